@@ -1,0 +1,16 @@
+//! CodeFlow: you describe a web app in a chat, an agent writes it in a sandbox where it really runs.
+//!
+//! The flow, and where each stage lives:
+//! prompt (`ui` → `api`) → run (`runs::supervisor`) → steps (`runs::journal`) → turn (`agent::turn`) → model (`llm`)
+//! → tool call (`agent::tools`) → sandbox (`sandbox`, served by `sandbox_host` or E2B) → event (`runs::events`)
+//! → feed (`server::feed`) → signal (`ui::feed`) → view (`ui`).
+
+// Leptos views are deeply nested types.
+#![recursion_limit = "512"]
+
+pub mod protocol;
+
+#[cfg(feature = "ssr")]
+pub mod config;
+#[cfg(feature = "ssr")]
+pub mod sandbox_host;

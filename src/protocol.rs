@@ -1,0 +1,18 @@
+//! What moves between the stages and over the wire: serde types only, for both targets, knowing nothing of the engine.
+//! Operations come in ([`NewPrompt`]), events go out ([`Event`]).
+
+mod error;
+mod event;
+mod file;
+mod id;
+mod message;
+mod project;
+mod run;
+
+pub use error::{ApiError, ErrorCode};
+pub use event::{Event, EventKind, FeedFrame, FeedRequest, PreviewState};
+pub use file::{FileChange, FileNode, FileView};
+pub use id::{FragmentId, MessageId, ProjectId, RunId, Timestamp};
+pub use message::{Fragment, Message, MessageKind, Role};
+pub use project::{ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, PromptError, Workspace};
+pub use run::{Run, RunState, Status, ToolUse};

@@ -1,0 +1,61 @@
+//! The error that reaches a client: a code to branch on and a message to show. It never carries internals.
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of refusal it is; each has one HTTP status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// 400: the input is wrong; the message says how to mend it.
+    Invalid,
+    /// 404: there is no such thing, or it is another user's.
+    NotFound,
+    /// 409: the thing is in a state that does not allow it.
+    Conflict,
+    /// 503: a part that this needs (the sandbox, say) can't be reached right now.
+    Unavailable,
+    /// 500: a fault of the server, logged there.
+    Internal,
+}
+
+impl ErrorCode {
+    /// The HTTP status that carries the code.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Invalid => 400,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
+            Self::Unavailable => 503,
+            Self::Internal => 500,
+        }
+    }
+}
+
+/// An error of the API, as the client sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    pub code: ErrorCode,
+    /// One sentence for the user.
+    pub message: String,
+    /// The input field it concerns, for `Invalid`.
+    pub field: Option<String>,
+}
+
+impl ApiError {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            field: None,
+        }
+    }
+
+    /// The input in `field` can't be taken.
+    pub fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self {
+            field: Some(field.to_owned()),
+            ..Self::new(ErrorCode::Invalid, message)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What a project's followers hear, and the frames of the feed that carries it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{FileChange, Message, ProjectId, Run, RunId, Status, ToolUse};
+
+/// One thing that happened in a project. Saved before anyone hears of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    pub project: ProjectId,
+    /// Strictly increasing within the project, from 1.
+    pub seq: i64,
+    /// The run it belongs to; `None` for what concerns the project only.
+    pub run: Option<RunId>,
+    pub kind: EventKind,
+}
+
+/// What happened. Later variants of the same subject replace earlier ones (a text by its turn, a tool use by its step).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventKind {
+    /// A message was saved: the user's prompt, or a run's result or error.
+    Message { message: Message },
+    /// A run was made, or its state changed.
+    Run { run: Run },
+    /// What the run is doing.
+    Status { status: Status },
+    /// The model's text of a turn, whole so far; deltas are coalesced.
+    Text { turn: u32, text: String },
+    /// A tool call began (`output` is `None`) or ended.
+    Tool { tool: ToolUse },
+    /// Files of the app were written.
+    Files { files: Vec<FileChange> },
+    /// The preview's state changed.
+    Preview { preview: PreviewState },
+    /// The project got its title.
+    Title { title: String },
+}
+
+/// What the preview shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum PreviewState {
+    /// There is no sandbox yet.
+    None,
+    /// The sandbox or its dev server is starting.
+    Starting,
+    /// The dev server compiles the page.
+    Compiling { url: String },
+    /// The page answers.
+    Ready { url: String },
+    /// The page can't be shown; `reason` is one line or a few, for the user.
+    Failed { url: Option<String>, reason: String },
+}
+
+/// A frame from the server on the feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "frame", rename_all = "snake_case")]
+pub enum FeedFrame {
+    /// An event, in order of `seq`.
+    Event { event: Event },
+    /// All events saved before the connection was made have been sent; what follows is live.
+    CaughtUp,
+    /// The answer to a ping.
+    Pong,
+}
+
+/// A frame from the client on the feed; anything else closes it with a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "frame", rename_all = "snake_case")]
+pub enum FeedRequest {
+    /// Asks for a pong, to find out whether the connection still lives.
+    Ping,
+}

@@ -1,0 +1,50 @@
+//! The conversation's messages and the versions that hang on them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{FragmentId, MessageId, ProjectId, RunId, Timestamp};
+
+/// Who wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    User,
+    Assistant,
+}
+
+/// What a message is: every user message is a `Prompt`; a run ends with a `Result` or an `Error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    Prompt,
+    Result,
+    Error,
+}
+
+/// One message of the conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    pub id: MessageId,
+    pub project: ProjectId,
+    /// The run that the message started (a prompt) or ended (a result or an error).
+    pub run: Option<RunId>,
+    pub role: Role,
+    pub kind: MessageKind,
+    /// As written: plain text of the user, Markdown of the assistant.
+    pub content: String,
+    /// The assistant's Markdown rendered on the server (raw HTML dropped, no remote images); empty for the user's.
+    pub html: String,
+    /// The version that a `Result` made.
+    pub fragment: Option<Fragment>,
+    pub created_at: Timestamp,
+}
+
+/// A saved version of the app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fragment {
+    pub id: FragmentId,
+    /// 1 for the project's first version, then counting up.
+    pub number: i32,
+    pub title: String,
+    pub created_at: Timestamp,
+}

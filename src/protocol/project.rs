@@ -1,0 +1,91 @@
+//! Projects, and the prompt that starts one.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Message, PreviewState, ProjectId, Run, Timestamp};
+
+/// The longest prompt or message, in characters (Unicode scalar values).
+pub const PROMPT_MAX_CHARS: usize = 10_000;
+
+/// A project as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    pub id: ProjectId,
+    pub title: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// What the user wants, checked: not blank, at most [`PROMPT_MAX_CHARS`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NewPrompt(String);
+
+/// Why a prompt can't be taken; its text is for the user.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PromptError {
+    #[error("Describe what you want to build first.")]
+    Empty,
+    #[error("That is {chars} characters; at most 10,000 fit. Please shorten it.")]
+    TooLong { chars: usize },
+}
+
+impl NewPrompt {
+    /// Trims and checks the text; the form and the server both call this.
+    pub fn new(text: &str) -> Result<Self, PromptError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(PromptError::Empty);
+        }
+        let chars = text.chars().count();
+        if chars > PROMPT_MAX_CHARS {
+            return Err(PromptError::TooLong { chars });
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for NewPrompt {
+    type Error = PromptError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(&text)
+    }
+}
+
+impl From<NewPrompt> for String {
+    fn from(prompt: NewPrompt) -> Self {
+        prompt.0
+    }
+}
+
+/// Everything the workspace shows at first, and the feed position from which it goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workspace {
+    pub project: Project,
+    /// Oldest first.
+    pub messages: Vec<Message>,
+    /// Oldest first.
+    pub runs: Vec<Run>,
+    /// What happened in the unfinished runs and in the latest one; earlier runs' are fetched when somebody looks.
+    pub events: Vec<Event>,
+    pub preview: PreviewState,
+    /// The feed goes on after this event.
+    pub after: i64,
+    pub model: ModelNotice,
+}
+
+/// Which model builds, for the page to say so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelNotice {
+    /// Whether recorded builds are followed instead of a real model.
+    pub demo: bool,
+    /// The provider's and the model's name, such as `openai · gpt-5.1`.
+    pub label: String,
+    /// The prompts that the demo has recordings for; empty with a real model.
+    pub demo_prompts: Vec<String>,
+}

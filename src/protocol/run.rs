@@ -1,0 +1,103 @@
+//! A run, its state, and the words that tell people what it is doing.
+
+use serde::{Deserialize, Serialize};
+
+use super::{MessageId, ProjectId, RunId, Timestamp};
+
+/// Where a run stands. Its name in lower case is the conversation's `data-run-state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Waits for its turn.
+    Queued,
+    /// Is being worked on, or waits for the server to come back and go on with it.
+    Running,
+    /// Ended with a RESULT message and a fragment.
+    Succeeded,
+    /// Ended with an ERROR message.
+    Failed,
+    /// Was stopped by its user; what was written is kept.
+    Cancelled,
+}
+
+impl RunState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing more will happen in the run.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// One run of the agent, started by one user message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    pub id: RunId,
+    pub project: ProjectId,
+    /// The user message that asked for it.
+    pub message: MessageId,
+    pub state: RunState,
+    pub created_at: Timestamp,
+    pub finished_at: Option<Timestamp>,
+}
+
+/// What a run is doing, in the words of the page's status line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    StartingSandbox,
+    Thinking,
+    InstallingPackages,
+    RunningCommand,
+    GeneratingFiles,
+    ReadingFiles,
+    DownloadingImages,
+    CheckingApp,
+    GeneratingUrl,
+    GeneratingName,
+    Saving,
+    Ready,
+}
+
+impl Status {
+    /// The sentence shown to the user.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StartingSandbox => "Starting the sandbox...",
+            Self::Thinking => "Thinking...",
+            Self::InstallingPackages => "Installing packages...",
+            Self::RunningCommand => "Running a command...",
+            Self::GeneratingFiles => "Generating project files...",
+            Self::ReadingFiles => "Reading project files...",
+            Self::DownloadingImages => "Downloading images...",
+            Self::CheckingApp => "Checking the app...",
+            Self::GeneratingUrl => "Generating sandbox url...",
+            Self::GeneratingName => "Generating project name...",
+            Self::Saving => "Saving to db...",
+            Self::Ready => "Demo is ready",
+        }
+    }
+}
+
+/// A tool call as the conversation shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolUse {
+    /// The step's name, `turn-<n>-<tool>-<k>`: one tool use, whatever its state.
+    pub step: String,
+    /// The tool's name, such as `terminal`.
+    pub tool: String,
+    /// What it works on, in one line: a command, or paths.
+    pub title: String,
+    /// Its output or error, cut to what people read; `None` while it runs.
+    pub output: Option<String>,
+    /// Whether the tool answered with an error.
+    pub failed: bool,
+}

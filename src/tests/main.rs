@@ -1,0 +1,2 @@
+//! The integration tests: the real binary, real containers, a scripted model server.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
