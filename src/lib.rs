@@ -8,6 +8,8 @@
 // Leptos views are deeply nested types.
 #![recursion_limit = "512"]
 
+pub mod api;
+pub mod app;
 pub mod protocol;
 
 #[cfg(feature = "ssr")]

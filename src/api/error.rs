@@ -1,0 +1,24 @@
+//! How an [`ApiError`] travels: as JSON in a server function's response.
+
+use leptos::server_fn::{
+    codec::JsonEncoding,
+    error::{FromServerFnError, ServerFnErrorErr},
+};
+
+use crate::protocol::{ApiError, ErrorCode};
+
+impl FromServerFnError for ApiError {
+    type Encoder = JsonEncoding;
+
+    fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
+        match error {
+            ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) | ServerFnErrorErr::Deserialization(_) => {
+                Self::new(ErrorCode::Invalid, "The request could not be read. Reload the page and try again.")
+            }
+            ServerFnErrorErr::Request(_) | ServerFnErrorErr::Response(_) => {
+                Self::new(ErrorCode::Unavailable, "The server can't be reached right now. Please try again.")
+            }
+            _ => Self::new(ErrorCode::Internal, "Something went wrong on the server. Please try again."),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The document's shell and the routes: both targets.
