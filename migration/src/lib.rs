@@ -1,1 +1,15 @@
+//! The database's migrations, one file each; they work on SQLite and on PostgreSQL.
+
 pub use sea_orm_migration::prelude::*;
+
+mod m20261121_000001_create_tables;
+
+/// Applies the migrations in order.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261121_000001_create_tables::Migration)]
+    }
+}

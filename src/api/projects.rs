@@ -24,6 +24,6 @@ pub async fn get_workspace(project: ProjectId) -> Result<Workspace, ApiError> {
 
 /// Which model builds.
 #[server(prefix = "/api", endpoint = "model", input = leptos::server_fn::codec::GetUrl)]
-pub async fn model_notice() -> Result<ModelNotice, ApiError> {
+pub async fn get_model() -> Result<ModelNotice, ApiError> {
     Err(ApiError::new(crate::protocol::ErrorCode::Unavailable, "no model"))
 }
