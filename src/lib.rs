@@ -16,3 +16,5 @@ pub mod protocol;
 pub mod config;
 #[cfg(feature = "ssr")]
 pub mod sandbox_host;
+#[cfg(feature = "ssr")]
+pub mod store;

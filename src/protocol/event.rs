@@ -37,6 +37,23 @@ pub enum EventKind {
     Title { title: String },
 }
 
+impl EventKind {
+    /// What the event is about, where a later event of the same run and subject replaces it.
+    pub fn subject(&self) -> Option<String> {
+        match self {
+            Self::Message { message } => Some(format!("message:{}", message.id)),
+            Self::Run { .. } => Some("run".to_owned()),
+            Self::Status { .. } => Some("status".to_owned()),
+            Self::Text { turn, .. } => Some(format!("text:{turn}")),
+            Self::Tool { tool } => Some(format!("tool:{}", tool.step)),
+            // Each write is news, also when it writes the same paths again.
+            Self::Files { .. } => None,
+            Self::Preview { .. } => Some("preview".to_owned()),
+            Self::Title { .. } => Some("title".to_owned()),
+        }
+    }
+}
+
 /// What the preview shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]

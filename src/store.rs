@@ -1,0 +1,116 @@
+//! The database: one file per table, its model and its queries together. Nobody else names sea_orm.
+//! What belongs together is written in one transaction; what others must hear of comes back as saved [`Event`]s.
+
+mod blob;
+mod event;
+mod fragment;
+mod message;
+mod project;
+mod run;
+mod step;
+
+use std::{path::{Path, PathBuf}, str::FromStr, time::Duration};
+
+use codeflow_migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+
+pub use fragment::NewFragment;
+pub use run::Reply;
+pub use step::Step;
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such row.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// A row holds what no version of this program writes.
+    #[error("{0} can't be read from the database: {1}")]
+    Corrupt(&'static str, String),
+    #[error("database: {0}")]
+    Database(#[from] DbErr),
+}
+
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// The database, as a cheap handle.
+#[derive(Debug, Clone)]
+pub struct Store {
+    db: DatabaseConnection,
+}
+
+impl Store {
+    /// Opens the database of `url` (`sqlite:` or `postgres:`) and applies the migrations that are missing.
+    pub async fn open(url: &str) -> Result<Self> {
+        Self::connect(ConnectOptions::new(url), None).await
+    }
+
+    /// Opens the SQLite database in the file, which is made when it is missing.
+    pub async fn open_file(path: &Path) -> Result<Self> {
+        Self::connect(ConnectOptions::new("sqlite:"), Some(path.to_owned())).await
+    }
+
+    async fn connect(mut options: ConnectOptions, file: Option<PathBuf>) -> Result<Self> {
+        options
+            .sqlx_logging(false)
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(30))
+            .map_sqlx_sqlite_opts(move |sqlite| {
+                let sqlite = match &file {
+                    Some(file) => sqlite.filename(file),
+                    None => sqlite,
+                };
+                // WAL with NORMAL keeps every commit through a kill of the process; only a power cut can take the last ones.
+                sqlite
+                    .create_if_missing(true)
+                    .foreign_keys(true)
+                    .busy_timeout(Duration::from_secs(30))
+                    .pragma("journal_mode", "WAL")
+                    .pragma("synchronous", "NORMAL")
+            });
+        let db = Database::connect(options).await?;
+        Migrator::up(&db, None).await?;
+        Ok(Self { db })
+    }
+
+    /// Answers when the database does.
+    pub async fn ping(&self) -> Result<()> {
+        Ok(self.db.ping().await?)
+    }
+
+    /// Closes all connections, so that SQLite folds its log into the file.
+    pub async fn close(self) {
+        if let Err(error) = self.db.close().await {
+            tracing::warn!(%error, "the database did not close cleanly");
+        }
+    }
+
+    /// A transaction that may write. On SQLite it takes the write lock at once: a read that later turns into a write could fail.
+    async fn begin(&self) -> Result<DatabaseTransaction> {
+        Ok(self
+            .db
+            .begin_with_options(TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            })
+            .await?)
+    }
+}
+
+/// Reads an id or another parsed value out of a text column.
+fn column<T: FromStr>(what: &'static str, text: &str) -> Result<T>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| StoreError::Corrupt(what, error.to_string()))
+}
+
+fn to_json<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(what, error.to_string()))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(what, error.to_string()))
+}

@@ -1,0 +1,112 @@
+//! Events: what followers replay. An event replaces the earlier one of the same run and subject (a turn's growing text, a tool
+//! call's start by its end, a status by the next), so the table holds what a newcomer needs and not every step towards it.
+
+use sea_orm::{ActiveValue::Set, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*};
+
+use super::{Result, Store, column, from_json, project, to_json};
+use crate::protocol::{Event, EventKind, ProjectId, RunId, Timestamp};
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "events")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub project_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub seq: i64,
+    pub run_id: Option<String>,
+    pub subject: Option<String>,
+    pub kind: String,
+    pub created_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    fn into_event(self) -> Result<Event> {
+        Ok(Event {
+            project: column("project id", &self.project_id)?,
+            seq: self.seq,
+            run: self.run_id.map(|run| column("run id", &run)).transpose()?,
+            kind: from_json("event", &self.kind)?,
+        })
+    }
+}
+
+impl Store {
+    /// Saves the event; `None` when it says what the last one of its subject said.
+    pub async fn append_event(&self, project: ProjectId, run: Option<RunId>, kind: EventKind) -> Result<Option<Event>> {
+        let tx = self.begin().await?;
+        let event = append(&tx, project, run, kind).await?;
+        tx.commit().await?;
+        Ok(event)
+    }
+
+    /// At most `limit` events of the project after `seq`, in order.
+    pub async fn events_after(&self, project: ProjectId, seq: i64, limit: u64) -> Result<Vec<Event>> {
+        let models = Entity::find()
+            .filter(Column::ProjectId.eq(project.to_string()))
+            .filter(Column::Seq.gt(seq))
+            .order_by_asc(Column::Seq)
+            .limit(limit)
+            .all(&self.db)
+            .await?;
+        models.into_iter().map(Model::into_event).collect()
+    }
+
+    /// The run's events, in order.
+    pub async fn events_of_run(&self, run: RunId) -> Result<Vec<Event>> {
+        let models = Entity::find()
+            .filter(Column::RunId.eq(run.to_string()))
+            .order_by_asc(Column::Seq)
+            .all(&self.db)
+            .await?;
+        models.into_iter().map(Model::into_event).collect()
+    }
+
+    /// The project's last event of a subject that belongs to no run, such as its preview.
+    pub async fn last_event(&self, project: ProjectId, subject: &str) -> Result<Option<Event>> {
+        Entity::find()
+            .filter(Column::ProjectId.eq(project.to_string()))
+            .filter(Column::RunId.is_null())
+            .filter(Column::Subject.eq(subject))
+            .order_by_desc(Column::Seq)
+            .one(&self.db)
+            .await?
+            .map(Model::into_event)
+            .transpose()
+    }
+}
+
+/// Saves the event within a transaction; see [`Store::append_event`].
+pub(super) async fn append(tx: &impl ConnectionTrait, project: ProjectId, run: Option<RunId>, kind: EventKind) -> Result<Option<Event>> {
+    let json = to_json("event", &kind)?;
+    let subject = kind.subject();
+    if let Some(subject) = &subject {
+        let of_run = match run {
+            Some(run) => Column::RunId.eq(run.to_string()),
+            None => Column::RunId.is_null().and(Column::ProjectId.eq(project.to_string())),
+        };
+        let earlier = Entity::find().filter(of_run.clone()).filter(Column::Subject.eq(subject)).all(tx).await?;
+        if earlier.iter().any(|event| event.kind == json) {
+            return Ok(None);
+        }
+        if !earlier.is_empty() {
+            Entity::delete_many().filter(of_run).filter(Column::Subject.eq(subject)).exec(tx).await?;
+        }
+    }
+    let seq = project::next_seq(tx, project).await?;
+    Entity::insert(ActiveModel {
+        project_id: Set(project.to_string()),
+        seq: Set(seq),
+        run_id: Set(run.map(|run| run.to_string())),
+        subject: Set(subject),
+        kind: Set(json),
+        created_at: Set(Timestamp::now().0),
+    })
+    .exec_without_returning(tx)
+    .await?;
+    Ok(Some(Event { project, seq, run, kind }))
+}

@@ -1,0 +1,154 @@
+//! Projects: one conversation and its app each.
+
+use sea_orm::{ActiveValue::Set, ExprTrait as _, QueryOrder, entity::prelude::*};
+
+use super::{Result, Store, StoreError, column, event, message, run};
+use crate::protocol::{Event, EventKind, NewPrompt, Project, ProjectId, Run, Timestamp};
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "projects")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    pub title: String,
+    pub sandbox: Option<String>,
+    pub last_seq: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    fn into_project(self) -> Result<Project> {
+        Ok(Project {
+            id: column("project id", &self.id)?,
+            title: self.title,
+            created_at: Timestamp(self.created_at),
+            updated_at: Timestamp(self.updated_at),
+        })
+    }
+}
+
+impl Store {
+    /// Makes a project with its first message and the run that answers it, in one transaction.
+    /// The title is the prompt's beginning until the run names it.
+    pub async fn create_project(&self, prompt: &NewPrompt, title: &str) -> Result<(Project, Run, Vec<Event>)> {
+        let now = Timestamp::now();
+        let project = Project {
+            id: ProjectId::new(),
+            title: title.to_owned(),
+            created_at: now,
+            updated_at: now,
+        };
+        let tx = self.begin().await?;
+        Entity::insert(ActiveModel {
+            id: Set(project.id.to_string()),
+            title: Set(project.title.clone()),
+            sandbox: Set(None),
+            last_seq: Set(0),
+            created_at: Set(now.0),
+            updated_at: Set(now.0),
+        })
+        .exec_without_returning(&tx)
+        .await?;
+        let (run, events) = insert_prompt(&tx, project.id, prompt).await?;
+        tx.commit().await?;
+        Ok((project, run, events))
+    }
+
+    /// Adds the user's message and the run that answers it, in one transaction. `NotFound` when there is no such project.
+    pub async fn add_prompt(&self, project: ProjectId, prompt: &NewPrompt) -> Result<(Run, Vec<Event>)> {
+        let tx = self.begin().await?;
+        touch(&tx, project).await?;
+        let added = insert_prompt(&tx, project, prompt).await?;
+        tx.commit().await?;
+        Ok(added)
+    }
+
+    /// All projects, the one worked on last first.
+    pub async fn list_projects(&self) -> Result<Vec<Project>> {
+        let models = Entity::find().order_by_desc(Column::UpdatedAt).order_by_desc(Column::Id).all(&self.db).await?;
+        models.into_iter().map(Model::into_project).collect()
+    }
+
+    /// The project, or `NotFound`.
+    pub async fn find_project(&self, id: ProjectId) -> Result<Project> {
+        self.project_model(id).await?.into_project()
+    }
+
+    /// The seq of the project's newest event (0 before the first), or `NotFound`.
+    pub async fn last_seq(&self, id: ProjectId) -> Result<i64> {
+        Ok(self.project_model(id).await?.last_seq)
+    }
+
+    /// The id of the project's sandbox, when it has one.
+    pub async fn sandbox_of(&self, id: ProjectId) -> Result<Option<String>> {
+        Ok(self.project_model(id).await?.sandbox)
+    }
+
+    /// Notes the project's sandbox; it replaces the one before.
+    pub async fn set_sandbox(&self, id: ProjectId, sandbox: &str) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::Sandbox, Expr::value(sandbox))
+            .filter(Column::Id.eq(id.to_string()))
+            .exec(&self.db)
+            .await?;
+        Ok(())
+    }
+
+    async fn project_model(&self, id: ProjectId) -> Result<Model> {
+        Entity::find_by_id(id.to_string()).one(&self.db).await?.ok_or(StoreError::NotFound("project"))
+    }
+}
+
+async fn insert_prompt(tx: &impl ConnectionTrait, project: ProjectId, prompt: &NewPrompt) -> Result<(Run, Vec<Event>)> {
+    let mut message = message::insert_prompt(tx, project, prompt).await?;
+    let run = run::insert(tx, project, message.id).await?;
+    message.run = Some(run.id);
+    let events = vec![
+        event::append(tx, project, Some(run.id), EventKind::Message { message }).await?,
+        event::append(tx, project, Some(run.id), EventKind::Run { run: run.clone() }).await?,
+    ];
+    Ok((run, events.into_iter().flatten().collect()))
+}
+
+/// Marks the project as worked on at this moment. `NotFound` when there is none.
+pub(super) async fn touch(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()> {
+    let updated = Entity::update_many()
+        .col_expr(Column::UpdatedAt, Expr::value(Timestamp::now().0))
+        .filter(Column::Id.eq(id.to_string()))
+        .exec(tx)
+        .await?;
+    if updated.rows_affected == 0 {
+        return Err(StoreError::NotFound("project"));
+    }
+    Ok(())
+}
+
+/// Gives the project its title.
+pub(super) async fn set_title(tx: &impl ConnectionTrait, id: ProjectId, title: &str) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::Title, Expr::value(title))
+        .filter(Column::Id.eq(id.to_string()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// The next event's seq. The row stays locked until the transaction ends, so seqs are handed out in the order of commits.
+pub(super) async fn next_seq(tx: &impl ConnectionTrait, id: ProjectId) -> Result<i64> {
+    let updated = Entity::update_many()
+        .col_expr(Column::LastSeq, Expr::col(Column::LastSeq).add(1))
+        .filter(Column::Id.eq(id.to_string()))
+        .exec(tx)
+        .await?;
+    if updated.rows_affected == 0 {
+        return Err(StoreError::NotFound("project"));
+    }
+    let model = Entity::find_by_id(id.to_string()).one(tx).await?;
+    Ok(model.ok_or(StoreError::NotFound("project"))?.last_seq)
+}

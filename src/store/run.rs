@@ -1,0 +1,195 @@
+//! Runs: made with the prompt they answer, ended with their reply, in one transaction each.
+
+use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*};
+
+use super::{NewFragment, Result, Store, StoreError, column, event, fragment, message, project};
+use crate::protocol::{Event, EventKind, Message, MessageId, MessageKind, ProjectId, Role, Run, RunId, RunState, Timestamp};
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "runs")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    pub project_id: String,
+    pub message_id: String,
+    pub reply_id: Option<String>,
+    pub state: String,
+    pub created_at: i64,
+    pub started_at: Option<i64>,
+    pub finished_at: Option<i64>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    fn into_run(self) -> Result<Run> {
+        Ok(Run {
+            id: column("run id", &self.id)?,
+            project: column("project id", &self.project_id)?,
+            message: column("message id", &self.message_id)?,
+            state: column("run state", &self.state)?,
+            created_at: Timestamp(self.created_at),
+            finished_at: self.finished_at.map(Timestamp),
+        })
+    }
+}
+
+/// How a run ends.
+#[derive(Debug)]
+pub enum Reply {
+    /// A RESULT message and the version that goes with it.
+    Result { content: String, fragment: NewFragment },
+    /// An ERROR message.
+    Error { content: String },
+}
+
+impl Store {
+    /// The project's runs, oldest first.
+    pub async fn list_runs(&self, project: ProjectId) -> Result<Vec<Run>> {
+        of_project(&self.db, project).await?.into_iter().map(Model::into_run).collect()
+    }
+
+    /// The run, or `NotFound`.
+    pub async fn find_run(&self, id: RunId) -> Result<Run> {
+        model(&self.db, id).await?.into_run()
+    }
+
+    /// The project's oldest run that has not ended.
+    pub async fn next_run(&self, project: ProjectId) -> Result<Option<Run>> {
+        Entity::find()
+            .filter(Column::ProjectId.eq(project.to_string()))
+            .filter(unfinished())
+            .order_by_asc(Column::CreatedAt)
+            .order_by_asc(Column::Id)
+            .one(&self.db)
+            .await?
+            .map(Model::into_run)
+            .transpose()
+    }
+
+    /// The projects that have runs to go on with, those that wait longest first.
+    pub async fn unfinished_projects(&self) -> Result<Vec<ProjectId>> {
+        let models = Entity::find().filter(unfinished()).order_by_asc(Column::CreatedAt).all(&self.db).await?;
+        let mut projects = Vec::new();
+        for model in models {
+            let project = column("project id", &model.project_id)?;
+            if !projects.contains(&project) {
+                projects.push(project);
+            }
+        }
+        Ok(projects)
+    }
+
+    /// Marks the run as running. Nothing happens when it already is, after a restart say.
+    pub async fn start_run(&self, id: RunId) -> Result<(Run, Option<Event>)> {
+        let tx = self.begin().await?;
+        let run = model(&tx, id).await?.into_run()?;
+        if run.state != RunState::Queued {
+            return Ok((run, None));
+        }
+        Entity::update_many()
+            .col_expr(Column::State, Expr::value(RunState::Running.as_str()))
+            .col_expr(Column::StartedAt, Expr::value(Timestamp::now().0))
+            .filter(Column::Id.eq(id.to_string()))
+            .exec(&tx)
+            .await?;
+        let run = Run {
+            state: RunState::Running,
+            ..run
+        };
+        let event = event::append(&tx, run.project, Some(id), EventKind::Run { run: run.clone() }).await?;
+        tx.commit().await?;
+        Ok((run, event))
+    }
+
+    /// Ends the run with its reply: message, version and state in one transaction. A run that has ended already is left as it is.
+    pub async fn finish_run(&self, id: RunId, reply: Reply, render: impl Fn(&str) -> String) -> Result<Vec<Event>> {
+        let tx = self.begin().await?;
+        let run = model(&tx, id).await?.into_run()?;
+        if run.state.is_final() {
+            return Ok(Vec::new());
+        }
+        let (kind, state, content, new_fragment) = match reply {
+            Reply::Result { content, fragment } => (MessageKind::Result, RunState::Succeeded, content, Some(fragment)),
+            Reply::Error { content } => (MessageKind::Error, RunState::Failed, content, None),
+        };
+        let mut events = Vec::new();
+        let reply = message::insert(&tx, run.project, Role::Assistant, kind, &content).await?;
+        let mut fragment = None;
+        if let Some(new) = new_fragment {
+            project::set_title(&tx, run.project, &new.project_title).await?;
+            let title = new.project_title.clone();
+            events.push(event::append(&tx, run.project, Some(id), EventKind::Title { title }).await?);
+            fragment = Some(fragment::insert(&tx, &run, reply.id, new).await?);
+        }
+        let now = Timestamp::now();
+        Entity::update_many()
+            .col_expr(Column::State, Expr::value(state.as_str()))
+            .col_expr(Column::ReplyId, Expr::value(reply.id.to_string()))
+            .col_expr(Column::FinishedAt, Expr::value(now.0))
+            .filter(Column::Id.eq(id.to_string()))
+            .exec(&tx)
+            .await?;
+        project::touch(&tx, run.project).await?;
+        let message = Message {
+            run: Some(id),
+            html: render(&content),
+            fragment,
+            ..reply
+        };
+        events.push(event::append(&tx, run.project, Some(id), EventKind::Message { message }).await?);
+        let run = Run {
+            state,
+            finished_at: Some(now),
+            ..run
+        };
+        events.push(event::append(&tx, run.project, Some(id), EventKind::Run { run }).await?);
+        tx.commit().await?;
+        Ok(events.into_iter().flatten().collect())
+    }
+}
+
+fn unfinished() -> sea_orm::sea_query::SimpleExpr {
+    Column::State.is_in([RunState::Queued.as_str(), RunState::Running.as_str()])
+}
+
+async fn model(db: &impl ConnectionTrait, id: RunId) -> Result<Model> {
+    Entity::find_by_id(id.to_string()).one(db).await?.ok_or(StoreError::NotFound("run"))
+}
+
+/// The rows of the project's runs, oldest first.
+pub(super) async fn of_project(db: &impl ConnectionTrait, project: ProjectId) -> Result<Vec<Model>> {
+    Ok(Entity::find()
+        .filter(Column::ProjectId.eq(project.to_string()))
+        .order_by_asc(Column::CreatedAt)
+        .order_by_asc(Column::Id)
+        .all(db)
+        .await?)
+}
+
+pub(super) async fn insert(tx: &impl ConnectionTrait, project: ProjectId, message: MessageId) -> Result<Run> {
+    let run = Run {
+        id: RunId::new(),
+        project,
+        message,
+        state: RunState::Queued,
+        created_at: Timestamp::now(),
+        finished_at: None,
+    };
+    Entity::insert(ActiveModel {
+        id: Set(run.id.to_string()),
+        project_id: Set(project.to_string()),
+        message_id: Set(message.to_string()),
+        reply_id: Set(None),
+        state: Set(run.state.as_str().to_owned()),
+        created_at: Set(run.created_at.0),
+        started_at: Set(None),
+        finished_at: Set(None),
+    })
+    .exec_without_returning(tx)
+    .await?;
+    Ok(run)
+}
