@@ -1,9 +1,34 @@
 //! The `codeflow` command: thin, every command calls down into the library.
 
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use axum::{
+    Router,
+    extract::Request,
+    http::header,
+    middleware::{self, Next},
+};
 use clap::{Parser, Subcommand};
+use codeflow::{
+    agent::Agent,
+    config, llm,
+    runs::Supervisor,
+    sandbox,
+    sandbox_host::{self, SandboxHost},
+    server::{self, AppState},
+    store::Store,
+};
+use leptos::config::get_configuration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// How long open connections may take to end when the server stops.
+const GRACE: Duration = Duration::from_secs(5);
 
 #[derive(Parser)]
-#[command(name = "codeflow", version, about = "An AI app builder that people can own")]
+#[command(name = "codeflow", version, about = "An AI app builder that people can own: what it calls done, runs")]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -13,10 +38,212 @@ struct Cli {
 enum Command {
     /// Serve the app (the default)
     Serve,
+    /// Apply the database's migrations and end
+    Migrate,
+    /// Serve sandboxes alone, for apps on other machines
+    SandboxHost,
+    /// The init process of a sandbox
+    #[command(hide = true)]
+    Envd,
+    /// Prepare the templates that sandboxes start from
+    Template {
+        #[command(subcommand)]
+        command: TemplateCommand,
+    },
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command.unwrap_or(Command::Serve) {
-        Command::Serve => Ok(()),
+#[derive(Subcommand)]
+enum TemplateCommand {
+    /// Install a template's packages and warm its dev server's cache
+    Build {
+        /// The template's name, such as nextjs
+        name: String,
+    },
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command.unwrap_or(Command::Serve);
+    let done = match command {
+        // A sandbox starts in milliseconds: nothing else is set up for its init.
+        Command::Envd => sandbox_host::envd::run(),
+        command => run(command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write;
+            // One line, also when standard error is gone.
+            let _ = writeln!(std::io::stderr(), "codeflow: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(command: Command) -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    // One provider for every TLS client of the process; it fails only when one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match command {
+        Command::Serve => serve().await,
+        Command::Migrate => Ok(open_store(&config::Server::from_env()?).await?.close().await),
+        Command::SandboxHost => sandbox_host().await,
+        Command::Template {
+            command: TemplateCommand::Build { name },
+        } => sandbox_host::template::build(&config::SandboxHost::from_env()?, &name).await,
+        Command::Envd => bail!("envd runs before the runtime is set up"),
+    }
+}
+
+async fn serve() -> anyhow::Result<()> {
+    let leptos_file = std::path::Path::new("Leptos.toml").exists().then_some("Leptos.toml");
+    let leptos = get_configuration(leptos_file)
+        .map_err(|error| anyhow::anyhow!("LEPTOS_SITE_ADDR or Leptos.toml can't be read: {error}"))?
+        .leptos_options;
+    let settings = config::Server::from_env()?;
+    let mut sandboxes = config::Sandbox::from_env()?;
+    let model = llm::Model::new(config::Llm::from_env().await?)?;
+    let agent_settings = config::Agent::from_env()?;
+
+    let listener = bind(leptos.site_addr, "LEPTOS_SITE_ADDR").await?;
+    let address = listener.local_addr()?;
+    let store = open_store(&settings).await?;
+
+    let host = match &mut sandboxes.provider {
+        config::SandboxProvider::E2b => None,
+        config::SandboxProvider::Local => {
+            let mut host_settings = config::SandboxHost::from_env()?;
+            host_settings.follow_port(address.port());
+            let host = SandboxHost::start(host_settings, TcpListener::bind(("127.0.0.1", 0)).await?).await?;
+            sandboxes.use_host(host.url(), host.key());
+            Some(host)
+        }
+    };
+    let sandbox_fault = host.as_ref().and_then(|host| host.runtime().err());
+
+    let shutdown = CancellationToken::new();
+    let agent = Agent::new(model, sandbox::Client::new(sandboxes)?, agent_settings.clone());
+    let runs = Supervisor::new(store.clone(), agent, agent_settings.run_timeout, shutdown.clone());
+    let app = server::router(AppState {
+        store: store.clone(),
+        runs: runs.clone(),
+        shutdown: shutdown.clone(),
+        sandbox_fault: sandbox_fault.map(Arc::from),
+        leptos,
+        public_url: Arc::from(settings.public_url),
+    });
+    let host = host.map(Arc::new);
+    let app = match &host {
+        Some(host) => with_previews(app, host.clone()),
+        None => app,
+    };
+    let resumed = runs.resume().await?;
+    if resumed > 0 {
+        tracing::info!(projects = resumed, "unfinished runs go on");
+    }
+    tracing::info!("listening on http://{address}");
+    let notice = runs.model();
+    if notice.demo {
+        tracing::info!("no model is configured, so the demo answers; set OPENAI_API_KEY (or another provider's key) for a real one");
+    } else {
+        tracing::info!(model = notice.label, "apps are built by a real model");
+    }
+
+    let serving = axum::serve(listener, app).with_graceful_shutdown({
+        let shutdown = shutdown.clone();
+        async move {
+            stop_signal().await;
+            tracing::info!("stopping");
+            shutdown.cancel();
+        }
+    });
+    tokio::select! {
+        served = async { serving.await } => served?,
+        // Hot-reload sockets of open previews never end by themselves.
+        () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {}
+    }
+    runs.stopped().await;
+    if let Some(host) = host {
+        host.shutdown().await;
+    }
+    store.close().await;
+    Ok(())
+}
+
+/// Hands requests for a preview's host name to the sandbox host; everything else is the app's.
+fn with_previews(app: Router, host: Arc<SandboxHost>) -> Router {
+    let previews = host.previews();
+    app.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let is_preview = request
+            .headers()
+            .get(header::HOST)
+            .and_then(|name| name.to_str().ok())
+            .is_some_and(|name| host.is_preview(name));
+        let previews = previews.clone();
+        async move {
+            if !is_preview {
+                return next.run(request).await;
+            }
+            match previews.oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+    }))
+}
+
+async fn sandbox_host() -> anyhow::Result<()> {
+    let settings = config::SandboxHost::from_env()?;
+    let address: SocketAddr = config::parsed(
+        "SANDBOX_HOST_ADDR",
+        SocketAddr::from(([127, 0, 0, 1], 3002)),
+        "an address and port, such as 127.0.0.1:3002",
+        |_| true,
+    )?;
+    let listener = bind(address, "SANDBOX_HOST_ADDR").await?;
+    let host = SandboxHost::start(settings, listener).await?;
+    tracing::info!("sandbox host listening on {}", host.url());
+    stop_signal().await;
+    host.shutdown().await;
+    Ok(())
+}
+
+async fn bind(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!("{address} is taken by another program; stop it, or set {variable} to another address")
+        }
+        _ => anyhow::anyhow!("can't listen on {address}: {error}; set {variable} to another address"),
+    })
+}
+
+async fn open_store(settings: &config::Server) -> anyhow::Result<Store> {
+    match &settings.database {
+        config::Database::File(path) => {
+            std::fs::create_dir_all(&settings.data_dir)
+                .with_context(|| format!("CODEFLOW_DATA_DIR={}: the folder can't be made", settings.data_dir.display()))?;
+            Store::open_file(path).await.with_context(|| format!("the database {} can't be opened", path.display()))
+        }
+        config::Database::Url(url) => Store::open(url).await.context("the database of DATABASE_URL can't be opened"),
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn stop_signal() {
+    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM can't be listened for");
+            return std::future::pending().await;
+        }
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
     }
 }

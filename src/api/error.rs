@@ -1,4 +1,4 @@
-//! How an [`ApiError`] travels: as JSON in a server function's response.
+//! How errors travel: an [`ApiError`] as JSON, with the HTTP status of its code.
 
 use leptos::server_fn::{
     codec::JsonEncoding,

@@ -1,17 +1,23 @@
 //! Files of the app, for the Code tab: read from the sandbox while it lives, else from the latest version.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use crate::protocol::{ApiError, FileNode, FileView, ProjectId};
 
 /// The app's files as a tree; empty before anything was written.
-#[server(prefix = "/api", endpoint = "files/list", input = leptos::server_fn::codec::GetUrl)]
+#[server(prefix = "/api", endpoint = "files/list", input = GetUrl)]
 pub async fn list_files(project: ProjectId) -> Result<Vec<FileNode>, ApiError> {
-    Err(ApiError::new(crate::protocol::ErrorCode::Unavailable, project.to_string()))
+    use super::answer::answer;
+    use crate::runs::Supervisor;
+
+    answer(expect_context::<Supervisor>().list_files(project).await.map_err(ApiError::from))
 }
 
 /// One file, highlighted.
-#[server(prefix = "/api", endpoint = "files/read", input = leptos::server_fn::codec::GetUrl)]
+#[server(prefix = "/api", endpoint = "files/read", input = GetUrl)]
 pub async fn read_file(project: ProjectId, path: String) -> Result<FileView, ApiError> {
-    Err(ApiError::new(crate::protocol::ErrorCode::Unavailable, format!("{project}{path}")))
+    use super::answer::answer;
+    use crate::runs::Supervisor;
+
+    answer(expect_context::<Supervisor>().read_file(project, &path).await.map_err(ApiError::from))
 }

@@ -7,5 +7,15 @@ use crate::protocol::{ApiError, ProjectId, RunId};
 /// Adds the user's message and the run that answers it, in one transaction.
 #[server(prefix = "/api", endpoint = "messages/send")]
 pub async fn send_message(project: ProjectId, text: String) -> Result<RunId, ApiError> {
-    Err(ApiError::new(crate::protocol::ErrorCode::Unavailable, format!("{project}{text}")))
+    use super::answer::{answer, refused};
+    use crate::{protocol::NewPrompt, runs::Supervisor};
+
+    answer(
+        async {
+            let prompt = NewPrompt::new(&text).map_err(refused("text"))?;
+            let run = expect_context::<Supervisor>().add_prompt(project, &prompt).await?;
+            Ok(run.id)
+        }
+        .await,
+    )
 }

@@ -1,29 +1,48 @@
 //! Projects: make one from a prompt, list them, open one.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use crate::protocol::{ApiError, ModelNotice, Project, ProjectId, Workspace};
 
 /// Makes a project, its first message and its first run in one transaction, and leads to the workspace.
 #[server(prefix = "/api", endpoint = "projects/create")]
 pub async fn create_project(prompt: String) -> Result<ProjectId, ApiError> {
-    Err(ApiError::new(crate::protocol::ErrorCode::Unavailable, prompt))
+    use super::answer::{answer, refused};
+    use crate::{protocol::NewPrompt, runs::Supervisor};
+
+    answer(
+        async {
+            let prompt = NewPrompt::new(&prompt).map_err(refused("prompt"))?;
+            let project = expect_context::<Supervisor>().create_project(&prompt).await?;
+            leptos_axum::redirect(&format!("/projects/{}", project.id));
+            Ok(project.id)
+        }
+        .await,
+    )
 }
 
 /// All projects, the one worked on last first.
-#[server(prefix = "/api", endpoint = "projects/list", input = leptos::server_fn::codec::GetUrl)]
+#[server(prefix = "/api", endpoint = "projects/list", input = GetUrl)]
 pub async fn list_projects() -> Result<Vec<Project>, ApiError> {
-    Ok(Vec::new())
+    use super::answer::answer;
+    use crate::store::Store;
+
+    answer(expect_context::<Store>().list_projects().await.map_err(ApiError::from))
 }
 
 /// What the workspace shows at first; the feed goes on from there.
-#[server(prefix = "/api", endpoint = "projects/workspace", input = leptos::server_fn::codec::GetUrl)]
+#[server(prefix = "/api", endpoint = "projects/workspace", input = GetUrl)]
 pub async fn get_workspace(project: ProjectId) -> Result<Workspace, ApiError> {
-    Err(ApiError::new(crate::protocol::ErrorCode::NotFound, project.to_string()))
+    use super::answer::answer;
+    use crate::runs::Supervisor;
+
+    answer(expect_context::<Supervisor>().workspace(project).await.map_err(ApiError::from))
 }
 
 /// Which model builds.
-#[server(prefix = "/api", endpoint = "model", input = leptos::server_fn::codec::GetUrl)]
+#[server(prefix = "/api", endpoint = "model", input = GetUrl)]
 pub async fn get_model() -> Result<ModelNotice, ApiError> {
-    Err(ApiError::new(crate::protocol::ErrorCode::Unavailable, "no model"))
+    use crate::runs::Supervisor;
+
+    Ok(expect_context::<Supervisor>().model())
 }

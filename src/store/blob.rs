@@ -20,12 +20,12 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Stores the content unless it is there already, and returns its hash.
-pub(super) async fn put(tx: &impl ConnectionTrait, content: Vec<u8>) -> Result<String> {
-    let hash = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+pub(super) async fn put(tx: &impl ConnectionTrait, content: &[u8]) -> Result<String> {
+    let hash = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     Entity::insert(ActiveModel {
         hash: Set(hash.clone()),
         size: Set(i64::try_from(content.len()).unwrap_or(i64::MAX)),
-        content: Set(content),
+        content: Set(content.to_vec()),
     })
     .on_conflict(OnConflict::column(Column::Hash).do_nothing().to_owned())
     .exec_without_returning(tx)

@@ -95,7 +95,7 @@ pub(super) async fn of_project(db: &impl ConnectionTrait, project: ProjectId) ->
 }
 
 /// Saves the run's version with the next number of its project.
-pub(super) async fn insert(tx: &impl ConnectionTrait, run: &Run, message: MessageId, new: NewFragment) -> Result<Fragment> {
+pub(super) async fn insert(tx: &impl ConnectionTrait, run: &Run, message: MessageId, new: &NewFragment) -> Result<Fragment> {
     let last = Entity::find()
         .filter(Column::ProjectId.eq(run.project.to_string()))
         .order_by_desc(Column::Number)
@@ -104,7 +104,7 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, run: &Run, message: Messag
     let fragment = Fragment {
         id: FragmentId::new(),
         number: last.map_or(0, |last| last.number) + 1,
-        title: new.title,
+        title: new.title.clone(),
         created_at: Timestamp::now(),
     };
     Entity::insert(ActiveModel {
@@ -118,11 +118,11 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, run: &Run, message: Messag
     })
     .exec_without_returning(tx)
     .await?;
-    for (path, content) in new.files {
+    for (path, content) in &new.files {
         let hash = blob::put(tx, content).await?;
         file::Entity::insert(file::ActiveModel {
             fragment_id: Set(fragment.id.to_string()),
-            path: Set(path),
+            path: Set(path.clone()),
             hash: Set(hash),
         })
         .exec_without_returning(tx)

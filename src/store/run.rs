@@ -106,7 +106,7 @@ impl Store {
     }
 
     /// Ends the run with its reply: message, version and state in one transaction. A run that has ended already is left as it is.
-    pub async fn finish_run(&self, id: RunId, reply: Reply, render: impl Fn(&str) -> String) -> Result<Vec<Event>> {
+    pub async fn finish_run(&self, id: RunId, reply: &Reply, render: impl Fn(&str) -> String) -> Result<Vec<Event>> {
         let tx = self.begin().await?;
         let run = model(&tx, id).await?.into_run()?;
         if run.state.is_final() {
@@ -117,13 +117,17 @@ impl Store {
             Reply::Error { content } => (MessageKind::Error, RunState::Failed, content, None),
         };
         let mut events = Vec::new();
-        let reply = message::insert(&tx, run.project, Role::Assistant, kind, &content).await?;
+        let reply = message::insert(&tx, run.project, Role::Assistant, kind, content).await?;
         let mut fragment = None;
         if let Some(new) = new_fragment {
-            project::set_title(&tx, run.project, &new.project_title).await?;
-            let title = new.project_title.clone();
-            events.push(event::append(&tx, run.project, Some(id), EventKind::Title { title }).await?);
-            fragment = Some(fragment::insert(&tx, &run, reply.id, new).await?);
+            let saved = fragment::insert(&tx, &run, reply.id, new).await?;
+            // The first version names the project; later ones leave it its name.
+            if saved.number == 1 {
+                project::set_title(&tx, run.project, &new.project_title).await?;
+                let title = new.project_title.clone();
+                events.push(event::append(&tx, run.project, Some(id), EventKind::Title { title }).await?);
+            }
+            fragment = Some(saved);
         }
         let now = Timestamp::now();
         Entity::update_many()
@@ -136,7 +140,7 @@ impl Store {
         project::touch(&tx, run.project).await?;
         let message = Message {
             run: Some(id),
-            html: render(&content),
+            html: render(content),
             fragment,
             ..reply
         };

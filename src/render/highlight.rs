@@ -1,0 +1,113 @@
+//! Source files as highlighted lines: class names only (`hl-…`), so that the page's light and dark colours apply.
+
+use std::sync::LazyLock;
+
+use syntect::{
+    html::{ClassStyle, ClassedHTMLGenerator},
+    parsing::SyntaxSet,
+    util::LinesWithEndings,
+};
+
+use crate::protocol::FileView;
+
+/// The largest file that is shown, in bytes.
+const MAX_BYTES: usize = 512 * 1024;
+/// Longer files are shown without colours, in bytes: highlighting takes about a second for a megabyte.
+const MAX_HIGHLIGHTED_BYTES: usize = 128 * 1024;
+
+static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(two_face::syntax::extra_newlines);
+
+/// The file as the Code tab shows it; a binary or very large one has a notice instead of lines.
+pub fn highlight(path: &str, content: &[u8]) -> FileView {
+    let mut view = FileView {
+        path: path.to_owned(),
+        language: "Plain Text".to_owned(),
+        lines: Vec::new(),
+        size: content.len() as u64,
+        notice: None,
+    };
+    if content.len() > MAX_BYTES {
+        view.notice = Some(format!("This file is {} kB; files up to {} kB are shown.", content.len() / 1024, MAX_BYTES / 1024));
+        return view;
+    }
+    let text = match std::str::from_utf8(content) {
+        Ok(text) if !text.contains('\0') => text,
+        _ => {
+            view.notice = Some("This is a binary file.".to_owned());
+            return view;
+        }
+    };
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let extension = name.rsplit('.').next().unwrap_or(name);
+    let syntax = SYNTAXES
+        .find_syntax_by_extension(name)
+        .or_else(|| SYNTAXES.find_syntax_by_extension(extension))
+        .unwrap_or_else(|| SYNTAXES.find_syntax_plain_text());
+    view.language = syntax.name.clone();
+    view.lines = if content.len() > MAX_HIGHLIGHTED_BYTES {
+        text.lines().map(escape).collect()
+    } else {
+        let mut html = ClassedHTMLGenerator::new_with_class_style(syntax, &SYNTAXES, ClassStyle::SpacedPrefixed { prefix: "hl-" });
+        for line in LinesWithEndings::from(text) {
+            // A syntax that fails on a line leaves that line out; the rest of the file still shows.
+            let _ = html.parse_html_for_line_which_includes_newline(line);
+        }
+        split_lines(&html.finalize())
+    };
+    view
+}
+
+fn escape(line: &str) -> String {
+    line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Splits the HTML at its line ends; spans that go over an end are closed before it and opened again after it.
+fn split_lines(html: &str) -> Vec<String> {
+    let mut open: Vec<&str> = Vec::new();
+    let mut lines = Vec::new();
+    for line in html.lines() {
+        let mut out = open.concat();
+        let mut rest = line;
+        while let Some(start) = rest.find('<') {
+            let end = rest[start..].find('>').map_or(rest.len(), |end| start + end + 1);
+            let tag = &rest[start..end];
+            if tag.starts_with("</") {
+                open.pop();
+            } else {
+                open.push(tag);
+            }
+            out.push_str(&rest[..end]);
+            rest = &rest[end..];
+        }
+        out.push_str(rest);
+        out.push_str(&"</span>".repeat(open.len()));
+        lines.push(out);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_a_tsx_file_is_balanced_html_and_keeps_its_text() {
+        let source = "export default function Page() {\n  /* one\n     two */\n  return <a href=\"x\">a & b</a>\n}\n";
+        let view = highlight("app/page.tsx", source.as_bytes());
+        assert_eq!(view.language, "TypeScriptReact");
+        assert_eq!(view.lines.len(), source.lines().count());
+        for (line, html) in source.lines().zip(&view.lines) {
+            assert_eq!(html.matches("<span").count(), html.matches("</span>").count(), "{html}");
+            let text: String = html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
+            let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+            assert_eq!(text, line);
+        }
+        assert!(view.lines[0].contains("hl-keyword") || view.lines[0].contains("hl-storage"), "{}", view.lines[0]);
+    }
+
+    #[test]
+    fn a_binary_file_has_a_notice_and_no_lines() {
+        let view = highlight("logo.png", &[0x89, b'P', 0, 1]);
+        assert_eq!((view.lines.len(), view.notice.as_deref()), (0, Some("This is a binary file.")));
+    }
+}

@@ -1,0 +1,66 @@
+//! The app of a project: opened in the project's sandbox, or rebuilt in a new one from the latest version when the sandbox is gone.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use crate::{
+    agent::{Agent, App, RunError},
+    protocol::ProjectId,
+    store::Store,
+};
+
+/// Opens apps, as a cheap handle.
+#[derive(Clone)]
+pub struct Apps {
+    store: Store,
+    agent: Agent,
+    /// One opening at a time per project, so that two can't make a sandbox each.
+    opening: Arc<Mutex<HashMap<ProjectId, Weak<tokio::sync::Mutex<()>>>>>,
+}
+
+impl Apps {
+    pub fn new(store: Store, agent: Agent) -> Self {
+        Self {
+            store,
+            agent,
+            opening: Arc::default(),
+        }
+    }
+
+    /// The project's app in a running sandbox: the one it has, resumed when it was paused; else a new one with the files of the
+    /// latest version.
+    pub async fn open(&self, project: ProjectId) -> Result<App, RunError> {
+        let opening = self.opening(project);
+        let _one_at_a_time = opening.lock().await;
+        if let Some(sandbox) = self.store.sandbox_of(project).await? {
+            if let Some(app) = self.agent.open(&sandbox).await? {
+                return Ok(app);
+            }
+            tracing::warn!(project.id = %project, sandbox.id = sandbox, "the sandbox is gone; building a new one from the latest version");
+        }
+        let app = self.agent.create(project).await?;
+        if let Some(files) = self.store.latest_files(project).await? {
+            app.write_files(files).await?;
+        }
+        self.store.set_sandbox(project, app.id()).await?;
+        Ok(app)
+    }
+
+    /// Whether the project has something that [`Apps::open`] could show without making an empty app.
+    pub async fn exists(&self, project: ProjectId) -> Result<bool, RunError> {
+        Ok(self.store.sandbox_of(project).await?.is_some() || self.store.latest_files(project).await?.is_some())
+    }
+
+    fn opening(&self, project: ProjectId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        opening.retain(|_, lock| lock.strong_count() > 0);
+        if let Some(lock) = opening.get(&project).and_then(Weak::upgrade) {
+            return lock;
+        }
+        let lock = Arc::new(tokio::sync::Mutex::new(()));
+        opening.insert(project, Arc::downgrade(&lock));
+        lock
+    }
+}

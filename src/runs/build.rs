@@ -1,0 +1,121 @@
+//! What a run does, as named steps over the journal. After a restart the same function runs again: steps with an output are
+//! replayed, and the rest goes on in the same sandbox.
+
+use std::time::Duration;
+
+use super::{Apps, Events, Previews, journal::StepJournal};
+use crate::{
+    agent::{self, Agent, AgentInput, App, Journal, PrevMessage, Probe, RunError},
+    protocol::{EventKind, Run, Status},
+    render,
+    store::{NewFragment, Reply, Store},
+};
+
+/// How many messages before the prompt the model is shown.
+const PREV_MESSAGES: u64 = 6;
+/// How long the app may take to answer when it is checked, compiling included.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
+/// A page that fails is looked at once more after this, because the dev server may not have seen the last file yet.
+const SECOND_LOOK: Duration = Duration::from_millis(1500);
+
+/// What a run works with.
+pub struct Bench<'a> {
+    pub store: &'a Store,
+    pub events: &'a Events,
+    pub agent: &'a Agent,
+    pub apps: &'a Apps,
+    pub previews: &'a Previews,
+}
+
+/// Performs the run's steps; the last one saves its result. An error ends the run with an ERROR message.
+pub async fn build(bench: Bench<'_>, run: &Run) -> Result<(), RunError> {
+    let Bench {
+        store,
+        events,
+        agent,
+        apps,
+        previews,
+    } = bench;
+    let project = run.project;
+    let journal = StepJournal::new(store.clone(), events.clone(), previews.clone(), run.clone());
+
+    journal.publish(status(Status::StartingSandbox)).await?;
+    journal
+        .step("get-or-create-sandbox", || async { Ok(apps.open(project).await?.id().to_owned()) })
+        .await?;
+    // Opened again rather than taken from the step: after a restart the sandbox is asleep, or gone.
+    let app = apps.open(project).await?;
+    previews.poke(project);
+
+    let message = store.find_message(run.message).await?;
+    let previous: Vec<PrevMessage> = journal
+        .step("get-prev-messages", || async {
+            let messages = store.messages_before(&message, PREV_MESSAGES).await?;
+            Ok(messages.into_iter().map(PrevMessage::from).collect())
+        })
+        .await?;
+    let files: Vec<String> = journal.step("get-prev-code-files", || async { app.list_files().await }).await?;
+    let input: AgentInput = journal
+        .step("build-agent-input", || async { Ok(AgentInput::new(&previous, &files, &message.content)) })
+        .await?;
+
+    let outcome = agent::run_turns(&journal, agent, &app, &input).await?;
+
+    journal.publish(status(Status::CheckingApp)).await?;
+    let fault: Option<String> = journal.step("verify-1", || check(&app)).await?;
+    if let Some(fault) = fault {
+        return Err(RunError::User(format!(
+            "The app was written, but its page does not work yet:\n\n```\n{fault}\n```\n\nThe files are kept. Send a message such as “Fix this error” to go on."
+        )));
+    }
+
+    journal.publish(status(Status::GeneratingUrl)).await?;
+    let _url: String = journal.step("get-sandbox-url", || async { Ok(app.url()) }).await?;
+    previews.look(project, &app).await?;
+
+    journal.publish(status(Status::GeneratingName)).await?;
+    let titles = journal
+        .step("generate-metadata", || async { Ok(agent.name(&previous, &message.content, &outcome.summary).await) })
+        .await?;
+
+    journal.publish(status(Status::Saving)).await?;
+    journal
+        .step("save-to-db", || async {
+            let reply = Reply::Result {
+                content: outcome.summary.clone(),
+                fragment: NewFragment {
+                    project_title: titles.project.clone(),
+                    title: titles.fragment.clone(),
+                    files: app.snapshot().await?,
+                },
+            };
+            journal.publish(status(Status::Ready)).await?;
+            events.announce(store.finish_run(run.id, &reply, render::markdown).await?);
+            Ok(())
+        })
+        .await
+}
+
+fn status(status: Status) -> EventKind {
+    EventKind::Status { status }
+}
+
+/// Waits for the app to answer; what it fails with, when it does, as text for people.
+async fn check(app: &App) -> Result<Option<String>, RunError> {
+    let answered = tokio::time::timeout(CHECK_TIMEOUT, async {
+        let mut failed_before = false;
+        loop {
+            match app.probe().await? {
+                Probe::Ready => return Ok(None),
+                Probe::Failed(reason) if failed_before => return Ok(Some(reason)),
+                Probe::Failed(_) => {
+                    failed_before = true;
+                    tokio::time::sleep(SECOND_LOOK).await;
+                }
+                Probe::Starting => tokio::time::sleep(Duration::from_millis(300)).await,
+            }
+        }
+    })
+    .await;
+    answered.unwrap_or_else(|_| Ok(Some(format!("It did not answer within {} seconds.", CHECK_TIMEOUT.as_secs()))))
+}

@@ -1,0 +1,126 @@
+//! The app's files for the Code tab: from its sandbox, where a run's latest writes are, else from the latest version.
+
+use super::Supervisor;
+use crate::{
+    agent::RunError,
+    protocol::{FileNode, FileView, ProjectId},
+    render,
+    store::StoreError,
+};
+
+/// Why files can't be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    #[error("There is no such file in the app.")]
+    NoFile,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Supervisor {
+    /// The app's files as a tree, folders first; empty when nothing was written yet.
+    pub async fn list_files(&self, project: ProjectId) -> Result<Vec<FileNode>, FilesError> {
+        if self.store().sandbox_of(project).await?.is_some() {
+            match self.apps().open(project).await {
+                Ok(app) => match app.list_files().await {
+                    Ok(paths) => return Ok(tree(paths)),
+                    Err(error) => unreachable_sandbox(project, &error),
+                },
+                Err(error) => unreachable_sandbox(project, &error),
+            }
+        }
+        let files = self.store().latest_files(project).await?.unwrap_or_default();
+        Ok(tree(files.into_iter().map(|(path, _)| path).collect()))
+    }
+
+    /// One of the app's files, highlighted.
+    pub async fn read_file(&self, project: ProjectId, path: &str) -> Result<FileView, FilesError> {
+        if self.store().sandbox_of(project).await?.is_some() {
+            match self.apps().open(project).await {
+                Ok(app) => match app.read_file(path).await {
+                    Ok(Some(content)) => return Ok(render::highlight(path, &content)),
+                    Ok(None) => return Err(FilesError::NoFile),
+                    Err(error) => unreachable_sandbox(project, &error),
+                },
+                Err(error) => unreachable_sandbox(project, &error),
+            }
+        }
+        let files = self.store().latest_files(project).await?.unwrap_or_default();
+        let (_, content) = files.into_iter().find(|(found, _)| found == path).ok_or(FilesError::NoFile)?;
+        Ok(render::highlight(path, &content))
+    }
+}
+
+fn unreachable_sandbox(project: ProjectId, error: &RunError) {
+    tracing::warn!(project.id = %project, error = %error, "the sandbox's files can't be read; showing the latest version's");
+}
+
+/// Sorts paths into a tree.
+fn tree(paths: Vec<String>) -> Vec<FileNode> {
+    let mut roots = Vec::new();
+    for path in paths {
+        insert(&mut roots, "", &path);
+    }
+    sort(&mut roots);
+    roots
+}
+
+fn insert(nodes: &mut Vec<FileNode>, folder: &str, rest: &str) {
+    let (name, below) = match rest.split_once('/') {
+        Some((name, below)) => (name, Some(below)),
+        None => (rest, None),
+    };
+    let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    let Some(below) = below else {
+        nodes.push(FileNode {
+            name: name.to_owned(),
+            path,
+            children: None,
+        });
+        return;
+    };
+    let index = match nodes.iter().position(|node| node.name == name && node.children.is_some()) {
+        Some(index) => index,
+        None => {
+            nodes.push(FileNode {
+                name: name.to_owned(),
+                path: path.clone(),
+                children: Some(Vec::new()),
+            });
+            nodes.len() - 1
+        }
+    };
+    if let Some(children) = &mut nodes[index].children {
+        insert(children, &path, below);
+    }
+}
+
+fn sort(nodes: &mut [FileNode]) {
+    nodes.sort_by(|a, b| b.children.is_some().cmp(&a.children.is_some()).then_with(|| a.name.cmp(&b.name)));
+    for node in nodes {
+        if let Some(children) = &mut node.children {
+            sort(children);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outline(nodes: &[FileNode]) -> String {
+        let name = |node: &FileNode| match &node.children {
+            Some(children) => format!("{}/[{}]", node.name, outline(children)),
+            None => node.name.clone(),
+        };
+        nodes.iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn paths_become_a_tree_with_folders_first() {
+        let paths = ["package.json", "app/page.tsx", "app/api/route.ts", "a.txt", "app/layout.tsx"];
+        let tree = tree(paths.map(str::to_owned).to_vec());
+        assert_eq!(outline(&tree), "app/[api/[route.ts] layout.tsx page.tsx] a.txt package.json");
+        assert_eq!(tree[0].children.as_ref().map(|children| children[1].path.as_str()), Some("app/layout.tsx"));
+    }
+}

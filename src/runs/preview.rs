@@ -1,0 +1,191 @@
+//! Previews: while somebody looks at a project, its sandbox is kept awake and what the page shows is published, so that the
+//! workspace says what is going on instead of showing a white frame.
+
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Apps, Events};
+use crate::{
+    agent::{App, Probe, RunError},
+    protocol::{EventKind, PreviewState, ProjectId},
+    store::Store,
+};
+
+/// How long a page may take before the preview says that it is compiling.
+const QUICK: Duration = Duration::from_millis(700);
+/// Between two looks at an app that does not answer yet.
+const STARTING: Duration = Duration::from_millis(300);
+/// Between two looks at an app whose page can't be shown.
+const FAILING: Duration = Duration::from_secs(3);
+/// Between two looks at an app that answers; each look also puts off the sandbox's end.
+const READY: Duration = Duration::from_secs(60);
+
+/// The watched previews, as a cheap handle.
+#[derive(Clone)]
+pub struct Previews {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    events: Events,
+    apps: Apps,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+    watched: Mutex<HashMap<ProjectId, Watched>>,
+}
+
+struct Watched {
+    watchers: usize,
+    wake: Arc<Notify>,
+    ended: CancellationToken,
+}
+
+/// Keeps a preview watched while it lives.
+pub struct Watch {
+    inner: Arc<Inner>,
+    project: ProjectId,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut watched = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = watched.get_mut(&self.project) {
+            entry.watchers -= 1;
+            if entry.watchers == 0 {
+                entry.ended.cancel();
+                watched.remove(&self.project);
+            }
+        }
+    }
+}
+
+impl Previews {
+    pub fn new(store: Store, events: Events, apps: Apps, tasks: TaskTracker, shutdown: CancellationToken) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                events,
+                apps,
+                tasks,
+                shutdown,
+                watched: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Watches the project's preview until the guard is dropped.
+    pub fn watch(&self, project: ProjectId) -> Watch {
+        let mut watched = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = watched.get_mut(&project) {
+            entry.watchers += 1;
+        } else {
+            let entry = Watched {
+                watchers: 1,
+                wake: Arc::new(Notify::new()),
+                ended: self.inner.shutdown.child_token(),
+            };
+            let (inner, wake, ended) = (self.inner.clone(), entry.wake.clone(), entry.ended.clone());
+            self.inner.tasks.spawn(async move {
+                tokio::select! {
+                    () = inner.keep_looking(project, &wake) => {}
+                    () = ended.cancelled() => {}
+                }
+            });
+            watched.insert(project, entry);
+        }
+        Watch {
+            inner: self.inner.clone(),
+            project,
+        }
+    }
+
+    /// Looks at the project's app now, when it is watched: something changed.
+    pub fn poke(&self, project: ProjectId) {
+        if let Some(entry) = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner).get(&project) {
+            entry.wake.notify_one();
+        }
+    }
+
+    /// Publishes what the app's page shows, and returns it.
+    pub async fn look(&self, project: ProjectId, app: &App) -> Result<PreviewState, RunError> {
+        self.inner.look(project, app).await
+    }
+}
+
+impl Inner {
+    async fn keep_looking(&self, project: ProjectId, wake: &Notify) {
+        loop {
+            let pause = match self.look_once(project).await {
+                Ok(pause) => pause,
+                Err(RunError::User(reason)) => {
+                    let preview = PreviewState::Failed { url: None, reason };
+                    if let Err(error) = self.events.publish(project, None, EventKind::Preview { preview }).await {
+                        tracing::error!(project.id = %project, %error, "the preview's state can't be saved");
+                    }
+                    FAILING
+                }
+                Err(RunError::Internal(error)) => {
+                    tracing::error!(project.id = %project, error = format!("{error:#}"), "the preview can't be looked at");
+                    FAILING
+                }
+            };
+            tokio::select! {
+                () = wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Looks at the app and returns how long to wait before the next look.
+    async fn look_once(&self, project: ProjectId) -> Result<Duration, RunError> {
+        if !self.apps.exists(project).await? {
+            // The run that makes the sandbox pokes.
+            return Ok(READY);
+        }
+        let app = match tokio::time::timeout(QUICK, self.apps.open(project)).await {
+            Ok(app) => app?,
+            Err(_) => {
+                self.publish(project, PreviewState::Starting).await?;
+                self.apps.open(project).await?
+            }
+        };
+        Ok(match self.look(project, &app).await? {
+            PreviewState::Ready { .. } => READY,
+            PreviewState::Failed { .. } => FAILING,
+            PreviewState::None | PreviewState::Starting | PreviewState::Compiling { .. } => STARTING,
+        })
+    }
+
+    async fn look(&self, project: ProjectId, app: &App) -> Result<PreviewState, RunError> {
+        let mut probe = pin!(app.probe());
+        let probed = match tokio::time::timeout(QUICK, &mut probe).await {
+            Ok(probed) => probed?,
+            Err(_) => {
+                self.publish(project, PreviewState::Compiling { url: app.url() }).await?;
+                probe.await?
+            }
+        };
+        let url = app.url();
+        let state = match probed {
+            Probe::Starting => PreviewState::Starting,
+            Probe::Ready => PreviewState::Ready { url },
+            // While the agent is at work, a page that does not compile is a page in the making.
+            Probe::Failed(_) if self.store.next_run(project).await?.is_some() => PreviewState::Compiling { url },
+            Probe::Failed(reason) => PreviewState::Failed { url: Some(url), reason },
+        };
+        self.publish(project, state.clone()).await?;
+        Ok(state)
+    }
+
+    async fn publish(&self, project: ProjectId, preview: PreviewState) -> Result<(), RunError> {
+        Ok(self.events.publish(project, None, EventKind::Preview { preview }).await?)
+    }
+}

@@ -1,0 +1,59 @@
+//! The workspace at first sight: one consistent picture, from which the feed goes on.
+
+use super::Supervisor;
+use crate::{
+    protocol::{EventKind, Message, PreviewState, ProjectId, Role, RunId, Workspace},
+    render,
+    store::{Store, StoreError},
+};
+
+impl Supervisor {
+    /// What the workspace shows at first, or `NotFound`.
+    pub async fn workspace(&self, project: ProjectId) -> Result<Workspace, StoreError> {
+        let store = self.store();
+        // Read first: what happens while the rest is read is then told twice by the feed, which does no harm, and never missed.
+        let after = store.last_seq(project).await?;
+        let runs = store.list_runs(project).await?;
+        let mut events = Vec::new();
+        for (index, run) in runs.iter().enumerate() {
+            if !run.state.is_final() || index + 1 == runs.len() {
+                events.extend(store.events_of_run(run.id).await?);
+            }
+        }
+        let preview = match store.last_event(project, "preview").await?.map(|event| event.kind) {
+            // What was seen last may be long ago; it is looked at again as soon as the feed is followed.
+            Some(EventKind::Preview { preview: PreviewState::Ready { url } }) => PreviewState::Ready { url },
+            Some(EventKind::Preview { preview: PreviewState::None }) | None => PreviewState::None,
+            Some(_) => PreviewState::Starting,
+        };
+        Ok(Workspace {
+            project: store.find_project(project).await?,
+            messages: messages(store, project).await?,
+            runs,
+            events,
+            preview,
+            after,
+            model: self.model(),
+        })
+    }
+
+    /// The events of a run, or `NotFound`.
+    pub async fn run_events(&self, run: RunId) -> Result<Vec<crate::protocol::Event>, StoreError> {
+        self.store().find_run(run).await?;
+        self.store().events_of_run(run).await
+    }
+}
+
+async fn messages(store: &Store, project: ProjectId) -> Result<Vec<Message>, StoreError> {
+    let messages = store.list_messages(project).await?;
+    Ok(messages
+        .into_iter()
+        .map(|message| Message {
+            html: match message.role {
+                Role::Assistant => render::markdown(&message.content),
+                Role::User => String::new(),
+            },
+            ..message
+        })
+        .collect())
+}

@@ -1,0 +1,85 @@
+//! The HTTP side of the app: pages, server functions, the feed and the health checks on one listener.
+
+mod feed;
+mod health;
+mod origin;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::FromRef,
+    http::{HeaderValue, header},
+    middleware,
+    routing::get,
+};
+use leptos::{config::LeptosOptions, prelude::provide_context};
+use leptos_axum::{LeptosRoutes, generate_route_list};
+use tokio_util::sync::CancellationToken;
+use tower_http::{compression::CompressionLayer, trace::TraceLayer};
+
+use crate::{
+    app::{App, shell},
+    runs::Supervisor,
+    store::Store,
+};
+
+/// What every request can reach.
+#[derive(Clone)]
+pub struct AppState {
+    /// The database, for what needs no run.
+    pub store: Store,
+    /// Everything that works on runs.
+    pub runs: Supervisor,
+    /// Cancelled when the server stops; feeds close then.
+    pub shutdown: CancellationToken,
+    /// Why sandboxes can't be made on this machine, when they can't.
+    pub sandbox_fault: Option<Arc<str>>,
+    /// Where the page's files are.
+    pub leptos: LeptosOptions,
+    /// The origin under which people reach the app, such as `http://localhost:3000`.
+    pub public_url: Arc<str>,
+}
+
+impl FromRef<AppState> for LeptosOptions {
+    fn from_ref(state: &AppState) -> Self {
+        state.leptos.clone()
+    }
+}
+
+/// The app's routes.
+pub fn router(state: AppState) -> Router {
+    let routes = generate_route_list(App);
+    let context = {
+        let state = state.clone();
+        move || {
+            provide_context(state.store.clone());
+            provide_context(state.runs.clone());
+        }
+    };
+    let shell = {
+        let options = state.leptos.clone();
+        move || shell(options.clone())
+    };
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/ws/projects/{id}", get(feed::follow))
+        .leptos_routes_with_context(&state, routes, context.clone(), shell)
+        .fallback(leptos_axum::file_and_error_handler_with_context::<AppState, _>(context, crate::app::shell))
+        .layer(middleware::from_fn_with_state(state.clone(), origin::same_origin_only))
+        .layer(middleware::map_response(harden))
+        .layer(CompressionLayer::new())
+        .layer(TraceLayer::new_for_http())
+        .with_state(state)
+}
+
+/// What every answer says to the browser.
+async fn harden(mut response: axum::response::Response) -> axum::response::Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    // The builder itself is never framed, by a preview least of all.
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
+}

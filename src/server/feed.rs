@@ -1,0 +1,100 @@
+//! The feed: `GET /ws/projects/{id}?after={seq}`, a plain WebSocket that replays the events after `seq` and then tails.
+//! Frames are [`FeedFrame`] to the client and [`FeedRequest`] from it, as JSON text; what is neither closes it with a reason.
+
+use axum::{
+    extract::{
+        Path, Query, State, WebSocketUpgrade,
+        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code},
+    },
+    response::Response,
+};
+use serde::Deserialize;
+
+use super::AppState;
+use crate::{
+    protocol::{FeedFrame, FeedRequest, ProjectId},
+    runs::Heard,
+    store::StoreError,
+};
+
+/// The longest frame a client may send, in bytes; a ping is a few dozen.
+const MAX_REQUEST_BYTES: usize = 4096;
+
+#[derive(Debug, Deserialize)]
+pub struct After {
+    after: Option<String>,
+}
+
+/// Upgrades and follows. A wrong id or `after` closes the socket with a reason, because a page can read that and no HTTP error.
+pub async fn follow(
+    State(state): State<AppState>,
+    Path(project): Path<String>,
+    Query(After { after }): Query<After>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    upgrade
+        .max_message_size(MAX_REQUEST_BYTES)
+        .on_upgrade(async move |mut socket| {
+            let reason = match serve(&state, &mut socket, &project, after.as_deref()).await {
+                Ok(()) => return,
+                Err(reason) => reason,
+            };
+            // The client may be gone already; then nobody needs the reason.
+            let _ = socket
+                .send(Message::Close(Some(CloseFrame {
+                    code: reason.0,
+                    reason: Utf8Bytes::from(reason.1),
+                })))
+                .await;
+        })
+}
+
+type Close = (u16, String);
+
+async fn serve(state: &AppState, socket: &mut WebSocket, project: &str, after: Option<&str>) -> Result<(), Close> {
+    let refused = |reason: String| (close_code::POLICY, reason);
+    let project: ProjectId = project.parse().map_err(|_| refused("there is no such project".to_owned()))?;
+    let after = match after {
+        None => 0,
+        Some(text) => match text.parse::<i64>() {
+            Ok(seq) if seq >= 0 => seq,
+            _ => return Err(refused(format!("after={} is not a sequence number", text.chars().take(40).collect::<String>()))),
+        },
+    };
+    let last = state.store.last_seq(project).await.map_err(|error| match error {
+        StoreError::NotFound(_) => refused("there is no such project".to_owned()),
+        error => internal(&error),
+    })?;
+    if after > last {
+        return Err(refused(format!("after={after} lies in the future; the last event is {last}")));
+    }
+    let mut follower = state.runs.events().follow(project, after);
+    let _watched = state.runs.watch_preview(project);
+    loop {
+        let frame = tokio::select! {
+            heard = follower.next() => match heard.map_err(|error| internal(&error))? {
+                Heard::Event(event) => FeedFrame::Event { event },
+                Heard::CaughtUp => FeedFrame::CaughtUp,
+            },
+            received = socket.recv() => match received {
+                None | Some(Err(_) | Ok(Message::Close(_))) => return Ok(()),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
+                    Ok(FeedRequest::Ping) => FeedFrame::Pong,
+                    Err(_) => return Err(refused("a frame is not a feed request".to_owned())),
+                },
+                Some(Ok(Message::Binary(_))) => return Err((close_code::UNSUPPORTED, "the feed speaks JSON text".to_owned())),
+            },
+            () = state.shutdown.cancelled() => return Err((close_code::AWAY, "the server is restarting".to_owned())),
+        };
+        let text = serde_json::to_string(&frame).map_err(|error| internal(&error))?;
+        if socket.send(Message::text(text)).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn internal(error: &dyn std::error::Error) -> Close {
+    tracing::error!(%error, "the feed stopped");
+    (close_code::ERROR, "the server had a fault; reconnect".to_owned())
+}

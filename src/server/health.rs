@@ -1,0 +1,25 @@
+//! `/healthz`: the process answers. `/readyz`: so does the database, and sandboxes can be made.
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde_json::{Value, json};
+
+use super::AppState;
+
+pub async fn healthz() -> &'static str {
+    "ok"
+}
+
+/// 200 when the app can work, else 503; the body says which part is at fault.
+pub async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Value>) {
+    let database = match state.store.ping().await {
+        Ok(()) => Value::from("ok"),
+        Err(error) => {
+            tracing::error!(%error, "the database does not answer");
+            Value::from("does not answer")
+        }
+    };
+    let sandboxes = Value::from(state.sandbox_fault.as_deref().unwrap_or("ok"));
+    let ready = database == "ok" && sandboxes == "ok";
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "database": database, "sandboxes": sandboxes })))
+}

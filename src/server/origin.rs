@@ -1,0 +1,62 @@
+//! Generated apps run on other origins of the same site, so a browser lets their requests through: those to the API and the feed
+//! are refused here unless they come from the app's own pages.
+
+use axum::{
+    extract::{Request, State},
+    http::{StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::AppState;
+
+/// Refuses (403) what a browser says comes from another origin. Clients that are no browser send no `Origin` and pass.
+pub async fn same_origin_only(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let guarded = path.starts_with("/api/") || path.starts_with("/ws/");
+    if guarded && !comes_from_here(&request, &state.public_url) {
+        return (StatusCode::FORBIDDEN, "This request comes from another site and is refused.").into_response();
+    }
+    next.run(request).await
+}
+
+fn comes_from_here(request: &Request, public_url: &str) -> bool {
+    let text = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let Some(origin) = text(header::ORIGIN) else {
+        return true;
+    };
+    if origin.eq_ignore_ascii_case(public_url) {
+        return true;
+    }
+    // By its loopback names the app is reached on whatever port it listens. Other names count only as the public address: a name
+    // that its owner points at this machine is no name of the app.
+    let authority = origin.strip_prefix("http://").filter(|authority| Some(*authority) == text(header::HOST));
+    let host = authority.map(|authority| authority.rsplit_once(':').map_or(authority, |(host, _)| host));
+    matches!(host, Some("localhost" | "127.0.0.1" | "[::1]"))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn request(host: &str, origin: Option<&str>) -> Request {
+        let mut builder = Request::builder().uri("/api/x").header(header::HOST, host);
+        if let Some(origin) = origin {
+            builder = builder.header(header::ORIGIN, origin);
+        }
+        builder.body(axum::body::Body::empty()).unwrap()
+    }
+
+    #[test]
+    fn a_preview_is_another_origin_and_the_app_and_plain_clients_are_not() {
+        let allowed = |origin| comes_from_here(&request("localhost:3000", origin), "https://build.example.com");
+        assert!(allowed(None));
+        assert!(allowed(Some("http://localhost:3000")));
+        assert!(allowed(Some("https://build.example.com")));
+        assert!(!allowed(Some("http://3000-iabc.localhost:3000")));
+        assert!(!allowed(Some("null")));
+        let rebound = request("evil.example:3000", Some("http://evil.example:3000"));
+        assert!(!comes_from_here(&rebound, "https://build.example.com"));
+    }
+}
