@@ -1,0 +1,90 @@
+// Starts the real CodeFlow for a browser test, on a free port with an empty database, and Chromium to look at it.
+import { spawn, execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const root = resolve(import.meta.dirname, "..");
+const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+const binary = process.env.CODEFLOW_BIN ?? join(target, "release/codeflow");
+export const results = join(root, "test-results");
+mkdirSync(results, { recursive: true });
+
+/** A running CodeFlow: `url`, `stop()` (SIGTERM) and `log` (its standard error so far). */
+export async function startServer(env = {}) {
+  const data = process.env.CODEFLOW_DATA_DIR ?? join(target, "test-data");
+  for (const name of ["codeflow.sqlite", "codeflow.sqlite-wal", "codeflow.sqlite-shm"]) {
+    rmSync(join(data, name), { force: true });
+  }
+  const child = spawn(binary, ["serve"], {
+    cwd: root,
+    env: {
+      ...process.env,
+      AI_PROVIDER: "demo",
+      CODEFLOW_DATA_DIR: data,
+      LEPTOS_SITE_ADDR: "127.0.0.1:0",
+      ...env,
+    },
+    stdio: ["ignore", "inherit", "pipe"],
+  });
+  const server = { log: "", url: "", child };
+  const lines = createInterface({ input: child.stderr });
+  const listening = new Promise((listen, fail) => {
+    lines.on("line", (line) => {
+      server.log += `${line}\n`;
+      const found = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
+      if (found) listen(`http://localhost:${found[1]}`);
+    });
+    child.once("exit", (code) => fail(new Error(`codeflow ended with ${code}:\n${server.log}`)));
+  });
+  server.url = await listening;
+  server.stop = async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGTERM");
+      await once(child, "exit");
+    }
+  };
+  return server;
+}
+
+function findChromium() {
+  for (const name of ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]) {
+    try {
+      return execFileSync("which", [name], { encoding: "utf8" }).trim();
+    } catch {
+      // The next name.
+    }
+  }
+  throw new Error("no Chromium found; run script/setup --tests");
+}
+
+/** A browser without any traffic of its own. */
+export function startBrowser() {
+  const executablePath = findChromium();
+  if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing`);
+  return chromium.launch({
+    executablePath,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+/** Waits until `check` returns something true, and returns it. */
+export async function until(what, check, timeout = 30_000) {
+  const end = Date.now() + timeout;
+  for (;;) {
+    const found = await check();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`timed out waiting until ${what}`);
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}

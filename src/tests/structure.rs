@@ -1,0 +1,128 @@
+//! The seams of the design, read off the sources: who may import whom, and that the build's and the binary's options agree.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            // Recorded apps are data, and tests may reach everywhere.
+            if !path.ends_with("recordings") && !path.ends_with("src/tests") {
+                sources(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The text of every source file by its path below `src`, without comments and without its tests.
+fn code() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    sources(&root, &mut found);
+    found
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let code = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            (path.strip_prefix(&root).unwrap().display().to_string(), code)
+        })
+        .collect()
+}
+
+fn module(path: &str) -> &str {
+    path.split(['/', '.']).next().unwrap_or(path)
+}
+
+#[test]
+fn modules_import_only_what_the_design_lets_them() {
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("protocol", &[] as &[&str]),
+        ("config", &[]),
+        ("render", &["protocol"]),
+        ("store", &["protocol"]),
+        ("sandbox", &["protocol", "config"]),
+        ("llm", &["protocol", "config"]),
+        ("agent", &["llm", "sandbox", "protocol", "config"]),
+        ("runs", &["agent", "store", "protocol", "render"]),
+        ("api", &["runs", "store", "protocol"]),
+        ("server", &["runs", "store", "protocol", "app"]),
+        ("ui", &["api", "protocol"]),
+        ("app", &["ui", "api", "protocol"]),
+        ("sandbox_host", &["protocol", "config"]),
+    ]);
+    let mut wrong = Vec::new();
+    for (path, code) in code() {
+        let Some(allowed) = allowed.get(module(&path)) else {
+            continue;
+        };
+        let flat = code.replace(['\n', ' '], "");
+        for other in ["protocol", "config", "render", "store", "sandbox", "llm", "agent", "runs", "api", "server", "ui", "app", "sandbox_host"] {
+            let names = [format!("crate::{other}::"), format!("crate::{other};"), format!("crate::{other},")];
+            let grouped = flat
+                .split("usecrate::{")
+                .skip(1)
+                .filter_map(|group| group.split(';').next())
+                .any(|group| group.starts_with(&format!("{other}::")) || group.contains(&format!(",{other}::")));
+            if other != module(&path) && !allowed.contains(&other) && (grouped || names.iter().any(|name| flat.contains(name))) {
+                wrong.push(format!("{path} imports {other}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn each_library_has_its_place() {
+    let places: [(&str, &[&str]); 4] = [
+        ("sea_orm", &["store"]),
+        ("leptos", &["app", "api", "ui", "server", "lib", "main"]),
+        ("async_openai", &["llm"]),
+        ("oci_spec", &["sandbox_host"]),
+    ];
+    for (path, code) in code() {
+        for (library, allowed) in places {
+            let named = [format!("{library}::"), format!("use {library}")].iter().any(|name| code.contains(name.as_str()));
+            assert!(!named || allowed.contains(&module(&path)), "{path} names {library}");
+        }
+    }
+}
+
+#[test]
+fn no_file_outgrows_its_shape_and_each_says_what_it_is_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for path in code().keys() {
+        let text = fs::read_to_string(root.join(path)).unwrap();
+        assert!(text.lines().count() <= 500, "{path} has {} lines", text.lines().count());
+        assert!(text.starts_with("//!"), "{path} does not open with what it is for");
+    }
+}
+
+/// The value of `key = …` in the table `[package.metadata.leptos]` of a TOML file.
+fn leptos_options(file: &str) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let table = text.split("[package.metadata.leptos]").nth(1).unwrap();
+    let table = table.split("\n[").next().unwrap();
+    table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_builds_and_the_binarys_options_agree() {
+    let build = leptos_options("Cargo.toml");
+    let runtime = leptos_options("Leptos.toml");
+    assert!(!runtime.is_empty());
+    for (key, value) in runtime {
+        assert_eq!(build.get(&key), Some(&value), "{key}");
+    }
+}
