@@ -1,11 +1,19 @@
 //! Configuration from environment variables: one struct per concern, read once at the start.
 //! A wrong value stops the start with one line that names the variable, the value and what it may be.
 
+mod agent;
+mod llm;
+mod sandbox;
 pub mod sandbox_host;
+mod server;
 
 use std::{fmt::Display, str::FromStr};
 
+pub use agent::Agent;
+pub use llm::{Llm, Provider};
+pub use sandbox::{Sandbox, SandboxProvider};
 pub use sandbox_host::SandboxHost;
+pub use server::{Database, Server};
 
 /// A variable whose value can't be used. Its text is the one line that the user sees.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,72 @@
+//! The agent: a model that works on an app in a sandbox by calling tools, turn by turn, until it says that it is done.
+
+mod app;
+mod input;
+mod journal;
+mod naming;
+mod path;
+mod probe;
+mod summary;
+mod tools;
+mod turn;
+
+use std::{collections::HashMap, time::Duration};
+
+pub use app::App;
+pub use input::{AgentInput, PrevMessage};
+pub use journal::{Journal, RunError};
+pub use naming::{Titles, provisional_title};
+pub use path::AppPath;
+pub use probe::Probe;
+pub use turn::{Outcome, run_turns};
+
+use crate::{
+    config,
+    llm::Model,
+    protocol::{ModelNotice, ProjectId},
+    sandbox::{Client, SandboxError},
+};
+
+/// How long a sandbox stays awake after it was last opened; opening it again puts that off.
+const AWAKE: Duration = Duration::from_secs(15 * 60);
+
+/// Model and sandboxes, as a cheap handle.
+#[derive(Clone)]
+pub struct Agent {
+    model: Model,
+    sandboxes: Client,
+    settings: config::Agent,
+}
+
+impl Agent {
+    pub fn new(model: Model, sandboxes: Client, settings: config::Agent) -> Self {
+        Self { model, sandboxes, settings }
+    }
+
+    /// Which model builds, for the page to say so.
+    pub fn notice(&self) -> ModelNotice {
+        self.model.notice()
+    }
+
+    /// A new sandbox for the project, with the template's files.
+    pub async fn create(&self, project: ProjectId) -> Result<App, RunError> {
+        let metadata = HashMap::from([("project", project.to_string())]);
+        let sandbox = self.sandboxes.create(AWAKE, &metadata).await?;
+        tracing::info!(project.id = %project, sandbox.id = sandbox.id(), "a sandbox was made");
+        Ok(App::new(sandbox))
+    }
+
+    /// The app in an existing sandbox, which is woken when it sleeps; `None` when it is gone.
+    pub async fn open(&self, sandbox: &str) -> Result<Option<App>, RunError> {
+        match self.sandboxes.connect(sandbox, AWAKE).await {
+            Ok(sandbox) => Ok(Some(App::new(sandbox))),
+            Err(SandboxError::NotFound) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends a sandbox that nobody needs.
+    pub async fn discard(&self, app: &App) -> Result<(), RunError> {
+        Ok(self.sandboxes.kill(app.id()).await?)
+    }
+}

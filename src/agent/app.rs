@@ -1,0 +1,134 @@
+//! The app: the project's files and pages in its sandbox.
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    AppPath, Probe, RunError,
+    path::{GENERATED_FOLDERS, HOME},
+    probe,
+};
+use crate::sandbox::{EntryKind, Sandbox, SandboxError};
+
+/// The dev server's port.
+const PORT: u16 = 3000;
+/// How many files are read or written at once.
+const PARALLEL: usize = 8;
+/// An app has no more files than this; more is a mistake of the agent's, such as unpacked archives.
+const MAX_FILES: usize = 5000;
+/// Files made by tools, which belong to no version.
+const GENERATED_FILES: [&str; 1] = ["next-env.d.ts"];
+/// How much of a page is read when it is probed, in bytes.
+const PROBE_BYTES: usize = 256 << 10;
+
+/// The app in its sandbox, as a cheap handle.
+#[derive(Debug, Clone)]
+pub struct App {
+    sandbox: Sandbox,
+}
+
+impl App {
+    pub(super) fn new(sandbox: Sandbox) -> Self {
+        Self { sandbox }
+    }
+
+    /// The sandbox's id.
+    pub fn id(&self) -> &str {
+        self.sandbox.id()
+    }
+
+    /// Where the app is seen from a browser.
+    pub fn url(&self) -> String {
+        self.sandbox.preview_url(PORT)
+    }
+
+    pub(super) fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// Writes the files, each as a whole.
+    pub async fn write_files(&self, files: Vec<(String, Vec<u8>)>) -> Result<(), RunError> {
+        stream::iter(files)
+            .map(|(path, content)| async move {
+                // The store holds what this program wrote: the path was checked then.
+                self.sandbox.write_file(&format!("{HOME}/{path}"), content).await
+            })
+            .buffer_unordered(PARALLEL)
+            .try_collect::<Vec<()>>()
+            .await?;
+        Ok(())
+    }
+
+    /// The file's content; `None` when there is no such file.
+    pub async fn read_file(&self, path: &str) -> Result<Option<Vec<u8>>, RunError> {
+        let Ok(path) = AppPath::new(path) else {
+            return Ok(None);
+        };
+        match self.sandbox.read_file(&path.absolute()).await {
+            Ok(content) => Ok(Some(content)),
+            Err(SandboxError::NoSuchPath(_) | SandboxError::Refused(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The paths of the app's files, sorted; without what tools generate, and without what lies behind links.
+    pub async fn list_files(&self) -> Result<Vec<String>, RunError> {
+        let mut folders = vec![HOME.to_owned()];
+        let mut files = Vec::new();
+        while !folders.is_empty() {
+            let listed: Vec<_> = stream::iter(std::mem::take(&mut folders))
+                .map(|folder| async move {
+                    match self.sandbox.list_dir(&folder, 1).await {
+                        // Removed since it was listed.
+                        Err(SandboxError::NoSuchPath(_)) => Ok(Vec::new()),
+                        listed => listed,
+                    }
+                })
+                .buffer_unordered(PARALLEL)
+                .try_collect()
+                .await?;
+            for entry in listed.into_iter().flatten().filter(|entry| entry.symlink_target.is_none()) {
+                let name = entry.path.rsplit('/').next().unwrap_or_default();
+                match entry.kind {
+                    EntryKind::Directory if !GENERATED_FOLDERS.contains(&name) => folders.push(entry.path),
+                    EntryKind::File if !GENERATED_FILES.contains(&name) && !name.ends_with(".tsbuildinfo") => {
+                        if let Some(path) = entry.path.strip_prefix(HOME).and_then(|path| path.strip_prefix('/')) {
+                            files.push(path.to_owned());
+                        }
+                    }
+                    EntryKind::Directory | EntryKind::File | EntryKind::Other => {}
+                }
+            }
+            if files.len() > MAX_FILES {
+                return Err(RunError::User(format!("The app has more than {MAX_FILES} files, which is more than a version can hold.")));
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// The whole app as it stands: paths and contents.
+    pub async fn snapshot(&self) -> Result<Vec<(String, Vec<u8>)>, RunError> {
+        let paths = self.list_files().await?;
+        let mut files: Vec<_> = stream::iter(paths)
+            .map(|path| async move {
+                let content = self.sandbox.read_file(&format!("{HOME}/{path}")).await?;
+                Ok::<_, SandboxError>((path, content))
+            })
+            .buffer_unordered(PARALLEL)
+            .try_collect()
+            .await?;
+        files.sort();
+        Ok(files)
+    }
+
+    /// What the app answers when its first page is asked for, now.
+    pub async fn probe(&self) -> Result<Probe, RunError> {
+        match self.sandbox.fetch(PORT, "/", PROBE_BYTES).await {
+            Ok(None) => Ok(Probe::Starting),
+            Ok(Some(page)) => Ok(probe::judge(&page)),
+            // The dev server dropped the connection: it is starting again.
+            Err(SandboxError::Unavailable(_)) => Ok(Probe::Starting),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

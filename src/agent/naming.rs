@@ -1,0 +1,90 @@
+//! Titles of projects and versions, by the naming model; the prompt's first words where it does not answer.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Agent, PrevMessage};
+use crate::llm::{ChatMessage, ChatRequest, ModelRole};
+
+/// The longest title, in characters.
+const MAX_TITLE: usize = 60;
+
+/// What a version and its project are called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Titles {
+    pub project: String,
+    pub fragment: String,
+}
+
+impl Agent {
+    /// Names what was made. A model that fails costs the name only: it is then taken from the prompt.
+    pub async fn name(&self, previous: &[PrevMessage], prompt: &str, summary: &str) -> Titles {
+        let mut messages = vec![ChatMessage::System {
+            content: "Give the piece of software that the user describes a title of two to five words, in the user's language. \
+                      Answer with the title alone: no quotes, no period."
+                .to_owned(),
+        }];
+        messages.extend(previous.iter().map(PrevMessage::to_chat));
+        // The prompt comes last, as in every request; what was made of it tells the model more than the prompt alone.
+        messages.insert(
+            1,
+            ChatMessage::System {
+                content: format!("What was made: {summary}"),
+            },
+        );
+        messages.push(ChatMessage::User {
+            content: prompt.to_owned(),
+        });
+        let request = ChatRequest {
+            messages,
+            tools: Vec::new(),
+            role: ModelRole::Naming,
+        };
+        let title = match self.model.stream(&request, |_| {}).await {
+            Ok(reply) => clean(&reply.text).unwrap_or_else(|| provisional_title(prompt)),
+            Err(error) => {
+                tracing::warn!(%error, "the naming model did not answer; the prompt names the version");
+                provisional_title(prompt)
+            }
+        };
+        Titles {
+            project: title.clone(),
+            fragment: title,
+        }
+    }
+}
+
+/// A title out of a model's answer; `None` when there is none in it.
+fn clean(answer: &str) -> Option<String> {
+    let line = answer.lines().map(str::trim).find(|line| !line.is_empty())?;
+    let line = line.trim_matches(['"', '\'', '“', '”', '*', '#', '.', ' ']);
+    (!line.is_empty()).then(|| shorten(line))
+}
+
+/// The prompt's first words, as a title.
+pub fn provisional_title(prompt: &str) -> String {
+    let words = prompt.split_whitespace().collect::<Vec<_>>().join(" ");
+    shorten(&words)
+}
+
+/// At most [`MAX_TITLE`] characters, cut between words.
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= MAX_TITLE {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(MAX_TITLE - 1).collect();
+    let words = cut.rsplit_once(' ').map_or(cut.as_str(), |(words, _)| words);
+    format!("{}…", words.trim_end_matches([',', '.', ';', ':']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_are_short_plain_and_cut_between_words() {
+        assert_eq!(clean("**\"Todo app\"**\n\nIt is nice"), Some("Todo app".to_owned()));
+        assert_eq!(clean(" \n"), None);
+        let title = provisional_title(&"käse brot und noch viel mehr ".repeat(9));
+        assert!(title.chars().count() <= MAX_TITLE && title.ends_with('…') && !title.contains("  "), "{title}");
+    }
+}

@@ -1,0 +1,88 @@
+//! What an app's first page says about the app: it works, it is starting, or it fails and why.
+
+use crate::sandbox::Page;
+
+/// The longest reason, in characters.
+const MAX_REASON: usize = 600;
+
+/// What the app answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// Nothing listens yet.
+    Starting,
+    /// The page answers.
+    Ready,
+    /// The page can't be shown; a few lines for people.
+    Failed(String),
+}
+
+/// Judges the page. A 404 of the first page is a failure too: an app has one.
+pub(super) fn judge(page: &Page) -> Probe {
+    match page.status {
+        200..=399 => Probe::Ready,
+        404 => Probe::Failed("The app has no first page (404): app/page.tsx is missing.".to_owned()),
+        status => {
+            let body = String::from_utf8_lossy(&page.body);
+            let reason = next_error(&body).unwrap_or_else(|| format!("The app answered with HTTP {status}."));
+            Probe::Failed(reason)
+        }
+    }
+}
+
+/// The error in Next.js' development error page: in the data of its overlay, else in the template that carries it to the client.
+fn next_error(body: &str) -> Option<String> {
+    let data = between(body, "id=\"__NEXT_DATA__\"", "</script>").and_then(|script| script.split_once('>'));
+    let from_data = data.and_then(|(_, json)| {
+        let json: serde_json::Value = serde_json::from_str(json).ok()?;
+        json["err"]["message"].as_str().map(str::to_owned)
+    });
+    let from_template = || between(body, "data-next-error-message=\"", "\"").map(unescape);
+    let text = from_data.or_else(from_template)?;
+    let text = without_colours(&text);
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty()).collect();
+    let text = lines.into_iter().take(8).collect::<Vec<_>>().join("\n");
+    (!text.is_empty()).then(|| text.chars().take(MAX_REASON).collect())
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let (_, after) = text.split_once(start)?;
+    Some(after.split_once(end)?.0)
+}
+
+fn unescape(text: &str) -> String {
+    text.replace("&quot;", "\"").replace("&#x27;", "'").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+/// The text without terminal colours (`ESC [ … m`).
+fn without_colours(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\u{1b}[") {
+        out.push_str(before);
+        rest = after.split_once('m').map_or("", |(_, after)| after);
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(status: u16, body: &str) -> Page {
+        Page {
+            status,
+            content_type: "text/html".to_owned(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_reason_is_read_off_next_s_error_pages() {
+        let data = r#"<script id="__NEXT_DATA__" type="application/json">{"err":{"name":"Error","message":"./app/page.tsx:3:7\n\u001b[31mExpected ';'\u001b[0m\n\n  1 | x"}}</script>"#;
+        assert_eq!(judge(&page(500, data)), Probe::Failed("./app/page.tsx:3:7\nExpected ';'\n  1 | x".to_owned()));
+        let template = r#"<template data-next-error-message="Can&#x27;t read &quot;x&quot;" data-next-error-stack="…"></template>"#;
+        assert_eq!(judge(&page(500, template)), Probe::Failed("Can't read \"x\"".to_owned()));
+        assert_eq!(judge(&page(500, "oops")), Probe::Failed("The app answered with HTTP 500.".to_owned()));
+        assert_eq!(judge(&page(200, "<h1>Hi</h1>")), Probe::Ready);
+    }
+}

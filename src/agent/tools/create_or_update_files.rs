@@ -1,0 +1,83 @@
+//! `createOrUpdateFiles`: whole files, written in place. Safe to repeat.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{ToolError, ToolOutput, object, paths_title};
+use crate::{
+    agent::{App, AppPath, path::GENERATED_FOLDERS},
+    protocol::FileChange,
+};
+
+/// The largest file, in bytes.
+const MAX_FILE: usize = 10 << 20;
+
+#[derive(Debug, Deserialize)]
+pub struct Arguments {
+    files: Vec<File>,
+}
+
+#[derive(Debug, Deserialize)]
+struct File {
+    path: String,
+    content: String,
+}
+
+pub fn spec() -> (&'static str, Value) {
+    (
+        "Writes whole files; existing ones are replaced, folders are made.",
+        object(
+            json!({
+                "files": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": object(
+                        json!({
+                            "path": { "type": "string", "description": "Relative to the app, such as app/page.tsx" },
+                            "content": { "type": "string", "description": "The file's whole text" },
+                        }),
+                        &["path", "content"],
+                    ),
+                },
+            }),
+            &["files"],
+        ),
+    )
+}
+
+impl Arguments {
+    pub fn title(&self) -> String {
+        paths_title(self.files.iter().map(|file| file.path.as_str()))
+    }
+
+    /// All paths are checked before the first file is written.
+    pub async fn carry_out(&self, app: &App) -> Result<ToolOutput, ToolError> {
+        if self.files.is_empty() {
+            return Err(ToolError::RespondToModel("no files were given".to_owned()));
+        }
+        let mut paths = Vec::with_capacity(self.files.len());
+        for file in &self.files {
+            let path = AppPath::new(&file.path)?;
+            let refused = path.as_str().split('/').find(|part| GENERATED_FOLDERS.contains(part));
+            if let Some(folder) = refused {
+                return Err(ToolError::RespondToModel(format!("{path} lies in {folder}, which tools generate; write only the app's own files")));
+            }
+            if file.content.len() > MAX_FILE {
+                return Err(ToolError::RespondToModel(format!("{path} is larger than {} MiB", MAX_FILE >> 20)));
+            }
+            paths.push(path);
+        }
+        let mut written = Vec::with_capacity(paths.len());
+        for (path, file) in paths.iter().zip(&self.files) {
+            app.sandbox().write_file(&path.absolute(), file.content.clone()).await?;
+            written.push(FileChange {
+                path: path.as_str().to_owned(),
+            });
+        }
+        let names: Vec<&str> = written.iter().map(|file| file.path.as_str()).collect();
+        Ok(ToolOutput {
+            written: written.clone(),
+            ..ToolOutput::ok(format!("Wrote {}", names.join(", ")))
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! `listFiles`: the entries of a folder.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{MAX_OUTPUT, ToolError, ToolOutput, cut, object};
+use crate::{
+    agent::{
+        App, AppPath,
+        path::{GENERATED_FOLDERS, HOME},
+    },
+    sandbox::EntryKind,
+};
+
+#[derive(Debug, Deserialize)]
+pub struct Arguments {
+    #[serde(default)]
+    path: String,
+}
+
+pub fn spec() -> (&'static str, Value) {
+    (
+        "Lists a folder of the app; folders end with a slash.",
+        object(
+            json!({ "path": { "type": "string", "description": "Relative to the app; empty or . for the app's own folder" } }),
+            &["path"],
+        ),
+    )
+}
+
+impl Arguments {
+    pub fn title(&self) -> String {
+        let path = self.path.trim();
+        if path.is_empty() { ".".to_owned() } else { path.chars().take(120).collect() }
+    }
+
+    pub async fn carry_out(&self, app: &App) -> Result<ToolOutput, ToolError> {
+        let folder = AppPath::folder(&self.path)?.map_or_else(|| HOME.to_owned(), |path| path.absolute());
+        let entries = app.sandbox().list_dir(&folder, 1).await?;
+        let mut names: Vec<String> = entries
+            .iter()
+            .filter_map(|entry| {
+                let name = entry.path.rsplit('/').next()?;
+                match entry.kind {
+                    EntryKind::Directory if GENERATED_FOLDERS.contains(&name) => None,
+                    EntryKind::Directory => Some(format!("{name}/")),
+                    EntryKind::File | EntryKind::Other => Some(name.to_owned()),
+                }
+            })
+            .collect();
+        names.sort();
+        if names.is_empty() {
+            return Ok(ToolOutput::ok("The folder is empty."));
+        }
+        Ok(ToolOutput::ok(cut(&names.join("\n"), MAX_OUTPUT)))
+    }
+}

@@ -1,0 +1,98 @@
+//! `terminal`: a shell command in the app's folder.
+
+use std::{collections::HashMap, time::Duration};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{MAX_OUTPUT, ToolError, ToolOutput, cut, object};
+use crate::{
+    agent::{App, path::HOME},
+    protocol::Status,
+    sandbox::RunOptions,
+};
+
+const DEFAULT_SECONDS: u64 = 120;
+const MAX_SECONDS: u64 = 600;
+
+#[derive(Debug, Deserialize)]
+pub struct Arguments {
+    command: String,
+    #[serde(default)]
+    background: bool,
+    timeout_seconds: Option<u64>,
+}
+
+pub fn spec() -> (&'static str, Value) {
+    (
+        "Runs a shell command in the app's folder and returns its exit code and output. Not interactive. \
+         With background it returns at once and the command goes on; its output goes to a file that the result names.",
+        object(
+            json!({
+                "command": { "type": "string", "description": "The command, for bash" },
+                "background": { "type": "boolean", "description": "Don't wait for its end" },
+                "timeout_seconds": { "type": "integer", "minimum": 1, "maximum": MAX_SECONDS, "description": "Kill it after this; 120 by default" },
+            }),
+            &["command"],
+        ),
+    )
+}
+
+impl Arguments {
+    pub fn title(&self) -> String {
+        let line = self.command.lines().next().unwrap_or_default();
+        line.chars().take(120).collect()
+    }
+
+    pub fn status(&self) -> Status {
+        let installs = ["npm install", "npm i ", "npm ci", "npm add", "pnpm add", "pnpm install", "yarn add", "bun add"];
+        if installs.iter().any(|install| self.command.contains(install)) {
+            Status::InstallingPackages
+        } else {
+            Status::RunningCommand
+        }
+    }
+
+    pub async fn carry_out(&self, app: &App) -> Result<ToolOutput, ToolError> {
+        if self.command.trim().is_empty() {
+            return Err(ToolError::RespondToModel("the command is empty".to_owned()));
+        }
+        let seconds = self.timeout_seconds.unwrap_or(DEFAULT_SECONDS).clamp(1, MAX_SECONDS);
+        let options = RunOptions {
+            cwd: HOME.to_owned(),
+            envs: HashMap::from([("CI".to_owned(), "1".to_owned()), ("NO_COLOR".to_owned(), "1".to_owned())]),
+            timeout: Duration::from_secs(seconds),
+        };
+        if self.background {
+            return self.start(app, &options).await;
+        }
+        let output = app.sandbox().run(&self.command, &options).await?;
+        let mut content = if output.timed_out {
+            format!("The command was killed after {seconds} seconds.")
+        } else {
+            format!("exit code {}", output.exit_code)
+        };
+        for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+            let text = String::from_utf8_lossy(bytes);
+            if !text.trim().is_empty() {
+                content.push_str(&format!("\n{name}:\n{}", cut(text.trim_end(), MAX_OUTPUT / 2)));
+            }
+        }
+        Ok(ToolOutput {
+            failed: output.timed_out || output.exit_code != 0,
+            ..ToolOutput::ok(content)
+        })
+    }
+
+    /// Starts the command in a session of its own, so that it outlives the shell that starts it.
+    async fn start(&self, app: &App, options: &RunOptions) -> Result<ToolOutput, ToolError> {
+        let mut options = options.clone();
+        options.envs.insert("BACKGROUND_COMMAND".to_owned(), self.command.clone());
+        let start = "log=$(mktemp /tmp/background-XXXXXX.log); setsid bash -lc \"$BACKGROUND_COMMAND\" >\"$log\" 2>&1 </dev/null & echo \"pid $!, output in $log\"";
+        let output = app.sandbox().run(start, &options).await?;
+        Ok(ToolOutput {
+            failed: output.exit_code != 0,
+            ..ToolOutput::ok(format!("Started: {}", String::from_utf8_lossy(&output.stdout).trim()))
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! Settings of the model: which provider, which model, which key.
+
+use std::time::Duration;
+
+use super::{ConfigError, var};
+
+/// Who answers (`AI_PROVIDER`). All but the demo speak OpenAI's chat completions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    OpenAi,
+    Gemini,
+    OpenRouter,
+    Ollama,
+    /// Any OpenAI-compatible server: `OPENAI_BASE_URL`, and `OPENAI_API_KEY` where it wants one.
+    Custom,
+    /// Recorded builds.
+    Demo,
+}
+
+impl Provider {
+    const ALL: [Self; 6] = [Self::OpenAi, Self::Gemini, Self::OpenRouter, Self::Ollama, Self::Custom, Self::Demo];
+
+    /// Its name in `AI_PROVIDER`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Gemini => "gemini",
+            Self::OpenRouter => "openrouter",
+            Self::Ollama => "ollama",
+            Self::Custom => "custom",
+            Self::Demo => "demo",
+        }
+    }
+
+    /// The variable that holds its key.
+    fn key_variable(self) -> Option<&'static str> {
+        match self {
+            Self::OpenAi | Self::Custom => Some("OPENAI_API_KEY"),
+            Self::Gemini => Some("GEMINI_API_KEY"),
+            Self::OpenRouter => Some("OPENROUTER_API_KEY"),
+            Self::Ollama | Self::Demo => None,
+        }
+    }
+
+    /// The model that writes apps when `AI_MODEL` names none.
+    fn default_model(self) -> &'static str {
+        match self {
+            Self::OpenAi | Self::Custom => "gpt-5.1",
+            Self::Gemini => "gemini-3-pro-preview",
+            Self::OpenRouter => "anthropic/claude-sonnet-4.5",
+            Self::Ollama => "qwen3-coder",
+            Self::Demo => "recorded builds",
+        }
+    }
+}
+
+/// Which model answers, and where.
+#[derive(Clone)]
+pub struct Llm {
+    pub provider: Provider,
+    /// Up to and without `/chat/completions`; empty for the demo.
+    pub base_url: String,
+    /// Empty where none is needed. Never logged.
+    pub api_key: String,
+    /// Writes the apps (`AI_MODEL`).
+    pub model: String,
+    /// Names projects and versions (`AI_MODEL_NAMING`, default `AI_MODEL`).
+    pub naming_model: String,
+}
+
+impl std::fmt::Debug for Llm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Llm").field("provider", &self.provider).field("model", &self.model).finish_non_exhaustive()
+    }
+}
+
+impl Llm {
+    /// The provider that is named, else the first whose key is set, else a running Ollama, else the demo.
+    pub async fn from_env() -> Result<Self, ConfigError> {
+        let provider = match var("AI_PROVIDER") {
+            Some(name) => named(&name)?,
+            None => match first_with_key(|name| var(name)) {
+                Some(provider) => provider,
+                None if ollama_answers().await => Provider::Ollama,
+                None => Provider::Demo,
+            },
+        };
+        let api_key = provider.key_variable().and_then(var).unwrap_or_default();
+        if api_key.is_empty()
+            && provider != Provider::Custom
+            && let Some(variable) = provider.key_variable()
+        {
+            return Err(ConfigError::new(variable, "", format!("a key, which AI_PROVIDER={} needs", provider.as_str())));
+        }
+        let base_url = match provider {
+            Provider::OpenAi => var("OPENAI_BASE_URL").unwrap_or_else(|| "https://api.openai.com/v1".to_owned()),
+            Provider::Custom => var("OPENAI_BASE_URL")
+                .ok_or_else(|| ConfigError::new("OPENAI_BASE_URL", "", "the address of an OpenAI-compatible server, which AI_PROVIDER=custom needs"))?,
+            Provider::Gemini => "https://generativelanguage.googleapis.com/v1beta/openai".to_owned(),
+            Provider::OpenRouter => "https://openrouter.ai/api/v1".to_owned(),
+            Provider::Ollama => format!("{}/v1", ollama_url()),
+            Provider::Demo => String::new(),
+        };
+        if provider != Provider::Demo && !(base_url.starts_with("http://") || base_url.starts_with("https://")) {
+            return Err(ConfigError::new("OPENAI_BASE_URL", base_url, "an http or https address, such as http://localhost:8000/v1"));
+        }
+        let model = var("AI_MODEL").unwrap_or_else(|| provider.default_model().to_owned());
+        Ok(Self {
+            provider,
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            api_key,
+            naming_model: var("AI_MODEL_NAMING").unwrap_or_else(|| model.clone()),
+            model,
+        })
+    }
+}
+
+fn named(name: &str) -> Result<Provider, ConfigError> {
+    Provider::ALL
+        .into_iter()
+        .find(|provider| provider.as_str() == name)
+        .ok_or_else(|| ConfigError::new("AI_PROVIDER", name, "openai, gemini, openrouter, ollama, custom or demo"))
+}
+
+/// The first provider whose key is set; a base URL of one's own without a key makes it `custom`.
+fn first_with_key(var: impl Fn(&'static str) -> Option<String>) -> Option<Provider> {
+    [Provider::OpenAi, Provider::Gemini, Provider::OpenRouter]
+        .into_iter()
+        .find(|provider| provider.key_variable().and_then(&var).is_some())
+        .or_else(|| var("OPENAI_BASE_URL").map(|_| Provider::Custom))
+}
+
+fn ollama_url() -> String {
+    let url = var("OLLAMA_BASE_URL").unwrap_or_else(|| "http://localhost:11434".to_owned());
+    url.trim_end_matches('/').trim_end_matches("/v1").to_owned()
+}
+
+/// Whether something accepts connections at Ollama's address.
+async fn ollama_answers() -> bool {
+    let url = ollama_url();
+    let authority = url.split_once("://").map_or(url.as_str(), |(_, authority)| authority);
+    let address = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
+    let dial = tokio::net::TcpStream::connect(address);
+    matches!(tokio::time::timeout(Duration::from_millis(300), dial).await, Ok(Ok(_)))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_key_that_is_set_chooses_and_a_wrong_name_is_told_the_right_ones() {
+        let with = |names: &'static [&'static str]| first_with_key(move |name| names.contains(&name).then(|| "x".to_owned()));
+        assert_eq!(with(&[]), None);
+        assert_eq!(with(&["OPENROUTER_API_KEY", "GEMINI_API_KEY"]), Some(Provider::Gemini));
+        assert_eq!(with(&["OPENAI_BASE_URL"]), Some(Provider::Custom));
+        assert_eq!(named("demo").unwrap(), Provider::Demo);
+        assert_eq!(
+            named("gpt").unwrap_err().to_string(),
+            "AI_PROVIDER=gpt: openai, gemini, openrouter, ollama, custom or demo"
+        );
+    }
+}

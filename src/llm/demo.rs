@@ -1,0 +1,271 @@
+//! The demo: a model that follows recorded builds and their follow-ups. It answers turn by turn like any other model, so that
+//! everything around it is the real thing. It keeps nothing: where it stands is read off the request, so a resumed run goes on right.
+
+mod recording;
+
+use std::time::Duration;
+
+pub use recording::Recordings;
+use recording::{Call, Recording, Turn};
+
+use super::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole, ToolCall};
+
+/// Between two pieces of text: about as fast as a quick model writes.
+const PIECE_PAUSE: Duration = Duration::from_millis(25);
+/// Before an answer begins, and for every 4 kB of files that a call writes.
+const THINKING_PAUSE: Duration = Duration::from_millis(400);
+/// How much text comes at once, in characters.
+const PIECE_CHARS: usize = 12;
+
+impl Recordings {
+    /// The prompts of all builds.
+    pub fn prompts(&self) -> Vec<String> {
+        self.all().iter().map(|recording| recording.prompt.clone()).collect()
+    }
+
+    /// Answers the request as the recording has it.
+    pub async fn play(&self, request: &ChatRequest, mut on_text: impl FnMut(&str) + Send) -> Result<ModelReply, ModelError> {
+        let (folder, part) = self.choose(&request.messages)?;
+        if request.role == ModelRole::Naming {
+            return Ok(text_reply(part.title));
+        }
+        // The answers of this run so far: those after the last user message.
+        let done = request.messages.iter().rev().take_while(|message| !matches!(message, ChatMessage::User { .. }));
+        let done = done.filter(|message| matches!(message, ChatMessage::Assistant { .. })).count();
+        let Some(turn) = part.turns.get(done.min(part.turns.len() - 1)) else {
+            return Err(ModelError::NoRecording("This recording is empty.".to_owned()));
+        };
+        tokio::time::sleep(THINKING_PAUSE).await;
+        let mut text = String::new();
+        for piece in pieces(&turn.say) {
+            on_text(piece);
+            text.push_str(piece);
+            tokio::time::sleep(PIECE_PAUSE).await;
+        }
+        if let Some(summary) = &turn.summary {
+            let summary = format!("\n<task_summary>\n{summary}\n</task_summary>");
+            on_text(&summary);
+            text.push_str(&summary);
+        }
+        let tool_calls = self.tool_calls(folder, done, turn);
+        let written: usize = tool_calls.iter().map(|call| call.arguments.len()).sum();
+        tokio::time::sleep(THINKING_PAUSE * u32::try_from(written / 4096).unwrap_or(8).min(8)).await;
+        Ok(ModelReply {
+            text,
+            tool_calls,
+            usage: None,
+        })
+    }
+
+    /// The recorded part that answers the conversation's last user message.
+    fn choose<'a>(&'a self, messages: &[ChatMessage]) -> Result<(String, Part<'a>), ModelError> {
+        let mut said = messages.iter().rev().filter_map(|message| match message {
+            ChatMessage::User { content } => Some(content.as_str()),
+            ChatMessage::System { .. } | ChatMessage::Assistant { .. } | ChatMessage::Tool { .. } => None,
+        });
+        let prompt = said.next().unwrap_or_default();
+        // What was built is known by the latest message before that names a build, or by the answer that ended it.
+        let built = messages.iter().rev().skip_while(|message| !is_user(message)).skip(1).find_map(|message| match message {
+            ChatMessage::User { content } => self.build_for(content),
+            ChatMessage::Assistant { content, .. } => self.built_by(content),
+            ChatMessage::System { .. } | ChatMessage::Tool { .. } => None,
+        });
+        if let Some(recording) = built {
+            return match recording.follow_ups.iter().find(|follow_up| matches(prompt, &follow_up.prompt, &follow_up.keywords)) {
+                Some(follow_up) => Ok((
+                    format!("{}/{}", recording.slug, follow_up.slug),
+                    Part {
+                        title: &follow_up.title,
+                        turns: &follow_up.turns,
+                    },
+                )),
+                None => Err(ModelError::NoRecording(no_follow_up(recording))),
+            };
+        }
+        match self.build_for(prompt) {
+            Some(recording) => Ok((
+                format!("{}/build", recording.slug),
+                Part {
+                    title: &recording.title,
+                    turns: &recording.turns,
+                },
+            )),
+            None => Err(ModelError::NoRecording(self.no_build())),
+        }
+    }
+
+    fn build_for(&self, prompt: &str) -> Option<&Recording> {
+        let exact = self.all().iter().find(|recording| same(prompt, &recording.prompt));
+        exact.or_else(|| self.all().iter().find(|recording| matches(prompt, &recording.prompt, &recording.keywords)))
+    }
+
+    /// The recording whose build, or one of whose follow-ups, ended with these words.
+    fn built_by(&self, content: &str) -> Option<&Recording> {
+        self.all().iter().find(|recording| {
+            let turns = recording.follow_ups.iter().flat_map(|follow_up| &follow_up.turns);
+            let mut summaries = recording.turns.iter().chain(turns).filter_map(|turn| turn.summary.as_deref());
+            summaries.any(|summary| content.contains(summary.trim()))
+        })
+    }
+
+    fn no_build(&self) -> String {
+        let prompts: Vec<String> = self.all().iter().map(|recording| format!("- {}", recording.prompt)).collect();
+        format!(
+            "This is the demo, which follows recorded builds, and it has none for this prompt. It can show:\n\n{}\n\n{KEY_HINT}",
+            prompts.join("\n")
+        )
+    }
+
+    fn tool_calls(&self, folder: String, turn_index: usize, turn: &Turn) -> Vec<ToolCall> {
+        let calls = turn.calls.iter().enumerate();
+        calls
+            .map(|(index, call)| {
+                let (name, arguments) = match call {
+                    Call::Files { tool, files } if tool == "createOrUpdateFiles" => {
+                        let files: Vec<_> = files
+                            .iter()
+                            .map(|path| serde_json::json!({ "path": path, "content": self.content(&folder, path) }))
+                            .collect();
+                        (tool, serde_json::json!({ "files": files }))
+                    }
+                    Call::Files { tool, files } => (tool, serde_json::json!({ "files": files })),
+                    Call::Plain { tool, arguments } => (tool, arguments.clone()),
+                };
+                ToolCall {
+                    id: format!("call_{turn_index}_{index}"),
+                    name: name.clone(),
+                    arguments: arguments.to_string(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// A build, or a follow-up.
+struct Part<'a> {
+    title: &'a str,
+    turns: &'a [Turn],
+}
+
+const KEY_HINT: &str =
+    "For apps of your own, start CodeFlow with a model's key, for example `OPENAI_API_KEY=… script/run` (see `AI_PROVIDER` in the README).";
+
+fn no_follow_up(recording: &Recording) -> String {
+    let prompts: Vec<String> = recording.follow_ups.iter().map(|follow_up| format!("- {}", follow_up.prompt)).collect();
+    format!(
+        "This is the demo, which follows recorded builds, and it has no recording of this change. For this app it can show:\n\n{}\n\n{KEY_HINT}",
+        prompts.join("\n")
+    )
+}
+
+fn is_user(message: &ChatMessage) -> bool {
+    matches!(message, ChatMessage::User { .. })
+}
+
+fn text_reply(text: &str) -> ModelReply {
+    ModelReply {
+        text: text.to_owned(),
+        ..ModelReply::default()
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    let words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '-');
+    words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+}
+
+fn same(a: &str, b: &str) -> bool {
+    words(a) == words(b)
+}
+
+/// Whether the text is the prompt, or has every word of one of the keyword groups.
+fn matches(text: &str, prompt: &str, keywords: &[Vec<String>]) -> bool {
+    let words = words(text);
+    same(text, prompt) || keywords.iter().any(|group| !group.is_empty() && group.iter().all(|word| words.contains(&word.to_lowercase())))
+}
+
+/// The text in pieces of a few characters.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.char_indices().nth(PIECE_CHARS).map_or(rest.len(), |(end, _)| end);
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        Some(piece)
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn user(content: &str) -> ChatMessage {
+        ChatMessage::User { content: content.to_owned() }
+    }
+
+    fn assistant(content: &str) -> ChatMessage {
+        ChatMessage::Assistant {
+            content: content.to_owned(),
+            tool_calls: Vec::new(),
+        }
+    }
+
+    fn chosen(messages: &[ChatMessage]) -> Result<String, String> {
+        let recordings = Recordings::load().unwrap();
+        recordings.choose(messages).map(|(folder, _)| folder).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_prompt_finds_its_build_and_a_follow_up_the_app_that_was_built() {
+        assert_eq!(chosen(&[user("build me a TODO app, with dark mode!")]).unwrap(), "todo-app/build");
+        let recordings = Recordings::load().unwrap();
+        for recording in recordings.all() {
+            let first = user(&recording.prompt);
+            assert_eq!(chosen(std::slice::from_ref(&first)).unwrap(), format!("{}/build", recording.slug));
+            let summary = recording.turns.last().unwrap().summary.clone().unwrap();
+            for follow_up in &recording.follow_ups {
+                let folder = format!("{}/{}", recording.slug, follow_up.slug);
+                let later = [first.clone(), assistant("Done."), user(&follow_up.prompt)];
+                assert_eq!(chosen(&later).unwrap(), folder);
+                // The first prompt may have left the window of previous messages.
+                assert_eq!(chosen(&[assistant(&summary), user(&follow_up.prompt)]).unwrap(), folder);
+            }
+        }
+    }
+
+    #[test]
+    fn a_prompt_without_a_recording_is_told_what_there_is_and_how_to_set_a_key() {
+        let refused = chosen(&[user("An accounting suite for lighthouses")]).unwrap_err();
+        assert!(refused.contains("demo") && refused.contains("todo app with dark mode") && refused.contains("OPENAI_API_KEY"), "{refused}");
+        let refused = chosen(&[user("Build me a todo app with dark mode"), assistant("Done."), user("Send invoices")]).unwrap_err();
+        assert!(refused.contains("Change the color scheme to blue"), "{refused}");
+    }
+
+    #[test]
+    fn every_recorded_call_has_its_files_and_every_part_ends_with_a_summary() {
+        let recordings = Recordings::load().unwrap();
+        assert!(recordings.all().len() >= 3);
+        for recording in recordings.all() {
+            assert!(recording.follow_ups.len() >= 2, "{}", recording.slug);
+            let follow_ups = recording.follow_ups.iter().map(|part| (part.slug.as_str(), &part.turns));
+            for (slug, turns) in follow_ups.chain([("build", &recording.turns)]) {
+                let last = turns.last().unwrap();
+                assert!(last.summary.is_some() && last.calls.is_empty(), "{}/{slug}", recording.slug);
+                for call in turns.iter().flat_map(|turn| &turn.calls) {
+                    if let Call::Files { tool, files } = call
+                        && tool == "createOrUpdateFiles"
+                    {
+                        for path in files {
+                            let content = recordings.content(&format!("{}/{slug}", recording.slug), path);
+                            assert!(!content.is_empty(), "{}/{slug}/{path}", recording.slug);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The recordings as data: `recordings/<slug>/recording.json`, and beside it the files that its calls write, in the folder `build`
+//! and in one per follow-up.
+
+use anyhow::Context;
+use rust_embed::RustEmbed;
+use serde::Deserialize;
+
+#[derive(RustEmbed)]
+#[folder = "src/llm/demo/recordings/"]
+struct Files;
+
+/// All recordings, in the order of their slugs.
+pub struct Recordings {
+    all: Vec<Recording>,
+}
+
+/// A recorded build and its follow-ups.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recording {
+    #[serde(skip)]
+    pub slug: String,
+    pub title: String,
+    pub prompt: String,
+    /// Another prompt matches when it has every word of one of these groups.
+    pub keywords: Vec<Vec<String>>,
+    pub turns: Vec<Turn>,
+    pub follow_ups: Vec<FollowUp>,
+}
+
+/// A recorded change of the built app.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FollowUp {
+    pub slug: String,
+    pub title: String,
+    pub prompt: String,
+    pub keywords: Vec<Vec<String>>,
+    pub turns: Vec<Turn>,
+}
+
+/// One answer of the model.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Turn {
+    pub say: String,
+    #[serde(default)]
+    pub calls: Vec<Call>,
+    /// What was done, in the last turn.
+    #[serde(default)]
+    pub summary: Option<String>,
+}
+
+/// A tool call.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Call {
+    /// `createOrUpdateFiles` with contents from beside the recording, or `readFiles`.
+    Files { tool: String, files: Vec<String> },
+    Plain { tool: String, arguments: serde_json::Value },
+}
+
+impl Recordings {
+    /// Errors when a recording can't be read: a fault of the build.
+    pub fn load() -> anyhow::Result<Self> {
+        let mut all = Vec::new();
+        for path in Files::iter() {
+            let Some(slug) = path.strip_suffix("/recording.json") else {
+                continue;
+            };
+            let file = Files::get(&path).with_context(|| format!("the recording {path} is missing"))?;
+            let mut recording: Recording = serde_json::from_slice(&file.data).with_context(|| format!("the recording {path} can't be read"))?;
+            recording.slug = slug.to_owned();
+            all.push(recording);
+        }
+        // The todo app, which the README names, comes first in lists.
+        all.sort_by_key(|recording| (recording.slug != "todo-app", recording.slug.clone()));
+        Ok(Self { all })
+    }
+
+    pub(super) fn all(&self) -> &[Recording] {
+        &self.all
+    }
+
+    /// The content of a file of a build (`<slug>/build`) or a follow-up (`<slug>/<follow-up>`); empty when it is missing, which a test rules out.
+    pub(super) fn content(&self, folder: &str, path: &str) -> String {
+        let file = Files::get(&format!("{folder}/{path}"));
+        file.map(|file| String::from_utf8_lossy(&file.data).into_owned()).unwrap_or_default()
+    }
+}

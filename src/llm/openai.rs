@@ -1,0 +1,313 @@
+//! Any OpenAI-compatible server: chat completions, streamed. Requests and chunks are our own types, tolerant of what providers
+//! leave out or do differently: ids and indexes of tool calls, choices, usage.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_openai::{Client, config::OpenAIConfig, error::OpenAIError};
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{ChatMessage, ChatRequest, ModelError, ModelReply, ToolCall, Usage};
+use crate::config::Llm;
+
+/// How long a provider may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long it may be silent, before its answer begins and within it. Reasoning models think for minutes before their first word.
+const SILENCE: Duration = Duration::from_secs(180);
+/// An answer has no more tool calls than this.
+const MAX_TOOL_CALLS: usize = 64;
+
+/// A client of one provider.
+#[derive(Clone)]
+pub struct OpenAi {
+    client: Client<OpenAIConfig>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Chunk {
+    choices: Vec<Choice>,
+    usage: Option<Usage>,
+    /// Some providers report a failure within the stream.
+    error: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Choice {
+    delta: Delta,
+    finish_reason: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Delta {
+    content: Option<String>,
+    tool_calls: Option<Vec<ToolCallDelta>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ToolCallDelta {
+    index: Option<usize>,
+    id: Option<String>,
+    function: FunctionDelta,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct FunctionDelta {
+    name: Option<String>,
+    /// Text by the specification; some send an object at once.
+    arguments: Option<Value>,
+}
+
+impl OpenAi {
+    pub fn new(settings: &Llm) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("codeflow/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE)
+            .build()?;
+        let config = OpenAIConfig::new().with_api_base(&settings.base_url).with_api_key(&settings.api_key);
+        Ok(Self {
+            client: Client::with_config(config).with_http_client(http),
+        })
+    }
+
+    /// One request and its whole answer.
+    pub async fn stream(&self, model: &str, request: &ChatRequest, mut on_text: impl FnMut(&str) + Send) -> Result<ModelReply, ModelError> {
+        let mut chunks = self.client.chat().create_stream_byot::<_, Chunk>(body(model, request)).await.map_err(error)?;
+        let mut answer = Answer::default();
+        while let Some(chunk) = chunks.next().await {
+            answer.take(chunk.map_err(cut)?, &mut on_text)?;
+        }
+        answer.whole()
+    }
+}
+
+/// The request's JSON. What stays the same between turns comes first, for the providers' prompt caches.
+fn body(model: &str, request: &ChatRequest) -> Value {
+    let messages: Vec<Value> = request.messages.iter().map(message).collect();
+    let mut body = json!({
+        "model": model,
+        "messages": messages,
+        "stream": true,
+        "stream_options": { "include_usage": true },
+    });
+    if !request.tools.is_empty() {
+        body["tools"] = request.tools.iter().map(|tool| json!({ "type": "function", "function": tool })).collect();
+    }
+    body
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+fn message(message: &ChatMessage) -> Value {
+    match message {
+        ChatMessage::System { content } => json!({ "role": "system", "content": content }),
+        ChatMessage::User { content } => json!({ "role": "user", "content": content }),
+        ChatMessage::Tool { tool_call_id, content } => json!({ "role": "tool", "tool_call_id": tool_call_id, "content": content }),
+        ChatMessage::Assistant { content, tool_calls } if tool_calls.is_empty() => json!({ "role": "assistant", "content": content }),
+        ChatMessage::Assistant { content, tool_calls } => {
+            let calls: Vec<Value> = tool_calls
+                .iter()
+                .map(|call| {
+                    // Invalid arguments are answered with an error; providers refuse to read them again.
+                    let valid = serde_json::from_str::<Value>(&call.arguments).is_ok();
+                    let arguments = if valid { call.arguments.as_str() } else { "{}" };
+                    json!({ "id": call.id, "type": "function", "function": Function { name: &call.name, arguments } })
+                })
+                .collect();
+            json!({ "role": "assistant", "content": content, "tool_calls": calls })
+        }
+    }
+}
+
+/// An answer in the making.
+#[derive(Default)]
+struct Answer {
+    text: String,
+    calls: BTreeMap<usize, ToolCall>,
+    usage: Option<Usage>,
+    finished: Option<String>,
+}
+
+impl Answer {
+    fn take(&mut self, chunk: Chunk, on_text: &mut impl FnMut(&str)) -> Result<(), ModelError> {
+        if let Some(error) = chunk.error {
+            let message = error["message"].as_str().map_or_else(|| error.to_string(), str::to_owned);
+            return Err(ModelError::Unavailable(message));
+        }
+        self.usage = chunk.usage.or(self.usage);
+        let Some(choice) = chunk.choices.into_iter().next() else {
+            return Ok(());
+        };
+        if let Some(text) = choice.delta.content.filter(|text| !text.is_empty()) {
+            on_text(&text);
+            self.text.push_str(&text);
+        }
+        for delta in choice.delta.tool_calls.unwrap_or_default() {
+            self.take_call(delta)?;
+        }
+        self.finished = choice.finish_reason.or(self.finished.take());
+        Ok(())
+    }
+
+    fn take_call(&mut self, delta: ToolCallDelta) -> Result<(), ModelError> {
+        let last = self.calls.keys().next_back().copied();
+        let index = delta.index.unwrap_or_else(|| match (&delta.id, last) {
+            // Without an index a call that brings an id of its own is the next one; the rest goes on with the last.
+            (Some(id), Some(last)) if !id.is_empty() && self.calls[&last].id != *id => last + 1,
+            (_, last) => last.unwrap_or(0),
+        });
+        if self.calls.len() >= MAX_TOOL_CALLS && !self.calls.contains_key(&index) {
+            return Err(ModelError::Invalid(format!("more than {MAX_TOOL_CALLS} tool calls in one answer")));
+        }
+        let call = self.calls.entry(index).or_insert_with(|| ToolCall {
+            id: String::new(),
+            name: String::new(),
+            arguments: String::new(),
+        });
+        if let Some(id) = delta.id.filter(|id| !id.is_empty()) {
+            call.id = id;
+        }
+        if let Some(name) = delta.function.name.filter(|name| !name.is_empty()) {
+            // Some providers repeat the whole name in every piece.
+            if call.name != name {
+                call.name.push_str(&name);
+            }
+        }
+        match delta.function.arguments {
+            Some(Value::String(piece)) => call.arguments.push_str(&piece),
+            None | Some(Value::Null) => {}
+            Some(object) => call.arguments = object.to_string(),
+        }
+        Ok(())
+    }
+
+    /// The answer, when it came to its end.
+    fn whole(self) -> Result<ModelReply, ModelError> {
+        match self.finished.as_deref() {
+            None => return Err(ModelError::Cut("the connection ended early".to_owned())),
+            Some("length") => return Err(ModelError::Cut("it reached the model's limit of output tokens".to_owned())),
+            Some("content_filter") => return Err(ModelError::Invalid("its content filter stopped the answer".to_owned())),
+            Some(_) => {}
+        }
+        let tool_calls = self.calls.into_values().enumerate().map(|(index, call)| ToolCall {
+            id: if call.id.is_empty() { format!("call_{index}") } else { call.id },
+            ..call
+        });
+        Ok(ModelReply {
+            text: self.text,
+            tool_calls: tool_calls.collect(),
+            usage: self.usage,
+        })
+    }
+}
+
+/// An error before the answer began.
+fn error(error: OpenAIError) -> ModelError {
+    match error {
+        OpenAIError::ApiError(response) => {
+            let message: String = response.api_error.message.chars().take(300).collect();
+            ModelError::of_status(response.status_code.as_u16(), format!("{} ({})", message.trim(), response.status_code.as_u16()), None)
+        }
+        OpenAIError::Reqwest(error) => ModelError::Unavailable(cause(&error)),
+        OpenAIError::JSONDeserialize(_, body) => {
+            ModelError::Unavailable(format!("its answer is not OpenAI's protocol: {}", body.chars().take(200).collect::<String>()))
+        }
+        error => ModelError::Unavailable(cause(&error)),
+    }
+}
+
+/// An error within the answer.
+fn cut(error: OpenAIError) -> ModelError {
+    match error {
+        OpenAIError::StreamError(error) => ModelError::Cut(error.to_string()),
+        OpenAIError::Reqwest(error) => ModelError::Cut(cause(&error)),
+        error => self::error(error),
+    }
+}
+
+/// The innermost cause: the outer ones repeat the address.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn answer(chunks: &[Value]) -> Result<ModelReply, ModelError> {
+        let mut answer = Answer::default();
+        for chunk in chunks {
+            answer.take(serde_json::from_value(chunk.clone()).unwrap(), &mut |_| {})?;
+        }
+        answer.whole()
+    }
+
+    fn call(delta: Value) -> Value {
+        json!({ "choices": [{ "delta": { "tool_calls": [delta] } }] })
+    }
+
+    #[test]
+    fn tool_calls_split_over_chunks_are_put_together_with_and_without_indexes() {
+        let end = json!({ "choices": [{ "delta": {}, "finish_reason": "tool_calls" }] });
+        let with = answer(&[
+            call(json!({ "index": 0, "id": "a", "function": { "name": "terminal", "arguments": "{\"comm" } })),
+            call(json!({ "index": 1, "id": "b", "function": { "name": "listFiles", "arguments": "{}" } })),
+            call(json!({ "index": 0, "function": { "arguments": "and\":\"ls\"}" } })),
+            end.clone(),
+        ]);
+        let without = answer(&[
+            call(json!({ "id": "a", "function": { "name": "terminal", "arguments": "{\"comm" } })),
+            call(json!({ "function": { "arguments": "and\":\"ls\"}" } })),
+            call(json!({ "id": "b", "function": { "name": "listFiles", "arguments": {} } })),
+            end,
+        ]);
+        let (with, without) = (with.unwrap(), without.unwrap());
+        assert_eq!(with, without);
+        assert_eq!(with.tool_calls[0].arguments, "{\"command\":\"ls\"}");
+        assert_eq!(with.tool_calls[1].name, "listFiles");
+    }
+
+    #[test]
+    fn an_answer_without_an_end_is_an_error_and_never_half_a_tool_call() {
+        let cut = answer(&[call(json!({ "index": 0, "id": "a", "function": { "name": "terminal", "arguments": "{\"command\":\"ls\"}" } }))]);
+        assert!(matches!(cut, Err(ModelError::Cut(_))), "{cut:?}");
+    }
+
+    #[test]
+    fn chunks_without_choices_and_usage_at_the_end_are_taken() {
+        let reply = answer(&[
+            json!({ "choices": [] }),
+            json!({ "choices": [{ "delta": { "role": "assistant", "content": null, "reasoning": "hm" } }] }),
+            json!({ "choices": [{ "delta": { "content": "Hi" }, "finish_reason": "stop" }] }),
+            json!({ "choices": [], "usage": { "prompt_tokens": 7, "completion_tokens": 2 } }),
+        ]);
+        let usage = Usage {
+            input_tokens: 7,
+            output_tokens: 2,
+        };
+        assert_eq!(
+            reply.unwrap(),
+            ModelReply {
+                text: "Hi".to_owned(),
+                tool_calls: Vec::new(),
+                usage: Some(usage)
+            }
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! The control plane: sandboxes are made, found again, kept alive and ended.
+
+use std::{collections::HashMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Client, Sandbox, SandboxError,
+    error::{self, Subject},
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Create<'a> {
+    #[serde(rename = "templateID")]
+    template: &'a str,
+    timeout: u64,
+    metadata: &'a HashMap<&'static str, String>,
+    /// An idle sandbox sleeps instead of ending …
+    auto_pause: bool,
+    /// … and wakes by the next request.
+    auto_resume: AutoResume,
+}
+
+#[derive(Serialize)]
+struct AutoResume {
+    enabled: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Created {
+    #[serde(rename = "sandboxID")]
+    id: String,
+    #[serde(default)]
+    envd_access_token: Option<String>,
+    #[serde(default)]
+    domain: Option<String>,
+}
+
+impl Client {
+    /// Makes a sandbox that stays awake for `timeout`; `metadata` helps people tell it apart.
+    pub async fn create(&self, timeout: Duration, metadata: &HashMap<&'static str, String>) -> Result<Sandbox, SandboxError> {
+        let body = Create {
+            template: &self.inner.settings.template,
+            timeout: timeout.as_secs(),
+            metadata,
+            auto_pause: true,
+            auto_resume: AutoResume { enabled: true },
+        };
+        let response = self.post("/v2/sandboxes").json(&body).send().await?;
+        self.sandbox(response).await
+    }
+
+    /// The sandbox, awake for at least `timeout` more: a paused one is resumed. `NotFound` when it is gone.
+    pub async fn connect(&self, id: &str, timeout: Duration) -> Result<Sandbox, SandboxError> {
+        let response = self
+            .post(&format!("/v2/sandboxes/{id}/connect"))
+            .json(&serde_json::json!({ "timeout": timeout.as_secs() }))
+            .send()
+            .await?;
+        self.sandbox(response).await
+    }
+
+    /// Ends the sandbox, running or paused. One that is gone already is no error.
+    pub async fn kill(&self, id: &str) -> Result<(), SandboxError> {
+        let url = format!("{}/sandboxes/{id}", self.inner.settings.api_url);
+        let response = self.inner.http.delete(url).header("X-API-Key", &self.inner.settings.api_key).send().await?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        match error::of(response, Subject::Sandbox).await {
+            SandboxError::NotFound => Ok(()),
+            error => Err(error),
+        }
+    }
+
+    fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}{path}", self.inner.settings.api_url);
+        self.inner.http.post(url).header("X-API-Key", &self.inner.settings.api_key)
+    }
+
+    async fn sandbox(&self, response: reqwest::Response) -> Result<Sandbox, SandboxError> {
+        if !response.status().is_success() {
+            return Err(error::of(response, Subject::Sandbox).await);
+        }
+        let created: Created = response.json().await?;
+        if created.id.is_empty() || !created.id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+            return Err(SandboxError::Protocol("a sandbox id that is none".to_owned()));
+        }
+        Ok(Sandbox {
+            client: self.inner.clone(),
+            id: created.id,
+            token: created.envd_access_token,
+            domain: created.domain,
+        })
+    }
+}

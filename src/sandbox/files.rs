@@ -1,0 +1,144 @@
+//! Files of a sandbox, and the pages its apps serve.
+
+use futures::StreamExt;
+use reqwest::{Method, Response};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Sandbox, SandboxError,
+    error::{self, Subject},
+};
+
+/// The largest file that is read, in bytes.
+const MAX_FILE: usize = 10 << 20;
+
+/// An entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Entry {
+    pub path: String,
+    #[serde(rename = "type", default)]
+    pub kind: EntryKind,
+    /// The target, for a symbolic link.
+    #[serde(rename = "symlinkTarget", default)]
+    pub symlink_target: Option<String>,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum EntryKind {
+    #[serde(rename = "FILE_TYPE_FILE")]
+    File,
+    #[serde(rename = "FILE_TYPE_DIRECTORY")]
+    Directory,
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+/// What an app of the sandbox answered.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub status: u16,
+    pub content_type: String,
+    /// The beginning of the body, at most what was asked for.
+    pub body: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct PathRequest<'a> {
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    depth: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Entries {
+    #[serde(default)]
+    entries: Vec<Entry>,
+}
+
+impl Sandbox {
+    /// The file's bytes. `NoSuchPath` when there is none; `Refused` for a folder, or for more than 10 MiB.
+    pub async fn read_file(&self, path: &str) -> Result<Vec<u8>, SandboxError> {
+        let response = self.envd(Method::GET, "/files").query(&[("path", path)]).send().await?;
+        if !response.status().is_success() {
+            return Err(error::of(response, Subject::Inside).await);
+        }
+        let content = beginning(response, MAX_FILE + 1).await?;
+        if content.len() > MAX_FILE {
+            return Err(SandboxError::Refused(format!("path '{path}' is larger than {} MiB", MAX_FILE >> 20)));
+        }
+        Ok(content)
+    }
+
+    /// Writes the whole file; the folders above it are made.
+    pub async fn write_file(&self, path: &str, content: impl Into<reqwest::Body>) -> Result<(), SandboxError> {
+        let response = self
+            .envd(Method::POST, "/files")
+            .query(&[("path", path)])
+            .header("content-type", "application/octet-stream")
+            .body(content)
+            .send()
+            .await?;
+        if !response.status().is_success() {
+            return Err(error::of(response, Subject::Inside).await);
+        }
+        Ok(())
+    }
+
+    /// The folder's entries, `depth` levels deep.
+    pub async fn list_dir(&self, path: &str, depth: u32) -> Result<Vec<Entry>, SandboxError> {
+        let request = PathRequest { path, depth: Some(depth) };
+        Ok(self.call::<_, Entries>("/filesystem.Filesystem/ListDir", &request).await?.entries)
+    }
+
+    /// Removes the file, or the folder with all below it; nothing there is no error.
+    pub async fn remove(&self, path: &str) -> Result<(), SandboxError> {
+        let request = PathRequest { path, depth: None };
+        self.call::<_, serde_json::Value>("/filesystem.Filesystem/Remove", &request).await?;
+        Ok(())
+    }
+
+    /// Asks an app of the sandbox for a page; `None` when nothing listens on the port yet. At most `limit` bytes of the body are read.
+    pub async fn fetch(&self, port: u16, path: &str, limit: usize) -> Result<Option<Page>, SandboxError> {
+        let request = self.request(&self.client.http, Method::GET, port, path).header("accept", "text/html,application/json");
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let body = beginning(response, limit).await?;
+        if status == 502 && content_type.starts_with("application/json") {
+            let text = String::from_utf8_lossy(&body);
+            if text.contains("port is not open") {
+                return Ok(None);
+            }
+            if text.contains("was not found") {
+                return Err(SandboxError::NotFound);
+            }
+        }
+        Ok(Some(Page { status, content_type, body }))
+    }
+
+    /// A unary Connect call.
+    async fn call<Q: Serialize + Sync, A: serde::de::DeserializeOwned>(&self, path: &str, request: &Q) -> Result<A, SandboxError> {
+        let response = self.envd(Method::POST, path).header("connect-protocol-version", "1").json(request).send().await?;
+        if !response.status().is_success() {
+            return Err(error::of(response, Subject::Inside).await);
+        }
+        Ok(response.json().await?)
+    }
+}
+
+/// At most `limit` bytes of the body.
+async fn beginning(response: Response, limit: usize) -> Result<Vec<u8>, SandboxError> {
+    let mut body = Vec::new();
+    let mut stream = response.bytes_stream();
+    while let Some(piece) = stream.next().await {
+        let piece = piece?;
+        let room = limit - body.len();
+        body.extend_from_slice(&piece[..piece.len().min(room)]);
+        if body.len() == limit {
+            break;
+        }
+    }
+    Ok(body)
+}
