@@ -1,20 +1,22 @@
 //! The seam between the agent and the engine that makes its work durable: named steps whose outputs are saved, and events.
 
+use futures::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{llm::ModelError, protocol::EventKind, sandbox::SandboxError};
 
-/// Where a run's steps and events are kept.
+/// Where a run's steps and events are kept. Its futures are boxed: the compiler can't see through nested ones that they may move
+/// between threads.
 pub trait Journal: Send + Sync {
     /// The step's saved output, or that of `work`, which is saved before this returns.
-    fn step<T, F, Fut>(&self, name: &str, work: F) -> impl Future<Output = Result<T, RunError>> + Send
+    fn step<'a, T, F, Fut>(&'a self, name: &'a str, work: F) -> BoxFuture<'a, Result<T, RunError>>
     where
-        T: Serialize + DeserializeOwned + Send,
-        F: FnMut() -> Fut + Send,
-        Fut: Future<Output = Result<T, RunError>> + Send;
+        T: Serialize + DeserializeOwned + Send + 'a,
+        F: FnMut() -> Fut + Send + 'a,
+        Fut: Future<Output = Result<T, RunError>> + Send + 'a;
 
     /// Saves the event, then tells the project's followers.
-    fn publish(&self, kind: EventKind) -> impl Future<Output = Result<(), RunError>> + Send;
+    fn publish(&self, kind: EventKind) -> BoxFuture<'_, Result<(), RunError>>;
 }
 
 /// Why a run ends without a result.
