@@ -11,6 +11,7 @@
 pub mod api;
 pub mod app;
 pub mod protocol;
+pub mod ui;
 
 #[cfg(feature = "ssr")]
 pub mod agent;
@@ -30,3 +31,22 @@ pub mod sandbox_host;
 pub mod server;
 #[cfg(feature = "ssr")]
 pub mod store;
+
+/// Takes over the page that the server rendered.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_body(app::App);
+}
+
+/// Gives the response that carries the page being rendered the status 404; in the browser there is no response any more.
+#[cfg(feature = "ssr")]
+fn respond_not_found() {
+    if let Some(response) = leptos::prelude::use_context::<leptos_axum::ResponseOptions>() {
+        response.set_status(axum::http::StatusCode::NOT_FOUND);
+    }
+}
+
+#[cfg(not(feature = "ssr"))]
+fn respond_not_found() {}

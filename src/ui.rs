@@ -1,0 +1,16 @@
+//! The page, for both targets: rendered on the server, taken over in the browser. Everything shown is derived from signals;
+//! the signals are fed by the server functions of `api` and by [`feed`], the only file that knows the socket.
+
+pub mod browser;
+pub mod components;
+pub mod conversation;
+pub mod feed;
+pub mod files;
+pub mod home;
+pub mod model;
+pub mod not_found;
+pub mod preview;
+pub mod prompt_field;
+pub mod theme;
+pub mod time;
+pub mod workspace;

@@ -1,0 +1,75 @@
+//! What the page asks of the browser beyond what Leptos brings: the clock, stored preferences, the clipboard.
+//! Called from event handlers and effects only, so never on the server.
+
+use leptos::{
+    prelude::*,
+    wasm_bindgen::{self, JsValue, prelude::wasm_bindgen},
+};
+
+mod js {
+    use super::{JsValue, wasm_bindgen};
+
+    #[wasm_bindgen(wasm_bindgen = leptos::wasm_bindgen)]
+    extern "C" {
+        #[wasm_bindgen(js_namespace = Date)]
+        pub fn now() -> f64;
+        #[wasm_bindgen(js_namespace = Math)]
+        pub fn random() -> f64;
+        #[wasm_bindgen(js_namespace = localStorage, js_name = getItem, catch)]
+        pub fn get_item(key: &str) -> Result<Option<String>, JsValue>;
+        #[wasm_bindgen(js_namespace = localStorage, js_name = setItem, catch)]
+        pub fn set_item(key: &str, value: &str) -> Result<(), JsValue>;
+        #[wasm_bindgen(js_namespace = ["navigator", "clipboard"], js_name = writeText, catch)]
+        pub fn write_text(text: &str) -> Result<JsValue, JsValue>;
+        #[wasm_bindgen(js_namespace = JSON, catch)]
+        pub fn stringify(value: &JsValue) -> Result<Option<String>, JsValue>;
+    }
+}
+
+/// Milliseconds since the Unix epoch, UTC.
+pub fn now() -> i64 {
+    js::now() as i64
+}
+
+/// A number in 0.0..1.0.
+pub fn random() -> f64 {
+    js::random()
+}
+
+/// A remembered preference; `None` too where the browser keeps nothing.
+pub fn remembered(key: &str) -> Option<String> {
+    js::get_item(key).ok().flatten()
+}
+
+/// Remembers a preference, where the browser allows it.
+pub fn remember(key: &str, value: &str) {
+    let _ = js::set_item(key, value);
+}
+
+/// Copies the text; whether the browser took it.
+pub fn copy(text: &str) -> bool {
+    js::write_text(text).is_ok()
+}
+
+/// A script's value read as `T`; `None` when it is something else.
+pub fn from_js<T: serde::de::DeserializeOwned>(value: &JsValue) -> Option<T> {
+    let json = js::stringify(value).ok().flatten()?;
+    serde_json::from_str(&json).ok()
+}
+
+/// Whether the browser has taken the page over; `false` on the server and during hydration, so that both render the same.
+#[derive(Debug, Clone, Copy)]
+pub struct Hydrated(RwSignal<bool>);
+
+impl Hydrated {
+    /// Made once, by the app.
+    pub fn provide() {
+        let hydrated = RwSignal::new(false);
+        Effect::new(move || hydrated.set(true));
+        provide_context(Self(hydrated));
+    }
+
+    pub fn expect() -> Signal<bool> {
+        expect_context::<Self>().0.into()
+    }
+}

@@ -1,0 +1,29 @@
+//! The building blocks, with shadcn's names: variants are enums mapped to whole class names, because Tailwind must see them whole.
+
+mod badge;
+mod button;
+mod card;
+mod icon;
+mod skeleton;
+mod spinner;
+mod tabs;
+mod textarea;
+
+pub use badge::{Badge, BadgeVariant};
+pub use button::{Button, ButtonSize, ButtonVariant, button_class};
+pub use card::{CARD, Card};
+pub use icon::{Icon, IconName};
+pub use skeleton::Skeleton;
+pub use spinner::Spinner;
+pub use tabs::{Tab, TabsList, TabsPanel};
+pub use textarea::TEXTAREA;
+
+use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys::HtmlElement};
+
+/// Moves the focus to the list's child at `index`, for lists that are one stop of the Tab key.
+pub fn focus_child(list: NodeRef<html::Div>, index: usize) {
+    let child = list.get_untracked().and_then(|list| list.children().item(index as u32));
+    if let Some(child) = child.and_then(|child| child.dyn_into::<HtmlElement>().ok()) {
+        let _ = child.focus();
+    }
+}

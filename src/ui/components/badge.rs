@@ -1,0 +1,28 @@
+//! A small label.
+
+use leptos::prelude::*;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BadgeVariant {
+    #[default]
+    Secondary,
+    Outline,
+}
+
+impl BadgeVariant {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Secondary => {
+                "inline-flex items-center gap-1 rounded-full bg-secondary px-2 py-0.5 text-xs font-medium text-secondary-foreground"
+            }
+            Self::Outline => {
+                "inline-flex items-center gap-1 rounded-full border border-border px-2 py-0.5 text-xs font-medium text-muted-foreground"
+            }
+        }
+    }
+}
+
+#[component]
+pub fn Badge(#[prop(optional)] variant: BadgeVariant, children: Children) -> impl IntoView {
+    view! { <span class=variant.class()>{children()}</span> }
+}

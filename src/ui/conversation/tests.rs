@@ -1,0 +1,206 @@
+//! The fold: whatever the order and however often events come, the conversation is the same.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use uuid::Uuid;
+
+use super::*;
+use crate::protocol::{FileChange, ModelNotice, Project, ProjectId, Timestamp};
+
+const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
+const RUN: RunId = RunId(Uuid::from_u128(2));
+const PROMPT: MessageId = MessageId(Uuid::from_u128(3));
+const RESULT: MessageId = MessageId(Uuid::from_u128(4));
+
+fn message(id: MessageId, role: Role, kind: MessageKind, at: i64) -> Message {
+    Message {
+        id,
+        project: PROJECT,
+        run: Some(RUN),
+        role,
+        kind,
+        content: "text".to_owned(),
+        html: String::new(),
+        fragment: None,
+        created_at: Timestamp(at),
+    }
+}
+
+fn run(state: RunState) -> Run {
+    Run {
+        id: RUN,
+        project: PROJECT,
+        message: PROMPT,
+        state,
+        created_at: Timestamp(10),
+        finished_at: None,
+    }
+}
+
+fn tool(step: &str, output: Option<&str>) -> EventKind {
+    EventKind::Tool {
+        tool: ToolUse {
+            step: step.to_owned(),
+            tool: "terminal".to_owned(),
+            title: "npm install".to_owned(),
+            output: output.map(str::to_owned),
+            failed: false,
+        },
+    }
+}
+
+fn text(turn: u32, text: &str) -> EventKind {
+    EventKind::Text {
+        turn,
+        text: text.to_owned(),
+    }
+}
+
+fn workspace() -> Workspace {
+    Workspace {
+        project: Project {
+            id: PROJECT,
+            title: "Untitled".to_owned(),
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+        },
+        messages: Vec::new(),
+        runs: Vec::new(),
+        events: Vec::new(),
+        preview: PreviewState::None,
+        after: 0,
+        model: ModelNotice {
+            demo: true,
+            label: "demo".to_owned(),
+            demo_prompts: Vec::new(),
+        },
+    }
+}
+
+fn events() -> Vec<Event> {
+    let kinds = vec![
+        EventKind::Message {
+            message: message(PROMPT, Role::User, MessageKind::Prompt, 10),
+        },
+        EventKind::Run {
+            run: run(RunState::Queued),
+        },
+        EventKind::Run {
+            run: run(RunState::Running),
+        },
+        EventKind::Status { status: Status::Thinking },
+        text(1, "I will"),
+        text(1, "I will write a list"),
+        tool("turn-1-terminal-0", None),
+        tool("turn-1-terminal-0", Some("added 3 packages")),
+        EventKind::Files {
+            files: vec![FileChange {
+                path: "app/page.tsx".to_owned(),
+            }],
+        },
+        EventKind::Preview {
+            preview: PreviewState::Ready {
+                url: "http://a/".to_owned(),
+            },
+        },
+        EventKind::Title {
+            title: "Todo list".to_owned(),
+        },
+        EventKind::Message {
+            message: message(RESULT, Role::Assistant, MessageKind::Result, 20),
+        },
+        EventKind::Run {
+            run: run(RunState::Succeeded),
+        },
+    ];
+    kinds
+        .into_iter()
+        .enumerate()
+        .map(|(at, kind)| Event {
+            project: PROJECT,
+            seq: at as i64 + 1,
+            run: Some(RUN),
+            kind,
+        })
+        .collect()
+}
+
+fn fold(events: impl IntoIterator<Item = Event>) -> Conversation {
+    let mut conversation = Conversation::from(workspace());
+    for event in events {
+        conversation.apply(event);
+    }
+    conversation
+}
+
+#[test]
+fn a_run_is_shown_after_its_prompt_with_its_text_tools_and_outcome() {
+    let conversation = fold(events());
+    assert_eq!(conversation.entries(), vec![Entry::Message(PROMPT), Entry::Run(RUN)]);
+    let view = conversation.run(RUN).unwrap();
+    assert_eq!(view.state(), RunState::Succeeded);
+    let blocks: Vec<_> = view.blocks().collect();
+    assert_eq!(blocks.len(), 2);
+    assert_eq!(*blocks[0].1, Block::Text("I will write a list".to_owned()));
+    assert!(matches!(&*blocks[1].1, Block::Tool(tool) if tool.output.as_deref() == Some("added 3 packages")));
+    assert_eq!(conversation.outcome(RUN).unwrap().id, RESULT);
+    assert_eq!(conversation.title(), "Todo list");
+    assert_eq!(conversation.status_line(), "Demo is ready");
+    assert_eq!(conversation.last_files(), 9);
+}
+
+#[test]
+fn the_same_events_in_any_order_and_twice_give_the_same_conversation() {
+    let straight = fold(events());
+    assert_eq!(fold(events().into_iter().rev()), straight);
+    assert_eq!(fold(events().into_iter().chain(events())), straight);
+    for turn in 1..events().len() {
+        let mut rotated = events();
+        rotated.rotate_left(turn);
+        assert_eq!(fold(rotated), straight, "rotated by {turn}");
+    }
+}
+
+#[test]
+fn what_the_workspace_says_stands_against_older_events() {
+    let mut workspace = workspace();
+    workspace.after = 13;
+    workspace.runs = vec![run(RunState::Succeeded)];
+    workspace.preview = PreviewState::Starting;
+    workspace.events = events();
+    let conversation = Conversation::from(workspace);
+    assert_eq!(conversation.run(RUN).unwrap().state(), RunState::Succeeded);
+    assert_eq!(*conversation.preview(), PreviewState::Starting);
+}
+
+#[test]
+fn the_status_line_follows_the_run_at_work() {
+    let mut all = events();
+    all.truncate(2);
+    assert_eq!(fold(all).status_line(), "Waiting to start...");
+    let mut all = events();
+    all.truncate(4);
+    let conversation = fold(all);
+    assert_eq!(conversation.status_line(), "Thinking...");
+    assert!(conversation.is_busy());
+}
+
+#[test]
+fn a_result_without_its_run_stands_alone() {
+    let lone = Event {
+        project: PROJECT,
+        seq: 1,
+        run: None,
+        kind: EventKind::Message {
+            message: message(RESULT, Role::Assistant, MessageKind::Result, 20),
+        },
+    };
+    assert_eq!(fold([lone]).entries(), vec![Entry::Message(RESULT)]);
+}
+
+#[test]
+fn the_summary_tag_is_never_shown_not_even_its_beginning() {
+    assert_eq!(spoken("All done. <task_summary>A list</task_summary>"), "All done.");
+    assert_eq!(spoken("All done. <task_su"), "All done.");
+    assert_eq!(spoken("a < b"), "a < b");
+}

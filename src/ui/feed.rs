@@ -1,0 +1,257 @@
+//! The feed's client: keeps a WebSocket to the server open for as long as the workspace is, and hands on each event.
+//! It reconnects for ever, asking for what comes after the last event it has; replay and live events look the same to its caller.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
+
+use leptos::{
+    ev,
+    prelude::*,
+    wasm_bindgen::{JsCast, closure::Closure},
+    web_sys::{MessageEvent, WebSocket},
+};
+
+use super::browser;
+use crate::protocol::{Event, FeedFrame, FeedRequest, ProjectId};
+
+const FIRST_RETRY_MS: f64 = 250.0;
+const LONGEST_RETRY_MS: f64 = 10_000.0;
+/// An interruption shorter than this is nobody's business.
+const GRACE: Duration = Duration::from_secs(1);
+const WATCH: Duration = Duration::from_secs(5);
+const PING_EVERY_MS: i64 = 20_000;
+const SILENCE_MS: i64 = 45_000;
+
+/// Follows the project's feed after the event `after` until the current owner is cleaned up; does nothing on the server.
+/// Returns whether the connection has been down for over a second.
+pub fn follow(project: ProjectId, after: i64, on_event: impl Fn(Event) + 'static) -> Signal<bool> {
+    let interrupted = RwSignal::new(false);
+    let on_event: Rc<dyn Fn(Event)> = Rc::new(on_event);
+    Effect::new(move || {
+        let feed = Rc::new(Feed {
+            project,
+            on_event: on_event.clone(),
+            interrupted,
+            after: Cell::new(after),
+            line: RefCell::new(None),
+            lines: Cell::new(0),
+            open: Cell::new(false),
+            failures: Cell::new(0),
+            retry: Cell::new(None),
+            last_frame: Cell::new(browser::now()),
+            last_ping: Cell::new(browser::now()),
+        });
+        feed.connect();
+        feed.keep_watch();
+    });
+    interrupted.into()
+}
+
+struct Feed {
+    project: ProjectId,
+    on_event: Rc<dyn Fn(Event)>,
+    interrupted: RwSignal<bool>,
+    /// The last event received.
+    after: Cell<i64>,
+    line: RefCell<Option<Line>>,
+    /// How many lines there were: tells a line's late words from the present line's.
+    lines: Cell<u32>,
+    open: Cell<bool>,
+    /// Failed attempts since the last frame.
+    failures: Cell<u32>,
+    retry: Cell<Option<TimeoutHandle>>,
+    /// Milliseconds since the epoch, as is `last_ping`.
+    last_frame: Cell<i64>,
+    last_ping: Cell<i64>,
+}
+
+/// One WebSocket and what listens to it.
+struct Line {
+    socket: WebSocket,
+    _on_open: Closure<dyn FnMut()>,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_close: Closure<dyn FnMut()>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.socket.set_onopen(None);
+        self.socket.set_onmessage(None);
+        self.socket.set_onclose(None);
+        let _ = self.socket.close();
+    }
+}
+
+impl Feed {
+    /// Opens a new line in place of the one there is.
+    fn connect(self: &Rc<Self>) {
+        if let Some(retry) = self.retry.take() {
+            retry.clear();
+        }
+        self.open.set(false);
+        self.last_frame.set(browser::now());
+        let number = self.lines.get() + 1;
+        self.lines.set(number);
+        let line = self.dial(number);
+        if line.is_none() {
+            self.lost(number);
+        }
+        self.line.replace(line);
+
+        let feed = Rc::downgrade(self);
+        set_timeout(
+            move || {
+                if let Some(feed) = feed.upgrade()
+                    && !feed.open.get()
+                {
+                    feed.interrupted.try_set(true);
+                }
+            },
+            GRACE,
+        );
+    }
+
+    fn dial(self: &Rc<Self>, number: u32) -> Option<Line> {
+        let location = location();
+        let scheme = if location.protocol().ok()? == "https:" { "wss" } else { "ws" };
+        let host = location.host().ok()?;
+        let url = format!("{scheme}://{host}/ws/projects/{}?after={}", self.project, self.after.get());
+        let socket = WebSocket::new(&url).ok()?;
+
+        // Weak: a line belongs to the feed, so it must not keep the feed alive.
+        let feed = Rc::downgrade(self);
+        let on_open = Closure::<dyn FnMut()>::new(move || {
+            if let Some(feed) = feed.upgrade().filter(|feed| feed.lines.get() == number) {
+                feed.open.set(true);
+                feed.interrupted.try_set(false);
+            }
+        });
+        let feed = Rc::downgrade(self);
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
+            if let Some(feed) = feed.upgrade().filter(|feed| feed.lines.get() == number) {
+                feed.heard(&message);
+            }
+        });
+        let feed = Rc::downgrade(self);
+        let on_close = Closure::<dyn FnMut()>::new(move || {
+            if let Some(feed) = feed.upgrade() {
+                feed.lost(number);
+            }
+        });
+        socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
+        socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+        Some(Line {
+            socket,
+            _on_open: on_open,
+            _on_message: on_message,
+            _on_close: on_close,
+        })
+    }
+
+    fn heard(&self, message: &MessageEvent) {
+        self.last_frame.set(browser::now());
+        self.failures.set(0);
+        // A frame of a newer server that this page does not know is skipped: its event comes with the next reload.
+        let frame = message.data().as_string().and_then(|text| serde_json::from_str(&text).ok());
+        match frame {
+            Some(FeedFrame::Event { event }) => {
+                self.after.set(self.after.get().max(event.seq));
+                (self.on_event)(event);
+            }
+            Some(FeedFrame::CaughtUp | FeedFrame::Pong) | None => {}
+        }
+    }
+
+    /// The line with this number is gone: another is opened after a while.
+    fn lost(self: &Rc<Self>, number: u32) {
+        if self.lines.get() != number {
+            return;
+        }
+        self.open.set(false);
+        let failures = self.failures.get();
+        self.failures.set(failures.saturating_add(1));
+        let feed = Rc::downgrade(self);
+        let retry = set_timeout_with_handle(
+            move || {
+                if let Some(feed) = feed.upgrade() {
+                    feed.connect();
+                }
+            },
+            retry_delay(failures, browser::random()),
+        );
+        self.retry.set(retry.ok());
+    }
+
+    /// Opens a line at once if there is none that works.
+    fn wake(self: &Rc<Self>) {
+        let silent = browser::now() - self.last_frame.get() > SILENCE_MS;
+        if silent || !self.open.get() {
+            self.connect();
+        }
+    }
+
+    /// Sends a ping when it is time, and gives up on a line that has been silent for too long.
+    fn check(self: &Rc<Self>) {
+        let now = browser::now();
+        if now - self.last_frame.get() > SILENCE_MS {
+            self.connect();
+        } else if self.open.get() && now - self.last_ping.get() >= PING_EVERY_MS {
+            self.last_ping.set(now);
+            if let (Some(line), Ok(ping)) = (&*self.line.borrow(), serde_json::to_string(&FeedRequest::Ping)) {
+                let _ = line.socket.send_with_str(&ping);
+            }
+        }
+    }
+
+    /// Watches the line and the browser's own signs until the current owner is cleaned up; then the feed ends.
+    fn keep_watch(self: Rc<Self>) {
+        let feed = StoredValue::new_local(Some(self));
+        let with_feed = move |act: fn(&Rc<Feed>)| {
+            if let Some(feed) = feed.try_get_value().flatten() {
+                act(&feed);
+            }
+        };
+        let interval = set_interval_with_handle(move || with_feed(Feed::check), WATCH);
+        let online = window_event_listener(ev::online, move |_| with_feed(Feed::wake));
+        let visible = window_event_listener(ev::visibilitychange, move |_| {
+            if !document().hidden() {
+                with_feed(Feed::wake);
+            }
+        });
+        on_cleanup(move || {
+            if let Ok(interval) = interval {
+                interval.clear();
+            }
+            online.remove();
+            visible.remove();
+            if let Some(feed) = feed.try_update_value(Option::take).flatten()
+                && let Some(retry) = feed.retry.take()
+            {
+                retry.clear();
+            }
+        });
+    }
+}
+
+/// Exponential back-off with jitter: between half and the whole of 0.25 s, 0.5 s, 1 s … 10 s.
+fn retry_delay(failures: u32, random: f64) -> Duration {
+    let whole = (FIRST_RETRY_MS * f64::from(2_u32.saturating_pow(failures.min(16)))).min(LONGEST_RETRY_MS);
+    Duration::from_millis((whole * (0.5 + random / 2.0)) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_wait_longer_each_time_but_never_over_ten_seconds() {
+        assert_eq!(retry_delay(0, 0.0), Duration::from_millis(125));
+        assert_eq!(retry_delay(0, 1.0), Duration::from_millis(250));
+        assert_eq!(retry_delay(3, 1.0), Duration::from_millis(2_000));
+        assert_eq!(retry_delay(40, 1.0), Duration::from_secs(10));
+    }
+}

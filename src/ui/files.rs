@@ -1,0 +1,94 @@
+//! The Code tab: the app's files as a tree, and one of them to read. Both follow the conversation: what a run writes shows up.
+
+mod tree;
+mod viewer;
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+
+use super::{components::Skeleton, conversation::Conversation};
+use crate::{
+    api::files::{list_files, read_file},
+    protocol::{FileNode, ProjectId},
+};
+
+use tree::FileTree;
+use viewer::FileViewer;
+
+/// Files written within this time are fetched together.
+const SETTLE: Duration = Duration::from_millis(400);
+/// What is shown first, if it is there.
+const FIRST: [&str; 3] = ["app/page.tsx", "src/app/page.tsx", "README.md"];
+
+#[component]
+pub fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
+    let change = Memo::new(move |_| conversation.with(|all| (all.last_files(), all.ended_runs())));
+    let settled = RwSignal::new(change.get_untracked());
+    Effect::new(move || {
+        let change = change.get();
+        if let Ok(timer) = set_timeout_with_handle(
+            move || {
+                settled.try_set(change);
+            },
+            SETTLE,
+        ) {
+            on_cleanup(move || timer.clear());
+        }
+    });
+    let version = Memo::new(move |_| settled.get());
+
+    let listed = LocalResource::new(move || {
+        version.track();
+        list_files(project)
+    });
+    let nodes = Memo::new(move |_| listed.get().and_then(Result::ok).unwrap_or_default());
+    let chosen = RwSignal::new(None::<String>);
+    let path = Memo::new(move |_| {
+        chosen
+            .get()
+            .or_else(|| nodes.with(|nodes| FIRST.into_iter().find(|path| contains(nodes, path)).map(str::to_owned)))
+    });
+    let view = LocalResource::new(move || {
+        version.track();
+        let path = path.get();
+        async move {
+            match path {
+                Some(path) => Some(read_file(project, path).await),
+                None => None,
+            }
+        }
+    });
+
+    let side = move || match listed.get() {
+        None => view! {
+            <div class="flex flex-col gap-2 p-3" aria-busy="true">
+                <Skeleton class="h-4 w-3/4"/>
+                <Skeleton class="h-4 w-1/2"/>
+                <Skeleton class="h-4 w-2/3"/>
+            </div>
+        }
+        .into_any(),
+        Some(Err(error)) => view! { <p role="alert" class="p-3 text-xs text-muted-foreground">{error.message}</p> }.into_any(),
+        Some(Ok(files)) if files.is_empty() => {
+            view! { <p class="p-3 text-xs text-muted-foreground">"No files yet. They show up as they are written."</p> }.into_any()
+        }
+        Some(Ok(_)) => ().into_any(),
+    };
+    view! {
+        <div class="flex min-h-0 flex-1 max-md:flex-col">
+            <div class="shrink-0 overflow-auto border-border bg-muted/30 max-md:max-h-[35%] max-md:border-b md:w-60 md:border-r">
+                {side}
+                <FileTree nodes path on_choose=move |path| chosen.set(Some(path))/>
+            </div>
+            <FileViewer path view/>
+        </div>
+    }
+}
+
+fn contains(nodes: &[FileNode], path: &str) -> bool {
+    nodes.iter().any(|node| match &node.children {
+        Some(children) => contains(children, path),
+        None => node.path == path,
+    })
+}

@@ -1,0 +1,81 @@
+//! The first page: say what you want, or go on with a project.
+
+mod new_project;
+mod projects;
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use super::{
+    model::{DemoNotice, DemoNoticeState, ModelBadge},
+    theme::ThemeToggle,
+};
+use crate::api::projects::{get_model, list_projects};
+
+use new_project::NewProject;
+use projects::ProjectList;
+
+#[component]
+pub fn HomePage() -> impl IntoView {
+    let model = Resource::new_blocking(|| (), |()| get_model());
+    let projects = Resource::new_blocking(|| (), |()| list_projects());
+    let notice = DemoNoticeState::new();
+    view! {
+        <Title text=""/>
+        <div class="hero-glow min-h-dvh">
+            <SiteHeader>
+                <Suspense>{move || Suspend::new(async move { model.await.ok().map(|model| view! { <ModelBadge model notice/> }) })}</Suspense>
+            </SiteHeader>
+            <main class="mx-auto max-w-3xl px-5 pt-16 pb-24 sm:pt-24">
+                <h1 class="text-center text-4xl font-semibold tracking-tight text-balance sm:text-5xl">"What it calls done, runs."</h1>
+                <p class="mx-auto mt-4 max-w-xl text-center text-base leading-7 text-pretty text-muted-foreground">
+                    "Describe a web app. CodeFlow writes it in a sandbox, runs it, checks it, and shows it to you live. Keep talking until it is right."
+                </p>
+                <div class="mt-10 flex flex-col gap-4">
+                    <Suspense>
+                        {move || Suspend::new(async move {
+                            let model = model.await.ok();
+                            let suggestions = model.as_ref().map(|model| model.demo_prompts.clone()).unwrap_or_default();
+                            view! {
+                                <NewProject suggestions/>
+                                {model.map(|model| view! { <DemoNotice model notice/> })}
+                            }
+                        })}
+                    </Suspense>
+                </div>
+                <Suspense>{move || Suspend::new(async move { view! { <ProjectList projects=projects.await/> } })}</Suspense>
+            </main>
+        </div>
+    }
+}
+
+/// The name of the place, and what `children` add, on pages other than the workspace.
+#[component]
+pub fn SiteHeader(#[prop(optional)] children: Option<Children>) -> impl IntoView {
+    view! {
+        <header class="mx-auto flex h-14 max-w-6xl items-center gap-3 px-5">
+            <HomeLink/>
+            <div class="ml-auto flex items-center gap-2">{children.map(|children| children())} <ThemeToggle/></div>
+        </header>
+    }
+}
+
+/// The name, leading home.
+#[component]
+pub fn HomeLink() -> impl IntoView {
+    view! {
+        <a href="/" class="inline-flex items-center gap-2 rounded-md text-sm font-semibold tracking-tight focus-ring">
+            <svg aria-hidden="true" viewBox="0 0 24 24" class="size-6" fill="none">
+                <rect width="24" height="24" rx="7" class="fill-foreground"></rect>
+                <path
+                    d="M6.5 15.5c3.2 0 3-7 6-7s1.7 7 5 7"
+                    class="stroke-background"
+                    stroke-width="2.2"
+                    stroke-linecap="round"
+                ></path>
+                <circle cx="17.5" cy="8.5" r="1.6" class="fill-brand-on-ink"></circle>
+            </svg>
+            "CodeFlow"
+        </a>
+    }
+}

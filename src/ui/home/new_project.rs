@@ -1,0 +1,112 @@
+//! The form that starts a project: a plain form before the page is alive, checked and sent by script after.
+
+use leptos::prelude::*;
+
+use crate::{
+    api::projects::CreateProject,
+    ui::{
+        browser::Hydrated,
+        components::{Button, CARD, Icon, IconName, Spinner},
+        prompt_field::{PromptField, PromptNote, PromptTextarea},
+    },
+};
+
+/// What to begin with when the demo has nothing to offer.
+const SUGGESTIONS: [&str; 3] = [
+    "Build me a todo app with dark mode",
+    "A landing page with a hero and pricing",
+    "A kanban board with drag and drop",
+];
+
+/// `suggestions`: prompts to try; ours if there are none.
+#[component]
+pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
+    const ID: &str = "new-project";
+    let hydrated = Hydrated::expect();
+    let field = PromptField::new();
+    let create = ServerAction::<CreateProject>::new();
+    // A refusal from before the page was alive comes in the address, one from after as the action's value.
+    if let Some(Err(error)) = create.value().get_untracked() {
+        field.complain(error.message);
+    }
+    // Success leads to another page; until it is there, nothing more can be sent.
+    let busy = Memo::new(move |_| create.pending().get() || matches!(create.value().get(), Some(Ok(_))));
+    let submit = move || {
+        if busy.get_untracked() {
+            return;
+        }
+        if let Some(prompt) = field.validated() {
+            create.dispatch(CreateProject { prompt: prompt.into() });
+        }
+    };
+    let refusal = move || create.value().get().and_then(Result::err).filter(|_| !create.pending().get());
+
+    let suggestions = if suggestions.is_empty() {
+        SUGGESTIONS.map(str::to_owned).to_vec()
+    } else {
+        suggestions
+    };
+    view! {
+        <form
+            method="post"
+            action="/api/projects/create"
+            novalidate=move || hydrated.get()
+            class=format!("flex flex-col gap-2 p-3 shadow-lg shadow-black/5 focus-within-ring {CARD}")
+            on:submit=move |event| {
+                event.prevent_default();
+                submit();
+            }
+        >
+            <div class="px-2 pt-2">
+                <PromptTextarea
+                    field
+                    label="Describe the app you want to build"
+                    id=ID
+                    placeholder="A todo app with dark mode, filters and a progress bar…"
+                    rows=3
+                    required=true
+                    on_enter=submit
+                />
+            </div>
+            <div class="flex items-end gap-3">
+                <div class="min-w-0 flex-1 px-2 pb-1.5">
+                    <PromptNote field id=ID/>
+                    {move || refusal().map(|error| view! { <p role="alert" class="text-xs text-destructive">{error.message}</p> })}
+                </div>
+                <Button submit=true disabled=busy>
+                    {move || {
+                        if busy.get() {
+                            view! { <Spinner/> }.into_any()
+                        } else {
+                            view! { <Icon name=IconName::Sparkles/> }.into_any()
+                        }
+                    }}
+                    "Start Creating"
+                </Button>
+            </div>
+        </form>
+        <ul class="flex flex-wrap justify-center gap-2" aria-label="Suggestions">
+            {suggestions
+                .into_iter()
+                .map(|suggestion| {
+                    let text = suggestion.clone();
+                    let fill = move |_| {
+                        field.fill(&text);
+                        field.focus();
+                    };
+                    view! {
+                        <li>
+                            <button
+                                type="button"
+                                class="cursor-pointer rounded-full border border-border bg-card/70 px-3 py-1.5 text-left text-xs text-muted-foreground transition-colors hover:border-foreground/25 hover:text-foreground focus-ring"
+                                on:click=fill
+                            >
+                                {suggestion}
+                            </button>
+                        </li>
+                    }
+                })
+                .collect_view()}
+        </ul>
+    }
+}

@@ -1,0 +1,86 @@
+//! Which model builds; in the demo, that it is one, what it can do, and how to get more.
+
+use leptos::prelude::*;
+
+use super::{
+    browser,
+    components::{Badge, BadgeVariant, Button, ButtonSize, ButtonVariant, Icon, IconName},
+};
+use crate::protocol::ModelNotice;
+
+/// Whether the demo's notice is open: an attribute of `<html>`, so that `boot.js` can apply it before the first paint, and a
+/// signal for what names its state.
+#[derive(Clone, Copy)]
+pub struct DemoNoticeState(RwSignal<bool>);
+
+impl DemoNoticeState {
+    pub fn new() -> Self {
+        let open = RwSignal::new(true);
+        Effect::new(move || open.set(browser::remembered("demo-notice").as_deref() != Some("closed")));
+        Self(open)
+    }
+
+    fn set(self, open: bool) {
+        let word = if open { "open" } else { "closed" };
+        self.0.set(open);
+        browser::remember("demo-notice", word);
+        if let Some(root) = document().document_element() {
+            let _ = root.set_attribute("data-demo-notice", word);
+        }
+    }
+}
+
+/// The model's name; in the demo a button that shows and hides the notice.
+#[component]
+pub fn ModelBadge(model: ModelNotice, notice: DemoNoticeState) -> impl IntoView {
+    if !model.demo {
+        return view! { <Badge variant=BadgeVariant::Outline>{model.label}</Badge> }.into_any();
+    }
+    view! {
+        <button
+            type="button"
+            class="inline-flex h-6 cursor-pointer items-center gap-1 rounded-full border border-brand/40 bg-brand/10 px-2.5 text-xs font-medium text-brand hover:bg-brand/15 focus-ring"
+            aria-expanded=move || notice.0.get().to_string()
+            aria-controls="demo-notice"
+            title="About the demo"
+            on:click=move |_| notice.set(!notice.0.get_untracked())
+        >
+            "Demo"
+            <Icon name=IconName::Info class="size-3.5"/>
+        </button>
+    }
+    .into_any()
+}
+
+/// What the demo is; nothing with a real model. Hidden by the style sheet while `<html>` says so.
+#[component]
+pub fn DemoNotice(model: ModelNotice, notice: DemoNoticeState) -> impl IntoView {
+    model.demo.then(|| {
+        let prompts = model.demo_prompts.into_iter().map(|prompt| view! { <li>{prompt}</li> }).collect_view();
+        view! {
+            <aside id="demo-notice" aria-label="About the demo" class="relative rounded-xl border border-brand/30 bg-brand/6 p-4 pr-11 text-left text-sm leading-6">
+                <p class="font-medium">"This is the demo: it plays recorded builds, in a sandbox where they really run."</p>
+                <p class="mt-1 text-muted-foreground">"It has recordings for these prompts and some follow-ups:"</p>
+                <ul class="mt-1 list-disc pl-5 text-muted-foreground marker:text-brand">{prompts}</ul>
+                <p class="mt-2 text-muted-foreground">
+                    "To build anything you like, start it with a key: "
+                    <code class="rounded bg-muted px-1.5 py-0.5 font-mono text-xs text-foreground wrap-anywhere">"OPENAI_API_KEY=… script/run"</code>
+                    ". Other providers: "
+                    <code class="rounded bg-muted px-1.5 py-0.5 font-mono text-xs text-foreground">"AI_PROVIDER"</code>
+                    " = gemini, openrouter, ollama or custom."
+                </p>
+                <div class="absolute top-2 right-2">
+                    <Button
+                        variant=ButtonVariant::Ghost
+                        size=ButtonSize::Icon
+                        on:click=move |_| notice.set(false)
+                        attr:aria-label="Hide the notice about the demo"
+                        attr:title="Hide; the Demo badge brings it back"
+                    >
+                        <Icon name=IconName::X/>
+                    </Button>
+                </div>
+            </aside>
+        }
+    })
+}

@@ -1,0 +1,243 @@
+//! The Preview tab: the running app in a frame, and words instead of a white rectangle while it is not there.
+//! The frame stays mounted as long as its address does; it is reloaded when the app changed and hot reload did not say so.
+
+mod screen;
+mod toolbar;
+
+use std::time::Duration;
+
+use leptos::{ev, html, prelude::*};
+use serde::Deserialize;
+
+use super::{
+    browser::{self, Hydrated},
+    conversation::Conversation,
+};
+use crate::protocol::PreviewState;
+
+use screen::Screen;
+use toolbar::{PreviewBar, Width};
+
+/// How long hot reload has to show a run's changes after its end.
+const HOT_RELOAD: Duration = Duration::from_secs(3);
+
+/// What the app in the frame tells about itself (`postMessage` of the template).
+#[derive(Debug, Deserialize)]
+struct FrameNotice {
+    source: String,
+    #[serde(rename = "type")]
+    kind: FrameSign,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FrameSign {
+    /// The page was loaded.
+    Loaded,
+    /// Hot reload changed the page.
+    Updated,
+    /// Hot reload's connection stands, or is gone.
+    Connected,
+    Disconnected,
+    #[serde(other)]
+    Other,
+}
+
+/// What is known of the frame's freshness; times are milliseconds since the epoch, 0 for never.
+#[derive(Debug, Clone, Copy, Default)]
+struct Freshness {
+    files_changed: i64,
+    page_changed: i64,
+    disconnected: bool,
+}
+
+impl Freshness {
+    fn is_stale(self) -> bool {
+        self.files_changed > self.page_changed || (self.disconnected && self.files_changed > 0)
+    }
+}
+
+#[component]
+pub fn PreviewPane(conversation: RwSignal<Conversation>) -> impl IntoView {
+    let hydrated = Hydrated::expect();
+    let state = Memo::new(move |_| conversation.with(|all| all.preview().clone()));
+    let url = Memo::new(move |known: Option<&Option<String>>| state.with(|state| frame_url(state, known.cloned().flatten())));
+    let width = RwSignal::new(Width::Desktop);
+    let frame = NodeRef::<html::Iframe>::new();
+
+    // A load of the frame: the address and how often it was reloaded. `loaded` is the last one that has come to its end.
+    let reloads = RwSignal::new(0_u32);
+    let wanted = Memo::new(move |_| (url.get(), reloads.get()));
+    let loaded = RwSignal::new(None);
+    let is_shown = Memo::new(move |_| loaded.get() == Some(wanted.get()));
+    let freshness = StoredValue::new(Freshness::default());
+
+    let page_changed = move || {
+        freshness.try_update_value(|fresh| fresh.page_changed = browser::now());
+    };
+    let reload = move || {
+        if let (Some(frame), Some(url)) = (frame.try_get_untracked().flatten(), url.try_get_untracked().flatten()) {
+            reloads.update(|reloads| *reloads += 1);
+            frame.set_src(&url);
+        }
+    };
+    let on_load = move |_| {
+        page_changed();
+        loaded.set(Some(wanted.get_untracked()));
+    };
+
+    Effect::new(move || {
+        let listener = window_event_listener(ev::message, move |message| {
+            let from_frame = url.with_untracked(|url| url.as_deref().is_some_and(|url| origin(url) == message.origin()));
+            if !from_frame {
+                return;
+            }
+            let Some(notice) = browser::from_js::<FrameNotice>(&message.data()).filter(|notice| notice.source == "codeflow-preview") else {
+                return;
+            };
+            match notice.kind {
+                FrameSign::Loaded | FrameSign::Updated => page_changed(),
+                FrameSign::Connected => freshness.update_value(|fresh| fresh.disconnected = false),
+                FrameSign::Disconnected => freshness.update_value(|fresh| fresh.disconnected = true),
+                FrameSign::Other => {}
+            }
+        });
+        on_cleanup(move || listener.remove());
+    });
+
+    let last_files = Memo::new(move |_| conversation.with(Conversation::last_files));
+    Effect::new(move |before: Option<i64>| {
+        let files = last_files.get();
+        if before.is_some_and(|before| files > before) {
+            freshness.update_value(|fresh| fresh.files_changed = browser::now());
+        }
+        files
+    });
+    let ended_runs = Memo::new(move |_| conversation.with(Conversation::ended_runs));
+    Effect::new(move |before: Option<usize>| {
+        let ended = ended_runs.get();
+        if before.is_some_and(|before| ended > before) {
+            let reload_if_stale = move || {
+                if freshness.try_get_value().is_some_and(Freshness::is_stale) {
+                    reload();
+                }
+            };
+            if let Ok(timer) = set_timeout_with_handle(reload_if_stale, HOT_RELOAD) {
+                on_cleanup(move || timer.clear());
+            }
+        }
+        ended
+    });
+    // A sandbox that was started again serves the same address with a dev server that knows nothing of this page.
+    Effect::new(move |was_down: Option<bool>| {
+        let (down, ready) = state.with(|state| {
+            (
+                matches!(state, PreviewState::Starting | PreviewState::Failed { .. }),
+                matches!(state, PreviewState::Ready { .. }),
+            )
+        });
+        let was_down = was_down.unwrap_or(false);
+        if was_down && ready && loaded.with_untracked(Option::is_some) {
+            reload();
+        }
+        down || (was_down && !ready)
+    });
+
+    view! {
+        <PreviewBar url width on_reload=reload/>
+        <div class="relative flex min-h-0 flex-1 justify-center overflow-hidden bg-muted/50">
+            {move || {
+                url.get()
+                    .filter(|_| hydrated.get())
+                    .map(|url| {
+                        view! {
+                            <iframe
+                                node_ref=frame
+                                title="Preview"
+                                src=url
+                                sandbox="allow-forms allow-scripts allow-same-origin allow-popups allow-modals allow-downloads"
+                                allow="clipboard-write"
+                                class=move || format!("h-full border-0 bg-white {}", width.get().class())
+                                class=("invisible", move || !is_shown.get())
+                                on:load=on_load
+                            ></iframe>
+                        }
+                    })
+            }}
+            <Screen state is_shown/>
+        </div>
+    }
+}
+
+/// The address for the frame: first that of a page that answers; then it stays until there is another.
+fn frame_url(state: &PreviewState, known: Option<String>) -> Option<String> {
+    match state {
+        PreviewState::None => None,
+        PreviewState::Starting => known,
+        PreviewState::Compiling { url } => known.filter(|known| known == url),
+        PreviewState::Ready { url } => Some(url.clone()),
+        PreviewState::Failed { url, .. } => url.clone(),
+    }
+}
+
+/// The origin of an absolute address.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    url[host..].find(['/', '?', '#']).map_or(url, |end| &url[..host + end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready(url: &str) -> PreviewState {
+        PreviewState::Ready { url: url.to_owned() }
+    }
+
+    #[test]
+    fn the_frame_keeps_its_address_while_the_same_app_compiles_or_starts_again() {
+        let url = "http://3000-a.localhost:3000/".to_owned();
+        assert_eq!(frame_url(&PreviewState::Compiling { url: url.clone() }, None), None);
+        assert_eq!(frame_url(&ready(&url), None), Some(url.clone()));
+        assert_eq!(
+            frame_url(&PreviewState::Compiling { url: url.clone() }, Some(url.clone())),
+            Some(url.clone())
+        );
+        assert_eq!(frame_url(&PreviewState::Starting, Some(url.clone())), Some(url.clone()));
+        assert_eq!(
+            frame_url(&ready("http://3000-b.localhost:3000/"), Some(url)),
+            Some("http://3000-b.localhost:3000/".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_message_is_judged_by_the_address_up_to_its_path() {
+        assert_eq!(origin("http://3000-a.localhost:3000/x?y"), "http://3000-a.localhost:3000");
+        assert_eq!(origin("https://a.example"), "https://a.example");
+    }
+
+    #[test]
+    fn a_page_is_stale_when_files_changed_after_it_or_hot_reload_is_gone() {
+        let fresh = Freshness {
+            files_changed: 10,
+            page_changed: 20,
+            disconnected: false,
+        };
+        assert!(!fresh.is_stale());
+        assert!(
+            Freshness {
+                files_changed: 30,
+                ..fresh
+            }
+            .is_stale()
+        );
+        assert!(
+            Freshness {
+                disconnected: true,
+                ..fresh
+            }
+            .is_stale()
+        );
+        assert!(!Freshness::default().is_stale());
+    }
+}

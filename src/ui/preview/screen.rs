@@ -1,0 +1,96 @@
+//! What stands before the preview's frame: why there is nothing to see yet, what is going on, what went wrong.
+
+use leptos::prelude::*;
+
+use crate::{
+    protocol::PreviewState,
+    ui::components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Spinner},
+};
+
+/// Nothing at all once the page is ready and `is_shown`. A failure over a page can be put aside until the next one.
+#[component]
+pub fn Screen(state: Memo<PreviewState>, is_shown: Memo<bool>) -> impl IntoView {
+    let put_aside = RwSignal::new(None::<PreviewState>);
+    move || {
+        let state = state.get();
+        match &state {
+            PreviewState::None => view! { <Nothing/> }.into_any(),
+            PreviewState::Starting => view! {
+                <Working title="Starting the sandbox" text="A fresh machine for your app. This takes a few seconds."/>
+            }
+            .into_any(),
+            // The page before it is still good to look at.
+            PreviewState::Compiling { .. } | PreviewState::Ready { .. } if is_shown.get() => ().into_any(),
+            PreviewState::Compiling { .. } => view! {
+                <Working title="Compiling the app" text="The dev server is building the page."/>
+            }
+            .into_any(),
+            PreviewState::Ready { .. } => view! { <Working title="Loading the page" text="Nearly there."/> }.into_any(),
+            PreviewState::Failed { .. } if put_aside.with(|aside| aside.as_ref() == Some(&state)) => ().into_any(),
+            PreviewState::Failed { url, reason } => {
+                let (reason, has_page) = (reason.clone(), url.is_some());
+                let on_dismiss = move || put_aside.set(Some(state.clone()));
+                view! { <Failure reason has_page on_dismiss/> }.into_any()
+            }
+        }
+    }
+}
+
+const COVER: &str = "absolute inset-0 grid place-items-center overflow-auto bg-background p-6";
+
+#[component]
+fn Nothing() -> impl IntoView {
+    view! {
+        <div class=format!("{COVER} dotted")>
+            <div class="max-w-xs text-center">
+                <span class="mx-auto grid size-11 place-items-center rounded-xl border border-border bg-card text-muted-foreground shadow-xs">
+                    <Icon name=IconName::Monitor class="size-5"/>
+                </span>
+                <p class="mt-4 text-sm font-medium">"Your app will appear here"</p>
+                <p class="mt-1 text-sm text-muted-foreground">"It runs for real: click around as soon as the first version is ready."</p>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn Working(title: &'static str, text: &'static str) -> impl IntoView {
+    view! {
+        <div class=format!("{COVER} dotted")>
+            <div class="w-full max-w-xs text-center">
+                <div aria-hidden="true" class="building mx-auto"><i></i><i></i><i></i><i></i></div>
+                <p class="mt-5 inline-flex items-center gap-2 text-sm font-medium">
+                    <span class="text-muted-foreground"><Spinner/></span>
+                    {title}
+                </p>
+                <p class="mt-1 text-sm text-muted-foreground">{text}</p>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn Failure(reason: String, has_page: bool, on_dismiss: impl Fn() + 'static) -> impl IntoView {
+    let dismiss = has_page.then(|| {
+        view! {
+            <div class="mt-4">
+                <Button variant=ButtonVariant::Outline size=ButtonSize::Sm on:click=move |_| on_dismiss()>"Show the page anyway"</Button>
+            </div>
+        }
+    });
+    view! {
+        <div class=format!("{COVER} bg-background/95")>
+            <div role="alert" class="w-full max-w-lg rounded-xl border border-destructive/40 bg-card p-5 shadow-sm">
+                <p class="flex items-center gap-2 text-sm font-semibold">
+                    <Icon name=IconName::CircleAlert class="size-4 text-destructive"/>
+                    "The preview can't be shown"
+                </p>
+                <pre class="mt-3 max-h-72 overflow-auto rounded-lg bg-muted px-3 py-2.5 font-mono text-xs leading-5 wrap-anywhere whitespace-pre-wrap">
+                    {reason}
+                </pre>
+                <p class="mt-3 text-xs text-muted-foreground">"Describe what you see in the chat, and it will be worked on."</p>
+                {dismiss}
+            </div>
+        </div>
+    }
+}

@@ -1,0 +1,156 @@
+//! The text field of the home page's form and of the workspace's chat: it grows, counts when it gets tight, says what is wrong,
+//! and never loses what was typed: the text stays in the element, not bound to a signal that could overwrite it at hydration.
+
+use leptos::{ev, html, prelude::*};
+
+use super::components::TEXTAREA;
+use crate::protocol::{NewPrompt, PROMPT_MAX_CHARS};
+
+/// From here on the field tells how much room is left.
+const TIGHT: usize = PROMPT_MAX_CHARS * 9 / 10;
+
+/// The state of one field: a copy of its text, and what is wrong with it.
+#[derive(Clone, Copy)]
+pub struct PromptField {
+    element: NodeRef<html::Textarea>,
+    text: RwSignal<String>,
+    complaint: RwSignal<Option<String>>,
+}
+
+impl PromptField {
+    pub fn new() -> Self {
+        let field = Self {
+            element: NodeRef::new(),
+            text: RwSignal::new(String::new()),
+            complaint: RwSignal::new(None),
+        };
+        // What was typed, or restored by the browser, before the page came alive.
+        Effect::new(move || {
+            if let Some(element) = field.element.get() {
+                field.text.set(element.value());
+            }
+        });
+        field
+    }
+
+    /// The text, if it can be sent; otherwise the field says why not and gets the focus.
+    pub fn validated(self) -> Option<NewPrompt> {
+        match NewPrompt::new(&self.text.get_untracked()) {
+            Ok(prompt) => Some(prompt),
+            Err(error) => {
+                self.complain(error.to_string());
+                self.focus();
+                None
+            }
+        }
+    }
+
+    pub fn complain(self, complaint: String) {
+        self.complaint.try_set(Some(complaint));
+    }
+
+    /// Puts the text into the field and the focus after it.
+    pub fn fill(self, text: &str) {
+        if let Some(element) = self.element.try_get_untracked().flatten() {
+            element.set_value(text);
+            self.text.set(text.to_owned());
+            self.complaint.set(None);
+        }
+    }
+
+    /// Empties the field unless its text has become another than `sent`.
+    pub fn clear(self, sent: &NewPrompt) {
+        if self.text.try_get_untracked().is_some_and(|text| text.trim() == sent.as_str()) {
+            self.fill("");
+        }
+    }
+
+    pub fn focus(self) {
+        if let Some(element) = self.element.get_untracked() {
+            let _ = element.focus();
+        }
+    }
+}
+
+/// The `<textarea>`. Enter and Ctrl/Cmd+Enter call `on_enter`; Shift+Enter makes a new line.
+#[component]
+pub fn PromptTextarea(
+    field: PromptField,
+    /// The accessible name, and the prefix of ids.
+    label: &'static str,
+    id: &'static str,
+    placeholder: &'static str,
+    rows: u32,
+    #[prop(optional)] required: bool,
+    on_enter: impl Fn() + 'static,
+) -> impl IntoView {
+    let note = format!("{id}-note");
+    let on_key = move |key: ev::KeyboardEvent| {
+        if key.key() == "Enter" && !key.shift_key() && !key.is_composing() {
+            key.prevent_default();
+            on_enter();
+        }
+    };
+    let on_input = move |input| {
+        field.text.set(event_target_value(&input));
+        field.complaint.set(None);
+    };
+    view! {
+        <label for=id class="sr-only">{label}</label>
+        <textarea
+            node_ref=field.element
+            id=id
+            name="prompt"
+            rows=rows
+            placeholder=placeholder
+            required=required
+            autocomplete="off"
+            aria-describedby=note
+            aria-invalid=move || field.complaint.with(Option::is_some).to_string()
+            class=TEXTAREA
+            on:keydown=on_key
+            on:input=on_input
+        ></textarea>
+    }
+}
+
+/// What is wrong, or how much room is left, under the field with this `id`.
+#[component]
+pub fn PromptNote(field: PromptField, id: &'static str) -> impl IntoView {
+    let count = Memo::new(move |_| field.text.with(|text| text.trim().chars().count()));
+    view! {
+        <div id=format!("{id}-note") class="flex items-start gap-3 text-xs empty:hidden">
+            {move || field.complaint.get().map(|complaint| view! { <p role="alert" class="text-destructive">{complaint}</p> })}
+            {move || {
+                (count.get() > TIGHT)
+                    .then(|| {
+                        view! {
+                            <p class="ml-auto tabular-nums text-muted-foreground" class=("text-destructive", move || count.get() > PROMPT_MAX_CHARS)>
+                                {move || format!("{} / {}", grouped(count.get()), grouped(PROMPT_MAX_CHARS))}
+                            </p>
+                        }
+                    })
+            }}
+        </div>
+    }
+}
+
+/// With a comma before the last three digits.
+fn grouped(number: usize) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", number / 1000, number % 1000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(10_000), "10,000");
+        assert_eq!(grouped(9_041), "9,041");
+    }
+}

@@ -1,0 +1,94 @@
+//! Moments in words: "5 minutes ago" in the browser, the date on the server, which does not know when the page is read.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+
+use super::browser;
+use crate::protocol::Timestamp;
+
+/// The present moment, kept up to date every half minute; `None` until the browser has taken over.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock(RwSignal<Option<i64>>);
+
+impl Clock {
+    /// Made once, by the app.
+    pub fn provide() {
+        let now = RwSignal::new(None);
+        Effect::new(move || {
+            now.set(Some(browser::now()));
+            let tick = move || now.set(Some(browser::now()));
+            if let Ok(interval) = set_interval_with_handle(tick, Duration::from_secs(30)) {
+                on_cleanup(move || interval.clear());
+            }
+        });
+        provide_context(Self(now));
+    }
+}
+
+/// A `<time>` that says how long ago something was.
+#[component]
+pub fn RelativeTime(at: Timestamp) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let words = move || clock.0.get().map_or_else(|| date(at), |now| ago(now - at.0));
+    view! { <time datetime=date(at)>{words}</time> }
+}
+
+/// How long ago, in the largest unit that fits.
+fn ago(milliseconds: i64) -> String {
+    const MINUTE: i64 = 60_000;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    let (count, unit) = match milliseconds {
+        i64::MIN..MINUTE => return "just now".to_owned(),
+        MINUTE..HOUR => (milliseconds / MINUTE, "minute"),
+        HOUR..DAY => (milliseconds / HOUR, "hour"),
+        _ => (milliseconds / DAY, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural} ago")
+}
+
+/// How long something took, such as "42 s" or "3 min 5 s".
+pub fn duration(from: Timestamp, to: Timestamp) -> String {
+    let seconds = (to.0 - from.0).max(0) / 1000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        _ => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
+}
+
+/// The day in UTC as `YYYY-MM-DD` (Howard Hinnant's `civil_from_days`).
+fn date(at: Timestamp) -> String {
+    let days = at.0.div_euclid(86_400_000) + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_told_in_the_largest_unit() {
+        assert_eq!(ago(-5), "just now");
+        assert_eq!(ago(61_000), "1 minute ago");
+        assert_eq!(ago(7_200_000), "2 hours ago");
+        assert_eq!(ago(172_800_000), "2 days ago");
+        assert_eq!(duration(Timestamp(0), Timestamp(185_000)), "3 min 5 s");
+    }
+
+    #[test]
+    fn a_day_is_the_calendars() {
+        assert_eq!(date(Timestamp(0)), "1970-01-01");
+        assert_eq!(date(Timestamp(951_782_400_000)), "2000-02-29");
+        assert_eq!(date(Timestamp(1_795_219_200_000)), "2026-11-21");
+    }
+}

@@ -1,0 +1,181 @@
+//! A project's page: the conversation on one side, the app and its code on the other.
+
+mod composer;
+mod header;
+mod separator;
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+
+use super::{
+    components::{ButtonSize, ButtonVariant, IconName, Skeleton, Tab, TabsList, TabsPanel, button_class},
+    conversation::{Conversation, ConversationLog},
+    feed,
+    files::FilesPane,
+    home::SiteHeader,
+    model::{DemoNotice, DemoNoticeState},
+    not_found::NotFound,
+    preview::PreviewPane,
+};
+use crate::{
+    api::projects::get_workspace,
+    protocol::{ApiError, ErrorCode, ProjectId, Workspace},
+};
+
+use composer::Composer;
+use header::WorkspaceHeader;
+use separator::Separator;
+
+const PREVIEW: Tab = Tab {
+    id: "preview",
+    label: "Preview",
+    icon: IconName::Eye,
+};
+const CODE: Tab = Tab {
+    id: "code",
+    label: "Code",
+    icon: IconName::Code,
+};
+
+/// The page of the project in the address; the 404 page if there is none.
+#[component]
+pub fn WorkspacePage() -> impl IntoView {
+    let params = use_params_map();
+    let project = Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<ProjectId>().ok())));
+    let workspace = Resource::new_blocking(
+        move || project.get(),
+        |project| async move {
+            match project {
+                Some(project) => get_workspace(project).await,
+                None => Err(ApiError::new(ErrorCode::NotFound, "There is no such project.")),
+            }
+        },
+    );
+    view! {
+        <Suspense fallback=Loading>
+            {move || Suspend::new(async move {
+                match workspace.await {
+                    Ok(workspace) => view! { <WorkspaceView workspace/> }.into_any(),
+                    Err(error) if error.code == ErrorCode::NotFound => view! { <NotFound/> }.into_any(),
+                    Err(error) => view! { <Unavailable error/> }.into_any(),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+/// Which part of the workspace a phone shows: there is no room for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhonePart {
+    Chat,
+    App,
+}
+
+#[component]
+fn WorkspaceView(workspace: Workspace) -> impl IntoView {
+    let project = workspace.project.id;
+    let after = workspace.after;
+    let model = workspace.model.clone();
+    let conversation = RwSignal::new(Conversation::from(workspace));
+    let interrupted = feed::follow(project, after, move |event| {
+        conversation.try_update(|all| all.apply(event));
+    });
+
+    let title = Memo::new(move |_| conversation.with(|all| all.title().to_owned()));
+    let notice = DemoNoticeState::new();
+    let tab = RwSignal::new(PREVIEW.id);
+    let part = RwSignal::new(PhonePart::Chat);
+    // The code is first fetched when somebody looks; then it stays.
+    let code_seen = Memo::new(move |seen: Option<&bool>| seen.copied().unwrap_or(false) || tab.get() == CODE.id);
+
+    view! {
+        <Title text=title/>
+        <div class="flex h-dvh flex-col overflow-hidden">
+            <WorkspaceHeader title model=model.clone() notice part/>
+            <main class="flex min-h-0 flex-1">
+                <section
+                    aria-label="Chat"
+                    class="w-full min-w-0 shrink-0 flex-col md:flex md:w-(--chat-width)"
+                    class=("flex", move || part.get() == PhonePart::Chat)
+                    class=("hidden", move || part.get() != PhonePart::Chat)
+                >
+                    <div class="notice-slot max-h-[45%] overflow-y-auto px-4 pt-4"><DemoNotice model notice/></div>
+                    <ConversationLog conversation/>
+                    <StatusLine conversation interrupted/>
+                    <Composer project/>
+                </section>
+                <Separator/>
+                <section
+                    aria-label="App"
+                    class="min-w-0 flex-1 flex-col md:flex"
+                    class=("flex", move || part.get() == PhonePart::App)
+                    class=("hidden", move || part.get() != PhonePart::App)
+                >
+                    <div class="flex h-11 shrink-0 items-center border-b border-border px-2">
+                        <TabsList label="The app" tabs=&[PREVIEW, CODE] selected=tab/>
+                    </div>
+                    <TabsPanel id=PREVIEW.id selected=tab><PreviewPane conversation/></TabsPanel>
+                    <TabsPanel id=CODE.id selected=tab>
+                        <Show when=move || code_seen.get()><FilesPane project conversation/></Show>
+                    </TabsPanel>
+                </section>
+            </main>
+        </div>
+    }
+}
+
+/// What the current run is doing. The element is always there: assistive technology hears only what changes inside it.
+#[component]
+fn StatusLine(conversation: RwSignal<Conversation>, interrupted: Signal<bool>) -> impl IntoView {
+    let status = Memo::new(move |_| conversation.with(Conversation::status_line));
+    let busy = Memo::new(move |_| conversation.with(Conversation::is_busy));
+    view! {
+        <div class="flex h-8 shrink-0 items-center gap-2 px-4 text-xs text-muted-foreground">
+            <span aria-hidden="true" class="size-1.5 rounded-full bg-border" class=("pulse-dot", move || busy.get())></span>
+            <p role="status" aria-live="polite" class="min-w-0 truncate" class=("shimmer", move || busy.get())>{move || status.get()}</p>
+            <span aria-live="polite" class="ml-auto shrink-0">{move || interrupted.get().then_some("Reconnecting…")}</span>
+        </div>
+    }
+}
+
+/// The shape of the workspace while it is loaded.
+#[component]
+fn Loading() -> impl IntoView {
+    view! {
+        <div aria-busy="true" class="flex h-dvh flex-col">
+            <span class="sr-only">"Loading the project"</span>
+            <div class="flex h-12 items-center gap-3 border-b border-border px-4">
+                <Skeleton class="size-6"/>
+                <Skeleton class="h-4 w-40"/>
+            </div>
+            <div class="flex min-h-0 flex-1">
+                <div class="flex w-full flex-col gap-4 p-4 md:w-(--chat-width)">
+                    <Skeleton class="ml-auto h-10 w-2/3"/>
+                    <Skeleton class="h-4 w-5/6"/>
+                    <Skeleton class="h-4 w-3/4"/>
+                </div>
+                <div class="hidden flex-1 border-l border-border bg-muted/40 md:block"></div>
+            </div>
+        </div>
+    }
+}
+
+/// The project may well exist, but can't be shown right now.
+#[component]
+fn Unavailable(error: ApiError) -> impl IntoView {
+    let reload = move |_| {
+        let _ = location().reload();
+    };
+    view! {
+        <Title text="Unavailable"/>
+        <SiteHeader/>
+        <main class="mx-auto flex max-w-xl flex-col items-center px-6 py-24 text-center">
+            <h1 class="text-2xl font-semibold tracking-tight">"The project can't be opened right now"</h1>
+            <p role="alert" class="mt-3 text-muted-foreground">{error.message}</p>
+            <button type="button" class=format!("mt-8 {}", button_class(ButtonVariant::Default, ButtonSize::Default)) on:click=reload>
+                "Try again"
+            </button>
+        </main>
+    }
+}

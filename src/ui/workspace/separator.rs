@@ -1,0 +1,83 @@
+//! The border between chat and app: dragged, or moved with the arrow keys; its place is remembered in the browser.
+//! The width is a CSS variable of `<html>`, so that `boot.js` can set it before the first paint.
+
+use leptos::{ev, html, prelude::*};
+
+use crate::ui::browser;
+
+/// All in CSS pixels. The default is the style sheet's too.
+const NARROWEST: i32 = 300;
+const WIDEST: i32 = 760;
+const DEFAULT: i32 = 420;
+const STEP: i32 = 24;
+const KEY: &str = "chat-width";
+
+#[component]
+pub fn Separator() -> impl IntoView {
+    let width = RwSignal::new(DEFAULT);
+    let dragging = RwSignal::new(false);
+    let bar = NodeRef::<html::Div>::new();
+    Effect::new(move || {
+        if let Some(remembered) = browser::remembered(KEY).and_then(|width| width.parse().ok()) {
+            width.set(remembered);
+        }
+    });
+
+    let resize = move |wanted: i32| {
+        let wanted = wanted.clamp(NARROWEST, WIDEST);
+        width.set(wanted);
+        if let Some(root) = document().document_element() {
+            let _ = root.set_attribute("style", &format!("--{KEY}: {wanted}px"));
+        }
+    };
+    let keep = move || browser::remember(KEY, &width.get_untracked().to_string());
+    let on_key = move |key: ev::KeyboardEvent| {
+        let wanted = match key.key().as_str() {
+            "ArrowLeft" => width.get_untracked() - STEP,
+            "ArrowRight" => width.get_untracked() + STEP,
+            "Home" => NARROWEST,
+            "End" => WIDEST,
+            _ => return,
+        };
+        key.prevent_default();
+        resize(wanted);
+        keep();
+    };
+    // The bar takes all pointer events until it is let go, also those over the preview's frame.
+    let grab = move |pointer: ev::PointerEvent| {
+        if let Some(bar) = bar.get_untracked() {
+            pointer.prevent_default();
+            let _ = bar.focus();
+            dragging.set(bar.set_pointer_capture(pointer.pointer_id()).is_ok());
+        }
+    };
+    let drag = move |pointer: ev::PointerEvent| {
+        if dragging.get_untracked() {
+            resize(pointer.client_x());
+        }
+    };
+    let release = move |_| {
+        if dragging.get_untracked() {
+            dragging.set(false);
+            keep();
+        }
+    };
+    view! {
+        <div
+            node_ref=bar
+            role="separator"
+            aria-label="Width of the chat"
+            aria-orientation="vertical"
+            aria-valuemin=NARROWEST.to_string()
+            aria-valuemax=WIDEST.to_string()
+            aria-valuenow=move || width.get().to_string()
+            tabindex="0"
+            class="relative z-10 -mx-1 hidden w-2 shrink-0 cursor-col-resize touch-none outline-none before:absolute before:inset-y-0 before:left-1/2 before:w-px before:bg-border before:transition-colors hover:before:bg-brand focus-visible:before:w-0.5 focus-visible:before:bg-brand md:block"
+            on:keydown=on_key
+            on:pointerdown=grab
+            on:pointermove=drag
+            on:pointerup=release
+            on:pointercancel=release
+        ></div>
+    }
+}
