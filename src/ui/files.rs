@@ -61,19 +61,11 @@ pub fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> im
     });
 
     let side = move || match listed.get() {
-        None => view! {
-            <div class="flex flex-col gap-2 p-3" aria-busy="true">
-                <Skeleton class="h-4 w-3/4"/>
-                <Skeleton class="h-4 w-1/2"/>
-                <Skeleton class="h-4 w-2/3"/>
-            </div>
-        }
-        .into_any(),
         Some(Err(error)) => view! { <p role="alert" class="p-3 text-xs text-muted-foreground">{error.message}</p> }.into_any(),
         Some(Ok(files)) if files.is_empty() => {
             view! { <p class="p-3 text-xs text-muted-foreground">"No files yet. They show up as they are written."</p> }.into_any()
         }
-        Some(Ok(_)) => ().into_any(),
+        Some(Ok(_)) | None => ().into_any(),
     };
     view! {
         <div class="flex min-h-0 flex-1 max-md:flex-col">
@@ -82,6 +74,25 @@ pub fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> im
                 <FileTree nodes path on_choose=move |path| chosen.set(Some(path))/>
             </div>
             <FileViewer path view/>
+        </div>
+    }
+}
+
+/// The shape of the pane while its first files are fetched.
+#[component]
+pub fn Loading() -> impl IntoView {
+    view! {
+        <div class="flex min-h-0 flex-1 max-md:flex-col" aria-busy="true">
+            <div class="flex flex-col gap-3 border-border bg-muted/30 p-4 max-md:border-b md:w-60 md:border-r">
+                <Skeleton class="h-4 w-3/4"/>
+                <Skeleton class="h-4 w-1/2"/>
+                <Skeleton class="h-4 w-2/3"/>
+            </div>
+            <div class="flex flex-1 flex-col gap-3 bg-card p-4">
+                <Skeleton class="h-4 w-1/3"/>
+                <Skeleton class="h-4 w-1/2"/>
+                <Skeleton class="h-4 w-2/5"/>
+            </div>
         </div>
     }
 }

@@ -27,6 +27,10 @@ impl DemoNoticeState {
         if let Some(root) = document().document_element() {
             let _ = root.set_attribute("data-demo-notice", word);
         }
+        // Asked for from the header, it may have been scrolled away.
+        if let Some(notice) = document().get_element_by_id("demo-notice").filter(|_| open) {
+            notice.scroll_into_view();
+        }
     }
 }
 
@@ -58,17 +62,29 @@ pub fn DemoNotice(model: ModelNotice, notice: DemoNoticeState) -> impl IntoView 
     model.demo.then(|| {
         let prompts = model.demo_prompts.into_iter().map(|prompt| view! { <li>{prompt}</li> }).collect_view();
         view! {
-            <aside id="demo-notice" aria-label="About the demo" class="relative rounded-xl border border-brand/30 bg-brand/6 p-4 pr-11 text-left text-sm leading-6">
-                <p class="font-medium">"This is the demo: it plays recorded builds, in a sandbox where they really run."</p>
-                <p class="mt-1 text-muted-foreground">"It has recordings for these prompts and some follow-ups:"</p>
-                <ul class="mt-1 list-disc pl-5 text-muted-foreground marker:text-brand">{prompts}</ul>
-                <p class="mt-2 text-muted-foreground">
-                    "To build anything you like, start it with a key: "
-                    <code class="rounded bg-muted px-1.5 py-0.5 font-mono text-xs text-foreground wrap-anywhere">"OPENAI_API_KEY=… script/run"</code>
-                    ". Other providers: "
-                    <code class="rounded bg-muted px-1.5 py-0.5 font-mono text-xs text-foreground">"AI_PROVIDER"</code>
-                    " = gemini, openrouter, ollama or custom."
-                </p>
+            <aside
+                id="demo-notice"
+                aria-label="About the demo"
+                class="@container relative rounded-xl border border-brand/30 bg-brand/6 p-4 text-left text-[0.8125rem] leading-5"
+            >
+                <p class="pr-9 font-medium">"This is the demo: it plays recorded builds, in a sandbox where they really run."</p>
+                <div class="mt-2 grid gap-x-8 gap-y-2 text-muted-foreground @lg:grid-cols-2">
+                    <div>
+                        <p>"It knows these prompts and some follow-ups:"</p>
+                        <ul class="mt-1 list-disc space-y-0.5 pl-4 marker:text-brand">{prompts}</ul>
+                    </div>
+                    <div>
+                        <p>"To build anything you like, start it with a key:"</p>
+                        <p class="mt-1">
+                            <code class="rounded bg-card px-1.5 py-0.5 font-mono text-xs text-foreground wrap-anywhere">"OPENAI_API_KEY=… script/run"</code>
+                        </p>
+                        <p class="mt-1">
+                            "or choose another provider with "
+                            <code class="rounded bg-card px-1.5 py-0.5 font-mono text-xs text-foreground">"AI_PROVIDER"</code>
+                            ": gemini, openrouter, ollama, custom."
+                        </p>
+                    </div>
+                </div>
                 <div class="absolute top-2 right-2">
                     <Button
                         variant=ButtonVariant::Ghost

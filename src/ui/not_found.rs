@@ -17,7 +17,7 @@ pub fn NotFound() -> impl IntoView {
         <SiteHeader/>
         <main class="mx-auto flex max-w-xl flex-col items-center px-6 py-24 text-center">
             <p class="font-mono text-sm text-muted-foreground">"404"</p>
-            <h1 class="mt-3 text-2xl font-semibold tracking-tight">"This page does not exist"</h1>
+            <h1 class="mt-3 text-2xl font-semibold tracking-tight">"Page not found"</h1>
             <p class="mt-3 text-muted-foreground">"The project may have been deleted, or the address has a typo."</p>
             <a href="/" class=format!("mt-8 {}", button_class(ButtonVariant::Default, ButtonSize::Default))>"Back to your projects"</a>
         </main>

@@ -125,7 +125,11 @@ pub fn PromptNote(field: PromptField, id: &'static str) -> impl IntoView {
                 (count.get() > TIGHT)
                     .then(|| {
                         view! {
-                            <p class="ml-auto tabular-nums text-muted-foreground" class=("text-destructive", move || count.get() > PROMPT_MAX_CHARS)>
+                            <p
+                                class="ml-auto shrink-0 tabular-nums"
+                                class=("text-muted-foreground", move || count.get() <= PROMPT_MAX_CHARS)
+                                class=("text-destructive", move || count.get() > PROMPT_MAX_CHARS)
+                            >
                                 {move || format!("{} / {}", grouped(count.get()), grouped(PROMPT_MAX_CHARS))}
                             </p>
                         }

@@ -12,7 +12,7 @@ use super::{
     components::{ButtonSize, ButtonVariant, IconName, Skeleton, Tab, TabsList, TabsPanel, button_class},
     conversation::{Conversation, ConversationLog},
     feed,
-    files::FilesPane,
+    files::{self, FilesPane},
     home::SiteHeader,
     model::{DemoNotice, DemoNoticeState},
     not_found::NotFound,
@@ -100,8 +100,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     class=("flex", move || part.get() == PhonePart::Chat)
                     class=("hidden", move || part.get() != PhonePart::Chat)
                 >
-                    <div class="notice-slot max-h-[45%] overflow-y-auto px-4 pt-4"><DemoNotice model notice/></div>
-                    <ConversationLog conversation/>
+                    <ConversationLog conversation><DemoNotice model notice/></ConversationLog>
                     <StatusLine conversation interrupted/>
                     <Composer project/>
                 </section>
@@ -117,7 +116,10 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     </div>
                     <TabsPanel id=PREVIEW.id selected=tab><PreviewPane conversation/></TabsPanel>
                     <TabsPanel id=CODE.id selected=tab>
-                        <Show when=move || code_seen.get()><FilesPane project conversation/></Show>
+                        <Show when=move || code_seen.get()>
+                            // Its own boundary: what it fetches must not bring back the page's skeleton.
+                            <Transition fallback=files::Loading><FilesPane project conversation/></Transition>
+                        </Show>
                     </TabsPanel>
                 </section>
             </main>

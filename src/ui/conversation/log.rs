@@ -11,16 +11,18 @@ use crate::{
 /// Nearer to the end than this (in CSS pixels) counts as being there.
 const NEAR_END: i32 = 64;
 
+/// `children` stand before the first message and scroll away with it.
 #[component]
-pub fn ConversationLog(conversation: RwSignal<Conversation>) -> impl IntoView {
+pub fn ConversationLog(conversation: RwSignal<Conversation>, children: Children) -> impl IntoView {
     let entries = Memo::new(move |_| conversation.with(Conversation::entries));
     let last_seq = Memo::new(move |_| conversation.with(Conversation::last_seq));
-    let log = NodeRef::<html::Div>::new();
+    let scroller = NodeRef::<html::Div>::new();
     let at_end = RwSignal::new(true);
+    let last_top = StoredValue::new(0);
 
     let to_end = move || {
-        if let Some(log) = log.try_get_untracked().flatten() {
-            log.set_scroll_top(log.scroll_height());
+        if let Some(scroller) = scroller.try_get_untracked().flatten() {
+            scroller.set_scroll_top(scroller.scroll_height());
         }
     };
     Effect::new(move || {
@@ -29,9 +31,16 @@ pub fn ConversationLog(conversation: RwSignal<Conversation>) -> impl IntoView {
             request_animation_frame(to_end);
         }
     });
+    // Only going up leaves the end: when the end itself moves away because something was added, the page follows it.
     let on_scroll = move |_| {
-        if let Some(log) = log.get_untracked() {
-            at_end.set(log.scroll_height() - log.scroll_top() - log.client_height() < NEAR_END);
+        if let Some(scroller) = scroller.get_untracked() {
+            let top = scroller.scroll_top();
+            if scroller.scroll_height() - top - scroller.client_height() < NEAR_END {
+                at_end.set(true);
+            } else if top < last_top.get_value() {
+                at_end.set(false);
+            }
+            last_top.set_value(top);
         }
     };
     let jump = move |_| {
@@ -42,13 +51,15 @@ pub fn ConversationLog(conversation: RwSignal<Conversation>) -> impl IntoView {
     view! {
         <div class="relative min-h-0 flex-1">
             <div
-                node_ref=log
-                role="log"
-                aria-label="Conversation"
+                node_ref=scroller
+                role="region"
+                aria-label="Messages"
                 tabindex="0"
                 class="flex h-full flex-col gap-6 overflow-y-auto overscroll-contain px-4 py-5 focus-ring-inset"
                 on:scroll=on_scroll
             >
+                {children()}
+                <div role="log" aria-label="Conversation" class="flex flex-col gap-6">
                 <For each=move || entries.get() key=|entry| *entry let:entry>
                     {match entry {
                         Entry::Message(id) => {
@@ -58,6 +69,7 @@ pub fn ConversationLog(conversation: RwSignal<Conversation>) -> impl IntoView {
                         Entry::Run(id) => view! { <RunEntry conversation id/> }.into_any(),
                     }}
                 </For>
+                </div>
             </div>
             <Show when=move || !at_end.get()>
                 <button

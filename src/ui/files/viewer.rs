@@ -8,7 +8,7 @@ use crate::{
     protocol::{ApiError, FileView},
     ui::{
         browser,
-        components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Skeleton},
+        components::{Button, ButtonSize, ButtonVariant, Icon, IconName},
     },
 };
 
@@ -36,14 +36,7 @@ pub fn FileViewer(path: Memo<Option<String>>, view: LocalResource<Option<Result<
         None if path.get().is_none() => {
             view! { <p class="m-auto p-6 text-sm text-muted-foreground">"Choose a file to read it."</p> }.into_any()
         }
-        None => view! {
-            <div class="flex flex-col gap-2 p-4" aria-busy="true">
-                <Skeleton class="h-4 w-1/3"/>
-                <Skeleton class="h-4 w-1/2"/>
-                <Skeleton class="h-4 w-2/5"/>
-            </div>
-        }
-        .into_any(),
+        None => ().into_any(),
         Some(Err(error)) => view! { <p role="alert" class="m-auto p-6 text-sm text-muted-foreground">{error.message}</p> }.into_any(),
         Some(Ok(FileView { notice: Some(notice), .. })) => {
             view! { <p class="m-auto p-6 text-sm text-muted-foreground">{notice}</p> }.into_any()

@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 
 use crate::{
-    api::projects::CreateProject,
+    api::projects::{CreateProject, create_project},
+    protocol::NewPrompt,
     ui::{
         browser::Hydrated,
         components::{Button, CARD, Icon, IconName, Spinner},
@@ -24,23 +25,30 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
     const ID: &str = "new-project";
     let hydrated = Hydrated::expect();
     let field = PromptField::new();
-    let create = ServerAction::<CreateProject>::new();
-    // A refusal from before the page was alive comes in the address, one from after as the action's value.
-    if let Some(Err(error)) = create.value().get_untracked() {
+    // A form that was sent before the page was alive comes back with its refusal in the address.
+    if let Some(Err(error)) = ServerAction::<CreateProject>::new().value().get_untracked() {
         field.complain(error.message);
     }
+    let create = Action::new(move |prompt: &NewPrompt| {
+        let prompt = prompt.clone();
+        async move {
+            let created = create_project(prompt.into()).await;
+            if let Err(error) = &created {
+                field.complain(error.message.clone());
+            }
+            created.is_ok()
+        }
+    });
     // Success leads to another page; until it is there, nothing more can be sent.
-    let busy = Memo::new(move |_| create.pending().get() || matches!(create.value().get(), Some(Ok(_))));
+    let busy = Memo::new(move |_| create.pending().get() || create.value().get() == Some(true));
     let submit = move || {
         if busy.get_untracked() {
             return;
         }
         if let Some(prompt) = field.validated() {
-            create.dispatch(CreateProject { prompt: prompt.into() });
+            create.dispatch(prompt);
         }
     };
-    let refusal = move || create.value().get().and_then(Result::err).filter(|_| !create.pending().get());
-
     let suggestions = if suggestions.is_empty() {
         SUGGESTIONS.map(str::to_owned).to_vec()
     } else {
@@ -57,7 +65,7 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
                 submit();
             }
         >
-            <div class="px-2 pt-2">
+            <div class="max-h-[50dvh] overflow-y-auto px-2 pt-2">
                 <PromptTextarea
                     field
                     label="Describe the app you want to build"
@@ -69,10 +77,7 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
                 />
             </div>
             <div class="flex items-end gap-3">
-                <div class="min-w-0 flex-1 px-2 pb-1.5">
-                    <PromptNote field id=ID/>
-                    {move || refusal().map(|error| view! { <p role="alert" class="text-xs text-destructive">{error.message}</p> })}
-                </div>
+                <div class="min-w-0 flex-1 px-2 pb-1.5"><PromptNote field id=ID/></div>
                 <Button submit=true disabled=busy>
                     {move || {
                         if busy.get() {
