@@ -120,7 +120,7 @@ async fn serve() -> anyhow::Result<()> {
             let mut host_settings = config::SandboxHost::from_env()?;
             host_settings.follow_port(address.port());
             let host = SandboxHost::start(host_settings, TcpListener::bind(("127.0.0.1", 0)).await?).await?;
-            sandboxes.use_host(host.url(), host.key());
+            sandboxes.use_host(&host.url(), host.key(), host.domain());
             Some(host)
         }
     };

@@ -1,1 +1,124 @@
-//! The default home of sandboxes: an HTTP server of the E2B protocol on this machine, whose sandboxes are OCI containers.
+//! The sandbox host: E2B's protocol, served on this machine by containers. The app reaches it over HTTP like any other E2B
+//! service, and nothing but `main.rs` imports it.
+//!
+//! A request goes to `control` (E2B's REST API over the registry in `sandboxes`) or, when it names a sandbox's port, to `data_plane`,
+//! which speaks through `live` with the container's init (`envd`). What a container is, is decided in `bundle`, `seccomp` and `rootfs`
+//! and carried out by `runtime`; what it may reach, in `egress`; what it starts from, in `template`.
+
+mod bundle;
+mod control;
+mod data_plane;
+mod egress;
+pub mod envd;
+mod http;
+mod live;
+mod pages;
+mod record;
+mod rootfs;
+mod runtime;
+mod sandboxes;
+mod seccomp;
+pub mod template;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{Router, extract::Request};
+use sandboxes::Sandboxes;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::config;
+
+/// A running host.
+pub struct SandboxHost {
+    address: SocketAddr,
+    sandboxes: Arc<Sandboxes>,
+    shutdown: CancellationToken,
+}
+
+impl SandboxHost {
+    /// Ends what an earlier host left running, and serves both planes on the listener. A machine without a working runtime is no
+    /// error: making a sandbox is, then.
+    pub async fn start(settings: config::SandboxHost, listener: TcpListener) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
+        let shutdown = CancellationToken::new();
+        let sandboxes = Sandboxes::open(settings, shutdown.child_token()).await?;
+        match sandboxes.runtime() {
+            Ok(runtime) => tracing::info!(runtime = runtime.name(), "sandboxes are ready"),
+            Err(fault) => tracing::error!("{fault}"),
+        }
+        let router = both_planes(sandboxes.clone());
+        tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move {
+                tokio::select! {
+                    served = async { axum::serve(listener, router).await } => {
+                        if let Err(error) = served {
+                            tracing::error!(%error, "the sandbox host stopped serving");
+                        }
+                    }
+                    () = shutdown.cancelled() => {}
+                }
+            }
+        });
+        Ok(Self {
+            address,
+            sandboxes,
+            shutdown,
+        })
+    }
+
+    /// Where both planes are served.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The control plane's key.
+    pub fn key(&self) -> &str {
+        &self.sandboxes.settings().host_key
+    }
+
+    /// What the host names of previews end with.
+    pub fn domain(&self) -> &str {
+        &self.sandboxes.settings().domain
+    }
+
+    /// Which runtime is used; the error says what to install.
+    pub fn runtime(&self) -> Result<String, String> {
+        self.sandboxes.runtime().map(|runtime| runtime.name()).map_err(str::to_owned)
+    }
+
+    /// Whether a Host header names a sandbox's port.
+    pub fn is_preview(&self, host: &str) -> bool {
+        data_plane::by_host(host, self.domain()).is_some()
+    }
+
+    /// The data plane for requests that [`Self::is_preview`] told apart.
+    pub fn previews(&self) -> Router {
+        both_planes(self.sandboxes.clone())
+    }
+
+    /// Pauses what runs; files stay, containers, mounts, control groups and sockets don't.
+    pub async fn shutdown(&self) {
+        self.sandboxes.shutdown().await;
+        self.shutdown.cancel();
+    }
+}
+
+/// A request that names a sandbox's port is the data plane's, every other one the control plane's.
+fn both_planes(sandboxes: Arc<Sandboxes>) -> Router {
+    let control = control::router(sandboxes.clone());
+    Router::new().fallback(move |request: Request| {
+        let (sandboxes, control) = (sandboxes.clone(), control.clone());
+        async move {
+            match data_plane::target(request.headers(), &sandboxes.settings().domain) {
+                Some(target) => data_plane::serve(sandboxes, target, request).await,
+                None => match control.oneshot(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                },
+            }
+        }
+    })
+}

@@ -1,5 +1,130 @@
-//! Settings of the local sandbox host.
+//! Settings of the local sandbox host: where it stores things, and what a sandbox may use.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{ConfigError, data_dir, parsed, var};
 
 /// How sandboxes of this machine are built and limited.
 #[derive(Debug, Clone)]
-pub struct SandboxHost {}
+pub struct SandboxHost {
+    /// Templates and sandboxes are below it.
+    pub data_dir: PathBuf,
+    /// What the host names of previews end with, a port perhaps included (`SANDBOX_DOMAIN`).
+    pub domain: String,
+    /// The OCI runtime to use and no other (`SANDBOX_RUNTIME`, a name or a path); by default the first of runc and crun that works.
+    pub runtime: Option<String>,
+    /// Memory of a sandbox in MiB; there is no swap beyond it.
+    pub memory_mb: u64,
+    /// Processors of a sandbox; a fraction is a share of one.
+    pub cpus: f64,
+    /// Processes and threads of a sandbox.
+    pub pids: u32,
+    /// How long a sandbox that may sleep stays awake without a request (`SANDBOX_IDLE_SECONDS`).
+    pub idle: Duration,
+    /// Where sandboxes may connect to.
+    pub egress_allow: Vec<EgressRule>,
+    /// The key that the control plane asks for (`SANDBOX_HOST_KEY`, random by default).
+    pub host_key: String,
+    /// The binary that is a sandbox's init: this one.
+    pub envd: PathBuf,
+    follows_port: bool,
+}
+
+/// A host name and port that sandboxes may connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EgressRule {
+    /// In lower case; `*.` in front stands for any subdomain.
+    pub host: String,
+    pub port: u16,
+}
+
+impl SandboxHost {
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let domain = var("SANDBOX_DOMAIN");
+        if let Some(domain) = &domain
+            && (domain.contains('/') || domain.starts_with(['.', '*', ':']))
+        {
+            return Err(ConfigError::new("SANDBOX_DOMAIN", domain, "a host name, with a port if need be, such as localhost:3000"));
+        }
+        let egress = var("SANDBOX_EGRESS_ALLOW").unwrap_or_else(|| "registry.npmjs.org".to_owned());
+        Ok(Self {
+            data_dir: data_dir().map_err(|error| ConfigError::new("CODEFLOW_DATA_DIR", "./data", format!("no such folder: {error}")))?,
+            follows_port: domain.is_none(),
+            domain: domain.unwrap_or_else(|| "localhost:3000".to_owned()),
+            runtime: var("SANDBOX_RUNTIME"),
+            memory_mb: parsed("SANDBOX_MEMORY_MB", 2048, "MiB of memory per sandbox, at least 64", |mb| *mb >= 64)?,
+            cpus: parsed("SANDBOX_CPUS", 2.0, "processors per sandbox, such as 2 or 0.5", |cpus: &f64| {
+                cpus.is_finite() && *cpus >= 0.01
+            })?,
+            pids: parsed("SANDBOX_PIDS", 512, "processes per sandbox, at least 16", |pids| *pids >= 16)?,
+            idle: Duration::from_secs(parsed("SANDBOX_IDLE_SECONDS", 900, "seconds without a request, at least 1", |idle| *idle >= 1)?),
+            egress_allow: egress_rules(&egress)?,
+            host_key: var("SANDBOX_HOST_KEY").unwrap_or_else(random_key),
+            envd: std::env::current_exe().map_err(|error| ConfigError::new("PATH", "", format!("codeflow can't find itself: {error}")))?,
+        })
+    }
+
+    /// Previews are on the app's own listener: without `SANDBOX_DOMAIN`, their host names carry its port.
+    pub fn follow_port(&mut self, port: u16) {
+        if self.follows_port {
+            self.domain = format!("localhost:{port}");
+        }
+    }
+}
+
+fn egress_rules(value: &str) -> Result<Vec<EgressRule>, ConfigError> {
+    let wrong = || {
+        ConfigError::new(
+            "SANDBOX_EGRESS_ALLOW",
+            value,
+            "host names, comma-separated, with a port if it is not 443, such as registry.npmjs.org,*.example.com:8443; none for no network",
+        )
+    };
+    if value == "none" {
+        return Ok(Vec::new());
+    }
+    value
+        .split(',')
+        .map(str::trim)
+        .filter(|rule| !rule.is_empty())
+        .map(|rule| {
+            let (host, port) = match rule.rsplit_once(':') {
+                Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
+                None => (rule, 443),
+            };
+            let name = host.strip_prefix("*.").unwrap_or(host);
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+            if name.is_empty() || port == 0 || !name.bytes().all(allowed) {
+                return Err(wrong());
+            }
+            Ok(EgressRule {
+                host: host.to_ascii_lowercase(),
+                port,
+            })
+        })
+        .collect()
+}
+
+fn random_key() -> String {
+    let bytes: [u8; 20] = rand::random();
+    bytes.iter().fold("e2b_".to_owned(), |key, byte| format!("{key}{byte:02x}"))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn egress_rules_are_hosts_with_ports() {
+        let rule = |host: &str, port| EgressRule { host: host.to_owned(), port };
+        assert_eq!(
+            egress_rules("registry.npmjs.org, *.Example.com:8443").unwrap(),
+            [rule("registry.npmjs.org", 443), rule("*.example.com", 8443)]
+        );
+        assert!(egress_rules("none").unwrap().is_empty());
+        for wrong in ["http://x", "a:b", "*.", "a b", "x:0", "*"] {
+            assert!(egress_rules(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
+        }
+    }
+}

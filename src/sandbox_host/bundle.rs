@@ -1,0 +1,259 @@
+//! A sandbox's OCI bundle, built by one pure function: everything that confines a sandbox can be read and tested here.
+
+use std::path::{Path, PathBuf};
+
+use oci_spec::{
+    OciSpecError,
+    runtime::{
+        Capabilities, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpuBuilder, LinuxIdMapping, LinuxIdMappingBuilder, LinuxMemoryBuilder,
+        LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPidsBuilder, LinuxResourcesBuilder, Mount, MountBuilder, PosixRlimitBuilder,
+        PosixRlimitType, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
+    },
+};
+
+use super::seccomp;
+
+/// Where the pieces of a container are put together, in a mount namespace of its own.
+pub(super) const ASSEMBLY: &str = "/run/codeflow";
+/// The user of a sandbox, inside of it.
+pub(super) const USER: u32 = 1000;
+/// The first id on the host that a sandbox's ids are mapped to: nobody's there.
+pub(super) const FIRST_HOST_ID: u32 = 100_000;
+/// How many ids are mapped.
+const IDS: u32 = 65_536;
+/// The home, where the app is.
+pub(super) const HOME: &str = "/home/user";
+/// This binary, as the sandbox sees it.
+pub(super) const ENVD: &str = "/codeflow";
+/// The socket to the host's egress proxy, as the sandbox sees it.
+pub(super) const EGRESS_SOCKET: &str = "/run/egress.sock";
+/// Where Node.js is when it is outside of `/usr` on the host.
+pub(super) const NODE: &str = "/opt/node";
+/// The period that processor time is shared out in, in microseconds.
+const CPU_PERIOD: u64 = 100_000;
+/// The size of `/tmp` in MiB; what is in it counts as the sandbox's memory.
+const TMP_MB: u64 = 512;
+
+/// What a container is made from.
+#[derive(Debug, Clone)]
+pub(super) struct Container {
+    pub id: String,
+    pub args: Vec<String>,
+    pub env: Vec<String>,
+    pub memory_mb: u64,
+    pub cpus: f64,
+    pub pids: u32,
+    /// Where the container's control group is, below the hierarchy's root.
+    pub cgroup: PathBuf,
+    /// Host folders and files that are seen at the same place inside, read-only.
+    pub shared: Vec<PathBuf>,
+    /// Node.js comes from outside of `/usr`.
+    pub own_node: bool,
+}
+
+/// The container's configuration as the OCI runtime specification has it.
+pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
+    let no_capabilities = || Capabilities::new();
+    let process = ProcessBuilder::default()
+        .terminal(false)
+        .user(UserBuilder::default().uid(USER).gid(USER).umask(0o022u32).build()?)
+        .args(container.args.clone())
+        .env(container.env.clone())
+        .cwd(HOME)
+        .capabilities(
+            LinuxCapabilitiesBuilder::default()
+                .bounding(no_capabilities())
+                .effective(no_capabilities())
+                .inheritable(no_capabilities())
+                .permitted(no_capabilities())
+                .ambient(no_capabilities())
+                .build()?,
+        )
+        .rlimits(vec![PosixRlimitBuilder::default().typ(PosixRlimitType::RlimitCore).hard(0u64).soft(0u64).build()?])
+        .no_new_privileges(true)
+        .build()?;
+    let memory = i64::try_from(container.memory_mb << 20).unwrap_or(i64::MAX);
+    let resources = LinuxResourcesBuilder::default()
+        .memory(LinuxMemoryBuilder::default().limit(memory).swap(memory).build()?)
+        .cpu(LinuxCpuBuilder::default().period(CPU_PERIOD).quota(quota(container.cpus)).build()?)
+        .pids(LinuxPidsBuilder::default().limit(i64::from(container.pids)).build()?)
+        .build()?;
+    let namespaces = [
+        LinuxNamespaceType::User,
+        LinuxNamespaceType::Pid,
+        LinuxNamespaceType::Ipc,
+        LinuxNamespaceType::Uts,
+        LinuxNamespaceType::Mount,
+        LinuxNamespaceType::Network,
+        LinuxNamespaceType::Cgroup,
+    ];
+    let linux = LinuxBuilder::default()
+        .uid_mappings(vec![ids()?])
+        .gid_mappings(vec![ids()?])
+        .namespaces(
+            namespaces
+                .into_iter()
+                .map(|typ| LinuxNamespaceBuilder::default().typ(typ).build())
+                .collect::<Result<Vec<_>, _>>()?,
+        )
+        .resources(resources)
+        .cgroups_path(container.cgroup.clone())
+        .seccomp(seccomp::profile()?)
+        .masked_paths(MASKED.map(str::to_owned).to_vec())
+        .readonly_paths(READ_ONLY.map(str::to_owned).to_vec())
+        .build()?;
+    SpecBuilder::default()
+        .version("1.0.2")
+        .hostname("sandbox")
+        .root(RootBuilder::default().path(Path::new(ASSEMBLY).join("rootfs")).readonly(true).build()?)
+        .process(process)
+        .mounts(mounts(container)?)
+        .linux(linux)
+        .build()
+}
+
+const MASKED: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+#[expect(clippy::cast_possible_truncation, reason = "a float to integer cast saturates, and the variable's range is small")]
+fn quota(cpus: f64) -> i64 {
+    (cpus * CPU_PERIOD as f64) as i64
+}
+
+fn ids() -> Result<LinuxIdMapping, OciSpecError> {
+    LinuxIdMappingBuilder::default().container_id(0u32).host_id(FIRST_HOST_ID).size(IDS).build()
+}
+
+fn mounts(container: &Container) -> Result<Vec<Mount>, OciSpecError> {
+    let special = |kind: &str, destination: &str, options: &[&str]| {
+        MountBuilder::default()
+            .typ(kind)
+            .source(kind)
+            .destination(destination)
+            .options(options.iter().map(|option| (*option).to_owned()).collect::<Vec<_>>())
+            .build()
+    };
+    let bind = |source: PathBuf, destination: &Path, options: &[&str]| {
+        MountBuilder::default()
+            .typ("bind")
+            .source(source)
+            .destination(destination)
+            .options(["rbind", "nosuid", "nodev"].iter().chain(options).map(|option| (*option).to_owned()).collect::<Vec<_>>())
+            .build()
+    };
+    let tmp = format!("size={TMP_MB}m");
+    let mut mounts = vec![
+        special("proc", "/proc", &["nosuid", "nodev", "noexec"])?,
+        special("tmpfs", "/dev", &["nosuid", "strictatime", "mode=755", "size=64k"])?,
+        special("devpts", "/dev/pts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"])?,
+        special("tmpfs", "/dev/shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=64m"])?,
+        special("tmpfs", "/tmp", &["nosuid", "nodev", "mode=1777", &tmp])?,
+    ];
+    for shared in &container.shared {
+        mounts.push(bind(shared.clone(), shared, &["ro"])?);
+    }
+    let assembled = |name: &str| Path::new(ASSEMBLY).join(name);
+    if container.own_node {
+        mounts.push(bind(assembled("node"), Path::new(NODE), &["ro"])?);
+    }
+    mounts.push(bind(assembled("envd"), Path::new(ENVD), &["ro"])?);
+    mounts.push(bind(assembled("egress.sock"), Path::new(EGRESS_SOCKET), &[])?);
+    mounts.push(bind(assembled("home"), Path::new(HOME), &[])?);
+    Ok(mounts)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_bundle_confines_everything_it_can() {
+        let container = Container {
+            id: "i1".to_owned(),
+            args: vec!["/codeflow".to_owned(), "envd".to_owned()],
+            env: vec!["A=1".to_owned()],
+            memory_mb: 2048,
+            cpus: 1.5,
+            pids: 512,
+            cgroup: "/codeflow/i1".into(),
+            shared: vec!["/usr".into()],
+            own_node: false,
+        };
+        let mut spec = serde_json::to_value(spec(&container).unwrap()).unwrap();
+        // The profile has a test of its own.
+        assert_eq!(spec["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ERRNO");
+        spec["linux"]["seccomp"] = json!(null);
+        let bind = |source: &str, destination: &str, read_only: bool| {
+            let mut options = vec!["rbind", "nosuid", "nodev"];
+            options.extend(read_only.then_some("ro"));
+            json!({"destination": destination, "type": "bind", "source": source, "options": options})
+        };
+        let ids = json!([{"hostID": 100_000, "containerID": 0, "size": 65_536}]);
+        assert_eq!(
+            spec,
+            json!({
+                "ociVersion": "1.0.2",
+                "hostname": "sandbox",
+                "root": {"path": "/run/codeflow/rootfs", "readonly": true},
+                "process": {
+                    "terminal": false,
+                    "user": {"uid": 1000, "gid": 1000, "umask": 0o022},
+                    "args": ["/codeflow", "envd"],
+                    "env": ["A=1"],
+                    "cwd": "/home/user",
+                    "capabilities": {"bounding": [], "effective": [], "inheritable": [], "permitted": [], "ambient": []},
+                    "rlimits": [{"type": "RLIMIT_CORE", "hard": 0, "soft": 0}],
+                    "noNewPrivileges": true,
+                },
+                "mounts": [
+                    {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "nodev", "noexec"]},
+                    {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "strictatime", "mode=755", "size=64k"]},
+                    {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+                     "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]},
+                    {"destination": "/dev/shm", "type": "tmpfs", "source": "tmpfs",
+                     "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=64m"]},
+                    {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "mode=1777", "size=512m"]},
+                    bind("/usr", "/usr", true),
+                    bind("/run/codeflow/envd", "/codeflow", true),
+                    bind("/run/codeflow/egress.sock", "/run/egress.sock", false),
+                    bind("/run/codeflow/home", "/home/user", false),
+                ],
+                "linux": {
+                    "uidMappings": ids.clone(),
+                    "gidMappings": ids,
+                    "resources": {
+                        "devices": null,
+                        "memory": {"limit": 2_147_483_648_u64, "swap": 2_147_483_648_u64},
+                        "cpu": {"quota": 150_000, "period": 100_000},
+                        "pids": {"limit": 512},
+                    },
+                    "cgroupsPath": "/codeflow/i1",
+                    "namespaces": [
+                        {"type": "user"}, {"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}, {"type": "network"},
+                        {"type": "cgroup"},
+                    ],
+                    "seccomp": null,
+                    "maskedPaths": MASKED,
+                    "readonlyPaths": READ_ONLY,
+                },
+            })
+        );
+    }
+}

@@ -1,0 +1,302 @@
+//! The data plane: requests to a port of a sandbox, told by the Host's first label (`<port>-<id>.<domain>`) or by E2B's headers.
+//! Port 49983 is envd's, which asks for the sandbox's token; every other port is an app's, and public to who knows the id.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header},
+};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use sha2::{Digest, Sha256};
+
+use super::{
+    http::{api_error, html, strip_hop_by_hop},
+    live::Live,
+    pages,
+    sandboxes::{Sandbox, Sandboxes},
+};
+
+/// envd's port.
+const ENVD_PORT: u16 = 49983;
+/// How often a port that is not open is tried again, and how long after: dev servers restart.
+const DIALS: u32 = 5;
+const BETWEEN_DIALS: Duration = Duration::from_millis(100);
+
+const SANDBOX_ID: HeaderName = HeaderName::from_static("e2b-sandbox-id");
+const SANDBOX_PORT: HeaderName = HeaderName::from_static("e2b-sandbox-port");
+const ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-access-token");
+
+/// Where a request wants to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    pub id: String,
+    pub port: u16,
+    /// Told by the Host header, which then means something to the app.
+    by_host: bool,
+}
+
+/// The target of a request to the data plane; `None` when the request is not one.
+pub(super) fn target(headers: &HeaderMap, domain: &str) -> Option<Target> {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(id) = text(&SANDBOX_ID) {
+        let port = text(&SANDBOX_PORT)?.parse().ok()?;
+        return is_id(id).then(|| Target {
+            id: id.to_owned(),
+            port,
+            by_host: false,
+        });
+    }
+    by_host(text(&header::HOST)?, domain)
+}
+
+/// The target that a host name stands for, below the domain; ports of both don't matter.
+pub(super) fn by_host(host: &str, domain: &str) -> Option<Target> {
+    let without_port = |name: &str| name.rsplit_once(':').map_or(name, |(name, _)| name).to_ascii_lowercase();
+    let host = without_port(host);
+    let label = host.strip_suffix(&without_port(domain))?.strip_suffix('.')?;
+    let (port, id) = label.split_once('-')?;
+    // Behind a second dash, E2B's older names carry more.
+    let id = id.split('-').next()?;
+    if !is_id(id) || port.starts_with(['0', '+']) {
+        return None;
+    }
+    Some(Target {
+        id: id.to_owned(),
+        port: port.parse().ok()?,
+        by_host: true,
+    })
+}
+
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+/// Answers a request with what the sandbox's port says.
+pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Request<Body>) -> Response<Body> {
+    let page = pages::Audience::of(request.headers());
+    let Ok(sandbox) = sandboxes.get(&target.id) else {
+        return not_found(&target, page);
+    };
+    if target.port == ENVD_PORT
+        && let Some(refusal) = refuse_envd(&sandbox, &request)
+    {
+        return refusal;
+    }
+    let in_use = sandbox.in_use();
+    let live = match sandboxes.reach(&sandbox).await {
+        Ok(Some(live)) => live,
+        Ok(None) => return not_found(&target, page),
+        Err(error) => {
+            tracing::error!(sandbox.id = target.id, error = format!("{error:#}"), "the sandbox can't be woken");
+            return api_error(StatusCode::BAD_GATEWAY, format!("the sandbox can't be woken: {error:#}"));
+        }
+    };
+    let answered = if target.port == ENVD_PORT {
+        forward_to_envd(&live, request).await.map(Some)
+    } else {
+        forward_to_app(&live, &target, request, in_use).await
+    };
+    match answered {
+        Ok(Some(response)) => response,
+        Ok(None) => closed(&target, page),
+        Err(error) => {
+            tracing::debug!(sandbox.id = target.id, port = target.port, error = format!("{error:#}"), "a request to a sandbox failed");
+            if live.ended.is_cancelled() {
+                return not_found(&target, page);
+            }
+            closed(&target, page)
+        }
+    }
+}
+
+/// The refusal of a request to envd without the sandbox's token, or to what is the host's alone.
+fn refuse_envd(sandbox: &Sandbox, request: &Request<Body>) -> Option<Response<Body>> {
+    if request.uri().path().starts_with("/codeflow/") {
+        return Some(api_error(StatusCode::NOT_FOUND, "no such route"));
+    }
+    let token = sandbox.record().token?;
+    if request.uri().path() == "/health" {
+        return None;
+    }
+    let given = request.headers().get(ACCESS_TOKEN).map(|value| Sha256::digest(value.as_bytes()));
+    if given == Some(Sha256::digest(token)) {
+        return None;
+    }
+    Some(api_error(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized access, please provide a valid access token or method signing if supported",
+    ))
+}
+
+async fn forward_to_envd(live: &Live, mut request: Request<Body>) -> anyhow::Result<Response<Body>> {
+    origin_form(&mut request);
+    strip_hop_by_hop(request.headers_mut());
+    for name in [ACCESS_TOKEN, SANDBOX_ID, SANDBOX_PORT] {
+        request.headers_mut().remove(name);
+    }
+    let mut response = live.request(request).await?;
+    strip_hop_by_hop(response.headers_mut());
+    Ok(response.map(Body::new))
+}
+
+/// `None` when nothing listens on the port.
+async fn forward_to_app(
+    live: &Live,
+    target: &Target,
+    mut request: Request<Body>,
+    in_use: super::sandboxes::InUse,
+) -> anyhow::Result<Option<Response<Body>>> {
+    let Some(stream) = dial(live, target.port).await? else {
+        return Ok(None);
+    };
+    origin_form(&mut request);
+    let upgrade = request.headers().get(header::UPGRADE).cloned();
+    strip_hop_by_hop(request.headers_mut());
+    let headers = request.headers_mut();
+    for name in [SANDBOX_ID, SANDBOX_PORT] {
+        headers.remove(name);
+    }
+    if !target.by_host {
+        headers.insert(header::HOST, HeaderValue::from_str(&format!("localhost:{}", target.port))?);
+    }
+    if let Some(upgrade) = &upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, upgrade.clone());
+    }
+    let ours = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+
+    let (mut sender, connection) = http1::handshake(stream).await?;
+    tokio::spawn(connection.with_upgrades());
+    let mut response = sender.send_request(request).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        strip_hop_by_hop(response.headers_mut());
+        // A service worker may rule its own folder only, and nobody clears what other apps stored.
+        response.headers_mut().remove("service-worker-allowed");
+        response.headers_mut().remove("clear-site-data");
+        return Ok(Some(response.map(|body| Body::new(Counted { body, _in_use: in_use }))));
+    }
+    if let Some(ours) = ours {
+        let theirs = hyper::upgrade::on(&mut response);
+        tokio::spawn(async move {
+            let _in_use = in_use;
+            if let Ok((ours, theirs)) = tokio::try_join!(ours, theirs) {
+                let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(ours), &mut TokioIo::new(theirs)).await;
+            }
+        });
+    }
+    Ok(Some(response.map(|_| Body::empty())))
+}
+
+/// A body that counts as a request under way until it is read or dropped.
+struct Counted {
+    body: hyper::body::Incoming,
+    _in_use: super::sandboxes::InUse,
+}
+
+impl hyper::body::Body for Counted {
+    type Data = bytes::Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+async fn dial(live: &Live, port: u16) -> anyhow::Result<Option<hyper::upgrade::Upgraded>> {
+    for attempt in 1..=DIALS {
+        if let Some(stream) = live.tunnel(port).await? {
+            return Ok(Some(stream));
+        }
+        if attempt < DIALS {
+            tokio::time::sleep(BETWEEN_DIALS).await;
+        }
+    }
+    Ok(None)
+}
+
+/// Leaves path and query only, as HTTP/1.1 has it towards a server.
+fn origin_form(request: &mut Request<Body>) {
+    if let Some(path) = request.uri().path_and_query() {
+        *request.uri_mut() = path.as_str().parse().unwrap_or_else(|_| Uri::from_static("/"));
+    }
+    *request.version_mut() = Version::HTTP_11;
+}
+
+fn not_found(target: &Target, page: pages::Audience) -> Response<Body> {
+    if page == pages::Audience::Person {
+        return html(StatusCode::BAD_GATEWAY, pages::gone());
+    }
+    let body = serde_json::json!({ "sandboxId": target.id, "message": "The sandbox was not found", "code": 502 });
+    super::http::json(StatusCode::BAD_GATEWAY, &body)
+}
+
+fn closed(target: &Target, page: pages::Audience) -> Response<Body> {
+    if page == pages::Audience::Person {
+        return html(StatusCode::BAD_GATEWAY, pages::starting());
+    }
+    let body = serde_json::json!({
+        "sandboxId": target.id,
+        "message": "The sandbox is running but port is not open",
+        "port": target.port,
+        "code": 502,
+    });
+    super::http::json(StatusCode::BAD_GATEWAY, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_tells_port_and_sandbox() {
+        let target = |id: &str, port| {
+            Some(Target {
+                id: id.to_owned(),
+                port,
+                by_host: true,
+            })
+        };
+        assert_eq!(by_host("3000-i62mff4ahtrdfdkyn2esc.localhost:3000", "localhost:3000"), target("i62mff4ahtrdfdkyn2esc", 3000));
+        assert_eq!(by_host("8080-iabc.PREVIEW.example.com", "preview.example.com"), target("iabc", 8080));
+        assert_eq!(by_host("3000-iabc-6532622b.localhost", "localhost:3000"), target("iabc", 3000));
+        for other in [
+            "localhost:3000",
+            "127.0.0.1:3000",
+            "iabc.localhost",
+            "3000-.localhost",
+            "3000-iabc.evil.com",
+            "3000-iabclocalhost",
+            "70000-iabc.localhost",
+            "+80-iabc.localhost",
+            "3000-i_bc.localhost",
+            "a.3000-iabc.localhost",
+            "",
+        ] {
+            assert_eq!(by_host(other, "localhost:3000"), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn headers_win_over_the_host_name_and_need_both() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("3000-iabc.localhost"));
+        headers.insert(SANDBOX_ID, HeaderValue::from_static("ixyz"));
+        assert_eq!(target(&headers, "localhost"), None);
+        headers.insert(SANDBOX_PORT, HeaderValue::from_static("49983"));
+        let found = target(&headers, "localhost");
+        assert_eq!(found.map(|target| (target.id, target.port)), Some(("ixyz".to_owned(), ENVD_PORT)));
+    }
+}

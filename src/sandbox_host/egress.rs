@@ -1,0 +1,214 @@
+//! The only way out of a sandbox: an HTTP proxy on the sandbox's own socket that connects to allowed names and nothing else.
+//! The address is checked after the name was resolved, and the checked address is the one that is dialled.
+
+mod address;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    http::{Method, Request, Response, StatusCode, Uri, header, uri::Authority},
+};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpStream, UnixListener},
+    sync::Semaphore,
+};
+
+use super::http::{response, strip_hop_by_hop};
+use crate::config::sandbox_host::EgressRule;
+
+/// Connections of one sandbox at a time.
+const MAX_CONNECTIONS: usize = 128;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The proxy of one sandbox.
+pub(super) struct Egress {
+    sandbox: String,
+    rules: Vec<EgressRule>,
+    refused: AtomicU64,
+}
+
+impl Egress {
+    pub(super) fn new(sandbox: &str, rules: &[EgressRule]) -> Arc<Self> {
+        Arc::new(Self {
+            sandbox: sandbox.to_owned(),
+            rules: rules.to_vec(),
+            refused: AtomicU64::new(0),
+        })
+    }
+
+    /// Serves the socket until the task is ended.
+    pub(super) async fn serve(self: Arc<Self>, listener: UnixListener) {
+        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            // More wait in the socket's queue.
+            let Ok(slot) = slots.clone().acquire_owned().await else {
+                return;
+            };
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(sandbox.id = self.sandbox, %error, "the egress socket does not accept");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let egress = self.clone();
+            tokio::spawn(async move {
+                let slot = Arc::new(slot);
+                let service = service_fn(|request| {
+                    let (egress, slot) = (egress.clone(), slot.clone());
+                    async move { Ok::<_, std::convert::Infallible>(egress.answer(request, slot).await) }
+                });
+                // A client that hangs up is no news.
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .with_upgrades()
+                    .await;
+            });
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>, slot: Arc<tokio::sync::OwnedSemaphorePermit>) -> Response<Body> {
+        let target = if request.method() == Method::CONNECT {
+            request.uri().authority().and_then(|authority| target(authority, None))
+        } else {
+            plain_target(request.uri())
+        };
+        let Some((host, port)) = target else {
+            return response(StatusCode::BAD_REQUEST, "this is a proxy: it takes CONNECT host:port and absolute http addresses\n");
+        };
+        let stream = match self.dial(&host, port).await {
+            Ok(stream) => stream,
+            Err(refusal) => return refusal,
+        };
+        if request.method() == Method::CONNECT {
+            tokio::spawn(async move {
+                let _slot = slot;
+                if let Ok(upgraded) = hyper::upgrade::on(request).await {
+                    let mut stream = stream;
+                    let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(upgraded), &mut stream).await;
+                }
+            });
+            return Response::new(Body::empty());
+        }
+        forward(request, stream).await
+    }
+
+    /// A connection to the name's first public address, or the refusal to answer with.
+    async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, Response<Body>> {
+        if !self.rules.iter().any(|rule| allows(rule, host, port)) {
+            return Err(self.refuse(host, port, "it is not on the list of what sandboxes may connect to (SANDBOX_EGRESS_ALLOW)"));
+        }
+        let failed = |what: String| response(StatusCode::BAD_GATEWAY, format!("{host}:{port} can't be reached: {what}\n"));
+        let resolved: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.map_err(|error| failed(error.to_string()))?.collect();
+        let public: Vec<SocketAddr> = resolved.into_iter().filter(|found| address::is_public(found.ip())).collect();
+        if public.is_empty() {
+            return Err(self.refuse(host, port, "its address is a private one"));
+        }
+        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(public.as_slice())).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) => Err(failed(error.to_string())),
+            Err(_) => Err(failed("no answer".to_owned())),
+        }
+    }
+
+    fn refuse(&self, host: &str, port: u16, why: &str) -> Response<Body> {
+        let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        tracing::info!(sandbox.id = self.sandbox, host, port, refused, "a sandbox's connection was refused: {why}");
+        response(StatusCode::FORBIDDEN, format!("sandbox egress: {host}:{port} was refused: {why}\n"))
+    }
+}
+
+/// Answers a plain HTTP request with what the server at the other end of `stream` says.
+async fn forward(mut request: Request<Incoming>, stream: TcpStream) -> Response<Body> {
+    let failed = |error: hyper::Error| response(StatusCode::BAD_GATEWAY, format!("{error}\n"));
+    strip_hop_by_hop(request.headers_mut());
+    // The origin form, as servers expect it.
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    if let Some(authority) = request.uri().authority()
+        && let Ok(host) = authority.as_str().parse()
+    {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    let Ok(uri) = path.parse::<Uri>() else {
+        return response(StatusCode::BAD_REQUEST, "bad path\n");
+    };
+    *request.uri_mut() = uri;
+    let (mut sender, connection) = match hyper::client::conn::http1::handshake(TokioIo::new(stream)).await {
+        Ok(connected) => connected,
+        Err(error) => return failed(error),
+    };
+    tokio::spawn(connection);
+    match sender.send_request(request).await {
+        Ok(mut answer) => {
+            strip_hop_by_hop(answer.headers_mut());
+            answer.map(Body::new)
+        }
+        Err(error) => failed(error),
+    }
+}
+
+fn plain_target(uri: &Uri) -> Option<(String, u16)> {
+    if uri.scheme_str() != Some("http") {
+        return None;
+    }
+    target(uri.authority()?, Some(80))
+}
+
+/// Host in lower case without the root's dot, and port.
+fn target(authority: &Authority, default_port: Option<u16>) -> Option<(String, u16)> {
+    if authority.as_str().contains('@') {
+        return None;
+    }
+    let host = authority.host().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+    let port = authority.port_u16().or(default_port)?;
+    (!host.is_empty()).then_some((host, port))
+}
+
+fn allows(rule: &EgressRule, host: &str, port: u16) -> bool {
+    let named = match rule.host.strip_prefix("*.") {
+        Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        None => rule.host == host,
+    };
+    named && rule.port == port
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_allows_its_name_and_port_only() {
+        let rule = |host: &str, port| EgressRule { host: host.to_owned(), port };
+        assert!(allows(&rule("a.com", 443), "a.com", 443));
+        assert!(!allows(&rule("a.com", 443), "a.com", 80));
+        assert!(!allows(&rule("a.com", 443), "b.a.com", 443));
+        assert!(!allows(&rule("a.com", 443), "xa.com", 443));
+        assert!(allows(&rule("*.a.com", 443), "b.a.com", 443));
+        for other in ["a.com", ".a.com", "xa.com", "a.com.evil.org"] {
+            assert!(!allows(&rule("*.a.com", 443), other, 443), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_the_same_however_it_is_spelled() {
+        for spelled in ["Registry.NPMJS.org:443", "registry.npmjs.org.:443"] {
+            let authority: Authority = spelled.parse().unwrap();
+            assert_eq!(target(&authority, None), Some(("registry.npmjs.org".to_owned(), 443)));
+        }
+        assert_eq!(target(&"a.com".parse().unwrap(), None), None);
+        assert_eq!(target(&"user@a.com:443".parse().unwrap(), None), None);
+        assert_eq!(target(&"[::1]:443".parse().unwrap(), None), Some(("::1".to_owned(), 443)));
+    }
+}

@@ -1,0 +1,189 @@
+//! `codeflow envd`: the init of a sandbox. It serves E2B's envd protocol to the host over one socket, keeps the template's dev server
+//! running, reaps what is orphaned, and carries connections in (to the app's ports) and out (to the egress proxy).
+//!
+//! It has no rights that the sandbox's user has not: everything it is asked to open is opened inside, as that user.
+
+pub(super) mod connect;
+mod dev_server;
+mod entry;
+mod files;
+mod filesystem;
+mod path;
+mod process;
+mod tunnel;
+
+use std::{
+    collections::HashMap,
+    os::{fd::AsFd, unix::net::UnixListener},
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderMap, Response, StatusCode, header},
+    middleware::{self, Next},
+    routing::{get, post},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures::StreamExt;
+use nix::{
+    errno::Errno,
+    sys::{prctl, wait},
+    unistd::Pid,
+};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    bundle::ENVD,
+    http::{api_error, response},
+};
+
+/// Where programs inside find the way out.
+pub(super) const PROXY_PORT: u16 = 3128;
+/// The variable that carries the host's orders.
+const ORDERS: &str = "CODEFLOW_ENVD";
+
+/// What the host wants done, beside what it asks for later.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Orders {
+    /// The command to keep running.
+    pub start: Option<String>,
+}
+
+impl Orders {
+    /// As an entry of the container's environment.
+    pub(super) fn to_env(&self) -> serde_json::Result<String> {
+        Ok(format!("{ORDERS}={}", serde_json::to_string(self)?))
+    }
+}
+
+/// Runs as the sandbox's first process, and again as its child that serves; returns when the sandbox is to end.
+pub fn run() -> anyhow::Result<()> {
+    // Neither memory nor open files of ours are for the sandbox's own processes to look into.
+    prctl::set_dumpable(false)?;
+    if std::process::id() == 1 {
+        init()
+    } else {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve())
+    }
+}
+
+/// Starts the serving process and reaps all others until it ends: with this process, the kernel ends the sandbox.
+fn init() -> anyhow::Result<()> {
+    let server = Command::new(ENVD)
+        .arg("envd")
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("envd's server can't be started")?;
+    let server = Pid::from_raw(i32::try_from(server.id())?);
+    loop {
+        match wait::waitpid(None, None) {
+            Ok(status) if status.pid() == Some(server) => return Ok(()),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn serve() -> anyhow::Result<()> {
+    let listener = UnixListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::UnixListener::from_std(listener)?;
+    let mut env: HashMap<String, String> = std::env::vars().collect();
+    let orders: Orders = match env.remove(ORDERS) {
+        Some(orders) => serde_json::from_str(&orders)?,
+        None => Orders::default(),
+    };
+    let env = Arc::new(env);
+    let stop = CancellationToken::new();
+    tokio::spawn(tunnel::carry_out());
+    let dev_server = orders.start.map(|start| tokio::spawn(dev_server::keep_running(start, env.clone(), stop.clone())));
+    let serving = axum::serve(listener, router(env, stop.clone())).into_future();
+    tokio::select! {
+        served = serving => served?,
+        () = stop.cancelled() => {}
+    }
+    if let Some(dev_server) = dev_server {
+        dev_server.await?;
+    }
+    Ok(())
+}
+
+fn router(env: Arc<HashMap<String, String>>, stop: CancellationToken) -> Router {
+    let processes = process::Processes::new(env.clone());
+    Router::new()
+        .route("/health", get(async || StatusCode::NO_CONTENT))
+        .route("/envs", get(async move || axum::Json((*env).clone())))
+        .route("/files", get(files::read).post(files::write))
+        .merge(filesystem::router())
+        .merge(process::router(processes))
+        .layer(middleware::from_fn(check_user))
+        .route("/codeflow/alive", get(alive))
+        .route("/codeflow/tunnel/{port}", get(tunnel::carry_in))
+        .route(
+            "/codeflow/stop",
+            post(async move || {
+                stop.cancel();
+                StatusCode::NO_CONTENT
+            }),
+        )
+        .layer(DefaultBodyLimit::disable())
+        .fallback(async || api_error(StatusCode::NOT_FOUND, "no such route"))
+}
+
+/// An answer that lasts as long as the sandbox.
+async fn alive() -> Response<Body> {
+    let forever = futures::stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from_static(b"alive\n")) });
+    Response::new(Body::from_stream(forever.chain(futures::stream::pending())))
+}
+
+/// There is one user inside; a request for another one is refused as E2B's envd does.
+async fn check_user(request: Request, next: Next) -> Response<Body> {
+    let named = match request.uri().path() {
+        "/files" => path::query(request.uri(), "username"),
+        _ => basic_user(request.headers()),
+    };
+    match named {
+        Some(user) if user != "user" => {
+            let message = format!("error looking up user '{user}': user: unknown user {user}");
+            if request.uri().path() == "/files" {
+                api_error(StatusCode::UNAUTHORIZED, message)
+            } else {
+                connect::Error::new("unauthenticated", message).response()
+            }
+        }
+        _ => next.run(request).await,
+    }
+}
+
+fn basic_user(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let decoded = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
+    Some(decoded.split(':').next()?.to_owned())
+}
+
+/// An error of envd's plain HTTP routes.
+fn failure(error: &std::io::Error, path: &std::path::Path) -> Response<Body> {
+    let path = path.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => api_error(StatusCode::NOT_FOUND, format!("path '{path}' does not exist")),
+        std::io::ErrorKind::IsADirectory => api_error(StatusCode::BAD_REQUEST, format!("path '{path}' is a directory")),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            api_error(StatusCode::INSUFFICIENT_STORAGE, "not enough disk space available")
+        }
+        std::io::ErrorKind::PermissionDenied => api_error(StatusCode::FORBIDDEN, format!("permission denied: '{path}'")),
+        _ => api_error(StatusCode::BAD_REQUEST, format!("path '{path}': {error}")),
+    }
+}
+
+/// The answer to a request to become a tunnel that can't be one.
+fn not_open(port: u16) -> Response<Body> {
+    response(StatusCode::BAD_GATEWAY, format!("port {port} is not open\n"))
+}

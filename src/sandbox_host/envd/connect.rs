@@ -1,0 +1,149 @@
+//! Connect's JSON codec, the server's side: frames of a stream, and errors (<https://connectrpc.com/docs/protocol>).
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request},
+    http::{Response, StatusCode},
+};
+use bytes::{Buf, BytesMut};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::sandbox_host::http;
+
+/// The content type of a stream.
+pub(in crate::sandbox_host) const STREAM: &str = "application/connect+json";
+/// The flag of a stream's last frame.
+pub(super) const END_OF_STREAM: u8 = 2;
+/// No frame is longer, in bytes.
+const MAX_FRAME: usize = 16 << 20;
+
+/// A message as a frame: `flags:u8 | length:u32 big-endian | JSON`.
+pub(in crate::sandbox_host) fn frame(flags: u8, message: &Value) -> Vec<u8> {
+    let text = message.to_string();
+    let mut frame = Vec::with_capacity(5 + text.len());
+    frame.push(flags);
+    frame.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
+    frame.extend_from_slice(text.as_bytes());
+    frame
+}
+
+/// Takes the first frame out of the buffer; `None` while it is not whole.
+pub(in crate::sandbox_host) fn take_frame(buffer: &mut BytesMut) -> anyhow::Result<Option<(u8, Value)>> {
+    let Some(&[flags, a, b, c, d]) = buffer.first_chunk::<5>() else {
+        return Ok(None);
+    };
+    let length = u32::from_be_bytes([a, b, c, d]) as usize;
+    anyhow::ensure!(length <= MAX_FRAME, "a frame of {length} bytes");
+    if buffer.len() < 5 + length {
+        return Ok(None);
+    }
+    buffer.advance(5);
+    let message = buffer.split_to(length);
+    Ok(Some((flags, serde_json::from_slice(&message)?)))
+}
+
+/// A Connect error: its code decides the HTTP status.
+#[derive(Debug)]
+pub(super) struct Error {
+    code: &'static str,
+    message: String,
+}
+
+impl Error {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new("invalid_argument", message)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new("not_found", message)
+    }
+
+    /// What a failure to work with a path is.
+    pub(super) fn of_io(error: &std::io::Error, path: &std::path::Path) -> Self {
+        let path = path.display();
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::not_found(format!("path not found: {path}")),
+            std::io::ErrorKind::AlreadyExists => Self::new("already_exists", format!("path already exists: {path}")),
+            std::io::ErrorKind::NotADirectory => Self::invalid(format!("path is not a directory: {path}")),
+            std::io::ErrorKind::PermissionDenied => Self::new("permission_denied", format!("permission denied: {path}")),
+            _ => Self::new("internal", format!("{path}: {error}")),
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self.code {
+            "invalid_argument" | "failed_precondition" | "out_of_range" => StatusCode::BAD_REQUEST,
+            "unauthenticated" => StatusCode::UNAUTHORIZED,
+            "permission_denied" => StatusCode::FORBIDDEN,
+            "not_found" => StatusCode::NOT_FOUND,
+            "already_exists" | "aborted" => StatusCode::CONFLICT,
+            "resource_exhausted" => StatusCode::TOO_MANY_REQUESTS,
+            "unimplemented" => StatusCode::NOT_IMPLEMENTED,
+            "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn body(&self) -> Value {
+        json!({ "code": self.code, "message": self.message })
+    }
+
+    /// As the answer to a unary call.
+    pub(super) fn response(&self) -> Response<Body> {
+        http::json(self.status(), &self.body())
+    }
+
+    /// As a stream's last frame.
+    pub(super) fn end_of_stream(&self) -> Vec<u8> {
+        frame(END_OF_STREAM, &json!({ "error": self.body() }))
+    }
+}
+
+/// A unary call's message.
+pub(super) struct Message<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Message<T> {
+    type Rejection = Response<Body>;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let bytes = axum::body::Bytes::from_request(request, state)
+            .await
+            .map_err(|error| Error::invalid(error.body_text()).response())?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| Error::invalid(error.to_string()).response())
+    }
+}
+
+/// The answer to a unary call.
+pub(super) fn answer(result: Result<impl Serialize, Error>) -> Response<Body> {
+    match result {
+        Ok(message) => http::json(StatusCode::OK, &message),
+        Err(error) => error.response(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_taken_once_it_is_whole() {
+        let whole = frame(END_OF_STREAM, &json!({ "a": 1 }));
+        let mut buffer = BytesMut::new();
+        for byte in &whole[..whole.len() - 1] {
+            buffer.extend_from_slice(&[*byte]);
+            assert!(take_frame(&mut buffer).unwrap().is_none());
+        }
+        buffer.extend_from_slice(&whole[whole.len() - 1..]);
+        assert_eq!(take_frame(&mut buffer).unwrap(), Some((END_OF_STREAM, json!({ "a": 1 }))));
+        assert!(take_frame(&mut BytesMut::from(&[0, 255, 0, 0, 0][..])).is_err());
+    }
+}

@@ -1,0 +1,89 @@
+//! What envd tells of a file: E2B's `EntryInfo`.
+
+use std::{
+    fs, io,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+/// The entry at the path, as protobuf's JSON has it. A symbolic link is told as what it points at, with its target.
+pub(super) fn info(path: &Path) -> io::Result<Value> {
+    let own = fs::symlink_metadata(path)?;
+    let link = own.is_symlink();
+    // A link to nowhere is told as itself.
+    let meant = if link { fs::metadata(path).unwrap_or_else(|_| own.clone()) } else { own.clone() };
+    let kind = if meant.is_dir() {
+        "FILE_TYPE_DIRECTORY"
+    } else if meant.is_symlink() {
+        "FILE_TYPE_SYMLINK"
+    } else {
+        "FILE_TYPE_FILE"
+    };
+    let mode = own.permissions().mode() & 0o7777;
+    let modified: DateTime<Utc> = own.modified()?.into();
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let mut entry = json!({
+        "name": name,
+        "type": kind,
+        "path": path.to_string_lossy(),
+        "size": own.len().to_string(),
+        "mode": mode,
+        "permissions": permissions(mode, own.is_dir(), link),
+        "owner": owner(own.uid()),
+        "group": owner(own.gid()),
+        "modifiedTime": modified.to_rfc3339_opts(SecondsFormat::Nanos, true),
+    });
+    if link {
+        entry["symlinkTarget"] = json!(fs::read_link(path)?.to_string_lossy());
+    }
+    Ok(entry)
+}
+
+/// What `ls -l` shows, with Go's letter for a link.
+fn permissions(mode: u32, folder: bool, link: bool) -> String {
+    let kind = if link {
+        'L'
+    } else if folder {
+        'd'
+    } else {
+        '-'
+    };
+    let bits = (0..9).map(|bit| if mode & (0o400 >> bit) != 0 { ['r', 'w', 'x'][bit % 3] } else { '-' });
+    std::iter::once(kind).chain(bits).collect()
+}
+
+fn owner(id: u32) -> String {
+    match id {
+        1000 => "user".to_owned(),
+        // What belongs to the machine has no owner inside.
+        65_534 => "nobody".to_owned(),
+        id => id.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_tells_what_it_is_and_a_link_what_it_points_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.txt");
+        fs::write(&file, "hello").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        let entry = info(&file).unwrap();
+        assert_eq!((entry["type"].as_str(), entry["size"].as_str()), (Some("FILE_TYPE_FILE"), Some("5")));
+        assert_eq!((entry["mode"].as_u64(), entry["permissions"].as_str()), (Some(0o640), Some("-rw-r-----")));
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        let entry = info(&link).unwrap();
+        assert_eq!(entry["type"], "FILE_TYPE_DIRECTORY");
+        assert_eq!(entry["symlinkTarget"], folder.path().to_str().unwrap());
+        assert!(entry["permissions"].as_str().unwrap().starts_with('L'));
+        assert!(info(&folder.path().join("none")).is_err());
+    }
+}

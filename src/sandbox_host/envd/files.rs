@@ -1,0 +1,141 @@
+//! Files over plain HTTP: `GET` and `POST /files`. A write is whole or not at all: it becomes the file when its last byte is there.
+
+use std::{
+    fs, io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, Multipart, Request},
+    http::{HeaderValue, Response, StatusCode, header},
+};
+use futures::{Stream, StreamExt, TryStreamExt};
+use nix::libc::O_NONBLOCK;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio_util::io::ReaderStream;
+
+use super::{failure, path};
+use crate::sandbox_host::http::{self, api_error};
+
+/// Bytes read at a time.
+const CHUNK: usize = 64 << 10;
+
+pub(super) async fn read(request: Request) -> Response<Body> {
+    let Some(path) = path::query(request.uri(), "path") else {
+        return api_error(StatusCode::BAD_REQUEST, "query parameter path is required");
+    };
+    let path = path::resolve(&path);
+    // Without waiting: a pipe that nobody writes to would hold us for ever.
+    let opened = fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&path);
+    let (file, kind) = match opened.and_then(|file| file.metadata().map(|kind| (file, kind))) {
+        Ok(opened) => opened,
+        Err(error) => return failure(&error, &path),
+    };
+    if kind.is_dir() {
+        return failure(&io::ErrorKind::IsADirectory.into(), &path);
+    }
+    if !kind.is_file() {
+        return api_error(StatusCode::BAD_REQUEST, format!("path '{}' is not a regular file", path.display()));
+    }
+    let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK);
+    let mut response = Response::new(Body::from_stream(stream));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    // Files that the kernel makes up have no length before they are read.
+    if kind.len() > 0 {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(kind.len()));
+    }
+    response
+}
+
+pub(super) async fn write(request: Request) -> Response<Body> {
+    let path = path::query(request.uri(), "path").map(|path| path::resolve(&path));
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let written = if content_type.starts_with("multipart/form-data") {
+        write_parts(request, path).await
+    } else if content_type.starts_with("application/octet-stream") {
+        let Some(path) = path else {
+            return api_error(StatusCode::BAD_REQUEST, "query parameter path is required");
+        };
+        write_file(&path, request.into_body().into_data_stream()).await.map(|()| vec![path])
+    } else {
+        return api_error(StatusCode::BAD_REQUEST, format!("unsupported content type '{content_type}'"));
+    };
+    match written {
+        Ok(paths) => {
+            let entries: Vec<_> = paths.iter().map(|path| json!({ "path": path, "name": name(path), "type": "file" })).collect();
+            http::json(StatusCode::OK, &entries)
+        }
+        Err(refusal) => *refusal,
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Writes each part named `file` to where its file name says, or the only one to the path that was given.
+async fn write_parts(request: Request, path: Option<PathBuf>) -> Result<Vec<PathBuf>, Box<Response<Body>>> {
+    let invalid = |message: String| Box::new(api_error(StatusCode::BAD_REQUEST, message));
+    let mut parts = Multipart::from_request(request, &()).await.map_err(|error| invalid(error.body_text()))?;
+    let mut paths: Vec<PathBuf> = Vec::new();
+    while let Some(part) = parts.next_field().await.map_err(|error| invalid(error.body_text()))? {
+        if part.name() != Some("file") {
+            continue;
+        }
+        let to = match (&path, part.file_name()) {
+            (Some(path), _) => path.clone(),
+            (None, Some(name)) => path::resolve(name),
+            (None, None) => return Err(invalid("a part has no file name, and there is no parameter path".to_owned())),
+        };
+        if paths.contains(&to) {
+            return Err(invalid(format!("two parts for the same path '{}'", to.display())));
+        }
+        write_file(&to, part).await?;
+        paths.push(to);
+    }
+    Ok(paths)
+}
+
+async fn write_file<E: std::error::Error + Send + Sync + 'static>(
+    path: &Path,
+    content: impl Stream<Item = Result<Bytes, E>>,
+) -> Result<(), Box<Response<Body>>> {
+    write_whole(path, content.map_err(io::Error::other)).await.map_err(|error| Box::new(failure(&error, path)))
+}
+
+/// Writes beside the file and takes its place at the end. A link stays a link: what it points at is written.
+async fn write_whole(path: &Path, content: impl Stream<Item = io::Result<Bytes>>) -> io::Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let path = match fs::symlink_metadata(path) {
+        Ok(kind) if kind.is_symlink() => fs::canonicalize(path)?,
+        _ => path.to_owned(),
+    };
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    tokio::fs::create_dir_all(folder).await?;
+    let part = folder.join(format!(".codeflow-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    let written = async {
+        let mut file = tokio::fs::File::create(&part).await?;
+        let mut content = std::pin::pin!(content);
+        while let Some(bytes) = content.next().await {
+            file.write_all(&bytes?).await?;
+        }
+        file.flush().await?;
+        if let Ok(kind) = fs::metadata(&path) {
+            fs::set_permissions(&part, kind.permissions())?;
+        }
+        fs::rename(&part, &path)
+    }
+    .await;
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    written
+}

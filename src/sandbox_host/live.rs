@@ -1,0 +1,144 @@
+//! A running container, seen from the host: connections to its envd over the socket that only the two know.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::{fd::AsRawFd, unix::fs::PermissionsExt},
+    path::Path,
+    time::Duration,
+};
+
+use anyhow::Context;
+use axum::{
+    body::Body,
+    http::{Method, Request, Response, StatusCode, header},
+};
+use http_body_util::BodyExt;
+use hyper::{body::Incoming, client::conn::http1, upgrade::Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+
+/// A container's init answers within some 20 ms of its start.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a dev server may take to end by itself.
+const STOP_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// The folder of a sandbox's two sockets. A container never sees it: it gets one socket open, and the other mounted as a file.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    /// Sockets are named through the open folder, whose own path may be longer than a socket's may be (108 bytes).
+    folder: File,
+}
+
+impl Sockets {
+    /// Makes the folder afresh.
+    pub(super) fn new(folder: &Path) -> io::Result<Self> {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+        fs::create_dir(folder)?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+        Ok(Self { folder: File::open(folder)? })
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("/proc/self/fd/{}/{name}", self.folder.as_raw_fd())
+    }
+
+    /// The socket envd is to serve on.
+    pub(super) fn listen_for_envd(&self) -> io::Result<std::os::unix::net::UnixListener> {
+        std::os::unix::net::UnixListener::bind(self.path("envd.sock"))
+    }
+
+    /// The socket of the egress proxy, which the sandbox's user may connect to.
+    pub(super) fn listen_for_egress(&self) -> io::Result<UnixListener> {
+        let listener = UnixListener::bind(self.path("egress.sock"))?;
+        fs::set_permissions(self.path("egress.sock"), fs::Permissions::from_mode(0o666))?;
+        Ok(listener)
+    }
+}
+
+/// A running container.
+#[derive(Debug)]
+pub(super) struct Live {
+    sockets: Sockets,
+    egress: tokio::task::JoinHandle<()>,
+    /// Cancelled when the container has ended, for whatever reason.
+    pub(super) ended: CancellationToken,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.egress.abort();
+    }
+}
+
+impl Live {
+    /// Takes over a container that was just started, and waits until its envd answers.
+    pub(super) async fn attach(sockets: Sockets, egress: tokio::task::JoinHandle<()>) -> anyhow::Result<Self> {
+        let live = Self {
+            sockets,
+            egress,
+            ended: CancellationToken::new(),
+        };
+        let health = tokio::time::timeout(BOOT_TIMEOUT, live.send(Method::GET, "/health"))
+            .await
+            .context("the sandbox did not answer in time")?
+            .context("the sandbox ended as it started")?;
+        anyhow::ensure!(health.status().is_success(), "the sandbox answered {}", health.status());
+        // An answer that only the container's end ends.
+        let alive = live.send(Method::GET, "/codeflow/alive").await.context("the sandbox ended as it started")?;
+        let ended = live.ended.clone();
+        tokio::spawn(async move {
+            let _ = alive.into_body().collect().await;
+            ended.cancel();
+        });
+        Ok(live)
+    }
+
+    async fn connect(&self) -> io::Result<UnixStream> {
+        UnixStream::connect(self.sockets.path("envd.sock")).await
+    }
+
+    async fn sender(&self) -> anyhow::Result<http1::SendRequest<Body>> {
+        let stream = self.connect().await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection.with_upgrades());
+        Ok(sender)
+    }
+
+    /// Sends a request to envd.
+    pub(super) async fn request(&self, request: Request<Body>) -> anyhow::Result<Response<Incoming>> {
+        Ok(self.sender().await?.send_request(request).await?)
+    }
+
+    async fn send(&self, method: Method, path: &str) -> anyhow::Result<Response<Incoming>> {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, "envd").body(Body::empty())?;
+        self.request(request).await
+    }
+
+    /// A connection to a port inside, as raw bytes; `None` when nothing listens there.
+    pub(super) async fn tunnel(&self, port: u16) -> anyhow::Result<Option<Upgraded>> {
+        let request = Request::builder()
+            .uri(format!("/codeflow/tunnel/{port}"))
+            .header(header::HOST, "envd")
+            .header(header::CONNECTION, "upgrade")
+            .header(header::UPGRADE, "tunnel")
+            .body(Body::empty())?;
+        let response = self.request(request).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(None);
+        }
+        Ok(Some(hyper::upgrade::on(response).await?))
+    }
+
+    /// Asks the dev server and envd to end, so that the caches on disk are whole, and waits until they have, for some seconds.
+    pub(super) async fn stop(&self) {
+        let stopping = async {
+            let _ = self.send(Method::POST, "/codeflow/stop").await;
+            self.ended.cancelled().await;
+        };
+        let _ = tokio::time::timeout(STOP_TIMEOUT, stopping).await;
+    }
+}

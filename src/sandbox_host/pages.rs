@@ -1,0 +1,75 @@
+//! What a person sees in a preview's place while there is nothing to see. Programs get JSON instead.
+
+use axum::http::{HeaderMap, header};
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// A browser that goes to a page.
+    Person,
+    Program,
+}
+
+impl Audience {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let navigates = match text("sec-fetch-mode") {
+            "" => text(header::USER_AGENT.as_str()).starts_with("Mozilla/") && text(header::ACCEPT.as_str()).contains("text/html"),
+            mode => mode == "navigate",
+        };
+        if navigates { Self::Person } else { Self::Program }
+    }
+}
+
+/// Shown until the app's server answers: the page asks for itself and reloads when it does.
+pub(super) fn starting() -> String {
+    let script = r#"
+const settled = async () => {
+  try {
+    const response = await fetch(location.href, { headers: { accept: "application/json" }, cache: "no-store" });
+    return response.status !== 502;
+  } catch {
+    return false;
+  }
+};
+const wait = async () => {
+  if (await settled()) location.reload();
+  else setTimeout(wait, 500);
+};
+setTimeout(wait, 300);
+"#;
+    page("Starting the app…", "It shows up here as soon as its server answers.", true, script)
+}
+
+/// Shown when the sandbox is no more.
+pub(super) fn gone() -> String {
+    page("This preview has ended", "Open the project in CodeFlow to start it again.", false, "")
+}
+
+fn page(title: &str, text: &str, busy: bool, script: &str) -> String {
+    let spinner = if busy { "<div class=\"spinner\" aria-hidden=\"true\"></div>" } else { "" };
+    format!(
+        r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+  body {{ margin: 0; min-height: 100dvh; display: grid; place-items: center; font: 15px/1.5 system-ui, sans-serif;
+         background: light-dark(#fff, #0f0f11); color: light-dark(#18181b, #f4f4f5); }}
+  main {{ display: grid; justify-items: center; gap: .25rem; padding: 2rem; text-align: center; }}
+  h1 {{ margin: .75rem 0 0; font-size: 1rem; font-weight: 600; }}
+  p {{ margin: 0; color: light-dark(#71717a, #a1a1aa); }}
+  .spinner {{ width: 1.25rem; height: 1.25rem; border-radius: 50%; border: 2px solid light-dark(#e4e4e7, #3f3f46);
+             border-top-color: currentColor; animation: turn .9s linear infinite; }}
+  @keyframes turn {{ to {{ rotate: 1turn; }} }}
+  @media (prefers-reduced-motion: reduce) {{ .spinner {{ animation-duration: 4s; }} }}
+</style>
+</head>
+<body><main role="status">{spinner}<h1>{title}</h1><p>{text}</p></main><script>{script}</script></body>
+</html>
+"#
+    )
+}

@@ -1,0 +1,62 @@
+//! What the host knows of a sandbox and keeps on disk beside its files, so that a restart of the host loses none.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use chrono::{DateTime, SecondsFormat};
+use serde::{Deserialize, Serialize};
+
+/// A sandbox, as it is stored in `sandbox.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub id: String,
+    pub template: String,
+    /// Which build of the template its files are a layer over.
+    pub version: String,
+    /// What requests to envd must carry; `None` for a sandbox that was made without.
+    pub token: Option<String>,
+    pub metadata: HashMap<String, String>,
+    pub envs: HashMap<String, String>,
+    /// Unix time in milliseconds.
+    pub started_at: u64,
+    /// When it is killed or paused: Unix time in milliseconds.
+    pub end_at: u64,
+    /// The time-out it was made with, in seconds.
+    pub timeout: u64,
+    /// At its end it is paused, not killed.
+    pub auto_pause: bool,
+    /// A request to it wakes it.
+    pub auto_resume: bool,
+}
+
+impl Record {
+    pub(super) fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(folder.join("sandbox.json")).ok()?).ok()
+    }
+
+    /// Replaces the stored record as a whole.
+    pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
+        let part = folder.join("sandbox.json.part");
+        fs::write(&part, serde_json::to_vec(self)?)?;
+        fs::rename(part, folder.join("sandbox.json"))
+    }
+}
+
+/// Unix time in milliseconds.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A moment as RFC 3339 has it, in UTC with milliseconds.
+pub(super) fn rfc3339(millis: u64) -> String {
+    i64::try_from(millis)
+        .ok()
+        .and_then(DateTime::from_timestamp_millis)
+        .unwrap_or(DateTime::UNIX_EPOCH)
+        .to_rfc3339_opts(SecondsFormat::Millis, true)
+}

@@ -1,0 +1,120 @@
+//! A sandbox's root: an almost empty folder with the places where the machine's programs and the sandbox's own home are mounted,
+//! and the few files of `/etc` that programs ask for. It is read-only inside, and the same for all sandboxes.
+
+use std::{
+    fs, io,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use super::bundle::{EGRESS_SOCKET, ENVD, HOME, NODE};
+
+/// What is mounted from the machine where it exists: programs, libraries and certificates.
+const SHARED: [&str; 11] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/ssl",
+    "/etc/ca-certificates",
+    "/etc/pki",
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+];
+
+const FILES: [(&str, &str); 7] = [
+    (
+        "etc/passwd",
+        "root:x:0:0:root:/root:/usr/sbin/nologin\nuser:x:1000:1000:user:/home/user:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    ),
+    ("etc/group", "root:x:0:\ntty:x:5:\nuser:x:1000:\nnogroup:x:65534:\n"),
+    ("etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n"),
+    ("etc/hostname", "sandbox\n"),
+    ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
+    ("etc/os-release", "NAME=CodeFlow\nID=codeflow\nPRETTY_NAME=\"CodeFlow sandbox\"\n"),
+    // Names are resolved by the egress proxy.
+    ("etc/resolv.conf", ""),
+];
+
+/// What the machine gives to its sandboxes.
+#[derive(Debug, Clone)]
+pub(super) struct Rootfs {
+    pub folder: PathBuf,
+    /// What the bundle mounts from the machine.
+    pub shared: Vec<PathBuf>,
+    /// The folder of a Node.js that is outside of `/usr`.
+    pub node: Option<PathBuf>,
+}
+
+impl Rootfs {
+    /// Makes the folder, or completes one that is there.
+    pub(super) fn prepare(folder: PathBuf) -> io::Result<Self> {
+        for name in ["proc", "dev", "tmp", "etc", "run", "root", &HOME[1..], &NODE[1..]] {
+            fs::create_dir_all(folder.join(name))?;
+        }
+        for (name, content) in FILES {
+            fs::write(folder.join(name), content)?;
+        }
+        for mounted in [ENVD, EGRESS_SOCKET] {
+            touch(&folder.join(&mounted[1..]))?;
+        }
+        let mut shared = Vec::new();
+        for path in SHARED.map(Path::new) {
+            let Ok(kind) = path.symlink_metadata() else {
+                continue;
+            };
+            let inside = folder.join(path.strip_prefix("/").unwrap_or(path));
+            if kind.is_symlink() {
+                // A merged /usr: /bin is a link to usr/bin there, and so it is inside.
+                let target = fs::read_link(path)?;
+                if fs::read_link(&inside).ok().as_ref() != Some(&target) {
+                    let _ = fs::remove_file(&inside);
+                    symlink(target, inside)?;
+                }
+                continue;
+            }
+            if kind.is_dir() {
+                fs::create_dir_all(inside)?;
+            } else {
+                touch(&inside)?;
+            }
+            shared.push(path.to_owned());
+        }
+        Ok(Self {
+            folder,
+            shared,
+            node: node_outside_usr(),
+        })
+    }
+
+    /// Where programs are found inside.
+    pub(super) fn path(&self) -> String {
+        let usual = "/usr/local/bin:/usr/bin:/bin";
+        let node = if self.node.is_some() { format!("{NODE}/bin:") } else { String::new() };
+        format!("{HOME}/node_modules/.bin:{node}{usual}")
+    }
+
+    /// The bundle of certificates that Node.js is pointed at, where the machine has it.
+    pub(super) fn certificates() -> Option<&'static str> {
+        ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
+            .into_iter()
+            .find(|path| Path::new(path).exists())
+    }
+}
+
+fn touch(path: &Path) -> io::Result<()> {
+    fs::OpenOptions::new().create(true).append(true).open(path).map(drop)
+}
+
+/// The folder above `bin/node` of the Node.js on the PATH, unless `/usr` has it.
+fn node_outside_usr() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let node = std::env::split_paths(&path).map(|folder| folder.join("node")).find(|node| node.is_file())?;
+    let node = node.canonicalize().ok()?;
+    if node.starts_with("/usr") {
+        return None;
+    }
+    Some(node.parent()?.parent()?.to_owned())
+}

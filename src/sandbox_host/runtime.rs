@@ -1,0 +1,238 @@
+//! The OCI runtime: finds one that works, and starts, lists and ends containers with it.
+//!
+//! A container's pieces are mounted in a mount namespace of the runtime's own, made between fork and exec: nothing is ever mounted
+//! on the machine itself, so nothing can be left there, and a data folder that only its owner may enter is no obstacle.
+
+use std::{
+    fs, io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use nix::{
+    fcntl::{OFlag, open},
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+    sys::stat::Mode,
+    unistd::mkdir,
+};
+use serde::Deserialize;
+use tokio::process::Command;
+
+use super::bundle::{self, ASSEMBLY, Container};
+
+/// Starting a container takes some 50 ms; one that takes this long never will.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A runtime that works on this machine.
+#[derive(Debug, Clone)]
+pub(super) struct Runtime {
+    command: PathBuf,
+    /// Where it keeps what it knows of its containers.
+    state: PathBuf,
+}
+
+/// What a sandbox's home is.
+#[derive(Debug, Clone)]
+pub(super) enum Home {
+    /// A layer of the sandbox's own (folders `upper` and `work` of `layer`) over a template that stays as it is.
+    Overlay { lower: PathBuf, layer: PathBuf },
+    /// The folder itself.
+    Folder(PathBuf),
+}
+
+/// The host's side of what a container is assembled from.
+#[derive(Debug, Clone)]
+pub(super) struct Pieces {
+    pub rootfs: PathBuf,
+    pub envd: PathBuf,
+    pub node: Option<PathBuf>,
+    pub egress_socket: PathBuf,
+    pub home: Home,
+}
+
+impl Runtime {
+    /// The configured runtime, else the first of runc and crun that can start a container; `try_out` does that.
+    /// The error says what to do.
+    pub(super) async fn find<F>(configured: Option<&str>, state: &Path, try_out: impl Fn(Runtime) -> F) -> Result<Self, String>
+    where
+        F: Future<Output = anyhow::Result<()>>,
+    {
+        if !nix::unistd::geteuid().is_root() {
+            return Err("sandboxes need root: start CodeFlow as root (sudo -E script/run)".to_owned());
+        }
+        let candidates = match configured {
+            Some(name) => vec![name],
+            None => vec!["runc", "crun"],
+        };
+        let mut faults = Vec::new();
+        for name in candidates {
+            let Some(command) = find_command(name) else {
+                faults.push(format!("{name} is not installed"));
+                continue;
+            };
+            let runtime = Self {
+                command,
+                state: state.to_owned(),
+            };
+            match try_out(runtime.clone()).await {
+                Ok(()) => return Ok(runtime),
+                Err(error) => faults.push(format!("{name} does not work here ({error:#})")),
+            }
+        }
+        let faults = faults.join("; ");
+        Err(match configured {
+            Some(_) => format!("no sandboxes: {faults}; set SANDBOX_RUNTIME to an OCI runtime such as runc, or unset it"),
+            None => format!("no sandboxes: {faults}; install runc (script/setup does, or your system's package manager)"),
+        })
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.command.display().to_string()
+    }
+
+    /// Starts the container in the background. `stdin` is its init's standard input; `folder` gets its bundle.
+    pub(super) async fn start(&self, container: &Container, pieces: &Pieces, folder: &Path, stdin: Stdio) -> anyhow::Result<()> {
+        self.run(container, pieces, folder, stdin, true).await
+    }
+
+    /// Runs the container to its end, which must be a good one.
+    pub(super) async fn run_to_end(&self, container: &Container, pieces: &Pieces, folder: &Path) -> anyhow::Result<()> {
+        self.run(container, pieces, folder, Stdio::null(), false).await
+    }
+
+    async fn run(&self, container: &Container, pieces: &Pieces, folder: &Path, stdin: Stdio, detach: bool) -> anyhow::Result<()> {
+        let spec = bundle::spec(container)?;
+        fs::write(folder.join("config.json"), serde_json::to_vec(&spec)?)?;
+        let log = folder.join("runtime.log");
+        let _ = fs::remove_file(&log);
+
+        let mut command = Command::new(&self.command);
+        command.arg("--root").arg(&self.state).arg("--log").arg(&log).args(["--log-format", "json", "run"]);
+        if detach {
+            command.arg("--detach");
+        }
+        command.arg("--bundle").arg(folder).arg(&container.id);
+        command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let pieces = pieces.clone();
+        #[expect(unsafe_code, reason = "the mounts must be made by the runtime's process before it becomes the runtime")]
+        // SAFETY: between fork and exec only system calls are made; the paths were built before.
+        unsafe {
+            command.pre_exec(move || Ok(assemble(&pieces)?));
+        }
+        let mut child = command.spawn().with_context(|| format!("{} can't be started", self.command.display()))?;
+        // Its standard input is the container's now.
+        drop(command);
+        let status = tokio::time::timeout(START_TIMEOUT, child.wait())
+            .await
+            .context("the container did not start in time")??;
+        if !status.success() {
+            bail!("{}", last_error(&log).unwrap_or_else(|| format!("the runtime ended with {status}")));
+        }
+        Ok(())
+    }
+
+    /// Ends the container and everything in it; one that is gone is no error.
+    pub(super) async fn delete(&self, id: &str) -> anyhow::Result<()> {
+        let output = self.command().args(["delete", "--force", id]).output().await?;
+        if !output.status.success() && self.list().await?.iter().any(|found| found == id) {
+            bail!("container {id} can't be ended: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(())
+    }
+
+    /// The ids of all containers below this state folder.
+    pub(super) async fn list(&self) -> anyhow::Result<Vec<String>> {
+        let output = self.command().args(["list", "--quiet"]).output().await?;
+        Ok(String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.command);
+        command.arg("--root").arg(&self.state).stdin(Stdio::null());
+        command
+    }
+}
+
+/// Mounts the pieces at the assembly point of a new mount namespace.
+fn assemble(pieces: &Pieces) -> nix::Result<()> {
+    let none = None::<&str>;
+    let folder = Mode::from_bits_truncate(0o755);
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+    mount(Some("tmpfs"), ASSEMBLY, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755"))?;
+    let bind = |source: &Path, at: &str| mount(Some(source), at, none, MsFlags::MS_BIND | MsFlags::MS_REC, none);
+    let bind_folder = |source: &Path, at: &str| mkdir(at, folder).and_then(|()| bind(source, at));
+    let bind_file = |source: &Path, at: &str| {
+        open(at, OFlag::O_CREAT | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o644))
+            .map(drop)
+            .and_then(|()| bind(source, at))
+    };
+    bind_folder(&pieces.rootfs, "/run/codeflow/rootfs")?;
+    bind_file(&pieces.envd, "/run/codeflow/envd")?;
+    bind_file(&pieces.egress_socket, "/run/codeflow/egress.sock")?;
+    if let Some(node) = &pieces.node {
+        bind_folder(node, "/run/codeflow/node")?;
+    }
+    match &pieces.home {
+        Home::Folder(path) => bind_folder(path, "/run/codeflow/home"),
+        Home::Overlay { lower, layer } => {
+            // Under fixed names, so that no character of a path can mean something to the overlay's options.
+            bind_folder(lower, "/run/codeflow/lower")?;
+            bind_folder(layer, "/run/codeflow/layer")?;
+            mkdir("/run/codeflow/home", folder)?;
+            let options = "lowerdir=/run/codeflow/lower,upperdir=/run/codeflow/layer/upper,workdir=/run/codeflow/layer/work";
+            mount(Some("overlay"), "/run/codeflow/home", Some("overlay"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(options))
+        }
+    }
+}
+
+/// The message of the last error in the runtime's log.
+fn last_error(log: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Line {
+        level: String,
+        msg: String,
+    }
+    let text = fs::read_to_string(log).ok()?;
+    text.lines()
+        .rev()
+        .filter_map(|line| serde_json::from_str::<Line>(line).ok())
+        .find(|line| line.level == "error")
+        .map(|line| line.msg)
+}
+
+fn find_command(name: &str) -> Option<PathBuf> {
+    if name.contains('/') {
+        return Some(PathBuf::from(name)).filter(|path| path.is_file());
+    }
+    let path = std::env::var_os("PATH")?;
+    // Where a system's runtimes are, also for a user whose PATH does not say so.
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+/// Removes the empty control groups that the runtime leaves above its containers' own.
+pub(super) fn remove_cgroups(name: &str) {
+    let root = Path::new("/sys/fs/cgroup");
+    let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    for hierarchy in hierarchies.chain([root.to_owned()]) {
+        // Refused while something is in it.
+        let _ = fs::remove_dir(hierarchy.join(name));
+    }
+}
+
+/// The socket a container's init serves on, as its standard input.
+pub(super) fn socket_as_stdin(listener: std::os::unix::net::UnixListener) -> Stdio {
+    Stdio::from(OwnedFd::from(listener))
+}
+
+/// Makes the assembly point.
+pub(super) fn prepare_assembly() -> io::Result<()> {
+    fs::create_dir_all(ASSEMBLY)
+}

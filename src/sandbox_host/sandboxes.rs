@@ -1,0 +1,543 @@
+//! The sandboxes of this host: made, found, put to sleep, woken and ended. Files of a sandbox are a layer on disk that outlives its
+//! container; only killing the sandbox removes them.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    os::unix::fs::chown,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    bundle::{Container, ENVD, FIRST_HOST_ID, HOME, USER},
+    egress::Egress,
+    envd,
+    live::{Live, Sockets},
+    record::{Record, now},
+    rootfs::Rootfs,
+    runtime::{self, Home, Pieces, Runtime},
+    template::{self, Template},
+};
+use crate::config;
+
+/// Between two looks for sandboxes whose time is over.
+const TICK: Duration = Duration::from_millis(500);
+/// The least time that a sandbox stays awake when a request woke it, in seconds (E2B's minimum).
+const MIN_RESUME: u64 = 300;
+
+/// All sandboxes of the host.
+pub(super) struct Sandboxes {
+    settings: config::SandboxHost,
+    runtime: Result<Runtime, String>,
+    rootfs: Rootfs,
+    /// The control group above the sandboxes' own.
+    cgroup: String,
+    sandboxes: Mutex<HashMap<String, Arc<Sandbox>>>,
+    shutdown: CancellationToken,
+    /// Held while this lives: two hosts in one folder would end each other's containers.
+    _lock: File,
+}
+
+/// One sandbox.
+pub(super) struct Sandbox {
+    id: String,
+    folder: PathBuf,
+    record: Mutex<Record>,
+    /// Held while the sandbox is started or stopped.
+    state: tokio::sync::Mutex<State>,
+    /// Requests under way.
+    requests: AtomicUsize,
+    /// When the last request ended: Unix time in milliseconds.
+    used_at: AtomicU64,
+}
+
+enum State {
+    Running(Arc<Live>),
+    Paused,
+    Killed,
+}
+
+/// What a new sandbox is made with.
+pub(super) struct NewSandbox {
+    pub template: String,
+    pub timeout: u64,
+    pub metadata: HashMap<String, String>,
+    pub envs: HashMap<String, String>,
+    pub secure: bool,
+    pub auto_pause: bool,
+    pub auto_resume: bool,
+}
+
+/// Why a sandbox can't be made or found.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HostError {
+    #[error("template '{0}' not found; build it with: codeflow template build {0}")]
+    NoTemplate(String),
+    #[error("Sandbox \"{0}\" doesn't exist or you don't have access to it")]
+    NoSandbox(String),
+    /// Nothing can run here; the text says what to install.
+    #[error("{0}")]
+    NoRuntime(String),
+    #[error("{0:#}")]
+    Internal(#[from] anyhow::Error),
+}
+
+/// Keeps a sandbox counted as in use.
+pub(super) struct InUse(Arc<Sandbox>);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.used_at.store(now(), Ordering::Relaxed);
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Sandbox {
+    pub(super) fn record(&self) -> Record {
+        self.lock_record().clone()
+    }
+
+    fn lock_record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the record, on disk too.
+    fn update(&self, change: impl FnOnce(&mut Record)) {
+        let mut record = self.lock_record();
+        change(&mut record);
+        if let Err(error) = record.write(&self.folder) {
+            tracing::warn!(sandbox.id = self.id, %error, "the sandbox's record can't be written");
+        }
+    }
+
+    pub(super) fn in_use(self: &Arc<Self>) -> InUse {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        InUse(self.clone())
+    }
+
+    /// The end moves to `seconds` from now.
+    pub(super) fn set_timeout(&self, seconds: u64) {
+        self.update(|record| record.end_at = now().saturating_add(seconds.saturating_mul(1000)));
+    }
+
+    /// The end moves to at least `seconds` from now.
+    pub(super) fn extend(&self, seconds: u64) {
+        self.update(|record| record.end_at = record.end_at.max(now().saturating_add(seconds.saturating_mul(1000))));
+    }
+
+    pub(super) async fn is_running(&self) -> bool {
+        matches!(&*self.state.lock().await, State::Running(live) if !live.ended.is_cancelled())
+    }
+
+    fn idle_for(&self) -> Duration {
+        if self.requests.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
+        Duration::from_millis(now().saturating_sub(self.used_at.load(Ordering::Relaxed)))
+    }
+}
+
+impl Sandboxes {
+    /// Takes over what is on disk, as paused, and starts to end sandboxes in time.
+    pub(super) async fn open(settings: config::SandboxHost, shutdown: CancellationToken) -> anyhow::Result<Arc<Self>> {
+        let mut host = Self::prepare(settings, "host", shutdown).await?;
+        let root = host.settings.data_dir.join("sandboxes");
+        fs::create_dir_all(&root).with_context(|| format!("{} can't be made", root.display()))?;
+        host.take_over(&root)?;
+        template::remove_unused(&host.settings.data_dir, &host.records());
+        let host = Arc::new(host);
+        tokio::spawn(host.clone().end_in_time());
+        Ok(host)
+    }
+
+    /// Finds a runtime and ends what a process of the same purpose left running when it died.
+    pub(super) async fn prepare(settings: config::SandboxHost, purpose: &str, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        let folder = settings.data_dir.join("sandbox-host");
+        let state = folder.join(purpose);
+        fs::create_dir_all(&state).with_context(|| format!("{} can't be made", state.display()))?;
+        let lock = File::create(state.join("lock"))?;
+        if lock.try_lock().is_err() {
+            anyhow::bail!(
+                "another codeflow works in {}; stop it, or set CODEFLOW_DATA_DIR to another folder",
+                settings.data_dir.display()
+            );
+        }
+        let rootfs = Rootfs::prepare(folder.join("rootfs")).context("the sandboxes' root can't be made")?;
+        let mut host = Self {
+            cgroup: format!("codeflow-{}", template::digest([state.as_os_str().as_encoded_bytes()])),
+            settings,
+            runtime: Err(String::new()),
+            rootfs,
+            sandboxes: Mutex::default(),
+            shutdown,
+            _lock: lock,
+        };
+        host.runtime = match runtime::prepare_assembly() {
+            Ok(()) => Runtime::find(host.settings.runtime.as_deref(), &state, |runtime| host.try_out(runtime, state.join("trial"))).await,
+            Err(error) => Err(format!("sandboxes need root: {} can't be made ({error})", super::bundle::ASSEMBLY)),
+        };
+        if let Ok(runtime) = &host.runtime {
+            for id in runtime.list().await? {
+                tracing::info!(sandbox.id = id, "ending a container that an earlier process left running");
+                runtime.delete(&id).await?;
+            }
+        }
+        Ok(host)
+    }
+
+    /// Runs the smallest container there is.
+    async fn try_out(&self, runtime: Runtime, folder: PathBuf) -> anyhow::Result<()> {
+        let home = folder.join("home");
+        fs::create_dir_all(&home)?;
+        let socket = folder.join("egress.sock");
+        fs::write(&socket, "")?;
+        let mut container = self.container(&format!("trial{}", random_id()), Vec::new());
+        container.args = vec!["/usr/bin/true".to_owned()];
+        let pieces = self.pieces(Home::Folder(home), socket);
+        let tried = runtime.run_to_end(&container, &pieces, &folder).await;
+        runtime.delete(&container.id).await?;
+        fs::remove_dir_all(&folder)?;
+        tried
+    }
+
+    /// The sandboxes on disk; what was never finished is removed.
+    fn take_over(&mut self, root: &std::path::Path) -> anyhow::Result<()> {
+        let sandboxes = self.sandboxes.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for entry in fs::read_dir(root)? {
+            let folder = entry?.path();
+            let Some(record) = Record::read(&folder) else {
+                tracing::info!(folder = %folder.display(), "removing a sandbox that was never finished");
+                fs::remove_dir_all(&folder)?;
+                continue;
+            };
+            let _ = fs::remove_dir_all(folder.join("sockets"));
+            sandboxes.insert(record.id.clone(), Arc::new(Sandbox::new(folder, record, State::Paused)));
+        }
+        Ok(())
+    }
+
+    /// Which runtime is used, or what to do to have one.
+    pub(super) fn runtime(&self) -> Result<&Runtime, &str> {
+        self.runtime.as_ref().map_err(String::as_str)
+    }
+
+    pub(super) fn settings(&self) -> &config::SandboxHost {
+        &self.settings
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Sandbox>>> {
+        self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn all(&self) -> Vec<Arc<Sandbox>> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn records(&self) -> Vec<Record> {
+        self.all().iter().map(|sandbox| sandbox.record()).collect()
+    }
+
+    pub(super) fn get(&self, id: &str) -> Result<Arc<Sandbox>, HostError> {
+        // E2B's older ids have a client's id behind a dash.
+        let id = id.split('-').next().unwrap_or(id);
+        self.lock().get(id).cloned().ok_or_else(|| HostError::NoSandbox(id.to_owned()))
+    }
+
+    /// Makes a sandbox and starts it.
+    pub(super) async fn create(&self, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
+        self.runtime().map_err(|fault| HostError::NoRuntime(fault.to_owned()))?;
+        let template = Template::find(&self.settings.data_dir, &new.template).ok_or_else(|| HostError::NoTemplate(new.template.clone()))?;
+        let started_at = now();
+        let record = Record {
+            id: random_id(),
+            template: new.template,
+            version: template.version.clone(),
+            token: new.secure.then(random_id),
+            metadata: new.metadata,
+            envs: new.envs,
+            started_at,
+            end_at: started_at.saturating_add(new.timeout.saturating_mul(1000)),
+            timeout: new.timeout,
+            auto_pause: new.auto_pause,
+            auto_resume: new.auto_resume,
+        };
+        let folder = self.settings.data_dir.join("sandboxes").join(&record.id);
+        let made = self.make_layer(&folder).and_then(|()| Ok(record.write(&folder)?));
+        let sandbox = Arc::new(Sandbox::new(folder, record, State::Paused));
+        let live = match made {
+            Ok(()) => self.boot(&sandbox).await,
+            Err(error) => Err(error.context("the sandbox's folder can't be made")),
+        };
+        match live {
+            Ok(live) => *sandbox.state.lock().await = State::Running(live),
+            Err(error) => {
+                let _ = fs::remove_dir_all(&sandbox.folder);
+                return Err(error.into());
+            }
+        }
+        self.lock().insert(sandbox.id.clone(), sandbox.clone());
+        tracing::info!(
+            sandbox.id,
+            template = sandbox.record().template,
+            ms = now().saturating_sub(started_at),
+            "sandbox created"
+        );
+        Ok(sandbox)
+    }
+
+    fn make_layer(&self, folder: &std::path::Path) -> anyhow::Result<()> {
+        for name in ["", "layer", "layer/upper", "layer/work"] {
+            fs::create_dir(folder.join(name))?;
+        }
+        let user = Some(FIRST_HOST_ID + USER);
+        chown(folder.join("layer/upper"), user, user)?;
+        Ok(())
+    }
+
+    /// Starts the sandbox's container.
+    async fn boot(&self, sandbox: &Sandbox) -> anyhow::Result<Arc<Live>> {
+        let record = sandbox.record();
+        let template = Template::find_version(&self.settings.data_dir, &record.template, &record.version)
+            .with_context(|| format!("the template {} this sandbox was made from is gone", record.template))?;
+        let envs = record.envs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let home = Home::Overlay {
+            lower: template.home,
+            layer: sandbox.folder.join("layer"),
+        };
+        let own = [
+            format!("E2B_SANDBOX_ID={}", record.id),
+            format!("E2B_TEMPLATE_ID={}", record.template),
+        ];
+        let envs = [envs, own.to_vec()].concat();
+        Ok(Arc::new(self.start(&record.id, &sandbox.folder, home, Some(template.manifest.start), envs).await?))
+    }
+
+    /// Starts a container with this home and start command, and waits until it answers.
+    pub(super) async fn start(
+        &self,
+        id: &str,
+        folder: &std::path::Path,
+        home: Home,
+        start: Option<String>,
+        envs: Vec<String>,
+    ) -> anyhow::Result<Live> {
+        let runtime = self.runtime().map_err(|fault| anyhow::anyhow!("{fault}"))?;
+        let sockets = Sockets::new(&folder.join("sockets"))?;
+        let stdin = runtime::socket_as_stdin(sockets.listen_for_envd()?);
+        let egress = Egress::new(id, &self.settings.egress_allow);
+        let egress = tokio::spawn(egress.serve(sockets.listen_for_egress()?));
+        let mut container = self.container(id, envs);
+        container.env.push(envd::Orders { start }.to_env()?);
+        let pieces = self.pieces(home, folder.join("sockets/egress.sock"));
+        let started = match runtime.start(&container, &pieces, folder, stdin).await {
+            Ok(()) => Live::attach(sockets, egress).await,
+            Err(error) => {
+                egress.abort();
+                Err(error)
+            }
+        };
+        if started.is_err() {
+            let _ = runtime.delete(id).await;
+        }
+        started
+    }
+
+    /// Ends a container: its dev server gets a moment to end by itself when `gently`.
+    pub(super) async fn stop(&self, id: &str, folder: &std::path::Path, live: &Live, gently: bool) {
+        if gently {
+            live.stop().await;
+        }
+        if let Ok(runtime) = self.runtime()
+            && let Err(error) = runtime.delete(id).await
+        {
+            tracing::error!(sandbox.id = id, error = format!("{error:#}"), "the sandbox's container can't be ended");
+        }
+        let _ = fs::remove_dir_all(folder.join("sockets"));
+    }
+
+    fn container(&self, id: &str, envs: Vec<String>) -> Container {
+        let proxy = format!("http://127.0.0.1:{}", envd::PROXY_PORT);
+        let mut env = vec![
+            format!("PATH={}", self.rootfs.path()),
+            format!("HOME={HOME}"),
+            format!("SANDBOX_DOMAIN={}", self.settings.domain),
+        ];
+        env.extend(["USER=user", "LOGNAME=user", "SHELL=/bin/bash", "LANG=C.UTF-8", "TMPDIR=/tmp", "E2B_SANDBOX=true"].map(str::to_owned));
+        for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
+            env.push(format!("{name}={proxy}"));
+        }
+        env.extend(["NO_PROXY", "no_proxy"].map(|name| format!("{name}=localhost,127.0.0.1,::1")));
+        // What asks the network for nothing that the user wants.
+        env.extend(
+            [
+                "NEXT_TELEMETRY_DISABLED=1",
+                "npm_config_update_notifier=false",
+                "npm_config_fund=false",
+                "npm_config_audit=false",
+            ]
+            .map(str::to_owned),
+        );
+        env.extend(Rootfs::certificates().map(|path| format!("NODE_EXTRA_CA_CERTS={path}")));
+        env.extend(envs);
+        Container {
+            id: id.to_owned(),
+            args: vec![ENVD.to_owned(), "envd".to_owned()],
+            env,
+            memory_mb: self.settings.memory_mb,
+            cpus: self.settings.cpus,
+            pids: self.settings.pids,
+            cgroup: PathBuf::from(format!("/{}/{id}", self.cgroup)),
+            shared: self.rootfs.shared.clone(),
+            own_node: self.rootfs.node.is_some(),
+        }
+    }
+
+    fn pieces(&self, home: Home, egress_socket: PathBuf) -> Pieces {
+        Pieces {
+            rootfs: self.rootfs.folder.clone(),
+            envd: self.settings.envd.clone(),
+            node: self.rootfs.node.clone(),
+            egress_socket,
+            home,
+        }
+    }
+
+    /// The sandbox's container, started again when it was paused; `None` when it was killed meanwhile. The flag tells whether it
+    /// was started.
+    pub(super) async fn wake(&self, sandbox: &Sandbox) -> anyhow::Result<Option<(Arc<Live>, bool)>> {
+        let mut state = sandbox.state.lock().await;
+        match &*state {
+            State::Killed => return Ok(None),
+            State::Running(live) if !live.ended.is_cancelled() => return Ok(Some((live.clone(), false))),
+            State::Running(live) => {
+                tracing::warn!(sandbox.id, "the sandbox had ended by itself; it is started again");
+                self.stop(&sandbox.id, &sandbox.folder, live, false).await;
+                *state = State::Paused;
+            }
+            State::Paused => {}
+        }
+        if self.shutdown.is_cancelled() {
+            anyhow::bail!("the sandbox host is stopping");
+        }
+        let begun = now();
+        let live = self.boot(sandbox).await?;
+        *state = State::Running(live.clone());
+        let timeout = sandbox.record().timeout.max(MIN_RESUME);
+        sandbox.update(|record| {
+            record.started_at = now();
+            record.end_at = now().saturating_add(timeout.saturating_mul(1000));
+        });
+        sandbox.used_at.store(now(), Ordering::Relaxed);
+        tracing::info!(sandbox.id, ms = now().saturating_sub(begun), "sandbox resumed");
+        Ok(Some((live, true)))
+    }
+
+    /// The sandbox's container as a request finds it: woken, when the sandbox was made to wake by requests.
+    pub(super) async fn reach(&self, sandbox: &Sandbox) -> anyhow::Result<Option<Arc<Live>>> {
+        if !sandbox.record().auto_resume && !sandbox.is_running().await {
+            return Ok(None);
+        }
+        Ok(self.wake(sandbox).await?.map(|(live, _)| live))
+    }
+
+    /// Ends the container and keeps the files; false when it was paused already.
+    pub(super) async fn pause(&self, sandbox: &Sandbox) -> bool {
+        let mut state = sandbox.state.lock().await;
+        let State::Running(live) = &*state else {
+            return false;
+        };
+        self.stop(&sandbox.id, &sandbox.folder, live, true).await;
+        *state = State::Paused;
+        tracing::info!(sandbox.id, "sandbox paused");
+        true
+    }
+
+    /// Ends the sandbox and removes its files.
+    pub(super) async fn kill(&self, sandbox: &Sandbox) {
+        self.lock().remove(&sandbox.id);
+        let mut state = sandbox.state.lock().await;
+        if let State::Running(live) = &*state {
+            self.stop(&sandbox.id, &sandbox.folder, live, false).await;
+        }
+        *state = State::Killed;
+        let folder = sandbox.folder.clone();
+        let removed = tokio::task::spawn_blocking(move || fs::remove_dir_all(folder)).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(sandbox.id, %error, "the sandbox's files can't be removed");
+        }
+        tracing::info!(sandbox.id, "sandbox killed");
+    }
+
+    async fn end_in_time(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = self.shutdown.cancelled() => return,
+            }
+            for sandbox in self.all() {
+                let record = sandbox.record();
+                let over = record.end_at <= now();
+                let idle = record.auto_pause && sandbox.idle_for() >= self.settings.idle;
+                // One that is being started or stopped right now is looked at again at the next tick.
+                let running = || matches!(sandbox.state.try_lock().as_deref(), Ok(State::Running(_)));
+                if !(over || idle) || !running() {
+                    continue;
+                }
+                let host = self.clone();
+                tokio::spawn(async move {
+                    if record.auto_pause {
+                        host.pause(&sandbox).await;
+                    } else {
+                        host.kill(&sandbox).await;
+                    }
+                });
+            }
+        }
+    }
+
+    /// Pauses what runs, several at a time, and leaves nothing behind.
+    pub(super) async fn shutdown(&self) {
+        self.shutdown.cancel();
+        let sandboxes = self.all();
+        futures::future::join_all(sandboxes.iter().map(|sandbox| self.pause(sandbox))).await;
+        self.remove_cgroups();
+    }
+
+    /// Removes what the runtime leaves above the containers' own control groups.
+    pub(super) fn remove_cgroups(&self) {
+        runtime::remove_cgroups(&self.cgroup);
+    }
+}
+
+impl Sandbox {
+    fn new(folder: PathBuf, record: Record, state: State) -> Self {
+        Self {
+            id: record.id.clone(),
+            folder,
+            record: Mutex::new(record),
+            state: tokio::sync::Mutex::new(state),
+            requests: AtomicUsize::new(0),
+            used_at: AtomicU64::new(now()),
+        }
+    }
+}
+
+/// `i` and twenty random letters and digits, as E2B's ids are.
+pub(super) fn random_id() -> String {
+    use rand::Rng;
+    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let mut random = rand::rng();
+    std::iter::once('i')
+        .chain((0..20).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])))
+        .collect()
+}

@@ -1,0 +1,302 @@
+//! Templates: what sandboxes start from. A template's sources are in this binary; building one installs its packages in a container
+//! of the same kind as a sandbox, boots its dev server once and keeps the cache. Each build is a folder of its own
+//! (`templates/<name>/<version>`), because paused sandboxes are layers over the one they were made from.
+
+use std::{
+    fs,
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use axum::{
+    body::Body,
+    http::{Method, Request, header},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http_body_util::BodyExt;
+use hyper::client::conn::http1;
+use rust_embed::RustEmbed;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    bundle::{FIRST_HOST_ID, USER},
+    envd::connect,
+    live::Live,
+    record::Record,
+    runtime::Home,
+    sandboxes::{Sandboxes, random_id},
+};
+use crate::config;
+
+/// How long a dev server may take to show its first page, nothing being cached.
+const FIRST_PAGE: Duration = Duration::from_secs(180);
+
+#[derive(RustEmbed)]
+#[folder = "sandbox-templates"]
+#[exclude = "*/node_modules/*"]
+#[exclude = "*/.next/*"]
+struct Sources;
+
+/// A template that sandboxes can start from.
+#[derive(Debug, Clone)]
+pub(super) struct Template {
+    pub version: String,
+    /// The lower layer of a sandbox's home.
+    pub home: PathBuf,
+    pub manifest: Manifest,
+}
+
+/// A template's `template.json`.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Manifest {
+    /// The command that serves the app, and is kept running.
+    pub start: String,
+    /// The port it serves on.
+    pub port: u16,
+    /// What installs the packages; nothing where there are none.
+    #[serde(default)]
+    pub install: Option<String>,
+}
+
+impl Template {
+    /// The template's newest build; `None` when there is none.
+    pub(super) fn find(data_dir: &Path, name: &str) -> Option<Self> {
+        if !is_name(name) {
+            return None;
+        }
+        let version = fs::read_to_string(data_dir.join("templates").join(name).join("current")).ok()?;
+        Self::find_version(data_dir, name, version.trim())
+    }
+
+    /// One of the template's builds.
+    pub(super) fn find_version(data_dir: &Path, name: &str, version: &str) -> Option<Self> {
+        if !is_name(name) || !is_name(version) {
+            return None;
+        }
+        let folder = data_dir.join("templates").join(name).join(version);
+        let manifest = serde_json::from_slice(&fs::read(folder.join("template.json")).ok()?).ok()?;
+        Some(Self {
+            version: version.to_owned(),
+            home: folder.join("home"),
+            manifest,
+        })
+    }
+}
+
+/// A name that is safe as a folder's.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// A short digest of the parts, each counted with its length.
+pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.len().to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Removes builds that are neither the newest nor below a sandbox.
+pub(super) fn remove_unused(data_dir: &Path, sandboxes: &[Record]) {
+    let folders = |path: &Path| {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
+    for template in folders(&data_dir.join("templates")) {
+        let name = template.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(current) = Template::find(data_dir, &name) else {
+            continue;
+        };
+        for build in folders(&template) {
+            let version = build.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let used = sandboxes.iter().any(|record| record.template == name && record.version == version);
+            // Anything else, such as a build under way, is not a version.
+            if is_name(&version) && version != current.version && !used {
+                tracing::info!(template = name, version, "removing an old build of a template");
+                if let Err(error) = fs::remove_dir_all(&build) {
+                    tracing::warn!(template = name, version, %error, "an old build of a template can't be removed");
+                }
+            }
+        }
+    }
+}
+
+/// Builds the template from its sources, unless that is done already. A failed build leaves the earlier one as it is.
+pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> {
+    let sources: Vec<(String, Vec<u8>)> = Sources::iter()
+        .filter_map(|path| Some((path.strip_prefix(name)?.strip_prefix('/')?.to_owned(), Sources::get(&path)?.data.into_owned())))
+        .collect();
+    if sources.is_empty() {
+        let mut known: Vec<String> = Sources::iter().filter_map(|path| Some(path.split_once('/')?.0.to_owned())).collect();
+        known.dedup();
+        bail!("there is no template '{name}'; there is: {}", known.join(", "));
+    }
+    let node = tokio::process::Command::new("node").arg("--version").output().await;
+    let node = node.context("Node.js is not installed; script/setup does that")?.stdout;
+    let version = digest(sources.iter().flat_map(|(path, content)| [path.as_bytes(), content.as_slice()]).chain([node.as_slice()]));
+    let folder = settings.data_dir.join("templates").join(name);
+    if Template::find(&settings.data_dir, name).is_some_and(|built| built.version == version) {
+        tracing::info!(template = name, "the template is ready");
+        return Ok(());
+    }
+
+    let begun = Instant::now();
+    let host = Sandboxes::prepare(settings.clone(), "build", CancellationToken::new()).await?;
+    host.runtime().map_err(|fault| anyhow::anyhow!("{fault}"))?;
+    let staging = folder.join(".building");
+    if staging.exists() {
+        fs::remove_dir_all(&staging)?;
+    }
+    let home = staging.join("home");
+    write_sources(&sources, &home).context("the template's sources can't be written")?;
+    let manifest_json = fs::read(home.join("template.json")).context("the template has no template.json")?;
+    fs::rename(home.join("template.json"), staging.join("template.json"))?;
+    let manifest: Manifest = serde_json::from_slice(&manifest_json).context("template.json can't be read")?;
+
+    let work = staging.join("container");
+    fs::create_dir(&work)?;
+    let built = prepare_home(&host, &manifest, name, &work, &home).await;
+    fs::remove_dir_all(&work)?;
+    host.remove_cgroups();
+    built.with_context(|| format!("template {name} can't be built"))?;
+
+    let place = folder.join(&version);
+    if place.exists() {
+        fs::remove_dir_all(&place)?;
+    }
+    fs::rename(&staging, &place)?;
+    let part = folder.join("current.part");
+    fs::write(&part, &version)?;
+    fs::rename(part, folder.join("current"))?;
+    tracing::info!(template = name, seconds = begun.elapsed().as_secs(), "the template is built");
+    Ok(())
+}
+
+fn write_sources(sources: &[(String, Vec<u8>)], home: &Path) -> std::io::Result<()> {
+    let user = Some(FIRST_HOST_ID + USER);
+    fs::create_dir_all(home)?;
+    chown(home, user, user)?;
+    for (path, content) in sources {
+        let file = home.join(path);
+        if let Some(parent) = Path::new(path).parent() {
+            let mut folder = home.to_owned();
+            for part in parent {
+                folder.push(part);
+                if !folder.exists() {
+                    fs::create_dir(&folder)?;
+                    chown(&folder, user, user)?;
+                }
+            }
+        }
+        fs::write(&file, content)?;
+        chown(&file, user, user)?;
+    }
+    Ok(())
+}
+
+/// Installs the packages and boots the dev server once, in containers whose home is the template itself.
+async fn prepare_home(host: &Sandboxes, manifest: &Manifest, name: &str, work: &Path, home: &Path) -> anyhow::Result<()> {
+    let id = random_id();
+    if let Some(install) = &manifest.install {
+        tracing::info!(template = name, command = install, "installing the template's packages (a minute or two, once)");
+        let live = host.start(&id, work, Home::Folder(home.to_owned()), None, Vec::new()).await?;
+        let installed = run(&live, install).await;
+        host.stop(&id, work, &live, true).await;
+        let (code, output) = installed?;
+        if code != 0 {
+            bail!("'{install}' ended with {code}:\n{}", tail(&output));
+        }
+    }
+    tracing::info!(template = name, "starting its dev server once, to fill the cache");
+    let live = host.start(&id, work, Home::Folder(home.to_owned()), Some(manifest.start.clone()), Vec::new()).await?;
+    let shown = first_page(&live, manifest.port).await;
+    let shown = match shown {
+        Ok(()) => Ok(()),
+        Err(error) => Err(match run(&live, "tail -n 30 /tmp/dev-server.log").await {
+            Ok((_, log)) => error.context(format!("its dev server said:\n{}", tail(&log))),
+            Err(_) => error,
+        }),
+    };
+    host.stop(&id, work, &live, true).await;
+    shown
+}
+
+/// Asks for the first page until it is there.
+async fn first_page(live: &Live, port: u16) -> anyhow::Result<()> {
+    let ask = async || -> anyhow::Result<Option<u16>> {
+        let Some(stream) = live.tunnel(port).await? else {
+            return Ok(None);
+        };
+        let (mut sender, connection) = http1::handshake(stream).await?;
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .uri("/")
+            .header(header::HOST, format!("localhost:{port}"))
+            .header(header::ACCEPT, "text/html")
+            .body(Body::empty())?;
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        // The whole page: that is when all of it was compiled.
+        response.into_body().collect().await?;
+        Ok(Some(status))
+    };
+    let mut last = "nothing".to_owned();
+    let waiting = async {
+        loop {
+            match ask().await {
+                Ok(Some(200)) => return,
+                Ok(Some(status)) => last = format!("status {status}"),
+                Ok(None) => {}
+                Err(error) => last = format!("{error:#}"),
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    if tokio::time::timeout(FIRST_PAGE, waiting).await.is_err() {
+        bail!("its first page did not come within {} s; the last answer was {last}", FIRST_PAGE.as_secs());
+    }
+    Ok(())
+}
+
+/// Runs a command in the container and returns its exit code and output.
+async fn run(live: &Live, command: &str) -> anyhow::Result<(i32, Vec<u8>)> {
+    let start = serde_json::json!({ "process": { "cmd": "/bin/bash", "args": ["-l", "-c", command] }, "stdin": false });
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri("/process.Process/Start")
+        .header(header::HOST, "envd")
+        .header(header::CONTENT_TYPE, connect::STREAM)
+        .body(Body::from(connect::frame(0, &start)))?;
+    let mut body = live.request(request).await?.into_body();
+    let (mut buffer, mut output, mut code) = (bytes::BytesMut::new(), Vec::new(), None);
+    while let Some(piece) = body.frame().await {
+        if let Ok(piece) = piece?.into_data() {
+            buffer.extend_from_slice(&piece);
+        }
+        while let Some((_, message)) = connect::take_frame(&mut buffer)? {
+            let event = &message["event"];
+            for name in ["stdout", "stderr"] {
+                if let Some(text) = event["data"][name].as_str() {
+                    output.extend(STANDARD.decode(text)?);
+                }
+            }
+            if event["end"].is_object() {
+                code = Some(i32::try_from(event["end"]["exitCode"].as_i64().unwrap_or(0)).unwrap_or(-1));
+            }
+        }
+    }
+    Ok((code.context("the command's container ended before it")?, output))
+}
+
+/// The end of a command's output, for an error.
+fn tail(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}
