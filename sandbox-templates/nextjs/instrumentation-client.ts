@@ -1,13 +1,13 @@
 // Tells the builder page that shows this app in its preview what happens here. It runs before the app, in development only, and says
 // nothing when the app is opened by itself.
 
-type Report =
+type PreviewReport =
   | { type: "loaded" | "updated" | "connected" | "disconnected" }
   | { type: "error"; message: string };
 
 const framed = typeof window !== "undefined" && window.parent !== window;
 
-function report(report: Report) {
+function report(report: PreviewReport) {
   // Whoever frames the app may know: it holds no secret.
   window.parent.postMessage({ source: "codeflow-preview", ...report }, "*");
 }

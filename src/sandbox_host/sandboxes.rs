@@ -382,6 +382,8 @@ impl Sandboxes {
                 "npm_config_update_notifier=false",
                 "npm_config_fund=false",
                 "npm_config_audit=false",
+                // Not in the home, which is the app.
+                "npm_config_cache=/tmp/.npm",
             ]
             .map(str::to_owned),
         );
