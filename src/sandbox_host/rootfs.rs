@@ -3,7 +3,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -54,6 +54,8 @@ impl Rootfs {
         for name in ["proc", "dev", "tmp", "etc", "run", "root", &HOME[1..], &NODE[1..]] {
             fs::create_dir_all(folder.join(name))?;
         }
+        // Runtimes give what they mount there the mode of what was there before.
+        fs::set_permissions(folder.join("tmp"), fs::Permissions::from_mode(0o1777))?;
         for (name, content) in FILES {
             fs::write(folder.join(name), content)?;
         }

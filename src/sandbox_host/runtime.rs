@@ -4,7 +4,7 @@
 //! on the machine itself, so nothing can be left there, and a data folder that only its owner may enter is no obstacle.
 
 use std::{
-    fs, io,
+    fs,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Stdio,
@@ -106,6 +106,7 @@ impl Runtime {
 
     async fn run(&self, container: &Container, pieces: &Pieces, folder: &Path, stdin: Stdio, detach: bool) -> anyhow::Result<()> {
         let spec = bundle::spec(container)?;
+        fs::create_dir_all(ASSEMBLY).with_context(|| format!("{ASSEMBLY} can't be made"))?;
         fs::write(folder.join("config.json"), serde_json::to_vec(&spec)?)?;
         let log = folder.join("runtime.log");
         let _ = fs::remove_file(&log);
@@ -217,8 +218,9 @@ fn find_command(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Removes the empty control groups that the runtime leaves above its containers' own.
-pub(super) fn remove_cgroups(name: &str) {
+/// Removes what is left above the containers when the last one has ended: empty control groups, and the assembly point.
+pub(super) fn remove_leftovers(name: &str) {
+    let _ = fs::remove_dir(ASSEMBLY);
     let root = Path::new("/sys/fs/cgroup");
     let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
     for hierarchy in hierarchies.chain([root.to_owned()]) {
@@ -230,9 +232,4 @@ pub(super) fn remove_cgroups(name: &str) {
 /// The socket a container's init serves on, as its standard input.
 pub(super) fn socket_as_stdin(listener: std::os::unix::net::UnixListener) -> Stdio {
     Stdio::from(OwnedFd::from(listener))
-}
-
-/// Makes the assembly point.
-pub(super) fn prepare_assembly() -> io::Result<()> {
-    fs::create_dir_all(ASSEMBLY)
 }

@@ -180,10 +180,7 @@ impl Sandboxes {
             shutdown,
             _lock: lock,
         };
-        host.runtime = match runtime::prepare_assembly() {
-            Ok(()) => Runtime::find(host.settings.runtime.as_deref(), &state, |runtime| host.try_out(runtime, state.join("trial"))).await,
-            Err(error) => Err(format!("sandboxes need root: {} can't be made ({error})", super::bundle::ASSEMBLY)),
-        };
+        host.runtime = Runtime::find(host.settings.runtime.as_deref(), &state, |runtime| host.try_out(runtime, state.join("trial"))).await;
         if let Ok(runtime) = &host.runtime {
             for id in runtime.list().await? {
                 tracing::info!(sandbox.id = id, "ending a container that an earlier process left running");
@@ -382,8 +379,10 @@ impl Sandboxes {
                 "npm_config_update_notifier=false",
                 "npm_config_fund=false",
                 "npm_config_audit=false",
-                // Not in the home, which is the app.
+                // The home is the app: what programs note for themselves is elsewhere.
                 "npm_config_cache=/tmp/.npm",
+                "XDG_CACHE_HOME=/tmp/.cache",
+                "XDG_CONFIG_HOME=/tmp/.config",
             ]
             .map(str::to_owned),
         );
@@ -512,12 +511,12 @@ impl Sandboxes {
         self.shutdown.cancel();
         let sandboxes = self.all();
         futures::future::join_all(sandboxes.iter().map(|sandbox| self.pause(sandbox))).await;
-        self.remove_cgroups();
+        self.remove_leftovers();
     }
 
-    /// Removes what the runtime leaves above the containers' own control groups.
-    pub(super) fn remove_cgroups(&self) {
-        runtime::remove_cgroups(&self.cgroup);
+    /// Removes what is left on the machine when the last container has ended.
+    pub(super) fn remove_leftovers(&self) {
+        runtime::remove_leftovers(&self.cgroup);
     }
 }
 

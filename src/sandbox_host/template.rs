@@ -162,9 +162,12 @@ pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result
     let work = staging.join("container");
     fs::create_dir(&work)?;
     let built = prepare_home(&host, &manifest, name, &work, &home).await;
+    host.remove_leftovers();
+    if let Err(error) = built {
+        let _ = fs::remove_dir_all(&staging);
+        return Err(error.context(format!("template {name} can't be built")));
+    }
     fs::remove_dir_all(&work)?;
-    host.remove_cgroups();
-    built.with_context(|| format!("template {name} can't be built"))?;
 
     let place = folder.join(&version);
     if place.exists() {

@@ -1,0 +1,77 @@
+"use client";
+
+import { useSyncExternalStore } from "react";
+
+export type Todo = {
+  id: string;
+  text: string;
+  done: boolean;
+};
+
+export type Filter = "all" | "active" | "done";
+
+const KEY = "todos";
+const NONE: Todo[] = [];
+
+let todos: Todo[] | undefined;
+const listeners = new Set<() => void>();
+
+function read(): Todo[] {
+  try {
+    return JSON.parse(localStorage.getItem(KEY) ?? "[]") as Todo[];
+  } catch {
+    return NONE;
+  }
+}
+
+function snapshot(): Todo[] {
+  todos ??= read();
+  return todos;
+}
+
+function update(next: Todo[]) {
+  todos = next;
+  localStorage.setItem(KEY, JSON.stringify(next));
+  listeners.forEach((listener) => listener());
+}
+
+function subscribe(listener: () => void) {
+  // Another tab changed the list.
+  const onStorage = (event: StorageEvent) => {
+    if (event.key === KEY) {
+      todos = undefined;
+      listener();
+    }
+  };
+  listeners.add(listener);
+  window.addEventListener("storage", onStorage);
+  return () => {
+    listeners.delete(listener);
+    window.removeEventListener("storage", onStorage);
+  };
+}
+
+/** The list, kept in the browser's storage; empty on the server. */
+export function useTodos(): Todo[] {
+  return useSyncExternalStore(subscribe, snapshot, () => NONE);
+}
+
+export function addTodo(text: string) {
+  update([{ id: crypto.randomUUID(), text, done: false }, ...snapshot()]);
+}
+
+export function toggleTodo(id: string) {
+  update(snapshot().map((todo) => (todo.id === id ? { ...todo, done: !todo.done } : todo)));
+}
+
+export function removeTodo(id: string) {
+  update(snapshot().filter((todo) => todo.id !== id));
+}
+
+export function clearDone() {
+  update(snapshot().filter((todo) => !todo.done));
+}
+
+export function matches(todo: Todo, filter: Filter): boolean {
+  return filter === "all" || (filter === "done") === todo.done;
+}
