@@ -1,9 +1,7 @@
 // Tells the builder page that shows this app in its preview what happens here. It runs before the app, in development only, and says
 // nothing when the app is opened by itself.
 
-type PreviewReport =
-  | { type: "loaded" | "updated" | "connected" | "disconnected" }
-  | { type: "error"; message: string };
+type PreviewReport = { type: "loaded" | "updated" | "connected" | "disconnected" } | { type: "error"; message: string };
 
 const framed = typeof window !== "undefined" && window.parent !== window;
 

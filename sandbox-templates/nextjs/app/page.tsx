@@ -13,7 +13,9 @@ export default function Home() {
         </div>
         <div className="space-y-1.5">
           <h1 className="text-lg font-semibold tracking-tight">Your app appears here</h1>
-          <p className="text-sm text-balance text-muted-foreground">It is being written right now, and shows up as soon as it runs.</p>
+          <p className="text-sm text-balance text-muted-foreground">
+            It is being written right now, and shows up as soon as it runs.
+          </p>
         </div>
       </div>
     </main>

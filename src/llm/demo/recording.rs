@@ -1,5 +1,5 @@
 //! The recordings as data: `recordings/<slug>/recording.json`, and beside it the files that its calls write, in the folder `build`
-//! and in one per follow-up.
+//! and in one per follow-up. Files that a follow-up writes in every app alike are in `recordings/shared/<follow-up>`.
 
 use anyhow::Context;
 use rust_embed::RustEmbed;
@@ -84,7 +84,8 @@ impl Recordings {
 
     /// The content of a file of a build (`<slug>/build`) or a follow-up (`<slug>/<follow-up>`); empty when it is missing, which a test rules out.
     pub(super) fn content(&self, folder: &str, path: &str) -> String {
-        let file = Files::get(&format!("{folder}/{path}"));
+        let part = folder.rsplit('/').next().unwrap_or_default();
+        let file = Files::get(&format!("{folder}/{path}")).or_else(|| Files::get(&format!("shared/{part}/{path}")));
         file.map(|file| String::from_utf8_lossy(&file.data).into_owned()).unwrap_or_default()
     }
 }

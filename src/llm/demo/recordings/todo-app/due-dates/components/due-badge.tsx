@@ -5,8 +5,7 @@ import { today } from "@/lib/todos";
 
 export function DueBadge({ due, done }: { due: string; done: boolean }) {
   const now = today();
-  const text =
-    due === now ? "Today" : new Date(`${due}T00:00`).toLocaleDateString(undefined, { month: "short", day: "numeric" });
+  const text = due === now ? "Today" : new Date(`${due}T00:00`).toLocaleDateString(undefined, { month: "short", day: "numeric" });
   const variant = done || due > now ? "outline" : due < now ? "destructive" : "secondary";
   return (
     <Badge variant={variant}>
