@@ -15,8 +15,9 @@ mkdirSync(results, { recursive: true });
 /** A running CodeFlow: `url`, `stop()` (SIGTERM) and `log` (its standard error so far). */
 export async function startServer(env = {}) {
   const data = process.env.CODEFLOW_DATA_DIR ?? join(target, "test-data");
-  for (const name of ["codeflow.sqlite", "codeflow.sqlite-wal", "codeflow.sqlite-shm"]) {
-    rmSync(join(data, name), { force: true });
+  // All but the template, which takes a while to build.
+  for (const name of ["codeflow.sqlite", "codeflow.sqlite-wal", "codeflow.sqlite-shm", "sandboxes"]) {
+    rmSync(join(data, name), { force: true, recursive: true });
   }
   const child = spawn(binary, ["serve"], {
     cwd: root,

@@ -40,7 +40,11 @@ pub struct Agent {
 
 impl Agent {
     pub fn new(model: Model, sandboxes: Client, settings: config::Agent) -> Self {
-        Self { model, sandboxes, settings }
+        Self {
+            model,
+            sandboxes,
+            settings,
+        }
     }
 
     /// Which model builds, for the page to say so.

@@ -1,6 +1,6 @@
 //! The `codeflow` command: thin, every command calls down into the library.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum::{
@@ -28,7 +28,11 @@ use tower::ServiceExt;
 const GRACE: Duration = Duration::from_secs(5);
 
 #[derive(Parser)]
-#[command(name = "codeflow", version, about = "An AI app builder that people can own: what it calls done, runs")]
+#[command(
+    name = "codeflow",
+    version,
+    about = "An AI app builder that people can own: what it calls done, runs"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -86,12 +90,16 @@ async fn run(command: Command) -> anyhow::Result<()> {
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     // One provider for every TLS client of the process; it fails only when one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
         Command::Serve => serve().await,
-        Command::Migrate => Ok(open_store(&config::Server::from_env()?).await?.close().await),
+        Command::Migrate => {
+            open_store(&config::Server::from_env()?).await?.close().await;
+            Ok(())
+        }
         Command::SandboxHost => sandbox_host().await,
         Command::Template {
             command: TemplateCommand::Build { name },
@@ -227,7 +235,9 @@ async fn open_store(settings: &config::Server) -> anyhow::Result<Store> {
         config::Database::File(path) => {
             std::fs::create_dir_all(&settings.data_dir)
                 .with_context(|| format!("CODEFLOW_DATA_DIR={}: the folder can't be made", settings.data_dir.display()))?;
-            Store::open_file(path).await.with_context(|| format!("the database {} can't be opened", path.display()))
+            Store::open_file(path)
+                .await
+                .with_context(|| format!("the database {} can't be opened", path.display()))
         }
         config::Database::Url(url) => Store::open(url).await.context("the database of DATABASE_URL can't be opened"),
     }

@@ -83,7 +83,11 @@ impl Sandbox {
     pub fn preview_url(&self, port: u16) -> String {
         let domain = self.domain.as_deref().unwrap_or(&self.client.settings.domain);
         let host = domain.split(':').next().unwrap_or(domain);
-        let scheme = if host == "localhost" || host.ends_with(".localhost") { "http" } else { "https" };
+        let scheme = if host == "localhost" || host.ends_with(".localhost") {
+            "http"
+        } else {
+            "https"
+        };
         format!("{scheme}://{port}-{}.{domain}/", self.id)
     }
 

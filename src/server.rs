@@ -66,7 +66,10 @@ pub fn router(state: AppState) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/ws/projects/{id}", get(feed::follow))
         .leptos_routes_with_context(&state, routes, context.clone(), shell)
-        .fallback(leptos_axum::file_and_error_handler_with_context::<AppState, _>(context, crate::app::shell))
+        .fallback(leptos_axum::file_and_error_handler_with_context::<AppState, _>(
+            context,
+            crate::app::shell,
+        ))
         .layer(middleware::from_fn_with_state(state.clone(), origin::same_origin_only))
         .layer(middleware::map_response(harden))
         .layer(CompressionLayer::new())

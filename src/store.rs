@@ -9,7 +9,11 @@ mod project;
 mod run;
 mod step;
 
-use std::{path::{Path, PathBuf}, str::FromStr, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use codeflow_migration::{Migrator, MigratorTrait};
 use sea_orm::{

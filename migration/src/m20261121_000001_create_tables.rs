@@ -100,7 +100,12 @@ enum Blobs {
 }
 
 /// A foreign key on `from.column` whose row goes when the one it points to goes.
-fn cascade(from: impl IntoIden + 'static, column: impl IntoIden + 'static, to: impl IntoIden + 'static, id: impl IntoIden + 'static) -> ForeignKeyCreateStatement {
+fn cascade(
+    from: impl IntoIden + 'static,
+    column: impl IntoIden + 'static,
+    to: impl IntoIden + 'static,
+    id: impl IntoIden + 'static,
+) -> ForeignKeyCreateStatement {
     ForeignKey::create()
         .from(from.into_iden(), column.into_iden())
         .to(to.into_iden(), id.into_iden())
@@ -224,23 +229,70 @@ impl MigrationTrait for Migration {
                     .col(text(FragmentFiles::Path))
                     .col(text(FragmentFiles::Hash))
                     .primary_key(Index::create().col(FragmentFiles::FragmentId).col(FragmentFiles::Path))
-                    .foreign_key(&mut cascade(FragmentFiles::Table, FragmentFiles::FragmentId, Fragments::Table, Fragments::Id))
+                    .foreign_key(&mut cascade(
+                        FragmentFiles::Table,
+                        FragmentFiles::FragmentId,
+                        Fragments::Table,
+                        Fragments::Id,
+                    ))
                     // A blob that a version names can't be removed.
-                    .foreign_key(ForeignKey::create().from(FragmentFiles::Table, FragmentFiles::Hash).to(Blobs::Table, Blobs::Hash))
+                    .foreign_key(
+                        ForeignKey::create()
+                            .from(FragmentFiles::Table, FragmentFiles::Hash)
+                            .to(Blobs::Table, Blobs::Hash),
+                    )
                     .to_owned(),
             )
             .await?;
 
         for mut index in [
-            Index::create().name("projects_updated_at").table(Projects::Table).col(Projects::UpdatedAt).to_owned(),
-            Index::create().name("messages_project").table(Messages::Table).col(Messages::ProjectId).col(Messages::CreatedAt).to_owned(),
-            Index::create().name("runs_project").table(Runs::Table).col(Runs::ProjectId).col(Runs::CreatedAt).to_owned(),
+            Index::create()
+                .name("projects_updated_at")
+                .table(Projects::Table)
+                .col(Projects::UpdatedAt)
+                .to_owned(),
+            Index::create()
+                .name("messages_project")
+                .table(Messages::Table)
+                .col(Messages::ProjectId)
+                .col(Messages::CreatedAt)
+                .to_owned(),
+            Index::create()
+                .name("runs_project")
+                .table(Runs::Table)
+                .col(Runs::ProjectId)
+                .col(Runs::CreatedAt)
+                .to_owned(),
             Index::create().name("runs_state").table(Runs::Table).col(Runs::State).to_owned(),
-            Index::create().name("runs_message").table(Runs::Table).col(Runs::MessageId).to_owned(),
-            Index::create().name("events_run").table(Events::Table).col(Events::RunId).col(Events::Subject).to_owned(),
-            Index::create().name("events_subject").table(Events::Table).col(Events::ProjectId).col(Events::Subject).to_owned(),
-            Index::create().name("fragments_project").table(Fragments::Table).col(Fragments::ProjectId).col(Fragments::Number).unique().to_owned(),
-            Index::create().name("fragment_files_hash").table(FragmentFiles::Table).col(FragmentFiles::Hash).to_owned(),
+            Index::create()
+                .name("runs_message")
+                .table(Runs::Table)
+                .col(Runs::MessageId)
+                .to_owned(),
+            Index::create()
+                .name("events_run")
+                .table(Events::Table)
+                .col(Events::RunId)
+                .col(Events::Subject)
+                .to_owned(),
+            Index::create()
+                .name("events_subject")
+                .table(Events::Table)
+                .col(Events::ProjectId)
+                .col(Events::Subject)
+                .to_owned(),
+            Index::create()
+                .name("fragments_project")
+                .table(Fragments::Table)
+                .col(Fragments::ProjectId)
+                .col(Fragments::Number)
+                .unique()
+                .to_owned(),
+            Index::create()
+                .name("fragment_files_hash")
+                .table(FragmentFiles::Table)
+                .col(FragmentFiles::Hash)
+                .to_owned(),
         ] {
             index.if_not_exists();
             manager.create_index(index).await?;

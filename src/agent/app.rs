@@ -99,7 +99,9 @@ impl App {
                 }
             }
             if files.len() > MAX_FILES {
-                return Err(RunError::User(format!("The app has more than {MAX_FILES} files, which is more than a version can hold.")));
+                return Err(RunError::User(format!(
+                    "The app has more than {MAX_FILES} files, which is more than a version can hold."
+                )));
             }
         }
         files.sort();

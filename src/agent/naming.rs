@@ -85,6 +85,9 @@ mod tests {
         assert_eq!(clean("**\"Todo app\"**\n\nIt is nice"), Some("Todo app".to_owned()));
         assert_eq!(clean(" \n"), None);
         let title = provisional_title(&"käse brot und noch viel mehr ".repeat(9));
-        assert!(title.chars().count() <= MAX_TITLE && title.ends_with('…') && !title.contains("  "), "{title}");
+        assert!(
+            title.chars().count() <= MAX_TITLE && title.ends_with('…') && !title.contains("  "),
+            "{title}"
+        );
     }
 }

@@ -87,7 +87,13 @@ mod tests {
     #[test]
     fn paths_are_taken_as_models_write_them_and_never_lead_out_of_the_home() {
         let path = |text| AppPath::new(text).map(|path| path.0);
-        for text in ["app/page.tsx", "./app/page.tsx", "/home/user/app/page.tsx", "~/app/page.tsx", "app//x/../page.tsx"] {
+        for text in [
+            "app/page.tsx",
+            "./app/page.tsx",
+            "/home/user/app/page.tsx",
+            "~/app/page.tsx",
+            "app//x/../page.tsx",
+        ] {
             assert_eq!(path(text).as_deref(), Ok("app/page.tsx"), "{text}");
         }
         for text in ["../x", "/etc/passwd", "/home/user2/x", "app/../../x", "/home/user/../other/x"] {

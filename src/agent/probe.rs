@@ -50,7 +50,11 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 }
 
 fn unescape(text: &str) -> String {
-    text.replace("&quot;", "\"").replace("&#x27;", "'").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    text.replace("&quot;", "\"")
+        .replace("&#x27;", "'")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
 }
 
 /// The text without terminal colours (`ESC [ … m`).
@@ -79,10 +83,16 @@ mod tests {
     #[test]
     fn the_reason_is_read_off_next_s_error_pages() {
         let data = r#"<script id="__NEXT_DATA__" type="application/json">{"err":{"name":"Error","message":"./app/page.tsx:3:7\n\u001b[31mExpected ';'\u001b[0m\n\n  1 | x"}}</script>"#;
-        assert_eq!(judge(&page(500, data)), Probe::Failed("./app/page.tsx:3:7\nExpected ';'\n  1 | x".to_owned()));
+        assert_eq!(
+            judge(&page(500, data)),
+            Probe::Failed("./app/page.tsx:3:7\nExpected ';'\n  1 | x".to_owned())
+        );
         let template = r#"<template data-next-error-message="Can&#x27;t read &quot;x&quot;" data-next-error-stack="…"></template>"#;
         assert_eq!(judge(&page(500, template)), Probe::Failed("Can't read \"x\"".to_owned()));
-        assert_eq!(judge(&page(500, "oops")), Probe::Failed("The app answered with HTTP 500.".to_owned()));
+        assert_eq!(
+            judge(&page(500, "oops")),
+            Probe::Failed("The app answered with HTTP 500.".to_owned())
+        );
         assert_eq!(judge(&page(200, "<h1>Hi</h1>")), Probe::Ready);
     }
 }

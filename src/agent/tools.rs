@@ -130,18 +130,23 @@ pub fn prepare(call: &ToolCall) -> Prepared {
         return refused(format!("there is no tool {:?}; the tools are {names}", call.name));
     };
     let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-    let read = match tool {
-        Tool::Terminal => read(text).map(|arguments: terminal::Arguments| (arguments.title(), arguments.status(), Arguments::Terminal(arguments))),
-        Tool::CreateOrUpdateFiles => read(text).map(|arguments: create_or_update_files::Arguments| {
-            (arguments.title(), Status::GeneratingFiles, Arguments::CreateOrUpdateFiles(arguments))
-        }),
-        Tool::ReadFiles => {
-            read(text).map(|arguments: read_files::Arguments| (arguments.title(), Status::ReadingFiles, Arguments::ReadFiles(arguments)))
-        }
-        Tool::ListFiles => {
-            read(text).map(|arguments: list_files::Arguments| (arguments.title(), Status::ReadingFiles, Arguments::ListFiles(arguments)))
-        }
-    };
+    let read =
+        match tool {
+            Tool::Terminal => {
+                read(text).map(|arguments: terminal::Arguments| (arguments.title(), arguments.status(), Arguments::Terminal(arguments)))
+            }
+            Tool::CreateOrUpdateFiles => read(text).map(|arguments: create_or_update_files::Arguments| {
+                (
+                    arguments.title(),
+                    Status::GeneratingFiles,
+                    Arguments::CreateOrUpdateFiles(arguments),
+                )
+            }),
+            Tool::ReadFiles => read(text)
+                .map(|arguments: read_files::Arguments| (arguments.title(), Status::ReadingFiles, Arguments::ReadFiles(arguments))),
+            Tool::ListFiles => read(text)
+                .map(|arguments: list_files::Arguments| (arguments.title(), Status::ReadingFiles, Arguments::ListFiles(arguments))),
+        };
     match read {
         Ok((title, status, arguments)) => Prepared {
             title,
@@ -236,7 +241,10 @@ mod tests {
     fn long_output_is_cut_in_the_middle_between_characters() {
         let text = "ä".repeat(100);
         let cut = cut(&text, 51);
-        assert!(cut.starts_with('ä') && cut.ends_with('ä') && cut.contains("bytes left out"), "{cut}");
+        assert!(
+            cut.starts_with('ä') && cut.ends_with('ä') && cut.contains("bytes left out"),
+            "{cut}"
+        );
         assert!(cut.len() < 100);
     }
 }

@@ -45,8 +45,9 @@ pub async fn run_turns<J: Journal>(journal: &J, agent: &Agent, app: &App, input:
         let last = turn == max_turns;
         if last && turn > 1 {
             messages.push(ChatMessage::System {
-                content: "This is your last turn and you have no tools left. End with <task_summary> and say what works and what is missing."
-                    .to_owned(),
+                content:
+                    "This is your last turn and you have no tools left. End with <task_summary> and say what works and what is missing."
+                        .to_owned(),
             });
         }
         let request = ChatRequest {
@@ -54,7 +55,9 @@ pub async fn run_turns<J: Journal>(journal: &J, agent: &Agent, app: &App, input:
             tools: if last { Vec::new() } else { Tool::ALL.map(Tool::spec).to_vec() },
             role: ModelRole::Coder,
         };
-        let reply: ModelReply = journal.step(&format!("turn-{turn}"), || answer(journal, agent, turn, &request)).await?;
+        let reply: ModelReply = journal
+            .step(&format!("turn-{turn}"), || answer(journal, agent, turn, &request))
+            .await?;
         // Published again after a restart, where it may have been cut; an unchanged one is no event.
         publish_text(journal, turn, &reply.text).await?;
         messages.push(ChatMessage::Assistant {
@@ -97,7 +100,10 @@ async fn answer<J: Journal>(journal: &J, agent: &Agent, turn: u32, request: &Cha
     let streaming = async {
         // Moved in, so that the publisher ends with the answer.
         let grow = grow;
-        agent.model.stream(request, |piece| grow.send_modify(|text| text.push_str(piece))).await
+        agent
+            .model
+            .stream(request, |piece| grow.send_modify(|text| text.push_str(piece)))
+            .await
     };
     let publishing = async {
         while grown.changed().await.is_ok() {

@@ -19,5 +19,10 @@ pub async fn read_file(project: ProjectId, path: String) -> Result<FileView, Api
     use super::answer::answer;
     use crate::runs::Supervisor;
 
-    answer(expect_context::<Supervisor>().read_file(project, &path).await.map_err(ApiError::from))
+    answer(
+        expect_context::<Supervisor>()
+            .read_file(project, &path)
+            .await
+            .map_err(ApiError::from),
+    )
 }

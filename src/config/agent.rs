@@ -15,7 +15,9 @@ pub struct Agent {
 
 impl Agent {
     pub fn from_env() -> Result<Self, ConfigError> {
-        let seconds = parsed("RUN_TIMEOUT_SECONDS", 900, "a number of seconds from 10 to 86400", |seconds| (10..=86_400).contains(seconds))?;
+        let seconds = parsed("RUN_TIMEOUT_SECONDS", 900, "a number of seconds from 10 to 86400", |seconds| {
+            (10..=86_400).contains(seconds)
+        })?;
         Ok(Self {
             max_turns: parsed("AGENT_MAX_TURNS", 30, "a number from 1 to 200", |turns| (1..=200).contains(turns))?,
             run_timeout: Duration::from_secs(seconds),

@@ -70,7 +70,10 @@ pub struct Llm {
 
 impl std::fmt::Debug for Llm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Llm").field("provider", &self.provider).field("model", &self.model).finish_non_exhaustive()
+        f.debug_struct("Llm")
+            .field("provider", &self.provider)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,7 +82,7 @@ impl Llm {
     pub async fn from_env() -> Result<Self, ConfigError> {
         let provider = match var("AI_PROVIDER") {
             Some(name) => named(&name)?,
-            None => match first_with_key(|name| var(name)) {
+            None => match first_with_key(var) {
                 Some(provider) => provider,
                 None if ollama_answers().await => Provider::Ollama,
                 None => Provider::Demo,
@@ -90,19 +93,32 @@ impl Llm {
             && provider != Provider::Custom
             && let Some(variable) = provider.key_variable()
         {
-            return Err(ConfigError::new(variable, "", format!("a key, which AI_PROVIDER={} needs", provider.as_str())));
+            return Err(ConfigError::new(
+                variable,
+                "",
+                format!("a key, which AI_PROVIDER={} needs", provider.as_str()),
+            ));
         }
         let base_url = match provider {
             Provider::OpenAi => var("OPENAI_BASE_URL").unwrap_or_else(|| "https://api.openai.com/v1".to_owned()),
-            Provider::Custom => var("OPENAI_BASE_URL")
-                .ok_or_else(|| ConfigError::new("OPENAI_BASE_URL", "", "the address of an OpenAI-compatible server, which AI_PROVIDER=custom needs"))?,
+            Provider::Custom => var("OPENAI_BASE_URL").ok_or_else(|| {
+                ConfigError::new(
+                    "OPENAI_BASE_URL",
+                    "",
+                    "the address of an OpenAI-compatible server, which AI_PROVIDER=custom needs",
+                )
+            })?,
             Provider::Gemini => "https://generativelanguage.googleapis.com/v1beta/openai".to_owned(),
             Provider::OpenRouter => "https://openrouter.ai/api/v1".to_owned(),
             Provider::Ollama => format!("{}/v1", ollama_url()),
             Provider::Demo => String::new(),
         };
         if provider != Provider::Demo && !(base_url.starts_with("http://") || base_url.starts_with("https://")) {
-            return Err(ConfigError::new("OPENAI_BASE_URL", base_url, "an http or https address, such as http://localhost:8000/v1"));
+            return Err(ConfigError::new(
+                "OPENAI_BASE_URL",
+                base_url,
+                "an http or https address, such as http://localhost:8000/v1",
+            ));
         }
         let model = var("AI_MODEL").unwrap_or_else(|| provider.default_model().to_owned());
         Ok(Self {
@@ -139,7 +155,11 @@ fn ollama_url() -> String {
 async fn ollama_answers() -> bool {
     let url = ollama_url();
     let authority = url.split_once("://").map_or(url.as_str(), |(_, authority)| authority);
-    let address = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
+    let address = if authority.contains(':') {
+        authority.to_owned()
+    } else {
+        format!("{authority}:80")
+    };
     let dial = tokio::net::TcpStream::connect(address);
     matches!(tokio::time::timeout(Duration::from_millis(300), dial).await, Ok(Ok(_)))
 }

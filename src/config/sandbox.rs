@@ -35,7 +35,11 @@ impl Sandbox {
         };
         let key = var("E2B_API_KEY");
         if provider == SandboxProvider::E2b && key.is_none() {
-            return Err(ConfigError::new("E2B_API_KEY", "", "a key of E2B, which SANDBOX_PROVIDER=e2b needs; see https://e2b.dev/docs/api-key"));
+            return Err(ConfigError::new(
+                "E2B_API_KEY",
+                "",
+                "a key of E2B, which SANDBOX_PROVIDER=e2b needs; see https://e2b.dev/docs/api-key",
+            ));
         }
         let domain = var("E2B_DOMAIN").unwrap_or_else(|| "e2b.app".to_owned());
         let address = |name, default: String| var(name).unwrap_or(default).trim_end_matches('/').to_owned();

@@ -44,7 +44,11 @@ impl SandboxHost {
         if let Some(domain) = &domain
             && (domain.contains('/') || domain.starts_with(['.', '*', ':']))
         {
-            return Err(ConfigError::new("SANDBOX_DOMAIN", domain, "a host name, with a port if need be, such as localhost:3000"));
+            return Err(ConfigError::new(
+                "SANDBOX_DOMAIN",
+                domain,
+                "a host name, with a port if need be, such as localhost:3000",
+            ));
         }
         let egress = var("SANDBOX_EGRESS_ALLOW").unwrap_or_else(|| "registry.npmjs.org".to_owned());
         Ok(Self {
@@ -57,7 +61,12 @@ impl SandboxHost {
                 cpus.is_finite() && *cpus >= 0.01
             })?,
             pids: parsed("SANDBOX_PIDS", 512, "processes per sandbox, at least 16", |pids| *pids >= 16)?,
-            idle: Duration::from_secs(parsed("SANDBOX_IDLE_SECONDS", 900, "seconds without a request, at least 1", |idle| *idle >= 1)?),
+            idle: Duration::from_secs(parsed(
+                "SANDBOX_IDLE_SECONDS",
+                900,
+                "seconds without a request, at least 1",
+                |idle| *idle >= 1,
+            )?),
             egress_allow: egress_rules(&egress)?,
             host_key: var("SANDBOX_HOST_KEY").unwrap_or_else(random_key),
             envd: std::env::current_exe().map_err(|error| ConfigError::new("PATH", "", format!("codeflow can't find itself: {error}")))?,
@@ -117,7 +126,10 @@ mod tests {
 
     #[test]
     fn egress_rules_are_hosts_with_ports() {
-        let rule = |host: &str, port| EgressRule { host: host.to_owned(), port };
+        let rule = |host: &str, port| EgressRule {
+            host: host.to_owned(),
+            port,
+        };
         assert_eq!(
             egress_rules("registry.npmjs.org, *.Example.com:8443").unwrap(),
             [rule("registry.npmjs.org", 443), rule("*.example.com", 8443)]

@@ -41,7 +41,11 @@ fn public_url(value: Option<String>) -> Result<String, ConfigError> {
     let authority = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     match authority {
         Some(authority) if !authority.is_empty() && !authority.contains(['/', '?', '#', '@']) => Ok(url.to_owned()),
-        _ => Err(ConfigError::new("PUBLIC_URL", value, "an http or https address without a path, such as https://build.example.com")),
+        _ => Err(ConfigError::new(
+            "PUBLIC_URL",
+            value,
+            "an http or https address without a path, such as https://build.example.com",
+        )),
     }
 }
 
@@ -50,7 +54,11 @@ fn database(value: Option<String>, data_dir: &Path) -> Result<Database, ConfigEr
         None => Ok(Database::File(data_dir.join("codeflow.sqlite"))),
         Some(url) if ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) => Ok(Database::Url(url)),
         // The value may hold a password: it is not repeated.
-        Some(_) => Err(ConfigError::new("DATABASE_URL", "(not shown)", "an address that begins with sqlite: or postgres:")),
+        Some(_) => Err(ConfigError::new(
+            "DATABASE_URL",
+            "(not shown)",
+            "an address that begins with sqlite: or postgres:",
+        )),
     }
 }
 
@@ -74,6 +82,9 @@ mod tests {
     fn the_defaults_are_the_documented_ones() {
         assert_eq!(public_url(None).unwrap(), "http://localhost:3000");
         assert_eq!(public_url(Some("https://a.example/".to_owned())).unwrap(), "https://a.example");
-        assert_eq!(database(None, Path::new("/data")).unwrap(), Database::File("/data/codeflow.sqlite".into()));
+        assert_eq!(
+            database(None, Path::new("/data")).unwrap(),
+            Database::File("/data/codeflow.sqlite".into())
+        );
     }
 }

@@ -30,7 +30,11 @@ impl Recordings {
             return Ok(text_reply(part.title));
         }
         // The answers of this run so far: those after the last user message.
-        let done = request.messages.iter().rev().take_while(|message| !matches!(message, ChatMessage::User { .. }));
+        let done = request
+            .messages
+            .iter()
+            .rev()
+            .take_while(|message| !matches!(message, ChatMessage::User { .. }));
         let done = done.filter(|message| matches!(message, ChatMessage::Assistant { .. })).count();
         let Some(turn) = part.turns.get(done.min(part.turns.len() - 1)) else {
             return Err(ModelError::NoRecording("This recording is empty.".to_owned()));
@@ -65,13 +69,22 @@ impl Recordings {
         });
         let prompt = said.next().unwrap_or_default();
         // What was built is known by the latest message before that names a build, or by the answer that ended it.
-        let built = messages.iter().rev().skip_while(|message| !is_user(message)).skip(1).find_map(|message| match message {
-            ChatMessage::User { content } => self.build_for(content),
-            ChatMessage::Assistant { content, .. } => self.built_by(content),
-            ChatMessage::System { .. } | ChatMessage::Tool { .. } => None,
-        });
+        let built = messages
+            .iter()
+            .rev()
+            .skip_while(|message| !is_user(message))
+            .skip(1)
+            .find_map(|message| match message {
+                ChatMessage::User { content } => self.build_for(content),
+                ChatMessage::Assistant { content, .. } => self.built_by(content),
+                ChatMessage::System { .. } | ChatMessage::Tool { .. } => None,
+            });
         if let Some(recording) = built {
-            return match recording.follow_ups.iter().find(|follow_up| matches(prompt, &follow_up.prompt, &follow_up.keywords)) {
+            return match recording
+                .follow_ups
+                .iter()
+                .find(|follow_up| matches(prompt, &follow_up.prompt, &follow_up.keywords))
+            {
                 Some(follow_up) => Ok((
                     format!("{}/{}", recording.slug, follow_up.slug),
                     Part {
@@ -96,7 +109,11 @@ impl Recordings {
 
     fn build_for(&self, prompt: &str) -> Option<&Recording> {
         let exact = self.all().iter().find(|recording| same(prompt, &recording.prompt));
-        exact.or_else(|| self.all().iter().find(|recording| matches(prompt, &recording.prompt, &recording.keywords)))
+        exact.or_else(|| {
+            self.all()
+                .iter()
+                .find(|recording| matches(prompt, &recording.prompt, &recording.keywords))
+        })
     }
 
     /// The recording whose build, or one of whose follow-ups, ended with these words.
@@ -151,7 +168,11 @@ const KEY_HINT: &str =
     "For apps of your own, start CodeFlow with a model's key, for example `OPENAI_API_KEY=… script/run` (see `AI_PROVIDER` in the README).";
 
 fn no_follow_up(recording: &Recording) -> String {
-    let prompts: Vec<String> = recording.follow_ups.iter().map(|follow_up| format!("- {}", follow_up.prompt)).collect();
+    let prompts: Vec<String> = recording
+        .follow_ups
+        .iter()
+        .map(|follow_up| format!("- {}", follow_up.prompt))
+        .collect();
     format!(
         "This is the demo, which follows recorded builds, and it has no recording of this change. For this app it can show:\n\n{}\n\n{KEY_HINT}",
         prompts.join("\n")
@@ -181,7 +202,10 @@ fn same(a: &str, b: &str) -> bool {
 /// Whether the text is the prompt, or has every word of one of the keyword groups.
 fn matches(text: &str, prompt: &str, keywords: &[Vec<String>]) -> bool {
     let words = words(text);
-    same(text, prompt) || keywords.iter().any(|group| !group.is_empty() && group.iter().all(|word| words.contains(&word.to_lowercase())))
+    same(text, prompt)
+        || keywords
+            .iter()
+            .any(|group| !group.is_empty() && group.iter().all(|word| words.contains(&word.to_lowercase())))
 }
 
 /// The text in pieces of a few characters.
@@ -204,7 +228,9 @@ mod tests {
     use super::*;
 
     fn user(content: &str) -> ChatMessage {
-        ChatMessage::User { content: content.to_owned() }
+        ChatMessage::User {
+            content: content.to_owned(),
+        }
     }
 
     fn assistant(content: &str) -> ChatMessage {
@@ -216,7 +242,10 @@ mod tests {
 
     fn chosen(messages: &[ChatMessage]) -> Result<String, String> {
         let recordings = Recordings::load().unwrap();
-        recordings.choose(messages).map(|(folder, _)| folder).map_err(|error| error.to_string())
+        recordings
+            .choose(messages)
+            .map(|(folder, _)| folder)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -240,8 +269,16 @@ mod tests {
     #[test]
     fn a_prompt_without_a_recording_is_told_what_there_is_and_how_to_set_a_key() {
         let refused = chosen(&[user("An accounting suite for lighthouses")]).unwrap_err();
-        assert!(refused.contains("demo") && refused.contains("todo app with dark mode") && refused.contains("OPENAI_API_KEY"), "{refused}");
-        let refused = chosen(&[user("Build me a todo app with dark mode"), assistant("Done."), user("Send invoices")]).unwrap_err();
+        assert!(
+            refused.contains("demo") && refused.contains("todo app with dark mode") && refused.contains("OPENAI_API_KEY"),
+            "{refused}"
+        );
+        let refused = chosen(&[
+            user("Build me a todo app with dark mode"),
+            assistant("Done."),
+            user("Send invoices"),
+        ])
+        .unwrap_err();
         assert!(refused.contains("Change the color scheme to blue"), "{refused}");
     }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The key is missing, wrong, or may not use the model.
-    #[error("The model's provider refused the key: {0}. Check the provider's key variable (such as OPENAI_API_KEY), then send the message again.")]
+    #[error(
+        "The model's provider refused the key: {0}. Check the provider's key variable (such as OPENAI_API_KEY), then send the message again."
+    )]
     Auth(String),
     /// The request itself is refused: an unknown model, or more than fits.
     #[error("The model's provider refused the request: {0}. Check AI_MODEL, or try a shorter message.")]

@@ -71,7 +71,9 @@ impl OpenAi {
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE)
             .build()?;
-        let config = OpenAIConfig::new().with_api_base(&settings.base_url).with_api_key(&settings.api_key);
+        let config = OpenAIConfig::new()
+            .with_api_base(&settings.base_url)
+            .with_api_key(&settings.api_key);
         Ok(Self {
             client: Client::with_config(config).with_http_client(http),
         })
@@ -79,7 +81,12 @@ impl OpenAi {
 
     /// One request and its whole answer.
     pub async fn stream(&self, model: &str, request: &ChatRequest, mut on_text: impl FnMut(&str) + Send) -> Result<ModelReply, ModelError> {
-        let mut chunks = self.client.chat().create_stream_byot::<_, Chunk>(body(model, request)).await.map_err(error)?;
+        let mut chunks = self
+            .client
+            .chat()
+            .create_stream_byot::<_, Chunk>(body(model, request))
+            .await
+            .map_err(error)?;
         let mut answer = Answer::default();
         while let Some(chunk) = chunks.next().await {
             answer.take(chunk.map_err(cut)?, &mut on_text)?;
@@ -98,7 +105,11 @@ fn body(model: &str, request: &ChatRequest) -> Value {
         "stream_options": { "include_usage": true },
     });
     if !request.tools.is_empty() {
-        body["tools"] = request.tools.iter().map(|tool| json!({ "type": "function", "function": tool })).collect();
+        body["tools"] = request
+            .tools
+            .iter()
+            .map(|tool| json!({ "type": "function", "function": tool }))
+            .collect();
     }
     body
 }
@@ -217,12 +228,17 @@ fn error(error: OpenAIError) -> ModelError {
     match error {
         OpenAIError::ApiError(response) => {
             let message: String = response.api_error.message.chars().take(300).collect();
-            ModelError::of_status(response.status_code.as_u16(), format!("{} ({})", message.trim(), response.status_code.as_u16()), None)
+            ModelError::of_status(
+                response.status_code.as_u16(),
+                format!("{} ({})", message.trim(), response.status_code.as_u16()),
+                None,
+            )
         }
         OpenAIError::Reqwest(error) => ModelError::Unavailable(cause(&error)),
-        OpenAIError::JSONDeserialize(_, body) => {
-            ModelError::Unavailable(format!("its answer is not OpenAI's protocol: {}", body.chars().take(200).collect::<String>()))
-        }
+        OpenAIError::JSONDeserialize(_, body) => ModelError::Unavailable(format!(
+            "its answer is not OpenAI's protocol: {}",
+            body.chars().take(200).collect::<String>()
+        )),
         error => ModelError::Unavailable(cause(&error)),
     }
 }
@@ -285,7 +301,9 @@ mod tests {
 
     #[test]
     fn an_answer_without_an_end_is_an_error_and_never_half_a_tool_call() {
-        let cut = answer(&[call(json!({ "index": 0, "id": "a", "function": { "name": "terminal", "arguments": "{\"command\":\"ls\"}" } }))]);
+        let cut = answer(&[call(
+            json!({ "index": 0, "id": "a", "function": { "name": "terminal", "arguments": "{\"command\":\"ls\"}" } }),
+        )]);
         assert!(matches!(cut, Err(ModelError::Cut(_))), "{cut:?}");
     }
 

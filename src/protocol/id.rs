@@ -15,7 +15,6 @@ macro_rules! id {
         impl $name {
             /// A fresh id, ordered by the time of its making (UUID version 7).
             #[cfg(feature = "ssr")]
-            #[expect(clippy::new_without_default, reason = "an id is made on purpose, never by default")]
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
             }

@@ -27,7 +27,11 @@ pub fn highlight(path: &str, content: &[u8]) -> FileView {
         notice: None,
     };
     if content.len() > MAX_BYTES {
-        view.notice = Some(format!("This file is {} kB; files up to {} kB are shown.", content.len() / 1024, MAX_BYTES / 1024));
+        view.notice = Some(format!(
+            "This file is {} kB; files up to {} kB are shown.",
+            content.len() / 1024,
+            MAX_BYTES / 1024
+        ));
         return view;
     }
     let text = match std::str::from_utf8(content) {
@@ -98,11 +102,22 @@ mod tests {
         assert_eq!(view.lines.len(), source.lines().count());
         for (line, html) in source.lines().zip(&view.lines) {
             assert_eq!(html.matches("<span").count(), html.matches("</span>").count(), "{html}");
-            let text: String = html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
-            let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+            let text: String = html
+                .split('<')
+                .map(|part| part.split_once('>').map_or(part, |(_, text)| text))
+                .collect();
+            let text = text
+                .replace("&lt;", "<")
+                .replace("&gt;", ">")
+                .replace("&quot;", "\"")
+                .replace("&amp;", "&");
             assert_eq!(text, line);
         }
-        assert!(view.lines[0].contains("hl-keyword") || view.lines[0].contains("hl-storage"), "{}", view.lines[0]);
+        assert!(
+            view.lines[0].contains("hl-keyword") || view.lines[0].contains("hl-storage"),
+            "{}",
+            view.lines[0]
+        );
     }
 
     #[test]

@@ -56,7 +56,9 @@ pub async fn build(bench: Bench<'_>, run: &Run) -> Result<(), RunError> {
         .await?;
     let files: Vec<String> = journal.step("get-prev-code-files", || async { app.list_files().await }).await?;
     let input: AgentInput = journal
-        .step("build-agent-input", || async { Ok(AgentInput::new(&previous, &files, &message.content)) })
+        .step("build-agent-input", || async {
+            Ok(AgentInput::new(&previous, &files, &message.content))
+        })
         .await?;
 
     let outcome = agent::run_turns(&journal, agent, &app, &input).await?;
@@ -75,7 +77,9 @@ pub async fn build(bench: Bench<'_>, run: &Run) -> Result<(), RunError> {
 
     journal.publish(status(Status::GeneratingName)).await?;
     let titles = journal
-        .step("generate-metadata", || async { Ok(agent.name(&previous, &message.content, &outcome.summary).await) })
+        .step("generate-metadata", || async {
+            Ok(agent.name(&previous, &message.content, &outcome.summary).await)
+        })
         .await?;
 
     journal.publish(status(Status::Saving)).await?;

@@ -70,7 +70,11 @@ fn insert(nodes: &mut Vec<FileNode>, folder: &str, rest: &str) {
         Some((name, below)) => (name, Some(below)),
         None => (rest, None),
     };
-    let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    let path = if folder.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{folder}/{name}")
+    };
     let Some(below) = below else {
         nodes.push(FileNode {
             name: name.to_owned(),
@@ -121,6 +125,9 @@ mod tests {
         let paths = ["package.json", "app/page.tsx", "app/api/route.ts", "a.txt", "app/layout.tsx"];
         let tree = tree(paths.map(str::to_owned).to_vec());
         assert_eq!(outline(&tree), "app/[api/[route.ts] layout.tsx page.tsx] a.txt package.json");
-        assert_eq!(tree[0].children.as_ref().map(|children| children[1].path.as_str()), Some("app/layout.tsx"));
+        assert_eq!(
+            tree[0].children.as_ref().map(|children| children[1].path.as_str()),
+            Some("app/layout.tsx")
+        );
     }
 }

@@ -22,8 +22,13 @@ impl Supervisor {
         }
         let preview = match store.last_event(project, "preview").await?.map(|event| event.kind) {
             // What was seen last may be long ago; it is looked at again as soon as the feed is followed.
-            Some(EventKind::Preview { preview: PreviewState::Ready { url } }) => PreviewState::Ready { url },
-            Some(EventKind::Preview { preview: PreviewState::None }) | None => PreviewState::None,
+            Some(EventKind::Preview {
+                preview: PreviewState::Ready { url },
+            }) => PreviewState::Ready { url },
+            Some(EventKind::Preview {
+                preview: PreviewState::None,
+            })
+            | None => PreviewState::None,
             Some(_) => PreviewState::Starting,
         };
         Ok(Workspace {

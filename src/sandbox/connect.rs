@@ -118,14 +118,21 @@ mod tests {
             let frames = decode_in_pieces(&bytes, size).unwrap();
             assert_eq!(
                 frames,
-                [Frame::Message(Bytes::from_static(b"{\"a\":1}")), Frame::Message(Bytes::new()), Frame::End]
+                [
+                    Frame::Message(Bytes::from_static(b"{\"a\":1}")),
+                    Frame::Message(Bytes::new()),
+                    Frame::End
+                ]
             );
         }
     }
 
     #[test]
     fn a_cut_a_compressed_and_an_oversized_frame_and_an_error_at_the_end_are_errors() {
-        assert!(matches!(decode_in_pieces(&[0, 0, 0, 0, 9, b'x'], 6), Err(SandboxError::Unavailable(_))));
+        assert!(matches!(
+            decode_in_pieces(&[0, 0, 0, 0, 9, b'x'], 6),
+            Err(SandboxError::Unavailable(_))
+        ));
         assert!(matches!(decode_in_pieces(&[1, 0, 0, 0, 0], 5), Err(SandboxError::Protocol(_))));
         assert!(matches!(decode_in_pieces(&[0, 255, 0, 0, 0], 5), Err(SandboxError::Protocol(_))));
         let end = br#"{"error":{"code":"invalid_argument","message":"cwd '/x' does not exist"}}"#;

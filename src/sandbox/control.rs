@@ -65,7 +65,13 @@ impl Client {
     /// Ends the sandbox, running or paused. One that is gone already is no error.
     pub async fn kill(&self, id: &str) -> Result<(), SandboxError> {
         let url = format!("{}/sandboxes/{id}", self.inner.settings.api_url);
-        let response = self.inner.http.delete(url).header("X-API-Key", &self.inner.settings.api_key).send().await?;
+        let response = self
+            .inner
+            .http
+            .delete(url)
+            .header("X-API-Key", &self.inner.settings.api_key)
+            .send()
+            .await?;
         if response.status().is_success() {
             return Ok(());
         }
@@ -85,7 +91,12 @@ impl Client {
             return Err(error::of(response, Subject::Sandbox).await);
         }
         let created: Created = response.json().await?;
-        if created.id.is_empty() || !created.id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+        if created.id.is_empty()
+            || !created
+                .id
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        {
             return Err(SandboxError::Protocol("a sandbox id that is none".to_owned()));
         }
         Ok(Sandbox {

@@ -38,7 +38,11 @@ impl From<reqwest::Error> for SandboxError {
         while let Some(source) = cause.source() {
             cause = source;
         }
-        if error.is_decode() { Self::Protocol(cause.to_string()) } else { Self::Unavailable(cause.to_string()) }
+        if error.is_decode() {
+            Self::Protocol(cause.to_string())
+        } else {
+            Self::Unavailable(cause.to_string())
+        }
     }
 }
 
@@ -61,7 +65,11 @@ pub(super) async fn of(response: Response, subject: Subject) -> SandboxError {
         .map(Duration::from_secs);
     let text = response.text().await.unwrap_or_default();
     let body: Body = serde_json::from_str(&text).unwrap_or_default();
-    let message = if body.message.is_empty() { format!("HTTP {status}") } else { body.message };
+    let message = if body.message.is_empty() {
+        format!("HTTP {status}")
+    } else {
+        body.message
+    };
     let message = match body.error_code {
         Some(code) => format!("{message} ({code})"),
         None => message,
@@ -95,7 +103,10 @@ pub(super) fn of_connect(code: &str, message: String) -> SandboxError {
     match code {
         "not_found" => SandboxError::NoSuchPath(message),
         "unauthenticated" | "permission_denied" => SandboxError::Unauthenticated(message),
-        "resource_exhausted" => SandboxError::RateLimited { message, retry_after: None },
+        "resource_exhausted" => SandboxError::RateLimited {
+            message,
+            retry_after: None,
+        },
         "invalid_argument" | "failed_precondition" | "out_of_range" | "already_exists" | "unimplemented" => SandboxError::Refused(message),
         _ => SandboxError::Unavailable(message),
     }

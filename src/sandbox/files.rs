@@ -66,7 +66,10 @@ impl Sandbox {
         }
         let content = beginning(response, MAX_FILE + 1).await?;
         if content.len() > MAX_FILE {
-            return Err(SandboxError::Refused(format!("path '{path}' is larger than {} MiB", MAX_FILE >> 20)));
+            return Err(SandboxError::Refused(format!(
+                "path '{path}' is larger than {} MiB",
+                MAX_FILE >> 20
+            )));
         }
         Ok(content)
     }
@@ -101,10 +104,17 @@ impl Sandbox {
 
     /// Asks an app of the sandbox for a page; `None` when nothing listens on the port yet. At most `limit` bytes of the body are read.
     pub async fn fetch(&self, port: u16, path: &str, limit: usize) -> Result<Option<Page>, SandboxError> {
-        let request = self.request(&self.client.http, Method::GET, port, path).header("accept", "text/html,application/json");
+        let request = self
+            .request(&self.client.http, Method::GET, port, path)
+            .header("accept", "text/html,application/json");
         let response = request.send().await?;
         let status = response.status().as_u16();
-        let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let content_type = response
+            .headers()
+            .get("content-type")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
         let body = beginning(response, limit).await?;
         if status == 502 && content_type.starts_with("application/json") {
             let text = String::from_utf8_lossy(&body);
@@ -115,12 +125,21 @@ impl Sandbox {
                 return Err(SandboxError::NotFound);
             }
         }
-        Ok(Some(Page { status, content_type, body }))
+        Ok(Some(Page {
+            status,
+            content_type,
+            body,
+        }))
     }
 
     /// A unary Connect call.
     async fn call<Q: Serialize + Sync, A: serde::de::DeserializeOwned>(&self, path: &str, request: &Q) -> Result<A, SandboxError> {
-        let response = self.envd(Method::POST, path).header("connect-protocol-version", "1").json(request).send().await?;
+        let response = self
+            .envd(Method::POST, path)
+            .header("connect-protocol-version", "1")
+            .json(request)
+            .send()
+            .await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }

@@ -130,7 +130,9 @@ impl Sandbox {
                     Frame::End => break,
                 }
             }
-            Err(SandboxError::Unavailable("the command's stream ended before the command did".to_owned()))
+            Err(SandboxError::Unavailable(
+                "the command's stream ended before the command did".to_owned(),
+            ))
         })
         .await;
         match read {
@@ -168,7 +170,10 @@ fn take(event: Event, output: &mut CommandOutput) -> Result<bool, SandboxError> 
 
 impl From<std::io::Error> for SandboxError {
     fn from(error: std::io::Error) -> Self {
-        let cause = error.get_ref().and_then(|inner| inner.source()).map_or_else(|| error.to_string(), ToString::to_string);
+        let cause = error
+            .get_ref()
+            .and_then(|inner| inner.source())
+            .map_or_else(|| error.to_string(), ToString::to_string);
         Self::Unavailable(cause)
     }
 }

@@ -69,7 +69,13 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
                 .ambient(no_capabilities())
                 .build()?,
         )
-        .rlimits(vec![PosixRlimitBuilder::default().typ(PosixRlimitType::RlimitCore).hard(0u64).soft(0u64).build()?])
+        .rlimits(vec![
+            PosixRlimitBuilder::default()
+                .typ(PosixRlimitType::RlimitCore)
+                .hard(0u64)
+                .soft(0u64)
+                .build()?,
+        ])
         .no_new_privileges(true)
         .build()?;
     let memory = i64::try_from(container.memory_mb << 20).unwrap_or(i64::MAX);
@@ -105,7 +111,12 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
     SpecBuilder::default()
         .version("1.0.2")
         .hostname("sandbox")
-        .root(RootBuilder::default().path(Path::new(ASSEMBLY).join("rootfs")).readonly(true).build()?)
+        .root(
+            RootBuilder::default()
+                .path(Path::new(ASSEMBLY).join("rootfs"))
+                .readonly(true)
+                .build()?,
+        )
         .process(process)
         .mounts(mounts(container)?)
         .linux(linux)
@@ -129,13 +140,20 @@ const MASKED: [&str; 12] = [
 
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-#[expect(clippy::cast_possible_truncation, reason = "a float to integer cast saturates, and the variable's range is small")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float to integer cast saturates, and the variable's range is small"
+)]
 fn quota(cpus: f64) -> i64 {
     (cpus * CPU_PERIOD as f64) as i64
 }
 
 fn ids() -> Result<LinuxIdMapping, OciSpecError> {
-    LinuxIdMappingBuilder::default().container_id(0u32).host_id(FIRST_HOST_ID).size(IDS).build()
+    LinuxIdMappingBuilder::default()
+        .container_id(0u32)
+        .host_id(FIRST_HOST_ID)
+        .size(IDS)
+        .build()
 }
 
 fn mounts(container: &Container) -> Result<Vec<Mount>, OciSpecError> {
@@ -152,14 +170,24 @@ fn mounts(container: &Container) -> Result<Vec<Mount>, OciSpecError> {
             .typ("bind")
             .source(source)
             .destination(destination)
-            .options(["rbind", "nosuid", "nodev"].iter().chain(options).map(|option| (*option).to_owned()).collect::<Vec<_>>())
+            .options(
+                ["rbind", "nosuid", "nodev"]
+                    .iter()
+                    .chain(options)
+                    .map(|option| (*option).to_owned())
+                    .collect::<Vec<_>>(),
+            )
             .build()
     };
     let tmp = format!("size={TMP_MB}m");
     let mut mounts = vec![
         special("proc", "/proc", &["nosuid", "nodev", "noexec"])?,
         special("tmpfs", "/dev", &["nosuid", "strictatime", "mode=755", "size=64k"])?,
-        special("devpts", "/dev/pts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"])?,
+        special(
+            "devpts",
+            "/dev/pts",
+            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
+        )?,
         special("tmpfs", "/dev/shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=64m"])?,
         special("tmpfs", "/tmp", &["nosuid", "nodev", "mode=1777", &tmp])?,
     ];

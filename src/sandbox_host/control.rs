@@ -133,7 +133,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
         let invalid = |error: String| api_error(StatusCode::BAD_REQUEST, format!("validation error: {error}"));
-        let bytes = axum::body::Bytes::from_request(request, state).await.map_err(|error| invalid(error.body_text()))?;
+        let bytes = axum::body::Bytes::from_request(request, state)
+            .await
+            .map_err(|error| invalid(error.body_text()))?;
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         serde_json::from_slice(bytes).map(Json).map_err(|error| invalid(error.to_string()))
     }

@@ -102,7 +102,12 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
         Ok(Some(response)) => response,
         Ok(None) => closed(&target, page),
         Err(error) => {
-            tracing::debug!(sandbox.id = target.id, port = target.port, error = format!("{error:#}"), "a request to a sandbox failed");
+            tracing::debug!(
+                sandbox.id = target.id,
+                port = target.port,
+                error = format!("{error:#}"),
+                "a request to a sandbox failed"
+            );
             if live.ended.is_cancelled() {
                 return not_found(&target, page);
             }
@@ -269,8 +274,14 @@ mod tests {
                 by_host: true,
             })
         };
-        assert_eq!(by_host("3000-i62mff4ahtrdfdkyn2esc.localhost:3000", "localhost:3000"), target("i62mff4ahtrdfdkyn2esc", 3000));
-        assert_eq!(by_host("8080-iabc.PREVIEW.example.com", "preview.example.com"), target("iabc", 8080));
+        assert_eq!(
+            by_host("3000-i62mff4ahtrdfdkyn2esc.localhost:3000", "localhost:3000"),
+            target("i62mff4ahtrdfdkyn2esc", 3000)
+        );
+        assert_eq!(
+            by_host("8080-iabc.PREVIEW.example.com", "preview.example.com"),
+            target("iabc", 8080)
+        );
         assert_eq!(by_host("3000-iabc-6532622b.localhost", "localhost:3000"), target("iabc", 3000));
         for other in [
             "localhost:3000",

@@ -85,7 +85,10 @@ impl Egress {
             plain_target(request.uri())
         };
         let Some((host, port)) = target else {
-            return response(StatusCode::BAD_REQUEST, "this is a proxy: it takes CONNECT host:port and absolute http addresses\n");
+            return response(
+                StatusCode::BAD_REQUEST,
+                "this is a proxy: it takes CONNECT host:port and absolute http addresses\n",
+            );
         };
         let stream = match self.dial(&host, port).await {
             Ok(stream) => stream,
@@ -107,10 +110,17 @@ impl Egress {
     /// A connection to the name's first public address, or the refusal to answer with.
     async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, Response<Body>> {
         if !self.rules.iter().any(|rule| allows(rule, host, port)) {
-            return Err(self.refuse(host, port, "it is not on the list of what sandboxes may connect to (SANDBOX_EGRESS_ALLOW)"));
+            return Err(self.refuse(
+                host,
+                port,
+                "it is not on the list of what sandboxes may connect to (SANDBOX_EGRESS_ALLOW)",
+            ));
         }
         let failed = |what: String| response(StatusCode::BAD_GATEWAY, format!("{host}:{port} can't be reached: {what}\n"));
-        let resolved: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.map_err(|error| failed(error.to_string()))?.collect();
+        let resolved: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
+            .await
+            .map_err(|error| failed(error.to_string()))?
+            .collect();
         let public: Vec<SocketAddr> = resolved.into_iter().filter(|found| address::is_public(found.ip())).collect();
         if public.is_empty() {
             return Err(self.refuse(host, port, "its address is a private one"));
@@ -124,7 +134,13 @@ impl Egress {
 
     fn refuse(&self, host: &str, port: u16, why: &str) -> Response<Body> {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
-        tracing::info!(sandbox.id = self.sandbox, host, port, refused, "a sandbox's connection was refused: {why}");
+        tracing::info!(
+            sandbox.id = self.sandbox,
+            host,
+            port,
+            refused,
+            "a sandbox's connection was refused: {why}"
+        );
         response(StatusCode::FORBIDDEN, format!("sandbox egress: {host}:{port} was refused: {why}\n"))
     }
 }
@@ -190,7 +206,10 @@ mod tests {
 
     #[test]
     fn a_rule_allows_its_name_and_port_only() {
-        let rule = |host: &str, port| EgressRule { host: host.to_owned(), port };
+        let rule = |host: &str, port| EgressRule {
+            host: host.to_owned(),
+            port,
+        };
         assert!(allows(&rule("a.com", 443), "a.com", 443));
         assert!(!allows(&rule("a.com", 443), "a.com", 80));
         assert!(!allows(&rule("a.com", 443), "b.a.com", 443));

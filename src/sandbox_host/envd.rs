@@ -69,7 +69,10 @@ pub fn run() -> anyhow::Result<()> {
     if std::process::id() == 1 {
         init()
     } else {
-        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve())
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(serve())
     }
 }
 
@@ -104,7 +107,9 @@ async fn serve() -> anyhow::Result<()> {
     let env = Arc::new(env);
     let stop = CancellationToken::new();
     tokio::spawn(tunnel::carry_out());
-    let dev_server = orders.start.map(|start| tokio::spawn(dev_server::keep_running(start, env.clone(), stop.clone())));
+    let dev_server = orders
+        .start
+        .map(|start| tokio::spawn(dev_server::keep_running(start, env.clone(), stop.clone())));
     let serving = axum::serve(listener, router(env, stop.clone())).into_future();
     tokio::select! {
         served = serving => served?,

@@ -39,7 +39,9 @@ impl Sockets {
         }
         fs::create_dir(folder)?;
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-        Ok(Self { folder: File::open(folder)? })
+        Ok(Self {
+            folder: File::open(folder)?,
+        })
     }
 
     fn path(&self, name: &str) -> String {
@@ -88,7 +90,10 @@ impl Live {
             .context("the sandbox ended as it started")?;
         anyhow::ensure!(health.status().is_success(), "the sandbox answered {}", health.status());
         // An answer that only the container's end ends.
-        let alive = live.send(Method::GET, "/codeflow/alive").await.context("the sandbox ended as it started")?;
+        let alive = live
+            .send(Method::GET, "/codeflow/alive")
+            .await
+            .context("the sandbox ended as it started")?;
         let ended = live.ended.clone();
         tokio::spawn(async move {
             let _ = alive.into_body().collect().await;
@@ -114,7 +119,11 @@ impl Live {
     }
 
     async fn send(&self, method: Method, path: &str) -> anyhow::Result<Response<Incoming>> {
-        let request = Request::builder().method(method).uri(path).header(header::HOST, "envd").body(Body::empty())?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "envd")
+            .body(Body::empty())?;
         self.request(request).await
     }
 

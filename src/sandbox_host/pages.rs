@@ -43,11 +43,20 @@ setTimeout(wait, 300);
 
 /// Shown when the sandbox is no more.
 pub(super) fn gone() -> String {
-    page("This preview has ended", "Open the project in CodeFlow to start it again.", false, "")
+    page(
+        "This preview has ended",
+        "Open the project in CodeFlow to start it again.",
+        false,
+        "",
+    )
 }
 
 fn page(title: &str, text: &str, busy: bool, script: &str) -> String {
-    let spinner = if busy { "<div class=\"spinner\" aria-hidden=\"true\"></div>" } else { "" };
+    let spinner = if busy {
+        "<div class=\"spinner\" aria-hidden=\"true\"></div>"
+    } else {
+        ""
+    };
     format!(
         r#"<!doctype html>
 <html lang="en">

@@ -60,3 +60,13 @@ pub(super) fn rfc3339(millis: u64) -> String {
         .unwrap_or(DateTime::UNIX_EPOCH)
         .to_rfc3339_opts(SecondsFormat::Millis, true)
 }
+
+/// `i` and twenty random letters and digits, as E2B's ids are.
+pub(super) fn random_id() -> String {
+    use rand::Rng;
+    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let mut random = rand::rng();
+    std::iter::once('i')
+        .chain((0..20).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])))
+        .collect()
+}

@@ -94,7 +94,11 @@ impl Rootfs {
     /// Where programs are found inside.
     pub(super) fn path(&self) -> String {
         let usual = "/usr/local/bin:/usr/bin:/bin";
-        let node = if self.node.is_some() { format!("{NODE}/bin:") } else { String::new() };
+        let node = if self.node.is_some() {
+            format!("{NODE}/bin:")
+        } else {
+            String::new()
+        };
         format!("{HOME}/node_modules/.bin:{node}{usual}")
     }
 
@@ -113,7 +117,9 @@ fn touch(path: &Path) -> io::Result<()> {
 /// The folder above `bin/node` of the Node.js on the PATH, unless `/usr` has it.
 fn node_outside_usr() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    let node = std::env::split_paths(&path).map(|folder| folder.join("node")).find(|node| node.is_file())?;
+    let node = std::env::split_paths(&path)
+        .map(|folder| folder.join("node"))
+        .find(|node| node.is_file())?;
     let node = node.canonicalize().ok()?;
     if node.starts_with("/usr") {
         return None;

@@ -112,19 +112,29 @@ impl Runtime {
         let _ = fs::remove_file(&log);
 
         let mut command = Command::new(&self.command);
-        command.arg("--root").arg(&self.state).arg("--log").arg(&log).args(["--log-format", "json", "run"]);
+        command
+            .arg("--root")
+            .arg(&self.state)
+            .arg("--log")
+            .arg(&log)
+            .args(["--log-format", "json", "run"]);
         if detach {
             command.arg("--detach");
         }
         command.arg("--bundle").arg(folder).arg(&container.id);
         command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let pieces = pieces.clone();
-        #[expect(unsafe_code, reason = "the mounts must be made by the runtime's process before it becomes the runtime")]
+        #[expect(
+            unsafe_code,
+            reason = "the mounts must be made by the runtime's process before it becomes the runtime"
+        )]
         // SAFETY: between fork and exec only system calls are made; the paths were built before.
         unsafe {
             command.pre_exec(move || Ok(assemble(&pieces)?));
         }
-        let mut child = command.spawn().with_context(|| format!("{} can't be started", self.command.display()))?;
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("{} can't be started", self.command.display()))?;
         // Its standard input is the container's now.
         drop(command);
         let status = tokio::time::timeout(START_TIMEOUT, child.wait())
@@ -148,7 +158,10 @@ impl Runtime {
     /// The ids of all containers below this state folder.
     pub(super) async fn list(&self) -> anyhow::Result<Vec<String>> {
         let output = self.command().args(["list", "--quiet"]).output().await?;
-        Ok(String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect())
+        Ok(String::from_utf8_lossy(&output.stdout)
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect())
     }
 
     fn command(&self) -> Command {
@@ -164,7 +177,13 @@ fn assemble(pieces: &Pieces) -> nix::Result<()> {
     let folder = Mode::from_bits_truncate(0o755);
     unshare(CloneFlags::CLONE_NEWNS)?;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
-    mount(Some("tmpfs"), ASSEMBLY, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755"))?;
+    mount(
+        Some("tmpfs"),
+        ASSEMBLY,
+        Some("tmpfs"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        Some("mode=755"),
+    )?;
     let bind = |source: &Path, at: &str| mount(Some(source), at, none, MsFlags::MS_BIND | MsFlags::MS_REC, none);
     let bind_folder = |source: &Path, at: &str| mkdir(at, folder).and_then(|()| bind(source, at));
     let bind_file = |source: &Path, at: &str| {
@@ -186,7 +205,13 @@ fn assemble(pieces: &Pieces) -> nix::Result<()> {
             bind_folder(layer, "/run/codeflow/layer")?;
             mkdir("/run/codeflow/home", folder)?;
             let options = "lowerdir=/run/codeflow/lower,upperdir=/run/codeflow/layer/upper,workdir=/run/codeflow/layer/work";
-            mount(Some("overlay"), "/run/codeflow/home", Some("overlay"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(options))
+            mount(
+                Some("overlay"),
+                "/run/codeflow/home",
+                Some("overlay"),
+                MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+                Some(options),
+            )
         }
     }
 }

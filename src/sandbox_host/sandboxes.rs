@@ -3,9 +3,9 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
+    fs,
     os::unix::fs::chown,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -17,13 +17,11 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    bundle::{Container, ENVD, FIRST_HOST_ID, HOME, USER},
-    egress::Egress,
-    envd,
-    live::{Live, Sockets},
-    record::{Record, now},
-    rootfs::Rootfs,
-    runtime::{self, Home, Pieces, Runtime},
+    bundle::{FIRST_HOST_ID, USER},
+    containers::Containers,
+    live::Live,
+    record::{Record, now, random_id},
+    runtime::{Home, Runtime},
     template::{self, Template},
 };
 use crate::config;
@@ -35,15 +33,9 @@ const MIN_RESUME: u64 = 300;
 
 /// All sandboxes of the host.
 pub(super) struct Sandboxes {
-    settings: config::SandboxHost,
-    runtime: Result<Runtime, String>,
-    rootfs: Rootfs,
-    /// The control group above the sandboxes' own.
-    cgroup: String,
+    containers: Containers,
     sandboxes: Mutex<HashMap<String, Arc<Sandbox>>>,
     shutdown: CancellationToken,
-    /// Held while this lives: two hosts in one folder would end each other's containers.
-    _lock: File,
 }
 
 /// One sandbox.
@@ -148,65 +140,22 @@ impl Sandbox {
 impl Sandboxes {
     /// Takes over what is on disk, as paused, and starts to end sandboxes in time.
     pub(super) async fn open(settings: config::SandboxHost, shutdown: CancellationToken) -> anyhow::Result<Arc<Self>> {
-        let mut host = Self::prepare(settings, "host", shutdown).await?;
-        let root = host.settings.data_dir.join("sandboxes");
+        let mut host = Self {
+            containers: Containers::prepare(settings, "host").await?,
+            sandboxes: Mutex::default(),
+            shutdown,
+        };
+        let root = host.settings().data_dir.join("sandboxes");
         fs::create_dir_all(&root).with_context(|| format!("{} can't be made", root.display()))?;
         host.take_over(&root)?;
-        template::remove_unused(&host.settings.data_dir, &host.records());
+        template::remove_unused(&host.settings().data_dir, &host.records());
         let host = Arc::new(host);
         tokio::spawn(host.clone().end_in_time());
         Ok(host)
     }
 
-    /// Finds a runtime and ends what a process of the same purpose left running when it died.
-    pub(super) async fn prepare(settings: config::SandboxHost, purpose: &str, shutdown: CancellationToken) -> anyhow::Result<Self> {
-        let folder = settings.data_dir.join("sandbox-host");
-        let state = folder.join(purpose);
-        fs::create_dir_all(&state).with_context(|| format!("{} can't be made", state.display()))?;
-        let lock = File::create(state.join("lock"))?;
-        if lock.try_lock().is_err() {
-            anyhow::bail!(
-                "another codeflow works in {}; stop it, or set CODEFLOW_DATA_DIR to another folder",
-                settings.data_dir.display()
-            );
-        }
-        let rootfs = Rootfs::prepare(folder.join("rootfs")).context("the sandboxes' root can't be made")?;
-        let mut host = Self {
-            cgroup: format!("codeflow-{}", template::digest([state.as_os_str().as_encoded_bytes()])),
-            settings,
-            runtime: Err(String::new()),
-            rootfs,
-            sandboxes: Mutex::default(),
-            shutdown,
-            _lock: lock,
-        };
-        host.runtime = Runtime::find(host.settings.runtime.as_deref(), &state, |runtime| host.try_out(runtime, state.join("trial"))).await;
-        if let Ok(runtime) = &host.runtime {
-            for id in runtime.list().await? {
-                tracing::info!(sandbox.id = id, "ending a container that an earlier process left running");
-                runtime.delete(&id).await?;
-            }
-        }
-        Ok(host)
-    }
-
-    /// Runs the smallest container there is.
-    async fn try_out(&self, runtime: Runtime, folder: PathBuf) -> anyhow::Result<()> {
-        let home = folder.join("home");
-        fs::create_dir_all(&home)?;
-        let socket = folder.join("egress.sock");
-        fs::write(&socket, "")?;
-        let mut container = self.container(&format!("trial{}", random_id()), Vec::new());
-        container.args = vec!["/usr/bin/true".to_owned()];
-        let pieces = self.pieces(Home::Folder(home), socket);
-        let tried = runtime.run_to_end(&container, &pieces, &folder).await;
-        runtime.delete(&container.id).await?;
-        fs::remove_dir_all(&folder)?;
-        tried
-    }
-
     /// The sandboxes on disk; what was never finished is removed.
-    fn take_over(&mut self, root: &std::path::Path) -> anyhow::Result<()> {
+    fn take_over(&mut self, root: &Path) -> anyhow::Result<()> {
         let sandboxes = self.sandboxes.get_mut().unwrap_or_else(PoisonError::into_inner);
         for entry in fs::read_dir(root)? {
             let folder = entry?.path();
@@ -223,11 +172,11 @@ impl Sandboxes {
 
     /// Which runtime is used, or what to do to have one.
     pub(super) fn runtime(&self) -> Result<&Runtime, &str> {
-        self.runtime.as_ref().map_err(String::as_str)
+        self.containers.runtime()
     }
 
     pub(super) fn settings(&self) -> &config::SandboxHost {
-        &self.settings
+        self.containers.settings()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Sandbox>>> {
@@ -251,7 +200,8 @@ impl Sandboxes {
     /// Makes a sandbox and starts it.
     pub(super) async fn create(&self, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
         self.runtime().map_err(|fault| HostError::NoRuntime(fault.to_owned()))?;
-        let template = Template::find(&self.settings.data_dir, &new.template).ok_or_else(|| HostError::NoTemplate(new.template.clone()))?;
+        let template =
+            Template::find(&self.settings().data_dir, &new.template).ok_or_else(|| HostError::NoTemplate(new.template.clone()))?;
         let started_at = now();
         let record = Record {
             id: random_id(),
@@ -266,7 +216,7 @@ impl Sandboxes {
             auto_pause: new.auto_pause,
             auto_resume: new.auto_resume,
         };
-        let folder = self.settings.data_dir.join("sandboxes").join(&record.id);
+        let folder = self.settings().data_dir.join("sandboxes").join(&record.id);
         let made = self.make_layer(&folder).and_then(|()| Ok(record.write(&folder)?));
         let sandbox = Arc::new(Sandbox::new(folder, record, State::Paused));
         let live = match made {
@@ -290,7 +240,7 @@ impl Sandboxes {
         Ok(sandbox)
     }
 
-    fn make_layer(&self, folder: &std::path::Path) -> anyhow::Result<()> {
+    fn make_layer(&self, folder: &Path) -> anyhow::Result<()> {
         for name in ["", "layer", "layer/upper", "layer/work"] {
             fs::create_dir(folder.join(name))?;
         }
@@ -302,7 +252,7 @@ impl Sandboxes {
     /// Starts the sandbox's container.
     async fn boot(&self, sandbox: &Sandbox) -> anyhow::Result<Arc<Live>> {
         let record = sandbox.record();
-        let template = Template::find_version(&self.settings.data_dir, &record.template, &record.version)
+        let template = Template::find_version(&self.settings().data_dir, &record.template, &record.version)
             .with_context(|| format!("the template {} this sandbox was made from is gone", record.template))?;
         let envs = record.envs.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let home = Home::Overlay {
@@ -314,101 +264,11 @@ impl Sandboxes {
             format!("E2B_TEMPLATE_ID={}", record.template),
         ];
         let envs = [envs, own.to_vec()].concat();
-        Ok(Arc::new(self.start(&record.id, &sandbox.folder, home, Some(template.manifest.start), envs).await?))
-    }
-
-    /// Starts a container with this home and start command, and waits until it answers.
-    pub(super) async fn start(
-        &self,
-        id: &str,
-        folder: &std::path::Path,
-        home: Home,
-        start: Option<String>,
-        envs: Vec<String>,
-    ) -> anyhow::Result<Live> {
-        let runtime = self.runtime().map_err(|fault| anyhow::anyhow!("{fault}"))?;
-        let sockets = Sockets::new(&folder.join("sockets"))?;
-        let stdin = runtime::socket_as_stdin(sockets.listen_for_envd()?);
-        let egress = Egress::new(id, &self.settings.egress_allow);
-        let egress = tokio::spawn(egress.serve(sockets.listen_for_egress()?));
-        let mut container = self.container(id, envs);
-        container.env.push(envd::Orders { start }.to_env()?);
-        let pieces = self.pieces(home, folder.join("sockets/egress.sock"));
-        let started = match runtime.start(&container, &pieces, folder, stdin).await {
-            Ok(()) => Live::attach(sockets, egress).await,
-            Err(error) => {
-                egress.abort();
-                Err(error)
-            }
-        };
-        if started.is_err() {
-            let _ = runtime.delete(id).await;
-        }
-        started
-    }
-
-    /// Ends a container: its dev server gets a moment to end by itself when `gently`.
-    pub(super) async fn stop(&self, id: &str, folder: &std::path::Path, live: &Live, gently: bool) {
-        if gently {
-            live.stop().await;
-        }
-        if let Ok(runtime) = self.runtime()
-            && let Err(error) = runtime.delete(id).await
-        {
-            tracing::error!(sandbox.id = id, error = format!("{error:#}"), "the sandbox's container can't be ended");
-        }
-        let _ = fs::remove_dir_all(folder.join("sockets"));
-    }
-
-    fn container(&self, id: &str, envs: Vec<String>) -> Container {
-        let proxy = format!("http://127.0.0.1:{}", envd::PROXY_PORT);
-        let mut env = vec![
-            format!("PATH={}", self.rootfs.path()),
-            format!("HOME={HOME}"),
-            format!("SANDBOX_DOMAIN={}", self.settings.domain),
-        ];
-        env.extend(["USER=user", "LOGNAME=user", "SHELL=/bin/bash", "LANG=C.UTF-8", "TMPDIR=/tmp", "E2B_SANDBOX=true"].map(str::to_owned));
-        for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
-            env.push(format!("{name}={proxy}"));
-        }
-        env.extend(["NO_PROXY", "no_proxy"].map(|name| format!("{name}=localhost,127.0.0.1,::1")));
-        // What asks the network for nothing that the user wants.
-        env.extend(
-            [
-                "NEXT_TELEMETRY_DISABLED=1",
-                "npm_config_update_notifier=false",
-                "npm_config_fund=false",
-                "npm_config_audit=false",
-                // The home is the app: what programs note for themselves is elsewhere.
-                "npm_config_cache=/tmp/.npm",
-                "XDG_CACHE_HOME=/tmp/.cache",
-                "XDG_CONFIG_HOME=/tmp/.config",
-            ]
-            .map(str::to_owned),
-        );
-        env.extend(Rootfs::certificates().map(|path| format!("NODE_EXTRA_CA_CERTS={path}")));
-        env.extend(envs);
-        Container {
-            id: id.to_owned(),
-            args: vec![ENVD.to_owned(), "envd".to_owned()],
-            env,
-            memory_mb: self.settings.memory_mb,
-            cpus: self.settings.cpus,
-            pids: self.settings.pids,
-            cgroup: PathBuf::from(format!("/{}/{id}", self.cgroup)),
-            shared: self.rootfs.shared.clone(),
-            own_node: self.rootfs.node.is_some(),
-        }
-    }
-
-    fn pieces(&self, home: Home, egress_socket: PathBuf) -> Pieces {
-        Pieces {
-            rootfs: self.rootfs.folder.clone(),
-            envd: self.settings.envd.clone(),
-            node: self.rootfs.node.clone(),
-            egress_socket,
-            home,
-        }
+        Ok(Arc::new(
+            self.containers
+                .start(&record.id, &sandbox.folder, home, Some(template.manifest.start), envs)
+                .await?,
+        ))
     }
 
     /// The sandbox's container, started again when it was paused; `None` when it was killed meanwhile. The flag tells whether it
@@ -420,7 +280,7 @@ impl Sandboxes {
             State::Running(live) if !live.ended.is_cancelled() => return Ok(Some((live.clone(), false))),
             State::Running(live) => {
                 tracing::warn!(sandbox.id, "the sandbox had ended by itself; it is started again");
-                self.stop(&sandbox.id, &sandbox.folder, live, false).await;
+                self.containers.stop(&sandbox.id, &sandbox.folder, live, false).await;
                 *state = State::Paused;
             }
             State::Paused => {}
@@ -455,7 +315,7 @@ impl Sandboxes {
         let State::Running(live) = &*state else {
             return false;
         };
-        self.stop(&sandbox.id, &sandbox.folder, live, true).await;
+        self.containers.stop(&sandbox.id, &sandbox.folder, live, true).await;
         *state = State::Paused;
         tracing::info!(sandbox.id, "sandbox paused");
         true
@@ -466,7 +326,7 @@ impl Sandboxes {
         self.lock().remove(&sandbox.id);
         let mut state = sandbox.state.lock().await;
         if let State::Running(live) = &*state {
-            self.stop(&sandbox.id, &sandbox.folder, live, false).await;
+            self.containers.stop(&sandbox.id, &sandbox.folder, live, false).await;
         }
         *state = State::Killed;
         let folder = sandbox.folder.clone();
@@ -488,7 +348,7 @@ impl Sandboxes {
             for sandbox in self.all() {
                 let record = sandbox.record();
                 let over = record.end_at <= now();
-                let idle = record.auto_pause && sandbox.idle_for() >= self.settings.idle;
+                let idle = record.auto_pause && sandbox.idle_for() >= self.settings().idle;
                 // One that is being started or stopped right now is looked at again at the next tick.
                 let running = || matches!(sandbox.state.try_lock().as_deref(), Ok(State::Running(_)));
                 if !(over || idle) || !running() {
@@ -511,12 +371,7 @@ impl Sandboxes {
         self.shutdown.cancel();
         let sandboxes = self.all();
         futures::future::join_all(sandboxes.iter().map(|sandbox| self.pause(sandbox))).await;
-        self.remove_leftovers();
-    }
-
-    /// Removes what is left on the machine when the last container has ended.
-    pub(super) fn remove_leftovers(&self) {
-        runtime::remove_leftovers(&self.cgroup);
+        self.containers.remove_leftovers();
     }
 }
 
@@ -531,14 +386,4 @@ impl Sandbox {
             used_at: AtomicU64::new(now()),
         }
     }
-}
-
-/// `i` and twenty random letters and digits, as E2B's ids are.
-pub(super) fn random_id() -> String {
-    use rand::Rng;
-    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    let mut random = rand::rng();
-    std::iter::once('i')
-        .chain((0..20).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])))
-        .collect()
 }

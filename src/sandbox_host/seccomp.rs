@@ -52,7 +52,10 @@ pub(super) fn profile() -> Result<LinuxSeccomp, OciSpecError> {
     let mut syscalls = vec![
         allow(ALLOWED.split_whitespace(), Vec::new())?,
         allow(["socket"], vec![argument(0, AF_VSOCK, None, LinuxSeccompOperator::ScmpCmpNe)?])?,
-        allow(["clone"], vec![argument(0, NAMESPACE_FLAGS, Some(0), LinuxSeccompOperator::ScmpCmpMaskedEq)?])?,
+        allow(
+            ["clone"],
+            vec![argument(0, NAMESPACE_FLAGS, Some(0), LinuxSeccompOperator::ScmpCmpMaskedEq)?],
+        )?,
         // Its flags are behind a pointer, which a filter can't follow: "no such call" makes the C library fall back to clone.
         LinuxSyscallBuilder::default()
             .names(["clone3".to_owned()])
@@ -61,7 +64,10 @@ pub(super) fn profile() -> Result<LinuxSeccomp, OciSpecError> {
             .build()?,
     ];
     for personality in PERSONALITIES {
-        syscalls.push(allow(["personality"], vec![argument(0, personality, None, LinuxSeccompOperator::ScmpCmpEq)?])?);
+        syscalls.push(allow(
+            ["personality"],
+            vec![argument(0, personality, None, LinuxSeccompOperator::ScmpCmpEq)?],
+        )?);
     }
     LinuxSeccompBuilder::default()
         .default_action(LinuxSeccompAction::ScmpActErrno)
@@ -106,10 +112,30 @@ mod tests {
         assert_eq!(profile.default_action(), LinuxSeccompAction::ScmpActErrno);
         let calls = profile.syscalls().as_ref().unwrap();
         for name in [
-            "mount", "umount2", "unshare", "setns", "pivot_root", "ptrace", "bpf", "init_module", "finit_module", "kexec_load", "keyctl",
-            "add_key", "perf_event_open", "io_uring_setup", "userfaultfd", "open_by_handle_at", "reboot", "process_vm_readv", "syslog",
+            "mount",
+            "umount2",
+            "unshare",
+            "setns",
+            "pivot_root",
+            "ptrace",
+            "bpf",
+            "init_module",
+            "finit_module",
+            "kexec_load",
+            "keyctl",
+            "add_key",
+            "perf_event_open",
+            "io_uring_setup",
+            "userfaultfd",
+            "open_by_handle_at",
+            "reboot",
+            "process_vm_readv",
+            "syslog",
         ] {
-            assert!(calls.iter().all(|call| !call.names().iter().any(|allowed| allowed == name)), "{name}");
+            assert!(
+                calls.iter().all(|call| !call.names().iter().any(|allowed| allowed == name)),
+                "{name}"
+            );
         }
         let clone = calls.iter().find(|call| call.names() == &["clone"]).unwrap();
         assert_eq!(clone.args().as_ref().unwrap()[0].value(), NAMESPACE_FLAGS);

@@ -20,15 +20,14 @@ use hyper::client::conn::http1;
 use rust_embed::RustEmbed;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     bundle::{FIRST_HOST_ID, USER},
+    containers::Containers,
     envd::connect,
     live::Live,
-    record::Record,
+    record::{Record, random_id},
     runtime::Home,
-    sandboxes::{Sandboxes, random_id},
 };
 use crate::config;
 
@@ -89,7 +88,10 @@ impl Template {
 
 /// A name that is safe as a folder's.
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// A short digest of the parts, each counted with its length.
@@ -130,16 +132,28 @@ pub(super) fn remove_unused(data_dir: &Path, sandboxes: &[Record]) {
 /// Builds the template from its sources, unless that is done already. A failed build leaves the earlier one as it is.
 pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> {
     let sources: Vec<(String, Vec<u8>)> = Sources::iter()
-        .filter_map(|path| Some((path.strip_prefix(name)?.strip_prefix('/')?.to_owned(), Sources::get(&path)?.data.into_owned())))
+        .filter_map(|path| {
+            Some((
+                path.strip_prefix(name)?.strip_prefix('/')?.to_owned(),
+                Sources::get(&path)?.data.into_owned(),
+            ))
+        })
         .collect();
     if sources.is_empty() {
-        let mut known: Vec<String> = Sources::iter().filter_map(|path| Some(path.split_once('/')?.0.to_owned())).collect();
+        let mut known: Vec<String> = Sources::iter()
+            .filter_map(|path| Some(path.split_once('/')?.0.to_owned()))
+            .collect();
         known.dedup();
         bail!("there is no template '{name}'; there is: {}", known.join(", "));
     }
     let node = tokio::process::Command::new("node").arg("--version").output().await;
     let node = node.context("Node.js is not installed; script/setup does that")?.stdout;
-    let version = digest(sources.iter().flat_map(|(path, content)| [path.as_bytes(), content.as_slice()]).chain([node.as_slice()]));
+    let version = digest(
+        sources
+            .iter()
+            .flat_map(|(path, content)| [path.as_bytes(), content.as_slice()])
+            .chain([node.as_slice()]),
+    );
     let folder = settings.data_dir.join("templates").join(name);
     if Template::find(&settings.data_dir, name).is_some_and(|built| built.version == version) {
         tracing::info!(template = name, "the template is ready");
@@ -147,8 +161,8 @@ pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result
     }
 
     let begun = Instant::now();
-    let host = Sandboxes::prepare(settings.clone(), "build", CancellationToken::new()).await?;
-    host.runtime().map_err(|fault| anyhow::anyhow!("{fault}"))?;
+    let containers = Containers::prepare(settings.clone(), "build").await?;
+    containers.runtime().map_err(|fault| anyhow::anyhow!("{fault}"))?;
     let staging = folder.join(".building");
     if staging.exists() {
         fs::remove_dir_all(&staging)?;
@@ -161,8 +175,8 @@ pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result
 
     let work = staging.join("container");
     fs::create_dir(&work)?;
-    let built = prepare_home(&host, &manifest, name, &work, &home).await;
-    host.remove_leftovers();
+    let built = prepare_home(&containers, &manifest, name, &work, &home).await;
+    containers.remove_leftovers();
     if let Err(error) = built {
         let _ = fs::remove_dir_all(&staging);
         return Err(error.context(format!("template {name} can't be built")));
@@ -204,20 +218,26 @@ fn write_sources(sources: &[(String, Vec<u8>)], home: &Path) -> std::io::Result<
 }
 
 /// Installs the packages and boots the dev server once, in containers whose home is the template itself.
-async fn prepare_home(host: &Sandboxes, manifest: &Manifest, name: &str, work: &Path, home: &Path) -> anyhow::Result<()> {
+async fn prepare_home(containers: &Containers, manifest: &Manifest, name: &str, work: &Path, home: &Path) -> anyhow::Result<()> {
     let id = random_id();
     if let Some(install) = &manifest.install {
-        tracing::info!(template = name, command = install, "installing the template's packages (a minute or two, once)");
-        let live = host.start(&id, work, Home::Folder(home.to_owned()), None, Vec::new()).await?;
+        tracing::info!(
+            template = name,
+            command = install,
+            "installing the template's packages (a minute or two, once)"
+        );
+        let live = containers.start(&id, work, Home::Folder(home.to_owned()), None, Vec::new()).await?;
         let installed = run(&live, install).await;
-        host.stop(&id, work, &live, true).await;
+        containers.stop(&id, work, &live, true).await;
         let (code, output) = installed?;
         if code != 0 {
             bail!("'{install}' ended with {code}:\n{}", tail(&output));
         }
     }
     tracing::info!(template = name, "starting its dev server once, to fill the cache");
-    let live = host.start(&id, work, Home::Folder(home.to_owned()), Some(manifest.start.clone()), Vec::new()).await?;
+    let live = containers
+        .start(&id, work, Home::Folder(home.to_owned()), Some(manifest.start.clone()), Vec::new())
+        .await?;
     let shown = first_page(&live, manifest.port).await;
     let shown = match shown {
         Ok(()) => Ok(()),
@@ -226,7 +246,7 @@ async fn prepare_home(host: &Sandboxes, manifest: &Manifest, name: &str, work: &
             Err(_) => error,
         }),
     };
-    host.stop(&id, work, &live, true).await;
+    containers.stop(&id, work, &live, true).await;
     shown
 }
 
@@ -262,7 +282,10 @@ async fn first_page(live: &Live, port: u16) -> anyhow::Result<()> {
         }
     };
     if tokio::time::timeout(FIRST_PAGE, waiting).await.is_err() {
-        bail!("its first page did not come within {} s; the last answer was {last}", FIRST_PAGE.as_secs());
+        bail!(
+            "its first page did not come within {} s; the last answer was {last}",
+            FIRST_PAGE.as_secs()
+        );
     }
     Ok(())
 }

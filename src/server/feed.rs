@@ -32,21 +32,19 @@ pub async fn follow(
     Query(After { after }): Query<After>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    upgrade
-        .max_message_size(MAX_REQUEST_BYTES)
-        .on_upgrade(async move |mut socket| {
-            let reason = match serve(&state, &mut socket, &project, after.as_deref()).await {
-                Ok(()) => return,
-                Err(reason) => reason,
-            };
-            // The client may be gone already; then nobody needs the reason.
-            let _ = socket
-                .send(Message::Close(Some(CloseFrame {
-                    code: reason.0,
-                    reason: Utf8Bytes::from(reason.1),
-                })))
-                .await;
-        })
+    upgrade.max_message_size(MAX_REQUEST_BYTES).on_upgrade(async move |mut socket| {
+        let reason = match serve(&state, &mut socket, &project, after.as_deref()).await {
+            Ok(()) => return,
+            Err(reason) => reason,
+        };
+        // The client may be gone already; then nobody needs the reason.
+        let _ = socket
+            .send(Message::Close(Some(CloseFrame {
+                code: reason.0,
+                reason: Utf8Bytes::from(reason.1),
+            })))
+            .await;
+    })
 }
 
 type Close = (u16, String);
@@ -58,7 +56,12 @@ async fn serve(state: &AppState, socket: &mut WebSocket, project: &str, after: O
         None => 0,
         Some(text) => match text.parse::<i64>() {
             Ok(seq) if seq >= 0 => seq,
-            _ => return Err(refused(format!("after={} is not a sequence number", text.chars().take(40).collect::<String>()))),
+            _ => {
+                return Err(refused(format!(
+                    "after={} is not a sequence number",
+                    text.chars().take(40).collect::<String>()
+                )));
+            }
         },
     };
     let last = state.store.last_seq(project).await.map_err(|error| match error {

@@ -30,7 +30,9 @@ fn comes_from_here(request: &Request, public_url: &str) -> bool {
     }
     // By its loopback names the app is reached on whatever port it listens. Other names count only as the public address: a name
     // that its owner points at this machine is no name of the app.
-    let authority = origin.strip_prefix("http://").filter(|authority| Some(*authority) == text(header::HOST));
+    let authority = origin
+        .strip_prefix("http://")
+        .filter(|authority| Some(*authority) == text(header::HOST));
     let host = authority.map(|authority| authority.rsplit_once(':').map_or(authority, |(host, _)| host));
     matches!(host, Some("localhost" | "127.0.0.1" | "[::1]"))
 }

@@ -89,12 +89,20 @@ pub(super) async fn append(tx: &impl ConnectionTrait, project: ProjectId, run: O
             Some(run) => Column::RunId.eq(run.to_string()),
             None => Column::RunId.is_null().and(Column::ProjectId.eq(project.to_string())),
         };
-        let earlier = Entity::find().filter(of_run.clone()).filter(Column::Subject.eq(subject)).all(tx).await?;
+        let earlier = Entity::find()
+            .filter(of_run.clone())
+            .filter(Column::Subject.eq(subject))
+            .all(tx)
+            .await?;
         if earlier.iter().any(|event| event.kind == json) {
             return Ok(None);
         }
         if !earlier.is_empty() {
-            Entity::delete_many().filter(of_run).filter(Column::Subject.eq(subject)).exec(tx).await?;
+            Entity::delete_many()
+                .filter(of_run)
+                .filter(Column::Subject.eq(subject))
+                .exec(tx)
+                .await?;
         }
     }
     let seq = project::next_seq(tx, project).await?;

@@ -71,7 +71,11 @@ impl Store {
 
     /// All projects, the one worked on last first.
     pub async fn list_projects(&self) -> Result<Vec<Project>> {
-        let models = Entity::find().order_by_desc(Column::UpdatedAt).order_by_desc(Column::Id).all(&self.db).await?;
+        let models = Entity::find()
+            .order_by_desc(Column::UpdatedAt)
+            .order_by_desc(Column::Id)
+            .all(&self.db)
+            .await?;
         models.into_iter().map(Model::into_project).collect()
     }
 
@@ -101,7 +105,10 @@ impl Store {
     }
 
     async fn project_model(&self, id: ProjectId) -> Result<Model> {
-        Entity::find_by_id(id.to_string()).one(&self.db).await?.ok_or(StoreError::NotFound("project"))
+        Entity::find_by_id(id.to_string())
+            .one(&self.db)
+            .await?
+            .ok_or(StoreError::NotFound("project"))
     }
 }
 

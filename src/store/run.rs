@@ -72,7 +72,11 @@ impl Store {
 
     /// The projects that have runs to go on with, those that wait longest first.
     pub async fn unfinished_projects(&self) -> Result<Vec<ProjectId>> {
-        let models = Entity::find().filter(unfinished()).order_by_asc(Column::CreatedAt).all(&self.db).await?;
+        let models = Entity::find()
+            .filter(unfinished())
+            .order_by_asc(Column::CreatedAt)
+            .all(&self.db)
+            .await?;
         let mut projects = Vec::new();
         for model in models {
             let project = column("project id", &model.project_id)?;

@@ -1,4 +1,12 @@
 //! The integration tests: the real binary, real containers, a scripted model server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod bad_input;
+mod builds;
+mod egress;
+mod restarts;
+mod sandbox_life;
+mod sandbox_work;
+mod start_up;
 mod structure;
+mod support;

@@ -30,7 +30,11 @@ fn code() -> BTreeMap<String, String> {
         .map(|path| {
             let text = fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            let code = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            let code = code
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .collect::<Vec<_>>()
+                .join("\n");
             (path.strip_prefix(&root).unwrap().display().to_string(), code)
         })
         .collect()
@@ -63,7 +67,21 @@ fn modules_import_only_what_the_design_lets_them() {
             continue;
         };
         let flat = code.replace(['\n', ' '], "");
-        for other in ["protocol", "config", "render", "store", "sandbox", "llm", "agent", "runs", "api", "server", "ui", "app", "sandbox_host"] {
+        for other in [
+            "protocol",
+            "config",
+            "render",
+            "store",
+            "sandbox",
+            "llm",
+            "agent",
+            "runs",
+            "api",
+            "server",
+            "ui",
+            "app",
+            "sandbox_host",
+        ] {
             let names = [format!("crate::{other}::"), format!("crate::{other};"), format!("crate::{other},")];
             let grouped = flat
                 .split("usecrate::{")
@@ -88,7 +106,9 @@ fn each_library_has_its_place() {
     ];
     for (path, code) in code() {
         for (library, allowed) in places {
-            let named = [format!("{library}::"), format!("use {library}")].iter().any(|name| code.contains(name.as_str()));
+            let named = [format!("{library}::"), format!("use {library}")]
+                .iter()
+                .any(|name| code.contains(name.as_str()));
             assert!(!named || allowed.contains(&module(&path)), "{path} names {library}");
         }
     }

@@ -60,7 +60,9 @@ impl Arguments {
             let path = AppPath::new(&file.path)?;
             let refused = path.as_str().split('/').find(|part| GENERATED_FOLDERS.contains(part));
             if let Some(folder) = refused {
-                return Err(ToolError::RespondToModel(format!("{path} lies in {folder}, which tools generate; write only the app's own files")));
+                return Err(ToolError::RespondToModel(format!(
+                    "{path} lies in {folder}, which tools generate; write only the app's own files"
+                )));
             }
             if file.content.len() > MAX_FILE {
                 return Err(ToolError::RespondToModel(format!("{path} is larger than {} MiB", MAX_FILE >> 20)));

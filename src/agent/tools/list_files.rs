@@ -31,7 +31,11 @@ pub fn spec() -> (&'static str, Value) {
 impl Arguments {
     pub fn title(&self) -> String {
         let path = self.path.trim();
-        if path.is_empty() { ".".to_owned() } else { path.chars().take(120).collect() }
+        if path.is_empty() {
+            ".".to_owned()
+        } else {
+            path.chars().take(120).collect()
+        }
     }
 
     pub async fn carry_out(&self, app: &App) -> Result<ToolOutput, ToolError> {

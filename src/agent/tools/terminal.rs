@@ -45,7 +45,16 @@ impl Arguments {
     }
 
     pub fn status(&self) -> Status {
-        let installs = ["npm install", "npm i ", "npm ci", "npm add", "pnpm add", "pnpm install", "yarn add", "bun add"];
+        let installs = [
+            "npm install",
+            "npm i ",
+            "npm ci",
+            "npm add",
+            "pnpm add",
+            "pnpm install",
+            "yarn add",
+            "bun add",
+        ];
         if installs.iter().any(|install| self.command.contains(install)) {
             Status::InstallingPackages
         } else {

@@ -56,8 +56,14 @@ pub(super) struct Turn {
 #[serde(untagged)]
 pub(super) enum Call {
     /// `createOrUpdateFiles` with contents from beside the recording, or `readFiles`.
-    Files { tool: String, files: Vec<String> },
-    Plain { tool: String, arguments: serde_json::Value },
+    Files {
+        tool: String,
+        files: Vec<String>,
+    },
+    Plain {
+        tool: String,
+        arguments: serde_json::Value,
+    },
 }
 
 impl Recordings {
@@ -69,7 +75,8 @@ impl Recordings {
                 continue;
             };
             let file = Files::get(&path).with_context(|| format!("the recording {path} is missing"))?;
-            let mut recording: Recording = serde_json::from_slice(&file.data).with_context(|| format!("the recording {path} can't be read"))?;
+            let mut recording: Recording =
+                serde_json::from_slice(&file.data).with_context(|| format!("the recording {path} can't be read"))?;
             recording.slug = slug.to_owned();
             all.push(recording);
         }
@@ -86,6 +93,7 @@ impl Recordings {
     pub(super) fn content(&self, folder: &str, path: &str) -> String {
         let part = folder.rsplit('/').next().unwrap_or_default();
         let file = Files::get(&format!("{folder}/{path}")).or_else(|| Files::get(&format!("shared/{part}/{path}")));
-        file.map(|file| String::from_utf8_lossy(&file.data).into_owned()).unwrap_or_default()
+        file.map(|file| String::from_utf8_lossy(&file.data).into_owned())
+            .unwrap_or_default()
     }
 }

@@ -117,7 +117,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Message<T> {
         let bytes = axum::body::Bytes::from_request(request, state)
             .await
             .map_err(|error| Error::invalid(error.body_text()).response())?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| Error::invalid(error.to_string()).response())
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|error| Error::invalid(error.to_string()).response())
     }
 }
 

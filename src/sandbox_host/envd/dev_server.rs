@@ -72,7 +72,7 @@ fn start(command: &str, env: &HashMap<String, String>) -> io::Result<(Child, tok
         .envs(env)
         .current_dir(HOME)
         .stdin(Stdio::null())
-        .stdout(Stdio::from(OwnedFd::from(writer.as_fd().try_clone_to_owned()?)))
+        .stdout(Stdio::from(writer.as_fd().try_clone_to_owned()?))
         .stderr(Stdio::from(OwnedFd::from(writer)))
         .process_group(0)
         .spawn()?;

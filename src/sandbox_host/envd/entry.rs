@@ -14,7 +14,11 @@ pub(super) fn info(path: &Path) -> io::Result<Value> {
     let own = fs::symlink_metadata(path)?;
     let link = own.is_symlink();
     // A link to nowhere is told as itself.
-    let meant = if link { fs::metadata(path).unwrap_or_else(|_| own.clone()) } else { own.clone() };
+    let meant = if link {
+        fs::metadata(path).unwrap_or_else(|_| own.clone())
+    } else {
+        own.clone()
+    };
     let kind = if meant.is_dir() {
         "FILE_TYPE_DIRECTORY"
     } else if meant.is_symlink() {
@@ -51,7 +55,13 @@ fn permissions(mode: u32, folder: bool, link: bool) -> String {
     } else {
         '-'
     };
-    let bits = (0..9).map(|bit| if mode & (0o400 >> bit) != 0 { ['r', 'w', 'x'][bit % 3] } else { '-' });
+    let bits = (0..9).map(|bit| {
+        if mode & (0o400 >> bit) != 0 {
+            ['r', 'w', 'x'][bit % 3]
+        } else {
+            '-'
+        }
+    });
     std::iter::once(kind).chain(bits).collect()
 }
 
@@ -76,8 +86,14 @@ mod tests {
         fs::write(&file, "hello").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
         let entry = info(&file).unwrap();
-        assert_eq!((entry["type"].as_str(), entry["size"].as_str()), (Some("FILE_TYPE_FILE"), Some("5")));
-        assert_eq!((entry["mode"].as_u64(), entry["permissions"].as_str()), (Some(0o640), Some("-rw-r-----")));
+        assert_eq!(
+            (entry["type"].as_str(), entry["size"].as_str()),
+            (Some("FILE_TYPE_FILE"), Some("5"))
+        );
+        assert_eq!(
+            (entry["mode"].as_u64(), entry["permissions"].as_str()),
+            (Some(0o640), Some("-rw-r-----"))
+        );
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(folder.path(), &link).unwrap();
         let entry = info(&link).unwrap();

@@ -54,7 +54,12 @@ pub(super) async fn read(request: Request) -> Response<Body> {
 
 pub(super) async fn write(request: Request) -> Response<Body> {
     let path = path::query(request.uri(), "path").map(|path| path::resolve(&path));
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let content_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
     let written = if content_type.starts_with("multipart/form-data") {
         write_parts(request, path).await
     } else if content_type.starts_with("application/octet-stream") {
@@ -67,7 +72,10 @@ pub(super) async fn write(request: Request) -> Response<Body> {
     };
     match written {
         Ok(paths) => {
-            let entries: Vec<_> = paths.iter().map(|path| json!({ "path": path, "name": name(path), "type": "file" })).collect();
+            let entries: Vec<_> = paths
+                .iter()
+                .map(|path| json!({ "path": path, "name": name(path), "type": "file" }))
+                .collect();
             http::json(StatusCode::OK, &entries)
         }
         Err(refusal) => *refusal,
@@ -81,7 +89,9 @@ fn name(path: &Path) -> String {
 /// Writes each part named `file` to where its file name says, or the only one to the path that was given.
 async fn write_parts(request: Request, path: Option<PathBuf>) -> Result<Vec<PathBuf>, Box<Response<Body>>> {
     let invalid = |message: String| Box::new(api_error(StatusCode::BAD_REQUEST, message));
-    let mut parts = Multipart::from_request(request, &()).await.map_err(|error| invalid(error.body_text()))?;
+    let mut parts = Multipart::from_request(request, &())
+        .await
+        .map_err(|error| invalid(error.body_text()))?;
     let mut paths: Vec<PathBuf> = Vec::new();
     while let Some(part) = parts.next_field().await.map_err(|error| invalid(error.body_text()))? {
         if part.name() != Some("file") {
@@ -105,7 +115,9 @@ async fn write_file<E: std::error::Error + Send + Sync + 'static>(
     path: &Path,
     content: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<(), Box<Response<Body>>> {
-    write_whole(path, content.map_err(io::Error::other)).await.map_err(|error| Box::new(failure(&error, path)))
+    write_whole(path, content.map_err(io::Error::other))
+        .await
+        .map_err(|error| Box::new(failure(&error, path)))
 }
 
 /// Writes beside the file and takes its place at the end. A link stays a link: what it points at is written.
@@ -120,7 +132,11 @@ async fn write_whole(path: &Path, content: impl Stream<Item = io::Result<Bytes>>
     }
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     tokio::fs::create_dir_all(folder).await?;
-    let part = folder.join(format!(".codeflow-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    let part = folder.join(format!(
+        ".codeflow-{}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    ));
     let written = async {
         let mut file = tokio::fs::File::create(&part).await?;
         let mut content = std::pin::pin!(content);

@@ -58,7 +58,11 @@ async fn list(Message(at): Message<At>) -> Response<Body> {
         }
         let mut entries = Vec::new();
         collect(&folder, at.depth.max(1), &mut entries)?;
-        Ok(if entries.is_empty() { json!({}) } else { json!({ "entries": entries }) })
+        Ok(if entries.is_empty() {
+            json!({})
+        } else {
+            json!({ "entries": entries })
+        })
     })
     .await
 }
@@ -73,7 +77,10 @@ fn collect(folder: &Path, depth: u32, entries: &mut Vec<Value>) -> Result<(), Er
             continue;
         };
         if entries.len() == MAX_ENTRIES {
-            return Err(Error::new("resource_exhausted", format!("more than {MAX_ENTRIES} entries; ask for less depth")));
+            return Err(Error::new(
+                "resource_exhausted",
+                format!("more than {MAX_ENTRIES} entries; ask for less depth"),
+            ));
         }
         let folder = entry["type"] == "FILE_TYPE_DIRECTORY" && entry.get("symlinkTarget").is_none();
         entries.push(entry);

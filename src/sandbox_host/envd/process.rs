@@ -136,7 +136,9 @@ async fn start(State(processes): State<Processes>, headers: HeaderMap, body: Byt
     let begun = Instant::now();
     let number = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let deadline = number("connect-timeout-ms").map(|millis| begun + Duration::from_millis(millis));
-    let keepalive = number("keepalive-ping-interval").filter(|seconds| *seconds > 0).map_or(KEEPALIVE, Duration::from_secs);
+    let keepalive = number("keepalive-ping-interval")
+        .filter(|seconds| *seconds > 0)
+        .map_or(KEEPALIVE, Duration::from_secs);
     let started = connect::take_frame(&mut BytesMut::from(&body[..]))
         .ok()
         .flatten()
@@ -150,7 +152,16 @@ async fn start(State(processes): State<Processes>, headers: HeaderMap, body: Byt
     tracing::debug!(tag = start.tag, "process started");
     // Some output ahead of a slow client; beyond that, the process waits for it.
     let (sender, receiver) = mpsc::channel::<Bytes>(8);
-    tokio::spawn(follow(processes, start.process, child, Follower { sender: Some(sender), deadline, keepalive }));
+    tokio::spawn(follow(
+        processes,
+        start.process,
+        child,
+        Follower {
+            sender: Some(sender),
+            deadline,
+            keepalive,
+        },
+    ));
     stream(Body::from_stream(futures::stream::unfold(receiver, async |mut receiver| {
         let frame = receiver.recv().await?;
         Some((Ok::<_, std::convert::Infallible>(frame), receiver))
@@ -159,7 +170,9 @@ async fn start(State(processes): State<Processes>, headers: HeaderMap, body: Byt
 
 fn stream(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(connect::STREAM));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(connect::STREAM));
     response
 }
 
@@ -181,7 +194,9 @@ impl Follower {
         };
         let sent = match self.deadline {
             // A client that does not read must not put off the end of the process's time.
-            Some(deadline) => timeout_at(deadline + LAST_WORDS, sender.send(frame.into())).await.is_ok_and(|sent| sent.is_ok()),
+            Some(deadline) => timeout_at(deadline + LAST_WORDS, sender.send(frame.into()))
+                .await
+                .is_ok_and(|sent| sent.is_ok()),
             None => sender.send(frame.into()).await.is_ok(),
         };
         if !sent {
@@ -197,7 +212,9 @@ async fn follow(processes: Processes, config: Config, mut child: Child, mut foll
     let (mut stdout, mut stderr) = (Output::new(child.stdout.take()), Output::new(child.stderr.take()));
     let mut timed_out = false;
     while stdout.open() || stderr.open() {
-        let limit = follower.deadline.map(|deadline| if timed_out { deadline + LAST_WORDS } else { deadline });
+        let limit = follower
+            .deadline
+            .map(|deadline| if timed_out { deadline + LAST_WORDS } else { deadline });
         tokio::select! {
             text = stdout.next(), if stdout.open() => if let Some(text) = text {
                 follower.event(json!({ "data": { "stdout": text } })).await;
@@ -231,7 +248,9 @@ async fn follow(processes: Processes, config: Config, mut child: Child, mut foll
     };
     processes.running().remove(&pid);
     if timed_out {
-        follower.send(Error::new("deadline_exceeded", "context deadline exceeded").end_of_stream()).await;
+        follower
+            .send(Error::new("deadline_exceeded", "context deadline exceeded").end_of_stream())
+            .await;
         return;
     }
     let end = match status {
@@ -305,8 +324,16 @@ fn signal(pid: u32, signal: Signal) {
 }
 
 async fn list(State(processes): State<Processes>) -> Response<Body> {
-    let running: Vec<_> = processes.running().iter().map(|(pid, config)| json!({ "pid": pid, "config": config })).collect();
-    answer(Ok(if running.is_empty() { json!({}) } else { json!({ "processes": running }) }))
+    let running: Vec<_> = processes
+        .running()
+        .iter()
+        .map(|(pid, config)| json!({ "pid": pid, "config": config }))
+        .collect();
+    answer(Ok(if running.is_empty() {
+        json!({})
+    } else {
+        json!({ "processes": running })
+    }))
 }
 
 async fn send_signal(State(processes): State<Processes>, Message(request): Message<SendSignal>) -> Response<Body> {

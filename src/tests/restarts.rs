@@ -1,0 +1,133 @@
+//! Nothing is lost: not by a crash in the middle of a run, not with the sandbox.
+
+use std::{collections::HashMap, fs};
+
+use codeflow::{
+    protocol::{EventKind, RunState},
+    store::Store,
+};
+use serde_json::json;
+
+use crate::support::{Model, Reply, Server, data_dir, http, until};
+
+#[tokio::test]
+async fn a_run_that_a_crash_interrupted_goes_on_and_no_step_with_an_output_runs_again() {
+    let data = data_dir();
+    let append = |line: &str| Reply::call("terminal", json!({ "command": format!("echo {line} >> log.txt") }));
+    let model = Model::start([(
+        "Build",
+        vec![
+            append("first"),
+            append("second"),
+            append("third").held(),
+            Reply::call("readFiles", json!({ "files": ["log.txt"] })),
+            Reply::done(),
+        ],
+    )])
+    .await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    let run = feed
+        .find(|kind| match kind {
+            EventKind::Run { run } => Some(run.id),
+            _ => None,
+        })
+        .await;
+    until("the third turn is asked for", async || (model.asked_for(3) == 1).then_some(())).await;
+    server.kill();
+
+    let store = Store::open_file(&data.path().join("codeflow.sqlite")).await.unwrap();
+    let before: HashMap<String, (i32, String)> = steps(&store, run).await;
+    assert!(
+        before.contains_key("turn-2-terminal-1") && !before.contains_key("turn-3"),
+        "{before:?}"
+    );
+
+    let server = Server::start(data.path(), &model);
+    until("the third turn is asked for again", async || {
+        (model.asked_for(3) == 2).then_some(())
+    })
+    .await;
+    assert_eq!(server.workspace(project).await.runs[0].state, RunState::Running);
+    let mut feed = server.feed(project).await;
+    model.release();
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+
+    assert_eq!(
+        (model.asked_for(1), model.asked_for(2)),
+        (1, 1),
+        "an answer that was saved is not asked for again"
+    );
+    assert_eq!(
+        feed.tool("turn-4-readFiles-1").output.unwrap(),
+        "=== log.txt\nfirst\nsecond\nthird\n\n"
+    );
+    let after = steps(&store, run).await;
+    for (name, step) in &before {
+        assert_eq!(after.get(name), Some(step), "{name} ran again");
+    }
+    for name in ["verify-1", "get-sandbox-url", "generate-metadata", "save-to-db"] {
+        assert!(after.contains_key(name), "{name} is missing in {after:?}");
+    }
+    let results = server.workspace(project).await.messages.len();
+    assert_eq!(results, 2, "one prompt, one result");
+    store.close().await;
+}
+
+/// The steps that have an output: how often they were begun, and the output.
+async fn steps(store: &Store, run: codeflow::protocol::RunId) -> HashMap<String, (i32, String)> {
+    let steps = store.list_steps(run).await.unwrap();
+    steps
+        .into_iter()
+        .filter_map(|step| Some((step.name, (step.attempt, step.output?))))
+        .collect()
+}
+
+#[tokio::test]
+async fn an_orderly_stop_in_mid_run_loses_nothing_either() {
+    let data = data_dir();
+    let model = Model::start([("Build", vec![Reply::write("index.html", "<h1>Kept</h1>"), Reply::done().held()])]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    until("the second turn is asked for", async || (model.asked_for(2) == 1).then_some(())).await;
+    assert!(server.stop().success());
+    let server = Server::start(data.path(), &model);
+    until("it is asked for again", async || (model.asked_for(2) == 2).then_some(())).await;
+    model.release();
+    let (state, _) = server.feed(project).await.ended(1).await;
+    assert_eq!(state, RunState::Succeeded);
+    assert_eq!(model.asked_for(1), 1);
+}
+
+#[tokio::test]
+async fn a_lost_sandbox_is_built_anew_from_the_latest_version() {
+    let data = data_dir();
+    let model = Model::start([("Build", vec![Reply::write("index.html", "<h1>Version one</h1>"), Reply::done()])]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    server.feed(project).await.ended(1).await;
+    assert!(server.stop().success());
+    fs::remove_dir_all(data.path().join("sandboxes")).unwrap();
+
+    let server = Server::start(data.path(), &model);
+    // Following the feed is looking at the preview.
+    let mut feed = server.feed(project).await;
+    let page = until("the preview shows the version", async || {
+        let workspace = server.workspace(project).await;
+        let codeflow::protocol::PreviewState::Ready { url } = workspace.preview else {
+            return None;
+        };
+        let host = url.strip_prefix("http://")?.trim_end_matches('/').to_owned();
+        let page = http().get(server.url()).header("host", host).send().await.unwrap();
+        if page.status() == 200 {
+            Some(page.text().await.unwrap())
+        } else {
+            None
+        }
+    })
+    .await;
+    assert_eq!(page, "<h1>Version one</h1>");
+    feed.preview().await;
+}

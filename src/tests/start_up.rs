@@ -1,0 +1,79 @@
+//! A start that can't work says so in one line; one that can work only in part says what is missing, and runs.
+
+use std::{io::Read, process::Child};
+
+use codeflow::protocol::{MessageKind, RunState};
+
+use crate::support::{Model, Reply, Server, data_dir};
+
+/// What a start that fails writes: its last line.
+fn failure(mut child: Child) -> String {
+    let mut text = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(!child.wait().unwrap().success(), "it should fail: {text}");
+    text.lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_taken_port_is_one_clear_line() {
+    let data = data_dir();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let line = failure(Server::spawn(
+        data.path(),
+        &[("LEPTOS_SITE_ADDR", &address), ("AI_PROVIDER", "demo")],
+    ));
+    assert_eq!(
+        line,
+        format!("codeflow: {address} is taken by another program; stop it, or set LEPTOS_SITE_ADDR to another address")
+    );
+}
+
+#[test]
+fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
+    let data = data_dir();
+    for (name, value, expected) in [
+        ("AI_PROVIDER", "gpt", "openai, gemini"),
+        ("AGENT_MAX_TURNS", "many", "1 to 200"),
+        ("PUBLIC_URL", "localhost", "http"),
+        ("SANDBOX_CPUS", "-1", "processors"),
+        ("SANDBOX_PROVIDER", "docker", "local or e2b"),
+        ("LEPTOS_SITE_ADDR", "here", "LEPTOS_SITE_ADDR"),
+    ] {
+        let line = failure(Server::spawn(data.path(), &[(name, value)]));
+        assert!(
+            line.starts_with("codeflow: ") && line.contains(name) && line.contains(expected),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_a_runtime_the_server_starts_says_so_in_one_line_and_a_run_fails_with_the_reason() {
+    let data = data_dir();
+    let model = Model::start([("Build", vec![Reply::done()])]).await;
+    let server = Server::start_with(
+        data.path(),
+        &[
+            ("AI_PROVIDER", "custom"),
+            ("OPENAI_BASE_URL", &model.url),
+            ("SANDBOX_RUNTIME", "/nonexistent/runc"),
+        ],
+    );
+    let fault = "/nonexistent/runc is not installed; set SANDBOX_RUNTIME to an OCI runtime such as runc, or unset it";
+    assert_eq!(
+        server.log().lines().filter(|line| line.contains(fault)).count(),
+        1,
+        "{}",
+        server.log()
+    );
+    let ready = server.get("/readyz").await;
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().await.unwrap().contains(fault));
+
+    let project = server.create("Build").await;
+    let (state, message) = server.feed(project).await.ended(1).await;
+    assert_eq!((state, message.kind), (RunState::Failed, MessageKind::Error));
+    assert!(message.content.contains(fault), "{}", message.content);
+    assert_eq!(server.workspace(project).await.messages.len(), 2);
+}

@@ -1,0 +1,128 @@
+//! A follower of a project's feed that checks, with every event, that none is missing or told twice.
+
+use codeflow::protocol::{Event, EventKind, FeedFrame, Message, MessageKind, PreviewState, RunState, ToolUse};
+use futures::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite};
+
+use super::{PATIENCE, Server};
+
+pub struct Feed {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// All events so far.
+    pub events: Vec<Event>,
+}
+
+/// How the server closed a feed.
+#[derive(Debug)]
+pub struct FeedEnd {
+    pub code: u16,
+    pub reason: String,
+}
+
+impl Feed {
+    pub async fn open(server: &Server, path: &str) -> Self {
+        let url = format!("ws://127.0.0.1:{}{path}", server.port);
+        let (socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        Self {
+            socket,
+            events: Vec::new(),
+        }
+    }
+
+    pub async fn send(&mut self, text: &str) {
+        self.socket.send(tungstenite::Message::text(text)).await.unwrap();
+    }
+
+    async fn message(&mut self) -> tungstenite::Message {
+        let next = tokio::time::timeout(PATIENCE, self.socket.next()).await;
+        let heard = next.unwrap_or_else(|_| panic!("the feed is silent; it said {:#?}", self.events));
+        heard.expect("the feed ended").unwrap()
+    }
+
+    pub async fn frame(&mut self) -> FeedFrame {
+        match self.message().await {
+            tungstenite::Message::Text(text) => serde_json::from_str(&text).unwrap(),
+            other => panic!("not a frame: {other:?}"),
+        }
+    }
+
+    /// Waits until the server closes it.
+    pub async fn closed(mut self) -> FeedEnd {
+        loop {
+            if let tungstenite::Message::Close(frame) = self.message().await {
+                let frame = frame.expect("a close with a reason");
+                return FeedEnd {
+                    code: frame.code.into(),
+                    reason: frame.reason.to_string(),
+                };
+            }
+        }
+    }
+
+    async fn event(&mut self) -> Event {
+        loop {
+            if let FeedFrame::Event { event } = self.frame().await {
+                let last = self.events.last().map_or(0, |event| event.seq);
+                // A replay leaves out what a later event replaced.
+                assert!(event.seq > last, "{} after {last}", event.seq);
+                self.events.push(event.clone());
+                return event;
+            }
+        }
+    }
+
+    /// Waits for an event that `pick` finds something in; one that was heard already counts.
+    pub async fn find<T>(&mut self, pick: impl Fn(&EventKind) -> Option<T>) -> T {
+        if let Some(found) = self.events.iter().find_map(|event| pick(&event.kind)) {
+            return found;
+        }
+        loop {
+            if let Some(found) = pick(&self.event().await.kind) {
+                return found;
+            }
+        }
+    }
+
+    /// Waits until `count` runs have ended; the state and the message of the last one.
+    pub async fn ended(&mut self, count: usize) -> (RunState, Message) {
+        while self.replies().count() < count {
+            self.event().await;
+        }
+        let message = self.replies().last().unwrap().clone();
+        let state = self
+            .find(|kind| match kind {
+                EventKind::Run { run } if Some(run.id) == message.run && run.state.is_final() => Some(run.state),
+                _ => None,
+            })
+            .await;
+        (state, message)
+    }
+
+    fn replies(&self) -> impl Iterator<Item = &Message> {
+        self.events.iter().filter_map(|event| match &event.kind {
+            EventKind::Message { message } if message.kind != MessageKind::Prompt => Some(message),
+            _ => None,
+        })
+    }
+
+    /// Waits until the preview is ready; its address.
+    pub async fn preview(&mut self) -> String {
+        self.find(|kind| match kind {
+            EventKind::Preview {
+                preview: PreviewState::Ready { url },
+            } => Some(url.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// The ended tool call of this step.
+    pub fn tool(&self, step: &str) -> ToolUse {
+        let found = self.events.iter().rev().find_map(|event| match &event.kind {
+            EventKind::Tool { tool } if tool.step == step && tool.output.is_some() => Some(tool.clone()),
+            _ => None,
+        });
+        found.unwrap_or_else(|| panic!("no {step} in {:#?}", self.events))
+    }
+}
