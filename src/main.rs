@@ -90,6 +90,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
         )
         .with_writer(std::io::stderr)
+        // A log that nobody reads any more ends nothing: the complaint about it would go to the same place, and panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     // One provider for every TLS client of the process; it fails only when one is installed already.

@@ -52,7 +52,8 @@ pub fn highlight(path: &str, content: &[u8]) -> FileView {
         text.lines().map(escape).collect()
     } else {
         let mut html = ClassedHTMLGenerator::new_with_class_style(syntax, &SYNTAXES, ClassStyle::SpacedPrefixed { prefix: "hl-" });
-        for line in LinesWithEndings::from(text) {
+        // Without the last line's end, which would be an empty line more.
+        for line in LinesWithEndings::from(text.strip_suffix('\n').unwrap_or(text)) {
             // A syntax that fails on a line leaves that line out; the rest of the file still shows.
             let _ = html.parse_html_for_line_which_includes_newline(line);
         }

@@ -13,8 +13,6 @@ use oci_spec::{
 
 use super::seccomp;
 
-/// Where the pieces of a container are put together, in a mount namespace of its own.
-pub(super) const ASSEMBLY: &str = "/run/codeflow";
 /// The user of a sandbox, inside of it.
 pub(super) const USER: u32 = 1000;
 /// The first id on the host that a sandbox's ids are mapped to: nobody's there.
@@ -43,6 +41,8 @@ pub(super) struct Container {
     pub memory_mb: u64,
     pub cpus: f64,
     pub pids: u32,
+    /// Where its pieces are put together, in a mount namespace of its own.
+    pub assembly: PathBuf,
     /// Where the container's control group is, below the hierarchy's root.
     pub cgroup: PathBuf,
     /// Host folders and files that are seen at the same place inside, read-only.
@@ -113,7 +113,7 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
         .hostname("sandbox")
         .root(
             RootBuilder::default()
-                .path(Path::new(ASSEMBLY).join("rootfs"))
+                .path(container.assembly.join("rootfs"))
                 .readonly(true)
                 .build()?,
         )
@@ -194,7 +194,7 @@ fn mounts(container: &Container) -> Result<Vec<Mount>, OciSpecError> {
     for shared in &container.shared {
         mounts.push(bind(shared.clone(), shared, &["ro"])?);
     }
-    let assembled = |name: &str| Path::new(ASSEMBLY).join(name);
+    let assembled = |name: &str| container.assembly.join(name);
     if container.own_node {
         mounts.push(bind(assembled("node"), Path::new(NODE), &["ro"])?);
     }
@@ -220,6 +220,7 @@ mod tests {
             memory_mb: 2048,
             cpus: 1.5,
             pids: 512,
+            assembly: "/run/codeflow".into(),
             cgroup: "/codeflow/i1".into(),
             shared: vec!["/usr".into()],
             own_node: false,
@@ -238,6 +239,7 @@ mod tests {
             spec,
             json!({
                 "ociVersion": "1.0.2",
+                "annotations": {},
                 "hostname": "sandbox",
                 "root": {"path": "/run/codeflow/rootfs", "readonly": true},
                 "process": {
@@ -267,7 +269,6 @@ mod tests {
                     "uidMappings": ids.clone(),
                     "gidMappings": ids,
                     "resources": {
-                        "devices": null,
                         "memory": {"limit": 2_147_483_648_u64, "swap": 2_147_483_648_u64},
                         "cpu": {"quota": 150_000, "period": 100_000},
                         "pids": {"limit": 512},

@@ -25,10 +25,10 @@ pub(super) struct Containers {
     settings: config::SandboxHost,
     runtime: Result<Runtime, String>,
     rootfs: Rootfs,
-    /// The control group above the containers' own.
-    cgroup: String,
-    /// Held while this lives: two processes in one folder would end each other's containers.
-    _lock: File,
+    /// What control group and assembly point are called: another process's in another folder are others.
+    name: String,
+    /// Held until this is closed: two processes in one folder would end each other's containers.
+    lock: File,
 }
 
 impl Containers {
@@ -46,11 +46,11 @@ impl Containers {
         }
         let rootfs = Rootfs::prepare(folder.join("rootfs")).context("the sandboxes' root can't be made")?;
         let mut host = Self {
-            cgroup: format!("codeflow-{}", template::digest([state.as_os_str().as_encoded_bytes()])),
+            name: format!("codeflow-{}", template::digest([state.as_os_str().as_encoded_bytes()])),
             settings,
             runtime: Err(String::new()),
             rootfs,
-            _lock: lock,
+            lock,
         };
         host.runtime = Runtime::find(host.settings.runtime.as_deref(), &state, |runtime| {
             host.try_out(runtime, state.join("trial"))
@@ -181,7 +181,8 @@ impl Containers {
             memory_mb: self.settings.memory_mb,
             cpus: self.settings.cpus,
             pids: self.settings.pids,
-            cgroup: PathBuf::from(format!("/{}/{id}", self.cgroup)),
+            assembly: self.assembly(),
+            cgroup: PathBuf::from(format!("/{}/{id}", self.name)),
             shared: self.rootfs.shared.clone(),
             own_node: self.rootfs.node.is_some(),
         }
@@ -197,8 +198,16 @@ impl Containers {
         }
     }
 
-    /// Removes what is left on the machine when the last container has ended.
-    pub(super) fn remove_leftovers(&self) {
-        runtime::remove_leftovers(&self.cgroup);
+    /// In a folder that everybody may enter, as the sandbox's user must.
+    fn assembly(&self) -> PathBuf {
+        Path::new("/run").join(&self.name)
+    }
+
+    /// Removes what is left on the machine when the last container has ended, and lets another process work here.
+    pub(super) fn close(&self) {
+        runtime::remove_leftovers(&self.name, &self.assembly());
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the sandboxes' folder can't be unlocked");
+        }
     }
 }

@@ -22,7 +22,7 @@ use nix::{
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::bundle::{self, ASSEMBLY, Container};
+use super::bundle::{self, Container};
 
 /// Starting a container takes some 50 ms; one that takes this long never will.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -106,7 +106,7 @@ impl Runtime {
 
     async fn run(&self, container: &Container, pieces: &Pieces, folder: &Path, stdin: Stdio, detach: bool) -> anyhow::Result<()> {
         let spec = bundle::spec(container)?;
-        fs::create_dir_all(ASSEMBLY).with_context(|| format!("{ASSEMBLY} can't be made"))?;
+        fs::create_dir_all(&container.assembly).with_context(|| format!("{} can't be made", container.assembly.display()))?;
         fs::write(folder.join("config.json"), serde_json::to_vec(&spec)?)?;
         let log = folder.join("runtime.log");
         let _ = fs::remove_file(&log);
@@ -123,14 +123,14 @@ impl Runtime {
         }
         command.arg("--bundle").arg(folder).arg(&container.id);
         command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        let pieces = pieces.clone();
+        let (pieces, places) = (pieces.clone(), Places::below(&container.assembly));
         #[expect(
             unsafe_code,
             reason = "the mounts must be made by the runtime's process before it becomes the runtime"
         )]
         // SAFETY: between fork and exec only system calls are made; the paths were built before.
         unsafe {
-            command.pre_exec(move || Ok(assemble(&pieces)?));
+            command.pre_exec(move || Ok(assemble(&pieces, &places)?));
         }
         let mut child = command
             .spawn()
@@ -171,46 +171,76 @@ impl Runtime {
     }
 }
 
+/// Where the pieces are mounted. Built before the fork, where memory can't be had safely.
+struct Places {
+    root: PathBuf,
+    rootfs: PathBuf,
+    envd: PathBuf,
+    egress_socket: PathBuf,
+    node: PathBuf,
+    home: PathBuf,
+    lower: PathBuf,
+    layer: PathBuf,
+    overlay: String,
+}
+
+impl Places {
+    fn below(root: &Path) -> Self {
+        let below = |name: &str| root.join(name);
+        let shown = root.display();
+        Self {
+            root: root.to_owned(),
+            rootfs: below("rootfs"),
+            envd: below("envd"),
+            egress_socket: below("egress.sock"),
+            node: below("node"),
+            home: below("home"),
+            lower: below("lower"),
+            layer: below("layer"),
+            overlay: format!("lowerdir={shown}/lower,upperdir={shown}/layer/upper,workdir={shown}/layer/work"),
+        }
+    }
+}
+
 /// Mounts the pieces at the assembly point of a new mount namespace.
-fn assemble(pieces: &Pieces) -> nix::Result<()> {
+fn assemble(pieces: &Pieces, places: &Places) -> nix::Result<()> {
     let none = None::<&str>;
     let folder = Mode::from_bits_truncate(0o755);
     unshare(CloneFlags::CLONE_NEWNS)?;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
     mount(
         Some("tmpfs"),
-        ASSEMBLY,
+        &places.root,
         Some("tmpfs"),
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
         Some("mode=755"),
     )?;
-    let bind = |source: &Path, at: &str| mount(Some(source), at, none, MsFlags::MS_BIND | MsFlags::MS_REC, none);
-    let bind_folder = |source: &Path, at: &str| mkdir(at, folder).and_then(|()| bind(source, at));
-    let bind_file = |source: &Path, at: &str| {
+    let bind = |source: &Path, at: &Path| mount(Some(source), at, none, MsFlags::MS_BIND | MsFlags::MS_REC, none);
+    let bind_folder = |source: &Path, at: &Path| mkdir(at, folder).and_then(|()| bind(source, at));
+    let bind_file = |source: &Path, at: &Path| {
         open(at, OFlag::O_CREAT | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o644))
             .map(drop)
             .and_then(|()| bind(source, at))
     };
-    bind_folder(&pieces.rootfs, "/run/codeflow/rootfs")?;
-    bind_file(&pieces.envd, "/run/codeflow/envd")?;
-    bind_file(&pieces.egress_socket, "/run/codeflow/egress.sock")?;
+    bind_folder(&pieces.rootfs, &places.rootfs)?;
+    bind_file(&pieces.envd, &places.envd)?;
+    bind_file(&pieces.egress_socket, &places.egress_socket)?;
     if let Some(node) = &pieces.node {
-        bind_folder(node, "/run/codeflow/node")?;
+        bind_folder(node, &places.node)?;
     }
     match &pieces.home {
-        Home::Folder(path) => bind_folder(path, "/run/codeflow/home"),
+        Home::Folder(path) => bind_folder(path, &places.home),
         Home::Overlay { lower, layer } => {
-            // Under fixed names, so that no character of a path can mean something to the overlay's options.
-            bind_folder(lower, "/run/codeflow/lower")?;
-            bind_folder(layer, "/run/codeflow/layer")?;
-            mkdir("/run/codeflow/home", folder)?;
-            let options = "lowerdir=/run/codeflow/lower,upperdir=/run/codeflow/layer/upper,workdir=/run/codeflow/layer/work";
+            // Under names of our own, so that no character of a path can mean something to the overlay's options.
+            bind_folder(lower, &places.lower)?;
+            bind_folder(layer, &places.layer)?;
+            mkdir(&places.home, folder)?;
             mount(
                 Some("overlay"),
-                "/run/codeflow/home",
+                &places.home,
                 Some("overlay"),
                 MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-                Some(options),
+                Some(places.overlay.as_str()),
             )
         }
     }
@@ -244,13 +274,13 @@ fn find_command(name: &str) -> Option<PathBuf> {
 }
 
 /// Removes what is left above the containers when the last one has ended: empty control groups, and the assembly point.
-pub(super) fn remove_leftovers(name: &str) {
-    let _ = fs::remove_dir(ASSEMBLY);
+pub(super) fn remove_leftovers(cgroup: &str, assembly: &Path) {
+    let _ = fs::remove_dir(assembly);
     let root = Path::new("/sys/fs/cgroup");
     let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
     for hierarchy in hierarchies.chain([root.to_owned()]) {
         // Refused while something is in it.
-        let _ = fs::remove_dir(hierarchy.join(name));
+        let _ = fs::remove_dir(hierarchy.join(cgroup));
     }
 }
 

@@ -128,7 +128,7 @@ async fn a_sandbox_is_told_in_full_and_its_envd_asks_for_its_token() {
 async fn a_killed_sandbox_leaves_nothing_and_is_not_found_again() {
     let host = Host::start().await;
     let sandbox = host.create().await;
-    let folder = host.data.path().join("sandboxes").join(sandbox.id());
+    let folder = host.folder().join("sandboxes").join(sandbox.id());
     assert!(folder.exists());
     assert!(!traces(sandbox.id()).is_empty(), "a running sandbox has a control group at least");
     host.client.kill(sandbox.id()).await.unwrap();
@@ -255,7 +255,7 @@ async fn what_a_host_that_was_killed_left_running_is_ended_by_the_next_one() {
     let host = Host::start_on(data, |_| {}).await;
     assert_eq!(traces(&id), [] as [String; 0]);
     assert_eq!(host.state(&id).await, "paused");
-    assert!(!host.data.path().join("sandboxes/ihalfmade").exists());
+    assert!(!host.folder().join("sandboxes/ihalfmade").exists());
     host.stop().await;
 }
 
@@ -263,7 +263,7 @@ async fn what_a_host_that_was_killed_left_running_is_ended_by_the_next_one() {
 async fn two_hosts_can_not_work_in_one_folder() {
     let host = Host::start().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let second = codeflow::sandbox_host::SandboxHost::start(crate::support::settings(host.data.path()), listener).await;
+    let second = codeflow::sandbox_host::SandboxHost::start(crate::support::settings(host.folder()), listener).await;
     let refusal = second.err().expect("the second is refused").to_string();
     assert!(refusal.contains("CODEFLOW_DATA_DIR"), "{refusal}");
     host.stop().await;

@@ -1,6 +1,6 @@
 //! A sandbox host in the test's own process, and what it may leave on the machine.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use codeflow::{
     config,
@@ -13,10 +13,11 @@ use super::{PATIENCE, data_dir, http};
 
 /// A running host on a data folder of its own.
 pub struct Host {
-    pub host: SandboxHost,
+    pub host: Arc<SandboxHost>,
     pub client: Client,
     pub http: reqwest::Client,
-    pub data: tempfile::TempDir,
+    /// Taken when it is stopped.
+    data: Option<tempfile::TempDir>,
 }
 
 impl Host {
@@ -46,9 +47,9 @@ impl Host {
         reached.use_host(&host.url(), host.key(), host.domain());
         Self {
             client: Client::new(reached).unwrap(),
-            host,
+            host: Arc::new(host),
             http,
-            data,
+            data: Some(data),
         }
     }
 
@@ -85,9 +86,29 @@ impl Host {
     }
 
     /// Stops it and returns its data folder.
-    pub async fn stop(self) -> tempfile::TempDir {
+    pub async fn stop(mut self) -> tempfile::TempDir {
         self.host.shutdown().await;
-        self.data
+        self.data.take().unwrap()
+    }
+
+    /// Its data folder.
+    pub fn folder(&self) -> &Path {
+        self.data.as_ref().unwrap().path()
+    }
+}
+
+impl Drop for Host {
+    /// A test that fails before it stops its host leaves nothing behind either.
+    fn drop(&mut self) {
+        if self.data.is_none() {
+            return;
+        }
+        let host = self.host.clone();
+        let stopping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(host.shutdown());
+        });
+        let _ = stopping.join();
     }
 }
 
@@ -112,8 +133,9 @@ pub fn traces(sandbox: &str) -> Vec<String> {
         }
     }
     for process in fs::read_dir("/proc").unwrap().flatten() {
-        let groups = fs::read_to_string(process.path().join("cgroup")).unwrap_or_default();
-        if groups.contains(sandbox) {
+        let read = |name: &str| fs::read_to_string(process.path().join(name)).unwrap_or_default();
+        // One that has ended and that the machine's init has yet to take note of is no more.
+        if read("cgroup").contains(sandbox) && !read("stat").contains(") Z ") {
             found.push(process.path().display().to_string());
         }
     }

@@ -68,7 +68,8 @@ impl Server {
 
     /// The process alone, for one that is expected to end by itself.
     pub fn spawn(data: &Path, env: &[(&str, &str)]) -> Child {
-        let kept = ["PATH", "HOME", "LANG"].map(|name| (name, std::env::var_os(name).unwrap_or_default()));
+        let kept = ["PATH", "HOME", "LANG", "RUST_LOG"].into_iter();
+        let kept = kept.filter_map(|name| Some((name, std::env::var_os(name)?)));
         Command::new(env!("CARGO_BIN_EXE_codeflow"))
             .arg("serve")
             .env_clear()
