@@ -29,7 +29,8 @@ pub(super) fn judge(page: &Page) -> Probe {
     }
 }
 
-/// The error in Next.js' development error page: in the data of its overlay, else in the template that carries it to the client.
+/// The error in Next.js' development error page: in the data of its overlay (what does not compile), in the template that carries it
+/// to the client (what threw there), or in the rows of React's stream (what threw in a server component).
 fn next_error(body: &str) -> Option<String> {
     let data = between(body, "id=\"__NEXT_DATA__\"", "</script>").and_then(|script| script.split_once('>'));
     let from_data = data.and_then(|(_, json)| {
@@ -37,11 +38,19 @@ fn next_error(body: &str) -> Option<String> {
         json["err"]["message"].as_str().map(str::to_owned)
     });
     let from_template = || between(body, "data-next-error-message=\"", "\"").map(unescape);
-    let text = from_data.or_else(from_template)?;
+    let text = from_data.or_else(from_template).or_else(|| from_stream(body))?;
     let text = without_colours(&text);
     let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty()).collect();
     let text = lines.into_iter().take(8).collect::<Vec<_>>().join("\n");
     (!text.is_empty()).then(|| text.chars().take(MAX_REASON).collect())
+}
+
+/// A row `<id>:E{"digest":…,"name":…,"message":…,"stack":…}`: JSON within a string of a script.
+fn from_stream(body: &str) -> Option<String> {
+    let row = between(body, r#":E{\"digest\":"#, r#",\"stack\":"#)?;
+    let (_, message) = row.split_once(r#"\"message\":"#)?;
+    let json: String = serde_json::from_str(&format!("\"{message}\"")).ok()?;
+    serde_json::from_str(&json).ok()
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {

@@ -122,10 +122,15 @@ impl Previews {
 
 impl Inner {
     async fn keep_looking(&self, project: ProjectId, wake: &Notify) {
+        let mut logged = None;
         loop {
             let pause = match self.look_once(project).await {
                 Ok(pause) => pause,
                 Err(RunError::User(reason)) => {
+                    if logged.as_ref() != Some(&reason) {
+                        tracing::warn!(project.id = %project, reason, "the preview can't be shown");
+                        logged = Some(reason.clone());
+                    }
                     let preview = PreviewState::Failed { url: None, reason };
                     if let Err(error) = self.events.publish(project, None, EventKind::Preview { preview }).await {
                         tracing::error!(project.id = %project, %error, "the preview's state can't be saved");
@@ -150,11 +155,12 @@ impl Inner {
             // The run that makes the sandbox pokes.
             return Ok(READY);
         }
-        let app = match tokio::time::timeout(QUICK, self.apps.open(project)).await {
+        let mut opening = pin!(self.apps.open(project));
+        let app = match tokio::time::timeout(QUICK, &mut opening).await {
             Ok(app) => app?,
             Err(_) => {
                 self.publish(project, PreviewState::Starting).await?;
-                self.apps.open(project).await?
+                opening.await?
             }
         };
         Ok(match self.look(project, &app).await? {

@@ -104,6 +104,7 @@ pub(super) fn router(sandboxes: Arc<Sandboxes>) -> Router {
         .route("/v2/sandboxes/{id}/connect", post(connect))
         .route("/sandboxes/{id}/timeout", post(set_timeout))
         .route("/sandboxes/{id}/pause", post(pause))
+        .layer(middleware::from_fn(see_through))
         .layer(middleware::from_fn_with_state(sandboxes.clone(), check_key));
     Router::new()
         .merge(secured)
@@ -123,6 +124,14 @@ async fn check_key(State(sandboxes): Host, request: Request, next: Next) -> Resp
         Some(_) => return next.run(request).await,
     };
     api_error(StatusCode::UNAUTHORIZED, refusal)
+}
+
+/// A client that hangs up leaves no sandbox half made or half ended: the work goes on without it.
+async fn see_through(request: Request, next: Next) -> Response<Body> {
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(error) => failure(&HostError::Internal(error.into())),
+    }
 }
 
 /// A JSON body; an empty one counts as `{}`.

@@ -85,7 +85,9 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
         return refusal;
     }
     let in_use = sandbox.in_use();
-    let live = match sandboxes.reach(&sandbox).await {
+    // In a task of its own: a client that hangs up must not leave the sandbox half awake.
+    let waking = tokio::spawn(async move { sandboxes.reach(&sandbox).await });
+    let live = match waking.await.map_err(anyhow::Error::from).flatten() {
         Ok(Some(live)) => live,
         Ok(None) => return not_found(&target, page),
         Err(error) => {

@@ -314,3 +314,23 @@ async fn a_sandbox_that_dies_is_started_again_by_the_next_request() {
     assert_eq!(content, b"kept");
     host.stop().await;
 }
+
+#[tokio::test]
+async fn a_client_that_hangs_up_leaves_no_sandbox_half_awake() {
+    let host = Host::start().await;
+    let sandbox = host.create().await;
+    assert_eq!(
+        host.api(Method::POST, &format!("/sandboxes/{}/pause", sandbox.id()))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
+    // Far less than a container takes to start.
+    let hasty = tokio::time::timeout(Duration::from_millis(5), sandbox.read_file("/home/user/server.mjs")).await;
+    assert!(hasty.is_err());
+    assert!(!sandbox.read_file("/home/user/server.mjs").await.unwrap().is_empty());
+    assert_eq!(host.state(sandbox.id()).await, "running");
+    host.stop().await;
+}
