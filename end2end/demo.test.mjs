@@ -3,21 +3,21 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { join } from "node:path";
 import { results, startBrowser, startServer, until } from "./server.mjs";
+import { watchConsole, workspace } from "./workspace.mjs";
 
 let server;
 let browser;
 let page;
-const problems = [];
+let problems;
+let ui;
 
 before(async () => {
   server = await startServer();
   browser = await startBrowser();
   page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   page.setDefaultTimeout(60_000);
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) problems.push(`${message.type()}: ${message.text()}`);
-  });
-  page.on("pageerror", (error) => problems.push(`page error: ${error.message}`));
+  problems = watchConsole(page);
+  ui = workspace(page);
 });
 
 after(async () => {
@@ -25,24 +25,9 @@ after(async () => {
   await server?.stop();
 });
 
-const runs = () => page.locator("[data-run-state]");
-const run = (number) => runs().nth(number - 1);
-const preview = () => page.frameLocator('iframe[title="Preview"]');
-
-async function finished(number, timeout = 180_000) {
-  const state = await until(
-    `run ${number} ends`,
-    async () => {
-      const state = (await runs().count()) >= number ? await run(number).getAttribute("data-run-state") : null;
-      return ["succeeded", "failed", "cancelled"].includes(state) ? state : null;
-    },
-    timeout,
-  );
-  assert.equal(state, "succeeded", `run ${number} ${state}: ${await page.getByRole("log").innerText()}`);
-}
-
 const addButtonColor = () =>
-  preview()
+  ui
+    .preview()
     .getByRole("button", { name: "Add", exact: true })
     .evaluate((button) => {
       // Through a canvas, so that any CSS colour notation becomes red, green, blue.
@@ -53,30 +38,36 @@ const addButtonColor = () =>
     });
 
 test("a prompt becomes a todo app that is used inside the page", async () => {
-  await page.goto(server.url);
-  await page.getByRole("textbox", { name: "Describe the app you want to build" }).fill("Build me a todo app with dark mode");
   const started = Date.now();
-  await page.getByRole("button", { name: "Start Creating" }).click();
-  await page.waitForURL(/\/projects\/[0-9a-f-]{36}$/);
+  await ui.start(server.url, "Build me a todo app with dark mode");
 
   // Reload in mid-run: everything that was there is there again, and it goes on.
-  await until("the agent writes files", async () => (await page.getByRole("log").innerText()).includes("app/page.tsx"));
-  assert.equal(await run(1).getAttribute("data-run-state"), "running");
+  await until("the agent writes files", async () => (await ui.log().innerText()).includes("lib/todos.ts"));
+  assert.equal(await ui.run(1).getAttribute("data-run-state"), "running");
   await page.screenshot({ path: join(results, "running.png") });
   await page.reload();
-  await page.getByRole("log").getByText("Build me a todo app with dark mode").first().waitFor();
-  await until("what was written is shown again", async () => (await page.getByRole("log").innerText()).includes("app/page.tsx"));
-  assert.equal(await runs().count(), 1);
+  await ui.log().getByText("Build me a todo app with dark mode").first().waitFor();
+  await until("what was written is shown again", async () => (await ui.log().innerText()).includes("lib/todos.ts"));
+  assert.equal(await ui.runs().count(), 1);
 
-  await finished(1);
-  await preview().getByRole("textbox", { name: "New todo" }).waitFor();
+  await ui.finished(1);
+  const field = ui.preview().getByRole("textbox", { name: "New todo" });
+  await field.waitFor();
   console.log(`from "Start Creating" to a usable preview: ${((Date.now() - started) / 1000).toFixed(1)} s`);
 
-  await preview().getByRole("textbox", { name: "New todo" }).fill("Buy milk");
-  await preview().getByRole("button", { name: "Add", exact: true }).click();
-  const item = preview().getByRole("checkbox", { name: "Buy milk" });
-  await item.click();
-  await until("the item is ticked", () => item.isChecked());
+  const gap = () =>
+    page.getByRole("region", { name: "Messages" }).evaluate((log) => log.scrollHeight - log.clientHeight - Math.ceil(log.scrollTop));
+  await until("the conversation shows its end", async () => (await gap()) <= 0);
+
+  const item = (name) => ui.preview().getByRole("checkbox", { name });
+  for (const name of ["Buy milk", "Write to Ada", "Water the plants"]) {
+    await field.fill(name);
+    await ui.preview().getByRole("button", { name: "Add", exact: true }).click();
+    await item(name).waitFor();
+  }
+  await item("Buy milk").click();
+  await until("the item is ticked", () => item("Buy milk").isChecked());
+  assert.equal(await item("Write to Ada").isChecked(), false);
   await page.screenshot({ path: process.env.UPDATE_SCREENSHOT ?? join(results, "workspace.png") });
 });
 
@@ -94,9 +85,8 @@ test("the code tab shows what was written, highlighted", async () => {
 
 test("a follow-up changes the running app", async () => {
   const before = await addButtonColor();
-  await page.getByRole("textbox", { name: "Message" }).fill("Change the color scheme to blue");
-  await page.getByRole("button", { name: "Send" }).click();
-  await finished(2);
+  await ui.send("Change the color scheme to blue");
+  await ui.finished(2);
   await until("the preview is blue", async () => {
     const [red, green, blue] = await addButtonColor();
     return blue > red + 40 && blue > green;
@@ -107,20 +97,16 @@ test("a follow-up changes the running app", async () => {
 
 test("everything is there after a reload, and nothing was reported on the console", async () => {
   await page.reload();
-  await until("both runs are shown", async () => (await runs().count()) === 2);
-  await preview().getByRole("textbox", { name: "New todo" }).waitFor();
-  assert.deepEqual(await runs().evaluateAll((entries) => entries.map((entry) => entry.dataset.runState)), ["succeeded", "succeeded"]);
+  await until("both runs are shown", async () => (await ui.runs().count()) === 2);
+  await ui.preview().getByRole("textbox", { name: "New todo" }).waitFor();
+  assert.deepEqual(await ui.runs().evaluateAll((entries) => entries.map((entry) => entry.dataset.runState)), ["succeeded", "succeeded"]);
   assert.deepEqual(problems, []);
 });
 
 test("a prompt that the demo has no recording for says so and lists what it has", async () => {
-  await page.goto(server.url);
-  await page.getByRole("link", { name: /todo/i }).first().waitFor();
-  await page.getByRole("textbox", { name: "Describe the app you want to build" }).fill("An accounting suite for lighthouses");
-  await page.getByRole("button", { name: "Start Creating" }).click();
-  await page.waitForURL(/\/projects\//);
-  await until("the run fails", async () => (await runs().count()) > 0 && (await run(1).getAttribute("data-run-state")) === "failed", 60_000);
-  const log = await page.getByRole("log").innerText();
+  await ui.start(server.url, "An accounting suite for lighthouses");
+  await until("the run fails", async () => (await ui.runs().count()) > 0 && (await ui.run(1).getAttribute("data-run-state")) === "failed", 60_000);
+  const log = await ui.log().innerText();
   assert.match(log, /demo/i);
   assert.match(log, /todo app with dark mode/i);
 });

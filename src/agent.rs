@@ -55,18 +55,23 @@ impl Agent {
     /// A new sandbox for the project, with the template's files.
     pub async fn create(&self, project: ProjectId) -> Result<App, RunError> {
         let metadata = HashMap::from([("project", project.to_string())]);
-        let sandbox = self.sandboxes.create(AWAKE, &metadata).await?;
+        let sandbox = self.sandboxes.create(self.awake(), &metadata).await?;
         tracing::info!(project.id = %project, sandbox.id = sandbox.id(), "a sandbox was made");
         Ok(App::new(sandbox))
     }
 
     /// The app in an existing sandbox, which is woken when it sleeps; `None` when it is gone.
     pub async fn open(&self, sandbox: &str) -> Result<Option<App>, RunError> {
-        match self.sandboxes.connect(sandbox, AWAKE).await {
+        match self.sandboxes.connect(sandbox, self.awake()).await {
             Ok(sandbox) => Ok(Some(App::new(sandbox))),
             Err(SandboxError::NotFound) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Long enough for a whole run.
+    fn awake(&self) -> Duration {
+        AWAKE.max(self.settings.run_timeout)
     }
 
     /// Ends a sandbox that nobody needs.

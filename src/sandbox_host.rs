@@ -23,7 +23,7 @@ pub mod template;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::{Router, extract::Request};
+use axum::{Router, extract::Request, http::StatusCode};
 use sandboxes::Sandboxes;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -95,9 +95,10 @@ impl SandboxHost {
         data_plane::by_host(host, self.domain()).is_some()
     }
 
-    /// The data plane for requests that [`Self::is_preview`] told apart.
+    /// The data plane for requests that [`Self::is_preview`] told apart; the control plane is not behind it.
     pub fn previews(&self) -> Router {
-        both_planes(self.sandboxes.clone())
+        let sandboxes = self.sandboxes.clone();
+        Router::new().fallback(move |request: Request| data_plane::serve_preview(sandboxes.clone(), request))
     }
 
     /// Pauses what runs; files stay, containers, mounts, control groups and sockets don't.
@@ -114,8 +115,9 @@ fn both_planes(sandboxes: Arc<Sandboxes>) -> Router {
         let (sandboxes, control) = (sandboxes.clone(), control.clone());
         async move {
             match data_plane::target(request.headers(), &sandboxes.settings().domain) {
-                Some(target) => data_plane::serve(sandboxes, target, request).await,
-                None => match control.oneshot(request).await {
+                Ok(Some(target)) => data_plane::serve(sandboxes, target, request).await,
+                Err(refusal) => http::api_error(StatusCode::BAD_REQUEST, refusal),
+                Ok(None) => match control.oneshot(request).await {
                     Ok(response) => response,
                     Err(never) => match never {},
                 },

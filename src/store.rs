@@ -33,6 +33,9 @@ pub enum StoreError {
     /// A row holds what no version of this program writes.
     #[error("{0} can't be read from the database: {1}")]
     Corrupt(&'static str, String),
+    /// The work was given up, because the server stops or has a fault.
+    #[error("interrupted: {0}")]
+    Interrupted(String),
     #[error("database: {0}")]
     Database(#[from] DbErr),
 }

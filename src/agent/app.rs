@@ -17,6 +17,10 @@ const PARALLEL: usize = 8;
 const MAX_FILES: usize = 5000;
 /// Files made by tools, which belong to no version.
 const GENERATED_FILES: [&str; 1] = ["next-env.d.ts"];
+/// The names of files that are being written, until they are whole.
+const PART_PREFIX: &str = ".codeflow-";
+/// All files of a version together are no larger, in bytes.
+const MAX_BYTES: usize = 100 << 20;
 /// How much of a page is read when it is probed, in bytes.
 const PROBE_BYTES: usize = 256 << 10;
 
@@ -90,7 +94,7 @@ impl App {
                 let name = entry.path.rsplit('/').next().unwrap_or_default();
                 match entry.kind {
                     EntryKind::Directory if !GENERATED_FOLDERS.contains(&name) => folders.push(entry.path),
-                    EntryKind::File if !GENERATED_FILES.contains(&name) && !name.ends_with(".tsbuildinfo") => {
+                    EntryKind::File if !is_generated(name) => {
                         if let Some(path) = entry.path.strip_prefix(HOME).and_then(|path| path.strip_prefix('/')) {
                             files.push(path.to_owned());
                         }
@@ -111,14 +115,27 @@ impl App {
     /// The whole app as it stands: paths and contents.
     pub async fn snapshot(&self) -> Result<Vec<(String, Vec<u8>)>, RunError> {
         let paths = self.list_files().await?;
-        let mut files: Vec<_> = stream::iter(paths)
+        let mut reading = stream::iter(paths)
             .map(|path| async move {
-                let content = self.sandbox.read_file(&format!("{HOME}/{path}")).await?;
-                Ok::<_, SandboxError>((path, content))
+                match self.sandbox.read_file(&format!("{HOME}/{path}")).await {
+                    Ok(content) => Ok(Some((path, content))),
+                    // Removed since it was listed.
+                    Err(SandboxError::NoSuchPath(_)) => Ok(None),
+                    Err(error) => Err(error),
+                }
             })
-            .buffer_unordered(PARALLEL)
-            .try_collect()
-            .await?;
+            .buffer_unordered(PARALLEL);
+        let (mut files, mut bytes) = (Vec::new(), 0);
+        while let Some(file) = reading.try_next().await? {
+            bytes += file.as_ref().map_or(0, |(_, content)| content.len());
+            if bytes > MAX_BYTES {
+                let max = MAX_BYTES >> 20;
+                return Err(RunError::User(format!(
+                    "The app's files are larger than {max} MiB together, which is more than a version can hold."
+                )));
+            }
+            files.extend(file);
+        }
         files.sort();
         Ok(files)
     }
@@ -133,4 +150,9 @@ impl App {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether tools made the file, so that it belongs to no version.
+fn is_generated(name: &str) -> bool {
+    GENERATED_FILES.contains(&name) || name.ends_with(".tsbuildinfo") || name.starts_with(PART_PREFIX)
 }

@@ -123,7 +123,9 @@ async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Result<
     if text.is_empty() {
         return Ok(());
     }
-    journal.publish(EventKind::Text { turn, text }).await
+    // Rendered by the journal that saves it.
+    let html = String::new();
+    journal.publish(EventKind::Text { turn, text, html }).await
 }
 
 /// Carries a call out as a step, and publishes its begin and end.

@@ -25,8 +25,9 @@ pub enum EventKind {
     Run { run: Run },
     /// What the run is doing.
     Status { status: Status },
-    /// The model's text of a turn, whole so far; deltas are coalesced.
-    Text { turn: u32, text: String },
+    /// The model's text of a turn, whole so far; deltas are coalesced. `text` is Markdown, and `html` the same rendered on the
+    /// server, as in [`Message`].
+    Text { turn: u32, text: String, html: String },
     /// A tool call began (`output` is `None`) or ended.
     Tool { tool: ToolUse },
     /// Files of the app were written.

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
+use tokio_util::task::TaskTracker;
+
 use crate::{
     agent::{Agent, App, RunError},
     protocol::ProjectId,
@@ -16,15 +18,17 @@ use crate::{
 pub struct Apps {
     store: Store,
     agent: Agent,
+    tasks: TaskTracker,
     /// One opening at a time per project, so that two can't make a sandbox each.
     opening: Arc<Mutex<HashMap<ProjectId, Weak<tokio::sync::Mutex<()>>>>>,
 }
 
 impl Apps {
-    pub fn new(store: Store, agent: Agent) -> Self {
+    pub fn new(store: Store, agent: Agent, tasks: TaskTracker) -> Self {
         Self {
             store,
             agent,
+            tasks,
             opening: Arc::default(),
         }
     }
@@ -32,6 +36,13 @@ impl Apps {
     /// The project's app in a running sandbox: the one it has, resumed when it was paused; else a new one with the files of the
     /// latest version.
     pub async fn open(&self, project: ProjectId) -> Result<App, RunError> {
+        let apps = self.clone();
+        // In a task of its own: who asked may go away, and a sandbox that was made and noted nowhere would never be found again.
+        let opening = self.tasks.spawn(async move { apps.find_or_make(project).await });
+        opening.await.map_err(anyhow::Error::from)?
+    }
+
+    async fn find_or_make(&self, project: ProjectId) -> Result<App, RunError> {
         let opening = self.opening(project);
         let _one_at_a_time = opening.lock().await;
         if let Some(sandbox) = self.store.sandbox_of(project).await? {
@@ -41,11 +52,27 @@ impl Apps {
             tracing::warn!(project.id = %project, sandbox.id = sandbox, "the sandbox is gone; building a new one from the latest version");
         }
         let app = self.agent.create(project).await?;
+        match self.fill(project, &app).await {
+            Ok(()) => Ok(app),
+            Err(error) => {
+                if let Err(left) = self.agent.discard(&app).await {
+                    tracing::warn!(
+                        sandbox.id = app.id(),
+                        error = format!("{left:#}"),
+                        "an unfinished sandbox is left behind"
+                    );
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes the latest version into a new app, and notes it as the project's.
+    async fn fill(&self, project: ProjectId, app: &App) -> Result<(), RunError> {
         if let Some(files) = self.store.latest_files(project).await? {
             app.write_files(files).await?;
         }
-        self.store.set_sandbox(project, app.id()).await?;
-        Ok(app)
+        Ok(self.store.set_sandbox(project, app.id()).await?)
     }
 
     /// Whether the project has something that [`Apps::open`] could show without making an empty app.

@@ -40,11 +40,16 @@ pub async fn build(bench: Bench<'_>, run: &Run) -> Result<(), RunError> {
     let journal = StepJournal::new(store.clone(), events.clone(), previews.clone(), run.clone());
 
     journal.publish(status(Status::StartingSandbox)).await?;
-    journal
+    let sandbox: String = journal
         .step("get-or-create-sandbox", || async { Ok(apps.open(project).await?.id().to_owned()) })
         .await?;
     // Opened again rather than taken from the step: after a restart the sandbox is asleep, or gone.
     let app = apps.open(project).await?;
+    if app.id() != sandbox {
+        tracing::warn!(run.id = %run.id, sandbox.id = sandbox, "the run's sandbox is gone with what its steps wrote; the run begins anew");
+        store.forget_steps(run.id).await?;
+        journal.step("get-or-create-sandbox", || async { Ok(app.id().to_owned()) }).await?;
+    }
     previews.poke(project);
 
     let message = store.find_message(run.message).await?;
@@ -94,8 +99,13 @@ pub async fn build(bench: Bench<'_>, run: &Run) -> Result<(), RunError> {
                 },
             };
             journal.publish(status(Status::Ready)).await?;
-            events.announce(store.finish_run(run.id, &reply, render::markdown).await?);
-            Ok(())
+            // In a task of its own: what is saved is also told, even when the run's time is over meanwhile.
+            let (store, events, run) = (store.clone(), events.clone(), run.id);
+            let saving = tokio::spawn(async move {
+                events.announce(store.finish_run(run, &reply, render::markdown).await?);
+                Ok(())
+            });
+            saving.await.map_err(anyhow::Error::from)?
         })
         .await
 }

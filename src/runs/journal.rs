@@ -8,6 +8,7 @@ use super::{Events, Previews};
 use crate::{
     agent::{Journal, RunError},
     protocol::{EventKind, Run},
+    render,
     store::{Store, StoreError},
 };
 
@@ -61,6 +62,14 @@ impl Journal for StepJournal {
     fn publish(&self, kind: EventKind) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async move {
             let changes_the_app = matches!(kind, EventKind::Files { .. });
+            let kind = match kind {
+                EventKind::Text { turn, text, .. } => EventKind::Text {
+                    turn,
+                    html: render::markdown(&text),
+                    text,
+                },
+                kind => kind,
+            };
             self.events.publish(self.run.project, Some(self.run.id), kind).await?;
             if changes_the_app {
                 self.previews.poke(self.run.project);

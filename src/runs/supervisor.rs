@@ -52,8 +52,8 @@ impl Supervisor {
     /// `shutdown` stops all work; what has been saved is gone on with at the next start.
     pub fn new(store: Store, agent: Agent, timeout: Duration, shutdown: CancellationToken) -> Self {
         let events = Events::new(store.clone());
-        let apps = Apps::new(store.clone(), agent.clone());
         let tasks = TaskTracker::new();
+        let apps = Apps::new(store.clone(), agent.clone(), tasks.clone());
         let previews = Previews::new(store.clone(), events.clone(), apps.clone(), tasks.clone(), shutdown.clone());
         Self {
             inner: Arc::new(Inner {
@@ -81,21 +81,38 @@ impl Supervisor {
 
     /// Makes a project from its first prompt; the run begins at once.
     pub async fn create_project(&self, prompt: &NewPrompt) -> Result<Project, StoreError> {
-        let title = crate::agent::provisional_title(prompt.as_str());
-        let (project, run, events) = self.inner.store.create_project(prompt, &title).await?;
-        tracing::info!(project.id = %project.id, run.id = %run.id, "a project was made");
-        self.inner.events.announce(events);
-        self.work_on(project.id);
-        Ok(project)
+        let (supervisor, prompt) = (self.clone(), prompt.clone());
+        self.see_through(async move {
+            let title = crate::agent::provisional_title(prompt.as_str());
+            let (project, run, events) = supervisor.inner.store.create_project(&prompt, &title).await?;
+            tracing::info!(project.id = %project.id, run.id = %run.id, "a project was made");
+            supervisor.inner.events.announce(events);
+            supervisor.work_on(project.id);
+            Ok(project)
+        })
+        .await
     }
 
     /// Adds a message to the project; its run begins when those before it have ended.
     pub async fn add_prompt(&self, project: ProjectId, prompt: &NewPrompt) -> Result<Run, StoreError> {
-        let (run, events) = self.inner.store.add_prompt(project, prompt).await?;
-        tracing::info!(project.id = %project, run.id = %run.id, "a message was added");
-        self.inner.events.announce(events);
-        self.work_on(project);
-        Ok(run)
+        let (supervisor, prompt) = (self.clone(), prompt.clone());
+        self.see_through(async move {
+            let (run, events) = supervisor.inner.store.add_prompt(project, &prompt).await?;
+            tracing::info!(project.id = %project, run.id = %run.id, "a message was added");
+            supervisor.inner.events.announce(events);
+            supervisor.work_on(project);
+            Ok(run)
+        })
+        .await
+    }
+
+    /// Does the work in a task of its own: a client that hangs up must not leave a run that is saved and never begun.
+    async fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let work = self.inner.tasks.spawn(work);
+        work.await.map_err(|error| StoreError::Interrupted(error.to_string()))?
     }
 
     pub fn events(&self) -> &Events {

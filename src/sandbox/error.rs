@@ -84,6 +84,8 @@ pub(super) async fn of(response: Response, subject: Subject) -> SandboxError {
         },
         // The data plane's word for a sandbox that does not run.
         StatusCode::BAD_GATEWAY if message.contains("was not found") => SandboxError::NotFound,
+        // Inside, it is the files' own permissions that forbid.
+        StatusCode::FORBIDDEN if subject == Subject::Inside => SandboxError::Refused(message),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => SandboxError::Unauthenticated(message),
         StatusCode::TOO_MANY_REQUESTS => SandboxError::RateLimited { message, retry_after },
         status if status.is_server_error() || status == StatusCode::CONFLICT => SandboxError::Unavailable(message),
@@ -102,12 +104,14 @@ pub(super) enum Subject {
 pub(super) fn of_connect(code: &str, message: String) -> SandboxError {
     match code {
         "not_found" => SandboxError::NoSuchPath(message),
-        "unauthenticated" | "permission_denied" => SandboxError::Unauthenticated(message),
+        "unauthenticated" => SandboxError::Unauthenticated(message),
         "resource_exhausted" => SandboxError::RateLimited {
             message,
             retry_after: None,
         },
-        "invalid_argument" | "failed_precondition" | "out_of_range" | "already_exists" | "unimplemented" => SandboxError::Refused(message),
+        "invalid_argument" | "failed_precondition" | "out_of_range" | "already_exists" | "unimplemented" | "permission_denied" => {
+            SandboxError::Refused(message)
+        }
         _ => SandboxError::Unavailable(message),
     }
 }

@@ -11,6 +11,8 @@ use super::{
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: usize = 10 << 20;
+/// The longest answer to a unary call, in bytes.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// An entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -133,7 +135,11 @@ impl Sandbox {
     }
 
     /// A unary Connect call.
-    async fn call<Q: Serialize + Sync, A: serde::de::DeserializeOwned>(&self, path: &str, request: &Q) -> Result<A, SandboxError> {
+    pub(super) async fn call<Q: Serialize + Sync, A: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        request: &Q,
+    ) -> Result<A, SandboxError> {
         let response = self
             .envd(Method::POST, path)
             .header("connect-protocol-version", "1")
@@ -143,7 +149,11 @@ impl Sandbox {
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
-        Ok(response.json().await?)
+        let text = beginning(response, MAX_ANSWER + 1).await?;
+        if text.len() > MAX_ANSWER {
+            return Err(SandboxError::Protocol(format!("an answer of more than {} MiB", MAX_ANSWER >> 20)));
+        }
+        serde_json::from_slice(&text).map_err(|error| SandboxError::Protocol(error.to_string()))
     }
 }
 

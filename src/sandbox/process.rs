@@ -68,8 +68,34 @@ struct Response {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Event {
+    start: Option<Started>,
     data: Option<Output>,
     end: Option<End>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Started {
+    pid: u32,
+}
+
+/// Kills a command whose end nobody waits for any more.
+struct Running<'a> {
+    sandbox: &'a Sandbox,
+    pid: Option<u32>,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let (Some(pid), Ok(runtime)) = (self.pid, tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        let sandbox = self.sandbox.clone();
+        runtime.spawn(async move {
+            // A sandbox that is gone took the command with it.
+            let _ = sandbox.kill(pid).await;
+        });
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -115,6 +141,7 @@ impl Sandbox {
             return Err(error::of(response, Subject::Inside).await);
         }
         let mut output = CommandOutput::default();
+        let mut running = Running { sandbox: self, pid: None };
         let bytes = response.bytes_stream().map(|piece| piece.map_err(std::io::Error::other));
         let mut frames = FramedRead::new(StreamReader::new(bytes), Frames);
         let read = tokio::time::timeout(options.timeout + GRACE, async {
@@ -123,7 +150,11 @@ impl Sandbox {
                     Frame::Message(message) => {
                         let response: Response =
                             serde_json::from_slice(&message).map_err(|error| SandboxError::Protocol(error.to_string()))?;
+                        if let Some(started) = &response.event.start {
+                            running.pid = Some(started.pid);
+                        }
                         if take(response.event, &mut output)? {
+                            running.pid = None;
                             return Ok(());
                         }
                     }
@@ -147,6 +178,13 @@ impl Sandbox {
             output.exit_code = -1;
         }
         Ok(output)
+    }
+
+    /// Ends a process and what it started.
+    async fn kill(&self, pid: u32) -> Result<(), SandboxError> {
+        let request = serde_json::json!({ "process": { "pid": pid }, "signal": "SIGNAL_SIGKILL" });
+        self.call::<_, serde_json::Value>("/process.Process/SendSignal", &request).await?;
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use axum::{
     middleware::{self, Next},
     routing::{get, post},
 };
+use nix::sys::statvfs::statvfs;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
@@ -81,6 +82,8 @@ struct Detail {
     cpu_count: u32,
     #[serde(rename = "memoryMB")]
     memory_mb: u64,
+    #[serde(rename = "diskSizeMB")]
+    disk_mb: u64,
     metadata: HashMap<String, String>,
     state: &'static str,
     lifecycle: Lifecycle,
@@ -196,6 +199,7 @@ async fn detail(State(sandboxes): Host, Path(id): Path<String>) -> Response<Body
         end_at: rfc3339(record.end_at),
         cpu_count,
         memory_mb: sandboxes.settings().memory_mb,
+        disk_mb: disk_size(&sandboxes.settings().data_dir),
         metadata: record.metadata.clone(),
         state: if sandbox.is_running().await { "running" } else { "paused" },
         lifecycle: Lifecycle {
@@ -205,6 +209,11 @@ async fn detail(State(sandboxes): Host, Path(id): Path<String>) -> Response<Body
         sandbox: created(&sandboxes, record),
     };
     json(StatusCode::OK, &detail)
+}
+
+/// The size of the file system that sandboxes are on, in MiB.
+fn disk_size(data_dir: &std::path::Path) -> u64 {
+    statvfs(data_dir).map_or(0, |disk| (disk.blocks() * disk.fragment_size()) >> 20)
 }
 
 async fn kill(State(sandboxes): Host, Path(id): Path<String>) -> Response<Body> {

@@ -15,7 +15,7 @@ use super::{
     http::{api_error, html, strip_hop_by_hop},
     live::Live,
     pages,
-    sandboxes::{Sandbox, Sandboxes},
+    sandboxes::{InUse, Sandbox, Sandboxes},
 };
 
 /// envd's port.
@@ -37,18 +37,32 @@ pub(super) struct Target {
     by_host: bool,
 }
 
-/// The target of a request to the data plane; `None` when the request is not one.
-pub(super) fn target(headers: &HeaderMap, domain: &str) -> Option<Target> {
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(id) = text(&SANDBOX_ID) {
-        let port = text(&SANDBOX_PORT)?.parse().ok()?;
-        return is_id(id).then(|| Target {
-            id: id.to_owned(),
-            port,
-            by_host: false,
-        });
+/// The target of a request to the data plane; `None` when the request is not one. The error is a refusal's text.
+pub(super) fn target(headers: &HeaderMap, domain: &str) -> Result<Option<Target>, &'static str> {
+    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    match (text(&SANDBOX_ID), text(&SANDBOX_PORT)) {
+        (None, None) => Ok(text(&header::HOST).and_then(|host| by_host(host, domain))),
+        (Some(id), Some(port)) => match port.parse() {
+            Ok(port) if is_id(id) => Ok(Some(Target {
+                id: id.to_owned(),
+                port,
+                by_host: false,
+            })),
+            _ => Err("the headers E2b-Sandbox-Id and E2b-Sandbox-Port name no sandbox's port"),
+        },
+        _ => Err("missing header: E2b-Sandbox-Id and E2b-Sandbox-Port belong together"),
     }
-    by_host(text(&header::HOST)?, domain)
+}
+
+/// Answers a request to a sandbox's port by its host name alone, as browsers send them.
+pub(super) async fn serve_preview(sandboxes: Arc<Sandboxes>, mut request: Request<Body>) -> Response<Body> {
+    for name in [SANDBOX_ID, SANDBOX_PORT] {
+        request.headers_mut().remove(name);
+    }
+    match target(request.headers(), &sandboxes.settings().domain) {
+        Ok(Some(target)) => serve(sandboxes, target, request).await,
+        Ok(None) | Err(_) => api_error(StatusCode::NOT_FOUND, "no such preview"),
+    }
 }
 
 /// The target that a host name stands for, below the domain; ports of both don't matter.
@@ -96,7 +110,7 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
         }
     };
     let answered = if target.port == ENVD_PORT {
-        forward_to_envd(&live, request).await.map(Some)
+        forward_to_envd(&live, request, in_use).await.map(Some)
     } else {
         forward_to_app(&live, &target, request, in_use).await
     };
@@ -137,7 +151,7 @@ fn refuse_envd(sandbox: &Sandbox, request: &Request<Body>) -> Option<Response<Bo
     ))
 }
 
-async fn forward_to_envd(live: &Live, mut request: Request<Body>) -> anyhow::Result<Response<Body>> {
+async fn forward_to_envd(live: &Live, mut request: Request<Body>, in_use: InUse) -> anyhow::Result<Response<Body>> {
     origin_form(&mut request);
     strip_hop_by_hop(request.headers_mut());
     for name in [ACCESS_TOKEN, SANDBOX_ID, SANDBOX_PORT] {
@@ -145,16 +159,11 @@ async fn forward_to_envd(live: &Live, mut request: Request<Body>) -> anyhow::Res
     }
     let mut response = live.request(request).await?;
     strip_hop_by_hop(response.headers_mut());
-    Ok(response.map(Body::new))
+    Ok(response.map(|body| Body::new(Counted { body, _in_use: in_use })))
 }
 
 /// `None` when nothing listens on the port.
-async fn forward_to_app(
-    live: &Live,
-    target: &Target,
-    mut request: Request<Body>,
-    in_use: super::sandboxes::InUse,
-) -> anyhow::Result<Option<Response<Body>>> {
+async fn forward_to_app(live: &Live, target: &Target, mut request: Request<Body>, in_use: InUse) -> anyhow::Result<Option<Response<Body>>> {
     let Some(stream) = dial(live, target.port).await? else {
         return Ok(None);
     };
@@ -199,7 +208,7 @@ async fn forward_to_app(
 /// A body that counts as a request under way until it is read or dropped.
 struct Counted {
     body: hyper::body::Incoming,
-    _in_use: super::sandboxes::InUse,
+    _in_use: InUse,
 }
 
 impl hyper::body::Body for Counted {
@@ -307,9 +316,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, HeaderValue::from_static("3000-iabc.localhost"));
         headers.insert(SANDBOX_ID, HeaderValue::from_static("ixyz"));
-        assert_eq!(target(&headers, "localhost"), None);
+        assert!(target(&headers, "localhost").is_err());
+        headers.insert(SANDBOX_PORT, HeaderValue::from_static("70000"));
+        assert!(target(&headers, "localhost").is_err());
         headers.insert(SANDBOX_PORT, HeaderValue::from_static("49983"));
-        let found = target(&headers, "localhost");
+        let found = target(&headers, "localhost").unwrap_or_default();
         assert_eq!(found.map(|target| (target.id, target.port)), Some(("ixyz".to_owned(), ENVD_PORT)));
     }
 }

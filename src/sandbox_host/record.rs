@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs,
+    io::{self, Write},
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -34,15 +35,30 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn read(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(folder.join("sandbox.json")).ok()?).ok()
+    /// The sandbox's record; `None` when the sandbox was never finished, or its removal was.
+    pub(super) fn read(folder: &Path) -> io::Result<Option<Self>> {
+        match fs::read(folder.join("sandbox.json")) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Replaces the stored record as a whole.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
         let part = folder.join("sandbox.json.part");
-        fs::write(&part, serde_json::to_vec(self)?)?;
+        let mut file = fs::File::create(&part)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_all()?;
         fs::rename(part, folder.join("sandbox.json"))
+    }
+
+    /// Removes a sandbox's folder, the record first: what is left of a removal that was cut short is no sandbox.
+    pub(super) fn remove(folder: &Path) -> io::Result<()> {
+        match fs::remove_file(folder.join("sandbox.json")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => fs::remove_dir_all(folder),
+        }
     }
 }
 

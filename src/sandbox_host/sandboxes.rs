@@ -159,10 +159,18 @@ impl Sandboxes {
         let sandboxes = self.sandboxes.get_mut().unwrap_or_else(PoisonError::into_inner);
         for entry in fs::read_dir(root)? {
             let folder = entry?.path();
-            let Some(record) = Record::read(&folder) else {
-                tracing::info!(folder = %folder.display(), "removing a sandbox that was never finished");
-                fs::remove_dir_all(&folder)?;
-                continue;
+            let record = match Record::read(&folder) {
+                Ok(Some(record)) => record,
+                Ok(None) => {
+                    tracing::info!(folder = %folder.display(), "removing a sandbox that was never finished");
+                    fs::remove_dir_all(&folder)?;
+                    continue;
+                }
+                // Its files are somebody's work: they stay until somebody has looked.
+                Err(error) => {
+                    tracing::error!(folder = %folder.display(), %error, "a sandbox's record can't be read; the sandbox is left alone");
+                    continue;
+                }
             };
             let _ = fs::remove_dir_all(folder.join("sockets"));
             sandboxes.insert(record.id.clone(), Arc::new(Sandbox::new(folder, record, State::Paused)));
@@ -217,20 +225,20 @@ impl Sandboxes {
             auto_resume: new.auto_resume,
         };
         let folder = self.settings().data_dir.join("sandboxes").join(&record.id);
-        let made = self.make_layer(&folder).and_then(|()| Ok(record.write(&folder)?));
         let sandbox = Arc::new(Sandbox::new(folder, record, State::Paused));
-        let live = match made {
-            Ok(()) => self.boot(&sandbox).await,
-            Err(error) => Err(error.context("the sandbox's folder can't be made")),
-        };
-        match live {
-            Ok(live) => *sandbox.state.lock().await = State::Running(live),
+        // Known before it runs, so that a host that stops meanwhile waits for it and ends it.
+        let mut state = sandbox.state.lock().await;
+        self.lock().insert(sandbox.id.clone(), sandbox.clone());
+        match self.make(&sandbox).await {
+            Ok(live) => *state = State::Running(live),
             Err(error) => {
-                let _ = fs::remove_dir_all(&sandbox.folder);
+                *state = State::Killed;
+                self.lock().remove(&sandbox.id);
+                let _ = Record::remove(&sandbox.folder);
                 return Err(error.into());
             }
         }
-        self.lock().insert(sandbox.id.clone(), sandbox.clone());
+        drop(state);
         tracing::info!(
             sandbox.id,
             template = sandbox.record().template,
@@ -238,6 +246,14 @@ impl Sandboxes {
             "sandbox created"
         );
         Ok(sandbox)
+    }
+
+    async fn make(&self, sandbox: &Sandbox) -> anyhow::Result<Arc<Live>> {
+        let made = self
+            .make_layer(&sandbox.folder)
+            .and_then(|()| Ok(sandbox.record().write(&sandbox.folder)?));
+        made.context("the sandbox's folder can't be made")?;
+        self.boot(sandbox).await
     }
 
     fn make_layer(&self, folder: &Path) -> anyhow::Result<()> {
@@ -249,10 +265,18 @@ impl Sandboxes {
         Ok(())
     }
 
+    fn template_of(&self, record: &Record) -> Option<Template> {
+        Template::find_version(&self.settings().data_dir, &record.template, &record.version)
+    }
+
     /// Starts the sandbox's container.
     async fn boot(&self, sandbox: &Sandbox) -> anyhow::Result<Arc<Live>> {
+        if self.shutdown.is_cancelled() {
+            anyhow::bail!("the sandbox host is stopping");
+        }
         let record = sandbox.record();
-        let template = Template::find_version(&self.settings().data_dir, &record.template, &record.version)
+        let template = self
+            .template_of(&record)
             .with_context(|| format!("the template {} this sandbox was made from is gone", record.template))?;
         let envs = record.envs.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let home = Home::Overlay {
@@ -271,8 +295,8 @@ impl Sandboxes {
         ))
     }
 
-    /// The sandbox's container, started again when it was paused; `None` when it was killed meanwhile. The flag tells whether it
-    /// was started.
+    /// The sandbox's container, started again when it was paused; `None` when there is nothing to start any more. The flag tells
+    /// whether it was started.
     pub(super) async fn wake(&self, sandbox: &Sandbox) -> anyhow::Result<Option<(Arc<Live>, bool)>> {
         let mut state = sandbox.state.lock().await;
         match &*state {
@@ -285,8 +309,12 @@ impl Sandboxes {
             }
             State::Paused => {}
         }
-        if self.shutdown.is_cancelled() {
-            anyhow::bail!("the sandbox host is stopping");
+        if self.template_of(&sandbox.record()).is_none() {
+            tracing::warn!(
+                sandbox.id,
+                "the template that the sandbox was made from is gone, and the sandbox with it"
+            );
+            return Ok(None);
         }
         let begun = now();
         let live = self.boot(sandbox).await?;
@@ -330,7 +358,7 @@ impl Sandboxes {
         }
         *state = State::Killed;
         let folder = sandbox.folder.clone();
-        let removed = tokio::task::spawn_blocking(move || fs::remove_dir_all(folder)).await;
+        let removed = tokio::task::spawn_blocking(move || Record::remove(&folder)).await;
         if let Ok(Err(error)) = removed {
             tracing::warn!(sandbox.id, %error, "the sandbox's files can't be removed");
         }

@@ -1,7 +1,10 @@
 //! The feed: `GET /ws/projects/{id}?after={seq}`, a plain WebSocket that replays the events after `seq` and then tails.
 //! Frames are [`FeedFrame`] to the client and [`FeedRequest`] from it, as JSON text; what is neither closes it with a reason.
 
+use std::time::{Duration, Instant};
+
 use axum::{
+    body::Bytes,
     extract::{
         Path, Query, State, WebSocketUpgrade,
         ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code},
@@ -17,6 +20,11 @@ use crate::{
     store::StoreError,
 };
 
+/// How often the client is asked for a sign of life, and how long it may give none: a line that was cut says nothing.
+const PING: Duration = Duration::from_secs(20);
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long a client may take to read a frame.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest frame a client may send, in bytes; a ping is a few dozen.
 const MAX_REQUEST_BYTES: usize = 4096;
 
@@ -73,28 +81,42 @@ async fn serve(state: &AppState, socket: &mut WebSocket, project: &str, after: O
     }
     let mut follower = state.runs.events().follow(project, after);
     let _watched = state.runs.watch_preview(project);
+    let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
+    let mut heard_at = Instant::now();
     loop {
         let frame = tokio::select! {
+            _ = ping.tick() => {
+                if heard_at.elapsed() > SILENCE {
+                    return Err(refused("no sign of life".to_owned()));
+                }
+                Message::Ping(Bytes::new())
+            }
             heard = follower.next() => match heard.map_err(|error| internal(&error))? {
-                Heard::Event(event) => FeedFrame::Event { event },
-                Heard::CaughtUp => FeedFrame::CaughtUp,
+                Heard::Event(event) => text(&FeedFrame::Event { event })?,
+                Heard::CaughtUp => text(&FeedFrame::CaughtUp)?,
             },
-            received = socket.recv() => match received {
-                None | Some(Err(_) | Ok(Message::Close(_))) => return Ok(()),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
-                    Ok(FeedRequest::Ping) => FeedFrame::Pong,
-                    Err(_) => return Err(refused("a frame is not a feed request".to_owned())),
-                },
-                Some(Ok(Message::Binary(_))) => return Err((close_code::UNSUPPORTED, "the feed speaks JSON text".to_owned())),
-            },
+            received = socket.recv() => {
+                heard_at = Instant::now();
+                match received {
+                    None | Some(Err(_) | Ok(Message::Close(_))) => return Ok(()),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                    Some(Ok(Message::Text(request))) => match serde_json::from_str(&request) {
+                        Ok(FeedRequest::Ping) => text(&FeedFrame::Pong)?,
+                        Err(_) => return Err(refused("a frame is not a feed request".to_owned())),
+                    },
+                    Some(Ok(Message::Binary(_))) => return Err((close_code::UNSUPPORTED, "the feed speaks JSON text".to_owned())),
+                }
+            }
             () = state.shutdown.cancelled() => return Err((close_code::AWAY, "the server is restarting".to_owned())),
         };
-        let text = serde_json::to_string(&frame).map_err(|error| internal(&error))?;
-        if socket.send(Message::text(text)).await.is_err() {
+        if !matches!(tokio::time::timeout(SEND_TIMEOUT, socket.send(frame)).await, Ok(Ok(()))) {
             return Ok(());
         }
     }
+}
+
+fn text(frame: &FeedFrame) -> Result<Message, Close> {
+    Ok(Message::text(serde_json::to_string(frame).map_err(|error| internal(&error))?))
 }
 
 fn internal(error: &dyn std::error::Error) -> Close {

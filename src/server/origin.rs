@@ -1,5 +1,6 @@
 //! Generated apps run on other origins of the same site, so a browser lets their requests through: those to the API and the feed
-//! are refused here unless they come from the app's own pages.
+//! are refused here unless they come from the app's own pages. And a name that its owner points at this machine (DNS rebinding) is
+//! none of the app's, whatever is asked for.
 
 use axum::{
     extract::{Request, State},
@@ -12,12 +13,36 @@ use super::AppState;
 
 /// Refuses (403) what a browser says comes from another origin. Clients that are no browser send no `Origin` and pass.
 pub async fn same_origin_only(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if !is_own_name(&request, &state.public_url) {
+        let text = "CodeFlow is not reached by this name; set PUBLIC_URL to the address that people use.";
+        return (StatusCode::MISDIRECTED_REQUEST, text).into_response();
+    }
     let path = request.uri().path();
     let guarded = path.starts_with("/api/") || path.starts_with("/ws/");
     if guarded && !comes_from_here(&request, &state.public_url) {
         return (StatusCode::FORBIDDEN, "This request comes from another site and is refused.").into_response();
     }
     next.run(request).await
+}
+
+/// Whether the request names the app by its public address, a loopback name or an IP address, which no DNS server can give away.
+fn is_own_name(request: &Request, public_url: &str) -> bool {
+    let Some(host) = request.headers().get(header::HOST) else {
+        return true;
+    };
+    let host = name(host.to_str().unwrap_or_default());
+    let public = public_url.split_once("://").map_or(public_url, |(_, authority)| authority);
+    host.eq_ignore_ascii_case("localhost")
+        || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
+        || host.eq_ignore_ascii_case(name(public))
+}
+
+/// An authority without its port.
+fn name(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => authority,
+    }
 }
 
 fn comes_from_here(request: &Request, public_url: &str) -> bool {
@@ -58,6 +83,12 @@ mod tests {
         assert!(allowed(Some("https://build.example.com")));
         assert!(!allowed(Some("http://3000-iabc.localhost:3000")));
         assert!(!allowed(Some("null")));
+        for own in ["localhost:3000", "127.0.0.1:3000", "[::1]:3000", "192.168.1.5", "Build.example.com"] {
+            assert!(is_own_name(&request(own, None), "https://build.example.com"), "{own}");
+        }
+        for other in ["evil.example:3000", "3000-iabc.localhost:3000", "example.com", ""] {
+            assert!(!is_own_name(&request(other, None), "https://build.example.com"), "{other}");
+        }
         let rebound = request("evil.example:3000", Some("http://evil.example:3000"));
         assert!(!comes_from_here(&rebound, "https://build.example.com"));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, Condition, QueryOrder, QuerySelect, entity::prelude::*};
 
 use super::{Result, Store, StoreError, column, fragment, run};
 use crate::protocol::{Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp};
@@ -80,13 +80,17 @@ impl Store {
             .into_message()
     }
 
-    /// At most `limit` messages from before the one given, oldest first.
+    /// At most `limit` messages from before the one given, oldest first. An answer belongs to an earlier prompt even when it came
+    /// after this one, which then had to wait.
     pub async fn messages_before(&self, message: &Message, limit: u64) -> Result<Vec<Message>> {
         let mut models = Entity::find()
             .filter(Column::ProjectId.eq(message.project.to_string()))
             .filter(Column::Id.ne(message.id.to_string()))
-            .filter(Column::CreatedAt.lte(message.created_at.0))
-            .filter(Column::Id.lt(message.id.to_string()))
+            .filter(
+                Condition::any()
+                    .add(Column::Role.eq(Role::Assistant.as_str()))
+                    .add(Column::Id.lt(message.id.to_string())),
+            )
             .order_by_desc(Column::CreatedAt)
             .order_by_desc(Column::Id)
             .limit(limit)

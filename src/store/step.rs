@@ -98,6 +98,15 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets what the run has done, so that it begins anew.
+    pub async fn forget_steps(&self, run: RunId) -> Result<()> {
+        Entity::delete_many()
+            .filter(Column::RunId.eq(run.to_string()))
+            .exec(&self.db)
+            .await?;
+        Ok(())
+    }
+
     /// Saves why an attempt at a step failed.
     pub async fn fail_step(&self, run: RunId, name: &str, error: &str) -> Result<()> {
         Entity::update_many()

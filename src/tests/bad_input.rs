@@ -3,7 +3,7 @@
 use codeflow::protocol::{FeedFrame, RunState};
 use serde_json::json;
 
-use crate::support::{Feed, FeedEnd, Model, Reply, Server, data_dir};
+use crate::support::{Feed, FeedEnd, Model, Reply, Server, data_dir, http};
 
 #[tokio::test]
 async fn a_model_that_calls_tools_wrongly_is_told_so_and_can_go_on() {
@@ -42,6 +42,17 @@ async fn a_model_that_calls_tools_wrongly_is_told_so_and_can_go_on() {
             "index.html",
         ),
         ("listFiles", json!({ "path": "none" }).to_string(), "none"),
+        (
+            "terminal",
+            json!({ "command": "chmod 000 app/page.tsx; exit 1" }).to_string(),
+            "exit code 1",
+        ),
+        ("readFiles", json!({ "files": ["app/page.tsx"] }).to_string(), "permission denied"),
+        (
+            "terminal",
+            json!({ "command": "chmod 644 app/page.tsx; exit 1" }).to_string(),
+            "exit code 1",
+        ),
     ];
     let calls = wrong.iter().map(|(name, arguments, _)| (*name, arguments.clone())).collect();
     let model = Model::start([(
@@ -174,4 +185,29 @@ async fn a_feed_that_is_asked_nonsense_closes_with_a_reason_and_others_go_on() {
     while good.frame().await != FeedFrame::Pong {}
     model.release();
     assert_eq!(server.feed(project).await.ended(1).await.0, RunState::Succeeded);
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_the_apps_reads_nothing_and_a_previews_name_leads_to_no_control_plane() {
+    let data = data_dir();
+    let model = Model::start([]).await;
+    let server = Server::start(data.path(), &model);
+    let ask = async |host: &str, path: &str| {
+        let request = http().get(format!("{}{path}", server.url())).header("host", host);
+        request.header("x-api-key", "e2b_0000").send().await.unwrap().status()
+    };
+    for path in ["/", "/api/projects/list", "/healthz"] {
+        assert_eq!(ask("rebound.example:3000", path).await, 421, "{path}");
+        assert_eq!(ask("localhost:3000", path).await, 200, "{path}");
+    }
+    let preview = format!("3000-inosuchsandbox.localhost:{}", server.port);
+    assert_eq!(ask(&preview, "/v2/sandboxes").await, 502);
+    let tricked = http().get(format!("{}/v2/sandboxes", server.url())).header("host", &preview);
+    let tricked = tricked
+        .header("e2b-sandbox-id", "ix")
+        .header("x-api-key", "e2b_0000")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(tricked.status(), 502);
 }

@@ -3,7 +3,7 @@
 use codeflow::protocol::{EventKind, MessageKind, RunState, Status};
 use serde_json::json;
 
-use crate::support::{Model, Reply, Server, data_dir, http};
+use crate::support::{Host, Model, Reply, Server, data_dir, http, until};
 
 #[tokio::test]
 async fn a_prompt_becomes_an_app_that_answers_and_a_follow_up_changes_it() {
@@ -186,4 +186,56 @@ async fn a_model_that_fails_is_named_and_the_project_goes_on() {
     // Half a tool call is never carried out.
     let listed = feed.tool("turn-1-listFiles-1").output.unwrap();
     assert!(listed.contains("index.html") && !listed.contains("half"), "{listed}");
+}
+
+#[tokio::test]
+async fn sandboxes_of_another_machine_are_used_over_the_same_protocol() {
+    let host = Host::start().await;
+    let data = tempfile::tempdir().unwrap();
+    let model = Model::start([("Build", vec![Reply::write("index.html", "<h1>Elsewhere</h1>"), Reply::done()])]).await;
+    let server = Server::start_with(
+        data.path(),
+        &[
+            ("AI_PROVIDER", "custom"),
+            ("OPENAI_BASE_URL", &model.url),
+            ("SANDBOX_PROVIDER", "e2b"),
+            ("E2B_API_URL", &host.host.url()),
+            ("E2B_SANDBOX_URL", &host.host.url()),
+            ("E2B_API_KEY", host.host.key()),
+        ],
+    );
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    let url = feed.preview().await;
+    assert!(url.ends_with(&format!("{}/", host.host.domain())), "{url}");
+    assert!(!data.path().join("sandboxes").exists());
+    let sandbox = url.split(['-', '.']).nth(1).unwrap();
+    let page = host.preview(sandbox, 3000, "/").send().await.unwrap();
+    assert_eq!(page.text().await.unwrap(), "<h1>Elsewhere</h1>");
+    drop(server);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_had_to_wait_knows_the_answer_before_it() {
+    let data = data_dir();
+    let model = Model::start([("First", vec![Reply::done().held()]), ("Second", vec![Reply::done()])]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("First").await;
+    until("the first run asks the model", async || (model.turns().len() == 1).then_some(())).await;
+    server.send(project, "Second").await;
+    let states: Vec<_> = server.workspace(project).await.runs.iter().map(|run| run.state).collect();
+    assert_eq!(states, [RunState::Running, RunState::Queued]);
+    model.release();
+    assert_eq!(server.feed(project).await.ended(2).await.0, RunState::Succeeded);
+    let turns = model.turns();
+    let messages = turns[1]["messages"].as_array().unwrap();
+    let said: Vec<_> = messages
+        .iter()
+        .filter(|message| message["role"] != "system")
+        .map(|message| message["content"].as_str().unwrap())
+        .collect();
+    assert_eq!(said, ["First", "Built **what you asked for**.", "Second"]);
 }

@@ -131,3 +131,34 @@ async fn a_lost_sandbox_is_built_anew_from_the_latest_version() {
     assert_eq!(page, "<h1>Version one</h1>");
     feed.preview().await;
 }
+
+#[tokio::test]
+async fn a_run_whose_sandbox_was_lost_meanwhile_begins_anew_and_its_version_is_whole() {
+    let data = data_dir();
+    let model = Model::start([(
+        "Build",
+        vec![
+            Reply::write("index.html", "<h1>Written</h1>"),
+            Reply::call("readFiles", json!({ "files": ["index.html"] })).held(),
+            Reply::done(),
+        ],
+    )])
+    .await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    until("the second turn is asked for", async || (model.asked_for(2) == 1).then_some(())).await;
+    assert!(server.stop().success());
+    fs::remove_dir_all(data.path().join("sandboxes")).unwrap();
+
+    let server = Server::start(data.path(), &model);
+    until("the second turn is asked for again", async || {
+        (model.asked_for(2) == 2).then_some(())
+    })
+    .await;
+    model.release();
+    let mut feed = server.feed(project).await;
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    assert_eq!(model.asked_for(1), 2, "what it had written was lost, so it is written again");
+    assert!(feed.tool("turn-2-readFiles-1").output.unwrap().contains("<h1>Written</h1>"));
+}

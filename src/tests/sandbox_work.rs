@@ -171,3 +171,49 @@ async fn a_port_that_is_not_open_is_json_for_programs_and_a_page_that_waits_for_
     assert_eq!(body["message"], "The sandbox was not found");
     host.stop().await;
 }
+
+#[tokio::test]
+async fn a_command_that_nobody_waits_for_any_more_is_ended() {
+    let host = Host::start().await;
+    let sandbox = host.create().await;
+    let given_up = tokio::time::timeout(Duration::from_millis(500), sandbox.run("sleep 986", &options())).await;
+    assert!(given_up.is_err());
+    until("it is gone", async || {
+        let left = sandbox.run("pgrep -c -x sleep", &options()).await.unwrap();
+        (left.stdout == b"0\n").then_some(())
+    })
+    .await;
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn half_a_target_and_a_compressed_upload_are_refused_and_never_misread() {
+    let host = Host::start().await;
+    let half = host
+        .http
+        .get(host.host.url())
+        .header("e2b-sandbox-id", "iabc")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(half.status(), 400);
+    let made: Value = host
+        .api(reqwest::Method::POST, "/sandboxes")
+        .json(&json!({ "templateID": "nextjs" }))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let upload = host.http.post(format!("{}/files?path=x", host.host.url()));
+    let upload = upload
+        .header("e2b-sandbox-id", made["sandboxID"].as_str().unwrap())
+        .header("e2b-sandbox-port", "49983");
+    let upload = upload
+        .header("content-type", "application/octet-stream")
+        .header("content-encoding", "gzip")
+        .body("x");
+    assert_eq!(upload.send().await.unwrap().status(), 415);
+    host.stop().await;
+}

@@ -38,6 +38,7 @@ pub enum BlockKey {
 /// One thing that a run said or did.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Block {
+    /// HTML, rendered on the server.
     Text(String),
     Tool(ToolUse),
 }
@@ -182,7 +183,7 @@ impl Conversation {
                 Some(latest) => latest.offer(seq, status),
                 none => *none = Some(Latest { seq, value: status }),
             },
-            (EventKind::Text { turn, text }, Some(run)) => self.run_entry(run).place(BlockKey::Turn(turn), seq, Block::Text(text)),
+            (EventKind::Text { turn, html, .. }, Some(run)) => self.run_entry(run).place(BlockKey::Turn(turn), seq, Block::Text(html)),
             (EventKind::Tool { tool }, Some(run)) => {
                 let key = BlockKey::Step(tool.step.clone());
                 self.run_entry(run).place(key, seq, Block::Tool(tool));
@@ -311,19 +312,6 @@ impl Conversation {
         };
         &mut self.runs[at]
     }
-}
-
-/// The model's text without the summary that ends a run (the result shows it), nor the beginning of its tag while it streams in.
-pub fn spoken(text: &str) -> &str {
-    const TAG: &str = "<task_summary>";
-    let end = match text.find(TAG) {
-        Some(at) => at,
-        None => (1..TAG.len())
-            .rev()
-            .find(|length| text.ends_with(&TAG[..*length]))
-            .map_or(text.len(), |length| text.len() - length),
-    };
-    text[..end].trim()
 }
 
 #[cfg(test)]

@@ -39,7 +39,8 @@ pub fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> im
     let version = Memo::new(move |_| settled.get());
 
     let listed = LocalResource::new(move || {
-        version.track();
+        // Read, not tracked: a memo that nobody reads never changes.
+        let _ = version.get();
         list_files(project)
     });
     let nodes = Memo::new(move |_| listed.get().and_then(Result::ok).unwrap_or_default());
@@ -50,7 +51,8 @@ pub fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> im
             .or_else(|| nodes.with(|nodes| FIRST.into_iter().find(|path| contains(nodes, path)).map(str::to_owned)))
     });
     let view = LocalResource::new(move || {
-        version.track();
+        // Read, not tracked: a memo that nobody reads never changes.
+        let _ = version.get();
         let path = path.get();
         async move {
             match path {

@@ -60,6 +60,14 @@ pub(super) async fn write(request: Request) -> Response<Body> {
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default()
         .to_owned();
+    if let Some(encoding) = request
+        .headers()
+        .get(header::CONTENT_ENCODING)
+        .filter(|encoding| *encoding != "identity")
+    {
+        let message = format!("content encoding {encoding:?} is not supported; send the bytes as they are");
+        return api_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+    }
     let written = if content_type.starts_with("multipart/form-data") {
         write_parts(request, path).await
     } else if content_type.starts_with("application/octet-stream") {

@@ -41,9 +41,12 @@ impl Feed {
     }
 
     pub async fn frame(&mut self) -> FeedFrame {
-        match self.message().await {
-            tungstenite::Message::Text(text) => serde_json::from_str(&text).unwrap(),
-            other => panic!("not a frame: {other:?}"),
+        loop {
+            match self.message().await {
+                tungstenite::Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                tungstenite::Message::Ping(_) => {}
+                other => panic!("not a frame: {other:?}"),
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 
-use super::{Block, BlockKey, Conversation, RunView, spoken};
+use super::{Block, BlockKey, Conversation, RunView};
 use crate::{
     api::runs::run_events,
     protocol::{ApiError, Message, MessageKind, RunId, RunState, ToolUse},
@@ -113,12 +113,12 @@ fn BlockView(block: Memo<Option<Arc<Block>>>, ended: Memo<bool>) -> impl IntoVie
     if is_text {
         let words = Memo::new(move |_| {
             block.with(|block| match block.as_deref() {
-                Some(Block::Text(text)) => spoken(text).to_owned(),
+                Some(Block::Text(html)) => html.clone(),
                 _ => String::new(),
             })
         });
         view! {
-            <p class="py-1 text-sm leading-6 wrap-anywhere whitespace-pre-wrap text-foreground empty:hidden">{move || words.get()}</p>
+            <div class="prose py-1 empty:hidden" inner_html=move || words.get()></div>
         }
         .into_any()
     } else {

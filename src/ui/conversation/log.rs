@@ -26,7 +26,8 @@ pub fn ConversationLog(conversation: RwSignal<Conversation>, children: Children)
         }
     };
     Effect::new(move || {
-        last_seq.track();
+        // Read, not tracked: a memo that nobody reads never changes.
+        let _ = last_seq.get();
         if at_end.get_untracked() {
             request_animation_frame(to_end);
         }

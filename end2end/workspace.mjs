@@ -1,0 +1,51 @@
+// The workspace as a person finds it: the runs in the conversation, and the app in the preview's frame.
+import assert from "node:assert/strict";
+import { until } from "./server.mjs";
+
+/** Notes what the page reports on its console: nothing should be. */
+export function watchConsole(page) {
+  const problems = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) problems.push(`${message.type()}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => problems.push(`page error: ${error.message}`));
+  return problems;
+}
+
+export function workspace(page) {
+  const runs = () => page.locator("[data-run-state]");
+  const run = (number) => runs().nth(number - 1);
+  const log = () => page.getByRole("log");
+  return {
+    runs,
+    run,
+    log,
+    preview: () => page.frameLocator('iframe[title="Preview"]'),
+
+    /** Starts a project on the front page. */
+    async start(url, prompt) {
+      await page.goto(url);
+      await page.getByRole("textbox", { name: "Describe the app you want to build" }).fill(prompt);
+      await page.getByRole("button", { name: "Start Creating" }).click();
+      await page.waitForURL(/\/projects\/[0-9a-f-]{36}$/);
+    },
+
+    async send(text) {
+      await page.getByRole("textbox", { name: "Message" }).fill(text);
+      await page.getByRole("button", { name: "Send" }).click();
+    },
+
+    /** Waits until the run with this number, counted from 1, has succeeded. */
+    async finished(number, timeout = 180_000) {
+      const state = await until(
+        `run ${number} ends`,
+        async () => {
+          const state = (await runs().count()) >= number ? await run(number).getAttribute("data-run-state") : null;
+          return ["succeeded", "failed", "cancelled"].includes(state) ? state : null;
+        },
+        timeout,
+      );
+      assert.equal(state, "succeeded", `run ${number} ${state}: ${await log().innerText()}`);
+    },
+  };
+}
