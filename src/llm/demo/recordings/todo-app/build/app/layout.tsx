@@ -8,7 +8,10 @@ export const metadata: Metadata = {
 
 // Before the first paint, so that a dark page never flashes white.
 const theme = `
-  const chosen = localStorage.getItem("theme");
+  let chosen = null;
+  try {
+    chosen = localStorage.getItem("theme");
+  } catch {}
   const dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   document.documentElement.classList.toggle("dark", dark);
 `;

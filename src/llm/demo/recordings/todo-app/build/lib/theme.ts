@@ -19,5 +19,9 @@ export function useDark(): boolean {
 
 export function setDark(dark: boolean) {
   document.documentElement.classList.toggle("dark", dark);
-  localStorage.setItem("theme", dark ? "dark" : "light");
+  try {
+    localStorage.setItem("theme", dark ? "dark" : "light");
+  } catch {
+    // Not every browser lets a page store something; the choice then lasts as long as the page.
+  }
 }

@@ -31,7 +31,11 @@ function snapshot(): Todo[] {
 
 function update(next: Todo[]) {
   todos = next;
-  localStorage.setItem(KEY, JSON.stringify(next));
+  try {
+    localStorage.setItem(KEY, JSON.stringify(next));
+  } catch {
+    // A browser that stores nothing here (a private window, say) keeps the list until the page is closed.
+  }
   listeners.forEach((listener) => listener());
 }
 
