@@ -8,13 +8,13 @@ import { chromium } from "playwright-core";
 
 const root = resolve(import.meta.dirname, "..");
 const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
-const binary = process.env.CODEFLOW_BIN ?? join(target, "release/codeflow");
+export const binary = process.env.CODEFLOW_BIN ?? join(target, "release/codeflow");
+export const data = process.env.CODEFLOW_DATA_DIR ?? join(target, "test-data");
 export const results = join(root, "test-results");
 mkdirSync(results, { recursive: true });
 
 /** A running CodeFlow: `url`, `stop()` (SIGTERM) and `log` (its standard error so far). */
 export async function startServer(env = {}) {
-  const data = process.env.CODEFLOW_DATA_DIR ?? join(target, "test-data");
   // All but the template, which takes a while to build.
   for (const name of ["codeflow.sqlite", "codeflow.sqlite-wal", "codeflow.sqlite-shm", "sandboxes"]) {
     rmSync(join(data, name), { force: true, recursive: true });

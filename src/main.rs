@@ -208,7 +208,7 @@ fn with_previews(app: Router, host: Arc<SandboxHost>) -> Router {
 }
 
 async fn sandbox_host() -> anyhow::Result<()> {
-    let settings = config::SandboxHost::from_env()?;
+    let mut settings = config::SandboxHost::from_env()?;
     let address: SocketAddr = config::parsed(
         "SANDBOX_HOST_ADDR",
         SocketAddr::from(([127, 0, 0, 1], 3002)),
@@ -216,6 +216,7 @@ async fn sandbox_host() -> anyhow::Result<()> {
         |_| true,
     )?;
     let listener = bind(address, "SANDBOX_HOST_ADDR").await?;
+    settings.follow_port(listener.local_addr()?.port());
     let host = SandboxHost::start(settings, listener).await?;
     tracing::info!("sandbox host listening on {}", host.url());
     stop_signal().await;

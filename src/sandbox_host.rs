@@ -13,12 +13,16 @@ mod egress;
 pub mod envd;
 mod http;
 mod live;
+mod log;
+mod metrics;
+mod network;
 mod pages;
 mod record;
 mod rootfs;
 mod runtime;
 mod sandboxes;
 mod seccomp;
+mod signature;
 pub mod template;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -117,6 +121,9 @@ fn both_planes(sandboxes: Arc<Sandboxes>) -> Router {
             match data_plane::target(request.headers(), &sandboxes.settings().domain) {
                 Ok(Some(target)) => data_plane::serve(sandboxes, target, request).await,
                 Err(refusal) => http::api_error(StatusCode::BAD_REQUEST, refusal),
+                Ok(None) if let Some(target) = data_plane::by_signature(&sandboxes, &request) => {
+                    data_plane::serve(sandboxes, target, request).await
+                }
                 Ok(None) => match control.oneshot(request).await {
                     Ok(response) => response,
                     Err(never) => match never {},

@@ -73,6 +73,16 @@ impl SandboxHost {
         })
     }
 
+    /// Processors as a whole number: a fraction counts as one.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float to integer cast saturates"
+    )]
+    pub fn cpu_count(&self) -> u32 {
+        self.cpus.ceil() as u32
+    }
+
     /// Previews are on the app's own listener: without `SANDBOX_DOMAIN`, their host names carry its port.
     pub fn follow_port(&mut self, port: u16) {
         if self.follows_port {

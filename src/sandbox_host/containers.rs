@@ -10,7 +10,7 @@ use anyhow::Context;
 
 use super::{
     bundle::{Container, ENVD, HOME},
-    egress::Egress,
+    egress::{Egress, Policy},
     envd,
     live::{Live, Sockets},
     record::random_id,
@@ -97,11 +97,12 @@ impl Containers {
         home: Home,
         start: Option<String>,
         envs: Vec<String>,
+        policy: Policy,
     ) -> anyhow::Result<Live> {
         let runtime = self.runtime().map_err(|fault| anyhow::anyhow!("{fault}"))?;
         let sockets = Sockets::new(&folder.join("sockets"))?;
         let stdin = runtime::socket_as_stdin(sockets.listen_for_envd()?);
-        let egress = Egress::new(id, &self.settings.egress_allow);
+        let egress = Egress::new(id, &self.settings.egress_allow, policy);
         let egress = tokio::spawn(egress.serve(sockets.listen_for_egress()?));
         let mut container = self.container(id, envs);
         container.env.push(envd::Orders { start }.to_env()?);
@@ -182,7 +183,7 @@ impl Containers {
             cpus: self.settings.cpus,
             pids: self.settings.pids,
             assembly: self.assembly(),
-            cgroup: PathBuf::from(format!("/{}/{id}", self.name)),
+            cgroup: self.cgroup(id),
             shared: self.rootfs.shared.clone(),
             own_node: self.rootfs.node.is_some(),
         }
@@ -196,6 +197,11 @@ impl Containers {
             egress_socket,
             home,
         }
+    }
+
+    /// A container's control group, below the hierarchies' roots.
+    pub(super) fn cgroup(&self, id: &str) -> PathBuf {
+        PathBuf::from(format!("/{}/{id}", self.name))
     }
 
     /// In a folder that everybody may enter, as the sandbox's user must.

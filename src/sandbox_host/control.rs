@@ -1,4 +1,7 @@
-//! The control plane: E2B's REST API, as far as the app needs it. Bodies, statuses and errors are E2B's.
+//! The control plane: E2B's REST API. Bodies, statuses and errors are E2B's.
+
+mod list;
+mod observe;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,14 +11,15 @@ use axum::{
     extract::{FromRequest, Path, Request, State},
     http::{Response, StatusCode},
     middleware::{self, Next},
-    routing::{get, post},
+    routing::{get, post, put},
 };
-use nix::sys::statvfs::statvfs;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use super::{
     http::{api_error, json},
+    metrics::disk_size,
+    network::Network,
     record::{Record, rfc3339},
     sandboxes::{HostError, NewSandbox, Sandboxes},
 };
@@ -24,6 +28,8 @@ use super::{
 const CLIENT_ID: &str = "6532622b";
 /// The version of envd's protocol that ours speaks.
 const ENVD_VERSION: &str = "0.5.7";
+/// The least that a refresh puts the end off, in seconds.
+const MIN_REFRESH: u64 = 15;
 /// The longest time-out, in seconds.
 const MAX_TIMEOUT: u64 = 24 * 3600;
 
@@ -43,6 +49,10 @@ struct Create {
     auto_pause: bool,
     #[serde(default)]
     auto_resume: AutoResume,
+    #[serde(default)]
+    network: Network,
+    #[serde(default, rename = "allow_internet_access")]
+    internet: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]
@@ -72,11 +82,18 @@ struct Created {
     domain: Option<String>,
 }
 
+/// A sandbox in a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Detail {
-    #[serde(flatten)]
-    sandbox: Created,
+struct Listed {
+    #[serde(rename = "templateID")]
+    template: String,
+    alias: String,
+    #[serde(rename = "sandboxID")]
+    id: String,
+    #[serde(rename = "clientID")]
+    client: &'static str,
+    envd_version: &'static str,
     started_at: String,
     end_at: String,
     cpu_count: u32,
@@ -86,6 +103,17 @@ struct Detail {
     disk_mb: u64,
     metadata: HashMap<String, String>,
     state: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    #[serde(flatten)]
+    listed: Listed,
+    envd_access_token: Option<String>,
+    domain: Option<String>,
+    allow_internet_access: bool,
+    network: Network,
     lifecycle: Lifecycle,
 }
 
@@ -100,13 +128,20 @@ type Host = State<Arc<Sandboxes>>;
 
 pub(super) fn router(sandboxes: Arc<Sandboxes>) -> Router {
     let secured = Router::new()
-        .route("/sandboxes", post(create_v1))
-        .route("/v2/sandboxes", post(create_v2))
+        .route("/sandboxes", get(list::list_v1).post(create_v1))
+        .route("/v2/sandboxes", get(list::list).post(create_v2))
         .route("/sandboxes/{id}", get(detail).delete(kill))
         .route("/sandboxes/{id}/connect", post(connect))
         .route("/v2/sandboxes/{id}/connect", post(connect))
         .route("/sandboxes/{id}/timeout", post(set_timeout))
+        .route("/sandboxes/{id}/refreshes", post(refresh))
         .route("/sandboxes/{id}/pause", post(pause))
+        .route("/sandboxes/{id}/resume", post(resume))
+        .route("/sandboxes/{id}/network", put(set_network))
+        .route("/sandboxes/metrics", get(observe::metrics_of_all))
+        .route("/sandboxes/{id}/metrics", get(observe::metrics))
+        .route("/sandboxes/{id}/logs", get(observe::logs_v1))
+        .route("/v2/sandboxes/{id}/logs", get(observe::logs))
         .layer(middleware::from_fn(see_through))
         .layer(middleware::from_fn_with_state(sandboxes.clone(), check_key));
     Router::new()
@@ -167,6 +202,10 @@ async fn create(sandboxes: &Sandboxes, request: Create, default_timeout: u64, se
         Ok(timeout) => timeout,
         Err(refusal) => return refusal,
     };
+    let network = match request.network.checked(request.internet) {
+        Ok(network) => network,
+        Err(message) => return api_error(StatusCode::BAD_REQUEST, message),
+    };
     let new = NewSandbox {
         template: request.template,
         timeout,
@@ -175,6 +214,7 @@ async fn create(sandboxes: &Sandboxes, request: Create, default_timeout: u64, se
         secure,
         auto_pause: request.auto_pause,
         auto_resume: request.auto_resume.enabled,
+        network,
     };
     match sandboxes.create(new).await {
         Ok(sandbox) => json(StatusCode::CREATED, &created(sandboxes, sandbox.record())),
@@ -187,33 +227,39 @@ async fn detail(State(sandboxes): Host, Path(id): Path<String>) -> Response<Body
         Ok(sandbox) => sandbox,
         Err(error) => return failure(&error),
     };
-    let record = sandbox.record();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a float to integer cast saturates, and a fraction counts as a processor"
-    )]
-    let cpu_count = sandboxes.settings().cpus.ceil() as u32;
+    let (record, running) = (sandbox.record(), sandbox.is_running().await);
     let detail = Detail {
-        started_at: rfc3339(record.started_at),
-        end_at: rfc3339(record.end_at),
-        cpu_count,
-        memory_mb: sandboxes.settings().memory_mb,
-        disk_mb: disk_size(&sandboxes.settings().data_dir),
-        metadata: record.metadata.clone(),
-        state: if sandbox.is_running().await { "running" } else { "paused" },
+        listed: Listed::of(&sandboxes, &record, running),
+        envd_access_token: record.token,
+        domain: Some(sandboxes.settings().domain.clone()),
+        allow_internet_access: record.network.allows_internet(),
+        network: record.network,
         lifecycle: Lifecycle {
             auto_resume: record.auto_resume,
             on_timeout: if record.auto_pause { "pause" } else { "kill" },
         },
-        sandbox: created(&sandboxes, record),
     };
     json(StatusCode::OK, &detail)
 }
 
-/// The size of the file system that sandboxes are on, in MiB.
-fn disk_size(data_dir: &std::path::Path) -> u64 {
-    statvfs(data_dir).map_or(0, |disk| (disk.blocks() * disk.fragment_size()) >> 20)
+impl Listed {
+    fn of(sandboxes: &Sandboxes, record: &Record, running: bool) -> Self {
+        let settings = sandboxes.settings();
+        Self {
+            template: record.template.clone(),
+            alias: record.template.clone(),
+            id: record.id.clone(),
+            client: CLIENT_ID,
+            envd_version: ENVD_VERSION,
+            started_at: rfc3339(record.started_at),
+            end_at: rfc3339(record.end_at),
+            cpu_count: settings.cpu_count(),
+            memory_mb: settings.memory_mb,
+            disk_mb: disk_size(&settings.data_dir) >> 20,
+            metadata: record.metadata.clone(),
+            state: if running { "running" } else { "paused" },
+        }
+    }
 }
 
 async fn kill(State(sandboxes): Host, Path(id): Path<String>) -> Response<Body> {
@@ -264,6 +310,72 @@ async fn set_timeout(State(sandboxes): Host, Path(id): Path<String>, Json(reques
     }
 }
 
+#[derive(Deserialize)]
+struct Refresh {
+    duration: Option<u64>,
+}
+
+/// The end is put off, never brought nearer.
+async fn refresh(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Refresh>) -> Response<Body> {
+    let duration = request.duration.unwrap_or(MIN_REFRESH);
+    if duration > 3600 {
+        return api_error(
+            StatusCode::BAD_REQUEST,
+            "validation error: duration is a number of seconds from 0 to 3600",
+        );
+    }
+    match sandboxes.get(&id) {
+        Ok(sandbox) => {
+            sandbox.extend(duration.max(MIN_REFRESH));
+            empty()
+        }
+        Err(error) => failure(&error),
+    }
+}
+
+/// The older form of connect: an error for a sandbox that runs.
+async fn resume(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Response<Body> {
+    match sandboxes.get(&id) {
+        Ok(sandbox) if sandbox.is_running().await => api_error(StatusCode::CONFLICT, format!("Sandbox {id} is already running")),
+        Ok(_) => {
+            let timeout = Some(request.timeout.unwrap_or(15));
+            connect(State(sandboxes), Path(id), Json(Timeout { timeout })).await
+        }
+        Err(error) => failure(&error),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewNetwork {
+    #[serde(default)]
+    allow_out: Vec<String>,
+    #[serde(default)]
+    deny_out: Vec<String>,
+    #[serde(default, rename = "allow_internet_access")]
+    internet: Option<bool>,
+}
+
+/// Replaces the rules as a whole.
+async fn set_network(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<NewNetwork>) -> Response<Body> {
+    let network = Network {
+        allow_out: request.allow_out,
+        deny_out: request.deny_out,
+        ..Network::default()
+    };
+    let network = match network.checked(request.internet) {
+        Ok(network) => network,
+        Err(message) => return api_error(StatusCode::BAD_REQUEST, message),
+    };
+    match sandboxes.get(&id) {
+        Ok(sandbox) => {
+            sandbox.set_network(network);
+            empty()
+        }
+        Err(error) => failure(&error),
+    }
+}
+
 async fn pause(State(sandboxes): Host, Path(id): Path<String>) -> Response<Body> {
     match sandboxes.get(&id) {
         Ok(sandbox) if sandboxes.pause(&sandbox).await => empty(),
@@ -288,7 +400,7 @@ fn created(sandboxes: &Sandboxes, record: Record) -> Created {
         client: CLIENT_ID,
         envd_version: ENVD_VERSION,
         envd_access_token: record.token,
-        traffic_access_token: None,
+        traffic_access_token: record.traffic_token,
         domain: Some(sandboxes.settings().domain.clone()),
     }
 }

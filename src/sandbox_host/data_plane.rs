@@ -15,7 +15,9 @@ use super::{
     http::{api_error, html, strip_hop_by_hop},
     live::Live,
     pages,
+    record::Record,
     sandboxes::{InUse, Sandbox, Sandboxes},
+    signature,
 };
 
 /// envd's port.
@@ -26,6 +28,7 @@ const BETWEEN_DIALS: Duration = Duration::from_millis(100);
 
 const SANDBOX_ID: HeaderName = HeaderName::from_static("e2b-sandbox-id");
 const SANDBOX_PORT: HeaderName = HeaderName::from_static("e2b-sandbox-port");
+const TRAFFIC_TOKEN: HeaderName = HeaderName::from_static("e2b-traffic-access-token");
 const ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-access-token");
 
 /// Where a request wants to go.
@@ -52,6 +55,24 @@ pub(super) fn target(headers: &HeaderMap, domain: &str) -> Result<Option<Target>
         },
         _ => Err("missing header: E2b-Sandbox-Id and E2b-Sandbox-Port belong together"),
     }
+}
+
+/// The target of a request for a signed file that names no sandbox: the one whose token signed it.
+pub(super) fn by_signature(sandboxes: &Sandboxes, request: &Request<Body>) -> Option<Target> {
+    if request.uri().path() != "/files" {
+        return None;
+    }
+    let signed = |record: &Record| {
+        let token = record.token.as_ref()?;
+        signature::check(request.method(), request.uri(), token).ok()
+    };
+    let records = sandboxes.all().into_iter().map(|sandbox| sandbox.record());
+    let record = records.into_iter().find(|record| signed(record).is_some())?;
+    Some(Target {
+        id: record.id,
+        port: ENVD_PORT,
+        by_host: false,
+    })
 }
 
 /// Answers a request to a sandbox's port by its host name alone, as browsers send them.
@@ -98,6 +119,13 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
     {
         return refusal;
     }
+    let record = sandbox.record();
+    if target.port != ENVD_PORT
+        && let Some(token) = &record.traffic_token
+        && !carries(&request, &TRAFFIC_TOKEN, token)
+    {
+        return no_traffic(&target, &request);
+    }
     let in_use = sandbox.in_use();
     // In a task of its own: a client that hangs up must not leave the sandbox half awake.
     let waking = tokio::spawn(async move { sandboxes.reach(&sandbox).await });
@@ -112,7 +140,7 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
     let answered = if target.port == ENVD_PORT {
         forward_to_envd(&live, request, in_use).await.map(Some)
     } else {
-        forward_to_app(&live, &target, request, in_use).await
+        forward_to_app(&live, &target, record.network.mask_request_host.as_deref(), request, in_use).await
     };
     match answered {
         Ok(Some(response)) => response,
@@ -141,14 +169,41 @@ fn refuse_envd(sandbox: &Sandbox, request: &Request<Body>) -> Option<Response<Bo
     if request.uri().path() == "/health" {
         return None;
     }
-    let given = request.headers().get(ACCESS_TOKEN).map(|value| Sha256::digest(value.as_bytes()));
-    if given == Some(Sha256::digest(token)) {
+    if carries(request, &ACCESS_TOKEN, &token) {
         return None;
+    }
+    if request.uri().path() == "/files" {
+        let fault = if request.headers().contains_key(ACCESS_TOKEN) {
+            "access token present in header but does not match"
+        } else {
+            match signature::check(request.method(), request.uri(), &token) {
+                Ok(()) => return None,
+                Err(fault) => fault,
+            }
+        };
+        return Some(api_error(StatusCode::UNAUTHORIZED, fault));
     }
     Some(api_error(
         StatusCode::UNAUTHORIZED,
         "unauthorized access, please provide a valid access token or method signing if supported",
     ))
+}
+
+/// Whether the header's value is the token; digests, so that the time a comparison takes tells nothing.
+fn carries(request: &Request<Body>, name: &HeaderName, token: &str) -> bool {
+    let given = request.headers().get(name).map(|value| Sha256::digest(value.as_bytes()));
+    given == Some(Sha256::digest(token))
+}
+
+fn no_traffic(target: &Target, request: &Request<Body>) -> Response<Body> {
+    let fault = if request.headers().contains_key(TRAFFIC_TOKEN) {
+        "is invalid"
+    } else {
+        "is missing"
+    };
+    let message = format!("Sandbox is secured with traffic access token. Token header '{TRAFFIC_TOKEN}' {fault}");
+    let body = serde_json::json!({ "sandboxId": target.id, "message": message, "code": 403 });
+    super::http::json(StatusCode::FORBIDDEN, &body)
 }
 
 async fn forward_to_envd(live: &Live, mut request: Request<Body>, in_use: InUse) -> anyhow::Result<Response<Body>> {
@@ -163,7 +218,13 @@ async fn forward_to_envd(live: &Live, mut request: Request<Body>, in_use: InUse)
 }
 
 /// `None` when nothing listens on the port.
-async fn forward_to_app(live: &Live, target: &Target, mut request: Request<Body>, in_use: InUse) -> anyhow::Result<Option<Response<Body>>> {
+async fn forward_to_app(
+    live: &Live,
+    target: &Target,
+    mask: Option<&str>,
+    mut request: Request<Body>,
+    in_use: InUse,
+) -> anyhow::Result<Option<Response<Body>>> {
     let Some(stream) = dial(live, target.port).await? else {
         return Ok(None);
     };
@@ -171,10 +232,17 @@ async fn forward_to_app(live: &Live, target: &Target, mut request: Request<Body>
     let upgrade = request.headers().get(header::UPGRADE).cloned();
     strip_hop_by_hop(request.headers_mut());
     let headers = request.headers_mut();
-    for name in [SANDBOX_ID, SANDBOX_PORT] {
+    for name in [SANDBOX_ID, SANDBOX_PORT, TRAFFIC_TOKEN] {
         headers.remove(name);
     }
-    if !target.by_host {
+    if let Some(mask) = mask {
+        if let Some(host) = headers.insert(
+            header::HOST,
+            HeaderValue::from_str(&mask.replace("${PORT}", &target.port.to_string()))?,
+        ) {
+            headers.insert(HeaderName::from_static("x-forwarded-host"), host);
+        }
+    } else if !target.by_host {
         headers.insert(header::HOST, HeaderValue::from_str(&format!("localhost:{}", target.port))?);
     }
     if let Some(upgrade) = &upgrade {

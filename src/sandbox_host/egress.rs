@@ -6,7 +6,7 @@ mod address;
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -23,25 +23,38 @@ use tokio::{
     sync::Semaphore,
 };
 
-use super::http::{response, strip_hop_by_hop};
+use super::{
+    http::{response, strip_hop_by_hop},
+    log::Log,
+    network::Network,
+};
 use crate::config::sandbox_host::EgressRule;
 
 /// Connections of one sandbox at a time.
 const MAX_CONNECTIONS: usize = 128;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// What a sandbox is denied beyond what all are, and where its refusals are told.
+#[derive(Default)]
+pub(super) struct Policy {
+    pub network: Arc<RwLock<Network>>,
+    pub log: Arc<Log>,
+}
+
 /// The proxy of one sandbox.
 pub(super) struct Egress {
     sandbox: String,
     rules: Vec<EgressRule>,
+    policy: Policy,
     refused: AtomicU64,
 }
 
 impl Egress {
-    pub(super) fn new(sandbox: &str, rules: &[EgressRule]) -> Arc<Self> {
+    pub(super) fn new(sandbox: &str, rules: &[EgressRule], policy: Policy) -> Arc<Self> {
         Arc::new(Self {
             sandbox: sandbox.to_owned(),
             rules: rules.to_vec(),
+            policy,
             refused: AtomicU64::new(0),
         })
     }
@@ -125,7 +138,14 @@ impl Egress {
         if public.is_empty() {
             return Err(self.refuse(host, port, "its address is a private one"));
         }
-        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(public.as_slice())).await {
+        let permitted: Vec<SocketAddr> = {
+            let network = self.policy.network.read().unwrap_or_else(PoisonError::into_inner);
+            public.into_iter().filter(|found| network.permits(host, found.ip())).collect()
+        };
+        if permitted.is_empty() {
+            return Err(self.refuse(host, port, "the sandbox's own network settings deny it"));
+        }
+        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(permitted.as_slice())).await {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(_) => Err(failed("no answer".to_owned())),
@@ -141,6 +161,7 @@ impl Egress {
             refused,
             "a sandbox's connection was refused: {why}"
         );
+        self.policy.log.warn(format!("connection to {host}:{port} was refused: {why}"));
         response(StatusCode::FORBIDDEN, format!("sandbox egress: {host}:{port} was refused: {why}\n"))
     }
 }

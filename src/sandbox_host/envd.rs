@@ -11,6 +11,7 @@ mod filesystem;
 mod path;
 mod process;
 mod tunnel;
+mod watch;
 
 use std::{
     collections::HashMap,
@@ -126,8 +127,9 @@ fn router(env: Arc<HashMap<String, String>>, stop: CancellationToken) -> Router 
     Router::new()
         .route("/health", get(async || StatusCode::NO_CONTENT))
         .route("/envs", get(async move || axum::Json((*env).clone())))
-        .route("/files", get(files::read).post(files::write))
+        .merge(files::router())
         .merge(filesystem::router())
+        .merge(watch::router(watch::Watchers::default()))
         .merge(process::router(processes))
         .layer(middleware::from_fn(check_user))
         .route("/codeflow/alive", get(alive))

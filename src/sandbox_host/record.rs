@@ -11,6 +11,8 @@ use std::{
 use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 
+use super::network::Network;
+
 /// A sandbox, as it is stored in `sandbox.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -32,6 +34,11 @@ pub(super) struct Record {
     pub auto_pause: bool,
     /// A request to it wakes it.
     pub auto_resume: bool,
+    #[serde(default)]
+    pub network: Network,
+    /// What requests to its apps must carry, where its network settings ask for it.
+    #[serde(default)]
+    pub traffic_token: Option<String>,
 }
 
 impl Record {

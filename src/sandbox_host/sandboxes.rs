@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::chown,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -19,7 +19,11 @@ use tokio_util::sync::CancellationToken;
 use super::{
     bundle::{FIRST_HOST_ID, USER},
     containers::Containers,
+    egress::Policy,
     live::Live,
+    log::Log,
+    metrics::{self, Metrics},
+    network::Network,
     record::{Record, now, random_id},
     runtime::{Home, Runtime},
     template::{self, Template},
@@ -42,6 +46,10 @@ pub(super) struct Sandboxes {
 pub(super) struct Sandbox {
     id: String,
     folder: PathBuf,
+    log: Arc<Log>,
+    metrics: Metrics,
+    /// As in the record, where the egress proxy reads it.
+    network: Arc<RwLock<Network>>,
     record: Mutex<Record>,
     /// Held while the sandbox is started or stopped.
     state: tokio::sync::Mutex<State>,
@@ -66,6 +74,7 @@ pub(super) struct NewSandbox {
     pub secure: bool,
     pub auto_pause: bool,
     pub auto_resume: bool,
+    pub network: Network,
 }
 
 /// Why a sandbox can't be made or found.
@@ -120,6 +129,33 @@ impl Sandbox {
         self.update(|record| record.end_at = now().saturating_add(seconds.saturating_mul(1000)));
     }
 
+    /// The files of its own.
+    pub(super) fn layer(&self) -> PathBuf {
+        self.folder.join("layer/upper")
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(super) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Takes new network settings; connections that are open stay so.
+    pub(super) fn set_network(&self, network: Network) {
+        *self.network.write().unwrap_or_else(PoisonError::into_inner) = network.clone();
+        self.update(|record| {
+            record.network = Network {
+                // Decided when it was made.
+                allow_public_traffic: record.network.allow_public_traffic,
+                mask_request_host: record.network.mask_request_host.clone(),
+                ..network
+            };
+        });
+        self.log.info("network settings changed");
+    }
+
     /// The end moves to at least `seconds` from now.
     pub(super) fn extend(&self, seconds: u64) {
         self.update(|record| record.end_at = record.end_at.max(now().saturating_add(seconds.saturating_mul(1000))));
@@ -151,6 +187,7 @@ impl Sandboxes {
         template::remove_unused(&host.settings().data_dir, &host.records());
         let host = Arc::new(host);
         tokio::spawn(host.clone().end_in_time());
+        tokio::spawn(metrics::keep_sampling(host.clone()));
         Ok(host)
     }
 
@@ -187,11 +224,21 @@ impl Sandboxes {
         self.containers.settings()
     }
 
+    /// Ends when the host stops.
+    pub(super) async fn stopping(&self) {
+        self.shutdown.cancelled().await;
+    }
+
+    /// Below the hierarchies' roots.
+    pub(super) fn cgroup_of(&self, sandbox: &Sandbox) -> PathBuf {
+        self.containers.cgroup(&sandbox.id)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Sandbox>>> {
         self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn all(&self) -> Vec<Arc<Sandbox>> {
+    pub(super) fn all(&self) -> Vec<Arc<Sandbox>> {
         self.lock().values().cloned().collect()
     }
 
@@ -223,6 +270,8 @@ impl Sandboxes {
             timeout: new.timeout,
             auto_pause: new.auto_pause,
             auto_resume: new.auto_resume,
+            traffic_token: (new.network.allow_public_traffic == Some(false)).then(random_id),
+            network: new.network,
         };
         let folder = self.settings().data_dir.join("sandboxes").join(&record.id);
         let sandbox = Arc::new(Sandbox::new(folder, record, State::Paused));
@@ -245,6 +294,7 @@ impl Sandboxes {
             ms = now().saturating_sub(started_at),
             "sandbox created"
         );
+        sandbox.log.info("created");
         Ok(sandbox)
     }
 
@@ -288,11 +338,19 @@ impl Sandboxes {
             format!("E2B_TEMPLATE_ID={}", record.template),
         ];
         let envs = [envs, own.to_vec()].concat();
-        Ok(Arc::new(
-            self.containers
-                .start(&record.id, &sandbox.folder, home, Some(template.manifest.start), envs)
-                .await?,
-        ))
+        let policy = Policy {
+            network: sandbox.network.clone(),
+            log: sandbox.log.clone(),
+        };
+        let live = self.containers.start(
+            &record.id,
+            &sandbox.folder,
+            home,
+            template.manifest.server.map(|server| server.start),
+            envs,
+            policy,
+        );
+        Ok(Arc::new(live.await?))
     }
 
     /// The sandbox's container, started again when it was paused; `None` when there is nothing to start any more. The flag tells
@@ -304,6 +362,7 @@ impl Sandboxes {
             State::Running(live) if !live.ended.is_cancelled() => return Ok(Some((live.clone(), false))),
             State::Running(live) => {
                 tracing::warn!(sandbox.id, "the sandbox had ended by itself; it is started again");
+                sandbox.log.warn("it had ended by itself, and is started again");
                 self.containers.stop(&sandbox.id, &sandbox.folder, live, false).await;
                 *state = State::Paused;
             }
@@ -326,6 +385,7 @@ impl Sandboxes {
         });
         sandbox.used_at.store(now(), Ordering::Relaxed);
         tracing::info!(sandbox.id, ms = now().saturating_sub(begun), "sandbox resumed");
+        sandbox.log.info("resumed");
         Ok(Some((live, true)))
     }
 
@@ -346,6 +406,7 @@ impl Sandboxes {
         self.containers.stop(&sandbox.id, &sandbox.folder, live, true).await;
         *state = State::Paused;
         tracing::info!(sandbox.id, "sandbox paused");
+        sandbox.log.info("paused");
         true
     }
 
@@ -408,6 +469,9 @@ impl Sandbox {
         Self {
             id: record.id.clone(),
             folder,
+            log: Arc::default(),
+            metrics: Metrics::default(),
+            network: Arc::new(RwLock::new(record.network.clone())),
             record: Mutex::new(record),
             state: tokio::sync::Mutex::new(state),
             requests: AtomicUsize::new(0),

@@ -24,6 +24,7 @@ use sha2::{Digest, Sha256};
 use super::{
     bundle::{FIRST_HOST_ID, USER},
     containers::Containers,
+    egress::Policy,
     envd::connect,
     live::Live,
     record::{Record, random_id},
@@ -52,13 +53,21 @@ pub(super) struct Template {
 /// A template's `template.json`.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Manifest {
-    /// The command that serves the app, and is kept running.
-    pub start: String,
-    /// The port it serves on.
-    pub port: u16,
+    /// What serves the app; nothing in a template that has none.
+    #[serde(flatten)]
+    pub server: Option<Server>,
     /// What installs the packages; nothing where there are none.
     #[serde(default)]
     pub install: Option<String>,
+}
+
+/// A template's dev server.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Server {
+    /// The command, which is kept running.
+    pub start: String,
+    /// The port it serves on.
+    pub port: u16,
 }
 
 impl Template {
@@ -226,7 +235,9 @@ async fn prepare_home(containers: &Containers, manifest: &Manifest, name: &str, 
             command = install,
             "installing the template's packages (a minute or two, once)"
         );
-        let live = containers.start(&id, work, Home::Folder(home.to_owned()), None, Vec::new()).await?;
+        let live = containers
+            .start(&id, work, Home::Folder(home.to_owned()), None, Vec::new(), Policy::default())
+            .await?;
         let installed = run(&live, install).await;
         containers.stop(&id, work, &live, true).await;
         let (code, output) = installed?;
@@ -234,11 +245,15 @@ async fn prepare_home(containers: &Containers, manifest: &Manifest, name: &str, 
             bail!("'{install}' ended with {code}:\n{}", tail(&output));
         }
     }
+    let Some(server) = &manifest.server else {
+        return Ok(());
+    };
     tracing::info!(template = name, "starting its dev server once, to fill the cache");
+    let start = Some(server.start.clone());
     let live = containers
-        .start(&id, work, Home::Folder(home.to_owned()), Some(manifest.start.clone()), Vec::new())
+        .start(&id, work, Home::Folder(home.to_owned()), start, Vec::new(), Policy::default())
         .await?;
-    let shown = first_page(&live, manifest.port).await;
+    let shown = first_page(&live, server.port).await;
     let shown = match shown {
         Ok(()) => Ok(()),
         Err(error) => Err(match run(&live, "tail -n 30 /tmp/dev-server.log").await {

@@ -7,7 +7,7 @@ use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
-use crate::support::{Host, until};
+use crate::support::{Host, PATIENCE, until};
 
 fn options() -> RunOptions {
     RunOptions {
@@ -187,7 +187,7 @@ async fn a_command_that_nobody_waits_for_any_more_is_ended() {
 }
 
 #[tokio::test]
-async fn half_a_target_and_a_compressed_upload_are_refused_and_never_misread() {
+async fn half_a_target_and_an_upload_that_can_not_be_decompressed_are_refused_and_never_misread() {
     let host = Host::start().await;
     let half = host
         .http
@@ -206,14 +206,19 @@ async fn half_a_target_and_a_compressed_upload_are_refused_and_never_misread() {
         .json()
         .await
         .unwrap();
-    let upload = host.http.post(format!("{}/files?path=x", host.host.url()));
-    let upload = upload
-        .header("e2b-sandbox-id", made["sandboxID"].as_str().unwrap())
-        .header("e2b-sandbox-port", "49983");
-    let upload = upload
-        .header("content-type", "application/octet-stream")
-        .header("content-encoding", "gzip")
-        .body("x");
-    assert_eq!(upload.send().await.unwrap().status(), 415);
+    let upload = async |encoding: &str| {
+        let request = host.http.post(format!("{}/files?path=x", host.host.url()));
+        let request = request
+            .header("e2b-sandbox-id", made["sandboxID"].as_str().unwrap())
+            .header("e2b-sandbox-port", "49983")
+            .header("content-type", "application/octet-stream")
+            .header("content-encoding", encoding)
+            .body("not compressed at all");
+        request.send().await.unwrap().status()
+    };
+    assert_eq!(upload("gzip").await, 400);
+    assert_eq!(upload("unheard-of").await, 415);
+    let sandbox = host.client.connect(made["sandboxID"].as_str().unwrap(), PATIENCE).await.unwrap();
+    assert!(matches!(sandbox.read_file("/home/user/x").await, Err(SandboxError::NoSuchPath(_))));
     host.stop().await;
 }

@@ -1,13 +1,16 @@
 //! Connect's JSON codec, the server's side: frames of a stream, and errors (<https://connectrpc.com/docs/protocol>).
 
+use std::time::Duration;
+
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::{FromRequest, Request},
-    http::{Response, StatusCode},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 use bytes::{Buf, BytesMut};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::sandbox_host::http;
 
@@ -15,6 +18,8 @@ use crate::sandbox_host::http;
 pub(in crate::sandbox_host) const STREAM: &str = "application/connect+json";
 /// The flag of a stream's last frame.
 pub(super) const END_OF_STREAM: u8 = 2;
+/// Silence after which a stream says that it is alive, unless the client asks for another time.
+const KEEPALIVE: Duration = Duration::from_secs(90);
 /// No frame is longer, in bytes.
 const MAX_FRAME: usize = 16 << 20;
 
@@ -62,6 +67,10 @@ impl Error {
         Self::new("invalid_argument", message)
     }
 
+    pub(super) fn deadline() -> Self {
+        Self::new("deadline_exceeded", "context deadline exceeded")
+    }
+
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new("not_found", message)
     }
@@ -88,6 +97,7 @@ impl Error {
             "resource_exhausted" => StatusCode::TOO_MANY_REQUESTS,
             "unimplemented" => StatusCode::NOT_IMPLEMENTED,
             "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+            "deadline_exceeded" => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -105,6 +115,51 @@ impl Error {
     pub(super) fn end_of_stream(&self) -> Vec<u8> {
         frame(END_OF_STREAM, &json!({ "error": self.body() }))
     }
+}
+
+/// What a stream's headers ask for.
+pub(super) struct Times {
+    pub deadline: Option<Instant>,
+    /// Silence after which the stream says that it is alive.
+    pub keepalive: Duration,
+}
+
+impl Times {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let number = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        Self {
+            deadline: number("connect-timeout-ms").map(|millis| Instant::now() + Duration::from_millis(millis)),
+            keepalive: number("keepalive-ping-interval")
+                .filter(|seconds| *seconds > 0)
+                .map_or(KEEPALIVE, Duration::from_secs),
+        }
+    }
+
+    /// Ends at the deadline; never without one.
+    pub(super) async fn over(&self) {
+        match self.deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A stream's request: one whole frame.
+pub(super) fn request<T: DeserializeOwned>(body: &Bytes) -> Result<T, Error> {
+    let (_, message) = take_frame(&mut BytesMut::from(&body[..]))
+        .ok()
+        .flatten()
+        .ok_or_else(|| Error::invalid("the request is not one whole frame"))?;
+    serde_json::from_value(message).map_err(|error| Error::invalid(error.to_string()))
+}
+
+/// The answer to a stream's request; errors are in the stream.
+pub(super) fn stream(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(STREAM));
+    response
 }
 
 /// A unary call's message.

@@ -8,15 +8,19 @@ use std::{
 };
 
 use axum::{
+    Router,
     body::{Body, Bytes},
     extract::{FromRequest, Multipart, Request},
     http::{HeaderValue, Response, StatusCode, header},
+    routing::get,
 };
 use futures::{Stream, StreamExt, TryStreamExt};
 use nix::libc::O_NONBLOCK;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
+use tower::ServiceExt;
+use tower_http::{compression::CompressionLayer, decompression::RequestDecompressionLayer, services::ServeFile};
 
 use super::{failure, path};
 use crate::sandbox_host::http::{self, api_error};
@@ -24,7 +28,15 @@ use crate::sandbox_host::http::{self, api_error};
 /// Bytes read at a time.
 const CHUNK: usize = 64 << 10;
 
-pub(super) async fn read(request: Request) -> Response<Body> {
+/// Bodies may be compressed in both directions.
+pub(super) fn router() -> Router {
+    Router::new()
+        .route("/files", get(read).post(write))
+        .layer(RequestDecompressionLayer::new())
+        .layer(CompressionLayer::new().no_br())
+}
+
+async fn read(request: Request) -> Response<Body> {
     let Some(path) = path::query(request.uri(), "path") else {
         return api_error(StatusCode::BAD_REQUEST, "query parameter path is required");
     };
@@ -41,18 +53,23 @@ pub(super) async fn read(request: Request) -> Response<Body> {
     if !kind.is_file() {
         return api_error(StatusCode::BAD_REQUEST, format!("path '{}' is not a regular file", path.display()));
     }
+    if kind.len() > 0 {
+        // With ranges and conditions.
+        return match ServeFile::new(&path).oneshot(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(never) => match never {},
+        };
+    }
+    // Files that the kernel makes up have no length before they are read.
     let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK);
     let mut response = Response::new(Body::from_stream(stream));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    // Files that the kernel makes up have no length before they are read.
-    if kind.len() > 0 {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(kind.len()));
-    }
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     response
 }
 
-pub(super) async fn write(request: Request) -> Response<Body> {
+async fn write(request: Request) -> Response<Body> {
     let path = path::query(request.uri(), "path").map(|path| path::resolve(&path));
     let content_type = request
         .headers()
@@ -60,14 +77,6 @@ pub(super) async fn write(request: Request) -> Response<Body> {
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default()
         .to_owned();
-    if let Some(encoding) = request
-        .headers()
-        .get(header::CONTENT_ENCODING)
-        .filter(|encoding| *encoding != "identity")
-    {
-        let message = format!("content encoding {encoding:?} is not supported; send the bytes as they are");
-        return api_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
-    }
     let written = if content_type.starts_with("multipart/form-data") {
         write_parts(request, path).await
     } else if content_type.starts_with("application/octet-stream") {

@@ -1,0 +1,247 @@
+// The official E2B SDK, unmodified, against `codeflow sandbox-host`.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { request } from "node:http";
+import { createInterface } from "node:readline";
+import { after, before, test } from "node:test";
+import { CommandExitError, NotFoundError, Sandbox, TimeoutError } from "e2b";
+import { binary, data, until } from "./server.mjs";
+
+const KEY = "e2b_00000000000000000000000000000000000000ff";
+let host;
+let options;
+
+before(async () => {
+  host = spawn(binary, ["sandbox-host"], {
+    env: { ...process.env, CODEFLOW_DATA_DIR: data, SANDBOX_HOST_ADDR: "127.0.0.1:0", SANDBOX_HOST_KEY: KEY, SANDBOX_DOMAIN: "" },
+    stdio: ["ignore", "inherit", "pipe"],
+  });
+  let log = "";
+  const url = await new Promise((listening, failed) => {
+    createInterface({ input: host.stderr }).on("line", (line) => {
+      log += `${line}\n`;
+      const found = /sandbox host listening on (http:\S+)/.exec(line);
+      if (found) listening(found[1]);
+    });
+    host.once("exit", (code) => failed(new Error(`codeflow sandbox-host ended with ${code}:\n${log}`)));
+  });
+  options = { apiKey: KEY, apiUrl: url, sandboxUrl: url };
+});
+
+after(async () => {
+  if (host?.exitCode === null) {
+    host.kill("SIGTERM");
+    await once(host, "exit");
+  }
+});
+
+const create = (more = {}) => Sandbox.create("base", { ...options, timeoutMs: 120_000, ...more });
+
+async function withSandbox(work, more) {
+  const sandbox = await create(more);
+  try {
+    await work(sandbox);
+  } finally {
+    await sandbox.kill();
+  }
+}
+
+test("commands: output, exit code, environment, folder, user", () =>
+  withSandbox(async (sandbox) => {
+    const streamed = [];
+    const done = await sandbox.commands.run('echo "out $A $B"; echo err >&2; pwd; whoami', {
+      cwd: "/tmp",
+      envs: { B: "two" },
+      onStdout: (text) => streamed.push(text),
+    });
+    assert.equal(done.exitCode, 0);
+    assert.equal(done.stdout, "out one two\n/tmp\nuser\n");
+    assert.equal(done.stderr, "err\n");
+    assert.equal(streamed.join(""), done.stdout);
+    await assert.rejects(sandbox.commands.run("exit 7"), (error) => error instanceof CommandExitError && error.exitCode === 7);
+    await assert.rejects(sandbox.commands.run("pwd", { cwd: "/nonexistent" }), /does not exist/);
+  }, { envs: { A: "one" } }));
+
+test("commands: background, list, connect, stdin, kill and time-out", () =>
+  withSandbox(async (sandbox) => {
+    const cat = await sandbox.commands.run("cat; echo ended", { background: true, stdin: true });
+    const listed = await sandbox.commands.list();
+    assert.ok(listed.some((process) => process.pid === cat.pid && process.args.includes("cat; echo ended")));
+    let heard = "";
+    const other = await sandbox.commands.connect(cat.pid, { onStdout: (text) => (heard += text) });
+    await sandbox.commands.sendStdin(cat.pid, "hëllo\n");
+    await until("both hear it", () => heard === "hëllo\n" && cat.stdout === "hëllo\n");
+    await sandbox.commands.closeStdin(cat.pid);
+    assert.equal((await cat.wait()).stdout, "hëllo\nended\n");
+    assert.equal((await other.wait()).exitCode, 0);
+
+    const sleep = await sandbox.commands.run("sleep 600", { background: true });
+    assert.equal(await sleep.kill(), true);
+    await assert.rejects(sleep.wait(), (error) => error instanceof CommandExitError && /killed/.test(error.error ?? error.message));
+    assert.equal(await sandbox.commands.kill(sleep.pid), false);
+    await assert.rejects(sandbox.commands.run("sleep 600", { timeoutMs: 1_000 }), TimeoutError);
+    assert.deepEqual(await sandbox.commands.list(), []);
+  }));
+
+test("a terminal: input, size and end", () =>
+  withSandbox(async (sandbox) => {
+    let screen = "";
+    const decoder = new TextDecoder();
+    const terminal = await sandbox.pty.create({
+      cols: 80,
+      rows: 24,
+      onData: (bytes) => (screen += decoder.decode(bytes)),
+      timeoutMs: 0,
+    });
+    const type = (text) => sandbox.pty.sendInput(terminal.pid, new TextEncoder().encode(text));
+    await type("tty && stty size\n");
+    await until("the terminal knows its size", () => screen.includes("/dev/pts/") && screen.includes("24 80"));
+    await sandbox.pty.resize(terminal.pid, { cols: 100, rows: 30 });
+    await type("stty size\n");
+    await until("the terminal knows its new size", () => screen.includes("30 100"));
+    await type("exit 0\n");
+    assert.equal((await terminal.wait()).exitCode, 0);
+  }));
+
+test("files: written, read, listed, moved, removed", () =>
+  withSandbox(async (sandbox) => {
+    const { files } = sandbox;
+    const written = await files.write("notes/a.txt", "Grüße");
+    assert.equal(written.path, "/home/user/notes/a.txt");
+    assert.equal(await files.read("notes/a.txt"), "Grüße");
+    const bytes = Uint8Array.from({ length: 100_000 }, (_, index) => index % 256);
+    await files.write("/home/user/b.bin", bytes.buffer);
+    assert.deepEqual(await files.read("b.bin", { format: "bytes" }), bytes);
+    await files.write([
+      { path: "many/1.txt", data: "1" },
+      { path: "many/2.txt", data: "2" },
+    ]);
+    assert.deepEqual((await files.list("many")).map((entry) => entry.name), ["1.txt", "2.txt"]);
+    assert.ok((await files.list("/home/user", { depth: 2 })).some((entry) => entry.path === "/home/user/many/2.txt"));
+
+    const info = await files.getInfo("notes/a.txt");
+    assert.deepEqual([info.name, info.type, info.size, info.owner], ["a.txt", "file", 7, "user"]);
+    assert.equal(await files.exists("notes/b.txt"), false);
+    await files.rename("notes/a.txt", "notes/b.txt");
+    assert.equal(await files.exists("notes/b.txt"), true);
+    assert.equal(await files.makeDir("new/deep"), true);
+    assert.equal(await files.makeDir("new/deep"), false);
+    await files.remove("notes");
+    assert.equal(await files.exists("notes"), false);
+    await assert.rejects(files.read("none.txt"), NotFoundError);
+    await assert.rejects(files.list("none"), NotFoundError);
+  }));
+
+test("files: signed addresses, parts and compression", () =>
+  withSandbox(async (sandbox) => {
+    const form = new FormData();
+    form.append("file", new Blob(["signed"]), "signed.txt");
+    const up = await fetch(await sandbox.uploadUrl("signed.txt", { useSignatureExpiration: 60_000 }), { method: "POST", body: form });
+    assert.equal(up.status, 200, await up.text());
+    const address = await sandbox.downloadUrl("signed.txt", { useSignatureExpiration: 60_000 });
+    assert.equal(await (await fetch(address)).text(), "signed");
+    const part = await fetch(address, { headers: { range: "bytes=1-3" } });
+    assert.deepEqual([part.status, await part.text()], [206, "ign"]);
+    assert.equal((await fetch(address.replace("signed.txt", "other.txt"))).status, 404, "a signature is for one path");
+    const expired = await sandbox.downloadUrl("signed.txt", { useSignatureExpiration: -10_000 });
+    assert.notEqual((await fetch(expired)).status, 200);
+
+    const text = "again and again ".repeat(1000);
+    await sandbox.files.write("large.txt", text, { gzip: true });
+    assert.equal(await sandbox.files.read("large.txt", { gzip: true }), text);
+    assert.equal((await sandbox.files.getInfo("large.txt")).size, text.length);
+  }));
+
+test("a folder is watched", () =>
+  withSandbox(async (sandbox) => {
+    await sandbox.files.makeDir("watched/inner");
+    const events = [];
+    const handle = await sandbox.files.watchDir("watched", (event) => events.push(`${event.type} ${event.name}`), { recursive: true });
+    await sandbox.files.write("watched/a.txt", "1");
+    await sandbox.files.write("watched/inner/b.txt", "2");
+    await sandbox.commands.run("mv watched/a.txt watched/c.txt && rm watched/c.txt");
+    for (const expected of ["create a.txt", "create inner/b.txt", "rename a.txt", "create c.txt", "remove c.txt"]) {
+      await until(expected, () => events.includes(expected));
+    }
+    await handle.stop();
+  }));
+
+test("sandboxes are found by what they were made with, page by page", async () => {
+  const mark = `m ${Math.random()}&=%`;
+  const made = await Promise.all([1, 2, 3].map((number) => create({ metadata: { mark, number: String(number) } })));
+  try {
+    const pages = Sandbox.list({ ...options, query: { metadata: { mark } }, limit: 2 });
+    const first = await pages.nextItems();
+    assert.equal(first.length, 2);
+    assert.equal(pages.hasNext, true);
+    const second = await pages.nextItems();
+    assert.equal(pages.hasNext, false);
+    const found = [...first, ...second].map((info) => info.sandboxId);
+    assert.deepEqual(found.toSorted(), made.map((sandbox) => sandbox.sandboxId).toSorted());
+    const one = await Sandbox.list({ ...options, query: { metadata: { mark, number: "2" } } }).nextItems();
+    assert.deepEqual(one.map((info) => info.sandboxId), [made[1].sandboxId]);
+    assert.deepEqual(await Sandbox.list({ ...options, query: { metadata: { mark: "other" } } }).nextItems(), []);
+    assert.deepEqual(await Sandbox.list({ ...options, query: { metadata: { mark }, state: ["paused"] } }).nextItems(), []);
+  } finally {
+    await Promise.all(made.map((sandbox) => sandbox.kill()));
+  }
+});
+
+test("pause keeps the files, connect wakes, kill ends", async () => {
+  const sandbox = await create();
+  await sandbox.files.write("kept.txt", "kept");
+  assert.equal(await sandbox.pause(), true);
+  assert.equal((await Sandbox.getInfo(sandbox.sandboxId, options)).state, "paused");
+  assert.equal(await sandbox.isRunning(), false);
+  const again = await Sandbox.connect(sandbox.sandboxId, options);
+  assert.equal(await again.files.read("kept.txt"), "kept");
+  assert.equal(await again.isRunning(), true);
+  await again.setTimeout(300_000);
+  const info = await again.getInfo();
+  assert.ok(info.endAt.getTime() - Date.now() > 200_000);
+  assert.equal(await again.kill(), true);
+  assert.equal(await Sandbox.kill(sandbox.sandboxId, options), false);
+  await assert.rejects(Sandbox.connect(sandbox.sandboxId, options), NotFoundError);
+});
+
+test("metrics tell what is used", () =>
+  withSandbox(async (sandbox) => {
+    const metrics = await until("there are metrics", async () => {
+      const metrics = await sandbox.getMetrics();
+      return metrics.length > 0 && metrics;
+    });
+    assert.ok(metrics[0].memUsed > 1_000_000 && metrics[0].memUsed < metrics[0].memTotal, JSON.stringify(metrics[0]));
+    assert.ok(metrics[0].cpuCount >= 1 && metrics[0].diskTotal > 0);
+  }));
+
+test("a server inside is reached by its host name", () =>
+  withSandbox(async (sandbox) => {
+    await sandbox.files.write("server.mjs", 'import { createServer } from "node:http"; createServer((q, s) => s.end("hi " + q.headers.host)).listen(8080);');
+    await sandbox.commands.run("node server.mjs", { background: true, timeoutMs: 0 });
+    const name = sandbox.getHost(8080);
+    const [, port] = name.split(":");
+    const get = () =>
+      new Promise((done, failed) => {
+        request({ host: "127.0.0.1", port, headers: { host: name } }, (response) => {
+          let text = "";
+          response.on("data", (piece) => (text += piece));
+          response.on("end", () => done(text));
+        })
+          .on("error", failed)
+          .end();
+      });
+    await until("it answers", async () => (await get()) === `hi ${name}`);
+  }));
+
+test("network: what is denied is refused, and told in the logs", () =>
+  withSandbox(
+    async (sandbox) => {
+      const refused = await sandbox.commands.run("curl -sS -o /dev/null https://registry.npmjs.org/", { timeoutMs: 20_000 }).catch((error) => error);
+      assert.ok(refused instanceof CommandExitError, String(refused));
+      const logs = await fetch(`${options.apiUrl}/v2/sandboxes/${sandbox.sandboxId}/logs?level=warn`, { headers: { "x-api-key": KEY } });
+      const { logs: lines } = await logs.json();
+      assert.ok(lines.some((line) => line.message.includes("registry.npmjs.org:443")), JSON.stringify(lines));
+    },
+    { allowInternetAccess: false },
+  ));

@@ -1,0 +1,97 @@
+//! What a sandbox did and used: its log and its metrics.
+
+use std::collections::HashMap;
+
+use axum::{
+    body::Body,
+    extract::{Path, Query, State},
+    http::{Response, StatusCode},
+};
+use serde::Deserialize;
+
+use super::{Host, failure};
+use crate::sandbox_host::{
+    http::{api_error, json},
+    log::Wanted,
+    metrics::Sample,
+};
+
+/// No more lines are told at once.
+const MAX_LOGS: usize = 1000;
+/// No more sandboxes' metrics are told at once.
+const MAX_IDS: usize = 100;
+
+#[derive(Deserialize)]
+pub(super) struct LogQuery {
+    start: Option<u64>,
+    cursor: Option<u64>,
+    limit: Option<usize>,
+    direction: Option<String>,
+    level: Option<String>,
+    search: Option<String>,
+}
+
+impl LogQuery {
+    fn wanted(self) -> Wanted {
+        Wanted {
+            cursor: self.cursor.or(self.start),
+            backward: self.direction.as_deref() == Some("backward"),
+            limit: self.limit.unwrap_or(MAX_LOGS).min(MAX_LOGS),
+            level: self.level,
+            search: self.search,
+        }
+    }
+}
+
+pub(super) async fn logs(State(sandboxes): Host, Path(id): Path<String>, Query(query): Query<LogQuery>) -> Response<Body> {
+    match sandboxes.get(&id) {
+        Ok(sandbox) => json(StatusCode::OK, &serde_json::json!({ "logs": sandbox.log().read(&query.wanted()) })),
+        Err(error) => failure(&error),
+    }
+}
+
+pub(super) async fn logs_v1(State(sandboxes): Host, Path(id): Path<String>, Query(query): Query<LogQuery>) -> Response<Body> {
+    match sandboxes.get(&id) {
+        Ok(sandbox) => {
+            let entries = sandbox.log().read(&query.wanted());
+            let line = |entry: &serde_json::Value| serde_json::json!({ "timestamp": entry["timestamp"], "line": entry["message"] });
+            let lines: Vec<_> = entries.iter().map(line).collect();
+            json(StatusCode::OK, &serde_json::json!({ "logs": lines, "logEntries": entries }))
+        }
+        Err(error) => failure(&error),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Span {
+    /// Unix time in seconds.
+    start: Option<u64>,
+    end: Option<u64>,
+}
+
+pub(super) async fn metrics(State(sandboxes): Host, Path(id): Path<String>, Query(span): Query<Span>) -> Response<Body> {
+    match sandboxes.get(&id) {
+        Ok(sandbox) => json(StatusCode::OK, &sandbox.metrics().between(span.start, span.end)),
+        Err(error) => failure(&error),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Ids {
+    /// With commas between.
+    sandbox_ids: String,
+}
+
+/// The last sample of each sandbox that is known and has one.
+pub(super) async fn metrics_of_all(State(sandboxes): Host, Query(ids): Query<Ids>) -> Response<Body> {
+    let ids: Vec<&str> = ids.sandbox_ids.split(',').filter(|id| !id.is_empty()).collect();
+    if ids.len() > MAX_IDS {
+        return api_error(
+            StatusCode::BAD_REQUEST,
+            format!("validation error: more than {MAX_IDS} sandbox_ids"),
+        );
+    }
+    let last = |id: &&str| Some(((*id).to_owned(), sandboxes.get(id).ok()?.metrics().last()?));
+    let found: HashMap<String, Sample> = ids.iter().filter_map(last).collect();
+    json(StatusCode::OK, &serde_json::json!({ "sandboxes": found }))
+}

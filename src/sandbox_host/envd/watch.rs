@@ -1,0 +1,230 @@
+//! Watching a folder: `WatchDir`, whose stream tells of each change, and the watchers that are asked for what they saw.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, Response},
+    routing::post,
+};
+use notify::{
+    EventKind, RecommendedWatcher, RecursiveMode, Watcher,
+    event::{ModifyKind, RenameMode},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::{
+    connect::{self, Error, Message, Times, answer, frame},
+    entry, path,
+};
+
+/// Changes that wait for a slow client, or between two questions; more are lost, which is told.
+const MAX_WAITING: usize = 4096;
+/// Watchers to be asked, at a time.
+const MAX_WATCHERS: usize = 64;
+/// How long after a change the kernel may take to tell of it.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// The watchers that are asked for what they saw, by their ids.
+#[derive(Clone, Default)]
+pub(super) struct Watchers {
+    known: Arc<Mutex<HashMap<String, Watch>>>,
+    last_id: Arc<AtomicU64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request {
+    #[serde(default)]
+    path: String,
+    #[serde(default)]
+    recursive: bool,
+    #[serde(default)]
+    include_entry: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Which {
+    watcher_id: String,
+}
+
+pub(super) fn router(watchers: Watchers) -> Router {
+    Router::new()
+        .route("/filesystem.Filesystem/WatchDir", post(watch))
+        .route("/filesystem.Filesystem/CreateWatcher", post(create))
+        .route("/filesystem.Filesystem/GetWatcherEvents", post(events))
+        .route("/filesystem.Filesystem/RemoveWatcher", post(remove))
+        .with_state(watchers)
+}
+
+/// A folder that is watched for as long as this lives.
+struct Watch {
+    _watcher: RecommendedWatcher,
+    changes: mpsc::Receiver<Value>,
+    overflowed: Arc<AtomicBool>,
+}
+
+impl Watch {
+    fn begin(request: &Request) -> Result<Self, Error> {
+        let folder = path::resolve(&request.path);
+        let kind = std::fs::metadata(&folder).map_err(|error| Error::of_io(&error, &folder))?;
+        if !kind.is_dir() {
+            return Err(Error::invalid(format!("path is not a directory: {}", folder.display())));
+        }
+        // The kernel tells of the real folder.
+        let folder = folder.canonicalize().map_err(|error| Error::of_io(&error, &folder))?;
+        let (sender, changes) = mpsc::channel(MAX_WAITING);
+        let overflowed = Arc::new(AtomicBool::new(false));
+        let (root, include_entry, lost) = (folder.clone(), request.include_entry, overflowed.clone());
+        let tell = move |told: notify::Result<notify::Event>| {
+            let Ok(event) = told else {
+                lost.store(true, Ordering::Relaxed);
+                return;
+            };
+            for change in changes_of(&root, &event, include_entry) {
+                if sender.try_send(change).is_err() {
+                    lost.store(true, Ordering::Relaxed);
+                }
+            }
+        };
+        let failed = |error: notify::Error| Error::new("internal", format!("{} can't be watched: {error}", folder.display()));
+        let mut watcher = notify::recommended_watcher(tell).map_err(failed)?;
+        let mode = if request.recursive {
+            RecursiveMode::Recursive
+        } else {
+            RecursiveMode::NonRecursive
+        };
+        watcher.watch(&folder, mode).map_err(failed)?;
+        Ok(Self {
+            _watcher: watcher,
+            changes,
+            overflowed,
+        })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.overflowed.swap(false, Ordering::Relaxed) {
+            return Err(Error::new(
+                "resource_exhausted",
+                "changes came faster than they were read, and some were lost",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What E2B's protocol makes of the kernel's news.
+fn changes_of(root: &Path, event: &notify::Event, include_entry: bool) -> Vec<Value> {
+    let kind = match event.kind {
+        EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => "EVENT_TYPE_CREATE",
+        EventKind::Modify(ModifyKind::Name(RenameMode::From)) => "EVENT_TYPE_RENAME",
+        // Told as the two above.
+        EventKind::Modify(ModifyKind::Name(_)) | EventKind::Access(_) => return Vec::new(),
+        EventKind::Modify(ModifyKind::Metadata(_)) => "EVENT_TYPE_CHMOD",
+        EventKind::Modify(_) => "EVENT_TYPE_WRITE",
+        EventKind::Remove(_) => "EVENT_TYPE_REMOVE",
+        EventKind::Any | EventKind::Other => return Vec::new(),
+    };
+    let relative = |path: &PathBuf| {
+        path.strip_prefix(root)
+            .ok()
+            .filter(|name| !name.as_os_str().is_empty())
+            .map(Path::to_owned)
+    };
+    let changes = event.paths.iter().filter_map(|path| Some((path, relative(path)?)));
+    changes
+        .map(|(path, name)| {
+            let mut change = json!({ "name": name.to_string_lossy(), "type": kind });
+            if include_entry && let Ok(entry) = entry::info(path) {
+                change["entry"] = entry;
+            }
+            change
+        })
+        .collect()
+}
+
+async fn watch(headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let times = Times::of(&headers);
+    let watch = match connect::request::<Request>(&body).and_then(|request| Watch::begin(&request)) {
+        Ok(watch) => watch,
+        Err(error) => return connect::stream(Body::from(error.end_of_stream())),
+    };
+    let started = futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(frame(0, &json!({ "start": {} }))))]);
+    let changes = futures::stream::unfold((Some(watch), times), async |(watch, times)| {
+        let mut watch = watch?;
+        let (bytes, watch) = tokio::select! {
+            biased;
+            change = watch.changes.recv() => match watch.check() {
+                Ok(()) => (frame(0, &json!({ "filesystem": change? })), Some(watch)),
+                Err(error) => (error.end_of_stream(), None),
+            },
+            () = times.over() => (Error::deadline().end_of_stream(), None),
+            () = tokio::time::sleep(times.keepalive) => (frame(0, &json!({ "keepalive": {} })), Some(watch)),
+        };
+        Some((Ok(bytes.into()), (watch, times)))
+    });
+    connect::stream(Body::from_stream(futures::StreamExt::chain(started, changes)))
+}
+
+async fn create(State(watchers): State<Watchers>, Message(request): Message<Request>) -> Response<Body> {
+    let create = || {
+        let watch = Watch::begin(&request)?;
+        let mut known = watchers.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() == MAX_WATCHERS {
+            return Err(Error::new(
+                "resource_exhausted",
+                format!("there are {MAX_WATCHERS} watchers; remove some"),
+            ));
+        }
+        let id = format!("w{}", watchers.last_id.fetch_add(1, Ordering::Relaxed) + 1);
+        known.insert(id.clone(), watch);
+        Ok(json!({ "watcherId": id }))
+    };
+    answer(create())
+}
+
+async fn events(State(watchers): State<Watchers>, Message(which): Message<Which>) -> Response<Body> {
+    // What happened right before the question is to be in the answer.
+    tokio::time::sleep(SETTLE).await;
+    let read = || {
+        let mut known = watchers.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let watch = known.get_mut(&which.watcher_id).ok_or_else(|| unknown(&which.watcher_id))?;
+        watch.check()?;
+        let mut events = Vec::new();
+        while let Ok(change) = watch.changes.try_recv() {
+            events.push(change);
+        }
+        Ok(if events.is_empty() {
+            json!({})
+        } else {
+            json!({ "events": events })
+        })
+    };
+    answer(read())
+}
+
+async fn remove(State(watchers): State<Watchers>, Message(which): Message<Which>) -> Response<Body> {
+    let removed = watchers
+        .known
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(&which.watcher_id);
+    answer(removed.map(|_| json!({})).ok_or_else(|| unknown(&which.watcher_id)))
+}
+
+fn unknown(id: &str) -> Error {
+    Error::not_found(format!("watcher with id {id} not found"))
+}

@@ -1,0 +1,74 @@
+//! Signed addresses of files: who has one may read or write that file without the sandbox's token, until it expires.
+
+use axum::http::{Method, Uri};
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use sha2::{Digest, Sha256};
+
+use super::record::now;
+
+/// Whether the request's address is signed by the token. The error is E2B's text.
+pub(super) fn check(method: &Method, uri: &Uri, token: &str) -> Result<(), &'static str> {
+    let query = |name: &str| {
+        let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?.0;
+        pairs.into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
+    };
+    let Some(given) = query("signature") else {
+        return Err("missing signature query parameter");
+    };
+    let operation = if method == Method::GET { "read" } else { "write" };
+    let (path, user) = (query("path").unwrap_or_default(), query("username").unwrap_or_default());
+    let expires = query("signature_expiration");
+    // Digests, so that the time a comparison takes tells nothing.
+    if Sha256::digest(given) != Sha256::digest(signature(&path, operation, &user, token, expires.as_deref())) {
+        return Err("invalid signature");
+    }
+    match expires.map(|expires| expires.parse::<u64>()) {
+        Some(Ok(expires)) if expires >= now() / 1000 => Ok(()),
+        Some(_) => Err("signature is already expired"),
+        None => Ok(()),
+    }
+}
+
+fn signature(path: &str, operation: &str, user: &str, token: &str, expires: Option<&str>) -> String {
+    let mut text = format!("{path}:{operation}:{user}:{token}");
+    if let Some(expires) = expires {
+        text.push(':');
+        text.push_str(expires);
+    }
+    format!("v1_{}", STANDARD_NO_PAD.encode(Sha256::digest(text)))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "0tQG31xiMp0IOQfaz9dcwi72L1CPo8e0";
+
+    #[test]
+    fn the_signature_is_the_official_sdks() {
+        let expected = "v1_gUtH/s9YCJWgCizjfUxuWfhFE4QSydOWEIIvfLwDr6E";
+        assert_eq!(signature("hello.txt", "read", "user", TOKEN, None), expected);
+        let uri: Uri = "/files?path=hello.txt&username=user&signature=v1_gUtH/s9YCJWgCizjfUxuWfhFE4QSydOWEIIvfLwDr6E"
+            .parse()
+            .unwrap();
+        assert_eq!(check(&Method::GET, &uri, TOKEN), Ok(()));
+        assert_eq!(check(&Method::POST, &uri, TOKEN), Err("invalid signature"));
+        assert_eq!(check(&Method::GET, &uri, "other"), Err("invalid signature"));
+        assert_eq!(
+            check(&Method::GET, &Uri::from_static("/files?path=x"), TOKEN),
+            Err("missing signature query parameter")
+        );
+    }
+
+    #[test]
+    fn a_signature_expires() {
+        for (expires, expected) in [(1, Err("signature is already expired")), (now() / 1000 + 60, Ok(()))] {
+            let signature = signature("a", "read", "", TOKEN, Some(&expires.to_string())).replace('+', "%2B");
+            let uri = format!("/files?path=a&signature={signature}&signature_expiration={expires}")
+                .parse()
+                .unwrap();
+            assert_eq!(check(&Method::GET, &uri, TOKEN), expected);
+        }
+    }
+}
