@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{FromRequest, Path, Request, State},
     http::{Response, StatusCode},
     middleware::{self, Next},
@@ -180,7 +180,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
         let invalid = |error: String| api_error(StatusCode::BAD_REQUEST, format!("validation error: {error}"));
-        let bytes = axum::body::Bytes::from_request(request, state)
+        let bytes = Bytes::from_request(request, state)
             .await
             .map_err(|error| invalid(error.body_text()))?;
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
@@ -376,7 +376,7 @@ async fn set_network(State(sandboxes): Host, Path(id): Path<String>, Json(reques
     }
 }
 
-async fn pause(State(sandboxes): Host, Path(id): Path<String>) -> Response<Body> {
+async fn pause(State(sandboxes): Host, Path(id): Path<String>, _read_to_its_end: Bytes) -> Response<Body> {
     match sandboxes.get(&id) {
         Ok(sandbox) if sandboxes.pause(&sandbox).await => empty(),
         Ok(_) => api_error(StatusCode::CONFLICT, format!("Sandbox \"{id}\" is already paused")),

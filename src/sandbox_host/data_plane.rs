@@ -22,6 +22,8 @@ use super::{
 
 /// envd's port.
 const ENVD_PORT: u16 = 49983;
+/// A refused request is read to its end up to this, in bytes.
+const MAX_REFUSED: usize = 64 << 10;
 /// How often a port that is not open is tried again, and how long after: dev servers restart.
 const DIALS: u32 = 5;
 const BETWEEN_DIALS: Duration = Duration::from_millis(100);
@@ -112,11 +114,13 @@ fn is_id(id: &str) -> bool {
 pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Request<Body>) -> Response<Body> {
     let page = pages::Audience::of(request.headers());
     let Ok(sandbox) = sandboxes.get(&target.id) else {
+        read_to_its_end(request).await;
         return not_found(&target, page);
     };
     if target.port == ENVD_PORT
         && let Some(refusal) = refuse_envd(&sandbox, &request)
     {
+        read_to_its_end(request).await;
         return refusal;
     }
     let record = sandbox.record();
@@ -131,7 +135,10 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
     let waking = tokio::spawn(async move { sandboxes.reach(&sandbox).await });
     let live = match waking.await.map_err(anyhow::Error::from).flatten() {
         Ok(Some(live)) => live,
-        Ok(None) => return not_found(&target, page),
+        Ok(None) => {
+            read_to_its_end(request).await;
+            return not_found(&target, page);
+        }
         Err(error) => {
             tracing::error!(sandbox.id = target.id, error = format!("{error:#}"), "the sandbox can't be woken");
             return api_error(StatusCode::BAD_GATEWAY, format!("the sandbox can't be woken: {error:#}"));
@@ -158,6 +165,12 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
             closed(&target, page)
         }
     }
+}
+
+/// Reads what is left of a small request that is refused: answered before it is whole, its connection would have to be closed, which
+/// the client might only notice with its next request.
+async fn read_to_its_end(request: Request<Body>) {
+    let _ = tokio::time::timeout(Duration::from_secs(1), axum::body::to_bytes(request.into_body(), MAX_REFUSED)).await;
 }
 
 /// The refusal of a request to envd without the sandbox's token, or to what is the host's alone.

@@ -139,7 +139,7 @@ fn event(event: &Value) -> Bytes {
     frame(0, &json!({ "event": event })).into()
 }
 
-async fn list(State(processes): State<Processes>) -> Response<Body> {
+async fn list(State(processes): State<Processes>, _read_to_its_end: Bytes) -> Response<Body> {
     let running: Vec<Value> = processes.all().iter().map(|running| running.told()).collect();
     answer(Ok(if running.is_empty() {
         json!({})
@@ -150,7 +150,7 @@ async fn list(State(processes): State<Processes>) -> Response<Body> {
 
 async fn send_input(State(processes): State<Processes>, Message(to): Message<To>) -> Response<Body> {
     let write = async {
-        let running = processes.find(&to.process)?;
+        let running = processes.find_running(&to.process)?;
         let (text, pty) = match (to.input.stdin, to.input.pty) {
             (Some(text), None) => (text, false),
             (None, Some(text)) => (text, true),
@@ -165,7 +165,7 @@ async fn send_input(State(processes): State<Processes>, Message(to): Message<To>
 
 async fn close_stdin(State(processes): State<Processes>, Message(to): Message<To>) -> Response<Body> {
     let close = async {
-        processes.find(&to.process)?.close_stdin().await?;
+        processes.find_running(&to.process)?.close_stdin().await?;
         Ok(json!({}))
     };
     answer(close.await)
@@ -178,13 +178,13 @@ async fn send_signal(State(processes): State<Processes>, Message(to): Message<To
         other => Err(Error::invalid(format!("unknown signal {other}"))),
     };
     answer(named.and_then(|signal| {
-        processes.find(&to.process)?.signal(signal);
+        processes.find_running(&to.process)?.signal(signal);
         Ok(json!({}))
     }))
 }
 
 async fn update(State(processes): State<Processes>, Message(to): Message<To>) -> Response<Body> {
-    let resized = processes.find(&to.process).and_then(|running: std::sync::Arc<Running>| {
+    let resized = processes.find_running(&to.process).and_then(|running: std::sync::Arc<Running>| {
         if let Some(pty) = &to.pty {
             running.resize(pty.size)?;
         }

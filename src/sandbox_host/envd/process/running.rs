@@ -95,19 +95,20 @@ impl Processes {
         lock(&self.known).values().filter(|running| running.is_running()).cloned().collect()
     }
 
-    /// The process; a tag stands for the latest that has it.
+    /// The process, which runs.
+    pub(super) fn find_running(&self, selector: &Selector) -> Result<Arc<Running>, Error> {
+        let found = self.find(selector)?;
+        if found.is_running() { Ok(found) } else { Err(not_found(selector)) }
+    }
+
+    /// The process, running or lately ended; a tag stands for the latest that has it.
     pub(super) fn find(&self, selector: &Selector) -> Result<Arc<Running>, Error> {
         let known = lock(&self.known);
-        let (found, name) = match selector {
-            Selector::Pid(pid) => (known.get(pid), format!("pid {pid}")),
-            Selector::Tag(tag) => {
-                let mut tagged = known.values().rev().filter(|running| running.tag.as_ref() == Some(tag));
-                (tagged.next(), format!("tag {tag}"))
-            }
+        let found = match selector {
+            Selector::Pid(pid) => known.get(pid),
+            Selector::Tag(tag) => known.values().rev().find(|running| running.tag.as_ref() == Some(tag)),
         };
-        found
-            .cloned()
-            .ok_or_else(|| Error::not_found(format!("process with {name} not found")))
+        found.cloned().ok_or_else(|| not_found(selector))
     }
 
     /// Starts a process, which is killed at the deadline.
@@ -168,6 +169,13 @@ impl Processes {
         });
         Ok(subscription)
     }
+}
+
+fn not_found(selector: &Selector) -> Error {
+    Error::not_found(match selector {
+        Selector::Pid(pid) => format!("process with pid {pid} not found"),
+        Selector::Tag(tag) => format!("process with tag {tag} not found"),
+    })
 }
 
 /// When memory runs out, the kernel is to end this process rather than envd.
