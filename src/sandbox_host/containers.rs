@@ -210,8 +210,8 @@ impl Containers {
     }
 
     /// Removes what is left on the machine when the last container has ended, and lets another process work here.
-    pub(super) fn close(&self) {
-        runtime::remove_leftovers(&self.name, &self.assembly());
+    pub(super) async fn close(&self) {
+        runtime::remove_leftovers(&self.name, &self.assembly()).await;
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the sandboxes' folder can't be unlocked");
         }

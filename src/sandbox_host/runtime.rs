@@ -27,6 +27,10 @@ use super::bundle::{self, Container};
 /// Starting a container takes some 50 ms; one that takes this long never will.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often, and how long after, a control group that is not empty yet is tried to remove again.
+const LEFTOVER_TRIES: u32 = 40;
+const BETWEEN_LEFTOVER_TRIES: Duration = Duration::from_millis(50);
+
 /// A runtime that works on this machine.
 #[derive(Debug, Clone)]
 pub(super) struct Runtime {
@@ -273,15 +277,23 @@ fn find_command(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Removes what is left above the containers when the last one has ended: empty control groups, and the assembly point.
-pub(super) fn remove_leftovers(cgroup: &str, assembly: &Path) {
+/// Removes what is left above the containers when the last one has ended: empty control groups, and the assembly point. A container
+/// that is ending this moment is waited for, a little.
+pub(super) async fn remove_leftovers(cgroup: &str, assembly: &Path) {
     let _ = fs::remove_dir(assembly);
     let root = Path::new("/sys/fs/cgroup");
     let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
-    for hierarchy in hierarchies.chain([root.to_owned()]) {
+    let groups = hierarchies.chain([root.to_owned()]).map(|hierarchy| hierarchy.join(cgroup));
+    let mut left: Vec<PathBuf> = groups.filter(|group| group.is_dir()).collect();
+    for _ in 0..LEFTOVER_TRIES {
         // Refused while something is in it.
-        let _ = fs::remove_dir(hierarchy.join(cgroup));
+        left.retain(|group| fs::remove_dir(group).is_err() && group.is_dir());
+        if left.is_empty() {
+            return;
+        }
+        tokio::time::sleep(BETWEEN_LEFTOVER_TRIES).await;
     }
+    tracing::warn!(cgroup, "control groups are left behind until the next stop");
 }
 
 /// The socket a container's init serves on, as its standard input.

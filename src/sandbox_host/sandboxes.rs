@@ -460,7 +460,7 @@ impl Sandboxes {
         self.shutdown.cancel();
         let sandboxes = self.all();
         futures::future::join_all(sandboxes.iter().map(|sandbox| self.pause(sandbox))).await;
-        self.containers.close();
+        self.containers.close().await;
     }
 }
 

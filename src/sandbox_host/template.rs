@@ -185,7 +185,7 @@ pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result
     let work = staging.join("container");
     fs::create_dir(&work)?;
     let built = prepare_home(&containers, &manifest, name, &work, &home).await;
-    containers.close();
+    containers.close().await;
     if let Err(error) = built {
         let _ = fs::remove_dir_all(&staging);
         return Err(error.context(format!("template {name} can't be built")));
