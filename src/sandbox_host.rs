@@ -27,7 +27,7 @@ pub mod template;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::{Router, extract::Request, http::StatusCode};
+use axum::{Router, extract::Request, http::StatusCode, middleware};
 use sandboxes::Sandboxes;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -102,7 +102,9 @@ impl SandboxHost {
     /// The data plane for requests that [`Self::is_preview`] told apart; the control plane is not behind it.
     pub fn previews(&self) -> Router {
         let sandboxes = self.sandboxes.clone();
-        Router::new().fallback(move |request: Request| data_plane::serve_preview(sandboxes.clone(), request))
+        Router::new()
+            .fallback(move |request: Request| data_plane::serve_preview(sandboxes.clone(), request))
+            .layer(middleware::from_fn(http::read_to_its_end))
     }
 
     /// Pauses what runs; files stay, containers, mounts, control groups and sockets don't.
@@ -115,7 +117,7 @@ impl SandboxHost {
 /// A request that names a sandbox's port is the data plane's, every other one the control plane's.
 fn both_planes(sandboxes: Arc<Sandboxes>) -> Router {
     let control = control::router(sandboxes.clone());
-    Router::new().fallback(move |request: Request| {
+    let planes = Router::new().fallback(move |request: Request| {
         let (sandboxes, control) = (sandboxes.clone(), control.clone());
         async move {
             match data_plane::target(request.headers(), &sandboxes.settings().domain) {
@@ -130,5 +132,6 @@ fn both_planes(sandboxes: Arc<Sandboxes>) -> Router {
                 },
             }
         }
-    })
+    });
+    planes.layer(middleware::from_fn(http::read_to_its_end))
 }

@@ -66,14 +66,9 @@ impl Sandbox {
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
-        let content = beginning(response, MAX_FILE + 1).await?;
-        if content.len() > MAX_FILE {
-            return Err(SandboxError::Refused(format!(
-                "path '{path}' is larger than {} MiB",
-                MAX_FILE >> 20
-            )));
-        }
-        Ok(content)
+        whole(response, MAX_FILE)
+            .await?
+            .ok_or_else(|| SandboxError::Refused(format!("path '{path}' is larger than {} MiB", MAX_FILE >> 20)))
     }
 
     /// Writes the whole file; the folders above it are made.
@@ -149,12 +144,17 @@ impl Sandbox {
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
-        let text = beginning(response, MAX_ANSWER + 1).await?;
-        if text.len() > MAX_ANSWER {
-            return Err(SandboxError::Protocol(format!("an answer of more than {} MiB", MAX_ANSWER >> 20)));
-        }
+        let text = whole(response, MAX_ANSWER)
+            .await?
+            .ok_or_else(|| SandboxError::Protocol(format!("an answer of more than {} MiB", MAX_ANSWER >> 20)))?;
         serde_json::from_slice(&text).map_err(|error| SandboxError::Protocol(error.to_string()))
     }
+}
+
+/// The body, read to its end; `None` when it is longer than `limit` bytes.
+async fn whole(response: Response, limit: usize) -> Result<Option<Vec<u8>>, SandboxError> {
+    let body = beginning(response, limit + 1).await?;
+    Ok((body.len() <= limit).then_some(body))
 }
 
 /// At most `limit` bytes of the body.

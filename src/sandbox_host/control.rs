@@ -11,6 +11,7 @@ use axum::{
     extract::{FromRequest, Path, Request, State},
     http::{Response, StatusCode},
     middleware::{self, Next},
+    response::IntoResponse,
     routing::{get, post, put},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -66,9 +67,10 @@ struct Timeout {
     timeout: Option<u64>,
 }
 
+/// What every answer about a sandbox begins with.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Created {
+struct Identity {
     #[serde(rename = "templateID")]
     template: String,
     alias: String,
@@ -77,6 +79,25 @@ struct Created {
     #[serde(rename = "clientID")]
     client: &'static str,
     envd_version: &'static str,
+}
+
+impl Identity {
+    fn of(record: &Record) -> Self {
+        Self {
+            template: record.template.clone(),
+            alias: record.template.clone(),
+            id: record.id.clone(),
+            client: CLIENT_ID,
+            envd_version: ENVD_VERSION,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Created {
+    #[serde(flatten)]
+    identity: Identity,
     envd_access_token: Option<String>,
     traffic_access_token: Option<String>,
     domain: Option<String>,
@@ -86,14 +107,8 @@ struct Created {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
-    #[serde(rename = "templateID")]
-    template: String,
-    alias: String,
-    #[serde(rename = "sandboxID")]
-    id: String,
-    #[serde(rename = "clientID")]
-    client: &'static str,
-    envd_version: &'static str,
+    #[serde(flatten)]
+    identity: Identity,
     started_at: String,
     end_at: String,
     cpu_count: u32,
@@ -125,6 +140,7 @@ struct Lifecycle {
 }
 
 type Host = State<Arc<Sandboxes>>;
+type Answer = Result<Response<Body>, HostError>;
 
 pub(super) fn router(sandboxes: Arc<Sandboxes>) -> Router {
     let secured = Router::new()
@@ -168,7 +184,7 @@ async fn check_key(State(sandboxes): Host, request: Request, next: Next) -> Resp
 async fn see_through(request: Request, next: Next) -> Response<Body> {
     match tokio::spawn(next.run(request)).await {
         Ok(response) => response,
-        Err(error) => failure(&HostError::Internal(error.into())),
+        Err(error) => HostError::Internal(error.into()).into_response(),
     }
 }
 
@@ -188,45 +204,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-async fn create_v1(State(sandboxes): Host, Json(request): Json<Create>) -> Response<Body> {
+async fn create_v1(State(sandboxes): Host, Json(request): Json<Create>) -> Answer {
     let secure = request.secure;
     create(&sandboxes, request, 15, secure).await
 }
 
-async fn create_v2(State(sandboxes): Host, Json(request): Json<Create>) -> Response<Body> {
+async fn create_v2(State(sandboxes): Host, Json(request): Json<Create>) -> Answer {
     create(&sandboxes, request, 300, true).await
 }
 
-async fn create(sandboxes: &Sandboxes, request: Create, default_timeout: u64, secure: bool) -> Response<Body> {
-    let timeout = match checked(request.timeout, default_timeout) {
-        Ok(timeout) => timeout,
-        Err(refusal) => return refusal,
-    };
-    let network = match request.network.checked(request.internet) {
-        Ok(network) => network,
-        Err(message) => return api_error(StatusCode::BAD_REQUEST, message),
-    };
+async fn create(sandboxes: &Sandboxes, request: Create, default_timeout: u64, secure: bool) -> Answer {
     let new = NewSandbox {
         template: request.template,
-        timeout,
+        timeout: checked(request.timeout, default_timeout)?,
         metadata: request.metadata,
         envs: request.env_vars,
         secure,
         auto_pause: request.auto_pause,
         auto_resume: request.auto_resume.enabled,
-        network,
+        network: request.network.checked(request.internet).map_err(HostError::Invalid)?,
     };
-    match sandboxes.create(new).await {
-        Ok(sandbox) => json(StatusCode::CREATED, &created(sandboxes, sandbox.record())),
-        Err(error) => failure(&error),
-    }
+    let sandbox = sandboxes.create(new).await?;
+    Ok(json(StatusCode::CREATED, &created(sandboxes, sandbox.record())))
 }
 
-async fn detail(State(sandboxes): Host, Path(id): Path<String>) -> Response<Body> {
-    let sandbox = match sandboxes.get(&id) {
-        Ok(sandbox) => sandbox,
-        Err(error) => return failure(&error),
-    };
+async fn detail(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
+    let sandbox = sandboxes.get(&id)?;
     let (record, running) = (sandbox.record(), sandbox.is_running().await);
     let detail = Detail {
         listed: Listed::of(&sandboxes, &record, running),
@@ -239,18 +242,14 @@ async fn detail(State(sandboxes): Host, Path(id): Path<String>) -> Response<Body
             on_timeout: if record.auto_pause { "pause" } else { "kill" },
         },
     };
-    json(StatusCode::OK, &detail)
+    Ok(json(StatusCode::OK, &detail))
 }
 
 impl Listed {
     fn of(sandboxes: &Sandboxes, record: &Record, running: bool) -> Self {
         let settings = sandboxes.settings();
         Self {
-            template: record.template.clone(),
-            alias: record.template.clone(),
-            id: record.id.clone(),
-            client: CLIENT_ID,
-            envd_version: ENVD_VERSION,
+            identity: Identity::of(record),
             started_at: rfc3339(record.started_at),
             end_at: rfc3339(record.end_at),
             cpu_count: settings.cpu_count(),
@@ -262,52 +261,29 @@ impl Listed {
     }
 }
 
-async fn kill(State(sandboxes): Host, Path(id): Path<String>) -> Response<Body> {
-    match sandboxes.get(&id) {
-        Ok(sandbox) => {
-            sandboxes.kill(&sandbox).await;
-            empty()
-        }
-        Err(error) => failure(&error),
-    }
+async fn kill(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
+    sandboxes.kill(&*sandboxes.get(&id)?).await;
+    Ok(empty())
 }
 
-async fn connect(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Response<Body> {
-    let timeout = match checked(request.timeout, 300) {
-        Ok(timeout) => timeout,
-        Err(refusal) => return refusal,
+async fn connect(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Answer {
+    let timeout = checked(request.timeout, 300)?;
+    let sandbox = sandboxes.get(&id)?;
+    let (_, resumed) = sandboxes.wake(&sandbox).await?.ok_or(HostError::NoSandbox(id))?;
+    let status = if resumed {
+        sandbox.set_timeout(timeout);
+        StatusCode::CREATED
+    } else {
+        sandbox.extend(timeout);
+        StatusCode::OK
     };
-    let sandbox = match sandboxes.get(&id) {
-        Ok(sandbox) => sandbox,
-        Err(error) => return failure(&error),
-    };
-    match sandboxes.wake(&sandbox).await {
-        Ok(Some((_, resumed))) => {
-            if resumed {
-                sandbox.set_timeout(timeout);
-            } else {
-                sandbox.extend(timeout);
-            }
-            let status = if resumed { StatusCode::CREATED } else { StatusCode::OK };
-            json(status, &created(&sandboxes, sandbox.record()))
-        }
-        Ok(None) => failure(&HostError::NoSandbox(id)),
-        Err(error) => failure(&HostError::Internal(error)),
-    }
+    Ok(json(status, &created(&sandboxes, sandbox.record())))
 }
 
-async fn set_timeout(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Response<Body> {
-    let timeout = match checked(request.timeout, 0) {
-        Ok(timeout) => timeout,
-        Err(refusal) => return refusal,
-    };
-    match sandboxes.get(&id) {
-        Ok(sandbox) => {
-            sandbox.set_timeout(timeout);
-            empty()
-        }
-        Err(error) => failure(&error),
-    }
+async fn set_timeout(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Answer {
+    let timeout = checked(request.timeout, 0)?;
+    sandboxes.get(&id)?.set_timeout(timeout);
+    Ok(empty())
 }
 
 #[derive(Deserialize)]
@@ -316,89 +292,59 @@ struct Refresh {
 }
 
 /// The end is put off, never brought nearer.
-async fn refresh(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Refresh>) -> Response<Body> {
+async fn refresh(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Refresh>) -> Answer {
     let duration = request.duration.unwrap_or(MIN_REFRESH);
     if duration > 3600 {
-        return api_error(
-            StatusCode::BAD_REQUEST,
-            "validation error: duration is a number of seconds from 0 to 3600",
-        );
+        let range = "validation error: duration is a number of seconds from 0 to 3600";
+        return Err(HostError::Invalid(range.to_owned()));
     }
-    match sandboxes.get(&id) {
-        Ok(sandbox) => {
-            sandbox.extend(duration.max(MIN_REFRESH));
-            empty()
-        }
-        Err(error) => failure(&error),
-    }
+    sandboxes.get(&id)?.extend(duration.max(MIN_REFRESH));
+    Ok(empty())
 }
 
 /// The older form of connect: an error for a sandbox that runs.
-async fn resume(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Response<Body> {
-    match sandboxes.get(&id) {
-        Ok(sandbox) if sandbox.is_running().await => api_error(StatusCode::CONFLICT, format!("Sandbox {id} is already running")),
-        Ok(_) => {
-            let timeout = Some(request.timeout.unwrap_or(15));
-            connect(State(sandboxes), Path(id), Json(Timeout { timeout })).await
-        }
-        Err(error) => failure(&error),
+async fn resume(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Answer {
+    if sandboxes.get(&id)?.is_running().await {
+        return Err(HostError::Conflict(format!("Sandbox {id} is already running")));
     }
+    let timeout = Some(request.timeout.unwrap_or(15));
+    connect(State(sandboxes), Path(id), Json(Timeout { timeout })).await
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct NewNetwork {
-    #[serde(default)]
-    allow_out: Vec<String>,
-    #[serde(default)]
-    deny_out: Vec<String>,
+    #[serde(flatten)]
+    network: Network,
     #[serde(default, rename = "allow_internet_access")]
     internet: Option<bool>,
 }
 
 /// Replaces the rules as a whole.
-async fn set_network(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<NewNetwork>) -> Response<Body> {
-    let network = Network {
-        allow_out: request.allow_out,
-        deny_out: request.deny_out,
-        ..Network::default()
-    };
-    let network = match network.checked(request.internet) {
-        Ok(network) => network,
-        Err(message) => return api_error(StatusCode::BAD_REQUEST, message),
-    };
-    match sandboxes.get(&id) {
-        Ok(sandbox) => {
-            sandbox.set_network(network);
-            empty()
-        }
-        Err(error) => failure(&error),
-    }
+async fn set_network(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<NewNetwork>) -> Answer {
+    let network = request.network.checked(request.internet).map_err(HostError::Invalid)?;
+    sandboxes.get(&id)?.set_network(network);
+    Ok(empty())
 }
 
-async fn pause(State(sandboxes): Host, Path(id): Path<String>, _read_to_its_end: Bytes) -> Response<Body> {
-    match sandboxes.get(&id) {
-        Ok(sandbox) if sandboxes.pause(&sandbox).await => empty(),
-        Ok(_) => api_error(StatusCode::CONFLICT, format!("Sandbox \"{id}\" is already paused")),
-        Err(error) => failure(&error),
+async fn pause(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
+    if !sandboxes.pause(&*sandboxes.get(&id)?).await {
+        return Err(HostError::Conflict(format!("Sandbox \"{id}\" is already paused")));
     }
+    Ok(empty())
 }
 
-fn checked(timeout: Option<u64>, default: u64) -> Result<u64, Response<Body>> {
+fn checked(timeout: Option<u64>, default: u64) -> Result<u64, HostError> {
+    let refused = |text: &str| Err(HostError::Invalid(text.to_owned()));
     match timeout.unwrap_or(default) {
-        0 => Err(api_error(StatusCode::BAD_REQUEST, "Timeout must be greater than 0")),
-        timeout if timeout > MAX_TIMEOUT => Err(api_error(StatusCode::BAD_REQUEST, "Timeout cannot be greater than 24 hours")),
+        0 => refused("Timeout must be greater than 0"),
+        timeout if timeout > MAX_TIMEOUT => refused("Timeout cannot be greater than 24 hours"),
         timeout => Ok(timeout),
     }
 }
 
 fn created(sandboxes: &Sandboxes, record: Record) -> Created {
     Created {
-        alias: record.template.clone(),
-        template: record.template,
-        id: record.id,
-        client: CLIENT_ID,
-        envd_version: ENVD_VERSION,
+        identity: Identity::of(&record),
         envd_access_token: record.token,
         traffic_access_token: record.traffic_token,
         domain: Some(sandboxes.settings().domain.clone()),
@@ -411,14 +357,18 @@ fn empty() -> Response<Body> {
     response
 }
 
-fn failure(error: &HostError) -> Response<Body> {
-    let status = match error {
-        HostError::NoTemplate(_) | HostError::NoSandbox(_) => StatusCode::NOT_FOUND,
-        HostError::NoRuntime(_) => StatusCode::SERVICE_UNAVAILABLE,
-        HostError::Internal(error) => {
-            tracing::error!(error = format!("{error:#}"), "a sandbox could not be started");
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
-    };
-    api_error(status, error.to_string())
+impl IntoResponse for HostError {
+    fn into_response(self) -> Response<Body> {
+        let status = match &self {
+            Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::NoTemplate(_) | Self::NoSandbox(_) => StatusCode::NOT_FOUND,
+            Self::NoRuntime(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(error) => {
+                tracing::error!(error = format!("{error:#}"), "a sandbox could not be started");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        };
+        api_error(status, self.to_string())
+    }
 }

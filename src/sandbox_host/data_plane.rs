@@ -16,14 +16,12 @@ use super::{
     live::Live,
     pages,
     record::Record,
-    sandboxes::{InUse, Sandbox, Sandboxes},
+    sandboxes::{InUse, Sandboxes},
     signature,
 };
 
 /// envd's port.
 const ENVD_PORT: u16 = 49983;
-/// A refused request is read to its end up to this, in bytes.
-const MAX_REFUSED: usize = 64 << 10;
 /// How often a port that is not open is tried again, and how long after: dev servers restart.
 const DIALS: u32 = 5;
 const BETWEEN_DIALS: Duration = Duration::from_millis(100);
@@ -114,31 +112,23 @@ fn is_id(id: &str) -> bool {
 pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Request<Body>) -> Response<Body> {
     let page = pages::Audience::of(request.headers());
     let Ok(sandbox) = sandboxes.get(&target.id) else {
-        read_to_its_end(request).await;
         return not_found(&target, page);
     };
-    if target.port == ENVD_PORT
-        && let Some(refusal) = refuse_envd(&sandbox, &request)
-    {
-        read_to_its_end(request).await;
-        return refusal;
-    }
     let record = sandbox.record();
-    if target.port != ENVD_PORT
-        && let Some(token) = &record.traffic_token
-        && !carries(&request, &TRAFFIC_TOKEN, token)
-    {
-        return no_traffic(&target, &request);
+    let refusal = if target.port == ENVD_PORT {
+        refuse_envd(&record, &request)
+    } else {
+        refuse_app(&record, &request)
+    };
+    if let Some(refusal) = refusal {
+        return refusal;
     }
     let in_use = sandbox.in_use();
     // In a task of its own: a client that hangs up must not leave the sandbox half awake.
     let waking = tokio::spawn(async move { sandboxes.reach(&sandbox).await });
     let live = match waking.await.map_err(anyhow::Error::from).flatten() {
         Ok(Some(live)) => live,
-        Ok(None) => {
-            read_to_its_end(request).await;
-            return not_found(&target, page);
-        }
+        Ok(None) => return not_found(&target, page),
         Err(error) => {
             tracing::error!(sandbox.id = target.id, error = format!("{error:#}"), "the sandbox can't be woken");
             return api_error(StatusCode::BAD_GATEWAY, format!("the sandbox can't be woken: {error:#}"));
@@ -167,29 +157,23 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
     }
 }
 
-/// Reads what is left of a small request that is refused: answered before it is whole, its connection would have to be closed, which
-/// the client might only notice with its next request.
-async fn read_to_its_end(request: Request<Body>) {
-    let _ = tokio::time::timeout(Duration::from_secs(1), axum::body::to_bytes(request.into_body(), MAX_REFUSED)).await;
-}
-
 /// The refusal of a request to envd without the sandbox's token, or to what is the host's alone.
-fn refuse_envd(sandbox: &Sandbox, request: &Request<Body>) -> Option<Response<Body>> {
+fn refuse_envd(record: &Record, request: &Request<Body>) -> Option<Response<Body>> {
     if request.uri().path().starts_with("/codeflow/") {
         return Some(api_error(StatusCode::NOT_FOUND, "no such route"));
     }
-    let token = sandbox.record().token?;
+    let token = record.token.as_ref()?;
     if request.uri().path() == "/health" {
         return None;
     }
-    if carries(request, &ACCESS_TOKEN, &token) {
+    if carries(request, &ACCESS_TOKEN, token) {
         return None;
     }
     if request.uri().path() == "/files" {
         let fault = if request.headers().contains_key(ACCESS_TOKEN) {
             "access token present in header but does not match"
         } else {
-            match signature::check(request.method(), request.uri(), &token) {
+            match signature::check(request.method(), request.uri(), token) {
                 Ok(()) => return None,
                 Err(fault) => fault,
             }
@@ -208,15 +192,20 @@ fn carries(request: &Request<Body>, name: &HeaderName, token: &str) -> bool {
     given == Some(Sha256::digest(token))
 }
 
-fn no_traffic(target: &Target, request: &Request<Body>) -> Response<Body> {
+/// The refusal of a request to an app without the traffic token that its sandbox's settings ask for.
+fn refuse_app(record: &Record, request: &Request<Body>) -> Option<Response<Body>> {
+    let token = record.traffic_token.as_ref()?;
+    if carries(request, &TRAFFIC_TOKEN, token) {
+        return None;
+    }
     let fault = if request.headers().contains_key(TRAFFIC_TOKEN) {
         "is invalid"
     } else {
         "is missing"
     };
     let message = format!("Sandbox is secured with traffic access token. Token header '{TRAFFIC_TOKEN}' {fault}");
-    let body = serde_json::json!({ "sandboxId": target.id, "message": message, "code": 403 });
-    super::http::json(StatusCode::FORBIDDEN, &body)
+    let body = serde_json::json!({ "sandboxId": record.id, "message": message, "code": 403 });
+    Some(super::http::json(StatusCode::FORBIDDEN, &body))
 }
 
 async fn forward_to_envd(live: &Live, mut request: Request<Body>, in_use: InUse) -> anyhow::Result<Response<Body>> {

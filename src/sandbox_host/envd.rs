@@ -41,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bundle::ENVD,
-    http::{api_error, response},
+    http::{api_error, read_to_its_end, response},
 };
 
 /// Where programs inside find the way out.
@@ -142,6 +142,7 @@ fn router(env: Arc<HashMap<String, String>>, stop: CancellationToken) -> Router 
             }),
         )
         .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn(read_to_its_end))
         .fallback(async || api_error(StatusCode::NOT_FOUND, "no such route"))
 }
 

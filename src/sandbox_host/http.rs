@@ -1,9 +1,66 @@
-//! What the host's HTTP services share: plain answers, E2B's error bodies, and the headers that belong to one hop only.
+//! What the host's HTTP services share: plain answers, E2B's error bodies, the headers that belong to one hop only, and requests that
+//! are read to their end.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
-    body::Body,
-    http::{HeaderMap, HeaderName, Response, StatusCode, header},
+    body::{Body, Bytes, HttpBody},
+    http::{HeaderMap, HeaderName, Request, Response, StatusCode, header},
+    middleware::Next,
 };
+use hyper::body::{Frame, SizeHint};
+
+/// What is left of an answered request is read up to this, in bytes, and for so long.
+const MAX_REST: usize = 64 << 10;
+const REST_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Reads what a handler left of a request before its answer goes out. The connection of a request that is answered before it is whole
+/// has to be closed, which a client might only notice with its next request.
+pub(super) async fn read_to_its_end(request: Request<Body>, next: Next) -> Response<Body> {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    let body = Arc::new(Mutex::new(body));
+    let response = next.run(Request::from_parts(head, Body::new(Shared(body.clone())))).await;
+    // One that is still being passed on belongs to who does that.
+    if let Some(rest) = Arc::into_inner(body) {
+        let rest = rest.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let _ = tokio::time::timeout(REST_TIMEOUT, axum::body::to_bytes(rest, MAX_REST)).await;
+    }
+    response
+}
+
+/// A body that can be read on when its reader has let go of it.
+struct Shared(Arc<Mutex<Body>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Body> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HttpBody for Shared {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut *self.lock()).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.lock().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.lock().size_hint()
+    }
+}
 
 /// A plain text answer.
 pub(super) fn response(status: StatusCode, text: impl Into<String>) -> Response<Body> {

@@ -77,9 +77,15 @@ pub(super) struct NewSandbox {
     pub network: Network,
 }
 
-/// Why a sandbox can't be made or found.
+/// Why the control plane refuses.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HostError {
+    /// What was asked for makes no sense; the text says why.
+    #[error("{0}")]
+    Invalid(String),
+    /// The sandbox is in a state that does not allow it.
+    #[error("{0}")]
+    Conflict(String),
     #[error("template '{0}' not found; build it with: codeflow template build {0}")]
     NoTemplate(String),
     #[error("Sandbox \"{0}\" doesn't exist or you don't have access to it")]
@@ -278,7 +284,7 @@ impl Sandboxes {
         // Known before it runs, so that a host that stops meanwhile waits for it and ends it.
         let mut state = sandbox.state.lock().await;
         self.lock().insert(sandbox.id.clone(), sandbox.clone());
-        match self.make(&sandbox).await {
+        match self.make(&sandbox, template).await {
             Ok(live) => *state = State::Running(live),
             Err(error) => {
                 *state = State::Killed;
@@ -298,12 +304,12 @@ impl Sandboxes {
         Ok(sandbox)
     }
 
-    async fn make(&self, sandbox: &Sandbox) -> anyhow::Result<Arc<Live>> {
+    async fn make(&self, sandbox: &Sandbox, template: Template) -> anyhow::Result<Arc<Live>> {
         let made = self
             .make_layer(&sandbox.folder)
             .and_then(|()| Ok(sandbox.record().write(&sandbox.folder)?));
         made.context("the sandbox's folder can't be made")?;
-        self.boot(sandbox).await
+        self.boot(sandbox, template).await
     }
 
     fn make_layer(&self, folder: &Path) -> anyhow::Result<()> {
@@ -315,19 +321,12 @@ impl Sandboxes {
         Ok(())
     }
 
-    fn template_of(&self, record: &Record) -> Option<Template> {
-        Template::find_version(&self.settings().data_dir, &record.template, &record.version)
-    }
-
     /// Starts the sandbox's container.
-    async fn boot(&self, sandbox: &Sandbox) -> anyhow::Result<Arc<Live>> {
+    async fn boot(&self, sandbox: &Sandbox, template: Template) -> anyhow::Result<Arc<Live>> {
         if self.shutdown.is_cancelled() {
             anyhow::bail!("the sandbox host is stopping");
         }
         let record = sandbox.record();
-        let template = self
-            .template_of(&record)
-            .with_context(|| format!("the template {} this sandbox was made from is gone", record.template))?;
         let envs = record.envs.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let home = Home::Overlay {
             lower: template.home,
@@ -368,17 +367,18 @@ impl Sandboxes {
             }
             State::Paused => {}
         }
-        if self.template_of(&sandbox.record()).is_none() {
+        let record = sandbox.record();
+        let Some(template) = Template::find_version(&self.settings().data_dir, &record.template, &record.version) else {
             tracing::warn!(
                 sandbox.id,
                 "the template that the sandbox was made from is gone, and the sandbox with it"
             );
             return Ok(None);
-        }
+        };
         let begun = now();
-        let live = self.boot(sandbox).await?;
+        let live = self.boot(sandbox, template).await?;
         *state = State::Running(live.clone());
-        let timeout = sandbox.record().timeout.max(MIN_RESUME);
+        let timeout = record.timeout.max(MIN_RESUME);
         sandbox.update(|record| {
             record.started_at = now();
             record.end_at = now().saturating_add(timeout.saturating_mul(1000));

@@ -3,19 +3,18 @@
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    body::Body,
     extract::{Query, State},
-    http::{HeaderName, HeaderValue, Response, StatusCode},
+    http::{HeaderName, HeaderValue, StatusCode},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::{Host, Listed};
+use super::{Answer, Host, Listed};
 use crate::sandbox_host::{
-    http::{api_error, json},
+    http::json,
     record::Record,
-    sandboxes::Sandboxes,
+    sandboxes::{HostError, Sandboxes},
 };
 
 const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
@@ -133,12 +132,12 @@ fn place(token: &str) -> Option<Place> {
     Some((started_at.parse().ok()?, id.to_owned()))
 }
 
-pub(super) async fn list(State(sandboxes): Host, Query(filter): Query<Filter>) -> Response<Body> {
+pub(super) async fn list(State(sandboxes): Host, Query(filter): Query<Filter>) -> Answer {
     answer(&sandboxes, filter).await
 }
 
 /// The older form: what runs, without pages.
-pub(super) async fn list_v1(State(sandboxes): Host, Query(filter): Query<Filter>) -> Response<Body> {
+pub(super) async fn list_v1(State(sandboxes): Host, Query(filter): Query<Filter>) -> Answer {
     let filter = Filter {
         metadata: filter.metadata,
         state: Some("running".to_owned()),
@@ -147,11 +146,8 @@ pub(super) async fn list_v1(State(sandboxes): Host, Query(filter): Query<Filter>
     answer(&sandboxes, filter).await
 }
 
-async fn answer(sandboxes: &Arc<Sandboxes>, filter: Filter) -> Response<Body> {
-    let wanted = match Wanted::try_from(filter) {
-        Ok(wanted) => wanted,
-        Err(message) => return api_error(StatusCode::BAD_REQUEST, format!("validation error: {message}")),
-    };
+async fn answer(sandboxes: &Arc<Sandboxes>, filter: Filter) -> Answer {
+    let wanted = Wanted::try_from(filter).map_err(|message| HostError::Invalid(format!("validation error: {message}")))?;
     let (mut found, mut total_running) = (Vec::new(), 0);
     for sandbox in sandboxes.all() {
         let (record, running) = (sandbox.record(), sandbox.is_running().await);
@@ -175,7 +171,7 @@ async fn answer(sandboxes: &Arc<Sandboxes>, filter: Filter) -> Response<Body> {
         response.headers_mut().insert(NEXT_TOKEN, next);
     }
     response.headers_mut().insert(TOTAL_RUNNING, HeaderValue::from(total_running));
-    response
+    Ok(response)
 }
 
 #[cfg(test)]

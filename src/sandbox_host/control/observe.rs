@@ -3,18 +3,13 @@
 use std::collections::HashMap;
 
 use axum::{
-    body::Body,
     extract::{Path, Query, State},
-    http::{Response, StatusCode},
+    http::StatusCode,
 };
 use serde::Deserialize;
 
-use super::{Host, failure};
-use crate::sandbox_host::{
-    http::{api_error, json},
-    log::Wanted,
-    metrics::Sample,
-};
+use super::{Answer, Host};
+use crate::sandbox_host::{http::json, log::Wanted, metrics::Sample, sandboxes::HostError};
 
 /// No more lines are told at once.
 const MAX_LOGS: usize = 1000;
@@ -43,23 +38,16 @@ impl LogQuery {
     }
 }
 
-pub(super) async fn logs(State(sandboxes): Host, Path(id): Path<String>, Query(query): Query<LogQuery>) -> Response<Body> {
-    match sandboxes.get(&id) {
-        Ok(sandbox) => json(StatusCode::OK, &serde_json::json!({ "logs": sandbox.log().read(&query.wanted()) })),
-        Err(error) => failure(&error),
-    }
+pub(super) async fn logs(State(sandboxes): Host, Path(id): Path<String>, Query(query): Query<LogQuery>) -> Answer {
+    let lines = sandboxes.get(&id)?.log().read(&query.wanted());
+    Ok(json(StatusCode::OK, &serde_json::json!({ "logs": lines })))
 }
 
-pub(super) async fn logs_v1(State(sandboxes): Host, Path(id): Path<String>, Query(query): Query<LogQuery>) -> Response<Body> {
-    match sandboxes.get(&id) {
-        Ok(sandbox) => {
-            let entries = sandbox.log().read(&query.wanted());
-            let line = |entry: &serde_json::Value| serde_json::json!({ "timestamp": entry["timestamp"], "line": entry["message"] });
-            let lines: Vec<_> = entries.iter().map(line).collect();
-            json(StatusCode::OK, &serde_json::json!({ "logs": lines, "logEntries": entries }))
-        }
-        Err(error) => failure(&error),
-    }
+pub(super) async fn logs_v1(State(sandboxes): Host, Path(id): Path<String>, Query(query): Query<LogQuery>) -> Answer {
+    let entries = sandboxes.get(&id)?.log().read(&query.wanted());
+    let line = |entry: &serde_json::Value| serde_json::json!({ "timestamp": entry["timestamp"], "line": entry["message"] });
+    let lines: Vec<_> = entries.iter().map(line).collect();
+    Ok(json(StatusCode::OK, &serde_json::json!({ "logs": lines, "logEntries": entries })))
 }
 
 #[derive(Deserialize)]
@@ -69,11 +57,8 @@ pub(super) struct Span {
     end: Option<u64>,
 }
 
-pub(super) async fn metrics(State(sandboxes): Host, Path(id): Path<String>, Query(span): Query<Span>) -> Response<Body> {
-    match sandboxes.get(&id) {
-        Ok(sandbox) => json(StatusCode::OK, &sandbox.metrics().between(span.start, span.end)),
-        Err(error) => failure(&error),
-    }
+pub(super) async fn metrics(State(sandboxes): Host, Path(id): Path<String>, Query(span): Query<Span>) -> Answer {
+    Ok(json(StatusCode::OK, &sandboxes.get(&id)?.metrics().between(span.start, span.end)))
 }
 
 #[derive(Deserialize)]
@@ -83,15 +68,12 @@ pub(super) struct Ids {
 }
 
 /// The last sample of each sandbox that is known and has one.
-pub(super) async fn metrics_of_all(State(sandboxes): Host, Query(ids): Query<Ids>) -> Response<Body> {
+pub(super) async fn metrics_of_all(State(sandboxes): Host, Query(ids): Query<Ids>) -> Answer {
     let ids: Vec<&str> = ids.sandbox_ids.split(',').filter(|id| !id.is_empty()).collect();
     if ids.len() > MAX_IDS {
-        return api_error(
-            StatusCode::BAD_REQUEST,
-            format!("validation error: more than {MAX_IDS} sandbox_ids"),
-        );
+        return Err(HostError::Invalid(format!("validation error: more than {MAX_IDS} sandbox_ids")));
     }
     let last = |id: &&str| Some(((*id).to_owned(), sandboxes.get(id).ok()?.metrics().last()?));
     let found: HashMap<String, Sample> = ids.iter().filter_map(last).collect();
-    json(StatusCode::OK, &serde_json::json!({ "sandboxes": found }))
+    Ok(json(StatusCode::OK, &serde_json::json!({ "sandboxes": found })))
 }

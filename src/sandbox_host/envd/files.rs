@@ -4,17 +4,12 @@ use std::{
     fs, io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use axum::{
     Router,
-    body::{Body, BodyDataStream, Bytes},
+    body::{Body, Bytes},
     extract::{FromRequest, Multipart, Request},
     http::{HeaderValue, Response, StatusCode, header},
     routing::get,
@@ -30,8 +25,6 @@ use tower_http::{compression::CompressionLayer, decompression::RequestDecompress
 use super::{failure, path};
 use crate::sandbox_host::http::{self, api_error};
 
-/// What follows the last part is read up to so many pieces.
-const MAX_EPILOGUE: usize = 64;
 /// Bytes read at a time.
 const CHUNK: usize = 64 << 10;
 
@@ -85,14 +78,7 @@ async fn write(request: Request) -> Response<Body> {
         .unwrap_or_default()
         .to_owned();
     let written = if content_type.starts_with("multipart/form-data") {
-        let (head, body) = request.into_parts();
-        let body = SharedStream(Arc::new(Mutex::new(body.into_data_stream())));
-        let request = Request::from_parts(head, Body::from_stream(body.clone()));
-        let written = write_parts(request, path).await;
-        // The parts end before the body does; answered before that, the connection would have to be closed.
-        let mut rest = body.take(MAX_EPILOGUE);
-        while let Some(Ok(_)) = rest.next().await {}
-        written
+        write_parts(request, path).await
     } else if content_type.starts_with("application/octet-stream") {
         let Some(path) = path else {
             return api_error(StatusCode::BAD_REQUEST, "query parameter path is required");
@@ -110,19 +96,6 @@ async fn write(request: Request) -> Response<Body> {
             http::json(StatusCode::OK, &entries)
         }
         Err(refusal) => *refusal,
-    }
-}
-
-/// A stream that is read by one after another.
-#[derive(Clone)]
-struct SharedStream(Arc<Mutex<BodyDataStream>>);
-
-impl Stream for SharedStream {
-    type Item = Result<Bytes, axum::Error>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Pin::new(&mut *stream).poll_next(context)
     }
 }
 

@@ -15,8 +15,8 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use nix::sys::signal::Signal;
+use running::Subscription;
 pub(super) use running::{Processes, prefer_to_lose};
-use running::{Running, Subscription};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -139,7 +139,7 @@ fn event(event: &Value) -> Bytes {
     frame(0, &json!({ "event": event })).into()
 }
 
-async fn list(State(processes): State<Processes>, _read_to_its_end: Bytes) -> Response<Body> {
+async fn list(State(processes): State<Processes>) -> Response<Body> {
     let running: Vec<Value> = processes.all().iter().map(|running| running.told()).collect();
     answer(Ok(if running.is_empty() {
         json!({})
@@ -184,11 +184,12 @@ async fn send_signal(State(processes): State<Processes>, Message(to): Message<To
 }
 
 async fn update(State(processes): State<Processes>, Message(to): Message<To>) -> Response<Body> {
-    let resized = processes.find_running(&to.process).and_then(|running: std::sync::Arc<Running>| {
+    let resize = || {
+        let running = processes.find_running(&to.process)?;
         if let Some(pty) = &to.pty {
             running.resize(pty.size)?;
         }
         Ok(json!({}))
-    });
-    answer(resized)
+    };
+    answer(resize())
 }

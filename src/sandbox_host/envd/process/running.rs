@@ -306,13 +306,14 @@ impl Running {
             }
         };
         self.stdin.lock().await.take();
-        let end = match status {
-            _ if timed_out => vec![Error::deadline().end_of_stream().into()],
-            Ok(status) => vec![event(&json!({ "end": ended(status) })), frame(END_OF_STREAM, &json!({})).into()],
-            Err(error) => {
-                let end = json!({ "exitCode": -1, "status": "unknown", "error": error.to_string() });
-                vec![event(&json!({ "end": end })), frame(END_OF_STREAM, &json!({})).into()]
-            }
+        let end: Vec<Bytes> = if timed_out {
+            vec![Error::deadline().end_of_stream().into()]
+        } else {
+            let end = match status {
+                Ok(status) => ended(status),
+                Err(error) => json!({ "exitCode": -1, "status": "unknown", "error": error.to_string() }),
+            };
+            vec![event(&json!({ "end": end })), frame(END_OF_STREAM, &json!({})).into()]
         };
         let audience = std::mem::replace(&mut *lock(&self.audience), Audience::Ended(end.clone()));
         if let Audience::Listening(listeners) = audience {
