@@ -188,7 +188,8 @@ async fn a_model_that_fails_is_named_and_the_project_goes_on() {
     assert!(listed.contains("index.html") && !listed.contains("half"), "{listed}");
 }
 
-#[tokio::test]
+// The host answers from this process, also while the server's end is waited for.
+#[tokio::test(flavor = "multi_thread")]
 async fn sandboxes_of_another_machine_are_used_over_the_same_protocol() {
     let host = Host::start().await;
     let data = tempfile::tempdir().unwrap();
