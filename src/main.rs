@@ -144,6 +144,7 @@ async fn serve() -> anyhow::Result<()> {
         runs: runs.clone(),
         shutdown: shutdown.clone(),
         sandbox_fault: sandbox_fault.map(Arc::from),
+        unenforced: host.as_ref().map_or(&[][..], SandboxHost::unenforced).into(),
         leptos,
         public_url: Arc::from(settings.public_url),
     });

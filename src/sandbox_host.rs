@@ -6,9 +6,11 @@
 //! and carried out by `containers` and `runtime`; what it may reach, in `egress`; what it starts from, in `template`.
 
 mod bundle;
+mod cgroup;
 mod containers;
 mod control;
 mod data_plane;
+mod disk;
 mod egress;
 pub mod envd;
 mod http;
@@ -17,6 +19,7 @@ mod log;
 mod metrics;
 mod network;
 mod pages;
+mod privilege;
 mod record;
 mod rootfs;
 mod runtime;
@@ -92,6 +95,11 @@ impl SandboxHost {
     /// Which runtime is used; the error says what to install.
     pub fn runtime(&self) -> Result<String, String> {
         self.sandboxes.runtime().map(|runtime| runtime.name()).map_err(str::to_owned)
+    }
+
+    /// The limits that this machine can't enforce, and why.
+    pub fn unenforced(&self) -> &[String] {
+        self.sandboxes.unenforced()
     }
 
     /// Whether a Host header names a sandbox's port.

@@ -35,6 +35,8 @@ pub struct AppState {
     pub shutdown: CancellationToken,
     /// Why sandboxes can't be made on this machine, when they can't.
     pub sandbox_fault: Option<Arc<str>>,
+    /// The limits of sandboxes that this machine can't enforce, and why.
+    pub unenforced: Arc<[String]>,
     /// Where the page's files are.
     pub leptos: LeptosOptions,
     /// The origin under which people reach the app, such as `http://localhost:3000`.

@@ -19,8 +19,16 @@ pub struct SandboxHost {
     pub cpus: f64,
     /// Processes and threads of a sandbox.
     pub pids: u32,
+    /// What a sandbox may write beyond its template, in MiB.
+    pub disk_mb: u64,
+    /// Sandboxes that wait, their page compiled, to be handed out.
+    pub pool_size: usize,
+    /// Sandboxes are refused where a limit can't be enforced (`SANDBOX_STRICT`).
+    pub strict: bool,
     /// How long a sandbox that may sleep stays awake without a request (`SANDBOX_IDLE_SECONDS`).
     pub idle: Duration,
+    /// How long a paused sandbox keeps what is in its memory (`SANDBOX_FROZEN_SECONDS`); zero: not at all.
+    pub frozen: Duration,
     /// Where sandboxes may connect to.
     pub egress_allow: Vec<EgressRule>,
     /// The key that the control plane asks for (`SANDBOX_HOST_KEY`, random by default).
@@ -61,12 +69,21 @@ impl SandboxHost {
                 cpus.is_finite() && *cpus >= 0.01
             })?,
             pids: parsed("SANDBOX_PIDS", 512, "processes per sandbox, at least 16", |pids| *pids >= 16)?,
+            disk_mb: parsed("SANDBOX_DISK_MB", 4096, "MiB of disk per sandbox, at least 64", |mb| *mb >= 64)?,
+            pool_size: parsed("SANDBOX_POOL_SIZE", 1, "sandboxes that wait ready, 0 to 64", |size| *size <= 64)?,
+            strict: parsed(
+                "SANDBOX_STRICT",
+                0_u8,
+                "1 to refuse sandboxes where a limit can't be enforced, or 0",
+                |strict| *strict <= 1,
+            )? == 1,
             idle: Duration::from_secs(parsed(
                 "SANDBOX_IDLE_SECONDS",
                 900,
                 "seconds without a request, at least 1",
                 |idle| *idle >= 1,
             )?),
+            frozen: Duration::from_secs(parsed("SANDBOX_FROZEN_SECONDS", 600, "seconds, 0 for not at all", |_| true)?),
             egress_allow: egress_rules(&egress)?,
             host_key: var("SANDBOX_HOST_KEY").unwrap_or_else(random_key),
             envd: std::env::current_exe().map_err(|error| ConfigError::new("PATH", "", format!("codeflow can't find itself: {error}")))?,

@@ -6,8 +6,8 @@ use oci_spec::{
     OciSpecError,
     runtime::{
         Capabilities, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpuBuilder, LinuxIdMapping, LinuxIdMappingBuilder, LinuxMemoryBuilder,
-        LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPidsBuilder, LinuxResourcesBuilder, Mount, MountBuilder, PosixRlimitBuilder,
-        PosixRlimitType, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
+        LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder, Mount, MountBuilder,
+        PosixRlimit, PosixRlimitBuilder, PosixRlimitType, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
     },
 };
 
@@ -15,10 +15,6 @@ use super::seccomp;
 
 /// The user of a sandbox, inside of it.
 pub(super) const USER: u32 = 1000;
-/// The first id on the host that a sandbox's ids are mapped to: nobody's there.
-pub(super) const FIRST_HOST_ID: u32 = 100_000;
-/// How many ids are mapped.
-const IDS: u32 = 65_536;
 /// The home, where the app is.
 pub(super) const HOME: &str = "/home/user";
 /// This binary, as the sandbox sees it.
@@ -43,12 +39,26 @@ pub(super) struct Container {
     pub pids: u32,
     /// Where its pieces are put together, in a mount namespace of its own.
     pub assembly: PathBuf,
-    /// Where the container's control group is, below the hierarchy's root.
-    pub cgroup: PathBuf,
+    /// Where the container's control group is, below the hierarchy's root; `None` where control groups can't be used.
+    pub cgroup: Option<PathBuf>,
+    /// Its share of a processor that is short, where 1024 is a usual one.
+    pub cpu_shares: u64,
+    /// Files that a process may have open.
+    pub open_files: u64,
+    /// How its users, and its groups, are mapped.
+    pub ids: Vec<Ids>,
     /// Host folders and files that are seen at the same place inside, read-only.
     pub shared: Vec<PathBuf>,
     /// Node.js comes from outside of `/usr`.
     pub own_node: bool,
+}
+
+/// Ids of a container, one after the other, and those they are outside of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Ids {
+    pub inside: u32,
+    pub outside: u32,
+    pub count: u32,
 }
 
 /// The container's configuration as the OCI runtime specification has it.
@@ -70,19 +80,12 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
                 .build()?,
         )
         .rlimits(vec![
-            PosixRlimitBuilder::default()
-                .typ(PosixRlimitType::RlimitCore)
-                .hard(0u64)
-                .soft(0u64)
-                .build()?,
+            limit(PosixRlimitType::RlimitCore, 0)?,
+            limit(PosixRlimitType::RlimitNofile, container.open_files)?,
+            // Counted within the container's user namespace; it also holds where control groups can't be used.
+            limit(PosixRlimitType::RlimitNproc, u64::from(container.pids))?,
         ])
         .no_new_privileges(true)
-        .build()?;
-    let memory = i64::try_from(container.memory_mb << 20).unwrap_or(i64::MAX);
-    let resources = LinuxResourcesBuilder::default()
-        .memory(LinuxMemoryBuilder::default().limit(memory).swap(memory).build()?)
-        .cpu(LinuxCpuBuilder::default().period(CPU_PERIOD).quota(quota(container.cpus)).build()?)
-        .pids(LinuxPidsBuilder::default().limit(i64::from(container.pids)).build()?)
         .build()?;
     let namespaces = [
         LinuxNamespaceType::User,
@@ -93,21 +96,21 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
         LinuxNamespaceType::Network,
         LinuxNamespaceType::Cgroup,
     ];
-    let linux = LinuxBuilder::default()
-        .uid_mappings(vec![ids()?])
-        .gid_mappings(vec![ids()?])
+    let mut linux = LinuxBuilder::default()
+        .uid_mappings(mappings(&container.ids)?)
+        .gid_mappings(mappings(&container.ids)?)
         .namespaces(
             namespaces
                 .into_iter()
                 .map(|typ| LinuxNamespaceBuilder::default().typ(typ).build())
                 .collect::<Result<Vec<_>, _>>()?,
         )
-        .resources(resources)
-        .cgroups_path(container.cgroup.clone())
         .seccomp(seccomp::profile()?)
         .masked_paths(MASKED.map(str::to_owned).to_vec())
-        .readonly_paths(READ_ONLY.map(str::to_owned).to_vec())
-        .build()?;
+        .readonly_paths(READ_ONLY.map(str::to_owned).to_vec());
+    if let Some(cgroup) = &container.cgroup {
+        linux = linux.cgroups_path(cgroup.clone()).resources(resources(container)?);
+    }
     SpecBuilder::default()
         .version("1.0.2")
         .hostname("sandbox")
@@ -119,7 +122,26 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
         )
         .process(process)
         .mounts(mounts(container)?)
-        .linux(linux)
+        .linux(linux.build()?)
+        .build()
+}
+
+fn limit(typ: PosixRlimitType, value: u64) -> Result<PosixRlimit, OciSpecError> {
+    PosixRlimitBuilder::default().typ(typ).hard(value).soft(value).build()
+}
+
+fn resources(container: &Container) -> Result<LinuxResources, OciSpecError> {
+    let memory = i64::try_from(container.memory_mb << 20).unwrap_or(i64::MAX);
+    LinuxResourcesBuilder::default()
+        .memory(LinuxMemoryBuilder::default().limit(memory).swap(memory).build()?)
+        .cpu(
+            LinuxCpuBuilder::default()
+                .period(CPU_PERIOD)
+                .quota(quota(container.cpus))
+                .shares(container.cpu_shares)
+                .build()?,
+        )
+        .pids(LinuxPidsBuilder::default().limit(i64::from(container.pids)).build()?)
         .build()
 }
 
@@ -148,12 +170,15 @@ fn quota(cpus: f64) -> i64 {
     (cpus * CPU_PERIOD as f64) as i64
 }
 
-fn ids() -> Result<LinuxIdMapping, OciSpecError> {
-    LinuxIdMappingBuilder::default()
-        .container_id(0u32)
-        .host_id(FIRST_HOST_ID)
-        .size(IDS)
-        .build()
+fn mappings(ids: &[Ids]) -> Result<Vec<LinuxIdMapping>, OciSpecError> {
+    let mapping = |ids: &Ids| {
+        LinuxIdMappingBuilder::default()
+            .container_id(ids.inside)
+            .host_id(ids.outside)
+            .size(ids.count)
+            .build()
+    };
+    ids.iter().map(mapping).collect()
 }
 
 fn mounts(container: &Container) -> Result<Vec<Mount>, OciSpecError> {
@@ -221,10 +246,22 @@ mod tests {
             cpus: 1.5,
             pids: 512,
             assembly: "/run/codeflow".into(),
-            cgroup: "/codeflow/i1".into(),
+            cgroup: Some("/codeflow/i1".into()),
+            cpu_shares: 1024,
+            open_files: 65_536,
+            ids: vec![Ids {
+                inside: 0,
+                outside: 100_000,
+                count: 65_536,
+            }],
             shared: vec!["/usr".into()],
             own_node: false,
         };
+        let unlimited = Container {
+            cgroup: None,
+            ..container.clone()
+        };
+        let unlimited = serde_json::to_value(spec(&unlimited).unwrap()).unwrap();
         let mut spec = serde_json::to_value(spec(&container).unwrap()).unwrap();
         // The profile has a test of its own.
         assert_eq!(spec["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ERRNO");
@@ -249,7 +286,11 @@ mod tests {
                     "env": ["A=1"],
                     "cwd": "/home/user",
                     "capabilities": {"bounding": [], "effective": [], "inheritable": [], "permitted": [], "ambient": []},
-                    "rlimits": [{"type": "RLIMIT_CORE", "hard": 0, "soft": 0}],
+                    "rlimits": [
+                        {"type": "RLIMIT_CORE", "hard": 0, "soft": 0},
+                        {"type": "RLIMIT_NOFILE", "hard": 65_536, "soft": 65_536},
+                        {"type": "RLIMIT_NPROC", "hard": 512, "soft": 512},
+                    ],
                     "noNewPrivileges": true,
                 },
                 "mounts": [
@@ -270,7 +311,7 @@ mod tests {
                     "gidMappings": ids,
                     "resources": {
                         "memory": {"limit": 2_147_483_648_u64, "swap": 2_147_483_648_u64},
-                        "cpu": {"quota": 150_000, "period": 100_000},
+                        "cpu": {"quota": 150_000, "period": 100_000, "shares": 1024},
                         "pids": {"limit": 512},
                     },
                     "cgroupsPath": "/codeflow/i1",
@@ -284,5 +325,10 @@ mod tests {
                 },
             })
         );
+        // Where control groups can't be used, nothing else is different.
+        assert_eq!(unlimited["linux"]["cgroupsPath"], json!(null));
+        for part in ["root", "process", "mounts"] {
+            assert_eq!(unlimited[part], spec[part]);
+        }
     }
 }

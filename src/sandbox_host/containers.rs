@@ -7,12 +7,16 @@ use std::{
 };
 
 use anyhow::Context;
+use nix::sys::resource::{Resource, getrlimit};
 
 use super::{
     bundle::{Container, ENVD, HOME},
+    cgroup::Cgroup,
+    disk::Disks,
     egress::{Egress, Policy},
     envd,
     live::{Live, Sockets},
+    privilege::Privilege,
     record::random_id,
     rootfs::Rootfs,
     runtime::{self, Home, Pieces, Runtime},
@@ -20,10 +24,15 @@ use super::{
 };
 use crate::config;
 
+/// A usual share of a processor that is short.
+pub(super) const USUAL_SHARES: u64 = 1024;
+/// Files that a process of a sandbox may have open.
+const MAX_OPEN_FILES: u64 = 65_536;
+
 /// What containers are made with.
 pub(super) struct Containers {
     settings: config::SandboxHost,
-    runtime: Result<Runtime, String>,
+    machine: Result<Machine, String>,
     rootfs: Rootfs,
     /// What control group and assembly point are called: another process's in another folder are others.
     name: String,
@@ -31,8 +40,32 @@ pub(super) struct Containers {
     lock: File,
 }
 
+/// How a container is started.
+pub(super) struct Boot {
+    pub home: Home,
+    /// What its init keeps running.
+    pub start: Option<String>,
+    /// Entries of its environment, beyond those that all have.
+    pub envs: Vec<String>,
+    pub policy: Policy,
+    /// Of a processor that is short.
+    pub shares: u64,
+}
+
+/// What this machine lets the host do.
+struct Machine {
+    runtime: Runtime,
+    privilege: Privilege,
+    disks: Disks,
+    /// What the containers' control groups are below; `None` where they can't be used.
+    cgroup: Option<PathBuf>,
+    /// The limits that can't be enforced, and why.
+    unenforced: Vec<String>,
+}
+
 impl Containers {
-    /// Finds a runtime and ends what a process of the same purpose left running when it died.
+    /// Finds a runtime and ends what a process of the same purpose left running when it died. Errors when limits can't be enforced
+    /// and `SANDBOX_STRICT` asks for all of them.
     pub(super) async fn prepare(settings: config::SandboxHost, purpose: &str) -> anyhow::Result<Self> {
         let folder = settings.data_dir.join("sandbox-host");
         let state = folder.join(purpose);
@@ -48,65 +81,114 @@ impl Containers {
         let mut host = Self {
             name: format!("codeflow-{}", template::digest([state.as_os_str().as_encoded_bytes()])),
             settings,
-            runtime: Err(String::new()),
+            machine: Err(String::new()),
             rootfs,
             lock,
         };
-        host.runtime = Runtime::find(host.settings.runtime.as_deref(), &state, |runtime| {
-            host.try_out(runtime, state.join("trial"))
-        })
-        .await;
-        if let Ok(runtime) = &host.runtime {
-            for id in runtime.list().await? {
+        host.machine = host.look_around(&folder, &state).await;
+        if let Ok(machine) = &host.machine {
+            if !machine.unenforced.is_empty() {
+                let unenforced = machine.unenforced.join("; ");
+                if host.settings.strict {
+                    anyhow::bail!("SANDBOX_STRICT=1, and this machine can't enforce the sandboxes' limits on {unenforced}");
+                }
+                tracing::warn!("sandboxes run without limits on {unenforced}");
+            }
+            for id in machine.runtime.list().await? {
                 tracing::info!(sandbox.id = id, "ending a container that an earlier process left running");
-                runtime.delete(&id).await?;
+                host.delete(&id).await?;
             }
         }
         Ok(host)
     }
 
+    async fn look_around(&self, folder: &Path, state: &Path) -> Result<Machine, String> {
+        let privilege = Privilege::detect().map_err(|error| format!("no sandboxes: {error:#}; or start CodeFlow as root"))?;
+        let cgroup = privilege.cgroup().join(&self.name);
+        let trial = state.join("trial");
+        let try_out = async |runtime: Runtime| match self.try_out(&runtime, &privilege, Some(&cgroup), &trial).await {
+            Ok(()) => Ok((runtime, None)),
+            Err(limited) => match self.try_out(&runtime, &privilege, None, &trial).await {
+                Ok(()) => Ok((runtime, Some(format!("{limited:#}")))),
+                Err(_) => Err(limited),
+            },
+        };
+        let (runtime, limits) = Runtime::find(self.settings.runtime.as_deref(), state, &privilege, try_out).await?;
+        let disks = Disks::prepare(folder, self.settings.disk_mb, &privilege).await;
+        let mut unenforced = Vec::new();
+        let cgroup = match limits {
+            None => Some(cgroup),
+            Some(fault) => {
+                unenforced.push(format!("memory and processors (no control group can be made: {fault})"));
+                None
+            }
+        };
+        unenforced.extend(disks.fault().map(str::to_owned));
+        Ok(Machine {
+            runtime,
+            privilege,
+            disks,
+            cgroup,
+            unenforced,
+        })
+    }
+
     /// Runs the smallest container there is.
-    async fn try_out(&self, runtime: Runtime, folder: PathBuf) -> anyhow::Result<()> {
+    async fn try_out(&self, runtime: &Runtime, privilege: &Privilege, cgroup: Option<&Path>, folder: &Path) -> anyhow::Result<()> {
         let home = folder.join("home");
         fs::create_dir_all(&home)?;
         let socket = folder.join("egress.sock");
         fs::write(&socket, "")?;
-        let mut container = self.container(&format!("trial{}", random_id()), Vec::new());
+        let id = format!("trial{}", random_id());
+        let mut container = self.container(&id, privilege, Vec::new());
+        container.cgroup = cgroup.map(|cgroup| cgroup.join(&id));
         container.args = vec!["/usr/bin/true".to_owned()];
         let pieces = self.pieces(Home::Folder(home), socket);
-        let tried = runtime.run_to_end(&container, &pieces, &folder).await;
+        let tried = runtime.run_to_end(&container, &pieces, folder).await;
         runtime.delete(&container.id).await?;
-        fs::remove_dir_all(&folder)?;
+        fs::remove_dir_all(folder)?;
         tried
+    }
+
+    fn machine(&self) -> anyhow::Result<&Machine> {
+        self.machine.as_ref().map_err(|fault| anyhow::anyhow!("{fault}"))
     }
 
     /// Which runtime is used, or what to do to have one.
     pub(super) fn runtime(&self) -> Result<&Runtime, &str> {
-        self.runtime.as_ref().map_err(String::as_str)
+        self.machine.as_ref().map(|machine| &machine.runtime).map_err(String::as_str)
+    }
+
+    /// The limits that this machine can't enforce, and why.
+    pub(super) fn unenforced(&self) -> &[String] {
+        self.machine.as_ref().map_or(&[], |machine| &machine.unenforced)
     }
 
     pub(super) fn settings(&self) -> &config::SandboxHost {
         &self.settings
     }
 
+    /// Makes the disk of a sandbox in its folder.
+    pub(super) async fn make_disk(&self, folder: &Path) -> anyhow::Result<()> {
+        self.machine()?.disks.create(folder).await
+    }
+
+    /// Makes the sandbox's user the owner of a file or folder of the host's.
+    pub(super) fn give(&self, path: &Path) -> anyhow::Result<()> {
+        Ok(self.machine()?.privilege.give(path)?)
+    }
+
     /// Starts a container with this home and start command, and waits until it answers.
-    pub(super) async fn start(
-        &self,
-        id: &str,
-        folder: &Path,
-        home: Home,
-        start: Option<String>,
-        envs: Vec<String>,
-        policy: Policy,
-    ) -> anyhow::Result<Live> {
-        let runtime = self.runtime().map_err(|fault| anyhow::anyhow!("{fault}"))?;
+    pub(super) async fn start(&self, id: &str, folder: &Path, boot: Boot) -> anyhow::Result<Live> {
+        let Machine { runtime, privilege, .. } = self.machine()?;
         let sockets = Sockets::new(&folder.join("sockets"))?;
         let stdin = runtime::socket_as_stdin(sockets.listen_for_envd()?);
-        let egress = Egress::new(id, &self.settings.egress_allow, policy);
+        let egress = Egress::new(id, &self.settings.egress_allow, boot.policy);
         let egress = tokio::spawn(egress.serve(sockets.listen_for_egress()?));
-        let mut container = self.container(id, envs);
-        container.env.push(envd::Orders { start }.to_env()?);
-        let pieces = self.pieces(home, folder.join("sockets/egress.sock"));
+        let mut container = self.container(id, privilege, boot.envs);
+        container.cpu_shares = boot.shares;
+        container.env.push(envd::Orders { start: boot.start }.to_env()?);
+        let pieces = self.pieces(boot.home, folder.join("sockets/egress.sock"));
         let started = match runtime.start(&container, &pieces, folder, stdin).await {
             Ok(()) => Live::attach(sockets, egress).await,
             Err(error) => {
@@ -120,14 +202,15 @@ impl Containers {
         started
     }
 
-    /// Ends a container: its dev server gets a moment to end by itself when `gently`.
-    pub(super) async fn stop(&self, id: &str, folder: &Path, live: &Live, gently: bool) {
-        if gently {
-            live.stop().await;
-        }
-        if let Ok(runtime) = self.runtime()
-            && let Err(error) = runtime.delete(id).await
-        {
+    /// Ends a container, whose dev server gets a moment to end by itself.
+    pub(super) async fn stop(&self, id: &str, folder: &Path, live: &Live) {
+        live.stop().await;
+        self.end(id, folder).await;
+    }
+
+    /// Ends a container at once.
+    pub(super) async fn end(&self, id: &str, folder: &Path) {
+        if let Err(error) = self.delete(id).await {
             tracing::error!(
                 sandbox.id = id,
                 error = format!("{error:#}"),
@@ -137,7 +220,15 @@ impl Containers {
         let _ = fs::remove_dir_all(folder.join("sockets"));
     }
 
-    fn container(&self, id: &str, envs: Vec<String>) -> Container {
+    /// Ends what is in a container, a frozen one too.
+    async fn delete(&self, id: &str) -> anyhow::Result<()> {
+        if let Some(cgroup) = self.cgroup(id) {
+            cgroup.thaw()?;
+        }
+        self.machine()?.runtime.delete(id).await
+    }
+
+    fn container(&self, id: &str, privilege: &Privilege, envs: Vec<String>) -> Container {
         let proxy = format!("http://127.0.0.1:{}", envd::PROXY_PORT);
         let mut env = vec![
             format!("PATH={}", self.rootfs.path()),
@@ -182,8 +273,11 @@ impl Containers {
             memory_mb: self.settings.memory_mb,
             cpus: self.settings.cpus,
             pids: self.settings.pids,
-            assembly: self.assembly(),
-            cgroup: self.cgroup(id),
+            assembly: self.assembly(privilege),
+            cgroup: self.cgroup_path(id),
+            cpu_shares: USUAL_SHARES,
+            open_files: open_files(),
+            ids: privilege.ids.clone(),
             shared: self.rootfs.shared.clone(),
             own_node: self.rootfs.node.is_some(),
         }
@@ -199,21 +293,35 @@ impl Containers {
         }
     }
 
-    /// A container's control group, below the hierarchies' roots.
-    pub(super) fn cgroup(&self, id: &str) -> PathBuf {
-        PathBuf::from(format!("/{}/{id}", self.name))
+    fn cgroup_path(&self, id: &str) -> Option<PathBuf> {
+        Some(self.machine.as_ref().ok()?.cgroup.as_ref()?.join(id))
+    }
+
+    /// A container's control group; `None` where they can't be used.
+    pub(super) fn cgroup(&self, id: &str) -> Option<Cgroup> {
+        self.cgroup_path(id).map(Cgroup::new)
     }
 
     /// In a folder that everybody may enter, as the sandbox's user must.
-    fn assembly(&self) -> PathBuf {
-        Path::new("/run").join(&self.name)
+    fn assembly(&self, privilege: &Privilege) -> PathBuf {
+        Path::new(if privilege.is_rootless() { "/tmp" } else { "/run" }).join(&self.name)
     }
 
     /// Removes what is left on the machine when the last container has ended, and lets another process work here.
     pub(super) async fn close(&self) {
-        runtime::remove_leftovers(&self.name, &self.assembly()).await;
+        if let Ok(machine) = &self.machine {
+            let _ = fs::remove_dir(self.assembly(&machine.privilege));
+            if let Some(cgroup) = &machine.cgroup {
+                Cgroup::new(cgroup.clone()).remove().await;
+            }
+        }
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the sandboxes' folder can't be unlocked");
         }
     }
+}
+
+/// How many files a process of a sandbox may have open: not more than this process may give away.
+fn open_files() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(_, hard)| hard.min(MAX_OPEN_FILES))
 }

@@ -19,7 +19,6 @@ use sha2::{Digest, Sha256};
 
 use super::{
     http::{api_error, json},
-    metrics::disk_size,
     network::Network,
     record::{Record, rfc3339},
     sandboxes::{HostError, NewSandbox, Sandboxes},
@@ -163,8 +162,19 @@ pub(super) fn router(sandboxes: Arc<Sandboxes>) -> Router {
     Router::new()
         .merge(secured)
         .route("/health", get(async || StatusCode::NO_CONTENT))
+        .route("/readyz", get(readyz))
         .fallback(async || api_error(StatusCode::NOT_FOUND, "no such route"))
         .with_state(sandboxes)
+}
+
+/// 200 when sandboxes can be made, else 503; the body says why not, and which limits this machine can't enforce.
+async fn readyz(State(sandboxes): Host) -> Response<Body> {
+    let (status, state) = match sandboxes.runtime() {
+        Ok(_) => (StatusCode::OK, "ok"),
+        Err(fault) => (StatusCode::SERVICE_UNAVAILABLE, fault),
+    };
+    let body = serde_json::json!({ "sandboxes": state, "unenforced": sandboxes.unenforced() });
+    json(status, &body)
 }
 
 async fn check_key(State(sandboxes): Host, request: Request, next: Next) -> Response<Body> {
@@ -254,7 +264,7 @@ impl Listed {
             end_at: rfc3339(record.end_at),
             cpu_count: settings.cpu_count(),
             memory_mb: settings.memory_mb,
-            disk_mb: disk_size(&settings.data_dir) >> 20,
+            disk_mb: settings.disk_mb,
             metadata: record.metadata.clone(),
             state: if running { "running" } else { "paused" },
         }
@@ -326,8 +336,14 @@ async fn set_network(State(sandboxes): Host, Path(id): Path<String>, Json(reques
     Ok(empty())
 }
 
-async fn pause(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
-    if !sandboxes.pause(&*sandboxes.get(&id)?).await {
+#[derive(Deserialize)]
+struct Pause {
+    memory: Option<bool>,
+}
+
+async fn pause(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Pause>) -> Answer {
+    let memory = request.memory.unwrap_or(true);
+    if !sandboxes.pause(&*sandboxes.get(&id)?, memory).await {
         return Err(HostError::Conflict(format!("Sandbox \"{id}\" is already paused")));
     }
     Ok(empty())
@@ -364,6 +380,7 @@ impl IntoResponse for HostError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::NoTemplate(_) | Self::NoSandbox(_) => StatusCode::NOT_FOUND,
             Self::NoRuntime(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoSpace(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal(error) => {
                 tracing::error!(error = format!("{error:#}"), "a sandbox could not be started");
                 StatusCode::INTERNAL_SERVER_ERROR

@@ -1,15 +1,24 @@
 //! The data plane: requests to a port of a sandbox, told by the Host's first label (`<port>-<id>.<domain>`) or by E2B's headers.
 //! Port 49983 is envd's, which asks for the sandbox's token; every other port is an app's, and public to who knows the id.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header},
 };
-use hyper::client::conn::http1;
+use hyper::{
+    body::{Frame, SizeHint},
+    client::conn::http1,
+};
 use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
     http::{api_error, html, strip_hop_by_hop},
@@ -134,10 +143,22 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
             return api_error(StatusCode::BAD_GATEWAY, format!("the sandbox can't be woken: {error:#}"));
         }
     };
-    let answered = if target.port == ENVD_PORT {
-        forward_to_envd(&live, request, in_use).await.map(Some)
-    } else {
-        forward_to_app(&live, &target, record.network.mask_request_host.as_deref(), request, in_use).await
+    let passage = Passage {
+        connected: live.connected(),
+        _in_use: in_use,
+    };
+    let connected = passage.connected.clone();
+    let forwarding = async {
+        if target.port == ENVD_PORT {
+            forward_to_envd(&live, request, passage).await.map(Some)
+        } else {
+            let mask = record.network.mask_request_host.as_deref();
+            forward_to_app(&live, &target, mask, request, passage).await
+        }
+    };
+    let answered = tokio::select! {
+        answered = forwarding => answered,
+        () = connected.cancelled() => return not_found(&target, page),
     };
     match answered {
         Ok(Some(response)) => response,
@@ -208,7 +229,7 @@ fn refuse_app(record: &Record, request: &Request<Body>) -> Option<Response<Body>
     Some(super::http::json(StatusCode::FORBIDDEN, &body))
 }
 
-async fn forward_to_envd(live: &Live, mut request: Request<Body>, in_use: InUse) -> anyhow::Result<Response<Body>> {
+async fn forward_to_envd(live: &Live, mut request: Request<Body>, passage: Passage) -> anyhow::Result<Response<Body>> {
     origin_form(&mut request);
     strip_hop_by_hop(request.headers_mut());
     for name in [ACCESS_TOKEN, SANDBOX_ID, SANDBOX_PORT] {
@@ -216,7 +237,7 @@ async fn forward_to_envd(live: &Live, mut request: Request<Body>, in_use: InUse)
     }
     let mut response = live.request(request).await?;
     strip_hop_by_hop(response.headers_mut());
-    Ok(response.map(|body| Body::new(Counted { body, _in_use: in_use })))
+    Ok(response.map(|body| Body::new(Passing::new(body, passage))))
 }
 
 /// `None` when nothing listens on the port.
@@ -225,7 +246,7 @@ async fn forward_to_app(
     target: &Target,
     mask: Option<&str>,
     mut request: Request<Body>,
-    in_use: InUse,
+    passage: Passage,
 ) -> anyhow::Result<Option<Response<Body>>> {
     let Some(stream) = dial(live, target.port).await? else {
         return Ok(None);
@@ -261,42 +282,62 @@ async fn forward_to_app(
         // A service worker may rule its own folder only, and nobody clears what other apps stored.
         response.headers_mut().remove("service-worker-allowed");
         response.headers_mut().remove("clear-site-data");
-        return Ok(Some(response.map(|body| Body::new(Counted { body, _in_use: in_use }))));
+        return Ok(Some(response.map(|body| Body::new(Passing::new(body, passage)))));
     }
     if let Some(ours) = ours {
         let theirs = hyper::upgrade::on(&mut response);
         tokio::spawn(async move {
-            let _in_use = in_use;
             if let Ok((ours, theirs)) = tokio::try_join!(ours, theirs) {
-                let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(ours), &mut TokioIo::new(theirs)).await;
+                let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs) => {}
+                    () = passage.connected.cancelled() => {}
+                }
             }
         });
     }
     Ok(Some(response.map(|_| Body::empty())))
 }
 
-/// A body that counts as a request under way until it is read or dropped.
-struct Counted {
-    body: hyper::body::Incoming,
+/// A client's way into a sandbox: it counts as a request under way, and ends when the sandbox is paused or killed.
+struct Passage {
+    connected: CancellationToken,
     _in_use: InUse,
 }
 
-impl hyper::body::Body for Counted {
-    type Data = bytes::Bytes;
-    type Error = hyper::Error;
+/// The body of an answer, passed on.
+struct Passing {
+    body: hyper::body::Incoming,
+    hung_up: Pin<Box<WaitForCancellationFutureOwned>>,
+    _passage: Passage,
+}
 
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
-        std::pin::Pin::new(&mut self.body).poll_frame(context)
+impl Passing {
+    fn new(body: hyper::body::Incoming, passage: Passage) -> Self {
+        Self {
+            body,
+            hung_up: Box::pin(passage.connected.clone().cancelled_owned()),
+            _passage: passage,
+        }
+    }
+}
+
+impl hyper::body::Body for Passing {
+    type Data = bytes::Bytes;
+    type Error = anyhow::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<anyhow::Result<Frame<Self::Data>>>> {
+        if self.hung_up.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err(anyhow::anyhow!("the sandbox was paused or killed"))));
+        }
+        Pin::new(&mut self.body).poll_frame(context).map_err(anyhow::Error::from)
     }
 
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
     }
 
-    fn size_hint(&self) -> hyper::body::SizeHint {
+    fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
 }

@@ -5,6 +5,7 @@ use std::{
     io,
     os::{fd::AsRawFd, unix::fs::PermissionsExt},
     path::Path,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -68,6 +69,8 @@ pub(super) struct Live {
     egress: tokio::task::JoinHandle<()>,
     /// Cancelled when the container has ended, for whatever reason.
     pub(super) ended: CancellationToken,
+    /// Cancelled, and another one, when the connections of clients are to end.
+    connected: Mutex<CancellationToken>,
 }
 
 impl Drop for Live {
@@ -83,6 +86,7 @@ impl Live {
             sockets,
             egress,
             ended: CancellationToken::new(),
+            connected: Mutex::default(),
         };
         let health = tokio::time::timeout(BOOT_TIMEOUT, live.send(Method::GET, "/health"))
             .await
@@ -100,6 +104,17 @@ impl Live {
             ended.cancel();
         });
         Ok(live)
+    }
+
+    /// Cancelled when a connection that a client has to the sandbox from here on is to end.
+    pub(super) fn connected(&self) -> CancellationToken {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends the connections of clients; the processes that they were for go on.
+    pub(super) fn hang_up(&self) {
+        let connected = std::mem::take(&mut *self.connected.lock().unwrap_or_else(PoisonError::into_inner));
+        connected.cancel();
     }
 
     async fn connect(&self) -> io::Result<UnixStream> {

@@ -2,9 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    fs,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -12,10 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::sys::statvfs::statvfs;
 use serde::Serialize;
 
 use super::{
+    cgroup::Usage,
+    disk::Layer,
     record::{now, rfc3339},
     sandboxes::Sandboxes,
 };
@@ -66,43 +64,24 @@ pub(super) async fn keep_sampling(host: Arc<Sandboxes>) {
         let host = host.clone();
         let sampled = tokio::task::spawn_blocking(move || {
             let settings = host.settings();
-            let limits = Limits {
-                cpu_count: settings.cpu_count(),
-                memory: settings.memory_mb << 20,
-                disk: disk_size(&settings.data_dir),
-            };
             for sandbox in host.all() {
-                sandbox.metrics().sample(&host.cgroup_of(&sandbox), limits, || {
-                    round.is_multiple_of(FILES_EVERY).then(|| size_of_files(&sandbox.layer()))
-                });
+                let Some(usage) = host.cgroup_of(&sandbox).and_then(|cgroup| cgroup.usage()) else {
+                    continue;
+                };
+                let layer = sandbox.layer();
+                let limits = Limits {
+                    cpu_count: settings.cpu_count(),
+                    memory: settings.memory_mb << 20,
+                    disk: layer.size(),
+                };
+                let count = round.is_multiple_of(FILES_EVERY).then_some(&layer);
+                sandbox.metrics().sample(usage, limits, count.map(Layer::used));
             }
         });
         if let Err(error) = sampled.await {
             tracing::warn!(%error, "the sandboxes' use can't be read");
         }
     }
-}
-
-/// The size in bytes of the file system that the folder is on; 0 when it can't be told.
-pub(super) fn disk_size(folder: &Path) -> u64 {
-    statvfs(folder).map_or(0, |disk| disk.blocks() * disk.fragment_size())
-}
-
-/// What the folder's files take on the disk, in bytes.
-fn size_of_files(folder: &Path) -> u64 {
-    let (mut size, mut folders) = (0, vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let Ok(kind) = entry.metadata() else {
-                continue;
-            };
-            size += kind.blocks() * 512;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            }
-        }
-    }
-    size
 }
 
 /// The samples of one sandbox.
@@ -116,21 +95,17 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    /// Reads the control group (its path below the hierarchies' roots) and keeps what it says. One that is gone says nothing.
-    /// `count_files` tells the size of its files where they are to be counted.
-    fn sample(&self, cgroup: &Path, limits: Limits, count_files: impl FnOnce() -> Option<u64>) {
-        let Some((cpu, used, cache)) = read(cgroup) else {
-            return;
-        };
-        if let Some(size) = count_files() {
+    /// Keeps what is used at this moment; `disk_used` when its files were counted.
+    fn sample(&self, usage: Usage, limits: Limits, disk_used: Option<u64>) {
+        if let Some(size) = disk_used {
             self.disk_used.store(size, Ordering::Relaxed);
         }
         let at = Instant::now();
-        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner).replace((cpu, at));
+        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner).replace((usage.cpu, at));
         #[expect(clippy::cast_precision_loss, reason = "a percentage")]
         let cpu_used_pct = before.map_or(0.0, |(cpu_before, then)| {
             let available = (at - then).as_nanos() as f64 * f64::from(limits.cpu_count);
-            (cpu.saturating_sub(cpu_before) as f64 / available.max(1.0) * 1000.0).round() / 10.0
+            (usage.cpu.saturating_sub(cpu_before) as f64 / available.max(1.0) * 1000.0).round() / 10.0
         });
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         if samples.len() == MAX_SAMPLES {
@@ -141,9 +116,9 @@ impl Metrics {
             timestamp_unix: now() / 1000,
             cpu_count: limits.cpu_count,
             cpu_used_pct,
-            mem_used: used,
+            mem_used: usage.memory,
             mem_total: limits.memory,
-            mem_cache: cache,
+            mem_cache: usage.cache,
             disk_used: self.disk_used.load(Ordering::Relaxed),
             disk_total: limits.disk,
         });
@@ -161,31 +136,4 @@ impl Metrics {
     pub(super) fn last(&self) -> Option<Sample> {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner).back().cloned()
     }
-}
-
-/// Processor time in nanoseconds, memory in use and memory that only caches files, in bytes.
-fn read(cgroup: &Path) -> Option<(u64, u64, u64)> {
-    let root = Path::new("/sys/fs/cgroup");
-    let below = |hierarchy: &str| root.join(hierarchy).join(cgroup.strip_prefix("/").unwrap_or(cgroup));
-    let unified = below("");
-    if unified.join("memory.current").exists() {
-        let cpu = field(&unified.join("cpu.stat"), "usage_usec")? * 1000;
-        let cache = field(&unified.join("memory.stat"), "file")?;
-        return Some((cpu, number(unified.join("memory.current"))?.saturating_sub(cache), cache));
-    }
-    let memory = below("memory");
-    let cpu = number(below("cpuacct").join("cpuacct.usage"))?;
-    let cache = field(&memory.join("memory.stat"), "total_cache")?;
-    Some((cpu, number(memory.join("memory.usage_in_bytes"))?.saturating_sub(cache), cache))
-}
-
-fn number(path: PathBuf) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
-}
-
-/// The value of a line `<name> <number>`.
-fn field(path: &Path, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }

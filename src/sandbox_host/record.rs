@@ -11,7 +11,7 @@ use std::{
 use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 
-use super::network::Network;
+use super::{network::Network, sandboxes::NewSandbox};
 
 /// A sandbox, as it is stored in `sandbox.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,26 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// The record of a sandbox that is being made, from this build of its template.
+    pub(super) fn new(new: NewSandbox, version: String) -> Self {
+        let started_at = now();
+        Self {
+            id: random_id(),
+            template: new.template,
+            version,
+            token: new.secure.then(random_id),
+            metadata: new.metadata,
+            envs: new.envs,
+            started_at,
+            end_at: started_at.saturating_add(new.timeout.saturating_mul(1000)),
+            timeout: new.timeout,
+            auto_pause: new.auto_pause,
+            auto_resume: new.auto_resume,
+            traffic_token: (new.network.allow_public_traffic == Some(false)).then(random_id),
+            network: new.network,
+        }
+    }
+
     /// The sandbox's record; `None` when the sandbox was never finished, or its removal was.
     pub(super) fn read(folder: &Path) -> io::Result<Option<Self>> {
         match fs::read(folder.join("sandbox.json")) {

@@ -22,14 +22,14 @@ use nix::{
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::bundle::{self, Container};
+use super::{
+    bundle::{self, Container},
+    disk::{Layer, LoopDevice},
+    privilege::Privilege,
+};
 
 /// Starting a container takes some 50 ms; one that takes this long never will.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How often, and how long after, a control group that is not empty yet is tried to remove again.
-const LEFTOVER_TRIES: u32 = 40;
-const BETWEEN_LEFTOVER_TRIES: Duration = Duration::from_millis(50);
 
 /// A runtime that works on this machine.
 #[derive(Debug, Clone)]
@@ -37,13 +37,14 @@ pub(super) struct Runtime {
     command: PathBuf,
     /// Where it keeps what it knows of its containers.
     state: PathBuf,
+    privilege: Privilege,
 }
 
 /// What a sandbox's home is.
 #[derive(Debug, Clone)]
 pub(super) enum Home {
-    /// A layer of the sandbox's own (folders `upper` and `work` of `layer`) over a template that stays as it is.
-    Overlay { lower: PathBuf, layer: PathBuf },
+    /// A layer of the sandbox's own over a template that stays as it is.
+    Overlay { lower: PathBuf, layer: Layer },
     /// The folder itself.
     Folder(PathBuf),
 }
@@ -59,15 +60,14 @@ pub(super) struct Pieces {
 }
 
 impl Runtime {
-    /// The configured runtime, else the first of runc and crun that can start a container; `try_out` does that.
-    /// The error says what to do.
-    pub(super) async fn find<F>(configured: Option<&str>, state: &Path, try_out: impl Fn(Runtime) -> F) -> Result<Self, String>
-    where
-        F: Future<Output = anyhow::Result<()>>,
-    {
-        if !nix::unistd::geteuid().is_root() {
-            return Err("sandboxes need root: start CodeFlow as root (sudo -E script/run)".to_owned());
-        }
+    /// What `try_out` says of the configured runtime, else of the first of runc and crun that it finds to work. The error says what
+    /// to do.
+    pub(super) async fn find<T>(
+        configured: Option<&str>,
+        state: &Path,
+        privilege: &Privilege,
+        try_out: impl AsyncFn(Runtime) -> anyhow::Result<T>,
+    ) -> Result<T, String> {
         let candidates = match configured {
             Some(name) => vec![name],
             None => vec!["runc", "crun"],
@@ -81,9 +81,10 @@ impl Runtime {
             let runtime = Self {
                 command,
                 state: state.to_owned(),
+                privilege: privilege.clone(),
             };
-            match try_out(runtime.clone()).await {
-                Ok(()) => return Ok(runtime),
+            match try_out(runtime).await {
+                Ok(found) => return Ok(found),
                 Err(error) => faults.push(format!("{name} does not work here ({error:#})")),
             }
         }
@@ -127,14 +128,26 @@ impl Runtime {
         }
         command.arg("--bundle").arg(folder).arg(&container.id);
         command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        let (pieces, places) = (pieces.clone(), Places::below(&container.assembly));
+        // Open until the container has mounted it; after that it ends with the container.
+        let disk = match &pieces.home {
+            Home::Overlay {
+                layer: Layer::Image(image),
+                ..
+            } => Some(LoopDevice::attach(image).await?),
+            Home::Overlay { .. } | Home::Folder(_) => None,
+        };
+        let places = Places::below(&container.assembly, disk.as_ref(), self.privilege.is_rootless());
+        let (pieces, privilege) = (pieces.clone(), self.privilege.clone());
         #[expect(
             unsafe_code,
             reason = "the mounts must be made by the runtime's process before it becomes the runtime"
         )]
         // SAFETY: between fork and exec only system calls are made; the paths were built before.
         unsafe {
-            command.pre_exec(move || Ok(assemble(&pieces, &places)?));
+            command.pre_exec(move || {
+                privilege.enter()?;
+                Ok(assemble(&pieces, &places)?)
+            });
         }
         let mut child = command
             .spawn()
@@ -171,6 +184,12 @@ impl Runtime {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.command);
         command.arg("--root").arg(&self.state).stdin(Stdio::null());
+        let privilege = self.privilege.clone();
+        #[expect(unsafe_code, reason = "the runtime must be where its containers were made")]
+        // SAFETY: between fork and exec one system call is made.
+        unsafe {
+            command.pre_exec(move || Ok(privilege.enter()?));
+        }
         command
     }
 }
@@ -185,11 +204,13 @@ struct Places {
     home: PathBuf,
     lower: PathBuf,
     layer: PathBuf,
+    /// The block device of the layer, where it is an image.
+    disk: Option<PathBuf>,
     overlay: String,
 }
 
 impl Places {
-    fn below(root: &Path) -> Self {
+    fn below(root: &Path, disk: Option<&LoopDevice>, rootless: bool) -> Self {
         let below = |name: &str| root.join(name);
         let shown = root.display();
         Self {
@@ -201,7 +222,12 @@ impl Places {
             home: below("home"),
             lower: below("lower"),
             layer: below("layer"),
-            overlay: format!("lowerdir={shown}/lower,upperdir={shown}/layer/upper,workdir={shown}/layer/work"),
+            disk: disk.map(|disk| disk.path.clone()),
+            overlay: format!(
+                "lowerdir={shown}/lower,upperdir={shown}/layer/upper,workdir={shown}/layer/work{}",
+                // An ordinary user may not write the attributes that overlays use otherwise.
+                if rootless { ",userxattr" } else { "" }
+            ),
         }
     }
 }
@@ -237,7 +263,14 @@ fn assemble(pieces: &Pieces, places: &Places) -> nix::Result<()> {
         Home::Overlay { lower, layer } => {
             // Under names of our own, so that no character of a path can mean something to the overlay's options.
             bind_folder(lower, &places.lower)?;
-            bind_folder(layer, &places.layer)?;
+            match (layer, &places.disk) {
+                (Layer::Image(_), Some(disk)) => {
+                    mkdir(&places.layer, folder)?;
+                    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
+                    mount(Some(disk), &places.layer, Some("ext4"), flags, Some("discard"))?;
+                }
+                (Layer::Image(path) | Layer::Folder(path), _) => bind_folder(path, &places.layer)?,
+            }
             mkdir(&places.home, folder)?;
             mount(
                 Some("overlay"),
@@ -275,25 +308,6 @@ fn find_command(name: &str) -> Option<PathBuf> {
         .chain(["/usr/sbin".into(), "/sbin".into()])
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
-}
-
-/// Removes what is left above the containers when the last one has ended: empty control groups, and the assembly point. A container
-/// that is ending this moment is waited for, a little.
-pub(super) async fn remove_leftovers(cgroup: &str, assembly: &Path) {
-    let _ = fs::remove_dir(assembly);
-    let root = Path::new("/sys/fs/cgroup");
-    let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
-    let groups = hierarchies.chain([root.to_owned()]).map(|hierarchy| hierarchy.join(cgroup));
-    let mut left: Vec<PathBuf> = groups.filter(|group| group.is_dir()).collect();
-    for _ in 0..LEFTOVER_TRIES {
-        // Refused while something is in it.
-        left.retain(|group| fs::remove_dir(group).is_err() && group.is_dir());
-        if left.is_empty() {
-            return;
-        }
-        tokio::time::sleep(BETWEEN_LEFTOVER_TRIES).await;
-    }
-    tracing::warn!(cgroup, "control groups are left behind until the next stop");
 }
 
 /// The socket a container's init serves on, as its standard input.

@@ -1,68 +1,51 @@
 //! The sandboxes of this host: made, found, put to sleep, woken and ended. Files of a sandbox are a layer on disk that outlives its
 //! container; only killing the sandbox removes them.
 
+mod pool;
+mod sandbox;
+
 use std::{
     collections::HashMap,
-    fs,
-    os::unix::fs::chown,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    time::Duration,
+    fs, io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    bundle::{FIRST_HOST_ID, USER},
-    containers::Containers,
+    cgroup::Cgroup,
+    containers::{Boot, Containers, USUAL_SHARES},
     egress::Policy,
     live::Live,
-    log::Log,
-    metrics::{self, Metrics},
+    metrics,
     network::Network,
-    record::{Record, now, random_id},
+    record::{Record, now},
     runtime::{Home, Runtime},
     template::{self, Template},
 };
 use crate::config;
+use pool::Pool;
+use sandbox::State;
+pub(super) use sandbox::{InUse, Sandbox};
 
 /// Between two looks for sandboxes whose time is over.
 const TICK: Duration = Duration::from_millis(500);
 /// The least time that a sandbox stays awake when a request woke it, in seconds (E2B's minimum).
 const MIN_RESUME: u64 = 300;
+/// Frozen sandboxes may hold one part in so many of the machine's memory.
+const FROZEN_PART: u64 = 4;
 
 /// All sandboxes of the host.
 pub(super) struct Sandboxes {
     containers: Containers,
     sandboxes: Mutex<HashMap<String, Arc<Sandbox>>>,
+    pool: Pool,
+    /// What must have ended before the host has stopped.
+    tasks: TaskTracker,
     shutdown: CancellationToken,
-}
-
-/// One sandbox.
-pub(super) struct Sandbox {
-    id: String,
-    folder: PathBuf,
-    log: Arc<Log>,
-    metrics: Metrics,
-    /// As in the record, where the egress proxy reads it.
-    network: Arc<RwLock<Network>>,
-    record: Mutex<Record>,
-    /// Held while the sandbox is started or stopped.
-    state: tokio::sync::Mutex<State>,
-    /// Requests under way.
-    requests: AtomicUsize,
-    /// When the last request ended: Unix time in milliseconds.
-    used_at: AtomicU64,
-}
-
-enum State {
-    Running(Arc<Live>),
-    Paused,
-    Killed,
 }
 
 /// What a new sandbox is made with.
@@ -90,93 +73,14 @@ pub(super) enum HostError {
     NoTemplate(String),
     #[error("Sandbox \"{0}\" doesn't exist or you don't have access to it")]
     NoSandbox(String),
+    /// The machine's disk is full.
+    #[error("{0}")]
+    NoSpace(String),
     /// Nothing can run here; the text says what to install.
     #[error("{0}")]
     NoRuntime(String),
     #[error("{0:#}")]
     Internal(#[from] anyhow::Error),
-}
-
-/// Keeps a sandbox counted as in use.
-pub(super) struct InUse(Arc<Sandbox>);
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        self.0.used_at.store(now(), Ordering::Relaxed);
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Sandbox {
-    pub(super) fn record(&self) -> Record {
-        self.lock_record().clone()
-    }
-
-    fn lock_record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes the record, on disk too.
-    fn update(&self, change: impl FnOnce(&mut Record)) {
-        let mut record = self.lock_record();
-        change(&mut record);
-        if let Err(error) = record.write(&self.folder) {
-            tracing::warn!(sandbox.id = self.id, %error, "the sandbox's record can't be written");
-        }
-    }
-
-    pub(super) fn in_use(self: &Arc<Self>) -> InUse {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        InUse(self.clone())
-    }
-
-    /// The end moves to `seconds` from now.
-    pub(super) fn set_timeout(&self, seconds: u64) {
-        self.update(|record| record.end_at = now().saturating_add(seconds.saturating_mul(1000)));
-    }
-
-    /// The files of its own.
-    pub(super) fn layer(&self) -> PathBuf {
-        self.folder.join("layer/upper")
-    }
-
-    pub(super) fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    pub(super) fn log(&self) -> &Log {
-        &self.log
-    }
-
-    /// Takes new network settings; connections that are open stay so.
-    pub(super) fn set_network(&self, network: Network) {
-        *self.network.write().unwrap_or_else(PoisonError::into_inner) = network.clone();
-        self.update(|record| {
-            record.network = Network {
-                // Decided when it was made.
-                allow_public_traffic: record.network.allow_public_traffic,
-                mask_request_host: record.network.mask_request_host.clone(),
-                ..network
-            };
-        });
-        self.log.info("network settings changed");
-    }
-
-    /// The end moves to at least `seconds` from now.
-    pub(super) fn extend(&self, seconds: u64) {
-        self.update(|record| record.end_at = record.end_at.max(now().saturating_add(seconds.saturating_mul(1000))));
-    }
-
-    pub(super) async fn is_running(&self) -> bool {
-        matches!(&*self.state.lock().await, State::Running(live) if !live.ended.is_cancelled())
-    }
-
-    fn idle_for(&self) -> Duration {
-        if self.requests.load(Ordering::Relaxed) > 0 {
-            return Duration::ZERO;
-        }
-        Duration::from_millis(now().saturating_sub(self.used_at.load(Ordering::Relaxed)))
-    }
 }
 
 impl Sandboxes {
@@ -185,6 +89,8 @@ impl Sandboxes {
         let mut host = Self {
             containers: Containers::prepare(settings, "host").await?,
             sandboxes: Mutex::default(),
+            pool: Pool::default(),
+            tasks: TaskTracker::new(),
             shutdown,
         };
         let root = host.settings().data_dir.join("sandboxes");
@@ -194,6 +100,9 @@ impl Sandboxes {
         let host = Arc::new(host);
         tokio::spawn(host.clone().end_in_time());
         tokio::spawn(metrics::keep_sampling(host.clone()));
+        if host.settings().pool_size > 0 && host.runtime().is_ok() {
+            host.tasks.spawn(host.clone().keep_pool());
+        }
         Ok(host)
     }
 
@@ -216,7 +125,7 @@ impl Sandboxes {
                 }
             };
             let _ = fs::remove_dir_all(folder.join("sockets"));
-            sandboxes.insert(record.id.clone(), Arc::new(Sandbox::new(folder, record, State::Paused)));
+            sandboxes.insert(record.id.clone(), Arc::new(Sandbox::new(folder, record)));
         }
         Ok(())
     }
@@ -235,8 +144,13 @@ impl Sandboxes {
         self.shutdown.cancelled().await;
     }
 
-    /// Below the hierarchies' roots.
-    pub(super) fn cgroup_of(&self, sandbox: &Sandbox) -> PathBuf {
+    /// The limits that this machine can't enforce, and why.
+    pub(super) fn unenforced(&self) -> &[String] {
+        self.containers.unenforced()
+    }
+
+    /// `None` where control groups can't be used.
+    pub(super) fn cgroup_of(&self, sandbox: &Sandbox) -> Option<Cgroup> {
         self.containers.cgroup(&sandbox.id)
     }
 
@@ -263,130 +177,148 @@ impl Sandboxes {
         self.runtime().map_err(|fault| HostError::NoRuntime(fault.to_owned()))?;
         let template =
             Template::find(&self.settings().data_dir, &new.template).ok_or_else(|| HostError::NoTemplate(new.template.clone()))?;
-        let started_at = now();
-        let record = Record {
-            id: random_id(),
-            template: new.template,
-            version: template.version.clone(),
-            token: new.secure.then(random_id),
-            metadata: new.metadata,
-            envs: new.envs,
-            started_at,
-            end_at: started_at.saturating_add(new.timeout.saturating_mul(1000)),
-            timeout: new.timeout,
-            auto_pause: new.auto_pause,
-            auto_resume: new.auto_resume,
-            traffic_token: (new.network.allow_public_traffic == Some(false)).then(random_id),
-            network: new.network,
+        if self.shutdown.is_cancelled() {
+            return Err(anyhow::anyhow!("the sandbox host is stopping").into());
+        }
+        let begun = now();
+        let sandbox = match self.take_warm(&template, &new) {
+            Some((sandbox, live)) => self.hand_out(sandbox, live, new).await,
+            None => self.start_anew(template, new).await?,
         };
-        let folder = self.settings().data_dir.join("sandboxes").join(&record.id);
-        let sandbox = Arc::new(Sandbox::new(folder, record, State::Paused));
+        let (template, ms) = (sandbox.record().template, now().saturating_sub(begun));
+        tracing::info!(sandbox.id, template, ms, "sandbox created");
+        sandbox.log.info("created");
+        Ok(sandbox)
+    }
+
+    /// Makes a sandbox that waited the caller's.
+    async fn hand_out(&self, sandbox: Arc<Sandbox>, live: Arc<Live>, new: NewSandbox) -> Arc<Sandbox> {
+        sandbox.update(|record| {
+            *record = Record {
+                id: record.id.clone(),
+                ..Record::new(new, record.version.clone())
+            };
+        });
+        sandbox.take_network_from_record();
+        sandbox.touch();
+        let mut state = sandbox.state.lock().await;
+        self.lock().insert(sandbox.id.clone(), sandbox.clone());
+        *state = State::Running(live);
+        drop(state);
+        sandbox
+    }
+
+    async fn start_anew(&self, template: Template, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
+        let sandbox = Arc::new(self.sandbox(Record::new(new, template.version.clone())));
         // Known before it runs, so that a host that stops meanwhile waits for it and ends it.
         let mut state = sandbox.state.lock().await;
         self.lock().insert(sandbox.id.clone(), sandbox.clone());
-        match self.make(&sandbox, template).await {
+        let making = async {
+            self.make_disk(&sandbox).await?;
+            sandbox.record().write(&sandbox.folder)?;
+            self.boot(&sandbox, template, USUAL_SHARES).await
+        };
+        match making.await {
             Ok(live) => *state = State::Running(live),
             Err(error) => {
                 *state = State::Killed;
                 self.lock().remove(&sandbox.id);
                 let _ = Record::remove(&sandbox.folder);
-                return Err(error.into());
+                return Err(HostError::of_making(error));
             }
         }
         drop(state);
-        tracing::info!(
-            sandbox.id,
-            template = sandbox.record().template,
-            ms = now().saturating_sub(started_at),
-            "sandbox created"
-        );
-        sandbox.log.info("created");
         Ok(sandbox)
     }
 
-    async fn make(&self, sandbox: &Sandbox, template: Template) -> anyhow::Result<Arc<Live>> {
-        let made = self
-            .make_layer(&sandbox.folder)
-            .and_then(|()| Ok(sandbox.record().write(&sandbox.folder)?));
-        made.context("the sandbox's folder can't be made")?;
-        self.boot(sandbox, template).await
+    fn sandbox(&self, record: Record) -> Sandbox {
+        let folder = self.settings().data_dir.join("sandboxes").join(&record.id);
+        Sandbox::new(folder, record)
     }
 
-    fn make_layer(&self, folder: &Path) -> anyhow::Result<()> {
-        for name in ["", "layer", "layer/upper", "layer/work"] {
-            fs::create_dir(folder.join(name))?;
-        }
-        let user = Some(FIRST_HOST_ID + USER);
-        chown(folder.join("layer/upper"), user, user)?;
-        Ok(())
+    async fn make_disk(&self, sandbox: &Sandbox) -> anyhow::Result<()> {
+        fs::create_dir(&sandbox.folder).context("the sandbox's folder can't be made")?;
+        self.containers.make_disk(&sandbox.folder).await
     }
 
     /// Starts the sandbox's container.
-    async fn boot(&self, sandbox: &Sandbox, template: Template) -> anyhow::Result<Arc<Live>> {
+    async fn boot(&self, sandbox: &Sandbox, template: Template, shares: u64) -> anyhow::Result<Arc<Live>> {
         if self.shutdown.is_cancelled() {
             anyhow::bail!("the sandbox host is stopping");
         }
         let record = sandbox.record();
         let envs = record.envs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let home = Home::Overlay {
-            lower: template.home,
-            layer: sandbox.folder.join("layer"),
-        };
         let own = [
             format!("E2B_SANDBOX_ID={}", record.id),
             format!("E2B_TEMPLATE_ID={}", record.template),
         ];
-        let envs = [envs, own.to_vec()].concat();
-        let policy = Policy {
-            network: sandbox.network.clone(),
-            log: sandbox.log.clone(),
+        let boot = Boot {
+            home: Home::Overlay {
+                lower: template.home,
+                layer: sandbox.layer(),
+            },
+            start: template.manifest.server.map(|server| server.start),
+            envs: [envs, own.to_vec()].concat(),
+            policy: Policy {
+                network: sandbox.network.clone(),
+                log: sandbox.log.clone(),
+            },
+            shares,
         };
-        let live = self.containers.start(
-            &record.id,
-            &sandbox.folder,
-            home,
-            template.manifest.server.map(|server| server.start),
-            envs,
-            policy,
-        );
-        Ok(Arc::new(live.await?))
+        Ok(Arc::new(self.containers.start(&record.id, &sandbox.folder, boot).await?))
     }
 
-    /// The sandbox's container, started again when it was paused; `None` when there is nothing to start any more. The flag tells
-    /// whether it was started.
+    /// The sandbox's container, woken when it was paused; `None` when there is nothing to wake any more. The flag tells whether it
+    /// was woken.
     pub(super) async fn wake(&self, sandbox: &Sandbox) -> anyhow::Result<Option<(Arc<Live>, bool)>> {
         let mut state = sandbox.state.lock().await;
-        match &*state {
+        let begun = now();
+        let asleep = match &*state {
             State::Killed => return Ok(None),
             State::Running(live) if !live.ended.is_cancelled() => return Ok(Some((live.clone(), false))),
-            State::Running(live) => {
+            State::Frozen(live, _) if !live.ended.is_cancelled() => Some(live.clone()),
+            State::Running(_) | State::Frozen(..) => {
                 tracing::warn!(sandbox.id, "the sandbox had ended by itself; it is started again");
                 sandbox.log.warn("it had ended by itself, and is started again");
-                self.containers.stop(&sandbox.id, &sandbox.folder, live, false).await;
+                self.containers.end(&sandbox.id, &sandbox.folder).await;
                 *state = State::Paused;
+                None
             }
-            State::Paused => {}
-        }
-        let record = sandbox.record();
-        let Some(template) = Template::find_version(&self.settings().data_dir, &record.template, &record.version) else {
-            tracing::warn!(
-                sandbox.id,
-                "the template that the sandbox was made from is gone, and the sandbox with it"
-            );
-            return Ok(None);
+            State::Paused => None,
         };
-        let begun = now();
-        let live = self.boot(sandbox, template).await?;
+        let live = match asleep {
+            Some(live) => {
+                self.thaw(sandbox)?;
+                live
+            }
+            None => {
+                let record = sandbox.record();
+                let Some(template) = Template::find_version(&self.settings().data_dir, &record.template, &record.version) else {
+                    tracing::warn!(
+                        sandbox.id,
+                        "the template that the sandbox was made from is gone, and the sandbox with it"
+                    );
+                    return Ok(None);
+                };
+                self.boot(sandbox, template, USUAL_SHARES).await?
+            }
+        };
         *state = State::Running(live.clone());
-        let timeout = record.timeout.max(MIN_RESUME);
         sandbox.update(|record| {
             record.started_at = now();
-            record.end_at = now().saturating_add(timeout.saturating_mul(1000));
+            record.end_at = now().saturating_add(record.timeout.max(MIN_RESUME).saturating_mul(1000));
         });
-        sandbox.used_at.store(now(), Ordering::Relaxed);
+        sandbox.touch();
         tracing::info!(sandbox.id, ms = now().saturating_sub(begun), "sandbox resumed");
         sandbox.log.info("resumed");
         Ok(Some((live, true)))
+    }
+
+    fn thaw(&self, sandbox: &Sandbox) -> anyhow::Result<()> {
+        match self.cgroup_of(sandbox) {
+            Some(cgroup) => cgroup.thaw().context("the sandbox can't be thawed"),
+            None => Ok(()),
+        }
     }
 
     /// The sandbox's container as a request finds it: woken, when the sandbox was made to wake by requests.
@@ -397,30 +329,67 @@ impl Sandboxes {
         Ok(self.wake(sandbox).await?.map(|(live, _)| live))
     }
 
-    /// Ends the container and keeps the files; false when it was paused already.
-    pub(super) async fn pause(&self, sandbox: &Sandbox) -> bool {
+    /// Puts the sandbox to sleep: frozen with all that is in its memory, or with its files alone when `memory` is not wanted or can't
+    /// be kept. False when it was paused already.
+    pub(super) async fn pause(&self, sandbox: &Sandbox, memory: bool) -> bool {
         let mut state = sandbox.state.lock().await;
         let State::Running(live) = &*state else {
             return false;
         };
-        self.containers.stop(&sandbox.id, &sandbox.folder, live, true).await;
-        *state = State::Paused;
-        tracing::info!(sandbox.id, "sandbox paused");
+        let live = live.clone();
+        live.hang_up();
+        let frozen = memory && !self.settings().frozen.is_zero() && self.freeze(sandbox).await;
+        *state = if frozen {
+            State::Frozen(live, Instant::now())
+        } else {
+            self.containers.stop(&sandbox.id, &sandbox.folder, &live).await;
+            State::Paused
+        };
+        tracing::info!(sandbox.id, frozen, "sandbox paused");
         sandbox.log.info("paused");
         true
+    }
+
+    async fn freeze(&self, sandbox: &Sandbox) -> bool {
+        let Some(cgroup) = self.cgroup_of(sandbox) else {
+            return false;
+        };
+        let frozen = cgroup.freeze().await;
+        if let Err(error) = &frozen {
+            tracing::warn!(sandbox.id, %error, "the sandbox can't be frozen; its memory is given up");
+        }
+        frozen.is_ok()
+    }
+
+    /// Gives up the memory of a sandbox that is frozen; its files stay.
+    async fn drop_memory(&self, sandbox: &Sandbox) {
+        let mut state = sandbox.state.lock().await;
+        let State::Frozen(live, _) = &*state else {
+            return;
+        };
+        if let Err(error) = self.thaw(sandbox) {
+            tracing::warn!(sandbox.id, error = format!("{error:#}"), "the sandbox ends without notice");
+        }
+        self.containers.stop(&sandbox.id, &sandbox.folder, live).await;
+        *state = State::Paused;
+        tracing::info!(sandbox.id, "the paused sandbox's memory is given up");
     }
 
     /// Ends the sandbox and removes its files.
     pub(super) async fn kill(&self, sandbox: &Sandbox) {
         self.lock().remove(&sandbox.id);
         let mut state = sandbox.state.lock().await;
-        if let State::Running(live) = &*state {
-            self.containers.stop(&sandbox.id, &sandbox.folder, live, false).await;
+        if let State::Running(live) | State::Frozen(live, _) = &*state {
+            live.hang_up();
+            self.containers.end(&sandbox.id, &sandbox.folder).await;
         }
         *state = State::Killed;
-        let folder = sandbox.folder.clone();
-        let removed = tokio::task::spawn_blocking(move || Record::remove(&folder)).await;
-        if let Ok(Err(error)) = removed {
+        let (folder, layer) = (sandbox.folder.clone(), sandbox.layer());
+        let removed = tokio::task::spawn_blocking(move || {
+            layer.release();
+            Record::remove(&folder)
+        });
+        if let Ok(Err(error)) = removed.await {
             tracing::warn!(sandbox.id, %error, "the sandbox's files can't be removed");
         }
         tracing::info!(sandbox.id, "sandbox killed");
@@ -435,47 +404,85 @@ impl Sandboxes {
                 () = self.shutdown.cancelled() => return,
             }
             for sandbox in self.all() {
-                let record = sandbox.record();
-                let over = record.end_at <= now();
-                let idle = record.auto_pause && sandbox.idle_for() >= self.settings().idle;
-                // One that is being started or stopped right now is looked at again at the next tick.
-                let running = || matches!(sandbox.state.try_lock().as_deref(), Ok(State::Running(_)));
-                if !(over || idle) || !running() {
-                    continue;
-                }
+                self.look_at_time(sandbox);
+            }
+            for sandbox in self.frozen_too_long() {
                 let host = self.clone();
-                tokio::spawn(async move {
-                    if record.auto_pause {
-                        host.pause(&sandbox).await;
-                    } else {
-                        host.kill(&sandbox).await;
-                    }
-                });
+                tokio::spawn(async move { host.drop_memory(&sandbox).await });
             }
         }
+    }
+
+    /// Pauses or kills a sandbox whose time is over.
+    fn look_at_time(self: &Arc<Self>, sandbox: Arc<Sandbox>) {
+        let record = sandbox.record();
+        let over = record.end_at <= now();
+        let idle = record.auto_pause && sandbox.idle_for() >= self.settings().idle;
+        // One that is being started or stopped right now is looked at again at the next tick.
+        let running = || matches!(sandbox.state.try_lock().as_deref(), Ok(State::Running(_)));
+        if !(over || idle) || !running() {
+            return;
+        }
+        let host = self.clone();
+        tokio::spawn(async move {
+            if record.auto_pause {
+                host.pause(&sandbox, true).await;
+            } else {
+                host.kill(&sandbox).await;
+            }
+        });
+    }
+
+    /// The sandboxes that have been frozen for long, and the oldest of the others while they hold more memory than is theirs to hold.
+    fn frozen_too_long(&self) -> Vec<Arc<Sandbox>> {
+        let mut frozen: Vec<(Instant, Arc<Sandbox>)> = Vec::new();
+        for sandbox in self.all() {
+            if let Ok(State::Frozen(_, since)) = sandbox.state.try_lock().as_deref() {
+                frozen.push((*since, sandbox.clone()));
+            }
+        }
+        frozen.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
+        let (mut held, limit) = (0, memory_of_machine() / FROZEN_PART);
+        let too_long = |(since, sandbox): &(Instant, Arc<Sandbox>)| {
+            held += self
+                .cgroup_of(sandbox)
+                .and_then(|cgroup| cgroup.usage())
+                .map_or(0, |usage| usage.memory);
+            since.elapsed() >= self.settings().frozen || held > limit
+        };
+        frozen.into_iter().filter(too_long).map(|(_, sandbox)| sandbox).collect()
     }
 
     /// Pauses what runs, several at a time, and leaves nothing behind.
     pub(super) async fn shutdown(&self) {
         self.shutdown.cancel();
         let sandboxes = self.all();
-        futures::future::join_all(sandboxes.iter().map(|sandbox| self.pause(sandbox))).await;
+        let pausing = sandboxes.iter().map(async |sandbox| {
+            self.pause(sandbox, false).await;
+            self.drop_memory(sandbox).await;
+        });
+        futures::future::join_all(pausing).await;
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.empty_pool().await;
         self.containers.close().await;
     }
 }
 
-impl Sandbox {
-    fn new(folder: PathBuf, record: Record, state: State) -> Self {
-        Self {
-            id: record.id.clone(),
-            folder,
-            log: Arc::default(),
-            metrics: Metrics::default(),
-            network: Arc::new(RwLock::new(record.network.clone())),
-            record: Mutex::new(record),
-            state: tokio::sync::Mutex::new(state),
-            requests: AtomicUsize::new(0),
-            used_at: AtomicU64::new(now()),
+/// The machine's memory in bytes.
+fn memory_of_machine() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kilobytes = text
+        .strip_prefix("MemTotal:")
+        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) << 10
+}
+
+impl HostError {
+    fn of_making(error: anyhow::Error) -> Self {
+        match error.downcast_ref::<io::Error>() {
+            Some(full) if full.kind() == io::ErrorKind::StorageFull => Self::NoSpace(full.to_string()),
+            _ => Self::Internal(error),
         }
     }
 }

@@ -4,7 +4,6 @@
 
 use std::{
     fs,
-    os::unix::fs::chown,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -22,8 +21,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    bundle::{FIRST_HOST_ID, USER},
-    containers::Containers,
+    containers::{Boot, Containers, USUAL_SHARES},
     egress::Policy,
     envd::connect,
     live::Live,
@@ -93,6 +91,17 @@ impl Template {
             manifest,
         })
     }
+}
+
+/// All templates that are built, by name.
+pub(super) fn all(data_dir: &Path) -> Vec<(String, Template)> {
+    let folders = fs::read_dir(data_dir.join("templates")).into_iter().flatten().flatten();
+    let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut built: Vec<_> = names
+        .filter_map(|name| Some((name.clone(), Template::find(data_dir, &name)?)))
+        .collect();
+    built.sort_by(|one, other| one.0.cmp(&other.0));
+    built
 }
 
 /// A name that is safe as a folder's.
@@ -177,7 +186,7 @@ pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result
         fs::remove_dir_all(&staging)?;
     }
     let home = staging.join("home");
-    write_sources(&sources, &home).context("the template's sources can't be written")?;
+    write_sources(&containers, &sources, &home).context("the template's sources can't be written")?;
     let manifest_json = fs::read(home.join("template.json")).context("the template has no template.json")?;
     fs::rename(home.join("template.json"), staging.join("template.json"))?;
     let manifest: Manifest = serde_json::from_slice(&manifest_json).context("template.json can't be read")?;
@@ -204,10 +213,9 @@ pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result
     Ok(())
 }
 
-fn write_sources(sources: &[(String, Vec<u8>)], home: &Path) -> std::io::Result<()> {
-    let user = Some(FIRST_HOST_ID + USER);
+fn write_sources(containers: &Containers, sources: &[(String, Vec<u8>)], home: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(home)?;
-    chown(home, user, user)?;
+    containers.give(home)?;
     for (path, content) in sources {
         let file = home.join(path);
         if let Some(parent) = Path::new(path).parent() {
@@ -216,12 +224,12 @@ fn write_sources(sources: &[(String, Vec<u8>)], home: &Path) -> std::io::Result<
                 folder.push(part);
                 if !folder.exists() {
                     fs::create_dir(&folder)?;
-                    chown(&folder, user, user)?;
+                    containers.give(&folder)?;
                 }
             }
         }
         fs::write(&file, content)?;
-        chown(&file, user, user)?;
+        containers.give(&file)?;
     }
     Ok(())
 }
@@ -229,17 +237,22 @@ fn write_sources(sources: &[(String, Vec<u8>)], home: &Path) -> std::io::Result<
 /// Installs the packages and boots the dev server once, in containers whose home is the template itself.
 async fn prepare_home(containers: &Containers, manifest: &Manifest, name: &str, work: &Path, home: &Path) -> anyhow::Result<()> {
     let id = random_id();
+    let boot = |start| Boot {
+        home: Home::Folder(home.to_owned()),
+        start,
+        envs: Vec::new(),
+        policy: Policy::default(),
+        shares: USUAL_SHARES,
+    };
     if let Some(install) = &manifest.install {
         tracing::info!(
             template = name,
             command = install,
             "installing the template's packages (a minute or two, once)"
         );
-        let live = containers
-            .start(&id, work, Home::Folder(home.to_owned()), None, Vec::new(), Policy::default())
-            .await?;
+        let live = containers.start(&id, work, boot(None)).await?;
         let installed = run(&live, install).await;
-        containers.stop(&id, work, &live, true).await;
+        containers.stop(&id, work, &live).await;
         let (code, output) = installed?;
         if code != 0 {
             bail!("'{install}' ended with {code}:\n{}", tail(&output));
@@ -249,10 +262,7 @@ async fn prepare_home(containers: &Containers, manifest: &Manifest, name: &str, 
         return Ok(());
     };
     tracing::info!(template = name, "starting its dev server once, to fill the cache");
-    let start = Some(server.start.clone());
-    let live = containers
-        .start(&id, work, Home::Folder(home.to_owned()), start, Vec::new(), Policy::default())
-        .await?;
+    let live = containers.start(&id, work, boot(Some(server.start.clone()))).await?;
     let shown = first_page(&live, server.port).await;
     let shown = match shown {
         Ok(()) => Ok(()),
@@ -261,12 +271,12 @@ async fn prepare_home(containers: &Containers, manifest: &Manifest, name: &str, 
             Err(_) => error,
         }),
     };
-    containers.stop(&id, work, &live, true).await;
+    containers.stop(&id, work, &live).await;
     shown
 }
 
 /// Asks for the first page until it is there.
-async fn first_page(live: &Live, port: u16) -> anyhow::Result<()> {
+pub(super) async fn first_page(live: &Live, port: u16) -> anyhow::Result<()> {
     let ask = async || -> anyhow::Result<Option<u16>> {
         let Some(stream) = live.tunnel(port).await? else {
             return Ok(None);

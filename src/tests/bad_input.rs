@@ -146,7 +146,7 @@ async fn what_is_not_there_is_a_404_page_or_answer() {
     assert_eq!(ready.status(), 200);
     assert_eq!(
         ready.json::<serde_json::Value>().await.unwrap(),
-        json!({ "database": "ok", "sandboxes": "ok" })
+        json!({ "database": "ok", "sandboxes": "ok", "unenforced": [] })
     );
 }
 

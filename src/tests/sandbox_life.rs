@@ -1,17 +1,12 @@
 //! A sandbox's life as the control plane tells it, and what is left on the machine when it ends: nothing.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
 use codeflow::sandbox::SandboxError;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Host, PATIENCE, data_dir, http, traces, until};
+use crate::support::{Host, HostProcess, PATIENCE, data_dir, traces, until};
 
 #[tokio::test]
 async fn the_control_plane_asks_for_its_key_and_names_what_it_does_not_find() {
@@ -176,8 +171,8 @@ async fn at_its_end_a_sandbox_is_killed_or_paused_as_it_was_made_to_be() {
         (host.state(&paused).await == "paused").then_some(())
     })
     .await;
-    assert_eq!(traces(&paused), [] as [String; 0]);
     host.stop().await;
+    assert_eq!(traces(&paused), [] as [String; 0]);
 }
 
 #[tokio::test]
@@ -227,29 +222,12 @@ async fn files_outlive_a_pause_and_a_restart_of_the_host_and_a_request_wakes_the
 #[tokio::test]
 async fn what_a_host_that_was_killed_left_running_is_ended_by_the_next_one() {
     let data = data_dir();
-    let mut crashed = Command::new(env!("CARGO_BIN_EXE_codeflow"))
-        .arg("sandbox-host")
-        .env("CODEFLOW_DATA_DIR", data.path())
-        .env("SANDBOX_HOST_ADDR", "127.0.0.1:0")
-        .env("SANDBOX_HOST_KEY", "e2b_test")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let url = BufReader::new(crashed.stderr.take().unwrap())
-        .lines()
-        .map_while(Result::ok)
-        .find_map(|line| Some(line.split_once("sandbox host listening on ")?.1.trim().to_owned()))
-        .expect("it listens");
-    let request = http()
-        .post(format!("{url}/v2/sandboxes"))
-        .header("x-api-key", "e2b_test")
-        .json(&json!({ "templateID": "nextjs" }));
-    let made: Value = request.send().await.unwrap().json().await.unwrap();
-    let id = made["sandboxID"].as_str().unwrap().to_owned();
+    let crashed = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "0")]);
+    let sandbox = crashed.client.create(PATIENCE, &Default::default()).await.unwrap();
+    let id = sandbox.id().to_owned();
     // A folder that was being made as the host died.
     fs::create_dir_all(data.path().join("sandboxes/ihalfmade/layer")).unwrap();
-    crashed.kill().unwrap();
-    crashed.wait().unwrap();
+    crashed.kill();
     assert!(!traces(&id).is_empty(), "its container outlives the host");
 
     let host = Host::start_on(data, |_| {}).await;

@@ -2,6 +2,7 @@
 
 mod feed;
 mod host;
+mod host_process;
 mod model;
 mod server;
 mod template;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 pub use feed::{Feed, FeedEnd};
 pub use host::{Host, settings, traces};
+pub use host_process::HostProcess;
 pub use model::{Model, Reply};
 pub use server::Server;
 pub use template::data_dir;

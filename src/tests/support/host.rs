@@ -116,6 +116,7 @@ impl Drop for Host {
 pub fn settings(data: &Path) -> config::SandboxHost {
     let mut settings = config::SandboxHost::from_env().unwrap();
     settings.data_dir = data.to_owned();
+    settings.pool_size = 0;
     settings.envd = env!("CARGO_BIN_EXE_codeflow").into();
     settings
 }

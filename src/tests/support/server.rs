@@ -76,6 +76,7 @@ impl Server {
             .envs(kept)
             .env("CODEFLOW_DATA_DIR", data)
             .env("LEPTOS_SITE_ADDR", "127.0.0.1:0")
+            .env("SANDBOX_POOL_SIZE", "0")
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

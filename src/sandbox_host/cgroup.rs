@@ -1,0 +1,141 @@
+//! A container's control group, on cgroup v2 and on the older hierarchies: what it uses, its share, and its freezer.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::privilege::CGROUPS;
+
+/// How often, and how long after, a group that is being frozen, or is not empty yet, is looked at again.
+const TRIES: u32 = 40;
+const BETWEEN_TRIES: Duration = Duration::from_millis(5);
+const BETWEEN_REMOVALS: Duration = Duration::from_millis(50);
+
+/// A control group; nothing tells whether it exists.
+#[derive(Debug, Clone)]
+pub(super) struct Cgroup {
+    /// Below the hierarchies' roots.
+    path: PathBuf,
+}
+
+/// What a group uses.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Usage {
+    /// Processor time in nanoseconds.
+    pub cpu: u64,
+    /// Memory in use, in bytes.
+    pub memory: u64,
+    /// Memory that only caches files, in bytes.
+    pub cache: u64,
+}
+
+impl Cgroup {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    fn below(&self, hierarchy: &str) -> PathBuf {
+        let path = self.path.strip_prefix("/").unwrap_or(&self.path);
+        Path::new(CGROUPS).join(hierarchy).join(path)
+    }
+
+    /// The one group of cgroup v2, where controllers are there.
+    fn unified(&self) -> Option<PathBuf> {
+        Some(self.below("")).filter(|group| group.join("cgroup.controllers").exists())
+    }
+
+    /// What it uses; `None` when it is gone.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        if let Some(group) = self.unified() {
+            let cache = field(&group.join("memory.stat"), "file")?;
+            return Some(Usage {
+                cpu: field(&group.join("cpu.stat"), "usage_usec")? * 1000,
+                memory: number(&group.join("memory.current"))?.saturating_sub(cache),
+                cache,
+            });
+        }
+        let memory = self.below("memory");
+        let cache = field(&memory.join("memory.stat"), "total_cache")?;
+        Some(Usage {
+            cpu: number(&self.below("cpuacct").join("cpuacct.usage"))?,
+            memory: number(&memory.join("memory.usage_in_bytes"))?.saturating_sub(cache),
+            cache,
+        })
+    }
+
+    /// Gives it this share of a processor that is short, where 1024 is a usual one.
+    pub(super) fn set_shares(&self, shares: u64) -> io::Result<()> {
+        match self.unified() {
+            // The scale of v2 is 1 to 10,000 with 100 as a usual one.
+            Some(group) => fs::write(group.join("cpu.weight"), (shares * 100 / 1024).clamp(1, 10_000).to_string()),
+            None => fs::write(self.below("cpu").join("cpu.shares"), shares.to_string()),
+        }
+    }
+
+    /// Stops all of its processes where they are; they use no processor then.
+    pub(super) async fn freeze(&self) -> io::Result<()> {
+        for _ in 0..TRIES {
+            let frozen = match self.unified() {
+                Some(group) => {
+                    fs::write(group.join("cgroup.freeze"), "1")?;
+                    field(&group.join("cgroup.events"), "frozen") == Some(1)
+                }
+                None => {
+                    let state = self.below("freezer").join("freezer.state");
+                    fs::write(&state, "FROZEN")?;
+                    fs::read_to_string(state)?.trim() == "FROZEN"
+                }
+            };
+            if frozen {
+                return Ok(());
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+        self.thaw()?;
+        Err(io::Error::new(io::ErrorKind::TimedOut, "its processes can't be frozen"))
+    }
+
+    /// Lets its processes go on. One that is gone is no error.
+    pub(super) fn thaw(&self) -> io::Result<()> {
+        let written = match self.unified() {
+            Some(group) => fs::write(group.join("cgroup.freeze"), "0"),
+            None => fs::write(self.below("freezer").join("freezer.state"), "THAWED"),
+        };
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            written => written,
+        }
+    }
+
+    /// Removes it from every hierarchy; a container in it that is ending this moment is waited for, a little.
+    pub(super) async fn remove(&self) {
+        let root = Path::new(CGROUPS);
+        let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let groups = hierarchies
+            .filter_map(|name| Some(self.below(name.to_str()?)))
+            .chain([self.below("")]);
+        let mut left: Vec<PathBuf> = groups.filter(|group| group.is_dir()).collect();
+        for _ in 0..TRIES {
+            // Refused while something is in it.
+            left.retain(|group| fs::remove_dir(group).is_err() && group.is_dir());
+            if left.is_empty() {
+                return;
+            }
+            tokio::time::sleep(BETWEEN_REMOVALS).await;
+        }
+        tracing::warn!(cgroup = %self.path.display(), "control groups are left behind until the next stop");
+    }
+}
+
+fn number(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// The value of a line `<name> <number>`.
+fn field(path: &Path, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}

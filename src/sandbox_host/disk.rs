@@ -1,0 +1,248 @@
+//! A sandbox's disk: the layer over its template that takes what it writes, and that ends where `SANDBOX_DISK_MB` says.
+//!
+//! The bound needs no special file system and no quota tools: the layer is inside of a sparse image file with an ext4 of that size,
+//! mounted through a loop device that ends with the container; what is deleted inside is given back to the machine. Only root can
+//! mount one: an ordinary user's layer is a folder, and not bounded.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::{
+        fd::AsRawFd,
+        unix::fs::{MetadataExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::Context;
+use linux_raw_sys::loop_device::{LO_FLAGS_AUTOCLEAR, LOOP_CONFIGURE, LOOP_CTL_GET_FREE, loop_config};
+use nix::{errno::Errno, sys::statvfs::statvfs};
+use tokio::process::Command;
+
+use super::privilege::Privilege;
+
+const IMAGE: &str = "disk.img";
+const FOLDER: &str = "layer";
+/// No sandbox is made while the machine has less left, in bytes: an image whose blocks can't be had any more would lose writes.
+const MIN_FREE: u64 = 256 << 20;
+/// How often, and how long after, a loop device is asked for again.
+const TRIES: u32 = 100;
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+
+mod ioctl {
+    nix::ioctl_none_bad!(free_loop, super::LOOP_CTL_GET_FREE);
+    nix::ioctl_write_ptr_bad!(configure_loop, super::LOOP_CONFIGURE, super::loop_config);
+}
+
+/// What new sandboxes' disks are made from.
+#[derive(Debug)]
+pub(super) struct Disks {
+    /// An image that is formatted and empty; or why there is none.
+    blank: Result<PathBuf, String>,
+    privilege: Privilege,
+}
+
+/// Where a sandbox's layer is.
+#[derive(Debug, Clone)]
+pub(super) enum Layer {
+    /// The folders `upper` and `work` in an image.
+    Image(PathBuf),
+    /// The same in a folder.
+    Folder(PathBuf),
+}
+
+/// An image as a block device, until this is dropped and everything mounted from it is unmounted.
+pub(super) struct LoopDevice {
+    pub path: PathBuf,
+    _open: File,
+}
+
+impl Disks {
+    /// Formats the empty image, once for each size.
+    pub(super) async fn prepare(folder: &Path, megabytes: u64, privilege: &Privilege) -> Self {
+        let blank = if privilege.is_rootless() {
+            Err("disk (only root can mount a sandbox's image)".to_owned())
+        } else {
+            let made = format(folder, megabytes, privilege).await;
+            made.map_err(|error| format!("disk (no image can be made: {error:#})"))
+        };
+        Self {
+            blank,
+            privilege: privilege.clone(),
+        }
+    }
+
+    /// Why disks are not bounded; `None` when they are.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.blank.as_ref().err().map(String::as_str)
+    }
+
+    /// Makes the layer of a sandbox in its folder.
+    pub(super) async fn create(&self, folder: &Path) -> anyhow::Result<()> {
+        if free_space(folder)? < MIN_FREE {
+            let free = MIN_FREE >> 20;
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                format!("less than {free} MiB are free on this machine's disk: make room, or kill sandboxes that nobody needs"),
+            )
+            .into());
+        }
+        let Ok(blank) = &self.blank else {
+            let layer = folder.join(FOLDER);
+            for name in ["", "upper", "work"] {
+                fs::create_dir(layer.join(name))?;
+            }
+            self.privilege.give(&layer.join("upper"))?;
+            return Ok(());
+        };
+        // The image is almost nothing but holes, which are to stay holes.
+        let mut copy = Command::new("cp");
+        copy.args(["--sparse=always", "--reflink=auto"]).arg(blank).arg(folder.join(IMAGE));
+        done(&mut copy).await
+    }
+}
+
+impl Layer {
+    /// The layer of the sandbox in this folder.
+    pub(super) fn of(folder: &Path) -> Self {
+        let image = folder.join(IMAGE);
+        if image.exists() {
+            Self::Image(image)
+        } else {
+            Self::Folder(folder.join(FOLDER))
+        }
+    }
+
+    /// What it takes of the machine's disk, in bytes.
+    pub(super) fn used(&self) -> u64 {
+        match self {
+            Self::Image(path) => fs::metadata(path).map_or(0, |image| image.blocks() * 512),
+            Self::Folder(path) => size_of_files(&path.join("upper")),
+        }
+    }
+
+    /// Lets its owner remove it: an overlay's working folder is closed to everybody.
+    pub(super) fn release(&self) {
+        if let Self::Folder(path) = self {
+            let _ = fs::set_permissions(path.join("work/work"), fs::Permissions::from_mode(0o700));
+        }
+    }
+
+    /// How large it may become, in bytes; 0 when that can't be told.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::Image(path) => fs::metadata(path).map_or(0, |image| image.len()),
+            Self::Folder(path) => statvfs(path).map_or(0, |disk| disk.blocks() * disk.fragment_size()),
+        }
+    }
+}
+
+impl LoopDevice {
+    /// Connects an image to a free loop device. One that an ended container's mounts still hold is waited for: an image that two
+    /// devices write to would be destroyed.
+    pub(super) async fn attach(image: &Path) -> anyhow::Result<Self> {
+        let image = image.canonicalize()?;
+        for _ in 0..TRIES {
+            if !is_attached(&image)
+                && let Some(device) =
+                    try_attach(&image).with_context(|| format!("{} can't be connected to a loop device", image.display()))?
+            {
+                return Ok(device);
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+        anyhow::bail!("{} is still in use", image.display())
+    }
+}
+
+fn is_attached(image: &Path) -> bool {
+    let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    devices
+        .filter_map(|device| fs::read_to_string(device.path().join("loop/backing_file")).ok())
+        .any(|backing| Path::new(backing.trim_end_matches('\n')) == image)
+}
+
+/// `None` when another process was quicker.
+fn try_attach(image: &Path) -> io::Result<Option<LoopDevice>> {
+    let open = |path: &Path| OpenOptions::new().read(true).write(true).open(path);
+    let (control, image) = (open(Path::new("/dev/loop-control"))?, open(image)?);
+    #[expect(unsafe_code, reason = "loop devices are asked for by ioctl")]
+    // SAFETY: the call takes no argument beyond the open device.
+    let number = unsafe { ioctl::free_loop(control.as_raw_fd()) }?;
+    let path = PathBuf::from(format!("/dev/loop{number}"));
+    let device = open(&path)?;
+    #[expect(unsafe_code, reason = "all zeros are the kernel's defaults")]
+    // SAFETY: the structure is plain numbers.
+    let mut config: loop_config = unsafe { std::mem::zeroed() };
+    config.fd = u32::try_from(image.as_raw_fd()).map_err(io::Error::other)?;
+    config.info.lo_flags = LO_FLAGS_AUTOCLEAR as u32;
+    #[expect(unsafe_code, reason = "loop devices are set up by ioctl")]
+    // SAFETY: both files are open, and the structure outlives the call.
+    match unsafe { ioctl::configure_loop(device.as_raw_fd(), &raw const config) } {
+        Ok(_) => Ok(Some(LoopDevice { path, _open: device })),
+        Err(Errno::EBUSY) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn format(folder: &Path, megabytes: u64, privilege: &Privilege) -> anyhow::Result<PathBuf> {
+    let blank = folder.join(format!("blank-{megabytes}.img"));
+    if blank.exists() {
+        return Ok(blank);
+    }
+    let (part, content) = (folder.join("blank.part"), folder.join("blank.content"));
+    for name in ["", "upper", "work"] {
+        fs::create_dir_all(content.join(name))?;
+    }
+    privilege.give(&content.join("upper"))?;
+    File::create(&part)?.set_len(megabytes << 20)?;
+    // A small journal: what is stored survives the machine's sudden end. No blocks are kept for root, who is not inside.
+    let mut mkfs = Command::new("mkfs.ext4");
+    mkfs.args(["-q", "-F", "-m", "0", "-J", "size=4", "-O", "^resize_inode", "-i", "16384"])
+        .args(["-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", "-d"])
+        .arg(&content)
+        .arg(&part)
+        .env("PATH", "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin");
+    done(&mut mkfs).await?;
+    fs::remove_dir_all(&content)?;
+    fs::rename(part, &blank)?;
+    Ok(blank)
+}
+
+/// Runs a command to its end, which must be a good one.
+async fn done(command: &mut Command) -> anyhow::Result<()> {
+    let name = command.as_std().get_program().to_string_lossy().into_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .with_context(|| format!("{name} can't be started"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "{name} ended with {}: {}", output.status, said.trim());
+    Ok(())
+}
+
+/// What is left on the machine's disk, in bytes.
+fn free_space(folder: &Path) -> io::Result<u64> {
+    let disk = statvfs(folder)?;
+    Ok(disk.blocks_available() * disk.fragment_size())
+}
+
+/// What the folder's files take on the disk, in bytes.
+fn size_of_files(folder: &Path) -> u64 {
+    let (mut size, mut folders) = (0, vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(kind) = entry.metadata() else {
+                continue;
+            };
+            size += kind.blocks() * 512;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    size
+}

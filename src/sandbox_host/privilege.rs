@@ -1,0 +1,218 @@
+//! With what rights containers are made: as root, or as an ordinary user inside of a user namespace of its own (rootless).
+//!
+//! Rootless, the host's user is root in that namespace and the sandbox's user in its containers, so what a sandbox writes belongs to
+//! the host's user; all other ids are the user's subordinate ones (`/etc/subuid`, `/etc/subgid`), which belong to nobody.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::chown,
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use anyhow::{Context, bail};
+use nix::{
+    sched::{CloneFlags, setns, unshare},
+    unistd::{Uid, User, getegid, geteuid},
+};
+
+use super::bundle::{Ids, USER};
+
+/// The first id on the machine that sandboxes' ids are mapped to when the host is root: nobody's there.
+const FIRST_ID: u32 = 100_000;
+/// How many ids a sandbox has.
+const IDS: u32 = 65_536;
+/// The folder that control groups are below.
+pub(super) const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// The rights of this process.
+#[derive(Debug, Clone)]
+pub(super) struct Privilege {
+    /// How a container's users, and its groups, are mapped.
+    pub ids: Vec<Ids>,
+    /// The id that the sandbox's user, and its group, have on this machine, where that is not the host's own user.
+    user: Option<u32>,
+    /// The namespace that containers are made in, for an ordinary user.
+    namespace: Option<Arc<OwnedFd>>,
+}
+
+impl Privilege {
+    /// What this process may do. The error says what an ordinary user lacks.
+    pub(super) fn detect() -> anyhow::Result<Self> {
+        let user = geteuid();
+        if user.is_root() {
+            let ids = vec![Ids {
+                inside: 0,
+                outside: FIRST_ID,
+                count: IDS,
+            }];
+            return Ok(Self {
+                ids,
+                user: Some(FIRST_ID + USER),
+                namespace: None,
+            });
+        }
+        Ok(Self {
+            ids: rootless_ids(),
+            user: None,
+            namespace: Some(Arc::new(new_namespace(user)?)),
+        })
+    }
+
+    /// Makes the sandbox's user the owner of a file or folder of the host's.
+    pub(super) fn give(&self, path: &Path) -> io::Result<()> {
+        match self.user {
+            Some(user) => chown(path, Some(user), Some(user)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether containers are made by an ordinary user.
+    pub(super) fn is_rootless(&self) -> bool {
+        self.namespace.is_some()
+    }
+
+    /// Joins the namespace. For a process between fork and exec.
+    pub(super) fn enter(&self) -> nix::Result<()> {
+        match &self.namespace {
+            Some(namespace) => setns(namespace.as_fd(), CloneFlags::CLONE_NEWUSER),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the control groups of this host may be, below the hierarchies' roots.
+    pub(super) fn cgroup(&self) -> PathBuf {
+        if !self.is_rootless() {
+            return PathBuf::from("/");
+        }
+        delegated().unwrap_or_else(|| PathBuf::from("/"))
+    }
+}
+
+/// A container's ids in those of the namespace: its user is the host's, which is root there.
+fn rootless_ids() -> Vec<Ids> {
+    let ids = |inside, outside, count| Ids { inside, outside, count };
+    vec![
+        ids(0, 1, 1),
+        ids(1, 2, USER - 1),
+        ids(USER, 0, 1),
+        ids(USER + 1, USER + 1, IDS - USER),
+    ]
+}
+
+/// Makes a user namespace in which the user is root and has its subordinate ids. It lasts as long as it is open.
+fn new_namespace(user: Uid) -> anyhow::Result<OwnedFd> {
+    let name = User::from_uid(user)?.map(|user| user.name).unwrap_or_default();
+    let (users, groups) = (
+        subordinate("/etc/subuid", &name, user.as_raw())?,
+        subordinate("/etc/subgid", &name, user.as_raw())?,
+    );
+    let mut command = Command::new("cat");
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    #[expect(unsafe_code, reason = "the namespace is made by a process that then waits in it")]
+    // SAFETY: between fork and exec one system call is made.
+    unsafe {
+        use std::os::unix::process::CommandExt;
+        command.pre_exec(|| Ok(unshare(CloneFlags::CLONE_NEWUSER)?));
+    }
+    let mut child = command
+        .spawn()
+        .context("this machine does not let ordinary users make user namespaces")?;
+    let opened = map_ids(&child.id().to_string(), user.as_raw(), users, groups);
+    // With its standard input closed, it ends.
+    drop(child.stdin.take());
+    child.wait()?;
+    opened
+}
+
+fn map_ids(process: &str, user: u32, users: u32, groups: u32) -> anyhow::Result<OwnedFd> {
+    for (tool, own, first) in [("newuidmap", user, users), ("newgidmap", getegid().as_raw(), groups)] {
+        let output = Command::new(tool)
+            .arg(process)
+            .args(["0", &own.to_string(), "1", "1", &first.to_string(), &IDS.to_string()])
+            .stdin(Stdio::null())
+            .output();
+        let output = output.with_context(|| format!("{tool} is missing (Debian's package uidmap, elsewhere shadow-utils or shadow)"))?;
+        if !output.status.success() {
+            bail!("{tool} refused: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+    }
+    Ok(File::open(format!("/proc/{process}/ns/user"))?.into())
+}
+
+/// The first of the user's subordinate ids in a file of lines `<name or id>:<first>:<count>`.
+fn subordinate(file: &str, name: &str, id: u32) -> anyhow::Result<u32> {
+    let text = match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
+    first_range(&text, name, id).with_context(|| {
+        format!("{name} has no {IDS} ids in {file}; as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}")
+    })
+}
+
+fn first_range(text: &str, name: &str, id: u32) -> Option<u32> {
+    text.lines().find_map(|line| {
+        let (owner, range) = line.split_once(':')?;
+        let (first, count) = range.split_once(':')?;
+        let owns = owner == name || owner.parse() == Ok(id);
+        (owns && count.trim().parse::<u32>().ok()? >= IDS).then(|| first.parse().ok())?
+    })
+}
+
+/// This process's control group, made ready to hold others: on cgroup v2, where it was delegated to its user (as
+/// `systemd-run --user --scope -p Delegate=yes` does). A group with children must not have processes itself, so this one moves into a
+/// child of its own.
+fn delegated() -> Option<PathBuf> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = own.lines().find_map(|line| line.strip_prefix("0::"))?.to_owned();
+    let group = Path::new(CGROUPS).join(own.trim_start_matches('/'));
+    let host = group.join("codeflow-host");
+    // Moved already, by an earlier call.
+    if own.ends_with("/codeflow-host") {
+        return Some(Path::new(&own).parent()?.to_owned());
+    }
+    fs::create_dir_all(&host).ok()?;
+    fs::write(host.join("cgroup.procs"), std::process::id().to_string()).ok()?;
+    fs::write(group.join("cgroup.subtree_control"), "+cpu +memory +pids").ok()?;
+    Some(PathBuf::from(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subordinate_ids_are_found_by_name_and_by_number() {
+        let text = "alice:100000:65536\n1001:300000:65536\nbob:200000:10\nbob:500000:65536\nbroken\n";
+        assert_eq!(first_range(text, "alice", 1000), Some(100_000));
+        assert_eq!(first_range(text, "carol", 1001), Some(300_000));
+        assert_eq!(first_range(text, "bob", 1002), Some(500_000));
+        assert_eq!(first_range(text, "dave", 1003), None);
+    }
+
+    #[test]
+    fn rootless_every_id_inside_is_another_one_outside() {
+        let ids = rootless_ids();
+        let mut seen = std::collections::HashSet::new();
+        for range in &ids {
+            for index in 0..range.count {
+                assert!(seen.insert((range.inside + index, ())), "{} twice", range.inside + index);
+                // Root, and the subordinate ids behind it.
+                assert!(range.outside + index <= IDS);
+            }
+        }
+        let outside: std::collections::HashSet<u32> = ids.iter().flat_map(|range| range.outside..range.outside + range.count).collect();
+        assert_eq!(outside.len(), seen.len());
+        assert!(ids.contains(&Ids {
+            inside: USER,
+            outside: 0,
+            count: 1
+        }));
+    }
+}

@@ -1,0 +1,153 @@
+//! One sandbox: its record, its state, and what it is asked for without being started or stopped.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::sandbox_host::{
+    disk::Layer,
+    live::Live,
+    log::Log,
+    metrics::Metrics,
+    network::Network,
+    record::{Record, now},
+};
+
+/// One sandbox.
+pub(in crate::sandbox_host) struct Sandbox {
+    pub(super) id: String,
+    pub(super) folder: PathBuf,
+    pub(super) log: Arc<Log>,
+    metrics: Metrics,
+    /// As in the record, where the egress proxy reads it.
+    pub(super) network: Arc<RwLock<Network>>,
+    record: Mutex<Record>,
+    /// Held while the sandbox is started or stopped.
+    pub(super) state: tokio::sync::Mutex<State>,
+    /// Requests under way.
+    requests: AtomicUsize,
+    /// When the last request ended: Unix time in milliseconds.
+    used_at: AtomicU64,
+}
+
+pub(super) enum State {
+    Running(Arc<Live>),
+    /// Paused with all that is in memory, since then.
+    Frozen(Arc<Live>, Instant),
+    /// Only the files are left.
+    Paused,
+    Killed,
+}
+
+/// Keeps a sandbox counted as in use.
+pub(in crate::sandbox_host) struct InUse(Arc<Sandbox>);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.used_at.store(now(), Ordering::Relaxed);
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Sandbox {
+    /// One that does not run.
+    pub(super) fn new(folder: PathBuf, record: Record) -> Self {
+        Self {
+            id: record.id.clone(),
+            folder,
+            log: Arc::default(),
+            metrics: Metrics::default(),
+            network: Arc::new(RwLock::new(record.network.clone())),
+            record: Mutex::new(record),
+            state: tokio::sync::Mutex::new(State::Paused),
+            requests: AtomicUsize::new(0),
+            used_at: AtomicU64::new(now()),
+        }
+    }
+
+    pub(in crate::sandbox_host) fn record(&self) -> Record {
+        self.lock_record().clone()
+    }
+
+    fn lock_record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the record, on disk too.
+    pub(super) fn update(&self, change: impl FnOnce(&mut Record)) {
+        let mut record = self.lock_record();
+        change(&mut record);
+        if let Err(error) = record.write(&self.folder) {
+            tracing::warn!(sandbox.id = self.id, %error, "the sandbox's record can't be written");
+        }
+    }
+
+    pub(in crate::sandbox_host) fn in_use(self: &Arc<Self>) -> InUse {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        InUse(self.clone())
+    }
+
+    /// The end moves to `seconds` from now.
+    pub(in crate::sandbox_host) fn set_timeout(&self, seconds: u64) {
+        self.update(|record| record.end_at = now().saturating_add(seconds.saturating_mul(1000)));
+    }
+
+    /// What it writes.
+    pub(in crate::sandbox_host) fn layer(&self) -> Layer {
+        Layer::of(&self.folder)
+    }
+
+    pub(in crate::sandbox_host) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(in crate::sandbox_host) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Takes new network settings; connections that are open stay so.
+    pub(in crate::sandbox_host) fn set_network(&self, network: Network) {
+        *self.network.write().unwrap_or_else(PoisonError::into_inner) = network.clone();
+        self.update(|record| {
+            record.network = Network {
+                // Decided when it was made.
+                allow_public_traffic: record.network.allow_public_traffic,
+                mask_request_host: record.network.mask_request_host.clone(),
+                ..network
+            };
+        });
+        self.log.info("network settings changed");
+    }
+
+    /// The end moves to at least `seconds` from now.
+    pub(in crate::sandbox_host) fn extend(&self, seconds: u64) {
+        self.update(|record| record.end_at = record.end_at.max(now().saturating_add(seconds.saturating_mul(1000))));
+    }
+
+    /// Lets the egress proxy go by the record.
+    pub(super) fn take_network_from_record(&self) {
+        let network = self.record().network;
+        *self.network.write().unwrap_or_else(PoisonError::into_inner) = network;
+    }
+
+    /// It was used this moment.
+    pub(super) fn touch(&self) {
+        self.used_at.store(now(), Ordering::Relaxed);
+    }
+
+    pub(in crate::sandbox_host) async fn is_running(&self) -> bool {
+        matches!(&*self.state.lock().await, State::Running(live) if !live.ended.is_cancelled())
+    }
+
+    pub(super) fn idle_for(&self) -> Duration {
+        if self.requests.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
+        Duration::from_millis(now().saturating_sub(self.used_at.load(Ordering::Relaxed)))
+    }
+}

@@ -1,0 +1,125 @@
+//! The sandbox host of an ordinary user: what it can do without root, and how it says what it can't.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, chown},
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use codeflow::sandbox::RunOptions;
+
+use crate::support::{HostProcess, PATIENCE, data_dir, until};
+
+/// An ordinary user that every machine has.
+const NOBODY: u32 = 65_534;
+
+fn give(path: &Path) {
+    std::os::unix::fs::lchown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            give(&entry.unwrap().path());
+        }
+    }
+}
+
+/// `codeflow sandbox-host` as that user, who has subordinate ids for as long as the process runs.
+fn as_nobody(folder: &Path, data: &Path) -> Command {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let (program, ids) = (folder.join("codeflow"), folder.join("ids"));
+    fs::copy(env!("CARGO_BIN_EXE_codeflow"), &program).unwrap();
+    fs::write(&ids, "nobody:300000:65536\n").unwrap();
+    give(data);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c"]);
+    command.arg(format!(
+        "mount --bind {ids} /etc/subuid && mount --bind {ids} /etc/subgid && \
+         exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups {program} sandbox-host",
+        ids = ids.display(),
+        program = program.display(),
+    ));
+    command.env("CODEFLOW_DATA_DIR", data).env("SANDBOX_POOL_SIZE", "0");
+    command
+}
+
+#[tokio::test]
+async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
+    for file in ["/etc/subuid", "/etc/subgid"] {
+        // What the test's own ids are mounted over.
+        fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+    }
+    chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let host = HostProcess::of(&mut as_nobody(folder.path(), data.path()));
+    assert!(host.log.contains("sandboxes run without limits on"), "{}", host.log);
+    let ready = host.get("/readyz").await;
+    assert_eq!(ready["sandboxes"], "ok");
+    let unenforced = ready["unenforced"].to_string();
+    assert!(unenforced.contains("disk"), "{unenforced}");
+
+    let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
+    let run = async |command: &str| {
+        let options = RunOptions {
+            cwd: "/home/user".to_owned(),
+            envs: Default::default(),
+            timeout: Duration::from_secs(20),
+        };
+        let output = sandbox.run(command, &options).await.unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(run("id -u; id -un").await, "1000\nuser\n");
+    assert_eq!(
+        run("grep -h Cap /proc/self/status | sort -u | cut -f2 | sort -u").await,
+        "0000000000000000\n"
+    );
+    // Processes are bounded although no control group is.
+    assert_eq!(run("ulimit -u").await, "512\n");
+
+    sandbox.write_file("/home/user/index.html", "<h1>Rootless</h1>").await.unwrap();
+    sandbox.remove("/home/user/app/page.tsx").await.unwrap();
+    until("the page is served", async || {
+        let page = sandbox.fetch(3000, "/", 1000).await.ok()??;
+        (page.body == b"<h1>Rootless</h1>").then_some(())
+    })
+    .await;
+    let paused = host.api(reqwest::Method::POST, &format!("/sandboxes/{}/pause", sandbox.id()));
+    assert_eq!(paused.send().await.unwrap().status(), 204);
+    let again = host.client.connect(sandbox.id(), PATIENCE).await.unwrap();
+    assert_eq!(again.read_file("/home/user/index.html").await.unwrap(), b"<h1>Rootless</h1>");
+    assert!(
+        again.read_file("/home/user/app/page.tsx").await.is_err(),
+        "what was removed stays removed"
+    );
+
+    let files = data.path().join("sandboxes").join(sandbox.id());
+    assert!(files.exists());
+    host.client.kill(sandbox.id()).await.unwrap();
+    assert!(!files.exists(), "an ordinary user can remove what its sandboxes wrote");
+}
+
+#[tokio::test]
+async fn a_strict_host_does_not_start_where_a_limit_does_not_hold() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
+    let mut strict = as_nobody(folder.path(), data.path());
+    let output = strict
+        .env("SANDBOX_STRICT", "1")
+        .env("SANDBOX_HOST_ADDR", "127.0.0.1:0")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(
+        said.lines()
+            .last()
+            .unwrap()
+            .contains("SANDBOX_STRICT=1, and this machine can't enforce"),
+        "{said}"
+    );
+
+    // Root can enforce all of them here.
+    let data = data_dir();
+    let host = HostProcess::start(data.path(), &[("SANDBOX_STRICT", "1"), ("SANDBOX_POOL_SIZE", "0")]);
+    assert_eq!(host.get("/readyz").await["unenforced"], serde_json::json!([]));
+}

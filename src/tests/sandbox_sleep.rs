@@ -1,0 +1,227 @@
+//! Sandboxes that wait: paused ones, frozen at first, and those of the pool.
+
+use std::time::{Duration, Instant};
+
+use codeflow::sandbox::{RunOptions, Sandbox};
+use futures::StreamExt;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Host, HostProcess, PATIENCE, data_dir, traces, until};
+
+async fn run(sandbox: &Sandbox, command: &str) -> String {
+    let options = RunOptions {
+        cwd: "/home/user".to_owned(),
+        envs: Default::default(),
+        timeout: Duration::from_secs(20),
+    };
+    let output = sandbox.run(command, &options).await.unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+async fn pause(host: &Host, sandbox: &str, body: Value) -> u16 {
+    let request = host.api(Method::POST, &format!("/sandboxes/{sandbox}/pause"));
+    request.json(&body).send().await.unwrap().status().as_u16()
+}
+
+/// Processor time that the sandbox's processes have used, in clock ticks.
+fn processor_time(sandbox: &str) -> u64 {
+    let processes = traces(sandbox).into_iter().filter(|trace| trace.starts_with("/proc/"));
+    let ticks = |process: String| {
+        let stat = std::fs::read_to_string(format!("{process}/stat")).unwrap_or_default();
+        let fields: Vec<u64> = stat
+            .rsplit(") ")
+            .next()
+            .unwrap_or_default()
+            .split(' ')
+            .map(|field| field.parse().unwrap_or(0))
+            .collect();
+        fields.get(11).unwrap_or(&0) + fields.get(12).unwrap_or(&0)
+    };
+    processes.map(ticks).sum()
+}
+
+#[tokio::test]
+async fn a_paused_sandbox_keeps_its_memory_uses_no_processor_and_goes_on_where_it_was() {
+    let host = Host::start().await;
+    let sandbox = host.create().await;
+    // Counts as fast as it can.
+    run(&sandbox, "nohup sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $! > /tmp/pid").await;
+    assert_eq!(pause(&host, sandbox.id(), json!({})).await, 204);
+    assert_eq!(pause(&host, sandbox.id(), json!({})).await, 409);
+    let before = processor_time(sandbox.id());
+    assert!(before > 0, "its processes are still there");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(processor_time(sandbox.id()), before);
+
+    assert_eq!(run(&sandbox, "kill -0 $(cat /tmp/pid) && echo alive").await, "alive\n");
+    until("it counts on", async || (processor_time(sandbox.id()) > before).then_some(())).await;
+    host.stop().await;
+    assert_eq!(traces(sandbox.id()), [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn a_pause_ends_the_connections_that_clients_have_and_none_of_the_processes() {
+    let host = Host::start().await;
+    let sandbox = host.create().await;
+    let command = json!({ "process": { "cmd": "/bin/sh", "args": ["-c", "echo begun; sleep 2; echo ended > /tmp/ended"] } }).to_string();
+    let frame = [&[0][..], &u32::try_from(command.len()).unwrap().to_be_bytes(), command.as_bytes()].concat();
+    let detail = host.api(Method::GET, &format!("/sandboxes/{}", sandbox.id())).send().await.unwrap();
+    let token = detail.json::<Value>().await.unwrap()["envdAccessToken"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut stream = host
+        .http
+        .post(format!("{}/process.Process/Start", host.host.url()))
+        .header("e2b-sandbox-id", sandbox.id())
+        .header("e2b-sandbox-port", "49983")
+        .header("x-access-token", token)
+        .header("content-type", "application/connect+json")
+        .body(frame)
+        .send()
+        .await
+        .unwrap()
+        .bytes_stream();
+    assert!(stream.next().await.unwrap().is_ok());
+    assert_eq!(pause(&host, sandbox.id(), json!({})).await, 204);
+    let rest = tokio::time::timeout(PATIENCE, stream.collect::<Vec<_>>()).await.unwrap();
+    assert!(rest.last().unwrap().is_err(), "the stream is cut, not left open");
+    until("the process ends by itself", async || {
+        (run(&sandbox, "cat /tmp/ended 2>/dev/null").await == "ended\n").then_some(())
+    })
+    .await;
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn without_memory_and_after_a_while_only_the_files_of_a_paused_sandbox_are_left() {
+    let host = Host::start_with(|settings| settings.frozen = Duration::from_secs(1)).await;
+    let (one, two) = (host.create().await, host.create().await);
+    for sandbox in [&one, &two] {
+        run(sandbox, "echo kept > kept; echo lost > /tmp/lost").await;
+    }
+    assert_eq!(pause(&host, one.id(), json!({ "memory": false })).await, 204);
+    assert_eq!(traces(one.id()), [] as [String; 0]);
+    assert_eq!(pause(&host, two.id(), json!({})).await, 204);
+    assert!(!traces(two.id()).is_empty());
+    until("the second's memory is given up", async || {
+        traces(two.id()).is_empty().then_some(())
+    })
+    .await;
+    assert_eq!(host.state(two.id()).await, "paused");
+    for sandbox in [&one, &two] {
+        assert_eq!(run(sandbox, "cat kept /tmp/lost 2>/dev/null").await, "kept\n");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_of_the_pool_is_the_callers_in_every_way_and_another_one_takes_its_place() {
+    let host = Host::start_with(|settings| settings.pool_size = 1).await;
+    let waiting = || {
+        std::fs::read_dir(host.folder().join("sandboxes"))
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name().into_string().unwrap())
+    };
+    // Frozen: its processor time stands still.
+    let first = until("one waits", async || {
+        let id = waiting().next()?;
+        let before = processor_time(&id);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        (before > 0 && processor_time(&id) == before).then_some(id)
+    })
+    .await;
+    assert_eq!(
+        host.api(Method::GET, "/v2/sandboxes").send().await.unwrap().text().await.unwrap(),
+        "[]",
+        "it is nobody's yet"
+    );
+    assert_eq!(
+        host.api(Method::GET, &format!("/sandboxes/{first}")).send().await.unwrap().status(),
+        404
+    );
+
+    let request = json!({ "templateID": "nextjs", "timeout": 77, "metadata": { "a": "b" }, "autoPause": true,
+        "network": { "denyOut": ["0.0.0.0/0"], "allowPublicTraffic": false } });
+    let begun = Instant::now();
+    let made: Value = host
+        .api(Method::POST, "/v2/sandboxes")
+        .json(&request)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    println!("handed out in {} ms", begun.elapsed().as_millis());
+    assert_eq!(made["sandboxID"], *first, "the one that waited");
+    assert!(made["trafficAccessToken"].is_string());
+    let detail: Value = host
+        .api(Method::GET, &format!("/sandboxes/{first}"))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(detail["metadata"], json!({ "a": "b" }));
+    assert_eq!(detail["allowInternetAccess"], false);
+    assert_eq!(detail["lifecycle"]["onTimeout"], "pause");
+    assert_eq!(host.preview(&first, 3000, "/").send().await.unwrap().status(), 403);
+    let page = host
+        .preview(&first, 3000, "/")
+        .header("e2b-traffic-access-token", made["trafficAccessToken"].as_str().unwrap());
+    assert_eq!(page.send().await.unwrap().text().await.unwrap(), "<h1>The template</h1>");
+
+    // Variables are given to a container as it starts, so this one is made anew.
+    let with_envs = json!({ "templateID": "nextjs", "envVars": { "A": "b" } });
+    let made: Value = host
+        .api(Method::POST, "/v2/sandboxes")
+        .json(&with_envs)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let second = made["sandboxID"].as_str().unwrap().to_owned();
+    let third = until("another one waits", async || waiting().find(|id| *id != first && *id != second)).await;
+    let data = host.stop().await;
+    for id in [&first, &second, &third] {
+        assert_eq!(traces(id), [] as [String; 0]);
+    }
+    assert!(
+        !data.path().join("sandboxes").join(third).exists(),
+        "one that nobody had leaves no files"
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_dies_leaves_nothing_of_its_pool_and_of_its_frozen_sandboxes_their_files() {
+    let data = data_dir();
+    let crashed = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "1")]);
+    let sandboxes = data.path().join("sandboxes");
+    let ids = || {
+        std::fs::read_dir(&sandboxes)
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let sandbox = crashed.client.create(PATIENCE, &Default::default()).await.unwrap();
+    run(&sandbox, "echo kept > kept").await;
+    let paused = crashed.api(Method::POST, &format!("/sandboxes/{}/pause", sandbox.id()));
+    assert_eq!(paused.send().await.unwrap().status(), 204);
+    until("another one waits", async || (ids().len() == 2).then_some(())).await;
+    crashed.kill();
+
+    let host = Host::start_on(data, |_| {}).await;
+    assert_eq!(std::fs::read_dir(host.folder().join("sandboxes")).unwrap().count(), 1);
+    assert_eq!(host.state(sandbox.id()).await, "paused");
+    assert_eq!(traces(sandbox.id()), [] as [String; 0]);
+    let sandbox = host.client.connect(sandbox.id(), PATIENCE).await.unwrap();
+    assert_eq!(run(&sandbox, "cat kept").await, "kept\n");
+    host.stop().await;
+}

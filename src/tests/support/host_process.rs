@@ -1,0 +1,100 @@
+//! A sandbox host as a process of its own, which can be killed, or be another user's.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use codeflow::{config, sandbox::Client};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+
+use super::http;
+
+const KEY: &str = "e2b_test";
+
+/// A running `codeflow sandbox-host`; dropped, it is asked to stop and waited for.
+pub struct HostProcess {
+    child: Child,
+    pub url: String,
+    pub client: Client,
+    /// What it had logged when it began to listen.
+    pub log: String,
+}
+
+impl HostProcess {
+    pub fn start(data: &Path, env: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_codeflow"));
+        command.arg("sandbox-host").env("CODEFLOW_DATA_DIR", data).envs(env.iter().copied());
+        Self::of(&mut command)
+    }
+
+    /// Starts it by a command that has its data folder.
+    pub fn of(command: &mut Command) -> Self {
+        // Sets up what clients need.
+        let _ = http();
+        let mut child = command
+            .env("SANDBOX_HOST_ADDR", "127.0.0.1:0")
+            .env("SANDBOX_HOST_KEY", KEY)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut log = String::new();
+        let url = lines.by_ref().find_map(|line| {
+            log.push_str(&line);
+            log.push('\n');
+            Some(line.split_once("sandbox host listening on ")?.1.trim().to_owned())
+        });
+        let Some(url) = url else {
+            panic!("it did not begin to listen:\n{log}");
+        };
+        std::thread::spawn(move || lines.for_each(drop));
+        let mut reached = config::Sandbox {
+            provider: config::SandboxProvider::Local,
+            api_url: String::new(),
+            sandbox_url: String::new(),
+            domain: String::new(),
+            api_key: String::new(),
+            template: "nextjs".to_owned(),
+        };
+        reached.use_host(&url, KEY, "localhost");
+        Self {
+            child,
+            client: Client::new(reached).unwrap(),
+            url,
+            log,
+        }
+    }
+
+    /// A request to the control plane with the right key.
+    pub fn api(&self, method: Method, path: &str) -> RequestBuilder {
+        http().request(method, format!("{}{path}", self.url)).header("x-api-key", KEY)
+    }
+
+    /// What `GET` answers, as JSON.
+    pub async fn get(&self, path: &str) -> Value {
+        self.api(Method::GET, path).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Ends it at once, as a crash does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for HostProcess {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM);
+            let _ = self.child.wait();
+        }
+    }
+}
