@@ -109,6 +109,24 @@ impl Cgroup {
         }
     }
 
+    /// Where it is, in every hierarchy that has it.
+    fn everywhere(&self) -> Vec<PathBuf> {
+        let hierarchies = fs::read_dir(CGROUPS).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let groups = hierarchies
+            .filter_map(|name| Some(self.below(name.to_str()?)))
+            .chain([self.below("")]);
+        groups.filter(|group| group.is_dir()).collect()
+    }
+
+    /// Removes the groups in it that nothing is in: a host that died between making one and using it left them.
+    pub(super) fn remove_empty_children(&self) {
+        for group in self.everywhere() {
+            for child in fs::read_dir(group).into_iter().flatten().flatten() {
+                let _ = fs::remove_dir(child.path());
+            }
+        }
+    }
+
     /// Removes it from every hierarchy; a container in it that is ending this moment is waited for, a little.
     pub(super) async fn remove(&self) {
         let root = Path::new(CGROUPS);

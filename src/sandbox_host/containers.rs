@@ -24,6 +24,8 @@ use super::{
 };
 use crate::config;
 
+/// Where containers are put together, by root and by other users.
+const ASSEMBLIES: [&str; 2] = ["/run", "/tmp"];
 /// A usual share of a processor that is short.
 pub(super) const USUAL_SHARES: u64 = 1024;
 /// Files that a process of a sandbox may have open.
@@ -86,17 +88,21 @@ impl Containers {
             lock,
         };
         host.machine = host.look_around(&folder, &state).await;
+        let unenforced = host.unenforced().join("; ");
+        if !unenforced.is_empty() && host.settings.strict {
+            host.close().await;
+            anyhow::bail!("SANDBOX_STRICT=1, and this machine can't enforce the sandboxes' limits on {unenforced}");
+        }
+        if !unenforced.is_empty() {
+            tracing::warn!("sandboxes run without limits on {unenforced}");
+        }
         if let Ok(machine) = &host.machine {
-            if !machine.unenforced.is_empty() {
-                let unenforced = machine.unenforced.join("; ");
-                if host.settings.strict {
-                    anyhow::bail!("SANDBOX_STRICT=1, and this machine can't enforce the sandboxes' limits on {unenforced}");
-                }
-                tracing::warn!("sandboxes run without limits on {unenforced}");
-            }
             for id in machine.runtime.list().await? {
                 tracing::info!(sandbox.id = id, "ending a container that an earlier process left running");
                 host.delete(&id).await?;
+            }
+            if let Some(cgroup) = &machine.cgroup {
+                Cgroup::new(cgroup.clone()).remove_empty_children();
             }
         }
         Ok(host)
@@ -304,17 +310,19 @@ impl Containers {
 
     /// In a folder that everybody may enter, as the sandbox's user must.
     fn assembly(&self, privilege: &Privilege) -> PathBuf {
-        Path::new(if privilege.is_rootless() { "/tmp" } else { "/run" }).join(&self.name)
+        let [of_root, of_others] = ASSEMBLIES;
+        Path::new(if privilege.is_rootless() { of_others } else { of_root }).join(&self.name)
     }
 
     /// Removes what is left on the machine when the last container has ended, and lets another process work here.
     pub(super) async fn close(&self) {
-        if let Ok(machine) = &self.machine {
-            let _ = fs::remove_dir(self.assembly(&machine.privilege));
-            if let Some(cgroup) = &machine.cgroup {
-                Cgroup::new(cgroup.clone()).remove().await;
-            }
+        for folder in ASSEMBLIES {
+            let _ = fs::remove_dir(Path::new(folder).join(&self.name));
         }
+        let used = self.machine.as_ref().ok().and_then(|machine| machine.cgroup.clone());
+        // Where a trial may have left one, when no runtime was found to work.
+        let cgroup = used.unwrap_or_else(|| Path::new("/").join(&self.name));
+        Cgroup::new(cgroup).remove().await;
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the sandboxes' folder can't be unlocked");
         }

@@ -4,6 +4,7 @@
 mod bad_input;
 mod builds;
 mod egress;
+mod escape;
 mod restarts;
 mod rootless;
 mod sandbox_life;
