@@ -1,6 +1,12 @@
 //! The `codeflow` command: thin, every command calls down into the library.
 
-use std::{io::IsTerminal, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use axum::{
@@ -15,7 +21,7 @@ use codeflow::{
     config, llm,
     runs::Supervisor,
     sandbox,
-    sandbox_host::{self, SandboxHost},
+    sandbox_host::{self, SandboxHost, template},
     server::{self, AppState},
     store::Store,
 };
@@ -63,6 +69,13 @@ enum TemplateCommand {
         /// The template's name, such as nextjs
         name: String,
     },
+    /// Show the templates, and which are built
+    List,
+    /// Remove a template's builds, when no sandbox needs them
+    Remove {
+        /// The template's name
+        name: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -75,7 +88,6 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            use std::io::Write;
             // One line, also when standard error is gone.
             let _ = writeln!(std::io::stderr(), "codeflow: {error:#}");
             ExitCode::FAILURE
@@ -103,9 +115,14 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::SandboxHost => sandbox_host().await,
-        Command::Template {
-            command: TemplateCommand::Build { name },
-        } => sandbox_host::template::build(&config::SandboxHost::from_env()?, &name).await,
+        Command::Template { command } => {
+            let settings = config::SandboxHost::from_env()?;
+            match command {
+                TemplateCommand::Build { name } => template::build(&settings, &name).await,
+                TemplateCommand::List => Ok(std::io::stdout().write_all(template::list(&settings).await?.as_bytes())?),
+                TemplateCommand::Remove { name } => template::remove(&settings, &name),
+            }
+        }
         Command::Envd => bail!("envd runs before the runtime is set up"),
     }
 }

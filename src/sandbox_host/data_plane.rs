@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
-    http::{api_error, html, strip_hop_by_hop},
+    http::{api_error, html, json, strip_hop_by_hop, strip_ours},
     live::Live,
     pages,
     record::Record,
@@ -132,7 +132,11 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
     if let Some(refusal) = refusal {
         return refusal;
     }
+    if target.port == ENVD_PORT && request.uri().path() == "/metrics" && sandbox.is_running().await {
+        return json(StatusCode::OK, &sandboxes.moment(&sandbox));
+    }
     let in_use = sandbox.in_use();
+    let key = sandboxes.settings().host_key.clone();
     // In a task of its own: a client that hangs up must not leave the sandbox half awake.
     let waking = tokio::spawn(async move { sandboxes.reach(&sandbox).await });
     let live = match waking.await.map_err(anyhow::Error::from).flatten() {
@@ -153,7 +157,7 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
             forward_to_envd(&live, request, passage).await.map(Some)
         } else {
             let mask = record.network.mask_request_host.as_deref();
-            forward_to_app(&live, &target, mask, request, passage).await
+            forward_to_app(&live, &target, mask, &key, request, passage).await
         }
     };
     let answered = tokio::select! {
@@ -226,7 +230,7 @@ fn refuse_app(record: &Record, request: &Request<Body>) -> Option<Response<Body>
     };
     let message = format!("Sandbox is secured with traffic access token. Token header '{TRAFFIC_TOKEN}' {fault}");
     let body = serde_json::json!({ "sandboxId": record.id, "message": message, "code": 403 });
-    Some(super::http::json(StatusCode::FORBIDDEN, &body))
+    Some(json(StatusCode::FORBIDDEN, &body))
 }
 
 async fn forward_to_envd(live: &Live, mut request: Request<Body>, passage: Passage) -> anyhow::Result<Response<Body>> {
@@ -245,6 +249,7 @@ async fn forward_to_app(
     live: &Live,
     target: &Target,
     mask: Option<&str>,
+    key: &str,
     mut request: Request<Body>,
     passage: Passage,
 ) -> anyhow::Result<Option<Response<Body>>> {
@@ -255,9 +260,7 @@ async fn forward_to_app(
     let upgrade = request.headers().get(header::UPGRADE).cloned();
     strip_hop_by_hop(request.headers_mut());
     let headers = request.headers_mut();
-    for name in [SANDBOX_ID, SANDBOX_PORT, TRAFFIC_TOKEN] {
-        headers.remove(name);
-    }
+    strip_ours(headers, key);
     if let Some(mask) = mask {
         if let Some(host) = headers.insert(
             header::HOST,
@@ -367,7 +370,7 @@ fn not_found(target: &Target, page: pages::Audience) -> Response<Body> {
         return html(StatusCode::BAD_GATEWAY, pages::gone());
     }
     let body = serde_json::json!({ "sandboxId": target.id, "message": "The sandbox was not found", "code": 502 });
-    super::http::json(StatusCode::BAD_GATEWAY, &body)
+    json(StatusCode::BAD_GATEWAY, &body)
 }
 
 fn closed(target: &Target, page: pages::Audience) -> Response<Body> {
@@ -380,7 +383,7 @@ fn closed(target: &Target, page: pages::Audience) -> Response<Body> {
         "port": target.port,
         "code": 502,
     });
-    super::http::json(StatusCode::BAD_GATEWAY, &body)
+    json(StatusCode::BAD_GATEWAY, &body)
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 //! The address is checked after the name was resolved, and the checked address is the one that is dialled.
 
 mod address;
+mod metered;
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -27,12 +29,18 @@ use super::{
     http::{response, strip_hop_by_hop},
     log::Log,
     network::Network,
+    record::{now, rfc3339},
 };
 use crate::config::sandbox_host::EgressRule;
+use metered::Metered;
 
 /// Connections of one sandbox at a time.
 const MAX_CONNECTIONS: usize = 128;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// What a sandbox may send and receive while it runs, in bytes.
+const MAX_BYTES: u64 = 8 << 30;
+/// Refusals that are kept for the sandbox to read.
+const MAX_REFUSALS: usize = 50;
 
 /// What a sandbox is denied beyond what all are, and where its refusals are told.
 #[derive(Default)]
@@ -47,6 +55,10 @@ pub(super) struct Egress {
     rules: Vec<EgressRule>,
     policy: Policy,
     refused: AtomicU64,
+    /// The last ones.
+    refusals: Mutex<VecDeque<String>>,
+    /// Bytes sent and received.
+    carried: Arc<AtomicU64>,
 }
 
 impl Egress {
@@ -56,6 +68,8 @@ impl Egress {
             rules: rules.to_vec(),
             policy,
             refused: AtomicU64::new(0),
+            refusals: Mutex::default(),
+            carried: Arc::default(),
         })
     }
 
@@ -92,6 +106,10 @@ impl Egress {
     }
 
     async fn answer(&self, request: Request<Incoming>, slot: Arc<tokio::sync::OwnedSemaphorePermit>) -> Response<Body> {
+        // Asked for itself, and not for another server.
+        if request.method() == Method::GET && request.uri().authority().is_none() {
+            return self.tell();
+        }
         let target = if request.method() == Method::CONNECT {
             request.uri().authority().and_then(|authority| target(authority, None))
         } else {
@@ -121,7 +139,14 @@ impl Egress {
     }
 
     /// A connection to the name's first public address, or the refusal to answer with.
-    async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, Response<Body>> {
+    async fn dial(&self, host: &str, port: u16) -> Result<Metered, Response<Body>> {
+        if self.carried.load(Ordering::Relaxed) >= MAX_BYTES {
+            return Err(self.refuse(
+                host,
+                port,
+                "the sandbox has sent and received as much as it may while it runs (8 GiB)",
+            ));
+        }
         if !self.rules.iter().any(|rule| allows(rule, host, port)) {
             return Err(self.refuse(
                 host,
@@ -146,10 +171,21 @@ impl Egress {
             return Err(self.refuse(host, port, "the sandbox's own network settings deny it"));
         }
         match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(permitted.as_slice())).await {
-            Ok(Ok(stream)) => Ok(stream),
+            Ok(Ok(stream)) => Ok(Metered::new(stream, self.carried.clone())),
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(_) => Err(failed("no answer".to_owned())),
         }
+    }
+
+    /// What the sandbox is told of its way out.
+    fn tell(&self) -> Response<Body> {
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let (refused, carried) = (self.refused.load(Ordering::Relaxed), self.carried.load(Ordering::Relaxed));
+        let last: String = refusals.iter().map(String::as_str).collect();
+        response(
+            StatusCode::OK,
+            format!("sandbox egress: {carried} bytes carried, {refused} connections refused\n{last}"),
+        )
     }
 
     fn refuse(&self, host: &str, port: u16, why: &str) -> Response<Body> {
@@ -161,13 +197,20 @@ impl Egress {
             refused,
             "a sandbox's connection was refused: {why}"
         );
-        self.policy.log.warn(format!("connection to {host}:{port} was refused: {why}"));
+        let told = format!("connection to {host}:{port} was refused: {why}");
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.len() == MAX_REFUSALS {
+            refusals.pop_front();
+        }
+        refusals.push_back(format!("{} {told}\n", rfc3339(now())));
+        drop(refusals);
+        self.policy.log.warn(told);
         response(StatusCode::FORBIDDEN, format!("sandbox egress: {host}:{port} was refused: {why}\n"))
     }
 }
 
 /// Answers a plain HTTP request with what the server at the other end of `stream` says.
-async fn forward(mut request: Request<Incoming>, stream: TcpStream) -> Response<Body> {
+async fn forward(mut request: Request<Incoming>, stream: Metered) -> Response<Body> {
     let failed = |error: hyper::Error| response(StatusCode::BAD_GATEWAY, format!("{error}\n"));
     strip_hop_by_hop(request.headers_mut());
     // The origin form, as servers expect it.

@@ -10,7 +10,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    http::{HeaderMap, HeaderName, Request, Response, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header},
     middleware::Next,
 };
 use hyper::body::{Frame, SizeHint};
@@ -18,6 +18,9 @@ use hyper::body::{Frame, SizeHint};
 /// What is left of an answered request is read up to this, in bytes, and for so long.
 const MAX_REST: usize = 64 << 10;
 const REST_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What the names of the builder's own cookies begin with.
+const COOKIE_PREFIX: &str = "codeflow";
 
 /// Reads what a handler left of a request before its answer goes out. The connection of a request that is answered before it is whole
 /// has to be closed, which a client might only notice with its next request.
@@ -88,8 +91,45 @@ fn with_type(status: StatusCode, content_type: &'static str, text: String) -> Re
     *response.status_mut() = status;
     response
         .headers_mut()
-        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+/// Removes what is between us and our clients and no app's business: keys, tokens, and our own cookies. An app's own stay.
+pub(super) fn strip_ours(headers: &mut HeaderMap, key: &str) {
+    for name in [
+        "x-api-key",
+        "x-access-token",
+        "e2b-sandbox-id",
+        "e2b-sandbox-port",
+        "e2b-traffic-access-token",
+    ] {
+        headers.remove(name);
+    }
+    let is_ours = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains(key));
+    if headers.get(header::AUTHORIZATION).is_some_and(is_ours) {
+        headers.remove(header::AUTHORIZATION);
+    }
+    let cookies: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().filter_map(without_our_cookies).collect();
+    headers.remove(header::COOKIE);
+    for cookie in cookies {
+        headers.append(header::COOKIE, cookie);
+    }
+}
+
+/// The cookies of a header but those whose names begin as ours do; `None` when that leaves none.
+fn without_our_cookies(value: &HeaderValue) -> Option<HeaderValue> {
+    let ours = |cookie: &&str| {
+        let name = cookie.trim_start();
+        let name = name
+            .strip_prefix("__Host-")
+            .or_else(|| name.strip_prefix("__Secure-"))
+            .unwrap_or(name);
+        name.starts_with(COOKIE_PREFIX)
+    };
+    let text = value.to_str().ok()?;
+    let kept: Vec<&str> = text.split(';').filter(|cookie| !ours(cookie)).map(str::trim).collect();
+    HeaderValue::from_str(&kept.join("; ")).ok().filter(|value| !value.is_empty())
 }
 
 /// Removes the headers that end with this hop (RFC 9110, 7.6.1).
@@ -116,5 +156,37 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         HeaderName::from_static("proxy-connection"),
     ] {
         headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_gets_its_own_cookies_and_authorization_and_none_of_ours() {
+        let mut headers = HeaderMap::new();
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_static("theme=dark; codeflow_session=s; __Host-codeflow=s; a=b"),
+        );
+        headers.append(header::COOKIE, HeaderValue::from_static("codeflow=1"));
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer theirs"));
+        headers.insert("x-api-key", HeaderValue::from_static("e2b_1"));
+        headers.insert("x-access-token", HeaderValue::from_static("t"));
+        headers.insert("x-own", HeaderValue::from_static("kept"));
+        strip_ours(&mut headers, "e2b_1");
+        let cookies: Vec<_> = headers
+            .get_all(header::COOKIE)
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect();
+        assert_eq!(cookies, ["theme=dark; a=b"]);
+        assert_eq!(headers[header::AUTHORIZATION], "Bearer theirs");
+        assert_eq!(headers.len(), 3);
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer e2b_1"));
+        strip_ours(&mut headers, "e2b_1");
+        assert!(!headers.contains_key(header::AUTHORIZATION));
     }
 }

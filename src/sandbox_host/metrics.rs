@@ -10,12 +10,12 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{
     cgroup::Usage,
-    disk::Layer,
     record::{now, rfc3339},
-    sandboxes::Sandboxes,
+    sandboxes::{Sandbox, Sandboxes},
 };
 
 /// Between two samples.
@@ -63,24 +63,48 @@ pub(super) async fn keep_sampling(host: Arc<Sandboxes>) {
         }
         let host = host.clone();
         let sampled = tokio::task::spawn_blocking(move || {
-            let settings = host.settings();
             for sandbox in host.all() {
-                let Some(usage) = host.cgroup_of(&sandbox).and_then(|cgroup| cgroup.usage()) else {
-                    continue;
-                };
-                let layer = sandbox.layer();
-                let limits = Limits {
-                    cpu_count: settings.cpu_count(),
-                    memory: settings.memory_mb << 20,
-                    disk: layer.size(),
-                };
-                let count = round.is_multiple_of(FILES_EVERY).then_some(&layer);
-                sandbox.metrics().sample(usage, limits, count.map(Layer::used));
+                host.sample(&sandbox, round.is_multiple_of(FILES_EVERY));
             }
         });
         if let Err(error) = sampled.await {
             tracing::warn!(%error, "the sandboxes' use can't be read");
         }
+    }
+}
+
+impl Sandboxes {
+    fn sample(&self, sandbox: &Sandbox, count_files: bool) {
+        let Some(usage) = self.cgroup_of(sandbox).and_then(|cgroup| cgroup.usage()) else {
+            return;
+        };
+        let (settings, layer) = (self.settings(), sandbox.layer());
+        let limits = Limits {
+            cpu_count: settings.cpu_count(),
+            memory: settings.memory_mb << 20,
+            disk: layer.size(),
+        };
+        sandbox.metrics().sample(usage, limits, count_files.then(|| layer.used()));
+    }
+
+    /// What the sandbox used when it was looked at last, as envd's own `/metrics` tells it: Unix time in seconds, and bytes.
+    pub(super) fn moment(&self, sandbox: &Sandbox) -> Value {
+        if sandbox.metrics().last().is_none() {
+            self.sample(sandbox, true);
+        }
+        let Some(last) = sandbox.metrics().last() else {
+            return json!({});
+        };
+        json!({
+            "ts": last.timestamp_unix,
+            "cpu_count": last.cpu_count,
+            "cpu_used_pct": last.cpu_used_pct,
+            "mem_total": last.mem_total,
+            "mem_used": last.mem_used,
+            "mem_cache": last.mem_cache,
+            "disk_used": last.disk_used,
+            "disk_total": last.disk_total,
+        })
     }
 }
 

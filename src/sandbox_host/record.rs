@@ -89,6 +89,12 @@ impl Record {
     }
 }
 
+/// The records of all sandboxes on disk that can be read.
+pub(super) fn all(data_dir: &Path) -> Vec<Record> {
+    let folders = fs::read_dir(data_dir.join("sandboxes")).into_iter().flatten().flatten();
+    folders.filter_map(|folder| Record::read(&folder.path()).ok().flatten()).collect()
+}
+
 /// Unix time in milliseconds.
 pub(super) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);

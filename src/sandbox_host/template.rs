@@ -1,50 +1,29 @@
-//! Templates: what sandboxes start from. A template's sources are in this binary; building one installs its packages in a container
-//! of the same kind as a sandbox, boots its dev server once and keeps the cache. Each build is a folder of its own
-//! (`templates/<name>/<version>`), because paused sandboxes are layers over the one they were made from.
+//! Templates: what sandboxes start from. Each build of one is a folder of its own (`templates/<name>/<version>`), because paused
+//! sandboxes are layers over the one they were made from.
+
+mod build;
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
+    fmt::Write,
+    fs::{self, File},
+    path::Path,
 };
 
-use anyhow::{Context, bail};
-use axum::{
-    body::Body,
-    http::{Method, Request, header},
-};
-use base64::{Engine, engine::general_purpose::STANDARD};
-use http_body_util::BodyExt;
-use hyper::client::conn::http1;
-use rust_embed::RustEmbed;
+use anyhow::bail;
+pub use build::build;
+pub(super) use build::first_page;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{
-    containers::{Boot, Containers, USUAL_SHARES},
-    egress::Policy,
-    envd::connect,
-    live::Live,
-    record::{Record, random_id},
-    runtime::Home,
-};
+use super::record::{self, Record};
 use crate::config;
-
-/// How long a dev server may take to show its first page, nothing being cached.
-const FIRST_PAGE: Duration = Duration::from_secs(180);
-
-#[derive(RustEmbed)]
-#[folder = "sandbox-templates"]
-#[exclude = "*/node_modules/*"]
-#[exclude = "*/.next/*"]
-struct Sources;
 
 /// A template that sandboxes can start from.
 #[derive(Debug, Clone)]
 pub(super) struct Template {
     pub version: String,
     /// The lower layer of a sandbox's home.
-    pub home: PathBuf,
+    pub home: std::path::PathBuf,
     pub manifest: Manifest,
 }
 
@@ -147,207 +126,55 @@ pub(super) fn remove_unused(data_dir: &Path, sandboxes: &[Record]) {
     }
 }
 
-/// Builds the template from its sources, unless that is done already. A failed build leaves the earlier one as it is.
-pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> {
-    let sources: Vec<(String, Vec<u8>)> = Sources::iter()
-        .filter_map(|path| {
-            Some((
-                path.strip_prefix(name)?.strip_prefix('/')?.to_owned(),
-                Sources::get(&path)?.data.into_owned(),
-            ))
-        })
-        .collect();
-    if sources.is_empty() {
-        let mut known: Vec<String> = Sources::iter()
-            .filter_map(|path| Some(path.split_once('/')?.0.to_owned()))
-            .collect();
-        known.dedup();
-        bail!("there is no template '{name}'; there is: {}", known.join(", "));
-    }
-    let node = tokio::process::Command::new("node").arg("--version").output().await;
-    let node = node.context("Node.js is not installed; script/setup does that")?.stdout;
-    let version = digest(
-        sources
-            .iter()
-            .flat_map(|(path, content)| [path.as_bytes(), content.as_slice()])
-            .chain([node.as_slice()]),
-    );
-    let folder = settings.data_dir.join("templates").join(name);
-    if Template::find(&settings.data_dir, name).is_some_and(|built| built.version == version) {
-        tracing::info!(template = name, "the template is ready");
-        return Ok(());
-    }
-
-    let begun = Instant::now();
-    let containers = Containers::prepare(settings.clone(), "build").await?;
-    containers.runtime().map_err(|fault| anyhow::anyhow!("{fault}"))?;
-    let staging = folder.join(".building");
-    if staging.exists() {
-        fs::remove_dir_all(&staging)?;
-    }
-    let home = staging.join("home");
-    write_sources(&containers, &sources, &home).context("the template's sources can't be written")?;
-    let manifest_json = fs::read(home.join("template.json")).context("the template has no template.json")?;
-    fs::rename(home.join("template.json"), staging.join("template.json"))?;
-    let manifest: Manifest = serde_json::from_slice(&manifest_json).context("template.json can't be read")?;
-
-    let work = staging.join("container");
-    fs::create_dir(&work)?;
-    let built = prepare_home(&containers, &manifest, name, &work, &home).await;
-    containers.close().await;
-    if let Err(error) = built {
-        let _ = fs::remove_dir_all(&staging);
-        return Err(error.context(format!("template {name} can't be built")));
-    }
-    fs::remove_dir_all(&work)?;
-
-    let place = folder.join(&version);
-    if place.exists() {
-        fs::remove_dir_all(&place)?;
-    }
-    fs::rename(&staging, &place)?;
-    let part = folder.join("current.part");
-    fs::write(&part, &version)?;
-    fs::rename(part, folder.join("current"))?;
-    tracing::info!(template = name, seconds = begun.elapsed().as_secs(), "the template is built");
-    Ok(())
-}
-
-fn write_sources(containers: &Containers, sources: &[(String, Vec<u8>)], home: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(home)?;
-    containers.give(home)?;
-    for (path, content) in sources {
-        let file = home.join(path);
-        if let Some(parent) = Path::new(path).parent() {
-            let mut folder = home.to_owned();
-            for part in parent {
-                folder.push(part);
-                if !folder.exists() {
-                    fs::create_dir(&folder)?;
-                    containers.give(&folder)?;
+/// A table of the templates: those that are built, and those that could be.
+pub async fn list(settings: &config::SandboxHost) -> anyhow::Result<String> {
+    let built = all(&settings.data_dir);
+    let mut names = build::known();
+    names.extend(built.iter().map(|(name, _)| name.clone()));
+    names.sort();
+    names.dedup();
+    let sandboxes = record::all(&settings.data_dir);
+    let mut table = format!("{:<16} {:<24} SANDBOXES\n", "TEMPLATE", "STATE");
+    for name in names {
+        let state = match built.iter().find(|(built, _)| *built == name) {
+            None => "not built",
+            Some((_, template)) => {
+                let sources = build::sources(&name);
+                if sources.is_empty() || build::version(&sources).await? == template.version {
+                    "ready"
+                } else {
+                    "built from older sources"
                 }
             }
-        }
-        fs::write(&file, content)?;
-        containers.give(&file)?;
-    }
-    Ok(())
-}
-
-/// Installs the packages and boots the dev server once, in containers whose home is the template itself.
-async fn prepare_home(containers: &Containers, manifest: &Manifest, name: &str, work: &Path, home: &Path) -> anyhow::Result<()> {
-    let id = random_id();
-    let boot = |start| Boot {
-        home: Home::Folder(home.to_owned()),
-        start,
-        envs: Vec::new(),
-        policy: Policy::default(),
-        shares: USUAL_SHARES,
-    };
-    if let Some(install) = &manifest.install {
-        tracing::info!(
-            template = name,
-            command = install,
-            "installing the template's packages (a minute or two, once)"
-        );
-        let live = containers.start(&id, work, boot(None)).await?;
-        let installed = run(&live, install).await;
-        containers.stop(&id, work, &live).await;
-        let (code, output) = installed?;
-        if code != 0 {
-            bail!("'{install}' ended with {code}:\n{}", tail(&output));
-        }
-    }
-    let Some(server) = &manifest.server else {
-        return Ok(());
-    };
-    tracing::info!(template = name, "starting its dev server once, to fill the cache");
-    let live = containers.start(&id, work, boot(Some(server.start.clone()))).await?;
-    let shown = first_page(&live, server.port).await;
-    let shown = match shown {
-        Ok(()) => Ok(()),
-        Err(error) => Err(match run(&live, "tail -n 30 /tmp/dev-server.log").await {
-            Ok((_, log)) => error.context(format!("its dev server said:\n{}", tail(&log))),
-            Err(_) => error,
-        }),
-    };
-    containers.stop(&id, work, &live).await;
-    shown
-}
-
-/// Asks for the first page until it is there.
-pub(super) async fn first_page(live: &Live, port: u16) -> anyhow::Result<()> {
-    let ask = async || -> anyhow::Result<Option<u16>> {
-        let Some(stream) = live.tunnel(port).await? else {
-            return Ok(None);
         };
-        let (mut sender, connection) = http1::handshake(stream).await?;
-        tokio::spawn(connection);
-        let request = Request::builder()
-            .uri("/")
-            .header(header::HOST, format!("localhost:{port}"))
-            .header(header::ACCEPT, "text/html")
-            .body(Body::empty())?;
-        let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        // The whole page: that is when all of it was compiled.
-        response.into_body().collect().await?;
-        Ok(Some(status))
-    };
-    let mut last = "nothing".to_owned();
-    let waiting = async {
-        loop {
-            match ask().await {
-                Ok(Some(200)) => return,
-                Ok(Some(status)) => last = format!("status {status}"),
-                Ok(None) => {}
-                Err(error) => last = format!("{error:#}"),
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    if tokio::time::timeout(FIRST_PAGE, waiting).await.is_err() {
-        bail!(
-            "its first page did not come within {} s; the last answer was {last}",
-            FIRST_PAGE.as_secs()
-        );
+        let used = sandboxes.iter().filter(|sandbox| sandbox.template == name).count();
+        writeln!(table, "{name:<16} {state:<24} {used}")?;
     }
+    Ok(table)
+}
+
+/// Removes a template's builds. Errors while a sandbox is a layer over one, or a host is at work in the same folder.
+pub fn remove(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> {
+    let folder = settings.data_dir.join("templates").join(name);
+    if !is_name(name) || !folder.is_dir() {
+        bail!("template '{name}' is not built; codeflow template list shows those that are");
+    }
+    let state = settings.data_dir.join("sandbox-host/host");
+    fs::create_dir_all(&state)?;
+    let lock = File::create(state.join("lock"))?;
+    if lock.try_lock().is_err() {
+        bail!("codeflow is running in {}; stop it first", settings.data_dir.display());
+    }
+    let used = record::all(&settings.data_dir)
+        .iter()
+        .filter(|sandbox| sandbox.template == name)
+        .count();
+    if used > 0 {
+        bail!("{used} sandboxes were made from template '{name}' and need it; kill them first");
+    }
+    // The version first: what is left of a removal that was cut short is no template.
+    let _ = fs::remove_file(folder.join("current"));
+    fs::remove_dir_all(&folder)?;
+    tracing::info!(template = name, "the template is removed");
     Ok(())
-}
-
-/// Runs a command in the container and returns its exit code and output.
-async fn run(live: &Live, command: &str) -> anyhow::Result<(i32, Vec<u8>)> {
-    let start = serde_json::json!({ "process": { "cmd": "/bin/bash", "args": ["-l", "-c", command] }, "stdin": false });
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri("/process.Process/Start")
-        .header(header::HOST, "envd")
-        .header(header::CONTENT_TYPE, connect::STREAM)
-        .body(Body::from(connect::frame(0, &start)))?;
-    let mut body = live.request(request).await?.into_body();
-    let (mut buffer, mut output, mut code) = (bytes::BytesMut::new(), Vec::new(), None);
-    while let Some(piece) = body.frame().await {
-        if let Ok(piece) = piece?.into_data() {
-            buffer.extend_from_slice(&piece);
-        }
-        while let Some((_, message)) = connect::take_frame(&mut buffer)? {
-            let event = &message["event"];
-            for name in ["stdout", "stderr"] {
-                if let Some(text) = event["data"][name].as_str() {
-                    output.extend(STANDARD.decode(text)?);
-                }
-            }
-            if event["end"].is_object() {
-                code = Some(i32::try_from(event["end"]["exitCode"].as_i64().unwrap_or(0)).unwrap_or(-1));
-            }
-        }
-    }
-    Ok((code.context("the command's container ended before it")?, output))
-}
-
-/// The end of a command's output, for an error.
-fn tail(output: &[u8]) -> String {
-    let text = String::from_utf8_lossy(output);
-    let lines: Vec<&str> = text.trim_end().lines().collect();
-    lines[lines.len().saturating_sub(30)..].join("\n")
 }

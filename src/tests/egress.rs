@@ -49,6 +49,19 @@ async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
         "somebody connected"
     );
 
+    // What was refused is told to who asks, inside and on the host.
+    let told = ask("GET / HTTP/1.1").await;
+    assert!(
+        told.contains("4 connections refused") && told.contains("example.com:443 was refused"),
+        "{told}"
+    );
+    let logs = host
+        .api(reqwest::Method::GET, &format!("/v2/sandboxes/{}/logs", sandbox.id()))
+        .send()
+        .await
+        .unwrap();
+    assert!(logs.text().await.unwrap().contains("example.com:443 was refused"));
+
     // Without the proxy there is no way at all.
     let direct = sandbox.run("exec 3<>/dev/tcp/1.1.1.1/443", &options).await.unwrap();
     assert_ne!(direct.exit_code, 0);

@@ -5,6 +5,7 @@ mod bad_input;
 mod builds;
 mod egress;
 mod escape;
+mod faults;
 mod restarts;
 mod rootless;
 mod sandbox_life;

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -81,6 +81,23 @@ impl HostProcess {
     /// What `GET` answers, as JSON.
     pub async fn get(&self, path: &str) -> Value {
         self.api(Method::GET, path).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Its process's id.
+    pub fn id(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    /// What the kernel tells of its process.
+    pub fn proc(&self, name: &str) -> PathBuf {
+        Path::new("/proc").join(self.id()).join(name)
+    }
+
+    /// Its memory in bytes.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(self.proc("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
     }
 
     /// Ends it at once, as a crash does.

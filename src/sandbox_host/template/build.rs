@@ -1,0 +1,252 @@
+//! Building a template: its sources are in this binary; a build installs its packages in a container of the same kind as a sandbox,
+//! boots its dev server once and keeps the cache.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use axum::{
+    body::Body,
+    http::{Method, Request, header},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http_body_util::BodyExt;
+use hyper::client::conn::http1;
+use rust_embed::RustEmbed;
+
+use super::{Manifest, Template, digest};
+use crate::{
+    config,
+    sandbox_host::{
+        containers::{Boot, Containers, USUAL_SHARES},
+        egress::Policy,
+        envd::connect,
+        live::Live,
+        record::random_id,
+        runtime::Home,
+    },
+};
+
+/// How long a dev server may take to show its first page, nothing being cached.
+const FIRST_PAGE: Duration = Duration::from_secs(180);
+
+#[derive(RustEmbed)]
+#[folder = "sandbox-templates"]
+#[exclude = "*/node_modules/*"]
+#[exclude = "*/.next/*"]
+struct Sources;
+
+/// Builds the template from its sources, unless that is done already. A failed build leaves the earlier one as it is.
+pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> {
+    let sources = sources(name);
+    if sources.is_empty() {
+        bail!("there is no template '{name}'; there is: {}", known().join(", "));
+    }
+    let version = version(&sources).await?;
+    let folder = settings.data_dir.join("templates").join(name);
+    if Template::find(&settings.data_dir, name).is_some_and(|built| built.version == version) {
+        tracing::info!(template = name, "the template is ready");
+        return Ok(());
+    }
+
+    let begun = Instant::now();
+    let containers = Containers::prepare(settings.clone(), "build").await?;
+    containers.runtime().map_err(|fault| anyhow::anyhow!("{fault}"))?;
+    let staging = folder.join(".building");
+    if staging.exists() {
+        fs::remove_dir_all(&staging)?;
+    }
+    let home = staging.join("home");
+    write_sources(&containers, &sources, &home).context("the template's sources can't be written")?;
+    let manifest_json = fs::read(home.join("template.json")).context("the template has no template.json")?;
+    fs::rename(home.join("template.json"), staging.join("template.json"))?;
+    let manifest: Manifest = serde_json::from_slice(&manifest_json).context("template.json can't be read")?;
+
+    let work = staging.join("container");
+    fs::create_dir(&work)?;
+    let built = prepare_home(&containers, &manifest, name, &work, &home).await;
+    containers.close().await;
+    if let Err(error) = built {
+        let _ = fs::remove_dir_all(&staging);
+        return Err(error.context(format!("template {name} can't be built")));
+    }
+    fs::remove_dir_all(&work)?;
+
+    let place = folder.join(&version);
+    if place.exists() {
+        fs::remove_dir_all(&place)?;
+    }
+    fs::rename(&staging, &place)?;
+    let part = folder.join("current.part");
+    fs::write(&part, &version)?;
+    fs::rename(part, folder.join("current"))?;
+    tracing::info!(template = name, seconds = begun.elapsed().as_secs(), "the template is built");
+    Ok(())
+}
+
+/// The names of the templates in this binary.
+pub(super) fn known() -> Vec<String> {
+    let mut known: Vec<String> = Sources::iter()
+        .filter_map(|path| Some(path.split_once('/')?.0.to_owned()))
+        .collect();
+    known.dedup();
+    known
+}
+
+/// A template's files, by path.
+pub(super) fn sources(name: &str) -> Vec<(String, Vec<u8>)> {
+    let own = |path: &str| Some(path.strip_prefix(name)?.strip_prefix('/')?.to_owned());
+    Sources::iter()
+        .filter_map(|path| Some((own(&path)?, Sources::get(&path)?.data.into_owned())))
+        .collect()
+}
+
+/// What a build of these sources is called on this machine.
+pub(super) async fn version(sources: &[(String, Vec<u8>)]) -> anyhow::Result<String> {
+    let node = tokio::process::Command::new("node").arg("--version").output().await;
+    let node = node.context("Node.js is not installed; script/setup does that")?.stdout;
+    let files = sources.iter().flat_map(|(path, content)| [path.as_bytes(), content.as_slice()]);
+    Ok(digest(files.chain([node.as_slice()])))
+}
+
+fn write_sources(containers: &Containers, sources: &[(String, Vec<u8>)], home: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(home)?;
+    containers.give(home)?;
+    for (path, content) in sources {
+        let file = home.join(path);
+        if let Some(parent) = Path::new(path).parent() {
+            let mut folder = home.to_owned();
+            for part in parent {
+                folder.push(part);
+                if !folder.exists() {
+                    fs::create_dir(&folder)?;
+                    containers.give(&folder)?;
+                }
+            }
+        }
+        fs::write(&file, content)?;
+        containers.give(&file)?;
+    }
+    Ok(())
+}
+
+/// Installs the packages and boots the dev server once, in containers whose home is the template itself.
+async fn prepare_home(containers: &Containers, manifest: &Manifest, name: &str, work: &Path, home: &Path) -> anyhow::Result<()> {
+    let id = random_id();
+    let boot = |start| Boot {
+        home: Home::Folder(home.to_owned()),
+        start,
+        envs: Vec::new(),
+        policy: Policy::default(),
+        shares: USUAL_SHARES,
+    };
+    if let Some(install) = &manifest.install {
+        tracing::info!(
+            template = name,
+            command = install,
+            "installing the template's packages (a minute or two, once)"
+        );
+        let live = containers.start(&id, work, boot(None)).await?;
+        let installed = run(&live, install).await;
+        containers.stop(&id, work, &live).await;
+        let (code, output) = installed?;
+        if code != 0 {
+            bail!("'{install}' ended with {code}:\n{}", tail(&output));
+        }
+    }
+    let Some(server) = &manifest.server else {
+        return Ok(());
+    };
+    tracing::info!(template = name, "starting its dev server once, to fill the cache");
+    let live = containers.start(&id, work, boot(Some(server.start.clone()))).await?;
+    let shown = first_page(&live, server.port).await;
+    let shown = match shown {
+        Ok(()) => Ok(()),
+        Err(error) => Err(match run(&live, "tail -n 30 /tmp/dev-server.log").await {
+            Ok((_, log)) => error.context(format!("its dev server said:\n{}", tail(&log))),
+            Err(_) => error,
+        }),
+    };
+    containers.stop(&id, work, &live).await;
+    shown
+}
+
+/// Asks for the first page until it is there.
+pub(in crate::sandbox_host) async fn first_page(live: &Live, port: u16) -> anyhow::Result<()> {
+    let ask = async || -> anyhow::Result<Option<u16>> {
+        let Some(stream) = live.tunnel(port).await? else {
+            return Ok(None);
+        };
+        let (mut sender, connection) = http1::handshake(stream).await?;
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .uri("/")
+            .header(header::HOST, format!("localhost:{port}"))
+            .header(header::ACCEPT, "text/html")
+            .body(Body::empty())?;
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        // The whole page: that is when all of it was compiled.
+        response.into_body().collect().await?;
+        Ok(Some(status))
+    };
+    let mut last = "nothing".to_owned();
+    let waiting = async {
+        loop {
+            match ask().await {
+                Ok(Some(200)) => return,
+                Ok(Some(status)) => last = format!("status {status}"),
+                Ok(None) => {}
+                Err(error) => last = format!("{error:#}"),
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    if tokio::time::timeout(FIRST_PAGE, waiting).await.is_err() {
+        bail!(
+            "its first page did not come within {} s; the last answer was {last}",
+            FIRST_PAGE.as_secs()
+        );
+    }
+    Ok(())
+}
+
+/// Runs a command in the container and returns its exit code and output.
+async fn run(live: &Live, command: &str) -> anyhow::Result<(i32, Vec<u8>)> {
+    let start = serde_json::json!({ "process": { "cmd": "/bin/bash", "args": ["-l", "-c", command] }, "stdin": false });
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri("/process.Process/Start")
+        .header(header::HOST, "envd")
+        .header(header::CONTENT_TYPE, connect::STREAM)
+        .body(Body::from(connect::frame(0, &start)))?;
+    let mut body = live.request(request).await?.into_body();
+    let (mut buffer, mut output, mut code) = (bytes::BytesMut::new(), Vec::new(), None);
+    while let Some(piece) = body.frame().await {
+        if let Ok(piece) = piece?.into_data() {
+            buffer.extend_from_slice(&piece);
+        }
+        while let Some((_, message)) = connect::take_frame(&mut buffer)? {
+            let event = &message["event"];
+            for name in ["stdout", "stderr"] {
+                if let Some(text) = event["data"][name].as_str() {
+                    output.extend(STANDARD.decode(text)?);
+                }
+            }
+            if event["end"].is_object() {
+                code = Some(i32::try_from(event["end"]["exitCode"].as_i64().unwrap_or(0)).unwrap_or(-1));
+            }
+        }
+    }
+    Ok((code.context("the command's container ended before it")?, output))
+}
+
+/// The end of a command's output, for an error.
+fn tail(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}
