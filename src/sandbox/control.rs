@@ -39,7 +39,7 @@ struct Created {
 }
 
 impl Client {
-    /// Makes a sandbox that stays awake for `timeout`; `metadata` helps people tell it apart.
+    /// Makes a sandbox that stays awake for `timeout`; `metadata` helps people tell it apart. `Refused` when there is no such template.
     pub async fn create(&self, timeout: Duration, metadata: &HashMap<&'static str, String>) -> Result<Sandbox, SandboxError> {
         let body = Create {
             template: &self.inner.settings.template,
@@ -49,29 +49,23 @@ impl Client {
             auto_resume: AutoResume { enabled: true },
         };
         let response = self.post("/v2/sandboxes").json(&body).send().await?;
-        self.sandbox(response).await
+        self.sandbox(response, Subject::Template).await
     }
 
     /// The sandbox, awake for at least `timeout` more: a paused one is resumed. `NotFound` when it is gone.
     pub async fn connect(&self, id: &str, timeout: Duration) -> Result<Sandbox, SandboxError> {
-        let response = self
+        let request = self
             .post(&format!("/v2/sandboxes/{id}/connect"))
-            .json(&serde_json::json!({ "timeout": timeout.as_secs() }))
-            .send()
-            .await?;
-        self.sandbox(response).await
+            .json(&serde_json::json!({ "timeout": timeout.as_secs() }));
+        let response = request.send().await?;
+        self.sandbox(response, Subject::Sandbox).await
     }
 
     /// Ends the sandbox, running or paused. One that is gone already is no error.
     pub async fn kill(&self, id: &str) -> Result<(), SandboxError> {
         let url = format!("{}/sandboxes/{id}", self.inner.settings.api_url);
-        let response = self
-            .inner
-            .http
-            .delete(url)
-            .header("X-API-Key", &self.inner.settings.api_key)
-            .send()
-            .await?;
+        let request = self.inner.http.delete(url).header("X-API-Key", &self.inner.settings.api_key);
+        let response = request.send().await?;
         if response.status().is_success() {
             return Ok(());
         }
@@ -86,9 +80,9 @@ impl Client {
         self.inner.http.post(url).header("X-API-Key", &self.inner.settings.api_key)
     }
 
-    async fn sandbox(&self, response: reqwest::Response) -> Result<Sandbox, SandboxError> {
+    async fn sandbox(&self, response: reqwest::Response, subject: Subject) -> Result<Sandbox, SandboxError> {
         if !response.status().is_success() {
-            return Err(error::of(response, Subject::Sandbox).await);
+            return Err(error::of(response, subject).await);
         }
         let created: Created = response.json().await?;
         if created.id.is_empty()

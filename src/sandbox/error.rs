@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, header::HeaderMap};
 use serde::Deserialize;
+
+use super::files;
+
+/// How much of an error's body is read, in bytes.
+const MAX_BODY: usize = 64 << 10;
 
 /// Why a sandbox did not do what was asked. Its text is for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// It was killed, or never was; a new one must be made.
+    /// It does not run. From `connect`: it was killed, or never was, and a new one must be made. From the sandbox itself: it may also
+    /// be asleep, and `connect` tells.
     #[error("the sandbox is gone")]
     NotFound,
     /// The path (or process) asked for is not there; the text says which.
@@ -34,11 +40,12 @@ pub enum SandboxError {
 impl From<reqwest::Error> for SandboxError {
     fn from(error: reqwest::Error) -> Self {
         // The URL may hold a token or a path of the user's: only the cause is told.
-        let mut cause: &dyn std::error::Error = &error;
+        let mut cause: &(dyn std::error::Error + 'static) = &error;
         while let Some(source) = cause.source() {
             cause = source;
         }
-        if error.is_decode() {
+        // A body that was cut off is told as one that can't be decoded, too.
+        if cause.is::<serde_json::Error>() {
             Self::Protocol(cause.to_string())
         } else {
             Self::Unavailable(cause.to_string())
@@ -46,25 +53,46 @@ impl From<reqwest::Error> for SandboxError {
     }
 }
 
+/// The time that an answer asks to wait; its other form, a date, is not used by E2B.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get("retry-after")?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
 /// The body of every error: the code is a number from REST and proxies, a string from Connect.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Body {
+pub(super) struct Body {
     code: serde_json::Value,
-    message: String,
+    pub message: String,
     error_code: Option<String>,
+    /// Only the data plane's proxy tells it.
+    #[serde(rename = "sandboxId")]
+    sandbox: Option<String>,
+}
+
+impl Body {
+    /// Empty when the body is something else, as a page of some other proxy: nobody is shown its HTML.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        serde_json::from_slice(bytes).unwrap_or_default()
+    }
+
+    /// Whether the data plane's proxy answered, in place of an app.
+    pub(super) fn is_the_proxys(&self, status: StatusCode) -> bool {
+        self.sandbox.is_some() && self.code == status.as_u16()
+    }
 }
 
 /// Reads an error answer; `subject` says what a plain 404 means.
 pub(super) async fn of(response: Response, subject: Subject) -> SandboxError {
     let status = response.status();
-    let retry_after = response
-        .headers()
-        .get("retry-after")
-        .and_then(|value| value.to_str().ok()?.parse().ok())
-        .map(Duration::from_secs);
-    let text = response.text().await.unwrap_or_default();
-    let body: Body = serde_json::from_str(&text).unwrap_or_default();
+    let retry_after = retry_after(response.headers());
+    let bytes = files::beginning(response, MAX_BODY).await.unwrap_or_default();
+    of_body(status, retry_after, Body::read(&bytes), subject)
+}
+
+/// An error answer that was read.
+pub(super) fn of_body(status: StatusCode, retry_after: Option<Duration>, body: Body, subject: Subject) -> SandboxError {
     let message = if body.message.is_empty() {
         format!("HTTP {status}")
     } else {
@@ -79,6 +107,7 @@ pub(super) async fn of(response: Response, subject: Subject) -> SandboxError {
     }
     match status {
         StatusCode::NOT_FOUND => match subject {
+            Subject::Template => SandboxError::Refused(message),
             Subject::Sandbox => SandboxError::NotFound,
             Subject::Inside => SandboxError::NoSuchPath(message),
         },
@@ -93,9 +122,10 @@ pub(super) async fn of(response: Response, subject: Subject) -> SandboxError {
     }
 }
 
-/// What was asked for: a sandbox, or something inside of one.
+/// What was asked for: a template to start from, a sandbox, or something inside of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
+    Template,
     Sandbox,
     Inside,
 }

@@ -62,7 +62,8 @@ struct Entries {
 impl Sandbox {
     /// The file's bytes. `NoSuchPath` when there is none; `Refused` for a folder, or for more than 10 MiB.
     pub async fn read_file(&self, path: &str) -> Result<Vec<u8>, SandboxError> {
-        let response = self.envd(Method::GET, "/files").query(&[("path", path)]).send().await?;
+        let request = self.envd(Method::GET, "/files").query(&[("path", path)]);
+        let response = request.send().await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
@@ -73,13 +74,12 @@ impl Sandbox {
 
     /// Writes the whole file; the folders above it are made.
     pub async fn write_file(&self, path: &str, content: impl Into<reqwest::Body>) -> Result<(), SandboxError> {
-        let response = self
+        let request = self
             .envd(Method::POST, "/files")
             .query(&[("path", path)])
             .header("content-type", "application/octet-stream")
-            .body(content)
-            .send()
-            .await?;
+            .body(content);
+        let response = request.send().await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
@@ -105,7 +105,8 @@ impl Sandbox {
             .request(&self.client.http, Method::GET, port, path)
             .header("accept", "text/html,application/json");
         let response = request.send().await?;
-        let status = response.status().as_u16();
+        let status = response.status();
+        let retry_after = error::retry_after(response.headers());
         let content_type = response
             .headers()
             .get("content-type")
@@ -113,17 +114,15 @@ impl Sandbox {
             .unwrap_or_default()
             .to_owned();
         let body = beginning(response, limit).await?;
-        if status == 502 && content_type.starts_with("application/json") {
-            let text = String::from_utf8_lossy(&body);
-            if text.contains("port is not open") {
+        let told = error::Body::read(&body);
+        if told.is_the_proxys(status) {
+            if told.message.contains("port is not open") {
                 return Ok(None);
             }
-            if text.contains("was not found") {
-                return Err(SandboxError::NotFound);
-            }
+            return Err(error::of_body(status, retry_after, told, Subject::Inside));
         }
         Ok(Some(Page {
-            status,
+            status: status.as_u16(),
             content_type,
             body,
         }))
@@ -135,12 +134,8 @@ impl Sandbox {
         path: &str,
         request: &Q,
     ) -> Result<A, SandboxError> {
-        let response = self
-            .envd(Method::POST, path)
-            .header("connect-protocol-version", "1")
-            .json(request)
-            .send()
-            .await?;
+        let request = self.envd(Method::POST, path).header("connect-protocol-version", "1").json(request);
+        let response = request.send().await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
@@ -158,7 +153,7 @@ async fn whole(response: Response, limit: usize) -> Result<Option<Vec<u8>>, Sand
 }
 
 /// At most `limit` bytes of the body.
-async fn beginning(response: Response, limit: usize) -> Result<Vec<u8>, SandboxError> {
+pub(super) async fn beginning(response: Response, limit: usize) -> Result<Vec<u8>, SandboxError> {
     let mut body = Vec::new();
     let mut stream = response.bytes_stream();
     while let Some(piece) = stream.next().await {

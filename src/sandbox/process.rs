@@ -127,16 +127,15 @@ impl Sandbox {
         };
         let begun = Instant::now();
         let body = serde_json::to_vec(&start).map_err(|error| SandboxError::Protocol(error.to_string()))?;
-        let response = self
+        let request = self
             .request(&self.client.streaming, Method::POST, ENVD_PORT, "/process.Process/Start")
             .header("content-type", "application/connect+json")
             .header("accept-encoding", "identity")
             .header("connect-protocol-version", "1")
             .header("keepalive-ping-interval", KEEPALIVE_SECONDS)
             .header("connect-timeout-ms", options.timeout.as_millis().to_string())
-            .body(connect::frame(&body))
-            .send()
-            .await?;
+            .body(connect::frame(&body));
+        let response = request.send().await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
@@ -208,10 +207,9 @@ fn take(event: Event, output: &mut CommandOutput) -> Result<bool, SandboxError> 
 
 impl From<std::io::Error> for SandboxError {
     fn from(error: std::io::Error) -> Self {
-        let cause = error
-            .get_ref()
-            .and_then(|inner| inner.source())
-            .map_or_else(|| error.to_string(), ToString::to_string);
-        Self::Unavailable(cause)
+        match error.downcast::<reqwest::Error>() {
+            Ok(error) => error.into(),
+            Err(error) => Self::Unavailable(error.to_string()),
+        }
     }
 }
