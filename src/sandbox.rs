@@ -1,11 +1,13 @@
 //! The app's client of the E2B protocol: it makes sandboxes and works in them, whoever serves them.
-//! Control plane in `control`, the data plane's files in `files`, processes in `process` over `connect`'s frames.
+//! Control plane in `control`, the data plane's files in `files`, processes in `process` over `connect`'s frames; `retry` sends again
+//! what may be sent twice.
 
 mod connect;
 mod control;
 mod error;
 mod files;
 mod process;
+mod retry;
 
 use std::{sync::Arc, time::Duration};
 

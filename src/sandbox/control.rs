@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Client, Sandbox, SandboxError,
     error::{self, Subject},
+    retry::{self, Repeat},
 };
 
 #[derive(Serialize)]
@@ -48,7 +49,8 @@ impl Client {
             auto_pause: true,
             auto_resume: AutoResume { enabled: true },
         };
-        let response = self.post("/v2/sandboxes").json(&body).send().await?;
+        // An answer that was lost may have made one already.
+        let response = retry::send(self.post("/v2/sandboxes").json(&body), Repeat::Refused).await?;
         self.sandbox(response, Subject::Template).await
     }
 
@@ -57,7 +59,7 @@ impl Client {
         let request = self
             .post(&format!("/v2/sandboxes/{id}/connect"))
             .json(&serde_json::json!({ "timeout": timeout.as_secs() }));
-        let response = request.send().await?;
+        let response = retry::send(request, Repeat::Harmless).await?;
         self.sandbox(response, Subject::Sandbox).await
     }
 
@@ -65,7 +67,7 @@ impl Client {
     pub async fn kill(&self, id: &str) -> Result<(), SandboxError> {
         let url = format!("{}/sandboxes/{id}", self.inner.settings.api_url);
         let request = self.inner.http.delete(url).header("X-API-Key", &self.inner.settings.api_key);
-        let response = request.send().await?;
+        let response = retry::send(request, Repeat::Harmless).await?;
         if response.status().is_success() {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Sandbox, SandboxError,
     error::{self, Subject},
+    retry::{self, Repeat},
 };
 
 /// The largest file that is read, in bytes.
@@ -63,7 +64,7 @@ impl Sandbox {
     /// The file's bytes. `NoSuchPath` when there is none; `Refused` for a folder, or for more than 10 MiB.
     pub async fn read_file(&self, path: &str) -> Result<Vec<u8>, SandboxError> {
         let request = self.envd(Method::GET, "/files").query(&[("path", path)]);
-        let response = request.send().await?;
+        let response = retry::send(request, Repeat::Harmless).await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
@@ -79,7 +80,7 @@ impl Sandbox {
             .query(&[("path", path)])
             .header("content-type", "application/octet-stream")
             .body(content);
-        let response = request.send().await?;
+        let response = retry::send(request, Repeat::Unsent).await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
@@ -135,7 +136,7 @@ impl Sandbox {
         request: &Q,
     ) -> Result<A, SandboxError> {
         let request = self.envd(Method::POST, path).header("connect-protocol-version", "1").json(request);
-        let response = request.send().await?;
+        let response = retry::send(request, Repeat::Unsent).await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }

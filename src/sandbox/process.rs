@@ -15,6 +15,7 @@ use super::{
     ENVD_PORT, Sandbox, SandboxError,
     connect::{self, Frame, Frames},
     error::{self, Subject},
+    retry::{self, Repeat},
 };
 
 /// Seconds of silence after which the server says that it is alive.
@@ -135,7 +136,7 @@ impl Sandbox {
             .header("keepalive-ping-interval", KEEPALIVE_SECONDS)
             .header("connect-timeout-ms", options.timeout.as_millis().to_string())
             .body(connect::frame(&body));
-        let response = request.send().await?;
+        let response = retry::send(request, Repeat::Unsent).await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }

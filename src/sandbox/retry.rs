@@ -1,0 +1,83 @@
+//! Requests are sent again where that is safe, as E2B's own clients do it: up to three times, after the time that `Retry-After` tells
+//! or an exponential back-off.
+
+use std::time::{Duration, Instant};
+
+use reqwest::{RequestBuilder, Response, StatusCode, header};
+
+use super::{SandboxError, error};
+
+/// How often a request is sent again.
+const REPEATS: u32 = 3;
+/// About how long is waited before the first repetition; twice as long before each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// A repetition that would begin later than this after the first attempt is left to the caller.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// When a request may be sent again. One that could not be connected was never sent, so any may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Never else: it may have begun its work.
+    Unsent,
+    /// When it was refused for now (429, 503), which leaves it undone.
+    Refused,
+    /// After any failure that may pass: asked twice, it does the same as once.
+    Harmless,
+}
+
+/// Sends the request, and again while that is safe and may help; returns the last answer.
+pub(super) async fn send(mut request: RequestBuilder, repeat: Repeat) -> Result<Response, SandboxError> {
+    let begun = Instant::now();
+    for attempt in 0..REPEATS {
+        // A body that is a stream can't be sent twice.
+        let Some(again) = request.try_clone() else {
+            break;
+        };
+        let answer = request.send().await;
+        let told = match &answer {
+            Ok(response) if repeat.after_answer(response) => error::retry_after(response.headers()),
+            Err(error) if repeat.after_failure(error) => None,
+            Ok(_) | Err(_) => return Ok(answer?),
+        };
+        let wait = told.unwrap_or_else(|| (FIRST_WAIT * 2_u32.pow(attempt)).mul_f64(0.75 + rand::random::<f64>() / 2.0));
+        if begun.elapsed() + wait > PATIENCE {
+            return Ok(answer?);
+        }
+        tracing::debug!(
+            attempt,
+            wait.ms = wait.as_millis(),
+            "a request to the sandbox service is sent again"
+        );
+        tokio::time::sleep(wait).await;
+        request = again;
+    }
+    Ok(request.send().await?)
+}
+
+impl Repeat {
+    fn after_answer(self, response: &Response) -> bool {
+        let status = response.status();
+        match self {
+            Self::Unsent => false,
+            Self::Refused => matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE),
+            Self::Harmless => match status {
+                // Between two states, as while it is being paused.
+                StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                    true
+                }
+                // In JSON, it is the data plane's word for a sandbox that does not run, which stays true.
+                StatusCode::BAD_GATEWAY => !is_json(response),
+                _ => false,
+            },
+        }
+    }
+
+    fn after_failure(self, error: &reqwest::Error) -> bool {
+        error.is_connect() || (self == Self::Harmless && error.is_request() && !error.is_timeout())
+    }
+}
+
+fn is_json(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
+}
