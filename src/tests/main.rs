@@ -6,6 +6,7 @@ mod builds;
 mod egress;
 mod escape;
 mod faults;
+mod odd_answers;
 mod restarts;
 mod rootless;
 mod sandbox_life;

@@ -1,5 +1,7 @@
-//! What the tests share: a data folder with a small template, the real server, its feed, a scripted model, and a sandbox host.
+//! What the tests share: a data folder with a small template, the real server, its feed, a scripted model, a sandbox host, and a scripted
+//! E2B service.
 
+pub mod e2b;
 mod feed;
 mod host;
 mod host_process;
