@@ -93,14 +93,21 @@ pub(super) fn frame(message: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
-    fn decode_in_pieces(bytes: &[u8], size: usize) -> Result<Vec<Frame>, SandboxError> {
-        let (mut buffer, mut frames) = (BytesMut::new(), Vec::new());
-        for piece in bytes.chunks(size) {
+    fn decode_in_pieces(bytes: &[u8], sizes: &[usize]) -> Result<Vec<Frame>, SandboxError> {
+        let (mut buffer, mut frames, mut rest) = (BytesMut::new(), Vec::new(), bytes);
+        for size in sizes.iter().cycle() {
+            let (piece, after) = rest.split_at(rest.len().min(*size));
             buffer.extend_from_slice(piece);
             while let Some(frame) = Frames.decode(&mut buffer)? {
                 frames.push(frame);
+            }
+            rest = after;
+            if rest.is_empty() {
+                break;
             }
         }
         while let Some(frame) = Frames.decode_eof(&mut buffer)? {
@@ -109,35 +116,57 @@ mod tests {
         Ok(frames)
     }
 
-    #[test]
-    fn frames_are_the_same_whatever_pieces_they_come_in() {
-        let mut bytes = frame(b"{\"a\":1}");
-        bytes.extend(frame(b""));
-        bytes.extend([2, 0, 0, 0, 2, b'{', b'}']);
-        for size in 1..=bytes.len() {
-            let frames = decode_in_pieces(&bytes, size).unwrap();
-            assert_eq!(
-                frames,
-                [
-                    Frame::Message(Bytes::from_static(b"{\"a\":1}")),
-                    Frame::Message(Bytes::new()),
-                    Frame::End
-                ]
-            );
+    proptest! {
+        #[test]
+        fn frames_are_the_same_whatever_pieces_they_come_in(
+            messages in vec(vec(any::<u8>(), 0..300), 0..8),
+            ends in any::<bool>(),
+            sizes in vec(1_usize..400, 1..20),
+        ) {
+            let mut bytes: Vec<u8> = messages.iter().flat_map(|message| frame(message)).collect();
+            let mut expected: Vec<_> = messages.into_iter().map(|message| Frame::Message(message.into())).collect();
+            if ends {
+                bytes.extend([END_OF_STREAM, 0, 0, 0, 2, b'{', b'}']);
+                expected.push(Frame::End);
+            }
+            prop_assert_eq!(decode_in_pieces(&bytes, &sizes).unwrap(), expected);
+        }
+
+        #[test]
+        fn any_bytes_are_frames_or_an_error(bytes in vec(any::<u8>(), 0..100), small in any::<bool>(), sizes in vec(1_usize..100, 1..9)) {
+            let mut bytes = bytes;
+            if let (true, Some(length)) = (small, bytes.get_mut(1..4)) {
+                length.fill(0);
+            }
+            let _ = decode_in_pieces(&bytes, &sizes);
+        }
+
+        #[test]
+        fn no_announced_length_takes_more_memory_than_the_limit(
+            flags in any::<u8>(),
+            length in prop_oneof![any::<u32>(), 0_u32..100, (MAX_FRAME as u32 - 2)..(MAX_FRAME as u32 + 3)],
+            rest in vec(any::<u8>(), 0..50),
+        ) {
+            let mut buffer = BytesMut::from(&[&[flags], &length.to_be_bytes()[..], &rest].concat()[..]);
+            let before = buffer.capacity();
+            let decoded = Frames.decode(&mut buffer);
+            if length as usize > MAX_FRAME {
+                prop_assert!(matches!(decoded, Err(SandboxError::Protocol(_))));
+                prop_assert_eq!(buffer.capacity(), before);
+            }
+            prop_assert!(buffer.capacity() <= before.max(5 + MAX_FRAME));
         }
     }
 
     #[test]
-    fn a_cut_a_compressed_and_an_oversized_frame_and_an_error_at_the_end_are_errors() {
-        assert!(matches!(
-            decode_in_pieces(&[0, 0, 0, 0, 9, b'x'], 6),
-            Err(SandboxError::Unavailable(_))
-        ));
-        assert!(matches!(decode_in_pieces(&[1, 0, 0, 0, 0], 5), Err(SandboxError::Protocol(_))));
-        assert!(matches!(decode_in_pieces(&[0, 255, 0, 0, 0], 5), Err(SandboxError::Protocol(_))));
+    fn a_cut_and_a_compressed_frame_and_an_error_at_the_end_are_errors() {
+        let cut = decode_in_pieces(&[0, 0, 0, 0, 9, b'x'], &[6]);
+        assert!(matches!(cut, Err(SandboxError::Unavailable(_))));
+        let compressed = decode_in_pieces(&[1, 0, 0, 0, 0], &[5]);
+        assert!(matches!(compressed, Err(SandboxError::Protocol(_))));
         let end = br#"{"error":{"code":"invalid_argument","message":"cwd '/x' does not exist"}}"#;
         let mut bytes = frame(end);
         bytes[0] = END_OF_STREAM;
-        assert!(matches!(decode_in_pieces(&bytes, 7), Err(SandboxError::Refused(message)) if message.contains("/x")));
+        assert!(matches!(decode_in_pieces(&bytes, &[7]), Err(SandboxError::Refused(message)) if message.contains("/x")));
     }
 }

@@ -388,40 +388,59 @@ fn closed(target: &Target, page: pages::Audience) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, option, prelude::*};
+
     use super::*;
 
-    #[test]
-    fn a_host_name_tells_port_and_sandbox() {
-        let target = |id: &str, port| {
-            Some(Target {
-                id: id.to_owned(),
-                port,
-                by_host: true,
-            })
-        };
-        assert_eq!(
-            by_host("3000-i62mff4ahtrdfdkyn2esc.localhost:3000", "localhost:3000"),
-            target("i62mff4ahtrdfdkyn2esc", 3000)
-        );
-        assert_eq!(
-            by_host("8080-iabc.PREVIEW.example.com", "preview.example.com"),
-            target("iabc", 8080)
-        );
-        assert_eq!(by_host("3000-iabc-6532622b.localhost", "localhost:3000"), target("iabc", 3000));
-        for other in [
-            "localhost:3000",
-            "127.0.0.1:3000",
-            "iabc.localhost",
-            "3000-.localhost",
-            "3000-iabc.evil.com",
-            "3000-iabclocalhost",
-            "70000-iabc.localhost",
-            "+80-iabc.localhost",
-            "3000-i_bc.localhost",
-            "a.3000-iabc.localhost",
-            "",
-        ] {
-            assert_eq!(by_host(other, "localhost:3000"), None, "{other}");
+    /// The text with the letters in capitals that the pattern says.
+    fn in_odd_case(text: &str, capitals: &[bool]) -> String {
+        let capitals = capitals.iter().cycle();
+        text.chars()
+            .zip(capitals)
+            .map(|(letter, capital)| if *capital { letter.to_ascii_uppercase() } else { letter })
+            .collect()
+    }
+
+    fn with_port(name: String, port: Option<u16>) -> String {
+        port.map_or(name.clone(), |port| format!("{name}:{port}"))
+    }
+
+    proptest! {
+        #[test]
+        fn a_host_name_tells_port_and_sandbox_in_any_case(
+            port in 1_u16..,
+            id in "[a-z0-9]{1,64}",
+            more in "(-[a-z0-9]{0,8}){0,2}",
+            domain in "[a-z0-9]{1,9}(\\.[a-z0-9-]{1,9}){0,3}",
+            ports in (option::of(any::<u16>()), option::of(any::<u16>())),
+            capitals in vec(any::<bool>(), 1..20),
+        ) {
+            let host = with_port(in_odd_case(&format!("{port}-{id}{more}.{domain}"), &capitals), ports.0);
+            let domain = with_port(in_odd_case(&domain, &capitals), ports.1);
+            prop_assert_eq!(by_host(&host, &domain), Some(Target { id, port, by_host: true }));
+        }
+
+        #[test]
+        fn any_text_is_a_host_name_or_none(host in any::<String>(), domain in any::<String>()) {
+            let _ = by_host(&host, &domain);
+        }
+
+        #[test]
+        fn nothing_but_one_label_below_the_domain_names_a_sandbox(
+            host in prop_oneof![
+                "[+0a]?\\.?[0-9]{1,6}-[a-zA-Z0-9_-]{0,8}\\.?localhost(:[0-9]{0,5})?",
+                "[0-9]{1,5}-[a-z0-9]{0,8}\\.(evil\\.com|localhost\\.evil\\.com|evillocalhost|localhost\\.|127\\.0\\.0\\.1)(:3000)?",
+            ],
+        ) {
+            if let Some(target) = by_host(&host, "localhost:3000") {
+                let lower = host.to_ascii_lowercase();
+                let name = lower.split(':').next().unwrap_or_default();
+                let label = name.strip_suffix(".localhost");
+                prop_assert!(label.is_some_and(|label| !label.contains('.')), "{host}");
+                let told = format!("{}-{}", target.port, target.id);
+                prop_assert!(label == Some(&told) || name.starts_with(&format!("{told}-")), "{host}");
+                prop_assert!(is_id(&target.id), "{host}");
+            }
         }
     }
 

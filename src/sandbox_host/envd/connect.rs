@@ -189,18 +189,64 @@ pub(super) fn answer(result: Result<impl Serialize, Error>) -> Response<Body> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use proptest::{
+        collection::{btree_map, vec},
+        prelude::*,
+    };
+
     use super::*;
 
-    #[test]
-    fn a_frame_is_taken_once_it_is_whole() {
-        let whole = frame(END_OF_STREAM, &json!({ "a": 1 }));
-        let mut buffer = BytesMut::new();
-        for byte in &whole[..whole.len() - 1] {
-            buffer.extend_from_slice(&[*byte]);
-            assert!(take_frame(&mut buffer).unwrap().is_none());
+    fn message() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 20, 4, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..4).prop_map(Value::from),
+                btree_map(any::<String>(), inner, 0..4).prop_map(|map| map.into_iter().collect()),
+            ]
+        })
+    }
+
+    fn take_all(buffer: &mut BytesMut) -> anyhow::Result<Vec<(u8, Value)>> {
+        std::iter::from_fn(|| take_frame(buffer).transpose()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn frames_are_the_same_whatever_pieces_they_come_in(
+            frames in vec((any::<u8>(), message()), 0..6),
+            sizes in vec(1_usize..200, 1..20),
+        ) {
+            let bytes: Vec<u8> = frames.iter().flat_map(|(flags, message)| frame(*flags, message)).collect();
+            let (mut buffer, mut taken, mut rest) = (BytesMut::new(), Vec::new(), &bytes[..]);
+            for size in sizes.iter().cycle() {
+                let (piece, after) = rest.split_at(rest.len().min(*size));
+                buffer.extend_from_slice(piece);
+                taken.extend(take_all(&mut buffer).unwrap());
+                rest = after;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            prop_assert_eq!(taken, frames);
+            prop_assert!(buffer.is_empty());
         }
-        buffer.extend_from_slice(&whole[whole.len() - 1..]);
-        assert_eq!(take_frame(&mut buffer).unwrap(), Some((END_OF_STREAM, json!({ "a": 1 }))));
-        assert!(take_frame(&mut BytesMut::from(&[0, 255, 0, 0, 0][..])).is_err());
+
+        #[test]
+        fn any_bytes_are_frames_or_an_error_and_take_no_more_memory(
+            flags in any::<u8>(),
+            length in prop_oneof![any::<u32>(), 0_u32..100, (MAX_FRAME as u32 - 2)..(MAX_FRAME as u32 + 3)],
+            rest in vec(any::<u8>(), 0..100),
+        ) {
+            let mut buffer = BytesMut::from(&[&[flags], &length.to_be_bytes()[..], &rest].concat()[..]);
+            let before = buffer.capacity();
+            let taken = take_all(&mut buffer);
+            prop_assert!(length as usize <= MAX_FRAME || taken.is_err());
+            prop_assert!(buffer.capacity() <= before);
+        }
     }
 }
