@@ -146,7 +146,7 @@ impl App {
             Ok(None) => Ok(Probe::Starting),
             Ok(Some(page)) => Ok(probe::judge(&page)),
             // The dev server dropped the connection: it is starting again.
-            Err(SandboxError::Unavailable(_)) => Ok(Probe::Starting),
+            Err(SandboxError::Unavailable(_) | SandboxError::RateLimited { .. }) => Ok(Probe::Starting),
             Err(error) => Err(error.into()),
         }
     }

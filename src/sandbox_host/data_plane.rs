@@ -144,7 +144,9 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
         Ok(None) => return not_found(&target, page),
         Err(error) => {
             tracing::error!(sandbox.id = target.id, error = format!("{error:#}"), "the sandbox can't be woken");
-            return api_error(StatusCode::BAD_GATEWAY, format!("the sandbox can't be woken: {error:#}"));
+            let message = format!("the sandbox can't be woken: {error:#}");
+            let body = serde_json::json!({ "sandboxId": target.id, "message": message, "code": 502 });
+            return json(StatusCode::BAD_GATEWAY, &body);
         }
     };
     let passage = Passage {

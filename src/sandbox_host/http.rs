@@ -13,11 +13,12 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header},
     middleware::Next,
 };
+use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
-/// What is left of an answered request is read up to this, in bytes, and for so long.
-const MAX_REST: usize = 64 << 10;
-const REST_TIMEOUT: Duration = Duration::from_secs(1);
+/// What is left of an answered request is read up to this, in bytes, and for so long: a client that sends on is not one that listens.
+const MAX_REST: usize = 64 << 20;
+const REST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the names of the builder's own cookies begin with.
 const COOKIE_PREFIX: &str = "codeflow";
@@ -33,8 +34,17 @@ pub(super) async fn read_to_its_end(request: Request<Body>, next: Next) -> Respo
     let response = next.run(Request::from_parts(head, Body::new(Shared(body.clone())))).await;
     // One that is still being passed on belongs to who does that.
     if let Some(rest) = Arc::into_inner(body) {
-        let rest = rest.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let _ = tokio::time::timeout(REST_TIMEOUT, axum::body::to_bytes(rest, MAX_REST)).await;
+        let mut rest = rest.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let reading = async {
+            let mut length = 0;
+            while let Some(Ok(piece)) = rest.frame().await {
+                length += piece.data_ref().map_or(0, Bytes::len);
+                if length > MAX_REST {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(REST_TIMEOUT, reading).await;
     }
     response
 }
