@@ -1,40 +1,19 @@
 // The official E2B SDK, unmodified, against `codeflow sandbox-host`.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { request } from "node:http";
-import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { CommandExitError, NotFoundError, Sandbox, TimeoutError } from "e2b";
-import { binary, data, until } from "./server.mjs";
+import { startHost, until } from "./server.mjs";
 
-const KEY = "e2b_00000000000000000000000000000000000000ff";
 let host;
 let options;
 
 before(async () => {
-  host = spawn(binary, ["sandbox-host"], {
-    env: { ...process.env, CODEFLOW_DATA_DIR: data, SANDBOX_HOST_ADDR: "127.0.0.1:0", SANDBOX_HOST_KEY: KEY, SANDBOX_DOMAIN: "" },
-    stdio: ["ignore", "inherit", "pipe"],
-  });
-  let log = "";
-  const url = await new Promise((listening, failed) => {
-    createInterface({ input: host.stderr }).on("line", (line) => {
-      log += `${line}\n`;
-      const found = /sandbox host listening on (http:\S+)/.exec(line);
-      if (found) listening(found[1]);
-    });
-    host.once("exit", (code) => failed(new Error(`codeflow sandbox-host ended with ${code}:\n${log}`)));
-  });
-  options = { apiKey: KEY, apiUrl: url, sandboxUrl: url };
+  host = await startHost();
+  options = { apiKey: host.key, apiUrl: host.url, sandboxUrl: host.url };
 });
 
-after(async () => {
-  if (host?.exitCode === null) {
-    host.kill("SIGTERM");
-    await once(host, "exit");
-  }
-});
+after(() => host?.stop());
 
 const create = (more = {}) => Sandbox.create("base", { ...options, timeoutMs: 120_000, ...more });
 
@@ -188,15 +167,22 @@ test("sandboxes are found by what they were made with, page by page", async () =
   }
 });
 
-test("pause keeps the files, connect wakes, kill ends", async () => {
+test("pause keeps files and processes, connect wakes, kill ends", async () => {
   const sandbox = await create();
   await sandbox.files.write("kept.txt", "kept");
+  const cat = await sandbox.commands.run("cat", { background: true, stdin: true, timeoutMs: 0 });
+  cat.wait().catch(() => {}); // Its connection ends with the pause.
   assert.equal(await sandbox.pause(), true);
   assert.equal((await Sandbox.getInfo(sandbox.sandboxId, options)).state, "paused");
   assert.equal(await sandbox.isRunning(), false);
   const again = await Sandbox.connect(sandbox.sandboxId, options);
   assert.equal(await again.files.read("kept.txt"), "kept");
   assert.equal(await again.isRunning(), true);
+  let heard = "";
+  const same = await again.commands.connect(cat.pid, { onStdout: (text) => (heard += text) });
+  await again.commands.sendStdin(cat.pid, "still there");
+  await until("the process answers", () => heard === "still there");
+  await same.kill();
   await again.setTimeout(300_000);
   const info = await again.getInfo();
   assert.ok(info.endAt.getTime() - Date.now() > 200_000);
@@ -239,7 +225,7 @@ test("network: what is denied is refused, and told in the logs", () =>
     async (sandbox) => {
       const refused = await sandbox.commands.run("curl -sS -o /dev/null https://registry.npmjs.org/", { timeoutMs: 20_000 }).catch((error) => error);
       assert.ok(refused instanceof CommandExitError, String(refused));
-      const logs = await fetch(`${options.apiUrl}/v2/sandboxes/${sandbox.sandboxId}/logs?level=warn`, { headers: { "x-api-key": KEY } });
+      const logs = await fetch(`${options.apiUrl}/v2/sandboxes/${sandbox.sandboxId}/logs?level=warn`, { headers: { "x-api-key": options.apiKey } });
       const { logs: lines } = await logs.json();
       assert.ok(lines.some((line) => line.message.includes("registry.npmjs.org:443")), JSON.stringify(lines));
     },

@@ -19,34 +19,49 @@ export async function startServer(env = {}) {
   for (const name of ["codeflow.sqlite", "codeflow.sqlite-wal", "codeflow.sqlite-shm", "sandboxes"]) {
     rmSync(join(data, name), { force: true, recursive: true });
   }
-  const child = spawn(binary, ["serve"], {
+  const started = await startCodeflow("serve", /listening on (http:\/\/127\.0\.0\.1:\d+)/, {
+    AI_PROVIDER: "demo",
+    LEPTOS_SITE_ADDR: "127.0.0.1:0",
+    ...env,
+  });
+  started.url = started.url.replace("127.0.0.1", "localhost");
+  return started;
+}
+
+/** A running sandbox host: as a server, with its `key`. */
+export async function startHost(env = {}) {
+  const key = "e2b_00000000000000000000000000000000000000ff";
+  const host = await startCodeflow("sandbox-host", /sandbox host listening on (http:\S+)/, {
+    SANDBOX_HOST_ADDR: "127.0.0.1:0",
+    SANDBOX_HOST_KEY: key,
+    SANDBOX_DOMAIN: "",
+    ...env,
+  });
+  return Object.assign(host, { key });
+}
+
+/** Starts a command of the binary, and waits for the line that tells its address. */
+async function startCodeflow(command, address, env) {
+  const child = spawn(binary, [command], {
     cwd: root,
-    env: {
-      ...process.env,
-      AI_PROVIDER: "demo",
-      CODEFLOW_DATA_DIR: data,
-      LEPTOS_SITE_ADDR: "127.0.0.1:0",
-      ...env,
-    },
+    env: { ...process.env, CODEFLOW_DATA_DIR: data, ...env },
     stdio: ["ignore", "inherit", "pipe"],
   });
   const server = { log: "", url: "", child };
-  const lines = createInterface({ input: child.stderr });
-  const listening = new Promise((listen, fail) => {
-    lines.on("line", (line) => {
-      server.log += `${line}\n`;
-      const found = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
-      if (found) listen(`http://localhost:${found[1]}`);
-    });
-    child.once("exit", (code) => fail(new Error(`codeflow ended with ${code}:\n${server.log}`)));
-  });
-  server.url = await listening;
   server.stop = async () => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill("SIGTERM");
       await once(child, "exit");
     }
   };
+  server.url = await new Promise((listen, fail) => {
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      server.log += `${line}\n`;
+      const found = address.exec(line);
+      if (found) listen(found[1]);
+    });
+    child.once("exit", (code) => fail(new Error(`codeflow ${command} ended with ${code}:\n${server.log}`)));
+  });
   return server;
 }
 

@@ -14,6 +14,7 @@ use axum::{
     extract::Request,
     http::header,
     middleware::{self, Next},
+    serve::ListenerExt,
 };
 use clap::{Parser, Subcommand};
 use codeflow::{
@@ -182,6 +183,10 @@ async fn serve() -> anyhow::Result<()> {
         tracing::info!(model = notice.label, "apps are built by a real model");
     }
 
+    // A preview's pieces must not wait for each other.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
     let serving = axum::serve(listener, app).with_graceful_shutdown({
         let shutdown = shutdown.clone();
         async move {

@@ -30,7 +30,13 @@ pub mod template;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::{Router, extract::Request, http::StatusCode, middleware};
+use axum::{
+    Router,
+    extract::Request,
+    http::StatusCode,
+    middleware,
+    serve::{Listener, ListenerExt},
+};
 use sandboxes::Sandboxes;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +63,7 @@ impl SandboxHost {
             Err(fault) => tracing::error!("{fault}"),
         }
         let router = both_planes(sandboxes.clone());
+        let listener = without_delay(listener);
         tokio::spawn({
             let shutdown = shutdown.clone();
             async move {
@@ -120,6 +127,15 @@ impl SandboxHost {
         self.sandboxes.shutdown().await;
         self.shutdown.cancel();
     }
+}
+
+/// Connections that send every piece at once: a command's output is many small ones, which would wait for each other.
+fn without_delay(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
+    listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection is slower than it could be");
+        }
+    })
 }
 
 /// A request that names a sandbox's port is the data plane's, every other one the control plane's.

@@ -45,6 +45,8 @@ pub(super) struct Container {
     pub cpu_shares: u64,
     /// Files that a process may have open.
     pub open_files: u64,
+    /// Processes and threads of its user, where no control group counts them.
+    pub processes: u64,
     /// How its users, and its groups, are mapped.
     pub ids: Vec<Ids>,
     /// Host folders and files that are seen at the same place inside, read-only.
@@ -83,7 +85,7 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
             limit(PosixRlimitType::RlimitCore, 0)?,
             limit(PosixRlimitType::RlimitNofile, container.open_files)?,
             // Counted within the container's user namespace; it also holds where control groups can't be used.
-            limit(PosixRlimitType::RlimitNproc, u64::from(container.pids))?,
+            limit(PosixRlimitType::RlimitNproc, container.processes)?,
         ])
         .no_new_privileges(true)
         .build()?;
@@ -249,6 +251,7 @@ mod tests {
             cgroup: Some("/codeflow/i1".into()),
             cpu_shares: 1024,
             open_files: 65_536,
+            processes: 512,
             ids: vec![Ids {
                 inside: 0,
                 outside: 100_000,

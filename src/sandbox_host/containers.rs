@@ -282,7 +282,8 @@ impl Containers {
             assembly: self.assembly(privilege),
             cgroup: self.cgroup_path(id),
             cpu_shares: USUAL_SHARES,
-            open_files: open_files(),
+            open_files: own_limit(Resource::RLIMIT_NOFILE).min(MAX_OPEN_FILES),
+            processes: own_limit(Resource::RLIMIT_NPROC).min(u64::from(self.settings.pids)),
             ids: privilege.ids.clone(),
             shared: self.rootfs.shared.clone(),
             own_node: self.rootfs.node.is_some(),
@@ -329,7 +330,7 @@ impl Containers {
     }
 }
 
-/// How many files a process of a sandbox may have open: not more than this process may give away.
-fn open_files() -> u64 {
-    getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(_, hard)| hard.min(MAX_OPEN_FILES))
+/// What this process may have and give away of a resource.
+fn own_limit(resource: Resource) -> u64 {
+    getrlimit(resource).map_or(u64::MAX, |(_, hard)| hard)
 }

@@ -1,0 +1,265 @@
+// Measures the sandbox host as its users feel it, on this machine: medians and 95th percentiles, with the goals beside them.
+import { execFileSync, spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { data, startHost, until } from "../server.mjs";
+
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 15);
+const PAGES = Number(process.env.BENCH_PAGES ?? 3);
+
+const quantile = (times, part) => times.toSorted((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * part))];
+const show = (ms) => `${ms < 100 ? ms.toFixed(1) : Math.round(ms)} ms`;
+
+/** Prints a line of the table, and returns the median. */
+function tell(what, times, goal = "") {
+  const p50 = quantile(times, 0.5);
+  console.log(`${what.padEnd(52)} p50 ${show(p50).padStart(9)}   p95 ${show(quantile(times, 0.95)).padStart(9)}   n=${times.length}  ${goal}`);
+  return p50;
+}
+
+async function timed(work) {
+  const begun = performance.now();
+  await work();
+  return performance.now() - begun;
+}
+
+async function repeat(count, work) {
+  const times = [];
+  for (let round = 0; round < count; round++) times.push(await work(round));
+  return times;
+}
+
+/** What the runtime itself takes for the smallest container: everything else is ours. */
+function runtimeAlone() {
+  const bundle = mkdtempSync(join(tmpdir(), "codeflow-bench-"));
+  try {
+    execFileSync("runc", ["spec", "--bundle", bundle]);
+    const spec = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8"));
+    spec.process.terminal = false;
+    spec.process.args = ["/usr/bin/true"];
+    spec.root = { path: join(data, "sandbox-host/rootfs"), readonly: true };
+    spec.mounts = [
+      { destination: "/proc", type: "proc", source: "proc" },
+      { destination: "/dev", type: "tmpfs", source: "tmpfs" },
+      { destination: "/usr", type: "bind", source: "/usr", options: ["rbind", "ro"] },
+    ];
+    writeFileSync(join(bundle, "config.json"), JSON.stringify(spec));
+    return repeat(ROUNDS, (round) =>
+      timed(async () => execFileSync("runc", ["run", "--bundle", bundle, `codeflow-bench-${process.pid}-${round}`], { stdio: "ignore" })),
+    );
+  } finally {
+    process.once("exit", () => rmSync(bundle, { recursive: true, force: true }));
+  }
+}
+
+/** A client of a host, with plain requests: what is measured is the host, and not an SDK. */
+function client(host) {
+  const api = async (method, path, body) => {
+    const answer = await fetch(`${host.url}${path}`, {
+      method,
+      headers: { "x-api-key": host.key, "content-type": "application/json" },
+      body: body && JSON.stringify(body),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    return text && JSON.parse(text);
+  };
+  const run = async (sandbox, command) => {
+    const start = Buffer.from(JSON.stringify({ process: { cmd: "/bin/sh", args: ["-c", command] } }));
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(start.length, 1);
+    const answer = await fetch(`${host.url}/process.Process/Start`, {
+      method: "POST",
+      headers: {
+        "e2b-sandbox-id": sandbox.sandboxID,
+        "e2b-sandbox-port": "49983",
+        "x-access-token": sandbox.envdAccessToken,
+        "content-type": "application/connect+json",
+      },
+      body: Buffer.concat([head, start]),
+    });
+    const output = Buffer.from(await answer.arrayBuffer()).toString();
+    if (!output.includes('"end"')) throw new Error(`${command}: ${answer.status} ${output}`);
+    return [...output.matchAll(/"stdout":"([^"]*)"/g)].map(([, piece]) => Buffer.from(piece, "base64").toString()).join("");
+  };
+  const page = (sandbox) =>
+    until("the page is there", async () => {
+      const answer = await fetch(`${host.url}/`, { headers: { "e2b-sandbox-id": sandbox.sandboxID, "e2b-sandbox-port": "3000", accept: "application/json" } });
+      await answer.arrayBuffer();
+      return answer.status === 200;
+    }, 120_000);
+  return {
+    create: (templateID, more = {}) => api("POST", "/v2/sandboxes", { templateID, timeout: 3600, ...more }),
+    kill: (sandbox) => api("DELETE", `/sandboxes/${sandbox.sandboxID}`),
+    pause: (sandbox) => api("POST", `/sandboxes/${sandbox.sandboxID}/pause`, {}),
+    connect: (sandbox) => api("POST", `/v2/sandboxes/${sandbox.sandboxID}/connect`, { timeout: 3600 }),
+    run,
+    page,
+  };
+}
+
+/** `next dev` as a person would start it, in a copy of the template. */
+async function bareNextDev() {
+  const version = readFileSync(join(data, "templates/nextjs/current"), "utf8").trim();
+  return repeat(PAGES, async (round) => {
+    const folder = mkdtempSync(join(tmpdir(), "codeflow-bench-"));
+    const port = 4700 + round;
+    cpSync(join(data, "templates/nextjs", version, "home"), folder, { recursive: true, verbatimSymlinks: true });
+    let server;
+    try {
+      return await timed(async () => {
+        server = spawn(process.execPath, ["node_modules/next/dist/bin/next", "dev", "--port", String(port), "--hostname", "127.0.0.1"], {
+          cwd: folder,
+          env: { ...process.env, NEXT_TELEMETRY_DISABLED: "1" },
+          stdio: "ignore",
+          detached: true,
+        });
+        await until("next dev shows its page", () => get(port), 120_000);
+      });
+    } finally {
+      if (server) {
+        process.kill(-server.pid, "SIGKILL");
+        await new Promise((ended) => (server.exitCode ?? server.signalCode) === null ? server.once("exit", ended) : ended());
+      }
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+}
+
+const get = (port) =>
+  new Promise((done) => {
+    request({ host: "127.0.0.1", port }, (answer) => answer.resume().on("end", () => done(answer.statusCode === 200)))
+      .on("error", () => done(false))
+      .end();
+  });
+
+/** Processor time of a process and all below it, in ms (the kernel counts in hundredths of a second). */
+function processorTime(cgroupPart) {
+  let ticks = 0;
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (!readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(cgroupPart)) continue;
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").pop().split(" ");
+      ticks += Number(fields[11]) + Number(fields[12]);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return ticks * 10;
+}
+
+async function withHost(env, work) {
+  const host = await startHost(env);
+  try {
+    await work(client(host), host);
+  } finally {
+    await host.stop();
+  }
+}
+
+mkdirSync(data, { recursive: true });
+for (const template of ["nextjs", "base"]) {
+  if (!existsSync(join(data, "templates", template, "current"))) throw new Error(`build the template first: codeflow template build ${template}`);
+}
+
+const runtime = tell("the runtime alone, smallest container", await runtimeAlone());
+
+await withHost({ SANDBOX_POOL_SIZE: "0" }, async ({ create, kill, pause, connect, run, page }) => {
+  const first = tell(
+    "cold create → first command (base)",
+    await repeat(ROUNDS, async () => {
+      let sandbox;
+      const time = await timed(async () => {
+        sandbox = await create("base");
+        await run(sandbox, "true");
+      });
+      await kill(sandbox);
+      return time;
+    }),
+    "goal: 60 ms over the runtime",
+  );
+  console.log(`${"".padEnd(52)} over the runtime: ${show(first - runtime)}`);
+
+  const sandbox = await create("base");
+  const [freezing, waking] = [[], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    freezing.push(await timed(() => pause(sandbox)));
+    waking.push(
+      await timed(async () => {
+        await connect(sandbox);
+        await run(sandbox, "true");
+      }),
+    );
+  }
+  tell("pause", freezing);
+  tell("wake of a paused sandbox → first command", waking, "goal: milliseconds");
+  await run(sandbox, "nohup sh -c 'while :; do :; done' >/dev/null 2>&1 &");
+  await pause(sandbox);
+  const before = processorTime(sandbox.sandboxID);
+  await new Promise((done) => setTimeout(done, 2000));
+  console.log(`${"processor time of a paused busy loop in 2 s".padEnd(52)} ${processorTime(sandbox.sandboxID) - before} ms   goal: 0`);
+  await kill(sandbox);
+
+  const pages = await repeat(PAGES, async () => {
+    let sandbox;
+    const time = await timed(async () => {
+      sandbox = await create("nextjs");
+      await page(sandbox);
+    });
+    await kill(sandbox);
+    return time;
+  });
+  const cold = tell("cold create → first page (nextjs)", pages);
+  const bare = tell("bare next dev → first page", await bareNextDev());
+  console.log(`${"".padEnd(52)} ratio ${(cold / bare).toFixed(2)}   goal: ≤ 1.10`);
+
+  let failures = 0;
+  const made = [];
+  const time = await timed(async () => {
+    while (made.length < 50) {
+      const ten = Array.from({ length: 10 }, async (_, number) => {
+        const sandbox = await create("base");
+        made.push(sandbox);
+        if ((await run(sandbox, `echo ${number}`)) !== `${number}\n`) throw new Error("wrong output");
+      });
+      failures += (await Promise.allSettled(ten)).filter((result) => result.status === "rejected").length;
+      if (failures > 0) break;
+    }
+  });
+  const answers = await Promise.allSettled(made.map((sandbox) => run(sandbox, "echo here")));
+  failures += answers.filter((answer) => answer.status === "rejected" || answer.value !== "here\n").length;
+  console.log(`${"50 base sandboxes at once, made 10 at a time".padEnd(52)} ${(time / 1000).toFixed(1)} s, ${failures} failures   goal: none`);
+  await Promise.all(made.map(kill));
+});
+
+await withHost({ SANDBOX_POOL_SIZE: "1" }, async ({ create, kill, run, page }, host) => {
+  const waiting = (count) => until("a sandbox waits", () => host.log.split("a sandbox waits ready").length > count, 180_000);
+  const [handed, shown] = [[], []];
+  for (let round = 0; round < Math.max(PAGES, 5); round++) {
+    await waiting(round + 1);
+    let sandbox;
+    const begun = performance.now();
+    sandbox = await create("nextjs");
+    handed.push(performance.now() - begun);
+    await page(sandbox);
+    shown.push(performance.now() - begun);
+    await run(sandbox, "true");
+    await kill(sandbox);
+  }
+  tell("create from the pool (nextjs)", handed, "goal: ≤ 100 ms");
+  tell("create from the pool → first page", shown);
+
+  // The same page, asked for again and again, while the pool is refilled and when it is not.
+  await waiting(Math.max(PAGES, 5) + 1);
+  const user = await create("nextjs");
+  await page(user);
+  const filling = [];
+  while (host.log.split("a sandbox waits ready").length <= Math.max(PAGES, 5) + 2) filling.push(await timed(() => page(user)));
+  const quiet = await repeat(Math.max(filling.length, 10), () => timed(() => page(user)));
+  const busy = tell("a page of a running sandbox while the pool is refilled", filling);
+  const calm = tell("the same when it is not", quiet);
+  console.log(`${"".padEnd(52)} ratio ${(busy / calm).toFixed(2)}`);
+  await kill(user);
+});
