@@ -337,8 +337,9 @@ impl Sandboxes {
             return false;
         };
         let live = live.clone();
-        live.hang_up();
         let frozen = memory && !self.settings().frozen.is_zero() && self.freeze(sandbox).await;
+        // When no request gets in any more.
+        live.hang_up();
         *state = if frozen {
             State::Frozen(live, Instant::now())
         } else {
@@ -456,16 +457,22 @@ impl Sandboxes {
     /// Pauses what runs, several at a time, and leaves nothing behind.
     pub(super) async fn shutdown(&self) {
         self.shutdown.cancel();
+        self.pause_all().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.empty_pool().await;
+        // Those that were handed out meanwhile.
+        self.pause_all().await;
+        self.containers.close().await;
+    }
+
+    async fn pause_all(&self) {
         let sandboxes = self.all();
         let pausing = sandboxes.iter().map(async |sandbox| {
             self.pause(sandbox, false).await;
             self.drop_memory(sandbox).await;
         });
         futures::future::join_all(pausing).await;
-        self.tasks.close();
-        self.tasks.wait().await;
-        self.empty_pool().await;
-        self.containers.close().await;
     }
 }
 

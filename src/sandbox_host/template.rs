@@ -170,7 +170,7 @@ pub fn remove(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> 
         .filter(|sandbox| sandbox.template == name)
         .count();
     if used > 0 {
-        bail!("{used} sandboxes were made from template '{name}' and need it; kill them first");
+        bail!("template '{name}' is needed by {used} that were made from it; kill these sandboxes first");
     }
     // The version first: what is left of a removal that was cut short is no template.
     let _ = fs::remove_file(folder.join("current"));

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use codeflow::{config::sandbox_host::EgressRule, sandbox::RunOptions};
+use codeflow::config::sandbox_host::EgressRule;
 
-use crate::support::Host;
+use crate::support::{ControlPlane, Host, options};
 
 #[tokio::test]
 async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
@@ -21,11 +21,7 @@ async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
     })
     .await;
     let sandbox = host.create().await;
-    let options = RunOptions {
-        cwd: "/home/user".to_owned(),
-        envs: Default::default(),
-        timeout: Duration::from_secs(20),
-    };
+    let options = options();
     // Spoken to the proxy by hand, so that no client's rules about proxies come between.
     let ask = async |request: &str| {
         let command =

@@ -4,33 +4,18 @@ use std::{fs, os::unix::fs::MetadataExt, time::Duration};
 
 use codeflow::{
     config::sandbox_host::EgressRule,
-    sandbox::{RunOptions, Sandbox, SandboxError},
+    sandbox::{Sandbox, SandboxError},
 };
 use reqwest::Method;
 
-use crate::support::{Host, until};
+use crate::support::{ControlPlane, Host, options, run, traces, until};
 
 /// System calls that reach beyond a process's own rights: it prints those that were let through.
 const SYSTEM_CALLS: &str = include_str!("escape.c");
 
-fn options() -> RunOptions {
-    RunOptions {
-        cwd: "/home/user".to_owned(),
-        envs: Default::default(),
-        timeout: Duration::from_secs(30),
-    }
-}
-
-/// Exit code, and both outputs.
-async fn run(sandbox: &Sandbox, command: &str) -> (i32, String) {
-    let output = sandbox.run(command, &options()).await.unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    (output.exit_code, said)
-}
-
 /// Whether the host still makes sandboxes, and this one still works.
 async fn still_answers(host: &Host, sandbox: &Sandbox) {
-    assert_eq!(host.api(Method::GET, "/health").send().await.unwrap().status(), 204);
+    assert_eq!(host.status(Method::GET, "/health").await, 204);
     until("the sandbox answers", async || {
         sandbox.run("true", &options()).await.ok().filter(|output| output.exit_code == 0)
     })
@@ -282,7 +267,7 @@ async fn a_fork_bomb_and_filled_memory_end_at_the_sandboxs_limits() {
     let sandbox = host.create().await;
     run(&sandbox, "nohup bash -c ':(){ :|:& };:' >/dev/null 2>&1 &").await;
     let processes = || {
-        let traces = crate::support::traces(sandbox.id());
+        let traces = traces(sandbox.id());
         traces.into_iter().filter(|trace| trace.starts_with("/proc/")).count()
     };
     // It may already have burnt out; it never had more.
@@ -290,7 +275,7 @@ async fn a_fork_bomb_and_filled_memory_end_at_the_sandboxs_limits() {
         assert!(processes() <= 64);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(host.api(Method::GET, "/health").send().await.unwrap().status(), 204);
+    assert_eq!(host.status(Method::GET, "/health").await, 204);
     host.client.kill(sandbox.id()).await.unwrap();
     assert_eq!(processes(), 0);
 
@@ -341,10 +326,7 @@ async fn a_filled_disk_ends_at_the_sandboxs_limit_and_says_so() {
     sandbox.write_file("/home/user/more", vec![1; 4 << 20]).await.unwrap();
 
     // It holds after a pause as well.
-    let paused = host
-        .api(Method::POST, &format!("/sandboxes/{}/pause", sandbox.id()))
-        .json(&serde_json::json!({ "memory": false }));
-    assert_eq!(paused.send().await.unwrap().status(), 204);
+    assert_eq!(host.pause(sandbox.id(), serde_json::json!({ "memory": false })).await, 204);
     assert_eq!(sandbox.read_file("/home/user/more").await.unwrap().len(), 4 << 20);
     assert_ne!(run(&sandbox, "head -c 200M /dev/zero > fill").await.0, 0);
     host.stop().await;

@@ -2,27 +2,18 @@
 
 use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
-use codeflow::sandbox::{RunOptions, Sandbox};
+use codeflow::sandbox::Sandbox;
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{HostProcess, PATIENCE, data_dir, http, traces, until};
+use crate::support::{ControlPlane, HostProcess, PATIENCE, data_dir, http, options, traces, until};
 
 const NO_POOL: (&str, &str) = ("SANDBOX_POOL_SIZE", "0");
 
-fn options() -> RunOptions {
-    RunOptions {
-        cwd: "/home/user".to_owned(),
-        envs: Default::default(),
-        timeout: Duration::from_secs(30),
-    }
-}
-
 /// A sandbox's token.
 async fn token(host: &HostProcess, sandbox: &Sandbox) -> String {
-    let detail = host.get(&format!("/sandboxes/{}", sandbox.id())).await;
-    detail["envdAccessToken"].as_str().unwrap().to_owned()
+    host.detail(sandbox.id()).await["envdAccessToken"].as_str().unwrap().to_owned()
 }
 
 /// The output of a command as it comes, over a connection of its own.
@@ -202,8 +193,7 @@ async fn after_many_lives_of_every_kind_the_host_holds_what_it_held_before() {
             0 => drop(stream(&host, &sandbox, "yes").await),
             1 => half_an_upload(&host, &sandbox).await,
             2 => {
-                let pause = host.api(Method::POST, &format!("/sandboxes/{}/pause", sandbox.id()));
-                assert_eq!(pause.send().await.unwrap().status(), 204);
+                assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
             }
             _ => {
                 let options = options();

@@ -15,3 +15,4 @@ mod sandbox_work;
 mod start_up;
 mod structure;
 mod support;
+mod templates;

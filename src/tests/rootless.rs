@@ -5,12 +5,9 @@ use std::{
     os::unix::fs::{PermissionsExt, chown},
     path::Path,
     process::{Command, Stdio},
-    time::Duration,
 };
 
-use codeflow::sandbox::RunOptions;
-
-use crate::support::{HostProcess, PATIENCE, data_dir, until};
+use crate::support::{ControlPlane, HostProcess, PATIENCE, data_dir, run, until};
 
 /// An ordinary user that every machine has.
 const NOBODY: u32 = 65_534;
@@ -60,22 +57,13 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
     assert!(unenforced.contains("disk"), "{unenforced}");
 
     let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
-    let run = async |command: &str| {
-        let options = RunOptions {
-            cwd: "/home/user".to_owned(),
-            envs: Default::default(),
-            timeout: Duration::from_secs(20),
-        };
-        let output = sandbox.run(command, &options).await.unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert_eq!(run("id -u; id -un").await, "1000\nuser\n");
+    assert_eq!(run(&sandbox, "id -u; id -un").await.1, "1000\nuser\n");
     assert_eq!(
-        run("grep -h Cap /proc/self/status | sort -u | cut -f2 | sort -u").await,
+        run(&sandbox, "grep -h Cap /proc/self/status | sort -u | cut -f2 | sort -u").await.1,
         "0000000000000000\n"
     );
     // Processes are bounded although no control group is.
-    assert_eq!(run("ulimit -u").await, "512\n");
+    assert_eq!(run(&sandbox, "ulimit -u").await.1, "512\n");
 
     sandbox.write_file("/home/user/index.html", "<h1>Rootless</h1>").await.unwrap();
     sandbox.remove("/home/user/app/page.tsx").await.unwrap();
@@ -84,8 +72,7 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
         (page.body == b"<h1>Rootless</h1>").then_some(())
     })
     .await;
-    let paused = host.api(reqwest::Method::POST, &format!("/sandboxes/{}/pause", sandbox.id()));
-    assert_eq!(paused.send().await.unwrap().status(), 204);
+    assert_eq!(host.pause(sandbox.id(), serde_json::json!({})).await, 204);
     let again = host.client.connect(sandbox.id(), PATIENCE).await.unwrap();
     assert_eq!(again.read_file("/home/user/index.html").await.unwrap(), b"<h1>Rootless</h1>");
     assert!(

@@ -6,7 +6,7 @@ use codeflow::sandbox::SandboxError;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Host, HostProcess, PATIENCE, data_dir, traces, until};
+use crate::support::{ControlPlane, Host, HostProcess, PATIENCE, data_dir, traces, until};
 
 #[tokio::test]
 async fn the_control_plane_asks_for_its_key_and_names_what_it_does_not_find() {
@@ -27,14 +27,8 @@ async fn the_control_plane_asks_for_its_key_and_names_what_it_does_not_find() {
         assert_eq!(body["code"], 401);
         assert!(body["message"].as_str().unwrap().contains(message), "{body}");
     }
-    assert_eq!(
-        host.api(Method::GET, "/sandboxes/inosuchsandbox").send().await.unwrap().status(),
-        404
-    );
-    assert_eq!(
-        host.api(Method::DELETE, "/sandboxes/inosuchsandbox").send().await.unwrap().status(),
-        404
-    );
+    assert_eq!(host.status(Method::GET, "/sandboxes/inosuchsandbox").await, 404);
+    assert_eq!(host.status(Method::DELETE, "/sandboxes/inosuchsandbox").await, 404);
 
     let create = async |body: Value| {
         let answer = host.api(Method::POST, "/v2/sandboxes").json(&body).send().await.unwrap();
@@ -65,14 +59,7 @@ async fn a_sandbox_is_told_in_full_and_its_envd_asks_for_its_token() {
     assert_eq!(answer.status(), 201);
     let made: Value = answer.json().await.unwrap();
     let (id, token) = (made["sandboxID"].as_str().unwrap(), made["envdAccessToken"].as_str().unwrap());
-    let detail: Value = host
-        .api(Method::GET, &format!("/sandboxes/{id}"))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let detail: Value = host.detail(&id).await;
     assert_eq!(detail["state"], "running");
     assert_eq!(detail["templateID"], "nextjs");
     assert_eq!(detail["metadata"], json!({ "project": "p" }));
@@ -108,6 +95,20 @@ async fn a_sandbox_is_told_in_full_and_its_envd_asks_for_its_token() {
         .await
         .unwrap();
     assert_eq!(envs["A"], "b");
+    assert_eq!(envd("/metrics").send().await.unwrap().status(), 401);
+    let metrics: Value = envd("/metrics")
+        .header("x-access-token", token)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert!(
+        metrics["mem_used"].as_u64() > Some(1 << 20) && metrics["mem_used"].as_u64() < metrics["mem_total"].as_u64(),
+        "{metrics}"
+    );
+    assert_eq!(metrics["disk_total"], 4_u64 << 30);
     // What the host alone asks of a sandbox's init.
     for path in ["/codeflow/stop", "/codeflow/tunnel/3000", "/codeflow/alive"] {
         assert_eq!(
@@ -145,25 +146,12 @@ async fn at_its_end_a_sandbox_is_killed_or_paused_as_it_was_made_to_be() {
     let host = Host::start().await;
     let create = async |auto_pause: bool| {
         let request = json!({ "templateID": "nextjs", "timeout": 1, "autoPause": auto_pause });
-        let made: Value = host
-            .api(Method::POST, "/sandboxes")
-            .json(&request)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+        let made: Value = host.post("/sandboxes", &request).await;
         made["sandboxID"].as_str().unwrap().to_owned()
     };
     let (killed, paused) = (create(false).await, create(true).await);
     until("the first is killed", async || {
-        let status = host
-            .api(Method::GET, &format!("/sandboxes/{killed}"))
-            .send()
-            .await
-            .unwrap()
-            .status();
+        let status = host.status(Method::GET, &format!("/sandboxes/{killed}")).await;
         (status == 404).then_some(())
     })
     .await;
@@ -181,23 +169,9 @@ async fn files_outlive_a_pause_and_a_restart_of_the_host_and_a_request_wakes_the
     let sandbox = host.create().await;
     sandbox.write_file("/home/user/index.html", "<h1>Mine</h1>").await.unwrap();
     sandbox.remove("/home/user/app/page.tsx").await.unwrap();
-    assert_eq!(
-        host.api(Method::POST, &format!("/sandboxes/{}/pause", sandbox.id()))
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        204
-    );
+    assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
     assert_eq!(host.state(sandbox.id()).await, "paused");
-    assert_eq!(
-        host.api(Method::POST, &format!("/sandboxes/{}/pause", sandbox.id()))
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        409
-    );
+    assert_eq!(host.pause(sandbox.id(), json!({})).await, 409);
     assert_eq!(sandbox.read_file("/home/user/index.html").await.unwrap(), b"<h1>Mine</h1>");
     assert_eq!(host.state(sandbox.id()).await, "running");
 
@@ -297,14 +271,7 @@ async fn a_sandbox_that_dies_is_started_again_by_the_next_request() {
 async fn a_client_that_hangs_up_leaves_no_sandbox_half_awake() {
     let host = Host::start().await;
     let sandbox = host.create().await;
-    assert_eq!(
-        host.api(Method::POST, &format!("/sandboxes/{}/pause", sandbox.id()))
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        204
-    );
+    assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
     // Far less than a container takes to start.
     let hasty = tokio::time::timeout(Duration::from_millis(5), sandbox.read_file("/home/user/server.mjs")).await;
     assert!(hasty.is_err());

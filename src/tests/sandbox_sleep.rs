@@ -2,27 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use codeflow::sandbox::{RunOptions, Sandbox};
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Host, HostProcess, PATIENCE, data_dir, traces, until};
-
-async fn run(sandbox: &Sandbox, command: &str) -> String {
-    let options = RunOptions {
-        cwd: "/home/user".to_owned(),
-        envs: Default::default(),
-        timeout: Duration::from_secs(20),
-    };
-    let output = sandbox.run(command, &options).await.unwrap();
-    String::from_utf8(output.stdout).unwrap()
-}
-
-async fn pause(host: &Host, sandbox: &str, body: Value) -> u16 {
-    let request = host.api(Method::POST, &format!("/sandboxes/{sandbox}/pause"));
-    request.json(&body).send().await.unwrap().status().as_u16()
-}
+use crate::support::{ControlPlane, Host, HostProcess, PATIENCE, data_dir, run, traces, until};
 
 /// Processor time that the sandbox's processes have used, in clock ticks.
 fn processor_time(sandbox: &str) -> u64 {
@@ -47,14 +31,14 @@ async fn a_paused_sandbox_keeps_its_memory_uses_no_processor_and_goes_on_where_i
     let sandbox = host.create().await;
     // Counts as fast as it can.
     run(&sandbox, "nohup sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $! > /tmp/pid").await;
-    assert_eq!(pause(&host, sandbox.id(), json!({})).await, 204);
-    assert_eq!(pause(&host, sandbox.id(), json!({})).await, 409);
+    assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
+    assert_eq!(host.pause(sandbox.id(), json!({})).await, 409);
     let before = processor_time(sandbox.id());
     assert!(before > 0, "its processes are still there");
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(processor_time(sandbox.id()), before);
 
-    assert_eq!(run(&sandbox, "kill -0 $(cat /tmp/pid) && echo alive").await, "alive\n");
+    assert_eq!(run(&sandbox, "kill -0 $(cat /tmp/pid) && echo alive").await.1, "alive\n");
     until("it counts on", async || (processor_time(sandbox.id()) > before).then_some(())).await;
     host.stop().await;
     assert_eq!(traces(sandbox.id()), [] as [String; 0]);
@@ -84,11 +68,11 @@ async fn a_pause_ends_the_connections_that_clients_have_and_none_of_the_processe
         .unwrap()
         .bytes_stream();
     assert!(stream.next().await.unwrap().is_ok());
-    assert_eq!(pause(&host, sandbox.id(), json!({})).await, 204);
+    assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
     let rest = tokio::time::timeout(PATIENCE, stream.collect::<Vec<_>>()).await.unwrap();
     assert!(rest.last().unwrap().is_err(), "the stream is cut, not left open");
     until("the process ends by itself", async || {
-        (run(&sandbox, "cat /tmp/ended 2>/dev/null").await == "ended\n").then_some(())
+        (run(&sandbox, "cat /tmp/ended 2>/dev/null").await.1 == "ended\n").then_some(())
     })
     .await;
     host.stop().await;
@@ -101,9 +85,9 @@ async fn without_memory_and_after_a_while_only_the_files_of_a_paused_sandbox_are
     for sandbox in [&one, &two] {
         run(sandbox, "echo kept > kept; echo lost > /tmp/lost").await;
     }
-    assert_eq!(pause(&host, one.id(), json!({ "memory": false })).await, 204);
+    assert_eq!(host.pause(one.id(), json!({ "memory": false })).await, 204);
     assert_eq!(traces(one.id()), [] as [String; 0]);
-    assert_eq!(pause(&host, two.id(), json!({})).await, 204);
+    assert_eq!(host.pause(two.id(), json!({})).await, 204);
     assert!(!traces(two.id()).is_empty());
     until("the second's memory is given up", async || {
         traces(two.id()).is_empty().then_some(())
@@ -111,7 +95,7 @@ async fn without_memory_and_after_a_while_only_the_files_of_a_paused_sandbox_are
     .await;
     assert_eq!(host.state(two.id()).await, "paused");
     for sandbox in [&one, &two] {
-        assert_eq!(run(sandbox, "cat kept /tmp/lost 2>/dev/null").await, "kept\n");
+        assert_eq!(run(sandbox, "cat kept /tmp/lost 2>/dev/null").await.1, "kept\n");
     }
     host.stop().await;
 }
@@ -138,34 +122,16 @@ async fn a_sandbox_of_the_pool_is_the_callers_in_every_way_and_another_one_takes
         "[]",
         "it is nobody's yet"
     );
-    assert_eq!(
-        host.api(Method::GET, &format!("/sandboxes/{first}")).send().await.unwrap().status(),
-        404
-    );
+    assert_eq!(host.status(Method::GET, &format!("/sandboxes/{first}")).await, 404);
 
     let request = json!({ "templateID": "nextjs", "timeout": 77, "metadata": { "a": "b" }, "autoPause": true,
         "network": { "denyOut": ["0.0.0.0/0"], "allowPublicTraffic": false } });
     let begun = Instant::now();
-    let made: Value = host
-        .api(Method::POST, "/v2/sandboxes")
-        .json(&request)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let made: Value = host.post("/v2/sandboxes", &request).await;
     println!("handed out in {} ms", begun.elapsed().as_millis());
     assert_eq!(made["sandboxID"], *first, "the one that waited");
     assert!(made["trafficAccessToken"].is_string());
-    let detail: Value = host
-        .api(Method::GET, &format!("/sandboxes/{first}"))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let detail: Value = host.detail(&first).await;
     assert_eq!(detail["metadata"], json!({ "a": "b" }));
     assert_eq!(detail["allowInternetAccess"], false);
     assert_eq!(detail["lifecycle"]["onTimeout"], "pause");
@@ -177,15 +143,7 @@ async fn a_sandbox_of_the_pool_is_the_callers_in_every_way_and_another_one_takes
 
     // Variables are given to a container as it starts, so this one is made anew.
     let with_envs = json!({ "templateID": "nextjs", "envVars": { "A": "b" } });
-    let made: Value = host
-        .api(Method::POST, "/v2/sandboxes")
-        .json(&with_envs)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let made: Value = host.post("/v2/sandboxes", &with_envs).await;
     let second = made["sandboxID"].as_str().unwrap().to_owned();
     let third = until("another one waits", async || waiting().find(|id| *id != first && *id != second)).await;
     let data = host.stop().await;
@@ -212,8 +170,7 @@ async fn a_host_that_dies_leaves_nothing_of_its_pool_and_of_its_frozen_sandboxes
     };
     let sandbox = crashed.client.create(PATIENCE, &Default::default()).await.unwrap();
     run(&sandbox, "echo kept > kept").await;
-    let paused = crashed.api(Method::POST, &format!("/sandboxes/{}/pause", sandbox.id()));
-    assert_eq!(paused.send().await.unwrap().status(), 204);
+    assert_eq!(crashed.pause(sandbox.id(), json!({})).await, 204);
     until("another one waits", async || (ids().len() == 2).then_some(())).await;
     crashed.kill();
 
@@ -222,6 +179,6 @@ async fn a_host_that_dies_leaves_nothing_of_its_pool_and_of_its_frozen_sandboxes
     assert_eq!(host.state(sandbox.id()).await, "paused");
     assert_eq!(traces(sandbox.id()), [] as [String; 0]);
     let sandbox = host.client.connect(sandbox.id(), PATIENCE).await.unwrap();
-    assert_eq!(run(&sandbox, "cat kept").await, "kept\n");
+    assert_eq!(run(&sandbox, "cat kept").await.1, "kept\n");
     host.stop().await;
 }

@@ -7,7 +7,7 @@ use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
-use crate::support::{Host, PATIENCE, until};
+use crate::support::{ControlPlane, Host, PATIENCE, until};
 
 fn options() -> RunOptions {
     RunOptions {

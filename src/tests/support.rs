@@ -12,7 +12,7 @@ mod template;
 use std::time::{Duration, Instant};
 
 pub use feed::{Feed, FeedEnd};
-pub use host::{Host, settings, traces};
+pub use host::{ControlPlane, Host, options, run, settings, traces};
 pub use host_process::HostProcess;
 pub use model::{Model, Reply};
 pub use server::Server;

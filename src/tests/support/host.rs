@@ -1,15 +1,93 @@
 //! A sandbox host in the test's own process, and what it may leave on the machine.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use codeflow::{
     config,
-    sandbox::{Client, Sandbox},
+    sandbox::{Client, RunOptions, Sandbox},
     sandbox_host::SandboxHost,
 };
 use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
 
 use super::{PATIENCE, data_dir, http};
+
+/// What is asked of a host over its REST API.
+pub trait ControlPlane {
+    /// A request with the right key.
+    fn api(&self, method: Method, path: &str) -> RequestBuilder;
+
+    /// What `GET` answers.
+    async fn get(&self, path: &str) -> Value {
+        self.api(Method::GET, path).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// What `POST` answers, which must be a success with a body.
+    async fn post(&self, path: &str, body: &Value) -> Value {
+        let answer = self.api(Method::POST, path).json(body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+
+    /// The status of an answer.
+    async fn status(&self, method: Method, path: &str) -> u16 {
+        self.api(method, path).send().await.unwrap().status().as_u16()
+    }
+
+    /// The status that a pause is answered with; `{}` keeps the memory.
+    async fn pause(&self, sandbox: &str, body: Value) -> u16 {
+        let request = self.api(Method::POST, &format!("/sandboxes/{sandbox}/pause"));
+        request.json(&body).send().await.unwrap().status().as_u16()
+    }
+
+    /// A sandbox as it is told in full.
+    async fn detail(&self, sandbox: &str) -> Value {
+        self.get(&format!("/sandboxes/{sandbox}")).await
+    }
+
+    /// A sandbox's state.
+    async fn state(&self, sandbox: &str) -> String {
+        self.detail(sandbox).await["state"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl ControlPlane for Host {
+    fn api(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http
+            .request(method, format!("{}{path}", self.host.url()))
+            .header("x-api-key", self.host.key())
+    }
+}
+
+/// The options of a command that nothing is special about.
+pub fn options() -> RunOptions {
+    RunOptions {
+        cwd: "/home/user".to_owned(),
+        envs: Default::default(),
+        timeout: Duration::from_secs(30),
+    }
+}
+
+/// A command's exit code, and both its outputs.
+pub async fn run(sandbox: &Sandbox, command: &str) -> (i32, String) {
+    let output = sandbox.run(command, &options()).await.unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (output.exit_code, said)
+}
+
+/// A client of the host at this address.
+pub fn client(url: &str, key: &str, domain: &str) -> Client {
+    let mut reached = config::Sandbox {
+        provider: config::SandboxProvider::Local,
+        api_url: String::new(),
+        sandbox_url: String::new(),
+        domain: String::new(),
+        api_key: String::new(),
+        template: "nextjs".to_owned(),
+    };
+    reached.use_host(url, key, domain);
+    Client::new(reached).unwrap()
+}
 
 /// A running host on a data folder of its own.
 pub struct Host {
@@ -36,17 +114,8 @@ impl Host {
         change(&mut settings);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = SandboxHost::start(settings, listener).await.unwrap();
-        let mut reached = config::Sandbox {
-            provider: config::SandboxProvider::Local,
-            api_url: String::new(),
-            sandbox_url: String::new(),
-            domain: String::new(),
-            api_key: String::new(),
-            template: "nextjs".to_owned(),
-        };
-        reached.use_host(&host.url(), host.key(), host.domain());
         Self {
-            client: Client::new(reached).unwrap(),
+            client: client(&host.url(), host.key(), host.domain()),
             host: Arc::new(host),
             http,
             data: Some(data),
@@ -58,31 +127,11 @@ impl Host {
         self.client.create(PATIENCE, &Default::default()).await.unwrap()
     }
 
-    /// A request to the control plane with the right key.
-    pub fn api(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.host.url()))
-            .header("x-api-key", self.host.key())
-    }
-
     /// A request to a port of a sandbox, by host name as browsers make it.
     pub fn preview(&self, sandbox: &str, port: u16, path: &str) -> RequestBuilder {
         self.http
             .get(format!("{}{path}", self.host.url()))
             .header("host", format!("{port}-{sandbox}.{}", self.host.domain()))
-    }
-
-    /// A sandbox's state as the control plane tells it.
-    pub async fn state(&self, sandbox: &str) -> String {
-        let detail: serde_json::Value = self
-            .api(Method::GET, &format!("/sandboxes/{sandbox}"))
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
-        detail["state"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Stops it and returns its data folder.

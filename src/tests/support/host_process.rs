@@ -6,15 +6,14 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use codeflow::{config, sandbox::Client};
+use codeflow::sandbox::Client;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use reqwest::{Method, RequestBuilder};
-use serde_json::Value;
 
-use super::http;
+use super::{ControlPlane, host::client, http};
 
 const KEY: &str = "e2b_test";
 
@@ -56,31 +55,12 @@ impl HostProcess {
             panic!("it did not begin to listen:\n{log}");
         };
         std::thread::spawn(move || lines.for_each(drop));
-        let mut reached = config::Sandbox {
-            provider: config::SandboxProvider::Local,
-            api_url: String::new(),
-            sandbox_url: String::new(),
-            domain: String::new(),
-            api_key: String::new(),
-            template: "nextjs".to_owned(),
-        };
-        reached.use_host(&url, KEY, "localhost");
         Self {
             child,
-            client: Client::new(reached).unwrap(),
+            client: client(&url, KEY, "localhost"),
             url,
             log,
         }
-    }
-
-    /// A request to the control plane with the right key.
-    pub fn api(&self, method: Method, path: &str) -> RequestBuilder {
-        http().request(method, format!("{}{path}", self.url)).header("x-api-key", KEY)
-    }
-
-    /// What `GET` answers, as JSON.
-    pub async fn get(&self, path: &str) -> Value {
-        self.api(Method::GET, path).send().await.unwrap().json().await.unwrap()
     }
 
     /// Its process's id.
@@ -104,6 +84,12 @@ impl HostProcess {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+}
+
+impl ControlPlane for HostProcess {
+    fn api(&self, method: Method, path: &str) -> RequestBuilder {
+        http().request(method, format!("{}{path}", self.url)).header("x-api-key", KEY)
     }
 }
 
