@@ -40,7 +40,7 @@ pub(super) async fn send(mut request: RequestBuilder, repeat: Repeat) -> Result<
             Ok(_) | Err(_) => return Ok(answer?),
         };
         let wait = told.unwrap_or_else(|| (FIRST_WAIT * 2_u32.pow(attempt)).mul_f64(0.75 + rand::random::<f64>() / 2.0));
-        if begun.elapsed() + wait > PATIENCE {
+        if begun.elapsed().saturating_add(wait) > PATIENCE {
             return Ok(answer?);
         }
         tracing::debug!(

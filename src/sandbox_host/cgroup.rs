@@ -129,12 +129,7 @@ impl Cgroup {
 
     /// Removes it from every hierarchy; a container in it that is ending this moment is waited for, a little.
     pub(super) async fn remove(&self) {
-        let root = Path::new(CGROUPS);
-        let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.file_name());
-        let groups = hierarchies
-            .filter_map(|name| Some(self.below(name.to_str()?)))
-            .chain([self.below("")]);
-        let mut left: Vec<PathBuf> = groups.filter(|group| group.is_dir()).collect();
+        let mut left = self.everywhere();
         for _ in 0..TRIES {
             // Refused while something is in it.
             left.retain(|group| fs::remove_dir(group).is_err() && group.is_dir());

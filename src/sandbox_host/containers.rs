@@ -12,7 +12,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::{
     bundle::{Container, ENVD, HOME},
     cgroup::Cgroup,
-    disk::Disks,
+    disk::{Disks, Layer},
     egress::{Egress, Policy},
     envd,
     live::{Live, Sockets},
@@ -87,7 +87,7 @@ impl Containers {
             rootfs,
             lock,
         };
-        host.machine = host.look_around(&folder, &state).await;
+        host.machine = host.look_around(&state).await;
         let unenforced = host.unenforced().join("; ");
         if !unenforced.is_empty() && host.settings.strict {
             host.close().await;
@@ -108,27 +108,32 @@ impl Containers {
         Ok(host)
     }
 
-    async fn look_around(&self, folder: &Path, state: &Path) -> Result<Machine, String> {
+    /// Finds out what works here, by the smallest container there is: with all limits, else without those that stand in the way.
+    async fn look_around(&self, state: &Path) -> Result<Machine, String> {
         let privilege = Privilege::detect().map_err(|error| format!("no sandboxes: {error:#}; or start CodeFlow as root"))?;
         let cgroup = privilege.cgroup().join(&self.name);
+        let images = Disks::prepare(state, self.settings.disk_mb, &privilege).await;
         let trial = state.join("trial");
-        let try_out = async |runtime: Runtime| match self.try_out(&runtime, &privilege, Some(&cgroup), &trial).await {
-            Ok(()) => Ok((runtime, None)),
-            Err(limited) => match self.try_out(&runtime, &privilege, None, &trial).await {
-                Ok(()) => Ok((runtime, Some(format!("{limited:#}")))),
-                Err(_) => Err(limited),
-            },
-        };
-        let (runtime, limits) = Runtime::find(self.settings.runtime.as_deref(), state, &privilege, try_out).await?;
-        let disks = Disks::prepare(folder, self.settings.disk_mb, &privilege).await;
-        let mut unenforced = Vec::new();
-        let cgroup = match limits {
-            None => Some(cgroup),
-            Some(fault) => {
-                unenforced.push(format!("memory and processors (no control group can be made: {fault})"));
-                None
+        let try_out = async |runtime: Runtime| {
+            let attempt = async |cgroup: Option<&Path>, disks: &Disks| self.try_out(&runtime, &privilege, cgroup, disks, &trial).await;
+            let Err(fault) = attempt(Some(&cgroup), &images).await else {
+                return Ok((runtime, Some(cgroup.clone()), images.clone(), None));
+            };
+            let told = format!("{fault:#}");
+            let folders = images.clone().without_images(&told);
+            for (limits, disks) in [(Some(&cgroup), &folders), (None, &images), (None, &folders)] {
+                if attempt(limits.map(PathBuf::as_path), disks).await.is_ok() {
+                    let unlimited = limits.is_none().then_some(told);
+                    return Ok((runtime, limits.cloned(), disks.clone(), unlimited));
+                }
             }
+            Err(fault)
         };
+        let (runtime, cgroup, disks, unlimited) = Runtime::find(self.settings.runtime.as_deref(), state, &privilege, try_out).await?;
+        let mut unenforced = Vec::new();
+        if let Some(fault) = unlimited {
+            unenforced.push(format!("memory and processors (no control group can be made: {fault})"));
+        }
         unenforced.extend(disks.fault().map(str::to_owned));
         Ok(Machine {
             runtime,
@@ -139,19 +144,36 @@ impl Containers {
         })
     }
 
-    /// Runs the smallest container there is.
-    async fn try_out(&self, runtime: &Runtime, privilege: &Privilege, cgroup: Option<&Path>, folder: &Path) -> anyhow::Result<()> {
-        let home = folder.join("home");
-        fs::create_dir_all(&home)?;
+    /// Runs the smallest container there is, on a disk like a sandbox's.
+    async fn try_out(
+        &self,
+        runtime: &Runtime,
+        privilege: &Privilege,
+        cgroup: Option<&Path>,
+        disks: &Disks,
+        folder: &Path,
+    ) -> anyhow::Result<()> {
+        if folder.exists() {
+            Layer::of(folder).release();
+            fs::remove_dir_all(folder)?;
+        }
+        let lower = folder.join("lower");
+        fs::create_dir_all(&lower)?;
+        disks.create(folder).await?;
         let socket = folder.join("egress.sock");
         fs::write(&socket, "")?;
         let id = format!("trial{}", random_id());
         let mut container = self.container(&id, privilege, Vec::new());
         container.cgroup = cgroup.map(|cgroup| cgroup.join(&id));
-        container.args = vec!["/usr/bin/true".to_owned()];
-        let pieces = self.pieces(Home::Folder(home), socket);
-        let tried = runtime.run_to_end(&container, &pieces, folder).await;
+        container.args = vec!["/usr/bin/touch".to_owned(), format!("{HOME}/trial")];
+        let layer = Layer::of(folder);
+        let home = Home::Overlay {
+            lower,
+            layer: layer.clone(),
+        };
+        let tried = runtime.run_to_end(&container, &self.pieces(home, socket), folder).await;
         runtime.delete(&container.id).await?;
+        layer.release();
         fs::remove_dir_all(folder)?;
         tried
     }

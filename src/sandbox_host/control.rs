@@ -240,7 +240,7 @@ async fn create(sandboxes: &Sandboxes, request: Create, default_timeout: u64, se
 
 async fn detail(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
     let sandbox = sandboxes.get(&id)?;
-    let (record, running) = (sandbox.record(), sandbox.is_running().await);
+    let (record, running) = (sandbox.record(), sandbox.is_running());
     let detail = Detail {
         listed: Listed::of(&sandboxes, &record, running),
         envd_access_token: record.token,
@@ -279,12 +279,12 @@ async fn kill(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
 async fn connect(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Answer {
     let timeout = checked(request.timeout, 300)?;
     let sandbox = sandboxes.get(&id)?;
-    let (_, resumed) = sandboxes.wake(&sandbox).await?.ok_or(HostError::NoSandbox(id))?;
-    let status = if resumed {
-        sandbox.set_timeout(timeout);
+    let awake = sandboxes.wake(&sandbox).await?.ok_or(HostError::NoSandbox(id))?;
+    let status = if awake.woken {
+        sandbox.set_timeout(timeout).await;
         StatusCode::CREATED
     } else {
-        sandbox.extend(timeout);
+        sandbox.extend(timeout).await;
         StatusCode::OK
     };
     Ok(json(status, &created(&sandboxes, sandbox.record())))
@@ -292,7 +292,7 @@ async fn connect(State(sandboxes): Host, Path(id): Path<String>, Json(request): 
 
 async fn set_timeout(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Answer {
     let timeout = checked(request.timeout, 0)?;
-    sandboxes.get(&id)?.set_timeout(timeout);
+    sandboxes.get(&id)?.set_timeout(timeout).await;
     Ok(empty())
 }
 
@@ -308,13 +308,13 @@ async fn refresh(State(sandboxes): Host, Path(id): Path<String>, Json(request): 
         let range = "validation error: duration is a number of seconds from 0 to 3600";
         return Err(HostError::Invalid(range.to_owned()));
     }
-    sandboxes.get(&id)?.extend(duration.max(MIN_REFRESH));
+    sandboxes.get(&id)?.extend(duration.max(MIN_REFRESH)).await;
     Ok(empty())
 }
 
 /// The older form of connect: an error for a sandbox that runs.
 async fn resume(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Answer {
-    if sandboxes.get(&id)?.is_running().await {
+    if sandboxes.get(&id)?.is_running() {
         return Err(HostError::Conflict(format!("Sandbox {id} is already running")));
     }
     let timeout = Some(request.timeout.unwrap_or(15));
@@ -332,7 +332,7 @@ struct NewNetwork {
 /// Replaces the rules as a whole.
 async fn set_network(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<NewNetwork>) -> Answer {
     let network = request.network.checked(request.internet).map_err(HostError::Invalid)?;
-    sandboxes.get(&id)?.set_network(network);
+    sandboxes.get(&id)?.set_network(network).await;
     Ok(empty())
 }
 

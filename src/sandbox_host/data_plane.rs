@@ -25,7 +25,7 @@ use super::{
     live::Live,
     pages,
     record::Record,
-    sandboxes::{InUse, Sandboxes},
+    sandboxes::{Awake, InUse, Sandboxes},
     signature,
 };
 
@@ -132,15 +132,15 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
     if let Some(refusal) = refusal {
         return refusal;
     }
-    if target.port == ENVD_PORT && request.uri().path() == "/metrics" && sandbox.is_running().await {
-        return json(StatusCode::OK, &sandboxes.moment(&sandbox));
-    }
     let in_use = sandbox.in_use();
     let key = sandboxes.settings().host_key.clone();
     // In a task of its own: a client that hangs up must not leave the sandbox half awake.
-    let waking = tokio::spawn(async move { sandboxes.reach(&sandbox).await });
-    let live = match waking.await.map_err(anyhow::Error::from).flatten() {
-        Ok(Some(live)) => live,
+    let waking = tokio::spawn({
+        let (sandboxes, sandbox) = (sandboxes.clone(), sandbox.clone());
+        async move { sandboxes.reach(&sandbox).await }
+    });
+    let Awake { live, connected, .. } = match waking.await.map_err(anyhow::Error::from).flatten() {
+        Ok(Some(awake)) => awake,
         Ok(None) => return not_found(&target, page),
         Err(error) => {
             tracing::error!(sandbox.id = target.id, error = format!("{error:#}"), "the sandbox can't be woken");
@@ -149,11 +149,13 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
             return json(StatusCode::BAD_GATEWAY, &body);
         }
     };
+    if target.port == ENVD_PORT && request.uri().path() == "/metrics" {
+        return json(StatusCode::OK, &sandboxes.moment(&sandbox).await);
+    }
     let passage = Passage {
-        connected: live.connected(),
+        connected: connected.clone(),
         _in_use: in_use,
     };
-    let connected = passage.connected.clone();
     let forwarding = async {
         if target.port == ENVD_PORT {
             forward_to_envd(&live, request, passage).await.map(Some)

@@ -8,7 +8,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     os::{
-        fd::AsRawFd,
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::fs::{MetadataExt, PermissionsExt},
     },
     path::{Path, PathBuf},
@@ -19,6 +19,7 @@ use std::{
 use anyhow::Context;
 use linux_raw_sys::loop_device::{LO_FLAGS_AUTOCLEAR, LOOP_CONFIGURE, LOOP_CTL_GET_FREE, loop_config};
 use nix::{errno::Errno, sys::statvfs::statvfs};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use tokio::process::Command;
 
 use super::privilege::Privilege;
@@ -31,13 +32,17 @@ const MIN_FREE: u64 = 256 << 20;
 const TRIES: u32 = 100;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
+/// Files of a folder that are counted, and how deep.
+const MAX_COUNTED: usize = 500_000;
+const MAX_DEPTH: usize = 64;
+
 mod ioctl {
     nix::ioctl_none_bad!(free_loop, super::LOOP_CTL_GET_FREE);
     nix::ioctl_write_ptr_bad!(configure_loop, super::LOOP_CONFIGURE, super::loop_config);
 }
 
 /// What new sandboxes' disks are made from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Disks {
     /// An image that is formatted and empty; or why there is none.
     blank: Result<PathBuf, String>,
@@ -71,6 +76,14 @@ impl Disks {
         Self {
             blank,
             privilege: privilege.clone(),
+        }
+    }
+
+    /// The same without images, which can't be mounted for this reason.
+    pub(super) fn without_images(self, fault: &str) -> Self {
+        Self {
+            blank: self.blank.and_then(|_| Err(format!("disk (no image can be mounted: {fault})"))),
+            privilege: self.privilege,
         }
     }
 
@@ -207,6 +220,7 @@ async fn format(folder: &Path, megabytes: u64, privilege: &Privilege) -> anyhow:
         .env("PATH", "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin");
     done(&mut mkfs).await?;
     fs::remove_dir_all(&content)?;
+    File::open(&part)?.sync_all()?;
     fs::rename(part, &blank)?;
     Ok(blank)
 }
@@ -230,18 +244,40 @@ fn free_space(folder: &Path) -> io::Result<u64> {
     Ok(disk.blocks_available() * disk.fragment_size())
 }
 
-/// What the folder's files take on the disk, in bytes.
+/// What the folder's files take on the disk, in bytes. No link is followed, and no more than some are looked at: what is in there, and
+/// what becomes of it meanwhile, is up to the sandbox.
 fn size_of_files(folder: &Path) -> u64 {
-    let (mut size, mut folders) = (0, vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let Ok(kind) = entry.metadata() else {
-                continue;
-            };
-            size += kind.blocks() * 512;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            }
+    let mut left = MAX_COUNTED;
+    open_folder(rustix::fs::CWD, folder).map_or(0, |folder| size_below(&folder, MAX_DEPTH, &mut left))
+}
+
+fn open_folder(above: impl AsFd, name: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(above, name, flags, Mode::empty())
+}
+
+fn size_below(folder: &OwnedFd, depth: usize, left: &mut usize) -> u64 {
+    let Ok(entries) = Dir::read_from(folder) else {
+        return 0;
+    };
+    let mut size = 0;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if [c".", c".."].contains(&name) {
+            continue;
+        }
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            break;
+        }
+        if let Ok(found) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            size += u64::try_from(found.st_blocks).unwrap_or(0) * 512;
+        }
+        if depth > 0
+            && entry.file_type() == FileType::Directory
+            && let Ok(inner) = open_folder(folder, name)
+        {
+            size += size_below(&inner, depth - 1, left);
         }
     }
     size

@@ -39,6 +39,10 @@ const MAX_CONNECTIONS: usize = 128;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// What a sandbox may send and receive while it runs, in bytes.
 const MAX_BYTES: u64 = 8 << 30;
+/// The longest name of a host, in bytes (RFC 1035).
+const MAX_NAME: usize = 253;
+/// Refusals that the machine's log tells, of one sandbox; further ones are only counted there.
+const MAX_TOLD: u64 = 100;
 /// Refusals that are kept for the sandbox to read.
 const MAX_REFUSALS: usize = 50;
 
@@ -190,13 +194,15 @@ impl Egress {
 
     fn refuse(&self, host: &str, port: u16, why: &str) -> Response<Body> {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
-        tracing::info!(
-            sandbox.id = self.sandbox,
-            host,
-            port,
-            refused,
-            "a sandbox's connection was refused: {why}"
-        );
+        if refused <= MAX_TOLD {
+            tracing::info!(
+                sandbox.id = self.sandbox,
+                host,
+                port,
+                refused,
+                "a sandbox's connection was refused: {why}"
+            );
+        }
         let told = format!("connection to {host}:{port} was refused: {why}");
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         if refusals.len() == MAX_REFUSALS {
@@ -252,7 +258,7 @@ fn target(authority: &Authority, default_port: Option<u16>) -> Option<(String, u
     }
     let host = authority.host().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
     let port = authority.port_u16().or(default_port)?;
-    (!host.is_empty()).then_some((host, port))
+    (!host.is_empty() && host.len() <= MAX_NAME).then_some((host, port))
 }
 
 fn allows(rule: &EgressRule, host: &str, port: u16) -> bool {
@@ -292,6 +298,7 @@ mod tests {
         }
         assert_eq!(target(&"a.com".parse().unwrap(), None), None);
         assert_eq!(target(&"user@a.com:443".parse().unwrap(), None), None);
+        assert_eq!(target(&format!("{}:443", "a".repeat(254)).parse().unwrap(), None), None);
         assert_eq!(target(&"[::1]:443".parse().unwrap(), None), Some(("::1".to_owned(), 443)));
     }
 }

@@ -21,7 +21,27 @@ const MAX_REST: usize = 64 << 20;
 const REST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the names of the builder's own cookies begin with.
-const COOKIE_PREFIX: &str = "codeflow";
+const COOKIE_PREFIX: &[u8] = b"codeflow";
+/// Beginnings of the names of headers that no app is to see: E2B's and ours, and those by which proxies in front of us tell who a
+/// visitor is or where from.
+const NOT_FOR_APPS: [&str; 16] = [
+    "x-api-key",
+    "x-access-token",
+    "e2b-",
+    "forwarded",
+    "x-forwarded-",
+    "x-real-ip",
+    "x-auth-request-",
+    "x-remote-",
+    "remote-",
+    "cf-access-",
+    "cf-connecting-ip",
+    "x-goog-",
+    "x-ms-client-principal",
+    "x-ms-token-",
+    "x-amzn-oidc-",
+    "tailscale-",
+];
 
 /// Reads what a handler left of a request before its answer goes out. The connection of a request that is answered before it is whole
 /// has to be closed, which a client might only notice with its next request.
@@ -105,19 +125,16 @@ fn with_type(status: StatusCode, content_type: &'static str, text: String) -> Re
     response
 }
 
-/// Removes what is between us and our clients and no app's business: keys, tokens, and our own cookies. An app's own stay.
+/// Removes what is between us and our clients, or a proxy in front of us, and no app's business: keys, tokens, our own cookies, and who
+/// the visitor was found to be. An app's own headers stay, whatever they are called.
 pub(super) fn strip_ours(headers: &mut HeaderMap, key: &str) {
-    for name in [
-        "x-api-key",
-        "x-access-token",
-        "e2b-sandbox-id",
-        "e2b-sandbox-port",
-        "e2b-traffic-access-token",
-    ] {
+    let strange = |name: &&HeaderName| NOT_FOR_APPS.iter().any(|start| name.as_str().starts_with(start));
+    let named: Vec<HeaderName> = headers.keys().filter(strange).cloned().collect();
+    for name in named {
         headers.remove(name);
     }
-    let is_ours = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains(key));
-    if headers.get(header::AUTHORIZATION).is_some_and(is_ours) {
+    let is_ours = |value: &HeaderValue| value.as_bytes().windows(key.len()).any(|part| part == key.as_bytes());
+    if headers.get_all(header::AUTHORIZATION).iter().any(is_ours) {
         headers.remove(header::AUTHORIZATION);
     }
     let cookies: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().filter_map(without_our_cookies).collect();
@@ -129,17 +146,19 @@ pub(super) fn strip_ours(headers: &mut HeaderMap, key: &str) {
 
 /// The cookies of a header but those whose names begin as ours do; `None` when that leaves none.
 fn without_our_cookies(value: &HeaderValue) -> Option<HeaderValue> {
-    let ours = |cookie: &&str| {
-        let name = cookie.trim_start();
+    let ours = |cookie: &&[u8]| {
+        let name = cookie.trim_ascii_start();
         let name = name
-            .strip_prefix("__Host-")
-            .or_else(|| name.strip_prefix("__Secure-"))
+            .strip_prefix(b"__Host-")
+            .or_else(|| name.strip_prefix(b"__Secure-"))
             .unwrap_or(name);
         name.starts_with(COOKIE_PREFIX)
     };
-    let text = value.to_str().ok()?;
-    let kept: Vec<&str> = text.split(';').filter(|cookie| !ours(cookie)).map(str::trim).collect();
-    HeaderValue::from_str(&kept.join("; ")).ok().filter(|value| !value.is_empty())
+    let cookies = value.as_bytes().split(|byte| *byte == b';');
+    let kept: Vec<&[u8]> = cookies.filter(|cookie| !ours(cookie)).map(<[u8]>::trim_ascii).collect();
+    HeaderValue::from_bytes(&kept.join(&b"; "[..]))
+        .ok()
+        .filter(|value| !value.is_empty())
 }
 
 /// Removes the headers that end with this hop (RFC 9110, 7.6.1).
@@ -186,6 +205,8 @@ mod tests {
         headers.insert("x-api-key", HeaderValue::from_static("e2b_1"));
         headers.insert("x-access-token", HeaderValue::from_static("t"));
         headers.insert("x-own", HeaderValue::from_static("kept"));
+        headers.insert("x-forwarded-user", HeaderValue::from_static("alice"));
+        headers.insert("e2b-sandbox-id", HeaderValue::from_static("i1"));
         strip_ours(&mut headers, "e2b_1");
         let cookies: Vec<_> = headers
             .get_all(header::COOKIE)

@@ -100,7 +100,9 @@ impl Live {
             .context("the sandbox ended as it started")?;
         let ended = live.ended.clone();
         tokio::spawn(async move {
-            let _ = alive.into_body().collect().await;
+            let mut body = alive.into_body();
+            // Whatever comes is dropped.
+            while let Some(Ok(_)) = body.frame().await {}
             ended.cancel();
         });
         Ok(live)

@@ -88,9 +88,10 @@ impl Sandboxes {
     }
 
     /// What the sandbox used when it was looked at last, as envd's own `/metrics` tells it: Unix time in seconds, and bytes.
-    pub(super) fn moment(&self, sandbox: &Sandbox) -> Value {
+    pub(super) async fn moment(self: &Arc<Self>, sandbox: &Arc<Sandbox>) -> Value {
         if sandbox.metrics().last().is_none() {
-            self.sample(sandbox, true);
+            let (host, sandbox) = (self.clone(), sandbox.clone());
+            let _ = tokio::task::spawn_blocking(move || host.sample(&sandbox, true)).await;
         }
         let Some(last) = sandbox.metrics().last() else {
             return json!({});

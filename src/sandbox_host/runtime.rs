@@ -7,7 +7,7 @@ use std::{
     fs,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Output, Stdio},
     time::Duration,
 };
 
@@ -165,7 +165,7 @@ impl Runtime {
 
     /// Ends the container and everything in it; one that is gone is no error.
     pub(super) async fn delete(&self, id: &str) -> anyhow::Result<()> {
-        let output = self.command().args(["delete", "--force", id]).output().await?;
+        let output = self.output(&["delete", "--force", id]).await?;
         if !output.status.success() && self.list().await?.iter().any(|found| found == id) {
             bail!("container {id} can't be ended: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
@@ -174,11 +174,21 @@ impl Runtime {
 
     /// The ids of all containers below this state folder.
     pub(super) async fn list(&self) -> anyhow::Result<Vec<String>> {
-        let output = self.command().args(["list", "--quiet"]).output().await?;
+        let output = self.output(&["list", "--quiet"]).await?;
+        if !output.status.success() {
+            bail!("the containers can't be listed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
         Ok(String::from_utf8_lossy(&output.stdout)
             .split_whitespace()
             .map(str::to_owned)
             .collect())
+    }
+
+    async fn output(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        let mut command = self.command();
+        command.args(arguments).kill_on_drop(true);
+        let output = tokio::time::timeout(START_TIMEOUT, command.output()).await;
+        Ok(output.with_context(|| format!("{} did not end in time", self.command.display()))??)
     }
 
     fn command(&self) -> Command {

@@ -3,13 +3,13 @@
 
 mod pool;
 mod sandbox;
+mod sleep;
 
 use std::{
     collections::HashMap,
     fs, io,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -18,6 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     cgroup::Cgroup,
     containers::{Boot, Containers, USUAL_SHARES},
+    disk::Layer,
     egress::Policy,
     live::Live,
     metrics,
@@ -30,13 +31,7 @@ use crate::config;
 use pool::Pool;
 use sandbox::State;
 pub(super) use sandbox::{InUse, Sandbox};
-
-/// Between two looks for sandboxes whose time is over.
-const TICK: Duration = Duration::from_millis(500);
-/// The least time that a sandbox stays awake when a request woke it, in seconds (E2B's minimum).
-const MIN_RESUME: u64 = 300;
-/// Frozen sandboxes may hold one part in so many of the machine's memory.
-const FROZEN_PART: u64 = 4;
+pub(super) use sleep::Awake;
 
 /// All sandboxes of the host.
 pub(super) struct Sandboxes {
@@ -115,7 +110,10 @@ impl Sandboxes {
                 Ok(Some(record)) => record,
                 Ok(None) => {
                     tracing::info!(folder = %folder.display(), "removing a sandbox that was never finished");
-                    fs::remove_dir_all(&folder)?;
+                    Layer::of(&folder).release();
+                    if let Err(error) = fs::remove_dir_all(&folder) {
+                        tracing::warn!(folder = %folder.display(), %error, "it can't be removed");
+                    }
                     continue;
                 }
                 // Its files are somebody's work: they stay until somebody has looked.
@@ -182,7 +180,7 @@ impl Sandboxes {
         }
         let begun = now();
         let sandbox = match self.take_warm(&template, &new) {
-            Some((sandbox, live)) => self.hand_out(sandbox, live, new).await,
+            Some((sandbox, live)) => self.hand_out(sandbox, live, new).await?,
             None => self.start_anew(template, new).await?,
         };
         let (template, ms) = (sandbox.record().template, now().saturating_sub(begun));
@@ -192,20 +190,26 @@ impl Sandboxes {
     }
 
     /// Makes a sandbox that waited the caller's.
-    async fn hand_out(&self, sandbox: Arc<Sandbox>, live: Arc<Live>, new: NewSandbox) -> Arc<Sandbox> {
-        sandbox.update(|record| {
+    async fn hand_out(&self, sandbox: Arc<Sandbox>, live: Arc<Live>, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
+        let mut state = sandbox.state.lock().await;
+        self.lock().insert(sandbox.id.clone(), sandbox.clone());
+        let become_theirs = |record: &mut Record| {
             *record = Record {
                 id: record.id.clone(),
                 ..Record::new(new, record.version.clone())
             };
-        });
+        };
+        if let Err(error) = sandbox.try_update(become_theirs).await {
+            sandbox.set_state(&mut state, State::Killed);
+            self.lock().remove(&sandbox.id);
+            self.discard(&sandbox).await;
+            return Err(HostError::of_making(error.into()));
+        }
         sandbox.take_network_from_record();
         sandbox.touch();
-        let mut state = sandbox.state.lock().await;
-        self.lock().insert(sandbox.id.clone(), sandbox.clone());
-        *state = State::Running(live);
+        sandbox.set_state(&mut state, State::Running(live));
         drop(state);
-        sandbox
+        Ok(sandbox)
     }
 
     async fn start_anew(&self, template: Template, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
@@ -219,10 +223,11 @@ impl Sandboxes {
             self.boot(&sandbox, template, USUAL_SHARES).await
         };
         match making.await {
-            Ok(live) => *state = State::Running(live),
+            Ok(live) => sandbox.set_state(&mut state, State::Running(live)),
             Err(error) => {
-                *state = State::Killed;
+                sandbox.set_state(&mut state, State::Killed);
                 self.lock().remove(&sandbox.id);
+                sandbox.layer().release();
                 let _ = Record::remove(&sandbox.folder);
                 return Err(HostError::of_making(error));
             }
@@ -267,222 +272,6 @@ impl Sandboxes {
         };
         Ok(Arc::new(self.containers.start(&record.id, &sandbox.folder, boot).await?))
     }
-
-    /// The sandbox's container, woken when it was paused; `None` when there is nothing to wake any more. The flag tells whether it
-    /// was woken.
-    pub(super) async fn wake(&self, sandbox: &Sandbox) -> anyhow::Result<Option<(Arc<Live>, bool)>> {
-        let mut state = sandbox.state.lock().await;
-        let begun = now();
-        let asleep = match &*state {
-            State::Killed => return Ok(None),
-            State::Running(live) if !live.ended.is_cancelled() => return Ok(Some((live.clone(), false))),
-            State::Frozen(live, _) if !live.ended.is_cancelled() => Some(live.clone()),
-            State::Running(_) | State::Frozen(..) => {
-                tracing::warn!(sandbox.id, "the sandbox had ended by itself; it is started again");
-                sandbox.log.warn("it had ended by itself, and is started again");
-                self.containers.end(&sandbox.id, &sandbox.folder).await;
-                *state = State::Paused;
-                None
-            }
-            State::Paused => None,
-        };
-        let live = match asleep {
-            Some(live) => {
-                self.thaw(sandbox)?;
-                live
-            }
-            None => {
-                let record = sandbox.record();
-                let Some(template) = Template::find_version(&self.settings().data_dir, &record.template, &record.version) else {
-                    tracing::warn!(
-                        sandbox.id,
-                        "the template that the sandbox was made from is gone, and the sandbox with it"
-                    );
-                    return Ok(None);
-                };
-                self.boot(sandbox, template, USUAL_SHARES).await?
-            }
-        };
-        *state = State::Running(live.clone());
-        sandbox.update(|record| {
-            record.started_at = now();
-            record.end_at = now().saturating_add(record.timeout.max(MIN_RESUME).saturating_mul(1000));
-        });
-        sandbox.touch();
-        tracing::info!(sandbox.id, ms = now().saturating_sub(begun), "sandbox resumed");
-        sandbox.log.info("resumed");
-        Ok(Some((live, true)))
-    }
-
-    fn thaw(&self, sandbox: &Sandbox) -> anyhow::Result<()> {
-        match self.cgroup_of(sandbox) {
-            Some(cgroup) => cgroup.thaw().context("the sandbox can't be thawed"),
-            None => Ok(()),
-        }
-    }
-
-    /// The sandbox's container as a request finds it: woken, when the sandbox was made to wake by requests.
-    pub(super) async fn reach(&self, sandbox: &Sandbox) -> anyhow::Result<Option<Arc<Live>>> {
-        if !sandbox.record().auto_resume && !sandbox.is_running().await {
-            return Ok(None);
-        }
-        Ok(self.wake(sandbox).await?.map(|(live, _)| live))
-    }
-
-    /// Puts the sandbox to sleep: frozen with all that is in its memory, or with its files alone when `memory` is not wanted or can't
-    /// be kept. False when it was paused already.
-    pub(super) async fn pause(&self, sandbox: &Sandbox, memory: bool) -> bool {
-        let mut state = sandbox.state.lock().await;
-        let State::Running(live) = &*state else {
-            return false;
-        };
-        let live = live.clone();
-        let frozen = memory && !self.settings().frozen.is_zero() && self.freeze(sandbox).await;
-        // When no request gets in any more.
-        live.hang_up();
-        *state = if frozen {
-            State::Frozen(live, Instant::now())
-        } else {
-            self.containers.stop(&sandbox.id, &sandbox.folder, &live).await;
-            State::Paused
-        };
-        tracing::info!(sandbox.id, frozen, "sandbox paused");
-        sandbox.log.info("paused");
-        true
-    }
-
-    async fn freeze(&self, sandbox: &Sandbox) -> bool {
-        let Some(cgroup) = self.cgroup_of(sandbox) else {
-            return false;
-        };
-        let frozen = cgroup.freeze().await;
-        if let Err(error) = &frozen {
-            tracing::warn!(sandbox.id, %error, "the sandbox can't be frozen; its memory is given up");
-        }
-        frozen.is_ok()
-    }
-
-    /// Gives up the memory of a sandbox that is frozen; its files stay.
-    async fn drop_memory(&self, sandbox: &Sandbox) {
-        let mut state = sandbox.state.lock().await;
-        let State::Frozen(live, _) = &*state else {
-            return;
-        };
-        if let Err(error) = self.thaw(sandbox) {
-            tracing::warn!(sandbox.id, error = format!("{error:#}"), "the sandbox ends without notice");
-        }
-        self.containers.stop(&sandbox.id, &sandbox.folder, live).await;
-        *state = State::Paused;
-        tracing::info!(sandbox.id, "the paused sandbox's memory is given up");
-    }
-
-    /// Ends the sandbox and removes its files.
-    pub(super) async fn kill(&self, sandbox: &Sandbox) {
-        self.lock().remove(&sandbox.id);
-        let mut state = sandbox.state.lock().await;
-        if let State::Running(live) | State::Frozen(live, _) = &*state {
-            live.hang_up();
-            self.containers.end(&sandbox.id, &sandbox.folder).await;
-        }
-        *state = State::Killed;
-        let (folder, layer) = (sandbox.folder.clone(), sandbox.layer());
-        let removed = tokio::task::spawn_blocking(move || {
-            layer.release();
-            Record::remove(&folder)
-        });
-        if let Ok(Err(error)) = removed.await {
-            tracing::warn!(sandbox.id, %error, "the sandbox's files can't be removed");
-        }
-        tracing::info!(sandbox.id, "sandbox killed");
-    }
-
-    async fn end_in_time(self: Arc<Self>) {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = tick.tick() => {}
-                () = self.shutdown.cancelled() => return,
-            }
-            for sandbox in self.all() {
-                self.look_at_time(sandbox);
-            }
-            for sandbox in self.frozen_too_long() {
-                let host = self.clone();
-                tokio::spawn(async move { host.drop_memory(&sandbox).await });
-            }
-        }
-    }
-
-    /// Pauses or kills a sandbox whose time is over.
-    fn look_at_time(self: &Arc<Self>, sandbox: Arc<Sandbox>) {
-        let record = sandbox.record();
-        let over = record.end_at <= now();
-        let idle = record.auto_pause && sandbox.idle_for() >= self.settings().idle;
-        // One that is being started or stopped right now is looked at again at the next tick.
-        let running = || matches!(sandbox.state.try_lock().as_deref(), Ok(State::Running(_)));
-        if !(over || idle) || !running() {
-            return;
-        }
-        let host = self.clone();
-        tokio::spawn(async move {
-            if record.auto_pause {
-                host.pause(&sandbox, true).await;
-            } else {
-                host.kill(&sandbox).await;
-            }
-        });
-    }
-
-    /// The sandboxes that have been frozen for long, and the oldest of the others while they hold more memory than is theirs to hold.
-    fn frozen_too_long(&self) -> Vec<Arc<Sandbox>> {
-        let mut frozen: Vec<(Instant, Arc<Sandbox>)> = Vec::new();
-        for sandbox in self.all() {
-            if let Ok(State::Frozen(_, since)) = sandbox.state.try_lock().as_deref() {
-                frozen.push((*since, sandbox.clone()));
-            }
-        }
-        frozen.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
-        let (mut held, limit) = (0, memory_of_machine() / FROZEN_PART);
-        let too_long = |(since, sandbox): &(Instant, Arc<Sandbox>)| {
-            held += self
-                .cgroup_of(sandbox)
-                .and_then(|cgroup| cgroup.usage())
-                .map_or(0, |usage| usage.memory);
-            since.elapsed() >= self.settings().frozen || held > limit
-        };
-        frozen.into_iter().filter(too_long).map(|(_, sandbox)| sandbox).collect()
-    }
-
-    /// Pauses what runs, several at a time, and leaves nothing behind.
-    pub(super) async fn shutdown(&self) {
-        self.shutdown.cancel();
-        self.pause_all().await;
-        self.tasks.close();
-        self.tasks.wait().await;
-        self.empty_pool().await;
-        // Those that were handed out meanwhile.
-        self.pause_all().await;
-        self.containers.close().await;
-    }
-
-    async fn pause_all(&self) {
-        let sandboxes = self.all();
-        let pausing = sandboxes.iter().map(async |sandbox| {
-            self.pause(sandbox, false).await;
-            self.drop_memory(sandbox).await;
-        });
-        futures::future::join_all(pausing).await;
-    }
-}
-
-/// The machine's memory in bytes.
-fn memory_of_machine() -> u64 {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kilobytes = text
-        .strip_prefix("MemTotal:")
-        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) << 10
 }
 
 impl HostError {

@@ -134,7 +134,7 @@ pub async fn list(settings: &config::SandboxHost) -> anyhow::Result<String> {
     names.sort();
     names.dedup();
     let sandboxes = record::all(&settings.data_dir);
-    let mut table = format!("{:<16} {:<24} SANDBOXES\n", "TEMPLATE", "STATE");
+    let mut table = format!("{:<16} {:<26} SANDBOXES\n", "TEMPLATE", "STATE");
     for name in names {
         let state = match built.iter().find(|(built, _)| *built == name) {
             None => "not built",
@@ -148,7 +148,7 @@ pub async fn list(settings: &config::SandboxHost) -> anyhow::Result<String> {
             }
         };
         let used = sandboxes.iter().filter(|sandbox| sandbox.template == name).count();
-        writeln!(table, "{name:<16} {state:<24} {used}")?;
+        writeln!(table, "{name:<16} {state:<26} {used}")?;
     }
     Ok(table)
 }

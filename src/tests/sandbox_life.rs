@@ -59,7 +59,7 @@ async fn a_sandbox_is_told_in_full_and_its_envd_asks_for_its_token() {
     assert_eq!(answer.status(), 201);
     let made: Value = answer.json().await.unwrap();
     let (id, token) = (made["sandboxID"].as_str().unwrap(), made["envdAccessToken"].as_str().unwrap());
-    let detail: Value = host.detail(&id).await;
+    let detail: Value = host.detail(id).await;
     assert_eq!(detail["state"], "running");
     assert_eq!(detail["templateID"], "nextjs");
     assert_eq!(detail["metadata"], json!({ "project": "p" }));
@@ -139,6 +139,24 @@ async fn a_killed_sandbox_leaves_nothing_and_is_not_found_again() {
         Err(SandboxError::NotFound)
     ));
     host.stop().await;
+}
+
+#[tokio::test]
+async fn a_host_that_stops_while_a_sandbox_is_killed_leaves_nothing_of_it() {
+    let host = Host::start().await;
+    let sandbox = host.create().await;
+    let killing = tokio::spawn({
+        let (client, id) = (host.client.clone(), sandbox.id().to_owned());
+        async move { client.kill(&id).await }
+    });
+    until("it is no more to be found", async || {
+        (host.get("/v2/sandboxes").await == json!([])).then_some(())
+    })
+    .await;
+    let data = host.stop().await;
+    assert_eq!(traces(sandbox.id()), [] as [String; 0]);
+    assert!(!data.path().join("sandboxes").join(sandbox.id()).exists());
+    let _ = killing.await;
 }
 
 #[tokio::test]

@@ -150,7 +150,7 @@ async fn answer(sandboxes: &Arc<Sandboxes>, filter: Filter) -> Answer {
     let wanted = Wanted::try_from(filter).map_err(|message| HostError::Invalid(format!("validation error: {message}")))?;
     let (mut found, mut total_running) = (Vec::new(), 0);
     for sandbox in sandboxes.all() {
-        let (record, running) = (sandbox.record(), sandbox.is_running().await);
+        let (record, running) = (sandbox.record(), sandbox.is_running());
         if !wanted.fits(&record, running) {
             continue;
         }

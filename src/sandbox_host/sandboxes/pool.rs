@@ -1,8 +1,7 @@
-//! Sandboxes that wait to be handed out, their page compiled: frozen, so that they cost no processor, and without a record, so that a
-//! host that dies leaves none behind.
+//! Sandboxes that wait to be handed out, their page compiled: frozen where control groups can be used, so that they cost no processor,
+//! and without a record, so that a host that dies leaves none behind.
 
 use std::{
-    fs,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -150,12 +149,14 @@ impl Sandboxes {
     }
 
     /// Ends a sandbox that was never handed out.
-    async fn discard(&self, sandbox: &Sandbox) {
+    pub(super) async fn discard(&self, sandbox: &Sandbox) {
         self.containers.end(&sandbox.id, &sandbox.folder).await;
-        sandbox.layer().release();
-        if let Err(error) = fs::remove_dir_all(&sandbox.folder)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
+        let (folder, layer) = (sandbox.folder.clone(), sandbox.layer());
+        let removed = tokio::task::spawn_blocking(move || {
+            layer.release();
+            Record::remove(&folder)
+        });
+        if let Ok(Err(error)) = removed.await {
             tracing::warn!(sandbox.id = sandbox.id, %error, "a waiting sandbox's files can't be removed");
         }
     }

@@ -1,10 +1,11 @@
 //! One sandbox: its record, its state, and what it is asked for without being started or stopped.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -27,6 +28,10 @@ pub(in crate::sandbox_host) struct Sandbox {
     /// As in the record, where the egress proxy reads it.
     pub(super) network: Arc<RwLock<Network>>,
     record: Mutex<Record>,
+    /// Held while the record is written, so that the last one written is the latest.
+    writing: tokio::sync::Mutex<()>,
+    /// Whether it ran when its state was set last.
+    running: AtomicBool,
     /// Held while the sandbox is started or stopped.
     pub(super) state: tokio::sync::Mutex<State>,
     /// Requests under way.
@@ -64,6 +69,8 @@ impl Sandbox {
             metrics: Metrics::default(),
             network: Arc::new(RwLock::new(record.network.clone())),
             record: Mutex::new(record),
+            writing: tokio::sync::Mutex::default(),
+            running: AtomicBool::new(false),
             state: tokio::sync::Mutex::new(State::Paused),
             requests: AtomicUsize::new(0),
             used_at: AtomicU64::new(now()),
@@ -79,12 +86,24 @@ impl Sandbox {
     }
 
     /// Changes the record, on disk too.
-    pub(super) fn update(&self, change: impl FnOnce(&mut Record)) {
-        let mut record = self.lock_record();
-        change(&mut record);
-        if let Err(error) = record.write(&self.folder) {
+    pub(super) async fn update(&self, change: impl FnOnce(&mut Record)) {
+        if let Err(error) = self.try_update(change).await {
             tracing::warn!(sandbox.id = self.id, %error, "the sandbox's record can't be written");
         }
+    }
+
+    /// Changes the record; the error is that of writing it.
+    pub(super) async fn try_update(&self, change: impl FnOnce(&mut Record)) -> io::Result<()> {
+        change(&mut self.lock_record());
+        let _writing = self.writing.lock().await;
+        let (record, folder) = (self.record(), self.folder.clone());
+        tokio::task::spawn_blocking(move || record.write(&folder)).await?
+    }
+
+    /// Its state from here on; `state` is the locked one.
+    pub(super) fn set_state(&self, state: &mut State, new: State) {
+        self.running.store(matches!(new, State::Running(_)), Ordering::Relaxed);
+        *state = new;
     }
 
     pub(in crate::sandbox_host) fn in_use(self: &Arc<Self>) -> InUse {
@@ -93,8 +112,9 @@ impl Sandbox {
     }
 
     /// The end moves to `seconds` from now.
-    pub(in crate::sandbox_host) fn set_timeout(&self, seconds: u64) {
-        self.update(|record| record.end_at = now().saturating_add(seconds.saturating_mul(1000)));
+    pub(in crate::sandbox_host) async fn set_timeout(&self, seconds: u64) {
+        let end_at = now().saturating_add(seconds.saturating_mul(1000));
+        self.update(|record| record.end_at = end_at).await;
     }
 
     /// What it writes.
@@ -111,7 +131,7 @@ impl Sandbox {
     }
 
     /// Takes new network settings; connections that are open stay so.
-    pub(in crate::sandbox_host) fn set_network(&self, network: Network) {
+    pub(in crate::sandbox_host) async fn set_network(&self, network: Network) {
         *self.network.write().unwrap_or_else(PoisonError::into_inner) = network.clone();
         self.update(|record| {
             record.network = Network {
@@ -120,13 +140,15 @@ impl Sandbox {
                 mask_request_host: record.network.mask_request_host.clone(),
                 ..network
             };
-        });
+        })
+        .await;
         self.log.info("network settings changed");
     }
 
     /// The end moves to at least `seconds` from now.
-    pub(in crate::sandbox_host) fn extend(&self, seconds: u64) {
-        self.update(|record| record.end_at = record.end_at.max(now().saturating_add(seconds.saturating_mul(1000))));
+    pub(in crate::sandbox_host) async fn extend(&self, seconds: u64) {
+        let end_at = now().saturating_add(seconds.saturating_mul(1000));
+        self.update(|record| record.end_at = record.end_at.max(end_at)).await;
     }
 
     /// Lets the egress proxy go by the record.
@@ -140,8 +162,13 @@ impl Sandbox {
         self.used_at.store(now(), Ordering::Relaxed);
     }
 
-    pub(in crate::sandbox_host) async fn is_running(&self) -> bool {
-        matches!(&*self.state.lock().await, State::Running(live) if !live.ended.is_cancelled())
+    /// Whether it runs, or did before what is being done to it: nobody waits for that to be told.
+    pub(in crate::sandbox_host) fn is_running(&self) -> bool {
+        match self.state.try_lock().as_deref() {
+            Ok(State::Running(live)) => !live.ended.is_cancelled(),
+            Ok(State::Frozen(..) | State::Paused | State::Killed) => false,
+            Err(_) => self.running.load(Ordering::Relaxed),
+        }
     }
 
     pub(super) fn idle_for(&self) -> Duration {

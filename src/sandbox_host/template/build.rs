@@ -52,6 +52,13 @@ pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result
         return Ok(());
     }
 
+    // Built before, and gone back to: sandboxes may be layers over it.
+    if Template::find_version(&settings.data_dir, name, &version).is_some() {
+        make_current(&folder, &version)?;
+        tracing::info!(template = name, "the template is ready again");
+        return Ok(());
+    }
+
     let begun = Instant::now();
     let containers = Containers::prepare(settings.clone(), "build").await?;
     containers.runtime().map_err(|fault| anyhow::anyhow!("{fault}"))?;
@@ -80,11 +87,16 @@ pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result
         fs::remove_dir_all(&place)?;
     }
     fs::rename(&staging, &place)?;
-    let part = folder.join("current.part");
-    fs::write(&part, &version)?;
-    fs::rename(part, folder.join("current"))?;
+    make_current(&folder, &version)?;
     tracing::info!(template = name, seconds = begun.elapsed().as_secs(), "the template is built");
     Ok(())
+}
+
+/// New sandboxes start from this version.
+fn make_current(folder: &Path, version: &str) -> std::io::Result<()> {
+    let part = folder.join("current.part");
+    fs::write(&part, version)?;
+    fs::rename(part, folder.join("current"))
 }
 
 /// The names of the templates in this binary.
@@ -190,7 +202,10 @@ pub(in crate::sandbox_host) async fn first_page(live: &Live, port: u16) -> anyho
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
         // The whole page: that is when all of it was compiled.
-        response.into_body().collect().await?;
+        let mut body = response.into_body();
+        while let Some(piece) = body.frame().await {
+            piece?;
+        }
         Ok(Some(status))
     };
     let mut last = "nothing".to_owned();

@@ -1,4 +1,4 @@
-//! The sandbox host of an ordinary user: what it can do without root, and how it says what it can't.
+//! Hosts that can't enforce every limit, as that of an ordinary user: what they do, and how they say what they can't.
 
 use std::{
     fs,
@@ -21,23 +21,30 @@ fn give(path: &Path) {
     }
 }
 
+/// A shell whose mounts are its own; what it is to do comes next.
+fn in_own_mounts() -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c"]);
+    command
+}
+
 /// `codeflow sandbox-host` as that user, who has subordinate ids for as long as the process runs.
 fn as_nobody(folder: &Path, data: &Path) -> Command {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     let (program, ids) = (folder.join("codeflow"), folder.join("ids"));
-    fs::copy(env!("CARGO_BIN_EXE_codeflow"), &program).unwrap();
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_codeflow"), &program).unwrap();
+    }
     fs::write(&ids, "nobody:300000:65536\n").unwrap();
     give(data);
-    // One that was to refuse its start, and did not, ends all the same.
-    let mut command = Command::new("timeout");
-    command.args(["300", "unshare", "--mount", "--propagation", "private", "sh", "-c"]);
+    let mut command = in_own_mounts();
     command.arg(format!(
         "mount --bind {ids} /etc/subuid && mount --bind {ids} /etc/subgid && \
          exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups {program} sandbox-host",
         ids = ids.display(),
         program = program.display(),
     ));
-    command.env("CODEFLOW_DATA_DIR", data).env("SANDBOX_POOL_SIZE", "0");
+    command.env("CODEFLOW_DATA_DIR", data);
     command
 }
 
@@ -49,7 +56,7 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
         fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
     }
     chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    let host = HostProcess::of(&mut as_nobody(folder.path(), data.path()));
+    let host = HostProcess::of(as_nobody(folder.path(), data.path()).env("SANDBOX_POOL_SIZE", "0"));
     assert!(host.log.contains("sandboxes run without limits on"), "{}", host.log);
     let ready = host.get("/readyz").await;
     assert_eq!(ready["sandboxes"], "ok");
@@ -89,8 +96,13 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
 #[tokio::test]
 async fn a_strict_host_does_not_start_where_a_limit_does_not_hold() {
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
-    let mut strict = as_nobody(folder.path(), data.path());
-    let output = strict
+    let strict = as_nobody(folder.path(), data.path());
+    // One that does not refuse its start ends all the same.
+    let output = Command::new("timeout")
+        .arg("300")
+        .arg(strict.get_program())
+        .args(strict.get_args())
+        .env("CODEFLOW_DATA_DIR", data.path())
         .env("SANDBOX_STRICT", "1")
         .env("SANDBOX_HOST_ADDR", "127.0.0.1:0")
         .stdin(Stdio::null())
@@ -110,4 +122,53 @@ async fn a_strict_host_does_not_start_where_a_limit_does_not_hold() {
     let data = data_dir();
     let host = HostProcess::start(data.path(), &[("SANDBOX_STRICT", "1"), ("SANDBOX_POOL_SIZE", "0")]);
     assert_eq!(host.get("/readyz").await["unenforced"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn an_ordinary_users_host_that_dies_is_followed_by_one_that_starts() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
+    chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let start = || HostProcess::of(as_nobody(folder.path(), data.path()).env("SANDBOX_POOL_SIZE", "1"));
+    let sandboxes = || fs::read_dir(data.path().join("sandboxes")).unwrap().count();
+    let host = start();
+    let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
+    sandbox.write_file("/home/user/kept", "kept").await.unwrap();
+    until("another one is made for the pool", async || {
+        let layers = data.path().join("sandboxes");
+        let worked = |entry: fs::DirEntry| entry.path().join("layer/work/work").exists();
+        (fs::read_dir(layers)
+            .unwrap()
+            .flatten()
+            .filter_map(|entry| worked(entry).then_some(()))
+            .count()
+            == 2)
+            .then_some(())
+    })
+    .await;
+    host.kill();
+
+    let host = HostProcess::of(as_nobody(folder.path(), data.path()).env("SANDBOX_POOL_SIZE", "0"));
+    assert_eq!(sandboxes(), 1, "what nobody had is removed");
+    let sandbox = host.client.connect(sandbox.id(), PATIENCE).await.unwrap();
+    assert_eq!(sandbox.read_file("/home/user/kept").await.unwrap(), b"kept");
+}
+
+#[tokio::test]
+async fn a_machine_without_loop_devices_has_sandboxes_whose_disk_is_not_bounded_and_says_so() {
+    let data = data_dir();
+    let mut command = in_own_mounts();
+    command.arg(format!(
+        "mount --bind /dev/null /dev/loop-control && exec {} sandbox-host",
+        env!("CARGO_BIN_EXE_codeflow")
+    ));
+    let host = HostProcess::of(command.env("CODEFLOW_DATA_DIR", data.path()).env("SANDBOX_POOL_SIZE", "0"));
+    let ready = host.get("/readyz").await;
+    assert_eq!(ready["sandboxes"], "ok");
+    let unenforced = ready["unenforced"].as_array().unwrap();
+    assert!(
+        unenforced.len() == 1 && unenforced[0].as_str().unwrap().contains("no image can be mounted"),
+        "{ready}"
+    );
+    let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
+    assert_eq!(run(&sandbox, "echo written > file; cat file").await.1, "written\n");
 }

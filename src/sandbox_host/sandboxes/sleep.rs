@@ -1,0 +1,289 @@
+//! How sandboxes are put to sleep, woken and ended: when they are asked to, when a request comes, and when their time is over.
+
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use super::{Sandbox, Sandboxes, sandbox::State};
+use crate::sandbox_host::{
+    containers::USUAL_SHARES,
+    live::Live,
+    record::{Record, now},
+    template::Template,
+};
+
+/// Between two looks for sandboxes whose time is over.
+const TICK: Duration = Duration::from_millis(500);
+/// The least time that a sandbox stays awake when a request woke it, in seconds (E2B's minimum).
+const MIN_RESUME: u64 = 300;
+/// Frozen sandboxes may hold one part in so many of the machine's memory.
+const FROZEN_PART: u64 = 4;
+
+/// A container that runs.
+pub(in crate::sandbox_host) struct Awake {
+    pub live: Arc<Live>,
+    /// Cancelled when its clients' connections are to end.
+    pub connected: CancellationToken,
+    /// It was asleep.
+    pub woken: bool,
+}
+
+impl Awake {
+    /// To be called while the sandbox's state is locked: a pause must not come between.
+    fn new(live: &Arc<Live>, woken: bool) -> Self {
+        Self {
+            live: live.clone(),
+            connected: live.connected(),
+            woken,
+        }
+    }
+}
+
+impl Sandboxes {
+    /// The sandbox's container, woken when it was paused; `None` when there is nothing to wake any more.
+    pub(in crate::sandbox_host) async fn wake(&self, sandbox: &Sandbox) -> anyhow::Result<Option<Awake>> {
+        self.awake(sandbox, true).await
+    }
+
+    /// The sandbox's container as a request finds it: woken, when the sandbox was made to wake by requests.
+    pub(in crate::sandbox_host) async fn reach(&self, sandbox: &Sandbox) -> anyhow::Result<Option<Awake>> {
+        let auto_resume = sandbox.record().auto_resume;
+        self.awake(sandbox, auto_resume).await
+    }
+
+    async fn awake(&self, sandbox: &Sandbox, may_wake: bool) -> anyhow::Result<Option<Awake>> {
+        let mut state = sandbox.state.lock().await;
+        let begun = now();
+        let asleep = match &*state {
+            State::Running(live) if !live.ended.is_cancelled() => return Ok(Some(Awake::new(live, false))),
+            State::Killed => return Ok(None),
+            _ if !may_wake => return Ok(None),
+            State::Frozen(live, _) if !live.ended.is_cancelled() => Some(live.clone()),
+            State::Running(_) | State::Frozen(..) => {
+                tracing::warn!(sandbox.id, "the sandbox had ended by itself; it is started again");
+                sandbox.log.warn("it had ended by itself, and is started again");
+                self.containers.end(&sandbox.id, &sandbox.folder).await;
+                sandbox.set_state(&mut state, State::Paused);
+                None
+            }
+            State::Paused => None,
+        };
+        let live = match asleep {
+            Some(live) => {
+                self.thaw(sandbox)?;
+                live
+            }
+            None => {
+                let record = sandbox.record();
+                let Some(template) = Template::find_version(&self.settings().data_dir, &record.template, &record.version) else {
+                    tracing::warn!(
+                        sandbox.id,
+                        "the template that the sandbox was made from is gone, and the sandbox with it"
+                    );
+                    return Ok(None);
+                };
+                self.boot(sandbox, template, USUAL_SHARES).await?
+            }
+        };
+        let awake = Awake::new(&live, true);
+        sandbox.touch();
+        sandbox
+            .update(|record| {
+                record.started_at = now();
+                record.end_at = now().saturating_add(record.timeout.max(MIN_RESUME).saturating_mul(1000));
+            })
+            .await;
+        sandbox.set_state(&mut state, State::Running(live));
+        tracing::info!(sandbox.id, ms = now().saturating_sub(begun), "sandbox resumed");
+        sandbox.log.info("resumed");
+        Ok(Some(awake))
+    }
+
+    fn thaw(&self, sandbox: &Sandbox) -> anyhow::Result<()> {
+        match self.cgroup_of(sandbox) {
+            Some(cgroup) => cgroup.thaw().context("the sandbox can't be thawed"),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the sandbox to sleep: frozen with all that is in its memory, or with its files alone when `memory` is not wanted or can't
+    /// be kept. False when it was paused already.
+    pub(in crate::sandbox_host) async fn pause(&self, sandbox: &Sandbox, memory: bool) -> bool {
+        self.pause_if(sandbox, memory, || true).await
+    }
+
+    /// As [`Self::pause`], if that is still wanted when it can be done.
+    async fn pause_if(&self, sandbox: &Sandbox, memory: bool, wanted: impl FnOnce() -> bool) -> bool {
+        let _task = self.tasks.token();
+        let mut state = sandbox.state.lock().await;
+        let State::Running(live) = &*state else {
+            return false;
+        };
+        if !wanted() {
+            return false;
+        }
+        let live = live.clone();
+        // Nobody gets in from here on, until the state is let go of.
+        live.hang_up();
+        let frozen = memory && !self.settings().frozen.is_zero() && self.freeze(sandbox).await;
+        let asleep = if frozen {
+            State::Frozen(live, Instant::now())
+        } else {
+            self.containers.stop(&sandbox.id, &sandbox.folder, &live).await;
+            State::Paused
+        };
+        sandbox.set_state(&mut state, asleep);
+        tracing::info!(sandbox.id, frozen, "sandbox paused");
+        sandbox.log.info("paused");
+        true
+    }
+
+    async fn freeze(&self, sandbox: &Sandbox) -> bool {
+        let Some(cgroup) = self.cgroup_of(sandbox) else {
+            return false;
+        };
+        let frozen = cgroup.freeze().await;
+        if let Err(error) = &frozen {
+            tracing::warn!(sandbox.id, %error, "the sandbox can't be frozen; its memory is given up");
+        }
+        frozen.is_ok()
+    }
+
+    /// Gives up the memory of a sandbox that is frozen; its files stay.
+    async fn drop_memory(&self, sandbox: &Sandbox) {
+        let _task = self.tasks.token();
+        let mut state = sandbox.state.lock().await;
+        let State::Frozen(live, _) = &*state else {
+            return;
+        };
+        if let Err(error) = self.thaw(sandbox) {
+            tracing::warn!(sandbox.id, error = format!("{error:#}"), "the sandbox ends without notice");
+        }
+        self.containers.stop(&sandbox.id, &sandbox.folder, live).await;
+        sandbox.set_state(&mut state, State::Paused);
+        tracing::info!(sandbox.id, "the paused sandbox's memory is given up");
+    }
+
+    /// Ends the sandbox and removes its files.
+    pub(in crate::sandbox_host) async fn kill(&self, sandbox: &Sandbox) {
+        self.kill_if(sandbox, || true).await;
+    }
+
+    /// As [`Self::kill`], if that is still wanted when it can be done.
+    async fn kill_if(&self, sandbox: &Sandbox, wanted: impl FnOnce() -> bool) {
+        let _task = self.tasks.token();
+        let mut state = sandbox.state.lock().await;
+        if !wanted() {
+            return;
+        }
+        self.lock().remove(&sandbox.id);
+        if let State::Running(live) | State::Frozen(live, _) = &*state {
+            live.hang_up();
+            self.containers.end(&sandbox.id, &sandbox.folder).await;
+        }
+        sandbox.set_state(&mut state, State::Killed);
+        let (folder, layer) = (sandbox.folder.clone(), sandbox.layer());
+        let removed = tokio::task::spawn_blocking(move || {
+            layer.release();
+            Record::remove(&folder)
+        });
+        if let Ok(Err(error)) = removed.await {
+            tracing::warn!(sandbox.id, %error, "the sandbox's files can't be removed");
+        }
+        tracing::info!(sandbox.id, "sandbox killed");
+    }
+
+    /// Ends what is over, until the host stops.
+    pub(super) async fn end_in_time(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = self.shutdown.cancelled() => return,
+            }
+            for sandbox in self.all() {
+                // One that is being started or stopped right now is looked at again at the next tick.
+                let running = matches!(sandbox.state.try_lock().as_deref(), Ok(State::Running(_)));
+                if running && self.is_over(&sandbox) {
+                    let host = self.clone();
+                    tokio::spawn(async move { host.end(&sandbox).await });
+                }
+            }
+            for sandbox in self.frozen_too_long() {
+                let host = self.clone();
+                tokio::spawn(async move { host.drop_memory(&sandbox).await });
+            }
+        }
+    }
+
+    /// Whether a sandbox's time has passed, or it may sleep and nobody uses it.
+    fn is_over(&self, sandbox: &Sandbox) -> bool {
+        let record = sandbox.record();
+        record.end_at <= now() || (record.auto_pause && sandbox.idle_for() >= self.settings().idle)
+    }
+
+    /// Pauses or kills a sandbox whose time is over, unless it was put off meanwhile.
+    async fn end(&self, sandbox: &Sandbox) {
+        if sandbox.record().auto_pause {
+            self.pause_if(sandbox, true, || self.is_over(sandbox)).await;
+        } else {
+            self.kill_if(sandbox, || self.is_over(sandbox)).await;
+        }
+    }
+
+    /// The sandboxes that have been frozen for long, and the oldest of the others while they hold more memory than is theirs to hold.
+    fn frozen_too_long(&self) -> Vec<Arc<Sandbox>> {
+        let mut frozen: Vec<(Instant, Arc<Sandbox>)> = Vec::new();
+        for sandbox in self.all() {
+            if let Ok(State::Frozen(_, since)) = sandbox.state.try_lock().as_deref() {
+                frozen.push((*since, sandbox.clone()));
+            }
+        }
+        frozen.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
+        let (mut held, limit) = (0, memory_of_machine() / FROZEN_PART);
+        let too_long = |(since, sandbox): &(Instant, Arc<Sandbox>)| {
+            held += self
+                .cgroup_of(sandbox)
+                .and_then(|cgroup| cgroup.usage())
+                .map_or(0, |usage| usage.memory);
+            since.elapsed() >= self.settings().frozen || held > limit
+        };
+        frozen.into_iter().filter(too_long).map(|(_, sandbox)| sandbox).collect()
+    }
+
+    /// Pauses what runs, several at a time, and leaves nothing behind.
+    pub(in crate::sandbox_host) async fn shutdown(&self) {
+        self.shutdown.cancel();
+        self.pause_all().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.empty_pool().await;
+        // Those that were handed out meanwhile.
+        self.pause_all().await;
+        self.containers.close().await;
+    }
+
+    async fn pause_all(&self) {
+        let sandboxes = self.all();
+        let pausing = sandboxes.iter().map(async |sandbox| {
+            self.pause(sandbox, false).await;
+            self.drop_memory(sandbox).await;
+        });
+        futures::future::join_all(pausing).await;
+    }
+}
+
+/// The machine's memory in bytes.
+fn memory_of_machine() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kilobytes = text
+        .strip_prefix("MemTotal:")
+        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) << 10
+}
