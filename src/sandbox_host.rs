@@ -3,7 +3,8 @@
 //!
 //! A request goes to `control` (E2B's REST API over the registry in `sandboxes`) or, when it names a sandbox's port, to `data_plane`,
 //! which speaks through `live` with the container's init (`envd`). What a container is, is decided in `bundle`, `seccomp` and `rootfs`
-//! and carried out by `containers` and `runtime`; what it may reach, in `egress`; what it starts from, in `template`.
+//! and carried out by `containers` and `runtime` with the rights of `privilege`; what it may write, in `disk`; what it may reach, in
+//! `egress`; what it starts from, in `template`. What it uses is read off its `cgroup`.
 
 mod bundle;
 mod cgroup;
