@@ -156,7 +156,7 @@ async fn serve() -> anyhow::Result<()> {
 
     let shutdown = CancellationToken::new();
     let agent = Agent::new(model, sandbox::Client::new(sandboxes)?, agent_settings.clone());
-    let runs = Supervisor::new(store.clone(), agent, agent_settings.run_timeout, shutdown.clone());
+    let runs = Supervisor::new(store.clone(), agent, &agent_settings, shutdown.clone());
     let app = server::router(AppState {
         store: store.clone(),
         runs: runs.clone(),

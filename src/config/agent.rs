@@ -11,6 +11,8 @@ pub struct Agent {
     pub max_turns: u32,
     /// The longest a run may take (`RUN_TIMEOUT_SECONDS`).
     pub run_timeout: Duration,
+    /// Runs that are worked on at a time (`RUNS_MAX_CONCURRENT`); the others wait.
+    pub max_runs: usize,
 }
 
 impl Agent {
@@ -21,6 +23,9 @@ impl Agent {
         Ok(Self {
             max_turns: parsed("AGENT_MAX_TURNS", 30, "a number from 1 to 200", |turns| (1..=200).contains(turns))?,
             run_timeout: Duration::from_secs(seconds),
+            max_runs: parsed("RUNS_MAX_CONCURRENT", 16, "a number of runs from 1 to 10000", |runs| {
+                (1..=10_000).contains(runs)
+            })?,
         })
     }
 }

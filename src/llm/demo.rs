@@ -92,17 +92,13 @@ impl Recordings {
                         turns: &follow_up.turns,
                     },
                 )),
+                // Asked for again, after the build was stopped say.
+                None if self.build_for(prompt).is_some_and(|asked| asked.slug == recording.slug) => Ok(recording.build()),
                 None => Err(ModelError::NoRecording(no_follow_up(recording))),
             };
         }
         match self.build_for(prompt) {
-            Some(recording) => Ok((
-                format!("{}/build", recording.slug),
-                Part {
-                    title: &recording.title,
-                    turns: &recording.turns,
-                },
-            )),
+            Some(recording) => Ok(recording.build()),
             None => Err(ModelError::NoRecording(self.no_build())),
         }
     }
@@ -166,6 +162,17 @@ struct Part<'a> {
 
 const KEY_HINT: &str =
     "For apps of your own, start CodeFlow with a model's key, for example `OPENAI_API_KEY=… script/run` (see `AI_PROVIDER` in the README).";
+
+impl Recording {
+    /// The folder of the build's files, and the build.
+    fn build(&self) -> (String, Part<'_>) {
+        let part = Part {
+            title: &self.title,
+            turns: &self.turns,
+        };
+        (format!("{}/build", self.slug), part)
+    }
+}
 
 fn no_follow_up(recording: &Recording) -> String {
     let prompts: Vec<String> = recording
@@ -255,6 +262,9 @@ mod tests {
         for recording in recordings.all() {
             let first = user(&recording.prompt);
             assert_eq!(chosen(std::slice::from_ref(&first)).unwrap(), format!("{}/build", recording.slug));
+            // Asked for again, as when it was stopped.
+            let again = [first.clone(), assistant("Stopped."), first.clone()];
+            assert_eq!(chosen(&again).unwrap(), format!("{}/build", recording.slug));
             let summary = recording.turns.last().unwrap().summary.clone().unwrap();
             for follow_up in &recording.follow_ups {
                 let folder = format!("{}/{}", recording.slug, follow_up.slug);

@@ -1,5 +1,5 @@
-//! The supervisor takes runs and works on them: one at a time per project, the others queue behind. What it works on is in the
-//! database, so a restart picks up every run that has not ended.
+//! The supervisor takes runs and works on them: one at a time per project, the others queue behind, and so many at a time over all.
+//! What it works on is in the database, so a restart picks up every run that has not ended.
 
 use std::{
     collections::HashMap,
@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     agent::{Agent, RunError},
+    config,
     protocol::{ModelNotice, NewPrompt, Project, ProjectId, Run, RunId},
     render,
     store::{Reply, Store, StoreError},
@@ -34,6 +36,8 @@ struct Inner {
     previews: Previews,
     /// The longest a run may take.
     timeout: Duration,
+    /// Runs that may be worked on at a time; those that wait get their turn in the order in which they came.
+    slots: Semaphore,
     /// Projects with a worker; a worker ends when its project has no run left.
     workers: Mutex<HashMap<ProjectId, RunHandle>>,
     tasks: TaskTracker,
@@ -44,13 +48,15 @@ struct Inner {
 #[derive(Debug, Default)]
 struct RunHandle {
     id: Option<RunId>,
+    /// Ends the work on it.
+    cancel: CancellationToken,
     /// Set when a run was added while the worker was about to end.
     more: bool,
 }
 
 impl Supervisor {
     /// `shutdown` stops all work; what has been saved is gone on with at the next start.
-    pub fn new(store: Store, agent: Agent, timeout: Duration, shutdown: CancellationToken) -> Self {
+    pub fn new(store: Store, agent: Agent, settings: &config::Agent, shutdown: CancellationToken) -> Self {
         let events = Events::new(store.clone());
         let tasks = TaskTracker::new();
         let apps = Apps::new(store.clone(), agent.clone(), tasks.clone());
@@ -62,7 +68,8 @@ impl Supervisor {
                 agent,
                 apps,
                 previews,
-                timeout,
+                timeout: settings.run_timeout,
+                slots: Semaphore::new(settings.max_runs),
                 workers: Mutex::default(),
                 tasks,
                 shutdown,
@@ -101,6 +108,26 @@ impl Supervisor {
             tracing::info!(project.id = %project, run.id = %run.id, "a message was added");
             supervisor.inner.events.announce(events);
             supervisor.work_on(project);
+            Ok(run)
+        })
+        .await
+    }
+
+    /// Stops the run, at work or waiting: what was written is kept. One that has ended already is left as it is. Returns the run.
+    pub async fn cancel(&self, run: RunId) -> Result<Run, StoreError> {
+        let inner = self.inner.clone();
+        self.see_through(async move {
+            // Saved first, so that no worker takes it up again; the work ends a moment later.
+            let reply = Reply::Cancelled {
+                content: "Stopped. What was written so far is kept; send a message to go on from here.".to_owned(),
+            };
+            inner.events.announce(inner.store.finish_run(run, &reply, render::markdown).await?);
+            let run = inner.store.find_run(run).await?;
+            inner.with_worker(run.project, |worker| {
+                if worker.id == Some(run.id) {
+                    worker.cancel.cancel();
+                }
+            });
             Ok(run)
         })
         .await
@@ -168,11 +195,18 @@ impl Inner {
         loop {
             match self.store.next_run(project).await {
                 Ok(Some(run)) => {
+                    let cancel = CancellationToken::new();
                     self.with_worker(project, |worker| {
                         worker.id = Some(run.id);
+                        worker.cancel = cancel.clone();
                         worker.more = false;
                     });
-                    self.perform(run).await;
+                    let (id, previews) = (run.id, &self.previews);
+                    tokio::select! {
+                        () = self.perform(run) => {}
+                        () = cancel.cancelled() => tracing::info!(run.id = %id, "the run was stopped by its user"),
+                    }
+                    previews.poke(project);
                 }
                 Ok(None) => {
                     let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -200,6 +234,8 @@ impl Inner {
 
     /// Performs the run's steps and ends it with its reply, whatever happens.
     async fn perform(&self, run: Run) {
+        // Never closed.
+        let _slot = self.slots.acquire().await;
         let begun = match self.store.start_run(run.id).await {
             Ok((run, event)) => {
                 self.events.announce(event);
@@ -211,6 +247,9 @@ impl Inner {
                 return;
             }
         };
+        if begun.state.is_final() {
+            return;
+        }
         tracing::info!(run.id = %run.id, project.id = %run.project, "the run is worked on");
         let bench = Bench {
             store: &self.store,
@@ -240,7 +279,6 @@ impl Inner {
         if let Some(content) = content {
             self.fail(&run, Reply::Error { content }).await;
         }
-        self.previews.poke(run.project);
         tracing::info!(run.id = %run.id, "the run ended");
     }
 

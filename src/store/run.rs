@@ -44,6 +44,8 @@ pub enum Reply {
     Result { content: String, fragment: NewFragment },
     /// An ERROR message.
     Error { content: String },
+    /// Its user stopped it; the message says what became of the work.
+    Cancelled { content: String },
 }
 
 impl Store {
@@ -119,6 +121,7 @@ impl Store {
         let (kind, state, content, new_fragment) = match reply {
             Reply::Result { content, fragment } => (MessageKind::Result, RunState::Succeeded, content, Some(fragment)),
             Reply::Error { content } => (MessageKind::Error, RunState::Failed, content, None),
+            Reply::Cancelled { content } => (MessageKind::Error, RunState::Cancelled, content, None),
         };
         let mut events = Vec::new();
         let reply = message::insert(&tx, run.project, Role::Assistant, kind, content).await?;

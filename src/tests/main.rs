@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod builds;
+mod cancel;
 mod egress;
 mod escape;
 mod faults;

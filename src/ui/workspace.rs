@@ -102,7 +102,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                 >
                     <ConversationLog conversation><DemoNotice model notice/></ConversationLog>
                     <StatusLine conversation interrupted/>
-                    <Composer project/>
+                    <Composer project conversation/>
                 </section>
                 <Separator/>
                 <section

@@ -29,6 +29,7 @@ pub enum IconName {
     ShieldCheck,
     Smartphone,
     Sparkles,
+    Square,
     Sun,
     Tablet,
     Terminal,
@@ -84,6 +85,7 @@ impl IconName {
             Self::Sparkles => {
                 r#"<path d="M11.02 2.81a1 1 0 0 1 1.96 0l1.06 5.56a2 2 0 0 0 1.59 1.59l5.56 1.06a1 1 0 0 1 0 1.96l-5.56 1.06a2 2 0 0 0-1.59 1.59l-1.06 5.56a1 1 0 0 1-1.96 0l-1.06-5.56a2 2 0 0 0-1.59-1.59l-5.56-1.06a1 1 0 0 1 0-1.96l5.56-1.06a2 2 0 0 0 1.59-1.59z"/><path d="M20 2v4"/><path d="M22 4h-4"/>"#
             }
+            Self::Square => r#"<rect width="12" height="12" x="6" y="6" rx="2" fill="currentColor"/>"#,
             Self::Sun => {
                 r#"<circle cx="12" cy="12" r="4"/><path d="M12 2v2"/><path d="M12 20v2"/><path d="m4.93 4.93 1.41 1.41"/><path d="m17.66 17.66 1.41 1.41"/><path d="M2 12h2"/><path d="M20 12h2"/><path d="m6.34 17.66-1.41 1.41"/><path d="m19.07 4.93-1.41 1.41"/>"#
             }

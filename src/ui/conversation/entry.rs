@@ -68,7 +68,7 @@ pub fn RunEntry(conversation: RwSignal<Conversation>, id: RunId) -> impl IntoVie
             <Show when=move || state.get() == RunState::Running && !has_blocks.get()>
                 <span aria-hidden="true" class="thinking"><i></i><i></i><i></i></span>
             </Show>
-            {move || outcome.get().map(|message| view! { <Outcome message/> })}
+            {move || outcome.get().map(|message| view! { <Outcome message stopped=state.get() == RunState::Cancelled/> })}
         </article>
     }
 }
@@ -190,12 +190,21 @@ fn ToolView(tool: ToolUse, ended: Memo<bool>) -> impl IntoView {
 
 /// The message that ended the run.
 #[component]
-fn Outcome(message: Message) -> impl IntoView {
+fn Outcome(message: Message, stopped: bool) -> impl IntoView {
     let body = if message.html.is_empty() {
         view! { <p class="text-sm leading-6 wrap-anywhere whitespace-pre-wrap">{message.content}</p> }.into_any()
     } else {
         view! { <div class="prose" inner_html=message.html></div> }.into_any()
     };
+    if stopped {
+        return view! {
+            <div class=format!("flex gap-3 px-4 py-3 text-muted-foreground {CARD}")>
+                <Icon name=IconName::Square class="mt-1 size-4"/>
+                <div class="min-w-0">{body}</div>
+            </div>
+        }
+        .into_any();
+    }
     if message.kind == MessageKind::Error {
         return view! {
             <div class="flex gap-3 rounded-xl border border-destructive/40 bg-destructive/5 px-4 py-3">

@@ -1,19 +1,21 @@
-//! Where the user says what comes next.
+//! Where the user says what comes next, or that enough was done.
 
 use leptos::prelude::*;
 
 use crate::{
     api::messages::send_message,
-    protocol::{NewPrompt, ProjectId},
+    api::runs::cancel_run,
+    protocol::{NewPrompt, ProjectId, RunId},
     ui::{
-        components::{Button, ButtonSize, CARD, Icon, IconName, Spinner},
+        components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Spinner},
+        conversation::Conversation,
         prompt_field::{PromptField, PromptNote, PromptTextarea},
     },
 };
 
 /// The message shows up in the conversation by the feed; the text stays in the field until the server has it.
 #[component]
-pub fn Composer(project: ProjectId) -> impl IntoView {
+pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
     const ID: &str = "message";
     let field = PromptField::new();
     let send = Action::new(move |prompt: &NewPrompt| {
@@ -34,6 +36,24 @@ pub fn Composer(project: ProjectId) -> impl IntoView {
             send.dispatch(prompt);
         }
     };
+    // The run at work, else the first that waits: those behind it go on.
+    let unfinished = Memo::new(move |_| conversation.with(|all| all.current_run().filter(|run| !run.state().is_final()).map(|run| run.id)));
+    let stop = Action::new(move |run: &RunId| {
+        let run = *run;
+        async move {
+            if let Err(error) = cancel_run(run).await {
+                field.complain(error.message);
+            }
+        }
+    });
+    let stopping = stop.pending();
+    let stop_it = move |_| {
+        if let Some(run) = unfinished.get_untracked() {
+            stop.dispatch(run);
+            // The button goes when the run has ended; the focus is not to go with it.
+            field.focus();
+        }
+    };
     view! {
         <form
             class=format!("mx-3 mb-3 flex shrink-0 flex-col gap-1 p-2 focus-within-ring {CARD}")
@@ -47,6 +67,20 @@ pub fn Composer(project: ProjectId) -> impl IntoView {
             </div>
             <div class="flex items-end gap-3">
                 <div class="min-w-0 flex-1 px-2 pb-1"><PromptNote field id=ID/></div>
+                <Show when=move || unfinished.get().is_some()>
+                    <Button
+                        variant=ButtonVariant::Outline
+                        size=ButtonSize::Icon
+                        disabled=stopping
+                        attr:aria-label="Stop"
+                        attr:title="Stop this run; what was written is kept"
+                        on:click=stop_it
+                    >
+                        {move || {
+                            if stopping.get() { view! { <Spinner/> }.into_any() } else { view! { <Icon name=IconName::Square/> }.into_any() }
+                        }}
+                    </Button>
+                </Show>
                 <Button submit=true size=ButtonSize::Icon disabled=busy attr:aria-label="Send" attr:title="Send (Enter)">
                     {move || {
                         if busy.get() { view! { <Spinner/> }.into_any() } else { view! { <Icon name=IconName::ArrowUp/> }.into_any() }

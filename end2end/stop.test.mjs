@@ -1,0 +1,48 @@
+// A person stops a run, and goes on from there.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { results, startBrowser, startServer, until } from "./server.mjs";
+import { watchConsole, workspace } from "./workspace.mjs";
+
+let server;
+let browser;
+
+before(async () => {
+  server = await startServer();
+  browser = await startBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+test("Stop ends the run at work, says what became of it, and the next message goes on", async () => {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  page.setDefaultTimeout(30_000);
+  const problems = watchConsole(page);
+  const at = workspace(page);
+  await at.start(server.url, "Build me a todo app with dark mode");
+  const stop = page.getByRole("button", { name: "Stop" });
+  await stop.waitFor();
+  await page.screenshot({ path: join(results, "stop-running.png") });
+  // By the keyboard: the button is between the field and Send.
+  await page.getByRole("textbox", { name: "Message" }).focus();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "Stop");
+  await page.keyboard.press("Enter");
+  await until("the run is stopped", async () => (await at.run(1).getAttribute("data-run-state")) === "cancelled");
+  await page.getByRole("status").filter({ hasText: "The run was stopped" }).waitFor();
+  await at.log().getByText("Stopped. What was written so far is kept").waitFor();
+  await stop.waitFor({ state: "detached" });
+  assert.equal(await page.evaluate(() => document.activeElement.id), "message", "the focus is where the next message is written");
+  await page.screenshot({ path: join(results, "stop-stopped.png") });
+
+  await at.send("Build me a todo app with dark mode");
+  await at.finished(2);
+  await page.reload();
+  assert.equal(await at.run(1).getAttribute("data-run-state"), "cancelled");
+  assert.deepEqual(problems, []);
+  await page.close();
+});

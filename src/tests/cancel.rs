@@ -1,0 +1,148 @@
+//! Runs that their user stops, and runs that wait for their turn.
+
+use std::fs;
+
+use codeflow::protocol::{EventKind, ProjectId, RunState};
+use serde_json::json;
+
+use crate::support::{Model, Reply, Server, data_dir, until};
+
+/// Stops a run; the status of the answer.
+async fn cancel(server: &Server, run: &str) -> u16 {
+    server.post("/api/runs/cancel", &[("run", run)]).await.0.as_u16()
+}
+
+async fn states(server: &Server, project: ProjectId) -> Vec<RunState> {
+    server.workspace(project).await.runs.iter().map(|run| run.state).collect()
+}
+
+/// Whether a process of this command line runs on the machine.
+fn runs(command: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let line = |process: fs::DirEntry| fs::read(process.path().join("cmdline")).unwrap_or_default();
+    processes
+        .map(line)
+        .any(|line| String::from_utf8_lossy(&line).replace('\0', " ").trim() == command)
+}
+
+#[tokio::test]
+async fn a_stopped_run_ends_its_command_keeps_what_was_written_and_the_next_one_goes_on_from_there() {
+    let data = data_dir();
+    let model = Model::start([
+        (
+            "Build",
+            vec![
+                Reply::write("index.html", "<h1>Half</h1>"),
+                Reply::call("terminal", json!({ "command": "sleep 86399" })),
+                Reply::done(),
+            ],
+        ),
+        (
+            "Go on",
+            vec![Reply::call("readFiles", json!({ "files": ["index.html"] })), Reply::done()],
+        ),
+    ])
+    .await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    until("the command runs", async || runs("sleep 86399").then_some(())).await;
+    let run = server.workspace(project).await.runs[0].id;
+    assert_eq!(cancel(&server, &run.to_string()).await, 200);
+
+    let mut feed = server.feed(project).await;
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Cancelled);
+    assert!(
+        message.content.contains("Stopped") && message.content.contains("kept"),
+        "{}",
+        message.content
+    );
+    until("the command is ended", async || (!runs("sleep 86399")).then_some(())).await;
+    assert_eq!(model.asked_for(3), 0, "the model is not asked any more");
+    // Again, and it stays as it is.
+    assert_eq!(cancel(&server, &run.to_string()).await, 200);
+    assert_eq!(states(&server, project).await, [RunState::Cancelled]);
+
+    server.send(project, "Go on").await;
+    assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
+    assert!(feed.tool("turn-1-readFiles-1").output.unwrap().contains("<h1>Half</h1>"));
+    let replies = feed.find(|kind| match kind {
+        EventKind::Run { run } if run.state == RunState::Succeeded => Some(run.id),
+        _ => None,
+    });
+    assert_ne!(replies.await, run);
+}
+
+#[tokio::test]
+async fn a_run_that_waits_is_stopped_without_a_word_of_the_model_and_those_behind_it_go_on() {
+    let data = data_dir();
+    let model = Model::start([
+        ("First", vec![Reply::done().held()]),
+        ("Second", vec![Reply::done()]),
+        ("Third", vec![Reply::done()]),
+    ])
+    .await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("First").await;
+    until("the first run asks the model", async || (model.turns().len() == 1).then_some(())).await;
+    server.send(project, "Second").await;
+    server.send(project, "Third").await;
+    let second = server.workspace(project).await.runs[1].id;
+    assert_eq!(cancel(&server, &second.to_string()).await, 200);
+    assert_eq!(
+        states(&server, project).await,
+        [RunState::Running, RunState::Cancelled, RunState::Queued]
+    );
+    model.release();
+    server.feed(project).await.ended(3).await;
+    assert_eq!(
+        states(&server, project).await,
+        [RunState::Succeeded, RunState::Cancelled, RunState::Succeeded]
+    );
+    assert_eq!(model.turns().len(), 2);
+
+    assert_eq!(cancel(&server, "01a1fe8c-0228-71c3-9751-e449137d0f7a").await, 404);
+}
+
+#[tokio::test]
+async fn a_stopped_run_stays_stopped_when_the_server_is_killed() {
+    let data = data_dir();
+    let model = Model::start([("Build", vec![Reply::write("index.html", "<h1>Half</h1>"), Reply::done().held()])]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    until("the second turn is asked for", async || (model.asked_for(2) == 1).then_some(())).await;
+    let run = server.workspace(project).await.runs[0].id;
+    assert_eq!(cancel(&server, &run.to_string()).await, 200);
+    server.kill();
+    let server = Server::start(data.path(), &model);
+    assert_eq!(states(&server, project).await, [RunState::Cancelled]);
+    server.send(project, "Build").await;
+    model.release();
+    server.feed(project).await.ended(2).await;
+    assert_eq!(states(&server, project).await, [RunState::Cancelled, RunState::Succeeded]);
+}
+
+#[tokio::test]
+async fn no_more_runs_are_worked_on_at_a_time_than_allowed_and_the_others_wait_their_turn() {
+    let data = data_dir();
+    let model = Model::start([("First", vec![Reply::done().held()]), ("Second", vec![Reply::done()])]).await;
+    let server = Server::start_with(
+        data.path(),
+        &[
+            ("AI_PROVIDER", "custom"),
+            ("OPENAI_BASE_URL", &model.url),
+            ("OPENAI_API_KEY", "test"),
+            ("AI_MODEL", "scripted"),
+            ("RUNS_MAX_CONCURRENT", "1"),
+        ],
+    );
+    let first = server.create("First").await;
+    until("the first run asks the model", async || (model.turns().len() == 1).then_some(())).await;
+    let second = server.create("Second").await;
+    assert_eq!(states(&server, second).await, [RunState::Queued]);
+    assert_eq!(model.turns().len(), 1);
+    model.release();
+    server.feed(first).await.ended(1).await;
+    server.feed(second).await.ended(1).await;
+    assert_eq!(states(&server, second).await, [RunState::Succeeded]);
+}
