@@ -12,7 +12,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::{
     bundle::{Container, ENVD, HOME},
     cgroup::Cgroup,
-    disk::{Disks, Layer},
+    disk::{self, Disks, Layer},
     egress::{Egress, Policy},
     envd,
     live::{Live, Sockets},
@@ -154,8 +154,7 @@ impl Containers {
         folder: &Path,
     ) -> anyhow::Result<()> {
         if folder.exists() {
-            Layer::of(folder).release();
-            fs::remove_dir_all(folder)?;
+            disk::remove(folder)?;
         }
         let lower = folder.join("lower");
         fs::create_dir_all(&lower)?;
@@ -166,15 +165,13 @@ impl Containers {
         let mut container = self.container(&id, privilege, Vec::new());
         container.cgroup = cgroup.map(|cgroup| cgroup.join(&id));
         container.args = vec!["/usr/bin/touch".to_owned(), format!("{HOME}/trial")];
-        let layer = Layer::of(folder);
         let home = Home::Overlay {
             lower,
-            layer: layer.clone(),
+            layer: Layer::of(folder),
         };
         let tried = runtime.run_to_end(&container, &self.pieces(home, socket), folder).await;
         runtime.delete(&container.id).await?;
-        layer.release();
-        fs::remove_dir_all(folder)?;
+        disk::remove(folder)?;
         tried
     }
 

@@ -133,7 +133,6 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
         return refusal;
     }
     let in_use = sandbox.in_use();
-    let key = sandboxes.settings().host_key.clone();
     // In a task of its own: a client that hangs up must not leave the sandbox half awake.
     let waking = tokio::spawn({
         let (sandboxes, sandbox) = (sandboxes.clone(), sandbox.clone());
@@ -161,7 +160,7 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
             forward_to_envd(&live, request, passage).await.map(Some)
         } else {
             let mask = record.network.mask_request_host.as_deref();
-            forward_to_app(&live, &target, mask, &key, request, passage).await
+            forward_to_app(&live, &target, mask, &sandboxes.settings().host_key, request, passage).await
         }
     };
     let answered = tokio::select! {

@@ -136,13 +136,6 @@ impl Layer {
         }
     }
 
-    /// Lets its owner remove it: an overlay's working folder is closed to everybody.
-    pub(super) fn release(&self) {
-        if let Self::Folder(path) = self {
-            let _ = fs::set_permissions(path.join("work/work"), fs::Permissions::from_mode(0o700));
-        }
-    }
-
     /// How large it may become, in bytes; 0 when that can't be told.
     pub(super) fn size(&self) -> u64 {
         match self {
@@ -150,6 +143,15 @@ impl Layer {
             Self::Folder(path) => statvfs(path).map_or(0, |disk| disk.blocks() * disk.fragment_size()),
         }
     }
+}
+
+/// Removes a folder with the layer in it.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    if let Layer::Folder(path) = Layer::of(folder) {
+        // An overlay closes its working folder to everybody, and only root is let in all the same.
+        let _ = fs::set_permissions(path.join("work/work"), fs::Permissions::from_mode(0o700));
+    }
+    fs::remove_dir_all(folder)
 }
 
 impl LoopDevice {

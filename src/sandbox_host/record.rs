@@ -11,7 +11,7 @@ use std::{
 use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 
-use super::{network::Network, sandboxes::NewSandbox};
+use super::{disk, network::Network, sandboxes::NewSandbox};
 
 /// A sandbox, as it is stored in `sandbox.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl Record {
             metadata: new.metadata,
             envs: new.envs,
             started_at,
-            end_at: started_at.saturating_add(new.timeout.saturating_mul(1000)),
+            end_at: in_seconds(new.timeout),
             timeout: new.timeout,
             auto_pause: new.auto_pause,
             auto_resume: new.auto_resume,
@@ -84,9 +84,14 @@ impl Record {
     pub(super) fn remove(folder: &Path) -> io::Result<()> {
         match fs::remove_file(folder.join("sandbox.json")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => fs::remove_dir_all(folder),
+            _ => disk::remove(folder),
         }
     }
+}
+
+/// A moment so many seconds ahead: Unix time in milliseconds.
+pub(super) fn in_seconds(seconds: u64) -> u64 {
+    now().saturating_add(seconds.saturating_mul(1000))
 }
 
 /// The records of all sandboxes on disk that can be read.

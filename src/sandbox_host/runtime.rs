@@ -116,13 +116,8 @@ impl Runtime {
         let log = folder.join("runtime.log");
         let _ = fs::remove_file(&log);
 
-        let mut command = Command::new(&self.command);
-        command
-            .arg("--root")
-            .arg(&self.state)
-            .arg("--log")
-            .arg(&log)
-            .args(["--log-format", "json", "run"]);
+        let mut command = self.command();
+        command.arg("--log").arg(&log).args(["--log-format", "json", "run"]);
         if detach {
             command.arg("--detach");
         }
@@ -137,17 +132,14 @@ impl Runtime {
             Home::Overlay { .. } | Home::Folder(_) => None,
         };
         let places = Places::below(&container.assembly, disk.as_ref(), self.privilege.is_rootless());
-        let (pieces, privilege) = (pieces.clone(), self.privilege.clone());
+        let pieces = pieces.clone();
         #[expect(
             unsafe_code,
             reason = "the mounts must be made by the runtime's process before it becomes the runtime"
         )]
         // SAFETY: between fork and exec only system calls are made; the paths were built before.
         unsafe {
-            command.pre_exec(move || {
-                privilege.enter()?;
-                Ok(assemble(&pieces, &places)?)
-            });
+            command.pre_exec(move || Ok(assemble(&pieces, &places)?));
         }
         let mut child = command
             .spawn()

@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     cgroup::Cgroup,
     containers::{Boot, Containers, USUAL_SHARES},
-    disk::Layer,
+    disk,
     egress::Policy,
     live::Live,
     metrics,
@@ -110,8 +110,7 @@ impl Sandboxes {
                 Ok(Some(record)) => record,
                 Ok(None) => {
                     tracing::info!(folder = %folder.display(), "removing a sandbox that was never finished");
-                    Layer::of(&folder).release();
-                    if let Err(error) = fs::remove_dir_all(&folder) {
+                    if let Err(error) = disk::remove(&folder) {
                         tracing::warn!(folder = %folder.display(), %error, "it can't be removed");
                     }
                     continue;
@@ -227,8 +226,7 @@ impl Sandboxes {
             Err(error) => {
                 sandbox.set_state(&mut state, State::Killed);
                 self.lock().remove(&sandbox.id);
-                sandbox.layer().release();
-                let _ = Record::remove(&sandbox.folder);
+                sandbox.remove_files().await;
                 return Err(HostError::of_making(error));
             }
         }

@@ -134,14 +134,7 @@ async fn files_of_the_host_and_of_other_sandboxes_are_out_of_reach() {
     assert_eq!(fs::read(&secret).unwrap(), b"the host's");
 
     // Another's id with one's own token.
-    let detail: serde_json::Value = host
-        .api(Method::GET, &format!("/sandboxes/{}", sandbox.id()))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let detail = host.detail(sandbox.id()).await;
     let request = host.http.get(format!("{}/files?path=/home/user/theirs", host.host.url()));
     let request = request.header("e2b-sandbox-id", other.id()).header("e2b-sandbox-port", "49983");
     let answer = request

@@ -85,14 +85,8 @@ async fn a_machine_whose_disk_is_full_makes_no_sandbox_and_says_so() {
         env!("CARGO_BIN_EXE_codeflow")
     ));
     let host = HostProcess::of(command.env("CODEFLOW_DATA_DIR", data.path()).env(NO_POOL.0, NO_POOL.1));
-    let answer = host
-        .api(Method::POST, "/v2/sandboxes")
-        .json(&json!({ "templateID": "nextjs" }))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 507);
-    let said: Value = answer.json().await.unwrap();
+    let (status, said) = host.answer("/v2/sandboxes", &json!({ "templateID": "nextjs" })).await;
+    assert_eq!(status, 507);
     assert!(said["message"].as_str().unwrap().contains("make room"), "{said}");
     assert_eq!(host.get("/v2/sandboxes").await, json!([]));
 }

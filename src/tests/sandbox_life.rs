@@ -30,10 +30,7 @@ async fn the_control_plane_asks_for_its_key_and_names_what_it_does_not_find() {
     assert_eq!(host.status(Method::GET, "/sandboxes/inosuchsandbox").await, 404);
     assert_eq!(host.status(Method::DELETE, "/sandboxes/inosuchsandbox").await, 404);
 
-    let create = async |body: Value| {
-        let answer = host.api(Method::POST, "/v2/sandboxes").json(&body).send().await.unwrap();
-        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
-    };
+    let create = async |body: Value| host.answer("/v2/sandboxes", &body).await;
     let (status, body) = create(json!({ "templateID": "nonsense" })).await;
     assert_eq!(status, 404);
     assert!(
@@ -86,24 +83,20 @@ async fn a_sandbox_is_told_in_full_and_its_envd_asks_for_its_token() {
     );
     let file = envd("/files?path=server.mjs").header("x-access-token", token).send().await.unwrap();
     assert!(file.text().await.unwrap().contains("createServer"));
-    let envs: Value = envd("/envs")
-        .header("x-access-token", token)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let told = async |path: &str| -> Value {
+        envd(path)
+            .header("x-access-token", token)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
+    };
+    let envs = told("/envs").await;
     assert_eq!(envs["A"], "b");
     assert_eq!(envd("/metrics").send().await.unwrap().status(), 401);
-    let metrics: Value = envd("/metrics")
-        .header("x-access-token", token)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let metrics = told("/metrics").await;
     assert!(
         metrics["mem_used"].as_u64() > Some(1 << 20) && metrics["mem_used"].as_u64() < metrics["mem_total"].as_u64(),
         "{metrics}"
@@ -247,14 +240,8 @@ async fn without_a_runtime_the_host_says_what_to_do_and_never_runs_anything_unco
         fault.contains("/nonexistent/runc is not installed") && fault.contains("SANDBOX_RUNTIME"),
         "{fault}"
     );
-    let answer = host
-        .api(Method::POST, "/v2/sandboxes")
-        .json(&json!({ "templateID": "nextjs" }))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 503);
-    let body: Value = answer.json().await.unwrap();
+    let (status, body) = host.answer("/v2/sandboxes", &json!({ "templateID": "nextjs" })).await;
+    assert_eq!(status, 503);
     assert_eq!(body["message"], fault);
     host.stop().await;
 

@@ -197,15 +197,7 @@ async fn half_a_target_and_an_upload_that_can_not_be_decompressed_are_refused_an
         .await
         .unwrap();
     assert_eq!(half.status(), 400);
-    let made: Value = host
-        .api(reqwest::Method::POST, "/sandboxes")
-        .json(&json!({ "templateID": "nextjs" }))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let made = host.post("/sandboxes", &json!({ "templateID": "nextjs" })).await;
     let upload = async |encoding: &str| {
         let request = host.http.post(format!("{}/files?path=x", host.host.url()));
         let request = request

@@ -151,14 +151,7 @@ impl Sandboxes {
     /// Ends a sandbox that was never handed out.
     pub(super) async fn discard(&self, sandbox: &Sandbox) {
         self.containers.end(&sandbox.id, &sandbox.folder).await;
-        let (folder, layer) = (sandbox.folder.clone(), sandbox.layer());
-        let removed = tokio::task::spawn_blocking(move || {
-            layer.release();
-            Record::remove(&folder)
-        });
-        if let Ok(Err(error)) = removed.await {
-            tracing::warn!(sandbox.id = sandbox.id, %error, "a waiting sandbox's files can't be removed");
-        }
+        sandbox.remove_files().await;
     }
 
     /// Ends all that wait.

@@ -16,7 +16,7 @@ use crate::sandbox_host::{
     log::Log,
     metrics::Metrics,
     network::Network,
-    record::{Record, now},
+    record::{Record, in_seconds, now},
 };
 
 /// One sandbox.
@@ -113,13 +113,22 @@ impl Sandbox {
 
     /// The end moves to `seconds` from now.
     pub(in crate::sandbox_host) async fn set_timeout(&self, seconds: u64) {
-        let end_at = now().saturating_add(seconds.saturating_mul(1000));
+        let end_at = in_seconds(seconds);
         self.update(|record| record.end_at = end_at).await;
     }
 
     /// What it writes.
     pub(in crate::sandbox_host) fn layer(&self) -> Layer {
         Layer::of(&self.folder)
+    }
+
+    /// Removes its folder, when it has no container any more.
+    pub(super) async fn remove_files(&self) {
+        let folder = self.folder.clone();
+        let removed = tokio::task::spawn_blocking(move || Record::remove(&folder)).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(sandbox.id = self.id, %error, "the sandbox's files can't be removed");
+        }
     }
 
     pub(in crate::sandbox_host) fn metrics(&self) -> &Metrics {
@@ -132,7 +141,6 @@ impl Sandbox {
 
     /// Takes new network settings; connections that are open stay so.
     pub(in crate::sandbox_host) async fn set_network(&self, network: Network) {
-        *self.network.write().unwrap_or_else(PoisonError::into_inner) = network.clone();
         self.update(|record| {
             record.network = Network {
                 // Decided when it was made.
@@ -142,12 +150,13 @@ impl Sandbox {
             };
         })
         .await;
+        self.take_network_from_record();
         self.log.info("network settings changed");
     }
 
     /// The end moves to at least `seconds` from now.
     pub(in crate::sandbox_host) async fn extend(&self, seconds: u64) {
-        let end_at = now().saturating_add(seconds.saturating_mul(1000));
+        let end_at = in_seconds(seconds);
         self.update(|record| record.end_at = record.end_at.max(end_at)).await;
     }
 

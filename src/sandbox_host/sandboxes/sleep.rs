@@ -13,7 +13,7 @@ use super::{Sandbox, Sandboxes, sandbox::State};
 use crate::sandbox_host::{
     containers::USUAL_SHARES,
     live::Live,
-    record::{Record, now},
+    record::{in_seconds, now},
     template::Template,
 };
 
@@ -95,7 +95,7 @@ impl Sandboxes {
         sandbox
             .update(|record| {
                 record.started_at = now();
-                record.end_at = now().saturating_add(record.timeout.max(MIN_RESUME).saturating_mul(1000));
+                record.end_at = in_seconds(record.timeout.max(MIN_RESUME));
             })
             .await;
         sandbox.set_state(&mut state, State::Running(live));
@@ -187,14 +187,7 @@ impl Sandboxes {
             self.containers.end(&sandbox.id, &sandbox.folder).await;
         }
         sandbox.set_state(&mut state, State::Killed);
-        let (folder, layer) = (sandbox.folder.clone(), sandbox.layer());
-        let removed = tokio::task::spawn_blocking(move || {
-            layer.release();
-            Record::remove(&folder)
-        });
-        if let Ok(Err(error)) = removed.await {
-            tracing::warn!(sandbox.id, %error, "the sandbox's files can't be removed");
-        }
+        sandbox.remove_files().await;
         tracing::info!(sandbox.id, "sandbox killed");
     }
 
