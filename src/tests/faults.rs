@@ -1,50 +1,21 @@
 //! Things that go wrong around a sandbox: each ends in an error that says so, without a hang, and leaves nothing behind.
 
-use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use codeflow::sandbox::Sandbox;
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ControlPlane, HostProcess, PATIENCE, data_dir, http, options, traces, until};
+use crate::support::{ControlPlane, HostProcess, PATIENCE, begin, data_dir, http, in_own_mounts, options, stream, token, traces, until};
 
 const NO_POOL: (&str, &str) = ("SANDBOX_POOL_SIZE", "0");
 
-/// A sandbox's token.
-async fn token(host: &HostProcess, sandbox: &Sandbox) -> String {
-    host.detail(sandbox.id()).await["envdAccessToken"].as_str().unwrap().to_owned()
-}
-
-/// The output of a command as it comes, over a connection of its own.
-async fn stream(host: &HostProcess, sandbox: &Sandbox, command: &str) -> reqwest::Response {
-    let start = json!({ "process": { "cmd": "/bin/sh", "args": ["-c", command] } }).to_string();
-    let frame = [&[0][..], &u32::try_from(start.len()).unwrap().to_be_bytes(), start.as_bytes()].concat();
-    let request = http().post(format!("{}/process.Process/Start", host.url));
-    let request = request.header("e2b-sandbox-id", sandbox.id()).header("e2b-sandbox-port", "49983");
-    let request = request.header("x-access-token", token(host, sandbox).await);
-    let answer = request
-        .header("content-type", "application/connect+json")
-        .body(frame)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 200);
-    answer
-}
-
 /// Sends half of a file and hangs up.
 async fn half_an_upload(host: &HostProcess, sandbox: &Sandbox) {
-    let mut connection = std::net::TcpStream::connect(host.url.strip_prefix("http://").unwrap()).unwrap();
-    write!(
-        connection,
-        "POST /files?path=half.bin HTTP/1.1\r\nhost: x\r\ne2b-sandbox-id: {}\r\ne2b-sandbox-port: 49983\r\nx-access-token: {}\r\n\
-         content-type: application/octet-stream\r\ncontent-length: 2000000\r\n\r\n",
-        sandbox.id(),
-        token(host, sandbox).await
-    )
-    .unwrap();
-    connection.write_all(&vec![1; 1_000_000]).unwrap();
+    let token = token(host, sandbox.id()).await;
+    let target = "POST /files?path=half.bin";
+    drop(begin(host, sandbox.id(), &token, target, 2_000_000, &vec![1; 1_000_000]));
 }
 
 #[tokio::test]
@@ -77,8 +48,7 @@ async fn a_runtime_that_fails_is_an_error_that_says_so_and_leaves_no_sandbox() {
 async fn a_machine_whose_disk_is_full_makes_no_sandbox_and_says_so() {
     let data = data_dir();
     fs::create_dir(data.path().join("sandboxes")).unwrap();
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c"]);
+    let mut command = in_own_mounts();
     command.arg(format!(
         "mount -t tmpfs -o size=100m none {}/sandboxes && exec {} sandbox-host",
         data.path().display(),
@@ -96,7 +66,7 @@ async fn a_sandbox_that_is_killed_ends_the_streams_of_its_clients() {
     let data = data_dir();
     let host = HostProcess::start(data.path(), &[NO_POOL]);
     let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
-    let mut output = stream(&host, &sandbox, "echo begun; sleep 100").await.bytes_stream();
+    let mut output = stream(&host, sandbox.id(), "echo begun; sleep 100").await.bytes_stream();
     assert!(output.next().await.unwrap().is_ok());
     host.client.kill(sandbox.id()).await.unwrap();
     let rest = tokio::time::timeout(PATIENCE, output.collect::<Vec<_>>()).await.unwrap();
@@ -133,7 +103,7 @@ async fn output_that_nobody_reads_waits_in_the_sandbox_and_not_in_the_host() {
     let host = HostProcess::start(data.path(), &[NO_POOL]);
     let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
     let before = host.memory();
-    let unread = stream(&host, &sandbox, "yes").await;
+    let unread = stream(&host, sandbox.id(), "yes").await;
     // Gigabytes, if nothing held it back.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let grown = host.memory().saturating_sub(before);
@@ -184,7 +154,7 @@ async fn after_many_lives_of_every_kind_the_host_holds_what_it_held_before() {
         let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
         sandbox.write_file("/home/user/x", "x").await.unwrap();
         match kind % 4 {
-            0 => drop(stream(&host, &sandbox, "yes").await),
+            0 => drop(stream(&host, sandbox.id(), "yes").await),
             1 => half_an_upload(&host, &sandbox).await,
             2 => {
                 assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);

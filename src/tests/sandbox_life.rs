@@ -6,7 +6,7 @@ use codeflow::sandbox::SandboxError;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ControlPlane, Host, HostProcess, PATIENCE, data_dir, traces, until};
+use crate::support::{ControlPlane, Host, HostProcess, PATIENCE, begin, data_dir, token, traces, until};
 
 #[tokio::test]
 async fn the_control_plane_asks_for_its_key_and_names_what_it_does_not_find() {
@@ -276,10 +276,15 @@ async fn a_sandbox_that_dies_is_started_again_by_the_next_request() {
 async fn a_client_that_hangs_up_leaves_no_sandbox_half_awake() {
     let host = Host::start().await;
     let sandbox = host.create().await;
-    assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
-    // Far less than a container takes to start.
-    let hasty = tokio::time::timeout(Duration::from_millis(5), sandbox.read_file("/home/user/server.mjs")).await;
-    assert!(hasty.is_err());
+    let token = token(&host, sandbox.id()).await;
+    // Without its memory its container has to be started again.
+    assert_eq!(host.pause(sandbox.id(), json!({ "memory": false })).await, 204);
+    let connection = begin(&host, sandbox.id(), &token, "GET /files?path=server.mjs", 0, b"");
+    until("its container is being started", async || {
+        (!traces(sandbox.id()).is_empty()).then_some(())
+    })
+    .await;
+    drop(connection);
     assert!(!sandbox.read_file("/home/user/server.mjs").await.unwrap().is_empty());
     assert_eq!(host.state(sandbox.id()).await, "running");
     host.stop().await;

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ControlPlane, Host, HostProcess, PATIENCE, data_dir, run, traces, until};
+use crate::support::{ControlPlane, Host, HostProcess, PATIENCE, data_dir, run, stream, traces, until};
 
 /// Processor time that the sandbox's processes have used, in clock ticks.
 fn processor_time(sandbox: &str) -> u64 {
@@ -48,28 +48,12 @@ async fn a_paused_sandbox_keeps_its_memory_uses_no_processor_and_goes_on_where_i
 async fn a_pause_ends_the_connections_that_clients_have_and_none_of_the_processes() {
     let host = Host::start().await;
     let sandbox = host.create().await;
-    let command = json!({ "process": { "cmd": "/bin/sh", "args": ["-c", "echo begun; sleep 2; echo ended > /tmp/ended"] } }).to_string();
-    let frame = [&[0][..], &u32::try_from(command.len()).unwrap().to_be_bytes(), command.as_bytes()].concat();
-    let detail = host.api(Method::GET, &format!("/sandboxes/{}", sandbox.id())).send().await.unwrap();
-    let token = detail.json::<Value>().await.unwrap()["envdAccessToken"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let mut stream = host
-        .http
-        .post(format!("{}/process.Process/Start", host.host.url()))
-        .header("e2b-sandbox-id", sandbox.id())
-        .header("e2b-sandbox-port", "49983")
-        .header("x-access-token", token)
-        .header("content-type", "application/connect+json")
-        .body(frame)
-        .send()
+    let mut output = stream(&host, sandbox.id(), "echo begun; sleep 2; echo ended > /tmp/ended")
         .await
-        .unwrap()
         .bytes_stream();
-    assert!(stream.next().await.unwrap().is_ok());
+    assert!(output.next().await.unwrap().is_ok());
     assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
-    let rest = tokio::time::timeout(PATIENCE, stream.collect::<Vec<_>>()).await.unwrap();
+    let rest = tokio::time::timeout(PATIENCE, output.collect::<Vec<_>>()).await.unwrap();
     assert!(rest.last().unwrap().is_err(), "the stream is cut, not left open");
     until("the process ends by itself", async || {
         (run(&sandbox, "cat /tmp/ended 2>/dev/null").await.1 == "ended\n").then_some(())

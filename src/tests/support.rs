@@ -8,8 +8,12 @@ mod host_process;
 mod model;
 mod server;
 mod template;
+mod wire;
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 pub use feed::{Feed, FeedEnd};
 pub use host::{ControlPlane, Host, options, run, settings, traces};
@@ -17,6 +21,7 @@ pub use host_process::HostProcess;
 pub use model::{Model, Reply};
 pub use server::Server;
 pub use template::data_dir;
+pub use wire::{begin, stream, token};
 
 /// The longest that anything here may take, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,6 +36,13 @@ pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> 
         assert!(begun.elapsed() < PATIENCE, "timed out waiting until {what}");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
+}
+
+/// A shell whose mounts are its own; what it is to do comes next.
+pub fn in_own_mounts() -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c"]);
+    command
 }
 
 /// An HTTP client that follows no redirects and uses no proxy.

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::{ControlPlane, HostProcess, PATIENCE, data_dir, run, until};
+use crate::support::{ControlPlane, HostProcess, PATIENCE, data_dir, in_own_mounts, run, until};
 
 /// An ordinary user that every machine has.
 const NOBODY: u32 = 65_534;
@@ -19,13 +19,6 @@ fn give(path: &Path) {
             give(&entry.unwrap().path());
         }
     }
-}
-
-/// A shell whose mounts are its own; what it is to do comes next.
-fn in_own_mounts() -> Command {
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c"]);
-    command
 }
 
 /// `codeflow sandbox-host` as that user, who has subordinate ids for as long as the process runs.

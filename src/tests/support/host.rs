@@ -14,6 +14,9 @@ use super::{PATIENCE, data_dir, http};
 
 /// What is asked of a host over its REST API.
 pub trait ControlPlane {
+    /// Its address, as `http://127.0.0.1:<port>`.
+    fn url(&self) -> String;
+
     /// A request with the right key.
     fn api(&self, method: Method, path: &str) -> RequestBuilder;
 
@@ -58,6 +61,10 @@ pub trait ControlPlane {
 }
 
 impl ControlPlane for Host {
+    fn url(&self) -> String {
+        self.host.url()
+    }
+
     fn api(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
             .request(method, format!("{}{path}", self.host.url()))

@@ -88,6 +88,10 @@ impl HostProcess {
 }
 
 impl ControlPlane for HostProcess {
+    fn url(&self) -> String {
+        self.url.clone()
+    }
+
     fn api(&self, method: Method, path: &str) -> RequestBuilder {
         http().request(method, format!("{}{path}", self.url)).header("x-api-key", KEY)
     }
