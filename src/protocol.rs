@@ -8,11 +8,13 @@ mod id;
 mod message;
 mod project;
 mod run;
+mod usage;
 
 pub use error::{ApiError, ErrorCode};
 pub use event::{Event, EventKind, FeedFrame, FeedRequest, PreviewState};
 pub use file::{FileChange, FileNode, FileView};
-pub use id::{FragmentId, MessageId, ProjectId, RunId, Timestamp};
+pub use id::{FragmentId, MessageId, ProjectId, RunId, Timestamp, UserId};
 pub use message::{Fragment, Message, MessageKind, Role};
 pub use project::{ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, PromptError, Workspace};
 pub use run::{Run, RunState, Status, ToolUse};
+pub use usage::Spent;

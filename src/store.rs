@@ -22,7 +22,7 @@ use sea_orm::{
 
 pub use fragment::NewFragment;
 pub use run::Reply;
-pub use step::Step;
+pub use step::{Begun, Step};
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]

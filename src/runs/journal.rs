@@ -7,9 +7,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Events, Previews};
 use crate::{
     agent::{Journal, RunError},
-    protocol::{EventKind, Run},
+    protocol::{EventKind, Run, Spent},
     render,
-    store::{Store, StoreError},
+    store::{Begun, Store, StoreError},
 };
 
 /// The journal of one run.
@@ -40,7 +40,7 @@ impl Journal for StepJournal {
         Fut: Future<Output = Result<T, RunError>> + Send + 'a,
     {
         Box::pin(async move {
-            if let Some(output) = self.store.begin_step(self.run.id, name).await? {
+            if let Begun::Before { output, .. } = self.store.begin_step(self.run.id, name, "").await? {
                 let output = serde_json::from_str(&output).map_err(|error| StoreError::Corrupt("step output", error.to_string()))?;
                 tracing::debug!(run.id = %self.run.id, step.name = name, "the step's output is replayed");
                 return Ok(output);
@@ -48,7 +48,7 @@ impl Journal for StepJournal {
             match work().await {
                 Ok(output) => {
                     let json = serde_json::to_string(&output).map_err(anyhow::Error::from)?;
-                    self.store.finish_step(self.run.id, name, &json).await?;
+                    self.store.finish_step(self.run.id, name, &json, Spent::default()).await?;
                     Ok(output)
                 }
                 Err(error) => {

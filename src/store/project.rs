@@ -3,13 +3,14 @@
 use sea_orm::{ActiveValue::Set, ExprTrait as _, QueryOrder, entity::prelude::*};
 
 use super::{Result, Store, StoreError, column, event, message, run};
-use crate::protocol::{Event, EventKind, NewPrompt, Project, ProjectId, Run, Timestamp};
+use crate::protocol::{Event, EventKind, NewPrompt, Project, ProjectId, Run, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "projects")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
+    pub user_id: String,
     pub title: String,
     pub sandbox: Option<String>,
     pub last_seq: i64,
@@ -47,6 +48,7 @@ impl Store {
         let tx = self.begin().await?;
         Entity::insert(ActiveModel {
             id: Set(project.id.to_string()),
+            user_id: Set(UserId::local().0),
             title: Set(project.title.clone()),
             sandbox: Set(None),
             last_seq: Set(0),
@@ -87,6 +89,11 @@ impl Store {
     /// The seq of the project's newest event (0 before the first), or `NotFound`.
     pub async fn last_seq(&self, id: ProjectId) -> Result<i64> {
         Ok(self.project_model(id).await?.last_seq)
+    }
+
+    /// Whose the project is.
+    pub async fn user_of(&self, id: ProjectId) -> Result<UserId> {
+        Ok(UserId(self.project_model(id).await?.user_id))
     }
 
     /// The id of the project's sandbox, when it has one.

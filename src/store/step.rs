@@ -3,7 +3,7 @@
 use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*, sea_query::OnConflict};
 
 use super::{Result, Store};
-use crate::protocol::{RunId, Timestamp};
+use crate::protocol::{RunId, Spent, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "steps")]
@@ -14,10 +14,14 @@ pub struct Model {
     pub name: String,
     pub ordinal: i32,
     pub attempt: i32,
+    pub input_digest: Option<String>,
     pub output: Option<String>,
     pub error: Option<String>,
     pub started_at: i64,
     pub finished_at: Option<i64>,
+    pub input_tokens: i64,
+    pub output_tokens: i64,
+    pub cost_micros: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -31,8 +35,50 @@ pub struct Step {
     pub name: String,
     /// How often it was begun.
     pub attempt: i32,
+    /// SHA-256 of what it works on, in hex.
+    pub input_digest: Option<String>,
     /// JSON; `None` until it ended well.
     pub output: Option<String>,
+    /// Why an attempt failed: the last one that did, also when a later one ended well.
+    pub error: Option<String>,
+    /// When the last attempt began.
+    pub started_at: Timestamp,
+    /// When the last attempt ended; `None` while it is under way or was interrupted.
+    pub finished_at: Option<Timestamp>,
+    pub spent: Spent,
+}
+
+impl From<Model> for Step {
+    fn from(model: Model) -> Self {
+        Self {
+            name: model.name,
+            attempt: model.attempt,
+            input_digest: model.input_digest,
+            output: model.output,
+            error: model.error,
+            started_at: Timestamp(model.started_at),
+            finished_at: model.finished_at.map(Timestamp),
+            spent: Spent {
+                input_tokens: model.input_tokens.unsigned_abs(),
+                output_tokens: model.output_tokens.unsigned_abs(),
+                cost_micros: model.cost_micros.map(i64::unsigned_abs),
+            },
+        }
+    }
+}
+
+/// What the journal has of a step that is about to be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// It ended well before: its output (JSON), and the digest of the input it had then.
+    Before { output: String, input_digest: Option<String> },
+    /// An attempt begins, noted as such.
+    Attempt {
+        /// Counted from 1.
+        number: i32,
+        /// Whether the attempt before neither ended well nor failed: the server went away in the middle of it.
+        interrupted: bool,
+    },
 }
 
 impl Store {
@@ -43,54 +89,62 @@ impl Store {
             .order_by_asc(Column::Ordinal)
             .all(&self.db)
             .await?;
-        Ok(models
-            .into_iter()
-            .map(|model| Step {
-                name: model.name,
-                attempt: model.attempt,
-                output: model.output,
-            })
-            .collect())
+        Ok(models.into_iter().map(Step::from).collect())
     }
 
-    /// The step's saved output (JSON), or `None` after noting that an attempt begins.
-    pub async fn begin_step(&self, run: RunId, name: &str) -> Result<Option<String>> {
+    /// The step's saved output, or a new attempt.
+    pub async fn begin_step(&self, run: RunId, name: &str, input_digest: &str) -> Result<Begun> {
         let tx = self.begin().await?;
         let found = Entity::find_by_id((run.to_string(), name.to_owned())).one(&tx).await?;
-        if let Some(Model { output: Some(output), .. }) = found {
-            return Ok(Some(output));
+        if let Some(Model {
+            output: Some(output),
+            input_digest,
+            ..
+        }) = found
+        {
+            return Ok(Begun::Before { output, input_digest });
         }
         let ordinal = match &found {
             Some(step) => step.ordinal,
             None => i32::try_from(Entity::find().filter(Column::RunId.eq(run.to_string())).count(&tx).await?).unwrap_or(i32::MAX),
         };
+        let number = found.as_ref().map_or(0, |step| step.attempt) + 1;
+        let interrupted = found.is_some_and(|step| step.finished_at.is_none());
         let step = ActiveModel {
             run_id: Set(run.to_string()),
             name: Set(name.to_owned()),
             ordinal: Set(ordinal),
-            attempt: Set(found.map_or(0, |step| step.attempt) + 1),
+            attempt: Set(number),
+            input_digest: Set(Some(input_digest.to_owned())),
             output: Set(None),
             error: Set(None),
             started_at: Set(Timestamp::now().0),
             finished_at: Set(None),
+            input_tokens: Set(0),
+            output_tokens: Set(0),
+            cost_micros: Set(None),
         };
         Entity::insert(step)
             .on_conflict(
                 OnConflict::columns([Column::RunId, Column::Name])
-                    .update_columns([Column::Attempt, Column::Error, Column::StartedAt])
+                    .update_columns([Column::Attempt, Column::InputDigest, Column::StartedAt, Column::FinishedAt])
                     .to_owned(),
             )
             .exec_without_returning(&tx)
             .await?;
         tx.commit().await?;
-        Ok(None)
+        Ok(Begun::Attempt { number, interrupted })
     }
 
-    /// Saves the output (JSON) of a step that was begun.
-    pub async fn finish_step(&self, run: RunId, name: &str, output: &str) -> Result<()> {
+    /// Saves the output (JSON) of a step that was begun, and what it cost.
+    pub async fn finish_step(&self, run: RunId, name: &str, output: &str, spent: Spent) -> Result<()> {
+        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         Entity::update_many()
             .col_expr(Column::Output, Expr::value(output))
             .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0))
+            .col_expr(Column::InputTokens, Expr::value(count(spent.input_tokens)))
+            .col_expr(Column::OutputTokens, Expr::value(count(spent.output_tokens)))
+            .col_expr(Column::CostMicros, Expr::value(spent.cost_micros.map(count)))
             .filter(Column::RunId.eq(run.to_string()))
             .filter(Column::Name.eq(name))
             .exec(&self.db)

@@ -1,0 +1,12 @@
+//! What the model's answers cost.
+
+use serde::{Deserialize, Serialize};
+
+/// Tokens and money of one or more answers of models.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// Millionths of a US dollar; `None` where the price of a model is not known.
+    pub cost_micros: Option<u64>,
+}
