@@ -1,6 +1,7 @@
 //! The agent: a model that works on an app in a sandbox by calling tools, turn by turn, until it says that it is done.
 
 mod app;
+mod growth;
 mod input;
 mod journal;
 mod naming;
@@ -9,16 +10,18 @@ mod probe;
 mod summary;
 mod tools;
 mod turn;
+mod workplace;
 
 use std::{collections::HashMap, time::Duration};
 
 pub use app::App;
 pub use input::{AgentInput, PrevMessage};
-pub use journal::{Journal, RunError};
+pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use naming::{Titles, provisional_title};
 pub use path::AppPath;
 pub use probe::Probe;
 pub use turn::{Outcome, run_turns};
+pub use workplace::Workplace;
 
 use crate::{
     config,

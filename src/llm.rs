@@ -3,6 +3,7 @@
 mod demo;
 mod error;
 mod openai;
+mod price;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{Llm, Provider},
-    protocol::ModelNotice,
+    protocol::{ModelNotice, Spent},
 };
 
 /// One message of a chat, as chat completions have it.
@@ -75,7 +76,20 @@ pub enum ModelRole {
 pub struct ModelReply {
     pub text: String,
     pub tool_calls: Vec<ToolCall>,
-    pub usage: Option<Usage>,
+    #[serde(default)]
+    pub spent: Spent,
+}
+
+/// What an answer grows by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    Text(&'a str),
+    /// More of the arguments of the answer's tool call with this index.
+    Call {
+        index: usize,
+        name: &'a str,
+        arguments: &'a str,
+    },
 }
 
 /// Tokens of one request, where the provider tells.
@@ -88,52 +102,70 @@ pub struct Usage {
     pub output_tokens: u64,
 }
 
-/// The model, as a cheap handle.
+/// The model, as a cheap handle: the first provider, and those to go on with when it is limited or down.
 #[derive(Clone)]
 pub struct Model {
-    engine: Engine,
-    settings: Arc<Llm>,
+    engines: Arc<[Engine]>,
 }
 
-#[derive(Clone)]
 enum Engine {
-    OpenAi(openai::OpenAi),
-    Demo(Arc<demo::Recordings>),
+    OpenAi { client: openai::OpenAi, settings: Llm },
+    Demo(demo::Recordings),
 }
 
 impl Model {
-    /// Errors when no client can be made, or when a recording of the demo is broken.
-    pub fn new(settings: Llm) -> anyhow::Result<Self> {
-        let engine = match settings.provider {
-            Provider::Demo => Engine::Demo(Arc::new(demo::Recordings::load()?)),
-            _ => Engine::OpenAi(openai::OpenAi::new(&settings)?),
+    /// The first of the settings answers, the others (`AI_FALLBACK`) stand in for it. Errors when no client can be made, or when a
+    /// recording of the demo is broken.
+    pub fn new(settings: Vec<Llm>) -> anyhow::Result<Self> {
+        let engine = |settings: Llm| {
+            Ok(match settings.provider {
+                Provider::Demo => Engine::Demo(demo::Recordings::load()?),
+                _ => Engine::OpenAi {
+                    client: openai::OpenAi::new(&settings)?,
+                    settings,
+                },
+            })
         };
-        Ok(Self {
-            engine,
-            settings: Arc::new(settings),
-        })
+        let engines = settings.into_iter().map(engine).collect::<anyhow::Result<Vec<_>>>()?;
+        anyhow::ensure!(!engines.is_empty(), "no model is configured");
+        Ok(Self { engines: engines.into() })
     }
 
-    /// The model's answer; `on_text` hears its text as it comes. An answer that is cut is an error, never a part of an answer.
-    pub async fn stream(&self, request: &ChatRequest, on_text: impl FnMut(&str) + Send) -> Result<ModelReply, ModelError> {
-        match &self.engine {
-            Engine::OpenAi(openai) => {
+    /// How many providers there are to go on with after the first.
+    pub fn alternatives(&self) -> usize {
+        self.engines.len() - 1
+    }
+
+    /// The answer of the first provider (0) or of an alternative (counted from 1); `on_piece` hears it as it comes. An answer that is
+    /// cut is an error, never a part of an answer.
+    pub async fn stream(
+        &self,
+        alternative: usize,
+        request: &ChatRequest,
+        on_piece: impl FnMut(Piece<'_>) + Send,
+    ) -> Result<ModelReply, ModelError> {
+        match &self.engines[alternative.min(self.alternatives())] {
+            Engine::OpenAi { client, settings } => {
                 let model = match request.role {
-                    ModelRole::Coder => &self.settings.model,
-                    ModelRole::Naming => &self.settings.naming_model,
+                    ModelRole::Coder => &settings.model,
+                    ModelRole::Naming => &settings.naming_model,
                 };
-                openai.stream(model, request, on_text).await
+                let (reply, usage) = client.stream(model, request, on_piece).await?;
+                Ok(ModelReply {
+                    spent: usage.map(|usage| price::spent(model, usage)).unwrap_or_default(),
+                    ..reply
+                })
             }
-            Engine::Demo(recordings) => recordings.play(request, on_text).await,
+            Engine::Demo(recordings) => recordings.play(request, on_piece).await,
         }
     }
 
     /// Which model builds, for the page to say so.
     pub fn notice(&self) -> ModelNotice {
-        match &self.engine {
-            Engine::OpenAi(_) => ModelNotice {
+        match &self.engines[0] {
+            Engine::OpenAi { settings, .. } => ModelNotice {
                 demo: false,
-                label: format!("{} · {}", self.settings.provider.as_str(), self.settings.model),
+                label: format!("{} · {}", settings.provider.as_str(), settings.model),
                 demo_prompts: Vec::new(),
             },
             Engine::Demo(recordings) => ModelNotice {

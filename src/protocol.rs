@@ -11,7 +11,7 @@ mod run;
 mod usage;
 
 pub use error::{ApiError, ErrorCode};
-pub use event::{Event, EventKind, FeedFrame, FeedRequest, PreviewState};
+pub use event::{DraftPiece, Event, EventKind, FeedFrame, FeedRequest, PreviewState};
 pub use file::{FileChange, FileNode, FileView};
 pub use id::{FragmentId, MessageId, ProjectId, RunId, Timestamp, UserId};
 pub use message::{Fragment, Message, MessageKind, Role};

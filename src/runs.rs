@@ -1,12 +1,18 @@
-//! Runs: from a prompt to a result, in durable steps. The supervisor takes runs, `build` performs their steps over the journal,
+//! Runs: from a prompt to a result, in durable steps. The supervisor saves what is wanted, the engine works on it, `build` performs a run's steps over the
+//! journal,
 //! events tell the project's followers, and previews are watched while somebody looks.
 
 mod apps;
 mod build;
+mod crash;
+mod embedded;
+mod engine;
 mod events;
+mod fair;
 mod files;
 mod journal;
 mod preview;
+mod retries;
 mod supervisor;
 mod workspace;
 

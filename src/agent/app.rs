@@ -1,5 +1,7 @@
 //! The app: the project's files and pages in its sandbox.
 
+use std::{collections::HashMap, time::Duration};
+
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
@@ -7,7 +9,7 @@ use super::{
     path::{GENERATED_FOLDERS, HOME},
     probe,
 };
-use crate::sandbox::{EntryKind, Sandbox, SandboxError};
+use crate::sandbox::{EntryKind, RunOptions, Sandbox, SandboxError};
 
 /// The dev server's port.
 const PORT: u16 = 3000;
@@ -21,6 +23,9 @@ const GENERATED_FILES: [&str; 1] = ["next-env.d.ts"];
 const PART_PREFIX: &str = ".codeflow-";
 /// All files of a version together are no larger, in bytes.
 const MAX_BYTES: usize = 100 << 20;
+/// What names the app's packages, and how long their installation may take.
+const MANIFEST: &str = "package.json";
+const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
 /// How much of a page is read when it is probed, in bytes.
 const PROBE_BYTES: usize = 256 << 10;
 
@@ -59,6 +64,35 @@ impl App {
             .buffer_unordered(PARALLEL)
             .try_collect::<Vec<()>>()
             .await?;
+        Ok(())
+    }
+
+    /// Writes the files into a new sandbox, and installs the packages that they name beyond the template's.
+    pub async fn restore(&self, files: Vec<(String, Vec<u8>)>) -> Result<(), RunError> {
+        let manifest = files.iter().find(|(path, _)| path == MANIFEST).map(|(_, content)| content.clone());
+        let before = match manifest {
+            Some(_) => self.read_file(MANIFEST).await?,
+            None => None,
+        };
+        self.write_files(files).await?;
+        if manifest == before {
+            return Ok(());
+        }
+        let options = RunOptions {
+            cwd: HOME.to_owned(),
+            envs: HashMap::from([("CI".to_owned(), "1".to_owned())]),
+            timeout: INSTALL_TIMEOUT,
+        };
+        let output = self.sandbox.run("npm install --no-audit --no-fund", &options).await?;
+        if output.exit_code != 0 {
+            // The page then says what is missing, and the agent can mend it.
+            let said = String::from_utf8_lossy(&output.stderr).chars().take(500).collect::<String>();
+            tracing::warn!(
+                sandbox.id = self.id(),
+                said,
+                "the packages of a restored app could not be installed"
+            );
+        }
         Ok(())
     }
 

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Agent, PrevMessage};
-use crate::llm::{ChatMessage, ChatRequest, ModelRole};
+use crate::{
+    llm::{ChatMessage, ChatRequest, ModelRole},
+    protocol::Spent,
+};
 
 /// The longest title, in characters.
 const MAX_TITLE: usize = 60;
@@ -13,6 +16,8 @@ const MAX_TITLE: usize = 60;
 pub struct Titles {
     pub project: String,
     pub fragment: String,
+    #[serde(default)]
+    pub spent: Spent,
 }
 
 impl Agent {
@@ -39,16 +44,18 @@ impl Agent {
             tools: Vec::new(),
             role: ModelRole::Naming,
         };
-        let title = match self.model.stream(&request, |_| {}).await {
-            Ok(reply) => clean(&reply.text).unwrap_or_else(|| provisional_title(prompt)),
+        let (title, spent) = match self.model.stream(0, &request, |_| {}).await {
+            Ok(reply) => (clean(&reply.text), reply.spent),
             Err(error) => {
                 tracing::warn!(%error, "the naming model did not answer; the prompt names the version");
-                provisional_title(prompt)
+                (None, Spent::default())
             }
         };
+        let title = title.unwrap_or_else(|| provisional_title(prompt));
         Titles {
             project: title.clone(),
             fragment: title,
+            spent,
         }
     }
 }

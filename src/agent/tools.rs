@@ -6,6 +6,8 @@ mod list_files;
 mod read_files;
 mod terminal;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -18,6 +20,8 @@ use crate::{
 
 /// The longest output that the model is given, in bytes; what is longer is cut in the middle.
 const MAX_OUTPUT: usize = 24 << 10;
+/// The longest that a tool may take, a command's own time aside.
+const TOOL_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// What a tool call led to, as it is saved and shown to the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +35,17 @@ pub struct ToolOutput {
 }
 
 impl ToolOutput {
+    /// Of a command whose end was not seen.
+    pub fn interrupted() -> Self {
+        Self {
+            failed: true,
+            ..Self::ok(
+                "This command was interrupted: the connection to it was lost before it ended. It may have run not at all, partly or \
+                 wholly. See what it has changed before you run it again.",
+            )
+        }
+    }
+
     fn ok(content: impl Into<String>) -> Self {
         Self {
             content: content.into(),
@@ -161,11 +176,41 @@ pub fn prepare(call: &ToolCall) -> Prepared {
     }
 }
 
+/// The files that a call writes, as far as its arguments have come: paths, and contents so far.
+pub fn drafts(name: &str, arguments: &str) -> Vec<(String, String)> {
+    if name == Tool::CreateOrUpdateFiles.as_str() {
+        create_or_update_files::drafts(arguments)
+    } else {
+        Vec::new()
+    }
+}
+
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 impl Prepared {
+    /// The longest that it may take.
+    pub fn timeout(&self) -> Duration {
+        match &self.arguments {
+            Ok(Arguments::Terminal(arguments)) => arguments.timeout() + TOOL_TIMEOUT,
+            _ => TOOL_TIMEOUT,
+        }
+    }
+
+    /// Whether it does the same twice as once.
+    pub fn is_repeatable(&self) -> bool {
+        !matches!(self.arguments, Ok(Arguments::Terminal(_)))
+    }
+
+    /// The files that it writes: paths, as they are told, and contents.
+    pub fn files(&self) -> Vec<(String, String)> {
+        match &self.arguments {
+            Ok(Arguments::CreateOrUpdateFiles(arguments)) => arguments.files(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Carries the call out. An error that the model can mend is its output.
     pub async fn carry_out(&self, app: &App) -> Result<ToolOutput, RunError> {
         let output = match &self.arguments {

@@ -1,12 +1,16 @@
 //! The turn loop: model → tool calls → results → model …, until the model says that it is done.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 
 use super::{
-    Agent, AgentInput, App, Journal, RunError, summary,
+    Agent, AgentInput, Attempt, Journal, RunError, Step, Workplace,
+    growth::{Growth, publish_growth},
+    summary,
     tools::{self, Tool, ToolOutput},
 };
 use crate::{
@@ -14,8 +18,8 @@ use crate::{
     protocol::{EventKind, Status, ToolUse},
 };
 
-/// How often the growing text of an answer is published.
-const TEXT_INTERVAL: Duration = Duration::from_millis(50);
+/// The longest that the model may take for one answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 /// How much of a tool's output people are shown, in characters.
 const SHOWN_OUTPUT: usize = 4000;
 
@@ -31,13 +35,13 @@ pub struct Outcome {
 /// Each turn is a step `turn-<n>` (counted from 1) whose output is the model's whole answer; each tool call of the answer is a step
 /// `turn-<n>-<tool>-<k>` whose output is the tool's result. The chat is built from these outputs alone, so after a restart the loop
 /// runs through the saved steps without asking the model or touching the sandbox, and goes on where it was: with the first tool call
-/// that has no result, or with the next turn. While an answer comes its text is published as it grows; nothing is carried out before
-/// the answer is whole.
+/// that has no result, or with the next turn. While an answer comes its text and its files are published as they grow; nothing is
+/// carried out before the answer is whole.
 ///
 /// A turn ends the loop when its text has a summary and it calls no tools. One with neither is reminded once of how to end.
 /// The last of `AGENT_MAX_TURNS` turns is given no tools and must summarise. Tool errors go back to the model as results; errors of
-/// the model or the sandbox end the run.
-pub async fn run_turns<J: Journal>(journal: &J, agent: &Agent, app: &App, input: &AgentInput) -> Result<Outcome, RunError> {
+/// the model or the sandbox that don't pass end the run.
+pub async fn run_turns<J: Journal>(journal: &J, agent: &Agent, workplace: &Workplace<'_>, input: &AgentInput) -> Result<Outcome, RunError> {
     let mut messages = input.messages.clone();
     let mut reminded = false;
     let max_turns = agent.settings.max_turns;
@@ -55,8 +59,12 @@ pub async fn run_turns<J: Journal>(journal: &J, agent: &Agent, app: &App, input:
             tools: if last { Vec::new() } else { Tool::ALL.map(Tool::spec).to_vec() },
             role: ModelRole::Coder,
         };
+        let name = format!("turn-{turn}");
+        let step = Step::new(&name, &request.messages)
+            .within(ANSWER_TIMEOUT)
+            .with_alternatives(agent.model.alternatives());
         let reply: ModelReply = journal
-            .step(&format!("turn-{turn}"), || answer(journal, agent, turn, &request))
+            .step(step, |attempt| answer(journal, agent, turn, &request, attempt))
             .await?;
         // Published again after a restart, where it may have been cut; an unchanged one is no event.
         publish_text(journal, turn, &reply.text).await?;
@@ -81,7 +89,7 @@ pub async fn run_turns<J: Journal>(journal: &J, agent: &Agent, app: &App, input:
         }
         for (index, call) in reply.tool_calls.iter().enumerate() {
             let step = format!("turn-{turn}-{}-{}", step_name(&call.name), index + 1);
-            let output = call_tool(journal, app, &step, call).await?;
+            let output = call_tool(journal, workplace, &step, call).await?;
             messages.push(ChatMessage::Tool {
                 tool_call_id: call.id.clone(),
                 content: output.content,
@@ -93,32 +101,37 @@ pub async fn run_turns<J: Journal>(journal: &J, agent: &Agent, app: &App, input:
     )))
 }
 
-/// One answer of the model; its text is published while it grows.
-async fn answer<J: Journal>(journal: &J, agent: &Agent, turn: u32, request: &ChatRequest) -> Result<ModelReply, RunError> {
+/// One answer of the model; its text and its files are published while they grow.
+async fn answer<J: Journal>(
+    journal: &J,
+    agent: &Agent,
+    turn: u32,
+    request: &ChatRequest,
+    attempt: Attempt,
+) -> Result<ModelReply, RunError> {
     journal.publish(EventKind::Status { status: Status::Thinking }).await?;
-    let (grow, mut grown) = watch::channel(String::new());
+    if attempt.number > 1 {
+        // What the attempt before had begun to say is void.
+        let (text, html) = (String::new(), String::new());
+        journal.publish(EventKind::Text { turn, text, html }).await?;
+        journal.publish(EventKind::Draft { turn, piece: None }).await?;
+    }
+    let (grow, grown) = Growth::channel();
     let streaming = async {
         // Moved in, so that the publisher ends with the answer.
         let grow = grow;
         agent
             .model
-            .stream(request, |piece| grow.send_modify(|text| text.push_str(piece)))
+            .stream(attempt.alternative, request, |piece| grow.send_modify(|growth| growth.take(piece)))
             .await
     };
-    let publishing = async {
-        while grown.changed().await.is_ok() {
-            let text = grown.borrow_and_update().clone();
-            publish_text(journal, turn, &text).await?;
-            tokio::time::sleep(TEXT_INTERVAL).await;
-        }
-        Ok::<_, RunError>(())
-    };
-    let (reply, published) = tokio::join!(streaming, publishing);
+    let (reply, published) = tokio::join!(streaming, publish_growth(journal, turn, grown));
     published?;
     Ok(reply?)
 }
 
-async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Result<(), RunError> {
+/// Publishes what the model has said in a turn, when that is anything for people.
+pub(super) async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Result<(), RunError> {
     let text = summary::without(text).trim().to_owned();
     if text.is_empty() {
         return Ok(());
@@ -129,8 +142,10 @@ async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Result<
 }
 
 /// Carries a call out as a step, and publishes its begin and end.
-async fn call_tool<J: Journal>(journal: &J, app: &App, step: &str, call: &ToolCall) -> Result<ToolOutput, RunError> {
-    let prepared = tools::prepare(call);
+///
+/// A command whose end was not seen is never repeated by itself: the model is told that it was interrupted, and decides.
+async fn call_tool<J: Journal>(journal: &J, workplace: &Workplace<'_>, step: &str, call: &ToolCall) -> Result<ToolOutput, RunError> {
+    let prepared = &tools::prepare(call);
     let shown = |output: Option<&ToolOutput>| EventKind::Tool {
         tool: ToolUse {
             step: step.to_owned(),
@@ -140,13 +155,27 @@ async fn call_tool<J: Journal>(journal: &J, app: &App, step: &str, call: &ToolCa
             failed: output.is_some_and(|output| output.failed),
         },
     };
+    let begun = &AtomicBool::new(false);
     let output: ToolOutput = journal
-        .step(step, || async {
+        .step(Step::new(step, call).within(prepared.timeout()), |attempt| async move {
             if let Some(status) = prepared.status {
                 journal.publish(EventKind::Status { status }).await?;
             }
             journal.publish(shown(None)).await?;
-            let output = prepared.carry_out(app).await?;
+            let interrupted = attempt.interrupted || begun.load(Ordering::Relaxed);
+            let mut output = if interrupted && !prepared.is_repeatable() {
+                workplace.app().await?;
+                ToolOutput::interrupted()
+            } else {
+                let work = |app| async move {
+                    begun.store(true, Ordering::Relaxed);
+                    prepared.carry_out(&app).await
+                };
+                workplace.with_app(work).await?
+            };
+            if let Some(notice) = workplace.notice().await {
+                output.content = format!("{}\n\n{notice}", output.content);
+            }
             if !output.written.is_empty() {
                 let files = output.written.clone();
                 journal.publish(EventKind::Files { files }).await?;
@@ -154,6 +183,9 @@ async fn call_tool<J: Journal>(journal: &J, app: &App, step: &str, call: &ToolCa
             Ok(output)
         })
         .await?;
+    if !output.failed {
+        workplace.wrote(prepared.files()).await;
+    }
     // As with text: after a restart the end may not have been told, and one that was told is no event.
     journal.publish(shown(Some(&output))).await?;
     Ok(output)

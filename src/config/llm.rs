@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ConfigError, var};
+use super::{ConfigError, parsed, var};
 
 /// Who answers (`AI_PROVIDER`). All but the demo speak OpenAI's chat completions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Provider {
 
 impl Provider {
     const ALL: [Self; 6] = [Self::OpenAi, Self::Gemini, Self::OpenRouter, Self::Ollama, Self::Custom, Self::Demo];
+    /// Those that answer any prompt.
+    const ANSWERING: [Self; 5] = [Self::OpenAi, Self::Gemini, Self::OpenRouter, Self::Ollama, Self::Custom];
 
     /// Its name in `AI_PROVIDER`.
     pub fn as_str(self) -> &'static str {
@@ -66,6 +68,9 @@ pub struct Llm {
     pub model: String,
     /// Names projects and versions (`AI_MODEL_NAMING`, default `AI_MODEL`).
     pub naming_model: String,
+    /// How long it may say nothing, before its answer begins and within it (`AI_SILENCE_SECONDS`). Reasoning models think for minutes
+    /// before their first word.
+    pub silence: Duration,
 }
 
 impl std::fmt::Debug for Llm {
@@ -78,26 +83,35 @@ impl std::fmt::Debug for Llm {
 }
 
 impl Llm {
-    /// The provider that is named, else the first whose key is set, else a running Ollama, else the demo.
-    pub async fn from_env() -> Result<Self, ConfigError> {
+    /// The provider that is named, else the first whose key is set, else a running Ollama, else the demo; then those of `AI_FALLBACK`.
+    pub async fn from_env() -> Result<Vec<Self>, ConfigError> {
         let provider = match var("AI_PROVIDER") {
-            Some(name) => named(&name)?,
+            Some(name) => named("AI_PROVIDER", &name, &Provider::ALL)?,
             None => match first_with_key(var) {
                 Some(provider) => provider,
                 None if ollama_answers().await => Provider::Ollama,
                 None => Provider::Demo,
             },
         };
+        let first = Self::of(provider, "AI_PROVIDER", var("AI_MODEL"), var("AI_MODEL_NAMING"))?;
+        let mut all = vec![first];
+        for (provider, model) in fallbacks(&var("AI_FALLBACK").unwrap_or_default())? {
+            if provider != all[0].provider || model.is_some() {
+                all.push(Self::of(provider, "AI_FALLBACK", model, None)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The settings of a provider that a variable names.
+    fn of(provider: Provider, named_by: &str, model: Option<String>, naming_model: Option<String>) -> Result<Self, ConfigError> {
+        let needed_by = format!("{named_by}={} needs", provider.as_str());
         let api_key = provider.key_variable().and_then(var).unwrap_or_default();
         if api_key.is_empty()
             && provider != Provider::Custom
             && let Some(variable) = provider.key_variable()
         {
-            return Err(ConfigError::new(
-                variable,
-                "",
-                format!("a key, which AI_PROVIDER={} needs", provider.as_str()),
-            ));
+            return Err(ConfigError::new(variable, "", format!("a key, which {needed_by}")));
         }
         let base_url = match provider {
             Provider::OpenAi => var("OPENAI_BASE_URL").unwrap_or_else(|| "https://api.openai.com/v1".to_owned()),
@@ -105,7 +119,7 @@ impl Llm {
                 ConfigError::new(
                     "OPENAI_BASE_URL",
                     "",
-                    "the address of an OpenAI-compatible server, which AI_PROVIDER=custom needs",
+                    format!("the address of an OpenAI-compatible server, which {needed_by}"),
                 )
             })?,
             Provider::Gemini => "https://generativelanguage.googleapis.com/v1beta/openai".to_owned(),
@@ -120,22 +134,43 @@ impl Llm {
                 "an http or https address, such as http://localhost:8000/v1",
             ));
         }
-        let model = var("AI_MODEL").unwrap_or_else(|| provider.default_model().to_owned());
+        let silence = parsed("AI_SILENCE_SECONDS", 180, "a number of seconds from 1 to 3600", |seconds| {
+            (1..=3600).contains(seconds)
+        })?;
+        let model = model.unwrap_or_else(|| provider.default_model().to_owned());
         Ok(Self {
             provider,
             base_url: base_url.trim_end_matches('/').to_owned(),
             api_key,
-            naming_model: var("AI_MODEL_NAMING").unwrap_or_else(|| model.clone()),
+            naming_model: naming_model.unwrap_or_else(|| model.clone()),
             model,
+            silence: Duration::from_secs(silence),
         })
     }
 }
 
-fn named(name: &str) -> Result<Provider, ConfigError> {
-    Provider::ALL
-        .into_iter()
-        .find(|provider| provider.as_str() == name)
-        .ok_or_else(|| ConfigError::new("AI_PROVIDER", name, "openai, gemini, openrouter, ollama, custom or demo"))
+/// The providers of `AI_FALLBACK`: names, each with a model behind a colon where it is not the provider's usual one.
+fn fallbacks(list: &str) -> Result<Vec<(Provider, Option<String>)>, ConfigError> {
+    let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            let (name, model) = match entry.split_once(':') {
+                Some((name, model)) => (name, Some(model.trim().to_owned()).filter(|model| !model.is_empty())),
+                None => (entry, None),
+            };
+            Ok((named("AI_FALLBACK", name.trim(), &Provider::ANSWERING)?, model))
+        })
+        .collect()
+}
+
+/// The provider with this name, of those that the variable may name.
+fn named(variable: &'static str, name: &str, allowed: &[Provider]) -> Result<Provider, ConfigError> {
+    let found = allowed.iter().find(|provider| provider.as_str() == name);
+    found.copied().ok_or_else(|| {
+        let (last, others) = allowed.split_last().unwrap_or((&Provider::Demo, &[]));
+        let others: Vec<&str> = others.iter().map(|provider| provider.as_str()).collect();
+        ConfigError::new(variable, name, format!("{} or {}", others.join(", "), last.as_str()))
+    })
 }
 
 /// The first provider whose key is set; a base URL of one's own without a key makes it `custom`.
@@ -175,10 +210,28 @@ mod tests {
         assert_eq!(with(&[]), None);
         assert_eq!(with(&["OPENROUTER_API_KEY", "GEMINI_API_KEY"]), Some(Provider::Gemini));
         assert_eq!(with(&["OPENAI_BASE_URL"]), Some(Provider::Custom));
-        assert_eq!(named("demo").unwrap(), Provider::Demo);
+        let provider = |name| named("AI_PROVIDER", name, &Provider::ALL);
+        assert_eq!(provider("demo").unwrap(), Provider::Demo);
         assert_eq!(
-            named("gpt").unwrap_err().to_string(),
+            provider("gpt").unwrap_err().to_string(),
             "AI_PROVIDER=gpt: openai, gemini, openrouter, ollama, custom or demo"
+        );
+    }
+
+    #[test]
+    fn fallbacks_are_names_with_models_of_their_own_where_they_say_so_and_the_demo_is_none() {
+        assert_eq!(fallbacks(" ").unwrap(), []);
+        assert_eq!(
+            fallbacks("gemini, openrouter:openai/gpt-5.1 ,ollama:qwen3:8b").unwrap(),
+            [
+                (Provider::Gemini, None),
+                (Provider::OpenRouter, Some("openai/gpt-5.1".to_owned())),
+                (Provider::Ollama, Some("qwen3:8b".to_owned())),
+            ]
+        );
+        assert_eq!(
+            fallbacks("gemini,demo").unwrap_err().to_string(),
+            "AI_FALLBACK=demo: openai, gemini, openrouter, ollama or custom"
         );
     }
 }

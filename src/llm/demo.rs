@@ -8,14 +8,16 @@ use std::time::Duration;
 pub use recording::Recordings;
 use recording::{Call, Recording, Turn};
 
-use super::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole, ToolCall};
+use super::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole, Piece, ToolCall};
 
 /// Between two pieces of text: about as fast as a quick model writes.
 const PIECE_PAUSE: Duration = Duration::from_millis(25);
-/// Before an answer begins, and for every 4 kB of files that a call writes.
+/// Before an answer begins.
 const THINKING_PAUSE: Duration = Duration::from_millis(400);
 /// How much text comes at once, in characters.
 const PIECE_CHARS: usize = 12;
+/// How much of a tool call comes at once, in characters: files are written faster than words.
+const CALL_PIECE_CHARS: usize = 240;
 
 impl Recordings {
     /// The prompts of all builds.
@@ -24,7 +26,7 @@ impl Recordings {
     }
 
     /// Answers the request as the recording has it.
-    pub async fn play(&self, request: &ChatRequest, mut on_text: impl FnMut(&str) + Send) -> Result<ModelReply, ModelError> {
+    pub async fn play(&self, request: &ChatRequest, mut on_piece: impl FnMut(Piece<'_>) + Send) -> Result<ModelReply, ModelError> {
         let (folder, part) = self.choose(&request.messages)?;
         if request.role == ModelRole::Naming {
             return Ok(text_reply(part.title));
@@ -41,23 +43,28 @@ impl Recordings {
         };
         tokio::time::sleep(THINKING_PAUSE).await;
         let mut text = String::new();
-        for piece in pieces(&turn.say) {
-            on_text(piece);
+        for piece in pieces(&turn.say, PIECE_CHARS) {
+            on_piece(Piece::Text(piece));
             text.push_str(piece);
             tokio::time::sleep(PIECE_PAUSE).await;
         }
         if let Some(summary) = &turn.summary {
             let summary = format!("\n<task_summary>\n{summary}\n</task_summary>");
-            on_text(&summary);
+            on_piece(Piece::Text(&summary));
             text.push_str(&summary);
         }
         let tool_calls = self.tool_calls(folder, done, turn);
-        let written: usize = tool_calls.iter().map(|call| call.arguments.len()).sum();
-        tokio::time::sleep(THINKING_PAUSE * u32::try_from(written / 4096).unwrap_or(8).min(8)).await;
+        for (index, call) in tool_calls.iter().enumerate() {
+            for arguments in pieces(&call.arguments, CALL_PIECE_CHARS) {
+                let name = &call.name;
+                on_piece(Piece::Call { index, name, arguments });
+                tokio::time::sleep(PIECE_PAUSE).await;
+            }
+        }
         Ok(ModelReply {
             text,
             tool_calls,
-            usage: None,
+            ..ModelReply::default()
         })
     }
 
@@ -216,13 +223,13 @@ fn matches(text: &str, prompt: &str, keywords: &[Vec<String>]) -> bool {
 }
 
 /// The text in pieces of a few characters.
-fn pieces(text: &str) -> impl Iterator<Item = &str> {
+fn pieces(text: &str, chars: usize) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
-        let end = rest.char_indices().nth(PIECE_CHARS).map_or(rest.len(), |(end, _)| end);
+        let end = rest.char_indices().nth(chars).map_or(rest.len(), |(end, _)| end);
         let (piece, after) = rest.split_at(end);
         rest = after;
         Some(piece)

@@ -1,9 +1,9 @@
-//! Why a model did not answer, in sentences that say what to do.
+//! Why a model did not answer, in sentences that say what to do, and whether asking again may help.
 
 use std::time::Duration;
 
 /// What went wrong. Its text is for the user.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ModelError {
     /// The key is missing, wrong, or may not use the model.
     #[error(
@@ -13,27 +13,43 @@ pub enum ModelError {
     /// The request itself is refused: an unknown model, or more than fits.
     #[error("The model's provider refused the request: {0}. Check AI_MODEL, or try a shorter message.")]
     Invalid(String),
-    /// Too many requests, or no credit left.
+    /// Too many requests for now.
     #[error("The model's provider is at its limit: {message}. Wait a little, then send the message again.")]
     Limited { message: String, retry_after: Option<Duration> },
+    /// No credit is left, which waiting does not change.
+    #[error("The model's provider has no credit left for this key: {0}. Top it up, or name another provider in AI_FALLBACK.")]
+    Exhausted(String),
     /// The provider is down, out of reach, or silent.
-    #[error("The model can't be reached: {0}. Send the message again to try once more.")]
-    Unavailable(String),
+    #[error("The model can't be reached: {message}. Send the message again to try once more.")]
+    Unavailable { message: String, retry_after: Option<Duration> },
     /// The answer stopped before its end.
     #[error("The model's answer was cut off: {0}. Send the message again to try once more.")]
     Cut(String),
+    /// The answer is longer than the model may write at once; the same request would be cut again.
+    #[error("The model's answer was cut off: it reached the model's limit of output tokens. Ask for less at once.")]
+    TooLong,
     /// The demo has nothing recorded for this.
     #[error("{0}")]
     NoRecording(String),
 }
 
 impl ModelError {
-    /// Sorts an HTTP status and the provider's words.
-    pub(super) fn of_status(status: u16, message: String, retry_after: Option<Duration>) -> Self {
+    /// The provider did not answer, and did not say when it will.
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self::Unavailable {
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    /// Sorts an HTTP status, the provider's code for the error, and its words.
+    pub(super) fn of_status(status: u16, code: &str, message: String, retry_after: Option<Duration>) -> Self {
         match status {
             401 | 403 => Self::Auth(message),
+            402 => Self::Exhausted(message),
+            429 if matches!(code, "insufficient_quota" | "billing_hard_limit_reached") => Self::Exhausted(message),
             429 => Self::Limited { message, retry_after },
-            408 | 500.. => Self::Unavailable(message),
+            408 | 500.. => Self::Unavailable { message, retry_after },
             _ => Self::Invalid(message),
         }
     }

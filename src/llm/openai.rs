@@ -3,20 +3,24 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use async_openai::{Client, config::OpenAIConfig, error::OpenAIError};
+use async_openai::{Client, config::OpenAIConfig, error::OpenAIError, middleware::HttpRequestFactory};
 use futures::StreamExt;
+use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tower::service_fn;
 
-use super::{ChatMessage, ChatRequest, ModelError, ModelReply, ToolCall, Usage};
+use super::{ChatMessage, ChatRequest, ModelError, ModelReply, Piece, ToolCall, Usage};
 use crate::config::Llm;
 
 /// How long a provider may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long it may be silent, before its answer begins and within it. Reasoning models think for minutes before their first word.
-const SILENCE: Duration = Duration::from_secs(180);
 /// An answer has no more tool calls than this.
 const MAX_TOOL_CALLS: usize = 64;
+/// An answer is no longer than this, in bytes of text and arguments: a model that never ends is cut.
+const MAX_ANSWER: usize = 16 << 20;
+/// How much of a refusal's body is read, in bytes.
+const MAX_REFUSAL: usize = 64 << 10;
 
 /// A client of one provider.
 #[derive(Clone)]
@@ -69,18 +73,23 @@ impl OpenAi {
         let http = reqwest::Client::builder()
             .user_agent(concat!("codeflow/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE)
+            .read_timeout(settings.silence)
             .build()?;
         let config = OpenAIConfig::new()
             .with_api_base(&settings.base_url)
             .with_api_key(&settings.api_key);
         Ok(Self {
-            client: Client::with_config(config).with_http_client(http),
+            client: Client::with_config(config).with_http_service(service_fn(move |request| send(http.clone(), request))),
         })
     }
 
-    /// One request and its whole answer.
-    pub async fn stream(&self, model: &str, request: &ChatRequest, mut on_text: impl FnMut(&str) + Send) -> Result<ModelReply, ModelError> {
+    /// One request and its whole answer, with the tokens it took where the provider tells.
+    pub async fn stream(
+        &self,
+        model: &str,
+        request: &ChatRequest,
+        mut on_piece: impl FnMut(Piece<'_>) + Send,
+    ) -> Result<(ModelReply, Option<Usage>), ModelError> {
         let mut chunks = self
             .client
             .chat()
@@ -89,7 +98,7 @@ impl OpenAi {
             .map_err(error)?;
         let mut answer = Answer::default();
         while let Some(chunk) = chunks.next().await {
-            answer.take(chunk.map_err(cut)?, &mut on_text)?;
+            answer.take(chunk.map_err(cut)?, &mut on_piece)?;
         }
         answer.whole()
     }
@@ -148,30 +157,35 @@ struct Answer {
     calls: BTreeMap<usize, ToolCall>,
     usage: Option<Usage>,
     finished: Option<String>,
+    bytes: usize,
 }
 
 impl Answer {
-    fn take(&mut self, chunk: Chunk, on_text: &mut impl FnMut(&str)) -> Result<(), ModelError> {
+    fn take(&mut self, chunk: Chunk, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<(), ModelError> {
         if let Some(error) = chunk.error {
             let message = error["message"].as_str().map_or_else(|| error.to_string(), str::to_owned);
-            return Err(ModelError::Unavailable(message));
+            return Err(ModelError::unavailable(message));
         }
         self.usage = chunk.usage.or(self.usage);
         let Some(choice) = chunk.choices.into_iter().next() else {
             return Ok(());
         };
         if let Some(text) = choice.delta.content.filter(|text| !text.is_empty()) {
-            on_text(&text);
+            on_piece(Piece::Text(&text));
+            self.bytes += text.len();
             self.text.push_str(&text);
         }
         for delta in choice.delta.tool_calls.unwrap_or_default() {
-            self.take_call(delta)?;
+            self.take_call(delta, on_piece)?;
+        }
+        if self.bytes > MAX_ANSWER {
+            return Err(ModelError::Invalid(format!("its answer is longer than {} MiB", MAX_ANSWER >> 20)));
         }
         self.finished = choice.finish_reason.or(self.finished.take());
         Ok(())
     }
 
-    fn take_call(&mut self, delta: ToolCallDelta) -> Result<(), ModelError> {
+    fn take_call(&mut self, delta: ToolCallDelta, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<(), ModelError> {
         let last = self.calls.keys().next_back().copied();
         let index = delta.index.unwrap_or_else(|| match (&delta.id, last) {
             // Without an index a call that brings an id of its own is the next one; the rest goes on with the last.
@@ -196,7 +210,12 @@ impl Answer {
             }
         }
         match delta.function.arguments {
-            Some(Value::String(piece)) => call.arguments.push_str(&piece),
+            Some(Value::String(piece)) => {
+                let (name, arguments) = (&call.name, piece.as_str());
+                on_piece(Piece::Call { index, name, arguments });
+                self.bytes += piece.len();
+                call.arguments.push_str(&piece);
+            }
             None | Some(Value::Null) => {}
             Some(object) => call.arguments = object.to_string(),
         }
@@ -204,10 +223,10 @@ impl Answer {
     }
 
     /// The answer, when it came to its end.
-    fn whole(self) -> Result<ModelReply, ModelError> {
+    fn whole(self) -> Result<(ModelReply, Option<Usage>), ModelError> {
         match self.finished.as_deref() {
             None => return Err(ModelError::Cut("the connection ended early".to_owned())),
-            Some("length") => return Err(ModelError::Cut("it reached the model's limit of output tokens".to_owned())),
+            Some("length") => return Err(ModelError::TooLong),
             Some("content_filter") => return Err(ModelError::Invalid("its content filter stopped the answer".to_owned())),
             Some(_) => {}
         }
@@ -215,31 +234,27 @@ impl Answer {
             id: if call.id.is_empty() { format!("call_{index}") } else { call.id },
             ..call
         });
-        Ok(ModelReply {
+        let reply = ModelReply {
             text: self.text,
             tool_calls: tool_calls.collect(),
-            usage: self.usage,
-        })
+            ..ModelReply::default()
+        };
+        Ok((reply, self.usage))
     }
 }
 
 /// An error before the answer began.
 fn error(error: OpenAIError) -> ModelError {
     match error {
-        OpenAIError::ApiError(response) => {
-            let message: String = response.api_error.message.chars().take(300).collect();
-            ModelError::of_status(
-                response.status_code.as_u16(),
-                format!("{} ({})", message.trim(), response.status_code.as_u16()),
-                None,
-            )
-        }
-        OpenAIError::Reqwest(error) => ModelError::Unavailable(cause(&error)),
-        OpenAIError::JSONDeserialize(_, body) => ModelError::Unavailable(format!(
+        OpenAIError::Boxed(error) => match error.downcast::<ModelError>() {
+            Ok(refusal) => *refusal,
+            Err(error) => ModelError::unavailable(cause(&*error)),
+        },
+        OpenAIError::JSONDeserialize(_, body) => ModelError::unavailable(format!(
             "its answer is not OpenAI's protocol: {}",
             body.chars().take(200).collect::<String>()
         )),
-        error => ModelError::Unavailable(cause(&error)),
+        error => ModelError::unavailable(cause(&error)),
     }
 }
 
@@ -250,6 +265,45 @@ fn cut(error: OpenAIError) -> ModelError {
         OpenAIError::Reqwest(error) => ModelError::Cut(cause(&error)),
         error => self::error(error),
     }
+}
+
+/// Sends a request as it is, once: repeating is the journal's. The library's own way would lose a refusal's `Retry-After`.
+async fn send(http: reqwest::Client, request: HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
+    let response = http.execute(request.build().await?).await?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    Err(OpenAIError::Boxed(Box::new(refusal(response).await)))
+}
+
+/// An answer that is an error. Its body is `{ "error": { "message", "code" } }`, in a list with some, and of any kind with proxies.
+async fn refusal(mut response: reqwest::Response) -> ModelError {
+    let (status, retry_after) = (response.status(), retry_after(response.headers()));
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_REFUSAL {
+            break;
+        }
+    }
+    let told: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let told = if told.is_array() { &told[0]["error"] } else { &told["error"] };
+    let message = match told["message"].as_str().or(told.as_str()) {
+        Some(message) => message.trim().chars().take(300).collect(),
+        None => status.canonical_reason().unwrap_or("no reason given").to_owned(),
+    };
+    let code = told["code"].as_str().or(told["type"].as_str()).unwrap_or_default();
+    ModelError::of_status(status.as_u16(), code, format!("{message} ({})", status.as_u16()), retry_after)
+}
+
+/// The time that an answer asks to wait (RFC 9110, section 10.2.3): seconds, which providers write with fractions too, or a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("retry-after")?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = chrono::DateTime::parse_from_rfc2822(value).ok()?;
+    Some((date.to_utc() - chrono::Utc::now()).to_std().unwrap_or_default())
 }
 
 /// The innermost cause: the outer ones repeat the address.
@@ -266,7 +320,7 @@ fn cause(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
 
-    fn answer(chunks: &[Value]) -> Result<ModelReply, ModelError> {
+    fn answer(chunks: &[Value]) -> Result<(ModelReply, Option<Usage>), ModelError> {
         let mut answer = Answer::default();
         for chunk in chunks {
             answer.take(serde_json::from_value(chunk.clone()).unwrap(), &mut |_| {})?;
@@ -293,7 +347,7 @@ mod tests {
             call(json!({ "id": "b", "function": { "name": "listFiles", "arguments": {} } })),
             end,
         ]);
-        let (with, without) = (with.unwrap(), without.unwrap());
+        let (with, without) = (with.unwrap().0, without.unwrap().0);
         assert_eq!(with, without);
         assert_eq!(with.tool_calls[0].arguments, "{\"command\":\"ls\"}");
         assert_eq!(with.tool_calls[1].name, "listFiles");
@@ -321,11 +375,13 @@ mod tests {
         };
         assert_eq!(
             reply.unwrap(),
-            ModelReply {
-                text: "Hi".to_owned(),
-                tool_calls: Vec::new(),
-                usage: Some(usage)
-            }
+            (
+                ModelReply {
+                    text: "Hi".to_owned(),
+                    ..ModelReply::default()
+                },
+                Some(usage)
+            )
         );
     }
 }

@@ -28,6 +28,9 @@ pub enum EventKind {
     /// The model's text of a turn, whole so far; deltas are coalesced. `text` is Markdown, and `html` the same rendered on the
     /// server, as in [`Message`].
     Text { turn: u32, text: String, html: String },
+    /// A file that the model is writing grew, within a tool call that has yet to be carried out. Without a piece, what was written so
+    /// far in this turn is void: the model is asked again.
+    Draft { turn: u32, piece: Option<DraftPiece> },
     /// A tool call began (`output` is `None`) or ended.
     Tool { tool: ToolUse },
     /// Files of the app were written.
@@ -47,12 +50,22 @@ impl EventKind {
             Self::Status { .. } => Some("status".to_owned()),
             Self::Text { turn, .. } => Some(format!("text:{turn}")),
             Self::Tool { tool } => Some(format!("tool:{}", tool.step)),
-            // Each write is news, also when it writes the same paths again.
-            Self::Files { .. } => None,
+            // Each write is news, also when it writes the same paths again, and each piece follows another.
+            Self::Files { .. } | Self::Draft { .. } => None,
             Self::Preview { .. } => Some("preview".to_owned()),
             Self::Title { .. } => Some("title".to_owned()),
         }
     }
+}
+
+/// A piece of a file that is being written. Pieces of a file follow each other; one whose offset lies within what is there replaces
+/// the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DraftPiece {
+    pub path: String,
+    /// Where in the file it begins, in bytes of UTF-8.
+    pub offset: usize,
+    pub text: String,
 }
 
 /// What the preview shows.

@@ -75,6 +75,8 @@ pub enum Status {
     GeneratingUrl,
     GeneratingName,
     Saving,
+    /// Something that may pass went wrong; it is tried again after a while.
+    Retrying,
     Ready,
 }
 
@@ -93,6 +95,7 @@ impl Status {
             Self::GeneratingUrl => "Generating sandbox url...",
             Self::GeneratingName => "Generating project name...",
             Self::Saving => "Saving to db...",
+            Self::Retrying => "Trying again...",
             Self::Ready => "Demo is ready",
         }
     }

@@ -1,11 +1,13 @@
 //! What a run does, as named steps over the journal. After a restart the same function runs again: steps with an output are
-//! replayed, and the rest goes on in the same sandbox.
+//! replayed, and the rest goes on, in the same sandbox or in one that takes its place.
 
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+
 use super::{Apps, Events, Previews, journal::StepJournal};
 use crate::{
-    agent::{self, Agent, AgentInput, App, Journal, PrevMessage, Probe, RunError},
+    agent::{self, Agent, AgentInput, App, Journal, PrevMessage, Probe, RunError, Step, Workplace},
     protocol::{EventKind, Run, Status},
     render,
     store::{NewFragment, Reply, Store},
@@ -15,6 +17,8 @@ use crate::{
 const PREV_MESSAGES: u64 = 6;
 /// How long the app may take to answer when it is checked, compiling included.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long the version's files may take to be read and saved.
+const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
 /// A page that fails is looked at once more after this, because the dev server may not have seen the last file yet.
 const SECOND_LOOK: Duration = Duration::from_millis(1500);
 
@@ -40,36 +44,50 @@ pub async fn build(bench: Bench<'_>, run: &Run) -> Result<(), RunError> {
     let journal = StepJournal::new(store.clone(), events.clone(), previews.clone(), run.clone());
 
     journal.publish(status(Status::StartingSandbox)).await?;
-    let sandbox: String = journal
-        .step("get-or-create-sandbox", || async { Ok(apps.open(project).await?.id().to_owned()) })
+    // Opened again after a restart rather than taken from the step: the sandbox is asleep then, or gone.
+    let opened = &Mutex::new(None);
+    let begun_in: String = journal
+        .step(Step::new("get-or-create-sandbox", &project), |_| async move {
+            let app = apps.open(project).await?;
+            let id = app.id().to_owned();
+            *opened.lock().await = Some(app);
+            Ok(id)
+        })
         .await?;
-    // Opened again rather than taken from the step: after a restart the sandbox is asleep, or gone.
-    let app = apps.open(project).await?;
-    if app.id() != sandbox {
-        tracing::warn!(run.id = %run.id, sandbox.id = sandbox, "the run's sandbox is gone with what its steps wrote; the run begins anew");
-        store.forget_steps(run.id).await?;
-        journal.step("get-or-create-sandbox", || async { Ok(app.id().to_owned()) }).await?;
-    }
+    let app = match opened.lock().await.take() {
+        Some(app) => app,
+        None => apps.open(project).await?,
+    };
     previews.poke(project);
+    let workplace = &Workplace::new(app, begun_in, Box::new(move || Box::pin(apps.open(project))));
 
-    let message = store.find_message(run.message).await?;
+    let message = &store.find_message(run.message).await?;
     let previous: Vec<PrevMessage> = journal
-        .step("get-prev-messages", || async {
-            let messages = store.messages_before(&message, PREV_MESSAGES).await?;
+        .step(Step::new("get-prev-messages", &message.id), |_| async move {
+            let messages = store.messages_before(message, PREV_MESSAGES).await?;
             Ok(messages.into_iter().map(PrevMessage::from).collect())
         })
         .await?;
-    let files: Vec<String> = journal.step("get-prev-code-files", || async { app.list_files().await }).await?;
+    let files: Vec<String> = journal
+        .step(Step::new("get-prev-code-files", &project), |_| {
+            workplace.with_app(|app| async move { app.list_files().await })
+        })
+        .await?;
+    let input = (&previous, &files, &message.content);
     let input: AgentInput = journal
-        .step("build-agent-input", || async {
+        .step(Step::new("build-agent-input", &input), |_| async {
             Ok(AgentInput::new(&previous, &files, &message.content))
         })
         .await?;
 
-    let outcome = agent::run_turns(&journal, agent, &app, &input).await?;
+    let outcome = agent::run_turns(&journal, agent, workplace, &input).await?;
 
     journal.publish(status(Status::CheckingApp)).await?;
-    let fault: Option<String> = journal.step("verify-1", || check(&app)).await?;
+    let fault: Option<String> = journal
+        .step(Step::new("verify-1", &outcome.summary), |_| {
+            workplace.with_app(|app| async move { check(&app).await })
+        })
+        .await?;
     if let Some(fault) = fault {
         return Err(RunError::User(format!(
             "The app was written, but its page does not work yet:\n\n```\n{fault}\n```\n\nThe files are kept. Send a message such as “Fix this error” to go on."
@@ -77,25 +95,33 @@ pub async fn build(bench: Bench<'_>, run: &Run) -> Result<(), RunError> {
     }
 
     journal.publish(status(Status::GeneratingUrl)).await?;
-    let _url: String = journal.step("get-sandbox-url", || async { Ok(app.url()) }).await?;
-    previews.look(project, &app).await?;
+    let _url: String = journal
+        .step(Step::new("get-sandbox-url", &project), |_| {
+            workplace.with_app(|app| async move {
+                previews.look(project, &app).await?;
+                Ok(app.url())
+            })
+        })
+        .await?;
 
     journal.publish(status(Status::GeneratingName)).await?;
+    let input = (&message.content, &outcome.summary);
     let titles = journal
-        .step("generate-metadata", || async {
+        .step(Step::new("generate-metadata", &input), |_| async {
             Ok(agent.name(&previous, &message.content, &outcome.summary).await)
         })
         .await?;
 
     journal.publish(status(Status::Saving)).await?;
+    let (journal, outcome, titles) = (&journal, &outcome, &titles);
     journal
-        .step("save-to-db", || async {
+        .step(Step::new("save-to-db", &outcome.summary).within(SAVE_TIMEOUT), |_| async move {
             let reply = Reply::Result {
                 content: outcome.summary.clone(),
                 fragment: NewFragment {
                     project_title: titles.project.clone(),
                     title: titles.fragment.clone(),
-                    files: app.snapshot().await?,
+                    files: workplace.with_app(|app| async move { app.snapshot().await }).await?,
                 },
             };
             journal.publish(status(Status::Ready)).await?;

@@ -1,16 +1,31 @@
 //! The embedded engine's journal: the steps table. A step's output is saved before the next step begins, and a step that has an
 //! output is never run again: a restarted run replays what is saved and goes on at the first step without one.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
 use futures::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Events, Previews};
+use super::{
+    Events, Previews, crash,
+    retries::{Next, Retries},
+};
 use crate::{
-    agent::{Journal, RunError},
-    protocol::{EventKind, Run, Spent},
+    agent::{Attempt, Fault, FaultKind, Journal, RunError, Step},
+    protocol::{EventKind, Run, Spent, Status},
     render,
     store::{Begun, Store, StoreError},
 };
+
+/// How often the database is tried before the run ends, and about how long is waited between.
+const DATABASE_TRIES: u32 = 8;
+const DATABASE_WAIT: Duration = Duration::from_millis(250);
 
 /// The journal of one run.
 #[derive(Clone)]
@@ -19,6 +34,8 @@ pub struct StepJournal {
     events: Events,
     previews: Previews,
     run: Run,
+    /// Which way the run's steps take, where they have several: one that failed for good is not tried again at each step.
+    alternative: Arc<AtomicUsize>,
 }
 
 impl StepJournal {
@@ -28,32 +45,76 @@ impl StepJournal {
             events,
             previews,
             run,
+            alternative: Arc::default(),
         }
+    }
+
+    /// The step's output as it was saved, when it was.
+    fn replay<T: DeserializeOwned>(&self, step: &Step<'_>, output: &str, input_digest: Option<&str>) -> Result<T, RunError> {
+        if input_digest.is_some_and(|digest| digest != step.input_digest) {
+            tracing::warn!(run.id = %self.run.id, step.name = step.name, "a step's input is not what it was when its output was saved");
+        }
+        let output = serde_json::from_str(output).map_err(|error| StoreError::Corrupt("step output", error.to_string()))?;
+        tracing::debug!(run.id = %self.run.id, step.name = step.name, "the step's output is replayed");
+        Ok(output)
+    }
+
+    async fn save<T: Serialize>(&self, name: &str, output: &T) -> Result<(), RunError> {
+        let output = serde_json::to_value(output).map_err(anyhow::Error::from)?;
+        let spent: Spent = serde_json::from_value(output["spent"].clone()).unwrap_or_default();
+        let json = output.to_string();
+        crash::point("before", name);
+        persistently(|| self.store.finish_step(self.run.id, name, &json, spent)).await?;
+        crash::point("after", name);
+        Ok(())
     }
 }
 
 impl Journal for StepJournal {
-    fn step<'a, T, F, Fut>(&'a self, name: &'a str, mut work: F) -> BoxFuture<'a, Result<T, RunError>>
+    fn step<'a, T, F, Fut>(&'a self, step: Step<'a>, mut work: F) -> BoxFuture<'a, Result<T, RunError>>
     where
-        T: Serialize + DeserializeOwned + Send + 'a,
-        F: FnMut() -> Fut + Send + 'a,
+        T: Serialize + DeserializeOwned + Send + Sync + 'a,
+        F: FnMut(Attempt) -> Fut + Send + 'a,
         Fut: Future<Output = Result<T, RunError>> + Send + 'a,
     {
         Box::pin(async move {
-            if let Begun::Before { output, .. } = self.store.begin_step(self.run.id, name, "").await? {
-                let output = serde_json::from_str(&output).map_err(|error| StoreError::Corrupt("step output", error.to_string()))?;
-                tracing::debug!(run.id = %self.run.id, step.name = name, "the step's output is replayed");
-                return Ok(output);
-            }
-            match work().await {
-                Ok(output) => {
-                    let json = serde_json::to_string(&output).map_err(anyhow::Error::from)?;
-                    self.store.finish_step(self.run.id, name, &json, Spent::default()).await?;
-                    Ok(output)
-                }
-                Err(error) => {
-                    self.store.fail_step(self.run.id, name, &error.to_string()).await?;
-                    Err(error)
+            let (run, name) = (self.run.id, step.name);
+            let mut retries = Retries::from(self.alternative.load(Ordering::Relaxed).min(step.alternatives));
+            loop {
+                let begun = persistently(|| self.store.begin_step(run, name, &step.input_digest)).await?;
+                let attempt = match begun {
+                    Begun::Before { output, input_digest } => return self.replay(&step, &output, input_digest.as_deref()),
+                    Begun::Attempt { number, interrupted } => Attempt {
+                        number,
+                        interrupted,
+                        alternative: retries.alternative,
+                    },
+                };
+                let worked = tokio::time::timeout(step.timeout, work(attempt)).await;
+                let error = match worked.unwrap_or_else(|_| Err(slow(&step).into())) {
+                    Ok(output) => {
+                        self.save(name, &output).await?;
+                        return Ok(output);
+                    }
+                    Err(error) => error,
+                };
+                let text = format!("{error:#}");
+                persistently(|| self.store.fail_step(run, name, &text)).await?;
+                let RunError::Transient(fault) = &error else {
+                    return Err(error);
+                };
+                match retries.after(fault, step.alternatives, rand::random()) {
+                    Next::Again(wait) => {
+                        tracing::info!(run.id = %run, step.name = name, error = text, wait.ms = wait.as_millis(), "a step is tried again");
+                        let status = Status::Retrying;
+                        self.publish(EventKind::Status { status }).await?;
+                        tokio::time::sleep(wait).await;
+                    }
+                    Next::Alternative => {
+                        self.alternative.store(retries.alternative, Ordering::Relaxed);
+                        tracing::warn!(run.id = %run, step.name = name, error = text, "a step goes on with the next provider");
+                    }
+                    Next::GiveUp => return Err(error),
                 }
             }
         })
@@ -70,12 +131,42 @@ impl Journal for StepJournal {
                 },
                 kind => kind,
             };
-            self.events.publish(self.run.project, Some(self.run.id), kind).await?;
+            persistently(|| self.events.publish(self.run.project, Some(self.run.id), kind.clone())).await?;
             if changes_the_app {
                 self.previews.poke(self.run.project);
             }
             Ok(())
         })
+    }
+}
+
+fn slow(step: &Step<'_>) -> Fault {
+    Fault {
+        kind: FaultKind::Slow,
+        message: format!(
+            "A step of this run ({}) took longer than {} minutes and was stopped. What was written is kept; send a message to go on.",
+            step.name,
+            step.timeout.as_secs().div_ceil(60)
+        ),
+        retry_after: None,
+    }
+}
+
+/// Tries again what the database refused: it may be busy, or restarting. All that is done in this way may be done twice.
+async fn persistently<T, Fut>(mut work: impl FnMut() -> Fut) -> Result<T, StoreError>
+where
+    Fut: Future<Output = Result<T, StoreError>>,
+{
+    let mut tries = 1;
+    loop {
+        match work().await {
+            Err(StoreError::Database(error)) if tries < DATABASE_TRIES => {
+                tracing::warn!(%error, "the database refused; trying again");
+                tokio::time::sleep(DATABASE_WAIT * 2_u32.pow(tries - 1)).await;
+                tries += 1;
+            }
+            done => return done,
+        }
     }
 }
 

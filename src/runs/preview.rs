@@ -126,7 +126,8 @@ impl Inner {
         loop {
             let pause = match self.look_once(project).await {
                 Ok(pause) => pause,
-                Err(RunError::User(reason)) => {
+                Err(error @ (RunError::User(_) | RunError::Transient(_))) => {
+                    let reason = error.to_string();
                     if logged.as_ref() != Some(&reason) {
                         tracing::warn!(project.id = %project, reason, "the preview can't be shown");
                         logged = Some(reason.clone());

@@ -118,3 +118,35 @@ pub(super) async fn append(tx: &impl ConnectionTrait, project: ProjectId, run: O
     .await?;
     Ok(Some(Event { project, seq, run, kind }))
 }
+
+/// Folds the events of a run that has ended into what newcomers need: files that were being written are written, and of all writes the
+/// last one says that something was. Texts, tool uses, messages and states are whole already.
+pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
+    let models = Entity::find()
+        .filter(Column::RunId.eq(run.to_string()))
+        .filter(Column::Subject.is_null())
+        .order_by_desc(Column::Seq)
+        .all(tx)
+        .await?;
+    let mut files_seen = false;
+    let mut folded = Vec::new();
+    for model in models {
+        let (project, seq, event) = (model.project_id.clone(), model.seq, model.into_event()?);
+        let keep = matches!(event.kind, EventKind::Files { .. }) && !std::mem::replace(&mut files_seen, true);
+        if !keep && matches!(event.kind, EventKind::Files { .. } | EventKind::Draft { .. }) {
+            folded.push((project, seq));
+        }
+    }
+    let Some((project, _)) = folded.first().cloned() else {
+        return Ok(());
+    };
+    // A statement has a limit of parameters.
+    for seqs in folded.chunks(500) {
+        Entity::delete_many()
+            .filter(Column::ProjectId.eq(project.as_str()))
+            .filter(Column::Seq.is_in(seqs.iter().map(|(_, seq)| *seq)))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
+}

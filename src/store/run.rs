@@ -2,7 +2,7 @@
 
 use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*};
 
-use super::{NewFragment, Result, Store, StoreError, column, event, fragment, message, project};
+use super::{NewFragment, Result, Store, StoreError, column, event, fragment, message, project, step};
 use crate::protocol::{Event, EventKind, Message, MessageId, MessageKind, ProjectId, Role, Run, RunId, RunState, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -158,6 +158,8 @@ impl Store {
             ..run
         };
         events.push(event::append(&tx, run.project, Some(id), EventKind::Run { run }).await?);
+        step::end(&tx, id).await?;
+        event::compact(&tx, id).await?;
         tx.commit().await?;
         Ok(events.into_iter().flatten().collect())
     }

@@ -152,15 +152,6 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets what the run has done, so that it begins anew.
-    pub async fn forget_steps(&self, run: RunId) -> Result<()> {
-        Entity::delete_many()
-            .filter(Column::RunId.eq(run.to_string()))
-            .exec(&self.db)
-            .await?;
-        Ok(())
-    }
-
     /// Saves why an attempt at a step failed.
     pub async fn fail_step(&self, run: RunId, name: &str, error: &str) -> Result<()> {
         Entity::update_many()
@@ -172,4 +163,15 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+/// Ends what is under way in the run, which has ended.
+pub(super) async fn end(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0))
+        .filter(Column::RunId.eq(run.to_string()))
+        .filter(Column::FinishedAt.is_null())
+        .exec(tx)
+        .await?;
+    Ok(())
 }

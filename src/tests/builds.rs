@@ -161,7 +161,7 @@ async fn a_model_that_fails_is_named_and_the_project_goes_on() {
     let data = data_dir();
     let model = Model::start([
         ("Refused", vec![Reply::Status(401, "bad key")]),
-        ("Cut", vec![Reply::Cut("terminal", json!({ "command": "touch half" }).to_string())]),
+        ("Cut", vec![Reply::call("terminal", json!({ "command": "touch half" })).cut(60)]),
         ("Silent", vec![Reply::Text("I would rather talk."), Reply::Text("And talk.")]),
         ("Works", vec![Reply::call("listFiles", json!({})), Reply::done()]),
     ])

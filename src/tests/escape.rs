@@ -45,7 +45,7 @@ async fn no_system_call_reaches_beyond_the_sandbox() {
         "touch /usr/mark || touch /etc/mark || touch /codeflow || touch /mark",
         "echo 1 > /proc/sys/kernel/panic",
         "echo b > /proc/sysrq-trigger",
-        "cat /proc/kcore",
+        "head -c 1 /proc/kcore | grep -q .",
         "ls /proc/1/root/ && cat /proc/1/environ",
         "cat /proc/1/mem",
         "ls /sys/fs/cgroup | grep .",

@@ -2,6 +2,7 @@
 //! An event may come twice or late (replay, reconnect, an earlier run filled in): what has the higher `seq` stays, so any order
 //! of the same events gives the same conversation.
 
+mod draft;
 mod entry;
 mod log;
 
@@ -11,6 +12,7 @@ use crate::protocol::{
     Event, EventKind, Message, MessageId, MessageKind, PreviewState, Role, Run, RunId, RunState, Status, ToolUse, Workspace,
 };
 
+use draft::{Draft, Drafts};
 pub use log::ConversationLog;
 
 /// A value and the event that said it last.
@@ -58,6 +60,7 @@ pub struct RunView {
     run: Option<Latest<Run>>,
     status: Option<Latest<Status>>,
     blocks: Vec<PlacedBlock>,
+    drafts: Drafts,
 }
 
 impl RunView {
@@ -67,6 +70,7 @@ impl RunView {
             run: None,
             status: None,
             blocks: Vec::new(),
+            drafts: Drafts::default(),
         }
     }
 
@@ -83,6 +87,12 @@ impl RunView {
     /// What the run said and did, in the order of its first mention.
     pub fn blocks(&self) -> impl Iterator<Item = (BlockKey, Arc<Block>)> + '_ {
         self.blocks.iter().map(|block| (block.key.clone(), block.latest.value.clone()))
+    }
+
+    /// The files that the model is writing this moment.
+    pub fn drafts(&self) -> impl Iterator<Item = &Draft> {
+        let at_work = !self.state().is_final();
+        self.drafts.files().filter(move |_| at_work)
     }
 
     pub fn has_blocks(&self) -> bool {
@@ -186,9 +196,14 @@ impl Conversation {
             (EventKind::Text { turn, html, .. }, Some(run)) => self.run_entry(run).place(BlockKey::Turn(turn), seq, Block::Text(html)),
             (EventKind::Tool { tool }, Some(run)) => {
                 let key = BlockKey::Step(tool.step.clone());
-                self.run_entry(run).place(key, seq, Block::Tool(tool));
+                let run = self.run_entry(run);
+                if let Some(turn) = draft::turn_of(&tool.step) {
+                    run.drafts.carried_out(turn);
+                }
+                run.place(key, seq, Block::Tool(tool));
             }
-            (EventKind::Status { .. } | EventKind::Text { .. } | EventKind::Tool { .. }, None) => {}
+            (EventKind::Draft { turn, piece }, Some(run)) => self.run_entry(run).drafts.take(seq, turn, piece),
+            (EventKind::Status { .. } | EventKind::Text { .. } | EventKind::Tool { .. } | EventKind::Draft { .. }, None) => {}
         }
     }
 

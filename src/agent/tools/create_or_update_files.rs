@@ -1,5 +1,8 @@
 //! `createOrUpdateFiles`: whole files, written in place. Safe to repeat.
 
+use std::borrow::Cow;
+
+use jiter::{JsonValue, PartialMode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -45,7 +48,40 @@ pub fn spec() -> (&'static str, Value) {
     )
 }
 
+/// The files in arguments that have not come to their end. One is told when its content has begun and its path is whole.
+pub fn drafts(arguments: &str) -> Vec<(String, String)> {
+    let Ok(JsonValue::Object(arguments)) = JsonValue::parse_with_config(arguments.as_bytes(), false, PartialMode::TrailingStrings) else {
+        return Vec::new();
+    };
+    let field = |object: &[(Cow<'_, str>, JsonValue<'_>)], name: &str| object.iter().position(|(key, _)| key == name);
+    let Some(JsonValue::Array(files)) = field(&arguments, "files").map(|at| &arguments[at].1) else {
+        return Vec::new();
+    };
+    let draft = |file: &JsonValue<'_>| {
+        let JsonValue::Object(file) = file else {
+            return None;
+        };
+        let (path, content) = (field(file, "path")?, field(file, "content")?);
+        match (&file[path].1, &file[content].1) {
+            // What comes last may be half of it.
+            (JsonValue::Str(path_text), JsonValue::Str(text)) if path < content => {
+                let path = AppPath::new(path_text).ok()?;
+                Some((path.as_str().to_owned(), text.to_string()))
+            }
+            _ => None,
+        }
+    };
+    files.iter().filter_map(draft).collect()
+}
+
 impl Arguments {
+    /// Paths and contents.
+    pub fn files(&self) -> Vec<(String, String)> {
+        let files = self.files.iter();
+        let files = files.filter_map(|file| Some((AppPath::new(&file.path).ok()?.as_str().to_owned(), file.content.clone())));
+        files.collect()
+    }
+
     pub fn title(&self) -> String {
         paths_title(self.files.iter().map(|file| file.path.as_str()))
     }

@@ -62,22 +62,26 @@ impl Arguments {
         }
     }
 
+    /// The longest that the command may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds.unwrap_or(DEFAULT_SECONDS).clamp(1, MAX_SECONDS))
+    }
+
     pub async fn carry_out(&self, app: &App) -> Result<ToolOutput, ToolError> {
         if self.command.trim().is_empty() {
             return Err(ToolError::RespondToModel("the command is empty".to_owned()));
         }
-        let seconds = self.timeout_seconds.unwrap_or(DEFAULT_SECONDS).clamp(1, MAX_SECONDS);
         let options = RunOptions {
             cwd: HOME.to_owned(),
             envs: HashMap::from([("CI".to_owned(), "1".to_owned()), ("NO_COLOR".to_owned(), "1".to_owned())]),
-            timeout: Duration::from_secs(seconds),
+            timeout: self.timeout(),
         };
         if self.background {
             return self.start(app, &options).await;
         }
         let output = app.sandbox().run(&self.command, &options).await?;
         let mut content = if output.timed_out {
-            format!("The command was killed after {seconds} seconds.")
+            format!("The command was killed after {} seconds.", self.timeout().as_secs())
         } else {
             format!("exit code {}", output.exit_code)
         };

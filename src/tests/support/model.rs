@@ -29,8 +29,18 @@ pub enum Reply {
     Calls(Vec<(&'static str, String)>),
     /// Refused with this status.
     Status(u16, &'static str),
-    /// The stream ends in the middle of a tool call.
-    Cut(&'static str, String),
+    /// Refused with this status and a time to wait.
+    Later(u16, &'static str),
+    /// The connection ends before anything was answered.
+    Dropped,
+    /// So many per cent of the answer's chunks, then the connection breaks.
+    Cut(usize, Box<Reply>),
+    /// So many per cent of the answer's chunks, then nothing more.
+    Silent(usize, Box<Reply>),
+    /// A pause of so many milliseconds before each chunk.
+    Slow(u64, Box<Reply>),
+    /// The first for the first request, the next for the next one; the last for all others.
+    InTurn(Vec<Reply>),
     /// No answer until [`Model::release`].
     Held(Box<Reply>),
 }
@@ -47,6 +57,10 @@ impl Reply {
 
     pub fn done() -> Self {
         Self::Text("It is finished.\n<task_summary>\nBuilt **what you asked for**.\n</task_summary>")
+    }
+
+    pub fn cut(self, percent: usize) -> Self {
+        Self::Cut(percent, Box::new(self))
     }
 
     pub fn held(self) -> Self {
@@ -120,13 +134,21 @@ fn due(request: &Value) -> (String, usize) {
 }
 
 async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> Response {
-    shared.requests.lock().unwrap().push(request.clone());
     // The naming model is given no tools.
     if !request["tools"].is_array() {
+        shared.requests.lock().unwrap().push(request);
         return stream(text("Scripted app")).into_response();
     }
     let (prompt, turn) = due(&request);
+    let asked = {
+        let mut requests = shared.requests.lock().unwrap();
+        let asked = requests.iter().filter(|request| request["tools"].is_array());
+        let asked = asked.filter(|request| due(request) == (prompt.clone(), turn)).count();
+        requests.push(request);
+        asked
+    };
     let mut reply = match shared.script.get(prompt.as_str()).and_then(|replies| replies.get(turn)) {
+        Some(Reply::InTurn(replies)) => replies[asked.min(replies.len() - 1)].clone(),
         Some(reply) => reply.clone(),
         None => return refuse(400, &format!("nothing is scripted for turn {} of {prompt:?}", turn + 1)),
     };
@@ -135,20 +157,47 @@ async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> R
         reply = *held;
     }
     match reply {
-        Reply::Text(answer) => stream(text(answer)),
-        Reply::Calls(calls) => stream(tool_calls(&calls)),
         Reply::Status(status, message) => refuse(status, message),
-        Reply::Cut(name, arguments) => {
-            let mut chunks = tool_calls(&[(name, arguments)]);
-            chunks.truncate(chunks.len() / 2);
-            let cut = futures::stream::iter(chunks.into_iter().map(Ok).chain([Err(std::io::Error::other("cut"))]));
-            Response::builder()
-                .header("content-type", "text/event-stream")
-                .body(Body::from_stream(cut))
-                .unwrap()
+        Reply::Later(status, seconds) => ([("retry-after", seconds)], refuse(status, "later")).into_response(),
+        // Ends the connection's task, without a word in the test's output.
+        Reply::Dropped => std::panic::resume_unwind(Box::new("dropped")),
+        Reply::Cut(percent, reply) => {
+            let chunks = part(*reply, percent).into_iter().map(Ok);
+            sent(futures::stream::iter(chunks.chain([Err(std::io::Error::other("cut"))])))
         }
-        Reply::Held(_) => unreachable!("held once"),
+        Reply::Silent(percent, reply) => {
+            let chunks = part(*reply, percent).into_iter().map(Ok::<_, Infallible>);
+            sent(futures::stream::iter(chunks).chain(futures::stream::pending()))
+        }
+        Reply::Slow(pause, reply) => sent(futures::stream::iter(chunks(*reply)).then(move |chunk| async move {
+            tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+            Ok::<_, Infallible>(chunk)
+        })),
+        reply => stream(chunks(reply)),
     }
+}
+
+fn chunks(reply: Reply) -> Vec<String> {
+    match reply {
+        Reply::Text(answer) => text(answer),
+        Reply::Calls(calls) => tool_calls(&calls),
+        other => panic!("{other:?} has no chunks"),
+    }
+}
+
+/// The first chunks of an answer, its end never among them.
+fn part(reply: Reply, percent: usize) -> Vec<String> {
+    let mut chunks = chunks(reply);
+    let content = chunks.len() - 3;
+    chunks.truncate(content * percent / 100);
+    chunks
+}
+
+fn sent<E: Into<axum::BoxError> + 'static>(chunks: impl futures::Stream<Item = Result<String, E>> + Send + 'static) -> Response {
+    Response::builder()
+        .header("content-type", "text/event-stream")
+        .body(Body::from_stream(chunks))
+        .unwrap()
 }
 
 fn refuse(status: u16, message: &str) -> Response {
@@ -209,12 +258,8 @@ fn tool_calls(calls: &[(&str, String)]) -> Vec<String> {
 
 /// Each chunk in a packet of its own.
 fn stream(chunks: Vec<String>) -> Response {
-    let chunks = futures::stream::iter(chunks).then(|chunk| async move {
+    sent(futures::stream::iter(chunks).then(|chunk| async move {
         tokio::task::yield_now().await;
         Ok::<_, Infallible>(chunk)
-    });
-    Response::builder()
-        .header("content-type", "text/event-stream")
-        .body(Body::from_stream(chunks))
-        .unwrap()
+    }))
 }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 
-use super::{Block, BlockKey, Conversation, RunView};
+use super::{
+    Block, BlockKey, Conversation, RunView,
+    draft::{Draft, DraftView},
+};
 use crate::{
     api::runs::run_events,
     protocol::{ApiError, Message, MessageKind, RunId, RunState, ToolUse},
@@ -94,12 +97,21 @@ fn summary(view: &RunView) -> String {
 fn Blocks(view: Memo<Option<RunView>>, ended: Memo<bool>) -> impl IntoView {
     let blocks = Memo::new(move |_| view.with(|view| view.iter().flat_map(RunView::blocks).collect::<Vec<_>>()));
     let keys = move || blocks.with(|blocks| blocks.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>());
+    let drafts = Memo::new(move |_| view.with(|view| view.iter().flat_map(RunView::drafts).cloned().collect::<Vec<_>>()));
+    let drafted = move || drafts.with(|drafts| drafts.iter().map(|draft| (draft.turn, draft.path.clone())).collect::<Vec<_>>());
     view! {
         <div class="flex flex-col gap-1.5">
             <For each=keys key=BlockKey::clone let:key>
                 {
                     let block = Memo::new(move |_| blocks.with(|all| all.iter().find(|(other, _)| *other == key).map(|(_, block)| block.clone())));
                     view! { <BlockView block ended/> }
+                }
+            </For>
+            <For each=drafted key=Clone::clone let:key>
+                {
+                    let of_key = move |draft: &&Draft| (draft.turn, &draft.path) == (key.0, &key.1);
+                    let draft = Memo::new(move |_| drafts.with(|drafts| drafts.iter().find(&of_key).cloned()));
+                    view! { <DraftView draft/> }
                 }
             </For>
         </div>

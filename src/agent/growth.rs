@@ -1,0 +1,105 @@
+//! An answer while it grows: its text and the files that its tool calls write are published as the model produces them.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::sync::watch;
+
+use super::{Journal, RunError, tools, turn::publish_text};
+use crate::{
+    llm::Piece,
+    protocol::{DraftPiece, EventKind},
+};
+
+/// How often a growing answer is published.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// An answer as far as it has come.
+#[derive(Debug, Default)]
+pub struct Growth {
+    text: String,
+    /// Tool calls by their index: names, and arguments as far as they have come.
+    calls: HashMap<usize, (String, String)>,
+}
+
+impl Growth {
+    pub fn channel() -> (watch::Sender<Self>, watch::Receiver<Self>) {
+        watch::channel(Self::default())
+    }
+
+    pub fn take(&mut self, piece: Piece<'_>) {
+        match piece {
+            Piece::Text(text) => self.text.push_str(text),
+            Piece::Call { index, name, arguments } => {
+                let call = self.calls.entry(index).or_default();
+                name.clone_into(&mut call.0);
+                call.1.push_str(arguments);
+            }
+        }
+    }
+
+    /// What has grown since it was published last: pieces of files, whose published lengths in bytes are kept.
+    fn pieces(&self, published: &mut HashMap<String, usize>) -> Vec<DraftPiece> {
+        let mut pieces = Vec::new();
+        for (name, arguments) in self.calls.values() {
+            for (path, content) in tools::drafts(name, arguments) {
+                let offset = published.entry(path.clone()).or_default();
+                if let Some(text) = content.get(*offset..).filter(|text| !text.is_empty()) {
+                    pieces.push(DraftPiece {
+                        path,
+                        offset: *offset,
+                        text: text.to_owned(),
+                    });
+                    *offset = content.len();
+                }
+            }
+        }
+        pieces
+    }
+}
+
+/// Publishes the answer while it grows, until its sender is dropped.
+pub async fn publish_growth<J: Journal>(journal: &J, turn: u32, mut grown: watch::Receiver<Growth>) -> Result<(), RunError> {
+    let (mut said, mut published) = (0, HashMap::new());
+    while grown.changed().await.is_ok() {
+        let (text, pieces) = {
+            let growth = grown.borrow_and_update();
+            let text = (growth.text.len() > said).then(|| growth.text.clone());
+            (text, growth.pieces(&mut published))
+        };
+        if let Some(text) = text {
+            said = text.len();
+            publish_text(journal, turn, &text).await?;
+        }
+        for piece in pieces {
+            journal.publish(EventKind::Draft { turn, piece: Some(piece) }).await?;
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_come_in_pieces_that_follow_each_other_and_a_half_written_name_is_none() {
+        let whole = r#"{ "files": [{ "path": "app/page.tsx", "content": "<h1>\n\"K\u00e4se\" & Brot 🧀</h1>" }, { "path": "b.txt", "content": "b" }] }"#;
+        let (mut growth, mut published) = (Growth::default(), HashMap::new());
+        let mut drafts: HashMap<String, String> = HashMap::new();
+        for letter in whole.chars() {
+            growth.take(Piece::Call {
+                index: 0,
+                name: "createOrUpdateFiles",
+                arguments: letter.encode_utf8(&mut [0; 4]),
+            });
+            for piece in growth.pieces(&mut published) {
+                let draft = drafts.entry(piece.path).or_default();
+                assert_eq!(draft.len(), piece.offset);
+                draft.push_str(&piece.text);
+            }
+        }
+        let expected = [("app/page.tsx", "<h1>\n\"Käse\" & Brot 🧀</h1>"), ("b.txt", "b")];
+        assert_eq!(drafts, expected.map(|(path, text)| (path.to_owned(), text.to_owned())).into());
+    }
+}

@@ -1,0 +1,56 @@
+//! What models cost: a table of the providers' public prices, by the beginning of a model's name.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::Usage;
+use crate::protocol::Spent;
+
+/// US dollars for a million tokens, as the providers' price pages have them (openai.com/api/pricing, ai.google.dev/pricing,
+/// openrouter.ai/models); without discounts for cached input.
+const TABLE: &str = include_str!("prices.json");
+
+#[derive(Debug, Deserialize)]
+struct Price {
+    model: String,
+    input: f64,
+    output: f64,
+}
+
+/// The longest names first, so that `gpt-5-mini` is not taken for `gpt-5`.
+static PRICES: LazyLock<Vec<Price>> = LazyLock::new(|| {
+    let mut prices: Vec<Price> = serde_json::from_str(TABLE).unwrap_or_default();
+    prices.sort_by_key(|price| std::cmp::Reverse(price.model.len()));
+    prices
+});
+
+/// What an answer of the model cost.
+pub fn spent(model: &str, usage: Usage) -> Spent {
+    let price = PRICES.iter().find(|price| model.starts_with(&price.model));
+    // Dollars for a million tokens are millionths of a dollar for one.
+    let micros = |price: &Price| usage.input_tokens as f64 * price.input + usage.output_tokens as f64 * price.output;
+    Spent {
+        input_tokens: usage.input_tokens,
+        output_tokens: usage.output_tokens,
+        cost_micros: price.map(|price| micros(price).round() as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_price_is_that_of_the_longest_name_that_fits_and_unknown_models_have_none() {
+        let usage = Usage {
+            input_tokens: 2_000_000,
+            output_tokens: 1_000_000,
+        };
+        assert!(!PRICES.is_empty(), "the table can be read");
+        assert_eq!(spent("gpt-5.1-2025-11-13", usage).cost_micros, Some(12_500_000));
+        assert_eq!(spent("gpt-5-mini", usage).cost_micros, Some(2_500_000));
+        assert_eq!(spent("my-own", usage).cost_micros, None);
+        assert_eq!(spent("my-own", usage).input_tokens, 2_000_000);
+    }
+}

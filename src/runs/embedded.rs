@@ -1,0 +1,228 @@
+//! The embedded engine: a task for each project that has runs, in this process. What it works on is in the database, so a restart
+//! picks up every run that has not ended.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Apps, Events, Previews,
+    build::{Bench, build},
+    engine::Engine,
+    fair::Places,
+};
+use crate::{
+    agent::{Agent, RunError},
+    protocol::{ProjectId, Run, RunId},
+    render,
+    store::{Reply, Store, StoreError},
+};
+
+/// How long is waited when the database can't be read or written.
+const DATABASE_WAIT: Duration = Duration::from_secs(5);
+
+/// The engine, as a cheap handle.
+#[derive(Clone)]
+pub struct Embedded {
+    inner: Arc<Inner>,
+}
+
+/// What the engine works with.
+pub struct Parts {
+    pub store: Store,
+    pub events: Events,
+    pub agent: Agent,
+    pub apps: Apps,
+    pub previews: Previews,
+    pub tasks: TaskTracker,
+    /// Stops all work.
+    pub shutdown: CancellationToken,
+}
+
+struct Inner {
+    parts: Parts,
+    /// The longest a run may take.
+    timeout: Duration,
+    /// For runs that are worked on.
+    places: Places,
+    /// Projects with a worker; a worker ends when its project has no run left.
+    workers: Mutex<HashMap<ProjectId, RunHandle>>,
+}
+
+/// A project's worker and the run it is at.
+#[derive(Debug, Default)]
+struct RunHandle {
+    id: Option<RunId>,
+    /// Ends the work on it.
+    cancel: CancellationToken,
+    /// Set when a run was added while the worker was about to end.
+    more: bool,
+}
+
+impl Embedded {
+    /// `timeout` is the longest a run may take, `max_runs` how many are worked on at a time.
+    pub fn new(parts: Parts, timeout: Duration, max_runs: usize) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                parts,
+                timeout,
+                places: Places::new(max_runs),
+                workers: Mutex::default(),
+            }),
+        }
+    }
+}
+
+impl Engine for Embedded {
+    fn work_on(&self, project: ProjectId) {
+        let mut workers = self.inner.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(worker) = workers.get_mut(&project) {
+            worker.more = true;
+            return;
+        }
+        workers.insert(project, RunHandle::default());
+        drop(workers);
+        let inner = self.inner.clone();
+        self.inner.parts.tasks.spawn(async move {
+            let shutdown = inner.parts.shutdown.clone();
+            tokio::select! {
+                () = inner.work(project) => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+    }
+
+    fn cancel(&self, run: &Run) {
+        self.inner.with_worker(run.project, |worker| {
+            if worker.id == Some(run.id) {
+                worker.cancel.cancel();
+            }
+        });
+    }
+
+    fn stopped(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.inner.parts.tasks.close();
+            self.inner.parts.tasks.wait().await;
+        })
+    }
+}
+
+impl Inner {
+    /// Works on the project's runs, oldest first, until none is left.
+    async fn work(&self, project: ProjectId) {
+        loop {
+            match self.parts.store.next_run(project).await {
+                Ok(Some(run)) => {
+                    let cancel = CancellationToken::new();
+                    self.with_worker(project, |worker| {
+                        worker.id = Some(run.id);
+                        worker.cancel = cancel.clone();
+                        worker.more = false;
+                    });
+                    let (id, previews) = (run.id, &self.parts.previews);
+                    tokio::select! {
+                        () = self.perform(run) => {}
+                        () = cancel.cancelled() => tracing::info!(run.id = %id, "the run was stopped by its user"),
+                    }
+                    previews.poke(project);
+                }
+                Ok(None) => {
+                    let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+                    match workers.get_mut(&project) {
+                        Some(worker) if worker.more => worker.more = false,
+                        _ => {
+                            workers.remove(&project);
+                            return;
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(project.id = %project, %error, "the project's runs can't be read; trying again");
+                    tokio::time::sleep(DATABASE_WAIT).await;
+                }
+            }
+        }
+    }
+
+    fn with_worker(&self, project: ProjectId, change: impl FnOnce(&mut RunHandle)) {
+        if let Some(worker) = self.workers.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&project) {
+            change(worker);
+        }
+    }
+
+    /// Performs the run's steps and ends it with its reply, whatever happens.
+    async fn perform(&self, run: Run) {
+        let user = loop {
+            match self.parts.store.user_of(run.project).await {
+                Ok(user) => break user,
+                Err(error) => self.wait_for_the_database(&run, &error).await,
+            }
+        };
+        let _place = self.places.take(user).await;
+        let begun = match self.parts.store.start_run(run.id).await {
+            Ok((run, event)) => {
+                self.parts.events.announce(event);
+                run
+            }
+            Err(error) => {
+                self.wait_for_the_database(&run, &error).await;
+                return;
+            }
+        };
+        if begun.state.is_final() {
+            return;
+        }
+        tracing::info!(run.id = %run.id, project.id = %run.project, "the run is worked on");
+        let bench = Bench {
+            store: &self.parts.store,
+            events: &self.parts.events,
+            agent: &self.parts.agent,
+            apps: &self.parts.apps,
+            previews: &self.parts.previews,
+        };
+        let content = match tokio::time::timeout(self.timeout, build(bench, &begun)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error @ (RunError::User(_) | RunError::Transient(_)))) => {
+                let content = error.to_string();
+                tracing::info!(run.id = %run.id, reason = content, "the run failed");
+                Some(content)
+            }
+            Ok(Err(RunError::Internal(error))) => {
+                tracing::error!(run.id = %run.id, error = format!("{error:#}"), "the run failed by a fault");
+                Some(
+                    "Something went wrong on the server, and this run could not go on. What was written is kept; please send your message again."
+                        .to_owned(),
+                )
+            }
+            Err(_) => Some(format!(
+                "This took longer than {} minutes and was stopped. What was written is kept; say how to go on, in smaller steps perhaps.",
+                self.timeout.as_secs().div_ceil(60)
+            )),
+        };
+        if let Some(content) = content {
+            self.fail(&run, Reply::Error { content }).await;
+        }
+        tracing::info!(run.id = %run.id, "the run ended");
+    }
+
+    /// Ends the run with an error. One that can't be saved is tried again: a run without an end would block its project.
+    async fn fail(&self, run: &Run, reply: Reply) {
+        loop {
+            match self.parts.store.finish_run(run.id, &reply, render::markdown).await {
+                Ok(events) => return self.parts.events.announce(events),
+                Err(error) => self.wait_for_the_database(run, &error).await,
+            }
+        }
+    }
+
+    async fn wait_for_the_database(&self, run: &Run, error: &StoreError) {
+        tracing::error!(run.id = %run.id, %error, "the run can't be read or saved; trying again");
+        tokio::time::sleep(DATABASE_WAIT).await;
+    }
+}

@@ -1,0 +1,126 @@
+//! How often, and after which waits, a step is tried again: an exponential back-off with jitter, a limit for each kind of error, then
+//! the step's alternatives, then its end.
+
+use std::{collections::HashMap, time::Duration};
+
+use crate::agent::{Fault, FaultKind};
+
+/// About how long is waited before the first repetition; twice as long before each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait. Who asks for a longer one is not waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// What to do after an attempt that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Try again after this.
+    Again(Duration),
+    /// Go on with the next alternative, at once.
+    Alternative,
+    /// It does not pass.
+    GiveUp,
+}
+
+/// The failures of one step.
+#[derive(Debug, Default)]
+pub struct Retries {
+    /// Since the present alternative is used.
+    failures: HashMap<FaultKind, u32>,
+    pub alternative: usize,
+}
+
+/// How often a step is attempted when it fails in this way.
+fn attempts(kind: FaultKind) -> u32 {
+    match kind {
+        FaultKind::ModelLimited => 5,
+        FaultKind::ModelUnavailable | FaultKind::Sandbox | FaultKind::SandboxGone => 4,
+        FaultKind::AnswerCut => 3,
+        FaultKind::Slow => 2,
+        // Waiting does not fill an account.
+        FaultKind::ModelExhausted => 1,
+    }
+}
+
+impl From<usize> for Retries {
+    /// Begins with this alternative.
+    fn from(alternative: usize) -> Self {
+        Self {
+            alternative,
+            ..Self::default()
+        }
+    }
+}
+
+impl Retries {
+    /// Takes note of a failure. `random` is between 0 and 1.
+    pub fn after(&mut self, fault: &Fault, alternatives: usize, random: f64) -> Next {
+        let failures = self.failures.entry(fault.kind).or_default();
+        *failures += 1;
+        let backed_off = FIRST_WAIT
+            .saturating_mul(2_u32.saturating_pow(*failures - 1))
+            .mul_f64(0.75 + random / 2.0);
+        let wait = fault.retry_after.unwrap_or_else(|| backed_off.min(LONGEST_WAIT));
+        if *failures < attempts(fault.kind) && wait <= LONGEST_WAIT {
+            return Next::Again(wait);
+        }
+        // Another provider's model helps when the model failed, not when the sandbox did.
+        let is_the_models = !matches!(fault.kind, FaultKind::Sandbox | FaultKind::SandboxGone);
+        if is_the_models && self.alternative < alternatives {
+            self.alternative += 1;
+            self.failures.clear();
+            return Next::Alternative;
+        }
+        Next::GiveUp
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(kind: FaultKind, retry_after: Option<u64>) -> Fault {
+        Fault {
+            kind,
+            message: String::new(),
+            retry_after: retry_after.map(Duration::from_secs),
+        }
+    }
+
+    #[test]
+    fn waits_grow_with_jitter_until_the_limit_of_the_kind() {
+        let mut retries = Retries::default();
+        let cut = fault(FaultKind::AnswerCut, None);
+        assert_eq!(retries.after(&cut, 0, 0.5), Next::Again(Duration::from_millis(500)));
+        assert_eq!(retries.after(&cut, 0, 0.0), Next::Again(Duration::from_millis(750)));
+        // Another kind has its own count.
+        let down = fault(FaultKind::ModelUnavailable, None);
+        assert_eq!(retries.after(&down, 0, 1.0), Next::Again(Duration::from_millis(625)));
+        assert_eq!(retries.after(&cut, 0, 0.5), Next::GiveUp);
+    }
+
+    #[test]
+    fn what_the_other_side_asks_for_is_waited_unless_it_is_too_long() {
+        let mut retries = Retries::default();
+        let limited = fault(FaultKind::ModelLimited, Some(7));
+        assert_eq!(retries.after(&limited, 0, 0.5), Next::Again(Duration::from_secs(7)));
+        assert_eq!(retries.after(&fault(FaultKind::ModelLimited, Some(3600)), 0, 0.5), Next::GiveUp);
+    }
+
+    #[test]
+    fn alternatives_are_taken_in_turn_with_counts_of_their_own_and_only_where_they_help() {
+        let mut retries = Retries::default();
+        let empty = fault(FaultKind::ModelExhausted, None);
+        assert_eq!(retries.after(&empty, 2, 0.5), Next::Alternative);
+        let slow = fault(FaultKind::Slow, None);
+        assert!(matches!(retries.after(&slow, 2, 0.5), Next::Again(_)));
+        assert_eq!(retries.after(&slow, 2, 0.5), Next::Alternative);
+        assert_eq!(retries.alternative, 2);
+        assert_eq!(retries.after(&empty, 2, 0.5), Next::GiveUp);
+
+        let mut retries = Retries::default();
+        let gone = fault(FaultKind::SandboxGone, None);
+        let outcomes: Vec<Next> = (0..4).map(|_| retries.after(&gone, 2, 0.5)).collect();
+        assert_eq!(outcomes[3], Next::GiveUp);
+        assert_eq!(retries.alternative, 0);
+    }
+}

@@ -1,0 +1,130 @@
+//! Files that the model is writing this moment: they grow in the conversation until the tool call that writes them begins.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+
+use crate::{
+    protocol::DraftPiece,
+    ui::components::{Icon, IconName, Spinner},
+};
+
+/// How many of a growing file's last lines are shown.
+const SHOWN_LINES: usize = 12;
+
+/// A file as far as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    pub turn: u32,
+    pub path: String,
+    pub text: Arc<String>,
+}
+
+/// The files that a run's model is writing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Drafts {
+    files: Vec<Draft>,
+    /// The last event that said something of them: pieces come in order, and perhaps twice.
+    seq: i64,
+}
+
+impl Drafts {
+    /// Takes in a piece; without one, what was drafted in the turn is void.
+    pub fn take(&mut self, seq: i64, turn: u32, piece: Option<DraftPiece>) {
+        if seq <= self.seq {
+            return;
+        }
+        self.seq = seq;
+        let Some(piece) = piece else {
+            self.files.retain(|file| file.turn != turn);
+            return;
+        };
+        let file = match self.files.iter_mut().find(|file| file.turn == turn && file.path == piece.path) {
+            Some(file) => file,
+            None => {
+                self.files.push(Draft {
+                    turn,
+                    path: piece.path,
+                    text: Arc::default(),
+                });
+                let last = self.files.len() - 1;
+                &mut self.files[last]
+            }
+        };
+        if file.text.is_char_boundary(piece.offset) {
+            let text = Arc::make_mut(&mut file.text);
+            text.truncate(piece.offset);
+            text.push_str(&piece.text);
+        }
+    }
+
+    /// What was drafted up to this turn is being carried out.
+    pub fn carried_out(&mut self, turn: u32) {
+        self.files.retain(|file| file.turn > turn);
+    }
+
+    pub fn files(&self) -> impl Iterator<Item = &Draft> {
+        self.files.iter()
+    }
+}
+
+/// The turn of a tool call's step, `turn-<n>-<tool>-<k>`.
+pub fn turn_of(step: &str) -> Option<u32> {
+    step.strip_prefix("turn-")?.split('-').next()?.parse().ok()
+}
+
+/// The file's last lines, which follow the model.
+#[component]
+pub fn DraftView(#[prop(into)] draft: Signal<Option<Draft>>) -> impl IntoView {
+    let path = move || draft.with(|draft| draft.as_ref().map(|draft| draft.path.clone()));
+    let tail = move || {
+        draft.with(|draft| {
+            let lines: Vec<&str> = draft.iter().flat_map(|draft| draft.text.lines()).collect();
+            lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+        })
+    };
+    let count = move || draft.with(|draft| draft.as_ref().map_or(0, |draft| draft.text.lines().count()));
+    view! {
+        <div class="overflow-hidden rounded-lg border border-border bg-card text-xs text-muted-foreground">
+            <div class="flex h-8 items-center gap-2 px-2.5">
+                <Icon name=IconName::File class="size-3.5"/>
+                <span class="shrink-0">"Writing"</span>
+                <code class="min-w-0 flex-1 truncate font-mono text-foreground/80">{path}</code>
+                <span class="shrink-0 tabular-nums">{count}" lines"</span>
+                <Spinner/>
+            </div>
+            <pre aria-hidden="true" class="max-h-52 overflow-hidden border-t border-border px-3 py-2 font-mono leading-4 whitespace-pre">{tail}</pre>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(offset: usize, text: &str) -> Option<DraftPiece> {
+        Some(DraftPiece {
+            path: "a".to_owned(),
+            offset,
+            text: text.to_owned(),
+        })
+    }
+
+    #[test]
+    fn pieces_make_a_file_once_each_and_a_new_beginning_replaces_the_old_one() {
+        let mut drafts = Drafts::default();
+        drafts.take(1, 1, piece(0, "Kä"));
+        drafts.take(2, 1, piece(3, "se"));
+        drafts.take(2, 1, piece(3, "se"));
+        drafts.take(3, 1, piece(2, "never within a character"));
+        let text = |drafts: &Drafts| drafts.files().map(|file| file.text.to_string()).collect::<Vec<_>>();
+        assert_eq!(text(&drafts), ["Käse"]);
+        drafts.take(4, 1, None);
+        assert_eq!(text(&drafts), [""; 0]);
+        drafts.take(5, 1, piece(0, "Brot"));
+        assert_eq!(text(&drafts), ["Brot"]);
+        drafts.carried_out(1);
+        assert_eq!(text(&drafts), [""; 0]);
+        assert_eq!((turn_of("turn-12-terminal-1"), turn_of("verify-1")), (Some(12), None));
+    }
+}
