@@ -3,9 +3,11 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
+use bytes::Bytes;
+use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::{
@@ -13,16 +15,48 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// How many events a follower may be behind before it reads the table again.
-const BROADCAST_CAPACITY: usize = 256;
+/// How many events a follower may be behind before it reads the table again: what a project's followers hold in memory together.
+const BROADCAST_CAPACITY: usize = 64;
 /// How many events a replay reads at once.
 const REPLAY_PAGE: u64 = 200;
+
+/// A saved event on its way to all followers of its project: what is sent is made once and not for each of them.
+#[derive(Debug)]
+pub struct Told {
+    pub event: Event,
+    frame: OnceLock<Bytes>,
+}
+
+impl Told {
+    /// The event as a [`FeedFrame`](crate::protocol::FeedFrame), in JSON.
+    pub fn frame(&self) -> Result<Bytes, serde_json::Error> {
+        #[derive(Serialize)]
+        #[serde(tag = "frame", rename_all = "snake_case")]
+        enum Frame<'a> {
+            Event { event: &'a Event },
+        }
+        if let Some(frame) = self.frame.get() {
+            return Ok(frame.clone());
+        }
+        let frame = serde_json::to_vec(&Frame::Event { event: &self.event })?;
+        Ok(self.frame.get_or_init(|| frame.into()).clone())
+    }
+}
+
+impl From<Event> for Told {
+    fn from(event: Event) -> Self {
+        Self {
+            event,
+            frame: OnceLock::new(),
+        }
+    }
+}
 
 /// Where events are published and followed.
 #[derive(Debug, Clone)]
 pub struct Events {
     store: Store,
-    channels: Arc<Mutex<HashMap<ProjectId, broadcast::Sender<Event>>>>,
+    channels: Arc<Mutex<HashMap<ProjectId, broadcast::Sender<Arc<Told>>>>>,
 }
 
 impl Events {
@@ -46,7 +80,7 @@ impl Events {
         for event in events {
             let project = event.project;
             if let Some(channel) = channels.get(&project)
-                && channel.send(event).is_err()
+                && channel.send(Arc::new(Told::from(event))).is_err()
             {
                 channels.remove(&project);
             }
@@ -75,7 +109,7 @@ impl Events {
 /// What a follower hears.
 #[derive(Debug)]
 pub enum Heard {
-    Event(Event),
+    Event(Arc<Told>),
     /// All that was saved when the following began has been heard. Said once.
     CaughtUp,
 }
@@ -92,22 +126,23 @@ pub struct Follower {
     store: Store,
     project: ProjectId,
     seq: i64,
-    backlog: VecDeque<Event>,
+    backlog: VecDeque<Arc<Told>>,
     source: Source,
     caught_up: bool,
-    live: broadcast::Receiver<Event>,
+    live: broadcast::Receiver<Arc<Told>>,
 }
 
 impl Follower {
     /// Waits for what comes next. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<Heard, StoreError> {
         loop {
-            if let Some(event) = self.backlog.pop_front() {
-                self.seq = event.seq;
-                return Ok(Heard::Event(event));
+            if let Some(told) = self.backlog.pop_front() {
+                self.seq = told.event.seq;
+                return Ok(Heard::Event(told));
             }
             if self.source == Source::Table {
-                self.backlog = self.store.events_after(self.project, self.seq, REPLAY_PAGE).await?.into();
+                let events = self.store.events_after(self.project, self.seq, REPLAY_PAGE).await?;
+                self.backlog = events.into_iter().map(|event| Arc::new(Told::from(event))).collect();
                 if self.backlog.is_empty() {
                     self.source = Source::Broadcast;
                     if !self.caught_up {
@@ -118,8 +153,8 @@ impl Follower {
                 continue;
             }
             match self.live.recv().await {
-                Ok(event) if event.seq <= self.seq => {}
-                Ok(event) if event.seq == self.seq + 1 => self.backlog.push_back(event),
+                Ok(told) if told.event.seq <= self.seq => {}
+                Ok(told) if told.event.seq == self.seq + 1 => self.backlog.push_back(told),
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => self.source = Source::Table,
                 // `Events` dropped the sender because it saw no receiver: subscribe again by the table.
                 Err(broadcast::error::RecvError::Closed) => return Err(StoreError::NotFound("project")),
@@ -130,54 +165,4 @@ impl Follower {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::*;
-    use crate::protocol::{NewPrompt, Status};
-
-    async fn seqs(follower: &mut Follower, count: usize) -> Vec<i64> {
-        let mut seqs = Vec::new();
-        while seqs.len() < count {
-            if let Heard::Event(event) = follower.next().await.unwrap() {
-                seqs.push(event.seq);
-            }
-        }
-        seqs
-    }
-
-    #[tokio::test]
-    async fn a_follower_hears_each_event_once_and_in_order_even_when_announcements_come_late_or_swapped() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open_file(&dir.path().join("db.sqlite")).await.unwrap();
-        let events = Events::new(store.clone());
-        let (project, ..) = store.create_project(&NewPrompt::new("a").unwrap(), "a").await.unwrap();
-        let files = || EventKind::Files { files: Vec::new() };
-        let mut follower = events.follow(project.id, 0);
-        assert_eq!(seqs(&mut follower, 2).await, [1, 2]);
-
-        let third = store.append_event(project.id, None, files()).await.unwrap();
-        let fourth = store.append_event(project.id, None, files()).await.unwrap();
-        events.announce(fourth);
-        events.announce(third);
-        events.publish(project.id, None, files()).await.unwrap();
-        assert_eq!(seqs(&mut follower, 3).await, [3, 4, 5]);
-
-        for _ in 0..BROADCAST_CAPACITY + 10 {
-            events.publish(project.id, None, files()).await.unwrap();
-        }
-        let rest: Vec<i64> = (6..6 + 266).collect();
-        assert_eq!(seqs(&mut follower, rest.len()).await, rest);
-    }
-
-    #[tokio::test]
-    async fn a_later_event_of_the_same_subject_replaces_the_earlier_one_and_a_repeated_one_is_no_event() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open_file(&dir.path().join("db.sqlite")).await.unwrap();
-        let (project, run, _) = store.create_project(&NewPrompt::new("a").unwrap(), "a").await.unwrap();
-        let status = |status| store.append_event(project.id, Some(run.id), EventKind::Status { status });
-        assert!(status(Status::Thinking).await.unwrap().is_some());
-        assert!(status(Status::Thinking).await.unwrap().is_none());
-        assert!(status(Status::Saving).await.unwrap().is_some());
-        let kept = store.events_after(project.id, 2, 10).await.unwrap();
-        assert_eq!(kept.iter().map(|event| event.seq).collect::<Vec<_>>(), [4]);
-    }
-}
+mod tests;

@@ -166,8 +166,8 @@ fn first_range(text: &str, name: &str, id: u32) -> Option<u32> {
 }
 
 /// This process's control group, made ready to hold others: on cgroup v2, where it was delegated to its user (as
-/// `systemd-run --user --scope -p Delegate=yes` does). A group with children must not have processes itself, so this one moves into a
-/// child of its own.
+/// `systemd-run --user --scope -p Delegate=yes` does). A group with children must not have processes itself, so this one, and whatever
+/// else is in it (the shell that started it), moves into a child.
 fn delegated() -> Option<PathBuf> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::"))?.to_owned();
@@ -178,7 +178,10 @@ fn delegated() -> Option<PathBuf> {
         return Some(Path::new(&own).parent()?.to_owned());
     }
     fs::create_dir_all(&host).ok()?;
-    fs::write(host.join("cgroup.procs"), std::process::id().to_string()).ok()?;
+    for process in fs::read_to_string(group.join("cgroup.procs")).ok()?.lines() {
+        // One that ends this moment need not move.
+        let _ = fs::write(host.join("cgroup.procs"), process);
+    }
     fs::write(group.join("cgroup.subtree_control"), "+cpu +memory +pids").ok()?;
     Some(PathBuf::from(own))
 }

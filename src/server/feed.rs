@@ -92,7 +92,10 @@ async fn serve(state: &AppState, socket: &mut WebSocket, project: &str, after: O
                 Message::Ping(Bytes::new())
             }
             heard = follower.next() => match heard.map_err(|error| internal(&error))? {
-                Heard::Event(event) => text(&FeedFrame::Event { event })?,
+                Heard::Event(told) => {
+                    let frame = told.frame().map_err(|error| internal(&error))?;
+                    Message::Text(Utf8Bytes::try_from(frame).map_err(|error| internal(&error))?)
+                }
                 Heard::CaughtUp => text(&FeedFrame::CaughtUp)?,
             },
             received = socket.recv() => {

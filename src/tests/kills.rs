@@ -1,0 +1,270 @@
+//! The kill test: the server is killed right before and right after each step's save and at random moments, and every run finishes,
+//! nothing with an effect happens twice, and a client that stays misses nothing. `CODEFLOW_KILLS` says how often it is killed.
+
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::Child,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use codeflow::{
+    protocol::{Event, EventKind, FeedFrame, MessageKind, ProjectId, RunState},
+    store::Store,
+};
+use futures::StreamExt;
+use serde_json::json;
+
+use crate::support::{ControlPlane, Host, Model, PATIENCE, Reply, Server, until};
+
+/// How often the server is killed in the short version.
+const KILLS: usize = 36;
+/// Random moments lie within this after the server's start.
+const MOMENTS: Duration = Duration::from_millis(1200);
+/// How often one run is killed at random moments.
+const RANDOM_KILLS: usize = 12;
+
+/// The run's steps, in their order.
+const STEPS: [&str; 18] = [
+    "get-or-create-sandbox",
+    "get-prev-messages",
+    "get-prev-code-files",
+    "build-agent-input",
+    "turn-1",
+    "turn-1-terminal-1",
+    "turn-2",
+    "turn-2-createOrUpdateFiles-1",
+    "turn-2-terminal-2",
+    "turn-3",
+    "turn-3-terminal-1",
+    "turn-4",
+    "turn-4-readFiles-1",
+    "turn-5",
+    "verify-1",
+    "get-sandbox-url",
+    "generate-metadata",
+    "save-to-db",
+];
+
+fn script() -> Vec<Reply> {
+    let mark = |name: &str| ("terminal", json!({ "command": format!("echo {name} >> marks") }).to_string());
+    vec![
+        Reply::Calls(vec![mark("first")]),
+        Reply::Calls(vec![
+            (
+                "createOrUpdateFiles",
+                json!({ "files": [{ "path": "index.html", "content": "<h1>Whole</h1>" }] }).to_string(),
+            ),
+            mark("second"),
+        ]),
+        Reply::Calls(vec![mark("third")]),
+        Reply::call("readFiles", json!({ "files": ["marks", "index.html"] })),
+        Reply::done(),
+    ]
+}
+
+/// The server as a process that is killed again and again, always at the same address.
+struct Killed {
+    env: Vec<(String, String)>,
+    data: tempfile::TempDir,
+    port: u16,
+    log: Arc<Mutex<String>>,
+}
+
+impl Killed {
+    fn new(host: &Host, model: &Model) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let env = [
+            ("LEPTOS_SITE_ADDR", format!("127.0.0.1:{port}")),
+            ("AI_PROVIDER", "custom".to_owned()),
+            ("OPENAI_BASE_URL", model.url.clone()),
+            ("AI_MODEL", "scripted".to_owned()),
+            // The sandboxes of another machine go on while the server is away.
+            ("SANDBOX_PROVIDER", "e2b".to_owned()),
+            ("E2B_API_URL", host.url()),
+            ("E2B_SANDBOX_URL", host.url()),
+            ("E2B_API_KEY", host.host.key().to_owned()),
+        ];
+        Self {
+            env: env.map(|(name, value)| (name.to_owned(), value)).into(),
+            data: tempfile::tempdir().unwrap(),
+            port,
+            log: Arc::default(),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.data.path()
+    }
+
+    fn start(&self, crash_at: Option<&str>) -> Child {
+        let mut env: Vec<(&str, &str)> = self.env.iter().map(|(name, value)| (&**name, &**value)).collect();
+        env.extend(crash_at.map(|at| ("CODEFLOW_CRASH_AT", at)));
+        let mut child = Server::spawn(self.path(), &env);
+        let (log, lines) = (self.log.clone(), BufReader::new(child.stderr.take().unwrap()).lines());
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut log = log.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        child
+    }
+
+    /// Waits until the process has killed itself.
+    async fn killed(&self, mut child: Child, at: &str) {
+        let ended = tokio::time::timeout(PATIENCE, until("it is killed", async || child.try_wait().unwrap())).await;
+        let ended = ended.unwrap_or_else(|_| panic!("{at} never came:\n{}", self.log.lock().unwrap()));
+        assert_eq!(ended.signal(), Some(9), "{at}: {ended:?}\n{}", self.log.lock().unwrap());
+    }
+
+    /// Makes a project that was not there. The answer may be lost: its run can reach the moment of its death before it is sent.
+    async fn create(&self) -> ProjectId {
+        let http = crate::support::http();
+        let address = format!("127.0.0.1:{}", self.port);
+        until("the server listens", async || tokio::net::TcpStream::connect(&address).await.ok()).await;
+        let request = http.post(format!("http://{address}/api/projects/create"));
+        let request = request.header("accept", "application/json").form(&[("prompt", "Build")]);
+        let _ = request.send().await;
+        let store = self.store().await;
+        let projects = store.list_projects().await.unwrap();
+        store.close().await;
+        projects.iter().max_by_key(|project| project.id).expect("the project is saved").id
+    }
+
+    async fn store(&self) -> Store {
+        Store::open_file(&self.path().join("codeflow.sqlite")).await.unwrap()
+    }
+}
+
+/// A client that follows a project for as long as it lives, however often the server goes away.
+fn follow(port: u16, project: ProjectId) -> (Arc<Mutex<Vec<Event>>>, tokio::task::JoinHandle<()>) {
+    let heard: Arc<Mutex<Vec<Event>>> = Arc::default();
+    let following = tokio::spawn({
+        let heard = heard.clone();
+        async move {
+            loop {
+                let after = heard.lock().unwrap().last().map_or(0, |event: &Event| event.seq);
+                let url = format!("ws://127.0.0.1:{port}/ws/projects/{project}?after={after}");
+                if let Ok((mut socket, _)) = tokio_tungstenite::connect_async(url).await {
+                    while let Some(Ok(message)) = socket.next().await {
+                        if let Ok(FeedFrame::Event { event }) = serde_json::from_str(message.to_text().unwrap_or_default()) {
+                            heard.lock().unwrap().push(event);
+                        }
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    });
+    (heard, following)
+}
+
+/// What a run that was killed so often must look like in the end; how many effects happened twice.
+async fn check(killed: &Killed, heard: &Mutex<Vec<Event>>) -> usize {
+    let heard = heard.lock().unwrap().clone();
+    assert!(
+        heard.is_sorted_by(|one, next| one.seq < next.seq),
+        "an event came twice or out of order"
+    );
+    let project = heard[0].project;
+    let store = killed.store().await;
+    let saved = store.events_after(project, 0, 100_000).await.unwrap();
+    for event in &saved {
+        assert!(heard.contains(event), "the client missed {event:?}");
+    }
+    let results = saved.iter().filter(|event| match &event.kind {
+        EventKind::Message { message } => message.kind == MessageKind::Result,
+        _ => false,
+    });
+    assert_eq!(results.count(), 1, "one result");
+    let steps = store.list_steps(heard.iter().find_map(|event| event.run).unwrap()).await.unwrap();
+    let names: Vec<&str> = steps.iter().map(|step| &*step.name).collect();
+    assert_eq!(names, STEPS);
+    let files = store.latest_files(project).await.unwrap().unwrap();
+    store.close().await;
+    let file = |path: &str| {
+        files
+            .iter()
+            .find(|(found, _)| found == path)
+            .map(|(_, content)| String::from_utf8_lossy(content))
+    };
+    assert_eq!(file("index.html").unwrap(), "<h1>Whole</h1>");
+    // A command that was interrupted may not have run at all; one whose end was seen has.
+    let marks = file("marks").unwrap_or_default().into_owned();
+    let mut repeated = 0;
+    for (mark, step) in [
+        ("first", "turn-1-terminal-1"),
+        ("second", "turn-2-terminal-2"),
+        ("third", "turn-3-terminal-1"),
+    ] {
+        let count = marks.lines().filter(|line| *line == mark).count();
+        let output = steps.iter().find(|found| found.name == step).unwrap().output.clone().unwrap();
+        assert!(count >= 1 || output.contains("was interrupted"), "{mark} is missing: {output}");
+        repeated += usize::from(count > 1);
+    }
+    repeated
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_at_any_moment_finishes_every_run_and_repeats_nothing() {
+    let kills = std::env::var("CODEFLOW_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let host = Host::start().await;
+    let model = Model::start([("Build", script())]).await;
+    let killed = Killed::new(&host, &model);
+    // The last step ends the run; after it there is nothing left to go on with.
+    let last = format!("after:{}", STEPS[STEPS.len() - 1]);
+    let moments = STEPS.iter().flat_map(|step| [format!("before:{step}"), format!("after:{step}")]);
+    let mut moments = moments.filter(|moment| *moment != last).cycle().peekable();
+    let (mut count, mut finished, mut repeated) = (0, 0, 0);
+    while count < kills {
+        // A run that is killed at each step's save, then one that is killed at random moments, in turn.
+        let at_saves = finished % 2 == 0;
+        let first = moments.peek().cloned().filter(|_| at_saves);
+        let mut child = killed.start(first.as_deref());
+        let project = killed.create().await;
+        let (heard, following) = follow(killed.port, project);
+        let ended = |heard: &[Event]| {
+            heard
+                .iter()
+                .any(|event| matches!(&event.kind, EventKind::Run { run } if run.state.is_final()))
+        };
+        if at_saves {
+            for left in (0..STEPS.len() * 2 - 1).rev() {
+                let at = moments.next().unwrap();
+                killed.killed(child, &at).await;
+                count += 1;
+                child = killed.start(moments.peek().filter(|_| left > 0).map(|at| &**at));
+            }
+        } else {
+            for _ in 0..RANDOM_KILLS.min(kills - count) {
+                tokio::time::sleep(MOMENTS.mul_f64(rand::random())).await;
+                if ended(&heard.lock().unwrap()) {
+                    break;
+                }
+                child.kill().unwrap();
+                child.wait().unwrap();
+                count += 1;
+                child = killed.start(None);
+            }
+        }
+        until("the run has ended", async || ended(&heard.lock().unwrap()).then_some(())).await;
+        let state = heard.lock().unwrap().iter().rev().find_map(|event| match &event.kind {
+            EventKind::Run { run } => Some(run.state),
+            _ => None,
+        });
+        assert_eq!(state, Some(RunState::Succeeded), "{}", killed.log.lock().unwrap());
+        // What the last step does after it has told of the end.
+        child.kill().unwrap();
+        child.wait().unwrap();
+        following.abort();
+        repeated += check(&killed, &heard).await;
+        finished += 1;
+    }
+    println!("{count} killed, {finished} finished, {repeated} repeated");
+    assert_eq!(repeated, 0);
+    host.stop().await;
+}
