@@ -10,6 +10,7 @@ mod faults;
 mod kills;
 mod model_faults;
 mod odd_answers;
+mod postgres;
 mod restarts;
 mod sandbox_life;
 mod sandbox_sleep;

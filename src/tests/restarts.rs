@@ -8,7 +8,7 @@ use codeflow::{
 };
 use serde_json::json;
 
-use crate::support::{Model, Reply, Server, data_dir, http, until};
+use crate::support::{ControlPlane, Host, Model, PATIENCE, Reply, Server, data_dir, http, until};
 
 #[tokio::test]
 async fn a_run_that_a_crash_interrupted_goes_on_and_no_step_with_an_output_runs_again() {
@@ -166,4 +166,100 @@ async fn a_run_whose_sandbox_was_lost_meanwhile_goes_on_in_another_one_with_what
     assert_eq!(model.asked_for(1), 1, "what the model said is not asked for again");
     let read = feed.tool("turn-2-readFiles-1").output.unwrap();
     assert!(read.contains("<h1>Written</h1>") && read.contains("has been made anew"), "{read}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_that_vanishes_in_mid_run_is_made_anew_with_the_version_and_what_the_run_wrote() {
+    let host = Host::start().await;
+    let data = tempfile::tempdir().unwrap();
+    let model = Model::start([
+        ("Build", vec![Reply::write("index.html", "<h1>One</h1>"), Reply::done()]),
+        (
+            "Change",
+            vec![
+                Reply::write("second.html", "<h1>Two</h1>"),
+                Reply::call("terminal", json!({ "command": "echo $$ > command; sleep 86397" })),
+                Reply::call("readFiles", json!({ "files": ["index.html", "second.html"] })),
+                Reply::done(),
+            ],
+        ),
+    ])
+    .await;
+    let server = Server::start_with(
+        data.path(),
+        &[
+            ("AI_PROVIDER", "custom"),
+            ("OPENAI_BASE_URL", &model.url),
+            ("SANDBOX_PROVIDER", "e2b"),
+            ("E2B_API_URL", &host.url()),
+            ("E2B_SANDBOX_URL", &host.url()),
+            ("E2B_API_KEY", host.host.key()),
+        ],
+    );
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    assert_eq!(feed.ended(1).await.0, RunState::Succeeded);
+    server.send(project, "Change").await;
+    let sandboxes = async || host.get("/v2/sandboxes").await[0]["sandboxID"].as_str().map(str::to_owned);
+    let first = sandboxes().await.unwrap();
+    until("the command runs", async || {
+        host.client
+            .connect(&first, PATIENCE)
+            .await
+            .unwrap()
+            .read_file("/home/user/command")
+            .await
+            .ok()
+    })
+    .await;
+    host.client.kill(&first).await.unwrap();
+
+    let (state, message) = feed.ended(2).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    assert_ne!(sandboxes().await.unwrap(), first);
+    let told = feed.tool("turn-2-terminal-1").output.unwrap();
+    assert!(told.contains("was interrupted") && told.contains("has been made anew"), "{told}");
+    let read = feed.tool("turn-3-readFiles-1").output.unwrap();
+    assert!(read.contains("<h1>One</h1>") && read.contains("<h1>Two</h1>"), "{read}");
+    assert_eq!(model.turns().len(), 6, "the model is asked for nothing twice");
+    drop(server);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_command_that_a_crash_interrupted_is_told_to_the_model_and_not_run_again() {
+    let data = data_dir();
+    let command = "echo begun >> marks; sleep 86398";
+    let model = Model::start([(
+        "Build",
+        vec![
+            Reply::call("terminal", json!({ "command": command })),
+            Reply::call("readFiles", json!({ "files": ["marks"] })),
+            Reply::done(),
+        ],
+    )])
+    .await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    until("the command runs", async || {
+        let read = server.get(&format!("/api/files/read?project={project}&path=marks")).await;
+        (read.status() == 200).then_some(())
+    })
+    .await;
+    server.kill();
+    let server = Server::start(data.path(), &model);
+    let mut feed = server.feed(project).await;
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    let told = feed.tool("turn-1-terminal-1");
+    assert!(told.failed && told.output.unwrap().contains("was interrupted"));
+    assert_eq!(feed.tool("turn-2-readFiles-1").output.unwrap(), "=== marks\nbegun\n\n");
+    let store = Store::open_file(&data.path().join("codeflow.sqlite")).await.unwrap();
+    let run = server.workspace(project).await.runs[0].id;
+    let steps = store.list_steps(run).await.unwrap();
+    let step = steps.iter().find(|step| step.name == "turn-1-terminal-1").unwrap();
+    assert_eq!(step.attempt, 2);
+    assert!(step.input_digest.as_ref().is_some_and(|digest| digest.len() == 64));
+    assert!(step.finished_at.unwrap() >= step.started_at);
+    store.close().await;
 }

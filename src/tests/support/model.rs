@@ -163,7 +163,12 @@ async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> R
         Reply::Dropped => std::panic::resume_unwind(Box::new("dropped")),
         Reply::Cut(percent, reply) => {
             let chunks = part(*reply, percent).into_iter().map(Ok);
-            sent(futures::stream::iter(chunks.chain([Err(std::io::Error::other("cut"))])))
+            // What was sent arrives before the connection breaks.
+            let broken = futures::stream::once(async {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                Err(std::io::Error::other("cut"))
+            });
+            sent(futures::stream::iter(chunks).chain(broken))
         }
         Reply::Silent(percent, reply) => {
             let chunks = part(*reply, percent).into_iter().map(Ok::<_, Infallible>);

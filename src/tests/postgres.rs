@@ -1,0 +1,71 @@
+//! The engine on PostgreSQL: what holds on SQLite holds there.
+
+use codeflow::{
+    protocol::{MessageKind, ProjectId, RunState},
+    store::Store,
+};
+use serde_json::json;
+
+use crate::support::{Model, Postgres, Reply, Server, data_dir, until};
+
+#[tokio::test]
+async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgresql_too() {
+    let (postgres, data) = (Postgres::start().await, data_dir());
+    let append = |line: &str| Reply::call("terminal", json!({ "command": format!("echo {line} >> log.txt") }));
+    let model = Model::start([
+        (
+            "Build",
+            vec![
+                append("first"),
+                Reply::write("index.html", "<h1>Über</h1>"),
+                append("second").held(),
+                Reply::call("readFiles", json!({ "files": ["log.txt"] })),
+                Reply::done(),
+            ],
+        ),
+        ("Change", vec![Reply::InTurn(vec![Reply::Status(500, "oops"), Reply::done()])]),
+    ])
+    .await;
+    let env = [
+        ("DATABASE_URL", &*postgres.url),
+        ("AI_PROVIDER", "custom"),
+        ("OPENAI_BASE_URL", &*model.url),
+        ("AI_MODEL", "scripted"),
+    ];
+    let server = Server::start_with(data.path(), &env);
+    let project = server.create("Build").await;
+    server.send(project, "Change").await;
+    until("the third turn is asked for", async || (model.asked_for(3) == 1).then_some(())).await;
+    server.kill();
+
+    let server = Server::start_with(data.path(), &env);
+    until("it is asked for again", async || (model.asked_for(3) == 2).then_some(())).await;
+    assert_eq!(states(&server, project).await, [RunState::Running, RunState::Queued]);
+    model.release();
+    let mut feed = server.feed(project).await;
+    let (state, message) = feed.ended(2).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    assert_eq!(states(&server, project).await, [RunState::Succeeded; 2]);
+    assert_eq!(message.fragment.unwrap().number, 2);
+    let workspace = server.workspace(project).await;
+    let results = workspace.messages.iter().filter(|message| message.kind == MessageKind::Result);
+    assert_eq!(results.count(), 2);
+
+    let store = Store::open(&postgres.url).await.unwrap();
+    let steps = store.list_steps(workspace.runs[0].id).await.unwrap();
+    let step = |name: &str| steps.iter().find(|step| step.name == name).unwrap();
+    assert_eq!((step("turn-1").attempt, step("turn-3").attempt), (1, 2));
+    assert_eq!(step("turn-1").spent.input_tokens, 7);
+    assert!(step("turn-4-readFiles-1").output.as_ref().unwrap().contains("first\\nsecond"));
+    let files = store.latest_files(project).await.unwrap().unwrap();
+    assert!(files.contains(&("index.html".to_owned(), "<h1>Über</h1>".as_bytes().to_vec())));
+    store.close().await;
+
+    server.send(project, "Nothing is scripted for this").await;
+    assert_eq!(feed.ended(3).await.0, RunState::Failed);
+    assert!(server.stop().success());
+}
+
+async fn states(server: &Server, project: ProjectId) -> Vec<RunState> {
+    server.workspace(project).await.runs.iter().map(|run| run.state).collect()
+}

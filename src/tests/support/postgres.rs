@@ -1,0 +1,95 @@
+//! A PostgreSQL server of the test's own, in a folder that goes with it.
+
+use std::{
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::{Pid, geteuid},
+};
+
+use super::until;
+
+/// Who runs it when the test is root, which PostgreSQL refuses to be.
+const NOBODY: u32 = 65_534;
+
+/// A running server; dropped, it is stopped and waited for.
+pub struct Postgres {
+    child: Child,
+    /// For `DATABASE_URL`.
+    pub url: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Postgres {
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        if geteuid().is_root() {
+            for path in [folder.path(), &data] {
+                chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        let made = command("initdb")
+            .args(["--auth=trust", "--username=codeflow", "--no-sync", "-D"])
+            .arg(&data)
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = command("postgres")
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c"])
+            .arg(format!("unix_socket_directories={}", folder.path().display()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("PostgreSQL answers", async || {
+            let mut ready = command("pg_isready");
+            ready.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]);
+            ready.status().unwrap().success().then_some(())
+        })
+        .await;
+        Self {
+            child,
+            url: format!("postgres://codeflow@127.0.0.1:{port}/postgres"),
+            _folder: folder,
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Ends its connections and stops.
+        let _ = kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGINT);
+        let _ = self.child.wait();
+    }
+}
+
+/// One of its programs, as a user that it accepts.
+fn command(program: &str) -> Command {
+    let program = find(program);
+    if !geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups"]);
+    command.arg(program).current_dir("/");
+    command
+}
+
+/// Debian keeps its programs where no `PATH` looks.
+fn find(program: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin").join(program)).collect();
+    found.retain(|path| path.exists());
+    found.sort();
+    found.pop().unwrap_or_else(|| Path::new(program).to_owned())
+}
