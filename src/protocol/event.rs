@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileChange, Message, ProjectId, Run, RunId, Status, ToolUse};
+use super::{FileChange, Message, ProjectId, Run, RunId, Status, Timestamp, ToolUse};
 
 /// One thing that happened in a project. Saved before anyone hears of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,8 @@ pub struct Event {
     pub seq: i64,
     /// The run it belongs to; `None` for what concerns the project only.
     pub run: Option<RunId>,
+    /// When it was saved.
+    pub at: Timestamp,
     pub kind: EventKind,
 }
 

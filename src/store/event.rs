@@ -30,6 +30,7 @@ impl Model {
             project: column("project id", &self.project_id)?,
             seq: self.seq,
             run: self.run_id.map(|run| column("run id", &run)).transpose()?,
+            at: Timestamp(self.created_at),
             kind: from_json("event", &self.kind)?,
         })
     }
@@ -105,18 +106,24 @@ pub(super) async fn append(tx: &impl ConnectionTrait, project: ProjectId, run: O
                 .await?;
         }
     }
-    let seq = project::next_seq(tx, project).await?;
+    let (seq, at) = (project::next_seq(tx, project).await?, Timestamp::now());
     Entity::insert(ActiveModel {
         project_id: Set(project.to_string()),
         seq: Set(seq),
         run_id: Set(run.map(|run| run.to_string())),
         subject: Set(subject),
         kind: Set(json),
-        created_at: Set(Timestamp::now().0),
+        created_at: Set(at.0),
     })
     .exec_without_returning(tx)
     .await?;
-    Ok(Some(Event { project, seq, run, kind }))
+    Ok(Some(Event {
+        project,
+        seq,
+        run,
+        at,
+        kind,
+    }))
 }
 
 /// Folds the events of a run that has ended into what newcomers need: files that were being written are written, and of all writes the

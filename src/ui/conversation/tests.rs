@@ -121,6 +121,7 @@ fn events() -> Vec<Event> {
             project: PROJECT,
             seq: at as i64 + 1,
             run: Some(RUN),
+            at: Timestamp(0),
             kind,
         })
         .collect()
@@ -192,6 +193,7 @@ fn a_result_without_its_run_stands_alone() {
         project: PROJECT,
         seq: 1,
         run: None,
+        at: Timestamp(0),
         kind: EventKind::Message {
             message: message(RESULT, Role::Assistant, MessageKind::Result, 20),
         },

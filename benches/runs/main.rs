@@ -1,0 +1,225 @@
+//! Measures runs and the feed, for `script/bench runs`: what a step costs, how soon an event is heard, and many runs at a time.
+//! The server is the release binary (`CODEFLOW_BIN`); the model and the sandboxes pretend. Prints figures; asserts no speed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+#[allow(dead_code)]
+#[path = "../../src/tests/support/model.rs"]
+mod model;
+mod pretend_e2b;
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use codeflow::{
+    protocol::{NewPrompt, ProjectId, RunState, Spent},
+    store::Store,
+};
+use futures::StreamExt;
+use model::{Model, Reply};
+use serde_json::{Value, json};
+
+const STEPS: usize = 2000;
+const SOCKETS: usize = 1000;
+const RUNS: usize = 500;
+
+/// The value below which so many per cent of the sorted ones lie.
+fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
+}
+
+fn print(what: &str, mut values: Vec<f64>, goal: &str) {
+    values.sort_by(f64::total_cmp);
+    let [p50, p95, p99] = [50, 95, 99].map(|percent| percentile(&values, percent));
+    println!(
+        "{what}: p50 {p50:.2} ms, p95 {p95:.2} ms, p99 {p99:.2} ms [{}] ({goal})",
+        values.len()
+    );
+}
+
+/// What the journal adds to a step: noting its begin, and saving its output.
+async fn steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_file(&folder.path().join("db.sqlite")).await.unwrap();
+    let (_, run, _) = store.create_project(&NewPrompt::new("Measure").unwrap(), "Measure").await.unwrap();
+    let output = json!({ "content": "x".repeat(2000) }).to_string();
+    let mut taken = Vec::new();
+    for step in 0..STEPS {
+        let (name, begun) = (format!("turn-{step}"), Instant::now());
+        store.begin_step(run.id, &name, "digest").await.unwrap();
+        store.finish_step(run.id, &name, &output, Spent::default()).await.unwrap();
+        taken.push(begun.elapsed().as_secs_f64() * 1000.0);
+    }
+    print("one step on SQLite, 2 kB of output", taken, "goal: p50 ≤ 1 ms");
+    store.close().await;
+}
+
+/// The release binary, on a data folder of its own.
+struct Server {
+    child: Child,
+    port: u16,
+    data: tempfile::TempDir,
+    http: reqwest::Client,
+}
+
+impl Server {
+    fn start(model: &Model, e2b: &str) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::var_os("CODEFLOW_BIN").expect("CODEFLOW_BIN is the release binary"))
+            .arg("serve")
+            .env("CODEFLOW_DATA_DIR", data.path())
+            .env("LEPTOS_SITE_ADDR", "127.0.0.1:0")
+            .env("AI_PROVIDER", "custom")
+            .env("AI_MODEL", "scripted")
+            .env("OPENAI_BASE_URL", &model.url)
+            .env("SANDBOX_PROVIDER", "e2b")
+            .env("E2B_API_URL", e2b)
+            .env("E2B_SANDBOX_URL", e2b)
+            .env("E2B_API_KEY", "e2b_pretend")
+            .env("RUNS_MAX_CONCURRENT", RUNS.to_string())
+            .env("RUST_LOG", "warn,codeflow=info")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let port = lines
+            .by_ref()
+            .find_map(|line| line.split_once("listening on http://127.0.0.1:")?.1.trim().parse().ok());
+        std::thread::spawn(move || {
+            for line in lines.filter(|line| line.contains("WARN") || line.contains("ERROR")) {
+                eprintln!("{line}");
+            }
+        });
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self {
+            child,
+            port: port.expect("the server listens"),
+            data,
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    async fn create(&self, prompt: &str) -> ProjectId {
+        let request = self.http.post(format!("http://127.0.0.1:{}/api/projects/create", self.port));
+        let request = request.header("accept", "application/json").form(&[("prompt", prompt)]);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    async fn store(&self) -> Store {
+        Store::open_file(&self.data.path().join("codeflow.sqlite")).await.unwrap()
+    }
+
+    /// Its largest memory so far, in MB.
+    fn peak_memory(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<f64>().unwrap() * 1.024 / 1000.0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
+}
+
+async fn until_all_ended(store: &Store) {
+    while !store.unfinished_projects().await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn now_ms() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() * 1000.0
+}
+
+/// How long after it was saved an event is heard by each of 1,000 sockets, spread over these many projects that all have a run.
+async fn sockets(server: &Server, projects: usize) {
+    let mut ids = Vec::new();
+    for _ in 0..projects {
+        ids.push(server.create("Talk").await);
+    }
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let mut clients = Vec::new();
+    for client in 0..SOCKETS {
+        let url = format!("ws://127.0.0.1:{}/ws/projects/{}?after=0", server.port, ids[client % projects]);
+        let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        let heard = heard.clone();
+        clients.push(tokio::spawn(async move {
+            let mut live = false;
+            while let Some(Ok(message)) = socket.next().await {
+                let at = now_ms();
+                let frame: Value = serde_json::from_str(message.to_text().unwrap_or_default()).unwrap_or_default();
+                if live && frame["event"]["kind"]["type"] == "text" {
+                    heard.lock().unwrap().push((at - frame["event"]["at"].as_f64().unwrap()).max(0.0));
+                }
+                live |= frame["frame"] == "caught_up";
+            }
+        }));
+    }
+    let store = server.store().await;
+    until_all_ended(&store).await;
+    store.close().await;
+    for client in clients {
+        client.abort();
+    }
+    let what = format!("event saved → heard, {SOCKETS} sockets on {projects} project(s)");
+    let values = std::mem::take(&mut *heard.lock().unwrap());
+    print(&what, values, "goal: p99 ≤ 20 ms");
+}
+
+async fn many_runs(server: &Server) {
+    let begun = Instant::now();
+    let creating = futures::stream::iter(0..RUNS).map(|_| server.create("Build")).buffer_unordered(50);
+    let projects: Vec<ProjectId> = creating.collect().await;
+    let store = server.store().await;
+    until_all_ended(&store).await;
+    let mut failed = 0;
+    for project in &projects {
+        let runs = store.list_runs(*project).await.unwrap();
+        failed += usize::from(runs[0].state != RunState::Succeeded);
+    }
+    store.close().await;
+    println!(
+        "{RUNS} runs at a time, 9 steps of work each: {:.1} s, {failed} failed, peak memory {:.0} MB (goal: 0 failed, ≤ 300 MB)",
+        begun.elapsed().as_secs_f64(),
+        server.peak_memory()
+    );
+}
+
+#[tokio::main]
+async fn main() {
+    steps().await;
+    let talk: &'static str = Box::leak("Some words that grow. ".repeat(100).into_boxed_str());
+    let said: &'static str = Box::leak(format!("{talk}<task_summary>Talked.</task_summary>").into_boxed_str());
+    let file = "export default function Page() { return <main>A page of a usual size.</main> }\n".repeat(60);
+    let model = Model::start([
+        ("Talk", vec![Reply::Slow(30, Box::new(Reply::Text(said)))]),
+        (
+            "Build",
+            vec![
+                Reply::call("listFiles", json!({ "path": "." })),
+                Reply::write("app/page.tsx", &file),
+                Reply::call("terminal", json!({ "command": "npm install" })),
+                Reply::call("readFiles", json!({ "files": ["app/page.tsx"] })),
+                Reply::done(),
+            ],
+        ),
+    ])
+    .await;
+    let e2b = pretend_e2b::start().await;
+    let server = Server::start(&model, &e2b);
+    many_runs(&server).await;
+    drop(server);
+    let server = Server::start(&model, &e2b);
+    sockets(&server, 1).await;
+    sockets(&server, 100).await;
+    println!("peak memory with {SOCKETS} sockets: {:.0} MB", server.peak_memory());
+}
