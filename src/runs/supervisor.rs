@@ -1,6 +1,6 @@
 //! The supervisor: what the app may ask of runs. It saves what is wanted and leaves the work to the engine.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -16,6 +16,9 @@ use crate::{
     render,
     store::{Reply, Store, StoreError},
 };
+
+/// How long the work under way may take to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Everything that works on runs, as a cheap handle.
 #[derive(Clone)]
@@ -144,11 +147,17 @@ impl Supervisor {
         self.inner.previews.watch(project)
     }
 
-    /// Waits until all work has stopped; call it after cancelling the token.
+    /// Waits until all work has stopped; call it after cancelling the token. What waits for somebody else's machine is not waited for
+    /// for ever: it is gone on with at the next start, as after a crash.
     pub async fn stopped(&self) {
-        self.inner.engine.stopped().await;
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        let stopped = async {
+            self.inner.engine.stopped().await;
+            self.inner.tasks.close();
+            self.inner.tasks.wait().await;
+        };
+        if tokio::time::timeout(STOP_TIMEOUT, stopped).await.is_err() {
+            tracing::warn!("some work did not stop in time and is left as it is");
+        }
     }
 
     fn work_on(&self, project: ProjectId) {

@@ -7,6 +7,7 @@ mod cancel;
 mod egress;
 mod escape;
 mod faults;
+mod feed;
 mod kills;
 mod model_faults;
 mod odd_answers;
