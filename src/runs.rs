@@ -3,6 +3,7 @@
 
 mod apps;
 mod build;
+mod dashboard;
 mod events;
 mod files;
 mod journal;

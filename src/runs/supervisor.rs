@@ -134,7 +134,7 @@ impl Supervisor {
     }
 
     /// Does the work in a task of its own: a client that hangs up must not leave a run that is saved and never begun.
-    async fn see_through<T: Send + 'static>(
+    pub(super) async fn see_through<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -170,7 +170,7 @@ impl Supervisor {
     }
 
     /// Starts the project's worker unless it has one.
-    fn work_on(&self, project: ProjectId) {
+    pub(super) fn work_on(&self, project: ProjectId) {
         let mut workers = self.inner.workers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(worker) = workers.get_mut(&project) {
             worker.more = true;
