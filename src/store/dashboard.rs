@@ -17,6 +17,9 @@ const PAGE: u64 = 50;
 /// How much of a prompt and of an error message a list shows, in characters.
 const SHOWN_TEXT: i32 = 240;
 
+/// How much of what is looked for counts, in characters.
+const SEARCHED: usize = 200;
+
 /// A run with what is joined to it.
 #[derive(FromQueryResult)]
 struct Row {
@@ -48,9 +51,16 @@ impl Store {
             // Ids are in the order of their making.
             query = query.filter(run::Column::Id.lt(before.to_string()));
         }
-        let search = filter.search.trim();
+        // PostgreSQL takes no zero bytes, and SQLite no pattern of many thousands of letters.
+        let search: String = filter
+            .search
+            .trim()
+            .chars()
+            .filter(|letter| *letter != '\0')
+            .take(SEARCHED)
+            .collect();
         if !search.is_empty() {
-            query = query.filter(found_by(search));
+            query = query.filter(found_by(&search));
         }
         // One more tells whether there is another page.
         let mut rows = query

@@ -86,6 +86,8 @@ async fn runs_are_listed_newest_first_by_state_and_by_what_their_title_prompt_an
     for nowhere in ["_", "C%25t", "!", "%5C", "'"] {
         assert_eq!(prompts(&server, &format!("search={nowhere}")).await, [""; 0], "{nowhere}");
     }
+    assert_eq!(prompts(&server, &format!("search={}", "x".repeat(20_000))).await, [""; 0]);
+    assert_eq!(prompts(&server, "search=count%00&state=failed").await, ["Count to 100 and beyond"]);
     assert_eq!(prompts(&server, "search=%C3%BCbergr").await, ["A shop for Übergrößen"]);
     assert_eq!(prompts(&server, &format!("search={shop}")).await, ["A shop for Übergrößen"]);
     assert_eq!(

@@ -72,8 +72,16 @@ fn Details(first: RunDetails) -> impl IntoView {
     let details = RwSignal::new(first);
     let refresh = Action::new(move |_: &()| async move {
         let fresh = get_run(id).await?;
-        clock.set(fresh.at);
-        details.try_set(fresh);
+        // A run that has ended stays so: an answer that was under way then tells old news.
+        let old_news = !fresh.summary.run.state.is_final();
+        if !(old_news
+            && details
+                .try_with_untracked(|known| known.summary.run.state.is_final())
+                .unwrap_or(true))
+        {
+            clock.set(fresh.at);
+            details.try_set(fresh);
+        }
         Ok::<(), ApiError>(())
     });
     let state = Memo::new(move |_| details.with(|details| details.summary.run.state));

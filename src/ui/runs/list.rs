@@ -34,15 +34,20 @@ async fn fetch(state: Option<RunState>, search: String, pages: usize) -> Result<
 pub fn RunList(wanted: Wanted, first: RunPage) -> impl IntoView {
     let clock = ServerClock::new(first.at);
     let page = RwSignal::new(first);
-    let pages = RwSignal::new(1);
+    // What the reader asked for, and what is there.
+    let (pages, loaded) = (RwSignal::new(1), RwSignal::new(1));
+    let asked = StoredValue::new(0_u32);
     let refresh = Action::new(move |_: &()| {
         let (state, search, count) = (wanted.state.get_untracked(), wanted.search.get_untracked(), pages.get_untracked());
+        asked.update_value(|asked| *asked += 1);
+        let number = asked.get_value();
         async move {
             let fresh = fetch(state, search, count).await?;
-            // One that was asked for before the reader wanted more comes too late.
-            if pages.try_get_untracked() == Some(count) {
+            // An answer that a later question overtook tells old news.
+            if asked.try_get_value() == Some(number) {
                 clock.set(fresh.at);
-                page.try_set(fresh);
+                page.set(fresh);
+                loaded.set(count);
             }
             Ok::<(), ApiError>(())
         }
@@ -51,13 +56,13 @@ pub fn RunList(wanted: Wanted, first: RunPage) -> impl IntoView {
 
     let shown = Memo::new(move |_| page.with(|page| page.runs.len()));
     let more = Memo::new(move |_| page.with(|page| page.next.is_some()));
-    let loading_more = RwSignal::new(false);
+    let loading_more = Memo::new(move |_| pages.get() > loaded.get());
     let load_more = move |_| {
-        pages.update(|pages| *pages += 1);
-        loading_more.set(true);
-        refresh.dispatch(());
+        if !loading_more.get_untracked() {
+            pages.update(|pages| *pages += 1);
+            refresh.dispatch(());
+        }
     };
-    let is_loading = Memo::new(move |_| loading_more.get() && refresh.pending().get());
 
     // What the last press of a button came to.
     let trouble = RwSignal::new(None::<String>);
@@ -136,7 +141,7 @@ pub fn RunList(wanted: Wanted, first: RunPage) -> impl IntoView {
             <Show when=move || more.get()>
                 <div class="flex justify-center pt-2">
                     <Button variant=ButtonVariant::Outline on:click=load_more>
-                        {move || is_loading.get().then(|| view! { <Spinner/> })}
+                        {move || loading_more.get().then(|| view! { <Spinner/> })}
                         "Load more"
                     </Button>
                 </div>
