@@ -38,6 +38,8 @@ async function create(prompt) {
 }
 
 const rows = () => page.locator("tbody tr");
+/** The way from a row to the run's details; the project's link may have the same words. */
+const way = (row, prompt) => row.getByRole("link", { name: prompt }).first();
 const states = () => rows().evaluateAll((rows) => rows.map((row) => row.dataset.runState));
 const focused = () => page.evaluate(() => document.activeElement.textContent.trim());
 
@@ -49,7 +51,7 @@ async function tabTo(text) {
   });
 }
 
-/** Waits until the page's scripts answer: the header of a run at work counts its seconds. */
+/** Waits until the rows' states are these. */
 const shown = (expected) =>
   until(`the states are ${expected}`, async () => JSON.stringify(await states()) === JSON.stringify(expected), 120_000);
 
@@ -59,7 +61,7 @@ test("a run shows up while it works, and its row follows it to its end", async (
   await create(TODO);
   await shown(["running"]);
   const row = rows().first();
-  await row.getByText(TODO).waitFor();
+  await way(row, TODO).waitFor();
   const seconds = async () => Number.parseInt(await row.locator("[data-label=Duration]").innerText(), 10);
   const before = await seconds();
   await until("the duration counts on", async () => (await seconds()) > before);
@@ -71,7 +73,7 @@ test("a run shows up while it works, and its row follows it to its end", async (
 });
 
 test("a run's details show its steps on a time axis, and what each of them made", async () => {
-  await rows().first().getByRole("link", { name: TODO }).click();
+  await way(rows().first(), TODO).click();
   await page.waitForURL(/\/admin\/runs\/[0-9a-f-]{36}$/);
   await page.getByRole("heading", { name: TODO }).waitFor();
   const steps = page.locator("[data-step-state]");
@@ -92,7 +94,7 @@ test("a run's details show its steps on a time axis, and what each of them made"
 test("a run is cancelled and replayed by the keyboard", async () => {
   const project = await create(TODO);
   await shown(["running", "succeeded"]);
-  await rows().first().getByRole("link", { name: TODO }).focus();
+  await way(rows().first(), TODO).focus();
   await tabTo("Cancel");
   await page.keyboard.press("Enter");
   await shown(["cancelled", "succeeded"]);
@@ -121,7 +123,7 @@ test("runs are found by state and words, and a reload finds the same", async () 
   const search = page.getByRole("searchbox", { name: "Search runs" });
   await search.fill("100%");
   await until("one run is found", async () => (await rows().count()) === 1);
-  await rows().first().getByText(UNKNOWN).waitFor();
+  await way(rows().first(), UNKNOWN).waitFor();
   assert.equal(new URL(page.url()).searchParams.get("search"), "100%");
   assert.equal(await page.evaluate(() => document.activeElement.name), "search", "typing can go on");
   await search.fill("no such words");
@@ -144,7 +146,7 @@ test("without scripts the list and a run's details are there too", async () => {
   await plain.getByRole("searchbox", { name: "Search runs" }).fill("spaceship");
   await plain.getByRole("button", { name: "Search" }).click();
   assert.equal(await plain.locator("tbody tr").count(), 1);
-  await plain.locator("tbody").getByRole("link", { name: UNKNOWN }).click();
+  await way(plain.locator("tbody"), UNKNOWN).click();
   await plain.getByRole("heading", { name: UNKNOWN }).waitFor();
   const unknown = await plain.goto(`${server.url}/admin/runs/00000000-0000-7000-8000-000000000000`);
   assert.equal(unknown.status(), 404);
@@ -155,7 +157,7 @@ test("on a phone nothing is wider than the screen", async () => {
   await page.setViewportSize({ width: 390, height: 844 });
   for (const path of ["/admin/runs", null]) {
     if (path) await page.goto(`${server.url}${path}`);
-    else await rows().first().getByRole("link", { name: UNKNOWN }).click();
+    else await way(rows().first(), UNKNOWN).click();
     await page.getByRole("heading", { level: 1 }).waitFor();
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= 390, `${page.url()} is ${wide} px wide`);

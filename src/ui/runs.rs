@@ -11,7 +11,7 @@ mod timeline;
 
 use std::time::Duration;
 
-use leptos::{leptos_dom::helpers::debounce, prelude::*};
+use leptos::{html, leptos_dom::helpers::debounce, prelude::*};
 use leptos_meta::Title;
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 
@@ -55,7 +55,15 @@ pub fn RunsPage() -> impl IntoView {
     );
     let choose = move |text: String| set_state.set(Some(text).filter(|text| !text.is_empty()));
     let look_for = move |text: String| set_search.set(Some(text.trim().to_owned()).filter(|text| !text.is_empty()));
-    let typed = StoredValue::new_local(debounce(TYPING, look_for));
+    let mut typed = debounce(TYPING, look_for);
+    let field = NodeRef::<html::Input>::new();
+    Effect::new(move || {
+        // What was typed before the page came alive counts.
+        let text = field.get_untracked().map(|field| field.value()).unwrap_or_default();
+        if text.trim() != wanted.search.get_untracked() {
+            look_for(text);
+        }
+    });
     view! {
         <Title text="Runs"/>
         <SiteHeader/>
@@ -72,6 +80,7 @@ pub fn RunsPage() -> impl IntoView {
                 <div class="relative flex-1">
                     <span class="pointer-events-none absolute inset-y-0 left-3 flex items-center text-muted-foreground"><Icon name=IconName::Search/></span>
                     <input
+                        node_ref=field
                         type="search"
                         name="search"
                         aria-label="Search runs"
@@ -79,10 +88,7 @@ pub fn RunsPage() -> impl IntoView {
                         autocomplete="off"
                         class=format!("{INPUT} pl-9")
                         value=wanted.search.get_untracked()
-                        on:input=move |event| {
-                            let text = event_target_value(&event);
-                            typed.update_value(|typed| typed(text));
-                        }
+                        on:input=move |event| typed(event_target_value(&event))
                     />
                 </div>
                 <div class="relative sm:w-44">

@@ -41,39 +41,42 @@ pub fn RunActions(
             replay.dispatch(());
         }
     };
+    // Each in a place of its own: one button that changes its meaning could be pressed for what it was a moment ago.
+    view! {
+        <Show when=move || !state.get().is_final()>
+            <Button
+                variant=ButtonVariant::Outline
+                size=ButtonSize::Sm
+                attr:aria-describedby=described_by.get_value()
+                on:click=cancel_it
+            >
+                <Mark pending=cancel.pending() icon=IconName::Square/>
+                "Cancel"
+            </Button>
+        </Show>
+        <Show when=move || matches!(state.get(), RunState::Failed | RunState::Cancelled)>
+            <Button
+                variant=ButtonVariant::Outline
+                size=ButtonSize::Sm
+                attr:aria-describedby=described_by.get_value()
+                attr:title="Run the same message again"
+                on:click=replay_it
+            >
+                <Mark pending=replay.pending() icon=IconName::RotateCw/>
+                "Replay"
+            </Button>
+        </Show>
+    }
+}
+
+/// The button's icon, or the sign that it is at work.
+#[component]
+fn Mark(pending: Memo<bool>, icon: IconName) -> impl IntoView {
     move || {
-        let state = state.get();
-        let button = |words: &'static str, icon, pending: Memo<bool>| {
-            view! {
-                {move || if pending.get() { view! { <Spinner class="size-3.5"/> }.into_any() } else { view! { <Icon name=icon class="size-3.5"/> }.into_any() }}
-                {words}
-            }
-        };
-        match state {
-            RunState::Queued | RunState::Running => view! {
-                <Button
-                    variant=ButtonVariant::Outline
-                    size=ButtonSize::Sm
-                    attr:aria-describedby=described_by.get_value()
-                    on:click=cancel_it
-                >
-                    {button("Cancel", IconName::Square, cancel.pending())}
-                </Button>
-            }
-            .into_any(),
-            RunState::Failed | RunState::Cancelled => view! {
-                <Button
-                    variant=ButtonVariant::Outline
-                    size=ButtonSize::Sm
-                    attr:aria-describedby=described_by.get_value()
-                    attr:title="Run the same message again"
-                    on:click=replay_it
-                >
-                    {button("Replay", IconName::RotateCw, replay.pending())}
-                </Button>
-            }
-            .into_any(),
-            RunState::Succeeded => ().into_any(),
+        if pending.get() {
+            view! { <Spinner class="size-3.5"/> }.into_any()
+        } else {
+            view! { <Icon name=icon class="size-3.5"/> }.into_any()
         }
     }
 }

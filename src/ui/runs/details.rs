@@ -92,9 +92,9 @@ fn Details(first: RunDetails) -> impl IntoView {
         trouble.set(cancelled.err().map(|error| error.message));
         refresh.dispatch(());
     });
-    let navigate = StoredValue::new_local(use_navigate());
+    let navigate = use_navigate();
     let on_replayed = Callback::new(move |replayed: Result<Run, ApiError>| match replayed {
-        Ok(run) => navigate.with_value(|navigate| navigate(&format!("/admin/runs/{}", run.id), NavigateOptions::default())),
+        Ok(run) => navigate(&format!("/admin/runs/{}", run.id), NavigateOptions::default()),
         Err(error) => trouble.set(Some(error.message)),
     });
     let lost_touch = move || refresh.value().with(|last| matches!(last, Some(Err(_))));
@@ -126,7 +126,7 @@ fn Details(first: RunDetails) -> impl IntoView {
                         <a href=format!("/projects/{project}") class="rounded underline underline-offset-3 hover:text-foreground focus-ring">
                             {move || title.get()}
                         </a>
-                        <span>{user}</span>
+                        <span>"by "{user}</span>
                     </p>
                 </div>
                 <RunActions id state described_by=PROMPT.to_owned() on_cancelled on_replayed/>
@@ -136,7 +136,7 @@ fn Details(first: RunDetails) -> impl IntoView {
             </div>
             {move || trouble.get().map(|message| view! { <div class="mt-4"><Alert>{message}</Alert></div> })}
             {move || error.get().map(|message| view! { <div class="mt-4"><Alert>{message}</Alert></div> })}
-            <dl class=format!("mt-5 grid grid-cols-2 gap-px overflow-hidden bg-border *:bg-card *:px-4 *:py-3 sm:grid-cols-5 max-sm:*:last:col-span-2 {CARD}")>
+            <dl class=format!("mt-5 grid grid-cols-2 gap-4 px-4 py-3 sm:grid-cols-5 {CARD}")>
                 <Figure label="Started">
                     {move || match started_at.get() {
                         Some(at) => view! { <RelativeTime at/> }.into_any(),

@@ -34,7 +34,7 @@ pub fn RunRow(
                 <a
                     id=name.clone()
                     href=format!("/admin/runs/{id}")
-                    class="font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:rounded-md focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-ring lg:block lg:truncate max-lg:line-clamp-2 max-lg:wrap-anywhere"
+                    class="font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:rounded-md focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-ring line-clamp-2 wrap-anywhere"
                 >
                     {prompt}
                 </a>
@@ -42,7 +42,7 @@ pub fn RunRow(
                     <p class="mt-0.5 truncate text-xs text-destructive" title=error.clone()>{error.clone()}</p>
                 })}
             </td>
-            <td class="lg:max-w-44 lg:px-3 lg:py-3 max-lg:order-2 max-lg:col-span-2 max-lg:flex max-lg:min-w-0">
+            <td class="lg:max-w-44 lg:px-3 lg:py-3 max-lg:order-2 max-lg:flex max-lg:min-w-0">
                 <a
                     href=format!("/projects/{project}")
                     class="relative block truncate rounded text-muted-foreground underline-offset-3 hover:text-foreground hover:underline focus-ring"
@@ -50,21 +50,21 @@ pub fn RunRow(
                     {move || summary.with(|run| run.project_title.clone())}
                 </a>
             </td>
-            <td data-label="User" class=FIGURE>{user.to_string()}</td>
-            <td data-label="Started" class=FIGURE>
+            <td data-label="User" class=format!("{FIGURE} max-lg:order-2 max-lg:pt-0.5")>{user.to_string()}</td>
+            <td data-label="Started" class=format!("{FIGURE} {LAST}")>
                 {move || match started_at.get() {
                     Some(at) => view! { <RelativeTime at/> }.into_any(),
                     None => "not yet".into_any(),
                 }}
             </td>
-            <td data-label="Duration" class=format!("{FIGURE} {RIGHT}")>
+            <td data-label="Duration" class=format!("{FIGURE} {LAST} lg:text-right")>
                 {move || summary.with(|run| worked_on(run.started_at, run.run.finished_at, || clock.now()))}
             </td>
-            <td data-label="Tokens" class=format!("{FIGURE} {RIGHT}") title=move || summary.with(|run| tokens_in_and_out(run.spent))>
+            <td data-label="Tokens" class=format!("{FIGURE} {LAST} lg:text-right") title=move || summary.with(|run| tokens_in_and_out(run.spent))>
                 {move || summary.with(|run| tokens(run.spent))}
             </td>
-            <td data-label="Cost" class=format!("{FIGURE} {RIGHT}")>{move || summary.with(|run| cost(run.spent))}</td>
-            <td class="text-right lg:py-2.5 lg:pr-4 lg:pl-3 max-lg:col-start-2 max-lg:row-start-1">
+            <td data-label="Cost" class=format!("{FIGURE} {LAST} lg:text-right")>{move || summary.with(|run| cost(run.spent))}</td>
+            <td class="text-right lg:py-2 lg:pr-4 lg:pl-3 max-lg:col-start-2 max-lg:row-start-1">
                 <span class="relative inline-flex"><RunActions id state described_by=name on_cancelled on_replayed/></span>
             </td>
         </tr>
@@ -72,6 +72,6 @@ pub fn RunRow(
 }
 
 /// A cell with a figure; on a narrow screen its heading stands before it.
-const FIGURE: &str = "text-muted-foreground tabular-nums lg:px-3 lg:py-3 lg:whitespace-nowrap max-lg:order-3 max-lg:text-xs \
+const FIGURE: &str = "text-muted-foreground tabular-nums lg:px-3 lg:py-3 lg:whitespace-nowrap max-lg:text-xs \
                       max-lg:before:mr-1.5 max-lg:before:text-muted-foreground/80 max-lg:before:content-[attr(data-label)]";
-const RIGHT: &str = "lg:text-right";
+const LAST: &str = "max-lg:order-3";

@@ -81,7 +81,7 @@ pub fn Timeline(details: RwSignal<RunDetails>, clock: ServerClock) -> impl IntoV
                     <div aria-hidden="true" class=format!("border-b border-border py-2 text-xs text-muted-foreground max-md:hidden {COLUMNS}")>
                         <span></span>
                         <span>"Step"</span>
-                        <span class="flex justify-between tabular-nums"><span>"0 s"</span><span>{middle}</span><span>{end}</span></span>
+                        <span class="grid grid-cols-3 tabular-nums"><span>"0 s"</span><span class="text-center">{middle}</span><span class="text-right">{end}</span></span>
                         <span class="text-right">"Duration"</span>
                         <span class="text-right">"Tokens"</span>
                     </div>
@@ -101,7 +101,7 @@ const COLUMNS: &str = "grid items-center gap-x-4 px-4 grid-cols-[1rem_minmax(0,1
 fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
     let state = Memo::new(move |_| step.with(|step| step.as_ref().map_or(StepState::Running, |step| step.state)));
     let told = move |tell: fn(&StepSummary) -> String| step.with(|step| step.as_ref().map(tell).unwrap_or_default());
-    let name = told(|step| step.name.clone());
+    let name = untrack(|| told(|step| step.name.clone()));
     let title = name.clone();
     let until = move |step: &StepSummary| match (step.finished_at, step.state) {
         (Some(at), _) => at,
