@@ -59,6 +59,10 @@ fn put_after(lines: &mut String, value: &Value, depth: usize) {
         Value::Object(fields) if fields.is_empty() => lines.push_str(" none\n"),
         Value::Array(items) if items.is_empty() => lines.push_str(" none\n"),
         Value::String(text) if text.is_empty() => lines.push_str(" \"\"\n"),
+        // A text that is JSON itself, such as a tool call's arguments.
+        Value::String(text) if text.starts_with(['{', '[']) && serde_json::from_str::<Value>(text).is_ok() => {
+            put_after(lines, &serde_json::from_str(text).unwrap_or_default(), depth);
+        }
         Value::String(text) if !text.contains('\n') => {
             let _ = writeln!(lines, " {text}");
         }
@@ -83,6 +87,8 @@ mod tests {
             outline(json, 1000),
             "calls:\n  -\n    id: a\n    tool: terminal\nfailed: false\ntext:\n  Two\n  lines\nwritten: none"
         );
+        let arguments = r#"{"arguments":"{\"content\":\"a\\nb\"}","name":"[tool"}"#;
+        assert_eq!(outline(arguments, 1000), "arguments:\n  content:\n    a\n    b\nname: [tool");
         assert_eq!(outline(r#""just a text""#, 1000), "just a text");
         assert_eq!(outline("no JSON", 1000), "no JSON");
     }

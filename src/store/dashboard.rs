@@ -15,7 +15,7 @@ use crate::protocol::{Event, EventKind, Run, RunFilter, RunId, RunState, RunSumm
 /// How many runs a page has.
 const PAGE: u64 = 50;
 /// How much of a prompt and of an error message a list shows, in characters.
-const SHOWN_TEXT: i32 = 240;
+const SHOWN_TEXT: usize = 240;
 
 /// How much of what is looked for counts, in characters.
 const SEARCHED: usize = 200;
@@ -139,9 +139,9 @@ impl Row {
         Ok(RunSummary {
             user: UserId(self.user_id),
             project_title: self.project_title,
-            prompt: self.prompt,
+            prompt: beginning(self.prompt),
             spent: sum.map(Sum::into_spent).unwrap_or_default(),
-            error: self.error.filter(|_| run.state == RunState::Failed),
+            error: self.error.filter(|_| run.state == RunState::Failed).map(beginning),
             started_at,
             run,
         })
@@ -158,10 +158,11 @@ impl Sum {
     }
 }
 
-/// All runs, each with its project, the beginning of its prompt and that of its reply.
+/// All runs, each with its project and the first letters of its prompt and its reply: one more than is shown.
 fn summaries() -> Select<run::Entity> {
     let reply = Alias::new("reply");
-    let beginning = |text: SimpleExpr| SimpleExpr::from(Func::cust("SUBSTR").args([text, Expr::value(1), Expr::value(SHOWN_TEXT)]));
+    let first_letters =
+        |text: SimpleExpr| SimpleExpr::from(Func::cust("SUBSTR").args([text, Expr::value(1), Expr::value(SHOWN_TEXT as i32 + 1)]));
     let of_message = |column| names(column, message::Entity, message::Column::Id);
     run::Entity::find()
         .join(
@@ -172,8 +173,17 @@ fn summaries() -> Select<run::Entity> {
         .join_as(JoinType::LeftJoin, of_message(run::Column::ReplyId), reply.clone())
         .column_as(project::Column::UserId, "user_id")
         .column_as(project::Column::Title, "project_title")
-        .column_as(beginning(message::Column::Content.into_expr()), "prompt")
-        .column_as(beginning(Expr::col((reply, message::Column::Content))), "error")
+        .column_as(first_letters(message::Column::Content.into_expr()), "prompt")
+        .column_as(first_letters(Expr::col((reply, message::Column::Content))), "error")
+}
+
+/// The text with a sign at its end where it goes on.
+fn beginning(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(SHOWN_TEXT) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// The run's column that names a row of the other table.

@@ -107,7 +107,11 @@ async fn a_long_list_comes_in_pages_that_leave_no_run_out_and_tell_none_twice() 
     for number in 2..=52 {
         server.send(project, &format!("Change {number}")).await;
     }
-    let first = list(&server, "").await;
+    server.send(project, &"ä".repeat(300)).await;
+    let long = list(&server, "").await.runs.remove(0);
+    assert_eq!(long.prompt, format!("{}…", "ä".repeat(240)));
+    server.post("/api/runs/cancel", &[("run", &long.run.id.to_string())]).await;
+    let first = list(&server, "search=change").await;
     assert_eq!(first.runs.len(), 50);
     assert_eq!(first.runs[0].prompt, "Change 52");
     assert_eq!(first.next, Some(first.runs[49].run.id));

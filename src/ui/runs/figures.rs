@@ -1,7 +1,9 @@
 //! Tokens and money in few characters; "–" where there is nothing to tell.
 
-use crate::protocol::{Spent, Timestamp};
-use crate::ui::time::duration;
+use crate::{
+    protocol::{Spent, Timestamp},
+    ui::time::duration,
+};
 
 /// What stands where a figure is not known.
 pub const UNKNOWN: &str = "–";

@@ -42,7 +42,7 @@ pub fn RunRow(
                     <p class="mt-0.5 truncate text-xs text-destructive" title=error.clone()>{error.clone()}</p>
                 })}
             </td>
-            <td class="lg:max-w-44 lg:px-3 lg:py-3 max-lg:order-2 max-lg:flex max-lg:min-w-0">
+            <td class="lg:max-w-44 lg:px-3 lg:py-3 max-lg:order-2 max-lg:flex max-lg:min-w-0 max-lg:text-xs">
                 <a
                     href=format!("/projects/{project}")
                     class="relative block truncate rounded text-muted-foreground underline-offset-3 hover:text-foreground hover:underline focus-ring"
@@ -50,7 +50,7 @@ pub fn RunRow(
                     {move || summary.with(|run| run.project_title.clone())}
                 </a>
             </td>
-            <td data-label="User" class=format!("{FIGURE} max-lg:order-2 max-lg:pt-0.5")>{user.to_string()}</td>
+            <td data-label="User" class=format!("{FIGURE} max-lg:order-2")>{user.to_string()}</td>
             <td data-label="Started" class=format!("{FIGURE} {LAST}")>
                 {move || match started_at.get() {
                     Some(at) => view! { <RelativeTime at/> }.into_any(),
