@@ -8,7 +8,15 @@ use leptos_router::{
     path,
 };
 
-use crate::ui::{browser::Hydrated, home::HomePage, not_found::NotFound, theme, time::Clock, workspace::WorkspacePage};
+use crate::ui::{
+    browser::Hydrated,
+    home::HomePage,
+    not_found::NotFound,
+    runs::{RunDetailsPage, RunsPage},
+    theme,
+    time::Clock,
+    workspace::WorkspacePage,
+};
 
 /// The whole HTML document around the app, for the server.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -46,6 +54,8 @@ pub fn App() -> impl IntoView {
             <FlatRoutes fallback=NotFound>
                 <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
                 <Route path=path!("/projects/:id") view=WorkspacePage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/runs") view=RunsPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/runs/:id") view=RunDetailsPage ssr=SsrMode::Async/>
             </FlatRoutes>
         </Router>
     }

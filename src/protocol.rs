@@ -1,6 +1,7 @@
 //! What moves between the stages and over the wire: serde types only, for both targets, knowing nothing of the engine.
 //! Operations come in ([`NewPrompt`]), events go out ([`Event`]).
 
+mod dashboard;
 mod error;
 mod event;
 mod file;
@@ -10,6 +11,7 @@ mod project;
 mod run;
 mod usage;
 
+pub use dashboard::{RunDetails, RunFilter, RunPage, RunSummary, StepState, StepSummary};
 pub use error::{ApiError, ErrorCode};
 pub use event::{DraftPiece, Event, EventKind, FeedFrame, FeedRequest, PreviewState};
 pub use file::{FileChange, FileNode, FileView};

@@ -5,6 +5,7 @@
 mod apps;
 mod build;
 mod crash;
+mod dashboard;
 mod embedded;
 mod engine;
 mod events;

@@ -2,6 +2,7 @@
 //! What belongs together is written in one transaction; what others must hear of comes back as saved [`Event`]s.
 
 mod blob;
+mod dashboard;
 mod event;
 mod fragment;
 mod message;
@@ -30,6 +31,9 @@ pub enum StoreError {
     /// There is no such row.
     #[error("no such {0}")]
     NotFound(&'static str),
+    /// The row is in a state that does not allow it; the sentence is for the user.
+    #[error("{0}")]
+    Conflict(&'static str),
     /// A row holds what no version of this program writes.
     #[error("{0} can't be read from the database: {1}")]
     Corrupt(&'static str, String),

@@ -14,6 +14,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound(what) => Self::new(ErrorCode::NotFound, format!("There is no such {what}.")),
+            StoreError::Conflict(why) => Self::new(ErrorCode::Conflict, why),
             error => {
                 tracing::error!(%error, "a request failed");
                 Self::new(ErrorCode::Internal, "Something went wrong on the server. Please try again.")

@@ -1,8 +1,37 @@
-//! Runs: what one did, and the end of one that nobody wants any more.
+//! Runs: lists of them, what one did, the end of one that nobody wants any more, and another try of one that did not work out.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
-use crate::protocol::{ApiError, Event, Run, RunId};
+use crate::protocol::{ApiError, Event, Run, RunDetails, RunId, RunPage, RunState};
+
+/// A page of runs, newest first: all, or those in a state, and with the text in the project's title, the prompt or an id.
+/// `before` is the `next` of the page before.
+#[server(prefix = "/api", endpoint = "runs/list", input = GetUrl)]
+pub async fn list_runs(state: Option<RunState>, #[server(default)] search: String, before: Option<RunId>) -> Result<RunPage, ApiError> {
+    use super::answer::answer;
+    use crate::{protocol::RunFilter, runs::Supervisor};
+
+    let filter = RunFilter { state, search, before };
+    answer(expect_context::<Supervisor>().run_page(&filter).await.map_err(ApiError::from))
+}
+
+/// A run with all its steps.
+#[server(prefix = "/api", endpoint = "runs/details", input = GetUrl)]
+pub async fn get_run(run: RunId) -> Result<RunDetails, ApiError> {
+    use super::answer::answer;
+    use crate::runs::Supervisor;
+
+    answer(expect_context::<Supervisor>().run_details(run).await.map_err(ApiError::from))
+}
+
+/// Runs the message of a run that failed or was stopped once more, as a run of its own. Refused for any other.
+#[server(prefix = "/api", endpoint = "runs/replay")]
+pub async fn replay_run(run: RunId) -> Result<Run, ApiError> {
+    use super::answer::answer;
+    use crate::runs::Supervisor;
+
+    answer(expect_context::<Supervisor>().replay(run).await.map_err(ApiError::from))
+}
 
 /// The events of a run, oldest first: how the conversation fills in an earlier run when somebody looks.
 #[server(prefix = "/api", endpoint = "runs/events", input = GetUrl)]

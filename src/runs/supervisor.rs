@@ -118,7 +118,7 @@ impl Supervisor {
     }
 
     /// Does the work in a task of its own: a client that hangs up must not leave a run that is saved and never begun.
-    async fn see_through<T: Send + 'static>(
+    pub(super) async fn see_through<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -160,7 +160,7 @@ impl Supervisor {
         }
     }
 
-    fn work_on(&self, project: ProjectId) {
+    pub(super) fn work_on(&self, project: ProjectId) {
         self.inner.engine.work_on(project);
     }
 }

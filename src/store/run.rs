@@ -25,7 +25,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    fn into_run(self) -> Result<Run> {
+    pub(super) fn into_run(self) -> Result<Run> {
         Ok(Run {
             id: column("run id", &self.id)?,
             project: column("project id", &self.project_id)?,
@@ -158,7 +158,7 @@ impl Store {
             ..run
         };
         events.push(event::append(&tx, run.project, Some(id), EventKind::Run { run }).await?);
-        step::end(&tx, id).await?;
+        step::end(&tx, id, state == RunState::Succeeded).await?;
         event::compact(&tx, id).await?;
         tx.commit().await?;
         Ok(events.into_iter().flatten().collect())
@@ -169,7 +169,8 @@ fn unfinished() -> sea_orm::sea_query::SimpleExpr {
     Column::State.is_in([RunState::Queued.as_str(), RunState::Running.as_str()])
 }
 
-async fn model(db: &impl ConnectionTrait, id: RunId) -> Result<Model> {
+/// The run's row, or `NotFound`.
+pub(super) async fn model(db: &impl ConnectionTrait, id: RunId) -> Result<Model> {
     Entity::find_by_id(id.to_string()).one(db).await?.ok_or(StoreError::NotFound("run"))
 }
 

@@ -165,10 +165,13 @@ impl Store {
     }
 }
 
-/// Ends what is under way in the run, which has ended.
-pub(super) async fn end(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
-    Entity::update_many()
-        .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0))
+/// Ends what is under way in the run, which has ended: well where it gave a result, for which the last step's output was not awaited.
+pub(super) async fn end(tx: &impl ConnectionTrait, run: RunId, well: bool) -> Result<()> {
+    let mut ended = Entity::update_many().col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));
+    if well {
+        ended = ended.col_expr(Column::Output, Expr::value("null"));
+    }
+    ended
         .filter(Column::RunId.eq(run.to_string()))
         .filter(Column::FinishedAt.is_null())
         .exec(tx)

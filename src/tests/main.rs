@@ -4,6 +4,7 @@
 mod bad_input;
 mod builds;
 mod cancel;
+mod dashboard;
 mod egress;
 mod escape;
 mod faults;

@@ -3,7 +3,8 @@
 
 use leptos::{
     prelude::*,
-    wasm_bindgen::{self, JsValue, prelude::wasm_bindgen},
+    wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen},
+    web_sys::HtmlElement,
 };
 
 mod js {
@@ -49,6 +50,16 @@ pub fn remember(key: &str, value: &str) {
 /// Copies the text; whether the browser took it.
 pub fn copy(text: &str) -> bool {
     js::write_text(text).is_ok()
+}
+
+/// Moves the focus to the element with the id, if there is one that takes it.
+pub fn focus(id: &str) {
+    let element = document()
+        .get_element_by_id(id)
+        .and_then(|element| element.dyn_into::<HtmlElement>().ok());
+    if let Some(element) = element {
+        let _ = element.focus();
+    }
 }
 
 /// A script's value read as `T`; `None` when it is something else.

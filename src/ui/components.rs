@@ -1,18 +1,22 @@
 //! The building blocks, with shadcn's names: variants are enums mapped to whole class names, because Tailwind must see them whole.
 
+mod alert;
 mod badge;
 mod button;
 mod card;
 mod icon;
+mod input;
 mod skeleton;
 mod spinner;
 mod tabs;
 mod textarea;
 
+pub use alert::Alert;
 pub use badge::{Badge, BadgeVariant};
 pub use button::{Button, ButtonSize, ButtonVariant, button_class};
 pub use card::{CARD, Card};
 pub use icon::{Icon, IconName};
+pub use input::{INPUT, SELECT};
 pub use skeleton::Skeleton;
 pub use spinner::Spinner;
 pub use tabs::{Tab, TabsList, TabsPanel};

@@ -225,7 +225,7 @@ impl Conversation {
         self.last_seq
     }
 
-    /// Prompts, each followed by the run that answers it; then whatever has no prompt yet.
+    /// Prompts, each followed by the runs that answer it (more than one when it was replayed); then whatever has no prompt yet.
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(self.messages.len() + self.runs.len());
         for message in &self.messages {
@@ -234,7 +234,7 @@ impl Conversation {
                 (Role::User, _) => {
                     entries.push(Entry::Message(message.id));
                     let answers = |view: &&RunView| view.run().is_some_and(|run| run.message == message.id) || Some(view.id) == run;
-                    entries.extend(self.runs.iter().find(answers).map(|view| Entry::Run(view.id)));
+                    entries.extend(self.runs.iter().filter(answers).map(|view| Entry::Run(view.id)));
                 }
                 // Shown by its run.
                 (Role::Assistant, Some(_)) => {}

@@ -24,6 +24,7 @@ pub fn HomePage() -> impl IntoView {
         <Title text=""/>
         <div class="hero-glow min-h-dvh">
             <SiteHeader>
+                <a href="/admin/runs" class="rounded-md px-1.5 py-1 text-sm text-muted-foreground hover:text-foreground focus-ring">"Runs"</a>
                 <Suspense>{move || Suspend::new(async move { model.await.ok().map(|model| view! { <ModelBadge model notice/> }) })}</Suspense>
             </SiteHeader>
             <main class="mx-auto max-w-3xl px-5 pt-16 pb-24 sm:pt-24">

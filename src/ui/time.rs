@@ -58,6 +58,61 @@ pub fn duration(from: Timestamp, to: Timestamp) -> String {
     }
 }
 
+/// As [`duration`], but a step's: such as "85 ms", "4.2 s" or "42 s".
+pub fn short_duration(from: Timestamp, to: Timestamp) -> String {
+    let milliseconds = (to.0 - from.0).max(0);
+    match milliseconds {
+        0..1000 => format!("{milliseconds} ms"),
+        1000..10_000 => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
+        _ => duration(from, to),
+    }
+}
+
+/// The server's clock, counting on in the browser: how long something has been at work is counted by one clock only.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerClock {
+    now: RwSignal<Timestamp>,
+    /// The server's time less the browser's, in milliseconds.
+    ahead: StoredValue<i64>,
+}
+
+impl ServerClock {
+    /// `at`: the server's clock when it answered last. Goes on every second until the current owner is cleaned up.
+    pub fn new(at: Timestamp) -> Self {
+        let clock = Self {
+            now: RwSignal::new(at),
+            ahead: StoredValue::new(0),
+        };
+        Effect::new(move || {
+            clock.set(at);
+            let tick = move || clock.to(Timestamp(browser::now() + clock.ahead.try_get_value().unwrap_or_default()));
+            if let Ok(interval) = set_interval_with_handle(tick, Duration::from_secs(1)) {
+                on_cleanup(move || interval.clear());
+            }
+        });
+        clock
+    }
+
+    /// Takes over what the server said a moment ago.
+    pub fn set(self, at: Timestamp) {
+        self.ahead.try_set_value(at.0 - browser::now());
+        self.to(at);
+    }
+
+    pub fn now(self) -> Timestamp {
+        self.now.get()
+    }
+
+    /// Never back: answers take longer or shorter.
+    fn to(self, at: Timestamp) {
+        self.now.try_maybe_update(|now| {
+            let later = at > *now;
+            *now = at.max(*now);
+            (later, ())
+        });
+    }
+}
+
 /// The day in UTC as `YYYY-MM-DD` (Howard Hinnant's `civil_from_days`).
 fn date(at: Timestamp) -> String {
     let days = at.0.div_euclid(86_400_000) + 719_468;
@@ -83,6 +138,9 @@ mod tests {
         assert_eq!(ago(7_200_000), "2 hours ago");
         assert_eq!(ago(172_800_000), "2 days ago");
         assert_eq!(duration(Timestamp(0), Timestamp(185_000)), "3 min 5 s");
+        assert_eq!(short_duration(Timestamp(0), Timestamp(85)), "85 ms");
+        assert_eq!(short_duration(Timestamp(0), Timestamp(4_290)), "4.2 s");
+        assert_eq!(short_duration(Timestamp(0), Timestamp(42_900)), "42 s");
     }
 
     #[test]

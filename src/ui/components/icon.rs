@@ -9,6 +9,7 @@ pub enum IconName {
     Check,
     ChevronRight,
     CircleAlert,
+    Clock,
     Code,
     Copy,
     ExternalLink,
@@ -45,6 +46,7 @@ impl IconName {
             Self::Check => r#"<path d="M20 6 9 17l-5-5"/>"#,
             Self::ChevronRight => r#"<path d="m9 18 6-6-6-6"/>"#,
             Self::CircleAlert => r#"<circle cx="12" cy="12" r="10"/><path d="M12 8v4"/><path d="M12 16h.01"/>"#,
+            Self::Clock => r#"<circle cx="12" cy="12" r="10"/><path d="M12 6v6l4 2"/>"#,
             Self::Code => r#"<path d="m16 18 6-6-6-6"/><path d="m8 6-6 6 6 6"/>"#,
             Self::Copy => {
                 r#"<rect width="14" height="14" x="8" y="8" rx="2"/><path d="M4 16c-1.1 0-2-.9-2-2V4c0-1.1.9-2 2-2h10c1.1 0 2 .9 2 2"/>"#

@@ -4,7 +4,8 @@ use leptos::prelude::*;
 
 use super::{Icon, IconName};
 
+/// Of 16 px unless `class` says otherwise.
 #[component]
-pub fn Spinner() -> impl IntoView {
-    view! { <span class="inline-flex animate-spin motion-reduce:animate-none"><Icon name=IconName::Loader/></span> }
+pub fn Spinner(#[prop(default = "size-4")] class: &'static str) -> impl IntoView {
+    view! { <span class="inline-flex animate-spin motion-reduce:animate-none"><Icon name=IconName::Loader class/></span> }
 }

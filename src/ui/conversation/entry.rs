@@ -46,20 +46,25 @@ pub fn RunEntry(conversation: RwSignal<Conversation>, id: RunId) -> impl IntoVie
 
     view! {
         <article data-run-state=move || state.get().as_str() aria-label="CodeFlow" class="flex flex-col gap-3">
-            <Show when=move || ended.get()>
-                <button
-                    type="button"
-                    class="-ml-1 inline-flex w-fit cursor-pointer items-center gap-1 rounded-md px-1 py-0.5 text-xs text-muted-foreground hover:text-foreground focus-ring"
-                    aria-expanded=move || open.get().to_string()
-                    on:click=toggle
-                >
-                    <span class="transition-transform motion-reduce:transition-none" class=("rotate-90", move || open.get())>
-                        <Icon name=IconName::ChevronRight class="size-3.5"/>
-                    </span>
-                    {move || if open.get() { "Hide steps" } else { "Show steps" }}
-                    <span class="text-muted-foreground/80">{about_steps}</span>
-                </button>
-            </Show>
+            <div class="flex items-center justify-between gap-3 text-xs text-muted-foreground">
+                <Show when=move || ended.get()>
+                    <button
+                        type="button"
+                        class="-ml-1 inline-flex w-fit cursor-pointer items-center gap-1 rounded-md px-1 py-0.5 hover:text-foreground focus-ring"
+                        aria-expanded=move || open.get().to_string()
+                        on:click=toggle
+                    >
+                        <span class="transition-transform motion-reduce:transition-none" class=("rotate-90", move || open.get())>
+                            <Icon name=IconName::ChevronRight class="size-3.5"/>
+                        </span>
+                        {move || if open.get() { "Hide steps" } else { "Show steps" }}
+                        <span class="text-muted-foreground/80">{about_steps}</span>
+                    </button>
+                </Show>
+                <Show when=move || state.get() != RunState::Queued>
+                    <a href=format!("/admin/runs/{id}") class="ml-auto shrink-0 rounded-md px-1 py-0.5 hover:text-foreground focus-ring">"Run details"</a>
+                </Show>
+            </div>
             <Show when=move || open.get() && !has_blocks.get()>
                 <p class="text-xs text-muted-foreground">
                     {move || trouble().unwrap_or_else(|| if fetch.pending().get() { "Loading the steps..." } else { "This run left no steps." }.to_owned())}

@@ -200,3 +200,34 @@ fn a_result_without_its_run_stands_alone() {
     };
     assert_eq!(fold([lone]).entries(), vec![Entry::Message(RESULT)]);
 }
+
+#[test]
+fn the_replays_of_a_prompt_follow_it_in_the_order_of_their_making_and_before_the_next_prompt() {
+    const SECOND: MessageId = MessageId(Uuid::from_u128(5));
+    const LATER: RunId = RunId(Uuid::from_u128(6));
+    const REPLAY: RunId = RunId(Uuid::from_u128(7));
+    let run = |id, message, at| Run {
+        id,
+        message,
+        created_at: Timestamp(at),
+        ..run(RunState::Failed)
+    };
+    let prompt = |id, run, at| Message {
+        run: Some(run),
+        ..message(id, Role::User, MessageKind::Prompt, at)
+    };
+    let mut workspace = workspace();
+    // As the server tells it: a prompt's message names its last run.
+    workspace.messages = vec![prompt(PROMPT, REPLAY, 10), prompt(SECOND, LATER, 20)];
+    workspace.runs = vec![run(RUN, PROMPT, 10), run(LATER, SECOND, 20), run(REPLAY, PROMPT, 30)];
+    assert_eq!(
+        Conversation::from(workspace).entries(),
+        vec![
+            Entry::Message(PROMPT),
+            Entry::Run(RUN),
+            Entry::Run(REPLAY),
+            Entry::Message(SECOND),
+            Entry::Run(LATER)
+        ]
+    );
+}

@@ -1,0 +1,252 @@
+//! Runs as the dashboard lists them, and the replay of one that did not work out.
+//! A page is two queries: the runs with their project, prompt and reply, and what their steps cost.
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    Condition, ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, RelationDef, Select,
+    entity::prelude::*,
+    sea_query::{Alias, Func, LikeExpr, SimpleExpr},
+};
+
+use super::{Result, Store, StoreError, event, message, project, run, step};
+use crate::protocol::{Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Spent, Timestamp, UserId};
+
+/// How many runs a page has.
+const PAGE: u64 = 50;
+/// How much of a prompt and of an error message a list shows, in characters.
+const SHOWN_TEXT: usize = 240;
+
+/// How much of what is looked for counts, in characters.
+const SEARCHED: usize = 200;
+
+/// A run with what is joined to it.
+#[derive(FromQueryResult)]
+struct Row {
+    #[sea_orm(nested)]
+    run: run::Model,
+    user_id: String,
+    project_title: String,
+    prompt: String,
+    error: Option<String>,
+}
+
+/// What a run's steps cost together.
+#[derive(FromQueryResult)]
+struct Sum {
+    run_id: String,
+    input_tokens: i64,
+    output_tokens: i64,
+    cost_micros: Option<i64>,
+}
+
+impl Store {
+    /// At most 50 of the runs that the filter finds, newest first, and where the next page begins.
+    pub async fn list_run_page(&self, filter: &RunFilter) -> Result<(Vec<RunSummary>, Option<RunId>)> {
+        let mut query = summaries();
+        if let Some(state) = filter.state {
+            query = query.filter(run::Column::State.eq(state.as_str()));
+        }
+        if let Some(before) = filter.before {
+            // Ids are in the order of their making.
+            query = query.filter(run::Column::Id.lt(before.to_string()));
+        }
+        // PostgreSQL takes no zero bytes, and SQLite no pattern of many thousands of letters.
+        let search: String = filter
+            .search
+            .trim()
+            .chars()
+            .filter(|letter| *letter != '\0')
+            .take(SEARCHED)
+            .collect();
+        if !search.is_empty() {
+            query = query.filter(found_by(&search));
+        }
+        // One more tells whether there is another page.
+        let mut rows = query
+            .order_by_desc(run::Column::Id)
+            .limit(PAGE + 1)
+            .into_model::<Row>()
+            .all(&self.db)
+            .await?;
+        let more = rows.len() > PAGE as usize;
+        rows.truncate(PAGE as usize);
+        let runs = self.with_sums(rows).await?;
+        let next = runs.last().map(|last| last.run.id).filter(|_| more);
+        Ok((runs, next))
+    }
+
+    /// The run as the dashboard shows it, or `NotFound`.
+    pub async fn find_run_summary(&self, id: RunId) -> Result<RunSummary> {
+        let rows = summaries()
+            .filter(run::Column::Id.eq(id.to_string()))
+            .into_model::<Row>()
+            .all(&self.db)
+            .await?;
+        self.with_sums(rows).await?.pop().ok_or(StoreError::NotFound("run"))
+    }
+
+    /// Makes another run for the message of one that failed or was stopped; `Conflict` for any other.
+    pub async fn replay_run(&self, id: RunId) -> Result<(Run, Vec<Event>)> {
+        let tx = self.begin().await?;
+        let earlier = run::model(&tx, id).await?.into_run()?;
+        match earlier.state {
+            RunState::Failed | RunState::Cancelled => {}
+            RunState::Succeeded => {
+                return Err(StoreError::Conflict(
+                    "This run succeeded, so there is nothing to replay. Send a message to change the app.",
+                ));
+            }
+            RunState::Queued | RunState::Running => {
+                return Err(StoreError::Conflict("This run has not ended yet. Cancel it first to replay it."));
+            }
+        }
+        project::touch(&tx, earlier.project).await?;
+        let run = run::insert(&tx, earlier.project, earlier.message).await?;
+        let event = event::append(&tx, run.project, Some(run.id), EventKind::Run { run: run.clone() }).await?;
+        tx.commit().await?;
+        Ok((run, event.into_iter().collect()))
+    }
+
+    async fn with_sums(&self, rows: Vec<Row>) -> Result<Vec<RunSummary>> {
+        let whole = |column: step::Column| column.sum().cast_as("BIGINT");
+        let sums = step::Entity::find()
+            .select_only()
+            .column(step::Column::RunId)
+            // PostgreSQL sums up to NUMERIC.
+            .column_as(whole(step::Column::InputTokens), "input_tokens")
+            .column_as(whole(step::Column::OutputTokens), "output_tokens")
+            .column_as(whole(step::Column::CostMicros), "cost_micros")
+            .filter(step::Column::RunId.is_in(rows.iter().map(|row| &row.run.id)))
+            .group_by(step::Column::RunId)
+            .into_model::<Sum>()
+            .all(&self.db)
+            .await?;
+        let mut sums: HashMap<_, _> = sums.into_iter().map(|sum| (sum.run_id.clone(), sum)).collect();
+        rows.into_iter()
+            .map(|row| {
+                let sum = sums.remove(&row.run.id);
+                row.into_summary(sum)
+            })
+            .collect()
+    }
+}
+
+impl Row {
+    fn into_summary(self, sum: Option<Sum>) -> Result<RunSummary> {
+        let started_at = self.run.started_at.map(Timestamp);
+        let run = self.run.into_run()?;
+        Ok(RunSummary {
+            user: UserId(self.user_id),
+            project_title: self.project_title,
+            prompt: beginning(self.prompt),
+            spent: sum.map(Sum::into_spent).unwrap_or_default(),
+            error: self.error.filter(|_| run.state == RunState::Failed).map(beginning),
+            started_at,
+            run,
+        })
+    }
+}
+
+impl Sum {
+    fn into_spent(self) -> Spent {
+        Spent {
+            input_tokens: self.input_tokens.unsigned_abs(),
+            output_tokens: self.output_tokens.unsigned_abs(),
+            cost_micros: self.cost_micros.map(i64::unsigned_abs),
+        }
+    }
+}
+
+/// All runs, each with its project and the first letters of its prompt and its reply: one more than is shown.
+fn summaries() -> Select<run::Entity> {
+    let reply = Alias::new("reply");
+    let first_letters =
+        |text: SimpleExpr| SimpleExpr::from(Func::cust("SUBSTR").args([text, Expr::value(1), Expr::value(SHOWN_TEXT as i32 + 1)]));
+    let of_message = |column| names(column, message::Entity, message::Column::Id);
+    run::Entity::find()
+        .join(
+            JoinType::InnerJoin,
+            names(run::Column::ProjectId, project::Entity, project::Column::Id),
+        )
+        .join(JoinType::InnerJoin, of_message(run::Column::MessageId))
+        .join_as(JoinType::LeftJoin, of_message(run::Column::ReplyId), reply.clone())
+        .column_as(project::Column::UserId, "user_id")
+        .column_as(project::Column::Title, "project_title")
+        .column_as(first_letters(message::Column::Content.into_expr()), "prompt")
+        .column_as(first_letters(Expr::col((reply, message::Column::Content))), "error")
+}
+
+/// The text with a sign at its end where it goes on.
+fn beginning(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(SHOWN_TEXT) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// The run's column that names a row of the other table.
+fn names<Other: EntityTrait>(column: run::Column, other: Other, id: Other::Column) -> RelationDef {
+    run::Entity::belongs_to(other).from(column).to(id).into()
+}
+
+/// Whether a run's project, prompt or ids have the text in them, each letter of it literally.
+fn found_by(search: &str) -> Condition {
+    let mut found = Condition::any();
+    for text in spellings(search) {
+        let pattern = LikeExpr::new(format!("%{}%", literally(&text))).escape(ESCAPE);
+        for column in [
+            project::Column::Title.into_expr(),
+            message::Column::Content.into_expr(),
+            run::Column::Id.into_expr(),
+            run::Column::ProjectId.into_expr(),
+        ] {
+            found = found.add(Func::lower(column).like(pattern.clone()));
+        }
+    }
+    found
+}
+
+/// The text as the database's `LOWER` may have left it: SQLite's knows only ASCII letters, so others are tried in both cases.
+fn spellings(text: &str) -> Vec<String> {
+    let mut spellings = vec![
+        text.to_lowercase(),
+        text.to_ascii_lowercase(),
+        text.to_uppercase().to_ascii_lowercase(),
+    ];
+    spellings.sort();
+    spellings.dedup();
+    spellings
+}
+
+/// Not the backslash: it means something else to PostgreSQL and to MySQL.
+const ESCAPE: char = '!';
+
+/// The text as a pattern of `LIKE` that matches itself only.
+fn literally(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | ESCAPE) {
+            pattern.push(ESCAPE);
+        }
+        pattern.push(letter);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_are_letters_like_others() {
+        assert_eq!(literally("100%_done!"), "100!%!_done!!");
+    }
+
+    #[test]
+    fn letters_beyond_ascii_are_looked_for_in_both_cases() {
+        assert_eq!(spellings("Todo"), ["todo"]);
+        assert_eq!(spellings("Übung"), ["Übung".to_ascii_lowercase(), "Übung".to_lowercase()]);
+    }
+}

@@ -1,0 +1,148 @@
+//! The dashboard: all runs with their state, time and cost; which of them is in the address, so that a reload or a link shows the
+//! same. Its rows lead to a run's details.
+
+mod actions;
+mod details;
+mod figures;
+mod list;
+mod row;
+mod state;
+mod timeline;
+
+use std::time::Duration;
+
+use leptos::{html, leptos_dom::helpers::debounce, prelude::*};
+use leptos_meta::Title;
+use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
+
+use super::{
+    components::{Alert, ButtonSize, ButtonVariant, INPUT, Icon, IconName, SELECT, Skeleton, button_class},
+    home::SiteHeader,
+};
+use crate::{api::runs::list_runs, protocol::RunState};
+
+pub use details::RunDetailsPage;
+
+use list::RunList;
+use state::STATES;
+
+/// How long the search waits for the next letter.
+const TYPING: Duration = Duration::from_millis(300);
+
+/// What is looked for, as the address has it.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    state: Memo<Option<RunState>>,
+    search: Memo<String>,
+}
+
+#[component]
+pub fn RunsPage() -> impl IntoView {
+    let options = || NavigateOptions {
+        replace: true,
+        scroll: false,
+        ..NavigateOptions::default()
+    };
+    let (state_text, set_state) = query_signal_with_options::<String>("state", options());
+    let (search_text, set_search) = query_signal_with_options::<String>("search", options());
+    let wanted = Wanted {
+        state: Memo::new(move |_| state_text.with(|text| text.as_ref().and_then(|text| text.parse().ok()))),
+        search: Memo::new(move |_| search_text.get().unwrap_or_default()),
+    };
+    let found = Resource::new_blocking(
+        move || (wanted.state.get(), wanted.search.get()),
+        |(state, search)| list_runs(state, search, None),
+    );
+    let choose = move |text: String| set_state.set(Some(text).filter(|text| !text.is_empty()));
+    let look_for = move |text: String| set_search.set(Some(text.trim().to_owned()).filter(|text| !text.is_empty()));
+    let mut typed = debounce(TYPING, look_for);
+    let field = NodeRef::<html::Input>::new();
+    Effect::new(move || {
+        // What was typed before the page came alive counts.
+        let text = field.get_untracked().map(|field| field.value()).unwrap_or_default();
+        if text.trim() != wanted.search.get_untracked() {
+            look_for(text);
+        }
+    });
+    view! {
+        <Title text="Runs"/>
+        <SiteHeader/>
+        <main class="mx-auto max-w-6xl px-4 pt-6 pb-24 sm:px-5">
+            <h1 class="text-2xl font-semibold tracking-tight">"Runs"</h1>
+            <p class="mt-1 text-sm text-muted-foreground">"Everything the agent was asked to do, newest first."</p>
+            <form
+                method="get"
+                action="/admin/runs"
+                role="search"
+                class="mt-6 flex flex-col gap-3 sm:flex-row"
+                on:submit=move |event| event.prevent_default()
+            >
+                <div class="relative flex-1">
+                    <span class="pointer-events-none absolute inset-y-0 left-3 flex items-center text-muted-foreground"><Icon name=IconName::Search/></span>
+                    <input
+                        node_ref=field
+                        type="search"
+                        name="search"
+                        aria-label="Search runs"
+                        placeholder="Search by project, prompt or id"
+                        autocomplete="off"
+                        class=format!("{INPUT} pl-9")
+                        value=wanted.search.get_untracked()
+                        on:input=move |event| typed(event_target_value(&event))
+                    />
+                </div>
+                <div class="relative sm:w-44">
+                    <select
+                        name="state"
+                        aria-label="State"
+                        class=SELECT
+                        prop:value=move || wanted.state.get().map_or("", RunState::as_str)
+                        on:change=move |event| choose(event_target_value(&event))
+                    >
+                        <option value="">"All states"</option>
+                        {STATES
+                            .map(|state| {
+                                let chosen = wanted.state.get_untracked() == Some(state);
+                                view! { <option value=state.as_str() selected=chosen>{state::word(state)}</option> }
+                            })}
+                    </select>
+                    <span class="pointer-events-none absolute inset-y-0 right-2.5 flex items-center text-muted-foreground">
+                        <Icon name=IconName::ChevronRight class="size-4 rotate-90"/>
+                    </span>
+                </div>
+                // Without scripts the form is sent. Parsed as text where there are scripts, so its content is no part of the view.
+                <noscript inner_html=format!(
+                    r#"<button type="submit" class="{}">Search</button>"#,
+                    button_class(ButtonVariant::Outline, ButtonSize::Default),
+                )></noscript>
+            </form>
+            <Transition fallback=Loading>
+                {move || Suspend::new(async move {
+                    match found.await {
+                        Ok(first) => view! { <RunList wanted first/> }.into_any(),
+                        Err(error) => view! {
+                            <div class="mt-6">
+                                <Alert>
+                                    <p>{error.message}</p>
+                                    <a href="/admin/runs" rel="external" class="underline underline-offset-3 focus-ring">"Reload the list"</a>
+                                </Alert>
+                            </div>
+                        }
+                        .into_any(),
+                    }
+                })}
+            </Transition>
+        </main>
+    }
+}
+
+/// The shape of the list while it is loaded.
+#[component]
+fn Loading() -> impl IntoView {
+    view! {
+        <div aria-busy="true" class="mt-6 flex flex-col gap-3">
+            <span class="sr-only">"Loading the runs"</span>
+            {[(); 6].map(|()| view! { <Skeleton class="h-12 w-full"/> })}
+        </div>
+    }
+}

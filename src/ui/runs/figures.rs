@@ -1,0 +1,92 @@
+//! Tokens and money in few characters; "–" where there is nothing to tell.
+
+use crate::{
+    protocol::{Spent, Timestamp},
+    ui::time::duration,
+};
+
+/// What stands where a figure is not known.
+pub const UNKNOWN: &str = "–";
+
+/// All tokens of the answers, such as "950", "12.3k" or "1.2M".
+pub fn tokens(spent: Spent) -> String {
+    match spent.input_tokens + spent.output_tokens {
+        0 => UNKNOWN.to_owned(),
+        all => count(all),
+    }
+}
+
+/// Tokens that the model read and wrote, such as "12.3k in · 950 out".
+pub fn tokens_in_and_out(spent: Spent) -> String {
+    match (spent.input_tokens, spent.output_tokens) {
+        (0, 0) => UNKNOWN.to_owned(),
+        (input, output) => format!("{} in · {} out", count(input), count(output)),
+    }
+}
+
+fn count(number: u64) -> String {
+    let (unit, sign) = match number {
+        0..1_000 => return number.to_string(),
+        1_000..1_000_000 => (1_000, 'k'),
+        _ => (1_000_000, 'M'),
+    };
+    format!("{}.{}{sign}", number / unit, number % unit * 10 / unit)
+}
+
+/// US dollars, such as "$0.0042" or "$1.27".
+pub fn cost(spent: Spent) -> String {
+    match spent.cost_micros {
+        None => UNKNOWN.to_owned(),
+        Some(0) => "$0".to_owned(),
+        Some(1..100) => "<$0.0001".to_owned(),
+        Some(micros @ 100..1_000_000) => format!("$0.{:04}", micros / 100),
+        Some(micros) => format!("${}.{:02}", micros / 1_000_000, micros % 1_000_000 / 10_000),
+    }
+}
+
+/// How long a run has been worked on until it ended, or until now.
+pub fn worked_on(started_at: Option<Timestamp>, finished_at: Option<Timestamp>, now: impl FnOnce() -> Timestamp) -> String {
+    match started_at {
+        None => UNKNOWN.to_owned(),
+        Some(from) => duration(from, finished_at.unwrap_or_else(now)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spent(input_tokens: u64, output_tokens: u64, cost_micros: Option<u64>) -> Spent {
+        Spent {
+            input_tokens,
+            output_tokens,
+            cost_micros,
+        }
+    }
+
+    #[test]
+    fn tokens_are_told_in_the_unit_that_fits() {
+        assert_eq!(tokens(spent(0, 0, None)), "–");
+        assert_eq!(tokens(spent(900, 99, None)), "999");
+        assert_eq!(tokens(spent(12_000, 349, None)), "12.3k");
+        assert_eq!(tokens(spent(1_250_000, 0, None)), "1.2M");
+        assert_eq!(tokens_in_and_out(spent(12_345, 50, None)), "12.3k in · 50 out");
+    }
+
+    #[test]
+    fn money_is_told_as_exactly_as_it_matters() {
+        assert_eq!(cost(spent(1, 1, None)), "–");
+        assert_eq!(cost(spent(1, 1, Some(0))), "$0");
+        assert_eq!(cost(spent(1, 1, Some(99))), "<$0.0001");
+        assert_eq!(cost(spent(1, 1, Some(4_290))), "$0.0042");
+        assert_eq!(cost(spent(1, 1, Some(1_279_000))), "$1.27");
+    }
+
+    #[test]
+    fn a_run_that_never_began_took_no_time() {
+        let now = || Timestamp(9_000);
+        assert_eq!(worked_on(None, Some(Timestamp(5_000)), now), "–");
+        assert_eq!(worked_on(Some(Timestamp(1_000)), Some(Timestamp(5_000)), now), "4 s");
+        assert_eq!(worked_on(Some(Timestamp(1_000)), None, now), "8 s");
+    }
+}

@@ -1,0 +1,179 @@
+//! The list of runs: as many pages as the reader asked for, kept up to date in place.
+
+use std::collections::HashMap;
+
+use leptos::prelude::*;
+
+use super::{Wanted, row::RunRow};
+use crate::{
+    api::runs::list_runs,
+    protocol::{ApiError, Run, RunId, RunPage, RunState, RunSummary},
+    ui::{
+        components::{Alert, Button, ButtonVariant, CARD, Spinner},
+        live,
+        time::ServerClock,
+    },
+};
+
+/// The first `pages` pages as one.
+async fn fetch(state: Option<RunState>, search: String, pages: usize) -> Result<RunPage, ApiError> {
+    let mut all = list_runs(state, search.clone(), None).await?;
+    for _ in 1..pages {
+        if all.next.is_none() {
+            break;
+        }
+        let page = list_runs(state, search.clone(), all.next).await?;
+        all.runs.extend(page.runs);
+        all.next = page.next;
+        all.at = page.at;
+    }
+    Ok(all)
+}
+
+#[component]
+pub fn RunList(wanted: Wanted, first: RunPage) -> impl IntoView {
+    let clock = ServerClock::new(first.at);
+    let page = RwSignal::new(first);
+    // What the reader asked for, and what is there.
+    let (pages, loaded) = (RwSignal::new(1), RwSignal::new(1));
+    let asked = StoredValue::new(0_u32);
+    let refresh = Action::new(move |_: &()| {
+        let (state, search, count) = (wanted.state.get_untracked(), wanted.search.get_untracked(), pages.get_untracked());
+        asked.update_value(|asked| *asked += 1);
+        let number = asked.get_value();
+        async move {
+            let fresh = fetch(state, search, count).await?;
+            // An answer that a later question overtook tells old news.
+            if asked.try_get_value() == Some(number) {
+                clock.set(fresh.at);
+                page.set(fresh);
+                loaded.set(count);
+            }
+            Ok::<(), ApiError>(())
+        }
+    });
+    live::refresh_while(|| true, refresh);
+
+    let shown = Memo::new(move |_| page.with(|page| page.runs.len()));
+    let more = Memo::new(move |_| page.with(|page| page.next.is_some()));
+    let loading_more = Memo::new(move |_| pages.get() > loaded.get());
+    let load_more = move |_| {
+        if !loading_more.get_untracked() {
+            pages.update(|pages| *pages += 1);
+            refresh.dispatch(());
+        }
+    };
+
+    // What the last press of a button came to.
+    let trouble = RwSignal::new(None::<String>);
+    let replayed = RwSignal::new(None::<RunId>);
+    let on_cancelled = Callback::new(move |cancelled: Result<Run, ApiError>| {
+        trouble.set(cancelled.err().map(|error| error.message));
+        refresh.dispatch(());
+    });
+    let on_replayed = Callback::new(move |answer: Result<Run, ApiError>| {
+        replayed.set(answer.as_ref().ok().map(|run| run.id));
+        trouble.set(answer.err().map(|error| error.message));
+        refresh.dispatch(());
+    });
+    let lost_touch = move || refresh.value().with(|last| matches!(last, Some(Err(_))));
+
+    // Looked up by id: each row follows its own run only.
+    let by_id = Memo::new(move |_| page.with(|page| page.runs.iter().map(|run| (run.run.id, run.clone())).collect::<HashMap<_, _>>()));
+    let ids = move || page.with(|page| page.runs.iter().map(|run| run.run.id).collect::<Vec<_>>());
+    let row = move |id: RunId| {
+        let first = by_id.with_untracked(|runs| runs.get(&id).cloned());
+        first.map(|first: RunSummary| {
+            let summary = Memo::new(move |before: Option<&RunSummary>| {
+                // A run that left the list keeps what was known until its row is gone.
+                let known = by_id.with(|runs| runs.get(&id).cloned());
+                known.or_else(|| before.cloned()).unwrap_or_else(|| first.clone())
+            });
+            view! { <RunRow summary clock on_cancelled on_replayed/> }
+        })
+    };
+    view! {
+        <div class="mt-4 flex flex-col gap-3">
+            <div role="status" class="flex min-h-5 flex-wrap gap-x-3 text-xs text-muted-foreground">
+                <span>
+                    {move || match (shown.get(), more.get()) {
+                        (0, _) => String::new(),
+                        (1, _) => "1 run".to_owned(),
+                        (count, false) => format!("{count} runs"),
+                        (count, true) => format!("The newest {count} runs"),
+                    }}
+                </span>
+                {move || replayed.get().map(|id| view! {
+                    <span class="text-foreground">
+                        "The run is replayed: "
+                        <a href=format!("/admin/runs/{id}") class="underline underline-offset-3 focus-ring">"see the new run"</a>
+                    </span>
+                })}
+                {move || lost_touch().then(|| view! { <span class="text-destructive">"The server can't be reached. Trying again…"</span> })}
+            </div>
+            {move || trouble.get().map(|message| view! { <Alert>{message}</Alert> })}
+            <Show when=move || shown.get() == 0>
+                <Nothing wanted/>
+            </Show>
+            <Show when=move || { shown.get() > 0 }>
+                <div class=format!("overflow-hidden {CARD}")>
+                    <table class="w-full text-left text-sm max-lg:block">
+                        <caption class="sr-only">"Runs, newest first"</caption>
+                        <thead class="border-b border-border text-xs text-muted-foreground max-lg:sr-only">
+                            <tr>
+                                <th scope="col" class="py-2.5 pr-3 pl-4 font-medium">"State"</th>
+                                <th scope="col" class="px-3 py-2.5 font-medium">"Prompt"</th>
+                                <th scope="col" class="px-3 py-2.5 font-medium">"Project"</th>
+                                <th scope="col" class="px-3 py-2.5 font-medium">"User"</th>
+                                <th scope="col" class="px-3 py-2.5 font-medium">"Started"</th>
+                                <th scope="col" class="px-3 py-2.5 text-right font-medium">"Duration"</th>
+                                <th scope="col" class="px-3 py-2.5 text-right font-medium">"Tokens"</th>
+                                <th scope="col" class="px-3 py-2.5 text-right font-medium">"Cost"</th>
+                                <th scope="col" class="py-2.5 pr-4 pl-3"><span class="sr-only">"Actions"</span></th>
+                            </tr>
+                        </thead>
+                        <tbody class="divide-y divide-border max-lg:block">
+                            <For each=ids key=|id| *id children=row/>
+                        </tbody>
+                    </table>
+                </div>
+            </Show>
+            <Show when=move || more.get()>
+                <div class="flex justify-center pt-2">
+                    <Button variant=ButtonVariant::Outline on:click=load_more>
+                        {move || loading_more.get().then(|| view! { <Spinner/> })}
+                        "Load more"
+                    </Button>
+                </div>
+            </Show>
+        </div>
+    }
+}
+
+/// There are no runs, or none that are looked for.
+#[component]
+fn Nothing(wanted: Wanted) -> impl IntoView {
+    move || {
+        let all = wanted.state.get().is_none() && wanted.search.with(String::is_empty);
+        let (title, hint, link) = if all {
+            (
+                "No runs yet",
+                "Start a project, and its first run shows up here.",
+                ("/", "Start a project"),
+            )
+        } else {
+            (
+                "No runs match",
+                "Try another state or other words.",
+                ("/admin/runs", "Show all runs"),
+            )
+        };
+        view! {
+            <div class="rounded-xl border border-dashed border-border px-6 py-14 text-center">
+                <p class="text-sm font-medium">{title}</p>
+                <p class="mt-1 text-sm text-muted-foreground">{hint}</p>
+                <a href=link.0 class="mt-3 inline-block rounded text-sm underline underline-offset-3 focus-ring">{link.1}</a>
+            </div>
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A run's steps on its time axis: each a row with a bar where it was at work, opening to what it made and what went wrong.
+
+use leptos::prelude::*;
+
+use super::figures::{UNKNOWN, cost, tokens, tokens_in_and_out};
+use crate::{
+    protocol::{RunDetails, StepState, StepSummary, Timestamp},
+    ui::{
+        components::{Badge, BadgeVariant, CARD, Icon, IconName, Spinner},
+        time::{ServerClock, short_duration},
+    },
+};
+
+/// The run's time, from its first step to its end, or to this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Axis {
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl Axis {
+    fn of(details: &RunDetails, now: impl FnOnce() -> Timestamp) -> Self {
+        let run = &details.summary;
+        let from = run.started_at.unwrap_or(run.run.created_at);
+        let to = run.run.finished_at.unwrap_or_else(now);
+        Self {
+            from,
+            to: to.max(Timestamp(from.0 + 1)),
+        }
+    }
+
+    /// Where a moment lies, in percent.
+    fn at(self, moment: Timestamp) -> f64 {
+        let part = (moment.0 - self.from.0) as f64 / (self.to.0 - self.from.0) as f64;
+        (part * 100.0).clamp(0.0, 100.0)
+    }
+
+    /// The bar's place as a style.
+    fn bar(self, from: Timestamp, to: Timestamp) -> String {
+        // Short steps are still to be seen, also at the very end.
+        let left = self.at(from).min(99.4);
+        let width = (self.at(to) - left).max(0.6);
+        format!("left:{left:.2}%;width:{width:.2}%")
+    }
+}
+
+#[component]
+pub fn Timeline(details: RwSignal<RunDetails>, clock: ServerClock) -> impl IntoView {
+    // Only a run that goes on follows the clock.
+    let axis = Memo::new(move |_| details.with(|details| Axis::of(details, || clock.now())));
+    let names = move || details.with(|details| details.steps.iter().map(|step| step.name.clone()).collect::<Vec<_>>());
+    let none = Memo::new(move |_| details.with(|details| details.steps.is_empty()));
+    let row = move |name: String| {
+        let step = Memo::new(move |_| details.with(|details| details.steps.iter().find(|step| step.name == name).cloned()));
+        view! { <StepRow step axis/> }
+    };
+    let middle = move || {
+        let axis = axis.get();
+        short_duration(axis.from, Timestamp(i64::midpoint(axis.from.0, axis.to.0)))
+    };
+    let end = move || {
+        let axis = axis.get();
+        short_duration(axis.from, axis.to)
+    };
+    view! {
+        <section aria-labelledby="steps" class="mt-8">
+            <h2 id="steps" class="text-sm font-semibold">"Steps"</h2>
+            <Show when=move || none.get()>
+                <p class="mt-3 rounded-xl border border-dashed border-border px-6 py-10 text-center text-sm text-muted-foreground">
+                    {move || {
+                        if details.with(|details| details.summary.run.state.is_final()) {
+                            "This run ended before its first step."
+                        } else {
+                            "The first step has not begun yet."
+                        }
+                    }}
+                </p>
+            </Show>
+            <Show when=move || !none.get()>
+                <div class=format!("mt-3 overflow-hidden {CARD}")>
+                    <div aria-hidden="true" class=format!("border-b border-border py-2 text-xs text-muted-foreground max-md:hidden {COLUMNS}")>
+                        <span></span>
+                        <span>"Step"</span>
+                        <span class="grid grid-cols-3 tabular-nums"><span>"0 s"</span><span class="text-center">{middle}</span><span class="text-right">{end}</span></span>
+                        <span class="text-right">"Duration"</span>
+                        <span class="text-right">"Tokens"</span>
+                    </div>
+                    <ol class="divide-y divide-border"><For each=names key=String::clone children=row/></ol>
+                </div>
+            </Show>
+        </section>
+    }
+}
+
+/// The columns of the heading and of every row: chevron, name, axis, duration, tokens.
+const COLUMNS: &str = "grid items-center gap-x-4 px-4 grid-cols-[1rem_minmax(0,1fr)_auto] \
+                       md:grid-cols-[1rem_minmax(0,17rem)_minmax(0,1fr)_4.5rem_4rem]";
+
+/// A step appears once and never goes, so its element stays, open or closed, while its words follow.
+#[component]
+fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
+    let state = Memo::new(move |_| step.with(|step| step.as_ref().map_or(StepState::Running, |step| step.state)));
+    let told = move |tell: fn(&StepSummary) -> String| step.with(|step| step.as_ref().map(tell).unwrap_or_default());
+    let name = untrack(|| told(|step| step.name.clone()));
+    let title = name.clone();
+    let until = move |step: &StepSummary| match (step.finished_at, step.state) {
+        (Some(at), _) => at,
+        // One that was interrupted lasted to the run's end.
+        (None, _) => axis.get().to,
+    };
+    let bar = move || step.with(|step| step.as_ref().map(|step| axis.get().bar(step.started_at, until(step))));
+    let duration = move || step.with(|step| step.as_ref().map(|step| short_duration(step.started_at, until(step))));
+    let attempts = Memo::new(move |_| step.with(|step| step.as_ref().map_or(1, |step| step.attempt)));
+    let colour = move || match state.get() {
+        StepState::Succeeded => "bg-brand/70",
+        StepState::Running => "bg-brand pulse-dot",
+        StepState::Failed => "bg-destructive",
+        StepState::Interrupted => "bg-muted-foreground/60",
+    };
+    let failed = state.get_untracked() == StepState::Failed;
+    view! {
+        <li data-step-state=move || state_name(state.get())>
+            <details class="group/step" open=failed>
+                <summary class=format!("min-h-10 cursor-pointer list-none py-2 text-sm hover:bg-accent/50 focus-ring-inset [&::-webkit-details-marker]:hidden {COLUMNS}")>
+                    <span class="text-muted-foreground transition-transform group-open/step:rotate-90 motion-reduce:transition-none">
+                        <Icon name=IconName::ChevronRight/>
+                    </span>
+                    <span class="flex min-w-0 items-center gap-2">
+                        <StepMark state/>
+                        <span class="min-w-0 truncate font-mono text-[0.8125rem]" title=title>{name}</span>
+                        {move || (attempts.get() > 1).then(|| view! { <Badge variant=BadgeVariant::Outline>{format!("{} attempts", attempts.get())}</Badge> })}
+                    </span>
+                    <span aria-hidden="true" class="relative h-2 rounded-full bg-muted max-md:order-last max-md:col-span-2 max-md:col-start-2 max-md:mt-2">
+                        <span class=move || format!("absolute inset-y-0 rounded-full {}", colour()) style=bar></span>
+                    </span>
+                    <span class="text-right text-xs tabular-nums">{duration}</span>
+                    <span class="text-right text-xs text-muted-foreground tabular-nums max-md:hidden">
+                        {move || told(|step| tokens(step.spent))}
+                    </span>
+                </summary>
+                <div class="flex flex-col gap-3 border-t border-border bg-muted/40 px-4 py-3 md:pl-12">
+                    {move || step.with(|step| step.as_ref().map(spent_line))}
+                    <Texts step/>
+                </div>
+            </details>
+        </li>
+    }
+}
+
+/// What the model's answer cost, where it is one.
+fn spent_line(step: &StepSummary) -> Option<impl IntoView + use<>> {
+    let tokens = tokens_in_and_out(step.spent);
+    (tokens != UNKNOWN)
+        .then(|| view! { <p class="text-xs text-muted-foreground">{format!("Tokens: {tokens}. Cost: {}.", cost(step.spent))}</p> })
+}
+
+/// The error and the output, as far as there are any.
+#[component]
+fn Texts(step: Memo<Option<StepSummary>>) -> impl IntoView {
+    let state = Memo::new(move |_| step.with(|step| step.as_ref().map(|step| step.state)));
+    let error = Memo::new(move |_| step.with(|step| step.as_ref().and_then(|step| step.error.clone())));
+    let output = Memo::new(move |_| step.with(|step| step.as_ref().and_then(|step| step.output.clone())));
+    let heading = move || {
+        if state.get() == Some(StepState::Failed) {
+            "Error"
+        } else {
+            "Error of an earlier attempt"
+        }
+    };
+    let silence = move || match state.get() {
+        Some(StepState::Running) => "No output yet.",
+        Some(StepState::Interrupted) => "The run ended in the middle of this step.",
+        _ => "No output.",
+    };
+    view! {
+        {move || error.get().map(|error| view! {
+            <div>
+                <p class="flex items-center gap-1.5 text-xs font-medium text-destructive">
+                    <Icon name=IconName::CircleAlert class="size-3.5"/>
+                    {heading}
+                </p>
+                <pre tabindex="0" class=format!("text-destructive {TEXT}")>{error}</pre>
+            </div>
+        })}
+        {move || match output.get() {
+            Some(output) => view! {
+                <div>
+                    <p class="text-xs font-medium">"Output"</p>
+                    <pre tabindex="0" class=TEXT>{output}</pre>
+                </div>
+            }
+            .into_any(),
+            None => view! { <p class="text-xs text-muted-foreground">{silence}</p> }.into_any(),
+        }}
+    }
+}
+
+/// A text as it was written, wrapped where it must.
+const TEXT: &str = "mt-1 max-h-96 overflow-auto rounded font-mono text-xs leading-5 whitespace-pre-wrap wrap-anywhere focus-ring";
+
+fn state_name(state: StepState) -> &'static str {
+    match state {
+        StepState::Running => "running",
+        StepState::Succeeded => "succeeded",
+        StepState::Failed => "failed",
+        StepState::Interrupted => "interrupted",
+    }
+}
+
+/// The step's state as an icon, with the word for those who don't see it.
+#[component]
+fn StepMark(state: Memo<StepState>) -> impl IntoView {
+    move || {
+        let state = state.get();
+        let mark = match state {
+            StepState::Running => view! { <span class="inline-flex text-brand"><Spinner class="size-3.5"/></span> }.into_any(),
+            StepState::Succeeded => view! { <Icon name=IconName::Check class="size-3.5 text-success"/> }.into_any(),
+            StepState::Failed => view! { <Icon name=IconName::CircleAlert class="size-3.5 text-destructive"/> }.into_any(),
+            StepState::Interrupted => view! { <Icon name=IconName::Square class="size-3.5 text-muted-foreground"/> }.into_any(),
+        };
+        view! { {mark} <span class="sr-only">{state_name(state)}</span> }
+    }
+}
