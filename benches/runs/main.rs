@@ -20,9 +20,11 @@ use codeflow::{
 };
 use futures::StreamExt;
 use model::{Model, Reply};
-use serde_json::{Value, json};
+use serde_json::json;
 
-const STEPS: usize = 2000;
+/// As many steps as a long run has, of so many runs.
+const STEPS: usize = 60;
+const RUNS_MEASURED: usize = 30;
 const SOCKETS: usize = 1000;
 const RUNS: usize = 500;
 
@@ -44,14 +46,16 @@ fn print(what: &str, mut values: Vec<f64>, goal: &str) {
 async fn steps() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_file(&folder.path().join("db.sqlite")).await.unwrap();
-    let (_, run, _) = store.create_project(&NewPrompt::new("Measure").unwrap(), "Measure").await.unwrap();
     let output = json!({ "content": "x".repeat(2000) }).to_string();
     let mut taken = Vec::new();
-    for step in 0..STEPS {
-        let (name, begun) = (format!("turn-{step}"), Instant::now());
-        store.begin_step(run.id, &name, "digest").await.unwrap();
-        store.finish_step(run.id, &name, &output, Spent::default()).await.unwrap();
-        taken.push(begun.elapsed().as_secs_f64() * 1000.0);
+    for _ in 0..RUNS_MEASURED {
+        let (_, run, _) = store.create_project(&NewPrompt::new("Measure").unwrap(), "Measure").await.unwrap();
+        for step in 0..STEPS {
+            let (name, begun) = (format!("turn-{step}"), Instant::now());
+            store.begin_step(run.id, &name, "digest").await.unwrap();
+            store.finish_step(run.id, &name, &output, Spent::default()).await.unwrap();
+            taken.push(begun.elapsed().as_secs_f64() * 1000.0);
+        }
     }
     print("one step on SQLite, 2 kB of output", taken, "goal: p50 ≤ 1 ms");
     store.close().await;
@@ -156,11 +160,13 @@ async fn sockets(server: &Server, projects: usize) {
             let mut live = false;
             while let Some(Ok(message)) = socket.next().await {
                 let at = now_ms();
-                let frame: Value = serde_json::from_str(message.to_text().unwrap_or_default()).unwrap_or_default();
-                if live && frame["event"]["kind"]["type"] == "text" {
-                    heard.lock().unwrap().push((at - frame["event"]["at"].as_f64().unwrap()).max(0.0));
+                let frame = message.to_text().unwrap_or_default();
+                // Not parsed: these clients share the machine with what is measured.
+                if live && frame.contains(r#""kind":{"type":"text""#) {
+                    let saved = frame.split_once(r#""at":"#).unwrap().1.split(',').next().unwrap();
+                    heard.lock().unwrap().push((at - saved.parse::<f64>().unwrap()).max(0.0));
                 }
-                live |= frame["frame"] == "caught_up";
+                live |= frame.contains("caught_up");
             }
         }));
     }
