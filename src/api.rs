@@ -5,6 +5,7 @@
 mod answer;
 mod error;
 pub mod files;
+mod json;
 pub mod messages;
 pub mod projects;
 pub mod runs;

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, Meta, MetaTags, Title, provide_meta_context};
 use leptos_router::{
-    SsrMode,
+    Lazy, SsrMode,
     components::{FlatRoutes, Route, Router},
     path,
 };
@@ -12,7 +12,7 @@ use crate::ui::{
     browser::Hydrated,
     home::HomePage,
     not_found::NotFound,
-    runs::{RunDetailsPage, RunsPage},
+    runs::{RunRoute, RunsRoute},
     theme,
     time::Clock,
     workspace::WorkspacePage,
@@ -54,8 +54,8 @@ pub fn App() -> impl IntoView {
             <FlatRoutes fallback=NotFound>
                 <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
                 <Route path=path!("/projects/:id") view=WorkspacePage ssr=SsrMode::Async/>
-                <Route path=path!("/admin/runs") view=RunsPage ssr=SsrMode::Async/>
-                <Route path=path!("/admin/runs/:id") view=RunDetailsPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/runs") view={Lazy::<RunsRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/admin/runs/:id") view={Lazy::<RunRoute>::new()} ssr=SsrMode::Async/>
             </FlatRoutes>
         </Router>
     }

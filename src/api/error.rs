@@ -1,14 +1,12 @@
 //! How errors travel: an [`ApiError`] as JSON, with the HTTP status of its code.
 
-use leptos::server_fn::{
-    codec::JsonEncoding,
-    error::{FromServerFnError, ServerFnErrorErr},
-};
+use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 
+use super::json::JsonText;
 use crate::protocol::{ApiError, ErrorCode};
 
 impl FromServerFnError for ApiError {
-    type Encoder = JsonEncoding;
+    type Encoder = JsonText;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {

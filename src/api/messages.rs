@@ -2,10 +2,11 @@
 
 use leptos::prelude::*;
 
+use super::json::Json;
 use crate::protocol::{ApiError, ProjectId, RunId};
 
 /// Adds the user's message and the run that answers it, in one transaction.
-#[server(prefix = "/api", endpoint = "messages/send")]
+#[server(prefix = "/api", endpoint = "messages/send", output = Json)]
 pub async fn send_message(project: ProjectId, text: String) -> Result<RunId, ApiError> {
     use super::answer::{answer, refused};
     use crate::{protocol::NewPrompt, runs::Supervisor};

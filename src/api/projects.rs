@@ -2,10 +2,11 @@
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
+use super::json::Json;
 use crate::protocol::{ApiError, ModelNotice, Project, ProjectId, Workspace};
 
 /// Makes a project, its first message and its first run in one transaction, and leads to the workspace.
-#[server(prefix = "/api", endpoint = "projects/create")]
+#[server(prefix = "/api", endpoint = "projects/create", output = Json)]
 pub async fn create_project(prompt: String) -> Result<ProjectId, ApiError> {
     use super::answer::{answer, refused};
     use crate::{protocol::NewPrompt, runs::Supervisor};
@@ -22,7 +23,7 @@ pub async fn create_project(prompt: String) -> Result<ProjectId, ApiError> {
 }
 
 /// All projects, the one worked on last first.
-#[server(prefix = "/api", endpoint = "projects/list", input = GetUrl)]
+#[server(prefix = "/api", endpoint = "projects/list", input = GetUrl, output = Json)]
 pub async fn list_projects() -> Result<Vec<Project>, ApiError> {
     use super::answer::answer;
     use crate::store::Store;
@@ -31,7 +32,7 @@ pub async fn list_projects() -> Result<Vec<Project>, ApiError> {
 }
 
 /// What the workspace shows at first; the feed goes on from there.
-#[server(prefix = "/api", endpoint = "projects/workspace", input = GetUrl)]
+#[server(prefix = "/api", endpoint = "projects/workspace", input = GetUrl, output = Json)]
 pub async fn get_workspace(project: ProjectId) -> Result<Workspace, ApiError> {
     use super::answer::answer;
     use crate::runs::Supervisor;
@@ -40,7 +41,7 @@ pub async fn get_workspace(project: ProjectId) -> Result<Workspace, ApiError> {
 }
 
 /// Which model builds.
-#[server(prefix = "/api", endpoint = "model", input = GetUrl)]
+#[server(prefix = "/api", endpoint = "model", input = GetUrl, output = Json)]
 pub async fn get_model() -> Result<ModelNotice, ApiError> {
     use crate::runs::Supervisor;
 

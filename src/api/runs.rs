@@ -2,11 +2,12 @@
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
+use super::json::Json;
 use crate::protocol::{ApiError, Event, Run, RunDetails, RunId, RunPage, RunState};
 
 /// A page of runs, newest first: all, or those in a state, and with the text in the project's title, the prompt or an id.
 /// `before` is the `next` of the page before.
-#[server(prefix = "/api", endpoint = "runs/list", input = GetUrl)]
+#[server(prefix = "/api", endpoint = "runs/list", input = GetUrl, output = Json)]
 pub async fn list_runs(state: Option<RunState>, #[server(default)] search: String, before: Option<RunId>) -> Result<RunPage, ApiError> {
     use super::answer::answer;
     use crate::{protocol::RunFilter, runs::Supervisor};
@@ -16,7 +17,7 @@ pub async fn list_runs(state: Option<RunState>, #[server(default)] search: Strin
 }
 
 /// A run with all its steps.
-#[server(prefix = "/api", endpoint = "runs/details", input = GetUrl)]
+#[server(prefix = "/api", endpoint = "runs/details", input = GetUrl, output = Json)]
 pub async fn get_run(run: RunId) -> Result<RunDetails, ApiError> {
     use super::answer::answer;
     use crate::runs::Supervisor;
@@ -25,7 +26,7 @@ pub async fn get_run(run: RunId) -> Result<RunDetails, ApiError> {
 }
 
 /// Runs the message of a run that failed or was stopped once more, as a run of its own. Refused for any other.
-#[server(prefix = "/api", endpoint = "runs/replay")]
+#[server(prefix = "/api", endpoint = "runs/replay", output = Json)]
 pub async fn replay_run(run: RunId) -> Result<Run, ApiError> {
     use super::answer::answer;
     use crate::runs::Supervisor;
@@ -34,7 +35,7 @@ pub async fn replay_run(run: RunId) -> Result<Run, ApiError> {
 }
 
 /// The events of a run, oldest first: how the conversation fills in an earlier run when somebody looks.
-#[server(prefix = "/api", endpoint = "runs/events", input = GetUrl)]
+#[server(prefix = "/api", endpoint = "runs/events", input = GetUrl, output = Json)]
 pub async fn run_events(run: RunId) -> Result<Vec<Event>, ApiError> {
     use super::answer::answer;
     use crate::runs::Supervisor;
@@ -43,7 +44,7 @@ pub async fn run_events(run: RunId) -> Result<Vec<Event>, ApiError> {
 }
 
 /// Stops a run, at work or waiting; what was written is kept. One that has ended already is left as it is.
-#[server(prefix = "/api", endpoint = "runs/cancel")]
+#[server(prefix = "/api", endpoint = "runs/cancel", output = Json)]
 pub async fn cancel_run(run: RunId) -> Result<Run, ApiError> {
     use super::answer::answer;
     use crate::runs::Supervisor;

@@ -142,19 +142,21 @@ impl Recordings {
             .map(|(index, call)| {
                 let (name, arguments) = match call {
                     Call::Files { tool, files } if tool == "createOrUpdateFiles" => {
-                        let files: Vec<_> = files
-                            .iter()
-                            .map(|path| serde_json::json!({ "path": path, "content": self.content(&folder, path) }))
-                            .collect();
-                        (tool, serde_json::json!({ "files": files }))
+                        // As models write them: the path before the content, so that the file can be shown while it grows.
+                        let file = |path: &String| {
+                            let [path, content] = [path.as_str(), &self.content(&folder, path)].map(|text| serde_json::json!(text));
+                            format!("{{\"path\":{path},\"content\":{content}}}")
+                        };
+                        let files: Vec<String> = files.iter().map(file).collect();
+                        (tool, format!("{{\"files\":[{}]}}", files.join(",")))
                     }
-                    Call::Files { tool, files } => (tool, serde_json::json!({ "files": files })),
-                    Call::Plain { tool, arguments } => (tool, arguments.clone()),
+                    Call::Files { tool, files } => (tool, serde_json::json!({ "files": files }).to_string()),
+                    Call::Plain { tool, arguments } => (tool, arguments.to_string()),
                 };
                 ToolCall {
                     id: format!("call_{turn_index}_{index}"),
                     name: name.clone(),
-                    arguments: arguments.to_string(),
+                    arguments,
                 }
             })
             .collect()

@@ -65,6 +65,22 @@ fn script() -> Vec<Reply> {
     ]
 }
 
+/// A process that does not outlive the test, however it ends.
+struct Process(Child);
+
+impl Process {
+    fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
 /// The server as a process that is killed again and again, always at the same address.
 struct Killed {
     env: Vec<(String, String)>,
@@ -99,7 +115,7 @@ impl Killed {
         self.data.path()
     }
 
-    fn start(&self, crash_at: Option<&str>) -> Child {
+    fn start(&self, crash_at: Option<&str>) -> Process {
         let mut env: Vec<(&str, &str)> = self.env.iter().map(|(name, value)| (&**name, &**value)).collect();
         env.extend(crash_at.map(|at| ("CODEFLOW_CRASH_AT", at)));
         let mut child = Server::spawn(self.path(), &env);
@@ -111,12 +127,12 @@ impl Killed {
                 log.push('\n');
             }
         });
-        child
+        Process(child)
     }
 
     /// Waits until the process has killed itself.
-    async fn killed(&self, mut child: Child, at: &str) {
-        let ended = tokio::time::timeout(PATIENCE, until("it is killed", async || child.try_wait().unwrap())).await;
+    async fn killed(&self, mut process: Process, at: &str) {
+        let ended = tokio::time::timeout(PATIENCE, until("it is killed", async || process.0.try_wait().unwrap())).await;
         let ended = ended.unwrap_or_else(|_| panic!("{at} never came:\n{}", self.log.lock().unwrap()));
         assert_eq!(ended.signal(), Some(9), "{at}: {ended:?}\n{}", self.log.lock().unwrap());
     }
@@ -245,8 +261,7 @@ async fn a_server_that_is_killed_at_any_moment_finishes_every_run_and_repeats_no
                 if ended(&heard.lock().unwrap()) {
                     break;
                 }
-                child.kill().unwrap();
-                child.wait().unwrap();
+                child.kill();
                 count += 1;
                 child = killed.start(None);
             }
@@ -258,8 +273,7 @@ async fn a_server_that_is_killed_at_any_moment_finishes_every_run_and_repeats_no
         });
         assert_eq!(state, Some(RunState::Succeeded), "{}", killed.log.lock().unwrap());
         // What the last step does after it has told of the end.
-        child.kill().unwrap();
-        child.wait().unwrap();
+        child.kill();
         following.abort();
         repeated += check(&killed, &heard).await;
         finished += 1;

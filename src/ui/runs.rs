@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use leptos::{html, leptos_dom::helpers::debounce, prelude::*};
 use leptos_meta::Title;
-use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
+use leptos_router::{LazyRoute, NavigateOptions, hooks::query_signal_with_options, lazy_route};
 
 use super::{
     components::{Alert, ButtonSize, ButtonVariant, INPUT, Icon, IconName, SELECT, Skeleton, button_class},
@@ -21,8 +21,7 @@ use super::{
 };
 use crate::{api::runs::list_runs, protocol::RunState};
 
-pub use details::RunDetailsPage;
-
+use details::RunDetailsPage;
 use list::RunList;
 use state::STATES;
 
@@ -36,8 +35,36 @@ struct Wanted {
     search: Memo<String>,
 }
 
+/// The list of runs. Like a run's page it is a part of the program that is fetched only when somebody goes there.
+pub struct RunsRoute;
+
+#[lazy_route]
+impl LazyRoute for RunsRoute {
+    fn data() -> Self {
+        Self
+    }
+
+    fn view(_this: Self) -> AnyView {
+        view! { <RunsPage/> }.into_any()
+    }
+}
+
+/// A run's page.
+pub struct RunRoute;
+
+#[lazy_route]
+impl LazyRoute for RunRoute {
+    fn data() -> Self {
+        Self
+    }
+
+    fn view(_this: Self) -> AnyView {
+        view! { <RunDetailsPage/> }.into_any()
+    }
+}
+
 #[component]
-pub fn RunsPage() -> impl IntoView {
+fn RunsPage() -> impl IntoView {
     let options = || NavigateOptions {
         replace: true,
         scroll: false,

@@ -73,9 +73,9 @@ pub fn turn_of(step: &str) -> Option<u32> {
     step.strip_prefix("turn-")?.split('-').next()?.parse().ok()
 }
 
-/// The file's last lines, which follow the model.
+/// A file that is written or, while it grows, its last lines, which follow the model.
 #[component]
-pub fn DraftView(#[prop(into)] draft: Signal<Option<Draft>>) -> impl IntoView {
+pub fn DraftView(draft: Memo<Option<Draft>>, grows: Memo<bool>) -> impl IntoView {
     let path = move || draft.with(|draft| draft.as_ref().map(|draft| draft.path.clone()));
     let tail = move || {
         draft.with(|draft| {
@@ -91,9 +91,11 @@ pub fn DraftView(#[prop(into)] draft: Signal<Option<Draft>>) -> impl IntoView {
                 <span class="shrink-0">"Writing"</span>
                 <code class="min-w-0 flex-1 truncate font-mono text-foreground/80">{path}</code>
                 <span class="shrink-0 tabular-nums">{count}" lines"</span>
-                <Spinner/>
+                <Show when=move || grows.get()><Spinner/></Show>
             </div>
-            <pre aria-hidden="true" class="max-h-52 overflow-hidden border-t border-border px-3 py-2 font-mono leading-4 whitespace-pre">{tail}</pre>
+            <Show when=move || grows.get()>
+                <pre aria-hidden="true" class="max-h-52 overflow-hidden border-t border-border px-3 py-2 font-mono leading-4 whitespace-pre">{tail}</pre>
+            </Show>
         </div>
     }
 }

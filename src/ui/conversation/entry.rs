@@ -114,9 +114,11 @@ fn Blocks(view: Memo<Option<RunView>>, ended: Memo<bool>) -> impl IntoView {
             </For>
             <For each=drafted key=Clone::clone let:key>
                 {
-                    let of_key = move |draft: &&Draft| (draft.turn, &draft.path) == (key.0, &key.1);
-                    let draft = Memo::new(move |_| drafts.with(|drafts| drafts.iter().find(&of_key).cloned()));
-                    view! { <DraftView draft/> }
+                    let of_key = move |draft: &Draft| (draft.turn, &draft.path) == (key.0, &key.1);
+                    let (is_it, is_it_last) = (of_key.clone(), of_key);
+                    let draft = Memo::new(move |_| drafts.with(|drafts| drafts.iter().find(|draft| is_it(draft)).cloned()));
+                    let grows = Memo::new(move |_| drafts.with(|drafts| drafts.last().is_some_and(&is_it_last)));
+                    view! { <DraftView draft grows/> }
                 }
             </For>
         </div>
