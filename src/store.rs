@@ -118,6 +118,11 @@ where
     text.parse().map_err(|error: T::Err| StoreError::Corrupt(what, error.to_string()))
 }
 
+/// The text without zero bytes, which PostgreSQL takes in no text: what programs print has them.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "")
+}
+
 fn to_json<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Corrupt(what, error.to_string()))
 }

@@ -25,7 +25,7 @@ const PART_PREFIX: &str = ".codeflow-";
 const MAX_BYTES: usize = 100 << 20;
 /// What names the app's packages, and how long their installation may take.
 const MANIFEST: &str = "package.json";
-const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
+const INSTALL_TIMEOUT: Duration = Duration::from_secs(150);
 /// How much of a page is read when it is probed, in bytes.
 const PROBE_BYTES: usize = 256 << 10;
 
@@ -67,15 +67,16 @@ impl App {
         Ok(())
     }
 
-    /// Writes the files into a new sandbox, and installs the packages that they name beyond the template's.
-    pub async fn restore(&self, files: Vec<(String, Vec<u8>)>) -> Result<(), RunError> {
+    /// Writes the files into a new sandbox, and installs the packages that they name beyond the template's. `again` after an attempt that
+    /// did not come to its end: what is there may be half of it.
+    pub async fn restore(&self, files: Vec<(String, Vec<u8>)>, again: bool) -> Result<(), RunError> {
         let manifest = files.iter().find(|(path, _)| path == MANIFEST).map(|(_, content)| content.clone());
         let before = match manifest {
             Some(_) => self.read_file(MANIFEST).await?,
             None => None,
         };
         self.write_files(files).await?;
-        if manifest == before {
+        if manifest.is_none() || (manifest == before && !again) {
             return Ok(());
         }
         let options = RunOptions {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::{llm::ModelError, protocol::EventKind, sandbox::SandboxError};
 
 /// How long an attempt at a step may take, where it says nothing else.
-const STEP_TIMEOUT: Duration = Duration::from_secs(180);
+const STEP_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Where a run's steps and events are kept. Its futures are boxed: the compiler can't see through nested ones that they may move
 /// between threads.
@@ -106,6 +106,8 @@ pub enum FaultKind {
     ModelExhausted,
     /// The model's provider is down or out of reach.
     ModelUnavailable,
+    /// The model's provider says nothing.
+    ModelSilent,
     /// The model's answer ended early.
     AnswerCut,
     /// The sandbox, or what hosts it, does not answer.
@@ -136,6 +138,7 @@ impl From<ModelError> for RunError {
             ModelError::Limited { retry_after, .. } => (FaultKind::ModelLimited, retry_after),
             ModelError::Unavailable { retry_after, .. } => (FaultKind::ModelUnavailable, retry_after),
             ModelError::Exhausted(_) => (FaultKind::ModelExhausted, None),
+            ModelError::Silent(_) => (FaultKind::ModelSilent, None),
             ModelError::Cut(_) => (FaultKind::AnswerCut, None),
             ModelError::Auth(_) | ModelError::Invalid(_) | ModelError::TooLong | ModelError::NoRecording(_) => return Self::User(message),
         };

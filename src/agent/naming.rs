@@ -1,5 +1,7 @@
 //! Titles of projects and versions, by the naming model; the prompt's first words where it does not answer.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Agent, PrevMessage};
@@ -10,6 +12,8 @@ use crate::{
 
 /// The longest title, in characters.
 const MAX_TITLE: usize = 60;
+/// How long a title is worth waiting for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a version and its project are called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +25,9 @@ pub struct Titles {
 }
 
 impl Agent {
-    /// Names what was made. A model that fails costs the name only: it is then taken from the prompt.
-    pub async fn name(&self, previous: &[PrevMessage], prompt: &str, summary: &str) -> Titles {
+    /// Names what was made, with the first provider (0) or an alternative. A model that fails, or takes its time, costs the name only: it
+    /// is then taken from the prompt.
+    pub async fn name(&self, alternative: usize, previous: &[PrevMessage], prompt: &str, summary: &str) -> Titles {
         let mut messages = vec![ChatMessage::System {
             content: "Give the piece of software that the user describes a title of two to five words, in the user's language. \
                       Answer with the title alone: no quotes, no period."
@@ -44,10 +49,15 @@ impl Agent {
             tools: Vec::new(),
             role: ModelRole::Naming,
         };
-        let (title, spent) = match self.model.stream(0, &request, |_| {}).await {
-            Ok(reply) => (clean(&reply.text), reply.spent),
-            Err(error) => {
+        let answer = tokio::time::timeout(PATIENCE, self.model.stream(alternative, &request, |_| {})).await;
+        let (title, spent) = match answer {
+            Ok(Ok(reply)) => (clean(&reply.text), reply.spent),
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "the naming model did not answer; the prompt names the version");
+                (None, Spent::default())
+            }
+            Err(_) => {
+                tracing::warn!("the naming model took too long; the prompt names the version");
                 (None, Spent::default())
             }
         };

@@ -21,7 +21,7 @@ use crate::{
 /// The longest output that the model is given, in bytes; what is longer is cut in the middle.
 const MAX_OUTPUT: usize = 24 << 10;
 /// The longest that a tool may take, a command's own time aside.
-const TOOL_TIMEOUT: Duration = Duration::from_secs(180);
+const TOOL_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// What a tool call led to, as it is saved and shown to the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct ToolOutput {
     /// The files that were written.
     #[serde(default)]
     pub written: Vec<FileChange>,
+    /// The sandbox in which it was carried out.
+    #[serde(default)]
+    pub sandbox: Option<String>,
 }
 
 impl ToolOutput {
@@ -51,6 +54,7 @@ impl ToolOutput {
             content: content.into(),
             failed: false,
             written: Vec::new(),
+            sandbox: None,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The longest that the model may take for one answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(420);
 /// How much of a tool's output people are shown, in characters.
 const SHOWN_OUTPUT: usize = 4000;
 
@@ -155,16 +155,18 @@ async fn call_tool<J: Journal>(journal: &J, workplace: &Workplace<'_>, step: &st
             failed: output.is_some_and(|output| output.failed),
         },
     };
-    let begun = &AtomicBool::new(false);
+    // Whether an attempt was made in this process, and whether it got to the sandbox.
+    let (tried, begun) = (&AtomicBool::new(false), &AtomicBool::new(false));
     let output: ToolOutput = journal
         .step(Step::new(step, call).within(prepared.timeout()), |attempt| async move {
             if let Some(status) = prepared.status {
                 journal.publish(EventKind::Status { status }).await?;
             }
             journal.publish(shown(None)).await?;
-            let interrupted = attempt.interrupted || begun.load(Ordering::Relaxed);
+            // What an earlier process tried may have got to the sandbox.
+            let before = !tried.swap(true, Ordering::Relaxed) && attempt.number > 1;
+            let interrupted = attempt.interrupted || before || begun.load(Ordering::Relaxed);
             let mut output = if interrupted && !prepared.is_repeatable() {
-                workplace.app().await?;
                 ToolOutput::interrupted()
             } else {
                 let work = |app| async move {
@@ -173,6 +175,7 @@ async fn call_tool<J: Journal>(journal: &J, workplace: &Workplace<'_>, step: &st
                 };
                 workplace.with_app(work).await?
             };
+            output.sandbox = Some(workplace.app().await?.id().to_owned());
             if let Some(notice) = workplace.notice().await {
                 output.content = format!("{}\n\n{notice}", output.content);
             }
@@ -183,6 +186,9 @@ async fn call_tool<J: Journal>(journal: &J, workplace: &Workplace<'_>, step: &st
             Ok(output)
         })
         .await?;
+    if let Some(sandbox) = &output.sandbox {
+        workplace.settled_in(sandbox).await;
+    }
     if !output.failed {
         workplace.wrote(prepared.files()).await;
     }

@@ -18,11 +18,12 @@ pub struct Workplace<'a> {
 }
 
 struct State {
-    app: App,
+    /// As it was opened last; `None` when it has to be looked for before it is used again.
+    app: Option<App>,
     /// The sandbox that has everything this run wrote.
     settled: String,
-    /// Whether the sandbox has to be looked for before it is used again.
-    in_doubt: bool,
+    /// Whether a restoration was begun and has not come to its end.
+    half_restored: bool,
     /// Whether the model has yet to hear that the sandbox is another one.
     untold: bool,
     /// What this run wrote: paths and contents.
@@ -34,14 +35,15 @@ const MOVED: &str = "[The sandbox was lost and has been made anew. The files are
                      installed; whatever else commands had changed, and processes they had started, is gone.]";
 
 impl<'a> Workplace<'a> {
-    /// `begun_in` is the sandbox in which the run began; what the run wrote there is told with [`Workplace::wrote`].
-    pub fn new(app: App, begun_in: String, open: Opener<'a>) -> Self {
+    /// `begun_in` is the sandbox in which the run began; what the run wrote there is told with [`Workplace::wrote`]. Without an app it is
+    /// opened when it is needed first.
+    pub fn new(app: Option<App>, begun_in: String, open: Opener<'a>) -> Self {
         Self {
             open,
             state: Mutex::new(State {
                 app,
                 settled: begun_in,
-                in_doubt: false,
+                half_restored: false,
                 untold: false,
                 written: BTreeMap::new(),
             }),
@@ -51,36 +53,43 @@ impl<'a> Workplace<'a> {
     /// The app, with everything that this run has written.
     pub async fn app(&self) -> Result<App, RunError> {
         let mut state = self.state.lock().await;
-        if state.in_doubt {
-            state.app = (self.open)().await?;
-            state.in_doubt = false;
-        }
-        if state.app.id() != state.settled {
-            tracing::warn!(sandbox.id = state.app.id(), "the run goes on in another sandbox");
+        let app = match state.app.take() {
+            Some(app) => app,
+            None => (self.open)().await?,
+        };
+        if app.id() != state.settled {
+            tracing::warn!(sandbox.id = app.id(), "the run goes on in another sandbox");
             let written = state.written.iter();
             let files = written
                 .map(|(path, content)| (path.clone(), content.clone().into_bytes()))
                 .collect();
-            if let Err(error) = state.app.restore(files).await {
-                state.in_doubt = true;
-                return Err(error);
-            }
-            state.settled = state.app.id().to_owned();
+            let again = std::mem::replace(&mut state.half_restored, true);
+            app.restore(files, again).await?;
+            state.half_restored = false;
+            state.settled = app.id().to_owned();
             state.untold = true;
         }
-        Ok(state.app.clone())
+        state.app = Some(app.clone());
+        Ok(app)
     }
 
-    /// Works with the app. A sandbox that does not answer is looked for before it is used again.
+    /// Works with the app. A sandbox that does not answer, or not in time, is looked for before it is used again.
     pub async fn with_app<T, Fut>(&self, work: impl FnOnce(App) -> Fut) -> Result<T, RunError>
     where
         Fut: Future<Output = Result<T, RunError>>,
     {
-        let worked = work(self.app().await?).await;
-        if worked.as_ref().is_err_and(RunError::is_sandboxes) {
-            self.state.lock().await.in_doubt = true;
+        let app = self.app().await?;
+        self.state.lock().await.app = None;
+        let worked = work(app.clone()).await;
+        if !worked.as_ref().is_err_and(RunError::is_sandboxes) {
+            self.state.lock().await.app = Some(app);
         }
         worked
+    }
+
+    /// Takes note of the sandbox in which a step was taken: it has what this run had written until then.
+    pub(super) async fn settled_in(&self, sandbox: &str) {
+        sandbox.clone_into(&mut self.state.lock().await.settled);
     }
 
     /// Notes what this run has written, which a new sandbox has to have.

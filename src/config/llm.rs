@@ -128,14 +128,18 @@ impl Llm {
             Provider::Demo => String::new(),
         };
         if provider != Provider::Demo && !(base_url.starts_with("http://") || base_url.starts_with("https://")) {
+            let variable = match provider {
+                Provider::Ollama => "OLLAMA_BASE_URL",
+                _ => "OPENAI_BASE_URL",
+            };
             return Err(ConfigError::new(
-                "OPENAI_BASE_URL",
+                variable,
                 base_url,
                 "an http or https address, such as http://localhost:8000/v1",
             ));
         }
-        let silence = parsed("AI_SILENCE_SECONDS", 180, "a number of seconds from 1 to 3600", |seconds| {
-            (1..=3600).contains(seconds)
+        let silence = parsed("AI_SILENCE_SECONDS", 180, "a number of seconds from 1 to 400", |seconds| {
+            (1..=400).contains(seconds)
         })?;
         let model = model.unwrap_or_else(|| provider.default_model().to_owned());
         Ok(Self {

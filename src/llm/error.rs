@@ -22,6 +22,9 @@ pub enum ModelError {
     /// The provider is down, out of reach, or silent.
     #[error("The model can't be reached: {message}. Send the message again to try once more.")]
     Unavailable { message: String, retry_after: Option<Duration> },
+    /// The provider took a request and says nothing, or no more.
+    #[error("The model says nothing: {0}. Send the message again to try once more.")]
+    Silent(String),
     /// The answer stopped before its end.
     #[error("The model's answer was cut off: {0}. Send the message again to try once more.")]
     Cut(String),

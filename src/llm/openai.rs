@@ -254,13 +254,20 @@ fn error(error: OpenAIError) -> ModelError {
             "its answer is not OpenAI's protocol: {}",
             body.chars().take(200).collect::<String>()
         )),
+        // A connection that can't be made in time is one to a provider that is out of reach.
+        OpenAIError::Reqwest(error) if error.is_timeout() && !error.is_connect() => silent(),
         error => ModelError::unavailable(cause(&error)),
     }
+}
+
+fn silent() -> ModelError {
+    ModelError::Silent("its provider sent nothing for longer than AI_SILENCE_SECONDS".to_owned())
 }
 
 /// An error within the answer.
 fn cut(error: OpenAIError) -> ModelError {
     match error {
+        OpenAIError::Reqwest(error) if error.is_timeout() => silent(),
         OpenAIError::StreamError(error) => ModelError::Cut(error.to_string()),
         OpenAIError::Reqwest(error) => ModelError::Cut(cause(&error)),
         error => self::error(error),

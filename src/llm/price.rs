@@ -1,4 +1,4 @@
-//! What models cost: a table of the providers' public prices, by the beginning of a model's name.
+//! What models cost: a table of the providers' public prices, by a model's name without its version.
 
 use std::sync::LazyLock;
 
@@ -27,7 +27,8 @@ static PRICES: LazyLock<Vec<Price>> = LazyLock::new(|| {
 
 /// What an answer of the model cost.
 pub fn spent(model: &str, usage: Usage) -> Spent {
-    let price = PRICES.iter().find(|price| model.starts_with(&price.model));
+    let is_of = |price: &&Price| model.strip_prefix(&price.model).is_some_and(is_version);
+    let price = PRICES.iter().find(is_of);
     // Dollars for a million tokens are millionths of a dollar for one.
     let micros = |price: &Price| usage.input_tokens as f64 * price.input + usage.output_tokens as f64 * price.output;
     Spent {
@@ -35,6 +36,11 @@ pub fn spent(model: &str, usage: Usage) -> Spent {
         output_tokens: usage.output_tokens,
         cost_micros: price.map(|price| micros(price).round() as u64),
     }
+}
+
+/// Whether the rest of a model's name only says which version of it: a date, or that it is a preview.
+fn is_version(rest: &str) -> bool {
+    rest.is_empty() || ["-2", "-preview", "-latest", ":"].iter().any(|version| rest.starts_with(version))
 }
 
 #[cfg(test)]
@@ -50,7 +56,9 @@ mod tests {
         assert!(!PRICES.is_empty(), "the table can be read");
         assert_eq!(spent("gpt-5.1-2025-11-13", usage).cost_micros, Some(12_500_000));
         assert_eq!(spent("gpt-5-mini", usage).cost_micros, Some(2_500_000));
-        assert_eq!(spent("my-own", usage).cost_micros, None);
+        for unknown in ["my-own", "gpt-5-pro", "gpt-5.9"] {
+            assert_eq!(spent(unknown, usage).cost_micros, None, "{unknown}");
+        }
         assert_eq!(spent("my-own", usage).input_tokens, 2_000_000);
     }
 }

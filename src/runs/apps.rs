@@ -70,7 +70,7 @@ impl Apps {
     /// Writes the latest version into a new app, and notes it as the project's.
     async fn fill(&self, project: ProjectId, app: &App) -> Result<(), RunError> {
         if let Some(files) = self.store.latest_files(project).await? {
-            app.restore(files).await?;
+            app.restore(files, false).await?;
         }
         Ok(self.store.set_sandbox(project, app.id()).await?)
     }

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::{Apps, Events, Previews, journal::StepJournal};
+use super::{
+    Apps, Events, Previews,
+    journal::{StepJournal, persistently},
+};
 use crate::{
     agent::{self, Agent, AgentInput, App, Journal, PrevMessage, Probe, RunError, Step, Workplace},
     protocol::{EventKind, Run, Status},
@@ -44,7 +47,7 @@ pub async fn build(bench: Bench<'_>, run: &Run) -> Result<(), RunError> {
     let journal = StepJournal::new(store.clone(), events.clone(), previews.clone(), run.clone());
 
     journal.publish(status(Status::StartingSandbox)).await?;
-    // Opened again after a restart rather than taken from the step: the sandbox is asleep then, or gone.
+    // Opened again after a restart, by the first step that needs it: the sandbox is asleep then, or gone.
     let opened = &Mutex::new(None);
     let begun_in: String = journal
         .step(Step::new("get-or-create-sandbox", &project), |_| async move {
@@ -54,17 +57,14 @@ pub async fn build(bench: Bench<'_>, run: &Run) -> Result<(), RunError> {
             Ok(id)
         })
         .await?;
-    let app = match opened.lock().await.take() {
-        Some(app) => app,
-        None => apps.open(project).await?,
-    };
+    let app = opened.lock().await.take();
     previews.poke(project);
     let workplace = &Workplace::new(app, begun_in, Box::new(move || Box::pin(apps.open(project))));
 
-    let message = &store.find_message(run.message).await?;
+    let message = &persistently(|| store.find_message(run.message)).await?;
     let previous: Vec<PrevMessage> = journal
         .step(Step::new("get-prev-messages", &message.id), |_| async move {
-            let messages = store.messages_before(message, PREV_MESSAGES).await?;
+            let messages = persistently(|| store.messages_before(message, PREV_MESSAGES)).await?;
             Ok(messages.into_iter().map(PrevMessage::from).collect())
         })
         .await?;
@@ -108,7 +108,8 @@ pub async fn build(bench: Bench<'_>, run: &Run) -> Result<(), RunError> {
     let input = (&message.content, &outcome.summary);
     let titles = journal
         .step(Step::new("generate-metadata", &input), |_| async {
-            Ok(agent.name(&previous, &message.content, &outcome.summary).await)
+            let alternative = journal.alternative();
+            Ok(agent.name(alternative, &previous, &message.content, &outcome.summary).await)
         })
         .await?;
 
@@ -128,7 +129,7 @@ pub async fn build(bench: Bench<'_>, run: &Run) -> Result<(), RunError> {
             // In a task of its own: what is saved is also told, even when the run's time is over meanwhile.
             let (store, events, run) = (store.clone(), events.clone(), run.id);
             let saving = tokio::spawn(async move {
-                events.announce(store.finish_run(run, &reply, render::markdown).await?);
+                events.announce(persistently(|| store.finish_run(run, &reply, render::markdown)).await?);
                 Ok(())
             });
             saving.await.map_err(anyhow::Error::from)?

@@ -3,11 +3,12 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -23,6 +24,11 @@ use crate::{
     store::{Reply, Store, StoreError},
 };
 
+/// What people are told of a fault of ours.
+const FAULT: &str =
+    "Something went wrong on the server, and this run could not go on. What was written is kept; please send your message again.";
+/// How often a run's own words are tried to be saved, before it ends with fewer.
+const WORDS_TRIES: u32 = 3;
 /// How long is waited when the database can't be read or written.
 const DATABASE_WAIT: Duration = Duration::from_secs(5);
 
@@ -127,7 +133,7 @@ impl Inner {
                     });
                     let (id, previews) = (run.id, &self.parts.previews);
                     tokio::select! {
-                        () = self.perform(run) => {}
+                        () = self.perform_to_its_end(run) => {}
                         () = cancel.cancelled() => tracing::info!(run.id = %id, "the run was stopped by its user"),
                     }
                     previews.poke(project);
@@ -156,12 +162,22 @@ impl Inner {
         }
     }
 
-    /// Performs the run's steps and ends it with its reply, whatever happens.
+    /// Performs the run, and ends it also where this program has a fault: a worker that is gone would block its project.
+    async fn perform_to_its_end(&self, run: Run) {
+        if AssertUnwindSafe(self.perform(run.clone())).catch_unwind().await.is_err() {
+            tracing::error!(run.id = %run.id, "the run failed by a panic");
+            let content = FAULT.to_owned();
+            self.fail(&run, Reply::Error { content }).await;
+        }
+    }
+
+    /// Performs the run's steps and ends it with its reply.
     async fn perform(&self, run: Run) {
-        let user = loop {
-            match self.parts.store.user_of(run.project).await {
-                Ok(user) => break user,
-                Err(error) => self.wait_for_the_database(&run, &error).await,
+        let user = match self.parts.store.user_of(run.project).await {
+            Ok(user) => user,
+            Err(error) => {
+                self.wait_for_the_database(&run, &error).await;
+                return;
             }
         };
         let _place = self.places.take(user).await;
@@ -195,10 +211,7 @@ impl Inner {
             }
             Ok(Err(RunError::Internal(error))) => {
                 tracing::error!(run.id = %run.id, error = format!("{error:#}"), "the run failed by a fault");
-                Some(
-                    "Something went wrong on the server, and this run could not go on. What was written is kept; please send your message again."
-                        .to_owned(),
-                )
+                Some(FAULT.to_owned())
             }
             Err(_) => Some(format!(
                 "This took longer than {} minutes and was stopped. What was written is kept; say how to go on, in smaller steps perhaps.",
@@ -213,10 +226,15 @@ impl Inner {
 
     /// Ends the run with an error. One that can't be saved is tried again: a run without an end would block its project.
     async fn fail(&self, run: &Run, reply: Reply) {
-        loop {
+        let mut reply = reply;
+        for tries in 1.. {
             match self.parts.store.finish_run(run.id, &reply, render::markdown).await {
                 Ok(events) => return self.parts.events.announce(events),
                 Err(error) => self.wait_for_the_database(run, &error).await,
+            }
+            if tries == WORDS_TRIES {
+                let content = FAULT.to_owned();
+                reply = Reply::Error { content };
             }
         }
     }

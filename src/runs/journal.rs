@@ -49,6 +49,11 @@ impl StepJournal {
         }
     }
 
+    /// The way that the run's steps take where they have several; see [`Attempt::alternative`].
+    pub fn alternative(&self) -> usize {
+        self.alternative.load(Ordering::Relaxed)
+    }
+
     /// The step's output as it was saved, when it was.
     fn replay<T: DeserializeOwned>(&self, step: &Step<'_>, output: &str, input_digest: Option<&str>) -> Result<T, RunError> {
         if input_digest.is_some_and(|digest| digest != step.input_digest) {
@@ -79,7 +84,7 @@ impl Journal for StepJournal {
     {
         Box::pin(async move {
             let (run, name) = (self.run.id, step.name);
-            let mut retries = Retries::from(self.alternative.load(Ordering::Relaxed).min(step.alternatives));
+            let mut retries = Retries::from(self.alternative().min(step.alternatives));
             loop {
                 let begun = persistently(|| self.store.begin_step(run, name, &step.input_digest)).await?;
                 let attempt = match begun {
@@ -153,7 +158,7 @@ fn slow(step: &Step<'_>) -> Fault {
 }
 
 /// Tries again what the database refused: it may be busy, or restarting. All that is done in this way may be done twice.
-async fn persistently<T, Fut>(mut work: impl FnMut() -> Fut) -> Result<T, StoreError>
+pub async fn persistently<T, Fut>(mut work: impl FnMut() -> Fut) -> Result<T, StoreError>
 where
     Fut: Future<Output = Result<T, StoreError>>,
 {

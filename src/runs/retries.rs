@@ -34,7 +34,7 @@ fn attempts(kind: FaultKind) -> u32 {
     match kind {
         FaultKind::ModelLimited => 5,
         FaultKind::ModelUnavailable | FaultKind::Sandbox | FaultKind::SandboxGone => 4,
-        FaultKind::AnswerCut => 3,
+        FaultKind::AnswerCut | FaultKind::ModelSilent => 3,
         FaultKind::Slow => 2,
         // Waiting does not fill an account.
         FaultKind::ModelExhausted => 1,
@@ -60,7 +60,9 @@ impl Retries {
             .saturating_mul(2_u32.saturating_pow(*failures - 1))
             .mul_f64(0.75 + random / 2.0);
         let wait = fault.retry_after.unwrap_or_else(|| backed_off.min(LONGEST_WAIT));
-        if *failures < attempts(fault.kind) && wait <= LONGEST_WAIT {
+        // What takes minutes to fail is not tried again where somebody else may answer at once.
+        let hurries = self.alternative < alternatives && matches!(fault.kind, FaultKind::Slow | FaultKind::ModelSilent);
+        if *failures < attempts(fault.kind) && wait <= LONGEST_WAIT && !hurries {
             return Next::Again(wait);
         }
         // Another provider's model helps when the model failed, not when the sandbox did.
@@ -111,10 +113,11 @@ mod tests {
         let mut retries = Retries::default();
         let empty = fault(FaultKind::ModelExhausted, None);
         assert_eq!(retries.after(&empty, 2, 0.5), Next::Alternative);
-        let slow = fault(FaultKind::Slow, None);
-        assert!(matches!(retries.after(&slow, 2, 0.5), Next::Again(_)));
-        assert_eq!(retries.after(&slow, 2, 0.5), Next::Alternative);
+        // What takes minutes to fail is not repeated while there is another way.
+        let silent = fault(FaultKind::ModelSilent, None);
+        assert_eq!(retries.after(&silent, 2, 0.5), Next::Alternative);
         assert_eq!(retries.alternative, 2);
+        assert!(matches!(retries.after(&silent, 2, 0.5), Next::Again(_)));
         assert_eq!(retries.after(&empty, 2, 0.5), Next::GiveUp);
 
         let mut retries = Retries::default();

@@ -83,6 +83,7 @@ impl Store {
 
 /// Saves the event within a transaction; see [`Store::append_event`].
 pub(super) async fn append(tx: &impl ConnectionTrait, project: ProjectId, run: Option<RunId>, kind: EventKind) -> Result<Option<Event>> {
+    project::lock(tx, project).await?;
     let json = to_json("event", &kind)?;
     let subject = kind.subject();
     if let Some(subject) = &subject {

@@ -2,7 +2,7 @@
 
 use sea_orm::{ActiveValue::Set, DeriveEntityModel, QueryOrder, entity::prelude::*};
 
-use super::{Result, Store, StoreError, blob, column};
+use super::{Result, Store, StoreError, blob, column, without_nul};
 use crate::protocol::{Fragment, FragmentId, MessageId, ProjectId, Run, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -104,7 +104,7 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, run: &Run, message: Messag
     let fragment = Fragment {
         id: FragmentId::new(),
         number: last.map_or(0, |last| last.number) + 1,
-        title: new.title.clone(),
+        title: without_nul(&new.title),
         created_at: Timestamp::now(),
     };
     Entity::insert(ActiveModel {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{ActiveValue::Set, Condition, QueryOrder, QuerySelect, entity::prelude::*};
 
-use super::{Result, Store, StoreError, column, fragment, run};
+use super::{Result, Store, StoreError, column, fragment, run, without_nul};
 use crate::protocol::{Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -112,7 +112,7 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, project: ProjectId, role: 
         run: None,
         role,
         kind,
-        content: content.to_owned(),
+        content: without_nul(content),
         html: String::new(),
         fragment: None,
         created_at: Timestamp::now(),

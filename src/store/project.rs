@@ -1,8 +1,8 @@
 //! Projects: one conversation and its app each.
 
-use sea_orm::{ActiveValue::Set, ExprTrait as _, QueryOrder, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, DbBackend, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*, sea_query::LockType};
 
-use super::{Result, Store, StoreError, column, event, message, run};
+use super::{Result, Store, StoreError, column, event, message, run, without_nul};
 use crate::protocol::{Event, EventKind, NewPrompt, Project, ProjectId, Run, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -41,7 +41,7 @@ impl Store {
         let now = Timestamp::now();
         let project = Project {
             id: ProjectId::new(),
-            title: title.to_owned(),
+            title: without_nul(title),
             created_at: now,
             updated_at: now,
         };
@@ -146,10 +146,19 @@ pub(super) async fn touch(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()
 /// Gives the project its title.
 pub(super) async fn set_title(tx: &impl ConnectionTrait, id: ProjectId, title: &str) -> Result<()> {
     Entity::update_many()
-        .col_expr(Column::Title, Expr::value(title))
+        .col_expr(Column::Title, Expr::value(without_nul(title)))
         .filter(Column::Id.eq(id.to_string()))
         .exec(tx)
         .await?;
+    Ok(())
+}
+
+/// Locks the project until the transaction ends, where reading does not lock already: what is read then is what is written over.
+pub(super) async fn lock(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()> {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        let locked = Entity::find_by_id(id.to_string()).lock(LockType::NoKeyUpdate);
+        locked.one(tx).await?.ok_or(StoreError::NotFound("project"))?;
+    }
     Ok(())
 }
 

@@ -96,12 +96,17 @@ impl Store {
         if run.state != RunState::Queued {
             return Ok((run, None));
         }
-        Entity::update_many()
+        // Only if it still waits: it may be cancelled this moment.
+        let started = Entity::update_many()
             .col_expr(Column::State, Expr::value(RunState::Running.as_str()))
             .col_expr(Column::StartedAt, Expr::value(Timestamp::now().0))
             .filter(Column::Id.eq(id.to_string()))
+            .filter(Column::State.eq(RunState::Queued.as_str()))
             .exec(&tx)
             .await?;
+        if started.rows_affected == 0 {
+            return Ok((model(&tx, id).await?.into_run()?, None));
+        }
         let run = Run {
             state: RunState::Running,
             ..run
@@ -123,6 +128,18 @@ impl Store {
             Reply::Error { content } => (MessageKind::Error, RunState::Failed, content, None),
             Reply::Cancelled { content } => (MessageKind::Error, RunState::Cancelled, content, None),
         };
+        let now = Timestamp::now();
+        // The first write, and only if nobody else has ended it this moment.
+        let ended = Entity::update_many()
+            .col_expr(Column::State, Expr::value(state.as_str()))
+            .col_expr(Column::FinishedAt, Expr::value(now.0))
+            .filter(Column::Id.eq(id.to_string()))
+            .filter(unfinished())
+            .exec(&tx)
+            .await?;
+        if ended.rows_affected == 0 {
+            return Ok(Vec::new());
+        }
         let mut events = Vec::new();
         let reply = message::insert(&tx, run.project, Role::Assistant, kind, content).await?;
         let mut fragment = None;
@@ -136,11 +153,8 @@ impl Store {
             }
             fragment = Some(saved);
         }
-        let now = Timestamp::now();
         Entity::update_many()
-            .col_expr(Column::State, Expr::value(state.as_str()))
             .col_expr(Column::ReplyId, Expr::value(reply.id.to_string()))
-            .col_expr(Column::FinishedAt, Expr::value(now.0))
             .filter(Column::Id.eq(id.to_string()))
             .exec(&tx)
             .await?;

@@ -2,7 +2,7 @@
 
 use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*, sea_query::OnConflict};
 
-use super::{Result, Store};
+use super::{Result, Store, without_nul};
 use crate::protocol::{RunId, Spent, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -155,7 +155,7 @@ impl Store {
     /// Saves why an attempt at a step failed.
     pub async fn fail_step(&self, run: RunId, name: &str, error: &str) -> Result<()> {
         Entity::update_many()
-            .col_expr(Column::Error, Expr::value(error))
+            .col_expr(Column::Error, Expr::value(without_nul(error)))
             .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0))
             .filter(Column::RunId.eq(run.to_string()))
             .filter(Column::Name.eq(name))
