@@ -130,6 +130,7 @@ test("runs are found by state and words, and a reload finds the same", async () 
   await page.getByText("No runs match").waitFor();
   await page.getByRole("link", { name: "Show all runs" }).click();
   await until("all are shown", async () => (await rows().count()) === 4);
+  assert.equal(await search.inputValue(), "", "the field says what is looked for");
 
   await page.getByRole("combobox", { name: "State" }).selectOption("cancelled");
   await until("one run is found", async () => (await rows().count()) === 1);
