@@ -56,8 +56,10 @@ const shown = (expected) =>
   until(`the states are ${expected}`, async () => JSON.stringify(await states()) === JSON.stringify(expected), 120_000);
 
 test("a run shows up while it works, and its row follows it to its end", async () => {
+  const alive = page.waitForResponse(/\/api\/runs\/list/);
   await page.goto(`${server.url}/admin/runs`);
   await page.getByText("No runs yet").waitFor();
+  await alive;
   await create(TODO);
   await shown(["running"]);
   const row = rows().first();
