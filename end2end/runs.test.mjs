@@ -56,8 +56,10 @@ const shown = (expected) =>
   until(`the states are ${expected}`, async () => JSON.stringify(await states()) === JSON.stringify(expected), 120_000);
 
 test("a run shows up while it works, and its row follows it to its end", async () => {
+  const alive = page.waitForResponse(/\/api\/runs\/list/);
   await page.goto(`${server.url}/admin/runs`);
   await page.getByText("No runs yet").waitFor();
+  await alive;
   await create(TODO);
   await shown(["running"]);
   const row = rows().first();
@@ -130,6 +132,7 @@ test("runs are found by state and words, and a reload finds the same", async () 
   await page.getByText("No runs match").waitFor();
   await page.getByRole("link", { name: "Show all runs" }).click();
   await until("all are shown", async () => (await rows().count()) === 4);
+  assert.equal(await search.inputValue(), "", "the field says what is looked for");
 
   await page.getByRole("combobox", { name: "State" }).selectOption("cancelled");
   await until("one run is found", async () => (await rows().count()) === 1);

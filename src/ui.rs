@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod components;
 pub mod conversation;
+pub mod erased;
 pub mod feed;
 pub mod files;
 pub mod home;

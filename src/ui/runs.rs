@@ -8,6 +8,7 @@ mod list;
 mod row;
 mod state;
 mod timeline;
+mod trouble;
 
 use std::time::Duration;
 
@@ -84,11 +85,19 @@ fn RunsPage() -> impl IntoView {
     let look_for = move |text: String| set_search.set(Some(text.trim().to_owned()).filter(|text| !text.is_empty()));
     let mut typed = debounce(TYPING, look_for);
     let field = NodeRef::<html::Input>::new();
-    Effect::new(move || {
-        // What was typed before the page came alive counts.
-        let text = field.get_untracked().map(|field| field.value()).unwrap_or_default();
-        if text.trim() != wanted.search.get_untracked() {
-            look_for(text);
+    Effect::new(move |before: Option<()>| {
+        let search = wanted.search.get();
+        let Some(field) = field.get_untracked() else {
+            return;
+        };
+        if before.is_none() {
+            // What was typed before the page came alive counts.
+            if field.value().trim() != search {
+                look_for(field.value());
+            }
+        } else if !field.matches(":focus").unwrap_or(false) {
+            // A link or the way back changed it.
+            field.set_value(&search);
         }
     });
     view! {

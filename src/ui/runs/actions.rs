@@ -8,6 +8,7 @@ use crate::{
     ui::{
         browser,
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Spinner},
+        erased::{part, part_when},
     },
 };
 
@@ -20,63 +21,73 @@ pub fn RunActions(
     on_cancelled: Callback<Result<Run, ApiError>>,
     on_replayed: Callback<Result<Run, ApiError>>,
 ) -> impl IntoView {
-    let cancel = Action::new(move |_: &()| async move {
-        let cancelled = cancel_run(id).await;
-        on_cancelled.try_run(cancelled);
+    let act = Action::new(move |replay: &bool| {
+        let replay = *replay;
+        async move {
+            if replay {
+                on_replayed.try_run(replay_run(id).await);
+            } else {
+                on_cancelled.try_run(cancel_run(id).await);
+            }
+        }
     });
-    let replay = Action::new(move |_: &()| async move {
-        let replayed = replay_run(id).await;
-        on_replayed.try_run(replayed);
-    });
-    let described_by = StoredValue::new(described_by);
+    let pending = act.pending();
     // Not disabled while they are at work: that would take the focus away.
-    let cancel_it = move |_| {
-        if !cancel.pending().get_untracked() {
-            cancel.dispatch(());
-            described_by.with_value(|id| browser::focus(id));
+    let cancel_it = {
+        let described_by = described_by.clone();
+        move |_| {
+            if !pending.get_untracked() {
+                act.dispatch(false);
+                browser::focus(&described_by);
+            }
         }
     };
     let replay_it = move |_| {
-        if !replay.pending().get_untracked() {
-            replay.dispatch(());
+        if !pending.get_untracked() {
+            act.dispatch(true);
         }
     };
     // Each in a place of its own: one button that changes its meaning could be pressed for what it was a moment ago.
+    let goes_on = move || !state.get().is_final();
+    let can_replay = move || matches!(state.get(), RunState::Failed | RunState::Cancelled);
+    let describes = described_by.clone();
     view! {
-        <Show when=move || !state.get().is_final()>
+        {part_when(goes_on, move || view! {
             <Button
                 variant=ButtonVariant::Outline
                 size=ButtonSize::Sm
-                attr:aria-describedby=described_by.get_value()
-                on:click=cancel_it
+                attr:aria-describedby=described_by.clone()
+                on:click=cancel_it.clone()
             >
-                <Mark pending=cancel.pending() icon=IconName::Square/>
+                <Mark pending icon=IconName::Square/>
                 "Cancel"
             </Button>
-        </Show>
-        <Show when=move || matches!(state.get(), RunState::Failed | RunState::Cancelled)>
+        }
+        .into_any())}
+        {part_when(can_replay, move || view! {
             <Button
                 variant=ButtonVariant::Outline
                 size=ButtonSize::Sm
-                attr:aria-describedby=described_by.get_value()
+                attr:aria-describedby=describes.clone()
                 attr:title="Run the same message again"
                 on:click=replay_it
             >
-                <Mark pending=replay.pending() icon=IconName::RotateCw/>
+                <Mark pending icon=IconName::RotateCw/>
                 "Replay"
             </Button>
-        </Show>
+        }
+        .into_any())}
     }
 }
 
 /// The button's icon, or the sign that it is at work.
 #[component]
 fn Mark(pending: Memo<bool>, icon: IconName) -> impl IntoView {
-    move || {
+    part(move || {
         if pending.get() {
             view! { <Spinner class="size-3.5"/> }.into_any()
         } else {
             view! { <Icon name=icon class="size-3.5"/> }.into_any()
         }
-    }
+    })
 }

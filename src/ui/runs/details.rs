@@ -12,12 +12,14 @@ use super::{
     figures::{cost, tokens_in_and_out, worked_on},
     state::StateBadge,
     timeline::Timeline,
+    trouble::{LostTouch, Trouble},
 };
 use crate::{
     api::runs::get_run,
     protocol::{ApiError, ErrorCode, Run, RunDetails, RunId},
     ui::{
         components::{Alert, CARD},
+        erased::{part, words},
         home::SiteHeader,
         live,
         not_found::NotFound,
@@ -97,8 +99,6 @@ fn Details(first: RunDetails) -> impl IntoView {
         Ok(run) => navigate(&format!("/admin/runs/{}", run.id), NavigateOptions::default()),
         Err(error) => trouble.set(Some(error.message)),
     });
-    let lost_touch = move || refresh.value().with(|last| matches!(last, Some(Err(_))));
-
     let summary = move |read: fn(&RunDetails) -> String| details.with(read);
     let title = Memo::new(move |_| summary(|details| details.summary.project_title.clone()));
     let started_at = Memo::new(move |_| details.with(|details| details.summary.started_at));
@@ -124,29 +124,31 @@ fn Details(first: RunDetails) -> impl IntoView {
                     <p class="mt-2 flex flex-wrap items-center gap-x-3 gap-y-1 text-sm text-muted-foreground">
                         <StateBadge state/>
                         <a href=format!("/projects/{project}") class="rounded underline underline-offset-3 hover:text-foreground focus-ring">
-                            {move || title.get()}
+                            {words(move || title.get())}
                         </a>
                         <span>"by "{user}</span>
                     </p>
                 </div>
                 <RunActions id state described_by=PROMPT.to_owned() on_cancelled on_replayed/>
             </div>
-            <div role="status" class="text-sm text-destructive">
-                {move || lost_touch().then_some("The server can't be reached. Trying again…")}
+            <div role="status" class="text-sm">
+                <LostTouch refresh/>
             </div>
-            {move || trouble.get().map(|message| view! { <div class="mt-4"><Alert>{message}</Alert></div> })}
-            {move || error.get().map(|message| view! { <div class="mt-4"><Alert>{message}</Alert></div> })}
+            <div class="mt-4 flex flex-col gap-4 empty:hidden">
+                <Trouble message=trouble.into()/>
+                <Trouble message=error.into()/>
+            </div>
             <dl class=format!("mt-5 grid grid-cols-2 gap-4 px-4 py-3 sm:grid-cols-5 {CARD}")>
                 <Figure label="Started">
-                    {move || match started_at.get() {
+                    {part(move || match started_at.get() {
                         Some(at) => view! { <RelativeTime at/> }.into_any(),
                         None => "not yet".into_any(),
-                    }}
+                    })}
                 </Figure>
-                <Figure label="Duration">{duration}</Figure>
-                <Figure label="Steps">{move || summary(|details| details.steps.len().to_string())}</Figure>
-                <Figure label="Cost">{move || summary(|details| cost(details.summary.spent))}</Figure>
-                <Figure label="Tokens">{move || summary(|details| tokens_in_and_out(details.summary.spent))}</Figure>
+                <Figure label="Duration">{words(duration)}</Figure>
+                <Figure label="Steps">{words(move || summary(|details| details.steps.len().to_string()))}</Figure>
+                <Figure label="Cost">{words(move || summary(|details| cost(details.summary.spent)))}</Figure>
+                <Figure label="Tokens">{words(move || summary(|details| tokens_in_and_out(details.summary.spent)))}</Figure>
             </dl>
             <Timeline details clock/>
         </main>

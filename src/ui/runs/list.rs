@@ -1,15 +1,18 @@
 //! The list of runs: as many pages as the reader asked for, kept up to date in place.
 
-use std::collections::HashMap;
-
 use leptos::prelude::*;
 
-use super::{Wanted, row::RunRow};
+use super::{
+    Wanted,
+    row::RunRow,
+    trouble::{LostTouch, Trouble},
+};
 use crate::{
     api::runs::list_runs,
     protocol::{ApiError, Run, RunId, RunPage, RunState, RunSummary},
     ui::{
-        components::{Alert, Button, ButtonVariant, CARD, Spinner},
+        components::{Button, ButtonVariant, CARD, Spinner},
+        erased::{part, part_when, rows, words},
         live,
         time::ServerClock,
     },
@@ -76,104 +79,111 @@ pub fn RunList(wanted: Wanted, first: RunPage) -> impl IntoView {
         trouble.set(answer.err().map(|error| error.message));
         refresh.dispatch(());
     });
-    let lost_touch = move || refresh.value().with(|last| matches!(last, Some(Err(_))));
-
-    // Looked up by id: each row follows its own run only.
-    let by_id = Memo::new(move |_| page.with(|page| page.runs.iter().map(|run| (run.run.id, run.clone())).collect::<HashMap<_, _>>()));
-    let ids = move || page.with(|page| page.runs.iter().map(|run| run.run.id).collect::<Vec<_>>());
-    let row = move |id: RunId| {
-        let first = by_id.with_untracked(|runs| runs.get(&id).cloned());
-        first.map(|first: RunSummary| {
-            let summary = Memo::new(move |before: Option<&RunSummary>| {
-                // A run that left the list keeps what was known until its row is gone.
-                let known = by_id.with(|runs| runs.get(&id).cloned());
-                known.or_else(|| before.cloned()).unwrap_or_else(|| first.clone())
-            });
-            view! { <RunRow summary clock on_cancelled on_replayed/> }
-        })
+    // Each row follows its own run only.
+    let find = move |page: &RunPage, id: RunId| page.runs.iter().find(|run| run.run.id == id).cloned();
+    let ids = move || page.with(|page| page.runs.iter().map(|run| run.run.id.to_string()).collect());
+    let row = move |id: String| {
+        let Some((id, first)) = id
+            .parse()
+            .ok()
+            .and_then(|id| page.with_untracked(|page| Some((id, find(page, id)?))))
+        else {
+            return ().into_any();
+        };
+        let summary = Memo::new(move |before: Option<&RunSummary>| {
+            // A run that left the list keeps what was known until its row is gone.
+            let known = page.with(|page| find(page, id));
+            known.or_else(|| before.cloned()).unwrap_or_else(|| first.clone())
+        });
+        view! { <RunRow summary clock on_cancelled on_replayed/> }.into_any()
     };
     view! {
         <div class="mt-4 flex flex-col gap-3">
             <div role="status" class="flex min-h-5 flex-wrap gap-x-3 text-xs text-muted-foreground">
                 <span>
-                    {move || match (shown.get(), more.get()) {
+                    {words(move || match (shown.get(), more.get()) {
                         (0, _) => String::new(),
                         (1, _) => "1 run".to_owned(),
                         (count, false) => format!("{count} runs"),
                         (count, true) => format!("The newest {count} runs"),
-                    }}
+                    })}
                 </span>
-                {move || replayed.get().map(|id| view! {
-                    <span class="text-foreground">
-                        "The run is replayed: "
-                        <a href=format!("/admin/runs/{id}") class="underline underline-offset-3 focus-ring">"see the new run"</a>
-                    </span>
+                {part(move || match replayed.get() {
+                    Some(id) => view! {
+                        <span class="text-foreground">
+                            "The run is replayed: "
+                            <a href=format!("/admin/runs/{id}") class="underline underline-offset-3 focus-ring">"see the new run"</a>
+                        </span>
+                    }
+                    .into_any(),
+                    None => ().into_any(),
                 })}
-                {move || lost_touch().then(|| view! { <span class="text-destructive">"The server can't be reached. Trying again…"</span> })}
+                <LostTouch refresh/>
             </div>
-            {move || trouble.get().map(|message| view! { <Alert>{message}</Alert> })}
-            <Show when=move || shown.get() == 0>
-                <Nothing wanted/>
-            </Show>
-            <Show when=move || { shown.get() > 0 }>
-                <div class=format!("overflow-hidden {CARD}")>
-                    <table class="w-full text-left text-sm max-lg:block">
-                        <caption class="sr-only">"Runs, newest first"</caption>
-                        <thead class="border-b border-border text-xs text-muted-foreground max-lg:sr-only">
-                            <tr>
-                                <th scope="col" class="py-2.5 pr-3 pl-4 font-medium">"State"</th>
-                                <th scope="col" class="px-3 py-2.5 font-medium">"Prompt"</th>
-                                <th scope="col" class="px-3 py-2.5 font-medium">"Project"</th>
-                                <th scope="col" class="px-3 py-2.5 font-medium">"User"</th>
-                                <th scope="col" class="px-3 py-2.5 font-medium">"Started"</th>
-                                <th scope="col" class="px-3 py-2.5 text-right font-medium">"Duration"</th>
-                                <th scope="col" class="px-3 py-2.5 text-right font-medium">"Tokens"</th>
-                                <th scope="col" class="px-3 py-2.5 text-right font-medium">"Cost"</th>
-                                <th scope="col" class="py-2.5 pr-4 pl-3"><span class="sr-only">"Actions"</span></th>
-                            </tr>
-                        </thead>
-                        <tbody class="divide-y divide-border max-lg:block">
-                            <For each=ids key=|id| *id children=row/>
-                        </tbody>
-                    </table>
-                </div>
-            </Show>
-            <Show when=move || more.get()>
+            <Trouble message=trouble.into()/>
+            {part_when(move || shown.get() == 0, move || view! { <Nothing wanted/> }.into_any())}
+            {part_when(move || shown.get() != 0, move || table(ids, row))}
+            {part_when(move || more.get(), move || view! {
                 <div class="flex justify-center pt-2">
                     <Button variant=ButtonVariant::Outline on:click=load_more>
-                        {move || loading_more.get().then(|| view! { <Spinner/> })}
+                        {part_when(move || loading_more.get(), || view! { <Spinner/> }.into_any())}
                         "Load more"
                     </Button>
                 </div>
-            </Show>
+            }
+            .into_any())}
         </div>
     }
+}
+
+/// The table with a row for each run.
+fn table(ids: impl Fn() -> Vec<String> + Send + Sync + 'static, row: impl Fn(String) -> AnyView + Send + Sync + 'static) -> AnyView {
+    view! {
+        <div class=format!("overflow-hidden {CARD}")>
+            <table class="w-full text-left text-sm max-lg:block">
+                <caption class="sr-only">"Runs, newest first"</caption>
+                <thead class="border-b border-border text-xs text-muted-foreground max-lg:sr-only">
+                    <tr>
+                        <th scope="col" class="py-2.5 pr-3 pl-4 font-medium">"State"</th>
+                        <th scope="col" class="px-3 py-2.5 font-medium">"Prompt"</th>
+                        <th scope="col" class="px-3 py-2.5 font-medium">"Project"</th>
+                        <th scope="col" class="px-3 py-2.5 font-medium">"User"</th>
+                        <th scope="col" class="px-3 py-2.5 font-medium">"Started"</th>
+                        <th scope="col" class="px-3 py-2.5 text-right font-medium">"Duration"</th>
+                        <th scope="col" class="px-3 py-2.5 text-right font-medium">"Tokens"</th>
+                        <th scope="col" class="px-3 py-2.5 text-right font-medium">"Cost"</th>
+                        <th scope="col" class="py-2.5 pr-4 pl-3"><span class="sr-only">"Actions"</span></th>
+                    </tr>
+                </thead>
+                <tbody class="divide-y divide-border max-lg:block">
+                    {rows(ids, row)}
+                </tbody>
+            </table>
+        </div>
+    }
+    .into_any()
 }
 
 /// There are no runs, or none that are looked for.
 #[component]
 fn Nothing(wanted: Wanted) -> impl IntoView {
-    move || {
-        let all = wanted.state.get().is_none() && wanted.search.with(String::is_empty);
-        let (title, hint, link) = if all {
-            (
-                "No runs yet",
-                "Start a project, and its first run shows up here.",
-                ("/", "Start a project"),
-            )
-        } else {
-            (
-                "No runs match",
-                "Try another state or other words.",
-                ("/admin/runs", "Show all runs"),
-            )
-        };
-        view! {
-            <div class="rounded-xl border border-dashed border-border px-6 py-14 text-center">
-                <p class="text-sm font-medium">{title}</p>
-                <p class="mt-1 text-sm text-muted-foreground">{hint}</p>
-                <a href=link.0 class="mt-3 inline-block rounded text-sm underline underline-offset-3 focus-ring">{link.1}</a>
-            </div>
-        }
+    // A list is made anew for what is looked for.
+    let all = wanted.state.get_untracked().is_none() && wanted.search.with_untracked(String::is_empty);
+    let (title, hint, address, link) = if all {
+        (
+            "No runs yet",
+            "Start a project, and its first run shows up here.",
+            "/",
+            "Start a project",
+        )
+    } else {
+        ("No runs match", "Try another state or other words.", "/admin/runs", "Show all runs")
+    };
+    view! {
+        <div class="rounded-xl border border-dashed border-border px-6 py-14 text-center">
+            <p class="text-sm font-medium">{title}</p>
+            <p class="mt-1 text-sm text-muted-foreground">{hint}</p>
+            <a href=address class="mt-3 inline-block rounded text-sm underline underline-offset-3 focus-ring">{link}</a>
+        </div>
     }
 }

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     protocol::{ApiError, Run, RunSummary},
-    ui::time::{RelativeTime, ServerClock},
+    ui::{
+        erased::{part, words},
+        time::{RelativeTime, ServerClock},
+    },
 };
 
 /// The whole row leads to the run's details: the prompt's link is stretched over it, below the other link and the buttons.
@@ -23,6 +26,7 @@ pub fn RunRow(
     let (id, project, prompt, user) = summary.with_untracked(|run| (run.run.id, run.run.project, run.prompt.clone(), run.user.clone()));
     let state = Memo::new(move |_| summary.with(|run| run.run.state));
     let started_at = Memo::new(move |_| summary.with(|run| run.started_at));
+    let error = Memo::new(move |_| summary.with(|run| run.error.clone()));
     let name = format!("run-{id}");
     view! {
         <tr
@@ -38,8 +42,9 @@ pub fn RunRow(
                 >
                     {prompt}
                 </a>
-                {move || summary.with(|run| run.error.clone()).map(|error| view! {
-                    <p class="mt-0.5 truncate text-xs text-destructive" title=error.clone()>{error.clone()}</p>
+                {part(move || match error.get() {
+                    Some(error) => view! { <p class="mt-0.5 truncate text-xs text-destructive" title=error.clone()>{error.clone()}</p> }.into_any(),
+                    None => ().into_any(),
                 })}
             </td>
             <td class="lg:max-w-44 lg:px-3 lg:py-3 max-lg:order-2 max-lg:flex max-lg:min-w-0 max-lg:text-xs">
@@ -47,23 +52,23 @@ pub fn RunRow(
                     href=format!("/projects/{project}")
                     class="relative block truncate rounded text-muted-foreground underline-offset-3 hover:text-foreground hover:underline focus-ring"
                 >
-                    {move || summary.with(|run| run.project_title.clone())}
+                    {words(move || summary.with(|run| run.project_title.clone()))}
                 </a>
             </td>
             <td data-label="User" class=format!("{FIGURE} max-lg:order-2")>{user.to_string()}</td>
             <td data-label="Started" class=format!("{FIGURE} {LAST}")>
-                {move || match started_at.get() {
+                {part(move || match started_at.get() {
                     Some(at) => view! { <RelativeTime at/> }.into_any(),
                     None => "not yet".into_any(),
-                }}
+                })}
             </td>
             <td data-label="Duration" class=format!("{FIGURE} {LAST} lg:text-right")>
-                {move || summary.with(|run| worked_on(run.started_at, run.run.finished_at, || clock.now()))}
+                {words(move || summary.with(|run| worked_on(run.started_at, run.run.finished_at, || clock.now())))}
             </td>
             <td data-label="Tokens" class=format!("{FIGURE} {LAST} lg:text-right") title=move || summary.with(|run| tokens_in_and_out(run.spent))>
-                {move || summary.with(|run| tokens(run.spent))}
+                {words(move || summary.with(|run| tokens(run.spent)))}
             </td>
-            <td data-label="Cost" class=format!("{FIGURE} {LAST} lg:text-right")>{move || summary.with(|run| cost(run.spent))}</td>
+            <td data-label="Cost" class=format!("{FIGURE} {LAST} lg:text-right")>{words(move || summary.with(|run| cost(run.spent)))}</td>
             <td class="text-right lg:py-2 lg:pr-4 lg:pl-3 max-lg:col-start-2 max-lg:row-start-1">
                 <span class="relative inline-flex"><RunActions id state described_by=name on_cancelled on_replayed/></span>
             </td>

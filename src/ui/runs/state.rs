@@ -4,7 +4,10 @@ use leptos::prelude::*;
 
 use crate::{
     protocol::RunState,
-    ui::components::{Badge, BadgeVariant, Icon, IconName, Spinner},
+    ui::{
+        components::{Badge, BadgeVariant, Icon, IconName, Spinner},
+        erased::part,
+    },
 };
 
 /// All states, in the order of a run's life.
@@ -28,7 +31,7 @@ pub fn word(state: RunState) -> &'static str {
 
 #[component]
 pub fn StateBadge(state: Memo<RunState>) -> impl IntoView {
-    move || {
+    part(move || {
         let state = state.get();
         let (variant, icon) = match state {
             RunState::Queued => (BadgeVariant::Outline, icon(IconName::Clock, "size-3")),
@@ -40,8 +43,8 @@ pub fn StateBadge(state: Memo<RunState>) -> impl IntoView {
             RunState::Failed => (BadgeVariant::Destructive, icon(IconName::CircleAlert, "size-3 text-destructive")),
             RunState::Cancelled => (BadgeVariant::Secondary, icon(IconName::Square, "size-3 text-muted-foreground")),
         };
-        view! { <Badge variant>{icon} {word(state)}</Badge> }
-    }
+        view! { <Badge variant>{icon} {word(state)}</Badge> }.into_any()
+    })
 }
 
 fn icon(name: IconName, class: &'static str) -> AnyView {

@@ -7,6 +7,7 @@ use crate::{
     protocol::{RunDetails, StepState, StepSummary, Timestamp},
     ui::{
         components::{Badge, BadgeVariant, CARD, Icon, IconName, Spinner},
+        erased::{part, part_when, rows, words},
         time::{ServerClock, short_duration},
     },
 };
@@ -29,30 +30,38 @@ impl Axis {
         }
     }
 
-    /// Where a moment lies, in percent.
-    fn at(self, moment: Timestamp) -> f64 {
-        let part = (moment.0 - self.from.0) as f64 / (self.to.0 - self.from.0) as f64;
-        (part * 100.0).clamp(0.0, 100.0)
+    /// Where a moment lies, in ten-thousandths of the axis.
+    fn at(self, moment: Timestamp) -> i64 {
+        let part = (moment.0 - self.from.0).saturating_mul(WHOLE) / (self.to.0 - self.from.0);
+        part.clamp(0, WHOLE)
     }
 
     /// The bar's place as a style.
     fn bar(self, from: Timestamp, to: Timestamp) -> String {
         // Short steps are still to be seen, also at the very end.
-        let left = self.at(from).min(99.4);
-        let width = (self.at(to) - left).max(0.6);
-        format!("left:{left:.2}%;width:{width:.2}%")
+        let left = self.at(from).min(WHOLE - SHORTEST);
+        let width = (self.at(to) - left).max(SHORTEST);
+        format!("left:{};width:{}", percent(left), percent(width))
     }
+}
+
+const WHOLE: i64 = 10_000;
+const SHORTEST: i64 = 60;
+
+/// Whole numbers only: to print fractions would take some kilobytes of code.
+fn percent(part: i64) -> String {
+    format!("{}.{:02}%", part / 100, part % 100)
 }
 
 #[component]
 pub fn Timeline(details: RwSignal<RunDetails>, clock: ServerClock) -> impl IntoView {
     // Only a run that goes on follows the clock.
     let axis = Memo::new(move |_| details.with(|details| Axis::of(details, || clock.now())));
-    let names = move || details.with(|details| details.steps.iter().map(|step| step.name.clone()).collect::<Vec<_>>());
+    let names = move || details.with(|details| details.steps.iter().map(|step| step.name.clone()).collect());
     let none = Memo::new(move |_| details.with(|details| details.steps.is_empty()));
     let row = move |name: String| {
         let step = Memo::new(move |_| details.with(|details| details.steps.iter().find(|step| step.name == name).cloned()));
-        view! { <StepRow step axis/> }
+        view! { <StepRow step axis/> }.into_any()
     };
     let middle = move || {
         let axis = axis.get();
@@ -65,29 +74,32 @@ pub fn Timeline(details: RwSignal<RunDetails>, clock: ServerClock) -> impl IntoV
     view! {
         <section aria-labelledby="steps" class="mt-8">
             <h2 id="steps" class="text-sm font-semibold">"Steps"</h2>
-            <Show when=move || none.get()>
+            {part_when(move || none.get(), move || view! {
                 <p class="mt-3 rounded-xl border border-dashed border-border px-6 py-10 text-center text-sm text-muted-foreground">
-                    {move || {
-                        if details.with(|details| details.summary.run.state.is_final()) {
-                            "This run ended before its first step."
-                        } else {
-                            "The first step has not begun yet."
-                        }
-                    }}
+                    {words(move || {
+                        let ended = details.with(|details| details.summary.run.state.is_final());
+                        if ended { "This run ended before its first step." } else { "The first step has not begun yet." }.to_owned()
+                    })}
                 </p>
-            </Show>
-            <Show when=move || !none.get()>
+            }
+            .into_any())}
+            {part_when(move || !none.get(), move || view! {
                 <div class=format!("mt-3 overflow-hidden {CARD}")>
                     <div aria-hidden="true" class=format!("border-b border-border py-2 text-xs text-muted-foreground max-md:hidden {COLUMNS}")>
                         <span></span>
                         <span>"Step"</span>
-                        <span class="grid grid-cols-3 tabular-nums"><span>"0 s"</span><span class="text-center">{middle}</span><span class="text-right">{end}</span></span>
+                        <span class="grid grid-cols-3 tabular-nums">
+                            <span>"0 s"</span>
+                            <span class="text-center">{words(middle)}</span>
+                            <span class="text-right">{words(end)}</span>
+                        </span>
                         <span class="text-right">"Duration"</span>
                         <span class="text-right">"Tokens"</span>
                     </div>
-                    <ol class="divide-y divide-border"><For each=names key=String::clone children=row/></ol>
+                    <ol class="divide-y divide-border">{rows(names, row)}</ol>
                 </div>
-            </Show>
+            }
+            .into_any())}
         </section>
     }
 }
@@ -109,7 +121,13 @@ fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
         (None, _) => axis.get().to,
     };
     let bar = move || step.with(|step| step.as_ref().map(|step| axis.get().bar(step.started_at, until(step))));
-    let duration = move || step.with(|step| step.as_ref().map(|step| short_duration(step.started_at, until(step))));
+    let duration = move || {
+        step.with(|step| {
+            step.as_ref()
+                .map(|step| short_duration(step.started_at, until(step)))
+                .unwrap_or_default()
+        })
+    };
     let attempts = Memo::new(move |_| step.with(|step| step.as_ref().map_or(1, |step| step.attempt)));
     let colour = move || match state.get() {
         StepState::Succeeded => "bg-brand/70",
@@ -128,18 +146,24 @@ fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
                     <span class="flex min-w-0 items-center gap-2">
                         <StepMark state/>
                         <span class="min-w-0 truncate font-mono text-[0.8125rem]" title=title>{name}</span>
-                        {move || (attempts.get() > 1).then(|| view! { <Badge variant=BadgeVariant::Outline>{format!("{} attempts", attempts.get())}</Badge> })}
+                        {part(move || match attempts.get() {
+                            ..=1 => ().into_any(),
+                            count => view! { <Badge variant=BadgeVariant::Outline>{format!("{count} attempts")}</Badge> }.into_any(),
+                        })}
                     </span>
                     <span aria-hidden="true" class="relative h-2 rounded-full bg-muted max-md:order-last max-md:col-span-2 max-md:col-start-2 max-md:mt-2">
                         <span class=move || format!("absolute inset-y-0 rounded-full {}", colour()) style=bar></span>
                     </span>
-                    <span class="text-right text-xs tabular-nums">{duration}</span>
+                    <span class="text-right text-xs tabular-nums">{words(duration)}</span>
                     <span class="text-right text-xs text-muted-foreground tabular-nums max-md:hidden">
-                        {move || told(|step| tokens(step.spent))}
+                        {words(move || told(|step| tokens(step.spent)))}
                     </span>
                 </summary>
                 <div class="flex flex-col gap-3 border-t border-border bg-muted/40 px-4 py-3 md:pl-12">
-                    {move || step.with(|step| step.as_ref().map(spent_line))}
+                    {part(move || match told(spent_line) {
+                        line if line.is_empty() => ().into_any(),
+                        line => view! { <p class="text-xs text-muted-foreground">{line}</p> }.into_any(),
+                    })}
                     <Texts step/>
                 </div>
             </details>
@@ -148,10 +172,11 @@ fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
 }
 
 /// What the model's answer cost, where it is one.
-fn spent_line(step: &StepSummary) -> Option<impl IntoView + use<>> {
-    let tokens = tokens_in_and_out(step.spent);
-    (tokens != UNKNOWN)
-        .then(|| view! { <p class="text-xs text-muted-foreground">{format!("Tokens: {tokens}. Cost: {}.", cost(step.spent))}</p> })
+fn spent_line(step: &StepSummary) -> String {
+    match tokens_in_and_out(step.spent) {
+        none if none == UNKNOWN => String::new(),
+        tokens => format!("Tokens: {tokens}. Cost: {}.", cost(step.spent)),
+    }
 }
 
 /// The error and the output, as far as there are any.
@@ -161,28 +186,32 @@ fn Texts(step: Memo<Option<StepSummary>>) -> impl IntoView {
     let error = Memo::new(move |_| step.with(|step| step.as_ref().and_then(|step| step.error.clone())));
     let output = Memo::new(move |_| step.with(|step| step.as_ref().and_then(|step| step.output.clone())));
     let heading = move || {
-        if state.get() == Some(StepState::Failed) {
-            "Error"
-        } else {
-            "Error of an earlier attempt"
-        }
+        let failed = state.get() == Some(StepState::Failed);
+        if failed { "Error" } else { "Error of an earlier attempt" }.to_owned()
     };
-    let silence = move || match state.get() {
-        Some(StepState::Running) => "No output yet.",
-        Some(StepState::Interrupted) => "The run ended in the middle of this step.",
-        _ => "No output.",
+    let silence = move || {
+        match state.get() {
+            Some(StepState::Running) => "No output yet.",
+            Some(StepState::Interrupted) => "The run ended in the middle of this step.",
+            _ => "No output.",
+        }
+        .to_owned()
     };
     view! {
-        {move || error.get().map(|error| view! {
-            <div>
-                <p class="flex items-center gap-1.5 text-xs font-medium text-destructive">
-                    <Icon name=IconName::CircleAlert class="size-3.5"/>
-                    {heading}
-                </p>
-                <pre tabindex="0" class=format!("text-destructive {TEXT}")>{error}</pre>
-            </div>
+        {part(move || match error.get() {
+            Some(error) => view! {
+                <div>
+                    <p class="flex items-center gap-1.5 text-xs font-medium text-destructive">
+                        <Icon name=IconName::CircleAlert class="size-3.5"/>
+                        {words(heading)}
+                    </p>
+                    <pre tabindex="0" class=format!("text-destructive {TEXT}")>{error}</pre>
+                </div>
+            }
+            .into_any(),
+            None => ().into_any(),
         })}
-        {move || match output.get() {
+        {part(move || match output.get() {
             Some(output) => view! {
                 <div>
                     <p class="text-xs font-medium">"Output"</p>
@@ -190,8 +219,8 @@ fn Texts(step: Memo<Option<StepSummary>>) -> impl IntoView {
                 </div>
             }
             .into_any(),
-            None => view! { <p class="text-xs text-muted-foreground">{silence}</p> }.into_any(),
-        }}
+            None => view! { <p class="text-xs text-muted-foreground">{words(silence)}</p> }.into_any(),
+        })}
     }
 }
 
@@ -210,7 +239,7 @@ fn state_name(state: StepState) -> &'static str {
 /// The step's state as an icon, with the word for those who don't see it.
 #[component]
 fn StepMark(state: Memo<StepState>) -> impl IntoView {
-    move || {
+    part(move || {
         let state = state.get();
         let mark = match state {
             StepState::Running => view! { <span class="inline-flex text-brand"><Spinner class="size-3.5"/></span> }.into_any(),
@@ -218,6 +247,24 @@ fn StepMark(state: Memo<StepState>) -> impl IntoView {
             StepState::Failed => view! { <Icon name=IconName::CircleAlert class="size-3.5 text-destructive"/> }.into_any(),
             StepState::Interrupted => view! { <Icon name=IconName::Square class="size-3.5 text-muted-foreground"/> }.into_any(),
         };
-        view! { {mark} <span class="sr-only">{state_name(state)}</span> }
+        view! { {mark} <span class="sr-only">{state_name(state)}</span> }.into_any()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_lies_where_its_step_was_at_work_and_is_never_too_short_to_be_seen() {
+        let axis = Axis {
+            from: Timestamp(1_000),
+            to: Timestamp(5_000),
+        };
+        let bar = |from, to| axis.bar(Timestamp(from), Timestamp(to));
+        assert_eq!(bar(2_000, 3_002), "left:25.00%;width:25.05%");
+        assert_eq!(bar(1_000, 1_001), "left:0.00%;width:0.60%");
+        assert_eq!(bar(5_000, 5_000), "left:99.40%;width:0.60%");
+        assert_eq!(bar(0, 9_000), "left:0.00%;width:100.00%");
     }
 }

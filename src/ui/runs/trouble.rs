@@ -1,0 +1,30 @@
+//! What did not work: the server is away, or it refused what was asked.
+
+use leptos::prelude::*;
+
+use crate::{
+    protocol::ApiError,
+    ui::{components::Alert, erased::part},
+};
+
+/// Says so while the last refresh failed.
+#[component]
+pub fn LostTouch(refresh: Action<(), Result<(), ApiError>>) -> impl IntoView {
+    let lost = Memo::new(move |_| refresh.value().with(|last| matches!(last, Some(Err(_)))));
+    part(move || {
+        if lost.get() {
+            view! { <span class="text-destructive">"The server can't be reached. Trying again…"</span> }.into_any()
+        } else {
+            ().into_any()
+        }
+    })
+}
+
+/// The message, if there is one.
+#[component]
+pub fn Trouble(message: Signal<Option<String>>) -> impl IntoView {
+    part(move || match message.get() {
+        Some(message) => view! { <Alert>{message}</Alert> }.into_any(),
+        None => ().into_any(),
+    })
+}
