@@ -23,6 +23,7 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
                 Reply::done(),
             ],
         ),
+        ("Zerobytes", vec![Reply::Text("<task_summary>Zero\0 bytes\0.</task_summary>")]),
         ("Change", vec![Reply::InTurn(vec![Reply::Status(500, "oops"), Reply::done()])]),
     ])
     .await;
@@ -63,6 +64,10 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
 
     server.send(project, "Nothing is scripted for this").await;
     assert_eq!(feed.ended(3).await.0, RunState::Failed);
+    // PostgreSQL takes no zero bytes in texts, and what programs print has them.
+    server.send(project, "Zero\0bytes").await;
+    let (state, message) = feed.ended(4).await;
+    assert_eq!((state, message.content.as_str()), (RunState::Succeeded, "Zero bytes."));
     assert!(server.stop().success());
 }
 
