@@ -18,7 +18,7 @@ before(async () => {
   browser = await startBrowser();
   page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   page.setDefaultTimeout(30_000);
-  problems = watchConsole(page);
+  problems = watchConsole(page, { previews: false });
 });
 
 after(async () => {

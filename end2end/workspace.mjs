@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { until } from "./server.mjs";
 
-/** Notes what the page reports on its console: nothing should be. */
-export function watchConsole(page) {
+/** Notes what the page reports on its console: nothing should be. What previews report on theirs counts too, unless `previews` is false. */
+export function watchConsole(page, { previews = true } = {}) {
   const problems = [];
   page.on("console", (message) => {
+    // Previews have host names that begin with a port.
+    if (!previews && /^https?:\/\/\d+-/.test(message.location().url)) return;
     if (["error", "warning"].includes(message.type())) problems.push(`${message.type()}: ${message.text()}`);
   });
   page.on("pageerror", (error) => problems.push(`page error: ${error.message}`));
