@@ -21,6 +21,9 @@ pub enum RunState {
 }
 
 impl RunState {
+    /// In the order of a run's life.
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -41,7 +44,7 @@ impl std::str::FromStr for RunState {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled]
+        Self::ALL
             .into_iter()
             .find(|state| state.as_str() == text)
             .ok_or_else(|| format!("{text:?} is no run state"))

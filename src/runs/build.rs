@@ -25,17 +25,18 @@ const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
 /// A page that fails is looked at once more after this, because the dev server may not have seen the last file yet.
 const SECOND_LOOK: Duration = Duration::from_millis(1500);
 
-/// What a run works with.
-pub struct Bench<'a> {
-    pub store: &'a Store,
-    pub events: &'a Events,
-    pub agent: &'a Agent,
-    pub apps: &'a Apps,
-    pub previews: &'a Previews,
+/// What a run works with, as cheap handles.
+#[derive(Clone)]
+pub struct Bench {
+    pub store: Store,
+    pub events: Events,
+    pub agent: Agent,
+    pub apps: Apps,
+    pub previews: Previews,
 }
 
 /// Performs the run's steps; the last one saves its result. An error ends the run with an ERROR message.
-pub async fn build(bench: Bench<'_>, run: &Run) -> Result<(), RunError> {
+pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
     let Bench {
         store,
         events,

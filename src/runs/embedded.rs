@@ -12,16 +12,16 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Apps, Events, Previews,
     build::{Bench, build},
     engine::Engine,
     fair::Places,
 };
 use crate::{
-    agent::{Agent, RunError},
+    agent::RunError,
+    config,
     protocol::{ProjectId, Run, RunId},
     render,
-    store::{Reply, Store, StoreError},
+    store::{Reply, StoreError},
 };
 
 /// What people are told of a fault of ours.
@@ -38,20 +38,12 @@ pub struct Embedded {
     inner: Arc<Inner>,
 }
 
-/// What the engine works with.
-pub struct Parts {
-    pub store: Store,
-    pub events: Events,
-    pub agent: Agent,
-    pub apps: Apps,
-    pub previews: Previews,
-    pub tasks: TaskTracker,
-    /// Stops all work.
-    pub shutdown: CancellationToken,
-}
-
 struct Inner {
-    parts: Parts,
+    bench: Bench,
+    /// The workers.
+    tasks: TaskTracker,
+    /// Stops all work.
+    shutdown: CancellationToken,
     /// The longest a run may take.
     timeout: Duration,
     /// For runs that are worked on.
@@ -71,13 +63,15 @@ struct RunHandle {
 }
 
 impl Embedded {
-    /// `timeout` is the longest a run may take, `max_runs` how many are worked on at a time.
-    pub fn new(parts: Parts, timeout: Duration, max_runs: usize) -> Self {
+    /// `shutdown` stops all work.
+    pub fn new(bench: Bench, settings: &config::Agent, shutdown: CancellationToken) -> Self {
         Self {
             inner: Arc::new(Inner {
-                parts,
-                timeout,
-                places: Places::new(max_runs),
+                bench,
+                tasks: TaskTracker::new(),
+                shutdown,
+                timeout: settings.run_timeout,
+                places: Places::new(settings.max_runs),
                 workers: Mutex::default(),
             }),
         }
@@ -94,8 +88,8 @@ impl Engine for Embedded {
         workers.insert(project, RunHandle::default());
         drop(workers);
         let inner = self.inner.clone();
-        self.inner.parts.tasks.spawn(async move {
-            let shutdown = inner.parts.shutdown.clone();
+        self.inner.tasks.spawn(async move {
+            let shutdown = inner.shutdown.clone();
             tokio::select! {
                 () = inner.work(project) => {}
                 () = shutdown.cancelled() => {}
@@ -113,8 +107,8 @@ impl Engine for Embedded {
 
     fn stopped(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.inner.parts.tasks.close();
-            self.inner.parts.tasks.wait().await;
+            self.inner.tasks.close();
+            self.inner.tasks.wait().await;
         })
     }
 }
@@ -123,7 +117,7 @@ impl Inner {
     /// Works on the project's runs, oldest first, until none is left.
     async fn work(&self, project: ProjectId) {
         loop {
-            match self.parts.store.next_run(project).await {
+            match self.bench.store.next_run(project).await {
                 Ok(Some(run)) => {
                     let cancel = CancellationToken::new();
                     self.with_worker(project, |worker| {
@@ -131,7 +125,7 @@ impl Inner {
                         worker.cancel = cancel.clone();
                         worker.more = false;
                     });
-                    let (id, previews) = (run.id, &self.parts.previews);
+                    let (id, previews) = (run.id, &self.bench.previews);
                     tokio::select! {
                         () = self.perform_to_its_end(run) => {}
                         () = cancel.cancelled() => tracing::info!(run.id = %id, "the run was stopped by its user"),
@@ -173,7 +167,7 @@ impl Inner {
 
     /// Performs the run's steps and ends it with its reply.
     async fn perform(&self, run: Run) {
-        let user = match self.parts.store.user_of(run.project).await {
+        let user = match self.bench.store.user_of(run.project).await {
             Ok(user) => user,
             Err(error) => {
                 self.wait_for_the_database(&run, &error).await;
@@ -181,9 +175,9 @@ impl Inner {
             }
         };
         let _place = self.places.take(user).await;
-        let begun = match self.parts.store.start_run(run.id).await {
+        let begun = match self.bench.store.start_run(run.id).await {
             Ok((run, event)) => {
-                self.parts.events.announce(event);
+                self.bench.events.announce(event);
                 run
             }
             Err(error) => {
@@ -195,14 +189,7 @@ impl Inner {
             return;
         }
         tracing::info!(run.id = %run.id, project.id = %run.project, "the run is worked on");
-        let bench = Bench {
-            store: &self.parts.store,
-            events: &self.parts.events,
-            agent: &self.parts.agent,
-            apps: &self.parts.apps,
-            previews: &self.parts.previews,
-        };
-        let content = match tokio::time::timeout(self.timeout, build(bench, &begun)).await {
+        let content = match tokio::time::timeout(self.timeout, build(&self.bench, &begun)).await {
             Ok(Ok(())) => None,
             Ok(Err(error @ (RunError::User(_) | RunError::Transient(_)))) => {
                 let content = error.to_string();
@@ -228,8 +215,8 @@ impl Inner {
     async fn fail(&self, run: &Run, reply: Reply) {
         let mut reply = reply;
         for tries in 1.. {
-            match self.parts.store.finish_run(run.id, &reply, render::markdown).await {
-                Ok(events) => return self.parts.events.announce(events),
+            match self.bench.store.finish_run(run.id, &reply, render::markdown).await {
+                Ok(events) => return self.bench.events.announce(events),
                 Err(error) => self.wait_for_the_database(run, &error).await,
             }
             if tries == WORDS_TRIES {

@@ -4,11 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
-    Apps, Events, Previews,
-    embedded::{Embedded, Parts},
-    engine::Engine,
-};
+use super::{Apps, Events, Previews, build::Bench, embedded::Embedded, engine::Engine};
 use crate::{
     agent::Agent,
     config,
@@ -27,11 +23,8 @@ pub struct Supervisor {
 }
 
 struct Inner {
-    store: Store,
-    events: Events,
-    agent: Agent,
-    apps: Apps,
-    previews: Previews,
+    bench: Bench,
+    /// What is seen through whoever asked for it.
     tasks: TaskTracker,
     engine: Box<dyn Engine>,
 }
@@ -43,31 +36,25 @@ impl Supervisor {
         let tasks = TaskTracker::new();
         let apps = Apps::new(store.clone(), agent.clone(), tasks.clone());
         let previews = Previews::new(store.clone(), events.clone(), apps.clone(), tasks.clone(), shutdown.clone());
-        let parts = Parts {
-            store: store.clone(),
-            events: events.clone(),
-            agent: agent.clone(),
-            apps: apps.clone(),
-            previews: previews.clone(),
-            tasks: tasks.clone(),
-            shutdown,
+        let bench = Bench {
+            store,
+            events,
+            agent,
+            apps,
+            previews,
         };
         Self {
             inner: Arc::new(Inner {
-                store,
-                events,
-                agent,
-                apps,
-                previews,
+                engine: Box::new(Embedded::new(bench.clone(), settings, shutdown)),
+                bench,
                 tasks,
-                engine: Box::new(Embedded::new(parts, settings.run_timeout, settings.max_runs)),
             }),
         }
     }
 
     /// Goes on with every run that has not ended. Returns how many projects have some.
     pub async fn resume(&self) -> Result<usize, StoreError> {
-        let projects = self.inner.store.unfinished_projects().await?;
+        let projects = self.inner.bench.store.unfinished_projects().await?;
         for project in &projects {
             self.work_on(*project);
         }
@@ -79,9 +66,9 @@ impl Supervisor {
         let (supervisor, prompt) = (self.clone(), prompt.clone());
         self.see_through(async move {
             let title = crate::agent::provisional_title(prompt.as_str());
-            let (project, run, events) = supervisor.inner.store.create_project(&prompt, &title).await?;
+            let (project, run, events) = supervisor.inner.bench.store.create_project(&prompt, &title).await?;
             tracing::info!(project.id = %project.id, run.id = %run.id, "a project was made");
-            supervisor.inner.events.announce(events);
+            supervisor.inner.bench.events.announce(events);
             supervisor.work_on(project.id);
             Ok(project)
         })
@@ -92,9 +79,9 @@ impl Supervisor {
     pub async fn add_prompt(&self, project: ProjectId, prompt: &NewPrompt) -> Result<Run, StoreError> {
         let (supervisor, prompt) = (self.clone(), prompt.clone());
         self.see_through(async move {
-            let (run, events) = supervisor.inner.store.add_prompt(project, &prompt).await?;
+            let (run, events) = supervisor.inner.bench.store.add_prompt(project, &prompt).await?;
             tracing::info!(project.id = %project, run.id = %run.id, "a message was added");
-            supervisor.inner.events.announce(events);
+            supervisor.inner.bench.events.announce(events);
             supervisor.work_on(project);
             Ok(run)
         })
@@ -109,8 +96,11 @@ impl Supervisor {
             let reply = Reply::Cancelled {
                 content: "Stopped. What was written so far is kept; send a message to go on from here.".to_owned(),
             };
-            inner.events.announce(inner.store.finish_run(run, &reply, render::markdown).await?);
-            let run = inner.store.find_run(run).await?;
+            inner
+                .bench
+                .events
+                .announce(inner.bench.store.finish_run(run, &reply, render::markdown).await?);
+            let run = inner.bench.store.find_run(run).await?;
             inner.engine.cancel(&run);
             Ok(run)
         })
@@ -127,24 +117,24 @@ impl Supervisor {
     }
 
     pub fn events(&self) -> &Events {
-        &self.inner.events
+        &self.inner.bench.events
     }
 
     pub(super) fn store(&self) -> &Store {
-        &self.inner.store
+        &self.inner.bench.store
     }
 
     pub(super) fn apps(&self) -> &Apps {
-        &self.inner.apps
+        &self.inner.bench.apps
     }
 
     pub fn model(&self) -> ModelNotice {
-        self.inner.agent.notice()
+        self.inner.bench.agent.notice()
     }
 
     /// Keeps the project's preview going, and its state published, for as long as the guard lives.
     pub fn watch_preview(&self, project: ProjectId) -> super::Watch {
-        self.inner.previews.watch(project)
+        self.inner.bench.previews.watch(project)
     }
 
     /// Waits until all work has stopped; call it after cancelling the token. What waits for somebody else's machine is not waited for

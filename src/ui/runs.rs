@@ -24,7 +24,6 @@ use crate::{api::runs::list_runs, protocol::RunState};
 
 use details::RunDetailsPage;
 use list::RunList;
-use state::STATES;
 
 /// How long the search waits for the next letter.
 const TYPING: Duration = Duration::from_millis(300);
@@ -136,7 +135,7 @@ fn RunsPage() -> impl IntoView {
                         on:change=move |event| choose(event_target_value(&event))
                     >
                         <option value="">"All states"</option>
-                        {STATES
+                        {RunState::ALL
                             .map(|state| {
                                 let chosen = wanted.state.get_untracked() == Some(state);
                                 view! { <option value=state.as_str() selected=chosen>{state::word(state)}</option> }

@@ -10,15 +10,6 @@ use crate::{
     },
 };
 
-/// All states, in the order of a run's life.
-pub const STATES: [RunState; 5] = [
-    RunState::Queued,
-    RunState::Running,
-    RunState::Succeeded,
-    RunState::Failed,
-    RunState::Cancelled,
-];
-
 pub fn word(state: RunState) -> &'static str {
     match state {
         RunState::Queued => "Queued",
