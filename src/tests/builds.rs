@@ -194,17 +194,7 @@ async fn sandboxes_of_another_machine_are_used_over_the_same_protocol() {
     let host = Host::start().await;
     let data = tempfile::tempdir().unwrap();
     let model = Model::start([("Build", vec![Reply::write("index.html", "<h1>Elsewhere</h1>"), Reply::done()])]).await;
-    let server = Server::start_with(
-        data.path(),
-        &[
-            ("AI_PROVIDER", "custom"),
-            ("OPENAI_BASE_URL", &model.url),
-            ("SANDBOX_PROVIDER", "e2b"),
-            ("E2B_API_URL", &host.host.url()),
-            ("E2B_SANDBOX_URL", &host.host.url()),
-            ("E2B_API_KEY", host.host.key()),
-        ],
-    );
+    let server = host.serve(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
@@ -227,8 +217,7 @@ async fn a_message_that_had_to_wait_knows_the_answer_before_it() {
     let project = server.create("First").await;
     until("the first run asks the model", async || (model.turns().len() == 1).then_some(())).await;
     server.send(project, "Second").await;
-    let states: Vec<_> = server.workspace(project).await.runs.iter().map(|run| run.state).collect();
-    assert_eq!(states, [RunState::Running, RunState::Queued]);
+    assert_eq!(server.states(project).await, [RunState::Running, RunState::Queued]);
     model.release();
     assert_eq!(server.feed(project).await.ended(2).await.0, RunState::Succeeded);
     let turns = model.turns();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use codeflow::protocol::{EventKind, ProjectId, RunState};
+use codeflow::protocol::{EventKind, RunState};
 use serde_json::json;
 
 use crate::support::{Model, Reply, Server, data_dir, until};
@@ -10,10 +10,6 @@ use crate::support::{Model, Reply, Server, data_dir, until};
 /// Stops a run; the status of the answer.
 async fn cancel(server: &Server, run: &str) -> u16 {
     server.post("/api/runs/cancel", &[("run", run)]).await.0.as_u16()
-}
-
-async fn states(server: &Server, project: ProjectId) -> Vec<RunState> {
-    server.workspace(project).await.runs.iter().map(|run| run.state).collect()
 }
 
 /// Whether a process of this command line runs on the machine.
@@ -61,7 +57,7 @@ async fn a_stopped_run_ends_its_command_keeps_what_was_written_and_the_next_one_
     assert_eq!(model.asked_for(3), 0, "the model is not asked any more");
     // Again, and it stays as it is.
     assert_eq!(cancel(&server, &run.to_string()).await, 200);
-    assert_eq!(states(&server, project).await, [RunState::Cancelled]);
+    assert_eq!(server.states(project).await, [RunState::Cancelled]);
 
     server.send(project, "Go on").await;
     assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
@@ -90,13 +86,13 @@ async fn a_run_that_waits_is_stopped_without_a_word_of_the_model_and_those_behin
     let second = server.workspace(project).await.runs[1].id;
     assert_eq!(cancel(&server, &second.to_string()).await, 200);
     assert_eq!(
-        states(&server, project).await,
+        server.states(project).await,
         [RunState::Running, RunState::Cancelled, RunState::Queued]
     );
     model.release();
     server.feed(project).await.ended(3).await;
     assert_eq!(
-        states(&server, project).await,
+        server.states(project).await,
         [RunState::Succeeded, RunState::Cancelled, RunState::Succeeded]
     );
     assert_eq!(model.turns().len(), 2);
@@ -115,34 +111,25 @@ async fn a_stopped_run_stays_stopped_when_the_server_is_killed() {
     assert_eq!(cancel(&server, &run.to_string()).await, 200);
     server.kill();
     let server = Server::start(data.path(), &model);
-    assert_eq!(states(&server, project).await, [RunState::Cancelled]);
+    assert_eq!(server.states(project).await, [RunState::Cancelled]);
     server.send(project, "Build").await;
     model.release();
     server.feed(project).await.ended(2).await;
-    assert_eq!(states(&server, project).await, [RunState::Cancelled, RunState::Succeeded]);
+    assert_eq!(server.states(project).await, [RunState::Cancelled, RunState::Succeeded]);
 }
 
 #[tokio::test]
 async fn no_more_runs_are_worked_on_at_a_time_than_allowed_and_the_others_wait_their_turn() {
     let data = data_dir();
     let model = Model::start([("First", vec![Reply::done().held()]), ("Second", vec![Reply::done()])]).await;
-    let server = Server::start_with(
-        data.path(),
-        &[
-            ("AI_PROVIDER", "custom"),
-            ("OPENAI_BASE_URL", &model.url),
-            ("OPENAI_API_KEY", "test"),
-            ("AI_MODEL", "scripted"),
-            ("RUNS_MAX_CONCURRENT", "1"),
-        ],
-    );
+    let server = Server::start_and(data.path(), &model, &[("RUNS_MAX_CONCURRENT", "1")]);
     let first = server.create("First").await;
     until("the first run asks the model", async || (model.turns().len() == 1).then_some(())).await;
     let second = server.create("Second").await;
-    assert_eq!(states(&server, second).await, [RunState::Queued]);
+    assert_eq!(server.states(second).await, [RunState::Queued]);
     assert_eq!(model.turns().len(), 1);
     model.release();
     server.feed(first).await.ended(1).await;
     server.feed(second).await.ended(1).await;
-    assert_eq!(states(&server, second).await, [RunState::Succeeded]);
+    assert_eq!(server.states(second).await, [RunState::Succeeded]);
 }

@@ -17,7 +17,7 @@ use codeflow::{
 use futures::StreamExt;
 use serde_json::json;
 
-use crate::support::{ControlPlane, Host, Model, PATIENCE, Reply, Server, until};
+use crate::support::{Host, Model, PATIENCE, Reply, Server, until};
 
 /// How often the server is killed in the short version.
 const KILLS: usize = 36;
@@ -83,7 +83,7 @@ impl Drop for Process {
 
 /// The server as a process that is killed again and again, always at the same address.
 struct Killed {
-    env: Vec<(String, String)>,
+    env: Vec<(&'static str, String)>,
     data: tempfile::TempDir,
     port: u16,
     log: Arc<Mutex<String>>,
@@ -92,19 +92,11 @@ struct Killed {
 impl Killed {
     fn new(host: &Host, model: &Model) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let env = [
-            ("LEPTOS_SITE_ADDR", format!("127.0.0.1:{port}")),
-            ("AI_PROVIDER", "custom".to_owned()),
-            ("OPENAI_BASE_URL", model.url.clone()),
-            ("AI_MODEL", "scripted".to_owned()),
-            // The sandboxes of another machine go on while the server is away.
-            ("SANDBOX_PROVIDER", "e2b".to_owned()),
-            ("E2B_API_URL", host.url()),
-            ("E2B_SANDBOX_URL", host.url()),
-            ("E2B_API_KEY", host.host.key().to_owned()),
-        ];
+        let address = ("LEPTOS_SITE_ADDR", format!("127.0.0.1:{port}"));
+        let model = model.env().map(|(name, value)| (name, value.to_owned()));
         Self {
-            env: env.map(|(name, value)| (name.to_owned(), value)).into(),
+            // The sandboxes of another machine go on while the server is away.
+            env: [address].into_iter().chain(model).chain(host.env()).collect(),
             data: tempfile::tempdir().unwrap(),
             port,
             log: Arc::default(),
@@ -116,7 +108,7 @@ impl Killed {
     }
 
     fn start(&self, crash_at: Option<&str>) -> Process {
-        let mut env: Vec<(&str, &str)> = self.env.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let mut env: Vec<(&str, &str)> = self.env.iter().map(|(name, value)| (*name, &**value)).collect();
         env.extend(crash_at.map(|at| ("CODEFLOW_CRASH_AT", at)));
         let mut child = Server::spawn(self.path(), &env);
         let (log, lines) = (self.log.clone(), BufReader::new(child.stderr.take().unwrap()).lines());

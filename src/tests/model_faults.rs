@@ -19,14 +19,7 @@ fn marks() -> Reply {
 /// A run whose first turn fails as told, in one go with those after it.
 async fn run(model: &Model, env: &[(&str, &str)]) -> (RunState, String, Feed) {
     let data = data_dir();
-    let mut all = vec![
-        ("AI_PROVIDER", "custom"),
-        ("OPENAI_BASE_URL", &*model.url),
-        ("OPENAI_API_KEY", "test"),
-        ("AI_MODEL", "scripted"),
-    ];
-    all.extend(env);
-    let server = Server::start_with(data.path(), &all);
+    let server = Server::start_and(data.path(), model, env);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;

@@ -1,7 +1,7 @@
 //! The engine on PostgreSQL: what holds on SQLite holds there.
 
 use codeflow::{
-    protocol::{MessageKind, ProjectId, RunState},
+    protocol::{MessageKind, RunState},
     store::Store,
 };
 use serde_json::json;
@@ -27,26 +27,21 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
         ("Change", vec![Reply::InTurn(vec![Reply::Status(500, "oops"), Reply::done()])]),
     ])
     .await;
-    let env = [
-        ("DATABASE_URL", &*postgres.url),
-        ("AI_PROVIDER", "custom"),
-        ("OPENAI_BASE_URL", &*model.url),
-        ("AI_MODEL", "scripted"),
-    ];
-    let server = Server::start_with(data.path(), &env);
+    let env = [("DATABASE_URL", &*postgres.url)];
+    let server = Server::start_and(data.path(), &model, &env);
     let project = server.create("Build").await;
     server.send(project, "Change").await;
     until("the third turn is asked for", async || (model.asked_for(3) == 1).then_some(())).await;
     server.kill();
 
-    let server = Server::start_with(data.path(), &env);
+    let server = Server::start_and(data.path(), &model, &env);
     until("it is asked for again", async || (model.asked_for(3) == 2).then_some(())).await;
-    assert_eq!(states(&server, project).await, [RunState::Running, RunState::Queued]);
+    assert_eq!(server.states(project).await, [RunState::Running, RunState::Queued]);
     model.release();
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(2).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
-    assert_eq!(states(&server, project).await, [RunState::Succeeded; 2]);
+    assert_eq!(server.states(project).await, [RunState::Succeeded; 2]);
     assert_eq!(message.fragment.unwrap().number, 2);
     let workspace = server.workspace(project).await;
     let results = workspace.messages.iter().filter(|message| message.kind == MessageKind::Result);
@@ -69,8 +64,4 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
     let (state, message) = feed.ended(4).await;
     assert_eq!((state, message.content.as_str()), (RunState::Succeeded, "Zero bytes."));
     assert!(server.stop().success());
-}
-
-async fn states(server: &Server, project: ProjectId) -> Vec<RunState> {
-    server.workspace(project).await.runs.iter().map(|run| run.state).collect()
 }

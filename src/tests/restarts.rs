@@ -185,17 +185,7 @@ async fn a_sandbox_that_vanishes_in_mid_run_is_made_anew_with_the_version_and_wh
         ),
     ])
     .await;
-    let server = Server::start_with(
-        data.path(),
-        &[
-            ("AI_PROVIDER", "custom"),
-            ("OPENAI_BASE_URL", &model.url),
-            ("SANDBOX_PROVIDER", "e2b"),
-            ("E2B_API_URL", &host.url()),
-            ("E2B_SANDBOX_URL", &host.url()),
-            ("E2B_API_KEY", host.host.key()),
-        ],
-    );
+    let server = host.serve(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
     assert_eq!(feed.ended(1).await.0, RunState::Succeeded);

@@ -52,14 +52,7 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
 async fn without_a_runtime_the_server_starts_says_so_in_one_line_and_a_run_fails_with_the_reason() {
     let data = data_dir();
     let model = Model::start([("Build", vec![Reply::done()])]).await;
-    let server = Server::start_with(
-        data.path(),
-        &[
-            ("AI_PROVIDER", "custom"),
-            ("OPENAI_BASE_URL", &model.url),
-            ("SANDBOX_RUNTIME", "/nonexistent/runc"),
-        ],
-    );
+    let server = Server::start_and(data.path(), &model, &[("SANDBOX_RUNTIME", "/nonexistent/runc")]);
     let fault = "/nonexistent/runc is not installed; set SANDBOX_RUNTIME to an OCI runtime such as runc, or unset it";
     assert_eq!(
         server.log().lines().filter(|line| line.contains(fault)).count(),

@@ -10,7 +10,7 @@ use codeflow::{
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-use super::{PATIENCE, data_dir, http};
+use super::{Model, PATIENCE, Server, data_dir, http};
 
 /// What is asked of a host over its REST API.
 pub trait ControlPlane {
@@ -145,6 +145,22 @@ impl Host {
         self.http
             .get(format!("{}{path}", self.host.url()))
             .header("host", format!("{port}-{sandbox}.{}", self.host.domain()))
+    }
+
+    /// Starts a server that has its sandboxes here.
+    pub fn serve(&self, data: &Path, model: &Model) -> Server {
+        let env = self.env();
+        Server::start_and(data, model, &env.each_ref().map(|(name, value)| (*name, &**value)))
+    }
+
+    /// What makes a server have its sandboxes here.
+    pub fn env(&self) -> [(&'static str, String); 4] {
+        [
+            ("SANDBOX_PROVIDER", "e2b".to_owned()),
+            ("E2B_API_URL", self.url()),
+            ("E2B_SANDBOX_URL", self.url()),
+            ("E2B_API_KEY", self.host.key().to_owned()),
+        ]
     }
 
     /// Stops it and returns its data folder.

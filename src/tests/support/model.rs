@@ -101,6 +101,16 @@ impl Model {
         Self { url, shared, serving }
     }
 
+    /// What makes a server use it.
+    pub fn env(&self) -> [(&'static str, &str); 4] {
+        [
+            ("AI_PROVIDER", "custom"),
+            ("OPENAI_BASE_URL", &self.url),
+            ("OPENAI_API_KEY", "test"),
+            ("AI_MODEL", "scripted"),
+        ]
+    }
+
     /// The requests for a turn of the agent, in order.
     pub fn turns(&self) -> Vec<Value> {
         let requests = self.shared.requests.lock().unwrap();

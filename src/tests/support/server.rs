@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use codeflow::protocol::{ProjectId, Workspace};
+use codeflow::protocol::{ProjectId, RunState, Workspace};
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
@@ -25,15 +25,12 @@ pub struct Server {
 impl Server {
     /// Starts it on the data folder with the model.
     pub fn start(data: &Path, model: &Model) -> Self {
-        Self::start_with(
-            data,
-            &[
-                ("AI_PROVIDER", "custom"),
-                ("OPENAI_BASE_URL", &model.url),
-                ("OPENAI_API_KEY", "test"),
-                ("AI_MODEL", "scripted"),
-            ],
-        )
+        Self::start_and(data, model, &[])
+    }
+
+    /// Starts it with the model and these variables, the later of two with one name.
+    pub fn start_and(data: &Path, model: &Model, env: &[(&str, &str)]) -> Self {
+        Self::start_with(data, &[&model.env()[..], env].concat())
     }
 
     /// Starts it with these variables and no others that it reads.
@@ -152,6 +149,11 @@ impl Server {
             .json()
             .await
             .unwrap()
+    }
+
+    /// The states of the project's runs, oldest first.
+    pub async fn states(&self, project: ProjectId) -> Vec<RunState> {
+        self.workspace(project).await.runs.iter().map(|run| run.state).collect()
     }
 
     /// The project's feed from its beginning.
