@@ -1,12 +1,18 @@
 //! The agent: a model that works on an app in a sandbox by calling tools, turn by turn, until it says that it is done.
 
 mod app;
+mod calls;
+mod check;
+mod compaction;
 mod growth;
+mod guards;
 mod input;
 mod journal;
 mod naming;
 mod path;
 mod probe;
+mod prose;
+mod secrets;
 mod summary;
 mod tools;
 mod turn;
@@ -15,12 +21,13 @@ mod workplace;
 use std::{collections::HashMap, time::Duration};
 
 pub use app::App;
+pub use check::Report;
 pub use input::{AgentInput, PrevMessage};
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use naming::{Titles, provisional_title};
 pub use path::AppPath;
 pub use probe::Probe;
-pub use turn::{Outcome, run_turns};
+pub use turn::{Job, Outcome, build_app};
 pub use workplace::Workplace;
 
 use crate::{
@@ -33,11 +40,14 @@ use crate::{
 /// How long a sandbox stays awake after it was last opened; opening it again puts that off.
 const AWAKE: Duration = Duration::from_secs(15 * 60);
 
-/// Model and sandboxes, as a cheap handle.
+/// Model, sandboxes, and a browser to look at apps with, as a cheap handle.
 #[derive(Clone)]
 pub struct Agent {
     model: Model,
     sandboxes: Client,
+    browsers: check::Browsers,
+    /// For photos.
+    http: reqwest::Client,
     settings: config::Agent,
 }
 
@@ -46,8 +56,15 @@ impl Agent {
         Self {
             model,
             sandboxes,
+            browsers: check::Browsers::new(&settings.browser),
+            http: reqwest::Client::new(),
             settings,
         }
+    }
+
+    /// What photos are fetched with.
+    fn photos(&self) -> (&reqwest::Client, &config::Unsplash) {
+        (&self.http, &self.settings.unsplash)
     }
 
     /// Which model builds, for the page to say so.

@@ -2,6 +2,7 @@
 //! A wrong value stops the start with one line that names the variable, the value and what it may be.
 
 mod agent;
+mod checks;
 mod llm;
 mod sandbox;
 pub mod sandbox_host;
@@ -9,7 +10,8 @@ mod server;
 
 use std::{fmt::Display, str::FromStr};
 
-pub use agent::Agent;
+pub use agent::{Agent, Limits};
+pub use checks::{Browser, Unsplash};
 pub use llm::{Llm, Provider};
 pub use sandbox::{Sandbox, SandboxProvider};
 pub use sandbox_host::SandboxHost;

@@ -5,7 +5,10 @@ mod error;
 mod openai;
 mod price;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 pub use error::ModelError;
 use serde::{Deserialize, Serialize};
@@ -37,6 +40,19 @@ pub enum ChatMessage {
     },
 }
 
+impl ChatMessage {
+    /// The same message with its words changed; what tool calls say stays.
+    pub fn map_content(&self, change: impl FnOnce(&str) -> String) -> Self {
+        let mut message = self.clone();
+        match &mut message {
+            Self::System { content } | Self::User { content } | Self::Assistant { content, .. } | Self::Tool { content, .. } => {
+                *content = change(content);
+            }
+        }
+        message
+    }
+}
+
 /// A tool that the model wants called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
@@ -61,7 +77,23 @@ pub struct ChatRequest {
     pub messages: Vec<ChatMessage>,
     /// None: it must answer in words.
     pub tools: Vec<ToolSpec>,
+    /// What a model that can't call tools is told instead.
+    pub in_words: &'static str,
     pub role: ModelRole,
+}
+
+impl ChatRequest {
+    /// The same for a model that can't call tools.
+    fn in_words(&self) -> Self {
+        let mut request = Self {
+            tools: Vec::new(),
+            ..self.clone()
+        };
+        request.messages.push(ChatMessage::System {
+            content: format!("There are no tools in this conversation. {}", self.in_words),
+        });
+        request
+    }
 }
 
 /// Which of the configured models answers.
@@ -78,6 +110,9 @@ pub struct ModelReply {
     pub tool_calls: Vec<ToolCall>,
     #[serde(default)]
     pub spent: Spent,
+    /// The chat was more than the model takes, and the answer is one to a part of it.
+    #[serde(default)]
+    pub overflowed: bool,
 }
 
 /// What an answer grows by.
@@ -109,7 +144,12 @@ pub struct Model {
 }
 
 enum Engine {
-    OpenAi { client: openai::OpenAi, settings: Llm },
+    OpenAi {
+        client: openai::OpenAi,
+        settings: Llm,
+        /// Whether the coder's model has said that it can't call tools.
+        no_tools: AtomicBool,
+    },
     Demo(demo::Recordings),
 }
 
@@ -123,6 +163,7 @@ impl Model {
                 _ => Engine::OpenAi {
                     client: openai::OpenAi::new(&settings)?,
                     settings,
+                    no_tools: AtomicBool::new(false),
                 },
             })
         };
@@ -142,22 +183,44 @@ impl Model {
         &self,
         alternative: usize,
         request: &ChatRequest,
-        on_piece: impl FnMut(Piece<'_>) + Send,
+        mut on_piece: impl FnMut(Piece<'_>) + Send,
     ) -> Result<ModelReply, ModelError> {
         match &self.engines[alternative.min(self.alternatives())] {
-            Engine::OpenAi { client, settings } => {
+            Engine::OpenAi {
+                client,
+                settings,
+                no_tools,
+            } => {
                 let model = match request.role {
                     ModelRole::Coder => &settings.model,
                     ModelRole::Naming => &settings.naming_model,
                 };
-                let (reply, usage) = client.stream(model, request, on_piece).await?;
-                Ok(ModelReply {
-                    spent: usage.map(|usage| price::spent(model, usage)).unwrap_or_default(),
-                    ..reply
-                })
+                if !request.tools.is_empty() && no_tools.load(Ordering::Relaxed) {
+                    return client.stream(model, &request.in_words(), on_piece).await;
+                }
+                match client.stream(model, request, &mut on_piece).await {
+                    Err(ModelError::NoTools(why)) if !request.tools.is_empty() => {
+                        tracing::warn!(model, why, "the model can't call tools; it is asked to write files in words");
+                        no_tools.store(true, Ordering::Relaxed);
+                        client.stream(model, &request.in_words(), on_piece).await
+                    }
+                    answer => answer,
+                }
             }
             Engine::Demo(recordings) => recordings.play(request, on_piece).await,
         }
+    }
+
+    /// How many tokens a chat may have, with whichever provider answers.
+    pub fn context_tokens(&self) -> usize {
+        let contexts = self.engines.iter().map(|engine| match engine {
+            Engine::OpenAi { settings, .. } => settings
+                .context_tokens
+                .or_else(|| price::context(&settings.model))
+                .unwrap_or_else(|| settings.provider.usual_context()),
+            Engine::Demo(_) => usize::MAX,
+        });
+        contexts.min().unwrap_or(usize::MAX)
     }
 
     /// Which model builds, for the page to say so.

@@ -76,6 +76,17 @@ pub struct Sandbox {
     domain: Option<String>,
 }
 
+/// Where a browser on this machine finds a port of a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageAddress {
+    /// Scheme and authority, without a slash at its end.
+    pub url: String,
+    /// The host name in it.
+    pub host: String,
+    /// What that name stands for, as `host:port`, where it is not what a resolver says: the data plane of the sandbox host.
+    pub connect_to: Option<String>,
+}
+
 impl Sandbox {
     pub fn id(&self) -> &str {
         &self.id
@@ -91,6 +102,26 @@ impl Sandbox {
             "https"
         };
         format!("{scheme}://{port}-{}.{domain}/", self.id)
+    }
+
+    /// Like [`Sandbox::preview_url`], for a browser beside this program: straight to the sandbox host, where it is one of ours, whatever
+    /// stands in front of it for everybody else.
+    pub fn page_address(&self, port: u16) -> PageAddress {
+        let url = self.preview_url(port);
+        let (scheme, authority) = url.trim_end_matches('/').split_once("://").unwrap_or(("https", ""));
+        let host = authority.split(':').next().unwrap_or_default().to_owned();
+        match self.client.settings.sandbox_url.strip_prefix("http://") {
+            Some(data_plane) => PageAddress {
+                url: format!("http://{authority}"),
+                host,
+                connect_to: Some(data_plane.trim_end_matches('/').to_owned()),
+            },
+            None => PageAddress {
+                url: format!("{scheme}://{authority}"),
+                host,
+                connect_to: None,
+            },
+        }
     }
 
     /// A request to a port of the sandbox, through the data plane.

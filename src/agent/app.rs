@@ -7,9 +7,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{
     AppPath, Probe, RunError,
     path::{GENERATED_FOLDERS, HOME},
-    probe,
+    probe::Answer,
 };
-use crate::sandbox::{EntryKind, RunOptions, Sandbox, SandboxError};
+use crate::sandbox::{EntryKind, PageAddress, RunOptions, Sandbox, SandboxError};
 
 /// The dev server's port.
 const PORT: u16 = 3000;
@@ -177,13 +177,22 @@ impl App {
 
     /// What the app answers when its first page is asked for, now.
     pub async fn probe(&self) -> Result<Probe, RunError> {
-        match self.sandbox.fetch(PORT, "/", PROBE_BYTES).await {
-            Ok(None) => Ok(Probe::Starting),
-            Ok(Some(page)) => Ok(probe::judge(&page)),
+        Ok(self.ask("/").await?.map_or(Probe::Starting, |answer| answer.probe()))
+    }
+
+    /// What the app answers to a path; `None` when nothing answers yet, or the dev server is starting again.
+    pub(super) async fn ask(&self, path: &str) -> Result<Option<Answer>, RunError> {
+        match self.sandbox.fetch(PORT, path, PROBE_BYTES).await {
+            Ok(page) => Ok(page.as_ref().map(Answer::of)),
             // The dev server dropped the connection: it is starting again.
-            Err(SandboxError::Unavailable(_) | SandboxError::RateLimited { .. }) => Ok(Probe::Starting),
+            Err(SandboxError::Unavailable(_) | SandboxError::RateLimited { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Where a browser beside this program finds the app.
+    pub(super) fn page_address(&self) -> PageAddress {
+        self.sandbox.page_address(PORT)
     }
 }
 

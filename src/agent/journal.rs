@@ -140,7 +140,12 @@ impl From<ModelError> for RunError {
             ModelError::Exhausted(_) => (FaultKind::ModelExhausted, None),
             ModelError::Silent(_) => (FaultKind::ModelSilent, None),
             ModelError::Cut(_) => (FaultKind::AnswerCut, None),
-            ModelError::Auth(_) | ModelError::Invalid(_) | ModelError::TooLong | ModelError::NoRecording(_) => return Self::User(message),
+            ModelError::Auth(_)
+            | ModelError::Invalid(_)
+            | ModelError::TooLong
+            | ModelError::Overflow(_)
+            | ModelError::NoTools(_)
+            | ModelError::NoRecording(_) => return Self::User(message),
         };
         Self::Transient(Fault {
             kind,

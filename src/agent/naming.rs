@@ -47,6 +47,7 @@ impl Agent {
         let request = ChatRequest {
             messages,
             tools: Vec::new(),
+            in_words: "",
             role: ModelRole::Naming,
         };
         let answer = tokio::time::timeout(PATIENCE, self.model.stream(alternative, &request, |_| {})).await;

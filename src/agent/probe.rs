@@ -16,14 +16,57 @@ pub enum Probe {
     Failed(String),
 }
 
+/// What the app answered to a request.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    body: String,
+}
+
+impl Answer {
+    pub(super) fn of(page: &Page) -> Self {
+        Self {
+            status: page.status,
+            body: String::from_utf8_lossy(&page.body).into_owned(),
+        }
+    }
+
+    /// As that of a page.
+    pub fn probe(&self) -> Probe {
+        judge(self.status, &self.body)
+    }
+
+    /// Whether the dev server says that it could not compile the page.
+    pub fn is_compile_error(&self) -> bool {
+        self.status >= 500 && self.body.contains("id=\"__NEXT_DATA__\"")
+    }
+
+    pub fn has(&self, text: &str) -> bool {
+        self.body.contains(text)
+    }
+
+    /// What it says, on a line of its own, when that is short and for people.
+    pub fn beginning(&self) -> String {
+        if let Probe::Failed(reason) = self.probe()
+            && !reason.starts_with("The app answered")
+        {
+            return format!("\n{reason}");
+        }
+        let text = self.body.trim();
+        if text.is_empty() || text.starts_with('<') {
+            return String::new();
+        }
+        format!("\n{}", text.chars().take(MAX_REASON).collect::<String>())
+    }
+}
+
 /// Judges the page. A 404 of the first page is a failure too: an app has one.
-pub(super) fn judge(page: &Page) -> Probe {
-    match page.status {
+fn judge(status: u16, body: &str) -> Probe {
+    match status {
         200..=399 => Probe::Ready,
         404 => Probe::Failed("The app has no first page (404): app/page.tsx is missing.".to_owned()),
         status => {
-            let body = String::from_utf8_lossy(&page.body);
-            let reason = next_error(&body).unwrap_or_else(|| format!("The app answered with HTTP {status}."));
+            let reason = next_error(body).unwrap_or_else(|| format!("The app answered with HTTP {status}."));
             Probe::Failed(reason)
         }
     }
@@ -67,7 +110,7 @@ fn unescape(text: &str) -> String {
 }
 
 /// The text without terminal colours (`ESC [ … m`).
-fn without_colours(text: &str) -> String {
+pub(super) fn without_colours(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("\u{1b}[") {
@@ -81,27 +124,16 @@ fn without_colours(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn page(status: u16, body: &str) -> Page {
-        Page {
-            status,
-            content_type: "text/html".to_owned(),
-            body: body.as_bytes().to_vec(),
-        }
-    }
-
     #[test]
     fn the_reason_is_read_off_next_s_error_pages() {
         let data = r#"<script id="__NEXT_DATA__" type="application/json">{"err":{"name":"Error","message":"./app/page.tsx:3:7\n\u001b[31mExpected ';'\u001b[0m\n\n  1 | x"}}</script>"#;
         assert_eq!(
-            judge(&page(500, data)),
+            judge(500, data),
             Probe::Failed("./app/page.tsx:3:7\nExpected ';'\n  1 | x".to_owned())
         );
         let template = r#"<template data-next-error-message="Can&#x27;t read &quot;x&quot;" data-next-error-stack="…"></template>"#;
-        assert_eq!(judge(&page(500, template)), Probe::Failed("Can't read \"x\"".to_owned()));
-        assert_eq!(
-            judge(&page(500, "oops")),
-            Probe::Failed("The app answered with HTTP 500.".to_owned())
-        );
-        assert_eq!(judge(&page(200, "<h1>Hi</h1>")), Probe::Ready);
+        assert_eq!(judge(500, template), Probe::Failed("Can't read \"x\"".to_owned()));
+        assert_eq!(judge(500, "oops"), Probe::Failed("The app answered with HTTP 500.".to_owned()));
+        assert_eq!(judge(200, "<h1>Hi</h1>"), Probe::Ready);
     }
 }

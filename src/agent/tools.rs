@@ -1,123 +1,143 @@
 //! Tools: what the model may do. Each is a typed handler in a file of its own behind this registry. A tool error says who must
 //! hear it: the model, which then goes on, or the run, which ends.
 
+mod check_app;
 mod create_or_update_files;
+mod edit_file;
 mod list_files;
+mod nearest;
+mod output;
 mod read_files;
+mod search_files;
 mod terminal;
+mod unsplash_image;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{App, RunError, path::PathError};
+use output::{MAX_OUTPUT, cut};
+pub use output::{ToolError, ToolOutput, Written};
+
+use super::{Agent, App, AppPath, check::Scope, path::GENERATED_FOLDERS};
 use crate::{
     llm::{ToolCall, ToolSpec},
-    protocol::{FileChange, Status},
-    sandbox::SandboxError,
+    protocol::Status,
 };
 
-/// The longest output that the model is given, in bytes; what is longer is cut in the middle.
-const MAX_OUTPUT: usize = 24 << 10;
 /// The longest that a tool may take, a command's own time aside.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(240);
+/// The largest file that is written, in bytes.
+const MAX_FILE: usize = 10 << 20;
 
-/// What a tool call led to, as it is saved and shown to the model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolOutput {
-    /// For the model.
-    pub content: String,
-    pub failed: bool,
-    /// The files that were written.
-    #[serde(default)]
-    pub written: Vec<FileChange>,
-    /// The sandbox in which it was carried out.
-    #[serde(default)]
-    pub sandbox: Option<String>,
+/// A tool the model can call.
+pub struct Tool {
+    /// Its name on the wire.
+    name: &'static str,
+    spec: fn() -> (&'static str, Value),
+    read: fn(&str) -> Result<Box<dyn Handler>, String>,
 }
 
-impl ToolOutput {
-    /// Of a command whose end was not seen.
-    pub fn interrupted() -> Self {
-        Self {
-            failed: true,
-            ..Self::ok(
-                "This command was interrupted: the connection to it was lost before it ended. It may have run not at all, partly or \
-                 wholly. See what it has changed before you run it again.",
-            )
-        }
-    }
-
-    fn ok(content: impl Into<String>) -> Self {
-        Self {
-            content: content.into(),
-            failed: false,
-            written: Vec::new(),
-            sandbox: None,
-        }
-    }
-}
-
-/// Who must hear of a tool's failure.
-#[derive(Debug, thiserror::Error)]
-pub enum ToolError {
-    /// The model: it can do it differently.
-    #[error("{0}")]
-    RespondToModel(String),
-    /// The run: nothing can go on.
-    #[error(transparent)]
-    Fatal(#[from] RunError),
-}
-
-impl From<PathError> for ToolError {
-    fn from(error: PathError) -> Self {
-        Self::RespondToModel(error.to_string())
-    }
-}
-
-impl From<SandboxError> for ToolError {
-    fn from(error: SandboxError) -> Self {
-        match error {
-            SandboxError::NoSuchPath(message) | SandboxError::Refused(message) => Self::RespondToModel(message),
-            error => Self::Fatal(error.into()),
-        }
-    }
-}
-
-/// A tool the model can call, by its name on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tool {
-    Terminal,
-    CreateOrUpdateFiles,
-    ReadFiles,
-    ListFiles,
-}
+/// In the order in which the model is told of them.
+static TOOLS: [Tool; 8] = [
+    Tool::of::<terminal::Arguments>("terminal", terminal::spec),
+    Tool::of::<create_or_update_files::Arguments>(create_or_update_files::NAME, create_or_update_files::spec),
+    Tool::of::<edit_file::Arguments>("editFile", edit_file::spec),
+    Tool::of::<read_files::Arguments>("readFiles", read_files::spec),
+    Tool::of::<list_files::Arguments>("listFiles", list_files::spec),
+    Tool::of::<search_files::Arguments>("searchFiles", search_files::spec),
+    Tool::of::<unsplash_image::Arguments>("unsplashImage", unsplash_image::spec),
+    Tool::of::<check_app::Arguments>("checkApp", check_app::spec),
+];
 
 impl Tool {
-    pub const ALL: [Self; 4] = [Self::Terminal, Self::CreateOrUpdateFiles, Self::ReadFiles, Self::ListFiles];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Terminal => "terminal",
-            Self::CreateOrUpdateFiles => "createOrUpdateFiles",
-            Self::ReadFiles => "readFiles",
-            Self::ListFiles => "listFiles",
+    const fn of<H: Handler + DeserializeOwned + 'static>(name: &'static str, spec: fn() -> (&'static str, Value)) -> Self {
+        Self {
+            name,
+            spec,
+            read: |text| match serde_json::from_str::<H>(text) {
+                Ok(handler) => Ok(Box::new(handler)),
+                Err(error) => Err(error.to_string()),
+            },
         }
     }
 
-    /// How the model is told of it.
-    pub fn spec(self) -> ToolSpec {
-        let (description, parameters) = match self {
-            Self::Terminal => terminal::spec(),
-            Self::CreateOrUpdateFiles => create_or_update_files::spec(),
-            Self::ReadFiles => read_files::spec(),
-            Self::ListFiles => list_files::spec(),
-        };
+    fn spec(&self) -> ToolSpec {
+        let (description, parameters) = (self.spec)();
         ToolSpec {
-            name: self.as_str(),
+            name: self.name,
             description,
             parameters,
+        }
+    }
+}
+
+/// How the model is told of the tools.
+pub fn specs() -> Vec<ToolSpec> {
+    TOOLS.iter().map(Tool::spec).collect()
+}
+
+/// What a tool works with.
+pub struct Kit<'a> {
+    pub agent: &'a Agent,
+    pub app: &'a App,
+    /// What `checkApp` looks at.
+    pub scope: &'a Scope<'a>,
+    /// Whether an earlier attempt at this call may have been carried out, in part or whole.
+    pub again: bool,
+}
+
+/// The arguments of a call, and what it does.
+trait Handler: Send + Sync {
+    /// What it works on, in one line.
+    fn title(&self) -> String;
+
+    fn status(&self) -> Status;
+
+    /// The longest that it may take.
+    fn timeout(&self) -> Duration {
+        TOOL_TIMEOUT
+    }
+
+    fn touches(&self) -> Touches;
+
+    /// Whether it does the same twice as once.
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
+    /// The files that it writes as it is told: paths and contents.
+    fn files(&self) -> Vec<Written> {
+        Vec::new()
+    }
+
+    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>>;
+}
+
+/// What of the app a call reads or changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Touches {
+    /// It reads these files, or anything where there are none.
+    Reads(Vec<String>),
+    /// It changes these files and no others.
+    Writes(Vec<String>),
+    /// It may change anything, or must see everything at rest.
+    Everything,
+}
+
+impl Touches {
+    /// Whether two calls may be carried out at the same time.
+    pub fn is_apart_from(&self, other: &Self) -> bool {
+        let disjoint = |a: &[String], b: &[String]| !a.iter().any(|path| b.contains(path));
+        match (self, other) {
+            (Self::Everything, _) | (_, Self::Everything) => false,
+            (Self::Reads(_), Self::Reads(_)) => true,
+            (Self::Writes(a), Self::Writes(b)) => disjoint(a, b),
+            (Self::Reads(read), Self::Writes(written)) | (Self::Writes(written), Self::Reads(read)) => {
+                written.is_empty() || (!read.is_empty() && disjoint(read, written))
+            }
         }
     }
 }
@@ -127,14 +147,7 @@ pub struct Prepared {
     /// What it works on, in one line.
     pub title: String,
     pub status: Option<Status>,
-    arguments: Result<Arguments, String>,
-}
-
-enum Arguments {
-    Terminal(terminal::Arguments),
-    CreateOrUpdateFiles(create_or_update_files::Arguments),
-    ReadFiles(read_files::Arguments),
-    ListFiles(list_files::Arguments),
+    handler: Result<Box<dyn Handler>, String>,
 }
 
 /// Reads a call. One that can't be carried out is prepared too: its result is the error.
@@ -142,39 +155,22 @@ pub fn prepare(call: &ToolCall) -> Prepared {
     let refused = |error: String| Prepared {
         title: call.name.chars().take(80).collect(),
         status: None,
-        arguments: Err(error),
+        handler: Err(error),
     };
-    let Some(tool) = Tool::ALL.into_iter().find(|tool| tool.as_str() == call.name) else {
-        let names = Tool::ALL.map(Tool::as_str).join(", ");
+    let Some(tool) = TOOLS.iter().find(|tool| tool.name == call.name) else {
+        let names = TOOLS.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", ");
         return refused(format!("there is no tool {:?}; the tools are {names}", call.name));
     };
     let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-    let read =
-        match tool {
-            Tool::Terminal => {
-                read(text).map(|arguments: terminal::Arguments| (arguments.title(), arguments.status(), Arguments::Terminal(arguments)))
-            }
-            Tool::CreateOrUpdateFiles => read(text).map(|arguments: create_or_update_files::Arguments| {
-                (
-                    arguments.title(),
-                    Status::GeneratingFiles,
-                    Arguments::CreateOrUpdateFiles(arguments),
-                )
-            }),
-            Tool::ReadFiles => read(text)
-                .map(|arguments: read_files::Arguments| (arguments.title(), Status::ReadingFiles, Arguments::ReadFiles(arguments))),
-            Tool::ListFiles => read(text)
-                .map(|arguments: list_files::Arguments| (arguments.title(), Status::ReadingFiles, Arguments::ListFiles(arguments))),
-        };
-    match read {
-        Ok((title, status, arguments)) => Prepared {
-            title,
-            status: Some(status),
-            arguments: Ok(arguments),
+    match (tool.read)(text) {
+        Ok(handler) => Prepared {
+            title: handler.title(),
+            status: Some(handler.status()),
+            handler: Ok(handler),
         },
         Err(error) => refused(format!(
             "the arguments of {} are not valid ({error}); they follow this schema: {}",
-            tool.as_str(),
+            tool.name,
             tool.spec().parameters
         )),
     }
@@ -182,47 +178,55 @@ pub fn prepare(call: &ToolCall) -> Prepared {
 
 /// The files that a call writes, as far as its arguments have come: paths, and contents so far.
 pub fn drafts(name: &str, arguments: &str) -> Vec<(String, String)> {
-    if name == Tool::CreateOrUpdateFiles.as_str() {
+    if name == create_or_update_files::NAME {
         create_or_update_files::drafts(arguments)
     } else {
         Vec::new()
     }
 }
 
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
+/// A call that writes these files, for models that write them in words.
+pub fn writing_call(id: String, files: &[(String, String)]) -> ToolCall {
+    let files: Vec<Value> = files
+        .iter()
+        .map(|(path, content)| json!({ "path": path, "content": content }))
+        .collect();
+    ToolCall {
+        id,
+        name: create_or_update_files::NAME.to_owned(),
+        arguments: json!({ "files": files }).to_string(),
+    }
 }
 
 impl Prepared {
     /// The longest that it may take.
     pub fn timeout(&self) -> Duration {
-        match &self.arguments {
-            Ok(Arguments::Terminal(arguments)) => arguments.timeout() + TOOL_TIMEOUT,
-            _ => TOOL_TIMEOUT,
-        }
+        self.handler.as_ref().map_or(TOOL_TIMEOUT, |handler| handler.timeout())
     }
 
     /// Whether it does the same twice as once.
     pub fn is_repeatable(&self) -> bool {
-        !matches!(self.arguments, Ok(Arguments::Terminal(_)))
+        self.handler.as_ref().map_or(true, |handler| handler.is_repeatable())
     }
 
-    /// The files that it writes: paths, as they are told, and contents.
-    pub fn files(&self) -> Vec<(String, String)> {
-        match &self.arguments {
-            Ok(Arguments::CreateOrUpdateFiles(arguments)) => arguments.files(),
-            _ => Vec::new(),
-        }
+    /// What it reads or changes; a call that can't be carried out touches nothing.
+    pub fn touches(&self) -> Touches {
+        self.handler
+            .as_ref()
+            .map_or_else(|_| Touches::Writes(Vec::new()), |handler| handler.touches())
+    }
+
+    /// The files that it has written: those it was told to, and those that its output holds.
+    pub fn files(&self, output: &ToolOutput) -> Vec<Written> {
+        let told = self.handler.as_ref().map_or_else(|_| Vec::new(), |handler| handler.files());
+        told.into_iter().chain(output.contents.iter().cloned()).collect()
     }
 
     /// Carries the call out. An error that the model can mend is its output.
-    pub async fn carry_out(&self, app: &App) -> Result<ToolOutput, RunError> {
-        let output = match &self.arguments {
+    pub async fn carry_out(&self, kit: &Kit<'_>) -> Result<ToolOutput, super::RunError> {
+        let output = match &self.handler {
             Err(error) => Err(ToolError::RespondToModel(error.clone())),
-            Ok(Arguments::Terminal(arguments)) => arguments.carry_out(app).await,
-            Ok(Arguments::CreateOrUpdateFiles(arguments)) => arguments.carry_out(app).await,
-            Ok(Arguments::ReadFiles(arguments)) => arguments.carry_out(app).await,
-            Ok(Arguments::ListFiles(arguments)) => arguments.carry_out(app).await,
+            Ok(handler) => handler.carry_out(kit).await,
         };
         match output {
             Ok(output) => Ok(output),
@@ -240,20 +244,21 @@ fn object(properties: Value, required: &[&str]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
-/// The text, its middle left out where it is too long.
-fn cut(text: &str, limit: usize) -> String {
-    if text.len() <= limit {
-        return text.to_owned();
+/// The path of a file that may be written.
+fn writable(text: &str) -> Result<AppPath, ToolError> {
+    let path = AppPath::new(text)?;
+    match path.as_str().split('/').find(|part| GENERATED_FOLDERS.contains(part)) {
+        Some(folder) => Err(ToolError::RespondToModel(format!(
+            "{path} lies in {folder}, which tools generate; write only the app's own files"
+        ))),
+        None => Ok(path),
     }
-    let mut head = limit / 2;
-    while !text.is_char_boundary(head) {
-        head -= 1;
-    }
-    let mut tail = text.len() - limit / 2;
-    while !text.is_char_boundary(tail) {
-        tail += 1;
-    }
-    format!("{}\n[… {} bytes left out …]\n{}", &text[..head], tail - head, &text[tail..])
+}
+
+/// The paths as they are told, without those that are none.
+fn told<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let paths = paths.into_iter().filter_map(|path| AppPath::new(path).ok());
+    paths.map(|path| path.as_str().to_owned()).collect()
 }
 
 /// The first paths, and how many more there are.
@@ -268,32 +273,45 @@ fn paths_title<'a>(mut paths: impl ExactSizeIterator<Item = &'a str>) -> String 
 mod tests {
     use super::*;
 
-    fn error_of(name: &str, arguments: &str) -> String {
-        let call = ToolCall {
+    fn prepared(name: &str, arguments: &str) -> Prepared {
+        prepare(&ToolCall {
             id: "a".to_owned(),
             name: name.to_owned(),
             arguments: arguments.to_owned(),
-        };
-        prepare(&call).arguments.err().unwrap_or_default()
+        })
+    }
+
+    fn error_of(name: &str, arguments: &str) -> String {
+        prepared(name, arguments).handler.err().unwrap_or_default()
     }
 
     #[test]
     fn a_call_that_can_t_be_carried_out_says_what_would_be_right() {
-        assert!(error_of("rm", "{}").contains("the tools are terminal, createOrUpdateFiles, readFiles, listFiles"));
+        let error = error_of("rm", "{}");
+        assert!(
+            error.contains(
+                "the tools are terminal, createOrUpdateFiles, editFile, readFiles, listFiles, searchFiles, unsplashImage, checkApp"
+            ),
+            "{error}"
+        );
         let error = error_of("terminal", "{\"cmd\":\"ls\"}");
         assert!(error.contains("command") && error.contains("\"required\""), "{error}");
         assert!(error_of("readFiles", "{\"files\":[").contains("not valid"));
         assert_eq!(error_of("listFiles", ""), "");
+        assert_eq!(error_of("checkApp", ""), "");
     }
 
     #[test]
-    fn long_output_is_cut_in_the_middle_between_characters() {
-        let text = "ä".repeat(100);
-        let cut = cut(&text, 51);
-        assert!(
-            cut.starts_with('ä') && cut.ends_with('ä') && cut.contains("bytes left out"),
-            "{cut}"
-        );
-        assert!(cut.len() < 100);
+    fn calls_are_apart_when_neither_changes_what_the_other_touches() {
+        let write = prepared("createOrUpdateFiles", r#"{"files":[{"path":"./a.txt","content":""}]}"#).touches();
+        let edit = |path: &str| prepared("editFile", &json!({ "path": path, "old": "a", "new": "b" }).to_string()).touches();
+        let read = prepared("readFiles", r#"{"files":["a.txt:1-2"]}"#).touches();
+        let search = prepared("searchFiles", r#"{"pattern":"x"}"#).touches();
+        let command = prepared("terminal", r#"{"command":"ls"}"#).touches();
+        assert!(write.is_apart_from(&edit("b.txt")) && !write.is_apart_from(&edit("a.txt")));
+        assert!(!write.is_apart_from(&read) && read.is_apart_from(&edit("b.txt")) && read.is_apart_from(&search));
+        assert!(!search.is_apart_from(&write));
+        assert!(!command.is_apart_from(&read) && !read.is_apart_from(&command));
+        assert!(prepared("nothing", "{}").touches().is_apart_from(&search));
     }
 }

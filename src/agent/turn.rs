@@ -1,27 +1,30 @@
-//! The turn loop: model → tool calls → results → model …, until the model says that it is done.
+//! The turn loop: model → tool calls → results → model …, until the model says that it is done and the app proves it.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agent, AgentInput, Attempt, Journal, RunError, Step, Workplace,
+    Agent, AgentInput, Attempt, Journal, Report, RunError, Step, Workplace,
+    calls::call_tools,
+    check::Scope,
+    compaction,
     growth::{Growth, publish_growth},
-    summary,
-    tools::{self, Tool, ToolOutput},
+    guards::Guards,
+    prose, secrets, summary, tools,
 };
 use crate::{
-    llm::{ChatMessage, ChatRequest, ModelReply, ModelRole, ToolCall},
-    protocol::{EventKind, Status, ToolUse},
+    llm::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole, ToolCall},
+    protocol::{EventKind, Status},
 };
 
 /// The longest that the model may take for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(420);
-/// How much of a tool's output people are shown, in characters.
-const SHOWN_OUTPUT: usize = 4000;
+/// How often the model may mend what a check found.
+const REPAIRS: u32 = 3;
+/// How a model that calls no tools is told what to do instead.
+const IN_WORDS: &str = "Write each file whole, as a code block whose first line names it, like this:\n\n```tsx app/page.tsx\n…\n```\n\nThe files \
+                        are saved as you write them. When everything is done, end with <task_summary>…</task_summary>.";
 
 /// How the loop ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,85 +33,216 @@ pub struct Outcome {
     pub summary: String,
 }
 
-/// Lets the model work on the app until it ends with `<task_summary>`.
+/// What a run's agent works with.
+pub struct Job<'a, 'w, J> {
+    pub journal: &'a J,
+    pub agent: &'a Agent,
+    pub workplace: &'a Workplace<'w>,
+    /// The errors that stand in the previews that users have open.
+    pub reports: &'a (dyn Fn() -> Vec<String> + Send + Sync),
+}
+
+impl<J> Job<'_, '_, J> {
+    /// What a check of the app is to look at.
+    pub(super) async fn scope(&self) -> Scope<'_> {
+        Scope {
+            changed: self.workplace.changed().await,
+            reports: self.reports,
+        }
+    }
+}
+
+/// A run's talk with the model. It is made of saved outputs alone, so a restarted run has the same.
+struct Talk {
+    messages: Vec<ChatMessage>,
+    /// How many answers the model has given.
+    turns: u32,
+    guards: Guards,
+    /// Whether it has called a tool: one that can does not write files in words.
+    calls_tools: bool,
+    /// Whether its last answer was followed by a reminder of how to go on.
+    reminded: bool,
+}
+
+/// Lets the model work on the app until it ends with `<task_summary>` and the app passes the check.
 ///
 /// Each turn is a step `turn-<n>` (counted from 1) whose output is the model's whole answer; each tool call of the answer is a step
-/// `turn-<n>-<tool>-<k>` whose output is the tool's result. The chat is built from these outputs alone, so after a restart the loop
-/// runs through the saved steps without asking the model or touching the sandbox, and goes on where it was: with the first tool call
-/// that has no result, or with the next turn. While an answer comes its text and its files are published as they grow; nothing is
-/// carried out before the answer is whole.
+/// `turn-<n>-<tool>-<k>` whose output is the tool's result, and each check a step `verify-<n>`. The chat is built from these outputs
+/// alone, so after a restart the loop runs through the saved steps without asking the model or touching the sandbox, and goes on where
+/// it was. While an answer comes its text and its files are published as they grow; nothing is carried out before the answer is whole.
 ///
-/// A turn ends the loop when its text has a summary and it calls no tools. One with neither is reminded once of how to end.
-/// The last of `AGENT_MAX_TURNS` turns is given no tools and must summarise. Tool errors go back to the model as results; errors of
-/// the model or the sandbox that don't pass end the run.
-pub async fn run_turns<J: Journal>(journal: &J, agent: &Agent, workplace: &Workplace<'_>, input: &AgentInput) -> Result<Outcome, RunError> {
-    let mut messages = input.messages.clone();
-    let mut reminded = false;
-    let max_turns = agent.settings.max_turns;
-    for turn in 1..=max_turns {
-        let last = turn == max_turns;
+/// A turn is the last one when its text has a summary and it calls no tools. What the check then finds goes back to the model, at most
+/// [`REPAIRS`] times; the same problems twice in a row end it early. A turn with neither tools, files nor a summary is reminded once of
+/// how to go on. The last of `AGENT_MAX_TURNS` turns is given no tools and must summarise. Tool errors go back to the model as
+/// results; errors of the model or the sandbox that don't pass end the run, and so do the loop's guards.
+pub async fn build_app<J: Journal>(job: &Job<'_, '_, J>, input: &AgentInput) -> Result<Outcome, RunError> {
+    let mut talk = Talk {
+        messages: input.messages.clone(),
+        turns: 0,
+        guards: Guards::default(),
+        calls_tools: false,
+        reminded: false,
+    };
+    let mut before: Option<Report> = None;
+    for round in 1.. {
+        let summary = talk.until_done(job).await?;
+        let report = verify(job, round, &summary).await?;
+        if report.is_well() {
+            return Ok(Outcome { summary });
+        }
+        let same = before.is_some_and(|before| before.signature() == report.signature());
+        if same || round > REPAIRS || talk.turns >= job.agent.settings.limits.max_turns {
+            return Err(RunError::User(unmended(&report, same)));
+        }
+        let problems = report.for_model();
+        talk.messages.push(ChatMessage::System {
+            content: format!(
+                "The app was checked, and it is not done. {problems}\n\nFind the cause and mend it, without undoing what the user asked for. Then \
+                 end with <task_summary> again."
+            ),
+        });
+        before = Some(report);
+    }
+    Err(RunError::Internal(anyhow::anyhow!("the rounds of repair have no end")))
+}
+
+/// Checks the app, as a step.
+async fn verify<J: Journal>(job: &Job<'_, '_, J>, round: u32, summary: &str) -> Result<Report, RunError> {
+    job.journal
+        .publish(EventKind::Status {
+            status: Status::CheckingApp,
+        })
+        .await?;
+    let name = format!("verify-{round}");
+    let step = Step::new(&name, &summary).within(super::check::TIMEOUT);
+    job.journal
+        .step(step, |_| {
+            job.workplace
+                .with_app(|app| async move { job.agent.check(&app, &job.scope().await).await })
+        })
+        .await
+}
+
+/// What people are told of an app that does not work.
+fn unmended(report: &Report, same: bool) -> String {
+    let tried = if same {
+        " The model tried to mend it, and the same problem came back."
+    } else {
+        ""
+    };
+    format!(
+        "The app was written, but it does not work yet.{tried}\n\n{}\n\nThe files are kept. Send a message such as “Fix this error” to go on, or say \
+         differently what you want.",
+        report.for_people()
+    )
+}
+
+impl Talk {
+    /// Lets the model work until it says that it is done; returns its summary.
+    async fn until_done<J: Journal>(&mut self, job: &Job<'_, '_, J>) -> Result<String, RunError> {
+        let limits = &job.agent.settings.limits;
+        while self.turns < limits.max_turns {
+            self.guards.may_go_on(limits)?;
+            let reply = self.next_answer(job, limits.max_turns).await?;
+            let summary = summary::find(&reply.text).filter(|summary| !summary.is_empty()).map(str::to_owned);
+            if reply.tool_calls.is_empty() {
+                let files = if self.calls_tools { Vec::new() } else { prose::files(&reply.text) };
+                if !files.is_empty() {
+                    self.write_files(job, &files).await?;
+                } else if summary.is_none() {
+                    if self.reminded {
+                        break;
+                    }
+                    self.reminded = true;
+                    self.messages.push(ChatMessage::System {
+                        content: format!(
+                            "Go on with the tools. If you can't call tools: {IN_WORDS} When everything is done, end with \
+                             <task_summary>…</task_summary>."
+                        ),
+                    });
+                    continue;
+                }
+                if let Some(summary) = summary {
+                    return Ok(summary);
+                }
+                continue;
+            }
+            (self.calls_tools, self.reminded) = (true, false);
+            let outputs = call_tools(job, self.turns, &reply.tool_calls).await?;
+            for (call, output) in reply.tool_calls.iter().zip(&outputs) {
+                let told = self.guards.take(call, output)?;
+                self.messages.push(ChatMessage::Tool {
+                    tool_call_id: call.id.clone(),
+                    content: told.map_or_else(|| output.content.clone(), |told| format!("{}\n{told}", output.content)),
+                });
+            }
+        }
+        Err(RunError::User(format!(
+            "The model stopped without saying that it is done (after {} of at most {} turns). The files are kept: send a message such as “Go on” to \
+             continue.",
+            self.turns, limits.max_turns
+        )))
+    }
+
+    /// Asks the model for the next turn, as a step, and adds the answer to the talk.
+    async fn next_answer<J: Journal>(&mut self, job: &Job<'_, '_, J>, max_turns: u32) -> Result<ModelReply, RunError> {
+        self.turns += 1;
+        let (turn, last) = (self.turns, self.turns == max_turns);
         if last && turn > 1 {
-            messages.push(ChatMessage::System {
+            self.messages.push(ChatMessage::System {
                 content:
                     "This is your last turn and you have no tools left. End with <task_summary> and say what works and what is missing."
                         .to_owned(),
             });
         }
+        compaction::make_room(&mut self.messages, job.agent.model.context_tokens());
         let request = ChatRequest {
-            messages: messages.clone(),
-            tools: if last { Vec::new() } else { Tool::ALL.map(Tool::spec).to_vec() },
+            messages: without_secrets(&self.messages),
+            tools: if last { Vec::new() } else { tools::specs() },
+            in_words: IN_WORDS,
             role: ModelRole::Coder,
         };
         let name = format!("turn-{turn}");
         let step = Step::new(&name, &request.messages)
             .within(ANSWER_TIMEOUT)
-            .with_alternatives(agent.model.alternatives());
-        let reply: ModelReply = journal
-            .step(step, |attempt| answer(journal, agent, turn, &request, attempt))
-            .await?;
+            .with_alternatives(job.agent.model.alternatives());
+        let reply: ModelReply = job.journal.step(step, |attempt| answer(job, turn, &request, attempt)).await?;
         // Published again after a restart, where it may have been cut; an unchanged one is no event.
-        publish_text(journal, turn, &reply.text).await?;
-        messages.push(ChatMessage::Assistant {
+        publish_text(job.journal, turn, &reply.text).await?;
+        self.guards.spend(reply.spent);
+        if reply.overflowed {
+            compaction::halve(&mut self.messages);
+        }
+        self.messages.push(ChatMessage::Assistant {
             content: reply.text.clone(),
             tool_calls: reply.tool_calls.clone(),
         });
-        if reply.tool_calls.is_empty() {
-            if let Some(summary) = summary::find(&reply.text).filter(|summary| !summary.is_empty()) {
-                return Ok(Outcome {
-                    summary: summary.to_owned(),
-                });
-            }
-            if last || reminded {
-                break;
-            }
-            reminded = true;
-            messages.push(ChatMessage::System {
-                content: "Go on with the tools. When everything is done, end with <task_summary>…</task_summary>.".to_owned(),
-            });
-            continue;
-        }
-        for (index, call) in reply.tool_calls.iter().enumerate() {
-            let step = format!("turn-{turn}-{}-{}", step_name(&call.name), index + 1);
-            let output = call_tool(journal, workplace, &step, call).await?;
-            messages.push(ChatMessage::Tool {
-                tool_call_id: call.id.clone(),
-                content: output.content,
-            });
-        }
+        Ok(reply)
     }
-    Err(RunError::User(format!(
-        "The model stopped without saying that it is done (after at most {max_turns} turns). The files are kept: send a message such as “Go on” to continue."
-    )))
+
+    /// Writes the files that the model wrote in words, by the same call as if it had called the tool.
+    async fn write_files<J: Journal>(&mut self, job: &Job<'_, '_, J>, files: &[(String, String)]) -> Result<(), RunError> {
+        self.reminded = false;
+        let call: ToolCall = tools::writing_call(format!("words_{}", self.turns), files);
+        for output in call_tools(job, self.turns, std::slice::from_ref(&call)).await? {
+            self.guards.take(&call, &output)?;
+            self.messages.push(ChatMessage::System {
+                content: format!("{}\n\nGo on. {IN_WORDS}", output.content),
+            });
+        }
+        Ok(())
+    }
 }
 
-/// One answer of the model; its text and its files are published while they grow.
-async fn answer<J: Journal>(
-    journal: &J,
-    agent: &Agent,
-    turn: u32,
-    request: &ChatRequest,
-    attempt: Attempt,
-) -> Result<ModelReply, RunError> {
+/// The messages as they may leave this machine.
+fn without_secrets(messages: &[ChatMessage]) -> Vec<ChatMessage> {
+    messages.iter().map(|message| message.map_content(secrets::leave_out)).collect()
+}
+
+/// One answer of the model; its text and its files are published while they grow. A chat that is more than the model can take is asked
+/// again with less of it.
+async fn answer<J: Journal>(job: &Job<'_, '_, J>, turn: u32, request: &ChatRequest, attempt: Attempt) -> Result<ModelReply, RunError> {
+    let journal = job.journal;
     journal.publish(EventKind::Status { status: Status::Thinking }).await?;
     if attempt.number > 1 {
         // What the attempt before had begun to say is void.
@@ -116,18 +250,33 @@ async fn answer<J: Journal>(
         journal.publish(EventKind::Text { turn, text, html }).await?;
         journal.publish(EventKind::Draft { turn, piece: None }).await?;
     }
+    match stream(job, turn, request, attempt).await? {
+        Err(ModelError::Overflow(_)) => {
+            let mut less = request.clone();
+            compaction::halve(&mut less.messages);
+            let reply = stream(job, turn, &less, attempt).await??;
+            Ok(ModelReply { overflowed: true, ..reply })
+        }
+        answered => Ok(answered?),
+    }
+}
+
+async fn stream<J: Journal>(
+    job: &Job<'_, '_, J>,
+    turn: u32,
+    request: &ChatRequest,
+    attempt: Attempt,
+) -> Result<Result<ModelReply, ModelError>, RunError> {
     let (grow, grown) = Growth::channel();
     let streaming = async {
         // Moved in, so that the publisher ends with the answer.
         let grow = grow;
-        agent
-            .model
-            .stream(attempt.alternative, request, |piece| grow.send_modify(|growth| growth.take(piece)))
-            .await
+        let on_piece = |piece: crate::llm::Piece<'_>| grow.send_modify(|growth| growth.take(piece));
+        job.agent.model.stream(attempt.alternative, request, on_piece).await
     };
-    let (reply, published) = tokio::join!(streaming, publish_growth(journal, turn, grown));
+    let (reply, published) = tokio::join!(streaming, publish_growth(job.journal, turn, grown));
     published?;
-    Ok(reply?)
+    Ok(reply)
 }
 
 /// Publishes what the model has said in a turn, when that is anything for people.
@@ -139,66 +288,4 @@ pub(super) async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str)
     // Rendered by the journal that saves it.
     let html = String::new();
     journal.publish(EventKind::Text { turn, text, html }).await
-}
-
-/// Carries a call out as a step, and publishes its begin and end.
-///
-/// A command whose end was not seen is never repeated by itself: the model is told that it was interrupted, and decides.
-async fn call_tool<J: Journal>(journal: &J, workplace: &Workplace<'_>, step: &str, call: &ToolCall) -> Result<ToolOutput, RunError> {
-    let prepared = &tools::prepare(call);
-    let shown = |output: Option<&ToolOutput>| EventKind::Tool {
-        tool: ToolUse {
-            step: step.to_owned(),
-            tool: call.name.chars().take(80).collect(),
-            title: prepared.title.clone(),
-            output: output.map(|output| output.content.chars().take(SHOWN_OUTPUT).collect()),
-            failed: output.is_some_and(|output| output.failed),
-        },
-    };
-    // Whether an attempt was made in this process, and whether it got to the sandbox.
-    let (tried, begun) = (&AtomicBool::new(false), &AtomicBool::new(false));
-    let output: ToolOutput = journal
-        .step(Step::new(step, call).within(prepared.timeout()), |attempt| async move {
-            if let Some(status) = prepared.status {
-                journal.publish(EventKind::Status { status }).await?;
-            }
-            journal.publish(shown(None)).await?;
-            // What an earlier process tried may have got to the sandbox.
-            let before = !tried.swap(true, Ordering::Relaxed) && attempt.number > 1;
-            let interrupted = attempt.interrupted || before || begun.load(Ordering::Relaxed);
-            let mut output = if interrupted && !prepared.is_repeatable() {
-                ToolOutput::interrupted()
-            } else {
-                let work = |app| async move {
-                    begun.store(true, Ordering::Relaxed);
-                    prepared.carry_out(&app).await
-                };
-                workplace.with_app(work).await?
-            };
-            output.sandbox = Some(workplace.app().await?.id().to_owned());
-            if let Some(notice) = workplace.notice().await {
-                output.content = format!("{}\n\n{notice}", output.content);
-            }
-            if !output.written.is_empty() {
-                let files = output.written.clone();
-                journal.publish(EventKind::Files { files }).await?;
-            }
-            Ok(output)
-        })
-        .await?;
-    if let Some(sandbox) = &output.sandbox {
-        workplace.settled_in(sandbox).await;
-    }
-    if !output.failed {
-        workplace.wrote(prepared.files()).await;
-    }
-    // As with text: after a restart the end may not have been told, and one that was told is no event.
-    journal.publish(shown(Some(&output))).await?;
-    Ok(output)
-}
-
-/// The tool's name as a part of a step's name: models invent names of all kinds.
-fn step_name(tool: &str) -> String {
-    let name: String = tool.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
-    if name.is_empty() { "unknown".to_owned() } else { name }
 }

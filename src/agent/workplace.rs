@@ -1,12 +1,15 @@
 //! The app that a run works on, wherever its sandbox is: when that vanishes in mid-run another one takes its place, with the files of
 //! the latest version and those that this run has written since.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 
-use super::{App, RunError};
+use super::{App, RunError, tools::Written};
 
 /// Opens the project's app: in its sandbox, or in a new one with the files of the latest version when that is gone.
 pub type Opener<'a> = Box<dyn Fn() -> BoxFuture<'a, Result<App, RunError>> + Send + Sync + 'a>;
@@ -15,10 +18,23 @@ pub type Opener<'a> = Box<dyn Fn() -> BoxFuture<'a, Result<App, RunError>> + Sen
 pub struct Workplace<'a> {
     open: Opener<'a>,
     state: Mutex<State>,
+    /// Whether the app has to be looked for before it is used again.
+    in_doubt: AtomicBool,
+}
+
+/// Leaves the app in doubt, unless the work with it has come to an end that says nothing against it.
+struct Doubt<'a>(Option<&'a AtomicBool>);
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let Some(in_doubt) = self.0 {
+            in_doubt.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 struct State {
-    /// As it was opened last; `None` when it has to be looked for before it is used again.
+    /// As it was opened last.
     app: Option<App>,
     /// The sandbox that has everything this run wrote.
     settled: String,
@@ -27,7 +43,7 @@ struct State {
     /// Whether the model has yet to hear that the sandbox is another one.
     untold: bool,
     /// What this run wrote: paths and contents.
-    written: BTreeMap<String, String>,
+    written: BTreeMap<String, Vec<u8>>,
 }
 
 /// What the model is told when the sandbox is another one.
@@ -47,22 +63,21 @@ impl<'a> Workplace<'a> {
                 untold: false,
                 written: BTreeMap::new(),
             }),
+            in_doubt: AtomicBool::new(false),
         }
     }
 
     /// The app, with everything that this run has written.
     pub async fn app(&self) -> Result<App, RunError> {
         let mut state = self.state.lock().await;
-        let app = match state.app.take() {
+        let known = state.app.take().filter(|_| !self.in_doubt.swap(false, Ordering::Relaxed));
+        let app = match known {
             Some(app) => app,
             None => (self.open)().await?,
         };
         if app.id() != state.settled {
             tracing::warn!(sandbox.id = app.id(), "the run goes on in another sandbox");
-            let written = state.written.iter();
-            let files = written
-                .map(|(path, content)| (path.clone(), content.clone().into_bytes()))
-                .collect();
+            let files = state.written.clone().into_iter().collect();
             let again = std::mem::replace(&mut state.half_restored, true);
             app.restore(files, again).await?;
             state.half_restored = false;
@@ -79,10 +94,10 @@ impl<'a> Workplace<'a> {
         Fut: Future<Output = Result<T, RunError>>,
     {
         let app = self.app().await?;
-        self.state.lock().await.app = None;
-        let worked = work(app.clone()).await;
+        let mut doubt = Doubt(Some(&self.in_doubt));
+        let worked = work(app).await;
         if !worked.as_ref().is_err_and(RunError::is_sandboxes) {
-            self.state.lock().await.app = Some(app);
+            doubt.0 = None;
         }
         worked
     }
@@ -93,8 +108,13 @@ impl<'a> Workplace<'a> {
     }
 
     /// Notes what this run has written, which a new sandbox has to have.
-    pub(super) async fn wrote(&self, files: impl IntoIterator<Item = (String, String)>) {
-        self.state.lock().await.written.extend(files);
+    pub(super) async fn wrote(&self, files: impl IntoIterator<Item = Written>) {
+        self.state.lock().await.written.extend(files.into_iter().map(Written::into_bytes));
+    }
+
+    /// The paths of what this run has written.
+    pub(super) async fn changed(&self) -> BTreeSet<String> {
+        self.state.lock().await.written.keys().cloned().collect()
     }
 
     /// What the model has to be told of the sandbox; said once.

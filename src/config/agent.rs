@@ -1,18 +1,30 @@
-//! Settings of the agent's runs.
+//! Settings of the agent and its runs.
 
 use std::time::Duration;
 
-use super::{ConfigError, parsed};
+use super::{Browser, ConfigError, Unsplash, parsed, var};
 
-/// How far a run may go.
+/// Runs, and what the agent has at hand in them.
 #[derive(Debug, Clone)]
 pub struct Agent {
-    /// How often the model may answer in one run (`AGENT_MAX_TURNS`).
-    pub max_turns: u32,
+    pub limits: Limits,
+    pub browser: Browser,
+    pub unsplash: Unsplash,
     /// The longest a run may take (`RUN_TIMEOUT_SECONDS`).
     pub run_timeout: Duration,
     /// Runs that are worked on at a time (`RUNS_MAX_CONCURRENT`); the others wait.
     pub max_runs: usize,
+}
+
+/// How far one run may go.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How often the model may answer (`AGENT_MAX_TURNS`).
+    pub max_turns: u32,
+    /// How many tokens its answers may take, read and written (`RUN_MAX_TOKENS`).
+    pub max_tokens: u64,
+    /// What they may cost, in millionths of a US dollar (`RUN_MAX_COST`, in dollars); models without a known price cost nothing.
+    pub max_cost_micros: Option<u64>,
 }
 
 impl Agent {
@@ -21,11 +33,57 @@ impl Agent {
             (10..=86_400).contains(seconds)
         })?;
         Ok(Self {
-            max_turns: parsed("AGENT_MAX_TURNS", 30, "a number from 1 to 200", |turns| (1..=200).contains(turns))?,
+            limits: Limits {
+                max_turns: parsed("AGENT_MAX_TURNS", 30, "a number from 1 to 200", |turns| (1..=200).contains(turns))?,
+                max_tokens: parsed("RUN_MAX_TOKENS", 5_000_000, "a number of tokens from 1000", |tokens| {
+                    *tokens >= 1000
+                })?,
+                max_cost_micros: max_cost(var("RUN_MAX_COST"))?,
+            },
+            browser: Browser::from_env()?,
+            unsplash: Unsplash::from_env()?,
             run_timeout: Duration::from_secs(seconds),
             max_runs: parsed("RUNS_MAX_CONCURRENT", 16, "a number of runs from 1 to 10000", |runs| {
                 (1..=10_000).contains(runs)
             })?,
         })
+    }
+}
+
+/// What a run may cost when nothing else is said, in dollars.
+const MAX_COST: &str = "5";
+
+fn max_cost(value: Option<String>) -> Result<Option<u64>, ConfigError> {
+    let value = value.unwrap_or_else(|| MAX_COST.to_owned());
+    if value == "unlimited" {
+        return Ok(None);
+    }
+    match value.trim_start_matches('$').parse::<f64>() {
+        Ok(dollars) if dollars > 0.0 && dollars <= 1e6 => Ok(Some((dollars * 1e6).round() as u64)),
+        _ => Err(ConfigError::new(
+            "RUN_MAX_COST",
+            value,
+            "US dollars for one run, such as 2.50, or unlimited",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_s_cost_is_told_in_dollars_or_as_unlimited() {
+        let read = |value: &str| max_cost(Some(value.to_owned())).map_err(|error| error.to_string());
+        assert_eq!(read("2.5"), Ok(Some(2_500_000)));
+        assert_eq!(read("$3"), Ok(Some(3_000_000)));
+        assert_eq!(read("unlimited"), Ok(None));
+        assert_eq!(max_cost(None).ok(), Some(Some(5_000_000)));
+        for wrong in ["0", "-1", "much", "NaN"] {
+            assert!(
+                read(wrong).is_err_and(|error| error.starts_with(&format!("RUN_MAX_COST={wrong}: US dollars"))),
+                "{wrong}"
+            );
+        }
     }
 }

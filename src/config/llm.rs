@@ -44,6 +44,24 @@ impl Provider {
         }
     }
 
+    /// How many tokens a chat with a model of its may have when nothing is known of the model.
+    pub fn usual_context(self) -> usize {
+        match self {
+            Self::Ollama => 32_768,
+            _ => 128_000,
+        }
+    }
+
+    /// A small model for titles, where the provider has one and `AI_MODEL` names none.
+    fn default_naming_model(self) -> Option<&'static str> {
+        match self {
+            Self::OpenAi => Some("gpt-5-mini"),
+            Self::Gemini => Some("gemini-2.5-flash"),
+            Self::OpenRouter => Some("anthropic/claude-haiku-4.5"),
+            Self::Ollama | Self::Custom | Self::Demo => None,
+        }
+    }
+
     /// The model that writes apps when `AI_MODEL` names none.
     fn default_model(self) -> &'static str {
         match self {
@@ -66,8 +84,10 @@ pub struct Llm {
     pub api_key: String,
     /// Writes the apps (`AI_MODEL`).
     pub model: String,
-    /// Names projects and versions (`AI_MODEL_NAMING`, default `AI_MODEL`).
+    /// Names projects and versions (`AI_MODEL_NAMING`, default `AI_MODEL`, or a small one of the provider's where that is not set).
     pub naming_model: String,
+    /// How many tokens a chat may have (`AI_CONTEXT_TOKENS`); else what is known of the model.
+    pub context_tokens: Option<usize>,
     /// How long it may say nothing, before its answer begins and within it (`AI_SILENCE_SECONDS`). Reasoning models think for minutes
     /// before their first word.
     pub silence: Duration,
@@ -141,12 +161,20 @@ impl Llm {
         let silence = parsed("AI_SILENCE_SECONDS", 180, "a number of seconds from 1 to 400", |seconds| {
             (1..=400).contains(seconds)
         })?;
+        let context_tokens = match var("AI_CONTEXT_TOKENS") {
+            Some(_) => Some(parsed("AI_CONTEXT_TOKENS", 0, "a number of tokens from 4000", |tokens| {
+                *tokens >= 4000
+            })?),
+            None => None,
+        };
+        let small = provider.default_naming_model().filter(|_| model.is_none()).map(str::to_owned);
         let model = model.unwrap_or_else(|| provider.default_model().to_owned());
         Ok(Self {
             provider,
             base_url: base_url.trim_end_matches('/').to_owned(),
             api_key,
-            naming_model: naming_model.unwrap_or_else(|| model.clone()),
+            naming_model: naming_model.or(small).unwrap_or_else(|| model.clone()),
+            context_tokens,
             model,
             silence: Duration::from_secs(silence),
         })

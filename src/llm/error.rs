@@ -31,6 +31,14 @@ pub enum ModelError {
     /// The answer is longer than the model may write at once; the same request would be cut again.
     #[error("The model's answer was cut off: it reached the model's limit of output tokens. Ask for less at once.")]
     TooLong,
+    /// The chat is more than the model takes.
+    #[error(
+        "The conversation is longer than the model takes: {0}. Begin a new project, or choose a model with a larger context in AI_MODEL."
+    )]
+    Overflow(String),
+    /// The model can't call tools.
+    #[error("The model can't call tools: {0}. Choose another one in AI_MODEL.")]
+    NoTools(String),
     /// The demo has nothing recorded for this.
     #[error("{0}")]
     NoRecording(String),
@@ -53,7 +61,56 @@ impl ModelError {
             429 if matches!(code, "insufficient_quota" | "billing_hard_limit_reached") => Self::Exhausted(message),
             429 => Self::Limited { message, retry_after },
             408 | 500.. => Self::Unavailable { message, retry_after },
+            _ if code == "context_length_exceeded" || says(&message, &OVERFLOWS) => Self::Overflow(message),
+            _ if says(&message, &NO_TOOLS) => Self::NoTools(message),
             _ => Self::Invalid(message),
         }
+    }
+}
+
+/// How providers say that a chat is too long: OpenAI and its kin, Anthropic behind OpenRouter, Gemini, Ollama.
+const OVERFLOWS: [&str; 5] = [
+    "maximum context length",
+    "context length",
+    "prompt is too long",
+    "exceeds the maximum number of tokens",
+    "context window",
+];
+/// How they say that a model can't call tools: Ollama, OpenRouter, vLLM.
+const NO_TOOLS: [&str; 4] = [
+    "does not support tools",
+    "support tool use",
+    "tool choice requires",
+    "function calling is not",
+];
+
+fn says(message: &str, signs: &[&str]) -> bool {
+    let message = message.to_lowercase();
+    signs.iter().any(|sign| message.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_sorted_by_what_helps_against_them() {
+        let of = |status, code: &str, message: &str| ModelError::of_status(status, code, message.to_owned(), None);
+        assert!(matches!(of(400, "context_length_exceeded", "too long"), ModelError::Overflow(_)));
+        assert!(matches!(
+            of(400, "", "prompt is too long: 210000 tokens > 200000 maximum"),
+            ModelError::Overflow(_)
+        ));
+        assert!(matches!(
+            of(400, "", "registry.ollama.ai/library/gemma3 does not support tools"),
+            ModelError::NoTools(_)
+        ));
+        assert!(matches!(
+            of(404, "", "No endpoints found that support tool use"),
+            ModelError::NoTools(_)
+        ));
+        assert!(matches!(of(404, "model_not_found", "no such model"), ModelError::Invalid(_)));
+        assert!(matches!(of(429, "insufficient_quota", "x"), ModelError::Exhausted(_)));
+        assert!(matches!(of(503, "", "x"), ModelError::Unavailable { .. }));
     }
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower::service_fn;
 
-use super::{ChatMessage, ChatRequest, ModelError, ModelReply, Piece, ToolCall, Usage};
-use crate::config::Llm;
+use super::{ChatMessage, ChatRequest, ModelError, ModelReply, Piece, ToolCall, Usage, price};
+use crate::config::{Llm, Provider};
 
 /// How long a provider may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,6 +26,8 @@ const MAX_REFUSAL: usize = 64 << 10;
 #[derive(Clone)]
 pub struct OpenAi {
     client: Client<OpenAIConfig>,
+    /// Whether it moves what the system says to the chat's beginning, wherever it was said.
+    system_comes_first: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,33 +82,45 @@ impl OpenAi {
             .with_api_key(&settings.api_key);
         Ok(Self {
             client: Client::with_config(config).with_http_service(service_fn(move |request| send(http.clone(), request))),
+            system_comes_first: matches!(settings.provider, Provider::Gemini | Provider::OpenRouter),
         })
     }
 
-    /// One request and its whole answer, with the tokens it took where the provider tells.
+    /// One request and its whole answer, with what it cost where the provider tells.
     pub async fn stream(
         &self,
         model: &str,
         request: &ChatRequest,
         mut on_piece: impl FnMut(Piece<'_>) + Send,
-    ) -> Result<(ModelReply, Option<Usage>), ModelError> {
+    ) -> Result<ModelReply, ModelError> {
         let mut chunks = self
             .client
             .chat()
-            .create_stream_byot::<_, Chunk>(body(model, request))
+            .create_stream_byot::<_, Chunk>(body(model, request, self.system_comes_first))
             .await
             .map_err(error)?;
         let mut answer = Answer::default();
         while let Some(chunk) = chunks.next().await {
             answer.take(chunk.map_err(cut)?, &mut on_piece)?;
         }
-        answer.whole()
+        let (reply, usage) = answer.whole()?;
+        Ok(ModelReply {
+            spent: usage.map(|usage| price::spent(model, usage)).unwrap_or_default(),
+            ..reply
+        })
     }
 }
 
 /// The request's JSON. What stays the same between turns comes first, for the providers' prompt caches.
-fn body(model: &str, request: &ChatRequest) -> Value {
-    let messages: Vec<Value> = request.messages.iter().map(message).collect();
+fn body(model: &str, request: &ChatRequest, system_comes_first: bool) -> Value {
+    let mut messages: Vec<Value> = request.messages.iter().map(message).collect();
+    if system_comes_first {
+        // What is said to the model in mid-work has to stay where it is: behind the answer that it is about.
+        let said = messages.iter().rposition(|message| message["role"] == "user").unwrap_or_default();
+        for message in messages.iter_mut().skip(said).filter(|message| message["role"] == "system") {
+            message["role"] = json!("user");
+        }
+    }
     let mut body = json!({
         "model": model,
         "messages": messages,

@@ -1,4 +1,4 @@
-//! What models cost: a table of the providers' public prices, by a model's name without its version.
+//! What models cost, and how much they take: a table of the providers' public pages, by a model's name without its version.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::Usage;
 use crate::protocol::Spent;
 
-/// US dollars for a million tokens, as the providers' price pages have them (openai.com/api/pricing, ai.google.dev/pricing,
+/// US dollars for a million tokens and the context's length in tokens, as the providers' price pages have them (openai.com/api/pricing, ai.google.dev/pricing,
 /// openrouter.ai/models); without discounts for cached input.
 const TABLE: &str = include_str!("prices.json");
 
@@ -16,6 +16,7 @@ struct Price {
     model: String,
     input: f64,
     output: f64,
+    context: usize,
 }
 
 /// The longest names first, so that `gpt-5-mini` is not taken for `gpt-5`.
@@ -27,8 +28,7 @@ static PRICES: LazyLock<Vec<Price>> = LazyLock::new(|| {
 
 /// What an answer of the model cost.
 pub fn spent(model: &str, usage: Usage) -> Spent {
-    let is_of = |price: &&Price| model.strip_prefix(&price.model).is_some_and(is_version);
-    let price = PRICES.iter().find(is_of);
+    let price = find(model);
     // Dollars for a million tokens are millionths of a dollar for one.
     let micros = |price: &Price| usage.input_tokens as f64 * price.input + usage.output_tokens as f64 * price.output;
     Spent {
@@ -36,6 +36,15 @@ pub fn spent(model: &str, usage: Usage) -> Spent {
         output_tokens: usage.output_tokens,
         cost_micros: price.map(|price| micros(price).round() as u64),
     }
+}
+
+/// How many tokens a chat with the model may have; `None` for an unknown one.
+pub fn context(model: &str) -> Option<usize> {
+    find(model).map(|price| price.context)
+}
+
+fn find(model: &str) -> Option<&'static Price> {
+    PRICES.iter().find(|price| model.strip_prefix(&price.model).is_some_and(is_version))
 }
 
 /// Whether the rest of a model's name only says which version of it: a date, or that it is a preview.
@@ -59,6 +68,7 @@ mod tests {
         for unknown in ["my-own", "gpt-5-pro", "gpt-5.9"] {
             assert_eq!(spent(unknown, usage).cost_micros, None, "{unknown}");
         }
+        assert_eq!((context("gpt-4o-2024-08-06"), context("my-own")), (Some(128_000), None));
         assert_eq!(spent("my-own", usage).input_tokens, 2_000_000);
     }
 }

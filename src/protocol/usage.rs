@@ -10,3 +10,14 @@ pub struct Spent {
     /// Millionths of a US dollar; `None` where the price of a model is not known.
     pub cost_micros: Option<u64>,
 }
+
+impl Spent {
+    /// The sum of both; of costs that are known.
+    pub fn add(&mut self, other: Self) {
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+        if let Some(cost) = other.cost_micros {
+            self.cost_micros = Some(self.cost_micros.unwrap_or_default() + cost);
+        }
+    }
+}

@@ -10,7 +10,7 @@ use super::{
     journal::{StepJournal, persistently},
 };
 use crate::{
-    agent::{self, Agent, AgentInput, App, Journal, PrevMessage, Probe, RunError, Step, Workplace},
+    agent::{self, Agent, AgentInput, Job, Journal, PrevMessage, RunError, Step, Workplace},
     protocol::{EventKind, Run, Status},
     render,
     store::{NewFragment, Reply, Store},
@@ -18,12 +18,8 @@ use crate::{
 
 /// How many messages before the prompt the model is shown.
 const PREV_MESSAGES: u64 = 6;
-/// How long the app may take to answer when it is checked, compiling included.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long the version's files may take to be read and saved.
 const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
-/// A page that fails is looked at once more after this, because the dev server may not have seen the last file yet.
-const SECOND_LOOK: Duration = Duration::from_millis(1500);
 
 /// What a run works with, as cheap handles.
 #[derive(Clone)]
@@ -81,19 +77,13 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
         })
         .await?;
 
-    let outcome = agent::run_turns(&journal, agent, workplace, &input).await?;
-
-    journal.publish(status(Status::CheckingApp)).await?;
-    let fault: Option<String> = journal
-        .step(Step::new("verify-1", &outcome.summary), |_| {
-            workplace.with_app(|app| async move { check(&app).await })
-        })
-        .await?;
-    if let Some(fault) = fault {
-        return Err(RunError::User(format!(
-            "The app was written, but its page does not work yet:\n\n```\n{fault}\n```\n\nThe files are kept. Send a message such as “Fix this error” to go on."
-        )));
-    }
+    let job = Job {
+        journal: &journal,
+        agent,
+        workplace,
+        reports: &|| Vec::new(),
+    };
+    let outcome = agent::build_app(&job, &input).await?;
 
     journal.publish(status(Status::GeneratingUrl)).await?;
     let _url: String = journal
@@ -140,24 +130,4 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
 
 fn status(status: Status) -> EventKind {
     EventKind::Status { status }
-}
-
-/// Waits for the app to answer; what it fails with, when it does, as text for people.
-async fn check(app: &App) -> Result<Option<String>, RunError> {
-    let answered = tokio::time::timeout(CHECK_TIMEOUT, async {
-        let mut failed_before = false;
-        loop {
-            match app.probe().await? {
-                Probe::Ready => return Ok(None),
-                Probe::Failed(reason) if failed_before => return Ok(Some(reason)),
-                Probe::Failed(_) => {
-                    failed_before = true;
-                    tokio::time::sleep(SECOND_LOOK).await;
-                }
-                Probe::Starting => tokio::time::sleep(Duration::from_millis(300)).await,
-            }
-        }
-    })
-    .await;
-    answered.unwrap_or_else(|_| Ok(Some(format!("It did not answer within {} seconds.", CHECK_TIMEOUT.as_secs()))))
 }

@@ -1,6 +1,6 @@
 export default function Home() {
   return (
-    <main className="grid min-h-dvh place-items-center p-8">
+    <main data-codeflow-placeholder className="grid min-h-dvh place-items-center p-8">
       <div className="flex max-w-sm flex-col items-center gap-6 text-center">
         <div aria-hidden className="relative h-28 w-44">
           <div className="absolute inset-x-0 bottom-0 h-20 rounded-xl border bg-muted/40" />

@@ -2,18 +2,18 @@
 
 use std::borrow::Cow;
 
+use futures::{FutureExt, future::BoxFuture};
 use jiter::{JsonValue, PartialMode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ToolError, ToolOutput, object, paths_title};
+use super::{Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, object, paths_title, told, writable};
 use crate::{
-    agent::{App, AppPath, path::GENERATED_FOLDERS},
-    protocol::FileChange,
+    agent::{App, AppPath, secrets},
+    protocol::{FileChange, Status},
 };
 
-/// The largest file, in bytes.
-const MAX_FILE: usize = 10 << 20;
+pub const NAME: &str = "createOrUpdateFiles";
 
 #[derive(Debug, Deserialize)]
 pub struct Arguments {
@@ -28,7 +28,7 @@ struct File {
 
 pub fn spec() -> (&'static str, Value) {
     (
-        "Writes whole files; existing ones are replaced, folders are made.",
+        "Writes whole files; existing ones are replaced, folders are made. For a small change of a large file use editFile.",
         object(
             json!({
                 "files": {
@@ -74,35 +74,43 @@ pub fn drafts(arguments: &str) -> Vec<(String, String)> {
     files.iter().filter_map(draft).collect()
 }
 
-impl Arguments {
-    /// Paths and contents.
-    pub fn files(&self) -> Vec<(String, String)> {
-        let files = self.files.iter();
-        let files = files.filter_map(|file| Some((AppPath::new(&file.path).ok()?.as_str().to_owned(), file.content.clone())));
-        files.collect()
-    }
-
-    pub fn title(&self) -> String {
+impl Handler for Arguments {
+    fn title(&self) -> String {
         paths_title(self.files.iter().map(|file| file.path.as_str()))
     }
 
-    /// All paths are checked before the first file is written.
-    pub async fn carry_out(&self, app: &App) -> Result<ToolOutput, ToolError> {
+    fn status(&self) -> Status {
+        Status::GeneratingFiles
+    }
+
+    fn touches(&self) -> Touches {
+        Touches::Writes(told(self.files.iter().map(|file| file.path.as_str())))
+    }
+
+    fn files(&self) -> Vec<Written> {
+        let files = self.files.iter();
+        let files = files.filter_map(|file| Some(Written::text(AppPath::new(&file.path).ok()?.as_str(), file.content.as_str())));
+        files.collect()
+    }
+
+    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        self.write(kit.app).boxed()
+    }
+}
+
+impl Arguments {
+    /// All files are checked before the first one is written.
+    async fn write(&self, app: &App) -> Result<ToolOutput, ToolError> {
         if self.files.is_empty() {
             return Err(ToolError::RespondToModel("no files were given".to_owned()));
         }
         let mut paths = Vec::with_capacity(self.files.len());
         for file in &self.files {
-            let path = AppPath::new(&file.path)?;
-            let refused = path.as_str().split('/').find(|part| GENERATED_FOLDERS.contains(part));
-            if let Some(folder) = refused {
-                return Err(ToolError::RespondToModel(format!(
-                    "{path} lies in {folder}, which tools generate; write only the app's own files"
-                )));
-            }
+            let path = writable(&file.path)?;
             if file.content.len() > MAX_FILE {
                 return Err(ToolError::RespondToModel(format!("{path} is larger than {} MiB", MAX_FILE >> 20)));
             }
+            secrets::refuse_placeholder(path.as_str(), &file.content)?;
             paths.push(path);
         }
         let mut written = Vec::with_capacity(paths.len());

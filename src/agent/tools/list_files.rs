@@ -1,14 +1,16 @@
 //! `listFiles`: the entries of a folder.
 
+use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{MAX_OUTPUT, ToolError, ToolOutput, cut, object};
+use super::{Handler, Kit, MAX_OUTPUT, ToolError, ToolOutput, Touches, cut, object};
 use crate::{
     agent::{
         App, AppPath,
         path::{GENERATED_FOLDERS, HOME},
     },
+    protocol::Status,
     sandbox::EntryKind,
 };
 
@@ -28,8 +30,8 @@ pub fn spec() -> (&'static str, Value) {
     )
 }
 
-impl Arguments {
-    pub fn title(&self) -> String {
+impl Handler for Arguments {
+    fn title(&self) -> String {
         let path = self.path.trim();
         if path.is_empty() {
             ".".to_owned()
@@ -38,7 +40,21 @@ impl Arguments {
         }
     }
 
-    pub async fn carry_out(&self, app: &App) -> Result<ToolOutput, ToolError> {
+    fn status(&self) -> Status {
+        Status::ReadingFiles
+    }
+
+    fn touches(&self) -> Touches {
+        Touches::Reads(Vec::new())
+    }
+
+    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        self.list(kit.app).boxed()
+    }
+}
+
+impl Arguments {
+    async fn list(&self, app: &App) -> Result<ToolOutput, ToolError> {
         let folder = AppPath::folder(&self.path)?.map_or_else(|| HOME.to_owned(), |path| path.absolute());
         let entries = app.sandbox().list_dir(&folder, 1).await?;
         let mut names: Vec<String> = entries

@@ -2,10 +2,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{MAX_OUTPUT, ToolError, ToolOutput, cut, object};
+use super::{Handler, Kit, MAX_OUTPUT, TOOL_TIMEOUT, ToolError, ToolOutput, Touches, cut, object};
 use crate::{
     agent::{App, path::HOME},
     protocol::Status,
@@ -38,13 +39,13 @@ pub fn spec() -> (&'static str, Value) {
     )
 }
 
-impl Arguments {
-    pub fn title(&self) -> String {
+impl Handler for Arguments {
+    fn title(&self) -> String {
         let line = self.command.lines().next().unwrap_or_default();
         line.chars().take(120).collect()
     }
 
-    pub fn status(&self) -> Status {
+    fn status(&self) -> Status {
         let installs = [
             "npm install",
             "npm i ",
@@ -62,26 +63,44 @@ impl Arguments {
         }
     }
 
+    fn timeout(&self) -> Duration {
+        self.patience() + TOOL_TIMEOUT
+    }
+
+    fn touches(&self) -> Touches {
+        Touches::Everything
+    }
+
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
+    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        self.run(kit.app).boxed()
+    }
+}
+
+impl Arguments {
     /// The longest that the command may take.
-    pub fn timeout(&self) -> Duration {
+    fn patience(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds.unwrap_or(DEFAULT_SECONDS).clamp(1, MAX_SECONDS))
     }
 
-    pub async fn carry_out(&self, app: &App) -> Result<ToolOutput, ToolError> {
+    async fn run(&self, app: &App) -> Result<ToolOutput, ToolError> {
         if self.command.trim().is_empty() {
             return Err(ToolError::RespondToModel("the command is empty".to_owned()));
         }
         let options = RunOptions {
             cwd: HOME.to_owned(),
             envs: HashMap::from([("CI".to_owned(), "1".to_owned()), ("NO_COLOR".to_owned(), "1".to_owned())]),
-            timeout: self.timeout(),
+            timeout: self.patience(),
         };
         if self.background {
             return self.start(app, &options).await;
         }
         let output = app.sandbox().run(&self.command, &options).await?;
         let mut content = if output.timed_out {
-            format!("The command was killed after {} seconds.", self.timeout().as_secs())
+            format!("The command was killed after {} seconds.", self.patience().as_secs())
         } else {
             format!("exit code {}", output.exit_code)
         };

@@ -74,6 +74,7 @@ impl Server {
             .env("CODEFLOW_DATA_DIR", data)
             .env("LEPTOS_SITE_ADDR", "127.0.0.1:0")
             .env("SANDBOX_POOL_SIZE", "0")
+            .env("CHROMIUM_PATH", "off")
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

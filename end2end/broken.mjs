@@ -1,0 +1,107 @@
+// Builds that are broken in different ways: what is written, what the check must say of it, and what mends it.
+
+const page = (body, head = "") => `${head}export default function Page() {\n${body}\n}\n`;
+const well = page("  return <h1>Hello, it works</h1>;");
+const client = '"use client";\nimport { useEffect, useState } from "react";\n';
+
+/** `files` break the app, or `command` does; `says` is what the error names; `mend` (files) or `mendBy` (a command) makes it whole. */
+export const broken = {
+  "a syntax error": {
+    files: { "app/page.tsx": page("  return <h1>Hello</h2>;") },
+    says: /h1|closing tag|Expected|Unexpected/i,
+  },
+  "a type error": {
+    files: { "app/page.tsx": page('  const count: number = "three";\n  return <h1>Hello {count}</h1>;') },
+    says: /TS2322/,
+  },
+  "a package that is not installed": {
+    files: { "app/page.tsx": page("  return <h1>{padStart('x', 3)}</h1>;", 'import padStart from "left-pad-that-is-not-there";\n') },
+    says: /left-pad-that-is-not-there/,
+  },
+  'no "use client"': {
+    files: {
+      "app/page.tsx": page(
+        "  const [count, setCount] = useState(0);\n  return <button onClick={() => setCount(count + 1)}>Clicked {count}</button>;",
+        'import { useState } from "react";\n',
+      ),
+    },
+    says: /use client|Client Component|useState/,
+  },
+  "a component that is not there": {
+    files: { "app/page.tsx": page("  return <Rocket />;", 'import { Rocket } from "@/components/ui/rocket";\n') },
+    says: /components\/ui\/rocket/,
+  },
+  "a hydration error": {
+    files: { "app/page.tsx": page("  return <h1>Lucky number {Math.random()}</h1>;", '"use client";\n') },
+    says: /hydrat/i,
+  },
+  "a throw in an effect": {
+    files: {
+      "app/page.tsx": page(
+        '  const [name] = useState("x");\n  useEffect(() => {\n    throw new Error("the effect broke");\n  }, []);\n  return <h1>Hello {name}</h1>;',
+        client,
+      ),
+    },
+    says: /the effect broke/,
+  },
+  "a rejection that nobody handles": {
+    files: {
+      "app/page.tsx": page(
+        '  const [name] = useState("x");\n  useEffect(() => {\n    void Promise.reject(new Error("nobody caught this"));\n  }, []);\n  return <h1>Hello {name}</h1>;',
+        client,
+      ),
+    },
+    says: /nobody caught this/,
+  },
+  "a 500 in a route handler": {
+    files: {
+      "app/page.tsx": well,
+      "app/api/items/route.ts": 'export async function GET() {\n  throw new Error("no items today");\n}\n',
+    },
+    mend: { "app/api/items/route.ts": "export async function GET() {\n  return Response.json([]);\n}\n" },
+    says: /\/api\/items[\s\S]*500/,
+  },
+  "another page that fails": {
+    files: {
+      "app/page.tsx": well,
+      "app/about/page.tsx": page('  throw new Error("about nothing");\n'),
+    },
+    mend: { "app/about/page.tsx": page("  return <h1>About us</h1>;") },
+    says: /about nothing/,
+  },
+  "an endless render": {
+    files: {
+      "app/page.tsx": page(
+        "  const [count, setCount] = useState(0);\n  useEffect(() => {\n    setCount(count + 1);\n  });\n  return <h1>Count {count}</h1>;",
+        client,
+      ),
+    },
+    says: /Maximum update depth|without an end/,
+  },
+  "an endless loop": {
+    files: {
+      "app/page.tsx": page(
+        '  const [name] = useState("x");\n  useEffect(() => {\n    let turns = 0;\n    while (name) turns += 1;\n  }, [name]);\n  return <h1>Hello {name}</h1>;',
+        client,
+      ),
+    },
+    says: /hangs|without an end|did not/,
+  },
+  "a dev server that was killed and can't start": {
+    command:
+      "mv node_modules/next node_modules/next-gone; for p in /proc/[0-9]*; do case $(cat $p/comm) in next-server*|node*) kill -9 ${p#/proc/};; esac; done; exit 0",
+    mendBy: "mv node_modules/next-gone node_modules/next",
+    says: /does not (answer|run)|next/,
+  },
+  "an empty page": {
+    files: { "app/page.tsx": page("  return null;") },
+    says: /empty/,
+  },
+  "a white page": {
+    files: { "app/page.tsx": page('  return <main style={{ background: "white", color: "white", minHeight: "100vh" }}><h1>Hello</h1></main>;') },
+    says: /blank|one plain colour/,
+  },
+};
+
+/** What makes any of them whole that says nothing else. */
+export const whole = { "app/page.tsx": well };

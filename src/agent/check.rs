@@ -1,0 +1,282 @@
+//! What “it runs” means: the app compiles, its types fit, its routes answer, and its pages, really loaded, throw nothing and show
+//! something. The model asks for it with `checkApp`, and no run ends as a result without it.
+
+mod browser;
+mod page;
+mod report;
+mod routes;
+mod types;
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use browser::{Browser, BrowserError};
+pub use report::{Problem, ProblemKind, Report};
+use routes::{Route, RouteKind};
+use tokio::sync::Semaphore;
+use types::Types;
+
+use super::{Agent, App, Probe, RunError, path::HOME};
+use crate::{config, sandbox::RunOptions};
+
+/// The longest that a check may take.
+pub const TIMEOUT: Duration = Duration::from_secs(280);
+/// How long the dev server may take to answer, compiling included.
+const READY: Duration = Duration::from_secs(90);
+/// Between two looks at a dev server that does not answer yet.
+const STARTING: Duration = Duration::from_millis(300);
+/// What was written a moment ago is what is to be looked at: the dev server's watcher has this long to see it.
+const WATCHER: Duration = Duration::from_millis(800);
+/// A route that fails is asked once more after this: it may have been compiled from half of what was written.
+const SECOND_LOOK: Duration = Duration::from_millis(1500);
+/// How many routes are asked for, and how many pages are loaded.
+const MAX_ROUTES: usize = 16;
+const MAX_PAGES: usize = 5;
+/// How many browsers run at a time: each takes some 200 MB.
+const BROWSERS: usize = 2;
+/// How long an open preview has to show its errors, where there is no browser of ours.
+const REPORTS: Duration = Duration::from_secs(4);
+/// What the template's first page has and an app of one's own has not.
+const PLACEHOLDER: &str = "data-codeflow-placeholder";
+
+/// What a check looks at besides the app itself.
+pub struct Scope<'a> {
+    /// The files that this run has changed.
+    pub changed: BTreeSet<String>,
+    /// The errors that stand in the previews that users have open.
+    pub reports: &'a (dyn Fn() -> Vec<String> + Send + Sync),
+}
+
+/// Loads pages, as a cheap handle.
+#[derive(Debug, Clone)]
+pub struct Browsers {
+    program: Option<PathBuf>,
+    slots: Arc<Semaphore>,
+    /// Whether it was said that there is none.
+    told: Arc<AtomicBool>,
+}
+
+impl Browsers {
+    pub fn new(settings: &config::Browser) -> Self {
+        Self {
+            program: settings.program.clone(),
+            slots: Arc::new(Semaphore::new(BROWSERS)),
+            told: Arc::default(),
+        }
+    }
+
+    /// Says once, in the log, why pages are not loaded.
+    fn unusable(&self, why: &str) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "pages are not loaded before an app is called done ({why}); install Chromium, or set CHROMIUM_PATH. Until then the open \
+                 previews' own reports are used"
+            );
+        }
+    }
+}
+
+impl Agent {
+    /// Looks at everything there is to see of the running app.
+    pub async fn check(&self, app: &App, scope: &Scope<'_>) -> Result<Report, RunError> {
+        let mut report = Report::default();
+        tokio::time::sleep(WATCHER).await;
+        if !is_answering(app).await? {
+            report
+                .problems
+                .push(Problem::new(ProblemKind::NotRunning, "the dev server", not_running(app).await?));
+            return Ok(report);
+        }
+        let (types, answers) = tokio::join!(types::check(app), self.check_routes(app, scope));
+        match types? {
+            Types::Fine => report.seen.push("types".to_owned()),
+            Types::Wrong(errors) => report.problems.push(Problem::new(ProblemKind::Types, "tsc --noEmit", errors)),
+            Types::Unknown(why) => report.notes.push(why),
+        }
+        // What keeps a page from being shown is told before what is wrong in it.
+        let mut answers = answers?;
+        answers.problems.append(&mut report.problems);
+        report.problems = answers.problems;
+        report.seen.append(&mut answers.seen);
+        report.notes.append(&mut answers.notes);
+        Ok(report)
+    }
+
+    /// Asks the routes, and loads the pages that answer.
+    async fn check_routes(&self, app: &App, scope: &Scope<'_>) -> Result<Report, RunError> {
+        let mut report = Report::default();
+        let files = app.list_files().await?;
+        let routes = routes::routes(files.iter().map(String::as_str));
+        let (dynamic, mut fixed): (Vec<Route>, Vec<Route>) = routes.into_iter().partition(Route::is_dynamic);
+        // The first page is asked whatever makes it.
+        fixed.retain(|route| !(route.path == "/" && route.kind == RouteKind::Page));
+        fixed.sort_by_key(|route| !route.is_touched_by(&scope.changed));
+        let mut pages = Vec::new();
+        if self.ask(app, "/", RouteKind::Page, &mut report).await? {
+            pages.push("/".to_owned());
+        }
+        for route in fixed.iter().take(MAX_ROUTES) {
+            let is_asked = match route.kind {
+                RouteKind::Page => true,
+                RouteKind::Handler => match app.read_file(&route.file).await? {
+                    Some(source) => routes::answers_get(&String::from_utf8_lossy(&source)),
+                    None => false,
+                },
+            };
+            let is_well = is_asked && self.ask(app, &route.path, route.kind, &mut report).await?;
+            if is_well && route.kind == RouteKind::Page && route.is_touched_by(&scope.changed) {
+                pages.push(route.path.clone());
+            }
+        }
+        pages.truncate(MAX_PAGES);
+        let links = self.load(app, &pages, scope, &mut report).await?;
+        // Pages with a parameter are reached by a link, if at all.
+        for route in dynamic.iter().filter(|route| route.kind == RouteKind::Page).take(MAX_ROUTES) {
+            if let Some(path) = links.iter().find(|path| route.answers(path)) {
+                self.ask(app, path, route.kind, &mut report).await?;
+            }
+        }
+        Ok(report)
+    }
+
+    /// Asks for a path; whether it answers well.
+    async fn ask(&self, app: &App, path: &str, kind: RouteKind, report: &mut Report) -> Result<bool, RunError> {
+        let mut looks = 0;
+        let begun = tokio::time::Instant::now();
+        let problem = loop {
+            let answer = app.ask(path).await?;
+            let problem = match answer {
+                Some(answer) => match answer.probe() {
+                    Probe::Failed(reason) if kind == RouteKind::Page && (path == "/" || answer.status != 404) => {
+                        let compile = if answer.is_compile_error() {
+                            ProblemKind::Compile
+                        } else {
+                            ProblemKind::Http
+                        };
+                        Problem::new(compile, path, reason)
+                    }
+                    _ if answer.status >= 500 => Problem::new(
+                        ProblemKind::Http,
+                        path,
+                        format!("It answers with HTTP {}.{}", answer.status, answer.beginning()),
+                    ),
+                    _ if path == "/" && answer.has(PLACEHOLDER) => Problem::new(
+                        ProblemKind::Blank,
+                        path,
+                        "The first page is still the template's placeholder: nothing of the app is there. Write app/page.tsx.",
+                    ),
+                    _ => {
+                        report.seen.push(path.to_owned());
+                        return Ok(true);
+                    }
+                },
+                // It starts again, or dropped the connection.
+                None if begun.elapsed() < READY => {
+                    tokio::time::sleep(STARTING).await;
+                    continue;
+                }
+                None => Problem::new(ProblemKind::NotRunning, path, not_running(app).await?),
+            };
+            looks += 1;
+            if looks == 2 {
+                break problem;
+            }
+            tokio::time::sleep(SECOND_LOOK).await;
+        };
+        report.problems.push(problem);
+        Ok(false)
+    }
+
+    /// Loads the pages in a browser, or takes what open previews report. Returns what the pages link to.
+    async fn load(&self, app: &App, pages: &[String], scope: &Scope<'_>, report: &mut Report) -> Result<BTreeSet<String>, RunError> {
+        let mut links = BTreeSet::new();
+        if pages.is_empty() {
+            return Ok(links);
+        }
+        let loaded = match &self.browsers.program {
+            Some(program) => {
+                let _slot = self.browsers.slots.acquire().await.map_err(anyhow::Error::from)?;
+                load_all(program, app, pages, &mut links, report).await
+            }
+            None => Err(BrowserError::Unusable("there is no Chromium".to_owned())),
+        };
+        if let Err(error) = loaded {
+            self.browsers.unusable(&error.to_string());
+            tokio::time::sleep(REPORTS).await;
+            let reported = (scope.reports)();
+            let reported = reported
+                .into_iter()
+                .map(|text| Problem::new(ProblemKind::Runtime, "the open preview", text));
+            report.problems.extend(reported);
+            report
+                .notes
+                .push("no browser was there to load the pages in; only what the user's open preview reports is known".to_owned());
+        }
+        Ok(links)
+    }
+}
+
+async fn load_all(
+    program: &std::path::Path,
+    app: &App,
+    pages: &[String],
+    links: &mut BTreeSet<String>,
+    report: &mut Report,
+) -> Result<(), BrowserError> {
+    let address = app.page_address();
+    let mut browser = Browser::start(program, &address).await?;
+    for path in pages {
+        let seen = page::look_at(&mut browser, &format!("{}{path}", address.url)).await?;
+        links.extend(seen.links);
+        let warnings = seen.warnings.into_iter();
+        report
+            .notes
+            .extend(warnings.map(|text| format!("{path} says on the console: {text}")));
+        let problems = seen.errors.into_iter().map(|text| Problem::new(ProblemKind::Runtime, path, text));
+        report.problems.extend(problems);
+    }
+    browser.stop().await;
+    Ok(())
+}
+
+/// Waits until the dev server answers anything.
+async fn is_answering(app: &App) -> Result<bool, RunError> {
+    let answering = async {
+        while app.ask("/").await?.is_none() {
+            tokio::time::sleep(STARTING).await;
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(READY, answering).await {
+        Ok(answered) => answered.map(|()| true),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Why nothing answers, as far as the dev server says.
+async fn not_running(app: &App) -> Result<String, RunError> {
+    let options = RunOptions {
+        cwd: HOME.to_owned(),
+        envs: std::collections::HashMap::new(),
+        timeout: Duration::from_secs(10),
+    };
+    let output = app
+        .sandbox()
+        .run("tail -n 25 /tmp/dev-server.log 2>/dev/null || true", &options)
+        .await?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let said = super::probe::without_colours(said.trim());
+    let seconds = READY.as_secs();
+    Ok(if said.is_empty() {
+        format!("The dev server does not answer ({seconds} seconds were waited).")
+    } else {
+        format!("The dev server does not answer ({seconds} seconds were waited). Its last words:\n{said}")
+    })
+}

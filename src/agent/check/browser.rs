@@ -1,0 +1,236 @@
+//! Headless Chromium for one check: a process and a profile of its own, driven over a pipe (chromedevtools.github.io/devtools-protocol),
+//! which ends with the pipe. The pages it loads are code that nobody has read, so it keeps its own sandbox, runs as a user without
+//! rights where we are root, and reaches the app's host name and nothing else.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use command_fds::{CommandFdExt, FdMapping};
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::{
+    net::unix::pipe,
+    process::{Child, Command},
+};
+use tokio_util::codec::{AnyDelimiterCodec, FramedRead, FramedWrite};
+
+use crate::sandbox::PageAddress;
+
+/// How long the browser may take to start, on a busy machine.
+const START: Duration = Duration::from_secs(30);
+/// The longest message that is read, in bytes: a screenshot is the largest.
+const MAX_MESSAGE: usize = 64 << 20;
+
+/// Why the browser did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum BrowserError {
+    #[error("{0}")]
+    Unusable(String),
+    /// It did not answer in time; a page that computes for ever keeps its tab from answering.
+    #[error("the browser did not answer in time")]
+    Silent,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A running browser with one page.
+pub struct Browser {
+    child: Child,
+    sent: FramedWrite<pipe::Sender, AnyDelimiterCodec>,
+    received: FramedRead<pipe::Receiver, AnyDelimiterCodec>,
+    last_id: u64,
+    /// The page's session; the browser's own before there is one.
+    session: Option<String>,
+    /// Events that came while an answer was awaited.
+    events: std::collections::VecDeque<Event>,
+    /// Removed with it.
+    _profile: tempfile::TempDir,
+}
+
+/// Something that happened in the page.
+#[derive(Debug)]
+pub struct Event {
+    pub method: String,
+    pub params: Value,
+}
+
+impl Browser {
+    /// Starts the program with an empty page.
+    pub async fn start(program: &Path, address: &PageAddress) -> Result<Self, BrowserError> {
+        let profile = tempfile::Builder::new().prefix("codeflow-browser-").tempdir()?;
+        let (from_us, to_browser) = io::pipe()?;
+        let (from_browser, to_us) = io::pipe()?;
+        let mut command = Command::new(program);
+        command
+            .args([
+                "--headless",
+                "--remote-debugging-pipe",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--disable-quic",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--disable-extensions",
+                "--disable-default-apps",
+                "--no-first-run",
+                "--no-default-browser-check",
+                "--no-proxy-server",
+                "--mute-audio",
+                "--hide-scrollbars",
+                "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+                "--window-size=1280,800",
+            ])
+            .arg(format!("--host-resolver-rules={}", resolver_rules(address)))
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg("about:blank")
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .env("HOME", profile.path())
+            .current_dir(profile.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .fd_mappings(vec![mapping(OwnedFd::from(from_us), 3), mapping(OwnedFd::from(to_us), 4)])
+            .map_err(|error| BrowserError::Unusable(error.to_string()))?;
+        if nix::unistd::geteuid().is_root() {
+            let nobody = nix::unistd::User::from_name("nobody").ok().flatten();
+            let nobody = nobody.ok_or_else(|| BrowserError::Unusable("there is no user “nobody” to run the browser as".to_owned()))?;
+            nix::unistd::chown(profile.path(), Some(nobody.uid), Some(nobody.gid)).map_err(io::Error::from)?;
+            command.uid(nobody.uid.as_raw()).gid(nobody.gid.as_raw());
+        }
+        let child = command.spawn()?;
+        // Its ends are the child's alone: when it ends, so do the pipes.
+        drop(command);
+        let ends = AnyDelimiterCodec::new_with_max_length(vec![0], vec![0], MAX_MESSAGE);
+        let mut browser = Self {
+            child,
+            sent: FramedWrite::new(pipe::Sender::from_owned_fd(OwnedFd::from(to_browser))?, ends.clone()),
+            received: FramedRead::new(pipe::Receiver::from_owned_fd(OwnedFd::from(from_browser))?, ends),
+            last_id: 0,
+            session: None,
+            events: std::collections::VecDeque::new(),
+            _profile: profile,
+        };
+        let opening = browser.open_page();
+        match tokio::time::timeout(START, opening).await {
+            Ok(Ok(())) => Ok(browser),
+            Ok(Err(BrowserError::Io(error))) => Err(BrowserError::Unusable(format!("it does not start ({error})"))),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(BrowserError::Unusable(format!(
+                "it did not start within {} seconds",
+                START.as_secs()
+            ))),
+        }
+    }
+
+    async fn open_page(&mut self) -> Result<(), BrowserError> {
+        let page = self.call("Target.createTarget", json!({ "url": "about:blank" }), START).await?;
+        let attach = json!({ "targetId": page["targetId"], "flatten": true });
+        let attached = self.call("Target.attachToTarget", attach, START).await?;
+        self.session = attached["sessionId"].as_str().map(str::to_owned);
+        for domain in ["Page", "Runtime", "Network", "Inspector"] {
+            self.call(&format!("{domain}.enable"), json!({}), START).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for something of the page, and returns the answer.
+    pub async fn call(&mut self, method: &str, params: Value, patience: Duration) -> Result<Value, BrowserError> {
+        self.last_id += 1;
+        let id = self.last_id;
+        let mut request = json!({ "id": id, "method": method, "params": params });
+        if let Some(session) = &self.session {
+            request["sessionId"] = json!(session);
+        }
+        self.sent.send(request.to_string()).await.map_err(ended)?;
+        let deadline = Instant::now() + patience;
+        loop {
+            let Some(message) = self.receive(deadline).await? else {
+                return Err(BrowserError::Silent);
+            };
+            if message["id"] == id {
+                return match message["error"]["message"].as_str() {
+                    Some(error) => Err(BrowserError::Unusable(format!("{method}: {error}"))),
+                    None => Ok(message["result"].clone()),
+                };
+            }
+            self.events.extend(event(message));
+        }
+    }
+
+    /// The next event; `None` when none came in time.
+    pub async fn next_event(&mut self, deadline: Instant) -> Result<Option<Event>, BrowserError> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Some(event));
+            }
+            let Some(message) = self.receive(deadline).await? else {
+                return Ok(None);
+            };
+            self.events.extend(event(message));
+        }
+    }
+
+    async fn receive(&mut self, deadline: Instant) -> Result<Option<Value>, BrowserError> {
+        let Ok(message) = tokio::time::timeout_at(deadline.into(), self.received.next()).await else {
+            return Ok(None);
+        };
+        let message = message.ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))?.map_err(ended)?;
+        serde_json::from_slice(&message)
+            .map(Some)
+            .map_err(|error| BrowserError::Io(error.into()))
+    }
+
+    /// Ends it, and waits until it has.
+    pub async fn stop(mut self) {
+        let _ = self.child.kill().await;
+    }
+}
+
+fn mapping(parent_fd: OwnedFd, child_fd: i32) -> FdMapping {
+    FdMapping { parent_fd, child_fd }
+}
+
+fn event(mut message: Value) -> Option<Event> {
+    let method = message["method"].as_str()?.to_owned();
+    Some(Event {
+        method,
+        params: message["params"].take(),
+    })
+}
+
+fn ended(error: tokio_util::codec::AnyDelimiterCodecError) -> BrowserError {
+    BrowserError::Io(io::Error::other(error.to_string()))
+}
+
+/// Which host names lead where: the app's to its data plane, any port of it, and all others nowhere.
+fn resolver_rules(address: &PageAddress) -> String {
+    match &address.connect_to {
+        Some(authority) => format!("MAP {} {authority}, MAP * ~NOTFOUND", address.host),
+        None => format!("MAP * ~NOTFOUND, EXCLUDE {}", address.host),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_app_s_own_host_leads_anywhere() {
+        let mut address = PageAddress {
+            url: "http://3000-a.localhost:3000".to_owned(),
+            host: "3000-a.localhost".to_owned(),
+            connect_to: Some("127.0.0.1:4000".to_owned()),
+        };
+        assert_eq!(resolver_rules(&address), "MAP 3000-a.localhost 127.0.0.1:4000, MAP * ~NOTFOUND");
+        address.connect_to = None;
+        assert_eq!(resolver_rules(&address), "MAP * ~NOTFOUND, EXCLUDE 3000-a.localhost");
+    }
+}

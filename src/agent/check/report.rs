@@ -1,0 +1,168 @@
+//! What a check found, in words for the model, for people, and for telling whether it is the same as before.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+/// How much of what was found people are told, in characters.
+const FOR_PEOPLE: usize = 1500;
+/// How much of it the model is told, in characters.
+const FOR_MODEL: usize = 12_000;
+/// How many notes the model is told.
+const MAX_NOTES: usize = 6;
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// What keeps the app from being done.
+    pub problems: Vec<Problem>,
+    /// What is worth knowing besides.
+    pub notes: Vec<String>,
+    /// What was looked at and is well.
+    pub seen: Vec<String>,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    pub kind: ProblemKind,
+    /// A route, or the tool that found it.
+    pub place: String,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemKind {
+    NotRunning,
+    Compile,
+    Types,
+    Http,
+    Runtime,
+    Blank,
+}
+
+impl ProblemKind {
+    fn title(self) -> &'static str {
+        match self {
+            Self::NotRunning => "The app does not run",
+            Self::Compile => "It does not compile",
+            Self::Types => "Type errors",
+            Self::Http => "It answers with an error",
+            Self::Runtime => "The page fails when it is loaded",
+            Self::Blank => "There is nothing to be seen",
+        }
+    }
+}
+
+impl Problem {
+    pub fn new(kind: ProblemKind, place: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            place: place.into(),
+            text: text.into(),
+        }
+    }
+}
+
+impl Report {
+    /// Whether nothing keeps the app from being done.
+    pub fn is_well(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    pub fn for_model(&self) -> String {
+        let mut text = if self.is_well() {
+            format!("The app works. Looked at: {}.", self.seen.join(", "))
+        } else {
+            let count = self.problems.len();
+            let mut text = format!("The check found {count} {}:", if count == 1 { "problem" } else { "problems" });
+            for (number, problem) in self.problems.iter().enumerate() {
+                text.push_str(&format!(
+                    "\n\n{}. {} ({}):\n{}",
+                    number + 1,
+                    problem.kind.title(),
+                    problem.place,
+                    problem.text
+                ));
+            }
+            text
+        };
+        for note in self.notes.iter().take(MAX_NOTES) {
+            text.push_str(&format!("\n\nNote: {note}"));
+        }
+        shortened(&text, FOR_MODEL)
+    }
+
+    /// The first problem, and how many more there are.
+    pub fn for_people(&self) -> String {
+        let Some(problem) = self.problems.first() else {
+            return String::new();
+        };
+        let text = shortened(problem.text.trim(), FOR_PEOPLE).replace("```", "'''");
+        let more = match self.problems.len() - 1 {
+            0 => String::new(),
+            1 => "\n\nAnd one more problem.".to_owned(),
+            more => format!("\n\nAnd {more} more problems."),
+        };
+        format!("{} ({}):\n\n```\n{text}\n```{more}", problem.kind.title(), problem.place)
+    }
+
+    /// The problems without what changes from one time to the next: numbers, such as lines and addresses.
+    pub fn signature(&self) -> BTreeSet<(String, String)> {
+        let problems = self.problems.iter();
+        problems
+            .map(|problem| {
+                let first = problem.text.lines().take(3).collect::<Vec<_>>().join("\n");
+                let plain = first.split(|letter: char| letter.is_ascii_digit()).filter(|part| !part.is_empty());
+                (format!("{:?} {}", problem.kind, problem.place), plain.collect::<Vec<_>>().join("#"))
+            })
+            .collect()
+    }
+}
+
+fn shortened(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}\n…", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(texts: &[&str]) -> Report {
+        let problem = |text: &&str| Problem::new(ProblemKind::Types, "tsc --noEmit", *text);
+        Report {
+            problems: texts.iter().map(problem).collect(),
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn the_same_error_on_another_line_is_the_same_and_another_error_is_not() {
+        let before = report(&["app/page.tsx(3,14): error TS2322: no"]);
+        assert_eq!(before.signature(), report(&["app/page.tsx(25,1): error TS2322: no"]).signature());
+        assert_ne!(before.signature(), report(&["app/page.tsx(3,14): error TS2322: other"]).signature());
+        assert_ne!(
+            before.signature(),
+            report(&["app/page.tsx(3,14): error TS2322: no", "b"]).signature()
+        );
+    }
+
+    #[test]
+    fn people_are_told_the_first_problem_and_the_model_all_of_them() {
+        let report = report(&["one", "two", "three"]);
+        assert_eq!(
+            report.for_people(),
+            "Type errors (tsc --noEmit):\n\n```\none\n```\n\nAnd 2 more problems."
+        );
+        assert!(report.for_model().contains("3 problems") && report.for_model().contains("3. Type errors (tsc --noEmit):\nthree"));
+        let well = Report {
+            seen: vec!["/".to_owned(), "types".to_owned()],
+            ..Report::default()
+        };
+        assert_eq!(well.for_model(), "The app works. Looked at: /, types.");
+    }
+}

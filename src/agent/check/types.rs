@@ -1,0 +1,100 @@
+//! Type errors: the compiler's own word, from inside the sandbox.
+
+use std::{collections::HashMap, time::Duration};
+
+use crate::{
+    agent::{App, RunError, path::HOME},
+    sandbox::RunOptions,
+};
+
+/// The longest that the compiler may take.
+const TIMEOUT: Duration = Duration::from_secs(150);
+/// How many errors are told.
+const MAX_ERRORS: usize = 20;
+/// Between runs the compiler keeps what it knows, beside the app.
+const COMMAND: &str = "[ -f tsconfig.json ] && [ -f node_modules/typescript/bin/tsc ] || exit 99; \
+    exec node node_modules/typescript/bin/tsc --noEmit --pretty false --incremental --tsBuildInfoFile /tmp/check.tsbuildinfo";
+/// What the command says when there is nothing to compile.
+const NOTHING: i32 = 99;
+
+/// What the compiler finds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Types {
+    Fine,
+    /// The errors, as the compiler writes them.
+    Wrong(String),
+    /// It could not say; why.
+    Unknown(String),
+}
+
+pub async fn check(app: &App) -> Result<Types, RunError> {
+    let options = RunOptions {
+        cwd: HOME.to_owned(),
+        envs: HashMap::from([("CI".to_owned(), "1".to_owned())]),
+        timeout: TIMEOUT,
+    };
+    let output = app.sandbox().run(COMMAND, &options).await?;
+    if output.timed_out {
+        return Ok(Types::Unknown(format!(
+            "the type check took longer than {} seconds",
+            TIMEOUT.as_secs()
+        )));
+    }
+    Ok(judge(output.exit_code, &String::from_utf8_lossy(&output.stdout)))
+}
+
+fn judge(exit_code: i32, said: &str) -> Types {
+    if matches!(exit_code, 0 | NOTHING) {
+        return Types::Fine;
+    }
+    let lines: Vec<&str> = said.lines().collect();
+    let is_error = |line: &str| line.contains("error TS");
+    let mut errors: Vec<String> = Vec::new();
+    let mut own = false;
+    for line in &lines {
+        if is_error(line) {
+            // What the dev server generates is not the app's, and may speak of routes that are gone.
+            own = !line.starts_with(".next/");
+            if own {
+                errors.push((*line).to_owned());
+            }
+        } else if own
+            && line.starts_with(' ')
+            && let Some(last) = errors.last_mut()
+        {
+            last.push('\n');
+            last.push_str(line);
+        }
+    }
+    if errors.is_empty() {
+        return match lines.iter().any(|line| is_error(line)) {
+            true => Types::Fine,
+            false => Types::Unknown(format!("the type check ended with exit code {exit_code}")),
+        };
+    }
+    let more = errors.len().saturating_sub(MAX_ERRORS);
+    errors.truncate(MAX_ERRORS);
+    if more > 0 {
+        errors.push(format!("… and {more} more"));
+    }
+    Types::Wrong(errors.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_app_s_own_errors_are_told_whole_and_those_of_generated_files_are_not() {
+        let said = "app/page.tsx(1,2): error TS2322: Type 'a'\n  is not 'b'.\n.next/types/validator.ts(1,1): error TS2307: gone\n  more\n";
+        assert_eq!(
+            judge(2, said),
+            Types::Wrong("app/page.tsx(1,2): error TS2322: Type 'a'\n  is not 'b'.".to_owned())
+        );
+        assert_eq!(judge(2, ".next/types/validator.ts(1,1): error TS2307: gone"), Types::Fine);
+        assert_eq!(judge(0, ""), Types::Fine);
+        assert!(matches!(judge(134, "out of memory"), Types::Unknown(_)));
+        let many = "a.ts(1,1): error TS1: x\n".repeat(30);
+        assert!(matches!(judge(2, &many), Types::Wrong(told) if told.ends_with("… and 10 more")));
+    }
+}

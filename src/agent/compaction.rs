@@ -1,0 +1,171 @@
+//! Room in the model's context: when a chat nears the end of it, the oldest outputs of tools go first, then what the model wrote
+//! itself. What the user said and how the agent works are never left out.
+
+use serde_json::Value;
+
+use crate::llm::ChatMessage;
+
+/// Source code has about so many bytes for a token; a little less, to be on the safe side.
+const BYTES_PER_TOKEN: usize = 3;
+/// A chat is made smaller when it fills more than so much of the context, in per cent: the answer needs room too.
+const FULL: usize = 70;
+/// It is made so small, in per cent: each time the provider's cache of the chat's beginning is lost.
+const ROOMY: usize = 45;
+/// The latest messages are left as they are: the model is working with them.
+const LATEST: usize = 6;
+/// What is shorter than this, in bytes, is not worth leaving out.
+const SHORT: usize = 400;
+
+/// Makes the chat smaller when it fills too much of a context of so many tokens.
+pub fn make_room(messages: &mut [ChatMessage], context_tokens: usize) {
+    let context = context_tokens.saturating_mul(BYTES_PER_TOKEN);
+    if bytes(messages) > context / 100 * FULL {
+        shrink(messages, context / 100 * ROOMY);
+    }
+}
+
+/// Makes the chat half as large, for a model that says that it is too much.
+pub fn halve(messages: &mut [ChatMessage]) {
+    let half = bytes(messages) / 2;
+    shrink(messages, half);
+}
+
+fn bytes(messages: &[ChatMessage]) -> usize {
+    messages.iter().map(size).sum()
+}
+
+fn size(message: &ChatMessage) -> usize {
+    match message {
+        ChatMessage::System { content } | ChatMessage::User { content } | ChatMessage::Tool { content, .. } => content.len(),
+        ChatMessage::Assistant { content, tool_calls } => {
+            content.len() + tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum::<usize>()
+        }
+    }
+}
+
+/// Leaves out the oldest first until the chat is no larger than `goal` bytes, or nothing more may go.
+fn shrink(messages: &mut [ChatMessage], goal: usize) {
+    let mut total = bytes(messages);
+    let old = messages.len().saturating_sub(LATEST);
+    for rule in [leave_out_output, leave_out_arguments, leave_out_words] {
+        for message in &mut messages[..old] {
+            if total <= goal {
+                return;
+            }
+            let before = size(message);
+            rule(message);
+            total -= before.saturating_sub(size(message));
+        }
+    }
+}
+
+fn leave_out_output(message: &mut ChatMessage) {
+    if let ChatMessage::Tool { content, .. } = message
+        && content.len() > SHORT
+    {
+        *content = format!(
+            "[{} bytes of output left out to save room; call the tool again if you need it]",
+            content.len()
+        );
+    }
+}
+
+/// The contents of files that the model wrote: it can read them.
+fn leave_out_arguments(message: &mut ChatMessage) {
+    let ChatMessage::Assistant { tool_calls, .. } = message else {
+        return;
+    };
+    for call in tool_calls.iter_mut().filter(|call| call.arguments.len() > SHORT) {
+        if let Ok(mut arguments) = serde_json::from_str(&call.arguments) {
+            leave_out_texts(&mut arguments);
+            call.arguments = arguments.to_string();
+        }
+    }
+}
+
+fn leave_out_texts(value: &mut Value) {
+    match value {
+        Value::String(text) if text.len() > SHORT => *text = format!("[{} bytes left out to save room; read the file]", text.len()),
+        Value::Array(values) => values.iter_mut().for_each(leave_out_texts),
+        Value::Object(fields) => fields.values_mut().for_each(leave_out_texts),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn leave_out_words(message: &mut ChatMessage) {
+    if let ChatMessage::Assistant { content, .. } = message
+        && content.len() > SHORT
+    {
+        let kept: String = content.chars().take(SHORT / 2).collect();
+        *content = format!("{kept}… [the rest left out to save room]");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::llm::ToolCall;
+
+    fn chat() -> Vec<ChatMessage> {
+        let mut messages = vec![
+            ChatMessage::System { content: "s".repeat(1000) },
+            ChatMessage::User { content: "u".repeat(1000) },
+        ];
+        for turn in 0..6 {
+            let id = format!("call_{turn}");
+            let content = "x".repeat(3000);
+            messages.push(ChatMessage::Assistant {
+                content: "w".repeat(500),
+                tool_calls: vec![ToolCall {
+                    id: id.clone(),
+                    name: "createOrUpdateFiles".to_owned(),
+                    arguments: serde_json::json!({ "files": [{ "path": "a.txt", "content": content }] }).to_string(),
+                }],
+            });
+            messages.push(ChatMessage::Tool {
+                tool_call_id: id,
+                content: "o".repeat(15_000),
+            });
+        }
+        messages
+    }
+
+    fn left_out(messages: &[ChatMessage]) -> Vec<usize> {
+        let is_left_out = |message: &ChatMessage| format!("{message:?}").contains("left out");
+        (0..messages.len()).filter(|at| is_left_out(&messages[*at])).collect()
+    }
+
+    #[test]
+    fn a_chat_with_room_is_left_as_it_is() {
+        let mut messages = chat();
+        make_room(&mut messages, 100_000);
+        assert_eq!(messages, chat());
+    }
+
+    #[test]
+    fn the_oldest_outputs_go_first_and_only_as_many_as_need_to() {
+        let mut messages = chat();
+        make_room(&mut messages, 53_000);
+        assert_eq!(left_out(&messages), [3, 5, 7], "tool outputs, the oldest");
+        assert!(bytes(&messages) <= 53_000 * BYTES_PER_TOKEN / 100 * FULL);
+    }
+
+    #[test]
+    fn the_user_s_words_the_rules_and_the_latest_messages_always_stay() {
+        let mut messages = chat();
+        make_room(&mut messages, 10);
+        let whole = chat();
+        assert_eq!(messages[..2], whole[..2]);
+        assert_eq!(messages[8..], whole[8..]);
+        let ChatMessage::Assistant { tool_calls, .. } = &messages[2] else {
+            panic!("the model's turn");
+        };
+        let arguments: Value = serde_json::from_str(&tool_calls[0].arguments).unwrap_or_default();
+        assert_eq!(arguments["files"][0]["path"], "a.txt", "what is left is still a call");
+        assert!(
+            arguments["files"][0]["content"]
+                .as_str()
+                .is_some_and(|text| text.contains("left out"))
+        );
+    }
+}

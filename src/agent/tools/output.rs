@@ -1,0 +1,174 @@
+//! What a tool call led to: its output for the model, what it wrote, and errors that say who must hear them.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    agent::{RunError, path::PathError},
+    protocol::FileChange,
+    sandbox::SandboxError,
+};
+
+/// The longest output that the model is given, in bytes; what is longer is cut in the middle.
+pub(super) const MAX_OUTPUT: usize = 24 << 10;
+
+/// What a tool call led to, as it is saved and shown to the model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolOutput {
+    /// For the model.
+    pub content: String,
+    pub failed: bool,
+    /// The files that were written.
+    #[serde(default)]
+    pub written: Vec<FileChange>,
+    /// Those of them whose contents the call's arguments don't tell.
+    #[serde(default)]
+    pub contents: Vec<Written>,
+    /// The file in which a text to be replaced was not found.
+    #[serde(default)]
+    pub missed: Option<String>,
+    /// The sandbox in which it was carried out.
+    #[serde(default)]
+    pub sandbox: Option<String>,
+}
+
+/// A file as a call left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    pub path: String,
+    /// Text as it is, other bytes in base64.
+    pub content: Content,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    Text(String),
+    Base64(String),
+}
+
+impl Written {
+    pub fn text(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            content: Content::Text(text.into()),
+        }
+    }
+
+    pub fn bytes(path: impl Into<String>, bytes: &[u8]) -> Self {
+        Self {
+            path: path.into(),
+            content: Content::Base64(STANDARD.encode(bytes)),
+        }
+    }
+
+    /// The file's bytes; none where the saved output is not what was saved.
+    pub fn into_bytes(self) -> (String, Vec<u8>) {
+        let bytes = match self.content {
+            Content::Text(text) => text.into_bytes(),
+            Content::Base64(text) => STANDARD.decode(text).unwrap_or_default(),
+        };
+        (self.path, bytes)
+    }
+}
+
+impl ToolOutput {
+    /// Of a command whose end was not seen.
+    pub fn interrupted() -> Self {
+        Self {
+            failed: true,
+            ..Self::ok(
+                "This command was interrupted: the connection to it was lost before it ended. It may have run not at all, partly or \
+                 wholly. See what it has changed before you run it again.",
+            )
+        }
+    }
+
+    /// Of a call that wrote this file, which its arguments don't tell.
+    pub(super) fn wrote(file: Written, content: impl Into<String>) -> Self {
+        Self {
+            written: vec![FileChange { path: file.path.clone() }],
+            contents: vec![file],
+            ..Self::ok(content)
+        }
+    }
+
+    pub(super) fn ok(content: impl Into<String>) -> Self {
+        Self {
+            content: content.into(),
+            failed: false,
+            written: Vec::new(),
+            contents: Vec::new(),
+            missed: None,
+            sandbox: None,
+        }
+    }
+}
+
+/// Who must hear of a tool's failure.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// The model: it can do it differently.
+    #[error("{0}")]
+    RespondToModel(String),
+    /// The run: nothing can go on.
+    #[error(transparent)]
+    Fatal(#[from] RunError),
+}
+
+impl From<PathError> for ToolError {
+    fn from(error: PathError) -> Self {
+        Self::RespondToModel(error.to_string())
+    }
+}
+
+impl From<SandboxError> for ToolError {
+    fn from(error: SandboxError) -> Self {
+        match error {
+            SandboxError::NoSuchPath(message) | SandboxError::Refused(message) => Self::RespondToModel(message),
+            error => Self::Fatal(error.into()),
+        }
+    }
+}
+
+/// The text, its middle left out where it is too long.
+pub(super) fn cut(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let mut head = limit / 2;
+    while !text.is_char_boundary(head) {
+        head -= 1;
+    }
+    let mut tail = text.len() - limit / 2;
+    while !text.is_char_boundary(tail) {
+        tail += 1;
+    }
+    format!("{}\n[… {} bytes left out …]\n{}", &text[..head], tail - head, &text[tail..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_output_is_cut_in_the_middle_between_characters() {
+        let text = "ä".repeat(100);
+        let cut = cut(&text, 51);
+        assert!(
+            cut.starts_with('ä') && cut.ends_with('ä') && cut.contains("bytes left out"),
+            "{cut}"
+        );
+        assert!(cut.len() < 100);
+    }
+
+    #[test]
+    fn written_files_come_back_as_they_were_text_or_not() {
+        for written in [Written::text("a", "ä\0"), Written::bytes("a", &[0xff, 0, 1])] {
+            let saved = serde_json::to_string(&written).unwrap_or_default();
+            let read: Result<Written, _> = serde_json::from_str(&saved);
+            assert_eq!(read.ok(), Some(written));
+        }
+        assert_eq!(Written::bytes("a", &[0xff, 0]).into_bytes().1, [0xff, 0]);
+    }
+}
