@@ -12,7 +12,9 @@ type ComboboxContextProps = {
   items: readonly unknown[];
   open: boolean;
   setOpen: (open: boolean) => void;
+  /** What the input holds: what was typed, else what is chosen. */
   query: string;
+  typed: string;
   setQuery: (query: string) => void;
   matches: (value: unknown, label?: string) => boolean;
   selected: readonly unknown[];
@@ -145,6 +147,7 @@ function Combobox<Value, Multiple extends boolean | undefined = false>({
     open,
     setOpen,
     query,
+    typed: inputValue ?? typed ?? "",
     setQuery,
     matches: (value, label) => {
       const sought = typed?.trim();
@@ -266,17 +269,22 @@ type FieldProps = Omit<React.ComponentProps<"input">, "value" | "defaultValue" |
 /** What makes an input the combobox's: its text, its keys, and what it says to assistive technology. */
 function useField({ onChange, onClick, onKeyDown, disabled, ...props }: FieldProps) {
   const combobox = useCombobox();
-  const { open, setOpen, query, setQuery, highlighted, setHighlighted, listId, inputRef } = combobox;
+  const { open, setOpen, setQuery, highlighted, setHighlighted, listId, inputRef } = combobox;
+  // In the list itself it is for the search alone: what is chosen stands on the button that opened it.
+  const query = React.useContext(InsideContentContext) ? combobox.typed : combobox.query;
 
-  const move = (step: "next" | "previous" | "first" | "last") => {
+  const options = () => {
     const list = document.getElementById(listId);
-    const options = [...(list?.querySelectorAll<HTMLElement>("[role=option]:not([aria-disabled=true])") ?? [])];
-    const at = options.findIndex((option) => option.id === highlighted);
+    return [...(list?.querySelectorAll<HTMLElement>("[role=option]:not([aria-disabled=true])") ?? [])];
+  };
+  const move = (step: "next" | "previous" | "first" | "last") => {
+    const all = options();
+    const at = all.findIndex((option) => option.id === highlighted);
     const target = {
-      next: options[at + 1] ?? options[0],
-      previous: options[at - 1] ?? options.at(-1),
-      first: options[0],
-      last: options.at(-1),
+      next: all[at + 1] ?? all[0],
+      previous: all[at - 1] ?? all.at(-1),
+      first: all[0],
+      last: all.at(-1),
     }[step];
     target?.scrollIntoView({ block: "nearest" });
     setHighlighted(target?.id ?? null);
@@ -295,6 +303,7 @@ function useField({ onChange, onClick, onKeyDown, disabled, ...props }: FieldPro
     } else if (event.key === "Enter" && open) {
       event.preventDefault();
       if (highlighted) document.getElementById(highlighted)?.click();
+      else if (combobox.autoHighlight && combobox.typed) options()[0]?.click();
     } else if (event.key === "Tab") {
       setOpen(false);
     } else if (event.key === "Backspace" && query === "" && combobox.multiple) {
@@ -407,12 +416,12 @@ function ComboboxList({
   children,
   ...props
 }: Omit<React.ComponentProps<"div">, "children"> & { children?: React.ReactNode | EachItem }) {
-  const { listId, multiple, query, autoHighlight, highlighted, setHighlighted } = useCombobox();
+  const { listId, multiple, typed, autoHighlight, highlighted, setHighlighted } = useCombobox();
   React.useEffect(() => {
-    if (!autoHighlight || highlighted || !query) return;
+    if (!autoHighlight || highlighted || !typed) return;
     const first = document.getElementById(listId)?.querySelector("[role=option]:not([aria-disabled=true])");
     if (first) setHighlighted(first.id);
-  }, [autoHighlight, highlighted, listId, query, setHighlighted]);
+  }, [autoHighlight, highlighted, listId, typed, setHighlighted]);
 
   return (
     <div
