@@ -154,7 +154,7 @@ export async function tour(page, shot = async () => {}) {
   await gone(page.getByRole("menuitem", { name: "More tools" }));
   await page.getByRole("menuitem", { name: "File" }).click();
   await shown(page.getByRole("menuitem", { name: "New tab" }));
-  await page.keyboard.press("ArrowRight");
+  await page.getByRole("menuitem", { name: "Edit", exact: true }).hover();
   await shown(page.getByRole("menuitem", { name: "Delete all" }));
   await shot("menubar");
   await close(page.getByRole("menuitem", { name: "Delete all" }));
