@@ -37,6 +37,8 @@ const FIRST_PAGE: Duration = Duration::from_secs(180);
 #[folder = "sandbox-templates"]
 #[exclude = "*/node_modules/*"]
 #[exclude = "*/.next/*"]
+// What builds it for E2B is no part of it.
+#[exclude = "*/e2b/*"]
 struct Sources;
 
 /// Builds the template from its sources, unless that is done already. A failed build leaves the earlier one as it is.

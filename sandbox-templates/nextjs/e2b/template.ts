@@ -1,0 +1,20 @@
+// The same template as an E2B sandbox: the files beside this folder in /home/user, their packages, the dev server running.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { Template, waitForURL } from "e2b";
+
+const app = resolve(import.meta.dirname, "..");
+const { install, start, port } = JSON.parse(readFileSync(resolve(app, "template.json"), "utf8"));
+
+export const template = Template({
+  fileContextPath: app,
+  fileIgnorePatterns: ["e2b", "node_modules", ".next", "next-env.d.ts", "template.json", "*.tsbuildinfo"],
+})
+  .fromNodeImage("24-slim")
+  .aptInstall(["ca-certificates", "curl", "git", "procps"])
+  .setUser("user")
+  .setWorkdir("/home/user")
+  .copy(".", "/home/user", { user: "user" })
+  .runCmd(install)
+  .setEnvs({ NEXT_TELEMETRY_DISABLED: "1" })
+  .setStartCmd(start, waitForURL(`http://localhost:${port}/`));
