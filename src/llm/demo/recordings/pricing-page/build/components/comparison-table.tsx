@@ -15,7 +15,7 @@ export function ComparisonTable() {
         role="region"
         aria-labelledby="compare-title"
         tabIndex={0}
-        className="-mx-5 mt-6 overflow-x-auto px-5 outline-none focus-visible:ring-[3px] focus-visible:ring-ring/50 sm:mx-0 sm:rounded-2xl sm:border sm:px-0"
+        className="relative -mx-5 mt-6 overflow-x-auto px-5 outline-none focus-visible:ring-[3px] focus-visible:ring-ring/50 sm:mx-0 sm:rounded-2xl sm:border sm:px-0"
       >
         <table className="w-full min-w-136 table-fixed border-collapse text-sm">
           <thead>
