@@ -39,7 +39,15 @@ export function RevenueChart({ days, before }: Pick<Report, "days" | "before">) 
               </linearGradient>
             </defs>
             <CartesianGrid vertical={false} />
-            <XAxis dataKey="date" tickLine={false} axisLine={false} tickMargin={8} minTickGap={32} tickFormatter={formatDate} tick={TICK} />
+            <XAxis
+              dataKey="date"
+              tickLine={false}
+              axisLine={false}
+              tickMargin={8}
+              minTickGap={32}
+              tickFormatter={formatDate}
+              tick={TICK}
+            />
             <YAxis width={48} tickLine={false} axisLine={false} tickCount={4} tickFormatter={formatCompactDollars} tick={TICK} />
             <ChartTooltip
               content={
