@@ -328,7 +328,12 @@ mod tests {
         for recording in recordings.all() {
             for earlier in &recording.follow_ups {
                 let named = recordings.build_for(&earlier.prompt).map(|named| named.slug.as_str());
-                assert!(named.is_none_or(|slug| slug == recording.slug), "{}: {}", recording.slug, earlier.prompt);
+                assert!(
+                    named.is_none_or(|slug| slug == recording.slug),
+                    "{}: {}",
+                    recording.slug,
+                    earlier.prompt
+                );
                 let summary = earlier.turns.last().unwrap().summary.as_deref().unwrap();
                 for later in &recording.follow_ups {
                     let messages = [user(&earlier.prompt), assistant(summary), user(&later.prompt)];
