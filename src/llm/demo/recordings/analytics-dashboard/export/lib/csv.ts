@@ -14,5 +14,6 @@ export function downloadCsv(name: string, rows: readonly (readonly Cell[])[]) {
   link.href = url;
   link.download = name;
   link.click();
-  URL.revokeObjectURL(url);
+  // Some browsers read it a moment later.
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
