@@ -1,5 +1,6 @@
 // The demo's other recordings: each is built in a real sandbox, used in the preview, and changed by a follow-up.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { join } from "node:path";
 import { results, startBrowser, startServer, until } from "./server.mjs";
@@ -24,6 +25,17 @@ after(async () => {
   await browser?.close();
   await server?.stop();
 });
+
+/** Does something until it shows: an app is seen before its script has taken it over. */
+const untilSeen = (locator, act) =>
+  until(
+    `the app shows ${locator}`,
+    async () => {
+      await act();
+      return locator.waitFor({ timeout: 2_000 }).then(() => true, () => false);
+    },
+    60_000,
+  );
 
 /** Adds the dark mode toggle, and uses it. */
 async function addToggle() {
@@ -53,6 +65,178 @@ test("a landing page is built, and gets a dark mode", async () => {
   assert.ok((await ui.preview().getByText("Pricing").count()) > 0);
   await addToggle();
   await page.screenshot({ path: join(results, "landing-page.png") });
+});
+
+test("a dashboard is built, its range switched, its table sorted and searched, and exported", async () => {
+  await ui.start(server.url, "Build an analytics dashboard with charts");
+  await ui.finished(1);
+  const app = ui.preview();
+  const figures = app.getByRole("list", { name: "Key figures" }).getByRole("listitem");
+  const rows = app.locator("tbody tr");
+  const revenue = () => figures.first().innerText();
+  await figures.first().waitFor();
+  const ofAMonth = await revenue();
+
+  await untilSeen(app.getByText("Per day, against the 90 days before"), () => app.getByText("90 days", { exact: true }).click());
+  assert.equal(await figures.count(), 4);
+  assert.notEqual(await revenue(), ofAMonth);
+  for (const [chart, mark] of [["Revenue", "path.recharts-area-area"], ["Orders by weekday", ".recharts-bar-rectangle path"], ["Visitors by channel", "path.recharts-sector"]]) {
+    const card = app.locator("[data-slot=card]", { has: page.getByRole("heading", { name: chart }) });
+    await card.locator(`svg ${mark}`).first().waitFor();
+  }
+
+  await app.getByRole("button", { name: "Product", exact: true }).click();
+  await until("the products are sorted by name", async () => /Barista class/.test(await rows.first().innerText()));
+  await app.getByRole("button", { name: "Product", exact: true }).click();
+  await until("and the other way round", async () => /Tasting box/.test(await rows.first().innerText()));
+  await app.getByRole("searchbox", { name: "Search products" }).fill("equip");
+  await app.getByText("3 of 12 products").waitFor();
+  assert.equal(await rows.count(), 3);
+  await page.screenshot({ path: join(results, "analytics-dashboard.png") });
+
+  await ui.send("Let me export the table as CSV");
+  await ui.finished(2);
+  const search = app.getByRole("searchbox", { name: "Search products" });
+  await app.getByRole("button", { name: "Export CSV" }).waitFor();
+  await untilSeen(app.getByText("1 of 12 products"), () => search.fill("kettle"));
+  const [file] = await Promise.all([page.waitForEvent("download"), app.getByRole("button", { name: "Export CSV" }).click()]);
+  assert.equal(file.suggestedFilename(), "products.csv");
+  assert.match(await readFile(await file.path(), "utf8"), /^\uFEFFProduct,Category,Orders,Revenue,Change\r\nPour-over kettle,Equipment,\d+,\d+,-?\d+\.\d\r\n$/);
+});
+
+test("Markdown notes are built, one is written, found, kept over a reload, deleted and brought back, and formatted", async () => {
+  await ui.start(server.url, "Write me a Markdown notes app with live preview");
+  await ui.finished(1);
+  const app = ui.preview();
+  const field = app.getByRole("textbox", { name: "Markdown" });
+  const shown = app.getByRole("region", { name: "Preview" });
+  const notes = app.getByRole("navigation", { name: "Notes" }).getByRole("button");
+  const search = app.getByRole("searchbox", { name: "Search notes" });
+  await untilSeen(notes.filter({ hasText: "New note" }).first(), () => app.getByRole("button", { name: "New note", exact: true }).click());
+  await field.fill("# Trip\n\nPack **warm** socks <img src=x onerror=alert(1)> and [a map](javascript:alert(1)).\n\n- [x] Tent\n- Stove");
+  await shown.getByRole("heading", { name: "Trip" }).waitFor();
+  assert.equal(await shown.locator("strong").innerText(), "warm");
+  assert.equal(await shown.getByRole("listitem").count(), 2);
+  assert.match(await shown.innerText(), /<img src=x onerror=alert\(1\)>/);
+  assert.equal(await shown.locator("img, a").count(), 0, "what a note says is never markup");
+
+  await page.reload();
+  await search.waitFor();
+  await untilSeen(app.getByText("No note has “nothing like it”"), () => search.fill("nothing like it"));
+  await search.fill("socks tent");
+  await until("only the note is found", async () => (await notes.count()) === 1);
+  await notes.first().click();
+  await shown.getByRole("heading", { name: "Trip" }).waitFor();
+  await app.getByRole("button", { name: "Delete note" }).click();
+  await app.getByText("No note has “socks tent”").waitFor();
+  await app.getByRole("button", { name: "Undo" }).click();
+  await shown.getByRole("heading", { name: "Trip" }).waitFor();
+  await page.screenshot({ path: join(results, "markdown-notes.png") });
+
+  await ui.send("Add a formatting toolbar");
+  await ui.finished(2);
+  const bold = app.getByRole("group", { name: "Formatting" }).getByRole("button", { name: "Bold" });
+  await bold.waitFor();
+  await search.fill("socks tent");
+  await notes.first().click();
+  await shown.getByRole("heading", { name: "Trip" }).waitFor();
+  await field.evaluate((element) => element.setSelectionRange(element.value.length - 5, element.value.length));
+  await bold.click();
+  await shown.locator("strong", { hasText: "Stove" }).waitFor();
+});
+
+test("a pricing page is built, its prices follow the period and the plan, and get a currency", async () => {
+  await ui.start(server.url, "Make a pricing page with a yearly switch");
+  await ui.finished(1);
+  const app = ui.preview();
+  const estimate = app.getByRole("status");
+  const growth = app.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "Growth" }) });
+  await growth.getByText("$25", { exact: true }).waitFor();
+  await untilSeen(growth.getByText("$20", { exact: true }), () => app.locator("label", { hasText: "Yearly" }).click());
+  assert.match(await estimate.innerText(), /Growth costs \$1,200 a year/);
+  await app.getByRole("button", { name: "Choose Scale" }).click();
+  await app.getByLabel("People who answer").fill("10");
+  await app.getByText("Scale costs $4,800 a year").waitFor();
+  assert.equal(await app.getByRole("row", { name: /^Single sign-on/ }).getByText("Included", { exact: true }).count(), 1);
+  const answer = app.getByText("You need no card");
+  assert.equal(await answer.isVisible(), false);
+  await app.getByText("Is there a free trial?").click();
+  await answer.waitFor();
+  await page.screenshot({ path: join(results, "pricing-page.png") });
+
+  await ui.send("Let visitors choose a currency");
+  await ui.finished(2);
+  await app.getByLabel("Currency").waitFor();
+  await untilSeen(growth.getByText(/^¥/).first(), () => app.getByLabel("Currency").selectOption("JPY"));
+  await app.getByRole("button", { name: "Choose Starter" }).click();
+  await app.getByText(/Starter costs ¥[\d,]+ a /).waitFor();
+});
+
+test("a quiz is built, played to its end with the keyboard, remembers the best score, and gets a timer", async () => {
+  const right = ["Saturn", "About 8 minutes", "Three", "Mercury", "In the ear", "Nitrogen", "Antarctica", "Ada Lovelace"];
+  await ui.start(server.url, "Create a quiz with scores and answers explained");
+  await ui.finished(1);
+  const app = ui.preview();
+  const start = () => app.getByRole("button", { name: "Start the quiz" }).click();
+  await untilSeen(app.getByText("Question 1 of 8"), start);
+  for (let number = 1; number <= 8; number += 1) {
+    await app.getByText(`Question ${number} of 8`).waitFor();
+    // A number stands before each answer.
+    const answers = (await app.getByRole("listitem").allInnerTexts()).map((text) => text.replace(/^\d\s*/, "").trim());
+    const place = answers.findIndex((answer) => right.includes(answer));
+    assert.ok(place >= 0, `one of ${answers} is right`);
+    // All but the last are answered right.
+    await page.keyboard.press(String(number < 8 ? place + 1 : ((place + 1) % 4) + 1));
+    await app.getByText(number < 8 ? "Right!" : `It is: ${answers[place]}.`).waitFor();
+    await page.keyboard.press("Enter");
+  }
+  await app.getByRole("heading", { name: "7 of 8 right" }).waitFor();
+  assert.equal(await app.getByRole("img", { name: "Right" }).count(), 7);
+  assert.equal(await app.getByRole("img", { name: "Wrong" }).count(), 1);
+  await page.screenshot({ path: join(results, "quiz.png") });
+  await app.getByRole("button", { name: "Play again" }).click();
+  await app.getByText("Question 1 of 8").waitFor();
+  await page.reload();
+  await app.getByText("Best 7 of 8").waitFor();
+
+  await ui.send("Add a timer to each question");
+  await ui.finished(2);
+  await page.reload();
+  await untilSeen(app.getByRole("timer"), start);
+  await app.getByText("Time is up.").waitFor({ timeout: 20_000 });
+  await app.getByRole("button", { name: "Next question" }).click();
+  await app.getByText("Question 2 of 8").waitFor();
+});
+
+test("a weather app is built, finds a city, switches units, remembers both, and gets favorites", async () => {
+  await ui.start(server.url, "Show me a weather app with sample data");
+  await ui.finished(1);
+  const app = ui.preview();
+  const now = app.getByRole("region", { name: "Now" });
+  const search = app.getByRole("searchbox", { name: "Search for a city" });
+  const cities = app.getByRole("region", { name: "Cities" }).getByRole("listitem");
+  await now.getByRole("heading", { name: "Lisbon" }).waitFor();
+  await untilSeen(app.getByText("1 city", { exact: true }), () => search.fill("reykjavik"));
+  assert.match(await cities.innerText(), /Reykjavík/);
+  await search.press("Enter");
+  await now.getByRole("heading", { name: "Reykjavík" }).waitFor();
+  await now.getByText("Temperature: −1°").waitFor();
+  await app.getByText("°F", { exact: true }).click();
+  await now.getByText("Temperature: 30°").waitFor();
+  assert.equal(await app.getByRole("list", { name: "Next 24 hours" }).getByRole("listitem").count(), 24);
+  assert.equal(await app.getByRole("region", { name: "7 days" }).getByRole("listitem").count(), 7);
+  await page.reload();
+  await now.getByText("Temperature: 30°").waitFor();
+  await page.screenshot({ path: join(results, "weather.png") });
+
+  await ui.send("Let me star favorite cities");
+  await ui.finished(2);
+  const star = now.getByRole("button", { name: "Reykjavík is a favorite" });
+  await star.waitFor();
+  assert.match(await cities.first().innerText(), /Berlin/);
+  await untilSeen(cities.first().filter({ hasText: "Reykjavík" }), async () => {
+    if ((await star.getAttribute("aria-pressed")) === "false") await star.click();
+  });
 });
 
 test("nothing was reported on the console, by the page or by the apps in it", () => {

@@ -112,10 +112,13 @@ impl Recordings {
 
     fn build_for(&self, prompt: &str) -> Option<&Recording> {
         let exact = self.all().iter().find(|recording| same(prompt, &recording.prompt));
+        // What an app is comes before what it has: "a landing page with pricing", "a weather dashboard with charts".
         exact.or_else(|| {
-            self.all()
+            let matching = self
+                .all()
                 .iter()
-                .find(|recording| matches(prompt, &recording.prompt, &recording.keywords))
+                .filter_map(|recording| Some((match_end(prompt, &recording.keywords)?, recording)));
+            matching.min_by_key(|(end, _)| *end).map(|(_, recording)| recording)
         })
     }
 
@@ -217,11 +220,17 @@ fn same(a: &str, b: &str) -> bool {
 
 /// Whether the text is the prompt, or has every word of one of the keyword groups.
 fn matches(text: &str, prompt: &str, keywords: &[Vec<String>]) -> bool {
+    same(text, prompt) || match_end(text, keywords).is_some()
+}
+
+/// The place of the word by which the text has every word of one of the keyword groups; `None` when it never has.
+fn match_end(text: &str, keywords: &[Vec<String>]) -> Option<usize> {
     let words = words(text);
-    same(text, prompt)
-        || keywords
-            .iter()
-            .any(|group| !group.is_empty() && group.iter().all(|word| words.contains(&word.to_lowercase())))
+    let place = |keyword: &String| words.iter().position(|word| *word == keyword.to_lowercase());
+    let ends = keywords
+        .iter()
+        .filter_map(|group| group.iter().map(place).collect::<Option<Vec<_>>>()?.into_iter().max());
+    ends.min()
 }
 
 /// The text in pieces of a few characters.
@@ -286,6 +295,55 @@ mod tests {
     }
 
     #[test]
+    fn the_app_a_prompt_names_first_is_the_one_that_is_built() {
+        for (prompt, slug) in [
+            ("Create a landing page with a hero and pricing", "landing-page"),
+            ("A landing page for an analytics tool, with charts", "landing-page"),
+            ("A marketing page with a hero, pricing and a quiz", "landing-page"),
+            ("Hero, pricing and footer for my weather app", "landing-page"),
+            ("Make a pricing page for a todo app", "pricing-page"),
+            ("A page with pricing plans and a comparison of features", "pricing-page"),
+            ("A weather dashboard with charts", "weather"),
+            ("A revenue forecast dashboard", "analytics-dashboard"),
+            ("A dashboard for the sales of a shop", "analytics-dashboard"),
+            ("Charts of my quiz scores", "analytics-dashboard"),
+            ("A quiz app with a dashboard of scores", "quiz"),
+            ("A kanban board with notes on each card", "kanban-board"),
+            ("A task board with charts", "kanban-board"),
+            ("A task list with notes", "todo-app"),
+            ("A to-do list", "todo-app"),
+            ("A to do list", "todo-app"),
+            ("An app to do trivia with friends", "quiz"),
+            ("Notes with todo lists and dark mode", "markdown-notes"),
+            ("A markdown editor with a landing page", "markdown-notes"),
+        ] {
+            assert_eq!(chosen(&[user(prompt)]).unwrap(), format!("{slug}/build"), "{prompt}");
+        }
+        assert!(chosen(&[user("An accounting page for lighthouses")]).is_err());
+    }
+
+    #[test]
+    fn follow_ups_are_found_after_each_other_and_never_name_another_app() {
+        let recordings = Recordings::load().unwrap();
+        for recording in recordings.all() {
+            for earlier in &recording.follow_ups {
+                let named = recordings.build_for(&earlier.prompt).map(|named| named.slug.as_str());
+                assert!(
+                    named.is_none_or(|slug| slug == recording.slug),
+                    "{}: {}",
+                    recording.slug,
+                    earlier.prompt
+                );
+                let summary = earlier.turns.last().unwrap().summary.as_deref().unwrap();
+                for later in &recording.follow_ups {
+                    let messages = [user(&earlier.prompt), assistant(summary), user(&later.prompt)];
+                    assert_eq!(chosen(&messages).unwrap(), format!("{}/{}", recording.slug, later.slug));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_prompt_without_a_recording_is_told_what_there_is_and_how_to_set_a_key() {
         let refused = chosen(&[user("An accounting suite for lighthouses")]).unwrap_err();
         assert!(
@@ -304,7 +362,7 @@ mod tests {
     #[test]
     fn every_recorded_call_has_its_files_and_every_part_ends_with_a_summary() {
         let recordings = Recordings::load().unwrap();
-        assert!(recordings.all().len() >= 3);
+        assert!(recordings.all().len() >= 8);
         for recording in recordings.all() {
             assert!(recording.follow_ups.len() >= 2, "{}", recording.slug);
             let follow_ups = recording.follow_ups.iter().map(|part| (part.slug.as_str(), &part.turns));

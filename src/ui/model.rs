@@ -68,18 +68,16 @@ pub fn DemoNotice(model: ModelNotice, notice: DemoNoticeState) -> impl IntoView 
                 class="@container relative rounded-xl border border-brand/30 bg-brand/6 p-4 text-left text-[0.8125rem] leading-5"
             >
                 <p class="pr-9 font-medium">"This is the demo: it plays recorded builds, in a sandbox where they really run."</p>
-                <div class="mt-2 grid gap-x-8 gap-y-2 text-muted-foreground @lg:grid-cols-2">
+                <div class="mt-2 grid gap-y-3 text-muted-foreground">
                     <div>
                         <p>"It knows these prompts and some follow-ups:"</p>
-                        <ul class="mt-1 list-disc space-y-0.5 pl-4 marker:text-brand">{prompts}</ul>
+                        <ul class="mt-1 grid list-disc gap-x-8 gap-y-0.5 pl-4 marker:text-brand @xl:grid-cols-2">{prompts}</ul>
                     </div>
                     <div>
                         <p>"To build anything you like, start it with a key:"</p>
                         <p class="mt-1">
                             <code class="rounded bg-card px-1.5 py-0.5 font-mono text-xs text-foreground wrap-anywhere">"OPENAI_API_KEY=… script/run"</code>
-                        </p>
-                        <p class="mt-1">
-                            "or choose another provider with "
+                            " or choose another provider with "
                             <code class="rounded bg-card px-1.5 py-0.5 font-mono text-xs text-foreground">"AI_PROVIDER"</code>
                             ": gemini, openrouter, ollama, custom."
                         </p>

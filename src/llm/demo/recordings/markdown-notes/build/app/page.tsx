@@ -1,0 +1,5 @@
+import { NotesApp } from "@/components/notes-app";
+
+export default function Home() {
+  return <NotesApp />;
+}

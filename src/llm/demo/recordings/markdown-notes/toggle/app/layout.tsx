@@ -1,0 +1,20 @@
+import type { Metadata } from "next";
+import "./globals.css";
+
+import { ThemeScript } from "@/components/theme-script";
+
+export const metadata: Metadata = {
+  title: "Notes",
+  description: "Notes in Markdown, kept in your browser.",
+};
+
+export default function RootLayout({ children }: Readonly<{ children: React.ReactNode }>) {
+  return (
+    <html lang="en" suppressHydrationWarning>
+      <body className="min-h-dvh">
+        <ThemeScript />
+        {children}
+      </body>
+    </html>
+  );
+}

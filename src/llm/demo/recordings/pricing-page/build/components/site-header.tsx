@@ -1,0 +1,31 @@
+import { Anchor } from "lucide-react";
+
+import { PRODUCT } from "@/lib/pricing";
+
+const LINKS = [
+  { href: "#plans", label: "Plans" },
+  { href: "#compare", label: "Compare" },
+  { href: "#questions", label: "Questions" },
+];
+
+export function SiteHeader() {
+  return (
+    <header className="sticky top-0 z-20 border-b bg-background/85 backdrop-blur">
+      <div className="mx-auto flex h-14 max-w-5xl items-center gap-6 px-5">
+        <a href="#top" className="flex items-center gap-2 font-semibold tracking-tight" aria-label={`${PRODUCT}, to the top`}>
+          <Anchor aria-hidden className="size-5 text-primary" />
+          {PRODUCT}
+        </a>
+        <div className="ml-auto flex items-center gap-4">
+          <nav aria-label="Sections" className="flex gap-4 text-sm text-muted-foreground sm:gap-6">
+            {LINKS.map(({ href, label }) => (
+              <a key={href} href={href} className="transition-colors hover:text-foreground">
+                {label}
+              </a>
+            ))}
+          </nav>
+        </div>
+      </div>
+    </header>
+  );
+}

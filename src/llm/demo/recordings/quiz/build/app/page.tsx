@@ -1,0 +1,5 @@
+import { QuizApp } from "@/components/quiz-app";
+
+export default function Home() {
+  return <QuizApp />;
+}

@@ -1,0 +1,5 @@
+import { WeatherApp } from "@/components/weather-app";
+
+export default function Home() {
+  return <WeatherApp />;
+}
