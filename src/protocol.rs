@@ -7,6 +7,7 @@ mod event;
 mod file;
 mod id;
 mod message;
+mod preview;
 mod project;
 mod run;
 mod usage;
@@ -17,6 +18,7 @@ pub use event::{DraftPiece, Event, EventKind, FeedFrame, FeedRequest, PreviewSta
 pub use file::{FileChange, FileNode, FileView};
 pub use id::{FragmentId, MessageId, ProjectId, RunId, Timestamp, UserId};
 pub use message::{Fragment, Message, MessageKind, Role};
+pub use preview::{PreviewError, PreviewErrorKind};
 pub use project::{ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, PromptError, Workspace};
 pub use run::{Run, RunState, Status, ToolUse};
 pub use usage::Spent;

@@ -8,7 +8,7 @@ use super::{Apps, Events, Previews, build::Bench, embedded::Embedded, engine::En
 use crate::{
     agent::Agent,
     config,
-    protocol::{ModelNotice, NewPrompt, Project, ProjectId, Run, RunId},
+    protocol::{ModelNotice, NewPrompt, PreviewError, Project, ProjectId, Run, RunId},
     render,
     store::{Reply, Store, StoreError},
 };
@@ -135,6 +135,11 @@ impl Supervisor {
     /// Keeps the project's preview going, and its state published, for as long as the guard lives.
     pub fn watch_preview(&self, project: ProjectId) -> super::Watch {
         self.inner.bench.previews.watch(project)
+    }
+
+    /// Notes which errors stand on the project's page, as somebody who looks at it sees them.
+    pub fn report_preview_errors(&self, project: ProjectId, errors: Vec<PreviewError>) {
+        self.inner.bench.previews.report(project, errors);
     }
 
     /// Waits until all work has stopped; call it after cancelling the token. What waits for somebody else's machine is not waited for

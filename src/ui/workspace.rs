@@ -114,7 +114,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     <div class="flex h-11 shrink-0 items-center border-b border-border px-2">
                         <TabsList label="The app" tabs=&[PREVIEW, CODE] selected=tab/>
                     </div>
-                    <TabsPanel id=PREVIEW.id selected=tab><PreviewPane conversation/></TabsPanel>
+                    <TabsPanel id=PREVIEW.id selected=tab><PreviewPane project conversation/></TabsPanel>
                     <TabsPanel id=CODE.id selected=tab>
                         <Show when=move || code_seen.get()>
                             // Its own boundary: what it fetches must not bring back the page's skeleton.
