@@ -81,12 +81,19 @@ function isNoise(kind: ErrorKind, message: string, reason: unknown): boolean {
   return /^(⨯ )?\.\/\S+\n|^Warning: |^\[(HMR|Fast Refresh)\]|react\.dev\/link\//.test(message);
 }
 
+/** The stack's places in what the dev server built, by the files' names on its disk. */
 function stackFrames(stack: string): Frame[] {
-  const found = stack.split("\n").map((line) => /^\s*(?:at )?(?:(.*?)(?: \(|@))?(https?:\S+?):(\d+):(\d+)\)?$/.exec(line));
+  const found = stack.split("\n").map((line) => /^\s*(?:at )?(?:(.*?)(?: \(|@))?https?:\S+?\/_next(\/static\/\S+?):(\d+):(\d+)\)?$/.exec(line));
   return found
     .filter((parts) => parts !== null)
     .slice(0, 20)
-    .map(([, name, file, line, column]) => ({ file, methodName: name ?? "", line1: Number(line), column1: Number(column), arguments: [] }));
+    .map(([, name, path, line, column]) => ({
+      file: `file://${process.env.__NEXT_DIST_DIR}${path}`,
+      methodName: name ?? "",
+      line1: Number(line),
+      column1: Number(column),
+      arguments: [],
+    }));
 }
 
 /** The first place in the app's own sources, as the dev server maps it. */
