@@ -1,6 +1,7 @@
 //! The agent: a model that works on an app in a sandbox by calling tools, turn by turn, until it says that it is done.
 
 mod app;
+mod design;
 mod growth;
 mod input;
 mod journal;
@@ -15,6 +16,7 @@ mod workplace;
 use std::{collections::HashMap, time::Duration};
 
 pub use app::App;
+pub use design::Design;
 pub use input::{AgentInput, PrevMessage};
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use naming::{Titles, provisional_title};
@@ -48,6 +50,11 @@ impl Agent {
             sandboxes,
             settings,
         }
+    }
+
+    /// How many providers there are to go on with after the first.
+    pub fn alternatives(&self) -> usize {
+        self.model.alternatives()
     }
 
     /// Which model builds, for the page to say so.

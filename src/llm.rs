@@ -25,6 +25,14 @@ pub enum ChatMessage {
     User {
         content: String,
     },
+    /// The user's words about an image.
+    UserImage {
+        content: String,
+        /// Such as `image/png`.
+        media_type: String,
+        /// The image's bytes in base64.
+        data: String,
+    },
     Assistant {
         content: String,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -69,6 +77,8 @@ pub struct ChatRequest {
 pub enum ModelRole {
     Coder,
     Naming,
+    /// Looks at images.
+    Vision,
 }
 
 /// A whole answer.
@@ -149,6 +159,7 @@ impl Model {
                 let model = match request.role {
                     ModelRole::Coder => &settings.model,
                     ModelRole::Naming => &settings.naming_model,
+                    ModelRole::Vision => &settings.vision_model,
                 };
                 let (reply, usage) = client.stream(model, request, on_piece).await?;
                 Ok(ModelReply {
@@ -158,6 +169,11 @@ impl Model {
             }
             Engine::Demo(recordings) => recordings.play(request, on_piece).await,
         }
+    }
+
+    /// Whether the provider that answers (see [`Model::stream`]) can look at images at all: the demo can't.
+    pub fn has_eyes(&self, alternative: usize) -> bool {
+        matches!(self.engines[alternative.min(self.alternatives())], Engine::OpenAi { .. })
     }
 
     /// Which model builds, for the page to say so.

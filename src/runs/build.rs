@@ -10,12 +10,14 @@ use super::{
     journal::{StepJournal, persistently},
 };
 use crate::{
-    agent::{self, Agent, AgentInput, App, Journal, PrevMessage, Probe, RunError, Step, Workplace},
-    protocol::{EventKind, Run, Status},
+    agent::{self, Agent, AgentInput, App, Attempt, Design, Journal, PrevMessage, Probe, RunError, Step, Workplace},
+    protocol::{EventKind, Message, Run, Status},
     render,
     store::{NewFragment, Reply, Store},
 };
 
+/// The step in which an attached image is looked at.
+const BUILD_INPUT: &str = "build-agent-input";
 /// How many messages before the prompt the model is shown.
 const PREV_MESSAGES: u64 = 6;
 /// How long the app may take to answer when it is checked, compiling included.
@@ -74,12 +76,21 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
             workplace.with_app(|app| async move { app.list_files().await })
         })
         .await?;
-    let input = (&previous, &files, &message.content);
-    let input: AgentInput = journal
-        .step(Step::new("build-agent-input", &input), |_| async {
-            Ok(AgentInput::new(&previous, &files, &message.content))
-        })
-        .await?;
+    let input: AgentInput = {
+        let (journal, previous, files) = (&journal, &previous, &files);
+        let input = (previous, files, &message.content, &message.image);
+        let step = Step::new(BUILD_INPUT, &input).with_alternatives(agent.alternatives());
+        journal
+            .step(step, |attempt| async move {
+                let design = look_at_image(bench, journal, message, attempt).await?;
+                Ok(AgentInput::new(previous, files, &message.content, design))
+            })
+            .await?
+    };
+    if let Some(design) = &input.design {
+        // Published again after a restart, where it may not have been; an unchanged one is no event.
+        journal.publish(shown(Some(design))).await?;
+    }
 
     let outcome = agent::run_turns(&journal, agent, workplace, &input).await?;
 
@@ -136,6 +147,26 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
             saving.await.map_err(anyhow::Error::from)?
         })
         .await
+}
+
+/// What the message's image shows, where it has one.
+async fn look_at_image(bench: &Bench, journal: &StepJournal, message: &Message, attempt: Attempt) -> Result<Option<Design>, RunError> {
+    let Some(image) = &message.image else {
+        return Ok(None);
+    };
+    journal.publish(status(Status::LookingAtImage)).await?;
+    journal.publish(shown(None)).await?;
+    let content = persistently(|| bench.store.image_content(&image.id)).await?;
+    let described = bench
+        .agent
+        .describe_image(attempt.alternative, &content.media_type, &content.bytes, &message.content);
+    described.await.map(Some)
+}
+
+fn shown(design: Option<&Design>) -> EventKind {
+    EventKind::Tool {
+        tool: Design::shown(design, BUILD_INPUT),
+    }
 }
 
 fn status(status: Status) -> EventKind {

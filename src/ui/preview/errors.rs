@@ -88,7 +88,7 @@ fn error_bar(project: ProjectId, conversation: RwSignal<Conversation>, frame: Ap
     let fix = Action::new(move |_: &()| {
         let text = fix_prompt(&shown.get_untracked());
         async move {
-            match send_message(project, text).await {
+            match send_message(project, text, None).await {
                 Ok(_) => {
                     trouble.set(None);
                     dismiss();
