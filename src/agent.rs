@@ -4,6 +4,7 @@ mod app;
 mod calls;
 mod check;
 mod compaction;
+mod design;
 mod growth;
 mod guards;
 mod input;
@@ -22,6 +23,7 @@ use std::{collections::HashMap, time::Duration};
 
 pub use app::App;
 pub use check::Report;
+pub use design::Design;
 pub use input::{AgentInput, PrevMessage};
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use naming::{Titles, provisional_title};
@@ -65,6 +67,11 @@ impl Agent {
     /// What photos are fetched with.
     fn photos(&self) -> (&reqwest::Client, &config::Unsplash) {
         (&self.http, &self.settings.unsplash)
+    }
+
+    /// How many providers there are to go on with after the first.
+    pub fn alternatives(&self) -> usize {
+        self.model.alternatives()
     }
 
     /// Which model builds, for the page to say so.

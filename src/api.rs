@@ -7,5 +7,6 @@ mod error;
 pub mod files;
 mod json;
 pub mod messages;
+pub mod preview;
 pub mod projects;
 pub mod runs;

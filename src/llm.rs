@@ -28,6 +28,14 @@ pub enum ChatMessage {
     User {
         content: String,
     },
+    /// The user's words about an image.
+    UserImage {
+        content: String,
+        /// Such as `image/png`.
+        media_type: String,
+        /// The image's bytes in base64.
+        data: String,
+    },
     Assistant {
         content: String,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -45,7 +53,11 @@ impl ChatMessage {
     pub fn map_content(&self, change: impl FnOnce(&str) -> String) -> Self {
         let mut message = self.clone();
         match &mut message {
-            Self::System { content } | Self::User { content } | Self::Assistant { content, .. } | Self::Tool { content, .. } => {
+            Self::System { content }
+            | Self::User { content }
+            | Self::UserImage { content, .. }
+            | Self::Assistant { content, .. }
+            | Self::Tool { content, .. } => {
                 *content = change(content);
             }
         }
@@ -101,6 +113,8 @@ impl ChatRequest {
 pub enum ModelRole {
     Coder,
     Naming,
+    /// Looks at images.
+    Vision,
 }
 
 /// A whole answer.
@@ -194,6 +208,7 @@ impl Model {
                 let model = match request.role {
                     ModelRole::Coder => &settings.model,
                     ModelRole::Naming => &settings.naming_model,
+                    ModelRole::Vision => &settings.vision_model,
                 };
                 if !request.tools.is_empty() && no_tools.load(Ordering::Relaxed) {
                     return client.stream(model, &request.in_words(), on_piece).await;
@@ -221,6 +236,11 @@ impl Model {
             Engine::Demo(_) => usize::MAX,
         });
         contexts.min().unwrap_or(usize::MAX)
+    }
+
+    /// Whether the provider that answers (see [`Model::stream`]) can look at images at all: the demo can't.
+    pub fn has_eyes(&self, alternative: usize) -> bool {
+        matches!(self.engines[alternative.min(self.alternatives())], Engine::OpenAi { .. })
     }
 
     /// Which model builds, for the page to say so.

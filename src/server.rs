@@ -2,16 +2,17 @@
 
 mod feed;
 mod health;
+mod images;
 mod origin;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::FromRef,
+    extract::{DefaultBodyLimit, FromRef},
     http::{HeaderValue, header},
     middleware,
-    routing::get,
+    routing::{get, post},
 };
 use leptos::{config::LeptosOptions, prelude::provide_context};
 use leptos_axum::{LeptosRoutes, generate_route_list};
@@ -20,6 +21,7 @@ use tower_http::{compression::CompressionLayer, trace::TraceLayer};
 
 use crate::{
     app::{App, shell},
+    protocol::IMAGE_MAX_BYTES,
     runs::Supervisor,
     store::Store,
 };
@@ -67,6 +69,8 @@ pub fn router(state: AppState) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/ws/projects/{id}", get(feed::follow))
+        .route("/api/images", post(images::upload).layer(DefaultBodyLimit::max(IMAGE_MAX_BYTES)))
+        .route("/api/images/{id}", get(images::show))
         .leptos_routes_with_context(&state, routes, context.clone(), shell)
         .fallback(leptos_axum::file_and_error_handler_with_context::<AppState, _>(
             context,

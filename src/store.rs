@@ -5,6 +5,7 @@ mod blob;
 mod dashboard;
 mod event;
 mod fragment;
+mod image;
 mod message;
 mod project;
 mod run;
@@ -22,6 +23,7 @@ use sea_orm::{
 };
 
 pub use fragment::NewFragment;
+pub use image::ImageContent;
 pub use run::Reply;
 pub use step::{Begun, Step};
 

@@ -49,7 +49,10 @@ async fn steps() {
     let output = json!({ "content": "x".repeat(2000) }).to_string();
     let mut taken = Vec::new();
     for _ in 0..RUNS_MEASURED {
-        let (_, run, _) = store.create_project(&NewPrompt::new("Measure").unwrap(), "Measure").await.unwrap();
+        let (_, run, _) = store
+            .create_project(&NewPrompt::new("Measure").unwrap(), None, "Measure")
+            .await
+            .unwrap();
         for step in 0..STEPS {
             let (name, begun) = (format!("turn-{step}"), Instant::now());
             store.begin_step(run.id, &name, "digest").await.unwrap();

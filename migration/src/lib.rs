@@ -4,6 +4,7 @@ pub use sea_orm_migration::prelude::*;
 
 mod m20261121_000001_create_tables;
 mod m20261121_000002_add_journal_columns;
+mod m20261121_000003_add_images;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -14,6 +15,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261121_000001_create_tables::Migration),
             Box::new(m20261121_000002_add_journal_columns::Migration),
+            Box::new(m20261121_000003_add_images::Migration),
         ]
     }
 }

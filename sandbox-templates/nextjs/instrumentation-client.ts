@@ -1,18 +1,151 @@
-// Tells the builder page that shows this app in its preview what happens here. It runs before the app, in development only, and says
-// nothing when the app is opened by itself.
+// Tells the builder page that shows this app in its preview what happens here: loads, hot reloads, errors. It runs before the app, in
+// development only. It speaks to nobody but the builder: to the parent window, once that has said hello from the builder's origin.
 
-type PreviewReport = { type: "loaded" | "updated" | "connected" | "disconnected" } | { type: "error"; message: string };
+type Sign = "loaded" | "updated" | "connected" | "disconnected";
+type ErrorKind = "error" | "rejection" | "console";
+type AppError = { kind: ErrorKind; message: string; location: string | null; path: string };
+type Frame = { file: string; methodName: string; line1: number; column1: number; arguments: string[] };
 
-const framed = typeof window !== "undefined" && window.parent !== window;
+const HELLO = "codeflow-builder:hello";
+const LOOPBACK = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
+const MAX_SIGNS = 20;
+const MAX_ERRORS = 20;
+const MAX_MESSAGE = 2000;
 
-function report(report: PreviewReport) {
-  // Whoever frames the app may know: it holds no secret.
-  window.parent.postMessage({ source: "codeflow-preview", ...report }, "*");
+let builder: string | null = null;
+const waiting: Sign[] = [];
+/** What this page has failed with since its last change, by message. */
+const errors = new Map<string, AppError>();
+
+/** By its loopback names the builder is reached on any port; elsewhere only by the address that the sandbox was given. */
+function isBuilder(origin: string): boolean {
+  const home = new URL(process.env.CODEFLOW_URL ?? "http://localhost").origin;
+  return origin === home || (LOOPBACK.test(home) && LOOPBACK.test(origin));
 }
 
-function describe(reason: unknown): string {
-  const text = reason instanceof Error ? `${reason.name}: ${reason.message}` : String(reason);
-  return text.slice(0, 2000);
+function post(message: { type: Sign } | { type: "errors"; errors: AppError[] }) {
+  if (builder) window.parent.postMessage({ source: "codeflow-preview", ...message }, builder);
+}
+
+function sign(type: Sign) {
+  if (builder) post({ type });
+  else if (waiting.length < MAX_SIGNS) waiting.push(type);
+}
+
+function postErrors() {
+  post({ type: "errors", errors: [...errors.values()] });
+}
+
+let soon: ReturnType<typeof setTimeout> | undefined;
+function postErrorsSoon() {
+  soon ??= setTimeout(() => {
+    soon = undefined;
+    postErrors();
+  }, 250);
+}
+
+function listenToBuilder() {
+  window.addEventListener("message", (event) => {
+    if (event.source !== window.parent || event.data !== HELLO || !isBuilder(event.origin)) return;
+    builder = event.origin;
+    for (const type of waiting.splice(0)) post({ type });
+    postErrors();
+  });
+}
+
+function describe(value: unknown): string {
+  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (typeof value === "string") return value;
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return String(value);
+  }
+}
+
+/** What the console would show. */
+function format([first, ...rest]: unknown[]): string {
+  const text = describe(first).replace(/%([sdifoOc])/g, (whole, letter) => {
+    if (rest.length === 0) return whole;
+    const value = describe(rest.shift());
+    return letter === "c" ? "" : value;
+  });
+  return [text, ...rest.map(describe)].join(" ");
+}
+
+/** Compile errors are the dev server's to tell, warnings of React are none, and Next.js throws to navigate. */
+function isNoise(kind: ErrorKind, message: string, reason: unknown): boolean {
+  const digest = String((reason as { digest?: unknown } | null)?.digest ?? "");
+  if (digest.startsWith("NEXT_") || message.startsWith("ResizeObserver loop")) return true;
+  if (kind !== "console" || reason instanceof Error) return false;
+  return /^(⨯ )?\.\/\S+\n|^Warning: |^\[(HMR|Fast Refresh)\]|react\.dev\/link\//.test(message);
+}
+
+/** The stack's places in what the dev server built, by the files' names on its disk. */
+function stackFrames(stack: string): Frame[] {
+  const found = stack.split("\n").map((line) => /^\s*(?:at )?(?:(.*?)(?: \(|@))?https?:\S+?\/_next(\/static\/\S+?):(\d+):(\d+)\)?$/.exec(line));
+  return found
+    .filter((parts) => parts !== null)
+    .slice(0, 20)
+    .map(([, name, path, line, column]) => ({
+      file: `file://${process.env.__NEXT_DIST_DIR}${path}`,
+      methodName: name ?? "",
+      line1: Number(line),
+      column1: Number(column),
+      arguments: [],
+    }));
+}
+
+/** The first place in the app's own sources, as the dev server maps it. */
+async function findLocation(stack: string): Promise<string | null> {
+  const frames = stackFrames(stack);
+  if (frames.length === 0) return null;
+  const answer = await fetch("/__nextjs_original-stack-frames", {
+    method: "POST",
+    body: JSON.stringify({ frames, isServer: false, isEdgeServer: false, isAppDirectory: true }),
+    signal: AbortSignal.timeout(3000),
+  });
+  const mapped: { value?: { originalStackFrame?: { file?: string; line1?: number; column1?: number; ignored?: boolean } } }[] =
+    await answer.json();
+  for (const { value } of mapped) {
+    const { file, line1, column1, ignored } = value?.originalStackFrame ?? {};
+    if (!file || !line1 || ignored || /node_modules|instrumentation-client|^https?:/.test(file)) continue;
+    return `${file.replace(/^\.\//, "")}:${line1}:${column1 ?? 1}`;
+  }
+  return null;
+}
+
+function note(kind: ErrorKind, text: string, reason: unknown, stack?: string) {
+  // Colours of the terminal say nothing here.
+  const message = text.replace(/\u001b\[[\d;]*m/g, "").trim().slice(0, MAX_MESSAGE);
+  if (!message || isNoise(kind, message, reason)) return;
+  const known = errors.get(message);
+  if (known) {
+    if (known.kind === "console") known.kind = kind;
+  } else if (errors.size < MAX_ERRORS) {
+    const error: AppError = { kind, message, location: null, path: window.location.pathname.slice(0, 200) };
+    errors.set(message, error);
+    findLocation(stack ?? "").then(
+      (location) => {
+        error.location = location;
+        if (location) postErrorsSoon();
+      },
+      () => {},
+    );
+  }
+  postErrorsSoon();
+}
+
+function watchErrors() {
+  window.addEventListener("error", ({ error, message }) => note("error", error ? describe(error) : message, error, error?.stack));
+  window.addEventListener("unhandledrejection", ({ reason }) => note("rejection", describe(reason), reason, reason?.stack));
+  const log = console.error;
+  console.error = (...values: unknown[]) => {
+    log.apply(console, values);
+    // React puts the error that it caught among other words.
+    const error = values.find((value) => value instanceof Error);
+    note("console", error ? describe(error) : format(values), error ?? values[0], (error ?? new Error()).stack);
+  };
 }
 
 /** The dev server's socket tells when the app was changed; it is watched as it is made. */
@@ -22,21 +155,26 @@ function watchHotReload() {
     constructor(url: string | URL, protocols?: string | string[]) {
       super(url, protocols);
       if (!String(url).includes("/_next/")) return;
-      this.addEventListener("open", () => report({ type: "connected" }));
-      this.addEventListener("close", () => report({ type: "disconnected" }));
-      this.addEventListener("message", (event: MessageEvent) => {
-        if (typeof event.data === "string" && /"(built|serverComponentChanges|reloadPage|turbopack-message)"/.test(event.data)) {
-          // The change is on the page a moment after its message.
-          setTimeout(() => report({ type: "updated" }), 150);
+      this.addEventListener("open", () => sign("connected"));
+      this.addEventListener("close", () => sign("disconnected"));
+      this.addEventListener("message", ({ data }: MessageEvent) => {
+        const [, type] = (typeof data === "string" && /"(built|serverComponentChanges|reloadPage|turbopack-message)"/.exec(data)) || [];
+        if (!type) return;
+        // Other than a build, which may be another page's, these change this page: what it fails with from here on is news.
+        if (type !== "built" && errors.size > 0) {
+          errors.clear();
+          postErrorsSoon();
         }
+        // The change is on the page a moment after its message.
+        setTimeout(() => sign("updated"), 150);
       });
     }
   };
 }
 
-if (framed && process.env.NODE_ENV === "development") {
+if (typeof window !== "undefined" && window.parent !== window && process.env.NODE_ENV === "development") {
+  listenToBuilder();
+  watchErrors();
   watchHotReload();
-  window.addEventListener("load", () => report({ type: "loaded" }));
-  window.addEventListener("error", (event) => report({ type: "error", message: describe(event.error ?? event.message) }));
-  window.addEventListener("unhandledrejection", (event) => report({ type: "error", message: describe(event.reason) }));
+  window.addEventListener("load", () => sign("loaded"));
 }

@@ -37,6 +37,7 @@ fn bytes(messages: &[ChatMessage]) -> usize {
 fn size(message: &ChatMessage) -> usize {
     match message {
         ChatMessage::System { content } | ChatMessage::User { content } | ChatMessage::Tool { content, .. } => content.len(),
+        ChatMessage::UserImage { content, data, .. } => content.len() + data.len(),
         ChatMessage::Assistant { content, tool_calls } => {
             content.len() + tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum::<usize>()
         }

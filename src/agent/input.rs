@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Design;
 use crate::{
     llm::ChatMessage,
-    protocol::{Message, Role},
+    protocol::{Message, Role, Spent},
 };
 
 /// Role, environment, rules, and how to end.
@@ -35,9 +36,13 @@ impl PrevMessage {
 
 impl From<Message> for PrevMessage {
     fn from(message: Message) -> Self {
+        let mut content = message.content;
+        if message.image.is_some() {
+            content.push_str("\n\n[an image was attached]");
+        }
         Self {
             role: message.role,
-            content: message.content,
+            content,
         }
     }
 }
@@ -46,11 +51,17 @@ impl From<Message> for PrevMessage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentInput {
     pub messages: Vec<ChatMessage>,
+    /// What the image that came with the message shows.
+    #[serde(default)]
+    pub design: Option<Design>,
+    /// What looking at the image cost.
+    #[serde(default)]
+    pub spent: Spent,
 }
 
 impl AgentInput {
     /// What never changes comes first, so that the providers' prompt caches hold; the user's words come last and as they are.
-    pub fn new(previous: &[PrevMessage], files: &[String], prompt: &str) -> Self {
+    pub fn new(previous: &[PrevMessage], files: &[String], prompt: &str, design: Option<Design>) -> Self {
         let mut messages = vec![ChatMessage::System {
             content: SYSTEM_PROMPT.trim().to_owned(),
         }];
@@ -63,8 +74,12 @@ impl AgentInput {
             content: format!("The files of the app at this moment:\n{listing}"),
         });
         messages.push(ChatMessage::User {
-            content: prompt.to_owned(),
+            content: design.as_ref().map_or_else(|| prompt.to_owned(), |design| design.before(prompt)),
         });
-        Self { messages }
+        Self {
+            messages,
+            spent: design.as_ref().map(|design| design.spent).unwrap_or_default(),
+            design,
+        }
     }
 }

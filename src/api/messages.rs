@@ -3,18 +3,18 @@
 use leptos::prelude::*;
 
 use super::json::Json;
-use crate::protocol::{ApiError, ProjectId, RunId};
+use crate::protocol::{ApiError, ImageId, ProjectId, RunId};
 
-/// Adds the user's message and the run that answers it, in one transaction.
+/// Adds the user's message, with the image that was uploaded for it, and the run that answers it, in one transaction.
 #[server(prefix = "/api", endpoint = "messages/send", output = Json)]
-pub async fn send_message(project: ProjectId, text: String) -> Result<RunId, ApiError> {
+pub async fn send_message(project: ProjectId, text: String, image: Option<ImageId>) -> Result<RunId, ApiError> {
     use super::answer::{answer, refused};
     use crate::{protocol::NewPrompt, runs::Supervisor};
 
     answer(
         async {
             let prompt = NewPrompt::new(&text).map_err(refused("text"))?;
-            let run = expect_context::<Supervisor>().add_prompt(project, &prompt).await?;
+            let run = expect_context::<Supervisor>().add_prompt(project, &prompt, image).await?;
             Ok(run.id)
         }
         .await,

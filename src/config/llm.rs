@@ -86,6 +86,8 @@ pub struct Llm {
     pub model: String,
     /// Names projects and versions (`AI_MODEL_NAMING`, default `AI_MODEL`, or a small one of the provider's where that is not set).
     pub naming_model: String,
+    /// Looks at the images that users attach (`AI_MODEL_VISION`, default `AI_MODEL`).
+    pub vision_model: String,
     /// How many tokens a chat may have (`AI_CONTEXT_TOKENS`); else what is known of the model.
     pub context_tokens: Option<usize>,
     /// How long it may say nothing, before its answer begins and within it (`AI_SILENCE_SECONDS`). Reasoning models think for minutes
@@ -113,18 +115,23 @@ impl Llm {
                 None => Provider::Demo,
             },
         };
-        let first = Self::of(provider, "AI_PROVIDER", var("AI_MODEL"), var("AI_MODEL_NAMING"))?;
+        let first = Self::of(provider, "AI_PROVIDER", var("AI_MODEL"))?;
+        let first = Self {
+            naming_model: var("AI_MODEL_NAMING").unwrap_or(first.naming_model),
+            vision_model: var("AI_MODEL_VISION").unwrap_or(first.vision_model),
+            ..first
+        };
         let mut all = vec![first];
         for (provider, model) in fallbacks(&var("AI_FALLBACK").unwrap_or_default())? {
             if provider != all[0].provider || model.is_some() {
-                all.push(Self::of(provider, "AI_FALLBACK", model, None)?);
+                all.push(Self::of(provider, "AI_FALLBACK", model)?);
             }
         }
         Ok(all)
     }
 
-    /// The settings of a provider that a variable names.
-    fn of(provider: Provider, named_by: &str, model: Option<String>, naming_model: Option<String>) -> Result<Self, ConfigError> {
+    /// The settings of a provider that a variable names, with its usual models, or the named one for everything.
+    fn of(provider: Provider, named_by: &str, model: Option<String>) -> Result<Self, ConfigError> {
         let needed_by = format!("{named_by}={} needs", provider.as_str());
         let api_key = provider.key_variable().and_then(var).unwrap_or_default();
         if api_key.is_empty()
@@ -173,7 +180,8 @@ impl Llm {
             provider,
             base_url: base_url.trim_end_matches('/').to_owned(),
             api_key,
-            naming_model: naming_model.or(small).unwrap_or_else(|| model.clone()),
+            naming_model: small.unwrap_or_else(|| model.clone()),
+            vision_model: model.clone(),
             context_tokens,
             model,
             silence: Duration::from_secs(silence),

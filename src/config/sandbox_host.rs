@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{ConfigError, data_dir, parsed, var};
+use super::{ConfigError, data_dir, parsed, server::public_url, var};
 
 /// How sandboxes of this machine are built and limited.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub struct SandboxHost {
     pub data_dir: PathBuf,
     /// What the host names of previews end with, a port perhaps included (`SANDBOX_DOMAIN`).
     pub domain: String,
+    /// The builder's address (`PUBLIC_URL`): apps report to no other page that frames them.
+    pub public_url: String,
     /// The OCI runtime to use and no other (`SANDBOX_RUNTIME`, a name or a path); by default the first of runc and crun that works.
     pub runtime: Option<String>,
     /// Memory of a sandbox in MiB; there is no swap beyond it.
@@ -63,6 +65,7 @@ impl SandboxHost {
             data_dir: data_dir().map_err(|error| ConfigError::new("CODEFLOW_DATA_DIR", "./data", format!("no such folder: {error}")))?,
             follows_port: domain.is_none(),
             domain: domain.unwrap_or_else(|| "localhost:3000".to_owned()),
+            public_url: public_url(var("PUBLIC_URL"))?,
             runtime: var("SANDBOX_RUNTIME"),
             memory_mb: parsed("SANDBOX_MEMORY_MB", 2048, "MiB of memory per sandbox, at least 64", |mb| *mb >= 64)?,
             cpus: parsed("SANDBOX_CPUS", 2.0, "processors per sandbox, such as 2 or 0.5", |cpus: &f64| {

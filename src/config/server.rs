@@ -33,7 +33,8 @@ impl Server {
     }
 }
 
-fn public_url(value: Option<String>) -> Result<String, ConfigError> {
+/// `PUBLIC_URL` without a slash at its end; the default where there is none.
+pub(super) fn public_url(value: Option<String>) -> Result<String, ConfigError> {
     let Some(value) = value else {
         return Ok("http://localhost:3000".to_owned());
     };

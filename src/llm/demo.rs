@@ -72,7 +72,7 @@ impl Recordings {
     fn choose<'a>(&'a self, messages: &[ChatMessage]) -> Result<(String, Part<'a>), ModelError> {
         let mut said = messages.iter().rev().filter_map(|message| match message {
             ChatMessage::User { content } => Some(content.as_str()),
-            ChatMessage::System { .. } | ChatMessage::Assistant { .. } | ChatMessage::Tool { .. } => None,
+            _ => None,
         });
         let prompt = said.next().unwrap_or_default();
         // What was built is known by the latest message before that names a build, or by the answer that ended it.
@@ -84,7 +84,7 @@ impl Recordings {
             .find_map(|message| match message {
                 ChatMessage::User { content } => self.build_for(content),
                 ChatMessage::Assistant { content, .. } => self.built_by(content),
-                ChatMessage::System { .. } | ChatMessage::Tool { .. } => None,
+                ChatMessage::UserImage { .. } | ChatMessage::System { .. } | ChatMessage::Tool { .. } => None,
             });
         if let Some(recording) = built {
             return match recording

@@ -147,6 +147,13 @@ fn message(message: &ChatMessage) -> Value {
     match message {
         ChatMessage::System { content } => json!({ "role": "system", "content": content }),
         ChatMessage::User { content } => json!({ "role": "user", "content": content }),
+        ChatMessage::UserImage { content, media_type, data } => json!({
+            "role": "user",
+            "content": [
+                { "type": "text", "text": content },
+                { "type": "image_url", "image_url": { "url": format!("data:{media_type};base64,{data}") } },
+            ],
+        }),
         ChatMessage::Tool { tool_call_id, content } => json!({ "role": "tool", "tool_call_id": tool_call_id, "content": content }),
         ChatMessage::Assistant { content, tool_calls } if tool_calls.is_empty() => json!({ "role": "assistant", "content": content }),
         ChatMessage::Assistant { content, tool_calls } => {

@@ -10,6 +10,8 @@ pub enum ErrorCode {
     Invalid,
     /// 404: there is no such thing, or it is another user's.
     NotFound,
+    /// 413: what was sent is too large.
+    TooLarge,
     /// 409: the thing is in a state that does not allow it.
     Conflict,
     /// 503: a part that this needs (the sandbox, say) can't be reached right now.
@@ -24,6 +26,7 @@ impl ErrorCode {
         match self {
             Self::Invalid => 400,
             Self::NotFound => 404,
+            Self::TooLarge => 413,
             Self::Conflict => 409,
             Self::Unavailable => 503,
             Self::Internal => 500,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FragmentId, MessageId, ProjectId, RunId, Timestamp};
+use super::{FragmentId, Image, MessageId, ProjectId, RunId, Timestamp};
 
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +75,9 @@ pub struct Message {
     pub content: String,
     /// The assistant's Markdown rendered on the server (raw HTML dropped, no remote images); empty for the user's.
     pub html: String,
+    /// What the user attached.
+    #[serde(default)]
+    pub image: Option<Image>,
     /// The version that a `Result` made.
     pub fragment: Option<Fragment>,
     pub created_at: Timestamp,

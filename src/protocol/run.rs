@@ -68,6 +68,7 @@ pub struct Run {
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     StartingSandbox,
+    LookingAtImage,
     Thinking,
     InstallingPackages,
     RunningCommand,
@@ -88,6 +89,7 @@ impl Status {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::StartingSandbox => "Starting the sandbox...",
+            Self::LookingAtImage => "Looking at the image...",
             Self::Thinking => "Thinking...",
             Self::InstallingPackages => "Installing packages...",
             Self::RunningCommand => "Running a command...",

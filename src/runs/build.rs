@@ -1,7 +1,7 @@
 //! What a run does, as named steps over the journal. After a restart the same function runs again: steps with an output are
 //! replayed, and the rest goes on, in the same sandbox or in one that takes its place.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
@@ -10,12 +10,14 @@ use super::{
     journal::{StepJournal, persistently},
 };
 use crate::{
-    agent::{self, Agent, AgentInput, Job, Journal, PrevMessage, RunError, Step, Workplace},
-    protocol::{EventKind, Run, Status},
+    agent::{self, Agent, AgentInput, Attempt, Design, Job, Journal, PrevMessage, RunError, Step, Workplace},
+    protocol::{EventKind, Message, PreviewErrorKind, Run, Status},
     render,
     store::{NewFragment, Reply, Store},
 };
 
+/// The step in which an attached image is looked at.
+const BUILD_INPUT: &str = "build-agent-input";
 /// How many messages before the prompt the model is shown.
 const PREV_MESSAGES: u64 = 6;
 /// How long the version's files may take to be read and saved.
@@ -40,7 +42,7 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
         apps,
         previews,
     } = bench;
-    let project = run.project;
+    let (project, begun) = (run.project, Instant::now());
     let journal = StepJournal::new(store.clone(), events.clone(), previews.clone(), run.clone());
 
     journal.publish(status(Status::StartingSandbox)).await?;
@@ -70,18 +72,32 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
             workplace.with_app(|app| async move { app.list_files().await })
         })
         .await?;
-    let input = (&previous, &files, &message.content);
-    let input: AgentInput = journal
-        .step(Step::new("build-agent-input", &input), |_| async {
-            Ok(AgentInput::new(&previous, &files, &message.content))
-        })
-        .await?;
+    let input: AgentInput = {
+        let (journal, previous, files) = (&journal, &previous, &files);
+        let input = (previous, files, &message.content, &message.image);
+        let step = Step::new(BUILD_INPUT, &input).with_alternatives(agent.alternatives());
+        journal
+            .step(step, |attempt| async move {
+                let design = look_at_image(bench, journal, message, attempt).await?;
+                Ok(AgentInput::new(previous, files, &message.content, design))
+            })
+            .await?
+    };
+    if let Some(design) = &input.design {
+        // Published again after a restart, where it may not have been; an unchanged one is no event.
+        journal.publish(shown(Some(design))).await?;
+    }
 
     let job = Job {
         journal: &journal,
         agent,
         workplace,
-        reports: &|| Vec::new(),
+        reports: &|| {
+            let thrown = previews.reported_since(project, begun).into_iter();
+            // What is only written to the console keeps nobody from using the app.
+            let thrown = thrown.filter(|error| error.kind != PreviewErrorKind::Console);
+            thrown.map(|error| format!("{} (page {})", error.message, error.path)).collect()
+        },
     };
     let outcome = agent::build_app(&job, &input).await?;
 
@@ -126,6 +142,26 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
             saving.await.map_err(anyhow::Error::from)?
         })
         .await
+}
+
+/// What the message's image shows, where it has one.
+async fn look_at_image(bench: &Bench, journal: &StepJournal, message: &Message, attempt: Attempt) -> Result<Option<Design>, RunError> {
+    let Some(image) = &message.image else {
+        return Ok(None);
+    };
+    journal.publish(status(Status::LookingAtImage)).await?;
+    journal.publish(shown(None)).await?;
+    let content = persistently(|| bench.store.image_content(&image.id)).await?;
+    let described = bench
+        .agent
+        .describe_image(attempt.alternative, &content.media_type, &content.bytes, &message.content);
+    described.await.map(Some)
+}
+
+fn shown(design: Option<&Design>) -> EventKind {
+    EventKind::Tool {
+        tool: Design::shown(design, BUILD_INPUT),
+    }
 }
 
 fn status(status: Status) -> EventKind {

@@ -1,11 +1,11 @@
 //! Previews: while somebody looks at a project, its sandbox is kept awake and what the page shows is published, so that the
-//! workspace says what is going on instead of showing a white frame.
+//! workspace says what is going on instead of showing a white frame. What the page fails with there is remembered meanwhile.
 
 use std::{
     collections::HashMap,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Apps, Events};
 use crate::{
     agent::{App, Probe, RunError},
-    protocol::{EventKind, PreviewState, ProjectId},
+    protocol::{EventKind, PreviewError, PreviewState, ProjectId},
     store::Store,
 };
 
@@ -46,6 +46,8 @@ struct Watched {
     watchers: usize,
     wake: Arc<Notify>,
     ended: CancellationToken,
+    /// What stands on the page, as its watchers report it, each with the time of its first report.
+    errors: Vec<(Instant, PreviewError)>,
 }
 
 /// Keeps a preview watched while it lives.
@@ -91,6 +93,7 @@ impl Previews {
                 watchers: 1,
                 wake: Arc::new(Notify::new()),
                 ended: self.inner.shutdown.child_token(),
+                errors: Vec::new(),
             };
             let (inner, wake, ended) = (self.inner.clone(), entry.wake.clone(), entry.ended.clone());
             self.inner.tasks.spawn(async move {
@@ -112,6 +115,22 @@ impl Previews {
         if let Some(entry) = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner).get(&project) {
             entry.wake.notify_one();
         }
+    }
+
+    /// Notes which errors stand on the project's page, in place of those before; nothing when nobody watches.
+    pub fn report(&self, project: ProjectId, errors: Vec<PreviewError>) {
+        if let Some(entry) = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&project) {
+            entry.errors = standing(std::mem::take(&mut entry.errors), errors, Instant::now());
+        }
+    }
+
+    /// The errors that stand on the project's page and were first reported at `since` or later. A change of the page takes away those
+    /// before it, so with the time of the last change these are the errors of the app as it is; none when nobody watches.
+    pub fn reported_since(&self, project: ProjectId, since: Instant) -> Vec<PreviewError> {
+        let watched = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let errors = watched.get(&project).map_or(&[][..], |entry| &entry.errors);
+        let later = errors.iter().filter(|(at, _)| *at >= since);
+        later.map(|(_, error)| error.clone()).collect()
     }
 
     /// Publishes what the app's page shows, and returns it.
@@ -194,5 +213,41 @@ impl Inner {
 
     async fn publish(&self, project: ProjectId, preview: PreviewState) -> Result<(), RunError> {
         Ok(self.events.publish(project, None, EventKind::Preview { preview }).await?)
+    }
+}
+
+/// The errors that stand after a report: those that stood before keep their time.
+fn standing(before: Vec<(Instant, PreviewError)>, reported: Vec<PreviewError>, now: Instant) -> Vec<(Instant, PreviewError)> {
+    let first = |error: &PreviewError| {
+        before
+            .iter()
+            .find(|(_, known)| known.message == error.message)
+            .map_or(now, |(at, _)| *at)
+    };
+    PreviewError::fold(reported)
+        .into_iter()
+        .map(|error| (first(&error), error))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::PreviewErrorKind;
+
+    #[test]
+    fn an_error_keeps_the_time_of_its_first_report_until_it_is_gone() {
+        let error = |message: &str| PreviewError {
+            kind: PreviewErrorKind::Error,
+            message: message.to_owned(),
+            location: None,
+            path: "/".to_owned(),
+        };
+        let times: Vec<Instant> = (0..4).map(|second| Instant::now() + Duration::from_secs(second)).collect();
+        let first = standing(Vec::new(), vec![error("a")], times[0]);
+        let second = standing(first, vec![error("b"), error("a")], times[1]);
+        assert_eq!(second, [(times[1], error("b")), (times[0], error("a"))]);
+        let gone = standing(second, vec![error("b")], times[2]);
+        assert_eq!(standing(gone, vec![error("a")], times[3]), [(times[3], error("a"))]);
     }
 }

@@ -8,7 +8,7 @@ use super::{Apps, Events, Previews, build::Bench, embedded::Embedded, engine::En
 use crate::{
     agent::Agent,
     config,
-    protocol::{ModelNotice, NewPrompt, Project, ProjectId, Run, RunId},
+    protocol::{ImageId, ModelNotice, NewPrompt, PreviewError, Project, ProjectId, Run, RunId},
     render,
     store::{Reply, Store, StoreError},
 };
@@ -61,12 +61,12 @@ impl Supervisor {
         Ok(projects.len())
     }
 
-    /// Makes a project from its first prompt; the run begins at once.
-    pub async fn create_project(&self, prompt: &NewPrompt) -> Result<Project, StoreError> {
+    /// Makes a project from its first prompt and the image that was uploaded for it; the run begins at once.
+    pub async fn create_project(&self, prompt: &NewPrompt, image: Option<ImageId>) -> Result<Project, StoreError> {
         let (supervisor, prompt) = (self.clone(), prompt.clone());
         self.see_through(async move {
             let title = crate::agent::provisional_title(prompt.as_str());
-            let (project, run, events) = supervisor.inner.bench.store.create_project(&prompt, &title).await?;
+            let (project, run, events) = supervisor.inner.bench.store.create_project(&prompt, image.as_ref(), &title).await?;
             tracing::info!(project.id = %project.id, run.id = %run.id, "a project was made");
             supervisor.inner.bench.events.announce(events);
             supervisor.work_on(project.id);
@@ -75,11 +75,11 @@ impl Supervisor {
         .await
     }
 
-    /// Adds a message to the project; its run begins when those before it have ended.
-    pub async fn add_prompt(&self, project: ProjectId, prompt: &NewPrompt) -> Result<Run, StoreError> {
+    /// Adds a message, with the image that was uploaded for it, to the project; its run begins when those before it have ended.
+    pub async fn add_prompt(&self, project: ProjectId, prompt: &NewPrompt, image: Option<ImageId>) -> Result<Run, StoreError> {
         let (supervisor, prompt) = (self.clone(), prompt.clone());
         self.see_through(async move {
-            let (run, events) = supervisor.inner.bench.store.add_prompt(project, &prompt).await?;
+            let (run, events) = supervisor.inner.bench.store.add_prompt(project, &prompt, image.as_ref()).await?;
             tracing::info!(project.id = %project, run.id = %run.id, "a message was added");
             supervisor.inner.bench.events.announce(events);
             supervisor.work_on(project);
@@ -135,6 +135,11 @@ impl Supervisor {
     /// Keeps the project's preview going, and its state published, for as long as the guard lives.
     pub fn watch_preview(&self, project: ProjectId) -> super::Watch {
         self.inner.bench.previews.watch(project)
+    }
+
+    /// Notes which errors stand on the project's page, as somebody who looks at it sees them.
+    pub fn report_preview_errors(&self, project: ProjectId, errors: Vec<PreviewError>) {
+        self.inner.bench.previews.report(project, errors);
     }
 
     /// Waits until all work has stopped; call it after cancelling the token. What waits for somebody else's machine is not waited for

@@ -259,6 +259,7 @@ impl Containers {
             format!("PATH={}", self.rootfs.path()),
             format!("HOME={HOME}"),
             format!("SANDBOX_DOMAIN={}", self.settings.domain),
+            format!("CODEFLOW_URL={}", self.settings.public_url),
         ];
         env.extend(
             [

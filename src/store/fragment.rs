@@ -94,6 +94,12 @@ pub(super) async fn of_project(db: &impl ConnectionTrait, project: ProjectId) ->
         .collect()
 }
 
+/// Whether a version has a file with this content.
+pub(super) async fn has_blob(db: &impl ConnectionTrait, hash: &str) -> Result<bool> {
+    let file = file::Entity::find().filter(file::Column::Hash.eq(hash)).one(db).await?;
+    Ok(file.is_some())
+}
+
 /// Saves the run's version with the next number of its project.
 pub(super) async fn insert(tx: &impl ConnectionTrait, run: &Run, message: MessageId, new: &NewFragment) -> Result<Fragment> {
     let last = Entity::find()

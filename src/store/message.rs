@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ActiveValue::Set, Condition, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, Condition, QueryOrder, QuerySelect, entity::prelude::*, sea_query::SelectStatement};
 
-use super::{Result, Store, StoreError, column, fragment, run, without_nul};
-use crate::protocol::{Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp};
+use super::{Result, Store, StoreError, column, fragment, image, run, without_nul};
+use crate::protocol::{ImageId, Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "messages")]
@@ -17,6 +17,7 @@ pub struct Model {
     pub kind: String,
     pub content: String,
     pub created_at: i64,
+    pub image_hash: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -25,8 +26,9 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    fn into_message(self) -> Result<Message> {
-        Ok(Message {
+    /// The message and the hash of its image, which is left for [`image::give`].
+    fn into_message(self) -> Result<(Message, Option<String>)> {
+        let message = Message {
             id: column("message id", &self.id)?,
             project: column("project id", &self.project_id)?,
             run: None,
@@ -34,9 +36,11 @@ impl Model {
             kind: column("message kind", &self.kind)?,
             content: self.content,
             html: String::new(),
+            image: None,
             fragment: None,
             created_at: Timestamp(self.created_at),
-        })
+        };
+        Ok((message, self.image_hash))
     }
 }
 
@@ -58,26 +62,21 @@ impl Store {
             }
         }
         let mut fragments: HashMap<_, _> = fragment::of_project(&self.db, project).await?.into_iter().collect();
-        models
-            .into_iter()
-            .map(|model| {
-                let (run, fragment) = (runs.get(&model.id).copied(), fragments.remove(&model.id));
-                Ok(Message {
-                    run,
-                    fragment,
-                    ..model.into_message()?
-                })
-            })
-            .collect()
+        let mut messages = Vec::with_capacity(models.len());
+        for model in models {
+            let (run, fragment) = (runs.get(&model.id).copied(), fragments.remove(&model.id));
+            let (message, image) = model.into_message()?;
+            messages.push((Message { run, fragment, ..message }, image));
+        }
+        image::give(&self.db, messages).await
     }
 
     /// The message, or `NotFound`; without its run and version.
     pub async fn find_message(&self, id: MessageId) -> Result<Message> {
-        Entity::find_by_id(id.to_string())
-            .one(&self.db)
-            .await?
-            .ok_or(StoreError::NotFound("message"))?
-            .into_message()
+        let model = Entity::find_by_id(id.to_string()).one(&self.db).await?;
+        let message = model.ok_or(StoreError::NotFound("message"))?.into_message()?;
+        let mut found = image::give(&self.db, vec![message]).await?;
+        found.pop().ok_or(StoreError::NotFound("message"))
     }
 
     /// At most `limit` messages from before the one given, oldest first. An answer belongs to an earlier prompt even when it came
@@ -97,12 +96,40 @@ impl Store {
             .all(&self.db)
             .await?;
         models.reverse();
-        models.into_iter().map(Model::into_message).collect()
+        let messages = models.into_iter().map(Model::into_message).collect::<Result<_>>()?;
+        image::give(&self.db, messages).await
     }
 }
 
-pub(super) async fn insert_prompt(tx: &impl ConnectionTrait, project: ProjectId, prompt: &NewPrompt) -> Result<Message> {
-    insert(tx, project, Role::User, MessageKind::Prompt, prompt.as_str()).await
+/// Saves a prompt with the image that was uploaded for it. `NotFound` when that is gone.
+pub(super) async fn insert_prompt(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    prompt: &NewPrompt,
+    image: Option<&ImageId>,
+) -> Result<Message> {
+    let image = match image {
+        Some(id) => Some(image::attach(tx, id).await?),
+        None => None,
+    };
+    let message = insert(tx, project, Role::User, MessageKind::Prompt, prompt.as_str()).await?;
+    if let Some(image) = &image {
+        Entity::update_many()
+            .col_expr(Column::ImageHash, Expr::value(image.id.as_str()))
+            .filter(Column::Id.eq(message.id.to_string()))
+            .exec(tx)
+            .await?;
+    }
+    Ok(Message { image, ..message })
+}
+
+/// The hashes of all messages' images, for a query of what is in use.
+pub(super) fn image_hashes() -> SelectStatement {
+    let mut hashes = Entity::find()
+        .select_only()
+        .column(Column::ImageHash)
+        .filter(Column::ImageHash.is_not_null());
+    QuerySelect::query(&mut hashes).take()
 }
 
 pub(super) async fn insert(tx: &impl ConnectionTrait, project: ProjectId, role: Role, kind: MessageKind, content: &str) -> Result<Message> {
@@ -114,6 +141,7 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, project: ProjectId, role: 
         kind,
         content: without_nul(content),
         html: String::new(),
+        image: None,
         fragment: None,
         created_at: Timestamp::now(),
     };
@@ -124,6 +152,7 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, project: ProjectId, role: 
         kind: Set(kind.as_str().to_owned()),
         content: Set(message.content.clone()),
         created_at: Set(message.created_at.0),
+        image_hash: Set(None),
     })
     .exec_without_returning(tx)
     .await?;

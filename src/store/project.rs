@@ -3,7 +3,7 @@
 use sea_orm::{ActiveValue::Set, DbBackend, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*, sea_query::LockType};
 
 use super::{Result, Store, StoreError, column, event, message, run, without_nul};
-use crate::protocol::{Event, EventKind, NewPrompt, Project, ProjectId, Run, Timestamp, UserId};
+use crate::protocol::{Event, EventKind, ImageId, NewPrompt, Project, ProjectId, Run, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "projects")]
@@ -36,8 +36,8 @@ impl Model {
 
 impl Store {
     /// Makes a project with its first message and the run that answers it, in one transaction.
-    /// The title is the prompt's beginning until the run names it.
-    pub async fn create_project(&self, prompt: &NewPrompt, title: &str) -> Result<(Project, Run, Vec<Event>)> {
+    /// The title is the prompt's beginning until the run names it. `NotFound` when the image is gone.
+    pub async fn create_project(&self, prompt: &NewPrompt, image: Option<&ImageId>, title: &str) -> Result<(Project, Run, Vec<Event>)> {
         let now = Timestamp::now();
         let project = Project {
             id: ProjectId::new(),
@@ -57,16 +57,17 @@ impl Store {
         })
         .exec_without_returning(&tx)
         .await?;
-        let (run, events) = insert_prompt(&tx, project.id, prompt).await?;
+        let (run, events) = insert_prompt(&tx, project.id, prompt, image).await?;
         tx.commit().await?;
         Ok((project, run, events))
     }
 
-    /// Adds the user's message and the run that answers it, in one transaction. `NotFound` when there is no such project.
-    pub async fn add_prompt(&self, project: ProjectId, prompt: &NewPrompt) -> Result<(Run, Vec<Event>)> {
+    /// Adds the user's message and the run that answers it, in one transaction. `NotFound` when there is no such project, or
+    /// the image is gone.
+    pub async fn add_prompt(&self, project: ProjectId, prompt: &NewPrompt, image: Option<&ImageId>) -> Result<(Run, Vec<Event>)> {
         let tx = self.begin().await?;
         touch(&tx, project).await?;
-        let added = insert_prompt(&tx, project, prompt).await?;
+        let added = insert_prompt(&tx, project, prompt, image).await?;
         tx.commit().await?;
         Ok(added)
     }
@@ -119,8 +120,13 @@ impl Store {
     }
 }
 
-async fn insert_prompt(tx: &impl ConnectionTrait, project: ProjectId, prompt: &NewPrompt) -> Result<(Run, Vec<Event>)> {
-    let mut message = message::insert_prompt(tx, project, prompt).await?;
+async fn insert_prompt(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    prompt: &NewPrompt,
+    image: Option<&ImageId>,
+) -> Result<(Run, Vec<Event>)> {
+    let mut message = message::insert_prompt(tx, project, prompt, image).await?;
     let run = run::insert(tx, project, message.id).await?;
     message.run = Some(run.id);
     let events = vec![

@@ -21,8 +21,15 @@ const SETTLE: Duration = Duration::from_millis(400);
 /// What is shown first, if it is there.
 const FIRST: [&str; 3] = ["app/page.tsx", "src/app/page.tsx", "README.md"];
 
+/// The Code tab, fetched with its code when somebody looks.
+#[lazy]
+pub fn files_pane(project: ProjectId, conversation: RwSignal<Conversation>) -> AnyView {
+    // Its own boundary: what it fetches must not bring back the page's skeleton.
+    view! { <Transition fallback=Loading><FilesPane project conversation/></Transition> }.into_any()
+}
+
 #[component]
-pub fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
+fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
     let change = Memo::new(move |_| conversation.with(|all| (all.last_files(), all.ended_runs())));
     let settled = RwSignal::new(change.get_untracked());
     Effect::new(move || {
@@ -82,7 +89,7 @@ pub fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> im
 
 /// The shape of the pane while its first files are fetched.
 #[component]
-pub fn Loading() -> impl IntoView {
+fn Loading() -> impl IntoView {
     view! {
         <div class="flex min-h-0 flex-1 max-md:flex-col" aria-busy="true">
             <div class="flex flex-col gap-3 border-border bg-muted/30 p-4 max-md:border-b md:w-60 md:border-r">

@@ -1,23 +1,27 @@
 //! The Preview tab: the running app in a frame, and words instead of a white rectangle while it is not there.
 //! The frame stays mounted as long as its address does; it is reloaded when the app changed and hot reload did not say so.
 
+mod errors;
 mod screen;
 mod toolbar;
 
 use std::time::Duration;
 
-use leptos::{ev, html, prelude::*};
+use leptos::{ev, html, prelude::*, wasm_bindgen::JsValue, web_sys::MessageEvent};
 use serde::Deserialize;
 
 use super::{
     browser::{self, Hydrated},
     conversation::Conversation,
 };
-use crate::protocol::PreviewState;
+use crate::protocol::{PreviewState, ProjectId};
 
+use errors::ErrorBar;
 use screen::Screen;
 use toolbar::{PreviewBar, Width};
 
+/// What the app's page must hear from its parent before it tells anything.
+const HELLO: &str = "codeflow-builder:hello";
 /// How long hot reload has to show a run's changes after its end.
 const HOT_RELOAD: Duration = Duration::from_secs(3);
 
@@ -57,13 +61,41 @@ impl Freshness {
     }
 }
 
+/// The frame and the app in it.
+#[derive(Clone, Copy)]
+struct AppFrame {
+    element: NodeRef<html::Iframe>,
+    url: Memo<Option<String>>,
+}
+
+impl AppFrame {
+    /// Whether the frame's window sent the message, and its page is the app's.
+    fn sent(self, message: &MessageEvent) -> bool {
+        let window = self.element.get_untracked().and_then(|frame| frame.content_window());
+        let is_source = window.is_some() && message.source().map(JsValue::from) == window.map(JsValue::from);
+        is_source
+            && self
+                .url
+                .with_untracked(|url| url.as_deref().is_some_and(|url| origin(url) == message.origin()))
+    }
+
+    /// Makes itself known to the app's page, and to no other that the frame may show; the page answers with what it has to tell.
+    fn greet(self) {
+        let window = self.element.get_untracked().and_then(|frame| frame.content_window());
+        if let (Some(window), Some(url)) = (window, self.url.get_untracked()) {
+            let _ = window.post_message(&JsValue::from_str(HELLO), origin(&url));
+        }
+    }
+}
+
 #[component]
-pub fn PreviewPane(conversation: RwSignal<Conversation>) -> impl IntoView {
+pub fn PreviewPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
     let hydrated = Hydrated::expect();
     let state = Memo::new(move |_| conversation.with(|all| all.preview().clone()));
     let url = Memo::new(move |known: Option<&Option<String>>| state.with(|state| frame_url(state, known.cloned().flatten())));
     let width = RwSignal::new(Width::Desktop);
-    let frame = NodeRef::<html::Iframe>::new();
+    let element = NodeRef::<html::Iframe>::new();
+    let frame = AppFrame { element, url };
 
     // A load of the frame: the address and how often it was reloaded. `loaded` is the last one that has come to its end.
     let reloads = RwSignal::new(0_u32);
@@ -76,20 +108,20 @@ pub fn PreviewPane(conversation: RwSignal<Conversation>) -> impl IntoView {
         freshness.try_update_value(|fresh| fresh.page_changed = browser::now());
     };
     let reload = move || {
-        if let (Some(frame), Some(url)) = (frame.try_get_untracked().flatten(), url.try_get_untracked().flatten()) {
+        if let (Some(frame), Some(url)) = (element.try_get_untracked().flatten(), url.try_get_untracked().flatten()) {
             reloads.update(|reloads| *reloads += 1);
             frame.set_src(&url);
         }
     };
     let on_load = move |_| {
         page_changed();
+        frame.greet();
         loaded.set(Some(wanted.get_untracked()));
     };
 
     Effect::new(move || {
         let listener = window_event_listener(ev::message, move |message| {
-            let from_frame = url.with_untracked(|url| url.as_deref().is_some_and(|url| origin(url) == message.origin()));
-            if !from_frame {
+            if !frame.sent(&message) {
                 return;
             }
             let Some(notice) = browser::from_js::<FrameNotice>(&message.data()).filter(|notice| notice.source == "codeflow-preview") else {
@@ -152,7 +184,7 @@ pub fn PreviewPane(conversation: RwSignal<Conversation>) -> impl IntoView {
                     .map(|url| {
                         view! {
                             <iframe
-                                node_ref=frame
+                                node_ref=element
                                 title="Preview"
                                 src=url
                                 sandbox="allow-forms allow-scripts allow-same-origin allow-popups allow-modals allow-downloads"
@@ -166,6 +198,7 @@ pub fn PreviewPane(conversation: RwSignal<Conversation>) -> impl IntoView {
             }}
             <Screen state is_shown/>
         </div>
+        <ErrorBar project conversation frame loaded/>
     }
 }
 

@@ -1,19 +1,29 @@
 //! The text field of the home page's form and of the workspace's chat: it grows, counts when it gets tight, says what is wrong,
-//! and never loses what was typed: the text stays in the element, not bound to a signal that could overwrite it at hydration.
+//! and never loses what was typed: the text stays in the element, not bound to a signal that could overwrite it at hydration. An image
+//! may come with the text.
+
+mod image;
 
 use leptos::{ev, html, prelude::*};
 
 use super::components::TEXTAREA;
-use crate::protocol::{NewPrompt, PROMPT_MAX_CHARS};
+use crate::protocol::{ImageId, NewPrompt, PROMPT_MAX_CHARS};
+
+use image::Attached;
+pub use image::ImageSlot;
 
 /// From here on the field tells how much room is left.
 const TIGHT: usize = PROMPT_MAX_CHARS * 9 / 10;
 
-/// The state of one field: a copy of its text, and what is wrong with it.
+/// What a field sends: words, and the image that was uploaded for them.
+pub type Prompt = (NewPrompt, Option<ImageId>);
+
+/// The state of one field: a copy of its text, the image, and what is wrong with them.
 #[derive(Clone, Copy)]
 pub struct PromptField {
     element: NodeRef<html::Textarea>,
     text: RwSignal<String>,
+    image: RwSignal<Option<Attached>>,
     complaint: RwSignal<Option<String>>,
 }
 
@@ -22,6 +32,7 @@ impl PromptField {
         let field = Self {
             element: NodeRef::new(),
             text: RwSignal::new(String::new()),
+            image: RwSignal::new(None),
             complaint: RwSignal::new(None),
         };
         // What was typed, or restored by the browser, before the page came alive.
@@ -33,16 +44,19 @@ impl PromptField {
         field
     }
 
-    /// The text, if it can be sent; otherwise the field says why not and gets the focus.
-    pub fn validated(self) -> Option<NewPrompt> {
-        match NewPrompt::new(&self.text.get_untracked()) {
-            Ok(prompt) => Some(prompt),
-            Err(error) => {
-                self.complain(error.to_string());
-                self.focus();
-                None
+    /// Text and image, if they can be sent; otherwise the field says why not and gets the focus.
+    pub fn validated(self) -> Option<Prompt> {
+        let image = self.image.get_untracked();
+        let complaint = match NewPrompt::new(&self.text.get_untracked()) {
+            Ok(_) if image.as_ref().is_some_and(Attached::is_on_its_way) => {
+                "The image is still on its way. Try again in a moment.".to_owned()
             }
-        }
+            Ok(prompt) => return Some((prompt, image.and_then(Attached::into_id))),
+            Err(error) => error.to_string(),
+        };
+        self.complain(complaint);
+        self.focus();
+        None
     }
 
     pub fn complain(self, complaint: String) {
@@ -59,9 +73,10 @@ impl PromptField {
     }
 
     /// Empties the field unless its text has become another than `sent`.
-    pub fn clear(self, sent: &NewPrompt) {
+    pub fn clear(self, (sent, _): &Prompt) {
         if self.text.try_get_untracked().is_some_and(|text| text.trim() == sent.as_str()) {
             self.fill("");
+            self.image.set(None);
         }
     }
 

@@ -11,8 +11,9 @@ use leptos_router::hooks::use_params_map;
 use super::{
     components::{ButtonSize, ButtonVariant, IconName, Skeleton, Tab, TabsList, TabsPanel, button_class},
     conversation::{Conversation, ConversationLog},
+    erased::{later, part_when},
     feed,
-    files::{self, FilesPane},
+    files::files_pane,
     home::SiteHeader,
     model::{DemoNotice, DemoNoticeState},
     not_found::NotFound,
@@ -114,12 +115,9 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     <div class="flex h-11 shrink-0 items-center border-b border-border px-2">
                         <TabsList label="The app" tabs=&[PREVIEW, CODE] selected=tab/>
                     </div>
-                    <TabsPanel id=PREVIEW.id selected=tab><PreviewPane conversation/></TabsPanel>
+                    <TabsPanel id=PREVIEW.id selected=tab><PreviewPane project conversation/></TabsPanel>
                     <TabsPanel id=CODE.id selected=tab>
-                        <Show when=move || code_seen.get()>
-                            // Its own boundary: what it fetches must not bring back the page's skeleton.
-                            <Transition fallback=files::Loading><FilesPane project conversation/></Transition>
-                        </Show>
+                        {part_when(move || code_seen.get(), move || later(files_pane(project, conversation)))}
                     </TabsPanel>
                 </section>
             </main>

@@ -22,7 +22,7 @@ async fn a_follower_hears_each_event_once_and_in_order_even_when_announcements_c
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open_file(&dir.path().join("db.sqlite")).await.unwrap();
     let events = Events::new(store.clone());
-    let (project, ..) = store.create_project(&NewPrompt::new("a").unwrap(), "a").await.unwrap();
+    let (project, ..) = store.create_project(&NewPrompt::new("a").unwrap(), None, "a").await.unwrap();
     let files = || EventKind::Files { files: Vec::new() };
     let mut follower = events.follow(project.id, 0);
     assert_eq!(seqs(&mut follower, 2).await, [1, 2]);
@@ -45,7 +45,7 @@ async fn a_follower_hears_each_event_once_and_in_order_even_when_announcements_c
 async fn a_later_event_of_the_same_subject_replaces_the_earlier_one_and_a_repeated_one_is_no_event() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open_file(&dir.path().join("db.sqlite")).await.unwrap();
-    let (project, run, _) = store.create_project(&NewPrompt::new("a").unwrap(), "a").await.unwrap();
+    let (project, run, _) = store.create_project(&NewPrompt::new("a").unwrap(), None, "a").await.unwrap();
     let status = |status| store.append_event(project.id, Some(run.id), EventKind::Status { status });
     assert!(status(Status::Thinking).await.unwrap().is_some());
     assert!(status(Status::Thinking).await.unwrap().is_none());
@@ -133,7 +133,7 @@ fn fold(events: &[Event]) -> BTreeMap<String, Event> {
 }
 
 async fn play(store: &Store, happenings: Vec<Happening>) {
-    let (project, run, _) = store.create_project(&NewPrompt::new("a").unwrap(), "a").await.unwrap();
+    let (project, run, _) = store.create_project(&NewPrompt::new("a").unwrap(), None, "a").await.unwrap();
     let events = Events::new(store.clone());
     let mut clients: Vec<Client> = (0..CLIENTS)
         .map(|_| Client {

@@ -18,6 +18,7 @@ pub enum IconName {
     FileSearch,
     Folder,
     Image,
+    ImagePlus,
     Info,
     ListTree,
     Loader,
@@ -66,6 +67,9 @@ impl IconName {
             }
             Self::Image => {
                 r#"<rect width="18" height="18" x="3" y="3" rx="2"/><circle cx="9" cy="9" r="2"/><path d="m21 15-3.09-3.09a2 2 0 0 0-2.82 0L6 21"/>"#
+            }
+            Self::ImagePlus => {
+                r#"<path d="M16 5h6"/><path d="M19 2v6"/><path d="M21 11.5V19a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2h7.5"/><path d="m21 15-3.09-3.09a2 2 0 0 0-2.82 0L6 21"/><circle cx="9" cy="9" r="2"/>"#
             }
             Self::Info => r#"<circle cx="12" cy="12" r="10"/><path d="M12 16v-4"/><path d="M12 8h.01"/>"#,
             Self::ListTree => {

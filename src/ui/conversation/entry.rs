@@ -161,6 +161,7 @@ fn portrait(tool: &str) -> (IconName, &'static str, &'static str) {
         "listFiles" => (IconName::ListTree, "Listing", "Listed"),
         "searchFiles" => (IconName::Search, "Searching", "Searched"),
         "unsplashImage" => (IconName::Image, "Fetching", "Fetched"),
+        "describeImage" => (IconName::Image, "Looking at", "Looked at"),
         "checkApp" => (IconName::ShieldCheck, "Checking", "Checked"),
         _ => (IconName::Wrench, "Using", "Used"),
     }

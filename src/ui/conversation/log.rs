@@ -4,7 +4,7 @@ use leptos::{html, prelude::*};
 
 use super::{Conversation, Entry, entry::RunEntry};
 use crate::{
-    protocol::{Message, Role},
+    protocol::{Image, Message, Role},
     ui::components::{Icon, IconName},
 };
 
@@ -91,7 +91,8 @@ pub fn ConversationLog(conversation: RwSignal<Conversation>, children: Children)
 fn MessageEntry(message: Message) -> impl IntoView {
     match message.role {
         Role::User => view! {
-            <div class="flex justify-end">
+            <div class="flex flex-col items-end gap-1.5">
+                {message.image.map(|image| view! { <AttachedImage image/> })}
                 <div class="max-w-[88%] rounded-2xl rounded-br-md bg-secondary px-3.5 py-2.5 text-sm leading-6 wrap-anywhere whitespace-pre-wrap text-secondary-foreground">
                     {message.content}
                 </div>
@@ -99,5 +100,21 @@ fn MessageEntry(message: Message) -> impl IntoView {
         }
         .into_any(),
         Role::Assistant => view! { <div class="prose" inner_html=message.html></div> }.into_any(),
+    }
+}
+
+/// Small here, and large where it leads.
+#[component]
+fn AttachedImage(image: Image) -> impl IntoView {
+    view! {
+        <a href=image.path() target="_blank" rel="noopener external" title="Open the image" class="max-w-[60%] rounded-2xl rounded-br-md focus-ring">
+            <img
+                src=image.path()
+                width=image.width.to_string()
+                height=image.height.to_string()
+                alt="The image attached to this message"
+                class="h-auto max-h-48 w-auto max-w-full rounded-2xl rounded-br-md border border-border bg-muted object-contain"
+            />
+        </a>
     }
 }

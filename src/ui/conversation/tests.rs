@@ -21,6 +21,7 @@ fn message(id: MessageId, role: Role, kind: MessageKind, at: i64) -> Message {
         kind,
         content: "text".to_owned(),
         html: String::new(),
+        image: None,
         fragment: None,
         created_at: Timestamp(at),
     }

@@ -4,11 +4,10 @@ use leptos::prelude::*;
 
 use crate::{
     api::projects::{CreateProject, create_project},
-    protocol::NewPrompt,
     ui::{
         browser::Hydrated,
         components::{Button, CARD, Icon, IconName, Spinner},
-        prompt_field::{PromptField, PromptNote, PromptTextarea},
+        prompt_field::{ImageSlot, Prompt, PromptField, PromptNote, PromptTextarea},
     },
 };
 
@@ -29,10 +28,10 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
     if let Some(Err(error)) = ServerAction::<CreateProject>::new().value().get_untracked() {
         field.complain(error.message);
     }
-    let create = Action::new(move |prompt: &NewPrompt| {
-        let prompt = prompt.clone();
+    let create = Action::new(move |prompt: &Prompt| {
+        let (prompt, image) = prompt.clone();
         async move {
-            let created = create_project(prompt.into()).await;
+            let created = create_project(prompt.into(), image).await;
             if let Err(error) = &created {
                 field.complain(error.message.clone());
             }
@@ -59,7 +58,7 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
             method="post"
             action="/api/projects/create"
             novalidate=move || hydrated.get()
-            class=format!("flex flex-col gap-2 p-3 shadow-lg shadow-black/5 focus-within-ring {CARD}")
+            class=format!("relative flex flex-col gap-2 p-3 shadow-lg shadow-black/5 focus-within-ring {CARD}")
             on:submit=move |event| {
                 event.prevent_default();
                 submit();
@@ -77,6 +76,7 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
                 />
             </div>
             <div class="flex items-end gap-3">
+                <ImageSlot field/>
                 <div class="min-w-0 flex-1 px-2 pb-1.5"><PromptNote field id=ID/></div>
                 <Button submit=true disabled=busy>
                     {move || {

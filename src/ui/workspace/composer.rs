@@ -5,11 +5,11 @@ use leptos::prelude::*;
 use crate::{
     api::messages::send_message,
     api::runs::cancel_run,
-    protocol::{NewPrompt, ProjectId, RunId},
+    protocol::{ProjectId, RunId},
     ui::{
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Spinner},
         conversation::Conversation,
-        prompt_field::{PromptField, PromptNote, PromptTextarea},
+        prompt_field::{ImageSlot, Prompt, PromptField, PromptNote, PromptTextarea},
     },
 };
 
@@ -18,10 +18,11 @@ use crate::{
 pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
     const ID: &str = "message";
     let field = PromptField::new();
-    let send = Action::new(move |prompt: &NewPrompt| {
+    let send = Action::new(move |prompt: &Prompt| {
         let prompt = prompt.clone();
         async move {
-            match send_message(project, prompt.clone().into()).await {
+            let (text, image) = prompt.clone();
+            match send_message(project, text.into(), image).await {
                 Ok(_) => field.clear(&prompt),
                 Err(error) => field.complain(error.message),
             }
@@ -56,7 +57,7 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
     };
     view! {
         <form
-            class=format!("mx-3 mb-3 flex shrink-0 flex-col gap-1 p-2 focus-within-ring {CARD}")
+            class=format!("relative mx-3 mb-3 flex shrink-0 flex-col gap-1 p-2 focus-within-ring {CARD}")
             on:submit=move |event| {
                 event.prevent_default();
                 submit();
@@ -66,6 +67,7 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
                 <PromptTextarea field label="Message" id=ID placeholder="Ask for a change…" rows=2 on_enter=submit/>
             </div>
             <div class="flex items-end gap-3">
+                <ImageSlot field/>
                 <div class="min-w-0 flex-1 px-2 pb-1"><PromptNote field id=ID/></div>
                 <Show when=move || unfinished.get().is_some()>
                     <Button

@@ -1,0 +1,96 @@
+//! What the running app fails with in somebody's preview. It is the app's own word: bounded wherever it comes in.
+
+use serde::{Deserialize, Serialize};
+
+/// The most errors of a page that are taken, and the longest message, in characters.
+const MAX_ERRORS: usize = 20;
+const MAX_MESSAGE: usize = 2000;
+/// The longest location or path, in characters.
+const MAX_PLACE: usize = 300;
+
+/// How an error came to be known; the gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PreviewErrorKind {
+    /// Thrown, and caught by nobody.
+    Error,
+    /// A promise failed, and nobody waited for it.
+    Rejection,
+    /// Written to the console as an error.
+    Console,
+}
+
+/// An error that the app's page reported while somebody looked at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewError {
+    pub kind: PreviewErrorKind,
+    /// Such as `TypeError: x is undefined`.
+    pub message: String,
+    /// The first place in the app's own sources, `app/page.tsx:12:9`, where one is known.
+    #[serde(default)]
+    pub location: Option<String>,
+    /// The path of the page, such as `/about`.
+    #[serde(default)]
+    pub path: String,
+}
+
+impl PreviewError {
+    /// At most 20 of the reported errors, each message once with its gravest kind, in their order; texts are cut.
+    pub fn fold(reported: Vec<Self>) -> Vec<Self> {
+        let mut folded: Vec<Self> = Vec::new();
+        for mut error in reported {
+            cut(&mut error.message, MAX_MESSAGE);
+            cut(&mut error.path, MAX_PLACE);
+            if let Some(location) = &mut error.location {
+                cut(location, MAX_PLACE);
+            }
+            let known = folded.iter().position(|known| known.message == error.message);
+            match known {
+                Some(at) => folded[at].kind = folded[at].kind.min(error.kind),
+                None if folded.len() < MAX_ERRORS => folded.push(error),
+                None => {}
+            }
+        }
+        folded
+    }
+}
+
+fn cut(text: &mut String, chars: usize) {
+    if let Some((end, _)) = text.char_indices().nth(chars) {
+        text.truncate(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: PreviewErrorKind, message: &str) -> PreviewError {
+        PreviewError {
+            kind,
+            message: message.to_owned(),
+            location: None,
+            path: "/".to_owned(),
+        }
+    }
+
+    #[test]
+    fn each_message_is_there_once_with_its_gravest_kind() {
+        let reported = vec![
+            error(PreviewErrorKind::Console, "a"),
+            error(PreviewErrorKind::Rejection, "b"),
+            error(PreviewErrorKind::Error, "a"),
+            error(PreviewErrorKind::Console, "b"),
+        ];
+        let folded = [error(PreviewErrorKind::Error, "a"), error(PreviewErrorKind::Rejection, "b")];
+        assert_eq!(PreviewError::fold(reported), folded);
+    }
+
+    #[test]
+    fn no_app_can_report_without_bounds() {
+        let many = (0..1000).map(|number| error(PreviewErrorKind::Error, &format!("{number} {}", "ü".repeat(9000))));
+        let folded = PreviewError::fold(many.collect());
+        assert_eq!(folded.len(), MAX_ERRORS);
+        assert!(folded.iter().all(|error| error.message.chars().count() == MAX_MESSAGE));
+    }
+}

@@ -1,0 +1,52 @@
+//! Images that users attach: checked and made safe, stored once, removed when no message came to have them.
+
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::Supervisor;
+use crate::{
+    protocol::{Image, ImageError, ImageId},
+    render::image,
+    store::{ImageContent, StoreError},
+};
+
+/// Images that are decoded at a time: each may take a few hundred megabytes for a moment.
+static DECODING: Semaphore = Semaphore::const_new(2);
+/// How long an upload waits for its message.
+const UNUSED: Duration = Duration::from_secs(24 * 3600);
+
+/// Why an upload was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Supervisor {
+    /// Takes a file as an image: what it is, is told by its content. It is stored upright, at most 2048 pixels on its longer side, and
+    /// without what the file told beyond its pixels.
+    pub async fn add_image(&self, file: bytes::Bytes) -> Result<Image, UploadError> {
+        let decoding = DECODING.acquire().await;
+        let prepared = tokio::task::spawn_blocking(move || image::prepare(&file));
+        let prepared = prepared.await.map_err(|error| StoreError::Interrupted(error.to_string()))??;
+        drop(decoding);
+        let content = ImageContent {
+            media_type: prepared.media_type.to_owned(),
+            bytes: prepared.bytes,
+        };
+        Ok(self.store().add_image(&content, prepared.width, prepared.height).await?)
+    }
+
+    /// An image's bytes and media type, or `NotFound`.
+    pub async fn image_content(&self, id: &ImageId) -> Result<ImageContent, StoreError> {
+        self.store().image_content(id).await
+    }
+
+    /// Removes the uploads of more than a day ago that no message has. Returns how many.
+    pub async fn remove_unused_images(&self) -> Result<u64, StoreError> {
+        self.store().remove_unused_images(UNUSED).await
+    }
+}

@@ -1,0 +1,135 @@
+//! Images: the blobs that users attach to their messages.
+
+use std::{collections::HashMap, time::Duration};
+
+use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
+
+use super::{Result, Store, StoreError, blob, column, fragment, message};
+use crate::protocol::{Image, ImageId, Message, Timestamp};
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "images")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub hash: String,
+    pub media_type: String,
+    pub width: i32,
+    pub height: i32,
+    pub used_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    fn into_image(self) -> Result<Image> {
+        Ok(Image {
+            id: column("image id", &self.hash)?,
+            width: self.width.unsigned_abs(),
+            height: self.height.unsigned_abs(),
+        })
+    }
+}
+
+/// An image's bytes, as they are served and as the model gets them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageContent {
+    pub media_type: String,
+    pub bytes: Vec<u8>,
+}
+
+impl Store {
+    /// Stores an image, or finds the same one stored before.
+    pub async fn add_image(&self, content: &ImageContent, width: u32, height: u32) -> Result<Image> {
+        let tx = self.begin().await?;
+        let hash = blob::put(&tx, &content.bytes).await?;
+        let model = Model {
+            hash,
+            media_type: content.media_type.clone(),
+            width: i32::try_from(width).unwrap_or(i32::MAX),
+            height: i32::try_from(height).unwrap_or(i32::MAX),
+            used_at: Timestamp::now().0,
+        };
+        Entity::insert(ActiveModel {
+            hash: Set(model.hash.clone()),
+            media_type: Set(model.media_type.clone()),
+            width: Set(model.width),
+            height: Set(model.height),
+            used_at: Set(model.used_at),
+        })
+        .on_conflict(OnConflict::column(Column::Hash).update_column(Column::UsedAt).to_owned())
+        .exec_without_returning(&tx)
+        .await?;
+        tx.commit().await?;
+        model.into_image()
+    }
+
+    /// The image's bytes, or `NotFound`: other blobs are none.
+    pub async fn image_content(&self, id: &ImageId) -> Result<ImageContent> {
+        let model = Entity::find_by_id(id.as_str()).one(&self.db).await?;
+        let model = model.ok_or(StoreError::NotFound("image"))?;
+        let blob = blob::Entity::find_by_id(model.hash).one(&self.db).await?;
+        Ok(ImageContent {
+            media_type: model.media_type,
+            bytes: blob.ok_or(StoreError::NotFound("image"))?.content,
+        })
+    }
+
+    /// Removes the images that no message has and that were uploaded longer ago than this. Returns how many.
+    pub async fn remove_unused_images(&self, age: Duration) -> Result<u64> {
+        let until = Timestamp::now().0 - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let tx = self.begin().await?;
+        let unused = Entity::find()
+            .filter(Column::UsedAt.lt(until))
+            .filter(Column::Hash.not_in_subquery(message::image_hashes()))
+            .all(&tx)
+            .await?;
+        let mut removed = 0;
+        for image in unused {
+            // Unless it was attached this moment.
+            let deleted = Entity::delete_many()
+                .filter(Column::Hash.eq(image.hash.as_str()))
+                .filter(Column::UsedAt.lt(until))
+                .exec(&tx)
+                .await?;
+            removed += deleted.rows_affected;
+            if deleted.rows_affected > 0 && !fragment::has_blob(&tx, &image.hash).await? {
+                blob::Entity::delete_by_id(image.hash).exec(&tx).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(removed)
+    }
+}
+
+/// The image that a message is about to have; it is kept from being removed. `NotFound` when it is gone.
+pub(super) async fn attach(tx: &impl ConnectionTrait, id: &ImageId) -> Result<Image> {
+    let kept = Entity::update_many()
+        .col_expr(Column::UsedAt, Expr::value(Timestamp::now().0))
+        .filter(Column::Hash.eq(id.as_str()))
+        .exec(tx)
+        .await?;
+    if kept.rows_affected == 0 {
+        return Err(StoreError::NotFound("image"));
+    }
+    let model = Entity::find_by_id(id.as_str()).one(tx).await?;
+    model.ok_or(StoreError::NotFound("image"))?.into_image()
+}
+
+/// Gives each message the image of its hash.
+pub(super) async fn give(db: &impl ConnectionTrait, messages: Vec<(Message, Option<String>)>) -> Result<Vec<Message>> {
+    let hashes: Vec<&String> = messages.iter().filter_map(|(_, hash)| hash.as_ref()).collect();
+    let mut images = HashMap::new();
+    if !hashes.is_empty() {
+        for model in Entity::find().filter(Column::Hash.is_in(hashes)).all(db).await? {
+            images.insert(model.hash.clone(), model.into_image()?);
+        }
+    }
+    let with_image = |(message, hash): (Message, Option<String>)| Message {
+        image: hash.and_then(|hash| images.get(&hash).cloned()),
+        ..message
+    };
+    Ok(messages.into_iter().map(with_image).collect())
+}

@@ -1,0 +1,214 @@
+//! The image that goes with a prompt: picked, pasted or dropped anywhere on the page, uploaded at once, and shown small until it is sent.
+
+use leptos::{
+    ev, html,
+    prelude::*,
+    wasm_bindgen::JsCast,
+    web_sys::{DataTransfer, File, RequestInit, Response},
+};
+use wasm_bindgen_futures::JsFuture;
+
+use super::PromptField;
+use crate::{
+    protocol::{ApiError, IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId},
+    ui::{
+        components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Spinner},
+        erased::{later, part},
+    },
+};
+
+/// An image that was chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attached {
+    /// The file's name.
+    name: String,
+    /// How many were chosen before: tells late answers from the present one's.
+    number: u32,
+    /// `None` until the server has it.
+    image: Option<Image>,
+}
+
+impl Attached {
+    pub fn is_on_its_way(&self) -> bool {
+        self.image.is_none()
+    }
+
+    pub fn into_id(self) -> Option<ImageId> {
+        self.image.map(|image| image.id)
+    }
+}
+
+/// The button that attaches an image, or the image that is attached. Within a form that is `relative`.
+#[component]
+pub fn ImageSlot(field: PromptField) -> impl IntoView {
+    view! { <div aria-live="polite" class="flex min-h-8 min-w-8 shrink-0 items-center">{later(image_slot(field))}</div> }
+}
+
+#[lazy]
+fn image_slot(field: PromptField) -> AnyView {
+    let chosen = StoredValue::new(0_u32);
+    let dragging = RwSignal::new(false);
+    let take = move |file: File| {
+        if let Some(refusal) = refusal(&file) {
+            field.complain(refusal.to_string());
+            return;
+        }
+        let number = chosen.get_value() + 1;
+        chosen.set_value(number);
+        let name = file.name();
+        field.complaint.set(None);
+        field.image.set(Some(Attached { name, number, image: None }));
+        field.focus();
+        leptos::task::spawn_local(async move {
+            let uploaded = upload(&file).await;
+            if field
+                .image
+                .try_get_untracked()
+                .flatten()
+                .is_none_or(|attached| attached.number != number)
+            {
+                return;
+            }
+            match uploaded {
+                Ok(image) => field.image.update(|attached| {
+                    if let Some(attached) = attached {
+                        attached.image = Some(image);
+                    }
+                }),
+                Err(complaint) => {
+                    field.image.set(None);
+                    field.complain(complaint);
+                }
+            }
+        });
+    };
+
+    let paste = window_event_listener(ev::paste, move |event| {
+        // What office programs copy is an image too: there the words are meant.
+        let data = event
+            .clipboard_data()
+            .filter(|data| data.get_data("text/plain").is_ok_and(|text| text.is_empty()));
+        if let Some(file) = data.as_ref().and_then(first_file) {
+            event.prevent_default();
+            take(file);
+        }
+    });
+    let over = window_event_listener(ev::dragover, move |event| {
+        if event.data_transfer().is_some_and(|data| data.types().includes(&"Files".into(), 0)) {
+            event.prevent_default();
+            dragging.set(true);
+        }
+    });
+    let leave = window_event_listener(ev::dragleave, move |event| {
+        if event.related_target().is_none() {
+            dragging.set(false);
+        }
+    });
+    let drop = window_event_listener(ev::drop, move |event| {
+        dragging.set(false);
+        if let Some(file) = event.data_transfer().as_ref().and_then(first_file) {
+            event.prevent_default();
+            take(file);
+        }
+    });
+    on_cleanup(move || {
+        paste.remove();
+        over.remove();
+        leave.remove();
+        drop.remove();
+    });
+
+    let input = NodeRef::<html::Input>::new();
+    let picked = move |_| {
+        if let Some(input) = input.get_untracked() {
+            let file = input.files().and_then(|files| files.get(0));
+            // So that the same file can be picked again.
+            input.set_value("");
+            if let Some(file) = file {
+                take(file);
+            }
+        }
+    };
+    let pick = move |_| {
+        if let Some(input) = input.get_untracked() {
+            input.click();
+        }
+    };
+    let remove = move |_| {
+        field.image.set(None);
+        field.focus();
+    };
+    view! {
+        <input node_ref=input type="file" accept=IMAGE_TYPES.join(",") tabindex="-1" aria-hidden="true" class="hidden" on:change=picked/>
+        {part(move || match field.image.get() {
+            None => view! {
+                <Button variant=ButtonVariant::Ghost size=ButtonSize::Icon attr:aria-label="Attach an image" attr:title="Attach an image" on:click=pick>
+                    <Icon name=IconName::ImagePlus/>
+                </Button>
+            }
+            .into_any(),
+            Some(attached) => chip(attached, remove),
+        })}
+        {part(move || {
+            if !dragging.get() {
+                return ().into_any();
+            }
+            view! {
+                <p class="pointer-events-none absolute inset-0 z-10 grid place-items-center rounded-xl border-2 border-dashed border-ring bg-card/95 text-sm font-medium">
+                    "Drop the image to attach it"
+                </p>
+            }
+            .into_any()
+        })}
+    }
+    .into_any()
+}
+
+fn chip(attached: Attached, remove: impl Fn(ev::MouseEvent) + 'static) -> AnyView {
+    let picture = match attached.image {
+        Some(image) => view! { <img src=image.path() alt="The attached image" class="size-9 rounded-md bg-muted object-cover"/> }.into_any(),
+        None => view! { <span class="grid size-9 place-items-center rounded-md bg-muted"><Spinner/><span class="sr-only">"Uploading"</span></span> }.into_any(),
+    };
+    view! {
+        <span class="inline-flex items-center gap-2 rounded-lg border border-border bg-background p-0.5 text-xs text-muted-foreground">
+            {picture}
+            <span class="max-w-24 truncate sm:max-w-36">{attached.name}</span>
+            <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm attr:aria-label="Remove image" attr:title="Remove image" on:click=remove>
+                <Icon name=IconName::X class="size-3.5"/>
+            </Button>
+        </span>
+    }
+    .into_any()
+}
+
+fn first_file(data: &DataTransfer) -> Option<File> {
+    data.files()?.get(0)
+}
+
+/// Why the file can't be taken, as far as the browser knows; the server looks into it.
+fn refusal(file: &File) -> Option<ImageError> {
+    if !IMAGE_TYPES.contains(&file.type_().as_str()) {
+        return Some(ImageError::WrongType);
+    }
+    (file.size() > IMAGE_MAX_BYTES as f64).then_some(ImageError::TooLarge)
+}
+
+/// What the server made of the file, or its words for why not.
+async fn upload(file: &File) -> Result<Image, String> {
+    let lost = || "The image could not be uploaded. Please try again.".to_owned();
+    let request = RequestInit::new();
+    request.set_method("POST");
+    request.set_body(file);
+    let answer = JsFuture::from(window().fetch_with_str_and_init("/api/images", &request));
+    let answer: Response = answer.await.ok().and_then(|answer| answer.dyn_into().ok()).ok_or_else(lost)?;
+    let text = JsFuture::from(answer.text().map_err(|_| lost())?)
+        .await
+        .ok()
+        .and_then(|text| text.as_string());
+    let text = text.unwrap_or_default();
+    if answer.ok() {
+        serde_json::from_str(&text).map_err(|_| lost())
+    } else {
+        Err(serde_json::from_str::<ApiError>(&text).map_or_else(|_| lost(), |error| error.message))
+    }
+}
