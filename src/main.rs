@@ -119,7 +119,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Template { command } => {
             let settings = config::SandboxHost::from_env()?;
             match command {
-                TemplateCommand::Build { name } => template::build(&settings, &name).await,
+                TemplateCommand::Build { name } => template::build(&settings, &name, stop_signal()).await,
                 TemplateCommand::List => Ok(std::io::stdout().write_all(template::list(&settings).await?.as_bytes())?),
                 TemplateCommand::Remove { name } => template::remove(&settings, &name),
             }

@@ -270,7 +270,9 @@ export function Overlays() {
         <CommandDialog open={searching} onOpenChange={setSearching}>
           <CommandInput placeholder="Where to?" />
           <CommandList>
-            <CommandItem onSelect={() => setSearching(false)}>Dashboard</CommandItem>
+            <CommandGroup heading="Pages">
+              <CommandItem onSelect={() => setSearching(false)}>Dashboard</CommandItem>
+            </CommandGroup>
           </CommandList>
         </CommandDialog>
       </Section>

@@ -41,8 +41,9 @@ const FIRST_PAGE: Duration = Duration::from_secs(180);
 #[exclude = "*/e2b/*"]
 struct Sources;
 
-/// Builds the template from its sources, unless that is done already. A failed build leaves the earlier one as it is.
-pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> {
+/// Builds the template from its sources, unless that is done already. A failed build, or one that is told to stop, leaves the earlier
+/// one as it is.
+pub async fn build(settings: &config::SandboxHost, name: &str, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let sources = sources(name);
     if sources.is_empty() {
         bail!("there is no template '{name}'; there is: {}", known().join(", "));
@@ -76,7 +77,10 @@ pub async fn build(settings: &config::SandboxHost, name: &str) -> anyhow::Result
 
     let work = staging.join("container");
     fs::create_dir(&work)?;
-    let built = prepare_home(&containers, &manifest, name, &work, &home).await;
+    let built = tokio::select! {
+        built = prepare_home(&containers, &manifest, name, &work, &home) => built,
+        () = stop => Err(anyhow::anyhow!("it was stopped")),
+    };
     containers.close().await;
     if let Err(error) = built {
         let _ = fs::remove_dir_all(&staging);

@@ -68,7 +68,10 @@ function DatePicker(all: PickerProps<Date>) {
       <PickerTrigger empty={!date} {...props}>
         {date ? format(date, dateFormat) : placeholder}
       </PickerTrigger>
-      <PopoverContent className="w-auto p-0" align="start">
+      <PopoverContent
+        className="max-h-(--radix-popover-content-available-height) w-auto overflow-y-auto p-0"
+        align="start"
+      >
         <Calendar
           autoFocus
           defaultMonth={date}
@@ -105,7 +108,10 @@ function DateRangePicker(all: PickerProps<DateRange>) {
       <PickerTrigger empty={!range?.from} className={cn("w-72", className)} {...props}>
         {written.join(" – ") || placeholder}
       </PickerTrigger>
-      <PopoverContent className="w-auto p-0" align="start">
+      <PopoverContent
+        className="max-h-(--radix-popover-content-available-height) w-auto overflow-y-auto p-0"
+        align="start"
+      >
         <Calendar
           autoFocus
           defaultMonth={range?.from}
