@@ -24,7 +24,7 @@ use std::{collections::HashMap, time::Duration};
 pub use app::App;
 pub use check::Report;
 pub use design::Design;
-pub use input::{AgentInput, PrevMessage};
+pub use input::{AgentInput, CodeFiles, PrevMessage};
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use naming::{Titles, provisional_title};
 pub use path::AppPath;

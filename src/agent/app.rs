@@ -109,6 +109,16 @@ impl App {
         }
     }
 
+    /// Those of the files that are there, in their order: paths and contents.
+    pub async fn read_files(&self, paths: Vec<String>) -> Result<Vec<(String, Vec<u8>)>, RunError> {
+        let read = stream::iter(paths)
+            .map(|path| async move { Ok::<_, RunError>(self.read_file(&path).await?.map(|content| (path, content))) })
+            .buffered(PARALLEL)
+            .try_collect::<Vec<_>>()
+            .await?;
+        Ok(read.into_iter().flatten().collect())
+    }
+
     /// The paths of the app's files, sorted; without what tools generate, and without what lies behind links.
     pub async fn list_files(&self) -> Result<Vec<String>, RunError> {
         let mut folders = vec![HOME.to_owned()];

@@ -28,8 +28,8 @@ use crate::{config, sandbox::RunOptions};
 
 /// The longest that a check may take.
 pub const TIMEOUT: Duration = Duration::from_secs(280);
-/// How long the dev server may take to answer, compiling included.
-const READY: Duration = Duration::from_secs(90);
+/// How long the dev server may take to listen, after a crash too.
+const READY: Duration = Duration::from_secs(45);
 /// Between two looks at a dev server that does not answer yet.
 const STARTING: Duration = Duration::from_millis(300);
 /// What was written a moment ago is what is to be looked at: the dev server's watcher has this long to see it.
@@ -241,6 +241,9 @@ async fn load_all(
             .extend(warnings.map(|text| format!("{path} says on the console: {text}")));
         let problems = seen.errors.into_iter().map(|text| Problem::new(ProblemKind::Runtime, path, text));
         report.problems.extend(problems);
+        if seen.lost {
+            break;
+        }
     }
     browser.stop().await;
     Ok(())

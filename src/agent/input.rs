@@ -2,16 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Design;
+use super::{Design, secrets};
 use crate::{
     llm::ChatMessage,
     protocol::{Message, Role, Spent},
 };
 
-/// Role, environment, rules, and how to end.
+/// Its version, in a comment on the first line, then role, environment, rules, and how to end.
 const SYSTEM_PROMPT: &str = include_str!("prompts/system.md");
 /// How many paths the model is shown; a project with more is explored by tools.
 const MAX_PATHS: usize = 400;
+/// How much of the files that were changed last it is shown, in bytes: of all together, and of one.
+const MAX_CHANGED: usize = 32 << 10;
+const MAX_CHANGED_FILE: usize = 12 << 10;
 
 /// A message from before this run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +50,21 @@ impl From<Message> for PrevMessage {
     }
 }
 
+/// The app's files, as the model is told of them.
+#[derive(Debug, Clone, Copy)]
+pub struct CodeFiles<'a> {
+    pub paths: &'a [String],
+    /// Those that were changed last, the latest first: paths, and contents.
+    pub changed: &'a [(String, Vec<u8>)],
+}
+
 /// The beginning of a run's chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentInput {
     pub messages: Vec<ChatMessage>,
+    /// Which system prompt it begins with.
+    #[serde(default)]
+    pub prompt_version: u32,
     /// What the image that came with the message shows.
     #[serde(default)]
     pub design: Option<Design>,
@@ -61,25 +75,98 @@ pub struct AgentInput {
 
 impl AgentInput {
     /// What never changes comes first, so that the providers' prompt caches hold; the user's words come last and as they are.
-    pub fn new(previous: &[PrevMessage], files: &[String], prompt: &str, design: Option<Design>) -> Self {
+    pub fn new(previous: &[PrevMessage], files: &CodeFiles<'_>, prompt: &str, design: Option<Design>) -> Self {
+        let (prompt_version, system) = system_prompt();
         let mut messages = vec![ChatMessage::System {
-            content: SYSTEM_PROMPT.trim().to_owned(),
+            content: system.to_owned(),
         }];
         messages.extend(previous.iter().map(PrevMessage::to_chat));
-        let mut listing = files.iter().take(MAX_PATHS).cloned().collect::<Vec<_>>().join("\n");
-        if files.len() > MAX_PATHS {
-            listing.push_str(&format!("\n… and {} more; use listFiles", files.len() - MAX_PATHS));
+        let mut listing = files.paths.iter().take(MAX_PATHS).cloned().collect::<Vec<_>>().join("\n");
+        if files.paths.len() > MAX_PATHS {
+            listing.push_str(&format!("\n… and {} more; use listFiles", files.paths.len() - MAX_PATHS));
         }
         messages.push(ChatMessage::System {
-            content: format!("The files of the app at this moment:\n{listing}"),
+            content: format!("The files of the app at this moment:\n{listing}{}", changed(files.changed)),
         });
         messages.push(ChatMessage::User {
             content: design.as_ref().map_or_else(|| prompt.to_owned(), |design| design.before(prompt)),
         });
         Self {
             messages,
+            prompt_version,
             spent: design.as_ref().map(|design| design.spent).unwrap_or_default(),
             design,
         }
+    }
+}
+
+/// The version and the text.
+fn system_prompt() -> (u32, &'static str) {
+    let (first, text) = SYSTEM_PROMPT.split_once('\n').unwrap_or_default();
+    let version = first.trim_start_matches("<!-- version ").trim_end_matches("-->").trim();
+    (version.parse().unwrap_or_default(), text.trim())
+}
+
+/// The files that were changed last, as far as there is room for them.
+fn changed(files: &[(String, Vec<u8>)]) -> String {
+    let mut text = String::new();
+    let mut left_out = Vec::new();
+    for (path, content) in files.iter().filter(|(path, _)| !secrets::is_secret_file(path)) {
+        match std::str::from_utf8(content) {
+            Ok(content) if content.len() <= MAX_CHANGED_FILE && text.len() + content.len() <= MAX_CHANGED => {
+                text.push_str(&format!("\n=== {path}\n{}\n", content.trim_end()));
+            }
+            _ => left_out.push(path.as_str()),
+        }
+    }
+    if !left_out.is_empty() {
+        text.push_str(&format!("\nChanged as well, and not shown: {}\n", left_out.join(", ")));
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!("\n\nThose that were changed last, as they are now:\n{text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_prompt_changes_knowingly() {
+        let (version, prompt) = system_prompt();
+        insta::assert_snapshot!(format!("version-{version}"), prompt);
+    }
+
+    #[test]
+    fn the_prompt_names_the_components_that_the_template_has_and_no_others() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sandbox-templates/nextjs/components/ui");
+        let mut there: Vec<String> = std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".tsx")?.to_owned()))
+            .collect();
+        there.sort();
+        let (_, prompt) = system_prompt();
+        let (_, list) = prompt.split_once("each in a file of its own:").unwrap_or_default();
+        let (list, _) = list.split_once(". Import").unwrap_or_default();
+        let named: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
+        assert_eq!(named, there);
+    }
+
+    #[test]
+    fn changed_files_are_shown_as_far_as_there_is_room_and_secret_ones_never() {
+        let file = |path: &str, bytes: usize| (path.to_owned(), vec![b'x'; bytes]);
+        let files = [
+            file("a.ts", 3),
+            file(".env", 3),
+            file("long.ts", MAX_CHANGED_FILE + 1),
+            ("logo.png".to_owned(), vec![0xff]),
+        ];
+        assert_eq!(
+            changed(&files),
+            "\n\nThose that were changed last, as they are now:\n\n=== a.ts\nxxx\n\nChanged as well, and not shown: long.ts, logo.png\n"
+        );
+        assert_eq!(changed(&[]), "");
     }
 }

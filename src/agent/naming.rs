@@ -29,9 +29,10 @@ impl Agent {
     /// is then taken from the prompt.
     pub async fn name(&self, alternative: usize, previous: &[PrevMessage], prompt: &str, summary: &str) -> Titles {
         let mut messages = vec![ChatMessage::System {
-            content: "Give the piece of software that the user describes a title of two to five words, in the user's language. \
-                      Answer with the title alone: no quotes, no period."
-                .to_owned(),
+            content:
+                "Give what the user asks for last a title of two to five words, in the user's language: a new app is called by what it \
+                      is, a change of one by what it changes. Answer with the title alone: no quotes, no period."
+                    .to_owned(),
         }];
         messages.extend(previous.iter().map(PrevMessage::to_chat));
         // The prompt comes last, as in every request; what was made of it tells the model more than the prompt alone.

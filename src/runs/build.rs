@@ -10,7 +10,7 @@ use super::{
     journal::{StepJournal, persistently},
 };
 use crate::{
-    agent::{self, Agent, AgentInput, Attempt, Design, Job, Journal, PrevMessage, RunError, Step, Workplace},
+    agent::{self, Agent, AgentInput, Attempt, CodeFiles, Design, Job, Journal, PrevMessage, RunError, Step, Workplace},
     protocol::{EventKind, Message, PreviewErrorKind, Run, Status},
     render,
     store::{NewFragment, Reply, Store},
@@ -20,6 +20,8 @@ use crate::{
 const BUILD_INPUT: &str = "build-agent-input";
 /// How many messages before the prompt the model is shown.
 const PREV_MESSAGES: u64 = 6;
+/// How many of the files that were changed last the model is shown.
+const CHANGED_FILES: usize = 12;
 /// How long the version's files may take to be read and saved.
 const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -79,7 +81,13 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
         journal
             .step(step, |attempt| async move {
                 let design = look_at_image(bench, journal, message, attempt).await?;
-                Ok(AgentInput::new(previous, files, &message.content, design))
+                let changed = persistently(|| store.files_changed_last(project, CHANGED_FILES)).await?;
+                let changed = workplace.with_app(|app| async move { app.read_files(changed).await }).await?;
+                let files = CodeFiles {
+                    paths: files,
+                    changed: &changed,
+                };
+                Ok(AgentInput::new(previous, &files, &message.content, design))
             })
             .await?
     };

@@ -6,6 +6,9 @@ use sea_orm::{ActiveValue::Set, ExprTrait as _, QueryOrder, QuerySelect, entity:
 use super::{Result, Store, column, from_json, project, to_json};
 use crate::protocol::{Event, EventKind, ProjectId, RunId, Timestamp};
 
+/// How many of a project's latest writes are looked at to tell what changed last.
+const WRITES_LOOKED_AT: u64 = 40;
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "events")]
 pub struct Model {
@@ -55,6 +58,29 @@ impl Store {
             .all(&self.db)
             .await?;
         models.into_iter().map(Model::into_event).collect()
+    }
+
+    /// The paths that the project's runs wrote last, the latest first, each once; at most `limit`.
+    pub async fn files_changed_last(&self, project: ProjectId, limit: usize) -> Result<Vec<String>> {
+        let models = Entity::find()
+            .filter(Column::ProjectId.eq(project.to_string()))
+            .filter(Column::Kind.starts_with(r#"{"type":"files""#))
+            .order_by_desc(Column::Seq)
+            .limit(WRITES_LOOKED_AT)
+            .all(&self.db)
+            .await?;
+        let mut paths: Vec<String> = Vec::new();
+        for model in models {
+            if let EventKind::Files { files } = model.into_event()?.kind {
+                for file in files {
+                    if !paths.contains(&file.path) {
+                        paths.push(file.path);
+                    }
+                }
+            }
+        }
+        paths.truncate(limit);
+        Ok(paths)
     }
 
     /// The run's events, in order.

@@ -13,6 +13,8 @@ use super::browser::{Browser, BrowserError, Event};
 
 /// How long a page may take until it has loaded.
 const LOAD: Duration = Duration::from_secs(30);
+/// One that has not loaded by then is asked whether it lives.
+const STALLED: Duration = Duration::from_secs(8);
 /// A page rests when it has loaded and nothing has happened for this long: effects and their requests have had their turn.
 const QUIET: Duration = Duration::from_millis(900);
 /// A page that never rests is looked at after this.
@@ -36,6 +38,8 @@ pub struct Seen {
     pub errors: Vec<String>,
     /// What it complained of besides.
     pub warnings: Vec<String>,
+    /// Whether its tab is of no more use.
+    pub lost: bool,
     /// The paths of the app that it links to.
     pub links: BTreeSet<String>,
 }
@@ -49,6 +53,17 @@ struct Rest {
     overlay: String,
     links: Vec<String>,
 }
+
+/// What a browser says that has no way to the app, whatever the app does.
+const UNREACHABLE: [&str; 5] = [
+    "ERR_NAME_NOT_RESOLVED",
+    "ERR_CONNECTION_REFUSED",
+    "ERR_ADDRESS_UNREACHABLE",
+    "ERR_CONNECTION_TIMED_OUT",
+    "ERR_CERT",
+];
+
+const HANGS: &str = "The page hangs: it computes without an end (an endless loop, or a render that renders itself again).";
 
 /// Counts what can be seen, reads the dev server's error overlay, and lists links.
 const ASK: &str = r#"(() => {
@@ -76,15 +91,19 @@ pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserEr
     let mut watch = Watch::default();
     // What the page before has left.
     while browser.next_event(Instant::now()).await?.is_some() {}
-    match browser.call("Page.navigate", json!({ "url": url }), LOAD).await {
-        Ok(answer) => {
-            if let Some(error) = answer["errorText"].as_str().filter(|error| !error.is_empty()) {
-                return Err(BrowserError::Unusable(format!("{url} can't be loaded: {error}")));
+    match browser.call("Page.navigate", json!({ "url": url }), STALLED).await {
+        Ok(answer) => match answer["errorText"].as_str().unwrap_or_default() {
+            "" => {}
+            error if UNREACHABLE.iter().any(|sign| error.contains(sign)) => {
+                return Err(BrowserError::Unusable(format!("{url} can't be reached from here: {error}")));
             }
-        }
-        Err(BrowserError::Silent) => watch
-            .errors
-            .push(format!("The page did not answer within {} seconds.", LOAD.as_secs())),
+            error => {
+                let errors = vec![format!("The page can't be loaded: {error}.")];
+                return Ok(Seen { errors, ..Seen::default() });
+            }
+        },
+        // It is on its way: the answer comes with the page's first bytes.
+        Err(BrowserError::Silent) => {}
         Err(error) => return Err(error),
     }
     watch.until_it_rests(browser).await?;
@@ -98,9 +117,8 @@ pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserEr
             match look_now(browser).await {
                 Ok((now, what)) => (rest, blank) = (now, what),
                 Err(BrowserError::Silent) => {
-                    blank = Some(
-                        "The page hangs: it computes without an end (an endless loop, or a render that renders itself again).".to_owned(),
-                    );
+                    watch.hangs = true;
+                    blank = Some(HANGS.to_owned());
                     break;
                 }
                 Err(error) => return Err(error),
@@ -116,6 +134,7 @@ pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserEr
         }
     }
     Ok(Seen {
+        lost: watch.is_lost(),
         errors: first_of(watch.errors),
         warnings: first_of(watch.warnings),
         links: rest.links.into_iter().collect(),
@@ -177,6 +196,7 @@ struct Watch {
     warnings: Vec<String>,
     loaded: bool,
     crashed: bool,
+    hangs: bool,
     /// Requests under way.
     requests: HashSet<String>,
     last: Option<Instant>,
@@ -185,25 +205,35 @@ struct Watch {
 impl Watch {
     async fn until_it_rests(&mut self, browser: &mut Browser) -> Result<(), BrowserError> {
         let begun = Instant::now();
-        let mut loaded_at = None;
+        let (mut loaded_at, mut asked) = (None, false);
         loop {
             let now = Instant::now();
             if self.loaded {
                 loaded_at.get_or_insert(now);
             }
             let deadline = match loaded_at {
-                None => begun + LOAD,
+                None if asked => begun + LOAD,
+                None => begun + STALLED,
                 Some(at) if self.requests.is_empty() => (self.last.unwrap_or(at).max(at) + QUIET).min(at + RESTLESS),
                 Some(at) => at + RESTLESS,
             };
-            if now >= deadline || self.crashed {
+            if loaded_at.is_none() && !asked && now >= deadline {
+                asked = true;
+                let ask = json!({ "expression": "1" });
+                if let Err(BrowserError::Silent) = browser.call("Runtime.evaluate", ask, ANSWER).await {
+                    self.hangs = true;
+                    self.errors.push(HANGS.to_owned());
+                }
+                continue;
+            }
+            if now >= deadline || self.is_lost() {
                 break;
             }
             if let Some(event) = browser.next_event(deadline).await? {
                 self.take(event);
             }
         }
-        if !self.loaded && !self.crashed && self.errors.is_empty() {
+        if !self.loaded && !self.is_lost() && self.errors.is_empty() {
             self.errors
                 .push(format!("The page did not finish loading within {} seconds.", LOAD.as_secs()));
         }
@@ -219,7 +249,7 @@ impl Watch {
 
     /// Whether there is no page to be asked.
     fn is_lost(&self) -> bool {
-        self.crashed
+        self.crashed || self.hangs
     }
 
     fn take(&mut self, event: Event) {
