@@ -172,7 +172,7 @@ fn chip(attached: Attached, remove: impl Fn(ev::MouseEvent) + 'static) -> AnyVie
     view! {
         <span class="inline-flex items-center gap-2 rounded-lg border border-border bg-background p-0.5 text-xs text-muted-foreground">
             {picture}
-            <span class="max-w-24 truncate sm:max-w-36">{attached.name}</span>
+            <span class="max-w-36 truncate max-sm:sr-only">{attached.name}</span>
             <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm attr:aria-label="Remove image" attr:title="Remove image" on:click=remove>
                 <Icon name=IconName::X class="size-3.5"/>
             </Button>
