@@ -10,7 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::PromptField;
 use crate::{
-    protocol::{ApiError, IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId},
+    protocol::{ApiError, IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError},
     ui::{
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Spinner},
         erased::{later, part},
@@ -33,8 +33,8 @@ impl Attached {
         self.image.is_none()
     }
 
-    pub fn into_id(self) -> Option<ImageId> {
-        self.image.map(|image| image.id)
+    pub fn into_id(self) -> Option<String> {
+        self.image.map(|image| image.id.into())
     }
 }
 
