@@ -5,7 +5,8 @@ use leptos::{prelude::*, server_fn::codec::GetUrl};
 use super::json::Json;
 use crate::protocol::{ApiError, ModelNotice, Project, ProjectId, Workspace};
 
-/// Makes a project, its first message, with the image that was uploaded for it, and its first run in one transaction, and leads to the workspace.
+/// Makes a project, its first message, with the image that was uploaded for it, and its first run in one transaction, and leads to the
+/// workspace.
 #[server(prefix = "/api", endpoint = "projects/create", output = Json)]
 pub async fn create_project(prompt: String, image: Option<String>) -> Result<ProjectId, ApiError> {
     use super::answer::{answer, attached, refused};
