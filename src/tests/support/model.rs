@@ -1,7 +1,8 @@
 //! A scripted OpenAI-compatible server: streamed chunks, tool calls cut into pieces, and the faults of real ones.
 //!
-//! A script is a list of replies for each prompt; [`VISION`] has the reply to whoever shows it an image. Which reply is due is read off the request itself (how often the assistant has
-//! answered since the prompt), so that a server that was restarted gets the same answer again.
+//! A script is a list of replies for each prompt; [`VISION`] has the reply to whoever shows it an image. Which reply is due is read off
+//! the request itself (how often the assistant has answered since the prompt), so that a server that was restarted gets the same answer
+//! again.
 
 use std::{
     collections::HashMap,
