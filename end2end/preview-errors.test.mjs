@@ -90,7 +90,13 @@ test("what the app throws, rejects and logs is told under the preview", async ()
   await bar().getByText("Error: nobody waits").waitFor();
   await button("Throw").click();
   assert.equal(await bar().getByRole("listitem").count(), 3, "the same error is there once");
+  await page.emulateMedia({ colorScheme: "dark" });
   await page.screenshot({ path: join(results, "preview-errors-all.png") });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.getByRole("button", { name: "App", exact: true }).click();
+  await page.screenshot({ path: join(results, "preview-errors-phone.png") });
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.emulateMedia({ colorScheme: "light" });
 });
 
 test("put aside they stay away, and a reload without them is the end of them", async () => {

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::{Agent, Fault, RunError};
 use crate::{
     llm::{ChatMessage, ChatRequest, ModelRole},
-    protocol::{Spent, ToolUse},
+    protocol::{EventKind, Spent, ToolUse},
 };
 
 /// What is asked of the vision model.
 const PROMPT: &str = include_str!("prompts/design.md");
 /// What the conversation calls the looking.
 const TOOL: &str = "describeImage";
+/// What people are told where nobody looked.
+const UNSEEN: &str = "The demo can't look at images: yours is kept with your message, and changes nothing in what is built.";
 /// How much of a specification is taken, in characters: a model that never ends would fill the chat that it stands in.
 const MAX_SPEC: usize = 24_000;
 
@@ -27,10 +29,15 @@ pub struct Design {
 }
 
 impl Agent {
+    /// Whether the first provider (0) or an alternative looks at images at all: the demo does not.
+    pub fn can_look(&self, alternative: usize) -> bool {
+        self.model.has_eyes(alternative)
+    }
+
     /// What the image (its media type and its bytes) shows, in words, by the vision model of the first provider (0) or an alternative.
     /// Errors as the model does, saying that it was the image that could not be read.
     pub async fn describe_image(&self, alternative: usize, media_type: &str, image: &[u8], prompt: &str) -> Result<Design, RunError> {
-        if !self.model.has_eyes(alternative) {
+        if !self.can_look(alternative) {
             return Ok(Design {
                 spec: String::new(),
                 spent: Spent::default(),
@@ -93,24 +100,22 @@ impl Design {
     }
 
     /// How the conversation shows that the image is looked at (`None`), or what was seen.
-    pub fn shown(design: Option<&Self>, step: &str) -> ToolUse {
-        let blind = design.is_some_and(|design| design.spec.is_empty());
-        ToolUse {
-            step: step.to_owned(),
-            tool: TOOL.to_owned(),
-            title: if blind {
-                "the attached image: the demo can't look at images"
-            } else {
-                "the attached image"
-            }
-            .to_owned(),
-            output: design.map(|design| match blind {
-                true => "The demo follows recorded builds and can't look at images, so the image is kept and changes nothing. With a \
-                         model's key, it is described to the model in front of your message."
-                    .to_owned(),
-                false => design.spec.clone(),
-            }),
-            failed: blind,
+    pub fn shown(design: Option<&Self>, step: &str) -> EventKind {
+        match design {
+            Some(design) if design.spec.is_empty() => EventKind::Text {
+                turn: 0,
+                text: UNSEEN.to_owned(),
+                html: String::new(),
+            },
+            _ => EventKind::Tool {
+                tool: ToolUse {
+                    step: step.to_owned(),
+                    tool: TOOL.to_owned(),
+                    title: "the attached image".to_owned(),
+                    output: design.map(|design| design.spec.clone()),
+                    failed: false,
+                },
+            },
         }
     }
 }
@@ -139,9 +144,9 @@ mod tests {
 
     #[test]
     fn an_image_that_nobody_could_look_at_is_said_to_be_one() {
-        assert!(Design::shown(Some(&design("")), "s").failed);
-        let seen = Design::shown(Some(&design("A page.")), "s");
-        assert_eq!((seen.output.as_deref(), seen.failed), (Some("A page."), false));
-        assert_eq!(Design::shown(None, "s").output, None);
+        let said = |spec: Option<&str>| Design::shown(spec.map(design).as_ref(), "s");
+        assert!(matches!(said(Some("")), EventKind::Text { text, .. } if text.contains("can't look at images")));
+        assert!(matches!(said(Some("A page.")), EventKind::Tool { tool } if tool.output.as_deref() == Some("A page.")));
+        assert!(matches!(said(None), EventKind::Tool { tool } if tool.output.is_none()));
     }
 }

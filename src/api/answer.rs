@@ -5,7 +5,7 @@ use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
 use crate::{
-    protocol::{ApiError, ErrorCode, PromptError},
+    protocol::{ApiError, ErrorCode, ImageId, PromptError},
     runs::FilesError,
     store::StoreError,
 };
@@ -35,6 +35,12 @@ impl From<FilesError> for ApiError {
 /// A prompt's refusal, in the input field it concerns.
 pub fn refused(field: &'static str) -> impl Fn(PromptError) -> ApiError {
     move |error| ApiError::invalid(field, error.to_string())
+}
+
+/// The id of the image that goes with a prompt, where there is one.
+pub fn attached(image: Option<String>) -> Result<Option<ImageId>, ApiError> {
+    let unknown = |_| ApiError::invalid("image", "That is no image that was uploaded. Attach it again.");
+    image.map(ImageId::try_from).transpose().map_err(unknown)
 }
 
 /// Gives the response the status of the error's code.

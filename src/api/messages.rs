@@ -3,18 +3,20 @@
 use leptos::prelude::*;
 
 use super::json::Json;
-use crate::protocol::{ApiError, ImageId, ProjectId, RunId};
+use crate::protocol::{ApiError, ProjectId, RunId};
 
 /// Adds the user's message, with the image that was uploaded for it, and the run that answers it, in one transaction.
 #[server(prefix = "/api", endpoint = "messages/send", output = Json)]
-pub async fn send_message(project: ProjectId, text: String, image: Option<ImageId>) -> Result<RunId, ApiError> {
-    use super::answer::{answer, refused};
+pub async fn send_message(project: ProjectId, text: String, image: Option<String>) -> Result<RunId, ApiError> {
+    use super::answer::{answer, attached, refused};
     use crate::{protocol::NewPrompt, runs::Supervisor};
 
     answer(
         async {
             let prompt = NewPrompt::new(&text).map_err(refused("text"))?;
-            let run = expect_context::<Supervisor>().add_prompt(project, &prompt, image).await?;
+            let run = expect_context::<Supervisor>()
+                .add_prompt(project, &prompt, attached(image)?)
+                .await?;
             Ok(run.id)
         }
         .await,

@@ -3,18 +3,19 @@
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
-use crate::protocol::{ApiError, ImageId, ModelNotice, Project, ProjectId, Workspace};
+use crate::protocol::{ApiError, ModelNotice, Project, ProjectId, Workspace};
 
-/// Makes a project, its first message, with the image that was uploaded for it, and its first run in one transaction, and leads to the workspace.
+/// Makes a project, its first message, with the image that was uploaded for it, and its first run in one transaction, and leads to the
+/// workspace.
 #[server(prefix = "/api", endpoint = "projects/create", output = Json)]
-pub async fn create_project(prompt: String, image: Option<ImageId>) -> Result<ProjectId, ApiError> {
-    use super::answer::{answer, refused};
+pub async fn create_project(prompt: String, image: Option<String>) -> Result<ProjectId, ApiError> {
+    use super::answer::{answer, attached, refused};
     use crate::{protocol::NewPrompt, runs::Supervisor};
 
     answer(
         async {
             let prompt = NewPrompt::new(&prompt).map_err(refused("prompt"))?;
-            let project = expect_context::<Supervisor>().create_project(&prompt, image).await?;
+            let project = expect_context::<Supervisor>().create_project(&prompt, attached(image)?).await?;
             leptos_axum::redirect(&format!("/projects/{}", project.id));
             Ok(project.id)
         }

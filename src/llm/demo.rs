@@ -72,7 +72,7 @@ impl Recordings {
     fn choose<'a>(&'a self, messages: &[ChatMessage]) -> Result<(String, Part<'a>), ModelError> {
         let mut said = messages.iter().rev().filter_map(|message| match message {
             ChatMessage::User { content } => Some(content.as_str()),
-            _ => None,
+            ChatMessage::UserImage { .. } | ChatMessage::System { .. } | ChatMessage::Assistant { .. } | ChatMessage::Tool { .. } => None,
         });
         let prompt = said.next().unwrap_or_default();
         // What was built is known by the latest message before that names a build, or by the answer that ended it.

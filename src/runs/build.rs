@@ -93,7 +93,7 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
     };
     if let Some(design) = &input.design {
         // Published again after a restart, where it may not have been; an unchanged one is no event.
-        journal.publish(shown(Some(design))).await?;
+        journal.publish(Design::shown(Some(design), BUILD_INPUT)).await?;
     }
 
     let job = Job {
@@ -157,19 +157,15 @@ async fn look_at_image(bench: &Bench, journal: &StepJournal, message: &Message, 
     let Some(image) = &message.image else {
         return Ok(None);
     };
-    journal.publish(status(Status::LookingAtImage)).await?;
-    journal.publish(shown(None)).await?;
+    if bench.agent.can_look(attempt.alternative) {
+        journal.publish(status(Status::LookingAtImage)).await?;
+        journal.publish(Design::shown(None, BUILD_INPUT)).await?;
+    }
     let content = persistently(|| bench.store.image_content(&image.id)).await?;
     let described = bench
         .agent
         .describe_image(attempt.alternative, &content.media_type, &content.bytes, &message.content);
     described.await.map(Some)
-}
-
-fn shown(design: Option<&Design>) -> EventKind {
-    EventKind::Tool {
-        tool: Design::shown(design, BUILD_INPUT),
-    }
 }
 
 fn status(status: Status) -> EventKind {

@@ -9,6 +9,7 @@ mod egress;
 mod escape;
 mod faults;
 mod feed;
+mod images;
 mod kills;
 mod model_faults;
 mod odd_answers;

@@ -6,6 +6,7 @@ use codeflow::{
 };
 use serde_json::json;
 
+use crate::images::unused_images_go;
 use crate::support::{Model, Postgres, Reply, Server, data_dir, until};
 
 #[tokio::test]
@@ -55,6 +56,7 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
     assert!(step("turn-4-readFiles-1").output.as_ref().unwrap().contains("first\\nsecond"));
     let files = store.latest_files(project).await.unwrap().unwrap();
     assert!(files.contains(&("index.html".to_owned(), "<h1>Über</h1>".as_bytes().to_vec())));
+    unused_images_go(&store).await;
     store.close().await;
 
     server.send(project, "Nothing is scripted for this").await;

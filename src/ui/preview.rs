@@ -61,6 +61,9 @@ impl Freshness {
     }
 }
 
+/// A load of the frame: its address, and how often it was reloaded.
+type Load = (Option<String>, u32);
+
 /// The frame and the app in it.
 #[derive(Clone, Copy)]
 struct AppFrame {
@@ -97,10 +100,10 @@ pub fn PreviewPane(project: ProjectId, conversation: RwSignal<Conversation>) -> 
     let element = NodeRef::<html::Iframe>::new();
     let frame = AppFrame { element, url };
 
-    // A load of the frame: the address and how often it was reloaded. `loaded` is the last one that has come to its end.
+    // `loaded` is the last load that has come to its end; it is set again when the app leads to another page.
     let reloads = RwSignal::new(0_u32);
     let wanted = Memo::new(move |_| (url.get(), reloads.get()));
-    let loaded = RwSignal::new(None);
+    let loaded = RwSignal::new(None::<Load>);
     let is_shown = Memo::new(move |_| loaded.get() == Some(wanted.get()));
     let freshness = StoredValue::new(Freshness::default());
 

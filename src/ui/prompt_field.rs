@@ -7,7 +7,7 @@ mod image;
 use leptos::{ev, html, prelude::*};
 
 use super::components::TEXTAREA;
-use crate::protocol::{ImageId, NewPrompt, PROMPT_MAX_CHARS};
+use crate::protocol::{NewPrompt, PROMPT_MAX_CHARS};
 
 use image::Attached;
 pub use image::ImageSlot;
@@ -15,8 +15,8 @@ pub use image::ImageSlot;
 /// From here on the field tells how much room is left.
 const TIGHT: usize = PROMPT_MAX_CHARS * 9 / 10;
 
-/// What a field sends: words, and the image that was uploaded for them.
-pub type Prompt = (NewPrompt, Option<ImageId>);
+/// What a field sends: words, and the id of the image that was uploaded for them.
+pub type Prompt = (NewPrompt, Option<String>);
 
 /// The state of one field: a copy of its text, the image, and what is wrong with them.
 #[derive(Clone, Copy)]

@@ -1,7 +1,8 @@
 //! A scripted OpenAI-compatible server: streamed chunks, tool calls cut into pieces, and the faults of real ones.
 //!
-//! A script is a list of replies for each prompt. Which reply is due is read off the request itself (how often the assistant has
-//! answered since the prompt), so that a server that was restarted gets the same answer again.
+//! A script is a list of replies for each prompt; [`VISION`] has the reply to whoever shows it an image. Which reply is due is read off
+//! the request itself (how often the assistant has answered since the prompt), so that a server that was restarted gets the same answer
+//! again.
 
 use std::{
     collections::HashMap,
@@ -20,6 +21,9 @@ use axum::{
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+
+/// The script's key for requests with an image.
+pub const VISION: &str = "(an image)";
 
 /// One answer of the model.
 #[derive(Debug, Clone)]
@@ -117,6 +121,12 @@ impl Model {
         requests.iter().filter(|request| request["tools"].is_array()).cloned().collect()
     }
 
+    /// The requests with an image, in order.
+    pub fn looks(&self) -> Vec<Value> {
+        let requests = self.shared.requests.lock().unwrap();
+        requests.iter().filter(|request| is_look(request)).cloned().collect()
+    }
+
     /// How often the reply with this number, counted from 1, was asked for.
     pub fn asked_for(&self, turn: usize) -> usize {
         self.turns().iter().filter(|request| due(request).1 + 1 == turn).count()
@@ -135,24 +145,35 @@ impl Drop for Model {
     }
 }
 
+fn is_look(request: &Value) -> bool {
+    let messages = request["messages"].as_array().unwrap();
+    messages.iter().any(|message| message["content"].is_array())
+}
+
 /// The prompt of a request, and how many answers there were since.
 fn due(request: &Value) -> (String, usize) {
     let messages = request["messages"].as_array().unwrap();
     let prompt = messages.iter().rposition(|message| message["role"] == "user").unwrap();
     let answers = messages[prompt..].iter().filter(|message| message["role"] == "assistant").count();
-    (messages[prompt]["content"].as_str().unwrap().to_owned(), answers)
+    if is_look(request) {
+        return (VISION.to_owned(), 0);
+    }
+    let said = messages[prompt]["content"].as_str().unwrap();
+    // What an image shows stands before the prompt.
+    let prompt = said.split_once("</attached_image>\n\n").map_or(said, |(_, prompt)| prompt);
+    (prompt.to_owned(), answers)
 }
 
 async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> Response {
     // The naming model is given no tools.
-    if !request["tools"].is_array() {
+    if !request["tools"].is_array() && !is_look(&request) {
         shared.requests.lock().unwrap().push(request);
         return stream(text("Scripted app")).into_response();
     }
     let (prompt, turn) = due(&request);
     let asked = {
         let mut requests = shared.requests.lock().unwrap();
-        let asked = requests.iter().filter(|request| request["tools"].is_array());
+        let asked = requests.iter().filter(|request| request["tools"].is_array() || is_look(request));
         let asked = asked.filter(|request| due(request) == (prompt.clone(), turn)).count();
         requests.push(request);
         asked

@@ -128,6 +128,14 @@ impl Server {
         (status, response.json().await.unwrap())
     }
 
+    /// Uploads a file as an image.
+    pub async fn upload(&self, file: Vec<u8>) -> (StatusCode, Value) {
+        let request = self.http.post(format!("{}/api/images", self.url())).body(file);
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        (status, response.json().await.unwrap())
+    }
+
     /// Makes a project.
     pub async fn create(&self, prompt: &str) -> ProjectId {
         let (status, id) = self.post("/api/projects/create", &[("prompt", prompt)]).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use leptos::{ev, prelude::*};
 use serde::Deserialize;
 
-use super::{AppFrame, HOT_RELOAD};
+use super::{AppFrame, HOT_RELOAD, Load};
 use crate::{
     api::{messages::send_message, preview::report_preview_errors},
     protocol::{PreviewError, PreviewErrorKind, ProjectId},
@@ -34,21 +34,17 @@ struct ErrorsNotice {
 
 /// `loaded` is set whenever the frame has loaded a page.
 #[component]
-pub fn ErrorBar<T: Send + Sync + 'static>(
+pub fn ErrorBar(
     project: ProjectId,
     conversation: RwSignal<Conversation>,
     frame: AppFrame,
-    loaded: RwSignal<T>,
+    loaded: RwSignal<Option<Load>>,
 ) -> impl IntoView {
-    let loads = Memo::new(move |before: Option<&u32>| {
-        loaded.track();
-        before.map_or(0, |before| before + 1)
-    });
-    later(error_bar(project, conversation, frame, loads))
+    later(error_bar(project, conversation, frame, loaded))
 }
 
 #[lazy]
-fn error_bar(project: ProjectId, conversation: RwSignal<Conversation>, frame: AppFrame, loads: Memo<u32>) -> AnyView {
+fn error_bar(project: ProjectId, conversation: RwSignal<Conversation>, frame: AppFrame, loaded: RwSignal<Option<Load>>) -> AnyView {
     let errors = RwSignal::new(Vec::<PreviewError>::new());
     let put_aside = RwSignal::new(Vec::<PreviewError>::new());
     let expanded = RwSignal::new(false);
@@ -70,9 +66,11 @@ fn error_bar(project: ProjectId, conversation: RwSignal<Conversation>, frame: Ap
     on_cleanup(move || listener.remove());
     // Another page has other errors; it tells them when it is greeted.
     Effect::new(move || {
-        loads.track();
-        replace(Vec::new());
-        frame.greet();
+        // Before that the frame is empty, and nobody is there to be greeted.
+        if loaded.with(Option::is_some) {
+            replace(Vec::new());
+            frame.greet();
+        }
     });
     report(project, errors);
 

@@ -10,7 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::PromptField;
 use crate::{
-    protocol::{ApiError, IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId},
+    protocol::{ApiError, IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError},
     ui::{
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Spinner},
         erased::{later, part},
@@ -33,8 +33,8 @@ impl Attached {
         self.image.is_none()
     }
 
-    pub fn into_id(self) -> Option<ImageId> {
-        self.image.map(|image| image.id)
+    pub fn into_id(self) -> Option<String> {
+        self.image.map(|image| image.id.into())
     }
 }
 
@@ -172,7 +172,7 @@ fn chip(attached: Attached, remove: impl Fn(ev::MouseEvent) + 'static) -> AnyVie
     view! {
         <span class="inline-flex items-center gap-2 rounded-lg border border-border bg-background p-0.5 text-xs text-muted-foreground">
             {picture}
-            <span class="max-w-24 truncate sm:max-w-36">{attached.name}</span>
+            <span class="max-w-36 truncate max-sm:sr-only">{attached.name}</span>
             <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm attr:aria-label="Remove image" attr:title="Remove image" on:click=remove>
                 <Icon name=IconName::X class="size-3.5"/>
             </Button>
