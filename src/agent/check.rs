@@ -42,16 +42,19 @@ const MAX_PAGES: usize = 5;
 /// How many browsers run at a time: each takes some 200 MB.
 const BROWSERS: usize = 2;
 /// How long an open preview has to show its errors, where there is no browser of ours.
-const REPORTS: Duration = Duration::from_secs(4);
+const REPORTS: Duration = Duration::from_secs(2);
 /// What the template's first page has and an app of one's own has not.
 const PLACEHOLDER: &str = "data-codeflow-placeholder";
+
+/// Tells what stands in open previews.
+pub type Reports = dyn Fn() -> Option<Vec<String>> + Send + Sync;
 
 /// What a check looks at besides the app itself.
 pub struct Scope<'a> {
     /// The files that this run has changed.
     pub changed: BTreeSet<String>,
-    /// The errors that stand in the previews that users have open.
-    pub reports: &'a (dyn Fn() -> Vec<String> + Send + Sync),
+    /// The errors that stand in the previews that users have open; `None` when nobody has one open.
+    pub reports: &'a Reports,
 }
 
 /// Loads pages, as a cheap handle.
@@ -104,7 +107,8 @@ impl Agent {
         let mut answers = answers?;
         answers.problems.append(&mut report.problems);
         report.problems = answers.problems;
-        report.seen.append(&mut answers.seen);
+        answers.seen.append(&mut report.seen);
+        report.seen = answers.seen;
         report.notes.append(&mut answers.notes);
         Ok(report)
     }
@@ -209,8 +213,10 @@ impl Agent {
         };
         if let Err(error) = loaded {
             self.browsers.unusable(&error.to_string());
-            tokio::time::sleep(REPORTS).await;
-            let reported = (scope.reports)();
+            if (scope.reports)().is_some() {
+                tokio::time::sleep(REPORTS).await;
+            }
+            let reported = (scope.reports)().unwrap_or_default();
             let reported = reported
                 .into_iter()
                 .map(|text| Problem::new(ProblemKind::Runtime, "the open preview", text));

@@ -4,7 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
-use super::{Agent, Fault, RunError};
+use super::{Agent, Fault, RunError, secrets};
 use crate::{
     llm::{ChatMessage, ChatRequest, ModelRole},
     protocol::{EventKind, Spent, ToolUse},
@@ -44,7 +44,7 @@ impl Agent {
             });
         }
         let request = ChatRequest {
-            messages: vec![
+            messages: secrets::leave_out_of(&[
                 ChatMessage::System {
                     content: PROMPT.trim().to_owned(),
                 },
@@ -53,7 +53,7 @@ impl Agent {
                     media_type: media_type.to_owned(),
                     data: STANDARD.encode(image),
                 },
-            ],
+            ]),
             tools: Vec::new(),
             in_words: "",
             role: ModelRole::Vision,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Agent, PrevMessage};
+use super::{Agent, PrevMessage, secrets};
 use crate::{
     llm::{ChatMessage, ChatRequest, ModelRole},
     protocol::Spent,
@@ -46,7 +46,7 @@ impl Agent {
             content: prompt.to_owned(),
         });
         let request = ChatRequest {
-            messages,
+            messages: secrets::leave_out_of(&messages),
             tools: Vec::new(),
             in_words: "",
             role: ModelRole::Naming,

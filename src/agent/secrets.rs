@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::tools::ToolError;
+use crate::llm::ChatMessage;
 
 /// What stands where a value was.
 pub const PLACEHOLDER: &str = "[secret left out]";
@@ -76,6 +77,11 @@ pub fn leave_out(text: &str) -> String {
         }
     }
     text
+}
+
+/// The messages as they may leave this machine.
+pub fn leave_out_of(messages: &[ChatMessage]) -> Vec<ChatMessage> {
+    messages.iter().map(|message| message.map_content(leave_out)).collect()
 }
 
 /// Whether a file is one that keeps secrets: `.env` and its kin; a sample of one is none.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Agent, AgentInput, Attempt, Journal, Report, RunError, Step, Workplace,
     calls::call_tools,
-    check::Scope,
+    check::{Reports, Scope},
     compaction,
     growth::{Growth, publish_growth},
     guards::Guards,
@@ -39,7 +39,7 @@ pub struct Job<'a, 'w, J> {
     pub agent: &'a Agent,
     pub workplace: &'a Workplace<'w>,
     /// The errors that stand in the previews that users have open.
-    pub reports: &'a (dyn Fn() -> Vec<String> + Send + Sync),
+    pub reports: &'a Reports,
 }
 
 impl<J> Job<'_, '_, J> {
@@ -197,7 +197,7 @@ impl Talk {
         }
         compaction::make_room(&mut self.messages, job.agent.model.context_tokens());
         let request = ChatRequest {
-            messages: without_secrets(&self.messages),
+            messages: secrets::leave_out_of(&self.messages),
             tools: if last { Vec::new() } else { tools::specs() },
             in_words: IN_WORDS,
             role: ModelRole::Coder,
@@ -232,11 +232,6 @@ impl Talk {
         }
         Ok(())
     }
-}
-
-/// The messages as they may leave this machine.
-fn without_secrets(messages: &[ChatMessage]) -> Vec<ChatMessage> {
-    messages.iter().map(|message| message.map_content(secrets::leave_out)).collect()
 }
 
 /// One answer of the model; its text and its files are published while they grow. A chat that is more than the model can take is asked

@@ -96,15 +96,16 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
         journal.publish(Design::shown(Some(design), BUILD_INPUT)).await?;
     }
 
+    let reporting = previews.clone();
     let job = Job {
         journal: &journal,
         agent,
         workplace,
-        reports: &|| {
-            let thrown = previews.reported_since(project, begun).into_iter();
+        reports: &move || {
+            let standing = reporting.reported_since(project, begun)?.into_iter();
             // What is only written to the console keeps nobody from using the app.
-            let thrown = thrown.filter(|error| error.kind != PreviewErrorKind::Console);
-            thrown.map(|error| format!("{} (page {})", error.message, error.path)).collect()
+            let thrown = standing.filter(|error| error.kind != PreviewErrorKind::Console);
+            Some(thrown.map(|error| format!("{} (page {})", error.message, error.path)).collect())
         },
     };
     let outcome = agent::build_app(&job, &input).await?;

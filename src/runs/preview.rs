@@ -125,12 +125,11 @@ impl Previews {
     }
 
     /// The errors that stand on the project's page and were first reported at `since` or later. A change of the page takes away those
-    /// before it, so with the time of the last change these are the errors of the app as it is; none when nobody watches.
-    pub fn reported_since(&self, project: ProjectId, since: Instant) -> Vec<PreviewError> {
+    /// before it, so with the time of the last change these are the errors of the app as it is; `None` when nobody watches.
+    pub fn reported_since(&self, project: ProjectId, since: Instant) -> Option<Vec<PreviewError>> {
         let watched = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let errors = watched.get(&project).map_or(&[][..], |entry| &entry.errors);
-        let later = errors.iter().filter(|(at, _)| *at >= since);
-        later.map(|(_, error)| error.clone()).collect()
+        let later = watched.get(&project)?.errors.iter().filter(|(at, _)| *at >= since);
+        Some(later.map(|(_, error)| error.clone()).collect())
     }
 
     /// Publishes what the app's page shows, and returns it.

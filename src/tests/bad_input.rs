@@ -15,7 +15,7 @@ async fn a_model_that_calls_tools_wrongly_is_told_so_and_can_go_on() {
         (
             "makeCoffee",
             "{}".to_owned(),
-            "the tools are terminal, createOrUpdateFiles, readFiles, listFiles",
+            "the tools are terminal, createOrUpdateFiles, editFile, readFiles, listFiles, searchFiles, unsplashImage, checkApp",
         ),
         ("../../etc", "{}".to_owned(), "there is no tool"),
         (

@@ -135,7 +135,10 @@ async fn the_code_tab_shows_the_sandboxs_files_and_what_can_not_be_shown_says_wh
 async fn an_app_whose_page_fails_is_no_result_and_its_files_are_kept() {
     let data = data_dir();
     let model = Model::start([
-        ("Break it", vec![Reply::write("broken", "<html>no</html>"), Reply::done()]),
+        (
+            "Break it",
+            vec![Reply::write("broken", "<html>no</html>"), Reply::done(), Reply::done()],
+        ),
         (
             "Mend it",
             vec![Reply::call("terminal", json!({ "command": "rm broken" })), Reply::done()],

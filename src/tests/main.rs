@@ -1,6 +1,9 @@
 //! The integration tests: the real binary, real containers, a scripted model server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod agent_limits;
+mod agent_tools;
+mod agent_words;
 mod bad_input;
 mod builds;
 mod cancel;
@@ -13,6 +16,8 @@ mod images;
 mod kills;
 mod model_faults;
 mod odd_answers;
+mod page_check;
+mod photos;
 mod postgres;
 mod restarts;
 mod sandbox_life;

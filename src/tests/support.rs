@@ -1,5 +1,5 @@
-//! What the tests share: a data folder with a small template, the real server, its feed, a scripted model, a sandbox host, and a scripted
-//! E2B service.
+//! What the tests share: a data folder with a small template, the real server, its feed, a scripted model, a sandbox host, a scripted
+//! E2B service, and a scripted Unsplash.
 
 pub mod e2b;
 mod feed;
@@ -9,6 +9,7 @@ mod model;
 mod postgres;
 mod server;
 mod template;
+mod unsplash;
 mod wire;
 
 use std::{
@@ -23,6 +24,7 @@ pub use model::{Model, Reply, VISION};
 pub use postgres::Postgres;
 pub use server::Server;
 pub use template::data_dir;
+pub use unsplash::{Photos, Unsplash};
 pub use wire::{begin, stream, token};
 
 /// The longest that anything here may take, on a busy machine.

@@ -92,6 +92,7 @@ impl Browser {
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("HOME", profile.path())
+            .env("TMPDIR", profile.path())
             .current_dir(profile.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -45,6 +45,8 @@ pub enum Reply {
     Slow(u64, Box<Reply>),
     /// The first for the first request, the next for the next one; the last for all others.
     InTurn(Vec<Reply>),
+    /// An answer that used so many tokens, read and written.
+    Costly(u64, u64, Box<Reply>),
     /// No answer until [`Model::release`].
     Held(Box<Reply>),
 }
@@ -69,6 +71,10 @@ impl Reply {
 
     pub fn held(self) -> Self {
         Self::Held(Box::new(self))
+    }
+
+    pub fn costly(self, input: u64, output: u64) -> Self {
+        Self::Costly(input, output, Box::new(self))
     }
 }
 
@@ -118,7 +124,29 @@ impl Model {
     /// The requests for a turn of the agent, in order.
     pub fn turns(&self) -> Vec<Value> {
         let requests = self.shared.requests.lock().unwrap();
-        requests.iter().filter(|request| request["tools"].is_array()).cloned().collect()
+        requests.iter().filter(|request| is_turn(request)).cloned().collect()
+    }
+
+    /// All requests, those of the naming model too.
+    pub fn requests(&self) -> Vec<Value> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    /// Who says what in the request for a turn with this number, counted from 1: roles and contents.
+    pub fn said(&self, request: usize) -> Vec<(String, String)> {
+        let turns = self.turns();
+        let messages = turns[request - 1]["messages"].as_array().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        messages
+            .iter()
+            .map(|message| (text(&message["role"]), text(&message["content"])))
+            .collect()
+    }
+
+    /// The results of tools in the request for a turn with this number, counted from 1.
+    pub fn results(&self, request: usize) -> Vec<String> {
+        let said = self.said(request).into_iter();
+        said.filter(|(role, _)| role == "tool").map(|(_, content)| content).collect()
     }
 
     /// The requests with an image, in order.
@@ -145,6 +173,19 @@ impl Drop for Model {
     }
 }
 
+/// Whether the agent asks. It has no tools in its last turn, nor with a model that can't call them, and says so; the naming model is
+/// told neither.
+fn is_turn(request: &Value) -> bool {
+    let notes = ["There are no tools in this conversation", "This is your last turn"];
+    let messages = request["messages"].as_array().unwrap().iter();
+    let mut rules = messages.filter(|message| message["role"] == "system");
+    let is_note = |message: &Value| {
+        let content = message["content"].as_str().unwrap_or_default();
+        notes.iter().any(|note| content.starts_with(note))
+    };
+    request["tools"].is_array() || rules.any(is_note)
+}
+
 fn is_look(request: &Value) -> bool {
     let messages = request["messages"].as_array().unwrap();
     messages.iter().any(|message| message["content"].is_array())
@@ -165,15 +206,15 @@ fn due(request: &Value) -> (String, usize) {
 }
 
 async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> Response {
-    // The naming model is given no tools.
-    if !request["tools"].is_array() && !is_look(&request) {
+    // The naming model's.
+    if !is_turn(&request) && !is_look(&request) {
         shared.requests.lock().unwrap().push(request);
         return stream(text("Scripted app")).into_response();
     }
     let (prompt, turn) = due(&request);
     let asked = {
         let mut requests = shared.requests.lock().unwrap();
-        let asked = requests.iter().filter(|request| request["tools"].is_array() || is_look(request));
+        let asked = requests.iter().filter(|request| is_turn(request) || is_look(request));
         let asked = asked.filter(|request| due(request) == (prompt.clone(), turn)).count();
         requests.push(request);
         asked
@@ -217,6 +258,13 @@ fn chunks(reply: Reply) -> Vec<String> {
     match reply {
         Reply::Text(answer) => text(answer),
         Reply::Calls(calls) => tool_calls(&calls),
+        Reply::Costly(input, output, reply) => {
+            let mut chunks = chunks(*reply);
+            // Between the answer's end and the stream's.
+            let at = chunks.len() - 2;
+            chunks[at] = usage(input, output);
+            chunks
+        }
         other => panic!("{other:?} has no chunks"),
     }
 }
@@ -251,10 +299,14 @@ fn chunk(delta: Value, finish: Option<&str>) -> String {
 
 fn end(mut chunks: Vec<String>, finish: &str) -> Vec<String> {
     chunks.push(chunk(json!({}), Some(finish)));
-    let usage = json!({ "id": "c", "choices": [], "usage": { "prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10 } });
-    chunks.push(format!("data: {usage}\n\n"));
+    chunks.push(usage(7, 3));
     chunks.push("data: [DONE]\n\n".to_owned());
     chunks
+}
+
+fn usage(input: u64, output: u64) -> String {
+    let usage = json!({ "prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output });
+    format!("data: {}\n\n", json!({ "id": "c", "choices": [], "usage": usage }))
 }
 
 /// Pieces of at most seven characters.

@@ -1,0 +1,194 @@
+//! The agent's tools in a real sandbox: edits, reads, searches, calls of one answer together, and commands that go on.
+
+use codeflow::protocol::{EventKind, RunState};
+use serde_json::json;
+
+use crate::support::{Feed, Model, Photos, Reply, Server, Unsplash, data_dir};
+
+/// A run with these answers, which ends well.
+async fn run(replies: Vec<Reply>) -> (Model, Feed) {
+    let data = data_dir();
+    let model = Model::start([("Build", replies.into_iter().chain([Reply::done()]).collect())]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    (model, feed)
+}
+
+fn edit(old: &str, new: &str) -> Reply {
+    Reply::call("editFile", json!({ "path": "lib/cart.ts", "old": old, "new": new }))
+}
+
+fn terminal(command: &str) -> Reply {
+    Reply::call("terminal", json!({ "command": command }))
+}
+
+const CART: &str = "export const tax = 0.19;\nexport const fee = 4;\nexport function total(sum: number) {\n  return sum + fee;\n}\n";
+
+#[tokio::test]
+async fn an_edit_is_made_where_its_text_stands_once_and_else_the_model_is_told_what_is_there() {
+    let (model, feed) = run(vec![
+        Reply::write("lib/cart.ts", CART),
+        edit("const fee = 4;", "const fee = 5;"),
+        edit("  return sum - fee;", "  return 0;"),
+        edit("export function total(sum: string) {", "x"),
+        edit("fee", "charge"),
+        Reply::call("readFiles", json!({ "files": ["lib/cart.ts"] })),
+    ])
+    .await;
+    let results = model.results(7);
+    assert_eq!(results[1], "Edited lib/cart.ts at line 2");
+    assert!(
+        results[2].starts_with("Error: the old text is not in lib/cart.ts: the nearest is line 4,")
+            && results[2].ends_with("There it says:\n  return sum + fee;"),
+        "{}",
+        results[2]
+    );
+    assert!(
+        results[3].contains("the nearest is line 3,") && results[3].contains("miss number 2 in lib/cart.ts"),
+        "{}",
+        results[3]
+    );
+    // After the second miss, and not before, there is a better way.
+    assert!(!results[2].contains("createOrUpdateFiles") && results[3].contains("write it whole with createOrUpdateFiles"));
+    assert!(results[4].contains("more than once (lines 2, 4)"), "{}", results[4]);
+    for step in ["turn-3-editFile-1", "turn-4-editFile-1", "turn-5-editFile-1"] {
+        assert!(feed.tool(step).failed, "{step}");
+    }
+    assert_eq!(results[5], format!("=== lib/cart.ts\n{}\n", CART.replace("fee = 4", "fee = 5")));
+}
+
+#[tokio::test]
+async fn files_are_read_in_ranges_and_searched_without_packages_and_secrets() {
+    let search = |pattern: &str| Reply::call("searchFiles", json!({ "pattern": pattern }));
+    let (model, feed) = run(vec![
+        terminal(
+            "mkdir -p node_modules/pins && echo 'a needle' > node_modules/pins/index.js && echo 'PIN=needle' | tee .env .env.local \
+             && printf 'hay\\na needle\\nhay\\nmore hay\\n' > app/stack.txt",
+        ),
+        search("ne{2}dle|pitchfork"),
+        search("(needle"),
+        Reply::call("readFiles", json!({ "files": [".env", "app/stack.txt:2-3", "app/.env.local"] })),
+        Reply::call("readFiles", json!({ "files": [".env.local"] })),
+        Reply::call("readFiles", json!({ "files": ["app/stack.txt:9"] })),
+        search("pitchfork"),
+    ])
+    .await;
+    let results = model.results(8);
+    assert_eq!(results[1], "app/stack.txt:2:a needle");
+    assert!(
+        feed.tool("turn-3-searchFiles-1").failed && results[2].contains("Unmatched ("),
+        "{}",
+        results[2]
+    );
+    assert!(
+        results[3].starts_with("=== .env\nError: .env may hold secrets and is not shown")
+            && results[3].contains("\n=== app/stack.txt (lines 2-3 of 4)\na needle\nhay\n"),
+        "{}",
+        results[3]
+    );
+    assert!(!feed.tool("turn-4-readFiles-1").failed, "one of them was read");
+    assert!(
+        feed.tool("turn-5-readFiles-1").failed && !results[4].contains("needle"),
+        "{}",
+        results[4]
+    );
+    assert!(results[5].contains("it has only 4 lines"), "{}", results[5]);
+    assert_eq!(results[6], "Nothing matches.");
+}
+
+#[tokio::test]
+async fn calls_that_touch_the_same_are_carried_out_in_their_order() {
+    let command = |command: &str| ("terminal", json!({ "command": command }).to_string());
+    let write = json!({ "files": [{ "path": "note.txt", "content": "written" }] });
+    let (model, _) = run(vec![
+        Reply::Calls(vec![
+            // Late enough to be overtaken by a call that does not wait.
+            command("sleep 0.3; echo first >> order"),
+            command("echo second >> order; cat order"),
+        ]),
+        Reply::Calls(vec![
+            ("createOrUpdateFiles", write.to_string()),
+            ("readFiles", json!({ "files": ["note.txt"] }).to_string()),
+            command("cat note.txt; rm note.txt"),
+            ("searchFiles", json!({ "pattern": "written" }).to_string()),
+        ]),
+    ])
+    .await;
+    assert_eq!(
+        model.results(3),
+        [
+            "exit code 0",
+            "exit code 0\nstdout:\nfirst\nsecond",
+            "Wrote note.txt",
+            "=== note.txt\nwritten\n",
+            "exit code 0\nstdout:\nwritten",
+            "Nothing matches.",
+        ]
+    );
+}
+
+/// Waits until the tool call of this step has ended.
+async fn ended(feed: &mut Feed, step: &str) {
+    feed.find(|kind| matches!(kind, EventKind::Tool { tool } if tool.step == step && tool.output.is_some()).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn calls_that_touch_nothing_of_each_other_s_do_not_wait_and_their_results_come_in_their_order() {
+    let data = data_dir();
+    let unsplash = Unsplash::start(Photos {
+        image: b"\xff\xd8\xff\xe0 a lake",
+        held: true,
+        ..Photos::default()
+    })
+    .await;
+    let read = |path: &str| ("readFiles", json!({ "files": [path] }).to_string());
+    let write = json!({ "files": [{ "path": "lib/new.ts", "content": "export {};\n" }] });
+    let calls = vec![
+        ("unsplashImage", json!({ "query": "lake", "path": "public/lake.jpg" }).to_string()),
+        read("index.html"),
+        ("createOrUpdateFiles", write.to_string()),
+        read("app/none.tsx"),
+    ];
+    let model = Model::start([("Build", vec![Reply::Calls(calls), Reply::done()])]).await;
+    let server = Server::start_and(data.path(), &model, &unsplash.env());
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    // The first of them ends when all others have.
+    for step in ["turn-1-readFiles-2", "turn-1-createOrUpdateFiles-3", "turn-1-readFiles-4"] {
+        ended(&mut feed, step).await;
+    }
+    assert_eq!(model.turns().len(), 1);
+    unsplash.release();
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+
+    let results = model.results(2);
+    assert!(results[0].starts_with("Saved public/lake.jpg"), "{}", results[0]);
+    assert_eq!(results[1..3], ["=== index.html\n<h1>The template</h1>\n", "Wrote lib/new.ts"]);
+    assert!(results[3].starts_with("=== app/none.tsx\nError: "), "{}", results[3]);
+    let turns = model.turns();
+    let messages = turns[1]["messages"].as_array().unwrap();
+    let ids: Vec<_> = messages.iter().filter_map(|message| message["tool_call_id"].as_str()).collect();
+    assert_eq!(ids, ["call_0", "call_1", "call_2", "call_3"]);
+}
+
+#[tokio::test]
+async fn a_background_command_outlives_its_call_and_serves() {
+    let serve = "node -e 'require(\"http\").createServer((_, answer) => answer.end(\"still here\")).listen(4001, \"127.0.0.1\")'";
+    let ask = "until node -e 'fetch(\"http://127.0.0.1:4001\").then((answer) => answer.text()).then(console.log, () => process.exit(1))'; \
+               do sleep 0.1; done";
+    let (model, feed) = run(vec![
+        Reply::call("terminal", json!({ "command": serve, "background": true })),
+        Reply::call("terminal", json!({ "command": ask, "timeout_seconds": 30 })),
+    ])
+    .await;
+    let started = feed.tool("turn-1-terminal-1");
+    let output = started.output.unwrap();
+    assert!(!started.failed && output.starts_with("Started: pid "), "{output}");
+    assert!(output.contains("output in /tmp/background-"), "{output}");
+    assert_eq!(model.results(3)[1], "exit code 0\nstdout:\nstill here");
+}

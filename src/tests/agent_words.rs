@@ -1,0 +1,93 @@
+//! Models that call no tools: files that are written in words, and what is said to those that write none.
+
+use codeflow::protocol::{MessageKind, RunState};
+
+use crate::support::{Feed, Model, Reply, Server, data_dir, http};
+
+/// What the app's first page is.
+async fn page(server: &Server, feed: &mut Feed) -> String {
+    let url = feed.preview().await;
+    let host = url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+    let answer = http().get(server.url()).header("host", host).send().await.unwrap();
+    answer.text().await.unwrap()
+}
+
+#[tokio::test]
+async fn code_blocks_that_name_files_are_the_app() {
+    let data = data_dir();
+    let answer = Reply::Text(
+        "Here is the page:\n\n```html index.html\n<h1>In words</h1>\n```\n\nRun it with:\n\n```bash\nnode server.mjs\n```\n\n<task_summary>A \
+         page in words.</task_summary>",
+    );
+    let model = Model::start([("Build", vec![answer])]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    assert_eq!((message.kind, message.content.as_str()), (MessageKind::Result, "A page in words."));
+    assert_eq!(feed.tool("turn-1-createOrUpdateFiles-1").output.unwrap(), "Wrote index.html");
+    assert_eq!(page(&server, &mut feed).await, "<h1>In words</h1>\n");
+    assert_eq!(model.turns().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_without_files_is_reminded_of_the_format_once_and_then_an_honest_error() {
+    let data = data_dir();
+    let talk = vec![Reply::Text("I would rather talk."), Reply::Text("And talk."), Reply::done()];
+    let model = Model::start([("Build", talk)]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    let (state, message) = server.feed(project).await.ended(1).await;
+    assert_eq!((state, message.kind), (RunState::Failed, MessageKind::Error));
+    assert!(
+        message.content.contains("without saying that it is done") && message.content.contains("2 of at most"),
+        "{}",
+        message.content
+    );
+    assert_eq!(model.turns().len(), 2);
+    let said = model.said(2);
+    let (role, reminder) = said.last().unwrap();
+    assert_eq!(role, "system");
+    for part in [
+        "Go on with the tools",
+        "Write each file whole",
+        "```tsx app/page.tsx",
+        "<task_summary>",
+    ] {
+        assert!(reminder.contains(part), "{part} is not in {reminder}");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_is_refused_tools_is_asked_without_them_and_told_the_format() {
+    let data = data_dir();
+    let refusal = Reply::Status(400, "registry.ollama.ai/library/gemma3 does not support tools");
+    let file = Reply::Text("```html index.html\n<h1>Without tools</h1>\n```");
+    let model = Model::start([("Build", vec![Reply::InTurn(vec![refusal, file]), Reply::done()])]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    assert_eq!(message.kind, MessageKind::Result);
+    assert_eq!(page(&server, &mut feed).await, "<h1>Without tools</h1>\n");
+
+    // It is offered tools once, and not in each turn again.
+    let offered: Vec<bool> = model.turns().iter().map(|request| request["tools"].is_array()).collect();
+    assert_eq!(offered, [true, false, false]);
+    for request in [2, 3] {
+        let said = model.said(request);
+        let (role, told) = said.last().unwrap();
+        assert_eq!(role, "system");
+        assert!(
+            told.starts_with("There are no tools in this conversation.") && told.contains("```tsx app/page.tsx"),
+            "{told}"
+        );
+    }
+    let told = model
+        .said(3)
+        .into_iter()
+        .any(|(role, told)| role == "system" && told.starts_with("Wrote index.html"));
+    assert!(told, "{:?}", model.said(3));
+}
