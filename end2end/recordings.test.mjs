@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { join } from "node:path";
-import { results, startBrowser, startServer, until } from "./server.mjs";
+import { results, startProfile, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 let server;
@@ -14,8 +14,8 @@ let ui;
 
 before(async () => {
   server = await startServer();
-  browser = await startBrowser();
-  page = await browser.newPage({ viewport: { width: 1440, height: 900 }, colorScheme: "light" });
+  browser = await startProfile({ viewport: { width: 1440, height: 900 }, colorScheme: "light" });
+  page = await browser.newPage();
   page.setDefaultTimeout(60_000);
   problems = watchConsole(page);
   ui = workspace(page);

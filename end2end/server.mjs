@@ -1,7 +1,8 @@
 // Starts the real CodeFlow for a browser test, on a free port with an empty database, and Chromium to look at it.
 import { spawn, execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
@@ -76,11 +77,10 @@ function findChromium() {
   throw new Error("no Chromium found; run script/setup --tests");
 }
 
-/** A browser without any traffic of its own. */
-export function startBrowser() {
+function browserOptions() {
   const executablePath = findChromium();
   if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing`);
-  return chromium.launch({
+  return {
     executablePath,
     args: [
       "--no-sandbox",
@@ -91,7 +91,24 @@ export function startBrowser() {
       "--disable-component-update",
       "--disable-sync",
     ],
-  });
+  };
+}
+
+/** A browser without any traffic of its own. Its windows are private: frames of other sites, such as previews, get no storage. */
+export function startBrowser() {
+  return chromium.launch(browserOptions());
+}
+
+/** The same as most people have it, in a window with these options: frames of other sites keep what they store until it is closed. */
+export async function startProfile(options) {
+  const folder = mkdtempSync(join(tmpdir(), "codeflow-profile-"));
+  mkdirSync(join(folder, "Default"));
+  // Debian's Chromium comes with the setting that refuses it.
+  const preferences = { profile: { cookie_controls_mode: 0, block_third_party_cookies: false } };
+  writeFileSync(join(folder, "Default", "Preferences"), JSON.stringify(preferences));
+  const context = await chromium.launchPersistentContext(folder, { ...browserOptions(), ...options });
+  context.once("close", () => rmSync(folder, { force: true, recursive: true, maxRetries: 5, retryDelay: 200 }));
+  return context;
 }
 
 /** Waits until `check` returns something true, and returns it. */

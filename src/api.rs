@@ -10,3 +10,4 @@ pub mod messages;
 pub mod preview;
 pub mod projects;
 pub mod runs;
+pub mod usage;

@@ -23,4 +23,4 @@ pub use message::{Fragment, Message, MessageKind, Role};
 pub use preview::{PreviewError, PreviewErrorKind};
 pub use project::{ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, PromptError, Workspace};
 pub use run::{Run, RunState, Status, ToolUse};
-pub use usage::Spent;
+pub use usage::{Spent, UserUsage};

@@ -10,6 +10,7 @@ mod message;
 mod project;
 mod run;
 mod step;
+mod usage;
 
 use std::{
     path::{Path, PathBuf},

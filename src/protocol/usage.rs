@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::UserId;
+
 /// Tokens and money of one or more answers of models.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
@@ -20,4 +22,12 @@ impl Spent {
             self.cost_micros = Some(self.cost_micros.unwrap_or_default() + cost);
         }
     }
+}
+
+/// What a user's runs have cost so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserUsage {
+    pub user: UserId,
+    pub runs: u64,
+    pub spent: Spent,
 }

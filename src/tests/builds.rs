@@ -97,6 +97,11 @@ async fn a_prompt_becomes_an_app_that_answers_and_a_follow_up_changes_it() {
         .collect();
     assert_eq!(roles, ["system", "user", "assistant", "system", "user"]);
 
+    // What it was told, word for word; the system prompt has a snapshot of its own.
+    let mut told = turns[4]["messages"].clone();
+    told[0]["content"] = json!("[the system prompt]");
+    insta::assert_snapshot!("messages of a follow-up", serde_json::to_string_pretty(&told).unwrap());
+
     let workspace = server.workspace(project).await;
     assert_eq!(workspace.project.title, "Scripted app");
     assert_eq!(workspace.messages.len(), 4);

@@ -245,3 +245,19 @@ async fn a_run_that_goes_on_is_not_replayed_but_one_that_was_stopped_is() {
     model.release();
     assert_eq!(server.feed(project).await.ended(2).await.0, RunState::Succeeded);
 }
+
+#[tokio::test]
+async fn what_the_models_answers_have_cost_is_told_by_user() {
+    let data = data_dir();
+    let model = Model::start([("First", vec![Reply::done()]), ("Second", vec![Reply::done()])]).await;
+    let server = Server::start_and(data.path(), &model, &[("AI_MODEL", "gpt-4o")]);
+    let usage = async || server.get("/api/usage").await.json::<serde_json::Value>().await.unwrap();
+    assert_eq!(usage().await, json!([]));
+    for prompt in ["First", "Second"] {
+        let project = server.create(prompt).await;
+        assert_eq!(server.feed(project).await.ended(1).await.0, RunState::Succeeded);
+    }
+    // Each run asked twice, for its turn and for a title: 7 tokens in and 3 out, at $2.50 and $10 for a million.
+    let spent = json!({ "input_tokens": 28, "output_tokens": 12, "cost_micros": 4 * 48 });
+    assert_eq!(usage().await, json!([{ "user": "local", "runs": 2, "spent": spent }]));
+}

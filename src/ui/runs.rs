@@ -9,6 +9,7 @@ mod row;
 mod state;
 mod timeline;
 mod trouble;
+mod usage;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::{api::runs::list_runs, protocol::RunState};
 
 use details::RunDetailsPage;
 use list::RunList;
+use usage::UsageLine;
 
 /// How long the search waits for the next letter.
 const TYPING: Duration = Duration::from_millis(300);
@@ -105,6 +107,7 @@ fn RunsPage() -> impl IntoView {
         <main class="mx-auto max-w-6xl px-4 pt-6 pb-24 sm:px-5">
             <h1 class="text-2xl font-semibold tracking-tight">"Runs"</h1>
             <p class="mt-1 text-sm text-muted-foreground">"Everything the agent was asked to do, newest first."</p>
+            <UsageLine/>
             <form
                 method="get"
                 action="/admin/runs"

@@ -11,9 +11,9 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(150);
 /// How many errors are told.
 const MAX_ERRORS: usize = 20;
-/// Between runs the compiler keeps what it knows, beside the app.
+/// Between runs the compiler keeps what it knows; the template's build has it begin with what is there from the start.
 const COMMAND: &str = "[ -f tsconfig.json ] && [ -f node_modules/typescript/bin/tsc ] || exit 99; \
-    exec node node_modules/typescript/bin/tsc --noEmit --pretty false --incremental --tsBuildInfoFile /tmp/check.tsbuildinfo";
+    exec node node_modules/typescript/bin/tsc --noEmit --pretty false --incremental --tsBuildInfoFile node_modules/.cache/check.tsbuildinfo";
 /// What the command says when there is nothing to compile.
 const NOTHING: i32 = 99;
 

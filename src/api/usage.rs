@@ -1,0 +1,15 @@
+//! What the models' answers have cost.
+
+use leptos::{prelude::*, server_fn::codec::GetUrl};
+
+use super::json::Json;
+use crate::protocol::{ApiError, UserUsage};
+
+/// Tokens and money of each user's runs so far.
+#[server(prefix = "/api", endpoint = "usage", input = GetUrl, output = Json)]
+pub async fn list_usage() -> Result<Vec<UserUsage>, ApiError> {
+    use super::answer::answer;
+    use crate::store::Store;
+
+    answer(expect_context::<Store>().list_usage().await.map_err(ApiError::from))
+}
