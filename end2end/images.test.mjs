@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { done, say, startModel, text } from "./model.mjs";
+import { done, say, startModel, text, write } from "./model.mjs";
 import { results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
@@ -18,7 +18,7 @@ let sketch;
 
 before(async () => {
   model = await startModel(
-    () => done,
+    (_, turn) => (turn > 0 ? done : write({ "app/page.tsx": "export default function Page() {\n  return <h1>Two boxes</h1>;\n}\n" })),
     (request) => say(request.messages.some((message) => Array.isArray(message.content)) ? SPEC : "Scripted app"),
   );
   server = await startServer(model.env);

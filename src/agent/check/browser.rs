@@ -5,7 +5,7 @@
 use std::{
     io,
     os::fd::OwnedFd,
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -25,6 +25,11 @@ use crate::sandbox::PageAddress;
 const START: Duration = Duration::from_secs(30);
 /// The longest message that is read, in bytes: a screenshot is the largest.
 const MAX_MESSAGE: usize = 64 << 20;
+/// How long it may take to end by itself.
+const END: Duration = Duration::from_secs(3);
+/// How often its folder is tried to be removed, and how long is waited between.
+const REMOVALS: usize = 40;
+const REMOVE_AGAIN: Duration = Duration::from_millis(250);
 
 /// Why the browser did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +53,36 @@ pub struct Browser {
     session: Option<String>,
     /// Events that came while an answer was awaited.
     events: std::collections::VecDeque<Event>,
-    /// Removed with it.
-    _profile: tempfile::TempDir,
+    profile: Profile,
+}
+
+/// The browser's folder. Its processes may write into it for a moment after they were told to end, so it is removed until it is gone.
+struct Profile(PathBuf);
+
+impl Profile {
+    fn remove(&self) -> bool {
+        let removed = std::fs::remove_dir_all(&self.0);
+        removed.is_ok() || removed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        if self.remove() {
+            return;
+        }
+        let again = Self(std::mem::take(&mut self.0));
+        std::thread::spawn(move || {
+            for _ in 0..REMOVALS {
+                std::thread::sleep(REMOVE_AGAIN);
+                if again.remove() {
+                    break;
+                }
+            }
+            // What is left is left for good.
+            std::mem::forget(again);
+        });
+    }
 }
 
 /// Something that happened in the page.
@@ -62,7 +95,7 @@ pub struct Event {
 impl Browser {
     /// Starts the program with an empty page.
     pub async fn start(program: &Path, address: &PageAddress) -> Result<Self, BrowserError> {
-        let profile = tempfile::Builder::new().prefix("codeflow-browser-").tempdir()?;
+        let profile = Profile(tempfile::Builder::new().prefix("codeflow-browser-").tempdir()?.keep());
         let (from_us, to_browser) = io::pipe()?;
         let (from_browser, to_us) = io::pipe()?;
         let mut command = Command::new(program);
@@ -87,13 +120,13 @@ impl Browser {
                 "--window-size=1280,800",
             ])
             .arg(format!("--host-resolver-rules={}", resolver_rules(address)))
-            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(format!("--user-data-dir={}", profile.0.display()))
             .arg("about:blank")
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            .env("HOME", profile.path())
-            .env("TMPDIR", profile.path())
-            .current_dir(profile.path())
+            .env("HOME", &profile.0)
+            .env("TMPDIR", &profile.0)
+            .current_dir(&profile.0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -103,7 +136,7 @@ impl Browser {
         if nix::unistd::geteuid().is_root() {
             let nobody = nix::unistd::User::from_name("nobody").ok().flatten();
             let nobody = nobody.ok_or_else(|| BrowserError::Unusable("there is no user “nobody” to run the browser as".to_owned()))?;
-            nix::unistd::chown(profile.path(), Some(nobody.uid), Some(nobody.gid)).map_err(io::Error::from)?;
+            nix::unistd::chown(&profile.0, Some(nobody.uid), Some(nobody.gid)).map_err(io::Error::from)?;
             command.uid(nobody.uid.as_raw()).gid(nobody.gid.as_raw());
         }
         let child = command.spawn()?;
@@ -117,7 +150,7 @@ impl Browser {
             last_id: 0,
             session: None,
             events: std::collections::VecDeque::new(),
-            _profile: profile,
+            profile,
         };
         let opening = browser.open_page();
         match tokio::time::timeout(START, opening).await {
@@ -189,9 +222,26 @@ impl Browser {
             .map_err(|error| BrowserError::Io(error.into()))
     }
 
-    /// Ends it, and waits until it has.
-    pub async fn stop(mut self) {
-        let _ = self.child.kill().await;
+    /// Ends it, and waits until it has and its folder is gone.
+    pub async fn stop(self) {
+        let Self {
+            mut child,
+            sent,
+            received,
+            profile,
+            ..
+        } = self;
+        // It ends with its pipe, and with it the processes it has started.
+        drop((sent, received));
+        if tokio::time::timeout(END, child.wait()).await.is_err() {
+            let _ = child.kill().await;
+        }
+        for _ in 0..REMOVALS {
+            if profile.remove() {
+                break;
+            }
+            tokio::time::sleep(REMOVE_AGAIN).await;
+        }
     }
 }
 
