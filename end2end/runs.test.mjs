@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { results, startBrowser, startServer, until } from "./server.mjs";
+import { post, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 let server;
@@ -27,15 +27,7 @@ after(async () => {
 });
 
 /** Starts a project; its id. */
-async function create(prompt) {
-  const answer = await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/projects/create`, {
-    method: "POST",
-    headers: { accept: "application/json" },
-    body: new URLSearchParams({ prompt }),
-    redirect: "manual",
-  });
-  return answer.json();
-}
+const create = (prompt) => post(server, "/api/projects/create", { prompt });
 
 const rows = () => page.locator("tbody tr");
 /** The way from a row to the run's details; the project's link may have the same words. */

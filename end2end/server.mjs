@@ -111,6 +111,17 @@ export async function startProfile(options) {
   return context;
 }
 
+/** Calls a server function that takes a form, and returns its answer. */
+export async function post(server, path, form) {
+  const answer = await fetch(`${server.url.replace("localhost", "127.0.0.1")}${path}`, {
+    method: "POST",
+    headers: { accept: "application/json" },
+    body: new URLSearchParams(form),
+    redirect: "manual",
+  });
+  return answer.json();
+}
+
 /** Waits until `check` returns something true, and returns it. */
 export async function until(what, check, timeout = 30_000) {
   const end = Date.now() + timeout;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { broken, whole } from "./broken.mjs";
 import { done, run, startModel, write } from "./model.mjs";
-import { startServer, until } from "./server.mjs";
+import { post, startServer, until } from "./server.mjs";
 
 let server;
 let model;
@@ -24,23 +24,13 @@ function reply(prompt, turn) {
 
 const act = (build) => (build.command ? run(build.command) : write(build.files));
 
-const post = async (path, form) => {
-  const response = await fetch(`${server.url}${path}`, {
-    method: "POST",
-    headers: { accept: "application/json", origin: server.url },
-    body: new URLSearchParams(form),
-    redirect: "manual",
-  });
-  return response.json();
-};
-
 const workspace = async () => (await fetch(`${server.url}/api/projects/workspace?project=${project}`)).json();
 
 /** Sends the message, and returns the one that ends its run. */
 async function ended(text) {
   const before = project ? (await workspace()).messages.length : 0;
-  if (project) await post("/api/messages/send", { project, text });
-  else project = await post("/api/projects/create", { prompt: text });
+  if (project) await post(server, "/api/messages/send", { project, text });
+  else project = await post(server, "/api/projects/create", { prompt: text });
   const found = await until(
     `the run for “${text}” ends`,
     async () => {

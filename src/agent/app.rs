@@ -1,6 +1,6 @@
 //! The app: the project's files and pages in its sandbox.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -9,7 +9,7 @@ use super::{
     path::{GENERATED_FOLDERS, HOME},
     probe::Answer,
 };
-use crate::sandbox::{EntryKind, PageAddress, RunOptions, Sandbox, SandboxError};
+use crate::sandbox::{CommandOutput, EntryKind, PageAddress, RunOptions, Sandbox, SandboxError};
 
 /// The dev server's port.
 const PORT: u16 = 3000;
@@ -79,12 +79,8 @@ impl App {
         if manifest.is_none() || (manifest == before && !again) {
             return Ok(());
         }
-        let options = RunOptions {
-            cwd: HOME.to_owned(),
-            envs: HashMap::from([("CI".to_owned(), "1".to_owned())]),
-            timeout: INSTALL_TIMEOUT,
-        };
-        let output = self.sandbox.run("npm install --no-audit --no-fund", &options).await?;
+        let install = "npm install --no-audit --no-fund";
+        let output = self.run(install, &[("CI", "1")], INSTALL_TIMEOUT).await?;
         if output.exit_code != 0 {
             // The page then says what is missing, and the agent can mend it.
             let said = String::from_utf8_lossy(&output.stderr).chars().take(500).collect::<String>();
@@ -95,6 +91,17 @@ impl App {
             );
         }
         Ok(())
+    }
+
+    /// Runs a shell command in the app's folder, with these variables besides the sandbox's own.
+    pub(super) async fn run(&self, command: &str, envs: &[(&str, &str)], timeout: Duration) -> Result<CommandOutput, SandboxError> {
+        let envs = envs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let options = RunOptions {
+            cwd: HOME.to_owned(),
+            envs: envs.collect(),
+            timeout,
+        };
+        self.sandbox.run(command, &options).await
     }
 
     /// The file's content; `None` when there is no such file.

@@ -23,8 +23,8 @@ use routes::{Route, RouteKind};
 use tokio::sync::Semaphore;
 use types::Types;
 
-use super::{Agent, App, Probe, RunError, path::HOME};
-use crate::{config, sandbox::RunOptions};
+use super::{Agent, App, Probe, RunError, probe::Answer};
+use crate::config;
 
 /// The longest that a check may take.
 pub const TIMEOUT: Duration = Duration::from_secs(280);
@@ -67,7 +67,9 @@ pub struct Browsers {
 }
 
 impl Browsers {
+    /// Nothing runs yet, and what an earlier server left of its own is removed.
     pub fn new(settings: &config::Browser) -> Self {
+        browser::sweep(&std::env::temp_dir());
         Self {
             program: settings.program.clone(),
             slots: Arc::new(Semaphore::new(BROWSERS)),
@@ -89,27 +91,23 @@ impl Browsers {
 impl Agent {
     /// Looks at everything there is to see of the running app.
     pub async fn check(&self, app: &App, scope: &Scope<'_>) -> Result<Report, RunError> {
-        let mut report = Report::default();
         tokio::time::sleep(WATCHER).await;
-        if !is_answering(app).await? {
-            report
-                .problems
-                .push(Problem::new(ProblemKind::NotRunning, "the dev server", not_running(app).await?));
-            return Ok(report);
+        if answered(app, "/").await?.is_none() {
+            return Ok(Report {
+                problems: vec![Problem::new(ProblemKind::NotRunning, "the dev server", not_running(app).await?)],
+                ..Report::default()
+            });
         }
-        let (types, answers) = tokio::join!(types::check(app), self.check_routes(app, scope));
-        match types? {
+        let (types, routes) = tokio::join!(types::check(app), self.check_routes(app, scope));
+        let types = types?;
+        // What keeps a page from being shown is told before what is wrong in it.
+        let mut report = routes?;
+        match types {
             Types::Fine => report.seen.push("types".to_owned()),
             Types::Wrong(errors) => report.problems.push(Problem::new(ProblemKind::Types, "tsc --noEmit", errors)),
-            Types::Unknown(why) => report.notes.push(why),
+            // Before the notes on pages, of which there may be more than are told.
+            Types::Unknown(why) => report.notes.insert(0, why),
         }
-        // What keeps a page from being shown is told before what is wrong in it.
-        let mut answers = answers?;
-        answers.problems.append(&mut report.problems);
-        report.problems = answers.problems;
-        answers.seen.append(&mut report.seen);
-        report.seen = answers.seen;
-        report.notes.append(&mut answers.notes);
         Ok(report)
     }
 
@@ -152,49 +150,22 @@ impl Agent {
 
     /// Asks for a path; whether it answers well.
     async fn ask(&self, app: &App, path: &str, kind: RouteKind, report: &mut Report) -> Result<bool, RunError> {
-        let mut looks = 0;
-        let begun = tokio::time::Instant::now();
-        let problem = loop {
-            let answer = app.ask(path).await?;
-            let problem = match answer {
-                Some(answer) => match answer.probe() {
-                    Probe::Failed(reason) if kind == RouteKind::Page && (path == "/" || answer.status != 404) => {
-                        let compile = if answer.is_compile_error() {
-                            ProblemKind::Compile
-                        } else {
-                            ProblemKind::Http
-                        };
-                        Problem::new(compile, path, reason)
-                    }
-                    _ if answer.status >= 500 => Problem::new(
-                        ProblemKind::Http,
-                        path,
-                        format!("It answers with HTTP {}.{}", answer.status, answer.beginning()),
-                    ),
-                    _ if path == "/" && answer.has(PLACEHOLDER) => Problem::new(
-                        ProblemKind::Blank,
-                        path,
-                        "The first page is still the template's placeholder: nothing of the app is there. Write app/page.tsx.",
-                    ),
-                    _ => {
-                        report.seen.push(path.to_owned());
-                        return Ok(true);
-                    }
-                },
-                // It starts again, or dropped the connection.
-                None if begun.elapsed() < READY => {
-                    tokio::time::sleep(STARTING).await;
-                    continue;
-                }
-                None => Problem::new(ProblemKind::NotRunning, path, not_running(app).await?),
-            };
-            looks += 1;
-            if looks == 2 {
-                break problem;
+        let mut problem = None;
+        for look in 0..2 {
+            if look > 0 {
+                tokio::time::sleep(SECOND_LOOK).await;
             }
-            tokio::time::sleep(SECOND_LOOK).await;
-        };
-        report.problems.push(problem);
+            let Some(answer) = answered(app, path).await? else {
+                problem = Some(Problem::new(ProblemKind::NotRunning, path, not_running(app).await?));
+                break;
+            };
+            problem = judge(&answer, path, kind);
+            if problem.is_none() {
+                report.seen.push(path.to_owned());
+                return Ok(true);
+            }
+        }
+        report.problems.extend(problem);
         Ok(false)
     }
 
@@ -255,31 +226,48 @@ async fn load_all(
     Ok(())
 }
 
-/// Waits until the dev server answers anything.
-async fn is_answering(app: &App) -> Result<bool, RunError> {
+/// What is answered to a path, waited for while the dev server starts, or starts again; `None` when nothing answers in time.
+async fn answered(app: &App, path: &str) -> Result<Option<Answer>, RunError> {
     let answering = async {
-        while app.ask("/").await?.is_none() {
+        loop {
+            if let Some(answer) = app.ask(path).await? {
+                return Ok(answer);
+            }
             tokio::time::sleep(STARTING).await;
         }
-        Ok(())
     };
-    match tokio::time::timeout(READY, answering).await {
-        Ok(answered) => answered.map(|()| true),
-        Err(_) => Ok(false),
+    tokio::time::timeout(READY, answering).await.ok().transpose()
+}
+
+/// What is wrong with an answer, when anything is.
+fn judge(answer: &Answer, path: &str, kind: RouteKind) -> Option<Problem> {
+    match answer.probe() {
+        Probe::Failed(reason) if kind == RouteKind::Page && (path == "/" || answer.status != 404) => {
+            let kind = if answer.is_compile_error() {
+                ProblemKind::Compile
+            } else {
+                ProblemKind::Http
+            };
+            Some(Problem::new(kind, path, reason))
+        }
+        _ if answer.status >= 500 => Some(Problem::new(
+            ProblemKind::Http,
+            path,
+            format!("It answers with HTTP {}.{}", answer.status, answer.beginning()),
+        )),
+        _ if path == "/" && answer.has(PLACEHOLDER) => Some(Problem::new(
+            ProblemKind::Blank,
+            path,
+            "The first page is still the template's placeholder: nothing of the app is there. Write app/page.tsx.",
+        )),
+        _ => None,
     }
 }
 
 /// Why nothing answers, as far as the dev server says.
 async fn not_running(app: &App) -> Result<String, RunError> {
-    let options = RunOptions {
-        cwd: HOME.to_owned(),
-        envs: std::collections::HashMap::new(),
-        timeout: Duration::from_secs(10),
-    };
-    let output = app
-        .sandbox()
-        .run("tail -n 25 /tmp/dev-server.log 2>/dev/null || true", &options)
-        .await?;
+    let tail = "tail -n 25 /tmp/dev-server.log 2>/dev/null || true";
+    let output = app.run(tail, &[], Duration::from_secs(10)).await?;
     let said = String::from_utf8_lossy(&output.stdout);
     let said = super::probe::without_colours(said.trim());
     let seconds = READY.as_secs();

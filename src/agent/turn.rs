@@ -84,7 +84,9 @@ pub async fn build_app<J: Journal>(job: &Job<'_, '_, J>, input: &AgentInput) -> 
         reminded: false,
     };
     let mut before: Option<Report> = None;
-    for round in 1.. {
+    let mut round = 0;
+    loop {
+        round += 1;
         let summary = talk.until_done(job).await?;
         let report = verify(job, round, &summary).await?;
         if report.is_well() {
@@ -103,7 +105,6 @@ pub async fn build_app<J: Journal>(job: &Job<'_, '_, J>, input: &AgentInput) -> 
         });
         before = Some(report);
     }
-    Err(RunError::Internal(anyhow::anyhow!("the rounds of repair have no end")))
 }
 
 /// Checks the app, as a step.

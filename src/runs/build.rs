@@ -80,13 +80,14 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
         let step = Step::new(BUILD_INPUT, &input).with_alternatives(agent.alternatives());
         journal
             .step(step, |attempt| async move {
-                let design = look_at_image(bench, journal, message, attempt).await?;
                 let changed = persistently(|| store.files_changed_last(project, CHANGED_FILES)).await?;
                 let changed = workplace.with_app(|app| async move { app.read_files(changed).await }).await?;
                 let files = CodeFiles {
                     paths: files,
                     changed: &changed,
                 };
+                // Last, because it costs money: nothing after it makes another attempt look again.
+                let design = look_at_image(bench, journal, message, attempt).await?;
                 Ok(AgentInput::new(previous, &files, &message.content, design))
             })
             .await?

@@ -9,8 +9,11 @@ use sea_orm::{
     sea_query::{Alias, Func, LikeExpr, SimpleExpr},
 };
 
-use super::{Result, Store, StoreError, event, message, project, run, step};
-use crate::protocol::{Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Spent, Timestamp, UserId};
+use super::{
+    Result, Store, StoreError, event, message, project, run, step,
+    usage::{SpentRow, select_spent},
+};
+use crate::protocol::{Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Timestamp, UserId};
 
 /// How many runs a page has.
 const PAGE: u64 = 50;
@@ -35,9 +38,8 @@ struct Row {
 #[derive(FromQueryResult)]
 struct Sum {
     run_id: String,
-    input_tokens: i64,
-    output_tokens: i64,
-    cost_micros: Option<i64>,
+    #[sea_orm(nested)]
+    spent: SpentRow,
 }
 
 impl Store {
@@ -109,14 +111,7 @@ impl Store {
     }
 
     async fn with_sums(&self, rows: Vec<Row>) -> Result<Vec<RunSummary>> {
-        let whole = |column: step::Column| column.sum().cast_as("BIGINT");
-        let sums = step::Entity::find()
-            .select_only()
-            .column(step::Column::RunId)
-            // PostgreSQL sums up to NUMERIC.
-            .column_as(whole(step::Column::InputTokens), "input_tokens")
-            .column_as(whole(step::Column::OutputTokens), "output_tokens")
-            .column_as(whole(step::Column::CostMicros), "cost_micros")
+        let sums = select_spent(step::Entity::find().select_only().column(step::Column::RunId))
             .filter(step::Column::RunId.is_in(rows.iter().map(|row| &row.run.id)))
             .group_by(step::Column::RunId)
             .into_model::<Sum>()
@@ -140,21 +135,11 @@ impl Row {
             user: UserId(self.user_id),
             project_title: self.project_title,
             prompt: beginning(self.prompt),
-            spent: sum.map(Sum::into_spent).unwrap_or_default(),
+            spent: sum.map(|sum| sum.spent.into()).unwrap_or_default(),
             error: self.error.filter(|_| run.state == RunState::Failed).map(beginning),
             started_at,
             run,
         })
-    }
-}
-
-impl Sum {
-    fn into_spent(self) -> Spent {
-        Spent {
-            input_tokens: self.input_tokens.unsigned_abs(),
-            output_tokens: self.output_tokens.unsigned_abs(),
-            cost_micros: self.cost_micros.map(i64::unsigned_abs),
-        }
     }
 }
 
@@ -187,7 +172,7 @@ fn beginning(mut text: String) -> String {
 }
 
 /// The run's column that names a row of the other table.
-fn names<Other: EntityTrait>(column: run::Column, other: Other, id: Other::Column) -> RelationDef {
+pub(super) fn names<Other: EntityTrait>(column: run::Column, other: Other, id: Other::Column) -> RelationDef {
     run::Entity::belongs_to(other).from(column).to(id).into()
 }
 

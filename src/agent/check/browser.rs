@@ -27,6 +27,8 @@ const START: Duration = Duration::from_secs(30);
 const MAX_MESSAGE: usize = 64 << 20;
 /// How long it may take to end by itself.
 const END: Duration = Duration::from_secs(3);
+/// What the folders' names begin with in the system's folder for temporary files; the server's process id follows.
+const FOLDER: &str = "codeflow-browser-";
 /// How often its folder is tried to be removed, and how long is waited between.
 const REMOVALS: usize = 40;
 const REMOVE_AGAIN: Duration = Duration::from_millis(250);
@@ -59,29 +61,41 @@ pub struct Browser {
 /// The browser's folder. Its processes may write into it for a moment after they were told to end, so it is removed until it is gone.
 struct Profile(PathBuf);
 
-impl Profile {
-    fn remove(&self) -> bool {
-        let removed = std::fs::remove_dir_all(&self.0);
-        removed.is_ok() || removed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+impl Drop for Profile {
+    fn drop(&mut self) {
+        let folder = std::mem::take(&mut self.0);
+        if !is_removed(&folder) {
+            std::thread::spawn(move || remove_until_gone(&folder));
+        }
     }
 }
 
-impl Drop for Profile {
-    fn drop(&mut self) {
-        if self.remove() {
-            return;
+/// Removes the folder; whether it is gone.
+fn is_removed(folder: &Path) -> bool {
+    let removed = std::fs::remove_dir_all(folder);
+    removed.is_ok() || removed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+fn remove_until_gone(folder: &Path) {
+    for _ in 0..REMOVALS {
+        if is_removed(folder) {
+            break;
         }
-        let again = Self(std::mem::take(&mut self.0));
-        std::thread::spawn(move || {
-            for _ in 0..REMOVALS {
-                std::thread::sleep(REMOVE_AGAIN);
-                if again.remove() {
-                    break;
-                }
-            }
-            // What is left is left for good.
-            std::mem::forget(again);
-        });
+        std::thread::sleep(REMOVE_AGAIN);
+    }
+}
+
+/// Removes what browsers left whose servers were killed in the middle of a check.
+pub fn sweep(temporary: &Path) {
+    for entry in std::fs::read_dir(temporary).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let server = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(FOLDER)?.split_once('-')?.0.parse().ok());
+        let is_gone = |server| nix::sys::signal::kill(nix::unistd::Pid::from_raw(server), None) == Err(nix::errno::Errno::ESRCH);
+        if server.is_some_and(is_gone) {
+            is_removed(&entry.path());
+        }
     }
 }
 
@@ -95,7 +109,8 @@ pub struct Event {
 impl Browser {
     /// Starts the program with an empty page.
     pub async fn start(program: &Path, address: &PageAddress) -> Result<Self, BrowserError> {
-        let profile = Profile(tempfile::Builder::new().prefix("codeflow-browser-").tempdir()?.keep());
+        let name = format!("{FOLDER}{}-", std::process::id());
+        let profile = Profile(tempfile::Builder::new().prefix(&name).tempdir()?.keep());
         let (from_us, to_browser) = io::pipe()?;
         let (from_browser, to_us) = io::pipe()?;
         let mut command = Command::new(program);
@@ -236,12 +251,7 @@ impl Browser {
         if tokio::time::timeout(END, child.wait()).await.is_err() {
             let _ = child.kill().await;
         }
-        for _ in 0..REMOVALS {
-            if profile.remove() {
-                break;
-            }
-            tokio::time::sleep(REMOVE_AGAIN).await;
-        }
+        let _ = tokio::task::spawn_blocking(move || remove_until_gone(&profile.0)).await;
     }
 }
 
@@ -283,5 +293,27 @@ mod tests {
         assert_eq!(resolver_rules(&address), "MAP 3000-a.localhost 127.0.0.1:4000, MAP * ~NOTFOUND");
         address.connect_to = None;
         assert_eq!(resolver_rules(&address), "MAP * ~NOTFOUND, EXCLUDE 3000-a.localhost");
+    }
+
+    #[test]
+    fn folders_of_servers_that_are_gone_are_removed_and_no_others() -> io::Result<()> {
+        let temporary = tempfile::tempdir()?;
+        let gone = std::process::Command::new("true").spawn().and_then(|mut child| {
+            child.wait()?;
+            Ok(child.id())
+        })?;
+        let kept = [
+            format!("{FOLDER}{}-a", std::process::id()),
+            format!("{FOLDER}x-a"),
+            format!("other-{gone}-a"),
+        ];
+        let left = format!("{FOLDER}{gone}-a");
+        for name in kept.iter().chain([&left]) {
+            std::fs::create_dir_all(temporary.path().join(name).join("Default"))?;
+        }
+        sweep(temporary.path());
+        assert!(!temporary.path().join(left).exists());
+        assert!(kept.iter().all(|name| temporary.path().join(name).is_dir()));
+        Ok(())
     }
 }

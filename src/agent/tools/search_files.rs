@@ -1,6 +1,6 @@
 //! `searchFiles`: lines that match a pattern, in all of the app's files or in a folder.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
@@ -8,12 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Handler, Kit, MAX_OUTPUT, ToolError, ToolOutput, Touches, cut, object};
 use crate::{
-    agent::{
-        App, AppPath,
-        path::{GENERATED_FOLDERS, HOME},
-    },
+    agent::{App, AppPath, path::GENERATED_FOLDERS},
     protocol::Status,
-    sandbox::RunOptions,
 };
 
 /// The longest that a search may take.
@@ -79,16 +75,12 @@ impl Arguments {
             "grep -rnIE {excluded} --exclude='.env*' --exclude='package-lock.json' -e \"$SEARCH_PATTERN\" -- \"$SEARCH_PLACE\" | head -n {}",
             MAX_MATCHES + 1
         );
-        let options = RunOptions {
-            cwd: HOME.to_owned(),
-            envs: HashMap::from([
-                ("SEARCH_PATTERN".to_owned(), self.pattern.clone()),
-                ("SEARCH_PLACE".to_owned(), place),
-                ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
-            ]),
-            timeout: TIMEOUT,
-        };
-        let output = app.sandbox().run(&command, &options).await?;
+        let envs = [
+            ("SEARCH_PATTERN", self.pattern.as_str()),
+            ("SEARCH_PLACE", &place),
+            ("LC_ALL", "C.UTF-8"),
+        ];
+        let output = app.run(&command, &envs, TIMEOUT).await?;
         let said = String::from_utf8_lossy(&output.stderr);
         if output.timed_out {
             return Err(ToolError::RespondToModel(

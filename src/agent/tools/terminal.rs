@@ -1,20 +1,18 @@
 //! `terminal`: a shell command in the app's folder.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Handler, Kit, MAX_OUTPUT, TOOL_TIMEOUT, ToolError, ToolOutput, Touches, cut, object};
-use crate::{
-    agent::{App, path::HOME},
-    protocol::Status,
-    sandbox::RunOptions,
-};
+use crate::{agent::App, protocol::Status};
 
 const DEFAULT_SECONDS: u64 = 120;
 const MAX_SECONDS: u64 = 600;
+/// Nobody is there to answer questions, or to see colours.
+const ENVS: [(&str, &str); 2] = [("CI", "1"), ("NO_COLOR", "1")];
 
 #[derive(Debug, Deserialize)]
 pub struct Arguments {
@@ -90,15 +88,10 @@ impl Arguments {
         if self.command.trim().is_empty() {
             return Err(ToolError::RespondToModel("the command is empty".to_owned()));
         }
-        let options = RunOptions {
-            cwd: HOME.to_owned(),
-            envs: HashMap::from([("CI".to_owned(), "1".to_owned()), ("NO_COLOR".to_owned(), "1".to_owned())]),
-            timeout: self.patience(),
-        };
         if self.background {
-            return self.start(app, &options).await;
+            return self.start(app).await;
         }
-        let output = app.sandbox().run(&self.command, &options).await?;
+        let output = app.run(&self.command, &ENVS, self.patience()).await?;
         let mut content = if output.timed_out {
             format!("The command was killed after {} seconds.", self.patience().as_secs())
         } else {
@@ -117,11 +110,10 @@ impl Arguments {
     }
 
     /// Starts the command in a session of its own, so that it outlives the shell that starts it.
-    async fn start(&self, app: &App, options: &RunOptions) -> Result<ToolOutput, ToolError> {
-        let mut options = options.clone();
-        options.envs.insert("BACKGROUND_COMMAND".to_owned(), self.command.clone());
+    async fn start(&self, app: &App) -> Result<ToolOutput, ToolError> {
+        let envs = [&ENVS[..], &[("BACKGROUND_COMMAND", self.command.as_str())]].concat();
         let start = "log=$(mktemp /tmp/background-XXXXXX.log); setsid bash -lc \"$BACKGROUND_COMMAND\" >\"$log\" 2>&1 </dev/null & echo \"pid $!, output in $log\"";
-        let output = app.sandbox().run(start, &options).await?;
+        let output = app.run(start, &envs, self.patience()).await?;
         Ok(ToolOutput {
             failed: output.exit_code != 0,
             ..ToolOutput::ok(format!("Started: {}", String::from_utf8_lossy(&output.stdout).trim()))
