@@ -66,7 +66,7 @@ impl ChatMessage {
 }
 
 /// A tool that the model wants called.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
     pub id: String,
     pub name: String,
@@ -142,12 +142,9 @@ pub enum Piece<'a> {
 }
 
 /// Tokens of one request, where the provider tells.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    #[serde(alias = "prompt_tokens")]
     pub input_tokens: u64,
-    #[serde(alias = "completion_tokens")]
     pub output_tokens: u64,
 }
 

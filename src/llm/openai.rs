@@ -1,24 +1,24 @@
 //! Any OpenAI-compatible server: chat completions, streamed. Requests and chunks are our own types, tolerant of what providers
-//! leave out or do differently: ids and indexes of tool calls, choices, usage.
+//! leave out or do differently.
 
-use std::{collections::BTreeMap, time::Duration};
+mod answer;
+
+use std::time::Duration;
+
+use answer::{Answer, Chunk};
 
 use async_openai::{Client, config::OpenAIConfig, error::OpenAIError, middleware::HttpRequestFactory};
 use futures::StreamExt;
 use reqwest::header::HeaderMap;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tower::service_fn;
 
-use super::{ChatMessage, ChatRequest, ModelError, ModelReply, Piece, ToolCall, Usage, price};
+use super::{ChatMessage, ChatRequest, ModelError, ModelReply, Piece, price};
 use crate::config::{Llm, Provider};
 
 /// How long a provider may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// An answer has no more tool calls than this.
-const MAX_TOOL_CALLS: usize = 64;
-/// An answer is no longer than this, in bytes of text and arguments: a model that never ends is cut.
-const MAX_ANSWER: usize = 16 << 20;
 /// How much of a refusal's body is read, in bytes.
 const MAX_REFUSAL: usize = 64 << 10;
 
@@ -28,46 +28,6 @@ pub struct OpenAi {
     client: Client<OpenAIConfig>,
     /// Whether it moves what the system says to the chat's beginning, wherever it was said.
     system_comes_first: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-#[derive(Default)]
-struct Chunk {
-    choices: Vec<Choice>,
-    usage: Option<Usage>,
-    /// Some providers report a failure within the stream.
-    error: Option<Value>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Choice {
-    delta: Delta,
-    finish_reason: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Delta {
-    content: Option<String>,
-    tool_calls: Option<Vec<ToolCallDelta>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ToolCallDelta {
-    index: Option<usize>,
-    id: Option<String>,
-    function: FunctionDelta,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct FunctionDelta {
-    name: Option<String>,
-    /// Text by the specification; some send an object at once.
-    arguments: Option<Value>,
 }
 
 impl OpenAi {
@@ -171,99 +131,6 @@ fn message(message: &ChatMessage) -> Value {
     }
 }
 
-/// An answer in the making.
-#[derive(Default)]
-struct Answer {
-    text: String,
-    calls: BTreeMap<usize, ToolCall>,
-    usage: Option<Usage>,
-    finished: Option<String>,
-    bytes: usize,
-}
-
-impl Answer {
-    fn take(&mut self, chunk: Chunk, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<(), ModelError> {
-        if let Some(error) = chunk.error {
-            let message = error["message"].as_str().map_or_else(|| error.to_string(), str::to_owned);
-            return Err(ModelError::unavailable(message));
-        }
-        self.usage = chunk.usage.or(self.usage);
-        let Some(choice) = chunk.choices.into_iter().next() else {
-            return Ok(());
-        };
-        if let Some(text) = choice.delta.content.filter(|text| !text.is_empty()) {
-            on_piece(Piece::Text(&text));
-            self.bytes += text.len();
-            self.text.push_str(&text);
-        }
-        for delta in choice.delta.tool_calls.unwrap_or_default() {
-            self.take_call(delta, on_piece)?;
-        }
-        if self.bytes > MAX_ANSWER {
-            return Err(ModelError::Invalid(format!("its answer is longer than {} MiB", MAX_ANSWER >> 20)));
-        }
-        self.finished = choice.finish_reason.or(self.finished.take());
-        Ok(())
-    }
-
-    fn take_call(&mut self, delta: ToolCallDelta, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<(), ModelError> {
-        let last = self.calls.keys().next_back().copied();
-        let index = delta.index.unwrap_or_else(|| match (&delta.id, last) {
-            // Without an index a call that brings an id of its own is the next one; the rest goes on with the last.
-            (Some(id), Some(last)) if !id.is_empty() && self.calls[&last].id != *id => last + 1,
-            (_, last) => last.unwrap_or(0),
-        });
-        if self.calls.len() >= MAX_TOOL_CALLS && !self.calls.contains_key(&index) {
-            return Err(ModelError::Invalid(format!("more than {MAX_TOOL_CALLS} tool calls in one answer")));
-        }
-        let call = self.calls.entry(index).or_insert_with(|| ToolCall {
-            id: String::new(),
-            name: String::new(),
-            arguments: String::new(),
-        });
-        if let Some(id) = delta.id.filter(|id| !id.is_empty()) {
-            call.id = id;
-        }
-        if let Some(name) = delta.function.name.filter(|name| !name.is_empty()) {
-            // Some providers repeat the whole name in every piece.
-            if call.name != name {
-                call.name.push_str(&name);
-            }
-        }
-        match delta.function.arguments {
-            Some(Value::String(piece)) => {
-                let (name, arguments) = (&call.name, piece.as_str());
-                on_piece(Piece::Call { index, name, arguments });
-                self.bytes += piece.len();
-                call.arguments.push_str(&piece);
-            }
-            None | Some(Value::Null) => {}
-            Some(object) => call.arguments = object.to_string(),
-        }
-        Ok(())
-    }
-
-    /// The answer, when it came to its end.
-    fn whole(self) -> Result<(ModelReply, Option<Usage>), ModelError> {
-        match self.finished.as_deref() {
-            None => return Err(ModelError::Cut("the connection ended early".to_owned())),
-            Some("length") => return Err(ModelError::TooLong),
-            Some("content_filter") => return Err(ModelError::Invalid("its content filter stopped the answer".to_owned())),
-            Some(_) => {}
-        }
-        let tool_calls = self.calls.into_values().enumerate().map(|(index, call)| ToolCall {
-            id: if call.id.is_empty() { format!("call_{index}") } else { call.id },
-            ..call
-        });
-        let reply = ModelReply {
-            text: self.text,
-            tool_calls: tool_calls.collect(),
-            ..ModelReply::default()
-        };
-        Ok((reply, self.usage))
-    }
-}
-
 /// An error before the answer began.
 fn error(error: OpenAIError) -> ModelError {
     match error {
@@ -341,75 +208,4 @@ fn cause(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     cause.to_string()
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::*;
-
-    fn answer(chunks: &[Value]) -> Result<(ModelReply, Option<Usage>), ModelError> {
-        let mut answer = Answer::default();
-        for chunk in chunks {
-            answer.take(serde_json::from_value(chunk.clone()).unwrap(), &mut |_| {})?;
-        }
-        answer.whole()
-    }
-
-    fn call(delta: Value) -> Value {
-        json!({ "choices": [{ "delta": { "tool_calls": [delta] } }] })
-    }
-
-    #[test]
-    fn tool_calls_split_over_chunks_are_put_together_with_and_without_indexes() {
-        let end = json!({ "choices": [{ "delta": {}, "finish_reason": "tool_calls" }] });
-        let with = answer(&[
-            call(json!({ "index": 0, "id": "a", "function": { "name": "terminal", "arguments": "{\"comm" } })),
-            call(json!({ "index": 1, "id": "b", "function": { "name": "listFiles", "arguments": "{}" } })),
-            call(json!({ "index": 0, "function": { "arguments": "and\":\"ls\"}" } })),
-            end.clone(),
-        ]);
-        let without = answer(&[
-            call(json!({ "id": "a", "function": { "name": "terminal", "arguments": "{\"comm" } })),
-            call(json!({ "function": { "arguments": "and\":\"ls\"}" } })),
-            call(json!({ "id": "b", "function": { "name": "listFiles", "arguments": {} } })),
-            end,
-        ]);
-        let (with, without) = (with.unwrap().0, without.unwrap().0);
-        assert_eq!(with, without);
-        assert_eq!(with.tool_calls[0].arguments, "{\"command\":\"ls\"}");
-        assert_eq!(with.tool_calls[1].name, "listFiles");
-    }
-
-    #[test]
-    fn an_answer_without_an_end_is_an_error_and_never_half_a_tool_call() {
-        let cut = answer(&[call(
-            json!({ "index": 0, "id": "a", "function": { "name": "terminal", "arguments": "{\"command\":\"ls\"}" } }),
-        )]);
-        assert!(matches!(cut, Err(ModelError::Cut(_))), "{cut:?}");
-    }
-
-    #[test]
-    fn chunks_without_choices_and_usage_at_the_end_are_taken() {
-        let reply = answer(&[
-            json!({ "choices": [] }),
-            json!({ "choices": [{ "delta": { "role": "assistant", "content": null, "reasoning": "hm" } }] }),
-            json!({ "choices": [{ "delta": { "content": "Hi" }, "finish_reason": "stop" }] }),
-            json!({ "choices": [], "usage": { "prompt_tokens": 7, "completion_tokens": 2 } }),
-        ]);
-        let usage = Usage {
-            input_tokens: 7,
-            output_tokens: 2,
-        };
-        assert_eq!(
-            reply.unwrap(),
-            (
-                ModelReply {
-                    text: "Hi".to_owned(),
-                    ..ModelReply::default()
-                },
-                Some(usage)
-            )
-        );
-    }
 }

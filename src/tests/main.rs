@@ -16,6 +16,7 @@ mod images;
 mod kills;
 mod model_faults;
 mod odd_answers;
+mod odd_models;
 mod page_check;
 mod photos;
 mod postgres;

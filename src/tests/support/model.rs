@@ -31,6 +31,8 @@ pub enum Reply {
     Text(&'static str),
     /// Calls of tools: name and arguments, as text that may be anything but JSON.
     Calls(Vec<(&'static str, String)>),
+    /// What is streamed, as it is.
+    Raw(Vec<String>),
     /// Refused with this status.
     Status(u16, &'static str),
     /// Refused with this status and a time to wait.
@@ -258,6 +260,7 @@ fn chunks(reply: Reply) -> Vec<String> {
     match reply {
         Reply::Text(answer) => text(answer),
         Reply::Calls(calls) => tool_calls(&calls),
+        Reply::Raw(chunks) => chunks,
         Reply::Costly(input, output, reply) => {
             let mut chunks = chunks(*reply);
             // Between the answer's end and the stream's.
