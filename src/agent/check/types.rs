@@ -1,19 +1,16 @@
 //! Type errors: the compiler's own word, from inside the sandbox.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
-use crate::{
-    agent::{App, RunError, path::HOME},
-    sandbox::RunOptions,
-};
+use crate::agent::{App, RunError};
 
 /// The longest that the compiler may take.
 const TIMEOUT: Duration = Duration::from_secs(150);
 /// How many errors are told.
 const MAX_ERRORS: usize = 20;
 /// Between runs the compiler keeps what it knows; the template's build has it begin with what is there from the start.
-const COMMAND: &str = "[ -f tsconfig.json ] && [ -f node_modules/typescript/bin/tsc ] || exit 99; \
-    exec node node_modules/typescript/bin/tsc --noEmit --pretty false --incremental --tsBuildInfoFile node_modules/.cache/check.tsbuildinfo";
+const COMMAND: &str = "[ -f tsconfig.json ] && [ -f node_modules/typescript/lib/tsc.js ] || exit 99; \
+    exec node node_modules/typescript/lib/tsc.js --noEmit --pretty false --incremental --tsBuildInfoFile node_modules/.cache/check.tsbuildinfo";
 /// What the command says when there is nothing to compile.
 const NOTHING: i32 = 99;
 
@@ -28,12 +25,7 @@ pub enum Types {
 }
 
 pub async fn check(app: &App) -> Result<Types, RunError> {
-    let options = RunOptions {
-        cwd: HOME.to_owned(),
-        envs: HashMap::from([("CI".to_owned(), "1".to_owned())]),
-        timeout: TIMEOUT,
-    };
-    let output = app.sandbox().run(COMMAND, &options).await?;
+    let output = app.run(COMMAND, &[("CI", "1")], TIMEOUT).await?;
     if output.timed_out {
         return Ok(Types::Unknown(format!(
             "the type check took longer than {} seconds",
