@@ -69,6 +69,21 @@ export const broken = {
     mend: { "app/about/page.tsx": page("  return <h1>About us</h1>;") },
     says: /about nothing/,
   },
+  "a component of another page that fails": {
+    files: {
+      "app/page.tsx": well,
+      "app/cart/page.tsx": 'import { Cart } from "@/components/cart";\n\nexport default function Page() {\n  return <Cart />;\n}\n',
+      "components/cart.tsx": `${client}\nexport function Cart() {\n  const [items] = useState<string[]>();\n  useEffect(() => {\n    document.title = items![0];\n  }, [items]);\n  return <h1>Cart</h1>;\n}\n`,
+    },
+    mend: { "components/cart.tsx": "export function Cart() {\n  return <h1>Cart</h1>;\n}\n" },
+    says: /cart[\s\S]*undefined/,
+  },
+  "a page that reloads itself": {
+    files: {
+      "app/page.tsx": page("  useEffect(() => {\n    location.reload();\n  }, []);\n  return <h1>Hello</h1>;", '"use client";\nimport { useEffect } from "react";\n'),
+    },
+    says: /again and again/,
+  },
   "an endless render": {
     files: {
       "app/page.tsx": page(
@@ -91,7 +106,7 @@ export const broken = {
     command:
       "mv node_modules/next node_modules/next-gone; for p in /proc/[0-9]*; do case $(cat $p/comm) in next-server*|node*) kill -9 ${p#/proc/};; esac; done; exit 0",
     mendBy: "mv node_modules/next-gone node_modules/next",
-    says: /does not (answer|run)|next/,
+    says: /does not (answer|run)/,
   },
   "an empty page": {
     files: { "app/page.tsx": page("  return null;") },

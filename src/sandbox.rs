@@ -107,20 +107,20 @@ impl Sandbox {
     /// Like [`Sandbox::preview_url`], for a browser beside this program: straight to the sandbox host, where it is one of ours, whatever
     /// stands in front of it for everybody else.
     pub fn page_address(&self, port: u16) -> PageAddress {
+        let settings = &self.client.settings;
         let url = self.preview_url(port);
         let (scheme, authority) = url.trim_end_matches('/').split_once("://").unwrap_or(("https", ""));
-        let host = authority.split(':').next().unwrap_or_default().to_owned();
-        match self.client.settings.sandbox_url.strip_prefix("http://") {
-            Some(data_plane) => PageAddress {
-                url: format!("http://{authority}"),
-                host,
-                connect_to: Some(data_plane.trim_end_matches('/').to_owned()),
-            },
-            None => PageAddress {
-                url: format!("{scheme}://{authority}"),
-                host,
-                connect_to: None,
-            },
+        let data_plane = settings.sandbox_url.strip_prefix("http://");
+        let (scheme, authority) = match data_plane {
+            // Below localhost a page may do without TLS what others may with it (w3c.github.io/webappsec-secure-contexts).
+            Some(_) if settings.provider == config::SandboxProvider::Local => ("http", format!("{port}-{}.localhost", self.id)),
+            Some(_) => ("http", authority.to_owned()),
+            None => (scheme, authority.to_owned()),
+        };
+        PageAddress {
+            url: format!("{scheme}://{authority}"),
+            host: authority.split(':').next().unwrap_or_default().to_owned(),
+            connect_to: data_plane.map(|address| address.trim_end_matches('/').to_owned()),
         }
     }
 

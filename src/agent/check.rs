@@ -2,10 +2,13 @@
 //! something. The model asks for it with `checkApp`, and no run ends as a result without it.
 
 mod browser;
+mod console;
 mod page;
 mod report;
 mod routes;
+mod tour;
 mod types;
+mod watch;
 
 use std::{
     collections::BTreeSet,
@@ -14,13 +17,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use browser::{Browser, BrowserError};
+use page::Seen;
 pub use report::{Problem, ProblemKind, Report};
 use routes::{Route, RouteKind};
 use tokio::sync::Semaphore;
+use tour::Tour;
 use types::Types;
 
 use super::{Agent, App, Probe, RunError, probe::Answer};
@@ -38,8 +42,12 @@ const WATCHER: Duration = Duration::from_millis(800);
 const SECOND_LOOK: Duration = Duration::from_millis(1500);
 /// How many routes are asked for, and how many pages are loaded.
 const MAX_ROUTES: usize = 16;
-const MAX_PAGES: usize = 5;
-/// How many browsers run at a time: each takes some 200 MB.
+const MAX_PAGES: usize = 8;
+/// After this long no more of them are begun.
+const ENOUGH: Duration = Duration::from_secs(180);
+/// How long a route handler may take: it may be one that waits for something to happen.
+const HANDLER: Duration = Duration::from_secs(10);
+/// How many browsers run at a time at least, and one for each processor: each takes some 200 MB.
 const BROWSERS: usize = 2;
 /// How long an open preview has to show its errors, where there is no browser of ours.
 const REPORTS: Duration = Duration::from_secs(2);
@@ -70,9 +78,10 @@ impl Browsers {
     /// Nothing runs yet, and what an earlier server left of its own is removed.
     pub fn new(settings: &config::Browser) -> Self {
         browser::sweep(&std::env::temp_dir());
+        let processors = std::thread::available_parallelism().map_or(BROWSERS, usize::from);
         Self {
             program: settings.program.clone(),
-            slots: Arc::new(Semaphore::new(BROWSERS)),
+            slots: Arc::new(Semaphore::new(processors.max(BROWSERS))),
             told: Arc::default(),
         }
     }
@@ -104,6 +113,7 @@ impl Agent {
         let mut report = routes?;
         match types {
             Types::Fine => report.seen.push("types".to_owned()),
+            Types::Nothing => {}
             Types::Wrong(errors) => report.problems.push(Problem::new(ProblemKind::Types, "tsc --noEmit", errors)),
             // Before the notes on pages, of which there may be more than are told.
             Types::Unknown(why) => report.notes.insert(0, why),
@@ -111,8 +121,9 @@ impl Agent {
         Ok(report)
     }
 
-    /// Asks the routes, and loads the pages that answer.
+    /// Asks the routes, and loads the pages that answer: what this run has changed comes first.
     async fn check_routes(&self, app: &App, scope: &Scope<'_>) -> Result<Report, RunError> {
+        let begun = Instant::now();
         let mut report = Report::default();
         let files = app.list_files().await?;
         let routes = routes::routes(files.iter().map(String::as_str));
@@ -125,25 +136,18 @@ impl Agent {
             pages.push("/".to_owned());
         }
         for route in fixed.iter().take(MAX_ROUTES) {
-            let is_asked = match route.kind {
-                RouteKind::Page => true,
-                RouteKind::Handler => match app.read_file(&route.file).await? {
-                    Some(source) => routes::answers_get(&String::from_utf8_lossy(&source)),
-                    None => false,
-                },
-            };
-            let is_well = is_asked && self.ask(app, &route.path, route.kind, &mut report).await?;
-            if is_well && route.kind == RouteKind::Page && route.is_touched_by(&scope.changed) {
-                pages.push(route.path.clone());
+            if begun.elapsed() > ENOUGH || report.is_not_running() {
+                break;
+            }
+            match route.kind {
+                RouteKind::Handler => self.ask_handler(app, route, &mut report).await?,
+                RouteKind::Page if self.ask(app, &route.path, route.kind, &mut report).await? => pages.push(route.path.clone()),
+                RouteKind::Page => {}
             }
         }
-        pages.truncate(MAX_PAGES);
-        let links = self.load(app, &pages, scope, &mut report).await?;
-        // Pages with a parameter are reached by a link, if at all.
-        for route in dynamic.iter().filter(|route| route.kind == RouteKind::Page).take(MAX_ROUTES) {
-            if let Some(path) = links.iter().find(|path| route.answers(path)) {
-                self.ask(app, path, route.kind, &mut report).await?;
-            }
+        if !pages.is_empty() {
+            let dynamic = dynamic.iter().filter(|route| route.kind == RouteKind::Page);
+            self.load(app, &pages, dynamic, scope, begun, &mut report).await?;
         }
         Ok(report)
     }
@@ -169,61 +173,118 @@ impl Agent {
         Ok(false)
     }
 
-    /// Loads the pages in a browser, or takes what open previews report. Returns what the pages link to.
-    async fn load(&self, app: &App, pages: &[String], scope: &Scope<'_>, report: &mut Report) -> Result<BTreeSet<String>, RunError> {
-        let mut links = BTreeSet::new();
-        if pages.is_empty() {
-            return Ok(links);
-        }
-        let loaded = match &self.browsers.program {
-            Some(program) => {
-                let _slot = self.browsers.slots.acquire().await.map_err(anyhow::Error::from)?;
-                load_all(program, app, pages, &mut links, report).await
-            }
-            None => Err(BrowserError::Unusable("there is no Chromium".to_owned())),
+    /// Asks a route handler, when it is one that answers GET.
+    async fn ask_handler(&self, app: &App, route: &Route, report: &mut Report) -> Result<(), RunError> {
+        let Some(source) = app.read_file(&route.file).await? else {
+            return Ok(());
         };
-        if let Err(error) = loaded {
-            self.browsers.unusable(&error.to_string());
-            if (scope.reports)().is_some() {
-                tokio::time::sleep(REPORTS).await;
-            }
-            let reported = (scope.reports)().unwrap_or_default();
-            let reported = reported
-                .into_iter()
-                .map(|text| Problem::new(ProblemKind::Runtime, "the open preview", text));
-            report.problems.extend(reported);
-            report
-                .notes
-                .push("no browser was there to load the pages in; only what the user's open preview reports is known".to_owned());
+        if !routes::answers_get(&String::from_utf8_lossy(&source)) {
+            return Ok(());
         }
-        Ok(links)
+        let asked = self.ask(app, &route.path, route.kind, report);
+        if let Ok(asked) = tokio::time::timeout(HANDLER, asked).await {
+            asked?;
+        } else if answered(app, "/").await?.is_some() {
+            let seconds = HANDLER.as_secs();
+            report.notes.push(format!("{} did not answer within {seconds} seconds", route.path));
+        } else {
+            let problem = Problem::new(ProblemKind::NotRunning, &route.path, not_running(app).await?);
+            report.problems.push(problem);
+        }
+        Ok(())
+    }
+
+    /// Loads the pages in a browser, or takes what open previews report.
+    async fn load(
+        &self,
+        app: &App,
+        pages: &[String],
+        dynamic: impl Iterator<Item = &Route>,
+        scope: &Scope<'_>,
+        begun: Instant,
+        report: &mut Report,
+    ) -> Result<(), RunError> {
+        let Some(why) = self.tour(app, pages, dynamic, begun, report).await? else {
+            return Ok(());
+        };
+        self.browsers.unusable(&why);
+        if (scope.reports)().is_some() {
+            tokio::time::sleep(REPORTS).await;
+        }
+        let reported = (scope.reports)().unwrap_or_default();
+        let reported = reported
+            .into_iter()
+            .map(|text| Problem::new(ProblemKind::Runtime, "the open preview", text));
+        report.problems.extend(reported);
+        report
+            .notes
+            .push("no browser was there to load the pages in; only what the user's open preview reports is known".to_owned());
+        Ok(())
+    }
+
+    /// Loads the pages, and of each route with a parameter one that they link to. Returns why there is no browser to do it with, when
+    /// there is none.
+    async fn tour(
+        &self,
+        app: &App,
+        pages: &[String],
+        dynamic: impl Iterator<Item = &Route>,
+        begun: Instant,
+        report: &mut Report,
+    ) -> Result<Option<String>, RunError> {
+        let Some(program) = &self.browsers.program else {
+            return Ok(Some("there is no Chromium".to_owned()));
+        };
+        let _slot = self.browsers.slots.acquire().await.map_err(anyhow::Error::from)?;
+        let mut tour = Tour::new(program, app.page_address());
+        let (mut links, mut loaded) = (BTreeSet::new(), 0);
+        for path in pages {
+            if loaded == MAX_PAGES || begun.elapsed() > ENOUGH {
+                break;
+            }
+            match tour.look_at(path).await {
+                Ok(seen) => links.append(&mut report.take(path, seen)),
+                Err(error) => return Ok(Some(error.to_string())),
+            }
+            loaded += 1;
+        }
+        if loaded < pages.len() {
+            let rest = pages[loaded..].join(", ");
+            report.notes.push(format!("only asked for, and not loaded in a browser: {rest}"));
+        }
+        // Pages with a parameter are reached by a link, if at all.
+        for route in dynamic.take(MAX_ROUTES) {
+            let Some(path) = links.iter().find(|path| route.answers(path)).cloned() else {
+                continue;
+            };
+            if begun.elapsed() > ENOUGH || !self.ask(app, &path, route.kind, report).await? || loaded >= MAX_PAGES {
+                continue;
+            }
+            loaded += 1;
+            match tour.look_at(&path).await {
+                Ok(seen) => links.append(&mut report.take(&path, seen)),
+                Err(error) => return Ok(Some(error.to_string())),
+            }
+        }
+        tour.end().await;
+        Ok(None)
     }
 }
 
-async fn load_all(
-    program: &std::path::Path,
-    app: &App,
-    pages: &[String],
-    links: &mut BTreeSet<String>,
-    report: &mut Report,
-) -> Result<(), BrowserError> {
-    let address = app.page_address();
-    let mut browser = Browser::start(program, &address).await?;
-    for path in pages {
-        let seen = page::look_at(&mut browser, &format!("{}{path}", address.url)).await?;
-        links.extend(seen.links);
+impl Report {
+    /// Adds what was seen of a page, and returns what it links to.
+    fn take(&mut self, path: &str, seen: Seen) -> BTreeSet<String> {
         let warnings = seen.warnings.into_iter();
-        report
-            .notes
+        self.notes
             .extend(warnings.map(|text| format!("{path} says on the console: {text}")));
         let problems = seen.errors.into_iter().map(|text| Problem::new(ProblemKind::Runtime, path, text));
-        report.problems.extend(problems);
-        if seen.lost {
-            break;
-        }
+        self.problems.extend(problems);
+        seen.links
     }
-    browser.stop().await;
-    Ok(())
+
+    fn is_not_running(&self) -> bool {
+        self.problems.iter().any(|problem| problem.kind == ProblemKind::NotRunning)
+    }
 }
 
 /// What is answered to a path, waited for while the dev server starts, or starts again; `None` when nothing answers in time.
@@ -239,10 +300,16 @@ async fn answered(app: &App, path: &str) -> Result<Option<Answer>, RunError> {
     tokio::time::timeout(READY, answering).await.ok().transpose()
 }
 
-/// What is wrong with an answer, when anything is.
+/// What is wrong with an answer, when anything is. What handlers answer to a request without arguments is theirs to decide.
 fn judge(answer: &Answer, path: &str, kind: RouteKind) -> Option<Problem> {
     match answer.probe() {
-        Probe::Failed(reason) if kind == RouteKind::Page && (path == "/" || answer.status != 404) => {
+        Probe::Failed(_) if kind == RouteKind::Page && path != "/" && answer.status == 404 => Some(Problem::new(
+            ProblemKind::Http,
+            path,
+            "It answers with HTTP 404, although there is a page for it: either the page says so itself (notFound()), or Next.js does not \
+             serve its file, as it does not serve src/app when there is an app folder.",
+        )),
+        Probe::Failed(reason) if kind == RouteKind::Page => {
             let kind = if answer.is_compile_error() {
                 ProblemKind::Compile
             } else {

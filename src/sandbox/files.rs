@@ -1,5 +1,7 @@
 //! Files of a sandbox, and the pages its apps serve.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use reqwest::{Method, Response};
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,8 @@ use super::{
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: usize = 10 << 20;
+/// How long an app's page is read, in all.
+const PAGE_BODY: Duration = Duration::from_secs(3);
 /// The longest answer to a unary call, in bytes.
 const MAX_ANSWER: usize = 16 << 20;
 
@@ -100,7 +104,8 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Asks an app of the sandbox for a page; `None` when nothing listens on the port yet. At most `limit` bytes of the body are read.
+    /// Asks an app of the sandbox for a page; `None` when nothing listens on the port yet. At most `limit` bytes of the body are read, and
+    /// for no longer than three seconds: some answers are streams without an end.
     pub async fn fetch(&self, port: u16, path: &str, limit: usize) -> Result<Option<Page>, SandboxError> {
         let request = self
             .request(&self.client.http, Method::GET, port, path)
@@ -114,7 +119,7 @@ impl Sandbox {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
             .to_owned();
-        let body = beginning(response, limit).await?;
+        let body = page_beginning(response, limit).await?;
         let told = error::Body::read(&body);
         if told.is_the_proxys(status) {
             if told.message.contains("port is not open") {
@@ -153,9 +158,22 @@ async fn whole(response: Response, limit: usize) -> Result<Option<Vec<u8>>, Sand
     Ok((body.len() <= limit).then_some(body))
 }
 
+/// What comes of the body in time, at most `limit` bytes of it.
+async fn page_beginning(response: Response, limit: usize) -> Result<Vec<u8>, SandboxError> {
+    let mut body = Vec::new();
+    let read = read_beginning(response, limit, &mut body);
+    tokio::time::timeout(PAGE_BODY, read).await.unwrap_or(Ok(()))?;
+    Ok(body)
+}
+
 /// At most `limit` bytes of the body.
 pub(super) async fn beginning(response: Response, limit: usize) -> Result<Vec<u8>, SandboxError> {
     let mut body = Vec::new();
+    read_beginning(response, limit, &mut body).await?;
+    Ok(body)
+}
+
+async fn read_beginning(response: Response, limit: usize, body: &mut Vec<u8>) -> Result<(), SandboxError> {
     let mut stream = response.bytes_stream();
     while let Some(piece) = stream.next().await {
         let piece = piece?;
@@ -165,5 +183,5 @@ pub(super) async fn beginning(response: Response, limit: usize) -> Result<Vec<u8
             break;
         }
     }
-    Ok(body)
+    Ok(())
 }

@@ -49,12 +49,18 @@ pub(super) struct Target {
     by_host: bool,
 }
 
-/// The target of a request to the data plane; `None` when the request is not one. The error is a refusal's text.
+/// What a browser on this machine finds every sandbox below, whatever the previews' domain is.
+const LOCALHOST: &str = "localhost";
+
+/// The target of a request to the data plane; `None` when the request is not one. The error is a refusal's text. A host name that stands
+/// for a port wins, as with E2B: a page may set headers, and is to reach its own origin alone.
 pub(super) fn target(headers: &HeaderMap, domain: &str) -> Result<Option<Target>, &'static str> {
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    match (text(&SANDBOX_ID), text(&SANDBOX_PORT)) {
-        (None, None) => Ok(text(&header::HOST).and_then(|host| by_host(host, domain))),
-        (Some(id), Some(port)) => match port.parse() {
+    let named = text(&header::HOST).and_then(|host| by_host(host, domain).or_else(|| by_host(host, LOCALHOST)));
+    match (named, text(&SANDBOX_ID), text(&SANDBOX_PORT)) {
+        (Some(target), ..) => Ok(Some(target)),
+        (None, None, None) => Ok(None),
+        (None, Some(id), Some(port)) => match port.parse() {
             Ok(port) if is_id(id) => Ok(Some(Target {
                 id: id.to_owned(),
                 port,
@@ -89,9 +95,10 @@ pub(super) async fn serve_preview(sandboxes: Arc<Sandboxes>, mut request: Reques
     for name in [SANDBOX_ID, SANDBOX_PORT] {
         request.headers_mut().remove(name);
     }
-    match target(request.headers(), &sandboxes.settings().domain) {
-        Ok(Some(target)) => serve(sandboxes, target, request).await,
-        Ok(None) | Err(_) => api_error(StatusCode::NOT_FOUND, "no such preview"),
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    match host.and_then(|host| by_host(host, &sandboxes.settings().domain)) {
+        Some(target) => serve(sandboxes, target, request).await,
+        None => api_error(StatusCode::NOT_FOUND, "no such preview"),
     }
 }
 
@@ -448,9 +455,9 @@ mod tests {
     }
 
     #[test]
-    fn headers_win_over_the_host_name_and_need_both() {
+    fn headers_name_a_port_where_the_host_name_does_not_and_need_both() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, HeaderValue::from_static("3000-iabc.localhost"));
+        headers.insert(header::HOST, HeaderValue::from_static("127.0.0.1:4000"));
         headers.insert(SANDBOX_ID, HeaderValue::from_static("ixyz"));
         assert!(target(&headers, "localhost").is_err());
         headers.insert(SANDBOX_PORT, HeaderValue::from_static("70000"));
@@ -458,5 +465,21 @@ mod tests {
         headers.insert(SANDBOX_PORT, HeaderValue::from_static("49983"));
         let found = target(&headers, "localhost").unwrap_or_default();
         assert_eq!(found.map(|target| (target.id, target.port)), Some(("ixyz".to_owned(), ENVD_PORT)));
+    }
+
+    #[test]
+    fn a_page_can_t_reach_another_port_than_its_own_by_a_header() {
+        for host in ["3000-iabc.preview.dev", "3000-iabc.localhost", "3000-iabc.localhost:4000"] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            headers.insert(SANDBOX_ID, HeaderValue::from_static("ixyz"));
+            headers.insert(SANDBOX_PORT, HeaderValue::from_static("49983"));
+            let found = target(&headers, "preview.dev").unwrap_or_default();
+            assert_eq!(
+                found.map(|target| (target.id, target.port)),
+                Some(("iabc".to_owned(), 3000)),
+                "{host}"
+            );
+        }
     }
 }

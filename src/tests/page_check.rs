@@ -1,7 +1,13 @@
 //! The check that decides whether an app is done: how often what it finds may be mended, and pages that are really loaded, by a browser
 //! that reaches the app and nothing else, and leaves nothing behind.
 
-use std::{fs, io::ErrorKind, net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    io::ErrorKind,
+    net::{TcpListener, UdpSocket},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
 
 use codeflow::{
     protocol::{Message, MessageKind, RunState},
@@ -104,12 +110,16 @@ async fn without_a_browser_pages_are_asked_for_and_the_check_says_that_they_were
 
 /// A run that loads pages in this machine's Chromium, of which nothing is there afterwards.
 async fn run_with_browser(replies: Vec<Reply>) -> Ended {
+    run_with_browser_and(replies, &[]).await
+}
+
+async fn run_with_browser_and(replies: Vec<Reply>, more: &[(&str, &str)]) -> Ended {
     let folder = tempfile::tempdir().unwrap();
     // The browser runs as a user without rights.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     // An empty path is none: the first browser in `PATH` is used.
     let env = [("CHROMIUM_PATH", ""), ("TMPDIR", folder.path().to_str().unwrap())];
-    let run = run(replies, &env).await;
+    let run = run(replies, &[&env, more].concat()).await;
     until("no browser and no profile is left", async || {
         let profiles = fs::read_dir(folder.path()).unwrap().count();
         (profiles == 0 && processes_in(folder.path()) == 0).then_some(())
@@ -151,31 +161,149 @@ async fn an_empty_page_is_no_result() {
     assert!(run.message.content.contains("The page is empty"), "{}", run.message.content);
 }
 
+/// A check of a page with this body: what the model is told.
+async fn checked(body: &str) -> (bool, String) {
+    let page = format!("<!doctype html><title>Shop</title>{body}");
+    let check = Reply::call("checkApp", json!({}));
+    let run = run_with_browser(vec![Reply::write("index.html", &page), check, Reply::done(), Reply::done()]).await;
+    let tool = run.feed.tool("turn-2-checkApp-1");
+    assert_eq!(tool.failed, run.state == RunState::Failed, "{}", run.message.content);
+    (!tool.failed, tool.output.unwrap())
+}
+
+#[tokio::test]
+async fn what_is_odd_and_works_for_its_visitors_is_well() {
+    for (odd, said) in [
+        // Somebody has to answer them.
+        (
+            r#"<h1>Shop</h1><script>alert("Welcome"); document.title = prompt("Your name?") + confirm("Sure?");</script>"#,
+            "",
+        ),
+        // No address at all.
+        (r#"<h1>Shop</h1><a href="https://">Broken</a><a href="/">Home</a>"#, ""),
+        // Only boxes.
+        (r#"<div style="width: 40px; height: 40px; background: teal"></div>"#, ""),
+        // Handled in the end.
+        (
+            "<h1>Shop</h1><script>const late = Promise.reject(new Error(\"late\")); setTimeout(() => late.catch(() => {}), 200);</script>",
+            "",
+        ),
+        // Another server, which the check does not reach.
+        (
+            r#"<h1>Weather</h1><script>fetch("https://api.open-meteo.com/v1/forecast").then((answer) => answer.json());</script>"#,
+            "api.open-meteo.com",
+        ),
+    ] {
+        let (well, told) = checked(odd).await;
+        assert!(well && told.contains(said), "{odd}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_visitor_could_use_is_not() {
+    for (broken, said) in [
+        ("<h1>Shop</h1><script>location.reload();</script>", "again and again"),
+        // More than is kept, or read at once.
+        (
+            r#"<h1>Shop</h1><script>console.error("x".repeat(20 << 20)); for (let i = 0; i < 20000; i++) console.error("noise " + i); throw new Error("in the noise");</script>"#,
+            "in the noise",
+        ),
+        // What fits the sandbox's own clock and language alone.
+        (
+            r#"<h1>Clock</h1><script>if (new Date(0).getHours() !== 0 && (1.5).toLocaleString() !== "1.5") throw new Error("elsewhere");</script>"#,
+            "elsewhere",
+        ),
+    ] {
+        let (well, told) = checked(broken).await;
+        assert!(!well && told.contains(said), "{broken}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_is_loaded_whatever_wrote_it_and_one_of_each_kind_that_is_linked() {
+    let broken = |error: &str| format!("<!doctype html><h1>Shop</h1><script>throw new Error(\"{error}\")</script>");
+    let page = "<!doctype html><h1>Shop</h1><a href=\"/items/7\">Bread</a>";
+    let command = format!(
+        "mkdir -p app/late 'app/items/[id]' items; touch app/late/page.tsx 'app/items/[id]/page.tsx'; echo '{}' >late.html; echo '{}' \
+         >items/7.html",
+        broken("late in the day"),
+        broken("no such bread"),
+    );
+    let write = Reply::call("terminal", json!({ "command": command }));
+    let check = Reply::call("checkApp", json!({}));
+    let run = run_with_browser(vec![Reply::write("index.html", page), write, check, Reply::done(), Reply::done()]).await;
+    let output = run.feed.tool("turn-3-checkApp-1").output.unwrap();
+    for said in ["(/late)", "late in the day", "(/items/7)", "no such bread"] {
+        assert!(output.contains(said), "{said} is not in {output}");
+    }
+}
+
+#[tokio::test]
+async fn handlers_may_stream_or_wait_and_a_page_that_is_not_served_is_no_result() {
+    let command = "mkdir -p app/api/stream app/api/silent; for name in stream silent; do echo 'export async function GET() {}' \
+                   >app/api/$name/route.ts; done";
+    let mend = Reply::call("terminal", json!({ "command": "rm app/gone/page.tsx" }));
+    let replies = vec![
+        Reply::call("terminal", json!({ "command": command })),
+        Reply::write("app/gone/page.tsx", "export default function Page() { return null; }"),
+        Reply::call("checkApp", json!({})),
+        mend,
+        Reply::done(),
+    ];
+    let run = run(replies, &[]).await;
+    let output = run.feed.tool("turn-3-checkApp-1").output.unwrap();
+    assert!(
+        output.contains("found 1 problem") && output.contains("(/gone):\nIt answers with HTTP 404"),
+        "{output}"
+    );
+    assert!(output.contains("/api/silent did not answer"), "{output}");
+    assert_eq!(run.state, RunState::Succeeded, "{}", run.message.content);
+}
+
+#[tokio::test]
+async fn pages_are_loaded_as_their_visitors_get_them_whatever_their_domain_is() {
+    let page = "<!doctype html><h1>Shop</h1><script>document.title = crypto.randomUUID()</script>";
+    let check = Reply::call("checkApp", json!({}));
+    let replies = vec![Reply::write("index.html", page), check, Reply::done()];
+    let run = run_with_browser_and(replies, &[("SANDBOX_DOMAIN", "preview.codeflow.dev")]).await;
+    let output = run.feed.tool("turn-2-checkApp-1").output.unwrap();
+    assert_eq!(run.state, RunState::Succeeded, "{}", run.message.content);
+    assert!(output.starts_with("The app works") && !output.contains("no browser"), "{output}");
+}
+
 #[tokio::test]
 async fn a_page_that_is_loaded_reaches_nothing_of_the_machine() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let at = listener.local_addr().unwrap();
+    let stun = UdpSocket::bind("127.0.0.1:0").unwrap();
+    stun.set_nonblocking(true).unwrap();
+    let stun_at = stun.local_addr().unwrap();
     let by_name = format!("localhost:{}", at.port());
     // It says on the console that it has tried each way.
     let page = format!(
         r#"<!doctype html><h1>Shop</h1>
 <script>
 let kept = 0;
-const keptIn = () => {{ kept += 1; if (kept === 4) console.error("all four were kept in"); }};
+const keptIn = () => {{ kept += 1; if (kept === 5) console.error("all five were kept in"); }};
 </script>
 <img src="http://{at}/image.png" alt="A shop" onerror="keptIn()">
 <script>
 fetch("http://{at}/").catch(keptIn);
 fetch("http://{by_name}/").catch(keptIn);
 new WebSocket("ws://{at}").onerror = keptIn;
+const peer = new RTCPeerConnection({{ iceServers: [{{ urls: "stun:{stun_at}" }}] }});
+peer.createDataChannel("out");
+peer.onicecandidate = (event) => {{ if (!event.candidate) keptIn(); }};
+peer.createOffer().then((offer) => peer.setLocalDescription(offer));
 </script>"#
     );
     let check = Reply::call("checkApp", json!({}));
     let run = run_with_browser(vec![Reply::write("index.html", &page), check, Reply::done()]).await;
     assert_eq!(run.state, RunState::Succeeded, "{}", run.message.content);
     let output = run.feed.tool("turn-2-checkApp-1").output.unwrap();
-    assert!(output.contains("/ says on the console: all four were kept in"), "{output}");
+    assert!(output.contains("/ says on the console: all five were kept in"), "{output}");
     // A connection that was made would wait to be accepted.
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(stun.recv(&mut [0; 64]).unwrap_err().kind(), ErrorKind::WouldBlock);
 }

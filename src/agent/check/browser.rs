@@ -3,6 +3,7 @@
 //! rights where we are root, and reaches the app's host name and nothing else.
 
 use std::{
+    collections::VecDeque,
     io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -17,14 +18,25 @@ use tokio::{
     net::unix::pipe,
     process::{Child, Command},
 };
-use tokio_util::codec::{AnyDelimiterCodec, FramedRead, FramedWrite};
+use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, FramedRead, FramedWrite};
 
 use crate::sandbox::PageAddress;
 
 /// How long the browser may take to start, on a busy machine.
 const START: Duration = Duration::from_secs(30);
-/// The longest message that is read, in bytes: a screenshot is the largest.
-const MAX_MESSAGE: usize = 64 << 20;
+/// The longest message that is read, in bytes: a screenshot is the largest. Longer ones are what pages write on the console.
+const MAX_MESSAGE: usize = 16 << 20;
+/// How many events are kept until somebody asks for them, and how much of each text and list in them: a page decides how many it makes.
+const MAX_EVENTS: usize = 1000;
+const MAX_TEXT: usize = 4096;
+const MAX_LIST: usize = 16;
+/// The window, in pixels.
+const WINDOW: (u32, u32) = (1280, 800);
+/// Where the visitor is: what only fits the sandbox's own clock and language would fail for most.
+const TIME_ZONE: &str = "Asia/Tokyo";
+const LOCALE: &str = "de-DE";
+/// Which processes go first when memory runs out, up to 1000 (proc_pid_oom_score_adj(5)).
+const OOM_SCORE: &str = "800";
 /// How long it may take to end by itself.
 const END: Duration = Duration::from_secs(3);
 /// What the folders' names begin with in the system's folder for temporary files; the server's process id follows.
@@ -36,8 +48,12 @@ const REMOVE_AGAIN: Duration = Duration::from_millis(250);
 /// Why the browser did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum BrowserError {
+    /// There is none, or it has no way to the app: nothing was seen of any page.
     #[error("{0}")]
     Unusable(String),
+    /// It refused.
+    #[error("{0}")]
+    Failed(String),
     /// It did not answer in time; a page that computes for ever keeps its tab from answering.
     #[error("the browser did not answer in time")]
     Silent,
@@ -54,7 +70,9 @@ pub struct Browser {
     /// The page's session; the browser's own before there is one.
     session: Option<String>,
     /// Events that came while an answer was awaited.
-    events: std::collections::VecDeque<Event>,
+    events: VecDeque<Event>,
+    /// Whether the message before was too long: the reader then says once that it ended.
+    skipped: bool,
     profile: Profile,
 }
 
@@ -107,8 +125,21 @@ pub struct Event {
 }
 
 impl Browser {
-    /// Starts the program with an empty page.
+    /// Starts the program with an empty page; an error says that it can't be used.
     pub async fn start(program: &Path, address: &PageAddress) -> Result<Self, BrowserError> {
+        let started = tokio::time::timeout(START, Self::launch(program, address)).await;
+        started
+            .unwrap_or_else(|_| {
+                let seconds = START.as_secs();
+                Err(BrowserError::Unusable(format!("it did not start within {seconds} seconds")))
+            })
+            .map_err(|error| match error {
+                BrowserError::Unusable(_) => error,
+                error => BrowserError::Unusable(format!("it does not start ({error})")),
+            })
+    }
+
+    async fn launch(program: &Path, address: &PageAddress) -> Result<Self, BrowserError> {
         let name = format!("{FOLDER}{}-", std::process::id());
         let profile = Profile(tempfile::Builder::new().prefix(&name).tempdir()?.keep());
         let (from_us, to_browser) = io::pipe()?;
@@ -131,8 +162,7 @@ impl Browser {
                 "--no-proxy-server",
                 "--mute-audio",
                 "--hide-scrollbars",
-                "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-                "--window-size=1280,800",
+                "--webrtc-ip-handling-policy=disable_non_proxied_udp",
             ])
             .arg(format!("--host-resolver-rules={}", resolver_rules(address)))
             .arg(format!("--user-data-dir={}", profile.0.display()))
@@ -155,6 +185,10 @@ impl Browser {
             command.uid(nobody.uid.as_raw()).gid(nobody.gid.as_raw());
         }
         let child = command.spawn()?;
+        if let Some(id) = child.id() {
+            // Only Linux has it, and the browser works without.
+            let _ = std::fs::write(format!("/proc/{id}/oom_score_adj"), OOM_SCORE);
+        }
         // Its ends are the child's alone: when it ends, so do the pipes.
         drop(command);
         let ends = AnyDelimiterCodec::new_with_max_length(vec![0], vec![0], MAX_MESSAGE);
@@ -164,41 +198,45 @@ impl Browser {
             received: FramedRead::new(pipe::Receiver::from_owned_fd(OwnedFd::from(from_browser))?, ends),
             last_id: 0,
             session: None,
-            events: std::collections::VecDeque::new(),
+            events: VecDeque::new(),
+            skipped: false,
             profile,
         };
-        let opening = browser.open_page();
-        match tokio::time::timeout(START, opening).await {
-            Ok(Ok(())) => Ok(browser),
-            Ok(Err(BrowserError::Io(error))) => Err(BrowserError::Unusable(format!("it does not start ({error})"))),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(BrowserError::Unusable(format!(
-                "it did not start within {} seconds",
-                START.as_secs()
-            ))),
-        }
+        browser.open_page().await?;
+        Ok(browser)
     }
 
     async fn open_page(&mut self) -> Result<(), BrowserError> {
-        let page = self.call("Target.createTarget", json!({ "url": "about:blank" }), START).await?;
+        // Such a context keeps what pages store in memory, and little of it.
+        let context = self.call("Target.createBrowserContext", json!({}), START).await?;
+        let context = &context["browserContextId"];
+        let downloads = json!({ "behavior": "deny", "browserContextId": context });
+        self.call("Browser.setDownloadBehavior", downloads, START).await?;
+        let target = json!({ "url": "about:blank", "browserContextId": context });
+        let page = self.call("Target.createTarget", target, START).await?;
         let attach = json!({ "targetId": page["targetId"], "flatten": true });
         let attached = self.call("Target.attachToTarget", attach, START).await?;
         self.session = attached["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Network", "Inspector"] {
             self.call(&format!("{domain}.enable"), json!({}), START).await?;
         }
+        let (width, height) = WINDOW;
+        for (what, how) in [
+            (
+                "DeviceMetrics",
+                json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
+            ),
+            ("Timezone", json!({ "timezoneId": TIME_ZONE })),
+            ("Locale", json!({ "locale": LOCALE })),
+        ] {
+            self.call(&format!("Emulation.set{what}Override"), how, START).await?;
+        }
         Ok(())
     }
 
     /// Asks for something of the page, and returns the answer.
     pub async fn call(&mut self, method: &str, params: Value, patience: Duration) -> Result<Value, BrowserError> {
-        self.last_id += 1;
-        let id = self.last_id;
-        let mut request = json!({ "id": id, "method": method, "params": params });
-        if let Some(session) = &self.session {
-            request["sessionId"] = json!(session);
-        }
-        self.sent.send(request.to_string()).await.map_err(ended)?;
+        let id = self.send(method, params).await?;
         let deadline = Instant::now() + patience;
         loop {
             let Some(message) = self.receive(deadline).await? else {
@@ -206,12 +244,37 @@ impl Browser {
             };
             if message["id"] == id {
                 return match message["error"]["message"].as_str() {
-                    Some(error) => Err(BrowserError::Unusable(format!("{method}: {error}"))),
+                    Some(error) => Err(BrowserError::Failed(format!("{method}: {error}"))),
                     None => Ok(message["result"].clone()),
                 };
             }
-            self.events.extend(event(message));
+            self.keep(message).await?;
         }
+    }
+
+    /// Asks for something, and returns the id that its answer will have.
+    async fn send(&mut self, method: &str, params: Value) -> Result<u64, BrowserError> {
+        self.last_id += 1;
+        let mut request = json!({ "id": self.last_id, "method": method, "params": params });
+        if let Some(session) = &self.session {
+            request["sessionId"] = json!(session);
+        }
+        self.sent.send(request.to_string()).await.map_err(ended)?;
+        Ok(self.last_id)
+    }
+
+    /// Keeps an event until it is asked for.
+    async fn keep(&mut self, message: Value) -> Result<(), BrowserError> {
+        let Some(event) = event(message) else {
+            return Ok(());
+        };
+        if event.method == "Page.javascriptDialogOpening" {
+            // The page waits for it, and answers nothing meanwhile.
+            self.send("Page.handleJavaScriptDialog", json!({ "accept": true })).await?;
+        } else if self.events.len() < MAX_EVENTS || event.method.starts_with("Page.") || event.method.starts_with("Inspector.") {
+            self.events.push_back(event);
+        }
+        Ok(())
     }
 
     /// The next event; `None` when none came in time.
@@ -223,18 +286,27 @@ impl Browser {
             let Some(message) = self.receive(deadline).await? else {
                 return Ok(None);
             };
-            self.events.extend(event(message));
+            self.keep(message).await?;
         }
     }
 
     async fn receive(&mut self, deadline: Instant) -> Result<Option<Value>, BrowserError> {
-        let Ok(message) = tokio::time::timeout_at(deadline.into(), self.received.next()).await else {
-            return Ok(None);
-        };
-        let message = message.ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))?.map_err(ended)?;
-        serde_json::from_slice(&message)
-            .map(Some)
-            .map_err(|error| BrowserError::Io(error.into()))
+        loop {
+            let Ok(message) = tokio::time::timeout_at(deadline.into(), self.received.next()).await else {
+                return Ok(None);
+            };
+            let skipped = std::mem::take(&mut self.skipped);
+            match message {
+                Some(Ok(message)) => {
+                    let message = serde_json::from_slice(&message).map_err(io::Error::from)?;
+                    return Ok(Some(message));
+                }
+                Some(Err(AnyDelimiterCodecError::MaxChunkLengthExceeded)) => self.skipped = true,
+                Some(Err(error)) => return Err(ended(error)),
+                None if skipped => {}
+                None => return Err(io::Error::from(io::ErrorKind::BrokenPipe).into()),
+            }
+        }
     }
 
     /// Ends it, and waits until it has and its folder is gone.
@@ -261,13 +333,30 @@ fn mapping(parent_fd: OwnedFd, child_fd: i32) -> FdMapping {
 
 fn event(mut message: Value) -> Option<Event> {
     let method = message["method"].as_str()?.to_owned();
-    Some(Event {
-        method,
-        params: message["params"].take(),
-    })
+    let mut params = message["params"].take();
+    shorten(&mut params);
+    Some(Event { method, params })
 }
 
-fn ended(error: tokio_util::codec::AnyDelimiterCodecError) -> BrowserError {
+/// Cuts long texts and lists.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+                text.truncate(end);
+                text.shrink_to_fit();
+            }
+        }
+        Value::Array(list) => {
+            list.truncate(MAX_LIST);
+            list.iter_mut().for_each(shorten);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(shorten),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn ended(error: AnyDelimiterCodecError) -> BrowserError {
     BrowserError::Io(io::Error::other(error.to_string()))
 }
 

@@ -7,20 +7,15 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::browser::{Browser, BrowserError, Event};
+use super::{
+    browser::{Browser, BrowserError},
+    watch::{STALLED, Watch},
+};
 
-/// How long a page may take until it has loaded.
-const LOAD: Duration = Duration::from_secs(30);
-/// One that has not loaded by then is asked whether it lives.
-const STALLED: Duration = Duration::from_secs(8);
-/// A page rests when it has loaded and nothing has happened for this long: effects and their requests have had their turn.
-const QUIET: Duration = Duration::from_millis(900);
-/// A page that never rests is looked at after this.
-const RESTLESS: Duration = Duration::from_secs(8);
-/// How long a page may take to answer a question.
-const ANSWER: Duration = Duration::from_secs(6);
+/// How long a page may take to answer a question: longer than a busy machine takes.
+pub const ANSWER: Duration = Duration::from_secs(12);
 /// How often a page that shows nothing is looked at again, for what fades in.
 const LOOKS: usize = 4;
 /// Between two looks.
@@ -63,22 +58,30 @@ const UNREACHABLE: [&str; 5] = [
     "ERR_CERT",
 ];
 
-const HANGS: &str = "The page hangs: it computes without an end (an endless loop, or a render that renders itself again).";
-
-/// Counts what can be seen, reads the dev server's error overlay, and lists links.
+/// Counts what can be seen (text, what draws itself, and boxes with a colour or a border that are no background of the whole page),
+/// reads the dev server's error overlay, and lists links.
 const ASK: &str = r#"(() => {
   const shown = (element) => {
     const box = element.getBoundingClientRect();
     return box.width > 0 && box.height > 0 && getComputedStyle(element).visibility !== "hidden";
   };
+  const drawn = (element) => {
+    const box = element.getBoundingClientRect();
+    if (element.firstElementChild || box.width * box.height > 0.8 * innerWidth * innerHeight) return false;
+    const style = getComputedStyle(element);
+    const clear = style.backgroundColor === "rgba(0, 0, 0, 0)" && style.backgroundImage === "none";
+    return !clear || (style.borderStyle !== "none" && parseFloat(style.borderWidth) > 0);
+  };
   const things = document.querySelectorAll("img, svg, canvas, video, input, button, textarea, select, iframe, object");
+  const boxes = [...(document.body?.querySelectorAll("*") ?? [])].slice(0, 2000).filter(drawn);
   const portal = document.querySelector("nextjs-portal");
   const dialog = portal?.shadowRoot?.querySelector("[data-nextjs-dialog], [data-nextjs-error-overlay], dialog");
   return JSON.stringify({
     text: (document.body?.innerText ?? "").trim().length,
-    things: [...things].filter(shown).length,
+    things: [...things, ...boxes].filter(shown).length,
     overlay: (dialog?.innerText ?? "").trim().slice(0, 2000),
     links: [...document.querySelectorAll("a[href]")]
+      .filter((link) => URL.canParse(link.href, location.href))
       .map((link) => new URL(link.href, location.href))
       .filter((url) => url.origin === location.origin)
       .map((url) => url.pathname)
@@ -88,12 +91,12 @@ const ASK: &str = r#"(() => {
 
 /// Loads the page at the address.
 pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserError> {
-    let mut watch = Watch::default();
+    let mut watch = Watch::of(url);
     // What the page before has left.
     while browser.next_event(Instant::now()).await?.is_some() {}
     match browser.call("Page.navigate", json!({ "url": url }), STALLED).await {
         Ok(answer) => match answer["errorText"].as_str().unwrap_or_default() {
-            "" => {}
+            "" => watch.follow(&answer["frameId"]),
             error if UNREACHABLE.iter().any(|sign| error.contains(sign)) => {
                 return Err(BrowserError::Unusable(format!("{url} can't be reached from here: {error}")));
             }
@@ -117,8 +120,8 @@ pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserEr
             match look_now(browser).await {
                 Ok((now, what)) => (rest, blank) = (now, what),
                 Err(BrowserError::Silent) => {
-                    watch.hangs = true;
-                    blank = Some(HANGS.to_owned());
+                    watch.hangs();
+                    blank = None;
                     break;
                 }
                 Err(error) => return Err(error),
@@ -128,15 +131,14 @@ pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserEr
             }
         }
         watch.listen(browser, Instant::now()).await?;
-        watch.errors.extend(blank);
-        if watch.errors.is_empty() && !rest.overlay.is_empty() {
-            watch.errors.push(rest.overlay);
-        }
+        watch.end(blank, rest.overlay);
     }
+    let lost = watch.is_lost();
+    let (errors, warnings) = watch.heard();
     Ok(Seen {
-        lost: watch.is_lost(),
-        errors: first_of(watch.errors),
-        warnings: first_of(watch.warnings),
+        lost,
+        errors: first_of(errors),
+        warnings: first_of(warnings),
         links: rest.links.into_iter().collect(),
     })
 }
@@ -146,7 +148,13 @@ async fn look_now(browser: &mut Browser) -> Result<(Rest, Option<String>), Brows
     let answer = browser
         .call("Runtime.evaluate", json!({ "expression": ASK, "returnByValue": true }), ANSWER)
         .await?;
-    let rest: Rest = serde_json::from_str(answer["result"]["value"].as_str().unwrap_or("{}")).unwrap_or_default();
+    let Some(rest) = answer["result"]["value"]
+        .as_str()
+        .and_then(|said| serde_json::from_str::<Rest>(said).ok())
+    else {
+        // The page has put something of its own in the place of what was to be asked.
+        return Ok((Rest::default(), None));
+    };
     if rest.text == 0 && rest.things == 0 {
         return Ok((
             rest,
@@ -159,8 +167,13 @@ async fn look_now(browser: &mut Browser) -> Result<(Rest, Option<String>), Brows
             json!({ "format": "png", "optimizeForSpeed": true }),
             ANSWER,
         )
-        .await?;
-    let png = STANDARD.decode(shot["data"].as_str().unwrap_or_default()).unwrap_or_default();
+        .await;
+    let png = match shot {
+        Ok(shot) => STANDARD.decode(shot["data"].as_str().unwrap_or_default()).unwrap_or_default(),
+        // It has answered: what is slow, or refused, is the picture.
+        Err(BrowserError::Silent | BrowserError::Failed(_)) => Vec::new(),
+        Err(error) => return Err(error),
+    };
     let blank = is_one_colour(&png).then(|| {
         "The page looks blank: it has content, but what is seen is one plain colour (text in the colour of its background, no height, \
          or hidden by its styles)."
@@ -189,225 +202,9 @@ fn first_of(texts: Vec<String>) -> Vec<String> {
     once.take(MAX_ERRORS).map(|text| text.chars().take(MAX_ERROR).collect()).collect()
 }
 
-/// What happens while a page loads.
-#[derive(Default)]
-struct Watch {
-    errors: Vec<String>,
-    warnings: Vec<String>,
-    loaded: bool,
-    crashed: bool,
-    hangs: bool,
-    /// Requests under way.
-    requests: HashSet<String>,
-    last: Option<Instant>,
-}
-
-impl Watch {
-    async fn until_it_rests(&mut self, browser: &mut Browser) -> Result<(), BrowserError> {
-        let begun = Instant::now();
-        let (mut loaded_at, mut asked) = (None, false);
-        loop {
-            let now = Instant::now();
-            if self.loaded {
-                loaded_at.get_or_insert(now);
-            }
-            let deadline = match loaded_at {
-                None if asked => begun + LOAD,
-                None => begun + STALLED,
-                Some(at) if self.requests.is_empty() => (self.last.unwrap_or(at).max(at) + QUIET).min(at + RESTLESS),
-                Some(at) => at + RESTLESS,
-            };
-            if loaded_at.is_none() && !asked && now >= deadline {
-                asked = true;
-                let ask = json!({ "expression": "1" });
-                if let Err(BrowserError::Silent) = browser.call("Runtime.evaluate", ask, ANSWER).await {
-                    self.hangs = true;
-                    self.errors.push(HANGS.to_owned());
-                }
-                continue;
-            }
-            if now >= deadline || self.is_lost() {
-                break;
-            }
-            if let Some(event) = browser.next_event(deadline).await? {
-                self.take(event);
-            }
-        }
-        if !self.loaded && !self.is_lost() && self.errors.is_empty() {
-            self.errors
-                .push(format!("The page did not finish loading within {} seconds.", LOAD.as_secs()));
-        }
-        Ok(())
-    }
-
-    async fn listen(&mut self, browser: &mut Browser, until: Instant) -> Result<(), BrowserError> {
-        while let Some(event) = browser.next_event(until).await? {
-            self.take(event);
-        }
-        Ok(())
-    }
-
-    /// Whether there is no page to be asked.
-    fn is_lost(&self) -> bool {
-        self.crashed || self.hangs
-    }
-
-    fn take(&mut self, event: Event) {
-        let params = &event.params;
-        let request = || params["requestId"].as_str().unwrap_or_default().to_owned();
-        match event.method.as_str() {
-            "Page.loadEventFired" => self.loaded = true,
-            "Inspector.targetCrashed" => {
-                self.crashed = true;
-                self.errors
-                    .push("The page crashed: it used more memory than a browser gives it.".to_owned());
-            }
-            "Network.requestWillBeSent" => {
-                self.requests.insert(request());
-            }
-            "Network.loadingFinished" | "Network.loadingFailed" => {
-                self.requests.remove(&request());
-            }
-            // Streams that stay open are no work under way.
-            "Network.eventSourceMessageReceived" => {
-                self.requests.remove(&request());
-                return;
-            }
-            "Runtime.exceptionThrown" => self.errors.push(exception(&params["exceptionDetails"])),
-            "Runtime.consoleAPICalled" if params["type"] == "error" => {
-                let text = console_text(&params["args"]);
-                if is_fatal(&text) {
-                    self.errors.push(text);
-                } else if !text.is_empty() {
-                    self.warnings.push(text);
-                }
-            }
-            _ => return,
-        }
-        self.last = Some(Instant::now());
-    }
-}
-
-/// An uncaught exception or rejection, in words.
-fn exception(details: &Value) -> String {
-    let text = details["text"].as_str().unwrap_or("Uncaught");
-    let exception = &details["exception"];
-    let told = exception["description"].as_str().or(exception["value"].as_str());
-    match told {
-        Some(told) => {
-            let own = own_frames(told);
-            if text.contains("in promise") {
-                format!("Unhandled rejection: {own}")
-            } else {
-                own
-            }
-        }
-        None => text.to_owned(),
-    }
-}
-
-/// The message, and those lines of the stack behind it that are the app's own.
-fn own_frames(description: &str) -> String {
-    let is_frame = |line: &&str| line.trim_start().starts_with("at ");
-    let message = description.lines().take_while(|line| !is_frame(line));
-    let frames = description.lines().filter(is_frame);
-    let own = frames.filter(|line| {
-        !["node_modules", "<anonymous>", "_next_dist", "/next/dist/", "react-dom"]
-            .iter()
-            .any(|part| line.contains(part))
-    });
-    message.chain(own.take(4)).collect::<Vec<_>>().join("\n")
-}
-
-/// What was given to `console.error`, with `%s` and its kin filled in.
-fn console_text(args: &Value) -> String {
-    let mut args = args.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|arg| {
-        let value = &arg["value"];
-        match (value.as_str(), arg["description"].as_str()) {
-            (Some(text), _) => text.to_owned(),
-            (None, Some(description)) => own_frames(description),
-            (None, None) if value.is_null() => String::new(),
-            (None, None) => value.to_string(),
-        }
-    });
-    let Some(format) = args.next() else {
-        return String::new();
-    };
-    let mut text = String::new();
-    let mut rest = format.as_str();
-    while let Some((at, kind)) = rest
-        .match_indices('%')
-        .find_map(|(at, _)| Some((at, *rest.as_bytes().get(at + 1)?)))
-    {
-        text.push_str(&rest[..at]);
-        match kind {
-            b's' | b'd' | b'i' | b'f' | b'o' | b'O' => {
-                text.push_str(&args.next().unwrap_or_default());
-                rest = &rest[at + 2..];
-            }
-            // Styles are for the console alone.
-            b'c' => {
-                args.next();
-                rest = &rest[at + 2..];
-            }
-            _ => {
-                text.push('%');
-                rest = &rest[at + 1..];
-            }
-        }
-    }
-    text.push_str(rest);
-    for more in args.filter(|more| !more.trim().is_empty()) {
-        text.push(' ');
-        text.push_str(&more);
-    }
-    text.trim().to_owned()
-}
-
-/// Complaints of React's and Next's that mean a broken page, and are no exceptions: React has caught them, and rendered something else.
-const FATAL: [&str; 7] = [
-    "Hydration failed",
-    "hydrated but some attributes",
-    "Maximum update depth exceeded",
-    "The above error occurred",
-    "React will try to recreate this component tree",
-    "An error occurred during hydration",
-    "There was an error while hydrating",
-];
-
-fn is_fatal(text: &str) -> bool {
-    FATAL.iter().any(|sign| text.contains(sign))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn console_arguments_become_the_text_that_people_see() {
-        let args = json!([
-            { "type": "string", "value": "%c%s%c failed in %s: 100%" },
-            { "value": "color: red" }, { "value": "Query" }, { "value": "" }, { "value": "page" },
-            { "type": "number", "value": 7 }, { "type": "object", "subtype": "error", "description": "Error: x\n    at f (app/page.tsx:1:2)\n    at g (node_modules/react-dom/x.js:1:1)" },
-        ]);
-        assert_eq!(
-            console_text(&args),
-            "Query failed in page: 100% 7 Error: x\n    at f (app/page.tsx:1:2)"
-        );
-        assert_eq!(console_text(&json!([])), "");
-        assert_eq!(console_text(&json!([{ "value": "50%" }])), "50%");
-    }
-
-    #[test]
-    fn an_exception_is_told_by_its_message_and_the_app_s_own_frames() {
-        let details = json!({ "text": "Uncaught (in promise)", "exception": { "description": "TypeError: no\n    at load (http://a/app/page.tsx:3:1)\n    at <anonymous>" } });
-        assert_eq!(
-            exception(&details),
-            "Unhandled rejection: TypeError: no\n    at load (http://a/app/page.tsx:3:1)"
-        );
-        assert_eq!(exception(&json!({ "text": "Uncaught" })), "Uncaught");
-        assert_eq!(exception(&json!({ "exception": { "value": "boo" } })), "boo");
-    }
 
     #[test]
     fn a_picture_of_one_colour_is_told_from_one_with_a_line_of_text() -> image::ImageResult<()> {

@@ -9,15 +9,18 @@ const TIMEOUT: Duration = Duration::from_secs(150);
 /// How many errors are told.
 const MAX_ERRORS: usize = 20;
 /// Between runs the compiler keeps what it knows; the template's build has it begin with what is there from the start.
-const COMMAND: &str = "[ -f tsconfig.json ] && [ -f node_modules/typescript/lib/tsc.js ] || exit 99; \
+const COMMAND: &str = "[ -f tsconfig.json ] || exit 99; [ -f node_modules/typescript/lib/tsc.js ] || exit 98; \
     exec node node_modules/typescript/lib/tsc.js --noEmit --pretty false --incremental --tsBuildInfoFile node_modules/.cache/check.tsbuildinfo";
-/// What the command says when there is nothing to compile.
+/// What the command says when there is nothing to compile, and when there is nothing to compile it with.
 const NOTHING: i32 = 99;
+const NO_COMPILER: i32 = 98;
 
 /// What the compiler finds.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Types {
     Fine,
+    /// There are none.
+    Nothing,
     /// The errors, as the compiler writes them.
     Wrong(String),
     /// It could not say; why.
@@ -36,8 +39,11 @@ pub async fn check(app: &App) -> Result<Types, RunError> {
 }
 
 fn judge(exit_code: i32, said: &str) -> Types {
-    if matches!(exit_code, 0 | NOTHING) {
-        return Types::Fine;
+    match exit_code {
+        0 => return Types::Fine,
+        NOTHING => return Types::Nothing,
+        NO_COMPILER => return Types::Unknown("types were not checked: the package typescript is not installed".to_owned()),
+        _ => {}
     }
     let lines: Vec<&str> = said.lines().collect();
     let is_error = |line: &str| line.contains("error TS");
@@ -84,7 +90,8 @@ mod tests {
             Types::Wrong("app/page.tsx(1,2): error TS2322: Type 'a'\n  is not 'b'.".to_owned())
         );
         assert_eq!(judge(2, ".next/types/validator.ts(1,1): error TS2307: gone"), Types::Fine);
-        assert_eq!(judge(0, ""), Types::Fine);
+        assert_eq!((judge(0, ""), judge(99, "")), (Types::Fine, Types::Nothing));
+        assert!(matches!(judge(98, ""), Types::Unknown(why) if why.contains("not installed")));
         assert!(matches!(judge(134, "out of memory"), Types::Unknown(_)));
         let many = "a.ts(1,1): error TS1: x\n".repeat(30);
         assert!(matches!(judge(2, &many), Types::Wrong(told) if told.ends_with("… and 10 more")));

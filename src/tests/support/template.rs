@@ -5,8 +5,8 @@ use std::{fs, os::unix::fs::lchown, path::Path};
 /// The sandbox user's id on the host.
 const USER: u32 = 101_000;
 
-/// Serves `index.html` (status 500 while a file `broken` is there, with its text), tells the headers it got, and echoes over a
-/// WebSocket.
+/// Serves `index.html` (status 500 while a file `broken` is there, with its text) or the path's own file, tells the headers it got, and
+/// echoes over a WebSocket. Below `/api` there is a stream without an end, and silence; `/gone` is not there.
 const SERVER: &str = r#"
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -19,7 +19,21 @@ const server = createServer((request, response) => {
     response.end(JSON.stringify(request.headers));
     return;
   }
+  if (request.url === "/api/silent") return;
+  if (request.url === "/api/stream") {
+    response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+    return;
+  }
+  if (request.url === "/gone") {
+    response.writeHead(404, { "content-type": "text/html" }).end("<h1>404</h1>");
+    return;
+  }
   response.setHeader("content-type", "text/html");
+  const own = `.${request.url}.html`;
+  if (existsSync(own)) {
+    response.end(readFileSync(own));
+    return;
+  }
   response.statusCode = existsSync("broken") ? 500 : 200;
   response.end(existsSync("broken") ? readFileSync("broken") : readFileSync("index.html"));
 });

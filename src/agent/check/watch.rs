@@ -1,0 +1,241 @@
+//! What happens while a page loads: when it rests, what it throws and says, and what it asks other servers for.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    browser::{Browser, BrowserError, Event},
+    console::{console_text, exception, is_fatal},
+    page::ANSWER,
+};
+
+/// How long a page may take until it has loaded.
+const LOAD: Duration = Duration::from_secs(30);
+/// One that has not loaded by then is asked whether it lives.
+pub const STALLED: Duration = Duration::from_secs(8);
+/// A page rests when it has loaded and nothing has happened for this long: effects and their requests have had their turn.
+const QUIET: Duration = Duration::from_millis(900);
+/// A page that never rests is looked at after this.
+const RESTLESS: Duration = Duration::from_secs(8);
+/// A page that is loaded more often than this reloads itself for ever: sign-ins and the dev server do it a few times.
+const MAX_LOADS: usize = 5;
+/// How many errors, complaints and hosts are kept each: a page decides how many there are.
+const MAX_HEARD: usize = 64;
+
+const HANGS: &str = "The page hangs: it computes without an end (an endless loop, or a render that renders itself again).";
+const RELOADS: &str = "The page loads itself again and again (a reload or a redirect without an end).";
+
+/// What a request says that found no server (Fetch in Chromium, axios).
+const NO_ANSWER: [&str; 3] = ["Failed to fetch", "NetworkError", "Network Error"];
+
+/// What was heard of a page.
+#[derive(Default)]
+pub struct Watch {
+    /// The app's host, with its port.
+    host: String,
+    /// The page's own frame, as opposed to those within it.
+    frame: Option<String>,
+    /// What was thrown, by the ids that the browser gives exceptions, and what is as bad.
+    errors: Vec<(Option<i64>, String)>,
+    warnings: Vec<String>,
+    loaded: bool,
+    loads: usize,
+    crashed: bool,
+    hangs: bool,
+    /// The status of the page itself.
+    status: u64,
+    /// Requests under way, and where those go that leave the app.
+    requests: HashMap<String, Option<String>>,
+    /// Other servers that were asked, and could not be reached from here.
+    foreign: BTreeSet<String>,
+    /// Whether a request to the app itself failed.
+    failed: bool,
+    last: Option<Instant>,
+}
+
+impl Watch {
+    /// For the page at this address.
+    pub fn of(url: &str) -> Self {
+        Self {
+            host: host(url).unwrap_or_default().to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Names the page's own frame.
+    pub fn follow(&mut self, frame: &Value) {
+        self.frame = frame.as_str().map(str::to_owned);
+    }
+
+    pub async fn until_it_rests(&mut self, browser: &mut Browser) -> Result<(), BrowserError> {
+        let begun = Instant::now();
+        let (mut loaded_at, mut asked) = (None, false);
+        loop {
+            let now = Instant::now();
+            if self.loaded {
+                loaded_at.get_or_insert(now);
+            }
+            let deadline = match loaded_at {
+                None if asked => begun + LOAD,
+                None => begun + STALLED,
+                Some(at) if self.requests.is_empty() => (self.last.unwrap_or(at).max(at) + QUIET).min(at + RESTLESS),
+                Some(at) => at + RESTLESS,
+            };
+            if loaded_at.is_none() && !asked && now >= deadline {
+                asked = true;
+                let ask = json!({ "expression": "1" });
+                if let Err(BrowserError::Silent) = browser.call("Runtime.evaluate", ask, ANSWER).await {
+                    self.hangs();
+                }
+                continue;
+            }
+            if now >= deadline || self.is_lost() {
+                break;
+            }
+            if let Some(event) = browser.next_event(deadline).await? {
+                self.take(event);
+            }
+        }
+        if !self.loaded && !self.is_lost() && self.errors.is_empty() {
+            self.error(None, format!("The page did not finish loading within {} seconds.", LOAD.as_secs()));
+        }
+        Ok(())
+    }
+
+    pub async fn listen(&mut self, browser: &mut Browser, until: Instant) -> Result<(), BrowserError> {
+        while let Some(event) = browser.next_event(until).await? {
+            self.take(event);
+        }
+        Ok(())
+    }
+
+    /// Whether there is no page to be asked.
+    pub fn is_lost(&self) -> bool {
+        self.crashed || self.hangs || self.loads > MAX_LOADS
+    }
+
+    pub fn hangs(&mut self) {
+        self.hangs = true;
+        self.error(None, HANGS.to_owned());
+    }
+
+    /// What is to be seen at the end: how the page is blank, when it is, and what the dev server laid over it.
+    pub fn end(&mut self, blank: Option<String>, overlay: String) {
+        if self.status >= 500 && self.errors.is_empty() {
+            self.error(None, format!("The page answered HTTP {} when it was loaded.", self.status));
+        }
+        if let Some(blank) = blank {
+            self.error(None, blank);
+        }
+        if self.errors.is_empty() && !overlay.is_empty() {
+            self.error(None, overlay);
+        }
+    }
+
+    /// Errors, and complaints besides. That other servers can't be reached from here is no fault of the app's.
+    pub fn heard(self) -> (Vec<String>, Vec<String>) {
+        let excused = !self.foreign.is_empty() && !self.failed;
+        let is_excused = |text: &String| excused && NO_ANSWER.iter().any(|sign| text.contains(sign));
+        let errors = self.errors.into_iter().map(|(_, text)| text);
+        let (excused, errors): (Vec<String>, Vec<String>) = errors.partition(is_excused);
+        let mut warnings = Vec::new();
+        if !self.foreign.is_empty() {
+            let hosts = self.foreign.into_iter().collect::<Vec<_>>().join(", ");
+            warnings.push(format!(
+                "It asks other servers ({hosts}), which the check does not reach: what they answer is not checked, and the page has to show \
+                 something sensible when they don't"
+            ));
+        }
+        warnings.extend(excused);
+        warnings.extend(self.warnings);
+        (errors, warnings)
+    }
+
+    fn error(&mut self, id: Option<i64>, text: String) {
+        if self.errors.len() < MAX_HEARD {
+            self.errors.push((id, text));
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        let params = &event.params;
+        let request = || params["requestId"].as_str().unwrap_or_default().to_owned();
+        match event.method.as_str() {
+            "Page.loadEventFired" => self.loaded = true,
+            "Page.frameNavigated" if params["frame"]["parentId"].is_null() => {
+                self.loads += 1;
+                if self.loads > MAX_LOADS {
+                    self.error(None, RELOADS.to_owned());
+                }
+            }
+            "Inspector.targetCrashed" => {
+                self.crashed = true;
+                self.error(None, "The page crashed: it used more memory than a browser gives it.".to_owned());
+            }
+            "Network.requestWillBeSent" => {
+                self.requests.insert(request(), self.elsewhere(&params["request"]["url"]));
+            }
+            "Network.webSocketCreated" => self.foreign.extend(self.elsewhere(&params["url"])),
+            "Network.responseReceived" => {
+                if params["type"] == "Document" && self.frame.as_deref() == params["frameId"].as_str() {
+                    self.status = params["response"]["status"].as_u64().unwrap_or_default();
+                }
+                return;
+            }
+            "Network.loadingFinished" => {
+                self.requests.remove(&request());
+            }
+            "Network.loadingFailed" => {
+                let elsewhere = self.requests.remove(&request()).flatten();
+                match elsewhere {
+                    Some(host) if self.foreign.len() < MAX_HEARD => {
+                        self.foreign.insert(host);
+                    }
+                    Some(_) => {}
+                    None => self.failed |= params["canceled"] != true,
+                }
+            }
+            // Streams that stay open are no work under way.
+            "Network.eventSourceMessageReceived" => {
+                self.requests.remove(&request());
+                return;
+            }
+            "Runtime.exceptionThrown" => {
+                let details = &params["exceptionDetails"];
+                self.error(details["exceptionId"].as_i64(), exception(details));
+            }
+            // A rejection that was handled a moment later.
+            "Runtime.exceptionRevoked" => {
+                let revoked = params["exceptionId"].as_i64();
+                self.errors.retain(|(id, _)| id.is_none() || *id != revoked);
+            }
+            "Runtime.consoleAPICalled" if params["type"] == "error" => {
+                let text = console_text(&params["args"]);
+                if is_fatal(&text) {
+                    self.error(None, text);
+                } else if !text.is_empty() && self.warnings.len() < MAX_HEARD {
+                    self.warnings.push(text);
+                }
+            }
+            _ => return,
+        }
+        self.last = Some(Instant::now());
+    }
+
+    /// The host that an address on the network names, when it is another server's.
+    fn elsewhere(&self, url: &Value) -> Option<String> {
+        let host = host(url.as_str()?)?;
+        (host != self.host).then(|| host.to_owned())
+    }
+}
+
+/// The host of an address on the network, with its port.
+fn host(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let is_asked = matches!(scheme, "http" | "https" | "ws" | "wss");
+    is_asked.then(|| rest.split(['/', '?', '#']).next()).flatten()
+}
