@@ -2,6 +2,16 @@
 
 import { useSyncExternalStore } from "react";
 
+/** Before the first paint, so that a dark page never flashes white. */
+export const themeScript = `(() => {
+  let chosen = null;
+  try {
+    chosen = localStorage.getItem("theme");
+  } catch {}
+  const dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  document.documentElement.classList.toggle("dark", dark);
+})()`;
+
 function subscribe(listener: () => void) {
   const observer = new MutationObserver(listener);
   observer.observe(document.documentElement, { attributeFilter: ["class"] });
