@@ -2,21 +2,25 @@
 
 mod demo;
 mod error;
+mod oddity;
+mod ollama;
 mod openai;
 mod price;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 pub use error::ModelError;
+use oddity::{Learned, Oddity};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     config::{Llm, Provider},
     protocol::{ModelNotice, Spent},
 };
+
+/// How many tokens a chat has at most where `AI_CONTEXT_TOKENS` says no more: above some 200,000 many models' prices double.
+const MAX_CONTEXT: usize = 200_000;
 
 /// One message of a chat, as chat completions have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +44,8 @@ pub enum ChatMessage {
         content: String,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         tool_calls: Vec<ToolCall>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thoughts: Option<Thoughts>,
     },
     /// The result of a tool call.
     Tool {
@@ -72,6 +78,22 @@ pub struct ToolCall {
     pub name: String,
     /// JSON, as the model wrote it; it may be invalid.
     pub arguments: String,
+    /// What its provider wants back with it: Gemini signs its calls.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub extra_content: Value,
+}
+
+/// What a provider sends beside an answer and wants back in the requests after it, as it was: models that reason go on where they were.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thoughts {
+    /// Which provider it is; another one would refuse it, and the calls' extra content.
+    pub provider: String,
+    /// DeepSeek's and its kin's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reasoning_content: String,
+    /// OpenRouter's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasoning_details: Vec<Value>,
 }
 
 /// A tool as the model is told of it.
@@ -80,7 +102,7 @@ pub struct ToolSpec {
     pub name: &'static str,
     pub description: &'static str,
     /// JSON Schema of the arguments.
-    pub parameters: serde_json::Value,
+    pub parameters: Value,
 }
 
 /// What the model is asked.
@@ -89,6 +111,8 @@ pub struct ChatRequest {
     pub messages: Vec<ChatMessage>,
     /// None: it must answer in words.
     pub tools: Vec<ToolSpec>,
+    /// Whether it may call them in this answer. They are told all the same: the providers' caches begin with them.
+    pub may_call: bool,
     /// What a model that can't call tools is told instead.
     pub in_words: &'static str,
     pub role: ModelRole,
@@ -101,9 +125,11 @@ impl ChatRequest {
             tools: Vec::new(),
             ..self.clone()
         };
-        request.messages.push(ChatMessage::System {
-            content: format!("There are no tools in this conversation. {}", self.in_words),
-        });
+        if self.may_call {
+            request.messages.push(ChatMessage::System {
+                content: format!("There are no tools in this conversation. {}", self.in_words),
+            });
+        }
         request
     }
 }
@@ -124,9 +150,17 @@ pub struct ModelReply {
     pub tool_calls: Vec<ToolCall>,
     #[serde(default)]
     pub spent: Spent,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thoughts: Option<Thoughts>,
     /// The chat was more than the model takes, and the answer is one to a part of it.
     #[serde(default)]
     pub overflowed: bool,
+    /// The answer reached the model's limit of output tokens: its text ends early, and only calls that came whole are there.
+    #[serde(default)]
+    pub cut: bool,
+    /// The model was told of no tools, because it can't call any.
+    #[serde(default)]
+    pub in_words: bool,
 }
 
 /// What an answer grows by.
@@ -142,10 +176,14 @@ pub enum Piece<'a> {
 }
 
 /// Tokens of one request, where the provider tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     pub input_tokens: u64,
+    /// Those of the input that its cache had.
+    pub cached_tokens: u64,
     pub output_tokens: u64,
+    /// What the provider says it cost, in millionths of a US dollar.
+    pub cost_micros: Option<u64>,
 }
 
 /// The model, as a cheap handle: the first provider, and those to go on with when it is limited or down.
@@ -158,8 +196,10 @@ enum Engine {
     OpenAi {
         client: openai::OpenAi,
         settings: Llm,
-        /// Whether the coder's model has said that it can't call tools.
-        no_tools: AtomicBool,
+        /// What its coder's model has refused.
+        learned: Learned,
+        /// What Ollama reads of a chat.
+        loaded: ollama::Loaded,
     },
     Demo(demo::Recordings),
 }
@@ -174,7 +214,8 @@ impl Model {
                 _ => Engine::OpenAi {
                     client: openai::OpenAi::new(&settings)?,
                     settings,
-                    no_tools: AtomicBool::new(false),
+                    learned: Learned::default(),
+                    loaded: ollama::Loaded::default(),
                 },
             })
         };
@@ -196,43 +237,49 @@ impl Model {
         request: &ChatRequest,
         mut on_piece: impl FnMut(Piece<'_>) + Send,
     ) -> Result<ModelReply, ModelError> {
-        match &self.engines[alternative.min(self.alternatives())] {
+        let mut reply = match &self.engines[alternative.min(self.alternatives())] {
             Engine::OpenAi {
                 client,
                 settings,
-                no_tools,
+                learned,
+                loaded,
             } => {
                 let model = match request.role {
                     ModelRole::Coder => &settings.model,
                     ModelRole::Naming => &settings.naming_model,
                     ModelRole::Vision => &settings.vision_model,
                 };
-                if !request.tools.is_empty() && no_tools.load(Ordering::Relaxed) {
-                    return client.stream(model, &request.in_words(), on_piece).await;
+                if settings.provider == Provider::Ollama && request.role == ModelRole::Coder {
+                    loaded.ask(&settings.base_url, model, settings.silence).await?;
                 }
-                match client.stream(model, request, &mut on_piece).await {
-                    Err(ModelError::NoTools(why)) if !request.tools.is_empty() => {
-                        tracing::warn!(model, why, "the model can't call tools; it is asked to write files in words");
-                        no_tools.store(true, Ordering::Relaxed);
-                        client.stream(model, &request.in_words(), on_piece).await
+                loop {
+                    let odd = learned.now();
+                    match client.stream(model, request, &odd, &mut on_piece).await {
+                        Err(ModelError::Odd(oddity, why)) if !odd.contains(&oddity) => {
+                            tracing::warn!(model, why, "{oddity}; it is asked in another way");
+                            learned.learn(oddity);
+                        }
+                        answer => break answer?,
                     }
-                    answer => answer,
                 }
             }
-            Engine::Demo(recordings) => recordings.play(request, on_piece).await,
+            Engine::Demo(recordings) => recordings.play(request, on_piece).await?,
+        };
+        if !request.may_call {
+            // Some call what they may not.
+            reply.tool_calls.clear();
         }
+        Ok(reply)
     }
 
-    /// How many tokens a chat may have, with whichever provider answers.
+    /// How many tokens a chat may have with the first provider. An alternative that takes less says so, and is asked again with less.
     pub fn context_tokens(&self) -> usize {
-        let contexts = self.engines.iter().map(|engine| match engine {
-            Engine::OpenAi { settings, .. } => settings
+        match &self.engines[0] {
+            Engine::OpenAi { settings, loaded, .. } => settings
                 .context_tokens
-                .or_else(|| price::context(&settings.model))
-                .unwrap_or_else(|| settings.provider.usual_context()),
+                .unwrap_or_else(|| known_context(settings, loaded).min(MAX_CONTEXT)),
             Engine::Demo(_) => usize::MAX,
-        });
-        contexts.min().unwrap_or(usize::MAX)
+        }
     }
 
     /// Whether the provider that answers (see [`Model::stream`]) can look at images at all: the demo can't.
@@ -255,4 +302,10 @@ impl Model {
             },
         }
     }
+}
+
+/// How many tokens the model takes, as far as that is known.
+fn known_context(settings: &Llm, loaded: &ollama::Loaded) -> usize {
+    let known = loaded.tokens().or_else(|| price::context(&settings.model));
+    known.unwrap_or_else(|| settings.provider.usual_context())
 }

@@ -38,7 +38,7 @@ fn size(message: &ChatMessage) -> usize {
     match message {
         ChatMessage::System { content } | ChatMessage::User { content } | ChatMessage::Tool { content, .. } => content.len(),
         ChatMessage::UserImage { content, data, .. } => content.len() + data.len(),
-        ChatMessage::Assistant { content, tool_calls } => {
+        ChatMessage::Assistant { content, tool_calls, .. } => {
             content.len() + tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum::<usize>()
         }
     }
@@ -121,7 +121,9 @@ mod tests {
                     id: id.clone(),
                     name: "createOrUpdateFiles".to_owned(),
                     arguments: serde_json::json!({ "files": [{ "path": "a.txt", "content": content }] }).to_string(),
+                    ..ToolCall::default()
                 }],
+                thoughts: None,
             });
             messages.push(ChatMessage::Tool {
                 tool_call_id: id,

@@ -55,6 +55,7 @@ impl Agent {
                 },
             ]),
             tools: Vec::new(),
+            may_call: false,
             in_words: "",
             role: ModelRole::Vision,
         };

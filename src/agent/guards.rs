@@ -91,6 +91,7 @@ mod tests {
             id: "a".to_owned(),
             name: "terminal".to_owned(),
             arguments: arguments.to_owned(),
+            ..ToolCall::default()
         }
     }
 

@@ -32,6 +32,7 @@ impl PrevMessage {
             Role::Assistant => ChatMessage::Assistant {
                 content: self.content.clone(),
                 tool_calls: Vec::new(),
+                thoughts: None,
             },
         }
     }

@@ -142,9 +142,9 @@ impl From<ModelError> for RunError {
             ModelError::Cut(_) => (FaultKind::AnswerCut, None),
             ModelError::Auth(_)
             | ModelError::Invalid(_)
-            | ModelError::TooLong
             | ModelError::Overflow(_)
-            | ModelError::NoTools(_)
+            | ModelError::Odd(..)
+            | ModelError::SmallContext { .. }
             | ModelError::NoRecording(_) => return Self::User(message),
         };
         Self::Transient(Fault {

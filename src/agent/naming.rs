@@ -48,6 +48,7 @@ impl Agent {
         let request = ChatRequest {
             messages: secrets::leave_out_of(&messages),
             tools: Vec::new(),
+            may_call: false,
             in_words: "",
             role: ModelRole::Naming,
         };

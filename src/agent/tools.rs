@@ -195,6 +195,7 @@ pub fn writing_call(id: String, files: &[(String, String)]) -> ToolCall {
         id,
         name: create_or_update_files::NAME.to_owned(),
         arguments: json!({ "files": files }).to_string(),
+        ..ToolCall::default()
     }
 }
 
@@ -278,6 +279,7 @@ mod tests {
             id: "a".to_owned(),
             name: name.to_owned(),
             arguments: arguments.to_owned(),
+            ..ToolCall::default()
         })
     }
 

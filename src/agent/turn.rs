@@ -1,7 +1,5 @@
 //! The turn loop: model → tool calls → results → model …, until the model says that it is done and the app proves it.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,13 +16,17 @@ use crate::{
     protocol::{EventKind, Status},
 };
 
-/// The longest that the model may take for one answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(420);
 /// How often the model may mend what a check found.
 const REPAIRS: u32 = 3;
+/// How many answers in a row may reach the model's limit of output tokens before anything whole was in them.
+const CUTS: u32 = 2;
 /// How a model that calls no tools is told what to do instead.
 const IN_WORDS: &str = "Write each file whole, as a code block whose first line names it, like this:\n\n```tsx app/page.tsx\n…\n```\n\nThe files \
                         are saved as you write them. When everything is done, end with <task_summary>…</task_summary>.";
+
+/// How a model is told that its answer was too long.
+const CUT: &str = "Your answer reached your limit of output tokens and was cut off there. Tool calls that came whole were carried out. Go on with \
+                   what is missing, and write fewer or smaller files in one answer.";
 
 /// How the loop ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +64,10 @@ struct Talk {
     calls_tools: bool,
     /// Whether its last answer was followed by a reminder of how to go on.
     reminded: bool,
+    /// What it has said it did in an answer that called tools too: it holds when nothing else follows.
+    early: Option<String>,
+    /// How many answers in a row were cut off with nothing whole in them.
+    cuts: u32,
 }
 
 /// Lets the model work on the app until it ends with `<task_summary>` and the app passes the check.
@@ -73,7 +79,7 @@ struct Talk {
 ///
 /// A turn is the last one when its text has a summary and it calls no tools. What the check then finds goes back to the model, at most
 /// [`REPAIRS`] times; the same problems twice in a row end it early. A turn with neither tools, files nor a summary is reminded once of
-/// how to go on. The last of `AGENT_MAX_TURNS` turns is given no tools and must summarise. Tool errors go back to the model as
+/// how to go on. The last of `AGENT_MAX_TURNS` turns may call no tools and must summarise. Tool errors go back to the model as
 /// results; errors of the model or the sandbox that don't pass end the run, and so do the loop's guards.
 pub async fn build_app<J: Journal>(job: &Job<'_, '_, J>, input: &AgentInput) -> Result<Outcome, RunError> {
     let mut talk = Talk {
@@ -82,12 +88,16 @@ pub async fn build_app<J: Journal>(job: &Job<'_, '_, J>, input: &AgentInput) -> 
         guards: Guards::default(),
         calls_tools: false,
         reminded: false,
+        early: None,
+        cuts: 0,
     };
+    talk.guards.spend(input.spent);
     let mut before: Option<Report> = None;
     let mut round = 0;
     loop {
         round += 1;
-        let summary = talk.until_done(job).await?;
+        let done = talk.until_done(job).await;
+        let summary = done.map_err(|error| still_broken(error, before.as_ref()))?;
         let report = verify(job, round, &summary).await?;
         if report.is_well() {
             return Ok(Outcome { summary });
@@ -104,6 +114,14 @@ pub async fn build_app<J: Journal>(job: &Job<'_, '_, J>, input: &AgentInput) -> 
             ),
         });
         before = Some(report);
+    }
+}
+
+/// The error that ended the run, with what the check before had found.
+fn still_broken(error: RunError, found: Option<&Report>) -> RunError {
+    match (error, found) {
+        (RunError::User(said), Some(report)) => RunError::User(format!("{said}\n\nThe app does not work yet. {}", report.for_people())),
+        (error, _) => error,
     }
 }
 
@@ -145,37 +163,29 @@ impl Talk {
         while self.turns < limits.max_turns {
             self.guards.may_go_on(limits)?;
             let reply = self.next_answer(job, limits.max_turns).await?;
-            let summary = summary::find(&reply.text).filter(|summary| !summary.is_empty()).map(str::to_owned);
-            if reply.tool_calls.is_empty() {
-                let files = if self.calls_tools { Vec::new() } else { prose::files(&reply.text) };
-                if !files.is_empty() {
-                    self.write_files(job, &files).await?;
-                } else if summary.is_none() {
-                    if self.reminded {
-                        break;
-                    }
-                    self.reminded = true;
-                    self.messages.push(ChatMessage::System {
-                        content: format!(
-                            "Go on with the tools. If you can't call tools: {IN_WORDS} When everything is done, end with \
-                             <task_summary>…</task_summary>."
-                        ),
-                    });
-                    continue;
-                }
-                if let Some(summary) = summary {
-                    return Ok(summary);
-                }
+            let summary = summary::find(&reply.text).map(str::to_owned);
+            if !reply.tool_calls.is_empty() {
+                (self.calls_tools, self.reminded, self.cuts) = (true, false, 0);
+                self.call_tools(job, &reply).await?;
+                self.early = summary;
                 continue;
             }
-            (self.calls_tools, self.reminded) = (true, false);
-            let outputs = call_tools(job, self.turns, &reply.tool_calls).await?;
-            for (call, output) in reply.tool_calls.iter().zip(&outputs) {
-                let told = self.guards.take(call, output)?;
-                self.messages.push(ChatMessage::Tool {
-                    tool_call_id: call.id.clone(),
-                    content: told.map_or_else(|| output.content.clone(), |told| format!("{}\n{told}", output.content)),
-                });
+            let early = self.early.take();
+            let wrote = self.write_files(job, &reply).await?;
+            if reply.cut {
+                self.note_cut(wrote)?;
+                continue;
+            }
+            self.cuts = 0;
+            if wrote == Some(false) {
+                continue;
+            }
+            if let Some(summary) = summary.or(early.filter(|_| wrote.is_none())) {
+                self.reminded = false;
+                return Ok(summary);
+            }
+            if wrote.is_none() && !self.remind() {
+                break;
             }
         }
         Err(RunError::User(format!(
@@ -185,29 +195,83 @@ impl Talk {
         )))
     }
 
+    /// Tells the model once how to go on; whether it was not told just before.
+    fn remind(&mut self) -> bool {
+        if self.reminded {
+            return false;
+        }
+        self.reminded = true;
+        self.messages.push(ChatMessage::System {
+            content: format!(
+                "Go on with the tools. If you can't call tools: {IN_WORDS} When everything is done, end with <task_summary>…</task_summary>."
+            ),
+        });
+        true
+    }
+
+    /// Takes note of an answer that was cut off, in which files were written, well or not, or none.
+    fn note_cut(&mut self, wrote: Option<bool>) -> Result<(), RunError> {
+        self.cuts = if wrote.is_some() { 0 } else { self.cuts + 1 };
+        if self.cuts >= CUTS {
+            return Err(RunError::User(
+                "The model's answer was cut off: it reached the model's limit of output tokens, and again when it was asked for less. The \
+                 files are kept. Ask for less at once, or choose a model that may write more in AI_MODEL."
+                    .to_owned(),
+            ));
+        }
+        self.messages.push(ChatMessage::System { content: CUT.to_owned() });
+        Ok(())
+    }
+
+    /// Carries the answer's calls out, and tells the model what came of them.
+    async fn call_tools<J: Journal>(&mut self, job: &Job<'_, '_, J>, reply: &ModelReply) -> Result<(), RunError> {
+        let outputs = call_tools(job, self.turns, &reply.tool_calls).await?;
+        for (call, output) in reply.tool_calls.iter().zip(&outputs) {
+            let told = self.guards.take(call, output)?;
+            self.messages.push(ChatMessage::Tool {
+                tool_call_id: call.id.clone(),
+                content: told.map_or_else(|| output.content.clone(), |told| format!("{}\n{told}", output.content)),
+            });
+        }
+        if reply.cut {
+            self.messages.push(ChatMessage::System { content: CUT.to_owned() });
+        }
+        Ok(())
+    }
+
     /// Asks the model for the next turn, as a step, and adds the answer to the talk.
     async fn next_answer<J: Journal>(&mut self, job: &Job<'_, '_, J>, max_turns: u32) -> Result<ModelReply, RunError> {
         self.turns += 1;
         let (turn, last) = (self.turns, self.turns == max_turns);
         if last && turn > 1 {
             self.messages.push(ChatMessage::System {
-                content:
-                    "This is your last turn and you have no tools left. End with <task_summary> and say what works and what is missing."
-                        .to_owned(),
+                content: "This is your last turn, and you may call no more tools. End with <task_summary> and say what works and what is missing."
+                    .to_owned(),
             });
         }
         compaction::make_room(&mut self.messages, job.agent.model.context_tokens());
-        let request = ChatRequest {
+        let request = &ChatRequest {
             messages: secrets::leave_out_of(&self.messages),
-            tools: if last { Vec::new() } else { tools::specs() },
+            tools: tools::specs(),
+            may_call: !last,
             in_words: IN_WORDS,
             role: ModelRole::Coder,
         };
+        // After a summary there may be nothing left to say.
+        let may_be_empty = self.early.is_some();
         let name = format!("turn-{turn}");
         let step = Step::new(&name, &request.messages)
-            .within(ANSWER_TIMEOUT)
+            .within(job.agent.settings.run_timeout)
             .with_alternatives(job.agent.model.alternatives());
-        let reply: ModelReply = job.journal.step(step, |attempt| answer(job, turn, &request, attempt)).await?;
+        let answering = |attempt| async move {
+            let reply = answer(job, turn, request, attempt).await?;
+            let is_empty = reply.text.trim().is_empty() && reply.tool_calls.is_empty() && !reply.cut;
+            if is_empty && !may_be_empty {
+                return Err(ModelError::Cut("it is empty".to_owned()).into());
+            }
+            Ok(reply)
+        };
+        let reply: ModelReply = job.journal.step(step, answering).await?;
         // Published again after a restart, where it may have been cut; an unchanged one is no event.
         publish_text(job.journal, turn, &reply.text).await?;
         self.guards.spend(reply.spent);
@@ -217,21 +281,33 @@ impl Talk {
         self.messages.push(ChatMessage::Assistant {
             content: reply.text.clone(),
             tool_calls: reply.tool_calls.clone(),
+            thoughts: reply.thoughts.clone(),
         });
         Ok(reply)
     }
 
-    /// Writes the files that the model wrote in words, by the same call as if it had called the tool.
-    async fn write_files<J: Journal>(&mut self, job: &Job<'_, '_, J>, files: &[(String, String)]) -> Result<(), RunError> {
+    /// Writes the files that the model wrote in words, by the same call as if it had called the tool; whether all is well, when there
+    /// were any.
+    async fn write_files<J: Journal>(&mut self, job: &Job<'_, '_, J>, reply: &ModelReply) -> Result<Option<bool>, RunError> {
+        let files = if self.calls_tools && !self.reminded && !reply.in_words {
+            Vec::new()
+        } else {
+            prose::files(&reply.text)
+        };
+        if files.is_empty() {
+            return Ok(None);
+        }
         self.reminded = false;
-        let call: ToolCall = tools::writing_call(format!("words_{}", self.turns), files);
+        let call: ToolCall = tools::writing_call(format!("words_{}", self.turns), &files);
+        let mut well = true;
         for output in call_tools(job, self.turns, std::slice::from_ref(&call)).await? {
             self.guards.take(&call, &output)?;
+            well &= !output.failed;
             self.messages.push(ChatMessage::System {
                 content: format!("{}\n\nGo on. {IN_WORDS}", output.content),
             });
         }
-        Ok(())
+        Ok(Some(well))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Settings of the model: which provider, which model, which key.
 
+mod ollama;
+
 use std::time::Duration;
 
 use super::{ConfigError, parsed, var};
@@ -44,6 +46,17 @@ impl Provider {
         }
     }
 
+    /// The variable that holds its address, where that is not the usual one.
+    fn url_variable(self) -> Option<&'static str> {
+        match self {
+            Self::OpenAi | Self::Custom => Some("OPENAI_BASE_URL"),
+            Self::Gemini => Some("GEMINI_BASE_URL"),
+            Self::OpenRouter => Some("OPENROUTER_BASE_URL"),
+            Self::Ollama => Some("OLLAMA_BASE_URL"),
+            Self::Demo => None,
+        }
+    }
+
     /// How many tokens a chat with a model of its may have when nothing is known of the model.
     pub fn usual_context(self) -> usize {
         match self {
@@ -55,19 +68,20 @@ impl Provider {
     /// A small model for titles, where the provider has one and `AI_MODEL` names none.
     fn default_naming_model(self) -> Option<&'static str> {
         match self {
-            Self::OpenAi => Some("gpt-5-mini"),
-            Self::Gemini => Some("gemini-2.5-flash"),
-            Self::OpenRouter => Some("anthropic/claude-haiku-4.5"),
+            Self::OpenAi => Some("gpt-6-luna"),
+            Self::Gemini => Some("gemini-3.5-flash-lite"),
+            Self::OpenRouter => Some("anthropic/claude-haiku-5.5"),
             Self::Ollama | Self::Custom | Self::Demo => None,
         }
     }
 
-    /// The model that writes apps when `AI_MODEL` names none.
+    /// The model that writes apps when `AI_MODEL` names none: of those that call tools over chat completions and that any key may ask.
     fn default_model(self) -> &'static str {
         match self {
-            Self::OpenAi | Self::Custom => "gpt-5.1",
-            Self::Gemini => "gemini-3-pro-preview",
-            Self::OpenRouter => "anthropic/claude-sonnet-4.5",
+            Self::OpenAi | Self::Custom => "gpt-6-sol",
+            Self::Gemini => "gemini-3.8-flash",
+            Self::OpenRouter => "anthropic/claude-sonnet-5.5",
+            // Where it has none of those that are fit.
             Self::Ollama => "qwen3-coder",
             Self::Demo => "recorded builds",
         }
@@ -86,7 +100,7 @@ pub struct Llm {
     pub model: String,
     /// Names projects and versions (`AI_MODEL_NAMING`, default `AI_MODEL`, or a small one of the provider's where that is not set).
     pub naming_model: String,
-    /// Looks at the images that users attach (`AI_MODEL_VISION`, default `AI_MODEL`).
+    /// Looks at the images that users attach (`AI_MODEL_VISION`, default `AI_MODEL`, or an installed one that sees where Ollama's does not).
     pub vision_model: String,
     /// How many tokens a chat may have (`AI_CONTEXT_TOKENS`); else what is known of the model.
     pub context_tokens: Option<usize>,
@@ -111,11 +125,11 @@ impl Llm {
             Some(name) => named("AI_PROVIDER", &name, &Provider::ALL)?,
             None => match first_with_key(var) {
                 Some(provider) => provider,
-                None if ollama_answers().await => Provider::Ollama,
+                None if ollama::answers().await => Provider::Ollama,
                 None => Provider::Demo,
             },
         };
-        let first = Self::of(provider, "AI_PROVIDER", var("AI_MODEL"))?;
+        let first = Self::of(provider, "AI_PROVIDER", var("AI_MODEL")).await?;
         let first = Self {
             naming_model: var("AI_MODEL_NAMING").unwrap_or(first.naming_model),
             vision_model: var("AI_MODEL_VISION").unwrap_or(first.vision_model),
@@ -124,14 +138,14 @@ impl Llm {
         let mut all = vec![first];
         for (provider, model) in fallbacks(&var("AI_FALLBACK").unwrap_or_default())? {
             if provider != all[0].provider || model.is_some() {
-                all.push(Self::of(provider, "AI_FALLBACK", model)?);
+                all.push(Self::of(provider, "AI_FALLBACK", model).await?);
             }
         }
         Ok(all)
     }
 
     /// The settings of a provider that a variable names, with its usual models, or the named one for everything.
-    fn of(provider: Provider, named_by: &str, model: Option<String>) -> Result<Self, ConfigError> {
+    async fn of(provider: Provider, named_by: &str, model: Option<String>) -> Result<Self, ConfigError> {
         let needed_by = format!("{named_by}={} needs", provider.as_str());
         let api_key = provider.key_variable().and_then(var).unwrap_or_default();
         if api_key.is_empty()
@@ -140,25 +154,28 @@ impl Llm {
         {
             return Err(ConfigError::new(variable, "", format!("a key, which {needed_by}")));
         }
-        let base_url = match provider {
-            Provider::OpenAi => var("OPENAI_BASE_URL").unwrap_or_else(|| "https://api.openai.com/v1".to_owned()),
-            Provider::Custom => var("OPENAI_BASE_URL").ok_or_else(|| {
-                ConfigError::new(
+        let usual = match provider {
+            Provider::OpenAi => "https://api.openai.com/v1".to_owned(),
+            Provider::Gemini => "https://generativelanguage.googleapis.com/v1beta/openai".to_owned(),
+            Provider::OpenRouter => "https://openrouter.ai/api/v1".to_owned(),
+            Provider::Ollama => format!("{}/v1", ollama::url()),
+            Provider::Custom | Provider::Demo => String::new(),
+        };
+        let variable = provider.url_variable();
+        let base_url = match variable.filter(|_| provider != Provider::Ollama).and_then(var) {
+            Some(url) => url,
+            None if provider == Provider::Custom => {
+                return Err(ConfigError::new(
                     "OPENAI_BASE_URL",
                     "",
                     format!("the address of an OpenAI-compatible server, which {needed_by}"),
-                )
-            })?,
-            Provider::Gemini => "https://generativelanguage.googleapis.com/v1beta/openai".to_owned(),
-            Provider::OpenRouter => "https://openrouter.ai/api/v1".to_owned(),
-            Provider::Ollama => format!("{}/v1", ollama_url()),
-            Provider::Demo => String::new(),
+                ));
+            }
+            None => usual,
         };
-        if provider != Provider::Demo && !(base_url.starts_with("http://") || base_url.starts_with("https://")) {
-            let variable = match provider {
-                Provider::Ollama => "OLLAMA_BASE_URL",
-                _ => "OPENAI_BASE_URL",
-            };
+        if let Some(variable) = variable
+            && !(base_url.starts_with("http://") || base_url.starts_with("https://"))
+        {
             return Err(ConfigError::new(
                 variable,
                 base_url,
@@ -175,13 +192,19 @@ impl Llm {
             None => None,
         };
         let small = provider.default_naming_model().filter(|_| model.is_none()).map(str::to_owned);
+        let (mut sees, mut model) = (None, model);
+        if provider == Provider::Ollama {
+            let installed = ollama::installed().await;
+            model = model.or_else(|| ollama::coder(&installed));
+            sees = ollama::seeing(&installed, model.as_deref());
+        }
         let model = model.unwrap_or_else(|| provider.default_model().to_owned());
         Ok(Self {
             provider,
             base_url: base_url.trim_end_matches('/').to_owned(),
             api_key,
             naming_model: small.unwrap_or_else(|| model.clone()),
-            vision_model: model.clone(),
+            vision_model: sees.unwrap_or_else(|| model.clone()),
             context_tokens,
             model,
             silence: Duration::from_secs(silence),
@@ -219,24 +242,6 @@ fn first_with_key(var: impl Fn(&'static str) -> Option<String>) -> Option<Provid
         .into_iter()
         .find(|provider| provider.key_variable().and_then(&var).is_some())
         .or_else(|| var("OPENAI_BASE_URL").map(|_| Provider::Custom))
-}
-
-fn ollama_url() -> String {
-    let url = var("OLLAMA_BASE_URL").unwrap_or_else(|| "http://localhost:11434".to_owned());
-    url.trim_end_matches('/').trim_end_matches("/v1").to_owned()
-}
-
-/// Whether something accepts connections at Ollama's address.
-async fn ollama_answers() -> bool {
-    let url = ollama_url();
-    let authority = url.split_once("://").map_or(url.as_str(), |(_, authority)| authority);
-    let address = if authority.contains(':') {
-        authority.to_owned()
-    } else {
-        format!("{authority}:80")
-    };
-    let dial = tokio::net::TcpStream::connect(address);
-    matches!(tokio::time::timeout(Duration::from_millis(300), dial).await, Ok(Ok(_)))
 }
 
 #[cfg(test)]

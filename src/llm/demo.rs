@@ -160,6 +160,7 @@ impl Recordings {
                     id: format!("call_{turn_index}_{index}"),
                     name: name.clone(),
                     arguments,
+                    ..ToolCall::default()
                 }
             })
             .collect()
@@ -262,6 +263,7 @@ mod tests {
         ChatMessage::Assistant {
             content: content.to_owned(),
             tool_calls: Vec::new(),
+            thoughts: None,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Oddity;
+
 /// What went wrong. Its text is for the user.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ModelError {
@@ -28,17 +30,20 @@ pub enum ModelError {
     /// The answer stopped before its end.
     #[error("The model's answer was cut off: {0}. Send the message again to try once more.")]
     Cut(String),
-    /// The answer is longer than the model may write at once; the same request would be cut again.
-    #[error("The model's answer was cut off: it reached the model's limit of output tokens. Ask for less at once.")]
-    TooLong,
     /// The chat is more than the model takes.
     #[error(
         "The conversation is longer than the model takes: {0}. Begin a new project, or choose a model with a larger context in AI_MODEL."
     )]
     Overflow(String),
-    /// The model can't call tools.
-    #[error("The model can't call tools: {0}. Choose another one in AI_MODEL.")]
-    NoTools(String),
+    /// The model can't do something that others can, and can do without.
+    #[error("{0}: {1}. Choose another one in AI_MODEL.")]
+    Odd(Oddity, String),
+    /// Ollama reads less of a chat than it takes to build an app.
+    #[error(
+        "Ollama reads {tokens} tokens of a chat with {model}, and it takes {least} to build an app. Start it with OLLAMA_CONTEXT_LENGTH=64000 \
+         (or choose a smaller model in AI_MODEL, which leaves more room), then send the message again."
+    )]
+    SmallContext { model: String, tokens: usize, least: usize },
     /// The demo has nothing recorded for this.
     #[error("{0}")]
     NoRecording(String),
@@ -57,32 +62,31 @@ impl ModelError {
     pub(super) fn of_status(status: u16, code: &str, message: String, retry_after: Option<Duration>) -> Self {
         match status {
             401 | 403 => Self::Auth(message),
+            400 if says(&message, &BAD_KEYS) => Self::Auth(message),
             402 => Self::Exhausted(message),
             429 if matches!(code, "insufficient_quota" | "billing_hard_limit_reached") => Self::Exhausted(message),
             429 => Self::Limited { message, retry_after },
-            408 | 500.. => Self::Unavailable { message, retry_after },
             _ if code == "context_length_exceeded" || says(&message, &OVERFLOWS) => Self::Overflow(message),
-            _ if says(&message, &NO_TOOLS) => Self::NoTools(message),
-            _ => Self::Invalid(message),
+            _ => match Oddity::in_words(&message) {
+                Some(oddity) => Self::Odd(oddity, message),
+                None if status == 408 || status >= 500 => Self::Unavailable { message, retry_after },
+                None => Self::Invalid(message),
+            },
         }
     }
 }
 
-/// How providers say that a chat is too long: OpenAI and its kin, Anthropic behind OpenRouter, Gemini, Ollama.
-const OVERFLOWS: [&str; 5] = [
+/// How providers say that a chat is too long: OpenAI and its kin, Anthropic behind OpenRouter, Gemini, Ollama, llama.cpp.
+const OVERFLOWS: [&str; 6] = [
     "maximum context length",
     "context length",
     "prompt is too long",
     "exceeds the maximum number of tokens",
     "context window",
+    "available context size",
 ];
-/// How they say that a model can't call tools: Ollama, OpenRouter, vLLM.
-const NO_TOOLS: [&str; 4] = [
-    "does not support tools",
-    "support tool use",
-    "tool choice requires",
-    "function calling is not",
-];
+/// How those say that a key is wrong that don't by the status: Gemini.
+const BAD_KEYS: [&str; 2] = ["api key not valid", "api key expired"];
 
 fn says(message: &str, signs: &[&str]) -> bool {
     let message = message.to_lowercase();
@@ -101,13 +105,20 @@ mod tests {
             of(400, "", "prompt is too long: 210000 tokens > 200000 maximum"),
             ModelError::Overflow(_)
         ));
+        let odd = of(400, "", "registry.ollama.ai/library/gemma3 does not support tools");
+        assert!(matches!(&odd, ModelError::Odd(Oddity::NoTools, _)));
+        assert!(odd.to_string().starts_with("The model can't call tools: registry"), "{odd}");
         assert!(matches!(
-            of(400, "", "registry.ollama.ai/library/gemma3 does not support tools"),
-            ModelError::NoTools(_)
+            of(500, "", "System message must be at the beginning."),
+            ModelError::Odd(Oddity::SystemFirst, _)
         ));
         assert!(matches!(
-            of(404, "", "No endpoints found that support tool use"),
-            ModelError::NoTools(_)
+            of(400, "", "request (9000 tokens) exceeds the available context size (4096 tokens)"),
+            ModelError::Overflow(_)
+        ));
+        assert!(matches!(
+            of(400, "", "API key not valid. Please pass a valid API key."),
+            ModelError::Auth(_)
         ));
         assert!(matches!(of(404, "model_not_found", "no such model"), ModelError::Invalid(_)));
         assert!(matches!(of(429, "insufficient_quota", "x"), ModelError::Exhausted(_)));

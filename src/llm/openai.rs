@@ -2,19 +2,20 @@
 //! leave out or do differently.
 
 mod answer;
+mod request;
+mod thinking;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use answer::{Answer, Chunk};
 
 use async_openai::{Client, config::OpenAIConfig, error::OpenAIError, middleware::HttpRequestFactory};
 use futures::StreamExt;
 use reqwest::header::HeaderMap;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tower::service_fn;
 
-use super::{ChatMessage, ChatRequest, ModelError, ModelReply, Piece, price};
+use super::{ChatRequest, ModelError, ModelReply, Oddity, Piece, price};
 use crate::config::{Llm, Provider};
 
 /// How long a provider may take to accept a connection.
@@ -26,8 +27,9 @@ const MAX_REFUSAL: usize = 64 << 10;
 #[derive(Clone)]
 pub struct OpenAi {
     client: Client<OpenAIConfig>,
-    /// Whether it moves what the system says to the chat's beginning, wherever it was said.
-    system_comes_first: bool,
+    provider: Provider,
+    /// How long it may say nothing.
+    silence: Duration,
 }
 
 impl OpenAi {
@@ -42,92 +44,44 @@ impl OpenAi {
             .with_api_key(&settings.api_key);
         Ok(Self {
             client: Client::with_config(config).with_http_service(service_fn(move |request| send(http.clone(), request))),
-            system_comes_first: matches!(settings.provider, Provider::Gemini | Provider::OpenRouter),
+            provider: settings.provider,
+            silence: settings.silence,
         })
     }
 
-    /// One request and its whole answer, with what it cost where the provider tells.
+    /// One request and its whole answer, with what it cost where the provider tells. What the model is known not to take is sent in
+    /// another way.
     pub async fn stream(
         &self,
         model: &str,
         request: &ChatRequest,
+        odd: &[Oddity],
         mut on_piece: impl FnMut(Piece<'_>) + Send,
     ) -> Result<ModelReply, ModelError> {
-        let mut chunks = self
-            .client
-            .chat()
-            .create_stream_byot::<_, Chunk>(body(model, request, self.system_comes_first))
-            .await
-            .map_err(error)?;
+        let in_words = odd.contains(&Oddity::NoTools) && !request.tools.is_empty();
+        let body = if in_words {
+            request::body(model, &request.in_words(), self.provider, odd)
+        } else {
+            request::body(model, request, self.provider, odd)
+        };
+        let mut heard = Instant::now();
+        let chunks = self.client.chat().create_stream_byot::<_, Chunk>(body).await;
+        let mut chunks = chunks.map_err(error)?;
         let mut answer = Answer::default();
         while let Some(chunk) = chunks.next().await {
-            answer.take(chunk.map_err(cut)?, &mut on_piece)?;
+            let chunk = chunk.map_err(|error| cut(error, heard.elapsed() >= self.silence))?;
+            heard = Instant::now();
+            answer.take(chunk, &mut on_piece)?;
         }
-        let (reply, usage) = answer.whole()?;
+        let (mut reply, usage) = answer.whole()?;
+        if let Some(thoughts) = &mut reply.thoughts {
+            self.provider.as_str().clone_into(&mut thoughts.provider);
+        }
         Ok(ModelReply {
             spent: usage.map(|usage| price::spent(model, usage)).unwrap_or_default(),
+            in_words,
             ..reply
         })
-    }
-}
-
-/// The request's JSON. What stays the same between turns comes first, for the providers' prompt caches.
-fn body(model: &str, request: &ChatRequest, system_comes_first: bool) -> Value {
-    let mut messages: Vec<Value> = request.messages.iter().map(message).collect();
-    if system_comes_first {
-        // What is said to the model in mid-work has to stay where it is: behind the answer that it is about.
-        let said = messages.iter().rposition(|message| message["role"] == "user").unwrap_or_default();
-        for message in messages.iter_mut().skip(said).filter(|message| message["role"] == "system") {
-            message["role"] = json!("user");
-        }
-    }
-    let mut body = json!({
-        "model": model,
-        "messages": messages,
-        "stream": true,
-        "stream_options": { "include_usage": true },
-    });
-    if !request.tools.is_empty() {
-        body["tools"] = request
-            .tools
-            .iter()
-            .map(|tool| json!({ "type": "function", "function": tool }))
-            .collect();
-    }
-    body
-}
-
-#[derive(Serialize)]
-struct Function<'a> {
-    name: &'a str,
-    arguments: &'a str,
-}
-
-fn message(message: &ChatMessage) -> Value {
-    match message {
-        ChatMessage::System { content } => json!({ "role": "system", "content": content }),
-        ChatMessage::User { content } => json!({ "role": "user", "content": content }),
-        ChatMessage::UserImage { content, media_type, data } => json!({
-            "role": "user",
-            "content": [
-                { "type": "text", "text": content },
-                { "type": "image_url", "image_url": { "url": format!("data:{media_type};base64,{data}") } },
-            ],
-        }),
-        ChatMessage::Tool { tool_call_id, content } => json!({ "role": "tool", "tool_call_id": tool_call_id, "content": content }),
-        ChatMessage::Assistant { content, tool_calls } if tool_calls.is_empty() => json!({ "role": "assistant", "content": content }),
-        ChatMessage::Assistant { content, tool_calls } => {
-            let calls: Vec<Value> = tool_calls
-                .iter()
-                .map(|call| {
-                    // Invalid arguments are answered with an error; providers refuse to read them again.
-                    let valid = serde_json::from_str::<Value>(&call.arguments).is_ok();
-                    let arguments = if valid { call.arguments.as_str() } else { "{}" };
-                    json!({ "id": call.id, "type": "function", "function": Function { name: &call.name, arguments } })
-                })
-                .collect();
-            json!({ "role": "assistant", "content": content, "tool_calls": calls })
-        }
     }
 }
 
@@ -152,9 +106,10 @@ fn silent() -> ModelError {
     ModelError::Silent("its provider sent nothing for longer than AI_SILENCE_SECONDS".to_owned())
 }
 
-/// An error within the answer.
-fn cut(error: OpenAIError) -> ModelError {
+/// An error within the answer. The library tells a time-out as it tells a broken connection.
+fn cut(error: OpenAIError, was_silent: bool) -> ModelError {
     match error {
+        OpenAIError::StreamError(_) if was_silent => silent(),
         OpenAIError::Reqwest(error) if error.is_timeout() => silent(),
         OpenAIError::StreamError(error) => ModelError::Cut(error.to_string()),
         OpenAIError::Reqwest(error) => ModelError::Cut(cause(&error)),
@@ -183,12 +138,39 @@ async fn refusal(mut response: reqwest::Response) -> ModelError {
     }
     let told: Value = serde_json::from_slice(&body).unwrap_or_default();
     let told = if told.is_array() { &told[0]["error"] } else { &told["error"] };
+    told_error(told, status.as_u16(), status.canonical_reason(), retry_after)
+}
+
+/// An error object of a provider's, as an answer or within one.
+fn told_error(told: &Value, status: u16, reason: Option<&str>, retry_after: Option<Duration>) -> ModelError {
     let message = match told["message"].as_str().or(told.as_str()) {
         Some(message) => message.trim().chars().take(300).collect(),
-        None => status.canonical_reason().unwrap_or("no reason given").to_owned(),
+        None => reason.unwrap_or("no reason given").to_owned(),
     };
     let code = told["code"].as_str().or(told["type"].as_str()).unwrap_or_default();
-    ModelError::of_status(status.as_u16(), code, format!("{message} ({})", status.as_u16()), retry_after)
+    let retry_after = retry_after.or_else(|| retry_delay(told));
+    // Google says so of what a key may never ask for, and of what it may not for the rest of the day.
+    let code = if status == 429 && (message.contains("limit: 0,") || told["details"].to_string().contains("PerDay")) {
+        "insufficient_quota"
+    } else {
+        code
+    };
+    ModelError::of_status(status, code, format!("{message} ({status})"), retry_after)
+}
+
+/// The time that an error itself asks to wait, as Google tells it: `"retryDelay": "34s"` (google.rpc.RetryInfo), or in words.
+fn retry_delay(told: &Value) -> Option<Duration> {
+    let mut details = told["details"].as_array().into_iter().flatten();
+    let delay = details.find_map(|detail| detail["retryDelay"].as_str());
+    let delay = delay.or_else(|| told["message"].as_str()?.split_once("retry in ")?.1.split_whitespace().next())?;
+    let delay = delay.trim_end_matches('.');
+    let (number, unit) = delay.split_at(delay.find(char::is_alphabetic)?);
+    let scale = match unit {
+        "s" => 1.0,
+        "ms" => 1e-3,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * scale).ok()
 }
 
 /// The time that an answer asks to wait (RFC 9110, section 10.2.3): seconds, which providers write with fractions too, or a date.
@@ -208,4 +190,34 @@ fn cause(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_error_s_own_time_to_wait_is_obeyed_and_a_day_is_not_waited_for() {
+        let wait = |told: Value| match told_error(&told, 429, None, None) {
+            ModelError::Limited { retry_after, .. } => retry_after,
+            other => panic!("{other:?}"),
+        };
+        let quota = json!({ "violations": [{ "quotaId": "GenerateRequestsPerMinute" }] });
+        let told = json!({ "message": "You exceeded your current quota", "details": [quota, { "retryDelay": "34.5s" }] });
+        assert_eq!(wait(told), Some(Duration::from_millis(34_500)));
+        assert_eq!(
+            wait(json!({ "message": "Please retry in 212.5ms." })),
+            Some(Duration::from_micros(212_500))
+        );
+        assert_eq!(wait(json!({ "message": "Please retry in a while" })), None);
+        for told in [
+            json!({ "message": "limit: 0, model: m\nPlease retry in 1.4s." }),
+            json!({ "message": "quota", "details": [{ "violations": [{ "quotaId": "GenerateRequestsPerDayPerProject" }] }] }),
+        ] {
+            let error = told_error(&told, 429, None, None);
+            assert!(matches!(error, ModelError::Exhausted(_)), "{error:?}");
+        }
+    }
 }

@@ -8,13 +8,15 @@ use super::Usage;
 use crate::protocol::Spent;
 
 /// US dollars for a million tokens and the context's length in tokens, as the providers' price pages have them (openai.com/api/pricing, ai.google.dev/pricing,
-/// openrouter.ai/models); without discounts for cached input.
+/// openrouter.ai/models), for requests of a usual length and without surcharges for writing to a cache.
 const TABLE: &str = include_str!("prices.json");
 
 #[derive(Debug, Deserialize)]
 struct Price {
     model: String,
     input: f64,
+    /// Where it differs.
+    cached_input: Option<f64>,
     output: f64,
     context: usize,
 }
@@ -26,15 +28,18 @@ static PRICES: LazyLock<Vec<Price>> = LazyLock::new(|| {
     prices
 });
 
-/// What an answer of the model cost.
+/// What an answer of the model cost: what its provider says, else by the table.
 pub fn spent(model: &str, usage: Usage) -> Spent {
-    let price = find(model);
     // Dollars for a million tokens are millionths of a dollar for one.
-    let micros = |price: &Price| usage.input_tokens as f64 * price.input + usage.output_tokens as f64 * price.output;
+    let micros = |price: &Price| {
+        let cached = usage.cached_tokens.min(usage.input_tokens);
+        let input = (usage.input_tokens - cached) as f64 * price.input + cached as f64 * price.cached_input.unwrap_or(price.input);
+        (input + usage.output_tokens as f64 * price.output).round() as u64
+    };
     Spent {
         input_tokens: usage.input_tokens,
         output_tokens: usage.output_tokens,
-        cost_micros: price.map(|price| micros(price).round() as u64),
+        cost_micros: usage.cost_micros.or_else(|| find(model).map(micros)),
     }
 }
 
@@ -43,8 +48,10 @@ pub fn context(model: &str) -> Option<usize> {
     find(model).map(|price| price.context)
 }
 
+/// By its whole name, else without the vendor's that OpenRouter puts in front.
 fn find(model: &str) -> Option<&'static Price> {
-    PRICES.iter().find(|price| model.strip_prefix(&price.model).is_some_and(is_version))
+    let named = |name: &str| PRICES.iter().find(|price| name.strip_prefix(&price.model).is_some_and(is_version));
+    named(model).or_else(|| named(model.rsplit_once('/')?.1))
 }
 
 /// Whether the rest of a model's name only says which version of it: a date, or that it is a preview.
@@ -61,9 +68,21 @@ mod tests {
         let usage = Usage {
             input_tokens: 2_000_000,
             output_tokens: 1_000_000,
+            ..Usage::default()
         };
         assert!(!PRICES.is_empty(), "the table can be read");
         assert_eq!(spent("gpt-5.1-2025-11-13", usage).cost_micros, Some(12_500_000));
+        assert_eq!(spent("openai/gpt-5.1", usage).cost_micros, Some(12_500_000));
+        let cached = Usage {
+            cached_tokens: 1_000_000,
+            ..usage
+        };
+        assert_eq!(spent("gpt-5.1", cached).cost_micros, Some(11_375_000));
+        let told = Usage {
+            cost_micros: Some(7),
+            ..usage
+        };
+        assert_eq!(spent("gpt-5.1", told).cost_micros, Some(7));
         assert_eq!(spent("gpt-5-mini", usage).cost_micros, Some(2_500_000));
         for unknown in ["my-own", "gpt-5-pro", "gpt-5.9"] {
             assert_eq!(spent(unknown, usage).cost_micros, None, "{unknown}");

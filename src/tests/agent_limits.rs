@@ -65,12 +65,16 @@ async fn a_run_ends_when_it_has_cost_what_it_may() {
 }
 
 #[tokio::test]
-async fn the_last_turn_has_no_tools_and_is_for_the_summary() {
+async fn the_last_turn_may_call_no_tools_and_is_for_the_summary() {
     let data = data_dir();
     let summary = Reply::Text("<task_summary>The page works; the shop is missing.</task_summary>");
     let model = Model::start([
         ("Build", vec![list(), summary]),
-        ("Again", vec![list(), Reply::Text("One moment."), Reply::done()]),
+        // What it calls all the same is not carried out.
+        (
+            "Again",
+            vec![list(), Reply::call("terminal", json!({ "command": "touch late" })), Reply::done()],
+        ),
     ])
     .await;
     let server = Server::start_and(data.path(), &model, &[("AGENT_MAX_TURNS", "2")]);
@@ -80,7 +84,8 @@ async fn the_last_turn_has_no_tools_and_is_for_the_summary() {
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
     assert_eq!(message.content, "The page works; the shop is missing.");
     let turns = model.turns();
-    assert!(turns[0]["tools"].is_array() && turns[1].get("tools").is_none());
+    assert_eq!(turns[0]["tools"], turns[1]["tools"], "the cache begins with them");
+    assert!(turns[0].get("tool_choice").is_none() && turns[1]["tool_choice"] == "none");
     let said = model.said(2);
     let (role, note) = said.last().unwrap();
     assert_eq!(role, "system");
@@ -90,6 +95,7 @@ async fn the_last_turn_has_no_tools_and_is_for_the_summary() {
     let (state, message) = feed.ended(2).await;
     assert_eq!(state, RunState::Failed);
     assert!(message.content.contains("after 2 of at most 2 turns"), "{}", message.content);
+    assert!(feed.find_tool("turn-2-terminal-1").is_none());
 }
 
 /// A command that says so many characters, the number last.

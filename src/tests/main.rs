@@ -17,6 +17,7 @@ mod kills;
 mod model_faults;
 mod odd_answers;
 mod odd_models;
+mod odd_turns;
 mod page_check;
 mod photos;
 mod postgres;

@@ -22,6 +22,8 @@ struct Dialect {
     usage: Option<(Value, u64, u64)>,
     /// The ids by which the results of the calls are sent back.
     ids: [&'static str; 2],
+    /// What of the answer it wants back with it, and refuses the next turn without.
+    wanted: Value,
 }
 
 fn line(chunk: &Value) -> String {
@@ -84,18 +86,43 @@ fn dialects() -> Vec<Dialect> {
             finish: "tool_calls",
             usage: Some((Value::Null, 20, 2)),
             ids: ["call_a", "call_b"],
+            wanted: json!({}),
         },
         Dialect {
-            name: "Gemini: whole calls that share an index, usage in every chunk, the answer's end called stop",
-            env: &[],
+            name: "Gemini: signed calls without indexes, thoughts counted in the total alone, the answer's end called stop",
+            env: &[("AI_PROVIDER", "gemini"), ("GEMINI_API_KEY", "test")],
             calls: vec![
-                call(json!({ "index": 0, "id": "function-call-1" }), "createOrUpdateFiles", &page),
-                call(json!({ "index": 0, "id": "function-call-2" }), "listFiles", &list),
+                {
+                    let mut signed = call(json!({ "id": "function-call-1" }), "createOrUpdateFiles", &page);
+                    signed["tool_calls"][0]["extra_content"] = json!({ "google": { "thought_signature": "EmAK" } });
+                    signed
+                },
+                call(json!({ "id": "function-call-2" }), "listFiles", &list),
             ],
             end: words(),
             finish: "stop",
-            usage: Some((json!({ "prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 30 }), 11, 5)),
+            usage: Some((json!({ "prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 30 }), 11, 19)),
             ids: ["function-call-1", "function-call-2"],
+            wanted: json!({ "tool_calls": [{ "extra_content": { "google": { "thought_signature": "EmAK" } } }, {}] }),
+        },
+        Dialect {
+            name: "DeepSeek: thoughts in words, which have to come back",
+            env: &[],
+            calls: vec![
+                json!({ "role": "assistant", "content": null, "reasoning_content": "The page, " }),
+                json!({ "content": null, "reasoning_content": "then the list." }),
+                call(json!({ "index": 0, "id": "call_00" }), "createOrUpdateFiles", &page),
+                call(json!({ "index": 1, "id": "call_01" }), "listFiles", &list),
+            ],
+            end: words(),
+            finish: "tool_calls",
+            usage: Some((
+                json!({ "prompt_tokens": 8, "completion_tokens": 3, "prompt_cache_hit_tokens": 4 }),
+                8,
+                3,
+            )),
+            ids: ["call_00", "call_01"],
+            wanted: json!({ "reasoning_content": "The page, then the list." }),
         },
         Dialect {
             name: "Gemini before: neither indexes nor ids",
@@ -108,12 +135,15 @@ fn dialects() -> Vec<Dialect> {
             finish: "tool_calls",
             usage: None,
             ids: ["call_0", "call_1"],
+            wanted: json!({}),
         },
         Dialect {
             name: "OpenRouter: comments while it waits, reasoning beside the text, an empty reason to end in each chunk",
-            env: &[],
+            env: &[("AI_PROVIDER", "openrouter"), ("OPENROUTER_API_KEY", "test")],
             calls: vec![
-                json!({ "role": "assistant", "content": "", "reasoning": "Let me think.", "reasoning_details": [{ "type": "reasoning.text" }] }),
+                json!({ "role": "assistant", "content": "", "reasoning": "Let me", "reasoning_details": [{ "type": "reasoning.text", "text": "Let me", "index": 0 }] }),
+                json!({ "content": "", "reasoning": " think.", "reasoning_details": [{ "type": "reasoning.text", "text": " think.", "index": 0 }] }),
+                json!({ "content": "", "reasoning_details": [{ "type": "reasoning.text", "signature": "Et8B", "index": 0 }] }),
                 call(json!({ "index": 0, "id": "toolu_1" }), "createOrUpdateFiles", &page),
                 call(json!({ "index": 1, "id": "toolu_2" }), "listFiles", &list),
             ],
@@ -132,6 +162,9 @@ fn dialects() -> Vec<Dialect> {
                 4,
             )),
             ids: ["toolu_1", "toolu_2"],
+            wanted: json!({
+                "reasoning_details": [{ "type": "reasoning.text", "text": "Let me think.", "signature": "Et8B", "index": 0 }],
+            }),
         },
         Dialect {
             name: "Ollama: arguments that are an object, no usage, nothing after the answer's end",
@@ -144,6 +177,7 @@ fn dialects() -> Vec<Dialect> {
             finish: "stop",
             usage: None,
             ids: ["call_x1", "call_x2"],
+            wanted: json!({}),
         },
         Dialect {
             name: "others: text in parts, chunks without choices, names repeated, ids that are the same for all",
@@ -165,16 +199,31 @@ fn dialects() -> Vec<Dialect> {
             finish: "function_call",
             usage: Some((json!({ "input_tokens": 6, "output_tokens": 1, "prompt_tokens": 6 }), 6, 1)),
             ids: ["call", "call_1"],
+            wanted: json!({}),
         },
     ]
+}
+
+/// Whether a value has what is wanted, and maybe more.
+fn has(value: &Value, wanted: &Value) -> bool {
+    match (value, wanted) {
+        (Value::Object(value), Value::Object(wanted)) => {
+            let mut fields = wanted.iter();
+            fields.all(|(name, wanted)| value.get(name).is_some_and(|value| has(value, wanted)))
+        }
+        (Value::Array(values), Value::Array(wanted)) => {
+            values.len() == wanted.len() && values.iter().zip(wanted).all(|(value, wanted)| has(value, wanted))
+        }
+        (value, wanted) => value == wanted,
+    }
 }
 
 async fn builds_the_app(dialect: &Dialect) {
     let name = dialect.name;
     let model = Model::start([("Build", dialect.replies())]).await;
     let data = data_dir();
-    let ollama = model.url.trim_end_matches("/v1").to_owned();
-    let env = [dialect.env, &[("OLLAMA_BASE_URL", ollama.as_str())]].concat();
+    let addresses = ["OLLAMA_BASE_URL", "GEMINI_BASE_URL", "OPENROUTER_BASE_URL"].map(|name| (name, model.url.as_str()));
+    let env = [dialect.env, &addresses].concat();
     let server = Server::start_and(data.path(), &model, &env);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
@@ -191,11 +240,12 @@ async fn builds_the_app(dialect: &Dialect) {
 
     // The calls and their results go back as the specification has them, whatever they came as.
     let said = model.turns()[1]["messages"].as_array().unwrap().clone();
-    let asked = said.iter().find(|message| message["role"] == "assistant").unwrap();
-    let asked: Vec<_> = asked["tool_calls"].as_array().unwrap().iter().collect();
+    let answer = said.iter().find(|message| message["role"] == "assistant").unwrap();
+    let asked: Vec<_> = answer["tool_calls"].as_array().unwrap().iter().collect();
     let ids: Vec<_> = asked.iter().map(|call| call["id"].as_str().unwrap()).collect();
     assert_eq!(ids, dialect.ids, "{name}");
     assert!(asked.iter().all(|call| call["function"]["arguments"].is_string()), "{name}");
+    assert!(has(answer, &dialect.wanted), "{name}: {answer}");
     let results = said.iter().filter(|message| message["role"] == "tool");
     let answered: Vec<_> = results.map(|message| message["tool_call_id"].as_str().unwrap()).collect();
     assert_eq!(answered, dialect.ids, "{name}");
@@ -218,4 +268,59 @@ async fn the_same_app_comes_out_of_what_every_provider_streams() {
     for dialect in dialects() {
         builds_the_app(&dialect).await;
     }
+}
+
+#[tokio::test]
+async fn what_a_model_refuses_is_learned_once_and_sent_in_another_way() {
+    for (refusal, was_heard) in [
+        (
+            Reply::Status(
+                400,
+                "Function tools with reasoning_effort are not supported for gpt-6-sol in /v1/chat/completions. To use function tools, use \
+                 /v1/responses or set reasoning_effort to 'none'.",
+            ),
+            (|request: &Value| request["reasoning_effort"] == "none") as fn(&Value) -> bool,
+        ),
+        (
+            Reply::Status(500, "Jinja Exception: System message must be at the beginning."),
+            |request| {
+                let messages = request["messages"].as_array().unwrap();
+                messages[1..].iter().all(|message| message["role"] != "system")
+            },
+        ),
+    ] {
+        let data = data_dir();
+        let list = Reply::call("listFiles", json!({ "path": "." }));
+        let model = Model::start([("Build", vec![Reply::InTurn(vec![refusal, list]), Reply::done()])]).await;
+        let server = Server::start(data.path(), &model);
+        let project = server.create("Build").await;
+        let (state, message) = server.feed(project).await.ended(1).await;
+        assert_eq!(state, RunState::Succeeded, "{}", message.content);
+        let heard: Vec<bool> = model.turns().iter().map(was_heard).collect();
+        assert_eq!(heard, [false, true, true]);
+    }
+}
+
+// Its models are asked for while the server's start is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn ollama_s_best_model_is_taken_and_one_that_would_forget_the_chat_is_an_error_that_says_what_to_do() {
+    let data = data_dir();
+    let model = Model::start([("Build", vec![Reply::done()]), ("Again", vec![Reply::done()])]).await;
+    model.is_ollama(4096);
+    let env = [("AI_PROVIDER", "ollama"), ("OLLAMA_BASE_URL", model.url.as_str())];
+    let server = Server::start_with(data.path(), &env);
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Failed);
+    for part in ["4096 tokens", "qwen3-coder:30b", "OLLAMA_CONTEXT_LENGTH=64000"] {
+        assert!(message.content.contains(part), "{part} is not in {}", message.content);
+    }
+    assert!(model.turns().is_empty());
+    // Started again as it was told to.
+    model.is_ollama(64_000);
+    server.send(project, "Again").await;
+    let (state, message) = feed.ended(2).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    assert_eq!(model.turns()[0]["model"], "qwen3-coder:30b");
 }

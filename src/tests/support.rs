@@ -20,7 +20,7 @@ use std::{
 pub use feed::{Feed, FeedEnd};
 pub use host::{ControlPlane, Host, options, run, settings, traces};
 pub use host_process::HostProcess;
-pub use model::{Model, Reply, VISION};
+pub use model::{Model, NAMING, Reply, VISION};
 pub use postgres::Postgres;
 pub use server::Server;
 pub use template::data_dir;

@@ -3,12 +3,19 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::llm::{ModelError, ModelReply, Piece, ToolCall, Usage};
+use super::{
+    thinking::{self, Thinking},
+    told_error,
+};
+use crate::llm::{ModelError, ModelReply, Piece, Thoughts, ToolCall, Usage};
 
 /// An answer has no more tool calls than this.
 const MAX_TOOL_CALLS: usize = 64;
 /// An answer is no longer than this, in bytes of text and arguments: a model that never ends is cut.
 const MAX_ANSWER: usize = 16 << 20;
+
+/// What of a thought comes in pieces.
+const GROWING: [&str; 3] = ["text", "summary", "data"];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -32,6 +39,10 @@ struct Delta {
     /// Text, or a list of parts, of which some are text.
     content: Value,
     tool_calls: Option<Vec<ToolCallDelta>>,
+    /// Thoughts in words, of which some providers want those back that they send under this name.
+    reasoning_content: Option<String>,
+    /// Thoughts in pieces of several kinds.
+    reasoning_details: Option<Vec<Value>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -40,6 +51,7 @@ struct ToolCallDelta {
     index: Option<usize>,
     id: Option<String>,
     function: Option<FunctionDelta>,
+    extra_content: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -54,6 +66,8 @@ struct FunctionDelta {
 #[derive(Default)]
 pub struct Answer {
     text: String,
+    thinking: Thinking,
+    thoughts: Thoughts,
     /// The calls in the order in which they began, each with the index that its provider gave it.
     calls: Vec<(Option<usize>, ToolCall)>,
     usage: Option<Usage>,
@@ -64,16 +78,19 @@ pub struct Answer {
 impl Answer {
     /// Takes the next chunk.
     pub fn take(&mut self, chunk: Chunk, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<(), ModelError> {
-        if let Some(error) = chunk.error {
-            let message = error["message"].as_str().map_or_else(|| error.to_string(), str::to_owned);
-            return Err(ModelError::unavailable(message));
+        if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
+            let status = error["code"]
+                .as_u64()
+                .and_then(|code| u16::try_from(code).ok())
+                .filter(|code| *code >= 400);
+            return Err(told_error(&error, status.unwrap_or(500), None, None));
         }
         self.usage = usage(&chunk.usage).or(self.usage);
         let Some(choice) = chunk.choices.into_iter().flatten().next() else {
             return Ok(());
         };
         let delta = choice.delta.unwrap_or_default();
-        let text = text(&delta.content);
+        let text = self.thinking.take(&text(&delta.content));
         if !text.is_empty() {
             on_piece(Piece::Text(&text));
             self.bytes += text.len();
@@ -81,6 +98,13 @@ impl Answer {
         }
         for delta in delta.tool_calls.unwrap_or_default() {
             self.take_call(delta, on_piece)?;
+        }
+        if let Some(thought) = delta.reasoning_content {
+            self.bytes += thought.len();
+            self.thoughts.reasoning_content.push_str(&thought);
+        }
+        for detail in delta.reasoning_details.unwrap_or_default() {
+            self.take_detail(detail);
         }
         if self.bytes > MAX_ANSWER {
             return Err(ModelError::Invalid(format!("its answer is longer than {} MiB", MAX_ANSWER >> 20)));
@@ -116,6 +140,9 @@ impl Answer {
         if !id.is_empty() {
             call.id = id;
         }
+        if !delta.extra_content.is_null() {
+            call.extra_content = delta.extra_content;
+        }
         // Some providers repeat the whole name in every piece.
         if call.name != name {
             call.name.push_str(&name);
@@ -136,15 +163,41 @@ impl Answer {
         Ok(())
     }
 
+    /// Adds a piece of a thought to the one with its index, or as one more.
+    fn take_detail(&mut self, detail: Value) {
+        let details = &mut self.thoughts.reasoning_details;
+        self.bytes += detail.to_string().len();
+        let is_same = |other: &Value| detail["index"].is_u64() && ["index", "type"].iter().all(|field| detail[field] == other[field]);
+        match (details.iter_mut().find(|other| is_same(other)), detail) {
+            (Some(Value::Object(known)), Value::Object(more)) => {
+                for (name, value) in more.into_iter().filter(|(_, value)| !value.is_null()) {
+                    match (known.get_mut(&name), value) {
+                        (Some(Value::String(text)), Value::String(piece)) if GROWING.contains(&name.as_str()) => text.push_str(&piece),
+                        (Some(Value::Null) | None, value) => {
+                            known.insert(name, value);
+                        }
+                        (Some(signature), value) if name == "signature" => *signature = value,
+                        // What names things stays.
+                        (Some(_), _) => {}
+                    }
+                }
+            }
+            (_, detail) => details.push(detail),
+        }
+    }
+
     /// The answer, when it came to its end, and what it used where its provider tells.
-    pub fn whole(self) -> Result<(ModelReply, Option<Usage>), ModelError> {
-        match self.finished.as_deref() {
+    pub fn whole(mut self) -> Result<(ModelReply, Option<Usage>), ModelError> {
+        let finished = self.finished.as_deref();
+        match finished {
             None => return Err(ModelError::Cut("the connection ended early".to_owned())),
-            Some("length") => return Err(ModelError::TooLong),
             Some("content_filter") => return Err(ModelError::Invalid("its content filter stopped the answer".to_owned())),
             Some("error") => return Err(ModelError::unavailable("its provider ended the answer with an error")),
             Some(_) => {}
         }
+        let cut = finished == Some("length");
+        let rest = self.thinking.end();
+        self.text.push_str(&rest);
         let mut tool_calls: Vec<ToolCall> = Vec::new();
         for (index, (_, mut call)) in self.calls.into_iter().enumerate() {
             // The results are told apart by it.
@@ -153,9 +206,15 @@ impl Answer {
             }
             tool_calls.push(call);
         }
+        if cut {
+            tool_calls.retain(|call| serde_json::from_str::<Value>(&call.arguments).is_ok_and(|arguments| arguments.is_object()));
+        }
+        let has_thoughts = self.thoughts != Thoughts::default() || tool_calls.iter().any(|call| !call.extra_content.is_null());
         let reply = ModelReply {
-            text: self.text,
+            text: thinking::without_begun(&self.text).to_owned(),
             tool_calls,
+            thoughts: has_thoughts.then_some(self.thoughts),
+            cut,
             ..ModelReply::default()
         };
         Ok((reply, self.usage))
@@ -186,9 +245,20 @@ fn usage(told: &Value) -> Option<Usage> {
     let count = |names: [&str; 2]| names.iter().find_map(|name| told[name].as_u64());
     let input = count(["prompt_tokens", "input_tokens"]);
     let output = count(["completion_tokens", "output_tokens"]);
-    (input.is_some() || output.is_some()).then(|| Usage {
-        input_tokens: input.unwrap_or_default(),
-        output_tokens: output.unwrap_or_default(),
+    if input.is_none() && output.is_none() {
+        return None;
+    }
+    let (input, output) = (input.unwrap_or_default(), output.unwrap_or_default());
+    // Gemini counts what it thinks in the total alone.
+    let thought = told["total_tokens"].as_u64().unwrap_or_default().saturating_sub(input);
+    Some(Usage {
+        input_tokens: input,
+        cached_tokens: told["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap_or_default(),
+        output_tokens: output.max(thought),
+        cost_micros: told["cost"]
+            .as_f64()
+            .filter(|cost| *cost >= 0.0)
+            .map(|cost| (cost * 1e6).round() as u64),
     })
 }
 
@@ -279,6 +349,54 @@ mod tests {
         assert!(matches!(cut, Err(ModelError::Cut(_))), "{cut:?}");
         let failed = answer(&[whole, json!({ "choices": [{ "delta": null, "finish_reason": "error" }] })]);
         assert!(failed.is_err(), "{failed:?}");
+    }
+
+    #[test]
+    fn an_answer_that_reached_its_limit_keeps_what_is_whole() {
+        let whole = json!({ "index": 0, "id": "a", "function": { "name": "terminal", "arguments": "{\"command\":\"ls\"}" } });
+        let half = json!({ "index": 1, "id": "b", "function": { "name": "createOrUpdateFiles", "arguments": "{\"files\":[{\"path" } });
+        let end = json!({ "choices": [{ "delta": { "content": "Next" }, "finish_reason": "length" }], "usage": { "prompt_tokens": 1 } });
+        let (reply, usage) = answer(&[call(whole), call(half), end]).unwrap();
+        let calls: Vec<&str> = reply.tool_calls.iter().map(|call| call.id.as_str()).collect();
+        assert_eq!((reply.cut, reply.text.as_str(), calls), (true, "Next", vec!["a"]));
+        assert_eq!(usage.map(|usage| usage.input_tokens), Some(1), "it is paid for");
+    }
+
+    #[test]
+    fn what_a_provider_wants_back_is_put_together_from_its_pieces() {
+        let detail = |fields: Value| json!({ "choices": [{ "delta": { "reasoning_details": [fields], "reasoning_content": "H" } }] });
+        let signed =
+            json!({ "function": { "name": "listFiles", "arguments": "{}" }, "extra_content": { "google": { "thought_signature": "s" } } });
+        let (reply, _) = answer(&[
+            detail(json!({ "type": "reasoning.text", "text": "Let", "format": "f", "index": 0 })),
+            detail(json!({ "type": "reasoning.text", "text": " me", "format": "f", "index": 0, "signature": null })),
+            detail(json!({ "type": "reasoning.text", "signature": "Et", "index": 0 })),
+            detail(json!({ "type": "reasoning.encrypted", "data": "x", "index": 1 })),
+            call(signed),
+            json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] }),
+        ])
+        .unwrap();
+        let thoughts = reply.thoughts.unwrap();
+        assert_eq!(
+            thoughts.reasoning_details,
+            [
+                json!({ "type": "reasoning.text", "text": "Let me", "format": "f", "index": 0, "signature": "Et" }),
+                json!({ "type": "reasoning.encrypted", "data": "x", "index": 1 }),
+            ]
+        );
+        assert_eq!(thoughts.reasoning_content, "HHHH");
+        assert_eq!(reply.tool_calls[0].extra_content["google"]["thought_signature"], "s");
+    }
+
+    #[test]
+    fn thoughts_that_are_counted_apart_and_costs_that_are_told_are_taken() {
+        let of = |told: Value| usage(&told).unwrap();
+        let gemini = of(
+            json!({ "completion_tokens": 25, "prompt_tokens": 11, "total_tokens": 727, "prompt_tokens_details": { "cached_tokens": 8 } }),
+        );
+        assert_eq!((gemini.output_tokens, gemini.cached_tokens, gemini.cost_micros), (716, 8, None));
+        let openrouter = of(json!({ "completion_tokens": 2, "prompt_tokens": 194, "total_tokens": 196, "cost": 0.95 }));
+        assert_eq!((openrouter.output_tokens, openrouter.cost_micros), (2, Some(950_000)));
     }
 
     #[test]

@@ -120,12 +120,26 @@ impl Feed {
         .await
     }
 
-    /// The ended tool call of this step.
-    pub fn tool(&self, step: &str) -> ToolUse {
-        let found = self.events.iter().rev().find_map(|event| match &event.kind {
+    /// The ended tool call of this step; `None` when there was none.
+    pub fn find_tool(&self, step: &str) -> Option<ToolUse> {
+        self.events.iter().rev().find_map(|event| match &event.kind {
             EventKind::Tool { tool } if tool.step == step && tool.output.is_some() => Some(tool.clone()),
             _ => None,
-        });
+        })
+    }
+
+    /// The ended tool call of this step.
+    pub fn tool(&self, step: &str) -> ToolUse {
+        let found = self.find_tool(step);
         found.unwrap_or_else(|| panic!("no {step} in {:#?}", self.events))
+    }
+
+    /// What the model said in the turn with this number, counted from 1; empty when it said nothing.
+    pub fn said(&self, turn: u32) -> String {
+        let found = self.events.iter().rev().find_map(|event| match &event.kind {
+            EventKind::Text { turn: said, text, .. } if *said == turn => Some(text.clone()),
+            _ => None,
+        });
+        found.unwrap_or_default()
     }
 }

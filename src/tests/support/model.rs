@@ -1,13 +1,16 @@
 //! A scripted OpenAI-compatible server: streamed chunks, tool calls cut into pieces, and the faults of real ones.
 //!
-//! A script is a list of replies for each prompt; [`VISION`] has the reply to whoever shows it an image. Which reply is due is read off
-//! the request itself (how often the assistant has answered since the prompt), so that a server that was restarted gets the same answer
-//! again.
+//! A script is a list of replies for each prompt; [`VISION`] has the reply to whoever shows it an image, and [`NAMING`] to whoever asks for a
+//! title. Which reply is due is read off the request itself (how often the assistant has answered since the prompt), so that a server that
+//! was restarted gets the same answer again.
 
 use std::{
     collections::HashMap,
     convert::Infallible,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{
@@ -16,7 +19,7 @@ use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{get, post},
 };
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -24,6 +27,10 @@ use tokio::sync::Notify;
 
 /// The script's key for requests with an image.
 pub const VISION: &str = "(an image)";
+/// The script's key for requests for a title, where it is not [`TITLE`].
+pub const NAMING: &str = "(a title)";
+/// What the naming model says.
+const TITLE: &str = "Scripted app";
 
 /// One answer of the model.
 #[derive(Debug, Clone)]
@@ -87,6 +94,8 @@ struct Shared {
     script: Arc<Script>,
     requests: Arc<Mutex<Vec<Value>>>,
     released: Arc<Notify>,
+    /// How many tokens of a chat it reads, where it is Ollama.
+    context: Arc<AtomicUsize>,
 }
 
 /// A running model server.
@@ -105,9 +114,13 @@ impl Model {
             script: Arc::new(script.into_iter().collect()),
             requests: Arc::default(),
             released: Arc::default(),
+            context: Arc::default(),
         };
         let router = Router::new()
             .route("/v1/chat/completions", post(complete))
+            .route("/api/tags", get(ollama_models))
+            .route("/api/generate", post(ollama_load))
+            .route("/api/ps", get(ollama_running))
             .with_state(shared.clone());
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, shared, serving }
@@ -121,6 +134,11 @@ impl Model {
             ("OPENAI_API_KEY", "test"),
             ("AI_MODEL", "scripted"),
         ]
+    }
+
+    /// It is Ollama from now on, and reads so many tokens of a chat with its model `qwen3-coder:30b`.
+    pub fn is_ollama(&self, context: usize) {
+        self.shared.context.store(context, Ordering::Relaxed);
     }
 
     /// The requests for a turn of the agent, in order.
@@ -193,16 +211,22 @@ fn is_look(request: &Value) -> bool {
     messages.iter().any(|message| message["content"].is_array())
 }
 
+/// What the system says is said by the user where it may not say it itself.
+const NOTE_END: &str = "</system_note>";
+
 /// The prompt of a request, and how many answers there were since.
 fn due(request: &Value) -> (String, usize) {
     let messages = request["messages"].as_array().unwrap();
-    let prompt = messages.iter().rposition(|message| message["role"] == "user").unwrap();
+    let is_note = |message: &Value| message["content"].as_str().is_some_and(|said| said.ends_with(NOTE_END));
+    let is_prompt = |message: &Value| message["role"] == "user" && !is_note(message);
+    let prompt = messages.iter().rposition(is_prompt).unwrap();
     let answers = messages[prompt..].iter().filter(|message| message["role"] == "assistant").count();
     if is_look(request) {
         return (VISION.to_owned(), 0);
     }
     let said = messages[prompt]["content"].as_str().unwrap();
-    // What an image shows stands before the prompt.
+    // What an image shows stands before the prompt, and notes before that.
+    let said = said.rsplit_once(NOTE_END).map_or(said, |(_, said)| said.trim_start());
     let prompt = said.split_once("</attached_image>\n\n").map_or(said, |(_, prompt)| prompt);
     (prompt.to_owned(), answers)
 }
@@ -211,7 +235,8 @@ async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> R
     // The naming model's.
     if !is_turn(&request) && !is_look(&request) {
         shared.requests.lock().unwrap().push(request);
-        return stream(text("Scripted app")).into_response();
+        let reply = shared.script.get(NAMING).map_or(Reply::Text(TITLE), |replies| replies[0].clone());
+        return answer(reply);
     }
     let (prompt, turn) = due(&request);
     let asked = {
@@ -230,6 +255,10 @@ async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> R
         shared.released.notified().await;
         reply = *held;
     }
+    answer(reply)
+}
+
+fn answer(reply: Reply) -> Response {
     match reply {
         Reply::Status(status, message) => refuse(status, message),
         Reply::Later(status, seconds) => ([("retry-after", seconds)], refuse(status, "later")).into_response(),
@@ -253,6 +282,31 @@ async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> R
             Ok::<_, Infallible>(chunk)
         })),
         reply => stream(chunks(reply)),
+    }
+}
+
+async fn ollama_models(state: State<Shared>) -> Response {
+    ollama(
+        &state,
+        |_| json!({ "models": [{ "name": "llama3:8b" }, { "name": "qwen3-coder:30b" }] }),
+    )
+}
+
+async fn ollama_load(state: State<Shared>) -> Response {
+    ollama(&state, |_| json!({ "done": true, "done_reason": "load" }))
+}
+
+async fn ollama_running(state: State<Shared>) -> Response {
+    ollama(
+        &state,
+        |context| json!({ "models": [{ "name": "qwen3-coder:30b", "context_length": context }] }),
+    )
+}
+
+fn ollama(shared: &Shared, answer: impl FnOnce(usize) -> Value) -> Response {
+    match shared.context.load(Ordering::Relaxed) {
+        0 => StatusCode::NOT_FOUND.into_response(),
+        context => Json(answer(context)).into_response(),
     }
 }
 

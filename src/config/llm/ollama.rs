@@ -1,0 +1,105 @@
+//! Ollama on this machine or another: whether it runs, and which of its installed models are fit for what.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::config::var;
+
+/// How long it may take to accept a connection, and to list its models.
+const DIAL: Duration = Duration::from_millis(300);
+const LIST: Duration = Duration::from_secs(3);
+
+/// The models that write apps well, the best first (its own list of models for coding tools, November 2026).
+const CODERS: [&str; 7] = [
+    "qwen3.8",
+    "qwen3-coder-next",
+    "qwen3-coder",
+    "qwen3.6",
+    "qwen3.5",
+    "gemma4",
+    "gpt-oss",
+];
+/// Those that look at images.
+const SEEING: [&str; 6] = ["qwen3.8", "qwen3.6", "qwen3.5", "qwen3-vl", "gemma4", "gemma3"];
+
+#[derive(Deserialize)]
+struct Tags {
+    models: Vec<Tag>,
+}
+
+#[derive(Deserialize)]
+struct Tag {
+    name: String,
+}
+
+/// Its address (`OLLAMA_BASE_URL`), without a slash at the end.
+pub fn url() -> String {
+    let url = var("OLLAMA_BASE_URL").unwrap_or_else(|| "http://localhost:11434".to_owned());
+    url.trim_end_matches('/').trim_end_matches("/v1").to_owned()
+}
+
+/// Whether something accepts connections at its address.
+pub async fn answers() -> bool {
+    let url = url();
+    let authority = url.split_once("://").map_or(url.as_str(), |(_, authority)| authority);
+    let address = if authority.contains(':') {
+        authority.to_owned()
+    } else {
+        format!("{authority}:80")
+    };
+    let dial = tokio::net::TcpStream::connect(address);
+    matches!(tokio::time::timeout(DIAL, dial).await, Ok(Ok(_)))
+}
+
+/// The names of its models; none when it does not tell.
+pub async fn installed() -> Vec<String> {
+    let listed = async {
+        let answer = reqwest::Client::new()
+            .get(format!("{}/api/tags", url()))
+            .timeout(LIST)
+            .send()
+            .await?;
+        answer.error_for_status()?.json::<Tags>().await
+    };
+    let models = listed.await.map(|tags| tags.models).unwrap_or_default();
+    models.into_iter().map(|model| model.name).collect()
+}
+
+/// The best of these models to write apps with.
+pub fn coder(installed: &[String]) -> Option<String> {
+    first_of(&CODERS, installed)
+}
+
+/// The best of these models to look at images, where the coder can't.
+pub fn seeing(installed: &[String], coder: Option<&str>) -> Option<String> {
+    let coder_sees = coder.is_some_and(|coder| SEEING.iter().any(|name| is_of(coder, name)));
+    if coder_sees { None } else { first_of(&SEEING, installed) }
+}
+
+fn first_of(names: &[&str], installed: &[String]) -> Option<String> {
+    let found = names.iter().find_map(|name| installed.iter().find(|model| is_of(model, name)));
+    found.cloned()
+}
+
+/// Whether a model, whose name ends with its size, is one of this name.
+fn is_of(model: &str, name: &str) -> bool {
+    model.split(':').next() == Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_installed_model_is_chosen_for_each_role() {
+        let installed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let both = installed(&["llama3:8b", "qwen3-coder:30b", "gemma3:4b"]);
+        assert_eq!(coder(&both).as_deref(), Some("qwen3-coder:30b"));
+        assert_eq!(seeing(&both, Some("qwen3-coder:30b")).as_deref(), Some("gemma3:4b"));
+        let newest = installed(&["qwen3-coder:30b", "qwen3.8:27b"]);
+        assert_eq!(coder(&newest).as_deref(), Some("qwen3.8:27b"));
+        assert_eq!(seeing(&newest, Some("qwen3.8:27b")), None, "it sees itself");
+        assert_eq!((coder(&installed(&["llama3:8b"])), seeing(&[], None)), (None, None));
+    }
+}

@@ -1,0 +1,280 @@
+//! A request for chat completions, as each provider takes it.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    config::Provider,
+    llm::{ChatMessage, ChatRequest, Oddity, Thoughts, ToolCall},
+};
+
+/// What stands for the signature of a call that has none (ai.google.dev/gemini-api/docs/thought-signatures).
+const UNSIGNED: &str = "skip_thought_signature_validator";
+
+/// The request's JSON. What stays the same between turns comes first, for the providers' prompt caches.
+pub fn body(model: &str, request: &ChatRequest, provider: Provider, odd: &[Oddity]) -> Value {
+    let mut messages: Vec<Value> = request
+        .messages
+        .iter()
+        .filter_map(|message| self::message(message, provider))
+        .collect();
+    fill_in_thoughts(&mut messages);
+    // These move what the system says to the chat's beginning, wherever it was said.
+    if matches!(provider, Provider::Gemini | Provider::OpenRouter) || odd.contains(&Oddity::SystemFirst) {
+        messages = system_first(messages);
+    }
+    let mut body = json!({
+        "model": model,
+        "messages": messages,
+        "stream": true,
+        "stream_options": { "include_usage": true },
+    });
+    if !request.tools.is_empty() {
+        let tools = request.tools.iter();
+        body["tools"] = tools.map(|tool| json!({ "type": "function", "function": tool })).collect();
+        if !request.may_call {
+            body["tool_choice"] = json!("none");
+        }
+        if odd.contains(&Oddity::NoReasoning) {
+            body["reasoning_effort"] = json!("none");
+        }
+    }
+    if provider == Provider::OpenRouter && model.starts_with("anthropic/") {
+        // This vendor caches only what it is asked to: here the chat so far.
+        body["cache_control"] = json!({ "type": "ephemeral" });
+    }
+    body
+}
+
+/// The messages with what the system says after the first one said as notes by the user, one message for each time that the user speaks.
+fn system_first(messages: Vec<Value>) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::with_capacity(messages.len());
+    for mut message in messages {
+        if message["role"] == "system" && !all.is_empty() {
+            let note = message["content"].as_str().unwrap_or_default();
+            message = json!({ "role": "user", "content": format!("<system_note>\n{note}\n</system_note>") });
+        }
+        if message["role"] == "user"
+            && let Some(last) = all.last_mut().filter(|last| last["role"] == "user")
+            && let (Some(before), Some(said)) = (last["content"].as_str(), message["content"].as_str())
+        {
+            last["content"] = json!(format!("{before}\n\n{said}"));
+            continue;
+        }
+        all.push(message);
+    }
+    all
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+/// The message's JSON; `None` for an empty one, which some refuse.
+fn message(message: &ChatMessage, provider: Provider) -> Option<Value> {
+    Some(match message {
+        ChatMessage::System { content } => json!({ "role": "system", "content": content }),
+        ChatMessage::User { content } => json!({ "role": "user", "content": content }),
+        ChatMessage::UserImage { content, media_type, data } => json!({
+            "role": "user",
+            "content": [
+                { "type": "text", "text": content },
+                { "type": "image_url", "image_url": { "url": format!("data:{media_type};base64,{data}") } },
+            ],
+        }),
+        ChatMessage::Tool { tool_call_id, content } => json!({ "role": "tool", "tool_call_id": tool_call_id, "content": content }),
+        ChatMessage::Assistant { content, tool_calls, .. } if content.is_empty() && tool_calls.is_empty() => return None,
+        ChatMessage::Assistant {
+            content,
+            tool_calls,
+            thoughts,
+        } => {
+            let own = thoughts.as_ref().filter(|thoughts| thoughts.provider == provider.as_str());
+            let mut said = json!({ "role": "assistant", "content": content });
+            if !tool_calls.is_empty() {
+                let calls = tool_calls.iter().map(|call| tool_call(call, own.is_some()));
+                let mut calls: Vec<Value> = calls.collect();
+                if provider == Provider::Gemini && calls[0]["extra_content"].is_null() {
+                    // It refuses calls that it has not signed, such as another provider's, unless they say that they are.
+                    calls[0]["extra_content"] = json!({ "google": { "thought_signature": UNSIGNED } });
+                }
+                said["tool_calls"] = calls.into();
+            }
+            if let Some(own) = own {
+                add_thoughts(&mut said, own);
+            }
+            said
+        }
+    })
+}
+
+fn tool_call(call: &ToolCall, is_own: bool) -> Value {
+    // Arguments that are no object are answered with an error, and so is a name that is none; providers refuse to read them again.
+    let valid = serde_json::from_str::<Value>(&call.arguments).is_ok_and(|arguments| arguments.is_object());
+    let arguments = if valid { call.arguments.as_str() } else { "{}" };
+    let is_of_names = |letter: &char| letter.is_ascii_alphanumeric() || "_-".contains(*letter);
+    let name: String = call.name.chars().filter(is_of_names).take(64).collect();
+    let name = if name.is_empty() { "unknown" } else { &name };
+    let mut told = json!({ "id": call.id, "type": "function", "function": Function { name, arguments } });
+    if is_own && !call.extra_content.is_null() {
+        told["extra_content"] = call.extra_content.clone();
+    }
+    told
+}
+
+/// Who wants thoughts in words back wants them with every call, if only empty.
+fn fill_in_thoughts(messages: &mut [Value]) {
+    if messages.iter().all(|message| message["reasoning_content"].is_null()) {
+        return;
+    }
+    let calling = messages.iter_mut().filter(|message| message["tool_calls"].is_array());
+    for message in calling.filter(|message| message["reasoning_content"].is_null()) {
+        message["reasoning_content"] = json!("");
+    }
+}
+
+fn add_thoughts(said: &mut Value, thoughts: &Thoughts) {
+    if !thoughts.reasoning_content.is_empty() {
+        said["reasoning_content"] = json!(thoughts.reasoning_content);
+    }
+    if !thoughts.reasoning_details.is_empty() {
+        said["reasoning_details"] = json!(thoughts.reasoning_details);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::llm::{ModelRole, ToolSpec};
+
+    fn system(content: &str) -> ChatMessage {
+        ChatMessage::System {
+            content: content.to_owned(),
+        }
+    }
+
+    fn user(content: &str) -> ChatMessage {
+        ChatMessage::User {
+            content: content.to_owned(),
+        }
+    }
+
+    /// An answer of this provider's with a call and all that may come beside it.
+    fn answer(provider: &str, call: &str) -> ChatMessage {
+        ChatMessage::Assistant {
+            content: String::new(),
+            tool_calls: vec![ToolCall {
+                id: call.to_owned(),
+                name: "functions.readFiles".to_owned(),
+                arguments: "[]".to_owned(),
+                extra_content: json!({ "google": { "thought_signature": call } }),
+            }],
+            thoughts: Some(Thoughts {
+                provider: provider.to_owned(),
+                reasoning_content: "Hm.".to_owned(),
+                reasoning_details: vec![json!({ "type": "reasoning.text", "text": "Hm." })],
+            }),
+        }
+    }
+
+    fn request(messages: Vec<ChatMessage>) -> ChatRequest {
+        ChatRequest {
+            messages,
+            tools: vec![ToolSpec {
+                name: "readFiles",
+                description: "Reads files.",
+                parameters: json!({}),
+            }],
+            may_call: true,
+            in_words: "",
+            role: ModelRole::Coder,
+        }
+    }
+
+    fn messages(body: &Value) -> &[Value] {
+        body["messages"].as_array().unwrap()
+    }
+
+    #[test]
+    fn who_lets_the_system_speak_first_only_hears_the_rest_as_notes_of_the_user() {
+        let chat = vec![
+            system("Rules"),
+            user("Old"),
+            system("Files"),
+            user("New"),
+            answer("x", "a"),
+            system("Checked"),
+        ];
+        for (provider, odd) in [
+            (Provider::Gemini, vec![]),
+            (Provider::OpenRouter, vec![]),
+            (Provider::Custom, vec![Oddity::SystemFirst]),
+        ] {
+            let body = body("m", &request(chat.clone()), provider, &odd);
+            let said: Vec<[&str; 2]> = messages(&body)
+                .iter()
+                .map(|message| ["role", "content"].map(|field| message[field].as_str().unwrap()))
+                .collect();
+            let expected = [
+                ["system", "Rules"],
+                ["user", "Old\n\n<system_note>\nFiles\n</system_note>\n\nNew"],
+                ["assistant", ""],
+                ["user", "<system_note>\nChecked\n</system_note>"],
+            ];
+            assert_eq!(said, expected, "{provider:?}");
+        }
+        let body = body("m", &request(chat), Provider::OpenAi, &[]);
+        assert_eq!(messages(&body).len(), 6);
+        assert_eq!(messages(&body)[5]["role"], "system");
+    }
+
+    #[test]
+    fn what_a_provider_wants_back_goes_back_to_it_and_to_no_other() {
+        let chat = || request(vec![user("Build"), answer("gemini", "a"), answer("openrouter", "b")]);
+        let signature = |call: &Value| call["tool_calls"][0]["extra_content"]["google"]["thought_signature"].clone();
+        let to = |provider| body("m", &chat(), provider, &[]);
+        let gemini = to(Provider::Gemini);
+        let [_, own, other] = messages(&gemini) else { panic!("{gemini}") };
+        assert_eq!([signature(own), signature(other)], [json!("a"), json!(UNSIGNED)]);
+        assert!(own["reasoning_details"].is_array() && other["reasoning_details"].is_null());
+        assert_eq!([&own["reasoning_content"], &other["reasoning_content"]], ["Hm.", ""]);
+        let openai = to(Provider::OpenAi);
+        for message in &messages(&openai)[1..] {
+            assert!(
+                message["reasoning_content"].is_null() && message["reasoning_details"].is_null(),
+                "{message}"
+            );
+            assert!(signature(message).is_null());
+            // What would be refused is made harmless.
+            let function = &message["tool_calls"][0]["function"];
+            assert_eq!([&function["name"], &function["arguments"]], ["functionsreadFiles", "{}"]);
+        }
+    }
+
+    #[test]
+    fn tools_stay_in_an_answer_that_may_not_call_them_and_reasoning_is_forbidden_where_it_forbids_them() {
+        let mut last = request(vec![
+            user("Build"),
+            ChatMessage::Assistant {
+                content: String::new(),
+                tool_calls: Vec::new(),
+                thoughts: None,
+            },
+        ]);
+        last.may_call = false;
+        let told = body("m", &last, Provider::OpenAi, &[Oddity::NoReasoning]);
+        assert_eq!(
+            (told["tools"].as_array().map(Vec::len), &told["tool_choice"]),
+            (Some(1), &json!("none"))
+        );
+        assert_eq!(told["reasoning_effort"], "none");
+        assert_eq!(messages(&told).len(), 1, "an empty answer is none");
+        last.tools.clear();
+        let told = body("anthropic/claude", &last, Provider::OpenRouter, &[Oddity::NoReasoning]);
+        assert!(told["tools"].is_null() && told["tool_choice"].is_null() && told["reasoning_effort"].is_null());
+        assert_eq!(told["cache_control"]["type"], "ephemeral");
+    }
+}
