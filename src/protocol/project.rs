@@ -84,7 +84,7 @@ pub struct Workspace {
 pub struct ModelNotice {
     /// Whether recorded builds are followed instead of a real model.
     pub demo: bool,
-    /// The provider's and the model's name, such as `openai · gpt-5.1`.
+    /// The provider's and the model's name, such as `openai · gpt-6-sol`.
     pub label: String,
     /// The prompts that the demo has recordings for; empty with a real model.
     pub demo_prompts: Vec<String>,
