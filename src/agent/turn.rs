@@ -147,7 +147,11 @@ impl Talk {
             let reply = self.next_answer(job, limits.max_turns).await?;
             let summary = summary::find(&reply.text).filter(|summary| !summary.is_empty()).map(str::to_owned);
             if reply.tool_calls.is_empty() {
-                let files = if self.calls_tools { Vec::new() } else { prose::files(&reply.text) };
+                let files = if self.calls_tools {
+                    prose::Files::default()
+                } else {
+                    prose::files(&reply.text)
+                };
                 if !files.is_empty() {
                     self.write_files(job, &files).await?;
                 } else if summary.is_none() {
@@ -163,7 +167,8 @@ impl Talk {
                     });
                     continue;
                 }
-                if let Some(summary) = summary {
+                // A file that was not written is not done.
+                if let Some(summary) = summary.filter(|_| files.refused.is_empty()) {
                     return Ok(summary);
                 }
                 continue;
@@ -221,16 +226,21 @@ impl Talk {
         Ok(reply)
     }
 
-    /// Writes the files that the model wrote in words, by the same call as if it had called the tool.
-    async fn write_files<J: Journal>(&mut self, job: &Job<'_, '_, J>, files: &[(String, String)]) -> Result<(), RunError> {
+    /// Writes the files that the model wrote in words, by the same call as if it had called the tool, and tells it which could not be.
+    async fn write_files<J: Journal>(&mut self, job: &Job<'_, '_, J>, files: &prose::Files) -> Result<(), RunError> {
         self.reminded = false;
-        let call: ToolCall = tools::writing_call(format!("words_{}", self.turns), files);
-        for output in call_tools(job, self.turns, std::slice::from_ref(&call)).await? {
-            self.guards.take(&call, &output)?;
-            self.messages.push(ChatMessage::System {
-                content: format!("{}\n\nGo on. {IN_WORDS}", output.content),
-            });
+        let mut told: Vec<String> = Vec::new();
+        if !files.whole.is_empty() {
+            let call: ToolCall = tools::writing_call(format!("words_{}", self.turns), &files.whole);
+            for output in call_tools(job, self.turns, std::slice::from_ref(&call)).await? {
+                self.guards.take(&call, &output)?;
+                told.push(output.content);
+            }
         }
+        told.extend(files.refused.iter().map(|refused| format!("Error: {}", refused.why)));
+        self.messages.push(ChatMessage::System {
+            content: format!("{}\n\nGo on. {IN_WORDS}", told.join("\n")),
+        });
         Ok(())
     }
 }
