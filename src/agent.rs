@@ -17,6 +17,7 @@ mod secrets;
 mod summary;
 mod tools;
 mod turn;
+mod words;
 mod workplace;
 
 use std::{collections::HashMap, time::Duration};

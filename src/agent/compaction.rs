@@ -1,8 +1,9 @@
 //! Room in the model's context: when a chat nears the end of it, the oldest outputs of tools go first, then what the model wrote
-//! itself. What the user said and how the agent works are never left out.
+//! itself; where that is not enough, the latest outputs lose their middle. What the user said and how the agent works are never left out.
 
 use serde_json::Value;
 
+use super::tools::cut;
 use crate::llm::ChatMessage;
 
 /// Source code has about so many bytes for a token; a little less, to be on the safe side.
@@ -11,7 +12,7 @@ const BYTES_PER_TOKEN: usize = 3;
 const FULL: usize = 70;
 /// It is made so small, in per cent: each time the provider's cache of the chat's beginning is lost.
 const ROOMY: usize = 45;
-/// The latest messages are left as they are: the model is working with them.
+/// The latest messages, and all results of its last calls, are left out by nothing: the model is working with them.
 const LATEST: usize = 6;
 /// What is shorter than this, in bytes, is not worth leaving out.
 const SHORT: usize = 400;
@@ -19,15 +20,16 @@ const SHORT: usize = 400;
 /// Makes the chat smaller when it fills too much of a context of so many tokens.
 pub fn make_room(messages: &mut [ChatMessage], context_tokens: usize) {
     let context = context_tokens.saturating_mul(BYTES_PER_TOKEN);
-    if bytes(messages) > context / 100 * FULL {
-        shrink(messages, context / 100 * ROOMY);
+    let most = context / 100 * FULL;
+    if bytes(messages) > most {
+        shrink(messages, context / 100 * ROOMY, most);
     }
 }
 
 /// Makes the chat half as large, for a model that says that it is too much.
 pub fn halve(messages: &mut [ChatMessage]) {
     let half = bytes(messages) / 2;
-    shrink(messages, half);
+    shrink(messages, half, half);
 }
 
 fn bytes(messages: &[ChatMessage]) -> usize {
@@ -44,10 +46,13 @@ fn size(message: &ChatMessage) -> usize {
     }
 }
 
-/// Leaves out the oldest first until the chat is no larger than `goal` bytes, or nothing more may go.
-fn shrink(messages: &mut [ChatMessage], goal: usize) {
+/// Leaves out the oldest first until the chat is no larger than `goal` bytes, or nothing more may go; then, if it is still larger than
+/// `most` bytes, the latest outputs are cut, those of the last calls last.
+fn shrink(messages: &mut [ChatMessage], goal: usize, most: usize) {
     let mut total = bytes(messages);
-    let old = messages.len().saturating_sub(LATEST);
+    let is_answer = |message: &ChatMessage| matches!(message, ChatMessage::Assistant { .. });
+    let last = messages.iter().rposition(is_answer).unwrap_or(messages.len());
+    let old = messages.len().saturating_sub(LATEST).min(last);
     for rule in [leave_out_output, leave_out_arguments, leave_out_words] {
         for message in &mut messages[..old] {
             if total <= goal {
@@ -56,6 +61,36 @@ fn shrink(messages: &mut [ChatMessage], goal: usize) {
             let before = size(message);
             rule(message);
             total -= before.saturating_sub(size(message));
+        }
+    }
+    let (before, latest) = messages.split_at_mut(last);
+    let others = bytes(&before[..old]) + bytes(latest);
+    cut_outputs(&mut before[old..], most.saturating_sub(others));
+    cut_outputs(latest, most.saturating_sub(bytes(before)));
+}
+
+/// Cuts the outputs in the middle, the longest to one length, until all of the messages have no more than `most` bytes, or nothing
+/// more may go.
+fn cut_outputs(messages: &mut [ChatMessage], most: usize) {
+    let cut_to = |message: &ChatMessage, limit: usize| match message {
+        ChatMessage::Tool { content, .. } => Some(cut(content, limit)),
+        _ => None,
+    };
+    let mut limit = messages.iter().map(size).max().unwrap_or_default();
+    let total = |limit| {
+        messages
+            .iter()
+            .map(|message| cut_to(message, limit).map_or(size(message), |text| text.len()))
+            .sum::<usize>()
+    };
+    while total(limit) > most && limit > SHORT {
+        limit = (limit - limit / 4).max(SHORT);
+    }
+    for message in messages {
+        if let Some(text) = cut_to(message, limit)
+            && let ChatMessage::Tool { content, .. } = message
+        {
+            *content = text;
         }
     }
 }
@@ -154,12 +189,17 @@ mod tests {
     }
 
     #[test]
-    fn the_user_s_words_the_rules_and_the_latest_messages_always_stay() {
+    fn the_user_s_words_and_the_rules_always_stay_and_the_latest_outputs_keep_their_ends() {
         let mut messages = chat();
         make_room(&mut messages, 10);
         let whole = chat();
         assert_eq!(messages[..2], whole[..2]);
-        assert_eq!(messages[8..], whole[8..]);
+        for at in [8, 10, 12] {
+            assert_eq!(messages[at], whole[at], "what the model said last");
+        }
+        for at in [9, 11, 13] {
+            assert!(size(&messages[at]) < 2 * SHORT, "{at}");
+        }
         let ChatMessage::Assistant { tool_calls, .. } = &messages[2] else {
             panic!("the model's turn");
         };
@@ -170,5 +210,44 @@ mod tests {
                 .as_str()
                 .is_some_and(|text| text.contains("left out"))
         );
+    }
+
+    #[test]
+    fn the_latest_outputs_stay_whole_while_what_is_older_makes_room_enough() {
+        let mut messages = chat();
+        let (latest, whole) = (bytes(&messages[8..]), chat());
+        make_room(&mut messages, (latest + 8_000) / BYTES_PER_TOKEN * 100 / FULL);
+        assert_eq!(messages[8..], whole[8..]);
+        // Those of the last call are the last to be cut.
+        let mut messages = chat();
+        make_room(&mut messages, 17_000);
+        assert!(messages[12..] == whole[12..]);
+        assert!(size(&messages[9]) < size(&whole[9]) && bytes(&messages) <= 17_000 * BYTES_PER_TOKEN / 100 * FULL);
+    }
+
+    #[test]
+    fn many_large_outputs_of_one_answer_fit_each_with_its_beginning_and_end() {
+        let mut messages = chat();
+        let calls = messages[12].clone();
+        messages.push(calls);
+        for call in 0..10 {
+            messages.push(ChatMessage::Tool {
+                tool_call_id: format!("many_{call}"),
+                content: format!("first{}last", "o".repeat(96 << 10)),
+            });
+        }
+        make_room(&mut messages, 128_000);
+        assert!(bytes(&messages) <= 128_000 * BYTES_PER_TOKEN / 100 * FULL, "{}", bytes(&messages));
+        for message in &messages[15..] {
+            let ChatMessage::Tool { content, .. } = message else {
+                panic!("{message:?}");
+            };
+            assert!(content.starts_with("first") && content.ends_with("last") && content.contains("bytes left out"));
+            assert!(content.len() > 16 << 10, "no more is cut than has to be: {}", content.len());
+        }
+        halve(&mut messages);
+        assert!(bytes(&messages) <= 64_000 * BYTES_PER_TOKEN / 100 * FULL, "{}", bytes(&messages));
+        let once = |message: &ChatMessage| format!("{message:?}").matches("bytes left out").count() < 2;
+        assert!(messages.iter().all(once));
     }
 }

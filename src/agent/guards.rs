@@ -1,8 +1,11 @@
 //! What stops a run that leads nowhere: the same call with the same result again and again, and more tokens or money than a run may take.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::{RunError, tools::ToolOutput};
+use super::{
+    RunError,
+    tools::{self, ToolOutput},
+};
 use crate::{config, llm::ToolCall, protocol::Spent};
 
 /// How often the same call may give the same result.
@@ -13,8 +16,10 @@ const MISSES: usize = 2;
 /// What a run has done and used so far; read off its steps' outputs alone, so that a restarted run counts the same.
 #[derive(Debug, Default)]
 pub struct Guards {
-    /// How often a call (its tool and arguments) gave a result, since a file was last written.
+    /// How often a call (its tool and arguments) gave a result, since the app last changed, as far as is known.
     results: HashMap<[String; 3], usize>,
+    /// The commands that were run.
+    commands: HashSet<String>,
     misses: HashMap<String, usize>,
     spent: Spent,
 }
@@ -50,8 +55,8 @@ impl Guards {
     pub fn take(&mut self, call: &ToolCall, output: &ToolOutput) -> Result<Option<String>, RunError> {
         let now = [&call.name, &call.arguments, &output.content].map(String::clone);
         let times = self.results.get(&now).copied().unwrap_or_default() + 1;
-        if !output.written.is_empty() {
-            // After a change the same question is a new one.
+        // After a change the same question is a new one. A command may change anything; the same command again is no way forward.
+        if !output.written.is_empty() || (tools::is_command(call) && self.commands.insert(call.arguments.clone())) {
             self.results.clear();
         }
         self.results.insert(now, times);
@@ -106,6 +111,13 @@ mod tests {
         }
     }
 
+    fn check() -> ToolCall {
+        ToolCall {
+            name: "checkApp".to_owned(),
+            ..call("{}")
+        }
+    }
+
     #[test]
     fn the_same_call_with_the_same_result_stops_at_the_third_time_and_not_before() {
         let mut guards = Guards::default();
@@ -119,13 +131,35 @@ mod tests {
         guards.take(&call("write"), &written).unwrap();
         for _ in 0..2 {
             guards.take(&call("ls"), &output("a")).unwrap();
-            guards.take(&call("pwd"), &output("a")).unwrap();
+            guards.take(&check(), &output("a")).unwrap();
         }
         let error = guards.take(&call("ls"), &output("a")).unwrap_err().to_string();
         assert!(error.contains("terminal 3 times"), "{error}");
         // The same write, again and again.
-        guards.take(&call("write"), &written).unwrap();
-        guards.take(&call("write"), &written).unwrap_err();
+        let write = ToolCall {
+            name: "editFile".to_owned(),
+            ..call("{}")
+        };
+        for _ in 0..2 {
+            guards.take(&write, &written).unwrap();
+            guards.take(&call("ls"), &output("a")).unwrap();
+        }
+        guards.take(&write, &written).unwrap_err();
+    }
+
+    #[test]
+    fn a_command_that_was_not_run_before_may_change_the_app_and_the_same_ones_again_lead_nowhere() {
+        let mut guards = Guards::default();
+        for number in 0..5 {
+            guards
+                .take(&call(&format!("sed -i {number}d a.txt")), &output("exit code 0"))
+                .unwrap();
+            guards.take(&check(), &output("Error")).unwrap();
+        }
+        guards.take(&call("sed -i 0d a.txt"), &output("exit code 0")).unwrap();
+        guards.take(&check(), &output("Error")).unwrap();
+        guards.take(&call("sed -i 1d a.txt"), &output("exit code 0")).unwrap();
+        guards.take(&check(), &output("Error")).unwrap_err();
     }
 
     #[test]

@@ -7,6 +7,26 @@ pub const HOME: &str = "/home/user";
 /// Folders whose contents are made by tools and belong to no version.
 pub const GENERATED_FOLDERS: [&str; 5] = ["node_modules", ".next", ".git", ".npm", ".cache"];
 
+/// The folders that an app has at its top, for paths that begin with a slash and mean the app's own.
+const TOP_FOLDERS: [&str; 16] = [
+    "app",
+    "components",
+    "config",
+    "content",
+    "context",
+    "contexts",
+    "data",
+    "hooks",
+    "lib",
+    "pages",
+    "public",
+    "src",
+    "store",
+    "styles",
+    "types",
+    "utils",
+];
+
 /// A path below the app's folder: relative, `/` between its parts, no part `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppPath(String);
@@ -23,17 +43,22 @@ pub enum PathError {
 }
 
 impl AppPath {
-    /// Reads a path as models write them: relative, with a leading `./`, or absolute below the home.
+    /// Reads a path as models write them: relative, with a leading `./`, as an import (`@/lib/x`), absolute below the home, or with a
+    /// slash before what can only be the app's own.
     pub fn new(text: &str) -> Result<Self, PathError> {
         let text = text.trim();
         if text.contains(['\0', '\n', '\r']) || text.len() > 1024 {
             return Err(PathError::Malformed(text.chars().take(80).collect()));
         }
         let relative = match text.strip_prefix('/') {
-            None => text.strip_prefix("~/").unwrap_or(text),
-            Some(_) => match text.strip_prefix(HOME) {
+            None => {
+                let prefixes = ["~/", "@/", "home/user/"].iter();
+                prefixes.filter_map(|prefix| text.strip_prefix(prefix)).next().unwrap_or(text)
+            }
+            Some(below) => match text.strip_prefix(HOME) {
                 Some("") => "",
                 Some(below) if below.starts_with('/') => below,
+                _ if is_of_an_app(below) => below,
                 _ => return Err(PathError::Outside(text.to_owned())),
             },
         };
@@ -74,6 +99,20 @@ impl AppPath {
     }
 }
 
+/// Whether a path without its leading slash is one of an app and not of the machine: a file such as `package.json`, or in a folder that
+/// apps have.
+fn is_of_an_app(below: &str) -> bool {
+    match below.split_once('/') {
+        Some((top, _)) => TOP_FOLDERS.contains(&top),
+        None => {
+            TOP_FOLDERS.contains(&below)
+                || below
+                    .rsplit_once('.')
+                    .is_some_and(|(stem, end)| !stem.is_empty() && !end.is_empty())
+        }
+    }
+}
+
 impl fmt::Display for AppPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -93,10 +132,33 @@ mod tests {
             "/home/user/app/page.tsx",
             "~/app/page.tsx",
             "app//x/../page.tsx",
+            "/app/page.tsx",
+            "@/app/page.tsx",
+            "home/user/app/page.tsx",
         ] {
             assert_eq!(path(text).as_deref(), Ok("app/page.tsx"), "{text}");
         }
-        for text in ["../x", "/etc/passwd", "/home/user2/x", "app/../../x", "/home/user/../other/x"] {
+        for (text, meant) in [
+            ("/package.json", "package.json"),
+            ("/src/x", "src/x"),
+            ("@types/x", "@types/x"),
+            ("home/x", "home/x"),
+        ] {
+            assert_eq!(path(text).as_deref(), Ok(meant));
+        }
+        assert_eq!(AppPath::folder("/components"), AppPath::new("components").map(Some));
+        for text in [
+            "../x",
+            "/etc/passwd",
+            "/etc",
+            "/.env",
+            "/proc/1/cmdline.txt",
+            "/home/user2/x",
+            "app/../../x",
+            "/app/../../etc/passwd",
+            "@/../x",
+            "/home/user/../other/x",
+        ] {
             assert!(matches!(path(text), Err(PathError::Outside(_))), "{text}");
         }
         assert_eq!(path("a\0b"), Err(PathError::Malformed("a\0b".to_owned())));

@@ -1,15 +1,116 @@
 //! Models without tool calls: an answer whose code blocks name files writes those files.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::AppPath;
 
-/// Where a file may be named: in the fence's own line, in the line before, or in a comment that opens the block.
+/// Blocks in these languages are commands, what commands print, and changes: no file's text, unless the name says that they are.
+const COMMANDS: [&str; 8] = ["bash", "sh", "shell", "zsh", "console", "terminal", "shell-session", "powershell"];
+const PRINTED: [&str; 7] = ["text", "txt", "plaintext", "plain", "output", "log", "stdout"];
+const CHANGES: [&str; 2] = ["diff", "patch"];
+
+/// Lines that stand for others: `// ... existing code ...`, `{/* rest of the form */}`, `…`.
+static LEFT_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?mix)
+        ^[\ \t]*(?:…|\.{3})[\ \t]*$
+        | (?: ^[\ \t]*(?://+|\#+[\ \t]|\*[\ \t]) | /\*+ | <!-- ) [\ \t]*
+          (?:
+            (?:…|\.{3}) (?:[\ \t]|\*/|-->|$)
+            | [(\[….\ \t]* (?:the\ )? rest\ of\ (?:the|your|this|my)\b
+            | [(\[….\ \t]* (?:(?:the|your|all|keep|other)\ )* (?:existing|remaining|previous|unchanged|other) [\ ]
+              (?:code|content|imports?|styles?|components?|functions?|logic|markup|jsx|css|rules|layout|props|state|methods|routes)\b
+              [\ \t]* (?:here|goes\ here|remains?.*|stays?.*|unchanged)? [)\]….\ \t]* (?:\*/|-->|$)
+            | [^*\n]* \b(?:remains?|stays?)\ (?:the\ same|unchanged|as\ before) [)\]….\ \t]* (?:\*/|-->|$)
+          )",
+    )
+    .ok()
+});
+
+/// What an answer writes in words.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Each path once.
+    pub whole: Vec<File>,
+    pub refused: Vec<Refused>,
+}
+
+/// A file with its whole text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct File {
+    pub path: String,
+    pub content: String,
+    /// Whether the block's own fence names it, as models do that were told to; else what stands before or in the block does.
+    pub named_on_fence: bool,
+}
+
+/// A block that names a file and is not its whole text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What is wrong, for the model.
+    pub why: String,
+    /// As in [`File`].
+    pub named_on_fence: bool,
+}
+
+impl Files {
+    pub fn is_empty(&self) -> bool {
+        self.whole.is_empty() && self.refused.is_empty()
+    }
+
+    /// A block is a file, or none. Of two that name the same file the later one is it, unless it is named less surely.
+    fn take(&mut self, path: String, content: String, language: &str, named_on_fence: bool) {
+        let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let is_other = |languages: &[&str], own: &[&str]| languages.contains(&language) && !own.contains(&extension);
+        if !named_on_fence && (is_other(&COMMANDS, &["sh"]) || is_other(&PRINTED, &["txt"])) {
+            return;
+        }
+        let why = if is_other(&CHANGES, &CHANGES) {
+            Some("is a list of changes".to_owned())
+        } else {
+            left_out(&content, extension).map(|line| format!("leaves parts of the file out (“{line}”)"))
+        };
+        if let Some(why) = why {
+            let why = format!("{path} was not written: the block {why}. Write the file whole, every line of it.");
+            self.refused.push(Refused { why, named_on_fence });
+            return;
+        }
+        if let Some(at) = self.whole.iter().position(|known| known.path == path) {
+            if self.whole[at].named_on_fence && !named_on_fence {
+                return;
+            }
+            self.whole.remove(at);
+        }
+        self.whole.push(File {
+            path,
+            content,
+            named_on_fence,
+        });
+    }
+}
+
+/// The line that stands for others, where there is one. Texts may speak of code that does.
+fn left_out<'a>(content: &'a str, extension: &str) -> Option<&'a str> {
+    if ["md", "mdx", "txt"].contains(&extension) {
+        return None;
+    }
+    let found = LEFT_OUT.as_ref()?.find(content)?;
+    let begin = content[..found.end()].rfind('\n').map_or(0, |at| at + 1);
+    let line = content[begin..].lines().next().unwrap_or_default().trim();
+    let end = line.char_indices().nth(80).map_or(line.len(), |(at, _)| at);
+    Some(&line[..end])
+}
+
+/// Where a file may be named: in the fence's own line, alone in the line before, or in a comment that opens the block.
 ///
 /// ````text
 /// ```tsx app/page.tsx            ```tsx filename="app/page.tsx"            **app/page.tsx**
 ///                                                                         ```tsx
 /// ````
-pub fn files(answer: &str) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = Vec::new();
+pub fn files(answer: &str) -> Files {
+    let mut found = Files::default();
     let mut before = "";
     let mut lines = answer.lines();
     while let Some(line) = lines.next() {
@@ -28,15 +129,16 @@ pub fn files(answer: &str) -> Vec<(String, String)> {
             }
             content.push(line);
         }
+        let on_fence = in_info(info);
+        let named_on_fence = on_fence.is_some();
         let comment = content.first().and_then(|line| in_comment(line));
-        let path = in_info(info).or_else(|| in_heading(before)).or_else(|| comment.clone());
+        let path = on_fence.or_else(|| in_heading(before)).or_else(|| comment.clone());
         if let Some(path) = path.filter(|_| closed) {
             // A comment that only names the file is no part of it.
             let skipped = usize::from(comment.as_deref() == Some(path.as_str()));
             let mut text = content[skipped..].join("\n");
             text.push('\n');
-            found.retain(|(known, _)| *known != path);
-            found.push((path, text));
+            found.take(path, text, &language(info), named_on_fence);
         }
         before = "";
     }
@@ -57,6 +159,12 @@ fn is_closing(line: &str, (letter, length): (char, usize)) -> bool {
     line.len() >= length && line.chars().all(|found| found == letter)
 }
 
+/// The block's language, in small letters.
+fn language(info: &str) -> String {
+    let word = info.split([' ', '\t', ':', '{', ',']).next().unwrap_or_default();
+    word.to_ascii_lowercase()
+}
+
 /// `tsx app/page.tsx`, `tsx filename="app/page.tsx"`, `tsx:app/page.tsx`, `app/page.tsx`.
 fn in_info(info: &str) -> Option<String> {
     info.split([' ', '\t', ':', '{', '}', ','])
@@ -64,17 +172,31 @@ fn in_info(info: &str) -> Option<String> {
         .find_map(path)
 }
 
-/// `**app/page.tsx**`, `### app/page.tsx`, ``File: `app/page.tsx` ``, `1. app/page.tsx:`.
+/// `**app/page.tsx**`, `### app/page.tsx`, ``File: `app/page.tsx` ``, `1. app/page.tsx:`: the name and nothing else.
 fn in_heading(line: &str) -> Option<String> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    // More than a heading's worth of words is prose that happens to name a file.
-    (words.len() <= 6).then(|| words.into_iter().find_map(path))?
+    let says_something = |word: &&str| word.contains(char::is_alphanumeric);
+    let mut words = line.split([' ', '\t', ':']).filter(says_something).peekable();
+    let is_number = |word: &&str| {
+        let word = word.trim_start_matches(['#', '*']);
+        word.strip_suffix(['.', ')'])
+            .unwrap_or(word)
+            .bytes()
+            .all(|letter| letter.is_ascii_digit())
+    };
+    words.next_if(is_number);
+    words.next_if(|word| {
+        let word = word.trim_matches(|letter: char| !letter.is_alphanumeric());
+        ["file", "filename", "path"].iter().any(|label| word.eq_ignore_ascii_case(label))
+    });
+    let path = path(words.next()?)?;
+    words.next().is_none().then_some(path)
 }
 
 /// `// app/page.tsx`, `/* app/globals.css */`, `# x.py`, `<!-- index.html -->`.
 fn in_comment(line: &str) -> Option<String> {
     let line = line.trim();
-    let inside = ["//", "/*", "#", "<!--"].iter().find_map(|sign| line.strip_prefix(sign))?;
+    // Without a space `#` begins a selector in a style sheet.
+    let inside = ["//", "/*", "# ", "<!--"].iter().find_map(|sign| line.strip_prefix(sign))?;
     let inside = inside.trim_end_matches("*/").trim_end_matches("-->").trim();
     let inside = inside
         .strip_prefix("File:")
@@ -103,32 +225,50 @@ fn path(word: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// Paths and contents.
+    fn written(answer: &str) -> Vec<(String, String)> {
+        let files = files(answer);
+        assert_eq!(files.refused, [], "{answer}");
+        files.whole.into_iter().map(|file| (file.path, file.content)).collect()
+    }
+
     #[test]
     fn files_are_named_on_the_fence_before_it_or_in_the_first_line() {
-        for answer in [
-            "Here:\n```tsx app/page.tsx\nx\n```",
-            "```tsx filename=\"app/page.tsx\"\nx\n```",
-            "```tsx:app/page.tsx\nx\n```",
-            "```tsx {title=app/page.tsx}\nx\n```",
-            "**app/page.tsx**\n\n```tsx\nx\n```",
-            "### `app/page.tsx`:\n~~~\nx\n~~~",
-            "1. File: app/page.tsx\n```\nx\n```",
-            "```tsx\n// app/page.tsx\nx\n```",
-            "```tsx\n/* File: ./app/page.tsx */\nx\n```",
+        for (answer, named_on_fence) in [
+            ("Here:\n```tsx app/page.tsx\nx\n```", true),
+            ("```tsx filename=\"app/page.tsx\"\nx\n```", true),
+            ("```tsx:app/page.tsx\nx\n```", true),
+            ("```tsx {title=app/page.tsx}\nx\n```", true),
+            ("```bash app/page.tsx\nx\n```", true),
+            ("**app/page.tsx**\n\n```tsx\nx\n```", false),
+            ("### `app/page.tsx`:\n~~~\nx\n~~~", false),
+            ("1. File: app/page.tsx\n```\nx\n```", false),
+            ("### 2. **app/page.tsx**\n```\nx\n```", false),
+            ("- **Filename:** `app/page.tsx` -\n```\nx\n```", false),
+            ("File:app/page.tsx\n```\nx\n```", false),
+            ("```tsx\n// app/page.tsx\nx\n```", false),
+            ("```tsx\n/* File: ./app/page.tsx */\nx\n```", false),
         ] {
-            assert_eq!(files(answer), [("app/page.tsx".to_owned(), "x\n".to_owned())], "{answer}");
+            let file = File {
+                path: "app/page.tsx".to_owned(),
+                content: "x\n".to_owned(),
+                named_on_fence,
+            };
+            let whole = vec![file];
+            assert_eq!(files(answer), Files { whole, ..Files::default() }, "{answer}");
         }
     }
 
     #[test]
     fn a_file_written_twice_is_the_last_one_and_longer_fences_hold_shorter_ones() {
-        let answer = "```a.txt\n1\n```\n````b.md\n```\ncode\n```\n````\n```a.txt\n2\n```";
+        let answer = "```a.txt\n1\n```\n````b.md\n```\ncode\n```\n````\n```a.txt\n2\n```\n```js\n// a.txt\n3\n```";
         assert_eq!(
-            files(answer),
+            written(answer),
             [
                 ("b.md".to_owned(), "```\ncode\n```\n".to_owned()),
                 ("a.txt".to_owned(), "2\n".to_owned())
-            ]
+            ],
+            "what the fence names is surer than what a comment does"
         );
     }
 
@@ -141,8 +281,73 @@ mod tests {
             "```tsx app/page.tsx\nhalf",
             "```tsx ../../etc/passwd.txt\nx\n```",
             "see https://a.example/x.html\n```\nx\n```",
+            "https://a.example/x.html\n```\nx\n```",
+            // Something is to be done with the file: the block is not it.
+            "Add this to app/globals.css:\n```css\n.a {}\n```",
+            "Edit package.json, then run:\n```bash\nnpm install\n```",
+            "Now update `app/page.tsx`:\n```tsx\nx\n```",
+            "app/a.tsx and app/b.tsx\n```tsx\nx\n```",
+            "```css\n#root.dark\n{ color: red; }\n```",
+            // Commands and what they print, under the name of a file.
+            "**package.json**\n```bash\nnpm install\n```",
+            "**package.json**\n```Console\n$ npm install\n```",
+            "**app/page.tsx**\n```text\n12 lines\n```",
         ] {
-            assert_eq!(files(answer), [], "{answer}");
+            assert_eq!(written(answer), [], "{answer}");
         }
+        assert_eq!(written("**setup.sh**\n```bash\nls\n```").len(), 1);
+        assert_eq!(written("**public/robots.txt**\n```text\nx\n```").len(), 1);
+    }
+
+    #[test]
+    fn a_block_that_leaves_parts_of_its_file_out_is_refused_and_writes_nothing() {
+        for line in [
+            "// ... existing code ...",
+            "  // ...existing code...",
+            "{/* ... rest of the form */}",
+            "      {/* Rest of your component remains the same */}",
+            "/* existing styles */",
+            "// … other imports",
+            "// ...",
+            "# ... existing code",
+            "<!-- ... -->",
+            "// (keep existing code here)",
+            "// The rest of the file stays the same",
+            "// handleSubmit remains unchanged",
+            "…",
+            "...",
+        ] {
+            let found = files(&format!("**app/page.tsx**\n```tsx\nconst a = 1;\n{line}\nconst b = 2;\n```"));
+            assert_eq!(found.whole, [], "{line}");
+            let [Refused { why, named_on_fence }] = &found.refused[..] else {
+                panic!("{line} is not refused once");
+            };
+            assert!(!named_on_fence && why.starts_with("app/page.tsx was not written"), "{why}");
+            assert!(why.contains(line.trim()), "{why}");
+        }
+        let changes = files("```diff app/page.tsx\n-a\n+b\n```");
+        assert!(changes.whole.is_empty() && changes.refused[0].named_on_fence);
+        // The whole file before it is written all the same.
+        let both = files("```tsx app/page.tsx\nx\n```\nThen:\n```tsx app/page.tsx\n// ... existing code\ny\n```");
+        assert_eq!((both.whole[0].content.as_str(), both.refused.len()), ("x\n", 1));
+    }
+
+    #[test]
+    fn code_that_spreads_or_speaks_of_the_rest_is_whole() {
+        for line in [
+            "const [first, ...rest] = items;",
+            "<Button {...props} />",
+            "// ...props are handed on",
+            "const text = \"Loading...\";",
+            "<p>The rest of the story …</p>",
+            "// Existing users keep their name",
+            "import a from 'https://a.example/... existing code';",
+            "...(dark ? night : day),",
+            "/* Other rules apply to buttons */",
+            "// The header stays the same on every page",
+        ] {
+            assert_eq!(written(&format!("```tsx app/page.tsx\n{line}\n```")).len(), 1, "{line}");
+        }
+        assert_eq!(written("```md docs/notes.md\nand so on\n...\n```").len(), 1, "a text is no code");
     }
 }

@@ -37,38 +37,42 @@ static KEYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static PRIVATE_KEYS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----").ok());
 
-/// Lines `NAME=value` whose name says that the value is secret, as `.env` files and `printenv` have them.
+/// What is named like a secret and given a value, wherever it stands in a line: `.env` files and `printenv` have `NAME=value`, what
+/// prints the environment as an object has `NAME: 'value'`. Of a value without quotes it is the first character. [`secret`] judges whether
+/// it is one.
 static ASSIGNMENTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r#"(?m)^(?P<name>[ \t]*(?:export[ \t]+)?[A-Z0-9_]*(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIALS?|DSN|DATABASE_URL)[A-Z0-9_]*[ \t]*=[ \t]*)(?P<value>[^\s#][^\r\n]*)"#,
+        r#"(?x)
+        (?P<export>\b(?:export|declare\ -[a-zA-Z]+)[\ \t]+)?
+        \b(?P<name>[A-Za-z0-9_]*(?i:KEY|SECRET|TOKEN|PASS|PASSWORD|PASSWD|PASSPHRASE|PWD|AUTH|CREDENTIAL|DSN|DATABASE_URL)[A-Za-z0-9_]*)
+        ["']?(?P<sign>[\ \t]*[=:][\ \t]*)
+        (?P<value>"[^"\r\n]*"|'[^'\r\n]*'|[^\s"'\#=>])"#,
     )
     .ok()
 });
 
+/// What stands before an assignment that has a line of its own: nothing, or its place, as `cat -n` and `grep -n` tell it.
+static LINE_START: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[+-]?[ \t]*(?:\d+[ \t]+|[^\s:=]+[:-](?:\d+[:-])?[ \t]*)?$").ok());
+
 /// Passwords in addresses: `scheme://user:password@host`.
 static PASSWORDS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]+:)(?P<password>[^\s@/]{3,})@").ok());
+
+/// How much of a line is looked at around an assignment, in bytes: some programs are a single line.
+const SEEN: usize = 512;
 
 /// What stands for a match.
 type Replace = fn(&Captures<'_>) -> String;
 
 /// The text without the values of keys and passwords.
 pub fn leave_out(text: &str) -> String {
-    let rules: [(&Option<Regex>, Replace); 4] = [
+    let rules: [(&Option<Regex>, Replace); 3] = [
         (&PRIVATE_KEYS, |_| PLACEHOLDER.to_owned()),
-        (&ASSIGNMENTS, |found| {
-            let value = &found["value"];
-            // Code that reads a variable names no value.
-            if value.contains("process.env") || value.contains(PLACEHOLDER) {
-                found[0].to_owned()
-            } else {
-                format!("{}{PLACEHOLDER}", &found["name"])
-            }
-        }),
         (&KEYS, |_| PLACEHOLDER.to_owned()),
         (&PASSWORDS, |found| format!("{}{PLACEHOLDER}@", &found["before"])),
     ];
-    let mut text = text.to_owned();
+    let mut text = without_assigned(text);
     for (pattern, replace) in rules {
         if let Some(pattern) = pattern
             && pattern.is_match(&text)
@@ -77,6 +81,147 @@ pub fn leave_out(text: &str) -> String {
         }
     }
     text
+}
+
+/// The text without the values of what is named like a secret.
+fn without_assigned(text: &str) -> String {
+    let Some(pattern) = ASSIGNMENTS.as_ref() else {
+        return text.to_owned();
+    };
+    let (mut kept, mut from, mut at) = (String::with_capacity(text.len()), 0, 0);
+    while let Some(found) = pattern.captures_at(text, at) {
+        let Some(begin) = found.name("value").map(|value| value.start()) else {
+            break;
+        };
+        at = begin;
+        if let Some(end) = secret(text, &found) {
+            kept.push_str(&text[from..begin]);
+            kept.push_str(PLACEHOLDER);
+            (from, at) = (end, end);
+        }
+    }
+    kept.push_str(&text[from..]);
+    kept
+}
+
+/// Where the value of an assignment ends, when it is a secret. A line of an environment is believed by the name alone; in code, names
+/// such as `STORAGE_KEY` and `FORGOT_PASSWORD` are common, and the value must look like a secret too.
+fn secret(text: &str, found: &Captures<'_>) -> Option<usize> {
+    let (name, sign, value) = (found.name("name")?, found.name("sign")?.as_str(), found.name("value")?);
+    let capitals = !name.as_str().contains(|letter: char| letter.is_ascii_lowercase());
+    let small = !name.as_str().contains(|letter: char| letter.is_ascii_uppercase());
+    let strength = strength(name.as_str()).filter(|_| capitals || small)?;
+    let exported = found.name("export").is_some();
+    let (assigned, tight) = (sign.contains('='), sign == "=");
+    // Other names of one word are those of variables and fields.
+    let of_env_style = capitals || name.as_str().contains('_');
+
+    if let Some(inner) = value.as_str().strip_prefix(['"', '\'']) {
+        let inner = &inner[..inner.len() - 1];
+        let is_last = || {
+            let after = line_at(text, value.end()).trim_start();
+            after.is_empty() || after.starts_with('#')
+        };
+        let of_env = capitals && assigned && (tight || exported) && is_last();
+        let is_secret = is_value(inner) && (of_env || (of_env_style && strength.fits(inner)));
+        return is_secret.then_some(value.end());
+    }
+    let word = line_at(text, value.start()).trim_end();
+    if !is_value(word) {
+        return None;
+    }
+    let one_word = !word.contains(|letter: char| letter.is_whitespace() || "\"'`,;(){}[]<>".contains(letter));
+    let is_secret = if assigned {
+        let has_its_line = || exported || starts_line(&text[..name.start()]);
+        let is_count = small && word.len() < 6 && word.bytes().all(|letter| letter.is_ascii_digit());
+        (capitals && tight) || (one_word && ((tight && strength.fits(word)) || ((tight || capitals) && !is_count && has_its_line())))
+    } else {
+        one_word && of_env_style && strength.fits(word)
+    };
+    is_secret.then(|| {
+        text[value.start()..]
+            .find(['\r', '\n'])
+            .map_or(text.len(), |length| value.start() + length)
+    })
+}
+
+/// What the line says from there on, as far as it is looked at.
+fn line_at(text: &str, begin: usize) -> &str {
+    let near = &text[begin..text.floor_char_boundary(begin + SEEN)];
+    near.lines().next().unwrap_or_default()
+}
+
+/// Whether what comes next is the first thing that its line says.
+fn starts_line(before: &str) -> bool {
+    let near = &before[before.floor_char_boundary(before.len().saturating_sub(SEEN))..];
+    let begin = near.rfind('\n').map(|at| at + 1).or((near.len() == before.len()).then_some(0));
+    begin.is_some_and(|begin| LINE_START.as_ref().is_some_and(|start| start.is_match(&near[begin..])))
+}
+
+/// Whether it is a value, and not nothing, or what reads one.
+fn is_value(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with('$') && !text.contains("process.env") && !text.contains(PLACEHOLDER)
+}
+
+/// How surely a name is a secret's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Strength {
+    /// Such as `DB_PASSWORD` and `API_KEY`.
+    Sure,
+    /// Keys open doors, and name things in maps and on keyboards.
+    AKey,
+}
+
+impl Strength {
+    /// Whether such a value is what the name says: no word, no identifier, no route.
+    fn fits(self, value: &str) -> bool {
+        let value = value.trim_end_matches(['.', '!', '?', ':', '…']);
+        let is_word = |part: &str| {
+            let number = part.strip_prefix(['v', 'V']).unwrap_or(part);
+            part.chars().all(char::is_alphabetic) || number.bytes().all(|letter| letter.is_ascii_digit())
+        };
+        let least = match self {
+            Self::Sure => 6,
+            Self::AKey => 16,
+        };
+        value.len() >= least
+            && !value.contains(|letter: char| letter.is_whitespace() || "{}()[]<>".contains(letter))
+            && !value.split(['-', '_', '.', ':', '/', '?', '&', '=']).all(is_word)
+    }
+}
+
+/// How surely the name is a secret's; `None` when it is none's.
+fn strength(name: &str) -> Option<Strength> {
+    let name = name.to_ascii_lowercase();
+    // The shell's own: folders.
+    if ["pwd", "oldpwd"].contains(&name.as_str()) {
+        return None;
+    }
+    let sure = [
+        "secret",
+        "secrets",
+        "token",
+        "pass",
+        "password",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "credential",
+        "credentials",
+        "dsn",
+    ];
+    let parts: Vec<&str> = name
+        .split('_')
+        .map(|part| part.trim_end_matches(|letter: char| letter.is_ascii_digit()))
+        .collect();
+    let is_sure = |part: &&str| sure.iter().any(|word| part.ends_with(word)) || part.ends_with("apikey");
+    let before_key = ["access", "api", "encryption", "master", "private", "secret", "service", "signing"];
+    let key_pair = |pair: &[&str]| before_key.contains(&pair[0]) && pair[1] == "key";
+    if parts.iter().any(is_sure) || parts.windows(2).any(key_pair) || name.contains("database_url") || parts.last() == Some(&"auth") {
+        Some(Strength::Sure)
+    } else {
+        parts.iter().any(|part| part.ends_with("key")).then_some(Strength::AKey)
+    }
 }
 
 /// The messages as they may leave this machine.
@@ -119,6 +264,45 @@ mod tests {
     }
 
     #[test]
+    fn values_are_left_out_wherever_an_environment_is_printed() {
+        for (text, value) in [
+            ("SMTP_PASS=letmein", "letmein"),
+            ("DB_PASS='let me in'", "'let me in'"),
+            ("MYSQL_PWD=hunter2", "hunter2"),
+            ("REDIS_AUTH=hunter", "hunter"),
+            ("GOOGLE_CREDENTIALS=abc", "abc"),
+            ("PGPASSWORD=abc", "abc"),
+            ("STRIPE_KEY=\"abc\" # mine", "\"abc\""),
+            ("JWT_SECRET_2 = abc", "abc"),
+            ("db_password=hunter", "hunter"),
+            ("password=hunter2", "hunter2"),
+            ("db_password: hunter2", "hunter2"),
+            // cat -n, grep -rn, grep -r, grep -C, diff, docker-compose.yml
+            ("     2\tDB_PASSWORD=hunter", "hunter"),
+            (".env:2:DB_PASSWORD=hunter", "hunter"),
+            (".env:2:db_password=hunter", "hunter"),
+            ("./apps/a/.env.local:DB_PASSWORD=hunter", "hunter"),
+            (".env-3-smtp_pass=hunter", "hunter"),
+            ("+DB_PASSWORD=hunter", "hunter"),
+            ("      - DB_PASSWORD=hunter", "hunter"),
+            ("declare -x DB_PASSWORD=\"hunter two\"", "\"hunter two\""),
+            ("declare -x db_password=hunter", "hunter"),
+            // node -p process.env, and as JSON
+            ("  DB_PASSWORD: 'hunter2',", "'hunter2'"),
+            ("{ PORT: '1', SECRET_KEY: 'tr0ub4dor&3', A: '2' }", "'tr0ub4dor&3'"),
+            ("{\"DB_PASSWORD\":\"hunter2\",\"PORT\":1}", "\"hunter2\""),
+            ("  STRIPE_KEY: '8f14e45fceea167a5a36'", "'8f14e45fceea167a5a36'"),
+            ("export const API_KEY = \"8f14e45fceea167a\";", "\"8f14e45fceea167a\""),
+            ("if (DB_PASSWORD) { DB_PASSWORD: 'hunter2' }", "'hunter2'"),
+            ("GET /hook?token=8f14e45f", "8f14e45f"),
+        ] {
+            assert_eq!(leave_out(text), text.replace(value, PLACEHOLDER), "{text}");
+            let again = leave_out(text);
+            assert_eq!(leave_out(&again), again, "what was left out is");
+        }
+    }
+
+    #[test]
     fn code_and_prose_about_keys_are_left_alone() {
         for text in [
             "const API_KEY = process.env.API_KEY;",
@@ -126,7 +310,37 @@ mod tests {
             "onKeyDown={handleKey}",
             "https://example.com:8080/a@b",
             "MAX_TOKENS",
+            "MAX_TOKENS=4096",
+            "PWD=/home/user",
+            "API_KEY=$OTHER_KEY",
+            "API_KEY=",
+            "API_KEY= # to be set",
             "<li key={item.id}>",
+            "enum Key { KEY_UP = \"ArrowUp\", }",
+            "  KEY_UP = \"ArrowUp\",",
+            "  KEY_ONE: \"Digit1\",",
+            "PASSWORD = \"password\",",
+            "  PASSWORD = \"password\"",
+            "const STORAGE_KEY = \"todos\";",
+            "const STORAGE_KEY = \"kanban-board-v2\";",
+            "const TOKEN_KEY = \"app:auth_token:2024\";",
+            "API_KEY: string;",
+            "  AUTH_TOKEN: string",
+            "password: z.string().min(8)",
+            "  password: z.string().min(8, \"At least 8 characters\"),",
+            "  PASSWORD_HINT: \"At least 8 characters!\",",
+            "  FORGOT_PASSWORD: \"/forgot-password\",",
+            "const [password, setPassword] = useState(\"\")",
+            "<Input type=\"password\" name=\"password\" autoComplete=\"current-password\" />",
+            "  password=\"hunter2\"",
+            "  token={token}",
+            "const password = watch(\"password\");",
+            "if (token == other1) return;",
+            "const secret = await sign(user, secrets);",
+            "type Props = { author: string; pass: boolean };",
+            "{ email: \"demo@example.com\", password: \"demo1234\" }",
+            "const keys = { ArrowUp: 1 };",
+            "pass=3",
         ] {
             assert_eq!(leave_out(text), text);
         }

@@ -4,6 +4,7 @@
 mod check_app;
 mod create_or_update_files;
 mod edit_file;
+mod lenient;
 mod list_files;
 mod nearest;
 mod output;
@@ -18,10 +19,10 @@ use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use output::{MAX_OUTPUT, cut};
-pub use output::{ToolError, ToolOutput, Written};
+use output::MAX_OUTPUT;
+pub use output::{ToolError, ToolOutput, Written, cut};
 
-use super::{Agent, App, AppPath, check::Scope, path::GENERATED_FOLDERS};
+use super::{Agent, App, AppPath, check::Scope, path::GENERATED_FOLDERS, prose};
 use crate::{
     llm::{ToolCall, ToolSpec},
     protocol::Status,
@@ -37,12 +38,12 @@ pub struct Tool {
     /// Its name on the wire.
     name: &'static str,
     spec: fn() -> (&'static str, Value),
-    read: fn(&str) -> Result<Box<dyn Handler>, String>,
+    read: fn(Value) -> Result<Box<dyn Handler>, String>,
 }
 
 /// In the order in which the model is told of them.
 static TOOLS: [Tool; 8] = [
-    Tool::of::<terminal::Arguments>("terminal", terminal::spec),
+    Tool::of::<terminal::Arguments>(terminal::NAME, terminal::spec),
     Tool::of::<create_or_update_files::Arguments>(create_or_update_files::NAME, create_or_update_files::spec),
     Tool::of::<edit_file::Arguments>("editFile", edit_file::spec),
     Tool::of::<read_files::Arguments>("readFiles", read_files::spec),
@@ -57,7 +58,7 @@ impl Tool {
         Self {
             name,
             spec,
-            read: |text| match serde_json::from_str::<H>(text) {
+            read: |arguments| match serde_json::from_value::<H>(arguments) {
                 Ok(handler) => Ok(Box::new(handler)),
                 Err(error) => Err(error.to_string()),
             },
@@ -72,6 +73,12 @@ impl Tool {
             parameters,
         }
     }
+}
+
+/// The tool of this name, however the model spells it.
+fn find(name: &str) -> Option<&'static Tool> {
+    let name = lenient::name(name);
+    TOOLS.iter().find(|tool| lenient::name(tool.name) == name)
 }
 
 /// How the model is told of the tools.
@@ -157,39 +164,42 @@ pub fn prepare(call: &ToolCall) -> Prepared {
         status: None,
         handler: Err(error),
     };
-    let Some(tool) = TOOLS.iter().find(|tool| tool.name == call.name) else {
+    let Some(tool) = find(&call.name) else {
         let names = TOOLS.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", ");
         return refused(format!("there is no tool {:?}; the tools are {names}", call.name));
     };
-    let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-    match (tool.read)(text) {
+    let schema = tool.spec().parameters;
+    match lenient::arguments(&call.arguments, &schema).and_then(tool.read) {
         Ok(handler) => Prepared {
             title: handler.title(),
             status: Some(handler.status()),
             handler: Ok(handler),
         },
         Err(error) => refused(format!(
-            "the arguments of {} are not valid ({error}); they follow this schema: {}",
-            tool.name,
-            tool.spec().parameters
+            "the arguments of {} are not valid ({error}); they follow this schema: {schema}",
+            tool.name
         )),
     }
 }
 
 /// The files that a call writes, as far as its arguments have come: paths, and contents so far.
 pub fn drafts(name: &str, arguments: &str) -> Vec<(String, String)> {
-    if name == create_or_update_files::NAME {
-        create_or_update_files::drafts(arguments)
-    } else {
-        Vec::new()
+    match find(name) {
+        Some(tool) if tool.name == create_or_update_files::NAME => create_or_update_files::drafts(arguments),
+        _ => Vec::new(),
     }
 }
 
+/// Whether it is a command, which may change anything.
+pub fn is_command(call: &ToolCall) -> bool {
+    find(&call.name).is_some_and(|tool| tool.name == terminal::NAME)
+}
+
 /// A call that writes these files, for models that write them in words.
-pub fn writing_call(id: String, files: &[(String, String)]) -> ToolCall {
+pub fn writing_call(id: String, files: &[prose::File]) -> ToolCall {
     let files: Vec<Value> = files
         .iter()
-        .map(|(path, content)| json!({ "path": path, "content": content }))
+        .map(|file| json!({ "path": file.path, "content": file.content }))
         .collect();
     ToolCall {
         id,
@@ -296,11 +306,37 @@ mod tests {
             ),
             "{error}"
         );
-        let error = error_of("terminal", "{\"cmd\":\"ls\"}");
+        let error = error_of("Functions.Terminal", "{\"cmd\":\"ls\"}");
+        assert!(error.starts_with("the arguments of terminal are not valid"), "{error}");
         assert!(error.contains("command") && error.contains("\"required\""), "{error}");
-        assert!(error_of("readFiles", "{\"files\":[").contains("not valid"));
+        for arguments in ["{\"files\":[", "ls", "[\"a\"]", "\"a\"", "7"] {
+            let error = error_of("readFiles", arguments);
+            assert!(error.contains("not valid") && error.contains("\"required\""), "{error}");
+        }
         assert_eq!(error_of("listFiles", ""), "");
         assert_eq!(error_of("checkApp", ""), "");
+    }
+
+    #[test]
+    fn a_call_is_carried_out_however_its_name_and_arguments_are_spelt() {
+        for name in [
+            "read_files",
+            "READ-FILES",
+            "functions.readFiles",
+            "default_api:read_files",
+            " readFiles ",
+        ] {
+            let read = prepared(name, r#"{"files":"[\"a.txt\"]"}"#);
+            assert_eq!(read.touches(), Touches::Reads(vec!["a.txt".to_owned()]), "{name}");
+        }
+        let command = prepared(
+            "Terminal",
+            r#"{"command":"ls","timeout_seconds":"7","background":"true"} Running it."#,
+        );
+        assert_eq!(command.timeout(), Duration::from_secs(7) + TOOL_TIMEOUT);
+        let begun = r#"{"files":[{"path":"a.txt","content":"x"#;
+        assert_eq!(drafts("create_or_update_files", begun), [("a.txt".to_owned(), "x".to_owned())]);
+        assert!(drafts("edit_file", begun).is_empty());
     }
 
     #[test]

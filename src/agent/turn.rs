@@ -9,10 +9,10 @@ use super::{
     compaction,
     growth::{Growth, publish_growth},
     guards::Guards,
-    prose, secrets, summary, tools,
+    secrets, summary, tools, words,
 };
 use crate::{
-    llm::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole, ToolCall},
+    llm::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole},
     protocol::{EventKind, Status},
 };
 
@@ -24,6 +24,8 @@ const CUTS: u32 = 2;
 const IN_WORDS: &str = "Write each file whole, as a code block whose first line names it, like this:\n\n```tsx app/page.tsx\n…\n```\n\nThe files \
                         are saved as you write them. When everything is done, end with <task_summary>…</task_summary>.";
 
+/// How many answers in a row may have files in words that are not to be written.
+const REFUSALS: u32 = 3;
 /// How a model is told that its answer was too long.
 const CUT: &str = "Your answer reached your limit of output tokens and was cut off there. Tool calls that came whole were carried out. Go on with \
                    what is missing, and write fewer or smaller files in one answer.";
@@ -68,6 +70,8 @@ struct Talk {
     early: Option<String>,
     /// How many answers in a row were cut off with nothing whole in them.
     cuts: u32,
+    /// How many answers in a row had files in words that were not to be written.
+    refusals: u32,
 }
 
 /// Lets the model work on the app until it ends with `<task_summary>` and the app passes the check.
@@ -90,6 +94,7 @@ pub async fn build_app<J: Journal>(job: &Job<'_, '_, J>, input: &AgentInput) -> 
         reminded: false,
         early: None,
         cuts: 0,
+        refusals: 0,
     };
     talk.guards.spend(input.spent);
     let mut before: Option<Report> = None;
@@ -177,7 +182,11 @@ impl Talk {
                 continue;
             }
             self.cuts = 0;
-            if wrote == Some(false) {
+            self.refusals = if wrote == Some(false) { self.refusals + 1 } else { 0 };
+            if self.refusals >= REFUSALS {
+                break;
+            }
+            if self.refusals > 0 {
                 continue;
             }
             if let Some(summary) = summary.or(early.filter(|_| wrote.is_none())) {
@@ -286,28 +295,19 @@ impl Talk {
         Ok(reply)
     }
 
-    /// Writes the files that the model wrote in words, by the same call as if it had called the tool; whether all is well, when there
-    /// were any.
+    /// Writes the files that the model wrote in words; whether all is well, when there were any.
     async fn write_files<J: Journal>(&mut self, job: &Job<'_, '_, J>, reply: &ModelReply) -> Result<Option<bool>, RunError> {
-        let files = if self.calls_tools && !self.reminded && !reply.in_words {
-            Vec::new()
-        } else {
-            prose::files(&reply.text)
-        };
-        if files.is_empty() {
+        if self.calls_tools && !self.reminded && !reply.in_words {
             return Ok(None);
         }
+        let Some(outcome) = words::write_files(job, self.turns, &reply.text, &mut self.guards).await? else {
+            return Ok(None);
+        };
         self.reminded = false;
-        let call: ToolCall = tools::writing_call(format!("words_{}", self.turns), &files);
-        let mut well = true;
-        for output in call_tools(job, self.turns, std::slice::from_ref(&call)).await? {
-            self.guards.take(&call, &output)?;
-            well &= !output.failed;
-            self.messages.push(ChatMessage::System {
-                content: format!("{}\n\nGo on. {IN_WORDS}", output.content),
-            });
-        }
-        Ok(Some(well))
+        self.messages.push(ChatMessage::System {
+            content: format!("{}\n\nGo on. {IN_WORDS}", outcome.told),
+        });
+        Ok(Some(outcome.well))
     }
 }
 

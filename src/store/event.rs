@@ -154,7 +154,7 @@ pub(super) async fn append(tx: &impl ConnectionTrait, project: ProjectId, run: O
 }
 
 /// Folds the events of a run that has ended into what newcomers need: files that were being written are written, and of all writes the
-/// last one says that something was. Texts, tool uses, messages and states are whole already.
+/// last one says what was, the latest first. Texts, tool uses, messages and states are whole already.
 pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
     let models = Entity::find()
         .filter(Column::RunId.eq(run.to_string()))
@@ -162,14 +162,35 @@ pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()>
         .order_by_desc(Column::Seq)
         .all(tx)
         .await?;
-    let mut files_seen = false;
+    let (mut last_write, mut written) = (None, Vec::new());
     let mut folded = Vec::new();
     for model in models {
-        let (project, seq, event) = (model.project_id.clone(), model.seq, model.into_event()?);
-        let keep = matches!(event.kind, EventKind::Files { .. }) && !std::mem::replace(&mut files_seen, true);
-        if !keep && matches!(event.kind, EventKind::Files { .. } | EventKind::Draft { .. }) {
-            folded.push((project, seq));
+        let (project, seq) = (model.project_id.clone(), model.seq);
+        match model.into_event()?.kind {
+            EventKind::Files { files } => {
+                for file in files {
+                    if !written.contains(&file) {
+                        written.push(file);
+                    }
+                }
+                if last_write.is_some() {
+                    folded.push((project, seq));
+                } else {
+                    last_write = Some((project, seq));
+                }
+            }
+            EventKind::Draft { .. } => folded.push((project, seq)),
+            _ => {}
         }
+    }
+    if let Some((project, seq)) = last_write {
+        let files = EventKind::Files { files: written };
+        Entity::update_many()
+            .col_expr(Column::Kind, Expr::value(to_json("event", &files)?))
+            .filter(Column::ProjectId.eq(project))
+            .filter(Column::Seq.eq(seq))
+            .exec(tx)
+            .await?;
     }
     let Some((project, _)) = folded.first().cloned() else {
         return Ok(());
@@ -183,4 +204,59 @@ pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()>
             .await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::protocol::{DraftPiece, FileChange, NewPrompt};
+
+    fn writes(paths: &[&str]) -> EventKind {
+        let files = paths.iter().map(|path| FileChange { path: (*path).to_owned() });
+        EventKind::Files { files: files.collect() }
+    }
+
+    #[tokio::test]
+    async fn of_all_writes_of_a_run_one_is_kept_that_tells_every_file_the_latest_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        let prompt = NewPrompt::new("Build").unwrap();
+        let (project, run, _) = store.create_project(&prompt, None, "Build").await.unwrap();
+        let piece = DraftPiece {
+            path: "c".to_owned(),
+            offset: 0,
+            text: "c".to_owned(),
+        };
+        for kind in [
+            writes(&["a", "b"]),
+            writes(&["c", "d"]),
+            EventKind::Draft {
+                turn: 3,
+                piece: Some(piece),
+            },
+            writes(&["b", "e"]),
+        ] {
+            store.append_event(project.id, Some(run.id), kind).await.unwrap();
+        }
+        let before = store.events_of_run(run.id).await.unwrap();
+        let tx = store.begin().await.unwrap();
+        compact(&tx, run.id).await.unwrap();
+        // Once more, it changes nothing.
+        compact(&tx, run.id).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let after = store.events_of_run(run.id).await.unwrap();
+        let last = before.last().unwrap().seq;
+        let kept: Vec<(i64, EventKind)> = after.into_iter().map(|event| (event.seq, event.kind)).collect();
+        let others = before
+            .iter()
+            .filter(|event| !matches!(event.kind, EventKind::Files { .. } | EventKind::Draft { .. }));
+        let others = others.map(|event| (event.seq, event.kind.clone()));
+        let expected: Vec<(i64, EventKind)> = others.chain([(last, writes(&["b", "e", "c", "d", "a"]))]).collect();
+        assert_eq!(kept, expected);
+        let changed = store.files_changed_last(project.id, 4).await.unwrap();
+        assert_eq!(changed, ["b", "e", "c", "d"]);
+        store.close().await;
+    }
 }

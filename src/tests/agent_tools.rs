@@ -3,7 +3,7 @@
 use codeflow::protocol::{EventKind, RunState};
 use serde_json::json;
 
-use crate::support::{Feed, Model, Photos, Reply, Server, Unsplash, data_dir};
+use crate::support::{Feed, Model, Photos, Postgres, Reply, Server, Unsplash, data_dir};
 
 /// A run with these answers, which ends well.
 async fn run(replies: Vec<Reply>) -> (Model, Feed) {
@@ -63,6 +63,7 @@ async fn an_edit_is_made_where_its_text_stands_once_and_else_the_model_is_told_w
 #[tokio::test]
 async fn files_are_read_in_ranges_and_searched_without_packages_and_secrets() {
     let search = |pattern: &str| Reply::call("searchFiles", json!({ "pattern": pattern }));
+    let near = json!({ "path": ".env", "old": "PIN=noodle", "new": "" });
     let (model, feed) = run(vec![
         terminal(
             "mkdir -p node_modules/pins && echo 'a needle' > node_modules/pins/index.js && echo 'PIN=needle' | tee .env .env.local \
@@ -74,9 +75,10 @@ async fn files_are_read_in_ranges_and_searched_without_packages_and_secrets() {
         Reply::call("readFiles", json!({ "files": [".env.local"] })),
         Reply::call("readFiles", json!({ "files": ["app/stack.txt:9"] })),
         search("pitchfork"),
+        Reply::call("editFile", near),
     ])
     .await;
-    let results = model.results(8);
+    let results = model.results(9);
     assert_eq!(results[1], "app/stack.txt:2:a needle");
     assert!(
         feed.tool("turn-3-searchFiles-1").failed && results[2].contains("Unmatched ("),
@@ -97,6 +99,98 @@ async fn files_are_read_in_ranges_and_searched_without_packages_and_secrets() {
     );
     assert!(results[5].contains("it has only 4 lines"), "{}", results[5]);
     assert_eq!(results[6], "Nothing matches.");
+    assert!(
+        results[7].starts_with("Error: .env may hold secrets") && !results[7].contains("needle"),
+        "{}",
+        results[7]
+    );
+}
+
+#[tokio::test]
+async fn a_command_ends_at_its_time_limit_and_long_output_loses_its_middle() {
+    let slow = json!({ "command": "echo begun; sleep 2; touch ended.txt; sleep 60", "timeout_seconds": "1" });
+    let (model, feed) = run(vec![
+        Reply::Calls(vec![("functions.terminal", slow.to_string())]),
+        terminal("echo first; head -c 40000 /dev/zero | tr '\\0' x; echo last"),
+        terminal("sleep 2; test -e ended.txt || echo 'it did not go on'"),
+    ])
+    .await;
+    let results = model.results(4);
+    assert_eq!(results[0], "The command was killed after 1 seconds.\nstdout:\nbegun");
+    assert!(feed.tool("turn-1-functionsterminal-1").failed);
+    let cut = &results[1];
+    assert!(
+        cut.starts_with("exit code 0\nstdout:\nfirst\nxxx") && cut.ends_with("xxxlast"),
+        "{cut}"
+    );
+    let kept = cut.matches('x').count();
+    assert!((12_000..13_000).contains(&kept), "{kept}");
+    let note = cut
+        .split_once("\n[… ")
+        .and_then(|(_, rest)| rest.split_once(" bytes left out …]\n"));
+    let left_out: usize = note.map(|(bytes, _)| bytes.parse().unwrap()).unwrap();
+    // "exit code" has an x of its own.
+    assert_eq!(left_out + kept - 1, 40_000);
+    assert_eq!(results[2], "exit code 0\nstdout:\nit did not go on");
+}
+
+#[tokio::test]
+async fn a_file_grows_to_ten_mebibytes_and_no_further() {
+    let edit = |old: &str, new: &str| Reply::call("editFile", json!({ "path": "big.txt", "old": old, "new": new }));
+    let (model, feed) = run(vec![
+        terminal("(head -c 10485756 /dev/zero | tr '\\0' x; printf end) > big.txt"),
+        edit("end", "end!"),
+        edit("end!", "end!!"),
+        terminal("wc -c < big.txt; rm big.txt"),
+    ])
+    .await;
+    let results = model.results(5);
+    assert_eq!(results[1], "Edited big.txt at line 1");
+    assert!(feed.tool("turn-3-editFile-1").failed);
+    assert_eq!(results[2], "Error: big.txt would be larger than 10 MiB");
+    assert!(results[3].contains("10485760"), "{}", results[3]);
+}
+
+/// A follow-up is shown all files that the run before wrote, the latest first, on the database of this address.
+async fn is_shown_what_changed(env: &[(&str, &str)]) {
+    let data = data_dir();
+    let model = Model::start([
+        (
+            "Build",
+            vec![
+                Reply::write("lib/a.ts", "// one"),
+                Reply::write("lib/b.ts", "// two"),
+                Reply::write("/lib/c.ts", "// three"),
+                Reply::done(),
+            ],
+        ),
+        ("Change", vec![Reply::done()]),
+    ])
+    .await;
+    let server = Server::start_and(data.path(), &model, env);
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    assert_eq!(feed.ended(1).await.0, RunState::Succeeded);
+    server.send(project, "Change").await;
+    assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
+    let said = model.said(5);
+    let shown: Vec<&str> = said
+        .iter()
+        .filter_map(|(_, content)| content.split_once("Those that were changed last").map(|(_, shown)| shown))
+        .collect();
+    let [shown] = shown[..] else { panic!("{said:?}") };
+    let places: Vec<usize> = ["=== lib/c.ts\n// three", "=== lib/b.ts\n// two", "=== lib/a.ts\n// one"]
+        .iter()
+        .map(|file| shown.find(file).unwrap_or_else(|| panic!("{file} is not in {shown}")))
+        .collect();
+    assert!(places.is_sorted(), "{shown}");
+}
+
+#[tokio::test]
+async fn a_follow_up_is_shown_all_files_that_the_run_before_wrote() {
+    is_shown_what_changed(&[]).await;
+    let postgres = Postgres::start().await;
+    is_shown_what_changed(&[("DATABASE_URL", &postgres.url)]).await;
 }
 
 #[tokio::test]

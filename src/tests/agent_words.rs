@@ -32,6 +32,41 @@ async fn code_blocks_that_name_files_are_the_app() {
 }
 
 #[tokio::test]
+async fn a_heading_names_the_file_and_a_snippet_under_a_sentence_overwrites_nothing() {
+    let data = data_dir();
+    let answer = Reply::Text(
+        "Here it is.\n\n### 1. `index.html`:\n\n```html\n<h1>Whole</h1>\n<p>Bread</p>\n```\n\nAdd this to app/page.tsx:\n\n```tsx\nimport \
+         \"./extra\";\n```\n\nThen edit server.mjs and run:\n\n```bash\nnpm install\n```\n\n**index.html**\n\n```diff\n-<p>Bread</p>\n```",
+    );
+    let snippet = Reply::Text(
+        "Shorter:\n\n```html index.html\n<!-- ... existing code -->\n<p>Cheese</p>\n```\n\n<task_summary>Half of it.</task_summary>",
+    );
+    let model = Model::start([("Build", vec![answer, snippet, Reply::done()])]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    assert!(message.content.contains("what you asked for"), "{}", message.content);
+    assert_eq!(page(&server, &mut feed).await, "<h1>Whole</h1>\n<p>Bread</p>\n");
+    assert_eq!(feed.tool("turn-1-createOrUpdateFiles-1").output.unwrap(), "Wrote index.html");
+
+    // What could not be written is told, and a summary that came with it does not end the run.
+    let told = |request: usize| model.said(request).last().unwrap().1.clone();
+    let said = told(2);
+    assert!(
+        said.starts_with("Wrote index.html\nError: index.html was not written: the block is a list of changes."),
+        "{said}"
+    );
+    let said = told(3);
+    assert!(
+        said.starts_with("Error: index.html was not written: the block leaves parts of the file out (“<!-- ... existing code -->”)"),
+        "{said}"
+    );
+    assert_eq!(model.turns().len(), 3);
+}
+
+#[tokio::test]
 async fn an_answer_without_files_is_reminded_of_the_format_once_and_then_an_honest_error() {
     let data = data_dir();
     let talk = vec![Reply::Text("I would rather talk."), Reply::Text("And talk."), Reply::done()];

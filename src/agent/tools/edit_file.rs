@@ -56,6 +56,10 @@ fn edit(text: &str, old: &str, new: &str, again: bool) -> Edit {
     } else {
         (old.to_owned(), new.to_owned())
     };
+    // What is put in beside the old text leaves it there: only the new text tells.
+    if again && new.contains(&old) && text.contains(&new) {
+        return Edit::Before;
+    }
     let mut found = text.match_indices(&old).map(|(at, _)| at);
     match (found.next(), found.next()) {
         (Some(at), None) => {
@@ -104,6 +108,11 @@ impl Arguments {
     async fn replace(&self, kit: &Kit<'_>) -> Result<ToolOutput, ToolError> {
         let path = writable(&self.path)?;
         secrets::refuse_placeholder(path.as_str(), &self.new)?;
+        if secrets::is_secret_file(path.as_str()) {
+            return Err(ToolError::RespondToModel(format!(
+                "{path} may hold secrets and can't be edited: how near a text is would show them. The app reads them through process.env"
+            )));
+        }
         let bytes = kit.app.sandbox().read_file(&path.absolute()).await?;
         let Ok(text) = String::from_utf8(bytes) else {
             return Err(ToolError::RespondToModel(format!(
@@ -160,5 +169,15 @@ mod tests {
         assert!(near.contains("line 2") && near.contains("const total = 1;"), "{near}");
         assert_eq!(edit("a\nnew\n", "old", "new", true), Edit::Before);
         assert!(matches!(edit("a\nnew\n", "old", "new", false), Edit::Missed(_)));
+        let (old, new) = ("import a\n", "import a\nimport b\n");
+        for before in ["import a\nrest\n", "import a\r\nrest\r\n"] {
+            // Again, but the attempt before did not get that far.
+            let Edit::Done(after, 1) = edit(before, old, new, true) else {
+                panic!("it is not made yet");
+            };
+            assert_eq!(edit(&after, old, new, true), Edit::Before);
+            // Asked for once more, it is meant.
+            assert!(matches!(edit(&after, old, new, false), Edit::Done(..)));
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! Where a text that is not in a file nearly is: the lines that are most like it.
 
+use std::collections::HashSet;
+
 use similar::TextDiff;
 
 /// What is less alike than this is not worth telling.
 const ALIKE: f32 = 0.5;
-/// Larger files are not searched: it takes a comparison for each line.
-const MAX_LINES: usize = 4000;
+/// So many places are compared in earnest: those that share the most words with the text.
+const COMPARED: usize = 10;
 /// The longest text that is compared, and shown, in bytes.
 const MAX_TEXT: usize = 4000;
 
@@ -13,18 +15,16 @@ const MAX_TEXT: usize = 4000;
 pub fn nearest(text: &str, wanted: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     let height = wanted.lines().count().clamp(1, lines.len().max(1));
-    if lines.len() > MAX_LINES || wanted.len() > MAX_TEXT {
+    if wanted.len() > MAX_TEXT {
         return None;
     }
     let wanted = wanted.trim_end_matches(['\n', '\r']);
-    let (ratio, at) = lines
-        .windows(height)
-        .enumerate()
-        .filter_map(|(at, window)| {
-            let window = window.join("\n");
-            // Words are enough to tell likeness, and lengths to tell that there is none.
-            let (short, long) = (window.len().min(wanted.len()), window.len().max(wanted.len()));
-            (short * 3 >= long).then(|| (TextDiff::from_words(wanted, &window).ratio(), at))
+    let (ratio, at) = candidates(&lines, wanted, height)
+        .into_iter()
+        .map(|at| {
+            // Words are enough to tell likeness.
+            let there = lines[at..at + height].join("\n");
+            (TextDiff::from_words(wanted, &there).ratio(), at)
         })
         .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))?;
     if ratio < ALIKE {
@@ -41,6 +41,43 @@ pub fn nearest(text: &str, wanted: &str) -> Option<String> {
     Some(format!("the nearest is {place}, {percent} % alike. There it says:\n{shown}"))
 }
 
+/// Where the runs of lines begin that share the most words with the text, the best first; none that is much shorter or longer.
+fn candidates(lines: &[&str], wanted: &str, height: usize) -> Vec<usize> {
+    let words = |line: &str| -> Vec<String> {
+        let words = line.split(|letter: char| !letter.is_alphanumeric());
+        words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let known: HashSet<String> = words(wanted).into_iter().collect();
+    // Of each line: its words that the text has, all of its words, its bytes.
+    let counts: Vec<[usize; 3]> = lines
+        .iter()
+        .map(|line| {
+            let words = words(line);
+            [
+                words.iter().filter(|word| known.contains(*word)).count(),
+                words.len(),
+                line.len() + 1,
+            ]
+        })
+        .collect();
+    let mut scored: Vec<(usize, usize)> = Vec::new();
+    let [mut shared, mut all, mut bytes] = [0; 3];
+    for (last, count) in counts.iter().enumerate() {
+        (shared, all, bytes) = (shared + count[0], all + count[1], bytes + count[2]);
+        let Some(first) = (last + 1).checked_sub(height) else {
+            continue;
+        };
+        let (short, long) = (bytes.min(wanted.len()), bytes.max(wanted.len()));
+        if short * 3 >= long {
+            scored.push((shared * 1000 / (all + known.len()).max(1), first));
+        }
+        let [gone_shared, gone_all, gone_bytes] = counts[first];
+        (shared, all, bytes) = (shared - gone_shared, all - gone_all, bytes - gone_bytes);
+    }
+    scored.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    scored.into_iter().take(COMPARED).map(|(_, first)| first).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +92,22 @@ mod tests {
         );
         assert_eq!(nearest(text, "SELECT * FROM planets WHERE moons > 3"), None);
         assert_eq!(nearest("", "x"), None);
+    }
+
+    #[test]
+    fn of_a_long_file_only_the_likeliest_places_are_compared_and_the_nearest_is_among_them() {
+        let line = |number: usize| format!("  const value{number} = compute(state, {number});");
+        let mut file: Vec<String> = (0..20_000).map(line).collect();
+        let wanted: Vec<String> = (0..40)
+            .map(|number| format!("  <Row key={{row{number}}} label=\"{number}\" />"))
+            .collect();
+        let nearly: Vec<String> = wanted.iter().map(|line| line.replace("  <Row", "    <Row")).collect();
+        file.splice(12_000..12_000, nearly);
+        let lines: Vec<&str> = file.iter().map(String::as_str).collect();
+        let wanted = wanted.join("\n");
+        let found = candidates(&lines, &wanted, 40);
+        assert_eq!((found.len(), found[0]), (COMPARED, 12_000));
+        let told = nearest(&file.join("\n"), &wanted).unwrap_or_default();
+        assert!(told.contains("lines 12001-12040"), "{told}");
     }
 }

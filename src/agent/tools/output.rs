@@ -132,7 +132,7 @@ impl From<SandboxError> for ToolError {
 }
 
 /// The text, its middle left out where it is too long.
-pub(super) fn cut(text: &str, limit: usize) -> String {
+pub fn cut(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
     }

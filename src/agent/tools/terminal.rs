@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::{Handler, Kit, MAX_OUTPUT, TOOL_TIMEOUT, ToolError, ToolOutput, Touches, cut, object};
 use crate::{agent::App, protocol::Status};
 
+pub const NAME: &str = "terminal";
+
 const DEFAULT_SECONDS: u64 = 120;
 const MAX_SECONDS: u64 = 600;
 /// Nobody is there to answer questions, or to see colours.
