@@ -2,11 +2,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use codeflow::protocol::RunState;
+use codeflow::protocol::{EventKind, RunState, Status};
 use serde_json::json;
 
-use super::{run, run_with_browser, run_with_browser_and};
-use crate::support::Reply;
+use super::{processes_in, run, run_with_browser, run_with_browser_and};
+use crate::support::{Model, Reply, Server, data_dir, until};
 
 /// Puts another server in the template's place: what it does with `request` and `response`, and how often it was asked by a browser.
 fn serve(answer: &str) -> [Reply; 2] {
@@ -198,4 +198,62 @@ async fn a_browser_that_never_starts_is_none() {
         "{output}"
     );
     assert_eq!(run.state, RunState::Succeeded, "{}", run.message.content);
+}
+
+#[tokio::test]
+async fn without_a_browser_what_the_open_preview_reports_is_no_result() {
+    let data = data_dir();
+    let model = Model::start([("Build", vec![Reply::done().held(), Reply::done()])]).await;
+    let server = Server::start_and(data.path(), &model, &[("CHROMIUM_PATH", "off")]);
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    feed.preview().await;
+    // As the page that shows the preview tells it.
+    let error = |kind: &str, message: &str| json!({ "kind": kind, "message": message, "location": null, "path": "/shelf" });
+    let errors = [error("error", "TypeError: no shelves left"), error("console", "a warning")];
+    let report = reqwest::Client::new()
+        .post(format!("{}/api/preview/errors", server.url()))
+        .json(&json!({ "project": project, "errors": errors }));
+    assert!(report.send().await.unwrap().status().is_success());
+    model.release();
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Failed);
+    let content = message.content;
+    assert!(
+        content.contains("(the open preview)") && content.contains("TypeError: no shelves left (page /shelf)"),
+        "{content}"
+    );
+    assert!(!content.contains("a warning") && !content.contains("more problem"), "{content}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_while_its_page_computes_without_an_end_leaves_no_browser() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let data = data_dir();
+    let page = "<!doctype html><h1>Shop</h1><script>for (;;) {}</script>";
+    let model = Model::start([("Build", vec![Reply::write("index.html", page), Reply::done(), Reply::done()])]).await;
+    let env = [("CHROMIUM_PATH", ""), ("TMPDIR", folder.path().to_str().unwrap())];
+    let server = Server::start_and(data.path(), &model, &env);
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    let checks = |kind: &EventKind| {
+        matches!(
+            kind,
+            EventKind::Status {
+                status: Status::CheckingApp
+            }
+        )
+        .then_some(())
+    };
+    feed.find(checks).await;
+    until("the page is being loaded", async || (processes_in(folder.path()) > 2).then_some(())).await;
+    let run = server.workspace(project).await.runs[0].id.to_string();
+    assert!(server.post("/api/runs/cancel", &[("run", &run)]).await.0.is_success());
+    assert_eq!(feed.ended(1).await.0, RunState::Cancelled);
+    until("no browser and no profile is left", async || {
+        let profiles = fs::read_dir(folder.path()).unwrap().count();
+        (profiles == 0 && processes_in(folder.path()) == 0).then_some(())
+    })
+    .await;
 }
