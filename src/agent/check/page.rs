@@ -161,16 +161,14 @@ pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserEr
             }
         }
         watch.listen(browser, Instant::now()).await?;
-        if blank.is_some() && rest.surface {
+        if blank.is_some() && rest.text == 0 && rest.surface {
             watch.warn(SURFACE.to_owned());
             blank = None;
         }
         match rest.instead.as_str() {
             "" => {}
             "not-found" => watch.error(None, NOT_FOUND.to_owned()),
-            other => watch.warn(format!(
-                "It is shown to nobody who is not signed in ({other}), so it was not looked at"
-            )),
+            other => watch.warn(format!("Next.js shows its page “{other}” instead, so this one was not looked at")),
         }
         watch.end(blank, rest.overlay);
     }

@@ -77,7 +77,7 @@ fn judge(exit_code: i32, said: &str) -> Types {
             false => Types::Unfinished {
                 why: format!("the type check ended with exit code {exit_code}"),
                 // By a signal, as envd says it and as shells do.
-                killed: exit_code < 0 || exit_code > 128,
+                killed: !(0..=128).contains(&exit_code),
             },
         };
     }
