@@ -4,7 +4,7 @@ const page = (body, head = "") => `${head}export default function Page() {\n${bo
 const well = page("  return <h1>Hello, it works</h1>;");
 const client = '"use client";\nimport { useEffect, useState } from "react";\n';
 
-/** `files` break the app, or `command` does; `says` is what the error names; `mend` (files) or `mendBy` (a command) makes it whole. */
+/** `files` break the app; `says` is what the error names; `mend` (or `whole`) makes it whole. */
 export const broken = {
   "a syntax error": {
     files: { "app/page.tsx": page("  return <h1>Hello</h2>;") },
@@ -102,11 +102,27 @@ export const broken = {
     },
     says: /hangs|without an end|did not/,
   },
-  "a dev server that was killed and can't start": {
-    command:
-      "mv node_modules/next node_modules/next-gone; for p in /proc/[0-9]*; do case $(cat $p/comm) in next-server*|node*) kill -9 ${p#/proc/};; esac; done; exit 0",
-    mendBy: "mv node_modules/next-gone node_modules/next",
-    says: /does not (answer|run)/,
+  "a handler whose type is wrong only where the dev server looks": {
+    files: {
+      "app/page.tsx": well,
+      "app/api/items/[id]/route.ts":
+        "export async function GET(_: Request, { params }: { params: { id: string } }) {\n  return Response.json(params.id);\n}\n",
+    },
+    mend: {
+      "app/api/items/[id]/route.ts":
+        "export async function GET(_: Request, { params }: { params: Promise<{ id: string }> }) {\n  return Response.json((await params).id);\n}\n",
+    },
+    says: /TS2344[\s\S]*api\/items/,
+  },
+  "a page that is not found once its answer has begun": {
+    files: {
+      "app/page.tsx": well,
+      "app/team/loading.tsx": page("  return <p>Loading…</p>;"),
+      "app/team/page.tsx":
+        'import { notFound } from "next/navigation";\n\nexport default async function Page() {\n  await new Promise((later) => setTimeout(later, 300));\n  notFound();\n}\n',
+    },
+    mend: { "app/team/page.tsx": page("  return <h1>Our team</h1>;") },
+    says: /not found \(404\)/,
   },
   "an empty page": {
     files: { "app/page.tsx": page("  return null;") },
@@ -116,6 +132,14 @@ export const broken = {
     files: { "app/page.tsx": page('  return <main style={{ background: "white", color: "white", minHeight: "100vh" }}><h1>Hello</h1></main>;') },
     says: /blank|one plain colour/,
   },
+};
+
+/** A dev server that was killed and can't start, what the check must say of it, and what mends it. */
+export const killed = {
+  command:
+    "mv node_modules/next node_modules/next-gone; for p in /proc/[0-9]*; do case $(cat $p/comm) in next-server*|node*) kill -9 ${p#/proc/};; esac; done; exit 0",
+  mendBy: "mv node_modules/next-gone node_modules/next",
+  says: /does not (answer|run)/,
 };
 
 /** What makes any of them whole that says nothing else. */

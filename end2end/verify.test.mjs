@@ -1,41 +1,49 @@
 // What is called done, runs: builds that are broken in different ways, each in a real sandbox, none of them a result until it is mended.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { broken, whole } from "./broken.mjs";
+import { broken, killed, whole } from "./broken.mjs";
 import { done, run, startModel, text, write } from "./model.mjs";
 import { post, startServer, until } from "./server.mjs";
 
 let server;
 let model;
 
-/** What the model does for a prompt: the name of a broken build, or of one with "Mend" in front. */
+const KILLED = "a dev server that was killed and can't start";
+const builds = { ...broken, [KILLED]: killed };
+
+/** What the model does for a prompt: the name of a broken build, or of one with "Mend" or "Repair" in front. */
 function reply(prompt, turn) {
-  const mends = prompt.startsWith("Mend ");
-  const build = broken[prompt.replace(/^(Mend|Repair) /, "")];
-  if (prompt.startsWith("Repair ")) {
-    // Broken at first, and mended when the check says so.
-    return [act(build), done, write(build.mend ?? whole), done][turn];
-  }
+  const [, mends, name] = /^(?:(Mend|Repair) )?(.*)$/.exec(prompt);
+  const build = builds[name];
+  // Broken at first, and mended when the check says so.
+  if (mends === "Repair") return [act(build), done, mend(build), done][turn];
   if (!build || turn > 0) return done;
-  if (!mends) return act(build);
-  return build.mendBy ? run(build.mendBy) : write(build.mend ?? whole);
+  return mends ? mend(build) : act(build);
 }
 
 const act = (build) => (build.command ? run(build.command) : write(build.files));
+const mend = (build) => (build.mendBy ? run(build.mendBy) : write(build.mend ?? whole));
 
-/** Something to send prompts to: a project, made by the first of them. */
+/** Something to send prompts to: a project, made by the first of them; `read` fetches a file of its app. */
 function startProject() {
   let project;
   const workspace = async () => (await fetch(`${server.url}/api/projects/workspace?project=${project}`)).json();
 
+  const read = async (path) => {
+    const file = await (await fetch(`${server.url}/api/files/read?${new URLSearchParams({ project, path })}`)).json();
+    const letters = { quot: '"', "#39": "'", "#x27": "'", lt: "<", gt: ">", amp: "&" };
+    return file.lines.join("\n").replace(/<[^>]*>/g, "").replace(/&(#?\w+);/g, (_, name) => letters[name]);
+  };
+
   /** Sends the prompt, and returns the message that ends its run. */
-  return async function ended(prompt) {
+  async function ended(prompt) {
     const before = project ? (await workspace()).messages.length : 0;
     if (project) await post(server, "/api/messages/send", { project, text: prompt });
     else project = await post(server, "/api/projects/create", { prompt });
     const reply = async () => (await workspace()).messages.slice(before).find((message) => message.role === "assistant");
     return until(`the run for “${prompt}” ends`, reply, 240_000);
-  };
+  }
+  return { ended, read };
 }
 
 before(async () => {
@@ -52,7 +60,7 @@ after(async () => {
 describe("what is called done, runs", { concurrency: 2 }, () => {
   for (const half of [0, 1]) {
     describe(`half ${half + 1}`, { concurrency: 1 }, () => {
-      const ended = startProject();
+      const { ended, read } = startProject();
 
       test("an app of which nothing was written is no result", async () => {
         const message = await ended("Do nothing at all");
@@ -66,6 +74,7 @@ describe("what is called done, runs", { concurrency: 2 }, () => {
           assert.equal(error.kind, "error", error.content);
           assert.match(error.content, build.says);
           assert.match(error.content, /The files are kept/);
+          for (const [path, content] of Object.entries(build.files)) assert.equal(await read(path), content.trimEnd(), path);
           const result = await ended(`Mend ${name}`);
           assert.equal(result.kind, "result", result.content);
         });
@@ -74,13 +83,32 @@ describe("what is called done, runs", { concurrency: 2 }, () => {
   }
 });
 
-test("what the check finds goes back to the model, which mends it in the same run", async () => {
-  const before = model.requests.length;
-  const result = await startProject()("Repair a throw in an effect");
+// By itself: the others' checks would wait for a dev server that takes its time to start again.
+test(`${KILLED} is no result, and the same app mended is one`, async () => {
+  const { ended } = startProject();
+  assert.equal((await ended("Mend an empty page")).kind, "result");
+  const error = await ended(KILLED);
+  assert.equal(error.kind, "error", error.content);
+  assert.match(error.content, killed.says);
+  const result = await ended(`Mend ${KILLED}`);
   assert.equal(result.kind, "result", result.content);
-  const told = model.requests.slice(before).flatMap((request) => request.messages.map(text));
-  assert.ok(
-    told.some((said) => said.startsWith("The app was checked, and it is not done") && said.includes("the effect broke")),
-    told.at(-1),
-  );
 });
+
+for (const name of [
+  "a throw in an effect",
+  "a hydration error",
+  "a type error",
+  "another page that fails",
+  "a page that is not found once its answer has begun",
+]) {
+  test(`${name} goes back to the model, which mends it in the same run`, async () => {
+    const before = model.requests.length;
+    const result = await startProject().ended(`Repair ${name}`);
+    assert.equal(result.kind, "result", result.content);
+    const told = model.requests.slice(before).flatMap((request) => request.messages.map(text));
+    assert.ok(
+      told.some((said) => said.startsWith("The app was checked, and it is not done") && broken[name].says.test(said)),
+      told.at(-1),
+    );
+  });
+}

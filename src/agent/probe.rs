@@ -41,6 +41,12 @@ impl Answer {
         self.status >= 500 && self.body.contains("id=\"__NEXT_DATA__\"")
     }
 
+    /// Whether Next.js says that a route handler threw an error: with its error page, or with nothing at all.
+    pub fn is_uncaught(&self) -> bool {
+        let body = self.body.trim();
+        self.status == 500 && (body.is_empty() || body == "Internal Server Error" || next_error(body).is_some())
+    }
+
     pub fn has(&self, text: &str) -> bool {
         self.body.contains(text)
     }

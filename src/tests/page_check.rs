@@ -1,6 +1,8 @@
 //! The check that decides whether an app is done: how often what it finds may be mended, and pages that are really loaded, by a browser
 //! that reaches the app and nothing else, and leaves nothing behind.
 
+mod doubts;
+
 use std::{
     fs,
     io::ErrorKind,
@@ -193,6 +195,25 @@ async fn what_is_odd_and_works_for_its_visitors_is_well() {
             r#"<h1>Weather</h1><script>fetch("https://api.open-meteo.com/v1/forecast").then((answer) => answer.json());</script>"#,
             "api.open-meteo.com",
         ),
+        // No graphics processor.
+        (
+            r#"<canvas></canvas><script>throw new Error("Error creating WebGL context.");</script>"#,
+            "no WebGL",
+        ),
+        // Nothing is wrong: the rest is told in the next frame.
+        (
+            r#"<h1 id="box" style="width: 50%">Shop</h1><script>new ResizeObserver(() => { box.style.width = box.offsetWidth + 1 + "px"; }).observe(box);</script>"#,
+            "",
+        ),
+        // An empty sheet of paper, and a toy that changes its colour.
+        (
+            r#"<style>* { margin: 0; border: 0; outline: 0; resize: none }</style><textarea style="width: 100vw; height: 100vh"></textarea>"#,
+            "fills the window",
+        ),
+        (
+            r#"<main style="background: tomato; height: 100vh" onclick="this.style.background = 'teal'"></main>"#,
+            "fills the window",
+        ),
     ] {
         let (well, told) = checked(odd).await;
         assert!(well && told.contains(said), "{odd}: {told}");
@@ -207,6 +228,26 @@ async fn what_no_visitor_could_use_is_not() {
         (
             r#"<h1>Shop</h1><script>console.error("x".repeat(20 << 20)); for (let i = 0; i < 20000; i++) console.error("noise " + i); throw new Error("in the noise");</script>"#,
             "in the noise",
+        ),
+        // The app's own words, whatever was behind them.
+        (
+            r#"<h1>Shop</h1><script>fetch("https://api.open-meteo.com/").catch(() => { throw new Error("Failed to fetch products"); });</script>"#,
+            "Failed to fetch products",
+        ),
+        // White, however much can be done with it.
+        (
+            r#"<main style="background: white; height: 100vh" onclick="this.style.background = 'teal'"></main>"#,
+            "The page is empty",
+        ),
+        // What the dev server says is told besides.
+        (
+            r#"<nextjs-portal></nextjs-portal><script>document.querySelector("nextjs-portal").attachShadow({ mode: "open" }).innerHTML = "<dialog open>Module not found</dialog>";</script>"#,
+            "Module not found",
+        ),
+        // Below a loading.tsx the answer has begun with 200 before.
+        (
+            r#"<meta name="boundary-next-error" content="not-found"><h1>404</h1>"#,
+            "not found (404)",
         ),
         // What fits the sandbox's own clock and language alone.
         (

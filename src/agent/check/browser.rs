@@ -103,14 +103,18 @@ fn remove_until_gone(folder: &Path) {
     }
 }
 
-/// Removes what browsers left whose servers were killed in the middle of a check.
+/// Removes what browsers left whose servers were killed in the middle of a check. To be called before this process starts one: in a
+/// container the server before had the same process id.
 pub fn sweep(temporary: &Path) {
     for entry in std::fs::read_dir(temporary).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let server = name
             .to_str()
             .and_then(|name| name.strip_prefix(FOLDER)?.split_once('-')?.0.parse().ok());
-        let is_gone = |server| nix::sys::signal::kill(nix::unistd::Pid::from_raw(server), None) == Err(nix::errno::Errno::ESRCH);
+        let own = i32::try_from(std::process::id()).ok();
+        let is_gone = |server| {
+            Some(server) == own || nix::sys::signal::kill(nix::unistd::Pid::from_raw(server), None) == Err(nix::errno::Errno::ESRCH)
+        };
         if server.is_some_and(is_gone) {
             is_removed(&entry.path());
         }
@@ -392,16 +396,16 @@ mod tests {
             Ok(child.id())
         })?;
         let kept = [
-            format!("{FOLDER}{}-a", std::process::id()),
+            format!("{FOLDER}{}-a", std::os::unix::process::parent_id()),
             format!("{FOLDER}x-a"),
             format!("other-{gone}-a"),
         ];
-        let left = format!("{FOLDER}{gone}-a");
-        for name in kept.iter().chain([&left]) {
+        let left = [gone, std::process::id()].map(|server| format!("{FOLDER}{server}-a"));
+        for name in kept.iter().chain(&left) {
             std::fs::create_dir_all(temporary.path().join(name).join("Default"))?;
         }
         sweep(temporary.path());
-        assert!(!temporary.path().join(left).exists());
+        assert!(left.iter().all(|name| !temporary.path().join(name).exists()));
         assert!(kept.iter().all(|name| temporary.path().join(name).is_dir()));
         Ok(())
     }

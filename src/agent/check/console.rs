@@ -9,7 +9,7 @@ pub fn exception(details: &Value) -> String {
     let told = exception["description"].as_str().or(exception["value"].as_str());
     match told {
         Some(told) => {
-            let own = own_frames(told);
+            let own = mismatch(told).unwrap_or_else(|| own_frames(told));
             if text.contains("in promise") {
                 format!("Unhandled rejection: {own}")
             } else {
@@ -19,6 +19,12 @@ pub fn exception(details: &Value) -> String {
         None => text.to_owned(),
     }
 }
+
+/// What React's texts on mismatches end with, before the difference (react-dom, `throwOnHydrationMismatch`).
+const MISMATCH: &str = "react.dev/link/hydration-mismatch";
+/// How many components above the difference are named, and how many lines of it told.
+const MAX_NEAR: usize = 4;
+const MAX_DIFFERENT: usize = 8;
 
 /// The message, and those lines of the stack behind it that are the app's own.
 fn own_frames(description: &str) -> String {
@@ -31,6 +37,24 @@ fn own_frames(description: &str) -> String {
             .any(|part| line.contains(part))
     });
     message.chain(own.take(4)).collect::<Vec<_>>().join("\n")
+}
+
+/// What React says of HTML that is not what the browser renders: what it is, where, and the difference, without the causes that it lists
+/// each time. `None` for any other text.
+fn mismatch(text: &str) -> Option<String> {
+    let (before, after) = text.split_once(MISMATCH)?;
+    let what = before.lines().next().unwrap_or_default();
+    let what = what.split_once(" This can happen if").map_or(what, |(what, _)| what);
+    let is_difference = |line: &&str| line.starts_with('+') || line.starts_with('-');
+    let above = after.lines().take_while(|line| !is_difference(line));
+    let above: Vec<&str> = above.map(str::trim).filter(|line| line.starts_with('<')).collect();
+    let near = above[above.len().saturating_sub(MAX_NEAR)..].join(" ");
+    let different = after.lines().filter(is_difference).take(MAX_DIFFERENT);
+    let different = different.map(|line| format!("\n{} {}", &line[..1], line[1..].trim()));
+    Some(format!(
+        "{what}\nIn {near} (+ is what the browser renders, - what the server sent):{}",
+        different.collect::<String>()
+    ))
 }
 
 /// What was given to `console.error`, with `%s` and its kin filled in.
@@ -75,7 +99,36 @@ pub fn console_text(args: &Value) -> String {
         text.push(' ');
         text.push_str(&more);
     }
-    text.trim().to_owned()
+    let text = text.trim();
+    mismatch(text).unwrap_or_else(|| text.to_owned())
+}
+
+/// Whether an exception is none of the app's: browsers report what they put off until the next frame, and Next.js throws to navigate.
+pub fn is_noise(details: &Value) -> bool {
+    let exception = &details["exception"];
+    let told = exception["description"].as_str().or(exception["value"].as_str());
+    let text = details["text"].as_str().unwrap_or_default();
+    let plain = |text: &str| text.trim_start_matches("Uncaught ").trim_start_matches("Error: ").to_owned();
+    let digest = exception["preview"]["properties"].as_array().into_iter().flatten();
+    let digest = digest
+        .filter(|property| property["name"] == "digest")
+        .find_map(|property| property["value"].as_str());
+    let starts = |sign: &str| [Some(text), told].into_iter().flatten().any(|text| plain(text).starts_with(sign));
+    starts("ResizeObserver loop") || starts("NEXT_") || digest.is_some_and(|digest| digest.starts_with("NEXT_"))
+}
+
+/// Whether the page says that it got no WebGL: a browser without a graphics processor gives none (Chromium from 137 on).
+pub fn lacks_webgl(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.contains("webgl") && ["context", "initiali"].iter().any(|sign| text.contains(sign))
+}
+
+/// Whether an error says that a request found no server, in the words of the browser itself or of axios.
+pub fn found_no_server(text: &str) -> bool {
+    let first = text.lines().next().unwrap_or_default();
+    first.ends_with("TypeError: Failed to fetch")
+        || first.contains("AxiosError: Network Error")
+        || first.contains("NetworkError when attempting")
 }
 
 /// Complaints of React's and Next's that mean a broken page, and are no exceptions: React has caught them, and rendered something else.
@@ -113,6 +166,86 @@ mod tests {
         );
         assert_eq!(console_text(&json!([])), "");
         assert_eq!(console_text(&json!([{ "value": "50%" }])), "50%");
+    }
+
+    #[test]
+    fn a_mismatch_is_told_by_its_difference_and_where_it_is() {
+        let told = |near: &str, different: &str| {
+            let text = format!(
+                "Error: Hydration failed because the server rendered text didn't match the client. As a result this tree will be \
+                 regenerated on the client. This can happen if a SSR-ed Client Component used:\n\n- Variable input such as `Date.now()`.\n- \
+                 Invalid HTML tag nesting.\n\nhttps://{MISMATCH}\n\n  ...\n    <RedirectBoundary>\n      <Page params={{Promise}}>\n        \
+                 <main>\n          {near}\n{different}\n            ...\n\n    at throwOnHydrationMismatch (http://a/_next/x.js:1:2)"
+            );
+            exception(&json!({ "text": "Uncaught", "exception": { "description": text } }))
+        };
+        let clock = told("<Clock>\n            <p className=\"x\">", "+     10:00\n-     09:00");
+        assert_eq!(
+            clock,
+            "Error: Hydration failed because the server rendered text didn't match the client. As a result this tree will be regenerated on \
+             the client.\nIn <Page params={Promise}> <main> <Clock> <p className=\"x\"> (+ is what the browser renders, - what the server \
+             sent):\n+ 10:00\n- 09:00"
+        );
+        // The signature of a problem is made of three lines.
+        let beginning = |text: &str| text.lines().take(3).collect::<Vec<_>>().join("\n");
+        assert_ne!(beginning(&clock), beginning(&told("<Price>", "+     10:00\n-     09:00")));
+        assert_ne!(
+            beginning(&clock),
+            beginning(&told("<Clock>\n            <p className=\"x\">", "+     noon\n-     09:00"))
+        );
+
+        let attributes = json!([
+            { "value": "A tree hydrated but some attributes didn't match. This can happen if:\n\n- External data.\n\n%s%s" },
+            { "value": "https://react.dev/link/hydration-mismatch" },
+            { "value": "\n\n  ...\n    <main>\n      <h1\n+       className=\"b\"\n-       className=\"a\"\n      >\n" },
+        ]);
+        let said = console_text(&attributes);
+        assert!(is_fatal(&said), "{said}");
+        assert_eq!(
+            said,
+            "A tree hydrated but some attributes didn't match.\nIn <main> <h1 (+ is what the browser renders, - what the server sent):\n+ \
+             className=\"b\"\n- className=\"a\""
+        );
+    }
+
+    #[test]
+    fn what_browsers_and_next_throw_to_go_on_is_noise() {
+        for noise in [
+            json!({ "text": "ResizeObserver loop completed with undelivered notifications." }),
+            json!({ "text": "Uncaught", "exception": { "value": "ResizeObserver loop limit exceeded" } }),
+            json!({ "text": "Uncaught", "exception": { "description": "Error: NEXT_REDIRECT\n    at redirect (x)" } }),
+            json!({ "text": "Uncaught", "exception": { "description": "Error: go", "preview": { "properties": [{ "name": "digest", "value": "NEXT_REDIRECT;/x" }] } } }),
+        ] {
+            assert!(is_noise(&noise), "{noise}");
+        }
+        for error in [
+            json!({ "text": "Uncaught", "exception": { "description": "TypeError: the ResizeObserver loop is undefined" } }),
+            json!({ "text": "Uncaught", "exception": { "description": "Error: no", "preview": { "properties": [{ "name": "digest", "value": "12" }] } } }),
+        ] {
+            assert!(!is_noise(&error), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_the_browser_s_own_words_mean_that_a_request_found_no_server() {
+        for own in [
+            "TypeError: Failed to fetch\n    at load (app/page.tsx:1:2)",
+            "Unhandled rejection: TypeError: Failed to fetch",
+            "Unhandled rejection: AxiosError: Network Error\n    at x",
+            "TypeError: NetworkError when attempting to fetch resource.",
+        ] {
+            assert!(found_no_server(own), "{own}");
+        }
+        for app_s in [
+            "Error: Failed to fetch products",
+            "Error: Failed to fetch",
+            "Error: no\n    cause: TypeError: Failed to fetch",
+            "Error: Network Error",
+        ] {
+            assert!(!found_no_server(app_s), "{app_s}");
+        }
+        assert!(lacks_webgl("Error: Error creating WebGL context.") && lacks_webgl("Failed to initialize WebGL"));
+        assert!(!lacks_webgl("Error: the WebGL shader is wrong") && !lacks_webgl("useContext must be used within a provider"));
     }
 
     #[test]

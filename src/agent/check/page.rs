@@ -20,6 +20,8 @@ pub const ANSWER: Duration = Duration::from_secs(12);
 const LOOKS: usize = 4;
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(700);
+/// What a page is asked for is told within this time after it could not be had.
+const SETTLE: Duration = Duration::from_millis(300);
 /// How much of an error is told, in characters, and how many errors.
 const MAX_ERROR: usize = 1200;
 const MAX_ERRORS: usize = 8;
@@ -35,6 +37,8 @@ pub struct Seen {
     pub warnings: Vec<String>,
     /// Whether its tab is of no more use.
     pub lost: bool,
+    /// Whether that may have been the dev server's fault, or the machine's.
+    pub doubtful: bool,
     /// The paths of the app that it links to.
     pub links: BTreeSet<String>,
 }
@@ -45,7 +49,11 @@ pub struct Seen {
 struct Rest {
     text: usize,
     things: usize,
+    /// Whether it fills the window with something to draw, write or click on.
+    surface: bool,
     overlay: String,
+    /// Which page Next.js shows in its place: `not-found`, `forbidden` or `unauthorized`.
+    instead: String,
     links: Vec<String>,
 }
 
@@ -58,33 +66,58 @@ const UNREACHABLE: [&str; 5] = [
     "ERR_CERT",
 ];
 
+const SURFACE: &str = "There is no text, and one thing in one colour fills the window; that is fine if it is meant to";
+
+/// What is said of a page that has begun to answer when it is not found.
+const NOT_FOUND: &str =
+    "It shows that it is not found (404), although there is a page for it: the page, or what it uses, calls notFound().";
+
 /// Counts what can be seen (text, what draws itself, and boxes with a colour or a border that are no background of the whole page),
-/// reads the dev server's error overlay, and lists links.
+/// looks for what fills the window by design (React keeps an element's handlers beside it), reads the dev server's error overlay and
+/// which page it shows instead of one whose answer had begun (next/dist/client/components/http-access-fallback), and lists links.
 const ASK: &str = r#"(() => {
   const shown = (element) => {
     const box = element.getBoundingClientRect();
     return box.width > 0 && box.height > 0 && getComputedStyle(element).visibility !== "hidden";
   };
-  const drawn = (element) => {
+  const fills = (element) => {
     const box = element.getBoundingClientRect();
-    if (element.firstElementChild || box.width * box.height > 0.8 * innerWidth * innerHeight) return false;
+    return box.width * box.height > 0.8 * innerWidth * innerHeight;
+  };
+  const clear = (style) => style.backgroundColor === "rgba(0, 0, 0, 0)" && style.backgroundImage === "none";
+  const drawn = (element) => {
+    if (element.firstElementChild || fills(element)) return false;
     const style = getComputedStyle(element);
-    const clear = style.backgroundColor === "rgba(0, 0, 0, 0)" && style.backgroundImage === "none";
-    return !clear || (style.borderStyle !== "none" && parseFloat(style.borderWidth) > 0);
+    return !clear(style) || (style.borderStyle !== "none" && parseFloat(style.borderWidth) > 0);
+  };
+  const handled = (element) => {
+    const kept = Object.keys(element).find((key) => key.startsWith("__reactProps$"));
+    return [...Object.keys(element[kept] ?? {}), ...element.getAttributeNames()].some((name) => /^on[a-z]/i.test(name));
+  };
+  const pale = ["rgb(255, 255, 255)", document.body ? getComputedStyle(document.body).backgroundColor : ""];
+  const surface = (element) => {
+    if (!fills(element)) return false;
+    if (element.matches("canvas, textarea, video")) return true;
+    const style = getComputedStyle(element);
+    return handled(element) && !clear(style) && !pale.includes(style.backgroundColor);
   };
   const things = document.querySelectorAll("img, svg, canvas, video, input, button, textarea, select, iframe, object");
-  const boxes = [...(document.body?.querySelectorAll("*") ?? [])].slice(0, 2000).filter(drawn);
+  const elements = [...(document.body?.querySelectorAll("*") ?? [])].slice(0, 2000);
+  const boxes = elements.filter(drawn);
   const portal = document.querySelector("nextjs-portal");
+  const instead = (name) => document.querySelector(`meta[name="${name}"]`)?.content;
   const dialog = portal?.shadowRoot?.querySelector("[data-nextjs-dialog], [data-nextjs-error-overlay], dialog");
   return JSON.stringify({
     text: (document.body?.innerText ?? "").trim().length,
     things: [...things, ...boxes].filter(shown).length,
+    surface: elements.some((element) => surface(element) && shown(element)),
+    instead: instead("boundary-next-error") ?? instead("next-error") ?? "",
     overlay: (dialog?.innerText ?? "").trim().slice(0, 2000),
     links: [...document.querySelectorAll("a[href]")]
       .filter((link) => URL.canParse(link.href, location.href))
       .map((link) => new URL(link.href, location.href))
       .filter((url) => url.origin === location.origin)
-      .map((url) => url.pathname)
+      .map((url) => url.pathname.replace(/(.)\/$/, "$1"))
       .slice(0, 200),
   });
 })()"#;
@@ -97,12 +130,9 @@ pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserEr
     match browser.call("Page.navigate", json!({ "url": url }), STALLED).await {
         Ok(answer) => match answer["errorText"].as_str().unwrap_or_default() {
             "" => watch.follow(&answer["frameId"]),
-            error if UNREACHABLE.iter().any(|sign| error.contains(sign)) => {
-                return Err(BrowserError::Unusable(format!("{url} can't be reached from here: {error}")));
-            }
             error => {
-                let errors = vec![format!("The page can't be loaded: {error}.")];
-                return Ok(Seen { errors, ..Seen::default() });
+                watch.listen(browser, Instant::now() + SETTLE).await?;
+                return unreachable(&watch, url, error);
             }
         },
         // It is on its way: the answer comes with the page's first bytes.
@@ -131,15 +161,46 @@ pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserEr
             }
         }
         watch.listen(browser, Instant::now()).await?;
+        if blank.is_some() && rest.text == 0 && rest.surface {
+            watch.warn(SURFACE.to_owned());
+            blank = None;
+        }
+        match rest.instead.as_str() {
+            "" => {}
+            "not-found" => watch.error(None, NOT_FOUND.to_owned()),
+            other => watch.warn(format!("Next.js shows its page “{other}” instead, so this one was not looked at")),
+        }
         watch.end(blank, rest.overlay);
     }
-    let lost = watch.is_lost();
+    let (lost, doubtful) = (watch.is_lost(), watch.is_doubtful());
     let (errors, warnings) = watch.heard();
     Ok(Seen {
         lost,
+        doubtful,
         errors: first_of(errors),
         warnings: first_of(warnings),
         links: rest.links.into_iter().collect(),
+    })
+}
+
+/// What is seen of a page that can't be had; an error when the browser has no way to the app.
+fn unreachable(watch: &Watch, url: &str, error: &str) -> Result<Seen, BrowserError> {
+    if let Some(host) = watch.leads_to() {
+        let warnings = vec![format!(
+            "It leads to another server ({host}), which the check does not reach: what is there was not looked at"
+        )];
+        return Ok(Seen {
+            warnings,
+            ..Seen::default()
+        });
+    }
+    if UNREACHABLE.iter().any(|sign| error.contains(sign)) {
+        return Err(BrowserError::Unusable(format!("{url} can't be reached from here: {error}")));
+    }
+    Ok(Seen {
+        errors: vec![format!("The page can't be loaded: {error}.")],
+        doubtful: true,
+        ..Seen::default()
     })
 }
 

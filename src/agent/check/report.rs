@@ -108,17 +108,29 @@ impl Report {
         format!("{} ({}):\n\n```\n{text}\n```{more}", problem.kind.title(), problem.place)
     }
 
-    /// The problems without what changes from one time to the next: numbers, such as lines and addresses.
+    /// The problems without what changes from one time to the next: numbers, such as lines and addresses. An HTTP status says what is wrong.
     pub fn signature(&self) -> BTreeSet<(String, String)> {
         let problems = self.problems.iter();
         problems
             .map(|problem| {
                 let first = problem.text.lines().take(3).collect::<Vec<_>>().join("\n");
-                let plain = first.split(|letter: char| letter.is_ascii_digit()).filter(|part| !part.is_empty());
-                (format!("{:?} {}", problem.kind, problem.place), plain.collect::<Vec<_>>().join("#"))
+                (format!("{:?} {}", problem.kind, problem.place), without_numbers(&first))
             })
             .collect()
     }
+}
+
+fn without_numbers(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|letter: char| letter.is_ascii_digit()) {
+        let (before, number) = rest.split_at(at);
+        plain.push_str(before);
+        let end = number.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(number.len());
+        plain.push_str(if before.ends_with("HTTP ") { &number[..end] } else { "#" });
+        rest = &number[end..];
+    }
+    plain + rest
 }
 
 fn shortened(text: &str, chars: usize) -> String {
@@ -149,6 +161,9 @@ mod tests {
             before.signature(),
             report(&["app/page.tsx(3,14): error TS2322: no", "b"]).signature()
         );
+        let status = |text: &str| report(&[text]).signature();
+        assert_ne!(status("It answers with HTTP 500."), status("It answers with HTTP 404."));
+        assert_eq!(status("HTTP 500 at 3:14"), status("HTTP 500 at 25:1"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::sandbox::PageAddress;
 
-/// How often a page may end the browser before it is the page's fault.
+/// How often a browser is started for a page, and how often the page may end it before that is the page's fault.
 const ATTEMPTS: usize = 2;
 
 pub struct Tour<'a> {
@@ -29,11 +29,18 @@ impl<'a> Tour<'a> {
     /// Loads the page at this path of the app; an error says that there is no browser to do it with.
     pub async fn look_at(&mut self, path: &str) -> Result<Seen, BrowserError> {
         let url = format!("{}{path}", self.address.url);
-        let mut said = String::new();
+        let mut failure = BrowserError::Silent;
         for _ in 0..ATTEMPTS {
-            let mut browser = match self.browser.take() {
-                Some(browser) => browser,
-                None => Browser::start(self.program, &self.address).await?,
+            let browser = match self.browser.take() {
+                Some(browser) => Ok(browser),
+                None => Browser::start(self.program, &self.address).await,
+            };
+            let mut browser = match browser {
+                Ok(browser) => browser,
+                Err(error) => {
+                    failure = error;
+                    continue;
+                }
             };
             let seen = page::look_at(&mut browser, &url).await;
             match &seen {
@@ -42,20 +49,28 @@ impl<'a> Tour<'a> {
             }
             match seen {
                 Err(BrowserError::Unusable(_)) | Ok(_) => return seen,
-                Err(error) => said = error.to_string(),
+                Err(error) => failure = error,
             }
         }
+        if matches!(failure, BrowserError::Unusable(_)) {
+            return Err(failure);
+        }
         Ok(Seen {
-            errors: vec![format!("The browser fails at this page, each time it loads it: {said}")],
+            errors: vec![format!("The browser fails at this page, each time it loads it: {failure}")],
             lost: true,
             ..Seen::default()
         })
     }
 
-    /// Ends the browser.
-    pub async fn end(self) {
-        if let Some(browser) = self.browser {
+    /// Has the next page loaded in a fresh browser.
+    pub async fn start_again(&mut self) {
+        if let Some(browser) = self.browser.take() {
             browser.stop().await;
         }
+    }
+
+    /// Ends the browser.
+    pub async fn end(mut self) {
+        self.start_again().await;
     }
 }

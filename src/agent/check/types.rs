@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::agent::{App, RunError};
 
 /// The longest that the compiler may take.
-const TIMEOUT: Duration = Duration::from_secs(150);
+pub const TIMEOUT: Duration = Duration::from_secs(150);
+/// And when it is run once more.
+pub const AGAIN: Duration = Duration::from_secs(60);
 /// How many errors are told.
 const MAX_ERRORS: usize = 20;
 /// Between runs the compiler keeps what it knows; the template's build has it begin with what is there from the start.
@@ -23,17 +25,22 @@ pub enum Types {
     Nothing,
     /// The errors, as the compiler writes them.
     Wrong(String),
-    /// It could not say; why.
+    /// It can't say; why.
     Unknown(String),
+    /// It might say when it is run once more: it took too long, or it was killed.
+    Unfinished {
+        why: String,
+        killed: bool,
+    },
 }
 
-pub async fn check(app: &App) -> Result<Types, RunError> {
-    let output = app.run(COMMAND, &[("CI", "1")], TIMEOUT).await?;
+pub async fn check(app: &App, patience: Duration) -> Result<Types, RunError> {
+    let output = app.run(COMMAND, &[("CI", "1")], patience).await?;
     if output.timed_out {
-        return Ok(Types::Unknown(format!(
-            "the type check took longer than {} seconds",
-            TIMEOUT.as_secs()
-        )));
+        return Ok(Types::Unfinished {
+            why: format!("the type check took longer than {} seconds", patience.as_secs()),
+            killed: false,
+        });
     }
     Ok(judge(output.exit_code, &String::from_utf8_lossy(&output.stdout)))
 }
@@ -51,8 +58,8 @@ fn judge(exit_code: i32, said: &str) -> Types {
     let mut own = false;
     for line in &lines {
         if is_error(line) {
-            // What the dev server generates is not the app's, and may speak of routes that are gone.
-            own = !line.starts_with(".next/");
+            // What the dev server generates may speak of files that are gone. What else is wrong in it is wrong in the app's routes.
+            own = !(line.starts_with(".next/") && line.contains("error TS2307:"));
             if own {
                 errors.push((*line).to_owned());
             }
@@ -67,7 +74,11 @@ fn judge(exit_code: i32, said: &str) -> Types {
     if errors.is_empty() {
         return match lines.iter().any(|line| is_error(line)) {
             true => Types::Fine,
-            false => Types::Unknown(format!("the type check ended with exit code {exit_code}")),
+            false => Types::Unfinished {
+                why: format!("the type check ended with exit code {exit_code}"),
+                // By a signal, as envd says it and as shells do.
+                killed: !(0..=128).contains(&exit_code),
+            },
         };
     }
     let more = errors.len().saturating_sub(MAX_ERRORS);
@@ -83,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_app_s_own_errors_are_told_whole_and_those_of_generated_files_are_not() {
+    fn errors_are_told_whole_and_generated_files_that_miss_others_are_not() {
         let said = "app/page.tsx(1,2): error TS2322: Type 'a'\n  is not 'b'.\n.next/types/validator.ts(1,1): error TS2307: gone\n  more\n";
         assert_eq!(
             judge(2, said),
@@ -92,7 +103,12 @@ mod tests {
         assert_eq!(judge(2, ".next/types/validator.ts(1,1): error TS2307: gone"), Types::Fine);
         assert_eq!((judge(0, ""), judge(99, "")), (Types::Fine, Types::Nothing));
         assert!(matches!(judge(98, ""), Types::Unknown(why) if why.contains("not installed")));
-        assert!(matches!(judge(134, "out of memory"), Types::Unknown(_)));
+        assert!(matches!(judge(134, "out of memory"), Types::Unfinished { killed: true, .. }));
+        assert!(matches!(judge(-1, ""), Types::Unfinished { killed: true, .. }));
+        assert!(matches!(judge(2, "panic: "), Types::Unfinished { killed: false, .. }));
+        let sync_params = ".next/dev/types/validator.ts(198,31): error TS2344: Type 'typeof import(\"/home/user/app/api/[id]/route\")' does \
+                           not satisfy the constraint.\n  Types of property 'GET' are incompatible.";
+        assert_eq!(judge(2, sync_params), Types::Wrong(sync_params.to_owned()));
         let many = "a.ts(1,1): error TS1: x\n".repeat(30);
         assert!(matches!(judge(2, &many), Types::Wrong(told) if told.ends_with("… and 10 more")));
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     browser::{Browser, BrowserError, Event},
-    console::{console_text, exception, is_fatal},
+    console::{console_text, exception, found_no_server, is_fatal, is_noise, lacks_webgl},
     page::ANSWER,
 };
 
@@ -29,9 +29,6 @@ const MAX_HEARD: usize = 64;
 const HANGS: &str = "The page hangs: it computes without an end (an endless loop, or a render that renders itself again).";
 const RELOADS: &str = "The page loads itself again and again (a reload or a redirect without an end).";
 
-/// What a request says that found no server (Fetch in Chromium, axios).
-const NO_ANSWER: [&str; 3] = ["Failed to fetch", "NetworkError", "Network Error"];
-
 /// What was heard of a page.
 #[derive(Default)]
 pub struct Watch {
@@ -46,12 +43,15 @@ pub struct Watch {
     loads: usize,
     crashed: bool,
     hangs: bool,
+    unfinished: bool,
     /// The status of the page itself.
     status: u64,
     /// Requests under way, and where those go that leave the app.
     requests: HashMap<String, Option<String>>,
     /// Other servers that were asked, and could not be reached from here.
     foreign: BTreeSet<String>,
+    /// The other server that the page's own address leads to.
+    leads_to: Option<String>,
     /// Whether a request to the app itself failed.
     failed: bool,
     last: Option<Instant>,
@@ -101,6 +101,7 @@ impl Watch {
             }
         }
         if !self.loaded && !self.is_lost() && self.errors.is_empty() {
+            self.unfinished = true;
             self.error(None, format!("The page did not finish loading within {} seconds.", LOAD.as_secs()));
         }
         Ok(())
@@ -123,39 +124,71 @@ impl Watch {
         self.error(None, HANGS.to_owned());
     }
 
+    /// Whether the dev server, or the machine, may be at fault, so that the page is to be loaded once more.
+    pub fn is_doubtful(&self) -> bool {
+        self.crashed || self.unfinished || matches!(self.status, 502 | 503)
+    }
+
+    /// The other server that the page's address leads to, when it does.
+    pub fn leads_to(&self) -> Option<&str> {
+        self.leads_to.as_deref()
+    }
+
     /// What is to be seen at the end: how the page is blank, when it is, and what the dev server laid over it.
     pub fn end(&mut self, blank: Option<String>, overlay: String) {
-        if self.status >= 500 && self.errors.is_empty() {
+        let thrown = !self.errors.is_empty();
+        if self.status >= 500 && !thrown {
             self.error(None, format!("The page answered HTTP {} when it was loaded.", self.status));
         }
-        if let Some(blank) = blank {
-            self.error(None, blank);
-        }
-        if self.errors.is_empty() && !overlay.is_empty() {
+        // It says what was thrown, when something was.
+        if !thrown && !overlay.is_empty() {
             self.error(None, overlay);
+        }
+        // What is drawn with WebGL can't be seen here.
+        if let Some(blank) = blank.filter(|_| !self.lacks_webgl()) {
+            self.error(None, blank);
         }
     }
 
-    /// Errors, and complaints besides. That other servers can't be reached from here is no fault of the app's.
+    fn lacks_webgl(&self) -> bool {
+        let errors = self.errors.iter().map(|(_, text)| text);
+        errors.chain(&self.warnings).any(|text| lacks_webgl(text))
+    }
+
+    /// Errors, and complaints besides. That other servers can't be reached from here is no fault of the app's, and neither is that there is
+    /// no WebGL.
     pub fn heard(self) -> (Vec<String>, Vec<String>) {
-        let excused = !self.foreign.is_empty() && !self.failed;
-        let is_excused = |text: &String| excused && NO_ANSWER.iter().any(|sign| text.contains(sign));
-        let errors = self.errors.into_iter().map(|(_, text)| text);
-        let (excused, errors): (Vec<String>, Vec<String>) = errors.partition(is_excused);
+        let offline = !self.foreign.is_empty() && !self.failed;
+        let is_excused = |text: &String| lacks_webgl(text) || (offline && found_no_server(text));
         let mut warnings = Vec::new();
         if !self.foreign.is_empty() {
-            let hosts = self.foreign.into_iter().collect::<Vec<_>>().join(", ");
+            let hosts = self.foreign.iter().cloned().collect::<Vec<_>>().join(", ");
             warnings.push(format!(
                 "It asks other servers ({hosts}), which the check does not reach: what they answer is not checked, and the page has to show \
                  something sensible when they don't"
             ));
         }
+        if self.lacks_webgl() {
+            warnings.push(
+                "The check's browser has no WebGL: what is drawn with it was not seen, and the page has to say so where there is none"
+                    .to_owned(),
+            );
+        }
+        let errors = self.errors.into_iter().map(|(_, text)| text);
+        let (excused, errors): (Vec<String>, Vec<String>) = errors.partition(is_excused);
         warnings.extend(excused);
         warnings.extend(self.warnings);
         (errors, warnings)
     }
 
-    fn error(&mut self, id: Option<i64>, text: String) {
+    /// Takes note of something that is no fault.
+    pub fn warn(&mut self, text: String) {
+        if self.warnings.len() < MAX_HEARD {
+            self.warnings.push(text);
+        }
+    }
+
+    pub fn error(&mut self, id: Option<i64>, text: String) {
         if self.errors.len() < MAX_HEARD {
             self.errors.push((id, text));
         }
@@ -177,7 +210,11 @@ impl Watch {
                 self.error(None, "The page crashed: it used more memory than a browser gives it.".to_owned());
             }
             "Network.requestWillBeSent" => {
-                self.requests.insert(request(), self.elsewhere(&params["request"]["url"]));
+                let elsewhere = self.elsewhere(&params["request"]["url"]);
+                if params["type"] == "Document" && !params["redirectResponse"].is_null() {
+                    self.leads_to.clone_from(&elsewhere);
+                }
+                self.requests.insert(request(), elsewhere);
             }
             "Network.webSocketCreated" => self.foreign.extend(self.elsewhere(&params["url"])),
             "Network.responseReceived" => {
@@ -204,6 +241,7 @@ impl Watch {
                 self.requests.remove(&request());
                 return;
             }
+            "Runtime.exceptionThrown" if is_noise(&params["exceptionDetails"]) => return,
             "Runtime.exceptionThrown" => {
                 let details = &params["exceptionDetails"];
                 self.error(details["exceptionId"].as_i64(), exception(details));
@@ -217,8 +255,8 @@ impl Watch {
                 let text = console_text(&params["args"]);
                 if is_fatal(&text) {
                     self.error(None, text);
-                } else if !text.is_empty() && self.warnings.len() < MAX_HEARD {
-                    self.warnings.push(text);
+                } else if !text.is_empty() {
+                    self.warn(text);
                 }
             }
             _ => return,

@@ -15,6 +15,7 @@ use nix::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::unix::pipe,
     process::{Child, Command},
     time::Instant,
 };
@@ -34,6 +35,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const HEALTHY: Duration = Duration::from_secs(30);
 /// How long it may take to end when asked to.
 const STOP: Duration = Duration::from_secs(5);
+/// How long what it said last may take to be written.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Runs the command, again and again, until told to stop.
 pub(super) async fn keep_running(command: String, env: Arc<HashMap<String, String>>, stop: CancellationToken) {
@@ -42,12 +45,15 @@ pub(super) async fn keep_running(command: String, env: Arc<HashMap<String, Strin
         let begun = Instant::now();
         match start(&command, &env) {
             Ok((mut child, output)) => {
-                let log = tokio::spawn(keep_log(output));
+                let mut log = tokio::spawn(keep(output));
                 tokio::select! {
                     _ = child.wait() => {}
                     () = stop.cancelled() => end(&mut child).await,
                 }
-                log.abort();
+                // What it started may hold the pipe open.
+                if tokio::time::timeout(LAST_WORDS, &mut log).await.is_err() {
+                    log.abort();
+                }
             }
             Err(error) => {
                 let _ = fs::write(LOG, format!("the start command can't be run: {error}\n"));
@@ -64,7 +70,7 @@ pub(super) async fn keep_running(command: String, env: Arc<HashMap<String, Strin
     }
 }
 
-fn start(command: &str, env: &HashMap<String, String>) -> io::Result<(Child, tokio::net::unix::pipe::Receiver)> {
+fn start(command: &str, env: &HashMap<String, String>) -> io::Result<(Child, pipe::Receiver)> {
     let (reader, writer) = io::pipe()?;
     let child = Command::new("/bin/bash")
         .args(["-c", command])
@@ -77,10 +83,17 @@ fn start(command: &str, env: &HashMap<String, String>) -> io::Result<(Child, tok
         .process_group(0)
         .spawn()?;
     prefer_to_lose(child.id());
-    Ok((child, tokio::net::unix::pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?))
+    Ok((child, pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?))
 }
 
-async fn keep_log(mut output: tokio::net::unix::pipe::Receiver) -> io::Result<()> {
+/// Keeps what it says, and reads it where that is not possible, such as on a full disk: it would end of a pipe that nobody reads.
+async fn keep(mut output: pipe::Receiver) {
+    if keep_log(&mut output).await.is_err() {
+        let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
+    }
+}
+
+async fn keep_log(output: &mut pipe::Receiver) -> io::Result<()> {
     let mut file = tokio::fs::OpenOptions::new().create(true).append(true).open(LOG).await?;
     let mut length = file.metadata().await?.len();
     let mut buffer = vec![0; 16 << 10];
