@@ -136,7 +136,9 @@ export function Inputs() {
       <Section name="slider">
         <Slider defaultValue={[40]} aria-label="Volume" />
         <Slider defaultValue={[20, 70]} aria-label="Price" />
-        <Slider defaultValue={[60]} orientation="vertical" aria-label="Bass" className="h-44" />
+        <div className="h-44">
+          <Slider defaultValue={[60]} orientation="vertical" aria-label="Bass" />
+        </div>
       </Section>
       <Section name="toggle">
         <Toggle aria-label="Bold" variant="outline">

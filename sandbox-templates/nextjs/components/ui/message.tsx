@@ -3,7 +3,7 @@ import * as React from "react";
 import { cn } from "@/lib/utils";
 
 function MessageGroup({ className, ...props }: React.ComponentProps<"div">) {
-  return <div data-slot="message-group" className={cn("flex min-w-0 flex-col gap-2", className)} {...props} />;
+  return <div data-slot="message-group" className={cn("flex min-w-0 flex-col gap-4", className)} {...props} />;
 }
 
 function Message({ className, align = "start", ...props }: React.ComponentProps<"div"> & { align?: "start" | "end" }) {
@@ -12,7 +12,7 @@ function Message({ className, align = "start", ...props }: React.ComponentProps<
       data-slot="message"
       data-align={align}
       className={cn(
-        "group/message relative grid w-full min-w-0 grid-cols-[auto_minmax(0,1fr)] gap-x-2 text-sm data-[align=end]:grid-cols-[minmax(0,1fr)_auto]",
+        "group/message relative flex w-full min-w-0 gap-2 text-sm data-[align=end]:flex-row-reverse",
         className,
       )}
       {...props}
@@ -26,7 +26,7 @@ function MessageAvatar({ className, ...props }: React.ComponentProps<"div">) {
     <div
       data-slot="message-avatar"
       className={cn(
-        "col-start-1 row-start-1 flex size-8 shrink-0 items-center justify-center self-end overflow-hidden rounded-full bg-muted group-has-data-[slot=message-footer]/message:mb-6 group-data-[align=end]/message:col-start-2",
+        "flex size-8 shrink-0 items-center justify-center self-end overflow-hidden rounded-full bg-muted group-has-data-[slot=message-footer]/message:mb-6",
         className,
       )}
       {...props}
@@ -39,7 +39,7 @@ function MessageContent({ className, ...props }: React.ComponentProps<"div">) {
     <div
       data-slot="message-content"
       className={cn(
-        "col-start-2 row-start-1 flex min-w-0 flex-col items-start gap-2 wrap-break-word group-data-[align=end]/message:col-start-1 group-data-[align=end]/message:items-end",
+        "flex min-w-0 flex-1 flex-col items-start gap-2 wrap-break-word group-data-[align=end]/message:items-end",
         className,
       )}
       {...props}
