@@ -1,9 +1,11 @@
 // The demo's other recordings: each is built in a real sandbox, used in the preview, and changed by a follow-up.
 import assert from "node:assert/strict";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { join } from "node:path";
-import { results, startProfile, startServer, until } from "./server.mjs";
+import { join, resolve } from "node:path";
+import { Sandbox } from "e2b";
+import { results, startHost, startProfile, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 let server;
@@ -54,15 +56,50 @@ test("a kanban board is built, gets a card, and a dark mode", async () => {
   await dialog.getByRole("textbox", { name: "Title" }).fill("Try it out");
   await dialog.getByRole("button", { name: /add|create|save/i }).click();
   await ui.preview().getByText("Try it out").first().waitFor();
+
+  // Moved, edited, deleted and brought back, and all of it there after a reload.
+  const app = ui.preview();
+  const column = (name) => app.getByRole("region", { name });
+  const card = (title) => app.getByRole("heading", { name: title, level: 3 });
+  await app.getByRole("button", { name: "Move Try it out to In progress" }).click();
+  await column("In progress").getByRole("heading", { name: "Try it out" }).waitFor();
+  await app.getByRole("button", { name: "Edit Try it out" }).click();
+  await dialog.getByRole("textbox", { name: "Title" }).fill("Try it twice");
+  await dialog.getByText("High", { exact: true }).click();
+  await dialog.getByRole("button", { name: "Save changes" }).click();
+  await column("In progress").getByRole("listitem").filter({ hasText: "Try it twice" }).getByText(/^High/).waitFor();
+  await app.getByRole("button", { name: "Delete Try it twice" }).click();
+  await card("Try it twice").waitFor({ state: "detached" });
+  await app.getByRole("button", { name: "Undo" }).click();
+  await card("Try it twice").waitFor();
+  await page.reload();
+  await column("In progress").getByRole("heading", { name: "Try it twice" }).waitFor();
   await addToggle();
   await page.screenshot({ path: join(results, "kanban-board.png") });
 });
 
-test("a landing page is built, and gets a dark mode", async () => {
+test("a landing page is built, its prices switched, a question opened, a plan signed up for, and gets a dark mode", async () => {
   await ui.start(server.url, "Create a landing page with a hero and pricing");
   await ui.finished(1);
   await ui.preview().getByRole("heading", { level: 1 }).waitFor();
-  assert.ok((await ui.preview().getByText("Pricing").count()) > 0);
+  const app = ui.preview();
+  const team = app.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "Team", exact: true }) });
+  await team.getByText("€9", { exact: true }).waitFor();
+  await untilSeen(team.getByText("€7", { exact: true }), () => app.getByRole("switch", { name: "Billed yearly" }).click());
+  const answer = app.getByText("About ten minutes.");
+  assert.equal(await answer.isVisible(), false);
+  await app.getByText("How long does it take to set up?").click();
+  await answer.waitFor();
+  await team.getByRole("button", { name: "Try 30 days free: Team" }).click();
+  const dialog = app.getByRole("dialog", { name: "Tideline Team" });
+  await dialog.getByLabel("Email").fill("ada");
+  await dialog.getByRole("button", { name: "Try 30 days free" }).click();
+  await dialog.getByText("An email address looks like you@example.com.").waitFor();
+  await dialog.getByLabel("Email").fill("ada@example.com");
+  await dialog.getByRole("button", { name: "Try 30 days free" }).click();
+  await app.getByText("We write to ada@example.com about Team.").waitFor();
+  await app.getByRole("button", { name: "Done" }).click();
+  await app.getByRole("dialog").waitFor({ state: "detached" });
   await addToggle();
   await page.screenshot({ path: join(results, "landing-page.png") });
 });
@@ -118,6 +155,14 @@ test("Markdown notes are built, one is written, found, kept over a reload, delet
   assert.equal(await shown.locator("strong").innerText(), "warm");
   assert.equal(await shown.getByRole("listitem").count(), 2);
   assert.match(await shown.innerText(), /<img src=x onerror=alert\(1\)>/);
+  const written = await field.inputValue();
+  await field.fill("[see https://a.example and *more*](https://b.example) snake__case__name __strong__\n\n| a | b |\n|---|---|\n| `x|y` | z |");
+  await shown.locator("a").waitFor();
+  assert.deepEqual(await shown.locator("a").allInnerTexts(), ["see https://a.example and more"]);
+  assert.deepEqual(await shown.locator("strong").allInnerTexts(), ["strong"]);
+  assert.deepEqual(await shown.locator("td").allInnerTexts(), ["x|y", "z"]);
+  await field.fill(written);
+  await shown.getByRole("heading", { name: "Trip" }).waitFor();
   assert.equal(await shown.locator("img, a").count(), 0, "what a note says is never markup");
 
   await page.reload();
@@ -155,6 +200,9 @@ test("a pricing page is built, its prices follow the period and the plan, and ge
   await untilSeen(growth.getByText("$20", { exact: true }), () => app.locator("label", { hasText: "Yearly" }).click());
   assert.match(await estimate.innerText(), /Growth costs \$1,200 a year/);
   await app.getByRole("button", { name: "Choose Scale" }).click();
+  // It may be empty while it is typed, and is never more than there may be.
+  await app.getByLabel("People who answer").fill("");
+  assert.equal(await app.getByLabel("People who answer").inputValue(), "");
   await app.getByLabel("People who answer").fill("10");
   await app.getByText("Scale costs $4,800 a year").waitFor();
   assert.equal(await app.getByRole("row", { name: /^Single sign-on/ }).getByText("Included", { exact: true }).count(), 1);
@@ -242,3 +290,76 @@ test("a weather app is built, finds a city, switches units, remembers both, and 
 test("nothing was reported on the console, by the page or by the apps in it", () => {
   assert.deepEqual(problems, []);
 });
+
+test("every change that is not asked for above fits its app: its types, its page, its dark mode", async () => {
+  await page.close();
+  await server.stop();
+  const host = await startHost();
+  const sandbox = await Sandbox.create("nextjs", { apiKey: host.key, apiUrl: host.url, sandboxUrl: host.url, timeoutMs: 600_000 });
+  const address = `http://${sandbox.getHost(3000)}/`;
+  const view = await browser.newPage();
+  view.setDefaultTimeout(60_000);
+  const said = watchConsole(view);
+  const played = ["kanban-board/toggle", "landing-page/toggle", "todo-app/blue"];
+  try {
+    const { arrange } = wardrobe(sandbox);
+    for (const recording of readdirSync(recordings).filter((name) => existsSync(join(recordings, name, "recording.json")))) {
+      const { turns, follow_ups: followUps } = JSON.parse(readFileSync(join(recordings, recording, "recording.json"), "utf8"));
+      const build = written(turns, recording, "build");
+      for (const { slug, turns } of followUps) {
+        const change = `${recording}/${slug}`;
+        if (played.includes(change) || !["toggle", "blue", "due-dates"].includes(slug)) continue;
+        await arrange(build);
+        // Pages that are there get the change by hot reload, as they do while a person watches.
+        await view.emulateMedia({ colorScheme: slug === "toggle" ? "dark" : "light" });
+        await until(`the build before ${change} answers`, async () => (await view.goto(address)).status() === 200, 60_000);
+        await arrange(new Map([...build, ...written(turns, recording, slug)]));
+        if (slug === "toggle") {
+          const toggle = view.getByRole("button", { name: "Dark mode" });
+          await toggle.waitFor();
+          await view.locator("html.dark").waitFor({ state: "attached" });
+          await toggle.click();
+          await view.locator("html:not(.dark)").waitFor({ state: "attached" });
+        }
+        assert.equal((await view.goto(address)).status(), 200, change);
+        await view.locator("h1, main").first().waitFor();
+        if (slug !== "blue") {
+          const checked = await sandbox.commands.run("npm run --silent typecheck", { timeoutMs: 120_000 }).catch((error) => error);
+          assert.equal(checked.stdout, "", change);
+        }
+        assert.deepEqual(said, [], change);
+      }
+    }
+  } finally {
+    await view.close();
+    await sandbox.kill();
+    await host.stop();
+  }
+});
+
+const recordings = resolve(import.meta.dirname, "../src/llm/demo/recordings");
+const template = resolve(import.meta.dirname, "../sandbox-templates/nextjs");
+
+/** The files that a recording's turns write, by path. */
+function written(turns, recording, part) {
+  const paths = turns.flatMap(({ calls = [] }) => calls.filter(({ tool }) => tool === "createOrUpdateFiles").flatMap(({ files }) => files));
+  const places = [join(recordings, recording, part), join(recordings, "shared", part)];
+  const content = (path) => readFileSync(join(places.find((place) => existsSync(join(place, path))) ?? places[0], path), "utf8");
+  return new Map(paths.map((path) => [path, content(path)]));
+}
+
+/** Dresses the app in a sandbox: what it had on that is not among the new files is taken off. */
+function wardrobe(sandbox) {
+  let worn = new Map();
+  return {
+    async arrange(files) {
+      const own = [...worn.keys()].filter((path) => !files.has(path));
+      const restored = own.filter((path) => existsSync(join(template, path)));
+      const fresh = [...files, ...restored.map((path) => [path, readFileSync(join(template, path), "utf8")])];
+      const changed = fresh.filter(([path, data]) => worn.get(path) !== data);
+      await sandbox.files.write(changed.map(([path, data]) => ({ path, data })));
+      for (const path of own.filter((path) => !restored.includes(path))) await sandbox.files.remove(path);
+      worn = new Map(files);
+    },
+  };
+}

@@ -1,6 +1,8 @@
 // The app template: every component is shown and used in a real sandbox, without an error or a warning; types and shadcn's CLI.
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { Sandbox } from "e2b";
@@ -77,6 +79,81 @@ test("every component is shown in the gallery", () => {
     assert.ok(source.includes(`<Section name="${name}">`), `${name} has no section`);
   }
 });
+
+test("every export of every component is used in the gallery", () => {
+  const source = pages.map((page) => page.data).join("\n");
+  const used = new Map();
+  for (const [, names, file] of source.matchAll(/import (?:type )?\{([^}]*)\} from "@\/components\/ui\/([\w-]+)"/g)) {
+    used.set(file, [...(used.get(file) ?? []), ...listed(names)]);
+  }
+  const unused = components.flatMap((name) => {
+    const code = readFileSync(join(template, "components/ui", `${name}.tsx`), "utf8");
+    const exported = [...code.matchAll(/export \{([^}]*)\}/g)].flatMap(([, names]) => listed(names));
+    assert.ok(exported.length > 0, `${name} exports nothing`);
+    return exported.filter((part) => !used.get(name)?.includes(part)).map((part) => `${name}: ${part}`);
+  });
+  assert.deepEqual(unused, []);
+});
+
+/** The names in the braces of an import or an export. */
+function listed(names) {
+  return names.split(",").map((name) => name.trim().replace(/^type /, "")).filter(Boolean);
+}
+
+test("what is sent to E2B is the app alone", async () => {
+  // A copy that was worked in: with packages, a cache and secrets.
+  const copy = join(results, "e2b-template");
+  rmSync(copy, { recursive: true, force: true });
+  cpSync(template, copy, { recursive: true });
+  for (const path of ["node_modules/next/index.js", ".next/dev/cache", "e2b/node_modules/e2b.js", ".env.local", "tsconfig.tsbuildinfo", "next-env.d.ts"]) {
+    mkdirSync(resolve(copy, path, ".."), { recursive: true });
+    writeFileSync(join(copy, path), "x");
+  }
+  const sent = (await sentToE2b(copy)).filter((path) => path !== "" && !path.endsWith("/")).toSorted();
+  const left = ["README.md", "template.json"];
+  const own = execFileSync("git", ["ls-files"], { cwd: template, encoding: "utf8" }).trim().split("\n");
+  assert.deepEqual(sent, own.filter((path) => !path.startsWith("e2b/") && !left.includes(path)).toSorted());
+});
+
+/** The names in the archive that E2B's own builder sends of the template in `folder`. */
+async function sentToE2b(folder) {
+  const archive = join(folder, "../e2b-template.tar.gz");
+  // It has no types in it, and an older Node.js reads no TypeScript.
+  cpSync(join(folder, "e2b/template.ts"), join(folder, "e2b/template.mjs"));
+  const service = createServer((request, response) => {
+    const chunks = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      if (request.method === "PUT") {
+        writeFileSync(archive, Buffer.concat(chunks));
+        response.end();
+        return;
+      }
+      const upload = `http://127.0.0.1:${service.address().port}/upload`;
+      const answers = [
+        [/\/files\//, 201, { present: false, url: upload }],
+        [/\/builds\/[^/]+$/, 500, { code: 500, message: "that was all" }],
+        [/\/templates$/, 202, { templateID: "one", buildID: "two", public: false, aliases: [], names: [], tags: [] }],
+      ];
+      const [, status, answer] = answers.find(([path]) => path.test(new URL(request.url, upload).pathname)) ?? [null, 404, {}];
+      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(answer));
+    });
+  });
+  await new Promise((listening) => service.listen(0, "127.0.0.1", listening));
+  const build = `
+    import { Template } from "e2b";
+    import { template } from "./template.mjs";
+    await Template.build(template, "test", { apiKey: "e2b_${"0".repeat(40)}", apiUrl: "http://127.0.0.1:${service.address().port}" });`;
+  try {
+    const failed = await new Promise((done) =>
+      execFile(process.execPath, ["--input-type=module", "--eval", build], { cwd: join(folder, "e2b") }, (error, out, said) => done(said)),
+    );
+    assert.match(failed, /that was all/);
+  } finally {
+    service.close();
+  }
+  return execFileSync("tar", ["-tzf", archive], { encoding: "utf8" }).trim().split("\n").map((path) => path.replace(/^\.\//, ""));
+}
 
 for (const colorScheme of ["light", "dark"]) {
   test(`every component works, ${colorScheme}`, () =>

@@ -38,7 +38,7 @@ impl Recordings {
             .rev()
             .take_while(|message| !matches!(message, ChatMessage::User { .. }));
         let done = done.filter(|message| matches!(message, ChatMessage::Assistant { .. })).count();
-        let Some(turn) = part.turns.get(done.min(part.turns.len() - 1)) else {
+        let Some(turn) = part.turns.get(done.min(part.turns.len().saturating_sub(1))) else {
             return Err(ModelError::NoRecording("This recording is empty.".to_owned()));
         };
         tokio::time::sleep(THINKING_PAUSE).await;
@@ -75,6 +75,7 @@ impl Recordings {
             ChatMessage::UserImage { .. } | ChatMessage::System { .. } | ChatMessage::Assistant { .. } | ChatMessage::Tool { .. } => None,
         });
         let prompt = said.next().unwrap_or_default();
+        let is_said_again = said.any(|earlier| same(earlier, prompt));
         // What was built is known by the latest message before that names a build, or by the answer that ended it.
         let built = messages
             .iter()
@@ -87,6 +88,12 @@ impl Recordings {
                 ChatMessage::UserImage { .. } | ChatMessage::System { .. } | ChatMessage::Tool { .. } => None,
             });
         if let Some(recording) = built {
+            // The build asked for again, after it was stopped say, whatever change its words would ask for as well.
+            let is_asked = self.build_for(prompt).is_some_and(|asked| asked.slug == recording.slug);
+            let is_change = recording.follow_ups.iter().any(|follow_up| same(prompt, &follow_up.prompt));
+            if is_said_again && is_asked && !is_change {
+                return Ok(recording.build());
+            }
             return match recording
                 .follow_ups
                 .iter()
@@ -99,8 +106,7 @@ impl Recordings {
                         turns: &follow_up.turns,
                     },
                 )),
-                // Asked for again, after the build was stopped say.
-                None if self.build_for(prompt).is_some_and(|asked| asked.slug == recording.slug) => Ok(recording.build()),
+                None if is_asked => Ok(recording.build()),
                 None => Err(ModelError::NoRecording(no_follow_up(recording))),
             };
         }
@@ -294,6 +300,18 @@ mod tests {
                 assert_eq!(chosen(&[assistant(&summary), user(&follow_up.prompt)]).unwrap(), folder);
             }
         }
+    }
+
+    #[test]
+    fn a_build_that_was_stopped_and_is_asked_for_again_is_built_and_not_changed() {
+        let asked = user("Build a kanban board with dark mode");
+        assert_eq!(chosen(std::slice::from_ref(&asked)).unwrap(), "kanban-board/build");
+        let again = [asked.clone(), assistant("Stopped."), asked.clone()];
+        assert_eq!(chosen(&again).unwrap(), "kanban-board/build");
+        // A change that is asked for again stays one.
+        let change = user("Add a dark mode toggle");
+        let later = [asked, assistant("Done."), change.clone(), assistant("Stopped."), change];
+        assert_eq!(chosen(&later).unwrap(), "kanban-board/toggle");
     }
 
     #[test]

@@ -6,7 +6,15 @@ import { Bar, BarChart, CartesianGrid, Label as ChartLabel, Line, LineChart, Pie
 
 import { Accordion, AccordionContent, AccordionItem, AccordionTrigger } from "@/components/ui/accordion";
 import { Button } from "@/components/ui/button";
-import { Carousel, CarouselContent, CarouselItem, CarouselNext, CarouselPrevious } from "@/components/ui/carousel";
+import {
+  Carousel,
+  CarouselContent,
+  CarouselItem,
+  CarouselNext,
+  CarouselPrevious,
+  useCarousel,
+  type CarouselApi,
+} from "@/components/ui/carousel";
 import {
   ChartContainer,
   ChartLegend,
@@ -18,7 +26,7 @@ import {
 import { Collapsible, CollapsibleContent, CollapsibleTrigger } from "@/components/ui/collapsible";
 import { DirectionProvider, useDirection } from "@/components/ui/direction";
 import { ResizableHandle, ResizablePanel, ResizablePanelGroup } from "@/components/ui/resizable";
-import { Tabs, TabsContent, TabsList, TabsTrigger } from "@/components/ui/tabs";
+import { Tabs, TabsContent, TabsList, TabsTrigger, tabsListVariants } from "@/components/ui/tabs";
 import { Section } from "./section";
 
 function Reading() {
@@ -65,6 +73,23 @@ export function Disclosures() {
             <TabsTrigger value="activity">Activity</TabsTrigger>
           </TabsList>
         </Tabs>
+        <Tabs defaultValue="profile" orientation="vertical">
+          <TabsList>
+            <TabsTrigger value="profile">Profile</TabsTrigger>
+            <TabsTrigger value="billing">Billing</TabsTrigger>
+          </TabsList>
+          <TabsContent value="profile">Your profile</TabsContent>
+          <TabsContent value="billing">Your invoices</TabsContent>
+        </Tabs>
+        <Tabs defaultValue="day" orientation="vertical">
+          <TabsList variant="line">
+            <TabsTrigger value="day">Day</TabsTrigger>
+            <TabsTrigger value="night">Night</TabsTrigger>
+          </TabsList>
+        </Tabs>
+        <div className={tabsListVariants()}>
+          <span className="px-2 text-sm">Looks like a list of tabs</span>
+        </div>
       </Section>
       <Section name="direction">
         <DirectionProvider direction="rtl">
@@ -102,7 +127,22 @@ const browsers = {
 
 const month = (value: string) => value.slice(0, 3);
 
+function Ends() {
+  const { canScrollNext } = useCarousel();
+  return <span className="text-xs text-muted-foreground">{canScrollNext ? "There is more" : "That was all"}</span>;
+}
+
 export function Moving() {
+  const [api, setApi] = React.useState<CarouselApi>();
+  const [slide, setSlide] = React.useState(1);
+  React.useEffect(() => {
+    if (!api) return;
+    const moved = () => setSlide(api.selectedScrollSnap() + 1);
+    api.on("select", moved);
+    return () => {
+      api.off("select", moved);
+    };
+  }, [api]);
   return (
     <>
       <Section name="chart">
@@ -130,7 +170,7 @@ export function Moving() {
             <Pie data={shares} dataKey="visitors" nameKey="browser" innerRadius={48}>
               <ChartLabel position="center" value="565 visitors" className="fill-foreground" />
             </Pie>
-            <ChartLegend content={<ChartLegendContent nameKey="browser" />} />
+            <ChartLegend content={<ChartLegendContent nameKey="browser" />} className="flex-wrap gap-2 font-medium" />
           </PieChart>
         </ChartContainer>
       </Section>
@@ -146,6 +186,19 @@ export function Moving() {
           <CarouselPrevious />
           <CarouselNext />
         </Carousel>
+        <Carousel orientation="vertical" opts={{ align: "start" }} setApi={setApi} aria-label="News" className="my-12 w-full max-w-xs">
+          <CarouselContent className="h-24">
+            {["Monday", "Tuesday", "Wednesday"].map((day) => (
+              <CarouselItem key={day}>
+                <div className="grid h-20 place-items-center rounded-md border bg-muted text-sm">{day}</div>
+              </CarouselItem>
+            ))}
+          </CarouselContent>
+          <CarouselPrevious />
+          <CarouselNext />
+          <Ends />
+        </Carousel>
+        <span className="text-sm">Shows {slide}</span>
       </Section>
       <Section name="resizable">
         <div className="h-40 w-full overflow-hidden rounded-md border">

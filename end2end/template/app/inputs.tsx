@@ -8,18 +8,23 @@ import { toast } from "sonner";
 import { z } from "zod";
 
 import { Button } from "@/components/ui/button";
-import { Calendar } from "@/components/ui/calendar";
+import { Calendar, CalendarDayButton } from "@/components/ui/calendar";
 import { Checkbox } from "@/components/ui/checkbox";
 import {
   Combobox,
   ComboboxChip,
   ComboboxChips,
   ComboboxChipsInput,
+  ComboboxClear,
+  ComboboxCollection,
   ComboboxContent,
   ComboboxEmpty,
+  ComboboxGroup,
   ComboboxInput,
   ComboboxItem,
+  ComboboxLabel,
   ComboboxList,
+  ComboboxSeparator,
   ComboboxTrigger,
   ComboboxValue,
   useComboboxAnchor,
@@ -35,10 +40,27 @@ import {
   FieldLegend,
   FieldSeparator,
   FieldSet,
+  FieldTitle,
 } from "@/components/ui/field";
-import { Form, FormControl, FormDescription, FormField, FormItem, FormLabel, FormMessage } from "@/components/ui/form";
+import {
+  Form,
+  FormControl,
+  FormDescription,
+  FormField,
+  FormItem,
+  FormLabel,
+  FormMessage,
+  useFormField,
+} from "@/components/ui/form";
 import { Input } from "@/components/ui/input";
-import { InputGroup, InputGroupAddon, InputGroupButton, InputGroupInput, InputGroupText } from "@/components/ui/input-group";
+import {
+  InputGroup,
+  InputGroupAddon,
+  InputGroupButton,
+  InputGroupInput,
+  InputGroupText,
+  InputGroupTextarea,
+} from "@/components/ui/input-group";
 import { InputOTP, InputOTPGroup, InputOTPSeparator, InputOTPSlot } from "@/components/ui/input-otp";
 import { Label } from "@/components/ui/label";
 import { NativeSelect, NativeSelectOptGroup, NativeSelectOption } from "@/components/ui/native-select";
@@ -56,11 +78,15 @@ import {
 import { Slider } from "@/components/ui/slider";
 import { Switch } from "@/components/ui/switch";
 import { Textarea } from "@/components/ui/textarea";
-import { Toggle } from "@/components/ui/toggle";
+import { Toggle, toggleVariants } from "@/components/ui/toggle";
 import { ToggleGroup, ToggleGroupItem } from "@/components/ui/toggle-group";
 import { Section } from "./section";
 
 const frameworks = ["Next.js", "SvelteKit", "Nuxt", "Remix", "Astro"];
+const zones = [
+  { value: "Europe", items: ["Berlin", "Lisbon"] },
+  { value: "Asia", items: ["Hanoi", "Kyoto"] },
+];
 const people = [
   { value: "ada", label: "Ada Lovelace" },
   { value: "grace", label: "Grace Hopper" },
@@ -92,6 +118,8 @@ export function Inputs() {
       <Section name="switch">
         <Switch id="airplane" />
         <Label htmlFor="airplane">Airplane mode</Label>
+        <Switch id="quiet" size="sm" defaultChecked />
+        <Label htmlFor="quiet">Quiet</Label>
       </Section>
       <Section name="radio-group">
         <RadioGroup defaultValue="comfortable" aria-label="Density">
@@ -108,11 +136,17 @@ export function Inputs() {
       <Section name="slider">
         <Slider defaultValue={[40]} aria-label="Volume" />
         <Slider defaultValue={[20, 70]} aria-label="Price" />
+        <div className="h-44">
+          <Slider defaultValue={[60]} orientation="vertical" aria-label="Bass" />
+        </div>
       </Section>
       <Section name="toggle">
         <Toggle aria-label="Bold" variant="outline">
           <BoldIcon />
         </Toggle>
+        <button type="button" className={toggleVariants({ size: "sm" })}>
+          Looks like one
+        </button>
       </Section>
       <Section name="toggle-group">
         <ToggleGroup type="multiple" variant="outline" aria-label="Style">
@@ -129,6 +163,11 @@ export function Inputs() {
         <ToggleGroup type="single" spacing={2} defaultValue="week" aria-label="Period">
           <ToggleGroupItem value="week">Week</ToggleGroupItem>
           <ToggleGroupItem value="month">Month</ToggleGroupItem>
+        </ToggleGroup>
+        <ToggleGroup type="single" variant="outline" orientation="vertical" defaultValue="top" aria-label="Edge">
+          <ToggleGroupItem value="top">Top</ToggleGroupItem>
+          <ToggleGroupItem value="middle">Middle</ToggleGroupItem>
+          <ToggleGroupItem value="bottom">Bottom</ToggleGroupItem>
         </ToggleGroup>
       </Section>
       <Section name="select">
@@ -214,6 +253,40 @@ export function Inputs() {
           </ComboboxContent>
         </Combobox>
       </Section>
+      <Section name="grouped combobox">
+        <Combobox items={zones} defaultValue="Kyoto">
+          <div className="flex items-center gap-1">
+            <ComboboxTrigger
+              aria-label="City"
+              render={
+                <Button variant="outline" className="w-52 justify-between font-normal">
+                  <ComboboxValue placeholder="Anywhere" />
+                </Button>
+              }
+            />
+            <ComboboxClear />
+          </div>
+          <ComboboxContent>
+            <ComboboxInput placeholder="Search" aria-label="Search cities" />
+            <ComboboxEmpty>No city found.</ComboboxEmpty>
+            <ComboboxList>
+              {(zone: (typeof zones)[number], index: number) => (
+                <ComboboxGroup key={zone.value} items={zone.items}>
+                  {index > 0 && <ComboboxSeparator />}
+                  <ComboboxLabel>{zone.value}</ComboboxLabel>
+                  <ComboboxCollection>
+                    {(city: string) => (
+                      <ComboboxItem key={city} value={city}>
+                        {city}
+                      </ComboboxItem>
+                    )}
+                  </ComboboxCollection>
+                </ComboboxGroup>
+              )}
+            </ComboboxList>
+          </ComboboxContent>
+        </Combobox>
+      </Section>
       <Section name="input-group">
         <InputGroup>
           <InputGroupInput placeholder="Search" aria-label="Search the docs" />
@@ -223,6 +296,15 @@ export function Inputs() {
           <InputGroupAddon align="inline-end">
             <InputGroupText>12 results</InputGroupText>
             <InputGroupButton variant="secondary">Go</InputGroupButton>
+          </InputGroupAddon>
+        </InputGroup>
+        <InputGroup>
+          <InputGroupTextarea placeholder="Ask anything" aria-label="Your question" />
+          <InputGroupAddon align="block-end">
+            <InputGroupText>0 of 200</InputGroupText>
+            <InputGroupButton variant="default" className="ml-auto">
+              Send
+            </InputGroupButton>
           </InputGroupAddon>
         </InputGroup>
       </Section>
@@ -245,6 +327,10 @@ export function Inputs() {
   );
 }
 
+function Day(props: React.ComponentProps<typeof CalendarDayButton>) {
+  return <CalendarDayButton {...props} className="tabular-nums" />;
+}
+
 export function Dates() {
   const [date, setDate] = React.useState<Date | undefined>(new Date(2026, 4, 12));
   const [due, setDue] = React.useState<Date>();
@@ -258,6 +344,9 @@ export function Dates() {
           selected={{ from: new Date(2026, 4, 6), to: new Date(2026, 4, 14) }}
           captionLayout="dropdown"
           showWeekNumber
+          fromYear={2020}
+          toYear={2030}
+          components={{ DayButton: Day }}
           className="rounded-md border"
         />
       </Section>
@@ -279,6 +368,11 @@ const schema = z.object({
   role: z.enum(["designer", "developer"], "Pick a role"),
   terms: z.boolean().refine((agreed) => agreed, "You have to agree"),
 });
+
+function Correct() {
+  const { invalid } = useFormField();
+  return invalid ? null : <span className="text-xs text-muted-foreground">Nothing wrong so far</span>;
+}
 
 export function Fields() {
   const form = useForm<z.input<typeof schema>, unknown, z.output<typeof schema>>({
@@ -303,6 +397,7 @@ export function Fields() {
                     <Input placeholder="Ada" {...field} />
                   </FormControl>
                   <FormDescription>As others see it.</FormDescription>
+                  <Correct />
                   <FormMessage />
                 </FormItem>
               )}
@@ -369,6 +464,15 @@ export function Fields() {
               </FieldContent>
               <Switch id="pickup" />
             </Field>
+            <FieldLabel htmlFor="express">
+              <Field orientation="horizontal">
+                <FieldContent>
+                  <FieldTitle>Express</FieldTitle>
+                  <FieldDescription>There the next day</FieldDescription>
+                </FieldContent>
+                <Checkbox id="express" />
+              </Field>
+            </FieldLabel>
           </FieldGroup>
         </FieldSet>
       </Section>

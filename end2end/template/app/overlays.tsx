@@ -1,7 +1,7 @@
 "use client";
 
 import * as React from "react";
-import { CalculatorIcon, SmileIcon, UserIcon } from "lucide-react";
+import { CalculatorIcon, SmileIcon, TrashIcon, UserIcon } from "lucide-react";
 import { toast } from "sonner";
 
 import {
@@ -12,6 +12,7 @@ import {
   AlertDialogDescription,
   AlertDialogFooter,
   AlertDialogHeader,
+  AlertDialogMedia,
   AlertDialogTitle,
   AlertDialogTrigger,
 } from "@/components/ui/alert-dialog";
@@ -31,8 +32,10 @@ import {
   ContextMenu,
   ContextMenuCheckboxItem,
   ContextMenuContent,
+  ContextMenuGroup,
   ContextMenuItem,
   ContextMenuLabel,
+  ContextMenuPortal,
   ContextMenuRadioGroup,
   ContextMenuRadioItem,
   ContextMenuSeparator,
@@ -69,6 +72,7 @@ import {
   DropdownMenuGroup,
   DropdownMenuItem,
   DropdownMenuLabel,
+  DropdownMenuPortal,
   DropdownMenuRadioGroup,
   DropdownMenuRadioItem,
   DropdownMenuSeparator,
@@ -85,8 +89,13 @@ import {
   Menubar,
   MenubarCheckboxItem,
   MenubarContent,
+  MenubarGroup,
   MenubarItem,
+  MenubarLabel,
   MenubarMenu,
+  MenubarPortal,
+  MenubarRadioGroup,
+  MenubarRadioItem,
   MenubarSeparator,
   MenubarShortcut,
   MenubarSub,
@@ -97,6 +106,7 @@ import {
 import {
   NavigationMenu,
   NavigationMenuContent,
+  NavigationMenuIndicator,
   NavigationMenuItem,
   NavigationMenuLink,
   NavigationMenuList,
@@ -105,6 +115,7 @@ import {
 } from "@/components/ui/navigation-menu";
 import {
   Popover,
+  PopoverAnchor,
   PopoverContent,
   PopoverDescription,
   PopoverHeader,
@@ -121,7 +132,7 @@ import {
   SheetTitle,
   SheetTrigger,
 } from "@/components/ui/sheet";
-import { Tooltip, TooltipContent, TooltipTrigger } from "@/components/ui/tooltip";
+import { Tooltip, TooltipContent, TooltipProvider, TooltipTrigger } from "@/components/ui/tooltip";
 import { Section } from "./section";
 
 export function Overlays() {
@@ -150,6 +161,18 @@ export function Overlays() {
             </DialogFooter>
           </DialogContent>
         </Dialog>
+        <Dialog>
+          <DialogTrigger asChild>
+            <Button variant="outline">What is new</Button>
+          </DialogTrigger>
+          <DialogContent showCloseButton={false}>
+            <DialogHeader>
+              <DialogTitle>New this week</DialogTitle>
+              <DialogDescription>Faster search</DialogDescription>
+            </DialogHeader>
+            <DialogFooter showCloseButton />
+          </DialogContent>
+        </Dialog>
       </Section>
       <Section name="alert-dialog">
         <AlertDialog>
@@ -158,12 +181,17 @@ export function Overlays() {
           </AlertDialogTrigger>
           <AlertDialogContent>
             <AlertDialogHeader>
+              <AlertDialogMedia>
+                <TrashIcon />
+              </AlertDialogMedia>
               <AlertDialogTitle>Delete the account?</AlertDialogTitle>
               <AlertDialogDescription>This can’t be undone.</AlertDialogDescription>
             </AlertDialogHeader>
             <AlertDialogFooter>
               <AlertDialogCancel>Keep it</AlertDialogCancel>
-              <AlertDialogAction variant="destructive">Delete</AlertDialogAction>
+              <AlertDialogAction variant="destructive" className="px-8">
+                Delete
+              </AlertDialogAction>
             </AlertDialogFooter>
           </AlertDialogContent>
         </AlertDialog>
@@ -185,6 +213,19 @@ export function Overlays() {
             </SheetFooter>
           </SheetContent>
         </Sheet>
+        {(["top", "bottom", "left"] as const).map((side) => (
+          <Sheet key={side}>
+            <SheetTrigger asChild>
+              <Button variant="outline">Sheet {side}</Button>
+            </SheetTrigger>
+            <SheetContent side={side}>
+              <SheetHeader>
+                <SheetTitle>From the {side}</SheetTitle>
+                <SheetDescription>It slides in.</SheetDescription>
+              </SheetHeader>
+            </SheetContent>
+          </Sheet>
+        ))}
       </Section>
       <Section name="drawer">
         <Drawer>
@@ -203,6 +244,19 @@ export function Overlays() {
             </DrawerFooter>
           </DrawerContent>
         </Drawer>
+        {(["top", "left", "right"] as const).map((direction) => (
+          <Drawer key={direction} direction={direction}>
+            <DrawerTrigger asChild>
+              <Button variant="outline">Drawer {direction}</Button>
+            </DrawerTrigger>
+            <DrawerContent>
+              <DrawerHeader>
+                <DrawerTitle>Pulled from the {direction}</DrawerTitle>
+                <DrawerDescription>It can be pushed back.</DrawerDescription>
+              </DrawerHeader>
+            </DrawerContent>
+          </Drawer>
+        ))}
       </Section>
       <Section name="popover">
         <Popover>
@@ -215,6 +269,15 @@ export function Overlays() {
               <PopoverDescription>In pixels</PopoverDescription>
             </PopoverHeader>
           </PopoverContent>
+        </Popover>
+        <Popover>
+          <PopoverAnchor asChild>
+            <span className="rounded-md border border-dashed px-2 py-1 text-sm">It opens here</span>
+          </PopoverAnchor>
+          <PopoverTrigger asChild>
+            <Button variant="ghost">Elsewhere</Button>
+          </PopoverTrigger>
+          <PopoverContent align="start">Beside its anchor</PopoverContent>
         </Popover>
       </Section>
       <Section name="hover-card">
@@ -232,6 +295,14 @@ export function Overlays() {
           </TooltipTrigger>
           <TooltipContent>Added to the library</TooltipContent>
         </Tooltip>
+        <TooltipProvider delayDuration={0}>
+          <Tooltip>
+            <TooltipTrigger asChild>
+              <Button variant="ghost">Within a provider</Button>
+            </TooltipTrigger>
+            <TooltipContent side="bottom">At once</TooltipContent>
+          </Tooltip>
+        </TooltipProvider>
       </Section>
       <Section name="sonner">
         <Button
@@ -298,9 +369,11 @@ export function Menus() {
               </DropdownMenuItem>
               <DropdownMenuSub>
                 <DropdownMenuSubTrigger>Invite users</DropdownMenuSubTrigger>
-                <DropdownMenuSubContent>
-                  <DropdownMenuItem>By email</DropdownMenuItem>
-                </DropdownMenuSubContent>
+                <DropdownMenuPortal>
+                  <DropdownMenuSubContent>
+                    <DropdownMenuItem>By email</DropdownMenuItem>
+                  </DropdownMenuSubContent>
+                </DropdownMenuPortal>
               </DropdownMenuSub>
             </DropdownMenuGroup>
             <DropdownMenuSeparator />
@@ -323,14 +396,18 @@ export function Menus() {
           </ContextMenuTrigger>
           <ContextMenuContent className="w-52">
             <ContextMenuLabel>Page</ContextMenuLabel>
-            <ContextMenuItem>
-              Back <ContextMenuShortcut>⌘[</ContextMenuShortcut>
-            </ContextMenuItem>
+            <ContextMenuGroup>
+              <ContextMenuItem>
+                Back <ContextMenuShortcut>⌘[</ContextMenuShortcut>
+              </ContextMenuItem>
+            </ContextMenuGroup>
             <ContextMenuSub>
               <ContextMenuSubTrigger>More tools</ContextMenuSubTrigger>
-              <ContextMenuSubContent>
-                <ContextMenuItem>Developer tools</ContextMenuItem>
-              </ContextMenuSubContent>
+              <ContextMenuPortal>
+                <ContextMenuSubContent>
+                  <ContextMenuItem>Developer tools</ContextMenuItem>
+                </ContextMenuSubContent>
+              </ContextMenuPortal>
             </ContextMenuSub>
             <ContextMenuSeparator />
             <ContextMenuCheckboxItem checked={bookmarks} onCheckedChange={setBookmarks}>
@@ -353,9 +430,11 @@ export function Menus() {
               </MenubarItem>
               <MenubarSub>
                 <MenubarSubTrigger>Share</MenubarSubTrigger>
-                <MenubarSubContent>
-                  <MenubarItem>Copy the link</MenubarItem>
-                </MenubarSubContent>
+                <MenubarPortal>
+                  <MenubarSubContent>
+                    <MenubarItem>Copy the link</MenubarItem>
+                  </MenubarSubContent>
+                </MenubarPortal>
               </MenubarSub>
               <MenubarSeparator />
               <MenubarCheckboxItem checked={bookmarks} onCheckedChange={setBookmarks}>
@@ -366,8 +445,20 @@ export function Menus() {
           <MenubarMenu>
             <MenubarTrigger>Edit</MenubarTrigger>
             <MenubarContent>
-              <MenubarItem disabled>Undo</MenubarItem>
-              <MenubarItem variant="destructive">Delete all</MenubarItem>
+              <MenubarGroup>
+                <MenubarItem disabled>Undo</MenubarItem>
+                <MenubarItem variant="destructive">Delete all</MenubarItem>
+              </MenubarGroup>
+            </MenubarContent>
+          </MenubarMenu>
+          <MenubarMenu>
+            <MenubarTrigger>People</MenubarTrigger>
+            <MenubarContent>
+              <MenubarLabel>Written by</MenubarLabel>
+              <MenubarRadioGroup value={person} onValueChange={setPerson}>
+                <MenubarRadioItem value="ada">Ada</MenubarRadioItem>
+                <MenubarRadioItem value="alan">Alan</MenubarRadioItem>
+              </MenubarRadioGroup>
             </MenubarContent>
           </MenubarMenu>
         </Menubar>
@@ -395,6 +486,7 @@ export function Menus() {
                 Pricing
               </NavigationMenuLink>
             </NavigationMenuItem>
+            <NavigationMenuIndicator />
           </NavigationMenuList>
         </NavigationMenu>
       </Section>

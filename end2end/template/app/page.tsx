@@ -3,7 +3,7 @@ import { ChevronRightIcon, CircleAlertIcon, FolderIcon, MailIcon, SearchIcon, Te
 import { Alert, AlertAction, AlertDescription, AlertTitle } from "@/components/ui/alert";
 import { AspectRatio } from "@/components/ui/aspect-ratio";
 import { Avatar, AvatarBadge, AvatarFallback, AvatarGroup, AvatarGroupCount, AvatarImage } from "@/components/ui/avatar";
-import { Badge } from "@/components/ui/badge";
+import { Badge, badgeVariants } from "@/components/ui/badge";
 import {
   Breadcrumb,
   BreadcrumbEllipsis,
@@ -13,8 +13,8 @@ import {
   BreadcrumbPage,
   BreadcrumbSeparator,
 } from "@/components/ui/breadcrumb";
-import { Button } from "@/components/ui/button";
-import { ButtonGroup, ButtonGroupSeparator, ButtonGroupText } from "@/components/ui/button-group";
+import { Button, buttonVariants } from "@/components/ui/button";
+import { ButtonGroup, ButtonGroupSeparator, ButtonGroupText, buttonGroupVariants } from "@/components/ui/button-group";
 import { Card, CardAction, CardContent, CardDescription, CardFooter, CardHeader, CardTitle } from "@/components/ui/card";
 import { Empty, EmptyContent, EmptyDescription, EmptyHeader, EmptyMedia, EmptyTitle } from "@/components/ui/empty";
 import {
@@ -22,12 +22,22 @@ import {
   ItemActions,
   ItemContent,
   ItemDescription,
+  ItemFooter,
   ItemGroup,
+  ItemHeader,
   ItemMedia,
   ItemSeparator,
   ItemTitle,
 } from "@/components/ui/item";
 import { Kbd, KbdGroup } from "@/components/ui/kbd";
+import { markerVariants } from "@/components/ui/marker";
+import {
+  NavigationMenu,
+  NavigationMenuItem,
+  NavigationMenuLink,
+  NavigationMenuList,
+  navigationMenuTriggerStyle,
+} from "@/components/ui/navigation-menu";
 import {
   Pagination,
   PaginationContent,
@@ -38,7 +48,7 @@ import {
   PaginationPrevious,
 } from "@/components/ui/pagination";
 import { Progress } from "@/components/ui/progress";
-import { ScrollArea } from "@/components/ui/scroll-area";
+import { ScrollArea, ScrollBar } from "@/components/ui/scroll-area";
 import { Separator } from "@/components/ui/separator";
 import { Skeleton } from "@/components/ui/skeleton";
 import { Spinner } from "@/components/ui/spinner";
@@ -52,6 +62,7 @@ import {
   TableHeader,
   TableRow,
 } from "@/components/ui/table";
+import { Chat } from "./chat";
 import { Disclosures, Moving } from "./data";
 import { Dates, Fields, Inputs } from "./inputs";
 import { Menus, Overlays } from "./overlays";
@@ -72,7 +83,19 @@ const invoices = [
 export default function Gallery() {
   return (
     <main className="mx-auto grid max-w-6xl gap-5 p-5 md:grid-cols-2">
-      <h1 className="text-2xl font-semibold tracking-tight md:col-span-2">Gallery</h1>
+      <header className="flex flex-wrap items-center justify-between gap-3 md:col-span-2">
+        <h1 className="text-2xl font-semibold tracking-tight">Gallery</h1>
+        {/* In a component of the server, as most headers are. */}
+        <NavigationMenu viewport={false} aria-label="Site">
+          <NavigationMenuList>
+            <NavigationMenuItem>
+              <NavigationMenuLink href="/sidebar" className={navigationMenuTriggerStyle()}>
+                Sidebar
+              </NavigationMenuLink>
+            </NavigationMenuItem>
+          </NavigationMenuList>
+        </NavigationMenu>
+      </header>
 
       <Section name="button">
         <Button>Default</Button>
@@ -88,6 +111,9 @@ export default function Gallery() {
         <Button size="icon" variant="outline" aria-label="Search">
           <SearchIcon />
         </Button>
+        <a href="#" className={buttonVariants({ variant: "outline", size: "sm" })}>
+          A link
+        </a>
       </Section>
 
       <Section name="button-group">
@@ -104,6 +130,14 @@ export default function Gallery() {
           <ButtonGroupText>https://</ButtonGroupText>
           <Button variant="outline">Visit</Button>
         </ButtonGroup>
+        <ButtonGroup orientation="vertical" aria-label="Zoom">
+          <Button variant="outline">In</Button>
+          <Button variant="outline">Out</Button>
+        </ButtonGroup>
+        <div className={buttonGroupVariants()}>
+          <Button variant="outline">One</Button>
+          <Button variant="outline">Two</Button>
+        </div>
       </Section>
 
       <Section name="badge">
@@ -112,6 +146,9 @@ export default function Gallery() {
         <Badge variant="destructive">Failed</Badge>
         <Badge variant="outline">Outline</Badge>
         <Badge variant="ghost">Ghost</Badge>
+        <a href="#" className={badgeVariants({ variant: "link" })}>
+          Link
+        </a>
       </Section>
 
       <Section name="avatar">
@@ -165,6 +202,13 @@ export default function Gallery() {
           <CardFooter>
             <Button className="w-full">Invite someone</Button>
           </CardFooter>
+        </Card>
+        <Card size="sm" className="w-full">
+          <CardHeader>
+            <CardTitle>Small</CardTitle>
+            <CardDescription>With less room around</CardDescription>
+          </CardHeader>
+          <CardContent className="text-sm">For lists and asides.</CardContent>
         </Card>
       </Section>
 
@@ -255,6 +299,16 @@ export default function Gallery() {
             </ItemActions>
           </Item>
           <ItemSeparator />
+          <Item>
+            <ItemHeader>
+              <Badge variant="secondary">New</Badge>
+            </ItemHeader>
+            <ItemContent>
+              <ItemTitle>Monthly report</ItemTitle>
+            </ItemContent>
+            <ItemFooter className={markerVariants()}>Sent on the first</ItemFooter>
+          </Item>
+          <ItemSeparator />
           <Item size="sm" asChild>
             <a href="#">
               <ItemContent>
@@ -285,7 +339,6 @@ export default function Gallery() {
 
       <Section name="aspect-ratio">
         <AspectRatio ratio={16 / 9} className="overflow-hidden rounded-md">
-          {/* eslint-disable-next-line @next/next/no-img-element */}
           <img src={picture} alt="A landscape" className="size-full object-cover" />
         </AspectRatio>
       </Section>
@@ -326,8 +379,13 @@ export default function Gallery() {
             ))}
           </ol>
         </ScrollArea>
+        <ScrollArea className="w-full rounded-md border whitespace-nowrap">
+          <p className="p-3 text-sm">{Array.from({ length: 30 }, (_, index) => `Week ${index + 1}`).join(" · ")}</p>
+          <ScrollBar orientation="horizontal" />
+        </ScrollArea>
       </Section>
 
+      <Chat picture={picture} />
       <Inputs />
       <Dates />
       <Fields />

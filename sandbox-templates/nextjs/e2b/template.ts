@@ -8,7 +8,17 @@ const { install, start, port } = JSON.parse(readFileSync(resolve(app, "template.
 
 export const template = Template({
   fileContextPath: app,
-  fileIgnorePatterns: ["e2b", "node_modules", ".next", "next-env.d.ts", "template.json", "*.tsbuildinfo"],
+  // A folder's name alone would leave out the folder, and send what is in it.
+  fileIgnorePatterns: [
+    "e2b/**",
+    "node_modules/**",
+    ".next/**",
+    ".env*",
+    "next-env.d.ts",
+    "*.tsbuildinfo",
+    "template.json",
+    "README.md",
+  ],
 })
   .fromNodeImage("24-slim")
   .aptInstall(["ca-certificates", "curl", "git", "procps"])

@@ -37,8 +37,9 @@ const FIRST_PAGE: Duration = Duration::from_secs(180);
 #[folder = "sandbox-templates"]
 #[exclude = "*/node_modules/*"]
 #[exclude = "*/.next/*"]
-// What builds it for E2B is no part of it.
+// What builds it for E2B and what is told about it are no part of it.
 #[exclude = "*/e2b/*"]
+#[exclude = "*/README.md"]
 struct Sources;
 
 /// Builds the template from its sources, unless that is done already. A failed build, or one that is told to stop, leaves the earlier

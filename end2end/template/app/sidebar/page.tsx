@@ -1,4 +1,4 @@
-import { HomeIcon, InboxIcon, PlusIcon, SettingsIcon } from "lucide-react";
+import { FolderIcon, HomeIcon, InboxIcon, MoreHorizontalIcon, PlusIcon, SettingsIcon } from "lucide-react";
 
 import {
   Sidebar,
@@ -12,6 +12,7 @@ import {
   SidebarInput,
   SidebarInset,
   SidebarMenu,
+  SidebarMenuAction,
   SidebarMenuBadge,
   SidebarMenuButton,
   SidebarMenuItem,
@@ -24,6 +25,7 @@ import {
   SidebarSeparator,
   SidebarTrigger,
 } from "@/components/ui/sidebar";
+import { State } from "./state";
 
 export default function SidebarPage() {
   return (
@@ -61,6 +63,14 @@ export default function SidebarPage() {
                   </SidebarMenuSub>
                 </SidebarMenuItem>
                 <SidebarMenuItem>
+                  <SidebarMenuButton tooltip="Projects">
+                    <FolderIcon /> <span>Projects</span>
+                  </SidebarMenuButton>
+                  <SidebarMenuAction showOnHover aria-label="More of the projects">
+                    <MoreHorizontalIcon />
+                  </SidebarMenuAction>
+                </SidebarMenuItem>
+                <SidebarMenuItem>
                   <SidebarMenuSkeleton showIcon />
                 </SidebarMenuItem>
               </SidebarMenu>
@@ -83,6 +93,7 @@ export default function SidebarPage() {
         <header className="flex h-14 items-center gap-3 border-b px-4">
           <SidebarTrigger />
           <h1 className="text-sm font-medium">Home</h1>
+          <State />
         </header>
       </SidebarInset>
     </SidebarProvider>

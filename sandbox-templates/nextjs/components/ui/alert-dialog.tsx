@@ -100,24 +100,26 @@ function AlertDialogDescription({ className, ...props }: React.ComponentProps<ty
 type ActionLook = Pick<React.ComponentProps<typeof Button>, "variant" | "size">;
 
 function AlertDialogAction({
+  className,
   variant = "default",
   size = "default",
   ...props
 }: React.ComponentProps<typeof AlertDialogPrimitive.Action> & ActionLook) {
   return (
-    <Button variant={variant} size={size} asChild>
+    <Button variant={variant} size={size} className={className} asChild>
       <AlertDialogPrimitive.Action data-slot="alert-dialog-action" {...props} />
     </Button>
   );
 }
 
 function AlertDialogCancel({
+  className,
   variant = "outline",
   size = "default",
   ...props
 }: React.ComponentProps<typeof AlertDialogPrimitive.Cancel> & ActionLook) {
   return (
-    <Button variant={variant} size={size} asChild>
+    <Button variant={variant} size={size} className={className} asChild>
       <AlertDialogPrimitive.Cancel data-slot="alert-dialog-cancel" {...props} />
     </Button>
   );

@@ -2,12 +2,26 @@
 
 import * as React from "react";
 import { ChevronDownIcon, ChevronLeftIcon, ChevronRightIcon } from "lucide-react";
-import { DayPicker, getDefaultClassNames, type DayButton } from "react-day-picker";
+import { DayPicker, getDefaultClassNames, type ChevronProps, type DayButton, type RootProps, type WeekNumberProps } from "react-day-picker";
 
 import { Button, buttonVariants } from "@/components/ui/button";
 import { cn } from "@/lib/utils";
 
 const chevrons = { left: ChevronLeftIcon, right: ChevronRightIcon, up: ChevronDownIcon, down: ChevronDownIcon };
+
+/** What react-day-picker called its props before version 9. */
+type EarlierNames = {
+  /** `autoFocus` */
+  initialFocus?: boolean;
+  /** `startMonth`, and for a date: the days before it are disabled. */
+  fromYear?: number;
+  fromMonth?: Date;
+  fromDate?: Date;
+  /** `endMonth`, and for a date: the days after it are disabled. */
+  toYear?: number;
+  toMonth?: Date;
+  toDate?: Date;
+};
 
 function Calendar({
   className,
@@ -18,13 +32,20 @@ function Calendar({
   formatters,
   components,
   initialFocus,
+  fromYear,
+  toYear,
+  fromMonth,
+  toMonth,
+  fromDate,
+  toDate,
   ...props
 }: React.ComponentProps<typeof DayPicker> & {
   buttonVariant?: React.ComponentProps<typeof Button>["variant"];
-  /** The earlier name of `autoFocus`. */
-  initialFocus?: boolean;
-}) {
+} & EarlierNames) {
   const defaults = getDefaultClassNames();
+  const first = fromDate ?? fromMonth ?? (fromYear === undefined ? undefined : new Date(fromYear, 0, 1));
+  const last = toDate ?? toMonth ?? (toYear === undefined ? undefined : new Date(toYear, 11, 31));
+  const outside = [fromDate && { before: fromDate }, toDate && { after: toDate }].filter((matcher) => matcher !== undefined);
   return (
     <DayPicker
       autoFocus={initialFocus}
@@ -36,7 +57,12 @@ function Calendar({
         className,
       )}
       captionLayout={captionLayout}
-      formatters={{ formatMonthDropdown: (date) => date.toLocaleString("en-US", { month: "short" }), ...formatters }}
+      startMonth={first}
+      endMonth={last}
+      formatters={{
+        formatMonthDropdown: (date) => date.toLocaleString(props.locale?.code ?? "en-US", { month: "short" }),
+        ...formatters,
+      }}
       classNames={{
         root: cn("w-fit", defaults.root),
         months: cn("relative flex flex-col gap-4 md:flex-row", defaults.months),
@@ -92,27 +118,46 @@ function Calendar({
         ...classNames,
       }}
       components={{
-        Root: ({ className, rootRef, ...props }) => (
-          <div data-slot="calendar" ref={rootRef} className={cn(className)} {...props} />
-        ),
-        Chevron: ({ className, orientation = "down", size: _size, disabled: _disabled, ...props }) => {
-          const Icon = chevrons[orientation];
-          return <Icon className={cn("size-4", orientation === "up" && "rotate-180", className)} {...props} />;
-        },
+        Root: CalendarRoot,
+        Chevron: CalendarChevron,
         DayButton: CalendarDayButton,
-        WeekNumber: ({ week: _week, children, ...props }) => (
-          <td {...props}>
-            <div className="flex size-(--cell-size) items-center justify-center text-center">{children}</div>
-          </td>
-        ),
+        WeekNumber: CalendarWeekNumber,
         ...components,
       }}
       {...props}
+      {...(outside.length > 0 && { disabled: [outside, props.disabled ?? []].flat() })}
     />
   );
 }
 
-function CalendarDayButton({ className, day, modifiers, ...props }: React.ComponentProps<typeof DayButton>) {
+// They stand here, not in the calendar: a component made anew at every render would lose its state and the focus.
+function CalendarRoot({ rootRef, ...props }: RootProps) {
+  return <div data-slot="calendar" ref={rootRef} {...props} />;
+}
+
+function CalendarChevron({ className, orientation = "down", size: _size, disabled: _disabled, ...props }: ChevronProps) {
+  const Icon = chevrons[orientation];
+  return <Icon className={cn("size-4", orientation === "up" && "rotate-180", className)} {...props} />;
+}
+
+function CalendarWeekNumber({ week: _week, children, ...props }: WeekNumberProps) {
+  return (
+    <td {...props}>
+      <div className="flex size-(--cell-size) items-center justify-center text-center">{children}</div>
+    </td>
+  );
+}
+
+function CalendarDayButton({
+  className,
+  day,
+  modifiers,
+  locale: _locale,
+  ...props
+}: React.ComponentProps<typeof DayButton> & {
+  /** What it is called is in it already; `data-day` is the same in every language. */
+  locale?: React.ComponentProps<typeof DayPicker>["locale"];
+}) {
   const defaults = getDefaultClassNames();
   const ref = React.useRef<HTMLButtonElement>(null);
   React.useEffect(() => {

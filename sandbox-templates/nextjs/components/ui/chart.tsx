@@ -90,12 +90,9 @@ type ChartTooltipContentProps = Omit<React.ComponentProps<"div">, "content"> & {
   labelClassName?: string;
   color?: string;
   // What recharts hands over differs by chart; callers narrow it.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   labelFormatter?: (label: any, payload: ReadonlyArray<TooltipEntry>) => React.ReactNode;
   formatter?: (
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
     value: any,
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
     name: any,
     item: TooltipEntry,
     index: number,
@@ -196,7 +193,9 @@ function ChartTooltipContent({
   );
 }
 
-const ChartLegend = RechartsPrimitive.Legend;
+/** What it is given goes on to its `content`, a `className` too. */
+const ChartLegend: React.ComponentType<React.ComponentProps<typeof RechartsPrimitive.Legend> & { className?: string }> =
+  RechartsPrimitive.Legend;
 
 function ChartLegendContent({
   className,

@@ -36,7 +36,10 @@ type ComboboxContextProps = {
 
 const ComboboxContext = React.createContext<ComboboxContextProps | null>(null);
 const InsideContentContext = React.createContext(false);
-const GroupItemsContext = React.createContext<readonly unknown[] | null>(null);
+/** The group's own items, and how its label makes itself known. */
+const GroupContext = React.createContext<{ items?: readonly unknown[]; labelId: string; setLabelled: (labelled: boolean) => void } | null>(
+  null,
+);
 
 function useCombobox() {
   const context = React.useContext(ComboboxContext);
@@ -57,26 +60,33 @@ function sentFor(value: unknown): string {
   return value !== null && typeof value === "object" && "value" in value ? String(value.value) : textOf(value);
 }
 
+/** What is chosen from these items: one of them, or when they are groups one of a group's. */
+type ValueOf<Item> = Widened<Item extends { items: readonly (infer Value)[] } ? Value : Item>;
+
+/** Items that are written `as const` are strings all the same. */
+type Widened<Value> = Value extends string ? string : Value extends number ? number : Value;
+
 type Chosen<Value, Multiple> = Multiple extends true ? Value[] : Value | null;
 
-type ComboboxProps<Value, Multiple extends boolean | undefined> = {
+type ComboboxProps<Item, Multiple extends boolean | undefined> = {
   children?: React.ReactNode;
-  /** All there is to choose from; a group may have its own. */
-  items?: readonly Value[] | readonly { items: readonly Value[] }[];
+  /** All there is to choose from, or groups that each have `items`. */
+  items?: readonly Item[];
   multiple?: Multiple;
-  value?: Chosen<Value, Multiple>;
-  defaultValue?: Chosen<Value, Multiple>;
-  onValueChange?: (value: Chosen<Value, Multiple>) => void;
+  value?: Chosen<ValueOf<Item>, Multiple>;
+  defaultValue?: Chosen<ValueOf<Item>, Multiple>;
+  /** A method, so that a state's setter fits whatever the items are. */
+  onValueChange?(value: Chosen<ValueOf<Item>, Multiple>): void;
   open?: boolean;
   defaultOpen?: boolean;
   onOpenChange?: (open: boolean) => void;
   inputValue?: string;
   onInputValueChange?: (value: string) => void;
-  itemToStringLabel?: (value: Value) => string;
-  itemToStringValue?: (value: Value) => string;
-  isItemEqualToValue?: (item: Value, value: Value) => boolean;
+  itemToStringLabel?: (value: ValueOf<Item>) => string;
+  itemToStringValue?: (value: ValueOf<Item>) => string;
+  isItemEqualToValue?: (item: ValueOf<Item>, value: ValueOf<Item>) => boolean;
   /** Keeps an item in the list; null shows them all. */
-  filter?: ((item: Value, query: string) => boolean) | null;
+  filter?: ((item: ValueOf<Item>, query: string) => boolean) | null;
   /** The first match is highlighted, so that Enter takes it. */
   autoHighlight?: boolean;
   disabled?: boolean;
@@ -84,7 +94,7 @@ type ComboboxProps<Value, Multiple extends boolean | undefined> = {
   name?: string;
 };
 
-function Combobox<Value, Multiple extends boolean | undefined = false>({
+function Combobox<Item, Multiple extends boolean | undefined = false>({
   children,
   items = [],
   multiple,
@@ -103,7 +113,8 @@ function Combobox<Value, Multiple extends boolean | undefined = false>({
   autoHighlight = false,
   disabled = false,
   name,
-}: ComboboxProps<Value, Multiple>) {
+}: ComboboxProps<Item, Multiple>) {
+  type Value = ValueOf<Item>;
   const [ownOpen, setOwnOpen] = React.useState(defaultOpen);
   const [ownValue, setOwnValue] = React.useState<unknown>(defaultValue ?? (multiple ? [] : null));
   // What is typed; null while the input only shows what is chosen, which filters nothing.
@@ -207,7 +218,6 @@ function ComboboxValue({
   placeholder,
 }: {
   // It is called with the Combobox's value, whose type it can't know.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   children?: React.ReactNode | ((value: any) => React.ReactNode);
   placeholder?: React.ReactNode;
 }) {
@@ -220,12 +230,21 @@ function ComboboxTrigger({
   className,
   children,
   onClick,
+  render,
   ...props
-}: React.ComponentProps<typeof PopoverPrimitive.Trigger>) {
+}: React.ComponentProps<typeof PopoverPrimitive.Trigger> & {
+  /** Another button to be it, with what stands in it. */
+  render?: React.ReactElement<{ children?: React.ReactNode }>;
+}) {
   const { disabled, inputRef } = useCombobox();
+  const content = (
+    <>
+      {children}
+      <ChevronDownIcon className="pointer-events-none size-4 shrink-0 text-muted-foreground" />
+    </>
+  );
   return (
     <PopoverPrimitive.Trigger
-      data-slot="combobox-trigger"
       disabled={disabled}
       className={cn("[&_svg:not([class*='size-'])]:size-4", className)}
       onClick={(event) => {
@@ -233,15 +252,11 @@ function ComboboxTrigger({
         inputRef.current?.focus();
       }}
       {...props}
+      // A button that it is made the child of has a name of its own for it.
+      data-slot="combobox-trigger"
+      asChild={props.asChild || Boolean(render)}
     >
-      {props.asChild ? (
-        children
-      ) : (
-        <>
-          {children}
-          <ChevronDownIcon className="pointer-events-none size-4 shrink-0 text-muted-foreground" />
-        </>
-      )}
+      {render ? React.cloneElement(render, undefined, render.props.children ?? content) : props.asChild ? children : content}
     </PopoverPrimitive.Trigger>
   );
 }
@@ -408,7 +423,7 @@ function ComboboxContent({
   );
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
+/** Called with an item, whose type only the Combobox knows. */
 type EachItem = (item: any, index: number) => React.ReactNode;
 
 function ComboboxList({
@@ -443,7 +458,7 @@ function ComboboxList({
 /** One child per item of the group it is in, else of the Combobox. */
 function ComboboxCollection({ children }: { children: EachItem }) {
   const { items, matches } = useCombobox();
-  const own = React.useContext(GroupItemsContext) ?? items;
+  const own = React.useContext(GroupContext)?.items ?? items;
   const isGroup = (item: unknown) => item !== null && typeof item === "object" && "items" in item;
   return <>{own.filter((item) => isGroup(item) || matches(item)).map(children)}</>;
 }
@@ -490,21 +505,36 @@ function ComboboxItem({
 }
 
 function ComboboxGroup({ className, items, ...props }: React.ComponentProps<"div"> & { items?: readonly unknown[] }) {
+  const labelId = React.useId();
+  const [labelled, setLabelled] = React.useState(false);
+  const context = React.useMemo(() => ({ items, labelId, setLabelled }), [items, labelId]);
   return (
-    <GroupItemsContext.Provider value={items ?? null}>
+    <GroupContext.Provider value={context}>
       <div
         role="group"
+        aria-labelledby={labelled ? labelId : undefined}
         data-slot="combobox-group"
         className={cn("not-has-[[data-slot=combobox-item]]:hidden", className)}
         {...props}
       />
-    </GroupItemsContext.Provider>
+    </GroupContext.Provider>
   );
 }
 
 function ComboboxLabel({ className, ...props }: React.ComponentProps<"div">) {
+  const group = React.useContext(GroupContext);
+  const setLabelled = group?.setLabelled;
+  React.useEffect(() => {
+    setLabelled?.(true);
+    return () => setLabelled?.(false);
+  }, [setLabelled]);
   return (
-    <div data-slot="combobox-label" className={cn("px-2 py-1.5 text-xs text-muted-foreground", className)} {...props} />
+    <div
+      id={group?.labelId}
+      data-slot="combobox-label"
+      className={cn("px-2 py-1.5 text-xs text-muted-foreground", className)}
+      {...props}
+    />
   );
 }
 

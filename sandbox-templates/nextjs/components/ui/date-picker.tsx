@@ -1,7 +1,7 @@
 "use client";
 
 import * as React from "react";
-import { format } from "date-fns";
+import { format, type Locale } from "date-fns";
 import { CalendarIcon } from "lucide-react";
 import { type DateRange } from "react-day-picker";
 
@@ -31,6 +31,10 @@ function usePicked<Value>(props: Pick<PickerProps<Value>, "value" | "defaultValu
   };
   return ["value" in props ? props.value : own, pick] as const;
 }
+
+/** Dates are written in the calendar's language. */
+const written = (date: Date, dateFormat: string, locale?: React.ComponentProps<typeof Calendar>["locale"]) =>
+  format(date, dateFormat, { locale: locale as Locale | undefined });
 
 function PickerTrigger({ className, children, empty, ...props }: React.ComponentProps<typeof Button> & { empty: boolean }) {
   return (
@@ -66,7 +70,7 @@ function DatePicker(all: PickerProps<Date>) {
   return (
     <Popover open={open} onOpenChange={setOpen}>
       <PickerTrigger empty={!date} {...props}>
-        {date ? format(date, dateFormat) : placeholder}
+        {date ? written(date, dateFormat, calendarProps?.locale) : placeholder}
       </PickerTrigger>
       <PopoverContent
         className="max-h-(--radix-popover-content-available-height) w-auto overflow-y-auto p-0"
@@ -101,12 +105,12 @@ function DateRangePicker(all: PickerProps<DateRange>) {
     ...props
   } = all;
   const [range, pick] = usePicked(all);
-  const written = [range?.from, range?.to].flatMap((date) => (date ? [format(date, dateFormat)] : []));
+  const dates = [range?.from, range?.to].flatMap((date) => (date ? [written(date, dateFormat, calendarProps?.locale)] : []));
 
   return (
     <Popover>
       <PickerTrigger empty={!range?.from} className={cn("w-72", className)} {...props}>
-        {written.join(" – ") || placeholder}
+        {dates.join(" – ") || placeholder}
       </PickerTrigger>
       <PopoverContent
         className="max-h-(--radix-popover-content-available-height) w-auto overflow-y-auto p-0"

@@ -159,7 +159,7 @@ function FieldError({
 }: React.ComponentProps<"div"> & { errors?: Array<{ message?: string } | undefined> }) {
   const messages = [...new Set(errors?.flatMap((error) => (error?.message ? [error.message] : [])))];
   const content =
-    children ??
+    children ||
     (messages.length > 1 ? (
       <ul className="ml-4 flex list-disc flex-col gap-1">
         {messages.map((message) => (

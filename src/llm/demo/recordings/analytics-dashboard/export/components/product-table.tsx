@@ -129,7 +129,7 @@ export function ProductTable({ products }: Pick<Report, "products">) {
               {rows.length === 0 && (
                 <tr>
                   <td colSpan={COLUMNS.length} className="py-10 text-center text-muted-foreground">
-                    No product is called “{query}”.
+                    No product or category has “{query}” in its name.
                   </td>
                 </tr>
               )}

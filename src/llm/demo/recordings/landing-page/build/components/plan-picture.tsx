@@ -56,12 +56,12 @@ export function PlanPicture() {
             <span key={day}>{day}</span>
           ))}
         </div>
-        {people.map((person) => (
+        {people.map((person, row) => (
           <div key={person.initials} className="contents">
             <span className="grid size-8 place-items-center self-center rounded-full bg-muted text-[0.7rem] font-medium text-muted-foreground">
               {person.initials}
             </span>
-            <div className="grid grid-cols-5 gap-1.5 border-b py-3 last:border-b-0">
+            <div className={cn("grid grid-cols-5 gap-1.5 py-3", row < people.length - 1 && "border-b")}>
               {person.tasks.map((task) => (
                 <span
                   key={task.label}

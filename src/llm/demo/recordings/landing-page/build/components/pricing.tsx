@@ -3,6 +3,7 @@
 import { useState } from "react";
 import { Check } from "lucide-react";
 
+import { SignUpDialog } from "@/components/sign-up-dialog";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Card, CardAction, CardContent, CardDescription, CardFooter, CardHeader, CardTitle } from "@/components/ui/card";
@@ -42,7 +43,9 @@ function PlanCard({ plan, yearly }: { plan: Plan; yearly: boolean }) {
   return (
     <Card className={cn("h-full", plan.popular && "border-primary shadow-lg")}>
       <CardHeader>
-        <CardTitle className="text-lg">{plan.name}</CardTitle>
+        <CardTitle className="text-lg">
+          <h3>{plan.name}</h3>
+        </CardTitle>
         <CardDescription>{plan.text}</CardDescription>
         {plan.popular && (
           <CardAction>
@@ -65,9 +68,11 @@ function PlanCard({ plan, yearly }: { plan: Plan; yearly: boolean }) {
         </ul>
       </CardContent>
       <CardFooter>
-        <Button className="w-full" variant={plan.popular ? "default" : "outline"}>
-          {plan.action}
-        </Button>
+        <SignUpDialog plan={plan}>
+          <Button className="w-full" variant={plan.popular ? "default" : "outline"} aria-label={`${plan.action}: ${plan.name}`}>
+            {plan.action}
+          </Button>
+        </SignUpDialog>
       </CardFooter>
     </Card>
   );

@@ -41,9 +41,9 @@ export function NotesApp() {
 
   function remove() {
     if (!selected) return;
-    const index = notes.indexOf(selected);
+    const index = shown.indexOf(selected);
     setDeleted({ id: selected.id, title: titleAndExcerpt(selected.text).title, restore: removeNote(selected.id) });
-    setSelectedId((notes[index + 1] ?? notes[index - 1])?.id ?? null);
+    setSelectedId((shown[index + 1] ?? shown[index - 1])?.id ?? null);
     setListShown(true);
   }
 

@@ -30,37 +30,40 @@ const ITEM = /^(\s*)([-*+]|(\d{1,9})[.)])\s+(.*)$/;
 const TABLE_LINE = /^\s*\|?[\s:|-]*-[\s:|-]*$/;
 
 const INLINE =
-  /(?<code>`+)(?<codeText>.+?)\k<code>|\[(?<label>[^\]]+)\]\((?<href>[^\s)]+)\)|(?<url>https?:\/\/[^\s<>)]+[^\s<>).,;:!?'"])|(?<strong>\*\*|__)(?=\S)(?<strongText>.+?\S?)\k<strong>|~~(?<del>.+?)~~|(?<![\p{L}\p{N}])(?<em>[*_])(?=\S)(?<emText>.+?)\k<em>(?![\p{L}\p{N}])|\\(?<escaped>[\\`*_{}[\]()#+.!~>|-])/u;
+  /(?<code>`+)(?<codeText>.+?)\k<code>|\[(?<label>[^\]]+)\]\((?<href>[^\s)]+)\)|(?<url>https?:\/\/[^\s<>)]+[^\s<>).,;:!?'"])|\*\*(?=\S)(?<stars>.+?\S?)\*\*|(?<![\p{L}\p{N}_])__(?=\S)(?<lines>.+?\S?)__(?![\p{L}\p{N}_])|~~(?<del>.+?)~~|(?<![\p{L}\p{N}_])(?<em>[*_])(?=\S)(?<emText>.+?)\k<em>(?![\p{L}\p{N}_])|\\(?<escaped>[\\`*_{}[\]()#+.!~>|-])/u;
 
 /** Addresses that a link may lead to: never `javascript:` and the like. */
 function isSafe(href: string): boolean {
   return /^(https?:|mailto:|#|\/(?!\/))/i.test(href);
 }
 
-export function parseInline(text: string): Inline[] {
+/** Without `links` there are none in it: it is a link's own label. */
+export function parseInline(text: string, links = true): Inline[] {
   const content: Inline[] = [];
   let rest = text;
   while (rest !== "") {
     const match = INLINE.exec(rest);
     if (!match?.groups) break;
     if (match.index > 0) content.push({ type: "text", text: rest.slice(0, match.index) });
-    content.push(inline(match[0], match.groups));
+    content.push(inline(match[0], match.groups, links));
     rest = rest.slice(match.index + match[0].length);
   }
   if (rest !== "") content.push({ type: "text", text: rest });
   return content;
 }
 
-function inline(whole: string, groups: Record<string, string | undefined>): Inline {
-  const { codeText, label, href, url, strongText, del, emText, escaped } = groups;
+function inline(whole: string, groups: Record<string, string | undefined>, links: boolean): Inline {
+  const { codeText, label, href, url, stars, lines, del, emText, escaped } = groups;
+  const strong = stars ?? lines;
   if (codeText !== undefined) return { type: "code", text: codeText.trim() };
   if (label !== undefined && href !== undefined) {
-    return isSafe(href) ? { type: "link", href, content: parseInline(label) } : { type: "text", text: whole };
+    if (!links) return { type: "text", text: label };
+    return isSafe(href) ? { type: "link", href, content: parseInline(label, false) } : { type: "text", text: whole };
   }
-  if (url !== undefined) return { type: "link", href: url, content: [{ type: "text", text: url }] };
-  if (strongText !== undefined) return { type: "strong", content: parseInline(strongText) };
-  if (del !== undefined) return { type: "del", content: parseInline(del) };
-  if (emText !== undefined) return { type: "em", content: parseInline(emText) };
+  if (url !== undefined && links) return { type: "link", href: url, content: [{ type: "text", text: url }] };
+  if (strong !== undefined) return { type: "strong", content: parseInline(strong, links) };
+  if (del !== undefined) return { type: "del", content: parseInline(del, links) };
+  if (emText !== undefined) return { type: "em", content: parseInline(emText, links) };
   return { type: "text", text: escaped ?? whole };
 }
 
@@ -151,8 +154,10 @@ function startsTable(lines: string[], at: number): boolean {
 }
 
 function cells(line: string): Inline[][] {
-  const inner = line.trim().replace(/^\||\|$/g, "");
-  return inner.split("|").map((cell) => parseInline(cell.trim()));
+  // A bar that is code, or is escaped, ends no cell.
+  const masked = line.trim().replace(/`[^`]*`|\\\|/g, (kept) => kept.replace(/\\?\|/g, "\0"));
+  const inner = masked.replace(/^\||\|$/g, "");
+  return inner.split("|").map((cell) => parseInline(cell.trim().replaceAll("\0", "|")));
 }
 
 function continuesParagraph(line: string): boolean {

@@ -1,4 +1,3 @@
-import { Fragment } from "react";
 import { Check, Minus } from "lucide-react";
 
 import { COMPARISON, PLANS, type Extent } from "@/lib/pricing";
@@ -30,33 +29,31 @@ export function ComparisonTable() {
               ))}
             </tr>
           </thead>
-          <tbody>
-            {COMPARISON.map((group) => (
-              <Fragment key={group.name}>
-                <tr className="border-b bg-muted">
-                  <th
-                    scope="colgroup"
-                    colSpan={PLANS.length + 1}
-                    className="px-4 py-2.5 text-left text-xs font-medium tracking-wide text-muted-foreground uppercase"
-                  >
-                    {group.name}
+          {COMPARISON.map((group) => (
+            <tbody key={group.name}>
+              <tr className="border-b bg-muted">
+                <th
+                  scope="rowgroup"
+                  colSpan={PLANS.length + 1}
+                  className="px-4 py-2.5 text-left text-xs font-medium tracking-wide text-muted-foreground uppercase"
+                >
+                  {group.name}
+                </th>
+              </tr>
+              {group.features.map((feature) => (
+                <tr key={feature.name} className="border-b last:border-b-0">
+                  <th scope="row" className="sticky left-0 bg-background p-4 text-left font-normal">
+                    {feature.name}
                   </th>
+                  {PLANS.map((plan) => (
+                    <td key={plan.id} className={cn("p-4 text-center tabular-nums", plan.popular && "bg-primary/5")}>
+                      <ExtentMark extent={feature.extent[plan.id]} />
+                    </td>
+                  ))}
                 </tr>
-                {group.features.map((feature) => (
-                  <tr key={feature.name} className="border-b last:border-b-0">
-                    <th scope="row" className="sticky left-0 bg-background p-4 text-left font-normal">
-                      {feature.name}
-                    </th>
-                    {PLANS.map((plan) => (
-                      <td key={plan.id} className={cn("p-4 text-center tabular-nums", plan.popular && "bg-primary/5")}>
-                        <ExtentMark extent={feature.extent[plan.id]} />
-                      </td>
-                    ))}
-                  </tr>
-                ))}
-              </Fragment>
-            ))}
-          </tbody>
+              ))}
+            </tbody>
+          ))}
         </table>
       </div>
     </section>

@@ -53,7 +53,6 @@ export function PlanCard({ plan, billing, chosen, onChoose }: PlanCardProps) {
       <Button
         size="lg"
         variant={plan.popular ? "secondary" : chosen ? "default" : "outline"}
-        aria-pressed={chosen}
         className="mt-auto w-full"
         onClick={onChoose}
       >

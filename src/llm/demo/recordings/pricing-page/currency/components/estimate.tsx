@@ -1,3 +1,4 @@
+import { useState } from "react";
 import { Minus, Plus } from "lucide-react";
 
 import { Button } from "@/components/ui/button";
@@ -17,6 +18,9 @@ interface EstimateProps {
 export function Estimate({ plan, currency, billing, people, onPeople }: EstimateProps) {
   const saving = formatPrice(yearlySaving(plan, currency, people), currency);
 
+  // What is being typed, which may be nothing for a moment, or too much.
+  const [typed, setTyped] = useState<string | null>(null);
+
   function change(value: number) {
     if (Number.isFinite(value)) onPeople(Math.min(MAX_PEOPLE, Math.max(1, Math.round(value))));
   }
@@ -35,8 +39,12 @@ export function Estimate({ plan, currency, billing, people, onPeople }: Estimate
             inputMode="numeric"
             min={1}
             max={MAX_PEOPLE}
-            value={people}
-            onChange={(event) => change(event.target.valueAsNumber)}
+            value={typed ?? people}
+            onChange={(event) => {
+              setTyped(event.target.value);
+              change(event.target.valueAsNumber);
+            }}
+            onBlur={() => setTyped(null)}
             className="w-16 [appearance:textfield] text-center tabular-nums [&::-webkit-inner-spin-button]:appearance-none"
           />
           <Button

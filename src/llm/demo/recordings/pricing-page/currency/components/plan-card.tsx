@@ -54,7 +54,6 @@ export function PlanCard({ plan, currency, billing, chosen, onChoose }: PlanCard
       <Button
         size="lg"
         variant={plan.popular ? "secondary" : chosen ? "default" : "outline"}
-        aria-pressed={chosen}
         className="mt-auto w-full"
         onClick={onChoose}
       >

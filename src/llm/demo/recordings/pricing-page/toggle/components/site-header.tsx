@@ -18,7 +18,7 @@ export function SiteHeader() {
           {PRODUCT}
         </a>
         <div className="ml-auto flex items-center gap-4">
-          <nav aria-label="Sections" className="flex gap-4 text-sm text-muted-foreground sm:gap-6">
+          <nav aria-label="Sections" className="hidden gap-6 text-sm text-muted-foreground sm:flex">
             {LINKS.map(({ href, label }) => (
               <a key={href} href={href} className="transition-colors hover:text-foreground">
                 {label}

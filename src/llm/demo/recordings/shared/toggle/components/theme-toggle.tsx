@@ -12,8 +12,24 @@ function applyTheme(dark: boolean) {
   root.style.colorScheme = dark ? "dark" : "light";
 }
 
+let applied = false;
+
+/** The layout's script runs in a page that was loaded. One that is there already gets the toggle by hot reload, and no script. */
+function applyOnce() {
+  if (applied) return;
+  applied = true;
+  let stored: string | null = null;
+  try {
+    stored = localStorage.getItem(THEME_KEY);
+  } catch {
+    // As in the script: what the system prefers.
+  }
+  applyTheme(stored ? stored === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
+}
+
 /** The class on <html> is the state; other tabs are followed by their storage event. */
 function subscribe(listener: () => void) {
+  applyOnce();
   const observer = new MutationObserver(listener);
   observer.observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
   const onStorage = (event: StorageEvent) => {

@@ -12,7 +12,24 @@ export const themeScript = `(() => {
   document.documentElement.classList.toggle("dark", dark);
 })()`;
 
+let applied = false;
+
+/** The script above runs in a page that was loaded. One that is there already gets this file by hot reload, and no script. */
+function applyOnce() {
+  if (applied) return;
+  applied = true;
+  let chosen: string | null = null;
+  try {
+    chosen = localStorage.getItem("theme");
+  } catch {
+    // As in the script: what the system prefers.
+  }
+  const dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  document.documentElement.classList.toggle("dark", dark);
+}
+
 function subscribe(listener: () => void) {
+  applyOnce();
   const observer = new MutationObserver(listener);
   observer.observe(document.documentElement, { attributeFilter: ["class"] });
   return () => observer.disconnect();

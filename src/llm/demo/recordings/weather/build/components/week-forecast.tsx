@@ -29,16 +29,23 @@ export function WeekForecast({ city, unit }: WeekForecastProps) {
               <span className="sr-only">{label}</span>
               <span className={cn("flex w-12 items-center gap-1 text-xs", day.rain > 0 ? "text-sky-700 dark:text-sky-400" : "invisible")}>
                 <Droplet aria-hidden className="size-3" />
+                <span className="sr-only">Chance of rain </span>
                 {day.rain}%
               </span>
-              <span className="w-9 text-right text-muted-foreground">{degrees(day.low, unit)}</span>
+              <span className="w-9 text-right text-muted-foreground">
+                <span className="sr-only">Low </span>
+                {degrees(day.low, unit)}
+              </span>
               <span aria-hidden className="relative h-1.5 min-w-12 flex-1 overflow-hidden rounded-full bg-muted">
                 <span
                   className="absolute inset-y-0 rounded-full bg-linear-to-r from-sky-400 to-amber-400"
                   style={{ left: percent(day.low), width: `calc(${percent(day.high)} - ${percent(day.low)})` }}
                 />
               </span>
-              <span className="w-9 text-right font-medium">{degrees(day.high, unit)}</span>
+              <span className="w-9 text-right font-medium">
+                <span className="sr-only">High </span>
+                {degrees(day.high, unit)}
+              </span>
             </li>
           );
         })}
