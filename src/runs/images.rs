@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::Supervisor;
 use crate::{
@@ -15,6 +16,8 @@ use crate::{
 static DECODING: Semaphore = Semaphore::const_new(2);
 /// How long an upload waits for its message.
 const UNUSED: Duration = Duration::from_secs(24 * 3600);
+/// How often those that waited too long are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Why an upload was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +45,23 @@ impl Supervisor {
         self.store().image_content(id).await
     }
 
-    /// Removes the uploads of more than a day ago that no message has. Returns how many.
-    pub async fn remove_unused_images(&self) -> Result<u64, StoreError> {
-        self.store().remove_unused_images(UNUSED).await
+    /// Removes the uploads of more than a day ago that no message has, at once and every hour until `shutdown`.
+    pub fn sweep_images(&self, shutdown: CancellationToken) {
+        let store = self.store().clone();
+        self.tasks().spawn(async move {
+            let mut hours = tokio::time::interval(SWEEP_EVERY);
+            loop {
+                tokio::select! {
+                    _ = hours.tick() => {}
+                    () = shutdown.cancelled() => return,
+                }
+                match store.remove_unused_images(UNUSED).await {
+                    Ok(0) => {}
+                    Ok(images) => tracing::info!(images, "uploaded images that no message has were removed"),
+                    Err(error) => tracing::error!(%error, "uploaded images that no message has can't be removed"),
+                }
+            }
+        });
     }
 }
 
