@@ -171,10 +171,7 @@ async fn serve() -> anyhow::Result<()> {
         Some(host) => with_previews(app, host.clone()),
         None => app,
     };
-    let unused = runs.remove_unused_images().await?;
-    if unused > 0 {
-        tracing::info!(images = unused, "uploaded images that no message has were removed");
-    }
+    runs.sweep_images(shutdown.clone());
     let resumed = runs.resume().await?;
     if resumed > 0 {
         tracing::info!(projects = resumed, "unfinished runs go on");

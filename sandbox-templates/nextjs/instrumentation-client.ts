@@ -11,6 +11,17 @@ const LOOPBACK = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 const MAX_SIGNS = 20;
 const MAX_ERRORS = 20;
 const MAX_MESSAGE = 2000;
+/** What React writes that is more than a warning: the page does not work as it should. `agent/check/console.rs` has the same words. */
+const FAULTS = [
+  "Hydration failed",
+  "hydrated but some attributes",
+  "Maximum update depth exceeded",
+  "The above error occurred",
+  "React will try to recreate this component tree",
+  "An error occurred during hydration",
+  "There was an error while hydrating",
+  "change in the order of Hooks",
+];
 
 let builder: string | null = null;
 const waiting: Sign[] = [];
@@ -73,12 +84,20 @@ function format([first, ...rest]: unknown[]): string {
   return [text, ...rest.map(describe)].join(" ");
 }
 
-/** Compile errors are the dev server's to tell, warnings of React are none, and Next.js throws to navigate. */
-function isNoise(kind: ErrorKind, message: string, reason: unknown): boolean {
+/** Compile errors are the dev server's to tell, most of what React writes are warnings, and Next.js throws to navigate. */
+function isNoise(kind: ErrorKind, message: string, reason: unknown, stack: string): boolean {
   const digest = String((reason as { digest?: unknown } | null)?.digest ?? "");
   if (digest.startsWith("NEXT_") || message.startsWith("ResizeObserver loop")) return true;
   if (kind !== "console" || reason instanceof Error) return false;
-  return /^(⨯ )?\.\/\S+\n|^Warning: |^\[(HMR|Fast Refresh)\]|react\.dev\/link\//.test(message);
+  if (/^(⨯ )?\.\/\S+\n|^Warning: |^\[(HMR|Fast Refresh)\]/.test(message)) return true;
+  return isOfReact(stack) && !FAULTS.some((fault) => message.includes(fault));
+}
+
+/** Whether React wrote to the console: nobody but this file, and what else listens in as Next.js does, was called in between. */
+function isOfReact(stack: string): boolean {
+  const [, ...callers] = stackFrames(stack);
+  const writer = callers.find(({ methodName }) => !/(^|\W)error$/.test(methodName));
+  return writer !== undefined && writer.file.includes("react-dom");
 }
 
 /** The stack's places in what the dev server built, by the files' names on its disk. */
@@ -115,17 +134,17 @@ async function findLocation(stack: string): Promise<string | null> {
   return null;
 }
 
-function note(kind: ErrorKind, text: string, reason: unknown, stack?: string) {
+function note(kind: ErrorKind, text: string, reason: unknown, stack = "") {
   // Colours of the terminal say nothing here.
   const message = text.replace(/\u001b\[[\d;]*m/g, "").trim().slice(0, MAX_MESSAGE);
-  if (!message || isNoise(kind, message, reason)) return;
+  if (!message || isNoise(kind, message, reason, stack)) return;
   const known = errors.get(message);
   if (known) {
     if (known.kind === "console") known.kind = kind;
   } else if (errors.size < MAX_ERRORS) {
     const error: AppError = { kind, message, location: null, path: window.location.pathname.slice(0, 200) };
     errors.set(message, error);
-    findLocation(stack ?? "").then(
+    findLocation(stack).then(
       (location) => {
         error.location = location;
         if (location) postErrorsSoon();
@@ -158,10 +177,10 @@ function watchHotReload() {
       this.addEventListener("open", () => sign("connected"));
       this.addEventListener("close", () => sign("disconnected"));
       this.addEventListener("message", ({ data }: MessageEvent) => {
-        const [, type] = (typeof data === "string" && /"(built|serverComponentChanges|reloadPage|turbopack-message)"/.exec(data)) || [];
-        if (!type) return;
-        // Other than a build, which may be another page's, these change this page: what it fails with from here on is news.
-        if (type !== "built" && errors.size > 0) {
+        // These change this page; `built` is said of every page and of what no page is made of, such as a route handler.
+        if (typeof data !== "string" || !/"(serverComponentChanges|reloadPage|turbopack-message)"/.test(data)) return;
+        // What it fails with from here on is news.
+        if (errors.size > 0) {
           errors.clear();
           postErrorsSoon();
         }

@@ -24,6 +24,20 @@ pub struct PrevMessage {
 }
 
 impl PrevMessage {
+    /// The message with what its image shows, as far as that is known.
+    pub fn new(message: Message, design: Option<&Design>) -> Self {
+        let design = design.filter(|design| !design.spec.is_empty());
+        let content = match (design, message.image) {
+            (Some(design), _) => design.before(&message.content),
+            (None, Some(_)) => format!("{}\n\n[an image was attached]", message.content),
+            (None, None) => message.content,
+        };
+        Self {
+            role: message.role,
+            content,
+        }
+    }
+
     pub(super) fn to_chat(&self) -> ChatMessage {
         match self.role {
             Role::User => ChatMessage::User {
@@ -34,19 +48,6 @@ impl PrevMessage {
                 tool_calls: Vec::new(),
                 thoughts: None,
             },
-        }
-    }
-}
-
-impl From<Message> for PrevMessage {
-    fn from(message: Message) -> Self {
-        let mut content = message.content;
-        if message.image.is_some() {
-            content.push_str("\n\n[an image was attached]");
-        }
-        Self {
-            role: message.role,
-            content,
         }
     }
 }

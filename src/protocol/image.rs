@@ -74,7 +74,7 @@ pub enum ImageError {
     TooLarge,
     #[error("Only PNG, JPEG and WebP images can be attached.")]
     WrongType,
-    #[error("That image has more than 50 megapixels. Please attach a smaller one.")]
+    #[error("That image has more than 50 megapixels, or more than 16,384 pixels on a side. Please attach a smaller one.")]
     TooManyPixels,
     #[error("That image is damaged: it can't be read to its end.")]
     Damaged,

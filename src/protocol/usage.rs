@@ -30,4 +30,6 @@ pub struct UserUsage {
     pub user: UserId,
     pub runs: u64,
     pub spent: Spent,
+    /// Whether the price of some of the answers is not known: they are not in the cost.
+    pub unpriced: bool,
 }

@@ -16,7 +16,10 @@ use crate::protocol::{IMAGE_MAX_BYTES, ImageError};
 const MAX_SIDE: u32 = 2048;
 /// More pixels than this are not decoded.
 const MAX_PIXELS: u64 = 50_000_000;
-/// The most memory that decoding may take, in bytes.
+/// Nor is an image that is longer than this on a side, in pixels: scaling takes 16 bytes for each pixel of the old width and the new
+/// height, which within both limits is at most some 230 MB.
+const MAX_DECODED_SIDE: u32 = 16_384;
+/// The most memory that the decoded image may take, and what its decoder works with, in bytes each.
 const MAX_ALLOC: u64 = 320 << 20;
 /// A PNG larger than this, in bytes, is stored as JPEG: it is a photo, and models take only so much.
 const MAX_PNG: usize = 4 << 20;
@@ -46,10 +49,13 @@ pub fn prepare(file: &[u8]) -> Result<Prepared, ImageError> {
     let mut reader = ImageReader::with_format(Cursor::new(file), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_ALLOC);
+    limits.max_image_width = Some(MAX_DECODED_SIDE);
+    limits.max_image_height = Some(MAX_DECODED_SIDE);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| refusal(&error))?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+    // The decoders' own limits are not about what they decode into.
+    if u64::from(width) * u64::from(height) > MAX_PIXELS || decoder.total_bytes() > MAX_ALLOC {
         return Err(ImageError::TooManyPixels);
     }
     // Orientation that can't be read is none.
@@ -219,18 +225,42 @@ mod tests {
         assert_eq!(read(&prepared).get_pixel(5, 5), Rgba([10, 20, 30, 100]));
     }
 
-    #[test]
-    fn a_small_file_with_enormous_dimensions_is_refused_unread() {
-        let mut bomb = file(picture(60, 40), ImageFormat::Png);
-        // The header's width and height, and its checksum anew.
-        bomb[16..24].copy_from_slice(&[0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff]);
-        let checksum = bomb[12..29].iter().fold(!0_u32, |sum, byte| {
+    /// A small PNG whose header says that it has this size, bit depth and colour type.
+    fn pretending(width: u32, height: u32, depth: u8, colour: u8) -> Vec<u8> {
+        let mut bytes = file(picture(60, 40), ImageFormat::Png);
+        bytes[16..20].copy_from_slice(&width.to_be_bytes());
+        bytes[20..24].copy_from_slice(&height.to_be_bytes());
+        bytes[24..26].copy_from_slice(&[depth, colour]);
+        let checksum = bytes[12..29].iter().fold(!0_u32, |sum, byte| {
             (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
                 if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 }
             })
         });
-        bomb[29..33].copy_from_slice(&(!checksum).to_be_bytes());
-        assert_eq!(prepare(&bomb).unwrap_err(), ImageError::TooManyPixels);
+        bytes[29..33].copy_from_slice(&(!checksum).to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_small_file_with_enormous_dimensions_is_refused_unread() {
+        let (grey, rgb, rgba) = (0, 2, 6);
+        for bomb in [
+            pretending(65_535, 65_535, 8, rgb),
+            // Few pixels, but scaled down it would first be as wide, or as high, as it is.
+            pretending(50_000_000, 1, 1, grey),
+            pretending(1, 50_000_000, 1, grey),
+            // Few pixels of eight bytes each.
+            pretending(7000, 7000, 16, rgba),
+        ] {
+            assert_eq!(prepare(&bomb).unwrap_err(), ImageError::TooManyPixels);
+        }
+        // As large as it may be: refused only because the rest of the file isn't there.
+        assert_eq!(prepare(&pretending(16_384, 3000, 8, rgb)).unwrap_err(), ImageError::Damaged);
         assert_eq!(prepare(&vec![0; IMAGE_MAX_BYTES + 1]).unwrap_err(), ImageError::TooLarge);
+    }
+
+    #[test]
+    fn a_line_is_an_image_too() {
+        let prepared = prepare(&file(picture(16_384, 1), ImageFormat::Png)).unwrap();
+        assert_eq!((prepared.width, prepared.height), (2048, 1));
     }
 }

@@ -1,7 +1,10 @@
 //! What a run does, as named steps over the journal. After a restart the same function runs again: steps with an output are
 //! replayed, and the rest goes on, in the same sandbox or in one that takes its place.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::Mutex;
 
@@ -13,7 +16,7 @@ use crate::{
     agent::{self, Agent, AgentInput, Attempt, CodeFiles, Design, Job, Journal, PrevMessage, RunError, Step, Workplace},
     protocol::{EventKind, Message, PreviewErrorKind, Run, Status},
     render,
-    store::{NewFragment, Reply, Store},
+    store::{NewFragment, Reply, Store, StoreError},
 };
 
 /// The step in which an attached image is looked at.
@@ -66,7 +69,7 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
     let previous: Vec<PrevMessage> = journal
         .step(Step::new("get-prev-messages", &message.id), |_| async move {
             let messages = persistently(|| store.messages_before(message, PREV_MESSAGES)).await?;
-            Ok(messages.into_iter().map(PrevMessage::from).collect())
+            Ok(with_last_design(store, messages).await?)
         })
         .await?;
     let files: Vec<String> = journal
@@ -152,6 +155,22 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
             saving.await.map_err(anyhow::Error::from)?
         })
         .await
+}
+
+/// The messages, the last image among them with what it shows: of all that were looked at that would be much to read.
+async fn with_last_design(store: &Store, messages: Vec<Message>) -> Result<Vec<PrevMessage>, StoreError> {
+    let mut known = false;
+    let mut previous = VecDeque::with_capacity(messages.len());
+    for message in messages.into_iter().rev() {
+        let mut design = None;
+        if message.image.is_some() && !known {
+            let looked = persistently(|| store.step_output(message.id, BUILD_INPUT)).await?;
+            design = looked.and_then(|output| serde_json::from_str::<AgentInput>(&output).ok()?.design);
+            known = design.is_some();
+        }
+        previous.push_front(PrevMessage::new(message, design.as_ref()));
+    }
+    Ok(previous.into())
 }
 
 /// What the message's image shows, where it has one.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::Supervisor;
 use crate::{
     protocol::{Image, ImageError, ImageId},
-    render::image,
+    render::image::{self, Prepared},
     store::{ImageContent, StoreError},
 };
 
@@ -15,6 +16,8 @@ use crate::{
 static DECODING: Semaphore = Semaphore::const_new(2);
 /// How long an upload waits for its message.
 const UNUSED: Duration = Duration::from_secs(24 * 3600);
+/// How often those that waited too long are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Why an upload was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -29,10 +32,7 @@ impl Supervisor {
     /// Takes a file as an image: what it is, is told by its content. It is stored upright, at most 2048 pixels on its longer side, and
     /// without what the file told beyond its pixels.
     pub async fn add_image(&self, file: bytes::Bytes) -> Result<Image, UploadError> {
-        let decoding = DECODING.acquire().await;
-        let prepared = tokio::task::spawn_blocking(move || image::prepare(&file));
-        let prepared = prepared.await.map_err(|error| StoreError::Interrupted(error.to_string()))??;
-        drop(decoding);
+        let prepared = prepare(file).await?;
         let content = ImageContent {
             media_type: prepared.media_type.to_owned(),
             bytes: prepared.bytes,
@@ -45,8 +45,56 @@ impl Supervisor {
         self.store().image_content(id).await
     }
 
-    /// Removes the uploads of more than a day ago that no message has. Returns how many.
-    pub async fn remove_unused_images(&self) -> Result<u64, StoreError> {
-        self.store().remove_unused_images(UNUSED).await
+    /// Removes the uploads of more than a day ago that no message has, at once and every hour until `shutdown`.
+    pub fn sweep_images(&self, shutdown: CancellationToken) {
+        let store = self.store().clone();
+        self.tasks().spawn(async move {
+            let mut hours = tokio::time::interval(SWEEP_EVERY);
+            loop {
+                tokio::select! {
+                    _ = hours.tick() => {}
+                    () = shutdown.cancelled() => return,
+                }
+                match store.remove_unused_images(UNUSED).await {
+                    Ok(0) => {}
+                    Ok(images) => tracing::info!(images, "uploaded images that no message has were removed"),
+                    Err(error) => tracing::error!(%error, "uploaded images that no message has can't be removed"),
+                }
+            }
+        });
+    }
+}
+
+/// Decodes the file in its turn. A client that hangs up does not end what was begun, nor does it let the next one begin before.
+async fn prepare(file: bytes::Bytes) -> Result<Prepared, UploadError> {
+    let turn = DECODING.acquire().await;
+    let prepared = tokio::task::spawn_blocking(move || {
+        let prepared = image::prepare(&file);
+        drop(turn);
+        prepared
+    });
+    Ok(prepared.await.map_err(|error| StoreError::Interrupted(error.to_string()))??)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::io::Cursor;
+
+    use ::image::{ImageFormat, RgbImage};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_hangs_up_takes_the_turn_along_until_the_decoding_ends() {
+        let mut file = Cursor::new(Vec::new());
+        RgbImage::new(3000, 3000).write_to(&mut file, ImageFormat::Png).unwrap();
+        let mut upload = Box::pin(prepare(file.into_inner().into()));
+        assert!(futures::poll!(&mut upload).is_pending());
+        drop(upload);
+        assert_eq!(DECODING.available_permits(), 1);
+        while DECODING.available_permits() < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }

@@ -124,6 +124,11 @@ impl Supervisor {
         &self.inner.bench.store
     }
 
+    /// What is waited for when the server stops.
+    pub(super) fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
+    }
+
     pub(super) fn apps(&self) -> &Apps {
         &self.inner.bench.apps
     }

@@ -1,6 +1,6 @@
 //! Runs: made with the prompt they answer, ended with their reply, in one transaction each.
 
-use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*, sea_query::SelectStatement};
 
 use super::{NewFragment, Result, Store, StoreError, column, event, fragment, message, project, step};
 use crate::protocol::{Event, EventKind, Message, MessageId, MessageKind, ProjectId, Role, Run, RunId, RunState, Timestamp};
@@ -186,6 +186,15 @@ fn unfinished() -> sea_orm::sea_query::SimpleExpr {
 /// The run's row, or `NotFound`.
 pub(super) async fn model(db: &impl ConnectionTrait, id: RunId) -> Result<Model> {
     Entity::find_by_id(id.to_string()).one(db).await?.ok_or(StoreError::NotFound("run"))
+}
+
+/// The ids of the runs that answer the message, for a query of what belongs to them.
+pub(super) fn ids_for(message: MessageId) -> SelectStatement {
+    let mut runs = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::MessageId.eq(message.to_string()));
+    QuerySelect::query(&mut runs).take()
 }
 
 /// The rows of the project's runs, oldest first.

@@ -2,8 +2,8 @@
 
 use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*, sea_query::OnConflict};
 
-use super::{Result, Store, without_nul};
-use crate::protocol::{RunId, Spent, Timestamp};
+use super::{Result, Store, run, without_nul};
+use crate::protocol::{MessageId, RunId, Spent, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "steps")]
@@ -90,6 +90,18 @@ impl Store {
             .all(&self.db)
             .await?;
         Ok(models.into_iter().map(Step::from).collect())
+    }
+
+    /// The last output (JSON) of the step with this name in the runs that answer the message; `None` where none of them came so far.
+    pub async fn step_output(&self, message: MessageId, name: &str) -> Result<Option<String>> {
+        let step = Entity::find()
+            .filter(Column::RunId.in_subquery(run::ids_for(message)))
+            .filter(Column::Name.eq(name))
+            .filter(Column::Output.is_not_null())
+            .order_by_desc(Column::FinishedAt)
+            .one(&self.db)
+            .await?;
+        Ok(step.and_then(|step| step.output))
     }
 
     /// The step's saved output, or a new attempt.

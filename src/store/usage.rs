@@ -40,15 +40,20 @@ struct Row {
     runs: i64,
     #[sea_orm(nested)]
     spent: SpentRow,
+    unpriced: i64,
 }
 
 impl Store {
     /// What each user's runs have cost so far, by the users' ids.
     pub async fn list_usage(&self) -> Result<Vec<UserUsage>> {
+        let unpriced = step::Column::CostMicros
+            .is_null()
+            .and(step::Column::InputTokens.gt(0).or(step::Column::OutputTokens.gt(0)));
         let runs = run::Entity::find()
             .select_only()
             .column_as(project::Column::UserId, "user_id")
             .column_as(Expr::col((run::Entity, run::Column::Id)).count_distinct(), "runs")
+            .column_as(Expr::case(unpriced, 1).finally(0).max().cast_as("BIGINT"), "unpriced")
             .join(
                 JoinType::InnerJoin,
                 names(run::Column::ProjectId, project::Entity, project::Column::Id),
@@ -64,6 +69,7 @@ impl Store {
             user: UserId(row.user_id),
             runs: row.runs.unsigned_abs(),
             spent: row.spent.into(),
+            unpriced: row.unpriced > 0,
         });
         Ok(usage.collect())
     }

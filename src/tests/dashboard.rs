@@ -259,5 +259,18 @@ async fn what_the_models_answers_have_cost_is_told_by_user() {
     }
     // Each run asked twice, for its turn and for a title: 7 tokens in and 3 out, at $2.50 and $10 for a million.
     let spent = json!({ "input_tokens": 28, "output_tokens": 12, "cost_micros": 4 * 48 });
-    assert_eq!(usage().await, json!([{ "user": "local", "runs": 2, "spent": spent }]));
+    assert_eq!(
+        usage().await,
+        json!([{ "user": "local", "runs": 2, "spent": spent, "unpriced": false }])
+    );
+    server.stop();
+
+    // What a model without a known price reads and writes is counted too, and said to be missing in the cost.
+    let model = Model::start([("Third", vec![Reply::done()])]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Third").await;
+    assert_eq!(server.feed(project).await.ended(1).await.0, RunState::Succeeded);
+    let usage: serde_json::Value = server.get("/api/usage").await.json().await.unwrap();
+    let spent = json!({ "input_tokens": 42, "output_tokens": 18, "cost_micros": 4 * 48 });
+    assert_eq!(usage, json!([{ "user": "local", "runs": 3, "spent": spent, "unpriced": true }]));
 }

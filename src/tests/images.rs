@@ -88,8 +88,8 @@ async fn what_an_image_shows_stands_before_the_message_and_is_paid_for() {
     server.send(project, "Now in blue").await;
     assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
     let turns = model.turns();
-    assert_eq!(turns[2]["messages"][1]["content"], "Build this\n\n[an image was attached]");
-    assert_eq!(model.looks().len(), 2);
+    assert_eq!(turns[2]["messages"][1]["content"], told, "the image is known in later runs");
+    assert_eq!(model.looks().len(), 2, "and nobody looks again");
 
     assert!(server.stop().success());
     let store = Store::open_file(&data.path().join("codeflow.sqlite")).await.unwrap();
@@ -97,6 +97,52 @@ async fn what_an_image_shows_stands_before_the_message_and_is_paid_for() {
     let step = steps.iter().find(|step| step.name == "build-agent-input").unwrap();
     assert_eq!((step.attempt, step.spent.input_tokens, step.spent.output_tokens), (2, 7, 3));
     store.close().await;
+}
+
+#[tokio::test]
+async fn what_the_last_image_shows_is_known_after_a_run_that_failed_and_earlier_ones_are_mentioned() {
+    let data = data_dir();
+    let model = Model::start([
+        (VISION, vec![Reply::Text(SPEC)]),
+        ("Build this", vec![Reply::done()]),
+        ("Rather this", vec![Reply::Status(400, "no such model")]),
+        ("Try again", vec![Reply::done()]),
+    ])
+    .await;
+    let server = Server::start(data.path(), &model);
+    let (first, second) = (server.upload(picture(1)).await.1, server.upload(picture(2)).await.1);
+    let id = |image: &serde_json::Value| image["id"].as_str().unwrap().to_owned();
+    let form = [("prompt", "Build this"), ("image", &id(&first))];
+    let (_, project) = server.post("/api/projects/create", &form).await;
+    let project: codeflow::protocol::ProjectId = serde_json::from_value(project).unwrap();
+    let mut feed = server.feed(project).await;
+    assert_eq!(feed.ended(1).await.0, RunState::Succeeded);
+    let form = [
+        ("project", project.to_string()),
+        ("text", "Rather this".to_owned()),
+        ("image", id(&second)),
+    ];
+    let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+    assert!(server.post("/api/messages/send", &form).await.0.is_success());
+    assert_eq!(feed.ended(2).await.0, RunState::Failed);
+    server.send(project, "Try again").await;
+    assert_eq!(feed.ended(3).await.0, RunState::Succeeded);
+
+    let turns = model.turns();
+    let asked: Vec<&str> = turns.last().unwrap()["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|message| message["role"] == "user")
+        .map(|message| message["content"].as_str().unwrap())
+        .collect();
+    assert_eq!(asked[0], "Build this\n\n[an image was attached]");
+    assert!(
+        asked[1].contains(SPEC) && asked[1].ends_with("</attached_image>\n\nRather this"),
+        "{}",
+        asked[1]
+    );
+    assert_eq!(asked[2], "Try again");
 }
 
 #[tokio::test]

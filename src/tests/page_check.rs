@@ -17,7 +17,7 @@ use codeflow::{
 };
 use serde_json::json;
 
-use crate::support::{Feed, Model, Reply, Server, data_dir, until};
+use crate::support::{Feed, Model, Reply, Server, data_dir, http, until};
 
 /// How a run ended, and which checks it made; its server is still there.
 struct Ended {
@@ -108,6 +108,51 @@ async fn without_a_browser_pages_are_asked_for_and_the_check_says_that_they_were
     let output = check.output.unwrap();
     assert!(!check.failed && output.starts_with("The app works. Looked at: /"), "{output}");
     assert!(output.contains("no browser was there"), "{output}");
+}
+
+#[tokio::test]
+async fn without_a_browser_what_an_open_preview_reports_of_this_run_is_what_the_page_fails_with() {
+    let data = data_dir();
+    let model = Model::start([
+        ("Build", vec![Reply::write("index.html", "<h1>Shop</h1>"), Reply::done()]),
+        ("Change", vec![Reply::done().held()]),
+        ("Break", vec![Reply::done().held(), Reply::done().held()]),
+    ])
+    .await;
+    let server = Server::start_and(data.path(), &model, &[("CHROMIUM_PATH", "off")]);
+    let project = server.create("Build").await;
+    // Who follows the feed has the preview open.
+    let mut feed = server.feed(project).await;
+    assert_eq!(feed.ended(1).await.0, RunState::Succeeded);
+    let report = async |errors: serde_json::Value| {
+        let url = format!("{}/api/preview/errors", server.url());
+        let report = json!({ "project": project, "errors": errors });
+        assert_eq!(http().post(url).json(&report).send().await.unwrap().status(), 200);
+    };
+    let asked = async |turns: usize| until("the model is asked", async || (model.turns().len() == turns).then_some(())).await;
+    let error = |kind: &str, message: &str| json!({ "kind": kind, "message": message, "location": null, "path": "/cart" });
+    let old = error("error", "no bread since yesterday");
+
+    report(json!([old])).await;
+    server.send(project, "Change").await;
+    asked(3).await;
+    report(json!([old, error("console", "only logged")])).await;
+    model.release();
+    let (state, message) = feed.ended(2).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+
+    server.send(project, "Break").await;
+    asked(4).await;
+    report(json!([old, error("rejection", "no shelves left")])).await;
+    model.release();
+    asked(5).await;
+    let said = model.said(5);
+    let (_, told) = said.last().unwrap();
+    assert!(told.contains("no shelves left (page /cart)") && !told.contains("bread"), "{told}");
+    report(json!([])).await;
+    model.release();
+    let (state, message) = feed.ended(3).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
 }
 
 /// A run that loads pages in this machine's Chromium, of which nothing is there afterwards.

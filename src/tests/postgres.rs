@@ -56,6 +56,10 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
     assert!(step("turn-4-readFiles-1").output.as_ref().unwrap().contains("first\\nsecond"));
     let files = store.latest_files(project).await.unwrap().unwrap();
     assert!(files.contains(&("index.html".to_owned(), "<h1>Über</h1>".as_bytes().to_vec())));
+    let output = store.step_output(workspace.messages[0].id, "turn-4-readFiles-1").await.unwrap();
+    assert!(output.unwrap().contains("first\\nsecond"));
+    let usage = store.list_usage().await.unwrap();
+    assert_eq!((usage.len(), usage[0].runs, usage[0].unpriced), (1, 2, true));
     unused_images_go(&store).await;
     store.close().await;
 

@@ -4,7 +4,10 @@
 use leptos::{
     prelude::*,
     wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen},
-    web_sys::HtmlElement,
+    web_sys::{
+        HtmlElement,
+        js_sys::{Array, JsString, Reflect},
+    },
 };
 
 mod js {
@@ -22,8 +25,6 @@ mod js {
         pub fn set_item(key: &str, value: &str) -> Result<(), JsValue>;
         #[wasm_bindgen(js_namespace = ["navigator", "clipboard"], js_name = writeText, catch)]
         pub fn write_text(text: &str) -> Result<JsValue, JsValue>;
-        #[wasm_bindgen(js_namespace = JSON, catch)]
-        pub fn stringify(value: &JsValue) -> Result<Option<String>, JsValue>;
     }
 }
 
@@ -62,10 +63,16 @@ pub fn focus(id: &str) {
     }
 }
 
-/// A script's value read as `T`; `None` when it is something else.
-pub fn from_js<T: serde::de::DeserializeOwned>(value: &JsValue) -> Option<T> {
-    let json = js::stringify(value).ok().flatten()?;
-    serde_json::from_str(&json).ok()
+/// The text that a script's object has under the key, as far as `longest` UTF-16 units of it; `None` when it has none.
+pub fn text_of(object: &JsValue, key: &str, longest: u32) -> Option<String> {
+    let text: JsString = Reflect::get(object, &key.into()).ok()?.dyn_into().ok()?;
+    Some(text.slice(0, longest).into())
+}
+
+/// The first elements, `most` at most, of the array that a script's object has under the key; `None` when it has none.
+pub fn list_of(object: &JsValue, key: &str, most: u32) -> Option<Array> {
+    let list: Array = Reflect::get(object, &key.into()).ok()?.dyn_into().ok()?;
+    Some(list.slice(0, most))
 }
 
 /// Whether the browser has taken the page over; `false` on the server and during hydration, so that both render the same.

@@ -25,16 +25,25 @@ const WATCH: Duration = Duration::from_secs(5);
 const PING_EVERY_MS: i64 = 20_000;
 const SILENCE_MS: i64 = 45_000;
 
+/// How the connection is.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection {
+    /// Whether it has been down for over a second.
+    pub interrupted: Signal<bool>,
+    /// The number of the last line that the server spoke on: another one after every interruption, however short.
+    pub line: Signal<u32>,
+}
+
 /// Follows the project's feed after the event `after` until the current owner is cleaned up; does nothing on the server.
-/// Returns whether the connection has been down for over a second.
-pub fn follow(project: ProjectId, after: i64, on_event: impl Fn(Event) + 'static) -> Signal<bool> {
-    let interrupted = RwSignal::new(false);
+pub fn follow(project: ProjectId, after: i64, on_event: impl Fn(Event) + 'static) -> Connection {
+    let (interrupted, heard_on) = (RwSignal::new(false), RwSignal::new(0));
     let on_event: Rc<dyn Fn(Event)> = Rc::new(on_event);
     Effect::new(move || {
         let feed = Rc::new(Feed {
             project,
             on_event: on_event.clone(),
             interrupted,
+            heard_on,
             after: Cell::new(after),
             line: RefCell::new(None),
             lines: Cell::new(0),
@@ -47,13 +56,17 @@ pub fn follow(project: ProjectId, after: i64, on_event: impl Fn(Event) + 'static
         feed.connect();
         feed.keep_watch();
     });
-    interrupted.into()
+    Connection {
+        interrupted: interrupted.into(),
+        line: heard_on.into(),
+    }
 }
 
 struct Feed {
     project: ProjectId,
     on_event: Rc<dyn Fn(Event)>,
     interrupted: RwSignal<bool>,
+    heard_on: RwSignal<u32>,
     /// The last event received.
     after: Cell<i64>,
     line: RefCell<Option<Line>>,
@@ -155,6 +168,10 @@ impl Feed {
     fn heard(&self, message: &MessageEvent) {
         self.last_frame.set(browser::now());
         self.failures.set(0);
+        let line = self.lines.get();
+        if self.heard_on.try_get_untracked().is_some_and(|known| known != line) {
+            self.heard_on.set(line);
+        }
         // A frame of a newer server that this page does not know is skipped: its event comes with the next reload.
         let frame = message.data().as_string().and_then(|text| serde_json::from_str(&text).ok());
         match frame {

@@ -2,13 +2,13 @@
 //! The frame stays mounted as long as its address does; it is reloaded when the app changed and hot reload did not say so.
 
 mod errors;
+mod notice;
 mod screen;
 mod toolbar;
 
 use std::time::Duration;
 
 use leptos::{ev, html, prelude::*, wasm_bindgen::JsValue, web_sys::MessageEvent};
-use serde::Deserialize;
 
 use super::{
     browser::{self, Hydrated},
@@ -16,7 +16,8 @@ use super::{
 };
 use crate::protocol::{PreviewState, ProjectId};
 
-use errors::ErrorBar;
+use errors::{AppErrors, ErrorBar};
+use notice::{Notice, Patience};
 use screen::Screen;
 use toolbar::{PreviewBar, Width};
 
@@ -24,28 +25,6 @@ use toolbar::{PreviewBar, Width};
 const HELLO: &str = "codeflow-builder:hello";
 /// How long hot reload has to show a run's changes after its end.
 const HOT_RELOAD: Duration = Duration::from_secs(3);
-
-/// What the app in the frame tells about itself (`postMessage` of the template).
-#[derive(Debug, Deserialize)]
-struct FrameNotice {
-    source: String,
-    #[serde(rename = "type")]
-    kind: FrameSign,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum FrameSign {
-    /// The page was loaded.
-    Loaded,
-    /// Hot reload changed the page.
-    Updated,
-    /// Hot reload's connection stands, or is gone.
-    Connected,
-    Disconnected,
-    #[serde(other)]
-    Other,
-}
 
 /// What is known of the frame's freshness; times are milliseconds since the epoch, 0 for never.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,7 +71,12 @@ impl AppFrame {
 }
 
 #[component]
-pub fn PreviewPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
+pub fn PreviewPane(
+    project: ProjectId,
+    conversation: RwSignal<Conversation>,
+    /// Which of the feed's lines is the present one.
+    line: Signal<u32>,
+) -> impl IntoView {
     let hydrated = Hydrated::expect();
     let state = Memo::new(move |_| conversation.with(|all| all.preview().clone()));
     let url = Memo::new(move |known: Option<&Option<String>>| state.with(|state| frame_url(state, known.cloned().flatten())));
@@ -106,6 +90,8 @@ pub fn PreviewPane(project: ProjectId, conversation: RwSignal<Conversation>) -> 
     let loaded = RwSignal::new(None::<Load>);
     let is_shown = Memo::new(move |_| loaded.get() == Some(wanted.get()));
     let freshness = StoredValue::new(Freshness::default());
+    let patience = StoredValue::new(Patience::default());
+    let errors = AppErrors::new();
 
     let page_changed = move || {
         freshness.try_update_value(|fresh| fresh.page_changed = browser::now());
@@ -114,27 +100,29 @@ pub fn PreviewPane(project: ProjectId, conversation: RwSignal<Conversation>) -> 
         if let (Some(frame), Some(url)) = (element.try_get_untracked().flatten(), url.try_get_untracked().flatten()) {
             reloads.update(|reloads| *reloads += 1);
             frame.set_src(&url);
+            errors.replace(Vec::new());
         }
     };
     let on_load = move |_| {
         page_changed();
+        // Another page has other errors; it tells them when it is greeted.
+        errors.replace(Vec::new());
         frame.greet();
         loaded.set(Some(wanted.get_untracked()));
     };
 
     Effect::new(move || {
         let listener = window_event_listener(ev::message, move |message| {
-            if !frame.sent(&message) {
+            let is_heard = frame.sent(&message) && patience.try_update_value(|patience| patience.take(browser::now())) == Some(true);
+            if !is_heard {
                 return;
             }
-            let Some(notice) = browser::from_js::<FrameNotice>(&message.data()).filter(|notice| notice.source == "codeflow-preview") else {
-                return;
-            };
-            match notice.kind {
-                FrameSign::Loaded | FrameSign::Updated => page_changed(),
-                FrameSign::Connected => freshness.update_value(|fresh| fresh.disconnected = false),
-                FrameSign::Disconnected => freshness.update_value(|fresh| fresh.disconnected = true),
-                FrameSign::Other => {}
+            match Notice::read(&message.data()) {
+                Some(Notice::Loaded | Notice::Updated) => page_changed(),
+                Some(Notice::Connected) => freshness.update_value(|fresh| fresh.disconnected = false),
+                Some(Notice::Disconnected) => freshness.update_value(|fresh| fresh.disconnected = true),
+                Some(Notice::Errors(reported)) => errors.replace(reported),
+                None => {}
             }
         });
         on_cleanup(move || listener.remove());
@@ -201,7 +189,7 @@ pub fn PreviewPane(project: ProjectId, conversation: RwSignal<Conversation>) -> 
             }}
             <Screen state is_shown/>
         </div>
-        <ErrorBar project conversation frame loaded/>
+        <ErrorBar project conversation errors line/>
     }
 }
 

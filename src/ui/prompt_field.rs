@@ -15,6 +15,11 @@ pub use image::ImageSlot;
 /// From here on the field tells how much room is left.
 const TIGHT: usize = PROMPT_MAX_CHARS * 9 / 10;
 
+/// The workspace's field, by its id.
+pub const MESSAGE_ID: &str = "message";
+/// What is said of an image that the server does not have yet.
+const ON_ITS_WAY: &str = "The image is still on its way. Try again in a moment.";
+
 /// What a field sends: words, and the id of the image that was uploaded for them.
 pub type Prompt = (NewPrompt, Option<String>);
 
@@ -48,9 +53,7 @@ impl PromptField {
     pub fn validated(self) -> Option<Prompt> {
         let image = self.image.get_untracked();
         let complaint = match NewPrompt::new(&self.text.get_untracked()) {
-            Ok(_) if image.as_ref().is_some_and(Attached::is_on_its_way) => {
-                "The image is still on its way. Try again in a moment.".to_owned()
-            }
+            Ok(_) if image.as_ref().is_some_and(Attached::is_on_its_way) => ON_ITS_WAY.to_owned(),
             Ok(prompt) => return Some((prompt, image.and_then(Attached::into_id))),
             Err(error) => error.to_string(),
         };
@@ -72,10 +75,13 @@ impl PromptField {
         }
     }
 
-    /// Empties the field unless its text has become another than `sent`.
-    pub fn clear(self, (sent, _): &Prompt) {
+    /// Empties the field of what was sent: what the text or the image has become meanwhile stays.
+    pub fn clear(self, (sent, image): &Prompt) {
         if self.text.try_get_untracked().is_some_and(|text| text.trim() == sent.as_str()) {
             self.fill("");
+        }
+        let attached = self.image.try_get_untracked().flatten().and_then(Attached::into_id);
+        if attached.is_some() && attached == *image {
             self.image.set(None);
         }
     }

@@ -21,7 +21,10 @@ use super::{
     components::{Alert, ButtonSize, ButtonVariant, INPUT, Icon, IconName, SELECT, Skeleton, button_class},
     home::SiteHeader,
 };
-use crate::{api::runs::list_runs, protocol::RunState};
+use crate::{
+    api::{runs::list_runs, usage::list_usage},
+    protocol::RunState,
+};
 
 use details::RunDetailsPage;
 use list::RunList;
@@ -82,6 +85,8 @@ fn RunsPage() -> impl IntoView {
         move || (wanted.state.get(), wanted.search.get()),
         |(state, search)| list_runs(state, search, None),
     );
+    let usage = Resource::new(|| (), |()| list_usage());
+    let on_ended = Callback::new(move |()| usage.refetch());
     let choose = move |text: String| set_state.set(Some(text).filter(|text| !text.is_empty()));
     let look_for = move |text: String| set_search.set(Some(text.trim().to_owned()).filter(|text| !text.is_empty()));
     let mut typed = debounce(TYPING, look_for);
@@ -107,7 +112,7 @@ fn RunsPage() -> impl IntoView {
         <main class="mx-auto max-w-6xl px-4 pt-6 pb-24 sm:px-5">
             <h1 class="text-2xl font-semibold tracking-tight">"Runs"</h1>
             <p class="mt-1 text-sm text-muted-foreground">"Everything the agent was asked to do, newest first."</p>
-            <UsageLine/>
+            <UsageLine usage/>
             <form
                 method="get"
                 action="/admin/runs"
@@ -157,7 +162,7 @@ fn RunsPage() -> impl IntoView {
             <Transition fallback=Loading>
                 {move || Suspend::new(async move {
                     match found.await {
-                        Ok(first) => view! { <RunList wanted first/> }.into_any(),
+                        Ok(first) => view! { <RunList wanted first on_ended/> }.into_any(),
                         Err(error) => view! {
                             <div class="mt-6">
                                 <Alert>

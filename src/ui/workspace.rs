@@ -79,7 +79,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     let after = workspace.after;
     let model = workspace.model.clone();
     let conversation = RwSignal::new(Conversation::from(workspace));
-    let interrupted = feed::follow(project, after, move |event| {
+    let connection = feed::follow(project, after, move |event| {
         conversation.try_update(|all| all.apply(event));
     });
 
@@ -102,7 +102,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     class=("hidden", move || part.get() != PhonePart::Chat)
                 >
                     <ConversationLog conversation><DemoNotice model notice/></ConversationLog>
-                    <StatusLine conversation interrupted/>
+                    <StatusLine conversation interrupted=connection.interrupted/>
                     <Composer project conversation/>
                 </section>
                 <Separator/>
@@ -115,7 +115,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     <div class="flex h-11 shrink-0 items-center border-b border-border px-2">
                         <TabsList label="The app" tabs=&[PREVIEW, CODE] selected=tab/>
                     </div>
-                    <TabsPanel id=PREVIEW.id selected=tab><PreviewPane project conversation/></TabsPanel>
+                    <TabsPanel id=PREVIEW.id selected=tab><PreviewPane project conversation line=connection.line/></TabsPanel>
                     <TabsPanel id=CODE.id selected=tab>
                         {part_when(move || code_seen.get(), move || later(files_pane(project, conversation)))}
                     </TabsPanel>

@@ -26,5 +26,6 @@ export const template = Template({
   .setWorkdir("/home/user")
   .copy(".", "/home/user", { user: "user" })
   .runCmd(install)
-  .setEnvs({ NEXT_TELEMETRY_DISABLED: "1" })
+  // The page in a preview reports to the builder at this address, which the dev server learns as it starts: when the template is built.
+  .setEnvs({ NEXT_TELEMETRY_DISABLED: "1", CODEFLOW_URL: process.env.CODEFLOW_URL ?? "http://localhost:3000" })
   .setStartCmd(start, waitForURL(`http://localhost:${port}/`));

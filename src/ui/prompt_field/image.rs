@@ -8,7 +8,7 @@ use leptos::{
 };
 use wasm_bindgen_futures::JsFuture;
 
-use super::PromptField;
+use super::{ON_ITS_WAY, PromptField};
 use crate::{
     protocol::{ApiError, IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError},
     ui::{
@@ -57,6 +57,8 @@ fn image_slot(field: PromptField) -> AnyView {
         chosen.set_value(number);
         let name = file.name();
         field.complaint.set(None);
+        // A good one is there again when this one is refused.
+        let before = field.image.get_untracked().filter(|attached| !attached.is_on_its_way());
         field.image.set(Some(Attached { name, number, image: None }));
         field.focus();
         leptos::task::spawn_local(async move {
@@ -70,13 +72,18 @@ fn image_slot(field: PromptField) -> AnyView {
                 return;
             }
             match uploaded {
-                Ok(image) => field.image.update(|attached| {
-                    if let Some(attached) = attached {
-                        attached.image = Some(image);
+                Ok(image) => {
+                    field.image.update(|attached| {
+                        if let Some(attached) = attached {
+                            attached.image = Some(image);
+                        }
+                    });
+                    if field.complaint.with_untracked(|complaint| complaint.as_deref() == Some(ON_ITS_WAY)) {
+                        field.complaint.set(None);
                     }
-                }),
+                }
                 Err(complaint) => {
-                    field.image.set(None);
+                    field.image.set(before);
                     field.complain(complaint);
                 }
             }
@@ -154,7 +161,7 @@ fn image_slot(field: PromptField) -> AnyView {
                 return ().into_any();
             }
             view! {
-                <p class="pointer-events-none absolute inset-0 z-10 grid place-items-center rounded-xl border-2 border-dashed border-ring bg-card/95 text-sm font-medium">
+                <p data-drop-hint class="pointer-events-none absolute inset-0 z-10 grid place-items-center rounded-xl border-2 border-dashed border-ring bg-card/95 text-sm font-medium">
                     "Drop the image to attach it"
                 </p>
             }

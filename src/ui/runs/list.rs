@@ -33,8 +33,14 @@ async fn fetch(state: Option<RunState>, search: String, pages: usize) -> Result<
     Ok(all)
 }
 
+/// How many of the runs have ended.
+fn ended(page: &RunPage) -> usize {
+    page.runs.iter().filter(|run| run.run.state.is_final()).count()
+}
+
+/// `on_ended` is called when another of the runs has ended.
 #[component]
-pub fn RunList(wanted: Wanted, first: RunPage) -> impl IntoView {
+pub fn RunList(wanted: Wanted, first: RunPage, on_ended: Callback<()>) -> impl IntoView {
     let clock = ServerClock::new(first.at);
     let page = RwSignal::new(first);
     // What the reader asked for, and what is there.
@@ -49,6 +55,9 @@ pub fn RunList(wanted: Wanted, first: RunPage) -> impl IntoView {
             // An answer that a later question overtook tells old news.
             if asked.try_get_value() == Some(number) {
                 clock.set(fresh.at);
+                if page.with_untracked(ended) != ended(&fresh) {
+                    on_ended.run(());
+                }
                 page.set(fresh);
                 loaded.set(count);
             }

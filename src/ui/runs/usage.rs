@@ -3,20 +3,22 @@
 use leptos::prelude::*;
 
 use super::figures::{cost, tokens};
-use crate::{api::usage::list_usage, protocol::UserUsage};
+use crate::protocol::{ApiError, UserUsage};
 
-/// One line for each user; nothing while there is nothing to tell, or when it can't be told.
+/// One line for each user whose runs asked a model that counts; nothing while there is none, or when it can't be told.
 #[component]
-pub fn UsageLine() -> impl IntoView {
-    let usage = Resource::new(|| (), |()| list_usage());
+pub fn UsageLine(usage: Resource<Result<Vec<UserUsage>, ApiError>>) -> impl IntoView {
     view! {
         <Transition>
             {move || Suspend::new(async move {
-                let all = usage.await.unwrap_or_default();
+                let mut all = usage.await.unwrap_or_default();
+                // The demo's answers are recorded.
+                all.retain(|user| user.spent.input_tokens + user.spent.output_tokens > 0);
                 let line = |user: UserUsage| {
                     let runs = if user.runs == 1 { "run" } else { "runs" };
-                    let told = format!("{}: {} {runs}, {} tokens, {}", user.user.0, user.runs, tokens(user.spent), cost(user.spent));
-                    view! { <li>{told}</li> }
+                    let least = if user.unpriced && user.spent.cost_micros.is_some() { "at least " } else { "" };
+                    let (tokens, cost) = (tokens(user.spent), cost(user.spent));
+                    view! { <li>{format!("{}: {} {runs}, {tokens} tokens, {least}{cost}", user.user.0, user.runs)}</li> }
                 };
                 (!all.is_empty())
                     .then(|| {

@@ -9,14 +9,13 @@ use crate::{
     ui::{
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Spinner},
         conversation::Conversation,
-        prompt_field::{ImageSlot, Prompt, PromptField, PromptNote, PromptTextarea},
+        prompt_field::{ImageSlot, MESSAGE_ID, Prompt, PromptField, PromptNote, PromptTextarea},
     },
 };
 
 /// The message shows up in the conversation by the feed; the text stays in the field until the server has it.
 #[component]
 pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
-    const ID: &str = "message";
     let field = PromptField::new();
     let send = Action::new(move |prompt: &Prompt| {
         let prompt = prompt.clone();
@@ -64,11 +63,11 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
             }
         >
             <div class="max-h-56 overflow-y-auto px-2 pt-1">
-                <PromptTextarea field label="Message" id=ID placeholder="Ask for a change…" rows=2 on_enter=submit/>
+                <PromptTextarea field label="Message" id=MESSAGE_ID placeholder="Ask for a change…" rows=2 on_enter=submit/>
             </div>
             <div class="flex items-end gap-3">
                 <ImageSlot field/>
-                <div class="min-w-0 flex-1 px-2 pb-1"><PromptNote field id=ID/></div>
+                <div class="min-w-0 flex-1 px-2 pb-1"><PromptNote field id=MESSAGE_ID/></div>
                 <Show when=move || unfinished.get().is_some()>
                     <Button
                         variant=ButtonVariant::Outline

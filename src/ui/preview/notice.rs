@@ -1,0 +1,99 @@
+//! What the app in the frame tells about itself (`postMessage` of the template). It is the app's own word, of any size and as often as
+//! it likes: only what is known is read, only so far, and only so often.
+
+use leptos::wasm_bindgen::JsValue;
+
+use crate::{
+    protocol::{PreviewError, PreviewErrorKind},
+    ui::browser::{list_of, text_of},
+};
+
+/// What is read of one notice: errors, and UTF-16 units of a text.
+const MOST_ERRORS: u32 = 20;
+const LONGEST: u32 = 2000;
+/// Milliseconds for each notice: ten a second are read in the long run, and this many at once, such as those that waited for the greeting.
+const EVERY: i64 = 100;
+const AT_ONCE: i64 = 50;
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The page was loaded.
+    Loaded,
+    /// Hot reload changed the page.
+    Updated,
+    /// Hot reload's connection stands, or is gone.
+    Connected,
+    Disconnected,
+    /// All errors that stand on the page.
+    Errors(Vec<PreviewError>),
+}
+
+impl Notice {
+    /// What a message says; `None` when it is no notice.
+    pub fn read(message: &JsValue) -> Option<Self> {
+        if text_of(message, "source", LONGEST)? != "codeflow-preview" {
+            return None;
+        }
+        match text_of(message, "type", LONGEST)?.as_str() {
+            "loaded" => Some(Self::Loaded),
+            "updated" => Some(Self::Updated),
+            "connected" => Some(Self::Connected),
+            "disconnected" => Some(Self::Disconnected),
+            "errors" => {
+                let errors = list_of(message, "errors", MOST_ERRORS)?;
+                Some(Self::Errors(errors.iter().filter_map(|error| read_error(&error)).collect()))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn read_error(error: &JsValue) -> Option<PreviewError> {
+    Some(PreviewError {
+        kind: match text_of(error, "kind", LONGEST)?.as_str() {
+            "error" => PreviewErrorKind::Error,
+            "rejection" => PreviewErrorKind::Rejection,
+            "console" => PreviewErrorKind::Console,
+            _ => return None,
+        },
+        message: text_of(error, "message", LONGEST)?,
+        location: text_of(error, "location", LONGEST),
+        path: text_of(error, "path", LONGEST).unwrap_or_default(),
+    })
+}
+
+/// Takes notices as long as there are not too many. Times are milliseconds since the epoch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Patience {
+    left: i64,
+    at: i64,
+}
+
+impl Patience {
+    /// Whether there is patience for a notice at this time.
+    pub fn take(&mut self, now: i64) -> bool {
+        self.left = (self.left + now - self.at).clamp(0, AT_ONCE * EVERY);
+        self.at = now;
+        let taken = self.left >= EVERY;
+        if taken {
+            self.left -= EVERY;
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_of_notices_is_read_and_a_flood_is_not() {
+        let mut patience = Patience::default();
+        let start = 1_764_000_000_000;
+        let read = (0..1000).filter(|_| patience.take(start)).count();
+        assert_eq!(read, 50);
+        let read = (0..1000).filter(|millisecond| patience.take(start + millisecond)).count();
+        assert!((9..=10).contains(&read), "{read}");
+        assert!(patience.take(start + 60_000));
+    }
+}
