@@ -96,6 +96,14 @@ pub struct Thoughts {
     pub reasoning_details: Vec<Value>,
 }
 
+impl Thoughts {
+    /// How much they add to a request, in bytes, about.
+    pub fn size(&self) -> usize {
+        let details = self.reasoning_details.iter().map(|detail| detail.to_string().len());
+        self.reasoning_content.len() + details.sum::<usize>()
+    }
+}
+
 /// A tool as the model is told of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct ToolSpec {

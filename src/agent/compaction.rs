@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::tools::cut;
-use crate::llm::ChatMessage;
+use crate::llm::{ChatMessage, Thoughts};
 
 /// Source code has about so many bytes for a token; a little less, to be on the safe side.
 const BYTES_PER_TOKEN: usize = 3;
@@ -40,8 +40,13 @@ fn size(message: &ChatMessage) -> usize {
     match message {
         ChatMessage::System { content } | ChatMessage::User { content } | ChatMessage::Tool { content, .. } => content.len(),
         ChatMessage::UserImage { content, data, .. } => content.len() + data.len(),
-        ChatMessage::Assistant { content, tool_calls, .. } => {
-            content.len() + tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum::<usize>()
+        ChatMessage::Assistant {
+            content,
+            tool_calls,
+            thoughts,
+        } => {
+            let calls = tool_calls.iter().map(|call| call.name.len() + call.arguments.len());
+            content.len() + calls.sum::<usize>() + thoughts.as_ref().map_or(0, Thoughts::size)
         }
     }
 }

@@ -67,6 +67,38 @@ async fn a_heading_names_the_file_and_a_snippet_under_a_sentence_overwrites_noth
 }
 
 #[tokio::test]
+async fn what_an_answer_quotes_of_a_file_does_not_take_its_place() {
+    let data = data_dir();
+    let long: String = (1..=20).map(|line| format!("line {line}\n")).collect();
+    let answer =
+        |quoted: &str| format!("It says so here:\n\n**long.txt**\n\n```\n{quoted}```\n\n<task_summary>It has lines.</task_summary>");
+    let quote: &'static str = answer("line 3\n").leak();
+    let model = Model::start([
+        ("Build", vec![Reply::write("long.txt", &long), Reply::done()]),
+        (
+            "What does it say?",
+            vec![Reply::Text(quote), Reply::Text("<task_summary>It has lines.</task_summary>")],
+        ),
+    ])
+    .await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    feed.ended(1).await;
+    server.send(project, "What does it say?").await;
+    let (state, message) = feed.ended(2).await;
+    assert_eq!((state, message.content.as_str()), (RunState::Succeeded, "It has lines."));
+    let (_, told) = model.said(4).pop().unwrap();
+    assert!(
+        told.starts_with("Error: long.txt was not written") && told.contains("on the fence"),
+        "{told}"
+    );
+    let file = server.get(&format!("/api/files/read?project={project}&path=long.txt")).await;
+    let file: serde_json::Value = file.json().await.unwrap();
+    assert_eq!(file["lines"].as_array().map(Vec::len), Some(20), "{file}");
+}
+
+#[tokio::test]
 async fn an_answer_without_files_is_reminded_of_the_format_once_and_then_an_honest_error() {
     let data = data_dir();
     let talk = vec![Reply::Text("I would rather talk."), Reply::Text("And talk."), Reply::done()];
