@@ -51,7 +51,7 @@ export function SignUpDialog({ plan, children }: { plan: Plan; children: ReactNo
             </DialogHeader>
             <DialogFooter>
               <DialogClose asChild>
-                <Button>Done</Button>
+                <Button autoFocus>Done</Button>
               </DialogClose>
             </DialogFooter>
           </>
