@@ -167,6 +167,19 @@ function watchErrors() {
   };
 }
 
+/** The builder tells of errors under the preview: Next's own sign in the app's corner, which `devIndicators` leaves, would tell them twice. */
+function hideToast() {
+  const observer = new MutationObserver(() => {
+    const root = document.querySelector("nextjs-portal")?.shadowRoot;
+    if (!root) return;
+    observer.disconnect();
+    const style = document.createElement("style");
+    style.textContent = "[data-nextjs-toast] { display: none !important }";
+    root.append(style);
+  });
+  observer.observe(document.documentElement, { childList: true, subtree: true });
+}
+
 /** The dev server's socket tells when the app was changed; it is watched as it is made. */
 function watchHotReload() {
   const NativeWebSocket = window.WebSocket;
@@ -195,5 +208,6 @@ if (typeof window !== "undefined" && window.parent !== window && process.env.NOD
   listenToBuilder();
   watchErrors();
   watchHotReload();
+  hideToast();
   window.addEventListener("load", () => sign("loaded"));
 }

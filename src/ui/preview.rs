@@ -187,7 +187,7 @@ pub fn PreviewPane(
                         }
                     })
             }}
-            <Screen state is_shown/>
+            <Screen project conversation state is_shown/>
         </div>
         <ErrorBar project conversation errors line/>
     }

@@ -211,6 +211,7 @@ fn ToolView(tool: ToolUse, ended: Memo<bool>) -> impl IntoView {
 /// The message that ended the run.
 #[component]
 fn Outcome(message: Message, stopped: bool) -> impl IntoView {
+    let says_kept = message.content.contains("files are kept");
     let body = if message.html.is_empty() {
         view! { <p class="text-sm leading-6 wrap-anywhere whitespace-pre-wrap">{message.content}</p> }.into_any()
     } else {
@@ -226,12 +227,16 @@ fn Outcome(message: Message, stopped: bool) -> impl IntoView {
         .into_any();
     }
     if message.kind == MessageKind::Error {
+        // Where the error does not say so itself.
+        let kept = (!says_kept).then(|| {
+            view! { <p class="mt-1.5 text-xs text-muted-foreground">"Nothing is lost: the files are kept. Send a message to go on from here."</p> }
+        });
         return view! {
             <div class="flex gap-3 rounded-xl border border-destructive/40 bg-destructive/5 px-4 py-3">
                 <Icon name=IconName::CircleAlert class="mt-1 size-4 text-destructive"/>
                 <div class="min-w-0">
                     {body}
-                    <p class="mt-1.5 text-xs text-muted-foreground">"Nothing is lost: the files are kept. Send a message to go on from here."</p>
+                    {kept}
                 </div>
             </div>
         }

@@ -2,14 +2,24 @@
 
 use leptos::prelude::*;
 
+use super::errors::fix_request;
 use crate::{
-    protocol::PreviewState,
-    ui::components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Spinner},
+    api::messages::send_message,
+    protocol::{PreviewState, ProjectId},
+    ui::{
+        browser,
+        components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Spinner},
+        conversation::Conversation,
+        prompt_field::MESSAGE_ID,
+    },
 };
+
+/// How much of what the dev server says is sent to be fixed, in characters.
+const MAX_TOLD: usize = 4000;
 
 /// Nothing at all once the page is ready and `is_shown`. A failure over a page can be put aside until the next one.
 #[component]
-pub fn Screen(state: Memo<PreviewState>, is_shown: Memo<bool>) -> impl IntoView {
+pub fn Screen(project: ProjectId, conversation: RwSignal<Conversation>, state: Memo<PreviewState>, is_shown: Memo<bool>) -> impl IntoView {
     let put_aside = RwSignal::new(None::<PreviewState>);
     move || {
         let state = state.get();
@@ -30,7 +40,7 @@ pub fn Screen(state: Memo<PreviewState>, is_shown: Memo<bool>) -> impl IntoView 
             PreviewState::Failed { url, reason } => {
                 let (reason, has_page) = (reason.clone(), url.is_some());
                 let on_dismiss = move || put_aside.set(Some(state.clone()));
-                view! { <Failure reason has_page on_dismiss/> }.into_any()
+                view! { <Failure project conversation reason has_page on_dismiss/> }.into_any()
             }
         }
     }
@@ -70,12 +80,45 @@ fn Working(title: &'static str, text: &'static str) -> impl IntoView {
 }
 
 #[component]
-fn Failure(reason: String, has_page: bool, on_dismiss: impl Fn() + 'static) -> impl IntoView {
-    let dismiss = has_page.then(|| {
+fn Failure(
+    project: ProjectId,
+    conversation: RwSignal<Conversation>,
+    reason: String,
+    /// Whether there is an app behind it, which may be mended.
+    has_page: bool,
+    on_dismiss: impl Fn() + 'static,
+) -> impl IntoView {
+    let trouble = RwSignal::new(String::new());
+    let told: String = reason.chars().take(MAX_TOLD).collect();
+    let fix = Action::new(move |_: &()| {
+        let prompt = fix_request("this error", &told);
+        async move {
+            if let Err(error) = send_message(project, prompt, None).await {
+                trouble.try_set(error.message);
+            }
+        }
+    });
+    // Who is at work on the app already is not to be asked twice.
+    let pending = fix.pending();
+    let busy = Signal::derive(move || pending.get() || conversation.with(Conversation::is_busy));
+    let buttons = has_page.then(|| {
         view! {
-            <div class="mt-4">
+            <div class="mt-4 flex items-center gap-2">
+                <Button
+                    size=ButtonSize::Sm
+                    disabled=busy
+                    attr:title="Ask for this to be fixed"
+                    on:click=move |_| {
+                        fix.dispatch(());
+                        browser::focus(MESSAGE_ID);
+                    }
+                >
+                    <Icon name=IconName::Wrench class="size-3.5"/>
+                    "Fix"
+                </Button>
                 <Button variant=ButtonVariant::Outline size=ButtonSize::Sm on:click=move |_| on_dismiss()>"Show the page anyway"</Button>
             </div>
+            <p role="alert" class="mt-2 text-xs text-destructive empty:hidden">{trouble}</p>
         }
     });
     view! {
@@ -88,8 +131,7 @@ fn Failure(reason: String, has_page: bool, on_dismiss: impl Fn() + 'static) -> i
                 <pre class="mt-3 max-h-72 overflow-auto rounded-lg bg-muted px-3 py-2.5 font-mono text-xs leading-5 wrap-anywhere whitespace-pre-wrap">
                     {reason}
                 </pre>
-                <p class="mt-3 text-xs text-muted-foreground">"Describe what you see in the chat, and it will be worked on."</p>
-                {dismiss}
+                {buttons}
             </div>
         </div>
     }
