@@ -51,17 +51,18 @@ async function pick(file) {
 }
 
 /** Does with a file what a person would do with the mouse or the keyboard: `paste`, `dragover` or `drop`. */
-const hand = (kind) =>
+const hand = (kind, { type = "image/png", words = "" } = {}) =>
   page.evaluate(
-    ([kind, bytes]) => {
+    ([kind, bytes, type, words]) => {
       const data = new DataTransfer();
-      data.items.add(new File([new Uint8Array(bytes)], "image.png", { type: "image/png" }));
+      data.items.add(new File([new Uint8Array(bytes)], "image.png", { type }));
+      if (words) data.setData("text/plain", words);
       const options = { bubbles: true, cancelable: true };
       const event = kind === "paste" ? new ClipboardEvent(kind, { ...options, clipboardData: data }) : new DragEvent(kind, { ...options, dataTransfer: data });
       document.querySelector("textarea").dispatchEvent(event);
       return event.defaultPrevented;
     },
-    [kind, [...sketch]],
+    [kind, [...sketch], type, words],
   );
 
 /** The images as they are seen: those that were loaded. */
@@ -141,6 +142,71 @@ test("an image is pasted or dropped into a message", async () => {
   await until("both messages have their image", async () => (await seen(inLog())).filter(Boolean).length === 2);
   await attach().waitFor();
   await ui.finished(2);
+  assert.deepEqual(problems, []);
+});
+
+test("words that come with an image are pasted as words, and what is no image is dropped in vain", async () => {
+  assert.equal(await hand("paste", { words: "A table of sums" }), false, "the browser pastes it");
+  assert.equal(await chip().count(), 0);
+  await hand("dragover", { type: "text/plain" });
+  await page.getByText("Drop the image to attach it").waitFor();
+  assert.equal(await page.locator("iframe").evaluate((frame) => getComputedStyle(frame).pointerEvents), "none", "the frame lets go");
+  assert.equal(await hand("drop", { type: "text/plain" }), true, "the browser does not open it");
+  await page.getByText("Only PNG, JPEG and WebP images can be attached.").waitFor();
+  assert.equal(await page.getByText("Drop the image to attach it").count(), 0);
+  assert.equal(await chip().count(), 0);
+});
+
+test("a message waits for its image, and says so until it is there", async () => {
+  let arrive;
+  const arrived = new Promise((go) => (arrive = go));
+  await page.route("**/api/images", async (route) => {
+    await arrived;
+    await route.continue();
+  });
+  await page.getByRole("textbox", { name: "Message" }).fill("Closer to my sketch");
+  await hand("paste");
+  await page.getByText("Uploading").waitFor({ state: "attached" });
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByText("The image is still on its way.").waitFor();
+  arrive();
+  await chip().waitFor();
+  await page.getByText("The image is still on its way.").waitFor({ state: "detached" });
+  await page.unroute("**/api/images");
+  assert.equal(await ui.runs().count(), 2, "nothing was sent");
+  // One that is refused does not take the good one away.
+  const good = await chip().getAttribute("src");
+  const half = { name: "half.png", mimeType: "image/png", buffer: sketch.subarray(0, sketch.length / 2) };
+  await page.locator("input[type=file]").setInputFiles(half);
+  await page.getByText("That image is damaged").waitFor();
+  assert.equal(await chip().getAttribute("src"), good);
+  assert.equal(problems.splice(0).length, 1);
+});
+
+test("what could not be sent is still there, with its image, and goes the next time", async () => {
+  await page.route("**/api/messages/send", (route) => route.abort());
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.locator("form").getByRole("alert").waitFor();
+  assert.equal(await page.getByRole("textbox", { name: "Message" }).inputValue(), "Closer to my sketch");
+  await chip().waitFor();
+  await page.unroute("**/api/messages/send");
+  problems.splice(0);
+  // What is written while it is sent stays; the image was sent.
+  let answer;
+  const answered = new Promise((go) => (answer = go));
+  await page.route("**/api/messages/send", async (route) => {
+    const response = await route.fetch();
+    await answered;
+    await route.fulfill({ response });
+  });
+  await page.getByRole("button", { name: "Send" }).click();
+  await until("three messages have their image", async () => (await seen(inLog())).filter(Boolean).length === 3);
+  await page.getByRole("textbox", { name: "Message" }).fill("And then");
+  answer();
+  await attach().waitFor();
+  assert.equal(await page.getByRole("textbox", { name: "Message" }).inputValue(), "And then");
+  await page.unroute("**/api/messages/send");
+  await ui.finished(3);
   assert.deepEqual(problems, []);
 });
 

@@ -27,7 +27,7 @@ export function text(message) {
 
 /**
  * A model that answers the coder's requests by `reply(prompt, turn, request)`, the turn counted from 0 since the prompt, and all others
- * (those without tools) by `other(request)`. `env` makes a server use it; `requests` has all it was asked.
+ * (those without tools) by `other(request)`; either may take its time. `env` makes a server use it; `requests` has all it was asked.
  */
 export async function startModel(reply, other = () => say("Scripted app")) {
   const requests = [];
@@ -38,7 +38,7 @@ export async function startModel(reply, other = () => say("Scripted app")) {
     requests.push(asked);
     const at = asked.messages.findLastIndex((message) => message.role === "user");
     const turn = asked.messages.slice(at).filter((message) => message.role === "assistant").length;
-    const delta = asked.tools ? reply(text(asked.messages[at]), turn, asked) : other(asked);
+    const delta = await (asked.tools ? reply(text(asked.messages[at]), turn, asked) : other(asked));
     if (delta.status) {
       response.writeHead(delta.status, { "content-type": "application/json" });
       response.end(JSON.stringify({ error: { message: delta.message } }));

@@ -5,45 +5,91 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { done, startModel, text, write } from "./model.mjs";
-import { results, startBrowser, startServer, until } from "./server.mjs";
+import { post, results, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
 
 const BROKEN = `"use client";
-
+import { useState } from "react";
 export default function Home() {
   const lost: { name: string }[] = [];
   const lose = () => {
     throw new TypeError(\`\${lost[0]?.name ?? "x"} is undefined\`);
   };
+  const [warned, setWarned] = useState(false);
+  const [stock, setStock] = useState("");
+  const load = async () => {
+    const answer = await fetch("/api/stock", { method: "POST" });
+    if (!answer.ok) throw new Error(\`no stock: \${answer.status}\`);
+    setStock(await answer.text());
+  };
+  const wrong = { fooBar: "x", for: "y" } as object;
   return (
     <main className="flex gap-4 p-8">
       <button onClick={lose}>Throw</button>
       <button onClick={() => void Promise.reject(new Error("nobody waits"))}>Reject</button>
       <button onClick={() => console.error("could not save %s", "the note", { status: 500 })}>Log</button>
+      <button onClick={() => void load()}>Load</button>
+      <button onClick={() => setWarned(true)}>Warn</button>
+      <p>{stock}</p>
+      {warned && <div>{["a", "a"].map((key) => <i key={key}>{key}</i>)}{[1].map(() => <b>no key</b>)}<input value="x" /></div>}
+      {warned && <p><label {...wrong} /><section>in a paragraph</section></p>}
     </main>
   );
+}
+`;
+/** Hydration fails in a frame only: what is checked before the app is called done is none. */
+const ODD = `"use client";
+export default function Odd() {
+  const framed = typeof window !== "undefined" && window.parent !== window;
+  return <h1 className={framed ? "framed" : "alone"}>Odd</h1>;
+}
+`;
+const stock = (post) => `export const GET = () => Response.json([]);
+export async function POST() {
+  ${post}
 }
 `;
 const FIXED = `export default function Home() {
   return <h1>Mended</h1>;
 }
 `;
+const APP = {
+  "app/page.tsx": BROKEN,
+  "app/odd/page.tsx": ODD,
+  "app/api/stock/route.ts": stock('return new Response("none", { status: 500 });'),
+};
 
 let model;
 let server;
 let browser;
 let page;
 let ui;
+/** What a Fix writes; nothing where it is `null`. */
+let mend = null;
+/** The model's next answer to a Fix waits for this. */
+let held = Promise.resolve();
+/** Ends the feed's present line. */
+let cutFeed;
 
 before(async () => {
-  model = await startModel((prompt, turn) => {
-    if (turn > 0) return done;
-    return write({ "app/page.tsx": prompt.startsWith("Fix") ? FIXED : BROKEN });
+  model = await startModel(async (prompt, turn) => {
+    if (!prompt.startsWith("Fix")) return turn > 0 ? done : write(APP);
+    await held;
+    return turn > 0 || !mend ? done : write(mend);
   });
   server = await startServer(model.env);
   browser = await startBrowser();
   page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   page.setDefaultTimeout(30_000);
+  await page.routeWebSocket(/\/ws\/projects\//, (line) => {
+    const end = line.connectToServer();
+    cutFeed = () => Promise.all([end.close(), line.close()]);
+  });
+  // What comes to the builder page, whoever it is from, and whatever it makes of it.
+  await page.addInitScript(() => {
+    window.heard = [];
+    window.addEventListener("message", ({ origin, data }) => window.heard.push({ origin, data }));
+  });
   ui = workspace(page);
 });
 
@@ -54,42 +100,82 @@ after(async () => {
 });
 
 const bar = () => page.getByRole("region", { name: "Errors in the app" });
+const errors = () => bar().getByRole("listitem");
+const gone = () => errors().first().waitFor({ state: "detached" });
 const button = (name) => ui.preview().getByRole("button", { name });
 const app = () => page.frames().find((frame) => /^http:\/\/3000-/.test(frame.url()));
+const prompt = (request) => text(request.messages.findLast(({ role }) => role === "user"));
+const focused = () => page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.id);
+const FORGED = { source: "codeflow-preview", type: "errors", errors: [{ kind: "error", message: "forged", location: null, path: "/" }] };
 
-/** Posts what an app would, from the window that `from` names: the builder's own, or a frame of another origin. */
-const forge = (origin) =>
-  page.evaluate(async (origin) => {
-    const message = { source: "codeflow-preview", type: "errors", errors: [{ kind: "error", message: "forged", location: null, path: "/" }] };
-    window.postMessage(message, location.origin);
-    const frame = document.createElement("iframe");
-    frame.src = `${origin}/forger`;
-    document.body.append(frame);
-    await new Promise((loaded) => (frame.onload = loaded));
-    await new Promise((done) => setTimeout(done, 1000));
-    frame.remove();
-  }, origin);
+/** Usable is what does what it should: before hydration a click does nothing. */
+const throws = () =>
+  until("the app throws", async () => {
+    await button("Throw").click({ timeout: 1000 }).catch(() => {});
+    return bar().getByText("TypeError: x is undefined").isVisible();
+  }, 60_000);
+
+/** Waits until the builder page has heard the forged words from this origin. */
+const heardFrom = (origin) =>
+  until(`${origin} was heard`, () =>
+    page.evaluate((origin) => window.heard.some((one) => one.origin === origin && JSON.stringify(one.data).includes("forged")), origin),
+  );
+
+/** Shows the errors that stand, and nothing else, by way of one more. */
+async function onlyLogged() {
+  await until("the app logs", async () => {
+    await button("Log").click({ timeout: 1000 }).catch(() => {});
+    return bar().getByText("could not save the note").isVisible();
+  });
+  await bar().getByText("The app logged an error").waitFor();
+}
+
+/** A page on another server, which frames what it is given, or opens it, and says that it is the builder. */
+async function serve(markup) {
+  const server = createServer((_, response) => {
+    response.setHeader("content-type", "text/html");
+    response.end(markup);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return Object.assign(server, { port: server.address().port });
+}
+
+const LISTENS = `<script>
+  window.heard = [];
+  addEventListener("message", (event) => heard.push(JSON.stringify(event.data)));
+</script>`;
+const hello = "codeflow-builder:hello";
+const dialogue = (page) => page.evaluate(() => window.heard.filter((words) => words.includes("codeflow-preview")));
+
+/** Throws in the page's window, and waits until it was caught by nobody. */
+const throwIn = (frame, message) =>
+  frame.evaluate(
+    (message) =>
+      new Promise((thrown) => {
+        addEventListener("error", () => thrown(), { once: true });
+        setTimeout(() => {
+          throw new Error(message);
+        });
+      }),
+    message,
+  );
 
 test("what the app throws, rejects and logs is told under the preview", async () => {
   await ui.start(server.url, "Build a page that fails");
   await ui.finished(1);
-  // Usable is what does what it should: before hydration a click does nothing.
-  await until("the app throws", async () => {
-    await button("Throw").click({ timeout: 1000 }).catch(() => {});
-    return bar().getByText("The app reported an error").isVisible();
-  }, 60_000);
-  await bar().getByText("TypeError: x is undefined").waitFor();
+  await throws();
+  await bar().getByText("The app reported an error").waitFor();
   await bar().getByText(/at app\/page\.tsx:6:\d+ \(page \/\)/).waitFor();
   await button("Reject").click();
   await button("Log").click();
   await bar().getByText("The app reported 3 errors").waitFor();
-  assert.equal(await bar().getByRole("listitem").count(), 1);
+  assert.equal(await errors().count(), 1);
   await page.screenshot({ path: join(results, "preview-errors.png") });
   await bar().getByRole("button", { name: "Show all 3" }).click();
   await bar().getByText('could not save the note {"status":500}').waitFor();
   await bar().getByText("Error: nobody waits").waitFor();
   await button("Throw").click();
-  assert.equal(await bar().getByRole("listitem").count(), 3, "the same error is there once");
+  assert.equal(await errors().count(), 3, "the same error is there once");
   await page.emulateMedia({ colorScheme: "dark" });
   await page.screenshot({ path: join(results, "preview-errors-all.png") });
   await page.setViewportSize({ width: 390, height: 844 });
@@ -99,96 +185,196 @@ test("what the app throws, rejects and logs is told under the preview", async ()
   await page.emulateMedia({ colorScheme: "light" });
 });
 
+test("what the server forgot at an interruption of the feed is reported again", async () => {
+  const report = page.waitForRequest((request) => request.url().endsWith("/api/preview/errors") && request.postData().includes("x is undefined"));
+  await cutFeed();
+  await report;
+});
+
 test("put aside they stay away, and a reload without them is the end of them", async () => {
   await bar().getByRole("button", { name: "Dismiss" }).click();
-  await bar().getByRole("listitem").first().waitFor({ state: "detached" });
+  await gone();
+  assert.equal(await focused(), "message", "the focus did not go with the button");
   await button("Throw").click();
-  await page.waitForTimeout(700);
-  assert.equal(await bar().getByRole("listitem").count(), 0);
+  // What comes after it is told, so it was heard.
+  await app().evaluate(() => console.error("and another"));
+  await bar().getByText("and another").waitFor();
+  await bar().getByText("The app logged an error").waitFor();
   await page.getByRole("button", { name: "Reload the preview" }).click();
-  await until("the app throws again", async () => {
-    await button("Throw").click({ timeout: 1000 }).catch(() => {});
-    return bar().getByText("TypeError: x is undefined").isVisible();
+  await throws();
+  await page.getByRole("button", { name: "Reload the preview" }).click();
+  await gone();
+});
+
+test("React's warnings are no errors, and a page that does not hydrate is one", async () => {
+  const logged = [];
+  const note = (message) => logged.push(message.text());
+  page.on("console", note);
+  const warnings = ["the same key", 'unique "key" prop', "onChange", "fooBar", "htmlFor", "descendant of"];
+  await until("React has warned of everything", async () => {
+    await button("Warn").click({ timeout: 1000 }).catch(() => {});
+    return warnings.every((words) => logged.some((text) => text.includes(words)));
   });
+  page.off("console", note);
+  await onlyLogged();
+  await app().evaluate(() => location.assign("/odd"));
+  await bar().getByText(/hydrated but some attributes/).waitFor();
+  await bar().getByText("on page /odd").waitFor();
   await page.getByRole("button", { name: "Reload the preview" }).click();
-  await bar().getByRole("listitem").first().waitFor({ state: "detached" });
+  await gone();
+  await throws();
 });
 
 test("nobody but the app in the frame is believed", async () => {
-  const forger = createServer((_, response) => {
-    response.setHeader("content-type", "text/html");
-    response.end(`<script>parent.postMessage({ source: "codeflow-preview", type: "errors", errors: [{ kind: "error", message: "forged", path: "/" }] }, "*")</script>`);
-  }).listen(0, "127.0.0.1");
-  await once(forger, "listening");
-  await forge(`http://127.0.0.1:${forger.address().port}`);
-  assert.equal(await bar().getByRole("listitem").count(), 0);
+  const itself = new URL(server.url).origin;
+  const from = new URL(app().url()).origin;
+  await page.evaluate((words) => window.postMessage(words, "*"), FORGED);
+  await heardFrom(itself);
   // The app's own origin, in another window than the preview's frame.
-  const popup = await page.evaluateHandle((url) => {
+  const frame = await page.evaluateHandle((url) => {
     const frame = document.createElement("iframe");
     frame.src = url;
     document.body.append(frame);
     return new Promise((loaded) => (frame.onload = () => loaded(frame)));
   }, app().url());
-  const other = await popup.contentFrame();
-  await other.evaluate(() =>
-    parent.postMessage({ source: "codeflow-preview", type: "errors", errors: [{ kind: "error", message: "forged", path: "/" }] }, "*"),
-  );
-  await page.waitForTimeout(500);
-  assert.equal(await bar().getByRole("listitem").count(), 0);
-  await popup.evaluate((frame) => frame.remove());
+  await (await frame.contentFrame()).evaluate((words) => parent.postMessage(words, "*"), FORGED);
+  await heardFrom(from);
+  await frame.evaluate((frame) => frame.remove());
+  // The preview's frame, led to another page than the app's.
+  const forger = await serve(`<h1>Forger</h1>${LISTENS}<script>onload = () => parent.postMessage(${JSON.stringify(FORGED)}, "*")</script>`);
+  const origin = `http://127.0.0.1:${forger.port}`;
+  await app().evaluate((origin) => location.assign(origin), origin);
+  await heardFrom(origin);
+  await ui.preview().getByRole("heading", { name: "Forger" }).waitFor();
+  // Leaving the app's page was the end of its errors.
+  await gone();
+  const led = page.frames().find((frame) => frame.url().startsWith(origin));
+  assert.deepEqual(await led.evaluate(() => window.heard), [], "nor is it greeted");
+  assert.equal(await bar().getByText("forged").count(), 0);
+  await page.getByRole("button", { name: "Reload the preview" }).click();
+  await throws();
+  await bar().getByText("The app reported an error").waitFor();
   forger.close();
 });
 
 test("the app tells nobody but the builder: not a stranger that frames it, and nobody when it is opened by itself", async () => {
   const address = app().url();
-  const visitor = await browser.newPage();
-  // A name that is neither the builder's nor a loopback one, on this machine all the same.
-  const stranger = createServer((_, response) => {
-    response.setHeader("content-type", "text/html");
-    response.end(`<script>
-      window.heard = [];
-      addEventListener("message", (event) => heard.push(event.data));
-    </script>
-    <iframe src="${address}" onload="this.contentWindow.postMessage('codeflow-builder:hello', '*')"></iframe>`);
-  }).listen(0, "127.0.0.1");
-  await once(stranger, "listening");
+  const framing = await serve(`${LISTENS}<iframe src="${address}" onload="this.contentWindow.postMessage('${hello}', '*')"></iframe>`);
   const other = await browser.newPage();
-  await other.goto(`http://stranger.localhost:${stranger.address().port}/`);
   const framed = () => other.frames().find((frame) => frame.url() === address);
-  await framed().waitForSelector("button");
-  await other.waitForTimeout(1000);
-  await framed().evaluate(() => setTimeout(() => { throw new Error("in private"); }));
-  await other.waitForTimeout(1500);
-  const dialogue = (messages) => messages.filter((message) => JSON.stringify(message).includes("codeflow-preview"));
-  assert.deepEqual(dialogue(await other.evaluate(() => window.heard)), []);
+  // A name that is neither the builder's nor a loopback one, on this machine all the same; then one that might be the builder's.
+  for (const [host, believed] of [["stranger.localhost", false], ["localhost", true]]) {
+    await other.goto(`http://${host}:${framing.port}/`);
+    await framed().waitForSelector("button");
+    await throwIn(framed(), "in private");
+    if (believed) await until("the builder is told", async () => (await dialogue(other)).some((words) => words.includes("in private")));
+    else {
+      // Longer than errors wait for their like.
+      await other.waitForTimeout(1000);
+      assert.deepEqual(await dialogue(other), []);
+    }
+  }
 
-  await visitor.addInitScript(() => {
-    window.posted = [];
-    const post = window.postMessage.bind(window);
-    window.postMessage = (...words) => (window.posted.push(words[0]), post(...words));
-  });
-  await visitor.goto(address);
-  await visitor.getByRole("button", { name: "Throw" }).click();
-  await visitor.evaluate(() => window.postMessage("codeflow-builder:hello", location.origin));
-  await visitor.waitForTimeout(1000);
-  assert.deepEqual(dialogue(await visitor.evaluate(() => window.posted)), []);
-  await visitor.close();
+  // The builder's origin, but not its frame.
+  const opening = await serve(`${LISTENS}<button onclick="window.app = window.open('${address}')">Open</button>`);
+  await other.goto(`http://localhost:${opening.port}/`);
+  const opened = other.waitForEvent("popup");
+  await other.getByRole("button", { name: "Open" }).click();
+  const alone = await opened;
+  await alone.getByRole("button", { name: "Throw" }).waitFor();
+  await other.evaluate((hello) => window.app.postMessage(hello, "*"), hello);
+  const failed = alone.waitForEvent("pageerror");
+  await throwIn(alone, "in private");
+  await failed;
+  await alone.waitForTimeout(1000);
+  assert.deepEqual(await dialogue(other), []);
   await other.close();
-  stranger.close();
+  framing.close();
+  opening.close();
 });
 
-test("Fix sends the error to the model, and what it mends is told no more", async () => {
-  await until("the app throws", async () => {
-    await button("Throw").click({ timeout: 1000 }).catch(() => {});
-    return bar().getByText("TypeError: x is undefined").isVisible();
-  });
+test("while a run is at work nobody is told, and what it did not mend is told again", async () => {
+  let answer;
+  held = new Promise((go) => (answer = go));
   await bar().getByText(/at app\/page\.tsx:6:\d+/).waitFor();
   await bar().getByRole("button", { name: "Fix" }).click();
   await ui.log().getByText("Fix this error in the app:").waitFor();
+  await gone();
+  assert.equal(await focused(), "message", "the focus did not go with the button");
+  await until("the model is asked", () => model.requests.some((request) => request.tools && /^Fix/.test(prompt(request))));
+  assert.match(
+    prompt(model.requests.at(-1)),
+    /^Fix this error in the app:\n\n```\nTypeError: x is undefined\n {2}at app\/page\.tsx:6:\d+ \(page \/\)\n```\n\nThis is what the running app reports/,
+  );
+  assert.equal(await errors().count(), 0);
+  answer();
   await ui.finished(2);
+  await bar().getByText("TypeError: x is undefined").waitFor();
+  await page.getByRole("button", { name: "Reload the preview" }).click();
+  await gone();
+});
+
+test("a fix of a route handler alone, of which the page hears nothing, is the end of its error", async () => {
+  await until("the app can't load", async () => {
+    await button("Load").click({ timeout: 1000 }).catch(() => {});
+    return bar().getByText("no stock: 500").isVisible();
+  });
+  await app().evaluate(() => (window.isOld = true));
+  mend = { "app/api/stock/route.ts": stock('return new Response("three apples");') };
+  await bar().getByRole("button", { name: "Fix" }).click();
+  await gone();
+  await ui.finished(3);
+  await until("the frame was reloaded", async () => !(await app().evaluate(() => window.isOld).catch(() => true)));
+  await until("the app loads", async () => {
+    await button("Load").click({ timeout: 1000 }).catch(() => {});
+    return ui.preview().getByText("three apples").isVisible();
+  });
+  await onlyLogged();
+});
+
+test("what a fix of the page mends is told no more", async () => {
+  mend = { "app/page.tsx": FIXED };
+  await bar().getByRole("button", { name: "Fix" }).click();
+  await ui.finished(4);
   await ui.preview().getByRole("heading", { name: "Mended" }).waitFor();
-  const prompts = model.requests.filter((request) => request.tools).map((request) => text(request.messages.findLast(({ role }) => role === "user")));
-  assert.match(prompts.at(-1), /^Fix this error in the app:\n\n```\nTypeError: x is undefined\n {2}at app\/page\.tsx:6:\d+ \(page \/\)\n```$/);
-  await page.waitForTimeout(6000);
-  assert.equal(await bar().getByRole("listitem").count(), 0);
+  // Told once the run has settled, and alone.
+  await app().evaluate(() => console.error("something else"));
+  await bar().getByText("something else").waitFor();
+  await bar().getByText("The app logged an error").waitFor();
+});
+
+test("an app whose builder has a public address tells that one, and no other on this machine", async () => {
+  await server.stop();
+  const framing = await serve(`${LISTENS}<iframe></iframe><script>
+    const frame = document.querySelector("iframe");
+    frame.onload = () => frame.contentWindow.postMessage("${hello}", "*");
+    frame.src = location.hash.slice(1);
+  </script>`);
+  // Such a name is no loopback one to the app, and is on this machine all the same.
+  const home = `http://builder.localhost:${framing.port}`;
+  server = await startServer({ ...model.env, PUBLIC_URL: home });
+  const project = await post(server, "/api/projects/create", { prompt: "Build a page that fails" });
+  const address = await until(
+    "the app runs",
+    async () => {
+      const { preview, runs } = await (await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/projects/workspace?project=${project}`)).json();
+      return runs.at(-1).state === "succeeded" && new URL(preview.url).href;
+    },
+    180_000,
+  );
+  const other = await browser.newPage();
+  const framed = () => other.frames().find((frame) => frame.url() === address);
+  for (const [origin, believed] of [[`http://localhost:${framing.port}`, false], [home, true]]) {
+    await other.goto(`${origin}/#${address}`);
+    await until("the app is there", framed);
+    await framed().waitForSelector("button");
+    await throwIn(framed(), "in private");
+    if (believed) await until("the builder is told", async () => (await dialogue(other)).some((words) => words.includes("in private")));
+    else {
+      await other.waitForTimeout(1000);
+      assert.deepEqual(await dialogue(other), []);
+    }
+  }
+  await other.close();
+  framing.close();
 });

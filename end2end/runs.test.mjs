@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { done, startModel, write } from "./model.mjs";
 import { post, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
@@ -33,6 +34,7 @@ const rows = () => page.locator("tbody tr");
 /** The way from a row to the run's details; the project's link may have the same words. */
 const way = (row, prompt) => row.getByRole("link", { name: prompt }).first();
 const states = () => rows().evaluateAll((rows) => rows.map((row) => row.dataset.runState));
+const spent = () => page.getByRole("list", { name: "Spent so far" });
 const focused = () => page.evaluate(() => document.activeElement.textContent.trim());
 
 /** Presses Tab until the focus is on the element with this text. */
@@ -63,6 +65,7 @@ test("a run shows up while it works, and its row follows it to its end", async (
   await row.evaluate((row) => (row.dataset.seen = "yes"));
   await shown(["succeeded"]);
   assert.equal(await row.getAttribute("data-seen"), "yes");
+  assert.equal(await spent().count(), 0, "the demo spends nothing");
   await row.getByText("Succeeded").waitFor();
 });
 
@@ -158,4 +161,20 @@ test("on a phone nothing is wider than the screen", async () => {
     assert.ok(wide <= 390, `${page.url()} is ${wide} px wide`);
   }
   assert.deepEqual(problems, []);
+});
+
+test("what was spent is told as soon as a run has ended", async () => {
+  await server.stop();
+  const model = await startModel((_, turn) => (turn > 0 ? done : write({ "app/page.tsx": "export default function Page() {\n  return <h1>Paid</h1>;\n}\n" })));
+  server = await startServer({ ...model.env, AI_MODEL: "gpt-4o" });
+  const alive = page.waitForResponse(/\/api\/runs\/list/);
+  await page.goto(`${server.url}/admin/runs`);
+  await page.getByText("No runs yet").waitFor();
+  await alive;
+  assert.equal(await spent().count(), 0);
+  await create("Build a page");
+  await shown(["succeeded"]);
+  // Two turns and a title, at 7 tokens in and 3 out.
+  await spent().getByText("local: 1 run, 30 tokens, $0.0001", { exact: true }).waitFor();
+  model.stop();
 });
