@@ -73,6 +73,7 @@ let cutFeed;
 
 before(async () => {
   model = await startModel(async (prompt, turn) => {
+    if (prompt.startsWith("Break")) return turn > 0 ? done : write({ "app/page.tsx": FIXED.replace("</h1>", "</h2>") });
     if (!prompt.startsWith("Fix")) return turn > 0 ? done : write(APP);
     await held;
     return turn > 0 || !mend ? done : write(mend);
@@ -341,6 +342,20 @@ test("what a fix of the page mends is told no more", async () => {
   await app().evaluate(() => console.error("something else"));
   await bar().getByText("something else").waitFor();
   await bar().getByText("The app logged an error").waitFor();
+});
+
+test("what the dev server can't compile can be fixed where the app would be", async () => {
+  await ui.send("Break the page");
+  await until("the run fails", async () => (await ui.runs().count()) === 5 && (await ui.run(5).getAttribute("data-run-state")) === "failed", 120_000);
+  const failure = page.getByRole("alert").filter({ hasText: "The preview can't be shown" });
+  await failure.getByText("closing tag for <h1>").waitFor();
+  await page.screenshot({ path: join(results, "preview-failure.png") });
+  mend = { "app/page.tsx": FIXED };
+  await failure.getByRole("button", { name: "Fix" }).click();
+  await ui.finished(6);
+  assert.match(model.requests.filter((request) => request.tools).map(prompt).at(-1), /^Fix this error in the app:\n\n```\n\.\/app\/page\.tsx/);
+  await failure.waitFor({ state: "detached" });
+  await ui.preview().getByRole("heading", { name: "Mended" }).waitFor();
 });
 
 test("an app whose builder has a public address tells that one, and no other on this machine", async () => {
