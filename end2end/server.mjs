@@ -107,7 +107,7 @@ export async function startProfile(options) {
   const preferences = { profile: { cookie_controls_mode: 0, block_third_party_cookies: false } };
   writeFileSync(join(folder, "Default", "Preferences"), JSON.stringify(preferences));
   const context = await chromium.launchPersistentContext(folder, { ...browserOptions(), ...options });
-  context.once("close", () => rmSync(folder, { force: true, recursive: true, maxRetries: 5, retryDelay: 200 }));
+  context.once("close", () => rmSync(folder, { force: true, recursive: true, maxRetries: 12, retryDelay: 200 }));
   return context;
 }
 
