@@ -4,6 +4,7 @@
 mod browser;
 mod console;
 mod page;
+mod refresh;
 mod report;
 mod routes;
 mod tour;
@@ -122,6 +123,7 @@ impl Browsers {
 impl Agent {
     /// Looks at everything there is to see of the running app.
     pub async fn check(&self, app: &App, scope: &Scope<'_>) -> Result<Report, RunError> {
+        refresh::styles(app).await?;
         tokio::time::sleep(WATCHER).await;
         if answered(app, "/", READY).await?.is_none() {
             return Ok(Report {
@@ -207,6 +209,7 @@ impl Agent {
         let mut problem = None;
         for look in 0..2 {
             if look > 0 {
+                refresh::what_fails(app, problem.as_ref()).await?;
                 tokio::time::sleep(SECOND_LOOK).await;
             }
             let Some(answer) = answered(app, path, patience).await? else {
