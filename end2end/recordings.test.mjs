@@ -39,6 +39,17 @@ const untilSeen = (locator, act) =>
     60_000,
   );
 
+/** Waits until `act` returns something true, on a page that its dev server may reload in the middle of it. */
+const despiteReloads = (what, act) =>
+  until(
+    what,
+    () =>
+      act().catch((error) => {
+        if (!/interrupted by another navigation|ERR_ABORTED|context was destroyed/.test(error.message)) throw error;
+      }),
+    60_000,
+  );
+
 /** Adds the dark mode toggle, and uses it. */
 async function addToggle() {
   await ui.send("Add a dark mode toggle");
@@ -300,8 +311,7 @@ test("every change that is not asked for above fits its app: its types, its page
   const view = await browser.newPage();
   view.setDefaultTimeout(60_000);
   const said = watchConsole(view);
-  // The dev server reloads a page whose files change, in the middle of another navigation too.
-  const answers = () => view.goto(address).then((answer) => answer?.status() === 200, () => false);
+  const load = (what) => despiteReloads(`${what} answers`, async () => (await view.goto(address))?.status() === 200);
   const played = ["kanban-board/toggle", "landing-page/toggle", "todo-app/blue"];
   try {
     const { arrange } = wardrobe(sandbox);
@@ -314,22 +324,22 @@ test("every change that is not asked for above fits its app: its types, its page
         await arrange(build);
         // Pages that are there get the change by hot reload, as they do while a person watches.
         await view.emulateMedia({ colorScheme: slug === "toggle" ? "dark" : "light" });
-        await until(`the build before ${change} answers`, answers, 60_000);
+        await load(`the build before ${change}`);
         // The server may not have been up at the first time of asking.
         said.length = 0;
         // What the app before it stored.
-        await until("the storage is empty", () => view.evaluate(() => localStorage.clear()).then(() => true, () => false));
+        await despiteReloads("the storage is empty", () => view.evaluate(() => (localStorage.clear(), true)));
         await view.waitForFunction(() => Object.keys(document.querySelector("main") ?? {}).some((key) => key.startsWith("__react")));
         await arrange(new Map([...build, ...written(turns, recording, slug)]));
         if (slug === "toggle") {
           const toggle = view.getByRole("button", { name: "Dark mode" });
           // A change that comes before the page listens for changes is seen when it is loaded again.
-          await toggle.waitFor({ timeout: 15_000 }).catch(() => until(`${change} answers`, answers, 60_000));
+          await toggle.waitFor({ timeout: 15_000 }).catch(() => load(change));
           await view.locator("html.dark").waitFor({ state: "attached" });
           await toggle.click();
           await view.locator("html:not(.dark)").waitFor({ state: "attached" });
         }
-        await until(`${change} answers`, answers, 60_000);
+        await load(change);
         await view.locator("h1, main").first().waitFor();
         if (slug !== "blue") {
           const checked = await sandbox.commands.run("npm run --silent typecheck", { timeoutMs: 120_000 }).catch((error) => error);
