@@ -4,10 +4,10 @@
 //! A request goes to `control` (E2B's REST API over the registry in `sandboxes`) or, when it names a sandbox's port, to `data_plane`,
 //! which speaks through `live` with the container's init (`envd`). What a container is, is decided in `bundle`, `seccomp` and `rootfs`
 //! and carried out by `containers` and `runtime` with the rights of `privilege`; what it may write, in `disk`; what it may reach, in
-//! `egress`; what it starts from, in `template`. What it uses is read off its `cgroup`.
+//! `egress`; what it starts from, in `template`. What it uses is read off its
+//! control group (`cgroup`).
 
 mod bundle;
-mod cgroup;
 mod containers;
 mod control;
 mod data_plane;

@@ -11,7 +11,6 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::{
     bundle::{Container, ENVD, HOME},
-    cgroup::Cgroup,
     disk::{self, Disks, Layer},
     egress::{Egress, Policy},
     envd,
@@ -22,7 +21,10 @@ use super::{
     runtime::{self, Home, Pieces, Runtime},
     template,
 };
-use crate::config;
+use crate::{
+    cgroup::{self, Cgroup},
+    config,
+};
 
 /// Where containers are put together, by root and by other users.
 const ASSEMBLIES: [&str; 2] = ["/run", "/tmp"];
@@ -111,7 +113,7 @@ impl Containers {
     /// Finds out what works here, by the smallest container there is: with all limits, else without those that stand in the way.
     async fn look_around(&self, state: &Path) -> Result<Machine, String> {
         let privilege = Privilege::detect().map_err(|error| format!("no sandboxes: {error:#}; or start CodeFlow as root"))?;
-        let cgroup = privilege.cgroup().join(&self.name);
+        let cgroup = cgroup::base().join(&self.name);
         let images = Disks::prepare(state, self.settings.disk_mb, &privilege).await;
         let trial = state.join("trial");
         let try_out = async |runtime: Runtime| {

@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    cgroup::Usage,
     record::{now, rfc3339},
     sandboxes::{Sandbox, Sandboxes},
 };
+use crate::cgroup::Usage;
 
 /// Between two samples.
 const EVERY: Duration = Duration::from_secs(5);

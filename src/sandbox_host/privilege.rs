@@ -10,7 +10,7 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::fs::chown,
     },
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::Arc,
 };
@@ -27,8 +27,6 @@ use super::bundle::{Ids, USER};
 const FIRST_ID: u32 = 100_000;
 /// How many ids a sandbox has.
 const IDS: u32 = 65_536;
-/// The folder that control groups are below.
-pub(super) const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// The rights of this process.
 #[derive(Debug, Clone)]
@@ -83,14 +81,6 @@ impl Privilege {
             Some(namespace) => setns(namespace.as_fd(), CloneFlags::CLONE_NEWUSER),
             None => Ok(()),
         }
-    }
-
-    /// Where the control groups of this host may be, below the hierarchies' roots.
-    pub(super) fn cgroup(&self) -> PathBuf {
-        if !self.is_rootless() {
-            return PathBuf::from("/");
-        }
-        delegated().unwrap_or_else(|| PathBuf::from("/"))
     }
 }
 
@@ -163,27 +153,6 @@ fn first_range(text: &str, name: &str, id: u32) -> Option<u32> {
         let owns = owner == name || owner.parse() == Ok(id);
         (owns && count.trim().parse::<u32>().ok()? >= IDS).then(|| first.parse().ok())?
     })
-}
-
-/// This process's control group, made ready to hold others: on cgroup v2, where it was delegated to its user (as
-/// `systemd-run --user --scope -p Delegate=yes` does). A group with children must not have processes itself, so this one, and whatever
-/// else is in it (the shell that started it), moves into a child.
-fn delegated() -> Option<PathBuf> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let own = own.lines().find_map(|line| line.strip_prefix("0::"))?.to_owned();
-    let group = Path::new(CGROUPS).join(own.trim_start_matches('/'));
-    let host = group.join("codeflow-host");
-    // Moved already, by an earlier call.
-    if own.ends_with("/codeflow-host") {
-        return Some(Path::new(&own).parent()?.to_owned());
-    }
-    fs::create_dir_all(&host).ok()?;
-    for process in fs::read_to_string(group.join("cgroup.procs")).ok()?.lines() {
-        // One that ends this moment need not move.
-        let _ = fs::write(host.join("cgroup.procs"), process);
-    }
-    fs::write(group.join("cgroup.subtree_control"), "+cpu +memory +pids").ok()?;
-    Some(PathBuf::from(own))
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ use anyhow::Context;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    cgroup::Cgroup,
     containers::{Boot, Containers, USUAL_SHARES},
     disk,
     egress::Policy,
@@ -27,7 +26,7 @@ use super::{
     runtime::{Home, Runtime},
     template::{self, Template},
 };
-use crate::config;
+use crate::{cgroup::Cgroup, config};
 use pool::Pool;
 use sandbox::State;
 pub(super) use sandbox::{InUse, Sandbox};

@@ -1,4 +1,5 @@
-//! A container's control group, on cgroup v2 and on the older hierarchies: what it uses, its share, and its freezer.
+//! Control groups, on cgroup v2 and on the older hierarchies: what one uses, its share, and its freezer. The sandbox host's containers
+//! and the browser that checks pages run in them; this module depends on nothing.
 
 use std::{
     fs, io,
@@ -6,8 +7,10 @@ use std::{
     time::Duration,
 };
 
-use super::privilege::CGROUPS;
+use nix::unistd::geteuid;
 
+/// The folder that control groups are below.
+const CGROUPS: &str = "/sys/fs/cgroup";
 /// How often, and how long after, a group that is being frozen, or is not empty yet, is looked at again.
 const TRIES: u32 = 40;
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
@@ -15,14 +18,14 @@ const BETWEEN_REMOVALS: Duration = Duration::from_millis(50);
 
 /// A control group; nothing tells whether it exists.
 #[derive(Debug, Clone)]
-pub(super) struct Cgroup {
+pub struct Cgroup {
     /// Below the hierarchies' roots.
     path: PathBuf,
 }
 
 /// What a group uses.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Usage {
+pub struct Usage {
     /// Processor time in nanoseconds.
     pub cpu: u64,
     /// Memory in use, in bytes.
@@ -31,8 +34,16 @@ pub(super) struct Usage {
     pub cache: u64,
 }
 
+/// Where this process may make control groups, below the hierarchies' roots.
+pub fn base() -> PathBuf {
+    if geteuid().is_root() {
+        return PathBuf::from("/");
+    }
+    delegated().unwrap_or_else(|| PathBuf::from("/"))
+}
+
 impl Cgroup {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
@@ -47,7 +58,7 @@ impl Cgroup {
     }
 
     /// What it uses; `None` when it is gone.
-    pub(super) fn usage(&self) -> Option<Usage> {
+    pub fn usage(&self) -> Option<Usage> {
         if let Some(group) = self.unified() {
             let cache = field(&group.join("memory.stat"), "file")?;
             return Some(Usage {
@@ -66,7 +77,7 @@ impl Cgroup {
     }
 
     /// Gives it this share of a processor that is short, where 1024 is a usual one.
-    pub(super) fn set_shares(&self, shares: u64) -> io::Result<()> {
+    pub fn set_shares(&self, shares: u64) -> io::Result<()> {
         match self.unified() {
             // The scale of v2 is 1 to 10,000 with 100 as a usual one.
             Some(group) => fs::write(group.join("cpu.weight"), (shares * 100 / 1024).clamp(1, 10_000).to_string()),
@@ -75,7 +86,7 @@ impl Cgroup {
     }
 
     /// Stops all of its processes where they are; they use no processor then.
-    pub(super) async fn freeze(&self) -> io::Result<()> {
+    pub async fn freeze(&self) -> io::Result<()> {
         for _ in 0..TRIES {
             let frozen = match self.unified() {
                 Some(group) => {
@@ -98,7 +109,7 @@ impl Cgroup {
     }
 
     /// Lets its processes go on. One that is gone is no error.
-    pub(super) fn thaw(&self) -> io::Result<()> {
+    pub fn thaw(&self) -> io::Result<()> {
         let written = match self.unified() {
             Some(group) => fs::write(group.join("cgroup.freeze"), "0"),
             None => fs::write(self.below("freezer").join("freezer.state"), "THAWED"),
@@ -119,7 +130,7 @@ impl Cgroup {
     }
 
     /// Removes the groups in it that nothing is in: a host that died between making one and using it left them.
-    pub(super) fn remove_empty_children(&self) {
+    pub fn remove_empty_children(&self) {
         for group in self.everywhere() {
             for child in fs::read_dir(group).into_iter().flatten().flatten() {
                 let _ = fs::remove_dir(child.path());
@@ -128,7 +139,7 @@ impl Cgroup {
     }
 
     /// Removes it from every hierarchy; a container in it that is ending this moment is waited for, a little.
-    pub(super) async fn remove(&self) {
+    pub async fn remove(&self) {
         let mut left = self.everywhere();
         for _ in 0..TRIES {
             // Refused while something is in it.
@@ -151,4 +162,25 @@ fn field(path: &Path, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     text.lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+/// This process's control group, made ready to hold others: on cgroup v2, where it was delegated to its user (as
+/// `systemd-run --user --scope -p Delegate=yes` does). A group with children must not have processes itself, so this one, and whatever
+/// else is in it (the shell that started it), moves into a child.
+fn delegated() -> Option<PathBuf> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = own.lines().find_map(|line| line.strip_prefix("0::"))?.to_owned();
+    let group = Path::new(CGROUPS).join(own.trim_start_matches('/'));
+    let host = group.join("codeflow-host");
+    // Moved already, by an earlier call.
+    if own.ends_with("/codeflow-host") {
+        return Some(Path::new(&own).parent()?.to_owned());
+    }
+    fs::create_dir_all(&host).ok()?;
+    for process in fs::read_to_string(group.join("cgroup.procs")).ok()?.lines() {
+        // One that ends this moment need not move.
+        let _ = fs::write(host.join("cgroup.procs"), process);
+    }
+    fs::write(group.join("cgroup.subtree_control"), "+cpu +memory +pids").ok()?;
+    Some(PathBuf::from(own))
 }
