@@ -26,8 +26,8 @@ const MAX_BYTES: usize = 100 << 20;
 /// What names the app's packages, and how long their installation may take.
 const MANIFEST: &str = "package.json";
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(150);
-/// How much of a page is read when it is probed, in bytes.
-const PROBE_BYTES: usize = 256 << 10;
+/// How much of a page or stylesheet is read when it is probed, in bytes.
+const PROBE_BYTES: usize = 1 << 20;
 
 /// The app in its sandbox, as a cheap handle.
 #[derive(Debug, Clone)]

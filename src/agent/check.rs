@@ -123,8 +123,9 @@ impl Browsers {
 impl Agent {
     /// Looks at everything there is to see of the running app.
     pub async fn check(&self, app: &App, scope: &Scope<'_>) -> Result<Report, RunError> {
-        refresh::styles(app).await?;
-        tokio::time::sleep(WATCHER).await;
+        if !refresh::styles(app).await? {
+            tokio::time::sleep(WATCHER).await;
+        }
         if answered(app, "/", READY).await?.is_none() {
             return Ok(Report {
                 problems: vec![Problem::new(ProblemKind::NotRunning, "the dev server", not_running(app).await?)],
