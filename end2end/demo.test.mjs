@@ -1,6 +1,6 @@
 // A newcomer's first ten minutes, in the demo: prompt, watch, reload, use the app, ask for a change.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, test } from "./suite.mjs";
 import { join } from "node:path";
 import { results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";

@@ -1,7 +1,7 @@
 // The official E2B SDK, unmodified, against `codeflow sandbox-host`.
 import assert from "node:assert/strict";
 import { request } from "node:http";
-import { after, before, test } from "node:test";
+import { after, before, test } from "./suite.mjs";
 import { CommandExitError, NotFoundError, Sandbox, TimeoutError } from "e2b";
 import { startHost, until } from "./server.mjs";
 

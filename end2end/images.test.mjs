@@ -1,7 +1,7 @@
 // An image goes with a prompt: picked, pasted or dropped, shown in the conversation, and described to the model.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, test } from "./suite.mjs";
 import { done, say, startModel, text, write } from "./model.mjs";
 import { results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";

@@ -1,6 +1,6 @@
 // What people get wrong is answered clearly, and loses nothing.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, test } from "./suite.mjs";
 import { startBrowser, startServer, until } from "./server.mjs";
 
 let server;

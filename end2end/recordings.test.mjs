@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
+import { after, before, test } from "./suite.mjs";
 import { join, resolve } from "node:path";
 import { Sandbox } from "e2b";
 import { results, startHost, startProfile, startServer, until } from "./server.mjs";

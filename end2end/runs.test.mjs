@@ -1,7 +1,7 @@
 // The dashboard: somebody watches runs, finds one, stops one and tries it again.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { post, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";

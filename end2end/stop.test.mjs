@@ -1,7 +1,7 @@
 // A person stops a run, and goes on from there.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, test } from "./suite.mjs";
 import { results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 

@@ -4,7 +4,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join, resolve } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, test } from "./suite.mjs";
 import { Sandbox } from "e2b";
 import { results, startBrowser, startHost, until } from "./server.mjs";
 import { tour, tourSidebar } from "./template/tour.mjs";

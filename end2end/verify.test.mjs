@@ -1,6 +1,6 @@
 // What is called done, runs: builds that are broken in different ways, each in a real sandbox, none of them a result until it is mended.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test } from "./suite.mjs";
 import { broken, killed, whole } from "./broken.mjs";
 import { done, run, startModel, text, write } from "./model.mjs";
 import { post, startServer, until } from "./server.mjs";
