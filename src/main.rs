@@ -1,8 +1,10 @@
 //! The `codeflow` command: thin, every command calls down into the library.
 
 use std::{
+    fs::File,
     io::{IsTerminal, Write},
     net::SocketAddr,
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -112,7 +114,13 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve().await,
         Command::Migrate => {
-            open_store(&config::Server::from_env()?).await?.close().await;
+            let settings = config::Server::from_env()?;
+            // Other servers may be at work on a database of its own; one in this folder is the file's only user.
+            let _lock = match settings.database {
+                config::Database::File(_) => Some(lock_data_dir(&settings.data_dir)?),
+                config::Database::Url(_) => None,
+            };
+            open_store(&settings).await?.close().await;
             Ok(())
         }
         Command::SandboxHost => sandbox_host().await,
@@ -140,6 +148,8 @@ async fn serve() -> anyhow::Result<()> {
 
     let listener = bind(leptos.site_addr, "LEPTOS_SITE_ADDR").await?;
     let address = listener.local_addr()?;
+    // Held until the end. Before the database: a second server must change nothing in it.
+    let _lock = lock_data_dir(&settings.data_dir)?;
     let store = open_store(&settings).await?;
 
     let host = match &mut sandboxes.provider {
@@ -257,15 +267,25 @@ async fn bind(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener
     })
 }
 
+/// Makes the data folder where it is missing, and keeps other servers out of it for as long as the returned file is open.
+fn lock_data_dir(data_dir: &Path) -> anyhow::Result<File> {
+    let unusable = || format!("CODEFLOW_DATA_DIR={}: the folder can't be used", data_dir.display());
+    std::fs::create_dir_all(data_dir).with_context(unusable)?;
+    let lock = File::create(data_dir.join("lock")).with_context(unusable)?;
+    if lock.try_lock().is_err() {
+        bail!(
+            "another codeflow works in {}; stop it, or set CODEFLOW_DATA_DIR to another folder",
+            data_dir.display()
+        );
+    }
+    Ok(lock)
+}
+
 async fn open_store(settings: &config::Server) -> anyhow::Result<Store> {
     match &settings.database {
-        config::Database::File(path) => {
-            std::fs::create_dir_all(&settings.data_dir)
-                .with_context(|| format!("CODEFLOW_DATA_DIR={}: the folder can't be made", settings.data_dir.display()))?;
-            Store::open_file(path)
-                .await
-                .with_context(|| format!("the database {} can't be opened", path.display()))
-        }
+        config::Database::File(path) => Store::open_file(path)
+            .await
+            .with_context(|| format!("the database {} can't be opened", path.display())),
         config::Database::Url(url) => Store::open(url).await.context("the database of DATABASE_URL can't be opened"),
     }
 }

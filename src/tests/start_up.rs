@@ -49,6 +49,34 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
 }
 
 #[tokio::test]
+async fn a_second_server_in_the_same_folder_is_refused_before_it_touches_the_database() {
+    let data = data_dir();
+    let server = Server::start_with(
+        data.path(),
+        &[("AI_PROVIDER", "demo"), ("SANDBOX_PROVIDER", "e2b"), ("E2B_API_KEY", "e2b_x")],
+    );
+    for (provider, database) in [("local", "codeflow.sqlite"), ("e2b", "other.sqlite")] {
+        let url = format!("sqlite:{}", data.path().join(database).display());
+        let env = [
+            ("AI_PROVIDER", "demo"),
+            ("SANDBOX_PROVIDER", provider),
+            ("E2B_API_KEY", "e2b_x"),
+            ("DATABASE_URL", &*url),
+        ];
+        let line = failure(Server::spawn(data.path(), &env));
+        let expected = format!(
+            "codeflow: another codeflow works in {}; stop it, or set CODEFLOW_DATA_DIR to another folder",
+            data.path().display()
+        );
+        assert_eq!(line, expected);
+    }
+    assert!(!data.path().join("other.sqlite").exists(), "the database was opened");
+    assert!(server.stop().success());
+    // What a server leaves behind keeps nobody out.
+    assert!(Server::start_with(data.path(), &[("AI_PROVIDER", "demo")]).stop().success());
+}
+
+#[tokio::test]
 async fn without_a_runtime_the_server_starts_says_so_in_one_line_and_a_run_fails_with_the_reason() {
     let data = data_dir();
     let model = Model::start([("Build", vec![Reply::done()])]).await;
