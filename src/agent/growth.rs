@@ -1,17 +1,23 @@
 //! An answer while it grows: its text and the files that its tool calls write are published as the model produces them.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::watch;
 
 use super::{Journal, RunError, tools, turn::publish_text};
 use crate::{
     llm::Piece,
-    protocol::{DraftPiece, EventKind},
+    protocol::{DraftPiece, EventKind, Spent},
 };
 
 /// How often a growing answer is published.
 const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Between two notes of what a growing answer has cost.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 /// An answer as far as it has come.
 #[derive(Debug, Default)]
@@ -37,6 +43,11 @@ impl Growth {
         }
     }
 
+    /// How much has come, in bytes.
+    pub fn size(&self) -> usize {
+        self.text.len() + self.calls.values().map(|(_, arguments)| arguments.len()).sum::<usize>()
+    }
+
     /// What has grown since it was published last: pieces of files, whose published lengths in bytes are kept.
     fn pieces(&self, published: &mut HashMap<String, usize>) -> Vec<DraftPiece> {
         let mut pieces = Vec::new();
@@ -57,10 +68,21 @@ impl Growth {
     }
 }
 
-/// Publishes the answer while it grows, until its sender is dropped.
-pub async fn publish_growth<J: Journal>(journal: &J, turn: u32, mut grown: watch::Receiver<Growth>) -> Result<(), RunError> {
-    let (mut said, mut published) = (0, HashMap::new());
+/// Publishes the answer while it grows, until its sender is dropped, and notes what so many bytes of it cost.
+pub async fn publish_growth<J: Journal>(
+    journal: &J,
+    step: &str,
+    turn: u32,
+    mut grown: watch::Receiver<Growth>,
+    price: impl Fn(usize) -> Spent,
+) -> Result<(), RunError> {
+    let (mut said, mut published, mut noted) = (0, HashMap::new(), None::<Instant>);
     while grown.changed().await.is_ok() {
+        if noted.is_none_or(|noted| noted.elapsed() >= NOTE_EVERY) {
+            noted = Some(Instant::now());
+            let size = grown.borrow().size();
+            journal.spend(step, price(size)).await?;
+        }
         let (text, pieces) = {
             let growth = grown.borrow_and_update();
             let text = (growth.text.len() > said).then(|| growth.text.clone());

@@ -30,9 +30,11 @@ impl Guards {
         self.spent.add(spent);
     }
 
-    /// Whether there is anything left to spend; an error for the user when there is not.
-    pub fn may_go_on(&self, limits: &config::Limits) -> Result<(), RunError> {
-        let tokens = self.spent.input_tokens + self.spent.output_tokens;
+    /// Whether there is anything left to spend after `lost`, which is not counted yet; an error for the user when there is not.
+    pub fn may_go_on(&self, limits: &config::Limits, lost: Spent) -> Result<(), RunError> {
+        let mut spent = self.spent;
+        spent.add(lost);
+        let tokens = spent.input_tokens + spent.output_tokens;
         if tokens >= limits.max_tokens {
             return Err(RunError::User(format!(
                 "This run was stopped: it has used {tokens} tokens, and {} is the limit for one run (RUN_MAX_TOKENS). The files are kept: \
@@ -40,7 +42,7 @@ impl Guards {
                 limits.max_tokens
             )));
         }
-        match (self.spent.cost_micros, limits.max_cost_micros) {
+        match (spent.cost_micros, limits.max_cost_micros) {
             (Some(cost), Some(limit)) if cost >= limit => Err(RunError::User(format!(
                 "This run was stopped: it has cost ${:.2}, and ${:.2} is the limit for one run (RUN_MAX_COST). The files are kept: send a \
                  message such as “Go on” to continue.",
@@ -195,14 +197,20 @@ mod tests {
         };
         let mut guards = Guards::default();
         guards.spend(spent(10, Some(400_000)));
-        guards.may_go_on(&limits).unwrap();
+        guards.may_go_on(&limits, Spent::default()).unwrap();
         guards.spend(spent(10, None));
-        guards.may_go_on(&limits).unwrap();
+        guards.may_go_on(&limits, Spent::default()).unwrap();
         guards.spend(spent(10, Some(100_000)));
-        let error = guards.may_go_on(&limits).unwrap_err().to_string();
+        let error = guards.may_go_on(&limits, Spent::default()).unwrap_err().to_string();
         assert!(error.contains("$0.50") && error.contains("RUN_MAX_COST"), "{error}");
         let mut guards = Guards::default();
         guards.spend(spent(1000, None));
-        assert!(guards.may_go_on(&limits).unwrap_err().to_string().contains("RUN_MAX_TOKENS"));
+        assert!(
+            guards
+                .may_go_on(&limits, Spent::default())
+                .unwrap_err()
+                .to_string()
+                .contains("RUN_MAX_TOKENS")
+        );
     }
 }

@@ -6,7 +6,11 @@ use futures::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{llm::ModelError, protocol::EventKind, sandbox::SandboxError};
+use crate::{
+    llm::ModelError,
+    protocol::{EventKind, Spent},
+    sandbox::SandboxError,
+};
 
 /// How long an attempt at a step may take, where it says nothing else.
 const STEP_TIMEOUT: Duration = Duration::from_secs(240);
@@ -17,12 +21,18 @@ pub trait Journal: Send + Sync {
     /// The step's saved output, or that of `work`, which is saved before this returns. `work` is called again after errors that may
     /// pass, with waits between, until the engine's patience for that kind of error is over.
     ///
-    /// An output `{ "spent": … }` (a [`Spent`](crate::protocol::Spent)) is counted as what the step cost.
+    /// An output `{ "spent": … }` (a [`Spent`]) is counted as what the step cost.
     fn step<'a, T, F, Fut>(&'a self, step: Step<'a>, work: F) -> BoxFuture<'a, Result<T, RunError>>
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'a,
         F: FnMut(Attempt) -> Fut + Send + 'a,
         Fut: Future<Output = Result<T, RunError>> + Send + 'a;
+
+    /// Notes what the attempt at the step that is under way has cost so far: it counts also when the attempt fails or never ends.
+    fn spend<'a>(&'a self, step: &'a str, spent: Spent) -> BoxFuture<'a, Result<(), RunError>>;
+
+    /// What the attempts at the step cost that gave no output, as far as it was noted: known once the step has begun.
+    fn lost(&self, step: &str) -> Spent;
 
     /// Saves the event, then tells the project's followers.
     fn publish(&self, kind: EventKind) -> BoxFuture<'_, Result<(), RunError>>;

@@ -43,6 +43,20 @@ pub fn spent(model: &str, usage: Usage) -> Spent {
     }
 }
 
+/// Texts have about so many bytes for a token (help.openai.com/en/articles/4936856).
+const BYTES_PER_TOKEN: usize = 4;
+
+/// About what an answer of so many bytes to a chat of so many costs.
+pub fn estimate(model: &str, chat_bytes: usize, answer_bytes: usize) -> Spent {
+    let tokens = |bytes: usize| bytes.div_ceil(BYTES_PER_TOKEN) as u64;
+    let usage = Usage {
+        input_tokens: tokens(chat_bytes),
+        output_tokens: tokens(answer_bytes),
+        ..Usage::default()
+    };
+    spent(model, usage)
+}
+
 /// How many tokens a chat with the model may have; `None` for an unknown one.
 pub fn context(model: &str) -> Option<usize> {
     find(model).map(|price| price.context)

@@ -14,6 +14,17 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// What is left of it without a part of it.
+    pub fn without(self, part: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_sub(part.input_tokens),
+            output_tokens: self.output_tokens.saturating_sub(part.output_tokens),
+            cost_micros: self
+                .cost_micros
+                .map(|cost| cost.saturating_sub(part.cost_micros.unwrap_or_default())),
+        }
+    }
+
     /// The sum of both; of costs that are known.
     pub fn add(&mut self, other: Self) {
         self.input_tokens += other.input_tokens;

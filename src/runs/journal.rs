@@ -2,15 +2,16 @@
 //! output is never run again: a restarted run replays what is saved and goes on at the first step without one.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use futures::future::BoxFuture;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     Events, Previews, crash,
@@ -27,6 +28,13 @@ use crate::{
 const DATABASE_TRIES: u32 = 8;
 const DATABASE_WAIT: Duration = Duration::from_millis(250);
 
+/// What an output says it cost.
+#[derive(Default, Deserialize)]
+struct Costed {
+    #[serde(default)]
+    spent: Spent,
+}
+
 /// The journal of one run.
 #[derive(Clone)]
 pub struct StepJournal {
@@ -36,6 +44,8 @@ pub struct StepJournal {
     run: Run,
     /// Which way the run's steps take, where they have several: one that failed for good is not tried again at each step.
     alternative: Arc<AtomicUsize>,
+    /// What attempts cost that gave no output, by step.
+    lost: Arc<Mutex<HashMap<String, Spent>>>,
 }
 
 impl StepJournal {
@@ -46,6 +56,7 @@ impl StepJournal {
             previews,
             run,
             alternative: Arc::default(),
+            lost: Arc::default(),
         }
     }
 
@@ -55,19 +66,35 @@ impl StepJournal {
     }
 
     /// The step's output as it was saved, when it was.
-    fn replay<T: DeserializeOwned>(&self, step: &Step<'_>, output: &str, input_digest: Option<&str>) -> Result<T, RunError> {
+    fn replay<T: DeserializeOwned>(&self, step: &Step<'_>, output: &str, input_digest: Option<&str>, spent: Spent) -> Result<T, RunError> {
         if input_digest.is_some_and(|digest| digest != step.input_digest) {
             tracing::warn!(run.id = %self.run.id, step.name = step.name, "a step's input is not what it was when its output was saved");
         }
-        let output = serde_json::from_str(output).map_err(|error| StoreError::Corrupt("step output", error.to_string()))?;
+        let unreadable = |error: serde_json::Error| StoreError::Corrupt("step output", error.to_string());
+        let counted: Costed = serde_json::from_str(output).unwrap_or_default();
+        self.set_lost(step.name, spent.without(counted.spent));
+        let output = serde_json::from_str(output).map_err(unreadable)?;
         tracing::debug!(run.id = %self.run.id, step.name = step.name, "the step's output is replayed");
         Ok(output)
+    }
+
+    /// What the step cost with its present attempt.
+    fn total(&self, step: &str, attempt: Spent) -> Spent {
+        let mut total = self.lost(step);
+        total.add(attempt);
+        total
+    }
+
+    fn set_lost(&self, step: &str, spent: Spent) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.insert(step.to_owned(), spent);
     }
 
     async fn save<T: Serialize>(&self, name: &str, output: &T) -> Result<(), RunError> {
         let output = serde_json::to_value(output).map_err(anyhow::Error::from)?;
         let spent: Spent = serde_json::from_value(output["spent"].clone()).unwrap_or_default();
         let json = output.to_string();
+        let spent = self.total(name, spent);
         crash::point("before", name);
         persistently(|| self.store.finish_step(self.run.id, name, &json, spent)).await?;
         crash::point("after", name);
@@ -88,12 +115,28 @@ impl Journal for StepJournal {
             loop {
                 let begun = persistently(|| self.store.begin_step(run, name, &step.input_digest)).await?;
                 let attempt = match begun {
-                    Begun::Before { output, input_digest } => return self.replay(&step, &output, input_digest.as_deref()),
-                    Begun::Attempt { number, interrupted } => Attempt {
+                    Begun::Before {
+                        output,
+                        input_digest,
+                        spent,
+                    } => return self.replay(&step, &output, input_digest.as_deref(), spent),
+                    Begun::Attempt {
                         number,
                         interrupted,
-                        alternative: retries.alternative,
-                    },
+                        spent,
+                    } => {
+                        self.set_lost(name, spent);
+                        Attempt {
+                            number,
+                            interrupted,
+                            alternative: retries.alternative,
+                        }
+                    }
+                    Begun::Crashed { times } => {
+                        let error = crashed(name, times);
+                        persistently(|| self.store.fail_step(run, name, &error)).await?;
+                        return Err(RunError::User(error));
+                    }
                 };
                 let worked = tokio::time::timeout(step.timeout, work(attempt)).await;
                 let error = match worked.unwrap_or_else(|_| Err(slow(&step).into())) {
@@ -125,6 +168,18 @@ impl Journal for StepJournal {
         })
     }
 
+    fn spend<'a>(&'a self, step: &'a str, spent: Spent) -> BoxFuture<'a, Result<(), RunError>> {
+        Box::pin(async move {
+            let total = self.total(step, spent);
+            Ok(persistently(|| self.store.spend_step(self.run.id, step, total)).await?)
+        })
+    }
+
+    fn lost(&self, step: &str) -> Spent {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.get(step).copied().unwrap_or_default()
+    }
+
     fn publish(&self, kind: EventKind) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async move {
             let changes_the_app = matches!(kind, EventKind::Files { .. });
@@ -143,6 +198,13 @@ impl Journal for StepJournal {
             Ok(())
         })
     }
+}
+
+fn crashed(step: &str, times: i32) -> String {
+    format!(
+        "The server stopped {times} times during step “{step}”, so this run was ended. What was written is kept. Send a message to go on, \
+         with smaller steps perhaps; if the server stops again, look in its log and at its memory."
+    )
 }
 
 fn slow(step: &Step<'_>) -> Fault {

@@ -98,6 +98,11 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Waits until it has ended by itself.
+    pub async fn died(mut self) -> ExitStatus {
+        super::until("the server ends by itself", async || self.child.try_wait().unwrap()).await
+    }
+
     /// Asks it to stop, and waits until it has.
     pub fn stop(mut self) -> ExitStatus {
         self.terminate()

@@ -1,0 +1,70 @@
+//! What survives a restart besides outputs: how long a run has worked and how many times a step ended with the server. When a project
+//! was last used, and the name of this installation, for the sweeps that give disk back.
+
+use sea_orm_migration::{prelude::*, schema::*};
+
+#[derive(DeriveMigrationName)]
+pub struct Migration;
+
+#[derive(DeriveIden)]
+enum Runs {
+    Table,
+    /// Milliseconds of work, over restarts; waiting and downtime don't count.
+    WorkedMs,
+}
+
+#[derive(DeriveIden)]
+enum Steps {
+    Table,
+    /// Attempts that ended because the server died.
+    Crashes,
+    /// Whether the attempt under way ended with an orderly stop of the server.
+    Stopped,
+}
+
+#[derive(DeriveIden)]
+enum Projects {
+    Table,
+    /// When its app was last opened; null where it was not since this column is there.
+    UsedAt,
+}
+
+#[derive(DeriveIden)]
+enum Installation {
+    Table,
+    /// Tells this database's sandboxes from those of others at the same provider. One row.
+    Id,
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        add(manager, Runs::Table, big_integer(Runs::WorkedMs).default(0).take()).await?;
+        add(manager, Steps::Table, integer(Steps::Crashes).default(0).take()).await?;
+        add(manager, Steps::Table, boolean(Steps::Stopped).default(false).take()).await?;
+        add(manager, Projects::Table, big_integer_null(Projects::UsedAt)).await?;
+        let installation = Table::create()
+            .table(Installation::Table)
+            .col(text(Installation::Id).primary_key())
+            .to_owned();
+        manager.create_table(installation).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.drop_table(Table::drop().table(Installation::Table).to_owned()).await?;
+        drop(manager, Projects::Table, Projects::UsedAt).await?;
+        drop(manager, Steps::Table, Steps::Stopped).await?;
+        drop(manager, Steps::Table, Steps::Crashes).await?;
+        drop(manager, Runs::Table, Runs::WorkedMs).await
+    }
+}
+
+async fn add(manager: &SchemaManager<'_>, table: impl IntoIden + 'static, mut column: ColumnDef) -> Result<(), DbErr> {
+    let table = Table::alter().table(table.into_iden()).add_column(&mut column).to_owned();
+    manager.alter_table(table).await
+}
+
+async fn drop(manager: &SchemaManager<'_>, table: impl IntoIden + 'static, column: impl IntoIden + 'static) -> Result<(), DbErr> {
+    let table = Table::alter().table(table.into_iden()).drop_column(column.into_iden()).to_owned();
+    manager.alter_table(table).await
+}
