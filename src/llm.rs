@@ -151,6 +151,19 @@ pub enum ModelRole {
     Vision,
 }
 
+/// What a chat goes without when its provider refuses it: something old in it may be what the provider dislikes. Each goes with those
+/// before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOut {
+    /// What the model thought in earlier answers.
+    Thoughts,
+    /// The messages from before the run.
+    PreviousMessages,
+    /// The contents of the files that were changed last.
+    FileContents,
+}
+
 /// A whole answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelReply {
@@ -163,6 +176,9 @@ pub struct ModelReply {
     /// The chat was more than the model takes, and the answer is one to a part of it.
     #[serde(default)]
     pub overflowed: bool,
+    /// The provider refused the chat, and the answer is one to what was left without this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
     /// The answer reached the model's limit of output tokens: its text ends early, and only calls that came whole are there.
     #[serde(default)]
     pub cut: bool,
@@ -278,6 +294,17 @@ impl Model {
             reply.tool_calls.clear();
         }
         Ok(reply)
+    }
+
+    /// About what an answer to the request costs of which so many bytes have come: for one whose provider never comes to tell.
+    pub fn estimate(&self, alternative: usize, request: &ChatRequest, answer_bytes: usize) -> Spent {
+        match &self.engines[alternative.min(self.alternatives())] {
+            Engine::OpenAi { settings, .. } => {
+                let chat = serde_json::to_string(&request.messages).map_or(0, |chat| chat.len());
+                price::estimate(&settings.model, chat, answer_bytes)
+            }
+            Engine::Demo(_) => Spent::default(),
+        }
     }
 
     /// How many tokens a chat may have with the first provider. An alternative that takes less says so, and is asked again with less.

@@ -8,6 +8,7 @@ mod fragment;
 mod image;
 mod message;
 mod project;
+mod readable;
 mod run;
 mod step;
 mod usage;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Design, secrets};
 use crate::{
-    llm::ChatMessage,
+    llm::{ChatMessage, LeftOut},
     protocol::{Message, Role, Spent},
 };
 
@@ -15,6 +15,9 @@ const MAX_PATHS: usize = 400;
 /// How much of the files that were changed last it is shown, in bytes: of all together, and of one.
 const MAX_CHANGED: usize = 32 << 10;
 const MAX_CHANGED_FILE: usize = 12 << 10;
+
+/// What stands before the contents of the files that were changed last.
+const CHANGED: &str = "\n\nThose that were changed last, as they are now:\n";
 
 /// A message from before this run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +130,37 @@ fn changed(files: &[(String, Vec<u8>)]) -> String {
     if text.is_empty() {
         return text;
     }
-    format!("\n\nThose that were changed last, as they are now:\n{text}")
+    format!("{CHANGED}{text}")
+}
+
+/// The chat without what the provider may have refused it for; whether that is less than it was.
+pub(super) fn leave_out(messages: &mut Vec<ChatMessage>, what: LeftOut) -> bool {
+    let before = messages.len();
+    let mut less = false;
+    for message in messages.iter_mut() {
+        if let ChatMessage::Assistant { thoughts, .. } = message {
+            less |= thoughts.take().is_some();
+        }
+    }
+    // The app's files stand between the messages from before and the user's.
+    let Some(files) = messages
+        .iter()
+        .skip(1)
+        .position(|message| matches!(message, ChatMessage::System { .. }))
+    else {
+        return less;
+    };
+    if matches!(what, LeftOut::PreviousMessages | LeftOut::FileContents) {
+        messages.drain(1..=files);
+    }
+    if what == LeftOut::FileContents
+        && let Some(ChatMessage::System { content }) = messages.get_mut(1)
+        && let Some(at) = content.find(CHANGED)
+    {
+        content.truncate(at);
+        less = true;
+    }
+    less || messages.len() < before
 }
 
 #[cfg(test)]
@@ -154,6 +187,38 @@ mod tests {
         let (list, _) = list.split_once(". Import").unwrap_or_default();
         let named: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
         assert_eq!(named, there);
+    }
+
+    #[test]
+    fn a_refused_chat_goes_without_more_and_more_of_what_is_old_and_never_without_the_user_s_words() {
+        let previous = [
+            PrevMessage {
+                role: Role::User,
+                content: "before".to_owned(),
+            },
+            PrevMessage {
+                role: Role::Assistant,
+                content: "done".to_owned(),
+            },
+        ];
+        let changed = [("a.ts".to_owned(), b"odd".to_vec())];
+        let files = CodeFiles {
+            paths: &["a.ts".to_owned()],
+            changed: &changed,
+        };
+        let whole = AgentInput::new(&previous, &files, "now", None).messages;
+        let mut chat = whole.clone();
+        assert!(!leave_out(&mut chat, LeftOut::Thoughts));
+        assert_eq!(chat, whole);
+        assert!(leave_out(&mut chat, LeftOut::PreviousMessages));
+        assert_eq!(chat, [&whole[..1], &whole[3..]].concat());
+        assert!(!leave_out(&mut chat, LeftOut::PreviousMessages));
+        assert!(leave_out(&mut chat, LeftOut::FileContents));
+        assert_eq!(
+            chat,
+            AgentInput::new(&[], &CodeFiles { changed: &[], ..files }, "now", None).messages
+        );
+        assert!(!leave_out(&mut chat, LeftOut::FileContents));
     }
 
     #[test]

@@ -9,11 +9,11 @@ use super::{
     compaction,
     growth::{Growth, publish_growth},
     guards::Guards,
-    secrets, summary, tools, words,
+    input, secrets, summary, tools, words,
 };
 use crate::{
-    llm::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole},
-    protocol::{EventKind, Status},
+    llm::{ChatMessage, ChatRequest, LeftOut, ModelError, ModelReply, ModelRole},
+    protocol::{EventKind, Spent, Status},
 };
 
 /// How often the model may mend what a check found.
@@ -166,7 +166,7 @@ impl Talk {
     async fn until_done<J: Journal>(&mut self, job: &Job<'_, '_, J>) -> Result<String, RunError> {
         let limits = &job.agent.settings.limits;
         while self.turns < limits.max_turns {
-            self.guards.may_go_on(limits)?;
+            self.guards.may_go_on(limits, Spent::default())?;
             let reply = self.next_answer(job, limits.max_turns).await?;
             let summary = summary::find(&reply.text).map(str::to_owned);
             if !reply.tool_calls.is_empty() {
@@ -268,12 +268,14 @@ impl Talk {
         };
         // After a summary there may be nothing left to say.
         let may_be_empty = self.early.is_some();
-        let name = format!("turn-{turn}");
-        let step = Step::new(&name, &request.messages)
+        let step_name = &*format!("turn-{turn}");
+        let step = Step::new(step_name, &request.messages)
             .within(job.agent.settings.run_timeout)
             .with_alternatives(job.agent.model.alternatives());
+        let (guards, limits) = (&self.guards, &job.agent.settings.limits);
         let answering = |attempt| async move {
-            let reply = answer(job, turn, request, attempt).await?;
+            guards.may_go_on(limits, job.journal.lost(step_name))?;
+            let reply = answer(job, step_name, turn, request, attempt).await?;
             let is_empty = reply.text.trim().is_empty() && reply.tool_calls.is_empty() && !reply.cut;
             if is_empty && !may_be_empty {
                 return Err(ModelError::Cut("it is empty".to_owned()).into());
@@ -283,9 +285,13 @@ impl Talk {
         let reply: ModelReply = job.journal.step(step, answering).await?;
         // Published again after a restart, where it may have been cut; an unchanged one is no event.
         publish_text(job.journal, turn, &reply.text).await?;
+        self.guards.spend(job.journal.lost(step_name));
         self.guards.spend(reply.spent);
         if reply.overflowed {
             compaction::halve(&mut self.messages);
+        }
+        if let Some(left_out) = reply.left_out {
+            input::leave_out(&mut self.messages, left_out);
         }
         self.messages.push(ChatMessage::Assistant {
             content: reply.text.clone(),
@@ -313,7 +319,13 @@ impl Talk {
 
 /// One answer of the model; its text and its files are published while they grow. A chat that is more than the model can take is asked
 /// again with less of it.
-async fn answer<J: Journal>(job: &Job<'_, '_, J>, turn: u32, request: &ChatRequest, attempt: Attempt) -> Result<ModelReply, RunError> {
+async fn answer<J: Journal>(
+    job: &Job<'_, '_, J>,
+    step: &str,
+    turn: u32,
+    request: &ChatRequest,
+    attempt: Attempt,
+) -> Result<ModelReply, RunError> {
     let journal = job.journal;
     journal.publish(EventKind::Status { status: Status::Thinking }).await?;
     if attempt.number > 1 {
@@ -322,12 +334,32 @@ async fn answer<J: Journal>(job: &Job<'_, '_, J>, turn: u32, request: &ChatReque
         journal.publish(EventKind::Text { turn, text, html }).await?;
         journal.publish(EventKind::Draft { turn, piece: None }).await?;
     }
-    match stream(job, turn, request, attempt).await? {
+    match stream(job, step, turn, request, attempt).await? {
         Err(ModelError::Overflow(_)) => {
             let mut less = request.clone();
             compaction::halve(&mut less.messages);
-            let reply = stream(job, turn, &less, attempt).await??;
+            let reply = stream(job, step, turn, &less, attempt).await??;
             Ok(ModelReply { overflowed: true, ..reply })
+        }
+        // What is wrong with the request may be something old in it, which must not spoil every message to come.
+        Err(refused @ ModelError::Invalid(_)) => {
+            let mut less = request.clone();
+            for left_out in [LeftOut::Thoughts, LeftOut::PreviousMessages, LeftOut::FileContents] {
+                if !input::leave_out(&mut less.messages, left_out) {
+                    continue;
+                }
+                tracing::warn!(step.name = step, error = %refused, ?left_out, "the provider refused the chat; it is asked again with less of it");
+                match stream(job, step, turn, &less, attempt).await? {
+                    Err(ModelError::Invalid(_)) => {}
+                    answered => {
+                        return Ok(ModelReply {
+                            left_out: Some(left_out),
+                            ..answered?
+                        });
+                    }
+                }
+            }
+            Err(refused.into())
         }
         answered => Ok(answered?),
     }
@@ -335,19 +367,27 @@ async fn answer<J: Journal>(job: &Job<'_, '_, J>, turn: u32, request: &ChatReque
 
 async fn stream<J: Journal>(
     job: &Job<'_, '_, J>,
+    step: &str,
     turn: u32,
     request: &ChatRequest,
     attempt: Attempt,
 ) -> Result<Result<ModelReply, ModelError>, RunError> {
     let (grow, grown) = Growth::channel();
+    let last = grown.clone();
+    // What has come of an answer is paid for, also when its end never comes.
+    let price = |size| job.agent.model.estimate(attempt.alternative, request, size);
     let streaming = async {
         // Moved in, so that the publisher ends with the answer.
         let grow = grow;
         let on_piece = |piece: crate::llm::Piece<'_>| grow.send_modify(|growth| growth.take(piece));
         job.agent.model.stream(attempt.alternative, request, on_piece).await
     };
-    let (reply, published) = tokio::join!(streaming, publish_growth(job.journal, turn, grown));
+    let (reply, published) = tokio::join!(streaming, publish_growth(job.journal, step, turn, grown, price));
     published?;
+    let size = last.borrow().size();
+    if reply.is_err() && size > 0 {
+        job.journal.spend(step, price(size)).await?;
+    }
     Ok(reply)
 }
 

@@ -28,6 +28,10 @@ const CHANGED_FILES: usize = 12;
 /// How long the version's files may take to be read and saved.
 const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// What people are told of an image that the database does not have any more.
+const IMAGE_LOST: &str =
+    "The image that came with this message is no longer stored. Send the message again, and attach the image once more if it matters.";
+
 /// What a run works with, as cheap handles.
 #[derive(Clone)]
 pub struct Bench {
@@ -182,7 +186,10 @@ async fn look_at_image(bench: &Bench, journal: &StepJournal, message: &Message, 
         journal.publish(status(Status::LookingAtImage)).await?;
         journal.publish(Design::shown(None, BUILD_INPUT)).await?;
     }
-    let content = persistently(|| bench.store.image_content(&image.id)).await?;
+    let content = match persistently(|| bench.store.image_content(&image.id)).await {
+        Err(StoreError::NotFound(_)) => return Err(RunError::User(IMAGE_LOST.to_owned())),
+        content => content?,
+    };
     let described = bench
         .agent
         .describe_image(attempt.alternative, &content.media_type, &content.bytes, &message.content);

@@ -4,8 +4,9 @@
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::{FutureExt, future::BoxFuture};
@@ -15,6 +16,7 @@ use super::{
     build::{Bench, build},
     engine::Engine,
     fair::Places,
+    journal::persistently,
 };
 use crate::{
     agent::RunError,
@@ -29,6 +31,8 @@ const FAULT: &str =
     "Something went wrong on the server, and this run could not go on. What was written is kept; please send your message again.";
 /// How often a run's own words are tried to be saved, before it ends with fewer.
 const WORDS_TRIES: u32 = 3;
+/// How many seconds of a run's time a crash may give back.
+const NOTE_EVERY: Duration = Duration::from_secs(2);
 /// How long is waited when the database can't be read or written.
 const DATABASE_WAIT: Duration = Duration::from_secs(5);
 
@@ -92,7 +96,7 @@ impl Engine for Embedded {
             let shutdown = inner.shutdown.clone();
             tokio::select! {
                 () = inner.work(project) => {}
-                () = shutdown.cancelled() => {}
+                () = shutdown.cancelled() => inner.note_stop(project).await,
             }
         });
     }
@@ -189,18 +193,18 @@ impl Inner {
             return;
         }
         tracing::info!(run.id = %run.id, project.id = %run.project, "the run is worked on");
-        let content = match tokio::time::timeout(self.timeout, build(&self.bench, &begun)).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error @ (RunError::User(_) | RunError::Transient(_)))) => {
+        let content = match self.build_in_time(&begun).await {
+            Some(Ok(())) => None,
+            Some(Err(error @ (RunError::User(_) | RunError::Transient(_)))) => {
                 let content = error.to_string();
                 tracing::info!(run.id = %run.id, reason = content, "the run failed");
                 Some(content)
             }
-            Ok(Err(RunError::Internal(error))) => {
+            Some(Err(RunError::Internal(error))) => {
                 tracing::error!(run.id = %run.id, error = format!("{error:#}"), "the run failed by a fault");
                 Some(FAULT.to_owned())
             }
-            Err(_) => Some(format!(
+            None => Some(format!(
                 "This took longer than {} minutes and was stopped. What was written is kept; say how to go on, in smaller steps perhaps.",
                 self.timeout.as_secs().div_ceil(60)
             )),
@@ -211,12 +215,53 @@ impl Inner {
         tracing::info!(run.id = %run.id, "the run ended");
     }
 
+    /// Performs the run's steps; `None` when its time is over. Its time passes only while it is worked on, and over restarts.
+    async fn build_in_time(&self, run: &Run) -> Option<Result<(), RunError>> {
+        let store = &self.bench.store;
+        let before = match persistently(|| store.worked(run.id)).await {
+            Ok(before) => before,
+            Err(error) => return Some(Err(error.into())),
+        };
+        let begun = Instant::now();
+        let mut building = pin!(build(&self.bench, run));
+        loop {
+            let worked = before + begun.elapsed();
+            let left = self.timeout.saturating_sub(worked);
+            tokio::select! {
+                built = &mut building => return Some(built),
+                () = tokio::time::sleep(left.min(NOTE_EVERY)) => {}
+            }
+            let worked = before + begun.elapsed();
+            if worked >= self.timeout {
+                return None;
+            }
+            if let Err(error) = store.set_worked(run.id, worked).await {
+                tracing::warn!(run.id = %run.id, %error, "how long the run has worked can't be saved");
+            }
+        }
+    }
+
+    /// Notes that the server stops in an orderly way, so that what is under way does not count as a crash.
+    async fn note_stop(&self, project: ProjectId) {
+        if let Err(error) = self.bench.store.stop_steps(project).await {
+            tracing::warn!(project.id = %project, %error, "an orderly stop can't be saved; it will count as a crash");
+        }
+    }
+
     /// Ends the run with an error. One that can't be saved is tried again: a run without an end would block its project.
     async fn fail(&self, run: &Run, reply: Reply) {
         let mut reply = reply;
         for tries in 1.. {
             match self.bench.store.finish_run(run.id, &reply, render::markdown).await {
                 Ok(events) => return self.bench.events.announce(events),
+                // The run or what belongs to it is damaged, and stays so: its project goes on without it.
+                Err(error) if tries > WORDS_TRIES && !matches!(error, StoreError::Database(_)) => {
+                    tracing::error!(run.id = %run.id, %error, "the run can't be ended with a reply, and is ended without one");
+                    match self.bench.store.abandon_run(run.id).await {
+                        Ok(()) => return,
+                        Err(error) => self.wait_for_the_database(run, &error).await,
+                    }
+                }
                 Err(error) => self.wait_for_the_database(run, &error).await,
             }
             if tries == WORDS_TRIES {

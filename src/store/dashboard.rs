@@ -10,7 +10,9 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, StoreError, event, message, project, run, step,
+    Result, Store, StoreError, column, event, message, project,
+    readable::{self, or_skip},
+    run, step,
     usage::{SpentRow, select_spent},
 };
 use crate::protocol::{Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Timestamp, UserId};
@@ -65,16 +67,13 @@ impl Store {
             query = query.filter(found_by(&search));
         }
         // One more tells whether there is another page.
-        let mut rows = query
-            .order_by_desc(run::Column::Id)
-            .limit(PAGE + 1)
-            .into_model::<Row>()
-            .all(&self.db)
-            .await?;
+        let page = query.order_by_desc(run::Column::Id).limit(PAGE + 1);
+        let mut rows: Vec<Row> = readable::rows(&self.db, "run", page).await?;
         let more = rows.len() > PAGE as usize;
         rows.truncate(PAGE as usize);
+        let last = rows.last().map(|row| row.run.id.clone()).filter(|_| more);
         let runs = self.with_sums(rows).await?;
-        let next = runs.last().map(|last| last.run.id).filter(|_| more);
+        let next = last.and_then(|last| or_skip("run", column("run id", &last)));
         Ok((runs, next))
     }
 
@@ -118,12 +117,11 @@ impl Store {
             .all(&self.db)
             .await?;
         let mut sums: HashMap<_, _> = sums.into_iter().map(|sum| (sum.run_id.clone(), sum)).collect();
-        rows.into_iter()
-            .map(|row| {
-                let sum = sums.remove(&row.run.id);
-                row.into_summary(sum)
-            })
-            .collect()
+        let summaries = rows.into_iter().filter_map(|row| {
+            let sum = sums.remove(&row.run.id);
+            or_skip("run", row.into_summary(sum))
+        });
+        Ok(summaries.collect())
     }
 }
 

@@ -3,7 +3,11 @@
 
 use sea_orm::{ActiveValue::Set, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*};
 
-use super::{Result, Store, column, from_json, project, to_json};
+use super::{
+    Result, Store, column, from_json, project,
+    readable::{self, or_skip},
+    to_json,
+};
 use crate::protocol::{Event, EventKind, ProjectId, RunId, Timestamp};
 
 /// How many of a project's latest writes are looked at to tell what changed last.
@@ -48,30 +52,42 @@ impl Store {
         Ok(event)
     }
 
-    /// At most `limit` events of the project after `seq`, in order.
+    /// At most `limit` events of the project after `seq`, in order; none only when nothing that can be read comes after.
     pub async fn events_after(&self, project: ProjectId, seq: i64, limit: u64) -> Result<Vec<Event>> {
-        let models = Entity::find()
-            .filter(Column::ProjectId.eq(project.to_string()))
-            .filter(Column::Seq.gt(seq))
-            .order_by_asc(Column::Seq)
-            .limit(limit)
-            .all(&self.db)
-            .await?;
-        models.into_iter().map(Model::into_event).collect()
+        let mut seq = seq;
+        loop {
+            let page = Entity::find()
+                .filter(Column::ProjectId.eq(project.to_string()))
+                .filter(Column::Seq.gt(seq))
+                .order_by_asc(Column::Seq)
+                .limit(limit);
+            let last: Option<i64> = page
+                .clone()
+                .select_only()
+                .column(Column::Seq)
+                .into_tuple()
+                .all(&self.db)
+                .await?
+                .pop();
+            let events = read(readable::models(&self.db, "event", page).await?);
+            // A page of nothing but what can't be read is not the end.
+            match last {
+                Some(last) if events.is_empty() => seq = last,
+                _ => return Ok(events),
+            }
+        }
     }
 
     /// The paths that the project's runs wrote last, the latest first, each once; at most `limit`.
     pub async fn files_changed_last(&self, project: ProjectId, limit: usize) -> Result<Vec<String>> {
-        let models = Entity::find()
+        let writes = Entity::find()
             .filter(Column::ProjectId.eq(project.to_string()))
             .filter(Column::Kind.starts_with(r#"{"type":"files""#))
             .order_by_desc(Column::Seq)
-            .limit(WRITES_LOOKED_AT)
-            .all(&self.db)
-            .await?;
+            .limit(WRITES_LOOKED_AT);
         let mut paths: Vec<String> = Vec::new();
-        for model in models {
-            if let EventKind::Files { files } = model.into_event()?.kind {
+        for event in read(readable::models(&self.db, "event", writes).await?) {
+            if let EventKind::Files { files } = event.kind {
                 for file in files {
                     if !paths.contains(&file.path) {
                         paths.push(file.path);
@@ -85,26 +101,28 @@ impl Store {
 
     /// The run's events, in order.
     pub async fn events_of_run(&self, run: RunId) -> Result<Vec<Event>> {
-        let models = Entity::find()
-            .filter(Column::RunId.eq(run.to_string()))
-            .order_by_asc(Column::Seq)
-            .all(&self.db)
-            .await?;
-        models.into_iter().map(Model::into_event).collect()
+        let events = Entity::find().filter(Column::RunId.eq(run.to_string())).order_by_asc(Column::Seq);
+        Ok(read(readable::models(&self.db, "event", events).await?))
     }
 
     /// The project's last event of a subject that belongs to no run, such as its preview.
     pub async fn last_event(&self, project: ProjectId, subject: &str) -> Result<Option<Event>> {
-        Entity::find()
+        let last = Entity::find()
             .filter(Column::ProjectId.eq(project.to_string()))
             .filter(Column::RunId.is_null())
             .filter(Column::Subject.eq(subject))
             .order_by_desc(Column::Seq)
-            .one(&self.db)
-            .await?
-            .map(Model::into_event)
-            .transpose()
+            .limit(1);
+        Ok(read(readable::models(&self.db, "event", last).await?).pop())
     }
+}
+
+/// The events of the rows that can be read.
+fn read(models: Vec<Model>) -> Vec<Event> {
+    models
+        .into_iter()
+        .filter_map(|model| or_skip("event", model.into_event()))
+        .collect()
 }
 
 /// Saves the event within a transaction; see [`Store::append_event`].
@@ -117,11 +135,8 @@ pub(super) async fn append(tx: &impl ConnectionTrait, project: ProjectId, run: O
             Some(run) => Column::RunId.eq(run.to_string()),
             None => Column::RunId.is_null().and(Column::ProjectId.eq(project.to_string())),
         };
-        let earlier = Entity::find()
-            .filter(of_run.clone())
-            .filter(Column::Subject.eq(subject))
-            .all(tx)
-            .await?;
+        let same_subject = Entity::find().filter(of_run.clone()).filter(Column::Subject.eq(subject));
+        let earlier = readable::models(tx, "event", same_subject).await?;
         if earlier.iter().any(|event| event.kind == json) {
             return Ok(None);
         }
@@ -156,17 +171,19 @@ pub(super) async fn append(tx: &impl ConnectionTrait, project: ProjectId, run: O
 /// Folds the events of a run that has ended into what newcomers need: files that were being written are written, and of all writes the
 /// last one says what was, the latest first. Texts, tool uses, messages and states are whole already.
 pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
-    let models = Entity::find()
+    let pieces = Entity::find()
         .filter(Column::RunId.eq(run.to_string()))
         .filter(Column::Subject.is_null())
-        .order_by_desc(Column::Seq)
-        .all(tx)
-        .await?;
+        .order_by_desc(Column::Seq);
+    let models = readable::models(tx, "event", pieces).await?;
     let (mut last_write, mut written) = (None, Vec::new());
     let mut folded = Vec::new();
     for model in models {
         let (project, seq) = (model.project_id.clone(), model.seq);
-        match model.into_event()?.kind {
+        let Some(event) = or_skip("event", model.into_event()) else {
+            continue;
+        };
+        match event.kind {
             EventKind::Files { files } => {
                 for file in files {
                     if !written.contains(&file) {

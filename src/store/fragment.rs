@@ -2,7 +2,11 @@
 
 use sea_orm::{ActiveValue::Set, DeriveEntityModel, QueryOrder, entity::prelude::*};
 
-use super::{Result, Store, StoreError, blob, column, without_nul};
+use super::{
+    Result, Store, StoreError, blob, column,
+    readable::{self, or_skip},
+    without_nul,
+};
 use crate::protocol::{Fragment, FragmentId, MessageId, ProjectId, Run, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -71,7 +75,10 @@ impl Store {
         let mut files = Vec::with_capacity(entries.len());
         for entry in entries {
             let blob = blob::Entity::find_by_id(entry.hash).one(&self.db).await?;
-            files.push((entry.path, blob.ok_or(StoreError::NotFound("blob"))?.content));
+            // One file that is lost must not take the others with it.
+            if let Some(blob) = or_skip("file of a version", blob.ok_or(StoreError::NotFound("blob"))) {
+                files.push((entry.path, blob.content));
+            }
         }
         Ok(Some(files))
     }
@@ -79,19 +86,17 @@ impl Store {
 
 /// The project's fragments by the id of their message.
 pub(super) async fn of_project(db: &impl ConnectionTrait, project: ProjectId) -> Result<Vec<(String, Fragment)>> {
-    let models = Entity::find().filter(Column::ProjectId.eq(project.to_string())).all(db).await?;
-    models
-        .into_iter()
-        .map(|model| {
-            let fragment = Fragment {
-                id: column("fragment id", &model.id)?,
-                number: model.number,
-                title: model.title,
-                created_at: Timestamp(model.created_at),
-            };
-            Ok((model.message_id, fragment))
-        })
-        .collect()
+    let models = readable::models(db, "version", Entity::find().filter(Column::ProjectId.eq(project.to_string()))).await?;
+    let fragments = models.into_iter().map(|model| {
+        let fragment = Fragment {
+            id: column("fragment id", &model.id)?,
+            number: model.number,
+            title: model.title,
+            created_at: Timestamp(model.created_at),
+        };
+        Ok((model.message_id, fragment))
+    });
+    Ok(fragments.filter_map(|read| or_skip("version", read)).collect())
 }
 
 /// Whether a version has a file with this content.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
 
-use super::{Result, Store, StoreError, blob, column, fragment, message};
+use super::{Result, Store, StoreError, blob, column, fragment, message, readable::or_skip};
 use crate::protocol::{Image, ImageId, Message, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -124,7 +124,8 @@ pub(super) async fn give(db: &impl ConnectionTrait, messages: Vec<(Message, Opti
     let mut images = HashMap::new();
     if !hashes.is_empty() {
         for model in Entity::find().filter(Column::Hash.is_in(hashes)).all(db).await? {
-            images.insert(model.hash.clone(), model.into_image()?);
+            let hash = model.hash.clone();
+            images.extend(or_skip("image", model.into_image()).map(|image| (hash, image)));
         }
     }
     let with_image = |(message, hash): (Message, Option<String>)| Message {

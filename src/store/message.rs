@@ -4,7 +4,11 @@ use std::collections::HashMap;
 
 use sea_orm::{ActiveValue::Set, Condition, QueryOrder, QuerySelect, entity::prelude::*, sea_query::SelectStatement};
 
-use super::{Result, Store, StoreError, column, fragment, image, run, without_nul};
+use super::{
+    Result, Store, StoreError, column, fragment, image,
+    readable::{self, or_skip},
+    run, without_nul,
+};
 use crate::protocol::{ImageId, Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -47,15 +51,16 @@ impl Model {
 impl Store {
     /// The project's messages, oldest first, with the runs and versions that belong to them; `html` is left empty.
     pub async fn list_messages(&self, project: ProjectId) -> Result<Vec<Message>> {
-        let models = Entity::find()
+        let all = Entity::find()
             .filter(Column::ProjectId.eq(project.to_string()))
             .order_by_asc(Column::CreatedAt)
-            .order_by_asc(Column::Id)
-            .all(&self.db)
-            .await?;
+            .order_by_asc(Column::Id);
+        let models = readable::models(&self.db, "message", all).await?;
         let mut runs = HashMap::new();
         for model in run::of_project(&self.db, project).await? {
-            let id = column("run id", &model.id)?;
+            let Some(id) = or_skip("run", column("run id", &model.id)) else {
+                continue;
+            };
             runs.insert(model.message_id, id);
             if let Some(reply) = model.reply_id {
                 runs.insert(reply, id);
@@ -65,7 +70,9 @@ impl Store {
         let mut messages = Vec::with_capacity(models.len());
         for model in models {
             let (run, fragment) = (runs.get(&model.id).copied(), fragments.remove(&model.id));
-            let (message, image) = model.into_message()?;
+            let Some((message, image)) = or_skip("message", model.into_message()) else {
+                continue;
+            };
             messages.push((Message { run, fragment, ..message }, image));
         }
         image::give(&self.db, messages).await
@@ -82,7 +89,7 @@ impl Store {
     /// At most `limit` messages from before the one given, oldest first. An answer belongs to an earlier prompt even when it came
     /// after this one, which then had to wait.
     pub async fn messages_before(&self, message: &Message, limit: u64) -> Result<Vec<Message>> {
-        let mut models = Entity::find()
+        let before = Entity::find()
             .filter(Column::ProjectId.eq(message.project.to_string()))
             .filter(Column::Id.ne(message.id.to_string()))
             .filter(
@@ -92,11 +99,9 @@ impl Store {
             )
             .order_by_desc(Column::CreatedAt)
             .order_by_desc(Column::Id)
-            .limit(limit)
-            .all(&self.db)
-            .await?;
-        models.reverse();
-        let messages = models.into_iter().map(Model::into_message).collect::<Result<_>>()?;
+            .limit(limit);
+        let models = readable::models(&self.db, "message", before).await?.into_iter().rev();
+        let messages = models.filter_map(|model| or_skip("message", model.into_message())).collect();
         image::give(&self.db, messages).await
     }
 }

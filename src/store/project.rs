@@ -2,7 +2,11 @@
 
 use sea_orm::{ActiveValue::Set, DbBackend, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*, sea_query::LockType};
 
-use super::{Result, Store, StoreError, column, event, message, run, without_nul};
+use super::{
+    Result, Store, StoreError, column, event, message,
+    readable::{self, or_skip},
+    run, without_nul,
+};
 use crate::protocol::{Event, EventKind, ImageId, NewPrompt, Project, ProjectId, Run, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -74,12 +78,9 @@ impl Store {
 
     /// All projects, the one worked on last first.
     pub async fn list_projects(&self) -> Result<Vec<Project>> {
-        let models = Entity::find()
-            .order_by_desc(Column::UpdatedAt)
-            .order_by_desc(Column::Id)
-            .all(&self.db)
-            .await?;
-        models.into_iter().map(Model::into_project).collect()
+        let all = Entity::find().order_by_desc(Column::UpdatedAt).order_by_desc(Column::Id);
+        let models = readable::models(&self.db, "project", all).await?.into_iter();
+        Ok(models.filter_map(|model| or_skip("project", model.into_project())).collect())
     }
 
     /// The project, or `NotFound`.

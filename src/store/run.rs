@@ -1,8 +1,14 @@
 //! Runs: made with the prompt they answer, ended with their reply, in one transaction each.
 
+use std::time::Duration;
+
 use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*, sea_query::SelectStatement};
 
-use super::{NewFragment, Result, Store, StoreError, column, event, fragment, message, project, step};
+use super::{
+    NewFragment, Result, Store, StoreError, column, event, fragment, message, project,
+    readable::{self, or_skip},
+    step,
+};
 use crate::protocol::{Event, EventKind, Message, MessageId, MessageKind, ProjectId, Role, Run, RunId, RunState, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -17,6 +23,7 @@ pub struct Model {
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
+    pub worked_ms: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -51,7 +58,8 @@ pub enum Reply {
 impl Store {
     /// The project's runs, oldest first.
     pub async fn list_runs(&self, project: ProjectId) -> Result<Vec<Run>> {
-        of_project(&self.db, project).await?.into_iter().map(Model::into_run).collect()
+        let models = of_project(&self.db, project).await?.into_iter();
+        Ok(models.filter_map(|model| or_skip("run", model.into_run())).collect())
     }
 
     /// The run, or `NotFound`.
@@ -61,32 +69,43 @@ impl Store {
 
     /// The project's oldest run that has not ended.
     pub async fn next_run(&self, project: ProjectId) -> Result<Option<Run>> {
-        Entity::find()
+        let unfinished = Entity::find()
             .filter(Column::ProjectId.eq(project.to_string()))
             .filter(unfinished())
             .order_by_asc(Column::CreatedAt)
-            .order_by_asc(Column::Id)
-            .one(&self.db)
-            .await?
-            .map(Model::into_run)
-            .transpose()
+            .order_by_asc(Column::Id);
+        let mut models = readable::models(&self.db, "run", unfinished).await?.into_iter();
+        Ok(models.find_map(|model| or_skip("run", model.into_run())))
     }
 
     /// The projects that have runs to go on with, those that wait longest first.
     pub async fn unfinished_projects(&self) -> Result<Vec<ProjectId>> {
-        let models = Entity::find()
-            .filter(unfinished())
-            .order_by_asc(Column::CreatedAt)
-            .all(&self.db)
-            .await?;
+        let unfinished = Entity::find().filter(unfinished()).order_by_asc(Column::CreatedAt);
         let mut projects = Vec::new();
-        for model in models {
-            let project = column("project id", &model.project_id)?;
+        for model in readable::models(&self.db, "run", unfinished).await? {
+            let Some(project) = or_skip("run", column("project id", &model.project_id)) else {
+                continue;
+            };
             if !projects.contains(&project) {
                 projects.push(project);
             }
         }
         Ok(projects)
+    }
+
+    /// How long the run has been worked on, over restarts of the server.
+    pub async fn worked(&self, id: RunId) -> Result<Duration> {
+        Ok(Duration::from_millis(model(&self.db, id).await?.worked_ms.unsigned_abs()))
+    }
+
+    /// Saves how long the run has been worked on.
+    pub async fn set_worked(&self, id: RunId, worked: Duration) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::WorkedMs, Expr::value(i64::try_from(worked.as_millis()).unwrap_or(i64::MAX)))
+            .filter(Column::Id.eq(id.to_string()))
+            .exec(&self.db)
+            .await?;
+        Ok(())
     }
 
     /// Marks the run as running. Nothing happens when it already is, after a restart say.
@@ -114,6 +133,18 @@ impl Store {
         let event = event::append(&tx, run.project, Some(id), EventKind::Run { run: run.clone() }).await?;
         tx.commit().await?;
         Ok((run, event))
+    }
+
+    /// Ends a run with nothing but its state: one that can't be ended in an orderly way must not keep its project from going on.
+    pub async fn abandon_run(&self, id: RunId) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::State, Expr::value(RunState::Failed.as_str()))
+            .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0))
+            .filter(Column::Id.eq(id.to_string()))
+            .filter(unfinished())
+            .exec(&self.db)
+            .await?;
+        Ok(())
     }
 
     /// Ends the run with its reply: message, version and state in one transaction. A run that has ended already is left as it is.
@@ -197,14 +228,23 @@ pub(super) fn ids_for(message: MessageId) -> SelectStatement {
     QuerySelect::query(&mut runs).take()
 }
 
+/// The ids of the project's runs that have not ended, for a query of what belongs to them.
+pub(super) fn unfinished_ids(project: ProjectId) -> SelectStatement {
+    let mut runs = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::ProjectId.eq(project.to_string()))
+        .filter(unfinished());
+    QuerySelect::query(&mut runs).take()
+}
+
 /// The rows of the project's runs, oldest first.
 pub(super) async fn of_project(db: &impl ConnectionTrait, project: ProjectId) -> Result<Vec<Model>> {
-    Ok(Entity::find()
+    let runs = Entity::find()
         .filter(Column::ProjectId.eq(project.to_string()))
         .order_by_asc(Column::CreatedAt)
-        .order_by_asc(Column::Id)
-        .all(db)
-        .await?)
+        .order_by_asc(Column::Id);
+    readable::models(db, "run", runs).await
 }
 
 pub(super) async fn insert(tx: &impl ConnectionTrait, project: ProjectId, message: MessageId) -> Result<Run> {
@@ -225,6 +265,7 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, project: ProjectId, messag
         created_at: Set(run.created_at.0),
         started_at: Set(None),
         finished_at: Set(None),
+        worked_ms: Set(0),
     })
     .exec_without_returning(tx)
     .await?;

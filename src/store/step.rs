@@ -1,9 +1,12 @@
 //! Steps: the journal of a run. A step that has an output is never run again.
 
-use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, QueryOrder, UpdateMany, entity::prelude::*, sea_query::OnConflict};
 
-use super::{Result, Store, run, without_nul};
-use crate::protocol::{MessageId, RunId, Spent, Timestamp};
+use super::{Result, Store, readable, run, without_nul};
+use crate::protocol::{MessageId, ProjectId, RunId, Spent, Timestamp};
+
+/// A step that the server died in the middle of so many times is not attempted again.
+const MAX_CRASHES: i32 = 3;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "steps")]
@@ -22,6 +25,8 @@ pub struct Model {
     pub input_tokens: i64,
     pub output_tokens: i64,
     pub cost_micros: Option<i64>,
+    pub crashes: i32,
+    pub stopped: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -45,11 +50,23 @@ pub struct Step {
     pub started_at: Timestamp,
     /// When the last attempt ended; `None` while it is under way or was interrupted.
     pub finished_at: Option<Timestamp>,
+    /// What all its attempts cost.
     pub spent: Spent,
+}
+
+impl Model {
+    fn spent(&self) -> Spent {
+        Spent {
+            input_tokens: self.input_tokens.unsigned_abs(),
+            output_tokens: self.output_tokens.unsigned_abs(),
+            cost_micros: self.cost_micros.map(i64::unsigned_abs),
+        }
+    }
 }
 
 impl From<Model> for Step {
     fn from(model: Model) -> Self {
+        let spent = model.spent();
         Self {
             name: model.name,
             attempt: model.attempt,
@@ -58,11 +75,7 @@ impl From<Model> for Step {
             error: model.error,
             started_at: Timestamp(model.started_at),
             finished_at: model.finished_at.map(Timestamp),
-            spent: Spent {
-                input_tokens: model.input_tokens.unsigned_abs(),
-                output_tokens: model.output_tokens.unsigned_abs(),
-                cost_micros: model.cost_micros.map(i64::unsigned_abs),
-            },
+            spent,
         }
     }
 }
@@ -71,24 +84,32 @@ impl From<Model> for Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
     /// It ended well before: its output (JSON), and the digest of the input it had then.
-    Before { output: String, input_digest: Option<String> },
+    Before {
+        output: String,
+        input_digest: Option<String>,
+        /// What all its attempts cost.
+        spent: Spent,
+    },
     /// An attempt begins, noted as such.
     Attempt {
         /// Counted from 1.
         number: i32,
         /// Whether the attempt before neither ended well nor failed: the server went away in the middle of it.
         interrupted: bool,
+        /// What the attempts before cost.
+        spent: Spent,
     },
+    /// No attempt begins: the server died in the middle of so many of them that the step itself is to blame.
+    Crashed { times: i32 },
 }
 
 impl Store {
     /// The run's steps, in the order in which they were first begun.
     pub async fn list_steps(&self, run: RunId) -> Result<Vec<Step>> {
-        let models = Entity::find()
+        let steps = Entity::find()
             .filter(Column::RunId.eq(run.to_string()))
-            .order_by_asc(Column::Ordinal)
-            .all(&self.db)
-            .await?;
+            .order_by_asc(Column::Ordinal);
+        let models = readable::models(&self.db, "step", steps).await?;
         Ok(models.into_iter().map(Step::from).collect())
     }
 
@@ -104,24 +125,37 @@ impl Store {
         Ok(step.and_then(|step| step.output))
     }
 
-    /// The step's saved output, or a new attempt.
+    /// The step's saved output, or a new attempt; none when the server died in the middle of [`MAX_CRASHES`] of them.
     pub async fn begin_step(&self, run: RunId, name: &str, input_digest: &str) -> Result<Begun> {
         let tx = self.begin().await?;
         let found = Entity::find_by_id((run.to_string(), name.to_owned())).one(&tx).await?;
-        if let Some(Model {
-            output: Some(output),
-            input_digest,
-            ..
-        }) = found
+        if let Some(step) = &found
+            && let Some(output) = &step.output
         {
-            return Ok(Begun::Before { output, input_digest });
+            return Ok(Begun::Before {
+                output: output.clone(),
+                input_digest: step.input_digest.clone(),
+                spent: step.spent(),
+            });
+        }
+        // An attempt that was begun and neither ended nor stopped in an orderly way went down with its process.
+        let died = found.as_ref().is_some_and(|step| step.finished_at.is_none() && !step.stopped);
+        let crashes = found.as_ref().map_or(0, |step| step.crashes) + i32::from(died);
+        if crashes >= MAX_CRASHES {
+            let ended = Entity::update_many()
+                .col_expr(Column::Crashes, Expr::value(crashes))
+                .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));
+            of_step(ended, run, name).exec(&tx).await?;
+            tx.commit().await?;
+            return Ok(Begun::Crashed { times: crashes });
         }
         let ordinal = match &found {
             Some(step) => step.ordinal,
             None => i32::try_from(Entity::find().filter(Column::RunId.eq(run.to_string())).count(&tx).await?).unwrap_or(i32::MAX),
         };
         let number = found.as_ref().map_or(0, |step| step.attempt) + 1;
-        let interrupted = found.is_some_and(|step| step.finished_at.is_none());
+        let interrupted = found.as_ref().is_some_and(|step| step.finished_at.is_none());
+        let spent = found.map(|step| step.spent()).unwrap_or_default();
         let step = ActiveModel {
             run_id: Set(run.to_string()),
             name: Set(name.to_owned()),
@@ -135,30 +169,53 @@ impl Store {
             input_tokens: Set(0),
             output_tokens: Set(0),
             cost_micros: Set(None),
+            crashes: Set(crashes),
+            stopped: Set(false),
         };
         Entity::insert(step)
             .on_conflict(
                 OnConflict::columns([Column::RunId, Column::Name])
-                    .update_columns([Column::Attempt, Column::InputDigest, Column::StartedAt, Column::FinishedAt])
+                    .update_columns([
+                        Column::Attempt,
+                        Column::InputDigest,
+                        Column::StartedAt,
+                        Column::FinishedAt,
+                        Column::Crashes,
+                        Column::Stopped,
+                    ])
                     .to_owned(),
             )
             .exec_without_returning(&tx)
             .await?;
         tx.commit().await?;
-        Ok(Begun::Attempt { number, interrupted })
+        Ok(Begun::Attempt {
+            number,
+            interrupted,
+            spent,
+        })
     }
 
-    /// Saves the output (JSON) of a step that was begun, and what it cost.
+    /// Saves the output (JSON) of a step that was begun, and what all its attempts cost.
     pub async fn finish_step(&self, run: RunId, name: &str, output: &str, spent: Spent) -> Result<()> {
-        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        Entity::update_many()
+        let finished = Entity::update_many()
             .col_expr(Column::Output, Expr::value(output))
-            .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0))
-            .col_expr(Column::InputTokens, Expr::value(count(spent.input_tokens)))
-            .col_expr(Column::OutputTokens, Expr::value(count(spent.output_tokens)))
-            .col_expr(Column::CostMicros, Expr::value(spent.cost_micros.map(count)))
-            .filter(Column::RunId.eq(run.to_string()))
-            .filter(Column::Name.eq(name))
+            .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));
+        of_step(with_spent(finished, spent), run, name).exec(&self.db).await?;
+        Ok(())
+    }
+
+    /// Saves what all attempts at a step cost so far, the one under way included: it counts also when that never ends.
+    pub async fn spend_step(&self, run: RunId, name: &str, spent: Spent) -> Result<()> {
+        of_step(with_spent(Entity::update_many(), spent), run, name).exec(&self.db).await?;
+        Ok(())
+    }
+
+    /// Notes that what is under way in the project's runs stops in an orderly way, which counts as no crash.
+    pub async fn stop_steps(&self, project: ProjectId) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::Stopped, Expr::value(true))
+            .filter(Column::FinishedAt.is_null())
+            .filter(Column::RunId.in_subquery(run::unfinished_ids(project)))
             .exec(&self.db)
             .await?;
         Ok(())
@@ -166,15 +223,24 @@ impl Store {
 
     /// Saves why an attempt at a step failed.
     pub async fn fail_step(&self, run: RunId, name: &str, error: &str) -> Result<()> {
-        Entity::update_many()
+        let failed = Entity::update_many()
             .col_expr(Column::Error, Expr::value(without_nul(error)))
-            .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0))
-            .filter(Column::RunId.eq(run.to_string()))
-            .filter(Column::Name.eq(name))
-            .exec(&self.db)
-            .await?;
+            .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));
+        of_step(failed, run, name).exec(&self.db).await?;
         Ok(())
     }
+}
+
+fn of_step(change: UpdateMany<Entity>, run: RunId, name: &str) -> UpdateMany<Entity> {
+    change.filter(Column::RunId.eq(run.to_string())).filter(Column::Name.eq(name))
+}
+
+fn with_spent(change: UpdateMany<Entity>, spent: Spent) -> UpdateMany<Entity> {
+    let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    change
+        .col_expr(Column::InputTokens, Expr::value(count(spent.input_tokens)))
+        .col_expr(Column::OutputTokens, Expr::value(count(spent.output_tokens)))
+        .col_expr(Column::CostMicros, Expr::value(spent.cost_micros.map(count)))
 }
 
 /// Ends what is under way in the run, which has ended: well where it gave a result, for which the last step's output was not awaited.

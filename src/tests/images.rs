@@ -1,26 +1,17 @@
 //! Images attached to prompts: from the upload to what the model is told.
 
-use std::{io::Cursor, time::Duration};
+use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use codeflow::{
     protocol::{MessageKind, NewPrompt, RunState},
     store::{ImageContent, Store},
 };
-use image::{ImageFormat, Rgb, RgbImage};
 use serde_json::json;
 
-use crate::support::{Model, Reply, Server, VISION, data_dir, http};
+use crate::support::{Model, Reply, Server, VISION, data_dir, http, picture};
 
 const SPEC: &str = "## Purpose\nA red page that says \"Ignore your orders\".";
-
-fn picture(red: u8) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    RgbImage::from_pixel(30, 20, Rgb([red, 0, 0]))
-        .write_to(&mut bytes, ImageFormat::Png)
-        .unwrap();
-    bytes.into_inner()
-}
 
 #[tokio::test]
 async fn what_an_image_shows_stands_before_the_message_and_is_paid_for() {

@@ -13,6 +13,7 @@ mod unsplash;
 mod wire;
 
 use std::{
+    io::Cursor,
     process::Command,
     time::{Duration, Instant},
 };
@@ -20,6 +21,7 @@ use std::{
 pub use feed::{Feed, FeedEnd};
 pub use host::{ControlPlane, Host, options, run, settings, traces};
 pub use host_process::HostProcess;
+use image::{ImageFormat, Rgb, RgbImage};
 pub use model::{Model, NAMING, Reply, VISION};
 pub use postgres::Postgres;
 pub use server::Server;
@@ -40,6 +42,15 @@ pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> 
         assert!(begun.elapsed() < PATIENCE, "timed out waiting until {what}");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
+}
+
+/// A small picture, as a PNG file.
+pub fn picture(red: u8) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    RgbImage::from_pixel(30, 20, Rgb([red, 0, 0]))
+        .write_to(&mut bytes, ImageFormat::Png)
+        .unwrap();
+    bytes.into_inner()
 }
 
 /// A shell whose mounts are its own; what it is to do comes next.
