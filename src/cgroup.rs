@@ -2,15 +2,23 @@
 //! and the browser that checks pages run in them; this module depends on nothing.
 
 use std::{
+    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use nix::unistd::geteuid;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::{Pid, geteuid},
+};
 
 /// The folder that control groups are below.
 const CGROUPS: &str = "/sys/fs/cgroup";
+/// The older hierarchies that limits are set in: for memory, processes and processors.
+const HIERARCHIES: [&str; 3] = ["memory", "pids", "cpu"];
+/// What processor time is counted in, in microseconds.
+const PERIOD: u64 = 100_000;
 /// How often, and how long after, a group that is being frozen, or is not empty yet, is looked at again.
 const TRIES: u32 = 40;
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
@@ -21,6 +29,17 @@ const BETWEEN_REMOVALS: Duration = Duration::from_millis(50);
 pub struct Cgroup {
     /// Below the hierarchies' roots.
     path: PathBuf,
+}
+
+/// What the processes of a group may take together.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// In bytes; there is no swap beyond it.
+    pub memory: u64,
+    /// Processes and threads.
+    pub processes: u32,
+    /// Processors.
+    pub processors: u32,
 }
 
 /// What a group uses.
@@ -45,6 +64,90 @@ pub fn base() -> PathBuf {
 impl Cgroup {
     pub fn new(path: PathBuf) -> Self {
         Self { path }
+    }
+
+    /// Makes the group, which is not there yet, with these limits. Errors where one of them can't be set; nothing is left then.
+    pub fn create(path: PathBuf, limits: Limits) -> io::Result<Self> {
+        let group = Self { path };
+        group.limit(limits).inspect_err(|_| _ = group.is_removed())?;
+        Ok(group)
+    }
+
+    fn limit(&self, limits: Limits) -> io::Result<()> {
+        let quota = u64::from(limits.processors) * PERIOD;
+        if Path::new(CGROUPS).join("cgroup.controllers").exists() {
+            let group = self.below("");
+            if let Some(above) = group.parent() {
+                // Said again, it is no error; where it can't be said, the limits' files are missing below.
+                let _ = fs::write(above.join("cgroup.subtree_control"), "+cpu +memory +pids");
+            }
+            fs::create_dir(&group)?;
+            fs::write(group.join("memory.max"), limits.memory.to_string())?;
+            // Missing where the kernel has no swap.
+            let _ = fs::write(group.join("memory.swap.max"), "0");
+            fs::write(group.join("pids.max"), limits.processes.to_string())?;
+            return fs::write(group.join("cpu.max"), format!("{quota} {PERIOD}"));
+        }
+        for hierarchy in HIERARCHIES {
+            fs::create_dir(self.below(hierarchy))?;
+        }
+        let [memory, pids, cpu] = HIERARCHIES.map(|hierarchy| self.below(hierarchy));
+        fs::write(memory.join("memory.limit_in_bytes"), limits.memory.to_string())?;
+        let _ = fs::write(memory.join("memory.memsw.limit_in_bytes"), limits.memory.to_string());
+        fs::write(pids.join("pids.max"), limits.processes.to_string())?;
+        fs::write(cpu.join("cpu.cfs_period_us"), PERIOD.to_string())?;
+        fs::write(cpu.join("cpu.cfs_quota_us"), quota.to_string())
+    }
+
+    /// The files that a process writes `0` to in order to be in the group.
+    pub fn entrances(&self) -> Vec<PathBuf> {
+        self.everywhere().into_iter().map(|group| group.join("cgroup.procs")).collect()
+    }
+
+    /// How many of its processes were ended because it had no memory left.
+    pub fn memory_kills(&self) -> u64 {
+        let kills = match self.unified() {
+            Some(group) => field(&group.join("memory.events"), "oom_kill"),
+            None => field(&self.below("memory").join("memory.oom_control"), "oom_kill"),
+        };
+        kills.unwrap_or(0)
+    }
+
+    /// Ends all of its processes at once.
+    pub fn kill(&self) {
+        let processes = self.entrances().into_iter().filter_map(|file| fs::read_to_string(file).ok());
+        let processes: HashSet<i32> = processes
+            .flat_map(|ids| ids.lines().flat_map(str::parse).collect::<Vec<_>>())
+            .collect();
+        // Zero stands for a process of another namespace.
+        for process in processes.into_iter().filter(|process| *process > 0) {
+            let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+        }
+    }
+
+    /// Removes it; whether it is gone. It stays while something is in it.
+    pub fn is_removed(&self) -> bool {
+        let left = self.everywhere();
+        left.iter().filter(|group| fs::remove_dir(group).is_err() && group.is_dir()).count() == 0
+    }
+
+    /// The groups in it whose name begins with this.
+    pub fn children(&self, prefix: &str) -> Vec<(String, Self)> {
+        let entries = self
+            .everywhere()
+            .into_iter()
+            .filter_map(|group| fs::read_dir(group).ok())
+            .flatten()
+            .flatten();
+        let names: HashSet<String> = entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.starts_with(prefix))
+            .collect();
+        names
+            .into_iter()
+            .map(|name| (name.clone(), Self::new(self.path.join(name))))
+            .collect()
     }
 
     fn below(&self, hierarchy: &str) -> PathBuf {
@@ -140,11 +243,8 @@ impl Cgroup {
 
     /// Removes it from every hierarchy; a container in it that is ending this moment is waited for, a little.
     pub async fn remove(&self) {
-        let mut left = self.everywhere();
         for _ in 0..TRIES {
-            // Refused while something is in it.
-            left.retain(|group| fs::remove_dir(group).is_err() && group.is_dir());
-            if left.is_empty() {
+            if self.is_removed() {
                 return;
             }
             tokio::time::sleep(BETWEEN_REMOVALS).await;
