@@ -23,7 +23,7 @@ mod workplace;
 use std::{collections::HashMap, time::Duration};
 
 pub use app::App;
-pub use check::Report;
+pub use check::{Jail, Report};
 pub use design::Design;
 pub use input::{AgentInput, CodeFiles, PrevMessage};
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};

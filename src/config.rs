@@ -13,7 +13,7 @@ use std::{fmt::Display, str::FromStr};
 pub use agent::{Agent, Limits};
 pub use checks::{Browser, Unsplash};
 pub use llm::{Llm, Provider};
-pub use sandbox::{Sandbox, SandboxProvider};
+pub use sandbox::{Sandbox, SandboxProvider, is_domain, is_service_address};
 pub use sandbox_host::SandboxHost;
 pub use server::{Database, Server};
 

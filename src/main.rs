@@ -20,7 +20,7 @@ use axum::{
 };
 use clap::{Parser, Subcommand};
 use codeflow::{
-    agent::Agent,
+    agent::{Agent, Jail},
     config, llm,
     runs::Supervisor,
     sandbox,
@@ -58,6 +58,9 @@ enum Command {
     /// The init process of a sandbox
     #[command(hide = true)]
     Envd,
+    /// The process that becomes the browser which checks pages
+    #[command(hide = true)]
+    BrowserJail(Jail),
     /// Prepare the templates that sandboxes start from
     Template {
         #[command(subcommand)]
@@ -86,6 +89,8 @@ fn main() -> ExitCode {
     let done = match command {
         // A sandbox starts in milliseconds: nothing else is set up for its init.
         Command::Envd => sandbox_host::envd::run(),
+        // A namespace of its own is for a process with one thread.
+        Command::BrowserJail(jail) => jail.run(),
         command => run(command),
     };
     match done {
@@ -132,7 +137,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
                 TemplateCommand::Remove { name } => template::remove(&settings, &name),
             }
         }
-        Command::Envd => bail!("envd runs before the runtime is set up"),
+        Command::Envd | Command::BrowserJail(_) => bail!("it runs before the runtime is set up"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The app's client of the E2B protocol: it makes sandboxes and works in them, whoever serves them.
-//! Control plane in `control`, the data plane's files in `files`, processes in `process` over `connect`'s frames; `retry` sends again
+//! Where it is, in `address`; control plane in `control`, the data plane's files in `files`, processes in `process` over `connect`'s frames; `retry` sends again
 //! what may be sent twice.
 
+mod address;
 mod connect;
 mod control;
 mod error;
@@ -14,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 pub use error::SandboxError;
 pub use files::{Entry, EntryKind, Page};
 pub use process::{CommandOutput, RunOptions};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Url};
 
 use crate::config;
 
@@ -38,6 +39,8 @@ pub struct Client {
 #[derive(Debug)]
 struct Inner {
     settings: config::Sandbox,
+    control_plane: Url,
+    data_plane: Url,
     /// For the control plane and unary calls.
     http: reqwest::Client,
     /// For streams: no limit on the whole, only on silence.
@@ -45,7 +48,7 @@ struct Inner {
 }
 
 impl Client {
-    /// Errors when no TLS can be set up.
+    /// Errors when no TLS can be set up, or an address of the settings is none.
     pub fn new(settings: config::Sandbox) -> Result<Self, SandboxError> {
         // HTTP/1.1 only: E2B's proxy pads downloads in a way that makes HTTP/2 clients hang up.
         let builder = || {
@@ -60,6 +63,8 @@ impl Client {
             inner: Arc::new(Inner {
                 http: builder().timeout(REQUEST_TIMEOUT).build()?,
                 streaming: builder().read_timeout(STREAM_IDLE).build()?,
+                control_plane: address::service("E2B_API_URL", &settings.api_url)?,
+                data_plane: address::service("E2B_SANDBOX_URL", &settings.sandbox_url)?,
                 settings,
             }),
         })
@@ -72,19 +77,34 @@ pub struct Sandbox {
     client: Arc<Inner>,
     id: String,
     token: Option<String>,
-    /// Overrides the configured domain where the server says so.
-    domain: Option<String>,
+    /// What the host names of its previews end with: the server's word for it, or the configured one.
+    domain: String,
 }
 
 /// Where a browser on this machine finds a port of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageAddress {
-    /// Scheme and authority, without a slash at its end.
-    pub url: String,
-    /// The host name in it.
-    pub host: String,
-    /// What that name stands for, as `host:port`, where it is not what a resolver says: the data plane of the sandbox host.
-    pub connect_to: Option<String>,
+    /// Its first page.
+    url: Url,
+    /// The one server that leads there, as `host:port`: the data plane of the sandbox host, or what the host name stands for.
+    pub server: String,
+}
+
+impl PageAddress {
+    /// The address of a page of the app by its path.
+    pub fn page(&self, path: &str) -> Result<Url, SandboxError> {
+        address::join(&self.url, path)
+    }
+
+    /// The path of a page of the app by what a link to it names, whatever that is; `None` when it is nothing of the app's.
+    pub fn own_path(&self, link: &str) -> Option<String> {
+        address::own_path(&self.url, link)
+    }
+
+    /// The host name of its pages.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
 }
 
 impl Sandbox {
@@ -94,50 +114,50 @@ impl Sandbox {
 
     /// Where a port of the sandbox is seen from a browser, with a slash at its end.
     pub fn preview_url(&self, port: u16) -> String {
-        let domain = self.domain.as_deref().unwrap_or(&self.client.settings.domain);
-        let host = domain.split(':').next().unwrap_or(domain);
-        let scheme = if host == "localhost" || host.ends_with(".localhost") {
-            "http"
-        } else {
-            "https"
-        };
-        format!("{scheme}://{port}-{}.{domain}/", self.id)
+        // The parts were checked when the sandbox was made: none of them can end a host name.
+        format!("{}://{port}-{}.{}/", self.scheme(), self.id, self.domain)
     }
 
     /// Like [`Sandbox::preview_url`], for a browser beside this program: straight to the sandbox host, where it is one of ours, whatever
     /// stands in front of it for everybody else.
-    pub fn page_address(&self, port: u16) -> PageAddress {
-        let settings = &self.client.settings;
-        let url = self.preview_url(port);
-        let (scheme, authority) = url.trim_end_matches('/').split_once("://").unwrap_or(("https", ""));
-        let data_plane = settings.sandbox_url.strip_prefix("http://");
-        let (scheme, authority) = match data_plane {
-            // Below localhost a page may do without TLS what others may with it (w3c.github.io/webappsec-secure-contexts).
-            Some(_) if settings.provider == config::SandboxProvider::Local => ("http", format!("{port}-{}.localhost", self.id)),
-            Some(_) => ("http", authority.to_owned()),
-            None => (scheme, authority.to_owned()),
-        };
-        PageAddress {
-            url: format!("{scheme}://{authority}"),
-            host: authority.split(':').next().unwrap_or_default().to_owned(),
-            connect_to: data_plane.map(|address| address.trim_end_matches('/').to_owned()),
+    pub fn page_address(&self, port: u16) -> Result<PageAddress, SandboxError> {
+        let data_plane = &self.client.data_plane;
+        if data_plane.scheme() != "http" {
+            let url = address::preview(self.scheme(), port, &self.id, &self.domain)?;
+            let server = address::server(&url)?;
+            return Ok(PageAddress { url, server });
+        }
+        // Below localhost a page may do without TLS what others may with it (w3c.github.io/webappsec-secure-contexts).
+        let is_own = self.client.settings.provider == config::SandboxProvider::Local;
+        let domain = if is_own { "localhost" } else { &self.domain };
+        let url = address::preview("http", port, &self.id, domain)?;
+        let server = address::server(data_plane)?;
+        Ok(PageAddress { url, server })
+    }
+
+    fn scheme(&self) -> &'static str {
+        let host = self.domain.split(':').next().unwrap_or_default();
+        if host == "localhost" || host.ends_with(".localhost") {
+            "http"
+        } else {
+            "https"
         }
     }
 
-    /// A request to a port of the sandbox, through the data plane.
-    fn request(&self, http: &reqwest::Client, method: Method, port: u16, path: &str) -> RequestBuilder {
+    /// A request to a port of the sandbox, through the data plane. `Refused` when the path is none.
+    fn request(&self, http: &reqwest::Client, method: Method, port: u16, path: &str) -> Result<RequestBuilder, SandboxError> {
         let mut request = http
-            .request(method, format!("{}{path}", self.client.settings.sandbox_url))
+            .request(method, address::join(&self.client.data_plane, path)?)
             .header("E2b-Sandbox-Id", &self.id)
             .header("E2b-Sandbox-Port", port);
         if let (Some(token), ENVD_PORT) = (&self.token, port) {
             request = request.header("X-Access-Token", token);
         }
-        request
+        Ok(request)
     }
 
     /// A unary request to envd.
-    fn envd(&self, method: Method, path: &str) -> RequestBuilder {
+    fn envd(&self, method: Method, path: &str) -> Result<RequestBuilder, SandboxError> {
         self.request(&self.client.http, method, ENVD_PORT, path)
     }
 }

@@ -208,8 +208,8 @@ impl App {
     }
 
     /// Where a browser beside this program finds the app.
-    pub(super) fn page_address(&self) -> PageAddress {
-        self.sandbox.page_address(PORT)
+    pub(super) fn page_address(&self) -> Result<PageAddress, RunError> {
+        Ok(self.sandbox.page_address(PORT)?)
     }
 }
 

@@ -3,9 +3,15 @@
 
 mod browser;
 mod console;
+mod devices;
+mod events;
+mod jail;
+mod launch;
 mod page;
 mod refresh;
+mod relay;
 mod report;
+mod rest;
 mod routes;
 mod tour;
 mod types;
@@ -13,7 +19,6 @@ mod watch;
 
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
     sync::{
         Arc, Once,
         atomic::{AtomicBool, Ordering},
@@ -21,6 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use jail::Jail;
 use page::Seen;
 pub use report::{Problem, ProblemKind, Report};
 use routes::{Route, RouteKind};
@@ -47,8 +53,6 @@ const SECOND_LOOK: Duration = Duration::from_millis(1500);
 const MAX_ROUTES: usize = 16;
 /// After this long no more of them are begun.
 const ENOUGH: Duration = Duration::from_secs(150);
-/// How many of those that were not looked at are named.
-const MAX_UNSEEN: usize = 20;
 /// How long a route handler may take: it may be one that waits for something to happen.
 const HANDLER: Duration = Duration::from_secs(10);
 /// How many browsers run at a time at least, and one for each processor: each takes some 200 MB.
@@ -76,7 +80,7 @@ pub struct Scope<'a> {
 /// Loads pages, as a cheap handle.
 #[derive(Debug, Clone)]
 pub struct Browsers {
-    program: Option<PathBuf>,
+    settings: config::Browser,
     slots: Arc<Semaphore>,
     /// Whether one has loaded a page: when none does after that, it is not for want of a browser.
     proven: Arc<AtomicBool>,
@@ -88,10 +92,10 @@ impl Browsers {
     /// Nothing runs yet, and what an earlier server left of its own is removed.
     pub fn new(settings: &config::Browser) -> Self {
         static SWEPT: Once = Once::new();
-        SWEPT.call_once(|| browser::sweep(&std::env::temp_dir()));
+        SWEPT.call_once(|| launch::sweep(&std::env::temp_dir()));
         let processors = std::thread::available_parallelism().map_or(BROWSERS, usize::from);
         Self {
-            program: settings.program.clone(),
+            settings: settings.clone(),
             slots: Arc::new(Semaphore::new(processors.max(BROWSERS))),
             proven: Arc::default(),
             told: Arc::default(),
@@ -100,7 +104,7 @@ impl Browsers {
 
     /// The right to run a browser, waited for while others have it; `None` when there is none to run.
     async fn turn(&self) -> Result<Option<SemaphorePermit<'_>>, RunError> {
-        if self.program.is_none() {
+        if self.settings.program.is_none() {
             return Ok(None);
         }
         match tokio::time::timeout(TURN, self.slots.acquire()).await {
@@ -240,7 +244,7 @@ impl Agent {
 
     /// Takes what open previews report, where there is no browser of ours.
     async fn take_reports(&self, scope: &Scope<'_>, report: &mut Report) {
-        if self.browsers.program.is_none() {
+        if self.browsers.settings.program.is_none() {
             self.browsers.unusable("there is no Chromium");
         }
         if (scope.reports)().is_some() {
@@ -258,10 +262,7 @@ impl Agent {
 
     /// Loads the pages, and of each route with a parameter one that they link to. Whether there is a browser to do it with.
     async fn tour(&self, app: &App, plan: &Plan<'_>, unseen: &mut Vec<String>, report: &mut Report) -> Result<bool, RunError> {
-        let Some(program) = &self.browsers.program else {
-            return Ok(false);
-        };
-        let mut tour = Tour::new(program, app.page_address());
+        let mut tour = Tour::new(&self.browsers.settings, app.page_address()?);
         let (mut links, mut loaded) = (BTreeSet::new(), BTreeSet::new());
         for path in &plan.pages {
             // The first is loaded whatever the others took to answer.
@@ -331,35 +332,6 @@ struct Plan<'a> {
     known: BTreeSet<&'a str>,
     /// When the routes were begun with.
     begun: Instant,
-}
-
-impl Report {
-    /// Adds what was seen of a page, and returns what it links to.
-    fn take(&mut self, path: &str, seen: Seen) -> BTreeSet<String> {
-        let warnings = seen.warnings.into_iter();
-        self.notes
-            .extend(warnings.map(|text| format!("{path} says on the console: {text}")));
-        let problems = seen.errors.into_iter().map(|text| Problem::new(ProblemKind::Runtime, path, text));
-        self.problems.extend(problems);
-        seen.links
-    }
-
-    /// Says what was not looked at, before the notes on pages, of which there may be more than are told.
-    fn note_unseen(&mut self, paths: &[String]) {
-        if paths.is_empty() {
-            return;
-        }
-        let named = paths.iter().take(MAX_UNSEEN).cloned().collect::<Vec<_>>().join(", ");
-        let more = match paths.len().saturating_sub(MAX_UNSEEN) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        self.notes.insert(0, format!("not looked at, or only asked for: {named}{more}"));
-    }
-
-    fn is_not_running(&self) -> bool {
-        self.problems.iter().any(|problem| problem.kind == ProblemKind::NotRunning)
-    }
 }
 
 /// What keeps a check from coming to an end, and may pass; the sandbox is not in doubt.
@@ -484,17 +456,5 @@ mod tests {
         for status in [404, 410, 500, 503] {
             assert_eq!(kind_of(page(status)), Some(ProblemKind::Http), "{status}");
         }
-    }
-
-    #[test]
-    fn what_was_not_looked_at_is_told_first_and_briefly() {
-        let mut report = Report {
-            notes: vec!["a note".to_owned()],
-            ..Report::default()
-        };
-        report.note_unseen(&[]);
-        assert_eq!(report.notes.len(), 1);
-        report.note_unseen(&vec!["/a".to_owned(); MAX_UNSEEN + 3]);
-        assert!(report.notes[0].starts_with("not looked at") && report.notes[0].ends_with("/a and 3 more"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, var};
+use super::{ConfigError, parsed, var};
 
 /// Names under which Chromium and its kin are installed.
 const BROWSERS: [&str; 6] = [
@@ -15,10 +15,12 @@ const BROWSERS: [&str; 6] = [
 ];
 
 /// The browser in which an app's pages are loaded before the app is called done.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Browser {
     /// `CHROMIUM_PATH`, else the first one in `PATH`; `None` without one, or for `off`.
     pub program: Option<PathBuf>,
+    /// Memory that the browser may use for one app, in MiB (`CHROMIUM_MEMORY_MB`).
+    pub memory_mb: u64,
 }
 
 impl Browser {
@@ -39,7 +41,13 @@ impl Browser {
                 ));
             }
         };
-        Ok(Self { program })
+        let memory_mb = parsed(
+            "CHROMIUM_MEMORY_MB",
+            1536,
+            "MiB of memory that the browser may use for one app, at least 256",
+            |mb| *mb >= 256,
+        )?;
+        Ok(Self { program, memory_mb })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Settings of the client that reaches sandboxes: E2B's protocol, whoever serves it.
 
+use reqwest::Url;
+
 use super::{ConfigError, var};
 
 /// Who serves the sandboxes (`SANDBOX_PROVIDER`).
@@ -15,9 +17,9 @@ pub enum SandboxProvider {
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     pub provider: SandboxProvider,
-    /// The control plane's address, without a slash at its end.
+    /// The control plane's address.
     pub api_url: String,
-    /// The data plane's address, without a slash at its end.
+    /// The data plane's address.
     pub sandbox_url: String,
     /// What previews' host names end with, a port perhaps included.
     pub domain: String,
@@ -42,11 +44,19 @@ impl Sandbox {
             ));
         }
         let domain = var("E2B_DOMAIN").unwrap_or_else(|| "e2b.app".to_owned());
-        let address = |name, default: String| var(name).unwrap_or(default).trim_end_matches('/').to_owned();
+        if provider == SandboxProvider::E2b && !is_domain(&domain) {
+            return Err(ConfigError::new("E2B_DOMAIN", domain, "a host name, such as e2b.app"));
+        }
+        let address = |name, default: String| match var(name) {
+            Some(address) if provider == SandboxProvider::E2b && !Url::parse(&address).is_ok_and(|url| is_service_address(&url)) => Err(
+                ConfigError::new(name, address, "an http or https address, such as https://api.e2b.app"),
+            ),
+            address => Ok(address.unwrap_or(default)),
+        };
         Ok(Self {
             provider,
-            api_url: address("E2B_API_URL", format!("https://api.{domain}")),
-            sandbox_url: address("E2B_SANDBOX_URL", format!("https://sandbox.{domain}")),
+            api_url: address("E2B_API_URL", format!("https://api.{domain}"))?,
+            sandbox_url: address("E2B_SANDBOX_URL", format!("https://sandbox.{domain}"))?,
             domain,
             api_key: key.unwrap_or_default(),
             template: var("E2B_TEMPLATE").unwrap_or_else(|| "nextjs".to_owned()),
@@ -60,4 +70,24 @@ impl Sandbox {
         self.api_key = key.to_owned();
         self.domain = domain.to_owned();
     }
+}
+
+/// Whether it is the address of a service: http or https, a host, perhaps a port and a path, and nothing else.
+pub fn is_service_address(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none()
+}
+
+/// Whether it is a host name that others can be below, with a port perhaps.
+pub fn is_domain(text: &str) -> bool {
+    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+    let is_label = |label: &str| {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(is_part)
+    };
+    host.len() <= 253 && host.split('.').all(is_label) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }

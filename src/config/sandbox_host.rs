@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{ConfigError, data_dir, parsed, server::public_url, var};
+use super::{ConfigError, data_dir, is_domain, parsed, server::public_url, var};
 
 /// How sandboxes of this machine are built and limited.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl SandboxHost {
     pub fn from_env() -> Result<Self, ConfigError> {
         let domain = var("SANDBOX_DOMAIN");
         if let Some(domain) = &domain
-            && (domain.contains('/') || domain.starts_with(['.', '*', ':']))
+            && !is_domain(domain)
         {
             return Err(ConfigError::new(
                 "SANDBOX_DOMAIN",

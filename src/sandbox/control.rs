@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Client, Sandbox, SandboxError,
+    Client, Sandbox, SandboxError, address,
     error::{self, Subject},
     retry::{self, Repeat},
 };
@@ -50,14 +50,17 @@ impl Client {
             auto_resume: AutoResume { enabled: true },
         };
         // An answer that was lost may have made one already.
-        let response = retry::send(self.post("/v2/sandboxes").json(&body), Repeat::Refused).await?;
+        let response = retry::send(self.post("/v2/sandboxes")?.json(&body), Repeat::Refused).await?;
         self.sandbox(response, Subject::Template).await
     }
 
     /// The sandbox, awake for at least `timeout` more: a paused one is resumed. `NotFound` when it is gone.
     pub async fn connect(&self, id: &str, timeout: Duration) -> Result<Sandbox, SandboxError> {
+        if !address::is_id(id) {
+            return Err(SandboxError::NotFound);
+        }
         let request = self
-            .post(&format!("/v2/sandboxes/{id}/connect"))
+            .post(&format!("/v2/sandboxes/{id}/connect"))?
             .json(&serde_json::json!({ "timeout": timeout.as_secs() }));
         let response = retry::send(request, Repeat::Harmless).await?;
         self.sandbox(response, Subject::Sandbox).await
@@ -65,7 +68,10 @@ impl Client {
 
     /// Ends the sandbox, running or paused. One that is gone already is no error.
     pub async fn kill(&self, id: &str) -> Result<(), SandboxError> {
-        let url = format!("{}/sandboxes/{id}", self.inner.settings.api_url);
+        if !address::is_id(id) {
+            return Ok(());
+        }
+        let url = address::join(&self.inner.control_plane, &format!("/sandboxes/{id}"))?;
         let request = self.inner.http.delete(url).header("X-API-Key", &self.inner.settings.api_key);
         let response = retry::send(request, Repeat::Harmless).await?;
         if response.status().is_success() {
@@ -77,9 +83,9 @@ impl Client {
         }
     }
 
-    fn post(&self, path: &str) -> reqwest::RequestBuilder {
-        let url = format!("{}{path}", self.inner.settings.api_url);
-        self.inner.http.post(url).header("X-API-Key", &self.inner.settings.api_key)
+    fn post(&self, path: &str) -> Result<reqwest::RequestBuilder, SandboxError> {
+        let url = address::join(&self.inner.control_plane, path)?;
+        Ok(self.inner.http.post(url).header("X-API-Key", &self.inner.settings.api_key))
     }
 
     async fn sandbox(&self, response: reqwest::Response, subject: Subject) -> Result<Sandbox, SandboxError> {
@@ -87,19 +93,13 @@ impl Client {
             return Err(error::of(response, subject).await);
         }
         let created: Created = response.json().await?;
-        if created.id.is_empty()
-            || !created
-                .id
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        {
-            return Err(SandboxError::Protocol("a sandbox id that is none".to_owned()));
-        }
+        let domain = created.domain.unwrap_or_else(|| self.inner.settings.domain.clone());
+        address::preview("https", u16::MAX, &created.id, &domain)?;
         Ok(Sandbox {
             client: self.inner.clone(),
             id: created.id,
             token: created.envd_access_token,
-            domain: created.domain,
+            domain,
         })
     }
 }

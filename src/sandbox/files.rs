@@ -67,7 +67,7 @@ struct Entries {
 impl Sandbox {
     /// The file's bytes. `NoSuchPath` when there is none; `Refused` for a folder, or for more than 10 MiB.
     pub async fn read_file(&self, path: &str) -> Result<Vec<u8>, SandboxError> {
-        let request = self.envd(Method::GET, "/files").query(&[("path", path)]);
+        let request = self.envd(Method::GET, "/files")?.query(&[("path", path)]);
         let response = retry::send(request, Repeat::Harmless).await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
@@ -80,7 +80,7 @@ impl Sandbox {
     /// Writes the whole file; the folders above it are made.
     pub async fn write_file(&self, path: &str, content: impl Into<reqwest::Body>) -> Result<(), SandboxError> {
         let request = self
-            .envd(Method::POST, "/files")
+            .envd(Method::POST, "/files")?
             .query(&[("path", path)])
             .header("content-type", "application/octet-stream")
             .body(content);
@@ -108,7 +108,7 @@ impl Sandbox {
     /// for no longer than three seconds: some answers are streams without an end.
     pub async fn fetch(&self, port: u16, path: &str, limit: usize) -> Result<Option<Page>, SandboxError> {
         let request = self
-            .request(&self.client.http, Method::GET, port, path)
+            .request(&self.client.http, Method::GET, port, path)?
             .header("accept", "text/html,application/json");
         let response = request.send().await?;
         let status = response.status();
@@ -140,7 +140,7 @@ impl Sandbox {
         path: &str,
         request: &Q,
     ) -> Result<A, SandboxError> {
-        let request = self.envd(Method::POST, path).header("connect-protocol-version", "1").json(request);
+        let request = self.envd(Method::POST, path)?.header("connect-protocol-version", "1").json(request);
         let response = retry::send(request, Repeat::Unsent).await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);

@@ -129,7 +129,7 @@ impl Sandbox {
         let begun = Instant::now();
         let body = serde_json::to_vec(&start).map_err(|error| SandboxError::Protocol(error.to_string()))?;
         let request = self
-            .request(&self.client.streaming, Method::POST, ENVD_PORT, "/process.Process/Start")
+            .request(&self.client.streaming, Method::POST, ENVD_PORT, "/process.Process/Start")?
             .header("content-type", "application/connect+json")
             .header("accept-encoding", "identity")
             .header("connect-protocol-version", "1")

@@ -2,6 +2,7 @@
 //! that reaches the app and nothing else, and leaves nothing behind.
 
 mod doubts;
+mod hostile;
 
 use std::{
     fs,
@@ -21,7 +22,7 @@ use crate::support::{Feed, Model, Reply, Server, data_dir, http, until};
 
 /// How a run ended, and which checks it made; its server is still there.
 struct Ended {
-    _server: Server,
+    server: Server,
     model: Model,
     feed: Feed,
     state: RunState,
@@ -44,7 +45,7 @@ async fn run(replies: Vec<Reply>, env: &[(&str, &str)]) -> Ended {
     store.close().await;
     let checks = steps.into_iter().filter(|step| step.output.is_some()).map(|step| step.name);
     Ended {
-        _server: server,
+        server,
         model,
         feed,
         state,

@@ -2,17 +2,19 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    io::Cursor,
     time::{Duration, Instant},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::Deserialize;
 use serde_json::json;
 
 use super::{
     browser::{Browser, BrowserError},
+    rest::{self, Rest},
     watch::{STALLED, Watch},
 };
+use crate::sandbox::PageAddress;
 
 /// How long a page may take to answer a question: longer than a busy machine takes.
 pub const ANSWER: Duration = Duration::from_secs(12);
@@ -27,6 +29,9 @@ const MAX_ERROR: usize = 1200;
 const MAX_ERRORS: usize = 8;
 /// Colours that differ by no more in each channel are one to the eye.
 const SAME_COLOUR: u8 = 6;
+
+/// The largest picture that is looked at, in pixels of each side.
+const MAX_SIDE: u32 = 4096;
 
 /// What was seen of a page.
 #[derive(Debug, Default)]
@@ -43,22 +48,9 @@ pub struct Seen {
     pub links: BTreeSet<String>,
 }
 
-/// What the page says of itself when it rests.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Rest {
-    text: usize,
-    things: usize,
-    /// Whether it fills the window with something to draw, write or click on.
-    surface: bool,
-    overlay: String,
-    /// Which page Next.js shows in its place: `not-found`, `forbidden` or `unauthorized`.
-    instead: String,
-    links: Vec<String>,
-}
-
 /// What a browser says that has no way to the app, whatever the app does.
-const UNREACHABLE: [&str; 5] = [
+const UNREACHABLE: [&str; 6] = [
+    "ERR_INTERNET_DISCONNECTED",
     "ERR_NAME_NOT_RESOLVED",
     "ERR_CONNECTION_REFUSED",
     "ERR_ADDRESS_UNREACHABLE",
@@ -72,58 +64,10 @@ const SURFACE: &str = "There is no text, and one thing in one colour fills the w
 const NOT_FOUND: &str =
     "It shows that it is not found (404), although there is a page for it: the page, or what it uses, calls notFound().";
 
-/// Counts what can be seen (text, what draws itself, and boxes with a colour or a border that are no background of the whole page),
-/// looks for what fills the window by design (React keeps an element's handlers beside it), reads the dev server's error overlay and
-/// which page it shows instead of one whose answer had begun (next/dist/client/components/http-access-fallback), and lists links.
-const ASK: &str = r#"(() => {
-  const shown = (element) => {
-    const box = element.getBoundingClientRect();
-    return box.width > 0 && box.height > 0 && getComputedStyle(element).visibility !== "hidden";
-  };
-  const fills = (element) => {
-    const box = element.getBoundingClientRect();
-    return box.width * box.height > 0.8 * innerWidth * innerHeight;
-  };
-  const clear = (style) => style.backgroundColor === "rgba(0, 0, 0, 0)" && style.backgroundImage === "none";
-  const drawn = (element) => {
-    if (element.firstElementChild || fills(element)) return false;
-    const style = getComputedStyle(element);
-    return !clear(style) || (style.borderStyle !== "none" && parseFloat(style.borderWidth) > 0);
-  };
-  const handled = (element) => {
-    const kept = Object.keys(element).find((key) => key.startsWith("__reactProps$"));
-    return [...Object.keys(element[kept] ?? {}), ...element.getAttributeNames()].some((name) => /^on[a-z]/i.test(name));
-  };
-  const pale = ["rgb(255, 255, 255)", document.body ? getComputedStyle(document.body).backgroundColor : ""];
-  const surface = (element) => {
-    if (!fills(element)) return false;
-    if (element.matches("canvas, textarea, video")) return true;
-    const style = getComputedStyle(element);
-    return handled(element) && !clear(style) && !pale.includes(style.backgroundColor);
-  };
-  const things = document.querySelectorAll("img, svg, canvas, video, input, button, textarea, select, iframe, object");
-  const elements = [...(document.body?.querySelectorAll("*") ?? [])].slice(0, 2000);
-  const boxes = elements.filter(drawn);
-  const portal = document.querySelector("nextjs-portal");
-  const instead = (name) => document.querySelector(`meta[name="${name}"]`)?.content;
-  const dialog = portal?.shadowRoot?.querySelector("[data-nextjs-dialog], [data-nextjs-error-overlay], dialog");
-  return JSON.stringify({
-    text: (document.body?.innerText ?? "").trim().length,
-    things: [...things, ...boxes].filter(shown).length,
-    surface: elements.some((element) => surface(element) && shown(element)),
-    instead: instead("boundary-next-error") ?? instead("next-error") ?? "",
-    overlay: (dialog?.innerText ?? "").trim().slice(0, 2000),
-    links: [...document.querySelectorAll("a[href]")]
-      .filter((link) => URL.canParse(link.href, location.href))
-      .map((link) => new URL(link.href, location.href))
-      .filter((url) => url.origin === location.origin)
-      .map((url) => url.pathname.replace(/(.)\/$/, "$1"))
-      .slice(0, 200),
-  });
-})()"#;
-
-/// Loads the page at the address.
-pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserError> {
+/// Loads a page of the app.
+pub async fn look_at(browser: &mut Browser, address: &PageAddress, path: &str) -> Result<Seen, BrowserError> {
+    let url = address.page(path).map_err(|error| BrowserError::Failed(error.to_string()))?;
+    let url = url.as_str();
     let mut watch = Watch::of(url);
     // What the page before has left.
     while browser.next_event(Instant::now()).await?.is_some() {}
@@ -132,7 +76,7 @@ pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserEr
             "" => watch.follow(&answer["frameId"]),
             error => {
                 watch.listen(browser, Instant::now() + SETTLE).await?;
-                return unreachable(&watch, url, error);
+                return unreachable(browser, &watch, url, error);
             }
         },
         // It is on its way: the answer comes with the page's first bytes.
@@ -161,7 +105,7 @@ pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserEr
             }
         }
         watch.listen(browser, Instant::now()).await?;
-        if blank.is_some() && rest.text == 0 && rest.surface {
+        if blank.is_some() && rest.text == 0 && rest::has_surface(browser, &rest).await? {
             watch.warn(SURFACE.to_owned());
             blank = None;
         }
@@ -179,12 +123,12 @@ pub async fn look_at(browser: &mut Browser, url: &str) -> Result<Seen, BrowserEr
         doubtful,
         errors: first_of(errors),
         warnings: first_of(warnings),
-        links: rest.links.into_iter().collect(),
+        links: rest.links.iter().filter_map(|link| address.own_path(link)).collect(),
     })
 }
 
 /// What is seen of a page that can't be had; an error when the browser has no way to the app.
-fn unreachable(watch: &Watch, url: &str, error: &str) -> Result<Seen, BrowserError> {
+fn unreachable(browser: &Browser, watch: &Watch, url: &str, error: &str) -> Result<Seen, BrowserError> {
     if let Some(host) = watch.leads_to() {
         let warnings = vec![format!(
             "It leads to another server ({host}), which the check does not reach: what is there was not looked at"
@@ -193,6 +137,9 @@ fn unreachable(watch: &Watch, url: &str, error: &str) -> Result<Seen, BrowserErr
             warnings,
             ..Seen::default()
         });
+    }
+    if let Some(no_way) = browser.no_way() {
+        return Err(BrowserError::Unusable(format!("{url} can't be reached from here: {no_way}")));
     }
     if UNREACHABLE.iter().any(|sign| error.contains(sign)) {
         return Err(BrowserError::Unusable(format!("{url} can't be reached from here: {error}")));
@@ -206,17 +153,8 @@ fn unreachable(watch: &Watch, url: &str, error: &str) -> Result<Seen, BrowserErr
 
 /// What the page says, and how it is blank when it is.
 async fn look_now(browser: &mut Browser) -> Result<(Rest, Option<String>), BrowserError> {
-    let answer = browser
-        .call("Runtime.evaluate", json!({ "expression": ASK, "returnByValue": true }), ANSWER)
-        .await?;
-    let Some(rest) = answer["result"]["value"]
-        .as_str()
-        .and_then(|said| serde_json::from_str::<Rest>(said).ok())
-    else {
-        // The page has put something of its own in the place of what was to be asked.
-        return Ok((Rest::default(), None));
-    };
-    if rest.text == 0 && rest.things == 0 {
+    let rest = rest::ask(browser).await?;
+    if rest.text == 0 && !rest.drawn {
         return Ok((
             rest,
             Some("The page is empty: there is no text and nothing else to be seen on it.".to_owned()),
@@ -245,7 +183,11 @@ async fn look_now(browser: &mut Browser) -> Result<(Rest, Option<String>), Brows
 
 /// Whether a picture (PNG) is one colour to the eye. What can't be read is none.
 fn is_one_colour(png: &[u8]) -> bool {
-    let Ok(picture) = image::load_from_memory_with_format(png, image::ImageFormat::Png) else {
+    let mut reader = image::ImageReader::with_format(Cursor::new(png), image::ImageFormat::Png);
+    let mut limits = image::Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
+    reader.limits(limits);
+    let Ok(picture) = reader.decode() else {
         return false;
     };
     let picture = picture.to_rgb8();

@@ -4,12 +4,17 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::page::Seen;
+
 /// How much of what was found people are told, in characters.
 const FOR_PEOPLE: usize = 1500;
 /// How much of it the model is told, in characters.
 const FOR_MODEL: usize = 12_000;
 /// How many notes the model is told.
 const MAX_NOTES: usize = 6;
+
+/// How many of those that were not looked at are named.
+const MAX_UNSEEN: usize = 20;
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +123,33 @@ impl Report {
             })
             .collect()
     }
+
+    /// Adds what was seen of a page, and returns what it links to.
+    pub(super) fn take(&mut self, path: &str, seen: Seen) -> BTreeSet<String> {
+        let warnings = seen.warnings.into_iter();
+        self.notes
+            .extend(warnings.map(|text| format!("{path} says on the console: {text}")));
+        let problems = seen.errors.into_iter().map(|text| Problem::new(ProblemKind::Runtime, path, text));
+        self.problems.extend(problems);
+        seen.links
+    }
+
+    /// Says what was not looked at, before the notes on pages, of which there may be more than are told.
+    pub(super) fn note_unseen(&mut self, paths: &[String]) {
+        if paths.is_empty() {
+            return;
+        }
+        let named = paths.iter().take(MAX_UNSEEN).cloned().collect::<Vec<_>>().join(", ");
+        let more = match paths.len().saturating_sub(MAX_UNSEEN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        self.notes.insert(0, format!("not looked at, or only asked for: {named}{more}"));
+    }
+
+    pub(super) fn is_not_running(&self) -> bool {
+        self.problems.iter().any(|problem| problem.kind == ProblemKind::NotRunning)
+    }
 }
 
 fn without_numbers(text: &str) -> String {
@@ -179,5 +211,17 @@ mod tests {
             ..Report::default()
         };
         assert_eq!(well.for_model(), "The app works. Looked at: /, types.");
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_told_first_and_briefly() {
+        let mut report = Report {
+            notes: vec!["a note".to_owned()],
+            ..Report::default()
+        };
+        report.note_unseen(&[]);
+        assert_eq!(report.notes.len(), 1);
+        report.note_unseen(&vec!["/a".to_owned(); MAX_UNSEEN + 3]);
+        assert!(report.notes[0].starts_with("not looked at") && report.notes[0].ends_with("/a and 3 more"));
     }
 }

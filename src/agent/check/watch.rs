@@ -5,11 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::{
-    browser::{Browser, BrowserError, Event},
+    browser::{Browser, BrowserError},
     console::{console_text, exception, found_no_server, is_fatal, is_noise, lacks_webgl},
+    events::Event,
     page::ANSWER,
 };
 
@@ -25,6 +27,10 @@ const RESTLESS: Duration = Duration::from_secs(8);
 const MAX_LOADS: usize = 5;
 /// How many errors, complaints and hosts are kept each: a page decides how many there are.
 const MAX_HEARD: usize = 64;
+/// How many requests under way are kept count of.
+const MAX_REQUESTS: usize = 1000;
+/// The longest host name (RFC 1035, 2.3.4), in characters.
+const MAX_HOST: usize = 253;
 
 const HANGS: &str = "The page hangs: it computes without an end (an endless loop, or a render that renders itself again).";
 const RELOADS: &str = "The page loads itself again and again (a reload or a redirect without an end).";
@@ -61,7 +67,7 @@ impl Watch {
     /// For the page at this address.
     pub fn of(url: &str) -> Self {
         Self {
-            host: host(url).unwrap_or_default().to_owned(),
+            host: host(url).unwrap_or_default(),
             ..Self::default()
         }
     }
@@ -194,10 +200,17 @@ impl Watch {
         }
     }
 
+    /// Takes note of another server that was asked.
+    fn asked(&mut self, host: String) {
+        if self.foreign.len() < MAX_HEARD {
+            self.foreign.insert(host);
+        }
+    }
+
     fn take(&mut self, event: Event) {
         let params = &event.params;
         let request = || params["requestId"].as_str().unwrap_or_default().to_owned();
-        match event.method.as_str() {
+        match event.method {
             "Page.loadEventFired" => self.loaded = true,
             "Page.frameNavigated" if params["frame"]["parentId"].is_null() => {
                 self.loads += 1;
@@ -214,9 +227,15 @@ impl Watch {
                 if params["type"] == "Document" && !params["redirectResponse"].is_null() {
                     self.leads_to.clone_from(&elsewhere);
                 }
-                self.requests.insert(request(), elsewhere);
+                if self.requests.len() < MAX_REQUESTS {
+                    self.requests.insert(request(), elsewhere);
+                }
             }
-            "Network.webSocketCreated" => self.foreign.extend(self.elsewhere(&params["url"])),
+            "Network.webSocketCreated" => {
+                if let Some(host) = self.elsewhere(&params["url"]) {
+                    self.asked(host);
+                }
+            }
             "Network.responseReceived" => {
                 if params["type"] == "Document" && self.frame.as_deref() == params["frameId"].as_str() {
                     self.status = params["response"]["status"].as_u64().unwrap_or_default();
@@ -229,10 +248,7 @@ impl Watch {
             "Network.loadingFailed" => {
                 let elsewhere = self.requests.remove(&request()).flatten();
                 match elsewhere {
-                    Some(host) if self.foreign.len() < MAX_HEARD => {
-                        self.foreign.insert(host);
-                    }
-                    Some(_) => {}
+                    Some(host) => self.asked(host),
                     None => self.failed |= params["canceled"] != true,
                 }
             }
@@ -266,14 +282,14 @@ impl Watch {
 
     /// The host that an address on the network names, when it is another server's.
     fn elsewhere(&self, url: &Value) -> Option<String> {
-        let host = host(url.as_str()?)?;
-        (host != self.host).then(|| host.to_owned())
+        host(url.as_str()?).filter(|host| *host != self.host)
     }
 }
 
 /// The host of an address on the network, with its port.
-fn host(url: &str) -> Option<&str> {
-    let (scheme, rest) = url.split_once("://")?;
-    let is_asked = matches!(scheme, "http" | "https" | "ws" | "wss");
-    is_asked.then(|| rest.split(['/', '?', '#']).next()).flatten()
+fn host(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https" | "ws" | "wss"))?;
+    let host: String = host.chars().take(MAX_HOST).collect();
+    Some(url.port().map_or(host.clone(), |port| format!("{host}:{port}")))
 }

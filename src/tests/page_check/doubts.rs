@@ -9,7 +9,7 @@ use super::{processes_in, run, run_with_browser, run_with_browser_and};
 use crate::support::{Model, Reply, Server, data_dir, until};
 
 /// Puts another server in the template's place: what it does with `request` and `response`, and how often it was asked by a browser.
-fn serve(answer: &str) -> [Reply; 2] {
+pub fn serve(answer: &str) -> [Reply; 2] {
     let server = format!(
         r#"import {{ createServer }} from "node:http";
 const times = {{}};

@@ -1,0 +1,198 @@
+//! What happened in the page and nobody has asked for yet: a page decides how much that is, so that of each kind little is kept, and of
+//! each event what is looked at.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde_json::{Map, Value};
+
+/// The events that are looked at, how many of each are kept, and what of them: an event is otherwise as large as a page wants it to be.
+const KINDS: [(&str, usize, &[&str]); 12] = [
+    ("Page.loadEventFired", 8, &[]),
+    ("Page.frameNavigated", 64, &["frame"]),
+    ("Inspector.targetCrashed", 1, &[]),
+    (
+        "Network.requestWillBeSent",
+        1000,
+        &["requestId", "type", "request", "redirectResponse"],
+    ),
+    ("Network.webSocketCreated", 64, &["url"]),
+    ("Network.responseReceived", 1000, &["type", "frameId", "response"]),
+    ("Network.loadingFinished", 1000, &["requestId"]),
+    ("Network.loadingFailed", 1000, &["requestId", "canceled"]),
+    ("Network.eventSourceMessageReceived", 64, &["requestId"]),
+    ("Runtime.exceptionThrown", 100, &["exceptionDetails"]),
+    ("Runtime.exceptionRevoked", 100, &["exceptionId"]),
+    ("Runtime.consoleAPICalled", 300, &["type", "args"]),
+];
+/// Of what these name, these fields are kept alone.
+const PARTS: [(&str, &[&str]); 4] = [
+    ("frame", &["parentId"]),
+    ("request", &["url"]),
+    ("response", &["status"]),
+    ("redirectResponse", &["status"]),
+];
+/// The longest text and list in an event, in characters and entries; how many fields an object has; how deep all of it is.
+const MAX_TEXT: usize = 4096;
+const MAX_LIST: usize = 16;
+const MAX_FIELDS: usize = 32;
+const MAX_DEPTH: usize = 8;
+/// What the events of one kind hold together, in bytes.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Something that happened in the page.
+#[derive(Debug)]
+pub struct Event {
+    pub method: &'static str,
+    pub params: Value,
+    bytes: usize,
+}
+
+/// Events in their order, as many as there is room for.
+#[derive(Debug, Default)]
+pub struct Events {
+    waiting: VecDeque<Event>,
+    /// Of each kind, how many there are and how many bytes they hold.
+    kept: HashMap<&'static str, (usize, usize)>,
+}
+
+impl Events {
+    /// Keeps what is looked at of an event, when there is room for it.
+    pub fn keep(&mut self, mut message: Value) {
+        let method = message["method"].as_str().unwrap_or_default();
+        let Some((method, most, fields)) = KINDS.into_iter().find(|(kind, ..)| *kind == method) else {
+            return;
+        };
+        // Frames within the page come and go as it likes.
+        if method == "Page.frameNavigated" && message["params"]["frame"]["parentId"].is_string() {
+            return;
+        }
+        let (count, kept) = self.kept.entry(method).or_default();
+        if *count >= most {
+            return;
+        }
+        let mut params = message["params"].take();
+        pick(&mut params, fields);
+        for (name, fields) in PARTS {
+            if let Some(part) = params.get_mut(name) {
+                pick(part, fields);
+            }
+        }
+        shorten(&mut params, MAX_DEPTH);
+        let bytes = size(&params);
+        if *kept + bytes > MAX_BYTES {
+            return;
+        }
+        *count += 1;
+        *kept += bytes;
+        self.waiting.push_back(Event { method, params, bytes });
+    }
+
+    pub fn next(&mut self) -> Option<Event> {
+        let event = self.waiting.pop_front()?;
+        if let Some((count, bytes)) = self.kept.get_mut(event.method) {
+            *count -= 1;
+            *bytes -= event.bytes;
+        }
+        Some(event)
+    }
+}
+
+/// Leaves an object these fields and no others; what is no object becomes nothing.
+fn pick(value: &mut Value, fields: &[&str]) {
+    let Value::Object(all) = value else {
+        return *value = Value::Null;
+    };
+    let kept = fields.iter().filter_map(|field| all.remove_entry(*field));
+    *value = Value::Object(kept.collect::<Map<String, Value>>());
+}
+
+/// Cuts what is long, and what is deep.
+fn shorten(value: &mut Value, depth: usize) {
+    match value {
+        Value::Array(_) | Value::Object(_) if depth == 0 => *value = Value::Null,
+        Value::String(text) => {
+            if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+                text.truncate(end);
+                text.shrink_to_fit();
+            }
+        }
+        Value::Array(list) => {
+            list.truncate(MAX_LIST);
+            list.shrink_to_fit();
+            list.iter_mut().for_each(|value| shorten(value, depth - 1));
+        }
+        Value::Object(fields) => {
+            if fields.len() > MAX_FIELDS {
+                *fields = std::mem::take(fields).into_iter().take(MAX_FIELDS).collect();
+            }
+            fields.values_mut().for_each(|value| shorten(value, depth - 1));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// About how many bytes a value takes.
+fn size(value: &Value) -> usize {
+    let own = size_of::<Value>();
+    own + match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(size).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn kept(events: &mut Events) -> Vec<Event> {
+        std::iter::from_fn(|| events.next()).collect()
+    }
+
+    #[test]
+    fn however_much_a_page_makes_happen_little_of_it_is_kept_and_every_kind_has_room() {
+        let mut events = Events::default();
+        let noise = json!({ "type": "error", "args": vec![json!({ "value": "x".repeat(1 << 20) }); 100] });
+        for _ in 0..500 {
+            events.keep(json!({ "method": "Runtime.consoleAPICalled", "params": noise }));
+            events.keep(json!({ "method": "Page.frameNavigated", "params": { "frame": { "parentId": "a" } } }));
+            events.keep(json!({ "method": "Page.frameResized", "params": {} }));
+        }
+        let (count, bytes) = events.kept["Runtime.consoleAPICalled"];
+        assert!(count < 100 && bytes <= MAX_BYTES, "{count} {bytes}");
+        assert!(events.waiting.iter().all(|event| event.method == "Runtime.consoleAPICalled"));
+        kept(&mut events);
+        assert_eq!(events.kept["Runtime.consoleAPICalled"], (0, 0));
+        for _ in 0..2000 {
+            events.keep(json!({ "method": "Runtime.consoleAPICalled", "params": { "type": "error", "args": [{ "value": "noise" }] } }));
+        }
+        events.keep(json!({ "method": "Runtime.exceptionThrown", "params": { "exceptionDetails": { "text": "in the noise" } } }));
+        events.keep(json!({ "method": "Page.loadEventFired", "params": { "timestamp": 1 } }));
+        let events = kept(&mut events);
+        assert_eq!(events.len(), 302);
+        assert_eq!(events[300].params["exceptionDetails"]["text"], "in the noise");
+    }
+
+    #[test]
+    fn of_an_event_only_what_is_looked_at_is_kept() {
+        let mut events = Events::default();
+        let headers: Map<String, Value> = (0..1000).map(|number| (number.to_string(), json!("x"))).collect();
+        let request = json!({ "url": "http://a/", "headers": headers, "postData": "x".repeat(100) });
+        let params = json!({ "requestId": "1", "type": "Document", "request": request, "initiator": { "stack": [] } });
+        events.keep(json!({ "method": "Network.requestWillBeSent", "params": params }));
+        events.keep(json!({ "method": "Runtime.exceptionThrown", "params": { "exceptionDetails": { "a": { "b": { "c": { "d": { "e": { "f": { "g": {} } } } } } } } } }));
+        events.keep(json!({ "method": "Page.loadEventFired", "params": [1, 2] }));
+        events.keep(json!({ "method": 7 }));
+        let events = kept(&mut events);
+        assert_eq!(
+            events[0].params,
+            json!({ "requestId": "1", "type": "Document", "request": { "url": "http://a/" } })
+        );
+        let deep = &events[1].params["exceptionDetails"]["a"]["b"]["c"]["d"]["e"];
+        assert_eq!(*deep, json!({ "f": { "g": null } }));
+        assert_eq!(events.len(), 3);
+    }
+}

@@ -1,0 +1,74 @@
+//! The one way out of the checking browser's network namespace: each connection to its listener is carried on to one server, which is
+//! the app's data plane, and nowhere else.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+/// How many connections a page may have at a time: a browser makes 6 for requests, and 255 for sockets.
+const MAX_CONNECTIONS: usize = 256;
+/// How long the server may take to be connected to.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Between two attempts when this process has too many files open.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// A running relay; dropped, it ends with its connections.
+pub struct Relay {
+    failure: Arc<Mutex<Option<String>>>,
+    _serving: AbortOnDropHandle<()>,
+}
+
+impl Relay {
+    /// Carries what comes to the listener to the server, `host:port`.
+    pub fn start(listener: std::net::TcpListener, server: String) -> std::io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let failure = Arc::default();
+        let serving = serve(listener, server.into(), Arc::clone(&failure));
+        Ok(Self {
+            failure,
+            _serving: AbortOnDropHandle::new(tokio::spawn(serving)),
+        })
+    }
+
+    /// Why the server could not be connected to the last time, when it could not.
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn serve(listener: TcpListener, server: Arc<str>, failure: Arc<Mutex<Option<String>>>) {
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // They end with this task.
+    let mut connections = JoinSet::new();
+    while let Ok(permit) = room.clone().acquire_owned().await {
+        let Ok((mut browser, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
+        while connections.try_join_next().is_some() {}
+        let (server, failure) = (server.clone(), failure.clone());
+        connections.spawn(async move {
+            let _permit = permit;
+            let connected = tokio::time::timeout(CONNECT, TcpStream::connect(&*server)).await;
+            let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+            let fault = connected.as_ref().err().map(|error| format!("{server}: {error}"));
+            *failure.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+            if let Ok(mut server) = connected {
+                // A page's small requests must not wait for each other.
+                let _ = (browser.set_nodelay(true), server.set_nodelay(true));
+                // A connection that is cut is the page's to notice.
+                let _ = copy_bidirectional(&mut browser, &mut server).await;
+            }
+        });
+    }
+}

@@ -1,0 +1,244 @@
+//! What is to be seen of a page when it rests. It is asked in a world of the browser's own beside the page's, where nothing that the page
+//! has replaced is (chromedevtools.github.io/devtools-protocol/tot/Page/#method-createIsolatedWorld), by accessors that its elements'
+//! names can't stand in for; the answer is checked like any other input.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    browser::{Browser, BrowserError},
+    page::ANSWER,
+};
+
+/// The world's name, for those who look into the browser.
+const WORLD: &str = "codeflow-check";
+/// How many times a page is asked that goes to another address meanwhile, and takes the world along.
+const ATTEMPTS: usize = 3;
+/// The longest text of the dev server's overlay, in characters.
+const MAX_OVERLAY: usize = 2000;
+/// How many links of a page are looked at.
+const MAX_LINKS: usize = 200;
+/// How many elements are looked at for handlers that React keeps.
+const MAX_SURFACES: usize = 4;
+
+/// What the page is like.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rest {
+    /// How much text there is, in UTF-16 units.
+    pub text: u64,
+    /// Whether anything else is to be seen.
+    pub drawn: bool,
+    /// Whether it fills the window with something to draw, write or click on.
+    surface: bool,
+    /// How many coloured elements fill the window, which may have handlers.
+    surfaces: usize,
+    pub overlay: String,
+    /// Which page Next.js shows in its place: `not-found`, `forbidden` or `unauthorized`.
+    pub instead: String,
+    /// Whole addresses that it links to.
+    pub links: Vec<String>,
+    /// The world that was asked, for what is asked about its elements.
+    #[serde(skip)]
+    world: i64,
+}
+
+/// Looks for what can be seen (text, what draws itself, and boxes with a colour or a border that are no background of the whole page) and
+/// for what fills the window by design, reads the dev server's error overlay and which page it shows instead of one whose answer had
+/// begun (next/dist/client/components/http-access-fallback), and lists links.
+const ASK: &str = r#"(() => {
+  const getter = (type, name) => {
+    const get = Object.getOwnPropertyDescriptor(type.prototype, name).get;
+    return (object) => Reflect.apply(get, object, []);
+  };
+  const method = (type, name) => (object, ...given) => Reflect.apply(type.prototype[name], object, given);
+  const all = method(Document, "querySelectorAll");
+  const below = method(Element, "querySelectorAll");
+  const box = method(Element, "getBoundingClientRect");
+  const matches = method(Element, "matches");
+  const attributes = method(Element, "getAttributeNames");
+  const attribute = method(Element, "getAttribute");
+  const child = getter(Element, "firstElementChild");
+  const shadow = getter(Element, "shadowRoot");
+  const text = (element) => (element instanceof HTMLElement ? getter(HTMLElement, "innerText")(element) : "");
+  const body = getter(Document, "body")(document);
+  const shown = (element) => {
+    const { width, height } = box(element);
+    return width > 0 && height > 0 && getComputedStyle(element).visibility !== "hidden";
+  };
+  const fills = (element) => {
+    const { width, height } = box(element);
+    return width * height > 0.8 * innerWidth * innerHeight;
+  };
+  const clear = (style) => style.backgroundColor === "rgba(0, 0, 0, 0)" && style.backgroundImage === "none";
+  const drawn = (element) => {
+    if (child(element) || fills(element)) return false;
+    const style = getComputedStyle(element);
+    return !clear(style) || (style.borderStyle !== "none" && parseFloat(style.borderWidth) > 0);
+  };
+  const pale = ["rgb(255, 255, 255)", body ? getComputedStyle(body).backgroundColor : ""];
+  const coloured = (element) => {
+    const style = getComputedStyle(element);
+    return !clear(style) && !pale.includes(style.backgroundColor);
+  };
+  const first = (list, most) => Array.prototype.slice.call(list, 0, most);
+  const things = first(all(document, "img, svg, canvas, video, input, button, textarea, select, iframe, object"), 20000);
+  const elements = body ? first(below(body, "*"), 2000) : [];
+  const filling = elements.filter((element) => fills(element) && shown(element));
+  const handled = (element) => attributes(element).some((name) => /^on[a-z]/i.test(name));
+  globalThis.surfaces = filling.filter(coloured).slice(0, 4);
+  const meta = (name) => all(document, `meta[name="${name}"]`)[0];
+  const instead = meta("boundary-next-error") ?? meta("next-error");
+  const portal = all(document, "nextjs-portal")[0];
+  const root = portal && shadow(portal);
+  const dialog = root && method(DocumentFragment, "querySelector")(root, "[data-nextjs-dialog], [data-nextjs-error-overlay], dialog");
+  const links = new Set();
+  for (const link of first(all(document, "a[href]"), 5000)) {
+    const address = link instanceof HTMLAnchorElement ? getter(HTMLAnchorElement, "href")(link) : "";
+    if (address.length > 0 && address.length <= 2048) links.add(address);
+    if (links.size === 200) break;
+  }
+  return {
+    text: text(body).trim().length,
+    drawn: things.some(shown) || elements.some((element) => drawn(element) && shown(element)),
+    surface: filling.some((element) => matches(element, "canvas, textarea, video") || (handled(element) && coloured(element))),
+    surfaces: globalThis.surfaces.length,
+    overlay: text(dialog).trim().slice(0, 2000),
+    instead: (instead && attribute(instead, "content")) ?? "",
+    links: [...links],
+  };
+})()"#;
+
+/// What is to be seen of the page that is loaded.
+pub async fn ask(browser: &mut Browser) -> Result<Rest, BrowserError> {
+    let mut failure = BrowserError::Silent;
+    for _ in 0..ATTEMPTS {
+        match ask_once(browser).await {
+            // It went to another address, or is another page since.
+            Err(error @ BrowserError::Failed(_)) => failure = error,
+            asked => return asked,
+        }
+    }
+    Err(failure)
+}
+
+async fn ask_once(browser: &mut Browser) -> Result<Rest, BrowserError> {
+    let tree = browser.call("Page.getFrameTree", json!({}), ANSWER).await?;
+    let frame = &tree["frameTree"]["frame"]["id"];
+    let world = json!({ "frameId": frame, "worldName": WORLD });
+    let world = browser.call("Page.createIsolatedWorld", world, ANSWER).await?;
+    let world = world["executionContextId"].as_i64().unwrap_or_default();
+    let ask = json!({ "expression": ASK, "contextId": world, "returnByValue": true });
+    let mut answer = browser.call("Runtime.evaluate", ask, ANSWER).await?;
+    let rest = read(answer["result"]["value"].take()).ok_or_else(|| {
+        let thrown = answer["exceptionDetails"]["exception"]["description"].as_str().unwrap_or_default();
+        let thrown = thrown.lines().next().unwrap_or_default();
+        BrowserError::Failed(format!("it tells nothing of the page {thrown}"))
+    })?;
+    Ok(Rest { world, ..rest })
+}
+
+/// The answer, when it is one, and no more of it than was asked for.
+fn read(answer: Value) -> Option<Rest> {
+    let mut rest: Rest = serde_json::from_value(answer).ok()?;
+    rest.overlay = rest.overlay.chars().take(MAX_OVERLAY).collect();
+    rest.links.truncate(MAX_LINKS);
+    rest.surfaces = rest.surfaces.min(MAX_SURFACES);
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+    if rest.instead.len() > 20 || !rest.instead.bytes().all(is_name) {
+        rest.instead.clear();
+    }
+    Some(rest)
+}
+
+/// Whether the page fills the window with something to draw, write or click on.
+pub async fn has_surface(browser: &mut Browser, rest: &Rest) -> Result<bool, BrowserError> {
+    if rest.surface {
+        return Ok(true);
+    }
+    for number in 0..rest.surfaces {
+        match has_handlers(browser, rest.world, number).await {
+            Ok(false) => {}
+            // The page went elsewhere.
+            Err(BrowserError::Failed(_)) => return Ok(false),
+            found => return found,
+        }
+    }
+    Ok(false)
+}
+
+/// Whether React has handlers for an element. It keeps them beside it, in the page's own world, of which properties are listed here and no
+/// code is run.
+async fn has_handlers(browser: &mut Browser, world: i64, number: usize) -> Result<bool, BrowserError> {
+    let ask = json!({ "expression": format!("surfaces[{number}]"), "contextId": world });
+    let element = browser.call("Runtime.evaluate", ask, ANSWER).await?;
+    let node = json!({ "objectId": element["result"]["objectId"] });
+    let node = browser.call("DOM.describeNode", node, ANSWER).await?;
+    let object = json!({ "backendNodeId": node["node"]["backendNodeId"] });
+    let object = browser.call("DOM.resolveNode", object, ANSWER).await?;
+    let properties = async |browser: &mut Browser, object: &Value| {
+        let list = json!({ "objectId": object, "ownProperties": true });
+        browser.call("Runtime.getProperties", list, ANSWER).await
+    };
+    let own = properties(browser, &object["object"]["objectId"]).await?;
+    let is_kept = |property: &&Value| property["name"].as_str().is_some_and(|name| name.starts_with("__reactProps$"));
+    let own = own["result"].as_array().into_iter().flatten();
+    let Some(kept) = own.into_iter().find(is_kept).map(|property| property["value"]["objectId"].clone()) else {
+        return Ok(false);
+    };
+    let kept = properties(browser, &kept).await?;
+    let mut names = kept["result"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|property| property["name"].as_str());
+    Ok(names.any(|name| {
+        name.strip_prefix("on")
+            .is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_alphabetic()))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer() -> Value {
+        json!({ "text": 4, "drawn": true, "surface": false, "surfaces": 0, "overlay": "", "instead": "", "links": ["http://a/"] })
+    }
+
+    #[test]
+    fn an_answer_of_another_shape_is_none() {
+        assert!(read(answer()).is_some());
+        for (field, value) in [
+            ("text", json!(-1)),
+            ("text", json!("4")),
+            ("text", json!(null)),
+            ("drawn", json!(1)),
+            ("surfaces", json!({})),
+            ("overlay", json!(["x"])),
+            ("links", json!("http://a/")),
+            ("links", json!([7])),
+            ("links", json!([null])),
+            ("more", json!(1)),
+        ] {
+            let mut odd = answer();
+            odd[field] = value;
+            assert_eq!(read(odd.clone()), None, "{odd}");
+        }
+        for odd in [json!(null), json!("{}"), json!([]), json!({})] {
+            assert_eq!(read(odd.clone()), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn of_an_answer_no_more_is_taken_than_was_asked_for() {
+        let mut much = answer();
+        much["links"] = json!(vec!["http://a/"; MAX_LINKS + 1]);
+        much["overlay"] = json!("é".repeat(MAX_OVERLAY + 1));
+        much["surfaces"] = json!(1000);
+        much["instead"] = json!("<not found>");
+        let rest = read(much).unwrap_or_default();
+        assert_eq!((rest.links.len(), rest.overlay.chars().count()), (MAX_LINKS, MAX_OVERLAY));
+        assert_eq!((rest.surfaces, rest.instead.as_str()), (MAX_SURFACES, ""));
+    }
+}
