@@ -93,6 +93,15 @@ impl PromptField {
     }
 }
 
+/// What browsers give as the key's code while an input method handles it. Safari ends a composition before the keydown of the Enter that
+/// ended it, so that only this tells (w3c.github.io/uievents, 6.3.1).
+const IN_COMPOSITION: u32 = 229;
+
+/// Whether the key asks for the text to be sent: Enter, unless it makes a new line or ends an input method's composition.
+fn sends(key: &ev::KeyboardEvent) -> bool {
+    key.key() == "Enter" && !key.shift_key() && !key.is_composing() && key.key_code() != IN_COMPOSITION
+}
+
 /// The `<textarea>`. Enter and Ctrl/Cmd+Enter call `on_enter`; Shift+Enter makes a new line.
 #[component]
 pub fn PromptTextarea(
@@ -107,7 +116,7 @@ pub fn PromptTextarea(
 ) -> impl IntoView {
     let note = format!("{id}-note");
     let on_key = move |key: ev::KeyboardEvent| {
-        if key.key() == "Enter" && !key.shift_key() && !key.is_composing() {
+        if sends(&key) {
             key.prevent_default();
             on_enter();
         }
