@@ -15,7 +15,7 @@ pub use checks::{Browser, Unsplash};
 pub use llm::{Llm, Provider};
 pub use sandbox::{Sandbox, SandboxProvider, is_domain, is_service_address};
 pub use sandbox_host::SandboxHost;
-pub use server::{Database, Server};
+pub use server::{Connections, Database, Server, is_loopback_url, loopback_only};
 
 /// A variable whose value can't be used. Its text is the one line that the user sees.
 #[derive(Debug, thiserror::Error)]

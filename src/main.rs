@@ -16,12 +16,11 @@ use axum::{
     extract::Request,
     http::header,
     middleware::{self, Next},
-    serve::ListenerExt,
 };
 use clap::{Parser, Subcommand};
 use codeflow::{
     agent::{Agent, Jail},
-    config, llm,
+    config, listener, llm,
     runs::Supervisor,
     sandbox,
     sandbox_host::{self, SandboxHost, template},
@@ -35,6 +34,10 @@ use tower::ServiceExt;
 
 /// How long open connections may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
+/// Why an address that other machines reach is refused.
+const NO_ACCOUNTS: &str = "CodeFlow has no accounts yet, so whoever reaches it could read and change everything; other machines come \
+                           through a proxy that asks people to sign in";
+const NO_KEY: &str = "a sandbox host that other machines reach needs a key of yours in SANDBOX_HOST_KEY";
 
 #[derive(Parser)]
 #[command(
@@ -116,6 +119,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         .init();
     // One provider for every TLS client of the process; it fails only when one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    listener::raise_open_files();
     match command {
         Command::Serve => serve().await,
         Command::Migrate => {
@@ -146,7 +150,9 @@ async fn serve() -> anyhow::Result<()> {
     let leptos = get_configuration(leptos_file)
         .map_err(|error| anyhow::anyhow!("LEPTOS_SITE_ADDR or Leptos.toml can't be read: {error}"))?
         .leptos_options;
+    config::loopback_only("LEPTOS_SITE_ADDR", leptos.site_addr, NO_ACCOUNTS)?;
     let settings = config::Server::from_env()?;
+    let connections = config::Connections::from_env()?;
     let mut sandboxes = config::Sandbox::from_env()?;
     let model = llm::Model::new(config::Llm::from_env().await?)?;
     let agent_settings = config::Agent::from_env()?;
@@ -172,6 +178,7 @@ async fn serve() -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let agent = Agent::new(model, sandbox::Client::new(sandboxes)?, agent_settings.clone());
     let runs = Supervisor::new(store.clone(), agent, &agent_settings, shutdown.clone());
+    let public_url: Arc<str> = settings.public_url.into();
     let app = server::router(AppState {
         store: store.clone(),
         runs: runs.clone(),
@@ -179,7 +186,7 @@ async fn serve() -> anyhow::Result<()> {
         sandbox_fault: sandbox_fault.map(Arc::from),
         unenforced: host.as_ref().map_or(&[][..], SandboxHost::unenforced).into(),
         leptos,
-        public_url: Arc::from(settings.public_url),
+        public_url: public_url.clone(),
     });
     let host = host.map(Arc::new);
     let app = match &host {
@@ -192,6 +199,11 @@ async fn serve() -> anyhow::Result<()> {
         tracing::info!(projects = resumed, "unfinished runs go on");
     }
     tracing::info!("listening on http://{address}");
+    if !config::is_loopback_url(&public_url) {
+        tracing::warn!(
+            "PUBLIC_URL={public_url} and there are no accounts yet: the proxy in front of CodeFlow has to ask people to sign in"
+        );
+    }
     let notice = runs.model();
     if notice.demo {
         tracing::info!("no model is configured, so the demo answers; set OPENAI_API_KEY (or another provider's key) for a real one");
@@ -199,11 +211,7 @@ async fn serve() -> anyhow::Result<()> {
         tracing::info!(model = notice.label, "apps are built by a real model");
     }
 
-    // A preview's pieces must not wait for each other.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let serving = axum::serve(listener, app).with_graceful_shutdown({
+    tokio::spawn({
         let shutdown = shutdown.clone();
         async move {
             stop_signal().await;
@@ -212,7 +220,7 @@ async fn serve() -> anyhow::Result<()> {
         }
     });
     tokio::select! {
-        served = async { serving.await } => served?,
+        () = listener::serve(listener, app, connections, shutdown.clone()) => {}
         // Hot-reload sockets of open previews never end by themselves.
         () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {}
     }
@@ -254,6 +262,9 @@ async fn sandbox_host() -> anyhow::Result<()> {
         "an address and port, such as 127.0.0.1:3002",
         |_| true,
     )?;
+    if config::var("SANDBOX_HOST_KEY").is_none() {
+        config::loopback_only("SANDBOX_HOST_ADDR", address, NO_KEY)?;
+    }
     let listener = bind(address, "SANDBOX_HOST_ADDR").await?;
     settings.follow_port(listener.local_addr()?.port());
     let host = SandboxHost::start(settings, listener).await?;

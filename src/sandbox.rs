@@ -21,6 +21,8 @@ use crate::config;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that waits longer for a next request is closed: a sandbox host hangs up after 15 seconds.
+const POOL_IDLE: Duration = Duration::from_secs(10);
 /// How long a unary request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a stream may be silent; the server is asked for a keepalive more often than that.
@@ -55,6 +57,7 @@ impl Client {
             reqwest::Client::builder()
                 .user_agent(USER_AGENT)
                 .connect_timeout(CONNECT_TIMEOUT)
+                .pool_idle_timeout(POOL_IDLE)
                 .http1_only()
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())

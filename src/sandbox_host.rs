@@ -20,6 +20,8 @@ mod log;
 mod metrics;
 mod network;
 mod pages;
+mod passage;
+mod preview;
 mod privilege;
 mod record;
 mod rootfs;
@@ -31,19 +33,13 @@ pub mod template;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::{
-    Router,
-    extract::Request,
-    http::StatusCode,
-    middleware,
-    serve::{Listener, ListenerExt},
-};
+use axum::{Router, extract::Request, http::StatusCode, middleware};
 use sandboxes::Sandboxes;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::config;
+use crate::{config, listener};
 
 /// A running host.
 pub struct SandboxHost {
@@ -63,21 +59,18 @@ impl SandboxHost {
             Ok(runtime) => tracing::info!(runtime = runtime.name(), "sandboxes are ready"),
             Err(fault) => tracing::error!("{fault}"),
         }
+        let settings = sandboxes.settings();
+        if let Some(site) = settings.shared_site() {
+            tracing::warn!(
+                "SANDBOX_DOMAIN={} and PUBLIC_URL={} are both of the site {site}: generated code gets the cookies that are set for all of it; \
+                 give the previews a domain of their own",
+                settings.domain,
+                settings.public_url,
+            );
+        }
         let router = both_planes(sandboxes.clone());
-        let listener = without_delay(listener);
-        tokio::spawn({
-            let shutdown = shutdown.clone();
-            async move {
-                tokio::select! {
-                    served = async { axum::serve(listener, router).await } => {
-                        if let Err(error) = served {
-                            tracing::error!(%error, "the sandbox host stopped serving");
-                        }
-                    }
-                    () = shutdown.cancelled() => {}
-                }
-            }
-        });
+        let serving = listener::serve(listener, router, settings.connections, CancellationToken::new());
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(serving));
         Ok(Self {
             address,
             sandboxes,
@@ -128,15 +121,6 @@ impl SandboxHost {
         self.sandboxes.shutdown().await;
         self.shutdown.cancel();
     }
-}
-
-/// Connections that send every piece at once: a command's output is many small ones, which would wait for each other.
-fn without_delay(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
-    listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection is slower than it could be");
-        }
-    })
 }
 
 /// A request that names a sandbox's port is the data plane's, every other one the control plane's.

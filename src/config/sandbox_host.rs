@@ -2,7 +2,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{ConfigError, data_dir, is_domain, parsed, server::public_url, var};
+use super::{
+    ConfigError, Connections, data_dir, is_domain, parsed,
+    server::{host_of, is_loopback_url, public_url},
+    var,
+};
 
 /// How sandboxes of this machine are built and limited.
 #[derive(Debug, Clone)]
@@ -13,6 +17,9 @@ pub struct SandboxHost {
     pub domain: String,
     /// The builder's address (`PUBLIC_URL`): apps report to no other page that frames them.
     pub public_url: String,
+    /// Further request headers that apps get where previews have a domain (`SANDBOX_PREVIEW_HEADERS`), in lower case; `*` at the end stands
+    /// for any rest.
+    pub preview_headers: Vec<String>,
     /// The OCI runtime to use and no other (`SANDBOX_RUNTIME`, a name or a path); by default the first of runc and crun that works.
     pub runtime: Option<String>,
     /// Memory of a sandbox in MiB; there is no swap beyond it.
@@ -35,6 +42,8 @@ pub struct SandboxHost {
     pub egress_allow: Vec<EgressRule>,
     /// The key that the control plane asks for (`SANDBOX_HOST_KEY`, random by default).
     pub host_key: String,
+    /// What clients may take of its listener.
+    pub connections: Connections,
     /// The binary that is a sandbox's init: this one.
     pub envd: PathBuf,
     follows_port: bool,
@@ -66,6 +75,7 @@ impl SandboxHost {
             follows_port: domain.is_none(),
             domain: domain.unwrap_or_else(|| "localhost:3000".to_owned()),
             public_url: public_url(var("PUBLIC_URL"))?,
+            preview_headers: header_names(&var("SANDBOX_PREVIEW_HEADERS").unwrap_or_default())?,
             runtime: var("SANDBOX_RUNTIME"),
             memory_mb: parsed("SANDBOX_MEMORY_MB", 2048, "MiB of memory per sandbox, at least 64", |mb| *mb >= 64)?,
             cpus: parsed("SANDBOX_CPUS", 2.0, "processors per sandbox, such as 2 or 0.5", |cpus: &f64| {
@@ -89,6 +99,7 @@ impl SandboxHost {
             frozen: Duration::from_secs(parsed("SANDBOX_FROZEN_SECONDS", 600, "seconds, 0 for not at all", |_| true)?),
             egress_allow: egress_rules(&egress)?,
             host_key: var("SANDBOX_HOST_KEY").unwrap_or_else(random_key),
+            connections: Connections::from_env()?,
             envd: std::env::current_exe().map_err(|error| ConfigError::new("PATH", "", format!("codeflow can't find itself: {error}")))?,
         })
     }
@@ -101,6 +112,23 @@ impl SandboxHost {
     )]
     pub fn cpu_count(&self) -> u32 {
         self.cpus.ceil() as u32
+    }
+
+    /// Whether requests for previews come through a proxy: nothing but that leads from a domain to this machine.
+    pub fn has_proxy(&self) -> bool {
+        !is_loopback_url(&self.domain)
+    }
+
+    /// The registrable domain that the previews and the builder share: cookies that are set for all of it reach generated code. `None`
+    /// where each has its own (publicsuffix.org), and below `localhost`.
+    pub fn shared_site(&self) -> Option<String> {
+        let site = |authority: &str| {
+            let host = host_of(authority);
+            let is_address = host.parse::<std::net::IpAddr>().is_ok();
+            psl::domain_str(&host).filter(|_| !is_address).map(str::to_owned)
+        };
+        let (_, builder) = self.public_url.split_once("://")?;
+        site(&self.domain).filter(|previews| site(builder).as_ref() == Some(previews))
     }
 
     /// Previews are on the app's own listener: without `SANDBOX_DOMAIN`, their host names carry its port.
@@ -144,6 +172,25 @@ fn egress_rules(value: &str) -> Result<Vec<EgressRule>, ConfigError> {
         .collect()
 }
 
+fn header_names(value: &str) -> Result<Vec<String>, ConfigError> {
+    let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let is_name = |name: &str| {
+        let start = name.strip_suffix('*').unwrap_or(name);
+        !start.is_empty() && start.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    names
+        .map(|name| {
+            is_name(name).then(|| name.to_ascii_lowercase()).ok_or_else(|| {
+                ConfigError::new(
+                    "SANDBOX_PREVIEW_HEADERS",
+                    value,
+                    "names of request headers, comma-separated, with * at the end for any rest, such as x-tenant,x-shop-*",
+                )
+            })
+        })
+        .collect()
+}
+
 fn random_key() -> String {
     let bytes: [u8; 20] = rand::random();
     bytes.iter().fold("e2b_".to_owned(), |key, byte| format!("{key}{byte:02x}"))
@@ -153,6 +200,40 @@ fn random_key() -> String {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_site_that_builder_and_previews_share_is_found_and_none_else() {
+        let mut settings = SandboxHost::from_env().unwrap();
+        let mut shared = |domain: &str, url: &str| {
+            (settings.domain, settings.public_url) = (domain.to_owned(), url.to_owned());
+            settings.shared_site()
+        };
+        let example = Some("example.com".to_owned());
+        assert_eq!(shared("preview.example.com", "https://build.example.com"), example);
+        assert_eq!(shared("Example.com:8443", "https://example.com:8443"), example);
+        assert_eq!(
+            shared("p.example.co.uk", "https://b.example.co.uk"),
+            Some("example.co.uk".to_owned())
+        );
+        for (domain, url) in [
+            ("localhost:3000", "http://localhost:3000"),
+            ("preview.dev", "https://build.example.com"),
+            ("a.co.uk", "https://b.co.uk"),
+            ("a.github.io", "https://b.github.io"),
+            ("127.0.0.1", "http://127.0.0.1:3000"),
+            ("localhost", "https://build.example.com"),
+        ] {
+            assert_eq!(shared(domain, url), None, "{domain} {url}");
+        }
+    }
+
+    #[test]
+    fn header_names_may_end_with_a_star_and_never_are_one() {
+        assert_eq!(header_names("X-Tenant, x-shop-*").unwrap(), ["x-tenant", "x-shop-*"]);
+        for wrong in ["*", "x a", "x:1", "x*y"] {
+            assert!(header_names(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
+        }
+    }
 
     #[test]
     fn egress_rules_are_hosts_with_ports() {

@@ -1,8 +1,12 @@
 //! Settings of the app's own server.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use super::{ConfigError, data_dir, var};
+use super::{ConfigError, data_dir, parsed, var};
 
 /// Where the app listens, how people reach it, and where it stores things.
 #[derive(Debug, Clone)]
@@ -31,6 +35,55 @@ impl Server {
             data_dir,
         })
     }
+}
+
+/// What clients may take of a listener.
+#[derive(Debug, Clone, Copy)]
+pub struct Connections {
+    /// Connections that are open at a time, WebSockets included (`HTTP_MAX_CONNECTIONS`); further ones wait.
+    pub max: usize,
+    /// How long a request's head may take, and how long a connection may wait for its next request (`HTTP_HEADER_SECONDS`).
+    pub header_timeout: Duration,
+}
+
+impl Connections {
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self {
+            max: parsed("HTTP_MAX_CONNECTIONS", 1024, "open connections, 1 to 100000", |max| {
+                (1..=100_000).contains(max)
+            })?,
+            header_timeout: Duration::from_secs(parsed(
+                "HTTP_HEADER_SECONDS",
+                15,
+                "seconds that a request's headers may take, 1 to 600",
+                |seconds| (1..=600).contains(seconds),
+            )?),
+        })
+    }
+}
+
+/// Refuses an address that is reached from other machines.
+pub fn loopback_only(name: &'static str, address: SocketAddr, why: &str) -> Result<(), ConfigError> {
+    if address.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    let example = SocketAddr::from(([127, 0, 0, 1], address.port()));
+    Err(ConfigError::new(name, address.to_string(), format!("{why}; set {name}={example}")))
+}
+
+/// Whether the address, such as `PUBLIC_URL`, names this machine by one of its loopback names.
+pub fn is_loopback_url(url: &str) -> bool {
+    let host = host_of(url.split_once("://").map_or(url, |(_, authority)| authority));
+    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// The host of an authority, in lower case and without a port or brackets.
+pub(super) fn host_of(authority: &str) -> String {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    host.trim_matches(['[', ']']).to_ascii_lowercase()
 }
 
 /// `PUBLIC_URL` without a slash at its end; the default where there is none.
@@ -77,6 +130,45 @@ mod tests {
         );
         let error = database(Some("mysql://me:secret@db".to_owned()), Path::new("/data")).unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn only_this_machine_s_own_addresses_are_listened_on() {
+        for own in ["127.0.0.1:3000", "127.8.0.1:1", "[::1]:3000", "[::ffff:127.0.0.1]:3000"] {
+            assert!(loopback_only("X", own.parse().unwrap(), "").is_ok(), "{own}");
+        }
+        for other in [
+            "0.0.0.0:3000",
+            "[::]:3000",
+            "192.168.1.5:80",
+            "10.0.0.1:1",
+            "[::ffff:10.0.0.1]:3000",
+            "[fe80::1]:80",
+        ] {
+            let error = loopback_only("X", other.parse().unwrap(), "no accounts").unwrap_err().to_string();
+            assert!(error.starts_with(&format!("X={other}: no accounts; set X=127.0.0.1:")), "{error}");
+        }
+    }
+
+    #[test]
+    fn loopback_names_are_told_from_public_ones() {
+        for own in [
+            "http://localhost:3000",
+            "http://LOCALHOST",
+            "https://app.localhost",
+            "http://127.0.0.1:1",
+            "http://[::1]:3000",
+        ] {
+            assert!(is_loopback_url(own), "{own}");
+        }
+        for other in [
+            "https://build.example.com",
+            "http://localhost.example.com",
+            "http://10.0.0.1",
+            "http://mylocalhost",
+        ] {
+            assert!(!is_loopback_url(other), "{other}");
+        }
     }
 
     #[test]

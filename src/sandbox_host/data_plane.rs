@@ -1,33 +1,27 @@
 //! The data plane: requests to a port of a sandbox, told by the Host's first label (`<port>-<id>.<domain>`) or by E2B's headers.
 //! Port 49983 is envd's, which asks for the sandbox's token; every other port is an app's, and public to who knows the id.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header},
 };
-use hyper::{
-    body::{Frame, SizeHint},
-    client::conn::http1,
-};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
     http::{api_error, html, json, strip_hop_by_hop, strip_ours},
     live::Live,
     pages,
+    passage::{Passage, Passing},
+    preview::{self, Showing},
     record::Record,
-    sandboxes::{Awake, InUse, Sandboxes},
+    sandboxes::{Awake, Sandboxes},
     signature,
 };
+use crate::config;
 
 /// envd's port.
 const ENVD_PORT: u16 = 49983;
@@ -127,6 +121,14 @@ fn is_id(id: &str) -> bool {
 /// Answers a request with what the sandbox's port says.
 pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Request<Body>) -> Response<Body> {
     let page = pages::Audience::of(request.headers());
+    if target.by_host {
+        if preview::is_refused(target.port) {
+            return no_preview(&target, page);
+        }
+        if let Some(file) = preview::own_file(&request, sandboxes.settings()) {
+            return file;
+        }
+    }
     let Ok(sandbox) = sandboxes.get(&target.id) else {
         return not_found(&target, page);
     };
@@ -158,16 +160,13 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
     if target.port == ENVD_PORT && request.uri().path() == "/metrics" {
         return json(StatusCode::OK, &sandboxes.moment(&sandbox).await);
     }
-    let passage = Passage {
-        connected: connected.clone(),
-        _in_use: in_use,
-    };
+    let passage = Passage::new(connected.clone(), in_use);
     let forwarding = async {
         if target.port == ENVD_PORT {
             forward_to_envd(&live, request, passage).await.map(Some)
         } else {
             let mask = record.network.mask_request_host.as_deref();
-            forward_to_app(&live, &target, mask, &sandboxes.settings().host_key, request, passage).await
+            forward_to_app(&live, &target, mask, sandboxes.settings(), request, passage).await
         }
     };
     let answered = tokio::select! {
@@ -259,7 +258,7 @@ async fn forward_to_app(
     live: &Live,
     target: &Target,
     mask: Option<&str>,
-    key: &str,
+    settings: &config::SandboxHost,
     mut request: Request<Body>,
     passage: Passage,
 ) -> anyhow::Result<Option<Response<Body>>> {
@@ -268,9 +267,10 @@ async fn forward_to_app(
     };
     origin_form(&mut request);
     let upgrade = request.headers().get(header::UPGRADE).cloned();
+    let showing = target.by_host.then(|| Showing::of(&mut request, target.port, settings));
     strip_hop_by_hop(request.headers_mut());
     let headers = request.headers_mut();
-    strip_ours(headers, key);
+    strip_ours(headers, &settings.host_key);
     if let Some(mask) = mask {
         if let Some(host) = headers.insert(
             header::HOST,
@@ -295,7 +295,9 @@ async fn forward_to_app(
         // A service worker may rule its own folder only, and nobody clears what other apps stored.
         response.headers_mut().remove("service-worker-allowed");
         response.headers_mut().remove("clear-site-data");
-        return Ok(Some(response.map(|body| Body::new(Passing::new(body, passage)))));
+        let mut response = response.map(|body| Passing::new(body, passage));
+        let tag = showing.and_then(|showing| showing.answer(&mut response, settings));
+        return Ok(Some(response.map(|body| preview::body(body, tag))));
     }
     if let Some(ours) = ours {
         let theirs = hyper::upgrade::on(&mut response);
@@ -310,49 +312,6 @@ async fn forward_to_app(
         });
     }
     Ok(Some(response.map(|_| Body::empty())))
-}
-
-/// A client's way into a sandbox: it counts as a request under way, and ends when the sandbox is paused or killed.
-struct Passage {
-    connected: CancellationToken,
-    _in_use: InUse,
-}
-
-/// The body of an answer, passed on.
-struct Passing {
-    body: hyper::body::Incoming,
-    hung_up: Pin<Box<WaitForCancellationFutureOwned>>,
-    _passage: Passage,
-}
-
-impl Passing {
-    fn new(body: hyper::body::Incoming, passage: Passage) -> Self {
-        Self {
-            body,
-            hung_up: Box::pin(passage.connected.clone().cancelled_owned()),
-            _passage: passage,
-        }
-    }
-}
-
-impl hyper::body::Body for Passing {
-    type Data = bytes::Bytes;
-    type Error = anyhow::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<anyhow::Result<Frame<Self::Data>>>> {
-        if self.hung_up.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Some(Err(anyhow::anyhow!("the sandbox was paused or killed"))));
-        }
-        Pin::new(&mut self.body).poll_frame(context).map_err(anyhow::Error::from)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 async fn dial(live: &Live, port: u16) -> anyhow::Result<Option<hyper::upgrade::Upgraded>> {
@@ -381,6 +340,13 @@ fn not_found(target: &Target, page: pages::Audience) -> Response<Body> {
     }
     let body = serde_json::json!({ "sandboxId": target.id, "message": "The sandbox was not found", "code": 502 });
     json(StatusCode::BAD_GATEWAY, &body)
+}
+
+fn no_preview(target: &Target, page: pages::Audience) -> Response<Body> {
+    if page == pages::Audience::Person {
+        return html(StatusCode::NOT_FOUND, pages::no_preview(target.port));
+    }
+    api_error(StatusCode::NOT_FOUND, format!("port {} is not shown as a preview", target.port))
 }
 
 fn closed(target: &Target, page: pages::Audience) -> Response<Body> {

@@ -24,23 +24,97 @@ const REST_TIMEOUT: Duration = Duration::from_secs(5);
 const COOKIE_PREFIX: &[u8] = b"codeflow";
 /// Beginnings of the names of headers that no app is to see: E2B's and ours, and those by which proxies in front of us tell who a
 /// visitor is or where from.
-const NOT_FOR_APPS: [&str; 16] = [
-    "x-api-key",
+const NOT_FOR_APPS: [&str; 43] = [
     "x-access-token",
     "e2b-",
     "forwarded",
     "x-forwarded-",
     "x-real-ip",
     "x-auth-request-",
+    "x-authenticated-",
+    "x-authentik-",
+    "x-authp-",
+    "x-client-cert",
+    "x-credential-",
+    "x-id-token",
+    "x-jwt-assertion",
+    "x-ldap-",
+    "x-oidc-",
+    "x-pomerium-",
+    "x-proxy-user",
     "x-remote-",
+    "x-saml-",
+    "x-ssl-",
+    "x-ssl_",
+    "x-tinyauth-",
+    "x-token-claim-",
+    "x-token-user-",
+    "x-vouch-",
+    "x-webauth-",
+    "x-zitadel-",
+    "auth-user",
+    "http_",
+    "iv-",
+    "oidc",
     "remote-",
+    "remote_",
+    "sm_",
+    "smuser",
+    "ssl-client-",
+    "ssl_client_",
     "cf-access-",
     "cf-connecting-ip",
     "x-goog-",
-    "x-ms-client-principal",
-    "x-ms-token-",
+    "x-ms-",
     "x-amzn-oidc-",
     "tailscale-",
+];
+/// Beginnings of the names of cookies by which proxies in front of us know a visitor, without `__Host-` and `__Secure-`: of oauth2-proxy,
+/// Cloudflare, Azure, AWS, Google, Authelia, authentik, Vouch, Pomerium, Apache's modules, Traefik's, Keycloak, Shibboleth, SimpleSAMLphp,
+/// Teleport, Ory, AD FS, SiteMinder, Oracle, OpenAM, F5, PingAccess, tinyauth and Caddy's portal.
+const SIGN_IN_COOKIES: [&str; 42] = [
+    "_oauth2_proxy",
+    "cf_authorization",
+    "cf_appsession",
+    "cf_binding",
+    "appserviceauthsession",
+    "awselbauthsessioncookie",
+    "gcp_ia",
+    "authelia",
+    "authentik",
+    "vouch",
+    "_pomerium",
+    "mod_auth_",
+    "mellon-",
+    "_forward_auth",
+    "traefik-forward-auth",
+    "keycloak_",
+    "kc-access",
+    "kc-state",
+    "_shib",
+    "_saml",
+    "simplesaml",
+    "grv_",
+    "ory_",
+    "fedauth",
+    "msisauth",
+    "smsession",
+    "smchallenge",
+    "obssocookie",
+    "oamauthn",
+    "oam_",
+    "iplanetdirectorypro",
+    "amlbcookie",
+    "mrhsession",
+    "lastmrh_session",
+    "pa.",
+    "tinyauth",
+    "authp_",
+    "zitadel.",
+    "dex_",
+    "sso",
+    "_sso",
+    "tailscale",
 ];
 
 /// Reads what a handler left of a request before its answer goes out. The connection of a request that is answered before it is whole
@@ -134,8 +208,10 @@ pub(super) fn strip_ours(headers: &mut HeaderMap, key: &str) {
         headers.remove(name);
     }
     let is_ours = |value: &HeaderValue| value.as_bytes().windows(key.len()).any(|part| part == key.as_bytes());
-    if headers.get_all(header::AUTHORIZATION).iter().any(is_ours) {
-        headers.remove(header::AUTHORIZATION);
+    for name in [header::AUTHORIZATION, HeaderName::from_static("x-api-key")] {
+        if headers.get_all(&name).iter().any(is_ours) {
+            headers.remove(&name);
+        }
     }
     let cookies: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().filter_map(without_our_cookies).collect();
     headers.remove(header::COOKIE);
@@ -144,15 +220,16 @@ pub(super) fn strip_ours(headers: &mut HeaderMap, key: &str) {
     }
 }
 
-/// The cookies of a header but those whose names begin as ours do; `None` when that leaves none.
+/// The cookies of a header but ours and those of a sign-in in front of us; `None` when that leaves none.
 fn without_our_cookies(value: &HeaderValue) -> Option<HeaderValue> {
+    let begins = |name: &[u8], start: &[u8]| name.get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start));
     let ours = |cookie: &&[u8]| {
         let name = cookie.trim_ascii_start();
         let name = name
             .strip_prefix(b"__Host-")
             .or_else(|| name.strip_prefix(b"__Secure-"))
             .unwrap_or(name);
-        name.starts_with(COOKIE_PREFIX)
+        begins(name, COOKIE_PREFIX) || SIGN_IN_COOKIES.iter().any(|start| begins(name, start.as_bytes()))
     };
     let cookies = value.as_bytes().split(|byte| *byte == b';');
     let kept: Vec<&[u8]> = cookies.filter(|cookie| !ours(cookie)).map(<[u8]>::trim_ascii).collect();
@@ -198,11 +275,13 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(
             header::COOKIE,
-            HeaderValue::from_static("theme=dark; codeflow_session=s; __Host-codeflow=s; a=b"),
+            HeaderValue::from_static(
+                "theme=dark; codeflow_session=s; __Host-codeflow=s; _oauth2_proxy_0=s; CF_Authorization=s; __Secure-authelia_session=s; a=b",
+            ),
         );
         headers.append(header::COOKIE, HeaderValue::from_static("codeflow=1"));
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer theirs"));
-        headers.insert("x-api-key", HeaderValue::from_static("e2b_1"));
+        headers.append("x-api-key", HeaderValue::from_static("e2b_1"));
         headers.insert("x-access-token", HeaderValue::from_static("t"));
         headers.insert("x-own", HeaderValue::from_static("kept"));
         headers.insert("x-forwarded-user", HeaderValue::from_static("alice"));

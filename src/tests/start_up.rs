@@ -48,6 +48,50 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
     }
 }
 
+#[test]
+fn an_address_that_other_machines_reach_is_refused_in_one_line_as_long_as_there_are_no_accounts() {
+    let data = data_dir();
+    for address in ["0.0.0.0:3000", "[::]:3000", "192.0.2.1:3000", "[::ffff:10.0.0.1]:80"] {
+        let child = Server::spawn(data.path(), &[("LEPTOS_SITE_ADDR", address), ("AI_PROVIDER", "demo")]);
+        let line = failure(child);
+        let start = format!("codeflow: LEPTOS_SITE_ADDR={address}: CodeFlow has no accounts yet");
+        assert!(
+            line.starts_with(&start) && line.contains("set LEPTOS_SITE_ADDR=127.0.0.1:"),
+            "{line}"
+        );
+    }
+    let host = std::process::Command::new(env!("CARGO_BIN_EXE_codeflow"))
+        .arg("sandbox-host")
+        .env_remove("SANDBOX_HOST_KEY")
+        .env("SANDBOX_HOST_ADDR", "0.0.0.0:0")
+        .env("CODEFLOW_DATA_DIR", data.path())
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let line = failure(host.unwrap());
+    assert!(
+        line.starts_with("codeflow: SANDBOX_HOST_ADDR=0.0.0.0:0: ") && line.contains("SANDBOX_HOST_KEY"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn a_site_that_builder_and_previews_share_and_a_public_builder_without_accounts_are_warned_of() {
+    let data = data_dir();
+    let model = Model::start([]).await;
+    for (url, domain, shares, is_public) in [
+        ("https://build.example.com", "preview.example.com", true, true),
+        ("https://build.example.com", "preview.example.net", false, true),
+        ("http://localhost:3000", "localhost:3000", false, false),
+    ] {
+        let server = Server::start_and(data.path(), &model, &[("PUBLIC_URL", url), ("SANDBOX_DOMAIN", domain)]);
+        // The last line of a start comes after it listens.
+        server.get("/healthz").await;
+        let log = server.log();
+        assert_eq!(log.contains("are both of the site example.com"), shares, "{log}");
+        assert_eq!(log.contains("there are no accounts yet"), is_public, "{log}");
+    }
+}
+
 #[tokio::test]
 async fn a_second_server_in_the_same_folder_is_refused_before_it_touches_the_database() {
     let data = data_dir();

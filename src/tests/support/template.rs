@@ -6,7 +6,7 @@ use std::{fs, os::unix::fs::lchown, path::Path};
 const USER: u32 = 101_000;
 
 /// Serves `index.html` (status 500 while a file `broken` is there, with its text) or the path's own file, tells the headers it got, and
-/// echoes over a WebSocket. Below `/api` there is a stream without an end, and silence; `/gone` is not there.
+/// echoes over a WebSocket. `/answer?<name>=<value>&…` is a page with these headers. Below `/api` there is a stream without an end, and silence; `/gone` is not there.
 const SERVER: &str = r#"
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -17,6 +17,12 @@ const server = createServer((request, response) => {
     response.setHeader("content-type", "application/json");
     response.setHeader("clear-site-data", "*");
     response.end(JSON.stringify(request.headers));
+    return;
+  }
+  if (request.url.startsWith("/answer?")) {
+    for (const [name, value] of new URL(request.url, "http://app").searchParams) response.appendHeader(name, value);
+    if (!response.hasHeader("content-type")) response.setHeader("content-type", "text/html");
+    response.end("<!doctype html><html><head><title>An answer</title></head></html>");
     return;
   }
   if (request.url === "/api/silent") return;

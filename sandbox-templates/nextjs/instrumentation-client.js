@@ -1,12 +1,9 @@
-// Tells the builder page that shows this app in its preview what happens here: loads, hot reloads, errors. It runs before the app, in
-// development only. It speaks to nobody but the builder: to the parent window, once that has said hello from the builder's origin.
-
-type Sign = "loaded" | "updated" | "connected" | "disconnected";
-type ErrorKind = "error" | "rejection" | "console";
-type AppError = { kind: ErrorKind; message: string; location: string | null; path: string };
-type Frame = { file: string; methodName: string; line1: number; column1: number; arguments: string[] };
+// Tells the builder page that shows this app in its preview what happens here: loads, hot reloads, errors, and which page is open. It runs
+// before the app, in development only. It speaks to nobody but the builder: to the parent window, once that has said hello from the
+// builder's origin. CodeFlow's own sandboxes put it into every page by themselves, whatever becomes of this file; it acts once.
 
 const HELLO = "codeflow-builder:hello";
+const RELOAD = "codeflow-builder:reload";
 const LOOPBACK = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 const MAX_SIGNS = 20;
 const MAX_ERRORS = 20;
@@ -23,22 +20,22 @@ const FAULTS = [
   "change in the order of Hooks",
 ];
 
-let builder: string | null = null;
-const waiting: Sign[] = [];
+let builder = null;
+const waiting = [];
 /** What this page has failed with since its last change, by message. */
-const errors = new Map<string, AppError>();
+const errors = new Map();
 
 /** By its loopback names the builder is reached on any port; elsewhere only by the address that the sandbox was given. */
-function isBuilder(origin: string): boolean {
+function isBuilder(origin) {
   const home = new URL(process.env.CODEFLOW_URL ?? "http://localhost").origin;
   return origin === home || (LOOPBACK.test(home) && LOOPBACK.test(origin));
 }
 
-function post(message: { type: Sign } | { type: "errors"; errors: AppError[] }) {
+function post(message) {
   if (builder) window.parent.postMessage({ source: "codeflow-preview", ...message }, builder);
 }
 
-function sign(type: Sign) {
+function sign(type) {
   if (builder) post({ type });
   else if (waiting.length < MAX_SIGNS) waiting.push(type);
 }
@@ -47,7 +44,7 @@ function postErrors() {
   post({ type: "errors", errors: [...errors.values()] });
 }
 
-let soon: ReturnType<typeof setTimeout> | undefined;
+let soon;
 function postErrorsSoon() {
   soon ??= setTimeout(() => {
     soon = undefined;
@@ -57,14 +54,50 @@ function postErrorsSoon() {
 
 function listenToBuilder() {
   window.addEventListener("message", (event) => {
-    if (event.source !== window.parent || event.data !== HELLO || !isBuilder(event.origin)) return;
-    builder = event.origin;
-    for (const type of waiting.splice(0)) post({ type });
-    postErrors();
+    if (event.source !== window.parent || !isBuilder(event.origin)) return;
+    if (event.data === HELLO) {
+      builder = event.origin;
+      for (const type of waiting.splice(0)) post({ type });
+      postErrors();
+      posted = null;
+      postPlace();
+    }
+    if (event.data === RELOAD && event.origin === builder) {
+      sign("reloading");
+      window.location.reload();
+    }
   });
 }
 
-function describe(value: unknown): string {
+let posted = null;
+function postPlace() {
+  const { pathname, search, hash } = window.location;
+  const place = pathname + search + hash;
+  if (place !== posted) post({ type: "place", place });
+  posted = place;
+}
+
+/** A page may change its address with every frame that it draws. */
+let moved;
+function postPlaceSoon() {
+  moved ??= setTimeout(() => {
+    moved = undefined;
+    postPlace();
+  }, 500);
+}
+
+function watchPlace() {
+  for (const name of ["pushState", "replaceState"]) {
+    const change = window.history[name];
+    window.history[name] = function (...values) {
+      change.apply(this, values);
+      postPlaceSoon();
+    };
+  }
+  for (const name of ["popstate", "hashchange"]) window.addEventListener(name, postPlaceSoon);
+}
+
+function describe(value) {
   if (value instanceof Error) return `${value.name}: ${value.message}`;
   if (typeof value === "string") return value;
   try {
@@ -75,7 +108,7 @@ function describe(value: unknown): string {
 }
 
 /** What the console would show. */
-function format([first, ...rest]: unknown[]): string {
+function format([first, ...rest]) {
   const text = describe(first).replace(/%([sdifoOc])/g, (whole, letter) => {
     if (rest.length === 0) return whole;
     const value = describe(rest.shift());
@@ -85,8 +118,8 @@ function format([first, ...rest]: unknown[]): string {
 }
 
 /** Compile errors are the dev server's to tell, most of what React writes are warnings, and Next.js throws to navigate. */
-function isNoise(kind: ErrorKind, message: string, reason: unknown, stack: string): boolean {
-  const digest = String((reason as { digest?: unknown } | null)?.digest ?? "");
+function isNoise(kind, message, reason, stack) {
+  const digest = String(reason?.digest ?? "");
   if (digest.startsWith("NEXT_") || message.startsWith("ResizeObserver loop")) return true;
   if (kind !== "console" || reason instanceof Error) return false;
   if (/^(⨯ )?\.\/\S+\n|^Warning: |^\[(HMR|Fast Refresh)\]/.test(message)) return true;
@@ -94,14 +127,13 @@ function isNoise(kind: ErrorKind, message: string, reason: unknown, stack: strin
 }
 
 /** Whether React wrote to the console: nobody but this file, and what else listens in as Next.js does, was called in between. */
-function isOfReact(stack: string): boolean {
-  const [, ...callers] = stackFrames(stack);
-  const writer = callers.find(({ methodName }) => !/(^|\W)error$/.test(methodName));
+function isOfReact(stack) {
+  const writer = stackFrames(stack).find(({ methodName }) => !/(^|\W)error$/.test(methodName));
   return writer !== undefined && writer.file.includes("react-dom");
 }
 
 /** The stack's places in what the dev server built, by the files' names on its disk. */
-function stackFrames(stack: string): Frame[] {
+function stackFrames(stack) {
   const found = stack.split("\n").map((line) => /^\s*(?:at )?(?:(.*?)(?: \(|@))?https?:\S+?\/_next(\/static\/\S+?):(\d+):(\d+)\)?$/.exec(line));
   return found
     .filter((parts) => parts !== null)
@@ -116,7 +148,7 @@ function stackFrames(stack: string): Frame[] {
 }
 
 /** The first place in the app's own sources, as the dev server maps it. */
-async function findLocation(stack: string): Promise<string | null> {
+async function findLocation(stack) {
   const frames = stackFrames(stack);
   if (frames.length === 0) return null;
   const answer = await fetch("/__nextjs_original-stack-frames", {
@@ -124,9 +156,7 @@ async function findLocation(stack: string): Promise<string | null> {
     body: JSON.stringify({ frames, isServer: false, isEdgeServer: false, isAppDirectory: true }),
     signal: AbortSignal.timeout(3000),
   });
-  const mapped: { value?: { originalStackFrame?: { file?: string; line1?: number; column1?: number; ignored?: boolean } } }[] =
-    await answer.json();
-  for (const { value } of mapped) {
+  for (const { value } of await answer.json()) {
     const { file, line1, column1, ignored } = value?.originalStackFrame ?? {};
     if (!file || !line1 || ignored || /node_modules|instrumentation-client|^https?:/.test(file)) continue;
     return `${file.replace(/^\.\//, "")}:${line1}:${column1 ?? 1}`;
@@ -134,7 +164,7 @@ async function findLocation(stack: string): Promise<string | null> {
   return null;
 }
 
-function note(kind: ErrorKind, text: string, reason: unknown, stack = "") {
+function note(kind, text, reason, stack = "") {
   // Colours of the terminal say nothing here.
   const message = text.replace(/\u001b\[[\d;]*m/g, "").trim().slice(0, MAX_MESSAGE);
   if (!message || isNoise(kind, message, reason, stack)) return;
@@ -142,7 +172,7 @@ function note(kind: ErrorKind, text: string, reason: unknown, stack = "") {
   if (known) {
     if (known.kind === "console") known.kind = kind;
   } else if (errors.size < MAX_ERRORS) {
-    const error: AppError = { kind, message, location: null, path: window.location.pathname.slice(0, 200) };
+    const error = { kind, message, location: null, path: window.location.pathname.slice(0, 200) };
     errors.set(message, error);
     findLocation(stack).then(
       (location) => {
@@ -159,7 +189,7 @@ function watchErrors() {
   window.addEventListener("error", ({ error, message }) => note("error", error ? describe(error) : message, error, error?.stack));
   window.addEventListener("unhandledrejection", ({ reason }) => note("rejection", describe(reason), reason, reason?.stack));
   const log = console.error;
-  console.error = (...values: unknown[]) => {
+  console.error = (...values) => {
     log.apply(console, values);
     // React puts the error that it caught among other words.
     const error = values.find((value) => value instanceof Error);
@@ -184,12 +214,12 @@ function hideToast() {
 function watchHotReload() {
   const NativeWebSocket = window.WebSocket;
   window.WebSocket = class extends NativeWebSocket {
-    constructor(url: string | URL, protocols?: string | string[]) {
+    constructor(url, protocols) {
       super(url, protocols);
       if (!String(url).includes("/_next/")) return;
       this.addEventListener("open", () => sign("connected"));
       this.addEventListener("close", () => sign("disconnected"));
-      this.addEventListener("message", ({ data }: MessageEvent) => {
+      this.addEventListener("message", ({ data }) => {
         // These change this page; `built` is said of every page and of what no page is made of, such as a route handler.
         if (typeof data !== "string" || !/"(serverComponentChanges|reloadPage|turbopack-message)"/.test(data)) return;
         // What it fails with from here on is news.
@@ -204,8 +234,10 @@ function watchHotReload() {
   };
 }
 
-if (typeof window !== "undefined" && window.parent !== window && process.env.NODE_ENV === "development") {
+if (typeof window !== "undefined" && window.parent !== window && process.env.NODE_ENV === "development" && !window.codeflowPreview) {
+  Object.defineProperty(window, "codeflowPreview", { value: true });
   listenToBuilder();
+  watchPlace();
   watchErrors();
   watchHotReload();
   hideToast();

@@ -1,0 +1,348 @@
+//! The script that speaks for an app's page to the builder that frames it: served from the preview's own origin, and put at the start of
+//! the page's head on its way to the browser. So it is there whatever the app's files are. Only what stands before the head is held back.
+
+use std::{
+    pin::Pin,
+    sync::LazyLock,
+    task::{Context, Poll, ready},
+};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderValue, Method, Response, header},
+};
+use bytes::BytesMut;
+use hyper::body::{Body as _, Frame, SizeHint};
+use sha2::{Digest, Sha256};
+
+use super::{response::replace, texts};
+use crate::sandbox_host::{pages::Audience, passage::Passing};
+
+/// Where it is served, below every preview.
+pub(super) const PATH: &str = "/__codeflow/preview.js";
+/// The same file speaks for an app in sandboxes of others, where the template has it as Next.js' hook.
+const SOURCE: &str = include_str!("../../../sandbox-templates/nextjs/instrumentation-client.js");
+/// What stands before a page's head is held back up to this, in bytes.
+const MAX_HELD: usize = 64 << 10;
+
+/// Its address changes with it.
+static ADDRESS: LazyLock<String> = LazyLock::new(|| {
+    let digest = Sha256::digest(SOURCE);
+    format!("{PATH}?{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3])
+});
+
+/// Answers with the script, which believes the builder of this address.
+pub(super) fn serve(public_url: &str) -> Response<Body> {
+    let env = serde_json::json!({ "CODEFLOW_URL": public_url, "NODE_ENV": "development", "__NEXT_DIST_DIR": "/home/user/.next/dev" });
+    // The file ends with a line feed; what Next.js puts in place of these names as it builds is a value here.
+    let text = format!("(() => {{\ndocument.currentScript?.remove();\nconst process = {{ env: {env} }};\n{SOURCE}}})();\n");
+    let mut response = Response::new(Body::from(text));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// Whether a request is for a page in a frame. Where a browser doesn't say what for (no TLS and not below localhost), any page may be.
+pub(super) fn is_for(method: &Method, headers: &HeaderMap, audience: Audience) -> bool {
+    let destination = headers.get("sec-fetch-dest").map(HeaderValue::as_bytes);
+    method == Method::GET && audience == Audience::Person && matches!(destination, None | Some(b"iframe" | b"frame"))
+}
+
+/// Whether an answer is a page as it is, whole and not compressed.
+pub(super) fn fits(response: &Response<Passing>) -> bool {
+    let headers = response.headers();
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_html = text(header::CONTENT_TYPE)
+        .trim_start()
+        .to_ascii_lowercase()
+        .starts_with("text/html");
+    let is_plain = matches!(text(header::CONTENT_ENCODING), "" | "identity");
+    is_html
+        && is_plain
+        && !headers.contains_key(header::CONTENT_RANGE)
+        && !headers.contains_key(header::CONTENT_DISPOSITION)
+        && !response.body().is_end_stream()
+}
+
+/// Lets the page load the script, whatever its policy says, and returns the script's tag.
+pub(super) fn admit(headers: &mut HeaderMap) -> String {
+    headers.remove(header::CONTENT_LENGTH);
+    let policies = texts(headers, &header::CONTENT_SECURITY_POLICY);
+    let mut nonce = None;
+    let allowed: Vec<String> = policies.iter().map(|list| allowed(list, &mut nonce)).collect();
+    if allowed != policies {
+        replace(headers, &header::CONTENT_SECURITY_POLICY, allowed.into_iter());
+    }
+    let nonce = nonce.map(|nonce| format!(" nonce=\"{nonce}\"")).unwrap_or_default();
+    format!("<script src=\"{}\"{nonce}></script>", *ADDRESS)
+}
+
+/// A list of policies under which the script runs: by the nonce that the page's own scripts have, else by its address.
+fn allowed(policies: &str, nonce: &mut Option<String>) -> String {
+    let policy = |policy: &str| {
+        let directives: Vec<&str> = policy.split(';').collect();
+        let find = |name: &str| {
+            let named = |directive: &&str| {
+                directive
+                    .split_ascii_whitespace()
+                    .next()
+                    .is_some_and(|own| own.eq_ignore_ascii_case(name))
+            };
+            directives.iter().copied().find(named)
+        };
+        let Some(scripts) = ["script-src-elem", "script-src", "default-src"].into_iter().find_map(find) else {
+            return policy.to_owned();
+        };
+        let sources: Vec<&str> = scripts.split_ascii_whitespace().skip(1).collect();
+        let given = sources.iter().find_map(|source| source.strip_prefix("'nonce-")?.strip_suffix('\''));
+        // A nonce is Base64, and stands in an attribute.
+        let is_plain = |nonce: &&str| nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte));
+        if let Some(given) = given.filter(is_plain) {
+            nonce.get_or_insert_with(|| given.to_owned());
+            return policy.to_owned();
+        }
+        let is_open = sources.iter().any(|source| source.eq_ignore_ascii_case("'self'") || *source == "*");
+        let needs_nonce = sources.iter().any(|source| source.eq_ignore_ascii_case("'strict-dynamic'"));
+        if is_open && !needs_nonce {
+            return policy.to_owned();
+        }
+        let kept = sources.iter().filter(|source| !source.eq_ignore_ascii_case("'none'"));
+        // A nonce of ours where addresses don't count; scripts in the page are told by hashes there, so that it shuts nothing out.
+        let own = if needs_nonce {
+            let own = nonce.get_or_insert_with(|| format!("{:032x}", rand::random::<u128>()));
+            format!("'nonce-{own}'")
+        } else {
+            "'self'".to_owned()
+        };
+        let sources = kept.copied().chain([own.as_str()]).collect::<Vec<_>>().join(" ");
+        // The first directive of a name counts.
+        format!("script-src-elem {sources}; {}", policy.trim_start())
+    };
+    policies.split(',').map(policy).collect::<Vec<_>>().join(",")
+}
+
+/// The body of a page, with the script's tag at the start of its head.
+pub(super) struct Injecting {
+    page: Passing,
+    tag: String,
+    /// What is held back until it is clear where the tag goes; `None` from then on.
+    held: Option<BytesMut>,
+}
+
+impl Injecting {
+    pub(super) fn new(page: Passing, tag: String) -> Self {
+        Self {
+            page,
+            tag,
+            held: Some(BytesMut::new()),
+        }
+    }
+
+    /// What is held back, with the tag at this place.
+    fn release(&mut self, at: usize) -> Option<Frame<Bytes>> {
+        let mut held = self.held.take()?;
+        let rest = held.split_off(at);
+        let page = [&held[..], self.tag.as_bytes(), &rest[..]].concat();
+        Some(Frame::data(page.into()))
+    }
+}
+
+impl hyper::body::Body for Injecting {
+    type Data = Bytes;
+    type Error = anyhow::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<anyhow::Result<Frame<Bytes>>>> {
+        loop {
+            let frame = ready!(Pin::new(&mut self.page).poll_frame(context));
+            let Some(held) = &mut self.held else {
+                return Poll::Ready(frame);
+            };
+            match frame {
+                // Trailers are of no use to browsers.
+                Some(Ok(frame)) => {
+                    let Ok(piece) = frame.into_data() else { continue };
+                    held.extend_from_slice(&piece);
+                    match start_of_head(held) {
+                        Spot::Unclear(_) if held.len() < MAX_HELD => {}
+                        Spot::Found(at) | Spot::Unclear(at) => return Poll::Ready(self.release(at).map(Ok)),
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None if held.is_empty() => return Poll::Ready(None),
+                None => {
+                    let (Spot::Found(at) | Spot::Unclear(at)) = start_of_head(held);
+                    return Poll::Ready(self.release(at).map(Ok));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.held.is_none() && self.page.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+/// Where a page's head begins, in bytes.
+#[derive(Debug, PartialEq, Eq)]
+enum Spot {
+    Found(usize),
+    /// It takes more of the page to tell; as long as there is none, this is a place.
+    Unclear(usize),
+}
+
+/// Reads as far as a parser of HTML does before the head (html.spec.whatwg.org, 13.2.6.4.1 to 13.2.6.4.3).
+fn start_of_head(page: &[u8]) -> Spot {
+    let mut at = if page.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    loop {
+        at += page[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let rest = &page[at..];
+        let begins = |start: &[u8]| rest.get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start));
+        let tag = |name: &[u8]| {
+            begins(name)
+                && rest
+                    .get(name.len())
+                    .is_none_or(|byte| byte.is_ascii_whitespace() || b"/>".contains(byte))
+        };
+        let end = if begins(b"<!--") {
+            rest[4..].windows(3).position(|three| three == b"-->").map(|end| 4 + end + 3)
+        } else if begins(b"<!") || begins(b"<?") {
+            rest.iter().position(|byte| *byte == b'>').map(|end| end + 1)
+        } else if tag(b"<html") || tag(b"<head") {
+            end_of_tag(rest)
+        } else {
+            let could_be = |start: &&[u8]| start.len() > rest.len() && start[..rest.len()].eq_ignore_ascii_case(rest);
+            let is_short = [&b"<!--"[..], b"<html", b"<head"].iter().any(could_be);
+            return if is_short { Spot::Unclear(at) } else { Spot::Found(at) };
+        };
+        match end {
+            None => return Spot::Unclear(at),
+            Some(end) if tag(b"<head") => return Spot::Found(at + end),
+            Some(end) => at += end,
+        }
+    }
+}
+
+/// Behind a tag's `>`, past its attributes' values.
+fn end_of_tag(rest: &[u8]) -> Option<usize> {
+    let mut quote = None;
+    for (at, byte) in rest.iter().enumerate() {
+        match (quote, byte) {
+            (None, b'>') => return Some(at + 1),
+            (None, b'"' | b'\'') => quote = Some(*byte),
+            (Some(open), byte) if open == *byte => quote = None,
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_tag_goes_to_the_start_of_the_head_wherever_that_is() {
+        for (before, after) in [
+            ("<!DOCTYPE html><html lang=\"en\"><head>", "<meta charset=\"utf-8\"></head>"),
+            (
+                "<!doctype html>\n<!-- <head> -->\n<HTML data-x='>'>\n<Head\nid=a>",
+                "<title>x</title>",
+            ),
+            ("<!doctype html>", "<h1>Shop</h1>"),
+            ("", "<h1>Shop</h1>"),
+            ("", "<header>Shop</header><head>"),
+            ("<!doctype html><html>", "<body>x"),
+            ("\u{feff}<!doctype html>", "<body>"),
+            ("<head/>", "x"),
+            ("", "plain words"),
+        ] {
+            assert_eq!(
+                start_of_head(format!("{before}{after}").as_bytes()),
+                Spot::Found(before.len()),
+                "{before}"
+            );
+        }
+        for (before, after) in [
+            ("", ""),
+            ("<!doctype html>", "<!-- not"),
+            ("<!doctype html>", "<he"),
+            ("<html>", "<head class='"),
+            ("", "<"),
+        ] {
+            assert_eq!(
+                start_of_head(format!("{before}{after}").as_bytes()),
+                Spot::Unclear(before.len()),
+                "{before}{after}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn however_a_page_is_cut_into_pieces_the_place_is_the_same(
+            page in "(<!doctype html>)?[ \n]?(<!-- <head> -->)?(<html( a='>')?>)?(<head>|<header>|<body>)x{0,9}",
+            cut in 0_usize..60,
+        ) {
+            let page = page.as_bytes();
+            let Spot::Found(place) = start_of_head(page) else {
+                return Err(TestCaseError::fail("no place"));
+            };
+            if let Spot::Found(early) = start_of_head(&page[..cut.min(page.len())]) {
+                prop_assert_eq!(early, place);
+            }
+        }
+
+        #[test]
+        fn any_bytes_have_a_place_within_them(page in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let (Spot::Found(at) | Spot::Unclear(at)) = start_of_head(&page);
+            prop_assert!(at <= page.len());
+        }
+    }
+
+    #[test]
+    fn a_policy_lets_the_script_run_by_the_page_s_nonce_or_its_address() {
+        for (sent, expected, by_nonce) in [
+            ("default-src 'self'", "default-src 'self'", None),
+            ("img-src 'none'", "img-src 'none'", None),
+            (
+                "script-src 'self' 'nonce-a+b/c=' 'strict-dynamic'",
+                "script-src 'self' 'nonce-a+b/c=' 'strict-dynamic'",
+                Some("a+b/c="),
+            ),
+            ("default-src 'none'", "script-src-elem 'self'; default-src 'none'", None),
+            (
+                "default-src 'self'; script-src https://cdn.example 'unsafe-inline'",
+                "script-src-elem https://cdn.example 'unsafe-inline' 'self'; default-src 'self'; script-src https://cdn.example 'unsafe-inline'",
+                None,
+            ),
+            (
+                "script-src 'nonce-a\"b'",
+                "script-src-elem 'nonce-a\"b' 'self'; script-src 'nonce-a\"b'",
+                None,
+            ),
+            (
+                "frame-ancestors 'self', script-src 'none'",
+                "frame-ancestors 'self',script-src-elem 'self'; script-src 'none'",
+                None,
+            ),
+        ] {
+            let mut nonce = None;
+            assert_eq!(allowed(sent, &mut nonce), expected, "{sent}");
+            assert_eq!(nonce.as_deref(), by_nonce, "{sent}");
+        }
+        let mut nonce = None;
+        let strict = allowed("script-src 'strict-dynamic' 'sha256-x'", &mut nonce);
+        let own = nonce.unwrap_or_default();
+        assert!(
+            own.len() == 32 && strict.starts_with(&format!("script-src-elem 'strict-dynamic' 'sha256-x' 'nonce-{own}'; ")),
+            "{strict}"
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! Previews over HTTP: what an app's answers may say about framing and cookies, what an app is told of its visitor, which ports are shown.
+
+use std::collections::BTreeMap;
+
+use reqwest::{RequestBuilder, Response, header::HeaderMap};
+use serde_json::Value;
+
+use crate::support::{Host, until};
+
+const DOMAIN: &str = "preview.codeflow.test";
+const BUILDER: &str = "https://build.example.test";
+
+/// A host whose previews have a domain, and a sandbox with the app running.
+async fn on_a_domain() -> (Host, String) {
+    let host = Host::start_with(|settings| {
+        (settings.domain, settings.public_url) = (DOMAIN.to_owned(), BUILDER.to_owned());
+        settings.preview_headers = vec!["x-shop-*".to_owned()];
+    })
+    .await;
+    let sandbox = host.create().await;
+    until("the app answers", async || sandbox.fetch(3000, "/", 1000).await.unwrap()).await;
+    let id = sandbox.id().to_owned();
+    (host, id)
+}
+
+/// A request as a browser makes it for a page in a frame.
+fn framed(request: RequestBuilder) -> RequestBuilder {
+    request
+        .header("sec-fetch-mode", "navigate")
+        .header("sec-fetch-dest", "iframe")
+        .header("accept-encoding", "gzip")
+}
+
+fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
+    headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_app_is_framed_by_the_builder_whatever_it_answers_and_keeps_its_cookies_to_itself() {
+    let (host, id) = on_a_domain().await;
+    let answer = async |query: &str| -> Response {
+        let request = framed(host.preview(&id, 3000, &format!("/answer?{query}")));
+        request.send().await.unwrap()
+    };
+    let ours = format!("frame-ancestors 'self' {BUILDER}");
+    for (query, policies) in [
+        ("x-frame-options=DENY", vec![ours.clone()]),
+        (
+            "X-Frame-Options=SAMEORIGIN&content-security-policy=img-src%20*",
+            vec!["img-src *".to_owned(), ours.clone()],
+        ),
+        (
+            "x-frame-options=DENY&content-security-policy=frame-ancestors%20'none'%3Bimg-src%20*&content-security-policy=FRAME-ANCESTORS%20'self'",
+            vec![format!("{ours};img-src *"), ours.clone()],
+        ),
+        ("x-own=1", vec![]),
+    ] {
+        let answer = answer(query).await;
+        assert_eq!(values(answer.headers(), "content-security-policy"), policies, "{query}");
+        assert!(!answer.headers().contains_key("x-frame-options"), "{query}");
+    }
+    let answered =
+        answer("strict-transport-security=max-age%3D9&alt-svc=h3&set-cookie=a=b%3BDomain=codeflow.test%3BPath=/&set-cookie=c=d").await;
+    assert!(!answered.headers().contains_key("strict-transport-security") && !answered.headers().contains_key("alt-svc"));
+    assert_eq!(values(answered.headers(), "set-cookie"), ["a=b;Path=/", "c=d"]);
+    assert_eq!(
+        values(answer("location=http://127.0.0.1:3000/login").await.headers(), "location"),
+        ["/login"]
+    );
+
+    // By E2B's headers a program gets what the app says.
+    let plain = host.http.get(format!("{}/answer?x-frame-options=DENY", host.host.url()));
+    let plain = plain.header("e2b-sandbox-id", &id).header("e2b-sandbox-port", "3000");
+    let plain = framed(plain).send().await.unwrap();
+    assert_eq!(values(plain.headers(), "x-frame-options"), ["DENY"]);
+    assert!(!plain.text().await.unwrap().contains("/__codeflow/"));
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_in_a_frame_loads_the_script_that_speaks_for_it_whatever_the_app_s_files_and_policies_are() {
+    let (host, id) = on_a_domain().await;
+    let page = async |path: &str| framed(host.preview(&id, 3000, path)).send().await.unwrap();
+    let answer = page("/answer?content-security-policy=script-src%20'nonce-abc'").await;
+    assert!(!answer.headers().contains_key("content-encoding"));
+    let text = answer.text().await.unwrap();
+    let tag = text.strip_prefix("<!doctype html><html><head>").unwrap();
+    let address = tag.strip_prefix("<script src=\"").and_then(|tag| tag.split('"').next()).unwrap();
+    assert!(
+        tag.contains(" nonce=\"abc\"></script><title>An answer</title></head></html>"),
+        "{text}"
+    );
+    let script = host.preview(&id, 3000, address).send().await.unwrap();
+    assert_eq!(script.headers()["content-type"], "text/javascript; charset=utf-8");
+    let script = script.text().await.unwrap();
+    assert!(script.contains(&format!("\"CODEFLOW_URL\":\"{BUILDER}\"")), "{script}");
+    // A page without a head gets it in front, and one that is no page none.
+    let text = page("/").await.text().await.unwrap();
+    assert!(
+        text.starts_with("<script src=") && text.ends_with("</script><h1>The template</h1>"),
+        "{text}"
+    );
+    assert!(
+        !page("/answer?content-type=text/plain")
+            .await
+            .text()
+            .await
+            .unwrap()
+            .contains("/__codeflow/")
+    );
+    // Nor does whoever asks for no page in a frame.
+    let alone = host
+        .preview(&id, 3000, "/")
+        .header("sec-fetch-dest", "document")
+        .header("sec-fetch-mode", "navigate");
+    for request in [alone, host.preview(&id, 3000, "/")] {
+        assert_eq!(request.send().await.unwrap().text().await.unwrap(), "<h1>The template</h1>");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn who_the_visitor_is_never_reaches_generated_code() {
+    let (host, id) = on_a_domain().await;
+    let seen = async |sent: &[(&str, &str)]| -> BTreeMap<String, Value> {
+        let mut request = host.preview(&id, 3000, "/headers");
+        for (name, value) in sent {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let of_proxies = [
+        "x-forwarded-user",
+        "x-auth-request-email",
+        "remote-user",
+        "x-authentik-username",
+        "x-vouch-user",
+        "x-pomerium-jwt-assertion",
+        "cf-access-jwt-assertion",
+        "x-goog-iap-jwt-assertion",
+        "x-amzn-oidc-data",
+        "x-ms-client-principal",
+        "tailscale-user-login",
+        "ssl-client-s-dn",
+        "x-user-email",
+    ];
+    let mut sent: Vec<(&str, &str)> = of_proxies.map(|name| (name, "alice")).to_vec();
+    sent.extend([
+        ("cookie", "theme=dark; _oauth2_proxy=s; CF_Authorization=s; codeflow_session=s; a=b"),
+        ("authorization", "Basic YWxpY2U6cGFzcw=="),
+        ("next-action", "x"),
+        ("rsc", "1"),
+        ("x-shop-id", "7"),
+    ]);
+    let got = seen(&sent).await;
+    assert!(!serde_json::to_string(&got).unwrap().contains("alice"), "{got:?}");
+    assert_eq!(got["cookie"], "theme=dark; a=b");
+    assert!(!got.contains_key("authorization"));
+    for name in ["next-action", "rsc", "x-shop-id"] {
+        assert!(got.contains_key(name), "{name}: {got:?}");
+    }
+    assert_eq!(got["host"], format!("3000-{id}.{DOMAIN}"));
+    assert_eq!(seen(&[("authorization", "Bearer own")]).await["authorization"], "Bearer own");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn the_sandbox_s_own_ports_and_debuggers_are_no_previews() {
+    let (host, id) = on_a_domain().await;
+    for port in [3128, 9229, 9230, 9222, 5858] {
+        let answer = host.preview(&id, port, "/json").send().await.unwrap();
+        assert_eq!(answer.status(), 404, "{port}");
+        let person = host
+            .preview(&id, port, "/")
+            .header("sec-fetch-mode", "navigate")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(person.status(), 404, "{port}");
+        assert!(person.text().await.unwrap().contains("This port is not a preview"));
+    }
+    host.stop().await;
+}
