@@ -222,7 +222,9 @@ test("React's warnings are no errors, and a page that does not hydrate is one", 
   await bar().getByText(/hydrated but some attributes/).waitFor();
   await bar().getByText("on page /odd").waitFor();
   await page.getByRole("button", { name: "Reload the preview" }).click();
-  await gone();
+  // It stays on the page, which fails again.
+  await bar().getByText("on page /odd").waitFor();
+  await app().evaluate(() => location.assign("/"));
   await throws();
 });
 

@@ -95,8 +95,9 @@ function browserOptions() {
 }
 
 /** A browser without any traffic of its own. Its windows are private: frames of other sites, such as previews, get no storage. */
-export function startBrowser() {
-  return chromium.launch(browserOptions());
+export function startBrowser(args = []) {
+  const options = browserOptions();
+  return chromium.launch({ ...options, args: [...options.args, ...args] });
 }
 
 /** The same as most people have it, in a window with these options: frames of other sites keep what they store until it is closed. */

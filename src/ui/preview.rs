@@ -1,14 +1,16 @@
 //! The Preview tab: the running app in a frame, and words instead of a white rectangle while it is not there.
-//! The frame stays mounted as long as its address does; it is reloaded when the app changed and hot reload did not say so.
+//! The frame stays mounted as long as its address does; it is reloaded when the app changed and hot reload did not say so, and stays on
+//! the page that is open in it.
 
 mod errors;
+mod frame;
 mod notice;
 mod screen;
 mod toolbar;
 
 use std::time::Duration;
 
-use leptos::{ev, html, prelude::*, wasm_bindgen::JsValue, web_sys::MessageEvent};
+use leptos::{ev, html, prelude::*};
 
 use super::{
     browser::{self, Hydrated},
@@ -17,14 +19,16 @@ use super::{
 use crate::protocol::{PreviewState, ProjectId};
 
 use errors::{AppErrors, ErrorBar};
+use frame::{AppFrame, POWERS, SANDBOX, address};
 use notice::{Notice, Patience};
 use screen::Screen;
 use toolbar::{PreviewBar, Width};
 
-/// What the app's page must hear from its parent before it tells anything.
-const HELLO: &str = "codeflow-builder:hello";
 /// How long hot reload has to show a run's changes after its end.
 const HOT_RELOAD: Duration = Duration::from_secs(3);
+
+/// How long a page has to say that it loads itself anew.
+const PATIENCE_WITH_RELOAD: Duration = Duration::from_secs(1);
 
 /// What is known of the frame's freshness; times are milliseconds since the epoch, 0 for never.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,33 +47,6 @@ impl Freshness {
 /// A load of the frame: its address, and how often it was reloaded.
 type Load = (Option<String>, u32);
 
-/// The frame and the app in it.
-#[derive(Clone, Copy)]
-struct AppFrame {
-    element: NodeRef<html::Iframe>,
-    url: Memo<Option<String>>,
-}
-
-impl AppFrame {
-    /// Whether the frame's window sent the message, and its page is the app's.
-    fn sent(self, message: &MessageEvent) -> bool {
-        let window = self.element.get_untracked().and_then(|frame| frame.content_window());
-        let is_source = window.is_some() && message.source().map(JsValue::from) == window.map(JsValue::from);
-        is_source
-            && self
-                .url
-                .with_untracked(|url| url.as_deref().is_some_and(|url| origin(url) == message.origin()))
-    }
-
-    /// Makes itself known to the app's page, and to no other that the frame may show; the page answers with what it has to tell.
-    fn greet(self) {
-        let window = self.element.get_untracked().and_then(|frame| frame.content_window());
-        if let (Some(window), Some(url)) = (window, self.url.get_untracked()) {
-            let _ = window.post_message(&JsValue::from_str(HELLO), origin(&url));
-        }
-    }
-}
-
 #[component]
 pub fn PreviewPane(
     project: ProjectId,
@@ -82,7 +59,8 @@ pub fn PreviewPane(
     let url = Memo::new(move |known: Option<&Option<String>>| state.with(|state| frame_url(state, known.cloned().flatten())));
     let width = RwSignal::new(Width::Desktop);
     let element = NodeRef::<html::Iframe>::new();
-    let frame = AppFrame { element, url };
+    let frame = AppFrame::new(element, url);
+    let shown_address = Signal::derive(move || url.with(|url| Some(address(url.as_deref()?, &frame.place.get()))));
 
     // `loaded` is the last load that has come to its end; it is set again when the app leads to another page.
     let reloads = RwSignal::new(0_u32);
@@ -96,15 +74,28 @@ pub fn PreviewPane(
     let page_changed = move || {
         freshness.try_update_value(|fresh| fresh.page_changed = browser::now());
     };
-    let reload = move || {
-        if let (Some(frame), Some(url)) = (element.try_get_untracked().flatten(), url.try_get_untracked().flatten()) {
+    // From outside, for a page that can't load itself anew.
+    let load_again = move || {
+        if frame.load_again() {
             reloads.update(|reloads| *reloads += 1);
-            frame.set_src(&url);
-            errors.replace(Vec::new());
         }
+    };
+    let reload = move || {
+        errors.replace(Vec::new());
+        if !frame.ask_to_reload() {
+            load_again();
+            return;
+        }
+        let unless_it_does = move || {
+            if frame.owes_a_reload() {
+                load_again();
+            }
+        };
+        set_timeout(unless_it_does, PATIENCE_WITH_RELOAD);
     };
     let on_load = move |_| {
         page_changed();
+        frame.was_loaded();
         // Another page has other errors; it tells them when it is greeted.
         errors.replace(Vec::new());
         frame.greet();
@@ -122,6 +113,8 @@ pub fn PreviewPane(
                 Some(Notice::Connected) => freshness.update_value(|fresh| fresh.disconnected = false),
                 Some(Notice::Disconnected) => freshness.update_value(|fresh| fresh.disconnected = true),
                 Some(Notice::Errors(reported)) => errors.replace(reported),
+                Some(Notice::Place(place)) => frame.is_at(place),
+                Some(Notice::Reloading) => frame.reloads(),
                 None => {}
             }
         });
@@ -167,7 +160,7 @@ pub fn PreviewPane(
     });
 
     view! {
-        <PreviewBar url width on_reload=reload/>
+        <PreviewBar address=shown_address width on_reload=reload/>
         <div class="relative flex min-h-0 flex-1 justify-center overflow-hidden bg-muted/50">
             {move || {
                 url.get()
@@ -177,9 +170,10 @@ pub fn PreviewPane(
                             <iframe
                                 node_ref=element
                                 title="Preview"
-                                src=url
-                                sandbox="allow-forms allow-scripts allow-same-origin allow-popups allow-modals allow-downloads"
-                                allow="clipboard-write"
+                                src=address(&url, &frame.place.get_untracked())
+                                sandbox=SANDBOX
+                                allow=POWERS
+                                allowfullscreen=true
                                 class=move || format!("h-full border-0 bg-white {}", width.get().class())
                                 class=("invisible", move || !is_shown.get())
                                 on:load=on_load
@@ -204,12 +198,6 @@ fn frame_url(state: &PreviewState, known: Option<String>) -> Option<String> {
     }
 }
 
-/// The origin of an absolute address.
-fn origin(url: &str) -> &str {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    url[host..].find(['/', '?', '#']).map_or(url, |end| &url[..host + end])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,12 +220,6 @@ mod tests {
             frame_url(&ready("http://3000-b.localhost:3000/"), Some(url)),
             Some("http://3000-b.localhost:3000/".to_owned())
         );
-    }
-
-    #[test]
-    fn a_message_is_judged_by_the_address_up_to_its_path() {
-        assert_eq!(origin("http://3000-a.localhost:3000/x?y"), "http://3000-a.localhost:3000");
-        assert_eq!(origin("https://a.example"), "https://a.example");
     }
 
     #[test]

@@ -24,6 +24,10 @@ pub enum Notice {
     /// Hot reload's connection stands, or is gone.
     Connected,
     Disconnected,
+    /// The page's path, query and fragment.
+    Place(String),
+    /// The page loads itself anew, as it was asked to.
+    Reloading,
     /// All errors that stand on the page.
     Errors(Vec<PreviewError>),
 }
@@ -39,6 +43,10 @@ impl Notice {
             "updated" => Some(Self::Updated),
             "connected" => Some(Self::Connected),
             "disconnected" => Some(Self::Disconnected),
+            "reloading" => Some(Self::Reloading),
+            "place" => text_of(message, "place", LONGEST)
+                .filter(|place| place.starts_with('/'))
+                .map(Self::Place),
             "errors" => {
                 let errors = list_of(message, "errors", MOST_ERRORS)?;
                 Some(Self::Errors(errors.iter().filter_map(|error| read_error(&error)).collect()))

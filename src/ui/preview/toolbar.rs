@@ -29,8 +29,13 @@ impl Width {
 }
 
 #[component]
-pub fn PreviewBar(url: Memo<Option<String>>, width: RwSignal<Width>, on_reload: impl Fn() + 'static) -> impl IntoView {
-    let absent = Signal::derive(move || url.with(Option::is_none));
+pub fn PreviewBar(
+    /// Of the page that is open in the preview.
+    address: Signal<Option<String>>,
+    width: RwSignal<Width>,
+    on_reload: impl Fn() + 'static,
+) -> impl IntoView {
+    let absent = Memo::new(move |_| address.with(Option::is_none));
     view! {
         <div class="flex h-11 shrink-0 items-center gap-1 border-b border-border px-2">
             <Button
@@ -44,7 +49,7 @@ pub fn PreviewBar(url: Memo<Option<String>>, width: RwSignal<Width>, on_reload: 
                 <Icon name=IconName::RotateCw/>
             </Button>
             <div class="mx-1 flex h-7 min-w-0 flex-1 items-center rounded-md bg-muted px-2.5 font-mono text-xs text-muted-foreground">
-                <span class="truncate">{move || url.get().unwrap_or_else(|| "No preview yet".to_owned())}</span>
+                <span class="truncate">{move || address.get().unwrap_or_else(|| "No preview yet".to_owned())}</span>
             </div>
             <div role="group" aria-label="Width of the preview" class="hidden items-center md:flex">
                 {Width::ALL
@@ -64,11 +69,11 @@ pub fn PreviewBar(url: Memo<Option<String>>, width: RwSignal<Width>, on_reload: 
                     })}
             </div>
             {move || {
-                url.get()
-                    .map(|url| {
+                (!absent.get())
+                    .then(|| {
                         view! {
                             <a
-                                href=url
+                                href=move || address.get()
                                 target="_blank"
                                 rel="noopener"
                                 aria-label="Open in new tab"
