@@ -3,6 +3,7 @@
 
 mod doubts;
 mod hostile;
+mod jail;
 
 use std::{
     fs,
