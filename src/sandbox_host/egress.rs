@@ -1,8 +1,11 @@
 //! The only way out of a sandbox: an HTTP proxy on the sandbox's own socket that connects to allowed names and nothing else.
-//! The address is checked after the name was resolved, and the checked address is the one that is dialled.
+//! The address is checked after the name was resolved, and the checked address is the one that is dialled; what then passes must be
+//! meant for that name as well: TLS by the name in its ClientHello (`hello`), plain HTTP by each request's Host.
 
 mod address;
+mod hello;
 mod metered;
+mod tunnel;
 
 use std::{
     collections::VecDeque,
@@ -16,13 +19,14 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{Method, Request, Response, StatusCode, Uri, header, uri::Authority},
+    http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header, uri::Authority},
 };
-use hyper::{body::Incoming, service::service_fn};
+use hyper::{body::Incoming, service::service_fn, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncReadExt, join, split},
     net::{TcpStream, UnixListener},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 
 use super::{
@@ -39,6 +43,8 @@ const MAX_CONNECTIONS: usize = 128;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// What a sandbox may send and receive while it runs, in bytes.
 const MAX_BYTES: u64 = 8 << 30;
+/// The port of plain HTTP: connections to any other must be TLS.
+const HTTP_PORT: u16 = 80;
 /// The longest name of a host, in bytes (RFC 1035).
 const MAX_NAME: usize = 253;
 /// Refusals that the machine's log tells, of one sandbox; further ones are only counted there.
@@ -109,7 +115,7 @@ impl Egress {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, slot: Arc<tokio::sync::OwnedSemaphorePermit>) -> Response<Body> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, slot: Arc<OwnedSemaphorePermit>) -> Response<Body> {
         // Asked for itself, and not for another server.
         if request.method() == Method::GET && request.uri().authority().is_none() {
             return self.tell();
@@ -133,13 +139,62 @@ impl Egress {
             tokio::spawn(async move {
                 let _slot = slot;
                 if let Ok(upgraded) = hyper::upgrade::on(request).await {
-                    let mut stream = stream;
-                    let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(upgraded), &mut stream).await;
+                    self.tunnel(TokioIo::new(upgraded), stream, &host, port).await;
                 }
             });
             return Response::new(Body::empty());
         }
-        forward(request, stream).await
+        match foreign_host(request.headers(), &host, port) {
+            Some(why) => self.refuse(&host, port, &why),
+            None => forward(request, stream).await,
+        }
+    }
+
+    /// Carries what is said on a connection that was asked for by CONNECT.
+    async fn tunnel(self: Arc<Self>, mut client: TokioIo<Upgraded>, server: Metered, host: &str, port: u16) {
+        let Some(first) = tunnel::first_byte(&mut client).await else {
+            return;
+        };
+        let why = if tunnel::is_tls(first) {
+            match tunnel::carry(client, server, host, first).await {
+                tunnel::End::Closed => return,
+                tunnel::End::Refused(why) => why,
+            }
+        } else if port == HTTP_PORT {
+            drop(server);
+            return self.tunnel_http(client, first, host, port).await;
+        } else {
+            hello::NO_TLS.to_owned()
+        };
+        self.note_refusal(host, port, &why);
+    }
+
+    /// Serves plain HTTP on such a connection: each request is checked as one that the proxy is asked for.
+    async fn tunnel_http(self: Arc<Self>, client: TokioIo<Upgraded>, first: u8, host: &str, port: u16) {
+        let (from_client, to_client) = split(client);
+        let client = join(std::io::Cursor::new([first]).chain(from_client), to_client);
+        let authority = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let service = service_fn(|mut request: Request<Incoming>| {
+            let (egress, path) = (self.clone(), request.uri().path_and_query().map_or("/", |path| path.as_str()));
+            let uri = format!("http://{authority}{path}").parse::<Uri>();
+            async move {
+                let answer = match (foreign_host(request.headers(), host, port), uri) {
+                    (Some(why), _) => egress.refuse(host, port, &why),
+                    (None, Ok(uri)) if request.uri().authority().is_none() => {
+                        *request.uri_mut() = uri;
+                        match egress.dial(host, port).await {
+                            Ok(stream) => forward(request, stream).await,
+                            Err(refusal) => refusal,
+                        }
+                    }
+                    (None, _) => response(StatusCode::BAD_REQUEST, "bad address\n"),
+                };
+                Ok::<_, std::convert::Infallible>(answer)
+            }
+        });
+        let _ = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(client), service)
+            .await;
     }
 
     /// A connection to the name's first public address, or the refusal to answer with.
@@ -193,6 +248,12 @@ impl Egress {
     }
 
     fn refuse(&self, host: &str, port: u16, why: &str) -> Response<Body> {
+        self.note_refusal(host, port, why);
+        response(StatusCode::FORBIDDEN, format!("sandbox egress: {host}:{port} was refused: {why}\n"))
+    }
+
+    /// Keeps a refusal for the sandbox and the machine's log.
+    fn note_refusal(&self, host: &str, port: u16, why: &str) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if refused <= MAX_TOLD {
             tracing::info!(
@@ -211,8 +272,20 @@ impl Egress {
         refusals.push_back(format!("{} {told}\n", rfc3339(now())));
         drop(refusals);
         self.policy.log.warn(told);
-        response(StatusCode::FORBIDDEN, format!("sandbox egress: {host}:{port} was refused: {why}\n"))
     }
+}
+
+/// Why a request whose Host is another than the server it goes to is refused: many sites answer at one address, each by its Host.
+fn foreign_host(headers: &HeaderMap, host: &str, port: u16) -> Option<String> {
+    headers.get_all(header::HOST).iter().find_map(|value| {
+        let named = value.to_str().ok().and_then(|value| value.parse().ok());
+        let same = named
+            .as_ref()
+            .and_then(|named| target(named, Some(port)))
+            .is_some_and(|named| named == (host.to_owned(), port));
+        let shown = value.as_bytes().escape_ascii();
+        (!same).then(|| format!("it asks for the host {shown}, and only {host}:{port} was let through"))
+    })
 }
 
 /// Answers a plain HTTP request with what the server at the other end of `stream` says.
@@ -248,7 +321,7 @@ fn plain_target(uri: &Uri) -> Option<(String, u16)> {
     if uri.scheme_str() != Some("http") {
         return None;
     }
-    target(uri.authority()?, Some(80))
+    target(uri.authority()?, Some(HTTP_PORT))
 }
 
 /// Host in lower case without the root's dot, and port.
@@ -300,5 +373,26 @@ mod tests {
         assert_eq!(target(&"user@a.com:443".parse().unwrap(), None), None);
         assert_eq!(target(&format!("{}:443", "a".repeat(254)).parse().unwrap(), None), None);
         assert_eq!(target(&"[::1]:443".parse().unwrap(), None), Some(("::1".to_owned(), 443)));
+    }
+
+    #[test]
+    fn a_requests_host_is_the_one_that_it_goes_to() {
+        let foreign = |names: &[&str]| {
+            let names = names.iter().map(|name| (header::HOST, name.parse().unwrap()));
+            foreign_host(&names.collect(), "a.com", 8080)
+        };
+        for same in [&[] as &[&str], &["a.com:8080"], &["A.com."], &["a.com", "a.com:8080"]] {
+            assert_eq!(foreign(same), None, "{same:?}");
+        }
+        for other in [
+            &["b.com"] as &[&str],
+            &["a.com:80"],
+            &["a.com", "b.com"],
+            &[""],
+            &["user@a.com"],
+            &["a.com/x"],
+        ] {
+            assert!(foreign(other).unwrap().contains("a.com:8080"), "{other:?}");
+        }
     }
 }
