@@ -3,6 +3,7 @@
 
 mod agent;
 mod checks;
+mod data_folder;
 mod llm;
 mod sandbox;
 pub mod sandbox_host;
@@ -12,6 +13,7 @@ use std::{fmt::Display, str::FromStr};
 
 pub use agent::{Agent, Limits};
 pub use checks::{Browser, Unsplash};
+pub use data_folder::prepare_data_folder;
 pub use llm::{Llm, Provider};
 pub use sandbox::{Sandbox, SandboxProvider, is_domain, is_service_address};
 pub use sandbox_host::SandboxHost;

@@ -286,7 +286,7 @@ async fn bind(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener
 /// Makes the data folder where it is missing, and keeps other servers out of it for as long as the returned file is open.
 fn lock_data_dir(data_dir: &Path) -> anyhow::Result<File> {
     let unusable = || format!("CODEFLOW_DATA_DIR={}: the folder can't be used", data_dir.display());
-    std::fs::create_dir_all(data_dir).with_context(unusable)?;
+    config::prepare_data_folder(data_dir)?;
     let lock = File::create(data_dir.join("lock")).with_context(unusable)?;
     if lock.try_lock().is_err() {
         bail!(
