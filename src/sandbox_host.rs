@@ -3,10 +3,11 @@
 //!
 //! A request goes to `control` (E2B's REST API over the registry in `sandboxes`) or, when it names a sandbox's port, to `data_plane`,
 //! which speaks through `live` with the container's init (`envd`). What a container is, is decided in `bundle`, `seccomp` and `rootfs`
-//! and carried out by `containers` and `runtime` with the rights of `privilege`; what it may write, in `disk`; what it may reach, in
-//! `egress`; what it starts from, in `template`. What it uses is read off its
-//! control group (`cgroup`).
+//! and carried out by `containers` and `runtime` with the rights of `privilege`; whose it is on the machine, in `ids`; what it may
+//! write, in `disk`; what it may reach, in `egress`; what it starts from, in `template`. What it uses is read off its control group
+//! (`cgroup`).
 
+mod assembly;
 mod bundle;
 mod containers;
 mod control;
@@ -15,10 +16,12 @@ mod disk;
 mod egress;
 pub mod envd;
 mod http;
+mod ids;
 mod live;
 mod log;
 mod metrics;
 mod network;
+mod node;
 mod pages;
 mod passage;
 mod preview;

@@ -11,7 +11,7 @@ use oci_spec::{
     },
 };
 
-use super::seccomp;
+use super::{node::NodeMount, seccomp};
 
 /// The user of a sandbox, inside of it.
 pub(super) const USER: u32 = 1000;
@@ -49,10 +49,12 @@ pub(super) struct Container {
     pub processes: u64,
     /// How its users, and its groups, are mapped.
     pub ids: Vec<Ids>,
+    /// The user namespace it joins; `None`: it gets one that is the runtime's user's.
+    pub user_namespace: Option<PathBuf>,
     /// Host folders and files that are seen at the same place inside, read-only.
     pub shared: Vec<PathBuf>,
-    /// Node.js comes from outside of `/usr`.
-    pub own_node: bool,
+    /// A Node.js from outside of `/usr`.
+    pub node: Vec<NodeMount>,
 }
 
 /// Ids of a container, one after the other, and those they are outside of it.
@@ -81,16 +83,15 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
                 .ambient(no_capabilities())
                 .build()?,
         )
-        .rlimits(vec![
-            limit(PosixRlimitType::RlimitCore, 0)?,
-            limit(PosixRlimitType::RlimitNofile, container.open_files)?,
-            // Counted within the container's user namespace; it also holds where control groups can't be used.
-            limit(PosixRlimitType::RlimitNproc, container.processes)?,
-        ])
+        .rlimits(rlimits(container)?)
         .no_new_privileges(true)
         .build()?;
+    let users = LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::User);
+    let users = match &container.user_namespace {
+        Some(path) => users.path(path.clone()),
+        None => users,
+    };
     let namespaces = [
-        LinuxNamespaceType::User,
         LinuxNamespaceType::Pid,
         LinuxNamespaceType::Ipc,
         LinuxNamespaceType::Uts,
@@ -102,9 +103,8 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
         .uid_mappings(mappings(&container.ids)?)
         .gid_mappings(mappings(&container.ids)?)
         .namespaces(
-            namespaces
-                .into_iter()
-                .map(|typ| LinuxNamespaceBuilder::default().typ(typ).build())
+            std::iter::once(users.build())
+                .chain(namespaces.map(|typ| LinuxNamespaceBuilder::default().typ(typ).build()))
                 .collect::<Result<Vec<_>, _>>()?,
         )
         .seccomp(seccomp::profile()?)
@@ -126,6 +126,19 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
         .mounts(mounts(container)?)
         .linux(linux.build()?)
         .build()
+}
+
+/// What the runtime sets. In a namespace that is not its user's own it may not, everywhere: there, they are inherited.
+fn rlimits(container: &Container) -> Result<Vec<PosixRlimit>, OciSpecError> {
+    if container.user_namespace.is_some() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![
+        limit(PosixRlimitType::RlimitCore, 0)?,
+        limit(PosixRlimitType::RlimitNofile, container.open_files)?,
+        // Counted within the container's user namespace; it also holds where control groups can't be used.
+        limit(PosixRlimitType::RlimitNproc, container.processes)?,
+    ])
 }
 
 fn limit(typ: PosixRlimitType, value: u64) -> Result<PosixRlimit, OciSpecError> {
@@ -222,8 +235,8 @@ fn mounts(container: &Container) -> Result<Vec<Mount>, OciSpecError> {
         mounts.push(bind(shared.clone(), shared, &["ro"])?);
     }
     let assembled = |name: &str| container.assembly.join(name);
-    if container.own_node {
-        mounts.push(bind(assembled("node"), Path::new(NODE), &["ro"])?);
+    for part in &container.node {
+        mounts.push(bind(assembled(&part.name), &part.inside, &["ro"])?);
     }
     mounts.push(bind(assembled("envd"), Path::new(ENVD), &["ro"])?);
     mounts.push(bind(assembled("egress.sock"), Path::new(EGRESS_SOCKET), &[])?);
@@ -257,14 +270,22 @@ mod tests {
                 outside: 100_000,
                 count: 65_536,
             }],
+            user_namespace: None,
             shared: vec!["/usr".into()],
-            own_node: false,
+            node: Vec::new(),
         };
         let unlimited = Container {
             cgroup: None,
             ..container.clone()
         };
         let unlimited = serde_json::to_value(spec(&unlimited).unwrap()).unwrap();
+        let own_ids = Container {
+            user_namespace: Some("/proc/1/fd/9".into()),
+            ..container.clone()
+        };
+        let own_ids = serde_json::to_value(spec(&own_ids).unwrap()).unwrap();
+        assert_eq!(own_ids["linux"]["namespaces"][0], json!({"type": "user", "path": "/proc/1/fd/9"}));
+        assert_eq!(own_ids["process"]["rlimits"], json!([]));
         let mut spec = serde_json::to_value(spec(&container).unwrap()).unwrap();
         // The profile has a test of its own.
         assert_eq!(spec["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ERRNO");

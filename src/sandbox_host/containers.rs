@@ -4,17 +4,21 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::{
+    assembly::Assembly,
     bundle::{Container, ENVD, HOME},
     disk::{self, Disks, Layer},
     egress::{Egress, Policy},
     envd,
+    ids::{Range, Ranges},
     live::{Live, Sockets},
+    node::{Node, NodeMount},
     privilege::Privilege,
     record::random_id,
     rootfs::Rootfs,
@@ -26,8 +30,6 @@ use crate::{
     config,
 };
 
-/// Where containers are put together, by root and by other users.
-const ASSEMBLIES: [&str; 2] = ["/run", "/tmp"];
 /// A usual share of a processor that is short.
 pub(super) const USUAL_SHARES: u64 = 1024;
 /// Files that a process of a sandbox may have open.
@@ -40,6 +42,7 @@ pub(super) struct Containers {
     rootfs: Rootfs,
     /// What control group and assembly point are called: another process's in another folder are others.
     name: String,
+    assembly: Assembly,
     /// Held until this is closed: two processes in one folder would end each other's containers.
     lock: File,
 }
@@ -61,6 +64,8 @@ struct Machine {
     runtime: Runtime,
     privilege: Privilege,
     disks: Disks,
+    /// Where each container's ids are from; `None` where all have the same.
+    ranges: Option<Ranges>,
     /// What the containers' control groups are below; `None` where they can't be used.
     cgroup: Option<PathBuf>,
     /// The limits that can't be enforced, and why.
@@ -71,6 +76,7 @@ impl Containers {
     /// Finds a runtime and ends what a process of the same purpose left running when it died. Errors when limits can't be enforced
     /// and `SANDBOX_STRICT` asks for all of them.
     pub(super) async fn prepare(settings: config::SandboxHost, purpose: &str) -> anyhow::Result<Self> {
+        config::prepare_data_folder(&settings.data_dir)?;
         let folder = settings.data_dir.join("sandbox-host");
         let state = folder.join(purpose);
         fs::create_dir_all(&state).with_context(|| format!("{} can't be made", state.display()))?;
@@ -82,8 +88,10 @@ impl Containers {
             );
         }
         let rootfs = Rootfs::prepare(folder.join("rootfs")).context("the sandboxes' root can't be made")?;
+        let name = format!("codeflow-{}", template::digest([state.as_os_str().as_encoded_bytes()]));
         let mut host = Self {
-            name: format!("codeflow-{}", template::digest([state.as_os_str().as_encoded_bytes()])),
+            assembly: Assembly::new(&name),
+            name,
             settings,
             machine: Err(String::new()),
             rootfs,
@@ -113,34 +121,58 @@ impl Containers {
     /// Finds out what works here, by the smallest container there is: with all limits, else without those that stand in the way.
     async fn look_around(&self, state: &Path) -> Result<Machine, String> {
         let privilege = Privilege::detect().map_err(|error| format!("no sandboxes: {error:#}; or start CodeFlow as root"))?;
+        self.assembly.make().map_err(|error| format!("no sandboxes: {error:#}"))?;
         let cgroup = cgroup::base().join(&self.name);
         let images = Disks::prepare(state, self.settings.disk_mb, &privilege).await;
+        let ranges = if privilege.is_rootless() {
+            Err("only root can give each its own".to_owned())
+        } else {
+            Ranges::open().map_err(|error| format!("{error:#}"))
+        };
         let trial = state.join("trial");
         let try_out = async |runtime: Runtime| {
-            let attempt = async |cgroup: Option<&Path>, disks: &Disks| self.try_out(&runtime, &privilege, cgroup, disks, &trial).await;
-            let Err(fault) = attempt(Some(&cgroup), &images).await else {
-                return Ok((runtime, Some(cgroup.clone()), images.clone(), None));
+            let attempt = async |limits: Option<&PathBuf>, disks: &Disks, ranges: Option<&Ranges>| {
+                let limits = limits.map(PathBuf::as_path);
+                self.try_out(&runtime, &privilege, limits, disks, ranges, &trial).await
+            };
+            let own = ranges.as_ref().ok();
+            let Err(fault) = attempt(Some(&cgroup), &images, own).await else {
+                return Ok((runtime, Some(cgroup.clone()), images.clone(), own.is_some(), None));
             };
             let told = format!("{fault:#}");
             let folders = images.clone().without_images(&told);
-            for (limits, disks) in [(Some(&cgroup), &folders), (None, &images), (None, &folders)] {
-                if attempt(limits.map(PathBuf::as_path), disks).await.is_ok() {
-                    let unlimited = limits.is_none().then_some(told);
-                    return Ok((runtime, limits.cloned(), disks.clone(), unlimited));
+            for own in own.map(Some).into_iter().chain([None]) {
+                for (limits, disks) in [
+                    (Some(&cgroup), &images),
+                    (Some(&cgroup), &folders),
+                    (None, &images),
+                    (None, &folders),
+                ] {
+                    if attempt(limits, disks, own).await.is_ok() {
+                        return Ok((runtime, limits.cloned(), disks.clone(), own.is_some(), Some(told)));
+                    }
                 }
             }
             Err(fault)
         };
-        let (runtime, cgroup, disks, unlimited) = Runtime::find(self.settings.runtime.as_deref(), state, &privilege, try_out).await?;
+        let (runtime, cgroup, disks, own_ids, fault) = Runtime::find(self.settings.runtime.as_deref(), state, &privilege, try_out).await?;
+        let fault = fault.unwrap_or_default();
         let mut unenforced = Vec::new();
-        if let Some(fault) = unlimited {
+        if cgroup.is_none() {
             unenforced.push(format!("memory and processors (no control group can be made: {fault})"));
         }
         unenforced.extend(disks.fault().map(str::to_owned));
+        if !own_ids {
+            let why = ranges.as_ref().err().unwrap_or(&fault);
+            unenforced.push(format!(
+                "what the kernel counts per user (all sandboxes share one range of user ids: {why})"
+            ));
+        }
         Ok(Machine {
             runtime,
             privilege,
             disks,
+            ranges: ranges.ok().filter(|_| own_ids),
             cgroup,
             unenforced,
         })
@@ -153,6 +185,7 @@ impl Containers {
         privilege: &Privilege,
         cgroup: Option<&Path>,
         disks: &Disks,
+        ranges: Option<&Ranges>,
         folder: &Path,
     ) -> anyhow::Result<()> {
         if folder.exists() {
@@ -164,15 +197,19 @@ impl Containers {
         let socket = folder.join("egress.sock");
         fs::write(&socket, "")?;
         let id = format!("trial{}", random_id());
-        let mut container = self.container(&id, privilege, Vec::new());
+        let range = ranges.map(|ranges| ranges.take(&id)).transpose()?;
+        let mut container = self.container(&id, privilege, range.as_deref(), Vec::new());
         container.cgroup = cgroup.map(|cgroup| cgroup.join(&id));
         container.args = vec!["/usr/bin/touch".to_owned(), format!("{HOME}/trial")];
         let home = Home::Overlay {
             lower,
             layer: Layer::of(folder),
         };
-        let tried = runtime.run_to_end(&container, &self.pieces(home, socket), folder).await;
+        let tried = runtime.run_to_end(&container, &self.pieces(home, socket, range), folder).await;
         runtime.delete(&container.id).await?;
+        if let Some(ranges) = ranges {
+            ranges.release(&id);
+        }
         disk::remove(folder)?;
         tried
     }
@@ -207,15 +244,22 @@ impl Containers {
 
     /// Starts a container with this home and start command, and waits until it answers.
     pub(super) async fn start(&self, id: &str, folder: &Path, boot: Boot) -> anyhow::Result<Live> {
-        let Machine { runtime, privilege, .. } = self.machine()?;
+        let Machine {
+            runtime,
+            privilege,
+            ranges,
+            ..
+        } = self.machine()?;
+        self.assembly.make()?;
+        let range = ranges.as_ref().map(|ranges| ranges.take(id)).transpose()?;
         let sockets = Sockets::new(&folder.join("sockets"))?;
         let stdin = runtime::socket_as_stdin(sockets.listen_for_envd()?);
         let egress = Egress::new(id, &self.settings.egress_allow, boot.policy);
         let egress = tokio::spawn(egress.serve(sockets.listen_for_egress()?));
-        let mut container = self.container(id, privilege, boot.envs);
+        let mut container = self.container(id, privilege, range.as_deref(), boot.envs);
         container.cpu_shares = boot.shares;
         container.env.push(envd::Orders { start: boot.start }.to_env()?);
-        let pieces = self.pieces(boot.home, folder.join("sockets/egress.sock"));
+        let pieces = self.pieces(boot.home, folder.join("sockets/egress.sock"), range);
         let started = match runtime.start(&container, &pieces, folder, stdin).await {
             Ok(()) => Live::attach(sockets, egress).await,
             Err(error) => {
@@ -224,7 +268,7 @@ impl Containers {
             }
         };
         if started.is_err() {
-            let _ = runtime.delete(id).await;
+            let _ = self.delete(id).await;
         }
         started
     }
@@ -252,10 +296,15 @@ impl Containers {
         if let Some(cgroup) = self.cgroup(id) {
             cgroup.thaw()?;
         }
-        self.machine()?.runtime.delete(id).await
+        let machine = self.machine()?;
+        machine.runtime.delete(id).await?;
+        if let Some(ranges) = &machine.ranges {
+            ranges.release(id);
+        }
+        Ok(())
     }
 
-    fn container(&self, id: &str, privilege: &Privilege, envs: Vec<String>) -> Container {
+    fn container(&self, id: &str, privilege: &Privilege, range: Option<&Range>, envs: Vec<String>) -> Container {
         let proxy = format!("http://127.0.0.1:{}", envd::PROXY_PORT);
         let mut env = vec![
             format!("PATH={}", self.rootfs.path()),
@@ -301,25 +350,31 @@ impl Containers {
             memory_mb: self.settings.memory_mb,
             cpus: self.settings.cpus,
             pids: self.settings.pids,
-            assembly: self.assembly(privilege),
+            assembly: self.assembly.folder().to_owned(),
             cgroup: self.cgroup_path(id),
             cpu_shares: USUAL_SHARES,
             open_files: own_limit(Resource::RLIMIT_NOFILE).min(MAX_OPEN_FILES),
             processes: own_limit(Resource::RLIMIT_NPROC).min(u64::from(self.settings.pids)),
-            ids: privilege.ids.clone(),
+            ids: range.map_or_else(|| privilege.ids.clone(), Range::ids),
+            user_namespace: range.map(Range::namespace),
             shared: self.rootfs.shared.clone(),
-            own_node: self.rootfs.node.is_some(),
+            node: self.node_mounts(),
         }
     }
 
-    fn pieces(&self, home: Home, egress_socket: PathBuf) -> Pieces {
+    fn pieces(&self, home: Home, egress_socket: PathBuf, range: Option<Arc<Range>>) -> Pieces {
         Pieces {
             rootfs: self.rootfs.folder.clone(),
             envd: self.settings.envd.clone(),
-            node: self.rootfs.node.clone(),
+            node: self.node_mounts(),
             egress_socket,
             home,
+            range,
         }
+    }
+
+    fn node_mounts(&self) -> Vec<NodeMount> {
+        self.rootfs.node.as_ref().map(Node::mounts).unwrap_or_default()
     }
 
     fn cgroup_path(&self, id: &str) -> Option<PathBuf> {
@@ -331,17 +386,9 @@ impl Containers {
         self.cgroup_path(id).map(Cgroup::new)
     }
 
-    /// In a folder that everybody may enter, as the sandbox's user must.
-    fn assembly(&self, privilege: &Privilege) -> PathBuf {
-        let [of_root, of_others] = ASSEMBLIES;
-        Path::new(if privilege.is_rootless() { of_others } else { of_root }).join(&self.name)
-    }
-
     /// Removes what is left on the machine when the last container has ended, and lets another process work here.
     pub(super) async fn close(&self) {
-        for folder in ASSEMBLIES {
-            let _ = fs::remove_dir(Path::new(folder).join(&self.name));
-        }
+        self.assembly.remove();
         let used = self.machine.as_ref().ok().and_then(|machine| machine.cgroup.clone());
         // Where a trial may have left one, when no runtime was found to work.
         let cgroup = used.unwrap_or_else(|| Path::new("/").join(&self.name));

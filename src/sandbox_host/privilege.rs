@@ -18,22 +18,21 @@ use std::{
 use anyhow::{Context, bail};
 use nix::{
     sched::{CloneFlags, setns, unshare},
-    unistd::{Uid, User, getegid, geteuid},
+    unistd::{Gid, Uid, User, getegid, geteuid, setegid, seteuid},
 };
+use rustix::thread::{CapabilitySets, capabilities, set_capabilities};
 
-use super::bundle::{Ids, USER};
-
-/// The first id on the machine that sandboxes' ids are mapped to when the host is root: nobody's there.
-const FIRST_ID: u32 = 100_000;
-/// How many ids a sandbox has.
-const IDS: u32 = 65_536;
+use super::{
+    bundle::{Ids, USER},
+    ids::{COUNT as IDS, STORED},
+};
 
 /// The rights of this process.
 #[derive(Debug, Clone)]
 pub(super) struct Privilege {
-    /// How a container's users, and its groups, are mapped.
+    /// How the users, and the groups, of a container are mapped that has no range of its own.
     pub ids: Vec<Ids>,
-    /// The id that the sandbox's user, and its group, have on this machine, where that is not the host's own user.
+    /// The id that the sandbox's user, and its group, have on this machine's disk, where that is not the host's own user.
     user: Option<u32>,
     /// The namespace that containers are made in, for an ordinary user.
     namespace: Option<Arc<OwnedFd>>,
@@ -46,19 +45,19 @@ impl Privilege {
         if user.is_root() {
             let ids = vec![Ids {
                 inside: 0,
-                outside: FIRST_ID,
+                outside: STORED,
                 count: IDS,
             }];
             return Ok(Self {
                 ids,
-                user: Some(FIRST_ID + USER),
+                user: Some(STORED + USER),
                 namespace: None,
             });
         }
         Ok(Self {
             ids: rootless_ids(),
             user: None,
-            namespace: Some(Arc::new(new_namespace(user)?)),
+            namespace: Some(Arc::new(rootless_namespace(user)?)),
         })
     }
 
@@ -95,32 +94,59 @@ fn rootless_ids() -> Vec<Ids> {
     ]
 }
 
-/// Makes a user namespace in which the user is root and has its subordinate ids. It lasts as long as it is open.
-fn new_namespace(user: Uid) -> anyhow::Result<OwnedFd> {
+/// Makes a user namespace in which the user is root and has its subordinate ids.
+fn rootless_namespace(user: Uid) -> anyhow::Result<OwnedFd> {
     let name = User::from_uid(user)?.map(|user| user.name).unwrap_or_default();
     let (users, groups) = (
         subordinate("/etc/subuid", &name, user.as_raw())?,
         subordinate("/etc/subgid", &name, user.as_raw())?,
     );
+    new_namespace(None, |process| map_ids(process, user.as_raw(), users, groups))
+}
+
+/// Makes a user namespace, of this owner instead of this process's user; `map` gets the id of a process in it. It lasts as long as it
+/// is open.
+pub(super) fn new_namespace(owner: Option<u32>, map: impl FnOnce(&str) -> anyhow::Result<()>) -> anyhow::Result<OwnedFd> {
     let mut command = Command::new("cat");
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     #[expect(unsafe_code, reason = "the namespace is made by a process that then waits in it")]
-    // SAFETY: between fork and exec one system call is made.
+    // SAFETY: between fork and exec only system calls are made.
     unsafe {
         use std::os::unix::process::CommandExt;
-        command.pre_exec(|| Ok(unshare(CloneFlags::CLONE_NEWUSER)?));
+        command.pre_exec(move || {
+            if let Some(owner) = owner {
+                become_owner(owner)?;
+            }
+            Ok(unshare(CloneFlags::CLONE_NEWUSER)?)
+        });
     }
     let mut child = command
         .spawn()
-        .context("this machine does not let ordinary users make user namespaces")?;
-    let opened = map_ids(&child.id().to_string(), user.as_raw(), users, groups);
+        .context("this machine does not let this user make user namespaces")?;
+    let process = child.id().to_string();
+    let opened = map(&process).and_then(|()| Ok(File::open(format!("/proc/{process}/ns/user"))?.into()));
     // With its standard input closed, it ends.
     drop(child.stdin.take());
     child.wait()?;
     opened
 }
 
-fn map_ids(process: &str, user: u32, users: u32, groups: u32) -> anyhow::Result<OwnedFd> {
+/// Takes this effective user and group, and keeps the capabilities that come with being root.
+fn become_owner(owner: u32) -> io::Result<()> {
+    setegid(Gid::from_raw(owner))?;
+    seteuid(Uid::from_raw(owner))?;
+    let sets = capabilities(None)?;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: sets.permitted,
+            ..sets
+        },
+    )?;
+    Ok(())
+}
+
+fn map_ids(process: &str, user: u32, users: u32, groups: u32) -> anyhow::Result<()> {
     for (tool, own, first) in [("newuidmap", user, users), ("newgidmap", getegid().as_raw(), groups)] {
         let output = Command::new(tool)
             .arg(process)
@@ -132,7 +158,7 @@ fn map_ids(process: &str, user: u32, users: u32, groups: u32) -> anyhow::Result<
             bail!("{tool} refused: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
     }
-    Ok(File::open(format!("/proc/{process}/ns/user"))?.into())
+    Ok(())
 }
 
 /// The first of the user's subordinate ids in a file of lines `<name or id>:<first>:<count>`.

@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::bundle::{EGRESS_SOCKET, ENVD, HOME, NODE};
+use super::{
+    bundle::{EGRESS_SOCKET, ENVD, HOME, NODE},
+    node::Node,
+};
 
 /// What is mounted from the machine where it exists: programs, libraries and certificates.
 const SHARED: [&str; 11] = [
@@ -44,8 +47,8 @@ pub(super) struct Rootfs {
     pub folder: PathBuf,
     /// What the bundle mounts from the machine.
     pub shared: Vec<PathBuf>,
-    /// The folder of a Node.js that is outside of `/usr`.
-    pub node: Option<PathBuf>,
+    /// The machine's Node.js, when it is outside of `/usr`.
+    pub node: Option<Node>,
 }
 
 impl Rootfs {
@@ -84,11 +87,11 @@ impl Rootfs {
             }
             shared.push(path.to_owned());
         }
-        Ok(Self {
-            folder,
-            shared,
-            node: node_outside_usr(),
-        })
+        let node = Node::outside_usr();
+        if let Some(node) = &node {
+            node.prepare(&folder)?;
+        }
+        Ok(Self { folder, shared, node })
     }
 
     /// Where programs are found inside.
@@ -112,17 +115,4 @@ impl Rootfs {
 
 fn touch(path: &Path) -> io::Result<()> {
     fs::OpenOptions::new().create(true).append(true).open(path).map(drop)
-}
-
-/// The folder above `bin/node` of the Node.js on the PATH, unless `/usr` has it.
-fn node_outside_usr() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let node = std::env::split_paths(&path)
-        .map(|folder| folder.join("node"))
-        .find(|node| node.is_file())?;
-    let node = node.canonicalize().ok()?;
-    if node.starts_with("/usr") {
-        return None;
-    }
-    Some(node.parent()?.parent()?.to_owned())
 }

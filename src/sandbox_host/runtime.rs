@@ -8,6 +8,7 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Output, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,7 +17,10 @@ use nix::{
     fcntl::{OFlag, open},
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
-    sys::stat::Mode,
+    sys::{
+        resource::{Resource, setrlimit},
+        stat::Mode,
+    },
     unistd::mkdir,
 };
 use serde::Deserialize;
@@ -25,6 +29,8 @@ use tokio::process::Command;
 use super::{
     bundle::{self, Container},
     disk::{Layer, LoopDevice},
+    ids::Range,
+    node::NodeMount,
     privilege::Privilege,
 };
 
@@ -54,9 +60,11 @@ pub(super) enum Home {
 pub(super) struct Pieces {
     pub rootfs: PathBuf,
     pub envd: PathBuf,
-    pub node: Option<PathBuf>,
+    pub node: Vec<NodeMount>,
     pub egress_socket: PathBuf,
     pub home: Home,
+    /// The ids that the home's files are seen with; `None`: those they have on disk.
+    pub range: Option<Arc<Range>>,
 }
 
 impl Runtime {
@@ -111,7 +119,6 @@ impl Runtime {
 
     async fn run(&self, container: &Container, pieces: &Pieces, folder: &Path, stdin: Stdio, detach: bool) -> anyhow::Result<()> {
         let spec = bundle::spec(container)?;
-        fs::create_dir_all(&container.assembly).with_context(|| format!("{} can't be made", container.assembly.display()))?;
         fs::write(folder.join("config.json"), serde_json::to_vec(&spec)?)?;
         let log = folder.join("runtime.log");
         let _ = fs::remove_file(&log);
@@ -131,15 +138,25 @@ impl Runtime {
             } => Some(LoopDevice::attach(image).await?),
             Home::Overlay { .. } | Home::Folder(_) => None,
         };
-        let places = Places::below(&container.assembly, disk.as_ref(), self.privilege.is_rootless());
+        let places = Places::below(&container.assembly, &pieces.node, disk.as_ref(), self.privilege.is_rootless());
         let pieces = pieces.clone();
+        let inherited = container.user_namespace.is_some().then_some([
+            (Resource::RLIMIT_CORE, 0),
+            (Resource::RLIMIT_NOFILE, container.open_files),
+            (Resource::RLIMIT_NPROC, container.processes),
+        ]);
         #[expect(
             unsafe_code,
             reason = "the mounts must be made by the runtime's process before it becomes the runtime"
         )]
         // SAFETY: between fork and exec only system calls are made; the paths were built before.
         unsafe {
-            command.pre_exec(move || Ok(assemble(&pieces, &places)?));
+            command.pre_exec(move || {
+                for (resource, limit) in inherited.iter().flatten() {
+                    setrlimit(*resource, *limit, *limit)?;
+                }
+                Ok(assemble(&pieces, &places)?)
+            });
         }
         let mut child = command
             .spawn()
@@ -202,17 +219,19 @@ struct Places {
     rootfs: PathBuf,
     envd: PathBuf,
     egress_socket: PathBuf,
-    node: PathBuf,
+    node: Vec<PathBuf>,
     home: PathBuf,
     lower: PathBuf,
     layer: PathBuf,
+    /// Where an image is mounted, with the ids that files have on disk.
+    image: PathBuf,
     /// The block device of the layer, where it is an image.
     disk: Option<PathBuf>,
     overlay: String,
 }
 
 impl Places {
-    fn below(root: &Path, disk: Option<&LoopDevice>, rootless: bool) -> Self {
+    fn below(root: &Path, node: &[NodeMount], disk: Option<&LoopDevice>, rootless: bool) -> Self {
         let below = |name: &str| root.join(name);
         let shown = root.display();
         Self {
@@ -220,10 +239,11 @@ impl Places {
             rootfs: below("rootfs"),
             envd: below("envd"),
             egress_socket: below("egress.sock"),
-            node: below("node"),
+            node: node.iter().map(|part| below(&part.name)).collect(),
             home: below("home"),
             lower: below("lower"),
             layer: below("layer"),
+            image: below("image"),
             disk: disk.map(|disk| disk.path.clone()),
             overlay: format!(
                 "lowerdir={shown}/lower,upperdir={shown}/layer/upper,workdir={shown}/layer/work{}",
@@ -257,21 +277,31 @@ fn assemble(pieces: &Pieces, places: &Places) -> nix::Result<()> {
     bind_folder(&pieces.rootfs, &places.rootfs)?;
     bind_file(&pieces.envd, &places.envd)?;
     bind_file(&pieces.egress_socket, &places.egress_socket)?;
-    if let Some(node) = &pieces.node {
-        bind_folder(node, &places.node)?;
+    for (part, at) in pieces.node.iter().zip(&places.node) {
+        if part.source.is_dir() {
+            bind_folder(&part.source, at)?;
+        } else {
+            bind_file(&part.source, at)?;
+        }
     }
+    // What the sandbox's user owns.
+    let show = |source: &Path, at: &Path| match &pieces.range {
+        Some(range) => mkdir(at, folder).and_then(|()| range.mount(source, at)),
+        None => bind_folder(source, at),
+    };
     match &pieces.home {
-        Home::Folder(path) => bind_folder(path, &places.home),
+        Home::Folder(path) => show(path, &places.home),
         Home::Overlay { lower, layer } => {
             // Under names of our own, so that no character of a path can mean something to the overlay's options.
-            bind_folder(lower, &places.lower)?;
+            show(lower, &places.lower)?;
             match (layer, &places.disk) {
                 (Layer::Image(_), Some(disk)) => {
-                    mkdir(&places.layer, folder)?;
+                    mkdir(&places.image, folder)?;
                     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
-                    mount(Some(disk), &places.layer, Some("ext4"), flags, Some("discard"))?;
+                    mount(Some(disk), &places.image, Some("ext4"), flags, Some("discard"))?;
+                    show(&places.image, &places.layer)?;
                 }
-                (Layer::Image(path) | Layer::Folder(path), _) => bind_folder(path, &places.layer)?,
+                (Layer::Image(path) | Layer::Folder(path), _) => show(path, &places.layer)?,
             }
             mkdir(&places.home, folder)?;
             mount(

@@ -9,6 +9,9 @@ use std::{
 
 use crate::support::{ControlPlane, HostProcess, PATIENCE, data_dir, in_own_mounts, run, until};
 
+/// System calls that reach beyond a process's own rights: it prints those that were let through.
+const SYSTEM_CALLS: &str = include_str!("escape.c");
+
 /// An ordinary user that every machine has.
 const NOBODY: u32 = 65_534;
 
@@ -55,6 +58,7 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
     assert_eq!(ready["sandboxes"], "ok");
     let unenforced = ready["unenforced"].to_string();
     assert!(unenforced.contains("disk"), "{unenforced}");
+    assert!(unenforced.contains("one range of user ids"), "{unenforced}");
 
     let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
     assert_eq!(run(&sandbox, "id -u; id -un").await.1, "1000\nuser\n");
@@ -84,6 +88,42 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
     assert!(files.exists());
     host.client.kill(sandbox.id()).await.unwrap();
     assert!(!files.exists(), "an ordinary user can remove what its sandboxes wrote");
+}
+
+#[tokio::test]
+async fn an_ordinary_users_sandboxes_are_as_closed_as_roots() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
+    for file in ["/etc/subuid", "/etc/subgid"] {
+        fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+    }
+    chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    // Made first by somebody else, it is refused in words, and used as soon as it is the user's own.
+    let runtime = folder.path().join("runtime");
+    fs::create_dir(&runtime).unwrap();
+    for (owner, mode) in [(NOBODY + 1, 0o700), (NOBODY, 0o755), (NOBODY, 0o700)] {
+        chown(&runtime, Some(owner), Some(owner)).unwrap();
+        fs::set_permissions(&runtime, fs::Permissions::from_mode(mode)).unwrap();
+        let mut command = as_nobody(folder.path(), data.path());
+        command.env("XDG_RUNTIME_DIR", &runtime).env("SANDBOX_POOL_SIZE", "0");
+        let host = HostProcess::of(&mut command);
+        let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
+        let used = fs::read_dir(&runtime).unwrap().count();
+        assert_eq!(used, usize::from((owner, mode) == (NOBODY, 0o700)), "{owner} {mode:o}");
+        if used == 1 {
+            sandbox.write_file("/home/user/escape.c", SYSTEM_CALLS).await.unwrap();
+            let tried = run(&sandbox, "cc -w -o /tmp/escape escape.c && /tmp/escape").await;
+            assert_eq!(tried, (0, "all were tried\n".to_owned()));
+            let beyond = data.path().join("sandboxes");
+            assert_ne!(run(&sandbox, &format!("ls {}", beyond.display())).await.0, 0);
+            assert_ne!(
+                run(&sandbox, "touch /usr/mark || touch /etc/mark || touch /mark || cat /proc/1/mem")
+                    .await
+                    .0,
+                0
+            );
+        }
+        host.client.kill(sandbox.id()).await.unwrap();
+    }
 }
 
 #[tokio::test]
