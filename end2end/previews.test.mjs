@@ -203,7 +203,7 @@ test("previews with a domain of their own have hot reload whatever the app's con
         "sec-websocket-version": "13",
         "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
       };
-      const asked = request({ host: "127.0.0.1", port: new URL(server.url).port, path: "/_next/webpack-hmr?id=1", headers });
+      const asked = request({ host: "127.0.0.1", port: new URL(server.url).port, path: "/_next/hmr?id=1", headers });
       asked.on("upgrade", (response, socket) => {
         socket.destroy();
         answered(response.statusCode);
