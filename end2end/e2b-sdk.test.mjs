@@ -42,6 +42,19 @@ test("commands: output, exit code, environment, folder, user", () =>
     await assert.rejects(sandbox.commands.run("pwd", { cwd: "/nonexistent" }), /does not exist/);
   }, { envs: { A: "one" } }));
 
+test("commands: one ends with its shell, and what it started goes on", () =>
+  withSandbox(async (sandbox) => {
+    const log = "node -e 'setInterval(() => console.log(1), 20)'";
+    const done = await sandbox.commands.run(`sleep 300 & ${log} & echo started; exit 3`).catch((error) => error);
+    assert.ok(done instanceof CommandExitError, `${done}`);
+    assert.equal(done.exitCode, 3);
+    assert.match(done.stdout, /^started\n/);
+    assert.equal((await sandbox.commands.list()).length, 0);
+    const left = await sandbox.commands.run("pgrep -c -x 'sleep|node'");
+    // The template's own server may be one more.
+    assert.ok(Number(left.stdout) >= 2, left.stdout);
+  }));
+
 test("commands: background, list, connect, stdin, kill and time-out", () =>
   withSandbox(async (sandbox) => {
     const cat = await sandbox.commands.run("cat; echo ended", { background: true, stdin: true });

@@ -11,6 +11,7 @@ mod input;
 mod journal;
 mod naming;
 mod path;
+mod plain;
 mod probe;
 mod prose;
 mod secrets;

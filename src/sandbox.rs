@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use error::SandboxError;
 pub use files::{Entry, EntryKind, Page};
-pub use process::{CommandOutput, RunOptions};
+pub use process::{CommandOutput, Gap, Left, RunOptions, RunningProcess};
 use reqwest::{Method, RequestBuilder, Url};
 
 use crate::config;

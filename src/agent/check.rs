@@ -34,7 +34,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tour::Tour;
 use types::Types;
 
-use super::{Agent, App, Fault, FaultKind, Probe, RunError, probe::Answer};
+use super::{Agent, App, Fault, FaultKind, Probe, RunError, plain, probe::Answer};
 use crate::config;
 
 /// The longest that a check may take.
@@ -399,8 +399,7 @@ fn judge(answer: &Answer, path: &str, kind: RouteKind) -> Verdict {
 async fn not_running(app: &App) -> Result<String, RunError> {
     let tail = "tail -n 25 /tmp/dev-server.log 2>/dev/null || true";
     let output = app.run(tail, &[], Duration::from_secs(10)).await?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let said = super::probe::without_colours(said.trim());
+    let said = plain::text(output.stdout.trim_ascii());
     let seconds = READY.as_secs();
     Ok(if said.is_empty() {
         format!("The dev server does not answer ({seconds} seconds were waited).")

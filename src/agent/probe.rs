@@ -1,5 +1,6 @@
 //! What an app's first page says about the app: it works, it is starting, or it fails and why.
 
+use super::plain;
 use crate::sandbox::Page;
 
 /// The longest reason, in characters.
@@ -100,7 +101,7 @@ fn next_error(body: &str) -> Option<String> {
     });
     let from_template = || between(body, "data-next-error-message=\"", "\"").map(unescape);
     let text = from_data.or_else(from_template).or_else(|| from_stream(body))?;
-    let text = without_colours(&text);
+    let text = plain::text(text.as_bytes());
     let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty()).collect();
     let text = lines.into_iter().take(8).collect::<Vec<_>>().join("\n");
     (!text.is_empty()).then(|| text.chars().take(MAX_REASON).collect())
@@ -125,17 +126,6 @@ fn unescape(text: &str) -> String {
         .replace("&lt;", "<")
         .replace("&gt;", ">")
         .replace("&amp;", "&")
-}
-
-/// The text without terminal colours (`ESC [ … m`).
-pub(super) fn without_colours(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("\u{1b}[") {
-        out.push_str(before);
-        rest = after.split_once('m').map_or("", |(_, after)| after);
-    }
-    out + rest
 }
 
 #[cfg(test)]

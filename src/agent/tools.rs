@@ -3,6 +3,7 @@
 
 mod check_app;
 mod create_or_update_files;
+mod dev_server;
 mod edit_file;
 mod lenient;
 mod list_files;
@@ -10,6 +11,7 @@ mod nearest;
 mod output;
 mod read_files;
 mod search_files;
+mod shell_words;
 mod terminal;
 mod unsplash_image;
 

@@ -1,7 +1,7 @@
 //! Commands in a sandbox: `process.Process/Start`, whose stream tells the process's start, its output and its end.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -20,8 +20,10 @@ use super::{
 
 /// Seconds of silence after which the server says that it is alive.
 const KEEPALIVE_SECONDS: u32 = 50;
-/// How much of each output stream is kept, in bytes, before the agent cuts it further.
+/// How much of each output stream is kept, in bytes: half of it the beginning and half the end.
 const MAX_OUTPUT: usize = 1 << 20;
+/// Tells our own host so, which then sends no more; E2B's sends all.
+const OUTPUT_LIMIT: &str = "codeflow-output-limit";
 /// How much longer than the server's own timer we wait before giving up on it.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -39,11 +41,41 @@ pub struct RunOptions {
 pub struct CommandOutput {
     /// -1 when a signal ended it.
     pub exit_code: i32,
-    /// The beginning of the output, where there was more than a megabyte.
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
+    /// Where the middle of an output of more than a megabyte is left out.
+    pub stdout_gap: Option<Gap>,
+    pub stderr_gap: Option<Gap>,
     /// It was killed because its time was over.
     pub timed_out: bool,
+    /// What it started that outlived it.
+    pub left: Left,
+}
+
+/// A piece of an output that was not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// Its place in what was kept, in bytes.
+    pub at: usize,
+    /// How long it is.
+    pub bytes: u64,
+}
+
+/// The processes that a command started and that did not end with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Left {
+    pub running: Vec<RunningProcess>,
+    /// Those that were ended: all at the end of its time, or because they were too many.
+    pub ended: Vec<RunningProcess>,
+}
+
+/// A process of a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RunningProcess {
+    pub pid: u32,
+    /// Its command line.
+    pub command: String,
 }
 
 #[derive(Serialize)]
@@ -72,6 +104,8 @@ struct Event {
     start: Option<Started>,
     data: Option<Output>,
     end: Option<End>,
+    /// Only our own host tells it.
+    left: Option<Left>,
 }
 
 #[derive(Default, Deserialize)]
@@ -104,6 +138,49 @@ impl Drop for Running<'_> {
 struct Output {
     stdout: Option<String>,
     stderr: Option<String>,
+    /// How many bytes our own host left out before these.
+    skipped: u64,
+}
+
+/// What is kept of an output stream.
+#[derive(Default)]
+struct Kept {
+    beginning: Vec<u8>,
+    end: VecDeque<u8>,
+    skipped: u64,
+}
+
+impl Kept {
+    fn add(&mut self, mut bytes: &[u8], skipped: u64) {
+        self.skipped += skipped;
+        if self.skipped == 0 && self.end.is_empty() {
+            let room = MAX_OUTPUT / 2 - self.beginning.len();
+            let (first, rest) = bytes.split_at(bytes.len().min(room));
+            self.beginning.extend_from_slice(first);
+            bytes = rest;
+        }
+        self.end.extend(bytes);
+        let excess = self.end.len().saturating_sub(MAX_OUTPUT / 2);
+        self.end.drain(..excess);
+        self.skipped += excess as u64;
+    }
+
+    fn into_bytes(self) -> (Vec<u8>, Option<Gap>) {
+        let at = self.beginning.len();
+        let gap = (self.skipped > 0).then_some(Gap { at, bytes: self.skipped });
+        let mut bytes = self.beginning;
+        bytes.extend(self.end);
+        (bytes, gap)
+    }
+}
+
+/// What a command's stream has told so far.
+#[derive(Default)]
+struct Report {
+    stdout: Kept,
+    stderr: Kept,
+    left: Left,
+    exit_code: i32,
 }
 
 /// Zero values are omitted on the wire.
@@ -135,12 +212,13 @@ impl Sandbox {
             .header("connect-protocol-version", "1")
             .header("keepalive-ping-interval", KEEPALIVE_SECONDS)
             .header("connect-timeout-ms", options.timeout.as_millis().to_string())
+            .header(OUTPUT_LIMIT, MAX_OUTPUT)
             .body(connect::frame(&body));
         let response = retry::send(request, Repeat::Unsent).await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
-        let mut output = CommandOutput::default();
+        let mut report = Report::default();
         let mut running = Running { sandbox: self, pid: None };
         let bytes = response.bytes_stream().map(|piece| piece.map_err(std::io::Error::other));
         let mut frames = FramedRead::new(StreamReader::new(bytes), Frames);
@@ -153,7 +231,7 @@ impl Sandbox {
                         if let Some(started) = &response.event.start {
                             running.pid = Some(started.pid);
                         }
-                        if take(response.event, &mut output)? {
+                        if report.take(response.event)? {
                             running.pid = None;
                             return Ok(());
                         }
@@ -166,18 +244,25 @@ impl Sandbox {
             ))
         })
         .await;
-        match read {
-            Ok(Ok(())) => {}
-            Ok(Err(SandboxError::Refused(message))) if message == connect::DEADLINE => output.timed_out = true,
+        let mut timed_out = match read {
+            Ok(Ok(())) => false,
+            Ok(Err(SandboxError::Refused(message))) if message == connect::DEADLINE => true,
             Ok(Err(error)) => return Err(error),
-            Err(_) => output.timed_out = true,
-        }
+            Err(_) => true,
+        };
         // The killed process's end may overtake the word that its time is over.
-        output.timed_out |= output.exit_code == -1 && begun.elapsed() >= options.timeout;
-        if output.timed_out {
-            output.exit_code = -1;
-        }
-        Ok(output)
+        timed_out |= report.exit_code == -1 && begun.elapsed() >= options.timeout;
+        let (stdout, stdout_gap) = report.stdout.into_bytes();
+        let (stderr, stderr_gap) = report.stderr.into_bytes();
+        Ok(CommandOutput {
+            exit_code: if timed_out { -1 } else { report.exit_code },
+            stdout,
+            stderr,
+            stdout_gap,
+            stderr_gap,
+            timed_out,
+            left: report.left,
+        })
     }
 
     /// Ends a process and what it started.
@@ -188,22 +273,26 @@ impl Sandbox {
     }
 }
 
-/// Adds what an event tells; true at the process's end.
-fn take(event: Event, output: &mut CommandOutput) -> Result<bool, SandboxError> {
-    if let Some(data) = event.data {
-        for (text, kept) in [(data.stdout, &mut output.stdout), (data.stderr, &mut output.stderr)] {
-            if let Some(text) = text {
-                let bytes = STANDARD.decode(text).map_err(|error| SandboxError::Protocol(error.to_string()))?;
-                let room = MAX_OUTPUT.saturating_sub(kept.len());
-                kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+impl Report {
+    /// Adds what an event tells; true at the process's end.
+    fn take(&mut self, event: Event) -> Result<bool, SandboxError> {
+        if let Some(data) = event.data {
+            for (text, kept) in [(data.stdout, &mut self.stdout), (data.stderr, &mut self.stderr)] {
+                if let Some(text) = text {
+                    let bytes = STANDARD.decode(text).map_err(|error| SandboxError::Protocol(error.to_string()))?;
+                    kept.add(&bytes, data.skipped);
+                }
             }
         }
+        if let Some(left) = event.left {
+            self.left = left;
+        }
+        if let Some(end) = event.end {
+            self.exit_code = if end.exited || end.exit_code != 0 { end.exit_code } else { -1 };
+            return Ok(true);
+        }
+        Ok(false)
     }
-    if let Some(end) = event.end {
-        output.exit_code = if end.exited || end.exit_code != 0 { end.exit_code } else { -1 };
-        return Ok(true);
-    }
-    Ok(false)
 }
 
 impl From<std::io::Error> for SandboxError {
@@ -212,5 +301,31 @@ impl From<std::io::Error> for SandboxError {
             Ok(error) => error.into(),
             Err(error) => Self::Unavailable(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_output_its_beginning_and_its_end_are_kept_whoever_leaves_its_middle_out() {
+        let (piece, half) = ([b'x'; 1000], MAX_OUTPUT / 2);
+        let mut all = Kept::default();
+        all.add(b"first", 0);
+        for _ in 0..2000 {
+            all.add(&piece, 0);
+        }
+        all.add(b"last", 0);
+        let (bytes, gap) = all.into_bytes();
+        assert!(bytes.starts_with(b"first") && bytes.ends_with(b"last") && bytes.len() == MAX_OUTPUT);
+        let skipped = 2_000_009 - MAX_OUTPUT as u64;
+        assert_eq!(gap, Some(Gap { at: half, bytes: skipped }));
+
+        let mut sent = Kept::default();
+        sent.add(b"first", 0);
+        sent.add(b"la", 7);
+        sent.add(b"st", 0);
+        assert_eq!(sent.into_bytes(), (b"firstlast".to_vec(), Some(Gap { at: 5, bytes: 7 })));
     }
 }

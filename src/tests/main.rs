@@ -7,6 +7,7 @@ mod agent_words;
 mod bad_input;
 mod builds;
 mod cancel;
+mod commands;
 mod crashes;
 mod dashboard;
 mod egress;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::page::Seen;
+use crate::agent::plain;
 
 /// How much of what was found people are told, in characters.
 const FOR_PEOPLE: usize = 1500;
@@ -65,7 +66,7 @@ impl Problem {
         Self {
             kind,
             place: place.into(),
-            text: text.into(),
+            text: plain::text(text.into().as_bytes()),
         }
     }
 }

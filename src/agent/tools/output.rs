@@ -131,20 +131,26 @@ impl From<SandboxError> for ToolError {
     }
 }
 
+/// The text with `\n` for all kinds of line breaks.
+pub(super) fn unix(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
 /// The text, its middle left out where it is too long.
 pub fn cut(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
     }
-    let mut head = limit / 2;
-    while !text.is_char_boundary(head) {
-        head -= 1;
-    }
-    let mut tail = text.len() - limit / 2;
-    while !text.is_char_boundary(tail) {
-        tail += 1;
-    }
-    format!("{}\n[… {} bytes left out …]\n{}", &text[..head], tail - head, &text[tail..])
+    let (head, tail) = text.split_at(text.floor_char_boundary(limit / 2));
+    join(head, 0, tail, limit)
+}
+
+/// The beginning and the end of a text between which `skipped` bytes are missing already.
+pub(super) fn join(head: &str, skipped: u64, tail: &str, limit: usize) -> String {
+    let (kept, dropped) = head.split_at(head.floor_char_boundary(limit / 2));
+    let (dropped_too, kept_too) = tail.split_at(tail.ceil_char_boundary(tail.len().saturating_sub(limit / 2)));
+    let bytes = skipped + (dropped.len() + dropped_too.len()) as u64;
+    format!("{kept}\n[… {bytes} bytes left out …]\n{kept_too}")
 }
 
 #[cfg(test)]

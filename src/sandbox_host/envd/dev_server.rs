@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::process::prefer_to_lose;
+use super::process::{MARK, prefer_to_lose};
 use crate::sandbox_host::bundle::HOME;
 
 /// Where it is read.
@@ -76,6 +76,8 @@ fn start(command: &str, env: &HashMap<String, String>) -> io::Result<(Child, pip
         .args(["-c", command])
         .env_clear()
         .envs(env)
+        // What it starts is no command's.
+        .env(MARK, "dev-server")
         .current_dir(HOME)
         .stdin(Stdio::null())
         .stdout(Stdio::from(writer.as_fd().try_clone_to_owned()?))

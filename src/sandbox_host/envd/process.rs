@@ -1,8 +1,11 @@
 //! `process.Process`: Start and Connect, whose streams tell a process's start, output and end; List, SendInput, CloseStdin,
-//! SendSignal and Update. Processes live in `running`, which starts them and passes on what they say; `terminal` gives one a terminal.
+//! SendSignal and Update. Processes live in `running`, which starts them and passes on what they say (`output`); `terminal` gives one a
+//! terminal, and `tree` finds what it has started.
 
+mod output;
 mod running;
 mod terminal;
+mod tree;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -15,15 +18,19 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use nix::sys::signal::Signal;
-use running::Subscription;
+use running::{Limits, Subscription};
 pub(super) use running::{Processes, prefer_to_lose};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+pub(super) use tree::MARK;
 
 use super::connect::{self, Error, Message, Times, answer, frame};
 
 /// How long after its deadline a stream waits for the word that the process was killed.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// A header, not of E2B's, by which a client says how much of each output it wants, in bytes: its beginning and its end.
+const OUTPUT_LIMIT: &str = "codeflow-output-limit";
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -102,7 +109,12 @@ pub(super) fn router(processes: Processes) -> Router {
 /// The process is killed at the stream's deadline; a client that goes away leaves it running.
 async fn start(State(processes): State<Processes>, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let mut times = Times::of(&headers);
-    match connect::request::<Start>(&body).and_then(|request| processes.start(request, times.deadline)) {
+    let output = headers.get(OUTPUT_LIMIT).and_then(|value| value.to_str().ok()?.parse().ok());
+    let limits = Limits {
+        deadline: times.deadline,
+        output,
+    };
+    match connect::request::<Start>(&body).and_then(|request| processes.start(request, limits)) {
         Ok(subscription) => {
             // Its end tells of it.
             times.deadline = times.deadline.map(|deadline| deadline + LAST_WORDS);

@@ -1,5 +1,5 @@
-//! The processes that clients started. Each leads a group of its own, so that a signal and the end of its time reach what it started
-//! as well; each tells whoever listens, and goes on when nobody does. How one ended is known for a while after.
+//! The processes that clients started. Each leads a group of its own, so that a signal reaches what it started as well; the end of its
+//! time reaches its whole tree. Each tells whoever listens, and goes on when nobody does. How one ended is known for a while after.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,31 +10,39 @@ use std::{
 };
 
 use axum::body::Bytes;
-use base64::{Engine, engine::general_purpose::STANDARD};
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     process::{Child, ChildStdin, Command},
     sync::mpsc,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use super::{Config, Selector, Size, Start, event, terminal::Terminal};
+use super::{
+    Config, Selector, Size, Start, event,
+    output::Output,
+    terminal::Terminal,
+    tree::{self, Tree},
+};
 use crate::sandbox_host::envd::{
     connect::{END_OF_STREAM, Error, frame},
     path,
 };
 
-/// The most output in one event, in bytes.
-const MAX_EVENT: usize = 32 << 10;
 /// Frames ahead of a slow listener; beyond that, the process waits for it.
 const AHEAD: usize = 8;
 /// How long output may still come once a process's time is over, and how long a listener may put that off.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Once a process has ended, what it started may still say something: until it is silent for this long, and for this long at most.
+const GRACE: Duration = Duration::from_millis(100);
+const MAX_GRACE: Duration = Duration::from_secs(1);
+/// More processes, or threads, than a server with its workers has are not left running by a command that has ended.
+const MAX_LEFT: usize = 40;
+const MAX_LEFT_THREADS: usize = 300;
 /// How long the end of a process is remembered for late listeners.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
@@ -43,6 +51,8 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 pub(in crate::sandbox_host::envd) struct Processes {
     env: Arc<HashMap<String, String>>,
     known: Arc<Mutex<BTreeMap<u32, Arc<Running>>>>,
+    /// What processes that have ended left running.
+    left: Arc<Mutex<Vec<Tree>>>,
 }
 
 /// A process, running or lately ended.
@@ -52,7 +62,16 @@ pub(super) struct Running {
     tag: Option<String>,
     stdin: tokio::sync::Mutex<Option<ChildStdin>>,
     terminal: Option<Arc<Terminal>>,
+    tree: Tree,
     audience: Mutex<Audience>,
+}
+
+/// What a process may take.
+pub(super) struct Limits {
+    /// When it is killed.
+    pub deadline: Option<Instant>,
+    /// How much of each of its outputs is passed on, in bytes.
+    pub output: Option<usize>,
 }
 
 enum Audience {
@@ -87,6 +106,7 @@ impl Processes {
         Self {
             env,
             known: Arc::default(),
+            left: Arc::default(),
         }
     }
 
@@ -111,24 +131,24 @@ impl Processes {
         found.cloned().ok_or_else(|| not_found(selector))
     }
 
-    /// Starts a process, which is killed at the deadline.
-    pub(super) fn start(&self, start: Start, deadline: Option<Instant>) -> Result<Subscription, Error> {
+    /// Starts a process within the limits.
+    pub(super) fn start(&self, start: Start, limits: Limits) -> Result<Subscription, Error> {
         let config = start.process;
         let cwd = path::resolve(config.cwd.as_deref().unwrap_or_default());
         if !cwd.is_dir() {
             return Err(Error::invalid(format!("cwd '{}' does not exist", cwd.display())));
         }
+        let mark = tree::new_mark();
         let mut command = Command::new(&config.cmd);
         command
             .args(&config.args)
             .env_clear()
             .envs(&*self.env)
             .envs(&config.envs)
+            .env(tree::MARK, &mark)
             .current_dir(cwd);
         let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::OutOfMemory => {
-                Error::new("resource_exhausted", format!("error starting process: {error}"))
-            }
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::OutOfMemory => self.make_room(&error),
             _ => Error::invalid(format!("error starting process '{}': {error}", config.cmd)),
         };
         let terminal = match start.pty {
@@ -147,19 +167,22 @@ impl Processes {
         // The terminal's other side, which would keep it open.
         drop(command);
         prefer_to_lose(child.id());
+        let pid = child.id().unwrap_or_default();
         let running = Arc::new(Running {
-            pid: child.id().unwrap_or_default(),
+            pid,
             config,
             tag: start.tag,
             stdin: tokio::sync::Mutex::new(child.stdin.take()),
             terminal,
+            tree: Tree::new(pid, mark),
             audience: Mutex::new(Audience::Listening(Vec::new())),
         });
         let subscription = running.subscribe();
         lock(&self.known).insert(running.pid, running.clone());
         let processes = self.clone();
         tokio::spawn(async move {
-            running.clone().tell(child, deadline).await;
+            running.clone().tell(child, limits).await;
+            processes.remember_left(&running.tree);
             tokio::time::sleep(REMEMBERED).await;
             let mut known = lock(&processes.known);
             // The id may be another process's by now.
@@ -168,6 +191,25 @@ impl Processes {
             }
         });
         Ok(subscription)
+    }
+}
+
+impl Processes {
+    fn remember_left(&self, tree: &Tree) {
+        let mut left = lock(&self.left);
+        left.push(tree.clone());
+        left.retain(Tree::is_running);
+    }
+
+    /// Ends what commands have left running: without a process more nobody inside could do it.
+    fn make_room(&self, error: &std::io::Error) -> Error {
+        let left = std::mem::take(&mut *lock(&self.left));
+        let advice = if left.iter().filter(|tree| tree.is_running()).inspect(|tree| tree.end()).count() == 0 {
+            "the sandbox is at its limit of processes or memory"
+        } else {
+            "the sandbox was at its limit of processes or memory, and what earlier commands had left running was killed; try again"
+        };
+        Error::new("resource_exhausted", format!("error starting process: {error}: {advice}"))
     }
 }
 
@@ -246,75 +288,66 @@ impl Running {
 
     /// Reaches the process and what it started; one that has ended is left alone.
     pub(super) fn signal(&self, signal: Signal) {
-        if let Ok(pid) = i32::try_from(self.pid)
-            && self.is_running()
-        {
+        if !self.is_running() {
+            return;
+        }
+        if signal == Signal::SIGKILL {
+            self.tree.end();
+        } else if let Ok(pid) = i32::try_from(self.pid) {
             let _ = killpg(Pid::from_raw(pid), signal);
         }
     }
 
-    /// Passes on what the process says until it has ended.
-    async fn tell(self: Arc<Self>, mut child: Child, deadline: Option<Instant>) {
-        let (mut stdout, mut stderr) = (Output::new(child.stdout.take()), Output::new(child.stderr.take()));
-        let mut pty = self.terminal.clone();
-        let mut buffer = vec![0; MAX_EVENT / 2];
+    /// Passes on what the process says until it has ended. What it started may go on: that is listed, and its output no longer waited for.
+    async fn tell(self: Arc<Self>, mut child: Child, limits: Limits) {
+        let deadline = limits.deadline;
+        let mut output = Output::new(&mut child, self.terminal.clone(), limits.output);
+        let mut ended = Vec::new();
         let mut timed_out = false;
-        while stdout.open() || stderr.open() || pty.is_some() {
+        let status = loop {
             let limit = deadline.map(|deadline| if timed_out { deadline + LAST_WORDS } else { deadline });
-            let screen = async {
-                match &pty {
-                    Some(terminal) => terminal.read(&mut buffer).await.unwrap_or(0),
-                    None => std::future::pending().await,
-                }
-            };
-            let data = tokio::select! {
-                text = stdout.next(), if stdout.open() => text.map(|text| json!({ "stdout": text })),
-                text = stderr.next(), if stderr.open() => text.map(|text| json!({ "stderr": text })),
-                read = screen => {
-                    if read == 0 {
-                        pty = None;
-                        None
-                    } else {
-                        Some(json!({ "pty": STANDARD.encode(&buffer[..read]) }))
-                    }
-                }
+            tokio::select! {
+                (_, data) = output.next(), if output.is_open() => self.pass_on(data, deadline).await,
+                status = child.wait() => break status,
                 () = sleep_until(limit.unwrap_or_else(Instant::now)), if limit.is_some() => {
                     if timed_out {
-                        // What left the group holds the output open.
-                        break;
+                        break Err(std::io::ErrorKind::TimedOut.into());
                     }
                     timed_out = true;
-                    self.signal(Signal::SIGKILL);
-                    None
-                }
-            };
-            if let Some(data) = data {
-                self.say(event(&json!({ "data": data })), deadline).await;
-            }
-        }
-        let status = loop {
-            let Some(deadline) = deadline.filter(|_| !timed_out) else {
-                break child.wait().await;
-            };
-            // It closed its output and goes on: its time still counts.
-            match timeout_at(deadline, child.wait()).await {
-                Ok(status) => break status,
-                Err(_) => {
-                    timed_out = true;
-                    self.signal(Signal::SIGKILL);
+                    ended = self.tree.away();
+                    self.tree.end();
                 }
             }
         };
         self.stdin.lock().await.take();
-        let end: Vec<Bytes> = if timed_out {
-            vec![Error::deadline().end_of_stream().into()]
+        self.hear_out(&mut output, deadline).await;
+        for data in output.ends() {
+            self.pass_on(Some(data), deadline).await;
+        }
+        if output.is_open() {
+            tokio::spawn(output.drain());
+        }
+        let (mut running, threads) = self.tree.running();
+        if timed_out {
+            running.clear();
+        } else if running.len() > MAX_LEFT || threads > MAX_LEFT_THREADS {
+            self.tree.end();
+            ended = std::mem::take(&mut running);
+        }
+        let mut end: Vec<Bytes> = Vec::new();
+        if !(running.is_empty() && ended.is_empty()) {
+            // Not E2B's: its clients pass over what they don't know.
+            end.push(event(&json!({ "left": { "running": running, "ended": ended } })));
+        }
+        if timed_out {
+            end.push(Error::deadline().end_of_stream().into());
         } else {
-            let end = match status {
-                Ok(status) => ended(status),
+            let told = match status {
+                Ok(status) => how_it_ended(status),
                 Err(error) => json!({ "exitCode": -1, "status": "unknown", "error": error.to_string() }),
             };
-            vec![event(&json!({ "end": end })), frame(END_OF_STREAM, &json!({})).into()]
-        };
+            end.extend([event(&json!({ "end": told })), frame(END_OF_STREAM, &json!({})).into()]);
+        }
         let audience = std::mem::replace(&mut *lock(&self.audience), Audience::Ended(end.clone()));
         if let Audience::Listening(listeners) = audience {
             let telling = listeners.into_iter().map(async |listener| {
@@ -325,6 +358,25 @@ impl Running {
                 }
             });
             futures::future::join_all(telling).await;
+        }
+    }
+
+    /// Passes on what was said before the process ended, and what comes until there is silence.
+    async fn hear_out(&self, output: &mut Output, deadline: Option<Instant>) {
+        let over = Instant::now() + MAX_GRACE;
+        let mut waiting = output.waiting();
+        while output.is_open() && (waiting > 0 || Instant::now() < over) {
+            let Ok((read, data)) = timeout(GRACE, output.next()).await else {
+                break;
+            };
+            waiting = waiting.saturating_sub(read);
+            self.pass_on(data, deadline).await;
+        }
+    }
+
+    async fn pass_on(&self, data: Option<Value>, deadline: Option<Instant>) {
+        if let Some(data) = data {
+            self.say(event(&json!({ "data": data })), deadline).await;
         }
     }
 
@@ -347,37 +399,8 @@ impl Running {
     }
 }
 
-/// One of a process's output streams, as base64 in pieces of at most [`MAX_EVENT`] bytes.
-struct Output<R> {
-    reader: Option<R>,
-    buffer: Vec<u8>,
-}
-
-impl<R: AsyncRead + Unpin> Output<R> {
-    fn new(reader: Option<R>) -> Self {
-        Self {
-            reader,
-            buffer: vec![0; MAX_EVENT],
-        }
-    }
-
-    fn open(&self) -> bool {
-        self.reader.is_some()
-    }
-
-    /// The next piece; `None` at the end.
-    async fn next(&mut self) -> Option<String> {
-        let read = self.reader.as_mut()?.read(&mut self.buffer).await.unwrap_or(0);
-        if read == 0 {
-            self.reader = None;
-            return None;
-        }
-        Some(STANDARD.encode(&self.buffer[..read]))
-    }
-}
-
 /// How a process ended, zero values omitted.
-fn ended(status: ExitStatus) -> Value {
+fn how_it_ended(status: ExitStatus) -> Value {
     if let Some(number) = status.signal() {
         let status = format!("signal: {}", signal_name(number));
         return json!({ "exitCode": -1, "status": status, "error": status });

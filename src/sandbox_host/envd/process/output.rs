@@ -1,0 +1,152 @@
+//! What a process says: on its two output streams, or on its terminal.
+
+use std::{collections::VecDeque, os::fd::AsFd, sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::{Child, ChildStderr, ChildStdout},
+};
+
+use super::terminal::Terminal;
+
+/// The most output in one event, in bytes.
+const MAX_EVENT: usize = 32 << 10;
+/// Between two reads of output that nobody wants: whoever writes without an end has little processor time of it.
+const DRAIN_PAUSE: Duration = Duration::from_millis(50);
+
+/// The outputs of a process, each until all that could write to it have closed it.
+pub(super) struct Output {
+    stdout: Stream<ChildStdout>,
+    stderr: Stream<ChildStderr>,
+    terminal: Option<Arc<Terminal>>,
+    screen: Vec<u8>,
+}
+
+struct Stream<R> {
+    name: &'static str,
+    reader: Option<R>,
+    buffer: Vec<u8>,
+    /// How much of it is passed on as it comes, in bytes; of the rest only the end.
+    limit: Option<usize>,
+    passed: usize,
+    end: VecDeque<u8>,
+    skipped: u64,
+}
+
+impl Output {
+    /// Of the child. Of each stream at most `limit` bytes are passed on, half of them its beginning and half its end.
+    pub(super) fn new(child: &mut Child, terminal: Option<Arc<Terminal>>, limit: Option<usize>) -> Self {
+        Self {
+            stdout: Stream::new("stdout", child.stdout.take(), limit),
+            stderr: Stream::new("stderr", child.stderr.take(), limit),
+            terminal,
+            screen: vec![0; MAX_EVENT / 2],
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.stdout.reader.is_some() || self.stderr.reader.is_some() || self.terminal.is_some()
+    }
+
+    /// How much was read last, in bytes, and the data of an event where it is to be passed on. Of an output that is not open: never.
+    pub(super) async fn next(&mut self) -> (usize, Option<Value>) {
+        let terminal = &mut self.terminal;
+        let screen = async {
+            match terminal {
+                Some(terminal) => terminal.read(&mut self.screen).await.unwrap_or(0),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            read = self.stdout.next() => read,
+            read = self.stderr.next() => read,
+            read = screen => {
+                if read == 0 {
+                    *terminal = None;
+                    return (0, None);
+                }
+                (read, Some(json!({ "pty": STANDARD.encode(&self.screen[..read]) })))
+            }
+        }
+    }
+
+    /// How many bytes were written and not read yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.stdout.waiting() + self.stderr.waiting()
+    }
+
+    /// What was kept of the ends of streams that were too long, as the data of events.
+    pub(super) fn ends(&mut self) -> Vec<Value> {
+        [self.stdout.take_end(), self.stderr.take_end()].concat()
+    }
+
+    /// Reads to the end and drops what it reads: a process whose output nobody read would stand still, and end of it once it was closed.
+    pub(super) async fn drain(mut self) {
+        while self.is_open() {
+            self.next().await;
+            self.ends();
+            tokio::time::sleep(DRAIN_PAUSE).await;
+        }
+    }
+}
+
+impl<R: AsyncRead + AsFd + Unpin> Stream<R> {
+    fn new(name: &'static str, reader: Option<R>, limit: Option<usize>) -> Self {
+        Self {
+            name,
+            reader,
+            buffer: vec![0; MAX_EVENT],
+            limit,
+            passed: 0,
+            end: VecDeque::new(),
+            skipped: 0,
+        }
+    }
+
+    async fn next(&mut self) -> (usize, Option<Value>) {
+        let Some(reader) = &mut self.reader else {
+            return std::future::pending().await;
+        };
+        let read = reader.read(&mut self.buffer).await.unwrap_or(0);
+        if read == 0 {
+            self.reader = None;
+            return (0, None);
+        }
+        let bytes = &self.buffer[..read];
+        let Some(half) = self.limit.map(|limit| limit / 2).filter(|half| self.passed + read > *half) else {
+            self.passed += read;
+            return (read, Some(self.data(bytes, 0)));
+        };
+        // From the first piece that is not passed on, none is: they would come in another order.
+        self.passed = half;
+        self.end.extend(bytes);
+        let excess = self.end.len().saturating_sub(half);
+        self.end.drain(..excess);
+        self.skipped += excess as u64;
+        (read, None)
+    }
+
+    /// `skipped`: how many bytes are left out before these.
+    fn data(&self, bytes: &[u8], skipped: u64) -> Value {
+        let mut data = json!({ self.name: STANDARD.encode(bytes) });
+        if skipped > 0 {
+            data["skipped"] = json!(skipped);
+        }
+        data
+    }
+
+    fn waiting(&self) -> usize {
+        let bytes = self.reader.as_ref().and_then(|reader| rustix::io::ioctl_fionread(reader).ok());
+        bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
+    fn take_end(&mut self) -> Vec<Value> {
+        let end = Vec::from(std::mem::take(&mut self.end));
+        let mut skipped = std::mem::take(&mut self.skipped);
+        end.chunks(MAX_EVENT)
+            .map(|bytes| self.data(bytes, std::mem::take(&mut skipped)))
+            .collect()
+    }
+}
