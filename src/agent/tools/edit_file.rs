@@ -4,7 +4,7 @@ use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, nearest::nearest, object, told, writable};
+use super::{Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, nearest::nearest, object, output::unix, told, writable};
 use crate::{agent::secrets, protocol::Status};
 
 #[derive(Debug, Deserialize)]
@@ -16,8 +16,8 @@ pub struct Arguments {
 
 pub fn spec() -> (&'static str, Value) {
     (
-        "Replaces a text in a file. The old text must be in the file exactly once, with the same spaces and line breaks: \
-         give enough lines around the change to make it unique.",
+        "Replaces a text in a file. The old text must be in the file exactly once, with the same spaces; any kind of line break matches \
+         any other: give enough lines around the change to make it unique.",
         object(
             json!({
                 "path": { "type": "string", "description": "Relative to the app, such as app/page.tsx" },
@@ -49,36 +49,106 @@ fn edit(text: &str, old: &str, new: &str, again: bool) -> Edit {
     if old == new {
         return Edit::Refused("the old and the new text are the same".to_owned());
     }
-    // Models write line breaks as \n, whatever the file has.
-    let crlf = text.contains("\r\n") && !old.contains('\r');
-    let (old, new) = if crlf {
-        (old.replace('\n', "\r\n"), new.replace("\r\n", "\n").replace('\n', "\r\n"))
-    } else {
-        (old.to_owned(), new.to_owned())
-    };
+    let view = View::of(text);
+    let (old, new) = (unix(old), unix(new));
     // What is put in beside the old text leaves it there: only the new text tells.
-    if again && new.contains(&old) && text.contains(&new) {
+    if again && new.contains(&old) && view.text.contains(&new) {
         return Edit::Before;
     }
-    let mut found = text.match_indices(&old).map(|(at, _)| at);
+    let mut found = view.text.match_indices(&old).map(|(at, _)| at);
     match (found.next(), found.next()) {
-        (Some(at), None) => {
-            let edited = format!("{}{new}{}", &text[..at], &text[at + old.len()..]);
-            Edit::Done(edited, line_of(text, at))
-        }
-        (None, _) if again && !new.is_empty() && text.contains(&new) => Edit::Before,
-        (None, _) => Edit::Missed(match nearest(text, &old) {
+        (Some(at), None) => Edit::Done(view.replace(text, at, at + old.len(), &new), line_of(&view.text, at)),
+        (None, _) if again && !new.is_empty() && view.text.contains(&new) => Edit::Before,
+        (None, _) => Edit::Missed(match nearest(&view.text, &old) {
             Some(nearest) => nearest,
             None => "the file has nothing like it".to_owned(),
         }),
         (Some(first), Some(second)) => {
-            let lines = [first, second].into_iter().chain(found).map(|at| line_of(text, at).to_string());
+            let lines = [first, second]
+                .into_iter()
+                .chain(found)
+                .map(|at| line_of(&view.text, at).to_string());
             let lines: Vec<String> = lines.take(8).collect();
             Edit::Refused(format!(
                 "the old text is there more than once (lines {}); give more of the lines around it, so that it is unique",
                 lines.join(", ")
             ))
         }
+    }
+}
+
+/// A text whose lines all end with `\n`, the last one too: models write line breaks like this, whatever the file has.
+struct View {
+    text: String,
+    /// Where in it a line break stands for two bytes of the file.
+    pairs: Vec<usize>,
+}
+
+impl View {
+    fn of(text: &str) -> Self {
+        let (mut plain, mut pairs, mut rest) = (String::with_capacity(text.len() + 1), Vec::new(), text);
+        while let Some(at) = rest.find('\r') {
+            plain.push_str(&rest[..at]);
+            rest = &rest[at + 1..];
+            if let Some(after) = rest.strip_prefix('\n') {
+                pairs.push(plain.len());
+                rest = after;
+            }
+            plain.push('\n');
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() && !plain.ends_with('\n') {
+            plain.push('\n');
+        }
+        Self { text: plain, pairs }
+    }
+
+    /// The place in the file of a place in the view.
+    fn in_file(&self, at: usize) -> usize {
+        at + self.pairs.partition_point(|pair| *pair < at)
+    }
+
+    /// The file with another text from one place in the view to another. Its line breaks are those of what it replaces, in their order;
+    /// everything else stays as it is.
+    fn replace(&self, file: &str, from: usize, to: usize, new: &str) -> String {
+        let (start, end) = (self.in_file(from).min(file.len()), self.in_file(to).min(file.len()));
+        // The last line's break may be the view's alone.
+        let is_beyond = self.in_file(to) > file.len();
+        let new = if is_beyond { new.strip_suffix('\n').unwrap_or(new) } else { new };
+        let mut breaks = Breaks(&file[start..end]);
+        let mut last = breaks
+            .clone()
+            .last()
+            .or_else(|| Breaks(&file[end..]).next())
+            .or_else(|| Breaks(&file[..start]).last())
+            .unwrap_or("\n");
+        let mut edited = String::with_capacity(file.len() + new.len());
+        edited.push_str(&file[..start]);
+        for (number, line) in new.split('\n').enumerate() {
+            if number > 0 {
+                last = breaks.next().unwrap_or(last);
+                edited.push_str(last);
+            }
+            edited.push_str(line);
+        }
+        edited.push_str(&file[end..]);
+        edited
+    }
+}
+
+/// The line breaks of a text, in their order.
+#[derive(Clone)]
+struct Breaks<'a>(&'a str);
+
+impl<'a> Iterator for Breaks<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let rest = &self.0[self.0.find(['\n', '\r'])?..];
+        let length = if rest.starts_with("\r\n") { 2 } else { 1 };
+        let (found, rest) = rest.split_at(length);
+        self.0 = rest;
+        Some(found)
     }
 }
 
@@ -153,6 +223,46 @@ mod tests {
         assert_eq!(edit("a\nb\nc\n", "b\n", "x\ny\n", false), Edit::Done("a\nx\ny\nc\n".to_owned(), 2));
         assert_eq!(edit("a\r\nb\r\n", "a\nb", "x\ny", false), Edit::Done("x\r\ny\r\n".to_owned(), 1));
         assert_eq!(edit("ab", "a", "", false), Edit::Done("b".to_owned(), 1));
+    }
+
+    #[test]
+    fn whatever_the_kinds_of_line_breaks_the_text_is_found_and_all_other_lines_keep_theirs() {
+        for (file, old, new, edited) in [
+            (
+                "alpha\nbeta\r\ngamma\ndelta\n",
+                "gamma\ndelta",
+                "GAMMA\nnew\ndelta",
+                "alpha\nbeta\r\nGAMMA\nnew\ndelta\n",
+            ),
+            ("a\nb\r\nc\nd\r\n", "b\nc\n", "x\ny\n", "a\nx\r\ny\nd\r\n"),
+            ("a\nb\nc\n", "a\r\nb", "x\r\ny", "x\ny\nc\n"),
+            ("a\r\nb\r\n", "b", "b\nc", "a\r\nb\r\nc\r\n"),
+            ("a\r\nb", "b", "b\nc", "a\r\nb\r\nc"),
+            ("a\rb\rc\r", "b\nc", "x\ny\nz", "a\rx\ry\rz\r"),
+            ("\u{feff}a\r\nb\r\n", "a\nb", "x\nb", "\u{feff}x\r\nb\r\n"),
+            ("a\nlast", "last\n", "first\n", "a\nfirst"),
+            ("a\r\nlast", "a\nlast\n", "", ""),
+            ("a\nlast", "last", "last\n", "a\nlast\n"),
+            ("one\r\n\r\ntwo\r\n", "\n\ntwo", "\ntwo", "one\r\ntwo\r\n"),
+            ("ä\r\nö\r\nü", "ö\n", "", "ä\r\nü"),
+        ] {
+            let Edit::Done(done, _) = edit(file, old, new, false) else {
+                panic!("{file:?} {old:?}");
+            };
+            assert_eq!(done, edited, "{file:?} {old:?}");
+        }
+        // A line that looks the same is the same, and spaces are no line breaks.
+        assert!(matches!(edit("a\r\nb\na\n", "a\n", "x\n", false), Edit::Refused(_)));
+        let Edit::Missed(near) = edit("const a = 1;  \r\nconst b = 2;\r\n", "const a = 1;\nconst b = 2;", "x", false) else {
+            panic!("the spaces at the line's end are missing");
+        };
+        assert!(near.contains("lines 1-2") && near.contains("only in spaces"), "{near}");
+        let Edit::Missed(near) = edit("<h1>Cafe\u{301}</h1>\n", "<h1>Caf\u{e9}</h1>", "x", false) else {
+            panic!("the accent is encoded in another way");
+        };
+        assert!(near.contains("only in how accents are encoded"), "{near}");
+        let large = "line of text\r\n".repeat(700_000) + "the end\n";
+        assert!(matches!(edit(&large, "text\nthe end", "x", false), Edit::Done(_, 700_000)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use similar::TextDiff;
+use unicode_normalization::UnicodeNormalization;
 
 /// What is less alike than this is not worth telling.
 const ALIKE: f32 = 0.5;
@@ -24,7 +25,7 @@ pub fn nearest(text: &str, wanted: &str) -> Option<String> {
         .map(|at| {
             // Words are enough to tell likeness.
             let there = lines[at..at + height].join("\n");
-            (TextDiff::from_words(wanted, &there).ratio(), at)
+            (TextDiff::from_words(composed(wanted), composed(&there)).ratio(), at)
         })
         .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))?;
     if ratio < ALIKE {
@@ -38,7 +39,24 @@ pub fn nearest(text: &str, wanted: &str) -> Option<String> {
     };
     let percent = (ratio * 100.0).floor().min(99.0);
     let shown = lines[at..last].join("\n");
-    Some(format!("the nearest is {place}, {percent} % alike. There it says:\n{shown}"))
+    let difference = difference(&shown, wanted).unwrap_or_default();
+    Some(format!(
+        "the nearest is {place}, {percent} % alike{difference}. There it says:\n{shown}"
+    ))
+}
+
+/// What can't be seen and is all that makes the texts different.
+fn difference(there: &str, wanted: &str) -> Option<&'static str> {
+    let without_spaces = |text: &str| text.split_whitespace().collect::<String>();
+    if without_spaces(there) == without_spaces(wanted) {
+        return Some(", and different only in spaces, tabs or line breaks");
+    }
+    (composed(there) == composed(wanted)).then_some(", and different only in how accents are encoded (Unicode NFC and NFD)")
+}
+
+/// With accents in one encoding.
+fn composed(text: &str) -> String {
+    text.nfc().collect()
 }
 
 /// Where the runs of lines begin that share the most words with the text, the best first; none that is much shorter or longer.
