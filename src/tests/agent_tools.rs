@@ -286,3 +286,76 @@ async fn a_background_command_outlives_its_call_and_serves() {
     assert!(output.contains("output in /tmp/background-"), "{output}");
     assert_eq!(model.results(3)[1], "exit code 0\nstdout:\nstill here");
 }
+
+#[tokio::test]
+async fn a_text_with_any_line_breaks_is_edited_where_it_stands_and_all_other_lines_keep_theirs() {
+    let file = |old: &str, new: &str| Reply::call("editFile", json!({ "path": "notes.txt", "old": old, "new": new }));
+    let (model, _) = run(vec![
+        terminal("printf 'alpha\\nbeta\\r\\ngamma\\ndelta\\n' > notes.txt"),
+        Reply::call("readFiles", json!({ "files": ["notes.txt"] })),
+        file("gamma\ndelta", "GAMMA\ndelta"),
+        file("alpha\nbeta", "ALPHA\nbeta"),
+        file("beta\r\nGAMMA", "beta\nnew\nGAMMA"),
+        terminal("cat -A notes.txt"),
+    ])
+    .await;
+    let results = model.results(7);
+    assert_eq!(results[1], "=== notes.txt\nalpha\nbeta\ngamma\ndelta\n\n");
+    assert_eq!(results[2], "Edited notes.txt at line 3");
+    assert_eq!(results[3], "Edited notes.txt at line 1");
+    assert_eq!(results[4], "Edited notes.txt at line 2");
+    assert_eq!(results[5], "exit code 0\nstdout:\nALPHA$\nbeta^M$\nnew^M$\nGAMMA$\ndelta$");
+}
+
+#[tokio::test]
+async fn files_that_are_no_files_or_closed_or_too_large_are_told_in_words_and_hold_nothing_up() {
+    let search = |pattern: &str, path: &str| Reply::call("searchFiles", json!({ "pattern": pattern, "path": path }));
+    let list = |path: &str| Reply::call("listFiles", json!({ "path": path }));
+    let (model, _) = run(vec![
+        terminal(
+            "mkfifo pipe1; mkdir shut; echo needle > shut/x; echo needle > closed.txt; chmod 000 shut closed.txt; echo needle > open.txt; \
+             head -c 11M /dev/zero | tr '\\0' x > big.txt; mkdir many; cd many; seq 50001 | xargs touch",
+        ),
+        Reply::call(
+            "readFiles",
+            json!({ "files": ["pipe1", "shut/x", "closed.txt", "big.txt", "app/icon.png", "open.txt"] }),
+        ),
+        search("needle", ""),
+        search("needle", "pipe1"),
+        search("needle", "closed.txt"),
+        search("needle", "nowhere"),
+        list("shut"),
+        list("many"),
+        list("pipe1"),
+        Reply::call("editFile", json!({ "path": "pipe1", "old": "a", "new": "b" })),
+        terminal("rm -rf many pipe1 big.txt; chmod 700 shut closed.txt; rm -r shut closed.txt; ls"),
+    ])
+    .await;
+    let results = model.results(12);
+    for part in [
+        "=== pipe1\nError: path '/home/user/pipe1' is not a regular file",
+        "=== shut/x\nError: permission denied",
+        "=== closed.txt\nError: permission denied",
+        "is larger than 10 MiB; read a part of it with terminal",
+        "=== app/icon.png\nError: app/icon.png is a binary file",
+        "=== open.txt\nneedle\n",
+    ] {
+        assert!(results[1].contains(part), "{part}: {}", results[1]);
+    }
+    assert!(
+        results[2].starts_with("open.txt:1:needle\n[2 can't be read and was not searched: ") && results[2].contains("closed.txt"),
+        "{}",
+        results[2]
+    );
+    assert_eq!(results[3], "Nothing matches.");
+    assert!(results[4].starts_with("Nothing matches.\n[1 can't be read"), "{}", results[4]);
+    assert!(results[5].starts_with("Error: nowhere: No such file"), "{}", results[5]);
+    assert!(results[6].starts_with("Error: permission denied"), "{}", results[6]);
+    assert!(results[7].starts_with("Error: the folder has too many entries"), "{}", results[7]);
+    assert!(results[8].starts_with("Error: path is not a directory"), "{}", results[8]);
+    assert!(
+        results[9].starts_with("Error: path '/home/user/pipe1' is not a regular file"),
+        "{}",
+        results[9]
+    );
+}

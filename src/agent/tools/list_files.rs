@@ -11,7 +11,7 @@ use crate::{
         path::{GENERATED_FOLDERS, HOME},
     },
     protocol::Status,
-    sandbox::EntryKind,
+    sandbox::{EntryKind, SandboxError},
 };
 
 #[derive(Debug, Deserialize)]
@@ -53,10 +53,21 @@ impl Handler for Arguments {
     }
 }
 
+fn too_many(message: &str) -> ToolError {
+    ToolError::RespondToModel(format!(
+        "the folder has too many entries to be listed ({message}); look at some of them with terminal, such as ls -U | head"
+    ))
+}
+
 impl Arguments {
     async fn list(&self, app: &App) -> Result<ToolOutput, ToolError> {
         let folder = AppPath::folder(&self.path)?.map_or_else(|| HOME.to_owned(), |path| path.absolute());
-        let entries = app.sandbox().list_dir(&folder, 1).await?;
+        let entries = match app.sandbox().list_dir(&folder, 1).await {
+            // Too many for envd, or for one answer.
+            Err(SandboxError::RateLimited { message, .. }) if message.contains("entries") => return Err(too_many(&message)),
+            Err(SandboxError::Protocol(message)) => return Err(too_many(&message)),
+            entries => entries?,
+        };
         let mut names: Vec<String> = entries
             .iter()
             .filter_map(|entry| {

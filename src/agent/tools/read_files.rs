@@ -4,7 +4,7 @@ use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Handler, Kit, MAX_OUTPUT, ToolError, ToolOutput, Touches, cut, object, paths_title, told};
+use super::{Handler, Kit, MAX_OUTPUT, ToolError, ToolOutput, Touches, cut, object, output::unix, paths_title, told};
 use crate::{
     agent::{App, AppPath, secrets},
     protocol::Status,
@@ -114,9 +114,12 @@ impl Arguments {
             } else {
                 match app.sandbox().read_file(&path.absolute()).await {
                     Ok(bytes) => match String::from_utf8(bytes) {
-                        Ok(text) if !text.contains('\0') => Ok(text),
+                        Ok(text) if !text.contains('\0') => Ok(unix(&text)),
                         _ => Err(format!("{path} is a binary file and can't be read as text")),
                     },
+                    Err(SandboxError::Refused(message)) if message.contains("is larger than") => {
+                        Err(format!("{message}; read a part of it with terminal (head, tail or sed -n)"))
+                    }
                     Err(SandboxError::NoSuchPath(message) | SandboxError::Refused(message)) => Err(message),
                     Err(error) => return Err(error.into()),
                 }

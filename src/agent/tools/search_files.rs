@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Handler, Kit, MAX_OUTPUT, ToolError, ToolOutput, Touches, cut, object};
 use crate::{
-    agent::{App, AppPath, path::GENERATED_FOLDERS},
+    agent::{App, AppPath, path::GENERATED_FOLDERS, plain},
     protocol::Status,
 };
 
@@ -17,6 +17,14 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How many lines are told, and how much of each, in characters.
 const MAX_MATCHES: usize = 200;
 const MAX_LINE: usize = 240;
+/// How much of a line leaves the sandbox, in bytes: its path, and more than is told of its text.
+const MAX_BYTES: usize = 4000;
+/// How many of the files and folders that can't be read are told.
+const MAX_DENIED: usize = 5;
+/// How grep tells of them.
+const DENIED: &str = ": Permission denied";
+/// A shell's exit code for a program that SIGKILL ended (bash(1)), as the kernel does when memory runs out.
+const KILLED: i32 = 128 + 9;
 
 #[derive(Debug, Deserialize)]
 pub struct Arguments {
@@ -71,8 +79,10 @@ impl Arguments {
         let place = AppPath::folder(&self.path)?.map_or_else(|| ".".to_owned(), |path| path.as_str().to_owned());
         let excluded = GENERATED_FOLDERS.map(|folder| format!("--exclude-dir={folder}")).join(" ");
         // Its own words come by the environment: nothing in them is the shell's.
+        // Pipes and devices are skipped, for they may have no end.
         let command = format!(
-            "grep -rnIE {excluded} --exclude='.env*' --exclude='package-lock.json' -e \"$SEARCH_PATTERN\" -- \"$SEARCH_PLACE\" | head -n {}",
+            "set -o pipefail; grep -rnIE -D skip {excluded} --exclude='.env*' --exclude='package-lock.json' -e \"$SEARCH_PATTERN\" \
+             -- \"$SEARCH_PLACE\" | cut -b -{MAX_BYTES} | head -n {}",
             MAX_MATCHES + 1
         );
         let envs = [
@@ -81,23 +91,42 @@ impl Arguments {
             ("LC_ALL", "C.UTF-8"),
         ];
         let output = app.run(&command, &envs, TIMEOUT).await?;
-        let said = String::from_utf8_lossy(&output.stderr);
         if output.timed_out {
             return Err(ToolError::RespondToModel(
                 "the search took too long; narrow it by a path".to_owned(),
             ));
         }
-        let found = String::from_utf8_lossy(&output.stdout);
+        let found = plain::text(&output.stdout);
         let mut lines: Vec<String> = found.lines().map(shorten).collect();
+        let said = plain::text(&output.stderr);
+        let (denied, errors): (Vec<&str>, Vec<&str>) = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("grep: "))
+            .partition(|error| error.ends_with(DENIED));
         if lines.is_empty() {
-            return match said.trim().strip_prefix("grep: ") {
-                Some(error) => Err(ToolError::RespondToModel(error.chars().take(400).collect())),
-                None => Ok(ToolOutput::ok("Nothing matches.")),
-            };
+            if let Some(error) = errors.first() {
+                return Err(ToolError::RespondToModel(error.chars().take(400).collect()));
+            }
+            if output.exit_code == KILLED {
+                return Err(ToolError::RespondToModel(
+                    "the search was killed, probably because a file has a line that is too long for the memory; narrow it by a path"
+                        .to_owned(),
+                ));
+            }
+            lines.push("Nothing matches.".to_owned());
         }
         if lines.len() > MAX_MATCHES {
             lines.truncate(MAX_MATCHES);
             lines.push(format!("[only the first {MAX_MATCHES} lines that match]"));
+        }
+        if !denied.is_empty() {
+            let paths = denied.iter().take(MAX_DENIED).map(|error| shorten(error.trim_end_matches(DENIED)));
+            let paths: Vec<String> = paths.collect();
+            lines.push(format!(
+                "[{} can't be read and was not searched: {}]",
+                denied.len(),
+                paths.join(", ")
+            ));
         }
         Ok(ToolOutput::ok(cut(&lines.join("\n"), MAX_OUTPUT)))
     }
