@@ -28,7 +28,7 @@ import { useState } from "react";
 
 const powers = {
   fullscreen: () => document.documentElement.requestFullscreen().then(() => document.exitFullscreen()),
-  pointer: () => Promise.resolve(document.documentElement.requestPointerLock()),
+  pointer: () => Promise.resolve(document.documentElement.requestPointerLock()).then(() => document.exitPointerLock()),
   camera: () => navigator.mediaDevices.getUserMedia({ video: true, audio: true }),
   location: () => new Promise((found, refused) => navigator.geolocation.getCurrentPosition(found, refused)),
   clipboard: () => navigator.clipboard.writeText("copied").then(() => navigator.clipboard.readText()),

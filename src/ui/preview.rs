@@ -173,7 +173,6 @@ pub fn PreviewPane(
                                 src=address(&url, &frame.place.get_untracked())
                                 sandbox=SANDBOX
                                 allow=POWERS
-                                allowfullscreen=true
                                 class=move || format!("h-full border-0 bg-white {}", width.get().class())
                                 class=("invisible", move || !is_shown.get())
                                 on:load=on_load

@@ -17,11 +17,12 @@ const RELOAD: &str = "codeflow-builder:reload";
 pub const SANDBOX: &str = "allow-downloads allow-forms allow-modals allow-orientation-lock allow-pointer-lock allow-popups \
                            allow-popups-to-escape-sandbox allow-presentation allow-same-origin allow-scripts \
                            allow-storage-access-by-user-activation";
-/// What a tab may ask its visitor for, or has: the browser asks before anything that tells of the visitor.
-pub const POWERS: &str = "accelerometer; autoplay; bluetooth; camera; clipboard-read; clipboard-write; display-capture; encrypted-media; \
-                          fullscreen; gamepad; geolocation; gyroscope; hid; idle-detection; local-fonts; magnetometer; microphone; midi; \
-                          payment; picture-in-picture; publickey-credentials-create; publickey-credentials-get; screen-wake-lock; serial; \
-                          storage-access; usb; web-share; window-management; xr-spatial-tracking";
+/// What a tab may ask its visitor for, or has: the browser asks before anything that tells of the visitor. Only what Chromium knows on every
+/// system, as it warns of the rest.
+pub const POWERS: &str = "accelerometer; autoplay; camera; clipboard-read; clipboard-write; display-capture; encrypted-media; fullscreen; \
+                          gamepad; geolocation; gyroscope; hid; idle-detection; local-fonts; magnetometer; microphone; midi; payment; \
+                          picture-in-picture; publickey-credentials-create; publickey-credentials-get; screen-wake-lock; serial; \
+                          storage-access; usb; window-management; xr-spatial-tracking";
 
 /// The frame and the app in it.
 #[derive(Clone, Copy)]
