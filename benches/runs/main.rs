@@ -1,11 +1,15 @@
 //! Measures runs and the feed, for `script/bench runs`: what a step costs, how soon an event is heard, and many runs at a time.
-//! The server is the release binary (`CODEFLOW_BIN`); the model and the sandboxes pretend. Prints figures; asserts no speed.
+//! The server is the release binary (`CODEFLOW_BIN`); the model and the sandboxes pretend, but in the soak, which comes last. The
+//! arguments `runs` and `soak` ask for one part alone. Prints figures; asserts no speed, but that all work ends well and that the soak leaves nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 #[allow(dead_code)]
 #[path = "../../src/tests/support/model.rs"]
 mod model;
 mod pretend_e2b;
+mod soak;
+#[path = "../../src/tests/support/template.rs"]
+mod template;
 
 use std::{
     io::{BufRead, BufReader},
@@ -26,7 +30,12 @@ use serde_json::json;
 const STEPS: usize = 60;
 const RUNS_MEASURED: usize = 30;
 const SOCKETS: usize = 1000;
+/// How many runs there are at a time, where `BENCH_RUNS` does not say so.
 const RUNS: usize = 500;
+
+fn runs() -> usize {
+    std::env::var("BENCH_RUNS").map_or(RUNS, |runs| runs.parse().expect("BENCH_RUNS is a number"))
+}
 
 /// The value below which so many per cent of the sorted ones lie.
 fn percentile(sorted: &[f64], percent: usize) -> f64 {
@@ -73,18 +82,40 @@ struct Server {
 }
 
 impl Server {
+    /// With sandboxes that pretend.
     fn start(model: &Model, e2b: &str) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        let runs = runs().to_string();
+        let env = [
+            ("SANDBOX_PROVIDER", "e2b"),
+            ("E2B_API_URL", e2b),
+            ("E2B_SANDBOX_URL", e2b),
+            ("E2B_API_KEY", "e2b_pretend"),
+            ("RUNS_MAX_CONCURRENT", &*runs),
+        ];
+        Self::spawn(tempfile::tempdir().unwrap(), model, &env)
+    }
+
+    /// With real sandboxes, which sleep soon, and sweeps that come soon.
+    fn start_local(data: tempfile::TempDir, model: &Model) -> Self {
+        let env = [
+            ("SANDBOX_POOL_SIZE", "0"),
+            ("SANDBOX_IDLE_SECONDS", "5"),
+            ("SANDBOX_FROZEN_SECONDS", "0"),
+            ("SANDBOX_MEMORY_MB", "256"),
+            ("SWEEP_SECONDS", "2"),
+            // What is measured is what stays; the pages are asked for as their users would.
+            ("CHROMIUM_PATH", "off"),
+        ];
+        Self::spawn(data, model, &env)
+    }
+
+    fn spawn(data: tempfile::TempDir, model: &Model, env: &[(&str, &str)]) -> Self {
         let mut child = Command::new(std::env::var_os("CODEFLOW_BIN").expect("CODEFLOW_BIN is the release binary"))
             .arg("serve")
             .env("CODEFLOW_DATA_DIR", data.path())
             .env("LEPTOS_SITE_ADDR", "127.0.0.1:0")
             .envs(model.env())
-            .env("SANDBOX_PROVIDER", "e2b")
-            .env("E2B_API_URL", e2b)
-            .env("E2B_SANDBOX_URL", e2b)
-            .env("E2B_API_KEY", "e2b_pretend")
-            .env("RUNS_MAX_CONCURRENT", RUNS.to_string())
+            .envs(env.iter().copied())
             .env("RUST_LOG", "warn,codeflow=info")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -119,10 +150,35 @@ impl Server {
         Store::open_file(&self.data.path().join("codeflow.sqlite")).await.unwrap()
     }
 
+    fn data_path(&self) -> &std::path::Path {
+        self.data.path()
+    }
+
+    /// A connection to its database beside it.
+    async fn database(&self) -> sea_orm::DatabaseConnection {
+        soak::connect(&self.data.path().join("codeflow.sqlite")).await
+    }
+
+    /// What the app in a sandbox shows.
+    async fn preview(&self, sandbox: &str) -> String {
+        let request = self.http.get(format!("http://127.0.0.1:{}/", self.port));
+        let request = request.header("host", format!("3000-{sandbox}.localhost:{}", self.port));
+        request.send().await.unwrap().text().await.unwrap()
+    }
+
     /// Its largest memory so far, in MB.
     fn peak_memory(&self) -> f64 {
+        self.status("VmHWM:")
+    }
+
+    /// Its memory now, in MB.
+    fn memory(&self) -> f64 {
+        self.status("VmRSS:")
+    }
+
+    fn status(&self, field: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
         line.split_whitespace().next().unwrap().parse::<f64>().unwrap() * 1.024 / 1000.0
     }
 }
@@ -184,26 +240,41 @@ async fn sockets(server: &Server, projects: usize) {
 
 async fn many_runs(server: &Server) {
     let begun = Instant::now();
-    let creating = futures::stream::iter(0..RUNS).map(|_| server.create("Build")).buffer_unordered(50);
+    let creating = futures::stream::iter(0..runs())
+        .map(|_| server.create("Build"))
+        .buffer_unordered(50);
     let projects: Vec<ProjectId> = creating.collect().await;
     let store = server.store().await;
     until_all_ended(&store).await;
-    let mut failed = 0;
+    let mut failures = Vec::new();
     for project in &projects {
         let runs = store.list_runs(*project).await.unwrap();
-        failed += usize::from(runs[0].state != RunState::Succeeded);
+        if runs[0].state != RunState::Succeeded {
+            failures.extend(store.list_messages(*project).await.unwrap().pop());
+        }
     }
     store.close().await;
+    let failed = failures.len();
     println!(
-        "{RUNS} runs at a time, 9 steps of work each: {:.1} s, {failed} failed, peak memory {:.0} MB (goal: 0 failed, ≤ 300 MB)",
+        "{} runs at a time, 9 steps of work each: {:.1} s, {failed} failed, peak memory {:.0} MB (goal: 0 failed, ≤ 300 MB)",
+        runs(),
         begun.elapsed().as_secs_f64(),
         server.peak_memory()
     );
+    if let Some(failure) = failures.first() {
+        panic!("{failed} runs failed: {}", failure.content);
+    }
 }
 
 #[tokio::main]
 async fn main() {
-    steps().await;
+    let only = std::env::args().find(|argument| ["runs", "soak"].contains(&argument.as_str()));
+    if only.as_deref() == Some("soak") {
+        return soak::soak().await;
+    }
+    if only.is_none() {
+        steps().await;
+    }
     let talk: &'static str = Box::leak("Some words that grow. ".repeat(100).into_boxed_str());
     let said: &'static str = Box::leak(format!("{talk}<task_summary>Talked.</task_summary>").into_boxed_str());
     let file = "export default function Page() { return <main>A page of a usual size.</main> }\n".repeat(60);
@@ -225,8 +296,13 @@ async fn main() {
     let server = Server::start(&model, &e2b);
     many_runs(&server).await;
     drop(server);
+    if only.is_some() {
+        return;
+    }
     let server = Server::start(&model, &e2b);
     sockets(&server, 1).await;
     sockets(&server, 100).await;
     println!("peak memory with {SOCKETS} sockets: {:.0} MB", server.peak_memory());
+    drop(server);
+    soak::soak().await;
 }

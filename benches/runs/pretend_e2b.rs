@@ -31,7 +31,7 @@ pub async fn start() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new()
-        .route("/v2/sandboxes", post(create))
+        .route("/v2/sandboxes", post(create).get(list))
         .route("/v2/sandboxes/{id}/connect", post(connect))
         .route("/sandboxes/{id}", delete(|| async { StatusCode::NO_CONTENT }))
         .fallback(data_plane)
@@ -52,6 +52,10 @@ async fn create(State(sandboxes): State<Sandboxes>) -> Response {
     );
     sandboxes.files.lock().unwrap().insert(id.clone(), BTreeMap::from([page]));
     (StatusCode::CREATED, described(&id)).into_response()
+}
+
+async fn list() -> Json<serde_json::Value> {
+    Json(json!([]))
 }
 
 async fn connect(Path(id): Path<String>) -> Response {

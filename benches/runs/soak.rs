@@ -1,0 +1,208 @@
+//! The soak: many projects are made, used, put to sleep and swept on this machine, with real sandboxes of a small template. Disk and memory
+//! come back to what they were, and every run works, or the bench fails. `SOAK_PROJECTS` says how many there are.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use codeflow::{
+    protocol::{ProjectId, RunState},
+    store::Store,
+};
+use futures::StreamExt;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database};
+
+use super::{
+    Server,
+    model::{Model, Reply},
+    template,
+};
+
+/// How many projects there are, where `SOAK_PROJECTS` does not say so.
+const PROJECTS: usize = 300;
+/// How many are made at the same time.
+const AT_A_TIME: usize = 4;
+/// What may be more in the end than in the beginning, in per cent.
+const MARGIN: f64 = 5.0;
+/// The longest that any phase may take: a sweep that hangs is a failure.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// What is used on this machine, in MB.
+#[derive(Debug, Clone, Copy)]
+struct Used {
+    disk: f64,
+    server: f64,
+    sandboxes: f64,
+}
+
+impl Used {
+    fn now(server: &Server) -> Self {
+        Self {
+            disk: disk(server.data_path()),
+            server: server.memory(),
+            sandboxes: cgroups(server.data_path()).iter().map(|folder| memory(folder)).sum(),
+        }
+    }
+
+    fn print(self, when: &str) {
+        println!(
+            "soak, {when}: disk {:.1} MB, server {:.1} MB, sandboxes {:.1} MB",
+            self.disk, self.server, self.sandboxes
+        );
+    }
+}
+
+pub async fn soak() {
+    let count = std::env::var("SOAK_PROJECTS").map_or(PROJECTS, |count| count.parse().expect("SOAK_PROJECTS is a number"));
+    let page = "<h1>A page of a usual size</h1>\n".repeat(120);
+    let model = Model::start([("Build", vec![Reply::write("index.html", &page), Reply::done()])]).await;
+    let begun = Instant::now();
+    let server = Server::start_local(template::data_dir(), &model);
+    let store = server.store().await;
+    // Once before, so that what a server holds for good is in the figures of the beginning.
+    live(&server, &store, (count / 5).max(AT_A_TIME)).await;
+    let before = Used::now(&server);
+    before.print("before");
+    live(&server, &store, count).await;
+    let after = Used::now(&server);
+    after.print("after");
+    store.close().await;
+    let ratio = |of: fn(&Used) -> f64| of(&after) / of(&before);
+    let (disk, memory) = (ratio(|used| used.disk), ratio(|used| used.server + used.sandboxes));
+    println!(
+        "soak, {count} projects in {:.0} s: disk {disk:.3}, memory {memory:.3} of what it was before (goal: ≤ {:.2})",
+        begun.elapsed().as_secs_f64(),
+        1.0 + MARGIN / 100.0
+    );
+    let most = 1.0 + MARGIN / 100.0;
+    assert!(disk <= most && memory <= most, "disk or memory did not come back");
+}
+
+/// Projects are made, used, put to sleep, and swept.
+async fn live(server: &Server, store: &Store, count: usize) {
+    let begun = Instant::now();
+    let making = futures::stream::iter(0..count)
+        .map(|_| build_and_use(server, store))
+        .buffer_unordered(AT_A_TIME);
+    let projects: Vec<ProjectId> = making.collect().await;
+    Used::now(server).print(&format!("{count} made and used, {:.0} s", begun.elapsed().as_secs_f64()));
+    until("all sleep", || cgroups(server.data_path()).is_empty()).await;
+    Used::now(server).print("all asleep");
+
+    // As if nobody had come for a month.
+    let database = server.database().await;
+    let month: i64 = 31 * 24 * 3600 * 1000;
+    let age = format!("UPDATE projects SET updated_at = updated_at - {month}, used_at = used_at - {month}");
+    database.execute_unprepared(&age).await.unwrap();
+    until("the sandboxes of unused projects are gone", || {
+        layers(server.data_path()).is_empty()
+    })
+    .await;
+    for project in &projects {
+        assert_eq!(store.sandbox_of(*project).await.unwrap(), None);
+        assert!(store.latest_files(*project).await.unwrap().is_some(), "a version never goes");
+    }
+    Used::now(server).print("unused sandboxes swept");
+
+    database.execute_unprepared("DELETE FROM projects").await.unwrap();
+    let begun = Instant::now();
+    while rows(&database, "blobs").await + rows(&database, "pragma_freelist_count() WHERE freelist_count > 256").await > 0 {
+        assert!(begun.elapsed() < PATIENCE, "the blobs of deleted projects stay");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    database.close().await.unwrap();
+}
+
+async fn build_and_use(server: &Server, store: &Store) -> ProjectId {
+    let project = server.create("Build").await;
+    let begun = Instant::now();
+    let run = loop {
+        let run = store.list_runs(project).await.unwrap().remove(0);
+        if run.state.is_final() {
+            break run;
+        }
+        assert!(begun.elapsed() < PATIENCE, "a run does not end");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    if run.state != RunState::Succeeded {
+        let messages = store.list_messages(project).await.unwrap();
+        panic!("a run failed: {}", messages.last().unwrap().content);
+    }
+    let sandbox = store.sandbox_of(project).await.unwrap().unwrap();
+    let page = server.preview(&sandbox).await;
+    assert!(page.contains("A page of a usual size"), "{page}");
+    project
+}
+
+async fn until(what: &str, mut check: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !check() {
+        assert!(begun.elapsed() < PATIENCE, "timed out waiting until {what}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn rows(database: &sea_orm::DatabaseConnection, table: &str) -> i64 {
+    let query = sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, format!("SELECT count(*) FROM {table}"));
+    database.query_one_raw(query).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+}
+
+/// A connection to the server's database beside the server.
+pub async fn connect(file: &Path) -> sea_orm::DatabaseConnection {
+    let mut options = ConnectOptions::new(format!("sqlite:{}", file.display()));
+    options.max_connections(1);
+    Database::connect(options).await.unwrap()
+}
+
+/// What a folder takes on its disk, in MB; not what is mounted below it.
+fn disk(folder: &Path) -> f64 {
+    fn blocks(folder: &Path, device: u64) -> u64 {
+        let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        let of_entry = |entry: fs::DirEntry| {
+            let Ok(metadata) = entry.metadata() else { return 0 };
+            match metadata.dev() == device {
+                true if metadata.is_dir() => metadata.blocks() + blocks(&entry.path(), device),
+                true => metadata.blocks(),
+                false => 0,
+            }
+        };
+        entries.map(of_entry).sum()
+    }
+    let device = fs::metadata(folder).unwrap().dev();
+    blocks(folder, device) as f64 * 512.0 / 1e6
+}
+
+/// The sandboxes that have files on this disk.
+fn layers(data: &Path) -> Vec<String> {
+    let entries = fs::read_dir(data.join("sandboxes")).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+}
+
+/// The control groups of sandboxes that are awake.
+fn cgroups(data: &Path) -> Vec<PathBuf> {
+    fn find(folder: &Path, depth: usize, names: &[String], found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if names.iter().any(|sandbox| name.contains(sandbox)) {
+                found.push(entry.path());
+            } else if depth > 0 {
+                find(&entry.path(), depth - 1, names, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    find(Path::new("/sys/fs/cgroup"), 4, &layers(data), &mut found);
+    found
+}
+
+/// What a control group uses, in MB.
+fn memory(cgroup: &Path) -> f64 {
+    let current = fs::read_to_string(cgroup.join("memory.current")).unwrap_or_default();
+    current.trim().parse::<f64>().unwrap_or_default() / 1e6
+}

@@ -1,0 +1,49 @@
+//! Settings of what is swept away: how long things are kept that nothing needs, and how much disk stays free.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{ConfigError, parsed, var};
+
+const DAY: u64 = 24 * 3600;
+
+/// What is kept for how long.
+#[derive(Debug, Clone)]
+pub struct Sweeps {
+    /// Between two sweeps (`SWEEP_SECONDS`).
+    pub interval: Duration,
+    /// How long a project may be unused before its sandbox goes (`SANDBOX_KEEP_DAYS`); its versions stay.
+    pub sandboxes: Duration,
+    /// How long the outputs of a run's steps and what it told while it worked are kept (`RUN_KEEP_DAYS`).
+    pub runs: Duration,
+    /// Where this machine stores its sandboxes; `None` where another one does.
+    pub disk: Option<Disk>,
+}
+
+/// A disk that must not fill up.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    /// A folder on it.
+    pub folder: PathBuf,
+    /// How many bytes stay free (`DISK_FREE_MB`); `None` for 2 GiB or 5 % of the disk, whichever is more.
+    pub free: Option<u64>,
+}
+
+impl Sweeps {
+    /// `folder` is where this machine stores its sandboxes, if it does.
+    pub fn from_env(folder: Option<PathBuf>) -> Result<Self, ConfigError> {
+        let days = |name| parsed(name, 30, "a number of days from 1 to 36500", |days| (1..=36_500).contains(days));
+        let free: u64 = parsed("DISK_FREE_MB", 0, "MiB that stay free on the disk of the sandboxes", |_| true)?;
+        let free = var("DISK_FREE_MB").map(|_| free.saturating_mul(1 << 20));
+        Ok(Self {
+            interval: Duration::from_secs(parsed(
+                "SWEEP_SECONDS",
+                3600,
+                "seconds between two sweeps, from 1 to 86400",
+                |seconds| (1..=DAY).contains(seconds),
+            )?),
+            sandboxes: Duration::from_secs(days("SANDBOX_KEEP_DAYS")? * DAY),
+            runs: Duration::from_secs(days("RUN_KEEP_DAYS")? * DAY),
+            disk: folder.map(|folder| Disk { folder, free }),
+        })
+    }
+}

@@ -1,0 +1,228 @@
+//! What gives disk back: one task that goes through the rules below at the start and then every `SWEEP_SECONDS`.
+//!
+//! | what goes | when | how much at a time |
+//! |---|---|---|
+//! | uploaded images that no message has | a day after the upload | all |
+//! | blobs that are in no version and are no image | at once | 200 |
+//! | step outputs, and events other than messages, states and files | `RUN_KEEP_DAYS` after the end of their run; a project's newest run stays whole | 20 runs |
+//! | sandboxes whose project is gone or has another one | an hour after their start | one |
+//! | a project's sandbox, when its files are those of the latest version | after `SANDBOX_KEEP_DAYS` without use | one |
+//! | the same, the longest unused first | when the disk runs low: looked at every minute | one |
+//!
+//! A version, a message or an image of a message never goes.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::{Supervisor, apps::Released, build::BUILD_INPUT};
+use crate::{
+    agent::RunError,
+    config,
+    protocol::{ProjectId, Timestamp},
+    store::{StoreError, Unused},
+};
+
+/// How long an uploaded image waits for its message.
+const UNUSED_IMAGE: Duration = Duration::from_secs(24 * 3600);
+/// How many rows are removed in one go, and how long others have the database between two goes.
+const BLOBS_AT_A_TIME: u64 = 200;
+const RUNS_AT_A_TIME: u64 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+/// A younger sandbox may be one that its project is about to have.
+const YOUNGEST_ORPHAN: Duration = Duration::from_secs(3600);
+/// How often the free disk is looked at.
+const DISK_EVERY: Duration = Duration::from_secs(60);
+/// When the disk runs low, a sandbox that was used within this time stays.
+const IN_USE: Duration = Duration::from_secs(3600);
+
+struct Sweeper {
+    runs: Supervisor,
+    settings: config::Sweeps,
+}
+
+impl Supervisor {
+    /// Sweeps at once and then from time to time, until `shutdown`.
+    pub fn keep_swept(&self, settings: config::Sweeps, shutdown: CancellationToken) {
+        let sweeper = Sweeper {
+            runs: self.clone(),
+            settings,
+        };
+        self.tasks().spawn(async move {
+            tokio::select! {
+                () = sweeper.work() => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+    }
+}
+
+impl Sweeper {
+    async fn work(&self) {
+        let (mut sweeps, mut looks) = (interval(self.settings.interval), interval(DISK_EVERY));
+        for ticks in [&mut sweeps, &mut looks] {
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        loop {
+            tokio::select! {
+                _ = sweeps.tick() => self.sweep().await,
+                _ = looks.tick() => log("sandboxes for want of disk", self.make_room().await),
+            }
+        }
+    }
+
+    /// Every rule, one after the other: what one fails at is left to the next sweep.
+    async fn sweep(&self) {
+        log("images that no message has", self.images().await);
+        log("blobs that nothing has", self.blobs().await);
+        log("old runs' outputs and events", self.old_runs().await);
+        log("sandboxes without a project", self.orphans().await);
+        log("unused projects' sandboxes", self.unused().await);
+        if let Err(error) = self.runs.store().give_back_space().await {
+            tracing::warn!(%error, "the database's free space can't be given back");
+        }
+    }
+
+    async fn images(&self) -> Result<u64, RunError> {
+        Ok(self.runs.store().remove_unused_images(UNUSED_IMAGE).await?)
+    }
+
+    async fn blobs(&self) -> Result<u64, RunError> {
+        let mut removed = 0;
+        loop {
+            let some = self.runs.store().remove_unused_blobs(BLOBS_AT_A_TIME).await?;
+            if some == 0 {
+                return Ok(removed);
+            }
+            removed += some;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn old_runs(&self) -> Result<u64, RunError> {
+        let mut trimmed = 0;
+        loop {
+            let some = self.runs.store().trim_runs(self.settings.runs, RUNS_AT_A_TIME, shortened).await?;
+            if some == 0 {
+                return Ok(trimmed);
+            }
+            trimmed += some as u64;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Ends the sandboxes that were made for projects of this database which are gone or have another one.
+    async fn orphans(&self) -> Result<u64, RunError> {
+        let (store, agent) = (self.runs.store(), self.runs.agent());
+        let (ours, youngest) = (store.installation().await?, Timestamp::now().0 - millis(YOUNGEST_ORPHAN));
+        let mut ended = 0;
+        for sandbox in agent.sandboxes().await? {
+            // At a provider that others use too, only what bears our mark is ours. This machine's have none from before there were marks.
+            let is_ours = match &sandbox.installation {
+                Some(installation) => *installation == ours,
+                None => self.settings.disk.is_some(),
+            };
+            let Some(project) = sandbox.project.as_deref().filter(|_| is_ours && sandbox.started_at.0 < youngest) else {
+                continue;
+            };
+            let needed = match project.parse::<ProjectId>() {
+                Ok(project) => match store.sandbox_of(project).await {
+                    Ok(noted) => noted.as_deref() == Some(&*sandbox.id),
+                    Err(StoreError::NotFound(_)) => false,
+                    Err(error) => return Err(error.into()),
+                },
+                Err(_) => false,
+            };
+            if !needed {
+                tracing::info!(
+                    sandbox.id = sandbox.id,
+                    project.id = project,
+                    "a sandbox that no project has is ended"
+                );
+                agent.discard(&sandbox.id).await?;
+                ended += 1;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Ends the sandboxes of projects that nobody used for long.
+    async fn unused(&self) -> Result<u64, RunError> {
+        let mut ended = 0;
+        for unused in self.runs.store().unused_projects(self.settings.sandboxes).await? {
+            ended += u64::from(self.release(&unused).await);
+        }
+        Ok(ended)
+    }
+
+    /// Ends the sandboxes that were unused longest, until the disk has as much free as it should.
+    async fn make_room(&self) -> Result<u64, RunError> {
+        let Some(disk) = &self.settings.disk else {
+            return Ok(0);
+        };
+        if !is_low(disk)? {
+            return Ok(0);
+        }
+        tracing::warn!(folder = %disk.folder.display(), "the disk runs low; sandboxes that nobody uses are given up, and made again when they are needed");
+        let mut ended = 0;
+        for unused in self.runs.store().unused_projects(IN_USE).await? {
+            ended += u64::from(self.release(&unused).await);
+            if !is_low(disk)? {
+                break;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Ends a project's sandbox when all that is in it is in a version; whether it did.
+    async fn release(&self, unused: &Unused) -> bool {
+        let Unused { project, sandbox } = unused;
+        match self.runs.apps().release(*project, sandbox).await {
+            Ok(Released::Ended) => {
+                tracing::info!(project.id = %project, sandbox.id = sandbox, "an unused project's sandbox is ended; its versions stay");
+                true
+            }
+            Ok(Released::Needed) => {
+                tracing::info!(project.id = %project, sandbox.id = sandbox, "an unused project's sandbox stays: it has files that are in no version");
+                false
+            }
+            Err(error) => {
+                tracing::warn!(project.id = %project, sandbox.id = sandbox, %error, "an unused project's sandbox can't be ended");
+                false
+            }
+        }
+    }
+}
+
+/// What is kept of a step's output when its run is old: what an image shows, for messages to come, and of all others a note.
+fn shortened(step: &str, output: &str) -> String {
+    let design = serde_json::from_str::<serde_json::Value>(output)
+        .ok()
+        .filter(|_| step == BUILD_INPUT);
+    match design.and_then(|mut input| input.get_mut("design").map(serde_json::Value::take)) {
+        Some(design) if !design.is_null() => serde_json::json!({ "messages": [], "design": design }).to_string(),
+        _ => serde_json::json!("[This output is no longer kept: its run is older than RUN_KEEP_DAYS.]").to_string(),
+    }
+}
+
+/// Whether the disk has less free than it should.
+fn is_low(disk: &config::Disk) -> Result<bool, RunError> {
+    let stat = nix::sys::statvfs::statvfs(&disk.folder).map_err(anyhow::Error::from)?;
+    let size = stat.fragment_size();
+    let (total, free) = (stat.blocks() * size, stat.blocks_available() * size);
+    Ok(free < disk.free.unwrap_or_else(|| (2 << 30).max(total / 20)))
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Notes what a rule removed, or why it could not.
+fn log(what: &str, removed: Result<u64, RunError>) {
+    match removed {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "swept: {what}"),
+        Err(error) => tracing::warn!(error = format!("{error:#}"), "can't be swept: {what}"),
+    }
+}

@@ -1,0 +1,215 @@
+//! What nothing needs any more: found and removed a few rows at a time, so that nobody waits long for the database.
+
+use std::time::Duration;
+
+use sea_orm::{
+    DbBackend, ExprTrait as _, QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{Alias, Query, SelectStatement},
+};
+
+use super::{
+    Result, Store, StoreError, blob, column, event, fragment, image, project,
+    readable::{self, or_skip},
+    run, step,
+};
+use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
+
+/// A database file gives space back when so many of its pages are free …
+const FREE_PAGES: i64 = 256;
+/// … and so many at a time.
+const PAGES_AT_A_TIME: i64 = 1000;
+
+/// This database, among those whose sandboxes are at the same provider.
+mod installation {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "installation")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A project with a sandbox that nobody used for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unused {
+    pub project: ProjectId,
+    pub sandbox: String,
+}
+
+impl Store {
+    /// What this database's sandboxes are marked with, so that they are told from others at the same provider.
+    pub async fn installation(&self) -> Result<String> {
+        let first = || installation::Entity::find().order_by_asc(installation::Column::Id);
+        if let Some(found) = first().one(&self.db).await? {
+            return Ok(found.id);
+        }
+        let tx = self.begin().await?;
+        if first().one(&tx).await?.is_none() {
+            let id = sea_orm::ActiveValue::Set(RunId::new().to_string());
+            installation::Entity::insert(installation::ActiveModel { id })
+                .exec_without_returning(&tx)
+                .await?;
+        }
+        tx.commit().await?;
+        // Two servers may each have inserted one: the first counts for both.
+        let found = first().one(&self.db).await?;
+        Ok(found.ok_or(StoreError::NotFound("installation"))?.id)
+    }
+
+    /// Removes at most `limit` blobs that are in no version and are no image. Returns how many.
+    pub async fn remove_unused_blobs(&self, limit: u64) -> Result<u64> {
+        let unused = blob::Entity::find()
+            .select_only()
+            .column(blob::Column::Hash)
+            .filter(Expr::exists(uses_in_versions()).not())
+            .filter(Expr::exists(uses_as_images()).not())
+            .limit(limit);
+        let hashes: Vec<String> = unused.into_tuple().all(&self.db).await?;
+        if hashes.is_empty() {
+            return Ok(0);
+        }
+        // Unless one came into use this moment.
+        let removed = blob::Entity::delete_many()
+            .filter(blob::Column::Hash.is_in(hashes))
+            .filter(Expr::exists(uses_in_versions()).not())
+            .filter(Expr::exists(uses_as_images()).not())
+            .exec(&self.db)
+            .await?;
+        Ok(removed.rows_affected)
+    }
+
+    /// Trims at most `limit` runs that ended longer ago than `age`: of their steps the names, states, times, tokens and costs stay, of
+    /// their events those that tell of messages, states and files. A project's newest run stays whole. `shorten` is given a step's name
+    /// and its output (JSON), and returns what is kept of that. Returns how many runs were trimmed.
+    pub async fn trim_runs(&self, age: Duration, limit: u64, shorten: impl Fn(&str, &str) -> String) -> Result<usize> {
+        let newer = Alias::new("newer");
+        let newer_run = Query::select()
+            .expr(Expr::value(1))
+            .from_as(run::Entity, newer.clone())
+            .and_where(Expr::col((newer.clone(), run::Column::ProjectId)).equals((run::Entity, run::Column::ProjectId)))
+            .and_where(Expr::col((newer, run::Column::Id)).gt(Expr::col((run::Entity, run::Column::Id))))
+            .to_owned();
+        let old = run::Entity::find()
+            .select_only()
+            .column(run::Column::Id)
+            .filter(run::Column::Trimmed.eq(false))
+            .filter(run::Column::FinishedAt.lt(before(age)))
+            .filter(run::Column::State.is_not_in([RunState::Queued.as_str(), RunState::Running.as_str()]))
+            .filter(Expr::exists(newer_run))
+            .limit(limit);
+        let runs: Vec<String> = old.into_tuple().all(&self.db).await?;
+        for run in &runs {
+            let tx = self.begin().await?;
+            step::trim(&tx, run, &shorten).await?;
+            event::trim(&tx, run).await?;
+            run::Entity::update_many()
+                .col_expr(run::Column::Trimmed, Expr::value(true))
+                .filter(run::Column::Id.eq(run.as_str()))
+                .exec(&tx)
+                .await?;
+            tx.commit().await?;
+        }
+        Ok(runs.len())
+    }
+
+    /// Notes that the project's app is used; from time to time is enough.
+    pub async fn note_use(&self, id: ProjectId) -> Result<()> {
+        project::Entity::update_many()
+            .col_expr(project::Column::UsedAt, Expr::value(Timestamp::now().0))
+            .filter(project::Column::Id.eq(id.to_string()))
+            .filter(
+                project::Column::UsedAt
+                    .is_null()
+                    .or(project::Column::UsedAt.lt(before(Duration::from_secs(60)))),
+            )
+            .exec(&self.db)
+            .await?;
+        Ok(())
+    }
+
+    /// The projects that have a sandbox and were neither worked on nor looked at for `age`, the longest unused first; none with a run
+    /// that has not ended.
+    pub async fn unused_projects(&self, age: Duration) -> Result<Vec<Unused>> {
+        let at_work = Query::select()
+            .column(run::Column::ProjectId)
+            .from(run::Entity)
+            .and_where(run::Column::State.is_in([RunState::Queued.as_str(), RunState::Running.as_str()]))
+            .to_owned();
+        let unused = project::Entity::find()
+            .filter(project::Column::Sandbox.is_not_null())
+            .filter(project::Column::UpdatedAt.lt(before(age)))
+            .filter(project::Column::UsedAt.is_null().or(project::Column::UsedAt.lt(before(age))))
+            .filter(project::Column::Id.not_in_subquery(at_work));
+        let mut models = readable::models(&self.db, "project", unused).await?;
+        models.sort_by_key(|model| model.used_at.unwrap_or_default().max(model.updated_at));
+        let unused = models.into_iter().filter_map(|model| {
+            Some(Unused {
+                project: or_skip("project", column("project id", &model.id))?,
+                sandbox: model.sandbox?,
+            })
+        });
+        Ok(unused.collect())
+    }
+
+    /// Notes that the project's sandbox is gone, unless it has another one by now.
+    pub async fn forget_sandbox(&self, id: ProjectId, sandbox: &str) -> Result<()> {
+        project::Entity::update_many()
+            .col_expr(project::Column::Sandbox, Expr::value(None::<String>))
+            .filter(project::Column::Id.eq(id.to_string()))
+            .filter(project::Column::Sandbox.eq(sandbox))
+            .exec(&self.db)
+            .await?;
+        Ok(())
+    }
+
+    /// Gives the space of removed rows back to the disk, a little at a time. PostgreSQL does so by itself.
+    pub async fn give_back_space(&self) -> Result<()> {
+        if self.db.get_database_backend() != DbBackend::Sqlite {
+            return Ok(());
+        }
+        let mut free = self.free_pages().await?;
+        if free < FREE_PAGES {
+            return Ok(());
+        }
+        loop {
+            self.db
+                .execute_unprepared(&format!("PRAGMA incremental_vacuum({PAGES_AT_A_TIME})"))
+                .await?;
+            let left = self.free_pages().await?;
+            if left == 0 || left >= free {
+                break;
+            }
+            free = left;
+        }
+        self.db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        Ok(())
+    }
+
+    async fn free_pages(&self) -> Result<i64> {
+        super::pragma(&self.db, "freelist_count").await
+    }
+}
+
+fn before(age: Duration) -> i64 {
+    Timestamp::now().0 - i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn uses_in_versions() -> SelectStatement {
+    fragment::uses_of(Expr::col((blob::Entity, blob::Column::Hash)))
+}
+
+fn uses_as_images() -> SelectStatement {
+    Query::select()
+        .expr(Expr::value(1))
+        .from(image::Entity)
+        .and_where(Expr::col((image::Entity, image::Column::Hash)).equals((blob::Entity, blob::Column::Hash)))
+        .to_owned()
+}

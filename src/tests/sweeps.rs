@@ -1,0 +1,227 @@
+//! Disk comes back: what nothing needs goes by age and by need, and a version never does.
+
+use std::{fs, path::Path};
+
+use codeflow::{
+    protocol::{EventKind, ProjectId, RunDetails, RunState},
+    store::Store,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    history::damage,
+    support::{Model, Reply, Server, data_dir, until},
+};
+
+/// Thirty-one days, in milliseconds.
+const LONG: i64 = 31 * 24 * 3600 * 1000;
+const TWO_HOURS: i64 = 2 * 3600 * 1000;
+
+fn builds() -> Vec<Reply> {
+    vec![Reply::write("index.html", "<h1>Kept</h1>"), Reply::done()]
+}
+
+fn reads() -> Vec<Reply> {
+    vec![Reply::call("readFiles", json!({ "files": ["index.html"] })), Reply::done()]
+}
+
+async fn open(data: &Path) -> Store {
+    Store::open_file(&data.join("codeflow.sqlite")).await.unwrap()
+}
+
+/// A project with a version; its id and its sandbox's.
+async fn built(server: &Server, store: &Store) -> (ProjectId, String) {
+    let project = server.create("Build").await;
+    let (state, message) = server.feed(project).await.ended(1).await;
+    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    (project, store.sandbox_of(project).await.unwrap().unwrap())
+}
+
+fn is_there(data: &Path, sandbox: &str) -> bool {
+    data.join("sandboxes").join(sandbox).exists()
+}
+
+#[tokio::test]
+async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_needed_goes() {
+    let data = data_dir();
+    let model = Model::start([("Build", builds()), ("Change", reads()), ("Go on", reads())]).await;
+    let server = Server::start_and(data.path(), &model, &[("SWEEP_SECONDS", "1")]);
+    let store = open(data.path()).await;
+    let (project, _) = built(&server, &store).await;
+    server.send(project, "Change").await;
+    server.feed(project).await.ended(2).await;
+    let before = server.workspace(project).await;
+    let [old, newest] = [before.runs[0].id, before.runs[1].id];
+    let details = async |run| -> RunDetails { server.get(&format!("/api/runs/details?run={run}")).await.json().await.unwrap() };
+    let (old_before, newest_before) = (details(old).await, details(newest).await);
+    let files = store.latest_files(project).await.unwrap();
+
+    damage(
+        data.path(),
+        &[
+            &format!("UPDATE runs SET finished_at = finished_at - {LONG}"),
+            "INSERT INTO blobs (hash, size, content) VALUES ('nobody has it', 1, X'00')",
+        ],
+    )
+    .await;
+    until("the old run is trimmed", async || {
+        let steps = store.list_steps(old).await.unwrap();
+        steps
+            .iter()
+            .all(|step| step.output.as_ref().is_some_and(|output| output.len() < 200))
+            .then_some(())
+    })
+    .await;
+    until("the blob is gone", async || {
+        // Another one can take its place only when it is not there.
+        let gone = damage_if(
+            data.path(),
+            "INSERT INTO blobs (hash, size, content) VALUES ('nobody has it', 1, X'00')",
+        )
+        .await;
+        gone.then_some(())
+    })
+    .await;
+
+    let old_after = details(old).await;
+    for (before, after) in old_before.steps.iter().zip(&old_after.steps) {
+        assert!(
+            after.output.as_ref().unwrap().contains("no longer kept") || after.name == "build-agent-input",
+            "{after:?}"
+        );
+        let figures = |step: &codeflow::protocol::StepSummary| {
+            (
+                step.name.clone(),
+                step.state,
+                step.attempt,
+                step.started_at,
+                step.finished_at,
+                step.spent,
+            )
+        };
+        assert_eq!(figures(before), figures(after));
+    }
+    assert_eq!(old_before.summary, old_after.summary);
+    assert_eq!(newest_before.steps, details(newest).await.steps, "the newest run stays whole");
+    let told = store.events_of_run(old).await.unwrap();
+    assert!(told.iter().all(|event| matches!(
+        event.kind,
+        EventKind::Message { .. } | EventKind::Run { .. } | EventKind::Title { .. } | EventKind::Files { .. }
+    )));
+    let after = server.workspace(project).await;
+    assert_eq!(
+        (before.messages, before.runs, before.events),
+        (after.messages, after.runs, after.events)
+    );
+    assert_eq!(store.latest_files(project).await.unwrap(), files);
+
+    server.send(project, "Go on").await;
+    let mut feed = server.feed(project).await;
+    assert_eq!(feed.ended(3).await.0, RunState::Succeeded);
+    store.close().await;
+}
+
+/// Whether the statement could be carried out.
+async fn damage_if(data: &Path, statement: &str) -> bool {
+    let url = format!("sqlite:{}", data.join("codeflow.sqlite").display());
+    let database = sea_orm::Database::connect(url).await.unwrap();
+    let done = sea_orm::ConnectionTrait::execute_unprepared(&database, statement).await.is_ok();
+    database.close().await.unwrap();
+    done
+}
+
+#[tokio::test]
+async fn sandboxes_that_no_project_has_go_and_young_or_needed_ones_stay() {
+    let data = data_dir();
+    let model = Model::start([("Build", builds()), ("Go on", reads())]).await;
+    let server = Server::start(data.path(), &model);
+    let store = open(data.path()).await;
+    let (_, needed) = built(&server, &store).await;
+    let (deleted, of_deleted) = built(&server, &store).await;
+    let (moved, of_moved) = built(&server, &store).await;
+    let (young, of_young) = built(&server, &store).await;
+    store.close().await;
+    assert!(server.stop().success());
+    for sandbox in [&needed, &of_deleted, &of_moved] {
+        let path = data.path().join("sandboxes").join(sandbox).join("sandbox.json");
+        let mut record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        record["started_at"] = json!(record["started_at"].as_i64().unwrap() - TWO_HOURS);
+        fs::write(&path, record.to_string()).unwrap();
+    }
+    damage(
+        data.path(),
+        &[
+            &format!("DELETE FROM projects WHERE id IN ('{deleted}', '{young}')"),
+            &format!("UPDATE projects SET sandbox = '{needed}' WHERE id = '{moved}'"),
+        ],
+    )
+    .await;
+    let server = Server::start(data.path(), &model);
+    until("the two are gone", async || {
+        (!is_there(data.path(), &of_deleted) && !is_there(data.path(), &of_moved)).then_some(())
+    })
+    .await;
+    assert!(is_there(data.path(), &needed) && is_there(data.path(), &of_young));
+    assert!(server.stop().success());
+}
+
+#[tokio::test]
+async fn an_unused_project_loses_its_sandbox_and_never_its_work_by_age_and_when_the_disk_runs_low() {
+    let data = data_dir();
+    let model = Model::start([("Build", builds()), ("Go on", reads())]).await;
+    let server = Server::start(data.path(), &model);
+    let store = open(data.path()).await;
+    let (old, of_old) = built(&server, &store).await;
+    let (unsaved, of_unsaved) = built(&server, &store).await;
+    let (recent, of_recent) = built(&server, &store).await;
+    let (used, of_used) = built(&server, &store).await;
+    assert!(server.stop().success());
+    let age = |project: ProjectId, by: i64| {
+        format!("UPDATE projects SET updated_at = updated_at - {by}, used_at = used_at - {by} WHERE id = '{project}'")
+    };
+    damage(
+        data.path(),
+        &[
+            &age(old, LONG),
+            &age(unsaved, LONG),
+            &age(recent, TWO_HOURS),
+            // The sandbox then has a file that is in no version.
+            &format!(
+                "DELETE FROM fragment_files WHERE path = 'index.html' AND fragment_id IN (SELECT id FROM fragments WHERE project_id = '{unsaved}')"
+            ),
+        ],
+    )
+    .await;
+    let server = Server::start(data.path(), &model);
+    until("the old one's sandbox is gone", async || {
+        (store.sandbox_of(old).await.unwrap().is_none() && !is_there(data.path(), &of_old)).then_some(())
+    })
+    .await;
+    until("the other was looked at", async || {
+        server.log().contains("files that are in no version").then_some(())
+    })
+    .await;
+    assert!(
+        [&of_unsaved, &of_recent, &of_used]
+            .iter()
+            .all(|sandbox| is_there(data.path(), sandbox))
+    );
+    server.send(old, "Go on").await;
+    let mut feed = server.feed(old).await;
+    assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
+    assert!(feed.tool("turn-1-readFiles-1").output.unwrap().contains("<h1>Kept</h1>"));
+    drop(feed);
+    assert!(server.stop().success());
+
+    // No disk has as much.
+    let server = Server::start_and(data.path(), &model, &[("DISK_FREE_MB", "1000000000")]);
+    until("the recent one's sandbox is gone", async || {
+        (store.sandbox_of(recent).await.unwrap().is_none() && !is_there(data.path(), &of_recent)).then_some(())
+    })
+    .await;
+    assert!(is_there(data.path(), &of_used) && is_there(data.path(), &of_unsaved));
+    assert_eq!(store.sandbox_of(used).await.unwrap(), Some(of_used));
+    server.send(recent, "Go on").await;
+    assert_eq!(server.feed(recent).await.ended(2).await.0, RunState::Succeeded);
+    store.close().await;
+}
