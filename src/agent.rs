@@ -37,12 +37,27 @@ pub use workplace::Workplace;
 use crate::{
     config,
     llm::Model,
-    protocol::{ModelNotice, ProjectId},
+    protocol::{ModelNotice, ProjectId, Timestamp},
     sandbox::{Client, SandboxError},
 };
 
 /// How long a sandbox stays awake after it was last opened; opening it again puts that off.
 const AWAKE: Duration = Duration::from_secs(15 * 60);
+
+/// The metadata that says whose a sandbox is.
+const PROJECT: &str = "project";
+const INSTALLATION: &str = "installation";
+
+/// A sandbox at the provider, asleep or awake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedSandbox {
+    pub id: String,
+    /// The project that it was made for; `None` for one that is no project's.
+    pub project: Option<String>,
+    /// Which installation made it for its projects.
+    pub installation: Option<String>,
+    pub started_at: Timestamp,
+}
 
 /// Model, sandboxes, and a browser to look at apps with, as a cheap handle.
 #[derive(Clone)]
@@ -81,9 +96,9 @@ impl Agent {
         self.model.notice()
     }
 
-    /// A new sandbox for the project, with the template's files.
-    pub async fn create(&self, project: ProjectId) -> Result<App, RunError> {
-        let metadata = HashMap::from([("project", project.to_string())]);
+    /// A new sandbox for the project, with the template's files. `installation` tells it from those of others at the same provider.
+    pub async fn create(&self, project: ProjectId, installation: &str) -> Result<App, RunError> {
+        let metadata = HashMap::from([(PROJECT, project.to_string()), (INSTALLATION, installation.to_owned())]);
         let sandbox = self.sandboxes.create(self.awake(), &metadata).await?;
         tracing::info!(project.id = %project, sandbox.id = sandbox.id(), "a sandbox was made");
         Ok(App::new(sandbox))
@@ -104,7 +119,19 @@ impl Agent {
     }
 
     /// Ends a sandbox that nobody needs.
-    pub async fn discard(&self, app: &App) -> Result<(), RunError> {
-        Ok(self.sandboxes.kill(app.id()).await?)
+    pub async fn discard(&self, sandbox: &str) -> Result<(), RunError> {
+        Ok(self.sandboxes.kill(sandbox).await?)
+    }
+
+    /// All sandboxes at the provider, also those of others.
+    pub async fn sandboxes(&self) -> Result<Vec<ListedSandbox>, RunError> {
+        let listed = self.sandboxes.list().await?.into_iter();
+        let listed = listed.map(|mut sandbox| ListedSandbox {
+            project: sandbox.metadata.remove(PROJECT),
+            installation: sandbox.metadata.remove(INSTALLATION),
+            started_at: Timestamp(sandbox.started_at),
+            id: sandbox.id,
+        });
+        Ok(listed.collect())
     }
 }

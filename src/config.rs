@@ -8,6 +8,7 @@ mod llm;
 mod sandbox;
 pub mod sandbox_host;
 mod server;
+mod sweeps;
 
 use std::{fmt::Display, str::FromStr};
 
@@ -18,6 +19,7 @@ pub use llm::{Llm, Provider};
 pub use sandbox::{Sandbox, SandboxProvider, is_domain, is_service_address};
 pub use sandbox_host::SandboxHost;
 pub use server::{Connections, Database, Server, is_loopback_url, loopback_only};
+pub use sweeps::{Disk, Sweeps};
 
 /// A variable whose value can't be used. Its text is the one line that the user sees.
 #[derive(Debug, thiserror::Error)]

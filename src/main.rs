@@ -156,6 +156,8 @@ async fn serve() -> anyhow::Result<()> {
     let mut sandboxes = config::Sandbox::from_env()?;
     let model = llm::Model::new(config::Llm::from_env().await?)?;
     let agent_settings = config::Agent::from_env()?;
+    let stores_sandboxes = sandboxes.provider == config::SandboxProvider::Local;
+    let sweeps = config::Sweeps::from_env(stores_sandboxes.then(|| settings.data_dir.clone()))?;
 
     let listener = bind(leptos.site_addr, "LEPTOS_SITE_ADDR").await?;
     let address = listener.local_addr()?;
@@ -193,8 +195,8 @@ async fn serve() -> anyhow::Result<()> {
         Some(host) => with_previews(app, host.clone()),
         None => app,
     };
-    runs.sweep_images(shutdown.clone());
     let resumed = runs.resume().await?;
+    runs.keep_swept(sweeps, shutdown.clone());
     if resumed > 0 {
         tracing::info!(projects = resumed, "unfinished runs go on");
     }

@@ -15,6 +15,7 @@ mod journal;
 mod preview;
 mod retries;
 mod supervisor;
+mod sweep;
 mod workspace;
 
 pub use apps::Apps;

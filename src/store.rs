@@ -11,6 +11,7 @@ mod project;
 mod readable;
 mod run;
 mod step;
+mod sweep;
 mod usage;
 
 use std::{
@@ -21,13 +22,18 @@ use std::{
 
 use codeflow_migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
 };
 
 pub use fragment::NewFragment;
 pub use image::ImageContent;
 pub use run::Reply;
 pub use step::{Begun, Step};
+pub use sweep::Unused;
+
+/// SQLite's log is cut to so many bytes at the first write after all of it has come into the file.
+const LOG_LIMIT: &str = "1048576";
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -82,10 +88,16 @@ impl Store {
                     .create_if_missing(true)
                     .foreign_keys(true)
                     .busy_timeout(Duration::from_secs(30))
+                    // So that what is removed can be given back to the disk.
+                    .pragma("auto_vacuum", "INCREMENTAL")
                     .pragma("journal_mode", "WAL")
                     .pragma("synchronous", "NORMAL")
+                    .pragma("journal_size_limit", LOG_LIMIT)
             });
         let db = Database::connect(options).await?;
+        if db.get_database_backend() == DbBackend::Sqlite {
+            let_shrink(&db).await;
+        }
         Migrator::up(&db, None).await?;
         Ok(Self { db })
     }
@@ -112,6 +124,27 @@ impl Store {
             })
             .await?)
     }
+}
+
+/// Makes a database file able to give space back that was made without that. It is done once, and takes a moment for each gigabyte.
+async fn let_shrink(db: &DatabaseConnection) {
+    let made = async {
+        if pragma(db, "auto_vacuum").await? == 0 {
+            tracing::info!("the database's file is made able to shrink");
+            db.execute_unprepared("VACUUM").await?;
+        }
+        Ok::<_, DbErr>(())
+    };
+    if let Err(error) = made.await {
+        tracing::warn!(%error, "the database's file can't be made able to shrink");
+    }
+}
+
+/// The number that SQLite answers to a pragma.
+async fn pragma(db: &DatabaseConnection, name: &str) -> Result<i64, DbErr> {
+    let answer = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
+    let row = db.query_one_raw(answer).await?;
+    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default())
 }
 
 /// Reads an id or another parsed value out of a text column.

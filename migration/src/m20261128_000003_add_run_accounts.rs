@@ -11,6 +11,8 @@ enum Runs {
     Table,
     /// Milliseconds of work, over restarts; waiting and downtime don't count.
     WorkedMs,
+    /// Whether only its figures are kept.
+    Trimmed,
 }
 
 #[derive(DeriveIden)]
@@ -40,6 +42,7 @@ enum Installation {
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         add(manager, Runs::Table, big_integer(Runs::WorkedMs).default(0).take()).await?;
+        add(manager, Runs::Table, boolean(Runs::Trimmed).default(false).take()).await?;
         add(manager, Steps::Table, integer(Steps::Crashes).default(0).take()).await?;
         add(manager, Steps::Table, boolean(Steps::Stopped).default(false).take()).await?;
         add(manager, Projects::Table, big_integer_null(Projects::UsedAt)).await?;
@@ -55,6 +58,7 @@ impl MigrationTrait for Migration {
         drop(manager, Projects::Table, Projects::UsedAt).await?;
         drop(manager, Steps::Table, Steps::Stopped).await?;
         drop(manager, Steps::Table, Steps::Crashes).await?;
+        drop(manager, Runs::Table, Runs::Trimmed).await?;
         drop(manager, Runs::Table, Runs::WorkedMs).await
     }
 }

@@ -7,11 +7,21 @@ use std::{
 
 use tokio_util::task::TaskTracker;
 
+use super::journal::persistently;
 use crate::{
     agent::{Agent, App, RunError},
     protocol::ProjectId,
     store::Store,
 };
+
+/// What came of giving up a project's sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Released {
+    /// It is ended; the next one is made from the latest version.
+    Ended,
+    /// It stays: a run needs it, or it has files that no version has.
+    Needed,
+}
 
 /// Opens apps, as a cheap handle.
 #[derive(Clone)]
@@ -45,17 +55,19 @@ impl Apps {
     async fn find_or_make(&self, project: ProjectId) -> Result<App, RunError> {
         let opening = self.opening(project);
         let _one_at_a_time = opening.lock().await;
+        persistently(|| self.store.note_use(project)).await?;
         if let Some(sandbox) = self.store.sandbox_of(project).await? {
             if let Some(app) = self.agent.open(&sandbox).await? {
                 return Ok(app);
             }
             tracing::warn!(project.id = %project, sandbox.id = sandbox, "the sandbox is gone; building a new one from the latest version");
         }
-        let app = self.agent.create(project).await?;
+        let installation = persistently(|| self.store.installation()).await?;
+        let app = self.agent.create(project, &installation).await?;
         match self.fill(project, &app).await {
             Ok(()) => Ok(app),
             Err(error) => {
-                if let Err(left) = self.agent.discard(&app).await {
+                if let Err(left) = self.agent.discard(app.id()).await {
                     tracing::warn!(
                         sandbox.id = app.id(),
                         error = format!("{left:#}"),
@@ -73,6 +85,31 @@ impl Apps {
             app.restore(files, false).await?;
         }
         Ok(self.store.set_sandbox(project, app.id()).await?)
+    }
+
+    /// Ends the project's sandbox when everything in it is in the latest version: it is made again from that when it is needed.
+    pub async fn release(&self, project: ProjectId, sandbox: &str) -> Result<Released, RunError> {
+        let opening = self.opening(project);
+        let _one_at_a_time = opening.lock().await;
+        if let Some(app) = self.agent.open(sandbox).await? {
+            if self.store.next_run(project).await?.is_some() || !self.is_kept(project, &app).await? {
+                // Looked at again when it was unused for as long once more.
+                self.store.note_use(project).await?;
+                return Ok(Released::Needed);
+            }
+            self.agent.discard(app.id()).await?;
+        }
+        self.store.forget_sandbox(project, sandbox).await?;
+        Ok(Released::Ended)
+    }
+
+    /// Whether the latest version has the app's files as they are.
+    async fn is_kept(&self, project: ProjectId, app: &App) -> Result<bool, RunError> {
+        let Some(mut kept) = self.store.latest_files(project).await? else {
+            return Ok(false);
+        };
+        kept.sort();
+        Ok(kept == app.snapshot().await?)
     }
 
     /// Whether the project has something that [`Apps::open`] could show without making an empty app.

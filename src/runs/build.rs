@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The step in which an attached image is looked at.
-const BUILD_INPUT: &str = "build-agent-input";
+pub(super) const BUILD_INPUT: &str = "build-agent-input";
 /// How many messages before the prompt the model is shown.
 const PREV_MESSAGES: u64 = 6;
 /// How many of the files that were changed last the model is shown.

@@ -1,9 +1,6 @@
-//! Images that users attach: checked and made safe, stored once, removed when no message came to have them.
-
-use std::time::Duration;
+//! Images that users attach: checked and made safe, and stored once.
 
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
 use super::Supervisor;
 use crate::{
@@ -14,10 +11,6 @@ use crate::{
 
 /// Images that are decoded at a time: each may take a few hundred megabytes for a moment.
 static DECODING: Semaphore = Semaphore::const_new(2);
-/// How long an upload waits for its message.
-const UNUSED: Duration = Duration::from_secs(24 * 3600);
-/// How often those that waited too long are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Why an upload was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -44,25 +37,6 @@ impl Supervisor {
     pub async fn image_content(&self, id: &ImageId) -> Result<ImageContent, StoreError> {
         self.store().image_content(id).await
     }
-
-    /// Removes the uploads of more than a day ago that no message has, at once and every hour until `shutdown`.
-    pub fn sweep_images(&self, shutdown: CancellationToken) {
-        let store = self.store().clone();
-        self.tasks().spawn(async move {
-            let mut hours = tokio::time::interval(SWEEP_EVERY);
-            loop {
-                tokio::select! {
-                    _ = hours.tick() => {}
-                    () = shutdown.cancelled() => return,
-                }
-                match store.remove_unused_images(UNUSED).await {
-                    Ok(0) => {}
-                    Ok(images) => tracing::info!(images, "uploaded images that no message has were removed"),
-                    Err(error) => tracing::error!(%error, "uploaded images that no message has can't be removed"),
-                }
-            }
-        });
-    }
 }
 
 /// Decodes the file in its turn. A client that hangs up does not end what was begun, nor does it let the next one begin before.
@@ -79,7 +53,7 @@ async fn prepare(file: bytes::Bytes) -> Result<Prepared, UploadError> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use std::io::Cursor;
+    use std::{io::Cursor, time::Duration};
 
     use ::image::{ImageFormat, RgbImage};
 

@@ -133,6 +133,10 @@ impl Supervisor {
         &self.inner.bench.apps
     }
 
+    pub(super) fn agent(&self) -> &Agent {
+        &self.inner.bench.agent
+    }
+
     pub fn model(&self) -> ModelNotice {
         self.inner.bench.agent.notice()
     }

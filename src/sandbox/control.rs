@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -39,6 +40,40 @@ struct Created {
     domain: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedAnswer {
+    #[serde(rename = "sandboxID")]
+    id: String,
+    /// RFC 3339.
+    started_at: String,
+    #[serde(default)]
+    metadata: Option<HashMap<String, String>>,
+}
+
+/// A sandbox in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub id: String,
+    /// Unix time in milliseconds.
+    pub started_at: i64,
+    pub metadata: HashMap<String, String>,
+}
+
+impl TryFrom<ListedAnswer> for Listed {
+    type Error = SandboxError;
+
+    fn try_from(answer: ListedAnswer) -> Result<Self, SandboxError> {
+        let started_at = chrono::DateTime::parse_from_rfc3339(&answer.started_at)
+            .map_err(|error| SandboxError::Protocol(format!("startedAt {}: {error}", answer.started_at)))?;
+        Ok(Self {
+            id: answer.id,
+            started_at: started_at.timestamp_millis(),
+            metadata: answer.metadata.unwrap_or_default(),
+        })
+    }
+}
+
 impl Client {
     /// Makes a sandbox that stays awake for `timeout`; `metadata` helps people tell it apart. `Refused` when there is no such template.
     pub async fn create(&self, timeout: Duration, metadata: &HashMap<&'static str, String>) -> Result<Sandbox, SandboxError> {
@@ -64,6 +99,34 @@ impl Client {
             .json(&serde_json::json!({ "timeout": timeout.as_secs() }));
         let response = retry::send(request, Repeat::Harmless).await?;
         self.sandbox(response, Subject::Sandbox).await
+    }
+
+    /// All sandboxes that the key can see, running and paused.
+    pub async fn list(&self) -> Result<Vec<Listed>, SandboxError> {
+        let (mut listed, mut next) = (Vec::new(), None::<String>);
+        loop {
+            let mut url = format!("{}/v2/sandboxes?state=running,paused&limit=100", self.inner.settings.api_url);
+            if let Some(token) = &next {
+                url.push_str(&format!("&nextToken={}", utf8_percent_encode(token, NON_ALPHANUMERIC)));
+            }
+            let request = self.inner.http.get(url).header("X-API-Key", &self.inner.settings.api_key);
+            let response = retry::send(request, Repeat::Harmless).await?;
+            if !response.status().is_success() {
+                return Err(error::of(response, Subject::Sandbox).await);
+            }
+            let token = response.headers().get("x-next-token").and_then(|token| token.to_str().ok());
+            let token = token.filter(|token| !token.is_empty()).map(str::to_owned);
+            let page: Vec<ListedAnswer> = response.json().await?;
+            // A server that gives the same page again and again would never let go.
+            let ended = page.is_empty() || token.is_none() || token == next;
+            for answer in page {
+                listed.push(answer.try_into()?);
+            }
+            if ended {
+                return Ok(listed);
+            }
+            next = token;
+        }
     }
 
     /// Ends the sandbox, running or paused. One that is gone already is no error.

@@ -1,7 +1,7 @@
 //! Events: what followers replay. An event replaces the earlier one of the same run and subject (a turn's growing text, a tool
 //! call's start by its end, a status by the next), so the table holds what a newcomer needs and not every step towards it.
 
-use sea_orm::{ActiveValue::Set, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, Condition, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*};
 
 use super::{
     Result, Store, column, from_json, project,
@@ -220,6 +220,17 @@ pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()>
             .exec(tx)
             .await?;
     }
+    Ok(())
+}
+
+/// Removes what a run that has ended told while it worked: its status, its texts, its tool calls and drafts.
+pub(super) async fn trim(tx: &impl ConnectionTrait, run: &str) -> Result<()> {
+    let told = Condition::any()
+        .add(Column::Subject.eq("status"))
+        .add(Column::Subject.starts_with("text:"))
+        .add(Column::Subject.starts_with("tool:"))
+        .add(Column::Kind.starts_with(r#"{"type":"draft""#));
+    Entity::delete_many().filter(Column::RunId.eq(run)).filter(told).exec(tx).await?;
     Ok(())
 }
 

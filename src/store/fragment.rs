@@ -1,6 +1,11 @@
 //! Fragments: the versions of an app, each the whole tree as paths and hashes.
 
-use sea_orm::{ActiveValue::Set, DeriveEntityModel, QueryOrder, entity::prelude::*};
+use sea_orm::{
+    ActiveValue::Set,
+    DeriveEntityModel, ExprTrait as _, QueryOrder,
+    entity::prelude::*,
+    sea_query::{Query, SelectStatement, SimpleExpr},
+};
 
 use super::{
     Result, Store, StoreError, blob, column,
@@ -103,6 +108,15 @@ pub(super) async fn of_project(db: &impl ConnectionTrait, project: ProjectId) ->
 pub(super) async fn has_blob(db: &impl ConnectionTrait, hash: &str) -> Result<bool> {
     let file = file::Entity::find().filter(file::Column::Hash.eq(hash)).one(db).await?;
     Ok(file.is_some())
+}
+
+/// The files of versions with the content of this hash, for a query of what is in use.
+pub(super) fn uses_of(hash: SimpleExpr) -> SelectStatement {
+    Query::select()
+        .expr(Expr::value(1))
+        .from(file::Entity)
+        .and_where(Expr::col((file::Entity, file::Column::Hash)).eq(hash))
+        .to_owned()
 }
 
 /// Saves the run's version with the next number of its project.

@@ -20,6 +20,7 @@ pub struct Model {
     pub last_seq: i64,
     pub created_at: i64,
     pub updated_at: i64,
+    pub used_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -58,6 +59,7 @@ impl Store {
             last_seq: Set(0),
             created_at: Set(now.0),
             updated_at: Set(now.0),
+            used_at: Set(None),
         })
         .exec_without_returning(&tx)
         .await?;

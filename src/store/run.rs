@@ -24,6 +24,7 @@ pub struct Model {
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
     pub worked_ms: i64,
+    pub trimmed: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -266,6 +267,7 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, project: ProjectId, messag
         started_at: Set(None),
         finished_at: Set(None),
         worked_ms: Set(0),
+        trimmed: Set(false),
     })
     .exec_without_returning(tx)
     .await?;

@@ -243,6 +243,21 @@ fn with_spent(change: UpdateMany<Entity>, spent: Spent) -> UpdateMany<Entity> {
         .col_expr(Column::CostMicros, Expr::value(spent.cost_micros.map(count)))
 }
 
+/// Puts something else in the place of the outputs of a run that has ended; `shorten` is given a step's name and its output.
+pub(super) async fn trim(tx: &impl ConnectionTrait, run: &str, shorten: impl Fn(&str, &str) -> String) -> Result<()> {
+    let steps = Entity::find().filter(Column::RunId.eq(run)).filter(Column::Output.is_not_null());
+    for step in readable::models(tx, "step", steps).await? {
+        let output = shorten(&step.name, step.output.as_deref().unwrap_or_default());
+        Entity::update_many()
+            .col_expr(Column::Output, Expr::value(output))
+            .filter(Column::RunId.eq(run))
+            .filter(Column::Name.eq(step.name))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Ends what is under way in the run, which has ended: well where it gave a result, for which the last step's output was not awaited.
 pub(super) async fn end(tx: &impl ConnectionTrait, run: RunId, well: bool) -> Result<()> {
     let mut ended = Entity::update_many().col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));

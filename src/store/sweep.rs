@@ -16,7 +16,7 @@ use super::{
 use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 
 /// A database file gives space back when so many of its pages are free …
-const FREE_PAGES: i64 = 256;
+const FREE_PAGES: i64 = 64;
 /// … and so many at a time.
 const PAGES_AT_A_TIME: i64 = 1000;
 
@@ -149,7 +149,7 @@ impl Store {
             .filter(project::Column::UsedAt.is_null().or(project::Column::UsedAt.lt(before(age))))
             .filter(project::Column::Id.not_in_subquery(at_work));
         let mut models = readable::models(&self.db, "project", unused).await?;
-        models.sort_by_key(|model| model.used_at.unwrap_or_default().max(model.updated_at));
+        models.sort_by_key(|model| std::cmp::max(model.used_at.unwrap_or_default(), model.updated_at));
         let unused = models.into_iter().filter_map(|model| {
             Some(Unused {
                 project: or_skip("project", column("project id", &model.id))?,
@@ -176,25 +176,23 @@ impl Store {
             return Ok(());
         }
         let mut free = self.free_pages().await?;
-        if free < FREE_PAGES {
-            return Ok(());
-        }
-        loop {
+        while free >= FREE_PAGES {
             self.db
                 .execute_unprepared(&format!("PRAGMA incremental_vacuum({PAGES_AT_A_TIME})"))
                 .await?;
             let left = self.free_pages().await?;
-            if left == 0 || left >= free {
+            if left >= free {
                 break;
             }
             free = left;
         }
-        self.db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        // Passive: the others wait for readers to be gone while nobody else may write. The log is cut at the next write.
+        self.db.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await?;
         Ok(())
     }
 
     async fn free_pages(&self) -> Result<i64> {
-        super::pragma(&self.db, "freelist_count").await
+        Ok(super::pragma(&self.db, "freelist_count").await?)
     }
 }
 
@@ -212,4 +210,68 @@ fn uses_as_images() -> SelectStatement {
         .from(image::Entity)
         .and_where(Expr::col((image::Entity, image::Column::Hash)).equals((blob::Entity, blob::Column::Hash)))
         .to_owned()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::protocol::NewPrompt;
+
+    #[tokio::test]
+    async fn a_database_that_could_not_shrink_is_made_to_and_gives_back_what_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let size = || std::fs::metadata(&path).unwrap().len();
+        // As files were made before they could shrink.
+        let old = sea_orm::Database::connect(format!("sqlite:{}?mode=rwc", path.display()))
+            .await
+            .unwrap();
+        old.execute_unprepared("CREATE TABLE old (text TEXT)").await.unwrap();
+        assert_eq!(super::super::pragma(&old, "auto_vacuum").await.unwrap(), 0);
+        old.close().await.unwrap();
+
+        let store = Store::open_file(&path).await.unwrap();
+        let (project, ..) = store
+            .create_project(&NewPrompt::new("Build").unwrap(), None, "Build")
+            .await
+            .unwrap();
+        let tx = store.begin().await.unwrap();
+        for number in 0..600_u32 {
+            let content: Vec<u8> = number.to_be_bytes().repeat(4096);
+            blob::put(&tx, &content).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        store.db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+        let full = size();
+        assert!(full > 9 << 20, "{full}");
+        let mut removed = 0;
+        loop {
+            let some = store.remove_unused_blobs(200).await.unwrap();
+            assert!(some <= 200);
+            removed += some;
+            if some == 0 {
+                break;
+            }
+        }
+        assert_eq!(removed, 600);
+        store.give_back_space().await.unwrap();
+        store.note_use(project.id).await.unwrap();
+        assert!(size() < full / 10, "{} of {full}", size());
+        assert!(store.find_project(project.id).await.is_ok());
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn an_installation_has_one_name_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let store = Store::open_file(&path).await.unwrap();
+        let name = store.installation().await.unwrap();
+        assert_eq!(store.installation().await.unwrap(), name);
+        store.close().await;
+        let store = Store::open_file(&path).await.unwrap();
+        assert_eq!(store.installation().await.unwrap(), name);
+        store.close().await;
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Feed, Model, Reply, Server, VISION, data_dir, picture, until};
 
 /// Changes the database behind the server's back, without its rules.
-async fn damage(data: &Path, statements: &[&str]) {
+pub async fn damage(data: &Path, statements: &[&str]) {
     let mut options = ConnectOptions::new(format!("sqlite:{}", data.join("codeflow.sqlite").display()));
     options.max_connections(1);
     let database = Database::connect(options).await.unwrap();

@@ -35,5 +35,6 @@ mod sandbox_work;
 mod start_up;
 mod structure;
 mod support;
+mod sweeps;
 mod templates;
 mod unenforced;

@@ -1,5 +1,7 @@
 //! The engine on PostgreSQL: what holds on SQLite holds there.
 
+use std::time::Duration;
+
 use codeflow::{
     protocol::{MessageKind, RunState},
     store::Store,
@@ -61,6 +63,17 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
     let usage = store.list_usage().await.unwrap();
     assert_eq!((usage.len(), usage[0].runs, usage[0].unpriced), (1, 2, true));
     unused_images_go(&store).await;
+    // The sweeps' statements, too.
+    assert_eq!(store.trim_runs(Duration::ZERO, 10, |_, _| "null".to_owned()).await.unwrap(), 1);
+    assert_eq!(
+        store.list_steps(workspace.runs[0].id).await.unwrap()[0].output.as_deref(),
+        Some("null")
+    );
+    store.remove_unused_blobs(10).await.unwrap();
+    assert!(store.latest_files(project).await.unwrap().is_some());
+    let unused = store.unused_projects(Duration::ZERO).await.unwrap();
+    assert_eq!(unused.iter().map(|unused| unused.project).collect::<Vec<_>>(), [project]);
+    store.give_back_space().await.unwrap();
     store.close().await;
 
     server.send(project, "Nothing is scripted for this").await;
