@@ -5,6 +5,7 @@ mod apps;
 mod build;
 mod crash;
 mod dashboard;
+mod draft;
 mod embedded;
 mod engine;
 mod events;
@@ -15,6 +16,7 @@ mod journal;
 mod preview;
 mod retries;
 mod supervisor;
+mod versions;
 mod workspace;
 
 pub use apps::Apps;

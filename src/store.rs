@@ -24,7 +24,7 @@ use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
-pub use fragment::NewFragment;
+pub use fragment::{NewFragment, Version};
 pub use image::ImageContent;
 pub use run::Reply;
 pub use step::{Begun, Step};

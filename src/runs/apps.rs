@@ -7,9 +7,10 @@ use std::{
 
 use tokio_util::task::TaskTracker;
 
+use super::{Events, versions::KeptWork};
 use crate::{
     agent::{Agent, App, RunError},
-    protocol::ProjectId,
+    protocol::{EventKind, ProjectId},
     store::Store,
 };
 
@@ -17,6 +18,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Apps {
     store: Store,
+    events: Events,
     agent: Agent,
     tasks: TaskTracker,
     /// One opening at a time per project, so that two can't make a sandbox each.
@@ -24,9 +26,10 @@ pub struct Apps {
 }
 
 impl Apps {
-    pub fn new(store: Store, agent: Agent, tasks: TaskTracker) -> Self {
+    pub fn new(store: Store, events: Events, agent: Agent, tasks: TaskTracker) -> Self {
         Self {
             store,
+            events,
             agent,
             tasks,
             opening: Arc::default(),
@@ -45,14 +48,16 @@ impl Apps {
     async fn find_or_make(&self, project: ProjectId) -> Result<App, RunError> {
         let opening = self.opening(project);
         let _one_at_a_time = opening.lock().await;
-        if let Some(sandbox) = self.store.sandbox_of(project).await? {
+        let before = self.store.sandbox_of(project).await?;
+        let lost = before.is_some();
+        if let Some(sandbox) = before {
             if let Some(app) = self.agent.open(&sandbox).await? {
                 return Ok(app);
             }
             tracing::warn!(project.id = %project, sandbox.id = sandbox, "the sandbox is gone; building a new one from the latest version");
         }
         let app = self.agent.create(project).await?;
-        match self.fill(project, &app).await {
+        match self.fill(project, &app, lost).await {
             Ok(()) => Ok(app),
             Err(error) => {
                 if let Err(left) = self.agent.discard(&app).await {
@@ -67,17 +72,23 @@ impl Apps {
         }
     }
 
-    /// Writes the latest version into a new app, and notes it as the project's.
-    async fn fill(&self, project: ProjectId, app: &App) -> Result<(), RunError> {
-        if let Some(files) = self.store.latest_files(project).await? {
-            app.restore(files, false).await?;
+    /// Writes what is kept of the project into a new app, and notes it as the project's; `lost` after another sandbox.
+    async fn fill(&self, project: ProjectId, app: &App, lost: bool) -> Result<(), RunError> {
+        let kept = KeptWork::of_project(&self.store, project).await?;
+        let notice = kept.as_ref().filter(|_| lost).map(rebuilt);
+        if let Some(kept) = kept {
+            kept.rebuild(app).await?;
         }
-        Ok(self.store.set_sandbox(project, app.id()).await?)
+        self.store.set_sandbox(project, app.id()).await?;
+        if let Some(text) = notice {
+            self.events.publish(project, None, EventKind::Notice { text }).await?;
+        }
+        Ok(())
     }
 
     /// Whether the project has something that [`Apps::open`] could show without making an empty app.
     pub async fn exists(&self, project: ProjectId) -> Result<bool, RunError> {
-        Ok(self.store.sandbox_of(project).await?.is_some() || self.store.latest_files(project).await?.is_some())
+        Ok(self.store.sandbox_of(project).await?.is_some() || self.store.has_version(project).await?)
     }
 
     fn opening(&self, project: ProjectId) -> Arc<tokio::sync::Mutex<()>> {
@@ -90,4 +101,17 @@ impl Apps {
         opening.insert(project, Arc::downgrade(&lock));
         lock
     }
+}
+
+/// What people are told of a sandbox that was lost and made anew.
+fn rebuilt(kept: &KeptWork) -> String {
+    let from = match &kept.fragment {
+        Some(fragment) if fragment.draft => format!("the draft “{}”", fragment.title),
+        Some(fragment) => format!("version {}", fragment.number),
+        None => "what the runs wrote".to_owned(),
+    };
+    format!(
+        "The sandbox was lost, and the app was rebuilt from {from}. What the app itself or its commands had changed since then is gone, such as data \
+         that it kept in files."
+    )
 }

@@ -1,7 +1,7 @@
 //! The engine on PostgreSQL: what holds on SQLite holds there.
 
 use codeflow::{
-    protocol::{MessageKind, RunState},
+    protocol::{AppEntry, MessageKind, RunState},
     store::Store,
 };
 use serde_json::json;
@@ -54,8 +54,8 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
     assert_eq!((step("turn-1").attempt, step("turn-3").attempt), (1, 2));
     assert_eq!(step("turn-1").spent.input_tokens, 7);
     assert!(step("turn-4-readFiles-1").output.as_ref().unwrap().contains("first\\nsecond"));
-    let files = store.latest_files(project).await.unwrap().unwrap();
-    assert!(files.contains(&("index.html".to_owned(), "<h1>Über</h1>".as_bytes().to_vec())));
+    let files = store.latest_version(project).await.unwrap().unwrap().entries;
+    assert!(files.contains(&AppEntry::file("index.html", "<h1>Über</h1>".as_bytes().to_vec())));
     let output = store.step_output(workspace.messages[0].id, "turn-4-readFiles-1").await.unwrap();
     assert!(output.unwrap().contains("first\\nsecond"));
     let usage = store.list_usage().await.unwrap();
