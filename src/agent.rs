@@ -20,10 +20,11 @@ mod tools;
 mod turn;
 mod words;
 mod workplace;
+mod written;
 
 use std::{collections::HashMap, time::Duration};
 
-pub use app::App;
+pub use app::{App, Listing, Snapshot};
 pub use check::{Jail, Report};
 pub use design::Design;
 pub use input::{AgentInput, CodeFiles, PrevMessage};
@@ -33,6 +34,7 @@ pub use path::AppPath;
 pub use probe::Probe;
 pub use turn::{Job, Outcome, build_app};
 pub use workplace::Workplace;
+pub use written::Work;
 
 use crate::{
     config,

@@ -12,6 +12,7 @@ mod preview;
 mod project;
 mod run;
 mod usage;
+mod version;
 
 pub use dashboard::{RunDetails, RunFilter, RunPage, RunSummary, StepState, StepSummary};
 pub use error::{ApiError, ErrorCode};
@@ -24,3 +25,4 @@ pub use preview::{PreviewError, PreviewErrorKind};
 pub use project::{ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, PromptError, Workspace};
 pub use run::{Run, RunState, Status, ToolUse};
 pub use usage::{Spent, UserUsage};
+pub use version::{AppEntry, AppNode, LeftOut, list_left_out};

@@ -5,6 +5,7 @@ mod apps;
 mod build;
 mod crash;
 mod dashboard;
+mod draft;
 mod embedded;
 mod engine;
 mod events;
@@ -16,6 +17,7 @@ mod preview;
 mod retries;
 mod supervisor;
 mod sweep;
+mod versions;
 mod workspace;
 
 pub use apps::Apps;

@@ -13,7 +13,7 @@ mod retry;
 use std::{sync::Arc, time::Duration};
 
 pub use error::SandboxError;
-pub use files::{Entry, EntryKind, Page};
+pub use files::{Entry, EntryKind, MAX_FILE, Page};
 pub use process::{CommandOutput, Gap, Left, RunOptions, RunningProcess};
 use reqwest::{Method, RequestBuilder, Url};
 

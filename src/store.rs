@@ -26,7 +26,7 @@ use sea_orm::{
     TransactionOptions, TransactionTrait,
 };
 
-pub use fragment::NewFragment;
+pub use fragment::{NewFragment, Version};
 pub use image::ImageContent;
 pub use run::Reply;
 pub use step::{Begun, Step};

@@ -1,31 +1,26 @@
 //! The app: the project's files and pages in its sandbox.
 
+mod listing;
+mod rebuild;
+mod walk;
+
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{
-    AppPath, Probe, RunError,
-    path::{GENERATED_FOLDERS, HOME},
-    probe::Answer,
+pub use listing::Listing;
+use listing::{Kept, KeptKind, MAX_BYTES};
+
+use super::{AppPath, Probe, RunError, path::HOME, probe::Answer};
+use crate::{
+    protocol::{AppEntry, AppNode, LeftOut},
+    sandbox::{CommandOutput, PageAddress, RunOptions, Sandbox, SandboxError},
 };
-use crate::sandbox::{CommandOutput, EntryKind, PageAddress, RunOptions, Sandbox, SandboxError};
 
 /// The dev server's port.
 const PORT: u16 = 3000;
 /// How many files are read or written at once.
 const PARALLEL: usize = 8;
-/// An app has no more files than this; more is a mistake of the agent's, such as unpacked archives.
-const MAX_FILES: usize = 5000;
-/// Files made by tools, which belong to no version.
-const GENERATED_FILES: [&str; 1] = ["next-env.d.ts"];
-/// The names of files that are being written, until they are whole.
-const PART_PREFIX: &str = ".codeflow-";
-/// All files of a version together are no larger, in bytes.
-const MAX_BYTES: usize = 100 << 20;
-/// What names the app's packages, and how long their installation may take.
-const MANIFEST: &str = "package.json";
-const INSTALL_TIMEOUT: Duration = Duration::from_secs(150);
 /// How much of a page or stylesheet is read when it is probed, in bytes.
 const PROBE_BYTES: usize = 1 << 20;
 
@@ -33,6 +28,14 @@ const PROBE_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct App {
     sandbox: Sandbox,
+}
+
+/// The whole app, for a version.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Sorted by path; `None` when the app's folder could not be listed.
+    pub entries: Option<Vec<AppEntry>>,
+    pub left_out: Vec<LeftOut>,
 }
 
 impl App {
@@ -67,32 +70,6 @@ impl App {
         Ok(())
     }
 
-    /// Writes the files into a new sandbox, and installs the packages that they name beyond the template's. `again` after an attempt that
-    /// did not come to its end: what is there may be half of it.
-    pub async fn restore(&self, files: Vec<(String, Vec<u8>)>, again: bool) -> Result<(), RunError> {
-        let manifest = files.iter().find(|(path, _)| path == MANIFEST).map(|(_, content)| content.clone());
-        let before = match manifest {
-            Some(_) => self.read_file(MANIFEST).await?,
-            None => None,
-        };
-        self.write_files(files).await?;
-        if manifest.is_none() || (manifest == before && !again) {
-            return Ok(());
-        }
-        let install = "npm install --no-audit --no-fund";
-        let output = self.run(install, &[("CI", "1")], INSTALL_TIMEOUT).await?;
-        if output.exit_code != 0 {
-            // The page then says what is missing, and the agent can mend it.
-            let said = String::from_utf8_lossy(&output.stderr).chars().take(500).collect::<String>();
-            tracing::warn!(
-                sandbox.id = self.id(),
-                said,
-                "the packages of a restored app could not be installed"
-            );
-        }
-        Ok(())
-    }
-
     /// Runs a shell command in the app's folder, with these variables besides the sandbox's own.
     pub(super) async fn run(&self, command: &str, envs: &[(&str, &str)], timeout: Duration) -> Result<CommandOutput, SandboxError> {
         let envs = envs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -101,7 +78,14 @@ impl App {
             envs: envs.collect(),
             timeout,
         };
-        self.sandbox.run(command, &options).await
+        match self.sandbox.run(command, &options).await {
+            // Where nothing can be run in the app's folder because it is closed, as after `chmod 000 ~`, it is opened.
+            Err(SandboxError::Refused(why)) => {
+                self.plainly(walk::OPEN_HOME).await.map_err(|_| SandboxError::Refused(why))?;
+                self.sandbox.run(command, &options).await
+            }
+            done => done,
+        }
     }
 
     /// The file's content; `None` when there is no such file.
@@ -126,70 +110,78 @@ impl App {
         Ok(read.into_iter().flatten().collect())
     }
 
-    /// The paths of the app's files, sorted; without what tools generate, and without what lies behind links.
-    pub async fn list_files(&self) -> Result<Vec<String>, RunError> {
-        let mut folders = vec![HOME.to_owned()];
-        let mut files = Vec::new();
-        while !folders.is_empty() {
-            let listed: Vec<_> = stream::iter(std::mem::take(&mut folders))
-                .map(|folder| async move {
-                    match self.sandbox.list_dir(&folder, 1).await {
-                        // Removed since it was listed.
-                        Err(SandboxError::NoSuchPath(_)) => Ok(Vec::new()),
-                        listed => listed,
-                    }
-                })
-                .buffer_unordered(PARALLEL)
-                .try_collect()
-                .await?;
-            for entry in listed.into_iter().flatten().filter(|entry| entry.symlink_target.is_none()) {
-                let name = entry.path.rsplit('/').next().unwrap_or_default();
-                match entry.kind {
-                    EntryKind::Directory if !GENERATED_FOLDERS.contains(&name) => folders.push(entry.path),
-                    EntryKind::File if !is_generated(name) => {
-                        if let Some(path) = entry.path.strip_prefix(HOME).and_then(|path| path.strip_prefix('/')) {
-                            files.push(path.to_owned());
-                        }
-                    }
-                    EntryKind::Directory | EntryKind::File | EntryKind::Other => {}
-                }
-            }
-            if files.len() > MAX_FILES {
-                return Err(RunError::User(format!(
-                    "The app has more than {MAX_FILES} files, which is more than a version can hold."
-                )));
-            }
+    /// What is in the app's folder, as a version keeps it. Where the sandbox can't list it, that is what the listing says.
+    pub async fn list(&self) -> Result<Listing, RunError> {
+        match self.walk().await {
+            Ok(found) => Ok(Listing::choose(found)),
+            Err(RunError::User(why)) => Ok(Listing::unknown(&why)),
+            Err(error) => Err(error),
         }
-        files.sort();
-        Ok(files)
     }
 
-    /// The whole app as it stands: paths and contents.
-    pub async fn snapshot(&self) -> Result<Vec<(String, Vec<u8>)>, RunError> {
-        let paths = self.list_files().await?;
-        let mut reading = stream::iter(paths)
-            .map(|path| async move {
-                match self.sandbox.read_file(&format!("{HOME}/{path}")).await {
-                    Ok(content) => Ok(Some((path, content))),
-                    // Removed since it was listed.
-                    Err(SandboxError::NoSuchPath(_)) => Ok(None),
-                    Err(error) => Err(error),
+    /// Lets those go on that wait at one of the app's named pipes for something to read: they find nothing.
+    pub(super) async fn release_pipes(&self) -> Result<(), RunError> {
+        // Opened for both, it waits for nobody, and those that waited for a writer have had one.
+        let release = "cd /home/user && find . -name node_modules -prune -o -type p -print0 | \
+                       while IFS= read -r -d '' pipe; do : <>\"$pipe\"; done";
+        self.plainly(release).await?;
+        Ok(())
+    }
+
+    /// The paths of the app's files, sorted; without what tools generate, and without what lies behind links.
+    pub async fn list_files(&self) -> Result<Vec<String>, RunError> {
+        Ok(self.list().await?.files())
+    }
+
+    /// The whole app as it stands. What can't be read, for whatever reason that does not pass, is left out and named.
+    pub async fn snapshot(&self) -> Result<Snapshot, RunError> {
+        let Listing {
+            kept,
+            mut left_out,
+            is_known,
+            ..
+        } = self.list().await?;
+        let mut reading = stream::iter(kept).map(|kept| self.read_kept(kept)).buffer_unordered(PARALLEL);
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while let Some(read) = reading.try_next().await? {
+            match read {
+                Read::Entry(entry) => {
+                    bytes += entry.content().len() as u64;
+                    // Files may have grown since they were listed.
+                    if bytes > MAX_BYTES {
+                        bytes -= entry.content().len() as u64;
+                        let reason = "it grew while it was read".to_owned();
+                        left_out.push(LeftOut { path: entry.path, reason });
+                    } else {
+                        entries.push(entry);
+                    }
                 }
-            })
-            .buffer_unordered(PARALLEL);
-        let (mut files, mut bytes) = (Vec::new(), 0);
-        while let Some(file) = reading.try_next().await? {
-            bytes += file.as_ref().map_or(0, |(_, content)| content.len());
-            if bytes > MAX_BYTES {
-                let max = MAX_BYTES >> 20;
-                return Err(RunError::User(format!(
-                    "The app's files are larger than {max} MiB together, which is more than a version can hold."
-                )));
+                Read::Left(left) => left_out.push(left),
+                Read::Gone => {}
             }
-            files.extend(file);
         }
-        files.sort();
-        Ok(files)
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        left_out.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Snapshot {
+            entries: is_known.then_some(entries),
+            left_out,
+        })
+    }
+
+    async fn read_kept(&self, kept: Kept) -> Result<Read, RunError> {
+        let Kept { path, kind } = kept;
+        let node = match kind {
+            KeptKind::Folder => AppNode::Folder,
+            KeptKind::Link { target } => AppNode::Link { target },
+            KeptKind::File { executable } => match self.sandbox.read_file(&format!("{HOME}/{path}")).await {
+                Ok(content) => AppNode::File { content, executable },
+                // Removed since it was listed.
+                Err(SandboxError::NoSuchPath(_)) => return Ok(Read::Gone),
+                Err(SandboxError::Refused(reason)) => return Ok(Read::Left(LeftOut { path, reason })),
+                Err(error) => return Err(error.into()),
+            },
+        };
+        Ok(Read::Entry(AppEntry { path, node }))
     }
 
     /// What the app answers when its first page is asked for, now.
@@ -213,7 +205,9 @@ impl App {
     }
 }
 
-/// Whether tools made the file, so that it belongs to no version.
-fn is_generated(name: &str) -> bool {
-    GENERATED_FILES.contains(&name) || name.ends_with(".tsbuildinfo") || name.starts_with(PART_PREFIX)
+/// What came of reading something that was listed.
+enum Read {
+    Entry(AppEntry),
+    Left(LeftOut),
+    Gone,
 }

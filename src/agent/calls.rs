@@ -106,7 +106,7 @@ async fn call_tool<J: Journal>(job: &Job<'_, '_, J>, step: &str, call: &ToolCall
 }
 
 /// The tool's name as a part of a step's name: models invent names of all kinds.
-fn step_name(tool: &str) -> String {
+pub(super) fn step_name(tool: &str) -> String {
     let name: String = tool.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
     if name.is_empty() { "unknown".to_owned() } else { name }
 }

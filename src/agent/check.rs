@@ -13,6 +13,7 @@ mod relay;
 mod report;
 mod rest;
 mod routes;
+mod running;
 mod tour;
 mod types;
 mod watch;
@@ -30,6 +31,7 @@ pub use jail::Jail;
 use page::Seen;
 pub use report::{Problem, ProblemKind, Report};
 use routes::{Route, RouteKind};
+use running::not_running;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tour::Tour;
 use types::Types;
@@ -127,6 +129,9 @@ impl Browsers {
 impl Agent {
     /// Looks at everything there is to see of the running app.
     pub async fn check(&self, app: &App, scope: &Scope<'_>) -> Result<Report, RunError> {
+        if let Some(report) = running::pipes(app).await? {
+            return Ok(report);
+        }
         if !refresh::styles(app).await? {
             tokio::time::sleep(WATCHER).await;
         }
@@ -393,19 +398,6 @@ fn judge(answer: &Answer, path: &str, kind: RouteKind) -> Verdict {
         ),
         _ => Verdict::Well,
     }
-}
-
-/// Why nothing answers, as far as the dev server says.
-async fn not_running(app: &App) -> Result<String, RunError> {
-    let tail = "tail -n 25 /tmp/dev-server.log 2>/dev/null || true";
-    let output = app.run(tail, &[], Duration::from_secs(10)).await?;
-    let said = plain::text(output.stdout.trim_ascii());
-    let seconds = READY.as_secs();
-    Ok(if said.is_empty() {
-        format!("The dev server does not answer ({seconds} seconds were waited).")
-    } else {
-        format!("The dev server does not answer ({seconds} seconds were waited). Its last words:\n{said}")
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Design, secrets};
 use crate::{
     llm::{ChatMessage, LeftOut},
-    protocol::{Message, Role, Spent},
+    protocol::{self, Message, Role, Spent, list_left_out},
 };
 
 /// Its version, in a comment on the first line, then role, environment, rules, and how to end.
@@ -61,6 +61,8 @@ pub struct CodeFiles<'a> {
     pub paths: &'a [String],
     /// Those that were changed last, the latest first: paths, and contents.
     pub changed: &'a [(String, Vec<u8>)],
+    /// What is in the app's folder and in no version.
+    pub left_out: &'a [protocol::LeftOut],
 }
 
 /// The beginning of a run's chat.
@@ -91,7 +93,11 @@ impl AgentInput {
             listing.push_str(&format!("\n… and {} more; use listFiles", files.paths.len() - MAX_PATHS));
         }
         messages.push(ChatMessage::System {
-            content: format!("The files of the app at this moment:\n{listing}{}", changed(files.changed)),
+            content: format!(
+                "The files of the app at this moment:\n{listing}{}{}",
+                left_out(files.left_out),
+                changed(files.changed)
+            ),
         });
         messages.push(ChatMessage::User {
             content: design.as_ref().map_or_else(|| prompt.to_owned(), |design| design.before(prompt)),
@@ -110,6 +116,17 @@ fn system_prompt() -> (u32, &'static str) {
     let (first, text) = SYSTEM_PROMPT.split_once('\n').unwrap_or_default();
     let version = first.trim_start_matches("<!-- version ").trim_end_matches("-->").trim();
     (version.parse().unwrap_or_default(), text.trim())
+}
+
+/// What a version will not keep: the model may mend it.
+fn left_out(left_out: &[protocol::LeftOut]) -> String {
+    if left_out.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n\nAlso there, and not kept in the app's versions (remove or mend what is not meant so):\n{}",
+        list_left_out(left_out)
+    )
 }
 
 /// The files that were changed last, as far as there is room for them.
@@ -205,6 +222,7 @@ mod tests {
         let files = CodeFiles {
             paths: &["a.ts".to_owned()],
             changed: &changed,
+            left_out: &[],
         };
         let whole = AgentInput::new(&previous, &files, "now", None).messages;
         let mut chat = whole.clone();

@@ -5,7 +5,17 @@ use std::fmt;
 /// The folder that the app lives in.
 pub const HOME: &str = "/home/user";
 /// Folders whose contents are made by tools and belong to no version.
-pub const GENERATED_FOLDERS: [&str; 5] = ["node_modules", ".next", ".git", ".npm", ".cache"];
+pub const GENERATED_FOLDERS: [&str; 9] = [
+    "node_modules",
+    ".next",
+    ".git",
+    ".npm",
+    ".cache",
+    ".pnpm-store",
+    ".turbo",
+    ".swc",
+    ".parcel-cache",
+];
 
 /// The folders that an app has at its top, for paths that begin with a slash and mean the app's own.
 const TOP_FOLDERS: [&str; 16] = [

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 
 use super::{App, RunError, tools::Written};
+use crate::protocol::AppEntry;
 
 /// Opens the project's app: in its sandbox, or in a new one with the files of the latest version when that is gone.
 pub type Opener<'a> = Box<dyn Fn() -> BoxFuture<'a, Result<App, RunError>> + Send + Sync + 'a>;
@@ -77,9 +78,10 @@ impl<'a> Workplace<'a> {
         };
         if app.id() != state.settled {
             tracing::warn!(sandbox.id = app.id(), "the run goes on in another sandbox");
-            let files = state.written.clone().into_iter().collect();
+            let files = state.written.clone().into_iter();
             let again = std::mem::replace(&mut state.half_restored, true);
-            app.restore(files, again).await?;
+            app.restore(files.map(|(path, content)| AppEntry::file(path, content)).collect(), again)
+                .await?;
             state.half_restored = false;
             state.settled = app.id().to_owned();
             state.untold = true;
@@ -110,6 +112,11 @@ impl<'a> Workplace<'a> {
     /// Notes what this run has written, which a new sandbox has to have.
     pub(super) async fn wrote(&self, files: impl IntoIterator<Item = Written>) {
         self.state.lock().await.written.extend(files.into_iter().map(Written::into_bytes));
+    }
+
+    /// What this run has written: paths and contents.
+    pub async fn written(&self) -> BTreeMap<String, Vec<u8>> {
+        self.state.lock().await.written.clone()
     }
 
     /// The paths of what this run has written.

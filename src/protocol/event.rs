@@ -41,6 +41,8 @@ pub enum EventKind {
     Preview { preview: PreviewState },
     /// The project got its title.
     Title { title: String },
+    /// Something happened to the project that people should know and need not act on; a sentence or two.
+    Notice { text: String },
 }
 
 impl EventKind {
@@ -56,6 +58,7 @@ impl EventKind {
             Self::Files { .. } | Self::Draft { .. } => None,
             Self::Preview { .. } => Some("preview".to_owned()),
             Self::Title { .. } => Some("title".to_owned()),
+            Self::Notice { .. } => Some("notice".to_owned()),
         }
     }
 }

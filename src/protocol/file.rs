@@ -17,6 +17,9 @@ pub struct FileNode {
     pub path: String,
     /// A folder's entries; `None` for a file.
     pub children: Option<Vec<FileNode>>,
+    /// Why no version keeps it, or some of what is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
 }
 
 /// A file's text, highlighted on the server.

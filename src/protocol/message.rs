@@ -78,7 +78,7 @@ pub struct Message {
     /// What the user attached.
     #[serde(default)]
     pub image: Option<Image>,
-    /// The version that a `Result` made.
+    /// The version that a `Result` made, or the draft that an `Error` left.
     pub fragment: Option<Fragment>,
     pub created_at: Timestamp,
 }
@@ -87,8 +87,11 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fragment {
     pub id: FragmentId,
-    /// 1 for the project's first version, then counting up.
+    /// 1 for the project's first version, then counting up. A draft has the number of the version before it, 0 where there is none.
     pub number: i32,
     pub title: String,
+    /// Whether it is what a run left that gave no result: it may not work.
+    #[serde(default)]
+    pub draft: bool,
     pub created_at: Timestamp,
 }

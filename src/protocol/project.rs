@@ -74,6 +74,9 @@ pub struct Workspace {
     /// What happened in the unfinished runs and in the latest one; earlier runs' are fetched when somebody looks.
     pub events: Vec<Event>,
     pub preview: PreviewState,
+    /// What happened to the project since its latest version that people should know.
+    #[serde(default)]
+    pub notice: Option<String>,
     /// The feed goes on after this event.
     pub after: i64,
     pub model: ModelNotice,

@@ -7,10 +7,14 @@ use std::{
 
 use tokio_util::task::TaskTracker;
 
-use super::journal::persistently;
+use super::{
+    Events,
+    journal::persistently,
+    versions::KeptWork,
+};
 use crate::{
     agent::{Agent, App, RunError},
-    protocol::ProjectId,
+    protocol::{EventKind, ProjectId},
     store::Store,
 };
 
@@ -27,6 +31,7 @@ pub enum Released {
 #[derive(Clone)]
 pub struct Apps {
     store: Store,
+    events: Events,
     agent: Agent,
     tasks: TaskTracker,
     /// One opening at a time per project, so that two can't make a sandbox each.
@@ -34,9 +39,10 @@ pub struct Apps {
 }
 
 impl Apps {
-    pub fn new(store: Store, agent: Agent, tasks: TaskTracker) -> Self {
+    pub fn new(store: Store, events: Events, agent: Agent, tasks: TaskTracker) -> Self {
         Self {
             store,
+            events,
             agent,
             tasks,
             opening: Arc::default(),
@@ -56,7 +62,9 @@ impl Apps {
         let opening = self.opening(project);
         let _one_at_a_time = opening.lock().await;
         persistently(|| self.store.note_use(project)).await?;
-        if let Some(sandbox) = self.store.sandbox_of(project).await? {
+        let before = self.store.sandbox_of(project).await?;
+        let lost = before.is_some();
+        if let Some(sandbox) = before {
             if let Some(app) = self.agent.open(&sandbox).await? {
                 return Ok(app);
             }
@@ -64,7 +72,7 @@ impl Apps {
         }
         let installation = persistently(|| self.store.installation()).await?;
         let app = self.agent.create(project, &installation).await?;
-        match self.fill(project, &app).await {
+        match self.fill(project, &app, lost).await {
             Ok(()) => Ok(app),
             Err(error) => {
                 if let Err(left) = self.agent.discard(app.id()).await {
@@ -79,12 +87,18 @@ impl Apps {
         }
     }
 
-    /// Writes the latest version into a new app, and notes it as the project's.
-    async fn fill(&self, project: ProjectId, app: &App) -> Result<(), RunError> {
-        if let Some(files) = self.store.latest_files(project).await? {
-            app.restore(files, false).await?;
+    /// Writes what is kept of the project into a new app, and notes it as the project's; `lost` after another sandbox.
+    async fn fill(&self, project: ProjectId, app: &App, lost: bool) -> Result<(), RunError> {
+        let kept = KeptWork::of_project(&self.store, project).await?;
+        let notice = kept.as_ref().filter(|_| lost).map(rebuilt);
+        if let Some(kept) = kept {
+            kept.rebuild(app).await?;
         }
-        Ok(self.store.set_sandbox(project, app.id()).await?)
+        self.store.set_sandbox(project, app.id()).await?;
+        if let Some(text) = notice {
+            self.events.publish(project, None, EventKind::Notice { text }).await?;
+        }
+        Ok(())
     }
 
     /// Ends the project's sandbox when everything in it is in the latest version: it is made again from that when it is needed.
@@ -103,18 +117,18 @@ impl Apps {
         Ok(Released::Ended)
     }
 
-    /// Whether the latest version has the app's files as they are.
+    /// Whether the latest version has all of the app as it is.
     async fn is_kept(&self, project: ProjectId, app: &App) -> Result<bool, RunError> {
-        let Some(mut kept) = self.store.latest_files(project).await? else {
+        let Some(kept) = KeptWork::of_project(&self.store, project).await? else {
             return Ok(false);
         };
-        kept.sort();
-        Ok(kept == app.snapshot().await?)
+        let now = app.snapshot().await?;
+        Ok(!kept.partial && now.left_out.is_empty() && now.entries.is_some_and(|entries| entries == kept.entries))
     }
 
     /// Whether the project has something that [`Apps::open`] could show without making an empty app.
     pub async fn exists(&self, project: ProjectId) -> Result<bool, RunError> {
-        Ok(self.store.sandbox_of(project).await?.is_some() || self.store.latest_files(project).await?.is_some())
+        Ok(self.store.sandbox_of(project).await?.is_some() || self.store.has_version(project).await?)
     }
 
     fn opening(&self, project: ProjectId) -> Arc<tokio::sync::Mutex<()>> {
@@ -127,4 +141,17 @@ impl Apps {
         opening.insert(project, Arc::downgrade(&lock));
         lock
     }
+}
+
+/// What people are told of a sandbox that was lost and made anew.
+fn rebuilt(kept: &KeptWork) -> String {
+    let from = match &kept.fragment {
+        Some(fragment) if fragment.draft => format!("the draft “{}”", fragment.title),
+        Some(fragment) => format!("version {}", fragment.number),
+        None => "what the runs wrote".to_owned(),
+    };
+    format!(
+        "The sandbox was lost, and the app was rebuilt from {from}. What the app itself or its commands had changed since then is gone, such as data \
+         that it kept in files."
+    )
 }

@@ -6,15 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::{
     Apps, Events, Previews,
     journal::{StepJournal, persistently},
+    versions::{KeptWork, overlay},
 };
 use crate::{
-    agent::{self, Agent, AgentInput, Attempt, CodeFiles, Design, Job, Journal, PrevMessage, RunError, Step, Workplace},
-    protocol::{EventKind, Message, PreviewErrorKind, Run, Status},
+    agent::{self, Agent, AgentInput, Attempt, CodeFiles, Design, Job, Journal, Listing, PrevMessage, RunError, Snapshot, Step, Workplace},
+    protocol::{AppEntry, EventKind, LeftOut, Message, PreviewErrorKind, ProjectId, Run, Status, list_left_out},
     render,
     store::{NewFragment, Reply, Store, StoreError},
 };
@@ -76,22 +78,23 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
             Ok(with_last_design(store, messages).await?)
         })
         .await?;
-    let files: Vec<String> = journal
+    let listed: CodeList = journal
         .step(Step::new("get-prev-code-files", &project), |_| {
-            workplace.with_app(|app| async move { app.list_files().await })
+            workplace.with_app(|app| async move { Ok(CodeList::from(app.list().await?)) })
         })
         .await?;
     let input: AgentInput = {
-        let (journal, previous, files) = (&journal, &previous, &files);
-        let input = (previous, files, &message.content, &message.image);
+        let (journal, previous, listed) = (&journal, &previous, &listed);
+        let input = (previous, listed, &message.content, &message.image);
         let step = Step::new(BUILD_INPUT, &input).with_alternatives(agent.alternatives());
         journal
             .step(step, |attempt| async move {
                 let changed = persistently(|| store.files_changed_last(project, CHANGED_FILES)).await?;
                 let changed = workplace.with_app(|app| async move { app.read_files(changed).await }).await?;
                 let files = CodeFiles {
-                    paths: files,
+                    paths: listed.paths(),
                     changed: &changed,
+                    left_out: listed.left_out(),
                 };
                 // Last, because it costs money: nothing after it makes another attempt look again.
                 let design = look_at_image(bench, journal, message, attempt).await?;
@@ -141,12 +144,14 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
     let (journal, outcome, titles) = (&journal, &outcome, &titles);
     journal
         .step(Step::new("save-to-db", &outcome.summary).within(SAVE_TIMEOUT), |_| async move {
+            let (entries, partial, left_out) = entries(store, project, workplace).await?;
             let reply = Reply::Result {
-                content: outcome.summary.clone(),
+                content: with_note(&outcome.summary, &left_out),
                 fragment: NewFragment {
                     project_title: titles.project.clone(),
                     title: titles.fragment.clone(),
-                    files: workplace.with_app(|app| async move { app.snapshot().await }).await?,
+                    entries,
+                    partial,
                 },
             };
             journal.publish(status(Status::Ready)).await?;
@@ -159,6 +164,65 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
             saving.await.map_err(anyhow::Error::from)?
         })
         .await
+}
+
+/// The app's files as the run found them.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum CodeList {
+    /// As runs saved it that began before listings named what they leave out.
+    Paths(Vec<String>),
+    Listing {
+        paths: Vec<String>,
+        left_out: Vec<LeftOut>,
+    },
+}
+
+impl From<Listing> for CodeList {
+    fn from(listing: Listing) -> Self {
+        Self::Listing {
+            paths: listing.files(),
+            left_out: listing.left_out,
+        }
+    }
+}
+
+impl CodeList {
+    fn paths(&self) -> &[String] {
+        match self {
+            Self::Paths(paths) | Self::Listing { paths, .. } => paths,
+        }
+    }
+
+    fn left_out(&self) -> &[LeftOut] {
+        match self {
+            Self::Paths(_) => &[],
+            Self::Listing { left_out, .. } => left_out,
+        }
+    }
+}
+
+/// What the version keeps of the app, whether that is only what was written, and what it leaves out. Where the sandbox can't list its files
+/// it is the version before, with what this run wrote.
+async fn entries(store: &Store, project: ProjectId, workplace: &Workplace<'_>) -> Result<(Vec<AppEntry>, bool, Vec<LeftOut>), RunError> {
+    let Snapshot { entries, left_out } = workplace.with_app(|app| async move { app.snapshot().await }).await?;
+    if let Some(entries) = entries {
+        return Ok((entries, false, left_out));
+    }
+    let kept = KeptWork::of_project(store, project).await?;
+    let (before, partial) = kept.map_or((Vec::new(), true), |kept| (kept.entries, kept.partial));
+    Ok((overlay(before, workplace.written().await), partial, left_out))
+}
+
+/// The summary, with what is not in the version.
+fn with_note(summary: &str, left_out: &[LeftOut]) -> String {
+    if left_out.is_empty() {
+        return summary.to_owned();
+    }
+    format!(
+        "{summary}\n\nThe app works. Not kept in this version:\n\n{}",
+        list_left_out(left_out)
+    )
 }
 
 /// The messages, the last image among them with what it shows: of all that were looked at that would be much to read.

@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     build::{Bench, build},
+    draft,
     engine::Engine,
     fair::Places,
     journal::persistently,
@@ -135,6 +136,8 @@ impl Inner {
                         () = cancel.cancelled() => tracing::info!(run.id = %id, "the run was stopped by its user"),
                     }
                     previews.poke(project);
+                    // Before the next run changes what this one left.
+                    draft::save(&self.bench, id).await;
                 }
                 Ok(None) => {
                     let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,7 +2,7 @@
 
 use super::Supervisor;
 use crate::{
-    agent::RunError,
+    agent::{Listing, RunError},
     protocol::{FileNode, FileView, ProjectId},
     render,
     store::StoreError,
@@ -22,15 +22,15 @@ impl Supervisor {
     pub async fn list_files(&self, project: ProjectId) -> Result<Vec<FileNode>, FilesError> {
         if self.store().sandbox_of(project).await?.is_some() {
             match self.apps().open(project).await {
-                Ok(app) => match app.list_files().await {
-                    Ok(paths) => return Ok(tree(paths)),
+                Ok(app) => match app.list().await {
+                    Ok(listing) if listing.is_known => return Ok(listed(&listing)),
+                    Ok(_) => tracing::warn!(project.id = %project, "the sandbox's files can't be listed; showing the latest version's"),
                     Err(error) => unreachable_sandbox(project, &error),
                 },
                 Err(error) => unreachable_sandbox(project, &error),
             }
         }
-        let files = self.store().latest_files(project).await?.unwrap_or_default();
-        Ok(tree(files.into_iter().map(|(path, _)| path).collect()))
+        Ok(tree(self.store().latest_paths(project).await?))
     }
 
     /// One of the app's files, highlighted.
@@ -45,8 +45,7 @@ impl Supervisor {
                 Err(error) => unreachable_sandbox(project, &error),
             }
         }
-        let files = self.store().latest_files(project).await?.unwrap_or_default();
-        let (_, content) = files.into_iter().find(|(found, _)| found == path).ok_or(FilesError::NoFile)?;
+        let content = self.store().latest_file(project, path).await?.ok_or(FilesError::NoFile)?;
         Ok(render::highlight(path, &content))
     }
 }
@@ -55,17 +54,30 @@ fn unreachable_sandbox(project: ProjectId, error: &RunError) {
     tracing::warn!(project.id = %project, error = %error, "the sandbox's files can't be read; showing the latest version's");
 }
 
-/// Sorts paths into a tree.
-fn tree(paths: Vec<String>) -> Vec<FileNode> {
+/// The files of the app's folder as a tree, with those that no version keeps, and why.
+fn listed(listing: &Listing) -> Vec<FileNode> {
     let mut roots = Vec::new();
-    for path in paths {
-        insert(&mut roots, "", &path);
+    for path in listing.paths() {
+        insert(&mut roots, "", path, None);
+    }
+    for left in listing.left_out.iter().filter(|left| left.path != ".") {
+        insert(&mut roots, "", &left.path, Some(&left.reason));
     }
     sort(&mut roots);
     roots
 }
 
-fn insert(nodes: &mut Vec<FileNode>, folder: &str, rest: &str) {
+/// Sorts paths into a tree.
+fn tree(paths: Vec<String>) -> Vec<FileNode> {
+    let mut roots = Vec::new();
+    for path in paths {
+        insert(&mut roots, "", &path, None);
+    }
+    sort(&mut roots);
+    roots
+}
+
+fn insert(nodes: &mut Vec<FileNode>, folder: &str, rest: &str, notice: Option<&str>) {
     let (name, below) = match rest.split_once('/') {
         Some((name, below)) => (name, Some(below)),
         None => (rest, None),
@@ -76,11 +88,17 @@ fn insert(nodes: &mut Vec<FileNode>, folder: &str, rest: &str) {
         format!("{folder}/{name}")
     };
     let Some(below) = below else {
-        nodes.push(FileNode {
-            name: name.to_owned(),
-            path,
-            children: None,
-        });
+        let notice = notice.map(str::to_owned);
+        match nodes.iter_mut().find(|node| node.name == name) {
+            // A folder some of whose files are left out.
+            Some(node) => node.notice = notice,
+            None => nodes.push(FileNode {
+                name: name.to_owned(),
+                path,
+                children: None,
+                notice,
+            }),
+        }
         return;
     };
     let index = match nodes.iter().position(|node| node.name == name && node.children.is_some()) {
@@ -90,12 +108,13 @@ fn insert(nodes: &mut Vec<FileNode>, folder: &str, rest: &str) {
                 name: name.to_owned(),
                 path: path.clone(),
                 children: Some(Vec::new()),
+                notice: None,
             });
             nodes.len() - 1
         }
     };
     if let Some(children) = &mut nodes[index].children {
-        insert(children, &path, below);
+        insert(children, &path, below, notice);
     }
 }
 

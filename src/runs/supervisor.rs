@@ -34,7 +34,7 @@ impl Supervisor {
     pub fn new(store: Store, agent: Agent, settings: &config::Agent, shutdown: CancellationToken) -> Self {
         let events = Events::new(store.clone());
         let tasks = TaskTracker::new();
-        let apps = Apps::new(store.clone(), agent.clone(), tasks.clone());
+        let apps = Apps::new(store.clone(), events.clone(), agent.clone(), tasks.clone());
         let previews = Previews::new(store.clone(), events.clone(), apps.clone(), tasks.clone(), shutdown.clone());
         let bench = Bench {
             store,

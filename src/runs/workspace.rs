@@ -2,7 +2,7 @@
 
 use super::Supervisor;
 use crate::{
-    protocol::{EventKind, Message, PreviewState, ProjectId, Role, RunId, Workspace},
+    protocol::{Event, EventKind, Message, PreviewState, ProjectId, Role, RunId, Timestamp, Workspace},
     render,
     store::{Store, StoreError},
 };
@@ -31,7 +31,16 @@ impl Supervisor {
             | None => PreviewState::None,
             Some(_) => PreviewState::Starting,
         };
+        let notice = match store.last_event(project, "notice").await? {
+            Some(Event {
+                at,
+                kind: EventKind::Notice { text },
+                ..
+            }) => is_newer_than_results(store, project, at).await?.then_some(text),
+            _ => None,
+        };
         Ok(Workspace {
+            notice,
             project: store.find_project(project).await?,
             messages: messages(store, project).await?,
             runs,
@@ -47,6 +56,11 @@ impl Supervisor {
         self.store().find_run(run).await?;
         self.store().events_of_run(run).await
     }
+}
+
+async fn is_newer_than_results(store: &Store, project: ProjectId, at: Timestamp) -> Result<bool, StoreError> {
+    let latest = store.latest_fragment(project).await?;
+    Ok(latest.is_none_or(|fragment| fragment.draft || fragment.created_at < at))
 }
 
 async fn messages(store: &Store, project: ProjectId) -> Result<Vec<Message>, StoreError> {

@@ -116,6 +116,8 @@ pub(super) fn of_body(status: StatusCode, retry_after: Option<Duration>, body: B
         // Inside, it is the files' own permissions that forbid.
         StatusCode::FORBIDDEN if subject == Subject::Inside => SandboxError::Refused(message),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => SandboxError::Unauthenticated(message),
+        // A full disk stays full until somebody makes room.
+        StatusCode::INSUFFICIENT_STORAGE => SandboxError::Refused(message),
         StatusCode::TOO_MANY_REQUESTS => SandboxError::RateLimited { message, retry_after },
         status if status.is_server_error() || status == StatusCode::CONFLICT => SandboxError::Unavailable(message),
         _ => SandboxError::Refused(message),

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The largest file that is read, in bytes.
-const MAX_FILE: usize = 10 << 20;
+pub const MAX_FILE: usize = 32 << 20;
 /// How long an app's page is read, in all.
 const PAGE_BODY: Duration = Duration::from_secs(3);
 /// The longest answer to a unary call, in bytes.
@@ -65,7 +65,7 @@ struct Entries {
 }
 
 impl Sandbox {
-    /// The file's bytes. `NoSuchPath` when there is none; `Refused` for a folder, or for more than 10 MiB.
+    /// The file's bytes. `NoSuchPath` when there is none; `Refused` for a folder, or for more than 32 MiB.
     pub async fn read_file(&self, path: &str) -> Result<Vec<u8>, SandboxError> {
         let request = self.envd(Method::GET, "/files")?.query(&[("path", path)]);
         let response = retry::send(request, Repeat::Harmless).await?;

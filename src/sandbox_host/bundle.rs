@@ -17,6 +17,8 @@ use super::{node::NodeMount, seccomp};
 pub(super) const USER: u32 = 1000;
 /// The home, where the app is.
 pub(super) const HOME: &str = "/home/user";
+/// Where package managers keep what they download: on the sandbox's disk, and outside of the home, which is the app.
+pub(super) const CACHE: &str = "/var/cache/user";
 /// This binary, as the sandbox sees it.
 pub(super) const ENVD: &str = "/codeflow";
 /// The socket to the host's egress proxy, as the sandbox sees it.
@@ -241,6 +243,7 @@ fn mounts(container: &Container) -> Result<Vec<Mount>, OciSpecError> {
     mounts.push(bind(assembled("envd"), Path::new(ENVD), &["ro"])?);
     mounts.push(bind(assembled("egress.sock"), Path::new(EGRESS_SOCKET), &[])?);
     mounts.push(bind(assembled("home"), Path::new(HOME), &[])?);
+    mounts.push(bind(assembled("cache"), Path::new(CACHE), &[])?);
     Ok(mounts)
 }
 
@@ -329,6 +332,7 @@ mod tests {
                     bind("/run/codeflow/envd", "/codeflow", true),
                     bind("/run/codeflow/egress.sock", "/run/egress.sock", false),
                     bind("/run/codeflow/home", "/home/user", false),
+                    bind("/run/codeflow/cache", "/var/cache/user", false),
                 ],
                 "linux": {
                     "uidMappings": ids.clone(),

@@ -12,7 +12,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::{
     assembly::Assembly,
-    bundle::{Container, ENVD, HOME},
+    bundle::{CACHE, Container, ENVD, HOME},
     disk::{self, Disks, Layer},
     egress::{Egress, Policy},
     envd,
@@ -30,6 +30,25 @@ use crate::{
     config,
 };
 
+/// Where programs keep what they note and download for themselves, below [`CACHE`]: the home is the app. pnpm has two names for its store,
+/// of which its versions know one each; without either it takes the top of the app's disk, which is the app's folder.
+const CACHES: [(&str, &str); 15] = [
+    ("npm_config_cache", "npm"),
+    ("npm_config_store_dir", "pnpm-store"),
+    ("pnpm_config_store_dir", "pnpm-store"),
+    ("PNPM_HOME", "pnpm"),
+    ("YARN_CACHE_FOLDER", "yarn"),
+    ("YARN_GLOBAL_FOLDER", "yarn-global"),
+    ("BUN_INSTALL", "bun"),
+    ("BUN_INSTALL_CACHE_DIR", "bun/cache"),
+    ("COREPACK_HOME", "corepack"),
+    ("DENO_DIR", "deno"),
+    ("TURBO_CACHE_DIR", "turbo"),
+    ("XDG_CACHE_HOME", "cache"),
+    ("XDG_CONFIG_HOME", "config"),
+    ("XDG_DATA_HOME", "data"),
+    ("XDG_STATE_HOME", "state"),
+];
 /// A usual share of a processor that is short.
 pub(super) const USUAL_SHARES: u64 = 1024;
 /// Files that a process of a sandbox may have open.
@@ -334,13 +353,10 @@ impl Containers {
                 "npm_config_update_notifier=false",
                 "npm_config_fund=false",
                 "npm_config_audit=false",
-                // The home is the app: what programs note for themselves is elsewhere.
-                "npm_config_cache=/tmp/.npm",
-                "XDG_CACHE_HOME=/tmp/.cache",
-                "XDG_CONFIG_HOME=/tmp/.config",
             ]
             .map(str::to_owned),
         );
+        env.extend(CACHES.map(|(name, folder)| format!("{name}={CACHE}/{folder}")));
         env.extend(Rootfs::certificates().map(|path| format!("NODE_EXTRA_CA_CERTS={path}")));
         env.extend(envs);
         Container {

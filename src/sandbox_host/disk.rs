@@ -26,6 +26,8 @@ use super::privilege::Privilege;
 
 const IMAGE: &str = "disk.img";
 const FOLDER: &str = "layer";
+/// The folder of a layer that holds what package managers download.
+pub(super) const CACHE_FOLDER: &str = "cache";
 /// No sandbox is made while the machine has less left, in bytes: an image whose blocks can't be had any more would lose writes.
 const MIN_FREE: u64 = 256 << 20;
 /// How often, and how long after, a loop device is asked for again.
@@ -104,10 +106,12 @@ impl Disks {
         }
         let Ok(blank) = &self.blank else {
             let layer = folder.join(FOLDER);
-            for name in ["", "upper", "work"] {
+            for name in ["", "upper", "work", CACHE_FOLDER] {
                 fs::create_dir(layer.join(name))?;
             }
-            self.privilege.give(&layer.join("upper"))?;
+            for own in ["upper", CACHE_FOLDER] {
+                self.privilege.give(&layer.join(own))?;
+            }
             return Ok(());
         };
         // The image is almost nothing but holes, which are to stay holes.
@@ -132,7 +136,7 @@ impl Layer {
     pub(super) fn used(&self) -> u64 {
         match self {
             Self::Image(path) => fs::metadata(path).map_or(0, |image| image.blocks() * 512),
-            Self::Folder(path) => size_of_files(&path.join("upper")),
+            Self::Folder(path) => size_of_files(&path.join("upper")) + size_of_files(&path.join(CACHE_FOLDER)),
         }
     }
 
@@ -208,10 +212,12 @@ async fn format(folder: &Path, megabytes: u64, privilege: &Privilege) -> anyhow:
         return Ok(blank);
     }
     let (part, content) = (folder.join("blank.part"), folder.join("blank.content"));
-    for name in ["", "upper", "work"] {
+    for name in ["", "upper", "work", CACHE_FOLDER] {
         fs::create_dir_all(content.join(name))?;
     }
-    privilege.give(&content.join("upper"))?;
+    for own in ["upper", CACHE_FOLDER] {
+        privilege.give(&content.join(own))?;
+    }
     File::create(&part)?.set_len(megabytes << 20)?;
     // A small journal: what is stored survives the machine's sudden end. No blocks are kept for root, who is not inside.
     let mut mkfs = Command::new("mkfs.ext4");

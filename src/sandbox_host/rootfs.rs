@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    bundle::{EGRESS_SOCKET, ENVD, HOME, NODE},
+    bundle::{CACHE, EGRESS_SOCKET, ENVD, HOME, NODE},
     node::Node,
 };
 
@@ -54,7 +54,7 @@ pub(super) struct Rootfs {
 impl Rootfs {
     /// Makes the folder, or completes one that is there.
     pub(super) fn prepare(folder: PathBuf) -> io::Result<Self> {
-        for name in ["proc", "dev", "tmp", "etc", "run", "root", &HOME[1..], &NODE[1..]] {
+        for name in ["proc", "dev", "tmp", "etc", "run", "root", &HOME[1..], &CACHE[1..], &NODE[1..]] {
             fs::create_dir_all(folder.join(name))?;
         }
         // Runtimes give what they mount there the mode of what was there before.

@@ -14,21 +14,22 @@ use std::{
 
 use anyhow::{Context, bail};
 use nix::{
+    errno::Errno,
     fcntl::{OFlag, open},
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
     sys::{
         resource::{Resource, setrlimit},
-        stat::Mode,
+        stat::{Mode, stat},
     },
-    unistd::mkdir,
+    unistd::{Gid, Uid, chown, mkdir},
 };
 use serde::Deserialize;
 use tokio::process::Command;
 
 use super::{
     bundle::{self, Container},
-    disk::{Layer, LoopDevice},
+    disk::{CACHE_FOLDER, Layer, LoopDevice},
     ids::Range,
     node::NodeMount,
     privilege::Privilege,
@@ -138,7 +139,7 @@ impl Runtime {
             } => Some(LoopDevice::attach(image).await?),
             Home::Overlay { .. } | Home::Folder(_) => None,
         };
-        let places = Places::below(&container.assembly, &pieces.node, disk.as_ref(), self.privilege.is_rootless());
+        let places = Places::below(&container.assembly, pieces, disk.as_ref(), self.privilege.is_rootless());
         let pieces = pieces.clone();
         let inherited = container.user_namespace.is_some().then_some([
             (Resource::RLIMIT_CORE, 0),
@@ -221,29 +222,45 @@ struct Places {
     egress_socket: PathBuf,
     node: Vec<PathBuf>,
     home: PathBuf,
+    cache: PathBuf,
     lower: PathBuf,
     layer: PathBuf,
     /// Where an image is mounted, with the ids that files have on disk.
     image: PathBuf,
+    /// The layer's own folder for what package managers download, and the one that takes the home's changes, both as they are on disk.
+    disk_cache: PathBuf,
+    disk_upper: PathBuf,
+    /// The first of them as the sandbox sees it.
+    layer_cache: PathBuf,
     /// The block device of the layer, where it is an image.
     disk: Option<PathBuf>,
     overlay: String,
 }
 
 impl Places {
-    fn below(root: &Path, node: &[NodeMount], disk: Option<&LoopDevice>, rootless: bool) -> Self {
+    fn below(root: &Path, pieces: &Pieces, disk: Option<&LoopDevice>, rootless: bool) -> Self {
         let below = |name: &str| root.join(name);
+        let on_disk = match &pieces.home {
+            Home::Overlay {
+                layer: Layer::Folder(path), ..
+            } => path.clone(),
+            Home::Overlay { .. } | Home::Folder(_) => below("image"),
+        };
         let shown = root.display();
         Self {
             root: root.to_owned(),
             rootfs: below("rootfs"),
             envd: below("envd"),
             egress_socket: below("egress.sock"),
-            node: node.iter().map(|part| below(&part.name)).collect(),
+            node: pieces.node.iter().map(|part| below(&part.name)).collect(),
             home: below("home"),
+            cache: below("cache"),
             lower: below("lower"),
             layer: below("layer"),
             image: below("image"),
+            disk_cache: on_disk.join(CACHE_FOLDER),
+            disk_upper: on_disk.join("upper"),
+            layer_cache: below("layer").join(CACHE_FOLDER),
             disk: disk.map(|disk| disk.path.clone()),
             overlay: format!(
                 "lowerdir={shown}/lower,upperdir={shown}/layer/upper,workdir={shown}/layer/work{}",
@@ -290,7 +307,10 @@ fn assemble(pieces: &Pieces, places: &Places) -> nix::Result<()> {
         None => bind_folder(source, at),
     };
     match &pieces.home {
-        Home::Folder(path) => show(path, &places.home),
+        Home::Folder(path) => {
+            show(path, &places.home)?;
+            make_folder_like(&places.cache, &places.home)
+        }
         Home::Overlay { lower, layer } => {
             // Under names of our own, so that no character of a path can mean something to the overlay's options.
             show(lower, &places.lower)?;
@@ -299,10 +319,15 @@ fn assemble(pieces: &Pieces, places: &Places) -> nix::Result<()> {
                     mkdir(&places.image, folder)?;
                     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
                     mount(Some(disk), &places.image, Some("ext4"), flags, Some("discard"))?;
+                    make_folder_like(&places.disk_cache, &places.disk_upper)?;
                     show(&places.image, &places.layer)?;
                 }
-                (Layer::Image(path) | Layer::Folder(path), _) => show(path, &places.layer)?,
+                (Layer::Image(path) | Layer::Folder(path), _) => {
+                    make_folder_like(&places.disk_cache, &places.disk_upper)?;
+                    show(path, &places.layer)?;
+                }
             }
+            bind_folder(&places.layer_cache, &places.cache)?;
             mkdir(&places.home, folder)?;
             mount(
                 Some("overlay"),
@@ -313,6 +338,17 @@ fn assemble(pieces: &Pieces, places: &Places) -> nix::Result<()> {
             )
         }
     }
+}
+
+/// Makes the folder for the owner of another one, unless it is there, as it is on disks that were made with it.
+fn make_folder_like(folder: &Path, other: &Path) -> nix::Result<()> {
+    match mkdir(folder, Mode::from_bits_truncate(0o755)) {
+        Ok(()) => {}
+        Err(Errno::EEXIST) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    let owner = stat(other)?;
+    chown(folder, Some(Uid::from_raw(owner.st_uid)), Some(Gid::from_raw(owner.st_gid)))
 }
 
 /// The message of the last error in the runtime's log.

@@ -1,4 +1,6 @@
-//! Fragments: the versions of an app, each the whole tree as paths and hashes.
+//! Fragments: the versions of an app, each the whole tree as paths and hashes; drafts among them, of runs that gave no result.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{
     ActiveValue::Set,
@@ -8,11 +10,11 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, StoreError, blob, column,
+    Result, Store, StoreError, blob, column, event, message,
     readable::{self, or_skip},
-    without_nul,
+    run, without_nul,
 };
-use crate::protocol::{Fragment, FragmentId, MessageId, ProjectId, Run, Timestamp};
+use crate::protocol::{AppEntry, AppNode, Event, EventKind, Fragment, FragmentId, Message, MessageId, ProjectId, Run, RunId, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "fragments")]
@@ -25,6 +27,8 @@ pub struct Model {
     pub number: i32,
     pub title: String,
     pub created_at: i64,
+    pub draft: bool,
+    pub partial: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -44,6 +48,7 @@ mod file {
         #[sea_orm(primary_key, auto_increment = false)]
         pub path: String,
         pub hash: String,
+        pub kind: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -52,55 +57,189 @@ mod file {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Rows that are written by one statement.
+const AT_ONCE: usize = 100;
+
 /// A version about to be saved.
 #[derive(Debug)]
 pub struct NewFragment {
     pub project_title: String,
     pub title: String,
-    /// The whole tree: paths relative to the app, and contents.
-    pub files: Vec<(String, Vec<u8>)>,
+    /// The whole app, or only what its run wrote.
+    pub entries: Vec<AppEntry>,
+    /// Whether the template's files are to stay beside the entries when an app is rebuilt.
+    pub partial: bool,
+}
+
+/// A version as it was saved.
+#[derive(Debug)]
+pub struct Version {
+    pub fragment: Fragment,
+    /// Sorted by path.
+    pub entries: Vec<AppEntry>,
+    /// As in [`NewFragment`].
+    pub partial: bool,
+}
+
+impl Model {
+    fn into_fragment(self) -> Result<Fragment> {
+        Ok(Fragment {
+            id: column("fragment id", &self.id)?,
+            number: self.number,
+            title: self.title,
+            draft: self.draft,
+            created_at: Timestamp(self.created_at),
+        })
+    }
+}
+
+/// What `fragment_files` calls an entry.
+fn kind_of(node: &AppNode) -> &'static str {
+    match node {
+        AppNode::File { executable: false, .. } => "file",
+        AppNode::File { executable: true, .. } => "executable",
+        AppNode::Link { .. } => "link",
+        AppNode::Folder => "folder",
+    }
+}
+
+/// An entry of a kind that a later version of this program wrote is read as a file.
+fn node_of(kind: &str, content: Vec<u8>) -> AppNode {
+    match kind {
+        "link" => AppNode::Link {
+            target: String::from_utf8_lossy(&content).into_owned(),
+        },
+        "folder" => AppNode::Folder,
+        kind => AppNode::File {
+            content,
+            executable: kind == "executable",
+        },
+    }
 }
 
 impl Store {
-    /// The files of the project's latest version, sorted by path; `None` when it has none.
-    pub async fn latest_files(&self, project: ProjectId) -> Result<Option<Vec<(String, Vec<u8>)>>> {
-        let latest = Entity::find()
-            .filter(Column::ProjectId.eq(project.to_string()))
-            .order_by_desc(Column::Number)
-            .one(&self.db)
-            .await?;
-        let Some(latest) = latest else {
+    /// The project's latest version or draft; `None` when it has none.
+    pub async fn latest_version(&self, project: ProjectId) -> Result<Option<Version>> {
+        let Some(latest) = latest(&self.db, project).await? else {
             return Ok(None);
         };
-        let entries = file::Entity::find()
-            .filter(file::Column::FragmentId.eq(latest.id))
-            .order_by_asc(file::Column::Path)
-            .all(&self.db)
-            .await?;
-        let mut files = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let blob = blob::Entity::find_by_id(entry.hash).one(&self.db).await?;
+        let files = files_of(&self.db, &latest.id).await?;
+        let mut entries = Vec::with_capacity(files.len());
+        for file in files {
+            let blob = blob::Entity::find_by_id(file.hash).one(&self.db).await?;
             // One file that is lost must not take the others with it.
             if let Some(blob) = or_skip("file of a version", blob.ok_or(StoreError::NotFound("blob"))) {
-                files.push((entry.path, blob.content));
+                entries.push(AppEntry {
+                    path: file.path,
+                    node: node_of(&file.kind, blob.content),
+                });
             }
         }
-        Ok(Some(files))
+        Ok(Some(Version {
+            partial: latest.partial,
+            fragment: latest.into_fragment()?,
+            entries,
+        }))
     }
+
+    /// Whether the project has a version or a draft.
+    pub async fn has_version(&self, project: ProjectId) -> Result<bool> {
+        Ok(latest(&self.db, project).await?.is_some())
+    }
+
+    /// The project's latest version or draft, without its files; `None` when it has none.
+    pub async fn latest_fragment(&self, project: ProjectId) -> Result<Option<Fragment>> {
+        latest(&self.db, project).await?.map(Model::into_fragment).transpose()
+    }
+
+    /// The paths of the latest version's files, sorted.
+    pub async fn latest_paths(&self, project: ProjectId) -> Result<Vec<String>> {
+        let Some(latest) = latest(&self.db, project).await? else {
+            return Ok(Vec::new());
+        };
+        let files = files_of(&self.db, &latest.id).await?.into_iter();
+        Ok(files.filter(|file| file.kind != "folder").map(|file| file.path).collect())
+    }
+
+    /// The content of a file of the latest version.
+    pub async fn latest_file(&self, project: ProjectId, path: &str) -> Result<Option<Vec<u8>>> {
+        let Some(latest) = latest(&self.db, project).await? else {
+            return Ok(None);
+        };
+        let file = file::Entity::find_by_id((latest.id, path.to_owned())).one(&self.db).await?;
+        let Some(file) = file.filter(|file| file.kind != "folder") else {
+            return Ok(None);
+        };
+        Ok(blob::Entity::find_by_id(file.hash).one(&self.db).await?.map(|blob| blob.content))
+    }
+
+    /// Keeps what an ended run left as a draft, with its reply. Nothing happens when the run has a version already, when it has no reply,
+    /// and when nothing differs from the latest version.
+    pub async fn save_draft(&self, id: RunId, new: &NewFragment, render: impl Fn(&str) -> String) -> Result<Vec<Event>> {
+        let model = run::model(&self.db, id).await?;
+        let Some(reply) = model.reply_id.clone() else {
+            return Ok(Vec::new());
+        };
+        let run = model.into_run()?;
+        // Before the transaction, which keeps others from writing.
+        if is_as_latest(&self.db, run.project, new).await? {
+            return Ok(Vec::new());
+        }
+        let tx = self.begin().await?;
+        if Entity::find().filter(Column::RunId.eq(id.to_string())).one(&tx).await?.is_some() {
+            return Ok(Vec::new());
+        }
+        let message = message::find(&tx, column("message id", &reply)?).await?;
+        let fragment = insert(&tx, &run, message.id, new, true).await?;
+        let message = Message {
+            run: Some(id),
+            html: render(&message.content),
+            fragment: Some(fragment),
+            ..message
+        };
+        let event = event::append(&tx, run.project, Some(id), EventKind::Message { message }).await?;
+        tx.commit().await?;
+        Ok(event.into_iter().collect())
+    }
+}
+
+/// Whether the latest version has the same entries.
+async fn is_as_latest(db: &impl ConnectionTrait, project: ProjectId, new: &NewFragment) -> Result<bool> {
+    let Some(latest) = latest(db, project).await? else {
+        return Ok(false);
+    };
+    let files = files_of(db, &latest.id).await?;
+    let before: BTreeSet<(String, String, String)> = files.into_iter().map(|file| (file.path, file.kind, file.hash)).collect();
+    let entries = new.entries.iter();
+    let after = entries.map(|entry| (entry.path.clone(), kind_of(&entry.node).to_owned(), blob::hash(entry.content())));
+    Ok(latest.partial == new.partial && before == after.collect())
+}
+
+/// Drafts follow the version whose number they have, in the order of their making, which is that of their ids.
+async fn latest(db: &impl ConnectionTrait, project: ProjectId) -> Result<Option<Model>> {
+    Ok(Entity::find()
+        .filter(Column::ProjectId.eq(project.to_string()))
+        .order_by_desc(Column::Number)
+        .order_by_desc(Column::Id)
+        .one(db)
+        .await?)
+}
+
+/// The fragment's files, sorted by path.
+async fn files_of(db: &impl ConnectionTrait, fragment: &str) -> Result<Vec<file::Model>> {
+    Ok(file::Entity::find()
+        .filter(file::Column::FragmentId.eq(fragment))
+        .order_by_asc(file::Column::Path)
+        .all(db)
+        .await?)
 }
 
 /// The project's fragments by the id of their message.
 pub(super) async fn of_project(db: &impl ConnectionTrait, project: ProjectId) -> Result<Vec<(String, Fragment)>> {
     let models = readable::models(db, "version", Entity::find().filter(Column::ProjectId.eq(project.to_string()))).await?;
-    let fragments = models.into_iter().map(|model| {
-        let fragment = Fragment {
-            id: column("fragment id", &model.id)?,
-            number: model.number,
-            title: model.title,
-            created_at: Timestamp(model.created_at),
-        };
-        Ok((model.message_id, fragment))
-    });
+    let fragments = models
+        .into_iter()
+        .map(|model| Ok((model.message_id.clone(), model.into_fragment()?)));
     Ok(fragments.filter_map(|read| or_skip("version", read)).collect())
 }
 
@@ -119,17 +258,14 @@ pub(super) fn uses_of(hash: SimpleExpr) -> SelectStatement {
         .to_owned()
 }
 
-/// Saves the run's version with the next number of its project.
-pub(super) async fn insert(tx: &impl ConnectionTrait, run: &Run, message: MessageId, new: &NewFragment) -> Result<Fragment> {
-    let last = Entity::find()
-        .filter(Column::ProjectId.eq(run.project.to_string()))
-        .order_by_desc(Column::Number)
-        .one(tx)
-        .await?;
+/// Saves the run's version with the next number of its project, or its draft with the number of the version before.
+pub(super) async fn insert(tx: &impl ConnectionTrait, run: &Run, message: MessageId, new: &NewFragment, draft: bool) -> Result<Fragment> {
+    let last = latest(tx, run.project).await?.map_or(0, |last| last.number);
     let fragment = Fragment {
         id: FragmentId::new(),
-        number: last.map_or(0, |last| last.number) + 1,
+        number: if draft { last } else { last + 1 },
         title: without_nul(&new.title),
+        draft,
         created_at: Timestamp::now(),
     };
     Entity::insert(ActiveModel {
@@ -140,18 +276,26 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, run: &Run, message: Messag
         number: Set(fragment.number),
         title: Set(fragment.title.clone()),
         created_at: Set(fragment.created_at.0),
+        draft: Set(draft),
+        partial: Set(new.partial),
     })
     .exec_without_returning(tx)
     .await?;
-    for (path, content) in &new.files {
-        let hash = blob::put(tx, content).await?;
-        file::Entity::insert(file::ActiveModel {
+    let (mut files, mut blobs) = (Vec::with_capacity(new.entries.len()), BTreeMap::new());
+    for entry in &new.entries {
+        let content = entry.content();
+        let hash = blob::hash(content);
+        files.push(file::ActiveModel {
             fragment_id: Set(fragment.id.to_string()),
-            path: Set(path.clone()),
-            hash: Set(hash),
-        })
-        .exec_without_returning(tx)
-        .await?;
+            path: Set(entry.path.clone()),
+            hash: Set(hash.clone()),
+            kind: Set(kind_of(&entry.node).to_owned()),
+        });
+        blobs.insert(hash, content);
+    }
+    blob::put_all(tx, blobs).await?;
+    for some in files.chunks(AT_ONCE) {
+        file::Entity::insert_many(some.to_vec()).exec_without_returning(tx).await?;
     }
     Ok(fragment)
 }

@@ -176,7 +176,7 @@ impl Store {
         let reply = message::insert(&tx, run.project, Role::Assistant, kind, content).await?;
         let mut fragment = None;
         if let Some(new) = new_fragment {
-            let saved = fragment::insert(&tx, &run, reply.id, new).await?;
+            let saved = fragment::insert(&tx, &run, reply.id, new, false).await?;
             // The first version names the project; later ones leave it its name.
             if saved.number == 1 {
                 project::set_title(&tx, run.project, &new.project_title).await?;

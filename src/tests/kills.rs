@@ -201,13 +201,13 @@ async fn check(killed: &Killed, heard: &Mutex<Vec<Event>>) -> usize {
     let steps = store.list_steps(heard.iter().find_map(|event| event.run).unwrap()).await.unwrap();
     let names: Vec<&str> = steps.iter().map(|step| &*step.name).collect();
     assert_eq!(names, STEPS);
-    let files = store.latest_files(project).await.unwrap().unwrap();
+    let files = store.latest_version(project).await.unwrap().unwrap().entries;
     store.close().await;
     let file = |path: &str| {
         files
             .iter()
-            .find(|(found, _)| found == path)
-            .map(|(_, content)| String::from_utf8_lossy(content))
+            .find(|entry| entry.path == path)
+            .map(|entry| String::from_utf8_lossy(entry.content()))
     };
     assert_eq!(file("index.html").unwrap(), "<h1>Whole</h1>");
     // A command that was interrupted may not have run at all; one whose end was seen has.

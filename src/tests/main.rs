@@ -4,12 +4,14 @@
 mod agent_limits;
 mod agent_tools;
 mod agent_words;
+mod app_files;
 mod bad_input;
 mod builds;
 mod cancel;
 mod commands;
 mod crashes;
 mod dashboard;
+mod drafts;
 mod egress;
 mod escape;
 mod faults;

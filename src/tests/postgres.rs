@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use codeflow::{
-    protocol::{MessageKind, RunState},
+    protocol::{AppEntry, MessageKind, RunState},
     store::Store,
 };
 use serde_json::json;
@@ -56,8 +56,8 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
     assert_eq!((step("turn-1").attempt, step("turn-3").attempt), (1, 2));
     assert_eq!(step("turn-1").spent.input_tokens, 7);
     assert!(step("turn-4-readFiles-1").output.as_ref().unwrap().contains("first\\nsecond"));
-    let files = store.latest_files(project).await.unwrap().unwrap();
-    assert!(files.contains(&("index.html".to_owned(), "<h1>Über</h1>".as_bytes().to_vec())));
+    let files = store.latest_version(project).await.unwrap().unwrap().entries;
+    assert!(files.contains(&AppEntry::file("index.html", "<h1>Über</h1>".as_bytes().to_vec())));
     let output = store.step_output(workspace.messages[0].id, "turn-4-readFiles-1").await.unwrap();
     assert!(output.unwrap().contains("first\\nsecond"));
     let usage = store.list_usage().await.unwrap();
@@ -70,7 +70,7 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
         Some("null")
     );
     store.remove_unused_blobs(10).await.unwrap();
-    assert!(store.latest_files(project).await.unwrap().is_some());
+    assert!(store.latest_version(project).await.unwrap().is_some());
     let unused = store.unused_projects(Duration::ZERO).await.unwrap();
     assert_eq!(unused.iter().map(|unused| unused.project).collect::<Vec<_>>(), [project]);
     store.give_back_space().await.unwrap();

@@ -54,7 +54,7 @@ async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_
     let [old, newest] = [before.runs[0].id, before.runs[1].id];
     let details = async |run| -> RunDetails { server.get(&format!("/api/runs/details?run={run}")).await.json().await.unwrap() };
     let (old_before, newest_before) = (details(old).await, details(newest).await);
-    let files = store.latest_files(project).await.unwrap();
+    let files = store.latest_version(project).await.unwrap().map(|version| version.entries);
 
     damage(
         data.path(),
@@ -113,7 +113,7 @@ async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_
         (before.messages, before.runs, before.events),
         (after.messages, after.runs, after.events)
     );
-    assert_eq!(store.latest_files(project).await.unwrap(), files);
+    assert_eq!(store.latest_version(project).await.unwrap().map(|version| version.entries), files);
 
     server.send(project, "Go on").await;
     let mut feed = server.feed(project).await;

@@ -140,6 +140,7 @@ pub enum Entry {
 pub struct Conversation {
     title: Latest<String>,
     preview: Latest<PreviewState>,
+    notice: Latest<Option<String>>,
     /// By time of creation.
     messages: Vec<Message>,
     /// By time of creation; those not known yet last.
@@ -159,6 +160,10 @@ impl From<Workspace> for Conversation {
             preview: Latest {
                 seq: after,
                 value: workspace.preview,
+            },
+            notice: Latest {
+                seq: after,
+                value: workspace.notice,
             },
             messages: Vec::new(),
             runs: Vec::new(),
@@ -184,7 +189,14 @@ impl Conversation {
         let seq = event.seq;
         self.last_seq = self.last_seq.max(seq);
         match (event.kind, event.run) {
-            (EventKind::Message { message }, _) => self.put_message(message),
+            (EventKind::Message { message }, _) => {
+                // A version is what the app is from then on.
+                if message.kind == MessageKind::Result {
+                    self.notice.offer(seq, None);
+                }
+                self.put_message(message);
+            }
+            (EventKind::Notice { text }, _) => self.notice.offer(seq, Some(text)),
             (EventKind::Run { run }, _) => self.put_run(seq, run),
             (EventKind::Title { title }, _) => self.title.offer(seq, title),
             (EventKind::Preview { preview }, _) => self.preview.offer(seq, preview),
@@ -247,6 +259,10 @@ impl Conversation {
             }
         }
         entries
+    }
+
+    pub fn notice(&self) -> Option<&str> {
+        self.notice.value.as_deref()
     }
 
     pub fn message(&self, id: MessageId) -> Option<&Message> {

@@ -102,6 +102,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     class=("hidden", move || part.get() != PhonePart::Chat)
                 >
                     <ConversationLog conversation><DemoNotice model notice/></ConversationLog>
+                    <ProjectNotice conversation/>
                     <StatusLine conversation interrupted=connection.interrupted/>
                     <Composer project conversation/>
                 </section>
@@ -121,6 +122,17 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     </TabsPanel>
                 </section>
             </main>
+        </div>
+    }
+}
+
+/// What happened to the project that people should know.
+#[component]
+fn ProjectNotice(conversation: RwSignal<Conversation>) -> impl IntoView {
+    let notice = Memo::new(move |_| conversation.with(|all| all.notice().map(str::to_owned)));
+    view! {
+        <div role="note" class="px-4 text-xs text-muted-foreground">
+            {move || notice.get().map(|text| view! { <p class="rounded-lg border border-border bg-card px-3 py-2">{text}</p> })}
         </div>
     }
 }

@@ -36,7 +36,11 @@ pub async fn styles(app: &App) -> Result<bool, RunError> {
             let app = app.clone();
             // In a task of its own: the mark does not stay when the run is stopped.
             let marking = tokio::spawn(async move { mark_for_a_moment(&app, path, &text).await });
-            served |= marking.await.map_err(anyhow::Error::from)??;
+            served |= match marking.await.map_err(anyhow::Error::from)? {
+                // A folder that is closed to writing, or a full disk: the app is looked at as it is.
+                Err(RunError::User(_)) => false,
+                marked => marked?,
+            };
         }
     }
     Ok(served)
@@ -96,11 +100,19 @@ async fn stir(app: &App, path: &str, is_meant: impl Fn(&str) -> bool) -> Result<
         return Ok(());
     };
     if std::str::from_utf8(&content).is_ok_and(is_meant) {
-        app.write_files(vec![(path.to_owned(), [&content[..], b"\n"].concat())]).await?;
+        write_if_taken(app, path, [&content[..], b"\n"].concat()).await?;
         tokio::time::sleep(SEEN).await;
-        app.write_files(vec![(path.to_owned(), content)]).await?;
+        write_if_taken(app, path, content).await?;
     }
     Ok(())
+}
+
+async fn write_if_taken(app: &App, path: &str, content: Vec<u8>) -> Result<(), RunError> {
+    match app.write_files(vec![(path.to_owned(), content)]).await {
+        // As with styles.
+        Err(RunError::User(_)) => Ok(()),
+        written => written,
+    }
 }
 
 /// The file of the app that an error of the dev server's begins with: `./app/page.tsx:2:20`, or `[project]/app/page.tsx`.

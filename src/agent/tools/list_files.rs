@@ -10,7 +10,7 @@ use crate::{
         App, AppPath,
         path::{GENERATED_FOLDERS, HOME},
     },
-    protocol::Status,
+    protocol::{LeftOut, Status, list_left_out},
     sandbox::{EntryKind, SandboxError},
 };
 
@@ -61,7 +61,8 @@ fn too_many(message: &str) -> ToolError {
 
 impl Arguments {
     async fn list(&self, app: &App) -> Result<ToolOutput, ToolError> {
-        let folder = AppPath::folder(&self.path)?.map_or_else(|| HOME.to_owned(), |path| path.absolute());
+        let path = AppPath::folder(&self.path)?;
+        let folder = path.as_ref().map_or_else(|| HOME.to_owned(), AppPath::absolute);
         let entries = match app.sandbox().list_dir(&folder, 1).await {
             // Too many for envd, or for one answer.
             Err(SandboxError::RateLimited { message, .. }) if message.contains("entries") => return Err(too_many(&message)),
@@ -83,6 +84,22 @@ impl Arguments {
         if names.is_empty() {
             return Ok(ToolOutput::ok("The folder is empty."));
         }
-        Ok(ToolOutput::ok(cut(&names.join("\n"), MAX_OUTPUT)))
+        let mut text = names.join("\n");
+        let listing = app.list().await?;
+        let left_out: Vec<LeftOut> = listing
+            .left_out
+            .into_iter()
+            .filter(|left| is_of_folder(left, path.as_ref().map_or("", AppPath::as_str)))
+            .collect();
+        if !left_out.is_empty() {
+            text.push_str(&format!("\n\nNot kept in the app's versions:\n{}", list_left_out(&left_out)));
+        }
+        Ok(ToolOutput::ok(cut(&text, MAX_OUTPUT)))
     }
+}
+
+/// Whether what is left out is an entry of the folder, or stands for some of its files.
+fn is_of_folder(left: &LeftOut, folder: &str) -> bool {
+    let above = left.path.rsplit_once('/').map_or("", |(above, _)| above);
+    above == folder || left.path == folder
 }

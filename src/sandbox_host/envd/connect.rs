@@ -83,8 +83,17 @@ impl Error {
             std::io::ErrorKind::AlreadyExists => Self::new("already_exists", format!("path already exists: {path}")),
             std::io::ErrorKind::NotADirectory => Self::invalid(format!("path is not a directory: {path}")),
             std::io::ErrorKind::PermissionDenied => Self::new("permission_denied", format!("permission denied: {path}")),
-            _ => Self::new("internal", format!("{path}: {error}")),
+            // What is wrong with a file is wrong the next time too.
+            _ => Self::new("failed_precondition", format!("{path}: {error}")),
         }
+    }
+
+    /// Whether it is about one file or folder.
+    pub(super) fn is_of_file(&self) -> bool {
+        matches!(
+            self.code,
+            "not_found" | "permission_denied" | "invalid_argument" | "failed_precondition"
+        )
     }
 
     fn status(&self) -> StatusCode {

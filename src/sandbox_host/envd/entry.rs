@@ -23,8 +23,11 @@ pub(super) fn info(path: &Path) -> io::Result<Value> {
         "FILE_TYPE_DIRECTORY"
     } else if meant.is_symlink() {
         "FILE_TYPE_SYMLINK"
-    } else {
+    } else if meant.is_file() {
         "FILE_TYPE_FILE"
+    } else {
+        // A pipe, a socket or a device.
+        "FILE_TYPE_UNSPECIFIED"
     };
     let mode = own.permissions().mode() & 0o7777;
     let modified: DateTime<Utc> = own.modified()?.into();

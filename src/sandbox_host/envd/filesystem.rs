@@ -85,7 +85,11 @@ fn collect(folder: &Path, depth: u32, entries: &mut Vec<Value>) -> Result<(), Er
         let folder = entry["type"] == "FILE_TYPE_DIRECTORY" && entry.get("symlinkTarget").is_none();
         entries.push(entry);
         if folder && depth > 1 {
-            collect(&path, depth - 1, entries)?;
+            match collect(&path, depth - 1, entries) {
+                // One that is closed, or gone meanwhile, keeps nobody from seeing the others.
+                Err(error) if error.is_of_file() => {}
+                collected => collected?,
+            }
         }
     }
     Ok(())

@@ -231,12 +231,16 @@ fn Outcome(message: Message, stopped: bool) -> impl IntoView {
         let kept = (!says_kept).then(|| {
             view! { <p class="mt-1.5 text-xs text-muted-foreground">"Nothing is lost: the files are kept. Send a message to go on from here."</p> }
         });
+        let draft = message
+            .fragment
+            .map(|fragment| view! { <p class="mt-1.5 truncate text-xs font-medium">{fragment.title}</p> });
         return view! {
             <div class="flex gap-3 rounded-xl border border-destructive/40 bg-destructive/5 px-4 py-3">
                 <Icon name=IconName::CircleAlert class="mt-1 size-4 text-destructive"/>
                 <div class="min-w-0">
                     {body}
                     {kept}
+                    {draft}
                 </div>
             </div>
         }

@@ -17,6 +17,8 @@ struct Row {
     level: usize,
     /// Whether the folder is open; `None` for a file.
     open: Option<bool>,
+    /// Why no version keeps it.
+    notice: Option<String>,
 }
 
 /// The nodes as lines, without what closed folders hide. Folders that nobody touched are open at the top level when they hold
@@ -34,6 +36,7 @@ fn rows(nodes: &[FileNode], touched: &HashMap<String, bool>) -> Vec<Row> {
                 name: node.name.clone(),
                 level,
                 open,
+                notice: node.notice.clone(),
             });
             if let (Some(children), Some(true)) = (&node.children, open) {
                 walk(children, level + 1, touched, rows);
@@ -138,9 +141,14 @@ pub fn FileTree(
         };
         let name = row.name;
         let open = row.open;
+        let notice = row.notice.map(|notice| format!("Not kept in versions: {notice}"));
+        let mark = notice
+            .is_some()
+            .then(|| view! { <Icon name=IconName::Info class="ml-auto size-3.5"/> });
         view! {
             <div
                 role="treeitem"
+                title=notice
                 attr:aria-level=row.level.to_string()
                 aria-expanded=open.map(|open| open.to_string())
                 aria-selected=is_shown
@@ -161,6 +169,7 @@ pub fn FileTree(
                     None => view! { <span class="w-3.5 shrink-0"></span> <Icon name=IconName::File class="size-3.5"/> }.into_any(),
                 }}
                 {name}
+                {mark}
             </div>
         }
     };
@@ -180,6 +189,7 @@ mod tests {
             name: path.rsplit('/').next().unwrap_or(path).to_owned(),
             path: path.to_owned(),
             children: None,
+            notice: None,
         }
     }
 

@@ -1,0 +1,129 @@
+//! What a run wrote, read off its saved steps: enough to keep its work when its sandbox is lost.
+
+use std::collections::BTreeMap;
+
+use super::{
+    calls::step_name,
+    prose,
+    tools::{self, ToolOutput, Touches},
+};
+use crate::llm::{ModelReply, ToolCall};
+
+/// What a run's steps say of its work.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// The files that tools wrote: paths and contents. What commands changed is not among them.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// Whether a call was begun that may have changed the app.
+    pub has_begun: bool,
+    /// The sandbox in which the last of them ended.
+    pub sandbox: Option<String>,
+}
+
+impl Work {
+    /// Of steps in their order: names, and outputs (JSON) where they ended.
+    pub fn of_steps<'a>(steps: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Self {
+        let mut work = Self::default();
+        let mut reply: Option<ModelReply> = None;
+        for (name, output) in steps {
+            let mut parts = name.split('-');
+            if parts.next() != Some("turn") {
+                continue;
+            }
+            match (parts.nth(1), parts.next().and_then(|number| number.parse::<usize>().ok())) {
+                (None, _) => reply = output.and_then(|output| serde_json::from_str(output).ok()),
+                (Some(tool), Some(number)) => {
+                    if let Some(reply) = &reply {
+                        work.add(reply, tool, number, output);
+                    }
+                }
+                (Some(_), None) => {}
+            }
+        }
+        work
+    }
+
+    /// Adds the reply's call with this number, counted from 1.
+    fn add(&mut self, reply: &ModelReply, tool: &str, number: usize, output: Option<&str>) {
+        let output: Option<ToolOutput> = output.and_then(|output| serde_json::from_str(output).ok());
+        let own = reply.tool_calls.get(number - 1).filter(|call| step_name(&call.name) == tool);
+        let in_words;
+        let call = match (own, &output) {
+            (Some(call), _) => call,
+            // Files that were written in words are one call, of those that were not refused.
+            (None, Some(output)) => {
+                in_words = call_in_words(reply, output);
+                &in_words
+            }
+            (None, None) => return,
+        };
+        let prepared = tools::prepare(call);
+        if matches!(prepared.touches(), Touches::Reads(_)) {
+            return;
+        }
+        self.has_begun = true;
+        if let Some(output) = output {
+            if !output.failed {
+                self.files
+                    .extend(prepared.files(&output).into_iter().map(tools::Written::into_bytes));
+            }
+            self.sandbox = output.sandbox.or(self.sandbox.take());
+        }
+    }
+}
+
+fn call_in_words(reply: &ModelReply, output: &ToolOutput) -> ToolCall {
+    let mut files = prose::files(&reply.text).whole;
+    files.retain(|file| output.written.iter().any(|written| written.path == file.path));
+    tools::writing_call(String::new(), &files)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn files_are_read_off_the_steps_that_ended_well_and_commands_count_as_work() {
+        let call = |name: &str, arguments: serde_json::Value| json!({ "id": "a", "name": name, "arguments": arguments.to_string() });
+        let write = |content: &str| {
+            call(
+                "createOrUpdateFiles",
+                json!({ "files": [{ "path": "./a.txt", "content": content }] }),
+            )
+        };
+        let reply = |calls: Vec<serde_json::Value>| json!({ "text": "", "tool_calls": calls }).to_string();
+        let output = |failed: bool| json!({ "content": "", "failed": failed, "sandbox": "i1" }).to_string();
+        let (first, second) = (
+            reply(vec![write("one"), call("readFiles", json!({ "files": ["a.txt"] }))]),
+            reply(vec![write("two"), call("terminal", json!({ "command": "ls" }))]),
+        );
+        let in_words = json!({ "text": "```html b.html\n<p>\n```\n```html c.html\n<p>\n```", "tool_calls": [] }).to_string();
+        let written = json!({ "content": "", "failed": false, "written": [{ "path": "b.html" }] }).to_string();
+        let (well, failed) = (output(false), output(true));
+        let work = Work::of_steps([
+            ("get-or-create-sandbox", Some("\"i1\"")),
+            ("turn-1", Some(first.as_str())),
+            ("turn-1-createOrUpdateFiles-1", Some(well.as_str())),
+            ("turn-1-readFiles-2", Some(well.as_str())),
+            ("turn-2", Some(second.as_str())),
+            ("turn-2-createOrUpdateFiles-1", Some(failed.as_str())),
+            ("turn-2-terminal-2", None),
+            ("turn-3", Some(in_words.as_str())),
+            ("turn-3-lengths", Some("{}")),
+            ("turn-3-createOrUpdateFiles-1", Some(written.as_str())),
+            ("turn-4", None),
+        ]);
+        let files: Vec<_> = work
+            .files
+            .iter()
+            .map(|(path, content)| (path.as_str(), String::from_utf8_lossy(content)))
+            .collect();
+        assert_eq!(files, [("a.txt", "one".into()), ("b.html", "<p>\n".into())]);
+        assert_eq!((work.has_begun, work.sandbox.as_deref()), (true, Some("i1")));
+        let reads = reply(vec![call("readFiles", json!({ "files": ["a.txt"] }))]);
+        assert!(!Work::of_steps([("turn-1", Some(reads.as_str())), ("turn-1-readFiles-1", Some(well.as_str()))]).has_begun);
+        assert_eq!(Work::of_steps([("verify-1", None), ("turn-1", Some("broken"))]), Work::default());
+    }
+}

@@ -1,0 +1,113 @@
+//! What a version of an app is made of, and what of the app is in none.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest path that is shown whole, in characters.
+const SHOWN_PATH: usize = 160;
+/// How many things that are left out are named before the rest is counted.
+const MAX_NAMED: usize = 12;
+
+/// A file, a link or an empty folder of a version. Its path is relative to the app, with `/` between the parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppEntry {
+    pub path: String,
+    pub node: AppNode,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppNode {
+    File {
+        content: Vec<u8>,
+        executable: bool,
+    },
+    /// A symbolic link, with its target as it is written in it.
+    Link {
+        target: String,
+    },
+    /// A folder with nothing in it that a version keeps.
+    Folder,
+}
+
+impl AppEntry {
+    /// What is stored of it: a file's content, a link's target.
+    pub fn content(&self) -> &[u8] {
+        match &self.node {
+            AppNode::File { content, .. } => content,
+            AppNode::Link { target } => target.as_bytes(),
+            AppNode::Folder => &[],
+        }
+    }
+
+    /// A file that is not to be executed.
+    pub fn file(path: impl Into<String>, content: Vec<u8>) -> Self {
+        let (path, executable) = (path.into(), false);
+        Self {
+            path,
+            node: AppNode::File { content, executable },
+        }
+    }
+}
+
+/// Something in the app's folder that no version keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Relative to the app; `.` is the app's own folder.
+    pub path: String,
+    /// What it is, such as `a named pipe`, or why it is not kept.
+    pub reason: String,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", shown(&self.path), self.reason)
+    }
+}
+
+/// A list in Markdown of what is left out, one line each; the rest is counted where there are many.
+pub fn list_left_out(left_out: &[LeftOut]) -> String {
+    let mut lines: Vec<String> = left_out.iter().take(MAX_NAMED).map(|left| format!("- {left}")).collect();
+    match left_out.len().saturating_sub(MAX_NAMED) {
+        0 => {}
+        more => lines.push(format!("- and {more} more")),
+    }
+    lines.join("\n")
+}
+
+/// The path on one line, without what would end Markdown's code.
+fn shown(path: &str) -> String {
+    let plain: String = path
+        .chars()
+        .flat_map(|letter| {
+            if letter.is_control() {
+                letter.escape_default().collect()
+            } else {
+                vec![letter]
+            }
+        })
+        .map(|letter| if letter == '`' { '\'' } else { letter })
+        .collect();
+    match plain.char_indices().nth(SHOWN_PATH) {
+        Some((end, _)) => format!("{}…", &plain[..end]),
+        None => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_named_on_a_line_each_and_counted_where_there_is_much() {
+        let left = |path: &str| LeftOut {
+            path: path.to_owned(),
+            reason: "a named pipe".to_owned(),
+        };
+        assert_eq!(list_left_out(&[left("a\nb`c")]), "- `a\\nb'c`: a named pipe");
+        let many = list_left_out(&vec![left("a"); MAX_NAMED + 2]);
+        assert_eq!(many.lines().count(), MAX_NAMED + 1);
+        assert!(many.ends_with("- and 2 more"));
+    }
+}

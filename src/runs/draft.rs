@@ -1,0 +1,87 @@
+//! Drafts: what a run leaves that gives no result is kept as a version of its own kind, so that it is there when the sandbox is lost.
+
+use std::time::Duration;
+
+use super::{
+    build::Bench,
+    versions::{KeptWork, overlay, work_of},
+};
+use crate::{
+    agent::{App, RunError, Work, provisional_title},
+    protocol::{AppEntry, Run, RunId, RunState},
+    render,
+    store::NewFragment,
+};
+
+/// How long a draft may keep the project's next run waiting.
+const TIMEOUT: Duration = Duration::from_secs(45);
+/// How long the sandbox has to answer. What was written is known without it.
+const SANDBOX: Duration = Duration::from_secs(20);
+
+/// Keeps the work of a run that has ended without a result. What keeps it from that is logged: the run has ended, and what tools wrote can
+/// be read off its steps.
+pub async fn save(bench: &Bench, run: RunId) {
+    let saved = tokio::time::timeout(TIMEOUT, try_to_save(bench, run)).await;
+    match saved {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(run.id = %run, error = format!("{error:#}"), "the run's work was not kept as a draft"),
+        Err(_) => tracing::warn!(run.id = %run, "the run's work was not kept as a draft: it took too long"),
+    }
+}
+
+async fn try_to_save(bench: &Bench, run: RunId) -> Result<(), RunError> {
+    let store = &bench.store;
+    let run = store.find_run(run).await?;
+    if !matches!(run.state, RunState::Failed | RunState::Cancelled) {
+        return Ok(());
+    }
+    let work = work_of(store, run.id).await?;
+    if !work.has_begun {
+        return Ok(());
+    }
+    let (entries, partial) = match snapshot(bench, &run, &work).await {
+        Some(entries) => (entries, false),
+        None => match KeptWork::of_project(store, run.project).await? {
+            Some(kept) => (kept.entries, kept.partial),
+            None => return Ok(()),
+        },
+    };
+    let prompt = store.find_message(run.message).await?.content;
+    let title = format!("Draft of {}", provisional_title(&prompt));
+    let draft = NewFragment {
+        project_title: String::new(),
+        title,
+        entries,
+        partial,
+    };
+    bench.events.announce(store.save_draft(run.id, &draft, render::markdown).await?);
+    Ok(())
+}
+
+/// The app in the run's sandbox; `None` when that can't be had.
+async fn snapshot(bench: &Bench, run: &Run, work: &Work) -> Option<Vec<AppEntry>> {
+    let sandbox = bench.store.sandbox_of(run.project).await.ok()??;
+    let looking = async {
+        let app: App = bench
+            .agent
+            .open(&sandbox)
+            .await?
+            .ok_or_else(|| anyhow::anyhow!("the sandbox is gone"))?;
+        app.snapshot().await
+    };
+    let entries = match tokio::time::timeout(SANDBOX, looking).await {
+        Ok(Ok(snapshot)) => snapshot.entries?,
+        Ok(Err(error)) => {
+            tracing::info!(run.id = %run.id, %error, "the draft is made without the sandbox");
+            return None;
+        }
+        Err(_) => return None,
+    };
+    // One that took the place of the run's own may not have all of it.
+    let is_the_runs = work.sandbox.as_deref().is_none_or(|own| own == sandbox);
+    Some(if is_the_runs {
+        entries
+    } else {
+        overlay(entries, work.files.clone())
+    })
+}
