@@ -36,6 +36,7 @@ pub use turn::{Job, Outcome, build_app};
 pub use workplace::Workplace;
 pub use written::Work;
 
+pub use crate::sandbox::Notice;
 use crate::{
     config,
     llm::Model,

@@ -12,6 +12,7 @@ mod retry;
 
 use std::{sync::Arc, time::Duration};
 
+pub use control::Notice;
 pub use error::SandboxError;
 pub use files::{Entry, EntryKind, MAX_FILE, Page};
 pub use process::{CommandOutput, Gap, Left, RunOptions, RunningProcess};

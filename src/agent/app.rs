@@ -14,7 +14,7 @@ use listing::{Kept, KeptKind, MAX_BYTES};
 use super::{AppPath, Probe, RunError, path::HOME, probe::Answer};
 use crate::{
     protocol::{AppEntry, AppNode, LeftOut},
-    sandbox::{CommandOutput, PageAddress, RunOptions, Sandbox, SandboxError},
+    sandbox::{CommandOutput, Notice, PageAddress, RunOptions, Sandbox, SandboxError},
 };
 
 /// The dev server's port.
@@ -187,6 +187,17 @@ impl App {
     /// What the app answers when its first page is asked for, now.
     pub async fn probe(&self) -> Result<Probe, RunError> {
         Ok(self.ask("/").await?.map_or(Probe::Starting, |answer| answer.probe()))
+    }
+
+    /// What went wrong in the app's sandbox lately; `None` also when nobody can say.
+    pub async fn notice(&self) -> Option<Notice> {
+        match self.sandbox.notice().await {
+            Ok(notice) => notice,
+            Err(error) => {
+                tracing::debug!(sandbox.id = self.id(), %error, "what went wrong in the sandbox can't be read");
+                None
+            }
+        }
     }
 
     /// What the app answers to a path; `None` when nothing answers yet, or the dev server is starting again.

@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -74,6 +73,38 @@ impl TryFrom<ListedAnswer> for Listed {
     }
 }
 
+/// What went wrong in a sandbox lately, and what was done about it. Only our own sandbox host says so.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Notice {
+    /// For the app's user.
+    pub message: String,
+    /// When; RFC 3339, UTC.
+    #[serde(default)]
+    pub at: String,
+    /// It goes on: the app can't be shown, or not for long.
+    #[serde(default)]
+    pub failing: bool,
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    #[serde(default)]
+    notice: Option<Notice>,
+}
+
+impl Sandbox {
+    /// What went wrong lately; `None` where nothing did, or nobody says so. The sandbox is not woken for it.
+    pub async fn notice(&self) -> Result<Option<Notice>, SandboxError> {
+        let settings = &self.client.settings;
+        let url = address::join(&self.client.control_plane, &format!("/sandboxes/{}", self.id))?;
+        let response = self.client.http.get(url).header("X-API-Key", &settings.api_key).send().await?;
+        if !response.status().is_success() {
+            return Err(error::of(response, Subject::Sandbox).await);
+        }
+        Ok(response.json::<Detail>().await?.notice)
+    }
+}
+
 impl Client {
     /// Makes a sandbox that stays awake for `timeout`; `metadata` helps people tell it apart. `Refused` when there is no such template.
     pub async fn create(&self, timeout: Duration, metadata: &HashMap<&'static str, String>) -> Result<Sandbox, SandboxError> {
@@ -105,9 +136,9 @@ impl Client {
     pub async fn list(&self) -> Result<Vec<Listed>, SandboxError> {
         let (mut listed, mut next) = (Vec::new(), None::<String>);
         loop {
-            let mut url = format!("{}/v2/sandboxes?state=running,paused&limit=100", self.inner.settings.api_url);
+            let mut url = address::join(&self.inner.control_plane, "/v2/sandboxes?state=running,paused&limit=100")?;
             if let Some(token) = &next {
-                url.push_str(&format!("&nextToken={}", utf8_percent_encode(token, NON_ALPHANUMERIC)));
+                url.query_pairs_mut().append_pair("nextToken", token);
             }
             let request = self.inner.http.get(url).header("X-API-Key", &self.inner.settings.api_key);
             let response = retry::send(request, Repeat::Harmless).await?;

@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::{
     assembly::Assembly,
     bundle::{CACHE, Container, ENVD, HOME},
+    capacity::Capacity,
     disk::{self, Disks, Layer},
     egress::{Egress, Policy},
     envd,
@@ -69,8 +70,8 @@ pub(super) struct Containers {
 /// How a container is started.
 pub(super) struct Boot {
     pub home: Home,
-    /// What its init keeps running.
-    pub start: Option<String>,
+    /// What its init keeps running, and the port that serves on.
+    pub start: Option<(String, u16)>,
     /// Entries of its environment, beyond those that all have.
     pub envs: Vec<String>,
     pub policy: Policy,
@@ -87,6 +88,8 @@ struct Machine {
     ranges: Option<Ranges>,
     /// What the containers' control groups are below; `None` where they can't be used.
     cgroup: Option<PathBuf>,
+    /// What all containers together may use.
+    capacity: Capacity,
     /// The limits that can't be enforced, and why.
     unenforced: Vec<String>,
 }
@@ -187,12 +190,21 @@ impl Containers {
                 "what the kernel counts per user (all sandboxes share one range of user ids: {why})"
             ));
         }
+        let capacity = Capacity::of(&self.settings);
+        if let Some(cgroup) = &cgroup
+            && let Err(fault) = Cgroup::new(cgroup.clone()).set_limits(capacity.memory, capacity.processes)
+        {
+            unenforced.push(format!(
+                "memory and processes of all sandboxes together (the control group above them: {fault})"
+            ));
+        }
         Ok(Machine {
             runtime,
             privilege,
             disks,
             ranges: ranges.ok().filter(|_| own_ids),
             cgroup,
+            capacity,
             unenforced,
         })
     }
@@ -312,8 +324,10 @@ impl Containers {
 
     /// Ends what is in a container, a frozen one too.
     async fn delete(&self, id: &str) -> anyhow::Result<()> {
-        if let Some(cgroup) = self.cgroup(id) {
-            cgroup.thaw()?;
+        if let Some(cgroup) = self.cgroup(id)
+            && let Err(error) = cgroup.thaw()
+        {
+            tracing::warn!(sandbox.id = id, %error, "the sandbox can't be thawed, and is ended as it is");
         }
         let machine = self.machine()?;
         machine.runtime.delete(id).await?;
@@ -395,6 +409,12 @@ impl Containers {
 
     fn cgroup_path(&self, id: &str) -> Option<PathBuf> {
         Some(self.machine.as_ref().ok()?.cgroup.as_ref()?.join(id))
+    }
+
+    /// What all containers together may use, and the control group that they are in; `None` where control groups can't be used.
+    pub(super) fn capacity(&self) -> Option<(Capacity, Cgroup)> {
+        let machine = self.machine.as_ref().ok()?;
+        Some((machine.capacity, Cgroup::new(machine.cgroup.clone()?)))
     }
 
     /// A container's control group; `None` where they can't be used.

@@ -21,7 +21,7 @@ use super::{
     http::{api_error, json},
     network::Network,
     record::{Record, rfc3339},
-    sandboxes::{HostError, NewSandbox, Sandboxes},
+    sandboxes::{HostError, NewSandbox, Notice, Sandboxes},
 };
 
 /// E2B's constant.
@@ -129,6 +129,9 @@ struct Detail {
     allow_internet_access: bool,
     network: Network,
     lifecycle: Lifecycle,
+    /// What went wrong lately; not in E2B's protocol.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<Notice>,
 }
 
 #[derive(Serialize)]
@@ -251,6 +254,7 @@ async fn detail(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
             auto_resume: record.auto_resume,
             on_timeout: if record.auto_pause { "pause" } else { "kill" },
         },
+        notice: sandbox.health().notice(),
     };
     Ok(json(StatusCode::OK, &detail))
 }
@@ -279,7 +283,8 @@ async fn kill(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
 async fn connect(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Answer {
     let timeout = checked(request.timeout, 300)?;
     let sandbox = sandboxes.get(&id)?;
-    let awake = sandboxes.wake(&sandbox).await?.ok_or(HostError::NoSandbox(id))?;
+    let awake = sandboxes.wake(&sandbox).await.map_err(HostError::of_making)?;
+    let awake = awake.ok_or(HostError::NoSandbox(id))?;
     let status = if awake.woken {
         sandbox.set_timeout(timeout).await;
         StatusCode::CREATED
@@ -381,6 +386,7 @@ impl IntoResponse for HostError {
             Self::NoTemplate(_) | Self::NoSandbox(_) => StatusCode::NOT_FOUND,
             Self::NoRuntime(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSpace(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Full(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(error) => {
                 tracing::error!(error = format!("{error:#}"), "a sandbox could not be started");
                 StatusCode::INTERNAL_SERVER_ERROR

@@ -54,25 +54,28 @@ impl Warm {
 
 impl Sandboxes {
     /// A sandbox that waited, which is the caller's from here on; `None` when none fits.
-    pub(super) fn take_warm(&self, template: &Template, new: &NewSandbox) -> Option<(Arc<Sandbox>, Arc<Live>)> {
+    pub(super) async fn take_warm(&self, template: &Template, new: &NewSandbox) -> Option<(Arc<Sandbox>, Arc<Live>)> {
         // Variables are given to a container as it starts.
         if !new.envs.is_empty() {
             return None;
         }
-        let warm = {
-            let mut warm = self.pool.lock();
-            let index = warm.iter().position(|warm| warm.is_of(&new.template, &template.version))?;
-            warm.swap_remove(index)
-        };
-        self.pool.taken.notify_one();
-        let cgroup = self.cgroup_of(&warm.sandbox);
-        let awake = cgroup.map_or(Ok(()), |cgroup| cgroup.set_shares(USUAL_SHARES).and_then(|()| cgroup.thaw()));
-        if let Err(error) = awake {
-            tracing::warn!(sandbox.id = warm.sandbox.id, %error, "a waiting sandbox can't be woken");
-            self.pool.lock().push(warm);
-            return None;
+        loop {
+            let warm = {
+                let mut warm = self.pool.lock();
+                let index = warm.iter().position(|warm| warm.is_of(&new.template, &template.version))?;
+                warm.swap_remove(index)
+            };
+            self.pool.taken.notify_one();
+            let cgroup = self.cgroup_of(&warm.sandbox);
+            let awake = cgroup.map_or(Ok(()), |cgroup| cgroup.set_shares(USUAL_SHARES).and_then(|()| cgroup.thaw()));
+            match awake {
+                Ok(()) => return Some((warm.sandbox, warm.live)),
+                Err(error) => {
+                    tracing::warn!(sandbox.id = warm.sandbox.id, %error, "a waiting sandbox can't be woken; another one is made in its place");
+                    self.discard(&warm.sandbox).await;
+                }
+            }
         }
-        Some((warm.sandbox, warm.live))
     }
 
     /// Keeps the pool full until the host stops.
@@ -80,7 +83,10 @@ impl Sandboxes {
         loop {
             let missing = self.drop_old_and_find_missing().await;
             let made = match missing {
-                Some((name, template)) if !self.shutdown.is_cancelled() => self.warm_up(&name, template).await,
+                Some((name, template)) if !self.shutdown.is_cancelled() => match self.room_for_waiting().await {
+                    Some(_place) => self.warm_up(&name, template).await,
+                    None => false,
+                },
                 _ => false,
             };
             if made {
@@ -152,6 +158,22 @@ impl Sandboxes {
     pub(super) async fn discard(&self, sandbox: &Sandbox) {
         self.containers.end(&sandbox.id, &sandbox.folder).await;
         sandbox.remove_files().await;
+    }
+
+    /// Ends one that waits, for the memory that it holds; false when none does.
+    pub(super) async fn give_up_waiting(&self) -> bool {
+        let Some(warm) = self.pool.lock().pop() else {
+            return false;
+        };
+        tracing::info!(sandbox.id = warm.sandbox.id, "a waiting sandbox makes room for one in use");
+        self.discard(&warm.sandbox).await;
+        true
+    }
+
+    /// The containers that wait.
+    pub(super) fn waiting(&self) -> Vec<(Arc<Sandbox>, Arc<Live>)> {
+        let warm = self.pool.lock();
+        warm.iter().map(|warm| (warm.sandbox.clone(), warm.live.clone())).collect()
     }
 
     /// Ends all that wait.
