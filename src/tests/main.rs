@@ -20,6 +20,7 @@ mod listeners;
 mod model_faults;
 mod odd_answers;
 mod odd_models;
+mod odd_streams;
 mod odd_turns;
 mod page_check;
 mod photos;
