@@ -179,6 +179,14 @@ impl Cgroup {
         })
     }
 
+    /// How many of its processes the kernel has ended for want of memory; `None` when it is gone.
+    pub fn out_of_memory_kills(&self) -> Option<u64> {
+        match self.unified() {
+            Some(group) => field(&group.join("memory.events"), "oom_kill"),
+            None => field(&self.below("memory").join("memory.oom_control"), "oom_kill"),
+        }
+    }
+
     /// Gives it this share of a processor that is short, where 1024 is a usual one.
     pub fn set_shares(&self, shares: u64) -> io::Result<()> {
         match self.unified() {

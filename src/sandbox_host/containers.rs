@@ -50,8 +50,8 @@ pub(super) struct Containers {
 /// How a container is started.
 pub(super) struct Boot {
     pub home: Home,
-    /// What its init keeps running.
-    pub start: Option<String>,
+    /// What its init keeps running, and the port that serves on.
+    pub start: Option<(String, u16)>,
     /// Entries of its environment, beyond those that all have.
     pub envs: Vec<String>,
     pub policy: Policy,
@@ -293,8 +293,10 @@ impl Containers {
 
     /// Ends what is in a container, a frozen one too.
     async fn delete(&self, id: &str) -> anyhow::Result<()> {
-        if let Some(cgroup) = self.cgroup(id) {
-            cgroup.thaw()?;
+        if let Some(cgroup) = self.cgroup(id)
+            && let Err(error) = cgroup.thaw()
+        {
+            tracing::warn!(sandbox.id = id, %error, "the sandbox can't be thawed, and is ended as it is");
         }
         let machine = self.machine()?;
         machine.runtime.delete(id).await?;

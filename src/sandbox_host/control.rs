@@ -21,7 +21,7 @@ use super::{
     http::{api_error, json},
     network::Network,
     record::{Record, rfc3339},
-    sandboxes::{HostError, NewSandbox, Sandboxes},
+    sandboxes::{HostError, NewSandbox, Notice, Sandboxes},
 };
 
 /// E2B's constant.
@@ -129,6 +129,9 @@ struct Detail {
     allow_internet_access: bool,
     network: Network,
     lifecycle: Lifecycle,
+    /// What went wrong lately; not in E2B's protocol.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<Notice>,
 }
 
 #[derive(Serialize)]
@@ -251,6 +254,7 @@ async fn detail(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
             auto_resume: record.auto_resume,
             on_timeout: if record.auto_pause { "pause" } else { "kill" },
         },
+        notice: sandbox.health().notice(),
     };
     Ok(json(StatusCode::OK, &detail))
 }

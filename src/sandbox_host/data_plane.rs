@@ -18,7 +18,7 @@ use super::{
     passage::{Passage, Passing},
     preview::{self, Showing},
     record::Record,
-    sandboxes::{Awake, Sandboxes},
+    sandboxes::{Awake, Notice, Sandboxes, Waiting},
     signature,
 };
 use crate::config;
@@ -175,7 +175,7 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
     };
     match answered {
         Ok(Some(response)) => response,
-        Ok(None) => closed(&target, page),
+        Ok(None) => closed(&target, page, sandbox.health().notice()),
         Err(error) => {
             tracing::debug!(
                 sandbox.id = target.id,
@@ -183,10 +183,11 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
                 error = format!("{error:#}"),
                 "a request to a sandbox failed"
             );
-            if live.ended.is_cancelled() {
+            // A person's next request starts it again.
+            if live.ended.is_cancelled() && (page == pages::Audience::Program || !sandbox.record().auto_resume) {
                 return not_found(&target, page);
             }
-            closed(&target, page)
+            closed(&target, page, sandbox.health().notice())
         }
     }
 }
@@ -262,6 +263,7 @@ async fn forward_to_app(
     mut request: Request<Body>,
     passage: Passage,
 ) -> anyhow::Result<Option<Response<Body>>> {
+    let waiting = passage.in_use().health().wait_for(target.port);
     let Some(stream) = dial(live, target.port).await? else {
         return Ok(None);
     };
@@ -290,6 +292,7 @@ async fn forward_to_app(
     let (mut sender, connection) = http1::handshake(stream).await?;
     tokio::spawn(connection.with_upgrades());
     let mut response = sender.send_request(request).await?;
+    waiting.into_iter().for_each(Waiting::answered);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         strip_hop_by_hop(response.headers_mut());
         // A service worker may rule its own folder only, and nobody clears what other apps stored.
@@ -349,9 +352,9 @@ fn no_preview(target: &Target, page: pages::Audience) -> Response<Body> {
     api_error(StatusCode::NOT_FOUND, format!("port {} is not shown as a preview", target.port))
 }
 
-fn closed(target: &Target, page: pages::Audience) -> Response<Body> {
+fn closed(target: &Target, page: pages::Audience, notice: Option<Notice>) -> Response<Body> {
     if page == pages::Audience::Person {
-        return html(StatusCode::BAD_GATEWAY, pages::starting());
+        return html(StatusCode::BAD_GATEWAY, pages::starting(notice.as_ref()));
     }
     let body = serde_json::json!({
         "sandboxId": target.id,

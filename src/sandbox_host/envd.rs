@@ -4,12 +4,13 @@
 //! It has no rights that the sandbox's user has not: everything it is asked to open is opened inside, as that user.
 
 pub(super) mod connect;
-mod dev_server;
+pub(super) mod dev_server;
 mod entry;
 mod files;
 mod filesystem;
 mod path;
 mod process;
+mod procfs;
 mod tunnel;
 mod watch;
 
@@ -33,7 +34,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::StreamExt;
 use nix::{
     errno::Errno,
-    sys::{prctl, wait},
+    sys::{
+        prctl,
+        signal::{Signal, kill},
+        wait::{self, WaitPidFlag, WaitStatus},
+    },
     unistd::Pid,
 };
 use serde::{Deserialize, Serialize};
@@ -52,8 +57,8 @@ const ORDERS: &str = "CODEFLOW_ENVD";
 /// What the host wants done, beside what it asks for later.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Orders {
-    /// The command to keep running.
-    pub start: Option<String>,
+    /// The command to keep running, and the port it serves on.
+    pub start: Option<(String, u16)>,
 }
 
 impl Orders {
@@ -77,7 +82,8 @@ pub fn run() -> anyhow::Result<()> {
     }
 }
 
-/// Starts the serving process and reaps all others until it ends: with this process, the kernel ends the sandbox.
+/// Starts the serving process and reaps all others until it ends: with this process, the kernel ends the sandbox. The sandbox's own
+/// processes may send any signal to the serving one, but none that stops or ends this one (pid_namespaces(7)).
 fn init() -> anyhow::Result<()> {
     let server = Command::new(ENVD)
         .arg("envd")
@@ -88,7 +94,10 @@ fn init() -> anyhow::Result<()> {
         .context("envd's server can't be started")?;
     let server = Pid::from_raw(i32::try_from(server.id())?);
     loop {
-        match wait::waitpid(None, None) {
+        match wait::waitpid(None, Some(WaitPidFlag::WUNTRACED)) {
+            // An error: it has ended meanwhile, which the next turn finds.
+            Ok(WaitStatus::Stopped(stopped, _)) if stopped == server => drop(kill(server, Signal::SIGCONT)),
+            Ok(WaitStatus::Stopped(..)) => {}
             Ok(status) if status.pid() == Some(server) => return Ok(()),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
@@ -108,10 +117,11 @@ async fn serve() -> anyhow::Result<()> {
     let env = Arc::new(env);
     let stop = CancellationToken::new();
     tokio::spawn(tunnel::carry_out());
+    let watched = dev_server::DevServer::default();
     let dev_server = orders
         .start
-        .map(|start| tokio::spawn(dev_server::keep_running(start, env.clone(), stop.clone())));
-    let serving = axum::serve(listener, router(env, stop.clone())).into_future();
+        .map(|(start, port)| tokio::spawn(watched.clone().keep_running(start, port, env.clone(), stop.clone())));
+    let serving = axum::serve(listener, router(env, watched, stop.clone())).into_future();
     tokio::select! {
         served = serving => served?,
         () = stop.cancelled() => {}
@@ -122,7 +132,7 @@ async fn serve() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn router(env: Arc<HashMap<String, String>>, stop: CancellationToken) -> Router {
+fn router(env: Arc<HashMap<String, String>>, dev_server: dev_server::DevServer, stop: CancellationToken) -> Router {
     let processes = process::Processes::new(env.clone());
     Router::new()
         .route("/health", get(async || StatusCode::NO_CONTENT))
@@ -132,6 +142,7 @@ fn router(env: Arc<HashMap<String, String>>, stop: CancellationToken) -> Router 
         .merge(watch::router(watch::Watchers::default()))
         .merge(process::router(processes))
         .layer(middleware::from_fn(check_user))
+        .merge(dev_server::router(dev_server))
         .route("/codeflow/alive", get(alive))
         .route("/codeflow/tunnel/{port}", get(tunnel::carry_in))
         .route(

@@ -20,8 +20,14 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use super::envd::dev_server;
+
 /// A container's init answers within some 20 ms of its start.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(20);
+/// A running envd answers within a millisecond; on a machine that is very busy, within seconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest report on a dev server, in bytes.
+const MAX_REPORT: usize = 64 << 10;
 /// How long a dev server may take to end by itself.
 const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 
@@ -157,6 +163,29 @@ impl Live {
             return Ok(None);
         }
         Ok(Some(hyper::upgrade::on(response).await?))
+    }
+
+    /// How the dev server fares. An error is envd's: it did not answer in time, or not as it should. `waiting`: a request has been
+    /// without an answer for some time.
+    pub(super) async fn dev_server(&self, waiting: bool) -> anyhow::Result<dev_server::Report> {
+        let asking = async {
+            let response = self.send(Method::GET, &format!("/codeflow/dev-server?waiting={waiting}")).await?;
+            let body = http_body_util::Limited::new(response.into_body(), MAX_REPORT).collect().await;
+            let body = body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
+            anyhow::Ok(serde_json::from_slice(&body)?)
+        };
+        tokio::time::timeout(ANSWER_TIMEOUT, asking)
+            .await
+            .context("it did not answer in time")?
+    }
+
+    /// Ends the dev server, which envd then starts again.
+    pub(super) async fn restart_dev_server(&self) -> anyhow::Result<()> {
+        let asking = self.send(Method::POST, "/codeflow/dev-server/restart");
+        tokio::time::timeout(ANSWER_TIMEOUT, asking)
+            .await
+            .context("it did not answer in time")??;
+        Ok(())
     }
 
     /// Asks the dev server and envd to end, so that the caches on disk are whole, and waits until they have, for some seconds.

@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, header};
 
+use super::sandboxes::Notice;
+
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Audience {
@@ -21,8 +23,8 @@ impl Audience {
     }
 }
 
-/// Shown until the app's server answers: the page asks for itself and reloads when it does.
-pub(super) fn starting() -> String {
+/// Shown until the app's server answers: the page asks for itself and reloads when it does. It says what went wrong lately.
+pub(super) fn starting(notice: Option<&Notice>) -> String {
     let script = r#"
 const settled = async () => {
   try {
@@ -38,7 +40,12 @@ const wait = async () => {
 };
 setTimeout(wait, 300);
 "#;
-    page("Starting the app…", "It shows up here as soon as its server answers.", true, script)
+    let title = match notice {
+        Some(notice) if notice.failing => "The app doesn't stay up",
+        _ => "Starting the app…",
+    };
+    let text = notice.map_or("It shows up here as soon as its server answers.", |notice| &notice.message);
+    page(title, &escape(text), true, script)
 }
 
 /// Shown when the sandbox is no more.
@@ -55,6 +62,11 @@ pub(super) fn gone() -> String {
 pub(super) fn no_preview(port: u16) -> String {
     let text = format!("Port {port} is for debugging or the sandbox itself. Serve the app on another port, such as 3000.");
     page("This port is not a preview", &text, false, "")
+}
+
+/// Text that stands in HTML as it is.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn page(title: &str, text: &str, busy: bool, script: &str) -> String {
@@ -76,7 +88,7 @@ fn page(title: &str, text: &str, busy: bool, script: &str) -> String {
          background: light-dark(#fff, #0f0f11); color: light-dark(#18181b, #f4f4f5); }}
   main {{ display: grid; justify-items: center; gap: .25rem; padding: 2rem; text-align: center; }}
   h1 {{ margin: .75rem 0 0; font-size: 1rem; font-weight: 600; }}
-  p {{ margin: 0; color: light-dark(#71717a, #a1a1aa); }}
+  p {{ margin: 0; max-width: 40rem; white-space: pre-line; overflow-wrap: anywhere; color: light-dark(#71717a, #a1a1aa); }}
   .spinner {{ width: 1.25rem; height: 1.25rem; border-radius: 50%; border: 2px solid light-dark(#e4e4e7, #3f3f46);
              border-top-color: currentColor; animation: turn .9s linear infinite; }}
   @keyframes turn {{ to {{ rotate: 1turn; }} }}

@@ -13,15 +13,19 @@ use super::sandboxes::InUse;
 /// A client's way into a sandbox: it counts as a request under way, and ends when the sandbox is paused or killed.
 pub(super) struct Passage {
     pub(super) connected: CancellationToken,
-    _in_use: InUse,
+    in_use: InUse,
 }
 
 impl Passage {
     pub(super) fn new(connected: CancellationToken, in_use: InUse) -> Self {
         Self {
             connected,
-            _in_use: in_use,
+            in_use,
         }
+    }
+
+    pub(super) fn in_use(&self) -> &InUse {
+        &self.in_use
     }
 }
 

@@ -1,9 +1,11 @@
 //! The sandboxes of this host: made, found, put to sleep, woken and ended. Files of a sandbox are a layer on disk that outlives its
 //! container; only killing the sandbox removes them.
 
+mod health;
 mod pool;
 mod sandbox;
 mod sleep;
+mod watchdog;
 
 use std::{
     collections::HashMap,
@@ -27,6 +29,7 @@ use super::{
     template::{self, Template},
 };
 use crate::{cgroup::Cgroup, config};
+pub(super) use health::{Notice, Waiting};
 use pool::Pool;
 use sandbox::State;
 pub(super) use sandbox::{InUse, Sandbox};
@@ -93,6 +96,7 @@ impl Sandboxes {
         template::remove_unused(&host.settings().data_dir, &host.records());
         let host = Arc::new(host);
         tokio::spawn(host.clone().end_in_time());
+        tokio::spawn(host.clone().keep_watch());
         tokio::spawn(metrics::keep_sampling(host.clone()));
         if host.settings().pool_size > 0 && host.runtime().is_ok() {
             host.tasks.spawn(host.clone().keep_pool());
@@ -177,7 +181,7 @@ impl Sandboxes {
             return Err(anyhow::anyhow!("the sandbox host is stopping").into());
         }
         let begun = now();
-        let sandbox = match self.take_warm(&template, &new) {
+        let sandbox = match self.take_warm(&template, &new).await {
             Some((sandbox, live)) => self.hand_out(sandbox, live, new).await?,
             None => self.start_anew(template, new).await?,
         };
@@ -254,12 +258,15 @@ impl Sandboxes {
             format!("E2B_SANDBOX_ID={}", record.id),
             format!("E2B_TEMPLATE_ID={}", record.template),
         ];
+        let start = template.manifest.server.map(|server| (server.start, server.port));
+        let kills = self.cgroup_of(sandbox).and_then(|cgroup| cgroup.out_of_memory_kills());
+        sandbox.health.booted(start.as_ref().map(|(_, port)| *port), kills);
         let boot = Boot {
             home: Home::Overlay {
                 lower: template.home,
                 layer: sandbox.layer(),
             },
-            start: template.manifest.server.map(|server| server.start),
+            start,
             envs: [envs, own.to_vec()].concat(),
             policy: Policy {
                 network: sandbox.network.clone(),

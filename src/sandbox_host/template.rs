@@ -2,6 +2,7 @@
 //! sandboxes are layers over the one they were made from.
 
 mod build;
+mod lock;
 
 use std::{
     fmt::Write,
@@ -12,6 +13,7 @@ use std::{
 use anyhow::bail;
 pub use build::build;
 pub(super) use build::first_page;
+use lock::TemplatesLock;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -103,6 +105,13 @@ pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 
 /// Removes builds that are neither the newest nor below a sandbox.
 pub(super) fn remove_unused(data_dir: &Path, sandboxes: &[Record]) {
+    let _lock = match TemplatesLock::acquire(data_dir, "removing old builds of templates") {
+        Ok(lock) => lock,
+        Err(reason) => {
+            tracing::info!("old builds of templates stay until the next start: {reason:#}");
+            return;
+        }
+    };
     let folders = |path: &Path| {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
@@ -153,12 +162,14 @@ pub async fn list(settings: &config::SandboxHost) -> anyhow::Result<String> {
     Ok(table)
 }
 
-/// Removes a template's builds. Errors while a sandbox is a layer over one, or a host is at work in the same folder.
+/// Removes a template's builds. Errors while a sandbox is a layer over one, a template is being built, or a host is at
+/// work in the same folder.
 pub fn remove(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> {
     let folder = settings.data_dir.join("templates").join(name);
     if !is_name(name) || !folder.is_dir() {
         bail!("template '{name}' is not built; codeflow template list shows those that are");
     }
+    let _lock = TemplatesLock::acquire(&settings.data_dir, &format!("removing template {name}"))?;
     let state = settings.data_dir.join("sandbox-host/host");
     fs::create_dir_all(&state)?;
     let lock = File::create(state.join("lock"))?;

@@ -31,6 +31,7 @@ mod previews;
 mod restarts;
 mod sandbox_life;
 mod sandbox_sleep;
+mod sandbox_trouble;
 mod sandbox_work;
 mod start_up;
 mod structure;

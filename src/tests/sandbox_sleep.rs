@@ -6,7 +6,7 @@ use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ControlPlane, Host, HostProcess, PATIENCE, data_dir, run, stream, traces, until};
+use crate::support::{ControlPlane, Host, HostProcess, PATIENCE, data_dir, in_own_mounts, run, stream, traces, until};
 
 /// Processor time that the sandbox's processes have used, in clock ticks.
 fn processor_time(sandbox: &str) -> u64 {
@@ -165,4 +165,53 @@ async fn a_host_that_dies_leaves_nothing_of_its_pool_and_of_its_frozen_sandboxes
     let sandbox = host.client.connect(sandbox.id(), PATIENCE).await.unwrap();
     assert_eq!(run(&sandbox, "cat kept").await.1, "kept\n");
     host.stop().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_that_can_not_be_thawed_leaves_the_pool_and_another_one_takes_its_place() {
+    let data = data_dir();
+    let mut command = in_own_mounts();
+    command.arg(format!("exec {} sandbox-host", env!("CARGO_BIN_EXE_codeflow")));
+    let host = HostProcess::of(command.env("CODEFLOW_DATA_DIR", data.path()).env("SANDBOX_POOL_SIZE", "1"));
+    let waiting = |but: &str| {
+        let folders = std::fs::read_dir(data.path().join("sandboxes")).unwrap().flatten();
+        let ids = folders.map(|entry| entry.file_name().into_string().unwrap());
+        ids.into_iter().find(|id| id != but)
+    };
+    let is_frozen = async |id: &str| {
+        let before = processor_time(id);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        before > 0 && processor_time(id) == before
+    };
+    let first = until("one waits", async || {
+        let id = waiting("")?;
+        is_frozen(&id).await.then_some(id)
+    })
+    .await;
+    // Its share of the processor can't be set any more, seen from the host.
+    let groups = traces(&first);
+    let shares = groups
+        .iter()
+        .flat_map(|group| ["cpu.shares", "cpu.weight"].map(|name| std::path::Path::new(group).join(name)));
+    let shares = shares.into_iter().find(|file| file.exists()).unwrap();
+    let mounted = std::process::Command::new("nsenter")
+        .arg(format!("--mount=/proc/{}/ns/mnt", host.id()))
+        .args(["mount", "--bind", "/dev/full"])
+        .arg(shares)
+        .status()
+        .unwrap();
+    assert!(mounted.success());
+
+    let made: Value = host.post("/v2/sandboxes", &json!({ "templateID": "nextjs" })).await;
+    let made = made["sandboxID"].as_str().unwrap();
+    assert_ne!(made, first);
+    until("the broken one is gone", async || {
+        (traces(&first).is_empty() && !data.path().join("sandboxes").join(&first).exists()).then_some(())
+    })
+    .await;
+    until("another one waits", async || {
+        let id = waiting(made)?;
+        is_frozen(&id).await.then_some(())
+    })
+    .await;
 }

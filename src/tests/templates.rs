@@ -64,3 +64,26 @@ async fn templates_are_listed_and_one_that_sandboxes_need_is_not_removed() {
     assert!(template(data.path(), &["remove", "nextjs"]).status.success());
     assert_eq!(list(data.path())[1], ["nextjs", "not built", "0"]);
 }
+
+#[test]
+fn a_template_is_not_removed_while_one_is_built_nor_built_while_one_is_removed() {
+    let data = data_dir();
+    let lock = std::fs::File::create(data.path().join("templates/.lock")).unwrap();
+    lock.lock().unwrap();
+    for (arguments, work) in [
+        (["remove", "nextjs"], "building template nextjs"),
+        (["build", "nextjs"], "removing template nextjs"),
+        (["build", "base"], "building template nextjs"),
+    ] {
+        std::fs::write(data.path().join("templates/.lock"), work).unwrap();
+        let said = refusal(&template(data.path(), &arguments));
+        let last = said.lines().last().unwrap();
+        assert!(
+            last.starts_with(&format!("codeflow: another codeflow is {work} in")),
+            "{arguments:?}: {said}"
+        );
+        assert!(data.path().join("templates/nextjs/current").exists());
+    }
+    drop(lock);
+    assert!(template(data.path(), &["remove", "nextjs"]).status.success());
+}

@@ -54,25 +54,28 @@ impl Warm {
 
 impl Sandboxes {
     /// A sandbox that waited, which is the caller's from here on; `None` when none fits.
-    pub(super) fn take_warm(&self, template: &Template, new: &NewSandbox) -> Option<(Arc<Sandbox>, Arc<Live>)> {
+    pub(super) async fn take_warm(&self, template: &Template, new: &NewSandbox) -> Option<(Arc<Sandbox>, Arc<Live>)> {
         // Variables are given to a container as it starts.
         if !new.envs.is_empty() {
             return None;
         }
-        let warm = {
-            let mut warm = self.pool.lock();
-            let index = warm.iter().position(|warm| warm.is_of(&new.template, &template.version))?;
-            warm.swap_remove(index)
-        };
-        self.pool.taken.notify_one();
-        let cgroup = self.cgroup_of(&warm.sandbox);
-        let awake = cgroup.map_or(Ok(()), |cgroup| cgroup.set_shares(USUAL_SHARES).and_then(|()| cgroup.thaw()));
-        if let Err(error) = awake {
-            tracing::warn!(sandbox.id = warm.sandbox.id, %error, "a waiting sandbox can't be woken");
-            self.pool.lock().push(warm);
-            return None;
+        loop {
+            let warm = {
+                let mut warm = self.pool.lock();
+                let index = warm.iter().position(|warm| warm.is_of(&new.template, &template.version))?;
+                warm.swap_remove(index)
+            };
+            self.pool.taken.notify_one();
+            let cgroup = self.cgroup_of(&warm.sandbox);
+            let awake = cgroup.map_or(Ok(()), |cgroup| cgroup.set_shares(USUAL_SHARES).and_then(|()| cgroup.thaw()));
+            match awake {
+                Ok(()) => return Some((warm.sandbox, warm.live)),
+                Err(error) => {
+                    tracing::warn!(sandbox.id = warm.sandbox.id, %error, "a waiting sandbox can't be woken; another one is made in its place");
+                    self.discard(&warm.sandbox).await;
+                }
+            }
         }
-        Some((warm.sandbox, warm.live))
     }
 
     /// Keeps the pool full until the host stops.

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::health::Health;
 use crate::sandbox_host::{
     disk::Layer,
     live::Live,
@@ -38,6 +39,7 @@ pub(in crate::sandbox_host) struct Sandbox {
     requests: AtomicUsize,
     /// When the last request ended: Unix time in milliseconds.
     used_at: AtomicU64,
+    pub(super) health: Health,
 }
 
 pub(super) enum State {
@@ -51,6 +53,12 @@ pub(super) enum State {
 
 /// Keeps a sandbox counted as in use.
 pub(in crate::sandbox_host) struct InUse(Arc<Sandbox>);
+
+impl InUse {
+    pub(in crate::sandbox_host) fn health(&self) -> &Health {
+        &self.0.health
+    }
+}
 
 impl Drop for InUse {
     fn drop(&mut self) {
@@ -74,6 +82,7 @@ impl Sandbox {
             state: tokio::sync::Mutex::new(State::Paused),
             requests: AtomicUsize::new(0),
             used_at: AtomicU64::new(now()),
+            health: Health::default(),
         }
     }
 
@@ -178,6 +187,10 @@ impl Sandbox {
             Ok(State::Frozen(..) | State::Paused | State::Killed) => false,
             Err(_) => self.running.load(Ordering::Relaxed),
         }
+    }
+
+    pub(in crate::sandbox_host) fn health(&self) -> &Health {
+        &self.health
     }
 
     pub(super) fn idle_for(&self) -> Duration {

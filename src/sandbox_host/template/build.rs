@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use rust_embed::RustEmbed;
 
-use super::{Manifest, Template, digest};
+use super::{Manifest, Template, digest, lock::TemplatesLock};
 use crate::{
     config,
     sandbox_host::{
@@ -51,7 +51,14 @@ pub async fn build(settings: &config::SandboxHost, name: &str, stop: impl Future
     }
     let version = version(&sources).await?;
     let folder = settings.data_dir.join("templates").join(name);
-    if Template::find(&settings.data_dir, name).is_some_and(|built| built.version == version) {
+    let is_ready = || Template::find(&settings.data_dir, name).is_some_and(|built| built.version == version);
+    if is_ready() {
+        tracing::info!(template = name, "the template is ready");
+        return Ok(());
+    }
+    let _lock = TemplatesLock::acquire(&settings.data_dir, &format!("building template {name}"))?;
+    // Another build may have ended a moment ago.
+    if is_ready() {
         tracing::info!(template = name, "the template is ready");
         return Ok(());
     }
@@ -180,7 +187,7 @@ async fn prepare_home(containers: &Containers, manifest: &Manifest, name: &str, 
         return Ok(());
     };
     tracing::info!(template = name, "starting its dev server once, to fill the cache");
-    let live = containers.start(&id, work, boot(Some(server.start.clone()))).await?;
+    let live = containers.start(&id, work, boot(Some((server.start.clone(), server.port)))).await?;
     let shown = first_page(&live, server.port).await;
     let shown = match shown {
         Ok(()) => Ok(()),

@@ -1,0 +1,260 @@
+//! How a sandbox fares, as the watchdog sees it: requests that wait for the app's server, ends of that server, and the sentence about
+//! what went wrong last, which the preview shows.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use crate::sandbox_host::{
+    envd::dev_server::Report,
+    record::{now, rfc3339},
+};
+
+/// How long a notice is worth reading.
+const NOTICE_AGE: Duration = Duration::from_secs(10 * 60);
+/// Troubles of a kind within this time count together.
+const WINDOW: Duration = Duration::from_secs(5 * 60);
+/// So many of them, and the app is said to fail.
+const MANY: usize = 3;
+
+/// What went wrong and what was done about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(in crate::sandbox_host) struct Notice {
+    /// One sentence or two, for the app's user; a few lines of the dev server's output may follow.
+    pub message: String,
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// It goes on: the app can't be shown, or not for long.
+    pub failing: bool,
+}
+
+/// What the watchdog knows of a sandbox.
+#[derive(Debug, Default)]
+pub(in crate::sandbox_host) struct Health {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The port of the template's server.
+    port: Option<u16>,
+    /// The report that was read last.
+    report: Report,
+    /// Processes that the kernel had ended for want of memory then.
+    kills: u64,
+    /// When memory ran out lately, and when the server hung.
+    out_of_memory: Vec<Instant>,
+    hung: Vec<Instant>,
+    notice: Option<(Instant, Notice)>,
+    /// Requests to the server's port that have no answer yet, by number, each with its beginning.
+    waiting: BTreeMap<u64, Instant>,
+    next_request: u64,
+    /// When the server last answered a request.
+    answered: Option<Instant>,
+}
+
+/// A request to the app's server, until it is answered or given up.
+pub(in crate::sandbox_host) struct Waiting<'a> {
+    health: &'a Health,
+    number: u64,
+}
+
+impl Waiting<'_> {
+    /// The server has answered.
+    pub(in crate::sandbox_host) fn answered(self) {
+        self.health.server_answers();
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.health.lock().waiting.remove(&self.number);
+    }
+}
+
+/// What a report says beyond the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    OutOfMemory,
+    PortTaken(String),
+    KeepsEnding { ends: u32, how: String, last_words: String },
+    Stopped,
+    Pipes(Vec<String>),
+}
+
+impl Health {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its container is being started, with a server on this port; the kernel has ended so many processes of it before.
+    pub(super) fn booted(&self, port: Option<u16>, kills: Option<u64>) {
+        let mut state = self.lock();
+        state.port = port;
+        state.report = Report::default();
+        state.kills = kills.unwrap_or(0);
+        state.waiting.clear();
+        state.answered = None;
+    }
+
+    /// A request to a port; `None` when that is not the server's.
+    pub(in crate::sandbox_host) fn wait_for(&self, port: u16) -> Option<Waiting<'_>> {
+        let mut state = self.lock();
+        if state.port != Some(port) {
+            return None;
+        }
+        let number = state.next_request;
+        state.next_request += 1;
+        state.waiting.insert(number, Instant::now());
+        Some(Waiting { health: self, number })
+    }
+
+    /// The server has answered a request of the watchdog's.
+    pub(super) fn server_answers(&self) {
+        self.lock().answered = Some(Instant::now());
+    }
+
+    /// The server's port.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.lock().port
+    }
+
+    /// How long the oldest request has been waiting while the server answered none.
+    pub(super) fn silent_for(&self) -> Duration {
+        let state = self.lock();
+        let oldest = state.waiting.values().next().copied();
+        oldest.map_or(Duration::ZERO, |since| {
+            state.answered.map_or(since, |answered| answered.max(since)).elapsed()
+        })
+    }
+
+    /// What is new in a report, and in the kernel's count of processes that were ended for want of memory.
+    pub(super) fn compare(&self, report: Report, kills: Option<u64>) -> Option<Trouble> {
+        let mut state = self.lock();
+        let before = std::mem::replace(&mut state.report, report.clone());
+        let out_of_memory = kills.is_some_and(|kills| kills > std::mem::replace(&mut state.kills, kills));
+        if report.ends > before.ends {
+            if out_of_memory || report.out_of_memory {
+                return Some(Trouble::OutOfMemory);
+            }
+            if !report.port_takers.is_empty() {
+                return Some(Trouble::PortTaken(report.port_takers.join(", ")));
+            }
+            if report.ends_in_a_row as usize >= MANY {
+                return Some(Trouble::KeepsEnding {
+                    ends: report.ends_in_a_row,
+                    how: report.last_end,
+                    last_words: report.last_words,
+                });
+            }
+        }
+        if report.continued > before.continued {
+            return Some(Trouble::Stopped);
+        }
+        (!report.pipes.is_empty()).then_some(Trouble::Pipes(report.pipes))
+    }
+
+    /// Counts one more time that memory ran out; how many times it did lately.
+    pub(super) fn count_out_of_memory(&self) -> usize {
+        lately(&mut self.lock().out_of_memory)
+    }
+
+    /// Counts one more time that the server hung; how many times it did lately.
+    pub(super) fn count_hung(&self) -> usize {
+        lately(&mut self.lock().hung)
+    }
+
+    /// Says what went wrong, in place of what was said before.
+    pub(super) fn say(&self, message: String, failing: bool) {
+        let at = rfc3339(now());
+        self.lock().notice = Some((Instant::now(), Notice { message, at, failing }));
+    }
+
+    /// What went wrong lately. A server that has answered since does not fail any more.
+    pub(in crate::sandbox_host) fn notice(&self) -> Option<Notice> {
+        let state = self.lock();
+        let (at, notice) = state.notice.as_ref().filter(|(at, _)| at.elapsed() < NOTICE_AGE)?;
+        let answers = state.answered.is_some_and(|answered| answered > *at);
+        Some(Notice {
+            failing: notice.failing && !answers,
+            ..notice.clone()
+        })
+    }
+}
+
+/// Counts one more, and forgets those of long ago.
+fn lately(times: &mut Vec<Instant>) -> usize {
+    times.retain(|time| time.elapsed() < WINDOW);
+    times.push(Instant::now());
+    times.len()
+}
+
+/// Whether so many troubles of a kind lately mean that it goes on.
+pub(super) fn is_many(count: usize) -> bool {
+    count >= MANY
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_compared_with_the_one_before() {
+        let health = Health::default();
+        health.booted(Some(3000), Some(1));
+        let report = |ends, ends_in_a_row| Report {
+            ends,
+            ends_in_a_row,
+            last_end: "exit code 1".to_owned(),
+            ..Report::default()
+        };
+        assert_eq!(health.compare(report(0, 0), Some(1)), None);
+        assert_eq!(health.compare(report(1, 1), Some(1)), None);
+        assert_eq!(health.compare(report(2, 2), Some(2)), Some(Trouble::OutOfMemory));
+        let keeps_ending = Trouble::KeepsEnding {
+            ends: 3,
+            how: "exit code 1".to_owned(),
+            last_words: String::new(),
+        };
+        assert_eq!(health.compare(report(3, 3), Some(2)), Some(keeps_ending));
+        assert_eq!(health.compare(report(3, 3), Some(3)), None, "another process ran out of memory");
+        let heap = Report {
+            out_of_memory: true,
+            ..report(4, 1)
+        };
+        assert_eq!(health.compare(heap, None), Some(Trouble::OutOfMemory));
+    }
+
+    #[test]
+    fn a_server_is_silent_while_requests_wait_and_none_is_answered() {
+        let health = Health::default();
+        health.booted(Some(3000), None);
+        assert!(health.wait_for(3001).is_none());
+        assert_eq!(health.silent_for(), Duration::ZERO);
+        let (first, second) = (health.wait_for(3000).unwrap(), health.wait_for(3000).unwrap());
+        std::thread::sleep(Duration::from_millis(20));
+        let silent = health.silent_for();
+        assert!(silent >= Duration::from_millis(20));
+        second.answered();
+        assert!(health.silent_for() < silent, "it answers others");
+        drop(first);
+        assert_eq!(health.silent_for(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_failure_is_one_until_the_server_answers() {
+        let health = Health::default();
+        health.booted(Some(3000), None);
+        assert_eq!(health.notice(), None);
+        health.say("It failed.".to_owned(), true);
+        assert!(health.notice().unwrap().failing);
+        health.wait_for(3000).unwrap().answered();
+        let notice = health.notice().unwrap();
+        assert!(!notice.failing && notice.message == "It failed.");
+    }
+}

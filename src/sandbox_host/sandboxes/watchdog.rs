@@ -1,0 +1,257 @@
+//! Looks after the sandboxes in use: an envd that does not answer, and an app's server that hangs, ends, runs out of memory or was
+//! stopped. Each is mended, its sandbox's files untouched, and said in the sandbox's notice.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
+use hyper::client::conn::http1;
+
+use super::{
+    Sandbox, Sandboxes,
+    health::{Trouble, is_many},
+    sandbox::State,
+};
+use crate::sandbox_host::{containers::USUAL_SHARES, live::Live, record::now, template::Template};
+
+/// Between two looks at a sandbox.
+const EVERY: Duration = Duration::from_secs(2);
+/// A sandbox without a request for this long is left alone until the next one.
+const IN_USE: Duration = Duration::from_secs(120);
+/// A request that has waited this long may wait for something that never comes.
+const WAITING: Duration = Duration::from_millis(1500);
+/// An app's server that was silent for this long and used no processor hangs; one that is at work has longer: a first page may
+/// compile for a minute on a busy machine.
+const SILENT: Duration = Duration::from_secs(30);
+const SILENT_AT_WORK: Duration = Duration::from_secs(180);
+/// It is at work when it uses more than one part in so many of a processor.
+const WORK_PART: u128 = 50;
+/// How long a server that was silent may take to answer one more request.
+const LAST_CHANCE: Duration = Duration::from_secs(10);
+/// How many times in a row an envd may fail to answer.
+const MAX_FAILURES: u32 = 2;
+
+/// The sandboxes that are being looked at.
+#[derive(Default)]
+struct Looking(Mutex<HashSet<String>>);
+
+impl Looking {
+    /// False when somebody is at it.
+    fn begin(&self, sandbox: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(sandbox.to_owned())
+    }
+
+    fn end(&self, sandbox: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(sandbox);
+    }
+}
+
+impl Sandboxes {
+    /// Looks at each sandbox in use every other second, until the host stops.
+    pub(super) async fn keep_watch(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let looking = Arc::new(Looking::default());
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = self.shutdown.cancelled() => return,
+            }
+            for sandbox in self.all() {
+                let live = match sandbox.state.try_lock().as_deref() {
+                    Ok(State::Running(live)) if sandbox.idle_for() < IN_USE && !live.ended.is_cancelled() => live.clone(),
+                    _ => continue,
+                };
+                if looking.begin(&sandbox.id) {
+                    let (host, looking) = (self.clone(), looking.clone());
+                    tokio::spawn(async move {
+                        host.look_after(&sandbox, &live).await;
+                        looking.end(&sandbox.id);
+                    });
+                }
+            }
+        }
+    }
+
+    async fn look_after(&self, sandbox: &Sandbox, live: &Arc<Live>) {
+        let mut failures = 0;
+        let report = loop {
+            let waiting = sandbox.health.silent_for() > WAITING;
+            match live.dev_server(waiting).await {
+                Ok(report) => break report,
+                Err(_) if live.ended.is_cancelled() => return,
+                Err(error) => {
+                    failures += 1;
+                    tracing::debug!(
+                        sandbox.id,
+                        failures,
+                        error = format!("{error:#}"),
+                        "the sandbox's envd does not answer"
+                    );
+                    if failures == MAX_FAILURES {
+                        self.restart(sandbox, live).await;
+                        return;
+                    }
+                }
+            }
+        };
+        let kills = self.cgroup_of(sandbox).and_then(|cgroup| cgroup.out_of_memory_kills());
+        if let Some(trouble) = sandbox.health.compare(report, kills) {
+            let (message, failing) = self.describe(sandbox, trouble);
+            self.say(sandbox, message, failing);
+        }
+        if sandbox.health.silent_for() > SILENT && self.hangs(sandbox, live).await {
+            self.restart_dev_server(sandbox, live).await;
+        }
+    }
+
+    /// A sentence about it, and whether it goes on.
+    fn describe(&self, sandbox: &Sandbox, trouble: Trouble) -> (String, bool) {
+        match trouble {
+            Trouble::OutOfMemory => {
+                let (count, memory) = (sandbox.health.count_out_of_memory(), in_words(self.settings().memory_mb));
+                if is_many(count) {
+                    let message = format!(
+                        "The app ran out of memory ({memory}) {count} times in 5 minutes, and is started again with pauses. \
+                         Ask for it to use less memory, or raise SANDBOX_MEMORY_MB."
+                    );
+                    return (message, true);
+                }
+                (format!("The app ran out of memory ({memory}) and was restarted."), false)
+            }
+            Trouble::PortTaken(command) => (
+                format!(
+                    "The port of the app's server was taken by another program ({command}). That was ended, and the server was restarted."
+                ),
+                false,
+            ),
+            Trouble::KeepsEnding { ends, how, last_words } => (
+                format!(
+                    "The app's server ended {ends} times in a row ({how}), and is started again with pauses. It last said:\n{last_words}"
+                ),
+                true,
+            ),
+            Trouble::Stopped => (
+                "The app's server had been stopped by a signal, and was continued.".to_owned(),
+                false,
+            ),
+            Trouble::Pipes(paths) => (
+                format!(
+                    "The app's folder holds a named pipe ({}), for which the app's server waited. Delete it: an app is made of files.",
+                    paths.join(", ")
+                ),
+                false,
+            ),
+        }
+    }
+
+    fn say(&self, sandbox: &Sandbox, message: String, failing: bool) {
+        tracing::warn!(sandbox.id, message, "a sandbox was in trouble");
+        sandbox.log.warn(message.clone());
+        sandbox.health.say(message, failing);
+    }
+
+    /// Whether a server that was silent for long does not answer one more request either. One that is at work is left to it for longer.
+    async fn hangs(&self, sandbox: &Sandbox, live: &Live) -> bool {
+        let cpu = || self.cgroup_of(sandbox).and_then(|cgroup| cgroup.usage()).map(|usage| usage.cpu);
+        let (before, begun) = (cpu(), Instant::now());
+        let Some(port) = sandbox.health.port() else {
+            return false;
+        };
+        match tokio::time::timeout(LAST_CHANCE, ask(live, port)).await {
+            Ok(Ok(true)) => {
+                sandbox.health.server_answers();
+                return false;
+            }
+            // It is being started.
+            Ok(_) => return false,
+            Err(_) if live.ended.is_cancelled() => return false,
+            Err(_) => {}
+        }
+        let is_at_work = match (before, cpu()) {
+            (Some(before), Some(after)) => u128::from(after.saturating_sub(before)) * WORK_PART > begun.elapsed().as_nanos(),
+            _ => true,
+        };
+        sandbox.health.silent_for() > if is_at_work { SILENT_AT_WORK } else { SILENT }
+    }
+
+    async fn restart_dev_server(&self, sandbox: &Sandbox, live: &Arc<Live>) {
+        let (seconds, count) = (sandbox.health.silent_for().as_secs(), sandbox.health.count_hung());
+        let message = if is_many(count) {
+            format!(
+                "The app's server did not answer for {seconds} seconds, {count} times in 5 minutes, although it was restarted each time. \
+                 Something in the app waits for ever: ask for that to be fixed."
+            )
+        } else {
+            format!("The app's server did not answer for {seconds} seconds and was restarted.")
+        };
+        self.say(sandbox, message, is_many(count));
+        if let Err(error) = live.restart_dev_server().await {
+            tracing::warn!(sandbox.id, error = format!("{error:#}"), "the app's server can't be restarted");
+            self.restart(sandbox, live).await;
+        }
+    }
+
+    /// Starts the sandbox's container again over the same files, unless that was done meanwhile or it answers after all: it may have
+    /// been asleep.
+    async fn restart(&self, sandbox: &Sandbox, live: &Arc<Live>) {
+        let _task = self.tasks.token();
+        let mut state = sandbox.state.lock().await;
+        if !matches!(&*state, State::Running(running) if Arc::ptr_eq(running, live)) {
+            return;
+        }
+        if live.dev_server(false).await.is_ok() {
+            return;
+        }
+        self.say(
+            sandbox,
+            "The sandbox did not answer and was restarted. Its files are as they were; what commands had left running is not.".to_owned(),
+            false,
+        );
+        self.containers.end(&sandbox.id, &sandbox.folder).await;
+        sandbox.set_state(&mut state, State::Paused);
+        let (record, begun) = (sandbox.record(), now());
+        let Some(template) = Template::find_version(&self.settings().data_dir, &record.template, &record.version) else {
+            return;
+        };
+        match self.boot(sandbox, template, USUAL_SHARES).await {
+            Ok(live) => {
+                sandbox.set_state(&mut state, State::Running(live));
+                tracing::info!(sandbox.id, ms = now().saturating_sub(begun), "sandbox restarted");
+            }
+            // The next request tries again.
+            Err(error) => tracing::error!(sandbox.id, error = format!("{error:#}"), "the sandbox can't be restarted"),
+        }
+    }
+}
+
+/// Asks for the first page, of which the head will do; false when the port is not open.
+async fn ask(live: &Live, port: u16) -> anyhow::Result<bool> {
+    let Some(stream) = live.tunnel(port).await? else {
+        return Ok(false);
+    };
+    let (mut sender, connection) = http1::handshake(stream).await?;
+    tokio::spawn(connection);
+    let request = Request::builder()
+        .uri("/")
+        .header(header::HOST, format!("localhost:{port}"))
+        .header(header::ACCEPT, "text/html")
+        .body(Body::empty())?;
+    sender.send_request(request).await?;
+    Ok(true)
+}
+
+/// An amount of memory as people say it.
+fn in_words(megabytes: u64) -> String {
+    if megabytes.is_multiple_of(1024) {
+        format!("{} GB", megabytes >> 10)
+    } else {
+        format!("{megabytes} MB")
+    }
+}

@@ -1,0 +1,182 @@
+//! Whatever a sandbox does to its own envd or to its app's server is noticed, said in its notice, and mended: the page answers again.
+
+use std::time::Duration;
+
+use codeflow::sandbox::Sandbox;
+use serde_json::Value;
+
+use crate::support::{ControlPlane, Host, run, stream, until};
+
+/// The template's page, and paths on which the server hangs or takes all memory.
+const SERVER: &str = r#"
+import { createServer } from "node:http";
+const kept = [];
+createServer((request, response) => {
+  if (request.url === "/hang") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  if (request.url === "/hog") for (;;) kept.push(Buffer.alloc(16 << 20, 1));
+  response.end("<h1>The template</h1>");
+}).listen(3000, "127.0.0.1");
+"#;
+
+/// Waits for the port, and takes it.
+const SQUATTER: &str = "setsid node -e 'const take = () => require(\"net\").createServer().on(\"error\", () => setTimeout(take, 2)).listen(3000, \"127.0.0.1\"); \
+     take(); setInterval(() => {}, 1000)' >/dev/null 2>&1 & sleep 1; pkill -KILL -f server.mjs";
+
+struct Trouble {
+    /// What the sandbox runs; nobody waits for its end.
+    command: &'static str,
+    /// A path that is asked for then.
+    request: Option<&'static str>,
+    /// What the notice says; nothing is said of what is over before anybody could notice.
+    says: Option<&'static str>,
+}
+
+const TROUBLES: [Trouble; 9] = [
+    Trouble {
+        command: "kill -STOP $(pgrep -f 'codeflow envd')",
+        request: None,
+        says: None,
+    },
+    Trouble {
+        command: "kill -STOP -1",
+        request: None,
+        says: Some("The app's server had been stopped"),
+    },
+    Trouble {
+        // It can take no connection any more.
+        command: "prlimit --nofile=3:3 --pid 2",
+        request: None,
+        says: Some("The sandbox did not answer and was restarted"),
+    },
+    Trouble {
+        command: "kill -KILL 2",
+        request: None,
+        says: None,
+    },
+    Trouble {
+        command: "pkill -STOP -f server.mjs",
+        request: None,
+        says: Some("The app's server had been stopped"),
+    },
+    Trouble {
+        command: "mkfifo pipe.html",
+        request: Some("/pipe"),
+        says: Some("named pipe (pipe.html)"),
+    },
+    Trouble {
+        command: "",
+        request: Some("/hang"),
+        says: Some("The app's server did not answer for"),
+    },
+    Trouble {
+        command: "",
+        request: Some("/hog"),
+        says: Some("The app ran out of memory (256 MB) and was restarted"),
+    },
+    Trouble {
+        command: SQUATTER,
+        request: None,
+        says: Some("The port of the app's server was taken by another program (node -e"),
+    },
+];
+
+/// What is said of the sandbox's troubles.
+async fn notice(host: &Host, sandbox: &Sandbox) -> Value {
+    host.detail(sandbox.id()).await["notice"].clone()
+}
+
+/// Waits until the first page answers.
+async fn until_it_answers(host: &Host, sandbox: &Sandbox, what: &str) {
+    until(what, async || {
+        let asked = host.preview(sandbox.id(), 3000, "/").timeout(Duration::from_secs(5)).send().await;
+        let page = asked.ok()?.text().await.ok()?;
+        (page == "<h1>The template</h1>").then_some(())
+    })
+    .await;
+}
+
+/// A sandbox with the server above, in place of the template's where `with_own` says so.
+async fn sandbox(host: &Host, with_own: bool) -> Sandbox {
+    let sandbox = host.create().await;
+    until_it_answers(host, &sandbox, "the template's page is there").await;
+    if with_own {
+        sandbox.write_file("/home/user/server.mjs", SERVER).await.unwrap();
+        run(&sandbox, "pkill -KILL -f server.mjs").await;
+        until_it_answers(host, &sandbox, "the other server's page is there").await;
+    }
+    sandbox
+}
+
+async fn is_mended(host: &Host, trouble: &Trouble) {
+    let Trouble { command, request, says } = trouble;
+    let sandbox = sandbox(host, matches!(request, Some("/hang" | "/hog"))).await;
+    sandbox.write_file("/home/user/kept", "kept").await.unwrap();
+    let what = format!("{command} {}", request.unwrap_or_default());
+    if !command.is_empty() {
+        let output = stream(host, sandbox.id(), command).await;
+        tokio::spawn(async move { output.bytes().await });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    if let Some(path) = request {
+        let request = host.preview(sandbox.id(), 3000, path);
+        tokio::spawn(async move { request.send().await });
+    }
+    if let Some(says) = says {
+        until(&format!("{what}: it is said"), async || {
+            // Somebody looks at the page meanwhile.
+            let asking = host.preview(sandbox.id(), 3000, "/").timeout(Duration::from_secs(1));
+            let _ = asking.send().await;
+            let said = notice(host, &sandbox).await;
+            said["message"].as_str().unwrap_or_default().contains(says).then_some(())
+        })
+        .await;
+    }
+    until_it_answers(host, &sandbox, &format!("{what}: the page answers")).await;
+    let kept = until(&format!("{what}: files are read"), async || {
+        let reading = tokio::time::timeout(Duration::from_secs(5), sandbox.read_file("/home/user/kept"));
+        reading.await.ok()?.ok()
+    })
+    .await;
+    assert_eq!(kept, b"kept", "{what}");
+    assert_ne!(notice(host, &sandbox).await["failing"], true, "{what}");
+}
+
+#[tokio::test]
+async fn an_envd_or_a_server_that_is_stopped_hangs_or_ends_is_noticed_and_mended() {
+    let host = Host::start_with(|settings| settings.memory_mb = 256).await;
+    futures::future::join_all(TROUBLES.iter().map(|trouble| is_mended(&host, trouble))).await;
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_ending_is_said_with_its_last_words_until_it_is_mended() {
+    let host = Host::start().await;
+    let sandbox = sandbox(&host, false).await;
+    let broken = "console.error('no <module> of that name'); process.exit(3);";
+    sandbox.write_file("/home/user/server.mjs", broken).await.unwrap();
+    run(&sandbox, "pkill -KILL -f server.mjs").await;
+    until("it is said to fail", async || {
+        let _ = host.preview(sandbox.id(), 3000, "/").send().await;
+        let notice = notice(&host, &sandbox).await;
+        let message = notice["message"].as_str()?;
+        let says = message.contains("times in a row (exit code 3)") && message.contains("no <module> of that name");
+        (says && notice["failing"] == true).then_some(())
+    })
+    .await;
+    let page = host
+        .preview(sandbox.id(), 3000, "/")
+        .header("sec-fetch-mode", "navigate")
+        .send()
+        .await
+        .unwrap();
+    let page = page.text().await.unwrap();
+    assert!(
+        page.contains("times in a row") && page.contains("no &lt;module&gt; of that name"),
+        "{page}"
+    );
+
+    sandbox.write_file("/home/user/server.mjs", SERVER).await.unwrap();
+    until_it_answers(&host, &sandbox, "the mended server answers").await;
+    assert_eq!(notice(&host, &sandbox).await["failing"], false);
+    host.stop().await;
+}
