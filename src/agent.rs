@@ -34,6 +34,7 @@ pub use probe::Probe;
 pub use turn::{Job, Outcome, build_app};
 pub use workplace::Workplace;
 
+pub use crate::sandbox::Notice;
 use crate::{
     config,
     llm::Model,

@@ -12,6 +12,7 @@ mod retry;
 
 use std::{sync::Arc, time::Duration};
 
+pub use control::Notice;
 pub use error::SandboxError;
 pub use files::{Entry, EntryKind, Page};
 pub use process::{CommandOutput, Gap, Left, RunOptions, RunningProcess};

@@ -9,7 +9,7 @@ use super::{
     path::{GENERATED_FOLDERS, HOME},
     probe::Answer,
 };
-use crate::sandbox::{CommandOutput, EntryKind, PageAddress, RunOptions, Sandbox, SandboxError};
+use crate::sandbox::{CommandOutput, EntryKind, Notice, PageAddress, RunOptions, Sandbox, SandboxError};
 
 /// The dev server's port.
 const PORT: u16 = 3000;
@@ -195,6 +195,17 @@ impl App {
     /// What the app answers when its first page is asked for, now.
     pub async fn probe(&self) -> Result<Probe, RunError> {
         Ok(self.ask("/").await?.map_or(Probe::Starting, |answer| answer.probe()))
+    }
+
+    /// What went wrong in the app's sandbox lately; `None` also when nobody can say.
+    pub async fn notice(&self) -> Option<Notice> {
+        match self.sandbox.notice().await {
+            Ok(notice) => notice,
+            Err(error) => {
+                tracing::debug!(sandbox.id = self.id(), %error, "what went wrong in the sandbox can't be read");
+                None
+            }
+        }
     }
 
     /// What the app answers to a path; `None` when nothing answers yet, or the dev server is starting again.

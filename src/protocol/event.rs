@@ -80,8 +80,12 @@ pub enum PreviewState {
     Starting,
     /// The dev server compiles the page.
     Compiling { url: String },
-    /// The page answers.
-    Ready { url: String },
+    /// The page answers. `notice`: what went wrong shortly before, such as that the app ran out of memory and was restarted.
+    Ready {
+        url: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        notice: Option<String>,
+    },
     /// The page can't be shown; `reason` is one line or a few, for the user.
     Failed { url: Option<String>, reason: String },
 }

@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Apps, Events};
 use crate::{
-    agent::{App, Probe, RunError},
+    agent::{App, Notice, Probe, RunError},
     protocol::{EventKind, PreviewError, PreviewState, ProjectId},
     store::Store,
 };
@@ -24,8 +24,12 @@ const QUICK: Duration = Duration::from_millis(700);
 const STARTING: Duration = Duration::from_millis(300);
 /// Between two looks at an app whose page can't be shown.
 const FAILING: Duration = Duration::from_secs(3);
+/// Between two looks at an app that doesn't stay up: each look makes it try again what it failed at.
+const UNSTABLE: Duration = Duration::from_secs(15);
 /// Between two looks at an app that answers; each look also puts off the sandbox's end.
 const READY: Duration = Duration::from_secs(60);
+/// Between two questions, meanwhile, for what went wrong in its sandbox.
+const TROUBLE: Duration = Duration::from_secs(4);
 
 /// The watched previews, as a cheap handle.
 #[derive(Clone)]
@@ -48,6 +52,37 @@ struct Watched {
     ended: CancellationToken,
     /// What stands on the page, as its watchers report it, each with the time of its first report.
     errors: Vec<(Instant, PreviewError)>,
+}
+
+/// A look at an app: how long to wait before the next, and what is known of the app's sandbox.
+struct Look {
+    pause: Duration,
+    app: Option<App>,
+    notice: Option<Notice>,
+}
+
+impl Look {
+    fn after(pause: Duration) -> Self {
+        Self {
+            pause,
+            app: None,
+            notice: None,
+        }
+    }
+
+    /// Waits until something else goes wrong in the app's sandbox.
+    async fn trouble(&self) {
+        let Some(app) = &self.app else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::time::sleep(TROUBLE).await;
+            let notice = app.notice().await;
+            if notice.is_some() && notice.map(|notice| notice.at) != self.notice.as_ref().map(|notice| notice.at.clone()) {
+                return;
+            }
+        }
+    }
 }
 
 /// Keeps a preview watched while it lives.
@@ -134,7 +169,7 @@ impl Previews {
 
     /// Publishes what the app's page shows, and returns it.
     pub async fn look(&self, project: ProjectId, app: &App) -> Result<PreviewState, RunError> {
-        self.inner.look(project, app).await
+        Ok(self.inner.look(project, app).await?.0)
     }
 }
 
@@ -142,8 +177,8 @@ impl Inner {
     async fn keep_looking(&self, project: ProjectId, wake: &Notify) {
         let mut logged = None;
         loop {
-            let pause = match self.look_once(project).await {
-                Ok(pause) => pause,
+            let look = match self.look_once(project).await {
+                Ok(look) => look,
                 Err(error @ (RunError::User(_) | RunError::Transient(_))) => {
                     let reason = error.to_string();
                     if logged.as_ref() != Some(&reason) {
@@ -154,25 +189,25 @@ impl Inner {
                     if let Err(error) = self.events.publish(project, None, EventKind::Preview { preview }).await {
                         tracing::error!(project.id = %project, %error, "the preview's state can't be saved");
                     }
-                    FAILING
+                    Look::after(FAILING)
                 }
                 Err(RunError::Internal(error)) => {
                     tracing::error!(project.id = %project, error = format!("{error:#}"), "the preview can't be looked at");
-                    FAILING
+                    Look::after(FAILING)
                 }
             };
             tokio::select! {
                 () = wake.notified() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(look.pause) => {}
+                () = look.trouble() => {}
             }
         }
     }
 
-    /// Looks at the app and returns how long to wait before the next look.
-    async fn look_once(&self, project: ProjectId) -> Result<Duration, RunError> {
+    async fn look_once(&self, project: ProjectId) -> Result<Look, RunError> {
         if !self.apps.exists(project).await? {
             // The run that makes the sandbox pokes.
-            return Ok(READY);
+            return Ok(Look::after(READY));
         }
         let mut opening = pin!(self.apps.open(project));
         let app = match tokio::time::timeout(QUICK, &mut opening).await {
@@ -182,37 +217,60 @@ impl Inner {
                 opening.await?
             }
         };
-        Ok(match self.look(project, &app).await? {
+        let (state, notice) = self.look(project, &app).await?;
+        let pause = match state {
             PreviewState::Ready { .. } => READY,
+            PreviewState::Failed { .. } if is_failing(notice.as_ref()) => UNSTABLE,
             PreviewState::Failed { .. } => FAILING,
             PreviewState::None | PreviewState::Starting | PreviewState::Compiling { .. } => STARTING,
+        };
+        Ok(Look {
+            pause,
+            app: Some(app),
+            notice,
         })
     }
 
-    async fn look(&self, project: ProjectId, app: &App) -> Result<PreviewState, RunError> {
+    /// Publishes what the app's page shows, and returns it with what went wrong in its sandbox lately.
+    async fn look(&self, project: ProjectId, app: &App) -> Result<(PreviewState, Option<Notice>), RunError> {
+        let mut notice = app.notice().await;
         let mut probe = pin!(app.probe());
         let probed = match tokio::time::timeout(QUICK, &mut probe).await {
             Ok(probed) => probed?,
             Err(_) => {
-                self.publish(project, PreviewState::Compiling { url: app.url() }).await?;
-                probe.await?
+                if !is_failing(notice.as_ref()) {
+                    self.publish(project, PreviewState::Compiling { url: app.url() }).await?;
+                }
+                let probed = probe.await?;
+                notice = app.notice().await;
+                probed
             }
         };
         let url = app.url();
+        let said = notice.as_ref().map(|notice| notice.message.clone());
         let state = match probed {
+            Probe::Starting if is_failing(notice.as_ref()) => PreviewState::Failed {
+                url: Some(url),
+                reason: said.unwrap_or_default(),
+            },
             Probe::Starting => PreviewState::Starting,
-            Probe::Ready => PreviewState::Ready { url },
+            Probe::Ready => PreviewState::Ready { url, notice: said },
             // While the agent is at work, a page that does not compile is a page in the making.
             Probe::Failed(_) if self.store.next_run(project).await?.is_some() => PreviewState::Compiling { url },
             Probe::Failed(reason) => PreviewState::Failed { url: Some(url), reason },
         };
         self.publish(project, state.clone()).await?;
-        Ok(state)
+        Ok((state, notice))
     }
 
     async fn publish(&self, project: ProjectId, preview: PreviewState) -> Result<(), RunError> {
         Ok(self.events.publish(project, None, EventKind::Preview { preview }).await?)
     }
+}
+
+/// Whether the app is known not to stay up.
+fn is_failing(notice: Option<&Notice>) -> bool {
+    notice.is_some_and(|notice| notice.failing)
 }
 
 /// The errors that stand after a report: those that stood before keep their time.

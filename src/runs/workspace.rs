@@ -23,8 +23,8 @@ impl Supervisor {
         let preview = match store.last_event(project, "preview").await?.map(|event| event.kind) {
             // What was seen last may be long ago; it is looked at again as soon as the feed is followed.
             Some(EventKind::Preview {
-                preview: PreviewState::Ready { url },
-            }) => PreviewState::Ready { url },
+                preview: PreviewState::Ready { url, notice },
+            }) => PreviewState::Ready { url, notice },
             Some(EventKind::Preview {
                 preview: PreviewState::None,
             })

@@ -39,6 +39,38 @@ struct Created {
     domain: Option<String>,
 }
 
+/// What went wrong in a sandbox lately, and what was done about it. Only our own sandbox host says so.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Notice {
+    /// For the app's user.
+    pub message: String,
+    /// When; RFC 3339, UTC.
+    #[serde(default)]
+    pub at: String,
+    /// It goes on: the app can't be shown, or not for long.
+    #[serde(default)]
+    pub failing: bool,
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    #[serde(default)]
+    notice: Option<Notice>,
+}
+
+impl Sandbox {
+    /// What went wrong lately; `None` where nothing did, or nobody says so. The sandbox is not woken for it.
+    pub async fn notice(&self) -> Result<Option<Notice>, SandboxError> {
+        let settings = &self.client.settings;
+        let url = format!("{}/sandboxes/{}", settings.api_url, self.id);
+        let response = self.client.http.get(url).header("X-API-Key", &settings.api_key).send().await?;
+        if !response.status().is_success() {
+            return Err(error::of(response, Subject::Sandbox).await);
+        }
+        Ok(response.json::<Detail>().await?.notice)
+    }
+}
+
 impl Client {
     /// Makes a sandbox that stays awake for `timeout`; `metadata` helps people tell it apart. `Refused` when there is no such template.
     pub async fn create(&self, timeout: Duration, metadata: &HashMap<&'static str, String>) -> Result<Sandbox, SandboxError> {

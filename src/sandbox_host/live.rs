@@ -25,7 +25,7 @@ use super::envd::dev_server;
 /// A container's init answers within some 20 ms of its start.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(20);
 /// A running envd answers within a millisecond; on a machine that is very busy, within seconds.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 /// The longest report on a dev server, in bytes.
 const MAX_REPORT: usize = 64 << 10;
 /// How long a dev server may take to end by itself.

@@ -120,7 +120,7 @@ async fn a_lost_sandbox_is_built_anew_from_the_latest_version() {
     let mut feed = server.feed(project).await;
     let page = until("the preview shows the version", async || {
         let workspace = server.workspace(project).await;
-        let codeflow::protocol::PreviewState::Ready { url } = workspace.preview else {
+        let codeflow::protocol::PreviewState::Ready { url, .. } = workspace.preview else {
             return None;
         };
         let host = url.strip_prefix("http://")?.trim_end_matches('/').to_owned();

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use codeflow::sandbox::Sandbox;
-use serde_json::Value;
+use codeflow::{
+    protocol::{PreviewState, RunState},
+    sandbox::Sandbox,
+};
+use serde_json::{Value, json};
 
-use crate::support::{ControlPlane, Host, run, stream, until};
+use crate::support::{ControlPlane, Host, Model, Reply, run, stream, until};
 
 /// The template's page, and paths on which the server hangs or takes all memory.
 const SERVER: &str = r#"
@@ -33,7 +36,7 @@ struct Trouble {
 
 const TROUBLES: [Trouble; 9] = [
     Trouble {
-        command: "kill -STOP $(pgrep -f 'codeflow envd')",
+        command: "kill -STOP $(pgrep -xn codeflow)",
         request: None,
         says: None,
     },
@@ -44,12 +47,12 @@ const TROUBLES: [Trouble; 9] = [
     },
     Trouble {
         // It can take no connection any more.
-        command: "prlimit --nofile=3:3 --pid 2",
+        command: "prlimit --nofile=3:3 --pid $(pgrep -xn codeflow)",
         request: None,
         says: Some("The sandbox did not answer and was restarted"),
     },
     Trouble {
-        command: "kill -KILL 2",
+        command: "kill -KILL $(pgrep -xn codeflow)",
         request: None,
         says: None,
     },
@@ -178,5 +181,36 @@ async fn a_server_that_keeps_ending_is_said_with_its_last_words_until_it_is_mend
     sandbox.write_file("/home/user/server.mjs", SERVER).await.unwrap();
     until_it_answers(&host, &sandbox, "the mended server answers").await;
     assert_eq!(notice(&host, &sandbox).await["failing"], false);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_says_that_its_app_ran_out_of_memory_and_shows_it_again() {
+    let host = Host::start_with(|settings| settings.memory_mb = 256).await;
+    let data = tempfile::tempdir().unwrap();
+    let replies = vec![
+        Reply::write("server.mjs", SERVER),
+        Reply::call("terminal", json!({ "command": "pkill -KILL -f server.mjs" })),
+        Reply::done(),
+    ];
+    let model = Model::start([("Build", replies)]).await;
+    let server = host.serve(data.path(), &model);
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    assert_eq!(feed.ended(1).await.0, RunState::Succeeded);
+    let sandbox = host.get("/v2/sandboxes").await[0]["sandboxID"].as_str().unwrap().to_owned();
+    let hog = host.preview(&sandbox, 3000, "/hog");
+    tokio::spawn(async move { hog.send().await });
+    // Somebody follows the feed, so the preview is looked at.
+    until("the preview says what happened, over a page that answers", async || {
+        match server.workspace(project).await.preview {
+            PreviewState::Ready { notice, .. } => notice.filter(|said| said == "The app ran out of memory (256 MB) and was restarted."),
+            _ => None,
+        }
+    })
+    .await;
+    assert_eq!(host.preview(&sandbox, 3000, "/").send().await.unwrap().status(), 200);
+    drop(feed);
+    drop(server);
     host.stop().await;
 }

@@ -192,7 +192,7 @@ fn frame_url(state: &PreviewState, known: Option<String>) -> Option<String> {
         PreviewState::None => None,
         PreviewState::Starting => known,
         PreviewState::Compiling { url } => known.filter(|known| known == url),
-        PreviewState::Ready { url } => Some(url.clone()),
+        PreviewState::Ready { url, .. } => Some(url.clone()),
         PreviewState::Failed { url, .. } => url.clone(),
     }
 }
@@ -202,7 +202,10 @@ mod tests {
     use super::*;
 
     fn ready(url: &str) -> PreviewState {
-        PreviewState::Ready { url: url.to_owned() }
+        PreviewState::Ready {
+            url: url.to_owned(),
+            notice: None,
+        }
     }
 
     #[test]

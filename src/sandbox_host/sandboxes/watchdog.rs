@@ -152,7 +152,7 @@ impl Sandboxes {
     }
 
     fn say(&self, sandbox: &Sandbox, message: String, failing: bool) {
-        tracing::warn!(sandbox.id, message, "a sandbox was in trouble");
+        tracing::warn!(sandbox.id, notice = message, "a sandbox was in trouble");
         sandbox.log.warn(message.clone());
         sandbox.health.say(message, failing);
     }

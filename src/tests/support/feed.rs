@@ -113,7 +113,7 @@ impl Feed {
     pub async fn preview(&mut self) -> String {
         self.find(|kind| match kind {
             EventKind::Preview {
-                preview: PreviewState::Ready { url },
+                preview: PreviewState::Ready { url, .. },
             } => Some(url.clone()),
             _ => None,
         })

@@ -103,6 +103,7 @@ fn events() -> Vec<Event> {
         EventKind::Preview {
             preview: PreviewState::Ready {
                 url: "http://a/".to_owned(),
+                notice: None,
             },
         },
         EventKind::Title {

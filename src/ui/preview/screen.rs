@@ -29,6 +29,14 @@ pub fn Screen(project: ProjectId, conversation: RwSignal<Conversation>, state: M
                 <Working title="Starting the sandbox" text="A fresh machine for your app. This takes a few seconds."/>
             }
             .into_any(),
+            PreviewState::Ready { notice: Some(notice), .. } if is_shown.get() => {
+                if put_aside.with(|aside| aside.as_ref() == Some(&state)) {
+                    return ().into_any();
+                }
+                let notice = notice.clone();
+                let on_dismiss = move || put_aside.set(Some(state.clone()));
+                view! { <Trouble notice on_dismiss/> }.into_any()
+            }
             // The page before it is still good to look at.
             PreviewState::Compiling { .. } | PreviewState::Ready { .. } if is_shown.get() => ().into_any(),
             PreviewState::Compiling { .. } => view! {
@@ -74,6 +82,24 @@ fn Working(title: &'static str, text: &'static str) -> impl IntoView {
                     {title}
                 </p>
                 <p class="mt-1 text-sm text-muted-foreground">{text}</p>
+            </div>
+        </div>
+    }
+}
+
+/// What went wrong shortly before, over a page that answers again.
+#[component]
+fn Trouble(notice: String, on_dismiss: impl Fn() + 'static) -> impl IntoView {
+    view! {
+        <div class="absolute inset-x-0 top-0 flex justify-center p-3">
+            <div
+                role="note"
+                aria-label="What went wrong"
+                class="flex max-w-lg items-start gap-2 rounded-xl border border-border bg-card p-3 text-sm shadow-sm"
+            >
+                <Icon name=IconName::CircleAlert class="mt-0.5 size-4 shrink-0 text-destructive"/>
+                <p class="wrap-anywhere whitespace-pre-wrap">{notice}</p>
+                <Button variant=ButtonVariant::Outline size=ButtonSize::Sm on:click=move |_| on_dismiss()>"Dismiss"</Button>
             </div>
         </div>
     }
