@@ -162,8 +162,10 @@ impl Cgroup {
 
     /// What it uses; `None` when it is gone.
     pub fn usage(&self) -> Option<Usage> {
+        // What is in a file system in memory counts as the files' cache, and can't be given up like that.
         if let Some(group) = self.unified() {
-            let cache = field(&group.join("memory.stat"), "file")?;
+            let stat = group.join("memory.stat");
+            let cache = field(&stat, "file")?.saturating_sub(field(&stat, "shmem").unwrap_or(0));
             return Some(Usage {
                 cpu: field(&group.join("cpu.stat"), "usage_usec")? * 1000,
                 memory: number(&group.join("memory.current"))?.saturating_sub(cache),
@@ -171,7 +173,8 @@ impl Cgroup {
             });
         }
         let memory = self.below("memory");
-        let cache = field(&memory.join("memory.stat"), "total_cache")?;
+        let stat = memory.join("memory.stat");
+        let cache = field(&stat, "total_cache")?.saturating_sub(field(&stat, "total_shmem").unwrap_or(0));
         Some(Usage {
             cpu: number(&self.below("cpuacct").join("cpuacct.usage"))?,
             memory: number(&memory.join("memory.usage_in_bytes"))?.saturating_sub(cache),
@@ -185,6 +188,37 @@ impl Cgroup {
             Some(group) => field(&group.join("memory.events"), "oom_kill"),
             None => field(&self.below("memory").join("memory.oom_control"), "oom_kill"),
         }
+    }
+
+    /// Processes and threads in it and below; `None` when it is gone.
+    pub fn processes(&self) -> Option<u64> {
+        let group = self.unified().unwrap_or_else(|| self.below("pids"));
+        number(&group.join("pids.current"))
+    }
+
+    /// The most memory that it may use, in bytes; `None` where there is no bound.
+    pub fn memory_limit(&self) -> Option<u64> {
+        match self.unified() {
+            Some(group) => number(&group.join("memory.max")),
+            None => number(&self.below("memory").join("memory.limit_in_bytes")),
+        }
+    }
+
+    /// Makes it where it is missing, and bounds what it and all below it use together: bytes of memory, processes and threads.
+    pub fn set_limits(&self, memory: u64, processes: u64) -> io::Result<()> {
+        let (memory, processes) = (memory.to_string(), processes.to_string());
+        if Path::new(CGROUPS).join("cgroup.controllers").exists() {
+            let group = self.below("");
+            fs::create_dir_all(&group)?;
+            fs::write(group.join("memory.max"), memory)?;
+            return fs::write(group.join("pids.max"), processes);
+        }
+        for (hierarchy, file, value) in [("memory", "memory.limit_in_bytes", memory), ("pids", "pids.max", processes)] {
+            let group = self.below(hierarchy);
+            fs::create_dir_all(&group)?;
+            fs::write(group.join(file), value)?;
+        }
+        Ok(())
     }
 
     /// Gives it this share of a processor that is short, where 1024 is a usual one.

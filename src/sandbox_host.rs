@@ -9,6 +9,7 @@
 
 mod assembly;
 mod bundle;
+mod capacity;
 mod containers;
 mod control;
 mod data_plane;

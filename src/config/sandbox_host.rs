@@ -30,6 +30,10 @@ pub struct SandboxHost {
     pub pids: u32,
     /// What a sandbox may write beyond its template, in MiB.
     pub disk_mb: u64,
+    /// Memory of all sandboxes together in MiB (`SANDBOX_TOTAL_MEMORY_MB`); by default what the machine has, but for a reserve.
+    pub total_memory_mb: Option<u64>,
+    /// Processes and threads of all sandboxes together (`SANDBOX_TOTAL_PIDS`); by default half of what the machine may have.
+    pub total_pids: Option<u64>,
     /// Sandboxes that wait, their page compiled, to be handed out.
     pub pool_size: usize,
     /// Sandboxes are refused where a limit can't be enforced (`SANDBOX_STRICT`).
@@ -83,6 +87,16 @@ impl SandboxHost {
             })?,
             pids: parsed("SANDBOX_PIDS", 512, "processes per sandbox, at least 16", |pids| *pids >= 16)?,
             disk_mb: parsed("SANDBOX_DISK_MB", 4096, "MiB of disk per sandbox, at least 64", |mb| *mb >= 64)?,
+            total_memory_mb: total(
+                "SANDBOX_TOTAL_MEMORY_MB",
+                "MiB of memory for all sandboxes together, at least 256; unset: the machine's, but for a reserve",
+                256,
+            )?,
+            total_pids: total(
+                "SANDBOX_TOTAL_PIDS",
+                "processes and threads of all sandboxes together, at least 64; unset: half of the machine's",
+                64,
+            )?,
             pool_size: parsed("SANDBOX_POOL_SIZE", 1, "sandboxes that wait ready, 0 to 64", |size| *size <= 64)?,
             strict: parsed(
                 "SANDBOX_STRICT",
@@ -137,6 +151,12 @@ impl SandboxHost {
             self.domain = format!("localhost:{port}");
         }
     }
+}
+
+/// A limit of all sandboxes together; `None` when it is unset.
+fn total(name: &'static str, expected: &str, least: u64) -> Result<Option<u64>, ConfigError> {
+    let value = parsed(name, 0, expected, |value| *value >= least)?;
+    Ok((value > 0).then_some(value))
 }
 
 fn egress_rules(value: &str) -> Result<Vec<EgressRule>, ConfigError> {

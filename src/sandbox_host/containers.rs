@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::{
     assembly::Assembly,
     bundle::{Container, ENVD, HOME},
+    capacity::Capacity,
     disk::{self, Disks, Layer},
     egress::{Egress, Policy},
     envd,
@@ -68,6 +69,8 @@ struct Machine {
     ranges: Option<Ranges>,
     /// What the containers' control groups are below; `None` where they can't be used.
     cgroup: Option<PathBuf>,
+    /// What all containers together may use.
+    capacity: Capacity,
     /// The limits that can't be enforced, and why.
     unenforced: Vec<String>,
 }
@@ -168,12 +171,19 @@ impl Containers {
                 "what the kernel counts per user (all sandboxes share one range of user ids: {why})"
             ));
         }
+        let capacity = Capacity::of(&self.settings);
+        if let Some(cgroup) = &cgroup
+            && let Err(fault) = Cgroup::new(cgroup.clone()).set_limits(capacity.memory, capacity.processes)
+        {
+            unenforced.push(format!("memory and processes of all sandboxes together (the control group above them: {fault})"));
+        }
         Ok(Machine {
             runtime,
             privilege,
             disks,
             ranges: ranges.ok().filter(|_| own_ids),
             cgroup,
+            capacity,
             unenforced,
         })
     }
@@ -381,6 +391,12 @@ impl Containers {
 
     fn cgroup_path(&self, id: &str) -> Option<PathBuf> {
         Some(self.machine.as_ref().ok()?.cgroup.as_ref()?.join(id))
+    }
+
+    /// What all containers together may use, and the control group that they are in; `None` where control groups can't be used.
+    pub(super) fn capacity(&self) -> Option<(Capacity, Cgroup)> {
+        let machine = self.machine.as_ref().ok()?;
+        Some((machine.capacity, Cgroup::new(machine.cgroup.clone()?)))
     }
 
     /// A container's control group; `None` where they can't be used.

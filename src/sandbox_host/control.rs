@@ -283,7 +283,8 @@ async fn kill(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
 async fn connect(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Answer {
     let timeout = checked(request.timeout, 300)?;
     let sandbox = sandboxes.get(&id)?;
-    let awake = sandboxes.wake(&sandbox).await?.ok_or(HostError::NoSandbox(id))?;
+    let awake = sandboxes.wake(&sandbox).await.map_err(HostError::of_making)?;
+    let awake = awake.ok_or(HostError::NoSandbox(id))?;
     let status = if awake.woken {
         sandbox.set_timeout(timeout).await;
         StatusCode::CREATED
@@ -385,6 +386,7 @@ impl IntoResponse for HostError {
             Self::NoTemplate(_) | Self::NoSandbox(_) => StatusCode::NOT_FOUND,
             Self::NoRuntime(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSpace(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Full(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(error) => {
                 tracing::error!(error = format!("{error:#}"), "a sandbox could not be started");
                 StatusCode::INTERNAL_SERVER_ERROR

@@ -18,7 +18,7 @@ use super::{
     passage::{Passage, Passing},
     preview::{self, Showing},
     record::Record,
-    sandboxes::{Awake, Notice, Sandboxes, Waiting},
+    sandboxes::{Awake, HostError, Notice, Sandboxes, Waiting},
     signature,
 };
 use crate::config;
@@ -151,6 +151,11 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
         Ok(Some(awake)) => awake,
         Ok(None) => return not_found(&target, page),
         Err(error) => {
+            if let Some(HostError::Full(reason)) = error.downcast_ref::<HostError>()
+                && page == pages::Audience::Person
+            {
+                return html(StatusCode::BAD_GATEWAY, pages::waiting_for_room(reason));
+            }
             tracing::error!(sandbox.id = target.id, error = format!("{error:#}"), "the sandbox can't be woken");
             let message = format!("the sandbox can't be woken: {error:#}");
             let body = serde_json::json!({ "sandboxId": target.id, "message": message, "code": 502 });

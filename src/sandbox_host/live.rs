@@ -6,7 +6,7 @@ use std::{
     os::{fd::AsRawFd, unix::fs::PermissionsExt},
     path::Path,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -73,6 +73,7 @@ impl Sockets {
 pub(super) struct Live {
     sockets: Sockets,
     egress: tokio::task::JoinHandle<()>,
+    pub(super) started: Instant,
     /// Cancelled when the container has ended, for whatever reason.
     pub(super) ended: CancellationToken,
     /// Cancelled, and another one, when the connections of clients are to end.
@@ -91,6 +92,7 @@ impl Live {
         let live = Self {
             sockets,
             egress,
+            started: Instant::now(),
             ended: CancellationToken::new(),
             connected: Mutex::default(),
         };

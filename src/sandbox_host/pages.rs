@@ -25,7 +25,21 @@ impl Audience {
 
 /// Shown until the app's server answers: the page asks for itself and reloads when it does. It says what went wrong lately.
 pub(super) fn starting(notice: Option<&Notice>) -> String {
-    let script = r#"
+    let title = match notice {
+        Some(notice) if notice.failing => "The app doesn't stay up",
+        _ => "Starting the app…",
+    };
+    let text = notice.map_or("It shows up here as soon as its server answers.", |notice| &notice.message);
+    page(title, &escape(text), true, RELOAD)
+}
+
+/// Shown while the machine has no room for one more running sandbox: the page asks again.
+pub(super) fn waiting_for_room(reason: &str) -> String {
+    page("Waiting for a free place", &escape(reason), true, RELOAD)
+}
+
+/// Asks for the page until it is there.
+const RELOAD: &str = r#"
 const settled = async () => {
   try {
     const response = await fetch(location.href, { headers: { accept: "application/json" }, cache: "no-store" });
@@ -40,13 +54,6 @@ const wait = async () => {
 };
 setTimeout(wait, 300);
 "#;
-    let title = match notice {
-        Some(notice) if notice.failing => "The app doesn't stay up",
-        _ => "Starting the app…",
-    };
-    let text = notice.map_or("It shows up here as soon as its server answers.", |notice| &notice.message);
-    page(title, &escape(text), true, script)
-}
 
 /// Shown when the sandbox is no more.
 pub(super) fn gone() -> String {

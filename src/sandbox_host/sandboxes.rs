@@ -1,7 +1,9 @@
 //! The sandboxes of this host: made, found, put to sleep, woken and ended. Files of a sandbox are a layer on disk that outlives its
 //! container; only killing the sandbox removes them.
 
+mod admission;
 mod health;
+mod orphans;
 mod pool;
 mod sandbox;
 mod sleep;
@@ -30,6 +32,7 @@ use super::{
 };
 use crate::{cgroup::Cgroup, config};
 pub(super) use health::{Notice, Waiting};
+use admission::Admission;
 use pool::Pool;
 use sandbox::State;
 pub(super) use sandbox::{InUse, Sandbox};
@@ -40,6 +43,7 @@ pub(super) struct Sandboxes {
     containers: Containers,
     sandboxes: Mutex<HashMap<String, Arc<Sandbox>>>,
     pool: Pool,
+    admission: Admission,
     /// What must have ended before the host has stopped.
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -73,6 +77,9 @@ pub(super) enum HostError {
     /// The machine's disk is full.
     #[error("{0}")]
     NoSpace(String),
+    /// No more sandboxes can run at the same time.
+    #[error("{0}")]
+    Full(String),
     /// Nothing can run here; the text says what to install.
     #[error("{0}")]
     NoRuntime(String),
@@ -87,6 +94,7 @@ impl Sandboxes {
             containers: Containers::prepare(settings, "host").await?,
             sandboxes: Mutex::default(),
             pool: Pool::default(),
+            admission: Admission::default(),
             tasks: TaskTracker::new(),
             shutdown,
         };
@@ -97,6 +105,7 @@ impl Sandboxes {
         let host = Arc::new(host);
         tokio::spawn(host.clone().end_in_time());
         tokio::spawn(host.clone().keep_watch());
+        tokio::spawn(host.clone().remove_orphans());
         tokio::spawn(metrics::keep_sampling(host.clone()));
         if host.settings().pool_size > 0 && host.runtime().is_ok() {
             host.tasks.spawn(host.clone().keep_pool());
@@ -118,7 +127,7 @@ impl Sandboxes {
                     }
                     continue;
                 }
-                // Its files are somebody's work: they stay until somebody has looked.
+                // Its files are somebody's work: they stay for a month (`orphans`).
                 Err(error) => {
                     tracing::error!(folder = %folder.display(), %error, "a sandbox's record can't be read; the sandbox is left alone");
                     continue;
@@ -215,6 +224,7 @@ impl Sandboxes {
     }
 
     async fn start_anew(&self, template: Template, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
+        let _place = self.make_room().await?;
         let sandbox = Arc::new(self.sandbox(Record::new(new, template.version.clone())));
         // Known before it runs, so that a host that stops meanwhile waits for it and ends it.
         let mut state = sandbox.state.lock().await;
@@ -279,7 +289,11 @@ impl Sandboxes {
 }
 
 impl HostError {
-    fn of_making(error: anyhow::Error) -> Self {
+    pub(super) fn of_making(error: anyhow::Error) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(error) => return error,
+            Err(error) => error,
+        };
         match error.downcast_ref::<io::Error>() {
             Some(full) if full.kind() == io::ErrorKind::StorageFull => Self::NoSpace(full.to_string()),
             _ => Self::Internal(error),

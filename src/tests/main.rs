@@ -29,6 +29,7 @@ mod photos;
 mod postgres;
 mod previews;
 mod restarts;
+mod sandbox_capacity;
 mod sandbox_life;
 mod sandbox_sleep;
 mod sandbox_trouble;

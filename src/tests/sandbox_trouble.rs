@@ -23,7 +23,7 @@ createServer((request, response) => {
 
 /// Waits for the port, and takes it.
 const SQUATTER: &str = "setsid node -e 'const take = () => require(\"net\").createServer().on(\"error\", () => setTimeout(take, 2)).listen(3000, \"127.0.0.1\"); \
-     take(); setInterval(() => {}, 1000)' >/dev/null 2>&1 & sleep 1; pkill -KILL -f server.mjs";
+     take(); setInterval(() => {}, 1000)' >/dev/null 2>&1 & sleep 1; pkill -KILL -f '^node server.mjs'";
 
 struct Trouble {
     /// What the sandbox runs; nobody waits for its end.
@@ -57,7 +57,7 @@ const TROUBLES: [Trouble; 9] = [
         says: None,
     },
     Trouble {
-        command: "pkill -STOP -f server.mjs",
+        command: "pkill -STOP -f '^node server.mjs'",
         request: None,
         says: Some("The app's server had been stopped"),
     },
@@ -104,7 +104,7 @@ async fn sandbox(host: &Host, with_own: bool) -> Sandbox {
     until_it_answers(host, &sandbox, "the template's page is there").await;
     if with_own {
         sandbox.write_file("/home/user/server.mjs", SERVER).await.unwrap();
-        run(&sandbox, "pkill -KILL -f server.mjs").await;
+        run(&sandbox, "pkill -KILL -f '^node server.mjs'").await;
         until_it_answers(host, &sandbox, "the other server's page is there").await;
     }
     sandbox
@@ -157,7 +157,7 @@ async fn a_server_that_keeps_ending_is_said_with_its_last_words_until_it_is_mend
     let sandbox = sandbox(&host, false).await;
     let broken = "console.error('no <module> of that name'); process.exit(3);";
     sandbox.write_file("/home/user/server.mjs", broken).await.unwrap();
-    run(&sandbox, "pkill -KILL -f server.mjs").await;
+    run(&sandbox, "pkill -KILL -f '^node server.mjs'").await;
     until("it is said to fail", async || {
         let _ = host.preview(sandbox.id(), 3000, "/").send().await;
         let notice = notice(&host, &sandbox).await;
@@ -190,7 +190,7 @@ async fn a_preview_says_that_its_app_ran_out_of_memory_and_shows_it_again() {
     let data = tempfile::tempdir().unwrap();
     let replies = vec![
         Reply::write("server.mjs", SERVER),
-        Reply::call("terminal", json!({ "command": "pkill -KILL -f server.mjs" })),
+        Reply::call("terminal", json!({ "command": "pkill -KILL -f '^node server.mjs'" })),
         Reply::done(),
     ];
     let model = Model::start([("Build", replies)]).await;

@@ -83,7 +83,7 @@ impl Sandboxes {
         loop {
             let missing = self.drop_old_and_find_missing().await;
             let made = match missing {
-                Some((name, template)) if !self.shutdown.is_cancelled() => self.warm_up(&name, template).await,
+                Some((name, template)) if !self.shutdown.is_cancelled() && self.has_room_for_waiting() => self.warm_up(&name, template).await,
                 _ => false,
             };
             if made {
@@ -155,6 +155,22 @@ impl Sandboxes {
     pub(super) async fn discard(&self, sandbox: &Sandbox) {
         self.containers.end(&sandbox.id, &sandbox.folder).await;
         sandbox.remove_files().await;
+    }
+
+    /// Ends one that waits, for the memory that it holds; false when none does.
+    pub(super) async fn give_up_waiting(&self) -> bool {
+        let Some(warm) = self.pool.lock().pop() else {
+            return false;
+        };
+        tracing::info!(sandbox.id = warm.sandbox.id, "a waiting sandbox makes room for one in use");
+        self.discard(&warm.sandbox).await;
+        true
+    }
+
+    /// The containers that wait.
+    pub(super) fn waiting(&self) -> Vec<(Arc<Sandbox>, Arc<Live>)> {
+        let warm = self.pool.lock();
+        warm.iter().map(|warm| (warm.sandbox.clone(), warm.live.clone())).collect()
     }
 
     /// Ends all that wait.

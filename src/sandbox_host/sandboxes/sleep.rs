@@ -1,7 +1,6 @@
 //! How sandboxes are put to sleep, woken and ended: when they are asked to, when a request comes, and when their time is over.
 
 use std::{
-    fs,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Sandbox, Sandboxes, sandbox::State};
 use crate::sandbox_host::{
+    capacity,
     containers::USUAL_SHARES,
     live::Live,
     record::{in_seconds, now},
@@ -87,6 +87,7 @@ impl Sandboxes {
                     );
                     return Ok(None);
                 };
+                let _place = self.make_room().await?;
                 self.boot(sandbox, template, USUAL_SHARES).await?
             }
         };
@@ -121,12 +122,17 @@ impl Sandboxes {
     async fn pause_if(&self, sandbox: &Sandbox, memory: bool, wanted: impl FnOnce() -> bool) -> bool {
         let _task = self.tasks.token();
         let mut state = sandbox.state.lock().await;
-        let State::Running(live) = &*state else {
-            return false;
-        };
         if !wanted() {
             return false;
         }
+        self.put_to_sleep(sandbox, &mut state, memory).await
+    }
+
+    /// As [`Self::pause`]; `state` is the sandbox's locked one.
+    pub(super) async fn put_to_sleep(&self, sandbox: &Sandbox, state: &mut State, memory: bool) -> bool {
+        let State::Running(live) = &*state else {
+            return false;
+        };
         let live = live.clone();
         // Nobody gets in from here on, until the state is let go of.
         live.hang_up();
@@ -137,7 +143,7 @@ impl Sandboxes {
             self.containers.stop(&sandbox.id, &sandbox.folder, &live).await;
             State::Paused
         };
-        sandbox.set_state(&mut state, asleep);
+        sandbox.set_state(state, asleep);
         tracing::info!(sandbox.id, frozen, "sandbox paused");
         sandbox.log.info("paused");
         true
@@ -158,6 +164,11 @@ impl Sandboxes {
     async fn drop_memory(&self, sandbox: &Sandbox) {
         let _task = self.tasks.token();
         let mut state = sandbox.state.lock().await;
+        self.drop_memory_of(sandbox, &mut state).await;
+    }
+
+    /// As [`Self::drop_memory`]; `state` is the sandbox's locked one.
+    pub(super) async fn drop_memory_of(&self, sandbox: &Sandbox, state: &mut State) {
         let State::Frozen(live, _) = &*state else {
             return;
         };
@@ -165,7 +176,7 @@ impl Sandboxes {
             tracing::warn!(sandbox.id, error = format!("{error:#}"), "the sandbox ends without notice");
         }
         self.containers.stop(&sandbox.id, &sandbox.folder, live).await;
-        sandbox.set_state(&mut state, State::Paused);
+        sandbox.set_state(state, State::Paused);
         tracing::info!(sandbox.id, "the paused sandbox's memory is given up");
     }
 
@@ -239,7 +250,7 @@ impl Sandboxes {
             }
         }
         frozen.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
-        let (mut held, limit) = (0, memory_of_machine() / FROZEN_PART);
+        let (mut held, limit) = (0, capacity::memory_of_machine() / FROZEN_PART);
         let too_long = |(since, sandbox): &(Instant, Arc<Sandbox>)| {
             held += self
                 .cgroup_of(sandbox)
@@ -270,13 +281,4 @@ impl Sandboxes {
         });
         futures::future::join_all(pausing).await;
     }
-}
-
-/// The machine's memory in bytes.
-fn memory_of_machine() -> u64 {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kilobytes = text
-        .strip_prefix("MemTotal:")
-        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) << 10
 }

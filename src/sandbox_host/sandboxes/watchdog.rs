@@ -63,6 +63,7 @@ impl Sandboxes {
                 _ = tick.tick() => {}
                 () = self.shutdown.cancelled() => return,
             }
+            tokio::spawn(self.clone().relieve());
             for sandbox in self.all() {
                 let live = match sandbox.state.try_lock().as_deref() {
                     Ok(State::Running(live)) if sandbox.idle_for() < IN_USE && !live.ended.is_cancelled() => live.clone(),

@@ -1,0 +1,179 @@
+//! Who may start: a container is started when the machine has room for one more. Else room is made (waiting sandboxes of the pool,
+//! memory of sleeping ones, idle ones in the order of their last use), then waited for, and then the start is refused.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::{HostError, Sandbox, Sandboxes, sandbox::State};
+use crate::sandbox_host::{
+    capacity::{Capacity, available_memory},
+    live::Live,
+};
+
+/// What a sandbox with a Next.js app at work uses, in bytes; one that was just started will.
+const EXPECTED: u64 = 768 << 20;
+/// Processes and threads of one.
+const EXPECTED_PROCESSES: u64 = 64;
+/// For so long after its start a sandbox may not use yet what it will.
+const YOUNG: Duration = Duration::from_secs(30);
+/// No sandbox is started while programs of this machine could have less than this, in bytes.
+const MIN_AVAILABLE: u64 = 512 << 20;
+/// How long a start waits for room, and between two looks.
+const PATIENCE: Duration = Duration::from_secs(10);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+/// A sandbox without a request for this long may be put to sleep for another one.
+const IDLE: Duration = Duration::from_secs(60);
+/// Above this part of what all may use, in percent, room is made before the kernel makes it.
+const PRESSED: u64 = 92;
+
+/// Starts, one after the other, so that two don't take the same room.
+#[derive(Debug, Default)]
+pub(super) struct Admission {
+    turn: tokio::sync::Mutex<()>,
+    starting: Arc<AtomicU64>,
+}
+
+/// Room that is kept for a sandbox while it is started.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicU64>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Sandboxes {
+    /// Room for one more running sandbox. Errors with [`HostError::Full`] when there is none after some seconds.
+    pub(super) async fn make_room(&self) -> Result<Place, HostError> {
+        let begun = Instant::now();
+        let _turn = self.admission.turn.lock().await;
+        while let Some(shortage) = self.shortage(1) {
+            if self.give_up_one().await {
+                continue;
+            }
+            if begun.elapsed() >= PATIENCE {
+                tracing::warn!(shortage, "a sandbox could not be started");
+                return Err(HostError::Full(shortage));
+            }
+            tokio::select! {
+                () = tokio::time::sleep(BETWEEN_LOOKS) => {}
+                () = self.shutdown.cancelled() => return Err(anyhow::anyhow!("the sandbox host is stopping").into()),
+            }
+        }
+        self.admission.starting.fetch_add(1, Ordering::Relaxed);
+        Ok(Place(self.admission.starting.clone()))
+    }
+
+    /// Whether one more may wait in the pool: where it would have to make room for the next sandbox at once, it is not made.
+    pub(super) fn has_room_for_waiting(&self) -> bool {
+        self.shortage(2).is_none()
+    }
+
+    /// Makes room while the sandboxes use nearly all that they may.
+    pub(super) async fn relieve(self: Arc<Self>) {
+        let Some((capacity, all)) = self.containers.capacity() else {
+            return;
+        };
+        let is_pressed = all.usage().is_some_and(|usage| usage.memory > capacity.memory / 100 * PRESSED);
+        if is_pressed && let Ok(_turn) = self.admission.turn.try_lock() {
+            self.give_up_one().await;
+        }
+    }
+
+    /// Why so many sandboxes more can't be started, and what to do; `None` when they can.
+    fn shortage(&self, more: u64) -> Option<String> {
+        if available_memory().is_some_and(|available| available < MIN_AVAILABLE) {
+            return Some(format!(
+                "The machine is full: less than {} MB of its memory are free. Try again later, end programs on it, or give it more memory.",
+                MIN_AVAILABLE >> 20
+            ));
+        }
+        let (Capacity { memory, processes }, all) = self.containers.capacity()?;
+        let usage = all.usage()?;
+        let expected = EXPECTED.min(self.settings().memory_mb << 20).min(memory / 2);
+        let young: u64 = self.containers_at_work().iter().map(|(sandbox, live)| self.still_to_come(sandbox, live, expected)).sum();
+        let starting = self.admission.starting.load(Ordering::Relaxed);
+        let used = usage.memory + young + starting * expected;
+        if used + more * expected > memory {
+            return Some(format!(
+                "The machine is full: its sandboxes use {} of the {} MB of memory that they may have together. Try again later, end \
+                 sandboxes that nobody needs, or raise SANDBOX_TOTAL_MEMORY_MB.",
+                used >> 20,
+                memory >> 20
+            ));
+        }
+        let used = all.processes().unwrap_or(0) + starting * EXPECTED_PROCESSES;
+        (used + more * EXPECTED_PROCESSES.min(processes / 2) > processes).then(|| {
+            format!(
+                "The machine is full: its sandboxes have {used} of the {processes} processes that they may have together. Try again \
+                 later, end sandboxes that nobody needs, or raise SANDBOX_TOTAL_PIDS."
+            )
+        })
+    }
+
+    /// All containers that hold memory, but those that are being started or stopped.
+    fn containers_at_work(&self) -> Vec<(Arc<Sandbox>, Arc<Live>)> {
+        let mut found = self.waiting();
+        for sandbox in self.all() {
+            let live = match sandbox.state.try_lock().as_deref() {
+                Ok(State::Running(live) | State::Frozen(live, _)) => live.clone(),
+                _ => continue,
+            };
+            found.push((sandbox, live));
+        }
+        found
+    }
+
+    /// How much more a sandbox that was just started is going to use, in bytes.
+    fn still_to_come(&self, sandbox: &Sandbox, live: &Live, expected: u64) -> u64 {
+        if live.started.elapsed() > YOUNG {
+            return 0;
+        }
+        let usage = self.cgroup_of(sandbox).and_then(|cgroup| cgroup.usage());
+        expected.saturating_sub(usage.map_or(0, |usage| usage.memory))
+    }
+
+    /// Ends a container that nobody would miss; false when there is none. No sandbox's state is waited for: who holds it may wait for
+    /// room.
+    async fn give_up_one(&self) -> bool {
+        if self.give_up_waiting().await {
+            return true;
+        }
+        let mut frozen = Vec::new();
+        let mut idle = Vec::new();
+        for sandbox in self.all() {
+            match sandbox.state.try_lock().as_deref() {
+                Ok(State::Frozen(_, since)) => frozen.push((*since, sandbox.clone())),
+                Ok(State::Running(_)) if sandbox.record().auto_pause && sandbox.idle_for() >= IDLE => {
+                    idle.push((std::cmp::Reverse(sandbox.idle_for()), sandbox.clone()));
+                }
+                _ => {}
+            }
+        }
+        frozen.sort_by_key(|(since, _)| *since);
+        idle.sort_by_key(|(idle_for, _)| *idle_for);
+        let _task = self.tasks.token();
+        for (_, sandbox) in frozen {
+            if let Ok(mut state) = sandbox.state.try_lock() {
+                self.drop_memory_of(&sandbox, &mut state).await;
+                return true;
+            }
+        }
+        for (_, sandbox) in idle {
+            if sandbox.idle_for() >= IDLE
+                && let Ok(mut state) = sandbox.state.try_lock()
+                && self.put_to_sleep(&sandbox, &mut state, false).await
+            {
+                sandbox.log.info("it made room for another one");
+                return true;
+            }
+        }
+        false
+    }
+}
