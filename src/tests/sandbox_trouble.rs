@@ -54,7 +54,7 @@ const TROUBLES: [Trouble; 9] = [
     Trouble {
         command: "kill -KILL $(pgrep -xn codeflow)",
         request: None,
-        says: None,
+        says: Some("The sandbox had ended by itself and was started again"),
     },
     Trouble {
         command: "pkill -STOP -f '^node server.mjs'",

@@ -16,6 +16,8 @@ use crate::sandbox_host::{
 
 /// How long a notice is worth reading.
 const NOTICE_AGE: Duration = Duration::from_secs(10 * 60);
+/// The same within this time is no news.
+const REPETITION: Duration = Duration::from_secs(30);
 /// Troubles of a kind within this time count together.
 const WINDOW: Duration = Duration::from_secs(5 * 60);
 /// So many of them, and the app is said to fail.
@@ -168,10 +170,19 @@ impl Health {
         lately(&mut self.lock().hung)
     }
 
-    /// Says what went wrong, in place of what was said before.
-    pub(super) fn say(&self, message: String, failing: bool) {
+    /// Says what went wrong, in place of what was said before; false when the same was said a moment ago.
+    pub(super) fn say(&self, message: String, failing: bool) -> bool {
+        let mut state = self.lock();
+        if let Some((at, said)) = &state.notice
+            && at.elapsed() < REPETITION
+            && said.message == message
+            && said.failing == failing
+        {
+            return false;
+        }
         let at = rfc3339(now());
-        self.lock().notice = Some((Instant::now(), Notice { message, at, failing }));
+        state.notice = Some((Instant::now(), Notice { message, at, failing }));
+        true
     }
 
     /// What went wrong lately. A server that has answered since does not fail any more.

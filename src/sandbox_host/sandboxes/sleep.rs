@@ -65,8 +65,7 @@ impl Sandboxes {
             _ if !may_wake => return Ok(None),
             State::Frozen(live, _) if !live.ended.is_cancelled() => Some(live.clone()),
             State::Running(_) | State::Frozen(..) => {
-                tracing::warn!(sandbox.id, "the sandbox had ended by itself; it is started again");
-                sandbox.log.warn("it had ended by itself, and is started again");
+                self.note_unexpected_end(sandbox);
                 self.containers.end(&sandbox.id, &sandbox.folder).await;
                 sandbox.set_state(&mut state, State::Paused);
                 None

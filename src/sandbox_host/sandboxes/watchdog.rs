@@ -153,9 +153,22 @@ impl Sandboxes {
     }
 
     fn say(&self, sandbox: &Sandbox, message: String, failing: bool) {
-        tracing::warn!(sandbox.id, notice = message, "a sandbox was in trouble");
-        sandbox.log.warn(message.clone());
-        sandbox.health.say(message, failing);
+        if sandbox.health.say(message.clone(), failing) {
+            tracing::warn!(sandbox.id, notice = message, "a sandbox was in trouble");
+            sandbox.log.warn(message);
+        }
+    }
+
+    /// Says why a container that nobody ended is no more; it is about to be started again.
+    pub(super) fn note_unexpected_end(&self, sandbox: &Sandbox) {
+        let kills = self.cgroup_of(sandbox).and_then(|cgroup| cgroup.out_of_memory_kills());
+        let (message, failing) = if kills.is_some_and(|kills| kills > 0) {
+            self.describe(sandbox, Trouble::OutOfMemory)
+        } else {
+            let message = "The sandbox had ended by itself and was started again. Its files are as they were.";
+            (message.to_owned(), false)
+        };
+        self.say(sandbox, message, failing);
     }
 
     /// Whether a server that was silent for long does not answer one more request either. One that is at work is left to it for longer.
