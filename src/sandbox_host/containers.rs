@@ -175,7 +175,9 @@ impl Containers {
         if let Some(cgroup) = &cgroup
             && let Err(fault) = Cgroup::new(cgroup.clone()).set_limits(capacity.memory, capacity.processes)
         {
-            unenforced.push(format!("memory and processes of all sandboxes together (the control group above them: {fault})"));
+            unenforced.push(format!(
+                "memory and processes of all sandboxes together (the control group above them: {fault})"
+            ));
         }
         Ok(Machine {
             runtime,

@@ -31,8 +31,8 @@ use super::{
     template::{self, Template},
 };
 use crate::{cgroup::Cgroup, config};
-pub(super) use health::{Notice, Waiting};
 use admission::Admission;
+pub(super) use health::{Notice, Waiting};
 use pool::Pool;
 use sandbox::State;
 pub(super) use sandbox::{InUse, Sandbox};

@@ -27,7 +27,10 @@ async fn a_full_machine_makes_room_by_those_that_nobody_uses_and_else_refuses_in
         settings.total_pids = Some(700);
     })
     .await;
-    let create = async || host.answer("/v2/sandboxes", &json!({ "templateID": "nextjs", "autoPause": true })).await;
+    let create = async || {
+        host.answer("/v2/sandboxes", &json!({ "templateID": "nextjs", "autoPause": true }))
+            .await
+    };
     let mut made = Vec::new();
     for _ in 0..3 {
         let (status, sandbox) = create().await;
@@ -35,7 +38,10 @@ async fn a_full_machine_makes_room_by_those_that_nobody_uses_and_else_refuses_in
         made.push(sandbox["sandboxID"].as_str().unwrap().to_owned());
     }
     let bounds = bounds_of_all(&made[0]);
-    assert!(bounds.contains(&(1000_u64 << 20).to_string()) && bounds.contains(&"700".to_owned()), "{bounds:?}");
+    assert!(
+        bounds.contains(&(1000_u64 << 20).to_string()) && bounds.contains(&"700".to_owned()),
+        "{bounds:?}"
+    );
 
     let (status, said) = create().await;
     assert_eq!((status, said["code"].as_u64()), (429, Some(429)), "{said}");
@@ -52,7 +58,10 @@ async fn a_full_machine_makes_room_by_those_that_nobody_uses_and_else_refuses_in
     assert_eq!(create().await.0, 201);
     assert_eq!(traces(&made[0]), [] as [String; 0]);
     // And it wakes when there is room for it again.
-    let connect = async || host.answer(&format!("/v2/sandboxes/{}/connect", made[0]), &json!({ "timeout": 60 })).await;
+    let connect = async || {
+        host.answer(&format!("/v2/sandboxes/{}/connect", made[0]), &json!({ "timeout": 60 }))
+            .await
+    };
     let (status, said) = connect().await;
     assert_eq!(status, 429, "{said}");
     host.client.kill(&made[1]).await.unwrap();

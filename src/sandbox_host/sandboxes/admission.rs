@@ -66,13 +66,18 @@ impl Sandboxes {
                 () = self.shutdown.cancelled() => return Err(anyhow::anyhow!("the sandbox host is stopping").into()),
             }
         }
-        self.admission.starting.fetch_add(1, Ordering::Relaxed);
-        Ok(Place(self.admission.starting.clone()))
+        Ok(self.keep_place())
     }
 
-    /// Whether one more may wait in the pool: where it would have to make room for the next sandbox at once, it is not made.
-    pub(super) fn has_room_for_waiting(&self) -> bool {
-        self.shortage(2).is_none()
+    /// Room for one more that waits in the pool; `None` where it would have to make room for the next sandbox at once.
+    pub(super) async fn room_for_waiting(&self) -> Option<Place> {
+        let _turn = self.admission.turn.lock().await;
+        self.shortage(2).is_none().then(|| self.keep_place())
+    }
+
+    fn keep_place(&self) -> Place {
+        self.admission.starting.fetch_add(1, Ordering::Relaxed);
+        Place(self.admission.starting.clone())
     }
 
     /// Makes room while the sandboxes use nearly all that they may.
@@ -97,7 +102,11 @@ impl Sandboxes {
         let (Capacity { memory, processes }, all) = self.containers.capacity()?;
         let usage = all.usage()?;
         let expected = EXPECTED.min(self.settings().memory_mb << 20).min(memory / 2);
-        let young: u64 = self.containers_at_work().iter().map(|(sandbox, live)| self.still_to_come(sandbox, live, expected)).sum();
+        let young: u64 = self
+            .containers_at_work()
+            .iter()
+            .map(|(sandbox, live)| self.still_to_come(sandbox, live, expected))
+            .sum();
         let starting = self.admission.starting.load(Ordering::Relaxed);
         let used = usage.memory + young + starting * expected;
         if used + more * expected > memory {

@@ -58,7 +58,9 @@ fn remove_old(root: &Path, now: SystemTime) -> io::Result<Vec<PathBuf>> {
 /// When the folder or something directly in it, such as the image of its layer, was last changed.
 fn last_change(folder: &Path) -> Option<SystemTime> {
     let entries = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    let changes = entries.chain([folder.to_owned()]).map(|path| fs::symlink_metadata(path)?.modified());
+    let changes = entries
+        .chain([folder.to_owned()])
+        .map(|path| fs::symlink_metadata(path)?.modified());
     changes.filter_map(Result::ok).max()
 }
 

@@ -83,7 +83,10 @@ impl Sandboxes {
         loop {
             let missing = self.drop_old_and_find_missing().await;
             let made = match missing {
-                Some((name, template)) if !self.shutdown.is_cancelled() && self.has_room_for_waiting() => self.warm_up(&name, template).await,
+                Some((name, template)) if !self.shutdown.is_cancelled() => match self.room_for_waiting().await {
+                    Some(_place) => self.warm_up(&name, template).await,
+                    None => false,
+                },
                 _ => false,
             };
             if made {
