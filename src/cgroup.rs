@@ -182,14 +182,6 @@ impl Cgroup {
         })
     }
 
-    /// How many of its processes the kernel has ended for want of memory; `None` when it is gone.
-    pub fn out_of_memory_kills(&self) -> Option<u64> {
-        match self.unified() {
-            Some(group) => field(&group.join("memory.events"), "oom_kill"),
-            None => field(&self.below("memory").join("memory.oom_control"), "oom_kill"),
-        }
-    }
-
     /// Processes and threads in it and below; `None` when it is gone.
     pub fn processes(&self) -> Option<u64> {
         let group = self.unified().unwrap_or_else(|| self.below("pids"));

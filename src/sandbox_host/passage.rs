@@ -18,10 +18,7 @@ pub(super) struct Passage {
 
 impl Passage {
     pub(super) fn new(connected: CancellationToken, in_use: InUse) -> Self {
-        Self {
-            connected,
-            in_use,
-        }
+        Self { connected, in_use }
     }
 
     pub(super) fn in_use(&self) -> &InUse {

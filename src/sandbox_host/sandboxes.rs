@@ -269,7 +269,7 @@ impl Sandboxes {
             format!("E2B_TEMPLATE_ID={}", record.template),
         ];
         let start = template.manifest.server.map(|server| (server.start, server.port));
-        let kills = self.cgroup_of(sandbox).and_then(|cgroup| cgroup.out_of_memory_kills());
+        let kills = self.cgroup_of(sandbox).map(|cgroup| cgroup.memory_kills());
         sandbox.health.booted(start.as_ref().map(|(_, port)| *port), kills);
         let boot = Boot {
             home: Home::Overlay {

@@ -102,7 +102,7 @@ impl Sandboxes {
                 }
             }
         };
-        let kills = self.cgroup_of(sandbox).and_then(|cgroup| cgroup.out_of_memory_kills());
+        let kills = self.cgroup_of(sandbox).map(|cgroup| cgroup.memory_kills());
         if let Some(trouble) = sandbox.health.compare(report, kills) {
             let (message, failing) = self.describe(sandbox, trouble);
             self.say(sandbox, message, failing);
@@ -161,7 +161,7 @@ impl Sandboxes {
 
     /// Says why a container that nobody ended is no more; it is about to be started again.
     pub(super) fn note_unexpected_end(&self, sandbox: &Sandbox) {
-        let kills = self.cgroup_of(sandbox).and_then(|cgroup| cgroup.out_of_memory_kills());
+        let kills = self.cgroup_of(sandbox).map(|cgroup| cgroup.memory_kills());
         let (message, failing) = if kills.is_some_and(|kills| kills > 0) {
             self.describe(sandbox, Trouble::OutOfMemory)
         } else {
