@@ -151,7 +151,7 @@ mod tests {
             move || fs::read(pipe).unwrap()
         });
         while !reading.is_finished() {
-            assert_eq!(release_pipes(home.path()), [pipe.clone()]);
+            assert_eq!(release_pipes(home.path()), std::slice::from_ref(&pipe));
             std::thread::yield_now();
         }
         assert_eq!(reading.join().unwrap(), b"");

@@ -84,7 +84,7 @@ mod tests {
         let soon = SystemTime::now() + AGE / 2;
         assert_eq!(remove_old(root.path(), soon).unwrap(), [] as [PathBuf; 0]);
         let late = SystemTime::now() + AGE * 2;
-        assert_eq!(remove_old(root.path(), late).unwrap(), [broken.clone()]);
+        assert_eq!(remove_old(root.path(), late).unwrap(), std::slice::from_ref(&broken));
         assert!(!broken.exists() && unfinished.exists());
     }
 }
