@@ -5,6 +5,7 @@ pub use sea_orm_migration::prelude::*;
 mod m20261121_000001_create_tables;
 mod m20261121_000002_add_journal_columns;
 mod m20261121_000003_add_images;
+mod m20261128_000001_add_estimated;
 mod m20261128_000003_add_run_accounts;
 
 /// Applies the migrations in order.
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_create_tables::Migration),
             Box::new(m20261121_000002_add_journal_columns::Migration),
             Box::new(m20261121_000003_add_images::Migration),
+            Box::new(m20261128_000001_add_estimated::Migration),
             Box::new(m20261128_000003_add_run_accounts::Migration),
         ]
     }

@@ -59,6 +59,7 @@ impl Agent {
             tools: Vec::new(),
             may_call: false,
             in_words: "",
+            takes_unfinished: true,
             role: ModelRole::Vision,
         };
         let reply = self.model.stream(alternative, &request, |_| {}).await;

@@ -153,6 +153,8 @@ impl From<ModelError> for RunError {
             ModelError::Auth(_)
             | ModelError::Invalid(_)
             | ModelError::Overflow(_)
+            | ModelError::Filtered(_)
+            | ModelError::NotAModel(_)
             | ModelError::Odd(..)
             | ModelError::SmallContext { .. }
             | ModelError::NoRecording(_) => return Self::User(message),

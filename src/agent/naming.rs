@@ -50,6 +50,7 @@ impl Agent {
             tools: Vec::new(),
             may_call: false,
             in_words: "",
+            takes_unfinished: true,
             role: ModelRole::Naming,
         };
         let answer = tokio::time::timeout(PATIENCE, self.model.stream(alternative, &request, |_| {})).await;

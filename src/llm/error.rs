@@ -35,6 +35,15 @@ pub enum ModelError {
         "The conversation is longer than the model takes: {0}. Begin a new project, or choose a model with a larger context in AI_MODEL."
     )]
     Overflow(String),
+    /// The provider's rules forbid the question or the answer.
+    #[error("The model's provider refused to answer this: {0}. Say it differently, or choose another model in AI_MODEL.")]
+    Filtered(String),
+    /// Something answers that is no model: a page, or nothing at all.
+    #[error(
+        "What answers at the model's address is not a model: {0}. Check the address of the provider (such as OPENAI_BASE_URL), then send the \
+         message again."
+    )]
+    NotAModel(String),
     /// The model can't do something that others can, and can do without.
     #[error("{0}: {1}. Choose another one in AI_MODEL.")]
     Odd(Oddity, String),
@@ -60,37 +69,177 @@ impl ModelError {
 
     /// Sorts an HTTP status, the provider's code for the error, and its words.
     pub(super) fn of_status(status: u16, code: &str, message: String, retry_after: Option<Duration>) -> Self {
+        let words = format!("{code} {message}").to_lowercase();
+        let says = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
+        let is_limit = status == 429 || says(&LIMITS);
         match status {
-            401 | 403 => Self::Auth(message),
-            400 if says(&message, &BAD_KEYS) => Self::Auth(message),
             402 => Self::Exhausted(message),
-            429 if matches!(code, "insufficient_quota" | "billing_hard_limit_reached") => Self::Exhausted(message),
-            429 => Self::Limited { message, retry_after },
-            _ if code == "context_length_exceeded" || says(&message, &OVERFLOWS) => Self::Overflow(message),
+            _ if says(&NO_CREDIT) => Self::Exhausted(message),
+            _ if status == 413 || says(&TOO_LARGE) => Self::Overflow(message),
+            _ if !matches!(status, 401 | 403) && !is_limit && is_overflow(&words) => Self::Overflow(message),
+            401 => Self::Auth(message),
+            _ if says(&FILTERS) => Self::Filtered(message),
+            403 => Self::Auth(message),
+            _ if says(&BAD_KEYS) => Self::Auth(message),
+            _ if is_limit => Self::Limited { message, retry_after },
             _ => match Oddity::in_words(&message) {
                 Some(oddity) => Self::Odd(oddity, message),
-                None if status == 408 || status >= 500 => Self::Unavailable { message, retry_after },
+                None if matches!(status, 408 | 409 | 425 | 498) || status >= 500 || says(&OVERLOADS) => {
+                    Self::Unavailable { message, retry_after }
+                }
                 None => Self::Invalid(message),
             },
         }
     }
 }
 
-/// How providers say that a chat is too long: OpenAI and its kin, Anthropic behind OpenRouter, Gemini, Ollama, llama.cpp.
-const OVERFLOWS: [&str; 6] = [
-    "maximum context length",
-    "context length",
-    "prompt is too long",
-    "exceeds the maximum number of tokens",
-    "context window",
-    "available context size",
+/// How providers say that the account is empty: OpenAI, Anthropic, DeepSeek, OpenRouter, DashScope.
+const NO_CREDIT: [&str; 8] = [
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "insufficient balance",
+    "insufficient credits",
+    "credit balance is too low",
+    "requires more credits",
+    "payment required",
+    "arrearage",
 ];
-/// How those say that a key is wrong that don't by the status: Gemini.
-const BAD_KEYS: [&str; 2] = ["api key not valid", "api key expired"];
+/// A request that is too large for any wait to help, also where it is called a limit (OpenAI, Groq).
+const TOO_LARGE: [&str; 5] = [
+    "context_length_exceeded",
+    "maximum context length",
+    "request too large",
+    "request entity too large",
+    "payload too large",
+];
+/// How those say that a request is one too many that don't by the status 429.
+const LIMITS: [&str; 10] = [
+    "rate limit",
+    "rate_limit",
+    "ratelimit",
+    "too many requests",
+    "throttl",
+    "per minute",
+    "per day",
+    "please wait",
+    "resource_exhausted",
+    "quota",
+];
+/// How those say that a key is wrong that don't by the status: Gemini, and gateways within an answer.
+const BAD_KEYS: [&str; 11] = [
+    "api key not valid",
+    "api key expired",
+    "invalid api key",
+    "invalid_api_key",
+    "incorrect api key",
+    "api key is invalid",
+    "api_key_invalid",
+    "invalid x-api-key",
+    "no auth credentials",
+    "authentication_error",
+    "unauthorized",
+];
+/// How they say that the question or the answer is forbidden: OpenAI, Azure, DashScope, Gemini, Zhipu.
+const FILTERS: [&str; 12] = [
+    "content_filter",
+    "content filter",
+    "content_policy",
+    "content policy",
+    "content management policy",
+    "responsibleaipolicy",
+    "data_inspection_failed",
+    "inappropriate content",
+    "moderation",
+    "prohibited_content",
+    "safety system",
+    "敏感",
+];
+/// How they say that they will answer later, with any status.
+const OVERLOADS: [&str; 12] = [
+    "overloaded",
+    "over capacity",
+    "at capacity",
+    "is loading",
+    "loading model",
+    "currently loading",
+    "temporarily",
+    "try again later",
+    "unavailable",
+    "timed out",
+    "no healthy upstream",
+    "server is busy",
+];
 
-fn says(message: &str, signs: &[&str]) -> bool {
-    let message = message.to_lowercase();
-    signs.iter().any(|sign| message.contains(sign))
+/// How they say that a chat is too long, in words of their own: OpenAI and its kin, Anthropic, Gemini, Bedrock, Ollama, llama.cpp, LM Studio, vLLM.
+const OVERFLOWS: [&str; 21] = [
+    "context length",
+    "context_length",
+    "context window",
+    "context_window",
+    "context size",
+    "context_size",
+    "prompt is too long",
+    "too many tokens",
+    "too many input tokens",
+    "string too long",
+    "string_above_max_length",
+    "reduce the length",
+    "reduce your prompt",
+    "maximum prompt length",
+    "max_model_len",
+    "max_seq_len",
+    "maximum sequence length",
+    "range of input length",
+    "content too large",
+    "body too large",
+    "コンテキスト長",
+];
+/// A word of each of these together says the same.
+const LONG_THINGS: [&str; 17] = [
+    "input",
+    "prompt",
+    "context",
+    "token",
+    "sequence",
+    "conversation",
+    "messages",
+    "length",
+    "request body",
+    "characters",
+    "上下文",
+    "输入",
+    "輸入",
+    "长度",
+    "長度",
+    "提示",
+    "字数",
+];
+const EXCEEDS: [&str; 16] = [
+    "exceed",
+    "too long",
+    "too large",
+    "too big",
+    "longer than",
+    "larger than",
+    "greater than",
+    "over the limit",
+    "out of range",
+    "超",
+    "过长",
+    "過長",
+    "太长",
+    "太長",
+    "过大",
+    "最大",
+];
+
+/// Whether an error's words, in lower case, say that a chat is too long. Pictures that are too large are something else, and so are answers.
+fn is_overflow(words: &str) -> bool {
+    let says = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
+    let is_of_others = ["image", "max_tokens", "max_completion_tokens", "timeout", "time limit"]
+        .iter()
+        .any(|other| words.contains(other));
+    says(&OVERFLOWS) || (says(&LONG_THINGS) && says(&EXCEEDS) && !is_of_others)
 }
 
 #[cfg(test)]
@@ -123,5 +272,56 @@ mod tests {
         assert!(matches!(of(404, "model_not_found", "no such model"), ModelError::Invalid(_)));
         assert!(matches!(of(429, "insufficient_quota", "x"), ModelError::Exhausted(_)));
         assert!(matches!(of(503, "", "x"), ModelError::Unavailable { .. }));
+    }
+
+    #[test]
+    fn a_chat_that_is_too_long_is_understood_in_any_wording_and_status_and_limits_are_no_such_thing() {
+        for (status, message) in [
+            (400, "input is too long for requested model"),
+            (400, "Input length 210000 exceeds 200000"),
+            (500, "too many tokens"),
+            (400, "string too long"),
+            (413, "whatever"),
+            (400, "输入长度超过模型最大限制"),
+            (400, "Prompt 超长"),
+            (400, "上下文过长，请减少输入"),
+            (
+                422,
+                "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192. Given: 9000 `inputs` tokens, too long",
+            ),
+            (400, "prompt token count of 130000 exceeds the limit of 128000"),
+            (
+                400,
+                "Trying to keep the first 9000 tokens when context the overflows; larger than the model's window",
+            ),
+            (
+                429,
+                "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 40000",
+            ),
+            (
+                400,
+                "The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).",
+            ),
+            (400, "Range of input length should be [1, 129024]"),
+        ] {
+            let error = ModelError::of_status(status, "", message.to_owned(), None);
+            assert!(matches!(error, ModelError::Overflow(_)), "{message}: {error:?}");
+        }
+        for message in [
+            "Too many tokens, please wait before trying again.",
+            "Rate limit reached: 30000 tokens per minute exceeded",
+            "您的请求过于频繁 too many requests",
+        ] {
+            let error = ModelError::of_status(500, "", message.to_owned(), None);
+            assert!(matches!(error, ModelError::Limited { .. }), "{message}: {error:?}");
+        }
+        for (status, message) in [
+            (400, "messages.1.content.0: image exceeds 5 MB maximum"),
+            (400, "max_tokens is too large: 32768"),
+            (404, "The model does not exist"),
+        ] {
+            let error = ModelError::of_status(status, "", message.to_owned(), None);
+            assert!(matches!(error, ModelError::Invalid(_)), "{message}: {error:?}");
+        }
     }
 }

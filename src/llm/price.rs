@@ -40,11 +40,12 @@ pub fn spent(model: &str, usage: Usage) -> Spent {
         input_tokens: usage.input_tokens,
         output_tokens: usage.output_tokens,
         cost_micros: usage.cost_micros.or_else(|| find(model).map(micros)),
+        estimated: usage.estimated,
     }
 }
 
 /// Texts have about so many bytes for a token (help.openai.com/en/articles/4936856).
-const BYTES_PER_TOKEN: usize = 4;
+pub const BYTES_PER_TOKEN: usize = 4;
 
 /// About what an answer of so many bytes to a chat of so many costs.
 pub fn estimate(model: &str, chat_bytes: usize, answer_bytes: usize) -> Spent {
@@ -52,6 +53,7 @@ pub fn estimate(model: &str, chat_bytes: usize, answer_bytes: usize) -> Spent {
     let usage = Usage {
         input_tokens: tokens(chat_bytes),
         output_tokens: tokens(answer_bytes),
+        estimated: true,
         ..Usage::default()
     };
     spent(model, usage)

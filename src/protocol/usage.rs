@@ -11,6 +11,9 @@ pub struct Spent {
     pub output_tokens: u64,
     /// Millionths of a US dollar; `None` where the price of a model is not known.
     pub cost_micros: Option<u64>,
+    /// Some of it is an estimate, because a provider does not report it: it was at least about so much.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
 impl Spent {
@@ -22,6 +25,7 @@ impl Spent {
             cost_micros: self
                 .cost_micros
                 .map(|cost| cost.saturating_sub(part.cost_micros.unwrap_or_default())),
+            estimated: self.estimated,
         }
     }
 
@@ -29,6 +33,7 @@ impl Spent {
     pub fn add(&mut self, other: Self) {
         self.input_tokens += other.input_tokens;
         self.output_tokens += other.output_tokens;
+        self.estimated |= other.estimated;
         if let Some(cost) = other.cost_micros {
             self.cost_micros = Some(self.cost_micros.unwrap_or_default() + cost);
         }

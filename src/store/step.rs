@@ -27,6 +27,7 @@ pub struct Model {
     pub cost_micros: Option<i64>,
     pub crashes: i32,
     pub stopped: bool,
+    pub estimated: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -60,6 +61,7 @@ impl Model {
             input_tokens: self.input_tokens.unsigned_abs(),
             output_tokens: self.output_tokens.unsigned_abs(),
             cost_micros: self.cost_micros.map(i64::unsigned_abs),
+            estimated: self.estimated,
         }
     }
 }
@@ -171,6 +173,7 @@ impl Store {
             cost_micros: Set(None),
             crashes: Set(crashes),
             stopped: Set(false),
+            estimated: Set(false),
         };
         Entity::insert(step)
             .on_conflict(
@@ -241,6 +244,7 @@ fn with_spent(change: UpdateMany<Entity>, spent: Spent) -> UpdateMany<Entity> {
         .col_expr(Column::InputTokens, Expr::value(count(spent.input_tokens)))
         .col_expr(Column::OutputTokens, Expr::value(count(spent.output_tokens)))
         .col_expr(Column::CostMicros, Expr::value(spent.cost_micros.map(count)))
+        .col_expr(Column::Estimated, Expr::value(spent.estimated))
 }
 
 /// Ends what is under way in the run, which has ended: well where it gave a result, for which the last step's output was not awaited.

@@ -11,6 +11,8 @@ pub(super) struct SpentRow {
     input_tokens: Option<i64>,
     output_tokens: Option<i64>,
     cost_micros: Option<i64>,
+    /// 1 where any of it is an estimate.
+    estimated: Option<i64>,
 }
 
 impl From<SpentRow> for Spent {
@@ -20,6 +22,7 @@ impl From<SpentRow> for Spent {
             input_tokens: count(row.input_tokens),
             output_tokens: count(row.output_tokens),
             cost_micros: row.cost_micros.map(i64::unsigned_abs),
+            estimated: row.estimated.unwrap_or_default() > 0,
         }
     }
 }
@@ -28,7 +31,9 @@ impl From<SpentRow> for Spent {
 pub(super) fn select_spent<E: EntityTrait>(query: Select<E>) -> Select<E> {
     // PostgreSQL sums up to NUMERIC.
     let whole = |column: step::Column| column.sum().cast_as("BIGINT");
+    let estimated = Expr::case(step::Column::Estimated.eq(true), 1).finally(0).max();
     query
+        .column_as(estimated.cast_as("BIGINT"), "estimated")
         .column_as(whole(step::Column::InputTokens), "input_tokens")
         .column_as(whole(step::Column::OutputTokens), "output_tokens")
         .column_as(whole(step::Column::CostMicros), "cost_micros")

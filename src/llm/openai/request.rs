@@ -190,6 +190,7 @@ mod tests {
             }],
             may_call: true,
             in_words: "",
+            takes_unfinished: false,
             role: ModelRole::Coder,
         }
     }

@@ -12,15 +12,20 @@ pub const UNKNOWN: &str = "–";
 pub fn tokens(spent: Spent) -> String {
     match spent.input_tokens + spent.output_tokens {
         0 => UNKNOWN.to_owned(),
-        all => count(all),
+        all => format!("{}{}", at_least(spent), count(all)),
     }
+}
+
+/// What stands before a figure that is partly an estimate.
+fn at_least(spent: Spent) -> &'static str {
+    if spent.estimated { "at least " } else { "" }
 }
 
 /// Tokens that the model read and wrote, such as "12.3k in · 950 out".
 pub fn tokens_in_and_out(spent: Spent) -> String {
     match (spent.input_tokens, spent.output_tokens) {
         (0, 0) => UNKNOWN.to_owned(),
-        (input, output) => format!("{} in · {} out", count(input), count(output)),
+        (input, output) => format!("{}{} in · {} out", at_least(spent), count(input), count(output)),
     }
 }
 
@@ -35,12 +40,13 @@ fn count(number: u64) -> String {
 
 /// US dollars, such as "$0.0042" or "$1.27".
 pub fn cost(spent: Spent) -> String {
+    let least = at_least(spent);
     match spent.cost_micros {
         None => UNKNOWN.to_owned(),
         Some(0) => "$0".to_owned(),
         Some(1..100) => "<$0.0001".to_owned(),
-        Some(micros @ 100..1_000_000) => format!("$0.{:04}", micros / 100),
-        Some(micros) => format!("${}.{:02}", micros / 1_000_000, micros % 1_000_000 / 10_000),
+        Some(micros @ 100..1_000_000) => format!("{least}$0.{:04}", micros / 100),
+        Some(micros) => format!("{least}${}.{:02}", micros / 1_000_000, micros % 1_000_000 / 10_000),
     }
 }
 
@@ -61,7 +67,19 @@ mod tests {
             input_tokens,
             output_tokens,
             cost_micros,
+            estimated: false,
         }
+    }
+
+    #[test]
+    fn an_estimate_is_said_to_be_one() {
+        let estimate = Spent {
+            estimated: true,
+            ..spent(12_000, 349, Some(4_290))
+        };
+        assert_eq!(tokens(estimate), "at least 12.3k");
+        assert_eq!(tokens_in_and_out(estimate), "at least 12.0k in · 349 out");
+        assert_eq!(cost(estimate), "at least $0.0042");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub fn UsageLine(usage: Resource<Result<Vec<UserUsage>, ApiError>>) -> impl Into
                 all.retain(|user| user.spent.input_tokens + user.spent.output_tokens > 0);
                 let line = |user: UserUsage| {
                     let runs = if user.runs == 1 { "run" } else { "runs" };
-                    let least = if user.unpriced && user.spent.cost_micros.is_some() { "at least " } else { "" };
+                    let least = if user.unpriced && user.spent.cost_micros.is_some() && !user.spent.estimated { "at least " } else { "" };
                     let (tokens, cost) = (tokens(user.spent), cost(user.spent));
                     view! { <li>{format!("{}: {} {runs}, {tokens} tokens, {least}{cost}", user.user.0, user.runs)}</li> }
                 };

@@ -1,0 +1,427 @@
+//! Tool calls out of the pieces in which providers stream them. A piece belongs to a call by its index, else by its id, else by its position.
+//! Whether pieces follow each other or repeat each other is decided when the answer is at its end, where all of them are known.
+
+use serde_json::Value;
+
+use crate::llm::{
+    ModelError, Piece, ToolCall,
+    json::{self, Joiner, Shape},
+};
+
+/// An answer has no more tool calls than this.
+const MAX_TOOL_CALLS: usize = 64;
+/// At most so many pieces, the last ones, are tried as the beginning of the whole arguments.
+const MAX_TRIED: usize = 64;
+
+/// A piece of a call.
+#[derive(Debug, Default)]
+pub struct CallDelta {
+    pub index: Option<u64>,
+    pub id: String,
+    pub name: String,
+    /// More of the JSON text of the arguments.
+    pub arguments: String,
+    /// The arguments are all of them: they came as an object.
+    pub at_once: bool,
+    pub extra_content: Value,
+}
+
+/// Where in a chunk a piece stood.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Of the choice.
+    pub choice: usize,
+    /// In the list of calls.
+    pub position: usize,
+    /// Whether it was alone in the list: then its position says nothing.
+    pub alone: bool,
+}
+
+/// The calls of an answer, in the order in which they began.
+#[derive(Debug, Default)]
+pub struct Calls(Vec<Growing>);
+
+#[derive(Debug)]
+struct Growing {
+    place: Place,
+    index: Option<u64>,
+    call: ToolCall,
+    joiner: Joiner,
+    /// Where the pieces of the arguments begin.
+    pieces: Vec<PieceStart>,
+    /// The arguments as far as they were published.
+    shown: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct PieceStart {
+    at: usize,
+    named: bool,
+    at_once: bool,
+}
+
+/// The calls of an answer at its end.
+#[derive(Debug, Default)]
+pub struct Assembled {
+    pub calls: Vec<ToolCall>,
+    /// The names of those that were cut off within their arguments; they are not among the calls.
+    pub cut_off: Vec<String>,
+}
+
+impl Calls {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes the next piece of a call; returns how many bytes it adds.
+    pub fn take(&mut self, place: Place, delta: CallDelta, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<usize, ModelError> {
+        let at = match self.find(place, &delta) {
+            Some(at) => at,
+            None => {
+                self.0.push(Growing::new(place, delta.index));
+                self.0.len() - 1
+            }
+        };
+        if self.0.len() > MAX_TOOL_CALLS {
+            return Err(too_many());
+        }
+        let growing = &mut self.0[at];
+        let added = growing.take(delta);
+        let growing = &self.0[at];
+        if let Some(more) = added.published {
+            on_piece(Piece::Call {
+                index: at,
+                name: &growing.call.name,
+                arguments: &growing.shown[more..],
+            });
+        }
+        Ok(added.bytes)
+    }
+
+    /// The call that the piece goes on with.
+    fn find(&self, place: Place, delta: &CallDelta) -> Option<usize> {
+        let find = |is: &dyn Fn(&Growing) -> bool| {
+            self.0
+                .iter()
+                .rposition(|growing| growing.place.choice == place.choice && is(growing))
+        };
+        let last = find(&|_| true);
+        let by_id = if delta.id.is_empty() {
+            None
+        } else {
+            find(&|growing| growing.call.id == delta.id)
+        };
+        // What only looks like more of a call that has not come to its end.
+        let is_rest = |at: &usize| {
+            let growing = &self.0[*at];
+            !delta.arguments.is_empty() && !is_beginning(&delta.arguments) && growing.goes_on_under(&delta.name) && !growing.is_whole()
+        };
+        match delta.index {
+            Some(index) => {
+                let same_id = by_id.and_then(|_| find(&|growing| growing.index == Some(index) && growing.call.id == delta.id));
+                match find(&|growing| growing.index == Some(index)) {
+                    Some(at) => {
+                        let at = same_id.unwrap_or(at);
+                        let other_id = !delta.id.is_empty() && !self.0[at].call.id.is_empty() && self.0[at].call.id != delta.id;
+                        // An id that changes from piece to piece comes without the name.
+                        let is_another = if other_id {
+                            !delta.name.is_empty()
+                        } else {
+                            self.0[at].is_followed_by(delta)
+                        };
+                        (!is_another).then_some(at)
+                    }
+                    None if delta.id.is_empty() && delta.name.is_empty() => last.filter(is_rest),
+                    None => by_id.filter(is_rest),
+                }
+            }
+            None if by_id.is_some() => by_id.filter(|at| !self.0[*at].is_followed_by(delta)),
+            None if !delta.id.is_empty() => {
+                let unnamed = last.filter(|at| delta.name.is_empty() || self.0[*at].call.id.is_empty());
+                unnamed.filter(|at| is_rest(at) || (self.0[*at].call.id.is_empty() && !self.0[*at].is_followed_by(delta)))
+            }
+            None => {
+                let at = if place.alone {
+                    last
+                } else {
+                    find(&|growing| growing.place.position == place.position && !growing.place.alone)
+                };
+                at.filter(|at| !self.0[*at].is_followed_by(delta))
+            }
+        }
+    }
+
+    /// The whole calls. `cut`: the answer reached its limit, so that of an answer's last call nothing may be guessed.
+    pub fn end(self, cut: bool) -> Result<Assembled, ModelError> {
+        let mut assembled = Assembled::default();
+        for mut growing in self.0 {
+            let half = growing.joiner.end();
+            growing.call.arguments.extend(half);
+            let resolved = growing.resolve();
+            let name = &growing.call.name;
+            assembled.cut_off.extend((0..resolved.cut_off).map(|_| name.clone()));
+            for arguments in resolved.whole {
+                match json::shape(&arguments) {
+                    Shape::CutOff => assembled.cut_off.push(name.clone()),
+                    Shape::Other if cut => assembled.cut_off.push(name.clone()),
+                    Shape::Whole | Shape::Other => assembled.calls.push(ToolCall {
+                        arguments,
+                        ..growing.call.clone()
+                    }),
+                }
+            }
+        }
+        if assembled.calls.len() > MAX_TOOL_CALLS {
+            return Err(too_many());
+        }
+        give_ids(&mut assembled.calls);
+        Ok(assembled)
+    }
+}
+
+fn too_many() -> ModelError {
+    ModelError::Invalid(format!("more than {MAX_TOOL_CALLS} tool calls in one answer"))
+}
+
+/// The results are told apart by the ids: each gets one of its own.
+fn give_ids(calls: &mut [ToolCall]) {
+    for at in 0..calls.len() {
+        let is_taken = |id: &str, others: &[ToolCall]| others.iter().any(|other| other.id == id);
+        if !calls[at].id.is_empty() && !is_taken(&calls[at].id, &calls[..at]) {
+            continue;
+        }
+        let mut id = format!("call_{at}");
+        while is_taken(&id, &calls[..at]) || is_taken(&id, &calls[at + 1..]) {
+            id.push('_');
+        }
+        calls[at].id = id;
+    }
+}
+
+struct Added {
+    bytes: usize,
+    /// From where what was published last is new.
+    published: Option<usize>,
+}
+
+impl Growing {
+    fn new(place: Place, index: Option<u64>) -> Self {
+        Self {
+            place,
+            index,
+            call: ToolCall::default(),
+            joiner: Joiner::default(),
+            pieces: Vec::new(),
+            shown: String::new(),
+        }
+    }
+
+    fn take(&mut self, delta: CallDelta) -> Added {
+        let call = &mut self.call;
+        if !delta.id.is_empty() {
+            call.id = delta.id;
+        }
+        if !delta.extra_content.is_null() {
+            call.extra_content = delta.extra_content;
+        }
+        // Some providers repeat the name in every piece, whole or as far as it has come.
+        if delta.name.starts_with(&call.name) {
+            call.name = delta.name.clone();
+        } else {
+            call.name.push_str(&delta.name);
+        }
+        if delta.arguments.is_empty() {
+            return Added { bytes: 0, published: None };
+        }
+        let arguments = self.joiner.take(&delta.arguments);
+        self.pieces.push(PieceStart {
+            at: call.arguments.len(),
+            named: !delta.name.is_empty(),
+            at_once: delta.at_once,
+        });
+        call.arguments.push_str(&arguments);
+        // What repeats all that came adds only what is behind that.
+        let known = if !self.shown.is_empty() && arguments.starts_with(&self.shown) {
+            self.shown.len()
+        } else {
+            0
+        };
+        let from = self.shown.len();
+        self.shown.push_str(&arguments[known..]);
+        Added {
+            bytes: arguments.len(),
+            published: (self.shown.len() > from).then_some(from),
+        }
+    }
+
+    /// Whether more of a call with this name may be more of this one.
+    fn goes_on_under(&self, name: &str) -> bool {
+        name.is_empty() || self.call.name == name
+    }
+
+    fn is_whole(&self) -> bool {
+        self.call.arguments.trim_end().ends_with('}') && json::shape(&json::mended(&self.call.arguments)) == Shape::Whole
+    }
+
+    /// Whether a piece that may be this call's, by what it is numbered with, begins another one: some providers number all calls alike.
+    fn is_followed_by(&self, delta: &CallDelta) -> bool {
+        if delta.name.is_empty() || self.call.name.is_empty() {
+            return false;
+        }
+        if delta.name != self.call.name {
+            return !self.call.arguments.is_empty();
+        }
+        let begins_with_none = is_empty_object(&self.call.arguments) && json::shape(&json::mended(&delta.arguments)) != Shape::Whole;
+        is_beginning(&delta.arguments)
+            && self.is_whole()
+            && !begins_with_none
+            && !is_same(&self.call.arguments, &json::settled(&delta.arguments))
+    }
+
+    /// The arguments of the calls that the pieces are: most often of one.
+    fn resolve(&self) -> Resolved {
+        resolve(&self.call.arguments, &self.pieces)
+    }
+}
+
+fn is_empty_object(arguments: &str) -> bool {
+    arguments.trim() == "{}"
+}
+
+fn is_beginning(arguments: &str) -> bool {
+    arguments.trim_start().starts_with('{')
+}
+
+/// Whether both are the same JSON.
+fn is_same(one: &str, other: &str) -> bool {
+    let value = |text: &str| serde_json::from_str::<Value>(&json::mended(text)).ok();
+    one == other || value(one).is_some_and(|one| Some(one) == value(other))
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Resolved {
+    /// Arguments of calls, whole as far as that can be known.
+    whole: Vec<String>,
+    /// How many calls after them were cut off.
+    cut_off: usize,
+}
+
+impl Resolved {
+    fn one(arguments: impl Into<String>) -> Self {
+        Self {
+            whole: vec![arguments.into()],
+            cut_off: 0,
+        }
+    }
+}
+
+/// What the pieces of a text mean: one object in pieces that follow each other; an object that was sent whole, or so far, more than once;
+/// several objects; or one with something around it. In this order, so that pieces of a right stream are never taken for anything else.
+fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
+    let mended = json::mended(text);
+    if json::shape(&mended) == Shape::Whole || text.trim().is_empty() {
+        return Resolved::one(mended.trim());
+    }
+    // Some begin with no arguments, and then send them.
+    if let [_, second, rest @ ..] = pieces
+        && is_empty_object(&text[..second.at])
+        && (!second.named
+            || json::shape(&json::mended(&text[second.at..rest.first().map_or(text.len(), |third| third.at)])) != Shape::Whole)
+    {
+        let rest: Vec<PieceStart> = pieces[1..]
+            .iter()
+            .map(|piece| PieceStart {
+                at: piece.at - second.at,
+                ..*piece
+            })
+            .collect();
+        return resolve(&text[second.at..], &rest);
+    }
+    if let Some(mut objects) = json::objects(&mended) {
+        objects.dedup_by(|later, earlier| is_same(earlier, later));
+        return Resolved {
+            whole: objects.into_iter().map(str::to_owned).collect(),
+            cut_off: 0,
+        };
+    }
+    if let Some(whole) = repeated(text, pieces) {
+        return Resolved::one(json::mended(whole).trim());
+    }
+    if json::shape(&mended) == Shape::CutOff {
+        return Resolved::one(mended);
+    }
+    around(&mended)
+}
+
+/// The arguments that end the text, when all pieces before them are parts of them, from their beginning or from where the piece before
+/// ended.
+fn repeated<'a>(text: &'a str, pieces: &[PieceStart]) -> Option<&'a str> {
+    let end = |piece: usize| pieces.get(piece + 1).map_or(text.len(), |next| next.at);
+    let begins = |piece: &usize| is_beginning(&text[pieces[*piece].at..end(*piece)]);
+    for first in (0..pieces.len()).rev().filter(begins).take(MAX_TRIED) {
+        let whole = &text[pieces[first].at..];
+        let is_last = first + 1 == pieces.len();
+        if is_last && pieces[first].at_once {
+            return Some(whole);
+        }
+        let shape = json::shape(&json::mended(whole));
+        // So far, and never to the end.
+        let may_be = shape == Shape::Whole || (shape == Shape::CutOff && is_last && first > 0);
+        if may_be && is_walk(whole, (0..pieces.len()).map(|piece| &text[pieces[piece].at..end(piece)])) {
+            return Some(whole);
+        }
+    }
+    None
+}
+
+/// Whether the pieces lead from the beginning of the whole to its end, each from where the one before ended or from the beginning anew.
+fn is_walk<'a>(whole: &str, pieces: impl Iterator<Item = &'a str>) -> bool {
+    let mut reached = vec![0];
+    for piece in pieces {
+        let mut next: Vec<usize> = Vec::with_capacity(2);
+        for from in reached.into_iter().chain([0]) {
+            let leads = whole.as_bytes()[from..].starts_with(piece.as_bytes());
+            if leads && !next.contains(&(from + piece.len())) {
+                next.push(from + piece.len());
+            }
+        }
+        reached = next;
+        if reached.is_empty() {
+            return false;
+        }
+    }
+    reached.contains(&whole.len())
+}
+
+/// The arguments in a text with something around them: in a string, in a fence, or with more behind them.
+fn around(text: &str) -> Resolved {
+    let trimmed = text.trim();
+    if let Ok(inner) = serde_json::from_str::<String>(trimmed)
+        && json::shape(&json::mended(&inner)) == Shape::Whole
+    {
+        return Resolved::one(json::mended(&inner).trim());
+    }
+    let from = trimmed.find('{').filter(|at| !trimmed[..*at].contains(['"', '[']));
+    let Some(rest) = from.map(|from| &trimmed[from..]) else {
+        return Resolved::one(text);
+    };
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+    let mut whole: Vec<String> = Vec::new();
+    let mut behind = 0;
+    while let Some(Ok(Value::Object(_))) = values.next() {
+        let object = rest[behind..values.byte_offset()].trim();
+        behind = values.byte_offset();
+        if whole.last().is_none_or(|last| !is_same(last, object)) {
+            whole.push(object.to_owned());
+        }
+    }
+    let Some(last) = whole.last() else {
+        return Resolved::one(text);
+    };
+    let left = rest[behind..].trim();
+    let cut_off = usize::from(json::shape(left) == Shape::CutOff && !last.starts_with(left));
+    Resolved { whole, cut_off }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Fields of a provider's JSON, read leniently: one of a wrong type is a missing one, and its name is kept for the log.
+
+use std::{cell::RefCell, collections::BTreeSet};
+
+use serde_json::Value;
+
+use crate::llm::json;
+
+/// The fields that came in a shape of their own.
+#[derive(Debug, Default)]
+pub struct Odd(RefCell<BTreeSet<&'static str>>);
+
+impl Odd {
+    /// Takes note of something that came otherwise than it should.
+    pub fn note(&self, what: &'static str) {
+        self.0.borrow_mut().insert(what);
+    }
+
+    pub fn into_notes(self) -> BTreeSet<&'static str> {
+        self.0.into_inner()
+    }
+
+    /// A text or a number as text; empty where there is none.
+    pub fn name(&self, object: &Value, field: &'static str) -> String {
+        match &object[field] {
+            Value::String(text) => json::settled(text),
+            Value::Number(number) => {
+                self.note(field);
+                number.to_string()
+            }
+            Value::Null => String::new(),
+            _ => {
+                self.note(field);
+                String::new()
+            }
+        }
+    }
+
+    /// A whole number that is not negative, however it is written.
+    pub fn index(&self, object: &Value, field: &'static str) -> Option<u64> {
+        match &object[field] {
+            Value::Null => None,
+            value => value.as_u64().or_else(|| {
+                self.note(field);
+                count(value)
+            }),
+        }
+    }
+
+    /// The objects of a list, or the only one without its list.
+    pub fn objects<'a>(&self, object: &'a Value, field: &'static str) -> Vec<&'a Value> {
+        match &object[field] {
+            Value::Array(values) => {
+                if values.iter().any(|value| !value.is_object()) {
+                    self.note(field);
+                }
+                values.iter().filter(|value| value.is_object()).collect()
+            }
+            Value::Null => Vec::new(),
+            value => {
+                self.note(field);
+                Some(value)
+                    .into_iter()
+                    .filter(|value| value.as_object().is_some_and(|fields| !fields.is_empty()))
+                    .collect()
+            }
+        }
+    }
+
+    /// A text; of parts, their text without what is thought. Its halves of characters are the reader's.
+    pub fn text(&self, object: &Value, field: &'static str) -> String {
+        let value = &object[field];
+        if !matches!(value, Value::String(_) | Value::Array(_) | Value::Null) {
+            self.note(field);
+        }
+        let is_said = |part: &&Value| !matches!(part["type"].as_str(), Some("thinking" | "reasoning"));
+        parts(value).into_iter().filter(is_said).filter_map(text_of).collect()
+    }
+
+    /// The words of a thought; of parts, all of theirs.
+    pub fn thought(&self, object: &Value, field: &'static str) -> String {
+        let value = &object[field];
+        if !matches!(value, Value::String(_) | Value::Null) {
+            self.note(field);
+        }
+        let words = parts(value).into_iter();
+        words
+            .filter_map(|part| text_of(part).or(part["thinking"].as_str()).or(part["reasoning"].as_str()))
+            .collect()
+    }
+}
+
+fn parts(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(parts) => parts.iter().collect(),
+        value => vec![value],
+    }
+}
+
+fn text_of(part: &Value) -> Option<&str> {
+    let text = &part["text"];
+    part.as_str().or(text.as_str()).or(text["value"].as_str())
+}
+
+/// A count, as a number of any kind or as text.
+pub fn count(value: &Value) -> Option<u64> {
+    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    (number.fract() == 0.0 && (0.0..1e15).contains(&number)).then_some(number as u64)
+}
+
+/// An amount, as a number or as text; not negative.
+pub fn amount(value: &Value) -> Option<f64> {
+    let number: f64 = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    (number >= 0.0 && number.is_finite()).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_field_is_read_in_every_shape_that_can_be_meant_in_one_way_only() {
+        let odd = Odd::default();
+        for (value, index) in [
+            (json!(2), Some(2)),
+            (json!("2"), Some(2)),
+            (json!(2.0), Some(2)),
+            (json!(-1), None),
+            (json!(1.5), None),
+            (json!([]), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(odd.index(&json!({ "index": value }), "index"), index, "{value}");
+        }
+        for (value, name) in [
+            (json!("a"), "a"),
+            (json!(7), "7"),
+            (json!(["a"]), ""),
+            (json!(null), ""),
+            (json!(true), ""),
+        ] {
+            assert_eq!(odd.name(&json!({ "id": value }), "id"), name, "{value}");
+        }
+        for (value, text) in [
+            (json!("a"), "a"),
+            (
+                json!([{ "type": "text", "text": "a" }, "b", null, { "type": "thinking", "text": "no" }]),
+                "ab",
+            ),
+            (json!({ "type": "text", "text": "a" }), "a"),
+            (json!({ "text": { "value": "a" } }), "a"),
+            (json!(5), ""),
+            (json!({}), ""),
+        ] {
+            assert_eq!(odd.text(&json!({ "content": value }), "content"), text, "{value}");
+        }
+        assert_eq!(odd.thought(&json!({ "t": [{ "thinking": "a" }, { "text": "b" }] }), "t"), "ab");
+        for (value, objects) in [
+            (json!([null, {}]), 1),
+            (json!({}), 0),
+            (json!({ "a": 1 }), 1),
+            (json!("x"), 0),
+            (json!(null), 0),
+        ] {
+            assert_eq!(odd.objects(&json!({ "calls": value }), "calls").len(), objects, "{value}");
+        }
+        assert_eq!(
+            odd.into_notes().into_iter().collect::<Vec<_>>(),
+            ["calls", "content", "id", "index", "t"]
+        );
+        assert_eq!(
+            (amount(&json!("0.5")), amount(&json!(-1)), amount(&json!({}))),
+            (Some(0.5), None, None)
+        );
+    }
+}

@@ -1,0 +1,294 @@
+//! Whole responses: what comes between, around and instead of an answer's chunks.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestRunner};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::llm::ModelReply;
+
+fn read(content_type: &str, bytes: &[u8], size: usize) -> Result<Whole, ModelError> {
+    let mut reader = AnswerReader::new(Some(content_type));
+    for piece in bytes.chunks(size) {
+        if reader.take(piece, &mut |_| {})? {
+            break;
+        }
+    }
+    reader.end(false, &mut |_| {})
+}
+
+fn reply(bytes: &[u8], size: usize) -> ModelReply {
+    read("text/event-stream", bytes, size).unwrap().reply
+}
+
+fn text(text: &str) -> String {
+    json!({ "choices": [{ "delta": { "content": text } }] }).to_string()
+}
+
+fn finish() -> String {
+    json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] }).to_string()
+}
+
+#[test]
+fn what_stands_between_chunks_and_how_the_end_is_spelt_is_of_no_importance() {
+    for between in [
+        ": keepalive\n\n",
+        "data: : keepalive\n\n",
+        "data: : PROCESSING\n\n",
+        "data:\n\n",
+        "data\n\n",
+        "data: ping\n\n",
+        "event: ping\ndata: {\"message\":\"x\",\"status\":500}\n\n",
+        "event: done\ndata:\n\n",
+        "event: keepalive\ndata: 12:30\n\n",
+        "data: {\"type\":\"ping\"}\n\n",
+        "data: null\n\n",
+        "data: 7\n\n",
+        "data: {\"choices\"\n\n",
+        "id: 1\nretry: 5\n\n",
+        "\u{feff}\n\n",
+        "\n\n\n",
+    ] {
+        for end in [
+            "data: [DONE]\n\n",
+            "data: [DONE] \n\n",
+            "data: [DONE]\r\r\n",
+            "data: done\n\n",
+            "data: \"[DONE]\"\n\n",
+            "data:[done]",
+            "",
+        ] {
+            for start in ["", "\u{feff}", ": hello\n\n"] {
+                let body = format!(
+                    "{start}data: {}\n\n{between}data: {}\n\n{between}data: {}\n\n{end}",
+                    text("H"),
+                    text("i"),
+                    finish()
+                );
+                for size in [1, 7, body.len()] {
+                    assert_eq!(reply(body.as_bytes(), size).text, "Hi", "{between:?} {end:?} {start:?}");
+                }
+            }
+        }
+    }
+    // Without the empty line behind the last event, and between events.
+    let tight = format!("data: {}\ndata: {}\ndata: {}", text("H"), text("i"), finish());
+    assert_eq!(reply(tight.as_bytes(), 5).text, "Hi");
+    // Without the fields' names.
+    let lines = format!("{}\n{}\n{}\n", text("H"), text("i"), finish());
+    assert_eq!(read("application/x-ndjson", lines.as_bytes(), 5).unwrap().reply.text, "Hi");
+}
+
+#[test]
+fn a_whole_answer_as_json_is_understood_and_a_page_or_nothing_is_told_with_its_type_and_first_words() {
+    let answer = json!({ "object": "chat.completion", "choices": [{ "message": { "content": "Hi" }, "finish_reason": "stop" }], "usage": { "prompt_tokens": 3 } });
+    for body in [
+        answer.to_string(),
+        format!("\n{answer:#}\n"),
+        format!("[{answer:#}]"),
+        format!("data: {answer}\n\n"),
+    ] {
+        let whole = read("application/json", body.as_bytes(), 9).unwrap();
+        assert_eq!(
+            (whole.reply.text.as_str(), whole.usage.map(|usage| usage.input_tokens)),
+            ("Hi", Some(3)),
+            "{body}"
+        );
+    }
+    let refused = read(
+        "application/json",
+        b"{\n \"error\": { \"message\": \"maximum context length\", \"code\": 400 }\n}",
+        9,
+    );
+    assert!(matches!(refused, Err(ModelError::Overflow(_))), "{refused:?}");
+    for (content_type, body, said) in [
+        (
+            "text/html; charset=utf-8",
+            "<!doctype html>\n<title>Sign in</title>",
+            ["text/html", "<title>Sign in"],
+        ),
+        ("text/plain", "It works!", ["text/plain", "It works!"]),
+        ("text/event-stream", "", ["text/event-stream", "empty"]),
+        ("", " \n", ["without a content type", "empty"]),
+        ("application/json", "[]", ["", ""]),
+    ] {
+        let error = read(content_type, body.as_bytes(), 9).unwrap_err();
+        if body != "[]" {
+            assert!(matches!(error, ModelError::NotAModel(_)), "{error:?}");
+        }
+        assert!(said.iter().all(|said| error.to_string().contains(said)), "{error}");
+    }
+    // At once: the rest of a long page is not waited for.
+    let mut reader = AnswerReader::new(Some("text/html"));
+    assert!(
+        reader
+            .take(format!("<html>{}", "x".repeat(FIRST_WORDS)).as_bytes(), &mut |_| {})
+            .is_err()
+    );
+}
+
+#[test]
+fn errors_between_chunks_end_the_answer_with_their_own_words() {
+    for (event, words) in [
+        (
+            "event: error\ndata: {\"message\":\"upstream overloaded\",\"status\":529}\n\n",
+            "upstream overloaded (529)",
+        ),
+        ("event: error\ndata: out of slots\n\n", "out of slots"),
+        ("event: error\ndata: \"out of slots\"\n\n", "out of slots"),
+        ("data: {\"detail\":\"model is loading\"}\n\n", "model is loading"),
+        (
+            "data: {\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}],\"error\":{\"message\":\"died\",\"code\":502}}\n\n",
+            "died (502)",
+        ),
+        ("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}\n\n", "“error”"),
+    ] {
+        let body = format!("data: {}\n\n{event}", text("H"));
+        let error = read("text/event-stream", body.as_bytes(), 9).unwrap_err();
+        assert!(
+            matches!(error, ModelError::Unavailable { .. }) && error.to_string().contains(words),
+            "{error:?}"
+        );
+    }
+    // After the end it is too late for one; before it, what was said beside the answer says why there is none.
+    let late = format!("data: {}\n\ndata: {}\n\ndata: {{\"error\":\"billing\"}}\n\n", text("Hi"), finish());
+    assert_eq!(reply(late.as_bytes(), 9).text, "Hi");
+    let error = read(
+        "text/event-stream",
+        b"data: {\"message\":\"the server is busy\"}\n\ndata: [DONE]\n\n",
+        9,
+    )
+    .unwrap_err();
+    assert!(error.to_string().contains("the server is busy"), "{error}");
+}
+
+#[test]
+fn an_end_without_a_reason_is_one_for_whole_calls_alone_unless_it_is_taken() {
+    let call = json!({ "choices": [{ "delta": { "tool_calls": [{ "function": { "name": "listFiles", "arguments": "{}" } }] } }] });
+    let ended = |chunk: &str, end: &str, unfinished| {
+        let mut reader = AnswerReader::new(None);
+        reader.take(format!("data: {chunk}\n\n{end}").as_bytes(), &mut |_| {}).unwrap();
+        reader.end(unfinished, &mut |_| {})
+    };
+    let done = "data: [DONE]\n\n";
+    assert_eq!(ended(&call.to_string(), done, false).unwrap().reply.tool_calls.len(), 1);
+    assert!(matches!(ended(&text("I was"), done, false), Err(ModelError::Cut(_))));
+    assert_eq!(ended(&text("I was"), done, true).unwrap().reply.text, "I was");
+    assert!(matches!(ended(&text("I was"), "", true), Err(ModelError::Cut(_))));
+    assert!(matches!(ended(&call.to_string(), "", true), Err(ModelError::Cut(_))));
+}
+
+/// What comes between events and changes nothing.
+const BETWEEN: [&str; 12] = [
+    ": keepalive\n\n",
+    "data: : PROCESSING\n\n",
+    "data:\n\n",
+    "data: ping\n\n",
+    "event: ping\ndata: {\"error\":\"x\"}\n\n",
+    "event: done\ndata:\n\n",
+    "data: {\"choices\":[]}\n\n",
+    "data: {\"choices\":{},\"usage\":{},\"error\":{}}\n\n",
+    "data: {\"choices\":[{\"index\":\"0\",\"delta\":{\"tool_calls\":[null],\"reasoning_content\":[]},\"finish_reason\":\"\"}]}\n\n",
+    "data: {\"choices\":[{\"delta\":{\"tool_calls\":{},\"content\":null},\"finish_reason\":0}],\"error\":false}\n\n",
+    "id: 1\n\n",
+    "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":0}}\n\n",
+];
+
+/// JSON text whose letters beyond ASCII are escapes, so that they can be cut in two.
+fn escaped(text: &str) -> Vec<String> {
+    let units: Vec<u16> = text.encode_utf16().collect();
+    units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
+}
+
+/// An answer's chunks, as data of events: its text in halves of characters, then its calls in the way that is asked for.
+fn chunks(said: &str, calls: &[(String, Value)], way: usize) -> Vec<String> {
+    let of_text = escaped(said)
+        .into_iter()
+        .map(|piece| format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{piece}"}}}}]}}"#));
+    let mut chunks: Vec<String> = of_text.collect();
+    for (index, (name, arguments)) in calls.iter().enumerate() {
+        let whole = arguments.to_string();
+        let half = (0..=whole.len() / 2)
+            .rev()
+            .find(|at| whole.is_char_boundary(*at))
+            .unwrap_or_default();
+        let pieces = match way % 4 {
+            0 => vec![&whole[..half], &whole[half..]],
+            1 => vec![&whole[..half], &whole[..]],
+            2 => vec![&whole[..half], &whole[half..], &whole[..]],
+            _ => vec![&whole[..]],
+        };
+        for (at, piece) in pieces.into_iter().enumerate() {
+            let mut call = json!({ "index": index, "id": format!("id_{index}"), "function": { "arguments": piece } });
+            if at == 0 || way % 3 == 0 {
+                call["function"]["name"] = json!(name);
+            }
+            match way % 5 {
+                1 => call["index"] = json!(index.to_string()),
+                2 => call["index"] = json!(index as f64),
+                3 => call["index"] = json!(-1),
+                4 => call["index"] = Value::Null,
+                _ => {}
+            }
+            chunks.push(json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [call] } }] }).to_string());
+        }
+    }
+    chunks.push(
+        json!({ "choices": [{ "delta": {}, "finish_reason": "tool_calls" }], "usage": { "prompt_tokens": 9, "completion_tokens": 4 } })
+            .to_string(),
+    );
+    chunks
+}
+
+#[test]
+fn any_good_answer_is_the_same_however_it_is_cut_and_whatever_is_mixed_in() {
+    let name = prop_oneof![Just("terminal".to_owned()), Just("readFiles".to_owned())];
+    let words = prop_oneof![any::<String>(), "[{}\"\\\\ a]{0,20}"];
+    let call = (name, words.clone()).prop_map(|(name, words)| (name, json!({ "a": words.replace('\0', ""), "b": [{}] })));
+    let answer = (words, vec(call, 0..4), 0..60_usize);
+    let noise = (
+        vec((any::<Index>(), 0..BETWEEN.len()), 0..6),
+        0..3_usize,
+        vec(any::<Index>(), 0..12),
+    );
+    let mut runner = TestRunner::default();
+    runner
+        .run(&(answer, noise), |((said, calls, way), (between, line_end, cuts))| {
+            let mut events: Vec<String> = chunks(&said, &calls, way)
+                .iter()
+                .map(|chunk| format!("data: {chunk}\n\n"))
+                .collect();
+            for (at, kind) in between {
+                let at = at.index(events.len());
+                events.insert(at, BETWEEN[kind].to_owned());
+            }
+            let end = ["data: [DONE]\n\n", "data: done\n\n", ""][way % 3];
+            let body = format!("{}{}{end}", if way % 2 == 0 { "\u{feff}" } else { "" }, events.concat());
+            let body = body.replace('\n', ["\n", "\r\n", "\r"][line_end]).into_bytes();
+            let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len())).collect();
+            ends.push(body.len());
+            ends.sort_unstable();
+            let (mut reader, mut from) = (AnswerReader::new(None), 0);
+            for end in ends {
+                if reader.take(&body[from..end], &mut |_| {}).unwrap() {
+                    break;
+                }
+                from = end;
+            }
+            let whole = reader.end(false, &mut |_| {}).unwrap();
+            prop_assert_eq!(whole.usage.map(|usage| [usage.input_tokens, usage.output_tokens]), Some([9, 4]));
+            let mut plain = crate::llm::openai::thinking::Thinking::default();
+            let said = said.replace('\0', "\u{fffd}");
+            let expected = plain.take(&said) + &plain.end();
+            prop_assert_eq!(&whole.reply.text, crate::llm::openai::thinking::without_begun(&expected));
+            let read: Vec<(String, Value)> = whole
+                .reply
+                .tool_calls
+                .into_iter()
+                .map(|call| (call.name, serde_json::from_str(&call.arguments).unwrap()))
+                .collect();
+            prop_assert_eq!(read, calls);
+            Ok(())
+        })
+        .unwrap();
+}

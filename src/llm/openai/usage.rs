@@ -1,0 +1,179 @@
+//! What an answer used, as its provider reports it in one place or another, once or again and again; and an estimate where it does not.
+
+use serde_json::{Value, json};
+
+use super::fields::{amount, count};
+use crate::llm::{Usage, price::BYTES_PER_TOKEN};
+
+/// An image counts as so many tokens: about what one of 1024 by 1024 pixels does with most providers.
+const IMAGE_TOKENS: usize = 1000;
+
+/// Adds what a chunk reports: the largest numbers hold, because some grow from chunk to chunk and others are zeros at the end.
+pub fn take(known: &mut Option<Usage>, chunk: &Value) {
+    let choice = match &chunk["choices"] {
+        Value::Array(choices) => choices.first().unwrap_or(&Value::Null),
+        choice => choice,
+    };
+    for reported in [
+        &chunk["usage"],
+        &choice["usage"],
+        &chunk["x_groq"]["usage"],
+        &chunk["message"]["usage"],
+        &chunk["usageMetadata"],
+        // Ollama's own, and llama.cpp's.
+        chunk,
+        &chunk["timings"],
+    ] {
+        if let Some(usage) = read(reported) {
+            let known = known.get_or_insert_default();
+            *known = Usage {
+                input_tokens: known.input_tokens.max(usage.input_tokens),
+                cached_tokens: known.cached_tokens.max(usage.cached_tokens),
+                output_tokens: known.output_tokens.max(usage.output_tokens),
+                cost_micros: known.cost_micros.max(usage.cost_micros),
+                estimated: false,
+            };
+        }
+    }
+}
+
+fn read(reported: &Value) -> Option<Usage> {
+    let first = |names: &[&str]| names.iter().filter_map(|name| count(&reported[name])).max();
+    let input = first(&["prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count", "prompt_n"]);
+    let output = first(&[
+        "completion_tokens",
+        "output_tokens",
+        "candidatesTokenCount",
+        "eval_count",
+        "predicted_n",
+    ]);
+    let cost = amount(&reported["cost"]).or_else(|| amount(&reported["total_cost"]));
+    if input.is_none() && output.is_none() {
+        return None;
+    }
+    let (input, output) = (input.unwrap_or_default(), output.unwrap_or_default());
+    let cached = [
+        &reported["prompt_tokens_details"]["cached_tokens"],
+        &reported["prompt_cache_hit_tokens"],
+        &reported["cached_tokens"],
+        &reported["cachedContentTokenCount"],
+    ];
+    // Gemini counts what it thinks in the total alone.
+    let total = first(&["total_tokens", "totalTokenCount"]).unwrap_or_default();
+    Some(Usage {
+        input_tokens: input,
+        cached_tokens: cached.into_iter().filter_map(count).max().unwrap_or_default(),
+        output_tokens: output.max(total.saturating_sub(input)),
+        cost_micros: cost.map(|cost| (cost * 1e6).round() as u64),
+        estimated: false,
+    })
+}
+
+/// What was reported, and an estimate for what was not: of the request's JSON, and of an answer of so many bytes.
+pub fn whole(reported: Option<Usage>, request: &Value, answer_bytes: usize) -> Usage {
+    let mut usage = reported.unwrap_or_default();
+    if usage.input_tokens == 0 {
+        usage.input_tokens = (size(&request["messages"]) + size(&request["tools"])).div_ceil(BYTES_PER_TOKEN) as u64;
+        usage.estimated = true;
+    }
+    if usage.output_tokens == 0 && answer_bytes > 0 {
+        usage.output_tokens = answer_bytes.div_ceil(BYTES_PER_TOKEN) as u64;
+        usage.estimated = true;
+    }
+    usage
+}
+
+/// The bytes of all texts and names in the value.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(size).sum(),
+        Value::Object(fields) if fields.get("type") == Some(&json!("image_url")) => IMAGE_TOKENS * BYTES_PER_TOKEN,
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(chunks: &[Value]) -> Option<[u64; 3]> {
+        let mut usage = None;
+        for chunk in chunks {
+            take(&mut usage, chunk);
+        }
+        usage.map(|usage| [usage.input_tokens, usage.cached_tokens, usage.output_tokens])
+    }
+
+    #[test]
+    fn the_largest_numbers_hold_wherever_and_however_they_are_reported() {
+        let zeros = json!({ "usage": { "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0 } });
+        let real = json!({ "choices": [], "usage": { "prompt_tokens": 9, "completion_tokens": 4 } });
+        for (chunks, expected) in [
+            (vec![real.clone(), zeros.clone()], Some([9, 0, 4])),
+            (
+                vec![json!({ "usage": { "prompt_tokens": 9, "completion_tokens": 1 } }), real.clone()],
+                Some([9, 0, 4]),
+            ),
+            (
+                vec![json!({ "usage": { "prompt_tokens": "9", "completion_tokens": 4.0 } })],
+                Some([9, 0, 4]),
+            ),
+            (
+                vec![json!({ "usage": {} }), json!({ "usage": null }), json!({ "usage": "many" })],
+                None,
+            ),
+            (
+                vec![json!({ "choices": [{ "usage": { "prompt_tokens": 9, "completion_tokens": 4, "cached_tokens": 2 } }] })],
+                Some([9, 2, 4]),
+            ),
+            (
+                vec![json!({ "x_groq": { "usage": { "prompt_tokens": 9, "completion_tokens": 4 } } })],
+                Some([9, 0, 4]),
+            ),
+            (
+                vec![json!({ "prompt_eval_count": 9, "eval_count": 4, "done": true })],
+                Some([9, 0, 4]),
+            ),
+            (
+                vec![
+                    json!({ "usage": { "prompt_tokens": 11, "completion_tokens": 25, "total_tokens": 727, "prompt_tokens_details": { "cached_tokens": 8 } } }),
+                ],
+                Some([11, 8, 716]),
+            ),
+            (
+                vec![json!({ "usageMetadata": { "promptTokenCount": 9, "candidatesTokenCount": 1, "totalTokenCount": 13 } })],
+                Some([9, 0, 4]),
+            ),
+        ] {
+            assert_eq!(of(&chunks), expected, "{chunks:?}");
+        }
+        let mut usage = None;
+        take(
+            &mut usage,
+            &json!({ "usage": { "prompt_tokens": 194, "completion_tokens": 2, "cost": 0.95 } }),
+        );
+        take(&mut usage, &zeros);
+        assert_eq!(usage.and_then(|usage| usage.cost_micros), Some(950_000));
+    }
+
+    #[test]
+    fn what_is_not_reported_is_estimated_and_an_image_is_not_counted_by_its_bytes() {
+        let image = json!({ "type": "image_url", "image_url": { "url": "x".repeat(1 << 20) } });
+        let request = json!({ "messages": [{ "content": [{ "text": "x".repeat(4000) }, image] }], "tools": null });
+        let estimate = whole(None, &request, 400);
+        assert!(estimate.estimated && (2000..2010).contains(&estimate.input_tokens), "{estimate:?}");
+        assert_eq!(estimate.output_tokens, 100);
+        let told = Usage {
+            input_tokens: 7,
+            output_tokens: 3,
+            ..Usage::default()
+        };
+        assert_eq!(whole(Some(told), &request, 400), told);
+        let half = whole(Some(Usage { output_tokens: 0, ..told }), &request, 400);
+        assert_eq!((half.input_tokens, half.output_tokens, half.estimated), (7, 100, true));
+        let empty = whole(Some(Usage { output_tokens: 0, ..told }), &request, 0);
+        assert!(!empty.estimated);
+    }
+}

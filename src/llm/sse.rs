@@ -1,0 +1,194 @@
+//! Server-sent events (WHATWG HTML, section 9.2) out of a stream of bytes, as providers and the proxies before them really send them: the reader
+//! never fails at what a line holds. Lines of plain JSON count as events too, and a body that is no event stream is handed out whole.
+
+/// An event is no longer than this, in bytes: an answer's whole arguments may come in one.
+pub const MAX_EVENT: usize = 40 << 20;
+/// The mark that some editors and servers put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// A body in which no event was found yet is kept up to this many bytes, to be read as a whole at its end.
+const MAX_BODY: usize = 20 << 20;
+
+/// An event with data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Event {
+    /// Empty where the server gives none.
+    pub name: String,
+    /// Its lines of data, with a line feed between them.
+    pub data: String,
+}
+
+/// An event is longer than [`MAX_EVENT`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+/// Takes bytes as they come, and gives the events that they complete.
+#[derive(Debug, Default)]
+pub struct EventReader {
+    /// The line that has begun.
+    line: Vec<u8>,
+    /// The last byte was a carriage return: a line feed after it ends no further line.
+    after_return: bool,
+    begun: bool,
+    name: String,
+    data: Option<String>,
+    /// What has come while nothing in it was an event.
+    body: Vec<u8>,
+    is_event_stream: bool,
+}
+
+impl EventReader {
+    /// Takes the next bytes, and adds the events that they complete.
+    pub fn take(&mut self, bytes: &[u8], events: &mut Vec<Event>) -> Result<(), TooLong> {
+        if !self.is_event_stream && self.body.len() < MAX_BODY {
+            self.body.extend_from_slice(bytes);
+        }
+        for piece in bytes.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+            let (content, end) = match piece.split_last() {
+                Some((end @ (b'\n' | b'\r'), content)) => (content, Some(*end)),
+                _ => (piece, None),
+            };
+            let is_second_half = self.after_return && content.is_empty() && end == Some(b'\n') && self.line.is_empty();
+            self.after_return = end == Some(b'\r');
+            if is_second_half {
+                continue;
+            }
+            self.line.extend_from_slice(content);
+            if self.line.len() + self.data.as_ref().map_or(0, String::len) > MAX_EVENT {
+                return Err(TooLong);
+            }
+            if end.is_some() {
+                self.end_line(events);
+            }
+        }
+        if self.is_event_stream {
+            self.body = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// The stream is at its end: its last line and its last event count without the line ends that should follow them.
+    pub fn end(&mut self, events: &mut Vec<Event>) {
+        if !self.line.is_empty() {
+            self.end_line(events);
+        }
+        self.end_event(events);
+    }
+
+    /// All that came, while none of it was an event.
+    pub fn body(&self) -> &[u8] {
+        self.body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.body)
+    }
+
+    /// Whether any line was one of an event stream.
+    pub fn is_event_stream(&self) -> bool {
+        self.is_event_stream
+    }
+
+    fn end_line(&mut self, events: &mut Vec<Event>) {
+        let bytes = std::mem::take(&mut self.line);
+        let bytes = if self.begun {
+            &bytes[..]
+        } else {
+            bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes)
+        };
+        self.begun = true;
+        if bytes.is_empty() {
+            self.end_event(events);
+            return;
+        }
+        let line = String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
+        // Without a field's name: newline-delimited JSON, or a whole answer in one line.
+        if line.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(&line).is_ok() {
+            self.end_event(events);
+            events.push(Event {
+                name: String::new(),
+                data: line,
+            });
+            self.is_event_stream = true;
+            return;
+        }
+        let (field, value) = line.split_once(':').unwrap_or((&line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "data" => match &mut self.data {
+                Some(data) => {
+                    data.push('\n');
+                    data.push_str(value);
+                }
+                None => self.data = Some(value.to_owned()),
+            },
+            "event" => value.clone_into(&mut self.name),
+            // Comments (an empty field), ids and times to wait are of no use here.
+            "" | "id" | "retry" => {}
+            _ => return,
+        }
+        self.is_event_stream = true;
+    }
+
+    fn end_event(&mut self, events: &mut Vec<Event>) {
+        let name = std::mem::take(&mut self.name);
+        if let Some(data) = self.data.take() {
+            events.push(Event { name, data });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8], size: usize) -> Vec<(String, String)> {
+        let (mut reader, mut events) = (EventReader::default(), Vec::new());
+        for piece in bytes.chunks(size) {
+            assert_eq!(reader.take(piece, &mut events), Ok(()));
+        }
+        reader.end(&mut events);
+        events.into_iter().map(|event| (event.name, event.data)).collect()
+    }
+
+    fn event(name: &str, data: &str) -> (String, String) {
+        (name.to_owned(), data.to_owned())
+    }
+
+    #[test]
+    fn events_are_the_same_however_their_bytes_are_cut_and_their_lines_end() {
+        for (bytes, expected) in [
+            (&b"data: a\n\ndata: b\n\n"[..], vec![event("", "a"), event("", "b")]),
+            (b"data: a\r\n\r\ndata: b\r\n\r\n", vec![event("", "a"), event("", "b")]),
+            (b"data: a\r\rdata:b\r\r", vec![event("", "a"), event("", "b")]),
+            (b"data: a\n\r\ndata: b\r\n\n", vec![event("", "a"), event("", "b")]),
+            // A mark before it all, comments, other fields, and no end.
+            (b"\xef\xbb\xbfdata: a", vec![event("", "a")]),
+            (b": wait\n\nid: 7\nretry: 9\nevent: x\ndata: a\nmore: b\n\n", vec![event("x", "a")]),
+            (b"data: a\r", vec![event("", "a")]),
+            // Lines of one event; an event without data is none, and its name is no other's.
+            (
+                b"data: a\ndata:  b\ndata\n\nevent: y\n\ndata:\n\n",
+                vec![event("", "a\n b\n"), event("", "")],
+            ),
+            // Letters cut in two, bytes that are none, and zeros.
+            ("data: Käse 🧀\n\n".as_bytes(), vec![event("", "Käse 🧀")]),
+            (b"data: a\xffb\0c\n\n", vec![event("", "a\u{fffd}b\u{fffd}c")]),
+            // JSON without a field's name.
+            (b"{\"a\":1}\n{\"b\":2}\n", vec![event("", "{\"a\":1}"), event("", "{\"b\":2}")]),
+        ] {
+            for size in 1..=bytes.len() {
+                assert_eq!(read(bytes, size), expected, "{:?} by {size}", String::from_utf8_lossy(bytes));
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_event_stream_is_there_as_a_whole_and_too_long_an_event_is_refused() {
+        let (mut reader, mut events) = (EventReader::default(), Vec::new());
+        let body = b"\xef\xbb\xbf<html>\n<p style=\"a: b\">\n";
+        assert_eq!(reader.take(body, &mut events), Ok(()));
+        reader.end(&mut events);
+        assert!(events.is_empty() && !reader.is_event_stream());
+        assert_eq!(reader.body(), &body[3..]);
+        let mut reader = EventReader::default();
+        let long = vec![b'x'; 1 << 20];
+        let refused = (0..50).find_map(|_| reader.take(&long, &mut events).err());
+        assert_eq!(refused, Some(TooLong));
+    }
+}
