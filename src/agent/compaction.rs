@@ -14,6 +14,8 @@ const FULL: usize = 70;
 const ROOMY: usize = 45;
 /// The latest messages, and all results of its last calls, are left out by nothing: the model is working with them.
 const LATEST: usize = 6;
+/// A chat is large from this many bytes: some 5,000 tokens, beside which an output or two of tools fit.
+const LARGE: usize = 16 << 10;
 /// What is shorter than this, in bytes, is not worth leaving out.
 const SHORT: usize = 400;
 
@@ -26,10 +28,16 @@ pub fn make_room(messages: &mut [ChatMessage], context_tokens: usize) {
     }
 }
 
-/// Makes the chat half as large, for a model that says that it is too much.
-pub fn halve(messages: &mut [ChatMessage]) {
-    let half = bytes(messages) / 2;
-    shrink(messages, half, half);
+/// Makes the chat half as large, for a model that says that it is too much; whether there was anything to leave out.
+pub fn halve(messages: &mut [ChatMessage]) -> bool {
+    let before = bytes(messages);
+    shrink(messages, before / 2, before / 2);
+    bytes(messages) < before
+}
+
+/// Whether the chat may be too much for a model that does not say so.
+pub fn is_large(messages: &[ChatMessage]) -> bool {
+    bytes(messages) > LARGE
 }
 
 fn bytes(messages: &[ChatMessage]) -> usize {

@@ -11,6 +11,9 @@ const COMMANDS: [&str; 8] = ["bash", "sh", "shell", "zsh", "console", "terminal"
 const PRINTED: [&str; 7] = ["text", "txt", "plaintext", "plain", "output", "log", "stdout"];
 const CHANGES: [&str; 2] = ["diff", "patch"];
 
+/// Files with these extensions are texts: what looks like code in them may be meant as it is.
+const TEXTS: [&str; 6] = ["md", "mdx", "markdown", "txt", "rst", "adoc"];
+
 /// Lines that stand for others: `// ... existing code ...`, `{/* rest of the form */}`, `…`.
 static LEFT_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
@@ -93,7 +96,7 @@ impl Files {
 
 /// The line that stands for others, where there is one. Texts may speak of code that does.
 fn left_out<'a>(content: &'a str, extension: &str) -> Option<&'a str> {
-    if ["md", "mdx", "txt"].contains(&extension) {
+    if TEXTS.contains(&extension) {
         return None;
     }
     let found = LEFT_OUT.as_ref()?.find(content)?;
@@ -143,6 +146,24 @@ pub fn files(answer: &str) -> Files {
         before = "";
     }
     found
+}
+
+/// The text within a code fence that models put around a whole file; `None` where there is none, and in texts, which may have one of
+/// their own.
+pub fn without_fence<'a>(path: &str, content: &'a str) -> Option<&'a str> {
+    let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    if extension.is_empty() || TEXTS.contains(&extension) {
+        return None;
+    }
+    let (first, inside) = content.trim_start().split_once('\n')?;
+    let (fence, _) = opening(first)?;
+    let inside = inside.trim_end();
+    match inside.rsplit_once('\n') {
+        Some((_, last)) if is_closing(last, fence) => Some(&inside[..inside.len() - last.len()]),
+        None if is_closing(inside, fence) => Some(""),
+        _ => None,
+    }
 }
 
 /// The fence (its letter and length) and what stands behind it.
@@ -256,6 +277,29 @@ mod tests {
             };
             let whole = vec![file];
             assert_eq!(files(answer), Files { whole, ..Files::default() }, "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_fence_around_a_whole_file_is_no_part_of_it_and_a_text_keeps_its_own() {
+        for (path, content, inside) in [
+            ("app/page.tsx", "```tsx\nx\n```", Some("x\n")),
+            ("app/page.tsx", "\n```\nx\ny\n```\n\n", Some("x\ny\n")),
+            ("app/page.tsx", "~~~tsx app/page.tsx\r\nx\r\n~~~", Some("x\r\n")),
+            (
+                "app/page.tsx",
+                "````tsx\nconst a = `\n```\n`;\n````",
+                Some("const a = `\n```\n`;\n"),
+            ),
+            ("styles.css", "```css\n```", Some("")),
+            ("app/page.tsx", "```tsx\nx", None),
+            ("app/page.tsx", "x\n```", None),
+            ("app/page.tsx", "x", None),
+            ("README.md", "```sh\nls\n```", None),
+            ("docs/a.MDX", "```sh\nls\n```", None),
+            ("LICENSE", "```\nx\n```", None),
+        ] {
+            assert_eq!(without_fence(path, content), inside, "{path}: {content:?}");
         }
     }
 

@@ -79,8 +79,8 @@ impl Tool {
 
 /// The tool of this name, however the model spells it.
 fn find(name: &str) -> Option<&'static Tool> {
-    let name = lenient::name(name);
-    TOOLS.iter().find(|tool| lenient::name(tool.name) == name)
+    let of = |name: &str| TOOLS.iter().find(|tool| lenient::name(tool.name) == lenient::name(name));
+    of(name).or_else(|| of(lenient::without_namespace(name)?))
 }
 
 /// How the model is told of the tools.
@@ -189,6 +189,22 @@ pub fn drafts(name: &str, arguments: &str) -> Vec<(String, String)> {
     match find(name) {
         Some(tool) if tool.name == create_or_update_files::NAME => create_or_update_files::drafts(arguments),
         _ => Vec::new(),
+    }
+}
+
+/// Gives the call its tool's name as it is spelt, where the model meant one: it goes back to the model so.
+pub fn spell_name(call: &mut ToolCall) {
+    if let Some(tool) = find(&call.name) {
+        tool.name.clone_into(&mut call.name);
+    }
+}
+
+/// The files that a call has written, where their contents are known.
+pub fn written(call: &ToolCall, output: &ToolOutput) -> Vec<Written> {
+    if output.failed || output.written.is_empty() {
+        Vec::new()
+    } else {
+        prepare(call).files(output)
     }
 }
 

@@ -1,18 +1,20 @@
 //! The turn loop: model → tool calls → results → model …, until the model says that it is done and the app proves it.
 
+mod answer;
+
+use answer::{Asked, EarlyEnds, answer};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agent, AgentInput, Attempt, Journal, Report, RunError, Step, Workplace,
+    Agent, AgentInput, Journal, Report, RunError, Step, Workplace,
     calls::call_tools,
     check::{Reports, Scope},
     compaction,
-    growth::{Growth, publish_growth},
     guards::Guards,
     input, secrets, summary, tools, words,
 };
 use crate::{
-    llm::{ChatMessage, ChatRequest, LeftOut, ModelError, ModelReply, ModelRole},
+    llm::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole},
     protocol::{EventKind, Spent, Status},
 };
 
@@ -26,7 +28,7 @@ const IN_WORDS: &str = "Write each file whole, as a code block whose first line 
 
 /// How many answers in a row may have files in words that are not to be written.
 const REFUSALS: u32 = 3;
-/// How a model is told that its answer was too long.
+/// What a model hears whose answer was too long.
 const CUT: &str = "Your answer reached your limit of output tokens and was cut off there. Tool calls that came whole were carried out. Go on with \
                    what is missing, and write fewer or smaller files in one answer.";
 
@@ -242,6 +244,7 @@ impl Talk {
                 content: told.map_or_else(|| output.content.clone(), |told| format!("{}\n{told}", output.content)),
             });
         }
+        self.guards.end_turn(&outputs)?;
         if reply.cut {
             self.messages.push(ChatMessage::System { content: CUT.to_owned() });
         }
@@ -264,6 +267,7 @@ impl Talk {
             tools: tools::specs(),
             may_call: !last,
             in_words: IN_WORDS,
+            takes_unfinished: false,
             role: ModelRole::Coder,
         };
         // After a summary there may be nothing left to say.
@@ -273,9 +277,11 @@ impl Talk {
             .within(job.agent.settings.run_timeout)
             .with_alternatives(job.agent.model.alternatives());
         let (guards, limits) = (&self.guards, &job.agent.settings.limits);
+        let early_ends = &EarlyEnds::default();
         let answering = |attempt| async move {
             guards.may_go_on(limits, job.journal.lost(step_name))?;
-            let reply = answer(job, step_name, turn, request, attempt).await?;
+            let asked = Asked::new(step_name, turn, attempt, early_ends);
+            let reply = early_ends.count(attempt, answer(job, &asked, request).await)?;
             let is_empty = reply.text.trim().is_empty() && reply.tool_calls.is_empty() && !reply.cut;
             if is_empty && !may_be_empty {
                 return Err(ModelError::Cut("it is empty".to_owned()).into());
@@ -286,6 +292,10 @@ impl Talk {
         // Published again after a restart, where it may have been cut; an unchanged one is no event.
         publish_text(job.journal, turn, &reply.text).await?;
         self.guards.spend(job.journal.lost(step_name));
+        if !reply.half_calls.is_empty() {
+            // What those calls had begun to write is not carried out.
+            job.journal.publish(EventKind::Draft { turn, piece: None }).await?;
+        }
         self.guards.spend(reply.spent);
         if reply.overflowed {
             compaction::halve(&mut self.messages);
@@ -293,8 +303,14 @@ impl Talk {
         if let Some(left_out) = reply.left_out {
             input::leave_out(&mut self.messages, left_out);
         }
+        // An empty answer is left out of the chat: what was cut off would not be known of.
+        let half = Some(&reply.half_calls).filter(|half| !half.is_empty() && reply.text.trim().is_empty() && reply.tool_calls.is_empty());
+        let content = half.map_or_else(
+            || reply.text.clone(),
+            |half| format!("[I called {}, and was cut off.]", half.join(", ")),
+        );
         self.messages.push(ChatMessage::Assistant {
-            content: reply.text.clone(),
+            content,
             tool_calls: reply.tool_calls.clone(),
             thoughts: reply.thoughts.clone(),
         });
@@ -315,80 +331,6 @@ impl Talk {
         });
         Ok(Some(outcome.well))
     }
-}
-
-/// One answer of the model; its text and its files are published while they grow. A chat that is more than the model can take is asked
-/// again with less of it.
-async fn answer<J: Journal>(
-    job: &Job<'_, '_, J>,
-    step: &str,
-    turn: u32,
-    request: &ChatRequest,
-    attempt: Attempt,
-) -> Result<ModelReply, RunError> {
-    let journal = job.journal;
-    journal.publish(EventKind::Status { status: Status::Thinking }).await?;
-    if attempt.number > 1 {
-        // What the attempt before had begun to say is void.
-        let (text, html) = (String::new(), String::new());
-        journal.publish(EventKind::Text { turn, text, html }).await?;
-        journal.publish(EventKind::Draft { turn, piece: None }).await?;
-    }
-    match stream(job, step, turn, request, attempt).await? {
-        Err(ModelError::Overflow(_)) => {
-            let mut less = request.clone();
-            compaction::halve(&mut less.messages);
-            let reply = stream(job, step, turn, &less, attempt).await??;
-            Ok(ModelReply { overflowed: true, ..reply })
-        }
-        // What is wrong with the request may be something old in it, which must not spoil every message to come.
-        Err(refused @ ModelError::Invalid(_)) => {
-            let mut less = request.clone();
-            for left_out in [LeftOut::Thoughts, LeftOut::PreviousMessages, LeftOut::FileContents] {
-                if !input::leave_out(&mut less.messages, left_out) {
-                    continue;
-                }
-                tracing::warn!(step.name = step, error = %refused, ?left_out, "the provider refused the chat; it is asked again with less of it");
-                match stream(job, step, turn, &less, attempt).await? {
-                    Err(ModelError::Invalid(_)) => {}
-                    answered => {
-                        return Ok(ModelReply {
-                            left_out: Some(left_out),
-                            ..answered?
-                        });
-                    }
-                }
-            }
-            Err(refused.into())
-        }
-        answered => Ok(answered?),
-    }
-}
-
-async fn stream<J: Journal>(
-    job: &Job<'_, '_, J>,
-    step: &str,
-    turn: u32,
-    request: &ChatRequest,
-    attempt: Attempt,
-) -> Result<Result<ModelReply, ModelError>, RunError> {
-    let (grow, grown) = Growth::channel();
-    let last = grown.clone();
-    // What has come of an answer is paid for, also when its end never comes.
-    let price = |size| job.agent.model.estimate(attempt.alternative, request, size);
-    let streaming = async {
-        // Moved in, so that the publisher ends with the answer.
-        let grow = grow;
-        let on_piece = |piece: crate::llm::Piece<'_>| grow.send_modify(|growth| growth.take(piece));
-        job.agent.model.stream(attempt.alternative, request, on_piece).await
-    };
-    let (reply, published) = tokio::join!(streaming, publish_growth(job.journal, step, turn, grown, price));
-    published?;
-    let size = last.borrow().size();
-    if reply.is_err() && size > 0 {
-        job.journal.spend(step, price(size)).await?;
-    }
-    Ok(reply)
 }
 
 /// Publishes what the model has said in a turn, when that is anything for people.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, object, paths_title, told, writable};
 use crate::{
-    agent::{App, AppPath, secrets},
+    agent::{App, AppPath, prose, secrets},
     protocol::{FileChange, Status},
 };
 
@@ -21,9 +21,27 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(from = "Sent")]
 struct File {
     path: String,
     content: String,
+}
+
+/// A file as the model sends it.
+#[derive(Debug, Deserialize)]
+struct Sent {
+    path: String,
+    content: String,
+}
+
+impl From<Sent> for File {
+    fn from(sent: Sent) -> Self {
+        let content = prose::without_fence(&sent.path, &sent.content).map(str::to_owned);
+        Self {
+            content: content.unwrap_or(sent.content),
+            path: sent.path,
+        }
+    }
 }
 
 pub fn spec() -> (&'static str, Value) {

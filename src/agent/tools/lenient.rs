@@ -2,11 +2,45 @@
 
 use serde_json::{Deserializer, Value};
 
-/// What a tool's name is compared by: without a namespace such as `functions.`, in any case, with or without `_` and `-`.
+/// Namespaces that models put before a tool's name with `_` or `-`, where others have a point: `functions_terminal`, `mcp__app__terminal`.
+const NAMESPACES: [&str; 9] = ["functions", "function", "tools", "tool", "default", "api", "mcp", "app", "codeflow"];
+
+/// What a tool's name is compared by: without a namespace such as `functions.`, in any case, with or without `_` and `-`, and without what
+/// chat templates and models leave around it: `terminal<|channel|>commentary`, `listFiles}`, `terminal()`, `functions.terminal:0`.
 pub fn name(name: &str) -> String {
-    let own = name.trim().rsplit(['.', ':', '/']).next().unwrap_or_default();
+    let own = own_name(name).rsplit(['.', ':', '/']).next().unwrap_or_default();
     let letters = own.chars().filter(|letter| !matches!(letter, '_' | '-'));
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+/// The name without a namespace that is not parted from it by a point; `None` where it has none.
+pub fn without_namespace(name: &str) -> Option<&str> {
+    let mut own = own_name(name);
+    let mut found = None;
+    while let Some((before, after)) = own.split_once(['_', '-']) {
+        if !before.is_empty() && !NAMESPACES.iter().any(|namespace| before.eq_ignore_ascii_case(namespace)) {
+            break;
+        }
+        own = after;
+        found = Some(own);
+    }
+    found
+}
+
+/// The name up to what can be no part of one, without a number behind it.
+fn own_name(name: &str) -> &str {
+    let mut name = name.trim();
+    while let Some((_, rest)) = name.strip_prefix("<|").and_then(|rest| rest.split_once("|>")) {
+        name = rest.trim_start();
+    }
+    let name = name.trim_start_matches(|letter: char| !letter.is_ascii_alphanumeric());
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_-.:/".contains(letter);
+    let end = name.find(|letter| !is_part(letter)).unwrap_or(name.len());
+    let name = name[..end].trim_end_matches(['.', ':', '/', '_', '-']);
+    match name.rsplit_once(':') {
+        Some((own, number)) if number.bytes().all(|digit| digit.is_ascii_digit()) => own,
+        _ => name,
+    }
 }
 
 /// The arguments of a call: the first JSON value in the text, its parts of the types that the schema says; none at all is an empty
@@ -61,10 +95,28 @@ mod tests {
             "functions.readFiles",
             "tools/read_files",
             "a.b:readfiles",
+            "readFiles<|channel|>commentary",
+            "functions.readFiles<|constrain|>json",
+            "<|tool|>readFiles",
+            "readFiles}",
+            "readFiles()",
+            "readFiles({\"files\":[]})",
+            "\"readFiles\"",
+            "functions.readFiles:0",
+            "`readFiles`:",
         ] {
             assert_eq!(name(spelling), "readfiles", "{spelling}");
         }
         assert_ne!(name("readFile"), name("readFiles"));
+        for (spelling, own) in [
+            ("functions_terminal", Some("terminal")),
+            ("mcp__codeflow__read_files", Some("read_files")),
+            ("default_api-terminal()", Some("terminal")),
+            ("close_terminal", None),
+            ("terminal", None),
+        ] {
+            assert_eq!(without_namespace(spelling), own, "{spelling}");
+        }
     }
 
     #[test]
