@@ -119,13 +119,14 @@ impl std::fmt::Debug for Llm {
 }
 
 impl Llm {
-    /// The provider that is named, else the first whose key is set, else a running Ollama, else the demo; then those of `AI_FALLBACK`.
+    /// The provider that is named, else the first whose key is set, else Ollama where its address is set or it runs, else the demo; then those
+    /// of `AI_FALLBACK`.
     pub async fn from_env() -> Result<Vec<Self>, ConfigError> {
         let provider = match var("AI_PROVIDER") {
             Some(name) => named("AI_PROVIDER", &name, &Provider::ALL)?,
             None => match first_with_key(var) {
                 Some(provider) => provider,
-                None if ollama::answers().await => Provider::Ollama,
+                None if ollama::is_named() || ollama::answers().await => Provider::Ollama,
                 None => Provider::Demo,
             },
         };

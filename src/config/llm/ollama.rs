@@ -39,20 +39,28 @@ pub fn url() -> String {
     url.trim_end_matches('/').trim_end_matches("/v1").to_owned()
 }
 
+/// Whether its address is set: then it was named, and nothing else answers in its place.
+pub fn is_named() -> bool {
+    var("OLLAMA_BASE_URL").is_some()
+}
+
 /// Whether something accepts connections at its address.
 pub async fn answers() -> bool {
-    let url = url();
-    let authority = url.split_once("://").map_or(url.as_str(), |(_, authority)| authority);
-    let address = if authority.contains(':') {
-        authority.to_owned()
-    } else {
-        format!("{authority}:80")
+    let Some((host, port)) = address(&url()) else {
+        return false;
     };
-    let dial = tokio::net::TcpStream::connect(address);
+    let dial = tokio::net::TcpStream::connect((host.as_str(), port));
     matches!(tokio::time::timeout(DIAL, dial).await, Ok(Ok(_)))
 }
 
-/// The names of its models; none when it does not tell.
+/// The host and the port of a URL: the scheme's where it names none.
+fn address(url: &str) -> Option<(String, u16)> {
+    let url = reqwest::Url::parse(url).ok()?;
+    let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Some((host, url.port_or_known_default()?))
+}
+
+/// The names of its models; none when it does not tell, which the log says.
 pub async fn installed() -> Vec<String> {
     let listed = async {
         let answer = reqwest::Client::new()
@@ -62,7 +70,15 @@ pub async fn installed() -> Vec<String> {
             .await?;
         answer.error_for_status()?.json::<Tags>().await
     };
-    let models = listed.await.map(|tags| tags.models).unwrap_or_default();
+    let listed: reqwest::Result<Tags> = listed.await;
+    if let Err(error) = listed.as_ref().map_err(|error| error.to_string()) {
+        tracing::warn!(
+            host = address(&url()).map(|(host, _)| host),
+            error = error.split(" for url").next(),
+            "Ollama can't be reached (OLLAMA_BASE_URL): runs will say so until it can"
+        );
+    }
+    let models = listed.map(|tags| tags.models).unwrap_or_default();
     models.into_iter().map(|model| model.name).collect()
 }
 
@@ -90,6 +106,21 @@ fn is_of(model: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_port_is_the_scheme_s_where_the_address_names_none() {
+        for (url, host, port) in [
+            ("http://localhost:11434", "localhost", 11434),
+            ("http://ollama.example", "ollama.example", 80),
+            ("https://ollama.example", "ollama.example", 443),
+            ("https://ollama.example:8443/ollama", "ollama.example", 8443),
+            ("https://name:word@ollama.example/ollama", "ollama.example", 443),
+            ("http://[::1]:11434", "::1", 11434),
+        ] {
+            assert_eq!(address(url), Some((host.to_owned(), port)), "{url}");
+        }
+        assert_eq!(address("ollama"), None);
+    }
 
     #[test]
     fn the_best_installed_model_is_chosen_for_each_role() {
