@@ -2,10 +2,12 @@
 
 mod demo;
 mod error;
+mod json;
 mod oddity;
 mod ollama;
 mod openai;
 mod price;
+mod sse;
 
 use std::sync::Arc;
 
@@ -123,6 +125,8 @@ pub struct ChatRequest {
     pub may_call: bool,
     /// What a model that can't call tools is told instead.
     pub in_words: &'static str,
+    /// Whether an answer counts whose provider ends it without saying why: it may be cut off.
+    pub takes_unfinished: bool,
     pub role: ModelRole,
 }
 
@@ -182,6 +186,9 @@ pub struct ModelReply {
     /// The answer reached the model's limit of output tokens: its text ends early, and only calls that came whole are there.
     #[serde(default)]
     pub cut: bool,
+    /// The tools whose calls were cut off within their arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub half_calls: Vec<String>,
     /// The model was told of no tools, because it can't call any.
     #[serde(default)]
     pub in_words: bool,
@@ -199,7 +206,7 @@ pub enum Piece<'a> {
     },
 }
 
-/// Tokens of one request, where the provider tells.
+/// Tokens of one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     pub input_tokens: u64,
@@ -208,6 +215,8 @@ pub struct Usage {
     pub output_tokens: u64,
     /// What the provider says it cost, in millionths of a US dollar.
     pub cost_micros: Option<u64>,
+    /// The provider does not report all of it.
+    pub estimated: bool,
 }
 
 /// The model, as a cheap handle: the first provider, and those to go on with when it is limited or down.

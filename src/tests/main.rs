@@ -23,6 +23,7 @@ mod model_faults;
 mod mounts;
 mod odd_answers;
 mod odd_models;
+mod odd_streams;
 mod odd_turns;
 mod page_check;
 mod photos;

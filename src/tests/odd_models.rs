@@ -250,16 +250,34 @@ async fn builds_the_app(dialect: &Dialect) {
     let answered: Vec<_> = results.map(|message| message["tool_call_id"].as_str().unwrap()).collect();
     assert_eq!(answered, dialect.ids, "{name}");
 
-    let usage: Value = server.get("/api/usage").await.json().await.unwrap();
-    let spent = &usage[0]["spent"];
-    // The naming model's answers, of 7 and 3 tokens, are counted with it.
-    let named = model.requests().len() - model.turns().len();
-    let (input, output) = dialect.usage.as_ref().map_or((0, 0), |(_, input, output)| (*input, *output));
-    let expected = [input + 7 * named as u64, output + 3 * named as u64];
+    // What is not reported is estimated, for each turn by itself.
+    let run = server.workspace(project).await.runs[0].id;
+    let details: Value = server.get(&format!("/api/runs/details?run={run}")).await.json().await.unwrap();
+    let turns = ["turn-1", "turn-2"].map(|turn| {
+        details["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|step| step["name"] == turn)
+            .unwrap()
+    });
+    let (estimated, reported): (Vec<&Value>, Vec<&Value>) = turns
+        .iter()
+        .map(|turn| &turn["spent"])
+        .partition(|spent| spent["estimated"] == true);
+    assert!(
+        estimated.iter().all(|spent| spent["input_tokens"].as_u64() > Some(1000)),
+        "{name}: {estimated:?}"
+    );
+    let reported: Vec<[&Value; 2]> = reported
+        .iter()
+        .map(|spent| [&spent["input_tokens"], &spent["output_tokens"]])
+        .collect();
+    let expected = dialect.usage.as_ref().map(|(_, input, output)| [json!(input), json!(output)]);
     assert_eq!(
-        [&spent["input_tokens"], &spent["output_tokens"]],
-        expected.map(|count| json!(count)).each_ref(),
-        "{name}: {usage}"
+        reported,
+        expected.iter().map(|counts| counts.each_ref()).collect::<Vec<_>>(),
+        "{name}"
     );
 }
 
@@ -323,4 +341,21 @@ async fn ollama_s_best_model_is_taken_and_one_that_would_forget_the_chat_is_an_e
     let (state, message) = feed.ended(2).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
     assert_eq!(model.turns()[0]["model"], "qwen3-coder:30b");
+}
+
+// Its address is dialled while the server's start is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ollama_that_is_named_and_out_of_reach_is_said_and_the_demo_does_not_answer_in_its_place() {
+    let data = data_dir();
+    // Nobody listens there.
+    let server = Server::start_with(data.path(), &[("OLLAMA_BASE_URL", "http://127.0.0.1:1")]);
+    assert!(server.log().contains("Ollama can't be reached (OLLAMA_BASE_URL)"));
+    let notice: Value = server.get("/api/model").await.json().await.unwrap();
+    assert_eq!(notice["demo"], false, "{notice}");
+    let project = server.create("Build").await;
+    let (state, message) = server.feed(project).await.ended(1).await;
+    assert_eq!(state, RunState::Failed);
+    for part in ["can't be reached", "http://127.0.0.1:1"] {
+        assert!(message.content.contains(part), "{part} is not in {}", message.content);
+    }
 }

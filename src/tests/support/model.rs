@@ -40,6 +40,8 @@ pub enum Reply {
     Calls(Vec<(&'static str, String)>),
     /// What is streamed, as it is.
     Raw(Vec<String>),
+    /// A body of this content type, in these packets, as it is.
+    Body(&'static str, Vec<Vec<u8>>),
     /// Refused with this status.
     Status(u16, &'static str),
     /// Refused with this status and a time to wait.
@@ -145,6 +147,11 @@ impl Model {
     pub fn turns(&self) -> Vec<Value> {
         let requests = self.shared.requests.lock().unwrap();
         requests.iter().filter(|request| is_turn(request)).cloned().collect()
+    }
+
+    /// The requests for a turn of the runs with this prompt, in order.
+    pub fn turns_of(&self, prompt: &str) -> Vec<Value> {
+        self.turns().into_iter().filter(|request| due(request).0 == prompt).collect()
     }
 
     /// All requests, those of the naming model too.
@@ -281,6 +288,10 @@ fn answer(reply: Reply) -> Response {
             tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
             Ok::<_, Infallible>(chunk)
         })),
+        Reply::Body(content_type, packets) => {
+            let packets = futures::stream::iter(packets.into_iter().map(Ok::<_, Infallible>));
+            ([("content-type", content_type)], Body::from_stream(packets)).into_response()
+        }
         reply => stream(chunks(reply)),
     }
 }

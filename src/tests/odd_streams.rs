@@ -1,0 +1,495 @@
+//! Answers in shapes that real gateways give them: what can be understood is carried out, and the rest is told or left out. Over HTTP, with a real
+//! sandbox for each, and one server for all rows of a table.
+
+use codeflow::protocol::{EventKind, RunState};
+use serde_json::{Value, json};
+
+use crate::support::{Feed, Model, Reply, Server, data_dir};
+
+fn data(chunk: &Value) -> String {
+    format!("data: {chunk}\n\n")
+}
+
+fn delta(delta: Value) -> Value {
+    json!({ "choices": [{ "index": 0, "delta": delta }] })
+}
+
+fn end(finish: &str) -> Value {
+    json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": finish }] })
+}
+
+fn done() -> String {
+    "data: [DONE]\n\n".to_owned()
+}
+
+/// An answer of these chunks, and its end.
+fn answer(chunks: &[Value]) -> Reply {
+    ended_by("tool_calls", chunks)
+}
+
+fn ended_by(finish: &str, chunks: &[Value]) -> Reply {
+    let last = [data(&end(finish)), done()];
+    Reply::Raw(chunks.iter().map(data).chain(last).collect())
+}
+
+fn calls(call: Value) -> Value {
+    delta(json!({ "tool_calls": [call] }))
+}
+
+/// A piece of a call: the index and the id are left out where they are null.
+fn piece(index: Value, id: Value, name: &str, arguments: &str) -> Value {
+    let mut call = json!({ "function": { "arguments": arguments } });
+    for (field, value) in [("index", index), ("id", id)] {
+        if !value.is_null() {
+            call[field] = value;
+        }
+    }
+    if !name.is_empty() {
+        call["function"]["name"] = json!(name);
+    }
+    calls(call)
+}
+
+/// The pieces of one call of `terminal`.
+fn pieces(arguments: &[&str]) -> Reply {
+    let name = |at| if at == 0 { "terminal" } else { "" };
+    let pieces = arguments
+        .iter()
+        .enumerate()
+        .map(|(at, arguments)| piece(json!(0), json!("a"), name(at), arguments));
+    answer(&pieces.collect::<Vec<_>>())
+}
+
+fn echo(word: &str) -> Value {
+    json!({ "command": format!("echo {word}") })
+}
+
+/// A call of `terminal` that says this word, under any name.
+fn named(name: &str) -> Reply {
+    answer(&[piece(json!(0), json!("a"), name, &echo("one").to_string())])
+}
+
+/// A good call beside a chunk with an odd field.
+fn beside(odd: Value) -> Reply {
+    let call = echo("one").to_string();
+    let (start, rest) = call.split_at(7);
+    answer(&[
+        odd.clone(),
+        piece(json!(0), json!("a"), "terminal", start),
+        odd,
+        piece(json!(0), Value::Null, "", rest),
+    ])
+}
+
+/// A good call with something between its chunks.
+fn around(before: &str, between: &str, last: &str) -> Reply {
+    let call = echo("one").to_string();
+    let (start, rest) = call.split_at(7);
+    let body = [
+        before,
+        &data(&piece(json!(0), json!("a"), "terminal", start)),
+        between,
+        &data(&piece(json!(0), Value::Null, "", rest)),
+        between,
+        &data(&end("tool_calls")),
+        last,
+    ];
+    Reply::Body("text/event-stream", vec![body.concat().into_bytes()])
+}
+
+/// A row: an answer, and the calls that were meant, as the next request has them; each says so in its output.
+struct Row {
+    name: &'static str,
+    answer: Reply,
+    meant: Vec<(&'static str, Value)>,
+    outputs: Vec<&'static str>,
+}
+
+fn row(name: &'static str, answer: Reply) -> Row {
+    Row {
+        name,
+        answer,
+        meant: vec![("terminal", echo("one"))],
+        outputs: vec!["one"],
+    }
+}
+
+fn many(name: &'static str, answer: Reply, words: &[&'static str]) -> Row {
+    Row {
+        name,
+        answer,
+        meant: words.iter().map(|word| ("terminal", echo(word))).collect(),
+        outputs: words.to_vec(),
+    }
+}
+
+fn writes(name: &'static str, answer: Reply, path: &str, content: &str) -> Row {
+    Row {
+        name,
+        answer,
+        meant: vec![("createOrUpdateFiles", json!({ "files": [{ "path": path, "content": content }] }))],
+        outputs: vec!["Wrote"],
+    }
+}
+
+fn odd_calls() -> Vec<Row> {
+    let whole = |word: &str| echo(word).to_string();
+    let same = |word: &str| piece(json!(0), json!("a"), "terminal", &whole(word));
+    let (one, two) = (whole("one"), whole("two"));
+    let [(head, tail), (head_of_two, tail_of_two)] = [one.split_at(9), two.split_at(12)];
+    let function = json!({ "name": "terminal", "arguments": one });
+    let message = json!({ "role": "assistant", "content": null, "tool_calls": [{ "id": "a", "function": function }] });
+    let at_once = json!({ "object": "chat.completion", "choices": [{ "index": 0, "message": message, "finish_reason": "tool_calls" }] });
+    vec![
+        row("M1 so far", pieces(&["{\"comm", "{\"command\":\"echo", &one])),
+        row("M1 whole each time", pieces(&[&one, &one])),
+        writes(
+            "M1 pieces that look alike",
+            answer(&[
+                piece(json!(0), json!("a"), "createOrUpdateFiles", "{\"files\":[{\"path\":\"a.tsx\",\"content\":\""),
+                piece(json!(0), Value::Null, "", "{x}"),
+                piece(json!(0), Value::Null, "", "\"}]}"),
+            ]),
+            "a.tsx",
+            "{x}",
+        ),
+        row("M2", pieces(&["{\"comm", "and\":\"echo one\"}", &one])),
+        row("M2 after none", pieces(&["{}", "{\"comm", "and\":\"echo one\"}"])),
+        row("M2 with words behind it", pieces(&[&one, "\n```\nDone."])),
+        many("M5", answer(&[same("one"), same("two"), same("three")]), &["one", "two", "three"]),
+        many(
+            "M6",
+            answer(&[
+                piece(Value::Null, json!("a"), "terminal", head),
+                piece(Value::Null, json!("b"), "terminal", head_of_two),
+                piece(Value::Null, json!("a"), "", tail),
+                piece(Value::Null, json!("b"), "", tail_of_two),
+            ]),
+            &["one", "two"],
+        ),
+        many(
+            "M6 by position",
+            answer(&[
+                delta(json!({ "tool_calls": [
+                    { "function": { "name": "terminal", "arguments": head } }, { "function": { "name": "terminal", "arguments": head_of_two } },
+                ] })),
+                delta(json!({ "tool_calls": [{ "function": { "arguments": tail } }, { "function": { "arguments": tail_of_two } }] })),
+            ]),
+            &["one", "two"],
+        ),
+        row("M7 reasoning as a list", beside(delta(json!({ "reasoning_content": [{ "text": "Hm" }] })))),
+        row("M7 reasoning as an object", beside(delta(json!({ "reasoning_content": {}, "reasoning_details": { "text": "Hm" } })))),
+        row("M7 no calls", beside(delta(json!({ "tool_calls": [null] })))),
+        row("M7 calls as an object", beside(delta(json!({ "tool_calls": {} })))),
+        row("M7 an id that is a number", answer(&[piece(json!(0), json!(17), "terminal", &one)])),
+        row("M7 an index as text", answer(&[piece(json!("0"), json!("a"), "terminal", head), piece(json!("0"), Value::Null, "", tail)])),
+        row("M7 an index with a fraction", answer(&[piece(json!(0.0), json!("a"), "terminal", head), piece(json!(0), Value::Null, "", tail)])),
+        row("M7 a negative index", answer(&[piece(json!(-1), json!("a"), "terminal", head), piece(json!(-1), Value::Null, "", tail)])),
+        row("M7 a reason that is a number", beside(json!({ "choices": [{ "delta": {}, "finish_reason": 0 }] }))),
+        row("M7 an empty reason", beside(json!({ "choices": [{ "delta": {}, "finish_reason": "" }] }))),
+        row("M7 choices as an object", beside(json!({ "choices": {} }))),
+        row("M7 empty usage", beside(json!({ "choices": [], "usage": {} }))),
+        row("M7 usage in words", beside(json!({ "choices": [], "usage": { "prompt_tokens": "7", "completion_tokens": "some" } }))),
+        row("M7 no error", beside(json!({ "choices": [], "error": false }))),
+        row("M7 an error without words", beside(json!({ "choices": [], "error": "" }))),
+        row("M7 an empty error", beside(json!({ "choices": [{ "delta": { "content": { "type": "text", "text": "Hm" } } }], "error": {} }))),
+        row(
+            "M8",
+            answer(&[json!({ "choices": [
+                { "index": 0, "delta": { "content": "I say it." } },
+                { "index": 1, "delta": { "tool_calls": [{ "index": 0, "id": "a", "function": function }] } },
+            ] })]),
+        ),
+        row("M8 what there was before tools", answer(&[delta(json!({ "function_call": function }))])),
+        row("M11 a channel", named("terminal<|channel|>commentary")),
+        row("M11 a constraint", named("functions.terminal<|constrain|>json")),
+        row("M11 brackets", named("terminal()")),
+        row("M11 a namespace", named("functions_terminal")),
+        row("M11 a number", named("functions.terminal:0")),
+        row("M11 a brace", named("terminal}")),
+        Row {
+            name: "M12 an emoji in halves",
+            answer: Reply::Raw(vec![
+                data(&piece(json!(0), json!("a"), "terminal", "{\"command\":\"echo ")),
+                "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\ud83d\"}}]}}]}\n\n".to_owned(),
+                "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\ude00\\u0000\\ud83d\\\"}\"}}]}}]}\n\n"
+                    .to_owned(),
+                data(&end("tool_calls")),
+            ]),
+            meant: vec![("terminal", echo("😀\u{fffd}\u{fffd}"))],
+            outputs: vec!["😀\u{fffd}\u{fffd}"],
+        },
+        row("M3", around("", ": wait\n\ndata: : keepalive\n\ndata: : PROCESSING\n\ndata:\n\ndata: ping\n\n", "data: [DONE]\n\n")),
+        row("M3 events", around("", "event: ping\ndata: {\"error\":\"x\"}\n\nevent: done\ndata:\n\n", "data: [DONE]\n\n")),
+        row("M4 a mark, a blank", around("\u{feff}", "", "data: [DONE] \n\n")),
+        row("M4 carriage returns", around(": hello\r\r", "\r\n\r", "data: [DONE]\r")),
+        row("M4 another word", around("", "", "data: done\n\n")),
+        row("M4 in quotes", around("", "", "data: \"[DONE]\"\n\n")),
+        row("M4 no end at all", {
+            let Reply::Body(kind, packets) = around("", "", "") else { panic!("it is a body") };
+            let body = packets.concat();
+            Reply::Body(kind, vec![body[..body.len() - 2].to_vec()])
+        }),
+        row("M10 JSON", Reply::Body("application/json", vec![format!("{at_once:#}").into_bytes()])),
+    ]
+}
+
+#[tokio::test]
+async fn what_can_be_understood_of_an_answer_is_carried_out_and_goes_back_as_it_was_meant() {
+    let rows = odd_calls();
+    let model = &Model::start(rows.iter().map(|row| (row.name, vec![row.answer.clone(), Reply::done()]))).await;
+    let data = data_dir();
+    let server = &Server::start(data.path(), model);
+    let checked = rows.iter().map(|row| async move {
+        let name = row.name;
+        let project = server.create(name).await;
+        let (state, message) = server.feed(project).await.ended(1).await;
+        assert_eq!(state, RunState::Succeeded, "{name}: {}", message.content);
+        let turns = model.turns_of(name);
+        assert_eq!(turns.len(), 2, "{name}");
+        let said = turns[1]["messages"].as_array().unwrap();
+        let answer = said.iter().find(|message| message["role"] == "assistant").unwrap();
+        let function = |call: &Value| {
+            let arguments: Value = serde_json::from_str(call["function"]["arguments"].as_str().unwrap()).unwrap();
+            (call["function"]["name"].as_str().unwrap().to_owned(), arguments)
+        };
+        let asked: Vec<_> = answer["tool_calls"].as_array().unwrap().iter().map(function).collect();
+        let meant: Vec<_> = row
+            .meant
+            .iter()
+            .map(|(name, arguments)| ((*name).to_owned(), arguments.clone()))
+            .collect();
+        assert_eq!(asked, meant, "{name}");
+        let results: Vec<&str> = said
+            .iter()
+            .filter(|message| message["role"] == "tool")
+            .map(|message| message["content"].as_str().unwrap())
+            .collect();
+        assert_eq!(results.len(), row.outputs.len(), "{name}");
+        for (result, output) in results.iter().zip(&row.outputs) {
+            assert!(result.contains(output) && !result.starts_with("Error"), "{name}: {result}");
+        }
+        let ids: std::collections::BTreeSet<_> = answer["tool_calls"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|call| call["id"].as_str())
+            .collect();
+        assert_eq!(ids.len(), results.len(), "{name}: each has an id of its own");
+    });
+    futures::future::join_all(checked).await;
+}
+
+#[tokio::test]
+async fn a_fence_around_a_file_is_no_part_of_it_and_markdown_keeps_its_own() {
+    let files = json!([
+        { "path": "app/a.tsx", "content": "```tsx\nx\n```" }, { "path": "b.md", "content": "```sh\nls\n```\n" },
+    ]);
+    let read = Reply::call("readFiles", json!({ "files": ["app/a.tsx", "b.md"] }));
+    let replies = vec![Reply::call("createOrUpdateFiles", json!({ "files": files })), read, Reply::done()];
+    let model = Model::start([("Build", replies)]).await;
+    let data = data_dir();
+    let (state, content, feed) = run(&Server::start(data.path(), &model), "Build").await;
+    assert_eq!(state, RunState::Succeeded, "{content}");
+    let read = feed.tool("turn-2-readFiles-1").output.unwrap();
+    assert_eq!(read, "=== app/a.tsx\nx\n\n=== b.md\n```sh\nls\n```\n\n");
+}
+
+/// A project's only run: how it ended, and what was said.
+async fn run(server: &Server, prompt: &str) -> (RunState, String, Feed) {
+    let project = server.create(prompt).await;
+    let mut feed = server.feed(project).await;
+    let (state, message) = feed.ended(1).await;
+    (state, message.content, feed)
+}
+
+#[tokio::test]
+async fn a_failure_in_any_shape_is_told_in_its_own_words_after_as_many_attempts_as_it_deserves() {
+    let good = delta(json!({ "content": "I begin" }));
+    let event = |event: &str| Reply::Raw(vec![data(&good), event.to_owned(), done()]);
+    let body = |kind, body: &str| Reply::Body(kind, vec![body.as_bytes().to_vec()]);
+    let rows = [
+        (
+            "M9 detail",
+            event("data: {\"detail\":\"model is loading\"}\n\n"),
+            4,
+            "model is loading",
+        ),
+        (
+            "M9 an event",
+            event("event: error\ndata: {\"message\":\"upstream overloaded\",\"status\":529}\n\n"),
+            4,
+            "upstream overloaded (529)",
+        ),
+        (
+            "M9 beside a reason",
+            event("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}],\"error\":{\"message\":\"engine died\"}}\n\n"),
+            4,
+            "engine died",
+        ),
+        (
+            "M9 a key",
+            event("data: {\"error\":{\"type\":\"authentication_error\",\"message\":\"bad key\"}}\n\n"),
+            1,
+            "OPENAI_API_KEY",
+        ),
+        (
+            "M9 refused",
+            event("data: {\"error\":{\"code\":\"content_filter\",\"message\":\"not that\"}}\n\n"),
+            1,
+            "refused to answer this: not that",
+        ),
+        (
+            "M10 a page",
+            body("text/html", "<html><title>Sign in</title>"),
+            1,
+            "it sent text/html that begins with “<html><title>Sign in",
+        ),
+        (
+            "M10 words",
+            body("text/plain", "It works!"),
+            1,
+            "text/plain that begins with “It works!”",
+        ),
+        ("M10 nothing", body("text/event-stream", ""), 1, "that is empty"),
+        (
+            "M10 an error",
+            body("application/json", "{\"error\":{\"message\":\"no such model\",\"code\":404}}"),
+            1,
+            "no such model (404)",
+        ),
+        ("a page of a proxy's", Reply::Status(502, "<html>"), 4, "<html>"),
+    ];
+    let model = &Model::start(rows.iter().map(|(name, reply, ..)| (*name, vec![reply.clone()]))).await;
+    let data = data_dir();
+    let server = &Server::start(data.path(), model);
+    let checked = rows.iter().map(|(name, _, attempts, said)| async move {
+        let (state, content, _) = run(server, name).await;
+        assert_eq!(state, RunState::Failed, "{name}");
+        assert!(content.contains(said), "{name}: {content}");
+        assert_eq!(model.turns_of(name).len(), *attempts, "{name}: {content}");
+    });
+    futures::future::join_all(checked).await;
+}
+
+/// A command that says this many characters.
+fn say(number: usize) -> Reply {
+    Reply::call("terminal", json!({ "command": format!("printf '%06000d' {number}") }))
+}
+
+#[tokio::test]
+async fn a_chat_that_is_too_long_in_any_words_or_without_any_is_asked_again_with_less() {
+    let cut = || Reply::Raw(vec![data(&delta(json!({ "content": "I beg" }))), done()]);
+    let rows = [
+        ("M15 input", vec![Reply::Status(400, "input is too long for requested model")]),
+        ("M15 a length", vec![Reply::Status(400, "Input length 210000 exceeds 200000")]),
+        ("M15 tokens", vec![Reply::Status(500, "too many tokens")]),
+        ("M15 a string", vec![Reply::Status(422, "string too long")]),
+        ("M15 a status", vec![Reply::Status(413, "Payload")]),
+        ("M15 Chinese", vec![Reply::Status(400, "输入长度超过模型的最大限制")]),
+        (
+            "M15 in the stream",
+            vec![Reply::Raw(vec![data(
+                &json!({ "object": "error", "message": "This model's maximum context length is 8192 tokens", "code": 400 }),
+            )])],
+        ),
+        ("M15 without a word", vec![cut(), cut()]),
+    ];
+    let script = rows.iter().map(|(name, refusals)| {
+        let last = Reply::InTurn(refusals.iter().cloned().chain([Reply::done()]).collect());
+        (*name, (1..=4).map(say).chain([last]).collect())
+    });
+    let model = &Model::start(script).await;
+    let data = data_dir();
+    let server = &Server::start(data.path(), model);
+    let checked = rows.iter().map(|(name, refusals)| async move {
+        let (state, content, _) = run(server, name).await;
+        assert_eq!(state, RunState::Succeeded, "{name}: {content}");
+        let turns = model.turns_of(name);
+        assert_eq!(turns.len(), 4 + refusals.len() + 1, "{name}");
+        let [.., before, last] = &turns[..] else { panic!("{name}") };
+        assert!(last.to_string().len() < before.to_string().len() - 6000, "{name}");
+        assert_eq!(last["messages"][0], before["messages"][0], "{name}: the rules stay");
+    });
+    futures::future::join_all(checked).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_cut_off_writes_nothing_and_its_draft_leaves_the_page() {
+    let half = || {
+        piece(
+            json!(0),
+            json!("a"),
+            "createOrUpdateFiles",
+            "{\"files\":[{\"path\":\"half.txt\",\"content\":\"half of i",
+        )
+    };
+    let look = || Reply::call("terminal", json!({ "command": "ls" }));
+    let finishes = ["tool_calls", "max_tokens", "MAX_TOKENS", "length", "stop"];
+    let script = finishes.map(|finish| (finish, vec![ended_by(finish, &[half()]), look(), Reply::done()]));
+    let model = &Model::start(script).await;
+    let data = data_dir();
+    let server = &Server::start(data.path(), model);
+    let checked = finishes.iter().map(|finish| async move {
+        let (state, content, feed) = run(server, finish).await;
+        assert_eq!(state, RunState::Succeeded, "{finish}: {content}");
+        let turns = model.turns_of(finish);
+        let note = turns[1]["messages"].as_array().unwrap().last().unwrap()["content"]
+            .as_str()
+            .unwrap();
+        assert!(
+            note.contains("cut off") && note.contains("fewer or smaller files"),
+            "{finish}: {note}"
+        );
+        assert!(!feed.tool("turn-2-terminal-1").output.unwrap().contains("half.txt"), "{finish}");
+        let drafts = feed.events.iter().filter_map(|event| match &event.kind {
+            EventKind::Draft { turn: 1, piece } => Some(piece.is_some()),
+            _ => None,
+        });
+        let drafts: Vec<bool> = drafts.collect();
+        assert!(
+            drafts.first() == Some(&true) && drafts.last() == Some(&false),
+            "{finish}: {drafts:?}"
+        );
+    });
+    futures::future::join_all(checked).await;
+}
+
+#[tokio::test]
+async fn what_is_not_reported_is_estimated_so_that_the_limits_of_a_run_hold() {
+    let bare = |name: &str| answer(&[piece(json!(0), json!("a"), name, "{}")]);
+    let model = Model::start([("Build", (0..29).map(|_| bare("listFiles")).collect::<Vec<_>>())]).await;
+    let data = data_dir();
+    let server = Server::start_and(data.path(), &model, &[("RUN_MAX_TOKENS", "1000")]);
+    let (state, content, _) = run(&server, "Build").await;
+    assert_eq!(state, RunState::Failed);
+    assert!(content.contains("RUN_MAX_TOKENS"), "{content}");
+    assert_eq!(model.turns().len(), 1, "the rules and the tools alone are more");
+    let usage: Value = server.get("/api/usage").await.json().await.unwrap();
+    assert_eq!(usage[0]["spent"]["estimated"], true, "{usage}");
+}
+
+#[tokio::test]
+async fn circles_end_a_run_well_before_its_turns_do_and_it_says_which() {
+    let write = |turn: usize| Reply::write("x.txt", &format!("x={}", turn % 2));
+    let random = |_| Reply::call("terminal", json!({ "command": "echo $RANDOM" }));
+    let miss = |turn: usize| Reply::call("editFile", json!({ "path": "index.html", "old": format!("no {turn}"), "new": "" }));
+    let rows: [(&'static str, Vec<Reply>, &str); 3] = [
+        ("M14 to and fro", (0..29).map(write).collect(), "the same change of x.txt"),
+        ("M14 a command", (0..29).map(random).collect(), "echo $RANDOM"),
+        ("M14 misses", (0..29).map(miss).collect(), "a text in index.html"),
+    ];
+    let model = &Model::start(rows.iter().map(|(name, replies, _)| (*name, replies.clone()))).await;
+    let data = data_dir();
+    let server = &Server::start(data.path(), model);
+    let checked = rows.iter().map(|(name, _, said)| async move {
+        let (state, content, _) = run(server, name).await;
+        assert_eq!(state, RunState::Failed, "{name}");
+        assert!(
+            content.contains("went round in circles") && content.contains(said),
+            "{name}: {content}"
+        );
+        assert!(model.turns_of(name).len() <= 12, "{name}: {}", model.turns_of(name).len());
+    });
+    futures::future::join_all(checked).await;
+}
