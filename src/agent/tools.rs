@@ -192,11 +192,12 @@ pub fn drafts(name: &str, arguments: &str) -> Vec<(String, String)> {
     }
 }
 
-/// Gives the call its tool's name as it is spelt, where the model meant one: it goes back to the model so.
-pub fn spell_name(call: &mut ToolCall) {
+/// The call with its tool's name as it is spelt, where the model meant one: it goes back to the model so.
+pub fn spelt(mut call: ToolCall) -> ToolCall {
     if let Some(tool) = find(&call.name) {
         tool.name.clone_into(&mut call.name);
     }
+    call
 }
 
 /// The files that a call has written, where their contents are known.

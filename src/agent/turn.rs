@@ -311,7 +311,7 @@ impl Talk {
         );
         self.messages.push(ChatMessage::Assistant {
             content,
-            tool_calls: reply.tool_calls.clone(),
+            tool_calls: reply.tool_calls.iter().cloned().map(tools::spelt).collect(),
             thoughts: reply.thoughts.clone(),
         });
         Ok(reply)

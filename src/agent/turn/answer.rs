@@ -7,7 +7,7 @@ use crate::{
     agent::{
         Attempt, FaultKind, Journal, RunError, compaction,
         growth::{Growth, publish_growth},
-        input, tools,
+        input,
     },
     llm::{ChatRequest, LeftOut, ModelError, ModelReply, Piece},
     protocol::{EventKind, Status},
@@ -125,9 +125,7 @@ async fn stream<J: Journal>(
         // Moved in, so that the publisher ends with the answer.
         let grow = grow;
         let on_piece = |piece: Piece<'_>| grow.send_modify(|growth| growth.take(piece));
-        let mut reply = job.agent.model.stream(alternative, request, on_piece).await?;
-        reply.tool_calls.iter_mut().for_each(tools::spell_name);
-        Ok(reply)
+        job.agent.model.stream(alternative, request, on_piece).await
     };
     let (reply, published) = tokio::join!(streaming, publish_growth(job.journal, step, asked.turn, grown, price));
     published?;

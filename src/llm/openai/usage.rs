@@ -76,9 +76,8 @@ pub fn whole(reported: Option<Usage>, request: &Value, answer_bytes: usize) -> U
         usage.input_tokens = (size(&request["messages"]) + size(&request["tools"])).div_ceil(BYTES_PER_TOKEN) as u64;
         usage.estimated = true;
     }
-    if usage.output_tokens == 0 && answer_bytes > 0 {
+    if usage.output_tokens == 0 && usage.estimated {
         usage.output_tokens = answer_bytes.div_ceil(BYTES_PER_TOKEN) as u64;
-        usage.estimated = true;
     }
     usage
 }
@@ -171,9 +170,10 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(whole(Some(told), &request, 400), told);
-        let half = whole(Some(Usage { output_tokens: 0, ..told }), &request, 400);
-        assert_eq!((half.input_tokens, half.output_tokens, half.estimated), (7, 100, true));
-        let empty = whole(Some(Usage { output_tokens: 0, ..told }), &request, 0);
-        assert!(!empty.estimated);
+        let half = whole(Some(Usage { input_tokens: 0, ..told }), &request, 400);
+        assert_eq!(
+            (half.input_tokens, half.output_tokens, half.estimated),
+            (estimate.input_tokens, 3, true)
+        );
     }
 }
