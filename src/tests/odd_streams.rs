@@ -1,5 +1,4 @@
-//! Answers in shapes that real gateways give them: what can be understood is carried out, and the rest is told or left out. Over HTTP, with a real
-//! sandbox for each, and one server for all rows of a table.
+//! Answers in shapes that real gateways give them: what can be understood is carried out, and the rest is told or left out.
 
 use codeflow::protocol::{EventKind, RunState};
 use futures::StreamExt;
