@@ -36,7 +36,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tour::Tour;
 use types::Types;
 
-use super::{Agent, App, Fault, FaultKind, Probe, RunError, plain, probe::Answer};
+use super::{Agent, App, Fault, FaultKind, Probe, RunError, probe::Answer};
 use crate::config;
 
 /// The longest that a check may take.
