@@ -242,7 +242,8 @@ impl Places {
         let below = |name: &str| root.join(name);
         let on_disk = match &pieces.home {
             Home::Overlay {
-                layer: Layer::Folder(path), ..
+                layer: Layer::Folder(path),
+                ..
             } => path.clone(),
             Home::Overlay { .. } | Home::Folder(_) => below("image"),
         };

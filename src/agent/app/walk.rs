@@ -140,7 +140,8 @@ fn parse(report: &[u8]) -> Result<Found, RunError> {
     if fields.is_empty() && rest != END {
         return Err(RunError::User("the sandbox could not list the app's folder".to_owned()));
     }
-    let entries = fields.chunks_exact(2).filter_map(|pair| entry(pair[0], pair[1]));
+    let (pairs, _) = fields.as_chunks::<2>();
+    let entries = pairs.iter().filter_map(|[text, target]| entry(text, target));
     Ok(Found {
         entries: entries.collect(),
         whole: rest == END,
