@@ -7,11 +7,7 @@ use std::{
 
 use tokio_util::task::TaskTracker;
 
-use super::{
-    Events,
-    journal::persistently,
-    versions::KeptWork,
-};
+use super::{Events, journal::persistently, versions::KeptWork};
 use crate::{
     agent::{Agent, App, RunError},
     protocol::{EventKind, ProjectId},

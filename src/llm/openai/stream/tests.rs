@@ -220,7 +220,7 @@ fn chunks(said: &str, calls: &[(String, Value)], way: usize) -> Vec<String> {
         };
         for (at, piece) in pieces.into_iter().enumerate() {
             let mut call = json!({ "index": index, "id": format!("id_{index}"), "function": { "arguments": piece } });
-            if at == 0 || way % 3 == 0 {
+            if at == 0 || way.is_multiple_of(3) {
                 call["function"]["name"] = json!(name);
             }
             match way % 5 {
