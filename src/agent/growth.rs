@@ -13,7 +13,8 @@ use crate::{
     protocol::{DraftPiece, EventKind, Spent},
 };
 
-/// How often a growing answer is published.
+/// The least time between two times that a growing answer is published. A long one takes longer to save, and then leaves the database to
+/// other writers for as long.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Between two notes of what a growing answer has cost.
@@ -83,6 +84,7 @@ pub async fn publish_growth<J: Journal>(
             let size = grown.borrow().size();
             journal.spend(step, price(size)).await?;
         }
+        let begun = Instant::now();
         let (text, pieces) = {
             let growth = grown.borrow_and_update();
             let text = (growth.text.len() > said).then(|| growth.text.clone());
@@ -95,7 +97,7 @@ pub async fn publish_growth<J: Journal>(
         for piece in pieces {
             journal.publish(EventKind::Draft { turn, piece: Some(piece) }).await?;
         }
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(INTERVAL.max(begun.elapsed())).await;
     }
     Ok(())
 }

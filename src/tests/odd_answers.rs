@@ -96,9 +96,10 @@ async fn errors_are_told_by_codes_that_are_numbers_and_by_codes_that_are_words()
     );
     let error = asked(READ, number(401, "invalid signature")).await;
     assert!(matches!(error, SandboxError::Unauthenticated(_)), "{error:?}");
+    // Asked again, a full disk is as full.
     let error = asked(WRITE, number(507, "not enough disk space available")).await;
     assert!(
-        matches!(&error, SandboxError::Unavailable(message) if message.contains("disk space")),
+        matches!(&error, SandboxError::Refused(message) if message.contains("disk space")),
         "{error:?}"
     );
     let error = asked(LIST, word(404, "not_found")).await;

@@ -151,10 +151,12 @@ impl Calls {
         }
     }
 
-    /// The whole calls. `cut`: the answer reached its limit, so that of an answer's last call nothing may be guessed.
+    /// The whole calls. `cut`: the answer reached its limit, so that of an answer's last call nothing may be guessed. Without that, a call
+    /// that others follow was not cut off: its arguments are wrong, which its model is to hear as the call's result.
     pub fn end(self, cut: bool) -> Result<Assembled, ModelError> {
         let mut assembled = Assembled::default();
-        for mut growing in self.0 {
+        let last = self.0.len().saturating_sub(1);
+        for (at, mut growing) in self.0.into_iter().enumerate() {
             let half = growing.joiner.end();
             growing.call.arguments.extend(half);
             let resolved = growing.resolve();
@@ -162,9 +164,9 @@ impl Calls {
             assembled.cut_off.extend((0..resolved.cut_off).map(|_| name.clone()));
             for arguments in resolved.whole {
                 match json::shape(&arguments) {
-                    Shape::CutOff => assembled.cut_off.push(name.clone()),
+                    Shape::CutOff if cut || at == last => assembled.cut_off.push(name.clone()),
                     Shape::Other if cut => assembled.cut_off.push(name.clone()),
-                    Shape::Whole | Shape::Other => assembled.calls.push(ToolCall {
+                    Shape::Whole | Shape::Other | Shape::CutOff => assembled.calls.push(ToolCall {
                         arguments,
                         ..growing.call.clone()
                     }),
