@@ -14,7 +14,7 @@ use listing::{Kept, KeptKind, MAX_BYTES};
 use super::{AppPath, Probe, RunError, path::HOME, probe::Answer};
 use crate::{
     protocol::{AppEntry, AppNode, LeftOut},
-    sandbox::{CommandOutput, Notice, PageAddress, RunOptions, Sandbox, SandboxError},
+    sandbox::{CommandOutput, MAX_FILE, Notice, PageAddress, RunOptions, Sandbox, SandboxError},
 };
 
 /// The dev server's port.
@@ -173,7 +173,7 @@ impl App {
         let node = match kind {
             KeptKind::Folder => AppNode::Folder,
             KeptKind::Link { target } => AppNode::Link { target },
-            KeptKind::File { executable } => match self.sandbox.read_file(&format!("{HOME}/{path}")).await {
+            KeptKind::File { executable } => match self.sandbox.read_file_within(&format!("{HOME}/{path}"), MAX_FILE).await {
                 Ok(content) => AppNode::File { content, executable },
                 // Removed since it was listed.
                 Err(SandboxError::NoSuchPath(_)) => return Ok(Read::Gone),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileChange, Message, ProjectId, Run, RunId, Status, Timestamp, ToolUse};
+use super::{FileChange, Fragment, Message, MessageId, ProjectId, Run, RunId, Status, Timestamp, ToolUse};
 
 /// One thing that happened in a project. Saved before anyone hears of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ pub enum EventKind {
     Files { files: Vec<FileChange> },
     /// The preview's state changed.
     Preview { preview: PreviewState },
+    /// A run that had ended without a result got a draft, which hangs on this message of its.
+    Version { message: MessageId, fragment: Fragment },
     /// The project got its title.
     Title { title: String },
     /// Something happened to the project that people should know and need not act on; a sentence or two.
@@ -57,6 +59,7 @@ impl EventKind {
             // Each write is news, also when it writes the same paths again, and each piece follows another.
             Self::Files { .. } | Self::Draft { .. } => None,
             Self::Preview { .. } => Some("preview".to_owned()),
+            Self::Version { message, .. } => Some(format!("version:{message}")),
             Self::Title { .. } => Some("title".to_owned()),
             Self::Notice { .. } => Some("notice".to_owned()),
         }

@@ -9,7 +9,6 @@ use super::{
 use crate::{
     agent::{App, RunError, Work, provisional_title},
     protocol::{AppEntry, Run, RunId, RunState},
-    render,
     store::NewFragment,
 };
 
@@ -54,7 +53,7 @@ async fn try_to_save(bench: &Bench, run: RunId) -> Result<(), RunError> {
         entries,
         partial,
     };
-    bench.events.announce(store.save_draft(run.id, &draft, render::markdown).await?);
+    bench.events.announce(store.save_draft(run.id, &draft).await?);
     Ok(())
 }
 

@@ -12,7 +12,8 @@ use super::{
     retry::{self, Repeat},
 };
 
-/// The largest file that is read, in bytes.
+/// The largest file that is read by itself, in bytes, and the largest that a version has.
+const MAX_READ: usize = 10 << 20;
 pub const MAX_FILE: usize = 32 << 20;
 /// How long an app's page is read, in all.
 const PAGE_BODY: Duration = Duration::from_secs(3);
@@ -65,16 +66,21 @@ struct Entries {
 }
 
 impl Sandbox {
-    /// The file's bytes. `NoSuchPath` when there is none; `Refused` for a folder, or for more than 32 MiB.
+    /// The file's bytes. `NoSuchPath` when there is none; `Refused` for a folder, or for more than 10 MiB.
     pub async fn read_file(&self, path: &str) -> Result<Vec<u8>, SandboxError> {
+        self.read_file_within(path, MAX_READ).await
+    }
+
+    /// The same with another limit, in bytes.
+    pub async fn read_file_within(&self, path: &str, limit: usize) -> Result<Vec<u8>, SandboxError> {
         let request = self.envd(Method::GET, "/files")?.query(&[("path", path)]);
         let response = retry::send(request, Repeat::Harmless).await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
-        whole(response, MAX_FILE)
+        whole(response, limit)
             .await?
-            .ok_or_else(|| SandboxError::Refused(format!("path '{path}' is larger than {} MiB", MAX_FILE >> 20)))
+            .ok_or_else(|| SandboxError::Refused(format!("path '{path}' is larger than {} MiB", limit >> 20)))
     }
 
     /// Writes the whole file; the folders above it are made.

@@ -10,11 +10,11 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, StoreError, blob, column, event, message,
+    Result, Store, StoreError, blob, column, event,
     readable::{self, or_skip},
     run, without_nul,
 };
-use crate::protocol::{AppEntry, AppNode, Event, EventKind, Fragment, FragmentId, Message, MessageId, ProjectId, Run, RunId, Timestamp};
+use crate::protocol::{AppEntry, AppNode, Event, EventKind, Fragment, FragmentId, MessageId, ProjectId, Run, RunId, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "fragments")]
@@ -175,31 +175,25 @@ impl Store {
 
     /// Keeps what an ended run left as a draft, with its reply. Nothing happens when the run has a version already, when it has no reply,
     /// and when nothing differs from the latest version.
-    pub async fn save_draft(&self, id: RunId, new: &NewFragment, render: impl Fn(&str) -> String) -> Result<Vec<Event>> {
+    pub async fn save_draft(&self, id: RunId, new: &NewFragment) -> Result<Option<Event>> {
         let model = run::model(&self.db, id).await?;
         let Some(reply) = model.reply_id.clone() else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let run = model.into_run()?;
         // Before the transaction, which keeps others from writing.
         if is_as_latest(&self.db, run.project, new).await? {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let tx = self.begin().await?;
         if Entity::find().filter(Column::RunId.eq(id.to_string())).one(&tx).await?.is_some() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
-        let message = message::find(&tx, column("message id", &reply)?).await?;
-        let fragment = insert(&tx, &run, message.id, new, true).await?;
-        let message = Message {
-            run: Some(id),
-            html: render(&message.content),
-            fragment: Some(fragment),
-            ..message
-        };
-        let event = event::append(&tx, run.project, Some(id), EventKind::Message { message }).await?;
+        let message = column("message id", &reply)?;
+        let fragment = insert(&tx, &run, message, new, true).await?;
+        let event = event::append(&tx, run.project, Some(id), EventKind::Version { message, fragment }).await?;
         tx.commit().await?;
-        Ok(event.into_iter().collect())
+        Ok(event)
     }
 }
 

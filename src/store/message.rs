@@ -80,7 +80,10 @@ impl Store {
 
     /// The message, or `NotFound`; without its run and version.
     pub async fn find_message(&self, id: MessageId) -> Result<Message> {
-        find(&self.db, id).await
+        let model = Entity::find_by_id(id.to_string()).one(&self.db).await?;
+        let message = model.ok_or(StoreError::NotFound("message"))?.into_message()?;
+        let mut found = image::give(&self.db, vec![message]).await?;
+        found.pop().ok_or(StoreError::NotFound("message"))
     }
 
     /// At most `limit` messages from before the one given, oldest first. An answer belongs to an earlier prompt even when it came
@@ -101,14 +104,6 @@ impl Store {
         let messages = models.filter_map(|model| or_skip("message", model.into_message())).collect();
         image::give(&self.db, messages).await
     }
-}
-
-/// The message, or `NotFound`; without its run and version.
-pub(super) async fn find(db: &impl ConnectionTrait, id: MessageId) -> Result<Message> {
-    let model = Entity::find_by_id(id.to_string()).one(db).await?;
-    let message = model.ok_or(StoreError::NotFound("message"))?.into_message()?;
-    let mut found = image::give(db, vec![message]).await?;
-    found.pop().ok_or(StoreError::NotFound("message"))
 }
 
 /// Saves a prompt with the image that was uploaded for it. `NotFound` when that is gone.

@@ -196,6 +196,11 @@ impl Conversation {
                 }
                 self.put_message(message);
             }
+            (EventKind::Version { message, fragment }, _) => {
+                if let Some(message) = self.messages.iter_mut().find(|known| known.id == message) {
+                    message.fragment = Some(fragment);
+                }
+            }
             (EventKind::Notice { text }, _) => self.notice.offer(seq, Some(text)),
             (EventKind::Run { run }, _) => self.put_run(seq, run),
             (EventKind::Title { title }, _) => self.title.offer(seq, title),
@@ -314,7 +319,11 @@ impl Conversation {
 
     fn put_message(&mut self, message: Message) {
         match self.messages.iter_mut().find(|known| known.id == message.id) {
-            Some(known) => *known = message,
+            // A draft came later than the message that it hangs on.
+            Some(known) => {
+                let fragment = message.fragment.clone().or(known.fragment.take());
+                *known = Message { fragment, ..message };
+            }
             None => {
                 self.messages.push(message);
                 self.messages.sort_by_key(|message| (message.created_at, message.id));

@@ -93,7 +93,7 @@ impl App {
         if file.is_empty() {
             return Err(RunError::User("there is no room for the list of the app's files".to_owned()));
         }
-        let read = self.sandbox.read_file(&file).await;
+        let read = self.sandbox.read_file_within(&file, LONG).await;
         self.sandbox.remove(&file).await?;
         parse(&read?)
     }
