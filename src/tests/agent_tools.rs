@@ -314,7 +314,7 @@ async fn files_that_are_no_files_or_closed_or_too_large_are_told_in_words_and_ho
     let (model, _) = run(vec![
         terminal(
             "mkfifo pipe1; mkdir shut; echo needle > shut/x; echo needle > closed.txt; chmod 000 shut closed.txt; echo needle > open.txt; \
-             head -c 33M /dev/zero | tr '\\0' x > big.txt; mkdir many; cd many; seq 50001 | xargs touch",
+             head -c 11M /dev/zero | tr '\\0' x > big.txt; mkdir many; cd many; seq 50001 | xargs touch",
         ),
         Reply::call(
             "readFiles",
@@ -336,7 +336,7 @@ async fn files_that_are_no_files_or_closed_or_too_large_are_told_in_words_and_ho
         "=== pipe1\nError: path '/home/user/pipe1' is not a regular file",
         "=== shut/x\nError: permission denied",
         "=== closed.txt\nError: permission denied",
-        "is larger than 32 MiB; read a part of it with terminal",
+        "is larger than 10 MiB; read a part of it with terminal",
         "=== app/icon.png\nError: app/icon.png is a binary file",
         "=== open.txt\nneedle\n",
     ] {

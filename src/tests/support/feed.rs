@@ -1,7 +1,5 @@
 //! A follower of a project's feed that checks, with every event, that none is missing or told twice.
 
-use std::collections::HashSet;
-
 use codeflow::protocol::{Event, EventKind, FeedFrame, Message, MessageKind, PreviewState, RunState, ToolUse};
 use futures::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
@@ -104,14 +102,11 @@ impl Feed {
         (state, message)
     }
 
-    /// One for each run that has ended, as it was first: with its draft, a reply comes again.
     fn replies(&self) -> impl Iterator<Item = &Message> {
-        let mut seen = HashSet::new();
-        let replies = self.events.iter().filter_map(|event| match &event.kind {
+        self.events.iter().filter_map(|event| match &event.kind {
             EventKind::Message { message } if message.kind != MessageKind::Prompt => Some(message),
             _ => None,
-        });
-        replies.filter(move |message| seen.insert(message.id))
+        })
     }
 
     /// Waits until the preview is ready; its address.
