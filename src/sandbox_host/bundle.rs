@@ -18,7 +18,7 @@ pub(super) const USER: u32 = 1000;
 /// The home, where the app is.
 pub(super) const HOME: &str = "/home/user";
 /// Where package managers keep what they download: on the sandbox's disk, and outside of the home, which is the app.
-pub(super) const CACHE: &str = "/var/cache/user";
+pub(super) const CACHE: &str = "/opt/cache";
 /// This binary, as the sandbox sees it.
 pub(super) const ENVD: &str = "/codeflow";
 /// The socket to the host's egress proxy, as the sandbox sees it.
@@ -332,7 +332,7 @@ mod tests {
                     bind("/run/codeflow/envd", "/codeflow", true),
                     bind("/run/codeflow/egress.sock", "/run/egress.sock", false),
                     bind("/run/codeflow/home", "/home/user", false),
-                    bind("/run/codeflow/cache", "/var/cache/user", false),
+                    bind("/run/codeflow/cache", "/opt/cache", false),
                 ],
                 "linux": {
                     "uidMappings": ids.clone(),

@@ -247,7 +247,7 @@ async fn package_managers_keep_what_they_download_outside_of_the_app_on_the_sand
         "XDG_CACHE_HOME",
     ] {
         let line = environment.lines().find(|line| line.starts_with(&format!("{name}="))).unwrap();
-        assert!(line.contains("=/var/cache/user/"), "{line}");
+        assert!(line.contains("=/opt/cache/"), "{line}");
     }
     let (code, said) = run(
         &sandbox,
