@@ -31,12 +31,11 @@ use crate::{
     config,
 };
 
-/// Where programs keep what they note and download for themselves, below [`CACHE`]: the home is the app. pnpm has two names for its store,
-/// of which its versions know one each; without either it takes the top of the app's disk, which is the app's folder.
-const CACHES: [(&str, &str); 15] = [
+/// Where programs keep what they note and download for themselves, below [`CACHE`]: the home is the app. Without a store of that name pnpm
+/// takes the top of the app's disk, which is the app's folder.
+const CACHES: [(&str, &str); 14] = [
     ("npm_config_cache", "npm"),
-    ("npm_config_store_dir", "pnpm-store"),
-    ("pnpm_config_store_dir", "pnpm-store"),
+    (envd::PNPM_STORE, "pnpm-store"),
     ("PNPM_HOME", "pnpm"),
     ("YARN_CACHE_FOLDER", "yarn"),
     ("YARN_GLOBAL_FOLDER", "yarn-global"),

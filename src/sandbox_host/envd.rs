@@ -16,7 +16,10 @@ mod watch;
 
 use std::{
     collections::HashMap,
+    fs::{self, File},
+    io::Write,
     os::{fd::AsFd, unix::net::UnixListener},
+    path::Path,
     process::{Command, Stdio},
     sync::Arc,
 };
@@ -51,6 +54,8 @@ use super::{
 
 /// Where programs inside find the way out.
 pub(super) const PROXY_PORT: u16 = 3128;
+/// The variable that newer versions of pnpm read their store's place from.
+pub(super) const PNPM_STORE: &str = "pnpm_config_store_dir";
 /// The variable that carries the host's orders.
 const ORDERS: &str = "CODEFLOW_ENVD";
 
@@ -114,6 +119,7 @@ async fn serve() -> anyhow::Result<()> {
         Some(orders) => serde_json::from_str(&orders)?,
         None => Orders::default(),
     };
+    configure_pnpm(&env);
     let env = Arc::new(env);
     let stop = CancellationToken::new();
     tokio::spawn(tunnel::carry_out());
@@ -130,6 +136,20 @@ async fn serve() -> anyhow::Result<()> {
         dev_server.await?;
     }
     Ok(())
+}
+
+/// Writes where its store is for the versions of pnpm that don't read it from [`PNPM_STORE`]: npm would warn of the variable that they do
+/// read each time it runs. A file that is there stays, and one that can't be written costs only the place of the store.
+fn configure_pnpm(env: &HashMap<String, String>) {
+    let (Some(config), Some(store)) = (env.get("XDG_CONFIG_HOME"), env.get(PNPM_STORE)) else {
+        return;
+    };
+    let folder = Path::new(config).join("pnpm");
+    if fs::create_dir_all(&folder).is_ok()
+        && let Ok(mut file) = File::create_new(folder.join("rc"))
+    {
+        let _ = writeln!(file, "store-dir={store}");
+    }
 }
 
 fn router(env: Arc<HashMap<String, String>>, dev_server: dev_server::DevServer, stop: CancellationToken) -> Router {

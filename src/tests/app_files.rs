@@ -240,7 +240,7 @@ async fn package_managers_keep_what_they_download_outside_of_the_app_on_the_sand
     let (_, environment) = run(&sandbox, "env").await;
     for name in [
         "npm_config_cache",
-        "npm_config_store_dir",
+        "pnpm_config_store_dir",
         "YARN_CACHE_FOLDER",
         "BUN_INSTALL_CACHE_DIR",
         "XDG_DATA_HOME",
@@ -251,10 +251,11 @@ async fn package_managers_keep_what_they_download_outside_of_the_app_on_the_sand
     }
     let (code, said) = run(
         &sandbox,
-        "mkdir -p $XDG_DATA_HOME && echo x > $XDG_DATA_HOME/kept && stat -f -c %T $XDG_DATA_HOME && ls -A ~",
+        "mkdir -p $XDG_DATA_HOME && echo x > $XDG_DATA_HOME/kept && stat -f -c %T $XDG_DATA_HOME && ls -A ~ && cat $XDG_CONFIG_HOME/pnpm/rc",
     )
     .await;
     assert_eq!(code, 0, "{said}");
     assert!(!said.contains("tmpfs") && !said.contains(".local"), "{said}");
+    assert!(said.contains("store-dir=/opt/cache/pnpm-store"), "{said}");
     host.stop().await;
 }
