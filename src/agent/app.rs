@@ -21,8 +21,8 @@ use crate::{
 const PORT: u16 = 3000;
 /// How many files are read or written at once.
 const PARALLEL: usize = 8;
-/// How much of a page or stylesheet is read when it is probed, in bytes.
-const PROBE_BYTES: usize = 1 << 20;
+/// How much of a page is read when it is probed, in bytes.
+const PROBE_BYTES: usize = 256 << 10;
 
 /// The app in its sandbox, as a cheap handle.
 #[derive(Debug, Clone)]

@@ -132,9 +132,8 @@ impl Agent {
         if let Some(report) = running::pipes(app).await? {
             return Ok(report);
         }
-        if !refresh::styles(app).await? {
-            tokio::time::sleep(WATCHER).await;
-        }
+        refresh::styles(app).await?;
+        tokio::time::sleep(WATCHER).await;
         if answered(app, "/", READY).await?.is_none() {
             return Ok(Report {
                 problems: vec![Problem::new(ProblemKind::NotRunning, "the dev server", not_running(app).await?)],

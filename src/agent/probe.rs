@@ -6,9 +6,6 @@ use crate::sandbox::Page;
 /// The longest reason, in characters.
 const MAX_REASON: usize = 600;
 
-/// How many stylesheets of a page are looked at.
-const MAX_STYLESHEETS: usize = 8;
-
 /// What the app answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
@@ -49,15 +46,6 @@ impl Answer {
     pub fn is_uncaught(&self) -> bool {
         let body = self.body.trim();
         self.status == 500 && (body.is_empty() || body == "Internal Server Error" || next_error(body).is_some())
-    }
-
-    /// The paths of the stylesheets that the page links to, as the dev server names them.
-    pub fn stylesheets(&self) -> Vec<String> {
-        let links = self.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-        let paths = links.filter(|link| link.starts_with("/_next/") && link.split('?').next().is_some_and(|path| path.ends_with(".css")));
-        let mut paths: Vec<String> = paths.take(MAX_STYLESHEETS).map(unescape).collect();
-        paths.dedup();
-        paths
     }
 
     pub fn has(&self, text: &str) -> bool {
