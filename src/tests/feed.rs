@@ -53,7 +53,8 @@ async fn files_are_seen_while_the_model_writes_them_and_are_folded_when_the_run_
     assert_eq!(count(|kind| matches!(kind, EventKind::Tool { .. })), 2);
 }
 
-#[tokio::test]
+// The model answers in a thread of its own, while megabytes are read in another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_holds_nobody_up_and_is_caught_up_from_the_table() {
     let data = data_dir();
     // Megabytes of growing text, more than lies in the buffers between.
