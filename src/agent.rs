@@ -1,4 +1,5 @@
-//! The agent: a model that works on an app in a sandbox by calling tools, turn by turn, until it says that it is done.
+//! The agent: a model that works on an app in a sandbox by calling tools, turn by turn, until it
+//! says that it is done.
 
 mod app;
 mod calls;
@@ -99,9 +100,13 @@ impl Agent {
         self.model.notice()
     }
 
-    /// A new sandbox for the project, with the template's files. `installation` tells it from those of others at the same provider.
+    /// A new sandbox for the project, with the template's files. `installation` tells it from those
+    /// of others at the same provider.
     pub async fn create(&self, project: ProjectId, installation: &str) -> Result<App, RunError> {
-        let metadata = HashMap::from([(PROJECT, project.to_string()), (INSTALLATION, installation.to_owned())]);
+        let metadata = HashMap::from([
+            (PROJECT, project.to_string()),
+            (INSTALLATION, installation.to_owned()),
+        ]);
         let sandbox = self.sandboxes.create(self.awake(), &metadata).await?;
         tracing::info!(project.id = %project, sandbox.id = sandbox.id(), "a sandbox was made");
         Ok(App::new(sandbox))

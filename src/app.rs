@@ -41,7 +41,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
-/// The app: pages by route. Data is loaded before the response starts, so that every page works and has its status without scripts.
+/// The app: pages by route. Data is loaded before the response starts, so that every page works and
+/// has its status without scripts.
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();

@@ -1,5 +1,6 @@
-//! Control groups, on cgroup v2 and on the older hierarchies: what one uses, its share, and its freezer. The sandbox host's containers
-//! and the browser that checks pages run in them; this module depends on nothing.
+//! Control groups, on cgroup v2 and on the older hierarchies: what one uses, its share, and its
+//! freezer. The sandbox host's containers and the browser that checks pages run in them; this
+//! module depends on nothing.
 
 use std::{
     collections::HashSet,
@@ -19,7 +20,8 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 const HIERARCHIES: [&str; 3] = ["memory", "pids", "cpu"];
 /// What processor time is counted in, in microseconds.
 const PERIOD: u64 = 100_000;
-/// How often, and how long after, a group that is being frozen, or is not empty yet, is looked at again.
+/// How often, and how long after, a group that is being frozen, or is not empty yet, is looked at
+/// again.
 const TRIES: u32 = 40;
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 const BETWEEN_REMOVALS: Duration = Duration::from_millis(50);
@@ -66,10 +68,13 @@ impl Cgroup {
         Self { path }
     }
 
-    /// Makes the group, which is not there yet, with these limits. Errors where one of them can't be set; nothing is left then.
+    /// Makes the group, which is not there yet, with these limits. Errors where one of them can't
+    /// be set; nothing is left then.
     pub fn create(path: PathBuf, limits: Limits) -> io::Result<Self> {
         let group = Self { path };
-        group.limit(limits).inspect_err(|_| _ = group.is_removed())?;
+        group
+            .limit(limits)
+            .inspect_err(|_| _ = group.is_removed())?;
         Ok(group)
     }
 
@@ -78,7 +83,8 @@ impl Cgroup {
         if Path::new(CGROUPS).join("cgroup.controllers").exists() {
             let group = self.below("");
             if let Some(above) = group.parent() {
-                // Said again, it is no error; where it can't be said, the limits' files are missing below.
+                // Said again, it is no error; where it can't be said, the limits' files are missing
+                // below.
                 let _ = fs::write(above.join("cgroup.subtree_control"), "+cpu +memory +pids");
             }
             fs::create_dir(&group)?;
@@ -92,8 +98,14 @@ impl Cgroup {
             fs::create_dir(self.below(hierarchy))?;
         }
         let [memory, pids, cpu] = HIERARCHIES.map(|hierarchy| self.below(hierarchy));
-        fs::write(memory.join("memory.limit_in_bytes"), limits.memory.to_string())?;
-        let _ = fs::write(memory.join("memory.memsw.limit_in_bytes"), limits.memory.to_string());
+        fs::write(
+            memory.join("memory.limit_in_bytes"),
+            limits.memory.to_string(),
+        )?;
+        let _ = fs::write(
+            memory.join("memory.memsw.limit_in_bytes"),
+            limits.memory.to_string(),
+        );
         fs::write(pids.join("pids.max"), limits.processes.to_string())?;
         fs::write(cpu.join("cpu.cfs_period_us"), PERIOD.to_string())?;
         fs::write(cpu.join("cpu.cfs_quota_us"), quota.to_string())
@@ -101,7 +113,10 @@ impl Cgroup {
 
     /// The files that a process writes `0` to in order to be in the group.
     pub fn entrances(&self) -> Vec<PathBuf> {
-        self.everywhere().into_iter().map(|group| group.join("cgroup.procs")).collect()
+        self.everywhere()
+            .into_iter()
+            .map(|group| group.join("cgroup.procs"))
+            .collect()
     }
 
     /// How many of its processes were ended because it had no memory left.
@@ -115,7 +130,10 @@ impl Cgroup {
 
     /// Ends all of its processes at once.
     pub fn kill(&self) {
-        let processes = self.entrances().into_iter().filter_map(|file| fs::read_to_string(file).ok());
+        let processes = self
+            .entrances()
+            .into_iter()
+            .filter_map(|file| fs::read_to_string(file).ok());
         let processes: HashSet<i32> = processes
             .flat_map(|ids| ids.lines().flat_map(str::parse).collect::<Vec<_>>())
             .collect();
@@ -128,7 +146,10 @@ impl Cgroup {
     /// Removes it; whether it is gone. It stays while something is in it.
     pub fn is_removed(&self) -> bool {
         let left = self.everywhere();
-        left.iter().filter(|group| fs::remove_dir(group).is_err() && group.is_dir()).count() == 0
+        left.iter()
+            .filter(|group| fs::remove_dir(group).is_err() && group.is_dir())
+            .count()
+            == 0
     }
 
     /// The groups in it whose name begins with this.
@@ -162,7 +183,8 @@ impl Cgroup {
 
     /// What it uses; `None` when it is gone.
     pub fn usage(&self) -> Option<Usage> {
-        // What is in a file system in memory counts as the files' cache, and can't be given up like that.
+        // What is in a file system in memory counts as the files' cache, and can't be given up like
+        // that.
         if let Some(group) = self.unified() {
             let stat = group.join("memory.stat");
             let cache = field(&stat, "file")?.saturating_sub(field(&stat, "shmem").unwrap_or(0));
@@ -174,7 +196,8 @@ impl Cgroup {
         }
         let memory = self.below("memory");
         let stat = memory.join("memory.stat");
-        let cache = field(&stat, "total_cache")?.saturating_sub(field(&stat, "total_shmem").unwrap_or(0));
+        let cache =
+            field(&stat, "total_cache")?.saturating_sub(field(&stat, "total_shmem").unwrap_or(0));
         Some(Usage {
             cpu: number(&self.below("cpuacct").join("cpuacct.usage"))?,
             memory: number(&memory.join("memory.usage_in_bytes"))?.saturating_sub(cache),
@@ -196,7 +219,8 @@ impl Cgroup {
         }
     }
 
-    /// Makes it where it is missing, and bounds what it and all below it use together: bytes of memory, processes and threads.
+    /// Makes it where it is missing, and bounds what it and all below it use together: bytes of
+    /// memory, processes and threads.
     pub fn set_limits(&self, memory: u64, processes: u64) -> io::Result<()> {
         let (memory, processes) = (memory.to_string(), processes.to_string());
         if Path::new(CGROUPS).join("cgroup.controllers").exists() {
@@ -205,7 +229,10 @@ impl Cgroup {
             fs::write(group.join("memory.max"), memory)?;
             return fs::write(group.join("pids.max"), processes);
         }
-        for (hierarchy, file, value) in [("memory", "memory.limit_in_bytes", memory), ("pids", "pids.max", processes)] {
+        for (hierarchy, file, value) in [
+            ("memory", "memory.limit_in_bytes", memory),
+            ("pids", "pids.max", processes),
+        ] {
             let group = self.below(hierarchy);
             fs::create_dir_all(&group)?;
             fs::write(group.join(file), value)?;
@@ -217,7 +244,10 @@ impl Cgroup {
     pub fn set_shares(&self, shares: u64) -> io::Result<()> {
         match self.unified() {
             // The scale of v2 is 1 to 10,000 with 100 as a usual one.
-            Some(group) => fs::write(group.join("cpu.weight"), (shares * 100 / 1024).clamp(1, 10_000).to_string()),
+            Some(group) => fs::write(
+                group.join("cpu.weight"),
+                (shares * 100 / 1024).clamp(1, 10_000).to_string(),
+            ),
             None => fs::write(self.below("cpu").join("cpu.shares"), shares.to_string()),
         }
     }
@@ -242,7 +272,10 @@ impl Cgroup {
             tokio::time::sleep(BETWEEN_TRIES).await;
         }
         self.thaw()?;
-        Err(io::Error::new(io::ErrorKind::TimedOut, "its processes can't be frozen"))
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "its processes can't be frozen",
+        ))
     }
 
     /// Lets its processes go on. One that is gone is no error.
@@ -259,14 +292,19 @@ impl Cgroup {
 
     /// Where it is, in every hierarchy that has it.
     fn everywhere(&self) -> Vec<PathBuf> {
-        let hierarchies = fs::read_dir(CGROUPS).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let hierarchies = fs::read_dir(CGROUPS)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.file_name());
         let groups = hierarchies
             .filter_map(|name| Some(self.below(name.to_str()?)))
             .chain([self.below("")]);
         groups.filter(|group| group.is_dir()).collect()
     }
 
-    /// Removes the groups in it that nothing is in: a host that died between making one and using it left them.
+    /// Removes the groups in it that nothing is in: a host that died between making one and using
+    /// it left them.
     pub fn remove_empty_children(&self) {
         for group in self.everywhere() {
             for child in fs::read_dir(group).into_iter().flatten().flatten() {
@@ -275,7 +313,8 @@ impl Cgroup {
         }
     }
 
-    /// Removes it from every hierarchy; a container in it that is ending this moment is waited for, a little.
+    /// Removes it from every hierarchy; a container in it that is ending this moment is waited for,
+    /// a little.
     pub async fn remove(&self) {
         for _ in 0..TRIES {
             if self.is_removed() {
@@ -294,16 +333,25 @@ fn number(path: &Path) -> Option<u64> {
 /// The value of a line `<name> <number>`.
 fn field(path: &Path, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+    text.lines().find_map(|line| {
+        line.strip_prefix(name)?
+            .strip_prefix(' ')?
+            .trim()
+            .parse()
+            .ok()
+    })
 }
 
-/// This process's control group, made ready to hold others: on cgroup v2, where it was delegated to its user (as
-/// `systemd-run --user --scope -p Delegate=yes` does). A group with children must not have processes itself, so this one, and whatever
-/// else is in it (the shell that started it), moves into a child.
+/// This process's control group, made ready to hold others: on cgroup v2, where it was delegated to
+/// its user (as `systemd-run --user --scope -p Delegate=yes` does). A group with children must not
+/// have processes itself, so this one, and whatever else is in it (the shell that started it),
+/// moves into a child.
 fn delegated() -> Option<PathBuf> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let own = own.lines().find_map(|line| line.strip_prefix("0::"))?.to_owned();
+    let own = own
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))?
+        .to_owned();
     let group = Path::new(CGROUPS).join(own.trim_start_matches('/'));
     let host = group.join("codeflow-host");
     // Moved already, by an earlier call.

@@ -1,5 +1,5 @@
-//! Configuration from environment variables: one struct per concern, read once at the start.
-//! A wrong value stops the start with one line that names the variable, the value and what it may be.
+//! Configuration from environment variables: one struct per concern, read once at the start. A
+//! wrong value stops the start with one line that names the variable, the value and what it may be.
 
 mod agent;
 mod checks;
@@ -48,7 +48,12 @@ pub fn var(name: &'static str) -> Option<String> {
 }
 
 /// The variable's value parsed and checked, or `default` when it is unset.
-pub fn parsed<T>(name: &'static str, default: T, expected: &str, allowed: impl Fn(&T) -> bool) -> Result<T, ConfigError>
+pub fn parsed<T>(
+    name: &'static str,
+    default: T,
+    expected: &str,
+    allowed: impl Fn(&T) -> bool,
+) -> Result<T, ConfigError>
 where
     T: FromStr,
     T::Err: Display,

@@ -1,9 +1,10 @@
-//! CodeFlow: you describe a web app in a chat, an agent writes it in a sandbox where it really runs.
+//! CodeFlow: you describe a web app in a chat, an agent writes it in a sandbox where it really
+//! runs.
 //!
-//! The flow, and where each stage lives:
-//! prompt (`ui` → `api`) → run (`runs::supervisor`) → steps (`runs::journal`) → turn (`agent::turn`) → model (`llm`)
-//! → tool call (`agent::tools`) → sandbox (`sandbox`, served by `sandbox_host` or E2B) → event (`runs::events`)
-//! → feed (`server::feed`) → signal (`ui::feed`) → view (`ui`).
+//! The flow, and where each stage lives: prompt (`ui` → `api`) → run (`runs::supervisor`) → steps
+//! (`runs::journal`) → turn (`agent::turn`) → model (`llm`) → tool call (`agent::tools`) → sandbox
+//! (`sandbox`, served by `sandbox_host` or E2B) → event (`runs::events`) → feed (`server::feed`) →
+//! signal (`ui::feed`) → view (`ui`).
 
 // Leptos views are deeply nested types.
 #![recursion_limit = "512"]
@@ -44,7 +45,8 @@ pub fn hydrate() {
     leptos::mount::hydrate_lazy(app::App);
 }
 
-/// Gives the response that carries the page being rendered the status 404; in the browser there is no response any more.
+/// Gives the response that carries the page being rendered the status 404; in the browser there is
+/// no response any more.
 #[cfg(feature = "ssr")]
 fn respond_not_found() {
     if let Some(response) = leptos::prelude::use_context::<leptos_axum::ResponseOptions>() {

@@ -1,5 +1,6 @@
-//! Serves a router on a listener within limits: a client that does not finish a request's headers is hung up on, and only so many
-//! connections are open at a time. The app's listener and the sandbox host's are served this way.
+//! Serves a router on a listener within limits: a client that does not finish a request's headers
+//! is hung up on, and only so many connections are open at a time. The app's listener and the
+//! sandbox host's are served this way.
 
 use std::{
     io,
@@ -24,7 +25,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::Connections;
 
-/// Files that the process may have open: a preview's connection takes three, and many systems give 1024.
+/// Files that the process may have open: a preview's connection takes three, and many systems give
+/// 1024.
 const OPEN_FILES: u64 = 65_536;
 
 /// Lets the process have as many files open as its connections may take, as far as its user may.
@@ -37,13 +39,19 @@ pub fn raise_open_files() {
     }
 }
 
-/// Serves until `shutdown`, and then until the requests under way are answered. Connections over the limit wait to be accepted;
-/// upgraded ones count until they are closed.
-pub async fn serve(mut listener: TcpListener, router: Router, limits: Connections, shutdown: CancellationToken) {
+/// Serves until `shutdown`, and then until the requests under way are answered. Connections over
+/// the limit wait to be accepted; upgraded ones count until they are closed.
+pub async fn serve(
+    mut listener: TcpListener,
+    router: Router,
+    limits: Connections,
+    shutdown: CancellationToken,
+) {
     let slots = Arc::new(Semaphore::new(limits.max));
     let connections = TaskTracker::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout);
     loop {
         let accepting = async {
             let slot = free_slot(&slots, limits.max).await;
@@ -57,8 +65,13 @@ pub async fn serve(mut listener: TcpListener, router: Router, limits: Connection
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection is slower than it could be");
         }
-        let io = TokioIo::new(Counted { stream, _slot: slot });
-        let connection = http.serve_connection(io, TowerToHyperService::new(router.clone())).with_upgrades();
+        let io = TokioIo::new(Counted {
+            stream,
+            _slot: slot,
+        });
+        let connection = http
+            .serve_connection(io, TowerToHyperService::new(router.clone()))
+            .with_upgrades();
         let shutdown = shutdown.clone();
         connections.spawn(async move {
             let mut connection = pin!(connection);
@@ -78,12 +91,15 @@ pub async fn serve(mut listener: TcpListener, router: Router, limits: Connection
     connections.wait().await;
 }
 
-/// A slot for one more connection, once there is one; `None` never comes, as the semaphore is not closed.
+/// A slot for one more connection, once there is one; `None` never comes, as the semaphore is not
+/// closed.
 async fn free_slot(slots: &Arc<Semaphore>, max: usize) -> Option<OwnedSemaphorePermit> {
     if let Ok(slot) = slots.clone().try_acquire_owned() {
         return Some(slot);
     }
-    tracing::warn!("{max} connections are open, further ones wait; HTTP_MAX_CONNECTIONS allows more");
+    tracing::warn!(
+        "{max} connections are open, further ones wait; HTTP_MAX_CONNECTIONS allows more"
+    );
     slots.clone().acquire_owned().await.ok()
 }
 
@@ -94,17 +110,29 @@ struct Counted {
 }
 
 impl AsyncRead for Counted {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, pieces: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
     }
 

@@ -1,4 +1,5 @@
-//! The model: streamed chat completions with tool calls, from any OpenAI-compatible server or from the demo's recordings.
+//! The model: streamed chat completions with tool calls, from any OpenAI-compatible server or from
+//! the demo's recordings.
 
 mod demo;
 mod error;
@@ -21,7 +22,8 @@ use crate::{
     protocol::{ModelNotice, Spent},
 };
 
-/// How many tokens a chat has at most where `AI_CONTEXT_TOKENS` says no more: above some 200,000 many models' prices double.
+/// How many tokens a chat has at most where `AI_CONTEXT_TOKENS` says no more: above some 200,000
+/// many models' prices double.
 const MAX_CONTEXT: usize = 200_000;
 
 /// One message of a chat, as chat completions have it.
@@ -85,7 +87,8 @@ pub struct ToolCall {
     pub extra_content: Value,
 }
 
-/// What a provider sends beside an answer and wants back in the requests after it, as it was: models that reason go on where they were.
+/// What a provider sends beside an answer and wants back in the requests after it, as it was:
+/// models that reason go on where they were.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thoughts {
     /// Which provider it is; another one would refuse it, and the calls' extra content.
@@ -101,7 +104,10 @@ pub struct Thoughts {
 impl Thoughts {
     /// How much they add to a request, in bytes, about.
     pub fn size(&self) -> usize {
-        let details = self.reasoning_details.iter().map(|detail| detail.to_string().len());
+        let details = self
+            .reasoning_details
+            .iter()
+            .map(|detail| detail.to_string().len());
         self.reasoning_content.len() + details.sum::<usize>()
     }
 }
@@ -121,7 +127,8 @@ pub struct ChatRequest {
     pub messages: Vec<ChatMessage>,
     /// None: it must answer in words.
     pub tools: Vec<ToolSpec>,
-    /// Whether it may call them in this answer. They are told all the same: the providers' caches begin with them.
+    /// Whether it may call them in this answer. They are told all the same: the providers' caches
+    /// begin with them.
     pub may_call: bool,
     /// What a model that can't call tools is told instead.
     pub in_words: &'static str,
@@ -155,8 +162,8 @@ pub enum ModelRole {
     Vision,
 }
 
-/// What a chat goes without when its provider refuses it: something old in it may be what the provider dislikes. Each goes with those
-/// before it.
+/// What a chat goes without when its provider refuses it: something old in it may be what the
+/// provider dislikes. Each goes with those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOut {
@@ -183,7 +190,8 @@ pub struct ModelReply {
     /// The provider refused the chat, and the answer is one to what was left without this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<LeftOut>,
-    /// The answer reached the model's limit of output tokens: its text ends early, and only calls that came whole are there.
+    /// The answer reached the model's limit of output tokens: its text ends early, and only calls
+    /// that came whole are there.
     #[serde(default)]
     pub cut: bool,
     /// The tools whose calls were cut off within their arguments.
@@ -219,7 +227,8 @@ pub struct Usage {
     pub estimated: bool,
 }
 
-/// The model, as a cheap handle: the first provider, and those to go on with when it is limited or down.
+/// The model, as a cheap handle: the first provider, and those to go on with when it is limited or
+/// down.
 #[derive(Clone)]
 pub struct Model {
     engines: Arc<[Engine]>,
@@ -238,8 +247,8 @@ enum Engine {
 }
 
 impl Model {
-    /// The first of the settings answers, the others (`AI_FALLBACK`) stand in for it. Errors when no client can be made, or when a
-    /// recording of the demo is broken.
+    /// The first of the settings answers, the others (`AI_FALLBACK`) stand in for it. Errors when
+    /// no client can be made, or when a recording of the demo is broken.
     pub fn new(settings: Vec<Llm>) -> anyhow::Result<Self> {
         let engine = |settings: Llm| {
             Ok(match settings.provider {
@@ -252,9 +261,14 @@ impl Model {
                 },
             })
         };
-        let engines = settings.into_iter().map(engine).collect::<anyhow::Result<Vec<_>>>()?;
+        let engines = settings
+            .into_iter()
+            .map(engine)
+            .collect::<anyhow::Result<Vec<_>>>()?;
         anyhow::ensure!(!engines.is_empty(), "no model is configured");
-        Ok(Self { engines: engines.into() })
+        Ok(Self {
+            engines: engines.into(),
+        })
     }
 
     /// How many providers there are to go on with after the first.
@@ -262,8 +276,8 @@ impl Model {
         self.engines.len() - 1
     }
 
-    /// The answer of the first provider (0) or of an alternative (counted from 1); `on_piece` hears it as it comes. An answer that is
-    /// cut is an error, never a part of an answer.
+    /// The answer of the first provider (0) or of an alternative (counted from 1); `on_piece` hears
+    /// it as it comes. An answer that is cut is an error, never a part of an answer.
     pub async fn stream(
         &self,
         alternative: usize,
@@ -283,7 +297,9 @@ impl Model {
                     ModelRole::Vision => &settings.vision_model,
                 };
                 if settings.provider == Provider::Ollama && request.role == ModelRole::Coder {
-                    loaded.ask(&settings.base_url, model, settings.silence).await?;
+                    loaded
+                        .ask(&settings.base_url, model, settings.silence)
+                        .await?;
                 }
                 loop {
                     let odd = learned.now();
@@ -305,8 +321,14 @@ impl Model {
         Ok(reply)
     }
 
-    /// About what an answer to the request costs of which so many bytes have come: for one whose provider never comes to tell.
-    pub fn estimate(&self, alternative: usize, request: &ChatRequest, answer_bytes: usize) -> Spent {
+    /// About what an answer to the request costs of which so many bytes have come: for one whose
+    /// provider never comes to tell.
+    pub fn estimate(
+        &self,
+        alternative: usize,
+        request: &ChatRequest,
+        answer_bytes: usize,
+    ) -> Spent {
         match &self.engines[alternative.min(self.alternatives())] {
             Engine::OpenAi { settings, .. } => {
                 let chat = serde_json::to_string(&request.messages).map_or(0, |chat| chat.len());
@@ -316,19 +338,26 @@ impl Model {
         }
     }
 
-    /// How many tokens a chat may have with the first provider. An alternative that takes less says so, and is asked again with less.
+    /// How many tokens a chat may have with the first provider. An alternative that takes less says
+    /// so, and is asked again with less.
     pub fn context_tokens(&self) -> usize {
         match &self.engines[0] {
-            Engine::OpenAi { settings, loaded, .. } => settings
+            Engine::OpenAi {
+                settings, loaded, ..
+            } => settings
                 .context_tokens
                 .unwrap_or_else(|| known_context(settings, loaded).min(MAX_CONTEXT)),
             Engine::Demo(_) => usize::MAX,
         }
     }
 
-    /// Whether the provider that answers (see [`Model::stream`]) can look at images at all: the demo can't.
+    /// Whether the provider that answers (see [`Model::stream`]) can look at images at all: the
+    /// demo can't.
     pub fn has_eyes(&self, alternative: usize) -> bool {
-        matches!(self.engines[alternative.min(self.alternatives())], Engine::OpenAi { .. })
+        matches!(
+            self.engines[alternative.min(self.alternatives())],
+            Engine::OpenAi { .. }
+        )
     }
 
     /// Which model builds, for the page to say so.

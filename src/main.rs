@@ -37,7 +37,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Why an address that other machines reach is refused.
 const NO_ACCOUNTS: &str = "CodeFlow has no accounts yet, so whoever reaches it could read and change everything; other machines come \
                            through a proxy that asks people to sign in";
-const NO_KEY: &str = "a sandbox host that other machines reach needs a key of yours in SANDBOX_HOST_KEY";
+const NO_KEY: &str =
+    "a sandbox host that other machines reach needs a key of yours in SANDBOX_HOST_KEY";
 
 #[derive(Parser)]
 #[command(
@@ -110,21 +111,25 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
         )
         .with_writer(std::io::stderr)
-        // A log that nobody reads any more ends nothing: the complaint about it would go to the same place, and panic.
+        // A log that nobody reads any more ends nothing: the complaint about it would go to the
+        // same place, and panic.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    // One provider for every TLS client of the process; it fails only when one is installed already.
+    // One provider for every TLS client of the process; it fails only when one is installed
+    // already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     listener::raise_open_files();
     match command {
         Command::Serve => serve().await,
         Command::Migrate => {
             let settings = config::Server::from_env()?;
-            // Other servers may be at work on a database of its own; one in this folder is the file's only user.
+            // Other servers may be at work on a database of its own; one in this folder is the
+            // file's only user.
             let _lock = match settings.database {
                 config::Database::File(_) => Some(lock_data_dir(&settings.data_dir)?),
                 config::Database::Url(_) => None,
@@ -136,8 +141,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Template { command } => {
             let settings = config::SandboxHost::from_env()?;
             match command {
-                TemplateCommand::Build { name } => template::build(&settings, &name, stop_signal()).await,
-                TemplateCommand::List => Ok(std::io::stdout().write_all(template::list(&settings).await?.as_bytes())?),
+                TemplateCommand::Build { name } => {
+                    template::build(&settings, &name, stop_signal()).await
+                }
+                TemplateCommand::List => {
+                    Ok(std::io::stdout().write_all(template::list(&settings).await?.as_bytes())?)
+                }
                 TemplateCommand::Remove { name } => template::remove(&settings, &name),
             }
         }
@@ -146,7 +155,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 async fn serve() -> anyhow::Result<()> {
-    let leptos_file = std::path::Path::new("Leptos.toml").exists().then_some("Leptos.toml");
+    let leptos_file = std::path::Path::new("Leptos.toml")
+        .exists()
+        .then_some("Leptos.toml");
     let leptos = get_configuration(leptos_file)
         .map_err(|error| anyhow::anyhow!("LEPTOS_SITE_ADDR or Leptos.toml can't be read: {error}"))?
         .leptos_options;
@@ -170,7 +181,9 @@ async fn serve() -> anyhow::Result<()> {
         config::SandboxProvider::Local => {
             let mut host_settings = config::SandboxHost::from_env()?;
             host_settings.follow_port(address.port());
-            let host = SandboxHost::start(host_settings, TcpListener::bind(("127.0.0.1", 0)).await?).await?;
+            let host =
+                SandboxHost::start(host_settings, TcpListener::bind(("127.0.0.1", 0)).await?)
+                    .await?;
             sandboxes.use_host(&host.url(), host.key(), host.domain());
             Some(host)
         }
@@ -178,7 +191,11 @@ async fn serve() -> anyhow::Result<()> {
     let sandbox_fault = host.as_ref().and_then(|host| host.runtime().err());
 
     let shutdown = CancellationToken::new();
-    let agent = Agent::new(model, sandbox::Client::new(sandboxes)?, agent_settings.clone());
+    let agent = Agent::new(
+        model,
+        sandbox::Client::new(sandboxes)?,
+        agent_settings.clone(),
+    );
     let runs = Supervisor::new(store.clone(), agent, &agent_settings, shutdown.clone());
     let public_url: Arc<str> = settings.public_url.into();
     let app = server::router(AppState {
@@ -186,7 +203,10 @@ async fn serve() -> anyhow::Result<()> {
         runs: runs.clone(),
         shutdown: shutdown.clone(),
         sandbox_fault: sandbox_fault.map(Arc::from),
-        unenforced: host.as_ref().map_or(&[][..], SandboxHost::unenforced).into(),
+        unenforced: host
+            .as_ref()
+            .map_or(&[][..], SandboxHost::unenforced)
+            .into(),
         leptos,
         public_url: public_url.clone(),
     });
@@ -208,7 +228,9 @@ async fn serve() -> anyhow::Result<()> {
     }
     let notice = runs.model();
     if notice.demo {
-        tracing::info!("no model is configured, so the demo answers; set OPENAI_API_KEY (or another provider's key) for a real one");
+        tracing::info!(
+            "no model is configured, so the demo answers; set OPENAI_API_KEY (or another provider's key) for a real one"
+        );
     } else {
         tracing::info!(model = notice.label, "apps are built by a real model");
     }
@@ -285,9 +307,15 @@ async fn bind(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener
     })
 }
 
-/// Makes the data folder where it is missing, and keeps other servers out of it for as long as the returned file is open.
+/// Makes the data folder where it is missing, and keeps other servers out of it for as long as the
+/// returned file is open.
 fn lock_data_dir(data_dir: &Path) -> anyhow::Result<File> {
-    let unusable = || format!("CODEFLOW_DATA_DIR={}: the folder can't be used", data_dir.display());
+    let unusable = || {
+        format!(
+            "CODEFLOW_DATA_DIR={}: the folder can't be used",
+            data_dir.display()
+        )
+    };
     config::prepare_data_folder(data_dir)?;
     let lock = File::create(data_dir.join("lock")).with_context(unusable)?;
     if lock.try_lock().is_err() {
@@ -304,19 +332,22 @@ async fn open_store(settings: &config::Server) -> anyhow::Result<Store> {
         config::Database::File(path) => Store::open_file(path)
             .await
             .with_context(|| format!("the database {} can't be opened", path.display())),
-        config::Database::Url(url) => Store::open(url).await.context("the database of DATABASE_URL can't be opened"),
+        config::Database::Url(url) => Store::open(url)
+            .await
+            .context("the database of DATABASE_URL can't be opened"),
     }
 }
 
 /// Waits for SIGINT or SIGTERM.
 async fn stop_signal() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM can't be listened for");
-            return std::future::pending().await;
-        }
-    };
+    let mut terminate =
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(terminate) => terminate,
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM can't be listened for");
+                return std::future::pending().await;
+            }
+        };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

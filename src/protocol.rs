@@ -1,5 +1,5 @@
-//! What moves between the stages and over the wire: serde types only, for both targets, knowing nothing of the engine.
-//! Operations come in ([`NewPrompt`]), events go out ([`Event`]).
+//! What moves between the stages and over the wire: serde types only, for both targets, knowing
+//! nothing of the engine. Operations come in ([`NewPrompt`]), events go out ([`Event`]).
 
 mod dashboard;
 mod error;

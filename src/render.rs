@@ -1,5 +1,5 @@
-//! What the page shows of Markdown, of source files, of saved JSON and of attached images, rendered on the server so that the client
-//! stays small.
+//! What the page shows of Markdown, of source files, of saved JSON and of attached images, rendered
+//! on the server so that the client stays small.
 
 mod highlight;
 pub mod image;

@@ -1,5 +1,6 @@
-//! Runs: from a prompt to a result, in durable steps. The supervisor saves what is wanted, the engine works on it, `build` performs a
-//! run's steps over the journal, events tell the project's followers, and previews are watched while somebody looks.
+//! Runs: from a prompt to a result, in durable steps. The supervisor saves what is wanted, the
+//! engine works on it, `build` performs a run's steps over the journal, events tell the project's
+//! followers, and previews are watched while somebody looks.
 
 mod apps;
 mod build;

@@ -1,6 +1,6 @@
 //! The app's client of the E2B protocol: it makes sandboxes and works in them, whoever serves them.
-//! Where it is, in `address`; control plane in `control`, the data plane's files in `files`, processes in `process` over `connect`'s frames; `retry` sends again
-//! what may be sent twice.
+//! Where it is, in `address`; control plane in `control`, the data plane's files in `files`,
+//! processes in `process` over `connect`'s frames; `retry` sends again what may be sent twice.
 
 mod address;
 mod connect;
@@ -22,7 +22,8 @@ use crate::config;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection that waits longer for a next request is closed: a sandbox host hangs up after 15 seconds.
+/// A connection that waits longer for a next request is closed: a sandbox host hangs up after 15
+/// seconds.
 const POOL_IDLE: Duration = Duration::from_secs(10);
 /// How long a unary request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -81,7 +82,8 @@ pub struct Sandbox {
     client: Arc<Inner>,
     id: String,
     token: Option<String>,
-    /// What the host names of its previews end with: the server's word for it, or the configured one.
+    /// What the host names of its previews end with: the server's word for it, or the configured
+    /// one.
     domain: String,
 }
 
@@ -90,7 +92,8 @@ pub struct Sandbox {
 pub struct PageAddress {
     /// Its first page.
     url: Url,
-    /// The one server that leads there, as `host:port`: the data plane of the sandbox host, or what the host name stands for.
+    /// The one server that leads there, as `host:port`: the data plane of the sandbox host, or what
+    /// the host name stands for.
     pub server: String,
 }
 
@@ -100,7 +103,8 @@ impl PageAddress {
         address::join(&self.url, path)
     }
 
-    /// The path of a page of the app by what a link to it names, whatever that is; `None` when it is nothing of the app's.
+    /// The path of a page of the app by what a link to it names, whatever that is; `None` when it
+    /// is nothing of the app's.
     pub fn own_path(&self, link: &str) -> Option<String> {
         address::own_path(&self.url, link)
     }
@@ -122,8 +126,8 @@ impl Sandbox {
         format!("{}://{port}-{}.{}/", self.scheme(), self.id, self.domain)
     }
 
-    /// Like [`Sandbox::preview_url`], for a browser beside this program: straight to the sandbox host, where it is one of ours, whatever
-    /// stands in front of it for everybody else.
+    /// Like [`Sandbox::preview_url`], for a browser beside this program: straight to the sandbox
+    /// host, where it is one of ours, whatever stands in front of it for everybody else.
     pub fn page_address(&self, port: u16) -> Result<PageAddress, SandboxError> {
         let data_plane = &self.client.data_plane;
         if data_plane.scheme() != "http" {
@@ -131,7 +135,8 @@ impl Sandbox {
             let server = address::server(&url)?;
             return Ok(PageAddress { url, server });
         }
-        // Below localhost a page may do without TLS what others may with it (w3c.github.io/webappsec-secure-contexts).
+        // Below localhost a page may do without TLS what others may with it
+        // (w3c.github.io/webappsec-secure-contexts).
         let is_own = self.client.settings.provider == config::SandboxProvider::Local;
         let domain = if is_own { "localhost" } else { &self.domain };
         let url = address::preview("http", port, &self.id, domain)?;
@@ -149,7 +154,13 @@ impl Sandbox {
     }
 
     /// A request to a port of the sandbox, through the data plane. `Refused` when the path is none.
-    fn request(&self, http: &reqwest::Client, method: Method, port: u16, path: &str) -> Result<RequestBuilder, SandboxError> {
+    fn request(
+        &self,
+        http: &reqwest::Client,
+        method: Method,
+        port: u16,
+        path: &str,
+    ) -> Result<RequestBuilder, SandboxError> {
         let mut request = http
             .request(method, address::join(&self.client.data_plane, path)?)
             .header("E2b-Sandbox-Id", &self.id)

@@ -1,11 +1,12 @@
-//! The sandbox host: E2B's protocol, served on this machine by containers. The app reaches it over HTTP like any other E2B
-//! service, and nothing but `main.rs` imports it.
+//! The sandbox host: E2B's protocol, served on this machine by containers. The app reaches it over
+//! HTTP like any other E2B service, and nothing but `main.rs` imports it.
 //!
-//! A request goes to `control` (E2B's REST API over the registry in `sandboxes`) or, when it names a sandbox's port, to `data_plane`,
-//! which speaks through `live` with the container's init (`envd`). What a container is, is decided in `bundle`, `seccomp` and `rootfs`
-//! and carried out by `containers` and `runtime` with the rights of `privilege`; whose it is on the machine, in `ids`; what it may
-//! write, in `disk`; what it may reach, in `egress`; what it starts from, in `template`. What it uses is read off its control group
-//! (`cgroup`).
+//! A request goes to `control` (E2B's REST API over the registry in `sandboxes`) or, when it names
+//! a sandbox's port, to `data_plane`, which speaks through `live` with the container's init
+//! (`envd`). What a container is, is decided in `bundle`, `seccomp` and `rootfs` and carried out by
+//! `containers` and `runtime` with the rights of `privilege`; whose it is on the machine, in `ids`;
+//! what it may write, in `disk`; what it may reach, in `egress`; what it starts from, in
+//! `template`. What it uses is read off its control group (`cgroup`).
 
 mod assembly;
 mod bundle;
@@ -53,9 +54,12 @@ pub struct SandboxHost {
 }
 
 impl SandboxHost {
-    /// Ends what an earlier host left running, and serves both planes on the listener. A machine without a working runtime is no
-    /// error: making a sandbox is, then.
-    pub async fn start(settings: config::SandboxHost, listener: TcpListener) -> anyhow::Result<Self> {
+    /// Ends what an earlier host left running, and serves both planes on the listener. A machine
+    /// without a working runtime is no error: making a sandbox is, then.
+    pub async fn start(
+        settings: config::SandboxHost,
+        listener: TcpListener,
+    ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let shutdown = CancellationToken::new();
         let sandboxes = Sandboxes::open(settings, shutdown.child_token()).await?;
@@ -73,7 +77,12 @@ impl SandboxHost {
             );
         }
         let router = both_planes(sandboxes.clone());
-        let serving = listener::serve(listener, router, settings.connections, CancellationToken::new());
+        let serving = listener::serve(
+            listener,
+            router,
+            settings.connections,
+            CancellationToken::new(),
+        );
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(serving));
         Ok(Self {
             address,
@@ -99,7 +108,10 @@ impl SandboxHost {
 
     /// Which runtime is used; the error says what to install.
     pub fn runtime(&self) -> Result<String, String> {
-        self.sandboxes.runtime().map(|runtime| runtime.name()).map_err(str::to_owned)
+        self.sandboxes
+            .runtime()
+            .map(|runtime| runtime.name())
+            .map_err(str::to_owned)
     }
 
     /// The limits that this machine can't enforce, and why.
@@ -112,7 +124,8 @@ impl SandboxHost {
         data_plane::by_host(host, self.domain()).is_some()
     }
 
-    /// The data plane for requests that [`Self::is_preview`] told apart; the control plane is not behind it.
+    /// The data plane for requests that [`Self::is_preview`] told apart; the control plane is not
+    /// behind it.
     pub fn previews(&self) -> Router {
         let sandboxes = self.sandboxes.clone();
         Router::new()

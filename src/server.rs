@@ -1,4 +1,5 @@
-//! The HTTP side of the app: pages, server functions, the feed and the health checks on one listener.
+//! The HTTP side of the app: pages, server functions, the feed and the health checks on one
+//! listener.
 
 mod feed;
 mod health;
@@ -69,14 +70,20 @@ pub fn router(state: AppState) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/ws/projects/{id}", get(feed::follow))
-        .route("/api/images", post(images::upload).layer(DefaultBodyLimit::max(IMAGE_MAX_BYTES)))
+        .route(
+            "/api/images",
+            post(images::upload).layer(DefaultBodyLimit::max(IMAGE_MAX_BYTES)),
+        )
         .route("/api/images/{id}", get(images::show))
         .leptos_routes_with_context(&state, routes, context.clone(), shell)
-        .fallback(leptos_axum::file_and_error_handler_with_context::<AppState, _>(
-            context,
-            crate::app::shell,
+        .fallback(leptos_axum::file_and_error_handler_with_context::<
+            AppState,
+            _,
+        >(context, crate::app::shell))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            origin::same_origin_only,
         ))
-        .layer(middleware::from_fn_with_state(state.clone(), origin::same_origin_only))
         .layer(middleware::map_response(harden))
         .layer(CompressionLayer::new())
         .layer(TraceLayer::new_for_http())
@@ -86,8 +93,14 @@ pub fn router(state: AppState) -> Router {
 /// What every answer says to the browser.
 async fn harden(mut response: axum::response::Response) -> axum::response::Response {
     let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("same-origin"),
+    );
     // The builder itself is never framed, by a preview least of all.
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     response

@@ -1,5 +1,6 @@
 //! The database: one file per table, its model and its queries together. Nobody else names sea_orm.
-//! What belongs together is written in one transaction; what others must hear of comes back as saved [`Event`]s.
+//! What belongs together is written in one transaction; what others must hear of comes back as
+//! saved [`Event`]s.
 
 mod blob;
 mod dashboard;
@@ -22,8 +23,8 @@ use std::{
 
 use codeflow_migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
 pub use fragment::{NewFragment, Version};
@@ -63,7 +64,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database of `url` (`sqlite:` or `postgres:`) and applies the migrations that are missing.
+    /// Opens the database of `url` (`sqlite:` or `postgres:`) and applies the migrations that are
+    /// missing.
     pub async fn open(url: &str) -> Result<Self> {
         Self::connect(ConnectOptions::new(url), None).await
     }
@@ -83,7 +85,8 @@ impl Store {
                     Some(file) => sqlite.filename(file),
                     None => sqlite,
                 };
-                // WAL with NORMAL keeps every commit through a kill of the process; only a power cut can take the last ones.
+                // WAL with NORMAL keeps every commit through a kill of the process; only a power
+                // cut can take the last ones.
                 sqlite
                     .create_if_missing(true)
                     .foreign_keys(true)
@@ -114,7 +117,8 @@ impl Store {
         }
     }
 
-    /// A transaction that may write. On SQLite it takes the write lock at once: a read that later turns into a write could fail.
+    /// A transaction that may write. On SQLite it takes the write lock at once: a read that later
+    /// turns into a write could fail.
     async fn begin(&self) -> Result<DatabaseTransaction> {
         Ok(self
             .db
@@ -126,7 +130,8 @@ impl Store {
     }
 }
 
-/// Makes a database file able to give space back that was made without that. It is done once, and takes a moment for each gigabyte.
+/// Makes a database file able to give space back that was made without that. It is done once, and
+/// takes a moment for each gigabyte.
 async fn let_shrink(db: &DatabaseConnection) {
     let made = async {
         if pragma(db, "auto_vacuum").await? == 0 {
@@ -144,7 +149,10 @@ async fn let_shrink(db: &DatabaseConnection) {
 async fn pragma(db: &DatabaseConnection, name: &str) -> Result<i64, DbErr> {
     let answer = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
     let row = db.query_one_raw(answer).await?;
-    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default())
+    Ok(row
+        .map(|row| row.try_get_by_index(0))
+        .transpose()?
+        .unwrap_or_default())
 }
 
 /// Reads an id or another parsed value out of a text column.
@@ -152,7 +160,8 @@ fn column<T: FromStr>(what: &'static str, text: &str) -> Result<T>
 where
     T::Err: std::fmt::Display,
 {
-    text.parse().map_err(|error: T::Err| StoreError::Corrupt(what, error.to_string()))
+    text.parse()
+        .map_err(|error: T::Err| StoreError::Corrupt(what, error.to_string()))
 }
 
 /// The text without zero bytes, which PostgreSQL takes in no text: what programs print has them.

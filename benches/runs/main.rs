@@ -1,6 +1,8 @@
-//! Measures runs and the feed, for `script/bench runs`: what a step costs, how soon an event is heard, and many runs at a time.
-//! The server is the release binary (`CODEFLOW_BIN`); the model and the sandboxes pretend, but in the soak, which comes last. The
-//! arguments `runs` and `soak` ask for one part alone. Prints figures; asserts no speed, but that all work ends well and that the soak leaves nothing.
+//! Measures runs and the feed, for `script/bench runs`: what a step costs, how soon an event is
+//! heard, and many runs at a time. The server is the release binary (`CODEFLOW_BIN`); the model and
+//! the sandboxes pretend, but in the soak, which comes last. The arguments `runs` and `soak` ask
+//! for one part alone. Prints figures; asserts no speed, but that all work ends well and that the
+//! soak leaves nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 #[allow(dead_code)]
@@ -54,7 +56,9 @@ fn print(what: &str, mut values: Vec<f64>, goal: &str) {
 /// What the journal adds to a step: noting its begin, and saving its output.
 async fn steps() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open_file(&folder.path().join("db.sqlite")).await.unwrap();
+    let store = Store::open_file(&folder.path().join("db.sqlite"))
+        .await
+        .unwrap();
     let output = json!({ "content": "x".repeat(2000) }).to_string();
     let mut taken = Vec::new();
     for _ in 0..RUNS_MEASURED {
@@ -65,11 +69,18 @@ async fn steps() {
         for step in 0..STEPS {
             let (name, begun) = (format!("turn-{step}"), Instant::now());
             store.begin_step(run.id, &name, "digest").await.unwrap();
-            store.finish_step(run.id, &name, &output, Spent::default()).await.unwrap();
+            store
+                .finish_step(run.id, &name, &output, Spent::default())
+                .await
+                .unwrap();
             taken.push(begun.elapsed().as_secs_f64() * 1000.0);
         }
     }
-    print("one step on SQLite, 2 kB of output", taken, "goal: p50 ≤ 1 ms");
+    print(
+        "one step on SQLite, 2 kB of output",
+        taken,
+        "goal: p50 ≤ 1 ms",
+    );
     store.close().await;
 }
 
@@ -110,22 +121,30 @@ impl Server {
     }
 
     fn spawn(data: tempfile::TempDir, model: &Model, env: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(std::env::var_os("CODEFLOW_BIN").expect("CODEFLOW_BIN is the release binary"))
-            .arg("serve")
-            .env("CODEFLOW_DATA_DIR", data.path())
-            .env("LEPTOS_SITE_ADDR", "127.0.0.1:0")
-            .envs(model.env())
-            .envs(env.iter().copied())
-            .env("RUST_LOG", "warn,codeflow=info")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let port = lines
-            .by_ref()
-            .find_map(|line| line.split_once("listening on http://127.0.0.1:")?.1.trim().parse().ok());
+        let mut child = Command::new(
+            std::env::var_os("CODEFLOW_BIN").expect("CODEFLOW_BIN is the release binary"),
+        )
+        .arg("serve")
+        .env("CODEFLOW_DATA_DIR", data.path())
+        .env("LEPTOS_SITE_ADDR", "127.0.0.1:0")
+        .envs(model.env())
+        .envs(env.iter().copied())
+        .env("RUST_LOG", "warn,codeflow=info")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let port = lines.by_ref().find_map(|line| {
+            line.split_once("listening on http://127.0.0.1:")?
+                .1
+                .trim()
+                .parse()
+                .ok()
+        });
         std::thread::spawn(move || {
             for line in lines.filter(|line| line.contains("WARN") || line.contains("ERROR")) {
                 eprintln!("{line}");
@@ -141,13 +160,20 @@ impl Server {
     }
 
     async fn create(&self, prompt: &str) -> ProjectId {
-        let request = self.http.post(format!("http://127.0.0.1:{}/api/projects/create", self.port));
-        let request = request.header("accept", "application/json").form(&[("prompt", prompt)]);
+        let request = self.http.post(format!(
+            "http://127.0.0.1:{}/api/projects/create",
+            self.port
+        ));
+        let request = request
+            .header("accept", "application/json")
+            .form(&[("prompt", prompt)]);
         request.send().await.unwrap().json().await.unwrap()
     }
 
     async fn store(&self) -> Store {
-        Store::open_file(&self.data.path().join("codeflow.sqlite")).await.unwrap()
+        Store::open_file(&self.data.path().join("codeflow.sqlite"))
+            .await
+            .unwrap()
     }
 
     fn data_path(&self) -> &std::path::Path {
@@ -178,8 +204,17 @@ impl Server {
 
     fn status(&self, field: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
-        line.split_whitespace().next().unwrap().parse::<f64>().unwrap() * 1.024 / 1000.0
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(field))
+            .unwrap();
+        line.split_whitespace()
+            .next()
+            .unwrap()
+            .parse::<f64>()
+            .unwrap()
+            * 1.024
+            / 1000.0
     }
 }
 
@@ -198,10 +233,15 @@ async fn until_all_ended(store: &Store) {
 }
 
 fn now_ms() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() * 1000.0
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64()
+        * 1000.0
 }
 
-/// How long after it was saved an event is heard by each of 1,000 sockets, spread over these many projects that all have a run.
+/// How long after it was saved an event is heard by each of 1,000 sockets, spread over these many
+/// projects that all have a run.
 async fn sockets(server: &Server, projects: usize) {
     let mut ids = Vec::new();
     for _ in 0..projects {
@@ -210,7 +250,11 @@ async fn sockets(server: &Server, projects: usize) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let mut clients = Vec::new();
     for client in 0..SOCKETS {
-        let url = format!("ws://127.0.0.1:{}/ws/projects/{}?after=0", server.port, ids[client % projects]);
+        let url = format!(
+            "ws://127.0.0.1:{}/ws/projects/{}?after=0",
+            server.port,
+            ids[client % projects]
+        );
         let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
         let heard = heard.clone();
         clients.push(tokio::spawn(async move {
@@ -220,8 +264,17 @@ async fn sockets(server: &Server, projects: usize) {
                 let frame = message.to_text().unwrap_or_default();
                 // Not parsed: these clients share the machine with what is measured.
                 if live && frame.contains(r#""kind":{"type":"text""#) {
-                    let saved = frame.split_once(r#""at":"#).unwrap().1.split(',').next().unwrap();
-                    heard.lock().unwrap().push((at - saved.parse::<f64>().unwrap()).max(0.0));
+                    let saved = frame
+                        .split_once(r#""at":"#)
+                        .unwrap()
+                        .1
+                        .split(',')
+                        .next()
+                        .unwrap();
+                    heard
+                        .lock()
+                        .unwrap()
+                        .push((at - saved.parse::<f64>().unwrap()).max(0.0));
                 }
                 live |= frame.contains("caught_up");
             }
@@ -276,8 +329,10 @@ async fn main() {
         steps().await;
     }
     let talk: &'static str = Box::leak("Some words that grow. ".repeat(100).into_boxed_str());
-    let said: &'static str = Box::leak(format!("{talk}<task_summary>Talked.</task_summary>").into_boxed_str());
-    let file = "export default function Page() { return <main>A page of a usual size.</main> }\n".repeat(60);
+    let said: &'static str =
+        Box::leak(format!("{talk}<task_summary>Talked.</task_summary>").into_boxed_str());
+    let file = "export default function Page() { return <main>A page of a usual size.</main> }\n"
+        .repeat(60);
     let model = Model::start([
         ("Talk", vec![Reply::Slow(30, Box::new(Reply::Text(said)))]),
         (
@@ -302,7 +357,10 @@ async fn main() {
     let server = Server::start(&model, &e2b);
     sockets(&server, 1).await;
     sockets(&server, 100).await;
-    println!("peak memory with {SOCKETS} sockets: {:.0} MB", server.peak_memory());
+    println!(
+        "peak memory with {SOCKETS} sockets: {:.0} MB",
+        server.peak_memory()
+    );
     drop(server);
     soak::soak().await;
 }

@@ -1,5 +1,5 @@
-//! An endpoint of E2B's protocol that pretends: its sandboxes are maps of files, its commands end well at once. It costs next to
-//! nothing, so that what is measured is the app.
+//! An endpoint of E2B's protocol that pretends: its sandboxes are maps of files, its commands end
+//! well at once. It costs next to nothing, so that what is measured is the app.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -33,7 +33,10 @@ pub async fn start() -> String {
     let router = Router::new()
         .route("/v2/sandboxes", post(create).get(list))
         .route("/v2/sandboxes/{id}/connect", post(connect))
-        .route("/sandboxes/{id}", delete(|| async { StatusCode::NO_CONTENT }))
+        .route(
+            "/sandboxes/{id}",
+            delete(|| async { StatusCode::NO_CONTENT }),
+        )
         .fallback(data_plane)
         .with_state(Sandboxes::default());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -41,7 +44,9 @@ pub async fn start() -> String {
 }
 
 fn described(id: &str) -> Json<serde_json::Value> {
-    Json(json!({ "sandboxID": id, "templateID": "nextjs", "clientID": "pretend", "envdVersion": "0.5.0", "envdAccessToken": "token" }))
+    Json(
+        json!({ "sandboxID": id, "templateID": "nextjs", "clientID": "pretend", "envdVersion": "0.5.0", "envdAccessToken": "token" }),
+    )
 }
 
 async fn create(State(sandboxes): State<Sandboxes>) -> Response {
@@ -50,7 +55,11 @@ async fn create(State(sandboxes): State<Sandboxes>) -> Response {
         "/home/user/app/page.tsx".to_owned(),
         Bytes::from_static(b"export default () => null\n"),
     );
-    sandboxes.files.lock().unwrap().insert(id.clone(), BTreeMap::from([page]));
+    sandboxes
+        .files
+        .lock()
+        .unwrap()
+        .insert(id.clone(), BTreeMap::from([page]));
     (StatusCode::CREATED, described(&id)).into_response()
 }
 
@@ -70,16 +79,27 @@ async fn data_plane(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     if header("e2b-sandbox-port") != "49983" {
         return ([("content-type", "text/html")], "<h1>The app</h1>").into_response();
     }
     let mut sandboxes = sandboxes.files.lock().unwrap();
-    let files = sandboxes.entry(header("e2b-sandbox-id").to_owned()).or_default();
+    let files = sandboxes
+        .entry(header("e2b-sandbox-id").to_owned())
+        .or_default();
     match (method, uri.path()) {
         (Method::GET, "/files") => match files.get(&query["path"]) {
             Some(content) => content.clone().into_response(),
-            None => (StatusCode::NOT_FOUND, Json(json!({ "code": 404, "message": "no such file" }))).into_response(),
+            None => (
+                StatusCode::NOT_FOUND,
+                Json(json!({ "code": 404, "message": "no such file" })),
+            )
+                .into_response(),
         },
         (Method::POST, "/files") => {
             files.insert(query["path"].clone(), body);
@@ -95,7 +115,10 @@ async fn data_plane(
                     Some((name, _)) => (name, "FILE_TYPE_DIRECTORY"),
                     None => (path, "FILE_TYPE_FILE"),
                 };
-                entries.insert(name, json!({ "name": name, "path": format!("{folder}{name}"), "type": kind }));
+                entries.insert(
+                    name,
+                    json!({ "name": name, "path": format!("{folder}{name}"), "type": kind }),
+                );
             }
             Json(json!({ "entries": entries.into_values().collect::<Vec<_>>() })).into_response()
         }
@@ -107,10 +130,17 @@ async fn data_plane(
             };
             let stream = [
                 frame(0, json!({ "event": { "start": { "pid": 7 } } })),
-                frame(0, json!({ "event": { "end": { "exited": true, "status": "exit status 0" } } })),
+                frame(
+                    0,
+                    json!({ "event": { "end": { "exited": true, "status": "exit status 0" } } }),
+                ),
                 frame(2, json!({})),
             ];
-            ([("content-type", "application/connect+json")], stream.concat()).into_response()
+            (
+                [("content-type", "application/connect+json")],
+                stream.concat(),
+            )
+                .into_response()
         }
         (_, path) => panic!("nothing pretends {path}"),
     }

@@ -1,5 +1,6 @@
-//! The soak: many projects are made, used, put to sleep and swept on this machine, with real sandboxes of a small template. Disk and memory
-//! come back to what they were, and every run works, or the bench fails. `SOAK_PROJECTS` says how many there are.
+//! The soak: many projects are made, used, put to sleep and swept on this machine, with real
+//! sandboxes of a small template. Disk and memory come back to what they were, and every run works,
+//! or the bench fails. `SOAK_PROJECTS` says how many there are.
 
 use std::{
     fs,
@@ -43,7 +44,10 @@ impl Used {
         Self {
             disk: disk(server.data_path()),
             server: server.memory(),
-            sandboxes: cgroups(server.data_path()).iter().map(|folder| memory(folder)).sum(),
+            sandboxes: cgroups(server.data_path())
+                .iter()
+                .map(|folder| memory(folder))
+                .sum(),
         }
     }
 
@@ -56,9 +60,15 @@ impl Used {
 }
 
 pub async fn soak() {
-    let count = std::env::var("SOAK_PROJECTS").map_or(PROJECTS, |count| count.parse().expect("SOAK_PROJECTS is a number"));
+    let count = std::env::var("SOAK_PROJECTS").map_or(PROJECTS, |count| {
+        count.parse().expect("SOAK_PROJECTS is a number")
+    });
     let page = "<h1>A page of a usual size</h1>\n".repeat(120);
-    let model = Model::start([("Build", vec![Reply::write("index.html", &page), Reply::done()])]).await;
+    let model = Model::start([(
+        "Build",
+        vec![Reply::write("index.html", &page), Reply::done()],
+    )])
+    .await;
     let begun = Instant::now();
     let server = Server::start_local(template::data_dir(), &model);
     let store = server.store().await;
@@ -71,14 +81,20 @@ pub async fn soak() {
     after.print("after");
     store.close().await;
     let ratio = |of: fn(&Used) -> f64| of(&after) / of(&before);
-    let (disk, memory) = (ratio(|used| used.disk), ratio(|used| used.server + used.sandboxes));
+    let (disk, memory) = (
+        ratio(|used| used.disk),
+        ratio(|used| used.server + used.sandboxes),
+    );
     println!(
         "soak, {count} projects in {:.0} s: disk {disk:.3}, memory {memory:.3} of what it was before (goal: ≤ {:.2})",
         begun.elapsed().as_secs_f64(),
         1.0 + MARGIN / 100.0
     );
     let most = 1.0 + MARGIN / 100.0;
-    assert!(disk <= most && memory <= most, "disk or memory did not come back");
+    assert!(
+        disk <= most && memory <= most,
+        "disk or memory did not come back"
+    );
 }
 
 /// Projects are made, used, put to sleep, and swept.
@@ -88,14 +104,19 @@ async fn live(server: &Server, store: &Store, count: usize) {
         .map(|_| build_and_use(server, store))
         .buffer_unordered(AT_A_TIME);
     let projects: Vec<ProjectId> = making.collect().await;
-    Used::now(server).print(&format!("{count} made and used, {:.0} s", begun.elapsed().as_secs_f64()));
+    Used::now(server).print(&format!(
+        "{count} made and used, {:.0} s",
+        begun.elapsed().as_secs_f64()
+    ));
     until("all sleep", || cgroups(server.data_path()).is_empty()).await;
     Used::now(server).print("all asleep");
 
     // As if nobody had come for a month.
     let database = server.database().await;
     let month: i64 = 31 * 24 * 3600 * 1000;
-    let age = format!("UPDATE projects SET updated_at = updated_at - {month}, used_at = used_at - {month}");
+    let age = format!(
+        "UPDATE projects SET updated_at = updated_at - {month}, used_at = used_at - {month}"
+    );
     database.execute_unprepared(&age).await.unwrap();
     until("the sandboxes of unused projects are gone", || {
         layers(server.data_path()).is_empty()
@@ -103,14 +124,30 @@ async fn live(server: &Server, store: &Store, count: usize) {
     .await;
     for project in &projects {
         assert_eq!(store.sandbox_of(*project).await.unwrap(), None);
-        assert!(store.has_version(*project).await.unwrap(), "a version never goes");
+        assert!(
+            store.has_version(*project).await.unwrap(),
+            "a version never goes"
+        );
     }
     Used::now(server).print("unused sandboxes swept");
 
-    database.execute_unprepared("DELETE FROM projects").await.unwrap();
+    database
+        .execute_unprepared("DELETE FROM projects")
+        .await
+        .unwrap();
     let begun = Instant::now();
-    while rows(&database, "blobs").await + rows(&database, "pragma_freelist_count() WHERE freelist_count >= 64").await > 0 {
-        assert!(begun.elapsed() < PATIENCE, "the blobs of deleted projects stay");
+    while rows(&database, "blobs").await
+        + rows(
+            &database,
+            "pragma_freelist_count() WHERE freelist_count >= 64",
+        )
+        .await
+        > 0
+    {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "the blobs of deleted projects stay"
+        );
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     database.close().await.unwrap();
@@ -146,8 +183,17 @@ async fn until(what: &str, mut check: impl FnMut() -> bool) {
 }
 
 async fn rows(database: &sea_orm::DatabaseConnection, table: &str) -> i64 {
-    let query = sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, format!("SELECT count(*) FROM {table}"));
-    database.query_one_raw(query).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+    let query = sea_orm::Statement::from_string(
+        sea_orm::DbBackend::Sqlite,
+        format!("SELECT count(*) FROM {table}"),
+    );
+    database
+        .query_one_raw(query)
+        .await
+        .unwrap()
+        .unwrap()
+        .try_get_by_index(0)
+        .unwrap()
 }
 
 /// A connection to the server's database beside the server.
@@ -157,12 +203,18 @@ pub async fn connect(file: &Path) -> sea_orm::DatabaseConnection {
     Database::connect(options).await.unwrap()
 }
 
-/// What a folder takes on its disk, in MB; not what is mounted below it, and not SQLite's log, which has a limit of its own.
+/// What a folder takes on its disk, in MB; not what is mounted below it, and not SQLite's log,
+/// which has a limit of its own.
 fn disk(folder: &Path) -> f64 {
     fn blocks(folder: &Path, device: u64) -> u64 {
-        let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        let entries = fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok);
         let of_entry = |entry: fs::DirEntry| {
-            let Ok(metadata) = entry.metadata() else { return 0 };
+            let Ok(metadata) = entry.metadata() else {
+                return 0;
+            };
             let is_log = entry.file_name().to_string_lossy().ends_with("-wal");
             match metadata.dev() == device && !is_log {
                 true if metadata.is_dir() => metadata.blocks() + blocks(&entry.path(), device),
@@ -179,13 +231,19 @@ fn disk(folder: &Path) -> f64 {
 /// The sandboxes that have files on this disk.
 fn layers(data: &Path) -> Vec<String> {
     let entries = fs::read_dir(data.join("sandboxes")).into_iter().flatten();
-    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect()
 }
 
 /// The control groups of sandboxes that are awake.
 fn cgroups(data: &Path) -> Vec<PathBuf> {
     fn find(folder: &Path, depth: usize, names: &[String], found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        for entry in fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+        {
             if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 continue;
             }

@@ -139,7 +139,12 @@ impl MigrationTrait for Migration {
                     .col(text(Messages::Kind))
                     .col(text(Messages::Content))
                     .col(big_integer(Messages::CreatedAt))
-                    .foreign_key(&mut cascade(Messages::Table, Messages::ProjectId, Projects::Table, Projects::Id))
+                    .foreign_key(&mut cascade(
+                        Messages::Table,
+                        Messages::ProjectId,
+                        Projects::Table,
+                        Projects::Id,
+                    ))
                     .to_owned(),
             )
             .await?;
@@ -155,9 +160,24 @@ impl MigrationTrait for Migration {
                     .col(big_integer(Runs::CreatedAt))
                     .col(big_integer_null(Runs::StartedAt))
                     .col(big_integer_null(Runs::FinishedAt))
-                    .foreign_key(&mut cascade(Runs::Table, Runs::ProjectId, Projects::Table, Projects::Id))
-                    .foreign_key(&mut cascade(Runs::Table, Runs::MessageId, Messages::Table, Messages::Id))
-                    .foreign_key(&mut cascade(Runs::Table, Runs::ReplyId, Messages::Table, Messages::Id))
+                    .foreign_key(&mut cascade(
+                        Runs::Table,
+                        Runs::ProjectId,
+                        Projects::Table,
+                        Projects::Id,
+                    ))
+                    .foreign_key(&mut cascade(
+                        Runs::Table,
+                        Runs::MessageId,
+                        Messages::Table,
+                        Messages::Id,
+                    ))
+                    .foreign_key(&mut cascade(
+                        Runs::Table,
+                        Runs::ReplyId,
+                        Messages::Table,
+                        Messages::Id,
+                    ))
                     .to_owned(),
             )
             .await?;
@@ -174,7 +194,12 @@ impl MigrationTrait for Migration {
                     .col(big_integer(Steps::StartedAt))
                     .col(big_integer_null(Steps::FinishedAt))
                     .primary_key(Index::create().col(Steps::RunId).col(Steps::Name))
-                    .foreign_key(&mut cascade(Steps::Table, Steps::RunId, Runs::Table, Runs::Id))
+                    .foreign_key(&mut cascade(
+                        Steps::Table,
+                        Steps::RunId,
+                        Runs::Table,
+                        Runs::Id,
+                    ))
                     .to_owned(),
             )
             .await?;
@@ -189,8 +214,18 @@ impl MigrationTrait for Migration {
                     .col(text(Events::Kind))
                     .col(big_integer(Events::CreatedAt))
                     .primary_key(Index::create().col(Events::ProjectId).col(Events::Seq))
-                    .foreign_key(&mut cascade(Events::Table, Events::ProjectId, Projects::Table, Projects::Id))
-                    .foreign_key(&mut cascade(Events::Table, Events::RunId, Runs::Table, Runs::Id))
+                    .foreign_key(&mut cascade(
+                        Events::Table,
+                        Events::ProjectId,
+                        Projects::Table,
+                        Projects::Id,
+                    ))
+                    .foreign_key(&mut cascade(
+                        Events::Table,
+                        Events::RunId,
+                        Runs::Table,
+                        Runs::Id,
+                    ))
                     .to_owned(),
             )
             .await?;
@@ -205,9 +240,24 @@ impl MigrationTrait for Migration {
                     .col(integer(Fragments::Number))
                     .col(text(Fragments::Title))
                     .col(big_integer(Fragments::CreatedAt))
-                    .foreign_key(&mut cascade(Fragments::Table, Fragments::ProjectId, Projects::Table, Projects::Id))
-                    .foreign_key(&mut cascade(Fragments::Table, Fragments::MessageId, Messages::Table, Messages::Id))
-                    .foreign_key(&mut cascade(Fragments::Table, Fragments::RunId, Runs::Table, Runs::Id))
+                    .foreign_key(&mut cascade(
+                        Fragments::Table,
+                        Fragments::ProjectId,
+                        Projects::Table,
+                        Projects::Id,
+                    ))
+                    .foreign_key(&mut cascade(
+                        Fragments::Table,
+                        Fragments::MessageId,
+                        Messages::Table,
+                        Messages::Id,
+                    ))
+                    .foreign_key(&mut cascade(
+                        Fragments::Table,
+                        Fragments::RunId,
+                        Runs::Table,
+                        Runs::Id,
+                    ))
                     .to_owned(),
             )
             .await?;
@@ -228,7 +278,11 @@ impl MigrationTrait for Migration {
                     .col(text(FragmentFiles::FragmentId))
                     .col(text(FragmentFiles::Path))
                     .col(text(FragmentFiles::Hash))
-                    .primary_key(Index::create().col(FragmentFiles::FragmentId).col(FragmentFiles::Path))
+                    .primary_key(
+                        Index::create()
+                            .col(FragmentFiles::FragmentId)
+                            .col(FragmentFiles::Path),
+                    )
                     .foreign_key(&mut cascade(
                         FragmentFiles::Table,
                         FragmentFiles::FragmentId,
@@ -263,7 +317,11 @@ impl MigrationTrait for Migration {
                 .col(Runs::ProjectId)
                 .col(Runs::CreatedAt)
                 .to_owned(),
-            Index::create().name("runs_state").table(Runs::Table).col(Runs::State).to_owned(),
+            Index::create()
+                .name("runs_state")
+                .table(Runs::Table)
+                .col(Runs::State)
+                .to_owned(),
             Index::create()
                 .name("runs_message")
                 .table(Runs::Table)
@@ -311,7 +369,9 @@ impl MigrationTrait for Migration {
             Messages::Table.into_iden(),
             Projects::Table.into_iden(),
         ] {
-            manager.drop_table(Table::drop().table(table).to_owned()).await?;
+            manager
+                .drop_table(Table::drop().table(table).to_owned())
+                .await?;
         }
         Ok(())
     }

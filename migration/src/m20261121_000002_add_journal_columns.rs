@@ -1,4 +1,5 @@
-//! Whose a project is, and what the journal tells of each step: a digest of its input, tokens and money.
+//! Whose a project is, and what the journal tells of each step: a digest of its input, tokens and
+//! money.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -43,16 +44,34 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for column in [Steps::InputDigest, Steps::InputTokens, Steps::OutputTokens, Steps::CostMicros] {
-            let table = Table::alter().table(Steps::Table).drop_column(column).to_owned();
+        for column in [
+            Steps::InputDigest,
+            Steps::InputTokens,
+            Steps::OutputTokens,
+            Steps::CostMicros,
+        ] {
+            let table = Table::alter()
+                .table(Steps::Table)
+                .drop_column(column)
+                .to_owned();
             manager.alter_table(table).await?;
         }
-        let table = Table::alter().table(Projects::Table).drop_column(Projects::UserId).to_owned();
+        let table = Table::alter()
+            .table(Projects::Table)
+            .drop_column(Projects::UserId)
+            .to_owned();
         manager.alter_table(table).await
     }
 }
 
-async fn add(manager: &SchemaManager<'_>, table: impl IntoIden + 'static, mut column: ColumnDef) -> Result<(), DbErr> {
-    let table = Table::alter().table(table.into_iden()).add_column(&mut column).to_owned();
+async fn add(
+    manager: &SchemaManager<'_>,
+    table: impl IntoIden + 'static,
+    mut column: ColumnDef,
+) -> Result<(), DbErr> {
+    let table = Table::alter()
+        .table(table.into_iden())
+        .add_column(&mut column)
+        .to_owned();
     manager.alter_table(table).await
 }

@@ -42,7 +42,11 @@ impl MigrationTrait for Migration {
                     .col(integer(Images::Width))
                     .col(integer(Images::Height))
                     .col(big_integer(Images::UsedAt))
-                    .foreign_key(ForeignKey::create().from(Images::Table, Images::Hash).to(Blobs::Table, Blobs::Hash))
+                    .foreign_key(
+                        ForeignKey::create()
+                            .from(Images::Table, Images::Hash)
+                            .to(Blobs::Table, Blobs::Hash),
+                    )
                     .to_owned(),
             )
             .await?;
@@ -52,16 +56,29 @@ impl MigrationTrait for Migration {
             .to_owned();
         manager.alter_table(column).await?;
         let mut index = Index::create();
-        index.name("messages_image").table(Messages::Table).col(Messages::ImageHash);
+        index
+            .name("messages_image")
+            .table(Messages::Table)
+            .col(Messages::ImageHash);
         manager.create_index(index).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager
-            .drop_index(Index::drop().name("messages_image").table(Messages::Table).to_owned())
+            .drop_index(
+                Index::drop()
+                    .name("messages_image")
+                    .table(Messages::Table)
+                    .to_owned(),
+            )
             .await?;
-        let column = Table::alter().table(Messages::Table).drop_column(Messages::ImageHash).to_owned();
+        let column = Table::alter()
+            .table(Messages::Table)
+            .drop_column(Messages::ImageHash)
+            .to_owned();
         manager.alter_table(column).await?;
-        manager.drop_table(Table::drop().table(Images::Table).to_owned()).await
+        manager
+            .drop_table(Table::drop().table(Images::Table).to_owned())
+            .await
     }
 }

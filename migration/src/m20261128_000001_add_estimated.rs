@@ -16,13 +16,23 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let mut column = boolean(Steps::Estimated).default(false).take();
         manager
-            .alter_table(Table::alter().table(Steps::Table).add_column(&mut column).to_owned())
+            .alter_table(
+                Table::alter()
+                    .table(Steps::Table)
+                    .add_column(&mut column)
+                    .to_owned(),
+            )
             .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager
-            .alter_table(Table::alter().table(Steps::Table).drop_column(Steps::Estimated).to_owned())
+            .alter_table(
+                Table::alter()
+                    .table(Steps::Table)
+                    .drop_column(Steps::Estimated)
+                    .to_owned(),
+            )
             .await
     }
 }

@@ -23,8 +23,9 @@ enum Fragments {
     Partial,
 }
 
-/// The index of versions by their number, which was unique before there were drafts. Another name, because a connection of SQLite that has
-/// yet to see that the one is gone makes no other of its name.
+/// The index of versions by their number, which was unique before there were drafts. Another name,
+/// because a connection of SQLite that has yet to see that the one is gone makes no other of its
+/// name.
 const UNIQUE: &str = "fragments_project";
 const INDEX: &str = "fragments_number";
 
@@ -34,10 +35,20 @@ impl MigrationTrait for Migration {
         let kind = text(FragmentFiles::Kind).default("file").take();
         add(manager, FragmentFiles::Table, kind).await?;
         for column in [Fragments::Draft, Fragments::Partial] {
-            add(manager, Fragments::Table, boolean(column).default(false).take()).await?;
+            add(
+                manager,
+                Fragments::Table,
+                boolean(column).default(false).take(),
+            )
+            .await?;
         }
         manager
-            .drop_index(Index::drop().name(UNIQUE).table(Fragments::Table).to_owned())
+            .drop_index(
+                Index::drop()
+                    .name(UNIQUE)
+                    .table(Fragments::Table)
+                    .to_owned(),
+            )
             .await?;
         manager.create_index(index(INDEX)).await
     }
@@ -51,9 +62,14 @@ impl MigrationTrait for Migration {
         manager
             .drop_index(Index::drop().name(INDEX).table(Fragments::Table).to_owned())
             .await?;
-        manager.create_index(index(UNIQUE).unique().to_owned()).await?;
+        manager
+            .create_index(index(UNIQUE).unique().to_owned())
+            .await?;
         for column in [Fragments::Draft, Fragments::Partial] {
-            let table = Table::alter().table(Fragments::Table).drop_column(column).to_owned();
+            let table = Table::alter()
+                .table(Fragments::Table)
+                .drop_column(column)
+                .to_owned();
             manager.alter_table(table).await?;
         }
         let table = Table::alter()
@@ -73,7 +89,14 @@ fn index(name: &str) -> IndexCreateStatement {
         .to_owned()
 }
 
-async fn add(manager: &SchemaManager<'_>, table: impl IntoIden + 'static, mut column: ColumnDef) -> Result<(), DbErr> {
-    let table = Table::alter().table(table.into_iden()).add_column(&mut column).to_owned();
+async fn add(
+    manager: &SchemaManager<'_>,
+    table: impl IntoIden + 'static,
+    mut column: ColumnDef,
+) -> Result<(), DbErr> {
+    let table = Table::alter()
+        .table(table.into_iden())
+        .add_column(&mut column)
+        .to_owned();
     manager.alter_table(table).await
 }

@@ -1,5 +1,6 @@
-//! What survives a restart besides outputs: how long a run has worked and how many times a step ended with the server. When a project
-//! was last used, and the name of this installation, for the sweeps that give disk back.
+//! What survives a restart besides outputs: how long a run has worked and how many times a step
+//! ended with the server. When a project was last used, and the name of this installation, for the
+//! sweeps that give disk back.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -41,10 +42,30 @@ enum Installation {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        add(manager, Runs::Table, big_integer(Runs::WorkedMs).default(0).take()).await?;
-        add(manager, Runs::Table, boolean(Runs::Trimmed).default(false).take()).await?;
-        add(manager, Steps::Table, integer(Steps::Crashes).default(0).take()).await?;
-        add(manager, Steps::Table, boolean(Steps::Stopped).default(false).take()).await?;
+        add(
+            manager,
+            Runs::Table,
+            big_integer(Runs::WorkedMs).default(0).take(),
+        )
+        .await?;
+        add(
+            manager,
+            Runs::Table,
+            boolean(Runs::Trimmed).default(false).take(),
+        )
+        .await?;
+        add(
+            manager,
+            Steps::Table,
+            integer(Steps::Crashes).default(0).take(),
+        )
+        .await?;
+        add(
+            manager,
+            Steps::Table,
+            boolean(Steps::Stopped).default(false).take(),
+        )
+        .await?;
         add(manager, Projects::Table, big_integer_null(Projects::UsedAt)).await?;
         let installation = Table::create()
             .table(Installation::Table)
@@ -54,7 +75,9 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.drop_table(Table::drop().table(Installation::Table).to_owned()).await?;
+        manager
+            .drop_table(Table::drop().table(Installation::Table).to_owned())
+            .await?;
         drop(manager, Projects::Table, Projects::UsedAt).await?;
         drop(manager, Steps::Table, Steps::Stopped).await?;
         drop(manager, Steps::Table, Steps::Crashes).await?;
@@ -63,12 +86,26 @@ impl MigrationTrait for Migration {
     }
 }
 
-async fn add(manager: &SchemaManager<'_>, table: impl IntoIden + 'static, mut column: ColumnDef) -> Result<(), DbErr> {
-    let table = Table::alter().table(table.into_iden()).add_column(&mut column).to_owned();
+async fn add(
+    manager: &SchemaManager<'_>,
+    table: impl IntoIden + 'static,
+    mut column: ColumnDef,
+) -> Result<(), DbErr> {
+    let table = Table::alter()
+        .table(table.into_iden())
+        .add_column(&mut column)
+        .to_owned();
     manager.alter_table(table).await
 }
 
-async fn drop(manager: &SchemaManager<'_>, table: impl IntoIden + 'static, column: impl IntoIden + 'static) -> Result<(), DbErr> {
-    let table = Table::alter().table(table.into_iden()).drop_column(column.into_iden()).to_owned();
+async fn drop(
+    manager: &SchemaManager<'_>,
+    table: impl IntoIden + 'static,
+    column: impl IntoIden + 'static,
+) -> Result<(), DbErr> {
+    let table = Table::alter()
+        .table(table.into_iden())
+        .drop_column(column.into_iden())
+        .to_owned();
     manager.alter_table(table).await
 }

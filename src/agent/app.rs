@@ -62,7 +62,9 @@ impl App {
         stream::iter(files)
             .map(|(path, content)| async move {
                 // The store holds what this program wrote: the path was checked then.
-                self.sandbox.write_file(&format!("{HOME}/{path}"), content).await
+                self.sandbox
+                    .write_file(&format!("{HOME}/{path}"), content)
+                    .await
             })
             .buffer_unordered(PARALLEL)
             .try_collect::<Vec<()>>()
@@ -71,17 +73,27 @@ impl App {
     }
 
     /// Runs a shell command in the app's folder, with these variables besides the sandbox's own.
-    pub(super) async fn run(&self, command: &str, envs: &[(&str, &str)], timeout: Duration) -> Result<CommandOutput, SandboxError> {
-        let envs = envs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    pub(super) async fn run(
+        &self,
+        command: &str,
+        envs: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Result<CommandOutput, SandboxError> {
+        let envs = envs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let options = RunOptions {
             cwd: HOME.to_owned(),
             envs: envs.collect(),
             timeout,
         };
         match self.sandbox.run(command, &options).await {
-            // Where nothing can be run in the app's folder because it is closed, as after `chmod 000 ~`, it is opened.
+            // Where nothing can be run in the app's folder because it is closed, as after `chmod
+            // 000 ~`, it is opened.
             Err(SandboxError::Refused(why)) => {
-                self.plainly(walk::OPEN_HOME).await.map_err(|_| SandboxError::Refused(why))?;
+                self.plainly(walk::OPEN_HOME)
+                    .await
+                    .map_err(|_| SandboxError::Refused(why))?;
                 self.sandbox.run(command, &options).await
             }
             done => done,
@@ -103,14 +115,17 @@ impl App {
     /// Those of the files that are there, in their order: paths and contents.
     pub async fn read_files(&self, paths: Vec<String>) -> Result<Vec<(String, Vec<u8>)>, RunError> {
         let read = stream::iter(paths)
-            .map(|path| async move { Ok::<_, RunError>(self.read_file(&path).await?.map(|content| (path, content))) })
+            .map(|path| async move {
+                Ok::<_, RunError>(self.read_file(&path).await?.map(|content| (path, content)))
+            })
             .buffered(PARALLEL)
             .try_collect::<Vec<_>>()
             .await?;
         Ok(read.into_iter().flatten().collect())
     }
 
-    /// What is in the app's folder, as a version keeps it. Where the sandbox can't list it, that is what the listing says.
+    /// What is in the app's folder, as a version keeps it. Where the sandbox can't list it, that is
+    /// what the listing says.
     pub async fn list(&self) -> Result<Listing, RunError> {
         match self.walk().await {
             Ok(found) => Ok(Listing::choose(found)),
@@ -119,7 +134,8 @@ impl App {
         }
     }
 
-    /// Lets those go on that wait at one of the app's named pipes for something to read: they find nothing.
+    /// Lets those go on that wait at one of the app's named pipes for something to read: they find
+    /// nothing.
     pub(super) async fn release_pipes(&self) -> Result<(), RunError> {
         // Opened for both, it waits for nobody, and those that waited for a writer have had one.
         let release = "cd /home/user && find . -name node_modules -prune -o -type p -print0 | \
@@ -128,12 +144,14 @@ impl App {
         Ok(())
     }
 
-    /// The paths of the app's files, sorted; without what tools generate, and without what lies behind links.
+    /// The paths of the app's files, sorted; without what tools generate, and without what lies
+    /// behind links.
     pub async fn list_files(&self) -> Result<Vec<String>, RunError> {
         Ok(self.list().await?.files())
     }
 
-    /// The whole app as it stands. What can't be read, for whatever reason that does not pass, is left out and named.
+    /// The whole app as it stands. What can't be read, for whatever reason that does not pass, is
+    /// left out and named.
     pub async fn snapshot(&self) -> Result<Snapshot, RunError> {
         let Listing {
             kept,
@@ -141,7 +159,9 @@ impl App {
             is_known,
             ..
         } = self.list().await?;
-        let mut reading = stream::iter(kept).map(|kept| self.read_kept(kept)).buffer_unordered(PARALLEL);
+        let mut reading = stream::iter(kept)
+            .map(|kept| self.read_kept(kept))
+            .buffer_unordered(PARALLEL);
         let (mut entries, mut bytes) = (Vec::new(), 0);
         while let Some(read) = reading.try_next().await? {
             match read {
@@ -151,7 +171,10 @@ impl App {
                     if bytes > MAX_BYTES {
                         bytes -= entry.content().len() as u64;
                         let reason = "it grew while it was read".to_owned();
-                        left_out.push(LeftOut { path: entry.path, reason });
+                        left_out.push(LeftOut {
+                            path: entry.path,
+                            reason,
+                        });
                     } else {
                         entries.push(entry);
                     }
@@ -173,11 +196,20 @@ impl App {
         let node = match kind {
             KeptKind::Folder => AppNode::Folder,
             KeptKind::Link { target } => AppNode::Link { target },
-            KeptKind::File { executable } => match self.sandbox.read_file_within(&format!("{HOME}/{path}"), MAX_FILE).await {
-                Ok(content) => AppNode::File { content, executable },
+            KeptKind::File { executable } => match self
+                .sandbox
+                .read_file_within(&format!("{HOME}/{path}"), MAX_FILE)
+                .await
+            {
+                Ok(content) => AppNode::File {
+                    content,
+                    executable,
+                },
                 // Removed since it was listed.
                 Err(SandboxError::NoSuchPath(_)) => return Ok(Read::Gone),
-                Err(SandboxError::Refused(reason)) => return Ok(Read::Left(LeftOut { path, reason })),
+                Err(SandboxError::Refused(reason)) => {
+                    return Ok(Read::Left(LeftOut { path, reason }));
+                }
                 Err(error) => return Err(error.into()),
             },
         };
@@ -186,7 +218,10 @@ impl App {
 
     /// What the app answers when its first page is asked for, now.
     pub async fn probe(&self) -> Result<Probe, RunError> {
-        Ok(self.ask("/").await?.map_or(Probe::Starting, |answer| answer.probe()))
+        Ok(self
+            .ask("/")
+            .await?
+            .map_or(Probe::Starting, |answer| answer.probe()))
     }
 
     /// What went wrong in the app's sandbox lately; `None` also when nobody can say.
@@ -200,7 +235,8 @@ impl App {
         }
     }
 
-    /// What the app answers to a path; `None` when nothing answers yet, or the dev server is starting again.
+    /// What the app answers to a path; `None` when nothing answers yet, or the dev server is
+    /// starting again.
     pub(super) async fn ask(&self, path: &str) -> Result<Option<Answer>, RunError> {
         match self.sandbox.fetch(PORT, path, PROBE_BYTES).await {
             Ok(page) => Ok(page.as_ref().map(Answer::of)),

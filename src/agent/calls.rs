@@ -1,4 +1,5 @@
-//! The tool calls of a turn: each a step of its own; those that don't touch the same files are carried out at the same time.
+//! The tool calls of a turn: each a step of its own; those that don't touch the same files are
+//! carried out at the same time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,8 +15,13 @@ use crate::{
 /// How much of a tool's output people are shown, in characters.
 const SHOWN_OUTPUT: usize = 4000;
 
-/// Carries the calls out, each after those before it that it must not overtake; their outputs come in their order.
-pub(super) async fn call_tools<J: Journal>(job: &Job<'_, '_, J>, turn: u32, calls: &[ToolCall]) -> Result<Vec<ToolOutput>, RunError> {
+/// Carries the calls out, each after those before it that it must not overtake; their outputs come
+/// in their order.
+pub(super) async fn call_tools<J: Journal>(
+    job: &Job<'_, '_, J>,
+    turn: u32,
+    calls: &[ToolCall],
+) -> Result<Vec<ToolOutput>, RunError> {
     let prepared: Vec<Prepared> = calls.iter().map(tools::prepare).collect();
     let touches: Vec<Touches> = prepared.iter().map(Prepared::touches).collect();
     let mut outputs = Vec::with_capacity(calls.len());
@@ -40,7 +46,13 @@ fn batches(touches: &[Touches]) -> Vec<std::ops::Range<usize>> {
     let mut batches: Vec<std::ops::Range<usize>> = Vec::new();
     for (index, touched) in touches.iter().enumerate() {
         match batches.last_mut() {
-            Some(batch) if touches[batch.clone()].iter().all(|other| touched.is_apart_from(other)) => batch.end = index + 1,
+            Some(batch)
+                if touches[batch.clone()]
+                    .iter()
+                    .all(|other| touched.is_apart_from(other)) =>
+            {
+                batch.end = index + 1
+            }
             _ => batches.push(index..index + 1),
         }
     }
@@ -49,8 +61,14 @@ fn batches(touches: &[Touches]) -> Vec<std::ops::Range<usize>> {
 
 /// Carries a call out as a step, and publishes its begin and end.
 ///
-/// A command whose end was not seen is never repeated by itself: the model is told that it was interrupted, and decides.
-async fn call_tool<J: Journal>(job: &Job<'_, '_, J>, step: &str, call: &ToolCall, prepared: &Prepared) -> Result<ToolOutput, RunError> {
+/// A command whose end was not seen is never repeated by itself: the model is told that it was
+/// interrupted, and decides.
+async fn call_tool<J: Journal>(
+    job: &Job<'_, '_, J>,
+    step: &str,
+    call: &ToolCall,
+    prepared: &Prepared,
+) -> Result<ToolOutput, RunError> {
     let (journal, workplace) = (job.journal, job.workplace);
     let shown = |output: Option<&ToolOutput>| EventKind::Tool {
         tool: ToolUse {
@@ -64,35 +82,45 @@ async fn call_tool<J: Journal>(job: &Job<'_, '_, J>, step: &str, call: &ToolCall
     // Whether an attempt was made in this process, and whether it got to the sandbox.
     let (tried, begun) = (&AtomicBool::new(false), &AtomicBool::new(false));
     let output: ToolOutput = journal
-        .step(Step::new(step, call).within(prepared.timeout()), |attempt| async move {
-            if let Some(status) = prepared.status {
-                journal.publish(EventKind::Status { status }).await?;
-            }
-            journal.publish(shown(None)).await?;
-            // What an earlier process tried may have got to the sandbox.
-            let before = !tried.swap(true, Ordering::Relaxed) && attempt.number > 1;
-            let again = attempt.interrupted || before || begun.load(Ordering::Relaxed);
-            let mut output = if again && !prepared.is_repeatable() {
-                ToolOutput::interrupted()
-            } else {
-                let scope = &job.scope().await;
-                let work = |app| async move {
-                    begun.store(true, Ordering::Relaxed);
-                    let (agent, app) = (job.agent, &app);
-                    prepared.carry_out(&Kit { agent, app, scope, again }).await
+        .step(
+            Step::new(step, call).within(prepared.timeout()),
+            |attempt| async move {
+                if let Some(status) = prepared.status {
+                    journal.publish(EventKind::Status { status }).await?;
+                }
+                journal.publish(shown(None)).await?;
+                // What an earlier process tried may have got to the sandbox.
+                let before = !tried.swap(true, Ordering::Relaxed) && attempt.number > 1;
+                let again = attempt.interrupted || before || begun.load(Ordering::Relaxed);
+                let mut output = if again && !prepared.is_repeatable() {
+                    ToolOutput::interrupted()
+                } else {
+                    let scope = &job.scope().await;
+                    let work = |app| async move {
+                        begun.store(true, Ordering::Relaxed);
+                        let (agent, app) = (job.agent, &app);
+                        prepared
+                            .carry_out(&Kit {
+                                agent,
+                                app,
+                                scope,
+                                again,
+                            })
+                            .await
+                    };
+                    workplace.with_app(work).await?
                 };
-                workplace.with_app(work).await?
-            };
-            output.sandbox = Some(workplace.app().await?.id().to_owned());
-            if let Some(notice) = workplace.notice().await {
-                output.content = format!("{}\n\n{notice}", output.content);
-            }
-            if !output.written.is_empty() {
-                let files = output.written.clone();
-                journal.publish(EventKind::Files { files }).await?;
-            }
-            Ok(output)
-        })
+                output.sandbox = Some(workplace.app().await?.id().to_owned());
+                if let Some(notice) = workplace.notice().await {
+                    output.content = format!("{}\n\n{notice}", output.content);
+                }
+                if !output.written.is_empty() {
+                    let files = output.written.clone();
+                    journal.publish(EventKind::Files { files }).await?;
+                }
+                Ok(output)
+            },
+        )
         .await?;
     if let Some(sandbox) = &output.sandbox {
         workplace.settled_in(sandbox).await;
@@ -100,15 +128,24 @@ async fn call_tool<J: Journal>(job: &Job<'_, '_, J>, step: &str, call: &ToolCall
     if !output.failed {
         workplace.wrote(prepared.files(&output)).await;
     }
-    // As with text: after a restart the end may not have been told, and one that was told is no event.
+    // As with text: after a restart the end may not have been told, and one that was told is no
+    // event.
     journal.publish(shown(Some(&output))).await?;
     Ok(output)
 }
 
 /// The tool's name as a part of a step's name: models invent names of all kinds.
 pub(super) fn step_name(tool: &str) -> String {
-    let name: String = tool.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
-    if name.is_empty() { "unknown".to_owned() } else { name }
+    let name: String = tool
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(40)
+        .collect();
+    if name.is_empty() {
+        "unknown".to_owned()
+    } else {
+        name
+    }
 }
 
 #[cfg(test)]

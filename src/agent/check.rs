@@ -1,5 +1,6 @@
-//! What “it runs” means: the app compiles, its types fit, its routes answer, and its pages, really loaded, throw nothing and show
-//! something. The model asks for it with `checkApp`, and no run ends as a result without it.
+//! What “it runs” means: the app compiles, its types fit, its routes answer, and its pages, really
+//! loaded, throw nothing and show something. The model asks for it with `checkApp`, and no run ends
+//! as a result without it.
 
 mod browser;
 mod console;
@@ -47,9 +48,11 @@ const TURN: Duration = Duration::from_secs(120);
 const READY: Duration = Duration::from_secs(45);
 /// Between two looks at a dev server that does not answer yet.
 const STARTING: Duration = Duration::from_millis(300);
-/// What was written a moment ago is what is to be looked at: the dev server's watcher has this long to see it.
+/// What was written a moment ago is what is to be looked at: the dev server's watcher has this long
+/// to see it.
 const WATCHER: Duration = Duration::from_millis(800);
-/// A route that fails is asked once more after this: it may have been compiled from half of what was written.
+/// A route that fails is asked once more after this: it may have been compiled from half of what
+/// was written.
 const SECOND_LOOK: Duration = Duration::from_millis(1500);
 /// How many routes without a parameter are asked for, and how many with one.
 const MAX_ROUTES: usize = 16;
@@ -104,14 +107,17 @@ impl Browsers {
         }
     }
 
-    /// The right to run a browser, waited for while others have it; `None` when there is none to run.
+    /// The right to run a browser, waited for while others have it; `None` when there is none to
+    /// run.
     async fn turn(&self) -> Result<Option<SemaphorePermit<'_>>, RunError> {
         if self.settings.program.is_none() {
             return Ok(None);
         }
         match tokio::time::timeout(TURN, self.slots.acquire()).await {
             Ok(slot) => Ok(Some(slot.map_err(anyhow::Error::from)?)),
-            Err(_) => Err(busy("The app's pages could not be loaded: the machine is busy with other apps.")),
+            Err(_) => Err(busy(
+                "The app's pages could not be loaded: the machine is busy with other apps.",
+            )),
         }
     }
 
@@ -136,11 +142,18 @@ impl Agent {
         tokio::time::sleep(WATCHER).await;
         if answered(app, "/", READY).await?.is_none() {
             return Ok(Report {
-                problems: vec![Problem::new(ProblemKind::NotRunning, "the dev server", not_running(app).await?)],
+                problems: vec![Problem::new(
+                    ProblemKind::NotRunning,
+                    "the dev server",
+                    not_running(app).await?,
+                )],
                 ..Report::default()
             });
         }
-        let (types, routes) = tokio::join!(types::check(app, types::TIMEOUT), self.check_routes(app, scope));
+        let (types, routes) = tokio::join!(
+            types::check(app, types::TIMEOUT),
+            self.check_routes(app, scope)
+        );
         let mut types = types?;
         // What keeps a page from being shown is told before what is wrong in it.
         let mut report = routes?;
@@ -151,7 +164,11 @@ impl Agent {
         match types {
             Types::Fine => report.seen.push("types".to_owned()),
             Types::Nothing => {}
-            Types::Wrong(errors) => report.problems.push(Problem::new(ProblemKind::Types, "tsc --noEmit", errors)),
+            Types::Wrong(errors) => {
+                report
+                    .problems
+                    .push(Problem::new(ProblemKind::Types, "tsc --noEmit", errors))
+            }
             Types::Unfinished { why, killed: true } if report.is_well() => {
                 return Err(busy(&format!("Types could not be checked: {why}.")));
             }
@@ -168,7 +185,8 @@ impl Agent {
         let mut report = Report::default();
         let files = app.list_files().await?;
         let routes = routes::routes(files.iter().map(String::as_str));
-        let (mut dynamic, mut fixed): (Vec<Route>, Vec<Route>) = routes.into_iter().partition(Route::is_dynamic);
+        let (mut dynamic, mut fixed): (Vec<Route>, Vec<Route>) =
+            routes.into_iter().partition(Route::is_dynamic);
         // What says more of its path goes before what stands for anything.
         dynamic.sort_by(|a, b| b.path.cmp(&a.path));
         // The first page is asked whatever makes it.
@@ -187,13 +205,23 @@ impl Agent {
             }
             asked += 1;
             match route.kind {
-                RouteKind::Handler if !answers_get(app, route).await? => unseen.push(route.path.clone()),
-                RouteKind::Handler => _ = self.ask(app, &route.path, route.kind, &mut report).await?,
-                RouteKind::Page if self.ask(app, &route.path, route.kind, &mut report).await? => pages.push(route.path.clone()),
+                RouteKind::Handler if !answers_get(app, route).await? => {
+                    unseen.push(route.path.clone())
+                }
+                RouteKind::Handler => {
+                    _ = self.ask(app, &route.path, route.kind, &mut report).await?
+                }
+                RouteKind::Page if self.ask(app, &route.path, route.kind, &mut report).await? => {
+                    pages.push(route.path.clone())
+                }
                 RouteKind::Page => {}
             }
         }
-        let known = fixed.iter().map(|route| route.path.as_str()).chain(["/"]).collect();
+        let known = fixed
+            .iter()
+            .map(|route| route.path.as_str())
+            .chain(["/"])
+            .collect();
         let plan = Plan {
             pages,
             dynamic,
@@ -210,7 +238,13 @@ impl Agent {
     }
 
     /// Asks for a path; whether it answers well.
-    async fn ask(&self, app: &App, path: &str, kind: RouteKind, report: &mut Report) -> Result<bool, RunError> {
+    async fn ask(
+        &self,
+        app: &App,
+        path: &str,
+        kind: RouteKind,
+        report: &mut Report,
+    ) -> Result<bool, RunError> {
         let patience = match kind {
             RouteKind::Page => READY,
             RouteKind::Handler => HANDLER,
@@ -223,10 +257,16 @@ impl Agent {
             }
             let Some(answer) = answered(app, path, patience).await? else {
                 if kind == RouteKind::Page || answered(app, "/", READY).await?.is_none() {
-                    problem = Some(Problem::new(ProblemKind::NotRunning, path, not_running(app).await?));
+                    problem = Some(Problem::new(
+                        ProblemKind::NotRunning,
+                        path,
+                        not_running(app).await?,
+                    ));
                 } else if problem.is_none() {
                     let seconds = patience.as_secs();
-                    report.notes.push(format!("{path} did not answer within {seconds} seconds"));
+                    report
+                        .notes
+                        .push(format!("{path} did not answer within {seconds} seconds"));
                 }
                 break;
             };
@@ -264,8 +304,15 @@ impl Agent {
             .push("no browser was there to load the pages in; only what the user's open preview reports is known".to_owned());
     }
 
-    /// Loads the pages, and of each route with a parameter one that they link to. Whether there is a browser to do it with.
-    async fn tour(&self, app: &App, plan: &Plan<'_>, unseen: &mut Vec<String>, report: &mut Report) -> Result<bool, RunError> {
+    /// Loads the pages, and of each route with a parameter one that they link to. Whether there is
+    /// a browser to do it with.
+    async fn tour(
+        &self,
+        app: &App,
+        plan: &Plan<'_>,
+        unseen: &mut Vec<String>,
+        report: &mut Report,
+    ) -> Result<bool, RunError> {
         let mut tour = Tour::new(&self.browsers.settings, app.page_address()?);
         let (mut links, mut loaded) = (BTreeSet::new(), BTreeSet::new());
         for path in &plan.pages {
@@ -282,9 +329,17 @@ impl Agent {
         }
         // Pages with a parameter are reached by a link, if at all.
         for (number, route) in plan.dynamic.iter().enumerate() {
-            let linked = |path: &&String| route.answers(path) && !plan.known.contains(path.as_str()) && !loaded.contains(*path);
+            let linked = |path: &&String| {
+                route.answers(path)
+                    && !plan.known.contains(path.as_str())
+                    && !loaded.contains(*path)
+            };
             let path = links.iter().find(linked).cloned();
-            let path = path.filter(|_| route.kind == RouteKind::Page && number < MAX_ROUTES && plan.begun.elapsed() <= ENOUGH);
+            let path = path.filter(|_| {
+                route.kind == RouteKind::Page
+                    && number < MAX_ROUTES
+                    && plan.begun.elapsed() <= ENOUGH
+            });
             let Some(path) = path else {
                 unseen.push(route.path.clone());
                 continue;
@@ -302,8 +357,14 @@ impl Agent {
         Ok(true)
     }
 
-    /// Loads a page, once more when it was perhaps not the page's fault; `None` when there is no browser to do it with.
-    async fn look_at(&self, app: &App, tour: &mut Tour<'_>, path: &str) -> Result<Option<Seen>, RunError> {
+    /// Loads a page, once more when it was perhaps not the page's fault; `None` when there is no
+    /// browser to do it with.
+    async fn look_at(
+        &self,
+        app: &App,
+        tour: &mut Tour<'_>,
+        path: &str,
+    ) -> Result<Option<Seen>, RunError> {
         let mut seen = tour.look_at(path).await;
         if seen.as_ref().is_ok_and(|seen| seen.doubtful) {
             answered(app, "/", READY).await?;
@@ -315,9 +376,9 @@ impl Agent {
                 self.browsers.proven.store(true, Ordering::Relaxed);
                 Ok(Some(seen))
             }
-            Err(error) if self.browsers.proven.load(Ordering::Relaxed) => {
-                Err(busy(&format!("The app's pages could not be loaded: the browser fails ({error}).")))
-            }
+            Err(error) if self.browsers.proven.load(Ordering::Relaxed) => Err(busy(&format!(
+                "The app's pages could not be loaded: the browser fails ({error})."
+            ))),
             Err(error) => {
                 self.browsers.unusable(&error.to_string());
                 Ok(None)
@@ -347,7 +408,8 @@ fn busy(why: &str) -> RunError {
     })
 }
 
-/// What is answered to a path, waited for while the dev server starts, or starts again; `None` when nothing answers in time.
+/// What is answered to a path, waited for while the dev server starts, or starts again; `None` when
+/// nothing answers in time.
 async fn answered(app: &App, path: &str, patience: Duration) -> Result<Option<Answer>, RunError> {
     let answering = async {
         loop {
@@ -357,7 +419,10 @@ async fn answered(app: &App, path: &str, patience: Duration) -> Result<Option<An
             tokio::time::sleep(STARTING).await;
         }
     };
-    tokio::time::timeout(patience, answering).await.ok().transpose()
+    tokio::time::timeout(patience, answering)
+        .await
+        .ok()
+        .transpose()
 }
 
 /// Whether a route handler is one that answers GET.
@@ -375,7 +440,8 @@ enum Verdict {
     Wrong(Problem),
 }
 
-/// Judges an answer. What handlers answer to a request without arguments is theirs to decide, an error that they did not catch aside.
+/// Judges an answer. What handlers answer to a request without arguments is theirs to decide, an
+/// error that they did not catch aside.
 fn judge(answer: &Answer, path: &str, kind: RouteKind) -> Verdict {
     let status = answer.status;
     let wrong = |kind, text: String| Verdict::Wrong(Problem::new(kind, path, text));
@@ -427,11 +493,18 @@ mod tests {
             handler(503, r#"{"error":"set STRIPE_KEY"}"#),
             Verdict::Meant("/x answers with HTTP 503:\n{\"error\":\"set STRIPE_KEY\"}".to_owned())
         );
-        assert!(matches!(handler(500, r#"{"error":"no database"}"#), Verdict::Meant(_)));
+        assert!(matches!(
+            handler(500, r#"{"error":"no database"}"#),
+            Verdict::Meant(_)
+        ));
         assert_eq!(handler(400, "which?"), Verdict::Well);
         let thrown = "<template data-next-error-message=\"no items\"></template>";
         for body in ["", "Internal Server Error", thrown] {
-            assert_eq!(kind_of(handler(500, body)), Some(ProblemKind::Http), "{body}");
+            assert_eq!(
+                kind_of(handler(500, body)),
+                Some(ProblemKind::Http),
+                "{body}"
+            );
         }
         let broken = r#"<script id="__NEXT_DATA__" type="application/json">{"err":{"message":"./x.ts"}}</script>"#;
         assert_eq!(kind_of(handler(500, broken)), Some(ProblemKind::Compile));

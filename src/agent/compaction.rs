@@ -1,5 +1,6 @@
-//! Room in the model's context: when a chat nears the end of it, the oldest outputs of tools go first, then what the model wrote
-//! itself; where that is not enough, the latest outputs lose their middle. What the user said and how the agent works are never left out.
+//! Room in the model's context: when a chat nears the end of it, the oldest outputs of tools go
+//! first, then what the model wrote itself; where that is not enough, the latest outputs lose their
+//! middle. What the user said and how the agent works are never left out.
 
 use serde_json::Value;
 
@@ -8,13 +9,17 @@ use crate::llm::{ChatMessage, Thoughts};
 
 /// Source code has about so many bytes for a token; a little less, to be on the safe side.
 const BYTES_PER_TOKEN: usize = 3;
-/// A chat is made smaller when it fills more than so much of the context, in per cent: the answer needs room too.
+/// A chat is made smaller when it fills more than so much of the context, in per cent: the answer
+/// needs room too.
 const FULL: usize = 70;
-/// It is made so small, in per cent: each time the provider's cache of the chat's beginning is lost.
+/// It is made so small, in per cent: each time the provider's cache of the chat's beginning is
+/// lost.
 const ROOMY: usize = 45;
-/// The latest messages, and all results of its last calls, are left out by nothing: the model is working with them.
+/// The latest messages, and all results of its last calls, are left out by nothing: the model is
+/// working with them.
 const LATEST: usize = 6;
-/// A chat is large from this many bytes: some 5,000 tokens, beside which an output or two of tools fit.
+/// A chat is large from this many bytes: some 5,000 tokens, beside which an output or two of tools
+/// fit.
 const LARGE: usize = 16 << 10;
 /// What is shorter than this, in bytes, is not worth leaving out.
 const SHORT: usize = 400;
@@ -28,7 +33,8 @@ pub fn make_room(messages: &mut [ChatMessage], context_tokens: usize) {
     }
 }
 
-/// Makes the chat half as large, for a model that says that it is too much; whether there was anything to leave out.
+/// Makes the chat half as large, for a model that says that it is too much; whether there was
+/// anything to leave out.
 pub fn halve(messages: &mut [ChatMessage]) -> bool {
     let before = bytes(messages);
     shrink(messages, before / 2, before / 2);
@@ -46,25 +52,33 @@ fn bytes(messages: &[ChatMessage]) -> usize {
 
 fn size(message: &ChatMessage) -> usize {
     match message {
-        ChatMessage::System { content } | ChatMessage::User { content } | ChatMessage::Tool { content, .. } => content.len(),
+        ChatMessage::System { content }
+        | ChatMessage::User { content }
+        | ChatMessage::Tool { content, .. } => content.len(),
         ChatMessage::UserImage { content, data, .. } => content.len() + data.len(),
         ChatMessage::Assistant {
             content,
             tool_calls,
             thoughts,
         } => {
-            let calls = tool_calls.iter().map(|call| call.name.len() + call.arguments.len());
+            let calls = tool_calls
+                .iter()
+                .map(|call| call.name.len() + call.arguments.len());
             content.len() + calls.sum::<usize>() + thoughts.as_ref().map_or(0, Thoughts::size)
         }
     }
 }
 
-/// Leaves out the oldest first until the chat is no larger than `goal` bytes, or nothing more may go; then, if it is still larger than
-/// `most` bytes, the latest outputs are cut, those of the last calls last.
+/// Leaves out the oldest first until the chat is no larger than `goal` bytes, or nothing more may
+/// go; then, if it is still larger than `most` bytes, the latest outputs are cut, those of the last
+/// calls last.
 fn shrink(messages: &mut [ChatMessage], goal: usize, most: usize) {
     let mut total = bytes(messages);
     let is_answer = |message: &ChatMessage| matches!(message, ChatMessage::Assistant { .. });
-    let last = messages.iter().rposition(is_answer).unwrap_or(messages.len());
+    let last = messages
+        .iter()
+        .rposition(is_answer)
+        .unwrap_or(messages.len());
     let old = messages.len().saturating_sub(LATEST).min(last);
     for rule in [leave_out_output, leave_out_arguments, leave_out_words] {
         for message in &mut messages[..old] {
@@ -82,8 +96,8 @@ fn shrink(messages: &mut [ChatMessage], goal: usize, most: usize) {
     cut_outputs(latest, most.saturating_sub(bytes(before)));
 }
 
-/// Cuts the outputs in the middle, the longest to one length, until all of the messages have no more than `most` bytes, or nothing
-/// more may go.
+/// Cuts the outputs in the middle, the longest to one length, until all of the messages have no
+/// more than `most` bytes, or nothing more may go.
 fn cut_outputs(messages: &mut [ChatMessage], most: usize) {
     let cut_to = |message: &ChatMessage, limit: usize| match message {
         ChatMessage::Tool { content, .. } => Some(cut(content, limit)),
@@ -124,7 +138,10 @@ fn leave_out_arguments(message: &mut ChatMessage) {
     let ChatMessage::Assistant { tool_calls, .. } = message else {
         return;
     };
-    for call in tool_calls.iter_mut().filter(|call| call.arguments.len() > SHORT) {
+    for call in tool_calls
+        .iter_mut()
+        .filter(|call| call.arguments.len() > SHORT)
+    {
         if let Ok(mut arguments) = serde_json::from_str(&call.arguments) {
             leave_out_texts(&mut arguments);
             call.arguments = arguments.to_string();
@@ -134,7 +151,12 @@ fn leave_out_arguments(message: &mut ChatMessage) {
 
 fn leave_out_texts(value: &mut Value) {
     match value {
-        Value::String(text) if text.len() > SHORT => *text = format!("[{} bytes left out to save room; read the file]", text.len()),
+        Value::String(text) if text.len() > SHORT => {
+            *text = format!(
+                "[{} bytes left out to save room; read the file]",
+                text.len()
+            )
+        }
         Value::Array(values) => values.iter_mut().for_each(leave_out_texts),
         Value::Object(fields) => fields.values_mut().for_each(leave_out_texts),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -157,8 +179,12 @@ mod tests {
 
     fn chat() -> Vec<ChatMessage> {
         let mut messages = vec![
-            ChatMessage::System { content: "s".repeat(1000) },
-            ChatMessage::User { content: "u".repeat(1000) },
+            ChatMessage::System {
+                content: "s".repeat(1000),
+            },
+            ChatMessage::User {
+                content: "u".repeat(1000),
+            },
         ];
         for turn in 0..6 {
             let id = format!("call_{turn}");
@@ -168,7 +194,9 @@ mod tests {
                 tool_calls: vec![ToolCall {
                     id: id.clone(),
                     name: "createOrUpdateFiles".to_owned(),
-                    arguments: serde_json::json!({ "files": [{ "path": "a.txt", "content": content }] }).to_string(),
+                    arguments:
+                        serde_json::json!({ "files": [{ "path": "a.txt", "content": content }] })
+                            .to_string(),
                     ..ToolCall::default()
                 }],
                 thoughts: None,
@@ -183,7 +211,9 @@ mod tests {
 
     fn left_out(messages: &[ChatMessage]) -> Vec<usize> {
         let is_left_out = |message: &ChatMessage| format!("{message:?}").contains("left out");
-        (0..messages.len()).filter(|at| is_left_out(&messages[*at])).collect()
+        (0..messages.len())
+            .filter(|at| is_left_out(&messages[*at]))
+            .collect()
     }
 
     #[test]
@@ -217,7 +247,10 @@ mod tests {
             panic!("the model's turn");
         };
         let arguments: Value = serde_json::from_str(&tool_calls[0].arguments).unwrap_or_default();
-        assert_eq!(arguments["files"][0]["path"], "a.txt", "what is left is still a call");
+        assert_eq!(
+            arguments["files"][0]["path"], "a.txt",
+            "what is left is still a call"
+        );
         assert!(
             arguments["files"][0]["content"]
                 .as_str()
@@ -229,13 +262,19 @@ mod tests {
     fn the_latest_outputs_stay_whole_while_what_is_older_makes_room_enough() {
         let mut messages = chat();
         let (latest, whole) = (bytes(&messages[8..]), chat());
-        make_room(&mut messages, (latest + 8_000) / BYTES_PER_TOKEN * 100 / FULL);
+        make_room(
+            &mut messages,
+            (latest + 8_000) / BYTES_PER_TOKEN * 100 / FULL,
+        );
         assert_eq!(messages[8..], whole[8..]);
         // Those of the last call are the last to be cut.
         let mut messages = chat();
         make_room(&mut messages, 17_000);
         assert!(messages[12..] == whole[12..]);
-        assert!(size(&messages[9]) < size(&whole[9]) && bytes(&messages) <= 17_000 * BYTES_PER_TOKEN / 100 * FULL);
+        assert!(
+            size(&messages[9]) < size(&whole[9])
+                && bytes(&messages) <= 17_000 * BYTES_PER_TOKEN / 100 * FULL
+        );
     }
 
     #[test]
@@ -250,17 +289,34 @@ mod tests {
             });
         }
         make_room(&mut messages, 128_000);
-        assert!(bytes(&messages) <= 128_000 * BYTES_PER_TOKEN / 100 * FULL, "{}", bytes(&messages));
+        assert!(
+            bytes(&messages) <= 128_000 * BYTES_PER_TOKEN / 100 * FULL,
+            "{}",
+            bytes(&messages)
+        );
         for message in &messages[15..] {
             let ChatMessage::Tool { content, .. } = message else {
                 panic!("{message:?}");
             };
-            assert!(content.starts_with("first") && content.ends_with("last") && content.contains("bytes left out"));
-            assert!(content.len() > 16 << 10, "no more is cut than has to be: {}", content.len());
+            assert!(
+                content.starts_with("first")
+                    && content.ends_with("last")
+                    && content.contains("bytes left out")
+            );
+            assert!(
+                content.len() > 16 << 10,
+                "no more is cut than has to be: {}",
+                content.len()
+            );
         }
         halve(&mut messages);
-        assert!(bytes(&messages) <= 64_000 * BYTES_PER_TOKEN / 100 * FULL, "{}", bytes(&messages));
-        let once = |message: &ChatMessage| format!("{message:?}").matches("bytes left out").count() < 2;
+        assert!(
+            bytes(&messages) <= 64_000 * BYTES_PER_TOKEN / 100 * FULL,
+            "{}",
+            bytes(&messages)
+        );
+        let once =
+            |message: &ChatMessage| format!("{message:?}").matches("bytes left out").count() < 2;
         assert!(messages.iter().all(once));
     }
 }

@@ -1,4 +1,5 @@
-//! An answer while it grows: its text and the files that its tool calls write are published as the model produces them.
+//! An answer while it grows: its text and the files that its tool calls write are published as the
+//! model produces them.
 
 use std::{
     collections::HashMap,
@@ -13,8 +14,8 @@ use crate::{
     protocol::{DraftPiece, EventKind, Spent},
 };
 
-/// The least time between two times that a growing answer is published. A long one takes longer to save, and then leaves the database to
-/// other writers for as long.
+/// The least time between two times that a growing answer is published. A long one takes longer to
+/// save, and then leaves the database to other writers for as long.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Between two notes of what a growing answer has cost.
@@ -36,7 +37,11 @@ impl Growth {
     pub fn take(&mut self, piece: Piece<'_>) {
         match piece {
             Piece::Text(text) => self.text.push_str(text),
-            Piece::Call { index, name, arguments } => {
+            Piece::Call {
+                index,
+                name,
+                arguments,
+            } => {
                 let call = self.calls.entry(index).or_default();
                 name.clone_into(&mut call.0);
                 call.1.push_str(arguments);
@@ -46,10 +51,16 @@ impl Growth {
 
     /// How much has come, in bytes.
     pub fn size(&self) -> usize {
-        self.text.len() + self.calls.values().map(|(_, arguments)| arguments.len()).sum::<usize>()
+        self.text.len()
+            + self
+                .calls
+                .values()
+                .map(|(_, arguments)| arguments.len())
+                .sum::<usize>()
     }
 
-    /// What has grown since it was published last: pieces of files, whose published lengths in bytes are kept.
+    /// What has grown since it was published last: pieces of files, whose published lengths in
+    /// bytes are kept.
     fn pieces(&self, published: &mut HashMap<String, usize>) -> Vec<DraftPiece> {
         let mut pieces = Vec::new();
         for (name, arguments) in self.calls.values() {
@@ -69,7 +80,8 @@ impl Growth {
     }
 }
 
-/// Publishes the answer while it grows, until its sender is dropped, and notes what so many bytes of it cost.
+/// Publishes the answer while it grows, until its sender is dropped, and notes what so many bytes
+/// of it cost.
 pub async fn publish_growth<J: Journal>(
     journal: &J,
     step: &str,
@@ -95,7 +107,12 @@ pub async fn publish_growth<J: Journal>(
             publish_text(journal, turn, &text).await?;
         }
         for piece in pieces {
-            journal.publish(EventKind::Draft { turn, piece: Some(piece) }).await?;
+            journal
+                .publish(EventKind::Draft {
+                    turn,
+                    piece: Some(piece),
+                })
+                .await?;
         }
         tokio::time::sleep(INTERVAL.max(begun.elapsed())).await;
     }
@@ -123,7 +140,15 @@ mod tests {
                 draft.push_str(&piece.text);
             }
         }
-        let expected = [("app/page.tsx", "<h1>\n\"Käse\" & Brot 🧀</h1>"), ("b.txt", "b")];
-        assert_eq!(drafts, expected.map(|(path, text)| (path.to_owned(), text.to_owned())).into());
+        let expected = [
+            ("app/page.tsx", "<h1>\n\"Käse\" & Brot 🧀</h1>"),
+            ("b.txt", "b"),
+        ];
+        assert_eq!(
+            drafts,
+            expected
+                .map(|(path, text)| (path.to_owned(), text.to_owned()))
+                .into()
+        );
     }
 }

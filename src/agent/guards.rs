@@ -1,4 +1,5 @@
-//! What stops a run that leads nowhere: calls that go round in circles, of one or of several, and more tokens or money than a run may take.
+//! What stops a run that leads nowhere: calls that go round in circles, of one or of several, and
+//! more tokens or money than a run may take.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,17 +20,20 @@ const MISSES: usize = 2;
 const MAX_MISSES: usize = 6;
 /// How many times a file may be changed from the same content to the same other one.
 const SAME_CHANGES: usize = 3;
-/// Calls that were made before, with whatever result, while nothing was written and no new command was run: after so many, the model hears
-/// that they lead nowhere; after so many more, the run ends. Who waits for something to happen looks at it a few times.
+/// Calls that were made before, with whatever result, while nothing was written and no new command
+/// was run: after so many, the model hears that they lead nowhere; after so many more, the run
+/// ends. Who waits for something to happen looks at it a few times.
 const REPEATED: usize = 4;
 const MAX_REPEATED: usize = 8;
 /// How many answers in a row may have nothing but failing calls.
 const MAX_FAILING: usize = 8;
 
-/// What a run has done and used so far; read off its steps' outputs alone, so that a restarted run counts the same.
+/// What a run has done and used so far; read off its steps' outputs alone, so that a restarted run
+/// counts the same.
 #[derive(Debug, Default)]
 pub struct Guards {
-    /// How often a call (its tool and arguments) gave a result, since the app last changed, as far as is known.
+    /// How often a call (its tool and arguments) gave a result, since the app last changed, as far
+    /// as is known.
     results: HashMap<[String; 3], usize>,
     /// The commands that were run.
     commands: HashSet<String>,
@@ -38,7 +42,8 @@ pub struct Guards {
     contents: HashMap<String, u64>,
     /// How many times a path's content was changed from one digest to another.
     changes: HashMap<(String, u64, u64), usize>,
-    /// The calls (tools and arguments) since the app last changed, as far as is known, and how many of them were made before.
+    /// The calls (tools and arguments) since the app last changed, as far as is known, and how many
+    /// of them were made before.
     calls: HashSet<[String; 2]>,
     repeated: usize,
     /// How many of the latest answers had nothing but failing calls.
@@ -52,7 +57,8 @@ impl Guards {
         self.spent.add(spent);
     }
 
-    /// Whether there is anything left to spend after `lost`, which is not counted yet; an error for the user when there is not.
+    /// Whether there is anything left to spend after `lost`, which is not counted yet; an error for
+    /// the user when there is not.
     pub fn may_go_on(&self, limits: &config::Limits, lost: Spent) -> Result<(), RunError> {
         let mut spent = self.spent;
         spent.add(lost);
@@ -75,12 +81,19 @@ impl Guards {
         }
     }
 
-    /// Takes note of a call and its result. Returns what the model is to be told besides; an error when it goes round in circles.
-    pub fn take(&mut self, call: &ToolCall, output: &ToolOutput) -> Result<Option<String>, RunError> {
+    /// Takes note of a call and its result. Returns what the model is to be told besides; an error
+    /// when it goes round in circles.
+    pub fn take(
+        &mut self,
+        call: &ToolCall,
+        output: &ToolOutput,
+    ) -> Result<Option<String>, RunError> {
         let now = [&call.name, &call.arguments, &output.content].map(String::clone);
         let times = self.results.get(&now).copied().unwrap_or_default() + 1;
-        // After a change the same question is a new one. A command may change anything; the same command again is no way forward.
-        let is_progress = !output.written.is_empty() || (tools::is_command(call) && self.commands.insert(call.arguments.clone()));
+        // After a change the same question is a new one. A command may change anything; the same
+        // command again is no way forward.
+        let is_progress = !output.written.is_empty()
+            || (tools::is_command(call) && self.commands.insert(call.arguments.clone()));
         if is_progress {
             self.results.clear();
             self.calls.clear();
@@ -89,12 +102,18 @@ impl Guards {
         self.results.insert(now, times);
         if times >= SAME_RESULTS {
             return Err(circle(
-                &format!("it called {} {SAME_RESULTS} times with the same result", call.name),
+                &format!(
+                    "it called {} {SAME_RESULTS} times with the same result",
+                    call.name
+                ),
                 &output.content,
             ));
         }
         self.take_contents(call, output)?;
-        if !self.calls.insert([&call.name, &call.arguments].map(String::clone)) {
+        if !self
+            .calls
+            .insert([&call.name, &call.arguments].map(String::clone))
+        {
             self.repeated += 1;
         }
         if self.repeated >= MAX_REPEATED {
@@ -123,10 +142,16 @@ impl Guards {
             let Some(before) = self.contents.insert(file.path.clone(), digest) else {
                 continue;
             };
-            let times = self.changes.entry((file.path.clone(), before, digest)).or_default();
+            let times = self
+                .changes
+                .entry((file.path.clone(), before, digest))
+                .or_default();
             *times += 1;
             if *times >= SAME_CHANGES {
-                let what = format!("it made the same change of {} for the {SAME_CHANGES}rd time, to and fro", file.path);
+                let what = format!(
+                    "it made the same change of {} for the {SAME_CHANGES}rd time, to and fro",
+                    file.path
+                );
                 return Err(circle(&what, &output.content));
             }
         }
@@ -138,14 +163,17 @@ impl Guards {
         let misses = self.misses.entry(path.to_owned()).or_default();
         *misses += 1;
         if *misses >= MAX_MISSES {
-            let what = format!("it tried {MAX_MISSES} times to replace a text in {path} that is not there");
+            let what = format!(
+                "it tried {MAX_MISSES} times to replace a text in {path} that is not there"
+            );
             return Err(circle(&what, &output.content));
         }
         Ok((*misses >= MISSES)
             .then(|| format!("That was miss number {misses} in {path}. Read the file, and write it whole with createOrUpdateFiles.")))
     }
 
-    /// Takes note of all outputs of an answer's calls; an error when nothing but failures has come for too long.
+    /// Takes note of all outputs of an answer's calls; an error when nothing but failures has come
+    /// for too long.
     pub fn end_turn(&mut self, outputs: &[ToolOutput]) -> Result<(), RunError> {
         self.failing = if outputs.iter().all(|output| output.failed) {
             self.failing + 1
@@ -154,7 +182,9 @@ impl Guards {
         };
         match outputs.last() {
             Some(last) if self.failing >= MAX_FAILING => Err(circle(
-                &format!("all calls of its last {MAX_FAILING} answers failed, the last of them with this"),
+                &format!(
+                    "all calls of its last {MAX_FAILING} answers failed, the last of them with this"
+                ),
                 &last.content,
             )),
             _ => Ok(()),
@@ -214,7 +244,9 @@ mod tests {
     fn the_same_call_with_the_same_result_stops_at_the_third_time_and_not_before() {
         let mut guards = Guards::default();
         let written = ToolOutput {
-            written: vec![FileChange { path: "a.txt".to_owned() }],
+            written: vec![FileChange {
+                path: "a.txt".to_owned(),
+            }],
             ..output("Wrote a.txt")
         };
         for content in ["a", "a", "b"] {
@@ -225,7 +257,10 @@ mod tests {
             guards.take(&call("ls"), &output("a")).unwrap();
             guards.take(&check(), &output("a")).unwrap();
         }
-        let error = guards.take(&call("ls"), &output("a")).unwrap_err().to_string();
+        let error = guards
+            .take(&call("ls"), &output("a"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("terminal 3 times"), "{error}");
         // The same write, again and again.
         let write = ToolCall {
@@ -244,13 +279,20 @@ mod tests {
         let mut guards = Guards::default();
         for number in 0..5 {
             guards
-                .take(&call(&format!("sed -i {number}d a.txt")), &output("exit code 0"))
+                .take(
+                    &call(&format!("sed -i {number}d a.txt")),
+                    &output("exit code 0"),
+                )
                 .unwrap();
             guards.take(&check(), &output("Error")).unwrap();
         }
-        guards.take(&call("sed -i 0d a.txt"), &output("exit code 0")).unwrap();
+        guards
+            .take(&call("sed -i 0d a.txt"), &output("exit code 0"))
+            .unwrap();
         guards.take(&check(), &output("Error")).unwrap();
-        guards.take(&call("sed -i 1d a.txt"), &output("exit code 0")).unwrap();
+        guards
+            .take(&call("sed -i 1d a.txt"), &output("exit code 0"))
+            .unwrap();
         guards.take(&check(), &output("Error")).unwrap_err();
     }
 
@@ -263,7 +305,10 @@ mod tests {
         };
         assert_eq!(guards.take(&call("1"), &missed("1")).unwrap(), None);
         let told = guards.take(&call("2"), &missed("2")).unwrap().unwrap();
-        assert!(told.contains("createOrUpdateFiles") && told.contains("a.txt"), "{told}");
+        assert!(
+            told.contains("createOrUpdateFiles") && told.contains("a.txt"),
+            "{told}"
+        );
         let path = "a.txt".to_owned();
         let written = ToolOutput {
             written: vec![FileChange { path }],
@@ -281,8 +326,13 @@ mod tests {
     }
 
     fn write(path: &str, content: &str) -> (ToolCall, ToolOutput) {
-        let call = tool("createOrUpdateFiles", json!({ "files": [{ "path": path, "content": content }] }));
-        let written = vec![FileChange { path: path.to_owned() }];
+        let call = tool(
+            "createOrUpdateFiles",
+            json!({ "files": [{ "path": path, "content": content }] }),
+        );
+        let written = vec![FileChange {
+            path: path.to_owned(),
+        }];
         (
             call,
             ToolOutput {
@@ -307,18 +357,30 @@ mod tests {
     #[test]
     fn circles_of_any_length_end_well_before_the_turns_do_and_say_which_they_were() {
         for period in 2..=4 {
-            let (calls, said) = ends((0..29).map(|turn| write("x.txt", &format!("x={}", turn % period))));
+            let (calls, said) =
+                ends((0..29).map(|turn| write("x.txt", &format!("x={}", turn % period))));
             assert!(
                 (1..=12).contains(&calls) && said.contains("the same change of x.txt"),
                 "{period}: {calls} {said}"
             );
         }
-        let random = |turn: usize| (tool("terminal", json!({ "command": "echo $RANDOM" })), output(&turn.to_string()));
+        let random = |turn: usize| {
+            (
+                tool("terminal", json!({ "command": "echo $RANDOM" })),
+                output(&turn.to_string()),
+            )
+        };
         let (calls, said) = ends((0..29).map(random));
-        assert!((1..=12).contains(&calls) && said.contains("echo $RANDOM"), "{calls} {said}");
+        assert!(
+            (1..=12).contains(&calls) && said.contains("echo $RANDOM"),
+            "{calls} {said}"
+        );
         let in_turn = |turn: usize| {
             let command = ["date", "echo $RANDOM"][turn % 2];
-            (tool("terminal", json!({ "command": command })), output(&turn.to_string()))
+            (
+                tool("terminal", json!({ "command": command })),
+                output(&turn.to_string()),
+            )
         };
         assert!((1..=12).contains(&ends((0..29).map(in_turn)).0));
         let missed = |turn: usize| {
@@ -329,16 +391,25 @@ mod tests {
                 ..output(&format!("Error: {turn}"))
             };
             (
-                tool("editFile", json!({ "path": "a.tsx", "old": turn.to_string(), "new": "" })),
+                tool(
+                    "editFile",
+                    json!({ "path": "a.tsx", "old": turn.to_string(), "new": "" }),
+                ),
                 output,
             )
         };
         let (calls, said) = ends((0..29).map(missed));
-        assert!((1..=12).contains(&calls) && said.contains("a text in a.tsx"), "{calls} {said}");
+        assert!(
+            (1..=12).contains(&calls) && said.contains("a text in a.tsx"),
+            "{calls} {said}"
+        );
         // Between them, it looks at the file.
         let looked = |turn: usize| match turn % 2 {
             0 => missed(turn),
-            _ => (tool("readFiles", json!({ "files": ["a.tsx"] })), output("a")),
+            _ => (
+                tool("readFiles", json!({ "files": ["a.tsx"] })),
+                output("a"),
+            ),
         };
         assert!((1..=12).contains(&ends((0..29).map(looked)).0));
         let failing = |turn: usize| {
@@ -349,7 +420,10 @@ mod tests {
             (tool("nothing", json!({ "n": turn })), output)
         };
         let (calls, said) = ends((0..29).map(failing));
-        assert!((1..=12).contains(&calls) && said.contains("failed"), "{calls} {said}");
+        assert!(
+            (1..=12).contains(&calls) && said.contains("failed"),
+            "{calls} {said}"
+        );
     }
 
     #[test]
@@ -406,8 +480,14 @@ mod tests {
         guards.spend(spent(10, None));
         guards.may_go_on(&limits, Spent::default()).unwrap();
         guards.spend(spent(10, Some(100_000)));
-        let error = guards.may_go_on(&limits, Spent::default()).unwrap_err().to_string();
-        assert!(error.contains("$0.50") && error.contains("RUN_MAX_COST"), "{error}");
+        let error = guards
+            .may_go_on(&limits, Spent::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("$0.50") && error.contains("RUN_MAX_COST"),
+            "{error}"
+        );
         let mut guards = Guards::default();
         guards.spend(spent(1000, None));
         assert!(

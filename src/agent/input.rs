@@ -1,4 +1,5 @@
-//! What the model is told at the beginning of a run: the system prompt, the app's files, the messages before, the user's message.
+//! What the model is told at the beginning of a run: the system prompt, the app's files, the
+//! messages before, the user's message.
 
 use serde::{Deserialize, Serialize};
 
@@ -81,16 +82,31 @@ pub struct AgentInput {
 }
 
 impl AgentInput {
-    /// What never changes comes first, so that the providers' prompt caches hold; the user's words come last and as they are.
-    pub fn new(previous: &[PrevMessage], files: &CodeFiles<'_>, prompt: &str, design: Option<Design>) -> Self {
+    /// What never changes comes first, so that the providers' prompt caches hold; the user's words
+    /// come last and as they are.
+    pub fn new(
+        previous: &[PrevMessage],
+        files: &CodeFiles<'_>,
+        prompt: &str,
+        design: Option<Design>,
+    ) -> Self {
         let (prompt_version, system) = system_prompt();
         let mut messages = vec![ChatMessage::System {
             content: system.to_owned(),
         }];
         messages.extend(previous.iter().map(PrevMessage::to_chat));
-        let mut listing = files.paths.iter().take(MAX_PATHS).cloned().collect::<Vec<_>>().join("\n");
+        let mut listing = files
+            .paths
+            .iter()
+            .take(MAX_PATHS)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n");
         if files.paths.len() > MAX_PATHS {
-            listing.push_str(&format!("\n… and {} more; use listFiles", files.paths.len() - MAX_PATHS));
+            listing.push_str(&format!(
+                "\n… and {} more; use listFiles",
+                files.paths.len() - MAX_PATHS
+            ));
         }
         messages.push(ChatMessage::System {
             content: format!(
@@ -100,12 +116,17 @@ impl AgentInput {
             ),
         });
         messages.push(ChatMessage::User {
-            content: design.as_ref().map_or_else(|| prompt.to_owned(), |design| design.before(prompt)),
+            content: design
+                .as_ref()
+                .map_or_else(|| prompt.to_owned(), |design| design.before(prompt)),
         });
         Self {
             messages,
             prompt_version,
-            spent: design.as_ref().map(|design| design.spent).unwrap_or_default(),
+            spent: design
+                .as_ref()
+                .map(|design| design.spent)
+                .unwrap_or_default(),
             design,
         }
     }
@@ -114,7 +135,10 @@ impl AgentInput {
 /// The version and the text.
 fn system_prompt() -> (u32, &'static str) {
     let (first, text) = SYSTEM_PROMPT.split_once('\n').unwrap_or_default();
-    let version = first.trim_start_matches("<!-- version ").trim_end_matches("-->").trim();
+    let version = first
+        .trim_start_matches("<!-- version ")
+        .trim_end_matches("-->")
+        .trim();
     (version.parse().unwrap_or_default(), text.trim())
 }
 
@@ -133,16 +157,25 @@ fn left_out(left_out: &[protocol::LeftOut]) -> String {
 fn changed(files: &[(String, Vec<u8>)]) -> String {
     let mut text = String::new();
     let mut left_out = Vec::new();
-    for (path, content) in files.iter().filter(|(path, _)| !secrets::is_secret_file(path)) {
+    for (path, content) in files
+        .iter()
+        .filter(|(path, _)| !secrets::is_secret_file(path))
+    {
         match std::str::from_utf8(content) {
-            Ok(content) if content.len() <= MAX_CHANGED_FILE && text.len() + content.len() <= MAX_CHANGED => {
+            Ok(content)
+                if content.len() <= MAX_CHANGED_FILE
+                    && text.len() + content.len() <= MAX_CHANGED =>
+            {
                 text.push_str(&format!("\n=== {path}\n{}\n", content.trim_end()));
             }
             _ => left_out.push(path.as_str()),
         }
     }
     if !left_out.is_empty() {
-        text.push_str(&format!("\nChanged as well, and not shown: {}\n", left_out.join(", ")));
+        text.push_str(&format!(
+            "\nChanged as well, and not shown: {}\n",
+            left_out.join(", ")
+        ));
     }
     if text.is_empty() {
         return text;
@@ -192,22 +225,37 @@ mod tests {
 
     #[test]
     fn the_prompt_names_the_components_that_the_template_has_and_no_others() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sandbox-templates/nextjs/components/ui");
+        let folder = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/sandbox-templates/nextjs/components/ui"
+        );
         let mut there: Vec<String> = std::fs::read_dir(folder)
             .into_iter()
             .flatten()
-            .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".tsx")?.to_owned()))
+            .filter_map(|entry| {
+                Some(
+                    entry
+                        .ok()?
+                        .file_name()
+                        .to_str()?
+                        .strip_suffix(".tsx")?
+                        .to_owned(),
+                )
+            })
             .collect();
         there.sort();
         let (_, prompt) = system_prompt();
-        let (_, list) = prompt.split_once("each in a file of its own:").unwrap_or_default();
+        let (_, list) = prompt
+            .split_once("each in a file of its own:")
+            .unwrap_or_default();
         let (list, _) = list.split_once(". Import").unwrap_or_default();
         let named: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
         assert_eq!(named, there);
     }
 
     #[test]
-    fn a_refused_chat_goes_without_more_and_more_of_what_is_old_and_never_without_the_user_s_words() {
+    fn a_refused_chat_goes_without_more_and_more_of_what_is_old_and_never_without_the_user_s_words()
+    {
         let previous = [
             PrevMessage {
                 role: Role::User,
@@ -234,7 +282,16 @@ mod tests {
         assert!(leave_out(&mut chat, LeftOut::FileContents));
         assert_eq!(
             chat,
-            AgentInput::new(&[], &CodeFiles { changed: &[], ..files }, "now", None).messages
+            AgentInput::new(
+                &[],
+                &CodeFiles {
+                    changed: &[],
+                    ..files
+                },
+                "now",
+                None
+            )
+            .messages
         );
         assert!(!leave_out(&mut chat, LeftOut::FileContents));
     }

@@ -1,4 +1,5 @@
-//! The seam between the agent and the engine that makes its work durable: named steps whose outputs are saved, and events.
+//! The seam between the agent and the engine that makes its work durable: named steps whose outputs
+//! are saved, and events.
 
 use std::time::Duration;
 
@@ -15,11 +16,12 @@ use crate::{
 /// How long an attempt at a step may take, where it says nothing else.
 const STEP_TIMEOUT: Duration = Duration::from_secs(240);
 
-/// Where a run's steps and events are kept. Its futures are boxed: the compiler can't see through nested ones that they may move
-/// between threads.
+/// Where a run's steps and events are kept. Its futures are boxed: the compiler can't see through
+/// nested ones that they may move between threads.
 pub trait Journal: Send + Sync {
-    /// The step's saved output, or that of `work`, which is saved before this returns. `work` is called again after errors that may
-    /// pass, with waits between, until the engine's patience for that kind of error is over.
+    /// The step's saved output, or that of `work`, which is saved before this returns. `work` is
+    /// called again after errors that may pass, with waits between, until the engine's patience for
+    /// that kind of error is over.
     ///
     /// An output `{ "spent": … }` (a [`Spent`]) is counted as what the step cost.
     fn step<'a, T, F, Fut>(&'a self, step: Step<'a>, work: F) -> BoxFuture<'a, Result<T, RunError>>
@@ -28,10 +30,12 @@ pub trait Journal: Send + Sync {
         F: FnMut(Attempt) -> Fut + Send + 'a,
         Fut: Future<Output = Result<T, RunError>> + Send + 'a;
 
-    /// Notes what the attempt at the step that is under way has cost so far: it counts also when the attempt fails or never ends.
+    /// Notes what the attempt at the step that is under way has cost so far: it counts also when
+    /// the attempt fails or never ends.
     fn spend<'a>(&'a self, step: &'a str, spent: Spent) -> BoxFuture<'a, Result<(), RunError>>;
 
-    /// What the attempts at the step cost that gave no output, as far as it was noted: known once the step has begun.
+    /// What the attempts at the step cost that gave no output, as far as it was noted: known once
+    /// the step has begun.
     fn lost(&self, step: &str) -> Spent;
 
     /// Saves the event, then tells the project's followers.
@@ -57,7 +61,10 @@ impl<'a> Step<'a> {
         let input = serde_json::to_vec(input).unwrap_or_default();
         Self {
             name,
-            input_digest: Sha256::digest(input).iter().map(|byte| format!("{byte:02x}")).collect(),
+            input_digest: Sha256::digest(input)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
             timeout: STEP_TIMEOUT,
             alternatives: 0,
         }
@@ -68,7 +75,10 @@ impl<'a> Step<'a> {
     }
 
     pub fn with_alternatives(self, alternatives: usize) -> Self {
-        Self { alternatives, ..self }
+        Self {
+            alternatives,
+            ..self
+        }
     }
 }
 
@@ -77,16 +87,19 @@ impl<'a> Step<'a> {
 pub struct Attempt {
     /// Counted from 1, over restarts too.
     pub number: i32,
-    /// Whether the server went away in the middle of the attempt before: what it did may be done, half or whole.
+    /// Whether the server went away in the middle of the attempt before: what it did may be done,
+    /// half or whole.
     pub interrupted: bool,
-    /// Which way to take: 0, and each of the step's alternatives in turn when the one before failed for good.
+    /// Which way to take: 0, and each of the step's alternatives in turn when the one before failed
+    /// for good.
     pub alternative: usize,
 }
 
 /// Why a step did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// It may pass: the step is tried again, up to a limit for each kind; then its text is told to the user.
+    /// It may pass: the step is tried again, up to a limit for each kind; then its text is told to
+    /// the user.
     #[error(transparent)]
     Transient(#[from] Fault),
     /// It ends the run. Told to the user as it is.
@@ -146,7 +159,9 @@ impl From<ModelError> for RunError {
         let message = error.to_string();
         let (kind, retry_after) = match error {
             ModelError::Limited { retry_after, .. } => (FaultKind::ModelLimited, retry_after),
-            ModelError::Unavailable { retry_after, .. } => (FaultKind::ModelUnavailable, retry_after),
+            ModelError::Unavailable { retry_after, .. } => {
+                (FaultKind::ModelUnavailable, retry_after)
+            }
             ModelError::Exhausted(_) => (FaultKind::ModelExhausted, None),
             ModelError::Silent(_) => (FaultKind::ModelSilent, None),
             ModelError::Cut(_) => (FaultKind::AnswerCut, None),
@@ -174,7 +189,10 @@ impl From<SandboxError> for RunError {
             SandboxError::NotFound => (FaultKind::SandboxGone, None),
             SandboxError::RateLimited { retry_after, .. } => (FaultKind::Sandbox, retry_after),
             SandboxError::Unavailable(_) => (FaultKind::Sandbox, None),
-            SandboxError::NoSuchPath(_) | SandboxError::Refused(_) | SandboxError::Unauthenticated(_) | SandboxError::Protocol(_) => {
+            SandboxError::NoSuchPath(_)
+            | SandboxError::Refused(_)
+            | SandboxError::Unauthenticated(_)
+            | SandboxError::Protocol(_) => {
                 return Self::User(message);
             }
         };
@@ -188,6 +206,9 @@ impl From<SandboxError> for RunError {
 
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().to_string())
+        .unwrap_or_default();
     format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }

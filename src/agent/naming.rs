@@ -1,4 +1,5 @@
-//! Titles of projects and versions, by the naming model; the prompt's first words where it does not answer.
+//! Titles of projects and versions, by the naming model; the prompt's first words where it does not
+//! answer.
 
 use std::time::Duration;
 
@@ -25,9 +26,15 @@ pub struct Titles {
 }
 
 impl Agent {
-    /// Names what was made, with the first provider (0) or an alternative. A model that fails, or takes its time, costs the name only: it
-    /// is then taken from the prompt.
-    pub async fn name(&self, alternative: usize, previous: &[PrevMessage], prompt: &str, summary: &str) -> Titles {
+    /// Names what was made, with the first provider (0) or an alternative. A model that fails, or
+    /// takes its time, costs the name only: it is then taken from the prompt.
+    pub async fn name(
+        &self,
+        alternative: usize,
+        previous: &[PrevMessage],
+        prompt: &str,
+        summary: &str,
+    ) -> Titles {
         let mut messages = vec![ChatMessage::System {
             content:
                 "Give what the user asks for last a title of two to five words, in the user's language: a new app is called by what it \
@@ -35,7 +42,8 @@ impl Agent {
                     .to_owned(),
         }];
         messages.extend(previous.iter().map(PrevMessage::to_chat));
-        // The prompt comes last, as in every request; what was made of it tells the model more than the prompt alone.
+        // The prompt comes last, as in every request; what was made of it tells the model more than
+        // the prompt alone.
         messages.insert(
             1,
             ChatMessage::System {
@@ -53,7 +61,8 @@ impl Agent {
             takes_unfinished: true,
             role: ModelRole::Naming,
         };
-        let answer = tokio::time::timeout(PATIENCE, self.model.stream(alternative, &request, |_| {})).await;
+        let answer =
+            tokio::time::timeout(PATIENCE, self.model.stream(alternative, &request, |_| {})).await;
         let (title, spent) = match answer {
             Ok(Ok(reply)) => (clean(&reply.text), reply.spent),
             Ok(Err(error)) => {
@@ -76,7 +85,10 @@ impl Agent {
 
 /// A title out of a model's answer; `None` when there is none in it.
 fn clean(answer: &str) -> Option<String> {
-    let line = answer.lines().map(str::trim).find(|line| !line.is_empty())?;
+    let line = answer
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())?;
     let line = line.trim_matches(['"', '\'', '“', '”', '*', '#', '.', ' ']);
     (!line.is_empty()).then(|| shorten(line))
 }
@@ -93,7 +105,9 @@ fn shorten(text: &str) -> String {
         return text.to_owned();
     }
     let cut: String = text.chars().take(MAX_TITLE - 1).collect();
-    let words = cut.rsplit_once(' ').map_or(cut.as_str(), |(words, _)| words);
+    let words = cut
+        .rsplit_once(' ')
+        .map_or(cut.as_str(), |(words, _)| words);
     format!("{}…", words.trim_end_matches([',', '.', ';', ':']))
 }
 
@@ -103,7 +117,10 @@ mod tests {
 
     #[test]
     fn titles_are_short_plain_and_cut_between_words() {
-        assert_eq!(clean("**\"Todo app\"**\n\nIt is nice"), Some("Todo app".to_owned()));
+        assert_eq!(
+            clean("**\"Todo app\"**\n\nIt is nice"),
+            Some("Todo app".to_owned())
+        );
         assert_eq!(clean(" \n"), None);
         let title = provisional_title(&"käse brot und noch viel mehr ".repeat(9));
         assert!(

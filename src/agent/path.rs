@@ -17,7 +17,8 @@ pub const GENERATED_FOLDERS: [&str; 9] = [
     ".parcel-cache",
 ];
 
-/// The folders that an app has at its top, for paths that begin with a slash and mean the app's own.
+/// The folders that an app has at its top, for paths that begin with a slash and mean the app's
+/// own.
 const TOP_FOLDERS: [&str; 16] = [
     "app",
     "components",
@@ -46,15 +47,17 @@ pub struct AppPath(String);
 pub enum PathError {
     #[error("the path is empty; name a file relative to {HOME}, such as app/page.tsx")]
     Empty,
-    #[error("the path {0:?} lies outside of {HOME}; use a path relative to it, such as app/page.tsx")]
+    #[error(
+        "the path {0:?} lies outside of {HOME}; use a path relative to it, such as app/page.tsx"
+    )]
     Outside(String),
     #[error("the path {0:?} has a character that no file name can have")]
     Malformed(String),
 }
 
 impl AppPath {
-    /// Reads a path as models write them: relative, with a leading `./`, as an import (`@/lib/x`), absolute below the home, or with a
-    /// slash before what can only be the app's own.
+    /// Reads a path as models write them: relative, with a leading `./`, as an import (`@/lib/x`),
+    /// absolute below the home, or with a slash before what can only be the app's own.
     pub fn new(text: &str) -> Result<Self, PathError> {
         let text = text.trim();
         if text.contains(['\0', '\n', '\r']) || text.len() > 1024 {
@@ -63,7 +66,10 @@ impl AppPath {
         let relative = match text.strip_prefix('/') {
             None => {
                 let prefixes = ["~/", "@/", "home/user/"].iter();
-                prefixes.filter_map(|prefix| text.strip_prefix(prefix)).next().unwrap_or(text)
+                prefixes
+                    .filter_map(|prefix| text.strip_prefix(prefix))
+                    .next()
+                    .unwrap_or(text)
             }
             Some(below) => match text.strip_prefix(HOME) {
                 Some("") => "",
@@ -109,8 +115,8 @@ impl AppPath {
     }
 }
 
-/// Whether a path without its leading slash is one of an app and not of the machine: a file such as `package.json`, or in a folder that
-/// apps have.
+/// Whether a path without its leading slash is one of an app and not of the machine: a file such as
+/// `package.json`, or in a folder that apps have.
 fn is_of_an_app(below: &str) -> bool {
     match below.split_once('/') {
         Some((top, _)) => TOP_FOLDERS.contains(&top),
@@ -156,7 +162,10 @@ mod tests {
         ] {
             assert_eq!(path(text).as_deref(), Ok(meant));
         }
-        assert_eq!(AppPath::folder("/components"), AppPath::new("components").map(Some));
+        assert_eq!(
+            AppPath::folder("/components"),
+            AppPath::new("components").map(Some)
+        );
         for text in [
             "../x",
             "/etc/passwd",

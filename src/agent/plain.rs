@@ -1,5 +1,6 @@
-//! Programs' output as plain text: what a person would read on the terminal in the end. Escape sequences are gone, a progress bar is its
-//! last frame, lines end with `\n`, and there are no other control characters than tabs.
+//! Programs' output as plain text: what a person would read on the terminal in the end. Escape
+//! sequences are gone, a progress bar is its last frame, lines end with `\n`, and there are no
+//! other control characters than tabs.
 
 use anstyle_parse::{Params, Parser, Perform};
 
@@ -19,7 +20,11 @@ pub fn text(output: &[u8]) -> String {
     }
     let mut parser = Parser::<anstyle_parse::DefaultCharAccumulator>::new();
     let mut screen = Screen::default();
-    let mut feed = |bytes: &[u8]| bytes.iter().for_each(|byte| parser.advance(&mut screen, *byte));
+    let mut feed = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .for_each(|byte| parser.advance(&mut screen, *byte))
+    };
     for chunk in output.utf8_chunks() {
         for letter in chunk.valid().chars() {
             match letter {
@@ -155,7 +160,12 @@ impl Perform for Screen {
         if !intermediates.is_empty() {
             return;
         }
-        let given = params.iter().next().and_then(|param| param.first()).copied().unwrap_or_default();
+        let given = params
+            .iter()
+            .next()
+            .and_then(|param| param.first())
+            .copied()
+            .unwrap_or_default();
         let (given, count) = (usize::from(given), usize::from(given.max(1)));
         let column = self.column;
         match action {
@@ -175,7 +185,11 @@ impl Perform for Screen {
                 line.redrawn = true;
                 match given {
                     0 => line.letters.truncate(column),
-                    1 => line.letters.iter_mut().take(column + 1).for_each(|letter| *letter = ' '),
+                    1 => line
+                        .letters
+                        .iter_mut()
+                        .take(column + 1)
+                        .for_each(|letter| *letter = ' '),
                     _ => line.letters.clear(),
                 }
             }
@@ -210,12 +224,21 @@ mod tests {
             ("plain\n\ttext \n", "plain\n\ttext \n"),
             ("ünïcode 😀\n", "ünïcode 😀\n"),
             ("\u{1b}[31mred\u{1b}[0m\n", "red\n"),
-            ("\u{1b}[1;38;5;200mbold\u{1b}[m \u{1b}[38:2::1:2:3mrgb", "bold rgb"),
+            (
+                "\u{1b}[1;38;5;200mbold\u{1b}[m \u{1b}[38:2::1:2:3mrgb",
+                "bold rgb",
+            ),
             ("\u{9b}31mred\u{9b}0m", "red"),
-            ("\u{1b}]0;title\u{7}a\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\b", "alinkb"),
+            (
+                "\u{1b}]0;title\u{7}a\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\b",
+                "alinkb",
+            ),
             ("\u{1b}]0;title without an end\nnext\n", "\nnext\n"),
             ("\u{1b}P1;2qdata\u{1b}\\c", "c"),
-            ("\u{1b}(Ba\u{1b})0b\u{1b}=c\u{1b}7d\u{1b}[?25le\u{1b}[?2004h", "abcde"),
+            (
+                "\u{1b}(Ba\u{1b})0b\u{1b}=c\u{1b}7d\u{1b}[?25le\u{1b}[?2004h",
+                "abcde",
+            ),
             ("a\r\nb\r\n", "a\nb\n"),
             ("10%\r20%\r100%\n", "100%\n"),
             ("downloading\rdone\n", "done\n"),
@@ -224,7 +247,10 @@ mod tests {
             ("a\r\u{1b}[Kb\u{1b}[2K\u{1b}[1Gc\n", "c\n"),
             ("|\u{8}/\u{8}-\u{8}\\ ok", "\\ ok"),
             ("abc\u{8} \u{8}", "ab"),
-            ("one 1\ntwo 1\n\u{1b}[2Aone 2\u{1b}[K\ntwo 2\u{1b}[K\nend\n", "one 2\ntwo 2\nend\n"),
+            (
+                "one 1\ntwo 1\n\u{1b}[2Aone 2\u{1b}[K\ntwo 2\u{1b}[K\nend\n",
+                "one 2\ntwo 2\nend\n",
+            ),
             ("long one\nlong two\n\u{1b}[2F\u{1b}[Ja\nb\n", "a\nb\n"),
             ("before\n\u{1b}[2J\u{1b}[Hafter\u{1b}c", "before\nafter\n"),
             ("a\0b\u{7}c\u{1}d\u{7f}", "abcd"),

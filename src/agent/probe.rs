@@ -42,10 +42,12 @@ impl Answer {
         self.status >= 500 && self.body.contains("id=\"__NEXT_DATA__\"")
     }
 
-    /// Whether Next.js says that a route handler threw an error: with its error page, or with nothing at all.
+    /// Whether Next.js says that a route handler threw an error: with its error page, or with
+    /// nothing at all.
     pub fn is_uncaught(&self) -> bool {
         let body = self.body.trim();
-        self.status == 500 && (body.is_empty() || body == "Internal Server Error" || next_error(body).is_some())
+        self.status == 500
+            && (body.is_empty() || body == "Internal Server Error" || next_error(body).is_some())
     }
 
     pub fn has(&self, text: &str) -> bool {
@@ -71,26 +73,37 @@ impl Answer {
 fn judge(status: u16, body: &str) -> Probe {
     match status {
         200..=399 => Probe::Ready,
-        404 => Probe::Failed("The app has no first page (404): app/page.tsx is missing.".to_owned()),
+        404 => {
+            Probe::Failed("The app has no first page (404): app/page.tsx is missing.".to_owned())
+        }
         status => {
-            let reason = next_error(body).unwrap_or_else(|| format!("The app answered with HTTP {status}."));
+            let reason =
+                next_error(body).unwrap_or_else(|| format!("The app answered with HTTP {status}."));
             Probe::Failed(reason)
         }
     }
 }
 
-/// The error in Next.js' development error page: in the data of its overlay (what does not compile), in the template that carries it
-/// to the client (what threw there), or in the rows of React's stream (what threw in a server component).
+/// The error in Next.js' development error page: in the data of its overlay (what does not
+/// compile), in the template that carries it to the client (what threw there), or in the rows of
+/// React's stream (what threw in a server component).
 fn next_error(body: &str) -> Option<String> {
-    let data = between(body, "id=\"__NEXT_DATA__\"", "</script>").and_then(|script| script.split_once('>'));
+    let data = between(body, "id=\"__NEXT_DATA__\"", "</script>")
+        .and_then(|script| script.split_once('>'));
     let from_data = data.and_then(|(_, json)| {
         let json: serde_json::Value = serde_json::from_str(json).ok()?;
         json["err"]["message"].as_str().map(str::to_owned)
     });
     let from_template = || between(body, "data-next-error-message=\"", "\"").map(unescape);
-    let text = from_data.or_else(from_template).or_else(|| from_stream(body))?;
+    let text = from_data
+        .or_else(from_template)
+        .or_else(|| from_stream(body))?;
     let text = plain::text(text.as_bytes());
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let text = lines.into_iter().take(8).collect::<Vec<_>>().join("\n");
     (!text.is_empty()).then(|| text.chars().take(MAX_REASON).collect())
 }
@@ -128,8 +141,14 @@ mod tests {
             Probe::Failed("./app/page.tsx:3:7\nExpected ';'\n  1 | x".to_owned())
         );
         let template = r#"<template data-next-error-message="Can&#x27;t read &quot;x&quot;" data-next-error-stack="…"></template>"#;
-        assert_eq!(judge(500, template), Probe::Failed("Can't read \"x\"".to_owned()));
-        assert_eq!(judge(500, "oops"), Probe::Failed("The app answered with HTTP 500.".to_owned()));
+        assert_eq!(
+            judge(500, template),
+            Probe::Failed("Can't read \"x\"".to_owned())
+        );
+        assert_eq!(
+            judge(500, "oops"),
+            Probe::Failed("The app answered with HTTP 500.".to_owned())
+        );
         assert_eq!(judge(200, "<h1>Hi</h1>"), Probe::Ready);
     }
 }

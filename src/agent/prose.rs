@@ -6,9 +6,27 @@ use regex::Regex;
 
 use super::AppPath;
 
-/// Blocks in these languages are commands, what commands print, and changes: no file's text, unless the name says that they are.
-const COMMANDS: [&str; 8] = ["bash", "sh", "shell", "zsh", "console", "terminal", "shell-session", "powershell"];
-const PRINTED: [&str; 7] = ["text", "txt", "plaintext", "plain", "output", "log", "stdout"];
+/// Blocks in these languages are commands, what commands print, and changes: no file's text, unless
+/// the name says that they are.
+const COMMANDS: [&str; 8] = [
+    "bash",
+    "sh",
+    "shell",
+    "zsh",
+    "console",
+    "terminal",
+    "shell-session",
+    "powershell",
+];
+const PRINTED: [&str; 7] = [
+    "text",
+    "txt",
+    "plaintext",
+    "plain",
+    "output",
+    "log",
+    "stdout",
+];
 const CHANGES: [&str; 2] = ["diff", "patch"];
 
 /// Files with these extensions are texts: what looks like code in them may be meant as it is.
@@ -45,7 +63,8 @@ pub struct Files {
 pub struct File {
     pub path: String,
     pub content: String,
-    /// Whether the block's own fence names it, as models do that were told to; else what stands before or in the block does.
+    /// Whether the block's own fence names it, as models do that were told to; else what stands
+    /// before or in the block does.
     pub named_on_fence: bool,
 }
 
@@ -63,21 +82,30 @@ impl Files {
         self.whole.is_empty() && self.refused.is_empty()
     }
 
-    /// A block is a file, or none. Of two that name the same file the later one is it, unless it is named less surely.
+    /// A block is a file, or none. Of two that name the same file the later one is it, unless it is
+    /// named less surely.
     fn take(&mut self, path: String, content: String, language: &str, named_on_fence: bool) {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
-        let is_other = |languages: &[&str], own: &[&str]| languages.contains(&language) && !own.contains(&extension);
+        let is_other = |languages: &[&str], own: &[&str]| {
+            languages.contains(&language) && !own.contains(&extension)
+        };
         if !named_on_fence && (is_other(&COMMANDS, &["sh"]) || is_other(&PRINTED, &["txt"])) {
             return;
         }
         let why = if is_other(&CHANGES, &CHANGES) {
             Some("is a list of changes".to_owned())
         } else {
-            left_out(&content, extension).map(|line| format!("leaves parts of the file out (“{line}”)"))
+            left_out(&content, extension)
+                .map(|line| format!("leaves parts of the file out (“{line}”)"))
         };
         if let Some(why) = why {
-            let why = format!("{path} was not written: the block {why}. Write the file whole, every line of it.");
-            self.refused.push(Refused { why, named_on_fence });
+            let why = format!(
+                "{path} was not written: the block {why}. Write the file whole, every line of it."
+            );
+            self.refused.push(Refused {
+                why,
+                named_on_fence,
+            });
             return;
         }
         if let Some(at) = self.whole.iter().position(|known| known.path == path) {
@@ -106,7 +134,8 @@ fn left_out<'a>(content: &'a str, extension: &str) -> Option<&'a str> {
     Some(&line[..end])
 }
 
-/// Where a file may be named: in the fence's own line, alone in the line before, or in a comment that opens the block.
+/// Where a file may be named: in the fence's own line, alone in the line before, or in a comment
+/// that opens the block.
 ///
 /// ````text
 /// ```tsx app/page.tsx            ```tsx filename="app/page.tsx"            **app/page.tsx**
@@ -135,7 +164,9 @@ pub fn files(answer: &str) -> Files {
         let on_fence = in_info(info);
         let named_on_fence = on_fence.is_some();
         let comment = content.first().and_then(|line| in_comment(line));
-        let path = on_fence.or_else(|| in_heading(before)).or_else(|| comment.clone());
+        let path = on_fence
+            .or_else(|| in_heading(before))
+            .or_else(|| comment.clone());
         if let Some(path) = path.filter(|_| closed) {
             // A comment that only names the file is no part of it.
             let skipped = usize::from(comment.as_deref() == Some(path.as_str()));
@@ -148,10 +179,14 @@ pub fn files(answer: &str) -> Files {
     found
 }
 
-/// The text within a code fence that models put around a whole file; `None` where there is none, and in texts, which may have one of
-/// their own.
+/// The text within a code fence that models put around a whole file; `None` where there is none,
+/// and in texts, which may have one of their own.
 pub fn without_fence<'a>(path: &str, content: &'a str) -> Option<&'a str> {
-    let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let name = path
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     if extension.is_empty() || TEXTS.contains(&extension) {
         return None;
@@ -169,7 +204,10 @@ pub fn without_fence<'a>(path: &str, content: &'a str) -> Option<&'a str> {
 /// The fence (its letter and length) and what stands behind it.
 fn opening(line: &str) -> Option<((char, usize), &str)> {
     let line = line.trim_start();
-    let letter = line.chars().next().filter(|letter| matches!(letter, '`' | '~'))?;
+    let letter = line
+        .chars()
+        .next()
+        .filter(|letter| matches!(letter, '`' | '~'))?;
     let length = line.chars().take_while(|found| *found == letter).count();
     let info = &line[length..];
     (length >= 3 && !info.contains('`')).then_some(((letter, length), info.trim()))
@@ -182,7 +220,10 @@ fn is_closing(line: &str, (letter, length): (char, usize)) -> bool {
 
 /// The block's language, in small letters.
 fn language(info: &str) -> String {
-    let word = info.split([' ', '\t', ':', '{', ',']).next().unwrap_or_default();
+    let word = info
+        .split([' ', '\t', ':', '{', ','])
+        .next()
+        .unwrap_or_default();
     word.to_ascii_lowercase()
 }
 
@@ -193,10 +234,14 @@ fn in_info(info: &str) -> Option<String> {
         .find_map(path)
 }
 
-/// `**app/page.tsx**`, `### app/page.tsx`, ``File: `app/page.tsx` ``, `1. app/page.tsx:`: the name and nothing else.
+/// `**app/page.tsx**`, `### app/page.tsx`, ``File: `app/page.tsx` ``, `1. app/page.tsx:`: the name
+/// and nothing else.
 fn in_heading(line: &str) -> Option<String> {
     let says_something = |word: &&str| word.contains(char::is_alphanumeric);
-    let mut words = line.split([' ', '\t', ':']).filter(says_something).peekable();
+    let mut words = line
+        .split([' ', '\t', ':'])
+        .filter(says_something)
+        .peekable();
     let is_number = |word: &&str| {
         let word = word.trim_start_matches(['#', '*']);
         word.strip_suffix(['.', ')'])
@@ -207,7 +252,9 @@ fn in_heading(line: &str) -> Option<String> {
     words.next_if(is_number);
     words.next_if(|word| {
         let word = word.trim_matches(|letter: char| !letter.is_alphanumeric());
-        ["file", "filename", "path"].iter().any(|label| word.eq_ignore_ascii_case(label))
+        ["file", "filename", "path"]
+            .iter()
+            .any(|label| word.eq_ignore_ascii_case(label))
     });
     let path = path(words.next()?)?;
     words.next().is_none().then_some(path)
@@ -217,7 +264,9 @@ fn in_heading(line: &str) -> Option<String> {
 fn in_comment(line: &str) -> Option<String> {
     let line = line.trim();
     // Without a space `#` begins a selector in a style sheet.
-    let inside = ["//", "/*", "# ", "<!--"].iter().find_map(|sign| line.strip_prefix(sign))?;
+    let inside = ["//", "/*", "# ", "<!--"]
+        .iter()
+        .find_map(|sign| line.strip_prefix(sign))?;
     let inside = inside.trim_end_matches("*/").trim_end_matches("-->").trim();
     let inside = inside
         .strip_prefix("File:")
@@ -227,16 +276,28 @@ fn in_comment(line: &str) -> Option<String> {
     (!inside.contains(' ')).then(|| path(inside))?
 }
 
-/// The word as a path of the app: with a file's extension, and without what Markdown puts around it.
+/// The word as a path of the app: with a file's extension, and without what Markdown puts around
+/// it.
 fn path(word: &str) -> Option<String> {
     let word = word.trim_matches(['*', '`', '"', '\'', '_', '(', ')', '[', ']', ':', ',', '#']);
     let (stem, extension) = word.rsplit_once('.')?;
-    let named = !extension.is_empty() && extension.len() <= 5 && extension.chars().all(|letter| letter.is_ascii_alphanumeric());
-    if !named || (stem.is_empty() && !word.starts_with('.')) || stem.ends_with('/') || word.contains("://") {
+    let named = !extension.is_empty()
+        && extension.len() <= 5
+        && extension
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric());
+    if !named
+        || (stem.is_empty() && !word.starts_with('.'))
+        || stem.ends_with('/')
+        || word.contains("://")
+    {
         return None;
     }
     // A version such as 1.5, or the name of a library such as Next.js.
-    if !word.contains('/') && (extension.chars().all(|letter| letter.is_ascii_digit()) || stem.starts_with(char::is_uppercase)) {
+    if !word.contains('/')
+        && (extension.chars().all(|letter| letter.is_ascii_digit())
+            || stem.starts_with(char::is_uppercase))
+    {
         return None;
     }
     AppPath::new(word).ok().map(|path| path.as_str().to_owned())
@@ -250,7 +311,11 @@ mod tests {
     fn written(answer: &str) -> Vec<(String, String)> {
         let files = files(answer);
         assert_eq!(files.refused, [], "{answer}");
-        files.whole.into_iter().map(|file| (file.path, file.content)).collect()
+        files
+            .whole
+            .into_iter()
+            .map(|file| (file.path, file.content))
+            .collect()
     }
 
     #[test]
@@ -276,7 +341,14 @@ mod tests {
                 named_on_fence,
             };
             let whole = vec![file];
-            assert_eq!(files(answer), Files { whole, ..Files::default() }, "{answer}");
+            assert_eq!(
+                files(answer),
+                Files {
+                    whole,
+                    ..Files::default()
+                },
+                "{answer}"
+            );
         }
     }
 
@@ -285,7 +357,11 @@ mod tests {
         for (path, content, inside) in [
             ("app/page.tsx", "```tsx\nx\n```", Some("x\n")),
             ("app/page.tsx", "\n```\nx\ny\n```\n\n", Some("x\ny\n")),
-            ("app/page.tsx", "~~~tsx app/page.tsx\r\nx\r\n~~~", Some("x\r\n")),
+            (
+                "app/page.tsx",
+                "~~~tsx app/page.tsx\r\nx\r\n~~~",
+                Some("x\r\n"),
+            ),
             (
                 "app/page.tsx",
                 "````tsx\nconst a = `\n```\n`;\n````",
@@ -361,19 +437,35 @@ mod tests {
             "…",
             "...",
         ] {
-            let found = files(&format!("**app/page.tsx**\n```tsx\nconst a = 1;\n{line}\nconst b = 2;\n```"));
+            let found = files(&format!(
+                "**app/page.tsx**\n```tsx\nconst a = 1;\n{line}\nconst b = 2;\n```"
+            ));
             assert_eq!(found.whole, [], "{line}");
-            let [Refused { why, named_on_fence }] = &found.refused[..] else {
+            let [
+                Refused {
+                    why,
+                    named_on_fence,
+                },
+            ] = &found.refused[..]
+            else {
                 panic!("{line} is not refused once");
             };
-            assert!(!named_on_fence && why.starts_with("app/page.tsx was not written"), "{why}");
+            assert!(
+                !named_on_fence && why.starts_with("app/page.tsx was not written"),
+                "{why}"
+            );
             assert!(why.contains(line.trim()), "{why}");
         }
         let changes = files("```diff app/page.tsx\n-a\n+b\n```");
         assert!(changes.whole.is_empty() && changes.refused[0].named_on_fence);
         // The whole file before it is written all the same.
-        let both = files("```tsx app/page.tsx\nx\n```\nThen:\n```tsx app/page.tsx\n// ... existing code\ny\n```");
-        assert_eq!((both.whole[0].content.as_str(), both.refused.len()), ("x\n", 1));
+        let both = files(
+            "```tsx app/page.tsx\nx\n```\nThen:\n```tsx app/page.tsx\n// ... existing code\ny\n```",
+        );
+        assert_eq!(
+            (both.whole[0].content.as_str(), both.refused.len()),
+            ("x\n", 1)
+        );
     }
 
     #[test]
@@ -390,8 +482,16 @@ mod tests {
             "/* Other rules apply to buttons */",
             "// The header stays the same on every page",
         ] {
-            assert_eq!(written(&format!("```tsx app/page.tsx\n{line}\n```")).len(), 1, "{line}");
+            assert_eq!(
+                written(&format!("```tsx app/page.tsx\n{line}\n```")).len(),
+                1,
+                "{line}"
+            );
         }
-        assert_eq!(written("```md docs/notes.md\nand so on\n...\n```").len(), 1, "a text is no code");
+        assert_eq!(
+            written("```md docs/notes.md\nand so on\n...\n```").len(),
+            1,
+            "a text is no code"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What must not leave the machine for a model: the values of keys and passwords in files, in the output of commands, and in messages.
+//! What must not leave the machine for a model: the values of keys and passwords in files, in the
+//! output of commands, and in messages.
 
 use std::sync::LazyLock;
 
@@ -10,7 +11,8 @@ use crate::llm::ChatMessage;
 /// What stands where a value was.
 pub const PLACEHOLDER: &str = "[secret left out]";
 
-/// Values that are known by their form (the prefixes are the providers' own; see github.com/gitleaks/gitleaks).
+/// Values that are known by their form (the prefixes are the providers' own; see
+/// github.com/gitleaks/gitleaks).
 static KEYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r"(?x)
@@ -34,12 +36,13 @@ static KEYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// Private keys in PEM.
-static PRIVATE_KEYS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----").ok());
+static PRIVATE_KEYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----").ok()
+});
 
-/// What is named like a secret and given a value, wherever it stands in a line: `.env` files and `printenv` have `NAME=value`, what
-/// prints the environment as an object has `NAME: 'value'`. Of a value without quotes it is the first character. [`secret`] judges whether
-/// it is one.
+/// What is named like a secret and given a value, wherever it stands in a line: `.env` files and
+/// `printenv` have `NAME=value`, what prints the environment as an object has `NAME: 'value'`. Of a
+/// value without quotes it is the first character. [`secret`] judges whether it is one.
 static ASSIGNMENTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r#"(?x)
@@ -51,13 +54,16 @@ static ASSIGNMENTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// What stands before an assignment that has a line of its own: nothing, or its place, as `cat -n` and `grep -n` tell it.
-static LINE_START: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^[+-]?[ \t]*(?:\d+[ \t]+|[^\s:=]+[:-](?:\d+[:-])?[ \t]*)?$").ok());
+/// What stands before an assignment that has a line of its own: nothing, or its place, as `cat -n`
+/// and `grep -n` tell it.
+static LINE_START: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^[+-]?[ \t]*(?:\d+[ \t]+|[^\s:=]+[:-](?:\d+[:-])?[ \t]*)?$").ok()
+});
 
 /// Passwords in addresses: `scheme://user:password@host`.
-static PASSWORDS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]+:)(?P<password>[^\s@/]{3,})@").ok());
+static PASSWORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]+:)(?P<password>[^\s@/]{3,})@").ok()
+});
 
 /// How much of a line is looked at around an assignment, in bytes: some programs are a single line.
 const SEEN: usize = 512;
@@ -70,7 +76,9 @@ pub fn leave_out(text: &str) -> String {
     let rules: [(&Option<Regex>, Replace); 3] = [
         (&PRIVATE_KEYS, |_| PLACEHOLDER.to_owned()),
         (&KEYS, |_| PLACEHOLDER.to_owned()),
-        (&PASSWORDS, |found| format!("{}{PLACEHOLDER}@", &found["before"])),
+        (&PASSWORDS, |found| {
+            format!("{}{PLACEHOLDER}@", &found["before"])
+        }),
     ];
     let mut text = without_assigned(text);
     for (pattern, replace) in rules {
@@ -104,12 +112,21 @@ fn without_assigned(text: &str) -> String {
     kept
 }
 
-/// Where the value of an assignment ends, when it is a secret. A line of an environment is believed by the name alone; in code, names
-/// such as `STORAGE_KEY` and `FORGOT_PASSWORD` are common, and the value must look like a secret too.
+/// Where the value of an assignment ends, when it is a secret. A line of an environment is believed
+/// by the name alone; in code, names such as `STORAGE_KEY` and `FORGOT_PASSWORD` are common, and
+/// the value must look like a secret too.
 fn secret(text: &str, found: &Captures<'_>) -> Option<usize> {
-    let (name, sign, value) = (found.name("name")?, found.name("sign")?.as_str(), found.name("value")?);
-    let capitals = !name.as_str().contains(|letter: char| letter.is_ascii_lowercase());
-    let small = !name.as_str().contains(|letter: char| letter.is_ascii_uppercase());
+    let (name, sign, value) = (
+        found.name("name")?,
+        found.name("sign")?.as_str(),
+        found.name("value")?,
+    );
+    let capitals = !name
+        .as_str()
+        .contains(|letter: char| letter.is_ascii_lowercase());
+    let small = !name
+        .as_str()
+        .contains(|letter: char| letter.is_ascii_uppercase());
     let strength = strength(name.as_str()).filter(|_| capitals || small)?;
     let exported = found.name("export").is_some();
     let (assigned, tight) = (sign.contains('='), sign == "=");
@@ -130,11 +147,16 @@ fn secret(text: &str, found: &Captures<'_>) -> Option<usize> {
     if !is_value(word) {
         return None;
     }
-    let one_word = !word.contains(|letter: char| letter.is_whitespace() || "\"'`,;(){}[]<>".contains(letter));
+    let one_word =
+        !word.contains(|letter: char| letter.is_whitespace() || "\"'`,;(){}[]<>".contains(letter));
     let is_secret = if assigned {
         let has_its_line = || exported || starts_line(&text[..name.start()]);
-        let is_count = small && word.len() < 6 && word.bytes().all(|letter| letter.is_ascii_digit());
-        (capitals && tight) || (one_word && ((tight && strength.fits(word)) || ((tight || capitals) && !is_count && has_its_line())))
+        let is_count =
+            small && word.len() < 6 && word.bytes().all(|letter| letter.is_ascii_digit());
+        (capitals && tight)
+            || (one_word
+                && ((tight && strength.fits(word))
+                    || ((tight || capitals) && !is_count && has_its_line())))
     } else {
         one_word && of_env_style && strength.fits(word)
     };
@@ -154,13 +176,23 @@ fn line_at(text: &str, begin: usize) -> &str {
 /// Whether what comes next is the first thing that its line says.
 fn starts_line(before: &str) -> bool {
     let near = &before[before.floor_char_boundary(before.len().saturating_sub(SEEN))..];
-    let begin = near.rfind('\n').map(|at| at + 1).or((near.len() == before.len()).then_some(0));
-    begin.is_some_and(|begin| LINE_START.as_ref().is_some_and(|start| start.is_match(&near[begin..])))
+    let begin = near
+        .rfind('\n')
+        .map(|at| at + 1)
+        .or((near.len() == before.len()).then_some(0));
+    begin.is_some_and(|begin| {
+        LINE_START
+            .as_ref()
+            .is_some_and(|start| start.is_match(&near[begin..]))
+    })
 }
 
 /// Whether it is a value, and not nothing, or what reads one.
 fn is_value(text: &str) -> bool {
-    !text.is_empty() && !text.starts_with('$') && !text.contains("process.env") && !text.contains(PLACEHOLDER)
+    !text.is_empty()
+        && !text.starts_with('$')
+        && !text.contains("process.env")
+        && !text.contains(PLACEHOLDER)
 }
 
 /// How surely a name is a secret's.
@@ -178,7 +210,8 @@ impl Strength {
         let value = value.trim_end_matches(['.', '!', '?', ':', '…']);
         let is_word = |part: &str| {
             let number = part.strip_prefix(['v', 'V']).unwrap_or(part);
-            part.chars().all(char::is_alphabetic) || number.bytes().all(|letter| letter.is_ascii_digit())
+            part.chars().all(char::is_alphabetic)
+                || number.bytes().all(|letter| letter.is_ascii_digit())
         };
         let least = match self {
             Self::Sure => 6,
@@ -186,7 +219,9 @@ impl Strength {
         };
         value.len() >= least
             && !value.contains(|letter: char| letter.is_whitespace() || "{}()[]<>".contains(letter))
-            && !value.split(['-', '_', '.', ':', '/', '?', '&', '=']).all(is_word)
+            && !value
+                .split(['-', '_', '.', ':', '/', '?', '&', '='])
+                .all(is_word)
     }
 }
 
@@ -214,25 +249,47 @@ fn strength(name: &str) -> Option<Strength> {
         .split('_')
         .map(|part| part.trim_end_matches(|letter: char| letter.is_ascii_digit()))
         .collect();
-    let is_sure = |part: &&str| sure.iter().any(|word| part.ends_with(word)) || part.ends_with("apikey");
-    let before_key = ["access", "api", "encryption", "master", "private", "secret", "service", "signing"];
+    let is_sure =
+        |part: &&str| sure.iter().any(|word| part.ends_with(word)) || part.ends_with("apikey");
+    let before_key = [
+        "access",
+        "api",
+        "encryption",
+        "master",
+        "private",
+        "secret",
+        "service",
+        "signing",
+    ];
     let key_pair = |pair: &[&str]| before_key.contains(&pair[0]) && pair[1] == "key";
-    if parts.iter().any(is_sure) || parts.windows(2).any(key_pair) || name.contains("database_url") || parts.last() == Some(&"auth") {
+    if parts.iter().any(is_sure)
+        || parts.windows(2).any(key_pair)
+        || name.contains("database_url")
+        || parts.last() == Some(&"auth")
+    {
         Some(Strength::Sure)
     } else {
-        parts.iter().any(|part| part.ends_with("key")).then_some(Strength::AKey)
+        parts
+            .iter()
+            .any(|part| part.ends_with("key"))
+            .then_some(Strength::AKey)
     }
 }
 
 /// The messages as they may leave this machine.
 pub fn leave_out_of(messages: &[ChatMessage]) -> Vec<ChatMessage> {
-    messages.iter().map(|message| message.map_content(leave_out)).collect()
+    messages
+        .iter()
+        .map(|message| message.map_content(leave_out))
+        .collect()
 }
 
 /// Whether a file is one that keeps secrets: `.env` and its kin; a sample of one is none.
 pub fn is_secret_file(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    let sample = ["example", "sample", "template"].iter().any(|word| name.ends_with(word));
+    let sample = ["example", "sample", "template"]
+        .iter()
+        .any(|word| name.ends_with(word));
     (name == ".env" || name.starts_with(".env.")) && !sample
 }
 
@@ -289,10 +346,19 @@ mod tests {
             ("declare -x db_password=hunter", "hunter"),
             // node -p process.env, and as JSON
             ("  DB_PASSWORD: 'hunter2',", "'hunter2'"),
-            ("{ PORT: '1', SECRET_KEY: 'tr0ub4dor&3', A: '2' }", "'tr0ub4dor&3'"),
+            (
+                "{ PORT: '1', SECRET_KEY: 'tr0ub4dor&3', A: '2' }",
+                "'tr0ub4dor&3'",
+            ),
             ("{\"DB_PASSWORD\":\"hunter2\",\"PORT\":1}", "\"hunter2\""),
-            ("  STRIPE_KEY: '8f14e45fceea167a5a36'", "'8f14e45fceea167a5a36'"),
-            ("export const API_KEY = \"8f14e45fceea167a\";", "\"8f14e45fceea167a\""),
+            (
+                "  STRIPE_KEY: '8f14e45fceea167a5a36'",
+                "'8f14e45fceea167a5a36'",
+            ),
+            (
+                "export const API_KEY = \"8f14e45fceea167a\";",
+                "\"8f14e45fceea167a\"",
+            ),
             ("if (DB_PASSWORD) { DB_PASSWORD: 'hunter2' }", "'hunter2'"),
             ("GET /hook?token=8f14e45f", "8f14e45f"),
         ] {

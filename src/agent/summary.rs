@@ -3,20 +3,23 @@
 const OPEN: &str = "<task_summary>";
 const CLOSE: &str = "</task_summary>";
 
-/// The summary in a finished answer, when there is one: the last, because the tag may be spoken of before. A missing end is forgiven: the
-/// answer is whole.
+/// The summary in a finished answer, when there is one: the last, because the tag may be spoken of
+/// before. A missing end is forgiven: the answer is whole.
 pub fn find(text: &str) -> Option<&str> {
     let (_, after) = text.rsplit_once(OPEN)?;
     let summary = after.split(CLOSE).next().unwrap_or(after).trim();
     summary.contains(char::is_alphanumeric).then_some(summary)
 }
 
-/// What of an answer in the making is for the conversation: the text before the summary, without the beginning of its tag.
+/// What of an answer in the making is for the conversation: the text before the summary, without
+/// the beginning of its tag.
 pub fn without(text: &str) -> &str {
     if let Some((before, _)) = text.rsplit_once(OPEN) {
         return before.trim_end();
     }
-    let partial = (1..OPEN.len()).rev().find(|length| text.ends_with(&OPEN[..*length]));
+    let partial = (1..OPEN.len())
+        .rev()
+        .find(|length| text.ends_with(&OPEN[..*length]));
     partial.map_or(text, |length| &text[..text.len() - length])
 }
 

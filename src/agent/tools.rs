@@ -1,5 +1,5 @@
-//! Tools: what the model may do. Each is a typed handler in a file of its own behind this registry. A tool error says who must
-//! hear it: the model, which then goes on, or the run, which ends.
+//! Tools: what the model may do. Each is a typed handler in a file of its own behind this registry.
+//! A tool error says who must hear it: the model, which then goes on, or the run, which ends.
 
 mod check_app;
 mod create_or_update_files;
@@ -46,7 +46,10 @@ pub struct Tool {
 /// In the order in which the model is told of them.
 static TOOLS: [Tool; 8] = [
     Tool::of::<terminal::Arguments>(terminal::NAME, terminal::spec),
-    Tool::of::<create_or_update_files::Arguments>(create_or_update_files::NAME, create_or_update_files::spec),
+    Tool::of::<create_or_update_files::Arguments>(
+        create_or_update_files::NAME,
+        create_or_update_files::spec,
+    ),
     Tool::of::<edit_file::Arguments>("editFile", edit_file::spec),
     Tool::of::<read_files::Arguments>("readFiles", read_files::spec),
     Tool::of::<list_files::Arguments>("listFiles", list_files::spec),
@@ -56,7 +59,10 @@ static TOOLS: [Tool; 8] = [
 ];
 
 impl Tool {
-    const fn of<H: Handler + DeserializeOwned + 'static>(name: &'static str, spec: fn() -> (&'static str, Value)) -> Self {
+    const fn of<H: Handler + DeserializeOwned + 'static>(
+        name: &'static str,
+        spec: fn() -> (&'static str, Value),
+    ) -> Self {
         Self {
             name,
             spec,
@@ -79,7 +85,11 @@ impl Tool {
 
 /// The tool of this name, however the model spells it.
 fn find(name: &str) -> Option<&'static Tool> {
-    let of = |name: &str| TOOLS.iter().find(|tool| lenient::name(tool.name) == lenient::name(name));
+    let of = |name: &str| {
+        TOOLS
+            .iter()
+            .find(|tool| lenient::name(tool.name) == lenient::name(name))
+    };
     of(name).or_else(|| of(lenient::without_namespace(name)?))
 }
 
@@ -144,7 +154,8 @@ impl Touches {
             (Self::Everything, _) | (_, Self::Everything) => false,
             (Self::Reads(_), Self::Reads(_)) => true,
             (Self::Writes(a), Self::Writes(b)) => disjoint(a, b),
-            (Self::Reads(read), Self::Writes(written)) | (Self::Writes(written), Self::Reads(read)) => {
+            (Self::Reads(read), Self::Writes(written))
+            | (Self::Writes(written), Self::Reads(read)) => {
                 written.is_empty() || (!read.is_empty() && disjoint(read, written))
             }
         }
@@ -167,8 +178,15 @@ pub fn prepare(call: &ToolCall) -> Prepared {
         handler: Err(error),
     };
     let Some(tool) = find(&call.name) else {
-        let names = TOOLS.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", ");
-        return refused(format!("there is no tool {:?}; the tools are {names}", call.name));
+        let names = TOOLS
+            .iter()
+            .map(|tool| tool.name)
+            .collect::<Vec<_>>()
+            .join(", ");
+        return refused(format!(
+            "there is no tool {:?}; the tools are {names}",
+            call.name
+        ));
     };
     let schema = tool.spec().parameters;
     match lenient::arguments(&call.arguments, &schema).and_then(tool.read) {
@@ -187,12 +205,15 @@ pub fn prepare(call: &ToolCall) -> Prepared {
 /// The files that a call writes, as far as its arguments have come: paths, and contents so far.
 pub fn drafts(name: &str, arguments: &str) -> Vec<(String, String)> {
     match find(name) {
-        Some(tool) if tool.name == create_or_update_files::NAME => create_or_update_files::drafts(arguments),
+        Some(tool) if tool.name == create_or_update_files::NAME => {
+            create_or_update_files::drafts(arguments)
+        }
         _ => Vec::new(),
     }
 }
 
-/// The call with its tool's name as it is spelt, where the model meant one: it goes back to the model so.
+/// The call with its tool's name as it is spelt, where the model meant one: it goes back to the
+/// model so.
 pub fn spelt(mut call: ToolCall) -> ToolCall {
     if let Some(tool) = find(&call.name) {
         tool.name.clone_into(&mut call.name);
@@ -231,12 +252,16 @@ pub fn writing_call(id: String, files: &[prose::File]) -> ToolCall {
 impl Prepared {
     /// The longest that it may take.
     pub fn timeout(&self) -> Duration {
-        self.handler.as_ref().map_or(TOOL_TIMEOUT, |handler| handler.timeout())
+        self.handler
+            .as_ref()
+            .map_or(TOOL_TIMEOUT, |handler| handler.timeout())
     }
 
     /// Whether it does the same twice as once.
     pub fn is_repeatable(&self) -> bool {
-        self.handler.as_ref().map_or(true, |handler| handler.is_repeatable())
+        self.handler
+            .as_ref()
+            .map_or(true, |handler| handler.is_repeatable())
     }
 
     /// What it reads or changes; a call that can't be carried out touches nothing.
@@ -248,8 +273,13 @@ impl Prepared {
 
     /// The files that it has written: those it was told to, and those that its output holds.
     pub fn files(&self, output: &ToolOutput) -> Vec<Written> {
-        let told = self.handler.as_ref().map_or_else(|_| Vec::new(), |handler| handler.files());
-        told.into_iter().chain(output.contents.iter().cloned()).collect()
+        let told = self
+            .handler
+            .as_ref()
+            .map_or_else(|_| Vec::new(), |handler| handler.files());
+        told.into_iter()
+            .chain(output.contents.iter().cloned())
+            .collect()
     }
 
     /// Carries the call out. An error that the model can mend is its output.
@@ -269,7 +299,8 @@ impl Prepared {
     }
 }
 
-/// A schema of an object with these properties, all of which are known; the required ones are named.
+/// A schema of an object with these properties, all of which are known; the required ones are
+/// named.
 fn object(properties: Value, required: &[&str]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
@@ -277,7 +308,11 @@ fn object(properties: Value, required: &[&str]) -> Value {
 /// The path of a file that may be written.
 fn writable(text: &str) -> Result<AppPath, ToolError> {
     let path = AppPath::new(text)?;
-    match path.as_str().split('/').find(|part| GENERATED_FOLDERS.contains(part)) {
+    match path
+        .as_str()
+        .split('/')
+        .find(|part| GENERATED_FOLDERS.contains(part))
+    {
         Some(folder) => Err(ToolError::RespondToModel(format!(
             "{path} lies in {folder}, which tools generate; write only the app's own files"
         ))),
@@ -296,7 +331,11 @@ fn paths_title<'a>(mut paths: impl ExactSizeIterator<Item = &'a str>) -> String 
     let more = paths.len().saturating_sub(3);
     let first: Vec<&str> = paths.by_ref().take(3).collect();
     let first = first.join(", ");
-    if more > 0 { format!("{first} and {more} more") } else { first }
+    if more > 0 {
+        format!("{first} and {more} more")
+    } else {
+        first
+    }
 }
 
 #[cfg(test)]
@@ -326,11 +365,20 @@ mod tests {
             "{error}"
         );
         let error = error_of("Functions.Terminal", "{\"cmd\":\"ls\"}");
-        assert!(error.starts_with("the arguments of terminal are not valid"), "{error}");
-        assert!(error.contains("command") && error.contains("\"required\""), "{error}");
+        assert!(
+            error.starts_with("the arguments of terminal are not valid"),
+            "{error}"
+        );
+        assert!(
+            error.contains("command") && error.contains("\"required\""),
+            "{error}"
+        );
         for arguments in ["{\"files\":[", "ls", "[\"a\"]", "\"a\"", "7"] {
             let error = error_of("readFiles", arguments);
-            assert!(error.contains("not valid") && error.contains("\"required\""), "{error}");
+            assert!(
+                error.contains("not valid") && error.contains("\"required\""),
+                "{error}"
+            );
         }
         assert_eq!(error_of("listFiles", ""), "");
         assert_eq!(error_of("checkApp", ""), "");
@@ -346,7 +394,11 @@ mod tests {
             " readFiles ",
         ] {
             let read = prepared(name, r#"{"files":"[\"a.txt\"]"}"#);
-            assert_eq!(read.touches(), Touches::Reads(vec!["a.txt".to_owned()]), "{name}");
+            assert_eq!(
+                read.touches(),
+                Touches::Reads(vec!["a.txt".to_owned()]),
+                "{name}"
+            );
         }
         let command = prepared(
             "Terminal",
@@ -354,19 +406,36 @@ mod tests {
         );
         assert_eq!(command.timeout(), Duration::from_secs(7) + TOOL_TIMEOUT);
         let begun = r#"{"files":[{"path":"a.txt","content":"x"#;
-        assert_eq!(drafts("create_or_update_files", begun), [("a.txt".to_owned(), "x".to_owned())]);
+        assert_eq!(
+            drafts("create_or_update_files", begun),
+            [("a.txt".to_owned(), "x".to_owned())]
+        );
         assert!(drafts("edit_file", begun).is_empty());
     }
 
     #[test]
     fn calls_are_apart_when_neither_changes_what_the_other_touches() {
-        let write = prepared("createOrUpdateFiles", r#"{"files":[{"path":"./a.txt","content":""}]}"#).touches();
-        let edit = |path: &str| prepared("editFile", &json!({ "path": path, "old": "a", "new": "b" }).to_string()).touches();
+        let write = prepared(
+            "createOrUpdateFiles",
+            r#"{"files":[{"path":"./a.txt","content":""}]}"#,
+        )
+        .touches();
+        let edit = |path: &str| {
+            prepared(
+                "editFile",
+                &json!({ "path": path, "old": "a", "new": "b" }).to_string(),
+            )
+            .touches()
+        };
         let read = prepared("readFiles", r#"{"files":["a.txt:1-2"]}"#).touches();
         let search = prepared("searchFiles", r#"{"pattern":"x"}"#).touches();
         let command = prepared("terminal", r#"{"command":"ls"}"#).touches();
         assert!(write.is_apart_from(&edit("b.txt")) && !write.is_apart_from(&edit("a.txt")));
-        assert!(!write.is_apart_from(&read) && read.is_apart_from(&edit("b.txt")) && read.is_apart_from(&search));
+        assert!(
+            !write.is_apart_from(&read)
+                && read.is_apart_from(&edit("b.txt"))
+                && read.is_apart_from(&search)
+        );
         assert!(!search.is_apart_from(&write));
         assert!(!command.is_apart_from(&read) && !read.is_apart_from(&command));
         assert!(prepared("nothing", "{}").touches().is_apart_from(&search));

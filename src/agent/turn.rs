@@ -1,4 +1,5 @@
-//! The turn loop: model → tool calls → results → model …, until the model says that it is done and the app proves it.
+//! The turn loop: model → tool calls → results → model …, until the model says that it is done and
+//! the app proves it.
 
 mod answer;
 
@@ -20,7 +21,8 @@ use crate::{
 
 /// How often the model may mend what a check found.
 const REPAIRS: u32 = 3;
-/// How many answers in a row may reach the model's limit of output tokens before anything whole was in them.
+/// How many answers in a row may reach the model's limit of output tokens before anything whole was
+/// in them.
 const CUTS: u32 = 2;
 /// How a model that calls no tools is told what to do instead.
 const IN_WORDS: &str = "Write each file whole, as a code block whose first line names it, like this:\n\n```tsx app/page.tsx\n…\n```\n\nThe files \
@@ -68,7 +70,8 @@ struct Talk {
     calls_tools: bool,
     /// Whether its last answer was followed by a reminder of how to go on.
     reminded: bool,
-    /// What it has said it did in an answer that called tools too: it holds when nothing else follows.
+    /// What it has said it did in an answer that called tools too: it holds when nothing else
+    /// follows.
     early: Option<String>,
     /// How many answers in a row were cut off with nothing whole in them.
     cuts: u32,
@@ -78,16 +81,23 @@ struct Talk {
 
 /// Lets the model work on the app until it ends with `<task_summary>` and the app passes the check.
 ///
-/// Each turn is a step `turn-<n>` (counted from 1) whose output is the model's whole answer; each tool call of the answer is a step
-/// `turn-<n>-<tool>-<k>` whose output is the tool's result, and each check a step `verify-<n>`. The chat is built from these outputs
-/// alone, so after a restart the loop runs through the saved steps without asking the model or touching the sandbox, and goes on where
-/// it was. While an answer comes its text and its files are published as they grow; nothing is carried out before the answer is whole.
+/// Each turn is a step `turn-<n>` (counted from 1) whose output is the model's whole answer; each
+/// tool call of the answer is a step `turn-<n>-<tool>-<k>` whose output is the tool's result, and
+/// each check a step `verify-<n>`. The chat is built from these outputs alone, so after a restart
+/// the loop runs through the saved steps without asking the model or touching the sandbox, and goes
+/// on where it was. While an answer comes its text and its files are published as they grow;
+/// nothing is carried out before the answer is whole.
 ///
-/// A turn is the last one when its text has a summary and it calls no tools. What the check then finds goes back to the model, at most
-/// [`REPAIRS`] times; the same problems twice in a row end it early. A turn with neither tools, files nor a summary is reminded once of
-/// how to go on. The last of `AGENT_MAX_TURNS` turns may call no tools and must summarise. Tool errors go back to the model as
-/// results; errors of the model or the sandbox that don't pass end the run, and so do the loop's guards.
-pub async fn build_app<J: Journal>(job: &Job<'_, '_, J>, input: &AgentInput) -> Result<Outcome, RunError> {
+/// A turn is the last one when its text has a summary and it calls no tools. What the check then
+/// finds goes back to the model, at most [`REPAIRS`] times; the same problems twice in a row end it
+/// early. A turn with neither tools, files nor a summary is reminded once of how to go on. The last
+/// of `AGENT_MAX_TURNS` turns may call no tools and must summarise. Tool errors go back to the
+/// model as results; errors of the model or the sandbox that don't pass end the run, and so do the
+/// loop's guards.
+pub async fn build_app<J: Journal>(
+    job: &Job<'_, '_, J>,
+    input: &AgentInput,
+) -> Result<Outcome, RunError> {
     let mut talk = Talk {
         messages: input.messages.clone(),
         turns: 0,
@@ -127,13 +137,20 @@ pub async fn build_app<J: Journal>(job: &Job<'_, '_, J>, input: &AgentInput) -> 
 /// The error that ended the run, with what the check before had found.
 fn still_broken(error: RunError, found: Option<&Report>) -> RunError {
     match (error, found) {
-        (RunError::User(said), Some(report)) => RunError::User(format!("{said}\n\nThe app does not work yet. {}", report.for_people())),
+        (RunError::User(said), Some(report)) => RunError::User(format!(
+            "{said}\n\nThe app does not work yet. {}",
+            report.for_people()
+        )),
         (error, _) => error,
     }
 }
 
 /// Checks the app, as a step.
-async fn verify<J: Journal>(job: &Job<'_, '_, J>, round: u32, summary: &str) -> Result<Report, RunError> {
+async fn verify<J: Journal>(
+    job: &Job<'_, '_, J>,
+    round: u32,
+    summary: &str,
+) -> Result<Report, RunError> {
     job.journal
         .publish(EventKind::Status {
             status: Status::CheckingApp,
@@ -184,7 +201,11 @@ impl Talk {
                 continue;
             }
             self.cuts = 0;
-            self.refusals = if wrote == Some(false) { self.refusals + 1 } else { 0 };
+            self.refusals = if wrote == Some(false) {
+                self.refusals + 1
+            } else {
+                0
+            };
             if self.refusals >= REFUSALS {
                 break;
             }
@@ -230,29 +251,44 @@ impl Talk {
                     .to_owned(),
             ));
         }
-        self.messages.push(ChatMessage::System { content: CUT.to_owned() });
+        self.messages.push(ChatMessage::System {
+            content: CUT.to_owned(),
+        });
         Ok(())
     }
 
     /// Carries the answer's calls out, and tells the model what came of them.
-    async fn call_tools<J: Journal>(&mut self, job: &Job<'_, '_, J>, reply: &ModelReply) -> Result<(), RunError> {
+    async fn call_tools<J: Journal>(
+        &mut self,
+        job: &Job<'_, '_, J>,
+        reply: &ModelReply,
+    ) -> Result<(), RunError> {
         let outputs = call_tools(job, self.turns, &reply.tool_calls).await?;
         for (call, output) in reply.tool_calls.iter().zip(&outputs) {
             let told = self.guards.take(call, output)?;
             self.messages.push(ChatMessage::Tool {
                 tool_call_id: call.id.clone(),
-                content: told.map_or_else(|| output.content.clone(), |told| format!("{}\n{told}", output.content)),
+                content: told.map_or_else(
+                    || output.content.clone(),
+                    |told| format!("{}\n{told}", output.content),
+                ),
             });
         }
         self.guards.end_turn(&outputs)?;
         if reply.cut {
-            self.messages.push(ChatMessage::System { content: CUT.to_owned() });
+            self.messages.push(ChatMessage::System {
+                content: CUT.to_owned(),
+            });
         }
         Ok(())
     }
 
     /// Asks the model for the next turn, as a step, and adds the answer to the talk.
-    async fn next_answer<J: Journal>(&mut self, job: &Job<'_, '_, J>, max_turns: u32) -> Result<ModelReply, RunError> {
+    async fn next_answer<J: Journal>(
+        &mut self,
+        job: &Job<'_, '_, J>,
+        max_turns: u32,
+    ) -> Result<ModelReply, RunError> {
         self.turns += 1;
         let (turn, last) = (self.turns, self.turns == max_turns);
         if last && turn > 1 {
@@ -282,19 +318,23 @@ impl Talk {
             guards.may_go_on(limits, job.journal.lost(step_name))?;
             let asked = Asked::new(step_name, turn, attempt, early_ends);
             let reply = early_ends.count(attempt, answer(job, &asked, request).await)?;
-            let is_empty = reply.text.trim().is_empty() && reply.tool_calls.is_empty() && !reply.cut;
+            let is_empty =
+                reply.text.trim().is_empty() && reply.tool_calls.is_empty() && !reply.cut;
             if is_empty && !may_be_empty {
                 return Err(ModelError::Cut("it is empty".to_owned()).into());
             }
             Ok(reply)
         };
         let reply: ModelReply = job.journal.step(step, answering).await?;
-        // Published again after a restart, where it may have been cut; an unchanged one is no event.
+        // Published again after a restart, where it may have been cut; an unchanged one is no
+        // event.
         publish_text(job.journal, turn, &reply.text).await?;
         self.guards.spend(job.journal.lost(step_name));
         if !reply.half_calls.is_empty() {
             // What those calls had begun to write is not carried out.
-            job.journal.publish(EventKind::Draft { turn, piece: None }).await?;
+            job.journal
+                .publish(EventKind::Draft { turn, piece: None })
+                .await?;
         }
         self.guards.spend(reply.spent);
         if reply.overflowed {
@@ -304,7 +344,9 @@ impl Talk {
             input::leave_out(&mut self.messages, left_out);
         }
         // An empty answer is left out of the chat: what was cut off would not be known of.
-        let half = Some(&reply.half_calls).filter(|half| !half.is_empty() && reply.text.trim().is_empty() && reply.tool_calls.is_empty());
+        let half = Some(&reply.half_calls).filter(|half| {
+            !half.is_empty() && reply.text.trim().is_empty() && reply.tool_calls.is_empty()
+        });
         let content = half.map_or_else(
             || reply.text.clone(),
             |half| format!("[I called {}, and was cut off.]", half.join(", ")),
@@ -318,11 +360,17 @@ impl Talk {
     }
 
     /// Writes the files that the model wrote in words; whether all is well, when there were any.
-    async fn write_files<J: Journal>(&mut self, job: &Job<'_, '_, J>, reply: &ModelReply) -> Result<Option<bool>, RunError> {
+    async fn write_files<J: Journal>(
+        &mut self,
+        job: &Job<'_, '_, J>,
+        reply: &ModelReply,
+    ) -> Result<Option<bool>, RunError> {
         if self.calls_tools && !self.reminded && !reply.in_words {
             return Ok(None);
         }
-        let Some(outcome) = words::write_files(job, self.turns, &reply.text, &mut self.guards).await? else {
+        let Some(outcome) =
+            words::write_files(job, self.turns, &reply.text, &mut self.guards).await?
+        else {
             return Ok(None);
         };
         self.reminded = false;
@@ -334,7 +382,11 @@ impl Talk {
 }
 
 /// Publishes what the model has said in a turn, when that is anything for people.
-pub(super) async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Result<(), RunError> {
+pub(super) async fn publish_text<J: Journal>(
+    journal: &J,
+    turn: u32,
+    text: &str,
+) -> Result<(), RunError> {
     let text = summary::without(text).trim().to_owned();
     if text.is_empty() {
         return Ok(());

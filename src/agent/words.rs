@@ -10,7 +10,8 @@ use super::{
     tools,
 };
 
-/// A block that is named beside its fence and has fewer than one of so many lines of the file that is there is taken for a piece of it.
+/// A block that is named beside its fence and has fewer than one of so many lines of the file that
+/// is there is taken for a piece of it.
 const PIECE: usize = 2;
 /// Shorter files, in lines, may become anything.
 const SHORT: usize = 12;
@@ -25,8 +26,8 @@ pub struct Outcome {
 
 /// Writes the files of an answer, by a tool call of the turn; `None` when there are none.
 ///
-/// What an answer quotes of a file looks like a file: a block that only a heading names, or a comment, and that is much shorter than what
-/// is there, is told back instead.
+/// What an answer quotes of a file looks like a file: a block that only a heading names, or a
+/// comment, and that is much shorter than what is there, is told back instead.
 pub async fn write_files<J: Journal>(
     job: &Job<'_, '_, J>,
     turn: u32,
@@ -37,9 +38,16 @@ pub async fn write_files<J: Journal>(
     if files.is_empty() {
         return Ok(None);
     }
-    let mut refused: Vec<String> = files.refused.into_iter().map(|refused| refused.why).collect();
+    let mut refused: Vec<String> = files
+        .refused
+        .into_iter()
+        .map(|refused| refused.why)
+        .collect();
     let lengths = lengths(job, turn, &files.whole).await?;
-    let (pieces, whole): (Vec<File>, Vec<File>) = files.whole.into_iter().partition(|file| is_piece(file, &lengths));
+    let (pieces, whole): (Vec<File>, Vec<File>) = files
+        .whole
+        .into_iter()
+        .partition(|file| is_piece(file, &lengths));
     refused.extend(pieces.iter().map(|file| {
         format!(
             "{} was not written: the block is less than half as long as the file is. If it is the whole file, write it again with its path on \
@@ -65,7 +73,11 @@ pub async fn write_files<J: Journal>(
 }
 
 /// How many lines the files have that may be quoted; a step, because they change.
-async fn lengths<J: Journal>(job: &Job<'_, '_, J>, turn: u32, files: &[File]) -> Result<BTreeMap<String, usize>, RunError> {
+async fn lengths<J: Journal>(
+    job: &Job<'_, '_, J>,
+    turn: u32,
+    files: &[File],
+) -> Result<BTreeMap<String, usize>, RunError> {
     let quoted = files.iter().filter(|file| !file.named_on_fence);
     let paths: Vec<String> = quoted.map(|file| file.path.clone()).collect();
     if paths.is_empty() {

@@ -1,5 +1,5 @@
-//! The app that a run works on, wherever its sandbox is: when that vanishes in mid-run another one takes its place, with the files of
-//! the latest version and those that this run has written since.
+//! The app that a run works on, wherever its sandbox is: when that vanishes in mid-run another one
+//! takes its place, with the files of the latest version and those that this run has written since.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,8 @@ use tokio::sync::Mutex;
 use super::{App, RunError, tools::Written};
 use crate::protocol::AppEntry;
 
-/// Opens the project's app: in its sandbox, or in a new one with the files of the latest version when that is gone.
+/// Opens the project's app: in its sandbox, or in a new one with the files of the latest version
+/// when that is gone.
 pub type Opener<'a> = Box<dyn Fn() -> BoxFuture<'a, Result<App, RunError>> + Send + Sync + 'a>;
 
 /// A run's app.
@@ -23,7 +24,8 @@ pub struct Workplace<'a> {
     in_doubt: AtomicBool,
 }
 
-/// Leaves the app in doubt, unless the work with it has come to an end that says nothing against it.
+/// Leaves the app in doubt, unless the work with it has come to an end that says nothing against
+/// it.
 struct Doubt<'a>(Option<&'a AtomicBool>);
 
 impl Drop for Doubt<'_> {
@@ -52,8 +54,8 @@ const MOVED: &str = "[The sandbox was lost and has been made anew. The files are
                      installed; whatever else commands had changed, and processes they had started, is gone.]";
 
 impl<'a> Workplace<'a> {
-    /// `begun_in` is the sandbox in which the run began; what the run wrote there is told with [`Workplace::wrote`]. Without an app it is
-    /// opened when it is needed first.
+    /// `begun_in` is the sandbox in which the run began; what the run wrote there is told with
+    /// [`Workplace::wrote`]. Without an app it is opened when it is needed first.
     pub fn new(app: Option<App>, begun_in: String, open: Opener<'a>) -> Self {
         Self {
             open,
@@ -71,7 +73,10 @@ impl<'a> Workplace<'a> {
     /// The app, with everything that this run has written.
     pub async fn app(&self) -> Result<App, RunError> {
         let mut state = self.state.lock().await;
-        let known = state.app.take().filter(|_| !self.in_doubt.swap(false, Ordering::Relaxed));
+        let known = state
+            .app
+            .take()
+            .filter(|_| !self.in_doubt.swap(false, Ordering::Relaxed));
         let app = match known {
             Some(app) => app,
             None => (self.open)().await?,
@@ -80,8 +85,13 @@ impl<'a> Workplace<'a> {
             tracing::warn!(sandbox.id = app.id(), "the run goes on in another sandbox");
             let files = state.written.clone().into_iter();
             let again = std::mem::replace(&mut state.half_restored, true);
-            app.restore(files.map(|(path, content)| AppEntry::file(path, content)).collect(), again)
-                .await?;
+            app.restore(
+                files
+                    .map(|(path, content)| AppEntry::file(path, content))
+                    .collect(),
+                again,
+            )
+            .await?;
             state.half_restored = false;
             state.settled = app.id().to_owned();
             state.untold = true;
@@ -90,7 +100,8 @@ impl<'a> Workplace<'a> {
         Ok(app)
     }
 
-    /// Works with the app. A sandbox that does not answer, or not in time, is looked for before it is used again.
+    /// Works with the app. A sandbox that does not answer, or not in time, is looked for before it
+    /// is used again.
     pub async fn with_app<T, Fut>(&self, work: impl FnOnce(App) -> Fut) -> Result<T, RunError>
     where
         Fut: Future<Output = Result<T, RunError>>,
@@ -104,14 +115,19 @@ impl<'a> Workplace<'a> {
         worked
     }
 
-    /// Takes note of the sandbox in which a step was taken: it has what this run had written until then.
+    /// Takes note of the sandbox in which a step was taken: it has what this run had written until
+    /// then.
     pub(super) async fn settled_in(&self, sandbox: &str) {
         sandbox.clone_into(&mut self.state.lock().await.settled);
     }
 
     /// Notes what this run has written, which a new sandbox has to have.
     pub(super) async fn wrote(&self, files: impl IntoIterator<Item = Written>) {
-        self.state.lock().await.written.extend(files.into_iter().map(Written::into_bytes));
+        self.state
+            .lock()
+            .await
+            .written
+            .extend(files.into_iter().map(Written::into_bytes));
     }
 
     /// What this run has written: paths and contents.

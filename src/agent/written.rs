@@ -30,7 +30,10 @@ impl Work {
             if parts.next() != Some("turn") {
                 continue;
             }
-            match (parts.nth(1), parts.next().and_then(|number| number.parse::<usize>().ok())) {
+            match (
+                parts.nth(1),
+                parts.next().and_then(|number| number.parse::<usize>().ok()),
+            ) {
                 (None, _) => reply = output.and_then(|output| serde_json::from_str(output).ok()),
                 (Some(tool), Some(number)) => {
                     if let Some(reply) = &reply {
@@ -45,8 +48,12 @@ impl Work {
 
     /// Adds the reply's call with this number, counted from 1.
     fn add(&mut self, reply: &ModelReply, tool: &str, number: usize, output: Option<&str>) {
-        let output: Option<ToolOutput> = output.and_then(|output| serde_json::from_str(output).ok());
-        let own = reply.tool_calls.get(number - 1).filter(|call| step_name(&call.name) == tool);
+        let output: Option<ToolOutput> =
+            output.and_then(|output| serde_json::from_str(output).ok());
+        let own = reply
+            .tool_calls
+            .get(number - 1)
+            .filter(|call| step_name(&call.name) == tool);
         let in_words;
         let call = match (own, &output) {
             (Some(call), _) => call,
@@ -64,8 +71,12 @@ impl Work {
         self.has_begun = true;
         if let Some(output) = output {
             if !output.failed {
-                self.files
-                    .extend(prepared.files(&output).into_iter().map(tools::Written::into_bytes));
+                self.files.extend(
+                    prepared
+                        .files(&output)
+                        .into_iter()
+                        .map(tools::Written::into_bytes),
+                );
             }
             self.sandbox = output.sandbox.or(self.sandbox.take());
         }
@@ -74,7 +85,12 @@ impl Work {
 
 fn call_in_words(reply: &ModelReply, output: &ToolOutput) -> ToolCall {
     let mut files = prose::files(&reply.text).whole;
-    files.retain(|file| output.written.iter().any(|written| written.path == file.path));
+    files.retain(|file| {
+        output
+            .written
+            .iter()
+            .any(|written| written.path == file.path)
+    });
     tools::writing_call(String::new(), &files)
 }
 
@@ -93,14 +109,23 @@ mod tests {
                 json!({ "files": [{ "path": "./a.txt", "content": content }] }),
             )
         };
-        let reply = |calls: Vec<serde_json::Value>| json!({ "text": "", "tool_calls": calls }).to_string();
-        let output = |failed: bool| json!({ "content": "", "failed": failed, "sandbox": "i1" }).to_string();
+        let reply =
+            |calls: Vec<serde_json::Value>| json!({ "text": "", "tool_calls": calls }).to_string();
+        let output =
+            |failed: bool| json!({ "content": "", "failed": failed, "sandbox": "i1" }).to_string();
         let (first, second) = (
-            reply(vec![write("one"), call("readFiles", json!({ "files": ["a.txt"] }))]),
-            reply(vec![write("two"), call("terminal", json!({ "command": "ls" }))]),
+            reply(vec![
+                write("one"),
+                call("readFiles", json!({ "files": ["a.txt"] })),
+            ]),
+            reply(vec![
+                write("two"),
+                call("terminal", json!({ "command": "ls" })),
+            ]),
         );
         let in_words = json!({ "text": "```html b.html\n<p>\n```\n```html c.html\n<p>\n```", "tool_calls": [] }).to_string();
-        let written = json!({ "content": "", "failed": false, "written": [{ "path": "b.html" }] }).to_string();
+        let written = json!({ "content": "", "failed": false, "written": [{ "path": "b.html" }] })
+            .to_string();
         let (well, failed) = (output(false), output(true));
         let work = Work::of_steps([
             ("get-or-create-sandbox", Some("\"i1\"")),
@@ -121,9 +146,21 @@ mod tests {
             .map(|(path, content)| (path.as_str(), String::from_utf8_lossy(content)))
             .collect();
         assert_eq!(files, [("a.txt", "one".into()), ("b.html", "<p>\n".into())]);
-        assert_eq!((work.has_begun, work.sandbox.as_deref()), (true, Some("i1")));
+        assert_eq!(
+            (work.has_begun, work.sandbox.as_deref()),
+            (true, Some("i1"))
+        );
         let reads = reply(vec![call("readFiles", json!({ "files": ["a.txt"] }))]);
-        assert!(!Work::of_steps([("turn-1", Some(reads.as_str())), ("turn-1-readFiles-1", Some(well.as_str()))]).has_begun);
-        assert_eq!(Work::of_steps([("verify-1", None), ("turn-1", Some("broken"))]), Work::default());
+        assert!(
+            !Work::of_steps([
+                ("turn-1", Some(reads.as_str())),
+                ("turn-1-readFiles-1", Some(well.as_str()))
+            ])
+            .has_begun
+        );
+        assert_eq!(
+            Work::of_steps([("verify-1", None), ("turn-1", Some("broken"))]),
+            Work::default()
+        );
     }
 }

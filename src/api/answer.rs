@@ -1,4 +1,5 @@
-//! The server's half of an answer: what went wrong below becomes an [`ApiError`], and its code the HTTP status.
+//! The server's half of an answer: what went wrong below becomes an [`ApiError`], and its code the
+//! HTTP status.
 
 use axum::http::StatusCode;
 use leptos::prelude::use_context;
@@ -13,11 +14,16 @@ use crate::{
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NotFound(what) => Self::new(ErrorCode::NotFound, format!("There is no such {what}.")),
+            StoreError::NotFound(what) => {
+                Self::new(ErrorCode::NotFound, format!("There is no such {what}."))
+            }
             StoreError::Conflict(why) => Self::new(ErrorCode::Conflict, why),
             error => {
                 tracing::error!(%error, "a request failed");
-                Self::new(ErrorCode::Internal, "Something went wrong on the server. Please try again.")
+                Self::new(
+                    ErrorCode::Internal,
+                    "Something went wrong on the server. Please try again.",
+                )
             }
         }
     }
@@ -39,7 +45,12 @@ pub fn refused(field: &'static str) -> impl Fn(PromptError) -> ApiError {
 
 /// The id of the image that goes with a prompt, where there is one.
 pub fn attached(image: Option<String>) -> Result<Option<ImageId>, ApiError> {
-    let unknown = |_| ApiError::invalid("image", "That is no image that was uploaded. Attach it again.");
+    let unknown = |_| {
+        ApiError::invalid(
+            "image",
+            "That is no image that was uploaded. Attach it again.",
+        )
+    };
     image.map(ImageId::try_from).transpose().map_err(unknown)
 }
 
@@ -48,7 +59,9 @@ pub fn answer<T>(result: Result<T, ApiError>) -> Result<T, ApiError> {
     if let Err(error) = &result
         && let Some(response) = use_context::<ResponseOptions>()
     {
-        response.set_status(StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+        response.set_status(
+            StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        );
     }
     result
 }

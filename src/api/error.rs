@@ -10,13 +10,20 @@ impl FromServerFnError for ApiError {
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
-            ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) | ServerFnErrorErr::Deserialization(_) => {
-                Self::new(ErrorCode::Invalid, "The request could not be read. Reload the page and try again.")
-            }
-            ServerFnErrorErr::Request(_) | ServerFnErrorErr::Response(_) => {
-                Self::new(ErrorCode::Unavailable, "The server can't be reached right now. Please try again.")
-            }
-            _ => Self::new(ErrorCode::Internal, "Something went wrong on the server. Please try again."),
+            ServerFnErrorErr::Args(_)
+            | ServerFnErrorErr::MissingArg(_)
+            | ServerFnErrorErr::Deserialization(_) => Self::new(
+                ErrorCode::Invalid,
+                "The request could not be read. Reload the page and try again.",
+            ),
+            ServerFnErrorErr::Request(_) | ServerFnErrorErr::Response(_) => Self::new(
+                ErrorCode::Unavailable,
+                "The server can't be reached right now. Please try again.",
+            ),
+            _ => Self::new(
+                ErrorCode::Internal,
+                "Something went wrong on the server. Please try again.",
+            ),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Files of the app, for the Code tab: read from the sandbox while it lives, else from the latest version.
+//! Files of the app, for the Code tab: read from the sandbox while it lives, else from the latest
+//! version.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
@@ -11,7 +12,12 @@ pub async fn list_files(project: ProjectId) -> Result<Vec<FileNode>, ApiError> {
     use super::answer::answer;
     use crate::runs::Supervisor;
 
-    answer(expect_context::<Supervisor>().list_files(project).await.map_err(ApiError::from))
+    answer(
+        expect_context::<Supervisor>()
+            .list_files(project)
+            .await
+            .map_err(ApiError::from),
+    )
 }
 
 /// One file, highlighted.

@@ -1,5 +1,5 @@
-//! JSON as the server functions answer it, read as text: the page's resources and the feed read text too, and a second reader for
-//! every type would be a tenth of what the browser downloads.
+//! JSON as the server functions answer it, read as text: the page's resources and the feed read
+//! text too, and a second reader for every type would be a tenth of what the browser downloads.
 
 use bytes::Bytes;
 use leptos::server_fn::{ContentType, Decodes, Encodes, Format, FormatType, codec::Post};
@@ -31,7 +31,8 @@ impl<T: DeserializeOwned> Decodes<T> for JsonText {
     type Error = serde_json::Error;
 
     fn decode(bytes: Bytes) -> Result<T, Self::Error> {
-        let text = std::str::from_utf8(&bytes).map_err(<serde_json::Error as serde::de::Error>::custom)?;
+        let text =
+            std::str::from_utf8(&bytes).map_err(<serde_json::Error as serde::de::Error>::custom)?;
         serde_json::from_str(text)
     }
 }

@@ -5,9 +5,14 @@ use leptos::prelude::*;
 use super::json::Json;
 use crate::protocol::{ApiError, ProjectId, RunId};
 
-/// Adds the user's message, with the image that was uploaded for it, and the run that answers it, in one transaction.
+/// Adds the user's message, with the image that was uploaded for it, and the run that answers it,
+/// in one transaction.
 #[server(prefix = "/api", endpoint = "messages/send", output = Json)]
-pub async fn send_message(project: ProjectId, text: String, image: Option<String>) -> Result<RunId, ApiError> {
+pub async fn send_message(
+    project: ProjectId,
+    text: String,
+    image: Option<String>,
+) -> Result<RunId, ApiError> {
     use super::answer::{answer, attached, refused};
     use crate::{protocol::NewPrompt, runs::Supervisor};
 

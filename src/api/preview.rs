@@ -5,9 +5,13 @@ use leptos::prelude::*;
 use super::json::Json;
 use crate::protocol::{ApiError, PreviewError, ProjectId};
 
-/// Tells which errors stand on the app's page, in place of those told before. They are forgotten when nobody looks any more.
+/// Tells which errors stand on the app's page, in place of those told before. They are forgotten
+/// when nobody looks any more.
 #[server(prefix = "/api", endpoint = "preview/errors", input = Json, output = Json)]
-pub async fn report_preview_errors(project: ProjectId, errors: Vec<PreviewError>) -> Result<(), ApiError> {
+pub async fn report_preview_errors(
+    project: ProjectId,
+    errors: Vec<PreviewError>,
+) -> Result<(), ApiError> {
     use crate::runs::Supervisor;
 
     expect_context::<Supervisor>().report_preview_errors(project, errors);

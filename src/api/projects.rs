@@ -5,8 +5,8 @@ use leptos::{prelude::*, server_fn::codec::GetUrl};
 use super::json::Json;
 use crate::protocol::{ApiError, ModelNotice, Project, ProjectId, Workspace};
 
-/// Makes a project, its first message, with the image that was uploaded for it, and its first run in one transaction, and leads to the
-/// workspace.
+/// Makes a project, its first message, with the image that was uploaded for it, and its first run
+/// in one transaction, and leads to the workspace.
 #[server(prefix = "/api", endpoint = "projects/create", output = Json)]
 pub async fn create_project(prompt: String, image: Option<String>) -> Result<ProjectId, ApiError> {
     use super::answer::{answer, attached, refused};
@@ -15,7 +15,9 @@ pub async fn create_project(prompt: String, image: Option<String>) -> Result<Pro
     answer(
         async {
             let prompt = NewPrompt::new(&prompt).map_err(refused("prompt"))?;
-            let project = expect_context::<Supervisor>().create_project(&prompt, attached(image)?).await?;
+            let project = expect_context::<Supervisor>()
+                .create_project(&prompt, attached(image)?)
+                .await?;
             leptos_axum::redirect(&format!("/projects/{}", project.id));
             Ok(project.id)
         }
@@ -29,7 +31,12 @@ pub async fn list_projects() -> Result<Vec<Project>, ApiError> {
     use super::answer::answer;
     use crate::store::Store;
 
-    answer(expect_context::<Store>().list_projects().await.map_err(ApiError::from))
+    answer(
+        expect_context::<Store>()
+            .list_projects()
+            .await
+            .map_err(ApiError::from),
+    )
 }
 
 /// What the workspace shows at first; the feed goes on from there.
@@ -38,7 +45,12 @@ pub async fn get_workspace(project: ProjectId) -> Result<Workspace, ApiError> {
     use super::answer::answer;
     use crate::runs::Supervisor;
 
-    answer(expect_context::<Supervisor>().workspace(project).await.map_err(ApiError::from))
+    answer(
+        expect_context::<Supervisor>()
+            .workspace(project)
+            .await
+            .map_err(ApiError::from),
+    )
 }
 
 /// Which model builds.

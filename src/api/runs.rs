@@ -1,19 +1,33 @@
-//! Runs: lists of them, what one did, the end of one that nobody wants any more, and another try of one that did not work out.
+//! Runs: lists of them, what one did, the end of one that nobody wants any more, and another try of
+//! one that did not work out.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
 use crate::protocol::{ApiError, Event, Run, RunDetails, RunId, RunPage, RunState};
 
-/// A page of runs, newest first: all, or those in a state, and with the text in the project's title, the prompt or an id.
-/// `before` is the `next` of the page before.
+/// A page of runs, newest first: all, or those in a state, and with the text in the project's
+/// title, the prompt or an id. `before` is the `next` of the page before.
 #[server(prefix = "/api", endpoint = "runs/list", input = GetUrl, output = Json)]
-pub async fn list_runs(state: Option<RunState>, #[server(default)] search: String, before: Option<RunId>) -> Result<RunPage, ApiError> {
+pub async fn list_runs(
+    state: Option<RunState>,
+    #[server(default)] search: String,
+    before: Option<RunId>,
+) -> Result<RunPage, ApiError> {
     use super::answer::answer;
     use crate::{protocol::RunFilter, runs::Supervisor};
 
-    let filter = RunFilter { state, search, before };
-    answer(expect_context::<Supervisor>().run_page(&filter).await.map_err(ApiError::from))
+    let filter = RunFilter {
+        state,
+        search,
+        before,
+    };
+    answer(
+        expect_context::<Supervisor>()
+            .run_page(&filter)
+            .await
+            .map_err(ApiError::from),
+    )
 }
 
 /// A run with all its steps.
@@ -22,32 +36,55 @@ pub async fn get_run(run: RunId) -> Result<RunDetails, ApiError> {
     use super::answer::answer;
     use crate::runs::Supervisor;
 
-    answer(expect_context::<Supervisor>().run_details(run).await.map_err(ApiError::from))
+    answer(
+        expect_context::<Supervisor>()
+            .run_details(run)
+            .await
+            .map_err(ApiError::from),
+    )
 }
 
-/// Runs the message of a run that failed or was stopped once more, as a run of its own. Refused for any other.
+/// Runs the message of a run that failed or was stopped once more, as a run of its own. Refused for
+/// any other.
 #[server(prefix = "/api", endpoint = "runs/replay", output = Json)]
 pub async fn replay_run(run: RunId) -> Result<Run, ApiError> {
     use super::answer::answer;
     use crate::runs::Supervisor;
 
-    answer(expect_context::<Supervisor>().replay(run).await.map_err(ApiError::from))
+    answer(
+        expect_context::<Supervisor>()
+            .replay(run)
+            .await
+            .map_err(ApiError::from),
+    )
 }
 
-/// The events of a run, oldest first: how the conversation fills in an earlier run when somebody looks.
+/// The events of a run, oldest first: how the conversation fills in an earlier run when somebody
+/// looks.
 #[server(prefix = "/api", endpoint = "runs/events", input = GetUrl, output = Json)]
 pub async fn run_events(run: RunId) -> Result<Vec<Event>, ApiError> {
     use super::answer::answer;
     use crate::runs::Supervisor;
 
-    answer(expect_context::<Supervisor>().run_events(run).await.map_err(ApiError::from))
+    answer(
+        expect_context::<Supervisor>()
+            .run_events(run)
+            .await
+            .map_err(ApiError::from),
+    )
 }
 
-/// Stops a run, at work or waiting; what was written is kept. One that has ended already is left as it is.
+/// Stops a run, at work or waiting; what was written is kept. One that has ended already is left as
+/// it is.
 #[server(prefix = "/api", endpoint = "runs/cancel", output = Json)]
 pub async fn cancel_run(run: RunId) -> Result<Run, ApiError> {
     use super::answer::answer;
     use crate::runs::Supervisor;
 
-    answer(expect_context::<Supervisor>().cancel(run).await.map_err(ApiError::from))
+    answer(
+        expect_context::<Supervisor>()
+            .cancel(run)
+            .await
+            .map_err(ApiError::from),
+    )
 }

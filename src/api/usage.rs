@@ -11,5 +11,10 @@ pub async fn list_usage() -> Result<Vec<UserUsage>, ApiError> {
     use super::answer::answer;
     use crate::store::Store;
 
-    answer(expect_context::<Store>().list_usage().await.map_err(ApiError::from))
+    answer(
+        expect_context::<Store>()
+            .list_usage()
+            .await
+            .map_err(ApiError::from),
+    )
 }

@@ -23,29 +23,41 @@ pub struct Limits {
     pub max_turns: u32,
     /// How many tokens its answers may take, read and written (`RUN_MAX_TOKENS`).
     pub max_tokens: u64,
-    /// What they may cost, in millionths of a US dollar (`RUN_MAX_COST`, in dollars); models without a known price cost nothing.
+    /// What they may cost, in millionths of a US dollar (`RUN_MAX_COST`, in dollars); models
+    /// without a known price cost nothing.
     pub max_cost_micros: Option<u64>,
 }
 
 impl Agent {
     pub fn from_env() -> Result<Self, ConfigError> {
-        let seconds = parsed("RUN_TIMEOUT_SECONDS", 900, "a number of seconds from 10 to 86400", |seconds| {
-            (10..=86_400).contains(seconds)
-        })?;
+        let seconds = parsed(
+            "RUN_TIMEOUT_SECONDS",
+            900,
+            "a number of seconds from 10 to 86400",
+            |seconds| (10..=86_400).contains(seconds),
+        )?;
         Ok(Self {
             limits: Limits {
-                max_turns: parsed("AGENT_MAX_TURNS", 30, "a number from 1 to 200", |turns| (1..=200).contains(turns))?,
-                max_tokens: parsed("RUN_MAX_TOKENS", 5_000_000, "a number of tokens from 1000", |tokens| {
-                    *tokens >= 1000
+                max_turns: parsed("AGENT_MAX_TURNS", 30, "a number from 1 to 200", |turns| {
+                    (1..=200).contains(turns)
                 })?,
+                max_tokens: parsed(
+                    "RUN_MAX_TOKENS",
+                    5_000_000,
+                    "a number of tokens from 1000",
+                    |tokens| *tokens >= 1000,
+                )?,
                 max_cost_micros: max_cost(var("RUN_MAX_COST"))?,
             },
             browser: Browser::from_env()?,
             unsplash: Unsplash::from_env()?,
             run_timeout: Duration::from_secs(seconds),
-            max_runs: parsed("RUNS_MAX_CONCURRENT", 16, "a number of runs from 1 to 10000", |runs| {
-                (1..=10_000).contains(runs)
-            })?,
+            max_runs: parsed(
+                "RUNS_MAX_CONCURRENT",
+                16,
+                "a number of runs from 1 to 10000",
+                |runs| (1..=10_000).contains(runs),
+            )?,
         })
     }
 }
@@ -74,14 +86,17 @@ mod tests {
 
     #[test]
     fn a_run_s_cost_is_told_in_dollars_or_as_unlimited() {
-        let read = |value: &str| max_cost(Some(value.to_owned())).map_err(|error| error.to_string());
+        let read =
+            |value: &str| max_cost(Some(value.to_owned())).map_err(|error| error.to_string());
         assert_eq!(read("2.5"), Ok(Some(2_500_000)));
         assert_eq!(read("$3"), Ok(Some(3_000_000)));
         assert_eq!(read("unlimited"), Ok(None));
         assert_eq!(max_cost(None).ok(), Some(Some(5_000_000)));
         for wrong in ["0", "-1", "much", "NaN"] {
             assert!(
-                read(wrong).is_err_and(|error| error.starts_with(&format!("RUN_MAX_COST={wrong}: US dollars"))),
+                read(wrong).is_err_and(
+                    |error| error.starts_with(&format!("RUN_MAX_COST={wrong}: US dollars"))
+                ),
                 "{wrong}"
             );
         }

@@ -1,4 +1,5 @@
-//! Settings of what stands beside the agent: the browser that loads its pages, and the photos it may use.
+//! Settings of what stands beside the agent: the browser that loads its pages, and the photos it
+//! may use.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,9 @@ impl Browser {
         let program = match var("CHROMIUM_PATH") {
             None => std::env::var_os("PATH").and_then(|path| {
                 let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-                let places = BROWSERS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+                let places = BROWSERS
+                    .iter()
+                    .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
                 places.into_iter().find(|place| is_program(place))
             }),
             Some(word) if word == "off" => None,
@@ -54,7 +57,8 @@ impl Browser {
 /// Whether the file can be run.
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    std::fs::metadata(path)
+        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 /// Unsplash's photos.
@@ -70,7 +74,11 @@ impl Unsplash {
     pub fn from_env() -> Result<Self, ConfigError> {
         let url = var("UNSPLASH_API_URL").unwrap_or_else(|| "https://api.unsplash.com".to_owned());
         if !(url.starts_with("https://") || url.starts_with("http://")) {
-            return Err(ConfigError::new("UNSPLASH_API_URL", url, "an http or https address"));
+            return Err(ConfigError::new(
+                "UNSPLASH_API_URL",
+                url,
+                "an http or https address",
+            ));
         }
         Ok(Self {
             access_key: var("UNSPLASH_ACCESS_KEY"),
@@ -81,6 +89,8 @@ impl Unsplash {
 
 impl std::fmt::Debug for Unsplash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unsplash").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Unsplash")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }

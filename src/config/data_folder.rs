@@ -1,4 +1,5 @@
-//! The folder of everything CodeFlow stores: only its user may enter it, for it holds conversations, keys and people's apps.
+//! The folder of everything CodeFlow stores: only its user may enter it, for it holds
+//! conversations, keys and people's apps.
 
 use std::{
     fs,
@@ -39,10 +40,11 @@ const OF_THE_SYSTEM: [&str; 27] = [
     "/var/tmp",
 ];
 
-/// Makes the data folder, or closes one of this user's that others may enter. Another user's folder, which this one was let into, stays
-/// as it is. Errors when others share the folder.
+/// Makes the data folder, or closes one of this user's that others may enter. Another user's
+/// folder, which this one was let into, stays as it is. Errors when others share the folder.
 pub fn prepare_data_folder(folder: &Path) -> Result<(), ConfigError> {
-    let wrong = |what: String| ConfigError::new("CODEFLOW_DATA_DIR", folder.display().to_string(), what);
+    let wrong =
+        |what: String| ConfigError::new("CODEFLOW_DATA_DIR", folder.display().to_string(), what);
     let failed = |error: std::io::Error| wrong(format!("the folder can't be made ({error})"));
     if !folder.exists() {
         if let Some(above) = folder.parent() {
@@ -64,7 +66,10 @@ pub fn prepare_data_folder(folder: &Path) -> Result<(), ConfigError> {
     }
     if found.mode() & 0o1000 != 0 || is_shared(&place) {
         let own = folder.join("codeflow");
-        let what = format!("a folder of CodeFlow's own, such as {}: others use this one", own.display());
+        let what = format!(
+            "a folder of CodeFlow's own, such as {}: others use this one",
+            own.display()
+        );
         return Err(wrong(what));
     }
     fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).map_err(failed)
@@ -73,9 +78,15 @@ pub fn prepare_data_folder(folder: &Path) -> Result<(), ConfigError> {
 /// Whether it is the system's, or people's homes are below it.
 fn is_shared(place: &Path) -> bool {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let homes = users.lines().filter_map(|line| line.split(':').nth(5)).map(str::to_owned);
+    let homes = users
+        .lines()
+        .filter_map(|line| line.split(':').nth(5))
+        .map(str::to_owned);
     let mut homes = homes.chain(std::env::var("HOME"));
-    OF_THE_SYSTEM.iter().any(|folder| Path::new(folder) == place) || homes.any(|home| is_above(place, Path::new(&home)))
+    OF_THE_SYSTEM
+        .iter()
+        .any(|folder| Path::new(folder) == place)
+        || homes.any(|home| is_above(place, Path::new(&home)))
 }
 
 fn is_above(place: &Path, other: &Path) -> bool {
@@ -111,7 +122,12 @@ mod tests {
         assert_eq!(mode(&data), 0o700);
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        assert!(prepare_data_folder(&file).unwrap_err().to_string().contains("CODEFLOW_DATA_DIR"));
+        assert!(
+            prepare_data_folder(&file)
+                .unwrap_err()
+                .to_string()
+                .contains("CODEFLOW_DATA_DIR")
+        );
     }
 
     #[test]
@@ -119,7 +135,10 @@ mod tests {
         let shared = tempfile::tempdir().unwrap();
         fs::set_permissions(shared.path(), fs::Permissions::from_mode(0o1777)).unwrap();
         let refused = prepare_data_folder(shared.path()).unwrap_err().to_string();
-        assert!(refused.contains("such as") && !refused.contains('\n'), "{refused}");
+        assert!(
+            refused.contains("such as") && !refused.contains('\n'),
+            "{refused}"
+        );
         assert_eq!(mode(shared.path()), 0o1777);
         for place in ["/", "/usr", "/var/lib", "/home", "/tmp"] {
             assert!(is_shared(Path::new(place)), "{place}");

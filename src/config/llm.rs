@@ -20,9 +20,22 @@ pub enum Provider {
 }
 
 impl Provider {
-    const ALL: [Self; 6] = [Self::OpenAi, Self::Gemini, Self::OpenRouter, Self::Ollama, Self::Custom, Self::Demo];
+    const ALL: [Self; 6] = [
+        Self::OpenAi,
+        Self::Gemini,
+        Self::OpenRouter,
+        Self::Ollama,
+        Self::Custom,
+        Self::Demo,
+    ];
     /// Those that answer any prompt.
-    const ANSWERING: [Self; 5] = [Self::OpenAi, Self::Gemini, Self::OpenRouter, Self::Ollama, Self::Custom];
+    const ANSWERING: [Self; 5] = [
+        Self::OpenAi,
+        Self::Gemini,
+        Self::OpenRouter,
+        Self::Ollama,
+        Self::Custom,
+    ];
 
     /// Its name in `AI_PROVIDER`.
     pub fn as_str(self) -> &'static str {
@@ -75,7 +88,8 @@ impl Provider {
         }
     }
 
-    /// The model that writes apps when `AI_MODEL` names none: of those that call tools over chat completions and that any key may ask.
+    /// The model that writes apps when `AI_MODEL` names none: of those that call tools over chat
+    /// completions and that any key may ask.
     fn default_model(self) -> &'static str {
         match self {
             Self::OpenAi | Self::Custom => "gpt-6-sol",
@@ -98,14 +112,16 @@ pub struct Llm {
     pub api_key: String,
     /// Writes the apps (`AI_MODEL`).
     pub model: String,
-    /// Names projects and versions (`AI_MODEL_NAMING`, default `AI_MODEL`, or a small one of the provider's where that is not set).
+    /// Names projects and versions (`AI_MODEL_NAMING`, default `AI_MODEL`, or a small one of the
+    /// provider's where that is not set).
     pub naming_model: String,
-    /// Looks at the images that users attach (`AI_MODEL_VISION`, default `AI_MODEL`, or an installed one that sees where Ollama's does not).
+    /// Looks at the images that users attach (`AI_MODEL_VISION`, default `AI_MODEL`, or an
+    /// installed one that sees where Ollama's does not).
     pub vision_model: String,
     /// How many tokens a chat may have (`AI_CONTEXT_TOKENS`); else what is known of the model.
     pub context_tokens: Option<usize>,
-    /// How long it may say nothing, before its answer begins and within it (`AI_SILENCE_SECONDS`). Reasoning models think for minutes
-    /// before their first word.
+    /// How long it may say nothing, before its answer begins and within it (`AI_SILENCE_SECONDS`).
+    /// Reasoning models think for minutes before their first word.
     pub silence: Duration,
 }
 
@@ -119,8 +135,8 @@ impl std::fmt::Debug for Llm {
 }
 
 impl Llm {
-    /// The provider that is named, else the first whose key is set, else Ollama where its address is set or it runs, else the demo; then those
-    /// of `AI_FALLBACK`.
+    /// The provider that is named, else the first whose key is set, else Ollama where its address
+    /// is set or it runs, else the demo; then those of `AI_FALLBACK`.
     pub async fn from_env() -> Result<Vec<Self>, ConfigError> {
         let provider = match var("AI_PROVIDER") {
             Some(name) => named("AI_PROVIDER", &name, &Provider::ALL)?,
@@ -145,25 +161,39 @@ impl Llm {
         Ok(all)
     }
 
-    /// The settings of a provider that a variable names, with its usual models, or the named one for everything.
-    async fn of(provider: Provider, named_by: &str, model: Option<String>) -> Result<Self, ConfigError> {
+    /// The settings of a provider that a variable names, with its usual models, or the named one
+    /// for everything.
+    async fn of(
+        provider: Provider,
+        named_by: &str,
+        model: Option<String>,
+    ) -> Result<Self, ConfigError> {
         let needed_by = format!("{named_by}={} needs", provider.as_str());
         let api_key = provider.key_variable().and_then(var).unwrap_or_default();
         if api_key.is_empty()
             && provider != Provider::Custom
             && let Some(variable) = provider.key_variable()
         {
-            return Err(ConfigError::new(variable, "", format!("a key, which {needed_by}")));
+            return Err(ConfigError::new(
+                variable,
+                "",
+                format!("a key, which {needed_by}"),
+            ));
         }
         let usual = match provider {
             Provider::OpenAi => "https://api.openai.com/v1".to_owned(),
-            Provider::Gemini => "https://generativelanguage.googleapis.com/v1beta/openai".to_owned(),
+            Provider::Gemini => {
+                "https://generativelanguage.googleapis.com/v1beta/openai".to_owned()
+            }
             Provider::OpenRouter => "https://openrouter.ai/api/v1".to_owned(),
             Provider::Ollama => format!("{}/v1", ollama::url()),
             Provider::Custom | Provider::Demo => String::new(),
         };
         let variable = provider.url_variable();
-        let base_url = match variable.filter(|_| provider != Provider::Ollama).and_then(var) {
+        let base_url = match variable
+            .filter(|_| provider != Provider::Ollama)
+            .and_then(var)
+        {
             Some(url) => url,
             None if provider == Provider::Custom => {
                 return Err(ConfigError::new(
@@ -183,16 +213,25 @@ impl Llm {
                 "an http or https address, such as http://localhost:8000/v1",
             ));
         }
-        let silence = parsed("AI_SILENCE_SECONDS", 180, "a number of seconds from 1 to 400", |seconds| {
-            (1..=400).contains(seconds)
-        })?;
+        let silence = parsed(
+            "AI_SILENCE_SECONDS",
+            180,
+            "a number of seconds from 1 to 400",
+            |seconds| (1..=400).contains(seconds),
+        )?;
         let context_tokens = match var("AI_CONTEXT_TOKENS") {
-            Some(_) => Some(parsed("AI_CONTEXT_TOKENS", 0, "a number of tokens from 4000", |tokens| {
-                *tokens >= 4000
-            })?),
+            Some(_) => Some(parsed(
+                "AI_CONTEXT_TOKENS",
+                0,
+                "a number of tokens from 4000",
+                |tokens| *tokens >= 4000,
+            )?),
             None => None,
         };
-        let small = provider.default_naming_model().filter(|_| model.is_none()).map(str::to_owned);
+        let small = provider
+            .default_naming_model()
+            .filter(|_| model.is_none())
+            .map(str::to_owned);
         let (mut sees, mut model) = (None, model);
         if provider == Provider::Ollama {
             let installed = ollama::installed().await;
@@ -213,27 +252,45 @@ impl Llm {
     }
 }
 
-/// The providers of `AI_FALLBACK`: names, each with a model behind a colon where it is not the provider's usual one.
+/// The providers of `AI_FALLBACK`: names, each with a model behind a colon where it is not the
+/// provider's usual one.
 fn fallbacks(list: &str) -> Result<Vec<(Provider, Option<String>)>, ConfigError> {
-    let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let entries = list
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty());
     entries
         .map(|entry| {
             let (name, model) = match entry.split_once(':') {
-                Some((name, model)) => (name, Some(model.trim().to_owned()).filter(|model| !model.is_empty())),
+                Some((name, model)) => (
+                    name,
+                    Some(model.trim().to_owned()).filter(|model| !model.is_empty()),
+                ),
                 None => (entry, None),
             };
-            Ok((named("AI_FALLBACK", name.trim(), &Provider::ANSWERING)?, model))
+            Ok((
+                named("AI_FALLBACK", name.trim(), &Provider::ANSWERING)?,
+                model,
+            ))
         })
         .collect()
 }
 
 /// The provider with this name, of those that the variable may name.
-fn named(variable: &'static str, name: &str, allowed: &[Provider]) -> Result<Provider, ConfigError> {
+fn named(
+    variable: &'static str,
+    name: &str,
+    allowed: &[Provider],
+) -> Result<Provider, ConfigError> {
     let found = allowed.iter().find(|provider| provider.as_str() == name);
     found.copied().ok_or_else(|| {
         let (last, others) = allowed.split_last().unwrap_or((&Provider::Demo, &[]));
         let others: Vec<&str> = others.iter().map(|provider| provider.as_str()).collect();
-        ConfigError::new(variable, name, format!("{} or {}", others.join(", "), last.as_str()))
+        ConfigError::new(
+            variable,
+            name,
+            format!("{} or {}", others.join(", "), last.as_str()),
+        )
     })
 }
 
@@ -252,9 +309,14 @@ mod tests {
 
     #[test]
     fn the_first_key_that_is_set_chooses_and_a_wrong_name_is_told_the_right_ones() {
-        let with = |names: &'static [&'static str]| first_with_key(move |name| names.contains(&name).then(|| "x".to_owned()));
+        let with = |names: &'static [&'static str]| {
+            first_with_key(move |name| names.contains(&name).then(|| "x".to_owned()))
+        };
         assert_eq!(with(&[]), None);
-        assert_eq!(with(&["OPENROUTER_API_KEY", "GEMINI_API_KEY"]), Some(Provider::Gemini));
+        assert_eq!(
+            with(&["OPENROUTER_API_KEY", "GEMINI_API_KEY"]),
+            Some(Provider::Gemini)
+        );
         assert_eq!(with(&["OPENAI_BASE_URL"]), Some(Provider::Custom));
         let provider = |name| named("AI_PROVIDER", name, &Provider::ALL);
         assert_eq!(provider("demo").unwrap(), Provider::Demo);

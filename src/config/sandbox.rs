@@ -45,12 +45,23 @@ impl Sandbox {
         }
         let domain = var("E2B_DOMAIN").unwrap_or_else(|| "e2b.app".to_owned());
         if provider == SandboxProvider::E2b && !is_domain(&domain) {
-            return Err(ConfigError::new("E2B_DOMAIN", domain, "a host name, such as e2b.app"));
+            return Err(ConfigError::new(
+                "E2B_DOMAIN",
+                domain,
+                "a host name, such as e2b.app",
+            ));
         }
         let address = |name, default: String| match var(name) {
-            Some(address) if provider == SandboxProvider::E2b && !Url::parse(&address).is_ok_and(|url| is_service_address(&url)) => Err(
-                ConfigError::new(name, address, "an http or https address, such as https://api.e2b.app"),
-            ),
+            Some(address)
+                if provider == SandboxProvider::E2b
+                    && !Url::parse(&address).is_ok_and(|url| is_service_address(&url)) =>
+            {
+                Err(ConfigError::new(
+                    name,
+                    address,
+                    "an http or https address, such as https://api.e2b.app",
+                ))
+            }
             address => Ok(address.unwrap_or(default)),
         };
         Ok(Self {
@@ -72,7 +83,8 @@ impl Sandbox {
     }
 }
 
-/// Whether it is the address of a service: http or https, a host, perhaps a port and a path, and nothing else.
+/// Whether it is the address of a service: http or https, a host, perhaps a port and a path, and
+/// nothing else.
 pub fn is_service_address(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
         && url.has_host()
@@ -84,10 +96,14 @@ pub fn is_service_address(url: &Url) -> bool {
 
 /// Whether it is a host name that others can be below, with a port perhaps.
 pub fn is_domain(text: &str) -> bool {
-    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+    let (host, port) = text
+        .split_once(':')
+        .map_or((text, None), |(host, port)| (host, Some(port)));
     let is_label = |label: &str| {
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         (1..=63).contains(&label.len()) && label.bytes().all(is_part)
     };
-    host.len() <= 253 && host.split('.').all(is_label) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+    host.len() <= 253
+        && host.split('.').all(is_label)
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }

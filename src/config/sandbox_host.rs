@@ -17,10 +17,11 @@ pub struct SandboxHost {
     pub domain: String,
     /// The builder's address (`PUBLIC_URL`): apps report to no other page that frames them.
     pub public_url: String,
-    /// Further request headers that apps get where previews have a domain (`SANDBOX_PREVIEW_HEADERS`), in lower case; `*` at the end stands
-    /// for any rest.
+    /// Further request headers that apps get where previews have a domain
+    /// (`SANDBOX_PREVIEW_HEADERS`), in lower case; `*` at the end stands for any rest.
     pub preview_headers: Vec<String>,
-    /// The OCI runtime to use and no other (`SANDBOX_RUNTIME`, a name or a path); by default the first of runc and crun that works.
+    /// The OCI runtime to use and no other (`SANDBOX_RUNTIME`, a name or a path); by default the
+    /// first of runc and crun that works.
     pub runtime: Option<String>,
     /// Memory of a sandbox in MiB; there is no swap beyond it.
     pub memory_mb: u64,
@@ -30,9 +31,11 @@ pub struct SandboxHost {
     pub pids: u32,
     /// What a sandbox may write beyond its template, in MiB.
     pub disk_mb: u64,
-    /// Memory of all sandboxes together in MiB (`SANDBOX_TOTAL_MEMORY_MB`); by default what the machine has, but for a reserve.
+    /// Memory of all sandboxes together in MiB (`SANDBOX_TOTAL_MEMORY_MB`); by default what the
+    /// machine has, but for a reserve.
     pub total_memory_mb: Option<u64>,
-    /// Processes and threads of all sandboxes together (`SANDBOX_TOTAL_PIDS`); by default half of what the machine may have.
+    /// Processes and threads of all sandboxes together (`SANDBOX_TOTAL_PIDS`); by default half of
+    /// what the machine may have.
     pub total_pids: Option<u64>,
     /// Sandboxes that wait, their page compiled, to be handed out.
     pub pool_size: usize,
@@ -40,7 +43,8 @@ pub struct SandboxHost {
     pub strict: bool,
     /// How long a sandbox that may sleep stays awake without a request (`SANDBOX_IDLE_SECONDS`).
     pub idle: Duration,
-    /// How long a paused sandbox keeps what is in its memory (`SANDBOX_FROZEN_SECONDS`); zero: not at all.
+    /// How long a paused sandbox keeps what is in its memory (`SANDBOX_FROZEN_SECONDS`); zero: not
+    /// at all.
     pub frozen: Duration,
     /// Where sandboxes may connect to.
     pub egress_allow: Vec<EgressRule>,
@@ -75,18 +79,42 @@ impl SandboxHost {
         }
         let egress = var("SANDBOX_EGRESS_ALLOW").unwrap_or_else(|| "registry.npmjs.org".to_owned());
         Ok(Self {
-            data_dir: data_dir().map_err(|error| ConfigError::new("CODEFLOW_DATA_DIR", "./data", format!("no such folder: {error}")))?,
+            data_dir: data_dir().map_err(|error| {
+                ConfigError::new(
+                    "CODEFLOW_DATA_DIR",
+                    "./data",
+                    format!("no such folder: {error}"),
+                )
+            })?,
             follows_port: domain.is_none(),
             domain: domain.unwrap_or_else(|| "localhost:3000".to_owned()),
             public_url: public_url(var("PUBLIC_URL"))?,
             preview_headers: header_names(&var("SANDBOX_PREVIEW_HEADERS").unwrap_or_default())?,
             runtime: var("SANDBOX_RUNTIME"),
-            memory_mb: parsed("SANDBOX_MEMORY_MB", 2048, "MiB of memory per sandbox, at least 64", |mb| *mb >= 64)?,
-            cpus: parsed("SANDBOX_CPUS", 2.0, "processors per sandbox, such as 2 or 0.5", |cpus: &f64| {
-                cpus.is_finite() && *cpus >= 0.01
-            })?,
-            pids: parsed("SANDBOX_PIDS", 512, "processes per sandbox, at least 16", |pids| *pids >= 16)?,
-            disk_mb: parsed("SANDBOX_DISK_MB", 4096, "MiB of disk per sandbox, at least 64", |mb| *mb >= 64)?,
+            memory_mb: parsed(
+                "SANDBOX_MEMORY_MB",
+                2048,
+                "MiB of memory per sandbox, at least 64",
+                |mb| *mb >= 64,
+            )?,
+            cpus: parsed(
+                "SANDBOX_CPUS",
+                2.0,
+                "processors per sandbox, such as 2 or 0.5",
+                |cpus: &f64| cpus.is_finite() && *cpus >= 0.01,
+            )?,
+            pids: parsed(
+                "SANDBOX_PIDS",
+                512,
+                "processes per sandbox, at least 16",
+                |pids| *pids >= 16,
+            )?,
+            disk_mb: parsed(
+                "SANDBOX_DISK_MB",
+                4096,
+                "MiB of disk per sandbox, at least 64",
+                |mb| *mb >= 64,
+            )?,
             total_memory_mb: total(
                 "SANDBOX_TOTAL_MEMORY_MB",
                 "MiB of memory for all sandboxes together, at least 256; unset: the machine's, but for a reserve",
@@ -97,7 +125,12 @@ impl SandboxHost {
                 "processes and threads of all sandboxes together, at least 64; unset: half of the machine's",
                 64,
             )?,
-            pool_size: parsed("SANDBOX_POOL_SIZE", 1, "sandboxes that wait ready, 0 to 64", |size| *size <= 64)?,
+            pool_size: parsed(
+                "SANDBOX_POOL_SIZE",
+                1,
+                "sandboxes that wait ready, 0 to 64",
+                |size| *size <= 64,
+            )?,
             strict: parsed(
                 "SANDBOX_STRICT",
                 0_u8,
@@ -110,11 +143,18 @@ impl SandboxHost {
                 "seconds without a request, at least 1",
                 |idle| *idle >= 1,
             )?),
-            frozen: Duration::from_secs(parsed("SANDBOX_FROZEN_SECONDS", 600, "seconds, 0 for not at all", |_| true)?),
+            frozen: Duration::from_secs(parsed(
+                "SANDBOX_FROZEN_SECONDS",
+                600,
+                "seconds, 0 for not at all",
+                |_| true,
+            )?),
             egress_allow: egress_rules(&egress)?,
             host_key: var("SANDBOX_HOST_KEY").unwrap_or_else(random_key),
             connections: Connections::from_env()?,
-            envd: std::env::current_exe().map_err(|error| ConfigError::new("PATH", "", format!("codeflow can't find itself: {error}")))?,
+            envd: std::env::current_exe().map_err(|error| {
+                ConfigError::new("PATH", "", format!("codeflow can't find itself: {error}"))
+            })?,
         })
     }
 
@@ -128,24 +168,29 @@ impl SandboxHost {
         self.cpus.ceil() as u32
     }
 
-    /// Whether requests for previews come through a proxy: nothing but that leads from a domain to this machine.
+    /// Whether requests for previews come through a proxy: nothing but that leads from a domain to
+    /// this machine.
     pub fn has_proxy(&self) -> bool {
         !is_loopback_url(&self.domain)
     }
 
-    /// The registrable domain that the previews and the builder share: cookies that are set for all of it reach generated code. `None`
-    /// where each has its own (publicsuffix.org), and below `localhost`.
+    /// The registrable domain that the previews and the builder share: cookies that are set for all
+    /// of it reach generated code. `None` where each has its own (publicsuffix.org), and below
+    /// `localhost`.
     pub fn shared_site(&self) -> Option<String> {
         let site = |authority: &str| {
             let host = host_of(authority);
             let is_address = host.parse::<std::net::IpAddr>().is_ok();
-            psl::domain_str(&host).filter(|_| !is_address).map(str::to_owned)
+            psl::domain_str(&host)
+                .filter(|_| !is_address)
+                .map(str::to_owned)
         };
         let (_, builder) = self.public_url.split_once("://")?;
         site(&self.domain).filter(|previews| site(builder).as_ref() == Some(previews))
     }
 
-    /// Previews are on the app's own listener: without `SANDBOX_DOMAIN`, their host names carry its port.
+    /// Previews are on the app's own listener: without `SANDBOX_DOMAIN`, their host names carry its
+    /// port.
     pub fn follow_port(&mut self, port: u16) {
         if self.follows_port {
             self.domain = format!("localhost:{port}");
@@ -193,10 +238,16 @@ fn egress_rules(value: &str) -> Result<Vec<EgressRule>, ConfigError> {
 }
 
 fn header_names(value: &str) -> Result<Vec<String>, ConfigError> {
-    let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let names = value
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
     let is_name = |name: &str| {
         let start = name.strip_suffix('*').unwrap_or(name);
-        !start.is_empty() && start.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        !start.is_empty()
+            && start
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
     names
         .map(|name| {
@@ -213,7 +264,9 @@ fn header_names(value: &str) -> Result<Vec<String>, ConfigError> {
 
 fn random_key() -> String {
     let bytes: [u8; 20] = rand::random();
-    bytes.iter().fold("e2b_".to_owned(), |key, byte| format!("{key}{byte:02x}"))
+    bytes
+        .iter()
+        .fold("e2b_".to_owned(), |key, byte| format!("{key}{byte:02x}"))
 }
 
 #[cfg(test)]
@@ -229,8 +282,14 @@ mod tests {
             settings.shared_site()
         };
         let example = Some("example.com".to_owned());
-        assert_eq!(shared("preview.example.com", "https://build.example.com"), example);
-        assert_eq!(shared("Example.com:8443", "https://example.com:8443"), example);
+        assert_eq!(
+            shared("preview.example.com", "https://build.example.com"),
+            example
+        );
+        assert_eq!(
+            shared("Example.com:8443", "https://example.com:8443"),
+            example
+        );
         assert_eq!(
             shared("p.example.co.uk", "https://b.example.co.uk"),
             Some("example.co.uk".to_owned())
@@ -249,9 +308,15 @@ mod tests {
 
     #[test]
     fn header_names_may_end_with_a_star_and_never_are_one() {
-        assert_eq!(header_names("X-Tenant, x-shop-*").unwrap(), ["x-tenant", "x-shop-*"]);
+        assert_eq!(
+            header_names("X-Tenant, x-shop-*").unwrap(),
+            ["x-tenant", "x-shop-*"]
+        );
         for wrong in ["*", "x a", "x:1", "x*y"] {
-            assert!(header_names(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
+            assert!(
+                header_names(wrong).unwrap_err().to_string().contains(wrong),
+                "{wrong}"
+            );
         }
     }
 
@@ -267,7 +332,10 @@ mod tests {
         );
         assert!(egress_rules("none").unwrap().is_empty());
         for wrong in ["http://x", "a:b", "*.", "a b", "x:0", "*"] {
-            assert!(egress_rules(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
+            assert!(
+                egress_rules(wrong).unwrap_err().to_string().contains(wrong),
+                "{wrong}"
+            );
         }
     }
 }

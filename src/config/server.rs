@@ -28,7 +28,13 @@ pub enum Database {
 
 impl Server {
     pub fn from_env() -> Result<Self, ConfigError> {
-        let data_dir = data_dir().map_err(|error| ConfigError::new("CODEFLOW_DATA_DIR", "./data", format!("no such folder: {error}")))?;
+        let data_dir = data_dir().map_err(|error| {
+            ConfigError::new(
+                "CODEFLOW_DATA_DIR",
+                "./data",
+                format!("no such folder: {error}"),
+            )
+        })?;
         Ok(Self {
             public_url: public_url(var("PUBLIC_URL"))?,
             database: database(var("DATABASE_URL"), &data_dir)?,
@@ -40,18 +46,23 @@ impl Server {
 /// What clients may take of a listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Connections {
-    /// Connections that are open at a time, WebSockets included (`HTTP_MAX_CONNECTIONS`); further ones wait.
+    /// Connections that are open at a time, WebSockets included (`HTTP_MAX_CONNECTIONS`); further
+    /// ones wait.
     pub max: usize,
-    /// How long a request's head may take, and how long a connection may wait for its next request (`HTTP_HEADER_SECONDS`).
+    /// How long a request's head may take, and how long a connection may wait for its next request
+    /// (`HTTP_HEADER_SECONDS`).
     pub header_timeout: Duration,
 }
 
 impl Connections {
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            max: parsed("HTTP_MAX_CONNECTIONS", 1024, "open connections, 1 to 100000", |max| {
-                (1..=100_000).contains(max)
-            })?,
+            max: parsed(
+                "HTTP_MAX_CONNECTIONS",
+                1024,
+                "open connections, 1 to 100000",
+                |max| (1..=100_000).contains(max),
+            )?,
             header_timeout: Duration::from_secs(parsed(
                 "HTTP_HEADER_SECONDS",
                 15,
@@ -63,18 +74,33 @@ impl Connections {
 }
 
 /// Refuses an address that is reached from other machines.
-pub fn loopback_only(name: &'static str, address: SocketAddr, why: &str) -> Result<(), ConfigError> {
+pub fn loopback_only(
+    name: &'static str,
+    address: SocketAddr,
+    why: &str,
+) -> Result<(), ConfigError> {
     if address.ip().to_canonical().is_loopback() {
         return Ok(());
     }
     let example = SocketAddr::from(([127, 0, 0, 1], address.port()));
-    Err(ConfigError::new(name, address.to_string(), format!("{why}; set {name}={example}")))
+    Err(ConfigError::new(
+        name,
+        address.to_string(),
+        format!("{why}; set {name}={example}"),
+    ))
 }
 
 /// Whether the address, such as `PUBLIC_URL`, names this machine by one of its loopback names.
 pub fn is_loopback_url(url: &str) -> bool {
-    let host = host_of(url.split_once("://").map_or(url, |(_, authority)| authority));
-    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    let host = host_of(
+        url.split_once("://")
+            .map_or(url, |(_, authority)| authority),
+    );
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// The host of an authority, in lower case and without a port or brackets.
@@ -92,9 +118,13 @@ pub(super) fn public_url(value: Option<String>) -> Result<String, ConfigError> {
         return Ok("http://localhost:3000".to_owned());
     };
     let url = value.trim_end_matches('/');
-    let authority = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let authority = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
     match authority {
-        Some(authority) if !authority.is_empty() && !authority.contains(['/', '?', '#', '@']) => Ok(url.to_owned()),
+        Some(authority) if !authority.is_empty() && !authority.contains(['/', '?', '#', '@']) => {
+            Ok(url.to_owned())
+        }
         _ => Err(ConfigError::new(
             "PUBLIC_URL",
             value,
@@ -106,7 +136,13 @@ pub(super) fn public_url(value: Option<String>) -> Result<String, ConfigError> {
 fn database(value: Option<String>, data_dir: &Path) -> Result<Database, ConfigError> {
     match value {
         None => Ok(Database::File(data_dir.join("codeflow.sqlite"))),
-        Some(url) if ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) => Ok(Database::Url(url)),
+        Some(url)
+            if ["sqlite:", "postgres:", "postgresql:"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme)) =>
+        {
+            Ok(Database::Url(url))
+        }
         // The value may hold a password: it is not repeated.
         Some(_) => Err(ConfigError::new(
             "DATABASE_URL",
@@ -128,14 +164,23 @@ mod tests {
             error.to_string(),
             "PUBLIC_URL=localhost:3000: an http or https address without a path, such as https://build.example.com"
         );
-        let error = database(Some("mysql://me:secret@db".to_owned()), Path::new("/data")).unwrap_err();
+        let error =
+            database(Some("mysql://me:secret@db".to_owned()), Path::new("/data")).unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
     }
 
     #[test]
     fn only_this_machine_s_own_addresses_are_listened_on() {
-        for own in ["127.0.0.1:3000", "127.8.0.1:1", "[::1]:3000", "[::ffff:127.0.0.1]:3000"] {
-            assert!(loopback_only("X", own.parse().unwrap(), "").is_ok(), "{own}");
+        for own in [
+            "127.0.0.1:3000",
+            "127.8.0.1:1",
+            "[::1]:3000",
+            "[::ffff:127.0.0.1]:3000",
+        ] {
+            assert!(
+                loopback_only("X", own.parse().unwrap(), "").is_ok(),
+                "{own}"
+            );
         }
         for other in [
             "0.0.0.0:3000",
@@ -145,8 +190,13 @@ mod tests {
             "[::ffff:10.0.0.1]:3000",
             "[fe80::1]:80",
         ] {
-            let error = loopback_only("X", other.parse().unwrap(), "no accounts").unwrap_err().to_string();
-            assert!(error.starts_with(&format!("X={other}: no accounts; set X=127.0.0.1:")), "{error}");
+            let error = loopback_only("X", other.parse().unwrap(), "no accounts")
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.starts_with(&format!("X={other}: no accounts; set X=127.0.0.1:")),
+                "{error}"
+            );
         }
     }
 
@@ -174,7 +224,10 @@ mod tests {
     #[test]
     fn the_defaults_are_the_documented_ones() {
         assert_eq!(public_url(None).unwrap(), "http://localhost:3000");
-        assert_eq!(public_url(Some("https://a.example/".to_owned())).unwrap(), "https://a.example");
+        assert_eq!(
+            public_url(Some("https://a.example/".to_owned())).unwrap(),
+            "https://a.example"
+        );
         assert_eq!(
             database(None, Path::new("/data")).unwrap(),
             Database::File("/data/codeflow.sqlite".into())

@@ -1,4 +1,5 @@
-//! Settings of what is swept away: how long things are kept that nothing needs, and how much disk stays free.
+//! Settings of what is swept away: how long things are kept that nothing needs, and how much disk
+//! stays free.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -11,9 +12,11 @@ const DAY: u64 = 24 * 3600;
 pub struct Sweeps {
     /// Between two sweeps (`SWEEP_SECONDS`).
     pub interval: Duration,
-    /// How long a project may be unused before its sandbox goes (`SANDBOX_KEEP_DAYS`); its versions stay.
+    /// How long a project may be unused before its sandbox goes (`SANDBOX_KEEP_DAYS`); its versions
+    /// stay.
     pub sandboxes: Duration,
-    /// How long the outputs of a run's steps and what it told while it worked are kept (`RUN_KEEP_DAYS`).
+    /// How long the outputs of a run's steps and what it told while it worked are kept
+    /// (`RUN_KEEP_DAYS`).
     pub runs: Duration,
     /// Where this machine stores its sandboxes; `None` where another one does.
     pub disk: Option<Disk>,
@@ -24,15 +27,25 @@ pub struct Sweeps {
 pub struct Disk {
     /// A folder on it.
     pub folder: PathBuf,
-    /// How many bytes stay free (`DISK_FREE_MB`); `None` for 2 GiB or 5 % of the disk, whichever is more.
+    /// How many bytes stay free (`DISK_FREE_MB`); `None` for 2 GiB or 5 % of the disk, whichever is
+    /// more.
     pub free: Option<u64>,
 }
 
 impl Sweeps {
     /// `folder` is where this machine stores its sandboxes, if it does.
     pub fn from_env(folder: Option<PathBuf>) -> Result<Self, ConfigError> {
-        let days = |name| parsed(name, 30, "a number of days from 1 to 36500", |days| (1..=36_500).contains(days));
-        let free: u64 = parsed("DISK_FREE_MB", 0, "MiB that stay free on the disk of the sandboxes", |_| true)?;
+        let days = |name| {
+            parsed(name, 30, "a number of days from 1 to 36500", |days| {
+                (1..=36_500).contains(days)
+            })
+        };
+        let free: u64 = parsed(
+            "DISK_FREE_MB",
+            0,
+            "MiB that stay free on the disk of the sandboxes",
+            |_| true,
+        )?;
         let free = var("DISK_FREE_MB").map(|_| free.saturating_mul(1 << 20));
         Ok(Self {
             interval: Duration::from_secs(parsed(

@@ -1,5 +1,6 @@
-//! The demo: a model that follows recorded builds and their follow-ups. It answers turn by turn like any other model, so that
-//! everything around it is the real thing. It keeps nothing: where it stands is read off the request, so a resumed run goes on right.
+//! The demo: a model that follows recorded builds and their follow-ups. It answers turn by turn
+//! like any other model, so that everything around it is the real thing. It keeps nothing: where it
+//! stands is read off the request, so a resumed run goes on right.
 
 mod recording;
 
@@ -22,11 +23,18 @@ const CALL_PIECE_CHARS: usize = 240;
 impl Recordings {
     /// The prompts of all builds.
     pub fn prompts(&self) -> Vec<String> {
-        self.all().iter().map(|recording| recording.prompt.clone()).collect()
+        self.all()
+            .iter()
+            .map(|recording| recording.prompt.clone())
+            .collect()
     }
 
     /// Answers the request as the recording has it.
-    pub async fn play(&self, request: &ChatRequest, mut on_piece: impl FnMut(Piece<'_>) + Send) -> Result<ModelReply, ModelError> {
+    pub async fn play(
+        &self,
+        request: &ChatRequest,
+        mut on_piece: impl FnMut(Piece<'_>) + Send,
+    ) -> Result<ModelReply, ModelError> {
         let (folder, part) = self.choose(&request.messages)?;
         if request.role == ModelRole::Naming {
             return Ok(text_reply(part.title));
@@ -37,9 +45,13 @@ impl Recordings {
             .iter()
             .rev()
             .take_while(|message| !matches!(message, ChatMessage::User { .. }));
-        let done = done.filter(|message| matches!(message, ChatMessage::Assistant { .. })).count();
+        let done = done
+            .filter(|message| matches!(message, ChatMessage::Assistant { .. }))
+            .count();
         let Some(turn) = part.turns.get(done.min(part.turns.len().saturating_sub(1))) else {
-            return Err(ModelError::NoRecording("This recording is empty.".to_owned()));
+            return Err(ModelError::NoRecording(
+                "This recording is empty.".to_owned(),
+            ));
         };
         tokio::time::sleep(THINKING_PAUSE).await;
         let mut text = String::new();
@@ -57,7 +69,11 @@ impl Recordings {
         for (index, call) in tool_calls.iter().enumerate() {
             for arguments in pieces(&call.arguments, CALL_PIECE_CHARS) {
                 let name = &call.name;
-                on_piece(Piece::Call { index, name, arguments });
+                on_piece(Piece::Call {
+                    index,
+                    name,
+                    arguments,
+                });
                 tokio::time::sleep(PIECE_PAUSE).await;
             }
         }
@@ -72,11 +88,15 @@ impl Recordings {
     fn choose<'a>(&'a self, messages: &[ChatMessage]) -> Result<(String, Part<'a>), ModelError> {
         let mut said = messages.iter().rev().filter_map(|message| match message {
             ChatMessage::User { content } => Some(content.as_str()),
-            ChatMessage::UserImage { .. } | ChatMessage::System { .. } | ChatMessage::Assistant { .. } | ChatMessage::Tool { .. } => None,
+            ChatMessage::UserImage { .. }
+            | ChatMessage::System { .. }
+            | ChatMessage::Assistant { .. }
+            | ChatMessage::Tool { .. } => None,
         });
         let prompt = said.next().unwrap_or_default();
         let is_said_again = said.any(|earlier| same(earlier, prompt));
-        // What was built is known by the latest message before that names a build, or by the answer that ended it.
+        // What was built is known by the latest message before that names a build, or by the answer
+        // that ended it.
         let built = messages
             .iter()
             .rev()
@@ -85,12 +105,20 @@ impl Recordings {
             .find_map(|message| match message {
                 ChatMessage::User { content } => self.build_for(content),
                 ChatMessage::Assistant { content, .. } => self.built_by(content),
-                ChatMessage::UserImage { .. } | ChatMessage::System { .. } | ChatMessage::Tool { .. } => None,
+                ChatMessage::UserImage { .. }
+                | ChatMessage::System { .. }
+                | ChatMessage::Tool { .. } => None,
             });
         if let Some(recording) = built {
-            // The build asked for again, after it was stopped say, whatever change its words would ask for as well.
-            let is_asked = self.build_for(prompt).is_some_and(|asked| asked.slug == recording.slug);
-            let is_change = recording.follow_ups.iter().any(|follow_up| same(prompt, &follow_up.prompt));
+            // The build asked for again, after it was stopped say, whatever change its words would
+            // ask for as well.
+            let is_asked = self
+                .build_for(prompt)
+                .is_some_and(|asked| asked.slug == recording.slug);
+            let is_change = recording
+                .follow_ups
+                .iter()
+                .any(|follow_up| same(prompt, &follow_up.prompt));
             if is_said_again && is_asked && !is_change {
                 return Ok(recording.build());
             }
@@ -117,28 +145,45 @@ impl Recordings {
     }
 
     fn build_for(&self, prompt: &str) -> Option<&Recording> {
-        let exact = self.all().iter().find(|recording| same(prompt, &recording.prompt));
-        // What an app is comes before what it has: "a landing page with pricing", "a weather dashboard with charts".
+        let exact = self
+            .all()
+            .iter()
+            .find(|recording| same(prompt, &recording.prompt));
+        // What an app is comes before what it has: "a landing page with pricing", "a weather
+        // dashboard with charts".
         exact.or_else(|| {
             let matching = self
                 .all()
                 .iter()
                 .filter_map(|recording| Some((match_end(prompt, &recording.keywords)?, recording)));
-            matching.min_by_key(|(end, _)| *end).map(|(_, recording)| recording)
+            matching
+                .min_by_key(|(end, _)| *end)
+                .map(|(_, recording)| recording)
         })
     }
 
     /// The recording whose build, or one of whose follow-ups, ended with these words.
     fn built_by(&self, content: &str) -> Option<&Recording> {
         self.all().iter().find(|recording| {
-            let turns = recording.follow_ups.iter().flat_map(|follow_up| &follow_up.turns);
-            let mut summaries = recording.turns.iter().chain(turns).filter_map(|turn| turn.summary.as_deref());
+            let turns = recording
+                .follow_ups
+                .iter()
+                .flat_map(|follow_up| &follow_up.turns);
+            let mut summaries = recording
+                .turns
+                .iter()
+                .chain(turns)
+                .filter_map(|turn| turn.summary.as_deref());
             summaries.any(|summary| content.contains(summary.trim()))
         })
     }
 
     fn no_build(&self) -> String {
-        let prompts: Vec<String> = self.all().iter().map(|recording| format!("- {}", recording.prompt)).collect();
+        let prompts: Vec<String> = self
+            .all()
+            .iter()
+            .map(|recording| format!("- {}", recording.prompt))
+            .collect();
         format!(
             "This is the demo, which follows recorded builds, and it has none for this prompt. It can show:\n\n{}\n\n{KEY_HINT}",
             prompts.join("\n")
@@ -151,15 +196,19 @@ impl Recordings {
             .map(|(index, call)| {
                 let (name, arguments) = match call {
                     Call::Files { tool, files } if tool == "createOrUpdateFiles" => {
-                        // As models write them: the path before the content, so that the file can be shown while it grows.
+                        // As models write them: the path before the content, so that the file can
+                        // be shown while it grows.
                         let file = |path: &String| {
-                            let [path, content] = [path.as_str(), &self.content(&folder, path)].map(|text| serde_json::json!(text));
+                            let [path, content] = [path.as_str(), &self.content(&folder, path)]
+                                .map(|text| serde_json::json!(text));
                             format!("{{\"path\":{path},\"content\":{content}}}")
                         };
                         let files: Vec<String> = files.iter().map(file).collect();
                         (tool, format!("{{\"files\":[{}]}}", files.join(",")))
                     }
-                    Call::Files { tool, files } => (tool, serde_json::json!({ "files": files }).to_string()),
+                    Call::Files { tool, files } => {
+                        (tool, serde_json::json!({ "files": files }).to_string())
+                    }
                     Call::Plain { tool, arguments } => (tool, arguments.to_string()),
                 };
                 ToolCall {
@@ -179,8 +228,7 @@ struct Part<'a> {
     turns: &'a [Turn],
 }
 
-const KEY_HINT: &str =
-    "For apps of your own, start CodeFlow with a model's key, for example `OPENAI_API_KEY=… script/run` (see `AI_PROVIDER` in the README).";
+const KEY_HINT: &str = "For apps of your own, start CodeFlow with a model's key, for example `OPENAI_API_KEY=… script/run` (see `AI_PROVIDER` in the README).";
 
 impl Recording {
     /// The folder of the build's files, and the build.
@@ -218,7 +266,10 @@ fn text_reply(text: &str) -> ModelReply {
 
 fn words(text: &str) -> Vec<String> {
     let words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '-');
-    words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    words
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
 }
 
 fn same(a: &str, b: &str) -> bool {
@@ -230,13 +281,23 @@ fn matches(text: &str, prompt: &str, keywords: &[Vec<String>]) -> bool {
     same(text, prompt) || match_end(text, keywords).is_some()
 }
 
-/// The place of the word by which the text has every word of one of the keyword groups; `None` when it never has.
+/// The place of the word by which the text has every word of one of the keyword groups; `None` when
+/// it never has.
 fn match_end(text: &str, keywords: &[Vec<String>]) -> Option<usize> {
     let words = words(text);
-    let place = |keyword: &String| words.iter().position(|word| *word == keyword.to_lowercase());
-    let ends = keywords
-        .iter()
-        .filter_map(|group| group.iter().map(place).collect::<Option<Vec<_>>>()?.into_iter().max());
+    let place = |keyword: &String| {
+        words
+            .iter()
+            .position(|word| *word == keyword.to_lowercase())
+    };
+    let ends = keywords.iter().filter_map(|group| {
+        group
+            .iter()
+            .map(place)
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .max()
+    });
     ends.min()
 }
 
@@ -247,7 +308,10 @@ fn pieces(text: &str, chars: usize) -> impl Iterator<Item = &str> {
         if rest.is_empty() {
             return None;
         }
-        let end = rest.char_indices().nth(chars).map_or(rest.len(), |(end, _)| end);
+        let end = rest
+            .char_indices()
+            .nth(chars)
+            .map_or(rest.len(), |(end, _)| end);
         let (piece, after) = rest.split_at(end);
         rest = after;
         Some(piece)
@@ -283,11 +347,17 @@ mod tests {
 
     #[test]
     fn a_prompt_finds_its_build_and_a_follow_up_the_app_that_was_built() {
-        assert_eq!(chosen(&[user("build me a TODO app, with dark mode!")]).unwrap(), "todo-app/build");
+        assert_eq!(
+            chosen(&[user("build me a TODO app, with dark mode!")]).unwrap(),
+            "todo-app/build"
+        );
         let recordings = Recordings::load().unwrap();
         for recording in recordings.all() {
             let first = user(&recording.prompt);
-            assert_eq!(chosen(std::slice::from_ref(&first)).unwrap(), format!("{}/build", recording.slug));
+            assert_eq!(
+                chosen(std::slice::from_ref(&first)).unwrap(),
+                format!("{}/build", recording.slug)
+            );
             // Asked for again, as when it was stopped.
             let again = [first.clone(), assistant("Stopped."), first.clone()];
             assert_eq!(chosen(&again).unwrap(), format!("{}/build", recording.slug));
@@ -297,7 +367,10 @@ mod tests {
                 let later = [first.clone(), assistant("Done."), user(&follow_up.prompt)];
                 assert_eq!(chosen(&later).unwrap(), folder);
                 // The first prompt may have left the window of previous messages.
-                assert_eq!(chosen(&[assistant(&summary), user(&follow_up.prompt)]).unwrap(), folder);
+                assert_eq!(
+                    chosen(&[assistant(&summary), user(&follow_up.prompt)]).unwrap(),
+                    folder
+                );
             }
         }
     }
@@ -305,24 +378,48 @@ mod tests {
     #[test]
     fn a_build_that_was_stopped_and_is_asked_for_again_is_built_and_not_changed() {
         let asked = user("Build a kanban board with dark mode");
-        assert_eq!(chosen(std::slice::from_ref(&asked)).unwrap(), "kanban-board/build");
+        assert_eq!(
+            chosen(std::slice::from_ref(&asked)).unwrap(),
+            "kanban-board/build"
+        );
         let again = [asked.clone(), assistant("Stopped."), asked.clone()];
         assert_eq!(chosen(&again).unwrap(), "kanban-board/build");
         // A change that is asked for again stays one.
         let change = user("Add a dark mode toggle");
-        let later = [asked, assistant("Done."), change.clone(), assistant("Stopped."), change];
+        let later = [
+            asked,
+            assistant("Done."),
+            change.clone(),
+            assistant("Stopped."),
+            change,
+        ];
         assert_eq!(chosen(&later).unwrap(), "kanban-board/toggle");
     }
 
     #[test]
     fn the_app_a_prompt_names_first_is_the_one_that_is_built() {
         for (prompt, slug) in [
-            ("Create a landing page with a hero and pricing", "landing-page"),
-            ("A landing page for an analytics tool, with charts", "landing-page"),
-            ("A marketing page with a hero, pricing and a quiz", "landing-page"),
-            ("Hero, pricing and footer for my weather app", "landing-page"),
+            (
+                "Create a landing page with a hero and pricing",
+                "landing-page",
+            ),
+            (
+                "A landing page for an analytics tool, with charts",
+                "landing-page",
+            ),
+            (
+                "A marketing page with a hero, pricing and a quiz",
+                "landing-page",
+            ),
+            (
+                "Hero, pricing and footer for my weather app",
+                "landing-page",
+            ),
             ("Make a pricing page for a todo app", "pricing-page"),
-            ("A page with pricing plans and a comparison of features", "pricing-page"),
+            (
+                "A page with pricing plans and a comparison of features",
+                "pricing-page",
+            ),
             ("A weather dashboard with charts", "weather"),
             ("A revenue forecast dashboard", "analytics-dashboard"),
             ("A dashboard for the sales of a shop", "analytics-dashboard"),
@@ -337,7 +434,11 @@ mod tests {
             ("Notes with todo lists and dark mode", "markdown-notes"),
             ("A markdown editor with a landing page", "markdown-notes"),
         ] {
-            assert_eq!(chosen(&[user(prompt)]).unwrap(), format!("{slug}/build"), "{prompt}");
+            assert_eq!(
+                chosen(&[user(prompt)]).unwrap(),
+                format!("{slug}/build"),
+                "{prompt}"
+            );
         }
         assert!(chosen(&[user("An accounting page for lighthouses")]).is_err());
     }
@@ -347,7 +448,9 @@ mod tests {
         let recordings = Recordings::load().unwrap();
         for recording in recordings.all() {
             for earlier in &recording.follow_ups {
-                let named = recordings.build_for(&earlier.prompt).map(|named| named.slug.as_str());
+                let named = recordings
+                    .build_for(&earlier.prompt)
+                    .map(|named| named.slug.as_str());
                 assert!(
                     named.is_none_or(|slug| slug == recording.slug),
                     "{}: {}",
@@ -356,8 +459,15 @@ mod tests {
                 );
                 let summary = earlier.turns.last().unwrap().summary.as_deref().unwrap();
                 for later in &recording.follow_ups {
-                    let messages = [user(&earlier.prompt), assistant(summary), user(&later.prompt)];
-                    assert_eq!(chosen(&messages).unwrap(), format!("{}/{}", recording.slug, later.slug));
+                    let messages = [
+                        user(&earlier.prompt),
+                        assistant(summary),
+                        user(&later.prompt),
+                    ];
+                    assert_eq!(
+                        chosen(&messages).unwrap(),
+                        format!("{}/{}", recording.slug, later.slug)
+                    );
                 }
             }
         }
@@ -367,7 +477,9 @@ mod tests {
     fn a_prompt_without_a_recording_is_told_what_there_is_and_how_to_set_a_key() {
         let refused = chosen(&[user("An accounting suite for lighthouses")]).unwrap_err();
         assert!(
-            refused.contains("demo") && refused.contains("todo app with dark mode") && refused.contains("OPENAI_API_KEY"),
+            refused.contains("demo")
+                && refused.contains("todo app with dark mode")
+                && refused.contains("OPENAI_API_KEY"),
             "{refused}"
         );
         let refused = chosen(&[
@@ -376,7 +488,10 @@ mod tests {
             user("Send invoices"),
         ])
         .unwrap_err();
-        assert!(refused.contains("Change the color scheme to blue"), "{refused}");
+        assert!(
+            refused.contains("Change the color scheme to blue"),
+            "{refused}"
+        );
     }
 
     #[test]
@@ -385,16 +500,24 @@ mod tests {
         assert!(recordings.all().len() >= 8);
         for recording in recordings.all() {
             assert!(recording.follow_ups.len() >= 2, "{}", recording.slug);
-            let follow_ups = recording.follow_ups.iter().map(|part| (part.slug.as_str(), &part.turns));
+            let follow_ups = recording
+                .follow_ups
+                .iter()
+                .map(|part| (part.slug.as_str(), &part.turns));
             for (slug, turns) in follow_ups.chain([("build", &recording.turns)]) {
                 let last = turns.last().unwrap();
-                assert!(last.summary.is_some() && last.calls.is_empty(), "{}/{slug}", recording.slug);
+                assert!(
+                    last.summary.is_some() && last.calls.is_empty(),
+                    "{}/{slug}",
+                    recording.slug
+                );
                 for call in turns.iter().flat_map(|turn| &turn.calls) {
                     if let Call::Files { tool, files } = call
                         && tool == "createOrUpdateFiles"
                     {
                         for path in files {
-                            let content = recordings.content(&format!("{}/{slug}", recording.slug), path);
+                            let content =
+                                recordings.content(&format!("{}/{slug}", recording.slug), path);
                             assert!(!content.is_empty(), "{}/{slug}/{path}", recording.slug);
                         }
                     }

@@ -13,17 +13,29 @@ pub enum ModelError {
     )]
     Auth(String),
     /// The request itself is refused: an unknown model, or more than fits.
-    #[error("The model's provider refused the request: {0}. Check AI_MODEL, or try a shorter message.")]
+    #[error(
+        "The model's provider refused the request: {0}. Check AI_MODEL, or try a shorter message."
+    )]
     Invalid(String),
     /// Too many requests for now.
-    #[error("The model's provider is at its limit: {message}. Wait a little, then send the message again.")]
-    Limited { message: String, retry_after: Option<Duration> },
+    #[error(
+        "The model's provider is at its limit: {message}. Wait a little, then send the message again."
+    )]
+    Limited {
+        message: String,
+        retry_after: Option<Duration>,
+    },
     /// No credit is left, which waiting does not change.
-    #[error("The model's provider has no credit left for this key: {0}. Top it up, or name another provider in AI_FALLBACK.")]
+    #[error(
+        "The model's provider has no credit left for this key: {0}. Top it up, or name another provider in AI_FALLBACK."
+    )]
     Exhausted(String),
     /// The provider is down, out of reach, or silent.
     #[error("The model can't be reached: {message}. Send the message again to try once more.")]
-    Unavailable { message: String, retry_after: Option<Duration> },
+    Unavailable {
+        message: String,
+        retry_after: Option<Duration>,
+    },
     /// The provider took a request and says nothing, or no more.
     #[error("The model says nothing: {0}. Send the message again to try once more.")]
     Silent(String),
@@ -36,7 +48,9 @@ pub enum ModelError {
     )]
     Overflow(String),
     /// The provider's rules forbid the question or the answer.
-    #[error("The model's provider refused to answer this: {0}. Say it differently, or choose another model in AI_MODEL.")]
+    #[error(
+        "The model's provider refused to answer this: {0}. Say it differently, or choose another model in AI_MODEL."
+    )]
     Filtered(String),
     /// Something answers that is no model: a page, or nothing at all.
     #[error(
@@ -52,7 +66,11 @@ pub enum ModelError {
         "Ollama reads {tokens} tokens of a chat with {model}, and it takes {least} to build an app. Start it with OLLAMA_CONTEXT_LENGTH=64000 \
          (or choose a smaller model in AI_MODEL, which leaves more room), then send the message again."
     )]
-    SmallContext { model: String, tokens: usize, least: usize },
+    SmallContext {
+        model: String,
+        tokens: usize,
+        least: usize,
+    },
     /// The demo has nothing recorded for this.
     #[error("{0}")]
     NoRecording(String),
@@ -68,7 +86,12 @@ impl ModelError {
     }
 
     /// Sorts an HTTP status, the provider's code for the error, and its words.
-    pub(super) fn of_status(status: u16, code: &str, message: String, retry_after: Option<Duration>) -> Self {
+    pub(super) fn of_status(
+        status: u16,
+        code: &str,
+        message: String,
+        retry_after: Option<Duration>,
+    ) -> Self {
         let words = format!("{code} {message}").to_lowercase();
         let says = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
         let is_limit = status == 429 || says(&LIMITS);
@@ -76,16 +99,27 @@ impl ModelError {
             402 => Self::Exhausted(message),
             _ if says(&NO_CREDIT) => Self::Exhausted(message),
             _ if status == 413 || says(&TOO_LARGE) => Self::Overflow(message),
-            _ if !matches!(status, 401 | 403) && !is_limit && is_overflow(&words) => Self::Overflow(message),
+            _ if !matches!(status, 401 | 403) && !is_limit && is_overflow(&words) => {
+                Self::Overflow(message)
+            }
             401 => Self::Auth(message),
             _ if says(&FILTERS) => Self::Filtered(message),
             403 => Self::Auth(message),
             _ if says(&BAD_KEYS) => Self::Auth(message),
-            _ if is_limit => Self::Limited { message, retry_after },
+            _ if is_limit => Self::Limited {
+                message,
+                retry_after,
+            },
             _ => match Oddity::in_words(&message) {
                 Some(oddity) => Self::Odd(oddity, message),
-                None if matches!(status, 408 | 409 | 425 | 498) || status >= 500 || says(&OVERLOADS) => {
-                    Self::Unavailable { message, retry_after }
+                None if matches!(status, 408 | 409 | 425 | 498)
+                    || status >= 500
+                    || says(&OVERLOADS) =>
+                {
+                    Self::Unavailable {
+                        message,
+                        retry_after,
+                    }
                 }
                 None => Self::Invalid(message),
             },
@@ -104,7 +138,8 @@ const NO_CREDIT: [&str; 8] = [
     "payment required",
     "arrearage",
 ];
-/// A request that is too large for any wait to help, also where it is called a limit (OpenAI, Groq).
+/// A request that is too large for any wait to help, also where it is called a limit (OpenAI,
+/// Groq).
 const TOO_LARGE: [&str; 5] = [
     "context_length_exceeded",
     "maximum context length",
@@ -125,7 +160,8 @@ const LIMITS: [&str; 10] = [
     "resource_exhausted",
     "quota",
 ];
-/// How those say that a key is wrong that don't by the status: Gemini, and gateways within an answer.
+/// How those say that a key is wrong that don't by the status: Gemini, and gateways within an
+/// answer.
 const BAD_KEYS: [&str; 11] = [
     "api key not valid",
     "api key expired",
@@ -139,7 +175,8 @@ const BAD_KEYS: [&str; 11] = [
     "authentication_error",
     "unauthorized",
 ];
-/// How they say that the question or the answer is forbidden: OpenAI, Azure, DashScope, Gemini, Zhipu.
+/// How they say that the question or the answer is forbidden: OpenAI, Azure, DashScope, Gemini,
+/// Zhipu.
 const FILTERS: [&str; 12] = [
     "content_filter",
     "content filter",
@@ -170,7 +207,8 @@ const OVERLOADS: [&str; 12] = [
     "server is busy",
 ];
 
-/// How they say that a chat is too long, in words of their own: OpenAI and its kin, Anthropic, Gemini, Bedrock, Ollama, llama.cpp, LM Studio, vLLM.
+/// How they say that a chat is too long, in words of their own: OpenAI and its kin, Anthropic,
+/// Gemini, Bedrock, Ollama, llama.cpp, LM Studio, vLLM.
 const OVERFLOWS: [&str; 21] = [
     "context length",
     "context_length",
@@ -233,12 +271,19 @@ const EXCEEDS: [&str; 16] = [
     "最大",
 ];
 
-/// Whether an error's words, in lower case, say that a chat is too long. Pictures that are too large are something else, and so are answers.
+/// Whether an error's words, in lower case, say that a chat is too long. Pictures that are too
+/// large are something else, and so are answers.
 fn is_overflow(words: &str) -> bool {
     let says = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
-    let is_of_others = ["image", "max_tokens", "max_completion_tokens", "timeout", "time limit"]
-        .iter()
-        .any(|other| words.contains(other));
+    let is_of_others = [
+        "image",
+        "max_tokens",
+        "max_completion_tokens",
+        "timeout",
+        "time limit",
+    ]
+    .iter()
+    .any(|other| words.contains(other));
     says(&OVERFLOWS) || (says(&LONG_THINGS) && says(&EXCEEDS) && !is_of_others)
 }
 
@@ -248,34 +293,62 @@ mod tests {
 
     #[test]
     fn refusals_are_sorted_by_what_helps_against_them() {
-        let of = |status, code: &str, message: &str| ModelError::of_status(status, code, message.to_owned(), None);
-        assert!(matches!(of(400, "context_length_exceeded", "too long"), ModelError::Overflow(_)));
+        let of = |status, code: &str, message: &str| {
+            ModelError::of_status(status, code, message.to_owned(), None)
+        };
         assert!(matches!(
-            of(400, "", "prompt is too long: 210000 tokens > 200000 maximum"),
+            of(400, "context_length_exceeded", "too long"),
             ModelError::Overflow(_)
         ));
-        let odd = of(400, "", "registry.ollama.ai/library/gemma3 does not support tools");
+        assert!(matches!(
+            of(
+                400,
+                "",
+                "prompt is too long: 210000 tokens > 200000 maximum"
+            ),
+            ModelError::Overflow(_)
+        ));
+        let odd = of(
+            400,
+            "",
+            "registry.ollama.ai/library/gemma3 does not support tools",
+        );
         assert!(matches!(&odd, ModelError::Odd(Oddity::NoTools, _)));
-        assert!(odd.to_string().starts_with("The model can't call tools: registry"), "{odd}");
+        assert!(
+            odd.to_string()
+                .starts_with("The model can't call tools: registry"),
+            "{odd}"
+        );
         assert!(matches!(
             of(500, "", "System message must be at the beginning."),
             ModelError::Odd(Oddity::SystemFirst, _)
         ));
         assert!(matches!(
-            of(400, "", "request (9000 tokens) exceeds the available context size (4096 tokens)"),
+            of(
+                400,
+                "",
+                "request (9000 tokens) exceeds the available context size (4096 tokens)"
+            ),
             ModelError::Overflow(_)
         ));
         assert!(matches!(
             of(400, "", "API key not valid. Please pass a valid API key."),
             ModelError::Auth(_)
         ));
-        assert!(matches!(of(404, "model_not_found", "no such model"), ModelError::Invalid(_)));
-        assert!(matches!(of(429, "insufficient_quota", "x"), ModelError::Exhausted(_)));
+        assert!(matches!(
+            of(404, "model_not_found", "no such model"),
+            ModelError::Invalid(_)
+        ));
+        assert!(matches!(
+            of(429, "insufficient_quota", "x"),
+            ModelError::Exhausted(_)
+        ));
         assert!(matches!(of(503, "", "x"), ModelError::Unavailable { .. }));
     }
 
     #[test]
-    fn a_chat_that_is_too_long_is_understood_in_any_wording_and_status_and_limits_are_no_such_thing() {
+    fn a_chat_that_is_too_long_is_understood_in_any_wording_and_status_and_limits_are_no_such_thing()
+     {
         for (status, message) in [
             (400, "input is too long for requested model"),
             (400, "Input length 210000 exceeds 200000"),
@@ -289,7 +362,10 @@ mod tests {
                 422,
                 "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192. Given: 9000 `inputs` tokens, too long",
             ),
-            (400, "prompt token count of 130000 exceeds the limit of 128000"),
+            (
+                400,
+                "prompt token count of 130000 exceeds the limit of 128000",
+            ),
             (
                 400,
                 "Trying to keep the first 9000 tokens when context the overflows; larger than the model's window",
@@ -305,7 +381,10 @@ mod tests {
             (400, "Range of input length should be [1, 129024]"),
         ] {
             let error = ModelError::of_status(status, "", message.to_owned(), None);
-            assert!(matches!(error, ModelError::Overflow(_)), "{message}: {error:?}");
+            assert!(
+                matches!(error, ModelError::Overflow(_)),
+                "{message}: {error:?}"
+            );
         }
         for message in [
             "Too many tokens, please wait before trying again.",
@@ -313,7 +392,10 @@ mod tests {
             "您的请求过于频繁 too many requests",
         ] {
             let error = ModelError::of_status(500, "", message.to_owned(), None);
-            assert!(matches!(error, ModelError::Limited { .. }), "{message}: {error:?}");
+            assert!(
+                matches!(error, ModelError::Limited { .. }),
+                "{message}: {error:?}"
+            );
         }
         for (status, message) in [
             (400, "messages.1.content.0: image exceeds 5 MB maximum"),
@@ -321,7 +403,10 @@ mod tests {
             (404, "The model does not exist"),
         ] {
             let error = ModelError::of_status(status, "", message.to_owned(), None);
-            assert!(matches!(error, ModelError::Invalid(_)), "{message}: {error:?}");
+            assert!(
+                matches!(error, ModelError::Invalid(_)),
+                "{message}: {error:?}"
+            );
         }
     }
 }

@@ -1,11 +1,13 @@
-//! JSON as providers write it: half characters (`"\ud83d"` in one chunk, `"\ude00"` in the next), zeros and raw control characters cost no answer.
+//! JSON as providers write it: half characters (`"\ud83d"` in one chunk, `"\ude00"` in the next),
+//! zeros and raw control characters cost no answer.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Stands for half a character in text that was read: behind it come the half's four digits. The character itself is written twice.
+/// Stands for half a character in text that was read: behind it come the half's four digits. The
+/// character itself is written twice.
 const HALF: char = '\u{10fffd}';
 const REPLACEMENT: char = '\u{fffd}';
 
@@ -17,7 +19,8 @@ enum Halves {
     Replace,
 }
 
-/// The value in the text; `None` where it is no JSON. Text in it is to be read by a [`Joiner`] or by [`settled`].
+/// The value in the text; `None` where it is no JSON. Text in it is to be read by a [`Joiner`] or
+/// by [`settled`].
 pub fn parse(text: &str) -> Option<Value> {
     serde_json::from_str(&readable(text, Halves::Keep)).ok()
 }
@@ -31,7 +34,8 @@ pub fn parse_all(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The same JSON as every parser reads it: half characters and zeros replaced, raw control characters escaped.
+/// The same JSON as every parser reads it: half characters and zeros replaced, raw control
+/// characters escaped.
 pub fn mended(text: &str) -> Cow<'_, str> {
     readable(text, Halves::Replace)
 }
@@ -58,7 +62,8 @@ pub fn shape(text: &str) -> Shape {
 /// Any object, without its content.
 type Object = std::collections::BTreeMap<String, serde::de::IgnoredAny>;
 
-/// The objects that a text consists of, one after the other, each as it stands there; `None` where anything else is in it.
+/// The objects that a text consists of, one after the other, each as it stands there; `None` where
+/// anything else is in it.
 pub fn objects(text: &str) -> Option<Vec<&str>> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Object>();
     let (mut found, mut from) = (Vec::new(), 0);
@@ -73,7 +78,11 @@ pub fn objects(text: &str) -> Option<Vec<&str>> {
 fn readable(text: &str, halves: Halves) -> Cow<'_, str> {
     let is_plain = |text: &str| {
         let mut bytes = text.bytes();
-        !bytes.any(|byte| byte < b' ') && !text.contains(HALF) && !["\\ud", "\\uD", "\\u0000"].iter().any(|sign| text.contains(sign))
+        !bytes.any(|byte| byte < b' ')
+            && !text.contains(HALF)
+            && !["\\ud", "\\uD", "\\u0000"]
+                .iter()
+                .any(|sign| text.contains(sign))
     };
     if is_plain(text) {
         return Cow::Borrowed(text);
@@ -90,7 +99,9 @@ fn readable(text: &str, halves: Halves) -> Cow<'_, str> {
             }
             '\\' if in_string => rest = escape(rest, halves, &mut out),
             '\0' if in_string => out.push(REPLACEMENT),
-            control if in_string && control < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(control))),
+            control if in_string && control < ' ' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(control)))
+            }
             HALF if in_string && halves == Halves::Keep => out.extend([HALF, HALF]),
             letter => out.push(letter),
         }
@@ -139,7 +150,10 @@ fn rest_as_escape(rest: &str) -> String {
 fn unit(rest: &str) -> Option<(u16, &str)> {
     let digits = rest.strip_prefix('u')?.get(..4)?;
     let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    Some((u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)?, &rest[5..]))
+    Some((
+        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)?,
+        &rest[5..],
+    ))
 }
 
 fn joined(first: u16, second: u16) -> Option<char> {
@@ -241,12 +255,27 @@ mod tests {
             (&["a\tb\n"], "a\tb\n"),
             (&[r"\\ud83d \u00e4 \n"], "\\ud83d ä \n"),
             // What stands for halves is a character too.
-            (&["\u{10fffd}d83d", r"\udbff\udffd"], "\u{10fffd}d83d\u{10fffd}"),
-            (&["\u{10fffd}\u{10fffd}", r"\ud83d"], "\u{10fffd}\u{10fffd}\u{fffd}"),
+            (
+                &["\u{10fffd}d83d", r"\udbff\udffd"],
+                "\u{10fffd}d83d\u{10fffd}",
+            ),
+            (
+                &["\u{10fffd}\u{10fffd}", r"\ud83d"],
+                "\u{10fffd}\u{10fffd}\u{fffd}",
+            ),
         ] {
             let mut joiner = Joiner::default();
-            let read = |piece: &&str| parse(&format!("\"{piece}\"")).unwrap().as_str().unwrap().to_owned();
-            let mut joined: String = pieces.iter().map(|piece| joiner.take(&read(piece))).collect();
+            let read = |piece: &&str| {
+                parse(&format!("\"{piece}\""))
+                    .unwrap()
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            };
+            let mut joined: String = pieces
+                .iter()
+                .map(|piece| joiner.take(&read(piece)))
+                .collect();
             joined.extend(joiner.end());
             assert_eq!(joined, text, "{pieces:?}");
         }
@@ -256,13 +285,34 @@ mod tests {
     fn json_with_halves_zeros_and_raw_line_breaks_is_mended_and_all_other_is_left_as_it_is() {
         for (written, value) in [
             (r#"{"a":"\ud83d"}"#, json!({ "a": "\u{fffd}" })),
-            ("{\"a\":\"1\n2\0\\u0000\"}\n", json!({ "a": "1\n2\u{fffd}\u{fffd}" })),
-            (r#"{"a":"\ud83d\ude00\\ud83d"}"#, json!({ "a": "😀\\ud83d" })),
-            ("{\"a\":\"\u{10fffd}\\u00e4\\n\"}", json!({ "a": "\u{10fffd}ä\n" })),
+            (
+                "{\"a\":\"1\n2\0\\u0000\"}\n",
+                json!({ "a": "1\n2\u{fffd}\u{fffd}" }),
+            ),
+            (
+                r#"{"a":"\ud83d\ude00\\ud83d"}"#,
+                json!({ "a": "😀\\ud83d" }),
+            ),
+            (
+                "{\"a\":\"\u{10fffd}\\u00e4\\n\"}",
+                json!({ "a": "\u{10fffd}ä\n" }),
+            ),
         ] {
-            assert_eq!(serde_json::from_str::<Value>(&mended(written)).unwrap(), value, "{written}");
+            assert_eq!(
+                serde_json::from_str::<Value>(&mended(written)).unwrap(),
+                value,
+                "{written}"
+            );
         }
-        for written in ["", "{", r#"{"a":"\"#, r#"{"a":"\u"#, r#"{"a":"\ud8"#, r#""\x""#, "\u{10fffd}"] {
+        for written in [
+            "",
+            "{",
+            r#"{"a":"\"#,
+            r#"{"a":"\u"#,
+            r#"{"a":"\ud8"#,
+            r#""\x""#,
+            "\u{10fffd}",
+        ] {
             assert_eq!(mended(written), written);
         }
     }

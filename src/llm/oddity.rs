@@ -1,4 +1,5 @@
-//! What some providers and models refuse to take as others do: it is learned from their refusals, and then sent in another way.
+//! What some providers and models refuse to take as others do: it is learned from their refusals,
+//! and then sent in another way.
 
 use std::{
     fmt,
@@ -30,7 +31,8 @@ impl fmt::Display for Oddity {
     }
 }
 
-/// How they say so, in lower case: Ollama, OpenRouter, vLLM; OpenAI; the chat templates that llama.cpp and vLLM read.
+/// How they say so, in lower case: Ollama, OpenRouter, vLLM; OpenAI; the chat templates that
+/// llama.cpp and vLLM read.
 const SIGNS: [(Oddity, &[&str]); 3] = [
     (
         Oddity::NoTools,
@@ -41,7 +43,10 @@ const SIGNS: [(Oddity, &[&str]); 3] = [
             "function calling is not",
         ],
     ),
-    (Oddity::NoReasoning, &["reasoning_effort to 'none'", "reasoning_effort to \"none\""]),
+    (
+        Oddity::NoReasoning,
+        &["reasoning_effort to 'none'", "reasoning_effort to \"none\""],
+    ),
     (
         Oddity::SystemFirst,
         &[
@@ -57,7 +62,10 @@ impl Oddity {
     pub fn in_words(message: &str) -> Option<Self> {
         let message = message.to_lowercase();
         let says = |signs: &[&str]| signs.iter().any(|sign| message.contains(sign));
-        SIGNS.iter().find(|(_, signs)| says(signs)).map(|(oddity, _)| *oddity)
+        SIGNS
+            .iter()
+            .find(|(_, signs)| says(signs))
+            .map(|(oddity, _)| *oddity)
     }
 }
 
@@ -86,8 +94,14 @@ mod tests {
     #[test]
     fn refusals_say_what_a_model_can_not_do() {
         for (message, oddity) in [
-            ("registry.ollama.ai/library/gemma3 does not support tools", Some(Oddity::NoTools)),
-            ("No endpoints found that support tool use", Some(Oddity::NoTools)),
+            (
+                "registry.ollama.ai/library/gemma3 does not support tools",
+                Some(Oddity::NoTools),
+            ),
+            (
+                "No endpoints found that support tool use",
+                Some(Oddity::NoTools),
+            ),
             (
                 "Function tools with reasoning_effort are not supported for gpt-6-sol in /v1/chat/completions. To use function tools, use \
                  /v1/responses or set reasoning_effort to 'none'.",
@@ -97,7 +111,10 @@ mod tests {
                 "Jinja Exception: System message must be at the beginning.",
                 Some(Oddity::SystemFirst),
             ),
-            ("Unsupported value: 'reasoning_effort' does not support 'minimal'", None),
+            (
+                "Unsupported value: 'reasoning_effort' does not support 'minimal'",
+                None,
+            ),
         ] {
             assert_eq!(Oddity::in_words(message), oddity, "{message}");
         }

@@ -1,4 +1,5 @@
-//! Ollama's own API, for what chat completions don't tell: how much of a chat it really reads. What is more it forgets without a word.
+//! Ollama's own API, for what chat completions don't tell: how much of a chat it really reads. What
+//! is more it forgets without a word.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -37,13 +38,19 @@ impl Loaded {
         Some(self.0.load(Ordering::Relaxed)).filter(|tokens| *tokens > 0)
     }
 
-    /// Loads the model, when that is not known yet, and asks (docs/api.md: `/api/generate` without a prompt, `/api/ps`). An error when they
-    /// are too few; servers that don't tell are believed.
-    pub async fn ask(&self, base_url: &str, model: &str, patience: Duration) -> Result<(), ModelError> {
+    /// Loads the model, when that is not known yet, and asks (docs/api.md: `/api/generate` without
+    /// a prompt, `/api/ps`). An error when they are too few; servers that don't tell are believed.
+    pub async fn ask(
+        &self,
+        base_url: &str,
+        model: &str,
+        patience: Duration,
+    ) -> Result<(), ModelError> {
         if self.tokens().is_some() {
             return Ok(());
         }
-        let Ok(Some(tokens)) = asked(base_url.trim_end_matches("/v1"), model, patience).await else {
+        let Ok(Some(tokens)) = asked(base_url.trim_end_matches("/v1"), model, patience).await
+        else {
             return Ok(());
         };
         if tokens < LEAST {
@@ -65,9 +72,18 @@ async fn asked(url: &str, model: &str, patience: Duration) -> reqwest::Result<Op
         .send()
         .await?
         .error_for_status()?;
-    let running = http.get(format!("{url}/api/ps")).timeout(LIST).send().await?;
+    let running = http
+        .get(format!("{url}/api/ps"))
+        .timeout(LIST)
+        .send()
+        .await?;
     let running: Running = running.error_for_status()?.json().await?;
     let is_named = |name: &str| name == model || name.strip_suffix(":latest") == Some(model);
-    let loaded = running.models.into_iter().find(|running| is_named(&running.name));
-    Ok(loaded.map(|loaded| loaded.context_length).filter(|tokens| *tokens > 0))
+    let loaded = running
+        .models
+        .into_iter()
+        .find(|running| is_named(&running.name));
+    Ok(loaded
+        .map(|loaded| loaded.context_length)
+        .filter(|tokens| *tokens > 0))
 }

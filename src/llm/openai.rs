@@ -1,4 +1,5 @@
-//! Any OpenAI-compatible server: chat completions, streamed. What it sends is read leniently: one odd field never costs an answer.
+//! Any OpenAI-compatible server: chat completions, streamed. What it sends is read leniently: one
+//! odd field never costs an answer.
 
 mod answer;
 mod calls;
@@ -54,8 +55,9 @@ impl OpenAi {
         })
     }
 
-    /// One request and its whole answer, with what it cost: as the provider reports it, or estimated. What the model is known not to take is
-    /// sent in another way. Repeating is the journal's.
+    /// One request and its whole answer, with what it cost: as the provider reports it, or
+    /// estimated. What the model is known not to take is sent in another way. Repeating is the
+    /// journal's.
     pub async fn stream(
         &self,
         model: &str,
@@ -69,7 +71,11 @@ impl OpenAi {
         } else {
             request::body(model, request, self.provider, odd)
         };
-        let mut asking = self.http.post(&self.url).header(ACCEPT, "text/event-stream").json(&body);
+        let mut asking = self
+            .http
+            .post(&self.url)
+            .header(ACCEPT, "text/event-stream")
+            .json(&body);
         if !self.api_key.is_empty() {
             asking = asking.bearer_auth(&self.api_key);
         }
@@ -77,7 +83,10 @@ impl OpenAi {
         if !response.status().is_success() {
             return Err(failure::refusal(response, MAX_REFUSAL).await);
         }
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         let mut reader = AnswerReader::new(content_type);
         loop {
             match response.chunk().await {
@@ -122,13 +131,18 @@ impl OpenAi {
     }
 }
 
-/// An error before the answer began. A connection that can't be made in time is one to a provider that is out of reach.
+/// An error before the answer began. A connection that can't be made in time is one to a provider
+/// that is out of reach.
 fn unanswered(error: &reqwest::Error) -> ModelError {
     if error.is_timeout() && !error.is_connect() {
         return silent();
     }
     let origin = error.url().map(|url| url.origin().ascii_serialization());
-    ModelError::unavailable(format!("{} does not answer ({})", origin.as_deref().unwrap_or("it"), cause(error)))
+    ModelError::unavailable(format!(
+        "{} does not answer ({})",
+        origin.as_deref().unwrap_or("it"),
+        cause(error)
+    ))
 }
 
 fn silent() -> ModelError {

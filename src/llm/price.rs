@@ -1,4 +1,5 @@
-//! What models cost, and how much they take: a table of the providers' public pages, by a model's name without its version.
+//! What models cost, and how much they take: a table of the providers' public pages, by a model's
+//! name without its version.
 
 use std::sync::LazyLock;
 
@@ -7,8 +8,9 @@ use serde::Deserialize;
 use super::Usage;
 use crate::protocol::Spent;
 
-/// US dollars for a million tokens and the context's length in tokens, as the providers' price pages have them (openai.com/api/pricing, ai.google.dev/pricing,
-/// openrouter.ai/models), for requests of a usual length and without surcharges for writing to a cache.
+/// US dollars for a million tokens and the context's length in tokens, as the providers' price
+/// pages have them (openai.com/api/pricing, ai.google.dev/pricing, openrouter.ai/models), for
+/// requests of a usual length and without surcharges for writing to a cache.
 const TABLE: &str = include_str!("prices.json");
 
 #[derive(Debug, Deserialize)]
@@ -33,7 +35,8 @@ pub fn spent(model: &str, usage: Usage) -> Spent {
     // Dollars for a million tokens are millionths of a dollar for one.
     let micros = |price: &Price| {
         let cached = usage.cached_tokens.min(usage.input_tokens);
-        let input = (usage.input_tokens - cached) as f64 * price.input + cached as f64 * price.cached_input.unwrap_or(price.input);
+        let input = (usage.input_tokens - cached) as f64 * price.input
+            + cached as f64 * price.cached_input.unwrap_or(price.input);
         (input + usage.output_tokens as f64 * price.output).round() as u64
     };
     Spent {
@@ -66,13 +69,21 @@ pub fn context(model: &str) -> Option<usize> {
 
 /// By its whole name, else without the vendor's that OpenRouter puts in front.
 fn find(model: &str) -> Option<&'static Price> {
-    let named = |name: &str| PRICES.iter().find(|price| name.strip_prefix(&price.model).is_some_and(is_version));
+    let named = |name: &str| {
+        PRICES
+            .iter()
+            .find(|price| name.strip_prefix(&price.model).is_some_and(is_version))
+    };
     named(model).or_else(|| named(model.rsplit_once('/')?.1))
 }
 
-/// Whether the rest of a model's name only says which version of it: a date, or that it is a preview.
+/// Whether the rest of a model's name only says which version of it: a date, or that it is a
+/// preview.
 fn is_version(rest: &str) -> bool {
-    rest.is_empty() || ["-2", "-preview", "-latest", ":"].iter().any(|version| rest.starts_with(version))
+    rest.is_empty()
+        || ["-2", "-preview", "-latest", ":"]
+            .iter()
+            .any(|version| rest.starts_with(version))
 }
 
 #[cfg(test)]
@@ -87,7 +98,10 @@ mod tests {
             ..Usage::default()
         };
         assert!(!PRICES.is_empty(), "the table can be read");
-        assert_eq!(spent("gpt-5.1-2025-11-13", usage).cost_micros, Some(12_500_000));
+        assert_eq!(
+            spent("gpt-5.1-2025-11-13", usage).cost_micros,
+            Some(12_500_000)
+        );
         assert_eq!(spent("openai/gpt-5.1", usage).cost_micros, Some(12_500_000));
         let cached = Usage {
             cached_tokens: 1_000_000,
@@ -103,7 +117,10 @@ mod tests {
         for unknown in ["my-own", "gpt-5-pro", "gpt-5.9"] {
             assert_eq!(spent(unknown, usage).cost_micros, None, "{unknown}");
         }
-        assert_eq!((context("gpt-4o-2024-08-06"), context("my-own")), (Some(128_000), None));
+        assert_eq!(
+            (context("gpt-4o-2024-08-06"), context("my-own")),
+            (Some(128_000), None)
+        );
         assert_eq!(spent("my-own", usage).input_tokens, 2_000_000);
     }
 }

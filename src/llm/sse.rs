@@ -1,11 +1,13 @@
-//! Server-sent events (WHATWG HTML, section 9.2) out of a stream of bytes, as providers and the proxies before them really send them: the reader
-//! never fails at what a line holds. Lines of plain JSON count as events too, and a body that is no event stream is handed out whole.
+//! Server-sent events (WHATWG HTML, section 9.2) out of a stream of bytes, as providers and the
+//! proxies before them really send them: the reader never fails at what a line holds. Lines of
+//! plain JSON count as events too, and a body that is no event stream is handed out whole.
 
 /// An event is no longer than this, in bytes: an answer's whole arguments may come in one.
 pub const MAX_EVENT: usize = 40 << 20;
 /// The mark that some editors and servers put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// A body in which no event was found yet is kept up to this many bytes, to be read as a whole at its end.
+/// A body in which no event was found yet is kept up to this many bytes, to be read as a whole at
+/// its end.
 const MAX_BODY: usize = 20 << 20;
 
 /// An event with data.
@@ -47,7 +49,10 @@ impl EventReader {
                 Some((end @ (b'\n' | b'\r'), content)) => (content, Some(*end)),
                 _ => (piece, None),
             };
-            let is_second_half = self.after_return && content.is_empty() && end == Some(b'\n') && self.line.is_empty();
+            let is_second_half = self.after_return
+                && content.is_empty()
+                && end == Some(b'\n')
+                && self.line.is_empty();
             self.after_return = end == Some(b'\r');
             if is_second_half {
                 continue;
@@ -66,7 +71,8 @@ impl EventReader {
         Ok(())
     }
 
-    /// The stream is at its end: its last line and its last event count without the line ends that should follow them.
+    /// The stream is at its end: its last line and its last event count without the line ends that
+    /// should follow them.
     pub fn end(&mut self, events: &mut Vec<Event>) {
         if !self.line.is_empty() {
             self.end_line(events);
@@ -76,7 +82,9 @@ impl EventReader {
 
     /// All that came, while none of it was an event.
     pub fn body(&self) -> &[u8] {
-        self.body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.body)
+        self.body
+            .strip_prefix(BYTE_ORDER_MARK)
+            .unwrap_or(&self.body)
     }
 
     /// Whether any line was one of an event stream.
@@ -143,7 +151,10 @@ mod tests {
             assert_eq!(reader.take(piece, &mut events), Ok(()));
         }
         reader.end(&mut events);
-        events.into_iter().map(|event| (event.name, event.data)).collect()
+        events
+            .into_iter()
+            .map(|event| (event.name, event.data))
+            .collect()
     }
 
     fn event(name: &str, data: &str) -> (String, String) {
@@ -153,13 +164,28 @@ mod tests {
     #[test]
     fn events_are_the_same_however_their_bytes_are_cut_and_their_lines_end() {
         for (bytes, expected) in [
-            (&b"data: a\n\ndata: b\n\n"[..], vec![event("", "a"), event("", "b")]),
-            (b"data: a\r\n\r\ndata: b\r\n\r\n", vec![event("", "a"), event("", "b")]),
-            (b"data: a\r\rdata:b\r\r", vec![event("", "a"), event("", "b")]),
-            (b"data: a\n\r\ndata: b\r\n\n", vec![event("", "a"), event("", "b")]),
+            (
+                &b"data: a\n\ndata: b\n\n"[..],
+                vec![event("", "a"), event("", "b")],
+            ),
+            (
+                b"data: a\r\n\r\ndata: b\r\n\r\n",
+                vec![event("", "a"), event("", "b")],
+            ),
+            (
+                b"data: a\r\rdata:b\r\r",
+                vec![event("", "a"), event("", "b")],
+            ),
+            (
+                b"data: a\n\r\ndata: b\r\n\n",
+                vec![event("", "a"), event("", "b")],
+            ),
             // A mark before it all, comments, other fields, and no end.
             (b"\xef\xbb\xbfdata: a", vec![event("", "a")]),
-            (b": wait\n\nid: 7\nretry: 9\nevent: x\ndata: a\nmore: b\n\n", vec![event("x", "a")]),
+            (
+                b": wait\n\nid: 7\nretry: 9\nevent: x\ndata: a\nmore: b\n\n",
+                vec![event("x", "a")],
+            ),
             (b"data: a\r", vec![event("", "a")]),
             // Lines of one event; an event without data is none, and its name is no other's.
             (
@@ -168,12 +194,23 @@ mod tests {
             ),
             // Letters cut in two, bytes that are none, and zeros.
             ("data: Käse 🧀\n\n".as_bytes(), vec![event("", "Käse 🧀")]),
-            (b"data: a\xffb\0c\n\n", vec![event("", "a\u{fffd}b\u{fffd}c")]),
+            (
+                b"data: a\xffb\0c\n\n",
+                vec![event("", "a\u{fffd}b\u{fffd}c")],
+            ),
             // JSON without a field's name.
-            (b"{\"a\":1}\n{\"b\":2}\n", vec![event("", "{\"a\":1}"), event("", "{\"b\":2}")]),
+            (
+                b"{\"a\":1}\n{\"b\":2}\n",
+                vec![event("", "{\"a\":1}"), event("", "{\"b\":2}")],
+            ),
         ] {
             for size in 1..=bytes.len() {
-                assert_eq!(read(bytes, size), expected, "{:?} by {size}", String::from_utf8_lossy(bytes));
+                assert_eq!(
+                    read(bytes, size),
+                    expected,
+                    "{:?} by {size}",
+                    String::from_utf8_lossy(bytes)
+                );
             }
         }
     }

@@ -8,7 +8,8 @@ use super::{Run, RunId, RunState, Spent, Timestamp, UserId};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFilter {
     pub state: Option<RunState>,
-    /// Part of the project's title, the prompt, the project's id or the run's; upper and lower case are one. Empty finds all.
+    /// Part of the project's title, the prompt, the project's id or the run's; upper and lower case
+    /// are one. Empty finds all.
     pub search: String,
     /// Only runs made before this one: the `next` of the page before.
     pub before: Option<RunId>,

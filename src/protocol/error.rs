@@ -1,4 +1,5 @@
-//! The error that reaches a client: a code to branch on and a message to show. It never carries internals.
+//! The error that reaches a client: a code to branch on and a message to show. It never carries
+//! internals.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileChange, Fragment, Message, MessageId, ProjectId, Run, RunId, Status, Timestamp, ToolUse};
+use super::{
+    FileChange, Fragment, Message, MessageId, ProjectId, Run, RunId, Status, Timestamp, ToolUse,
+};
 
 /// One thing that happened in a project. Saved before anyone hears of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +19,8 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened. Later variants of the same subject replace earlier ones (a text by its turn, a tool use by its step).
+/// What happened. Later variants of the same subject replace earlier ones (a text by its turn, a
+/// tool use by its step).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum EventKind {
@@ -27,12 +30,19 @@ pub enum EventKind {
     Run { run: Run },
     /// What the run is doing.
     Status { status: Status },
-    /// The model's text of a turn, whole so far; deltas are coalesced. `text` is Markdown, and `html` the same rendered on the
-    /// server, as in [`Message`].
-    Text { turn: u32, text: String, html: String },
-    /// A file that the model is writing grew, within a tool call that has yet to be carried out. Without a piece, what was written so
-    /// far in this turn is void: the model is asked again.
-    Draft { turn: u32, piece: Option<DraftPiece> },
+    /// The model's text of a turn, whole so far; deltas are coalesced. `text` is Markdown, and
+    /// `html` the same rendered on the server, as in [`Message`].
+    Text {
+        turn: u32,
+        text: String,
+        html: String,
+    },
+    /// A file that the model is writing grew, within a tool call that has yet to be carried out.
+    /// Without a piece, what was written so far in this turn is void: the model is asked again.
+    Draft {
+        turn: u32,
+        piece: Option<DraftPiece>,
+    },
     /// A tool call began (`output` is `None`) or ended.
     Tool { tool: ToolUse },
     /// Files of the app were written.
@@ -40,10 +50,14 @@ pub enum EventKind {
     /// The preview's state changed.
     Preview { preview: PreviewState },
     /// A run that had ended without a result got a draft, which hangs on this message of its.
-    Version { message: MessageId, fragment: Fragment },
+    Version {
+        message: MessageId,
+        fragment: Fragment,
+    },
     /// The project got its title.
     Title { title: String },
-    /// Something happened to the project that people should know and need not act on; a sentence or two.
+    /// Something happened to the project that people should know and need not act on; a sentence or
+    /// two.
     Notice { text: String },
 }
 
@@ -56,7 +70,8 @@ impl EventKind {
             Self::Status { .. } => Some("status".to_owned()),
             Self::Text { turn, .. } => Some(format!("text:{turn}")),
             Self::Tool { tool } => Some(format!("tool:{}", tool.step)),
-            // Each write is news, also when it writes the same paths again, and each piece follows another.
+            // Each write is news, also when it writes the same paths again, and each piece follows
+            // another.
             Self::Files { .. } | Self::Draft { .. } => None,
             Self::Preview { .. } => Some("preview".to_owned()),
             Self::Version { message, .. } => Some(format!("version:{message}")),
@@ -66,8 +81,8 @@ impl EventKind {
     }
 }
 
-/// A piece of a file that is being written. Pieces of a file follow each other; one whose offset lies within what is there replaces
-/// the rest.
+/// A piece of a file that is being written. Pieces of a file follow each other; one whose offset
+/// lies within what is there replaces the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DraftPiece {
     pub path: String,
@@ -86,7 +101,8 @@ pub enum PreviewState {
     Starting,
     /// The dev server compiles the page.
     Compiling { url: String },
-    /// The page answers. `notice`: what went wrong shortly before, such as that the app ran out of memory and was restarted.
+    /// The page answers. `notice`: what went wrong shortly before, such as that the app ran out of
+    /// memory and was restarted.
     Ready {
         url: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,5 @@
-//! Ids are newtypes, so that one can't stand where another belongs; times are milliseconds, so that the client needs no calendar.
+//! Ids are newtypes, so that one can't stand where another belongs; times are milliseconds, so that
+//! the client needs no calendar.
 
 use std::{fmt, str::FromStr};
 

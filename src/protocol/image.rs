@@ -24,7 +24,10 @@ impl FromStr for ImageId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_id = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_id = text.len() == 64
+            && text
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         is_id
             .then(|| Self(text.to_owned()))
             .ok_or_else(|| format!("{text:?} is no image's id"))
@@ -74,7 +77,9 @@ pub enum ImageError {
     TooLarge,
     #[error("Only PNG, JPEG and WebP images can be attached.")]
     WrongType,
-    #[error("That image has more than 50 megapixels, or more than 16,384 pixels on a side. Please attach a smaller one.")]
+    #[error(
+        "That image has more than 50 megapixels, or more than 16,384 pixels on a side. Please attach a smaller one."
+    )]
     TooManyPixels,
     #[error("That image is damaged: it can't be read to its end.")]
     Damaged,

@@ -73,7 +73,8 @@ pub struct Message {
     pub kind: MessageKind,
     /// As written: plain text of the user, Markdown of the assistant.
     pub content: String,
-    /// The assistant's Markdown rendered on the server (raw HTML dropped, no remote images); empty for the user's.
+    /// The assistant's Markdown rendered on the server (raw HTML dropped, no remote images); empty
+    /// for the user's.
     pub html: String,
     /// What the user attached.
     #[serde(default)]
@@ -87,7 +88,8 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fragment {
     pub id: FragmentId,
-    /// 1 for the project's first version, then counting up. A draft has the number of the version before it, 0 where there is none.
+    /// 1 for the project's first version, then counting up. A draft has the number of the version
+    /// before it, 0 where there is none.
     pub number: i32,
     pub title: String,
     /// Whether it is what a run left that gave no result: it may not work.

@@ -1,4 +1,5 @@
-//! What the running app fails with in somebody's preview. It is the app's own word: bounded wherever it comes in.
+//! What the running app fails with in somebody's preview. It is the app's own word: bounded
+//! wherever it comes in.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,8 @@ pub struct PreviewError {
 }
 
 impl PreviewError {
-    /// At most 20 of the reported errors, each message once with its gravest kind, in their order; texts are cut.
+    /// At most 20 of the reported errors, each message once with its gravest kind, in their order;
+    /// texts are cut.
     pub fn fold(reported: Vec<Self>) -> Vec<Self> {
         let mut folded: Vec<Self> = Vec::new();
         for mut error in reported {
@@ -44,7 +46,9 @@ impl PreviewError {
             if let Some(location) = &mut error.location {
                 cut(location, MAX_PLACE);
             }
-            let known = folded.iter().position(|known| known.message == error.message);
+            let known = folded
+                .iter()
+                .position(|known| known.message == error.message);
             match known {
                 Some(at) => folded[at].kind = folded[at].kind.min(error.kind),
                 None if folded.len() < MAX_ERRORS => folded.push(error),
@@ -82,15 +86,27 @@ mod tests {
             error(PreviewErrorKind::Error, "a"),
             error(PreviewErrorKind::Console, "b"),
         ];
-        let folded = [error(PreviewErrorKind::Error, "a"), error(PreviewErrorKind::Rejection, "b")];
+        let folded = [
+            error(PreviewErrorKind::Error, "a"),
+            error(PreviewErrorKind::Rejection, "b"),
+        ];
         assert_eq!(PreviewError::fold(reported), folded);
     }
 
     #[test]
     fn no_app_can_report_without_bounds() {
-        let many = (0..1000).map(|number| error(PreviewErrorKind::Error, &format!("{number} {}", "ü".repeat(9000))));
+        let many = (0..1000).map(|number| {
+            error(
+                PreviewErrorKind::Error,
+                &format!("{number} {}", "ü".repeat(9000)),
+            )
+        });
         let folded = PreviewError::fold(many.collect());
         assert_eq!(folded.len(), MAX_ERRORS);
-        assert!(folded.iter().all(|error| error.message.chars().count() == MAX_MESSAGE));
+        assert!(
+            folded
+                .iter()
+                .all(|error| error.message.chars().count() == MAX_MESSAGE)
+        );
     }
 }

@@ -71,7 +71,8 @@ pub struct Workspace {
     pub messages: Vec<Message>,
     /// Oldest first.
     pub runs: Vec<Run>,
-    /// What happened in the unfinished runs and in the latest one; earlier runs' are fetched when somebody looks.
+    /// What happened in the unfinished runs and in the latest one; earlier runs' are fetched when
+    /// somebody looks.
     pub events: Vec<Event>,
     pub preview: PreviewState,
     /// What happened to the project since its latest version that people should know.

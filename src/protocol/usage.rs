@@ -11,7 +11,8 @@ pub struct Spent {
     pub output_tokens: u64,
     /// Millionths of a US dollar; `None` where the price of a model is not known.
     pub cost_micros: Option<u64>,
-    /// Some of it is an estimate, because a provider does not report it: it was at least about so much.
+    /// Some of it is an estimate, because a provider does not report it: it was at least about so
+    /// much.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
 }

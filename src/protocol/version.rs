@@ -9,7 +9,8 @@ const SHOWN_PATH: usize = 160;
 /// How many things that are left out are named before the rest is counted.
 const MAX_NAMED: usize = 12;
 
-/// A file, a link or an empty folder of a version. Its path is relative to the app, with `/` between the parts.
+/// A file, a link or an empty folder of a version. Its path is relative to the app, with `/`
+/// between the parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppEntry {
     pub path: String,
@@ -46,7 +47,10 @@ impl AppEntry {
         let (path, executable) = (path.into(), false);
         Self {
             path,
-            node: AppNode::File { content, executable },
+            node: AppNode::File {
+                content,
+                executable,
+            },
         }
     }
 }
@@ -68,7 +72,11 @@ impl fmt::Display for LeftOut {
 
 /// A list in Markdown of what is left out, one line each; the rest is counted where there are many.
 pub fn list_left_out(left_out: &[LeftOut]) -> String {
-    let mut lines: Vec<String> = left_out.iter().take(MAX_NAMED).map(|left| format!("- {left}")).collect();
+    let mut lines: Vec<String> = left_out
+        .iter()
+        .take(MAX_NAMED)
+        .map(|left| format!("- {left}"))
+        .collect();
     match left_out.len().saturating_sub(MAX_NAMED) {
         0 => {}
         more => lines.push(format!("- and {more} more")),
@@ -105,7 +113,10 @@ mod tests {
             path: path.to_owned(),
             reason: "a named pipe".to_owned(),
         };
-        assert_eq!(list_left_out(&[left("a\nb`c")]), "- `a\\nb'c`: a named pipe");
+        assert_eq!(
+            list_left_out(&[left("a\nb`c")]),
+            "- `a\\nb'c`: a named pipe"
+        );
         let many = list_left_out(&vec![left("a"); MAX_NAMED + 2]);
         assert_eq!(many.lines().count(), MAX_NAMED + 1);
         assert!(many.ends_with("- and 2 more"));

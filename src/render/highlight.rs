@@ -1,4 +1,5 @@
-//! Source files as highlighted lines: class names only (`hl-…`), so that the page's light and dark colours apply.
+//! Source files as highlighted lines: class names only (`hl-…`), so that the page's light and dark
+//! colours apply.
 
 use std::sync::LazyLock;
 
@@ -12,7 +13,8 @@ use crate::protocol::FileView;
 
 /// The largest file that is shown, in bytes.
 const MAX_BYTES: usize = 512 * 1024;
-/// Longer files are shown without colours, in bytes: highlighting takes about a second for a megabyte.
+/// Longer files are shown without colours, in bytes: highlighting takes about a second for a
+/// megabyte.
 const MAX_HIGHLIGHTED_BYTES: usize = 128 * 1024;
 
 static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(two_face::syntax::extra_newlines);
@@ -51,7 +53,11 @@ pub fn highlight(path: &str, content: &[u8]) -> FileView {
     view.lines = if content.len() > MAX_HIGHLIGHTED_BYTES {
         text.lines().map(escape).collect()
     } else {
-        let mut html = ClassedHTMLGenerator::new_with_class_style(syntax, &SYNTAXES, ClassStyle::SpacedPrefixed { prefix: "hl-" });
+        let mut html = ClassedHTMLGenerator::new_with_class_style(
+            syntax,
+            &SYNTAXES,
+            ClassStyle::SpacedPrefixed { prefix: "hl-" },
+        );
         // Without the last line's end, which would be an empty line more.
         for line in LinesWithEndings::from(text.strip_suffix('\n').unwrap_or(text)) {
             // A syntax that fails on a line leaves that line out; the rest of the file still shows.
@@ -63,10 +69,13 @@ pub fn highlight(path: &str, content: &[u8]) -> FileView {
 }
 
 fn escape(line: &str) -> String {
-    line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    line.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
-/// Splits the HTML at its line ends; spans that go over an end are closed before it and opened again after it.
+/// Splits the HTML at its line ends; spans that go over an end are closed before it and opened
+/// again after it.
 fn split_lines(html: &str) -> Vec<String> {
     let mut open: Vec<&str> = Vec::new();
     let mut lines = Vec::new();
@@ -74,7 +83,9 @@ fn split_lines(html: &str) -> Vec<String> {
         let mut out = open.concat();
         let mut rest = line;
         while let Some(start) = rest.find('<') {
-            let end = rest[start..].find('>').map_or(rest.len(), |end| start + end + 1);
+            let end = rest[start..]
+                .find('>')
+                .map_or(rest.len(), |end| start + end + 1);
             let tag = &rest[start..end];
             if tag.starts_with("</") {
                 open.pop();
@@ -102,7 +113,11 @@ mod tests {
         assert_eq!(view.language, "TypeScriptReact");
         assert_eq!(view.lines.len(), source.lines().count());
         for (line, html) in source.lines().zip(&view.lines) {
-            assert_eq!(html.matches("<span").count(), html.matches("</span>").count(), "{html}");
+            assert_eq!(
+                html.matches("<span").count(),
+                html.matches("</span>").count(),
+                "{html}"
+            );
             let text: String = html
                 .split('<')
                 .map(|part| part.split_once('>').map_or(part, |(_, text)| text))
@@ -124,6 +139,9 @@ mod tests {
     #[test]
     fn a_binary_file_has_a_notice_and_no_lines() {
         let view = highlight("logo.png", &[0x89, b'P', 0, 1]);
-        assert_eq!((view.lines.len(), view.notice.as_deref()), (0, Some("This is a binary file.")));
+        assert_eq!(
+            (view.lines.len(), view.notice.as_deref()),
+            (0, Some("This is a binary file."))
+        );
     }
 }

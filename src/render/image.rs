@@ -1,5 +1,5 @@
-//! Attached images made safe: known by their content, decoded within limits, turned upright, scaled down, and written anew, so that
-//! nothing of the file is left but its pixels.
+//! Attached images made safe: known by their content, decoded within limits, turned upright, scaled
+//! down, and written anew, so that nothing of the file is left but its pixels.
 
 use std::io::Cursor;
 
@@ -16,12 +16,13 @@ use crate::protocol::{IMAGE_MAX_BYTES, ImageError};
 const MAX_SIDE: u32 = 2048;
 /// More pixels than this are not decoded.
 const MAX_PIXELS: u64 = 50_000_000;
-/// Nor is an image that is longer than this on a side, in pixels: scaling takes 16 bytes for each pixel of the old width and the new
-/// height, which within both limits is at most some 230 MB.
+/// Nor is an image that is longer than this on a side, in pixels: scaling takes 16 bytes for each
+/// pixel of the old width and the new height, which within both limits is at most some 230 MB.
 const MAX_DECODED_SIDE: u32 = 16_384;
 /// The most memory that the decoded image may take, and what its decoder works with, in bytes each.
 const MAX_ALLOC: u64 = 320 << 20;
-/// A PNG larger than this, in bytes, is stored as JPEG: it is a photo, and models take only so much.
+/// A PNG larger than this, in bytes, is stored as JPEG: it is a photo, and models take only so
+/// much.
 const MAX_PNG: usize = 4 << 20;
 const QUALITY: u8 = 90;
 
@@ -36,8 +37,9 @@ pub struct Prepared {
     pub height: u32,
 }
 
-/// Reads a PNG, JPEG or WebP image and writes it anew: upright, at most 2048 pixels on its longer side, without metadata; as JPEG when
-/// it was none of a PNG's kind and has no transparency, else as PNG. Blocks for up to some seconds.
+/// Reads a PNG, JPEG or WebP image and writes it anew: upright, at most 2048 pixels on its longer
+/// side, without metadata; as JPEG when it was none of a PNG's kind and has no transparency, else
+/// as PNG. Blocks for up to some seconds.
 pub fn prepare(file: &[u8]) -> Result<Prepared, ImageError> {
     if file.len() > IMAGE_MAX_BYTES {
         return Err(ImageError::TooLarge);
@@ -79,7 +81,10 @@ pub fn prepare(file: &[u8]) -> Result<Prepared, ImageError> {
     if format == ImageFormat::Png || !is_opaque {
         let mut bytes = Vec::new();
         let (kind, pixels) = match is_opaque {
-            true => (ExtendedColorType::Rgb8, DynamicImage::from(rgba.clone()).into_rgb8().into_raw()),
+            true => (
+                ExtendedColorType::Rgb8,
+                DynamicImage::from(rgba.clone()).into_rgb8().into_raw(),
+            ),
             false => (ExtendedColorType::Rgba8, rgba.as_raw().clone()),
         };
         let written = PngEncoder::new(&mut bytes).write_image(&pixels, width, height, kind);
@@ -89,9 +94,14 @@ pub fn prepare(file: &[u8]) -> Result<Prepared, ImageError> {
         }
     }
     let mut bytes = Vec::new();
-    let mut on_white = DynamicImage::from(image::RgbaImage::from_pixel(width, height, image::Rgba([u8::MAX; 4])));
+    let mut on_white = DynamicImage::from(image::RgbaImage::from_pixel(
+        width,
+        height,
+        image::Rgba([u8::MAX; 4]),
+    ));
     image::imageops::overlay(&mut on_white, &rgba, 0, 0);
-    let written = JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(&on_white.into_rgb8());
+    let written =
+        JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(&on_white.into_rgb8());
     written.map_err(|error| refusal(&error))?;
     Ok(stored("image/jpeg", bytes))
 }
@@ -100,7 +110,10 @@ fn refusal(error: &DecodeError) -> ImageError {
     match error {
         DecodeError::Limits(_) => ImageError::TooManyPixels,
         DecodeError::Unsupported(_) => ImageError::WrongType,
-        DecodeError::Decoding(_) | DecodeError::Encoding(_) | DecodeError::Parameter(_) | DecodeError::IoError(_) => ImageError::Damaged,
+        DecodeError::Decoding(_)
+        | DecodeError::Encoding(_)
+        | DecodeError::Parameter(_)
+        | DecodeError::IoError(_) => ImageError::Damaged,
     }
 }
 
@@ -113,11 +126,13 @@ mod tests {
 
     /// Wider than high, the left half red.
     fn picture(width: u32, height: u32) -> RgbImage {
-        RgbImage::from_fn(
-            width,
-            height,
-            |x, _| if x < width / 2 { Rgb([250, 0, 0]) } else { Rgb([0, 0, 250]) },
-        )
+        RgbImage::from_fn(width, height, |x, _| {
+            if x < width / 2 {
+                Rgb([250, 0, 0])
+            } else {
+                Rgb([0, 0, 250])
+            }
+        })
     }
 
     fn file(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
@@ -193,8 +208,12 @@ mod tests {
             let whole = file(picture(60, 40), format);
             for length in [16, whole.len() / 3, whole.len() / 2] {
                 let half = prepare(&whole[..length]);
-                // JPEG decoders fill in what is missing at the end; what they make of it is an image.
-                assert!(half.is_err() || format == ImageFormat::Jpeg, "{format:?} {length}");
+                // JPEG decoders fill in what is missing at the end; what they make of it is an
+                // image.
+                assert!(
+                    half.is_err() || format == ImageFormat::Jpeg,
+                    "{format:?} {length}"
+                );
             }
             let html = [&whole[..8], b"<script>alert(1)</script>"].concat();
             assert!(prepare(&html).is_err());
@@ -211,7 +230,12 @@ mod tests {
         assert_eq!(upright.dimensions(), (40, 60));
         assert!(upright.get_pixel(20, 10)[0] > 200 && upright.get_pixel(20, 50)[2] > 200);
         for trace in [b"SpyCamera".as_slice(), b"Exif", b"2026:11:21"] {
-            assert!(!prepared.bytes.windows(trace.len()).any(|bytes| bytes == trace));
+            assert!(
+                !prepared
+                    .bytes
+                    .windows(trace.len())
+                    .any(|bytes| bytes == trace)
+            );
         }
     }
 
@@ -233,7 +257,11 @@ mod tests {
         bytes[24..26].copy_from_slice(&[depth, colour]);
         let checksum = bytes[12..29].iter().fold(!0_u32, |sum, byte| {
             (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
-                if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 }
+                if sum & 1 == 1 {
+                    (sum >> 1) ^ 0xedb8_8320
+                } else {
+                    sum >> 1
+                }
             })
         });
         bytes[29..33].copy_from_slice(&(!checksum).to_be_bytes());
@@ -254,8 +282,14 @@ mod tests {
             assert_eq!(prepare(&bomb).unwrap_err(), ImageError::TooManyPixels);
         }
         // As large as it may be: refused only because the rest of the file isn't there.
-        assert_eq!(prepare(&pretending(16_384, 3000, 8, rgb)).unwrap_err(), ImageError::Damaged);
-        assert_eq!(prepare(&vec![0; IMAGE_MAX_BYTES + 1]).unwrap_err(), ImageError::TooLarge);
+        assert_eq!(
+            prepare(&pretending(16_384, 3000, 8, rgb)).unwrap_err(),
+            ImageError::Damaged
+        );
+        assert_eq!(
+            prepare(&vec![0; IMAGE_MAX_BYTES + 1]).unwrap_err(),
+            ImageError::TooLarge
+        );
     }
 
     #[test]

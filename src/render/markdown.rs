@@ -1,5 +1,5 @@
-//! The assistant's Markdown as HTML that is safe to insert: raw HTML is shown as text, images become links, and links lead only
-//! to the web or to mail.
+//! The assistant's Markdown as HTML that is safe to insert: raw HTML is shown as text, images
+//! become links, and links lead only to the web or to mail.
 
 use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
 
@@ -11,9 +11,19 @@ pub fn markdown(text: &str) -> String {
     );
     let events = parser.map(|event| match event {
         Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
-        Event::Start(Tag::Link { dest_url, title, id, .. }) => link(dest_url, title, id),
+        Event::Start(Tag::Link {
+            dest_url,
+            title,
+            id,
+            ..
+        }) => link(dest_url, title, id),
         // A remote image would tell its server who reads the conversation.
-        Event::Start(Tag::Image { dest_url, title, id, .. }) => link(dest_url, title, id),
+        Event::Start(Tag::Image {
+            dest_url,
+            title,
+            id,
+            ..
+        }) => link(dest_url, title, id),
         Event::End(TagEnd::Image) => Event::End(TagEnd::Link),
         event => event,
     });
@@ -23,7 +33,11 @@ pub fn markdown(text: &str) -> String {
 }
 
 fn link<'a>(url: CowStr<'a>, title: CowStr<'a>, id: CowStr<'a>) -> Event<'a> {
-    let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let scheme = url
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let allowed = matches!(scheme.as_str(), "http" | "https" | "mailto");
     Event::Start(Tag::Link {
         link_type: LinkType::Inline,
@@ -39,7 +53,9 @@ mod tests {
 
     #[test]
     fn raw_html_remote_images_and_script_links_do_not_survive() {
-        let html = markdown("**hi** <script>alert(1)</script> ![pixel](https://x.test/a.png) [a](javascript:alert(1)) [b](https://b.test)");
+        let html = markdown(
+            "**hi** <script>alert(1)</script> ![pixel](https://x.test/a.png) [a](javascript:alert(1)) [b](https://b.test)",
+        );
         assert_eq!(
             html,
             "<p><strong>hi</strong> &lt;script&gt;alert(1)&lt;/script&gt; <a href=\"https://x.test/a.png\">pixel</a> \

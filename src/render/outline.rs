@@ -1,11 +1,12 @@
-//! JSON laid out for people: names and values in lines, texts as they are, and no more of it than anybody reads.
+//! JSON laid out for people: names and values in lines, texts as they are, and no more of it than
+//! anybody reads.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// The JSON as indented lines, of at most `limit` characters and then a line that says how much is missing.
-/// What is no JSON is shown as it is.
+/// The JSON as indented lines, of at most `limit` characters and then a line that says how much is
+/// missing. What is no JSON is shown as it is.
 pub fn outline(json: &str, limit: usize) -> String {
     let text = match serde_json::from_str(json) {
         Ok(Value::String(text)) => text,
@@ -23,7 +24,11 @@ pub fn outline(json: &str, limit: usize) -> String {
 pub fn cut(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         None => text.to_owned(),
-        Some((end, _)) => format!("{}\n[… {} more characters]", &text[..end], text[end..].chars().count()),
+        Some((end, _)) => format!(
+            "{}\n[… {} more characters]",
+            &text[..end],
+            text[end..].chars().count()
+        ),
     }
 }
 
@@ -60,8 +65,14 @@ fn put_after(lines: &mut String, value: &Value, depth: usize) {
         Value::Array(items) if items.is_empty() => lines.push_str(" none\n"),
         Value::String(text) if text.is_empty() => lines.push_str(" \"\"\n"),
         // A text that is JSON itself, such as a tool call's arguments.
-        Value::String(text) if text.starts_with(['{', '[']) && serde_json::from_str::<Value>(text).is_ok() => {
-            put_after(lines, &serde_json::from_str(text).unwrap_or_default(), depth);
+        Value::String(text)
+            if text.starts_with(['{', '[']) && serde_json::from_str::<Value>(text).is_ok() =>
+        {
+            put_after(
+                lines,
+                &serde_json::from_str(text).unwrap_or_default(),
+                depth,
+            );
         }
         Value::String(text) if !text.contains('\n') => {
             let _ = writeln!(lines, " {text}");
@@ -88,14 +99,20 @@ mod tests {
             "calls:\n  -\n    id: a\n    tool: terminal\nfailed: false\ntext:\n  Two\n  lines\nwritten: none"
         );
         let arguments = r#"{"arguments":"{\"content\":\"a\\nb\"}","name":"[tool"}"#;
-        assert_eq!(outline(arguments, 1000), "arguments:\n  content:\n    a\n    b\nname: [tool");
+        assert_eq!(
+            outline(arguments, 1000),
+            "arguments:\n  content:\n    a\n    b\nname: [tool"
+        );
         assert_eq!(outline(r#""just a text""#, 1000), "just a text");
         assert_eq!(outline("no JSON", 1000), "no JSON");
     }
 
     #[test]
     fn what_is_long_is_cut_between_letters_and_says_so() {
-        assert_eq!(outline("\"grün und blau\"", 4), "grün\n[… 9 more characters]");
+        assert_eq!(
+            outline("\"grün und blau\"", 4),
+            "grün\n[… 9 more characters]"
+        );
         assert_eq!(outline("\"grün\"", 4), "grün");
     }
 }

@@ -1,4 +1,5 @@
-//! The app of a project: opened in the project's sandbox, or rebuilt in a new one from the latest version when the sandbox is gone.
+//! The app of a project: opened in the project's sandbox, or rebuilt in a new one from the latest
+//! version when the sandbox is gone.
 
 use std::{
     collections::HashMap,
@@ -45,12 +46,15 @@ impl Apps {
         }
     }
 
-    /// The project's app in a running sandbox: the one it has, resumed when it was paused; else a new one with the files of the
-    /// latest version.
+    /// The project's app in a running sandbox: the one it has, resumed when it was paused; else a
+    /// new one with the files of the latest version.
     pub async fn open(&self, project: ProjectId) -> Result<App, RunError> {
         let apps = self.clone();
-        // In a task of its own: who asked may go away, and a sandbox that was made and noted nowhere would never be found again.
-        let opening = self.tasks.spawn(async move { apps.find_or_make(project).await });
+        // In a task of its own: who asked may go away, and a sandbox that was made and noted
+        // nowhere would never be found again.
+        let opening = self
+            .tasks
+            .spawn(async move { apps.find_or_make(project).await });
         opening.await.map_err(anyhow::Error::from)?
     }
 
@@ -83,7 +87,8 @@ impl Apps {
         }
     }
 
-    /// Writes what is kept of the project into a new app, and notes it as the project's; `lost` after another sandbox.
+    /// Writes what is kept of the project into a new app, and notes it as the project's; `lost`
+    /// after another sandbox.
     async fn fill(&self, project: ProjectId, app: &App, lost: bool) -> Result<(), RunError> {
         let kept = KeptWork::of_project(&self.store, project).await?;
         let notice = kept.as_ref().filter(|_| lost).map(rebuilt);
@@ -92,17 +97,21 @@ impl Apps {
         }
         self.store.set_sandbox(project, app.id()).await?;
         if let Some(text) = notice {
-            self.events.publish(project, None, EventKind::Notice { text }).await?;
+            self.events
+                .publish(project, None, EventKind::Notice { text })
+                .await?;
         }
         Ok(())
     }
 
-    /// Ends the project's sandbox when everything in it is in the latest version: it is made again from that when it is needed.
+    /// Ends the project's sandbox when everything in it is in the latest version: it is made again
+    /// from that when it is needed.
     pub async fn release(&self, project: ProjectId, sandbox: &str) -> Result<Released, RunError> {
         let opening = self.opening(project);
         let _one_at_a_time = opening.lock().await;
         if let Some(app) = self.agent.open(sandbox).await? {
-            if self.store.next_run(project).await?.is_some() || !self.is_kept(project, &app).await? {
+            if self.store.next_run(project).await?.is_some() || !self.is_kept(project, &app).await?
+            {
                 // Looked at again when it was unused for as long once more.
                 self.store.note_use(project).await?;
                 return Ok(Released::Needed);
@@ -119,12 +128,16 @@ impl Apps {
             return Ok(false);
         };
         let now = app.snapshot().await?;
-        Ok(!kept.partial && now.left_out.is_empty() && now.entries.is_some_and(|entries| entries == kept.entries))
+        Ok(!kept.partial
+            && now.left_out.is_empty()
+            && now.entries.is_some_and(|entries| entries == kept.entries))
     }
 
-    /// Whether the project has something that [`Apps::open`] could show without making an empty app.
+    /// Whether the project has something that [`Apps::open`] could show without making an empty
+    /// app.
     pub async fn exists(&self, project: ProjectId) -> Result<bool, RunError> {
-        Ok(self.store.sandbox_of(project).await?.is_some() || self.store.has_version(project).await?)
+        Ok(self.store.sandbox_of(project).await?.is_some()
+            || self.store.has_version(project).await?)
     }
 
     fn opening(&self, project: ProjectId) -> Arc<tokio::sync::Mutex<()>> {

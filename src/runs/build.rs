@@ -1,5 +1,6 @@
-//! What a run does, as named steps over the journal. After a restart the same function runs again: steps with an output are
-//! replayed, and the rest goes on, in the same sandbox or in one that takes its place.
+//! What a run does, as named steps over the journal. After a restart the same function runs again:
+//! steps with an output are replayed, and the rest goes on, in the same sandbox or in one that
+//! takes its place.
 
 use std::{
     collections::VecDeque,
@@ -15,8 +16,14 @@ use super::{
     versions::{KeptWork, overlay},
 };
 use crate::{
-    agent::{self, Agent, AgentInput, Attempt, CodeFiles, Design, Job, Journal, Listing, PrevMessage, RunError, Snapshot, Step, Workplace},
-    protocol::{AppEntry, EventKind, LeftOut, Message, PreviewErrorKind, ProjectId, Run, Status, list_left_out},
+    agent::{
+        self, Agent, AgentInput, Attempt, CodeFiles, Design, Job, Journal, Listing, PrevMessage,
+        RunError, Snapshot, Step, Workplace,
+    },
+    protocol::{
+        AppEntry, EventKind, LeftOut, Message, PreviewErrorKind, ProjectId, Run, Status,
+        list_left_out,
+    },
     render,
     store::{NewFragment, Reply, Store, StoreError},
 };
@@ -31,8 +38,7 @@ const CHANGED_FILES: usize = 12;
 const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What people are told of an image that the database does not have any more.
-const IMAGE_LOST: &str =
-    "The image that came with this message is no longer stored. Send the message again, and attach the image once more if it matters.";
+const IMAGE_LOST: &str = "The image that came with this message is no longer stored. Send the message again, and attach the image once more if it matters.";
 
 /// What a run works with, as cheap handles.
 #[derive(Clone)]
@@ -44,7 +50,8 @@ pub struct Bench {
     pub previews: Previews,
 }
 
-/// Performs the run's steps; the last one saves its result. An error ends the run with an ERROR message.
+/// Performs the run's steps; the last one saves its result. An error ends the run with an ERROR
+/// message.
 pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
     let Bench {
         store,
@@ -57,26 +64,38 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
     let journal = StepJournal::new(store.clone(), events.clone(), previews.clone(), run.clone());
 
     journal.publish(status(Status::StartingSandbox)).await?;
-    // Opened again after a restart, by the first step that needs it: the sandbox is asleep then, or gone.
+    // Opened again after a restart, by the first step that needs it: the sandbox is asleep then, or
+    // gone.
     let opened = &Mutex::new(None);
     let begun_in: String = journal
-        .step(Step::new("get-or-create-sandbox", &project), |_| async move {
-            let app = apps.open(project).await?;
-            let id = app.id().to_owned();
-            *opened.lock().await = Some(app);
-            Ok(id)
-        })
+        .step(
+            Step::new("get-or-create-sandbox", &project),
+            |_| async move {
+                let app = apps.open(project).await?;
+                let id = app.id().to_owned();
+                *opened.lock().await = Some(app);
+                Ok(id)
+            },
+        )
         .await?;
     let app = opened.lock().await.take();
     previews.poke(project);
-    let workplace = &Workplace::new(app, begun_in, Box::new(move || Box::pin(apps.open(project))));
+    let workplace = &Workplace::new(
+        app,
+        begun_in,
+        Box::new(move || Box::pin(apps.open(project))),
+    );
 
     let message = &persistently(|| store.find_message(run.message)).await?;
     let previous: Vec<PrevMessage> = journal
-        .step(Step::new("get-prev-messages", &message.id), |_| async move {
-            let messages = persistently(|| store.messages_before(message, PREV_MESSAGES)).await?;
-            Ok(with_last_design(store, messages).await?)
-        })
+        .step(
+            Step::new("get-prev-messages", &message.id),
+            |_| async move {
+                let messages =
+                    persistently(|| store.messages_before(message, PREV_MESSAGES)).await?;
+                Ok(with_last_design(store, messages).await?)
+            },
+        )
         .await?;
     let listed: CodeList = journal
         .step(Step::new("get-prev-code-files", &project), |_| {
@@ -89,8 +108,11 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
         let step = Step::new(BUILD_INPUT, &input).with_alternatives(agent.alternatives());
         journal
             .step(step, |attempt| async move {
-                let changed = persistently(|| store.files_changed_last(project, CHANGED_FILES)).await?;
-                let changed = workplace.with_app(|app| async move { app.read_files(changed).await }).await?;
+                let changed =
+                    persistently(|| store.files_changed_last(project, CHANGED_FILES)).await?;
+                let changed = workplace
+                    .with_app(|app| async move { app.read_files(changed).await })
+                    .await?;
                 let files = CodeFiles {
                     paths: listed.paths(),
                     changed: &changed,
@@ -103,8 +125,11 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
             .await?
     };
     if let Some(design) = &input.design {
-        // Published again after a restart, where it may not have been; an unchanged one is no event.
-        journal.publish(Design::shown(Some(design), BUILD_INPUT)).await?;
+        // Published again after a restart, where it may not have been; an unchanged one is no
+        // event.
+        journal
+            .publish(Design::shown(Some(design), BUILD_INPUT))
+            .await?;
     }
 
     let reporting = previews.clone();
@@ -116,7 +141,11 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
             let standing = reporting.reported_since(project, begun)?.into_iter();
             // What is only written to the console keeps nobody from using the app.
             let thrown = standing.filter(|error| error.kind != PreviewErrorKind::Console);
-            Some(thrown.map(|error| format!("{} (page {})", error.message, error.path)).collect())
+            Some(
+                thrown
+                    .map(|error| format!("{} (page {})", error.message, error.path))
+                    .collect(),
+            )
         },
     };
     let outcome = agent::build_app(&job, &input).await?;
@@ -136,33 +165,41 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
     let titles = journal
         .step(Step::new("generate-metadata", &input), |_| async {
             let alternative = journal.alternative();
-            Ok(agent.name(alternative, &previous, &message.content, &outcome.summary).await)
+            Ok(agent
+                .name(alternative, &previous, &message.content, &outcome.summary)
+                .await)
         })
         .await?;
 
     journal.publish(status(Status::Saving)).await?;
     let (journal, outcome, titles) = (&journal, &outcome, &titles);
     journal
-        .step(Step::new("save-to-db", &outcome.summary).within(SAVE_TIMEOUT), |_| async move {
-            let (entries, partial, left_out) = entries(store, project, workplace).await?;
-            let reply = Reply::Result {
-                content: with_note(&outcome.summary, &left_out),
-                fragment: NewFragment {
-                    project_title: titles.project.clone(),
-                    title: titles.fragment.clone(),
-                    entries,
-                    partial,
-                },
-            };
-            journal.publish(status(Status::Ready)).await?;
-            // In a task of its own: what is saved is also told, even when the run's time is over meanwhile.
-            let (store, events, run) = (store.clone(), events.clone(), run.id);
-            let saving = tokio::spawn(async move {
-                events.announce(persistently(|| store.finish_run(run, &reply, render::markdown)).await?);
-                Ok(())
-            });
-            saving.await.map_err(anyhow::Error::from)?
-        })
+        .step(
+            Step::new("save-to-db", &outcome.summary).within(SAVE_TIMEOUT),
+            |_| async move {
+                let (entries, partial, left_out) = entries(store, project, workplace).await?;
+                let reply = Reply::Result {
+                    content: with_note(&outcome.summary, &left_out),
+                    fragment: NewFragment {
+                        project_title: titles.project.clone(),
+                        title: titles.fragment.clone(),
+                        entries,
+                        partial,
+                    },
+                };
+                journal.publish(status(Status::Ready)).await?;
+                // In a task of its own: what is saved is also told, even when the run's time is
+                // over meanwhile.
+                let (store, events, run) = (store.clone(), events.clone(), run.id);
+                let saving = tokio::spawn(async move {
+                    events.announce(
+                        persistently(|| store.finish_run(run, &reply, render::markdown)).await?,
+                    );
+                    Ok(())
+                });
+                saving.await.map_err(anyhow::Error::from)?
+            },
+        )
         .await
 }
 
@@ -202,16 +239,26 @@ impl CodeList {
     }
 }
 
-/// What the version keeps of the app, whether that is only what was written, and what it leaves out. Where the sandbox can't list its files
-/// it is the version before, with what this run wrote.
-async fn entries(store: &Store, project: ProjectId, workplace: &Workplace<'_>) -> Result<(Vec<AppEntry>, bool, Vec<LeftOut>), RunError> {
-    let Snapshot { entries, left_out } = workplace.with_app(|app| async move { app.snapshot().await }).await?;
+/// What the version keeps of the app, whether that is only what was written, and what it leaves
+/// out. Where the sandbox can't list its files it is the version before, with what this run wrote.
+async fn entries(
+    store: &Store,
+    project: ProjectId,
+    workplace: &Workplace<'_>,
+) -> Result<(Vec<AppEntry>, bool, Vec<LeftOut>), RunError> {
+    let Snapshot { entries, left_out } = workplace
+        .with_app(|app| async move { app.snapshot().await })
+        .await?;
     if let Some(entries) = entries {
         return Ok((entries, false, left_out));
     }
     let kept = KeptWork::of_project(store, project).await?;
     let (before, partial) = kept.map_or((Vec::new(), true), |kept| (kept.entries, kept.partial));
-    Ok((overlay(before, workplace.written().await), partial, left_out))
+    Ok((
+        overlay(before, workplace.written().await),
+        partial,
+        left_out,
+    ))
 }
 
 /// The summary, with what is not in the version.
@@ -225,15 +272,20 @@ fn with_note(summary: &str, left_out: &[LeftOut]) -> String {
     )
 }
 
-/// The messages, the last image among them with what it shows: of all that were looked at that would be much to read.
-async fn with_last_design(store: &Store, messages: Vec<Message>) -> Result<Vec<PrevMessage>, StoreError> {
+/// The messages, the last image among them with what it shows: of all that were looked at that
+/// would be much to read.
+async fn with_last_design(
+    store: &Store,
+    messages: Vec<Message>,
+) -> Result<Vec<PrevMessage>, StoreError> {
     let mut known = false;
     let mut previous = VecDeque::with_capacity(messages.len());
     for message in messages.into_iter().rev() {
         let mut design = None;
         if message.image.is_some() && !known {
             let looked = persistently(|| store.step_output(message.id, BUILD_INPUT)).await?;
-            design = looked.and_then(|output| serde_json::from_str::<AgentInput>(&output).ok()?.design);
+            design =
+                looked.and_then(|output| serde_json::from_str::<AgentInput>(&output).ok()?.design);
             known = design.is_some();
         }
         previous.push_front(PrevMessage::new(message, design.as_ref()));
@@ -242,7 +294,12 @@ async fn with_last_design(store: &Store, messages: Vec<Message>) -> Result<Vec<P
 }
 
 /// What the message's image shows, where it has one.
-async fn look_at_image(bench: &Bench, journal: &StepJournal, message: &Message, attempt: Attempt) -> Result<Option<Design>, RunError> {
+async fn look_at_image(
+    bench: &Bench,
+    journal: &StepJournal,
+    message: &Message,
+    attempt: Attempt,
+) -> Result<Option<Design>, RunError> {
     let Some(image) = &message.image else {
         return Ok(None);
     };
@@ -254,9 +311,12 @@ async fn look_at_image(bench: &Bench, journal: &StepJournal, message: &Message, 
         Err(StoreError::NotFound(_)) => return Err(RunError::User(IMAGE_LOST.to_owned())),
         content => content?,
     };
-    let described = bench
-        .agent
-        .describe_image(attempt.alternative, &content.media_type, &content.bytes, &message.content);
+    let described = bench.agent.describe_image(
+        attempt.alternative,
+        &content.media_type,
+        &content.bytes,
+        &message.content,
+    );
     described.await.map(Some)
 }
 

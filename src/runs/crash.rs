@@ -1,11 +1,12 @@
-//! Points where a debug build can be made to end as by SIGKILL, so that tests can tell what a crash at that very moment leaves.
-//! `CODEFLOW_CRASH_AT=before:turn-2` is right before the output of step `turn-2` is saved, `after:` right after it;
-//! a release build has no such points.
+//! Points where a debug build can be made to end as by SIGKILL, so that tests can tell what a crash
+//! at that very moment leaves. `CODEFLOW_CRASH_AT=before:turn-2` is right before the output of step
+//! `turn-2` is saved, `after:` right after it; a release build has no such points.
 
 /// Ends the process when `CODEFLOW_CRASH_AT` names this moment of the step.
 #[cfg(debug_assertions)]
 pub fn point(moment: &str, step: &str) {
-    let here = std::env::var("CODEFLOW_CRASH_AT").is_ok_and(|at| at.split_once(':') == Some((moment, step)));
+    let here = std::env::var("CODEFLOW_CRASH_AT")
+        .is_ok_and(|at| at.split_once(':') == Some((moment, step)));
     if here {
         // Cannot fail, and does not return.
         let _ = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);

@@ -1,4 +1,5 @@
-//! What the dashboard asks for: lists of runs, one run with its steps, and the replay of one that did not work out.
+//! What the dashboard asks for: lists of runs, one run with its steps, and the replay of one that
+//! did not work out.
 
 use super::Supervisor;
 use crate::{
@@ -33,8 +34,8 @@ impl Supervisor {
         })
     }
 
-    /// Runs the message of a run that failed or was stopped once more; the run begins when those before it have ended.
-    /// `Conflict` when the run succeeded or goes on.
+    /// Runs the message of a run that failed or was stopped once more; the run begins when those
+    /// before it have ended. `Conflict` when the run succeeded or goes on.
     pub async fn replay(&self, run: RunId) -> Result<Run, StoreError> {
         let supervisor = self.clone();
         self.see_through(async move {
@@ -63,7 +64,9 @@ fn shown(step: Step, ended: bool) -> StepSummary {
         attempt: step.attempt,
         started_at: step.started_at,
         finished_at: step.finished_at,
-        output: step.output.map(|output| render::outline(&output, SHOWN_OUTPUT)),
+        output: step
+            .output
+            .map(|output| render::outline(&output, SHOWN_OUTPUT)),
         error: step.error.map(|error| render::cut(&error, SHOWN_OUTPUT)),
         spent: step.spent,
     }

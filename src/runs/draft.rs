@@ -1,4 +1,5 @@
-//! Drafts: what a run leaves that gives no result is kept as a version of its own kind, so that it is there when the sandbox is lost.
+//! Drafts: what a run leaves that gives no result is kept as a version of its own kind, so that it
+//! is there when the sandbox is lost.
 
 use std::time::Duration;
 
@@ -17,14 +18,18 @@ const TIMEOUT: Duration = Duration::from_secs(45);
 /// How long the sandbox has to answer. What was written is known without it.
 const SANDBOX: Duration = Duration::from_secs(20);
 
-/// Keeps the work of a run that has ended without a result. What keeps it from that is logged: the run has ended, and what tools wrote can
-/// be read off its steps.
+/// Keeps the work of a run that has ended without a result. What keeps it from that is logged: the
+/// run has ended, and what tools wrote can be read off its steps.
 pub async fn save(bench: &Bench, run: RunId) {
     let saved = tokio::time::timeout(TIMEOUT, try_to_save(bench, run)).await;
     match saved {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(run.id = %run, error = format!("{error:#}"), "the run's work was not kept as a draft"),
-        Err(_) => tracing::warn!(run.id = %run, "the run's work was not kept as a draft: it took too long"),
+        Ok(Err(error)) => {
+            tracing::warn!(run.id = %run, error = format!("{error:#}"), "the run's work was not kept as a draft")
+        }
+        Err(_) => {
+            tracing::warn!(run.id = %run, "the run's work was not kept as a draft: it took too long")
+        }
     }
 }
 
@@ -53,7 +58,9 @@ async fn try_to_save(bench: &Bench, run: RunId) -> Result<(), RunError> {
         entries,
         partial,
     };
-    bench.events.announce(store.save_draft(run.id, &draft).await?);
+    bench
+        .events
+        .announce(store.save_draft(run.id, &draft).await?);
     Ok(())
 }
 

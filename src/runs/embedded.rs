@@ -1,5 +1,5 @@
-//! The embedded engine: a task for each project that has runs, in this process. What it works on is in the database, so a restart
-//! picks up every run that has not ended.
+//! The embedded engine: a task for each project that has runs, in this process. What it works on is
+//! in the database, so a restart picks up every run that has not ended.
 
 use std::{
     collections::HashMap,
@@ -28,8 +28,7 @@ use crate::{
 };
 
 /// What people are told of a fault of ours.
-const FAULT: &str =
-    "Something went wrong on the server, and this run could not go on. What was written is kept; please send your message again.";
+const FAULT: &str = "Something went wrong on the server, and this run could not go on. What was written is kept; please send your message again.";
 /// How often a run's own words are tried to be saved, before it ends with fewer.
 const WORDS_TRIES: u32 = 3;
 /// How many seconds of a run's time a crash may give back.
@@ -85,7 +84,11 @@ impl Embedded {
 
 impl Engine for Embedded {
     fn work_on(&self, project: ProjectId) {
-        let mut workers = self.inner.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = self
+            .inner
+            .workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(worker) = workers.get_mut(&project) {
             worker.more = true;
             return;
@@ -158,14 +161,24 @@ impl Inner {
     }
 
     fn with_worker(&self, project: ProjectId, change: impl FnOnce(&mut RunHandle)) {
-        if let Some(worker) = self.workers.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&project) {
+        if let Some(worker) = self
+            .workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_mut(&project)
+        {
             change(worker);
         }
     }
 
-    /// Performs the run, and ends it also where this program has a fault: a worker that is gone would block its project.
+    /// Performs the run, and ends it also where this program has a fault: a worker that is gone
+    /// would block its project.
     async fn perform_to_its_end(&self, run: Run) {
-        if AssertUnwindSafe(self.perform(run.clone())).catch_unwind().await.is_err() {
+        if AssertUnwindSafe(self.perform(run.clone()))
+            .catch_unwind()
+            .await
+            .is_err()
+        {
             tracing::error!(run.id = %run.id, "the run failed by a panic");
             let content = FAULT.to_owned();
             self.fail(&run, Reply::Error { content }).await;
@@ -218,7 +231,8 @@ impl Inner {
         tracing::info!(run.id = %run.id, "the run ended");
     }
 
-    /// Performs the run's steps; `None` when its time is over. Its time passes only while it is worked on, and over restarts.
+    /// Performs the run's steps; `None` when its time is over. Its time passes only while it is
+    /// worked on, and over restarts.
     async fn build_in_time(&self, run: &Run) -> Option<Result<(), RunError>> {
         let store = &self.bench.store;
         let before = match persistently(|| store.worked(run.id)).await {
@@ -244,20 +258,28 @@ impl Inner {
         }
     }
 
-    /// Notes that the server stops in an orderly way, so that what is under way does not count as a crash.
+    /// Notes that the server stops in an orderly way, so that what is under way does not count as a
+    /// crash.
     async fn note_stop(&self, project: ProjectId) {
         if let Err(error) = self.bench.store.stop_steps(project).await {
             tracing::warn!(project.id = %project, %error, "an orderly stop can't be saved; it will count as a crash");
         }
     }
 
-    /// Ends the run with an error. One that can't be saved is tried again: a run without an end would block its project.
+    /// Ends the run with an error. One that can't be saved is tried again: a run without an end
+    /// would block its project.
     async fn fail(&self, run: &Run, reply: Reply) {
         let mut reply = reply;
         for tries in 1.. {
-            match self.bench.store.finish_run(run.id, &reply, render::markdown).await {
+            match self
+                .bench
+                .store
+                .finish_run(run.id, &reply, render::markdown)
+                .await
+            {
                 Ok(events) => return self.bench.events.announce(events),
-                // The run or what belongs to it is damaged, and stays so: its project goes on without it.
+                // The run or what belongs to it is damaged, and stays so: its project goes on
+                // without it.
                 Err(error) if tries > WORDS_TRIES && !matches!(error, StoreError::Database(_)) => {
                     tracing::error!(run.id = %run.id, %error, "the run can't be ended with a reply, and is ended without one");
                     match self.bench.store.abandon_run(run.id).await {

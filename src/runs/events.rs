@@ -1,5 +1,6 @@
-//! Events: saved first, broadcast second. A follower replays the table from where it left off, then tails the broadcast; whenever
-//! the broadcast can't be the next event (it lagged, or two commits were announced out of order) it reads the table again.
+//! Events: saved first, broadcast second. A follower replays the table from where it left off, then
+//! tails the broadcast; whenever the broadcast can't be the next event (it lagged, or two commits
+//! were announced out of order) it reads the table again.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,12 +16,14 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// How many events a follower may be behind before it reads the table again: what a project's followers hold in memory together.
+/// How many events a follower may be behind before it reads the table again: what a project's
+/// followers hold in memory together.
 const BROADCAST_CAPACITY: usize = 64;
 /// How many events a replay reads at once.
 const REPLAY_PAGE: u64 = 200;
 
-/// A saved event on its way to all followers of its project: what is sent is made once and not for each of them.
+/// A saved event on its way to all followers of its project: what is sent is made once and not for
+/// each of them.
 #[derive(Debug)]
 pub struct Told {
     pub event: Event,
@@ -68,7 +71,12 @@ impl Events {
     }
 
     /// Saves the event, then tells the project's followers.
-    pub async fn publish(&self, project: ProjectId, run: Option<RunId>, kind: EventKind) -> Result<(), StoreError> {
+    pub async fn publish(
+        &self,
+        project: ProjectId,
+        run: Option<RunId>,
+        kind: EventKind,
+    ) -> Result<(), StoreError> {
         let event = self.store.append_event(project, run, kind).await?;
         self.announce(event);
         Ok(())
@@ -141,8 +149,14 @@ impl Follower {
                 return Ok(Heard::Event(told));
             }
             if self.source == Source::Table {
-                let events = self.store.events_after(self.project, self.seq, REPLAY_PAGE).await?;
-                self.backlog = events.into_iter().map(|event| Arc::new(Told::from(event))).collect();
+                let events = self
+                    .store
+                    .events_after(self.project, self.seq, REPLAY_PAGE)
+                    .await?;
+                self.backlog = events
+                    .into_iter()
+                    .map(|event| Arc::new(Told::from(event)))
+                    .collect();
                 if self.backlog.is_empty() {
                     self.source = Source::Broadcast;
                     if !self.caught_up {
@@ -156,8 +170,11 @@ impl Follower {
                 Ok(told) if told.event.seq <= self.seq => {}
                 Ok(told) if told.event.seq == self.seq + 1 => self.backlog.push_back(told),
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => self.source = Source::Table,
-                // `Events` dropped the sender because it saw no receiver: subscribe again by the table.
-                Err(broadcast::error::RecvError::Closed) => return Err(StoreError::NotFound("project")),
+                // `Events` dropped the sender because it saw no receiver: subscribe again by the
+                // table.
+                Err(broadcast::error::RecvError::Closed) => {
+                    return Err(StoreError::NotFound("project"));
+                }
             }
         }
     }

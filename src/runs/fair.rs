@@ -1,5 +1,6 @@
-//! Turns: so many runs are worked on at a time. A free place goes to the user who has the fewest runs at work, and among those to the
-//! run that has waited longest, so that nobody's many runs keep another one's only run waiting.
+//! Turns: so many runs are worked on at a time. A free place goes to the user who has the fewest
+//! runs at work, and among those to the run that has waited longest, so that nobody's many runs
+//! keep another one's only run waiting.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -63,8 +64,15 @@ impl Places {
                 return;
             }
             let at_work = |user: &UserId| queue.at_work.get(user).copied().unwrap_or(0);
-            let turn = queue.waiting.iter().enumerate().min_by_key(|(at, (user, _))| (at_work(user), *at));
-            let Some((user, give)) = turn.map(|(at, _)| at).and_then(|at| queue.waiting.remove(at)) else {
+            let turn = queue
+                .waiting
+                .iter()
+                .enumerate()
+                .min_by_key(|(at, (user, _))| (at_work(user), *at));
+            let Some((user, give)) = turn
+                .map(|(at, _)| at)
+                .and_then(|at| queue.waiting.remove(at))
+            else {
                 return;
             };
             queue.free -= 1;
@@ -109,7 +117,10 @@ mod tests {
     #[tokio::test]
     async fn a_user_with_one_run_does_not_wait_behind_all_runs_of_another() {
         let places = Places::new(2);
-        let (first, second) = (places.take(user("busy")).await, places.take(user("busy")).await);
+        let (first, second) = (
+            places.take(user("busy")).await,
+            places.take(user("busy")).await,
+        );
         let mut third = Box::pin(places.take(user("busy")));
         let mut other = Box::pin(places.take(user("other")));
         assert!((&mut third).now_or_never().is_none() && (&mut other).now_or_never().is_none());

@@ -1,4 +1,5 @@
-//! The app's files for the Code tab: from its sandbox, where a run's latest writes are, else from the latest version.
+//! The app's files for the Code tab: from its sandbox, where a run's latest writes are, else from
+//! the latest version.
 
 use super::Supervisor;
 use crate::{
@@ -24,7 +25,9 @@ impl Supervisor {
             match self.apps().open(project).await {
                 Ok(app) => match app.list().await {
                     Ok(listing) if listing.is_known => return Ok(listed(&listing)),
-                    Ok(_) => tracing::warn!(project.id = %project, "the sandbox's files can't be listed; showing the latest version's"),
+                    Ok(_) => {
+                        tracing::warn!(project.id = %project, "the sandbox's files can't be listed; showing the latest version's")
+                    }
                     Err(error) => unreachable_sandbox(project, &error),
                 },
                 Err(error) => unreachable_sandbox(project, &error),
@@ -45,7 +48,11 @@ impl Supervisor {
                 Err(error) => unreachable_sandbox(project, &error),
             }
         }
-        let content = self.store().latest_file(project, path).await?.ok_or(FilesError::NoFile)?;
+        let content = self
+            .store()
+            .latest_file(project, path)
+            .await?
+            .ok_or(FilesError::NoFile)?;
         Ok(render::highlight(path, &content))
     }
 }
@@ -101,7 +108,10 @@ fn insert(nodes: &mut Vec<FileNode>, folder: &str, rest: &str, notice: Option<&s
         }
         return;
     };
-    let index = match nodes.iter().position(|node| node.name == name && node.children.is_some()) {
+    let index = match nodes
+        .iter()
+        .position(|node| node.name == name && node.children.is_some())
+    {
         Some(index) => index,
         None => {
             nodes.push(FileNode {
@@ -119,7 +129,12 @@ fn insert(nodes: &mut Vec<FileNode>, folder: &str, rest: &str, notice: Option<&s
 }
 
 fn sort(nodes: &mut [FileNode]) {
-    nodes.sort_by(|a, b| b.children.is_some().cmp(&a.children.is_some()).then_with(|| a.name.cmp(&b.name)));
+    nodes.sort_by(|a, b| {
+        b.children
+            .is_some()
+            .cmp(&a.children.is_some())
+            .then_with(|| a.name.cmp(&b.name))
+    });
     for node in nodes {
         if let Some(children) = &mut node.children {
             sort(children);
@@ -141,11 +156,23 @@ mod tests {
 
     #[test]
     fn paths_become_a_tree_with_folders_first() {
-        let paths = ["package.json", "app/page.tsx", "app/api/route.ts", "a.txt", "app/layout.tsx"];
+        let paths = [
+            "package.json",
+            "app/page.tsx",
+            "app/api/route.ts",
+            "a.txt",
+            "app/layout.tsx",
+        ];
         let tree = tree(paths.map(str::to_owned).to_vec());
-        assert_eq!(outline(&tree), "app/[api/[route.ts] layout.tsx page.tsx] a.txt package.json");
         assert_eq!(
-            tree[0].children.as_ref().map(|children| children[1].path.as_str()),
+            outline(&tree),
+            "app/[api/[route.ts] layout.tsx page.tsx] a.txt package.json"
+        );
+        assert_eq!(
+            tree[0]
+                .children
+                .as_ref()
+                .map(|children| children[1].path.as_str()),
             Some("app/layout.tsx")
         );
     }

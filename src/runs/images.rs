@@ -22,15 +22,18 @@ pub enum UploadError {
 }
 
 impl Supervisor {
-    /// Takes a file as an image: what it is, is told by its content. It is stored upright, at most 2048 pixels on its longer side, and
-    /// without what the file told beyond its pixels.
+    /// Takes a file as an image: what it is, is told by its content. It is stored upright, at most
+    /// 2048 pixels on its longer side, and without what the file told beyond its pixels.
     pub async fn add_image(&self, file: bytes::Bytes) -> Result<Image, UploadError> {
         let prepared = prepare(file).await?;
         let content = ImageContent {
             media_type: prepared.media_type.to_owned(),
             bytes: prepared.bytes,
         };
-        Ok(self.store().add_image(&content, prepared.width, prepared.height).await?)
+        Ok(self
+            .store()
+            .add_image(&content, prepared.width, prepared.height)
+            .await?)
     }
 
     /// An image's bytes and media type, or `NotFound`.
@@ -39,7 +42,8 @@ impl Supervisor {
     }
 }
 
-/// Decodes the file in its turn. A client that hangs up does not end what was begun, nor does it let the next one begin before.
+/// Decodes the file in its turn. A client that hangs up does not end what was begun, nor does it
+/// let the next one begin before.
 async fn prepare(file: bytes::Bytes) -> Result<Prepared, UploadError> {
     let turn = DECODING.acquire().await;
     let prepared = tokio::task::spawn_blocking(move || {
@@ -47,7 +51,9 @@ async fn prepare(file: bytes::Bytes) -> Result<Prepared, UploadError> {
         drop(turn);
         prepared
     });
-    Ok(prepared.await.map_err(|error| StoreError::Interrupted(error.to_string()))??)
+    Ok(prepared
+        .await
+        .map_err(|error| StoreError::Interrupted(error.to_string()))??)
 }
 
 #[cfg(test)]
@@ -62,7 +68,9 @@ mod tests {
     #[tokio::test]
     async fn who_hangs_up_takes_the_turn_along_until_the_decoding_ends() {
         let mut file = Cursor::new(Vec::new());
-        RgbImage::new(3000, 3000).write_to(&mut file, ImageFormat::Png).unwrap();
+        RgbImage::new(3000, 3000)
+            .write_to(&mut file, ImageFormat::Png)
+            .unwrap();
         let mut upload = Box::pin(prepare(file.into_inner().into()));
         assert!(futures::poll!(&mut upload).is_pending());
         drop(upload);

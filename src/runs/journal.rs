@@ -1,5 +1,6 @@
-//! The embedded engine's journal: the steps table. A step's output is saved before the next step begins, and a step that has an
-//! output is never run again: a restarted run replays what is saved and goes on at the first step without one.
+//! The embedded engine's journal: the steps table. A step's output is saved before the next step
+//! begins, and a step that has an output is never run again: a restarted run replays what is saved
+//! and goes on at the first step without one.
 
 use std::{
     collections::HashMap,
@@ -42,7 +43,8 @@ pub struct StepJournal {
     events: Events,
     previews: Previews,
     run: Run,
-    /// Which way the run's steps take, where they have several: one that failed for good is not tried again at each step.
+    /// Which way the run's steps take, where they have several: one that failed for good is not
+    /// tried again at each step.
     alternative: Arc<AtomicUsize>,
     /// What attempts cost that gave no output, by step.
     lost: Arc<Mutex<HashMap<String, Spent>>>,
@@ -66,11 +68,18 @@ impl StepJournal {
     }
 
     /// The step's output as it was saved, when it was.
-    fn replay<T: DeserializeOwned>(&self, step: &Step<'_>, output: &str, input_digest: Option<&str>, spent: Spent) -> Result<T, RunError> {
+    fn replay<T: DeserializeOwned>(
+        &self,
+        step: &Step<'_>,
+        output: &str,
+        input_digest: Option<&str>,
+        spent: Spent,
+    ) -> Result<T, RunError> {
         if input_digest.is_some_and(|digest| digest != step.input_digest) {
             tracing::warn!(run.id = %self.run.id, step.name = step.name, "a step's input is not what it was when its output was saved");
         }
-        let unreadable = |error: serde_json::Error| StoreError::Corrupt("step output", error.to_string());
+        let unreadable =
+            |error: serde_json::Error| StoreError::Corrupt("step output", error.to_string());
         let counted: Costed = serde_json::from_str(output).unwrap_or_default();
         self.set_lost(step.name, spent.without(counted.spent));
         let output = serde_json::from_str(output).map_err(unreadable)?;
@@ -103,7 +112,11 @@ impl StepJournal {
 }
 
 impl Journal for StepJournal {
-    fn step<'a, T, F, Fut>(&'a self, step: Step<'a>, mut work: F) -> BoxFuture<'a, Result<T, RunError>>
+    fn step<'a, T, F, Fut>(
+        &'a self,
+        step: Step<'a>,
+        mut work: F,
+    ) -> BoxFuture<'a, Result<T, RunError>>
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'a,
         F: FnMut(Attempt) -> Fut + Send + 'a,
@@ -113,7 +126,8 @@ impl Journal for StepJournal {
             let (run, name) = (self.run.id, step.name);
             let mut retries = Retries::from(self.alternative().min(step.alternatives));
             loop {
-                let begun = persistently(|| self.store.begin_step(run, name, &step.input_digest)).await?;
+                let begun =
+                    persistently(|| self.store.begin_step(run, name, &step.input_digest)).await?;
                 let attempt = match begun {
                     Begun::Before {
                         output,
@@ -159,7 +173,8 @@ impl Journal for StepJournal {
                         tokio::time::sleep(wait).await;
                     }
                     Next::Alternative => {
-                        self.alternative.store(retries.alternative, Ordering::Relaxed);
+                        self.alternative
+                            .store(retries.alternative, Ordering::Relaxed);
                         tracing::warn!(run.id = %run, step.name = name, error = text, "a step goes on with the next provider");
                     }
                     Next::GiveUp => return Err(error),
@@ -191,7 +206,11 @@ impl Journal for StepJournal {
                 },
                 kind => kind,
             };
-            persistently(|| self.events.publish(self.run.project, Some(self.run.id), kind.clone())).await?;
+            persistently(|| {
+                self.events
+                    .publish(self.run.project, Some(self.run.id), kind.clone())
+            })
+            .await?;
             if changes_the_app {
                 self.previews.poke(self.run.project);
             }
@@ -219,7 +238,8 @@ fn slow(step: &Step<'_>) -> Fault {
     }
 }
 
-/// Tries again what the database refused: it may be busy, or restarting. All that is done in this way may be done twice.
+/// Tries again what the database refused: it may be busy, or restarting. All that is done in this
+/// way may be done twice.
 pub async fn persistently<T, Fut>(mut work: impl FnMut() -> Fut) -> Result<T, StoreError>
 where
     Fut: Future<Output = Result<T, StoreError>>,

@@ -1,5 +1,6 @@
-//! Previews: while somebody looks at a project, its sandbox is kept awake and what the page shows is published, so that the
-//! workspace says what is going on instead of showing a white frame. What the page fails with there is remembered meanwhile.
+//! Previews: while somebody looks at a project, its sandbox is kept awake and what the page shows
+//! is published, so that the workspace says what is going on instead of showing a white frame. What
+//! the page fails with there is remembered meanwhile.
 
 use std::{
     collections::HashMap,
@@ -24,7 +25,8 @@ const QUICK: Duration = Duration::from_millis(700);
 const STARTING: Duration = Duration::from_millis(300);
 /// Between two looks at an app whose page can't be shown.
 const FAILING: Duration = Duration::from_secs(3);
-/// Between two looks at an app that doesn't stay up: each look makes it try again what it failed at.
+/// Between two looks at an app that doesn't stay up: each look makes it try again what it failed
+/// at.
 const UNSTABLE: Duration = Duration::from_secs(15);
 /// Between two looks at an app that answers; each look also puts off the sandbox's end.
 const READY: Duration = Duration::from_secs(60);
@@ -78,7 +80,10 @@ impl Look {
         loop {
             tokio::time::sleep(TROUBLE).await;
             let notice = app.notice().await;
-            if notice.is_some() && notice.map(|notice| notice.at) != self.notice.as_ref().map(|notice| notice.at.clone()) {
+            if notice.is_some()
+                && notice.map(|notice| notice.at)
+                    != self.notice.as_ref().map(|notice| notice.at.clone())
+            {
                 return;
             }
         }
@@ -93,7 +98,11 @@ pub struct Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let mut watched = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self
+            .inner
+            .watched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = watched.get_mut(&self.project) {
             entry.watchers -= 1;
             if entry.watchers == 0 {
@@ -105,7 +114,13 @@ impl Drop for Watch {
 }
 
 impl Previews {
-    pub fn new(store: Store, events: Events, apps: Apps, tasks: TaskTracker, shutdown: CancellationToken) -> Self {
+    pub fn new(
+        store: Store,
+        events: Events,
+        apps: Apps,
+        tasks: TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -120,7 +135,11 @@ impl Previews {
 
     /// Watches the project's preview until the guard is dropped.
     pub fn watch(&self, project: ProjectId) -> Watch {
-        let mut watched = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self
+            .inner
+            .watched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = watched.get_mut(&project) {
             entry.watchers += 1;
         } else {
@@ -130,7 +149,8 @@ impl Previews {
                 ended: self.inner.shutdown.child_token(),
                 errors: Vec::new(),
             };
-            let (inner, wake, ended) = (self.inner.clone(), entry.wake.clone(), entry.ended.clone());
+            let (inner, wake, ended) =
+                (self.inner.clone(), entry.wake.clone(), entry.ended.clone());
             self.inner.tasks.spawn(async move {
                 tokio::select! {
                     () = inner.keep_looking(project, &wake) => {}
@@ -147,23 +167,45 @@ impl Previews {
 
     /// Looks at the project's app now, when it is watched: something changed.
     pub fn poke(&self, project: ProjectId) {
-        if let Some(entry) = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner).get(&project) {
+        if let Some(entry) = self
+            .inner
+            .watched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&project)
+        {
             entry.wake.notify_one();
         }
     }
 
-    /// Notes which errors stand on the project's page, in place of those before; nothing when nobody watches.
+    /// Notes which errors stand on the project's page, in place of those before; nothing when
+    /// nobody watches.
     pub fn report(&self, project: ProjectId, errors: Vec<PreviewError>) {
-        if let Some(entry) = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&project) {
+        if let Some(entry) = self
+            .inner
+            .watched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_mut(&project)
+        {
             entry.errors = standing(std::mem::take(&mut entry.errors), errors, Instant::now());
         }
     }
 
-    /// The errors that stand on the project's page and were first reported at `since` or later. A change of the page takes away those
-    /// before it, so with the time of the last change these are the errors of the app as it is; `None` when nobody watches.
+    /// The errors that stand on the project's page and were first reported at `since` or later. A
+    /// change of the page takes away those before it, so with the time of the last change these are
+    /// the errors of the app as it is; `None` when nobody watches.
     pub fn reported_since(&self, project: ProjectId, since: Instant) -> Option<Vec<PreviewError>> {
-        let watched = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let later = watched.get(&project)?.errors.iter().filter(|(at, _)| *at >= since);
+        let watched = self
+            .inner
+            .watched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let later = watched
+            .get(&project)?
+            .errors
+            .iter()
+            .filter(|(at, _)| *at >= since);
         Some(later.map(|(_, error)| error.clone()).collect())
     }
 
@@ -186,7 +228,11 @@ impl Inner {
                         logged = Some(reason.clone());
                     }
                     let preview = PreviewState::Failed { url: None, reason };
-                    if let Err(error) = self.events.publish(project, None, EventKind::Preview { preview }).await {
+                    if let Err(error) = self
+                        .events
+                        .publish(project, None, EventKind::Preview { preview })
+                        .await
+                    {
                         tracing::error!(project.id = %project, %error, "the preview's state can't be saved");
                     }
                     Look::after(FAILING)
@@ -222,7 +268,9 @@ impl Inner {
             PreviewState::Ready { .. } => READY,
             PreviewState::Failed { .. } if is_failing(notice.as_ref()) => UNSTABLE,
             PreviewState::Failed { .. } => FAILING,
-            PreviewState::None | PreviewState::Starting | PreviewState::Compiling { .. } => STARTING,
+            PreviewState::None | PreviewState::Starting | PreviewState::Compiling { .. } => {
+                STARTING
+            }
         };
         Ok(Look {
             pause,
@@ -231,15 +279,21 @@ impl Inner {
         })
     }
 
-    /// Publishes what the app's page shows, and returns it with what went wrong in its sandbox lately.
-    async fn look(&self, project: ProjectId, app: &App) -> Result<(PreviewState, Option<Notice>), RunError> {
+    /// Publishes what the app's page shows, and returns it with what went wrong in its sandbox
+    /// lately.
+    async fn look(
+        &self,
+        project: ProjectId,
+        app: &App,
+    ) -> Result<(PreviewState, Option<Notice>), RunError> {
         let mut notice = app.notice().await;
         let mut probe = pin!(app.probe());
         let probed = match tokio::time::timeout(QUICK, &mut probe).await {
             Ok(probed) => probed?,
             Err(_) => {
                 if !is_failing(notice.as_ref()) {
-                    self.publish(project, PreviewState::Compiling { url: app.url() }).await?;
+                    self.publish(project, PreviewState::Compiling { url: app.url() })
+                        .await?;
                 }
                 let probed = probe.await?;
                 notice = app.notice().await;
@@ -256,15 +310,23 @@ impl Inner {
             Probe::Starting => PreviewState::Starting,
             Probe::Ready => PreviewState::Ready { url, notice: said },
             // While the agent is at work, a page that does not compile is a page in the making.
-            Probe::Failed(_) if self.store.next_run(project).await?.is_some() => PreviewState::Compiling { url },
-            Probe::Failed(reason) => PreviewState::Failed { url: Some(url), reason },
+            Probe::Failed(_) if self.store.next_run(project).await?.is_some() => {
+                PreviewState::Compiling { url }
+            }
+            Probe::Failed(reason) => PreviewState::Failed {
+                url: Some(url),
+                reason,
+            },
         };
         self.publish(project, state.clone()).await?;
         Ok((state, notice))
     }
 
     async fn publish(&self, project: ProjectId, preview: PreviewState) -> Result<(), RunError> {
-        Ok(self.events.publish(project, None, EventKind::Preview { preview }).await?)
+        Ok(self
+            .events
+            .publish(project, None, EventKind::Preview { preview })
+            .await?)
     }
 }
 
@@ -274,7 +336,11 @@ fn is_failing(notice: Option<&Notice>) -> bool {
 }
 
 /// The errors that stand after a report: those that stood before keep their time.
-fn standing(before: Vec<(Instant, PreviewError)>, reported: Vec<PreviewError>, now: Instant) -> Vec<(Instant, PreviewError)> {
+fn standing(
+    before: Vec<(Instant, PreviewError)>,
+    reported: Vec<PreviewError>,
+    now: Instant,
+) -> Vec<(Instant, PreviewError)> {
     let first = |error: &PreviewError| {
         before
             .iter()
@@ -300,11 +366,16 @@ mod tests {
             location: None,
             path: "/".to_owned(),
         };
-        let times: Vec<Instant> = (0..4).map(|second| Instant::now() + Duration::from_secs(second)).collect();
+        let times: Vec<Instant> = (0..4)
+            .map(|second| Instant::now() + Duration::from_secs(second))
+            .collect();
         let first = standing(Vec::new(), vec![error("a")], times[0]);
         let second = standing(first, vec![error("b"), error("a")], times[1]);
         assert_eq!(second, [(times[1], error("b")), (times[0], error("a"))]);
         let gone = standing(second, vec![error("b")], times[2]);
-        assert_eq!(standing(gone, vec![error("a")], times[3]), [(times[3], error("a"))]);
+        assert_eq!(
+            standing(gone, vec![error("a")], times[3]),
+            [(times[3], error("a"))]
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! How often, and after which waits, a step is tried again: an exponential back-off with jitter, a limit for each kind of error, then
-//! the step's alternatives, then its end.
+//! How often, and after which waits, a step is tried again: an exponential back-off with jitter, a
+//! limit for each kind of error, then the step's alternatives, then its end.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -59,9 +59,12 @@ impl Retries {
         let backed_off = FIRST_WAIT
             .saturating_mul(2_u32.saturating_pow(*failures - 1))
             .mul_f64(0.75 + random / 2.0);
-        let wait = fault.retry_after.unwrap_or_else(|| backed_off.min(LONGEST_WAIT));
+        let wait = fault
+            .retry_after
+            .unwrap_or_else(|| backed_off.min(LONGEST_WAIT));
         // What takes minutes to fail is not tried again where somebody else may answer at once.
-        let hurries = self.alternative < alternatives && matches!(fault.kind, FaultKind::Slow | FaultKind::ModelSilent);
+        let hurries = self.alternative < alternatives
+            && matches!(fault.kind, FaultKind::Slow | FaultKind::ModelSilent);
         if *failures < attempts(fault.kind) && wait <= LONGEST_WAIT && !hurries {
             return Next::Again(wait);
         }
@@ -92,11 +95,20 @@ mod tests {
     fn waits_grow_with_jitter_until_the_limit_of_the_kind() {
         let mut retries = Retries::default();
         let cut = fault(FaultKind::AnswerCut, None);
-        assert_eq!(retries.after(&cut, 0, 0.5), Next::Again(Duration::from_millis(500)));
-        assert_eq!(retries.after(&cut, 0, 0.0), Next::Again(Duration::from_millis(750)));
+        assert_eq!(
+            retries.after(&cut, 0, 0.5),
+            Next::Again(Duration::from_millis(500))
+        );
+        assert_eq!(
+            retries.after(&cut, 0, 0.0),
+            Next::Again(Duration::from_millis(750))
+        );
         // Another kind has its own count.
         let down = fault(FaultKind::ModelUnavailable, None);
-        assert_eq!(retries.after(&down, 0, 1.0), Next::Again(Duration::from_millis(625)));
+        assert_eq!(
+            retries.after(&down, 0, 1.0),
+            Next::Again(Duration::from_millis(625))
+        );
         assert_eq!(retries.after(&cut, 0, 0.5), Next::GiveUp);
     }
 
@@ -104,8 +116,14 @@ mod tests {
     fn what_the_other_side_asks_for_is_waited_unless_it_is_too_long() {
         let mut retries = Retries::default();
         let limited = fault(FaultKind::ModelLimited, Some(7));
-        assert_eq!(retries.after(&limited, 0, 0.5), Next::Again(Duration::from_secs(7)));
-        assert_eq!(retries.after(&fault(FaultKind::ModelLimited, Some(3600)), 0, 0.5), Next::GiveUp);
+        assert_eq!(
+            retries.after(&limited, 0, 0.5),
+            Next::Again(Duration::from_secs(7))
+        );
+        assert_eq!(
+            retries.after(&fault(FaultKind::ModelLimited, Some(3600)), 0, 0.5),
+            Next::GiveUp
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The supervisor: what the app may ask of runs. It saves what is wanted and leaves the work to the engine.
+//! The supervisor: what the app may ask of runs. It saves what is wanted and leaves the work to the
+//! engine.
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,11 +32,22 @@ struct Inner {
 
 impl Supervisor {
     /// `shutdown` stops all work; what has been saved is gone on with at the next start.
-    pub fn new(store: Store, agent: Agent, settings: &config::Agent, shutdown: CancellationToken) -> Self {
+    pub fn new(
+        store: Store,
+        agent: Agent,
+        settings: &config::Agent,
+        shutdown: CancellationToken,
+    ) -> Self {
         let events = Events::new(store.clone());
         let tasks = TaskTracker::new();
         let apps = Apps::new(store.clone(), events.clone(), agent.clone(), tasks.clone());
-        let previews = Previews::new(store.clone(), events.clone(), apps.clone(), tasks.clone(), shutdown.clone());
+        let previews = Previews::new(
+            store.clone(),
+            events.clone(),
+            apps.clone(),
+            tasks.clone(),
+            shutdown.clone(),
+        );
         let bench = Bench {
             store,
             events,
@@ -61,12 +73,22 @@ impl Supervisor {
         Ok(projects.len())
     }
 
-    /// Makes a project from its first prompt and the image that was uploaded for it; the run begins at once.
-    pub async fn create_project(&self, prompt: &NewPrompt, image: Option<ImageId>) -> Result<Project, StoreError> {
+    /// Makes a project from its first prompt and the image that was uploaded for it; the run begins
+    /// at once.
+    pub async fn create_project(
+        &self,
+        prompt: &NewPrompt,
+        image: Option<ImageId>,
+    ) -> Result<Project, StoreError> {
         let (supervisor, prompt) = (self.clone(), prompt.clone());
         self.see_through(async move {
             let title = crate::agent::provisional_title(prompt.as_str());
-            let (project, run, events) = supervisor.inner.bench.store.create_project(&prompt, image.as_ref(), &title).await?;
+            let (project, run, events) = supervisor
+                .inner
+                .bench
+                .store
+                .create_project(&prompt, image.as_ref(), &title)
+                .await?;
             tracing::info!(project.id = %project.id, run.id = %run.id, "a project was made");
             supervisor.inner.bench.events.announce(events);
             supervisor.work_on(project.id);
@@ -75,11 +97,22 @@ impl Supervisor {
         .await
     }
 
-    /// Adds a message, with the image that was uploaded for it, to the project; its run begins when those before it have ended.
-    pub async fn add_prompt(&self, project: ProjectId, prompt: &NewPrompt, image: Option<ImageId>) -> Result<Run, StoreError> {
+    /// Adds a message, with the image that was uploaded for it, to the project; its run begins when
+    /// those before it have ended.
+    pub async fn add_prompt(
+        &self,
+        project: ProjectId,
+        prompt: &NewPrompt,
+        image: Option<ImageId>,
+    ) -> Result<Run, StoreError> {
         let (supervisor, prompt) = (self.clone(), prompt.clone());
         self.see_through(async move {
-            let (run, events) = supervisor.inner.bench.store.add_prompt(project, &prompt, image.as_ref()).await?;
+            let (run, events) = supervisor
+                .inner
+                .bench
+                .store
+                .add_prompt(project, &prompt, image.as_ref())
+                .await?;
             tracing::info!(project.id = %project, run.id = %run.id, "a message was added");
             supervisor.inner.bench.events.announce(events);
             supervisor.work_on(project);
@@ -88,18 +121,24 @@ impl Supervisor {
         .await
     }
 
-    /// Stops the run, at work or waiting: what was written is kept. One that has ended already is left as it is. Returns the run.
+    /// Stops the run, at work or waiting: what was written is kept. One that has ended already is
+    /// left as it is. Returns the run.
     pub async fn cancel(&self, run: RunId) -> Result<Run, StoreError> {
         let inner = self.inner.clone();
         self.see_through(async move {
             // Saved first, so that no worker takes it up again; the work ends a moment later.
             let reply = Reply::Cancelled {
-                content: "Stopped. What was written so far is kept; send a message to go on from here.".to_owned(),
+                content:
+                    "Stopped. What was written so far is kept; send a message to go on from here."
+                        .to_owned(),
             };
-            inner
-                .bench
-                .events
-                .announce(inner.bench.store.finish_run(run, &reply, render::markdown).await?);
+            inner.bench.events.announce(
+                inner
+                    .bench
+                    .store
+                    .finish_run(run, &reply, render::markdown)
+                    .await?,
+            );
             let run = inner.bench.store.find_run(run).await?;
             inner.engine.cancel(&run);
             Ok(run)
@@ -107,13 +146,15 @@ impl Supervisor {
         .await
     }
 
-    /// Does the work in a task of its own: a client that hangs up must not leave a run that is saved and never begun.
+    /// Does the work in a task of its own: a client that hangs up must not leave a run that is
+    /// saved and never begun.
     pub(super) async fn see_through<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
         let work = self.inner.tasks.spawn(work);
-        work.await.map_err(|error| StoreError::Interrupted(error.to_string()))?
+        work.await
+            .map_err(|error| StoreError::Interrupted(error.to_string()))?
     }
 
     pub fn events(&self) -> &Events {
@@ -151,8 +192,9 @@ impl Supervisor {
         self.inner.bench.previews.report(project, errors);
     }
 
-    /// Waits until all work has stopped; call it after cancelling the token. What waits for somebody else's machine is not waited for
-    /// for ever: it is gone on with at the next start, as after a crash.
+    /// Waits until all work has stopped; call it after cancelling the token. What waits for
+    /// somebody else's machine is not waited for for ever: it is gone on with at the next start, as
+    /// after a crash.
     pub async fn stopped(&self) {
         let stopped = async {
             self.inner.engine.stopped().await;

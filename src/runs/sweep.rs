@@ -1,4 +1,5 @@
-//! What gives disk back: one task that goes through the rules below at the start and then every `SWEEP_SECONDS`.
+//! What gives disk back: one task that goes through the rules below at the start and then every
+//! `SWEEP_SECONDS`.
 //!
 //! | what goes | when | how much at a time |
 //! |---|---|---|
@@ -91,7 +92,11 @@ impl Sweeper {
     async fn blobs(&self) -> Result<u64, RunError> {
         let mut removed = 0;
         loop {
-            let some = self.runs.store().remove_unused_blobs(BLOBS_AT_A_TIME).await?;
+            let some = self
+                .runs
+                .store()
+                .remove_unused_blobs(BLOBS_AT_A_TIME)
+                .await?;
             if some == 0 {
                 return Ok(removed);
             }
@@ -103,7 +108,11 @@ impl Sweeper {
     async fn old_runs(&self) -> Result<u64, RunError> {
         let mut trimmed = 0;
         loop {
-            let some = self.runs.store().trim_runs(self.settings.runs, RUNS_AT_A_TIME, shortened).await?;
+            let some = self
+                .runs
+                .store()
+                .trim_runs(self.settings.runs, RUNS_AT_A_TIME, shortened)
+                .await?;
             if some == 0 {
                 return Ok(trimmed);
             }
@@ -112,18 +121,27 @@ impl Sweeper {
         }
     }
 
-    /// Ends the sandboxes that were made for projects of this database which are gone or have another one.
+    /// Ends the sandboxes that were made for projects of this database which are gone or have
+    /// another one.
     async fn orphans(&self) -> Result<u64, RunError> {
         let (store, agent) = (self.runs.store(), self.runs.agent());
-        let (ours, youngest) = (store.installation().await?, Timestamp::now().0 - millis(YOUNGEST_ORPHAN));
+        let (ours, youngest) = (
+            store.installation().await?,
+            Timestamp::now().0 - millis(YOUNGEST_ORPHAN),
+        );
         let mut ended = 0;
         for sandbox in agent.sandboxes().await? {
-            // At a provider that others use too, only what bears our mark is ours. This machine's have none from before there were marks.
+            // At a provider that others use too, only what bears our mark is ours. This machine's
+            // have none from before there were marks.
             let is_ours = match &sandbox.installation {
                 Some(installation) => *installation == ours,
                 None => self.settings.disk.is_some(),
             };
-            let Some(project) = sandbox.project.as_deref().filter(|_| is_ours && sandbox.started_at.0 < youngest) else {
+            let Some(project) = sandbox
+                .project
+                .as_deref()
+                .filter(|_| is_ours && sandbox.started_at.0 < youngest)
+            else {
                 continue;
             };
             let needed = match project.parse::<ProjectId>() {
@@ -150,7 +168,12 @@ impl Sweeper {
     /// Ends the sandboxes of projects that nobody used for long.
     async fn unused(&self) -> Result<u64, RunError> {
         let mut ended = 0;
-        for unused in self.runs.store().unused_projects(self.settings.sandboxes).await? {
+        for unused in self
+            .runs
+            .store()
+            .unused_projects(self.settings.sandboxes)
+            .await?
+        {
             ended += u64::from(self.release(&unused).await);
         }
         Ok(ended)
@@ -195,14 +218,20 @@ impl Sweeper {
     }
 }
 
-/// What is kept of a step's output when its run is old: what an image shows, for messages to come, and of all others a note.
+/// What is kept of a step's output when its run is old: what an image shows, for messages to come,
+/// and of all others a note.
 fn shortened(step: &str, output: &str) -> String {
     let design = serde_json::from_str::<serde_json::Value>(output)
         .ok()
         .filter(|_| step == BUILD_INPUT);
     match design.and_then(|mut input| input.get_mut("design").map(serde_json::Value::take)) {
-        Some(design) if !design.is_null() => serde_json::json!({ "messages": [], "design": design }).to_string(),
-        _ => serde_json::json!("[This output is no longer kept: its run is older than RUN_KEEP_DAYS.]").to_string(),
+        Some(design) if !design.is_null() => {
+            serde_json::json!({ "messages": [], "design": design }).to_string()
+        }
+        _ => serde_json::json!(
+            "[This output is no longer kept: its run is older than RUN_KEEP_DAYS.]"
+        )
+        .to_string(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The work of a project that is kept beside its sandbox: the latest version or draft, and what runs wrote after it that came to no
-//! version of their own. A lost sandbox is made anew from this.
+//! The work of a project that is kept beside its sandbox: the latest version or draft, and what
+//! runs wrote after it that came to no version of their own. A lost sandbox is made anew from this.
 
 use std::collections::BTreeMap;
 
@@ -64,18 +64,38 @@ impl KeptWork {
 pub async fn work_of(store: &Store, run: RunId) -> Result<Work, StoreError> {
     let steps = persistently(|| store.list_steps(run)).await?;
     Ok(Work::of_steps(
-        steps.iter().map(|step| (step.name.as_str(), step.output.as_deref())),
+        steps
+            .iter()
+            .map(|step| (step.name.as_str(), step.output.as_deref())),
     ))
 }
 
-/// The entries with these files in place of those with their paths. One that can be executed still can.
+/// The entries with these files in place of those with their paths. One that can be executed still
+/// can.
 pub fn overlay(entries: Vec<AppEntry>, written: BTreeMap<String, Vec<u8>>) -> Vec<AppEntry> {
-    let mut all: BTreeMap<String, AppNode> = entries.into_iter().map(|entry| (entry.path, entry.node)).collect();
+    let mut all: BTreeMap<String, AppNode> = entries
+        .into_iter()
+        .map(|entry| (entry.path, entry.node))
+        .collect();
     for (path, content) in written {
-        let executable = matches!(all.get(&path), Some(AppNode::File { executable: true, .. }));
-        all.insert(path, AppNode::File { content, executable });
+        let executable = matches!(
+            all.get(&path),
+            Some(AppNode::File {
+                executable: true,
+                ..
+            })
+        );
+        all.insert(
+            path,
+            AppNode::File {
+                content,
+                executable,
+            },
+        );
     }
-    all.into_iter().map(|(path, node)| AppEntry { path, node }).collect()
+    all.into_iter()
+        .map(|(path, node)| AppEntry { path, node })
+        .collect()
 }
 
 #[cfg(test)]
@@ -91,11 +111,18 @@ mod tests {
                 executable: true,
             },
         };
-        let written = BTreeMap::from([("run.sh".to_owned(), b"new".to_vec()), ("a.txt".to_owned(), b"a".to_vec())]);
+        let written = BTreeMap::from([
+            ("run.sh".to_owned(), b"new".to_vec()),
+            ("a.txt".to_owned(), b"a".to_vec()),
+        ]);
         let kept = AppEntry::file("z.txt", b"z".to_vec());
         assert_eq!(
             overlay(vec![executable(b"old"), kept.clone()], written),
-            [AppEntry::file("a.txt", b"a".to_vec()), executable(b"new"), kept]
+            [
+                AppEntry::file("a.txt", b"a".to_vec()),
+                executable(b"new"),
+                kept
+            ]
         );
     }
 }

@@ -2,7 +2,9 @@
 
 use super::Supervisor;
 use crate::{
-    protocol::{Event, EventKind, Message, PreviewState, ProjectId, Role, RunId, Timestamp, Workspace},
+    protocol::{
+        Event, EventKind, Message, PreviewState, ProjectId, Role, RunId, Timestamp, Workspace,
+    },
     render,
     store::{Store, StoreError},
 };
@@ -11,7 +13,8 @@ impl Supervisor {
     /// What the workspace shows at first, or `NotFound`.
     pub async fn workspace(&self, project: ProjectId) -> Result<Workspace, StoreError> {
         let store = self.store();
-        // Read first: what happens while the rest is read is then told twice by the feed, which does no harm, and never missed.
+        // Read first: what happens while the rest is read is then told twice by the feed, which
+        // does no harm, and never missed.
         let after = store.last_seq(project).await?;
         let runs = store.list_runs(project).await?;
         let mut events = Vec::new();
@@ -20,8 +23,13 @@ impl Supervisor {
                 events.extend(store.events_of_run(run.id).await?);
             }
         }
-        let preview = match store.last_event(project, "preview").await?.map(|event| event.kind) {
-            // What was seen last may be long ago; it is looked at again as soon as the feed is followed.
+        let preview = match store
+            .last_event(project, "preview")
+            .await?
+            .map(|event| event.kind)
+        {
+            // What was seen last may be long ago; it is looked at again as soon as the feed is
+            // followed.
             Some(EventKind::Preview {
                 preview: PreviewState::Ready { url, notice },
             }) => PreviewState::Ready { url, notice },
@@ -36,7 +44,9 @@ impl Supervisor {
                 at,
                 kind: EventKind::Notice { text },
                 ..
-            }) => is_newer_than_results(store, project, at).await?.then_some(text),
+            }) => is_newer_than_results(store, project, at)
+                .await?
+                .then_some(text),
             _ => None,
         };
         Ok(Workspace {
@@ -58,7 +68,11 @@ impl Supervisor {
     }
 }
 
-async fn is_newer_than_results(store: &Store, project: ProjectId, at: Timestamp) -> Result<bool, StoreError> {
+async fn is_newer_than_results(
+    store: &Store,
+    project: ProjectId,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
     let latest = store.latest_fragment(project).await?;
     Ok(latest.is_none_or(|fragment| fragment.draft || fragment.created_at < at))
 }

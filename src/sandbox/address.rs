@@ -1,12 +1,14 @@
-//! Addresses of the sandbox service, put together from their parts: whatever a sandbox, its pages or the service say, a path stays a
-//! path, and the server that is asked stays the one that is configured.
+//! Addresses of the sandbox service, put together from their parts: whatever a sandbox, its pages
+//! or the service say, a path stays a path, and the server that is asked stays the one that is
+//! configured.
 
 use reqwest::Url;
 
 use super::SandboxError;
 use crate::config;
 
-/// The longest path with its query, in bytes; servers take no more (nodejs.org/api/cli.html#--max-http-header-sizesize).
+/// The longest path with its query, in bytes; servers take no more
+/// (nodejs.org/api/cli.html#--max-http-header-sizesize).
 const MAX_PATH: usize = 8 << 10;
 /// The longest link that is followed, in bytes.
 const MAX_LINK: usize = 2 << 10;
@@ -16,11 +18,13 @@ const SHOWN: usize = 80;
 /// The address of a service, which paths are joined to. `name` is what the error calls it.
 pub(super) fn service(name: &str, address: &str) -> Result<Url, SandboxError> {
     let url = Url::parse(address).ok().filter(config::is_service_address);
-    url.ok_or_else(|| SandboxError::Refused(format!("{name} is no http or https address: {address}")))
+    url.ok_or_else(|| {
+        SandboxError::Refused(format!("{name} is no http or https address: {address}"))
+    })
 }
 
-/// The address of a path, which begins with a slash and may have a query, below that of a service. `Refused` when it is no path, or would
-/// lead elsewhere.
+/// The address of a path, which begins with a slash and may have a query, below that of a service.
+/// `Refused` when it is no path, or would lead elsewhere.
 pub(super) fn join(service: &Url, path: &str) -> Result<Url, SandboxError> {
     let refused = |why: &str| {
         let shown: String = path.chars().take(SHOWN).collect();
@@ -35,7 +39,9 @@ pub(super) fn join(service: &Url, path: &str) -> Result<Url, SandboxError> {
     if path.contains(char::is_control) {
         return refused("has control characters");
     }
-    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let (path, query) = path
+        .split_once('?')
+        .map_or((path, None), |(path, query)| (path, Some(query)));
     let above = service.path().trim_end_matches('/');
     let mut url = service.clone();
     url.set_path(&format!("{above}{path}"));
@@ -47,11 +53,23 @@ pub(super) fn join(service: &Url, path: &str) -> Result<Url, SandboxError> {
 }
 
 /// The address of a sandbox's port below the domain of previews.
-pub(super) fn preview(scheme: &str, port: u16, id: &str, domain: &str) -> Result<Url, SandboxError> {
+pub(super) fn preview(
+    scheme: &str,
+    port: u16,
+    id: &str,
+    domain: &str,
+) -> Result<Url, SandboxError> {
     let host = format!("{port}-{id}.{domain}");
     let url = Url::parse(&format!("{scheme}://{host}/")).ok();
-    let url = url.filter(|url| is_id(id) && config::is_domain(domain) && config::is_service_address(url) && url.path() == "/");
-    url.ok_or_else(|| SandboxError::Protocol(format!("a sandbox whose host name is none: {host:?}")))
+    let url = url.filter(|url| {
+        is_id(id)
+            && config::is_domain(domain)
+            && config::is_service_address(url)
+            && url.path() == "/"
+    });
+    url.ok_or_else(|| {
+        SandboxError::Protocol(format!("a sandbox whose host name is none: {host:?}"))
+    })
 }
 
 /// The host and the port of an address, as `host:port`.
@@ -61,18 +79,25 @@ pub(super) fn server(url: &Url) -> Result<String, SandboxError> {
     authority.ok_or_else(|| SandboxError::Protocol(format!("an address without a server: {url}")))
 }
 
-/// The path that a link names, whatever it is, when it is one of the app at this address: without its query, and without a slash at its
-/// end. `None` for everything else.
+/// The path that a link names, whatever it is, when it is one of the app at this address: without
+/// its query, and without a slash at its end. `None` for everything else.
 pub(super) fn own_path(app: &Url, link: &str) -> Option<String> {
     if link.len() > MAX_LINK || link.contains(char::is_control) {
         return None;
     }
-    let url = Url::parse(link).ok().filter(|url| has_authority_of(url, app))?;
+    let url = Url::parse(link)
+        .ok()
+        .filter(|url| has_authority_of(url, app))?;
     let path = url.path();
     if path.starts_with("//") {
         return None;
     }
-    Some(path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path).to_owned())
+    Some(
+        path.strip_suffix('/')
+            .filter(|path| !path.is_empty())
+            .unwrap_or(path)
+            .to_owned(),
+    )
 }
 
 /// Whether the text is the id of a sandbox, and can be a part of a path or of a host name.
@@ -113,9 +138,15 @@ mod tests {
             ("/../../x", "/x"),
             ("/http://127.0.0.1:9/", "/http://127.0.0.1:9/"),
         ] {
-            assert_eq!(joined("http://127.0.0.1:4000", path)?, format!("http://127.0.0.1:4000{address}"));
+            assert_eq!(
+                joined("http://127.0.0.1:4000", path)?,
+                format!("http://127.0.0.1:4000{address}")
+            );
         }
-        assert_eq!(joined("https://proxy.dev/e2b/", "/files")?, "https://proxy.dev/e2b/files");
+        assert_eq!(
+            joined("https://proxy.dev/e2b/", "/files")?,
+            "https://proxy.dev/e2b/files"
+        );
         Ok(())
     }
 
@@ -139,7 +170,10 @@ mod tests {
             &long,
         ] {
             let refused = joined("http://127.0.0.1:4000", path);
-            assert!(matches!(refused, Err(SandboxError::Refused(_))), "{path:?}: {refused:?}");
+            assert!(
+                matches!(refused, Err(SandboxError::Refused(_))),
+                "{path:?}: {refused:?}"
+            );
         }
         assert!(joined("https://proxy.dev/e2b", "/../admin").is_err());
         for service in [
@@ -181,13 +215,22 @@ mod tests {
         ] {
             assert_eq!(own_path(&app, link).as_deref(), path, "{link:?}");
         }
-        assert_eq!(own_path(&app, &format!("http://3000-i1.localhost/{}", "a".repeat(MAX_LINK))), None);
+        assert_eq!(
+            own_path(
+                &app,
+                &format!("http://3000-i1.localhost/{}", "a".repeat(MAX_LINK))
+            ),
+            None
+        );
         Ok(())
     }
 
     #[test]
     fn a_preview_s_host_is_made_of_a_port_an_id_and_a_domain() -> Result<(), SandboxError> {
-        assert_eq!(preview("https", 3000, "i1-a", "e2b.app")?.as_str(), "https://3000-i1-a.e2b.app/");
+        assert_eq!(
+            preview("https", 3000, "i1-a", "e2b.app")?.as_str(),
+            "https://3000-i1-a.e2b.app/"
+        );
         assert_eq!(
             preview("http", 3000, "i1", "localhost:8000")?.as_str(),
             "http://3000-i1.localhost:8000/"

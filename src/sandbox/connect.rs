@@ -1,4 +1,5 @@
-//! Connect's streaming frames: `flags:u8 | length:u32 big-endian | message`, the last one marked as the end of the stream.
+//! Connect's streaming frames: `flags:u8 | length:u32 big-endian | message`, the last one marked as
+//! the end of the stream.
 
 use bytes::{Buf, Bytes, BytesMut};
 use serde::Deserialize;
@@ -19,7 +20,8 @@ pub(super) enum Frame {
     End,
 }
 
-/// Cuts frames out of whatever pieces the bytes come in. An error at the end of the stream is an error here.
+/// Cuts frames out of whatever pieces the bytes come in. An error at the end of the stream is an
+/// error here.
 #[derive(Debug, Default)]
 pub(super) struct Frames;
 
@@ -50,7 +52,9 @@ impl Decoder for Frames {
             return Err(SandboxError::Protocol(format!("a frame of {length} bytes")));
         }
         if flags & COMPRESSED != 0 {
-            return Err(SandboxError::Protocol("a compressed frame, which nobody asked for".to_owned()));
+            return Err(SandboxError::Protocol(
+                "a compressed frame, which nobody asked for".to_owned(),
+            ));
         }
         if buffer.len() < 5 + length {
             buffer.reserve(5 + length - buffer.len());
@@ -61,9 +65,12 @@ impl Decoder for Frames {
         if flags & END_OF_STREAM == 0 {
             return Ok(Some(Frame::Message(message)));
         }
-        let end: EndOfStream = serde_json::from_slice(&message).map_err(|error| SandboxError::Protocol(error.to_string()))?;
+        let end: EndOfStream = serde_json::from_slice(&message)
+            .map_err(|error| SandboxError::Protocol(error.to_string()))?;
         match end.error {
-            Some(end) if end.code == "deadline_exceeded" => Err(SandboxError::Refused(DEADLINE.to_owned())),
+            Some(end) if end.code == "deadline_exceeded" => {
+                Err(SandboxError::Refused(DEADLINE.to_owned()))
+            }
             Some(end) => Err(error::of_connect(&end.code, end.message)),
             None => Ok(Some(Frame::End)),
         }
@@ -73,7 +80,9 @@ impl Decoder for Frames {
         match self.decode(buffer)? {
             Some(frame) => Ok(Some(frame)),
             None if buffer.is_empty() => Ok(None),
-            None => Err(SandboxError::Unavailable("the stream was cut within a frame".to_owned())),
+            None => Err(SandboxError::Unavailable(
+                "the stream was cut within a frame".to_owned(),
+            )),
         }
     }
 }
@@ -85,7 +94,11 @@ pub(super) const DEADLINE: &str = "deadline exceeded";
 pub(super) fn frame(message: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(5 + message.len());
     frame.push(0);
-    frame.extend_from_slice(&u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes());
+    frame.extend_from_slice(
+        &u32::try_from(message.len())
+            .unwrap_or(u32::MAX)
+            .to_be_bytes(),
+    );
     frame.extend_from_slice(message);
     frame
 }
@@ -167,6 +180,8 @@ mod tests {
         let end = br#"{"error":{"code":"invalid_argument","message":"cwd '/x' does not exist"}}"#;
         let mut bytes = frame(end);
         bytes[0] = END_OF_STREAM;
-        assert!(matches!(decode_in_pieces(&bytes, &[7]), Err(SandboxError::Refused(message)) if message.contains("/x")));
+        assert!(
+            matches!(decode_in_pieces(&bytes, &[7]), Err(SandboxError::Refused(message)) if message.contains("/x"))
+        );
     }
 }

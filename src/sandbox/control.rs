@@ -63,8 +63,10 @@ impl TryFrom<ListedAnswer> for Listed {
     type Error = SandboxError;
 
     fn try_from(answer: ListedAnswer) -> Result<Self, SandboxError> {
-        let started_at = chrono::DateTime::parse_from_rfc3339(&answer.started_at)
-            .map_err(|error| SandboxError::Protocol(format!("startedAt {}: {error}", answer.started_at)))?;
+        let started_at =
+            chrono::DateTime::parse_from_rfc3339(&answer.started_at).map_err(|error| {
+                SandboxError::Protocol(format!("startedAt {}: {error}", answer.started_at))
+            })?;
         Ok(Self {
             id: answer.id,
             started_at: started_at.timestamp_millis(),
@@ -73,7 +75,8 @@ impl TryFrom<ListedAnswer> for Listed {
     }
 }
 
-/// What went wrong in a sandbox lately, and what was done about it. Only our own sandbox host says so.
+/// What went wrong in a sandbox lately, and what was done about it. Only our own sandbox host says
+/// so.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Notice {
     /// For the app's user.
@@ -93,11 +96,21 @@ struct Detail {
 }
 
 impl Sandbox {
-    /// What went wrong lately; `None` where nothing did, or nobody says so. The sandbox is not woken for it.
+    /// What went wrong lately; `None` where nothing did, or nobody says so. The sandbox is not
+    /// woken for it.
     pub async fn notice(&self) -> Result<Option<Notice>, SandboxError> {
         let settings = &self.client.settings;
-        let url = address::join(&self.client.control_plane, &format!("/sandboxes/{}", self.id))?;
-        let response = self.client.http.get(url).header("X-API-Key", &settings.api_key).send().await?;
+        let url = address::join(
+            &self.client.control_plane,
+            &format!("/sandboxes/{}", self.id),
+        )?;
+        let response = self
+            .client
+            .http
+            .get(url)
+            .header("X-API-Key", &settings.api_key)
+            .send()
+            .await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Sandbox).await);
         }
@@ -106,8 +119,13 @@ impl Sandbox {
 }
 
 impl Client {
-    /// Makes a sandbox that stays awake for `timeout`; `metadata` helps people tell it apart. `Refused` when there is no such template.
-    pub async fn create(&self, timeout: Duration, metadata: &HashMap<&'static str, String>) -> Result<Sandbox, SandboxError> {
+    /// Makes a sandbox that stays awake for `timeout`; `metadata` helps people tell it apart.
+    /// `Refused` when there is no such template.
+    pub async fn create(
+        &self,
+        timeout: Duration,
+        metadata: &HashMap<&'static str, String>,
+    ) -> Result<Sandbox, SandboxError> {
         let body = Create {
             template: &self.inner.settings.template,
             timeout: timeout.as_secs(),
@@ -116,11 +134,13 @@ impl Client {
             auto_resume: AutoResume { enabled: true },
         };
         // An answer that was lost may have made one already.
-        let response = retry::send(self.post("/v2/sandboxes")?.json(&body), Repeat::Refused).await?;
+        let response =
+            retry::send(self.post("/v2/sandboxes")?.json(&body), Repeat::Refused).await?;
         self.sandbox(response, Subject::Template).await
     }
 
-    /// The sandbox, awake for at least `timeout` more: a paused one is resumed. `NotFound` when it is gone.
+    /// The sandbox, awake for at least `timeout` more: a paused one is resumed. `NotFound` when it
+    /// is gone.
     pub async fn connect(&self, id: &str, timeout: Duration) -> Result<Sandbox, SandboxError> {
         if !address::is_id(id) {
             return Err(SandboxError::NotFound);
@@ -136,16 +156,26 @@ impl Client {
     pub async fn list(&self) -> Result<Vec<Listed>, SandboxError> {
         let (mut listed, mut next) = (Vec::new(), None::<String>);
         loop {
-            let mut url = address::join(&self.inner.control_plane, "/v2/sandboxes?state=running,paused&limit=100")?;
+            let mut url = address::join(
+                &self.inner.control_plane,
+                "/v2/sandboxes?state=running,paused&limit=100",
+            )?;
             if let Some(token) = &next {
                 url.query_pairs_mut().append_pair("nextToken", token);
             }
-            let request = self.inner.http.get(url).header("X-API-Key", &self.inner.settings.api_key);
+            let request = self
+                .inner
+                .http
+                .get(url)
+                .header("X-API-Key", &self.inner.settings.api_key);
             let response = retry::send(request, Repeat::Harmless).await?;
             if !response.status().is_success() {
                 return Err(error::of(response, Subject::Sandbox).await);
             }
-            let token = response.headers().get("x-next-token").and_then(|token| token.to_str().ok());
+            let token = response
+                .headers()
+                .get("x-next-token")
+                .and_then(|token| token.to_str().ok());
             let token = token.filter(|token| !token.is_empty()).map(str::to_owned);
             let page: Vec<ListedAnswer> = response.json().await?;
             // A server that gives the same page again and again would never let go.
@@ -166,7 +196,11 @@ impl Client {
             return Ok(());
         }
         let url = address::join(&self.inner.control_plane, &format!("/sandboxes/{id}"))?;
-        let request = self.inner.http.delete(url).header("X-API-Key", &self.inner.settings.api_key);
+        let request = self
+            .inner
+            .http
+            .delete(url)
+            .header("X-API-Key", &self.inner.settings.api_key);
         let response = retry::send(request, Repeat::Harmless).await?;
         if response.status().is_success() {
             return Ok(());
@@ -179,15 +213,25 @@ impl Client {
 
     fn post(&self, path: &str) -> Result<reqwest::RequestBuilder, SandboxError> {
         let url = address::join(&self.inner.control_plane, path)?;
-        Ok(self.inner.http.post(url).header("X-API-Key", &self.inner.settings.api_key))
+        Ok(self
+            .inner
+            .http
+            .post(url)
+            .header("X-API-Key", &self.inner.settings.api_key))
     }
 
-    async fn sandbox(&self, response: reqwest::Response, subject: Subject) -> Result<Sandbox, SandboxError> {
+    async fn sandbox(
+        &self,
+        response: reqwest::Response,
+        subject: Subject,
+    ) -> Result<Sandbox, SandboxError> {
         if !response.status().is_success() {
             return Err(error::of(response, subject).await);
         }
         let created: Created = response.json().await?;
-        let domain = created.domain.unwrap_or_else(|| self.inner.settings.domain.clone());
+        let domain = created
+            .domain
+            .unwrap_or_else(|| self.inner.settings.domain.clone());
         address::preview("https", u16::MAX, &created.id, &domain)?;
         Ok(Sandbox {
             client: self.inner.clone(),

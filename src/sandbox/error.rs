@@ -13,8 +13,8 @@ const MAX_BODY: usize = 64 << 10;
 /// Why a sandbox did not do what was asked. Its text is for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// It does not run. From `connect`: it was killed, or never was, and a new one must be made. From the sandbox itself: it may also
-    /// be asleep, and `connect` tells.
+    /// It does not run. From `connect`: it was killed, or never was, and a new one must be made.
+    /// From the sandbox itself: it may also be asleep, and `connect` tells.
     #[error("the sandbox is gone")]
     NotFound,
     /// The path (or process) asked for is not there; the text says which.
@@ -28,7 +28,10 @@ pub enum SandboxError {
     Unauthenticated(String),
     /// Too many sandboxes or requests.
     #[error("the sandbox service is at its limit: {message}")]
-    RateLimited { message: String, retry_after: Option<Duration> },
+    RateLimited {
+        message: String,
+        retry_after: Option<Duration>,
+    },
     /// Not now; it may work later.
     #[error("the sandbox can't be reached: {0}")]
     Unavailable(String),
@@ -72,7 +75,8 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// Empty when the body is something else, as a page of some other proxy: nobody is shown its HTML.
+    /// Empty when the body is something else, as a page of some other proxy: nobody is shown its
+    /// HTML.
     pub(super) fn read(bytes: &[u8]) -> Self {
         serde_json::from_slice(bytes).unwrap_or_default()
     }
@@ -87,12 +91,19 @@ impl Body {
 pub(super) async fn of(response: Response, subject: Subject) -> SandboxError {
     let status = response.status();
     let retry_after = retry_after(response.headers());
-    let bytes = files::beginning(response, MAX_BODY).await.unwrap_or_default();
+    let bytes = files::beginning(response, MAX_BODY)
+        .await
+        .unwrap_or_default();
     of_body(status, retry_after, Body::read(&bytes), subject)
 }
 
 /// An error answer that was read.
-pub(super) fn of_body(status: StatusCode, retry_after: Option<Duration>, body: Body, subject: Subject) -> SandboxError {
+pub(super) fn of_body(
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    body: Body,
+    subject: Subject,
+) -> SandboxError {
     let message = if body.message.is_empty() {
         format!("HTTP {status}")
     } else {
@@ -118,8 +129,13 @@ pub(super) fn of_body(status: StatusCode, retry_after: Option<Duration>, body: B
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => SandboxError::Unauthenticated(message),
         // A full disk stays full until somebody makes room.
         StatusCode::INSUFFICIENT_STORAGE => SandboxError::Refused(message),
-        StatusCode::TOO_MANY_REQUESTS => SandboxError::RateLimited { message, retry_after },
-        status if status.is_server_error() || status == StatusCode::CONFLICT => SandboxError::Unavailable(message),
+        StatusCode::TOO_MANY_REQUESTS => SandboxError::RateLimited {
+            message,
+            retry_after,
+        },
+        status if status.is_server_error() || status == StatusCode::CONFLICT => {
+            SandboxError::Unavailable(message)
+        }
         _ => SandboxError::Refused(message),
     }
 }
@@ -141,9 +157,12 @@ pub(super) fn of_connect(code: &str, message: String) -> SandboxError {
             message,
             retry_after: None,
         },
-        "invalid_argument" | "failed_precondition" | "out_of_range" | "already_exists" | "unimplemented" | "permission_denied" => {
-            SandboxError::Refused(message)
-        }
+        "invalid_argument"
+        | "failed_precondition"
+        | "out_of_range"
+        | "already_exists"
+        | "unimplemented"
+        | "permission_denied" => SandboxError::Refused(message),
         _ => SandboxError::Unavailable(message),
     }
 }

@@ -66,25 +66,34 @@ struct Entries {
 }
 
 impl Sandbox {
-    /// The file's bytes. `NoSuchPath` when there is none; `Refused` for a folder, or for more than 10 MiB.
+    /// The file's bytes. `NoSuchPath` when there is none; `Refused` for a folder, or for more than
+    /// 10 MiB.
     pub async fn read_file(&self, path: &str) -> Result<Vec<u8>, SandboxError> {
         self.read_file_within(path, MAX_READ).await
     }
 
     /// The same with another limit, in bytes.
-    pub async fn read_file_within(&self, path: &str, limit: usize) -> Result<Vec<u8>, SandboxError> {
+    pub async fn read_file_within(
+        &self,
+        path: &str,
+        limit: usize,
+    ) -> Result<Vec<u8>, SandboxError> {
         let request = self.envd(Method::GET, "/files")?.query(&[("path", path)]);
         let response = retry::send(request, Repeat::Harmless).await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
-        whole(response, limit)
-            .await?
-            .ok_or_else(|| SandboxError::Refused(format!("path '{path}' is larger than {} MiB", limit >> 20)))
+        whole(response, limit).await?.ok_or_else(|| {
+            SandboxError::Refused(format!("path '{path}' is larger than {} MiB", limit >> 20))
+        })
     }
 
     /// Writes the whole file; the folders above it are made.
-    pub async fn write_file(&self, path: &str, content: impl Into<reqwest::Body>) -> Result<(), SandboxError> {
+    pub async fn write_file(
+        &self,
+        path: &str,
+        content: impl Into<reqwest::Body>,
+    ) -> Result<(), SandboxError> {
         let request = self
             .envd(Method::POST, "/files")?
             .query(&[("path", path)])
@@ -99,20 +108,33 @@ impl Sandbox {
 
     /// The folder's entries, `depth` levels deep.
     pub async fn list_dir(&self, path: &str, depth: u32) -> Result<Vec<Entry>, SandboxError> {
-        let request = PathRequest { path, depth: Some(depth) };
-        Ok(self.call::<_, Entries>("/filesystem.Filesystem/ListDir", &request).await?.entries)
+        let request = PathRequest {
+            path,
+            depth: Some(depth),
+        };
+        Ok(self
+            .call::<_, Entries>("/filesystem.Filesystem/ListDir", &request)
+            .await?
+            .entries)
     }
 
     /// Removes the file, or the folder with all below it; nothing there is no error.
     pub async fn remove(&self, path: &str) -> Result<(), SandboxError> {
         let request = PathRequest { path, depth: None };
-        self.call::<_, serde_json::Value>("/filesystem.Filesystem/Remove", &request).await?;
+        self.call::<_, serde_json::Value>("/filesystem.Filesystem/Remove", &request)
+            .await?;
         Ok(())
     }
 
-    /// Asks an app of the sandbox for a page; `None` when nothing listens on the port yet. At most `limit` bytes of the body are read, and
-    /// for no longer than three seconds: some answers are streams without an end.
-    pub async fn fetch(&self, port: u16, path: &str, limit: usize) -> Result<Option<Page>, SandboxError> {
+    /// Asks an app of the sandbox for a page; `None` when nothing listens on the port yet. At most
+    /// `limit` bytes of the body are read, and for no longer than three seconds: some answers are
+    /// streams without an end.
+    pub async fn fetch(
+        &self,
+        port: u16,
+        path: &str,
+        limit: usize,
+    ) -> Result<Option<Page>, SandboxError> {
         let request = self
             .request(&self.client.http, Method::GET, port, path)?
             .header("accept", "text/html,application/json");
@@ -146,14 +168,17 @@ impl Sandbox {
         path: &str,
         request: &Q,
     ) -> Result<A, SandboxError> {
-        let request = self.envd(Method::POST, path)?.header("connect-protocol-version", "1").json(request);
+        let request = self
+            .envd(Method::POST, path)?
+            .header("connect-protocol-version", "1")
+            .json(request);
         let response = retry::send(request, Repeat::Unsent).await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
-        let text = whole(response, MAX_ANSWER)
-            .await?
-            .ok_or_else(|| SandboxError::Protocol(format!("an answer of more than {} MiB", MAX_ANSWER >> 20)))?;
+        let text = whole(response, MAX_ANSWER).await?.ok_or_else(|| {
+            SandboxError::Protocol(format!("an answer of more than {} MiB", MAX_ANSWER >> 20))
+        })?;
         serde_json::from_slice(&text).map_err(|error| SandboxError::Protocol(error.to_string()))
     }
 }
@@ -168,7 +193,9 @@ async fn whole(response: Response, limit: usize) -> Result<Option<Vec<u8>>, Sand
 async fn page_beginning(response: Response, limit: usize) -> Result<Vec<u8>, SandboxError> {
     let mut body = Vec::new();
     let read = read_beginning(response, limit, &mut body);
-    tokio::time::timeout(PAGE_BODY, read).await.unwrap_or(Ok(()))?;
+    tokio::time::timeout(PAGE_BODY, read)
+        .await
+        .unwrap_or(Ok(()))?;
     Ok(body)
 }
 
@@ -179,7 +206,11 @@ pub(super) async fn beginning(response: Response, limit: usize) -> Result<Vec<u8
     Ok(body)
 }
 
-async fn read_beginning(response: Response, limit: usize, body: &mut Vec<u8>) -> Result<(), SandboxError> {
+async fn read_beginning(
+    response: Response,
+    limit: usize,
+    body: &mut Vec<u8>,
+) -> Result<(), SandboxError> {
     let mut stream = response.bytes_stream();
     while let Some(piece) = stream.next().await {
         let piece = piece?;

@@ -1,4 +1,5 @@
-//! Commands in a sandbox: `process.Process/Start`, whose stream tells the process's start, its output and its end.
+//! Commands in a sandbox: `process.Process/Start`, whose stream tells the process's start, its
+//! output and its end.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -167,7 +168,10 @@ impl Kept {
 
     fn into_bytes(self) -> (Vec<u8>, Option<Gap>) {
         let at = self.beginning.len();
-        let gap = (self.skipped > 0).then_some(Gap { at, bytes: self.skipped });
+        let gap = (self.skipped > 0).then_some(Gap {
+            at,
+            bytes: self.skipped,
+        });
         let mut bytes = self.beginning;
         bytes.extend(self.end);
         (bytes, gap)
@@ -192,8 +196,13 @@ struct End {
 }
 
 impl Sandbox {
-    /// Runs the command in a login shell and waits for its end. A command that fails is no error here: its exit code tells.
-    pub async fn run(&self, command: &str, options: &RunOptions) -> Result<CommandOutput, SandboxError> {
+    /// Runs the command in a login shell and waits for its end. A command that fails is no error
+    /// here: its exit code tells.
+    pub async fn run(
+        &self,
+        command: &str,
+        options: &RunOptions,
+    ) -> Result<CommandOutput, SandboxError> {
         let start = Start {
             process: Process {
                 cmd: "/bin/bash",
@@ -204,14 +213,23 @@ impl Sandbox {
             stdin: false,
         };
         let begun = Instant::now();
-        let body = serde_json::to_vec(&start).map_err(|error| SandboxError::Protocol(error.to_string()))?;
+        let body = serde_json::to_vec(&start)
+            .map_err(|error| SandboxError::Protocol(error.to_string()))?;
         let request = self
-            .request(&self.client.streaming, Method::POST, ENVD_PORT, "/process.Process/Start")?
+            .request(
+                &self.client.streaming,
+                Method::POST,
+                ENVD_PORT,
+                "/process.Process/Start",
+            )?
             .header("content-type", "application/connect+json")
             .header("accept-encoding", "identity")
             .header("connect-protocol-version", "1")
             .header("keepalive-ping-interval", KEEPALIVE_SECONDS)
-            .header("connect-timeout-ms", options.timeout.as_millis().to_string())
+            .header(
+                "connect-timeout-ms",
+                options.timeout.as_millis().to_string(),
+            )
             .header(OUTPUT_LIMIT, MAX_OUTPUT)
             .body(connect::frame(&body));
         let response = retry::send(request, Repeat::Unsent).await?;
@@ -219,15 +237,20 @@ impl Sandbox {
             return Err(error::of(response, Subject::Inside).await);
         }
         let mut report = Report::default();
-        let mut running = Running { sandbox: self, pid: None };
-        let bytes = response.bytes_stream().map(|piece| piece.map_err(std::io::Error::other));
+        let mut running = Running {
+            sandbox: self,
+            pid: None,
+        };
+        let bytes = response
+            .bytes_stream()
+            .map(|piece| piece.map_err(std::io::Error::other));
         let mut frames = FramedRead::new(StreamReader::new(bytes), Frames);
         let read = tokio::time::timeout(options.timeout + GRACE, async {
             while let Some(frame) = frames.next().await {
                 match frame? {
                     Frame::Message(message) => {
-                        let response: Response =
-                            serde_json::from_slice(&message).map_err(|error| SandboxError::Protocol(error.to_string()))?;
+                        let response: Response = serde_json::from_slice(&message)
+                            .map_err(|error| SandboxError::Protocol(error.to_string()))?;
                         if let Some(started) = &response.event.start {
                             running.pid = Some(started.pid);
                         }
@@ -268,7 +291,8 @@ impl Sandbox {
     /// Ends a process and what it started.
     async fn kill(&self, pid: u32) -> Result<(), SandboxError> {
         let request = serde_json::json!({ "process": { "pid": pid }, "signal": "SIGNAL_SIGKILL" });
-        self.call::<_, serde_json::Value>("/process.Process/SendSignal", &request).await?;
+        self.call::<_, serde_json::Value>("/process.Process/SendSignal", &request)
+            .await?;
         Ok(())
     }
 }
@@ -277,9 +301,14 @@ impl Report {
     /// Adds what an event tells; true at the process's end.
     fn take(&mut self, event: Event) -> Result<bool, SandboxError> {
         if let Some(data) = event.data {
-            for (text, kept) in [(data.stdout, &mut self.stdout), (data.stderr, &mut self.stderr)] {
+            for (text, kept) in [
+                (data.stdout, &mut self.stdout),
+                (data.stderr, &mut self.stderr),
+            ] {
                 if let Some(text) = text {
-                    let bytes = STANDARD.decode(text).map_err(|error| SandboxError::Protocol(error.to_string()))?;
+                    let bytes = STANDARD
+                        .decode(text)
+                        .map_err(|error| SandboxError::Protocol(error.to_string()))?;
                     kept.add(&bytes, data.skipped);
                 }
             }
@@ -288,7 +317,11 @@ impl Report {
             self.left = left;
         }
         if let Some(end) = event.end {
-            self.exit_code = if end.exited || end.exit_code != 0 { end.exit_code } else { -1 };
+            self.exit_code = if end.exited || end.exit_code != 0 {
+                end.exit_code
+            } else {
+                -1
+            };
             return Ok(true);
         }
         Ok(false)
@@ -318,14 +351,25 @@ mod tests {
         }
         all.add(b"last", 0);
         let (bytes, gap) = all.into_bytes();
-        assert!(bytes.starts_with(b"first") && bytes.ends_with(b"last") && bytes.len() == MAX_OUTPUT);
+        assert!(
+            bytes.starts_with(b"first") && bytes.ends_with(b"last") && bytes.len() == MAX_OUTPUT
+        );
         let skipped = 2_000_009 - MAX_OUTPUT as u64;
-        assert_eq!(gap, Some(Gap { at: half, bytes: skipped }));
+        assert_eq!(
+            gap,
+            Some(Gap {
+                at: half,
+                bytes: skipped
+            })
+        );
 
         let mut sent = Kept::default();
         sent.add(b"first", 0);
         sent.add(b"la", 7);
         sent.add(b"st", 0);
-        assert_eq!(sent.into_bytes(), (b"firstlast".to_vec(), Some(Gap { at: 5, bytes: 7 })));
+        assert_eq!(
+            sent.into_bytes(),
+            (b"firstlast".to_vec(), Some(Gap { at: 5, bytes: 7 }))
+        );
     }
 }

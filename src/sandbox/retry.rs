@@ -1,5 +1,5 @@
-//! Requests are sent again where that is safe, as E2B's own clients do it: up to three times, after the time that `Retry-After` tells
-//! or an exponential back-off.
+//! Requests are sent again where that is safe, as E2B's own clients do it: up to three times, after
+//! the time that `Retry-After` tells or an exponential back-off.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,10 @@ pub(super) enum Repeat {
 }
 
 /// Sends the request, and again while that is safe and may help; returns the last answer.
-pub(super) async fn send(mut request: RequestBuilder, repeat: Repeat) -> Result<Response, SandboxError> {
+pub(super) async fn send(
+    mut request: RequestBuilder,
+    repeat: Repeat,
+) -> Result<Response, SandboxError> {
     let begun = Instant::now();
     for attempt in 0..REPEATS {
         // A body that is a stream can't be sent twice.
@@ -39,7 +42,9 @@ pub(super) async fn send(mut request: RequestBuilder, repeat: Repeat) -> Result<
             Err(error) if repeat.after_failure(error) => None,
             Ok(_) | Err(_) => return Ok(answer?),
         };
-        let wait = told.unwrap_or_else(|| (FIRST_WAIT * 2_u32.pow(attempt)).mul_f64(0.75 + rand::random::<f64>() / 2.0));
+        let wait = told.unwrap_or_else(|| {
+            (FIRST_WAIT * 2_u32.pow(attempt)).mul_f64(0.75 + rand::random::<f64>() / 2.0)
+        });
         if begun.elapsed().saturating_add(wait) > PATIENCE {
             return Ok(answer?);
         }
@@ -59,13 +64,18 @@ impl Repeat {
         let status = response.status();
         match self {
             Self::Unsent => false,
-            Self::Refused => matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE),
+            Self::Refused => matches!(
+                status,
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+            ),
             Self::Harmless => match status {
                 // Between two states, as while it is being paused.
-                StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                    true
-                }
-                // In JSON, it is the data plane's word for a sandbox that does not run, which stays true.
+                StatusCode::CONFLICT
+                | StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT => true,
+                // In JSON, it is the data plane's word for a sandbox that does not run, which stays
+                // true.
                 StatusCode::BAD_GATEWAY => !is_json(response),
                 _ => false,
             },

@@ -1,5 +1,5 @@
-//! Where a container's pieces are put together: a folder that only this user may enter, and that nobody else can have made. What is
-//! mounted there is seen by the container's own processes alone.
+//! Where a container's pieces are put together: a folder that only this user may enter, and that
+//! nobody else can have made. What is mounted there is seen by the container's own processes alone.
 
 use std::{
     env, fs, io,
@@ -22,7 +22,8 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    /// In `/run` for root; in the user's `XDG_RUNTIME_DIR` for others, else in a folder of theirs in `/tmp`.
+    /// In `/run` for root; in the user's `XDG_RUNTIME_DIR` for others, else in a folder of theirs
+    /// in `/tmp`.
     pub(super) fn new(name: &str) -> Self {
         let user = geteuid().as_raw();
         if user == 0 {
@@ -56,7 +57,11 @@ impl Assembly {
         let mut left = ATTEMPTS;
         loop {
             left -= 1;
-            let made = self.above.iter().chain([&self.folder]).try_for_each(|folder| make_private(folder));
+            let made = self
+                .above
+                .iter()
+                .chain([&self.folder])
+                .try_for_each(|folder| make_private(folder));
             let vanished = |error: &anyhow::Error| {
                 let error = error.downcast_ref::<io::Error>();
                 error.is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
@@ -70,7 +75,10 @@ impl Assembly {
 
     /// Removes the folder, when nothing is in it.
     pub(super) fn remove(&self) {
-        for folder in [Some(&self.folder), self.above.as_ref()].into_iter().flatten() {
+        for folder in [Some(&self.folder), self.above.as_ref()]
+            .into_iter()
+            .flatten()
+        {
             let _ = fs::remove_dir(folder);
         }
     }
@@ -95,9 +103,13 @@ fn make_private(folder: &Path) -> anyhow::Result<()> {
         made => return made.with_context(|| format!("{shown} can't be made")),
     }
     let user = geteuid().as_raw();
-    let found = folder.symlink_metadata().with_context(|| format!("{shown} can't be looked at"))?;
+    let found = folder
+        .symlink_metadata()
+        .with_context(|| format!("{shown} can't be looked at"))?;
     if !found.is_dir() || found.uid() != user {
-        bail!("{shown} is another user's, or no folder: have it removed, or set XDG_RUNTIME_DIR to a folder that only you may enter");
+        bail!(
+            "{shown} is another user's, or no folder: have it removed, or set XDG_RUNTIME_DIR to a folder that only you may enter"
+        );
     }
     if found.mode() & 0o077 != 0 {
         // Nobody else can have put it there, so it is an earlier version's.
@@ -134,7 +146,11 @@ mod tests {
         assert!(refused().contains("XDG_RUNTIME_DIR"), "{}", refused());
         fs::remove_file(&above).unwrap();
         fs::write(&above, "").unwrap();
-        assert!(refused().contains(&above.display().to_string()), "{}", refused());
+        assert!(
+            refused().contains(&above.display().to_string()),
+            "{}",
+            refused()
+        );
         fs::remove_file(&above).unwrap();
         if user == 0 {
             fs::create_dir(&above).unwrap();

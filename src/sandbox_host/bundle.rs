@@ -1,13 +1,16 @@
-//! A sandbox's OCI bundle, built by one pure function: everything that confines a sandbox can be read and tested here.
+//! A sandbox's OCI bundle, built by one pure function: everything that confines a sandbox can be
+//! read and tested here.
 
 use std::path::{Path, PathBuf};
 
 use oci_spec::{
     OciSpecError,
     runtime::{
-        Capabilities, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpuBuilder, LinuxIdMapping, LinuxIdMappingBuilder, LinuxMemoryBuilder,
-        LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder, Mount, MountBuilder,
-        PosixRlimit, PosixRlimitBuilder, PosixRlimitType, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
+        Capabilities, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpuBuilder, LinuxIdMapping,
+        LinuxIdMappingBuilder, LinuxMemoryBuilder, LinuxNamespaceBuilder, LinuxNamespaceType,
+        LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder, Mount, MountBuilder, PosixRlimit,
+        PosixRlimitBuilder, PosixRlimitType, ProcessBuilder, RootBuilder, Spec, SpecBuilder,
+        UserBuilder,
     },
 };
 
@@ -17,7 +20,8 @@ use super::{node::NodeMount, seccomp};
 pub(super) const USER: u32 = 1000;
 /// The home, where the app is.
 pub(super) const HOME: &str = "/home/user";
-/// Where package managers keep what they download: on the sandbox's disk, and outside of the home, which is the app.
+/// Where package managers keep what they download: on the sandbox's disk, and outside of the home,
+/// which is the app.
 pub(super) const CACHE: &str = "/opt/cache";
 /// This binary, as the sandbox sees it.
 pub(super) const ENVD: &str = "/codeflow";
@@ -41,7 +45,8 @@ pub(super) struct Container {
     pub pids: u32,
     /// Where its pieces are put together, in a mount namespace of its own.
     pub assembly: PathBuf,
-    /// Where the container's control group is, below the hierarchy's root; `None` where control groups can't be used.
+    /// Where the container's control group is, below the hierarchy's root; `None` where control
+    /// groups can't be used.
     pub cgroup: Option<PathBuf>,
     /// Its share of a processor that is short, where 1024 is a usual one.
     pub cpu_shares: u64,
@@ -72,7 +77,13 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
     let no_capabilities = || Capabilities::new();
     let process = ProcessBuilder::default()
         .terminal(false)
-        .user(UserBuilder::default().uid(USER).gid(USER).umask(0o022u32).build()?)
+        .user(
+            UserBuilder::default()
+                .uid(USER)
+                .gid(USER)
+                .umask(0o022u32)
+                .build()?,
+        )
         .args(container.args.clone())
         .env(container.env.clone())
         .cwd(HOME)
@@ -113,7 +124,9 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
         .masked_paths(MASKED.map(str::to_owned).to_vec())
         .readonly_paths(READ_ONLY.map(str::to_owned).to_vec());
     if let Some(cgroup) = &container.cgroup {
-        linux = linux.cgroups_path(cgroup.clone()).resources(resources(container)?);
+        linux = linux
+            .cgroups_path(cgroup.clone())
+            .resources(resources(container)?);
     }
     SpecBuilder::default()
         .version("1.0.2")
@@ -130,7 +143,8 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
         .build()
 }
 
-/// What the runtime sets. In a namespace that is not its user's own it may not, everywhere: there, they are inherited.
+/// What the runtime sets. In a namespace that is not its user's own it may not, everywhere: there,
+/// they are inherited.
 fn rlimits(container: &Container) -> Result<Vec<PosixRlimit>, OciSpecError> {
     if container.user_namespace.is_some() {
         return Ok(Vec::new());
@@ -138,19 +152,29 @@ fn rlimits(container: &Container) -> Result<Vec<PosixRlimit>, OciSpecError> {
     Ok(vec![
         limit(PosixRlimitType::RlimitCore, 0)?,
         limit(PosixRlimitType::RlimitNofile, container.open_files)?,
-        // Counted within the container's user namespace; it also holds where control groups can't be used.
+        // Counted within the container's user namespace; it also holds where control groups can't
+        // be used.
         limit(PosixRlimitType::RlimitNproc, container.processes)?,
     ])
 }
 
 fn limit(typ: PosixRlimitType, value: u64) -> Result<PosixRlimit, OciSpecError> {
-    PosixRlimitBuilder::default().typ(typ).hard(value).soft(value).build()
+    PosixRlimitBuilder::default()
+        .typ(typ)
+        .hard(value)
+        .soft(value)
+        .build()
 }
 
 fn resources(container: &Container) -> Result<LinuxResources, OciSpecError> {
     let memory = i64::try_from(container.memory_mb << 20).unwrap_or(i64::MAX);
     LinuxResourcesBuilder::default()
-        .memory(LinuxMemoryBuilder::default().limit(memory).swap(memory).build()?)
+        .memory(
+            LinuxMemoryBuilder::default()
+                .limit(memory)
+                .swap(memory)
+                .build()?,
+        )
         .cpu(
             LinuxCpuBuilder::default()
                 .period(CPU_PERIOD)
@@ -158,7 +182,11 @@ fn resources(container: &Container) -> Result<LinuxResources, OciSpecError> {
                 .shares(container.cpu_shares)
                 .build()?,
         )
-        .pids(LinuxPidsBuilder::default().limit(i64::from(container.pids)).build()?)
+        .pids(
+            LinuxPidsBuilder::default()
+                .limit(i64::from(container.pids))
+                .build()?,
+        )
         .build()
 }
 
@@ -177,7 +205,13 @@ const MASKED: [&str; 12] = [
     "/sys/firmware",
 ];
 
-const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const READ_ONLY: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
 
 #[expect(
     clippy::cast_possible_truncation,
@@ -204,7 +238,12 @@ fn mounts(container: &Container) -> Result<Vec<Mount>, OciSpecError> {
             .typ(kind)
             .source(kind)
             .destination(destination)
-            .options(options.iter().map(|option| (*option).to_owned()).collect::<Vec<_>>())
+            .options(
+                options
+                    .iter()
+                    .map(|option| (*option).to_owned())
+                    .collect::<Vec<_>>(),
+            )
             .build()
     };
     let bind = |source: PathBuf, destination: &Path, options: &[&str]| {
@@ -224,13 +263,27 @@ fn mounts(container: &Container) -> Result<Vec<Mount>, OciSpecError> {
     let tmp = format!("size={TMP_MB}m");
     let mut mounts = vec![
         special("proc", "/proc", &["nosuid", "nodev", "noexec"])?,
-        special("tmpfs", "/dev", &["nosuid", "strictatime", "mode=755", "size=64k"])?,
+        special(
+            "tmpfs",
+            "/dev",
+            &["nosuid", "strictatime", "mode=755", "size=64k"],
+        )?,
         special(
             "devpts",
             "/dev/pts",
-            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
+            &[
+                "nosuid",
+                "noexec",
+                "newinstance",
+                "ptmxmode=0666",
+                "mode=0620",
+            ],
         )?,
-        special("tmpfs", "/dev/shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=64m"])?,
+        special(
+            "tmpfs",
+            "/dev/shm",
+            &["nosuid", "noexec", "nodev", "mode=1777", "size=64m"],
+        )?,
         special("tmpfs", "/tmp", &["nosuid", "nodev", "mode=1777", &tmp])?,
     ];
     for shared in &container.shared {
@@ -241,7 +294,11 @@ fn mounts(container: &Container) -> Result<Vec<Mount>, OciSpecError> {
         mounts.push(bind(assembled(&part.name), &part.inside, &["ro"])?);
     }
     mounts.push(bind(assembled("envd"), Path::new(ENVD), &["ro"])?);
-    mounts.push(bind(assembled("egress.sock"), Path::new(EGRESS_SOCKET), &[])?);
+    mounts.push(bind(
+        assembled("egress.sock"),
+        Path::new(EGRESS_SOCKET),
+        &[],
+    )?);
     mounts.push(bind(assembled("home"), Path::new(HOME), &[])?);
     mounts.push(bind(assembled("cache"), Path::new(CACHE), &[])?);
     Ok(mounts)
@@ -287,7 +344,10 @@ mod tests {
             ..container.clone()
         };
         let own_ids = serde_json::to_value(spec(&own_ids).unwrap()).unwrap();
-        assert_eq!(own_ids["linux"]["namespaces"][0], json!({"type": "user", "path": "/proc/1/fd/9"}));
+        assert_eq!(
+            own_ids["linux"]["namespaces"][0],
+            json!({"type": "user", "path": "/proc/1/fd/9"})
+        );
         assert_eq!(own_ids["process"]["rlimits"], json!([]));
         let mut spec = serde_json::to_value(spec(&container).unwrap()).unwrap();
         // The profile has a test of its own.

@@ -1,4 +1,5 @@
-//! What all sandboxes of this host together may use of the machine, so that the server beside them always has enough.
+//! What all sandboxes of this host together may use of the machine, so that the server beside them
+//! always has enough.
 
 use std::fs;
 
@@ -7,7 +8,8 @@ use crate::{
     config,
 };
 
-/// What is kept for the server and the machine: one part in so many of its memory, and at least this, in bytes.
+/// What is kept for the server and the machine: one part in so many of its memory, and at least
+/// this, in bytes.
 const RESERVED_PART: f64 = 0.15;
 const MIN_RESERVED: u64 = 1 << 30;
 /// On a small machine all sandboxes get no less than this part of it.
@@ -30,10 +32,14 @@ impl Capacity {
             .filter_map(|file| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok())
             .min();
         Self {
-            memory: settings
-                .total_memory_mb
-                .map_or_else(|| share_of(memory_of_machine()), |megabytes| megabytes << 20),
-            processes: settings.total_pids.or(processes.map(|most| most / 2)).unwrap_or(16_384),
+            memory: settings.total_memory_mb.map_or_else(
+                || share_of(memory_of_machine()),
+                |megabytes| megabytes << 20,
+            ),
+            processes: settings
+                .total_pids
+                .or(processes.map(|most| most / 2))
+                .unwrap_or(16_384),
         }
     }
 }
@@ -52,11 +58,14 @@ fn share_of(machine: u64) -> u64 {
 
 /// The memory that this machine, or the control group that stands for it here, has: bytes.
 pub(super) fn memory_of_machine() -> u64 {
-    let limit = Cgroup::new(cgroup::base()).memory_limit().unwrap_or(u64::MAX);
+    let limit = Cgroup::new(cgroup::base())
+        .memory_limit()
+        .unwrap_or(u64::MAX);
     meminfo("MemTotal:").unwrap_or(0).min(limit)
 }
 
-/// The memory that programs could have at this moment, in bytes; `None` where the kernel doesn't say.
+/// The memory that programs could have at this moment, in bytes; `None` where the kernel doesn't
+/// say.
 pub(super) fn available_memory() -> Option<u64> {
     meminfo("MemAvailable:")
 }
@@ -64,7 +73,11 @@ pub(super) fn available_memory() -> Option<u64> {
 fn meminfo(name: &str) -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
+    line.split_whitespace()
+        .next()?
+        .parse::<u64>()
+        .ok()
+        .map(|kilobytes| kilobytes << 10)
 }
 
 #[cfg(test)]

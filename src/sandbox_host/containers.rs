@@ -1,5 +1,6 @@
-//! The containers of this host: what each is assembled from and limited to, started and ended. Sandboxes are these with a life of
-//! their own (`sandboxes`); a template's build uses two for a moment (`template`).
+//! The containers of this host: what each is assembled from and limited to, started and ended.
+//! Sandboxes are these with a life of their own (`sandboxes`); a template's build uses two for a
+//! moment (`template`).
 
 use std::{
     fs::{self, File},
@@ -31,8 +32,9 @@ use crate::{
     config,
 };
 
-/// Where programs keep what they note and download for themselves, below [`CACHE`]: the home is the app. Without a store of that name pnpm
-/// takes the top of the app's disk, which is the app's folder.
+/// Where programs keep what they note and download for themselves, below [`CACHE`]: the home is the
+/// app. Without a store of that name pnpm takes the top of the app's disk, which is the app's
+/// folder.
 const CACHES: [(&str, &str); 14] = [
     ("npm_config_cache", "npm"),
     (envd::PNPM_STORE, "pnpm-store"),
@@ -59,7 +61,8 @@ pub(super) struct Containers {
     settings: config::SandboxHost,
     machine: Result<Machine, String>,
     rootfs: Rootfs,
-    /// What control group and assembly point are called: another process's in another folder are others.
+    /// What control group and assembly point are called: another process's in another folder are
+    /// others.
     name: String,
     assembly: Assembly,
     /// Held until this is closed: two processes in one folder would end each other's containers.
@@ -94,9 +97,12 @@ struct Machine {
 }
 
 impl Containers {
-    /// Finds a runtime and ends what a process of the same purpose left running when it died. Errors when limits can't be enforced
-    /// and `SANDBOX_STRICT` asks for all of them.
-    pub(super) async fn prepare(settings: config::SandboxHost, purpose: &str) -> anyhow::Result<Self> {
+    /// Finds a runtime and ends what a process of the same purpose left running when it died.
+    /// Errors when limits can't be enforced and `SANDBOX_STRICT` asks for all of them.
+    pub(super) async fn prepare(
+        settings: config::SandboxHost,
+        purpose: &str,
+    ) -> anyhow::Result<Self> {
         config::prepare_data_folder(&settings.data_dir)?;
         let folder = settings.data_dir.join("sandbox-host");
         let state = folder.join(purpose);
@@ -108,8 +114,12 @@ impl Containers {
                 settings.data_dir.display()
             );
         }
-        let rootfs = Rootfs::prepare(folder.join("rootfs")).context("the sandboxes' root can't be made")?;
-        let name = format!("codeflow-{}", template::digest([state.as_os_str().as_encoded_bytes()]));
+        let rootfs =
+            Rootfs::prepare(folder.join("rootfs")).context("the sandboxes' root can't be made")?;
+        let name = format!(
+            "codeflow-{}",
+            template::digest([state.as_os_str().as_encoded_bytes()])
+        );
         let mut host = Self {
             assembly: Assembly::new(&name),
             name,
@@ -122,14 +132,19 @@ impl Containers {
         let unenforced = host.unenforced().join("; ");
         if !unenforced.is_empty() && host.settings.strict {
             host.close().await;
-            anyhow::bail!("SANDBOX_STRICT=1, and this machine can't enforce the sandboxes' limits on {unenforced}");
+            anyhow::bail!(
+                "SANDBOX_STRICT=1, and this machine can't enforce the sandboxes' limits on {unenforced}"
+            );
         }
         if !unenforced.is_empty() {
             tracing::warn!("sandboxes run without limits on {unenforced}");
         }
         if let Ok(machine) = &host.machine {
             for id in machine.runtime.list().await? {
-                tracing::info!(sandbox.id = id, "ending a container that an earlier process left running");
+                tracing::info!(
+                    sandbox.id = id,
+                    "ending a container that an earlier process left running"
+                );
                 host.delete(&id).await?;
             }
             if let Some(cgroup) = &machine.cgroup {
@@ -139,10 +154,14 @@ impl Containers {
         Ok(host)
     }
 
-    /// Finds out what works here, by the smallest container there is: with all limits, else without those that stand in the way.
+    /// Finds out what works here, by the smallest container there is: with all limits, else without
+    /// those that stand in the way.
     async fn look_around(&self, state: &Path) -> Result<Machine, String> {
-        let privilege = Privilege::detect().map_err(|error| format!("no sandboxes: {error:#}; or start CodeFlow as root"))?;
-        self.assembly.make().map_err(|error| format!("no sandboxes: {error:#}"))?;
+        let privilege = Privilege::detect()
+            .map_err(|error| format!("no sandboxes: {error:#}; or start CodeFlow as root"))?;
+        self.assembly
+            .make()
+            .map_err(|error| format!("no sandboxes: {error:#}"))?;
         let cgroup = cgroup::base().join(&self.name);
         let images = Disks::prepare(state, self.settings.disk_mb, &privilege).await;
         let ranges = if privilege.is_rootless() {
@@ -152,13 +171,21 @@ impl Containers {
         };
         let trial = state.join("trial");
         let try_out = async |runtime: Runtime| {
-            let attempt = async |limits: Option<&PathBuf>, disks: &Disks, ranges: Option<&Ranges>| {
-                let limits = limits.map(PathBuf::as_path);
-                self.try_out(&runtime, &privilege, limits, disks, ranges, &trial).await
-            };
+            let attempt =
+                async |limits: Option<&PathBuf>, disks: &Disks, ranges: Option<&Ranges>| {
+                    let limits = limits.map(PathBuf::as_path);
+                    self.try_out(&runtime, &privilege, limits, disks, ranges, &trial)
+                        .await
+                };
             let own = ranges.as_ref().ok();
             let Err(fault) = attempt(Some(&cgroup), &images, own).await else {
-                return Ok((runtime, Some(cgroup.clone()), images.clone(), own.is_some(), None));
+                return Ok((
+                    runtime,
+                    Some(cgroup.clone()),
+                    images.clone(),
+                    own.is_some(),
+                    None,
+                ));
             };
             let told = format!("{fault:#}");
             let folders = images.clone().without_images(&told);
@@ -170,17 +197,26 @@ impl Containers {
                     (None, &folders),
                 ] {
                     if attempt(limits, disks, own).await.is_ok() {
-                        return Ok((runtime, limits.cloned(), disks.clone(), own.is_some(), Some(told)));
+                        return Ok((
+                            runtime,
+                            limits.cloned(),
+                            disks.clone(),
+                            own.is_some(),
+                            Some(told),
+                        ));
                     }
                 }
             }
             Err(fault)
         };
-        let (runtime, cgroup, disks, own_ids, fault) = Runtime::find(self.settings.runtime.as_deref(), state, &privilege, try_out).await?;
+        let (runtime, cgroup, disks, own_ids, fault) =
+            Runtime::find(self.settings.runtime.as_deref(), state, &privilege, try_out).await?;
         let fault = fault.unwrap_or_default();
         let mut unenforced = Vec::new();
         if cgroup.is_none() {
-            unenforced.push(format!("memory and processors (no control group can be made: {fault})"));
+            unenforced.push(format!(
+                "memory and processors (no control group can be made: {fault})"
+            ));
         }
         unenforced.extend(disks.fault().map(str::to_owned));
         if !own_ids {
@@ -191,7 +227,8 @@ impl Containers {
         }
         let capacity = Capacity::of(&self.settings);
         if let Some(cgroup) = &cgroup
-            && let Err(fault) = Cgroup::new(cgroup.clone()).set_limits(capacity.memory, capacity.processes)
+            && let Err(fault) =
+                Cgroup::new(cgroup.clone()).set_limits(capacity.memory, capacity.processes)
         {
             unenforced.push(format!(
                 "memory and processes of all sandboxes together (the control group above them: {fault})"
@@ -235,7 +272,9 @@ impl Containers {
             lower,
             layer: Layer::of(folder),
         };
-        let tried = runtime.run_to_end(&container, &self.pieces(home, socket, range), folder).await;
+        let tried = runtime
+            .run_to_end(&container, &self.pieces(home, socket, range), folder)
+            .await;
         runtime.delete(&container.id).await?;
         if let Some(ranges) = ranges {
             ranges.release(&id);
@@ -245,17 +284,24 @@ impl Containers {
     }
 
     fn machine(&self) -> anyhow::Result<&Machine> {
-        self.machine.as_ref().map_err(|fault| anyhow::anyhow!("{fault}"))
+        self.machine
+            .as_ref()
+            .map_err(|fault| anyhow::anyhow!("{fault}"))
     }
 
     /// Which runtime is used, or what to do to have one.
     pub(super) fn runtime(&self) -> Result<&Runtime, &str> {
-        self.machine.as_ref().map(|machine| &machine.runtime).map_err(String::as_str)
+        self.machine
+            .as_ref()
+            .map(|machine| &machine.runtime)
+            .map_err(String::as_str)
     }
 
     /// The limits that this machine can't enforce, and why.
     pub(super) fn unenforced(&self) -> &[String] {
-        self.machine.as_ref().map_or(&[], |machine| &machine.unenforced)
+        self.machine
+            .as_ref()
+            .map_or(&[], |machine| &machine.unenforced)
     }
 
     pub(super) fn settings(&self) -> &config::SandboxHost {
@@ -288,7 +334,9 @@ impl Containers {
         let egress = tokio::spawn(egress.serve(sockets.listen_for_egress()?));
         let mut container = self.container(id, privilege, range.as_deref(), boot.envs);
         container.cpu_shares = boot.shares;
-        container.env.push(envd::Orders { start: boot.start }.to_env()?);
+        container
+            .env
+            .push(envd::Orders { start: boot.start }.to_env()?);
         let pieces = self.pieces(boot.home, folder.join("sockets/egress.sock"), range);
         let started = match runtime.start(&container, &pieces, folder, stdin).await {
             Ok(()) => Live::attach(sockets, egress).await,
@@ -336,7 +384,13 @@ impl Containers {
         Ok(())
     }
 
-    fn container(&self, id: &str, privilege: &Privilege, range: Option<&Range>, envs: Vec<String>) -> Container {
+    fn container(
+        &self,
+        id: &str,
+        privilege: &Privilege,
+        range: Option<&Range>,
+        envs: Vec<String>,
+    ) -> Container {
         let proxy = format!("http://127.0.0.1:{}", envd::PROXY_PORT);
         let mut env = vec![
             format!("PATH={}", self.rootfs.path()),
@@ -403,14 +457,19 @@ impl Containers {
     }
 
     fn node_mounts(&self) -> Vec<NodeMount> {
-        self.rootfs.node.as_ref().map(Node::mounts).unwrap_or_default()
+        self.rootfs
+            .node
+            .as_ref()
+            .map(Node::mounts)
+            .unwrap_or_default()
     }
 
     fn cgroup_path(&self, id: &str) -> Option<PathBuf> {
         Some(self.machine.as_ref().ok()?.cgroup.as_ref()?.join(id))
     }
 
-    /// What all containers together may use, and the control group that they are in; `None` where control groups can't be used.
+    /// What all containers together may use, and the control group that they are in; `None` where
+    /// control groups can't be used.
     pub(super) fn capacity(&self) -> Option<(Capacity, Cgroup)> {
         let machine = self.machine.as_ref().ok()?;
         Some((machine.capacity, Cgroup::new(machine.cgroup.clone()?)))
@@ -421,10 +480,15 @@ impl Containers {
         self.cgroup_path(id).map(Cgroup::new)
     }
 
-    /// Removes what is left on the machine when the last container has ended, and lets another process work here.
+    /// Removes what is left on the machine when the last container has ended, and lets another
+    /// process work here.
     pub(super) async fn close(&self) {
         self.assembly.remove();
-        let used = self.machine.as_ref().ok().and_then(|machine| machine.cgroup.clone());
+        let used = self
+            .machine
+            .as_ref()
+            .ok()
+            .and_then(|machine| machine.cgroup.clone());
         // Where a trial may have left one, when no runtime was found to work.
         let cgroup = used.unwrap_or_else(|| Path::new("/").join(&self.name));
         Cgroup::new(cgroup).remove().await;

@@ -170,7 +170,8 @@ pub(super) fn router(sandboxes: Arc<Sandboxes>) -> Router {
         .with_state(sandboxes)
 }
 
-/// 200 when sandboxes can be made, else 503; the body says why not, and which limits this machine can't enforce.
+/// 200 when sandboxes can be made, else 503; the body says why not, and which limits this machine
+/// can't enforce.
 async fn readyz(State(sandboxes): Host) -> Response<Body> {
     let (status, state) = match sandboxes.runtime() {
         Ok(_) => (StatusCode::OK, "ok"),
@@ -208,12 +209,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Response<Body>;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let invalid = |error: String| api_error(StatusCode::BAD_REQUEST, format!("validation error: {error}"));
+        let invalid = |error: String| {
+            api_error(
+                StatusCode::BAD_REQUEST,
+                format!("validation error: {error}"),
+            )
+        };
         let bytes = Bytes::from_request(request, state)
             .await
             .map_err(|error| invalid(error.body_text()))?;
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(bytes).map(Json).map_err(|error| invalid(error.to_string()))
+        serde_json::from_slice(bytes)
+            .map(Json)
+            .map_err(|error| invalid(error.to_string()))
     }
 }
 
@@ -226,7 +234,12 @@ async fn create_v2(State(sandboxes): Host, Json(request): Json<Create>) -> Answe
     create(&sandboxes, request, 300, true).await
 }
 
-async fn create(sandboxes: &Sandboxes, request: Create, default_timeout: u64, secure: bool) -> Answer {
+async fn create(
+    sandboxes: &Sandboxes,
+    request: Create,
+    default_timeout: u64,
+    secure: bool,
+) -> Answer {
     let new = NewSandbox {
         template: request.template,
         timeout: checked(request.timeout, default_timeout)?,
@@ -235,10 +248,16 @@ async fn create(sandboxes: &Sandboxes, request: Create, default_timeout: u64, se
         secure,
         auto_pause: request.auto_pause,
         auto_resume: request.auto_resume.enabled,
-        network: request.network.checked(request.internet).map_err(HostError::Invalid)?,
+        network: request
+            .network
+            .checked(request.internet)
+            .map_err(HostError::Invalid)?,
     };
     let sandbox = sandboxes.create(new).await?;
-    Ok(json(StatusCode::CREATED, &created(sandboxes, sandbox.record())))
+    Ok(json(
+        StatusCode::CREATED,
+        &created(sandboxes, sandbox.record()),
+    ))
 }
 
 async fn detail(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
@@ -280,10 +299,17 @@ async fn kill(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
     Ok(empty())
 }
 
-async fn connect(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Answer {
+async fn connect(
+    State(sandboxes): Host,
+    Path(id): Path<String>,
+    Json(request): Json<Timeout>,
+) -> Answer {
     let timeout = checked(request.timeout, 300)?;
     let sandbox = sandboxes.get(&id)?;
-    let awake = sandboxes.wake(&sandbox).await.map_err(HostError::of_making)?;
+    let awake = sandboxes
+        .wake(&sandbox)
+        .await
+        .map_err(HostError::of_making)?;
     let awake = awake.ok_or(HostError::NoSandbox(id))?;
     let status = if awake.woken {
         sandbox.set_timeout(timeout).await;
@@ -295,7 +321,11 @@ async fn connect(State(sandboxes): Host, Path(id): Path<String>, Json(request): 
     Ok(json(status, &created(&sandboxes, sandbox.record())))
 }
 
-async fn set_timeout(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Answer {
+async fn set_timeout(
+    State(sandboxes): Host,
+    Path(id): Path<String>,
+    Json(request): Json<Timeout>,
+) -> Answer {
     let timeout = checked(request.timeout, 0)?;
     sandboxes.get(&id)?.set_timeout(timeout).await;
     Ok(empty())
@@ -307,7 +337,11 @@ struct Refresh {
 }
 
 /// The end is put off, never brought nearer.
-async fn refresh(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Refresh>) -> Answer {
+async fn refresh(
+    State(sandboxes): Host,
+    Path(id): Path<String>,
+    Json(request): Json<Refresh>,
+) -> Answer {
     let duration = request.duration.unwrap_or(MIN_REFRESH);
     if duration > 3600 {
         let range = "validation error: duration is a number of seconds from 0 to 3600";
@@ -318,9 +352,15 @@ async fn refresh(State(sandboxes): Host, Path(id): Path<String>, Json(request): 
 }
 
 /// The older form of connect: an error for a sandbox that runs.
-async fn resume(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Timeout>) -> Answer {
+async fn resume(
+    State(sandboxes): Host,
+    Path(id): Path<String>,
+    Json(request): Json<Timeout>,
+) -> Answer {
     if sandboxes.get(&id)?.is_running() {
-        return Err(HostError::Conflict(format!("Sandbox {id} is already running")));
+        return Err(HostError::Conflict(format!(
+            "Sandbox {id} is already running"
+        )));
     }
     let timeout = Some(request.timeout.unwrap_or(15));
     connect(State(sandboxes), Path(id), Json(Timeout { timeout })).await
@@ -335,8 +375,15 @@ struct NewNetwork {
 }
 
 /// Replaces the rules as a whole.
-async fn set_network(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<NewNetwork>) -> Answer {
-    let network = request.network.checked(request.internet).map_err(HostError::Invalid)?;
+async fn set_network(
+    State(sandboxes): Host,
+    Path(id): Path<String>,
+    Json(request): Json<NewNetwork>,
+) -> Answer {
+    let network = request
+        .network
+        .checked(request.internet)
+        .map_err(HostError::Invalid)?;
     sandboxes.get(&id)?.set_network(network).await;
     Ok(empty())
 }
@@ -346,10 +393,16 @@ struct Pause {
     memory: Option<bool>,
 }
 
-async fn pause(State(sandboxes): Host, Path(id): Path<String>, Json(request): Json<Pause>) -> Answer {
+async fn pause(
+    State(sandboxes): Host,
+    Path(id): Path<String>,
+    Json(request): Json<Pause>,
+) -> Answer {
     let memory = request.memory.unwrap_or(true);
     if !sandboxes.pause(&*sandboxes.get(&id)?, memory).await {
-        return Err(HostError::Conflict(format!("Sandbox \"{id}\" is already paused")));
+        return Err(HostError::Conflict(format!(
+            "Sandbox \"{id}\" is already paused"
+        )));
     }
     Ok(empty())
 }
@@ -388,7 +441,10 @@ impl IntoResponse for HostError {
             Self::NoSpace(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Full(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(error) => {
-                tracing::error!(error = format!("{error:#}"), "a sandbox could not be started");
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "a sandbox could not be started"
+                );
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         };

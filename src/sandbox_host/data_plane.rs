@@ -1,11 +1,14 @@
-//! The data plane: requests to a port of a sandbox, told by the Host's first label (`<port>-<id>.<domain>`) or by E2B's headers.
-//! Port 49983 is envd's, which asks for the sandbox's token; every other port is an app's, and public to who knows the id.
+//! The data plane: requests to a port of a sandbox, told by the Host's first label
+//! (`<port>-<id>.<domain>`) or by E2B's headers. Port 49983 is envd's, which asks for the sandbox's
+//! token; every other port is an app's, and public to who knows the id.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header,
+    },
 };
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -46,11 +49,17 @@ pub(super) struct Target {
 /// What a browser on this machine finds every sandbox below, whatever the previews' domain is.
 const LOCALHOST: &str = "localhost";
 
-/// The target of a request to the data plane; `None` when the request is not one. The error is a refusal's text. A host name that stands
-/// for a port wins, as with E2B: a page may set headers, and is to reach its own origin alone.
+/// The target of a request to the data plane; `None` when the request is not one. The error is a
+/// refusal's text. A host name that stands for a port wins, as with E2B: a page may set headers,
+/// and is to reach its own origin alone.
 pub(super) fn target(headers: &HeaderMap, domain: &str) -> Result<Option<Target>, &'static str> {
-    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let named = text(&header::HOST).and_then(|host| by_host(host, domain).or_else(|| by_host(host, LOCALHOST)));
+    let text = |name: &HeaderName| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default())
+    };
+    let named = text(&header::HOST)
+        .and_then(|host| by_host(host, domain).or_else(|| by_host(host, LOCALHOST)));
     match (named, text(&SANDBOX_ID), text(&SANDBOX_PORT)) {
         (Some(target), ..) => Ok(Some(target)),
         (None, None, None) => Ok(None),
@@ -76,7 +85,9 @@ pub(super) fn by_signature(sandboxes: &Sandboxes, request: &Request<Body>) -> Op
         signature::check(request.method(), request.uri(), token).ok()
     };
     let records = sandboxes.all().into_iter().map(|sandbox| sandbox.record());
-    let record = records.into_iter().find(|record| signed(record).is_some())?;
+    let record = records
+        .into_iter()
+        .find(|record| signed(record).is_some())?;
     Some(Target {
         id: record.id,
         port: ENVD_PORT,
@@ -85,11 +96,17 @@ pub(super) fn by_signature(sandboxes: &Sandboxes, request: &Request<Body>) -> Op
 }
 
 /// Answers a request to a sandbox's port by its host name alone, as browsers send them.
-pub(super) async fn serve_preview(sandboxes: Arc<Sandboxes>, mut request: Request<Body>) -> Response<Body> {
+pub(super) async fn serve_preview(
+    sandboxes: Arc<Sandboxes>,
+    mut request: Request<Body>,
+) -> Response<Body> {
     for name in [SANDBOX_ID, SANDBOX_PORT] {
         request.headers_mut().remove(name);
     }
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     match host.and_then(|host| by_host(host, &sandboxes.settings().domain)) {
         Some(target) => serve(sandboxes, target, request).await,
         None => api_error(StatusCode::NOT_FOUND, "no such preview"),
@@ -98,9 +115,15 @@ pub(super) async fn serve_preview(sandboxes: Arc<Sandboxes>, mut request: Reques
 
 /// The target that a host name stands for, below the domain; ports of both don't matter.
 pub(super) fn by_host(host: &str, domain: &str) -> Option<Target> {
-    let without_port = |name: &str| name.rsplit_once(':').map_or(name, |(name, _)| name).to_ascii_lowercase();
+    let without_port = |name: &str| {
+        name.rsplit_once(':')
+            .map_or(name, |(name, _)| name)
+            .to_ascii_lowercase()
+    };
     let host = without_port(host);
-    let label = host.strip_suffix(&without_port(domain))?.strip_suffix('.')?;
+    let label = host
+        .strip_suffix(&without_port(domain))?
+        .strip_suffix('.')?;
     let (port, id) = label.split_once('-')?;
     // Behind a second dash, E2B's older names carry more.
     let id = id.split('-').next()?;
@@ -115,11 +138,19 @@ pub(super) fn by_host(host: &str, domain: &str) -> Option<Target> {
 }
 
 fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    !id.is_empty()
+        && id.len() <= 64
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
 /// Answers a request with what the sandbox's port says.
-pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Request<Body>) -> Response<Body> {
+pub(super) async fn serve(
+    sandboxes: Arc<Sandboxes>,
+    target: Target,
+    request: Request<Body>,
+) -> Response<Body> {
     let page = pages::Audience::of(request.headers());
     if target.by_host {
         if preview::is_refused(target.port) {
@@ -147,7 +178,9 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
         let (sandboxes, sandbox) = (sandboxes.clone(), sandbox.clone());
         async move { sandboxes.reach(&sandbox).await }
     });
-    let Awake { live, connected, .. } = match waking.await.map_err(anyhow::Error::from).flatten() {
+    let Awake {
+        live, connected, ..
+    } = match waking.await.map_err(anyhow::Error::from).flatten() {
         Ok(Some(awake)) => awake,
         Ok(None) => return not_found(&target, page),
         Err(error) => {
@@ -156,9 +189,14 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
             {
                 return html(StatusCode::BAD_GATEWAY, pages::waiting_for_room(reason));
             }
-            tracing::error!(sandbox.id = target.id, error = format!("{error:#}"), "the sandbox can't be woken");
+            tracing::error!(
+                sandbox.id = target.id,
+                error = format!("{error:#}"),
+                "the sandbox can't be woken"
+            );
             let message = format!("the sandbox can't be woken: {error:#}");
-            let body = serde_json::json!({ "sandboxId": target.id, "message": message, "code": 502 });
+            let body =
+                serde_json::json!({ "sandboxId": target.id, "message": message, "code": 502 });
             return json(StatusCode::BAD_GATEWAY, &body);
         }
     };
@@ -189,7 +227,9 @@ pub(super) async fn serve(sandboxes: Arc<Sandboxes>, target: Target, request: Re
                 "a request to a sandbox failed"
             );
             // A person's next request starts it again.
-            if live.ended.is_cancelled() && (page == pages::Audience::Program || !sandbox.record().auto_resume) {
+            if live.ended.is_cancelled()
+                && (page == pages::Audience::Program || !sandbox.record().auto_resume)
+            {
                 return not_found(&target, page);
             }
             closed(&target, page, sandbox.health().notice())
@@ -226,13 +266,18 @@ fn refuse_envd(record: &Record, request: &Request<Body>) -> Option<Response<Body
     ))
 }
 
-/// Whether the header's value is the token; digests, so that the time a comparison takes tells nothing.
+/// Whether the header's value is the token; digests, so that the time a comparison takes tells
+/// nothing.
 fn carries(request: &Request<Body>, name: &HeaderName, token: &str) -> bool {
-    let given = request.headers().get(name).map(|value| Sha256::digest(value.as_bytes()));
+    let given = request
+        .headers()
+        .get(name)
+        .map(|value| Sha256::digest(value.as_bytes()));
     given == Some(Sha256::digest(token))
 }
 
-/// The refusal of a request to an app without the traffic token that its sandbox's settings ask for.
+/// The refusal of a request to an app without the traffic token that its sandbox's settings ask
+/// for.
 fn refuse_app(record: &Record, request: &Request<Body>) -> Option<Response<Body>> {
     let token = record.traffic_token.as_ref()?;
     if carries(request, &TRAFFIC_TOKEN, token) {
@@ -243,12 +288,18 @@ fn refuse_app(record: &Record, request: &Request<Body>) -> Option<Response<Body>
     } else {
         "is missing"
     };
-    let message = format!("Sandbox is secured with traffic access token. Token header '{TRAFFIC_TOKEN}' {fault}");
+    let message = format!(
+        "Sandbox is secured with traffic access token. Token header '{TRAFFIC_TOKEN}' {fault}"
+    );
     let body = serde_json::json!({ "sandboxId": record.id, "message": message, "code": 403 });
     Some(json(StatusCode::FORBIDDEN, &body))
 }
 
-async fn forward_to_envd(live: &Live, mut request: Request<Body>, passage: Passage) -> anyhow::Result<Response<Body>> {
+async fn forward_to_envd(
+    live: &Live,
+    mut request: Request<Body>,
+    passage: Passage,
+) -> anyhow::Result<Response<Body>> {
     origin_form(&mut request);
     strip_hop_by_hop(request.headers_mut());
     for name in [ACCESS_TOKEN, SANDBOX_ID, SANDBOX_PORT] {
@@ -274,7 +325,9 @@ async fn forward_to_app(
     };
     origin_form(&mut request);
     let upgrade = request.headers().get(header::UPGRADE).cloned();
-    let showing = target.by_host.then(|| Showing::of(&mut request, target.port, settings));
+    let showing = target
+        .by_host
+        .then(|| Showing::of(&mut request, target.port, settings));
     strip_hop_by_hop(request.headers_mut());
     let headers = request.headers_mut();
     strip_ours(headers, &settings.host_key);
@@ -286,7 +339,10 @@ async fn forward_to_app(
             headers.insert(HeaderName::from_static("x-forwarded-host"), host);
         }
     } else if !target.by_host {
-        headers.insert(header::HOST, HeaderValue::from_str(&format!("localhost:{}", target.port))?);
+        headers.insert(
+            header::HOST,
+            HeaderValue::from_str(&format!("localhost:{}", target.port))?,
+        );
     }
     if let Some(upgrade) = &upgrade {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -337,7 +393,10 @@ async fn dial(live: &Live, port: u16) -> anyhow::Result<Option<hyper::upgrade::U
 /// Leaves path and query only, as HTTP/1.1 has it towards a server.
 fn origin_form(request: &mut Request<Body>) {
     if let Some(path) = request.uri().path_and_query() {
-        *request.uri_mut() = path.as_str().parse().unwrap_or_else(|_| Uri::from_static("/"));
+        *request.uri_mut() = path
+            .as_str()
+            .parse()
+            .unwrap_or_else(|_| Uri::from_static("/"));
     }
     *request.version_mut() = Version::HTTP_11;
 }
@@ -354,7 +413,10 @@ fn no_preview(target: &Target, page: pages::Audience) -> Response<Body> {
     if page == pages::Audience::Person {
         return html(StatusCode::NOT_FOUND, pages::no_preview(target.port));
     }
-    api_error(StatusCode::NOT_FOUND, format!("port {} is not shown as a preview", target.port))
+    api_error(
+        StatusCode::NOT_FOUND,
+        format!("port {} is not shown as a preview", target.port),
+    )
 }
 
 fn closed(target: &Target, page: pages::Audience, notice: Option<Notice>) -> Response<Body> {
@@ -381,7 +443,13 @@ mod tests {
         let capitals = capitals.iter().cycle();
         text.chars()
             .zip(capitals)
-            .map(|(letter, capital)| if *capital { letter.to_ascii_uppercase() } else { letter })
+            .map(|(letter, capital)| {
+                if *capital {
+                    letter.to_ascii_uppercase()
+                } else {
+                    letter
+                }
+            })
             .collect()
     }
 
@@ -438,12 +506,19 @@ mod tests {
         assert!(target(&headers, "localhost").is_err());
         headers.insert(SANDBOX_PORT, HeaderValue::from_static("49983"));
         let found = target(&headers, "localhost").unwrap_or_default();
-        assert_eq!(found.map(|target| (target.id, target.port)), Some(("ixyz".to_owned(), ENVD_PORT)));
+        assert_eq!(
+            found.map(|target| (target.id, target.port)),
+            Some(("ixyz".to_owned(), ENVD_PORT))
+        );
     }
 
     #[test]
     fn a_page_can_t_reach_another_port_than_its_own_by_a_header() {
-        for host in ["3000-iabc.preview.dev", "3000-iabc.localhost", "3000-iabc.localhost:4000"] {
+        for host in [
+            "3000-iabc.preview.dev",
+            "3000-iabc.localhost",
+            "3000-iabc.localhost:4000",
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::HOST, HeaderValue::from_static(host));
             headers.insert(SANDBOX_ID, HeaderValue::from_static("ixyz"));

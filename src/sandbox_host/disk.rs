@@ -1,8 +1,10 @@
-//! A sandbox's disk: the layer over its template that takes what it writes, and that ends where `SANDBOX_DISK_MB` says.
+//! A sandbox's disk: the layer over its template that takes what it writes, and that ends where
+//! `SANDBOX_DISK_MB` says.
 //!
-//! The bound needs no special file system and no quota tools: the layer is inside of a sparse image file with an ext4 of that size,
-//! mounted through a loop device that ends with the container; what is deleted inside is given back to the machine. Only root can
-//! mount one: an ordinary user's layer is a folder, and not bounded.
+//! The bound needs no special file system and no quota tools: the layer is inside of a sparse image
+//! file with an ext4 of that size, mounted through a loop device that ends with the container; what
+//! is deleted inside is given back to the machine. Only root can mount one: an ordinary user's
+//! layer is a folder, and not bounded.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -17,7 +19,9 @@ use std::{
 };
 
 use anyhow::Context;
-use linux_raw_sys::loop_device::{LO_FLAGS_AUTOCLEAR, LOOP_CONFIGURE, LOOP_CTL_GET_FREE, loop_config};
+use linux_raw_sys::loop_device::{
+    LO_FLAGS_AUTOCLEAR, LOOP_CONFIGURE, LOOP_CTL_GET_FREE, loop_config,
+};
 use nix::{errno::Errno, sys::statvfs::statvfs};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use tokio::process::Command;
@@ -28,7 +32,8 @@ const IMAGE: &str = "disk.img";
 const FOLDER: &str = "layer";
 /// The folder of a layer that holds what package managers download.
 pub(super) const CACHE_FOLDER: &str = "cache";
-/// No sandbox is made while the machine has less left, in bytes: an image whose blocks can't be had any more would lose writes.
+/// No sandbox is made while the machine has less left, in bytes: an image whose blocks can't be had
+/// any more would lose writes.
 const MIN_FREE: u64 = 256 << 20;
 /// How often, and how long after, a loop device is asked for again.
 const TRIES: u32 = 100;
@@ -84,7 +89,9 @@ impl Disks {
     /// The same without images, which can't be mounted for this reason.
     pub(super) fn without_images(self, fault: &str) -> Self {
         Self {
-            blank: self.blank.and_then(|_| Err(format!("disk (no image can be mounted: {fault})"))),
+            blank: self
+                .blank
+                .and_then(|_| Err(format!("disk (no image can be mounted: {fault})"))),
             privilege: self.privilege,
         }
     }
@@ -116,7 +123,9 @@ impl Disks {
         };
         // The image is almost nothing but holes, which are to stay holes.
         let mut copy = Command::new("cp");
-        copy.args(["--sparse=always", "--reflink=auto"]).arg(blank).arg(folder.join(IMAGE));
+        copy.args(["--sparse=always", "--reflink=auto"])
+            .arg(blank)
+            .arg(folder.join(IMAGE));
         done(&mut copy).await
     }
 }
@@ -136,7 +145,9 @@ impl Layer {
     pub(super) fn used(&self) -> u64 {
         match self {
             Self::Image(path) => fs::metadata(path).map_or(0, |image| image.blocks() * 512),
-            Self::Folder(path) => size_of_files(&path.join("upper")) + size_of_files(&path.join(CACHE_FOLDER)),
+            Self::Folder(path) => {
+                size_of_files(&path.join("upper")) + size_of_files(&path.join(CACHE_FOLDER))
+            }
         }
     }
 
@@ -144,7 +155,9 @@ impl Layer {
     pub(super) fn size(&self) -> u64 {
         match self {
             Self::Image(path) => fs::metadata(path).map_or(0, |image| image.len()),
-            Self::Folder(path) => statvfs(path).map_or(0, |disk| disk.blocks() * disk.fragment_size()),
+            Self::Folder(path) => {
+                statvfs(path).map_or(0, |disk| disk.blocks() * disk.fragment_size())
+            }
         }
     }
 }
@@ -159,14 +172,15 @@ pub(super) fn remove(folder: &Path) -> io::Result<()> {
 }
 
 impl LoopDevice {
-    /// Connects an image to a free loop device. One that an ended container's mounts still hold is waited for: an image that two
-    /// devices write to would be destroyed.
+    /// Connects an image to a free loop device. One that an ended container's mounts still hold is
+    /// waited for: an image that two devices write to would be destroyed.
     pub(super) async fn attach(image: &Path) -> anyhow::Result<Self> {
         let image = image.canonicalize()?;
         for _ in 0..TRIES {
             if !is_attached(&image)
-                && let Some(device) =
-                    try_attach(&image).with_context(|| format!("{} can't be connected to a loop device", image.display()))?
+                && let Some(device) = try_attach(&image).with_context(|| {
+                    format!("{} can't be connected to a loop device", image.display())
+                })?
             {
                 return Ok(device);
             }
@@ -200,7 +214,10 @@ fn try_attach(image: &Path) -> io::Result<Option<LoopDevice>> {
     #[expect(unsafe_code, reason = "loop devices are set up by ioctl")]
     // SAFETY: both files are open, and the structure outlives the call.
     match unsafe { ioctl::configure_loop(device.as_raw_fd(), &raw const config) } {
-        Ok(_) => Ok(Some(LoopDevice { path, _open: device })),
+        Ok(_) => Ok(Some(LoopDevice {
+            path,
+            _open: device,
+        })),
         Err(Errno::EBUSY) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -219,13 +236,32 @@ async fn format(folder: &Path, megabytes: u64, privilege: &Privilege) -> anyhow:
         privilege.give(&content.join(own))?;
     }
     File::create(&part)?.set_len(megabytes << 20)?;
-    // A small journal: what is stored survives the machine's sudden end. No blocks are kept for root, who is not inside.
+    // A small journal: what is stored survives the machine's sudden end. No blocks are kept for
+    // root, who is not inside.
     let mut mkfs = Command::new("mkfs.ext4");
-    mkfs.args(["-q", "-F", "-m", "0", "-J", "size=4", "-O", "^resize_inode", "-i", "16384"])
-        .args(["-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", "-d"])
-        .arg(&content)
-        .arg(&part)
-        .env("PATH", "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin");
+    mkfs.args([
+        "-q",
+        "-F",
+        "-m",
+        "0",
+        "-J",
+        "size=4",
+        "-O",
+        "^resize_inode",
+        "-i",
+        "16384",
+    ])
+    .args([
+        "-E",
+        "lazy_itable_init=1,lazy_journal_init=1,nodiscard",
+        "-d",
+    ])
+    .arg(&content)
+    .arg(&part)
+    .env(
+        "PATH",
+        "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin",
+    );
     done(&mut mkfs).await?;
     fs::remove_dir_all(&content)?;
     File::open(&part)?.sync_all()?;
@@ -235,14 +271,23 @@ async fn format(folder: &Path, megabytes: u64, privilege: &Privilege) -> anyhow:
 
 /// Runs a command to its end, which must be a good one.
 async fn done(command: &mut Command) -> anyhow::Result<()> {
-    let name = command.as_std().get_program().to_string_lossy().into_owned();
+    let name = command
+        .as_std()
+        .get_program()
+        .to_string_lossy()
+        .into_owned();
     let output = command
         .stdin(Stdio::null())
         .output()
         .await
         .with_context(|| format!("{name} can't be started"))?;
     let said = String::from_utf8_lossy(&output.stderr);
-    anyhow::ensure!(output.status.success(), "{name} ended with {}: {}", output.status, said.trim());
+    anyhow::ensure!(
+        output.status.success(),
+        "{name} ended with {}: {}",
+        output.status,
+        said.trim()
+    );
     Ok(())
 }
 
@@ -252,11 +297,12 @@ fn free_space(folder: &Path) -> io::Result<u64> {
     Ok(disk.blocks_available() * disk.fragment_size())
 }
 
-/// What the folder's files take on the disk, in bytes. No link is followed, and no more than some are looked at: what is in there, and
-/// what becomes of it meanwhile, is up to the sandbox.
+/// What the folder's files take on the disk, in bytes. No link is followed, and no more than some
+/// are looked at: what is in there, and what becomes of it meanwhile, is up to the sandbox.
 fn size_of_files(folder: &Path) -> u64 {
     let mut left = MAX_COUNTED;
-    open_folder(rustix::fs::CWD, folder).map_or(0, |folder| size_below(&folder, MAX_DEPTH, &mut left))
+    open_folder(rustix::fs::CWD, folder)
+        .map_or(0, |folder| size_below(&folder, MAX_DEPTH, &mut left))
 }
 
 fn open_folder(above: impl AsFd, name: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {

@@ -1,6 +1,7 @@
-//! The only way out of a sandbox: an HTTP proxy on the sandbox's own socket that connects to allowed names and nothing else.
-//! The address is checked after the name was resolved, and the checked address is the one that is dialled; what then passes must be
-//! meant for that name as well: TLS by the name in its ClientHello (`hello`), plain HTTP by each request's Host.
+//! The only way out of a sandbox: an HTTP proxy on the sandbox's own socket that connects to
+//! allowed names and nothing else. The address is checked after the name was resolved, and the
+//! checked address is the one that is dialled; what then passes must be meant for that name as
+//! well: TLS by the name in its ClientHello (`hello`), plain HTTP by each request's Host.
 
 mod address;
 mod hello;
@@ -115,13 +116,20 @@ impl Egress {
         }
     }
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>, slot: Arc<OwnedSemaphorePermit>) -> Response<Body> {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        slot: Arc<OwnedSemaphorePermit>,
+    ) -> Response<Body> {
         // Asked for itself, and not for another server.
         if request.method() == Method::GET && request.uri().authority().is_none() {
             return self.tell();
         }
         let target = if request.method() == Method::CONNECT {
-            request.uri().authority().and_then(|authority| target(authority, None))
+            request
+                .uri()
+                .authority()
+                .and_then(|authority| target(authority, None))
         } else {
             plain_target(request.uri())
         };
@@ -139,7 +147,8 @@ impl Egress {
             tokio::spawn(async move {
                 let _slot = slot;
                 if let Ok(upgraded) = hyper::upgrade::on(request).await {
-                    self.tunnel(TokioIo::new(upgraded), stream, &host, port).await;
+                    self.tunnel(TokioIo::new(upgraded), stream, &host, port)
+                        .await;
                 }
             });
             return Response::new(Body::empty());
@@ -151,7 +160,13 @@ impl Egress {
     }
 
     /// Carries what is said on a connection that was asked for by CONNECT.
-    async fn tunnel(self: Arc<Self>, mut client: TokioIo<Upgraded>, server: Metered, host: &str, port: u16) {
+    async fn tunnel(
+        self: Arc<Self>,
+        mut client: TokioIo<Upgraded>,
+        server: Metered,
+        host: &str,
+        port: u16,
+    ) {
         let Some(first) = tunnel::first_byte(&mut client).await else {
             return;
         };
@@ -169,13 +184,30 @@ impl Egress {
         self.note_refusal(host, port, &why);
     }
 
-    /// Serves plain HTTP on such a connection: each request is checked as one that the proxy is asked for.
-    async fn tunnel_http(self: Arc<Self>, client: TokioIo<Upgraded>, first: u8, host: &str, port: u16) {
+    /// Serves plain HTTP on such a connection: each request is checked as one that the proxy is
+    /// asked for.
+    async fn tunnel_http(
+        self: Arc<Self>,
+        client: TokioIo<Upgraded>,
+        first: u8,
+        host: &str,
+        port: u16,
+    ) {
         let (from_client, to_client) = split(client);
         let client = join(std::io::Cursor::new([first]).chain(from_client), to_client);
-        let authority = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let authority = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.to_owned()
+        };
         let service = service_fn(|mut request: Request<Incoming>| {
-            let (egress, path) = (self.clone(), request.uri().path_and_query().map_or("/", |path| path.as_str()));
+            let (egress, path) = (
+                self.clone(),
+                request
+                    .uri()
+                    .path_and_query()
+                    .map_or("/", |path| path.as_str()),
+            );
             let uri = format!("http://{authority}{path}").parse::<Uri>();
             async move {
                 let answer = match (foreign_host(request.headers(), host, port), uri) {
@@ -213,23 +245,39 @@ impl Egress {
                 "it is not on the list of what sandboxes may connect to (SANDBOX_EGRESS_ALLOW)",
             ));
         }
-        let failed = |what: String| response(StatusCode::BAD_GATEWAY, format!("{host}:{port} can't be reached: {what}\n"));
+        let failed = |what: String| {
+            response(
+                StatusCode::BAD_GATEWAY,
+                format!("{host}:{port} can't be reached: {what}\n"),
+            )
+        };
         let resolved: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
             .await
             .map_err(|error| failed(error.to_string()))?
             .collect();
-        let public: Vec<SocketAddr> = resolved.into_iter().filter(|found| address::is_public(found.ip())).collect();
+        let public: Vec<SocketAddr> = resolved
+            .into_iter()
+            .filter(|found| address::is_public(found.ip()))
+            .collect();
         if public.is_empty() {
             return Err(self.refuse(host, port, "its address is a private one"));
         }
         let permitted: Vec<SocketAddr> = {
-            let network = self.policy.network.read().unwrap_or_else(PoisonError::into_inner);
-            public.into_iter().filter(|found| network.permits(host, found.ip())).collect()
+            let network = self
+                .policy
+                .network
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            public
+                .into_iter()
+                .filter(|found| network.permits(host, found.ip()))
+                .collect()
         };
         if permitted.is_empty() {
             return Err(self.refuse(host, port, "the sandbox's own network settings deny it"));
         }
-        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(permitted.as_slice())).await {
+        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(permitted.as_slice())).await
+        {
             Ok(Ok(stream)) => Ok(Metered::new(stream, self.carried.clone())),
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(_) => Err(failed("no answer".to_owned())),
@@ -239,17 +287,25 @@ impl Egress {
     /// What the sandbox is told of its way out.
     fn tell(&self) -> Response<Body> {
         let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        let (refused, carried) = (self.refused.load(Ordering::Relaxed), self.carried.load(Ordering::Relaxed));
+        let (refused, carried) = (
+            self.refused.load(Ordering::Relaxed),
+            self.carried.load(Ordering::Relaxed),
+        );
         let last: String = refusals.iter().map(String::as_str).collect();
         response(
             StatusCode::OK,
-            format!("sandbox egress: {carried} bytes carried, {refused} connections refused\n{last}"),
+            format!(
+                "sandbox egress: {carried} bytes carried, {refused} connections refused\n{last}"
+            ),
         )
     }
 
     fn refuse(&self, host: &str, port: u16, why: &str) -> Response<Body> {
         self.note_refusal(host, port, why);
-        response(StatusCode::FORBIDDEN, format!("sandbox egress: {host}:{port} was refused: {why}\n"))
+        response(
+            StatusCode::FORBIDDEN,
+            format!("sandbox egress: {host}:{port} was refused: {why}\n"),
+        )
     }
 
     /// Keeps a refusal for the sandbox and the machine's log.
@@ -275,7 +331,8 @@ impl Egress {
     }
 }
 
-/// Why a request whose Host is another than the server it goes to is refused: many sites answer at one address, each by its Host.
+/// Why a request whose Host is another than the server it goes to is refused: many sites answer at
+/// one address, each by its Host.
 fn foreign_host(headers: &HeaderMap, host: &str, port: u16) -> Option<String> {
     headers.get_all(header::HOST).iter().find_map(|value| {
         let named = value.to_str().ok().and_then(|value| value.parse().ok());
@@ -284,7 +341,9 @@ fn foreign_host(headers: &HeaderMap, host: &str, port: u16) -> Option<String> {
             .and_then(|named| target(named, Some(port)))
             .is_some_and(|named| named == (host.to_owned(), port));
         let shown = value.as_bytes().escape_ascii();
-        (!same).then(|| format!("it asks for the host {shown}, and only {host}:{port} was let through"))
+        (!same).then(|| {
+            format!("it asks for the host {shown}, and only {host}:{port} was let through")
+        })
     })
 }
 
@@ -293,7 +352,11 @@ async fn forward(mut request: Request<Incoming>, stream: Metered) -> Response<Bo
     let failed = |error: hyper::Error| response(StatusCode::BAD_GATEWAY, format!("{error}\n"));
     strip_hop_by_hop(request.headers_mut());
     // The origin form, as servers expect it.
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let path = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |path| path.as_str())
+        .to_owned();
     if let Some(authority) = request.uri().authority()
         && let Ok(host) = authority.as_str().parse()
     {
@@ -303,10 +366,11 @@ async fn forward(mut request: Request<Incoming>, stream: Metered) -> Response<Bo
         return response(StatusCode::BAD_REQUEST, "bad path\n");
     };
     *request.uri_mut() = uri;
-    let (mut sender, connection) = match hyper::client::conn::http1::handshake(TokioIo::new(stream)).await {
-        Ok(connected) => connected,
-        Err(error) => return failed(error),
-    };
+    let (mut sender, connection) =
+        match hyper::client::conn::http1::handshake(TokioIo::new(stream)).await {
+            Ok(connected) => connected,
+            Err(error) => return failed(error),
+        };
     tokio::spawn(connection);
     match sender.send_request(request).await {
         Ok(mut answer) => {
@@ -329,14 +393,20 @@ fn target(authority: &Authority, default_port: Option<u16>) -> Option<(String, u
     if authority.as_str().contains('@') {
         return None;
     }
-    let host = authority.host().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+    let host = authority
+        .host()
+        .trim_matches(['[', ']'])
+        .trim_end_matches('.')
+        .to_ascii_lowercase();
     let port = authority.port_u16().or(default_port)?;
     (!host.is_empty() && host.len() <= MAX_NAME).then_some((host, port))
 }
 
 fn allows(rule: &EgressRule, host: &str, port: u16) -> bool {
     let named = match rule.host.strip_prefix("*.") {
-        Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        Some(domain) => host
+            .strip_suffix(domain)
+            .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
         None => rule.host == host,
     };
     named && rule.port == port
@@ -367,21 +437,37 @@ mod tests {
     fn a_target_is_the_same_however_it_is_spelled() {
         for spelled in ["Registry.NPMJS.org:443", "registry.npmjs.org.:443"] {
             let authority: Authority = spelled.parse().unwrap();
-            assert_eq!(target(&authority, None), Some(("registry.npmjs.org".to_owned(), 443)));
+            assert_eq!(
+                target(&authority, None),
+                Some(("registry.npmjs.org".to_owned(), 443))
+            );
         }
         assert_eq!(target(&"a.com".parse().unwrap(), None), None);
         assert_eq!(target(&"user@a.com:443".parse().unwrap(), None), None);
-        assert_eq!(target(&format!("{}:443", "a".repeat(254)).parse().unwrap(), None), None);
-        assert_eq!(target(&"[::1]:443".parse().unwrap(), None), Some(("::1".to_owned(), 443)));
+        assert_eq!(
+            target(&format!("{}:443", "a".repeat(254)).parse().unwrap(), None),
+            None
+        );
+        assert_eq!(
+            target(&"[::1]:443".parse().unwrap(), None),
+            Some(("::1".to_owned(), 443))
+        );
     }
 
     #[test]
     fn a_requests_host_is_the_one_that_it_goes_to() {
         let foreign = |names: &[&str]| {
-            let names = names.iter().map(|name| (header::HOST, name.parse().unwrap()));
+            let names = names
+                .iter()
+                .map(|name| (header::HOST, name.parse().unwrap()));
             foreign_host(&names.collect(), "a.com", 8080)
         };
-        for same in [&[] as &[&str], &["a.com:8080"], &["A.com."], &["a.com", "a.com:8080"]] {
+        for same in [
+            &[] as &[&str],
+            &["a.com:8080"],
+            &["A.com."],
+            &["a.com", "a.com:8080"],
+        ] {
             assert_eq!(foreign(same), None, "{same:?}");
         }
         for other in [

@@ -1,7 +1,9 @@
-//! `codeflow envd`: the init of a sandbox. It serves E2B's envd protocol to the host over one socket, keeps the template's dev server
-//! running, reaps what is orphaned, and carries connections in (to the app's ports) and out (to the egress proxy).
+//! `codeflow envd`: the init of a sandbox. It serves E2B's envd protocol to the host over one
+//! socket, keeps the template's dev server running, reaps what is orphaned, and carries connections
+//! in (to the app's ports) and out (to the egress proxy).
 //!
-//! It has no rights that the sandbox's user has not: everything it is asked to open is opened inside, as that user.
+//! It has no rights that the sandbox's user has not: everything it is asked to open is opened
+//! inside, as that user.
 
 pub(super) mod connect;
 pub(super) mod dev_server;
@@ -73,7 +75,8 @@ impl Orders {
     }
 }
 
-/// Runs as the sandbox's first process, and again as its child that serves; returns when the sandbox is to end.
+/// Runs as the sandbox's first process, and again as its child that serves; returns when the
+/// sandbox is to end.
 pub fn run() -> anyhow::Result<()> {
     // Neither memory nor open files of ours are for the sandbox's own processes to look into.
     prctl::set_dumpable(false)?;
@@ -87,8 +90,9 @@ pub fn run() -> anyhow::Result<()> {
     }
 }
 
-/// Starts the serving process and reaps all others until it ends: with this process, the kernel ends the sandbox. The sandbox's own
-/// processes may send any signal to the serving one, but none that stops or ends this one (pid_namespaces(7)).
+/// Starts the serving process and reaps all others until it ends: with this process, the kernel
+/// ends the sandbox. The sandbox's own processes may send any signal to the serving one, but none
+/// that stops or ends this one (pid_namespaces(7)).
 fn init() -> anyhow::Result<()> {
     let server = Command::new(ENVD)
         .arg("envd")
@@ -101,7 +105,9 @@ fn init() -> anyhow::Result<()> {
     loop {
         match wait::waitpid(None, Some(WaitPidFlag::WUNTRACED)) {
             // An error: it has ended meanwhile, which the next turn finds.
-            Ok(WaitStatus::Stopped(stopped, _)) if stopped == server => drop(kill(server, Signal::SIGCONT)),
+            Ok(WaitStatus::Stopped(stopped, _)) if stopped == server => {
+                drop(kill(server, Signal::SIGCONT))
+            }
             Ok(WaitStatus::Stopped(..)) => {}
             Ok(status) if status.pid() == Some(server) => return Ok(()),
             Ok(_) | Err(Errno::EINTR) => {}
@@ -124,9 +130,13 @@ async fn serve() -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     tokio::spawn(tunnel::carry_out());
     let watched = dev_server::DevServer::default();
-    let dev_server = orders
-        .start
-        .map(|(start, port)| tokio::spawn(watched.clone().keep_running(start, port, env.clone(), stop.clone())));
+    let dev_server = orders.start.map(|(start, port)| {
+        tokio::spawn(
+            watched
+                .clone()
+                .keep_running(start, port, env.clone(), stop.clone()),
+        )
+    });
     let serving = axum::serve(listener, router(env, watched, stop.clone())).into_future();
     tokio::select! {
         served = serving => served?,
@@ -138,8 +148,9 @@ async fn serve() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes where its store is for the versions of pnpm that don't read it from [`PNPM_STORE`]: npm would warn of the variable that they do
-/// read each time it runs. A file that is there stays, and one that can't be written costs only the place of the store.
+/// Writes where its store is for the versions of pnpm that don't read it from [`PNPM_STORE`]: npm
+/// would warn of the variable that they do read each time it runs. A file that is there stays, and
+/// one that can't be written costs only the place of the store.
 fn configure_pnpm(env: &HashMap<String, String>) {
     let (Some(config), Some(store)) = (env.get("XDG_CONFIG_HOME"), env.get(PNPM_STORE)) else {
         return;
@@ -152,7 +163,11 @@ fn configure_pnpm(env: &HashMap<String, String>) {
     }
 }
 
-fn router(env: Arc<HashMap<String, String>>, dev_server: dev_server::DevServer, stop: CancellationToken) -> Router {
+fn router(
+    env: Arc<HashMap<String, String>>,
+    dev_server: dev_server::DevServer,
+    stop: CancellationToken,
+) -> Router {
     let processes = process::Processes::new(env.clone());
     Router::new()
         .route("/health", get(async || StatusCode::NO_CONTENT))
@@ -179,7 +194,9 @@ fn router(env: Arc<HashMap<String, String>>, dev_server: dev_server::DevServer, 
 
 /// An answer that lasts as long as the sandbox.
 async fn alive() -> Response<Body> {
-    let forever = futures::stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from_static(b"alive\n")) });
+    let forever = futures::stream::once(async {
+        Ok::<_, std::convert::Infallible>(Bytes::from_static(b"alive\n"))
+    });
     Response::new(Body::from_stream(forever.chain(futures::stream::pending())))
 }
 
@@ -203,7 +220,11 @@ async fn check_user(request: Request, next: Next) -> Response<Body> {
 }
 
 fn basic_user(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let value = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .strip_prefix("Basic ")?;
     let decoded = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
     Some(decoded.split(':').next()?.to_owned())
 }
@@ -212,17 +233,30 @@ fn basic_user(headers: &HeaderMap) -> Option<String> {
 fn failure(error: &std::io::Error, path: &std::path::Path) -> Response<Body> {
     let path = path.display();
     match error.kind() {
-        std::io::ErrorKind::NotFound => api_error(StatusCode::NOT_FOUND, format!("path '{path}' does not exist")),
-        std::io::ErrorKind::IsADirectory => api_error(StatusCode::BAD_REQUEST, format!("path '{path}' is a directory")),
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            api_error(StatusCode::INSUFFICIENT_STORAGE, "not enough disk space available")
-        }
-        std::io::ErrorKind::PermissionDenied => api_error(StatusCode::FORBIDDEN, format!("permission denied: '{path}'")),
+        std::io::ErrorKind::NotFound => api_error(
+            StatusCode::NOT_FOUND,
+            format!("path '{path}' does not exist"),
+        ),
+        std::io::ErrorKind::IsADirectory => api_error(
+            StatusCode::BAD_REQUEST,
+            format!("path '{path}' is a directory"),
+        ),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => api_error(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "not enough disk space available",
+        ),
+        std::io::ErrorKind::PermissionDenied => api_error(
+            StatusCode::FORBIDDEN,
+            format!("permission denied: '{path}'"),
+        ),
         _ => api_error(StatusCode::BAD_REQUEST, format!("path '{path}': {error}")),
     }
 }
 
 /// The answer to a request to become a tunnel that can't be one.
 fn not_open(port: u16) -> Response<Body> {
-    response(StatusCode::BAD_GATEWAY, format!("port {port} is not open\n"))
+    response(
+        StatusCode::BAD_GATEWAY,
+        format!("port {port} is not open\n"),
+    )
 }

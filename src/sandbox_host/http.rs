@@ -1,5 +1,5 @@
-//! What the host's HTTP services share: plain answers, E2B's error bodies, the headers that belong to one hop only, and requests that
-//! are read to their end.
+//! What the host's HTTP services share: plain answers, E2B's error bodies, the headers that belong
+//! to one hop only, and requests that are read to their end.
 
 use std::{
     pin::Pin,
@@ -16,14 +16,15 @@ use axum::{
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
-/// What is left of an answered request is read up to this, in bytes, and for so long: a client that sends on is not one that listens.
+/// What is left of an answered request is read up to this, in bytes, and for so long: a client that
+/// sends on is not one that listens.
 const MAX_REST: usize = 64 << 20;
 const REST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the names of the builder's own cookies begin with.
 const COOKIE_PREFIX: &[u8] = b"codeflow";
-/// Beginnings of the names of headers that no app is to see: E2B's and ours, and those by which proxies in front of us tell who a
-/// visitor is or where from.
+/// Beginnings of the names of headers that no app is to see: E2B's and ours, and those by which
+/// proxies in front of us tell who a visitor is or where from.
 const NOT_FOR_APPS: [&str; 43] = [
     "x-access-token",
     "e2b-",
@@ -69,9 +70,10 @@ const NOT_FOR_APPS: [&str; 43] = [
     "x-amzn-oidc-",
     "tailscale-",
 ];
-/// Beginnings of the names of cookies by which proxies in front of us know a visitor, without `__Host-` and `__Secure-`: of oauth2-proxy,
-/// Cloudflare, Azure, AWS, Google, Authelia, authentik, Vouch, Pomerium, Apache's modules, Traefik's, Keycloak, Shibboleth, SimpleSAMLphp,
-/// Teleport, Ory, AD FS, SiteMinder, Oracle, OpenAM, F5, PingAccess, tinyauth and Caddy's portal.
+/// Beginnings of the names of cookies by which proxies in front of us know a visitor, without
+/// `__Host-` and `__Secure-`: of oauth2-proxy, Cloudflare, Azure, AWS, Google, Authelia, authentik,
+/// Vouch, Pomerium, Apache's modules, Traefik's, Keycloak, Shibboleth, SimpleSAMLphp, Teleport,
+/// Ory, AD FS, SiteMinder, Oracle, OpenAM, F5, PingAccess, tinyauth and Caddy's portal.
 const SIGN_IN_COOKIES: [&str; 42] = [
     "_oauth2_proxy",
     "cf_authorization",
@@ -117,15 +119,18 @@ const SIGN_IN_COOKIES: [&str; 42] = [
     "tailscale",
 ];
 
-/// Reads what a handler left of a request before its answer goes out. The connection of a request that is answered before it is whole
-/// has to be closed, which a client might only notice with its next request.
+/// Reads what a handler left of a request before its answer goes out. The connection of a request
+/// that is answered before it is whole has to be closed, which a client might only notice with its
+/// next request.
 pub(super) async fn read_to_its_end(request: Request<Body>, next: Next) -> Response<Body> {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
     let body = Arc::new(Mutex::new(body));
-    let response = next.run(Request::from_parts(head, Body::new(Shared(body.clone())))).await;
+    let response = next
+        .run(Request::from_parts(head, Body::new(Shared(body.clone()))))
+        .await;
     // One that is still being passed on belongs to who does that.
     if let Some(rest) = Arc::into_inner(body) {
         let mut rest = rest.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -156,7 +161,10 @@ impl HttpBody for Shared {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         Pin::new(&mut *self.lock()).poll_frame(context)
     }
 
@@ -176,7 +184,10 @@ pub(super) fn response(status: StatusCode, text: impl Into<String>) -> Response<
 
 /// E2B's error body: the status as a number, and a message.
 pub(super) fn api_error(status: StatusCode, message: impl Into<String>) -> Response<Body> {
-    json(status, &serde_json::json!({ "code": status.as_u16(), "message": message.into() }))
+    json(
+        status,
+        &serde_json::json!({ "code": status.as_u16(), "message": message.into() }),
+    )
 }
 
 pub(super) fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body> {
@@ -199,40 +210,64 @@ fn with_type(status: StatusCode, content_type: &'static str, text: String) -> Re
     response
 }
 
-/// Removes what is between us and our clients, or a proxy in front of us, and no app's business: keys, tokens, our own cookies, and who
-/// the visitor was found to be. An app's own headers stay, whatever they are called.
+/// Removes what is between us and our clients, or a proxy in front of us, and no app's business:
+/// keys, tokens, our own cookies, and who the visitor was found to be. An app's own headers stay,
+/// whatever they are called.
 pub(super) fn strip_ours(headers: &mut HeaderMap, key: &str) {
-    let strange = |name: &&HeaderName| NOT_FOR_APPS.iter().any(|start| name.as_str().starts_with(start));
+    let strange = |name: &&HeaderName| {
+        NOT_FOR_APPS
+            .iter()
+            .any(|start| name.as_str().starts_with(start))
+    };
     let named: Vec<HeaderName> = headers.keys().filter(strange).cloned().collect();
     for name in named {
         headers.remove(name);
     }
-    let is_ours = |value: &HeaderValue| value.as_bytes().windows(key.len()).any(|part| part == key.as_bytes());
+    let is_ours = |value: &HeaderValue| {
+        value
+            .as_bytes()
+            .windows(key.len())
+            .any(|part| part == key.as_bytes())
+    };
     for name in [header::AUTHORIZATION, HeaderName::from_static("x-api-key")] {
         if headers.get_all(&name).iter().any(is_ours) {
             headers.remove(&name);
         }
     }
-    let cookies: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().filter_map(without_our_cookies).collect();
+    let cookies: Vec<HeaderValue> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(without_our_cookies)
+        .collect();
     headers.remove(header::COOKIE);
     for cookie in cookies {
         headers.append(header::COOKIE, cookie);
     }
 }
 
-/// The cookies of a header but ours and those of a sign-in in front of us; `None` when that leaves none.
+/// The cookies of a header but ours and those of a sign-in in front of us; `None` when that leaves
+/// none.
 fn without_our_cookies(value: &HeaderValue) -> Option<HeaderValue> {
-    let begins = |name: &[u8], start: &[u8]| name.get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start));
+    let begins = |name: &[u8], start: &[u8]| {
+        name.get(..start.len())
+            .is_some_and(|own| own.eq_ignore_ascii_case(start))
+    };
     let ours = |cookie: &&[u8]| {
         let name = cookie.trim_ascii_start();
         let name = name
             .strip_prefix(b"__Host-")
             .or_else(|| name.strip_prefix(b"__Secure-"))
             .unwrap_or(name);
-        begins(name, COOKIE_PREFIX) || SIGN_IN_COOKIES.iter().any(|start| begins(name, start.as_bytes()))
+        begins(name, COOKIE_PREFIX)
+            || SIGN_IN_COOKIES
+                .iter()
+                .any(|start| begins(name, start.as_bytes()))
     };
     let cookies = value.as_bytes().split(|byte| *byte == b';');
-    let kept: Vec<&[u8]> = cookies.filter(|cookie| !ours(cookie)).map(<[u8]>::trim_ascii).collect();
+    let kept: Vec<&[u8]> = cookies
+        .filter(|cookie| !ours(cookie))
+        .map(<[u8]>::trim_ascii)
+        .collect();
     HeaderValue::from_bytes(&kept.join(&b"; "[..]))
         .ok()
         .filter(|value| !value.is_empty())
@@ -280,7 +315,10 @@ mod tests {
             ),
         );
         headers.append(header::COOKIE, HeaderValue::from_static("codeflow=1"));
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer theirs"));
+        headers.insert(
+            header::AUTHORIZATION,
+            HeaderValue::from_static("Bearer theirs"),
+        );
         headers.append("x-api-key", HeaderValue::from_static("e2b_1"));
         headers.insert("x-access-token", HeaderValue::from_static("t"));
         headers.insert("x-own", HeaderValue::from_static("kept"));
@@ -295,7 +333,10 @@ mod tests {
         assert_eq!(cookies, ["theme=dark; a=b"]);
         assert_eq!(headers[header::AUTHORIZATION], "Bearer theirs");
         assert_eq!(headers.len(), 3);
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer e2b_1"));
+        headers.insert(
+            header::AUTHORIZATION,
+            HeaderValue::from_static("Bearer e2b_1"),
+        );
         strip_ours(&mut headers, "e2b_1");
         assert!(!headers.contains_key(header::AUTHORIZATION));
     }

@@ -1,6 +1,7 @@
-//! The host's user and group ids of containers. As root, each running container has a range of its own: what the kernel counts per user
-//! (inotify instances, pipe buffers) and whatever breaks out is one container's alone. Files stay under the ids of one range
-//! ([`STORED`]) on disk, the template's too; mounts translate them, so that nothing is ever chowned.
+//! The host's user and group ids of containers. As root, each running container has a range of its
+//! own: what the kernel counts per user (inotify instances, pipe buffers) and whatever breaks out
+//! is one container's alone. Files stay under the ids of one range ([`STORED`]) on disk, the
+//! template's too; mounts translate them, so that nothing is ever chowned.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,14 +27,16 @@ use super::{bundle::Ids, privilege::new_namespace};
 
 /// How many ids a container has.
 pub(super) const COUNT: u32 = 65_536;
-/// The first id of the range that files have on disk, and of containers where the kernel can't give each its own.
+/// The first id of the range that files have on disk, and of containers where the kernel can't give
+/// each its own.
 pub(super) const STORED: u32 = 100_000;
-/// The first id of the containers' ranges: above what systemd gives to containers and below 2^31, where some file systems stop
-/// (<https://systemd.io/UIDS-GIDS/>).
+/// The first id of the containers' ranges: above what systemd gives to containers and below 2^31,
+/// where some file systems stop (<https://systemd.io/UIDS-GIDS/>).
 const FIRST: u32 = 0x7000_0000;
 /// How many ranges there are: as many containers can run on a machine at a time.
 const RANGES: u32 = 4096;
-/// Each byte of this file is a range, locked by the host that uses it: other hosts on the machine use others.
+/// Each byte of this file is a range, locked by the host that uses it: other hosts on the machine
+/// use others.
 const LOCKS: &str = "/run/codeflow-ids";
 
 /// The machine's ranges, as this host uses them.
@@ -55,8 +58,8 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Range {
     first: u32,
-    /// The container's user namespace. The range's first id owns it, so that what is counted against a namespace's owner is counted
-    /// against this range, and not against root.
+    /// The container's user namespace. The range's first id owns it, so that what is counted
+    /// against a namespace's owner is counted against this range, and not against root.
     users: OwnedFd,
     /// Says how mounts translate ids on disk to those of the range.
     files: OwnedFd,
@@ -66,7 +69,12 @@ impl Ranges {
     /// For root. The error says why containers can't have ids of their own.
     pub(super) fn open() -> anyhow::Result<Self> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600);
         let locks = options
             .custom_flags(libc::O_NOFOLLOW)
             .open(LOCKS)
@@ -97,10 +105,14 @@ impl Ranges {
                 Some(range) => range,
                 None => Arc::new(Range::new(FIRST + number * COUNT)?),
             };
-            state.used.insert(container.to_owned(), (number, range.clone()));
+            state
+                .used
+                .insert(container.to_owned(), (number, range.clone()));
             return Ok(range);
         }
-        bail!("all {RANGES} ranges of user ids are in use: kill or pause sandboxes that nobody needs")
+        bail!(
+            "all {RANGES} ranges of user ids are in use: kill or pause sandboxes that nobody needs"
+        )
     }
 
     /// Gives the range of a container that has ended to others.
@@ -135,7 +147,8 @@ impl Range {
         let map = |lines: String| {
             move |process: &str| {
                 for file in ["uid_map", "gid_map"] {
-                    fs::write(format!("/proc/{process}/{file}"), &lines).context("user ids can't be mapped")?;
+                    fs::write(format!("/proc/{process}/{file}"), &lines)
+                        .context("user ids can't be mapped")?;
                 }
                 Ok(())
             }
@@ -144,7 +157,10 @@ impl Range {
             first,
             users: new_namespace(Some(first), map(format!("0 {first} {COUNT}\n")))?,
             // The machine's own ids stay: a layer's working folder is root's.
-            files: new_namespace(None, map(format!("0 0 {STORED}\n{STORED} {first} {COUNT}\n")))?,
+            files: new_namespace(
+                None,
+                map(format!("0 0 {STORED}\n{STORED} {first} {COUNT}\n")),
+            )?,
         })
     }
 
@@ -165,7 +181,8 @@ impl Range {
             .join(self.users.as_raw_fd().to_string())
     }
 
-    /// Mounts a folder at another, its files' ids translated to those of the range. For a process between fork and exec.
+    /// Mounts a folder at another, its files' ids translated to those of the range. For a process
+    /// between fork and exec.
     pub(super) fn mount(&self, folder: &Path, at: &Path) -> nix::Result<()> {
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let tree = open_tree(rustix::fs::CWD, folder, flags).map_err(errno)?;
@@ -211,7 +228,11 @@ mod tests {
     fn no_two_containers_share_a_range_not_even_of_two_hosts() {
         let (one, other) = (Ranges::open().unwrap(), Ranges::open().unwrap());
         let first = |range: &Arc<Range>| range.ids()[0].outside;
-        let (a, b, c) = (one.take("a").unwrap(), one.take("b").unwrap(), other.take("c").unwrap());
+        let (a, b, c) = (
+            one.take("a").unwrap(),
+            one.take("b").unwrap(),
+            other.take("c").unwrap(),
+        );
         let firsts = std::collections::BTreeSet::from([first(&a), first(&b), first(&c)]);
         assert_eq!(firsts.len(), 3);
         assert!(
@@ -219,7 +240,8 @@ mod tests {
                 .iter()
                 .all(|first| *first >= FIRST && first.checked_add(COUNT).unwrap() <= 1 << 31)
         );
-        // Given back, it is used again, with the same namespaces; one that was never taken is no matter.
+        // Given back, it is used again, with the same namespaces; one that was never taken is no
+        // matter.
         one.release("a");
         one.release("nobody");
         let again = one.take("d").unwrap();

@@ -1,4 +1,5 @@
-//! A running container, seen from the host: connections to its envd over the socket that only the two know.
+//! A running container, seen from the host: connections to its envd over the socket that only the
+//! two know.
 
 use std::{
     fs::{self, File},
@@ -31,10 +32,12 @@ const MAX_REPORT: usize = 64 << 10;
 /// How long a dev server may take to end by itself.
 const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// The folder of a sandbox's two sockets. A container never sees it: it gets one socket open, and the other mounted as a file.
+/// The folder of a sandbox's two sockets. A container never sees it: it gets one socket open, and
+/// the other mounted as a file.
 #[derive(Debug)]
 pub(super) struct Sockets {
-    /// Sockets are named through the open folder, whose own path may be longer than a socket's may be (108 bytes).
+    /// Sockets are named through the open folder, whose own path may be longer than a socket's may
+    /// be (108 bytes).
     folder: File,
 }
 
@@ -88,7 +91,10 @@ impl Drop for Live {
 
 impl Live {
     /// Takes over a container that was just started, and waits until its envd answers.
-    pub(super) async fn attach(sockets: Sockets, egress: tokio::task::JoinHandle<()>) -> anyhow::Result<Self> {
+    pub(super) async fn attach(
+        sockets: Sockets,
+        egress: tokio::task::JoinHandle<()>,
+    ) -> anyhow::Result<Self> {
         let live = Self {
             sockets,
             egress,
@@ -100,7 +106,11 @@ impl Live {
             .await
             .context("the sandbox did not answer in time")?
             .context("the sandbox ended as it started")?;
-        anyhow::ensure!(health.status().is_success(), "the sandbox answered {}", health.status());
+        anyhow::ensure!(
+            health.status().is_success(),
+            "the sandbox answered {}",
+            health.status()
+        );
         // An answer that only the container's end ends.
         let alive = live
             .send(Method::GET, "/codeflow/alive")
@@ -118,12 +128,20 @@ impl Live {
 
     /// Cancelled when a connection that a client has to the sandbox from here on is to end.
     pub(super) fn connected(&self) -> CancellationToken {
-        self.connected.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Ends the connections of clients; the processes that they were for go on.
     pub(super) fn hang_up(&self) {
-        let connected = std::mem::take(&mut *self.connected.lock().unwrap_or_else(PoisonError::into_inner));
+        let connected = std::mem::take(
+            &mut *self
+                .connected
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         connected.cancel();
     }
 
@@ -139,7 +157,10 @@ impl Live {
     }
 
     /// Sends a request to envd.
-    pub(super) async fn request(&self, request: Request<Body>) -> anyhow::Result<Response<Incoming>> {
+    pub(super) async fn request(
+        &self,
+        request: Request<Body>,
+    ) -> anyhow::Result<Response<Incoming>> {
         Ok(self.sender().await?.send_request(request).await?)
     }
 
@@ -167,12 +188,19 @@ impl Live {
         Ok(Some(hyper::upgrade::on(response).await?))
     }
 
-    /// How the dev server fares. An error is envd's: it did not answer in time, or not as it should. `waiting`: a request has been
-    /// without an answer for some time.
+    /// How the dev server fares. An error is envd's: it did not answer in time, or not as it
+    /// should. `waiting`: a request has been without an answer for some time.
     pub(super) async fn dev_server(&self, waiting: bool) -> anyhow::Result<dev_server::Report> {
         let asking = async {
-            let response = self.send(Method::GET, &format!("/codeflow/dev-server?waiting={waiting}")).await?;
-            let body = http_body_util::Limited::new(response.into_body(), MAX_REPORT).collect().await;
+            let response = self
+                .send(
+                    Method::GET,
+                    &format!("/codeflow/dev-server?waiting={waiting}"),
+                )
+                .await?;
+            let body = http_body_util::Limited::new(response.into_body(), MAX_REPORT)
+                .collect()
+                .await;
             let body = body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
             anyhow::Ok(serde_json::from_slice(&body)?)
         };
@@ -190,7 +218,8 @@ impl Live {
         Ok(())
     }
 
-    /// Asks the dev server and envd to end, so that the caches on disk are whole, and waits until they have, for some seconds.
+    /// Asks the dev server and envd to end, so that the caches on disk are whole, and waits until
+    /// they have, for some seconds.
     pub(super) async fn stop(&self) {
         let stopping = async {
             let _ = self.send(Method::POST, "/codeflow/stop").await;

@@ -51,7 +51,11 @@ impl Log {
         if lines.len() == MAX_LINES {
             lines.pop_front();
         }
-        lines.push_back(Line { at: now(), level, message });
+        lines.push_back(Line {
+            at: now(),
+            level,
+            message,
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Line>> {
@@ -67,16 +71,37 @@ impl Log {
                 Some(cursor) if wanted.backward => line.at <= cursor,
                 Some(cursor) => line.at >= cursor,
             };
-            let rank = |level: &str| ["debug", "info", "warn", "error"].iter().position(|other| *other == level);
+            let rank = |level: &str| {
+                ["debug", "info", "warn", "error"]
+                    .iter()
+                    .position(|other| *other == level)
+            };
             in_time
-                && wanted.level.as_deref().is_none_or(|level| rank(line.level) >= rank(level))
-                && wanted.search.as_ref().is_none_or(|text| line.message.contains(text.as_str()))
+                && wanted
+                    .level
+                    .as_deref()
+                    .is_none_or(|level| rank(line.level) >= rank(level))
+                && wanted
+                    .search
+                    .as_ref()
+                    .is_none_or(|text| line.message.contains(text.as_str()))
         };
         let told = |line: &Line| json!({ "timestamp": rfc3339(line.at), "message": line.message, "level": line.level, "fields": {} });
         if wanted.backward {
-            lines.iter().rev().filter(fits).take(wanted.limit).map(told).collect()
+            lines
+                .iter()
+                .rev()
+                .filter(fits)
+                .take(wanted.limit)
+                .map(told)
+                .collect()
         } else {
-            lines.iter().filter(fits).take(wanted.limit).map(told).collect()
+            lines
+                .iter()
+                .filter(fits)
+                .take(wanted.limit)
+                .map(told)
+                .collect()
         }
     }
 }
@@ -91,10 +116,19 @@ mod tests {
         log.info("created");
         log.warn("a.com:443 was refused");
         let read = |wanted: Wanted| {
-            let lines = log.read(&Wanted { limit: 10, ..wanted });
-            lines.iter().map(|line| line["message"].to_string()).collect::<Vec<_>>()
+            let lines = log.read(&Wanted {
+                limit: 10,
+                ..wanted
+            });
+            lines
+                .iter()
+                .map(|line| line["message"].to_string())
+                .collect::<Vec<_>>()
         };
-        assert_eq!(read(Wanted::default()), ["\"created\"", "\"a.com:443 was refused\""]);
+        assert_eq!(
+            read(Wanted::default()),
+            ["\"created\"", "\"a.com:443 was refused\""]
+        );
         let backward = Wanted {
             backward: true,
             ..Wanted::default()

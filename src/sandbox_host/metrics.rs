@@ -84,10 +84,13 @@ impl Sandboxes {
             memory: settings.memory_mb << 20,
             disk: layer.size(),
         };
-        sandbox.metrics().sample(usage, limits, count_files.then(|| layer.used()));
+        sandbox
+            .metrics()
+            .sample(usage, limits, count_files.then(|| layer.used()));
     }
 
-    /// What the sandbox used when it was looked at last, as envd's own `/metrics` tells it: Unix time in seconds, and bytes.
+    /// What the sandbox used when it was looked at last, as envd's own `/metrics` tells it: Unix
+    /// time in seconds, and bytes.
     pub(super) async fn moment(self: &Arc<Self>, sandbox: &Arc<Sandbox>) -> Value {
         if sandbox.metrics().last().is_none() {
             let (host, sandbox) = (self.clone(), sandbox.clone());
@@ -126,11 +129,16 @@ impl Metrics {
             self.disk_used.store(size, Ordering::Relaxed);
         }
         let at = Instant::now();
-        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner).replace((usage.cpu, at));
+        let before = self
+            .before
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace((usage.cpu, at));
         #[expect(clippy::cast_precision_loss, reason = "a percentage")]
         let cpu_used_pct = before.map_or(0.0, |(cpu_before, then)| {
             let available = (at - then).as_nanos() as f64 * f64::from(limits.cpu_count);
-            (usage.cpu.saturating_sub(cpu_before) as f64 / available.max(1.0) * 1000.0).round() / 10.0
+            (usage.cpu.saturating_sub(cpu_before) as f64 / available.max(1.0) * 1000.0).round()
+                / 10.0
         });
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         if samples.len() == MAX_SAMPLES {
@@ -153,12 +161,17 @@ impl Metrics {
     pub(super) fn between(&self, start: Option<u64>, end: Option<u64>) -> Vec<Sample> {
         let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |sample: &&Sample| {
-            start.is_none_or(|start| sample.timestamp_unix >= start) && end.is_none_or(|end| sample.timestamp_unix <= end)
+            start.is_none_or(|start| sample.timestamp_unix >= start)
+                && end.is_none_or(|end| sample.timestamp_unix <= end)
         };
         samples.iter().filter(fits).cloned().collect()
     }
 
     pub(super) fn last(&self) -> Option<Sample> {
-        self.samples.lock().unwrap_or_else(PoisonError::into_inner).back().cloned()
+        self.samples
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .back()
+            .cloned()
     }
 }

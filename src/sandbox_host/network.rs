@@ -1,4 +1,5 @@
-//! What one sandbox may reach, within what the host allows to all, and who may reach it: E2B's `network` settings.
+//! What one sandbox may reach, within what the host allows to all, and who may reach it: E2B's
+//! `network` settings.
 
 use std::net::IpAddr;
 
@@ -23,17 +24,29 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// These settings with the short form `allow_internet_access: false` spelled out. The error says what can't be taken.
+    /// These settings with the short form `allow_internet_access: false` spelled out. The error
+    /// says what can't be taken.
     pub(super) fn checked(mut self, internet: Option<bool>) -> Result<Self, String> {
         if internet == Some(false) && !self.deny_out.iter().any(|rule| rule == EVERYWHERE) {
             self.deny_out.push(EVERYWHERE.to_owned());
         }
-        if let Some(wrong) = self.deny_out.iter().find(|rule| Block::parse(rule).is_none()) {
-            return Err(format!("denyOut takes IP addresses and CIDR blocks, and '{wrong}' is neither"));
+        if let Some(wrong) = self
+            .deny_out
+            .iter()
+            .find(|rule| Block::parse(rule).is_none())
+        {
+            return Err(format!(
+                "denyOut takes IP addresses and CIDR blocks, and '{wrong}' is neither"
+            ));
         }
-        let names_domain = self.allow_out.iter().any(|rule| Block::parse(rule).is_none());
+        let names_domain = self
+            .allow_out
+            .iter()
+            .any(|rule| Block::parse(rule).is_none());
         if names_domain && !self.deny_out.iter().any(|rule| rule == EVERYWHERE) {
-            return Err(format!("allowOut names a domain, which needs '{EVERYWHERE}' in denyOut"));
+            return Err(format!(
+                "allowOut names a domain, which needs '{EVERYWHERE}' in denyOut"
+            ));
         }
         Ok(self)
     }
@@ -43,7 +56,8 @@ impl Network {
         !self.deny_out.iter().any(|rule| rule == EVERYWHERE)
     }
 
-    /// Whether the sandbox may connect to this name at this address; what is allowed goes before what is denied.
+    /// Whether the sandbox may connect to this name at this address; what is allowed goes before
+    /// what is denied.
     pub(super) fn permits(&self, host: &str, address: IpAddr) -> bool {
         let named = |rule: &String| match Block::parse(rule) {
             Some(block) => block.contains(address),
@@ -81,7 +95,9 @@ impl Block {
                 own.to_bits() & mask == other.to_bits() & mask
             }
             (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
+                let mask = u128::MAX
+                    .checked_shl(128 - u32::from(self.bits))
+                    .unwrap_or(0);
                 own.to_bits() & mask == other.to_bits() & mask
             }
             // "Everything" is written in IPv4's way and means IPv6 too.
@@ -107,9 +123,13 @@ mod tests {
 
     #[test]
     fn what_is_allowed_goes_before_what_is_denied() {
-        let permits = |network: &Network, host: &str, address: &str| network.permits(host, address.parse().unwrap());
+        let permits = |network: &Network, host: &str, address: &str| {
+            network.permits(host, address.parse().unwrap())
+        };
         assert!(permits(&Network::default(), "a.com", "1.1.1.1"));
-        let closed = network(&["a.com", "*.b.com", "9.9.9.0/24"], &["0.0.0.0/0"]).checked(None).unwrap();
+        let closed = network(&["a.com", "*.b.com", "9.9.9.0/24"], &["0.0.0.0/0"])
+            .checked(None)
+            .unwrap();
         assert!(permits(&closed, "a.com", "1.1.1.1"));
         assert!(permits(&closed, "x.b.com", "1.1.1.1"));
         assert!(permits(&closed, "other.com", "9.9.9.9"));
@@ -132,6 +152,11 @@ mod tests {
         assert!(network(&["a.com"], &[]).checked(None).is_err());
         assert!(network(&[], &["a.com"]).checked(None).is_err());
         assert!(network(&[], &["1.1.1.1/40"]).checked(None).is_err());
-        assert!(!network(&["a.com"], &[]).checked(Some(false)).unwrap().allows_internet());
+        assert!(
+            !network(&["a.com"], &[])
+                .checked(Some(false))
+                .unwrap()
+                .allows_internet()
+        );
     }
 }

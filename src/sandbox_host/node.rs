@@ -1,5 +1,6 @@
-//! The Node.js of a machine where it is outside of `/usr`, as version managers install it. Sandboxes see its binary and the folders of
-//! npm and Corepack, and nothing else: what is around them may be somebody's home.
+//! The Node.js of a machine where it is outside of `/usr`, as version managers install it.
+//! Sandboxes see its binary and the folders of npm and Corepack, and nothing else: what is around
+//! them may be somebody's home.
 
 use std::{
     fs::{self, OpenOptions},
@@ -31,7 +32,10 @@ pub(super) struct NodeMount {
 
 /// The packages that come with Node.js, each with its commands and their files in it.
 const PACKAGES: [(&str, &[(&str, &str)]); 2] = [
-    ("npm", &[("npm", "bin/npm-cli.js"), ("npx", "bin/npx-cli.js")]),
+    (
+        "npm",
+        &[("npm", "bin/npm-cli.js"), ("npx", "bin/npx-cli.js")],
+    ),
     ("corepack", &[("corepack", "dist/corepack.js")]),
 ];
 
@@ -55,7 +59,9 @@ impl Node {
             tracing::warn!(node = %command.display(), "this Node.js does not start, so sandboxes do without");
             return None;
         };
-        let binary = PathBuf::from(String::from_utf8(said.stdout).ok()?.trim()).canonicalize().ok()?;
+        let binary = PathBuf::from(String::from_utf8(said.stdout).ok()?.trim())
+            .canonicalize()
+            .ok()?;
         if binary.starts_with("/usr") {
             return None;
         }
@@ -71,7 +77,10 @@ impl Node {
 
     /// With the packages that are where a release of Node.js has them.
     fn of(binary: PathBuf) -> Self {
-        let modules = binary.parent().and_then(Path::parent).map(|prefix| prefix.join("lib/node_modules"));
+        let modules = binary
+            .parent()
+            .and_then(Path::parent)
+            .map(|prefix| prefix.join("lib/node_modules"));
         let package = |&(name, commands): &(&'static str, &[(&str, &str)])| {
             let folder = modules.as_ref()?.join(name);
             let whole = commands.iter().all(|(_, file)| folder.join(file).is_file());
@@ -91,15 +100,21 @@ impl Node {
             inside: Path::new(NODE).join(inside),
         };
         let packages = self.packages.iter();
-        let packages = packages.map(|(name, folder)| mount(folder, name, &format!("lib/node_modules/{name}")));
-        std::iter::once(mount(&self.binary, "binary", "bin/node")).chain(packages).collect()
+        let packages =
+            packages.map(|(name, folder)| mount(folder, name, &format!("lib/node_modules/{name}")));
+        std::iter::once(mount(&self.binary, "binary", "bin/node"))
+            .chain(packages)
+            .collect()
     }
 
     /// Makes the places for the mounts, and the packages' commands, in the sandboxes' root.
     pub(super) fn prepare(&self, rootfs: &Path) -> io::Result<()> {
         let place = rootfs.join(NODE.trim_start_matches('/'));
         fs::create_dir_all(place.join("bin"))?;
-        OpenOptions::new().create(true).append(true).open(place.join("bin/node"))?;
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(place.join("bin/node"))?;
         for (name, _) in &self.packages {
             fs::create_dir_all(place.join("lib/node_modules").join(name))?;
             let commands = PACKAGES
@@ -107,7 +122,10 @@ impl Node {
                 .filter(|(package, _)| package == name)
                 .flat_map(|(_, commands)| *commands);
             for (command, file) in commands {
-                let (target, link) = (format!("../lib/node_modules/{name}/{file}"), place.join("bin").join(command));
+                let (target, link) = (
+                    format!("../lib/node_modules/{name}/{file}"),
+                    place.join("bin").join(command),
+                );
                 if fs::read_link(&link).ok() != Some(PathBuf::from(&target)) {
                     let _ = fs::remove_file(&link);
                     symlink(target, link)?;
@@ -128,7 +146,13 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let at = |path: &str| home.path().join(path);
         let binary = at("bin/node");
-        let found = || Node::of(binary.clone()).packages.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+        let found = || {
+            Node::of(binary.clone())
+                .packages
+                .iter()
+                .map(|(name, _)| *name)
+                .collect::<Vec<_>>()
+        };
         // A binary in somebody's home, with whatever else is there.
         fs::create_dir_all(at("lib/node_modules/secret")).unwrap();
         assert_eq!(found(), [] as [&str; 0]);

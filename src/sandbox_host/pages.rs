@@ -1,4 +1,5 @@
-//! What a person sees in a preview's place while there is nothing to see. Programs get JSON instead.
+//! What a person sees in a preview's place while there is nothing to see. Programs get JSON
+//! instead.
 
 use axum::http::{HeaderMap, header};
 
@@ -14,22 +15,38 @@ pub(super) enum Audience {
 
 impl Audience {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let text = |name: &str| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+        };
         let navigates = match text("sec-fetch-mode") {
-            "" => text(header::USER_AGENT.as_str()).starts_with("Mozilla/") && text(header::ACCEPT.as_str()).contains("text/html"),
+            "" => {
+                text(header::USER_AGENT.as_str()).starts_with("Mozilla/")
+                    && text(header::ACCEPT.as_str()).contains("text/html")
+            }
             mode => mode == "navigate",
         };
-        if navigates { Self::Person } else { Self::Program }
+        if navigates {
+            Self::Person
+        } else {
+            Self::Program
+        }
     }
 }
 
-/// Shown until the app's server answers: the page asks for itself and reloads when it does. It says what went wrong lately.
+/// Shown until the app's server answers: the page asks for itself and reloads when it does. It says
+/// what went wrong lately.
 pub(super) fn starting(notice: Option<&Notice>) -> String {
     let title = match notice {
         Some(notice) if notice.failing => "The app doesn't stay up",
         _ => "Starting the app…",
     };
-    let text = notice.map_or("It shows up here as soon as its server answers.", |notice| &notice.message);
+    let text = notice.map_or(
+        "It shows up here as soon as its server answers.",
+        |notice| &notice.message,
+    );
     page(title, &escape(text), true, RELOAD)
 }
 
@@ -67,13 +84,17 @@ pub(super) fn gone() -> String {
 
 /// Shown for a port that no app is to be reached at.
 pub(super) fn no_preview(port: u16) -> String {
-    let text = format!("Port {port} is for debugging or the sandbox itself. Serve the app on another port, such as 3000.");
+    let text = format!(
+        "Port {port} is for debugging or the sandbox itself. Serve the app on another port, such as 3000."
+    );
     page("This port is not a preview", &text, false, "")
 }
 
 /// Text that stands in HTML as it is.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn page(title: &str, text: &str, busy: bool, script: &str) -> String {

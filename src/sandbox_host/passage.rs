@@ -1,4 +1,5 @@
-//! What passes from a sandbox to a client: for as long as it does the sandbox is in use, and it ends when the sandbox is paused or killed.
+//! What passes from a sandbox to a client: for as long as it does the sandbox is in use, and it
+//! ends when the sandbox is paused or killed.
 
 use std::{
     pin::Pin,
@@ -10,7 +11,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::sandboxes::InUse;
 
-/// A client's way into a sandbox: it counts as a request under way, and ends when the sandbox is paused or killed.
+/// A client's way into a sandbox: it counts as a request under way, and ends when the sandbox is
+/// paused or killed.
 pub(super) struct Passage {
     pub(super) connected: CancellationToken,
     in_use: InUse,
@@ -47,11 +49,18 @@ impl hyper::body::Body for Passing {
     type Data = bytes::Bytes;
     type Error = anyhow::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<anyhow::Result<Frame<Self::Data>>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<anyhow::Result<Frame<Self::Data>>>> {
         if self.hung_up.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Some(Err(anyhow::anyhow!("the sandbox was paused or killed"))));
+            return Poll::Ready(Some(Err(anyhow::anyhow!(
+                "the sandbox was paused or killed"
+            ))));
         }
-        Pin::new(&mut self.body).poll_frame(context).map_err(anyhow::Error::from)
+        Pin::new(&mut self.body)
+            .poll_frame(context)
+            .map_err(anyhow::Error::from)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,7 +1,9 @@
-//! With what rights containers are made: as root, or as an ordinary user inside of a user namespace of its own (rootless).
+//! With what rights containers are made: as root, or as an ordinary user inside of a user namespace
+//! of its own (rootless).
 //!
-//! Rootless, the host's user is root in that namespace and the sandbox's user in its containers, so what a sandbox writes belongs to
-//! the host's user; all other ids are the user's subordinate ones (`/etc/subuid`, `/etc/subgid`), which belong to nobody.
+//! Rootless, the host's user is root in that namespace and the sandbox's user in its containers, so
+//! what a sandbox writes belongs to the host's user; all other ids are the user's subordinate ones
+//! (`/etc/subuid`, `/etc/subgid`), which belong to nobody.
 
 use std::{
     fs::{self, File},
@@ -32,7 +34,8 @@ use super::{
 pub(super) struct Privilege {
     /// How the users, and the groups, of a container are mapped that has no range of its own.
     pub ids: Vec<Ids>,
-    /// The id that the sandbox's user, and its group, have on this machine's disk, where that is not the host's own user.
+    /// The id that the sandbox's user, and its group, have on this machine's disk, where that is
+    /// not the host's own user.
     user: Option<u32>,
     /// The namespace that containers are made in, for an ordinary user.
     namespace: Option<Arc<OwnedFd>>,
@@ -85,7 +88,11 @@ impl Privilege {
 
 /// A container's ids in those of the namespace: its user is the host's, which is root there.
 fn rootless_ids() -> Vec<Ids> {
-    let ids = |inside, outside, count| Ids { inside, outside, count };
+    let ids = |inside, outside, count| Ids {
+        inside,
+        outside,
+        count,
+    };
     vec![
         ids(0, 1, 1),
         ids(1, 2, USER - 1),
@@ -96,20 +103,33 @@ fn rootless_ids() -> Vec<Ids> {
 
 /// Makes a user namespace in which the user is root and has its subordinate ids.
 fn rootless_namespace(user: Uid) -> anyhow::Result<OwnedFd> {
-    let name = User::from_uid(user)?.map(|user| user.name).unwrap_or_default();
+    let name = User::from_uid(user)?
+        .map(|user| user.name)
+        .unwrap_or_default();
     let (users, groups) = (
         subordinate("/etc/subuid", &name, user.as_raw())?,
         subordinate("/etc/subgid", &name, user.as_raw())?,
     );
-    new_namespace(None, |process| map_ids(process, user.as_raw(), users, groups))
+    new_namespace(None, |process| {
+        map_ids(process, user.as_raw(), users, groups)
+    })
 }
 
-/// Makes a user namespace, of this owner instead of this process's user; `map` gets the id of a process in it. It lasts as long as it
-/// is open.
-pub(super) fn new_namespace(owner: Option<u32>, map: impl FnOnce(&str) -> anyhow::Result<()>) -> anyhow::Result<OwnedFd> {
+/// Makes a user namespace, of this owner instead of this process's user; `map` gets the id of a
+/// process in it. It lasts as long as it is open.
+pub(super) fn new_namespace(
+    owner: Option<u32>,
+    map: impl FnOnce(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<OwnedFd> {
     let mut command = Command::new("cat");
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    #[expect(unsafe_code, reason = "the namespace is made by a process that then waits in it")]
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    #[expect(
+        unsafe_code,
+        reason = "the namespace is made by a process that then waits in it"
+    )]
     // SAFETY: between fork and exec only system calls are made.
     unsafe {
         use std::os::unix::process::CommandExt;
@@ -124,7 +144,8 @@ pub(super) fn new_namespace(owner: Option<u32>, map: impl FnOnce(&str) -> anyhow
         .spawn()
         .context("this machine does not let this user make user namespaces")?;
     let process = child.id().to_string();
-    let opened = map(&process).and_then(|()| Ok(File::open(format!("/proc/{process}/ns/user"))?.into()));
+    let opened =
+        map(&process).and_then(|()| Ok(File::open(format!("/proc/{process}/ns/user"))?.into()));
     // With its standard input closed, it ends.
     drop(child.stdin.take());
     child.wait()?;
@@ -147,15 +168,30 @@ fn become_owner(owner: u32) -> io::Result<()> {
 }
 
 fn map_ids(process: &str, user: u32, users: u32, groups: u32) -> anyhow::Result<()> {
-    for (tool, own, first) in [("newuidmap", user, users), ("newgidmap", getegid().as_raw(), groups)] {
+    for (tool, own, first) in [
+        ("newuidmap", user, users),
+        ("newgidmap", getegid().as_raw(), groups),
+    ] {
         let output = Command::new(tool)
             .arg(process)
-            .args(["0", &own.to_string(), "1", "1", &first.to_string(), &IDS.to_string()])
+            .args([
+                "0",
+                &own.to_string(),
+                "1",
+                "1",
+                &first.to_string(),
+                &IDS.to_string(),
+            ])
             .stdin(Stdio::null())
             .output();
-        let output = output.with_context(|| format!("{tool} is missing (Debian's package uidmap, elsewhere shadow-utils or shadow)"))?;
+        let output = output.with_context(|| {
+            format!("{tool} is missing (Debian's package uidmap, elsewhere shadow-utils or shadow)")
+        })?;
         if !output.status.success() {
-            bail!("{tool} refused: {}", String::from_utf8_lossy(&output.stderr).trim());
+            bail!(
+                "{tool} refused: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
     }
     Ok(())
@@ -187,7 +223,8 @@ mod tests {
 
     #[test]
     fn subordinate_ids_are_found_by_name_and_by_number() {
-        let text = "alice:100000:65536\n1001:300000:65536\nbob:200000:10\nbob:500000:65536\nbroken\n";
+        let text =
+            "alice:100000:65536\n1001:300000:65536\nbob:200000:10\nbob:500000:65536\nbroken\n";
         assert_eq!(first_range(text, "alice", 1000), Some(100_000));
         assert_eq!(first_range(text, "carol", 1001), Some(300_000));
         assert_eq!(first_range(text, "bob", 1002), Some(500_000));
@@ -200,12 +237,19 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for range in &ids {
             for index in 0..range.count {
-                assert!(seen.insert((range.inside + index, ())), "{} twice", range.inside + index);
+                assert!(
+                    seen.insert((range.inside + index, ())),
+                    "{} twice",
+                    range.inside + index
+                );
                 // Root, and the subordinate ids behind it.
                 assert!(range.outside + index <= IDS);
             }
         }
-        let outside: std::collections::HashSet<u32> = ids.iter().flat_map(|range| range.outside..range.outside + range.count).collect();
+        let outside: std::collections::HashSet<u32> = ids
+            .iter()
+            .flat_map(|range| range.outside..range.outside + range.count)
+            .collect();
         assert_eq!(outside.len(), seen.len());
         assert!(ids.contains(&Ids {
             inside: USER,

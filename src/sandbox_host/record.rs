@@ -1,4 +1,5 @@
-//! What the host knows of a sandbox and keeps on disk beside its files, so that a restart of the host loses none.
+//! What the host knows of a sandbox and keeps on disk beside its files, so that a restart of the
+//! host loses none.
 
 use std::{
     collections::HashMap,
@@ -80,7 +81,8 @@ impl Record {
         fs::rename(part, folder.join("sandbox.json"))
     }
 
-    /// Removes a sandbox's folder, the record first: what is left of a removal that was cut short is no sandbox.
+    /// Removes a sandbox's folder, the record first: what is left of a removal that was cut short
+    /// is no sandbox.
     pub(super) fn remove(folder: &Path) -> io::Result<()> {
         match fs::remove_file(folder.join("sandbox.json")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -96,13 +98,20 @@ pub(super) fn in_seconds(seconds: u64) -> u64 {
 
 /// The records of all sandboxes on disk that can be read.
 pub(super) fn all(data_dir: &Path) -> Vec<Record> {
-    let folders = fs::read_dir(data_dir.join("sandboxes")).into_iter().flatten().flatten();
-    folders.filter_map(|folder| Record::read(&folder.path()).ok().flatten()).collect()
+    let folders = fs::read_dir(data_dir.join("sandboxes"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    folders
+        .filter_map(|folder| Record::read(&folder.path()).ok().flatten())
+        .collect()
 }
 
 /// Unix time in milliseconds.
 pub(super) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 

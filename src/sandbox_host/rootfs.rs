@@ -1,5 +1,6 @@
-//! A sandbox's root: an almost empty folder with the places where the machine's programs and the sandbox's own home are mounted,
-//! and the few files of `/etc` that programs ask for. It is read-only inside, and the same for all sandboxes.
+//! A sandbox's root: an almost empty folder with the places where the machine's programs and the
+//! sandbox's own home are mounted, and the few files of `/etc` that programs ask for. It is
+//! read-only inside, and the same for all sandboxes.
 
 use std::{
     fs, io,
@@ -32,11 +33,20 @@ const FILES: [(&str, &str); 7] = [
         "etc/passwd",
         "root:x:0:0:root:/root:/usr/sbin/nologin\nuser:x:1000:1000:user:/home/user:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     ),
-    ("etc/group", "root:x:0:\ntty:x:5:\nuser:x:1000:\nnogroup:x:65534:\n"),
+    (
+        "etc/group",
+        "root:x:0:\ntty:x:5:\nuser:x:1000:\nnogroup:x:65534:\n",
+    ),
     ("etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n"),
     ("etc/hostname", "sandbox\n"),
-    ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
-    ("etc/os-release", "NAME=CodeFlow\nID=codeflow\nPRETTY_NAME=\"CodeFlow sandbox\"\n"),
+    (
+        "etc/nsswitch.conf",
+        "passwd: files\ngroup: files\nhosts: files\n",
+    ),
+    (
+        "etc/os-release",
+        "NAME=CodeFlow\nID=codeflow\nPRETTY_NAME=\"CodeFlow sandbox\"\n",
+    ),
     // Names are resolved by the egress proxy.
     ("etc/resolv.conf", ""),
 ];
@@ -54,7 +64,17 @@ pub(super) struct Rootfs {
 impl Rootfs {
     /// Makes the folder, or completes one that is there.
     pub(super) fn prepare(folder: PathBuf) -> io::Result<Self> {
-        for name in ["proc", "dev", "tmp", "etc", "run", "root", &HOME[1..], &CACHE[1..], &NODE[1..]] {
+        for name in [
+            "proc",
+            "dev",
+            "tmp",
+            "etc",
+            "run",
+            "root",
+            &HOME[1..],
+            &CACHE[1..],
+            &NODE[1..],
+        ] {
             fs::create_dir_all(folder.join(name))?;
         }
         // Runtimes give what they mount there the mode of what was there before.
@@ -91,7 +111,11 @@ impl Rootfs {
         if let Some(node) = &node {
             node.prepare(&folder)?;
         }
-        Ok(Self { folder, shared, node })
+        Ok(Self {
+            folder,
+            shared,
+            node,
+        })
     }
 
     /// Where programs are found inside.
@@ -107,12 +131,19 @@ impl Rootfs {
 
     /// The bundle of certificates that Node.js is pointed at, where the machine has it.
     pub(super) fn certificates() -> Option<&'static str> {
-        ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
-            .into_iter()
-            .find(|path| Path::new(path).exists())
+        [
+            "/etc/ssl/certs/ca-certificates.crt",
+            "/etc/pki/tls/certs/ca-bundle.crt",
+        ]
+        .into_iter()
+        .find(|path| Path::new(path).exists())
     }
 }
 
 fn touch(path: &Path) -> io::Result<()> {
-    fs::OpenOptions::new().create(true).append(true).open(path).map(drop)
+    fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map(drop)
 }

@@ -1,7 +1,8 @@
 //! The OCI runtime: finds one that works, and starts, lists and ends containers with it.
 //!
-//! A container's pieces are mounted in a mount namespace of the runtime's own, made between fork and exec: nothing is ever mounted
-//! on the machine itself, so nothing can be left there, and a data folder that only its owner may enter is no obstacle.
+//! A container's pieces are mounted in a mount namespace of the runtime's own, made between fork
+//! and exec: nothing is ever mounted on the machine itself, so nothing can be left there, and a
+//! data folder that only its owner may enter is no obstacle.
 
 use std::{
     fs,
@@ -69,8 +70,8 @@ pub(super) struct Pieces {
 }
 
 impl Runtime {
-    /// What `try_out` says of the configured runtime, else of the first of runc and crun that it finds to work. The error says what
-    /// to do.
+    /// What `try_out` says of the configured runtime, else of the first of runc and crun that it
+    /// finds to work. The error says what to do.
     pub(super) async fn find<T>(
         configured: Option<&str>,
         state: &Path,
@@ -99,8 +100,12 @@ impl Runtime {
         }
         let faults = faults.join("; ");
         Err(match configured {
-            Some(_) => format!("no sandboxes: {faults}; set SANDBOX_RUNTIME to an OCI runtime such as runc, or unset it"),
-            None => format!("no sandboxes: {faults}; install runc (script/setup does, or your system's package manager)"),
+            Some(_) => format!(
+                "no sandboxes: {faults}; set SANDBOX_RUNTIME to an OCI runtime such as runc, or unset it"
+            ),
+            None => format!(
+                "no sandboxes: {faults}; install runc (script/setup does, or your system's package manager)"
+            ),
         })
     }
 
@@ -108,29 +113,56 @@ impl Runtime {
         self.command.display().to_string()
     }
 
-    /// Starts the container in the background. `stdin` is its init's standard input; `folder` gets its bundle.
-    pub(super) async fn start(&self, container: &Container, pieces: &Pieces, folder: &Path, stdin: Stdio) -> anyhow::Result<()> {
+    /// Starts the container in the background. `stdin` is its init's standard input; `folder` gets
+    /// its bundle.
+    pub(super) async fn start(
+        &self,
+        container: &Container,
+        pieces: &Pieces,
+        folder: &Path,
+        stdin: Stdio,
+    ) -> anyhow::Result<()> {
         self.run(container, pieces, folder, stdin, true).await
     }
 
     /// Runs the container to its end, which must be a good one.
-    pub(super) async fn run_to_end(&self, container: &Container, pieces: &Pieces, folder: &Path) -> anyhow::Result<()> {
-        self.run(container, pieces, folder, Stdio::null(), false).await
+    pub(super) async fn run_to_end(
+        &self,
+        container: &Container,
+        pieces: &Pieces,
+        folder: &Path,
+    ) -> anyhow::Result<()> {
+        self.run(container, pieces, folder, Stdio::null(), false)
+            .await
     }
 
-    async fn run(&self, container: &Container, pieces: &Pieces, folder: &Path, stdin: Stdio, detach: bool) -> anyhow::Result<()> {
+    async fn run(
+        &self,
+        container: &Container,
+        pieces: &Pieces,
+        folder: &Path,
+        stdin: Stdio,
+        detach: bool,
+    ) -> anyhow::Result<()> {
         let spec = bundle::spec(container)?;
         fs::write(folder.join("config.json"), serde_json::to_vec(&spec)?)?;
         let log = folder.join("runtime.log");
         let _ = fs::remove_file(&log);
 
         let mut command = self.command();
-        command.arg("--log").arg(&log).args(["--log-format", "json", "run"]);
+        command
+            .arg("--log")
+            .arg(&log)
+            .args(["--log-format", "json", "run"]);
         if detach {
             command.arg("--detach");
         }
         command.arg("--bundle").arg(folder).arg(&container.id);
-        command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        command
+            .stdin(stdin)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
         // Open until the container has mounted it; after that it ends with the container.
         let disk = match &pieces.home {
             Home::Overlay {
@@ -139,7 +171,12 @@ impl Runtime {
             } => Some(LoopDevice::attach(image).await?),
             Home::Overlay { .. } | Home::Folder(_) => None,
         };
-        let places = Places::below(&container.assembly, pieces, disk.as_ref(), self.privilege.is_rootless());
+        let places = Places::below(
+            &container.assembly,
+            pieces,
+            disk.as_ref(),
+            self.privilege.is_rootless(),
+        );
         let pieces = pieces.clone();
         let inherited = container.user_namespace.is_some().then_some([
             (Resource::RLIMIT_CORE, 0),
@@ -168,7 +205,10 @@ impl Runtime {
             .await
             .context("the container did not start in time")??;
         if !status.success() {
-            bail!("{}", last_error(&log).unwrap_or_else(|| format!("the runtime ended with {status}")));
+            bail!(
+                "{}",
+                last_error(&log).unwrap_or_else(|| format!("the runtime ended with {status}"))
+            );
         }
         Ok(())
     }
@@ -177,7 +217,10 @@ impl Runtime {
     pub(super) async fn delete(&self, id: &str) -> anyhow::Result<()> {
         let output = self.output(&["delete", "--force", id]).await?;
         if !output.status.success() && self.list().await?.iter().any(|found| found == id) {
-            bail!("container {id} can't be ended: {}", String::from_utf8_lossy(&output.stderr).trim());
+            bail!(
+                "container {id} can't be ended: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
         Ok(())
     }
@@ -186,7 +229,10 @@ impl Runtime {
     pub(super) async fn list(&self) -> anyhow::Result<Vec<String>> {
         let output = self.output(&["list", "--quiet"]).await?;
         if !output.status.success() {
-            bail!("the containers can't be listed: {}", String::from_utf8_lossy(&output.stderr).trim());
+            bail!(
+                "the containers can't be listed: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
         Ok(String::from_utf8_lossy(&output.stdout)
             .split_whitespace()
@@ -205,7 +251,10 @@ impl Runtime {
         let mut command = Command::new(&self.command);
         command.arg("--root").arg(&self.state).stdin(Stdio::null());
         let privilege = self.privilege.clone();
-        #[expect(unsafe_code, reason = "the runtime must be where its containers were made")]
+        #[expect(
+            unsafe_code,
+            reason = "the runtime must be where its containers were made"
+        )]
         // SAFETY: between fork and exec one system call is made.
         unsafe {
             command.pre_exec(move || Ok(privilege.enter()?));
@@ -227,7 +276,8 @@ struct Places {
     layer: PathBuf,
     /// Where an image is mounted, with the ids that files have on disk.
     image: PathBuf,
-    /// The layer's own folder for what package managers download, and the one that takes the home's changes, both as they are on disk.
+    /// The layer's own folder for what package managers download, and the one that takes the home's
+    /// changes, both as they are on disk.
     disk_cache: PathBuf,
     disk_upper: PathBuf,
     /// The first of them as the sandbox sees it.
@@ -285,12 +335,24 @@ fn assemble(pieces: &Pieces, places: &Places) -> nix::Result<()> {
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
         Some("mode=755"),
     )?;
-    let bind = |source: &Path, at: &Path| mount(Some(source), at, none, MsFlags::MS_BIND | MsFlags::MS_REC, none);
+    let bind = |source: &Path, at: &Path| {
+        mount(
+            Some(source),
+            at,
+            none,
+            MsFlags::MS_BIND | MsFlags::MS_REC,
+            none,
+        )
+    };
     let bind_folder = |source: &Path, at: &Path| mkdir(at, folder).and_then(|()| bind(source, at));
     let bind_file = |source: &Path, at: &Path| {
-        open(at, OFlag::O_CREAT | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o644))
-            .map(drop)
-            .and_then(|()| bind(source, at))
+        open(
+            at,
+            OFlag::O_CREAT | OFlag::O_CLOEXEC,
+            Mode::from_bits_truncate(0o644),
+        )
+        .map(drop)
+        .and_then(|()| bind(source, at))
     };
     bind_folder(&pieces.rootfs, &places.rootfs)?;
     bind_file(&pieces.envd, &places.envd)?;
@@ -313,13 +375,20 @@ fn assemble(pieces: &Pieces, places: &Places) -> nix::Result<()> {
             make_folder_like(&places.cache, &places.home)
         }
         Home::Overlay { lower, layer } => {
-            // Under names of our own, so that no character of a path can mean something to the overlay's options.
+            // Under names of our own, so that no character of a path can mean something to the
+            // overlay's options.
             show(lower, &places.lower)?;
             match (layer, &places.disk) {
                 (Layer::Image(_), Some(disk)) => {
                     mkdir(&places.image, folder)?;
                     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
-                    mount(Some(disk), &places.image, Some("ext4"), flags, Some("discard"))?;
+                    mount(
+                        Some(disk),
+                        &places.image,
+                        Some("ext4"),
+                        flags,
+                        Some("discard"),
+                    )?;
                     make_folder_like(&places.disk_cache, &places.disk_upper)?;
                     show(&places.image, &places.layer)?;
                 }
@@ -341,7 +410,8 @@ fn assemble(pieces: &Pieces, places: &Places) -> nix::Result<()> {
     }
 }
 
-/// Makes the folder for the owner of another one, unless it is there, as it is on disks that were made with it.
+/// Makes the folder for the owner of another one, unless it is there, as it is on disks that were
+/// made with it.
 fn make_folder_like(folder: &Path, other: &Path) -> nix::Result<()> {
     match mkdir(folder, Mode::from_bits_truncate(0o755)) {
         Ok(()) => {}
@@ -349,7 +419,11 @@ fn make_folder_like(folder: &Path, other: &Path) -> nix::Result<()> {
         Err(error) => return Err(error),
     }
     let owner = stat(other)?;
-    chown(folder, Some(Uid::from_raw(owner.st_uid)), Some(Gid::from_raw(owner.st_gid)))
+    chown(
+        folder,
+        Some(Uid::from_raw(owner.st_uid)),
+        Some(Gid::from_raw(owner.st_gid)),
+    )
 }
 
 /// The message of the last error in the runtime's log.

@@ -1,5 +1,5 @@
-//! The sandboxes of this host: made, found, put to sleep, woken and ended. Files of a sandbox are a layer on disk that outlives its
-//! container; only killing the sandbox removes them.
+//! The sandboxes of this host: made, found, put to sleep, woken and ended. Files of a sandbox are a
+//! layer on disk that outlives its container; only killing the sandbox removes them.
 
 mod admission;
 mod health;
@@ -89,7 +89,10 @@ pub(super) enum HostError {
 
 impl Sandboxes {
     /// Takes over what is on disk, as paused, and starts to end sandboxes in time.
-    pub(super) async fn open(settings: config::SandboxHost, shutdown: CancellationToken) -> anyhow::Result<Arc<Self>> {
+    pub(super) async fn open(
+        settings: config::SandboxHost,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Arc<Self>> {
         let mut host = Self {
             containers: Containers::prepare(settings, "host").await?,
             sandboxes: Mutex::default(),
@@ -115,7 +118,10 @@ impl Sandboxes {
 
     /// The sandboxes on disk; what was never finished is removed.
     fn take_over(&mut self, root: &Path) -> anyhow::Result<()> {
-        let sandboxes = self.sandboxes.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let sandboxes = self
+            .sandboxes
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         for entry in fs::read_dir(root)? {
             let folder = entry?.path();
             let record = match Record::read(&folder) {
@@ -164,7 +170,9 @@ impl Sandboxes {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Sandbox>>> {
-        self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sandboxes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Sandbox>> {
@@ -178,14 +186,18 @@ impl Sandboxes {
     pub(super) fn get(&self, id: &str) -> Result<Arc<Sandbox>, HostError> {
         // E2B's older ids have a client's id behind a dash.
         let id = id.split('-').next().unwrap_or(id);
-        self.lock().get(id).cloned().ok_or_else(|| HostError::NoSandbox(id.to_owned()))
+        self.lock()
+            .get(id)
+            .cloned()
+            .ok_or_else(|| HostError::NoSandbox(id.to_owned()))
     }
 
     /// Makes a sandbox and starts it.
     pub(super) async fn create(&self, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
-        self.runtime().map_err(|fault| HostError::NoRuntime(fault.to_owned()))?;
-        let template =
-            Template::find(&self.settings().data_dir, &new.template).ok_or_else(|| HostError::NoTemplate(new.template.clone()))?;
+        self.runtime()
+            .map_err(|fault| HostError::NoRuntime(fault.to_owned()))?;
+        let template = Template::find(&self.settings().data_dir, &new.template)
+            .ok_or_else(|| HostError::NoTemplate(new.template.clone()))?;
         if self.shutdown.is_cancelled() {
             return Err(anyhow::anyhow!("the sandbox host is stopping").into());
         }
@@ -201,7 +213,12 @@ impl Sandboxes {
     }
 
     /// Makes a sandbox that waited the caller's.
-    async fn hand_out(&self, sandbox: Arc<Sandbox>, live: Arc<Live>, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
+    async fn hand_out(
+        &self,
+        sandbox: Arc<Sandbox>,
+        live: Arc<Live>,
+        new: NewSandbox,
+    ) -> Result<Arc<Sandbox>, HostError> {
         let mut state = sandbox.state.lock().await;
         self.lock().insert(sandbox.id.clone(), sandbox.clone());
         let become_theirs = |record: &mut Record| {
@@ -223,7 +240,11 @@ impl Sandboxes {
         Ok(sandbox)
     }
 
-    async fn start_anew(&self, template: Template, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
+    async fn start_anew(
+        &self,
+        template: Template,
+        new: NewSandbox,
+    ) -> Result<Arc<Sandbox>, HostError> {
         let _place = self.make_room().await?;
         let sandbox = Arc::new(self.sandbox(Record::new(new, template.version.clone())));
         // Known before it runs, so that a host that stops meanwhile waits for it and ends it.
@@ -258,19 +279,33 @@ impl Sandboxes {
     }
 
     /// Starts the sandbox's container.
-    async fn boot(&self, sandbox: &Sandbox, template: Template, shares: u64) -> anyhow::Result<Arc<Live>> {
+    async fn boot(
+        &self,
+        sandbox: &Sandbox,
+        template: Template,
+        shares: u64,
+    ) -> anyhow::Result<Arc<Live>> {
         if self.shutdown.is_cancelled() {
             anyhow::bail!("the sandbox host is stopping");
         }
         let record = sandbox.record();
-        let envs = record.envs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let envs = record
+            .envs
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let own = [
             format!("E2B_SANDBOX_ID={}", record.id),
             format!("E2B_TEMPLATE_ID={}", record.template),
         ];
-        let start = template.manifest.server.map(|server| (server.start, server.port));
+        let start = template
+            .manifest
+            .server
+            .map(|server| (server.start, server.port));
         let kills = self.cgroup_of(sandbox).map(|cgroup| cgroup.memory_kills());
-        sandbox.health.booted(start.as_ref().map(|(_, port)| *port), kills);
+        sandbox
+            .health
+            .booted(start.as_ref().map(|(_, port)| *port), kills);
         let boot = Boot {
             home: Home::Overlay {
                 lower: template.home,
@@ -284,7 +319,11 @@ impl Sandboxes {
             },
             shares,
         };
-        Ok(Arc::new(self.containers.start(&record.id, &sandbox.folder, boot).await?))
+        Ok(Arc::new(
+            self.containers
+                .start(&record.id, &sandbox.folder, boot)
+                .await?,
+        ))
     }
 }
 
@@ -295,7 +334,9 @@ impl HostError {
             Err(error) => error,
         };
         match error.downcast_ref::<io::Error>() {
-            Some(full) if full.kind() == io::ErrorKind::StorageFull => Self::NoSpace(full.to_string()),
+            Some(full) if full.kind() == io::ErrorKind::StorageFull => {
+                Self::NoSpace(full.to_string())
+            }
             _ => Self::Internal(error),
         }
     }

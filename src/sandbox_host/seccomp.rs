@@ -1,12 +1,13 @@
-//! The system calls a sandbox may make: Docker's default allow-list for a container without capabilities
-//! (<https://github.com/moby/profiles/blob/main/seccomp/default.json>), everything else fails with EPERM. Only this machine's own
-//! calls: a program of another architecture, 32-bit ones included, is ended with SIGSYS ("Bad system call") at its first call.
+//! The system calls a sandbox may make: Docker's default allow-list for a container without
+//! capabilities (<https://github.com/moby/profiles/blob/main/seccomp/default.json>), everything
+//! else fails with EPERM. Only this machine's own calls: a program of another architecture, 32-bit
+//! ones included, is ended with SIGSYS ("Bad system call") at its first call.
 
 use oci_spec::{
     OciSpecError,
     runtime::{
-        Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompBuilder, LinuxSeccompOperator,
-        LinuxSyscall, LinuxSyscallBuilder,
+        Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompArgBuilder,
+        LinuxSeccompBuilder, LinuxSeccompOperator, LinuxSyscall, LinuxSyscallBuilder,
     },
 };
 
@@ -37,11 +38,12 @@ umask uname unlink unlinkat uretprobe utime utimensat utimes vfork vmsplice wait
 
 /// `clone` with any of the flags that make a namespace.
 const NAMESPACE_FLAGS: u64 = 0x7E02_0000;
-/// The families of a sandbox's sockets: AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK, which a network namespace confines. AF_VSOCK, for
-/// one, reaches the hypervisor from any namespace.
+/// The families of a sandbox's sockets: AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK, which a network
+/// namespace confines. AF_VSOCK, for one, reaches the hypervisor from any namespace.
 const FAMILIES: [u64; 4] = [AF_UNIX, 2, 10, 16];
 const AF_UNIX: u64 = 1;
-/// Domains that `personality` may switch to (Linux, Linux32, with and without UNAME26, and the query).
+/// Domains that `personality` may switch to (Linux, Linux32, with and without UNAME26, and the
+/// query).
 const PERSONALITIES: [u64; 5] = [0, 8, 0x2_0000, 0x2_0008, 0xFFFF_FFFF];
 const ENOSYS: u32 = 38;
 
@@ -49,12 +51,21 @@ const ENOSYS: u32 = 38;
 pub(super) fn profile() -> Result<LinuxSeccomp, OciSpecError> {
     let mut syscalls = vec![
         allow(ALLOWED.split_whitespace(), Vec::new())?,
-        allow(["socketpair"], vec![argument(0, AF_UNIX, None, LinuxSeccompOperator::ScmpCmpEq)?])?,
+        allow(
+            ["socketpair"],
+            vec![argument(0, AF_UNIX, None, LinuxSeccompOperator::ScmpCmpEq)?],
+        )?,
         allow(
             ["clone"],
-            vec![argument(0, NAMESPACE_FLAGS, Some(0), LinuxSeccompOperator::ScmpCmpMaskedEq)?],
+            vec![argument(
+                0,
+                NAMESPACE_FLAGS,
+                Some(0),
+                LinuxSeccompOperator::ScmpCmpMaskedEq,
+            )?],
         )?,
-        // Its flags are behind a pointer, which a filter can't follow: "no such call" makes the C library fall back to clone.
+        // Its flags are behind a pointer, which a filter can't follow: "no such call" makes the C
+        // library fall back to clone.
         LinuxSyscallBuilder::default()
             .names(["clone3".to_owned()])
             .action(LinuxSeccompAction::ScmpActErrno)
@@ -63,8 +74,14 @@ pub(super) fn profile() -> Result<LinuxSeccomp, OciSpecError> {
     ];
     // One rule for each value, any of which is enough.
     let families = FAMILIES.map(|family| ("socket", family));
-    for (call, value) in families.into_iter().chain(PERSONALITIES.map(|domain| ("personality", domain))) {
-        syscalls.push(allow([call], vec![argument(0, value, None, LinuxSeccompOperator::ScmpCmpEq)?])?);
+    for (call, value) in families
+        .into_iter()
+        .chain(PERSONALITIES.map(|domain| ("personality", domain)))
+    {
+        syscalls.push(allow(
+            [call],
+            vec![argument(0, value, None, LinuxSeccompOperator::ScmpCmpEq)?],
+        )?);
     }
     LinuxSeccompBuilder::default()
         .default_action(LinuxSeccompAction::ScmpActErrno)
@@ -74,15 +91,30 @@ pub(super) fn profile() -> Result<LinuxSeccomp, OciSpecError> {
         .build()
 }
 
-fn allow<'a>(names: impl IntoIterator<Item = &'a str>, args: Vec<LinuxSeccompArg>) -> Result<LinuxSyscall, OciSpecError> {
+fn allow<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+    args: Vec<LinuxSeccompArg>,
+) -> Result<LinuxSyscall, OciSpecError> {
     let call = LinuxSyscallBuilder::default()
         .names(names.into_iter().map(str::to_owned).collect::<Vec<_>>())
         .action(LinuxSeccompAction::ScmpActAllow);
-    if args.is_empty() { call.build() } else { call.args(args).build() }
+    if args.is_empty() {
+        call.build()
+    } else {
+        call.args(args).build()
+    }
 }
 
-fn argument(index: usize, value: u64, second: Option<u64>, op: LinuxSeccompOperator) -> Result<LinuxSeccompArg, OciSpecError> {
-    let argument = LinuxSeccompArgBuilder::default().index(index).value(value).op(op);
+fn argument(
+    index: usize,
+    value: u64,
+    second: Option<u64>,
+    op: LinuxSeccompOperator,
+) -> Result<LinuxSeccompArg, OciSpecError> {
+    let argument = LinuxSeccompArgBuilder::default()
+        .index(index)
+        .value(value)
+        .op(op);
     match second {
         Some(second) => argument.value_two(second).build(),
         None => argument.build(),
@@ -133,11 +165,16 @@ mod tests {
             "ipc",
         ] {
             assert!(
-                calls.iter().all(|call| !call.names().iter().any(|allowed| allowed == name)),
+                calls
+                    .iter()
+                    .all(|call| !call.names().iter().any(|allowed| allowed == name)),
                 "{name}"
             );
         }
-        let clone = calls.iter().find(|call| call.names() == &["clone"]).unwrap();
+        let clone = calls
+            .iter()
+            .find(|call| call.names() == &["clone"])
+            .unwrap();
         assert_eq!(clone.args().as_ref().unwrap()[0].value(), NAMESPACE_FLAGS);
     }
 
@@ -145,11 +182,19 @@ mod tests {
     fn sockets_are_of_families_that_a_network_namespace_confines() {
         let profile = profile().unwrap();
         let values = |name: &str| -> Vec<u64> {
-            let calls = profile.syscalls().as_ref().unwrap().iter().filter(|call| call.names() == &[name]);
+            let calls = profile
+                .syscalls()
+                .as_ref()
+                .unwrap()
+                .iter()
+                .filter(|call| call.names() == &[name]);
             let arguments = calls.map(|call| call.args().as_ref().unwrap());
             arguments
                 .map(|arguments| {
-                    assert_eq!((arguments.len(), arguments[0].op()), (1, LinuxSeccompOperator::ScmpCmpEq));
+                    assert_eq!(
+                        (arguments.len(), arguments[0].op()),
+                        (1, LinuxSeccompOperator::ScmpCmpEq)
+                    );
                     arguments[0].value()
                 })
                 .collect()

@@ -1,4 +1,5 @@
-//! Signed addresses of files: who has one may read or write that file without the sandbox's token, until it expires.
+//! Signed addresses of files: who has one may read or write that file without the sandbox's token,
+//! until it expires.
 
 use axum::http::{Method, Uri};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
@@ -9,17 +10,37 @@ use super::record::now;
 /// Whether the request's address is signed by the token. The error is E2B's text.
 pub(super) fn check(method: &Method, uri: &Uri, token: &str) -> Result<(), &'static str> {
     let query = |name: &str| {
-        let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?.0;
-        pairs.into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
+        let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .ok()?
+            .0;
+        pairs
+            .into_iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value)
     };
     let Some(given) = query("signature") else {
         return Err("missing signature query parameter");
     };
-    let operation = if method == Method::GET { "read" } else { "write" };
-    let (path, user) = (query("path").unwrap_or_default(), query("username").unwrap_or_default());
+    let operation = if method == Method::GET {
+        "read"
+    } else {
+        "write"
+    };
+    let (path, user) = (
+        query("path").unwrap_or_default(),
+        query("username").unwrap_or_default(),
+    );
     let expires = query("signature_expiration");
     // Digests, so that the time a comparison takes tells nothing.
-    if Sha256::digest(given) != Sha256::digest(signature(&path, operation, &user, token, expires.as_deref())) {
+    if Sha256::digest(given)
+        != Sha256::digest(signature(
+            &path,
+            operation,
+            &user,
+            token,
+            expires.as_deref(),
+        ))
+    {
         return Err("invalid signature");
     }
     match expires.map(|expires| expires.parse::<u64>()) {
@@ -29,7 +50,13 @@ pub(super) fn check(method: &Method, uri: &Uri, token: &str) -> Result<(), &'sta
     }
 }
 
-fn signature(path: &str, operation: &str, user: &str, token: &str, expires: Option<&str>) -> String {
+fn signature(
+    path: &str,
+    operation: &str,
+    user: &str,
+    token: &str,
+    expires: Option<&str>,
+) -> String {
     let mut text = format!("{path}:{operation}:{user}:{token}");
     if let Some(expires) = expires {
         text.push(':');
@@ -48,7 +75,10 @@ mod tests {
     #[test]
     fn the_signature_is_the_official_sdks() {
         let expected = "v1_gUtH/s9YCJWgCizjfUxuWfhFE4QSydOWEIIvfLwDr6E";
-        assert_eq!(signature("hello.txt", "read", "user", TOKEN, None), expected);
+        assert_eq!(
+            signature("hello.txt", "read", "user", TOKEN, None),
+            expected
+        );
         let uri: Uri = "/files?path=hello.txt&username=user&signature=v1_gUtH/s9YCJWgCizjfUxuWfhFE4QSydOWEIIvfLwDr6E"
             .parse()
             .unwrap();
@@ -63,8 +93,12 @@ mod tests {
 
     #[test]
     fn a_signature_expires() {
-        for (expires, expected) in [(1, Err("signature is already expired")), (now() / 1000 + 60, Ok(()))] {
-            let signature = signature("a", "read", "", TOKEN, Some(&expires.to_string())).replace('+', "%2B");
+        for (expires, expected) in [
+            (1, Err("signature is already expired")),
+            (now() / 1000 + 60, Ok(())),
+        ] {
+            let signature =
+                signature("a", "read", "", TOKEN, Some(&expires.to_string())).replace('+', "%2B");
             let uri = format!("/files?path=a&signature={signature}&signature_expiration={expires}")
                 .parse()
                 .unwrap();

@@ -1,5 +1,6 @@
-//! Templates: what sandboxes start from. Each build of one is a folder of its own (`templates/<name>/<version>`), because paused
-//! sandboxes are layers over the one they were made from.
+//! Templates: what sandboxes start from. Each build of one is a folder of its own
+//! (`templates/<name>/<version>`), because paused sandboxes are layers over the one they were made
+//! from.
 
 mod build;
 mod lock;
@@ -55,7 +56,8 @@ impl Template {
         if !is_name(name) {
             return None;
         }
-        let version = fs::read_to_string(data_dir.join("templates").join(name).join("current")).ok()?;
+        let version =
+            fs::read_to_string(data_dir.join("templates").join(name).join("current")).ok()?;
         Self::find_version(data_dir, name, version.trim())
     }
 
@@ -65,7 +67,8 @@ impl Template {
             return None;
         }
         let folder = data_dir.join("templates").join(name).join(version);
-        let manifest = serde_json::from_slice(&fs::read(folder.join("template.json")).ok()?).ok()?;
+        let manifest =
+            serde_json::from_slice(&fs::read(folder.join("template.json")).ok()?).ok()?;
         Some(Self {
             version: version.to_owned(),
             home: folder.join("home"),
@@ -76,7 +79,10 @@ impl Template {
 
 /// All templates that are built, by name.
 pub(super) fn all(data_dir: &Path) -> Vec<(String, Template)> {
-    let folders = fs::read_dir(data_dir.join("templates")).into_iter().flatten().flatten();
+    let folders = fs::read_dir(data_dir.join("templates"))
+        .into_iter()
+        .flatten()
+        .flatten();
     let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
     let mut built: Vec<_> = names
         .filter_map(|name| Some((name.clone(), Template::find(data_dir, &name)?)))
@@ -100,7 +106,12 @@ pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         digest.update(part.len().to_be_bytes());
         digest.update(part);
     }
-    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Removes builds that are neither the newest nor below a sandbox.
@@ -114,19 +125,36 @@ pub(super) fn remove_unused(data_dir: &Path, sandboxes: &[Record]) {
     };
     let folders = |path: &Path| {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+        entries
+            .map(|entry| entry.path())
+            .filter(|path| path.is_dir())
+            .collect::<Vec<_>>()
     };
     for template in folders(&data_dir.join("templates")) {
-        let name = template.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = template
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let Some(current) = Template::find(data_dir, &name) else {
             continue;
         };
         for build in folders(&template) {
-            let version = build.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let used = sandboxes.iter().any(|record| record.template == name && record.version == version);
+            let version = build
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let used = sandboxes
+                .iter()
+                .any(|record| record.template == name && record.version == version);
             // Anything else, such as a build under way, is not a version.
             if is_name(&version) && version != current.version && !used {
-                tracing::info!(template = name, version, "removing an old build of a template");
+                tracing::info!(
+                    template = name,
+                    version,
+                    "removing an old build of a template"
+                );
                 if let Err(error) = fs::remove_dir_all(&build) {
                     tracing::warn!(template = name, version, %error, "an old build of a template can't be removed");
                 }
@@ -156,14 +184,17 @@ pub async fn list(settings: &config::SandboxHost) -> anyhow::Result<String> {
                 }
             }
         };
-        let used = sandboxes.iter().filter(|sandbox| sandbox.template == name).count();
+        let used = sandboxes
+            .iter()
+            .filter(|sandbox| sandbox.template == name)
+            .count();
         writeln!(table, "{name:<16} {state:<26} {used}")?;
     }
     Ok(table)
 }
 
-/// Removes a template's builds. Errors while a sandbox is a layer over one, a template is being built, or a host is at
-/// work in the same folder.
+/// Removes a template's builds. Errors while a sandbox is a layer over one, a template is being
+/// built, or a host is at work in the same folder.
 pub fn remove(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> {
     let folder = settings.data_dir.join("templates").join(name);
     if !is_name(name) || !folder.is_dir() {
@@ -174,14 +205,19 @@ pub fn remove(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> 
     fs::create_dir_all(&state)?;
     let lock = File::create(state.join("lock"))?;
     if lock.try_lock().is_err() {
-        bail!("codeflow is running in {}; stop it first", settings.data_dir.display());
+        bail!(
+            "codeflow is running in {}; stop it first",
+            settings.data_dir.display()
+        );
     }
     let used = record::all(&settings.data_dir)
         .iter()
         .filter(|sandbox| sandbox.template == name)
         .count();
     if used > 0 {
-        bail!("template '{name}' is needed by {used} that were made from it; kill these sandboxes first");
+        bail!(
+            "template '{name}' is needed by {used} that were made from it; kill these sandboxes first"
+        );
     }
     // The version first: what is left of a removal that was cut short is no template.
     let _ = fs::remove_file(folder.join("current"));

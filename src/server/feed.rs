@@ -1,5 +1,6 @@
-//! The feed: `GET /ws/projects/{id}?after={seq}`, a plain WebSocket that replays the events after `seq` and then tails.
-//! Frames are [`FeedFrame`] to the client and [`FeedRequest`] from it, as JSON text; what is neither closes it with a reason.
+//! The feed: `GET /ws/projects/{id}?after={seq}`, a plain WebSocket that replays the events after
+//! `seq` and then tails. Frames are [`FeedFrame`] to the client and [`FeedRequest`] from it, as
+//! JSON text; what is neither closes it with a reason.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,8 @@ use crate::{
     store::StoreError,
 };
 
-/// How often the client is asked for a sign of life, and how long it may give none: a line that was cut says nothing.
+/// How often the client is asked for a sign of life, and how long it may give none: a line that was
+/// cut says nothing.
 const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long a client may take to read a frame.
@@ -33,33 +35,43 @@ pub struct After {
     after: Option<String>,
 }
 
-/// Upgrades and follows. A wrong id or `after` closes the socket with a reason, because a page can read that and no HTTP error.
+/// Upgrades and follows. A wrong id or `after` closes the socket with a reason, because a page can
+/// read that and no HTTP error.
 pub async fn follow(
     State(state): State<AppState>,
     Path(project): Path<String>,
     Query(After { after }): Query<After>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    upgrade.max_message_size(MAX_REQUEST_BYTES).on_upgrade(async move |mut socket| {
-        let reason = match serve(&state, &mut socket, &project, after.as_deref()).await {
-            Ok(()) => return,
-            Err(reason) => reason,
-        };
-        // The client may be gone already; then nobody needs the reason.
-        let _ = socket
-            .send(Message::Close(Some(CloseFrame {
-                code: reason.0,
-                reason: Utf8Bytes::from(reason.1),
-            })))
-            .await;
-    })
+    upgrade
+        .max_message_size(MAX_REQUEST_BYTES)
+        .on_upgrade(async move |mut socket| {
+            let reason = match serve(&state, &mut socket, &project, after.as_deref()).await {
+                Ok(()) => return,
+                Err(reason) => reason,
+            };
+            // The client may be gone already; then nobody needs the reason.
+            let _ = socket
+                .send(Message::Close(Some(CloseFrame {
+                    code: reason.0,
+                    reason: Utf8Bytes::from(reason.1),
+                })))
+                .await;
+        })
 }
 
 type Close = (u16, String);
 
-async fn serve(state: &AppState, socket: &mut WebSocket, project: &str, after: Option<&str>) -> Result<(), Close> {
+async fn serve(
+    state: &AppState,
+    socket: &mut WebSocket,
+    project: &str,
+    after: Option<&str>,
+) -> Result<(), Close> {
     let refused = |reason: String| (close_code::POLICY, reason);
-    let project: ProjectId = project.parse().map_err(|_| refused("there is no such project".to_owned()))?;
+    let project: ProjectId = project
+        .parse()
+        .map_err(|_| refused("there is no such project".to_owned()))?;
     let after = match after {
         None => 0,
         Some(text) => match text.parse::<i64>() {
@@ -72,12 +84,18 @@ async fn serve(state: &AppState, socket: &mut WebSocket, project: &str, after: O
             }
         },
     };
-    let last = state.store.last_seq(project).await.map_err(|error| match error {
-        StoreError::NotFound(_) => refused("there is no such project".to_owned()),
-        error => internal(&error),
-    })?;
+    let last = state
+        .store
+        .last_seq(project)
+        .await
+        .map_err(|error| match error {
+            StoreError::NotFound(_) => refused("there is no such project".to_owned()),
+            error => internal(&error),
+        })?;
     if after > last {
-        return Err(refused(format!("after={after} lies in the future; the last event is {last}")));
+        return Err(refused(format!(
+            "after={after} lies in the future; the last event is {last}"
+        )));
     }
     let mut follower = state.runs.events().follow(project, after);
     let _watched = state.runs.watch_preview(project);
@@ -112,17 +130,25 @@ async fn serve(state: &AppState, socket: &mut WebSocket, project: &str, after: O
             }
             () = state.shutdown.cancelled() => return Err((close_code::AWAY, "the server is restarting".to_owned())),
         };
-        if !matches!(tokio::time::timeout(SEND_TIMEOUT, socket.send(frame)).await, Ok(Ok(()))) {
+        if !matches!(
+            tokio::time::timeout(SEND_TIMEOUT, socket.send(frame)).await,
+            Ok(Ok(()))
+        ) {
             return Ok(());
         }
     }
 }
 
 fn text(frame: &FeedFrame) -> Result<Message, Close> {
-    Ok(Message::text(serde_json::to_string(frame).map_err(|error| internal(&error))?))
+    Ok(Message::text(
+        serde_json::to_string(frame).map_err(|error| internal(&error))?,
+    ))
 }
 
 fn internal(error: &dyn std::error::Error) -> Close {
     tracing::error!(%error, "the feed stopped");
-    (close_code::ERROR, "the server had a fault; reconnect".to_owned())
+    (
+        close_code::ERROR,
+        "the server had a fault; reconnect".to_owned(),
+    )
 }

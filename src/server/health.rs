@@ -9,8 +9,8 @@ pub async fn healthz() -> &'static str {
     "ok"
 }
 
-/// 200 when the app can work, else 503; the body says which part is at fault, and which limits of sandboxes this machine can't
-/// enforce.
+/// 200 when the app can work, else 503; the body says which part is at fault, and which limits of
+/// sandboxes this machine can't enforce.
 pub async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Value>) {
     let database = match state.store.ping().await {
         Ok(()) => Value::from("ok"),
@@ -21,9 +21,15 @@ pub async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Value>) 
     };
     let sandboxes = Value::from(state.sandbox_fault.as_deref().unwrap_or("ok"));
     let ready = database == "ok" && sandboxes == "ok";
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (
         status,
-        Json(json!({ "database": database, "sandboxes": sandboxes, "unenforced": *state.unenforced })),
+        Json(
+            json!({ "database": database, "sandboxes": sandboxes, "unenforced": *state.unenforced }),
+        ),
     )
 }

@@ -1,4 +1,5 @@
-//! Images that users attach: `POST /api/images` takes one as its body, `GET /api/images/{id}` serves it.
+//! Images that users attach: `POST /api/images` takes one as its body, `GET /api/images/{id}`
+//! serves it.
 
 use axum::{
     Json,
@@ -18,11 +19,17 @@ use crate::{
 /// Its id is its content: a browser may keep it for ever, for its user alone.
 const CACHED: &str = "private, max-age=31536000, immutable";
 
-/// Takes the request's body as an image, whatever its name and media type say. 413 when it is too large, 400 when it is none.
-pub async fn upload(State(state): State<AppState>, body: Result<Bytes, BytesRejection>) -> Result<Json<Image>, Response> {
+/// Takes the request's body as an image, whatever its name and media type say. 413 when it is too
+/// large, 400 when it is none.
+pub async fn upload(
+    State(state): State<AppState>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Image>, Response> {
     let file = match body {
         Ok(file) => file,
-        Err(refused) if refused.status() == StatusCode::PAYLOAD_TOO_LARGE => return Err(refusal(ImageError::TooLarge)),
+        Err(refused) if refused.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return Err(refusal(ImageError::TooLarge));
+        }
         // The client hung up.
         Err(refused) => return Err(refused.into_response()),
     };
@@ -43,9 +50,15 @@ pub async fn show(State(state): State<AppState>, Path(id): Path<String>) -> Resp
             let headers = [
                 (header::CONTENT_TYPE, content.media_type),
                 (header::CACHE_CONTROL, CACHED.to_owned()),
-                (header::CONTENT_SECURITY_POLICY, "default-src 'none'".to_owned()),
+                (
+                    header::CONTENT_SECURITY_POLICY,
+                    "default-src 'none'".to_owned(),
+                ),
                 // Generated apps are other origins of the same site.
-                (HeaderName::from_static("cross-origin-resource-policy"), "same-origin".to_owned()),
+                (
+                    HeaderName::from_static("cross-origin-resource-policy"),
+                    "same-origin".to_owned(),
+                ),
             ];
             (headers, content.bytes).into_response()
         }
@@ -61,7 +74,9 @@ fn refusal(error: ImageError) -> Response {
             code: ErrorCode::TooLarge,
             ..ApiError::invalid("image", text)
         },
-        ImageError::WrongType | ImageError::TooManyPixels | ImageError::Damaged => ApiError::invalid("image", text),
+        ImageError::WrongType | ImageError::TooManyPixels | ImageError::Damaged => {
+            ApiError::invalid("image", text)
+        }
     })
 }
 
@@ -74,6 +89,7 @@ fn fault(error: &StoreError) -> Response {
 }
 
 fn answer(error: ApiError) -> Response {
-    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, Json(error)).into_response()
 }

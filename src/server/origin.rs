@@ -1,6 +1,7 @@
-//! Generated apps run on other origins of the same site, so a browser lets their requests through: those to the API and the feed
-//! are refused here unless they come from the app's own pages. And a name that its owner points at this machine (DNS rebinding) is
-//! none of the app's, whatever is asked for.
+//! Generated apps run on other origins of the same site, so a browser lets their requests through:
+//! those to the API and the feed are refused here unless they come from the app's own pages. And a
+//! name that its owner points at this machine (DNS rebinding) is none of the app's, whatever is
+//! asked for.
 
 use axum::{
     extract::{Request, State},
@@ -11,29 +12,45 @@ use axum::{
 
 use super::AppState;
 
-/// Refuses (403) what a browser says comes from another origin. Clients that are no browser send no `Origin` and pass.
-pub async fn same_origin_only(State(state): State<AppState>, request: Request, next: Next) -> Response {
+/// Refuses (403) what a browser says comes from another origin. Clients that are no browser send no
+/// `Origin` and pass.
+pub async fn same_origin_only(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Response {
     if !is_own_name(&request, &state.public_url) {
-        let text = "CodeFlow is not reached by this name; set PUBLIC_URL to the address that people use.";
+        let text =
+            "CodeFlow is not reached by this name; set PUBLIC_URL to the address that people use.";
         return (StatusCode::MISDIRECTED_REQUEST, text).into_response();
     }
     let path = request.uri().path();
     let guarded = path.starts_with("/api/") || path.starts_with("/ws/");
     if guarded && !comes_from_here(&request, &state.public_url) {
-        return (StatusCode::FORBIDDEN, "This request comes from another site and is refused.").into_response();
+        return (
+            StatusCode::FORBIDDEN,
+            "This request comes from another site and is refused.",
+        )
+            .into_response();
     }
     next.run(request).await
 }
 
-/// Whether the request names the app by its public address, a loopback name or an IP address, which no DNS server can give away.
+/// Whether the request names the app by its public address, a loopback name or an IP address, which
+/// no DNS server can give away.
 fn is_own_name(request: &Request, public_url: &str) -> bool {
     let Some(host) = request.headers().get(header::HOST) else {
         return true;
     };
     let host = name(host.to_str().unwrap_or_default());
-    let public = public_url.split_once("://").map_or(public_url, |(_, authority)| authority);
+    let public = public_url
+        .split_once("://")
+        .map_or(public_url, |(_, authority)| authority);
     host.eq_ignore_ascii_case("localhost")
-        || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok()
         || host.eq_ignore_ascii_case(name(public))
 }
 
@@ -46,19 +63,28 @@ fn name(authority: &str) -> &str {
 }
 
 fn comes_from_here(request: &Request, public_url: &str) -> bool {
-    let text = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let text = |name| {
+        request
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default())
+    };
     let Some(origin) = text(header::ORIGIN) else {
         return true;
     };
     if origin.eq_ignore_ascii_case(public_url) {
         return true;
     }
-    // By its loopback names the app is reached on whatever port it listens. Other names count only as the public address: a name
-    // that its owner points at this machine is no name of the app.
+    // By its loopback names the app is reached on whatever port it listens. Other names count only
+    // as the public address: a name that its owner points at this machine is no name of the app.
     let authority = origin
         .strip_prefix("http://")
         .filter(|authority| Some(*authority) == text(header::HOST));
-    let host = authority.map(|authority| authority.rsplit_once(':').map_or(authority, |(host, _)| host));
+    let host = authority.map(|authority| {
+        authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, _)| host)
+    });
     matches!(host, Some("localhost" | "127.0.0.1" | "[::1]"))
 }
 
@@ -77,17 +103,39 @@ mod tests {
 
     #[test]
     fn a_preview_is_another_origin_and_the_app_and_plain_clients_are_not() {
-        let allowed = |origin| comes_from_here(&request("localhost:3000", origin), "https://build.example.com");
+        let allowed = |origin| {
+            comes_from_here(
+                &request("localhost:3000", origin),
+                "https://build.example.com",
+            )
+        };
         assert!(allowed(None));
         assert!(allowed(Some("http://localhost:3000")));
         assert!(allowed(Some("https://build.example.com")));
         assert!(!allowed(Some("http://3000-iabc.localhost:3000")));
         assert!(!allowed(Some("null")));
-        for own in ["localhost:3000", "127.0.0.1:3000", "[::1]:3000", "192.168.1.5", "Build.example.com"] {
-            assert!(is_own_name(&request(own, None), "https://build.example.com"), "{own}");
+        for own in [
+            "localhost:3000",
+            "127.0.0.1:3000",
+            "[::1]:3000",
+            "192.168.1.5",
+            "Build.example.com",
+        ] {
+            assert!(
+                is_own_name(&request(own, None), "https://build.example.com"),
+                "{own}"
+            );
         }
-        for other in ["evil.example:3000", "3000-iabc.localhost:3000", "example.com", ""] {
-            assert!(!is_own_name(&request(other, None), "https://build.example.com"), "{other}");
+        for other in [
+            "evil.example:3000",
+            "3000-iabc.localhost:3000",
+            "example.com",
+            "",
+        ] {
+            assert!(
+                !is_own_name(&request(other, None), "https://build.example.com"),
+                "{other}"
+            );
         }
         let rebound = request("evil.example:3000", Some("http://evil.example:3000"));
         assert!(!comes_from_here(&rebound, "https://build.example.com"));

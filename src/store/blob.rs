@@ -26,11 +26,17 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// The content's hash.
 pub(super) fn hash(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(content)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Stores those of the contents, by their hashes, that are not there already.
-pub(super) async fn put_all(tx: &impl ConnectionTrait, contents: BTreeMap<String, &[u8]>) -> Result<()> {
+pub(super) async fn put_all(
+    tx: &impl ConnectionTrait,
+    contents: BTreeMap<String, &[u8]>,
+) -> Result<()> {
     let hashes: Vec<&String> = contents.keys().collect();
     let mut there = BTreeSet::new();
     for some in hashes.chunks(AT_ONCE) {

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    Condition, ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, RelationDef, Select,
+    Condition, ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, RelationDef,
+    Select,
     entity::prelude::*,
     sea_query::{Alias, Func, LikeExpr, SimpleExpr},
 };
@@ -15,7 +16,9 @@ use super::{
     run, step,
     usage::{SpentRow, select_spent},
 };
-use crate::protocol::{Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Timestamp, UserId};
+use crate::protocol::{
+    Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Timestamp, UserId,
+};
 
 /// How many runs a page has.
 const PAGE: u64 = 50;
@@ -46,7 +49,10 @@ struct Sum {
 
 impl Store {
     /// At most 50 of the runs that the filter finds, newest first, and where the next page begins.
-    pub async fn list_run_page(&self, filter: &RunFilter) -> Result<(Vec<RunSummary>, Option<RunId>)> {
+    pub async fn list_run_page(
+        &self,
+        filter: &RunFilter,
+    ) -> Result<(Vec<RunSummary>, Option<RunId>)> {
         let mut query = summaries();
         if let Some(state) = filter.state {
             query = query.filter(run::Column::State.eq(state.as_str()));
@@ -84,10 +90,14 @@ impl Store {
             .into_model::<Row>()
             .all(&self.db)
             .await?;
-        self.with_sums(rows).await?.pop().ok_or(StoreError::NotFound("run"))
+        self.with_sums(rows)
+            .await?
+            .pop()
+            .ok_or(StoreError::NotFound("run"))
     }
 
-    /// Makes another run for the message of one that failed or was stopped; `Conflict` for any other.
+    /// Makes another run for the message of one that failed or was stopped; `Conflict` for any
+    /// other.
     pub async fn replay_run(&self, id: RunId) -> Result<(Run, Vec<Event>)> {
         let tx = self.begin().await?;
         let earlier = run::model(&tx, id).await?.into_run()?;
@@ -99,24 +109,39 @@ impl Store {
                 ));
             }
             RunState::Queued | RunState::Running => {
-                return Err(StoreError::Conflict("This run has not ended yet. Cancel it first to replay it."));
+                return Err(StoreError::Conflict(
+                    "This run has not ended yet. Cancel it first to replay it.",
+                ));
             }
         }
         project::touch(&tx, earlier.project).await?;
         let run = run::insert(&tx, earlier.project, earlier.message).await?;
-        let event = event::append(&tx, run.project, Some(run.id), EventKind::Run { run: run.clone() }).await?;
+        let event = event::append(
+            &tx,
+            run.project,
+            Some(run.id),
+            EventKind::Run { run: run.clone() },
+        )
+        .await?;
         tx.commit().await?;
         Ok((run, event.into_iter().collect()))
     }
 
     async fn with_sums(&self, rows: Vec<Row>) -> Result<Vec<RunSummary>> {
-        let sums = select_spent(step::Entity::find().select_only().column(step::Column::RunId))
-            .filter(step::Column::RunId.is_in(rows.iter().map(|row| &row.run.id)))
-            .group_by(step::Column::RunId)
-            .into_model::<Sum>()
-            .all(&self.db)
-            .await?;
-        let mut sums: HashMap<_, _> = sums.into_iter().map(|sum| (sum.run_id.clone(), sum)).collect();
+        let sums = select_spent(
+            step::Entity::find()
+                .select_only()
+                .column(step::Column::RunId),
+        )
+        .filter(step::Column::RunId.is_in(rows.iter().map(|row| &row.run.id)))
+        .group_by(step::Column::RunId)
+        .into_model::<Sum>()
+        .all(&self.db)
+        .await?;
+        let mut sums: HashMap<_, _> = sums
+            .into_iter()
+            .map(|sum| (sum.run_id.clone(), sum))
+            .collect();
         let summaries = rows.into_iter().filter_map(|row| {
             let sum = sums.remove(&row.run.id);
             or_skip("run", row.into_summary(sum))
@@ -134,18 +159,27 @@ impl Row {
             project_title: self.project_title,
             prompt: beginning(self.prompt),
             spent: sum.map(|sum| sum.spent.into()).unwrap_or_default(),
-            error: self.error.filter(|_| run.state == RunState::Failed).map(beginning),
+            error: self
+                .error
+                .filter(|_| run.state == RunState::Failed)
+                .map(beginning),
             started_at,
             run,
         })
     }
 }
 
-/// All runs, each with its project and the first letters of its prompt and its reply: one more than is shown.
+/// All runs, each with its project and the first letters of its prompt and its reply: one more than
+/// is shown.
 fn summaries() -> Select<run::Entity> {
     let reply = Alias::new("reply");
-    let first_letters =
-        |text: SimpleExpr| SimpleExpr::from(Func::cust("SUBSTR").args([text, Expr::value(1), Expr::value(SHOWN_TEXT as i32 + 1)]));
+    let first_letters = |text: SimpleExpr| {
+        SimpleExpr::from(Func::cust("SUBSTR").args([
+            text,
+            Expr::value(1),
+            Expr::value(SHOWN_TEXT as i32 + 1),
+        ]))
+    };
     let of_message = |column| names(column, message::Entity, message::Column::Id);
     run::Entity::find()
         .join(
@@ -153,11 +187,21 @@ fn summaries() -> Select<run::Entity> {
             names(run::Column::ProjectId, project::Entity, project::Column::Id),
         )
         .join(JoinType::InnerJoin, of_message(run::Column::MessageId))
-        .join_as(JoinType::LeftJoin, of_message(run::Column::ReplyId), reply.clone())
+        .join_as(
+            JoinType::LeftJoin,
+            of_message(run::Column::ReplyId),
+            reply.clone(),
+        )
         .column_as(project::Column::UserId, "user_id")
         .column_as(project::Column::Title, "project_title")
-        .column_as(first_letters(message::Column::Content.into_expr()), "prompt")
-        .column_as(first_letters(Expr::col((reply, message::Column::Content))), "error")
+        .column_as(
+            first_letters(message::Column::Content.into_expr()),
+            "prompt",
+        )
+        .column_as(
+            first_letters(Expr::col((reply, message::Column::Content))),
+            "error",
+        )
 }
 
 /// The text with a sign at its end where it goes on.
@@ -170,7 +214,11 @@ fn beginning(mut text: String) -> String {
 }
 
 /// The run's column that names a row of the other table.
-pub(super) fn names<Other: EntityTrait>(column: run::Column, other: Other, id: Other::Column) -> RelationDef {
+pub(super) fn names<Other: EntityTrait>(
+    column: run::Column,
+    other: Other,
+    id: Other::Column,
+) -> RelationDef {
     run::Entity::belongs_to(other).from(column).to(id).into()
 }
 
@@ -191,7 +239,8 @@ fn found_by(search: &str) -> Condition {
     found
 }
 
-/// The text as the database's `LOWER` may have left it: SQLite's knows only ASCII letters, so others are tried in both cases.
+/// The text as the database's `LOWER` may have left it: SQLite's knows only ASCII letters, so
+/// others are tried in both cases.
 fn spellings(text: &str) -> Vec<String> {
     let mut spellings = vec![
         text.to_lowercase(),
@@ -230,6 +279,9 @@ mod tests {
     #[test]
     fn letters_beyond_ascii_are_looked_for_in_both_cases() {
         assert_eq!(spellings("Todo"), ["todo"]);
-        assert_eq!(spellings("Übung"), ["Übung".to_ascii_lowercase(), "Übung".to_lowercase()]);
+        assert_eq!(
+            spellings("Übung"),
+            ["Übung".to_ascii_lowercase(), "Übung".to_lowercase()]
+        );
     }
 }

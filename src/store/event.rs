@@ -1,7 +1,10 @@
-//! Events: what followers replay. An event replaces the earlier one of the same run and subject (a turn's growing text, a tool
-//! call's start by its end, a status by the next), so the table holds what a newcomer needs and not every step towards it.
+//! Events: what followers replay. An event replaces the earlier one of the same run and subject (a
+//! turn's growing text, a tool call's start by its end, a status by the next), so the table holds
+//! what a newcomer needs and not every step towards it.
 
-use sea_orm::{ActiveValue::Set, Condition, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{
+    ActiveValue::Set, Condition, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*,
+};
 
 use super::{
     Result, Store, column, from_json, project,
@@ -45,15 +48,26 @@ impl Model {
 
 impl Store {
     /// Saves the event; `None` when it says what the last one of its subject said.
-    pub async fn append_event(&self, project: ProjectId, run: Option<RunId>, kind: EventKind) -> Result<Option<Event>> {
+    pub async fn append_event(
+        &self,
+        project: ProjectId,
+        run: Option<RunId>,
+        kind: EventKind,
+    ) -> Result<Option<Event>> {
         let tx = self.begin().await?;
         let event = append(&tx, project, run, kind).await?;
         tx.commit().await?;
         Ok(event)
     }
 
-    /// At most `limit` events of the project after `seq`, in order; none only when nothing that can be read comes after.
-    pub async fn events_after(&self, project: ProjectId, seq: i64, limit: u64) -> Result<Vec<Event>> {
+    /// At most `limit` events of the project after `seq`, in order; none only when nothing that can
+    /// be read comes after.
+    pub async fn events_after(
+        &self,
+        project: ProjectId,
+        seq: i64,
+        limit: u64,
+    ) -> Result<Vec<Event>> {
         let mut seq = seq;
         loop {
             let page = Entity::find()
@@ -79,7 +93,11 @@ impl Store {
     }
 
     /// The paths that the project's runs wrote last, the latest first, each once; at most `limit`.
-    pub async fn files_changed_last(&self, project: ProjectId, limit: usize) -> Result<Vec<String>> {
+    pub async fn files_changed_last(
+        &self,
+        project: ProjectId,
+        limit: usize,
+    ) -> Result<Vec<String>> {
         let writes = Entity::find()
             .filter(Column::ProjectId.eq(project.to_string()))
             .filter(Column::Kind.starts_with(r#"{"type":"files""#))
@@ -101,7 +119,9 @@ impl Store {
 
     /// The run's events, in order.
     pub async fn events_of_run(&self, run: RunId) -> Result<Vec<Event>> {
-        let events = Entity::find().filter(Column::RunId.eq(run.to_string())).order_by_asc(Column::Seq);
+        let events = Entity::find()
+            .filter(Column::RunId.eq(run.to_string()))
+            .order_by_asc(Column::Seq);
         Ok(read(readable::models(&self.db, "event", events).await?))
     }
 
@@ -126,16 +146,25 @@ fn read(models: Vec<Model>) -> Vec<Event> {
 }
 
 /// Saves the event within a transaction; see [`Store::append_event`].
-pub(super) async fn append(tx: &impl ConnectionTrait, project: ProjectId, run: Option<RunId>, kind: EventKind) -> Result<Option<Event>> {
+pub(super) async fn append(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    run: Option<RunId>,
+    kind: EventKind,
+) -> Result<Option<Event>> {
     project::lock(tx, project).await?;
     let json = to_json("event", &kind)?;
     let subject = kind.subject();
     if let Some(subject) = &subject {
         let of_run = match run {
             Some(run) => Column::RunId.eq(run.to_string()),
-            None => Column::RunId.is_null().and(Column::ProjectId.eq(project.to_string())),
+            None => Column::RunId
+                .is_null()
+                .and(Column::ProjectId.eq(project.to_string())),
         };
-        let same_subject = Entity::find().filter(of_run.clone()).filter(Column::Subject.eq(subject));
+        let same_subject = Entity::find()
+            .filter(of_run.clone())
+            .filter(Column::Subject.eq(subject));
         let earlier = readable::models(tx, "event", same_subject).await?;
         if earlier.iter().any(|event| event.kind == json) {
             return Ok(None);
@@ -168,8 +197,9 @@ pub(super) async fn append(tx: &impl ConnectionTrait, project: ProjectId, run: O
     }))
 }
 
-/// Folds the events of a run that has ended into what newcomers need: files that were being written are written, and of all writes the
-/// last one says what was, the latest first. Texts, tool uses, messages and states are whole already.
+/// Folds the events of a run that has ended into what newcomers need: files that were being written
+/// are written, and of all writes the last one says what was, the latest first. Texts, tool uses,
+/// messages and states are whole already.
 pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
     let pieces = Entity::find()
         .filter(Column::RunId.eq(run.to_string()))
@@ -223,14 +253,19 @@ pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()>
     Ok(())
 }
 
-/// Removes what a run that has ended told while it worked: its status, its texts, its tool calls and drafts.
+/// Removes what a run that has ended told while it worked: its status, its texts, its tool calls
+/// and drafts.
 pub(super) async fn trim(tx: &impl ConnectionTrait, run: &str) -> Result<()> {
     let told = Condition::any()
         .add(Column::Subject.eq("status"))
         .add(Column::Subject.starts_with("text:"))
         .add(Column::Subject.starts_with("tool:"))
         .add(Column::Kind.starts_with(r#"{"type":"draft""#));
-    Entity::delete_many().filter(Column::RunId.eq(run)).filter(told).exec(tx).await?;
+    Entity::delete_many()
+        .filter(Column::RunId.eq(run))
+        .filter(told)
+        .exec(tx)
+        .await?;
     Ok(())
 }
 
@@ -241,8 +276,12 @@ mod tests {
     use crate::protocol::{DraftPiece, FileChange, NewPrompt};
 
     fn writes(paths: &[&str]) -> EventKind {
-        let files = paths.iter().map(|path| FileChange { path: (*path).to_owned() });
-        EventKind::Files { files: files.collect() }
+        let files = paths.iter().map(|path| FileChange {
+            path: (*path).to_owned(),
+        });
+        EventKind::Files {
+            files: files.collect(),
+        }
     }
 
     #[tokio::test]
@@ -265,7 +304,10 @@ mod tests {
             },
             writes(&["b", "e"]),
         ] {
-            store.append_event(project.id, Some(run.id), kind).await.unwrap();
+            store
+                .append_event(project.id, Some(run.id), kind)
+                .await
+                .unwrap();
         }
         let before = store.events_of_run(run.id).await.unwrap();
         let tx = store.begin().await.unwrap();
@@ -276,12 +318,20 @@ mod tests {
 
         let after = store.events_of_run(run.id).await.unwrap();
         let last = before.last().unwrap().seq;
-        let kept: Vec<(i64, EventKind)> = after.into_iter().map(|event| (event.seq, event.kind)).collect();
-        let others = before
-            .iter()
-            .filter(|event| !matches!(event.kind, EventKind::Files { .. } | EventKind::Draft { .. }));
+        let kept: Vec<(i64, EventKind)> = after
+            .into_iter()
+            .map(|event| (event.seq, event.kind))
+            .collect();
+        let others = before.iter().filter(|event| {
+            !matches!(
+                event.kind,
+                EventKind::Files { .. } | EventKind::Draft { .. }
+            )
+        });
         let others = others.map(|event| (event.seq, event.kind.clone()));
-        let expected: Vec<(i64, EventKind)> = others.chain([(last, writes(&["b", "e", "c", "d", "a"]))]).collect();
+        let expected: Vec<(i64, EventKind)> = others
+            .chain([(last, writes(&["b", "e", "c", "d", "a"]))])
+            .collect();
         assert_eq!(kept, expected);
         let changed = store.files_changed_last(project.id, 4).await.unwrap();
         assert_eq!(changed, ["b", "e", "c", "d"]);

@@ -1,4 +1,5 @@
-//! Fragments: the versions of an app, each the whole tree as paths and hashes; drafts among them, of runs that gave no result.
+//! Fragments: the versions of an app, each the whole tree as paths and hashes; drafts among them,
+//! of runs that gave no result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,10 @@ use super::{
     readable::{self, or_skip},
     run, without_nul,
 };
-use crate::protocol::{AppEntry, AppNode, Event, EventKind, Fragment, FragmentId, MessageId, ProjectId, Run, RunId, Timestamp};
+use crate::protocol::{
+    AppEntry, AppNode, Event, EventKind, Fragment, FragmentId, MessageId, ProjectId, Run, RunId,
+    Timestamp,
+};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "fragments")]
@@ -96,8 +100,12 @@ impl Model {
 /// What `fragment_files` calls an entry.
 fn kind_of(node: &AppNode) -> &'static str {
     match node {
-        AppNode::File { executable: false, .. } => "file",
-        AppNode::File { executable: true, .. } => "executable",
+        AppNode::File {
+            executable: false, ..
+        } => "file",
+        AppNode::File {
+            executable: true, ..
+        } => "executable",
         AppNode::Link { .. } => "link",
         AppNode::Folder => "folder",
     }
@@ -128,7 +136,10 @@ impl Store {
         for file in files {
             let blob = blob::Entity::find_by_id(file.hash).one(&self.db).await?;
             // One file that is lost must not take the others with it.
-            if let Some(blob) = or_skip("file of a version", blob.ok_or(StoreError::NotFound("blob"))) {
+            if let Some(blob) = or_skip(
+                "file of a version",
+                blob.ok_or(StoreError::NotFound("blob")),
+            ) {
                 entries.push(AppEntry {
                     path: file.path,
                     node: node_of(&file.kind, blob.content),
@@ -149,7 +160,10 @@ impl Store {
 
     /// The project's latest version or draft, without its files; `None` when it has none.
     pub async fn latest_fragment(&self, project: ProjectId) -> Result<Option<Fragment>> {
-        latest(&self.db, project).await?.map(Model::into_fragment).transpose()
+        latest(&self.db, project)
+            .await?
+            .map(Model::into_fragment)
+            .transpose()
     }
 
     /// The paths of the latest version's files, sorted.
@@ -158,7 +172,10 @@ impl Store {
             return Ok(Vec::new());
         };
         let files = files_of(&self.db, &latest.id).await?.into_iter();
-        Ok(files.filter(|file| file.kind != "folder").map(|file| file.path).collect())
+        Ok(files
+            .filter(|file| file.kind != "folder")
+            .map(|file| file.path)
+            .collect())
     }
 
     /// The content of a file of the latest version.
@@ -166,15 +183,20 @@ impl Store {
         let Some(latest) = latest(&self.db, project).await? else {
             return Ok(None);
         };
-        let file = file::Entity::find_by_id((latest.id, path.to_owned())).one(&self.db).await?;
+        let file = file::Entity::find_by_id((latest.id, path.to_owned()))
+            .one(&self.db)
+            .await?;
         let Some(file) = file.filter(|file| file.kind != "folder") else {
             return Ok(None);
         };
-        Ok(blob::Entity::find_by_id(file.hash).one(&self.db).await?.map(|blob| blob.content))
+        Ok(blob::Entity::find_by_id(file.hash)
+            .one(&self.db)
+            .await?
+            .map(|blob| blob.content))
     }
 
-    /// Keeps what an ended run left as a draft, with its reply. Nothing happens when the run has a version already, when it has no reply,
-    /// and when nothing differs from the latest version.
+    /// Keeps what an ended run left as a draft, with its reply. Nothing happens when the run has a
+    /// version already, when it has no reply, and when nothing differs from the latest version.
     pub async fn save_draft(&self, id: RunId, new: &NewFragment) -> Result<Option<Event>> {
         let model = run::model(&self.db, id).await?;
         let Some(reply) = model.reply_id.clone() else {
@@ -186,30 +208,55 @@ impl Store {
             return Ok(None);
         }
         let tx = self.begin().await?;
-        if Entity::find().filter(Column::RunId.eq(id.to_string())).one(&tx).await?.is_some() {
+        if Entity::find()
+            .filter(Column::RunId.eq(id.to_string()))
+            .one(&tx)
+            .await?
+            .is_some()
+        {
             return Ok(None);
         }
         let message = column("message id", &reply)?;
         let fragment = insert(&tx, &run, message, new, true).await?;
-        let event = event::append(&tx, run.project, Some(id), EventKind::Version { message, fragment }).await?;
+        let event = event::append(
+            &tx,
+            run.project,
+            Some(id),
+            EventKind::Version { message, fragment },
+        )
+        .await?;
         tx.commit().await?;
         Ok(event)
     }
 }
 
 /// Whether the latest version has the same entries.
-async fn is_as_latest(db: &impl ConnectionTrait, project: ProjectId, new: &NewFragment) -> Result<bool> {
+async fn is_as_latest(
+    db: &impl ConnectionTrait,
+    project: ProjectId,
+    new: &NewFragment,
+) -> Result<bool> {
     let Some(latest) = latest(db, project).await? else {
         return Ok(false);
     };
     let files = files_of(db, &latest.id).await?;
-    let before: BTreeSet<(String, String, String)> = files.into_iter().map(|file| (file.path, file.kind, file.hash)).collect();
+    let before: BTreeSet<(String, String, String)> = files
+        .into_iter()
+        .map(|file| (file.path, file.kind, file.hash))
+        .collect();
     let entries = new.entries.iter();
-    let after = entries.map(|entry| (entry.path.clone(), kind_of(&entry.node).to_owned(), blob::hash(entry.content())));
+    let after = entries.map(|entry| {
+        (
+            entry.path.clone(),
+            kind_of(&entry.node).to_owned(),
+            blob::hash(entry.content()),
+        )
+    });
     Ok(latest.partial == new.partial && before == after.collect())
 }
 
-/// Drafts follow the version whose number they have, in the order of their making, which is that of their ids.
+/// Drafts follow the version whose number they have, in the order of their making, which is that of
+/// their ids.
 async fn latest(db: &impl ConnectionTrait, project: ProjectId) -> Result<Option<Model>> {
     Ok(Entity::find()
         .filter(Column::ProjectId.eq(project.to_string()))
@@ -229,17 +276,30 @@ async fn files_of(db: &impl ConnectionTrait, fragment: &str) -> Result<Vec<file:
 }
 
 /// The project's fragments by the id of their message.
-pub(super) async fn of_project(db: &impl ConnectionTrait, project: ProjectId) -> Result<Vec<(String, Fragment)>> {
-    let models = readable::models(db, "version", Entity::find().filter(Column::ProjectId.eq(project.to_string()))).await?;
+pub(super) async fn of_project(
+    db: &impl ConnectionTrait,
+    project: ProjectId,
+) -> Result<Vec<(String, Fragment)>> {
+    let models = readable::models(
+        db,
+        "version",
+        Entity::find().filter(Column::ProjectId.eq(project.to_string())),
+    )
+    .await?;
     let fragments = models
         .into_iter()
         .map(|model| Ok((model.message_id.clone(), model.into_fragment()?)));
-    Ok(fragments.filter_map(|read| or_skip("version", read)).collect())
+    Ok(fragments
+        .filter_map(|read| or_skip("version", read))
+        .collect())
 }
 
 /// Whether a version has a file with this content.
 pub(super) async fn has_blob(db: &impl ConnectionTrait, hash: &str) -> Result<bool> {
-    let file = file::Entity::find().filter(file::Column::Hash.eq(hash)).one(db).await?;
+    let file = file::Entity::find()
+        .filter(file::Column::Hash.eq(hash))
+        .one(db)
+        .await?;
     Ok(file.is_some())
 }
 
@@ -252,8 +312,15 @@ pub(super) fn uses_of(hash: SimpleExpr) -> SelectStatement {
         .to_owned()
 }
 
-/// Saves the run's version with the next number of its project, or its draft with the number of the version before.
-pub(super) async fn insert(tx: &impl ConnectionTrait, run: &Run, message: MessageId, new: &NewFragment, draft: bool) -> Result<Fragment> {
+/// Saves the run's version with the next number of its project, or its draft with the number of the
+/// version before.
+pub(super) async fn insert(
+    tx: &impl ConnectionTrait,
+    run: &Run,
+    message: MessageId,
+    new: &NewFragment,
+    draft: bool,
+) -> Result<Fragment> {
     let last = latest(tx, run.project).await?.map_or(0, |last| last.number);
     let fragment = Fragment {
         id: FragmentId::new(),
@@ -289,7 +356,9 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, run: &Run, message: Messag
     }
     blob::put_all(tx, blobs).await?;
     for some in files.chunks(AT_ONCE) {
-        file::Entity::insert_many(some.to_vec()).exec_without_returning(tx).await?;
+        file::Entity::insert_many(some.to_vec())
+            .exec_without_returning(tx)
+            .await?;
     }
     Ok(fragment)
 }

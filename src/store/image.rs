@@ -42,7 +42,12 @@ pub struct ImageContent {
 
 impl Store {
     /// Stores an image, or finds the same one stored before.
-    pub async fn add_image(&self, content: &ImageContent, width: u32, height: u32) -> Result<Image> {
+    pub async fn add_image(
+        &self,
+        content: &ImageContent,
+        width: u32,
+        height: u32,
+    ) -> Result<Image> {
         let tx = self.begin().await?;
         let hash = blob::put(&tx, &content.bytes).await?;
         let model = Model {
@@ -59,7 +64,11 @@ impl Store {
             height: Set(model.height),
             used_at: Set(model.used_at),
         })
-        .on_conflict(OnConflict::column(Column::Hash).update_column(Column::UsedAt).to_owned())
+        .on_conflict(
+            OnConflict::column(Column::Hash)
+                .update_column(Column::UsedAt)
+                .to_owned(),
+        )
         .exec_without_returning(&tx)
         .await?;
         tx.commit().await?;
@@ -77,7 +86,8 @@ impl Store {
         })
     }
 
-    /// Removes the images that no message has and that were uploaded longer ago than this. Returns how many.
+    /// Removes the images that no message has and that were uploaded longer ago than this. Returns
+    /// how many.
     pub async fn remove_unused_images(&self, age: Duration) -> Result<u64> {
         let until = Timestamp::now().0 - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         let tx = self.begin().await?;
@@ -104,7 +114,8 @@ impl Store {
     }
 }
 
-/// The image that a message is about to have; it is kept from being removed. `NotFound` when it is gone.
+/// The image that a message is about to have; it is kept from being removed. `NotFound` when it is
+/// gone.
 pub(super) async fn attach(tx: &impl ConnectionTrait, id: &ImageId) -> Result<Image> {
     let kept = Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(Timestamp::now().0))
@@ -119,11 +130,21 @@ pub(super) async fn attach(tx: &impl ConnectionTrait, id: &ImageId) -> Result<Im
 }
 
 /// Gives each message the image of its hash.
-pub(super) async fn give(db: &impl ConnectionTrait, messages: Vec<(Message, Option<String>)>) -> Result<Vec<Message>> {
-    let hashes: Vec<&String> = messages.iter().filter_map(|(_, hash)| hash.as_ref()).collect();
+pub(super) async fn give(
+    db: &impl ConnectionTrait,
+    messages: Vec<(Message, Option<String>)>,
+) -> Result<Vec<Message>> {
+    let hashes: Vec<&String> = messages
+        .iter()
+        .filter_map(|(_, hash)| hash.as_ref())
+        .collect();
     let mut images = HashMap::new();
     if !hashes.is_empty() {
-        for model in Entity::find().filter(Column::Hash.is_in(hashes)).all(db).await? {
+        for model in Entity::find()
+            .filter(Column::Hash.is_in(hashes))
+            .all(db)
+            .await?
+        {
             let hash = model.hash.clone();
             images.extend(or_skip("image", model.into_image()).map(|image| (hash, image)));
         }

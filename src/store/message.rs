@@ -2,14 +2,19 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ActiveValue::Set, Condition, QueryOrder, QuerySelect, entity::prelude::*, sea_query::SelectStatement};
+use sea_orm::{
+    ActiveValue::Set, Condition, QueryOrder, QuerySelect, entity::prelude::*,
+    sea_query::SelectStatement,
+};
 
 use super::{
     Result, Store, StoreError, column, fragment, image,
     readable::{self, or_skip},
     run, without_nul,
 };
-use crate::protocol::{ImageId, Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp};
+use crate::protocol::{
+    ImageId, Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp,
+};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "messages")]
@@ -49,7 +54,8 @@ impl Model {
 }
 
 impl Store {
-    /// The project's messages, oldest first, with the runs and versions that belong to them; `html` is left empty.
+    /// The project's messages, oldest first, with the runs and versions that belong to them; `html`
+    /// is left empty.
     pub async fn list_messages(&self, project: ProjectId) -> Result<Vec<Message>> {
         let all = Entity::find()
             .filter(Column::ProjectId.eq(project.to_string()))
@@ -66,14 +72,24 @@ impl Store {
                 runs.insert(reply, id);
             }
         }
-        let mut fragments: HashMap<_, _> = fragment::of_project(&self.db, project).await?.into_iter().collect();
+        let mut fragments: HashMap<_, _> = fragment::of_project(&self.db, project)
+            .await?
+            .into_iter()
+            .collect();
         let mut messages = Vec::with_capacity(models.len());
         for model in models {
             let (run, fragment) = (runs.get(&model.id).copied(), fragments.remove(&model.id));
             let Some((message, image)) = or_skip("message", model.into_message()) else {
                 continue;
             };
-            messages.push((Message { run, fragment, ..message }, image));
+            messages.push((
+                Message {
+                    run,
+                    fragment,
+                    ..message
+                },
+                image,
+            ));
         }
         image::give(&self.db, messages).await
     }
@@ -81,13 +97,15 @@ impl Store {
     /// The message, or `NotFound`; without its run and version.
     pub async fn find_message(&self, id: MessageId) -> Result<Message> {
         let model = Entity::find_by_id(id.to_string()).one(&self.db).await?;
-        let message = model.ok_or(StoreError::NotFound("message"))?.into_message()?;
+        let message = model
+            .ok_or(StoreError::NotFound("message"))?
+            .into_message()?;
         let mut found = image::give(&self.db, vec![message]).await?;
         found.pop().ok_or(StoreError::NotFound("message"))
     }
 
-    /// At most `limit` messages from before the one given, oldest first. An answer belongs to an earlier prompt even when it came
-    /// after this one, which then had to wait.
+    /// At most `limit` messages from before the one given, oldest first. An answer belongs to an
+    /// earlier prompt even when it came after this one, which then had to wait.
     pub async fn messages_before(&self, message: &Message, limit: u64) -> Result<Vec<Message>> {
         let before = Entity::find()
             .filter(Column::ProjectId.eq(message.project.to_string()))
@@ -100,8 +118,13 @@ impl Store {
             .order_by_desc(Column::CreatedAt)
             .order_by_desc(Column::Id)
             .limit(limit);
-        let models = readable::models(&self.db, "message", before).await?.into_iter().rev();
-        let messages = models.filter_map(|model| or_skip("message", model.into_message())).collect();
+        let models = readable::models(&self.db, "message", before)
+            .await?
+            .into_iter()
+            .rev();
+        let messages = models
+            .filter_map(|model| or_skip("message", model.into_message()))
+            .collect();
         image::give(&self.db, messages).await
     }
 }
@@ -117,7 +140,14 @@ pub(super) async fn insert_prompt(
         Some(id) => Some(image::attach(tx, id).await?),
         None => None,
     };
-    let message = insert(tx, project, Role::User, MessageKind::Prompt, prompt.as_str()).await?;
+    let message = insert(
+        tx,
+        project,
+        Role::User,
+        MessageKind::Prompt,
+        prompt.as_str(),
+    )
+    .await?;
     if let Some(image) = &image {
         Entity::update_many()
             .col_expr(Column::ImageHash, Expr::value(image.id.as_str()))
@@ -137,7 +167,13 @@ pub(super) fn image_hashes() -> SelectStatement {
     QuerySelect::query(&mut hashes).take()
 }
 
-pub(super) async fn insert(tx: &impl ConnectionTrait, project: ProjectId, role: Role, kind: MessageKind, content: &str) -> Result<Message> {
+pub(super) async fn insert(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    role: Role,
+    kind: MessageKind,
+    content: &str,
+) -> Result<Message> {
     let message = Message {
         id: MessageId::new(),
         project,

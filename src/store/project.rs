@@ -1,13 +1,18 @@
 //! Projects: one conversation and its app each.
 
-use sea_orm::{ActiveValue::Set, DbBackend, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*, sea_query::LockType};
+use sea_orm::{
+    ActiveValue::Set, DbBackend, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*,
+    sea_query::LockType,
+};
 
 use super::{
     Result, Store, StoreError, column, event, message,
     readable::{self, or_skip},
     run, without_nul,
 };
-use crate::protocol::{Event, EventKind, ImageId, NewPrompt, Project, ProjectId, Run, Timestamp, UserId};
+use crate::protocol::{
+    Event, EventKind, ImageId, NewPrompt, Project, ProjectId, Run, Timestamp, UserId,
+};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "projects")]
@@ -40,9 +45,14 @@ impl Model {
 }
 
 impl Store {
-    /// Makes a project with its first message and the run that answers it, in one transaction.
-    /// The title is the prompt's beginning until the run names it. `NotFound` when the image is gone.
-    pub async fn create_project(&self, prompt: &NewPrompt, image: Option<&ImageId>, title: &str) -> Result<(Project, Run, Vec<Event>)> {
+    /// Makes a project with its first message and the run that answers it, in one transaction. The
+    /// title is the prompt's beginning until the run names it. `NotFound` when the image is gone.
+    pub async fn create_project(
+        &self,
+        prompt: &NewPrompt,
+        image: Option<&ImageId>,
+        title: &str,
+    ) -> Result<(Project, Run, Vec<Event>)> {
         let now = Timestamp::now();
         let project = Project {
             id: ProjectId::new(),
@@ -68,9 +78,14 @@ impl Store {
         Ok((project, run, events))
     }
 
-    /// Adds the user's message and the run that answers it, in one transaction. `NotFound` when there is no such project, or
-    /// the image is gone.
-    pub async fn add_prompt(&self, project: ProjectId, prompt: &NewPrompt, image: Option<&ImageId>) -> Result<(Run, Vec<Event>)> {
+    /// Adds the user's message and the run that answers it, in one transaction. `NotFound` when
+    /// there is no such project, or the image is gone.
+    pub async fn add_prompt(
+        &self,
+        project: ProjectId,
+        prompt: &NewPrompt,
+        image: Option<&ImageId>,
+    ) -> Result<(Run, Vec<Event>)> {
         let tx = self.begin().await?;
         touch(&tx, project).await?;
         let added = insert_prompt(&tx, project, prompt, image).await?;
@@ -80,9 +95,15 @@ impl Store {
 
     /// All projects, the one worked on last first.
     pub async fn list_projects(&self) -> Result<Vec<Project>> {
-        let all = Entity::find().order_by_desc(Column::UpdatedAt).order_by_desc(Column::Id);
-        let models = readable::models(&self.db, "project", all).await?.into_iter();
-        Ok(models.filter_map(|model| or_skip("project", model.into_project())).collect())
+        let all = Entity::find()
+            .order_by_desc(Column::UpdatedAt)
+            .order_by_desc(Column::Id);
+        let models = readable::models(&self.db, "project", all)
+            .await?
+            .into_iter();
+        Ok(models
+            .filter_map(|model| or_skip("project", model.into_project()))
+            .collect())
     }
 
     /// The project, or `NotFound`.
@@ -134,7 +155,13 @@ async fn insert_prompt(
     message.run = Some(run.id);
     let events = vec![
         event::append(tx, project, Some(run.id), EventKind::Message { message }).await?,
-        event::append(tx, project, Some(run.id), EventKind::Run { run: run.clone() }).await?,
+        event::append(
+            tx,
+            project,
+            Some(run.id),
+            EventKind::Run { run: run.clone() },
+        )
+        .await?,
     ];
     Ok((run, events.into_iter().flatten().collect()))
 }
@@ -162,16 +189,21 @@ pub(super) async fn set_title(tx: &impl ConnectionTrait, id: ProjectId, title: &
     Ok(())
 }
 
-/// Locks the project until the transaction ends, where reading does not lock already: what is read then is what is written over.
+/// Locks the project until the transaction ends, where reading does not lock already: what is read
+/// then is what is written over.
 pub(super) async fn lock(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()> {
     if tx.get_database_backend() == DbBackend::Postgres {
         let locked = Entity::find_by_id(id.to_string()).lock(LockType::NoKeyUpdate);
-        locked.one(tx).await?.ok_or(StoreError::NotFound("project"))?;
+        locked
+            .one(tx)
+            .await?
+            .ok_or(StoreError::NotFound("project"))?;
     }
     Ok(())
 }
 
-/// The next event's seq. The row stays locked until the transaction ends, so seqs are handed out in the order of commits.
+/// The next event's seq. The row stays locked until the transaction ends, so seqs are handed out in
+/// the order of commits.
 pub(super) async fn next_seq(tx: &impl ConnectionTrait, id: ProjectId) -> Result<i64> {
     let updated = Entity::update_many()
         .col_expr(Column::LastSeq, Expr::col(Column::LastSeq).add(1))

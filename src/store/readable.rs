@@ -1,5 +1,5 @@
-//! Reading past rows that can't be read: one that another version of this program wrote, or that was damaged, costs itself and never
-//! the page or the project that it belongs to.
+//! Reading past rows that can't be read: one that another version of this program wrote, or that
+//! was damaged, costs itself and never the page or the project that it belongs to.
 
 use sea_orm::{FromQueryResult, QueryTrait as _, Select, entity::prelude::*};
 
@@ -12,12 +12,18 @@ pub(super) async fn rows<E: EntityTrait, M: FromQueryResult>(
     query: Select<E>,
 ) -> Result<Vec<M>> {
     let rows = db.query_all(&query.into_query()).await?;
-    let read = rows.iter().map(|row| M::from_query_result(row, "").map_err(StoreError::from));
+    let read = rows
+        .iter()
+        .map(|row| M::from_query_result(row, "").map_err(StoreError::from));
     Ok(read.filter_map(|read| or_skip(what, read)).collect())
 }
 
 /// The entity's rows that the query finds, as far as they can be read.
-pub(super) async fn models<E: EntityTrait>(db: &impl ConnectionTrait, what: &'static str, query: Select<E>) -> Result<Vec<E::Model>> {
+pub(super) async fn models<E: EntityTrait>(
+    db: &impl ConnectionTrait,
+    what: &'static str,
+    query: Select<E>,
+) -> Result<Vec<E::Model>> {
     rows::<E, E::Model>(db, what, query).await
 }
 

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*, sea_query::SelectStatement};
+use sea_orm::{
+    ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*, sea_query::SelectStatement,
+};
 
 use super::{
     NewFragment, Result, Store, StoreError, column, event, fragment, message, project,
     readable::{self, or_skip},
     step,
 };
-use crate::protocol::{Event, EventKind, Message, MessageId, MessageKind, ProjectId, Role, Run, RunId, RunState, Timestamp};
+use crate::protocol::{
+    Event, EventKind, Message, MessageId, MessageKind, ProjectId, Role, Run, RunId, RunState,
+    Timestamp,
+};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "runs")]
@@ -49,7 +54,10 @@ impl Model {
 #[derive(Debug)]
 pub enum Reply {
     /// A RESULT message and the version that goes with it.
-    Result { content: String, fragment: NewFragment },
+    Result {
+        content: String,
+        fragment: NewFragment,
+    },
     /// An ERROR message.
     Error { content: String },
     /// Its user stopped it; the message says what became of the work.
@@ -60,7 +68,9 @@ impl Store {
     /// The project's runs, oldest first.
     pub async fn list_runs(&self, project: ProjectId) -> Result<Vec<Run>> {
         let models = of_project(&self.db, project).await?.into_iter();
-        Ok(models.filter_map(|model| or_skip("run", model.into_run())).collect())
+        Ok(models
+            .filter_map(|model| or_skip("run", model.into_run()))
+            .collect())
     }
 
     /// The run, or `NotFound`.
@@ -75,13 +85,17 @@ impl Store {
             .filter(unfinished())
             .order_by_asc(Column::CreatedAt)
             .order_by_asc(Column::Id);
-        let mut models = readable::models(&self.db, "run", unfinished).await?.into_iter();
+        let mut models = readable::models(&self.db, "run", unfinished)
+            .await?
+            .into_iter();
         Ok(models.find_map(|model| or_skip("run", model.into_run())))
     }
 
     /// The projects that have runs to go on with, those that wait longest first.
     pub async fn unfinished_projects(&self) -> Result<Vec<ProjectId>> {
-        let unfinished = Entity::find().filter(unfinished()).order_by_asc(Column::CreatedAt);
+        let unfinished = Entity::find()
+            .filter(unfinished())
+            .order_by_asc(Column::CreatedAt);
         let mut projects = Vec::new();
         for model in readable::models(&self.db, "run", unfinished).await? {
             let Some(project) = or_skip("run", column("project id", &model.project_id)) else {
@@ -96,13 +110,18 @@ impl Store {
 
     /// How long the run has been worked on, over restarts of the server.
     pub async fn worked(&self, id: RunId) -> Result<Duration> {
-        Ok(Duration::from_millis(model(&self.db, id).await?.worked_ms.unsigned_abs()))
+        Ok(Duration::from_millis(
+            model(&self.db, id).await?.worked_ms.unsigned_abs(),
+        ))
     }
 
     /// Saves how long the run has been worked on.
     pub async fn set_worked(&self, id: RunId, worked: Duration) -> Result<()> {
         Entity::update_many()
-            .col_expr(Column::WorkedMs, Expr::value(i64::try_from(worked.as_millis()).unwrap_or(i64::MAX)))
+            .col_expr(
+                Column::WorkedMs,
+                Expr::value(i64::try_from(worked.as_millis()).unwrap_or(i64::MAX)),
+            )
             .filter(Column::Id.eq(id.to_string()))
             .exec(&self.db)
             .await?;
@@ -131,12 +150,19 @@ impl Store {
             state: RunState::Running,
             ..run
         };
-        let event = event::append(&tx, run.project, Some(id), EventKind::Run { run: run.clone() }).await?;
+        let event = event::append(
+            &tx,
+            run.project,
+            Some(id),
+            EventKind::Run { run: run.clone() },
+        )
+        .await?;
         tx.commit().await?;
         Ok((run, event))
     }
 
-    /// Ends a run with nothing but its state: one that can't be ended in an orderly way must not keep its project from going on.
+    /// Ends a run with nothing but its state: one that can't be ended in an orderly way must not
+    /// keep its project from going on.
     pub async fn abandon_run(&self, id: RunId) -> Result<()> {
         Entity::update_many()
             .col_expr(Column::State, Expr::value(RunState::Failed.as_str()))
@@ -148,17 +174,30 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the run with its reply: message, version and state in one transaction. A run that has ended already is left as it is.
-    pub async fn finish_run(&self, id: RunId, reply: &Reply, render: impl Fn(&str) -> String) -> Result<Vec<Event>> {
+    /// Ends the run with its reply: message, version and state in one transaction. A run that has
+    /// ended already is left as it is.
+    pub async fn finish_run(
+        &self,
+        id: RunId,
+        reply: &Reply,
+        render: impl Fn(&str) -> String,
+    ) -> Result<Vec<Event>> {
         let tx = self.begin().await?;
         let run = model(&tx, id).await?.into_run()?;
         if run.state.is_final() {
             return Ok(Vec::new());
         }
         let (kind, state, content, new_fragment) = match reply {
-            Reply::Result { content, fragment } => (MessageKind::Result, RunState::Succeeded, content, Some(fragment)),
+            Reply::Result { content, fragment } => (
+                MessageKind::Result,
+                RunState::Succeeded,
+                content,
+                Some(fragment),
+            ),
             Reply::Error { content } => (MessageKind::Error, RunState::Failed, content, None),
-            Reply::Cancelled { content } => (MessageKind::Error, RunState::Cancelled, content, None),
+            Reply::Cancelled { content } => {
+                (MessageKind::Error, RunState::Cancelled, content, None)
+            }
         };
         let now = Timestamp::now();
         // The first write, and only if nobody else has ended it this moment.
@@ -181,7 +220,9 @@ impl Store {
             if saved.number == 1 {
                 project::set_title(&tx, run.project, &new.project_title).await?;
                 let title = new.project_title.clone();
-                events.push(event::append(&tx, run.project, Some(id), EventKind::Title { title }).await?);
+                events.push(
+                    event::append(&tx, run.project, Some(id), EventKind::Title { title }).await?,
+                );
             }
             fragment = Some(saved);
         }
@@ -197,7 +238,8 @@ impl Store {
             fragment,
             ..reply
         };
-        events.push(event::append(&tx, run.project, Some(id), EventKind::Message { message }).await?);
+        events
+            .push(event::append(&tx, run.project, Some(id), EventKind::Message { message }).await?);
         let run = Run {
             state,
             finished_at: Some(now),
@@ -217,7 +259,10 @@ fn unfinished() -> sea_orm::sea_query::SimpleExpr {
 
 /// The run's row, or `NotFound`.
 pub(super) async fn model(db: &impl ConnectionTrait, id: RunId) -> Result<Model> {
-    Entity::find_by_id(id.to_string()).one(db).await?.ok_or(StoreError::NotFound("run"))
+    Entity::find_by_id(id.to_string())
+        .one(db)
+        .await?
+        .ok_or(StoreError::NotFound("run"))
 }
 
 /// The ids of the runs that answer the message, for a query of what belongs to them.
@@ -240,7 +285,10 @@ pub(super) fn unfinished_ids(project: ProjectId) -> SelectStatement {
 }
 
 /// The rows of the project's runs, oldest first.
-pub(super) async fn of_project(db: &impl ConnectionTrait, project: ProjectId) -> Result<Vec<Model>> {
+pub(super) async fn of_project(
+    db: &impl ConnectionTrait,
+    project: ProjectId,
+) -> Result<Vec<Model>> {
     let runs = Entity::find()
         .filter(Column::ProjectId.eq(project.to_string()))
         .order_by_asc(Column::CreatedAt)
@@ -248,7 +296,11 @@ pub(super) async fn of_project(db: &impl ConnectionTrait, project: ProjectId) ->
     readable::models(db, "run", runs).await
 }
 
-pub(super) async fn insert(tx: &impl ConnectionTrait, project: ProjectId, message: MessageId) -> Result<Run> {
+pub(super) async fn insert(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    message: MessageId,
+) -> Result<Run> {
     let run = Run {
         id: RunId::new(),
         project,

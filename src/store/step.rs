@@ -1,6 +1,8 @@
 //! Steps: the journal of a run. A step that has an output is never run again.
 
-use sea_orm::{ActiveValue::Set, QueryOrder, UpdateMany, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set, QueryOrder, UpdateMany, entity::prelude::*, sea_query::OnConflict,
+};
 
 use super::{Result, Store, readable, run, without_nul};
 use crate::protocol::{MessageId, ProjectId, RunId, Spent, Timestamp};
@@ -96,12 +98,14 @@ pub enum Begun {
     Attempt {
         /// Counted from 1.
         number: i32,
-        /// Whether the attempt before neither ended well nor failed: the server went away in the middle of it.
+        /// Whether the attempt before neither ended well nor failed: the server went away in the
+        /// middle of it.
         interrupted: bool,
         /// What the attempts before cost.
         spent: Spent,
     },
-    /// No attempt begins: the server died in the middle of so many of them that the step itself is to blame.
+    /// No attempt begins: the server died in the middle of so many of them that the step itself is
+    /// to blame.
     Crashed { times: i32 },
 }
 
@@ -115,7 +119,8 @@ impl Store {
         Ok(models.into_iter().map(Step::from).collect())
     }
 
-    /// The last output (JSON) of the step with this name in the runs that answer the message; `None` where none of them came so far.
+    /// The last output (JSON) of the step with this name in the runs that answer the message;
+    /// `None` where none of them came so far.
     pub async fn step_output(&self, message: MessageId, name: &str) -> Result<Option<String>> {
         let step = Entity::find()
             .filter(Column::RunId.in_subquery(run::ids_for(message)))
@@ -127,10 +132,13 @@ impl Store {
         Ok(step.and_then(|step| step.output))
     }
 
-    /// The step's saved output, or a new attempt; none when the server died in the middle of [`MAX_CRASHES`] of them.
+    /// The step's saved output, or a new attempt; none when the server died in the middle of
+    /// [`MAX_CRASHES`] of them.
     pub async fn begin_step(&self, run: RunId, name: &str, input_digest: &str) -> Result<Begun> {
         let tx = self.begin().await?;
-        let found = Entity::find_by_id((run.to_string(), name.to_owned())).one(&tx).await?;
+        let found = Entity::find_by_id((run.to_string(), name.to_owned()))
+            .one(&tx)
+            .await?;
         if let Some(step) = &found
             && let Some(output) = &step.output
         {
@@ -140,8 +148,11 @@ impl Store {
                 spent: step.spent(),
             });
         }
-        // An attempt that was begun and neither ended nor stopped in an orderly way went down with its process.
-        let died = found.as_ref().is_some_and(|step| step.finished_at.is_none() && !step.stopped);
+        // An attempt that was begun and neither ended nor stopped in an orderly way went down with
+        // its process.
+        let died = found
+            .as_ref()
+            .is_some_and(|step| step.finished_at.is_none() && !step.stopped);
         let crashes = found.as_ref().map_or(0, |step| step.crashes) + i32::from(died);
         if crashes >= MAX_CRASHES {
             let ended = Entity::update_many()
@@ -153,10 +164,18 @@ impl Store {
         }
         let ordinal = match &found {
             Some(step) => step.ordinal,
-            None => i32::try_from(Entity::find().filter(Column::RunId.eq(run.to_string())).count(&tx).await?).unwrap_or(i32::MAX),
+            None => i32::try_from(
+                Entity::find()
+                    .filter(Column::RunId.eq(run.to_string()))
+                    .count(&tx)
+                    .await?,
+            )
+            .unwrap_or(i32::MAX),
         };
         let number = found.as_ref().map_or(0, |step| step.attempt) + 1;
-        let interrupted = found.as_ref().is_some_and(|step| step.finished_at.is_none());
+        let interrupted = found
+            .as_ref()
+            .is_some_and(|step| step.finished_at.is_none());
         let spent = found.map(|step| step.spent()).unwrap_or_default();
         let step = ActiveModel {
             run_id: Set(run.to_string()),
@@ -199,21 +218,33 @@ impl Store {
     }
 
     /// Saves the output (JSON) of a step that was begun, and what all its attempts cost.
-    pub async fn finish_step(&self, run: RunId, name: &str, output: &str, spent: Spent) -> Result<()> {
+    pub async fn finish_step(
+        &self,
+        run: RunId,
+        name: &str,
+        output: &str,
+        spent: Spent,
+    ) -> Result<()> {
         let finished = Entity::update_many()
             .col_expr(Column::Output, Expr::value(output))
             .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));
-        of_step(with_spent(finished, spent), run, name).exec(&self.db).await?;
+        of_step(with_spent(finished, spent), run, name)
+            .exec(&self.db)
+            .await?;
         Ok(())
     }
 
-    /// Saves what all attempts at a step cost so far, the one under way included: it counts also when that never ends.
+    /// Saves what all attempts at a step cost so far, the one under way included: it counts also
+    /// when that never ends.
     pub async fn spend_step(&self, run: RunId, name: &str, spent: Spent) -> Result<()> {
-        of_step(with_spent(Entity::update_many(), spent), run, name).exec(&self.db).await?;
+        of_step(with_spent(Entity::update_many(), spent), run, name)
+            .exec(&self.db)
+            .await?;
         Ok(())
     }
 
-    /// Notes that what is under way in the project's runs stops in an orderly way, which counts as no crash.
+    /// Notes that what is under way in the project's runs stops in an orderly way, which counts as
+    /// no crash.
     pub async fn stop_steps(&self, project: ProjectId) -> Result<()> {
         Entity::update_many()
             .col_expr(Column::Stopped, Expr::value(true))
@@ -235,21 +266,36 @@ impl Store {
 }
 
 fn of_step(change: UpdateMany<Entity>, run: RunId, name: &str) -> UpdateMany<Entity> {
-    change.filter(Column::RunId.eq(run.to_string())).filter(Column::Name.eq(name))
+    change
+        .filter(Column::RunId.eq(run.to_string()))
+        .filter(Column::Name.eq(name))
 }
 
 fn with_spent(change: UpdateMany<Entity>, spent: Spent) -> UpdateMany<Entity> {
     let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     change
         .col_expr(Column::InputTokens, Expr::value(count(spent.input_tokens)))
-        .col_expr(Column::OutputTokens, Expr::value(count(spent.output_tokens)))
-        .col_expr(Column::CostMicros, Expr::value(spent.cost_micros.map(count)))
+        .col_expr(
+            Column::OutputTokens,
+            Expr::value(count(spent.output_tokens)),
+        )
+        .col_expr(
+            Column::CostMicros,
+            Expr::value(spent.cost_micros.map(count)),
+        )
         .col_expr(Column::Estimated, Expr::value(spent.estimated))
 }
 
-/// Puts something else in the place of the outputs of a run that has ended; `shorten` is given a step's name and its output.
-pub(super) async fn trim(tx: &impl ConnectionTrait, run: &str, shorten: impl Fn(&str, &str) -> String) -> Result<()> {
-    let steps = Entity::find().filter(Column::RunId.eq(run)).filter(Column::Output.is_not_null());
+/// Puts something else in the place of the outputs of a run that has ended; `shorten` is given a
+/// step's name and its output.
+pub(super) async fn trim(
+    tx: &impl ConnectionTrait,
+    run: &str,
+    shorten: impl Fn(&str, &str) -> String,
+) -> Result<()> {
+    let steps = Entity::find()
+        .filter(Column::RunId.eq(run))
+        .filter(Column::Output.is_not_null());
     for step in readable::models(tx, "step", steps).await? {
         let output = shorten(&step.name, step.output.as_deref().unwrap_or_default());
         Entity::update_many()
@@ -262,9 +308,11 @@ pub(super) async fn trim(tx: &impl ConnectionTrait, run: &str, shorten: impl Fn(
     Ok(())
 }
 
-/// Ends what is under way in the run, which has ended: well where it gave a result, for which the last step's output was not awaited.
+/// Ends what is under way in the run, which has ended: well where it gave a result, for which the
+/// last step's output was not awaited.
 pub(super) async fn end(tx: &impl ConnectionTrait, run: RunId, well: bool) -> Result<()> {
-    let mut ended = Entity::update_many().col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));
+    let mut ended =
+        Entity::update_many().col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));
     if well {
         ended = ended.col_expr(Column::Output, Expr::value("null"));
     }

@@ -1,4 +1,5 @@
-//! What nothing needs any more: found and removed a few rows at a time, so that nobody waits long for the database.
+//! What nothing needs any more: found and removed a few rows at a time, so that nobody waits long
+//! for the database.
 
 use std::time::Duration;
 
@@ -45,7 +46,8 @@ pub struct Unused {
 }
 
 impl Store {
-    /// What this database's sandboxes are marked with, so that they are told from others at the same provider.
+    /// What this database's sandboxes are marked with, so that they are told from others at the
+    /// same provider.
     pub async fn installation(&self) -> Result<String> {
         let first = || installation::Entity::find().order_by_asc(installation::Column::Id);
         if let Some(found) = first().one(&self.db).await? {
@@ -86,23 +88,37 @@ impl Store {
         Ok(removed.rows_affected)
     }
 
-    /// Trims at most `limit` runs that ended longer ago than `age`: of their steps the names, states, times, tokens and costs stay, of
-    /// their events those that tell of messages, states and files. A project's newest run stays whole. `shorten` is given a step's name
-    /// and its output (JSON), and returns what is kept of that. Returns how many runs were trimmed.
-    pub async fn trim_runs(&self, age: Duration, limit: u64, shorten: impl Fn(&str, &str) -> String) -> Result<usize> {
+    /// Trims at most `limit` runs that ended longer ago than `age`: of their steps the names,
+    /// states, times, tokens and costs stay, of their events those that tell of messages, states
+    /// and files. A project's newest run stays whole. `shorten` is given a step's name and its
+    /// output (JSON), and returns what is kept of that. Returns how many runs were trimmed.
+    pub async fn trim_runs(
+        &self,
+        age: Duration,
+        limit: u64,
+        shorten: impl Fn(&str, &str) -> String,
+    ) -> Result<usize> {
         let newer = Alias::new("newer");
         let newer_run = Query::select()
             .expr(Expr::value(1))
             .from_as(run::Entity, newer.clone())
-            .and_where(Expr::col((newer.clone(), run::Column::ProjectId)).equals((run::Entity, run::Column::ProjectId)))
-            .and_where(Expr::col((newer, run::Column::Id)).gt(Expr::col((run::Entity, run::Column::Id))))
+            .and_where(
+                Expr::col((newer.clone(), run::Column::ProjectId))
+                    .equals((run::Entity, run::Column::ProjectId)),
+            )
+            .and_where(
+                Expr::col((newer, run::Column::Id)).gt(Expr::col((run::Entity, run::Column::Id))),
+            )
             .to_owned();
         let old = run::Entity::find()
             .select_only()
             .column(run::Column::Id)
             .filter(run::Column::Trimmed.eq(false))
             .filter(run::Column::FinishedAt.lt(before(age)))
-            .filter(run::Column::State.is_not_in([RunState::Queued.as_str(), RunState::Running.as_str()]))
+            .filter(
+                run::Column::State
+                    .is_not_in([RunState::Queued.as_str(), RunState::Running.as_str()]),
+            )
             .filter(Expr::exists(newer_run))
             .limit(limit);
         let runs: Vec<String> = old.into_tuple().all(&self.db).await?;
@@ -135,21 +151,29 @@ impl Store {
         Ok(())
     }
 
-    /// The projects that have a sandbox and were neither worked on nor looked at for `age`, the longest unused first; none with a run
-    /// that has not ended.
+    /// The projects that have a sandbox and were neither worked on nor looked at for `age`, the
+    /// longest unused first; none with a run that has not ended.
     pub async fn unused_projects(&self, age: Duration) -> Result<Vec<Unused>> {
         let at_work = Query::select()
             .column(run::Column::ProjectId)
             .from(run::Entity)
-            .and_where(run::Column::State.is_in([RunState::Queued.as_str(), RunState::Running.as_str()]))
+            .and_where(
+                run::Column::State.is_in([RunState::Queued.as_str(), RunState::Running.as_str()]),
+            )
             .to_owned();
         let unused = project::Entity::find()
             .filter(project::Column::Sandbox.is_not_null())
             .filter(project::Column::UpdatedAt.lt(before(age)))
-            .filter(project::Column::UsedAt.is_null().or(project::Column::UsedAt.lt(before(age))))
+            .filter(
+                project::Column::UsedAt
+                    .is_null()
+                    .or(project::Column::UsedAt.lt(before(age))),
+            )
             .filter(project::Column::Id.not_in_subquery(at_work));
         let mut models = readable::models(&self.db, "project", unused).await?;
-        models.sort_by_key(|model| std::cmp::max(model.used_at.unwrap_or_default(), model.updated_at));
+        models.sort_by_key(|model| {
+            std::cmp::max(model.used_at.unwrap_or_default(), model.updated_at)
+        });
         let unused = models.into_iter().filter_map(|model| {
             Some(Unused {
                 project: or_skip("project", column("project id", &model.id))?,
@@ -170,7 +194,8 @@ impl Store {
         Ok(())
     }
 
-    /// Gives the space of removed rows back to the disk, a little at a time. PostgreSQL does so by itself.
+    /// Gives the space of removed rows back to the disk, a little at a time. PostgreSQL does so by
+    /// itself.
     pub async fn give_back_space(&self) -> Result<()> {
         if self.db.get_database_backend() != DbBackend::Sqlite {
             return Ok(());
@@ -186,8 +211,11 @@ impl Store {
             }
             free = left;
         }
-        // Passive: the others wait for readers to be gone while nobody else may write. The log is cut at the next write.
-        self.db.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await?;
+        // Passive: the others wait for readers to be gone while nobody else may write. The log is
+        // cut at the next write.
+        self.db
+            .execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)")
+            .await?;
         Ok(())
     }
 
@@ -208,7 +236,10 @@ fn uses_as_images() -> SelectStatement {
     Query::select()
         .expr(Expr::value(1))
         .from(image::Entity)
-        .and_where(Expr::col((image::Entity, image::Column::Hash)).equals((blob::Entity, blob::Column::Hash)))
+        .and_where(
+            Expr::col((image::Entity, image::Column::Hash))
+                .equals((blob::Entity, blob::Column::Hash)),
+        )
         .to_owned()
 }
 
@@ -227,7 +258,9 @@ mod tests {
         let old = sea_orm::Database::connect(format!("sqlite:{}?mode=rwc", path.display()))
             .await
             .unwrap();
-        old.execute_unprepared("CREATE TABLE old (text TEXT)").await.unwrap();
+        old.execute_unprepared("CREATE TABLE old (text TEXT)")
+            .await
+            .unwrap();
         assert_eq!(super::super::pragma(&old, "auto_vacuum").await.unwrap(), 0);
         old.close().await.unwrap();
 
@@ -242,7 +275,11 @@ mod tests {
             blob::put(&tx, &content).await.unwrap();
         }
         tx.commit().await.unwrap();
-        store.db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+        store
+            .db
+            .execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)")
+            .await
+            .unwrap();
         let full = size();
         assert!(full > 9 << 20, "{full}");
         let mut removed = 0;

@@ -1,6 +1,8 @@
 //! What the models' answers have cost each user: sums over the steps of their projects' runs.
 
-use sea_orm::{ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select, entity::prelude::*};
+use sea_orm::{
+    ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select, entity::prelude::*,
+};
 
 use super::{Result, Store, dashboard::names, project, run, step};
 use crate::protocol::{Spent, UserId, UserUsage};
@@ -31,7 +33,9 @@ impl From<SpentRow> for Spent {
 pub(super) fn select_spent<E: EntityTrait>(query: Select<E>) -> Select<E> {
     // PostgreSQL sums up to NUMERIC.
     let whole = |column: step::Column| column.sum().cast_as("BIGINT");
-    let estimated = Expr::case(step::Column::Estimated.eq(true), 1).finally(0).max();
+    let estimated = Expr::case(step::Column::Estimated.eq(true), 1)
+        .finally(0)
+        .max();
     query
         .column_as(estimated.cast_as("BIGINT"), "estimated")
         .column_as(whole(step::Column::InputTokens), "input_tokens")
@@ -51,19 +55,30 @@ struct Row {
 impl Store {
     /// What each user's runs have cost so far, by the users' ids.
     pub async fn list_usage(&self) -> Result<Vec<UserUsage>> {
-        let unpriced = step::Column::CostMicros
-            .is_null()
-            .and(step::Column::InputTokens.gt(0).or(step::Column::OutputTokens.gt(0)));
+        let unpriced = step::Column::CostMicros.is_null().and(
+            step::Column::InputTokens
+                .gt(0)
+                .or(step::Column::OutputTokens.gt(0)),
+        );
         let runs = run::Entity::find()
             .select_only()
             .column_as(project::Column::UserId, "user_id")
-            .column_as(Expr::col((run::Entity, run::Column::Id)).count_distinct(), "runs")
-            .column_as(Expr::case(unpriced, 1).finally(0).max().cast_as("BIGINT"), "unpriced")
+            .column_as(
+                Expr::col((run::Entity, run::Column::Id)).count_distinct(),
+                "runs",
+            )
+            .column_as(
+                Expr::case(unpriced, 1).finally(0).max().cast_as("BIGINT"),
+                "unpriced",
+            )
             .join(
                 JoinType::InnerJoin,
                 names(run::Column::ProjectId, project::Entity, project::Column::Id),
             )
-            .join(JoinType::LeftJoin, names(run::Column::Id, step::Entity, step::Column::RunId));
+            .join(
+                JoinType::LeftJoin,
+                names(run::Column::Id, step::Entity, step::Column::RunId),
+            );
         let rows = select_spent(runs)
             .group_by(project::Column::UserId)
             .order_by_asc(project::Column::UserId)

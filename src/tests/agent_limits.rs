@@ -1,4 +1,5 @@
-//! What keeps a run within bounds: circles, tokens, money, turns, the room in a chat, and secrets that stay on this machine.
+//! What keeps a run within bounds: circles, tokens, money, turns, the room in a chat, and secrets
+//! that stay on this machine.
 
 use codeflow::protocol::{MessageKind, RunState};
 use serde_json::json;
@@ -13,7 +14,8 @@ fn keep() -> Reply {
     Reply::write("kept.txt", "kept")
 }
 
-/// A run that keeps a file and is stopped after so many answers with these words; the next message goes on with the file.
+/// A run that keeps a file and is stopped after so many answers with these words; the next message
+/// goes on with the file.
 async fn is_stopped(env: &[(&str, &str)], replies: Vec<Reply>, answers: usize, said: &[&str]) {
     let data = data_dir();
     let read = Reply::call("readFiles", json!({ "files": ["kept.txt"] }));
@@ -22,21 +24,39 @@ async fn is_stopped(env: &[(&str, &str)], replies: Vec<Reply>, answers: usize, s
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
-    assert_eq!((state, message.kind), (RunState::Failed, MessageKind::Error), "{}", message.content);
+    assert_eq!(
+        (state, message.kind),
+        (RunState::Failed, MessageKind::Error),
+        "{}",
+        message.content
+    );
     for said in said {
-        assert!(message.content.contains(said), "{said:?} is not in {}", message.content);
+        assert!(
+            message.content.contains(said),
+            "{said:?} is not in {}",
+            message.content
+        );
     }
     assert_eq!(model.turns().len(), answers);
     server.send(project, "Go on").await;
     let (state, message) = feed.ended(2).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
-    assert_eq!(feed.tool("turn-1-readFiles-1").output.unwrap(), "=== kept.txt\nkept\n");
+    assert_eq!(
+        feed.tool("turn-1-readFiles-1").output.unwrap(),
+        "=== kept.txt\nkept\n"
+    );
 }
 
 #[tokio::test]
 async fn the_same_call_with_the_same_result_for_the_third_time_ends_the_run() {
     let replies = vec![keep(), list(), list(), list(), Reply::done()];
-    is_stopped(&[], replies, 4, &["went round in circles", "listFiles 3 times", "icon.png"]).await;
+    is_stopped(
+        &[],
+        replies,
+        4,
+        &["went round in circles", "listFiles 3 times", "icon.png"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -54,7 +74,11 @@ async fn a_run_ends_when_its_tokens_are_used_up() {
 #[tokio::test]
 async fn a_run_ends_when_it_has_cost_what_it_may() {
     // At 2.50 dollars for a million tokens read, and 10 for a million written.
-    let replies = vec![keep().costly(40_000, 0), list().costly(10_000, 7_500), Reply::done()];
+    let replies = vec![
+        keep().costly(40_000, 0),
+        list().costly(10_000, 7_500),
+        Reply::done(),
+    ];
     is_stopped(
         &[("AI_MODEL", "gpt-4o"), ("RUN_MAX_COST", "0.20")],
         replies,
@@ -73,7 +97,11 @@ async fn the_last_turn_may_call_no_tools_and_is_for_the_summary() {
         // What it calls all the same is not carried out.
         (
             "Again",
-            vec![list(), Reply::call("terminal", json!({ "command": "touch late" })), Reply::done()],
+            vec![
+                list(),
+                Reply::call("terminal", json!({ "command": "touch late" })),
+                Reply::done(),
+            ],
         ),
     ])
     .await;
@@ -84,7 +112,10 @@ async fn the_last_turn_may_call_no_tools_and_is_for_the_summary() {
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
     assert_eq!(message.content, "The page works; the shop is missing.");
     let turns = model.turns();
-    assert_eq!(turns[0]["tools"], turns[1]["tools"], "the cache begins with them");
+    assert_eq!(
+        turns[0]["tools"], turns[1]["tools"],
+        "the cache begins with them"
+    );
     assert!(turns[0].get("tool_choice").is_none() && turns[1]["tool_choice"] == "none");
     let said = model.said(2);
     let (role, note) = said.last().unwrap();
@@ -94,13 +125,20 @@ async fn the_last_turn_may_call_no_tools_and_is_for_the_summary() {
     server.send(project, "Again").await;
     let (state, message) = feed.ended(2).await;
     assert_eq!(state, RunState::Failed);
-    assert!(message.content.contains("after 2 of at most 2 turns"), "{}", message.content);
+    assert!(
+        message.content.contains("after 2 of at most 2 turns"),
+        "{}",
+        message.content
+    );
     assert!(feed.find_tool("turn-2-terminal-1").is_none());
 }
 
 /// A command that says so many characters, the number last.
 fn say(number: usize) -> Reply {
-    Reply::call("terminal", json!({ "command": format!("printf '%04000d' {number}") }))
+    Reply::call(
+        "terminal",
+        json!({ "command": format!("printf '%04000d' {number}") }),
+    )
 }
 
 #[tokio::test]
@@ -118,8 +156,15 @@ async fn a_chat_that_nears_the_model_s_context_loses_old_outputs_and_no_word_of_
     assert!(model.results(2).iter().all(whole), "there was room");
     let results = model.results(7);
     assert_eq!(results.len(), 6);
-    assert!(results[0].contains("left out to save room"), "{}", results[0]);
-    assert!(whole(&results[5]) && results[5].ends_with('6'), "the latest stays");
+    assert!(
+        results[0].contains("left out to save room"),
+        "{}",
+        results[0]
+    );
+    assert!(
+        whole(&results[5]) && results[5].ends_with('6'),
+        "the latest stays"
+    );
     let (first, last) = (model.said(1), model.said(7));
     assert_eq!(first[0], last[0], "the system prompt stays");
     let user = last.iter().find(|(role, _)| role == "user").unwrap();
@@ -141,11 +186,21 @@ async fn a_chat_that_the_model_calls_too_long_is_asked_again_with_less_of_it() {
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
 
     assert_eq!((model.turns().len(), model.asked_for(6)), (7, 2));
-    let length = |request: usize| model.said(request).iter().map(|(_, content)| content.len()).sum::<usize>();
+    let length = |request: usize| {
+        model
+            .said(request)
+            .iter()
+            .map(|(_, content)| content.len())
+            .sum::<usize>()
+    };
     assert!(length(7) < length(6), "{} and {}", length(7), length(6));
     let left_out = |request: usize| model.results(request)[0].contains("left out to save room");
     assert!(!left_out(6) && left_out(7));
-    assert_eq!(model.said(6)[0], model.said(7)[0], "the system prompt stays");
+    assert_eq!(
+        model.said(6)[0],
+        model.said(7)[0],
+        "the system prompt stays"
+    );
 }
 
 /// What stands for a secret.
@@ -165,7 +220,10 @@ async fn keys_in_messages_and_in_outputs_are_told_to_no_model_and_can_not_be_ove
             "Use [secret left out] for it",
             vec![
                 Reply::call("terminal", json!({ "command": print })),
-                Reply::write(".env", &format!("OPENAI_API_KEY={PLACEHOLDER}\nPORT=4000\n")),
+                Reply::write(
+                    ".env",
+                    &format!("OPENAI_API_KEY={PLACEHOLDER}\nPORT=4000\n"),
+                ),
                 Reply::call("editFile", edit),
                 read(),
                 Reply::done(),
@@ -190,15 +248,22 @@ async fn keys_in_messages_and_in_outputs_are_told_to_no_model_and_can_not_be_ove
     );
     for refused in &results[1..3] {
         assert!(
-            refused.starts_with("Error: the text for .env") && refused.contains("a value that you were not shown"),
+            refused.starts_with("Error: the text for .env")
+                && refused.contains("a value that you were not shown"),
             "{refused}"
         );
     }
     // The value is still there: the app has it, and people see it.
     let shown = feed.tool("turn-1-terminal-1").output.unwrap();
-    assert_eq!(shown, format!("exit code 0\nstdout:\nOPENAI_API_KEY={printed}"));
+    assert_eq!(
+        shown,
+        format!("exit code 0\nstdout:\nOPENAI_API_KEY={printed}")
+    );
     for request in model.requests() {
         let request = request.to_string();
-        assert!(!request.contains(theirs) && !request.contains(printed), "{request}");
+        assert!(
+            !request.contains(theirs) && !request.contains(printed),
+            "{request}"
+        );
     }
 }

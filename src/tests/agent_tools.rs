@@ -1,4 +1,5 @@
-//! The agent's tools in a real sandbox: edits, reads, searches, calls of one answer together, and commands that go on.
+//! The agent's tools in a real sandbox: edits, reads, searches, calls of one answer together, and
+//! commands that go on.
 
 use codeflow::protocol::{EventKind, RunState};
 use serde_json::json;
@@ -8,7 +9,11 @@ use crate::support::{Feed, Model, Photos, Postgres, Reply, Server, Unsplash, dat
 /// A run with these answers, which ends well.
 async fn run(replies: Vec<Reply>) -> (Model, Feed) {
     let data = data_dir();
-    let model = Model::start([("Build", replies.into_iter().chain([Reply::done()]).collect())]).await;
+    let model = Model::start([(
+        "Build",
+        replies.into_iter().chain([Reply::done()]).collect(),
+    )])
+    .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
@@ -18,7 +23,10 @@ async fn run(replies: Vec<Reply>) -> (Model, Feed) {
 }
 
 fn edit(old: &str, new: &str) -> Reply {
-    Reply::call("editFile", json!({ "path": "lib/cart.ts", "old": old, "new": new }))
+    Reply::call(
+        "editFile",
+        json!({ "path": "lib/cart.ts", "old": old, "new": new }),
+    )
 }
 
 fn terminal(command: &str) -> Reply {
@@ -47,17 +55,32 @@ async fn an_edit_is_made_where_its_text_stands_once_and_else_the_model_is_told_w
         results[2]
     );
     assert!(
-        results[3].contains("the nearest is line 3,") && results[3].contains("miss number 2 in lib/cart.ts"),
+        results[3].contains("the nearest is line 3,")
+            && results[3].contains("miss number 2 in lib/cart.ts"),
         "{}",
         results[3]
     );
     // After the second miss, and not before, there is a better way.
-    assert!(!results[2].contains("createOrUpdateFiles") && results[3].contains("write it whole with createOrUpdateFiles"));
-    assert!(results[4].contains("more than once (lines 2, 4)"), "{}", results[4]);
-    for step in ["turn-3-editFile-1", "turn-4-editFile-1", "turn-5-editFile-1"] {
+    assert!(
+        !results[2].contains("createOrUpdateFiles")
+            && results[3].contains("write it whole with createOrUpdateFiles")
+    );
+    assert!(
+        results[4].contains("more than once (lines 2, 4)"),
+        "{}",
+        results[4]
+    );
+    for step in [
+        "turn-3-editFile-1",
+        "turn-4-editFile-1",
+        "turn-5-editFile-1",
+    ] {
         assert!(feed.tool(step).failed, "{step}");
     }
-    assert_eq!(results[5], format!("=== lib/cart.ts\n{}\n", CART.replace("fee = 4", "fee = 5")));
+    assert_eq!(
+        results[5],
+        format!("=== lib/cart.ts\n{}\n", CART.replace("fee = 4", "fee = 5"))
+    );
 }
 
 #[tokio::test]
@@ -91,7 +114,10 @@ async fn files_are_read_in_ranges_and_searched_without_packages_and_secrets() {
         "{}",
         results[3]
     );
-    assert!(!feed.tool("turn-4-readFiles-1").failed, "one of them was read");
+    assert!(
+        !feed.tool("turn-4-readFiles-1").failed,
+        "one of them was read"
+    );
     assert!(
         feed.tool("turn-5-readFiles-1").failed && !results[4].contains("needle"),
         "{}",
@@ -116,7 +142,10 @@ async fn a_command_ends_at_its_time_limit_and_long_output_loses_its_middle() {
     ])
     .await;
     let results = model.results(4);
-    assert_eq!(results[0], "The command was killed after 1 seconds.\nstdout:\nbegun");
+    assert_eq!(
+        results[0],
+        "The command was killed after 1 seconds.\nstdout:\nbegun"
+    );
     assert!(feed.tool("turn-1-functionsterminal-1").failed);
     let cut = &results[1];
     assert!(
@@ -136,7 +165,12 @@ async fn a_command_ends_at_its_time_limit_and_long_output_loses_its_middle() {
 
 #[tokio::test]
 async fn a_file_grows_to_ten_mebibytes_and_no_further() {
-    let edit = |old: &str, new: &str| Reply::call("editFile", json!({ "path": "big.txt", "old": old, "new": new }));
+    let edit = |old: &str, new: &str| {
+        Reply::call(
+            "editFile",
+            json!({ "path": "big.txt", "old": old, "new": new }),
+        )
+    };
     let (model, feed) = run(vec![
         terminal("(head -c 10485756 /dev/zero | tr '\\0' x; printf end) > big.txt"),
         edit("end", "end!"),
@@ -151,7 +185,8 @@ async fn a_file_grows_to_ten_mebibytes_and_no_further() {
     assert!(results[3].contains("10485760"), "{}", results[3]);
 }
 
-/// A follow-up is shown all files that the run before wrote, the latest first, on the database of this address.
+/// A follow-up is shown all files that the run before wrote, the latest first, on the database of
+/// this address.
 async fn is_shown_what_changed(env: &[(&str, &str)]) {
     let data = data_dir();
     let model = Model::start([
@@ -176,13 +211,27 @@ async fn is_shown_what_changed(env: &[(&str, &str)]) {
     let said = model.said(5);
     let shown: Vec<&str> = said
         .iter()
-        .filter_map(|(_, content)| content.split_once("Those that were changed last").map(|(_, shown)| shown))
+        .filter_map(|(_, content)| {
+            content
+                .split_once("Those that were changed last")
+                .map(|(_, shown)| shown)
+        })
         .collect();
-    let [shown] = shown[..] else { panic!("{said:?}") };
-    let places: Vec<usize> = ["=== lib/c.ts\n// three", "=== lib/b.ts\n// two", "=== lib/a.ts\n// one"]
-        .iter()
-        .map(|file| shown.find(file).unwrap_or_else(|| panic!("{file} is not in {shown}")))
-        .collect();
+    let [shown] = shown[..] else {
+        panic!("{said:?}")
+    };
+    let places: Vec<usize> = [
+        "=== lib/c.ts\n// three",
+        "=== lib/b.ts\n// two",
+        "=== lib/a.ts\n// one",
+    ]
+    .iter()
+    .map(|file| {
+        shown
+            .find(file)
+            .unwrap_or_else(|| panic!("{file} is not in {shown}"))
+    })
+    .collect();
     assert!(places.is_sorted(), "{shown}");
 }
 
@@ -226,12 +275,16 @@ async fn calls_that_touch_the_same_are_carried_out_in_their_order() {
 
 /// Waits until the tool call of this step has ended.
 async fn ended(feed: &mut Feed, step: &str) {
-    feed.find(|kind| matches!(kind, EventKind::Tool { tool } if tool.step == step && tool.output.is_some()).then_some(()))
-        .await;
+    feed.find(|kind| {
+        matches!(kind, EventKind::Tool { tool } if tool.step == step && tool.output.is_some())
+            .then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn calls_that_touch_nothing_of_each_other_s_do_not_wait_and_their_results_come_in_their_order() {
+async fn calls_that_touch_nothing_of_each_other_s_do_not_wait_and_their_results_come_in_their_order()
+ {
     let data = data_dir();
     let unsplash = Unsplash::start(Photos {
         image: b"\xff\xd8\xff\xe0 a lake",
@@ -242,7 +295,10 @@ async fn calls_that_touch_nothing_of_each_other_s_do_not_wait_and_their_results_
     let read = |path: &str| ("readFiles", json!({ "files": [path] }).to_string());
     let write = json!({ "files": [{ "path": "lib/new.ts", "content": "export {};\n" }] });
     let calls = vec![
-        ("unsplashImage", json!({ "query": "lake", "path": "public/lake.jpg" }).to_string()),
+        (
+            "unsplashImage",
+            json!({ "query": "lake", "path": "public/lake.jpg" }).to_string(),
+        ),
         read("index.html"),
         ("createOrUpdateFiles", write.to_string()),
         read("app/none.tsx"),
@@ -252,7 +308,11 @@ async fn calls_that_touch_nothing_of_each_other_s_do_not_wait_and_their_results_
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
     // The first of them ends when all others have.
-    for step in ["turn-1-readFiles-2", "turn-1-createOrUpdateFiles-3", "turn-1-readFiles-4"] {
+    for step in [
+        "turn-1-readFiles-2",
+        "turn-1-createOrUpdateFiles-3",
+        "turn-1-readFiles-4",
+    ] {
         ended(&mut feed, step).await;
     }
     assert_eq!(model.turns().len(), 1);
@@ -261,12 +321,29 @@ async fn calls_that_touch_nothing_of_each_other_s_do_not_wait_and_their_results_
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
 
     let results = model.results(2);
-    assert!(results[0].starts_with("Saved public/lake.jpg"), "{}", results[0]);
-    assert_eq!(results[1..3], ["=== index.html\n<h1>The template</h1>\n", "Wrote lib/new.ts"]);
-    assert!(results[3].starts_with("=== app/none.tsx\nError: "), "{}", results[3]);
+    assert!(
+        results[0].starts_with("Saved public/lake.jpg"),
+        "{}",
+        results[0]
+    );
+    assert_eq!(
+        results[1..3],
+        [
+            "=== index.html\n<h1>The template</h1>\n",
+            "Wrote lib/new.ts"
+        ]
+    );
+    assert!(
+        results[3].starts_with("=== app/none.tsx\nError: "),
+        "{}",
+        results[3]
+    );
     let turns = model.turns();
     let messages = turns[1]["messages"].as_array().unwrap();
-    let ids: Vec<_> = messages.iter().filter_map(|message| message["tool_call_id"].as_str()).collect();
+    let ids: Vec<_> = messages
+        .iter()
+        .filter_map(|message| message["tool_call_id"].as_str())
+        .collect();
     assert_eq!(ids, ["call_0", "call_1", "call_2", "call_3"]);
 }
 
@@ -282,14 +359,22 @@ async fn a_background_command_outlives_its_call_and_serves() {
     .await;
     let started = feed.tool("turn-1-terminal-1");
     let output = started.output.unwrap();
-    assert!(!started.failed && output.starts_with("Started: pid "), "{output}");
+    assert!(
+        !started.failed && output.starts_with("Started: pid "),
+        "{output}"
+    );
     assert!(output.contains("output in /tmp/background-"), "{output}");
     assert_eq!(model.results(3)[1], "exit code 0\nstdout:\nstill here");
 }
 
 #[tokio::test]
 async fn a_text_with_any_line_breaks_is_edited_where_it_stands_and_all_other_lines_keep_theirs() {
-    let file = |old: &str, new: &str| Reply::call("editFile", json!({ "path": "notes.txt", "old": old, "new": new }));
+    let file = |old: &str, new: &str| {
+        Reply::call(
+            "editFile",
+            json!({ "path": "notes.txt", "old": old, "new": new }),
+        )
+    };
     let (model, _) = run(vec![
         terminal("printf 'alpha\\nbeta\\r\\ngamma\\ndelta\\n' > notes.txt"),
         Reply::call("readFiles", json!({ "files": ["notes.txt"] })),
@@ -304,12 +389,17 @@ async fn a_text_with_any_line_breaks_is_edited_where_it_stands_and_all_other_lin
     assert_eq!(results[2], "Edited notes.txt at line 3");
     assert_eq!(results[3], "Edited notes.txt at line 1");
     assert_eq!(results[4], "Edited notes.txt at line 2");
-    assert_eq!(results[5], "exit code 0\nstdout:\nALPHA$\nbeta^M$\nnew^M$\nGAMMA$\ndelta$");
+    assert_eq!(
+        results[5],
+        "exit code 0\nstdout:\nALPHA$\nbeta^M$\nnew^M$\nGAMMA$\ndelta$"
+    );
 }
 
 #[tokio::test]
 async fn files_that_are_no_files_or_closed_or_too_large_are_told_in_words_and_hold_nothing_up() {
-    let search = |pattern: &str, path: &str| Reply::call("searchFiles", json!({ "pattern": pattern, "path": path }));
+    let search = |pattern: &str, path: &str| {
+        Reply::call("searchFiles", json!({ "pattern": pattern, "path": path }))
+    };
     let list = |path: &str| Reply::call("listFiles", json!({ "path": path }));
     let (model, _) = run(vec![
         terminal(
@@ -343,16 +433,37 @@ async fn files_that_are_no_files_or_closed_or_too_large_are_told_in_words_and_ho
         assert!(results[1].contains(part), "{part}: {}", results[1]);
     }
     assert!(
-        results[2].starts_with("open.txt:1:needle\n[2 can't be read and was not searched: ") && results[2].contains("closed.txt"),
+        results[2].starts_with("open.txt:1:needle\n[2 can't be read and was not searched: ")
+            && results[2].contains("closed.txt"),
         "{}",
         results[2]
     );
     assert_eq!(results[3], "Nothing matches.");
-    assert!(results[4].starts_with("Nothing matches.\n[1 can't be read"), "{}", results[4]);
-    assert!(results[5].starts_with("Error: nowhere: No such file"), "{}", results[5]);
-    assert!(results[6].starts_with("Error: permission denied"), "{}", results[6]);
-    assert!(results[7].starts_with("Error: the folder has too many entries"), "{}", results[7]);
-    assert!(results[8].starts_with("Error: path is not a directory"), "{}", results[8]);
+    assert!(
+        results[4].starts_with("Nothing matches.\n[1 can't be read"),
+        "{}",
+        results[4]
+    );
+    assert!(
+        results[5].starts_with("Error: nowhere: No such file"),
+        "{}",
+        results[5]
+    );
+    assert!(
+        results[6].starts_with("Error: permission denied"),
+        "{}",
+        results[6]
+    );
+    assert!(
+        results[7].starts_with("Error: the folder has too many entries"),
+        "{}",
+        results[7]
+    );
+    assert!(
+        results[8].starts_with("Error: path is not a directory"),
+        "{}",
+        results[8]
+    );
     assert!(
         results[9].starts_with("Error: path '/home/user/pipe1' is not a regular file"),
         "{}",

@@ -1,4 +1,5 @@
-//! Models that call no tools: files that are written in words, and what is said to those that write none.
+//! Models that call no tools: files that are written in words, and what is said to those that write
+//! none.
 
 use codeflow::protocol::{MessageKind, RunState};
 
@@ -7,8 +8,17 @@ use crate::support::{Feed, Model, Reply, Server, data_dir, http};
 /// What the app's first page is.
 async fn page(server: &Server, feed: &mut Feed) -> String {
     let url = feed.preview().await;
-    let host = url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
-    let answer = http().get(server.url()).header("host", host).send().await.unwrap();
+    let host = url
+        .strip_prefix("http://")
+        .unwrap()
+        .trim_end_matches('/')
+        .to_owned();
+    let answer = http()
+        .get(server.url())
+        .header("host", host)
+        .send()
+        .await
+        .unwrap();
     answer.text().await.unwrap()
 }
 
@@ -25,8 +35,14 @@ async fn code_blocks_that_name_files_are_the_app() {
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
-    assert_eq!((message.kind, message.content.as_str()), (MessageKind::Result, "A page in words."));
-    assert_eq!(feed.tool("turn-1-createOrUpdateFiles-1").output.unwrap(), "Wrote index.html");
+    assert_eq!(
+        (message.kind, message.content.as_str()),
+        (MessageKind::Result, "A page in words.")
+    );
+    assert_eq!(
+        feed.tool("turn-1-createOrUpdateFiles-1").output.unwrap(),
+        "Wrote index.html"
+    );
     assert_eq!(page(&server, &mut feed).await, "<h1>In words</h1>\n");
     assert_eq!(model.turns().len(), 1);
 }
@@ -47,15 +63,27 @@ async fn a_heading_names_the_file_and_a_snippet_under_a_sentence_overwrites_noth
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
-    assert!(message.content.contains("what you asked for"), "{}", message.content);
-    assert_eq!(page(&server, &mut feed).await, "<h1>Whole</h1>\n<p>Bread</p>\n");
-    assert_eq!(feed.tool("turn-1-createOrUpdateFiles-1").output.unwrap(), "Wrote index.html");
+    assert!(
+        message.content.contains("what you asked for"),
+        "{}",
+        message.content
+    );
+    assert_eq!(
+        page(&server, &mut feed).await,
+        "<h1>Whole</h1>\n<p>Bread</p>\n"
+    );
+    assert_eq!(
+        feed.tool("turn-1-createOrUpdateFiles-1").output.unwrap(),
+        "Wrote index.html"
+    );
 
     // What could not be written is told, and a summary that came with it does not end the run.
     let told = |request: usize| model.said(request).last().unwrap().1.clone();
     let said = told(2);
     assert!(
-        said.starts_with("Wrote index.html\nError: index.html was not written: the block is a list of changes."),
+        said.starts_with(
+            "Wrote index.html\nError: index.html was not written: the block is a list of changes."
+        ),
         "{said}"
     );
     let said = told(3);
@@ -70,14 +98,23 @@ async fn a_heading_names_the_file_and_a_snippet_under_a_sentence_overwrites_noth
 async fn what_an_answer_quotes_of_a_file_does_not_take_its_place() {
     let data = data_dir();
     let long: String = (1..=20).map(|line| format!("line {line}\n")).collect();
-    let answer =
-        |quoted: &str| format!("It says so here:\n\n**long.txt**\n\n```\n{quoted}```\n\n<task_summary>It has lines.</task_summary>");
+    let answer = |quoted: &str| {
+        format!(
+            "It says so here:\n\n**long.txt**\n\n```\n{quoted}```\n\n<task_summary>It has lines.</task_summary>"
+        )
+    };
     let quote: &'static str = answer("line 3\n").leak();
     let model = Model::start([
-        ("Build", vec![Reply::write("long.txt", &long), Reply::done()]),
+        (
+            "Build",
+            vec![Reply::write("long.txt", &long), Reply::done()],
+        ),
         (
             "What does it say?",
-            vec![Reply::Text(quote), Reply::Text("<task_summary>It has lines.</task_summary>")],
+            vec![
+                Reply::Text(quote),
+                Reply::Text("<task_summary>It has lines.</task_summary>"),
+            ],
         ),
     ])
     .await;
@@ -87,13 +124,18 @@ async fn what_an_answer_quotes_of_a_file_does_not_take_its_place() {
     feed.ended(1).await;
     server.send(project, "What does it say?").await;
     let (state, message) = feed.ended(2).await;
-    assert_eq!((state, message.content.as_str()), (RunState::Succeeded, "It has lines."));
+    assert_eq!(
+        (state, message.content.as_str()),
+        (RunState::Succeeded, "It has lines.")
+    );
     let (_, told) = model.said(4).pop().unwrap();
     assert!(
         told.starts_with("Error: long.txt was not written") && told.contains("on the fence"),
         "{told}"
     );
-    let file = server.get(&format!("/api/files/read?project={project}&path=long.txt")).await;
+    let file = server
+        .get(&format!("/api/files/read?project={project}&path=long.txt"))
+        .await;
     let file: serde_json::Value = file.json().await.unwrap();
     assert_eq!(file["lines"].as_array().map(Vec::len), Some(20), "{file}");
 }
@@ -101,14 +143,22 @@ async fn what_an_answer_quotes_of_a_file_does_not_take_its_place() {
 #[tokio::test]
 async fn an_answer_without_files_is_reminded_of_the_format_once_and_then_an_honest_error() {
     let data = data_dir();
-    let talk = vec![Reply::Text("I would rather talk."), Reply::Text("And talk."), Reply::done()];
+    let talk = vec![
+        Reply::Text("I would rather talk."),
+        Reply::Text("And talk."),
+        Reply::done(),
+    ];
     let model = Model::start([("Build", talk)]).await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let (state, message) = server.feed(project).await.ended(1).await;
-    assert_eq!((state, message.kind), (RunState::Failed, MessageKind::Error));
+    assert_eq!(
+        (state, message.kind),
+        (RunState::Failed, MessageKind::Error)
+    );
     assert!(
-        message.content.contains("without saying that it is done") && message.content.contains("2 of at most"),
+        message.content.contains("without saying that it is done")
+            && message.content.contains("2 of at most"),
         "{}",
         message.content
     );
@@ -129,9 +179,16 @@ async fn an_answer_without_files_is_reminded_of_the_format_once_and_then_an_hone
 #[tokio::test]
 async fn a_model_that_is_refused_tools_is_asked_without_them_and_told_the_format() {
     let data = data_dir();
-    let refusal = Reply::Status(400, "registry.ollama.ai/library/gemma3 does not support tools");
+    let refusal = Reply::Status(
+        400,
+        "registry.ollama.ai/library/gemma3 does not support tools",
+    );
     let file = Reply::Text("```html index.html\n<h1>Without tools</h1>\n```");
-    let model = Model::start([("Build", vec![Reply::InTurn(vec![refusal, file]), Reply::done()])]).await;
+    let model = Model::start([(
+        "Build",
+        vec![Reply::InTurn(vec![refusal, file]), Reply::done()],
+    )])
+    .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
@@ -141,14 +198,19 @@ async fn a_model_that_is_refused_tools_is_asked_without_them_and_told_the_format
     assert_eq!(page(&server, &mut feed).await, "<h1>Without tools</h1>\n");
 
     // It is offered tools once, and not in each turn again.
-    let offered: Vec<bool> = model.turns().iter().map(|request| request["tools"].is_array()).collect();
+    let offered: Vec<bool> = model
+        .turns()
+        .iter()
+        .map(|request| request["tools"].is_array())
+        .collect();
     assert_eq!(offered, [true, false, false]);
     for request in [2, 3] {
         let said = model.said(request);
         let (role, told) = said.last().unwrap();
         assert_eq!(role, "system");
         assert!(
-            told.starts_with("There are no tools in this conversation.") && told.contains("```tsx app/page.tsx"),
+            told.starts_with("There are no tools in this conversation.")
+                && told.contains("```tsx app/page.tsx"),
             "{told}"
         );
     }

@@ -1,4 +1,5 @@
-//! Nothing that a sandbox holds makes its project unusable: a working app is a result, with a note of what its version does not keep.
+//! Nothing that a sandbox holds makes its project unusable: a working app is a result, with a note
+//! of what its version does not keep.
 
 use std::fs;
 
@@ -7,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Host, Model, Reply, Server, data_dir, http, run, until};
 
-/// What is done in the app's folder, and what the result's note names; nothing where all of it is kept.
+/// What is done in the app's folder, and what the result's note names; nothing where all of it is
+/// kept.
 const ROWS: [(&str, &str, &[&str]); 9] = [
     (
         "A closed folder",
@@ -38,7 +40,11 @@ const ROWS: [(&str, &str, &[&str]); 9] = [
         "mkdir public; truncate -s 10G sparse; head -c 40M /dev/zero > public/film; head -c 20M /dev/zero > public/kept; head -c 90M /dev/zero | split -b 30M - public/part-",
         &["`sparse`", "`public/film`", "100 MiB in all"],
     ),
-    ("A broken profile", "echo 'exit 3' > .bash_profile; echo 'exit 3' > .profile", &[]),
+    (
+        "A broken profile",
+        "echo 'exit 3' > .bash_profile; echo 'exit 3' > .profile",
+        &[],
+    ),
     (
         "Stores and caches",
         "mkdir -p .pnpm-store/v3 .yarn/cache .cache/x .turbo .bun; touch .pnpm-store/v3/{1..9} .yarn/cache/a.zip .bun/b",
@@ -47,11 +53,16 @@ const ROWS: [(&str, &str, &[&str]); 9] = [
 ];
 
 fn calls(command: &str) -> Vec<Reply> {
-    vec![Reply::call("terminal", json!({ "command": command })), Reply::done()]
+    vec![
+        Reply::call("terminal", json!({ "command": command })),
+        Reply::done(),
+    ]
 }
 
 async fn listed(server: &Server, project: ProjectId) -> Value {
-    let answer = server.get(&format!("/api/files/list?project={project}")).await;
+    let answer = server
+        .get(&format!("/api/files/list?project={project}"))
+        .await;
     assert_eq!(answer.status(), 200);
     answer.json().await.unwrap()
 }
@@ -59,7 +70,10 @@ async fn listed(server: &Server, project: ProjectId) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_working_app_is_a_result_whatever_else_is_in_its_folder_and_its_project_goes_on() {
     let data = data_dir();
-    let mut script: Vec<_> = ROWS.iter().map(|(prompt, command, _)| (*prompt, calls(command))).collect();
+    let mut script: Vec<_> = ROWS
+        .iter()
+        .map(|(prompt, command, _)| (*prompt, calls(command)))
+        .collect();
     script.push(("And now?", vec![Reply::done()]));
     let model = Model::start(script).await;
     let server = &Server::start(data.path(), &model);
@@ -74,7 +88,11 @@ async fn a_working_app_is_a_result_whatever_else_is_in_its_folder_and_its_projec
             message.content
         );
         for name in named {
-            assert!(message.content.contains(name), "{prompt}: {name} is not in {}", message.content);
+            assert!(
+                message.content.contains(name),
+                "{prompt}: {name} is not in {}",
+                message.content
+            );
         }
         assert_eq!(
             message.content.contains("Not kept"),
@@ -87,7 +105,10 @@ async fn a_working_app_is_a_result_whatever_else_is_in_its_folder_and_its_projec
         server.send(project, "And now?").await;
         let (state, message) = feed.ended(2).await;
         assert_eq!(state, RunState::Succeeded, "{prompt}: {}", message.content);
-        assert!(!listed(server, project).await.as_array().unwrap().is_empty(), "{prompt}");
+        assert!(
+            !listed(server, project).await.as_array().unwrap().is_empty(),
+            "{prompt}"
+        );
         let page = server.get(&format!("/projects/{project}")).await;
         assert_eq!(page.status(), 200, "{prompt}");
     });
@@ -97,7 +118,9 @@ async fn a_working_app_is_a_result_whatever_else_is_in_its_folder_and_its_projec
         let turns = model.turns();
         turns.iter().any(|turn| {
             let messages = turn["messages"].to_string();
-            messages.contains("And now?") && messages.contains("not kept in the app's versions") && messages.contains(name)
+            messages.contains("And now?")
+                && messages.contains("not kept in the app's versions")
+                && messages.contains(name)
         })
     };
     assert!(told("closed") && told("35,0") && told("talk.sock"));
@@ -169,7 +192,10 @@ async fn a_named_pipe_in_the_app_is_named_at_once_and_deleted_by_the_model() {
     let (state, message) = server.feed(project).await.ended(1).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
     let said = model.said(3);
-    assert!(said.last().unwrap().1.contains("pipe1 is a named pipe"), "{said:?}");
+    assert!(
+        said.last().unwrap().1.contains("pipe1 is a named pipe"),
+        "{said:?}"
+    );
 }
 
 #[tokio::test]
@@ -184,7 +210,8 @@ createServer((request, response) => {
   response.end("<h1>Saved</h1>");
 }).listen(3000, "127.0.0.1");
 "#;
-    let restart = "pkill -f server.mjs; until curl -s localhost:3000 | grep -q Saved; do sleep 0.1; done";
+    let restart =
+        "pkill -f server.mjs; until curl -s localhost:3000 | grep -q Saved; do sleep 0.1; done";
     let model = Model::start([(
         "Build",
         vec![
@@ -200,7 +227,11 @@ createServer((request, response) => {
     let (state, message) = feed.ended(1).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
     let url = feed.preview().await;
-    let host = url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+    let host = url
+        .strip_prefix("http://")
+        .unwrap()
+        .trim_end_matches('/')
+        .to_owned();
     let saved = http()
         .get(format!("{}/save", server.url()))
         .header("host", host)
@@ -226,10 +257,21 @@ createServer((request, response) => {
 
     let server = Server::start(data.path(), &model);
     let _feed = server.feed(project).await;
-    let notice = until("the loss is told", async || server.workspace(project).await.notice).await;
-    assert!(notice.contains("was lost") && notice.contains("version 1"), "{notice}");
+    let notice = until("the loss is told", async || {
+        server.workspace(project).await.notice
+    })
+    .await;
+    assert!(
+        notice.contains("was lost") && notice.contains("version 1"),
+        "{notice}"
+    );
     assert_eq!(read(&server).await, 404);
-    let page = server.get(&format!("/projects/{project}")).await.text().await.unwrap();
+    let page = server
+        .get(&format!("/projects/{project}"))
+        .await
+        .text()
+        .await
+        .unwrap();
     assert!(page.contains("The sandbox was lost"), "the page says so");
 }
 
@@ -246,7 +288,10 @@ async fn package_managers_keep_what_they_download_outside_of_the_app_on_the_sand
         "XDG_DATA_HOME",
         "XDG_CACHE_HOME",
     ] {
-        let line = environment.lines().find(|line| line.starts_with(&format!("{name}="))).unwrap();
+        let line = environment
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}=")))
+            .unwrap();
         assert!(line.contains("=/opt/cache/"), "{line}");
     }
     let (code, said) = run(
@@ -255,7 +300,10 @@ async fn package_managers_keep_what_they_download_outside_of_the_app_on_the_sand
     )
     .await;
     assert_eq!(code, 0, "{said}");
-    assert!(!said.contains("tmpfs") && !said.contains(".local"), "{said}");
+    assert!(
+        !said.contains("tmpfs") && !said.contains(".local"),
+        "{said}"
+    );
     assert!(said.contains("store-dir=/opt/cache/pnpm-store"), "{said}");
     host.stop().await;
 }

@@ -1,4 +1,5 @@
-//! What is wrong is answered clearly, and costs nothing that was there: prompts, addresses, frames, and a model's tool calls.
+//! What is wrong is answered clearly, and costs nothing that was there: prompts, addresses, frames,
+//! and a model's tool calls.
 
 use codeflow::protocol::{FeedFrame, RunState};
 use serde_json::json;
@@ -10,8 +11,16 @@ async fn a_model_that_calls_tools_wrongly_is_told_so_and_can_go_on() {
     let data = data_dir();
     let wrong: Vec<(&str, String, &str)> = vec![
         ("terminal", "{\"command\": ".to_owned(), "not valid"),
-        ("terminal", json!({ "cmd": "ls" }).to_string(), "missing field `command`"),
-        ("createOrUpdateFiles", json!({ "files": "all" }).to_string(), "invalid type"),
+        (
+            "terminal",
+            json!({ "cmd": "ls" }).to_string(),
+            "missing field `command`",
+        ),
+        (
+            "createOrUpdateFiles",
+            json!({ "files": "all" }).to_string(),
+            "invalid type",
+        ),
         (
             "makeCoffee",
             "{}".to_owned(),
@@ -28,9 +37,21 @@ async fn a_model_that_calls_tools_wrongly_is_told_so_and_can_go_on() {
             json!({ "files": ["/etc/passwd"] }).to_string(),
             "outside of /home/user",
         ),
-        ("readFiles", json!({ "files": ["app/icon.png"] }).to_string(), "is a binary file"),
-        ("readFiles", json!({ "files": ["app/none.tsx"] }).to_string(), "does not exist"),
-        ("readFiles", json!({ "files": ["app"] }).to_string(), "is a directory"),
+        (
+            "readFiles",
+            json!({ "files": ["app/icon.png"] }).to_string(),
+            "is a binary file",
+        ),
+        (
+            "readFiles",
+            json!({ "files": ["app/none.tsx"] }).to_string(),
+            "does not exist",
+        ),
+        (
+            "readFiles",
+            json!({ "files": ["app"] }).to_string(),
+            "is a directory",
+        ),
         (
             "createOrUpdateFiles",
             json!({ "files": [{ "path": "node_modules/x.js", "content": "" }] }).to_string(),
@@ -47,17 +68,28 @@ async fn a_model_that_calls_tools_wrongly_is_told_so_and_can_go_on() {
             json!({ "command": "chmod 000 app/page.tsx; exit 1" }).to_string(),
             "exit code 1",
         ),
-        ("readFiles", json!({ "files": ["app/page.tsx"] }).to_string(), "permission denied"),
+        (
+            "readFiles",
+            json!({ "files": ["app/page.tsx"] }).to_string(),
+            "permission denied",
+        ),
         (
             "terminal",
             json!({ "command": "chmod 644 app/page.tsx; exit 1" }).to_string(),
             "exit code 1",
         ),
     ];
-    let calls = wrong.iter().map(|(name, arguments, _)| (*name, arguments.clone())).collect();
+    let calls = wrong
+        .iter()
+        .map(|(name, arguments, _)| (*name, arguments.clone()))
+        .collect();
     let model = Model::start([(
         "Build",
-        vec![Reply::Calls(calls), Reply::write("index.html", "<h1>Went on</h1>"), Reply::done()],
+        vec![
+            Reply::Calls(calls),
+            Reply::write("index.html", "<h1>Went on</h1>"),
+            Reply::done(),
+        ],
     )])
     .await;
     let server = Server::start(data.path(), &model);
@@ -78,11 +110,17 @@ async fn a_model_that_calls_tools_wrongly_is_told_so_and_can_go_on() {
         assert!(result.contains(expected), "{name} {arguments}: {result}");
     }
     // What can't be read again by a provider is not sent back to it.
-    let calls = messages.iter().find_map(|message| message["tool_calls"].as_array()).unwrap();
+    let calls = messages
+        .iter()
+        .find_map(|message| message["tool_calls"].as_array())
+        .unwrap();
     assert_eq!(calls[0]["function"]["arguments"], "{}");
     for (index, (name, ..)) in wrong.iter().enumerate() {
         let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-        assert!(feed.tool(&format!("turn-1-{name}-{}", index + 1)).failed, "{name}");
+        assert!(
+            feed.tool(&format!("turn-1-{name}-{}", index + 1)).failed,
+            "{name}"
+        );
     }
 }
 
@@ -93,7 +131,9 @@ async fn prompts_that_are_blank_or_too_long_are_refused_and_change_nothing() {
     let server = Server::start(data.path(), &model);
     let long = "ü".repeat(10_001);
     for prompt in ["", " \n\t ", &long] {
-        let (status, error) = server.post("/api/projects/create", &[("prompt", prompt)]).await;
+        let (status, error) = server
+            .post("/api/projects/create", &[("prompt", prompt)])
+            .await;
         assert_eq!(status, 400);
         assert_eq!(
             (error["code"].as_str(), error["field"].as_str()),
@@ -108,14 +148,19 @@ async fn prompts_that_are_blank_or_too_long_are_refused_and_change_nothing() {
     server.feed(project).await.ended(1).await;
     for text in ["", &long] {
         let (status, error) = server
-            .post("/api/messages/send", &[("project", &project.to_string()), ("text", text)])
+            .post(
+                "/api/messages/send",
+                &[("project", &project.to_string()), ("text", text)],
+            )
             .await;
         assert_eq!(status, 400);
         assert_eq!(error["field"], "text");
     }
     assert_eq!(server.workspace(project).await.messages.len(), 2);
     // At the limit it is taken: characters count, not bytes.
-    let (status, _) = server.post("/api/projects/create", &[("prompt", &"ü".repeat(10_000))]).await;
+    let (status, _) = server
+        .post("/api/projects/create", &[("prompt", &"ü".repeat(10_000))])
+        .await;
     assert!(status.is_success() || status.is_redirection(), "{status}");
 }
 
@@ -136,11 +181,22 @@ async fn what_is_not_there_is_a_404_page_or_answer() {
         assert!(html.to_lowercase().contains("not found"), "{path}: {html}");
     }
     assert_eq!(
-        server.get(&format!("/api/projects/workspace?project={unknown}")).await.status(),
+        server
+            .get(&format!("/api/projects/workspace?project={unknown}"))
+            .await
+            .status(),
         404
     );
-    let (status, error) = server.post("/api/messages/send", &[("project", unknown), ("text", "hi")]).await;
-    assert_eq!((status.as_u16(), error["code"].as_str()), (404, Some("not_found")));
+    let (status, error) = server
+        .post(
+            "/api/messages/send",
+            &[("project", unknown), ("text", "hi")],
+        )
+        .await;
+    assert_eq!(
+        (status.as_u16(), error["code"].as_str()),
+        (404, Some("not_found"))
+    );
     assert_eq!(server.get("/healthz").await.text().await.unwrap(), "ok");
     let ready = server.get("/readyz").await;
     assert_eq!(ready.status(), 200);
@@ -163,7 +219,10 @@ async fn a_feed_that_is_asked_nonsense_closes_with_a_reason_and_others_go_on() {
         assert_eq!(end.code, 1008, "{end:?}");
         assert!(end.reason.contains(reason), "{end:?}");
     };
-    expect(closed("/ws/projects/nonsense".to_owned()).await, "no such project");
+    expect(
+        closed("/ws/projects/nonsense".to_owned()).await,
+        "no such project",
+    );
     expect(
         closed("/ws/projects/0198f0a0-0000-7000-8000-000000000000?after=0".to_owned()).await,
         "no such project",
@@ -174,7 +233,10 @@ async fn a_feed_that_is_asked_nonsense_closes_with_a_reason_and_others_go_on() {
             "is not a sequence number",
         );
     }
-    expect(closed(format!("/ws/projects/{project}?after=999999")).await, "lies in the future");
+    expect(
+        closed(format!("/ws/projects/{project}?after=999999")).await,
+        "lies in the future",
+    );
     for frame in ["", "{", "[]", r#"{"frame":"dance"}"#] {
         let mut feed = server.feed(project).await;
         feed.send(frame).await;
@@ -184,7 +246,10 @@ async fn a_feed_that_is_asked_nonsense_closes_with_a_reason_and_others_go_on() {
     good.send(r#"{"frame":"ping"}"#).await;
     while good.frame().await != FeedFrame::Pong {}
     model.release();
-    assert_eq!(server.feed(project).await.ended(1).await.0, RunState::Succeeded);
+    assert_eq!(
+        server.feed(project).await.ended(1).await.0,
+        RunState::Succeeded
+    );
 }
 
 #[tokio::test]
@@ -193,8 +258,15 @@ async fn a_name_that_is_not_the_apps_reads_nothing_and_a_previews_name_leads_to_
     let model = Model::start([]).await;
     let server = Server::start(data.path(), &model);
     let ask = async |host: &str, path: &str| {
-        let request = http().get(format!("{}{path}", server.url())).header("host", host);
-        request.header("x-api-key", "e2b_0000").send().await.unwrap().status()
+        let request = http()
+            .get(format!("{}{path}", server.url()))
+            .header("host", host);
+        request
+            .header("x-api-key", "e2b_0000")
+            .send()
+            .await
+            .unwrap()
+            .status()
     };
     for path in ["/", "/api/projects/list", "/healthz"] {
         assert_eq!(ask("rebound.example:3000", path).await, 421, "{path}");
@@ -202,7 +274,9 @@ async fn a_name_that_is_not_the_apps_reads_nothing_and_a_previews_name_leads_to_
     }
     let preview = format!("3000-inosuchsandbox.localhost:{}", server.port);
     assert_eq!(ask(&preview, "/v2/sandboxes").await, 502);
-    let tricked = http().get(format!("{}/v2/sandboxes", server.url())).header("host", &preview);
+    let tricked = http()
+        .get(format!("{}/v2/sandboxes", server.url()))
+        .header("host", &preview);
     let tricked = tricked
         .header("e2b-sandbox-id", "ix")
         .header("x-api-key", "e2b_0000")

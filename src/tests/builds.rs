@@ -1,4 +1,5 @@
-//! The main job with a scripted model: from a prompt to a version of an app that answers, and on to the next.
+//! The main job with a scripted model: from a prompt to a version of an app that answers, and on to
+//! the next.
 
 use codeflow::protocol::{EventKind, MessageKind, RunState, Status};
 use serde_json::json;
@@ -37,12 +38,22 @@ async fn a_prompt_becomes_an_app_that_answers_and_a_follow_up_changes_it() {
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
     assert_eq!(message.kind, MessageKind::Result);
     assert_eq!(message.content, "Built **what you asked for**.");
-    assert!(message.html.contains("<strong>what you asked for</strong>"), "{}", message.html);
+    assert!(
+        message.html.contains("<strong>what you asked for</strong>"),
+        "{}",
+        message.html
+    );
     let fragment = message.fragment.expect("a result has a version");
-    assert_eq!((fragment.number, fragment.title.as_str()), (1, "Scripted app"));
+    assert_eq!(
+        (fragment.number, fragment.title.as_str()),
+        (1, "Scripted app")
+    );
 
     // Tool calls came over in pieces, were carried out in the sandbox, and their results went back.
-    assert_eq!(feed.tool("turn-1-listFiles-1").output.unwrap(), "icon.png\npage.tsx");
+    assert_eq!(
+        feed.tool("turn-1-listFiles-1").output.unwrap(),
+        "icon.png\npage.tsx"
+    );
     assert!(
         feed.tool("turn-2-readFiles-1")
             .output
@@ -50,7 +61,13 @@ async fn a_prompt_becomes_an_app_that_answers_and_a_follow_up_changes_it() {
             .contains("export default function Page")
     );
     let terminal = feed.tool("turn-3-terminal-1");
-    assert!(terminal.failed && terminal.output.unwrap().starts_with("exit code 4\nstdout:\n0"));
+    assert!(
+        terminal.failed
+            && terminal
+                .output
+                .unwrap()
+                .starts_with("exit code 4\nstdout:\n0")
+    );
     let turns = model.turns();
     let last = turns[3]["messages"].as_array().unwrap();
     let results: Vec<_> = last
@@ -59,16 +76,23 @@ async fn a_prompt_becomes_an_app_that_answers_and_a_follow_up_changes_it() {
         .map(|message| message["tool_call_id"].as_str().unwrap())
         .collect();
     assert_eq!(results, ["call_0", "call_0", "call_1", "call_0"]);
-    assert!(
-        feed.events
-            .iter()
-            .any(|event| event.kind == EventKind::Status { status: Status::Ready })
-    );
+    assert!(feed.events.iter().any(|event| event.kind
+        == EventKind::Status {
+            status: Status::Ready
+        }));
 
-    // What the preview shows is what was written, under a host name of its own on the app's listener.
+    // What the preview shows is what was written, under a host name of its own on the app's
+    // listener.
     let url = feed.preview().await;
-    let host = url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
-    assert!(host.ends_with(&format!(".localhost:{}", server.port)), "{url}");
+    let host = url
+        .strip_prefix("http://")
+        .unwrap()
+        .trim_end_matches('/')
+        .to_owned();
+    assert!(
+        host.ends_with(&format!(".localhost:{}", server.port)),
+        "{url}"
+    );
     let seen = async || {
         http()
             .get(server.url())
@@ -100,12 +124,18 @@ async fn a_prompt_becomes_an_app_that_answers_and_a_follow_up_changes_it() {
     // What it was told, word for word; the system prompt has a snapshot of its own.
     let mut told = turns[4]["messages"].clone();
     told[0]["content"] = json!("[the system prompt]");
-    insta::assert_snapshot!("messages of a follow-up", serde_json::to_string_pretty(&told).unwrap());
+    insta::assert_snapshot!(
+        "messages of a follow-up",
+        serde_json::to_string_pretty(&told).unwrap()
+    );
 
     let workspace = server.workspace(project).await;
     assert_eq!(workspace.project.title, "Scripted app");
     assert_eq!(workspace.messages.len(), 4);
-    assert_eq!(workspace.after, feed.events.last().unwrap().seq.max(workspace.after));
+    assert_eq!(
+        workspace.after,
+        feed.events.last().unwrap().seq.max(workspace.after)
+    );
     let page = server.get(&format!("/projects/{project}")).await;
     assert_eq!(page.status(), 200);
     assert!(page.text().await.unwrap().contains("Now with butter"));
@@ -127,11 +157,21 @@ async fn the_code_tab_shows_the_sandboxs_files_and_what_can_not_be_shown_says_wh
         .unwrap();
     assert_eq!(tree[0]["name"], "app");
     assert_eq!(tree[0]["children"][1]["path"], "app/page.tsx");
-    let read = async |path: &str| server.get(&format!("/api/files/read?project={project}&path={path}")).await;
+    let read = async |path: &str| {
+        server
+            .get(&format!("/api/files/read?project={project}&path={path}"))
+            .await
+    };
     let page: serde_json::Value = read("app/page.tsx").await.json().await.unwrap();
-    assert!(page["lines"][0].as_str().unwrap().contains("hl-keyword"), "{page}");
+    assert!(
+        page["lines"][0].as_str().unwrap().contains("hl-keyword"),
+        "{page}"
+    );
     let icon: serde_json::Value = read("app/icon.png").await.json().await.unwrap();
-    assert!(icon["notice"].as_str().unwrap().contains("binary"), "{icon}");
+    assert!(
+        icon["notice"].as_str().unwrap().contains("binary"),
+        "{icon}"
+    );
     assert_eq!(read("../../etc/passwd").await.status(), 404);
     assert_eq!(read("app/none.tsx").await.status(), 404);
 }
@@ -142,11 +182,18 @@ async fn an_app_whose_page_fails_is_no_result_and_its_files_are_kept() {
     let model = Model::start([
         (
             "Break it",
-            vec![Reply::write("broken", "<html>no</html>"), Reply::done(), Reply::done()],
+            vec![
+                Reply::write("broken", "<html>no</html>"),
+                Reply::done(),
+                Reply::done(),
+            ],
         ),
         (
             "Mend it",
-            vec![Reply::call("terminal", json!({ "command": "rm broken" })), Reply::done()],
+            vec![
+                Reply::call("terminal", json!({ "command": "rm broken" })),
+                Reply::done(),
+            ],
         ),
     ])
     .await;
@@ -154,7 +201,10 @@ async fn an_app_whose_page_fails_is_no_result_and_its_files_are_kept() {
     let project = server.create("Break it").await;
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
-    assert_eq!((state, message.kind), (RunState::Failed, MessageKind::Error));
+    assert_eq!(
+        (state, message.kind),
+        (RunState::Failed, MessageKind::Error)
+    );
     assert!(
         message.content.contains("does not work yet") && message.content.contains("500"),
         "{}",
@@ -169,9 +219,21 @@ async fn a_model_that_fails_is_named_and_the_project_goes_on() {
     let data = data_dir();
     let model = Model::start([
         ("Refused", vec![Reply::Status(401, "bad key")]),
-        ("Cut", vec![Reply::call("terminal", json!({ "command": "touch half" })).cut(60)]),
-        ("Silent", vec![Reply::Text("I would rather talk."), Reply::Text("And talk.")]),
-        ("Works", vec![Reply::call("listFiles", json!({})), Reply::done()]),
+        (
+            "Cut",
+            vec![Reply::call("terminal", json!({ "command": "touch half" })).cut(60)],
+        ),
+        (
+            "Silent",
+            vec![
+                Reply::Text("I would rather talk."),
+                Reply::Text("And talk."),
+            ],
+        ),
+        (
+            "Works",
+            vec![Reply::call("listFiles", json!({})), Reply::done()],
+        ),
     ])
     .await;
     let server = Server::start(data.path(), &model);
@@ -187,13 +249,20 @@ async fn a_model_that_fails_is_named_and_the_project_goes_on() {
     server.send(project, "Silent").await;
     let (state, message) = feed.ended(3).await;
     assert_eq!(state, RunState::Failed);
-    assert!(message.content.contains("without saying that it is done"), "{}", message.content);
+    assert!(
+        message.content.contains("without saying that it is done"),
+        "{}",
+        message.content
+    );
 
     server.send(project, "Works").await;
     assert_eq!(feed.ended(4).await.0, RunState::Succeeded);
     // Half a tool call is never carried out.
     let listed = feed.tool("turn-1-listFiles-1").output.unwrap();
-    assert!(listed.contains("index.html") && !listed.contains("half"), "{listed}");
+    assert!(
+        listed.contains("index.html") && !listed.contains("half"),
+        "{listed}"
+    );
 }
 
 // The host answers from this process, also while the server's end is waited for.
@@ -201,7 +270,14 @@ async fn a_model_that_fails_is_named_and_the_project_goes_on() {
 async fn sandboxes_of_another_machine_are_used_over_the_same_protocol() {
     let host = Host::start().await;
     let data = tempfile::tempdir().unwrap();
-    let model = Model::start([("Build", vec![Reply::write("index.html", "<h1>Elsewhere</h1>"), Reply::done()])]).await;
+    let model = Model::start([(
+        "Build",
+        vec![
+            Reply::write("index.html", "<h1>Elsewhere</h1>"),
+            Reply::done(),
+        ],
+    )])
+    .await;
     let server = host.serve(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
@@ -220,14 +296,27 @@ async fn sandboxes_of_another_machine_are_used_over_the_same_protocol() {
 #[tokio::test]
 async fn a_message_that_had_to_wait_knows_the_answer_before_it() {
     let data = data_dir();
-    let model = Model::start([("First", vec![Reply::done().held()]), ("Second", vec![Reply::done()])]).await;
+    let model = Model::start([
+        ("First", vec![Reply::done().held()]),
+        ("Second", vec![Reply::done()]),
+    ])
+    .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("First").await;
-    until("the first run asks the model", async || (model.turns().len() == 1).then_some(())).await;
+    until("the first run asks the model", async || {
+        (model.turns().len() == 1).then_some(())
+    })
+    .await;
     server.send(project, "Second").await;
-    assert_eq!(server.states(project).await, [RunState::Running, RunState::Queued]);
+    assert_eq!(
+        server.states(project).await,
+        [RunState::Running, RunState::Queued]
+    );
     model.release();
-    assert_eq!(server.feed(project).await.ended(2).await.0, RunState::Succeeded);
+    assert_eq!(
+        server.feed(project).await.ended(2).await.0,
+        RunState::Succeeded
+    );
     let turns = model.turns();
     let messages = turns[1]["messages"].as_array().unwrap();
     let said: Vec<_> = messages

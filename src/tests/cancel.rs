@@ -9,7 +9,11 @@ use crate::support::{Model, Reply, Server, data_dir, until};
 
 /// Stops a run; the status of the answer.
 async fn cancel(server: &Server, run: &str) -> u16 {
-    server.post("/api/runs/cancel", &[("run", run)]).await.0.as_u16()
+    server
+        .post("/api/runs/cancel", &[("run", run)])
+        .await
+        .0
+        .as_u16()
 }
 
 /// Whether a process of this command line runs on the machine.
@@ -22,7 +26,8 @@ fn runs(command: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_stopped_run_ends_its_command_keeps_what_was_written_and_the_next_one_goes_on_from_there() {
+async fn a_stopped_run_ends_its_command_keeps_what_was_written_and_the_next_one_goes_on_from_there()
+{
     let data = data_dir();
     let model = Model::start([
         (
@@ -35,13 +40,19 @@ async fn a_stopped_run_ends_its_command_keeps_what_was_written_and_the_next_one_
         ),
         (
             "Go on",
-            vec![Reply::call("readFiles", json!({ "files": ["index.html"] })), Reply::done()],
+            vec![
+                Reply::call("readFiles", json!({ "files": ["index.html"] })),
+                Reply::done(),
+            ],
         ),
     ])
     .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
-    until("the command runs", async || runs("sleep 86399").then_some(())).await;
+    until("the command runs", async || {
+        runs("sleep 86399").then_some(())
+    })
+    .await;
     let run = server.workspace(project).await.runs[0].id;
     assert_eq!(cancel(&server, &run.to_string()).await, 200);
 
@@ -53,7 +64,10 @@ async fn a_stopped_run_ends_its_command_keeps_what_was_written_and_the_next_one_
         "{}",
         message.content
     );
-    until("the command is ended", async || (!runs("sleep 86399")).then_some(())).await;
+    until("the command is ended", async || {
+        (!runs("sleep 86399")).then_some(())
+    })
+    .await;
     assert_eq!(model.asked_for(3), 0, "the model is not asked any more");
     // Again, and it stays as it is.
     assert_eq!(cancel(&server, &run.to_string()).await, 200);
@@ -61,7 +75,12 @@ async fn a_stopped_run_ends_its_command_keeps_what_was_written_and_the_next_one_
 
     server.send(project, "Go on").await;
     assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
-    assert!(feed.tool("turn-1-readFiles-1").output.unwrap().contains("<h1>Half</h1>"));
+    assert!(
+        feed.tool("turn-1-readFiles-1")
+            .output
+            .unwrap()
+            .contains("<h1>Half</h1>")
+    );
     let replies = feed.find(|kind| match kind {
         EventKind::Run { run } if run.state == RunState::Succeeded => Some(run.id),
         _ => None,
@@ -80,7 +99,10 @@ async fn a_run_that_waits_is_stopped_without_a_word_of_the_model_and_those_behin
     .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("First").await;
-    until("the first run asks the model", async || (model.turns().len() == 1).then_some(())).await;
+    until("the first run asks the model", async || {
+        (model.turns().len() == 1).then_some(())
+    })
+    .await;
     server.send(project, "Second").await;
     server.send(project, "Third").await;
     let second = server.workspace(project).await.runs[1].id;
@@ -93,20 +115,37 @@ async fn a_run_that_waits_is_stopped_without_a_word_of_the_model_and_those_behin
     server.feed(project).await.ended(3).await;
     assert_eq!(
         server.states(project).await,
-        [RunState::Succeeded, RunState::Cancelled, RunState::Succeeded]
+        [
+            RunState::Succeeded,
+            RunState::Cancelled,
+            RunState::Succeeded
+        ]
     );
     assert_eq!(model.turns().len(), 2);
 
-    assert_eq!(cancel(&server, "01a1fe8c-0228-71c3-9751-e449137d0f7a").await, 404);
+    assert_eq!(
+        cancel(&server, "01a1fe8c-0228-71c3-9751-e449137d0f7a").await,
+        404
+    );
 }
 
 #[tokio::test]
 async fn a_stopped_run_stays_stopped_when_the_server_is_killed() {
     let data = data_dir();
-    let model = Model::start([("Build", vec![Reply::write("index.html", "<h1>Half</h1>"), Reply::done().held()])]).await;
+    let model = Model::start([(
+        "Build",
+        vec![
+            Reply::write("index.html", "<h1>Half</h1>"),
+            Reply::done().held(),
+        ],
+    )])
+    .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
-    until("the second turn is asked for", async || (model.asked_for(2) == 1).then_some(())).await;
+    until("the second turn is asked for", async || {
+        (model.asked_for(2) == 1).then_some(())
+    })
+    .await;
     let run = server.workspace(project).await.runs[0].id;
     assert_eq!(cancel(&server, &run.to_string()).await, 200);
     server.kill();
@@ -115,16 +154,26 @@ async fn a_stopped_run_stays_stopped_when_the_server_is_killed() {
     server.send(project, "Build").await;
     model.release();
     server.feed(project).await.ended(2).await;
-    assert_eq!(server.states(project).await, [RunState::Cancelled, RunState::Succeeded]);
+    assert_eq!(
+        server.states(project).await,
+        [RunState::Cancelled, RunState::Succeeded]
+    );
 }
 
 #[tokio::test]
 async fn no_more_runs_are_worked_on_at_a_time_than_allowed_and_the_others_wait_their_turn() {
     let data = data_dir();
-    let model = Model::start([("First", vec![Reply::done().held()]), ("Second", vec![Reply::done()])]).await;
+    let model = Model::start([
+        ("First", vec![Reply::done().held()]),
+        ("Second", vec![Reply::done()]),
+    ])
+    .await;
     let server = Server::start_and(data.path(), &model, &[("RUNS_MAX_CONCURRENT", "1")]);
     let first = server.create("First").await;
-    until("the first run asks the model", async || (model.turns().len() == 1).then_some(())).await;
+    until("the first run asks the model", async || {
+        (model.turns().len() == 1).then_some(())
+    })
+    .await;
     let second = server.create("Second").await;
     assert_eq!(server.states(second).await, [RunState::Queued]);
     assert_eq!(model.turns().len(), 1);

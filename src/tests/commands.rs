@@ -1,11 +1,13 @@
-//! What a command may do: end before what it started, write without an end, fork without an end; and how the model reads it.
+//! What a command may do: end before what it started, write without an end, fork without an end;
+//! and how the model reads it.
 
 use codeflow::protocol::RunState;
 use serde_json::json;
 
 use crate::support::{Feed, Model, Reply, Server, data_dir};
 
-/// The results of these commands, each with its time limit in seconds, in one sandbox and one run, which ends well.
+/// The results of these commands, each with its time limit in seconds, in one sandbox and one run,
+/// which ends well.
 async fn results(commands: &[(&str, u64)]) -> (Vec<String>, Feed) {
     let data = data_dir();
     let calls = commands.iter().map(|(command, seconds)| {
@@ -31,15 +33,31 @@ async fn a_command_ends_with_its_shell_and_what_it_left_running_is_listed_and_ca
     let chatty = "node -e 'setInterval(() => console.log(\"tick\".repeat(5000)), 5)' & echo ok";
     // The command, how its result begins, and what it says of processes.
     let rows = [
-        ("sleep 300 & echo started", "exit code 0\nstdout:\nstarted", "sleep 300"),
-        ("setsid sleep 301 & echo started", "exit code 0\nstdout:\nstarted", "sleep 301"),
+        (
+            "sleep 300 & echo started",
+            "exit code 0\nstdout:\nstarted",
+            "sleep 300",
+        ),
+        (
+            "setsid sleep 301 & echo started",
+            "exit code 0\nstdout:\nstarted",
+            "sleep 301",
+        ),
         (
             "nohup sleep 302 & echo started; exit 3",
             "exit code 3\nstdout:\nstarted",
             "sleep 302",
         ),
-        ("(sleep 303 &); echo started", "exit code 0\nstdout:\nstarted", "sleep 303"),
-        ("sleep 304 & disown; echo started", "exit code 0\nstdout:\nstarted", "sleep 304"),
+        (
+            "(sleep 303 &); echo started",
+            "exit code 0\nstdout:\nstarted",
+            "sleep 303",
+        ),
+        (
+            "sleep 304 & disown; echo started",
+            "exit code 0\nstdout:\nstarted",
+            "sleep 304",
+        ),
         (
             "(setsid sh -c 'sleep 305 & exit' &); echo started",
             "exit code 0\nstdout:\nstarted",
@@ -50,13 +68,21 @@ async fn a_command_ends_with_its_shell_and_what_it_left_running_is_listed_and_ca
             "exit code 0\nstdout:\nstarted",
             "sleep 306",
         ),
-        ("coproc sleep 307; echo started", "exit code 0\nstdout:\nstarted", "sleep 307"),
+        (
+            "coproc sleep 307; echo started",
+            "exit code 0\nstdout:\nstarted",
+            "sleep 307",
+        ),
         (
             "sleep 308 >/dev/null 2>&1 </dev/null & echo started",
             "exit code 0\nstdout:\nstarted",
             "sleep 308",
         ),
-        (&quiet, "exit code 0\nstdout:\nok", "node -e require(\"http\")"),
+        (
+            &quiet,
+            "exit code 0\nstdout:\nok",
+            "node -e require(\"http\")",
+        ),
         (chatty, "exit code 0\nstdout:\nok", "node -e setInterval"),
         (
             "while :; do echo noise; done & echo ok",
@@ -72,9 +98,9 @@ async fn a_command_ends_with_its_shell_and_what_it_left_running_is_listed_and_ca
     // The patterns don't match themselves, for they are among the arguments of a shell.
     let alive = "for name in '[s]leep 30[0-8]' '[n]ode -e require' '[n]ode -e setInterval' '[e]cho noise'; do pgrep -fc \"$name\"; done";
     let ask = "node -e 'fetch(\"http://127.0.0.1:4002\").then((answer) => answer.text()).then(console.log)'";
-    let kill =
-        "pkill -f '[s]leep 30'; pkill -f '[n]ode -e'; pkill -f '[e]cho noise'; sleep 0.3; pgrep -fc '[s]leep 30|[n]ode -e|[e]cho noise'";
-    let mut commands: Vec<(&str, u64)> = rows.iter().map(|(command, ..)| (*command, LONG)).collect();
+    let kill = "pkill -f '[s]leep 30'; pkill -f '[n]ode -e'; pkill -f '[e]cho noise'; sleep 0.3; pgrep -fc '[s]leep 30|[n]ode -e|[e]cho noise'";
+    let mut commands: Vec<(&str, u64)> =
+        rows.iter().map(|(command, ..)| (*command, LONG)).collect();
     commands.extend(ends.iter().map(|(command, _)| (*command, LONG)));
     commands.extend([(alive, LONG), (ask, LONG), (kill, LONG)]);
     let (results, _) = results(&commands).await;
@@ -83,7 +109,9 @@ async fn a_command_ends_with_its_shell_and_what_it_left_running_is_listed_and_ca
         let (_, running) = result
             .split_once("\nStill running: ")
             .unwrap_or_else(|| panic!("{command}: {result}"));
-        let (_, pid) = running.split_once("(pid ").unwrap_or_else(|| panic!("{command}: {result}"));
+        let (_, pid) = running
+            .split_once("(pid ")
+            .unwrap_or_else(|| panic!("{command}: {result}"));
         let pid: u32 = pid.split(')').next().unwrap_or_default().parse().unwrap();
         assert!(running.starts_with(left) && pid > 1, "{command}: {result}");
     }
@@ -100,7 +128,10 @@ async fn a_command_ends_with_its_shell_and_what_it_left_running_is_listed_and_ca
 #[tokio::test]
 async fn at_its_time_limit_a_command_ends_with_all_it_started_wherever_that_went() {
     let commands = [
-        ("setsid sleep 310 & (env -i setsid sleep 311 &); echo begun; sleep 312", 1),
+        (
+            "setsid sleep 310 & (env -i setsid sleep 311 &); echo begun; sleep 312",
+            1,
+        ),
         ("trap '' TERM; echo begun; sleep 313; sleep 314", 1),
         ("echo begun; exec sleep 315", 1),
         (
@@ -134,12 +165,18 @@ async fn at_its_time_limit_a_command_ends_with_all_it_started_wherever_that_went
 #[tokio::test]
 async fn a_command_without_an_end_is_bounded_and_leaves_nothing_running() {
     let commands = [
-        ("node -e 'setInterval(() => process.stdout.write(\"\\r\" + Date.now()), 5)'", 2),
+        (
+            "node -e 'setInterval(() => process.stdout.write(\"\\r\" + Date.now()), 5)'",
+            2,
+        ),
         ("yes", 1),
         ("cat /dev/urandom", 1),
         ("dd if=/dev/zero bs=1M 2>/dev/null | cat", 1),
         ("yes >&2 | yes", 1),
-        ("echo first; head -c 400M /dev/zero | tr '\\0' x; echo; echo last", LONG),
+        (
+            "echo first; head -c 400M /dev/zero | tr '\\0' x; echo; echo last",
+            LONG,
+        ),
         (":(){ :|:& };: 2>/dev/null", 3),
         (
             "bomb() { setsid bash -c \"$(declare -f bomb); bomb & bomb &\" & }; bomb 2>/dev/null; sleep 60",
@@ -155,9 +192,15 @@ async fn a_command_without_an_end_is_bounded_and_leaves_nothing_running() {
     let frame = results[0]
         .strip_prefix("The command was killed after 2 seconds.\nstdout:\n")
         .unwrap();
-    assert!(frame.len() == 13 && frame.bytes().all(|byte| byte.is_ascii_digit()), "{frame}");
+    assert!(
+        frame.len() == 13 && frame.bytes().all(|byte| byte.is_ascii_digit()),
+        "{frame}"
+    );
     for result in &results[..5] {
-        assert!(result.starts_with("The command was killed after "), "{result}");
+        assert!(
+            result.starts_with("The command was killed after "),
+            "{result}"
+        );
     }
     for (result, (command, _)) in results.iter().zip(&commands) {
         assert!(result.len() < 30_000, "{command}: {} bytes", result.len());
@@ -190,7 +233,10 @@ async fn output_reaches_the_model_and_the_page_as_plain_text() {
     let rows = [
         ("printf '\\033[31mred\\033[0m\\n'", "red"),
         ("printf '10%%\\r55%%\\r100%%\\n'", "100%"),
-        ("printf 'loading…'; sleep 0.1; printf '\\r\\033[Kdone\\n'", "done"),
+        (
+            "printf 'loading…'; sleep 0.1; printf '\\r\\033[Kdone\\n'",
+            "done",
+        ),
         ("printf 'a\\0b\\ac\\n'", "abc"),
         (
             "printf '\\033]0;title\\007x\\033]8;;http://y\\033\\\\link\\033]8;;\\033\\\\\\n'",
@@ -211,12 +257,17 @@ async fn output_reaches_the_model_and_the_page_as_plain_text() {
         let expected = format!("exit code 0\nstdout:\n{text}");
         assert_eq!(*result, expected, "{command}");
         let step = format!("turn-{}-terminal-1", number + 1);
-        assert_eq!(feed.tool(&step).output.as_deref(), Some(&*expected), "{command}");
+        assert_eq!(
+            feed.tool(&step).output.as_deref(),
+            Some(&*expected),
+            "{command}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_command_that_would_start_the_app_s_server_again_is_not_run_and_nothing_advises_to_kill_it() {
+async fn a_command_that_would_start_the_app_s_server_again_is_not_run_and_nothing_advises_to_kill_it()
+ {
     let refused = [
         "npm run dev",
         "npx next dev -p 3001",
@@ -230,7 +281,8 @@ async fn a_command_that_would_start_the_app_s_server_again_is_not_run_and_nothin
     let (results, feed) = results(&commands).await;
     for (number, (result, command)) in results.iter().zip(refused).enumerate() {
         assert!(
-            result.starts_with("Error: nothing was run, because `") && result.contains("already runs on port 3000"),
+            result.starts_with("Error: nothing was run, because `")
+                && result.contains("already runs on port 3000"),
             "{command}: {result}"
         );
         assert!(

@@ -1,4 +1,5 @@
-//! Restarts are counted: a step that takes the server down again and again ends its run, time and money spent before a crash stay spent.
+//! Restarts are counted: a step that takes the server down again and again ends its run, time and
+//! money spent before a crash stay spent.
 
 use std::{path::Path, time::Duration};
 
@@ -11,7 +12,9 @@ use serde_json::json;
 use crate::support::{Model, Reply, Server, data_dir, until};
 
 async fn open(data: &Path) -> Store {
-    Store::open_file(&data.join("codeflow.sqlite")).await.unwrap()
+    Store::open_file(&data.join("codeflow.sqlite"))
+        .await
+        .unwrap()
 }
 
 async fn run_of(server: &Server, project: ProjectId) -> RunId {
@@ -19,12 +22,20 @@ async fn run_of(server: &Server, project: ProjectId) -> RunId {
 }
 
 async fn step(store: &Store, run: RunId, name: &str) -> Option<Step> {
-    store.list_steps(run).await.unwrap().into_iter().find(|step| step.name == name)
+    store
+        .list_steps(run)
+        .await
+        .unwrap()
+        .into_iter()
+        .find(|step| step.name == name)
 }
 
 /// Starts the server, which goes down at this moment of a step.
 async fn crash(data: &Path, model: &Model, at: &str) {
-    let mut child = Server::spawn(data, &[&model.env()[..], &[("CODEFLOW_CRASH_AT", at)]].concat());
+    let mut child = Server::spawn(
+        data,
+        &[&model.env()[..], &[("CODEFLOW_CRASH_AT", at)]].concat(),
+    );
     until(at, async || child.try_wait().unwrap()).await;
 }
 
@@ -32,14 +43,24 @@ async fn crash(data: &Path, model: &Model, at: &str) {
 async fn a_step_that_takes_the_server_down_three_times_ends_its_run_and_the_next_message_works() {
     let data = data_dir();
     let model = Model::start([
-        ("Build", vec![Reply::write("index.html", "<h1>Kept</h1>"), Reply::done()]),
+        (
+            "Build",
+            vec![Reply::write("index.html", "<h1>Kept</h1>"), Reply::done()],
+        ),
         (
             "Go on",
-            vec![Reply::call("readFiles", json!({ "files": ["index.html"] })), Reply::done()],
+            vec![
+                Reply::call("readFiles", json!({ "files": ["index.html"] })),
+                Reply::done(),
+            ],
         ),
     ])
     .await;
-    let server = Server::start_and(data.path(), &model, &[("CODEFLOW_CRASH_AT", "before:verify-1")]);
+    let server = Server::start_and(
+        data.path(),
+        &model,
+        &[("CODEFLOW_CRASH_AT", "before:verify-1")],
+    );
     let project = server.create("Build").await;
     server.died().await;
     for _ in 0..2 {
@@ -50,19 +71,28 @@ async fn a_step_that_takes_the_server_down_three_times_ends_its_run_and_the_next
     let (state, message) = feed.ended(1).await;
     assert_eq!(state, RunState::Failed);
     assert!(
-        message.content.contains("stopped 3 times during step “verify-1”"),
+        message
+            .content
+            .contains("stopped 3 times during step “verify-1”"),
         "{}",
         message.content
     );
     let store = open(data.path()).await;
-    let verify = step(&store, run_of(&server, project).await, "verify-1").await.unwrap();
+    let verify = step(&store, run_of(&server, project).await, "verify-1")
+        .await
+        .unwrap();
     assert_eq!((verify.attempt, verify.output), (3, None));
     assert_eq!(verify.error, Some(message.content));
     store.close().await;
 
     server.send(project, "Go on").await;
     assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
-    assert!(feed.tool("turn-1-readFiles-1").output.unwrap().contains("<h1>Kept</h1>"));
+    assert!(
+        feed.tool("turn-1-readFiles-1")
+            .output
+            .unwrap()
+            .contains("<h1>Kept</h1>")
+    );
 }
 
 #[tokio::test]
@@ -71,15 +101,24 @@ async fn orderly_stops_are_no_crashes_however_many_they_are() {
     let model = Model::start([("Build", vec![Reply::done().held()])]).await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
-    until("the model is asked", async || (model.asked_for(1) == 1).then_some(())).await;
+    until("the model is asked", async || {
+        (model.asked_for(1) == 1).then_some(())
+    })
+    .await;
     assert!(server.stop().success());
     for asked in 2..6 {
         let server = Server::start(data.path(), &model);
-        until("it is asked again", async || (model.asked_for(1) == asked).then_some(())).await;
+        until("it is asked again", async || {
+            (model.asked_for(1) == asked).then_some(())
+        })
+        .await;
         assert!(server.stop().success());
     }
     let server = Server::start(data.path(), &model);
-    until("it is asked again", async || (model.asked_for(1) == 6).then_some(())).await;
+    until("it is asked again", async || {
+        (model.asked_for(1) == 6).then_some(())
+    })
+    .await;
     model.release();
     let (state, message) = server.feed(project).await.ended(1).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
@@ -88,7 +127,11 @@ async fn orderly_stops_are_no_crashes_however_many_they_are() {
 #[tokio::test]
 async fn a_run_s_time_passes_while_it_is_worked_on_and_over_restarts() {
     let data = data_dir();
-    let model = Model::start([("Build", vec![Reply::done().held()]), ("Wait", vec![Reply::done()])]).await;
+    let model = Model::start([
+        ("Build", vec![Reply::done().held()]),
+        ("Wait", vec![Reply::done()]),
+    ])
+    .await;
     let env = [("RUN_TIMEOUT_SECONDS", "86400")];
     let server = Server::start_and(data.path(), &model, &env);
     let project = server.create("Build").await;
@@ -100,16 +143,27 @@ async fn a_run_s_time_passes_while_it_is_worked_on_and_over_restarts() {
     })
     .await;
     let waiting = server.workspace(project).await.runs[1].id;
-    assert_eq!(store.worked(waiting).await.unwrap(), Duration::ZERO, "waiting is no work");
+    assert_eq!(
+        store.worked(waiting).await.unwrap(),
+        Duration::ZERO,
+        "waiting is no work"
+    );
     server.kill();
-    store.set_worked(run, Duration::from_secs(86_399)).await.unwrap();
+    store
+        .set_worked(run, Duration::from_secs(86_399))
+        .await
+        .unwrap();
     store.close().await;
 
     let server = Server::start_and(data.path(), &model, &env);
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
     assert_eq!(state, RunState::Failed);
-    assert!(message.content.contains("longer than 1440 minutes"), "{}", message.content);
+    assert!(
+        message.content.contains("longer than 1440 minutes"),
+        "{}",
+        message.content
+    );
     // The one that waited has all its time.
     assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
 }
@@ -117,7 +171,12 @@ async fn a_run_s_time_passes_while_it_is_worked_on_and_over_restarts() {
 #[tokio::test]
 async fn what_an_interrupted_answer_cost_counts_towards_the_runs_limits() {
     let data = data_dir();
-    let half = Reply::Silent(50, Box::new(Reply::Text("I will begin with the page that you asked for, and then")));
+    let half = Reply::Silent(
+        50,
+        Box::new(Reply::Text(
+            "I will begin with the page that you asked for, and then",
+        )),
+    );
     let model = Model::start([("Build", vec![half])]).await;
     // The chat alone has more tokens than that.
     let env = [("RUN_MAX_TOKENS", "1000")];
@@ -136,22 +195,43 @@ async fn what_an_interrupted_answer_cost_counts_towards_the_runs_limits() {
     let server = Server::start_and(data.path(), &model, &env);
     let (state, message) = server.feed(project).await.ended(1).await;
     assert_eq!(state, RunState::Failed);
-    assert!(message.content.contains("RUN_MAX_TOKENS"), "{}", message.content);
-    assert_eq!(model.asked_for(1), 1, "it is not asked again for more than there is to spend");
+    assert!(
+        message.content.contains("RUN_MAX_TOKENS"),
+        "{}",
+        message.content
+    );
+    assert_eq!(
+        model.asked_for(1),
+        1,
+        "it is not asked again for more than there is to spend"
+    );
 }
 
 #[tokio::test]
 async fn what_answers_that_broke_off_cost_is_in_the_sums() {
     let data = data_dir();
     let long = "All of this is written, and paid for. ".repeat(40).leak();
-    let model = Model::start([("Build", vec![Reply::InTurn(vec![Reply::Text(long).cut(90), Reply::done()])])]).await;
+    let model = Model::start([(
+        "Build",
+        vec![Reply::InTurn(vec![
+            Reply::Text(long).cut(90),
+            Reply::done(),
+        ])],
+    )])
+    .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let (state, message) = server.feed(project).await.ended(1).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
     let store = open(data.path()).await;
-    let turn = step(&store, run_of(&server, project).await, "turn-1").await.unwrap();
+    let turn = step(&store, run_of(&server, project).await, "turn-1")
+        .await
+        .unwrap();
     // The answer that came whole says 7 and 3.
-    assert!(turn.spent.input_tokens > 1000 && turn.spent.output_tokens > 200, "{:?}", turn.spent);
+    assert!(
+        turn.spent.input_tokens > 1000 && turn.spent.output_tokens > 200,
+        "{:?}",
+        turn.spent
+    );
     store.close().await;
 }

@@ -1,6 +1,8 @@
 //! The dashboard: lists of runs, a run's steps, and the replay of one that did not work out.
 
-use codeflow::protocol::{ApiError, ErrorCode, ProjectId, RunDetails, RunId, RunPage, RunState, StepState};
+use codeflow::protocol::{
+    ApiError, ErrorCode, ProjectId, RunDetails, RunId, RunPage, RunState, StepState,
+};
 use serde_json::json;
 
 use crate::support::{Model, Reply, Server, data_dir, until};
@@ -13,11 +15,21 @@ async fn list(server: &Server, query: &str) -> RunPage {
 
 /// The prompts that a list tells of.
 async fn prompts(server: &Server, query: &str) -> Vec<String> {
-    list(server, query).await.runs.into_iter().map(|run| run.prompt).collect()
+    list(server, query)
+        .await
+        .runs
+        .into_iter()
+        .map(|run| run.prompt)
+        .collect()
 }
 
 async fn details(server: &Server, run: RunId) -> RunDetails {
-    server.get(&format!("/api/runs/details?run={run}")).await.json().await.unwrap()
+    server
+        .get(&format!("/api/runs/details?run={run}"))
+        .await
+        .json()
+        .await
+        .unwrap()
 }
 
 /// Replays a run; the status of the answer and its body.
@@ -36,7 +48,8 @@ async fn broken_model() -> Model {
 }
 
 #[tokio::test]
-async fn runs_are_listed_newest_first_by_state_and_by_what_their_title_prompt_and_ids_have_in_them() {
+async fn runs_are_listed_newest_first_by_state_and_by_what_their_title_prompt_and_ids_have_in_them()
+{
     let data = data_dir();
     let model = Model::start([
         ("Count to 100% of it", vec![Reply::done()]),
@@ -46,15 +59,28 @@ async fn runs_are_listed_newest_first_by_state_and_by_what_their_title_prompt_an
     let server = Server::start(data.path(), &model);
     assert_eq!(list(&server, "").await.runs, []);
     let counting = server.create("Count to 100% of it").await;
-    assert_eq!(server.feed(counting).await.ended(1).await.0, RunState::Succeeded);
+    assert_eq!(
+        server.feed(counting).await.ended(1).await.0,
+        RunState::Succeeded
+    );
     let refused = server.create("Count to 100 and beyond").await;
-    assert_eq!(server.feed(refused).await.ended(1).await.0, RunState::Failed);
+    assert_eq!(
+        server.feed(refused).await.ended(1).await.0,
+        RunState::Failed
+    );
     let shop = server.create("A shop for Übergrößen").await;
-    until("the shop is worked on", async || (model.asked_for(1) == 3).then_some(())).await;
+    until("the shop is worked on", async || {
+        (model.asked_for(1) == 3).then_some(())
+    })
+    .await;
 
     let all = list(&server, "").await;
     assert_eq!(all.next, None);
-    let told: Vec<_> = all.runs.iter().map(|run| (run.run.project, run.run.state)).collect();
+    let told: Vec<_> = all
+        .runs
+        .iter()
+        .map(|run| (run.run.project, run.run.state))
+        .collect();
     assert_eq!(
         told,
         [
@@ -72,24 +98,52 @@ async fn runs_are_listed_newest_first_by_state_and_by_what_their_title_prompt_an
     assert!(failed.error.unwrap().contains("nothing is scripted"));
     assert_eq!(running.run.finished_at, None);
 
-    assert_eq!(prompts(&server, "state=failed").await, ["Count to 100 and beyond"]);
+    assert_eq!(
+        prompts(&server, "state=failed").await,
+        ["Count to 100 and beyond"]
+    );
     assert_eq!(prompts(&server, "state=cancelled").await, [""; 0]);
     assert_eq!(
         prompts(&server, "search=count").await,
         ["Count to 100 and beyond", "Count to 100% of it"]
     );
-    assert_eq!(prompts(&server, "search=count&state=succeeded").await, ["Count to 100% of it"]);
-    assert_eq!(prompts(&server, "search=SCRIPTED%20app").await, ["Count to 100% of it"]);
+    assert_eq!(
+        prompts(&server, "search=count&state=succeeded").await,
+        ["Count to 100% of it"]
+    );
+    assert_eq!(
+        prompts(&server, "search=SCRIPTED%20app").await,
+        ["Count to 100% of it"]
+    );
     for wildcard in ["100%25", "0%25%20of"] {
-        assert_eq!(prompts(&server, &format!("search={wildcard}")).await, ["Count to 100% of it"]);
+        assert_eq!(
+            prompts(&server, &format!("search={wildcard}")).await,
+            ["Count to 100% of it"]
+        );
     }
     for nowhere in ["_", "C%25t", "!", "%5C", "'"] {
-        assert_eq!(prompts(&server, &format!("search={nowhere}")).await, [""; 0], "{nowhere}");
+        assert_eq!(
+            prompts(&server, &format!("search={nowhere}")).await,
+            [""; 0],
+            "{nowhere}"
+        );
     }
-    assert_eq!(prompts(&server, &format!("search={}", "x".repeat(20_000))).await, [""; 0]);
-    assert_eq!(prompts(&server, "search=count%00&state=failed").await, ["Count to 100 and beyond"]);
-    assert_eq!(prompts(&server, "search=%C3%BCbergr").await, ["A shop for Übergrößen"]);
-    assert_eq!(prompts(&server, &format!("search={shop}")).await, ["A shop for Übergrößen"]);
+    assert_eq!(
+        prompts(&server, &format!("search={}", "x".repeat(20_000))).await,
+        [""; 0]
+    );
+    assert_eq!(
+        prompts(&server, "search=count%00&state=failed").await,
+        ["Count to 100 and beyond"]
+    );
+    assert_eq!(
+        prompts(&server, "search=%C3%BCbergr").await,
+        ["A shop for Übergrößen"]
+    );
+    assert_eq!(
+        prompts(&server, &format!("search={shop}")).await,
+        ["A shop for Übergrößen"]
+    );
     assert_eq!(
         prompts(&server, &format!("search={}", failed.run.id)).await,
         ["Count to 100 and beyond"]
@@ -110,7 +164,9 @@ async fn a_long_list_comes_in_pages_that_leave_no_run_out_and_tell_none_twice() 
     server.send(project, &"ä".repeat(300)).await;
     let long = list(&server, "").await.runs.remove(0);
     assert_eq!(long.prompt, format!("{}…", "ä".repeat(240)));
-    server.post("/api/runs/cancel", &[("run", &long.run.id.to_string())]).await;
+    server
+        .post("/api/runs/cancel", &[("run", &long.run.id.to_string())])
+        .await;
     let first = list(&server, "search=change").await;
     assert_eq!(first.runs.len(), 50);
     assert_eq!(first.runs[0].prompt, "Change 52");
@@ -119,7 +175,11 @@ async fn a_long_list_comes_in_pages_that_leave_no_run_out_and_tell_none_twice() 
     let rest: Vec<_> = second.runs.iter().map(|run| run.prompt.as_str()).collect();
     assert_eq!(rest, ["Change 2", "First"]);
     assert_eq!(second.next, None);
-    let queued = list(&server, &format!("state=queued&before={}", first.next.unwrap())).await;
+    let queued = list(
+        &server,
+        &format!("state=queued&before={}", first.next.unwrap()),
+    )
+    .await;
     assert_eq!(queued.runs.len(), 1);
 }
 
@@ -136,13 +196,19 @@ async fn a_run_is_told_step_by_step_with_attempts_outputs_and_what_went_wrong() 
     .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
-    until("the second turn is asked for", async || (model.asked_for(2) == 1).then_some(())).await;
+    until("the second turn is asked for", async || {
+        (model.asked_for(2) == 1).then_some(())
+    })
+    .await;
     let run = last_run(&server, project).await;
     let at_work = details(&server, run).await;
     assert_eq!(at_work.summary.run.state, RunState::Running);
     assert!(at_work.at >= at_work.summary.started_at.unwrap());
     let last = at_work.steps.last().unwrap();
-    assert_eq!((last.name.as_str(), last.state), ("turn-2", StepState::Running));
+    assert_eq!(
+        (last.name.as_str(), last.state),
+        ("turn-2", StepState::Running)
+    );
 
     server.kill();
     let server = Server::start(data.path(), &model);
@@ -151,23 +217,51 @@ async fn a_run_is_told_step_by_step_with_attempts_outputs_and_what_went_wrong() 
     })
     .await;
     model.release();
-    assert_eq!(server.feed(project).await.ended(1).await.0, RunState::Failed);
+    assert_eq!(
+        server.feed(project).await.ended(1).await.0,
+        RunState::Failed
+    );
     let failed = details(&server, run).await;
-    assert!(failed.summary.error.unwrap().contains("the model's provider says no"));
-    let told = |name: &str| failed.steps.iter().find(|step| step.name == name).unwrap().clone();
+    assert!(
+        failed
+            .summary
+            .error
+            .unwrap()
+            .contains("the model's provider says no")
+    );
+    let told = |name: &str| {
+        failed
+            .steps
+            .iter()
+            .find(|step| step.name == name)
+            .unwrap()
+            .clone()
+    };
     let names: Vec<_> = failed.steps.iter().map(|step| step.name.as_str()).collect();
-    let turns: Vec<_> = names.iter().filter(|name| name.starts_with("turn-")).copied().collect();
+    let turns: Vec<_> = names
+        .iter()
+        .filter(|name| name.starts_with("turn-"))
+        .copied()
+        .collect();
     assert_eq!(names[0], "get-or-create-sandbox");
     assert_eq!(turns, ["turn-1", "turn-1-createOrUpdateFiles-1", "turn-2"]);
 
     let written = told("turn-1-createOrUpdateFiles-1");
     assert_eq!((written.state, written.attempt), (StepState::Succeeded, 1));
-    assert!(written.output.as_ref().unwrap().contains("index.html"), "{written:?}");
+    assert!(
+        written.output.as_ref().unwrap().contains("index.html"),
+        "{written:?}"
+    );
     assert!(written.finished_at.unwrap() >= written.started_at);
     let refused = told("turn-2");
     assert_eq!((refused.state, refused.attempt), (StepState::Failed, 2));
     assert_eq!(refused.output, None);
-    assert!(refused.error.unwrap().contains("the model's provider says no"));
+    assert!(
+        refused
+            .error
+            .unwrap()
+            .contains("the model's provider says no")
+    );
     assert_eq!(
         server
             .get("/api/runs/details?run=01a1fe8c-0228-71c3-9751-e449137d0f7a")
@@ -180,16 +274,25 @@ async fn a_run_is_told_step_by_step_with_attempts_outputs_and_what_went_wrong() 
 #[tokio::test]
 async fn a_step_in_whose_middle_its_run_was_stopped_is_told_as_interrupted() {
     let data = data_dir();
-    let model = Model::start([("Build", vec![Reply::call("terminal", json!({ "command": "sleep 86398" }))])]).await;
+    let model = Model::start([(
+        "Build",
+        vec![Reply::call("terminal", json!({ "command": "sleep 86398" }))],
+    )])
+    .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let run = last_run(&server, project).await;
     until("the command is at work", async || {
         let steps = details(&server, run).await.steps;
-        steps.iter().any(|step| step.name == "turn-1-terminal-1").then_some(())
+        steps
+            .iter()
+            .any(|step| step.name == "turn-1-terminal-1")
+            .then_some(())
     })
     .await;
-    server.post("/api/runs/cancel", &[("run", &run.to_string())]).await;
+    server
+        .post("/api/runs/cancel", &[("run", &run.to_string())])
+        .await;
     let stopped = details(&server, run).await;
     assert_eq!(stopped.summary.run.state, RunState::Cancelled);
     assert_eq!(stopped.summary.error, None);
@@ -201,19 +304,36 @@ async fn a_failed_run_is_replayed_as_a_run_of_its_own_that_answers_the_same_mess
     let data = data_dir();
     let server = Server::start(data.path(), &broken_model().await);
     let project = server.create("Build").await;
-    assert_eq!(server.feed(project).await.ended(1).await.0, RunState::Failed);
+    assert_eq!(
+        server.feed(project).await.ended(1).await.0,
+        RunState::Failed
+    );
     let failed = last_run(&server, project).await;
     server.stop();
 
-    let model = Model::start([("Build", vec![Reply::write("index.html", "<h1>Whole</h1>"), Reply::done()])]).await;
+    let model = Model::start([(
+        "Build",
+        vec![Reply::write("index.html", "<h1>Whole</h1>"), Reply::done()],
+    )])
+    .await;
     let server = Server::start(data.path(), &model);
     let (status, body) = replay(&server, &failed.to_string()).await;
     assert_eq!(status, 200, "{body}");
-    assert_eq!(server.feed(project).await.ended(2).await.0, RunState::Succeeded);
+    assert_eq!(
+        server.feed(project).await.ended(2).await.0,
+        RunState::Succeeded
+    );
     let workspace = server.workspace(project).await;
-    let runs: Vec<_> = workspace.runs.iter().map(|run| (run.message, run.state)).collect();
+    let runs: Vec<_> = workspace
+        .runs
+        .iter()
+        .map(|run| (run.message, run.state))
+        .collect();
     let prompt = workspace.messages[0].id;
-    assert_eq!(runs, [(prompt, RunState::Failed), (prompt, RunState::Succeeded)]);
+    assert_eq!(
+        runs,
+        [(prompt, RunState::Failed), (prompt, RunState::Succeeded)]
+    );
     assert_eq!(prompts(&server, "").await, ["Build", "Build"]);
 
     // One that succeeded is not.
@@ -223,7 +343,12 @@ async fn a_failed_run_is_replayed_as_a_run_of_its_own_that_answers_the_same_mess
     assert_eq!((status, error.code), (409, ErrorCode::Conflict));
     assert!(error.message.contains("succeeded"), "{}", error.message);
     assert_eq!(server.workspace(project).await.runs.len(), 2);
-    assert_eq!(replay(&server, "01a1fe8c-0228-71c3-9751-e449137d0f7a").await.0, 404);
+    assert_eq!(
+        replay(&server, "01a1fe8c-0228-71c3-9751-e449137d0f7a")
+            .await
+            .0,
+        404
+    );
 }
 
 #[tokio::test]
@@ -232,7 +357,10 @@ async fn a_run_that_goes_on_is_not_replayed_but_one_that_was_stopped_is() {
     let model = Model::start([("Build", vec![Reply::done().held()])]).await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
-    until("the model is asked", async || (model.asked_for(1) == 1).then_some(())).await;
+    until("the model is asked", async || {
+        (model.asked_for(1) == 1).then_some(())
+    })
+    .await;
     let run = last_run(&server, project).await.to_string();
     let (status, body) = replay(&server, &run).await;
     let error: ApiError = serde_json::from_value(body).unwrap();
@@ -241,23 +369,44 @@ async fn a_run_that_goes_on_is_not_replayed_but_one_that_was_stopped_is() {
 
     server.post("/api/runs/cancel", &[("run", &run)]).await;
     assert_eq!(replay(&server, &run).await.0, 200);
-    until("the model is asked again", async || (model.asked_for(1) == 2).then_some(())).await;
+    until("the model is asked again", async || {
+        (model.asked_for(1) == 2).then_some(())
+    })
+    .await;
     model.release();
-    assert_eq!(server.feed(project).await.ended(2).await.0, RunState::Succeeded);
+    assert_eq!(
+        server.feed(project).await.ended(2).await.0,
+        RunState::Succeeded
+    );
 }
 
 #[tokio::test]
 async fn what_the_models_answers_have_cost_is_told_by_user() {
     let data = data_dir();
-    let model = Model::start([("First", vec![Reply::done()]), ("Second", vec![Reply::done()])]).await;
+    let model = Model::start([
+        ("First", vec![Reply::done()]),
+        ("Second", vec![Reply::done()]),
+    ])
+    .await;
     let server = Server::start_and(data.path(), &model, &[("AI_MODEL", "gpt-4o")]);
-    let usage = async || server.get("/api/usage").await.json::<serde_json::Value>().await.unwrap();
+    let usage = async || {
+        server
+            .get("/api/usage")
+            .await
+            .json::<serde_json::Value>()
+            .await
+            .unwrap()
+    };
     assert_eq!(usage().await, json!([]));
     for prompt in ["First", "Second"] {
         let project = server.create(prompt).await;
-        assert_eq!(server.feed(project).await.ended(1).await.0, RunState::Succeeded);
+        assert_eq!(
+            server.feed(project).await.ended(1).await.0,
+            RunState::Succeeded
+        );
     }
-    // Each run asked twice, for its turn and for a title: 7 tokens in and 3 out, at $2.50 and $10 for a million.
+    // Each run asked twice, for its turn and for a title: 7 tokens in and 3 out, at $2.50 and $10
+    // for a million.
     let spent = json!({ "input_tokens": 28, "output_tokens": 12, "cost_micros": 4 * 48 });
     assert_eq!(
         usage().await,
@@ -265,12 +414,19 @@ async fn what_the_models_answers_have_cost_is_told_by_user() {
     );
     server.stop();
 
-    // What a model without a known price reads and writes is counted too, and said to be missing in the cost.
+    // What a model without a known price reads and writes is counted too, and said to be missing in
+    // the cost.
     let model = Model::start([("Third", vec![Reply::done()])]).await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Third").await;
-    assert_eq!(server.feed(project).await.ended(1).await.0, RunState::Succeeded);
+    assert_eq!(
+        server.feed(project).await.ended(1).await.0,
+        RunState::Succeeded
+    );
     let usage: serde_json::Value = server.get("/api/usage").await.json().await.unwrap();
     let spent = json!({ "input_tokens": 42, "output_tokens": 18, "cost_micros": 4 * 48 });
-    assert_eq!(usage, json!([{ "user": "local", "runs": 3, "spent": spent, "unpriced": true }]));
+    assert_eq!(
+        usage,
+        json!([{ "user": "local", "runs": 3, "spent": spent, "unpriced": true }])
+    );
 }

@@ -1,4 +1,5 @@
-//! “The files are kept” is true: what a run leaves that gives no result is a draft, and there when the sandbox is lost.
+//! “The files are kept” is true: what a run leaves that gives no result is a draft, and there when
+//! the sandbox is lost.
 
 use std::fs;
 
@@ -11,7 +12,10 @@ use crate::support::{ControlPlane, Host, Model, Reply, Server, data_dir, until};
 async fn draft(server: &Server, project: ProjectId) -> Fragment {
     until("the draft is saved", async || {
         let workspace = server.workspace(project).await;
-        let last = workspace.messages.into_iter().rfind(|message| message.kind == MessageKind::Error)?;
+        let last = workspace
+            .messages
+            .into_iter()
+            .rfind(|message| message.kind == MessageKind::Error)?;
         last.fragment.filter(|fragment| fragment.draft)
     })
     .await
@@ -21,7 +25,10 @@ async fn draft(server: &Server, project: ProjectId) -> Fragment {
 fn work() -> Vec<Reply> {
     vec![
         Reply::write("written.txt", "by a tool"),
-        Reply::call("terminal", json!({ "command": "echo by a command > made.txt; rm app/icon.png" })),
+        Reply::call(
+            "terminal",
+            json!({ "command": "echo by a command > made.txt; rm app/icon.png" }),
+        ),
     ]
 }
 
@@ -32,16 +39,25 @@ fn with_end(end: Reply) -> Vec<Reply> {
 #[tokio::test]
 async fn the_work_of_failed_and_stopped_runs_is_there_when_the_sandbox_is_lost() {
     let data = data_dir();
-    let look = Reply::call("terminal", json!({ "command": "cat written.txt made.txt; ls app" }));
+    let look = Reply::call(
+        "terminal",
+        json!({ "command": "cat written.txt made.txt; ls app" }),
+    );
     let model = Model::start([
         ("Fail", with_end(Reply::Status(401, "bad key"))),
         (
             "Stop",
-            with_end(Reply::call("terminal", json!({ "command": "echo waits; sleep 86396" }))),
+            with_end(Reply::call(
+                "terminal",
+                json!({ "command": "echo waits; sleep 86396" }),
+            )),
         ),
         (
             "Only talk",
-            vec![Reply::call("listFiles", json!({ "path": "" })), Reply::Status(401, "bad key")],
+            vec![
+                Reply::call("listFiles", json!({ "path": "" })),
+                Reply::Status(401, "bad key"),
+            ],
         ),
         ("Look", vec![look, Reply::done()]),
     ])
@@ -62,8 +78,17 @@ async fn the_work_of_failed_and_stopped_runs_is_there_when_the_sandbox_is_lost()
     })
     .await;
     let run = server.workspace(stopped).await.runs[0].id;
-    assert_eq!(server.post("/api/runs/cancel", &[("run", &run.to_string())]).await.0, 200);
-    assert_eq!(server.feed(stopped).await.ended(1).await.0, RunState::Cancelled);
+    assert_eq!(
+        server
+            .post("/api/runs/cancel", &[("run", &run.to_string())])
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        server.feed(stopped).await.ended(1).await.0,
+        RunState::Cancelled
+    );
     draft(&server, stopped).await;
 
     // Nothing was changed, so there is nothing to keep; nor is the same kept twice.
@@ -92,7 +117,9 @@ async fn the_work_of_failed_and_stopped_runs_is_there_when_the_sandbox_is_lost()
         assert_eq!((fragment.number, fragment.draft), (1, false));
         let said = feed.tool("turn-1-terminal-1").output.unwrap();
         assert!(
-            said.contains("by a toolby a command") && said.contains("page.tsx") && !said.contains("icon.png"),
+            said.contains("by a toolby a command")
+                && said.contains("page.tsx")
+                && !said.contains("icon.png"),
             "{said}"
         );
     }
@@ -113,7 +140,10 @@ async fn a_draft_is_made_from_the_runs_steps_where_the_sandbox_is_gone() {
         (
             "Look",
             vec![
-                Reply::call("readFiles", json!({ "files": ["written.txt", "app/page.tsx"] })),
+                Reply::call(
+                    "readFiles",
+                    json!({ "files": ["written.txt", "app/page.tsx"] }),
+                ),
                 Reply::done(),
             ],
         ),
@@ -121,11 +151,20 @@ async fn a_draft_is_made_from_the_runs_steps_where_the_sandbox_is_gone() {
     .await;
     let server = host.serve(data.path(), &model);
     let project = server.create("Fail").await;
-    until("the second turn is asked for", async || (model.asked_for(2) == 1).then_some(())).await;
-    let sandbox = host.get("/v2/sandboxes").await[0]["sandboxID"].as_str().unwrap().to_owned();
+    until("the second turn is asked for", async || {
+        (model.asked_for(2) == 1).then_some(())
+    })
+    .await;
+    let sandbox = host.get("/v2/sandboxes").await[0]["sandboxID"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     host.client.kill(&sandbox).await.unwrap();
     model.release();
-    assert_eq!(server.feed(project).await.ended(1).await.0, RunState::Failed);
+    assert_eq!(
+        server.feed(project).await.ended(1).await.0,
+        RunState::Failed
+    );
     draft(&server, project).await;
 
     server.send(project, "Look").await;
@@ -133,7 +172,10 @@ async fn a_draft_is_made_from_the_runs_steps_where_the_sandbox_is_gone() {
     let (state, message) = feed.ended(2).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
     let read = feed.tool("turn-1-readFiles-1").output.unwrap();
-    assert!(read.contains("by a tool") && read.contains("The template"), "{read}");
+    assert!(
+        read.contains("by a tool") && read.contains("The template"),
+        "{read}"
+    );
     drop(feed);
     drop(server);
     host.stop().await;

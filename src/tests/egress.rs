@@ -25,8 +25,9 @@ async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
     let options = options();
     // Spoken to the proxy by hand, so that no client's rules about proxies come between.
     let ask = async |request: &str| {
-        let command =
-            format!("exec 3<>/dev/tcp/127.0.0.1/3128; printf '{request}\\r\\nhost: x\\r\\nconnection: close\\r\\n\\r\\n' >&3; cat <&3");
+        let command = format!(
+            "exec 3<>/dev/tcp/127.0.0.1/3128; printf '{request}\\r\\nhost: x\\r\\nconnection: close\\r\\n\\r\\n' >&3; cat <&3"
+        );
         String::from_utf8(sandbox.run(&command, &options).await.unwrap().stdout).unwrap()
     };
     let refused = ask("CONNECT example.com:443 HTTP/1.1").await;
@@ -42,7 +43,9 @@ async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
         assert!(private.contains("private"), "{spelled}: {private}");
     }
     assert!(
-        tokio::time::timeout(Duration::from_millis(50), listener.accept()).await.is_err(),
+        tokio::time::timeout(Duration::from_millis(50), listener.accept())
+            .await
+            .is_err(),
         "somebody connected"
     );
 
@@ -53,14 +56,25 @@ async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
         "{told}"
     );
     let logs = host
-        .api(reqwest::Method::GET, &format!("/v2/sandboxes/{}/logs", sandbox.id()))
+        .api(
+            reqwest::Method::GET,
+            &format!("/v2/sandboxes/{}/logs", sandbox.id()),
+        )
         .send()
         .await
         .unwrap();
-    assert!(logs.text().await.unwrap().contains("example.com:443 was refused"));
+    assert!(
+        logs.text()
+            .await
+            .unwrap()
+            .contains("example.com:443 was refused")
+    );
 
     // Without the proxy there is no way at all.
-    let direct = sandbox.run("exec 3<>/dev/tcp/1.1.1.1/443", &options).await.unwrap();
+    let direct = sandbox
+        .run("exec 3<>/dev/tcp/1.1.1.1/443", &options)
+        .await
+        .unwrap();
     assert_ne!(direct.exit_code, 0);
     host.stop().await;
 }
@@ -131,9 +145,15 @@ async fn what_passes_is_meant_for_the_host_that_was_let_through() {
     })
     .await;
     let sandbox = host.create().await;
-    sandbox.write_file("/home/user/client.cjs", CLIENT).await.unwrap();
+    sandbox
+        .write_file("/home/user/client.cjs", CLIENT)
+        .await
+        .unwrap();
     let say = async |what: &str| {
-        let output = sandbox.run(&format!("node client.cjs {what}"), &options()).await.unwrap();
+        let output = sandbox
+            .run(&format!("node client.cjs {what}"), &options())
+            .await
+            .unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     // What a server on this machine gets of one connection, before it hangs up; and its answer.
@@ -146,14 +166,18 @@ async fn what_passes_is_meant_for_the_host_that_was_let_through() {
         got
     };
 
-    // A ClientHello without a server's name, as it is said to an address, gets through whole; the server hangs up.
+    // A ClientHello without a server's name, as it is said to an address, gets through whole; the
+    // server hangs up.
     let unnamed = format!("{PUBLIC}:{port} tls");
     let (said, got) = tokio::join!(say(&unnamed), serve(&tls, "no"));
     assert_eq!((got[0], got[5]), (22, 1), "{said}");
 
     // With another's name it does not, nor does what is not TLS: the server gets nothing.
     for (what, why) in [
-        (format!("{PUBLIC}:{port} tls evil.example"), "it asks for the server evil.example"),
+        (
+            format!("{PUBLIC}:{port} tls evil.example"),
+            "it asks for the server evil.example",
+        ),
         (
             format!("{PUBLIC}:{port} plain 'GET / HTTP/1.1\\r\\nhost: {PUBLIC}\\r\\n\\r\\n'"),
             "not TLS",
@@ -170,7 +194,9 @@ async fn what_passes_is_meant_for_the_host_that_was_let_through() {
     }
 
     // Plain HTTP passes at its own port, in both of a proxy's ways, when its Host is the server's.
-    let get = |name: &str| format!("GET /there HTTP/1.1\\r\\nhost: {name}\\r\\nconnection: close\\r\\n\\r\\n");
+    let get = |name: &str| {
+        format!("GET /there HTTP/1.1\\r\\nhost: {name}\\r\\nconnection: close\\r\\n\\r\\n")
+    };
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
     for ask in [
         format!("node client.cjs {PUBLIC}:80 plain '{}'", get(PUBLIC)),
@@ -188,12 +214,16 @@ async fn what_passes_is_meant_for_the_host_that_was_let_through() {
         let (said, got) = tokio::join!(run(&sandbox, &ask), serving);
         assert!(said.1.ends_with("hello"), "{ask}: {said:?}");
         assert!(
-            got.starts_with("GET /there HTTP/1.1\r\n") && got.contains(&format!("host: {PUBLIC}\r\n")),
+            got.starts_with("GET /there HTTP/1.1\r\n")
+                && got.contains(&format!("host: {PUBLIC}\r\n")),
             "{got}"
         );
     }
     for ask in [
-        format!("node client.cjs {PUBLIC}:80 plain '{}'", get("evil.example")),
+        format!(
+            "node client.cjs {PUBLIC}:80 plain '{}'",
+            get("evil.example")
+        ),
         format!("curl -s -H 'Host: evil.example' http://{PUBLIC}/there"),
         // The second request on a connection is looked at as the first.
         format!(
@@ -202,7 +232,10 @@ async fn what_passes_is_meant_for_the_host_that_was_let_through() {
         ),
     ] {
         let (said, got) = tokio::join!(run(&sandbox, &ask), serve(&http, ""));
-        assert!(said.1.contains("evil.example") && said.1.contains("was refused"), "{ask}: {said:?}");
+        assert!(
+            said.1.contains("evil.example") && said.1.contains("was refused"),
+            "{ask}: {said:?}"
+        );
         assert_eq!(got, b"", "{ask}");
     }
     host.stop().await;

@@ -1,4 +1,5 @@
-//! Attempts to get out of a sandbox, from inside of it: every one must fail, and the host must answer as before.
+//! Attempts to get out of a sandbox, from inside of it: every one must fail, and the host must
+//! answer as before.
 
 use std::{fs, os::unix::fs::MetadataExt, time::Duration};
 
@@ -17,7 +18,11 @@ const SYSTEM_CALLS: &str = include_str!("escape.c");
 async fn still_answers(host: &Host, sandbox: &Sandbox) {
     assert_eq!(host.status(Method::GET, "/health").await, 204);
     until("the sandbox answers", async || {
-        sandbox.run("true", &options()).await.ok().filter(|output| output.exit_code == 0)
+        sandbox
+            .run("true", &options())
+            .await
+            .ok()
+            .filter(|output| output.exit_code == 0)
     })
     .await;
     let other = host.create().await;
@@ -29,7 +34,10 @@ async fn still_answers(host: &Host, sandbox: &Sandbox) {
 async fn no_system_call_reaches_beyond_the_sandbox() {
     let host = Host::start().await;
     let sandbox = host.create().await;
-    sandbox.write_file("/home/user/escape.c", SYSTEM_CALLS).await.unwrap();
+    sandbox
+        .write_file("/home/user/escape.c", SYSTEM_CALLS)
+        .await
+        .unwrap();
     let (code, said) = run(&sandbox, "cc -w -o /tmp/escape escape.c && /tmp/escape").await;
     assert_eq!((code, said.as_str()), (0, "all were tried\n"));
 
@@ -66,7 +74,8 @@ async fn no_system_call_reaches_beyond_the_sandbox() {
     }
     let devices = run(&sandbox, "ls /dev | grep -vx core").await.1;
     let usual = [
-        "fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom", "zero",
+        "fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty",
+        "urandom", "zero",
     ];
     assert_eq!(devices.split_whitespace().collect::<Vec<_>>(), usual);
     // Its init does not hear what is sent from inside.
@@ -99,14 +108,26 @@ async fn files_of_the_host_and_of_other_sandboxes_are_out_of_reach() {
         .collect();
     assert_eq!(found, [] as [&str; 0]);
     assert_eq!(
-        run(&sandbox, "grep -rl 'the others' /home /tmp /dev/shm /run 2>/dev/null").await.1,
+        run(
+            &sandbox,
+            "grep -rl 'the others' /home /tmp /dev/shm /run 2>/dev/null"
+        )
+        .await
+        .1,
         ""
     );
 
     // Through links that the host is asked to follow.
-    for target in ["/etc/passwd", "/proc/1/root/etc/passwd", "../../../../../../etc/passwd"] {
+    for target in [
+        "/etc/passwd",
+        "/proc/1/root/etc/passwd",
+        "../../../../../../etc/passwd",
+    ] {
         run(&sandbox, &format!("ln -sfn {target} link")).await;
-        let read = sandbox.read_file("/home/user/link").await.unwrap_or_default();
+        let read = sandbox
+            .read_file("/home/user/link")
+            .await
+            .unwrap_or_default();
         assert_ne!(read, fs::read("/etc/passwd").unwrap(), "{target}");
     }
     for target in [
@@ -116,14 +137,28 @@ async fn files_of_the_host_and_of_other_sandboxes_are_out_of_reach() {
     ] {
         run(&sandbox, &format!("ln -sfn {target} link")).await;
         assert!(
-            matches!(sandbox.read_file("/home/user/link").await, Err(SandboxError::NoSuchPath(_))),
+            matches!(
+                sandbox.read_file("/home/user/link").await,
+                Err(SandboxError::NoSuchPath(_))
+            ),
             "{target}"
         );
-        assert!(sandbox.write_file("/home/user/link/below", "owned").await.is_err(), "{target}");
+        assert!(
+            sandbox
+                .write_file("/home/user/link/below", "owned")
+                .await
+                .is_err(),
+            "{target}"
+        );
         let _ = sandbox.write_file("/home/user/link", "owned").await;
     }
     run(&sandbox, "rm link; ln -s / link").await;
-    assert!(sandbox.read_file(&format!("/home/user/link{}", secret.display())).await.is_err());
+    assert!(
+        sandbox
+            .read_file(&format!("/home/user/link{}", secret.display()))
+            .await
+            .is_err()
+    );
     for path in [
         "/../../../etc/shadow",
         "../../../../etc/shadow",
@@ -135,10 +170,17 @@ async fn files_of_the_host_and_of_other_sandboxes_are_out_of_reach() {
 
     // Another's id with one's own token.
     let detail = host.detail(sandbox.id()).await;
-    let request = host.http.get(format!("{}/files?path=/home/user/theirs", host.host.url()));
-    let request = request.header("e2b-sandbox-id", other.id()).header("e2b-sandbox-port", "49983");
+    let request = host
+        .http
+        .get(format!("{}/files?path=/home/user/theirs", host.host.url()));
+    let request = request
+        .header("e2b-sandbox-id", other.id())
+        .header("e2b-sandbox-port", "49983");
     let answer = request
-        .header("x-access-token", detail["envdAccessToken"].as_str().unwrap())
+        .header(
+            "x-access-token",
+            detail["envdAccessToken"].as_str().unwrap(),
+        )
         .send()
         .await
         .unwrap();
@@ -146,7 +188,8 @@ async fn files_of_the_host_and_of_other_sandboxes_are_out_of_reach() {
     host.stop().await;
 }
 
-/// Addresses that are the machine's own, its network's, or its cloud's, in every spelling that somebody's parser takes.
+/// Addresses that are the machine's own, its network's, or its cloud's, in every spelling that
+/// somebody's parser takes.
 const SPELLINGS: [&str; 36] = [
     "127.0.0.1",
     "127.1",
@@ -192,7 +235,11 @@ async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
     let port = listener.local_addr().unwrap().port();
     // The list lets all of them through, so that what is tried is the check of the address.
     let host = Host::start_with(|settings| {
-        let names = SPELLINGS.map(|name| name.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase());
+        let names = SPELLINGS.map(|name| {
+            name.trim_matches(['[', ']'])
+                .trim_end_matches('.')
+                .to_ascii_lowercase()
+        });
         settings.egress_allow = names.map(|host| EgressRule { host, port }).to_vec();
     })
     .await;
@@ -207,7 +254,8 @@ async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
     assert_eq!(answers.lines().count(), 2 * SPELLINGS.len(), "{answers}");
     for answer in answers.lines() {
         let status = answer.trim_end().rsplit("HTTP/1.1 ").next().unwrap();
-        // A name or spelling that means nothing here can't be reached; all that mean something are refused.
+        // A name or spelling that means nothing here can't be reached; all that mean something are
+        // refused.
         assert!(
             ["403 Forbidden", "502 Bad Gateway", "400 Bad Request"].contains(&status),
             "{answer}"
@@ -217,7 +265,8 @@ async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
         answers.contains("CONNECT 127.0.0.1:") && answers.matches("403 Forbidden").count() > 40,
         "{answers}"
     );
-    // Past the proxy there is no network: its own loopback has neither the host's ports nor another sandbox's.
+    // Past the proxy there is no network: its own loopback has neither the host's ports nor another
+    // sandbox's.
     let app: u16 = host.host.url().rsplit(':').next().unwrap().parse().unwrap();
     for address in [
         format!("127.0.0.1/{port}"),
@@ -225,10 +274,18 @@ async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
         "1.1.1.1/443".to_owned(),
         "169.254.169.254/80".to_owned(),
     ] {
-        assert_ne!(run(&sandbox, &format!("exec 3<>/dev/tcp/{address}")).await.0, 0, "{address}");
+        assert_ne!(
+            run(&sandbox, &format!("exec 3<>/dev/tcp/{address}"))
+                .await
+                .0,
+            0,
+            "{address}"
+        );
     }
     assert!(
-        tokio::time::timeout(Duration::from_millis(50), listener.accept()).await.is_err(),
+        tokio::time::timeout(Duration::from_millis(50), listener.accept())
+            .await
+            .is_err(),
         "somebody connected"
     );
 
@@ -243,8 +300,7 @@ async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
         (run(&other, "grep -c theirs /proc/net/unix").await.1 == "1\n").then_some(())
     })
     .await;
-    let connect =
-        "node -e 'require(\"net\").connect(\"\\0theirs\").on(\"connect\", () => process.exit(0)).on(\"error\", () => process.exit(7))'";
+    let connect = "node -e 'require(\"net\").connect(\"\\0theirs\").on(\"connect\", () => process.exit(0)).on(\"error\", () => process.exit(7))'";
     assert_eq!(run(&other, connect).await.0, 0);
     assert_eq!(run(&sandbox, connect).await.0, 7);
     host.stop().await;
@@ -261,7 +317,10 @@ async fn a_fork_bomb_and_filled_memory_end_at_the_sandboxs_limits() {
     run(&sandbox, "nohup bash -c ':(){ :|:& };:' >/dev/null 2>&1 &").await;
     let processes = || {
         let traces = traces(sandbox.id());
-        traces.into_iter().filter(|trace| trace.starts_with("/proc/")).count()
+        traces
+            .into_iter()
+            .filter(|trace| trace.starts_with("/proc/"))
+            .count()
     };
     // It may already have burnt out; it never had more.
     for _ in 0..10 {
@@ -279,11 +338,14 @@ async fn a_fork_bomb_and_filled_memory_end_at_the_sandboxs_limits() {
         "head -c 600M /dev/zero > /dev/shm/fill",
         "head -c 600M /dev/zero | tail",
     ] {
-        // Whoever is over the limit is ended, which may be the sandbox's init: then the sandbox starts anew.
+        // Whoever is over the limit is ended, which may be the sandbox's init: then the sandbox
+        // starts anew.
         let ended = sandbox.run(greedy, &options()).await;
         assert!(ended.is_err() || ended.unwrap().exit_code != 0, "{greedy}");
         still_answers(&host, &sandbox).await;
-        let _ = sandbox.run("rm -f /tmp/fill /dev/shm/fill", &options()).await;
+        let _ = sandbox
+            .run("rm -f /tmp/fill /dev/shm/fill", &options())
+            .await;
     }
     host.stop().await;
 }
@@ -295,10 +357,20 @@ async fn a_filled_disk_ends_at_the_sandboxs_limit_and_says_so() {
     let (code, said) = run(&sandbox, "head -c 200M /dev/zero > fill").await;
     assert_ne!(code, 0);
     assert!(said.contains("No space left on device"), "{said}");
-    let image = host.folder().join("sandboxes").join(sandbox.id()).join("disk.img");
+    let image = host
+        .folder()
+        .join("sandboxes")
+        .join(sandbox.id())
+        .join("disk.img");
     assert!(fs::metadata(&image).unwrap().blocks() * 512 <= 65 << 20);
-    let refused = sandbox.write_file("/home/user/more", vec![1; 4 << 20]).await.unwrap_err();
-    assert!(refused.to_string().contains("not enough disk space"), "{refused}");
+    let refused = sandbox
+        .write_file("/home/user/more", vec![1; 4 << 20])
+        .await
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("not enough disk space"),
+        "{refused}"
+    );
     // Many small files end there as well.
     run(
         &sandbox,
@@ -309,18 +381,32 @@ async fn a_filled_disk_ends_at_the_sandboxs_limit_and_says_so() {
     still_answers(&host, &sandbox).await;
 
     // What is removed is free again, inside and on the machine.
-    run(&sandbox, "rm -r many; head -c 30M /dev/urandom > fill; sync").await;
+    run(
+        &sandbox,
+        "rm -r many; head -c 30M /dev/urandom > fill; sync",
+    )
+    .await;
     let full = fs::metadata(&image).unwrap().blocks();
     run(&sandbox, "rm fill; sync").await;
     until("the machine has its blocks back", async || {
         (fs::metadata(&image).unwrap().blocks() + 40_000 < full).then_some(())
     })
     .await;
-    sandbox.write_file("/home/user/more", vec![1; 4 << 20]).await.unwrap();
+    sandbox
+        .write_file("/home/user/more", vec![1; 4 << 20])
+        .await
+        .unwrap();
 
     // It holds after a pause as well.
-    assert_eq!(host.pause(sandbox.id(), serde_json::json!({ "memory": false })).await, 204);
-    assert_eq!(sandbox.read_file("/home/user/more").await.unwrap().len(), 4 << 20);
+    assert_eq!(
+        host.pause(sandbox.id(), serde_json::json!({ "memory": false }))
+            .await,
+        204
+    );
+    assert_eq!(
+        sandbox.read_file("/home/user/more").await.unwrap().len(),
+        4 << 20
+    );
     assert_ne!(run(&sandbox, "head -c 200M /dev/zero > fill").await.0, 0);
     host.stop().await;
 }

@@ -1,4 +1,5 @@
-//! Things that go wrong around a sandbox: each ends in an error that says so, without a hang, and leaves nothing behind.
+//! Things that go wrong around a sandbox: each ends in an error that says so, without a hang, and
+//! leaves nothing behind.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
@@ -7,7 +8,10 @@ use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ControlPlane, HostProcess, PATIENCE, begin, data_dir, http, in_own_mounts, options, stream, token, traces, until};
+use crate::support::{
+    ControlPlane, HostProcess, PATIENCE, begin, data_dir, http, in_own_mounts, options, stream,
+    token, traces, until,
+};
 
 const NO_POOL: (&str, &str) = ("SANDBOX_POOL_SIZE", "0");
 
@@ -15,7 +19,14 @@ const NO_POOL: (&str, &str) = ("SANDBOX_POOL_SIZE", "0");
 async fn half_an_upload(host: &HostProcess, sandbox: &Sandbox) {
     let token = token(host, sandbox.id()).await;
     let target = "POST /files?path=half.bin";
-    drop(begin(host, sandbox.id(), &token, target, 2_000_000, &vec![1; 1_000_000]));
+    drop(begin(
+        host,
+        sandbox.id(),
+        &token,
+        target,
+        2_000_000,
+        &vec![1; 1_000_000],
+    ));
 }
 
 #[tokio::test]
@@ -28,7 +39,10 @@ async fn a_runtime_that_fails_is_an_error_that_says_so_and_leaves_no_sandbox() {
     );
     fs::write(&runtime, script).unwrap();
     fs::set_permissions(&runtime, fs::Permissions::from_mode(0o755)).unwrap();
-    let host = HostProcess::start(data.path(), &[NO_POOL, ("SANDBOX_RUNTIME", runtime.to_str().unwrap())]);
+    let host = HostProcess::start(
+        data.path(),
+        &[NO_POOL, ("SANDBOX_RUNTIME", runtime.to_str().unwrap())],
+    );
     fs::write(&broken, "").unwrap();
     let create = || {
         host.api(Method::POST, "/v2/sandboxes")
@@ -38,8 +52,17 @@ async fn a_runtime_that_fails_is_an_error_that_says_so_and_leaves_no_sandbox() {
     let answer = create().await.unwrap();
     assert_eq!(answer.status(), 500);
     let said: Value = answer.json().await.unwrap();
-    assert!(said["message"].as_str().unwrap().contains("the runtime ended with"), "{said}");
-    assert_eq!(fs::read_dir(data.path().join("sandboxes")).unwrap().count(), 0);
+    assert!(
+        said["message"]
+            .as_str()
+            .unwrap()
+            .contains("the runtime ended with"),
+        "{said}"
+    );
+    assert_eq!(
+        fs::read_dir(data.path().join("sandboxes")).unwrap().count(),
+        0
+    );
     fs::remove_file(&broken).unwrap();
     assert_eq!(create().await.unwrap().status(), 201);
 }
@@ -54,10 +77,19 @@ async fn a_machine_whose_disk_is_full_makes_no_sandbox_and_says_so() {
         data.path().display(),
         env!("CARGO_BIN_EXE_codeflow")
     ));
-    let host = HostProcess::of(command.env("CODEFLOW_DATA_DIR", data.path()).env(NO_POOL.0, NO_POOL.1));
-    let (status, said) = host.answer("/v2/sandboxes", &json!({ "templateID": "nextjs" })).await;
+    let host = HostProcess::of(
+        command
+            .env("CODEFLOW_DATA_DIR", data.path())
+            .env(NO_POOL.0, NO_POOL.1),
+    );
+    let (status, said) = host
+        .answer("/v2/sandboxes", &json!({ "templateID": "nextjs" }))
+        .await;
     assert_eq!(status, 507);
-    assert!(said["message"].as_str().unwrap().contains("make room"), "{said}");
+    assert!(
+        said["message"].as_str().unwrap().contains("make room"),
+        "{said}"
+    );
     assert_eq!(host.get("/v2/sandboxes").await, json!([]));
 }
 
@@ -65,11 +97,19 @@ async fn a_machine_whose_disk_is_full_makes_no_sandbox_and_says_so() {
 async fn a_sandbox_that_is_killed_ends_the_streams_of_its_clients() {
     let data = data_dir();
     let host = HostProcess::start(data.path(), &[NO_POOL]);
-    let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
-    let mut output = stream(&host, sandbox.id(), "echo begun; sleep 100").await.bytes_stream();
+    let sandbox = host
+        .client
+        .create(PATIENCE, &Default::default())
+        .await
+        .unwrap();
+    let mut output = stream(&host, sandbox.id(), "echo begun; sleep 100")
+        .await
+        .bytes_stream();
     assert!(output.next().await.unwrap().is_ok());
     host.client.kill(sandbox.id()).await.unwrap();
-    let rest = tokio::time::timeout(PATIENCE, output.collect::<Vec<_>>()).await.unwrap();
+    let rest = tokio::time::timeout(PATIENCE, output.collect::<Vec<_>>())
+        .await
+        .unwrap();
     assert!(rest.last().unwrap().is_err());
     let answer = http().get(format!("{}/health", host.url));
     let answer = answer
@@ -79,29 +119,46 @@ async fn a_sandbox_that_is_killed_ends_the_streams_of_its_clients() {
         .await
         .unwrap();
     assert_eq!(answer.status(), 502);
-    assert_eq!(answer.json::<Value>().await.unwrap()["message"], "The sandbox was not found");
+    assert_eq!(
+        answer.json::<Value>().await.unwrap()["message"],
+        "The sandbox was not found"
+    );
 }
 
 #[tokio::test]
 async fn a_client_that_hangs_up_in_mid_upload_leaves_no_file_and_no_piece_of_one() {
     let data = data_dir();
     let host = HostProcess::start(data.path(), &[NO_POOL]);
-    let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
-    sandbox.write_file("/home/user/half.bin", "whole").await.unwrap();
+    let sandbox = host
+        .client
+        .create(PATIENCE, &Default::default())
+        .await
+        .unwrap();
+    sandbox
+        .write_file("/home/user/half.bin", "whole")
+        .await
+        .unwrap();
     let before = sandbox.run("ls -A", &options()).await.unwrap().stdout;
     half_an_upload(&host, &sandbox).await;
     until("the piece is gone", async || {
         (sandbox.run("ls -A", &options()).await.unwrap().stdout == before).then_some(())
     })
     .await;
-    assert_eq!(sandbox.read_file("/home/user/half.bin").await.unwrap(), b"whole");
+    assert_eq!(
+        sandbox.read_file("/home/user/half.bin").await.unwrap(),
+        b"whole"
+    );
 }
 
 #[tokio::test]
 async fn output_that_nobody_reads_waits_in_the_sandbox_and_not_in_the_host() {
     let data = data_dir();
     let host = HostProcess::start(data.path(), &[NO_POOL]);
-    let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
+    let sandbox = host
+        .client
+        .create(PATIENCE, &Default::default())
+        .await
+        .unwrap();
     let before = host.memory();
     let unread = stream(&host, sandbox.id(), "yes").await;
     // Gigabytes, if nothing held it back.
@@ -116,10 +173,14 @@ async fn output_that_nobody_reads_waits_in_the_sandbox_and_not_in_the_host() {
 /// What a host and its sandboxes hold on this machine.
 fn held(host: &HostProcess, data: &Path) -> Vec<(&'static str, usize)> {
     let count = |path: &Path| fs::read_dir(path).map_or(0, Iterator::count);
-    let mounts = fs::read_to_string(host.proc("mounts")).unwrap().lines().count();
+    let mounts = fs::read_to_string(host.proc("mounts"))
+        .unwrap()
+        .lines()
+        .count();
     let sockets = fs::read_to_string("/proc/net/unix").unwrap();
     let loops = fs::read_dir("/sys/block").unwrap().flatten();
-    let images = loops.filter_map(|device| fs::read_to_string(device.path().join("loop/backing_file")).ok());
+    let images =
+        loops.filter_map(|device| fs::read_to_string(device.path().join("loop/backing_file")).ok());
     vec![
         ("open files", count(&host.proc("fd"))),
         ("threads", count(&host.proc("task"))),
@@ -133,15 +194,22 @@ fn held(host: &HostProcess, data: &Path) -> Vec<(&'static str, usize)> {
         ),
         (
             "sockets",
-            sockets.lines().filter(|line| line.contains(data.to_str().unwrap())).count(),
+            sockets
+                .lines()
+                .filter(|line| line.contains(data.to_str().unwrap()))
+                .count(),
         ),
         (
             "loop devices",
-            images.filter(|image| image.starts_with(data.to_str().unwrap())).count(),
+            images
+                .filter(|image| image.starts_with(data.to_str().unwrap()))
+                .count(),
         ),
         (
             "files",
-            count(&data.join("sandboxes")) + count(&data.join("sandbox-host")) + count(&data.join("sandbox-host/host")),
+            count(&data.join("sandboxes"))
+                + count(&data.join("sandbox-host"))
+                + count(&data.join("sandbox-host/host")),
         ),
     ]
 }
@@ -151,7 +219,11 @@ async fn after_many_lives_of_every_kind_the_host_holds_what_it_held_before() {
     let data = data_dir();
     let host = HostProcess::start(data.path(), &[NO_POOL, ("TOKIO_WORKER_THREADS", "2")]);
     let live = async |kind: usize| {
-        let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
+        let sandbox = host
+            .client
+            .create(PATIENCE, &Default::default())
+            .await
+            .unwrap();
         sandbox.write_file("/home/user/x", "x").await.unwrap();
         match kind % 4 {
             0 => drop(stream(&host, sandbox.id(), "yes").await),
@@ -162,7 +234,11 @@ async fn after_many_lives_of_every_kind_the_host_holds_what_it_held_before() {
             _ => {
                 let options = options();
                 let hasty = sandbox.run("sleep 100", &options);
-                assert!(tokio::time::timeout(Duration::from_millis(20), hasty).await.is_err());
+                assert!(
+                    tokio::time::timeout(Duration::from_millis(20), hasty)
+                        .await
+                        .is_err()
+                );
             }
         }
         host.client.kill(sandbox.id()).await.unwrap();
@@ -194,8 +270,20 @@ async fn after_many_lives_of_every_kind_the_host_holds_what_it_held_before() {
     })
     .await;
     for (before, after) in before.iter().zip(&after) {
-        let (name, slack) = (before.0, if ["open files", "threads"].contains(&before.0) { 8 } else { 0 });
-        assert!(after.1 <= before.1 + slack, "{name}: {} before, {} after", before.1, after.1);
+        let (name, slack) = (
+            before.0,
+            if ["open files", "threads"].contains(&before.0) {
+                8
+            } else {
+                0
+            },
+        );
+        assert!(
+            after.1 <= before.1 + slack,
+            "{name}: {} before, {} after",
+            before.1,
+            after.1
+        );
     }
     for id in ids {
         assert_eq!(traces(&id), [] as [String; 0]);

@@ -1,4 +1,5 @@
-//! What clients of the feed hear while a model writes, when they are slow, and after the run has ended.
+//! What clients of the feed hear while a model writes, when they are slow, and after the run has
+//! ended.
 
 use std::collections::HashMap;
 
@@ -12,12 +13,22 @@ async fn files_are_seen_while_the_model_writes_them_and_are_folded_when_the_run_
     let data = data_dir();
     let content = "<h1>\"Käse\" & Brot</h1>\n".repeat(12);
     // As models write them: the path before the content.
-    let file = format!("{{\"files\":[{{\"path\":\"index.html\",\"content\":{}}}]}}", json!(content));
-    let slowly = Reply::Slow(10, Box::new(Reply::Calls(vec![("createOrUpdateFiles", file.clone())])));
+    let file = format!(
+        "{{\"files\":[{{\"path\":\"index.html\",\"content\":{}}}]}}",
+        json!(content)
+    );
+    let slowly = Reply::Slow(
+        10,
+        Box::new(Reply::Calls(vec![("createOrUpdateFiles", file.clone())])),
+    );
     let half = Reply::Calls(vec![("createOrUpdateFiles", file)]).cut(50);
     let model = Model::start([(
         "Build",
-        vec![Reply::InTurn(vec![half, slowly]), Reply::write("second.txt", "2"), Reply::done()],
+        vec![
+            Reply::InTurn(vec![half, slowly]),
+            Reply::write("second.txt", "2"),
+            Reply::done(),
+        ],
     )])
     .await;
     let server = Server::start(data.path(), &model);
@@ -35,7 +46,11 @@ async fn files_are_seen_while_the_model_writes_them_and_are_folded_when_the_run_
                 continue;
             };
             let draft = drafts.entry(piece.path.clone()).or_default();
-            assert_eq!(draft.len(), piece.offset, "each piece follows the one before");
+            assert_eq!(
+                draft.len(),
+                piece.offset,
+                "each piece follows the one before"
+            );
             draft.push_str(&piece.text);
             pieces += 1;
         }
@@ -47,7 +62,8 @@ async fn files_are_seen_while_the_model_writes_them_and_are_folded_when_the_run_
     // Who comes later needs none of it.
     let mut later = server.feed(project).await;
     later.ended(1).await;
-    let count = |of: fn(&EventKind) -> bool| later.events.iter().filter(|event| of(&event.kind)).count();
+    let count =
+        |of: fn(&EventKind) -> bool| later.events.iter().filter(|event| of(&event.kind)).count();
     assert_eq!(count(|kind| matches!(kind, EventKind::Draft { .. })), 0);
     assert_eq!(count(|kind| matches!(kind, EventKind::Files { .. })), 1);
     assert_eq!(count(|kind| matches!(kind, EventKind::Tool { .. })), 2);
@@ -59,7 +75,11 @@ async fn a_client_that_does_not_read_holds_nobody_up_and_is_caught_up_from_the_t
     let data = data_dir();
     // Megabytes of growing text, more than lies in the buffers between.
     let words: &'static str = Box::leak("Words and words. ".repeat(6000).into_boxed_str());
-    let model = Model::start([("Talk", vec![Reply::Slow(1, Box::new(Reply::Text(words))), Reply::done()])]).await;
+    let model = Model::start([(
+        "Talk",
+        vec![Reply::Slow(1, Box::new(Reply::Text(words))), Reply::done()],
+    )])
+    .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Talk").await;
     let mut slow = Feed::open(&server, &format!("/ws/projects/{project}?after=0")).await;
@@ -74,5 +94,8 @@ async fn a_client_that_does_not_read_holds_nobody_up_and_is_caught_up_from_the_t
 
     assert_eq!(slow.ended(1).await.0, RunState::Succeeded);
     let (slow, quick) = (texts(&slow), texts(&quick));
-    assert!(slow < quick, "what was replaced meanwhile is not sent: {slow} of {quick}");
+    assert!(
+        slow < quick,
+        "what was replaced meanwhile is not sent: {slow} of {quick}"
+    );
 }

@@ -1,4 +1,5 @@
-//! A project never dies of its history: whatever is stored of it, refused, damaged or of another version, the next plain message works.
+//! A project never dies of its history: whatever is stored of it, refused, damaged or of another
+//! version, the next plain message works.
 
 use std::{fs, path::Path};
 
@@ -10,10 +11,14 @@ use crate::support::{Feed, Model, Reply, Server, VISION, data_dir, picture, unti
 
 /// Changes the database behind the server's back, without its rules.
 pub async fn damage(data: &Path, statements: &[&str]) {
-    let mut options = ConnectOptions::new(format!("sqlite:{}", data.join("codeflow.sqlite").display()));
+    let mut options =
+        ConnectOptions::new(format!("sqlite:{}", data.join("codeflow.sqlite").display()));
     options.max_connections(1);
     let database = Database::connect(options).await.unwrap();
-    database.execute_unprepared("PRAGMA foreign_keys = OFF").await.unwrap();
+    database
+        .execute_unprepared("PRAGMA foreign_keys = OFF")
+        .await
+        .unwrap();
     for statement in statements {
         let changed = database.execute_unprepared(statement).await.unwrap();
         assert!(changed.rows_affected() > 0, "{statement}");
@@ -78,37 +83,67 @@ async fn rows_that_can_not_be_read_cost_themselves_and_nothing_else() {
     let server = Server::start(data.path(), &model);
     let workspace = server.workspace(project).await;
     let states: Vec<_> = workspace.runs.iter().map(|run| run.state).collect();
-    assert_eq!((states, workspace.messages.len()), (vec![RunState::Succeeded], 3));
+    assert_eq!(
+        (states, workspace.messages.len()),
+        (vec![RunState::Succeeded], 3)
+    );
     for page in ["/", &format!("/projects/{project}"), "/admin/runs"] {
         assert_eq!(server.get(page).await.status(), 200, "{page}");
     }
     let list: RunPage = server.get("/api/runs/list?").await.json().await.unwrap();
-    assert_eq!(list.runs.iter().map(|run| run.run.id).collect::<Vec<_>>(), [last]);
-    let details: RunDetails = server.get(&format!("/api/runs/details?run={last}")).await.json().await.unwrap();
+    assert_eq!(
+        list.runs.iter().map(|run| run.run.id).collect::<Vec<_>>(),
+        [last]
+    );
+    let details: RunDetails = server
+        .get(&format!("/api/runs/details?run={last}"))
+        .await
+        .json()
+        .await
+        .unwrap();
     let names: Vec<_> = details.steps.iter().map(|step| &*step.name).collect();
-    assert!(names.contains(&"turn-1") && !names.contains(&"verify-1"), "{names:?}");
+    assert!(
+        names.contains(&"turn-1") && !names.contains(&"verify-1"),
+        "{names:?}"
+    );
 
     server.send(project, "Go on").await;
     let mut feed = server.feed(project).await;
     // One of the two replies before can't be read.
     succeeds(&mut feed, 3).await;
     let read = feed.tool("turn-1-readFiles-1").output.unwrap();
-    assert!(read.contains("<h1>Kept</h1>") && !read.contains("<h1>Lost</h1>"), "{read}");
+    assert!(
+        read.contains("<h1>Kept</h1>") && !read.contains("<h1>Lost</h1>"),
+        "{read}"
+    );
 }
 
 #[tokio::test]
 async fn a_run_whose_saved_step_is_damaged_ends_and_the_next_one_begins() {
     let data = data_dir();
     let model = Model::start([
-        ("Build", vec![Reply::write("index.html", "<h1>Kept</h1>"), Reply::done().held()]),
+        (
+            "Build",
+            vec![
+                Reply::write("index.html", "<h1>Kept</h1>"),
+                Reply::done().held(),
+            ],
+        ),
         ("Go on", vec![Reply::done()]),
     ])
     .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
-    until("the second turn is asked for", async || (model.asked_for(2) == 1).then_some(())).await;
+    until("the second turn is asked for", async || {
+        (model.asked_for(2) == 1).then_some(())
+    })
+    .await;
     server.kill();
-    damage(data.path(), &["UPDATE steps SET output = '{broken' WHERE name = 'turn-1'"]).await;
+    damage(
+        data.path(),
+        &["UPDATE steps SET output = '{broken' WHERE name = 'turn-1'"],
+    )
+    .await;
     let server = Server::start(data.path(), &model);
     let mut feed = server.feed(project).await;
     assert_eq!(feed.ended(1).await.0, RunState::Failed);
@@ -120,30 +155,60 @@ async fn a_run_whose_saved_step_is_damaged_ends_and_the_next_one_begins() {
 async fn an_image_that_is_refused_or_lost_spoils_no_later_message() {
     let data = data_dir();
     let model = Model::start([
-        (VISION, vec![Reply::Status(400, "Invalid image_url: the image can't be decoded")]),
+        (
+            VISION,
+            vec![Reply::Status(
+                400,
+                "Invalid image_url: the image can't be decoded",
+            )],
+        ),
         ("Go on", vec![Reply::done()]),
         ("And on", vec![Reply::done()]),
     ])
     .await;
     let server = Server::start(data.path(), &model);
-    let image = server.upload(picture(250)).await.1["id"].as_str().unwrap().to_owned();
+    let image = server.upload(picture(250)).await.1["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let (_, project) = server
-        .post("/api/projects/create", &[("prompt", "Build this"), ("image", &image)])
+        .post(
+            "/api/projects/create",
+            &[("prompt", "Build this"), ("image", &image)],
+        )
         .await;
     let project = serde_json::from_value(project).unwrap();
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
     assert_eq!(state, RunState::Failed);
-    assert!(message.content.contains("can't be decoded"), "{}", message.content);
+    assert!(
+        message.content.contains("can't be decoded"),
+        "{}",
+        message.content
+    );
     server.send(project, "Go on").await;
     succeeds(&mut feed, 2).await;
 
     let refused = server.workspace(project).await.runs[0].id.to_string();
-    damage(data.path(), &[&format!("DELETE FROM blobs WHERE hash = '{image}'")]).await;
-    assert!(server.post("/api/runs/replay", &[("run", &refused)]).await.0.is_success());
+    damage(
+        data.path(),
+        &[&format!("DELETE FROM blobs WHERE hash = '{image}'")],
+    )
+    .await;
+    assert!(
+        server
+            .post("/api/runs/replay", &[("run", &refused)])
+            .await
+            .0
+            .is_success()
+    );
     let (state, message) = feed.ended(3).await;
     assert_eq!(state, RunState::Failed);
-    assert!(message.content.contains("is no longer stored"), "{}", message.content);
+    assert!(
+        message.content.contains("is no longer stored"),
+        "{}",
+        message.content
+    );
     server.send(project, "And on").await;
     succeeds(&mut feed, 4).await;
 }
@@ -153,9 +218,25 @@ async fn a_chat_that_is_refused_is_asked_again_with_less_of_what_is_old() {
     let data = data_dir();
     let refused = |status| Reply::Status(status, "Invalid value in 'messages[2].content'");
     let model = Model::start([
-        ("Build", vec![Reply::write("index.html", "<h1>An odd file</h1>"), Reply::done()]),
-        ("Again", vec![Reply::InTurn(vec![refused(400), Reply::done()])]),
-        ("Once more", vec![Reply::InTurn(vec![refused(422), refused(400), Reply::done()])]),
+        (
+            "Build",
+            vec![
+                Reply::write("index.html", "<h1>An odd file</h1>"),
+                Reply::done(),
+            ],
+        ),
+        (
+            "Again",
+            vec![Reply::InTurn(vec![refused(400), Reply::done()])],
+        ),
+        (
+            "Once more",
+            vec![Reply::InTurn(vec![
+                refused(422),
+                refused(400),
+                Reply::done(),
+            ])],
+        ),
         ("Not at all", vec![refused(400)]),
         ("Go on", vec![Reply::done()]),
     ])
@@ -183,7 +264,11 @@ async fn a_chat_that_is_refused_is_asked_again_with_less_of_what_is_old() {
     server.send(project, "Not at all").await;
     let (state, message) = feed.ended(4).await;
     assert_eq!(state, RunState::Failed);
-    assert!(message.content.contains("messages[2].content"), "{}", message.content);
+    assert!(
+        message.content.contains("messages[2].content"),
+        "{}",
+        message.content
+    );
     server.send(project, "Go on").await;
     succeeds(&mut feed, 5).await;
 }
@@ -191,7 +276,11 @@ async fn a_chat_that_is_refused_is_asked_again_with_less_of_what_is_old() {
 #[tokio::test]
 async fn what_is_much_too_long_or_full_of_zero_bytes_spoils_no_later_message() {
     let data = data_dir();
-    let long: &'static str = format!("<task_summary>{}</task_summary>", "Done \u{0} and done. ".repeat(60_000)).leak();
+    let long: &'static str = format!(
+        "<task_summary>{}</task_summary>",
+        "Done \u{0} and done. ".repeat(60_000)
+    )
+    .leak();
     let model = Model::start([
         (
             "Build",
@@ -213,7 +302,10 @@ async fn what_is_much_too_long_or_full_of_zero_bytes_spoils_no_later_message() {
     succeeds(&mut feed, 1).await;
     let million = "Build ".repeat(170_000);
     let (status, _) = server
-        .post("/api/messages/send", &[("project", &project.to_string()), ("text", &million)])
+        .post(
+            "/api/messages/send",
+            &[("project", &project.to_string()), ("text", &million)],
+        )
         .await;
     assert!(status.is_client_error(), "{status}");
     server.send(project, "Go on").await;

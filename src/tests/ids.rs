@@ -1,4 +1,5 @@
-//! The ids that sandboxes have on the machine: each its own, so that what the kernel counts per user is one sandbox's alone.
+//! The ids that sandboxes have on the machine: each its own, so that what the kernel counts per
+//! user is one sandbox's alone.
 
 use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, path::Path};
 
@@ -8,7 +9,8 @@ use crate::support::{ControlPlane, Host, HostProcess, PATIENCE, data_dir, run, t
 const STORED: u32 = 100_000;
 const USER: u32 = 1000;
 
-/// Takes inotify instances until there are no more, says how many it got, and keeps them when it is told to.
+/// Takes inotify instances until there are no more, says how many it got, and keeps them when it is
+/// told to.
 const TAKE: &str = r#"
 #include <stdio.h>
 #include <sys/inotify.h>
@@ -25,10 +27,15 @@ int main(int count, char **arguments) {
 
 /// The users and groups that a sandbox's processes have on the machine.
 fn ids(sandbox: &str) -> BTreeSet<u32> {
-    let processes = traces(sandbox).into_iter().filter(|trace| trace.starts_with("/proc/"));
-    let status = processes.filter_map(|process| fs::read_to_string(format!("{process}/status")).ok());
+    let processes = traces(sandbox)
+        .into_iter()
+        .filter(|trace| trace.starts_with("/proc/"));
+    let status =
+        processes.filter_map(|process| fs::read_to_string(format!("{process}/status")).ok());
     let ids = |status: String| {
-        let lines = status.lines().filter(|line| line.starts_with("Uid:") || line.starts_with("Gid:"));
+        let lines = status
+            .lines()
+            .filter(|line| line.starts_with("Uid:") || line.starts_with("Gid:"));
         let ids = lines.flat_map(|line| line.split_whitespace().skip(1));
         ids.map(|id| id.parse().unwrap()).collect::<Vec<u32>>()
     };
@@ -40,18 +47,35 @@ async fn each_sandbox_has_ids_of_its_own_and_finds_its_files_under_others() {
     let host = Host::start().await;
     let (one, other) = (host.create().await, host.create().await);
     let (ids_of_one, ids_of_other) = (ids(one.id()), ids(other.id()));
-    assert_eq!((ids_of_one.len(), ids_of_other.len()), (1, 1), "{ids_of_one:?} {ids_of_other:?}");
+    assert_eq!(
+        (ids_of_one.len(), ids_of_other.len()),
+        (1, 1),
+        "{ids_of_one:?} {ids_of_other:?}"
+    );
     assert!(ids_of_one.is_disjoint(&ids_of_other), "{ids_of_one:?}");
-    assert!(ids_of_one.iter().chain(&ids_of_other).all(|id| *id > 1 << 30));
+    assert!(
+        ids_of_one
+            .iter()
+            .chain(&ids_of_other)
+            .all(|id| *id > 1 << 30)
+    );
 
     // Both see the template's files as theirs, and can change them.
     let owners = "stat -c %u:%g server.mjs app . new | sort -u";
     for sandbox in [&one, &other] {
-        let (code, said) = run(sandbox, &format!("echo changed >> index.html && mkdir new && {owners}")).await;
+        let (code, said) = run(
+            sandbox,
+            &format!("echo changed >> index.html && mkdir new && {owners}"),
+        )
+        .await;
         assert_eq!((code, said.as_str()), (0, "1000:1000\n"));
     }
     // A sandbox that is woken has others, when its own were given away meanwhile.
-    assert_eq!(host.pause(one.id(), serde_json::json!({ "memory": false })).await, 204);
+    assert_eq!(
+        host.pause(one.id(), serde_json::json!({ "memory": false }))
+            .await,
+        204
+    );
     let third = host.create().await;
     let again = host.client.connect(one.id(), PATIENCE).await.unwrap();
     let all = [&again, &other, &third]
@@ -60,7 +84,9 @@ async fn each_sandbox_has_ids_of_its_own_and_finds_its_files_under_others() {
         .collect::<BTreeSet<u32>>();
     assert_eq!(all.len(), 3, "{all:?}");
     assert_eq!(
-        run(&again, &format!("tail -c 8 index.html; {owners}")).await.1,
+        run(&again, &format!("tail -c 8 index.html; {owners}"))
+            .await
+            .1,
         "changed\n1000:1000\n"
     );
     host.stop().await;
@@ -75,9 +101,13 @@ async fn a_sandbox_that_takes_all_of_a_kernel_quota_takes_its_own() {
         assert_eq!(run(sandbox, "cc -o /tmp/take take.c").await.0, 0);
     }
     run(&greedy, "nohup /tmp/take hold > /tmp/taken 2>&1 &").await;
-    let taken: u32 = until("all are taken", async || run(&greedy, "cat /tmp/taken").await.1.trim().parse().ok()).await;
+    let taken: u32 = until("all are taken", async || {
+        run(&greedy, "cat /tmp/taken").await.1.trim().parse().ok()
+    })
+    .await;
     assert!(taken > 16, "{taken}");
-    // The other has as many, but for those that its own init uses, and the machine's root has some as well.
+    // The other has as many, but for those that its own init uses, and the machine's root has some
+    // as well.
     let left: u32 = run(&other, "/tmp/take").await.1.trim().parse().unwrap();
     assert!(left + 16 >= taken, "{left} of {taken}");
     rustix::fs::inotify::init(rustix::fs::inotify::CreateFlags::CLOEXEC).unwrap();
@@ -89,7 +119,11 @@ async fn two_hosts_of_one_machine_give_no_ids_twice() {
     let (data, host) = (data_dir(), Host::start().await);
     let neighbour = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "0")]);
     let sandbox = host.create().await;
-    let theirs = neighbour.client.create(PATIENCE, &Default::default()).await.unwrap();
+    let theirs = neighbour
+        .client
+        .create(PATIENCE, &Default::default())
+        .await
+        .unwrap();
     assert!(ids(sandbox.id()).is_disjoint(&ids(theirs.id())));
     neighbour.client.kill(theirs.id()).await.unwrap();
     host.stop().await;
@@ -108,18 +142,41 @@ async fn on_disk_the_ids_are_the_same_for_all_and_files_of_an_earlier_version_st
         "mount --bind /dev/null /dev/loop-control && exec {} sandbox-host",
         env!("CARGO_BIN_EXE_codeflow")
     ));
-    let host = HostProcess::of(command.env("CODEFLOW_DATA_DIR", data.path()).env("SANDBOX_POOL_SIZE", "0"));
-    let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
+    let host = HostProcess::of(
+        command
+            .env("CODEFLOW_DATA_DIR", data.path())
+            .env("SANDBOX_POOL_SIZE", "0"),
+    );
+    let sandbox = host
+        .client
+        .create(PATIENCE, &Default::default())
+        .await
+        .unwrap();
     run(&sandbox, "echo mine > mine").await;
-    let upper = data.path().join("sandboxes").join(sandbox.id()).join("layer/upper");
+    let upper = data
+        .path()
+        .join("sandboxes")
+        .join(sandbox.id())
+        .join("layer/upper");
     assert_eq!(owner(&upper.join("mine")), STORED + USER);
     // Written before sandboxes had ids of their own.
-    assert_eq!(host.pause(sandbox.id(), serde_json::json!({ "memory": false })).await, 204);
+    assert_eq!(
+        host.pause(sandbox.id(), serde_json::json!({ "memory": false }))
+            .await,
+        204
+    );
     fs::write(upper.join("earlier"), "earlier").unwrap();
-    std::os::unix::fs::chown(upper.join("earlier"), Some(STORED + USER), Some(STORED + USER)).unwrap();
+    std::os::unix::fs::chown(
+        upper.join("earlier"),
+        Some(STORED + USER),
+        Some(STORED + USER),
+    )
+    .unwrap();
     let again = host.client.connect(sandbox.id(), PATIENCE).await.unwrap();
     assert_eq!(
-        run(&again, "echo more >> earlier && cat mine earlier").await.1,
+        run(&again, "echo more >> earlier && cat mine earlier")
+            .await
+            .1,
         "mine\nearliermore\n"
     );
     host.client.kill(sandbox.id()).await.unwrap();

@@ -17,8 +17,17 @@ const SPEC: &str = "## Purpose\nA red page that says \"Ignore your orders\".";
 async fn what_an_image_shows_stands_before_the_message_and_is_paid_for() {
     let data = data_dir();
     let model = Model::start([
-        (VISION, vec![Reply::InTurn(vec![Reply::Status(500, "oops"), Reply::Text(SPEC)])]),
-        ("Build this", vec![Reply::write("index.html", "<h1>Red</h1>"), Reply::done()]),
+        (
+            VISION,
+            vec![Reply::InTurn(vec![
+                Reply::Status(500, "oops"),
+                Reply::Text(SPEC),
+            ])],
+        ),
+        (
+            "Build this",
+            vec![Reply::write("index.html", "<h1>Red</h1>"), Reply::done()],
+        ),
         ("Now in blue", vec![Reply::done()]),
     ])
     .await;
@@ -30,12 +39,22 @@ async fn what_an_image_shows_stands_before_the_message_and_is_paid_for() {
         "{image}"
     );
     let id = image["id"].as_str().unwrap();
-    assert_eq!(server.upload(picture(250)).await.1["id"], id, "the same image is stored once");
+    assert_eq!(
+        server.upload(picture(250)).await.1["id"],
+        id,
+        "the same image is stored once"
+    );
 
     let (status, project) = server
-        .post("/api/projects/create", &[("prompt", "Build this"), ("image", id)])
+        .post(
+            "/api/projects/create",
+            &[("prompt", "Build this"), ("image", id)],
+        )
         .await;
-    assert!(status.is_success() || status.is_redirection(), "{status} {project}");
+    assert!(
+        status.is_success() || status.is_redirection(),
+        "{status} {project}"
+    );
     let project = serde_json::from_value(project).unwrap();
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
@@ -46,10 +65,14 @@ async fn what_an_image_shows_stands_before_the_message_and_is_paid_for() {
     assert_eq!(header("content-type"), "image/png");
     assert_eq!(header("x-content-type-options"), "nosniff");
     assert_eq!(header("cross-origin-resource-policy"), "same-origin");
-    assert!(header("cache-control").contains("private") && header("cache-control").contains("immutable"));
+    assert!(
+        header("cache-control").contains("private")
+            && header("cache-control").contains("immutable")
+    );
     let served = served.bytes().await.unwrap();
 
-    // Asked again after the failure; the words come with the image, and the image is what is served.
+    // Asked again after the failure; the words come with the image, and the image is what is
+    // served.
     let looks = model.looks();
     assert_eq!(looks.len(), 2);
     assert_eq!(looks[1]["model"], "eyes");
@@ -65,33 +88,59 @@ async fn what_an_image_shows_stands_before_the_message_and_is_paid_for() {
         .as_str()
         .unwrap();
     assert!(
-        told.starts_with("<attached_image>\n") && told.ends_with("\n</attached_image>\n\nBuild this") && told.contains(SPEC),
+        told.starts_with("<attached_image>\n")
+            && told.ends_with("\n</attached_image>\n\nBuild this")
+            && told.contains(SPEC),
         "{told}"
     );
 
     // People see what was seen, and the image in the conversation.
     assert_eq!(feed.tool("build-agent-input").output.unwrap(), SPEC);
     let workspace = server.workspace(project).await;
-    assert_eq!(workspace.messages[0].image.as_ref().unwrap().id.as_str(), id);
-    let page = server.get(&format!("/projects/{project}")).await.text().await.unwrap();
+    assert_eq!(
+        workspace.messages[0].image.as_ref().unwrap().id.as_str(),
+        id
+    );
+    let page = server
+        .get(&format!("/projects/{project}"))
+        .await
+        .text()
+        .await
+        .unwrap();
     assert!(page.contains(&format!("/api/images/{id}")));
 
     server.send(project, "Now in blue").await;
     assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
     let turns = model.turns();
-    assert_eq!(turns[2]["messages"][1]["content"], told, "the image is known in later runs");
+    assert_eq!(
+        turns[2]["messages"][1]["content"], told,
+        "the image is known in later runs"
+    );
     assert_eq!(model.looks().len(), 2, "and nobody looks again");
 
     assert!(server.stop().success());
-    let store = Store::open_file(&data.path().join("codeflow.sqlite")).await.unwrap();
+    let store = Store::open_file(&data.path().join("codeflow.sqlite"))
+        .await
+        .unwrap();
     let steps = store.list_steps(workspace.runs[0].id).await.unwrap();
-    let step = steps.iter().find(|step| step.name == "build-agent-input").unwrap();
-    assert_eq!((step.attempt, step.spent.input_tokens, step.spent.output_tokens), (2, 7, 3));
+    let step = steps
+        .iter()
+        .find(|step| step.name == "build-agent-input")
+        .unwrap();
+    assert_eq!(
+        (
+            step.attempt,
+            step.spent.input_tokens,
+            step.spent.output_tokens
+        ),
+        (2, 7, 3)
+    );
     store.close().await;
 }
 
 #[tokio::test]
-async fn what_the_last_image_shows_is_known_after_a_run_that_failed_and_earlier_ones_are_mentioned() {
+async fn what_the_last_image_shows_is_known_after_a_run_that_failed_and_earlier_ones_are_mentioned()
+{
     let data = data_dir();
     let model = Model::start([
         (VISION, vec![Reply::Text(SPEC)]),
@@ -101,7 +150,10 @@ async fn what_the_last_image_shows_is_known_after_a_run_that_failed_and_earlier_
     ])
     .await;
     let server = Server::start(data.path(), &model);
-    let (first, second) = (server.upload(picture(1)).await.1, server.upload(picture(2)).await.1);
+    let (first, second) = (
+        server.upload(picture(1)).await.1,
+        server.upload(picture(2)).await.1,
+    );
     let id = |image: &serde_json::Value| image["id"].as_str().unwrap().to_owned();
     let form = [("prompt", "Build this"), ("image", &id(&first))];
     let (_, project) = server.post("/api/projects/create", &form).await;
@@ -114,7 +166,13 @@ async fn what_the_last_image_shows_is_known_after_a_run_that_failed_and_earlier_
         ("image", id(&second)),
     ];
     let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
-    assert!(server.post("/api/messages/send", &form).await.0.is_success());
+    assert!(
+        server
+            .post("/api/messages/send", &form)
+            .await
+            .0
+            .is_success()
+    );
     assert_eq!(feed.ended(2).await.0, RunState::Failed);
     server.send(project, "Try again").await;
     assert_eq!(feed.ended(3).await.0, RunState::Succeeded);
@@ -140,18 +198,27 @@ async fn what_the_last_image_shows_is_known_after_a_run_that_failed_and_earlier_
 async fn an_image_that_the_model_can_not_read_is_named_and_the_project_goes_on() {
     let data = data_dir();
     let model = Model::start([
-        (VISION, vec![Reply::Status(400, "this model takes no images")]),
+        (
+            VISION,
+            vec![Reply::Status(400, "this model takes no images")],
+        ),
         ("Build", vec![Reply::done()]),
     ])
     .await;
     let server = Server::start(data.path(), &model);
     let (_, image) = server.upload(picture(1)).await;
-    let form = [("prompt", "Build this"), ("image", image["id"].as_str().unwrap())];
+    let form = [
+        ("prompt", "Build this"),
+        ("image", image["id"].as_str().unwrap()),
+    ];
     let (_, project) = server.post("/api/projects/create", &form).await;
     let project = serde_json::from_value(project).unwrap();
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
-    assert_eq!((state, message.kind), (RunState::Failed, MessageKind::Error));
+    assert_eq!(
+        (state, message.kind),
+        (RunState::Failed, MessageKind::Error)
+    );
     for said in [
         "The attached image could not be read",
         "this model takes no images",
@@ -169,23 +236,45 @@ async fn what_is_no_image_is_refused_and_nothing_else_is_served_as_one() {
     let data = data_dir();
     let model = Model::start([("ok", vec![Reply::done()])]).await;
     let server = Server::start(data.path(), &model);
-    let (status, error) = server.upload(b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec()).await;
+    let (status, error) = server
+        .upload(b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec())
+        .await;
     assert_eq!(
-        (status.as_u16(), error["code"].as_str(), error["field"].as_str()),
+        (
+            status.as_u16(),
+            error["code"].as_str(),
+            error["field"].as_str()
+        ),
         (400, Some("invalid"), Some("image"))
     );
     let (status, error) = server.upload(vec![0; (10 << 20) + 1]).await;
-    assert_eq!((status.as_u16(), error["code"].as_str()), (413, Some("too_large")), "{error}");
+    assert_eq!(
+        (status.as_u16(), error["code"].as_str()),
+        (413, Some("too_large")),
+        "{error}"
+    );
     let foreign = http()
         .post(format!("{}/api/images", server.url()))
         .header("origin", "http://3000-ix.localhost:3000");
     assert_eq!(foreign.body(picture(1)).send().await.unwrap().status(), 403);
 
     let unknown = "0".repeat(64);
-    let (status, error) = server.post("/api/projects/create", &[("prompt", "ok"), ("image", &unknown)]).await;
-    assert_eq!((status.as_u16(), error["code"].as_str()), (404, Some("not_found")), "{error}");
+    let (status, error) = server
+        .post(
+            "/api/projects/create",
+            &[("prompt", "ok"), ("image", &unknown)],
+        )
+        .await;
+    assert_eq!(
+        (status.as_u16(), error["code"].as_str()),
+        (404, Some("not_found")),
+        "{error}"
+    );
     let (status, _) = server
-        .post("/api/projects/create", &[("prompt", "ok"), ("image", "../../etc/passwd")])
+        .post(
+            "/api/projects/create",
+            &[("prompt", "ok"), ("image", "../../etc/passwd")],
+        )
         .await;
     assert_eq!(status, 400);
     let projects: serde_json::Value = server.get("/api/projects/list").await.json().await.unwrap();
@@ -200,14 +289,20 @@ async fn what_is_no_image_is_refused_and_nothing_else_is_served_as_one() {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     for id in [blob.as_str(), &unknown, "nonsense"] {
-        assert_eq!(server.get(&format!("/api/images/{id}")).await.status(), 404, "{id}");
+        assert_eq!(
+            server.get(&format!("/api/images/{id}")).await.status(),
+            404,
+            "{id}"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_upload_that_no_message_came_to_have_is_removed_after_a_while() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open_file(&folder.path().join("db.sqlite")).await.unwrap();
+    let store = Store::open_file(&folder.path().join("db.sqlite"))
+        .await
+        .unwrap();
     unused_images_go(&store).await;
     store.close().await;
 }
@@ -221,12 +316,32 @@ pub async fn unused_images_go(store: &Store) {
     let kept = store.add_image(&content("kept"), 1, 1).await.unwrap();
     let lost = store.add_image(&content("lost"), 1, 1).await.unwrap();
     let prompt = NewPrompt::new("With an image").unwrap();
-    let (project, ..) = store.create_project(&prompt, Some(&kept.id), "With an image").await.unwrap();
+    let (project, ..) = store
+        .create_project(&prompt, Some(&kept.id), "With an image")
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
-    assert_eq!(store.remove_unused_images(Duration::from_secs(60)).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .remove_unused_images(Duration::from_secs(60))
+            .await
+            .unwrap(),
+        0
+    );
     assert_eq!(store.remove_unused_images(Duration::ZERO).await.unwrap(), 1);
-    assert_eq!(store.image_content(&kept.id).await.unwrap(), content("kept"));
+    assert_eq!(
+        store.image_content(&kept.id).await.unwrap(),
+        content("kept")
+    );
     assert!(store.image_content(&lost.id).await.is_err());
-    assert!(store.add_prompt(project.id, &prompt, Some(&lost.id)).await.is_err());
-    assert_eq!(store.list_messages(project.id).await.unwrap()[0].image, Some(kept));
+    assert!(
+        store
+            .add_prompt(project.id, &prompt, Some(&lost.id))
+            .await
+            .is_err()
+    );
+    assert_eq!(
+        store.list_messages(project.id).await.unwrap()[0].image,
+        Some(kept)
+    );
 }

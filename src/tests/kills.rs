@@ -1,5 +1,6 @@
-//! The kill test: the server is killed right before and right after each step's save and at random moments, and every run finishes,
-//! nothing with an effect happens twice, and a client that stays misses nothing. `CODEFLOW_KILLS` says how often it is killed.
+//! The kill test: the server is killed right before and right after each step's save and at random
+//! moments, and every run finishes, nothing with an effect happens twice, and a client that stays
+//! misses nothing. `CODEFLOW_KILLS` says how often it is killed.
 
 use std::{
     io::{BufRead, BufReader},
@@ -49,13 +50,19 @@ const STEPS: [&str; 18] = [
 ];
 
 fn script() -> Vec<Reply> {
-    let mark = |name: &str| ("terminal", json!({ "command": format!("echo {name} >> marks") }).to_string());
+    let mark = |name: &str| {
+        (
+            "terminal",
+            json!({ "command": format!("echo {name} >> marks") }).to_string(),
+        )
+    };
     vec![
         Reply::Calls(vec![mark("first")]),
         Reply::Calls(vec![
             (
                 "createOrUpdateFiles",
-                json!({ "files": [{ "path": "index.html", "content": "<h1>Whole</h1>" }] }).to_string(),
+                json!({ "files": [{ "path": "index.html", "content": "<h1>Whole</h1>" }] })
+                    .to_string(),
             ),
             mark("second"),
         ]),
@@ -91,12 +98,20 @@ struct Killed {
 
 impl Killed {
     fn new(host: &Host, model: &Model) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let address = ("LEPTOS_SITE_ADDR", format!("127.0.0.1:{port}"));
         let model = model.env().map(|(name, value)| (name, value.to_owned()));
         Self {
             // The sandboxes of another machine go on while the server is away.
-            env: [address].into_iter().chain(model).chain(host.env()).collect(),
+            env: [address]
+                .into_iter()
+                .chain(model)
+                .chain(host.env())
+                .collect(),
             data: tempfile::tempdir().unwrap(),
             port,
             log: Arc::default(),
@@ -108,10 +123,17 @@ impl Killed {
     }
 
     fn start(&self, crash_at: Option<&str>) -> Process {
-        let mut env: Vec<(&str, &str)> = self.env.iter().map(|(name, value)| (*name, &**value)).collect();
+        let mut env: Vec<(&str, &str)> = self
+            .env
+            .iter()
+            .map(|(name, value)| (*name, &**value))
+            .collect();
         env.extend(crash_at.map(|at| ("CODEFLOW_CRASH_AT", at)));
         let mut child = Server::spawn(self.path(), &env);
-        let (log, lines) = (self.log.clone(), BufReader::new(child.stderr.take().unwrap()).lines());
+        let (log, lines) = (
+            self.log.clone(),
+            BufReader::new(child.stderr.take().unwrap()).lines(),
+        );
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let mut log = log.lock().unwrap();
@@ -124,23 +146,43 @@ impl Killed {
 
     /// Waits until the process has killed itself.
     async fn killed(&self, mut process: Process, at: &str) {
-        let ended = tokio::time::timeout(PATIENCE, until("it is killed", async || process.0.try_wait().unwrap())).await;
-        let ended = ended.unwrap_or_else(|_| panic!("{at} never came:\n{}", self.log.lock().unwrap()));
-        assert_eq!(ended.signal(), Some(9), "{at}: {ended:?}\n{}", self.log.lock().unwrap());
+        let ended = tokio::time::timeout(
+            PATIENCE,
+            until("it is killed", async || process.0.try_wait().unwrap()),
+        )
+        .await;
+        let ended =
+            ended.unwrap_or_else(|_| panic!("{at} never came:\n{}", self.log.lock().unwrap()));
+        assert_eq!(
+            ended.signal(),
+            Some(9),
+            "{at}: {ended:?}\n{}",
+            self.log.lock().unwrap()
+        );
     }
 
-    /// Makes a project that was not there. The answer may be lost: its run can reach the moment of its death before it is sent.
+    /// Makes a project that was not there. The answer may be lost: its run can reach the moment of
+    /// its death before it is sent.
     async fn create(&self) -> ProjectId {
         let http = crate::support::http();
         let address = format!("127.0.0.1:{}", self.port);
-        until("the server listens", async || tokio::net::TcpStream::connect(&address).await.ok()).await;
+        until("the server listens", async || {
+            tokio::net::TcpStream::connect(&address).await.ok()
+        })
+        .await;
         let request = http.post(format!("http://{address}/api/projects/create"));
-        let request = request.header("accept", "application/json").form(&[("prompt", "Build")]);
+        let request = request
+            .header("accept", "application/json")
+            .form(&[("prompt", "Build")]);
         let _ = request.send().await;
         let store = self.store().await;
         let projects = store.list_projects().await.unwrap();
         store.close().await;
-        projects.iter().max_by_key(|project| project.id).expect("the project is saved").id
+        projects
+            .iter()
+            .max_by_key(|project| project.id)
+            .expect("the project is saved")
+            .id
     }
 
     /// Whether a step that has no output was begun three times.
@@ -149,11 +191,15 @@ impl Killed {
         let run = store.list_runs(project).await.unwrap()[0].id;
         let steps = store.list_steps(run).await.unwrap();
         store.close().await;
-        steps.iter().any(|step| step.output.is_none() && step.attempt >= 3)
+        steps
+            .iter()
+            .any(|step| step.output.is_none() && step.attempt >= 3)
     }
 
     async fn store(&self) -> Store {
-        Store::open_file(&self.path().join("codeflow.sqlite")).await.unwrap()
+        Store::open_file(&self.path().join("codeflow.sqlite"))
+            .await
+            .unwrap()
     }
 }
 
@@ -164,11 +210,17 @@ fn follow(port: u16, project: ProjectId) -> (Arc<Mutex<Vec<Event>>>, tokio::task
         let heard = heard.clone();
         async move {
             loop {
-                let after = heard.lock().unwrap().last().map_or(0, |event: &Event| event.seq);
+                let after = heard
+                    .lock()
+                    .unwrap()
+                    .last()
+                    .map_or(0, |event: &Event| event.seq);
                 let url = format!("ws://127.0.0.1:{port}/ws/projects/{project}?after={after}");
                 if let Ok((mut socket, _)) = tokio_tungstenite::connect_async(url).await {
                     while let Some(Ok(message)) = socket.next().await {
-                        if let Ok(FeedFrame::Event { event }) = serde_json::from_str(message.to_text().unwrap_or_default()) {
+                        if let Ok(FeedFrame::Event { event }) =
+                            serde_json::from_str(message.to_text().unwrap_or_default())
+                        {
                             heard.lock().unwrap().push(event);
                         }
                     }
@@ -198,10 +250,18 @@ async fn check(killed: &Killed, heard: &Mutex<Vec<Event>>) -> usize {
         _ => false,
     });
     assert_eq!(results.count(), 1, "one result");
-    let steps = store.list_steps(heard.iter().find_map(|event| event.run).unwrap()).await.unwrap();
+    let steps = store
+        .list_steps(heard.iter().find_map(|event| event.run).unwrap())
+        .await
+        .unwrap();
     let names: Vec<&str> = steps.iter().map(|step| &*step.name).collect();
     assert_eq!(names, STEPS);
-    let files = store.latest_version(project).await.unwrap().unwrap().entries;
+    let files = store
+        .latest_version(project)
+        .await
+        .unwrap()
+        .unwrap()
+        .entries;
     store.close().await;
     let file = |path: &str| {
         files
@@ -219,8 +279,17 @@ async fn check(killed: &Killed, heard: &Mutex<Vec<Event>>) -> usize {
         ("third", "turn-3-terminal-1"),
     ] {
         let count = marks.lines().filter(|line| *line == mark).count();
-        let output = steps.iter().find(|found| found.name == step).unwrap().output.clone().unwrap();
-        assert!(count >= 1 || output.contains("was interrupted"), "{mark} is missing: {output}");
+        let output = steps
+            .iter()
+            .find(|found| found.name == step)
+            .unwrap()
+            .output
+            .clone()
+            .unwrap();
+        assert!(
+            count >= 1 || output.contains("was interrupted"),
+            "{mark} is missing: {output}"
+        );
         repeated += usize::from(count > 1);
     }
     repeated
@@ -234,11 +303,14 @@ async fn a_server_that_is_killed_at_any_moment_finishes_every_run_and_repeats_no
     let killed = Killed::new(&host, &model);
     // The last step ends the run; after it there is nothing left to go on with.
     let last = format!("after:{}", STEPS[STEPS.len() - 1]);
-    let moments = STEPS.iter().flat_map(|step| [format!("before:{step}"), format!("after:{step}")]);
+    let moments = STEPS
+        .iter()
+        .flat_map(|step| [format!("before:{step}"), format!("after:{step}")]);
     let mut moments = moments.filter(|moment| *moment != last).cycle().peekable();
     let (mut count, mut finished, mut repeated) = (0, 0, 0);
     while count < kills {
-        // A run that is killed at each step's save, then one that is killed at random moments, in turn.
+        // A run that is killed at each step's save, then one that is killed at random moments, in
+        // turn.
         let at_saves = finished % 2 == 0;
         let first = moments.peek().cloned().filter(|_| at_saves);
         let mut child = killed.start(first.as_deref());
@@ -259,9 +331,11 @@ async fn a_server_that_is_killed_at_any_moment_finishes_every_run_and_repeats_no
         } else {
             for _ in 0..RANDOM_KILLS.min(kills - count) {
                 tokio::time::sleep(MOMENTS.mul_f64(rand::random())).await;
-                // A step that went down with its server three times would end the run, rightly: it gets a third attempt in peace.
+                // A step that went down with its server three times would end the run, rightly: it
+                // gets a third attempt in peace.
                 until("no step is at its last attempt", async || {
-                    (ended(&heard.lock().unwrap()) || !killed.is_at_last_attempt(project).await).then_some(())
+                    (ended(&heard.lock().unwrap()) || !killed.is_at_last_attempt(project).await)
+                        .then_some(())
                 })
                 .await;
                 if ended(&heard.lock().unwrap()) {
@@ -272,12 +346,25 @@ async fn a_server_that_is_killed_at_any_moment_finishes_every_run_and_repeats_no
                 child = killed.start(None);
             }
         }
-        until("the run has ended", async || ended(&heard.lock().unwrap()).then_some(())).await;
-        let state = heard.lock().unwrap().iter().rev().find_map(|event| match &event.kind {
-            EventKind::Run { run } => Some(run.state),
-            _ => None,
-        });
-        assert_eq!(state, Some(RunState::Succeeded), "{}", killed.log.lock().unwrap());
+        until("the run has ended", async || {
+            ended(&heard.lock().unwrap()).then_some(())
+        })
+        .await;
+        let state = heard
+            .lock()
+            .unwrap()
+            .iter()
+            .rev()
+            .find_map(|event| match &event.kind {
+                EventKind::Run { run } => Some(run.state),
+                _ => None,
+            });
+        assert_eq!(
+            state,
+            Some(RunState::Succeeded),
+            "{}",
+            killed.log.lock().unwrap()
+        );
         // What the last step does after it has told of the end.
         child.kill();
         following.abort();

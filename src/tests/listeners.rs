@@ -1,4 +1,5 @@
-//! Listeners: a client that never finishes its headers, and more clients than there is room for, keep nobody else out for good.
+//! Listeners: a client that never finishes its headers, and more clients than there is room for,
+//! keep nobody else out for good.
 
 use std::time::Duration;
 
@@ -14,11 +15,16 @@ use crate::support::{Host, Model, Server, data_dir, until};
 
 /// A connection, and one that has had a request answered on it.
 async fn connect(url: &str) -> TcpStream {
-    TcpStream::connect(url.trim_start_matches("http://")).await.unwrap()
+    TcpStream::connect(url.trim_start_matches("http://"))
+        .await
+        .unwrap()
 }
 
 async fn ask(stream: &mut TcpStream) {
-    stream.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
     let mut answer = [0; 4096];
     let length = stream.read(&mut answer).await.unwrap();
     assert!(
@@ -32,11 +38,18 @@ async fn ask(stream: &mut TcpStream) {
 async fn a_client_that_never_finishes_its_headers_is_hung_up_on() {
     let data = data_dir();
     let model = Model::start([]).await;
-    let server = Server::start_and(data.path(), &model, &[("HTTP_HEADER_SECONDS", "1"), ("HTTP_MAX_CONNECTIONS", "2")]);
+    let server = Server::start_and(
+        data.path(),
+        &model,
+        &[("HTTP_HEADER_SECONDS", "1"), ("HTTP_MAX_CONNECTIONS", "2")],
+    );
     let mut slow = Vec::new();
     for _ in 0..2 {
         let mut stream = connect(&server.url()).await;
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: ").await.unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: ")
+            .await
+            .unwrap();
         slow.push(stream);
     }
     // The two have all the room there is, until they are hung up on.
@@ -46,7 +59,11 @@ async fn a_client_that_never_finishes_its_headers_is_hung_up_on() {
         // Reset or closed: it ends.
         let _ = stream.read_to_end(&mut answer).await;
     }
-    assert!(server.log().contains("HTTP_MAX_CONNECTIONS"), "{}", server.log());
+    assert!(
+        server.log().contains("HTTP_MAX_CONNECTIONS"),
+        "{}",
+        server.log()
+    );
 }
 
 #[tokio::test]
@@ -60,8 +77,13 @@ async fn connections_over_the_limit_wait_for_one_that_ends_and_a_web_socket_coun
     .await;
     let url = host.host.url();
     let made: serde_json::Value = {
-        let request = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
-        let request = request.post(format!("{url}/sandboxes")).header("x-api-key", host.host.key());
+        let request = reqwest::Client::builder()
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap();
+        let request = request
+            .post(format!("{url}/sandboxes"))
+            .header("x-api-key", host.host.key());
         request
             .json(&serde_json::json!({ "templateID": "nextjs" }))
             .send()
@@ -82,14 +104,20 @@ async fn connections_over_the_limit_wait_for_one_that_ends_and_a_web_socket_coun
     let mut first = connect(&url).await;
     ask(&mut first).await;
     let mut third = connect(&url).await;
-    third.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    third
+        .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
     // Whatever would have been answered was sent before these.
     for _ in 0..20 {
         ask(&mut first).await;
         socket.send(Message::text("on")).await.unwrap();
         assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("on"));
     }
-    assert_eq!(third.try_read(&mut [0; 16]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    assert_eq!(
+        third.try_read(&mut [0; 16]).unwrap_err().kind(),
+        std::io::ErrorKind::WouldBlock
+    );
     drop(socket);
     let mut answer = [0; 16];
     assert!(third.read(&mut answer).await.unwrap() > 0);

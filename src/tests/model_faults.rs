@@ -1,4 +1,5 @@
-//! A model that fails in every way of real ones: each failure ends as designed, and nothing is carried out twice or half.
+//! A model that fails in every way of real ones: each failure ends as designed, and nothing is
+//! carried out twice or half.
 
 use std::time::Instant;
 
@@ -23,7 +24,10 @@ async fn run(model: &Model, env: &[(&str, &str)]) -> (RunState, String, Feed) {
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
-    assert_eq!(message.kind == MessageKind::Result, state == RunState::Succeeded);
+    assert_eq!(
+        message.kind == MessageKind::Result,
+        state == RunState::Succeeded
+    );
     (state, message.content, feed)
 }
 
@@ -34,7 +38,10 @@ async fn gets_over(failures: Vec<Reply>, env: &[(&str, &str)]) -> (Model, Feed) 
     let model = Model::start([("Build", vec![first, marks(), Reply::done()])]).await;
     let (state, content, feed) = run(&model, env).await;
     assert_eq!(state, RunState::Succeeded, "{content}");
-    assert_eq!(feed.tool("turn-2-readFiles-1").output.unwrap(), "=== marks\nonce\n\n");
+    assert_eq!(
+        feed.tool("turn-2-readFiles-1").output.unwrap(),
+        "=== marks\nonce\n\n"
+    );
     assert_eq!(model.asked_for(1), asked);
     (model, feed)
 }
@@ -42,7 +49,11 @@ async fn gets_over(failures: Vec<Reply>, env: &[(&str, &str)]) -> (Model, Feed) 
 #[tokio::test]
 async fn refusals_that_pass_are_asked_again_and_the_time_to_wait_is_obeyed() {
     let begun = Instant::now();
-    gets_over(vec![Reply::Later(429, "2"), Reply::Status(429, "too many")], &[]).await;
+    gets_over(
+        vec![Reply::Later(429, "2"), Reply::Status(429, "too many")],
+        &[],
+    )
+    .await;
     assert!(begun.elapsed().as_secs() >= 2);
     gets_over(
         vec![
@@ -65,7 +76,11 @@ async fn connections_that_break_at_any_moment_are_asked_again_and_half_an_answer
         }
     )));
     // In mid-text; then in mid-arguments.
-    gets_over(vec![Reply::Text("I will first look at").cut(50), mark().cut(60)], &[]).await;
+    gets_over(
+        vec![Reply::Text("I will first look at").cut(50), mark().cut(60)],
+        &[],
+    )
+    .await;
     // After a whole tool call, without the answer's end.
     gets_over(vec![mark().cut(100)], &[]).await;
 }
@@ -101,7 +116,10 @@ async fn what_does_not_pass_is_an_honest_error_after_as_many_attempts_as_it_dese
     // Nobody listens there.
     let (state, content, _) = run(&model, &[("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")]).await;
     assert_eq!(state, RunState::Failed);
-    assert!(content.contains("can't be reached") && content.contains("refused"), "{content}");
+    assert!(
+        content.contains("can't be reached") && content.contains("refused"),
+        "{content}"
+    );
 }
 
 #[tokio::test]
@@ -109,10 +127,16 @@ async fn the_next_provider_goes_on_where_the_first_is_limited_or_down() {
     let first = Model::start([("Build", vec![mark(), Reply::Status(402, "empty")])]).await;
     let second = Model::start([("Build", vec![mark(), marks(), Reply::done()])]).await;
     let ollama = second.url.trim_end_matches("/v1").to_owned();
-    let fallback = [("AI_FALLBACK", "ollama:scripted"), ("OLLAMA_BASE_URL", &*ollama)];
+    let fallback = [
+        ("AI_FALLBACK", "ollama:scripted"),
+        ("OLLAMA_BASE_URL", &*ollama),
+    ];
     let (state, content, feed) = run(&first, &fallback).await;
     assert_eq!(state, RunState::Succeeded, "{content}");
-    assert_eq!(feed.tool("turn-2-readFiles-1").output.unwrap(), "=== marks\nonce\n\n");
+    assert_eq!(
+        feed.tool("turn-2-readFiles-1").output.unwrap(),
+        "=== marks\nonce\n\n"
+    );
     let asked = |model: &Model| [1, 2, 3].map(|turn| model.asked_for(turn));
     // What failed once is not asked again in this run.
     assert_eq!((asked(&first), asked(&second)), ([1, 1, 0], [0, 1, 1]));

@@ -11,7 +11,10 @@ use crate::support::{HostProcess, PATIENCE, data_dir, run};
 
 /// A shell's answer to where a program is.
 fn which(program: &str) -> String {
-    let output = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &format!("command -v {program}")])
+        .output()
+        .unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -53,8 +56,17 @@ async fn of_a_node_in_somebodys_home_a_sandbox_sees_node_and_npm_and_nothing_els
             ("SANDBOX_POOL_SIZE", "0"),
         ];
         let host = HostProcess::start(data.path(), &env);
-        assert_eq!(host.log.contains("npm is not beside this Node.js"), !with_npm, "{}", host.log);
-        let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
+        assert_eq!(
+            host.log.contains("npm is not beside this Node.js"),
+            !with_npm,
+            "{}",
+            host.log
+        );
+        let sandbox = host
+            .client
+            .create(PATIENCE, &Default::default())
+            .await
+            .unwrap();
         let (code, said) = run(&sandbox, "command -v node && node -e 'console.log(6 * 7)'").await;
         assert_eq!((code, said.as_str()), (0, "/opt/node/bin/node\n42\n"));
         let (_, seen) = run(
@@ -65,9 +77,15 @@ async fn of_a_node_in_somebodys_home_a_sandbox_sees_node_and_npm_and_nothing_els
         let npm = "/opt/node/lib/node_modules/npm/bin/npm-cli.js\n/opt/node/lib/node_modules/npm/bin/npx-cli.js\n";
         let expected = format!("/opt/node/bin/node\n{}", if with_npm { npm } else { "" });
         assert!(seen.starts_with(&expected), "{seen}");
-        assert!(!seen.contains("secret") && seen.contains("Read-only file system"), "{seen}");
+        assert!(
+            !seen.contains("secret") && seen.contains("Read-only file system"),
+            "{seen}"
+        );
         if with_npm {
-            assert_eq!(run(&sandbox, "npm; npx").await.1, "npm of the home\nnpx of the home\n");
+            assert_eq!(
+                run(&sandbox, "npm; npx").await.1,
+                "npm of the home\nnpx of the home\n"
+            );
         }
         host.client.kill(sandbox.id()).await.unwrap();
     }
@@ -81,8 +99,15 @@ async fn only_its_user_may_enter_the_data_folder_and_one_that_others_share_is_re
     let host = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "0")]);
     assert_eq!(mode(data.path()), 0o700);
     // Sandboxes work all the same.
-    let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
-    assert_eq!(run(&sandbox, "cat index.html").await.1, "<h1>The template</h1>");
+    let sandbox = host
+        .client
+        .create(PATIENCE, &Default::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        run(&sandbox, "cat index.html").await.1,
+        "<h1>The template</h1>"
+    );
     host.client.kill(sandbox.id()).await.unwrap();
     drop(host);
 
@@ -101,7 +126,10 @@ async fn only_its_user_may_enter_the_data_folder_and_one_that_others_share_is_re
         let last = said.lines().last().unwrap();
         assert!(!output.status.success(), "{said}");
         assert!(
-            last.starts_with(&format!("codeflow: CODEFLOW_DATA_DIR={}: ", shared.path().display())),
+            last.starts_with(&format!(
+                "codeflow: CODEFLOW_DATA_DIR={}: ",
+                shared.path().display()
+            )),
             "{last}"
         );
     }

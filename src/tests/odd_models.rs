@@ -1,4 +1,5 @@
-//! Providers' dialects of chat completions, over HTTP: the same two turns as each of them streams them, and the same app each time.
+//! Providers' dialects of chat completions, over HTTP: the same two turns as each of them streams
+//! them, and the same app each time.
 
 use codeflow::protocol::RunState;
 use serde_json::{Value, json};
@@ -45,7 +46,11 @@ fn words() -> Vec<String> {
 
 impl Dialect {
     fn replies(&self) -> Vec<Reply> {
-        let mut calls: Vec<String> = self.calls.iter().map(|calls| line(&delta(calls, None))).collect();
+        let mut calls: Vec<String> = self
+            .calls
+            .iter()
+            .map(|calls| line(&delta(calls, None)))
+            .collect();
         let mut last = delta(&json!({}), Some(self.finish));
         if let Some((usage, _, _)) = &self.usage {
             last["usage"] = usage.clone();
@@ -72,7 +77,11 @@ fn dialects() -> Vec<Dialect> {
             name: "OpenAI: arguments in pieces, usage in a chunk of its own after the answer's end",
             env: &[("AI_PROVIDER", "openai")],
             calls: vec![
-                call(json!({ "index": 0, "id": "call_a" }), "createOrUpdateFiles", &json!("")),
+                call(
+                    json!({ "index": 0, "id": "call_a" }),
+                    "createOrUpdateFiles",
+                    &json!(""),
+                ),
                 json!({ "tool_calls": [{ "index": 0, "function": { "arguments": start } }] }),
                 json!({ "tool_calls": [{ "index": 0, "function": { "arguments": rest } }] }),
                 call(json!({ "index": 1, "id": "call_b" }), "listFiles", &list),
@@ -93,15 +102,24 @@ fn dialects() -> Vec<Dialect> {
             env: &[("AI_PROVIDER", "gemini"), ("GEMINI_API_KEY", "test")],
             calls: vec![
                 {
-                    let mut signed = call(json!({ "id": "function-call-1" }), "createOrUpdateFiles", &page);
-                    signed["tool_calls"][0]["extra_content"] = json!({ "google": { "thought_signature": "EmAK" } });
+                    let mut signed = call(
+                        json!({ "id": "function-call-1" }),
+                        "createOrUpdateFiles",
+                        &page,
+                    );
+                    signed["tool_calls"][0]["extra_content"] =
+                        json!({ "google": { "thought_signature": "EmAK" } });
                     signed
                 },
                 call(json!({ "id": "function-call-2" }), "listFiles", &list),
             ],
             end: words(),
             finish: "stop",
-            usage: Some((json!({ "prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 30 }), 11, 19)),
+            usage: Some((
+                json!({ "prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 30 }),
+                11,
+                19,
+            )),
             ids: ["function-call-1", "function-call-2"],
             wanted: json!({ "tool_calls": [{ "extra_content": { "google": { "thought_signature": "EmAK" } } }, {}] }),
         },
@@ -111,7 +129,11 @@ fn dialects() -> Vec<Dialect> {
             calls: vec![
                 json!({ "role": "assistant", "content": null, "reasoning_content": "The page, " }),
                 json!({ "content": null, "reasoning_content": "then the list." }),
-                call(json!({ "index": 0, "id": "call_00" }), "createOrUpdateFiles", &page),
+                call(
+                    json!({ "index": 0, "id": "call_00" }),
+                    "createOrUpdateFiles",
+                    &page,
+                ),
                 call(json!({ "index": 1, "id": "call_01" }), "listFiles", &list),
             ],
             end: words(),
@@ -139,12 +161,19 @@ fn dialects() -> Vec<Dialect> {
         },
         Dialect {
             name: "OpenRouter: comments while it waits, reasoning beside the text, an empty reason to end in each chunk",
-            env: &[("AI_PROVIDER", "openrouter"), ("OPENROUTER_API_KEY", "test")],
+            env: &[
+                ("AI_PROVIDER", "openrouter"),
+                ("OPENROUTER_API_KEY", "test"),
+            ],
             calls: vec![
                 json!({ "role": "assistant", "content": "", "reasoning": "Let me", "reasoning_details": [{ "type": "reasoning.text", "text": "Let me", "index": 0 }] }),
                 json!({ "content": "", "reasoning": " think.", "reasoning_details": [{ "type": "reasoning.text", "text": " think.", "index": 0 }] }),
                 json!({ "content": "", "reasoning_details": [{ "type": "reasoning.text", "signature": "Et8B", "index": 0 }] }),
-                call(json!({ "index": 0, "id": "toolu_1" }), "createOrUpdateFiles", &page),
+                call(
+                    json!({ "index": 0, "id": "toolu_1" }),
+                    "createOrUpdateFiles",
+                    &page,
+                ),
                 call(json!({ "index": 1, "id": "toolu_2" }), "listFiles", &list),
             ],
             end: {
@@ -170,8 +199,16 @@ fn dialects() -> Vec<Dialect> {
             name: "Ollama: arguments that are an object, no usage, nothing after the answer's end",
             env: &[("AI_PROVIDER", "ollama")],
             calls: vec![
-                call(json!({ "index": 0, "id": "call_x1" }), "createOrUpdateFiles", &object(&page)),
-                call(json!({ "index": 1, "id": "call_x2" }), "listFiles", &object(&list)),
+                call(
+                    json!({ "index": 0, "id": "call_x1" }),
+                    "createOrUpdateFiles",
+                    &object(&page),
+                ),
+                call(
+                    json!({ "index": 1, "id": "call_x2" }),
+                    "listFiles",
+                    &object(&list),
+                ),
             ],
             end: words()[..2].to_vec(),
             finish: "stop",
@@ -184,8 +221,16 @@ fn dialects() -> Vec<Dialect> {
             env: &[],
             calls: vec![
                 json!({ "content": [{ "type": "text", "text": "Working." }], "tool_calls": null }),
-                call(json!({ "index": 0, "id": "call" }), "createOrUpdateFiles", &json!(start)),
-                call(json!({ "index": 0, "id": "call" }), "createOrUpdateFiles", &json!(rest)),
+                call(
+                    json!({ "index": 0, "id": "call" }),
+                    "createOrUpdateFiles",
+                    &json!(start),
+                ),
+                call(
+                    json!({ "index": 0, "id": "call" }),
+                    "createOrUpdateFiles",
+                    &json!(rest),
+                ),
                 call(json!({ "index": 1, "id": "call" }), "listFiles", &list),
             ],
             end: {
@@ -197,7 +242,11 @@ fn dialects() -> Vec<Dialect> {
                 end
             },
             finish: "function_call",
-            usage: Some((json!({ "input_tokens": 6, "output_tokens": 1, "prompt_tokens": 6 }), 6, 1)),
+            usage: Some((
+                json!({ "input_tokens": 6, "output_tokens": 1, "prompt_tokens": 6 }),
+                6,
+                1,
+            )),
             ids: ["call", "call_1"],
             wanted: json!({}),
         },
@@ -212,7 +261,11 @@ fn has(value: &Value, wanted: &Value) -> bool {
             fields.all(|(name, wanted)| value.get(name).is_some_and(|value| has(value, wanted)))
         }
         (Value::Array(values), Value::Array(wanted)) => {
-            values.len() == wanted.len() && values.iter().zip(wanted).all(|(value, wanted)| has(value, wanted))
+            values.len() == wanted.len()
+                && values
+                    .iter()
+                    .zip(wanted)
+                    .all(|(value, wanted)| has(value, wanted))
         }
         (value, wanted) => value == wanted,
     }
@@ -222,7 +275,8 @@ async fn builds_the_app(dialect: &Dialect) {
     let name = dialect.name;
     let model = Model::start([("Build", dialect.replies())]).await;
     let data = data_dir();
-    let addresses = ["OLLAMA_BASE_URL", "GEMINI_BASE_URL", "OPENROUTER_BASE_URL"].map(|name| (name, model.url.as_str()));
+    let addresses = ["OLLAMA_BASE_URL", "GEMINI_BASE_URL", "OPENROUTER_BASE_URL"]
+        .map(|name| (name, model.url.as_str()));
     let env = [dialect.env, &addresses].concat();
     let server = Server::start_and(data.path(), &model, &env);
     let project = server.create("Build").await;
@@ -240,19 +294,37 @@ async fn builds_the_app(dialect: &Dialect) {
 
     // The calls and their results go back as the specification has them, whatever they came as.
     let said = model.turns()[1]["messages"].as_array().unwrap().clone();
-    let answer = said.iter().find(|message| message["role"] == "assistant").unwrap();
+    let answer = said
+        .iter()
+        .find(|message| message["role"] == "assistant")
+        .unwrap();
     let asked: Vec<_> = answer["tool_calls"].as_array().unwrap().iter().collect();
-    let ids: Vec<_> = asked.iter().map(|call| call["id"].as_str().unwrap()).collect();
+    let ids: Vec<_> = asked
+        .iter()
+        .map(|call| call["id"].as_str().unwrap())
+        .collect();
     assert_eq!(ids, dialect.ids, "{name}");
-    assert!(asked.iter().all(|call| call["function"]["arguments"].is_string()), "{name}");
+    assert!(
+        asked
+            .iter()
+            .all(|call| call["function"]["arguments"].is_string()),
+        "{name}"
+    );
     assert!(has(answer, &dialect.wanted), "{name}: {answer}");
     let results = said.iter().filter(|message| message["role"] == "tool");
-    let answered: Vec<_> = results.map(|message| message["tool_call_id"].as_str().unwrap()).collect();
+    let answered: Vec<_> = results
+        .map(|message| message["tool_call_id"].as_str().unwrap())
+        .collect();
     assert_eq!(answered, dialect.ids, "{name}");
 
     // What is not reported is estimated, for each turn by itself.
     let run = server.workspace(project).await.runs[0].id;
-    let details: Value = server.get(&format!("/api/runs/details?run={run}")).await.json().await.unwrap();
+    let details: Value = server
+        .get(&format!("/api/runs/details?run={run}"))
+        .await
+        .json()
+        .await
+        .unwrap();
     let turns = ["turn-1", "turn-2"].map(|turn| {
         details["steps"]
             .as_array()
@@ -266,17 +338,25 @@ async fn builds_the_app(dialect: &Dialect) {
         .map(|turn| &turn["spent"])
         .partition(|spent| spent["estimated"] == true);
     assert!(
-        estimated.iter().all(|spent| spent["input_tokens"].as_u64() > Some(1000)),
+        estimated
+            .iter()
+            .all(|spent| spent["input_tokens"].as_u64() > Some(1000)),
         "{name}: {estimated:?}"
     );
     let reported: Vec<[&Value; 2]> = reported
         .iter()
         .map(|spent| [&spent["input_tokens"], &spent["output_tokens"]])
         .collect();
-    let expected = dialect.usage.as_ref().map(|(_, input, output)| [json!(input), json!(output)]);
+    let expected = dialect
+        .usage
+        .as_ref()
+        .map(|(_, input, output)| [json!(input), json!(output)]);
     assert_eq!(
         reported,
-        expected.iter().map(|counts| counts.each_ref()).collect::<Vec<_>>(),
+        expected
+            .iter()
+            .map(|counts| counts.each_ref())
+            .collect::<Vec<_>>(),
         "{name}"
     );
 }
@@ -300,16 +380,25 @@ async fn what_a_model_refuses_is_learned_once_and_sent_in_another_way() {
             (|request: &Value| request["reasoning_effort"] == "none") as fn(&Value) -> bool,
         ),
         (
-            Reply::Status(500, "Jinja Exception: System message must be at the beginning."),
+            Reply::Status(
+                500,
+                "Jinja Exception: System message must be at the beginning.",
+            ),
             |request| {
                 let messages = request["messages"].as_array().unwrap();
-                messages[1..].iter().all(|message| message["role"] != "system")
+                messages[1..]
+                    .iter()
+                    .all(|message| message["role"] != "system")
             },
         ),
     ] {
         let data = data_dir();
         let list = Reply::call("listFiles", json!({ "path": "." }));
-        let model = Model::start([("Build", vec![Reply::InTurn(vec![refusal, list]), Reply::done()])]).await;
+        let model = Model::start([(
+            "Build",
+            vec![Reply::InTurn(vec![refusal, list]), Reply::done()],
+        )])
+        .await;
         let server = Server::start(data.path(), &model);
         let project = server.create("Build").await;
         let (state, message) = server.feed(project).await.ended(1).await;
@@ -321,18 +410,34 @@ async fn what_a_model_refuses_is_learned_once_and_sent_in_another_way() {
 
 // Its models are asked for while the server's start is waited for.
 #[tokio::test(flavor = "multi_thread")]
-async fn ollama_s_best_model_is_taken_and_one_that_would_forget_the_chat_is_an_error_that_says_what_to_do() {
+async fn ollama_s_best_model_is_taken_and_one_that_would_forget_the_chat_is_an_error_that_says_what_to_do()
+ {
     let data = data_dir();
-    let model = Model::start([("Build", vec![Reply::done()]), ("Again", vec![Reply::done()])]).await;
+    let model = Model::start([
+        ("Build", vec![Reply::done()]),
+        ("Again", vec![Reply::done()]),
+    ])
+    .await;
     model.is_ollama(4096);
-    let env = [("AI_PROVIDER", "ollama"), ("OLLAMA_BASE_URL", model.url.as_str())];
+    let env = [
+        ("AI_PROVIDER", "ollama"),
+        ("OLLAMA_BASE_URL", model.url.as_str()),
+    ];
     let server = Server::start_with(data.path(), &env);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
     assert_eq!(state, RunState::Failed);
-    for part in ["4096 tokens", "qwen3-coder:30b", "OLLAMA_CONTEXT_LENGTH=64000"] {
-        assert!(message.content.contains(part), "{part} is not in {}", message.content);
+    for part in [
+        "4096 tokens",
+        "qwen3-coder:30b",
+        "OLLAMA_CONTEXT_LENGTH=64000",
+    ] {
+        assert!(
+            message.content.contains(part),
+            "{part} is not in {}",
+            message.content
+        );
     }
     assert!(model.turns().is_empty());
     // Started again as it was told to.
@@ -345,17 +450,26 @@ async fn ollama_s_best_model_is_taken_and_one_that_would_forget_the_chat_is_an_e
 
 // Its address is dialled while the server's start is waited for.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ollama_that_is_named_and_out_of_reach_is_said_and_the_demo_does_not_answer_in_its_place() {
+async fn an_ollama_that_is_named_and_out_of_reach_is_said_and_the_demo_does_not_answer_in_its_place()
+ {
     let data = data_dir();
     // Nobody listens there.
     let server = Server::start_with(data.path(), &[("OLLAMA_BASE_URL", "http://127.0.0.1:1")]);
-    assert!(server.log().contains("Ollama can't be reached (OLLAMA_BASE_URL)"));
+    assert!(
+        server
+            .log()
+            .contains("Ollama can't be reached (OLLAMA_BASE_URL)")
+    );
     let notice: Value = server.get("/api/model").await.json().await.unwrap();
     assert_eq!(notice["demo"], false, "{notice}");
     let project = server.create("Build").await;
     let (state, message) = server.feed(project).await.ended(1).await;
     assert_eq!(state, RunState::Failed);
     for part in ["can't be reached", "http://127.0.0.1:1"] {
-        assert!(message.content.contains(part), "{part} is not in {}", message.content);
+        assert!(
+            message.content.contains(part),
+            "{part} is not in {}",
+            message.content
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Answers in shapes that real gateways give them: what can be understood is carried out, and the rest is told or left out.
+//! Answers in shapes that real gateways give them: what can be understood is carried out, and the
+//! rest is told or left out.
 
 use codeflow::protocol::{EventKind, RunState};
 use futures::StreamExt;
@@ -24,7 +25,10 @@ fn done() -> String {
 
 /// Carries all of a table's rows out: each has a sandbox, and many at once would be slower.
 async fn few_at_a_time(rows: impl Iterator<Item = impl Future<Output = ()>>) {
-    futures::stream::iter(rows).buffer_unordered(4).collect::<Vec<()>>().await;
+    futures::stream::iter(rows)
+        .buffer_unordered(4)
+        .collect::<Vec<()>>()
+        .await;
 }
 
 /// An answer of these chunks, and its end.
@@ -102,7 +106,8 @@ fn around(before: &str, between: &str, last: &str) -> Reply {
     Reply::Body("text/event-stream", vec![body.concat().into_bytes()])
 }
 
-/// A row: an answer, and the calls that were meant, as the next request has them; each says so in its output.
+/// A row: an answer, and the calls that were meant, as the next request has them; each says so in
+/// its output.
 struct Row {
     name: &'static str,
     answer: Reply,
@@ -132,7 +137,10 @@ fn writes(name: &'static str, answer: Reply, path: &str, content: &str) -> Row {
     Row {
         name,
         answer,
-        meant: vec![("createOrUpdateFiles", json!({ "files": [{ "path": path, "content": content }] }))],
+        meant: vec![(
+            "createOrUpdateFiles",
+            json!({ "files": [{ "path": path, "content": content }] }),
+        )],
         outputs: vec!["Wrote"],
     }
 }
@@ -242,7 +250,11 @@ fn odd_calls() -> Vec<Row> {
 #[tokio::test]
 async fn what_can_be_understood_of_an_answer_is_carried_out_and_goes_back_as_it_was_meant() {
     let rows = odd_calls();
-    let model = &Model::start(rows.iter().map(|row| (row.name, vec![row.answer.clone(), Reply::done()]))).await;
+    let model = &Model::start(
+        rows.iter()
+            .map(|row| (row.name, vec![row.answer.clone(), Reply::done()])),
+    )
+    .await;
     let data = data_dir();
     let server = &Server::start(data.path(), model);
     let checked = rows.iter().map(|row| async move {
@@ -253,12 +265,24 @@ async fn what_can_be_understood_of_an_answer_is_carried_out_and_goes_back_as_it_
         let turns = model.turns_of(name);
         assert_eq!(turns.len(), 2, "{name}");
         let said = turns[1]["messages"].as_array().unwrap();
-        let answer = said.iter().find(|message| message["role"] == "assistant").unwrap();
+        let answer = said
+            .iter()
+            .find(|message| message["role"] == "assistant")
+            .unwrap();
         let function = |call: &Value| {
-            let arguments: Value = serde_json::from_str(call["function"]["arguments"].as_str().unwrap()).unwrap();
-            (call["function"]["name"].as_str().unwrap().to_owned(), arguments)
+            let arguments: Value =
+                serde_json::from_str(call["function"]["arguments"].as_str().unwrap()).unwrap();
+            (
+                call["function"]["name"].as_str().unwrap().to_owned(),
+                arguments,
+            )
         };
-        let asked: Vec<_> = answer["tool_calls"].as_array().unwrap().iter().map(function).collect();
+        let asked: Vec<_> = answer["tool_calls"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(function)
+            .collect();
         let meant: Vec<_> = row
             .meant
             .iter()
@@ -272,7 +296,10 @@ async fn what_can_be_understood_of_an_answer_is_carried_out_and_goes_back_as_it_
             .collect();
         assert_eq!(results.len(), row.outputs.len(), "{name}");
         for (result, output) in results.iter().zip(&row.outputs) {
-            assert!(result.contains(output) && !result.starts_with("Error"), "{name}: {result}");
+            assert!(
+                result.contains(output) && !result.starts_with("Error"),
+                "{name}: {result}"
+            );
         }
         let ids: std::collections::BTreeSet<_> = answer["tool_calls"]
             .as_array()
@@ -280,7 +307,11 @@ async fn what_can_be_understood_of_an_answer_is_carried_out_and_goes_back_as_it_
             .iter()
             .map(|call| call["id"].as_str())
             .collect();
-        assert_eq!(ids.len(), results.len(), "{name}: each has an id of its own");
+        assert_eq!(
+            ids.len(),
+            results.len(),
+            "{name}: each has an id of its own"
+        );
     });
     few_at_a_time(checked).await;
 }
@@ -291,7 +322,11 @@ async fn a_fence_around_a_file_is_no_part_of_it_and_markdown_keeps_its_own() {
         { "path": "app/a.tsx", "content": "```tsx\nx\n```" }, { "path": "b.md", "content": "```sh\nls\n```\n" },
     ]);
     let read = Reply::call("readFiles", json!({ "files": ["app/a.tsx", "b.md"] }));
-    let replies = vec![Reply::call("createOrUpdateFiles", json!({ "files": files })), read, Reply::done()];
+    let replies = vec![
+        Reply::call("createOrUpdateFiles", json!({ "files": files })),
+        read,
+        Reply::done(),
+    ];
     let model = Model::start([("Build", replies)]).await;
     let data = data_dir();
     let (state, content, feed) = run(&Server::start(data.path(), &model), "Build").await;
@@ -328,13 +363,17 @@ async fn a_failure_in_any_shape_is_told_in_its_own_words_after_as_many_attempts_
         ),
         (
             "M9 beside a reason",
-            event("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}],\"error\":{\"message\":\"engine died\"}}\n\n"),
+            event(
+                "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}],\"error\":{\"message\":\"engine died\"}}\n\n",
+            ),
             4,
             "engine died",
         ),
         (
             "M9 a key",
-            event("data: {\"error\":{\"type\":\"authentication_error\",\"message\":\"bad key\"}}\n\n"),
+            event(
+                "data: {\"error\":{\"type\":\"authentication_error\",\"message\":\"bad key\"}}\n\n",
+            ),
             1,
             "OPENAI_API_KEY",
         ),
@@ -356,16 +395,33 @@ async fn a_failure_in_any_shape_is_told_in_its_own_words_after_as_many_attempts_
             1,
             "text/plain that begins with “It works!”",
         ),
-        ("M10 nothing", body("text/event-stream", ""), 1, "that is empty"),
+        (
+            "M10 nothing",
+            body("text/event-stream", ""),
+            1,
+            "that is empty",
+        ),
         (
             "M10 an error",
-            body("application/json", "{\"error\":{\"message\":\"no such model\",\"code\":404}}"),
+            body(
+                "application/json",
+                "{\"error\":{\"message\":\"no such model\",\"code\":404}}",
+            ),
             1,
             "no such model (404)",
         ),
-        ("a page of a proxy's", Reply::Status(502, "<html>"), 4, "<html>"),
+        (
+            "a page of a proxy's",
+            Reply::Status(502, "<html>"),
+            4,
+            "<html>",
+        ),
     ];
-    let model = &Model::start(rows.iter().map(|(name, reply, ..)| (*name, vec![reply.clone()]))).await;
+    let model = &Model::start(
+        rows.iter()
+            .map(|(name, reply, ..)| (*name, vec![reply.clone()])),
+    )
+    .await;
     let data = data_dir();
     let server = &Server::start(data.path(), model);
     let checked = rows.iter().map(|(name, _, attempts, said)| async move {
@@ -379,19 +435,31 @@ async fn a_failure_in_any_shape_is_told_in_its_own_words_after_as_many_attempts_
 
 /// A command that says this many characters.
 fn say(number: usize) -> Reply {
-    Reply::call("terminal", json!({ "command": format!("printf '%06000d' {number}") }))
+    Reply::call(
+        "terminal",
+        json!({ "command": format!("printf '%06000d' {number}") }),
+    )
 }
 
 #[tokio::test]
 async fn a_chat_that_is_too_long_in_any_words_or_without_any_is_asked_again_with_less() {
     let cut = || Reply::Raw(vec![data(&delta(json!({ "content": "I beg" }))), done()]);
     let rows = [
-        ("M15 input", vec![Reply::Status(400, "input is too long for requested model")]),
-        ("M15 a length", vec![Reply::Status(400, "Input length 210000 exceeds 200000")]),
+        (
+            "M15 input",
+            vec![Reply::Status(400, "input is too long for requested model")],
+        ),
+        (
+            "M15 a length",
+            vec![Reply::Status(400, "Input length 210000 exceeds 200000")],
+        ),
         ("M15 tokens", vec![Reply::Status(500, "too many tokens")]),
         ("M15 a string", vec![Reply::Status(422, "string too long")]),
         ("M15 a status", vec![Reply::Status(413, "Payload")]),
-        ("M15 Chinese", vec![Reply::Status(400, "输入长度超过模型的最大限制")]),
+        (
+            "M15 Chinese",
+            vec![Reply::Status(400, "输入长度超过模型的最大限制")],
+        ),
         (
             "M15 in the stream",
             vec![Reply::Raw(vec![data(
@@ -412,9 +480,17 @@ async fn a_chat_that_is_too_long_in_any_words_or_without_any_is_asked_again_with
         assert_eq!(state, RunState::Succeeded, "{name}: {content}");
         let turns = model.turns_of(name);
         assert_eq!(turns.len(), 4 + refusals.len() + 1, "{name}");
-        let [.., before, last] = &turns[..] else { panic!("{name}") };
-        assert!(last.to_string().len() < before.to_string().len() - 6000, "{name}");
-        assert_eq!(last["messages"][0], before["messages"][0], "{name}: the rules stay");
+        let [.., before, last] = &turns[..] else {
+            panic!("{name}")
+        };
+        assert!(
+            last.to_string().len() < before.to_string().len() - 6000,
+            "{name}"
+        );
+        assert_eq!(
+            last["messages"][0], before["messages"][0],
+            "{name}: the rules stay"
+        );
     });
     few_at_a_time(checked).await;
 }
@@ -431,7 +507,12 @@ async fn a_call_that_is_cut_off_writes_nothing_and_its_draft_leaves_the_page() {
     };
     let look = || Reply::call("terminal", json!({ "command": "ls" }));
     let finishes = ["tool_calls", "max_tokens", "MAX_TOKENS", "length", "stop"];
-    let script = finishes.map(|finish| (finish, vec![ended_by(finish, &[half()]), look(), Reply::done()]));
+    let script = finishes.map(|finish| {
+        (
+            finish,
+            vec![ended_by(finish, &[half()]), look(), Reply::done()],
+        )
+    });
     let model = &Model::start(script).await;
     let data = data_dir();
     let server = &Server::start(data.path(), model);
@@ -446,7 +527,14 @@ async fn a_call_that_is_cut_off_writes_nothing_and_its_draft_leaves_the_page() {
             note.contains("cut off") && note.contains("fewer or smaller files"),
             "{finish}: {note}"
         );
-        assert!(!feed.tool("turn-2-terminal-1").output.unwrap().contains("half.txt"), "{finish}");
+        assert!(
+            !feed
+                .tool("turn-2-terminal-1")
+                .output
+                .unwrap()
+                .contains("half.txt"),
+            "{finish}"
+        );
         let drafts = feed.events.iter().filter_map(|event| match &event.kind {
             EventKind::Draft { turn: 1, piece } => Some(piece.is_some()),
             _ => None,
@@ -463,13 +551,21 @@ async fn a_call_that_is_cut_off_writes_nothing_and_its_draft_leaves_the_page() {
 #[tokio::test]
 async fn what_is_not_reported_is_estimated_so_that_the_limits_of_a_run_hold() {
     let bare = |name: &str| answer(&[piece(json!(0), json!("a"), name, "{}")]);
-    let model = Model::start([("Build", (0..29).map(|_| bare("listFiles")).collect::<Vec<_>>())]).await;
+    let model = Model::start([(
+        "Build",
+        (0..29).map(|_| bare("listFiles")).collect::<Vec<_>>(),
+    )])
+    .await;
     let data = data_dir();
     let server = Server::start_and(data.path(), &model, &[("RUN_MAX_TOKENS", "1000")]);
     let (state, content, _) = run(&server, "Build").await;
     assert_eq!(state, RunState::Failed);
     assert!(content.contains("RUN_MAX_TOKENS"), "{content}");
-    assert_eq!(model.turns().len(), 1, "the rules and the tools alone are more");
+    assert_eq!(
+        model.turns().len(),
+        1,
+        "the rules and the tools alone are more"
+    );
     let usage: Value = server.get("/api/usage").await.json().await.unwrap();
     assert_eq!(usage[0]["spent"]["estimated"], true, "{usage}");
 }
@@ -478,13 +574,34 @@ async fn what_is_not_reported_is_estimated_so_that_the_limits_of_a_run_hold() {
 async fn circles_end_a_run_well_before_its_turns_do_and_it_says_which() {
     let write = |turn: usize| Reply::write("x.txt", &format!("x={}", turn % 2));
     let random = |_| Reply::call("terminal", json!({ "command": "echo $RANDOM" }));
-    let miss = |turn: usize| Reply::call("editFile", json!({ "path": "index.html", "old": format!("no {turn}"), "new": "" }));
+    let miss = |turn: usize| {
+        Reply::call(
+            "editFile",
+            json!({ "path": "index.html", "old": format!("no {turn}"), "new": "" }),
+        )
+    };
     let rows: [(&'static str, Vec<Reply>, &str); 3] = [
-        ("M14 to and fro", (0..29).map(write).collect(), "the same change of x.txt"),
-        ("M14 a command", (0..29).map(random).collect(), "echo $RANDOM"),
-        ("M14 misses", (0..29).map(miss).collect(), "a text in index.html"),
+        (
+            "M14 to and fro",
+            (0..29).map(write).collect(),
+            "the same change of x.txt",
+        ),
+        (
+            "M14 a command",
+            (0..29).map(random).collect(),
+            "echo $RANDOM",
+        ),
+        (
+            "M14 misses",
+            (0..29).map(miss).collect(),
+            "a text in index.html",
+        ),
     ];
-    let model = &Model::start(rows.iter().map(|(name, replies, _)| (*name, replies.clone()))).await;
+    let model = &Model::start(
+        rows.iter()
+            .map(|(name, replies, _)| (*name, replies.clone())),
+    )
+    .await;
     let data = data_dir();
     let server = &Server::start(data.path(), model);
     let checked = rows.iter().map(|(name, _, said)| async move {
@@ -494,7 +611,11 @@ async fn circles_end_a_run_well_before_its_turns_do_and_it_says_which() {
             content.contains("went round in circles") && content.contains(said),
             "{name}: {content}"
         );
-        assert!(model.turns_of(name).len() <= 12, "{name}: {}", model.turns_of(name).len());
+        assert!(
+            model.turns_of(name).len() <= 12,
+            "{name}: {}",
+            model.turns_of(name).len()
+        );
     });
     few_at_a_time(checked).await;
 }

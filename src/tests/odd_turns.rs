@@ -1,4 +1,5 @@
-//! Answers that are not quite one: cut off, empty, full of thoughts, with a summary too early or none at all, and titles that don't come.
+//! Answers that are not quite one: cut off, empty, full of thoughts, with a summary too early or
+//! none at all, and titles that don't come.
 
 use codeflow::protocol::{MessageKind, RunState};
 use serde_json::{Value, json};
@@ -7,8 +8,16 @@ use crate::support::{Feed, Model, NAMING, Reply, Server, data_dir};
 
 /// An answer whose deltas are these.
 fn answer(deltas: impl IntoIterator<Item = Value>, finish: &str) -> Reply {
-    let line = |delta: Value, finish: Value| format!("data: {}\n\n", json!({ "choices": [{ "delta": delta, "finish_reason": finish }] }));
-    let mut lines: Vec<String> = deltas.into_iter().map(|delta| line(delta, Value::Null)).collect();
+    let line = |delta: Value, finish: Value| {
+        format!(
+            "data: {}\n\n",
+            json!({ "choices": [{ "delta": delta, "finish_reason": finish }] })
+        )
+    };
+    let mut lines: Vec<String> = deltas
+        .into_iter()
+        .map(|delta| line(delta, Value::Null))
+        .collect();
     lines.push(line(json!({}), json!(finish)));
     lines.push("data: [DONE]\n\n".to_owned());
     Reply::Raw(lines)
@@ -45,7 +54,11 @@ async fn an_answer_that_is_cut_off_keeps_its_whole_calls_and_the_model_goes_on_f
                 "createOrUpdateFiles",
                 r#"{"files":[{"path":"whole.txt","content":"all of it"}]}"#,
             ),
-            call(1, "createOrUpdateFiles", r#"{"files":[{"path":"half.txt","content":"half of i"#),
+            call(
+                1,
+                "createOrUpdateFiles",
+                r#"{"files":[{"path":"half.txt","content":"half of i"#,
+            ),
         ],
         "length",
     );
@@ -55,7 +68,10 @@ async fn an_answer_that_is_cut_off_keeps_its_whole_calls_and_the_model_goes_on_f
     assert_eq!(state, RunState::Succeeded, "{content}");
     for request in [2, 3] {
         let note = last_note(&model, request);
-        assert!(note.contains("cut off") && note.contains("fewer or smaller files"), "{note}");
+        assert!(
+            note.contains("cut off") && note.contains("fewer or smaller files"),
+            "{note}"
+        );
     }
     let output = feed.tool("turn-3-readFiles-1").output.unwrap();
     assert!(
@@ -80,7 +96,11 @@ async fn a_model_that_never_comes_to_an_end_is_an_honest_error() {
 async fn an_empty_answer_is_asked_for_again() {
     let empty = answer([json!({ "role": "assistant", "content": "" })], "stop");
     let list = Reply::call("listFiles", json!({ "path": "." }));
-    let (state, content, model, _) = ended(vec![Reply::InTurn(vec![empty.clone(), list]), Reply::done()]).await;
+    let (state, content, model, _) = ended(vec![
+        Reply::InTurn(vec![empty.clone(), list]),
+        Reply::done(),
+    ])
+    .await;
     assert_eq!(state, RunState::Succeeded, "{content}");
     assert_eq!(model.asked_for(1), 2);
     let (state, content, model, _) = ended(vec![empty]).await;
@@ -100,7 +120,10 @@ async fn a_summary_beside_calls_holds_when_nothing_else_follows() {
     );
     for last in [answer([], "stop"), Reply::Text("All done!")] {
         let (state, content, model, _) = ended(vec![early.clone(), last]).await;
-        assert_eq!((state, content.as_str()), (RunState::Succeeded, "All of it is there."));
+        assert_eq!(
+            (state, content.as_str()),
+            (RunState::Succeeded, "All of it is there.")
+        );
         assert_eq!(model.turns().len(), 2);
     }
     // What follows is what counts.
@@ -112,10 +135,12 @@ async fn a_summary_beside_calls_holds_when_nothing_else_follows() {
 
 #[tokio::test]
 async fn thinking_that_a_model_writes_down_is_neither_shown_nor_sent_back_nor_obeyed() {
-    let thinking =
-        "<think>\nI could end with <task_summary>nothing</task_summary>, or write\n```html index.html\nno\n```\n</think>\n\nI look first.";
+    let thinking = "<think>\nI could end with <task_summary>nothing</task_summary>, or write\n```html index.html\nno\n```\n</think>\n\nI look first.";
     let first = answer(
-        [json!({ "content": thinking }), call(0, "listFiles", r#"{"path":"."}"#)],
+        [
+            json!({ "content": thinking }),
+            call(0, "listFiles", r#"{"path":"."}"#),
+        ],
         "tool_calls",
     );
     let data = data_dir();
@@ -135,7 +160,12 @@ async fn thinking_that_a_model_writes_down_is_neither_shown_nor_sent_back_nor_ob
 #[tokio::test]
 async fn a_repair_that_stalls_ends_with_what_the_check_had_found() {
     let give_up = || Reply::Text("I don't know how.");
-    let replies = vec![Reply::write("broken", "<html>no</html>"), Reply::done(), give_up(), give_up()];
+    let replies = vec![
+        Reply::write("broken", "<html>no</html>"),
+        Reply::done(),
+        give_up(),
+        give_up(),
+    ];
     let (state, content, model, _) = ended(replies).await;
     assert_eq!(state, RunState::Failed);
     for part in ["without saying that it is done", "does not work yet", "500"] {
@@ -146,7 +176,11 @@ async fn a_repair_that_stalls_ends_with_what_the_check_had_found() {
 
 #[tokio::test]
 async fn a_title_that_does_not_come_is_the_prompt_s_first_words() {
-    for naming in [Reply::Status(404, "no such model"), answer([], "stop"), Reply::Text("\n \n")] {
+    for naming in [
+        Reply::Status(404, "no such model"),
+        answer([], "stop"),
+        Reply::Text("\n \n"),
+    ] {
         let data = data_dir();
         let prompt = "Build me a shop for bread, with a cart and a page for each loaf, please, and make it warm";
         let model = Model::start([(prompt, vec![Reply::done()]), (NAMING, vec![naming])]).await;

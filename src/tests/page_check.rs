@@ -1,5 +1,6 @@
-//! The check that decides whether an app is done: how often what it finds may be mended, and pages that are really loaded, by a browser
-//! that reaches the app and nothing else, and leaves nothing behind.
+//! The check that decides whether an app is done: how often what it finds may be mended, and pages
+//! that are really loaded, by a browser that reaches the app and nothing else, and leaves nothing
+//! behind.
 
 mod doubts;
 mod hostile;
@@ -40,11 +41,19 @@ async fn run(replies: Vec<Reply>, env: &[(&str, &str)]) -> Ended {
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
-    assert_eq!(message.kind == MessageKind::Result, state == RunState::Succeeded);
-    let store = Store::open_file(&data.path().join("codeflow.sqlite")).await.unwrap();
+    assert_eq!(
+        message.kind == MessageKind::Result,
+        state == RunState::Succeeded
+    );
+    let store = Store::open_file(&data.path().join("codeflow.sqlite"))
+        .await
+        .unwrap();
     let steps = store.list_steps(message.run.unwrap()).await.unwrap();
     store.close().await;
-    let checks = steps.into_iter().filter(|step| step.output.is_some()).map(|step| step.name);
+    let checks = steps
+        .into_iter()
+        .filter(|step| step.output.is_some())
+        .map(|step| step.name);
     Ended {
         server,
         model,
@@ -58,13 +67,20 @@ async fn run(replies: Vec<Reply>, env: &[(&str, &str)]) -> Ended {
 
 /// Makes the app's page fail with this error, as Next.js tells it.
 fn fail(error: &str) -> Reply {
-    Reply::write("broken", &format!("<template data-next-error-message=\"{error}\"></template>"))
+    Reply::write(
+        "broken",
+        &format!("<template data-next-error-message=\"{error}\"></template>"),
+    )
 }
 
 #[tokio::test]
 async fn what_a_check_finds_goes_back_to_the_model_which_mends_it() {
     let mend = Reply::call("terminal", json!({ "command": "rm broken" }));
-    let run = run(vec![fail("no bread"), Reply::done(), mend, Reply::done()], &[]).await;
+    let run = run(
+        vec![fail("no bread"), Reply::done(), mend, Reply::done()],
+        &[],
+    )
+    .await;
     assert_eq!(run.state, RunState::Succeeded, "{}", run.message.content);
     assert_eq!(run.checks, ["verify-1", "verify-2"]);
     let said = run.model.said(3);
@@ -78,7 +94,16 @@ async fn what_a_check_finds_goes_back_to_the_model_which_mends_it() {
 
 #[tokio::test]
 async fn the_same_problem_twice_in_a_row_ends_the_run() {
-    let run = run(vec![fail("no bread"), Reply::done(), Reply::done(), Reply::done()], &[]).await;
+    let run = run(
+        vec![
+            fail("no bread"),
+            Reply::done(),
+            Reply::done(),
+            Reply::done(),
+        ],
+        &[],
+    )
+    .await;
     assert_eq!(run.state, RunState::Failed);
     let content = &run.message.content;
     assert!(
@@ -92,11 +117,17 @@ async fn the_same_problem_twice_in_a_row_ends_the_run() {
 #[tokio::test]
 async fn ever_new_problems_end_the_run_after_three_repairs() {
     let errors = ["no bread", "no butter", "no milk", "no salt", "no eggs"];
-    let replies = errors.iter().flat_map(|error| [fail(error), Reply::done()]).collect();
+    let replies = errors
+        .iter()
+        .flat_map(|error| [fail(error), Reply::done()])
+        .collect();
     let run = run(replies, &[]).await;
     assert_eq!(run.state, RunState::Failed);
     let content = &run.message.content;
-    assert!(content.contains("does not work yet") && content.contains("no salt"), "{content}");
+    assert!(
+        content.contains("does not work yet") && content.contains("no salt"),
+        "{content}"
+    );
     assert!(!content.contains("the same problem"), "{content}");
     assert_eq!(run.checks, ["verify-1", "verify-2", "verify-3", "verify-4"]);
     assert_eq!(run.model.turns().len(), 8);
@@ -104,11 +135,18 @@ async fn ever_new_problems_end_the_run_after_three_repairs() {
 
 #[tokio::test]
 async fn without_a_browser_pages_are_asked_for_and_the_check_says_that_they_were_not_loaded() {
-    let run = run(vec![Reply::call("checkApp", json!({})), Reply::done()], &[("CHROMIUM_PATH", "off")]).await;
+    let run = run(
+        vec![Reply::call("checkApp", json!({})), Reply::done()],
+        &[("CHROMIUM_PATH", "off")],
+    )
+    .await;
     assert_eq!(run.state, RunState::Succeeded, "{}", run.message.content);
     let check = run.feed.tool("turn-1-checkApp-1");
     let output = check.output.unwrap();
-    assert!(!check.failed && output.starts_with("The app works. Looked at: /"), "{output}");
+    assert!(
+        !check.failed && output.starts_with("The app works. Looked at: /"),
+        "{output}"
+    );
     assert!(output.contains("no browser was there"), "{output}");
 }
 
@@ -116,7 +154,10 @@ async fn without_a_browser_pages_are_asked_for_and_the_check_says_that_they_were
 async fn without_a_browser_what_an_open_preview_reports_of_this_run_is_what_the_page_fails_with() {
     let data = data_dir();
     let model = Model::start([
-        ("Build", vec![Reply::write("index.html", "<h1>Shop</h1>"), Reply::done()]),
+        (
+            "Build",
+            vec![Reply::write("index.html", "<h1>Shop</h1>"), Reply::done()],
+        ),
         ("Change", vec![Reply::done().held()]),
         ("Break", vec![Reply::done().held(), Reply::done().held()]),
     ])
@@ -129,9 +170,23 @@ async fn without_a_browser_what_an_open_preview_reports_of_this_run_is_what_the_
     let report = async |errors: serde_json::Value| {
         let url = format!("{}/api/preview/errors", server.url());
         let report = json!({ "project": project, "errors": errors });
-        assert_eq!(http().post(url).json(&report).send().await.unwrap().status(), 200);
+        assert_eq!(
+            http()
+                .post(url)
+                .json(&report)
+                .send()
+                .await
+                .unwrap()
+                .status(),
+            200
+        );
     };
-    let asked = async |turns: usize| until("the model is asked", async || (model.turns().len() == turns).then_some(())).await;
+    let asked = async |turns: usize| {
+        until("the model is asked", async || {
+            (model.turns().len() == turns).then_some(())
+        })
+        .await
+    };
     let error = |kind: &str, message: &str| json!({ "kind": kind, "message": message, "location": null, "path": "/cart" });
     let old = error("error", "no bread since yesterday");
 
@@ -150,7 +205,10 @@ async fn without_a_browser_what_an_open_preview_reports_of_this_run_is_what_the_
     asked(5).await;
     let said = model.said(5);
     let (_, told) = said.last().unwrap();
-    assert!(told.contains("no shelves left (page /cart)") && !told.contains("bread"), "{told}");
+    assert!(
+        told.contains("no shelves left (page /cart)") && !told.contains("bread"),
+        "{told}"
+    );
     report(json!([])).await;
     model.release();
     let (state, message) = feed.ended(3).await;
@@ -167,7 +225,10 @@ async fn run_with_browser_and(replies: Vec<Reply>, more: &[(&str, &str)]) -> End
     // The browser runs as a user without rights.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     // An empty path is none: the first browser in `PATH` is used.
-    let env = [("CHROMIUM_PATH", ""), ("TMPDIR", folder.path().to_str().unwrap())];
+    let env = [
+        ("CHROMIUM_PATH", ""),
+        ("TMPDIR", folder.path().to_str().unwrap()),
+    ];
     let run = run(replies, &[&env, more].concat()).await;
     until("no browser and no profile is left", async || {
         let profiles = fs::read_dir(folder.path()).unwrap().count();
@@ -179,12 +240,16 @@ async fn run_with_browser_and(replies: Vec<Reply>, more: &[(&str, &str)]) -> End
 
 /// How many processes were started with something in the folder, or work in it.
 fn processes_in(folder: &Path) -> usize {
-    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let processes = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
     processes
         .filter(|process| {
             let command = fs::read(process.join("cmdline")).unwrap_or_default();
             let place = fs::read_link(process.join("cwd")).unwrap_or_default();
-            String::from_utf8_lossy(&command).contains(folder.to_str().unwrap()) || place.starts_with(folder)
+            String::from_utf8_lossy(&command).contains(folder.to_str().unwrap())
+                || place.starts_with(folder)
         })
         .count()
 }
@@ -192,31 +257,64 @@ fn processes_in(folder: &Path) -> usize {
 #[tokio::test]
 async fn a_page_that_throws_when_it_is_loaded_is_no_result() {
     let page = "<!doctype html><h1>Shop</h1><script>throw new Error(\"no shelves left\")</script>";
-    let run = run_with_browser(vec![Reply::write("index.html", page), Reply::done(), Reply::done()]).await;
+    let run = run_with_browser(vec![
+        Reply::write("index.html", page),
+        Reply::done(),
+        Reply::done(),
+    ])
+    .await;
     assert_eq!(run.state, RunState::Failed);
     let content = &run.message.content;
     assert!(
-        content.contains("The page fails when it is loaded (/)") && content.contains("no shelves left"),
+        content.contains("The page fails when it is loaded (/)")
+            && content.contains("no shelves left"),
         "{content}"
     );
-    assert!(run.model.said(3).last().unwrap().1.contains("no shelves left"));
+    assert!(
+        run.model
+            .said(3)
+            .last()
+            .unwrap()
+            .1
+            .contains("no shelves left")
+    );
 }
 
 #[tokio::test]
 async fn an_empty_page_is_no_result() {
     let page = "<!doctype html><title>Shop</title><body></body>";
-    let run = run_with_browser(vec![Reply::write("index.html", page), Reply::done(), Reply::done()]).await;
+    let run = run_with_browser(vec![
+        Reply::write("index.html", page),
+        Reply::done(),
+        Reply::done(),
+    ])
+    .await;
     assert_eq!(run.state, RunState::Failed);
-    assert!(run.message.content.contains("The page is empty"), "{}", run.message.content);
+    assert!(
+        run.message.content.contains("The page is empty"),
+        "{}",
+        run.message.content
+    );
 }
 
 /// A check of a page with this body: what the model is told.
 async fn checked(body: &str) -> (bool, String) {
     let page = format!("<!doctype html><title>Shop</title>{body}");
     let check = Reply::call("checkApp", json!({}));
-    let run = run_with_browser(vec![Reply::write("index.html", &page), check, Reply::done(), Reply::done()]).await;
+    let run = run_with_browser(vec![
+        Reply::write("index.html", &page),
+        check,
+        Reply::done(),
+        Reply::done(),
+    ])
+    .await;
     let tool = run.feed.tool("turn-2-checkApp-1");
-    assert_eq!(tool.failed, run.state == RunState::Failed, "{}", run.message.content);
+    assert_eq!(
+        tool.failed,
+        run.state == RunState::Failed,
+        "{}",
+        run.message.content
+    );
     (!tool.failed, tool.output.unwrap())
 }
 
@@ -229,9 +327,15 @@ async fn what_is_odd_and_works_for_its_visitors_is_well() {
             "",
         ),
         // No address at all.
-        (r#"<h1>Shop</h1><a href="https://">Broken</a><a href="/">Home</a>"#, ""),
+        (
+            r#"<h1>Shop</h1><a href="https://">Broken</a><a href="/">Home</a>"#,
+            "",
+        ),
         // Only boxes.
-        (r#"<div style="width: 40px; height: 40px; background: teal"></div>"#, ""),
+        (
+            r#"<div style="width: 40px; height: 40px; background: teal"></div>"#,
+            "",
+        ),
         // Handled in the end.
         (
             "<h1>Shop</h1><script>const late = Promise.reject(new Error(\"late\")); setTimeout(() => late.catch(() => {}), 200);</script>",
@@ -270,7 +374,10 @@ async fn what_is_odd_and_works_for_its_visitors_is_well() {
 #[tokio::test]
 async fn what_no_visitor_could_use_is_not() {
     for (broken, said) in [
-        ("<h1>Shop</h1><script>location.reload();</script>", "again and again"),
+        (
+            "<h1>Shop</h1><script>location.reload();</script>",
+            "again and again",
+        ),
         // More than is kept, or read at once.
         (
             r#"<h1>Shop</h1><script>console.error("x".repeat(20 << 20)); for (let i = 0; i < 20000; i++) console.error("noise " + i); throw new Error("in the noise");</script>"#,
@@ -309,7 +416,9 @@ async fn what_no_visitor_could_use_is_not() {
 
 #[tokio::test]
 async fn every_page_is_loaded_whatever_wrote_it_and_one_of_each_kind_that_is_linked() {
-    let broken = |error: &str| format!("<!doctype html><h1>Shop</h1><script>throw new Error(\"{error}\")</script>");
+    let broken = |error: &str| {
+        format!("<!doctype html><h1>Shop</h1><script>throw new Error(\"{error}\")</script>")
+    };
     let page = "<!doctype html><h1>Shop</h1><a href=\"/items/7\">Bread</a>";
     let command = format!(
         "mkdir -p app/late 'app/items/[id]' items; touch app/late/page.tsx 'app/items/[id]/page.tsx'; echo '{}' >late.html; echo '{}' \
@@ -319,7 +428,14 @@ async fn every_page_is_loaded_whatever_wrote_it_and_one_of_each_kind_that_is_lin
     );
     let write = Reply::call("terminal", json!({ "command": command }));
     let check = Reply::call("checkApp", json!({}));
-    let run = run_with_browser(vec![Reply::write("index.html", page), write, check, Reply::done(), Reply::done()]).await;
+    let run = run_with_browser(vec![
+        Reply::write("index.html", page),
+        write,
+        check,
+        Reply::done(),
+        Reply::done(),
+    ])
+    .await;
     let output = run.feed.tool("turn-3-checkApp-1").output.unwrap();
     for said in ["(/late)", "late in the day", "(/items/7)", "no such bread"] {
         assert!(output.contains(said), "{said} is not in {output}");
@@ -333,7 +449,10 @@ async fn handlers_may_stream_or_wait_and_a_page_that_is_not_served_is_no_result(
     let mend = Reply::call("terminal", json!({ "command": "rm app/gone/page.tsx" }));
     let replies = vec![
         Reply::call("terminal", json!({ "command": command })),
-        Reply::write("app/gone/page.tsx", "export default function Page() { return null; }"),
+        Reply::write(
+            "app/gone/page.tsx",
+            "export default function Page() { return null; }",
+        ),
         Reply::call("checkApp", json!({})),
         mend,
         Reply::done(),
@@ -356,7 +475,10 @@ async fn pages_are_loaded_as_their_visitors_get_them_whatever_their_domain_is() 
     let run = run_with_browser_and(replies, &[("SANDBOX_DOMAIN", "preview.codeflow.dev")]).await;
     let output = run.feed.tool("turn-2-checkApp-1").output.unwrap();
     assert_eq!(run.state, RunState::Succeeded, "{}", run.message.content);
-    assert!(output.starts_with("The app works") && !output.contains("no browser"), "{output}");
+    assert!(
+        output.starts_with("The app works") && !output.contains("no browser"),
+        "{output}"
+    );
 }
 
 #[tokio::test]
@@ -387,11 +509,22 @@ peer.createOffer().then((offer) => peer.setLocalDescription(offer));
 </script>"#
     );
     let check = Reply::call("checkApp", json!({}));
-    let run = run_with_browser(vec![Reply::write("index.html", &page), check, Reply::done()]).await;
+    let run = run_with_browser(vec![
+        Reply::write("index.html", &page),
+        check,
+        Reply::done(),
+    ])
+    .await;
     assert_eq!(run.state, RunState::Succeeded, "{}", run.message.content);
     let output = run.feed.tool("turn-2-checkApp-1").output.unwrap();
-    assert!(output.contains("/ says on the console: all five were kept in"), "{output}");
+    assert!(
+        output.contains("/ says on the console: all five were kept in"),
+        "{output}"
+    );
     // A connection that was made would wait to be accepted.
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
-    assert_eq!(stun.recv(&mut [0; 64]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(
+        stun.recv(&mut [0; 64]).unwrap_err().kind(),
+        ErrorKind::WouldBlock
+    );
 }

@@ -1,4 +1,5 @@
-//! Photos from Unsplash: what is asked and saved, whom the model is told to credit, and what it is told when there are none.
+//! Photos from Unsplash: what is asked and saved, whom the model is told to credit, and what it is
+//! told when there are none.
 
 use codeflow::protocol::{RunState, ToolUse};
 use serde_json::json;
@@ -8,14 +9,21 @@ use crate::support::{Feed, Model, Photos, Reply, Server, Unsplash, data_dir};
 const JPEG: &[u8] = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00 a lake \xff\xd9";
 
 fn photo() -> Reply {
-    Reply::call("unsplashImage", json!({ "query": "mountain lake", "path": "images/hero.jpg" }))
+    Reply::call(
+        "unsplashImage",
+        json!({ "query": "mountain lake", "path": "images/hero.jpg" }),
+    )
 }
 
 /// A run that asks for a photo, looks at what was saved, and ends well.
 async fn run(env: &[(&str, &str)]) -> (Model, Feed) {
     let data = data_dir();
     let look = json!({ "command": "od -An -v -tx1 public/images/hero.jpg | tr -d ' \\n'" });
-    let model = Model::start([("Build", vec![photo(), Reply::call("terminal", look), Reply::done()])]).await;
+    let model = Model::start([(
+        "Build",
+        vec![photo(), Reply::call("terminal", look), Reply::done()],
+    )])
+    .await;
     let server = Server::start_and(data.path(), &model, env);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
@@ -63,13 +71,30 @@ async fn a_photo_is_saved_as_it_is_its_use_is_counted_and_its_author_credited() 
 
     let asked = unsplash.asked();
     let paths: Vec<_> = asked.iter().map(|asked| asked.path.as_str()).collect();
-    assert_eq!(paths, ["/search/photos", "/lake.jpg", "/photos/lake/download"]);
-    assert!(asked[0].query.contains("query=mountain+lake"), "{}", asked[0].query);
+    assert_eq!(
+        paths,
+        ["/search/photos", "/lake.jpg", "/photos/lake/download"]
+    );
+    assert!(
+        asked[0].query.contains("query=mountain+lake"),
+        "{}",
+        asked[0].query
+    );
     let key = format!("Client-ID {}", Unsplash::KEY);
-    let keys: Vec<_> = asked.iter().map(|asked| asked.authorization.as_str()).collect();
-    assert_eq!(keys, [key.as_str(), "", &key], "the key is for the API alone");
+    let keys: Vec<_> = asked
+        .iter()
+        .map(|asked| asked.authorization.as_str())
+        .collect();
+    assert_eq!(
+        keys,
+        [key.as_str(), "", &key],
+        "the key is for the API alone"
+    );
     let requests = serde_json::to_string(&model.requests()).unwrap();
-    assert!(!requests.contains(Unsplash::KEY), "the model is not told the key");
+    assert!(
+        !requests.contains(Unsplash::KEY),
+        "the model is not told the key"
+    );
 }
 
 #[tokio::test]
@@ -77,7 +102,10 @@ async fn without_a_key_nothing_is_asked_and_the_model_is_told_what_to_draw_inste
     let unsplash = Unsplash::start(Photos::default()).await;
     let told = refused(&[("UNSPLASH_API_URL", unsplash.url())]).await;
     assert!(told.contains("UNSPLASH_ACCESS_KEY"), "{told}");
-    assert!(told.contains("CSS gradient") && told.contains("inline SVG"), "{told}");
+    assert!(
+        told.contains("CSS gradient") && told.contains("inline SVG"),
+        "{told}"
+    );
     assert_eq!(unsplash.asked(), []);
 }
 
@@ -90,7 +118,10 @@ async fn a_key_at_its_limit_is_told_as_one() {
     })
     .await;
     let told = refused(&unsplash.env()).await;
-    assert!(told.contains("as often as the key allows") && told.contains("403"), "{told}");
+    assert!(
+        told.contains("as often as the key allows") && told.contains("403"),
+        "{told}"
+    );
     assert!(told.contains("CSS gradient"), "{told}");
     assert_eq!(unsplash.asked().len(), 1, "it is not asked again");
 }
@@ -112,7 +143,11 @@ async fn a_photo_on_another_server_is_not_fetched() {
     let told = refused(&unsplash.env()).await;
     assert!(told.contains("on another server"), "{told}");
     assert_eq!(other.asked(), []);
-    assert_eq!(unsplash.asked().len(), 1, "what was not used is not counted");
+    assert_eq!(
+        unsplash.asked().len(),
+        1,
+        "what was not used is not counted"
+    );
 }
 
 #[tokio::test]
@@ -125,5 +160,9 @@ async fn what_is_no_photo_is_not_saved() {
     .await;
     let told = refused(&unsplash.env()).await;
     assert!(told.contains("is no photo"), "{told}");
-    assert_eq!(unsplash.asked().len(), 2, "what was not used is not counted");
+    assert_eq!(
+        unsplash.asked().len(),
+        2,
+        "what was not used is not counted"
+    );
 }

@@ -14,7 +14,12 @@ use crate::support::{Model, Postgres, Reply, Server, data_dir, until};
 #[tokio::test]
 async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgresql_too() {
     let (postgres, data) = (Postgres::start().await, data_dir());
-    let append = |line: &str| Reply::call("terminal", json!({ "command": format!("echo {line} >> log.txt") }));
+    let append = |line: &str| {
+        Reply::call(
+            "terminal",
+            json!({ "command": format!("echo {line} >> log.txt") }),
+        )
+    };
     let model = Model::start([
         (
             "Build",
@@ -26,20 +31,38 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
                 Reply::done(),
             ],
         ),
-        ("Zerobytes", vec![Reply::Text("<task_summary>Zero\0 bytes\0.</task_summary>")]),
-        ("Change", vec![Reply::InTurn(vec![Reply::Status(500, "oops"), Reply::done()])]),
+        (
+            "Zerobytes",
+            vec![Reply::Text("<task_summary>Zero\0 bytes\0.</task_summary>")],
+        ),
+        (
+            "Change",
+            vec![Reply::InTurn(vec![
+                Reply::Status(500, "oops"),
+                Reply::done(),
+            ])],
+        ),
     ])
     .await;
     let env = [("DATABASE_URL", &*postgres.url)];
     let server = Server::start_and(data.path(), &model, &env);
     let project = server.create("Build").await;
     server.send(project, "Change").await;
-    until("the third turn is asked for", async || (model.asked_for(3) == 1).then_some(())).await;
+    until("the third turn is asked for", async || {
+        (model.asked_for(3) == 1).then_some(())
+    })
+    .await;
     server.kill();
 
     let server = Server::start_and(data.path(), &model, &env);
-    until("it is asked for again", async || (model.asked_for(3) == 2).then_some(())).await;
-    assert_eq!(server.states(project).await, [RunState::Running, RunState::Queued]);
+    until("it is asked for again", async || {
+        (model.asked_for(3) == 2).then_some(())
+    })
+    .await;
+    assert_eq!(
+        server.states(project).await,
+        [RunState::Running, RunState::Queued]
+    );
     model.release();
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(2).await;
@@ -47,7 +70,10 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
     assert_eq!(server.states(project).await, [RunState::Succeeded; 2]);
     assert_eq!(message.fragment.unwrap().number, 2);
     let workspace = server.workspace(project).await;
-    let results = workspace.messages.iter().filter(|message| message.kind == MessageKind::Result);
+    let results = workspace
+        .messages
+        .iter()
+        .filter(|message| message.kind == MessageKind::Result);
     assert_eq!(results.count(), 2);
 
     let store = Store::open(&postgres.url).await.unwrap();
@@ -55,24 +81,58 @@ async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgr
     let step = |name: &str| steps.iter().find(|step| step.name == name).unwrap();
     assert_eq!((step("turn-1").attempt, step("turn-3").attempt), (1, 2));
     assert_eq!(step("turn-1").spent.input_tokens, 7);
-    assert!(step("turn-4-readFiles-1").output.as_ref().unwrap().contains("first\\nsecond"));
-    let files = store.latest_version(project).await.unwrap().unwrap().entries;
-    assert!(files.contains(&AppEntry::file("index.html", "<h1>Über</h1>".as_bytes().to_vec())));
-    let output = store.step_output(workspace.messages[0].id, "turn-4-readFiles-1").await.unwrap();
+    assert!(
+        step("turn-4-readFiles-1")
+            .output
+            .as_ref()
+            .unwrap()
+            .contains("first\\nsecond")
+    );
+    let files = store
+        .latest_version(project)
+        .await
+        .unwrap()
+        .unwrap()
+        .entries;
+    assert!(files.contains(&AppEntry::file(
+        "index.html",
+        "<h1>Über</h1>".as_bytes().to_vec()
+    )));
+    let output = store
+        .step_output(workspace.messages[0].id, "turn-4-readFiles-1")
+        .await
+        .unwrap();
     assert!(output.unwrap().contains("first\\nsecond"));
     let usage = store.list_usage().await.unwrap();
-    assert_eq!((usage.len(), usage[0].runs, usage[0].unpriced), (1, 2, true));
+    assert_eq!(
+        (usage.len(), usage[0].runs, usage[0].unpriced),
+        (1, 2, true)
+    );
     unused_images_go(&store).await;
     // The sweeps' statements, too.
-    assert_eq!(store.trim_runs(Duration::ZERO, 10, |_, _| "null".to_owned()).await.unwrap(), 1);
     assert_eq!(
-        store.list_steps(workspace.runs[0].id).await.unwrap()[0].output.as_deref(),
+        store
+            .trim_runs(Duration::ZERO, 10, |_, _| "null".to_owned())
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        store.list_steps(workspace.runs[0].id).await.unwrap()[0]
+            .output
+            .as_deref(),
         Some("null")
     );
     store.remove_unused_blobs(10).await.unwrap();
     assert!(store.latest_version(project).await.unwrap().is_some());
     let unused = store.unused_projects(Duration::ZERO).await.unwrap();
-    assert_eq!(unused.iter().map(|unused| unused.project).collect::<Vec<_>>(), [project]);
+    assert_eq!(
+        unused
+            .iter()
+            .map(|unused| unused.project)
+            .collect::<Vec<_>>(),
+        [project]
+    );
     store.give_back_space().await.unwrap();
     store.close().await;
 

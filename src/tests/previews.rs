@@ -1,4 +1,5 @@
-//! Previews over HTTP: what an app's answers may say about framing and cookies, what an app is told of its visitor, which ports are shown.
+//! Previews over HTTP: what an app's answers may say about framing and cookies, what an app is told
+//! of its visitor, which ports are shown.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,10 @@ async fn on_a_domain() -> (Host, String) {
     })
     .await;
     let sandbox = host.create().await;
-    until("the app answers", async || sandbox.fetch(3000, "/", 1000).await.unwrap()).await;
+    until("the app answers", async || {
+        sandbox.fetch(3000, "/", 1000).await.unwrap()
+    })
+    .await;
     let id = sandbox.id().to_owned();
     (host, id)
 }
@@ -32,7 +36,11 @@ fn framed(request: RequestBuilder) -> RequestBuilder {
 }
 
 fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
-    headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+    headers
+        .get_all(name)
+        .iter()
+        .map(|value| value.to_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -56,21 +64,40 @@ async fn an_app_is_framed_by_the_builder_whatever_it_answers_and_keeps_its_cooki
         ("x-own=1", vec![]),
     ] {
         let answer = answer(query).await;
-        assert_eq!(values(answer.headers(), "content-security-policy"), policies, "{query}");
+        assert_eq!(
+            values(answer.headers(), "content-security-policy"),
+            policies,
+            "{query}"
+        );
         assert!(!answer.headers().contains_key("x-frame-options"), "{query}");
     }
     let answered =
         answer("strict-transport-security=max-age%3D9&alt-svc=h3&set-cookie=a=b%3BDomain=codeflow.test%3BPath=/&set-cookie=c=d").await;
-    assert!(!answered.headers().contains_key("strict-transport-security") && !answered.headers().contains_key("alt-svc"));
-    assert_eq!(values(answered.headers(), "set-cookie"), ["a=b;Path=/", "c=d"]);
+    assert!(
+        !answered.headers().contains_key("strict-transport-security")
+            && !answered.headers().contains_key("alt-svc")
+    );
     assert_eq!(
-        values(answer("location=http://127.0.0.1:3000/login").await.headers(), "location"),
+        values(answered.headers(), "set-cookie"),
+        ["a=b;Path=/", "c=d"]
+    );
+    assert_eq!(
+        values(
+            answer("location=http://127.0.0.1:3000/login")
+                .await
+                .headers(),
+            "location"
+        ),
         ["/login"]
     );
 
     // By E2B's headers a program gets what the app says.
-    let plain = host.http.get(format!("{}/answer?x-frame-options=DENY", host.host.url()));
-    let plain = plain.header("e2b-sandbox-id", &id).header("e2b-sandbox-port", "3000");
+    let plain = host
+        .http
+        .get(format!("{}/answer?x-frame-options=DENY", host.host.url()));
+    let plain = plain
+        .header("e2b-sandbox-id", &id)
+        .header("e2b-sandbox-port", "3000");
     let plain = framed(plain).send().await.unwrap();
     assert_eq!(values(plain.headers(), "x-frame-options"), ["DENY"]);
     assert!(!plain.text().await.unwrap().contains("/__codeflow/"));
@@ -78,22 +105,32 @@ async fn an_app_is_framed_by_the_builder_whatever_it_answers_and_keeps_its_cooki
 }
 
 #[tokio::test]
-async fn a_page_in_a_frame_loads_the_script_that_speaks_for_it_whatever_the_app_s_files_and_policies_are() {
+async fn a_page_in_a_frame_loads_the_script_that_speaks_for_it_whatever_the_app_s_files_and_policies_are()
+ {
     let (host, id) = on_a_domain().await;
     let page = async |path: &str| framed(host.preview(&id, 3000, path)).send().await.unwrap();
     let answer = page("/answer?content-security-policy=script-src%20'nonce-abc'").await;
     assert!(!answer.headers().contains_key("content-encoding"));
     let text = answer.text().await.unwrap();
     let tag = text.strip_prefix("<!doctype html><html><head>").unwrap();
-    let address = tag.strip_prefix("<script src=\"").and_then(|tag| tag.split('"').next()).unwrap();
+    let address = tag
+        .strip_prefix("<script src=\"")
+        .and_then(|tag| tag.split('"').next())
+        .unwrap();
     assert!(
         tag.contains(" nonce=\"abc\"></script><title>An answer</title></head></html>"),
         "{text}"
     );
     let script = host.preview(&id, 3000, address).send().await.unwrap();
-    assert_eq!(script.headers()["content-type"], "text/javascript; charset=utf-8");
+    assert_eq!(
+        script.headers()["content-type"],
+        "text/javascript; charset=utf-8"
+    );
     let script = script.text().await.unwrap();
-    assert!(script.contains(&format!("\"CODEFLOW_URL\":\"{BUILDER}\"")), "{script}");
+    assert!(
+        script.contains(&format!("\"CODEFLOW_URL\":\"{BUILDER}\"")),
+        "{script}"
+    );
     // A page without a head gets it in front, and one that is no page none.
     let text = page("/").await.text().await.unwrap();
     assert!(
@@ -114,7 +151,10 @@ async fn a_page_in_a_frame_loads_the_script_that_speaks_for_it_whatever_the_app_
         .header("sec-fetch-dest", "document")
         .header("sec-fetch-mode", "navigate");
     for request in [alone, host.preview(&id, 3000, "/")] {
-        assert_eq!(request.send().await.unwrap().text().await.unwrap(), "<h1>The template</h1>");
+        assert_eq!(
+            request.send().await.unwrap().text().await.unwrap(),
+            "<h1>The template</h1>"
+        );
     }
     host.stop().await;
 }
@@ -146,21 +186,30 @@ async fn who_the_visitor_is_never_reaches_generated_code() {
     ];
     let mut sent: Vec<(&str, &str)> = of_proxies.map(|name| (name, "alice")).to_vec();
     sent.extend([
-        ("cookie", "theme=dark; _oauth2_proxy=s; CF_Authorization=s; codeflow_session=s; a=b"),
+        (
+            "cookie",
+            "theme=dark; _oauth2_proxy=s; CF_Authorization=s; codeflow_session=s; a=b",
+        ),
         ("authorization", "Basic YWxpY2U6cGFzcw=="),
         ("next-action", "x"),
         ("rsc", "1"),
         ("x-shop-id", "7"),
     ]);
     let got = seen(&sent).await;
-    assert!(!serde_json::to_string(&got).unwrap().contains("alice"), "{got:?}");
+    assert!(
+        !serde_json::to_string(&got).unwrap().contains("alice"),
+        "{got:?}"
+    );
     assert_eq!(got["cookie"], "theme=dark; a=b");
     assert!(!got.contains_key("authorization"));
     for name in ["next-action", "rsc", "x-shop-id"] {
         assert!(got.contains_key(name), "{name}: {got:?}");
     }
     assert_eq!(got["host"], format!("3000-{id}.{DOMAIN}"));
-    assert_eq!(seen(&[("authorization", "Bearer own")]).await["authorization"], "Bearer own");
+    assert_eq!(
+        seen(&[("authorization", "Bearer own")]).await["authorization"],
+        "Bearer own"
+    );
     host.stop().await;
 }
 
@@ -177,7 +226,13 @@ async fn the_sandbox_s_own_ports_and_debuggers_are_no_previews() {
             .await
             .unwrap();
         assert_eq!(person.status(), 404, "{port}");
-        assert!(person.text().await.unwrap().contains("This port is not a preview"));
+        assert!(
+            person
+                .text()
+                .await
+                .unwrap()
+                .contains("This port is not a preview")
+        );
     }
     host.stop().await;
 }

@@ -13,7 +13,12 @@ use crate::support::{ControlPlane, Host, Model, PATIENCE, Reply, Server, data_di
 #[tokio::test]
 async fn a_run_that_a_crash_interrupted_goes_on_and_no_step_with_an_output_runs_again() {
     let data = data_dir();
-    let append = |line: &str| Reply::call("terminal", json!({ "command": format!("echo {line} >> log.txt") }));
+    let append = |line: &str| {
+        Reply::call(
+            "terminal",
+            json!({ "command": format!("echo {line} >> log.txt") }),
+        )
+    };
     let model = Model::start([(
         "Build",
         vec![
@@ -34,10 +39,15 @@ async fn a_run_that_a_crash_interrupted_goes_on_and_no_step_with_an_output_runs_
             _ => None,
         })
         .await;
-    until("the third turn is asked for", async || (model.asked_for(3) == 1).then_some(())).await;
+    until("the third turn is asked for", async || {
+        (model.asked_for(3) == 1).then_some(())
+    })
+    .await;
     server.kill();
 
-    let store = Store::open_file(&data.path().join("codeflow.sqlite")).await.unwrap();
+    let store = Store::open_file(&data.path().join("codeflow.sqlite"))
+        .await
+        .unwrap();
     let before: HashMap<String, (i32, String)> = steps(&store, run).await;
     assert!(
         before.contains_key("turn-2-terminal-1") && !before.contains_key("turn-3"),
@@ -49,7 +59,10 @@ async fn a_run_that_a_crash_interrupted_goes_on_and_no_step_with_an_output_runs_
         (model.asked_for(3) == 2).then_some(())
     })
     .await;
-    assert_eq!(server.workspace(project).await.runs[0].state, RunState::Running);
+    assert_eq!(
+        server.workspace(project).await.runs[0].state,
+        RunState::Running
+    );
     let mut feed = server.feed(project).await;
     model.release();
     let (state, message) = feed.ended(1).await;
@@ -92,13 +105,26 @@ async fn steps(store: &Store, run: codeflow::protocol::RunId) -> HashMap<String,
 #[tokio::test]
 async fn an_orderly_stop_in_mid_run_loses_nothing_either() {
     let data = data_dir();
-    let model = Model::start([("Build", vec![Reply::write("index.html", "<h1>Kept</h1>"), Reply::done().held()])]).await;
+    let model = Model::start([(
+        "Build",
+        vec![
+            Reply::write("index.html", "<h1>Kept</h1>"),
+            Reply::done().held(),
+        ],
+    )])
+    .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
-    until("the second turn is asked for", async || (model.asked_for(2) == 1).then_some(())).await;
+    until("the second turn is asked for", async || {
+        (model.asked_for(2) == 1).then_some(())
+    })
+    .await;
     assert!(server.stop().success());
     let server = Server::start(data.path(), &model);
-    until("it is asked for again", async || (model.asked_for(2) == 2).then_some(())).await;
+    until("it is asked for again", async || {
+        (model.asked_for(2) == 2).then_some(())
+    })
+    .await;
     model.release();
     let (state, _) = server.feed(project).await.ended(1).await;
     assert_eq!(state, RunState::Succeeded);
@@ -108,7 +134,14 @@ async fn an_orderly_stop_in_mid_run_loses_nothing_either() {
 #[tokio::test]
 async fn a_lost_sandbox_is_built_anew_from_the_latest_version() {
     let data = data_dir();
-    let model = Model::start([("Build", vec![Reply::write("index.html", "<h1>Version one</h1>"), Reply::done()])]).await;
+    let model = Model::start([(
+        "Build",
+        vec![
+            Reply::write("index.html", "<h1>Version one</h1>"),
+            Reply::done(),
+        ],
+    )])
+    .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     server.feed(project).await.ended(1).await;
@@ -123,8 +156,16 @@ async fn a_lost_sandbox_is_built_anew_from_the_latest_version() {
         let codeflow::protocol::PreviewState::Ready { url, .. } = workspace.preview else {
             return None;
         };
-        let host = url.strip_prefix("http://")?.trim_end_matches('/').to_owned();
-        let page = http().get(server.url()).header("host", host).send().await.unwrap();
+        let host = url
+            .strip_prefix("http://")?
+            .trim_end_matches('/')
+            .to_owned();
+        let page = http()
+            .get(server.url())
+            .header("host", host)
+            .send()
+            .await
+            .unwrap();
         if page.status() == 200 {
             Some(page.text().await.unwrap())
         } else {
@@ -150,7 +191,10 @@ async fn a_run_whose_sandbox_was_lost_meanwhile_goes_on_in_another_one_with_what
     .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
-    until("the second turn is asked for", async || (model.asked_for(2) == 1).then_some(())).await;
+    until("the second turn is asked for", async || {
+        (model.asked_for(2) == 1).then_some(())
+    })
+    .await;
     assert!(server.stop().success());
     fs::remove_dir_all(data.path().join("sandboxes")).unwrap();
 
@@ -163,9 +207,16 @@ async fn a_run_whose_sandbox_was_lost_meanwhile_goes_on_in_another_one_with_what
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
-    assert_eq!(model.asked_for(1), 1, "what the model said is not asked for again");
+    assert_eq!(
+        model.asked_for(1),
+        1,
+        "what the model said is not asked for again"
+    );
     let read = feed.tool("turn-2-readFiles-1").output.unwrap();
-    assert!(read.contains("<h1>Written</h1>") && read.contains("has been made anew"), "{read}");
+    assert!(
+        read.contains("<h1>Written</h1>") && read.contains("has been made anew"),
+        "{read}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,13 +224,22 @@ async fn a_sandbox_that_vanishes_in_mid_run_is_made_anew_with_the_version_and_wh
     let host = Host::start().await;
     let data = tempfile::tempdir().unwrap();
     let model = Model::start([
-        ("Build", vec![Reply::write("index.html", "<h1>One</h1>"), Reply::done()]),
+        (
+            "Build",
+            vec![Reply::write("index.html", "<h1>One</h1>"), Reply::done()],
+        ),
         (
             "Change",
             vec![
                 Reply::write("second.html", "<h1>Two</h1>"),
-                Reply::call("terminal", json!({ "command": "echo $$ > command; sleep 86397" })),
-                Reply::call("readFiles", json!({ "files": ["index.html", "second.html"] })),
+                Reply::call(
+                    "terminal",
+                    json!({ "command": "echo $$ > command; sleep 86397" }),
+                ),
+                Reply::call(
+                    "readFiles",
+                    json!({ "files": ["index.html", "second.html"] }),
+                ),
                 Reply::done(),
             ],
         ),
@@ -190,7 +250,11 @@ async fn a_sandbox_that_vanishes_in_mid_run_is_made_anew_with_the_version_and_wh
     let mut feed = server.feed(project).await;
     assert_eq!(feed.ended(1).await.0, RunState::Succeeded);
     server.send(project, "Change").await;
-    let sandboxes = async || host.get("/v2/sandboxes").await[0]["sandboxID"].as_str().map(str::to_owned);
+    let sandboxes = async || {
+        host.get("/v2/sandboxes").await[0]["sandboxID"]
+            .as_str()
+            .map(str::to_owned)
+    };
     let first = sandboxes().await.unwrap();
     until("the command runs", async || {
         host.client
@@ -208,10 +272,20 @@ async fn a_sandbox_that_vanishes_in_mid_run_is_made_anew_with_the_version_and_wh
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
     assert_ne!(sandboxes().await.unwrap(), first);
     let told = feed.tool("turn-2-terminal-1").output.unwrap();
-    assert!(told.contains("was interrupted") && told.contains("has been made anew"), "{told}");
+    assert!(
+        told.contains("was interrupted") && told.contains("has been made anew"),
+        "{told}"
+    );
     let read = feed.tool("turn-3-readFiles-1").output.unwrap();
-    assert!(read.contains("<h1>One</h1>") && read.contains("<h1>Two</h1>"), "{read}");
-    assert_eq!(model.turns().len(), 6, "the model is asked for nothing twice");
+    assert!(
+        read.contains("<h1>One</h1>") && read.contains("<h1>Two</h1>"),
+        "{read}"
+    );
+    assert_eq!(
+        model.turns().len(),
+        6,
+        "the model is asked for nothing twice"
+    );
     drop(server);
     host.stop().await;
 }
@@ -232,7 +306,9 @@ async fn a_command_that_a_crash_interrupted_is_told_to_the_model_and_not_run_aga
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     until("the command runs", async || {
-        let read = server.get(&format!("/api/files/read?project={project}&path=marks")).await;
+        let read = server
+            .get(&format!("/api/files/read?project={project}&path=marks"))
+            .await;
         (read.status() == 200).then_some(())
     })
     .await;
@@ -243,13 +319,25 @@ async fn a_command_that_a_crash_interrupted_is_told_to_the_model_and_not_run_aga
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
     let told = feed.tool("turn-1-terminal-1");
     assert!(told.failed && told.output.unwrap().contains("was interrupted"));
-    assert_eq!(feed.tool("turn-2-readFiles-1").output.unwrap(), "=== marks\nbegun\n\n");
-    let store = Store::open_file(&data.path().join("codeflow.sqlite")).await.unwrap();
+    assert_eq!(
+        feed.tool("turn-2-readFiles-1").output.unwrap(),
+        "=== marks\nbegun\n\n"
+    );
+    let store = Store::open_file(&data.path().join("codeflow.sqlite"))
+        .await
+        .unwrap();
     let run = server.workspace(project).await.runs[0].id;
     let steps = store.list_steps(run).await.unwrap();
-    let step = steps.iter().find(|step| step.name == "turn-1-terminal-1").unwrap();
+    let step = steps
+        .iter()
+        .find(|step| step.name == "turn-1-terminal-1")
+        .unwrap();
     assert_eq!(step.attempt, 2);
-    assert!(step.input_digest.as_ref().is_some_and(|digest| digest.len() == 64));
+    assert!(
+        step.input_digest
+            .as_ref()
+            .is_some_and(|digest| digest.len() == 64)
+    );
     assert!(step.finished_at.unwrap() >= step.started_at);
     store.close().await;
 }

@@ -11,10 +11,15 @@ const HOG: &str = "node -e 'const kept = []; for (;;) kept.push(Buffer.alloc(16 
 
 /// The bounds of the group above a sandbox's: bytes, and processes.
 fn bounds_of_all(sandbox: &str) -> Vec<String> {
-    let groups = traces(sandbox).into_iter().filter(|trace| trace.starts_with("/sys/fs/cgroup"));
+    let groups = traces(sandbox)
+        .into_iter()
+        .filter(|trace| trace.starts_with("/sys/fs/cgroup"));
     let above = groups.filter_map(|group| Some(Path::new(&group).parent()?.to_owned()));
     above
-        .flat_map(|group| ["memory.limit_in_bytes", "memory.max", "pids.max"].map(|file| fs::read_to_string(group.join(file))))
+        .flat_map(|group| {
+            ["memory.limit_in_bytes", "memory.max", "pids.max"]
+                .map(|file| fs::read_to_string(group.join(file)))
+        })
         .filter_map(|read| Some(read.ok()?.trim().to_owned()))
         .collect()
 }
@@ -28,8 +33,11 @@ async fn a_full_machine_makes_room_by_those_that_nobody_uses_and_else_refuses_in
     })
     .await;
     let create = async || {
-        host.answer("/v2/sandboxes", &json!({ "templateID": "nextjs", "autoPause": true }))
-            .await
+        host.answer(
+            "/v2/sandboxes",
+            &json!({ "templateID": "nextjs", "autoPause": true }),
+        )
+        .await
     };
     let mut made = Vec::new();
     for _ in 0..3 {
@@ -47,7 +55,9 @@ async fn a_full_machine_makes_room_by_those_that_nobody_uses_and_else_refuses_in
     assert_eq!((status, said["code"].as_u64()), (429, Some(429)), "{said}");
     let message = said["message"].as_str().unwrap();
     assert!(
-        message.contains("The machine is full") && message.contains("of the 1000 MB") && message.contains("SANDBOX_TOTAL_MEMORY_MB"),
+        message.contains("The machine is full")
+            && message.contains("of the 1000 MB")
+            && message.contains("SANDBOX_TOTAL_MEMORY_MB"),
         "{said}"
     );
     assert_eq!(host.get("/v2/sandboxes").await.as_array().unwrap().len(), 3);
@@ -59,8 +69,11 @@ async fn a_full_machine_makes_room_by_those_that_nobody_uses_and_else_refuses_in
     assert_eq!(traces(&made[0]), [] as [String; 0]);
     // And it wakes when there is room for it again.
     let connect = async || {
-        host.answer(&format!("/v2/sandboxes/{}/connect", made[0]), &json!({ "timeout": 60 }))
-            .await
+        host.answer(
+            &format!("/v2/sandboxes/{}/connect", made[0]),
+            &json!({ "timeout": 60 }),
+        )
+        .await
     };
     let (status, said) = connect().await;
     assert_eq!(status, 429, "{said}");
@@ -77,7 +90,11 @@ async fn the_pool_gives_way_to_sandboxes_in_use() {
         settings.pool_size = 1;
     })
     .await;
-    let folders = || fs::read_dir(host.folder().join("sandboxes")).unwrap().count();
+    let folders = || {
+        fs::read_dir(host.folder().join("sandboxes"))
+            .unwrap()
+            .count()
+    };
     until("one waits", async || (folders() == 1).then_some(())).await;
     // With variables, no waiting one will do.
     let create = async || {
@@ -98,13 +115,31 @@ async fn a_sandbox_that_takes_all_memory_ends_no_other_one_and_not_the_host() {
     })
     .await;
     let (hog, other) = (host.create().await, host.create().await);
-    let server = async || run(&other, "until pgrep -f '^node server.mjs'; do sleep 0.1; done").await.1;
+    let server = async || {
+        run(
+            &other,
+            "until pgrep -f '^node server.mjs'; do sleep 0.1; done",
+        )
+        .await
+        .1
+    };
     let before = server().await;
     for _ in 0..3 {
         assert_ne!(run(&hog, HOG).await.0, 0, "it is ended");
     }
-    assert_eq!(server().await, before, "the other one's server is the same as before");
+    assert_eq!(
+        server().await,
+        before,
+        "the other one's server is the same as before"
+    );
     assert_eq!(host.detail(other.id()).await["notice"], Value::Null);
-    assert_eq!(host.preview(other.id(), 3000, "/").send().await.unwrap().status(), 200);
+    assert_eq!(
+        host.preview(other.id(), 3000, "/")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
     host.stop().await;
 }

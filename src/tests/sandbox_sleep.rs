@@ -9,11 +9,15 @@ use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ControlPlane, Host, HostProcess, PATIENCE, data_dir, in_own_mounts, run, stream, traces, until};
+use crate::support::{
+    ControlPlane, Host, HostProcess, PATIENCE, data_dir, in_own_mounts, run, stream, traces, until,
+};
 
 /// Processor time that the sandbox's processes have used, in clock ticks.
 fn processor_time(sandbox: &str) -> u64 {
-    let processes = traces(sandbox).into_iter().filter(|trace| trace.starts_with("/proc/"));
+    let processes = traces(sandbox)
+        .into_iter()
+        .filter(|trace| trace.starts_with("/proc/"));
     let ticks = |process: String| {
         let stat = std::fs::read_to_string(format!("{process}/stat")).unwrap_or_default();
         let fields: Vec<u64> = stat
@@ -33,7 +37,11 @@ async fn a_paused_sandbox_keeps_its_memory_uses_no_processor_and_goes_on_where_i
     let host = Host::start().await;
     let sandbox = host.create().await;
     // Counts as fast as it can.
-    run(&sandbox, "nohup sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $! > /tmp/pid").await;
+    run(
+        &sandbox,
+        "nohup sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $! > /tmp/pid",
+    )
+    .await;
     assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
     assert_eq!(host.pause(sandbox.id(), json!({})).await, 409);
     let before = processor_time(sandbox.id());
@@ -41,8 +49,16 @@ async fn a_paused_sandbox_keeps_its_memory_uses_no_processor_and_goes_on_where_i
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(processor_time(sandbox.id()), before);
 
-    assert_eq!(run(&sandbox, "kill -0 $(cat /tmp/pid) && echo alive").await.1, "alive\n");
-    until("it counts on", async || (processor_time(sandbox.id()) > before).then_some(())).await;
+    assert_eq!(
+        run(&sandbox, "kill -0 $(cat /tmp/pid) && echo alive")
+            .await
+            .1,
+        "alive\n"
+    );
+    until("it counts on", async || {
+        (processor_time(sandbox.id()) > before).then_some(())
+    })
+    .await;
     host.stop().await;
     assert_eq!(traces(sandbox.id()), [] as [String; 0]);
 }
@@ -51,13 +67,22 @@ async fn a_paused_sandbox_keeps_its_memory_uses_no_processor_and_goes_on_where_i
 async fn a_pause_ends_the_connections_that_clients_have_and_none_of_the_processes() {
     let host = Host::start().await;
     let sandbox = host.create().await;
-    let mut output = stream(&host, sandbox.id(), "echo begun; sleep 2; echo ended > /tmp/ended")
-        .await
-        .bytes_stream();
+    let mut output = stream(
+        &host,
+        sandbox.id(),
+        "echo begun; sleep 2; echo ended > /tmp/ended",
+    )
+    .await
+    .bytes_stream();
     assert!(output.next().await.unwrap().is_ok());
     assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
-    let rest = tokio::time::timeout(PATIENCE, output.collect::<Vec<_>>()).await.unwrap();
-    assert!(rest.last().unwrap().is_err(), "the stream is cut, not left open");
+    let rest = tokio::time::timeout(PATIENCE, output.collect::<Vec<_>>())
+        .await
+        .unwrap();
+    assert!(
+        rest.last().unwrap().is_err(),
+        "the stream is cut, not left open"
+    );
     until("the process ends by itself", async || {
         (run(&sandbox, "cat /tmp/ended 2>/dev/null").await.1 == "ended\n").then_some(())
     })
@@ -82,7 +107,10 @@ async fn without_memory_and_after_a_while_only_the_files_of_a_paused_sandbox_are
     .await;
     assert_eq!(host.state(two.id()).await, "paused");
     for sandbox in [&one, &two] {
-        assert_eq!(run(sandbox, "cat kept /tmp/lost 2>/dev/null").await.1, "kept\n");
+        assert_eq!(
+            run(sandbox, "cat kept /tmp/lost 2>/dev/null").await.1,
+            "kept\n"
+        );
     }
     host.stop().await;
 }
@@ -105,11 +133,21 @@ async fn a_sandbox_of_the_pool_is_the_callers_in_every_way_and_another_one_takes
     })
     .await;
     assert_eq!(
-        host.api(Method::GET, "/v2/sandboxes").send().await.unwrap().text().await.unwrap(),
+        host.api(Method::GET, "/v2/sandboxes")
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap(),
         "[]",
         "it is nobody's yet"
     );
-    assert_eq!(host.status(Method::GET, &format!("/sandboxes/{first}")).await, 404);
+    assert_eq!(
+        host.status(Method::GET, &format!("/sandboxes/{first}"))
+            .await,
+        404
+    );
 
     let request = json!({ "templateID": "nextjs", "timeout": 77, "metadata": { "a": "b" }, "autoPause": true,
         "network": { "denyOut": ["0.0.0.0/0"], "allowPublicTraffic": false } });
@@ -122,17 +160,31 @@ async fn a_sandbox_of_the_pool_is_the_callers_in_every_way_and_another_one_takes
     assert_eq!(detail["metadata"], json!({ "a": "b" }));
     assert_eq!(detail["allowInternetAccess"], false);
     assert_eq!(detail["lifecycle"]["onTimeout"], "pause");
-    assert_eq!(host.preview(&first, 3000, "/").send().await.unwrap().status(), 403);
-    let page = host
-        .preview(&first, 3000, "/")
-        .header("e2b-traffic-access-token", made["trafficAccessToken"].as_str().unwrap());
-    assert_eq!(page.send().await.unwrap().text().await.unwrap(), "<h1>The template</h1>");
+    assert_eq!(
+        host.preview(&first, 3000, "/")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        403
+    );
+    let page = host.preview(&first, 3000, "/").header(
+        "e2b-traffic-access-token",
+        made["trafficAccessToken"].as_str().unwrap(),
+    );
+    assert_eq!(
+        page.send().await.unwrap().text().await.unwrap(),
+        "<h1>The template</h1>"
+    );
 
     // Variables are given to a container as it starts, so this one is made anew.
     let with_envs = json!({ "templateID": "nextjs", "envVars": { "A": "b" } });
     let made: Value = host.post("/v2/sandboxes", &with_envs).await;
     let second = made["sandboxID"].as_str().unwrap().to_owned();
-    let third = until("another one waits", async || waiting().find(|id| *id != first && *id != second)).await;
+    let third = until("another one waits", async || {
+        waiting().find(|id| *id != first && *id != second)
+    })
+    .await;
     let data = host.stop().await;
     for id in [&first, &second, &third] {
         assert_eq!(traces(id), [] as [String; 0]);
@@ -155,14 +207,26 @@ async fn a_host_that_dies_leaves_nothing_of_its_pool_and_of_its_frozen_sandboxes
             .map(|entry| entry.file_name().into_string().unwrap())
             .collect::<Vec<_>>()
     };
-    let sandbox = crashed.client.create(PATIENCE, &Default::default()).await.unwrap();
+    let sandbox = crashed
+        .client
+        .create(PATIENCE, &Default::default())
+        .await
+        .unwrap();
     run(&sandbox, "echo kept > kept").await;
     assert_eq!(crashed.pause(sandbox.id(), json!({})).await, 204);
-    until("another one waits", async || (ids().len() == 2).then_some(())).await;
+    until("another one waits", async || {
+        (ids().len() == 2).then_some(())
+    })
+    .await;
     crashed.kill();
 
     let host = Host::start_on(data, |_| {}).await;
-    assert_eq!(std::fs::read_dir(host.folder().join("sandboxes")).unwrap().count(), 1);
+    assert_eq!(
+        std::fs::read_dir(host.folder().join("sandboxes"))
+            .unwrap()
+            .count(),
+        1
+    );
     assert_eq!(host.state(sandbox.id()).await, "paused");
     assert_eq!(traces(sandbox.id()), [] as [String; 0]);
     let sandbox = host.client.connect(sandbox.id(), PATIENCE).await.unwrap();
@@ -174,18 +238,30 @@ async fn a_host_that_dies_leaves_nothing_of_its_pool_and_of_its_frozen_sandboxes
 async fn a_sandbox_that_can_not_be_thawed_leaves_the_pool_and_another_one_takes_its_place() {
     let data = data_dir();
     let mut command = in_own_mounts();
-    command.arg(format!("exec {} sandbox-host", env!("CARGO_BIN_EXE_codeflow")));
-    let host = HostProcess::of(command.env("CODEFLOW_DATA_DIR", data.path()).env("SANDBOX_POOL_SIZE", "1"));
+    command.arg(format!(
+        "exec {} sandbox-host",
+        env!("CARGO_BIN_EXE_codeflow")
+    ));
+    let host = HostProcess::of(
+        command
+            .env("CODEFLOW_DATA_DIR", data.path())
+            .env("SANDBOX_POOL_SIZE", "1"),
+    );
     let waiting = |but: &str| {
-        let folders = std::fs::read_dir(data.path().join("sandboxes")).unwrap().flatten();
+        let folders = std::fs::read_dir(data.path().join("sandboxes"))
+            .unwrap()
+            .flatten();
         let ids = folders.map(|entry| entry.file_name().into_string().unwrap());
         ids.into_iter().find(|id| id != but)
     };
     let is_frozen = |id: &str| {
-        let read = |group: &String, file: &str| std::fs::read_to_string(Path::new(group).join(file)).unwrap_or_default();
-        traces(id)
-            .iter()
-            .any(|group| read(group, "freezer.state") == "FROZEN\n" || read(group, "cgroup.events").contains("frozen 1"))
+        let read = |group: &String, file: &str| {
+            std::fs::read_to_string(Path::new(group).join(file)).unwrap_or_default()
+        };
+        traces(id).iter().any(|group| {
+            read(group, "freezer.state") == "FROZEN\n"
+                || read(group, "cgroup.events").contains("frozen 1")
+        })
     };
     let first = until("one waits", async || {
         let id = waiting("")?;
@@ -206,11 +282,14 @@ async fn a_sandbox_that_can_not_be_thawed_leaves_the_pool_and_another_one_takes_
         .unwrap();
     assert!(mounted.success());
 
-    let made: Value = host.post("/v2/sandboxes", &json!({ "templateID": "nextjs" })).await;
+    let made: Value = host
+        .post("/v2/sandboxes", &json!({ "templateID": "nextjs" }))
+        .await;
     let made = made["sandboxID"].as_str().unwrap();
     assert_ne!(made, first);
     until("the broken one is gone", async || {
-        (traces(&first).is_empty() && !data.path().join("sandboxes").join(&first).exists()).then_some(())
+        (traces(&first).is_empty() && !data.path().join("sandboxes").join(&first).exists())
+            .then_some(())
     })
     .await;
     until("another one waits", async || {

@@ -1,4 +1,5 @@
-//! Whatever a sandbox does to its own envd or to its app's server is noticed, said in its notice, and mended: the page answers again.
+//! Whatever a sandbox does to its own envd or to its app's server is noticed, said in its notice,
+//! and mended: the page answers again.
 
 use std::time::Duration;
 
@@ -91,7 +92,11 @@ async fn notice(host: &Host, sandbox: &Sandbox) -> Value {
 /// Waits until the first page answers.
 async fn until_it_answers(host: &Host, sandbox: &Sandbox, what: &str) {
     until(what, async || {
-        let asked = host.preview(sandbox.id(), 3000, "/").timeout(Duration::from_secs(5)).send().await;
+        let asked = host
+            .preview(sandbox.id(), 3000, "/")
+            .timeout(Duration::from_secs(5))
+            .send()
+            .await;
         let page = asked.ok()?.text().await.ok()?;
         (page == "<h1>The template</h1>").then_some(())
     })
@@ -103,7 +108,10 @@ async fn sandbox(host: &Host, with_own: bool) -> Sandbox {
     let sandbox = host.create().await;
     until_it_answers(host, &sandbox, "the template's page is there").await;
     if with_own {
-        sandbox.write_file("/home/user/server.mjs", SERVER).await.unwrap();
+        sandbox
+            .write_file("/home/user/server.mjs", SERVER)
+            .await
+            .unwrap();
         run(&sandbox, "pkill -KILL -f '^node server.mjs'").await;
         until_it_answers(host, &sandbox, "the other server's page is there").await;
     }
@@ -111,7 +119,11 @@ async fn sandbox(host: &Host, with_own: bool) -> Sandbox {
 }
 
 async fn is_mended(host: &Host, trouble: &Trouble) {
-    let Trouble { command, request, says } = trouble;
+    let Trouble {
+        command,
+        request,
+        says,
+    } = trouble;
     let sandbox = sandbox(host, matches!(request, Some("/hang" | "/hog"))).await;
     sandbox.write_file("/home/user/kept", "kept").await.unwrap();
     let what = format!("{command} {}", request.unwrap_or_default());
@@ -127,16 +139,23 @@ async fn is_mended(host: &Host, trouble: &Trouble) {
     if let Some(says) = says {
         until(&format!("{what}: it is said"), async || {
             // Somebody looks at the page meanwhile.
-            let asking = host.preview(sandbox.id(), 3000, "/").timeout(Duration::from_secs(1));
+            let asking = host
+                .preview(sandbox.id(), 3000, "/")
+                .timeout(Duration::from_secs(1));
             let _ = asking.send().await;
             let said = notice(host, &sandbox).await;
-            said["message"].as_str().unwrap_or_default().contains(says).then_some(())
+            said["message"]
+                .as_str()
+                .unwrap_or_default()
+                .contains(says)
+                .then_some(())
         })
         .await;
     }
     until_it_answers(host, &sandbox, &format!("{what}: the page answers")).await;
     let kept = until(&format!("{what}: files are read"), async || {
-        let reading = tokio::time::timeout(Duration::from_secs(5), sandbox.read_file("/home/user/kept"));
+        let reading =
+            tokio::time::timeout(Duration::from_secs(5), sandbox.read_file("/home/user/kept"));
         reading.await.ok()?.ok()
     })
     .await;
@@ -156,13 +175,17 @@ async fn a_server_that_keeps_ending_is_said_with_its_last_words_until_it_is_mend
     let host = Host::start().await;
     let sandbox = sandbox(&host, false).await;
     let broken = "console.error('no <module> of that name'); process.exit(3);";
-    sandbox.write_file("/home/user/server.mjs", broken).await.unwrap();
+    sandbox
+        .write_file("/home/user/server.mjs", broken)
+        .await
+        .unwrap();
     run(&sandbox, "pkill -KILL -f '^node server.mjs'").await;
     until("it is said to fail", async || {
         let _ = host.preview(sandbox.id(), 3000, "/").send().await;
         let notice = notice(&host, &sandbox).await;
         let message = notice["message"].as_str()?;
-        let says = message.contains("times in a row (exit code 3)") && message.contains("no <module> of that name");
+        let says = message.contains("times in a row (exit code 3)")
+            && message.contains("no <module> of that name");
         (says && notice["failing"] == true).then_some(())
     })
     .await;
@@ -178,7 +201,10 @@ async fn a_server_that_keeps_ending_is_said_with_its_last_words_until_it_is_mend
         "{page}"
     );
 
-    sandbox.write_file("/home/user/server.mjs", SERVER).await.unwrap();
+    sandbox
+        .write_file("/home/user/server.mjs", SERVER)
+        .await
+        .unwrap();
     until_it_answers(&host, &sandbox, "the mended server answers").await;
     assert_eq!(notice(&host, &sandbox).await["failing"], false);
     host.stop().await;
@@ -190,7 +216,10 @@ async fn a_preview_says_that_its_app_ran_out_of_memory_and_shows_it_again() {
     let data = tempfile::tempdir().unwrap();
     let replies = vec![
         Reply::write("server.mjs", SERVER),
-        Reply::call("terminal", json!({ "command": "pkill -KILL -f '^node server.mjs'" })),
+        Reply::call(
+            "terminal",
+            json!({ "command": "pkill -KILL -f '^node server.mjs'" }),
+        ),
         Reply::done(),
     ];
     let model = Model::start([("Build", replies)]).await;
@@ -198,18 +227,30 @@ async fn a_preview_says_that_its_app_ran_out_of_memory_and_shows_it_again() {
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
     assert_eq!(feed.ended(1).await.0, RunState::Succeeded);
-    let sandbox = host.get("/v2/sandboxes").await[0]["sandboxID"].as_str().unwrap().to_owned();
+    let sandbox = host.get("/v2/sandboxes").await[0]["sandboxID"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let hog = host.preview(&sandbox, 3000, "/hog");
     tokio::spawn(async move { hog.send().await });
     // Somebody follows the feed, so the preview is looked at.
-    until("the preview says what happened, over a page that answers", async || {
-        match server.workspace(project).await.preview {
-            PreviewState::Ready { notice, .. } => notice.filter(|said| said == "The app ran out of memory (256 MB) and was restarted."),
+    until(
+        "the preview says what happened, over a page that answers",
+        async || match server.workspace(project).await.preview {
+            PreviewState::Ready { notice, .. } => notice
+                .filter(|said| said == "The app ran out of memory (256 MB) and was restarted."),
             _ => None,
-        }
-    })
+        },
+    )
     .await;
-    assert_eq!(host.preview(&sandbox, 3000, "/").send().await.unwrap().status(), 200);
+    assert_eq!(
+        host.preview(&sandbox, 3000, "/")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
     drop(feed);
     drop(server);
     host.stop().await;

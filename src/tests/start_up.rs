@@ -1,4 +1,5 @@
-//! A start that can't work says so in one line; one that can work only in part says what is missing, and runs.
+//! A start that can't work says so in one line; one that can work only in part says what is
+//! missing, and runs.
 
 use std::{io::Read, process::Child};
 
@@ -9,7 +10,12 @@ use crate::support::{Model, Reply, Server, data_dir};
 /// What a start that fails writes: its last line.
 fn failure(mut child: Child) -> String {
     let mut text = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
     assert!(!child.wait().unwrap().success(), "it should fail: {text}");
     text.lines().last().unwrap_or_default().to_owned()
 }
@@ -25,7 +31,9 @@ fn a_taken_port_is_one_clear_line() {
     ));
     assert_eq!(
         line,
-        format!("codeflow: {address} is taken by another program; stop it, or set LEPTOS_SITE_ADDR to another address")
+        format!(
+            "codeflow: {address} is taken by another program; stop it, or set LEPTOS_SITE_ADDR to another address"
+        )
     );
 }
 
@@ -51,8 +59,16 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
 #[test]
 fn an_address_that_other_machines_reach_is_refused_in_one_line_as_long_as_there_are_no_accounts() {
     let data = data_dir();
-    for address in ["0.0.0.0:3000", "[::]:3000", "192.0.2.1:3000", "[::ffff:10.0.0.1]:80"] {
-        let child = Server::spawn(data.path(), &[("LEPTOS_SITE_ADDR", address), ("AI_PROVIDER", "demo")]);
+    for address in [
+        "0.0.0.0:3000",
+        "[::]:3000",
+        "192.0.2.1:3000",
+        "[::ffff:10.0.0.1]:80",
+    ] {
+        let child = Server::spawn(
+            data.path(),
+            &[("LEPTOS_SITE_ADDR", address), ("AI_PROVIDER", "demo")],
+        );
         let line = failure(child);
         let start = format!("codeflow: LEPTOS_SITE_ADDR={address}: CodeFlow has no accounts yet");
         assert!(
@@ -69,26 +85,50 @@ fn an_address_that_other_machines_reach_is_refused_in_one_line_as_long_as_there_
         .spawn();
     let line = failure(host.unwrap());
     assert!(
-        line.starts_with("codeflow: SANDBOX_HOST_ADDR=0.0.0.0:0: ") && line.contains("SANDBOX_HOST_KEY"),
+        line.starts_with("codeflow: SANDBOX_HOST_ADDR=0.0.0.0:0: ")
+            && line.contains("SANDBOX_HOST_KEY"),
         "{line}"
     );
 }
 
 #[tokio::test]
-async fn a_site_that_builder_and_previews_share_and_a_public_builder_without_accounts_are_warned_of() {
+async fn a_site_that_builder_and_previews_share_and_a_public_builder_without_accounts_are_warned_of()
+ {
     let data = data_dir();
     let model = Model::start([]).await;
     for (url, domain, shares, is_public) in [
-        ("https://build.example.com", "preview.example.com", true, true),
-        ("https://build.example.com", "preview.example.net", false, true),
+        (
+            "https://build.example.com",
+            "preview.example.com",
+            true,
+            true,
+        ),
+        (
+            "https://build.example.com",
+            "preview.example.net",
+            false,
+            true,
+        ),
         ("http://localhost:3000", "localhost:3000", false, false),
     ] {
-        let server = Server::start_and(data.path(), &model, &[("PUBLIC_URL", url), ("SANDBOX_DOMAIN", domain)]);
+        let server = Server::start_and(
+            data.path(),
+            &model,
+            &[("PUBLIC_URL", url), ("SANDBOX_DOMAIN", domain)],
+        );
         // The last line of a start comes after it listens.
         server.get("/healthz").await;
         let log = server.log();
-        assert_eq!(log.contains("are both of the site example.com"), shares, "{log}");
-        assert_eq!(log.contains("there are no accounts yet"), is_public, "{log}");
+        assert_eq!(
+            log.contains("are both of the site example.com"),
+            shares,
+            "{log}"
+        );
+        assert_eq!(
+            log.contains("there are no accounts yet"),
+            is_public,
+            "{log}"
+        );
     }
 }
 
@@ -97,7 +137,11 @@ async fn a_second_server_in_the_same_folder_is_refused_before_it_touches_the_dat
     let data = data_dir();
     let server = Server::start_with(
         data.path(),
-        &[("AI_PROVIDER", "demo"), ("SANDBOX_PROVIDER", "e2b"), ("E2B_API_KEY", "e2b_x")],
+        &[
+            ("AI_PROVIDER", "demo"),
+            ("SANDBOX_PROVIDER", "e2b"),
+            ("E2B_API_KEY", "e2b_x"),
+        ],
     );
     for (provider, database) in [("local", "codeflow.sqlite"), ("e2b", "other.sqlite")] {
         let url = format!("sqlite:{}", data.path().join(database).display());
@@ -114,20 +158,35 @@ async fn a_second_server_in_the_same_folder_is_refused_before_it_touches_the_dat
         );
         assert_eq!(line, expected);
     }
-    assert!(!data.path().join("other.sqlite").exists(), "the database was opened");
+    assert!(
+        !data.path().join("other.sqlite").exists(),
+        "the database was opened"
+    );
     assert!(server.stop().success());
     // What a server leaves behind keeps nobody out.
-    assert!(Server::start_with(data.path(), &[("AI_PROVIDER", "demo")]).stop().success());
+    assert!(
+        Server::start_with(data.path(), &[("AI_PROVIDER", "demo")])
+            .stop()
+            .success()
+    );
 }
 
 #[tokio::test]
 async fn without_a_runtime_the_server_starts_says_so_in_one_line_and_a_run_fails_with_the_reason() {
     let data = data_dir();
     let model = Model::start([("Build", vec![Reply::done()])]).await;
-    let server = Server::start_and(data.path(), &model, &[("SANDBOX_RUNTIME", "/nonexistent/runc")]);
+    let server = Server::start_and(
+        data.path(),
+        &model,
+        &[("SANDBOX_RUNTIME", "/nonexistent/runc")],
+    );
     let fault = "/nonexistent/runc is not installed; set SANDBOX_RUNTIME to an OCI runtime such as runc, or unset it";
     assert_eq!(
-        server.log().lines().filter(|line| line.contains(fault)).count(),
+        server
+            .log()
+            .lines()
+            .filter(|line| line.contains(fault))
+            .count(),
         1,
         "{}",
         server.log()
@@ -138,7 +197,10 @@ async fn without_a_runtime_the_server_starts_says_so_in_one_line_and_a_run_fails
 
     let project = server.create("Build").await;
     let (state, message) = server.feed(project).await.ended(1).await;
-    assert_eq!((state, message.kind), (RunState::Failed, MessageKind::Error));
+    assert_eq!(
+        (state, message.kind),
+        (RunState::Failed, MessageKind::Error)
+    );
     assert!(message.content.contains(fault), "{}", message.content);
     assert_eq!(server.workspace(project).await.messages.len(), 2);
 }

@@ -1,4 +1,5 @@
-//! The seams of the design, read off the sources: who may import whom, and that the build's and the binary's options agree.
+//! The seams of the design, read off the sources: who may import whom, and that the build's and the
+//! binary's options agree.
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +36,10 @@ fn code() -> BTreeMap<String, String> {
                 .filter(|line| !line.trim_start().starts_with("//"))
                 .collect::<Vec<_>>()
                 .join("\n");
-            (path.strip_prefix(&root).unwrap().display().to_string(), code)
+            (
+                path.strip_prefix(&root).unwrap().display().to_string(),
+                code,
+            )
         })
         .collect()
 }
@@ -84,13 +88,23 @@ fn modules_import_only_what_the_design_lets_them() {
             "app",
             "sandbox_host",
         ] {
-            let names = [format!("crate::{other}::"), format!("crate::{other};"), format!("crate::{other},")];
+            let names = [
+                format!("crate::{other}::"),
+                format!("crate::{other};"),
+                format!("crate::{other},"),
+            ];
             let grouped = flat
                 .split("usecrate::{")
                 .skip(1)
                 .filter_map(|group| group.split(';').next())
-                .any(|group| group.starts_with(&format!("{other}::")) || group.contains(&format!(",{other}::")));
-            if other != module(&path) && !allowed.contains(&other) && (grouped || names.iter().any(|name| flat.contains(name))) {
+                .any(|group| {
+                    group.starts_with(&format!("{other}::"))
+                        || group.contains(&format!(",{other}::"))
+                });
+            if other != module(&path)
+                && !allowed.contains(&other)
+                && (grouped || names.iter().any(|name| flat.contains(name)))
+            {
                 wrong.push(format!("{path} imports {other}"));
             }
         }
@@ -111,7 +125,10 @@ fn each_library_has_its_place() {
             let named = [format!("{library}::"), format!("use {library}")]
                 .iter()
                 .any(|name| code.contains(name.as_str()));
-            assert!(!named || allowed.contains(&module(&path)), "{path} names {library}");
+            assert!(
+                !named || allowed.contains(&module(&path)),
+                "{path} names {library}"
+            );
         }
     }
 }
@@ -121,8 +138,15 @@ fn no_file_outgrows_its_shape_and_each_says_what_it_is_for() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for path in code().keys() {
         let text = fs::read_to_string(root.join(path)).unwrap();
-        assert!(text.lines().count() <= 500, "{path} has {} lines", text.lines().count());
-        assert!(text.starts_with("//!"), "{path} does not open with what it is for");
+        assert!(
+            text.lines().count() <= 500,
+            "{path} has {} lines",
+            text.lines().count()
+        );
+        assert!(
+            text.starts_with("//!"),
+            "{path} does not open with what it is for"
+        );
     }
 }
 

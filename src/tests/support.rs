@@ -1,5 +1,5 @@
-//! What the tests share: a data folder with a small template, the real server, its feed, a scripted model, a sandbox host, a scripted
-//! E2B service, and a scripted Unsplash.
+//! What the tests share: a data folder with a small template, the real server, its feed, a scripted
+//! model, a sandbox host, a scripted E2B service, and a scripted Unsplash.
 
 pub mod e2b;
 mod feed;

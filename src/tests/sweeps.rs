@@ -22,11 +22,16 @@ fn builds() -> Vec<Reply> {
 }
 
 fn reads() -> Vec<Reply> {
-    vec![Reply::call("readFiles", json!({ "files": ["index.html"] })), Reply::done()]
+    vec![
+        Reply::call("readFiles", json!({ "files": ["index.html"] })),
+        Reply::done(),
+    ]
 }
 
 async fn open(data: &Path) -> Store {
-    Store::open_file(&data.join("codeflow.sqlite")).await.unwrap()
+    Store::open_file(&data.join("codeflow.sqlite"))
+        .await
+        .unwrap()
 }
 
 /// A project with a version; its id and its sandbox's.
@@ -52,9 +57,20 @@ async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_
     server.feed(project).await.ended(2).await;
     let before = server.workspace(project).await;
     let [old, newest] = [before.runs[0].id, before.runs[1].id];
-    let details = async |run| -> RunDetails { server.get(&format!("/api/runs/details?run={run}")).await.json().await.unwrap() };
+    let details = async |run| -> RunDetails {
+        server
+            .get(&format!("/api/runs/details?run={run}"))
+            .await
+            .json()
+            .await
+            .unwrap()
+    };
     let (old_before, newest_before) = (details(old).await, details(newest).await);
-    let files = store.latest_version(project).await.unwrap().map(|version| version.entries);
+    let files = store
+        .latest_version(project)
+        .await
+        .unwrap()
+        .map(|version| version.entries);
 
     damage(
         data.path(),
@@ -68,7 +84,11 @@ async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_
         let steps = store.list_steps(old).await.unwrap();
         steps
             .iter()
-            .all(|step| step.output.as_ref().is_some_and(|output| output.len() < 200))
+            .all(|step| {
+                step.output
+                    .as_ref()
+                    .is_some_and(|output| output.len() < 200)
+            })
             .then_some(())
     })
     .await;
@@ -86,7 +106,8 @@ async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_
     let old_after = details(old).await;
     for (before, after) in old_before.steps.iter().zip(&old_after.steps) {
         assert!(
-            after.output.as_ref().unwrap().contains("no longer kept") || after.name == "build-agent-input",
+            after.output.as_ref().unwrap().contains("no longer kept")
+                || after.name == "build-agent-input",
             "{after:?}"
         );
         let figures = |step: &codeflow::protocol::StepSummary| {
@@ -102,18 +123,41 @@ async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_
         assert_eq!(figures(before), figures(after));
     }
     assert_eq!(old_before.summary.spent, old_after.summary.spent);
-    assert_eq!(newest_before.steps, details(newest).await.steps, "the newest run stays whole");
+    assert_eq!(
+        newest_before.steps,
+        details(newest).await.steps,
+        "the newest run stays whole"
+    );
     let told = store.events_of_run(old).await.unwrap();
     assert!(told.iter().all(|event| matches!(
         event.kind,
-        EventKind::Message { .. } | EventKind::Run { .. } | EventKind::Title { .. } | EventKind::Files { .. }
+        EventKind::Message { .. }
+            | EventKind::Run { .. }
+            | EventKind::Title { .. }
+            | EventKind::Files { .. }
     )));
     let after = server.workspace(project).await;
     // This test has changed when they ended.
-    let runs = |workspace: &Workspace| workspace.runs.iter().map(|run| (run.id, run.state)).collect::<Vec<_>>();
+    let runs = |workspace: &Workspace| {
+        workspace
+            .runs
+            .iter()
+            .map(|run| (run.id, run.state))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(runs(&before), runs(&after));
-    assert_eq!((before.messages, before.events), (after.messages, after.events));
-    assert_eq!(store.latest_version(project).await.unwrap().map(|version| version.entries), files);
+    assert_eq!(
+        (before.messages, before.events),
+        (after.messages, after.events)
+    );
+    assert_eq!(
+        store
+            .latest_version(project)
+            .await
+            .unwrap()
+            .map(|version| version.entries),
+        files
+    );
 
     server.send(project, "Go on").await;
     let mut feed = server.feed(project).await;
@@ -125,7 +169,9 @@ async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_
 async fn damage_if(data: &Path, statement: &str) -> bool {
     let url = format!("sqlite:{}", data.join("codeflow.sqlite").display());
     let database = sea_orm::Database::connect(url).await.unwrap();
-    let done = sea_orm::ConnectionTrait::execute_unprepared(&database, statement).await.is_ok();
+    let done = sea_orm::ConnectionTrait::execute_unprepared(&database, statement)
+        .await
+        .is_ok();
     database.close().await.unwrap();
     done
 }
@@ -143,7 +189,11 @@ async fn sandboxes_that_no_project_has_go_and_young_or_needed_ones_stay() {
     store.close().await;
     assert!(server.stop().success());
     for sandbox in [&needed, &of_deleted, &of_moved] {
-        let path = data.path().join("sandboxes").join(sandbox).join("sandbox.json");
+        let path = data
+            .path()
+            .join("sandboxes")
+            .join(sandbox)
+            .join("sandbox.json");
         let mut record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         record["started_at"] = json!(record["started_at"].as_i64().unwrap() - TWO_HOURS);
         fs::write(&path, record.to_string()).unwrap();
@@ -166,7 +216,8 @@ async fn sandboxes_that_no_project_has_go_and_young_or_needed_ones_stay() {
 }
 
 #[tokio::test]
-async fn an_unused_project_loses_its_sandbox_and_never_its_work_by_age_and_when_the_disk_runs_low() {
+async fn an_unused_project_loses_its_sandbox_and_never_its_work_by_age_and_when_the_disk_runs_low()
+{
     let data = data_dir();
     let model = Model::start([("Build", builds()), ("Go on", reads())]).await;
     let server = Server::start(data.path(), &model);
@@ -177,7 +228,9 @@ async fn an_unused_project_loses_its_sandbox_and_never_its_work_by_age_and_when_
     let (used, of_used) = built(&server, &store).await;
     assert!(server.stop().success());
     let age = |project: ProjectId, by: i64| {
-        format!("UPDATE projects SET updated_at = updated_at - {by}, used_at = used_at - {by} WHERE id = '{project}'")
+        format!(
+            "UPDATE projects SET updated_at = updated_at - {by}, used_at = used_at - {by} WHERE id = '{project}'"
+        )
     };
     damage(
         data.path(),
@@ -194,11 +247,15 @@ async fn an_unused_project_loses_its_sandbox_and_never_its_work_by_age_and_when_
     .await;
     let server = Server::start(data.path(), &model);
     until("the old one's sandbox is gone", async || {
-        (store.sandbox_of(old).await.unwrap().is_none() && !is_there(data.path(), &of_old)).then_some(())
+        (store.sandbox_of(old).await.unwrap().is_none() && !is_there(data.path(), &of_old))
+            .then_some(())
     })
     .await;
     until("the other was looked at", async || {
-        server.log().contains("files that are in no version").then_some(())
+        server
+            .log()
+            .contains("files that are in no version")
+            .then_some(())
     })
     .await;
     assert!(
@@ -209,19 +266,28 @@ async fn an_unused_project_loses_its_sandbox_and_never_its_work_by_age_and_when_
     server.send(old, "Go on").await;
     let mut feed = server.feed(old).await;
     assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
-    assert!(feed.tool("turn-1-readFiles-1").output.unwrap().contains("<h1>Kept</h1>"));
+    assert!(
+        feed.tool("turn-1-readFiles-1")
+            .output
+            .unwrap()
+            .contains("<h1>Kept</h1>")
+    );
     drop(feed);
     assert!(server.stop().success());
 
     // No disk has as much.
     let server = Server::start_and(data.path(), &model, &[("DISK_FREE_MB", "1000000000")]);
     until("the recent one's sandbox is gone", async || {
-        (store.sandbox_of(recent).await.unwrap().is_none() && !is_there(data.path(), &of_recent)).then_some(())
+        (store.sandbox_of(recent).await.unwrap().is_none() && !is_there(data.path(), &of_recent))
+            .then_some(())
     })
     .await;
     assert!(is_there(data.path(), &of_used) && is_there(data.path(), &of_unsaved));
     assert_eq!(store.sandbox_of(used).await.unwrap(), Some(of_used));
     server.send(recent, "Go on").await;
-    assert_eq!(server.feed(recent).await.ended(2).await.0, RunState::Succeeded);
+    assert_eq!(
+        server.feed(recent).await.ended(2).await.0,
+        RunState::Succeeded
+    );
     store.close().await;
 }

@@ -11,7 +11,10 @@ use crate::support::{ControlPlane, HostProcess, PATIENCE, data_dir};
 
 fn template(data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_codeflow"));
-    command.arg("template").args(arguments).env("CODEFLOW_DATA_DIR", data);
+    command
+        .arg("template")
+        .args(arguments)
+        .env("CODEFLOW_DATA_DIR", data);
     command.output().unwrap()
 }
 
@@ -40,7 +43,10 @@ async fn templates_are_listed_and_one_that_sandboxes_need_is_not_removed() {
     let data = data_dir();
     assert_eq!(
         list(data.path()),
-        [["base", "not built", "0"], ["nextjs", "built from older sources", "0"]]
+        [
+            ["base", "not built", "0"],
+            ["nextjs", "built from older sources", "0"]
+        ]
     );
     let said = refusal(&template(data.path(), &["remove", "base"]));
     assert!(said.contains("'base' is not built"), "{said}");
@@ -49,7 +55,11 @@ async fn templates_are_listed_and_one_that_sandboxes_need_is_not_removed() {
     }
 
     let host = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "0")]);
-    let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
+    let sandbox = host
+        .client
+        .create(PATIENCE, &Default::default())
+        .await
+        .unwrap();
     let said = refusal(&template(data.path(), &["remove", "nextjs"]));
     assert!(said.contains("codeflow is running"), "{said}");
     assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
@@ -57,11 +67,18 @@ async fn templates_are_listed_and_one_that_sandboxes_need_is_not_removed() {
 
     assert_eq!(list(data.path())[1][2], "1");
     let said = refusal(&template(data.path(), &["remove", "nextjs"]));
-    assert!(said.contains("needed by 1 that were made from it"), "{said}");
+    assert!(
+        said.contains("needed by 1 that were made from it"),
+        "{said}"
+    );
     let host = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "0")]);
     host.client.kill(sandbox.id()).await.unwrap();
     drop(host);
-    assert!(template(data.path(), &["remove", "nextjs"]).status.success());
+    assert!(
+        template(data.path(), &["remove", "nextjs"])
+            .status
+            .success()
+    );
     assert_eq!(list(data.path())[1], ["nextjs", "not built", "0"]);
 }
 
@@ -85,5 +102,9 @@ fn a_template_is_not_removed_while_one_is_built_nor_built_while_one_is_removed()
         assert!(data.path().join("templates/nextjs/current").exists());
     }
     drop(lock);
-    assert!(template(data.path(), &["remove", "nextjs"]).status.success());
+    assert!(
+        template(data.path(), &["remove", "nextjs"])
+            .status
+            .success()
+    );
 }

@@ -1,4 +1,5 @@
-//! Hosts that can't enforce every limit, as that of an ordinary user: what they do, and how they say what they can't.
+//! Hosts that can't enforce every limit, as that of an ordinary user: what they do, and how they
+//! say what they can't.
 
 use std::{
     fs,
@@ -49,27 +50,47 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
     for file in ["/etc/subuid", "/etc/subgid"] {
         // What the test's own ids are mounted over.
-        fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+        fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(file)
+            .unwrap();
     }
     chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     let host = HostProcess::of(as_nobody(folder.path(), data.path()).env("SANDBOX_POOL_SIZE", "0"));
-    assert!(host.log.contains("sandboxes run without limits on"), "{}", host.log);
+    assert!(
+        host.log.contains("sandboxes run without limits on"),
+        "{}",
+        host.log
+    );
     let ready = host.get("/readyz").await;
     assert_eq!(ready["sandboxes"], "ok");
     let unenforced = ready["unenforced"].to_string();
     assert!(unenforced.contains("disk"), "{unenforced}");
     assert!(unenforced.contains("one range of user ids"), "{unenforced}");
 
-    let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
+    let sandbox = host
+        .client
+        .create(PATIENCE, &Default::default())
+        .await
+        .unwrap();
     assert_eq!(run(&sandbox, "id -u; id -un").await.1, "1000\nuser\n");
     assert_eq!(
-        run(&sandbox, "grep -h Cap /proc/self/status | sort -u | cut -f2 | sort -u").await.1,
+        run(
+            &sandbox,
+            "grep -h Cap /proc/self/status | sort -u | cut -f2 | sort -u"
+        )
+        .await
+        .1,
         "0000000000000000\n"
     );
     // Processes are bounded although no control group is.
     assert_eq!(run(&sandbox, "ulimit -u").await.1, "512\n");
 
-    sandbox.write_file("/home/user/index.html", "<h1>Rootless</h1>").await.unwrap();
+    sandbox
+        .write_file("/home/user/index.html", "<h1>Rootless</h1>")
+        .await
+        .unwrap();
     sandbox.remove("/home/user/app/page.tsx").await.unwrap();
     until("the page is served", async || {
         let page = sandbox.fetch(3000, "/", 1000).await.ok()??;
@@ -78,7 +99,10 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
     .await;
     assert_eq!(host.pause(sandbox.id(), serde_json::json!({})).await, 204);
     let again = host.client.connect(sandbox.id(), PATIENCE).await.unwrap();
-    assert_eq!(again.read_file("/home/user/index.html").await.unwrap(), b"<h1>Rootless</h1>");
+    assert_eq!(
+        again.read_file("/home/user/index.html").await.unwrap(),
+        b"<h1>Rootless</h1>"
+    );
     assert!(
         again.read_file("/home/user/app/page.tsx").await.is_err(),
         "what was removed stays removed"
@@ -87,38 +111,65 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
     let files = data.path().join("sandboxes").join(sandbox.id());
     assert!(files.exists());
     host.client.kill(sandbox.id()).await.unwrap();
-    assert!(!files.exists(), "an ordinary user can remove what its sandboxes wrote");
+    assert!(
+        !files.exists(),
+        "an ordinary user can remove what its sandboxes wrote"
+    );
 }
 
 #[tokio::test]
 async fn an_ordinary_users_sandboxes_are_as_closed_as_roots() {
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
     for file in ["/etc/subuid", "/etc/subgid"] {
-        fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+        fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(file)
+            .unwrap();
     }
     chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    // Made first by somebody else, it is refused in words, and used as soon as it is the user's own.
+    // Made first by somebody else, it is refused in words, and used as soon as it is the user's
+    // own.
     let runtime = folder.path().join("runtime");
     fs::create_dir(&runtime).unwrap();
     for (owner, mode) in [(NOBODY + 1, 0o700), (NOBODY, 0o755), (NOBODY, 0o700)] {
         chown(&runtime, Some(owner), Some(owner)).unwrap();
         fs::set_permissions(&runtime, fs::Permissions::from_mode(mode)).unwrap();
         let mut command = as_nobody(folder.path(), data.path());
-        command.env("XDG_RUNTIME_DIR", &runtime).env("SANDBOX_POOL_SIZE", "0");
+        command
+            .env("XDG_RUNTIME_DIR", &runtime)
+            .env("SANDBOX_POOL_SIZE", "0");
         let host = HostProcess::of(&mut command);
-        let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
+        let sandbox = host
+            .client
+            .create(PATIENCE, &Default::default())
+            .await
+            .unwrap();
         let used = fs::read_dir(&runtime).unwrap().count();
-        assert_eq!(used, usize::from((owner, mode) == (NOBODY, 0o700)), "{owner} {mode:o}");
+        assert_eq!(
+            used,
+            usize::from((owner, mode) == (NOBODY, 0o700)),
+            "{owner} {mode:o}"
+        );
         if used == 1 {
-            sandbox.write_file("/home/user/escape.c", SYSTEM_CALLS).await.unwrap();
+            sandbox
+                .write_file("/home/user/escape.c", SYSTEM_CALLS)
+                .await
+                .unwrap();
             let tried = run(&sandbox, "cc -w -o /tmp/escape escape.c && /tmp/escape").await;
             assert_eq!(tried, (0, "all were tried\n".to_owned()));
             let beyond = data.path().join("sandboxes");
-            assert_ne!(run(&sandbox, &format!("ls {}", beyond.display())).await.0, 0);
             assert_ne!(
-                run(&sandbox, "touch /usr/mark || touch /etc/mark || touch /mark || cat /proc/1/mem")
-                    .await
-                    .0,
+                run(&sandbox, &format!("ls {}", beyond.display())).await.0,
+                0
+            );
+            assert_ne!(
+                run(
+                    &sandbox,
+                    "touch /usr/mark || touch /etc/mark || touch /mark || cat /proc/1/mem"
+                )
+                .await
+                .0,
                 0
             );
         }
@@ -153,18 +204,29 @@ async fn a_strict_host_does_not_start_where_a_limit_does_not_hold() {
 
     // Root can enforce all of them here.
     let data = data_dir();
-    let host = HostProcess::start(data.path(), &[("SANDBOX_STRICT", "1"), ("SANDBOX_POOL_SIZE", "0")]);
-    assert_eq!(host.get("/readyz").await["unenforced"], serde_json::json!([]));
+    let host = HostProcess::start(
+        data.path(),
+        &[("SANDBOX_STRICT", "1"), ("SANDBOX_POOL_SIZE", "0")],
+    );
+    assert_eq!(
+        host.get("/readyz").await["unenforced"],
+        serde_json::json!([])
+    );
 }
 
 #[tokio::test]
 async fn an_ordinary_users_host_that_dies_is_followed_by_one_that_starts() {
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
     chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    let start = || HostProcess::of(as_nobody(folder.path(), data.path()).env("SANDBOX_POOL_SIZE", "1"));
+    let start =
+        || HostProcess::of(as_nobody(folder.path(), data.path()).env("SANDBOX_POOL_SIZE", "1"));
     let sandboxes = || fs::read_dir(data.path().join("sandboxes")).unwrap().count();
     let host = start();
-    let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
+    let sandbox = host
+        .client
+        .create(PATIENCE, &Default::default())
+        .await
+        .unwrap();
     sandbox.write_file("/home/user/kept", "kept").await.unwrap();
     until("another one is made for the pool", async || {
         let layers = data.path().join("sandboxes");
@@ -194,14 +256,29 @@ async fn a_machine_without_loop_devices_has_sandboxes_whose_disk_is_not_bounded_
         "mount --bind /dev/null /dev/loop-control && exec {} sandbox-host",
         env!("CARGO_BIN_EXE_codeflow")
     ));
-    let host = HostProcess::of(command.env("CODEFLOW_DATA_DIR", data.path()).env("SANDBOX_POOL_SIZE", "0"));
+    let host = HostProcess::of(
+        command
+            .env("CODEFLOW_DATA_DIR", data.path())
+            .env("SANDBOX_POOL_SIZE", "0"),
+    );
     let ready = host.get("/readyz").await;
     assert_eq!(ready["sandboxes"], "ok");
     let unenforced = ready["unenforced"].as_array().unwrap();
     assert!(
-        unenforced.len() == 1 && unenforced[0].as_str().unwrap().contains("no image can be mounted"),
+        unenforced.len() == 1
+            && unenforced[0]
+                .as_str()
+                .unwrap()
+                .contains("no image can be mounted"),
         "{ready}"
     );
-    let sandbox = host.client.create(PATIENCE, &Default::default()).await.unwrap();
-    assert_eq!(run(&sandbox, "echo written > file; cat file").await.1, "written\n");
+    let sandbox = host
+        .client
+        .create(PATIENCE, &Default::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        run(&sandbox, "echo written > file; cat file").await.1,
+        "written\n"
+    );
 }

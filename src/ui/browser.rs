@@ -1,5 +1,5 @@
-//! What the page asks of the browser beyond what Leptos brings: the clock, stored preferences, the clipboard.
-//! Called from event handlers and effects only, so never on the server.
+//! What the page asks of the browser beyond what Leptos brings: the clock, stored preferences, the
+//! clipboard. Called from event handlers and effects only, so never on the server.
 
 use leptos::{
     prelude::*,
@@ -63,19 +63,22 @@ pub fn focus(id: &str) {
     }
 }
 
-/// The text that a script's object has under the key, as far as `longest` UTF-16 units of it; `None` when it has none.
+/// The text that a script's object has under the key, as far as `longest` UTF-16 units of it;
+/// `None` when it has none.
 pub fn text_of(object: &JsValue, key: &str, longest: u32) -> Option<String> {
     let text: JsString = Reflect::get(object, &key.into()).ok()?.dyn_into().ok()?;
     Some(text.slice(0, longest).into())
 }
 
-/// The first elements, `most` at most, of the array that a script's object has under the key; `None` when it has none.
+/// The first elements, `most` at most, of the array that a script's object has under the key;
+/// `None` when it has none.
 pub fn list_of(object: &JsValue, key: &str, most: u32) -> Option<Array> {
     let list: Array = Reflect::get(object, &key.into()).ok()?.dyn_into().ok()?;
     Some(list.slice(0, most))
 }
 
-/// Whether the browser has taken the page over; `false` on the server and during hydration, so that both render the same.
+/// Whether the browser has taken the page over; `false` on the server and during hydration, so that
+/// both render the same.
 #[derive(Debug, Clone, Copy)]
 pub struct Hydrated(RwSignal<bool>);
 

@@ -1,4 +1,5 @@
-//! The building blocks, with shadcn's names: variants are enums mapped to whole class names, because Tailwind must see them whole.
+//! The building blocks, with shadcn's names: variants are enums mapped to whole class names,
+//! because Tailwind must see them whole.
 
 mod alert;
 mod badge;
@@ -26,7 +27,9 @@ use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys::HtmlElement};
 
 /// Moves the focus to the list's child at `index`, for lists that are one stop of the Tab key.
 pub fn focus_child(list: NodeRef<html::Div>, index: usize) {
-    let child = list.get_untracked().and_then(|list| list.children().item(index as u32));
+    let child = list
+        .get_untracked()
+        .and_then(|list| list.children().item(index as u32));
     if let Some(child) = child.and_then(|child| child.dyn_into::<HtmlElement>().ok()) {
         let _ = child.focus();
     }

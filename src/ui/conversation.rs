@@ -1,6 +1,6 @@
-//! The conversation: a pure fold of a [`Workspace`] and the [`Event`]s after it, and the views that show it.
-//! An event may come twice or late (replay, reconnect, an earlier run filled in): what has the higher `seq` stays, so any order
-//! of the same events gives the same conversation.
+//! The conversation: a pure fold of a [`Workspace`] and the [`Event`]s after it, and the views that
+//! show it. An event may come twice or late (replay, reconnect, an earlier run filled in): what has
+//! the higher `seq` stays, so any order of the same events gives the same conversation.
 
 mod draft;
 mod entry;
@@ -9,7 +9,8 @@ mod log;
 use std::sync::Arc;
 
 use crate::protocol::{
-    Event, EventKind, Message, MessageId, MessageKind, PreviewState, Role, Run, RunId, RunState, Status, ToolUse, Workspace,
+    Event, EventKind, Message, MessageId, MessageKind, PreviewState, Role, Run, RunId, RunState,
+    Status, ToolUse, Workspace,
 };
 
 use draft::{Draft, Drafts};
@@ -86,7 +87,9 @@ impl RunView {
 
     /// What the run said and did, in the order of its first mention.
     pub fn blocks(&self) -> impl Iterator<Item = (BlockKey, Arc<Block>)> + '_ {
-        self.blocks.iter().map(|block| (block.key.clone(), block.latest.value.clone()))
+        self.blocks
+            .iter()
+            .map(|block| (block.key.clone(), block.latest.value.clone()))
     }
 
     /// The files that the model is writing this moment.
@@ -101,7 +104,10 @@ impl RunView {
 
     /// How many tool calls the run has made.
     pub fn tool_count(&self) -> usize {
-        self.blocks.iter().filter(|block| matches!(block.key, BlockKey::Step(_))).count()
+        self.blocks
+            .iter()
+            .filter(|block| matches!(block.key, BlockKey::Step(_)))
+            .count()
     }
 
     fn place(&mut self, key: BlockKey, seq: i64, block: Block) {
@@ -210,7 +216,10 @@ impl Conversation {
                 Some(latest) => latest.offer(seq, status),
                 none => *none = Some(Latest { seq, value: status }),
             },
-            (EventKind::Text { turn, html, .. }, Some(run)) => self.run_entry(run).place(BlockKey::Turn(turn), seq, Block::Text(html)),
+            (EventKind::Text { turn, html, .. }, Some(run)) => {
+                self.run_entry(run)
+                    .place(BlockKey::Turn(turn), seq, Block::Text(html))
+            }
             (EventKind::Tool { tool }, Some(run)) => {
                 let key = BlockKey::Step(tool.step.clone());
                 let run = self.run_entry(run);
@@ -219,8 +228,16 @@ impl Conversation {
                 }
                 run.place(key, seq, Block::Tool(tool));
             }
-            (EventKind::Draft { turn, piece }, Some(run)) => self.run_entry(run).drafts.take(seq, turn, piece),
-            (EventKind::Status { .. } | EventKind::Text { .. } | EventKind::Tool { .. } | EventKind::Draft { .. }, None) => {}
+            (EventKind::Draft { turn, piece }, Some(run)) => {
+                self.run_entry(run).drafts.take(seq, turn, piece)
+            }
+            (
+                EventKind::Status { .. }
+                | EventKind::Text { .. }
+                | EventKind::Tool { .. }
+                | EventKind::Draft { .. },
+                None,
+            ) => {}
         }
     }
 
@@ -242,7 +259,8 @@ impl Conversation {
         self.last_seq
     }
 
-    /// Prompts, each followed by the runs that answer it (more than one when it was replayed); then whatever has no prompt yet.
+    /// Prompts, each followed by the runs that answer it (more than one when it was replayed); then
+    /// whatever has no prompt yet.
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(self.messages.len() + self.runs.len());
         for message in &self.messages {
@@ -250,8 +268,16 @@ impl Conversation {
             match (message.role, run) {
                 (Role::User, _) => {
                     entries.push(Entry::Message(message.id));
-                    let answers = |view: &&RunView| view.run().is_some_and(|run| run.message == message.id) || Some(view.id) == run;
-                    entries.extend(self.runs.iter().filter(answers).map(|view| Entry::Run(view.id)));
+                    let answers = |view: &&RunView| {
+                        view.run().is_some_and(|run| run.message == message.id)
+                            || Some(view.id) == run
+                    };
+                    entries.extend(
+                        self.runs
+                            .iter()
+                            .filter(answers)
+                            .map(|view| Entry::Run(view.id)),
+                    );
                 }
                 // Shown by its run.
                 (Role::Assistant, Some(_)) => {}
@@ -280,12 +306,14 @@ impl Conversation {
 
     /// The message that ended the run.
     pub fn outcome(&self, run: RunId) -> Option<&Message> {
-        self.messages
-            .iter()
-            .find(|message| message.run == Some(run) && matches!(message.kind, MessageKind::Result | MessageKind::Error))
+        self.messages.iter().find(|message| {
+            message.run == Some(run)
+                && matches!(message.kind, MessageKind::Result | MessageKind::Error)
+        })
     }
 
-    /// The run that the status line speaks of: the one at work, else the first that waits, else the last one.
+    /// The run that the status line speaks of: the one at work, else the first that waits, else the
+    /// last one.
     pub fn current_run(&self) -> Option<&RunView> {
         let first_in = |state| self.runs.iter().find(move |run| run.state() == state);
         first_in(RunState::Running)
@@ -300,7 +328,10 @@ impl Conversation {
         };
         match run.state() {
             RunState::Queued => "Waiting to start...",
-            RunState::Running => run.status.as_ref().map_or("Starting...", |status| status.value.as_str()),
+            RunState::Running => run
+                .status
+                .as_ref()
+                .map_or("Starting...", |status| status.value.as_str()),
             RunState::Succeeded => Status::Ready.as_str(),
             RunState::Failed => "The run failed",
             RunState::Cancelled => "The run was stopped",
@@ -314,19 +345,30 @@ impl Conversation {
 
     /// How many runs have ended.
     pub fn ended_runs(&self) -> usize {
-        self.runs.iter().filter(|run| run.state().is_final()).count()
+        self.runs
+            .iter()
+            .filter(|run| run.state().is_final())
+            .count()
     }
 
     fn put_message(&mut self, message: Message) {
-        match self.messages.iter_mut().find(|known| known.id == message.id) {
+        match self
+            .messages
+            .iter_mut()
+            .find(|known| known.id == message.id)
+        {
             // A draft came later than the message that it hangs on.
             Some(known) => {
                 let fragment = message.fragment.clone().or(known.fragment.take());
-                *known = Message { fragment, ..message };
+                *known = Message {
+                    fragment,
+                    ..message
+                };
             }
             None => {
                 self.messages.push(message);
-                self.messages.sort_by_key(|message| (message.created_at, message.id));
+                self.messages
+                    .sort_by_key(|message| (message.created_at, message.id));
             }
         }
     }

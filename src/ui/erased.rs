@@ -1,5 +1,6 @@
-//! Parts of a view that follow their signals without a type of their own. Every closure in a view is compiled anew with all that
-//! Leptos does with it, some kilobytes each; boxed, they are compiled once. For pages with many small parts.
+//! Parts of a view that follow their signals without a type of their own. Every closure in a view
+//! is compiled anew with all that Leptos does with it, some kilobytes each; boxed, they are
+//! compiled once. For pages with many small parts.
 
 use std::{
     pin::Pin,
@@ -18,7 +19,10 @@ pub fn part(view: impl FnMut() -> AnyView + Send + 'static) -> AnyView {
 }
 
 /// A part that is there while `when` says so.
-pub fn part_when(when: impl Fn() -> bool + Send + Sync + 'static, view: impl Fn() -> AnyView + Send + 'static) -> AnyView {
+pub fn part_when(
+    when: impl Fn() -> bool + Send + Sync + 'static,
+    view: impl Fn() -> AnyView + Send + 'static,
+) -> AnyView {
     let when = there(Box::new(when));
     part(move || if when.get() { view() } else { ().into_any() })
 }
@@ -33,7 +37,8 @@ pub fn words(words: impl FnMut() -> String + Send + 'static) -> AnyView {
     words.into_any()
 }
 
-/// A part that the browser makes once the page has come alive, by a `#[lazy]` function say: its code is then fetched after the page's.
+/// A part that the browser makes once the page has come alive, by a `#[lazy]` function say: its
+/// code is then fetched after the page's.
 pub fn later(view: impl Future<Output = AnyView> + 'static) -> AnyView {
     make_later(Box::pin(view))
 }
@@ -61,10 +66,16 @@ fn make_later(view: Pin<Box<dyn Future<Output = AnyView>>>) -> AnyView {
 }
 
 /// One row for each key, which keeps its elements for as long as its key is there.
-pub fn rows(keys: impl Fn() -> Vec<String> + Send + Sync + 'static, row: impl Fn(String) -> AnyView + Send + Sync + 'static) -> AnyView {
+pub fn rows(
+    keys: impl Fn() -> Vec<String> + Send + Sync + 'static,
+    row: impl Fn(String) -> AnyView + Send + Sync + 'static,
+) -> AnyView {
     keyed(Box::new(keys), Arc::new(row))
 }
 
-fn keyed(keys: Box<dyn Fn() -> Vec<String> + Send + Sync>, row: Arc<dyn Fn(String) -> AnyView + Send + Sync>) -> AnyView {
+fn keyed(
+    keys: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    row: Arc<dyn Fn(String) -> AnyView + Send + Sync>,
+) -> AnyView {
     view! { <For each=keys key=String::clone children=move |key| row(key)/> }.into_any()
 }

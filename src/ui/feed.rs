@@ -1,5 +1,6 @@
-//! The feed's client: keeps a WebSocket to the server open for as long as the workspace is, and hands on each event.
-//! It reconnects for ever, asking for what comes after the last event it has; replay and live events look the same to its caller.
+//! The feed's client: keeps a WebSocket to the server open for as long as the workspace is, and
+//! hands on each event. It reconnects for ever, asking for what comes after the last event it has;
+//! replay and live events look the same to its caller.
 
 use std::{
     cell::{Cell, RefCell},
@@ -30,11 +31,13 @@ const SILENCE_MS: i64 = 45_000;
 pub struct Connection {
     /// Whether it has been down for over a second.
     pub interrupted: Signal<bool>,
-    /// The number of the last line that the server spoke on: another one after every interruption, however short.
+    /// The number of the last line that the server spoke on: another one after every interruption,
+    /// however short.
     pub line: Signal<u32>,
 }
 
-/// Follows the project's feed after the event `after` until the current owner is cleaned up; does nothing on the server.
+/// Follows the project's feed after the event `after` until the current owner is cleaned up; does
+/// nothing on the server.
 pub fn follow(project: ProjectId, after: i64, on_event: impl Fn(Event) + 'static) -> Connection {
     let (interrupted, heard_on) = (RwSignal::new(false), RwSignal::new(0));
     let on_event: Rc<dyn Fn(Event)> = Rc::new(on_event);
@@ -129,9 +132,17 @@ impl Feed {
 
     fn dial(self: &Rc<Self>, number: u32) -> Option<Line> {
         let location = location();
-        let scheme = if location.protocol().ok()? == "https:" { "wss" } else { "ws" };
+        let scheme = if location.protocol().ok()? == "https:" {
+            "wss"
+        } else {
+            "ws"
+        };
         let host = location.host().ok()?;
-        let url = format!("{scheme}://{host}/ws/projects/{}?after={}", self.project, self.after.get());
+        let url = format!(
+            "{scheme}://{host}/ws/projects/{}?after={}",
+            self.project,
+            self.after.get()
+        );
         let socket = WebSocket::new(&url).ok()?;
 
         // Weak: a line belongs to the feed, so it must not keep the feed alive.
@@ -169,11 +180,19 @@ impl Feed {
         self.last_frame.set(browser::now());
         self.failures.set(0);
         let line = self.lines.get();
-        if self.heard_on.try_get_untracked().is_some_and(|known| known != line) {
+        if self
+            .heard_on
+            .try_get_untracked()
+            .is_some_and(|known| known != line)
+        {
             self.heard_on.set(line);
         }
-        // A frame of a newer server that this page does not know is skipped: its event comes with the next reload.
-        let frame = message.data().as_string().and_then(|text| serde_json::from_str(&text).ok());
+        // A frame of a newer server that this page does not know is skipped: its event comes with
+        // the next reload.
+        let frame = message
+            .data()
+            .as_string()
+            .and_then(|text| serde_json::from_str(&text).ok());
         match frame {
             Some(FeedFrame::Event { event }) => {
                 self.after.set(self.after.get().max(event.seq));
@@ -218,13 +237,17 @@ impl Feed {
             self.connect();
         } else if self.open.get() && now - self.last_ping.get() >= PING_EVERY_MS {
             self.last_ping.set(now);
-            if let (Some(line), Ok(ping)) = (&*self.line.borrow(), serde_json::to_string(&FeedRequest::Ping)) {
+            if let (Some(line), Ok(ping)) = (
+                &*self.line.borrow(),
+                serde_json::to_string(&FeedRequest::Ping),
+            ) {
                 let _ = line.socket.send_with_str(&ping);
             }
         }
     }
 
-    /// Watches the line and the browser's own signs until the current owner is cleaned up; then the feed ends.
+    /// Watches the line and the browser's own signs until the current owner is cleaned up; then the
+    /// feed ends.
     fn keep_watch(self: Rc<Self>) {
         let feed = StoredValue::new_local(Some(self));
         let with_feed = move |act: fn(&Rc<Feed>)| {
@@ -256,7 +279,8 @@ impl Feed {
 
 /// Exponential back-off with jitter: between half and the whole of 0.25 s, 0.5 s, 1 s … 10 s.
 fn retry_delay(failures: u32, random: f64) -> Duration {
-    let whole = (FIRST_RETRY_MS * f64::from(2_u32.saturating_pow(failures.min(16)))).min(LONGEST_RETRY_MS);
+    let whole =
+        (FIRST_RETRY_MS * f64::from(2_u32.saturating_pow(failures.min(16)))).min(LONGEST_RETRY_MS);
     Duration::from_millis((whole * (0.5 + random / 2.0)) as u64)
 }
 

@@ -1,4 +1,5 @@
-//! The Code tab: the app's files as a tree, and one of them to read. Both follow the conversation: what a run writes shows up.
+//! The Code tab: the app's files as a tree, and one of them to read. Both follow the conversation:
+//! what a run writes shows up.
 
 mod tree;
 mod viewer;
@@ -53,9 +54,14 @@ fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl I
     let nodes = Memo::new(move |_| listed.get().and_then(Result::ok).unwrap_or_default());
     let chosen = RwSignal::new(None::<String>);
     let path = Memo::new(move |_| {
-        chosen
-            .get()
-            .or_else(|| nodes.with(|nodes| FIRST.into_iter().find(|path| contains(nodes, path)).map(str::to_owned)))
+        chosen.get().or_else(|| {
+            nodes.with(|nodes| {
+                FIRST
+                    .into_iter()
+                    .find(|path| contains(nodes, path))
+                    .map(str::to_owned)
+            })
+        })
     });
     let view = LocalResource::new(move || {
         // Read, not tracked: a memo that nobody reads never changes.
@@ -69,12 +75,14 @@ fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl I
         }
     });
 
-    let side = move || match listed.get() {
+    let side = move || {
+        match listed.get() {
         Some(Err(error)) => view! { <p role="alert" class="p-3 text-xs text-muted-foreground">{error.message}</p> }.into_any(),
         Some(Ok(files)) if files.is_empty() => {
             view! { <p class="p-3 text-xs text-muted-foreground">"No files yet. They show up as they are written."</p> }.into_any()
         }
         Some(Ok(_)) | None => ().into_any(),
+    }
     };
     view! {
         <div class="flex min-h-0 flex-1 max-md:flex-col">

@@ -8,15 +8,17 @@ use super::{
 };
 use crate::protocol::ModelNotice;
 
-/// Whether the demo's notice is open: an attribute of `<html>`, so that `boot.js` can apply it before the first paint, and a
-/// signal for what names its state.
+/// Whether the demo's notice is open: an attribute of `<html>`, so that `boot.js` can apply it
+/// before the first paint, and a signal for what names its state.
 #[derive(Clone, Copy)]
 pub struct DemoNoticeState(RwSignal<bool>);
 
 impl DemoNoticeState {
     pub fn new() -> Self {
         let open = RwSignal::new(true);
-        Effect::new(move || open.set(browser::remembered("demo-notice").as_deref() != Some("closed")));
+        Effect::new(move || {
+            open.set(browser::remembered("demo-notice").as_deref() != Some("closed"))
+        });
         Self(open)
     }
 

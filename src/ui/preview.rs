@@ -1,6 +1,6 @@
-//! The Preview tab: the running app in a frame, and words instead of a white rectangle while it is not there.
-//! The frame stays mounted as long as its address does; it is reloaded when the app changed and hot reload did not say so, and stays on
-//! the page that is open in it.
+//! The Preview tab: the running app in a frame, and words instead of a white rectangle while it is
+//! not there. The frame stays mounted as long as its address does; it is reloaded when the app
+//! changed and hot reload did not say so, and stays on the page that is open in it.
 
 mod errors;
 mod frame;
@@ -56,13 +56,17 @@ pub fn PreviewPane(
 ) -> impl IntoView {
     let hydrated = Hydrated::expect();
     let state = Memo::new(move |_| conversation.with(|all| all.preview().clone()));
-    let url = Memo::new(move |known: Option<&Option<String>>| state.with(|state| frame_url(state, known.cloned().flatten())));
+    let url = Memo::new(move |known: Option<&Option<String>>| {
+        state.with(|state| frame_url(state, known.cloned().flatten()))
+    });
     let width = RwSignal::new(Width::Desktop);
     let element = NodeRef::<html::Iframe>::new();
     let frame = AppFrame::new(element, url);
-    let shown_address = Signal::derive(move || url.with(|url| Some(address(url.as_deref()?, &frame.place.get()))));
+    let shown_address =
+        Signal::derive(move || url.with(|url| Some(address(url.as_deref()?, &frame.place.get()))));
 
-    // `loaded` is the last load that has come to its end; it is set again when the app leads to another page.
+    // `loaded` is the last load that has come to its end; it is set again when the app leads to
+    // another page.
     let reloads = RwSignal::new(0_u32);
     let wanted = Memo::new(move |_| (url.get(), reloads.get()));
     let loaded = RwSignal::new(None::<Load>);
@@ -104,14 +108,20 @@ pub fn PreviewPane(
 
     Effect::new(move || {
         let listener = window_event_listener(ev::message, move |message| {
-            let is_heard = frame.sent(&message) && patience.try_update_value(|patience| patience.take(browser::now())) == Some(true);
+            let is_heard = frame.sent(&message)
+                && patience.try_update_value(|patience| patience.take(browser::now()))
+                    == Some(true);
             if !is_heard {
                 return;
             }
             match Notice::read(&message.data()) {
                 Some(Notice::Loaded | Notice::Updated) => page_changed(),
-                Some(Notice::Connected) => freshness.update_value(|fresh| fresh.disconnected = false),
-                Some(Notice::Disconnected) => freshness.update_value(|fresh| fresh.disconnected = true),
+                Some(Notice::Connected) => {
+                    freshness.update_value(|fresh| fresh.disconnected = false)
+                }
+                Some(Notice::Disconnected) => {
+                    freshness.update_value(|fresh| fresh.disconnected = true)
+                }
                 Some(Notice::Errors(reported)) => errors.replace(reported),
                 Some(Notice::Place(place)) => frame.is_at(place),
                 Some(Notice::Reloading) => frame.reloads(),
@@ -144,7 +154,8 @@ pub fn PreviewPane(
         }
         ended
     });
-    // A sandbox that was started again serves the same address with a dev server that knows nothing of this page.
+    // A sandbox that was started again serves the same address with a dev server that knows nothing
+    // of this page.
     Effect::new(move |was_down: Option<bool>| {
         let (down, ready) = state.with(|state| {
             (
@@ -186,7 +197,8 @@ pub fn PreviewPane(
     }
 }
 
-/// The address for the frame: first that of a page that answers; then it stays until there is another.
+/// The address for the frame: first that of a page that answers; then it stays until there is
+/// another.
 fn frame_url(state: &PreviewState, known: Option<String>) -> Option<String> {
     match state {
         PreviewState::None => None,
@@ -211,13 +223,22 @@ mod tests {
     #[test]
     fn the_frame_keeps_its_address_while_the_same_app_compiles_or_starts_again() {
         let url = "http://3000-a.localhost:3000/".to_owned();
-        assert_eq!(frame_url(&PreviewState::Compiling { url: url.clone() }, None), None);
+        assert_eq!(
+            frame_url(&PreviewState::Compiling { url: url.clone() }, None),
+            None
+        );
         assert_eq!(frame_url(&ready(&url), None), Some(url.clone()));
         assert_eq!(
-            frame_url(&PreviewState::Compiling { url: url.clone() }, Some(url.clone())),
+            frame_url(
+                &PreviewState::Compiling { url: url.clone() },
+                Some(url.clone())
+            ),
             Some(url.clone())
         );
-        assert_eq!(frame_url(&PreviewState::Starting, Some(url.clone())), Some(url.clone()));
+        assert_eq!(
+            frame_url(&PreviewState::Starting, Some(url.clone())),
+            Some(url.clone())
+        );
         assert_eq!(
             frame_url(&ready("http://3000-b.localhost:3000/"), Some(url)),
             Some("http://3000-b.localhost:3000/".to_owned())

@@ -1,6 +1,6 @@
-//! The text field of the home page's form and of the workspace's chat: it grows, counts when it gets tight, says what is wrong,
-//! and never loses what was typed: the text stays in the element, not bound to a signal that could overwrite it at hydration. An image
-//! may come with the text.
+//! The text field of the home page's form and of the workspace's chat: it grows, counts when it
+//! gets tight, says what is wrong, and never loses what was typed: the text stays in the element,
+//! not bound to a signal that could overwrite it at hydration. An image may come with the text.
 
 mod image;
 
@@ -77,10 +77,18 @@ impl PromptField {
 
     /// Empties the field of what was sent: what the text or the image has become meanwhile stays.
     pub fn clear(self, (sent, image): &Prompt) {
-        if self.text.try_get_untracked().is_some_and(|text| text.trim() == sent.as_str()) {
+        if self
+            .text
+            .try_get_untracked()
+            .is_some_and(|text| text.trim() == sent.as_str())
+        {
             self.fill("");
         }
-        let attached = self.image.try_get_untracked().flatten().and_then(Attached::into_id);
+        let attached = self
+            .image
+            .try_get_untracked()
+            .flatten()
+            .and_then(Attached::into_id);
         if attached.is_some() && attached == *image {
             self.image.set(None);
         }
@@ -93,13 +101,18 @@ impl PromptField {
     }
 }
 
-/// What browsers give as the key's code while an input method handles it. Safari ends a composition before the keydown of the Enter that
-/// ended it, so that only this tells (w3c.github.io/uievents, 6.3.1).
+/// What browsers give as the key's code while an input method handles it. Safari ends a composition
+/// before the keydown of the Enter that ended it, so that only this tells (w3c.github.io/uievents,
+/// 6.3.1).
 const IN_COMPOSITION: u32 = 229;
 
-/// Whether the key asks for the text to be sent: Enter, unless it makes a new line or ends an input method's composition.
+/// Whether the key asks for the text to be sent: Enter, unless it makes a new line or ends an input
+/// method's composition.
 fn sends(key: &ev::KeyboardEvent) -> bool {
-    key.key() == "Enter" && !key.shift_key() && !key.is_composing() && key.key_code() != IN_COMPOSITION
+    key.key() == "Enter"
+        && !key.shift_key()
+        && !key.is_composing()
+        && key.key_code() != IN_COMPOSITION
 }
 
 /// The `<textarea>`. Enter and Ctrl/Cmd+Enter call `on_enter`; Shift+Enter makes a new line.

@@ -1,5 +1,5 @@
-//! The dashboard: all runs with their state, time and cost; which of them is in the address, so that a reload or a link shows the
-//! same. Its rows lead to a run's details.
+//! The dashboard: all runs with their state, time and cost; which of them is in the address, so
+//! that a reload or a link shows the same. Its rows lead to a run's details.
 
 mod actions;
 mod details;
@@ -18,7 +18,9 @@ use leptos_meta::Title;
 use leptos_router::{LazyRoute, NavigateOptions, hooks::query_signal_with_options, lazy_route};
 
 use super::{
-    components::{Alert, ButtonSize, ButtonVariant, INPUT, Icon, IconName, SELECT, Skeleton, button_class},
+    components::{
+        Alert, ButtonSize, ButtonVariant, INPUT, Icon, IconName, SELECT, Skeleton, button_class,
+    },
     home::SiteHeader,
 };
 use crate::{
@@ -40,7 +42,8 @@ struct Wanted {
     search: Memo<String>,
 }
 
-/// The list of runs. Like a run's page it is a part of the program that is fetched only when somebody goes there.
+/// The list of runs. Like a run's page it is a part of the program that is fetched only when
+/// somebody goes there.
 pub struct RunsRoute;
 
 #[lazy_route]
@@ -78,7 +81,9 @@ fn RunsPage() -> impl IntoView {
     let (state_text, set_state) = query_signal_with_options::<String>("state", options());
     let (search_text, set_search) = query_signal_with_options::<String>("search", options());
     let wanted = Wanted {
-        state: Memo::new(move |_| state_text.with(|text| text.as_ref().and_then(|text| text.parse().ok()))),
+        state: Memo::new(move |_| {
+            state_text.with(|text| text.as_ref().and_then(|text| text.parse().ok()))
+        }),
         search: Memo::new(move |_| search_text.get().unwrap_or_default()),
     };
     let found = Resource::new_blocking(
@@ -88,7 +93,9 @@ fn RunsPage() -> impl IntoView {
     let usage = Resource::new(|| (), |()| list_usage());
     let on_ended = Callback::new(move |()| usage.refetch());
     let choose = move |text: String| set_state.set(Some(text).filter(|text| !text.is_empty()));
-    let look_for = move |text: String| set_search.set(Some(text.trim().to_owned()).filter(|text| !text.is_empty()));
+    let look_for = move |text: String| {
+        set_search.set(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+    };
     let mut typed = debounce(TYPING, look_for);
     let field = NodeRef::<html::Input>::new();
     Effect::new(move |before: Option<()>| {
@@ -153,7 +160,8 @@ fn RunsPage() -> impl IntoView {
                         <Icon name=IconName::ChevronRight class="size-4 rotate-90"/>
                     </span>
                 </div>
-                // Without scripts the form is sent. Parsed as text where there are scripts, so its content is no part of the view.
+                // Without scripts the form is sent. Parsed as text where there are scripts, so its
+                // content is no part of the view.
                 <noscript inner_html=format!(
                     r#"<button type="submit" class="{}">Search</button>"#,
                     button_class(ButtonVariant::Outline, ButtonSize::Default),

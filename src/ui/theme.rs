@@ -1,4 +1,5 @@
-//! Light or dark: a class on `<html>`, set before the first paint by `boot.js`, remembered in the browser.
+//! Light or dark: a class on `<html>`, set before the first paint by `boot.js`, remembered in the
+//! browser.
 
 use leptos::prelude::*;
 

@@ -1,4 +1,5 @@
-//! Moments in words: "5 minutes ago" in the browser, the date on the server, which does not know when the page is read.
+//! Moments in words: "5 minutes ago" in the browser, the date on the server, which does not know
+//! when the page is read.
 
 use std::time::Duration;
 
@@ -30,7 +31,12 @@ impl Clock {
 #[component]
 pub fn RelativeTime(at: Timestamp) -> impl IntoView {
     let clock = expect_context::<Clock>();
-    let words = move || clock.0.get().map_or_else(|| date(at), |now| ago(now - at.0));
+    let words = move || {
+        clock
+            .0
+            .get()
+            .map_or_else(|| date(at), |now| ago(now - at.0))
+    };
     view! { <time datetime=date(at)>{words}</time> }
 }
 
@@ -68,7 +74,8 @@ pub fn short_duration(from: Timestamp, to: Timestamp) -> String {
     }
 }
 
-/// The server's clock, counting on in the browser: how long something has been at work is counted by one clock only.
+/// The server's clock, counting on in the browser: how long something has been at work is counted
+/// by one clock only.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerClock {
     now: RwSignal<Timestamp>,
@@ -77,7 +84,8 @@ pub struct ServerClock {
 }
 
 impl ServerClock {
-    /// `at`: the server's clock when it answered last. Goes on every second until the current owner is cleaned up.
+    /// `at`: the server's clock when it answered last. Goes on every second until the current owner
+    /// is cleaned up.
     pub fn new(at: Timestamp) -> Self {
         let clock = Self {
             now: RwSignal::new(at),
@@ -85,7 +93,11 @@ impl ServerClock {
         };
         Effect::new(move || {
             clock.set(at);
-            let tick = move || clock.to(Timestamp(browser::now() + clock.ahead.try_get_value().unwrap_or_default()));
+            let tick = move || {
+                clock.to(Timestamp(
+                    browser::now() + clock.ahead.try_get_value().unwrap_or_default(),
+                ))
+            };
             if let Ok(interval) = set_interval_with_handle(tick, Duration::from_secs(1)) {
                 on_cleanup(move || interval.clear());
             }
@@ -118,11 +130,16 @@ fn date(at: Timestamp) -> String {
     let days = at.0.div_euclid(86_400_000) + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }

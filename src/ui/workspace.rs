@@ -9,7 +9,9 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 
 use super::{
-    components::{ButtonSize, ButtonVariant, IconName, Skeleton, Tab, TabsList, TabsPanel, button_class},
+    components::{
+        ButtonSize, ButtonVariant, IconName, Skeleton, Tab, TabsList, TabsPanel, button_class,
+    },
     conversation::{Conversation, ConversationLog},
     erased::{later, part_when},
     feed,
@@ -43,13 +45,18 @@ const CODE: Tab = Tab {
 #[component]
 pub fn WorkspacePage() -> impl IntoView {
     let params = use_params_map();
-    let project = Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<ProjectId>().ok())));
+    let project = Memo::new(move |_| {
+        params.with(|params| params.get("id").and_then(|id| id.parse::<ProjectId>().ok()))
+    });
     let workspace = Resource::new_blocking(
         move || project.get(),
         |project| async move {
             match project {
                 Some(project) => get_workspace(project).await,
-                None => Err(ApiError::new(ErrorCode::NotFound, "There is no such project.")),
+                None => Err(ApiError::new(
+                    ErrorCode::NotFound,
+                    "There is no such project.",
+                )),
             }
         },
     );
@@ -88,7 +95,9 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     let tab = RwSignal::new(PREVIEW.id);
     let part = RwSignal::new(PhonePart::Chat);
     // The code is first fetched when somebody looks; then it stays.
-    let code_seen = Memo::new(move |seen: Option<&bool>| seen.copied().unwrap_or(false) || tab.get() == CODE.id);
+    let code_seen = Memo::new(move |seen: Option<&bool>| {
+        seen.copied().unwrap_or(false) || tab.get() == CODE.id
+    });
 
     view! {
         <Title text=title/>
@@ -137,7 +146,8 @@ fn ProjectNotice(conversation: RwSignal<Conversation>) -> impl IntoView {
     }
 }
 
-/// What the current run is doing. The element is always there: assistive technology hears only what changes inside it.
+/// What the current run is doing. The element is always there: assistive technology hears only what
+/// changes inside it.
 #[component]
 fn StatusLine(conversation: RwSignal<Conversation>, interrupted: Signal<bool>) -> impl IntoView {
     let status = Memo::new(move |_| conversation.with(Conversation::status_line));

@@ -1,5 +1,6 @@
-//! What of the app's folder a version keeps: everything but what can't be read, what is no file, and what is more than a version holds.
-//! The app's own sources come first, whatever else there is, and the choice is the same each time.
+//! What of the app's folder a version keeps: everything but what can't be read, what is no file,
+//! and what is more than a version holds. The app's own sources come first, whatever else there is,
+//! and the choice is the same each time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -75,13 +76,19 @@ impl Listing {
 
     /// The paths of the files and links that a version keeps, sorted.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
-        let kept = self.kept.iter().filter(|kept| kept.kind != KeptKind::Folder);
+        let kept = self
+            .kept
+            .iter()
+            .filter(|kept| kept.kind != KeptKind::Folder);
         kept.map(|kept| kept.path.as_str())
     }
 
     /// The paths of the files that a version keeps, sorted.
     pub fn files(&self) -> Vec<String> {
-        let files = self.kept.iter().filter(|kept| matches!(kept.kind, KeptKind::File { .. }));
+        let files = self
+            .kept
+            .iter()
+            .filter(|kept| matches!(kept.kind, KeptKind::File { .. }));
         files.map(|kept| kept.path.clone()).collect()
     }
 
@@ -90,18 +97,31 @@ impl Listing {
         let mut left_out = Leftovers::default();
         let mut pipes = Vec::new();
         let (mut folders, mut files) = (Vec::new(), Vec::new());
-        for entry in found.entries.into_iter().filter(|entry| !is_generated(&entry.path)) {
+        for entry in found
+            .entries
+            .into_iter()
+            .filter(|entry| !is_generated(&entry.path))
+        {
             if entry.kind == FoundKind::Pipe && entry.is_text {
                 pipes.push(entry.path.clone());
             }
             match judge(&entry) {
                 Err(reason) => left_out.one(entry.path, reason),
                 Ok(KeptKind::Folder) => folders.push(entry.path),
-                Ok(kind) => files.push((entry.size, Kept { path: entry.path, kind })),
+                Ok(kind) => files.push((
+                    entry.size,
+                    Kept {
+                        path: entry.path,
+                        kind,
+                    },
+                )),
             }
         }
         if !found.whole {
-            left_out.one(".".to_owned(), "there are more files than can be listed".to_owned());
+            left_out.one(
+                ".".to_owned(),
+                "there are more files than can be listed".to_owned(),
+            );
         }
         let mut kept = bounded(files, &mut left_out);
         keep_folders(&mut kept, folders, &mut left_out);
@@ -125,7 +145,10 @@ fn judge(entry: &FoundEntry) -> Result<KeptKind, String> {
         return Err(format!("its path is longer than {MAX_PATH} bytes"));
     }
     match &entry.kind {
-        FoundKind::File if !entry.readable => Err(format!("a file that can't be read (mode {:03o})", entry.mode)),
+        FoundKind::File if !entry.readable => Err(format!(
+            "a file that can't be read (mode {:03o})",
+            entry.mode
+        )),
         FoundKind::File if entry.size > MAX_FILE as u64 => Err(format!(
             "a file of {}, and a version keeps files of up to {}",
             megabytes(entry.size),
@@ -134,10 +157,17 @@ fn judge(entry: &FoundEntry) -> Result<KeptKind, String> {
         FoundKind::File => Ok(KeptKind::File {
             executable: entry.mode & 0o100 != 0,
         }),
-        FoundKind::Folder if !entry.readable => Err(format!("a folder that can't be read (mode {:03o})", entry.mode)),
-        FoundKind::Folder if entry.path.split('/').count() >= MAX_DEPTH => Err(format!("more than {MAX_DEPTH} folders deep")),
+        FoundKind::Folder if !entry.readable => Err(format!(
+            "a folder that can't be read (mode {:03o})",
+            entry.mode
+        )),
+        FoundKind::Folder if entry.path.split('/').count() >= MAX_DEPTH => {
+            Err(format!("more than {MAX_DEPTH} folders deep"))
+        }
         FoundKind::Folder => Ok(KeptKind::Folder),
-        FoundKind::Link(Some(target)) if stays_inside(&entry.path, target) => Ok(KeptKind::Link { target: target.clone() }),
+        FoundKind::Link(Some(target)) if stays_inside(&entry.path, target) => Ok(KeptKind::Link {
+            target: target.clone(),
+        }),
         FoundKind::Link(Some(_)) => Err("a link to something outside of the app".to_owned()),
         FoundKind::Link(None) => Err("a link whose target is not UTF-8".to_owned()),
         FoundKind::Pipe => Err("a named pipe, at which programs that read it hang".to_owned()),
@@ -154,7 +184,9 @@ fn megabytes(bytes: u64) -> String {
 fn stays_inside(path: &str, target: &str) -> bool {
     if let Some(absolute) = target.strip_prefix('/') {
         let below = format!("/{absolute}");
-        let below = below.strip_prefix(HOME).and_then(|below| below.strip_prefix('/'));
+        let below = below
+            .strip_prefix(HOME)
+            .and_then(|below| below.strip_prefix('/'));
         return below.is_some_and(|below| stays_inside("", below));
     }
     let mut depth = path.split('/').count().saturating_sub(1);
@@ -169,14 +201,19 @@ fn stays_inside(path: &str, target: &str) -> bool {
     !target.is_empty()
 }
 
-/// As many of the files, with their sizes, as a version holds: what builds make, large files and crowded folders are the first to go.
+/// As many of the files, with their sizes, as a version holds: what builds make, large files and
+/// crowded folders are the first to go.
 fn bounded(mut files: Vec<(u64, Kept)>, left_out: &mut Leftovers) -> Vec<Kept> {
     let mut crowds: HashMap<String, usize> = HashMap::new();
     for (_, file) in &files {
         *crowds.entry(folder_of(&file.path).to_owned()).or_default() += 1;
     }
     files.sort_by_cached_key(|(size, file)| {
-        let top = file.path.split('/').next().filter(|top| top.len() < file.path.len());
+        let top = file
+            .path
+            .split('/')
+            .next()
+            .filter(|top| top.len() < file.path.len());
         let is_output = top.is_some_and(|top| OUTPUT_FOLDERS.contains(&top));
         (
             is_output,
@@ -188,9 +225,15 @@ fn bounded(mut files: Vec<(u64, Kept)>, left_out: &mut Leftovers) -> Vec<Kept> {
     let (mut kept, mut bytes) = (Vec::new(), 0);
     for (size, file) in files {
         if kept.len() == MAX_FILES {
-            left_out.of_many(&file.path, format!("a version keeps {} files", thousands(MAX_FILES)));
+            left_out.of_many(
+                &file.path,
+                format!("a version keeps {} files", thousands(MAX_FILES)),
+            );
         } else if bytes + size > MAX_BYTES {
-            left_out.of_many(&file.path, format!("a version keeps {} in all", megabytes(MAX_BYTES)));
+            left_out.of_many(
+                &file.path,
+                format!("a version keeps {} in all", megabytes(MAX_BYTES)),
+            );
         } else {
             bytes += size;
             kept.push(file);
@@ -207,10 +250,16 @@ fn keep_folders(kept: &mut Vec<Kept>, folders: Vec<String>, left_out: &mut Lefto
             implied.insert(path[..end].to_owned());
         }
     }
-    let mut empty: Vec<String> = folders.into_iter().filter(|folder| !implied.contains(folder)).collect();
+    let mut empty: Vec<String> = folders
+        .into_iter()
+        .filter(|folder| !implied.contains(folder))
+        .collect();
     empty.sort();
     for folder in empty.split_off(empty.len().min(MAX_FOLDERS)) {
-        left_out.of_many(&folder, format!("a version keeps {} empty folders", thousands(MAX_FOLDERS)));
+        left_out.of_many(
+            &folder,
+            format!("a version keeps {} empty folders", thousands(MAX_FOLDERS)),
+        );
     }
     kept.extend(empty.into_iter().map(|path| Kept {
         path,
@@ -245,13 +294,20 @@ impl Leftovers {
 
     fn sorted(self) -> Vec<LeftOut> {
         let mut all = self.single;
-        all.extend(self.many.into_iter().map(|((folder, reason), (first, count))| match count {
-            1 => LeftOut { path: first, reason },
-            count => LeftOut {
-                path: folder,
-                reason: format!("{} of its files ({reason})", thousands(count)),
-            },
-        }));
+        all.extend(
+            self.many
+                .into_iter()
+                .map(|((folder, reason), (first, count))| match count {
+                    1 => LeftOut {
+                        path: first,
+                        reason,
+                    },
+                    count => LeftOut {
+                        path: folder,
+                        reason: format!("{} of its files ({reason})", thousands(count)),
+                    },
+                }),
+        );
         all.sort_by(|a, b| a.path.cmp(&b.path));
         all
     }
@@ -267,7 +323,9 @@ fn thousands(number: usize) -> String {
 /// Whether programs made the file, so that it belongs to no version.
 pub fn is_generated(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    GENERATED_FILES.contains(&name) || name.ends_with(".tsbuildinfo") || name.starts_with(PART_PREFIX)
+    GENERATED_FILES.contains(&name)
+        || name.ends_with(".tsbuildinfo")
+        || name.starts_with(PART_PREFIX)
 }
 
 #[cfg(test)]
@@ -286,19 +344,27 @@ mod tests {
     }
 
     fn chosen(entries: Vec<FoundEntry>) -> (Vec<String>, Vec<String>) {
-        let listing = Listing::choose(Found { entries, whole: true });
+        let listing = Listing::choose(Found {
+            entries,
+            whole: true,
+        });
         let kept = listing.kept.iter().map(|kept| match &kept.kind {
             KeptKind::File { executable: false } => kept.path.clone(),
             KeptKind::File { executable: true } => format!("{}*", kept.path),
             KeptKind::Link { target } => format!("{} -> {target}", kept.path),
             KeptKind::Folder => format!("{}/", kept.path),
         });
-        (kept.collect(), listing.left_out.iter().map(ToString::to_string).collect())
+        (
+            kept.collect(),
+            listing.left_out.iter().map(ToString::to_string).collect(),
+        )
     }
 
     #[test]
     fn everything_is_kept_as_it_is_and_what_can_not_be_is_named() {
-        let link = |path: &str, target: &str| found(path, FoundKind::Link(Some(target.to_owned())), 0o777, 1);
+        let link = |path: &str, target: &str| {
+            found(path, FoundKind::Link(Some(target.to_owned())), 0o777, 1)
+        };
         let (kept, left_out) = chosen(vec![
             found("app", FoundKind::Folder, 0o755, 0),
             found("app/page.tsx", FoundKind::File, 0o644, 10),
@@ -330,8 +396,16 @@ mod tests {
                 "run.sh*"
             ]
         );
-        let paths: Vec<_> = left_out.iter().map(|line| line.split('`').nth(1).unwrap_or_default()).collect();
-        assert_eq!(paths, ["closed", "far", "film", "near", "out", "pipe", "secret", "socket"]);
+        let paths: Vec<_> = left_out
+            .iter()
+            .map(|line| line.split('`').nth(1).unwrap_or_default())
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "closed", "far", "film", "near", "out", "pipe", "secret", "socket"
+            ]
+        );
         assert!(
             left_out[0].contains("mode 000") && left_out[2].contains("10240 MiB"),
             "{left_out:?}"
@@ -341,13 +415,25 @@ mod tests {
     #[test]
     fn the_apps_sources_come_first_and_crowds_are_told_as_one() {
         let mut entries: Vec<_> = (0..6000)
-            .map(|number| found(&format!("public/many/{number:05}.txt"), FoundKind::File, 0o644, 1))
+            .map(|number| {
+                found(
+                    &format!("public/many/{number:05}.txt"),
+                    FoundKind::File,
+                    0o644,
+                    1,
+                )
+            })
             .collect();
-        entries.extend((0..200).map(|number| found(&format!("zoo/{number}.ts"), FoundKind::File, 0o644, 1)));
+        entries.extend(
+            (0..200).map(|number| found(&format!("zoo/{number}.ts"), FoundKind::File, 0o644, 1)),
+        );
         entries.push(found("out/index.html", FoundKind::File, 0o644, 1));
         let (kept, left_out) = chosen(entries);
         assert_eq!(kept.len(), MAX_FILES);
-        assert_eq!(kept.iter().filter(|path| path.starts_with("zoo/")).count(), 200);
+        assert_eq!(
+            kept.iter().filter(|path| path.starts_with("zoo/")).count(),
+            200
+        );
         assert_eq!(kept[0], "public/many/00000.txt");
         assert_eq!(
             left_out,
@@ -356,9 +442,26 @@ mod tests {
                 "`public/many`: 1,200 of its files (a version keeps 5,000 files)"
             ]
         );
-        let large = (0..5).map(|number| found(&format!("public/{number}.mp4"), FoundKind::File, 0o644, 30 << 20));
-        let (kept, left_out) = chosen(large.chain([found("zoo.ts", FoundKind::File, 0o644, 9)]).collect());
-        assert_eq!(kept, ["public/0.mp4", "public/1.mp4", "public/2.mp4", "zoo.ts"]);
-        assert_eq!(left_out, ["`public`: 2 of its files (a version keeps 100 MiB in all)"]);
+        let large = (0..5).map(|number| {
+            found(
+                &format!("public/{number}.mp4"),
+                FoundKind::File,
+                0o644,
+                30 << 20,
+            )
+        });
+        let (kept, left_out) = chosen(
+            large
+                .chain([found("zoo.ts", FoundKind::File, 0o644, 9)])
+                .collect(),
+        );
+        assert_eq!(
+            kept,
+            ["public/0.mp4", "public/1.mp4", "public/2.mp4", "zoo.ts"]
+        );
+        assert_eq!(
+            left_out,
+            ["`public`: 2 of its files (a version keeps 100 MiB in all)"]
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! An app made anew in a fresh sandbox: afterwards it is what its version says, and nothing of the template beyond that. What the sandbox
-//! does not take is left out: a version that can't be written whole is still a project to work on.
+//! An app made anew in a fresh sandbox: afterwards it is what its version says, and nothing of the
+//! template beyond that. What the sandbox does not take is left out: a version that can't be
+//! written whole is still a project to work on.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,7 +18,8 @@ const MANIFEST: &str = "package.json";
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(150);
 /// Where the list of changes is written for the command that makes them.
 const CHANGES: &str = "/tmp/.codeflow-changes";
-/// Makes the changes of the list, each three fields that a zero byte ends. One that fails does not keep the others from being made.
+/// Makes the changes of the list, each three fields that a zero byte ends. One that fails does not
+/// keep the others from being made.
 const CHANGE: &str = r#"cd /home/user && while IFS= read -r -d '' change && IFS= read -r -d '' path && IFS= read -r -d '' target; do
 case $change in
 remove) rm -f -- "$path" || rmdir -- "$path";;
@@ -41,7 +43,8 @@ enum Change {
 }
 
 impl App {
-    /// Makes a new sandbox's app the one of the version, and installs the packages that it names beyond the template's.
+    /// Makes a new sandbox's app the one of the version, and installs the packages that it names
+    /// beyond the template's.
     pub async fn rebuild(&self, entries: Vec<AppEntry>) -> Result<(), RunError> {
         let found = match self.walk().await {
             // Then nothing is removed.
@@ -58,13 +61,17 @@ impl App {
         self.restore(entries, false).await
     }
 
-    /// Writes these into the app's folder and leaves all else there as it is, and installs the packages that they name beyond those that
-    /// are there. `again` after an attempt that did not come to its end: what is there may be half of it.
+    /// Writes these into the app's folder and leaves all else there as it is, and installs the
+    /// packages that they name beyond those that are there. `again` after an attempt that did not
+    /// come to its end: what is there may be half of it.
     pub async fn restore(&self, entries: Vec<AppEntry>, again: bool) -> Result<(), RunError> {
         let (mut files, mut folders, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for AppEntry { path, node } in entries {
             match node {
-                AppNode::File { content, executable } => {
+                AppNode::File {
+                    content,
+                    executable,
+                } => {
                     if executable {
                         others.push(Change::Executable(path.clone()));
                     }
@@ -74,7 +81,10 @@ impl App {
                 AppNode::Folder => folders.push(Change::Folder(path)),
             }
         }
-        let manifest = files.iter().find(|(path, _)| path == MANIFEST).map(|(_, content)| content.clone());
+        let manifest = files
+            .iter()
+            .find(|(path, _)| path == MANIFEST)
+            .map(|(_, content)| content.clone());
         let before = match manifest {
             Some(_) => self.read_file(MANIFEST).await?,
             None => None,
@@ -89,7 +99,10 @@ impl App {
         let output = self.run(install, &[("CI", "1")], INSTALL_TIMEOUT).await?;
         if output.exit_code != 0 {
             // The page then says what is missing, and the agent can mend it.
-            let said = String::from_utf8_lossy(&output.stderr).chars().take(500).collect::<String>();
+            let said = String::from_utf8_lossy(&output.stderr)
+                .chars()
+                .take(500)
+                .collect::<String>();
             tracing::warn!(
                 sandbox.id = self.id(),
                 said,
@@ -102,9 +115,18 @@ impl App {
     async fn write_what_is_taken(&self, files: Vec<(String, Vec<u8>)>) -> Result<(), RunError> {
         stream::iter(files)
             .map(|(path, content)| async move {
-                match self.sandbox.write_file(&format!("{HOME}/{path}"), content).await {
+                match self
+                    .sandbox
+                    .write_file(&format!("{HOME}/{path}"), content)
+                    .await
+                {
                     Err(SandboxError::Refused(why) | SandboxError::NoSuchPath(why)) => {
-                        tracing::warn!(sandbox.id = self.id(), path, why, "a file of a version could not be written");
+                        tracing::warn!(
+                            sandbox.id = self.id(),
+                            path,
+                            why,
+                            "a file of a version could not be written"
+                        );
                         Ok(())
                     }
                     written => written.map_err(RunError::from),
@@ -139,7 +161,8 @@ impl App {
     }
 }
 
-/// What of the paths that are there, folders or not, the version has not: the files, then the folders from within.
+/// What of the paths that are there, folders or not, the version has not: the files, then the
+/// folders from within.
 fn superfluous(there: &[(&str, bool)], entries: &[AppEntry]) -> Vec<Change> {
     let (mut folders, mut others) = (BTreeSet::new(), BTreeSet::new());
     for entry in entries {
@@ -153,13 +176,19 @@ fn superfluous(there: &[(&str, bool)], entries: &[AppEntry]) -> Vec<Change> {
     }
     let gone = |is_folder: bool| {
         let wanted = if is_folder { &folders } else { &others };
-        let gone = there.iter().filter(|(path, folder)| *folder == is_folder && !wanted.contains(path));
+        let gone = there
+            .iter()
+            .filter(|(path, folder)| *folder == is_folder && !wanted.contains(path));
         let mut gone: Vec<String> = gone.map(|(path, _)| (*path).to_owned()).collect();
         // What is in a folder sorts behind it.
         gone.sort_unstable_by(|a, b| b.cmp(a));
         gone
     };
-    gone(false).into_iter().chain(gone(true)).map(Change::Remove).collect()
+    gone(false)
+        .into_iter()
+        .chain(gone(true))
+        .map(Change::Remove)
+        .collect()
 }
 
 #[cfg(test)]
@@ -186,7 +215,8 @@ mod tests {
         ];
         assert_eq!(
             superfluous(&there, &entries),
-            ["lib", "app/page.tsx", "app/old/x.tsx", "app/old", "app"].map(|path| Change::Remove(path.to_owned()))
+            ["lib", "app/page.tsx", "app/old/x.tsx", "app/old", "app"]
+                .map(|path| Change::Remove(path.to_owned()))
         );
     }
 }

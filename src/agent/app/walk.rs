@@ -1,5 +1,6 @@
-//! What is in the app's folder: one command walks it in the sandbox, by tools that every template has (GNU find), and reports what it finds
-//! as fields that a zero byte ends. Nothing that the app's folder holds can make it fail: what can't be read is reported as that.
+//! What is in the app's folder: one command walks it in the sandbox, by tools that every template
+//! has (GNU find), and reports what it finds as fields that a zero byte ends. Nothing that the
+//! app's folder holds can make it fail: what can't be read is reported as that.
 
 use std::time::Duration;
 
@@ -12,9 +13,17 @@ use crate::{
     sandbox::RunOptions,
 };
 
-/// Folders below the app's own that programs keep for themselves, beside those with a name of [`GENERATED_FOLDERS`].
-const PROGRAMS_FOLDERS: [&str; 5] = ["./.local", "./.bun", "./.deno", "./.yarn/cache", "./.yarn/unplugged"];
-/// How deep folders are looked into: a tree of them as JSON stays below the depth that its readers bear, which is 128.
+/// Folders below the app's own that programs keep for themselves, beside those with a name of
+/// [`GENERATED_FOLDERS`].
+const PROGRAMS_FOLDERS: [&str; 5] = [
+    "./.local",
+    "./.bun",
+    "./.deno",
+    "./.yarn/cache",
+    "./.yarn/unplugged",
+];
+/// How deep folders are looked into: a tree of them as JSON stays below the depth that its readers
+/// bear, which is 128.
 pub const MAX_DEPTH: usize = 40;
 /// The longest report that comes as the command's output, in bytes: less than is kept of an output.
 const SHORT: usize = 1_000_000;
@@ -66,7 +75,9 @@ pub enum FoundKind {
 impl App {
     /// Walks the app's folder. `Err(User)` when the sandbox can't do that.
     pub(super) async fn walk(&self) -> Result<Found, RunError> {
-        let output = self.plainly(&format!("{} | head -c {SHORT}", command())).await?;
+        let output = self
+            .plainly(&format!("{} | head -c {SHORT}", command()))
+            .await?;
         if output.len() < SHORT {
             return parse(&output);
         }
@@ -91,19 +102,28 @@ impl App {
         );
         let file = String::from_utf8_lossy(&self.plainly(&command).await?).into_owned();
         if file.is_empty() {
-            return Err(RunError::User("there is no room for the list of the app's files".to_owned()));
+            return Err(RunError::User(
+                "there is no room for the list of the app's files".to_owned(),
+            ));
         }
         let read = self.sandbox.read_file_within(&file, LONG).await;
         self.sandbox.remove(&file).await?;
         parse(&read?)
     }
 
-    /// The output of a command that depends on nothing in the app's folder: not on the user's profile, nor on programs of packages.
+    /// The output of a command that depends on nothing in the app's folder: not on the user's
+    /// profile, nor on programs of packages.
     pub(super) async fn plainly(&self, command: &str) -> Result<Vec<u8>, RunError> {
-        let envs = [("HOME", "/"), ("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LC_ALL", "C")];
+        let envs = [
+            ("HOME", "/"),
+            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ("LC_ALL", "C"),
+        ];
         let options = RunOptions {
             cwd: "/".to_owned(),
-            envs: envs.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            envs: envs
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             timeout: TIMEOUT,
         };
         let output = self.sandbox.run(command, &options).await?;
@@ -117,10 +137,15 @@ impl App {
     }
 }
 
-/// Lists the app's folder; one that its own user can't enter, as after `chmod 000 ~`, is opened first.
+/// Lists the app's folder; one that its own user can't enter, as after `chmod 000 ~`, is opened
+/// first.
 fn command() -> String {
-    let names = GENERATED_FOLDERS.map(|name| format!("-name {name}")).join(" -o ");
-    let paths = PROGRAMS_FOLDERS.map(|path| format!("-path {path}")).join(" -o ");
+    let names = GENERATED_FOLDERS
+        .map(|name| format!("-name {name}"))
+        .join(" -o ");
+    let paths = PROGRAMS_FOLDERS
+        .map(|path| format!("-path {path}"))
+        .join(" -o ");
     let end = String::from_utf8_lossy(END);
     format!(
         "{OPEN_HOME}; {{ cd {HOME} && {{ find . -mindepth 1 -maxdepth {MAX_DEPTH} -type d \\( {names} -o {paths} \\) -prune -o \
@@ -130,7 +155,8 @@ fn command() -> String {
 }
 
 /// Lets the sandbox's user into its home, where it has shut itself out.
-pub(super) const OPEN_HOME: &str = "[ -r /home/user -a -w /home/user -a -x /home/user ] || chmod u+rwx /home/user";
+pub(super) const OPEN_HOME: &str =
+    "[ -r /home/user -a -w /home/user -a -x /home/user ] || chmod u+rwx /home/user";
 
 /// Reads a report; what is cut off at its end is left out.
 fn parse(report: &[u8]) -> Result<Found, RunError> {
@@ -138,10 +164,14 @@ fn parse(report: &[u8]) -> Result<Found, RunError> {
     // Behind the last zero byte.
     let rest = fields.pop().unwrap_or_default();
     if fields.is_empty() && rest != END {
-        return Err(RunError::User("the sandbox could not list the app's folder".to_owned()));
+        return Err(RunError::User(
+            "the sandbox could not list the app's folder".to_owned(),
+        ));
     }
     let (pairs, _) = fields.as_chunks::<2>();
-    let entries = pairs.iter().filter_map(|[text, target]| entry(text, target));
+    let entries = pairs
+        .iter()
+        .filter_map(|[text, target]| entry(text, target));
     Ok(Found {
         entries: entries.collect(),
         whole: rest == END,
@@ -152,7 +182,8 @@ fn parse(report: &[u8]) -> Result<Found, RunError> {
 fn entry(text: &[u8], target: &[u8]) -> Option<FoundEntry> {
     let mut parts = text.splitn(4, |byte| *byte == b' ');
     let (kind, mode, size, path) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let number = |text: &[u8], radix| u64::from_str_radix(std::str::from_utf8(text).ok()?, radix).ok();
+    let number =
+        |text: &[u8], radix| u64::from_str_radix(std::str::from_utf8(text).ok()?, radix).ok();
     let (mark, kind) = kind.split_first()?;
     Some(FoundEntry {
         path: String::from_utf8_lossy(path).into_owned(),
@@ -184,7 +215,14 @@ mod tests {
         let shown: Vec<_> = found
             .entries
             .iter()
-            .map(|entry| (entry.path.as_str(), entry.readable, entry.mode, entry.is_text))
+            .map(|entry| {
+                (
+                    entry.path.as_str(),
+                    entry.readable,
+                    entry.mode,
+                    entry.is_text,
+                )
+            })
             .collect();
         assert_eq!(
             shown,
@@ -195,7 +233,10 @@ mod tests {
                 ("\u{fffd}", true, 0o644, false)
             ]
         );
-        assert_eq!(found.entries[2].kind, FoundKind::Link(Some("../y".to_owned())));
+        assert_eq!(
+            found.entries[2].kind,
+            FoundKind::Link(Some("../y".to_owned()))
+        );
         let cut = parse(&report[..28]).unwrap();
         assert_eq!((cut.entries.len(), cut.whole), (1, false));
         assert_eq!(

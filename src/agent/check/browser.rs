@@ -1,5 +1,6 @@
-//! Headless Chromium for one check: a process and a profile of its own, driven over a pipe (chromedevtools.github.io/devtools-protocol),
-//! which ends with the pipe. The pages it loads are code that nobody has read, so it keeps its own sandbox, runs where it reaches the app and
+//! Headless Chromium for one check: a process and a profile of its own, driven over a pipe
+//! (chromedevtools.github.io/devtools-protocol), which ends with the pipe. The pages it loads are
+//! code that nobody has read, so it keeps its own sandbox, runs where it reaches the app and
 //! nothing else (`launch`), and what it says is kept up to a limit.
 
 use std::{
@@ -21,7 +22,8 @@ use crate::{config, sandbox::PageAddress};
 
 /// How long the browser may take to start, on a busy machine.
 const START: Duration = Duration::from_secs(30);
-/// The longest message that is read, in bytes: a screenshot is the largest. Longer ones are what pages write on the console.
+/// The longest message that is read, in bytes: a screenshot is the largest. Longer ones are what
+/// pages write on the console.
 const MAX_MESSAGE: usize = 16 << 20;
 /// How it is started, beyond what `launch` adds.
 const ARGUMENTS: [&str; 17] = [
@@ -84,12 +86,17 @@ pub struct Browser {
 
 impl Browser {
     /// Starts the program with an empty page; an error says that it can't be used.
-    pub async fn start(settings: &config::Browser, address: &PageAddress) -> Result<Self, BrowserError> {
+    pub async fn start(
+        settings: &config::Browser,
+        address: &PageAddress,
+    ) -> Result<Self, BrowserError> {
         let started = tokio::time::timeout(START, Self::launch(settings, address)).await;
         started
             .unwrap_or_else(|_| {
                 let seconds = START.as_secs();
-                Err(BrowserError::Unusable(format!("it did not start within {seconds} seconds")))
+                Err(BrowserError::Unusable(format!(
+                    "it did not start within {seconds} seconds"
+                )))
             })
             .map_err(|error| match error {
                 BrowserError::Unusable(_) => error,
@@ -97,7 +104,10 @@ impl Browser {
             })
     }
 
-    async fn launch(settings: &config::Browser, address: &PageAddress) -> Result<Self, BrowserError> {
+    async fn launch(
+        settings: &config::Browser,
+        address: &PageAddress,
+    ) -> Result<Self, BrowserError> {
         let Launched {
             child,
             to,
@@ -123,17 +133,21 @@ impl Browser {
 
     async fn open_page(&mut self) -> Result<(), BrowserError> {
         // Such a context keeps what pages store in memory, and little of it.
-        let context = self.call("Target.createBrowserContext", json!({}), START).await?;
+        let context = self
+            .call("Target.createBrowserContext", json!({}), START)
+            .await?;
         let context = &context["browserContextId"];
         let downloads = json!({ "behavior": "deny", "browserContextId": context });
-        self.call("Browser.setDownloadBehavior", downloads, START).await?;
+        self.call("Browser.setDownloadBehavior", downloads, START)
+            .await?;
         let target = json!({ "url": "about:blank", "browserContextId": context });
         let page = self.call("Target.createTarget", target, START).await?;
         let attach = json!({ "targetId": page["targetId"], "flatten": true });
         let attached = self.call("Target.attachToTarget", attach, START).await?;
         self.session = attached["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Network", "Inspector"] {
-            self.call(&format!("{domain}.enable"), json!({}), START).await?;
+            self.call(&format!("{domain}.enable"), json!({}), START)
+                .await?;
         }
         let (width, height) = WINDOW;
         for (what, how) in [
@@ -144,13 +158,19 @@ impl Browser {
             ("Timezone", json!({ "timezoneId": TIME_ZONE })),
             ("Locale", json!({ "locale": LOCALE })),
         ] {
-            self.call(&format!("Emulation.set{what}Override"), how, START).await?;
+            self.call(&format!("Emulation.set{what}Override"), how, START)
+                .await?;
         }
         Ok(())
     }
 
     /// Asks for something of the page, and returns the answer.
-    pub async fn call(&mut self, method: &str, params: Value, patience: Duration) -> Result<Value, BrowserError> {
+    pub async fn call(
+        &mut self,
+        method: &str,
+        params: Value,
+        patience: Duration,
+    ) -> Result<Value, BrowserError> {
         let id = self.send(method, params).await?;
         let deadline = Instant::now() + patience;
         loop {
@@ -182,7 +202,8 @@ impl Browser {
     async fn keep(&mut self, message: Value) -> Result<(), BrowserError> {
         if message["method"] == "Page.javascriptDialogOpening" {
             // The page waits for it, and answers nothing meanwhile.
-            self.send("Page.handleJavaScriptDialog", json!({ "accept": true })).await?;
+            self.send("Page.handleJavaScriptDialog", json!({ "accept": true }))
+                .await?;
         } else {
             self.events.keep(message);
         }
@@ -204,7 +225,8 @@ impl Browser {
 
     async fn receive(&mut self, deadline: Instant) -> Result<Option<Value>, BrowserError> {
         loop {
-            let Ok(message) = tokio::time::timeout_at(deadline.into(), self.received.next()).await else {
+            let Ok(message) = tokio::time::timeout_at(deadline.into(), self.received.next()).await
+            else {
                 return Ok(None);
             };
             let skipped = std::mem::take(&mut self.skipped);

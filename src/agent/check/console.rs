@@ -6,7 +6,9 @@ use serde_json::Value;
 pub fn exception(details: &Value) -> String {
     let text = details["text"].as_str().unwrap_or("Uncaught");
     let exception = &details["exception"];
-    let told = exception["description"].as_str().or(exception["value"].as_str());
+    let told = exception["description"]
+        .as_str()
+        .or(exception["value"].as_str());
     match told {
         Some(told) => {
             let own = mismatch(told).unwrap_or_else(|| own_frames(told));
@@ -20,7 +22,8 @@ pub fn exception(details: &Value) -> String {
     }
 }
 
-/// What React's texts on mismatches end with, before the difference (react-dom, `throwOnHydrationMismatch`).
+/// What React's texts on mismatches end with, before the difference (react-dom,
+/// `throwOnHydrationMismatch`).
 const MISMATCH: &str = "react.dev/link/hydration-mismatch";
 /// How many components above the difference are named, and how many lines of it told.
 const MAX_NEAR: usize = 4;
@@ -32,22 +35,33 @@ fn own_frames(description: &str) -> String {
     let message = description.lines().take_while(|line| !is_frame(line));
     let frames = description.lines().filter(is_frame);
     let own = frames.filter(|line| {
-        !["node_modules", "<anonymous>", "_next_dist", "/next/dist/", "react-dom"]
-            .iter()
-            .any(|part| line.contains(part))
+        ![
+            "node_modules",
+            "<anonymous>",
+            "_next_dist",
+            "/next/dist/",
+            "react-dom",
+        ]
+        .iter()
+        .any(|part| line.contains(part))
     });
     message.chain(own.take(4)).collect::<Vec<_>>().join("\n")
 }
 
-/// What React says of HTML that is not what the browser renders: what it is, where, and the difference, without the causes that it lists
-/// each time. `None` for any other text.
+/// What React says of HTML that is not what the browser renders: what it is, where, and the
+/// difference, without the causes that it lists each time. `None` for any other text.
 fn mismatch(text: &str) -> Option<String> {
     let (before, after) = text.split_once(MISMATCH)?;
     let what = before.lines().next().unwrap_or_default();
-    let what = what.split_once(" This can happen if").map_or(what, |(what, _)| what);
+    let what = what
+        .split_once(" This can happen if")
+        .map_or(what, |(what, _)| what);
     let is_difference = |line: &&str| line.starts_with('+') || line.starts_with('-');
     let above = after.lines().take_while(|line| !is_difference(line));
-    let above: Vec<&str> = above.map(str::trim).filter(|line| line.starts_with('<')).collect();
+    let above: Vec<&str> = above
+        .map(str::trim)
+        .filter(|line| line.starts_with('<'))
+        .collect();
     let near = above[above.len().saturating_sub(MAX_NEAR)..].join(" ");
     let different = after.lines().filter(is_difference).take(MAX_DIFFERENT);
     let different = different.map(|line| format!("\n{} {}", &line[..1], line[1..].trim()));
@@ -59,15 +73,20 @@ fn mismatch(text: &str) -> Option<String> {
 
 /// What was given to `console.error`, with `%s` and its kin filled in.
 pub fn console_text(args: &Value) -> String {
-    let mut args = args.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|arg| {
-        let value = &arg["value"];
-        match (value.as_str(), arg["description"].as_str()) {
-            (Some(text), _) => text.to_owned(),
-            (None, Some(description)) => own_frames(description),
-            (None, None) if value.is_null() => String::new(),
-            (None, None) => value.to_string(),
-        }
-    });
+    let mut args = args
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+        .iter()
+        .map(|arg| {
+            let value = &arg["value"];
+            match (value.as_str(), arg["description"].as_str()) {
+                (Some(text), _) => text.to_owned(),
+                (None, Some(description)) => own_frames(description),
+                (None, None) if value.is_null() => String::new(),
+                (None, None) => value.to_string(),
+            }
+        });
     let Some(format) = args.next() else {
         return String::new();
     };
@@ -103,27 +122,49 @@ pub fn console_text(args: &Value) -> String {
     mismatch(text).unwrap_or_else(|| text.to_owned())
 }
 
-/// Whether an exception is none of the app's: browsers report what they put off until the next frame, and Next.js throws to navigate.
+/// Whether an exception is none of the app's: browsers report what they put off until the next
+/// frame, and Next.js throws to navigate.
 pub fn is_noise(details: &Value) -> bool {
     let exception = &details["exception"];
-    let told = exception["description"].as_str().or(exception["value"].as_str());
+    let told = exception["description"]
+        .as_str()
+        .or(exception["value"].as_str());
     let text = details["text"].as_str().unwrap_or_default();
-    let plain = |text: &str| text.trim_start_matches("Uncaught ").trim_start_matches("Error: ").to_owned();
-    let digest = exception["preview"]["properties"].as_array().into_iter().flatten();
+    let plain = |text: &str| {
+        text.trim_start_matches("Uncaught ")
+            .trim_start_matches("Error: ")
+            .to_owned()
+    };
+    let digest = exception["preview"]["properties"]
+        .as_array()
+        .into_iter()
+        .flatten();
     let digest = digest
         .filter(|property| property["name"] == "digest")
         .find_map(|property| property["value"].as_str());
-    let starts = |sign: &str| [Some(text), told].into_iter().flatten().any(|text| plain(text).starts_with(sign));
-    starts("ResizeObserver loop") || starts("NEXT_") || digest.is_some_and(|digest| digest.starts_with("NEXT_"))
+    let starts = |sign: &str| {
+        [Some(text), told]
+            .into_iter()
+            .flatten()
+            .any(|text| plain(text).starts_with(sign))
+    };
+    starts("ResizeObserver loop")
+        || starts("NEXT_")
+        || digest.is_some_and(|digest| digest.starts_with("NEXT_"))
 }
 
-/// Whether the page says that it got no WebGL: a browser without a graphics processor gives none (Chromium from 137 on).
+/// Whether the page says that it got no WebGL: a browser without a graphics processor gives none
+/// (Chromium from 137 on).
 pub fn lacks_webgl(text: &str) -> bool {
     let text = text.to_lowercase();
-    text.contains("webgl") && ["context", "initiali"].iter().any(|sign| text.contains(sign))
+    text.contains("webgl")
+        && ["context", "initiali"]
+            .iter()
+            .any(|sign| text.contains(sign))
 }
 
-/// Whether an error says that a request found no server, in the words of the browser itself or of axios.
+/// Whether an error says that a request found no server, in the words of the browser itself or of
+/// axios.
 pub fn found_no_server(text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default();
     first.ends_with("TypeError: Failed to fetch")
@@ -131,7 +172,8 @@ pub fn found_no_server(text: &str) -> bool {
         || first.contains("NetworkError when attempting")
 }
 
-/// Complaints of React's and Next's that mean a broken page, and are no exceptions: React has caught them, and rendered something else.
+/// Complaints of React's and Next's that mean a broken page, and are no exceptions: React has
+/// caught them, and rendered something else.
 const FATAL: [&str; 7] = [
     "Hydration failed",
     "hydrated but some attributes",
@@ -179,7 +221,10 @@ mod tests {
             );
             exception(&json!({ "text": "Uncaught", "exception": { "description": text } }))
         };
-        let clock = told("<Clock>\n            <p className=\"x\">", "+     10:00\n-     09:00");
+        let clock = told(
+            "<Clock>\n            <p className=\"x\">",
+            "+     10:00\n-     09:00",
+        );
         assert_eq!(
             clock,
             "Error: Hydration failed because the server rendered text didn't match the client. As a result this tree will be regenerated on \
@@ -188,10 +233,16 @@ mod tests {
         );
         // The signature of a problem is made of three lines.
         let beginning = |text: &str| text.lines().take(3).collect::<Vec<_>>().join("\n");
-        assert_ne!(beginning(&clock), beginning(&told("<Price>", "+     10:00\n-     09:00")));
         assert_ne!(
             beginning(&clock),
-            beginning(&told("<Clock>\n            <p className=\"x\">", "+     noon\n-     09:00"))
+            beginning(&told("<Price>", "+     10:00\n-     09:00"))
+        );
+        assert_ne!(
+            beginning(&clock),
+            beginning(&told(
+                "<Clock>\n            <p className=\"x\">",
+                "+     noon\n-     09:00"
+            ))
         );
 
         let attributes = json!([
@@ -244,8 +295,14 @@ mod tests {
         ] {
             assert!(!found_no_server(app_s), "{app_s}");
         }
-        assert!(lacks_webgl("Error: Error creating WebGL context.") && lacks_webgl("Failed to initialize WebGL"));
-        assert!(!lacks_webgl("Error: the WebGL shader is wrong") && !lacks_webgl("useContext must be used within a provider"));
+        assert!(
+            lacks_webgl("Error: Error creating WebGL context.")
+                && lacks_webgl("Failed to initialize WebGL")
+        );
+        assert!(
+            !lacks_webgl("Error: the WebGL shader is wrong")
+                && !lacks_webgl("useContext must be used within a provider")
+        );
     }
 
     #[test]
@@ -256,6 +313,9 @@ mod tests {
             "Unhandled rejection: TypeError: no\n    at load (http://a/app/page.tsx:3:1)"
         );
         assert_eq!(exception(&json!({ "text": "Uncaught" })), "Uncaught");
-        assert_eq!(exception(&json!({ "exception": { "value": "boo" } })), "boo");
+        assert_eq!(
+            exception(&json!({ "exception": { "value": "boo" } })),
+            "boo"
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! The devices of the checking browser's network namespace: loopback, and a pair that leads from one end to the other. Without a device
-//! beside loopback a browser takes itself for offline: `navigator.onLine` is false, and WebRTC waits for ever.
+//! The devices of the checking browser's network namespace: loopback, and a pair that leads from
+//! one end to the other. Without a device beside loopback a browser takes itself for offline:
+//! `navigator.onLine` is false, and WebRTC waits for ever.
 
 use std::{
     io,
@@ -8,7 +9,10 @@ use std::{
 };
 
 use nix::libc::{self, c_char, c_short};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, netlink::SocketAddrNetlink, recv, sendto, socket};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketType, netlink::SocketAddrNetlink, recv, sendto,
+    socket,
+};
 
 /// The two ends of the pair.
 const ENDS: [&str; 2] = ["net0", "net1"];
@@ -16,7 +20,8 @@ const ENDS: [&str; 2] = ["net0", "net1"];
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// An attribute of a veth device that describes its other end (linux/veth.h).
 const VETH_INFO_PEER: u16 = 1;
-/// How long the head of a netlink message is, and what describes a device in it (rtnetlink(7)), in bytes.
+/// How long the head of a netlink message is, and what describes a device in it (rtnetlink(7)), in
+/// bytes.
 const HEAD: u32 = 16;
 const DEVICE: [u8; 16] = [0; 16];
 
@@ -59,7 +64,10 @@ fn give_address(device: &str, address: Ipv4Addr) -> io::Result<()> {
     };
     let request = request(device, libc::__c_anonymous_ifr_ifru { ifru_addr: address });
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    #[expect(unsafe_code, reason = "a device is given its address by a call with a pointer")]
+    #[expect(
+        unsafe_code,
+        reason = "a device is given its address by a call with a pointer"
+    )]
     // SAFETY: the request is whole, and outlives the call.
     unsafe {
         set_address(socket.as_raw_fd(), &raw const request)?;
@@ -81,13 +89,18 @@ fn request(device: &str, what: libc::__c_anonymous_ifr_ifru) -> libc::ifreq {
 
 /// Makes the pair, by a netlink message (rtnetlink(7)).
 fn make_pair() -> io::Result<()> {
-    let [own, other] = ENDS.map(|name| attribute(libc::IFLA_IFNAME, format!("{name}\0").as_bytes()));
+    let [own, other] =
+        ENDS.map(|name| attribute(libc::IFLA_IFNAME, format!("{name}\0").as_bytes()));
     let peer = attribute(VETH_INFO_PEER, &[&DEVICE[..], &other].concat());
     let kind = attribute(libc::IFLA_INFO_KIND, b"veth");
-    let info = attribute(libc::IFLA_LINKINFO, &[kind, attribute(libc::IFLA_INFO_DATA, &peer)].concat());
+    let info = attribute(
+        libc::IFLA_LINKINFO,
+        &[kind, attribute(libc::IFLA_INFO_DATA, &peer)].concat(),
+    );
     let body = [&DEVICE[..], &own, &info].concat();
     let length = HEAD + u32::try_from(body.len()).map_err(io::Error::other)?;
-    let flags = (libc::NLM_F_REQUEST | libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_EXCL) as u16;
+    let flags =
+        (libc::NLM_F_REQUEST | libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_EXCL) as u16;
     let mut message = length.to_ne_bytes().to_vec();
     message.extend(libc::RTM_NEWLINK.to_ne_bytes());
     message.extend(flags.to_ne_bytes());
@@ -96,11 +109,18 @@ fn make_pair() -> io::Result<()> {
     message.extend(body);
 
     let socket = socket(AddressFamily::NETLINK, SocketType::RAW, None)?;
-    sendto(&socket, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    sendto(
+        &socket,
+        &message,
+        SendFlags::empty(),
+        &SocketAddrNetlink::new(0, 0),
+    )?;
     let mut answer = [0; 256];
     let (length, _) = recv(&socket, &mut answer[..], RecvFlags::empty())?;
     // Behind the head of the answer is an error number, negative, or zero.
-    let error = answer[..length].get(HEAD as usize..).and_then(<[u8]>::first_chunk::<4>);
+    let error = answer[..length]
+        .get(HEAD as usize..)
+        .and_then(<[u8]>::first_chunk::<4>);
     match error.map(|error| i32::from_ne_bytes(*error)) {
         Some(0) => Ok(()),
         Some(error) => Err(io::Error::from_raw_os_error(-error)),
@@ -108,7 +128,8 @@ fn make_pair() -> io::Result<()> {
     }
 }
 
-/// An attribute of a netlink message: its length, its kind, and what it holds, filled up to four bytes.
+/// An attribute of a netlink message: its length, its kind, and what it holds, filled up to four
+/// bytes.
 fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
     let mut attribute = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();

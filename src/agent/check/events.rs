@@ -1,11 +1,12 @@
-//! What happened in the page and nobody has asked for yet: a page decides how much that is, so that of each kind little is kept, and of
-//! each event what is looked at.
+//! What happened in the page and nobody has asked for yet: a page decides how much that is, so that
+//! of each kind little is kept, and of each event what is looked at.
 
 use std::collections::{HashMap, VecDeque};
 
 use serde_json::{Map, Value};
 
-/// The events that are looked at, how many of each are kept, and what of them: an event is otherwise as large as a page wants it to be.
+/// The events that are looked at, how many of each are kept, and what of them: an event is
+/// otherwise as large as a page wants it to be.
 const KINDS: [(&str, usize, &[&str]); 12] = [
     ("Page.loadEventFired", 8, &[]),
     ("Page.frameNavigated", 64, &["frame"]),
@@ -16,7 +17,11 @@ const KINDS: [(&str, usize, &[&str]); 12] = [
         &["requestId", "type", "request", "redirectResponse"],
     ),
     ("Network.webSocketCreated", 64, &["url"]),
-    ("Network.responseReceived", 1000, &["type", "frameId", "response"]),
+    (
+        "Network.responseReceived",
+        1000,
+        &["type", "frameId", "response"],
+    ),
     ("Network.loadingFinished", 1000, &["requestId"]),
     ("Network.loadingFailed", 1000, &["requestId", "canceled"]),
     ("Network.eventSourceMessageReceived", 64, &["requestId"]),
@@ -31,7 +36,8 @@ const PARTS: [(&str, &[&str]); 4] = [
     ("response", &["status"]),
     ("redirectResponse", &["status"]),
 ];
-/// The longest text and list in an event, in characters and entries; how many fields an object has; how deep all of it is.
+/// The longest text and list in an event, in characters and entries; how many fields an object has;
+/// how deep all of it is.
 const MAX_TEXT: usize = 4096;
 const MAX_LIST: usize = 16;
 const MAX_FIELDS: usize = 32;
@@ -59,7 +65,8 @@ impl Events {
     /// Keeps what is looked at of an event, when there is room for it.
     pub fn keep(&mut self, mut message: Value) {
         let method = message["method"].as_str().unwrap_or_default();
-        let Some((method, most, fields)) = KINDS.into_iter().find(|(kind, ..)| *kind == method) else {
+        let Some((method, most, fields)) = KINDS.into_iter().find(|(kind, ..)| *kind == method)
+        else {
             return;
         };
         // Frames within the page come and go as it likes.
@@ -84,7 +91,11 @@ impl Events {
         }
         *count += 1;
         *kept += bytes;
-        self.waiting.push_back(Event { method, params, bytes });
+        self.waiting.push_back(Event {
+            method,
+            params,
+            bytes,
+        });
     }
 
     pub fn next(&mut self) -> Option<Event> {
@@ -123,9 +134,14 @@ fn shorten(value: &mut Value, depth: usize) {
         }
         Value::Object(fields) => {
             if fields.len() > MAX_FIELDS {
-                *fields = std::mem::take(fields).into_iter().take(MAX_FIELDS).collect();
+                *fields = std::mem::take(fields)
+                    .into_iter()
+                    .take(MAX_FIELDS)
+                    .collect();
             }
-            fields.values_mut().for_each(|value| shorten(value, depth - 1));
+            fields
+                .values_mut()
+                .for_each(|value| shorten(value, depth - 1));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
@@ -137,7 +153,10 @@ fn size(value: &Value) -> usize {
     own + match value {
         Value::String(text) => text.len(),
         Value::Array(list) => list.iter().map(size).sum(),
-        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| name.len() + size(value))
+            .sum(),
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
@@ -155,7 +174,8 @@ mod tests {
     #[test]
     fn however_much_a_page_makes_happen_little_of_it_is_kept_and_every_kind_has_room() {
         let mut events = Events::default();
-        let noise = json!({ "type": "error", "args": vec![json!({ "value": "x".repeat(1 << 20) }); 100] });
+        let noise =
+            json!({ "type": "error", "args": vec![json!({ "value": "x".repeat(1 << 20) }); 100] });
         for _ in 0..500 {
             events.keep(json!({ "method": "Runtime.consoleAPICalled", "params": noise }));
             events.keep(json!({ "method": "Page.frameNavigated", "params": { "frame": { "parentId": "a" } } }));
@@ -163,7 +183,12 @@ mod tests {
         }
         let (count, bytes) = events.kept["Runtime.consoleAPICalled"];
         assert!(count < 100 && bytes <= MAX_BYTES, "{count} {bytes}");
-        assert!(events.waiting.iter().all(|event| event.method == "Runtime.consoleAPICalled"));
+        assert!(
+            events
+                .waiting
+                .iter()
+                .all(|event| event.method == "Runtime.consoleAPICalled")
+        );
         kept(&mut events);
         assert_eq!(events.kept["Runtime.consoleAPICalled"], (0, 0));
         for _ in 0..2000 {
@@ -173,14 +198,20 @@ mod tests {
         events.keep(json!({ "method": "Page.loadEventFired", "params": { "timestamp": 1 } }));
         let events = kept(&mut events);
         assert_eq!(events.len(), 302);
-        assert_eq!(events[300].params["exceptionDetails"]["text"], "in the noise");
+        assert_eq!(
+            events[300].params["exceptionDetails"]["text"],
+            "in the noise"
+        );
     }
 
     #[test]
     fn of_an_event_only_what_is_looked_at_is_kept() {
         let mut events = Events::default();
-        let headers: Map<String, Value> = (0..1000).map(|number| (number.to_string(), json!("x"))).collect();
-        let request = json!({ "url": "http://a/", "headers": headers, "postData": "x".repeat(100) });
+        let headers: Map<String, Value> = (0..1000)
+            .map(|number| (number.to_string(), json!("x")))
+            .collect();
+        let request =
+            json!({ "url": "http://a/", "headers": headers, "postData": "x".repeat(100) });
         let params = json!({ "requestId": "1", "type": "Document", "request": request, "initiator": { "stack": [] } });
         events.keep(json!({ "method": "Network.requestWillBeSent", "params": params }));
         events.keep(json!({ "method": "Runtime.exceptionThrown", "params": { "exceptionDetails": { "a": { "b": { "c": { "d": { "e": { "f": { "g": {} } } } } } } } } }));

@@ -1,6 +1,7 @@
-//! `codeflow browser-jail`: the process that becomes the checking browser. It joins its control group, makes a network namespace with a
-//! loopback device and no way out, hands a listener of that namespace to the server, whose `relay` is the one way out, gives up its
-//! rights, and executes the browser. It runs before any thread is started: a user namespace is for processes with one.
+//! `codeflow browser-jail`: the process that becomes the checking browser. It joins its control
+//! group, makes a network namespace with a loopback device and no way out, hands a listener of that
+//! namespace to the server, whose `relay` is the one way out, gives up its rights, and executes the
+//! browser. It runs before any thread is started: a user namespace is for processes with one.
 
 use std::{
     ffi::OsString,
@@ -22,7 +23,8 @@ use nix::{
     unistd::{getegid, geteuid},
 };
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
 use super::devices;
@@ -59,7 +61,9 @@ impl Jail {
             arguments.extend(["--join".into(), file.into()]);
         }
         if let Some((user, group)) = user {
-            arguments.extend(["--user", &user.to_string(), "--group", &group.to_string()].map(OsString::from));
+            arguments.extend(
+                ["--user", &user.to_string(), "--group", &group.to_string()].map(OsString::from),
+            );
         }
         arguments.push("--".into());
         arguments
@@ -89,16 +93,19 @@ impl Jail {
         // Only Linux has it, and the browser works without.
         let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
         for file in &self.join {
-            fs::write(file, "0").with_context(|| format!("its control group {} can't be joined", file.display()))?;
+            fs::write(file, "0")
+                .with_context(|| format!("its control group {} can't be joined", file.display()))?;
         }
         let (user, group) = (geteuid(), getegid());
         if user.is_root() {
             if self.user.is_none() {
                 bail!("as root it needs another user to run the browser as");
             }
-            unshare(CloneFlags::CLONE_NEWNET).context("root may make none here (it takes CAP_SYS_ADMIN)")?;
+            unshare(CloneFlags::CLONE_NEWNET)
+                .context("root may make none here (it takes CAP_SYS_ADMIN)")?;
         } else {
-            unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET).context("ordinary users may make none here")?;
+            unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)
+                .context("ordinary users may make none here")?;
             fs::write("/proc/self/setgroups", "deny")?;
             fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
             fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
@@ -118,16 +125,27 @@ fn hand_over(server: &impl AsFd, reason: &[u8], listener: Option<&TcpListener>) 
     }
     // A message carries at least one byte.
     let text = [b"-", &reason[..reason.len().min(MAX_REASON)]].concat();
-    sendmsg(server, &[IoSlice::new(&text)], &mut control, SendFlags::NOSIGNAL)?;
+    sendmsg(
+        server,
+        &[IoSlice::new(&text)],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )?;
     Ok(())
 }
 
-/// Waits for the listener of the namespace that a jail has made, which the socket leads to; the error says why there is none.
+/// Waits for the listener of the namespace that a jail has made, which the socket leads to; the
+/// error says why there is none.
 pub fn listener(jail: &UnixStream) -> anyhow::Result<TcpListener> {
     let mut text = [0; MAX_REASON + 1];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let received = recvmsg(jail, &mut [IoSliceMut::new(&mut text)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let received = recvmsg(
+        jail,
+        &mut [IoSliceMut::new(&mut text)],
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
     let mut listeners: Vec<OwnedFd> = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(sent) = message {
@@ -137,6 +155,14 @@ pub fn listener(jail: &UnixStream) -> anyhow::Result<TcpListener> {
     if let Some(listener) = listeners.pop() {
         return Ok(listener.into());
     }
-    let reason = String::from_utf8_lossy(text.get(1..received.bytes).unwrap_or_default()).into_owned();
-    bail!("{}", if reason.is_empty() { "it ended" } else { &reason });
+    let reason =
+        String::from_utf8_lossy(text.get(1..received.bytes).unwrap_or_default()).into_owned();
+    bail!(
+        "{}",
+        if reason.is_empty() {
+            "it ended"
+        } else {
+            &reason
+        }
+    );
 }

@@ -1,4 +1,5 @@
-//! Starts the checking browser where it can do no harm (`jail`), with a folder and a control group of its own, and removes both.
+//! Starts the checking browser where it can do no harm (`jail`), with a folder and a control group
+//! of its own, and removes both.
 
 use std::{
     io,
@@ -50,8 +51,9 @@ pub struct Launched {
     pub remains: Remains,
 }
 
-/// What a browser leaves: its folder, and its control group where it has one. Its processes may write into the folder for a moment after
-/// they were told to end, so that both are removed until they are gone.
+/// What a browser leaves: its folder, and its control group where it has one. Its processes may
+/// write into the folder for a moment after they were told to end, so that both are removed until
+/// they are gone.
 pub struct Remains {
     pub folder: PathBuf,
     pub group: Option<Cgroup>,
@@ -63,9 +65,12 @@ impl Remains {
         remove_until_gone(&self.folder, self.group.as_ref());
     }
 
-    /// Whether one of the browser's processes was ended because they used more memory than they may.
+    /// Whether one of the browser's processes was ended because they used more memory than they
+    /// may.
     pub fn ran_out_of_memory(&self) -> bool {
-        self.group.as_ref().is_some_and(|group| group.memory_kills() > 0)
+        self.group
+            .as_ref()
+            .is_some_and(|group| group.memory_kills() > 0)
     }
 }
 
@@ -84,7 +89,8 @@ fn are_removed(folder: &Path, group: Option<&Cgroup>) -> bool {
         group.kill();
     }
     let removed = std::fs::remove_dir_all(folder);
-    let is_removed = removed.is_ok() || removed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let is_removed =
+        removed.is_ok() || removed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     group.is_none_or(Cgroup::is_removed) && is_removed
 }
 
@@ -97,14 +103,18 @@ fn remove_until_gone(folder: &Path, group: Option<&Cgroup>) {
     }
 }
 
-/// Removes what browsers left whose servers were killed in the middle of a check. To be called before this process starts one: in a
-/// container the server before had the same process id.
+/// Removes what browsers left whose servers were killed in the middle of a check. To be called
+/// before this process starts one: in a container the server before had the same process id.
 pub fn sweep(temporary: &Path) {
     let is_left = |name: &str| {
-        let server = name.strip_prefix(NAME).and_then(|name| name.split_once('-')?.0.parse().ok());
+        let server = name
+            .strip_prefix(NAME)
+            .and_then(|name| name.split_once('-')?.0.parse().ok());
         let own = i32::try_from(std::process::id()).ok();
         let is_gone = |server| {
-            Some(server) == own || nix::sys::signal::kill(nix::unistd::Pid::from_raw(server), None) == Err(nix::errno::Errno::ESRCH)
+            Some(server) == own
+                || nix::sys::signal::kill(nix::unistd::Pid::from_raw(server), None)
+                    == Err(nix::errno::Errno::ESRCH)
         };
         server.is_some_and(is_gone)
     };
@@ -124,18 +134,26 @@ pub fn sweep(temporary: &Path) {
 }
 
 /// Starts the browser with these arguments and what it needs to be driven and confined.
-pub async fn launch(settings: &config::Browser, address: &PageAddress, arguments: &[&str]) -> Result<Launched, BrowserError> {
+pub async fn launch(
+    settings: &config::Browser,
+    address: &PageAddress,
+    arguments: &[&str],
+) -> Result<Launched, BrowserError> {
     let Some(program) = &settings.program else {
         return Err(BrowserError::Unusable("there is no Chromium".to_owned()));
     };
     let name = format!("{NAME}{}-", std::process::id());
     let folder = tempfile::Builder::new().prefix(&name).tempdir()?.keep();
-    let group = folder.file_name().and_then(|name| group(settings, &cgroup::base().join(name)));
+    let group = folder
+        .file_name()
+        .and_then(|name| group(settings, &cgroup::base().join(name)));
     let remains = Remains { folder, group };
     let folder = &remains.folder;
     let user = if nix::unistd::geteuid().is_root() {
         let nobody = nix::unistd::User::from_name("nobody").ok().flatten();
-        let nobody = nobody.ok_or_else(|| BrowserError::Unusable("there is no user “nobody” to run the browser as".to_owned()))?;
+        let nobody = nobody.ok_or_else(|| {
+            BrowserError::Unusable("there is no user “nobody” to run the browser as".to_owned())
+        })?;
         nix::unistd::chown(folder, Some(nobody.uid), Some(nobody.gid)).map_err(io::Error::from)?;
         Some((nobody.uid.as_raw(), nobody.gid.as_raw()))
     } else {
@@ -144,13 +162,20 @@ pub async fn launch(settings: &config::Browser, address: &PageAddress, arguments
     let (from_us, to_browser) = io::pipe()?;
     let (from_browser, to_us) = io::pipe()?;
     let (jail, jailed) = UnixStream::pair()?;
-    let join = remains.group.as_ref().map(Cgroup::entrances).unwrap_or_default();
+    let join = remains
+        .group
+        .as_ref()
+        .map(Cgroup::entrances)
+        .unwrap_or_default();
     let mut command = Command::new(PROGRAM);
     command
         .args(Jail::arguments(&join, user))
         .arg(program)
         .args(arguments)
-        .arg(format!("--host-resolver-rules={}", resolver_rules(address.host())))
+        .arg(format!(
+            "--host-resolver-rules={}",
+            resolver_rules(address.host())
+        ))
         .arg(format!("--user-data-dir={}", folder.display()))
         .arg("about:blank")
         .env_clear()
@@ -162,7 +187,10 @@ pub async fn launch(settings: &config::Browser, address: &PageAddress, arguments
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)
-        .fd_mappings(vec![mapping(OwnedFd::from(from_us), 3), mapping(OwnedFd::from(to_us), 4)])
+        .fd_mappings(vec![
+            mapping(OwnedFd::from(from_us), 3),
+            mapping(OwnedFd::from(to_us), 4),
+        ])
         .map_err(|error| BrowserError::Unusable(error.to_string()))?;
     let child = command.spawn()?;
     // Its ends are the child's alone: when it ends, so do the pipes.
@@ -185,7 +213,8 @@ pub async fn launch(settings: &config::Browser, address: &PageAddress, arguments
     })
 }
 
-/// A control group of this name for one browser; `None` where this machine lets us make none, which is said once.
+/// A control group of this name for one browser; `None` where this machine lets us make none, which
+/// is said once.
 fn group(settings: &config::Browser, path: &Path) -> Option<Cgroup> {
     static SAID: Once = Once::new();
     let limits = Limits {
@@ -205,7 +234,10 @@ fn group(settings: &config::Browser, path: &Path) -> Option<Cgroup> {
 }
 
 fn mapping(parent_fd: OwnedFd, child_fd: i32) -> FdMapping {
-    FdMapping { parent_fd, child_fd }
+    FdMapping {
+        parent_fd,
+        child_fd,
+    }
 }
 
 /// Which host names lead where: the app's to the relay, any port of it, and all others nowhere.
@@ -228,10 +260,12 @@ mod tests {
     #[test]
     fn folders_of_servers_that_are_gone_are_removed_and_no_others() -> io::Result<()> {
         let temporary = tempfile::tempdir()?;
-        let gone = std::process::Command::new("true").spawn().and_then(|mut child| {
-            child.wait()?;
-            Ok(child.id())
-        })?;
+        let gone = std::process::Command::new("true")
+            .spawn()
+            .and_then(|mut child| {
+                child.wait()?;
+                Ok(child.id())
+            })?;
         let kept = [
             format!("{NAME}{}-a", std::os::unix::process::parent_id()),
             format!("{NAME}x-a"),
@@ -242,7 +276,10 @@ mod tests {
             std::fs::create_dir_all(temporary.path().join(name).join("Default"))?;
         }
         sweep(temporary.path());
-        assert!(left.iter().all(|name| !temporary.path().join(name).exists()));
+        assert!(
+            left.iter()
+                .all(|name| !temporary.path().join(name).exists())
+        );
         assert!(kept.iter().all(|name| temporary.path().join(name).is_dir()));
         Ok(())
     }

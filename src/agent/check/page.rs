@@ -1,4 +1,5 @@
-//! A page as its visitors get it: loaded in the browser until it rests, and judged by what it throws and by what is to be seen.
+//! A page as its visitors get it: loaded in the browser until it rests, and judged by what it
+//! throws and by what is to be seen.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -61,17 +62,25 @@ const UNREACHABLE: [&str; 6] = [
 const SURFACE: &str = "There is no text, and one thing in one colour fills the window; that is fine if it is meant to";
 
 /// What is said of a page that has begun to answer when it is not found.
-const NOT_FOUND: &str =
-    "It shows that it is not found (404), although there is a page for it: the page, or what it uses, calls notFound().";
+const NOT_FOUND: &str = "It shows that it is not found (404), although there is a page for it: the page, or what it uses, calls notFound().";
 
 /// Loads a page of the app.
-pub async fn look_at(browser: &mut Browser, address: &PageAddress, path: &str) -> Result<Seen, BrowserError> {
-    let url = address.page(path).map_err(|error| BrowserError::Failed(error.to_string()))?;
+pub async fn look_at(
+    browser: &mut Browser,
+    address: &PageAddress,
+    path: &str,
+) -> Result<Seen, BrowserError> {
+    let url = address
+        .page(path)
+        .map_err(|error| BrowserError::Failed(error.to_string()))?;
     let url = url.as_str();
     let mut watch = Watch::of(url);
     // What the page before has left.
     while browser.next_event(Instant::now()).await?.is_some() {}
-    match browser.call("Page.navigate", json!({ "url": url }), STALLED).await {
+    match browser
+        .call("Page.navigate", json!({ "url": url }), STALLED)
+        .await
+    {
         Ok(answer) => match answer["errorText"].as_str().unwrap_or_default() {
             "" => watch.follow(&answer["frameId"]),
             error => {
@@ -112,7 +121,9 @@ pub async fn look_at(browser: &mut Browser, address: &PageAddress, path: &str) -
         match rest.instead.as_str() {
             "" => {}
             "not-found" => watch.error(None, NOT_FOUND.to_owned()),
-            other => watch.warn(format!("Next.js shows its page “{other}” instead, so this one was not looked at")),
+            other => watch.warn(format!(
+                "Next.js shows its page “{other}” instead, so this one was not looked at"
+            )),
         }
         watch.end(blank, rest.overlay);
     }
@@ -123,12 +134,21 @@ pub async fn look_at(browser: &mut Browser, address: &PageAddress, path: &str) -
         doubtful,
         errors: first_of(errors),
         warnings: first_of(warnings),
-        links: rest.links.iter().filter_map(|link| address.own_path(link)).collect(),
+        links: rest
+            .links
+            .iter()
+            .filter_map(|link| address.own_path(link))
+            .collect(),
     })
 }
 
 /// What is seen of a page that can't be had; an error when the browser has no way to the app.
-fn unreachable(browser: &Browser, watch: &Watch, url: &str, error: &str) -> Result<Seen, BrowserError> {
+fn unreachable(
+    browser: &Browser,
+    watch: &Watch,
+    url: &str,
+    error: &str,
+) -> Result<Seen, BrowserError> {
     if let Some(host) = watch.leads_to() {
         let warnings = vec![format!(
             "It leads to another server ({host}), which the check does not reach: what is there was not looked at"
@@ -139,10 +159,14 @@ fn unreachable(browser: &Browser, watch: &Watch, url: &str, error: &str) -> Resu
         });
     }
     if let Some(no_way) = browser.no_way() {
-        return Err(BrowserError::Unusable(format!("{url} can't be reached from here: {no_way}")));
+        return Err(BrowserError::Unusable(format!(
+            "{url} can't be reached from here: {no_way}"
+        )));
     }
     if UNREACHABLE.iter().any(|sign| error.contains(sign)) {
-        return Err(BrowserError::Unusable(format!("{url} can't be reached from here: {error}")));
+        return Err(BrowserError::Unusable(format!(
+            "{url} can't be reached from here: {error}"
+        )));
     }
     Ok(Seen {
         errors: vec![format!("The page can't be loaded: {error}.")],
@@ -157,7 +181,9 @@ async fn look_now(browser: &mut Browser) -> Result<(Rest, Option<String>), Brows
     if rest.text == 0 && !rest.drawn {
         return Ok((
             rest,
-            Some("The page is empty: there is no text and nothing else to be seen on it.".to_owned()),
+            Some(
+                "The page is empty: there is no text and nothing else to be seen on it.".to_owned(),
+            ),
         ));
     }
     let shot = browser
@@ -168,7 +194,9 @@ async fn look_now(browser: &mut Browser) -> Result<(Rest, Option<String>), Brows
         )
         .await;
     let png = match shot {
-        Ok(shot) => STANDARD.decode(shot["data"].as_str().unwrap_or_default()).unwrap_or_default(),
+        Ok(shot) => STANDARD
+            .decode(shot["data"].as_str().unwrap_or_default())
+            .unwrap_or_default(),
         // It has answered: what is slow, or refused, is the picture.
         Err(BrowserError::Silent | BrowserError::Failed(_)) => Vec::new(),
         Err(error) => return Err(error),
@@ -195,14 +223,22 @@ fn is_one_colour(png: &[u8]) -> bool {
     let Some(first) = pixels.next() else {
         return false;
     };
-    pixels.all(|pixel| pixel.0.iter().zip(first.0).all(|(a, b)| a.abs_diff(b) <= SAME_COLOUR))
+    pixels.all(|pixel| {
+        pixel
+            .0
+            .iter()
+            .zip(first.0)
+            .all(|(a, b)| a.abs_diff(b) <= SAME_COLOUR)
+    })
 }
 
 /// Each once, as many as are worth telling.
 fn first_of(texts: Vec<String>) -> Vec<String> {
     let mut seen = HashSet::new();
     let once = texts.into_iter().filter(|text| seen.insert(text.clone()));
-    once.take(MAX_ERRORS).map(|text| text.chars().take(MAX_ERROR).collect()).collect()
+    once.take(MAX_ERRORS)
+        .map(|text| text.chars().take(MAX_ERROR).collect())
+        .collect()
 }
 
 #[cfg(test)]
@@ -213,7 +249,9 @@ mod tests {
     fn a_picture_of_one_colour_is_told_from_one_with_a_line_of_text() -> image::ImageResult<()> {
         let png = |picture: &image::RgbImage| {
             let mut bytes = std::io::Cursor::new(Vec::new());
-            picture.write_to(&mut bytes, image::ImageFormat::Png).map(|()| bytes.into_inner())
+            picture
+                .write_to(&mut bytes, image::ImageFormat::Png)
+                .map(|()| bytes.into_inner())
         };
         let mut picture = image::RgbImage::from_pixel(40, 30, image::Rgb([255, 255, 255]));
         picture.put_pixel(3, 3, image::Rgb([252, 252, 252]));

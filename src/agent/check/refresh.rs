@@ -1,4 +1,5 @@
-//! What the dev server may have missed of a change is told to it again: a file's text is changed for a moment, and is then as it was.
+//! What the dev server may have missed of a change is told to it again: a file's text is changed
+//! for a moment, and is then as it was.
 
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ const SEEN: Duration = Duration::from_millis(400);
 /// What ends the names of files that it compiles.
 const COMPILED: [&str; 6] = [".tsx", ".ts", ".jsx", ".js", ".mjs", ".css"];
 
-/// Has the styles made anew. Tailwind looks for class names in all files when one of them changes, may look a moment too early for another
-/// that is written at the same time, and does not look again by itself.
+/// Has the styles made anew. Tailwind looks for class names in all files when one of them changes,
+/// may look a moment too early for another that is written at the same time, and does not look
+/// again by itself.
 pub async fn styles(app: &App) -> Result<(), RunError> {
     for path in STYLESHEETS {
         stir(app, path, |text| text.contains(TAILWIND)).await?;
@@ -51,13 +53,20 @@ async fn write_if_taken(app: &App, path: &str, content: Vec<u8>) -> Result<(), R
     }
 }
 
-/// The file of the app that an error of the dev server's begins with: `./app/page.tsx:2:20`, or `[project]/app/page.tsx`.
+/// The file of the app that an error of the dev server's begins with: `./app/page.tsx:2:20`, or
+/// `[project]/app/page.tsx`.
 fn named(error: &str) -> Option<&str> {
-    let mut words = error.lines().take(2).flat_map(|line| line.split([' ', '\'', '"']));
+    let mut words = error
+        .lines()
+        .take(2)
+        .flat_map(|line| line.split([' ', '\'', '"']));
     words.find_map(|word| {
-        let path = word.strip_prefix("./").or_else(|| word.strip_prefix("[project]/"))?;
+        let path = word
+            .strip_prefix("./")
+            .or_else(|| word.strip_prefix("[project]/"))?;
         let path = path.split(':').next()?;
-        let is_own = !path.starts_with("node_modules/") && !path.split('/').any(|part| part == "..");
+        let is_own =
+            !path.starts_with("node_modules/") && !path.split('/').any(|part| part == "..");
         (is_own && COMPILED.iter().any(|end| path.ends_with(end))).then_some(path)
     })
 }
@@ -74,7 +83,10 @@ mod tests {
                 "Could not parse module '[project]/app/(shop)/page.tsx'\nExpected",
                 Some("app/(shop)/page.tsx"),
             ),
-            ("Could not parse module '[project]/app/page.tsx'\nExpected", Some("app/page.tsx")),
+            (
+                "Could not parse module '[project]/app/page.tsx'\nExpected",
+                Some("app/page.tsx"),
+            ),
             ("./node_modules/a/index.js:1:1", None),
             ("./../../etc/x.ts", None),
             ("The app answered with HTTP 500.", None),

@@ -1,5 +1,5 @@
-//! The one way out of the checking browser's network namespace: each connection to its listener is carried on to one server, which is
-//! the app's data plane, and nowhere else.
+//! The one way out of the checking browser's network namespace: each connection to its listener is
+//! carried on to one server, which is the app's data plane, and nowhere else.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -14,7 +14,8 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// How many connections a page may have at a time: a browser makes 6 for requests, and 255 for sockets.
+/// How many connections a page may have at a time: a browser makes 6 for requests, and 255 for
+/// sockets.
 const MAX_CONNECTIONS: usize = 256;
 /// How long the server may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -42,7 +43,10 @@ impl Relay {
 
     /// Why the server could not be connected to the last time, when it could not.
     pub fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -61,7 +65,10 @@ async fn serve(listener: TcpListener, server: Arc<str>, failure: Arc<Mutex<Optio
             let _permit = permit;
             let connected = tokio::time::timeout(CONNECT, TcpStream::connect(&*server)).await;
             let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-            let fault = connected.as_ref().err().map(|error| format!("{server}: {error}"));
+            let fault = connected
+                .as_ref()
+                .err()
+                .map(|error| format!("{server}: {error}"));
             *failure.lock().unwrap_or_else(PoisonError::into_inner) = fault;
             if let Ok(mut server) = connected {
                 // A page's small requests must not wait for each other.

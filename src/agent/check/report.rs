@@ -1,4 +1,5 @@
-//! What a check found, in words for the model, for people, and for telling whether it is the same as before.
+//! What a check found, in words for the model, for people, and for telling whether it is the same
+//! as before.
 
 use std::collections::BTreeSet;
 
@@ -82,7 +83,10 @@ impl Report {
             format!("The app works. Looked at: {}.", self.seen.join(", "))
         } else {
             let count = self.problems.len();
-            let mut text = format!("The check found {count} {}:", if count == 1 { "problem" } else { "problems" });
+            let mut text = format!(
+                "The check found {count} {}:",
+                if count == 1 { "problem" } else { "problems" }
+            );
             for (number, problem) in self.problems.iter().enumerate() {
                 text.push_str(&format!(
                     "\n\n{}. {} ({}):\n{}",
@@ -111,16 +115,24 @@ impl Report {
             1 => "\n\nAnd one more problem.".to_owned(),
             more => format!("\n\nAnd {more} more problems."),
         };
-        format!("{} ({}):\n\n```\n{text}\n```{more}", problem.kind.title(), problem.place)
+        format!(
+            "{} ({}):\n\n```\n{text}\n```{more}",
+            problem.kind.title(),
+            problem.place
+        )
     }
 
-    /// The problems without what changes from one time to the next: numbers, such as lines and addresses. An HTTP status says what is wrong.
+    /// The problems without what changes from one time to the next: numbers, such as lines and
+    /// addresses. An HTTP status says what is wrong.
     pub fn signature(&self) -> BTreeSet<(String, String)> {
         let problems = self.problems.iter();
         problems
             .map(|problem| {
                 let first = problem.text.lines().take(3).collect::<Vec<_>>().join("\n");
-                (format!("{:?} {}", problem.kind, problem.place), without_numbers(&first))
+                (
+                    format!("{:?} {}", problem.kind, problem.place),
+                    without_numbers(&first),
+                )
             })
             .collect()
     }
@@ -130,26 +142,40 @@ impl Report {
         let warnings = seen.warnings.into_iter();
         self.notes
             .extend(warnings.map(|text| format!("{path} says on the console: {text}")));
-        let problems = seen.errors.into_iter().map(|text| Problem::new(ProblemKind::Runtime, path, text));
+        let problems = seen
+            .errors
+            .into_iter()
+            .map(|text| Problem::new(ProblemKind::Runtime, path, text));
         self.problems.extend(problems);
         seen.links
     }
 
-    /// Says what was not looked at, before the notes on pages, of which there may be more than are told.
+    /// Says what was not looked at, before the notes on pages, of which there may be more than are
+    /// told.
     pub(super) fn note_unseen(&mut self, paths: &[String]) {
         if paths.is_empty() {
             return;
         }
-        let named = paths.iter().take(MAX_UNSEEN).cloned().collect::<Vec<_>>().join(", ");
+        let named = paths
+            .iter()
+            .take(MAX_UNSEEN)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
         let more = match paths.len().saturating_sub(MAX_UNSEEN) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        self.notes.insert(0, format!("not looked at, or only asked for: {named}{more}"));
+        self.notes.insert(
+            0,
+            format!("not looked at, or only asked for: {named}{more}"),
+        );
     }
 
     pub(super) fn is_not_running(&self) -> bool {
-        self.problems.iter().any(|problem| problem.kind == ProblemKind::NotRunning)
+        self.problems
+            .iter()
+            .any(|problem| problem.kind == ProblemKind::NotRunning)
     }
 }
 
@@ -159,8 +185,14 @@ fn without_numbers(text: &str) -> String {
     while let Some(at) = rest.find(|letter: char| letter.is_ascii_digit()) {
         let (before, number) = rest.split_at(at);
         plain.push_str(before);
-        let end = number.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(number.len());
-        plain.push_str(if before.ends_with("HTTP ") { &number[..end] } else { "#" });
+        let end = number
+            .find(|letter: char| !letter.is_ascii_digit())
+            .unwrap_or(number.len());
+        plain.push_str(if before.ends_with("HTTP ") {
+            &number[..end]
+        } else {
+            "#"
+        });
         rest = &number[end..];
     }
     plain + rest
@@ -188,14 +220,23 @@ mod tests {
     #[test]
     fn the_same_error_on_another_line_is_the_same_and_another_error_is_not() {
         let before = report(&["app/page.tsx(3,14): error TS2322: no"]);
-        assert_eq!(before.signature(), report(&["app/page.tsx(25,1): error TS2322: no"]).signature());
-        assert_ne!(before.signature(), report(&["app/page.tsx(3,14): error TS2322: other"]).signature());
+        assert_eq!(
+            before.signature(),
+            report(&["app/page.tsx(25,1): error TS2322: no"]).signature()
+        );
+        assert_ne!(
+            before.signature(),
+            report(&["app/page.tsx(3,14): error TS2322: other"]).signature()
+        );
         assert_ne!(
             before.signature(),
             report(&["app/page.tsx(3,14): error TS2322: no", "b"]).signature()
         );
         let status = |text: &str| report(&[text]).signature();
-        assert_ne!(status("It answers with HTTP 500."), status("It answers with HTTP 404."));
+        assert_ne!(
+            status("It answers with HTTP 500."),
+            status("It answers with HTTP 404.")
+        );
         assert_eq!(status("HTTP 500 at 3:14"), status("HTTP 500 at 25:1"));
     }
 
@@ -206,7 +247,12 @@ mod tests {
             report.for_people(),
             "Type errors (tsc --noEmit):\n\n```\none\n```\n\nAnd 2 more problems."
         );
-        assert!(report.for_model().contains("3 problems") && report.for_model().contains("3. Type errors (tsc --noEmit):\nthree"));
+        assert!(
+            report.for_model().contains("3 problems")
+                && report
+                    .for_model()
+                    .contains("3. Type errors (tsc --noEmit):\nthree")
+        );
         let well = Report {
             seen: vec!["/".to_owned(), "types".to_owned()],
             ..Report::default()
@@ -223,6 +269,9 @@ mod tests {
         report.note_unseen(&[]);
         assert_eq!(report.notes.len(), 1);
         report.note_unseen(&vec!["/a".to_owned(); MAX_UNSEEN + 3]);
-        assert!(report.notes[0].starts_with("not looked at") && report.notes[0].ends_with("/a and 3 more"));
+        assert!(
+            report.notes[0].starts_with("not looked at")
+                && report.notes[0].ends_with("/a and 3 more")
+        );
     }
 }

@@ -1,6 +1,7 @@
-//! What is to be seen of a page when it rests. It is asked in a world of the browser's own beside the page's, where nothing that the page
-//! has replaced is (chromedevtools.github.io/devtools-protocol/tot/Page/#method-createIsolatedWorld), by accessors that its elements'
-//! names can't stand in for; the answer is checked like any other input.
+//! What is to be seen of a page when it rests. It is asked in a world of the browser's own beside
+//! the page's, where nothing that the page has replaced is
+//! (chromedevtools.github.io/devtools-protocol/tot/Page/#method-createIsolatedWorld), by accessors
+//! that its elements' names can't stand in for; the answer is checked like any other input.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,7 +13,8 @@ use super::{
 
 /// The world's name, for those who look into the browser.
 const WORLD: &str = "codeflow-check";
-/// How many times a page is asked that goes to another address meanwhile, and takes the world along.
+/// How many times a page is asked that goes to another address meanwhile, and takes the world
+/// along.
 const ATTEMPTS: usize = 3;
 /// The longest text of the dev server's overlay, in characters.
 const MAX_OVERLAY: usize = 2000;
@@ -43,9 +45,10 @@ pub struct Rest {
     world: i64,
 }
 
-/// Looks for what can be seen (text, what draws itself, and boxes with a colour or a border that are no background of the whole page) and
-/// for what fills the window by design, reads the dev server's error overlay and which page it shows instead of one whose answer had
-/// begun (next/dist/client/components/http-access-fallback), and lists links.
+/// Looks for what can be seen (text, what draws itself, and boxes with a colour or a border that
+/// are no background of the whole page) and for what fills the window by design, reads the dev
+/// server's error overlay and which page it shows instead of one whose answer had begun
+/// (next/dist/client/components/http-access-fallback), and lists links.
 const ASK: &str = r#"(() => {
   const getter = (type, name) => {
     const get = Object.getOwnPropertyDescriptor(type.prototype, name).get;
@@ -126,12 +129,16 @@ async fn ask_once(browser: &mut Browser) -> Result<Rest, BrowserError> {
     let tree = browser.call("Page.getFrameTree", json!({}), ANSWER).await?;
     let frame = &tree["frameTree"]["frame"]["id"];
     let world = json!({ "frameId": frame, "worldName": WORLD });
-    let world = browser.call("Page.createIsolatedWorld", world, ANSWER).await?;
+    let world = browser
+        .call("Page.createIsolatedWorld", world, ANSWER)
+        .await?;
     let world = world["executionContextId"].as_i64().unwrap_or_default();
     let ask = json!({ "expression": ASK, "contextId": world, "returnByValue": true });
     let mut answer = browser.call("Runtime.evaluate", ask, ANSWER).await?;
     let rest = read(answer["result"]["value"].take()).ok_or_else(|| {
-        let thrown = answer["exceptionDetails"]["exception"]["description"].as_str().unwrap_or_default();
+        let thrown = answer["exceptionDetails"]["exception"]["description"]
+            .as_str()
+            .unwrap_or_default();
         let thrown = thrown.lines().next().unwrap_or_default();
         BrowserError::Failed(format!("it tells nothing of the page {thrown}"))
     })?;
@@ -167,9 +174,13 @@ pub async fn has_surface(browser: &mut Browser, rest: &Rest) -> Result<bool, Bro
     Ok(false)
 }
 
-/// Whether React has handlers for an element. It keeps them beside it, in the page's own world, of which properties are listed here and no
-/// code is run.
-async fn has_handlers(browser: &mut Browser, world: i64, number: usize) -> Result<bool, BrowserError> {
+/// Whether React has handlers for an element. It keeps them beside it, in the page's own world, of
+/// which properties are listed here and no code is run.
+async fn has_handlers(
+    browser: &mut Browser,
+    world: i64,
+    number: usize,
+) -> Result<bool, BrowserError> {
     let ask = json!({ "expression": format!("surfaces[{number}]"), "contextId": world });
     let element = browser.call("Runtime.evaluate", ask, ANSWER).await?;
     let node = json!({ "objectId": element["result"]["objectId"] });
@@ -181,9 +192,17 @@ async fn has_handlers(browser: &mut Browser, world: i64, number: usize) -> Resul
         browser.call("Runtime.getProperties", list, ANSWER).await
     };
     let own = properties(browser, &object["object"]["objectId"]).await?;
-    let is_kept = |property: &&Value| property["name"].as_str().is_some_and(|name| name.starts_with("__reactProps$"));
+    let is_kept = |property: &&Value| {
+        property["name"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("__reactProps$"))
+    };
     let own = own["result"].as_array().into_iter().flatten();
-    let Some(kept) = own.into_iter().find(is_kept).map(|property| property["value"]["objectId"].clone()) else {
+    let Some(kept) = own
+        .into_iter()
+        .find(is_kept)
+        .map(|property| property["value"]["objectId"].clone())
+    else {
         return Ok(false);
     };
     let kept = properties(browser, &kept).await?;
@@ -238,7 +257,10 @@ mod tests {
         much["surfaces"] = json!(1000);
         much["instead"] = json!("<not found>");
         let rest = read(much).unwrap_or_default();
-        assert_eq!((rest.links.len(), rest.overlay.chars().count()), (MAX_LINKS, MAX_OVERLAY));
+        assert_eq!(
+            (rest.links.len(), rest.overlay.chars().count()),
+            (MAX_LINKS, MAX_OVERLAY)
+        );
         assert_eq!((rest.surfaces, rest.instead.as_str()), (MAX_SURFACES, ""));
     }
 }

@@ -1,4 +1,5 @@
-//! The app's addresses, read off its files as Next's App Router reads them (nextjs.org/docs/app/api-reference/file-conventions).
+//! The app's addresses, read off its files as Next's App Router reads them
+//! (nextjs.org/docs/app/api-reference/file-conventions).
 
 use std::collections::BTreeSet;
 
@@ -27,7 +28,10 @@ pub fn routes<'a>(files: impl IntoIterator<Item = &'a str>) -> Vec<Route> {
 }
 
 fn route(file: &str) -> Option<Route> {
-    let below = file.strip_prefix("src/").unwrap_or(file).strip_prefix("app/")?;
+    let below = file
+        .strip_prefix("src/")
+        .unwrap_or(file)
+        .strip_prefix("app/")?;
     let (folders, name) = below.rsplit_once('/').unwrap_or(("", below));
     let kind = match name {
         "page.tsx" | "page.ts" | "page.jsx" | "page.js" | "page.mdx" => RouteKind::Page,
@@ -48,7 +52,11 @@ fn route(file: &str) -> Option<Route> {
         }
     }
     Some(Route {
-        path: if path.is_empty() { "/".to_owned() } else { path },
+        path: if path.is_empty() {
+            "/".to_owned()
+        } else {
+            path
+        },
         kind,
         file: file.to_owned(),
     })
@@ -62,7 +70,10 @@ impl Route {
 
     /// Whether it answers this path.
     pub fn answers(&self, path: &str) -> bool {
-        let mut wanted = path.trim_matches('/').split('/').filter(|part| !part.is_empty());
+        let mut wanted = path
+            .trim_matches('/')
+            .split('/')
+            .filter(|part| !part.is_empty());
         for part in self.path.split('/').filter(|part| !part.is_empty()) {
             if part.starts_with("[...") || part.starts_with("[[...") {
                 return part.starts_with("[[") || wanted.next().is_some();
@@ -76,13 +87,15 @@ impl Route {
         wanted.next().is_none()
     }
 
-    /// Whether one of these files is its own: it, or a layout, template or error page on the way to it.
+    /// Whether one of these files is its own: it, or a layout, template or error page on the way to
+    /// it.
     pub fn is_touched_by(&self, changed: &BTreeSet<String>) -> bool {
         changed.contains(&self.file)
             || changed.iter().any(|file| {
                 let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
                 let frames = ["layout.", "template.", "loading.", "error.", "not-found."];
-                frames.iter().any(|frame| name.starts_with(frame)) && self.file.starts_with(&format!("{folder}/"))
+                frames.iter().any(|frame| name.starts_with(frame))
+                    && self.file.starts_with(&format!("{folder}/"))
             })
     }
 }
@@ -91,7 +104,10 @@ impl Route {
 pub fn answers_get(source: &str) -> bool {
     source.lines().any(|line| {
         let line = line.trim();
-        line.starts_with("export") && line.split(|letter: char| !letter.is_alphanumeric()).any(|word| word == "GET")
+        line.starts_with("export")
+            && line
+                .split(|letter: char| !letter.is_alphanumeric())
+                .any(|word| word == "GET")
     })
 }
 
@@ -112,7 +128,10 @@ mod tests {
             "app/(.)photo/page.tsx",
             "components/page.tsx",
         ];
-        let found: Vec<(String, RouteKind)> = routes(files).into_iter().map(|route| (route.path, route.kind)).collect();
+        let found: Vec<(String, RouteKind)> = routes(files)
+            .into_iter()
+            .map(|route| (route.path, route.kind))
+            .collect();
         let page = |path: &str| (path.to_owned(), RouteKind::Page);
         assert_eq!(
             found,
@@ -129,18 +148,32 @@ mod tests {
     fn dynamic_routes_answer_what_fits_and_a_layout_touches_all_below_it() {
         let of = |file: &str| route(file).unwrap_or_else(|| panic!("{file}"));
         let post = of("app/posts/[slug]/page.tsx");
-        assert!(post.is_dynamic() && post.answers("/posts/a") && !post.answers("/posts") && !post.answers("/posts/a/b"));
+        assert!(
+            post.is_dynamic()
+                && post.answers("/posts/a")
+                && !post.answers("/posts")
+                && !post.answers("/posts/a/b")
+        );
         let all = of("app/docs/[...path]/page.tsx");
         assert!(all.answers("/docs/a/b") && !all.answers("/docs"));
         assert!(of("app/docs/[[...path]]/page.tsx").answers("/docs"));
         let changed = |file: &str| BTreeSet::from([file.to_owned()]);
-        assert!(post.is_touched_by(&changed("app/posts/layout.tsx")) && post.is_touched_by(&changed("app/layout.tsx")));
-        assert!(!post.is_touched_by(&changed("app/docs/layout.tsx")) && !post.is_touched_by(&changed("lib/x.ts")));
+        assert!(
+            post.is_touched_by(&changed("app/posts/layout.tsx"))
+                && post.is_touched_by(&changed("app/layout.tsx"))
+        );
+        assert!(
+            !post.is_touched_by(&changed("app/docs/layout.tsx"))
+                && !post.is_touched_by(&changed("lib/x.ts"))
+        );
     }
 
     #[test]
     fn only_handlers_that_answer_get_are_asked() {
-        assert!(answers_get("export async function GET() {}") && answers_get("export const GET = () => {}"));
+        assert!(
+            answers_get("export async function GET() {}")
+                && answers_get("export const GET = () => {}")
+        );
         assert!(answers_get("export { GET, POST } from './x'"));
         assert!(!answers_get(
             "export async function POST() {}\n// export function GET\nconst GET = 1"

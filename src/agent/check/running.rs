@@ -8,8 +8,8 @@ use super::{
 };
 use crate::agent::{App, RunError, plain};
 
-/// Names the named pipes in the app's folder, at which a dev server that reads them hangs; `None` when there are none. One that hangs
-/// already goes on.
+/// Names the named pipes in the app's folder, at which a dev server that reads them hangs; `None`
+/// when there are none. One that hangs already goes on.
 pub async fn pipes(app: &App) -> Result<Option<Report>, RunError> {
     let pipes = app.list().await?.pipes;
     if pipes.is_empty() {
@@ -17,7 +17,8 @@ pub async fn pipes(app: &App) -> Result<Option<Report>, RunError> {
     }
     app.release_pipes().await?;
     let problem = |path: &String| {
-        let text = format!("{path} is a named pipe; the dev server hangs when it reads it. Delete it.");
+        let text =
+            format!("{path} is a named pipe; the dev server hangs when it reads it. Delete it.");
         Problem::new(ProblemKind::NotRunning, path.clone(), text)
     };
     Ok(Some(Report {
@@ -35,6 +36,8 @@ pub async fn not_running(app: &App) -> Result<String, RunError> {
     Ok(if said.is_empty() {
         format!("The dev server does not answer ({seconds} seconds were waited).")
     } else {
-        format!("The dev server does not answer ({seconds} seconds were waited). Its last words:\n{said}")
+        format!(
+            "The dev server does not answer ({seconds} seconds were waited). Its last words:\n{said}"
+        )
     })
 }

@@ -1,4 +1,5 @@
-//! Loads an app's pages one after the other, in a browser that is started again when a page has ended it.
+//! Loads an app's pages one after the other, in a browser that is started again when a page has
+//! ended it.
 
 use super::{
     browser::{Browser, BrowserError},
@@ -6,7 +7,8 @@ use super::{
 };
 use crate::{config, sandbox::PageAddress};
 
-/// How often a browser is started for a page, and how often the page may end it before that is the page's fault.
+/// How often a browser is started for a page, and how often the page may end it before that is the
+/// page's fault.
 const ATTEMPTS: usize = 2;
 
 pub struct Tour<'a> {
@@ -24,7 +26,8 @@ impl<'a> Tour<'a> {
         }
     }
 
-    /// Loads the page at this path of the app; an error says that there is no browser to do it with.
+    /// Loads the page at this path of the app; an error says that there is no browser to do it
+    /// with.
     pub async fn look_at(&mut self, path: &str) -> Result<Seen, BrowserError> {
         let mut failure = BrowserError::Silent;
         for _ in 0..ATTEMPTS {
@@ -58,7 +61,9 @@ impl<'a> Tour<'a> {
             return Err(failure);
         }
         Ok(Seen {
-            errors: vec![format!("The browser fails at this page, each time it loads it: {failure}")],
+            errors: vec![format!(
+                "The browser fails at this page, each time it loads it: {failure}"
+            )],
             lost: true,
             ..Seen::default()
         })

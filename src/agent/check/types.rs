@@ -10,10 +10,12 @@ pub const TIMEOUT: Duration = Duration::from_secs(150);
 pub const AGAIN: Duration = Duration::from_secs(60);
 /// How many errors are told.
 const MAX_ERRORS: usize = 20;
-/// Between runs the compiler keeps what it knows; the template's build has it begin with what is there from the start.
+/// Between runs the compiler keeps what it knows; the template's build has it begin with what is
+/// there from the start.
 const COMMAND: &str = "[ -f tsconfig.json ] || exit 99; [ -f node_modules/typescript/lib/tsc.js ] || exit 98; \
     exec node node_modules/typescript/lib/tsc.js --noEmit --pretty false --incremental --tsBuildInfoFile node_modules/.cache/check.tsbuildinfo";
-/// What the command says when there is nothing to compile, and when there is nothing to compile it with.
+/// What the command says when there is nothing to compile, and when there is nothing to compile it
+/// with.
 const NOTHING: i32 = 99;
 const NO_COMPILER: i32 = 98;
 
@@ -38,18 +40,28 @@ pub async fn check(app: &App, patience: Duration) -> Result<Types, RunError> {
     let output = app.run(COMMAND, &[("CI", "1")], patience).await?;
     if output.timed_out {
         return Ok(Types::Unfinished {
-            why: format!("the type check took longer than {} seconds", patience.as_secs()),
+            why: format!(
+                "the type check took longer than {} seconds",
+                patience.as_secs()
+            ),
             killed: false,
         });
     }
-    Ok(judge(output.exit_code, &String::from_utf8_lossy(&output.stdout)))
+    Ok(judge(
+        output.exit_code,
+        &String::from_utf8_lossy(&output.stdout),
+    ))
 }
 
 fn judge(exit_code: i32, said: &str) -> Types {
     match exit_code {
         0 => return Types::Fine,
         NOTHING => return Types::Nothing,
-        NO_COMPILER => return Types::Unknown("types were not checked: the package typescript is not installed".to_owned()),
+        NO_COMPILER => {
+            return Types::Unknown(
+                "types were not checked: the package typescript is not installed".to_owned(),
+            );
+        }
         _ => {}
     }
     let lines: Vec<&str> = said.lines().collect();
@@ -58,7 +70,8 @@ fn judge(exit_code: i32, said: &str) -> Types {
     let mut own = false;
     for line in &lines {
         if is_error(line) {
-            // What the dev server generates may speak of files that are gone. What else is wrong in it is wrong in the app's routes.
+            // What the dev server generates may speak of files that are gone. What else is wrong in
+            // it is wrong in the app's routes.
             own = !(line.starts_with(".next/") && line.contains("error TS2307:"));
             if own {
                 errors.push((*line).to_owned());
@@ -100,12 +113,24 @@ mod tests {
             judge(2, said),
             Types::Wrong("app/page.tsx(1,2): error TS2322: Type 'a'\n  is not 'b'.".to_owned())
         );
-        assert_eq!(judge(2, ".next/types/validator.ts(1,1): error TS2307: gone"), Types::Fine);
+        assert_eq!(
+            judge(2, ".next/types/validator.ts(1,1): error TS2307: gone"),
+            Types::Fine
+        );
         assert_eq!((judge(0, ""), judge(99, "")), (Types::Fine, Types::Nothing));
         assert!(matches!(judge(98, ""), Types::Unknown(why) if why.contains("not installed")));
-        assert!(matches!(judge(134, "out of memory"), Types::Unfinished { killed: true, .. }));
-        assert!(matches!(judge(-1, ""), Types::Unfinished { killed: true, .. }));
-        assert!(matches!(judge(2, "panic: "), Types::Unfinished { killed: false, .. }));
+        assert!(matches!(
+            judge(134, "out of memory"),
+            Types::Unfinished { killed: true, .. }
+        ));
+        assert!(matches!(
+            judge(-1, ""),
+            Types::Unfinished { killed: true, .. }
+        ));
+        assert!(matches!(
+            judge(2, "panic: "),
+            Types::Unfinished { killed: false, .. }
+        ));
         let sync_params = ".next/dev/types/validator.ts(198,31): error TS2344: Type 'typeof import(\"/home/user/app/api/[id]/route\")' does \
                            not satisfy the constraint.\n  Types of property 'GET' are incompatible.";
         assert_eq!(judge(2, sync_params), Types::Wrong(sync_params.to_owned()));

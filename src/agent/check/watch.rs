@@ -1,4 +1,5 @@
-//! What happens while a page loads: when it rests, what it throws and says, and what it asks other servers for.
+//! What happens while a page loads: when it rests, what it throws and says, and what it asks other
+//! servers for.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -19,11 +20,13 @@ use super::{
 const LOAD: Duration = Duration::from_secs(30);
 /// One that has not loaded by then is asked whether it lives.
 pub const STALLED: Duration = Duration::from_secs(8);
-/// A page rests when it has loaded and nothing has happened for this long: effects and their requests have had their turn.
+/// A page rests when it has loaded and nothing has happened for this long: effects and their
+/// requests have had their turn.
 const QUIET: Duration = Duration::from_millis(900);
 /// A page that never rests is looked at after this.
 const RESTLESS: Duration = Duration::from_secs(8);
-/// A page that is loaded more often than this reloads itself for ever: sign-ins and the dev server do it a few times.
+/// A page that is loaded more often than this reloads itself for ever: sign-ins and the dev server
+/// do it a few times.
 const MAX_LOADS: usize = 5;
 /// How many errors, complaints and hosts are kept each: a page decides how many there are.
 const MAX_HEARD: usize = 64;
@@ -33,7 +36,8 @@ const MAX_REQUESTS: usize = 1000;
 const MAX_HOST: usize = 253;
 
 const HANGS: &str = "The page hangs: it computes without an end (an endless loop, or a render that renders itself again).";
-const RELOADS: &str = "The page loads itself again and again (a reload or a redirect without an end).";
+const RELOADS: &str =
+    "The page loads itself again and again (a reload or a redirect without an end).";
 
 /// What was heard of a page.
 #[derive(Default)]
@@ -88,13 +92,17 @@ impl Watch {
             let deadline = match loaded_at {
                 None if asked => begun + LOAD,
                 None => begun + STALLED,
-                Some(at) if self.requests.is_empty() => (self.last.unwrap_or(at).max(at) + QUIET).min(at + RESTLESS),
+                Some(at) if self.requests.is_empty() => {
+                    (self.last.unwrap_or(at).max(at) + QUIET).min(at + RESTLESS)
+                }
                 Some(at) => at + RESTLESS,
             };
             if loaded_at.is_none() && !asked && now >= deadline {
                 asked = true;
                 let ask = json!({ "expression": "1" });
-                if let Err(BrowserError::Silent) = browser.call("Runtime.evaluate", ask, ANSWER).await {
+                if let Err(BrowserError::Silent) =
+                    browser.call("Runtime.evaluate", ask, ANSWER).await
+                {
                     self.hangs();
                 }
                 continue;
@@ -108,12 +116,22 @@ impl Watch {
         }
         if !self.loaded && !self.is_lost() && self.errors.is_empty() {
             self.unfinished = true;
-            self.error(None, format!("The page did not finish loading within {} seconds.", LOAD.as_secs()));
+            self.error(
+                None,
+                format!(
+                    "The page did not finish loading within {} seconds.",
+                    LOAD.as_secs()
+                ),
+            );
         }
         Ok(())
     }
 
-    pub async fn listen(&mut self, browser: &mut Browser, until: Instant) -> Result<(), BrowserError> {
+    pub async fn listen(
+        &mut self,
+        browser: &mut Browser,
+        until: Instant,
+    ) -> Result<(), BrowserError> {
         while let Some(event) = browser.next_event(until).await? {
             self.take(event);
         }
@@ -130,7 +148,8 @@ impl Watch {
         self.error(None, HANGS.to_owned());
     }
 
-    /// Whether the dev server, or the machine, may be at fault, so that the page is to be loaded once more.
+    /// Whether the dev server, or the machine, may be at fault, so that the page is to be loaded
+    /// once more.
     pub fn is_doubtful(&self) -> bool {
         self.crashed || self.unfinished || matches!(self.status, 502 | 503)
     }
@@ -140,11 +159,15 @@ impl Watch {
         self.leads_to.as_deref()
     }
 
-    /// What is to be seen at the end: how the page is blank, when it is, and what the dev server laid over it.
+    /// What is to be seen at the end: how the page is blank, when it is, and what the dev server
+    /// laid over it.
     pub fn end(&mut self, blank: Option<String>, overlay: String) {
         let thrown = !self.errors.is_empty();
         if self.status >= 500 && !thrown {
-            self.error(None, format!("The page answered HTTP {} when it was loaded.", self.status));
+            self.error(
+                None,
+                format!("The page answered HTTP {} when it was loaded.", self.status),
+            );
         }
         // It says what was thrown, when something was.
         if !thrown && !overlay.is_empty() {
@@ -161,8 +184,8 @@ impl Watch {
         errors.chain(&self.warnings).any(|text| lacks_webgl(text))
     }
 
-    /// Errors, and complaints besides. That other servers can't be reached from here is no fault of the app's, and neither is that there is
-    /// no WebGL.
+    /// Errors, and complaints besides. That other servers can't be reached from here is no fault of
+    /// the app's, and neither is that there is no WebGL.
     pub fn heard(self) -> (Vec<String>, Vec<String>) {
         let offline = !self.foreign.is_empty() && !self.failed;
         let is_excused = |text: &String| lacks_webgl(text) || (offline && found_no_server(text));
@@ -220,7 +243,10 @@ impl Watch {
             }
             "Inspector.targetCrashed" => {
                 self.crashed = true;
-                self.error(None, "The page crashed: it used more memory than a browser gives it.".to_owned());
+                self.error(
+                    None,
+                    "The page crashed: it used more memory than a browser gives it.".to_owned(),
+                );
             }
             "Network.requestWillBeSent" => {
                 let elsewhere = self.elsewhere(&params["request"]["url"]);
@@ -237,7 +263,9 @@ impl Watch {
                 }
             }
             "Network.responseReceived" => {
-                if params["type"] == "Document" && self.frame.as_deref() == params["frameId"].as_str() {
+                if params["type"] == "Document"
+                    && self.frame.as_deref() == params["frameId"].as_str()
+                {
                     self.status = params["response"]["status"].as_u64().unwrap_or_default();
                 }
                 return;
@@ -289,7 +317,12 @@ impl Watch {
 /// The host of an address on the network, with its port.
 fn host(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
-    let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https" | "ws" | "wss"))?;
+    let host = url
+        .host_str()
+        .filter(|_| matches!(url.scheme(), "http" | "https" | "ws" | "wss"))?;
     let host: String = host.chars().take(MAX_HOST).collect();
-    Some(url.port().map_or(host.clone(), |port| format!("{host}:{port}")))
+    Some(
+        url.port()
+            .map_or(host.clone(), |port| format!("{host}:{port}")),
+    )
 }

@@ -1,4 +1,5 @@
-//! `checkApp`: what the agent's work is judged by before it is a result, for the model to ask at any time.
+//! `checkApp`: what the agent's work is judged by before it is a result, for the model to ask at
+//! any time.
 
 use std::time::Duration;
 

@@ -7,7 +7,10 @@ use jiter::{JsonValue, PartialMode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, object, paths_title, told, writable};
+use super::{
+    Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, object, paths_title, told,
+    writable,
+};
 use crate::{
     agent::{App, AppPath, prose, secrets},
     protocol::{FileChange, Status},
@@ -66,13 +69,19 @@ pub fn spec() -> (&'static str, Value) {
     )
 }
 
-/// The files in arguments that have not come to their end. One is told when its content has begun and its path is whole.
+/// The files in arguments that have not come to their end. One is told when its content has begun
+/// and its path is whole.
 pub fn drafts(arguments: &str) -> Vec<(String, String)> {
-    let Ok(JsonValue::Object(arguments)) = JsonValue::parse_with_config(arguments.as_bytes(), false, PartialMode::TrailingStrings) else {
+    let Ok(JsonValue::Object(arguments)) =
+        JsonValue::parse_with_config(arguments.as_bytes(), false, PartialMode::TrailingStrings)
+    else {
         return Vec::new();
     };
-    let field = |object: &[(Cow<'_, str>, JsonValue<'_>)], name: &str| object.iter().position(|(key, _)| key == name);
-    let Some(JsonValue::Array(files)) = field(&arguments, "files").map(|at| &arguments[at].1) else {
+    let field = |object: &[(Cow<'_, str>, JsonValue<'_>)], name: &str| {
+        object.iter().position(|(key, _)| key == name)
+    };
+    let Some(JsonValue::Array(files)) = field(&arguments, "files").map(|at| &arguments[at].1)
+    else {
         return Vec::new();
     };
     let draft = |file: &JsonValue<'_>| {
@@ -107,7 +116,12 @@ impl Handler for Arguments {
 
     fn files(&self) -> Vec<Written> {
         let files = self.files.iter();
-        let files = files.filter_map(|file| Some(Written::text(AppPath::new(&file.path).ok()?.as_str(), file.content.as_str())));
+        let files = files.filter_map(|file| {
+            Some(Written::text(
+                AppPath::new(&file.path).ok()?.as_str(),
+                file.content.as_str(),
+            ))
+        });
         files.collect()
     }
 
@@ -126,14 +140,19 @@ impl Arguments {
         for file in &self.files {
             let path = writable(&file.path)?;
             if file.content.len() > MAX_FILE {
-                return Err(ToolError::RespondToModel(format!("{path} is larger than {} MiB", MAX_FILE >> 20)));
+                return Err(ToolError::RespondToModel(format!(
+                    "{path} is larger than {} MiB",
+                    MAX_FILE >> 20
+                )));
             }
             secrets::refuse_placeholder(path.as_str(), &file.content)?;
             paths.push(path);
         }
         let mut written = Vec::with_capacity(paths.len());
         for (path, file) in paths.iter().zip(&self.files) {
-            app.sandbox().write_file(&path.absolute(), file.content.clone()).await?;
+            app.sandbox()
+                .write_file(&path.absolute(), file.content.clone())
+                .await?;
             written.push(FileChange {
                 path: path.as_str().to_owned(),
             });

@@ -1,5 +1,6 @@
-//! Commands that would start the app's own server, which runs already: they are found before they are run, and what a program says to
-//! one that got through is no advice to kill the server that runs.
+//! Commands that would start the app's own server, which runs already: they are found before they
+//! are run, and what a program says to one that got through is no advice to kill the server that
+//! runs.
 
 use std::collections::HashMap;
 
@@ -15,10 +16,13 @@ const MAX_DEPTH: usize = 6;
 /// What the model is told in any case.
 const RUNS: &str = "The app's own server already runs on port 3000, with hot reload: don't start another one, and don't stop or kill it.";
 
-/// Scripts that start an app's server by convention, where the app's manifest does not say what they do.
+/// Scripts that start an app's server by convention, where the app's manifest does not say what
+/// they do.
 const SERVER_SCRIPTS: [&str; 4] = ["dev", "start", "serve", "preview"];
 /// Words before a command that only say when or how it is run.
-const RESERVED: [&str; 10] = ["{", "!", "if", "then", "else", "elif", "while", "until", "do", "time"];
+const RESERVED: [&str; 10] = [
+    "{", "!", "if", "then", "else", "elif", "while", "until", "do", "time",
+];
 const WRAPPERS: [&str; 15] = [
     "exec",
     "nohup",
@@ -69,7 +73,11 @@ pub(super) async fn refusal(app: &App, command: &str) -> Option<String> {
     if first.is_none() && !managers.iter().any(|manager| command.contains(manager)) {
         return None;
     }
-    let manifest = app.sandbox().read_file(&format!("{HOME}/package.json")).await.unwrap_or_default();
+    let manifest = app
+        .sandbox()
+        .read_file(&format!("{HOME}/package.json"))
+        .await
+        .unwrap_or_default();
     let Manifest { scripts } = serde_json::from_slice(&manifest).unwrap_or_default();
     let found = starting(command, &scripts, 0)?;
     Some(format!(
@@ -87,11 +95,18 @@ pub(super) fn without_advice(content: String) -> String {
     }
     let is_advice = |line: &str| {
         let line = line.trim_start();
-        let advice = ["or run kill", "run kill", "kill ", "- PID:", "Stop the other server"];
+        let advice = [
+            "or run kill",
+            "run kill",
+            "kill ",
+            "- PID:",
+            "Stop the other server",
+        ];
         is_next
-            && advice
-                .iter()
-                .any(|advice| line.to_ascii_lowercase().starts_with(&advice.to_ascii_lowercase()))
+            && advice.iter().any(|advice| {
+                line.to_ascii_lowercase()
+                    .starts_with(&advice.to_ascii_lowercase())
+            })
     };
     let kept: Vec<&str> = content.lines().filter(|line| !is_advice(line)).collect();
     format!("{}\n{RUNS}", kept.join("\n"))
@@ -109,7 +124,9 @@ fn starting(script: &str, scripts: &HashMap<String, String>, depth: usize) -> Op
             Some("cd" | "pushd") => elsewhere = bare.get(1).is_some_and(|folder| !is_home(folder)),
             // Another project's, below the app or outside of it.
             _ if elsewhere => {}
-            _ if starts(bare, scripts, depth) => return Some(words.join(" ").chars().take(100).collect()),
+            _ if starts(bare, scripts, depth) => {
+                return Some(words.join(" ").chars().take(100).collect());
+            }
             _ => {}
         }
     }
@@ -118,7 +135,10 @@ fn starting(script: &str, scripts: &HashMap<String, String>, depth: usize) -> Op
 
 fn is_home(folder: &str) -> bool {
     let folder = folder.trim_end_matches('/');
-    matches!(folder, "" | "." | "~" | "$HOME" | "${HOME}" | "$PWD" | "$" | "-") || folder == HOME
+    matches!(
+        folder,
+        "" | "." | "~" | "$HOME" | "${HOME}" | "$PWD" | "$" | "-"
+    ) || folder == HOME
 }
 
 /// The words without those that only say when or how the command is run.
@@ -126,21 +146,31 @@ fn bare(mut words: &[String]) -> &[String] {
     let mut wrapped = false;
     while let Some((first, rest)) = words.split_first() {
         let wrapper = WRAPPERS.contains(&first.as_str());
-        let is_option = wrapped && (first.starts_with('-') || first.starts_with(|letter: char| letter.is_ascii_digit()));
+        let is_option = wrapped
+            && (first.starts_with('-')
+                || first.starts_with(|letter: char| letter.is_ascii_digit()));
         if !wrapper && !is_option && !RESERVED.contains(&first.as_str()) && !is_assignment(first) {
             break;
         }
         wrapped |= wrapper;
         // `env -u NAME`, `timeout -s SIGNAL -k SECONDS`, `nice -n 5`
         let has_value = is_option && ["-u", "-s", "-k", "-n"].contains(&first.as_str());
-        words = if has_value { rest.get(1..).unwrap_or_default() } else { rest };
+        words = if has_value {
+            rest.get(1..).unwrap_or_default()
+        } else {
+            rest
+        };
     }
     words
 }
 
 fn is_assignment(word: &str) -> bool {
-    word.split_once('=')
-        .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_'))
+    word.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    })
 }
 
 /// The words that follow the options, some of which take a value.
@@ -173,7 +203,9 @@ fn starts(words: &[String], scripts: &HashMap<String, String>, depth: usize) -> 
     let name = file.split_once('@').map_or(file, |(name, _)| name);
     match name {
         _ if SHELLS.contains(&name) => {
-            let flag = arguments.iter().position(|word| word.starts_with('-') && word.contains('c'));
+            let flag = arguments
+                .iter()
+                .position(|word| word.starts_with('-') && word.contains('c'));
             flag.and_then(|at| arguments.get(at + 1))
                 .is_some_and(|script| starting(script, scripts, depth + 1).is_some())
         }
@@ -198,12 +230,16 @@ fn starts(words: &[String], scripts: &HashMap<String, String>, depth: usize) -> 
                 return false;
             };
             match called.as_str() {
-                "run" | "run-script" => after_options(rest, &valued).first().is_some_and(|name| script(name)),
+                "run" | "run-script" => after_options(rest, &valued)
+                    .first()
+                    .is_some_and(|name| script(name)),
                 "start" => script("start"),
                 "exec" | "x" | "dlx" => again(after_options(rest, &["-p", "--package"])),
                 // The others run scripts and programs by their mere names.
                 _ if name == "npm" => false,
-                called if scripts.contains_key(called) || SERVER_SCRIPTS.contains(&called) => script(called),
+                called if scripts.contains_key(called) || SERVER_SCRIPTS.contains(&called) => {
+                    script(called)
+                }
                 _ => again(after_options(arguments, &valued)),
             }
         }
@@ -217,7 +253,12 @@ fn starts(words: &[String], scripts: &HashMap<String, String>, depth: usize) -> 
             }
             match after_options(arguments, &["-r", "--require", "--import"]).split_first() {
                 Some((file, arguments)) => {
-                    let programs = ["next/dist/bin/next", ".bin/next", "vite/bin/vite.js", ".bin/vite"];
+                    let programs = [
+                        "next/dist/bin/next",
+                        ".bin/next",
+                        "vite/bin/vite.js",
+                        ".bin/vite",
+                    ];
                     programs.iter().any(|program| file.ends_with(program)) && serves(arguments)
                 }
                 None => false,
@@ -232,7 +273,9 @@ fn is_of_another(arguments: &[String]) -> bool {
     let folders = ["--prefix", "-C", "--dir", "--cwd"];
     let pairs = arguments.iter().zip(arguments.iter().skip(1));
     let pairs = pairs.map(|(option, value)| (option.as_str(), value.as_str()));
-    let joined = arguments.iter().filter_map(|argument| argument.split_once('='));
+    let joined = arguments
+        .iter()
+        .filter_map(|argument| argument.split_once('='));
     let in_folder = pairs
         .chain(joined)
         .any(|(option, folder)| folders.contains(&option) && !is_home(folder));
@@ -246,7 +289,10 @@ fn is_of_another(arguments: &[String]) -> bool {
 /// Whether Next.js or Vite serves when it is called like this.
 fn serves(arguments: &[String]) -> bool {
     let asks = ["--help", "-h", "--version", "-v"];
-    if arguments.iter().any(|argument| asks.contains(&argument.as_str())) {
+    if arguments
+        .iter()
+        .any(|argument| asks.contains(&argument.as_str()))
+    {
         return false;
     }
     arguments
@@ -268,7 +314,9 @@ mod tests {
             ("api", "node api/server.js"),
             ("loop", "npm run loop"),
         ];
-        scripts.map(|(name, script)| (name.to_owned(), script.to_owned())).into()
+        scripts
+            .map(|(name, script)| (name.to_owned(), script.to_owned()))
+            .into()
     }
 
     #[test]
@@ -377,11 +425,17 @@ mod tests {
                     - PID:          42\n- Dir:          /home/user\n\nYou can access the existing server at http://localhost:3000,\n\
                     or run kill 42 to stop it and start a new one.";
         let shown = without_advice(said.to_owned());
-        assert!(shown.contains("already running") && shown.ends_with(RUNS), "{shown}");
+        assert!(
+            shown.contains("already running") && shown.ends_with(RUNS),
+            "{shown}"
+        );
         assert!(!shown.contains("42"), "{shown}");
         let taken = "Error: listen EADDRINUSE: address already in use :::3000";
         assert!(without_advice(taken.to_owned()).ends_with(RUNS));
-        for other in ["exit code 0\nstdout:\nkill 42", "listen EADDRINUSE: address already in use :::4000"] {
+        for other in [
+            "exit code 0\nstdout:\nkill 42",
+            "listen EADDRINUSE: address already in use :::4000",
+        ] {
             assert_eq!(without_advice(other.to_owned()), other);
         }
     }

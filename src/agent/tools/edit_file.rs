@@ -1,10 +1,14 @@
-//! `editFile`: replaces one text of a file by another; it must stand there exactly once. Safe to repeat.
+//! `editFile`: replaces one text of a file by another; it must stand there exactly once. Safe to
+//! repeat.
 
 use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, nearest::nearest, object, output::unix, told, writable};
+use super::{
+    Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, nearest::nearest, object,
+    output::unix, told, writable,
+};
 use crate::{agent::secrets, protocol::Status};
 
 #[derive(Debug, Deserialize)]
@@ -44,7 +48,9 @@ enum Edit {
 /// `again`: an earlier attempt may have made the edit.
 fn edit(text: &str, old: &str, new: &str, again: bool) -> Edit {
     if old.is_empty() {
-        return Edit::Refused("the old text is empty; to write a whole file use createOrUpdateFiles".to_owned());
+        return Edit::Refused(
+            "the old text is empty; to write a whole file use createOrUpdateFiles".to_owned(),
+        );
     }
     if old == new {
         return Edit::Refused("the old and the new text are the same".to_owned());
@@ -57,7 +63,10 @@ fn edit(text: &str, old: &str, new: &str, again: bool) -> Edit {
     }
     let mut found = view.text.match_indices(&old).map(|(at, _)| at);
     match (found.next(), found.next()) {
-        (Some(at), None) => Edit::Done(view.replace(text, at, at + old.len(), &new), line_of(&view.text, at)),
+        (Some(at), None) => Edit::Done(
+            view.replace(text, at, at + old.len(), &new),
+            line_of(&view.text, at),
+        ),
         (None, _) if again && !new.is_empty() && view.text.contains(&new) => Edit::Before,
         (None, _) => Edit::Missed(match nearest(&view.text, &old) {
             Some(nearest) => nearest,
@@ -77,7 +86,8 @@ fn edit(text: &str, old: &str, new: &str, again: bool) -> Edit {
     }
 }
 
-/// A text whose lines all end with `\n`, the last one too: models write line breaks like this, whatever the file has.
+/// A text whose lines all end with `\n`, the last one too: models write line breaks like this,
+/// whatever the file has.
 struct View {
     text: String,
     /// Where in it a line break stands for two bytes of the file.
@@ -86,7 +96,8 @@ struct View {
 
 impl View {
     fn of(text: &str) -> Self {
-        let (mut plain, mut pairs, mut rest) = (String::with_capacity(text.len() + 1), Vec::new(), text);
+        let (mut plain, mut pairs, mut rest) =
+            (String::with_capacity(text.len() + 1), Vec::new(), text);
         while let Some(at) = rest.find('\r') {
             plain.push_str(&rest[..at]);
             rest = &rest[at + 1..];
@@ -108,13 +119,20 @@ impl View {
         at + self.pairs.partition_point(|pair| *pair < at)
     }
 
-    /// The file with another text from one place in the view to another. Its line breaks are those of what it replaces, in their order;
-    /// everything else stays as it is.
+    /// The file with another text from one place in the view to another. Its line breaks are those
+    /// of what it replaces, in their order; everything else stays as it is.
     fn replace(&self, file: &str, from: usize, to: usize, new: &str) -> String {
-        let (start, end) = (self.in_file(from).min(file.len()), self.in_file(to).min(file.len()));
+        let (start, end) = (
+            self.in_file(from).min(file.len()),
+            self.in_file(to).min(file.len()),
+        );
         // The last line's break may be the view's alone.
         let is_beyond = self.in_file(to) > file.len();
-        let new = if is_beyond { new.strip_suffix('\n').unwrap_or(new) } else { new };
+        let new = if is_beyond {
+            new.strip_suffix('\n').unwrap_or(new)
+        } else {
+            new
+        };
         let mut breaks = Breaks(&file[start..end]);
         let mut last = breaks
             .clone()
@@ -197,13 +215,19 @@ impl Arguments {
                         MAX_FILE >> 20
                     )));
                 }
-                kit.app.sandbox().write_file(&path.absolute(), edited.clone()).await?;
+                kit.app
+                    .sandbox()
+                    .write_file(&path.absolute(), edited.clone())
+                    .await?;
                 Ok(ToolOutput::wrote(
                     Written::text(path.as_str(), edited),
                     format!("Edited {path} at line {line}"),
                 ))
             }
-            Edit::Before => Ok(ToolOutput::wrote(Written::text(path.as_str(), text), format!("Edited {path}"))),
+            Edit::Before => Ok(ToolOutput::wrote(
+                Written::text(path.as_str(), text),
+                format!("Edited {path}"),
+            )),
             Edit::Missed(nearest) => Ok(ToolOutput {
                 failed: true,
                 missed: Some(path.as_str().to_owned()),
@@ -220,8 +244,14 @@ mod tests {
 
     #[test]
     fn a_text_is_replaced_where_it_stands_once_whatever_its_line_breaks() {
-        assert_eq!(edit("a\nb\nc\n", "b\n", "x\ny\n", false), Edit::Done("a\nx\ny\nc\n".to_owned(), 2));
-        assert_eq!(edit("a\r\nb\r\n", "a\nb", "x\ny", false), Edit::Done("x\r\ny\r\n".to_owned(), 1));
+        assert_eq!(
+            edit("a\nb\nc\n", "b\n", "x\ny\n", false),
+            Edit::Done("a\nx\ny\nc\n".to_owned(), 2)
+        );
+        assert_eq!(
+            edit("a\r\nb\r\n", "a\nb", "x\ny", false),
+            Edit::Done("x\r\ny\r\n".to_owned(), 1)
+        );
         assert_eq!(edit("ab", "a", "", false), Edit::Done("b".to_owned(), 1));
     }
 
@@ -252,17 +282,32 @@ mod tests {
             assert_eq!(done, edited, "{file:?} {old:?}");
         }
         // A line that looks the same is the same, and spaces are no line breaks.
-        assert!(matches!(edit("a\r\nb\na\n", "a\n", "x\n", false), Edit::Refused(_)));
-        let Edit::Missed(near) = edit("const a = 1;  \r\nconst b = 2;\r\n", "const a = 1;\nconst b = 2;", "x", false) else {
+        assert!(matches!(
+            edit("a\r\nb\na\n", "a\n", "x\n", false),
+            Edit::Refused(_)
+        ));
+        let Edit::Missed(near) = edit(
+            "const a = 1;  \r\nconst b = 2;\r\n",
+            "const a = 1;\nconst b = 2;",
+            "x",
+            false,
+        ) else {
             panic!("the spaces at the line's end are missing");
         };
-        assert!(near.contains("lines 1-2") && near.contains("only in spaces"), "{near}");
-        let Edit::Missed(near) = edit("<h1>Cafe\u{301}</h1>\n", "<h1>Caf\u{e9}</h1>", "x", false) else {
+        assert!(
+            near.contains("lines 1-2") && near.contains("only in spaces"),
+            "{near}"
+        );
+        let Edit::Missed(near) = edit("<h1>Cafe\u{301}</h1>\n", "<h1>Caf\u{e9}</h1>", "x", false)
+        else {
             panic!("the accent is encoded in another way");
         };
         assert!(near.contains("only in how accents are encoded"), "{near}");
         let large = "line of text\r\n".repeat(700_000) + "the end\n";
-        assert!(matches!(edit(&large, "text\nthe end", "x", false), Edit::Done(_, 700_000)));
+        assert!(matches!(
+            edit(&large, "text\nthe end", "x", false),
+            Edit::Done(_, 700_000)
+        ));
     }
 
     #[test]
@@ -273,12 +318,23 @@ mod tests {
         assert!(why.contains("lines 1, 3"), "{why}");
         assert!(matches!(edit("a", "", "x", false), Edit::Refused(_)));
         assert!(matches!(edit("a", "a", "a", false), Edit::Refused(_)));
-        let Edit::Missed(near) = edit("one\nconst total = 1;\nthree\n", "const  total = 1;", "x", false) else {
+        let Edit::Missed(near) = edit(
+            "one\nconst total = 1;\nthree\n",
+            "const  total = 1;",
+            "x",
+            false,
+        ) else {
             panic!("it is not there");
         };
-        assert!(near.contains("line 2") && near.contains("const total = 1;"), "{near}");
+        assert!(
+            near.contains("line 2") && near.contains("const total = 1;"),
+            "{near}"
+        );
         assert_eq!(edit("a\nnew\n", "old", "new", true), Edit::Before);
-        assert!(matches!(edit("a\nnew\n", "old", "new", false), Edit::Missed(_)));
+        assert!(matches!(
+            edit("a\nnew\n", "old", "new", false),
+            Edit::Missed(_)
+        ));
         let (old, new) = ("import a\n", "import a\nimport b\n");
         for before in ["import a\nrest\n", "import a\r\nrest\r\n"] {
             // Again, but the attempt before did not get that far.

@@ -1,14 +1,30 @@
-//! Calls as models write them: names and arguments that are a little off and can be meant in one way only.
+//! Calls as models write them: names and arguments that are a little off and can be meant in one
+//! way only.
 
 use serde_json::{Deserializer, Value};
 
-/// Namespaces that models put before a tool's name with `_` or `-`, where others have a point: `functions_terminal`, `mcp__app__terminal`.
-const NAMESPACES: [&str; 9] = ["functions", "function", "tools", "tool", "default", "api", "mcp", "app", "codeflow"];
+/// Namespaces that models put before a tool's name with `_` or `-`, where others have a point:
+/// `functions_terminal`, `mcp__app__terminal`.
+const NAMESPACES: [&str; 9] = [
+    "functions",
+    "function",
+    "tools",
+    "tool",
+    "default",
+    "api",
+    "mcp",
+    "app",
+    "codeflow",
+];
 
-/// What a tool's name is compared by: without a namespace such as `functions.`, in any case, with or without `_` and `-`, and without what
-/// chat templates and models leave around it: `terminal<|channel|>commentary`, `listFiles}`, `terminal()`, `functions.terminal:0`.
+/// What a tool's name is compared by: without a namespace such as `functions.`, in any case, with
+/// or without `_` and `-`, and without what chat templates and models leave around it:
+/// `terminal<|channel|>commentary`, `listFiles}`, `terminal()`, `functions.terminal:0`.
 pub fn name(name: &str) -> String {
-    let own = own_name(name).rsplit(['.', ':', '/']).next().unwrap_or_default();
+    let own = own_name(name)
+        .rsplit(['.', ':', '/'])
+        .next()
+        .unwrap_or_default();
     let letters = own.chars().filter(|letter| !matches!(letter, '_' | '-'));
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }
@@ -18,7 +34,11 @@ pub fn without_namespace(name: &str) -> Option<&str> {
     let mut own = own_name(name);
     let mut found = None;
     while let Some((before, after)) = own.split_once(['_', '-']) {
-        if !before.is_empty() && !NAMESPACES.iter().any(|namespace| before.eq_ignore_ascii_case(namespace)) {
+        if !before.is_empty()
+            && !NAMESPACES
+                .iter()
+                .any(|namespace| before.eq_ignore_ascii_case(namespace))
+        {
             break;
         }
         own = after;
@@ -30,7 +50,10 @@ pub fn without_namespace(name: &str) -> Option<&str> {
 /// The name up to what can be no part of one, without a number behind it.
 fn own_name(name: &str) -> &str {
     let mut name = name.trim();
-    while let Some((_, rest)) = name.strip_prefix("<|").and_then(|rest| rest.split_once("|>")) {
+    while let Some((_, rest)) = name
+        .strip_prefix("<|")
+        .and_then(|rest| rest.split_once("|>"))
+    {
         name = rest.trim_start();
     }
     let name = name.trim_start_matches(|letter: char| !letter.is_ascii_alphanumeric());
@@ -43,8 +66,8 @@ fn own_name(name: &str) -> &str {
     }
 }
 
-/// The arguments of a call: the first JSON value in the text, its parts of the types that the schema says; none at all is an empty
-/// object.
+/// The arguments of a call: the first JSON value in the text, its parts of the types that the
+/// schema says; none at all is an empty object.
 pub fn arguments(text: &str, schema: &Value) -> Result<Value, String> {
     match Deserializer::from_str(text).into_iter().next() {
         None | Some(Ok(Value::Null)) => Ok(Value::Object(serde_json::Map::new())),
@@ -53,20 +76,30 @@ pub fn arguments(text: &str, schema: &Value) -> Result<Value, String> {
     }
 }
 
-/// The value, where it can be read as one of the schema's type; else as it is, and whoever reads it says what is wrong.
+/// The value, where it can be read as one of the schema's type; else as it is, and whoever reads it
+/// says what is wrong.
 fn fitted(value: Value, schema: &Value) -> Value {
     let wanted = schema["type"].as_str().unwrap_or_default();
     match (wanted, value) {
-        ("object" | "array" | "integer" | "boolean", Value::String(text)) => match serde_json::from_str::<Value>(text.trim()) {
-            // JSON in a string, once or more often.
-            Ok(inner) => fitted(inner, schema),
-            Err(_) => Value::String(text),
-        },
+        ("object" | "array" | "integer" | "boolean", Value::String(text)) => {
+            match serde_json::from_str::<Value>(text.trim()) {
+                // JSON in a string, once or more often.
+                Ok(inner) => fitted(inner, schema),
+                Err(_) => Value::String(text),
+            }
+        }
         ("integer", Value::Number(number)) => match number.as_f64() {
-            Some(float) if number.is_f64() && float.fract() == 0.0 && (0.0..1e9).contains(&float) => Value::from(float as u64),
+            Some(float)
+                if number.is_f64() && float.fract() == 0.0 && (0.0..1e9).contains(&float) =>
+            {
+                Value::from(float as u64)
+            }
             _ => Value::Number(number),
         },
-        ("array", Value::Array(values)) => values.into_iter().map(|value| fitted(value, &schema["items"])).collect(),
+        ("array", Value::Array(values)) => values
+            .into_iter()
+            .map(|value| fitted(value, &schema["items"]))
+            .collect(),
         ("object", Value::Object(fields)) => {
             let fields = fields.into_iter();
             // Null says that there is none.
@@ -145,13 +178,22 @@ mod tests {
             (r#"{"files":"[{\"path\":\"a\"}]"}"#, files.clone()),
             (r#"{"files":["{\"path\":\"a\"}"]}"#, files),
             // Numbers and truths as text, and what is not given.
-            (r#"{"seconds":"120","wait":"true"}"#, json!({ "seconds": 120, "wait": true })),
-            (r#"{"seconds":120.0,"wait":false}"#, json!({ "seconds": 120, "wait": false })),
+            (
+                r#"{"seconds":"120","wait":"true"}"#,
+                json!({ "seconds": 120, "wait": true }),
+            ),
+            (
+                r#"{"seconds":120.0,"wait":false}"#,
+                json!({ "seconds": 120, "wait": false }),
+            ),
             (r#"{"seconds":null}"#, json!({})),
             // What is text stays text, and what makes no sense stays what it is.
             (r#"{"text":"120"}"#, json!({ "text": "120" })),
             (r#"{"text":"{\"a\":1}"}"#, json!({ "text": "{\"a\":1}" })),
-            (r#"{"seconds":"soon","wait":"yes"}"#, json!({ "seconds": "soon", "wait": "yes" })),
+            (
+                r#"{"seconds":"soon","wait":"yes"}"#,
+                json!({ "seconds": "soon", "wait": "yes" }),
+            ),
             (r#"{"seconds":1.5}"#, json!({ "seconds": 1.5 })),
         ] {
             assert_eq!(arguments(text, &schema), Ok(meant), "{text}");

@@ -62,10 +62,14 @@ fn too_many(message: &str) -> ToolError {
 impl Arguments {
     async fn list(&self, app: &App) -> Result<ToolOutput, ToolError> {
         let path = AppPath::folder(&self.path)?;
-        let folder = path.as_ref().map_or_else(|| HOME.to_owned(), AppPath::absolute);
+        let folder = path
+            .as_ref()
+            .map_or_else(|| HOME.to_owned(), AppPath::absolute);
         let entries = match app.sandbox().list_dir(&folder, 1).await {
             // Too many for envd, or for one answer.
-            Err(SandboxError::RateLimited { message, .. }) if message.contains("entries") => return Err(too_many(&message)),
+            Err(SandboxError::RateLimited { message, .. }) if message.contains("entries") => {
+                return Err(too_many(&message));
+            }
             Err(SandboxError::Protocol(message)) => return Err(too_many(&message)),
             entries => entries?,
         };
@@ -92,7 +96,10 @@ impl Arguments {
             .filter(|left| is_of_folder(left, path.as_ref().map_or("", AppPath::as_str)))
             .collect();
         if !left_out.is_empty() {
-            text.push_str(&format!("\n\nNot kept in the app's versions:\n{}", list_left_out(&left_out)));
+            text.push_str(&format!(
+                "\n\nNot kept in the app's versions:\n{}",
+                list_left_out(&left_out)
+            ));
         }
         Ok(ToolOutput::ok(cut(&text, MAX_OUTPUT)))
     }

@@ -25,7 +25,10 @@ pub fn nearest(text: &str, wanted: &str) -> Option<String> {
         .map(|at| {
             // Words are enough to tell likeness.
             let there = lines[at..at + height].join("\n");
-            (TextDiff::from_words(composed(wanted), composed(&there)).ratio(), at)
+            (
+                TextDiff::from_words(composed(wanted), composed(&there)).ratio(),
+                at,
+            )
         })
         .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))?;
     if ratio < ALIKE {
@@ -51,7 +54,8 @@ fn difference(there: &str, wanted: &str) -> Option<&'static str> {
     if without_spaces(there) == without_spaces(wanted) {
         return Some(", and different only in spaces, tabs or line breaks");
     }
-    (composed(there) == composed(wanted)).then_some(", and different only in how accents are encoded (Unicode NFC and NFD)")
+    (composed(there) == composed(wanted))
+        .then_some(", and different only in how accents are encoded (Unicode NFC and NFD)")
 }
 
 /// With accents in one encoding.
@@ -59,11 +63,15 @@ fn composed(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// Where the runs of lines begin that share the most words with the text, the best first; none that is much shorter or longer.
+/// Where the runs of lines begin that share the most words with the text, the best first; none that
+/// is much shorter or longer.
 fn candidates(lines: &[&str], wanted: &str, height: usize) -> Vec<usize> {
     let words = |line: &str| -> Vec<String> {
         let words = line.split(|letter: char| !letter.is_alphanumeric());
-        words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        words
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
     };
     let known: HashSet<String> = words(wanted).into_iter().collect();
     // Of each line: its words that the text has, all of its words, its bytes.
@@ -93,7 +101,11 @@ fn candidates(lines: &[&str], wanted: &str, height: usize) -> Vec<usize> {
         (shared, all, bytes) = (shared - gone_shared, all - gone_all, bytes - gone_bytes);
     }
     scored.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    scored.into_iter().take(COMPARED).map(|(_, first)| first).collect()
+    scored
+        .into_iter()
+        .take(COMPARED)
+        .map(|(_, first)| first)
+        .collect()
 }
 
 #[cfg(test)]
@@ -105,7 +117,8 @@ mod tests {
         let text = "import a\n\nfunction add(a, b) {\n  return a + b;\n}\n\nfunction sub(a, b) {\n  return a - b;\n}\n";
         let found = nearest(text, "function sub(a, b) {\n    return a - b\n}").unwrap_or_default();
         assert!(
-            found.contains("lines 7-9") && found.ends_with("function sub(a, b) {\n  return a - b;\n}"),
+            found.contains("lines 7-9")
+                && found.ends_with("function sub(a, b) {\n  return a - b;\n}"),
             "{found}"
         );
         assert_eq!(nearest(text, "SELECT * FROM planets WHERE moons > 3"), None);
@@ -119,7 +132,10 @@ mod tests {
         let wanted: Vec<String> = (0..40)
             .map(|number| format!("  <Row key={{row{number}}} label=\"{number}\" />"))
             .collect();
-        let nearly: Vec<String> = wanted.iter().map(|line| line.replace("  <Row", "    <Row")).collect();
+        let nearly: Vec<String> = wanted
+            .iter()
+            .map(|line| line.replace("  <Row", "    <Row"))
+            .collect();
         file.splice(12_000..12_000, nearly);
         let lines: Vec<&str> = file.iter().map(String::as_str).collect();
         let wanted = wanted.join("\n");

@@ -1,4 +1,5 @@
-//! What a tool call led to: its output for the model, what it wrote, and errors that say who must hear them.
+//! What a tool call led to: its output for the model, what it wrote, and errors that say who must
+//! hear them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -87,7 +88,9 @@ impl ToolOutput {
     /// Of a call that wrote this file, which its arguments don't tell.
     pub(super) fn wrote(file: Written, content: impl Into<String>) -> Self {
         Self {
-            written: vec![FileChange { path: file.path.clone() }],
+            written: vec![FileChange {
+                path: file.path.clone(),
+            }],
             contents: vec![file],
             ..Self::ok(content)
         }
@@ -125,7 +128,9 @@ impl From<PathError> for ToolError {
 impl From<SandboxError> for ToolError {
     fn from(error: SandboxError) -> Self {
         match error {
-            SandboxError::NoSuchPath(message) | SandboxError::Refused(message) => Self::RespondToModel(message),
+            SandboxError::NoSuchPath(message) | SandboxError::Refused(message) => {
+                Self::RespondToModel(message)
+            }
             error => Self::Fatal(error.into()),
         }
     }
@@ -148,7 +153,8 @@ pub fn cut(text: &str, limit: usize) -> String {
 /// The beginning and the end of a text between which `skipped` bytes are missing already.
 pub(super) fn join(head: &str, skipped: u64, tail: &str, limit: usize) -> String {
     let (kept, dropped) = head.split_at(head.floor_char_boundary(limit / 2));
-    let (dropped_too, kept_too) = tail.split_at(tail.ceil_char_boundary(tail.len().saturating_sub(limit / 2)));
+    let (dropped_too, kept_too) =
+        tail.split_at(tail.ceil_char_boundary(tail.len().saturating_sub(limit / 2)));
     let bytes = skipped + (dropped.len() + dropped_too.len()) as u64;
     format!("{kept}\n[… {bytes} bytes left out …]\n{kept_too}")
 }
@@ -170,7 +176,10 @@ mod tests {
 
     #[test]
     fn written_files_come_back_as_they_were_text_or_not() {
-        for written in [Written::text("a", "ä\0"), Written::bytes("a", &[0xff, 0, 1])] {
+        for written in [
+            Written::text("a", "ä\0"),
+            Written::bytes("a", &[0xff, 0, 1]),
+        ] {
             let saved = serde_json::to_string(&written).unwrap_or_default();
             let read: Result<Written, _> = serde_json::from_str(&saved);
             assert_eq!(read.ok(), Some(written));

@@ -4,7 +4,10 @@ use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Handler, Kit, MAX_OUTPUT, ToolError, ToolOutput, Touches, cut, object, output::unix, paths_title, told};
+use super::{
+    Handler, Kit, MAX_OUTPUT, ToolError, ToolOutput, Touches, cut, object, output::unix,
+    paths_title, told,
+};
 use crate::{
     agent::{App, AppPath, secrets},
     protocol::Status,
@@ -51,7 +54,10 @@ fn split(text: &str) -> (&str, Option<Range>) {
         };
         (from <= to).then_some((from, to))
     };
-    match text.rsplit_once(':').and_then(|(path, lines)| Some((path, range(lines)?))) {
+    match text
+        .rsplit_once(':')
+        .and_then(|(path, lines)| Some((path, range(lines)?)))
+    {
         Some((path, range)) => (path, Some(range)),
         None => (text, None),
     }
@@ -100,7 +106,9 @@ impl Arguments {
     /// One file that can't be read does not hide the others.
     async fn read(&self, app: &App) -> Result<ToolOutput, ToolError> {
         if self.files.is_empty() || self.files.len() > MAX_FILES {
-            return Err(ToolError::RespondToModel(format!("name 1 to {MAX_FILES} files")));
+            return Err(ToolError::RespondToModel(format!(
+                "name 1 to {MAX_FILES} files"
+            )));
         }
         let mut content = String::new();
         let mut failures = 0;
@@ -118,9 +126,13 @@ impl Arguments {
                         _ => Err(format!("{path} is a binary file and can't be read as text")),
                     },
                     Err(SandboxError::Refused(message)) if message.contains("is larger than") => {
-                        Err(format!("{message}; read a part of it with terminal (head, tail or sed -n)"))
+                        Err(format!(
+                            "{message}; read a part of it with terminal (head, tail or sed -n)"
+                        ))
                     }
-                    Err(SandboxError::NoSuchPath(message) | SandboxError::Refused(message)) => Err(message),
+                    Err(SandboxError::NoSuchPath(message) | SandboxError::Refused(message)) => {
+                        Err(message)
+                    }
                     Err(error) => return Err(error.into()),
                 }
             };
@@ -148,11 +160,20 @@ mod tests {
         assert_eq!(split("app/page.tsx"), ("app/page.tsx", None));
         assert_eq!(split("app/page.tsx:2-3"), ("app/page.tsx", Some((2, 3))));
         assert_eq!(split("app/page.tsx:7"), ("app/page.tsx", Some((7, 7))));
-        assert_eq!(split("app/page.tsx:0-"), ("app/page.tsx", Some((1, usize::MAX))));
+        assert_eq!(
+            split("app/page.tsx:0-"),
+            ("app/page.tsx", Some((1, usize::MAX)))
+        );
         assert_eq!(split("app/a:b"), ("app/a:b", None));
         let path = AppPath::new("a.txt").unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(show(&path, "1\n2\n3\n4\n", Some((2, 3))), "=== a.txt (lines 2-3 of 4)\n2\n3\n");
-        assert_eq!(show(&path, "1\n2\n", Some((2, usize::MAX))), "=== a.txt (lines 2-2 of 2)\n2\n");
+        assert_eq!(
+            show(&path, "1\n2\n3\n4\n", Some((2, 3))),
+            "=== a.txt (lines 2-3 of 4)\n2\n3\n"
+        );
+        assert_eq!(
+            show(&path, "1\n2\n", Some((2, usize::MAX))),
+            "=== a.txt (lines 2-2 of 2)\n2\n"
+        );
         assert!(show(&path, "1\n", Some((5, 6))).contains("only 1 lines"));
     }
 }

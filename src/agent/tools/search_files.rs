@@ -23,7 +23,8 @@ const MAX_BYTES: usize = 4000;
 const MAX_DENIED: usize = 5;
 /// How grep tells of them.
 const DENIED: &str = ": Permission denied";
-/// A shell's exit code for a program that SIGKILL ended (bash(1)), as the kernel does when memory runs out.
+/// A shell's exit code for a program that SIGKILL ended (bash(1)), as the kernel does when memory
+/// runs out.
 const KILLED: i32 = 128 + 9;
 
 #[derive(Debug, Deserialize)]
@@ -74,10 +75,15 @@ impl Handler for Arguments {
 impl Arguments {
     async fn search(&self, app: &App) -> Result<ToolOutput, ToolError> {
         if self.pattern.is_empty() || self.pattern.contains(['\n', '\0']) {
-            return Err(ToolError::RespondToModel("the pattern must be one line of text".to_owned()));
+            return Err(ToolError::RespondToModel(
+                "the pattern must be one line of text".to_owned(),
+            ));
         }
-        let place = AppPath::folder(&self.path)?.map_or_else(|| ".".to_owned(), |path| path.as_str().to_owned());
-        let excluded = GENERATED_FOLDERS.map(|folder| format!("--exclude-dir={folder}")).join(" ");
+        let place = AppPath::folder(&self.path)?
+            .map_or_else(|| ".".to_owned(), |path| path.as_str().to_owned());
+        let excluded = GENERATED_FOLDERS
+            .map(|folder| format!("--exclude-dir={folder}"))
+            .join(" ");
         // Its own words come by the environment: nothing in them is the shell's.
         // Pipes and devices are skipped, for they may have no end.
         let command = format!(
@@ -120,7 +126,10 @@ impl Arguments {
             lines.push(format!("[only the first {MAX_MATCHES} lines that match]"));
         }
         if !denied.is_empty() {
-            let paths = denied.iter().take(MAX_DENIED).map(|error| shorten(error.trim_end_matches(DENIED)));
+            let paths = denied
+                .iter()
+                .take(MAX_DENIED)
+                .map(|error| shorten(error.trim_end_matches(DENIED)));
             let paths: Vec<String> = paths.collect();
             lines.push(format!(
                 "[{} can't be read and was not searched: {}]",
@@ -147,7 +156,10 @@ mod tests {
 
     #[test]
     fn found_lines_lose_the_searchs_own_prefix_and_what_is_too_long() {
-        assert_eq!(shorten("./app/page.tsx:3:const a"), "app/page.tsx:3:const a");
+        assert_eq!(
+            shorten("./app/page.tsx:3:const a"),
+            "app/page.tsx:3:const a"
+        );
         assert_eq!(shorten(&"ä".repeat(500)).chars().count(), MAX_LINE + 1);
     }
 }

@@ -1,5 +1,6 @@
-//! The simple commands of a shell script, each as its words, as far as they can be told without running it: quotes are gone, and
-//! redirections, comments and here-documents are left out; a substitution's own commands stand beside the one it is in.
+//! The simple commands of a shell script, each as its words, as far as they can be told without
+//! running it: quotes are gone, and redirections, comments and here-documents are left out; a
+//! substitution's own commands stand beside the one it is in.
 
 /// More nested substitutions than this are not looked into.
 const MAX_DEPTH: usize = 8;
@@ -137,7 +138,13 @@ impl Reader {
         }
     }
 
-    fn redirection(&mut self, letter: char, simple: &mut Simple, documents: &mut Vec<String>, depth: usize) {
+    fn redirection(
+        &mut self,
+        letter: char,
+        simple: &mut Simple,
+        documents: &mut Vec<String>,
+        depth: usize,
+    ) {
         // A number before it says which stream is meant.
         if simple
             .word
@@ -170,7 +177,10 @@ impl Reader {
     fn skip_document(&mut self, end: &str) {
         while self.at < self.letters.len() {
             let rest = &self.letters[self.at..];
-            let length = rest.iter().position(|letter| *letter == '\n').unwrap_or(rest.len());
+            let length = rest
+                .iter()
+                .position(|letter| *letter == '\n')
+                .unwrap_or(rest.len());
             let line: String = rest[..length].iter().collect();
             self.at = (self.at + length + 1).min(self.letters.len());
             if line.trim() == end {

@@ -6,7 +6,10 @@ use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Handler, Kit, MAX_OUTPUT, TOOL_TIMEOUT, ToolError, ToolOutput, Touches, cut, dev_server, object, output::join};
+use super::{
+    Handler, Kit, MAX_OUTPUT, TOOL_TIMEOUT, ToolError, ToolOutput, Touches, cut, dev_server,
+    object, output::join,
+};
 use crate::{
     agent::{App, plain},
     protocol::Status,
@@ -65,7 +68,10 @@ impl Handler for Arguments {
             "yarn add",
             "bun add",
         ];
-        if installs.iter().any(|install| self.command.contains(install)) {
+        if installs
+            .iter()
+            .any(|install| self.command.contains(install))
+        {
             Status::InstallingPackages
         } else {
             Status::RunningCommand
@@ -92,7 +98,11 @@ impl Handler for Arguments {
 impl Arguments {
     /// The longest that the command may take.
     fn patience(&self) -> Duration {
-        Duration::from_secs(self.timeout_seconds.unwrap_or(DEFAULT_SECONDS).clamp(1, MAX_SECONDS))
+        Duration::from_secs(
+            self.timeout_seconds
+                .unwrap_or(DEFAULT_SECONDS)
+                .clamp(1, MAX_SECONDS),
+        )
     }
 
     async fn run(&self, app: &App) -> Result<ToolOutput, ToolError> {
@@ -112,7 +122,10 @@ impl Arguments {
         }
         let output = run(app, &self.command, &ENVS, self.patience()).await?;
         let mut content = if output.timed_out {
-            format!("The command was killed after {} seconds.", self.patience().as_secs())
+            format!(
+                "The command was killed after {} seconds.",
+                self.patience().as_secs()
+            )
         } else {
             format!("exit code {}", output.exit_code)
         };
@@ -139,15 +152,26 @@ impl Arguments {
         let output = run(app, start, &envs, self.patience()).await?;
         Ok(ToolOutput {
             failed: output.exit_code != 0,
-            ..ToolOutput::ok(format!("Started: {}", String::from_utf8_lossy(&output.stdout).trim()))
+            ..ToolOutput::ok(format!(
+                "Started: {}",
+                String::from_utf8_lossy(&output.stdout).trim()
+            ))
         })
     }
 }
 
-/// Like [`App::run`]; the model is told when no process can be started, for it may have left too many running.
-async fn run(app: &App, command: &str, envs: &[(&str, &str)], patience: Duration) -> Result<CommandOutput, ToolError> {
+/// Like [`App::run`]; the model is told when no process can be started, for it may have left too
+/// many running.
+async fn run(
+    app: &App,
+    command: &str,
+    envs: &[(&str, &str)],
+    patience: Duration,
+) -> Result<CommandOutput, ToolError> {
     match app.run(command, envs, patience).await {
-        Err(SandboxError::RateLimited { message, .. }) if message.contains(NOT_STARTED) => Err(ToolError::RespondToModel(message)),
+        Err(SandboxError::RateLimited { message, .. }) if message.contains(NOT_STARTED) => {
+            Err(ToolError::RespondToModel(message))
+        }
         output => Ok(output?),
     }
 }
@@ -159,16 +183,26 @@ fn shown(bytes: &[u8], gap: Option<Gap>) -> String {
     };
     let (head, tail) = bytes.split_at(gap.at);
     // What follows the gap may begin in the middle of a character, an escape sequence or a frame.
-    let whole = tail.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
+    let whole = tail
+        .iter()
+        .position(|byte| matches!(byte, b'\n' | b'\r'))
+        .map_or(0, |at| at + 1);
     let skipped = gap.bytes + whole as u64;
-    join(&plain::text(head), skipped, plain::text(&tail[whole..]).trim_end(), MAX_OUTPUT / 2)
+    join(
+        &plain::text(head),
+        skipped,
+        plain::text(&tail[whole..]).trim_end(),
+        MAX_OUTPUT / 2,
+    )
 }
 
 /// What the command started that did not end with it; nothing where there is none.
 fn of_processes(left: &Left, timed_out: bool) -> String {
     let list = |processes: &[RunningProcess]| {
         let listed = processes.iter().take(MAX_LISTED);
-        let mut names: Vec<String> = listed.map(|process| format!("{} (pid {})", process.command, process.pid)).collect();
+        let mut names: Vec<String> = listed
+            .map(|process| format!("{} (pid {})", process.command, process.pid))
+            .collect();
         if processes.len() > MAX_LISTED {
             names.push(format!("and {} more", processes.len() - MAX_LISTED));
         }
@@ -182,8 +216,15 @@ fn of_processes(left: &Left, timed_out: bool) -> String {
             ended.len(),
             list(ended)
         ),
-        ([one], _) => format!("\nStill running: {}. `kill {}` ends it.", list(std::slice::from_ref(one)), one.pid),
-        (running, _) => format!("\nStill running: {}. `kill` with a pid ends one.", list(running)),
+        ([one], _) => format!(
+            "\nStill running: {}. `kill {}` ends it.",
+            list(std::slice::from_ref(one)),
+            one.pid
+        ),
+        (running, _) => format!(
+            "\nStill running: {}. `kill` with a pid ends one.",
+            list(running)
+        ),
     }
 }
 
@@ -215,14 +256,20 @@ mod tests {
             many.contains("sleep 10 (pid 10), and 4 more. ") && !many.contains("pid 11"),
             "{many}"
         );
-        assert_eq!(of_processes(&left(0..0, 3..4), true), "\nKilled with it: sleep 3 (pid 3)");
+        assert_eq!(
+            of_processes(&left(0..0, 3..4), true),
+            "\nKilled with it: sleep 3 (pid 3)"
+        );
         assert!(of_processes(&left(0..0, 1..61), false).contains("left 60 processes running"));
     }
 
     #[test]
     fn what_follows_a_gap_begins_with_a_whole_line_and_the_gap_tells_all_that_is_missing() {
         let gap = Some(Gap { at: 6, bytes: 1000 });
-        assert_eq!(shown(b"first\n31mhalf\nlast\n", gap), "first\n\n[… 1008 bytes left out …]\nlast");
+        assert_eq!(
+            shown(b"first\n31mhalf\nlast\n", gap),
+            "first\n\n[… 1008 bytes left out …]\nlast"
+        );
         assert_eq!(shown(b"a\r\x1b[32mb\n", None), "b");
     }
 }

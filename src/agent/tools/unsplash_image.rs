@@ -1,4 +1,5 @@
-//! `unsplashImage`: a photo that suits a description, saved with the app's own files, its author named (unsplash.com/documentation).
+//! `unsplashImage`: a photo that suits a description, saved with the app's own files, its author
+//! named (unsplash.com/documentation).
 
 use std::time::Duration;
 
@@ -84,7 +85,11 @@ impl Handler for Arguments {
     }
 
     fn touches(&self) -> Touches {
-        Touches::Writes(self.place().map(|path| vec![path.as_str().to_owned()]).unwrap_or_default())
+        Touches::Writes(
+            self.place()
+                .map(|path| vec![path.as_str().to_owned()])
+                .unwrap_or_default(),
+        )
     }
 
     fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
@@ -132,7 +137,9 @@ impl Arguments {
         ]);
         let answer = search.send().await.map_err(|error| out_of_reach(&error))?;
         let found: Found = match answer.status() {
-            status if status.is_success() => answer.json().await.map_err(|error| out_of_reach(&error))?,
+            status if status.is_success() => {
+                answer.json().await.map_err(|error| out_of_reach(&error))?
+            }
             status => return Err(refused(status)),
         };
         let Some(photo) = found.results.into_iter().next() else {
@@ -142,9 +149,16 @@ impl Arguments {
             )));
         };
         let image = fetch(http, &photo.urls.regular, unsplash).await?;
-        kit.app.sandbox().write_file(&path.absolute(), image.clone()).await?;
-        // Their guidelines: each use is counted for the author. That it could not be is no reason to go without the photo.
-        if let Some(location) = photo.links.download_location.filter(|url| is_theirs(url, unsplash))
+        kit.app
+            .sandbox()
+            .write_file(&path.absolute(), image.clone())
+            .await?;
+        // Their guidelines: each use is counted for the author. That it could not be is no reason
+        // to go without the photo.
+        if let Some(location) = photo
+            .links
+            .download_location
+            .filter(|url| is_theirs(url, unsplash))
             && let Err(error) = ask(&location).send().await
         {
             tracing::warn!(error = %error.without_url(), "the use of a photo could not be told to Unsplash");
@@ -156,18 +170,30 @@ impl Arguments {
             "Saved {path}; show it as {shown} with the alternative text {alt:?}. Credit the author near the photo or in the footer: \
              “Photo by {author} on Unsplash”, with links to {profile}?{REFERRAL} and https://unsplash.com/?{REFERRAL}."
         );
-        Ok(ToolOutput::wrote(Written::bytes(path.as_str(), &image), said))
+        Ok(ToolOutput::wrote(
+            Written::bytes(path.as_str(), &image),
+            said,
+        ))
     }
 }
 
 /// The photo's bytes, which are a JPEG.
-async fn fetch(http: &reqwest::Client, url: &str, unsplash: &Unsplash) -> Result<Vec<u8>, ToolError> {
+async fn fetch(
+    http: &reqwest::Client,
+    url: &str,
+    unsplash: &Unsplash,
+) -> Result<Vec<u8>, ToolError> {
     if !is_theirs(url, unsplash) {
         return Err(ToolError::RespondToModel(
             "Unsplash named a photo on another server; try other words".to_owned(),
         ));
     }
-    let answer = http.get(url).timeout(TIMEOUT).header(header::ACCEPT, "image/jpeg").send().await;
+    let answer = http
+        .get(url)
+        .timeout(TIMEOUT)
+        .header(header::ACCEPT, "image/jpeg")
+        .send()
+        .await;
     let answer = answer.map_err(|error| out_of_reach(&error))?;
     if !answer.status().is_success() {
         return Err(refused(answer.status()));
@@ -190,20 +216,24 @@ async fn fetch(http: &reqwest::Client, url: &str, unsplash: &Unsplash) -> Result
     Ok(image)
 }
 
-/// Whether an address that Unsplash names is one of its own: below unsplash.com, or at the configured address.
+/// Whether an address that Unsplash names is one of its own: below unsplash.com, or at the
+/// configured address.
 fn is_theirs(url: &str, unsplash: &Unsplash) -> bool {
     let Ok(parsed) = reqwest::Url::parse(url) else {
         return false;
     };
     let own = reqwest::Url::parse(&unsplash.url).is_ok_and(|own| own.origin() == parsed.origin());
     let host = parsed.host_str().unwrap_or_default();
-    own || (parsed.scheme() == "https" && (host == "unsplash.com" || host.ends_with(".unsplash.com")))
+    own || (parsed.scheme() == "https"
+        && (host == "unsplash.com" || host.ends_with(".unsplash.com")))
 }
 
 fn refused(status: StatusCode) -> ToolError {
     let why = match status {
         StatusCode::UNAUTHORIZED => "refuses the UNSPLASH_ACCESS_KEY",
-        StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => "has answered as often as the key allows for this hour",
+        StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {
+            "has answered as often as the key allows for this hour"
+        }
         _ => "can't answer right now",
     };
     ToolError::RespondToModel(format!(
@@ -220,7 +250,9 @@ fn out_of_reach(error: &reqwest::Error) -> ToolError {
     } else {
         "can't be reached"
     };
-    ToolError::RespondToModel(format!("Unsplash {why}. Use a CSS gradient or an inline SVG instead"))
+    ToolError::RespondToModel(format!(
+        "Unsplash {why}. Use a CSS gradient or an inline SVG instead"
+    ))
 }
 
 #[cfg(test)]
@@ -233,7 +265,10 @@ mod tests {
             access_key: None,
             url: "https://api.unsplash.com".to_owned(),
         };
-        assert!(is_theirs("https://images.unsplash.com/photo-1?w=1080", &unsplash));
+        assert!(is_theirs(
+            "https://images.unsplash.com/photo-1?w=1080",
+            &unsplash
+        ));
         for other in [
             "http://images.unsplash.com/x",
             "https://unsplash.com.evil.example/x",
@@ -251,7 +286,10 @@ mod tests {
             arguments.place().map(|path| path.as_str().to_owned()).ok()
         };
         assert_eq!(place("hero.jpg").as_deref(), Some("public/hero.jpg"));
-        assert_eq!(place("/home/user/public/a/hero.jpg").as_deref(), Some("public/a/hero.jpg"));
+        assert_eq!(
+            place("/home/user/public/a/hero.jpg").as_deref(),
+            Some("public/a/hero.jpg")
+        );
         assert_eq!(place("../hero.jpg"), None);
     }
 }

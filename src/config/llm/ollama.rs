@@ -1,4 +1,5 @@
-//! Ollama on this machine or another: whether it runs, and which of its installed models are fit for what.
+//! Ollama on this machine or another: whether it runs, and which of its installed models are fit
+//! for what.
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::config::var;
 const DIAL: Duration = Duration::from_millis(300);
 const LIST: Duration = Duration::from_secs(3);
 
-/// The models that write apps well, the best first (its own list of models for coding tools, November 2026).
+/// The models that write apps well, the best first (its own list of models for coding tools,
+/// November 2026).
 const CODERS: [&str; 7] = [
     "qwen3.8",
     "qwen3-coder-next",
@@ -21,7 +23,9 @@ const CODERS: [&str; 7] = [
     "gpt-oss",
 ];
 /// Those that look at images.
-const SEEING: [&str; 6] = ["qwen3.8", "qwen3.6", "qwen3.5", "qwen3-vl", "gemma4", "gemma3"];
+const SEEING: [&str; 6] = [
+    "qwen3.8", "qwen3.6", "qwen3.5", "qwen3-vl", "gemma4", "gemma3",
+];
 
 #[derive(Deserialize)]
 struct Tags {
@@ -56,7 +60,11 @@ pub async fn answers() -> bool {
 /// The host and the port of a URL: the scheme's where it names none.
 fn address(url: &str) -> Option<(String, u16)> {
     let url = reqwest::Url::parse(url).ok()?;
-    let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let host = url
+        .host_str()?
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
     Some((host, url.port_or_known_default()?))
 }
 
@@ -90,11 +98,17 @@ pub fn coder(installed: &[String]) -> Option<String> {
 /// The best of these models to look at images, where the coder can't.
 pub fn seeing(installed: &[String], coder: Option<&str>) -> Option<String> {
     let coder_sees = coder.is_some_and(|coder| SEEING.iter().any(|name| is_of(coder, name)));
-    if coder_sees { None } else { first_of(&SEEING, installed) }
+    if coder_sees {
+        None
+    } else {
+        first_of(&SEEING, installed)
+    }
 }
 
 fn first_of(names: &[&str], installed: &[String]) -> Option<String> {
-    let found = names.iter().find_map(|name| installed.iter().find(|model| is_of(model, name)));
+    let found = names
+        .iter()
+        .find_map(|name| installed.iter().find(|model| is_of(model, name)));
     found.cloned()
 }
 
@@ -114,7 +128,11 @@ mod tests {
             ("http://ollama.example", "ollama.example", 80),
             ("https://ollama.example", "ollama.example", 443),
             ("https://ollama.example:8443/ollama", "ollama.example", 8443),
-            ("https://name:word@ollama.example/ollama", "ollama.example", 443),
+            (
+                "https://name:word@ollama.example/ollama",
+                "ollama.example",
+                443,
+            ),
             ("http://[::1]:11434", "::1", 11434),
         ] {
             assert_eq!(address(url), Some((host.to_owned(), port)), "{url}");
@@ -124,13 +142,24 @@ mod tests {
 
     #[test]
     fn the_best_installed_model_is_chosen_for_each_role() {
-        let installed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let installed = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
         let both = installed(&["llama3:8b", "qwen3-coder:30b", "gemma3:4b"]);
         assert_eq!(coder(&both).as_deref(), Some("qwen3-coder:30b"));
-        assert_eq!(seeing(&both, Some("qwen3-coder:30b")).as_deref(), Some("gemma3:4b"));
+        assert_eq!(
+            seeing(&both, Some("qwen3-coder:30b")).as_deref(),
+            Some("gemma3:4b")
+        );
         let newest = installed(&["qwen3-coder:30b", "qwen3.8:27b"]);
         assert_eq!(coder(&newest).as_deref(), Some("qwen3.8:27b"));
         assert_eq!(seeing(&newest, Some("qwen3.8:27b")), None, "it sees itself");
-        assert_eq!((coder(&installed(&["llama3:8b"])), seeing(&[], None)), (None, None));
+        assert_eq!(
+            (coder(&installed(&["llama3:8b"])), seeing(&[], None)),
+            (None, None)
+        );
     }
 }

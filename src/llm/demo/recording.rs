@@ -1,5 +1,6 @@
-//! The recordings as data: `recordings/<slug>/recording.json`, and beside it the files that its calls write, in the folder `build`
-//! and in one per follow-up. Files that a follow-up writes in every app alike are in `recordings/shared/<follow-up>`.
+//! The recordings as data: `recordings/<slug>/recording.json`, and beside it the files that its
+//! calls write, in the folder `build` and in one per follow-up. Files that a follow-up writes in
+//! every app alike are in `recordings/shared/<follow-up>`.
 
 use anyhow::Context;
 use rust_embed::RustEmbed;
@@ -56,10 +57,7 @@ pub(super) struct Turn {
 #[serde(untagged)]
 pub(super) enum Call {
     /// `createOrUpdateFiles` with contents from beside the recording, or `readFiles`.
-    Files {
-        tool: String,
-        files: Vec<String>,
-    },
+    Files { tool: String, files: Vec<String> },
     Plain {
         tool: String,
         arguments: serde_json::Value,
@@ -74,9 +72,10 @@ impl Recordings {
             let Some(slug) = path.strip_suffix("/recording.json") else {
                 continue;
             };
-            let file = Files::get(&path).with_context(|| format!("the recording {path} is missing"))?;
-            let mut recording: Recording =
-                serde_json::from_slice(&file.data).with_context(|| format!("the recording {path} can't be read"))?;
+            let file =
+                Files::get(&path).with_context(|| format!("the recording {path} is missing"))?;
+            let mut recording: Recording = serde_json::from_slice(&file.data)
+                .with_context(|| format!("the recording {path} can't be read"))?;
             recording.slug = slug.to_owned();
             all.push(recording);
         }
@@ -89,10 +88,12 @@ impl Recordings {
         &self.all
     }
 
-    /// The content of a file of a build (`<slug>/build`) or a follow-up (`<slug>/<follow-up>`); empty when it is missing, which a test rules out.
+    /// The content of a file of a build (`<slug>/build`) or a follow-up (`<slug>/<follow-up>`);
+    /// empty when it is missing, which a test rules out.
     pub(super) fn content(&self, folder: &str, path: &str) -> String {
         let part = folder.rsplit('/').next().unwrap_or_default();
-        let file = Files::get(&format!("{folder}/{path}")).or_else(|| Files::get(&format!("shared/{part}/{path}")));
+        let file = Files::get(&format!("{folder}/{path}"))
+            .or_else(|| Files::get(&format!("shared/{part}/{path}")));
         file.map(|file| String::from_utf8_lossy(&file.data).into_owned())
             .unwrap_or_default()
     }

@@ -1,4 +1,5 @@
-//! A streamed answer in the making: text, tool calls and usage out of chunks that few providers send quite as OpenAI does.
+//! A streamed answer in the making: text, tool calls and usage out of chunks that few providers
+//! send quite as OpenAI does.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,8 @@ use crate::llm::{
     json::{self, Joiner},
 };
 
-/// An answer is no longer than this, in bytes of text and arguments: a model that never ends is cut.
+/// An answer is no longer than this, in bytes of text and arguments: a model that never ends is
+/// cut.
 const MAX_ANSWER: usize = 16 << 20;
 /// What of a thought comes in pieces.
 const GROWING: [&str; 3] = ["text", "summary", "data"];
@@ -108,10 +110,20 @@ impl Answer {
         self.odd.note(what);
     }
 
-    /// Takes the next chunk, or a whole answer that came at once. `is_error`: its event is called one.
-    pub fn take(&mut self, chunk: &Value, is_error: bool, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<(), ModelError> {
+    /// Takes the next chunk, or a whole answer that came at once. `is_error`: its event is called
+    /// one.
+    pub fn take(
+        &mut self,
+        chunk: &Value,
+        is_error: bool,
+        on_piece: &mut impl FnMut(Piece<'_>),
+    ) -> Result<(), ModelError> {
         if let Some(error) = failure::in_chunk(chunk, is_error) {
-            if self.finished.as_deref().is_some_and(|reason| !FAILED.contains(&reason)) {
+            if self
+                .finished
+                .as_deref()
+                .is_some_and(|reason| !FAILED.contains(&reason))
+            {
                 self.note("an error after the answer's end");
                 return Ok(());
             }
@@ -130,16 +142,26 @@ impl Answer {
             self.take_choice(choice, content, on_piece)?;
         }
         // What comes as a whole is at its end, and Ollama's own protocol says so.
-        if self.finished.is_none() && (chunk["object"] == "chat.completion" || chunk["done"] == true) {
+        if self.finished.is_none()
+            && (chunk["object"] == "chat.completion" || chunk["done"] == true)
+        {
             self.finish("stop");
         }
         if self.bytes > MAX_ANSWER {
-            return Err(ModelError::Invalid(format!("its answer is longer than {} MiB", MAX_ANSWER >> 20)));
+            return Err(ModelError::Invalid(format!(
+                "its answer is longer than {} MiB",
+                MAX_ANSWER >> 20
+            )));
         }
         Ok(())
     }
 
-    fn take_choice(&mut self, position: usize, choice: &Value, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<(), ModelError> {
+    fn take_choice(
+        &mut self,
+        position: usize,
+        choice: &Value,
+        on_piece: &mut impl FnMut(Piece<'_>),
+    ) -> Result<(), ModelError> {
         let number = self
             .odd
             .index(choice, "index")
@@ -163,7 +185,9 @@ impl Answer {
         }
         for field in ["finish_reason", "done_reason"] {
             match &choice[field] {
-                Value::String(reason) if !reason.trim().is_empty() => self.finish(&reason.trim().to_lowercase()),
+                Value::String(reason) if !reason.trim().is_empty() => {
+                    self.finish(&reason.trim().to_lowercase())
+                }
                 Value::String(_) | Value::Null => {}
                 _ => self.note(field),
             }
@@ -173,19 +197,36 @@ impl Answer {
 
     /// An answer that was cut stays cut, whatever is said of it later.
     fn finish(&mut self, reason: &str) {
-        if !self.finished.as_deref().is_some_and(|known| CUT.contains(&known)) {
+        if !self
+            .finished
+            .as_deref()
+            .is_some_and(|known| CUT.contains(&known))
+        {
             self.finished = Some(reason.to_owned());
         }
     }
 
-    fn take_delta(&mut self, choice: usize, delta: &Value, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<(), ModelError> {
+    fn take_delta(
+        &mut self,
+        choice: usize,
+        delta: &Value,
+        on_piece: &mut impl FnMut(Piece<'_>),
+    ) -> Result<(), ModelError> {
         let text = self.odd.text(delta, "content");
-        let text = if text.is_empty() { self.odd.text(delta, "refusal") } else { text };
+        let text = if text.is_empty() {
+            self.odd.text(delta, "refusal")
+        } else {
+            text
+        };
         self.take_text(&text, on_piece);
         let calls = self.odd.objects(delta, "tool_calls");
         let alone = calls.len() < 2;
         for (position, call) in calls.into_iter().enumerate() {
-            let place = Place { choice, position, alone };
+            let place = Place {
+                choice,
+                position,
+                alone,
+            };
             let call = self.call(call);
             self.bytes += self.calls.take(place, call, on_piece)?;
         }
@@ -199,7 +240,9 @@ impl Answer {
             let call = self.call(&delta["function_call"]);
             self.bytes += self.calls.take(place, call, on_piece)?;
         }
-        let thought = self.thought_joiner.take(&self.odd.thought(delta, "reasoning_content"));
+        let thought = self
+            .thought_joiner
+            .take(&self.odd.thought(delta, "reasoning_content"));
         self.bytes += thought.len();
         self.thoughts.reasoning_content.push_str(&thought);
         for detail in self.odd.objects(delta, "reasoning_details") {
@@ -220,10 +263,18 @@ impl Answer {
 
     /// A piece of a call, with its function in a field of its own or not.
     fn call(&self, call: &Value) -> CallDelta {
-        let function = if call["function"].is_object() { &call["function"] } else { call };
-        let arguments = [&function["arguments"], &function["input"], &function["parameters"]]
-            .into_iter()
-            .find(|value| !value.is_null());
+        let function = if call["function"].is_object() {
+            &call["function"]
+        } else {
+            call
+        };
+        let arguments = [
+            &function["arguments"],
+            &function["input"],
+            &function["parameters"],
+        ]
+        .into_iter()
+        .find(|value| !value.is_null());
         let (arguments, at_once) = match arguments {
             Some(Value::String(piece)) => (piece.clone(), false),
             Some(object @ Value::Object(_)) => {
@@ -252,12 +303,21 @@ impl Answer {
         json::settle(&mut detail);
         let details = &mut self.thoughts.reasoning_details;
         self.bytes += detail.to_string().len();
-        let is_same = |other: &Value| detail["index"].is_u64() && ["index", "type"].iter().all(|field| detail[field] == other[field]);
+        let is_same = |other: &Value| {
+            detail["index"].is_u64()
+                && ["index", "type"]
+                    .iter()
+                    .all(|field| detail[field] == other[field])
+        };
         match (details.iter_mut().find(|other| is_same(other)), detail) {
             (Some(Value::Object(known)), Value::Object(more)) => {
                 for (name, value) in more.into_iter().filter(|(_, value)| !value.is_null()) {
                     match (known.get_mut(&name), value) {
-                        (Some(Value::String(text)), Value::String(piece)) if GROWING.contains(&name.as_str()) => text.push_str(&piece),
+                        (Some(Value::String(text)), Value::String(piece))
+                            if GROWING.contains(&name.as_str()) =>
+                        {
+                            text.push_str(&piece)
+                        }
                         (Some(Value::Null) | None, value) => {
                             known.insert(name, value);
                         }
@@ -271,12 +331,17 @@ impl Answer {
         }
     }
 
-    /// The answer, when it came to its end. `unfinished`: one whose end was announced without a reason counts as well.
+    /// The answer, when it came to its end. `unfinished`: one whose end was announced without a
+    /// reason counts as well.
     pub fn whole(mut self, unfinished: bool) -> Result<Whole, ModelError> {
         let finished = self.finished.take().unwrap_or_default();
         let reason = finished.as_str();
         match reason {
-            _ if FILTERED.contains(&reason) => return Err(ModelError::Filtered("its content filter stopped the answer".to_owned())),
+            _ if FILTERED.contains(&reason) => {
+                return Err(ModelError::Filtered(
+                    "its content filter stopped the answer".to_owned(),
+                ));
+            }
             _ if FAILED.contains(&reason) => {
                 let words = self
                     .remark
@@ -290,10 +355,14 @@ impl Answer {
         let rest: String = self.joiner.end().into_iter().collect();
         let rest = self.thinking.take(&rest) + &self.thinking.end();
         self.text.push_str(&rest);
-        self.thoughts.reasoning_content.extend(self.thought_joiner.end());
+        self.thoughts
+            .reasoning_content
+            .extend(self.thought_joiner.end());
         let assembled = self.calls.end(cut)?;
         // The end of whole calls needs no reason; that of text may be anywhere.
-        let has_end = ended || (self.done && (unfinished || (!assembled.calls.is_empty() && assembled.cut_off.is_empty())));
+        let has_end = ended
+            || (self.done
+                && (unfinished || (!assembled.calls.is_empty() && assembled.cut_off.is_empty())));
         if !has_end {
             return Err(match self.remark {
                 Some(words) if self.bytes == 0 => failure::of_words(&words),
@@ -302,7 +371,8 @@ impl Answer {
         }
         cut |= !assembled.cut_off.is_empty();
         let tool_calls = assembled.calls;
-        let has_thoughts = self.thoughts != Thoughts::default() || tool_calls.iter().any(|call| !call.extra_content.is_null());
+        let has_thoughts = self.thoughts != Thoughts::default()
+            || tool_calls.iter().any(|call| !call.extra_content.is_null());
         let reply = ModelReply {
             text: thinking::without_begun(&self.text).to_owned(),
             tool_calls,

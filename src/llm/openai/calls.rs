@@ -1,5 +1,6 @@
-//! Tool calls out of the pieces in which providers stream them. A piece belongs to a call by its index, else by its id, else by its position.
-//! Whether pieces follow each other or repeat each other is decided when the answer is at its end, where all of them are known.
+//! Tool calls out of the pieces in which providers stream them. A piece belongs to a call by its
+//! index, else by its id, else by its position. Whether pieces follow each other or repeat each
+//! other is decided when the answer is at its end, where all of them are known.
 
 use serde_json::Value;
 
@@ -74,7 +75,12 @@ impl Calls {
     }
 
     /// Takes the next piece of a call; returns how many bytes it adds.
-    pub fn take(&mut self, place: Place, delta: CallDelta, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<usize, ModelError> {
+    pub fn take(
+        &mut self,
+        place: Place,
+        delta: CallDelta,
+        on_piece: &mut impl FnMut(Piece<'_>),
+    ) -> Result<usize, ModelError> {
         let at = match self.find(place, &delta) {
             Some(at) => at,
             None => {
@@ -114,15 +120,22 @@ impl Calls {
         // What only looks like more of a call that has not come to its end.
         let is_rest = |at: &usize| {
             let growing = &self.0[*at];
-            !delta.arguments.is_empty() && !is_beginning(&delta.arguments) && growing.goes_on_under(&delta.name) && !growing.is_whole()
+            !delta.arguments.is_empty()
+                && !is_beginning(&delta.arguments)
+                && growing.goes_on_under(&delta.name)
+                && !growing.is_whole()
         };
         match delta.index {
             Some(index) => {
-                let same_id = by_id.and_then(|_| find(&|growing| growing.index == Some(index) && growing.call.id == delta.id));
+                let same_id = by_id.and_then(|_| {
+                    find(&|growing| growing.index == Some(index) && growing.call.id == delta.id)
+                });
                 match find(&|growing| growing.index == Some(index)) {
                     Some(at) => {
                         let at = same_id.unwrap_or(at);
-                        let other_id = !delta.id.is_empty() && !self.0[at].call.id.is_empty() && self.0[at].call.id != delta.id;
+                        let other_id = !delta.id.is_empty()
+                            && !self.0[at].call.id.is_empty()
+                            && self.0[at].call.id != delta.id;
                         // An id that changes from piece to piece comes without the name.
                         let is_another = if other_id {
                             !delta.name.is_empty()
@@ -137,22 +150,29 @@ impl Calls {
             }
             None if by_id.is_some() => by_id.filter(|at| !self.0[*at].is_followed_by(delta)),
             None if !delta.id.is_empty() => {
-                let unnamed = last.filter(|at| delta.name.is_empty() || self.0[*at].call.id.is_empty());
-                unnamed.filter(|at| is_rest(at) || (self.0[*at].call.id.is_empty() && !self.0[*at].is_followed_by(delta)))
+                let unnamed =
+                    last.filter(|at| delta.name.is_empty() || self.0[*at].call.id.is_empty());
+                unnamed.filter(|at| {
+                    is_rest(at)
+                        || (self.0[*at].call.id.is_empty() && !self.0[*at].is_followed_by(delta))
+                })
             }
             None => {
                 let at = if place.alone {
                     last
                 } else {
-                    find(&|growing| growing.place.position == place.position && !growing.place.alone)
+                    find(&|growing| {
+                        growing.place.position == place.position && !growing.place.alone
+                    })
                 };
                 at.filter(|at| !self.0[*at].is_followed_by(delta))
             }
         }
     }
 
-    /// The whole calls. `cut`: the answer reached its limit, so that of an answer's last call nothing may be guessed. Without that, a call
-    /// that others follow was not cut off: its arguments are wrong, which its model is to hear as the call's result.
+    /// The whole calls. `cut`: the answer reached its limit, so that of an answer's last call
+    /// nothing may be guessed. Without that, a call that others follow was not cut off: its
+    /// arguments are wrong, which its model is to hear as the call's result.
     pub fn end(self, cut: bool) -> Result<Assembled, ModelError> {
         let mut assembled = Assembled::default();
         let last = self.0.len().saturating_sub(1);
@@ -161,7 +181,9 @@ impl Calls {
             growing.call.arguments.extend(half);
             let resolved = growing.resolve();
             let name = &growing.call.name;
-            assembled.cut_off.extend((0..resolved.cut_off).map(|_| name.clone()));
+            assembled
+                .cut_off
+                .extend((0..resolved.cut_off).map(|_| name.clone()));
             for arguments in resolved.whole {
                 match json::shape(&arguments) {
                     Shape::CutOff if cut || at == last => assembled.cut_off.push(name.clone()),
@@ -182,7 +204,9 @@ impl Calls {
 }
 
 fn too_many() -> ModelError {
-    ModelError::Invalid(format!("more than {MAX_TOOL_CALLS} tool calls in one answer"))
+    ModelError::Invalid(format!(
+        "more than {MAX_TOOL_CALLS} tool calls in one answer"
+    ))
 }
 
 /// The results are told apart by the ids: each gets one of its own.
@@ -233,7 +257,10 @@ impl Growing {
             call.name.push_str(&delta.name);
         }
         if delta.arguments.is_empty() {
-            return Added { bytes: 0, published: None };
+            return Added {
+                bytes: 0,
+                published: None,
+            };
         }
         let arguments = self.joiner.take(&delta.arguments);
         self.pieces.push(PieceStart {
@@ -262,10 +289,12 @@ impl Growing {
     }
 
     fn is_whole(&self) -> bool {
-        self.call.arguments.trim_end().ends_with('}') && json::shape(&json::mended(&self.call.arguments)) == Shape::Whole
+        self.call.arguments.trim_end().ends_with('}')
+            && json::shape(&json::mended(&self.call.arguments)) == Shape::Whole
     }
 
-    /// Whether a piece that may be this call's, by what it is numbered with, begins another one: some providers number all calls alike.
+    /// Whether a piece that may be this call's, by what it is numbered with, begins another one:
+    /// some providers number all calls alike.
     fn is_followed_by(&self, delta: &CallDelta) -> bool {
         if delta.name.is_empty() || self.call.name.is_empty() {
             return false;
@@ -273,7 +302,8 @@ impl Growing {
         if delta.name != self.call.name {
             return !self.call.arguments.is_empty();
         }
-        let begins_with_none = is_empty_object(&self.call.arguments) && json::shape(&json::mended(&delta.arguments)) != Shape::Whole;
+        let begins_with_none = is_empty_object(&self.call.arguments)
+            && json::shape(&json::mended(&delta.arguments)) != Shape::Whole;
         is_beginning(&delta.arguments)
             && self.is_whole()
             && !begins_with_none
@@ -317,8 +347,9 @@ impl Resolved {
     }
 }
 
-/// What the pieces of a text mean: one object in pieces that follow each other; an object that was sent whole, or so far, more than once;
-/// several objects; or one with something around it. In this order, so that pieces of a right stream are never taken for anything else.
+/// What the pieces of a text mean: one object in pieces that follow each other; an object that was
+/// sent whole, or so far, more than once; several objects; or one with something around it. In this
+/// order, so that pieces of a right stream are never taken for anything else.
 fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
     let mended = json::mended(text);
     if json::shape(&mended) == Shape::Whole || text.trim().is_empty() {
@@ -328,7 +359,9 @@ fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
     if let [_, second, rest @ ..] = pieces
         && is_empty_object(&text[..second.at])
         && (!second.named
-            || json::shape(&json::mended(&text[second.at..rest.first().map_or(text.len(), |third| third.at)])) != Shape::Whole)
+            || json::shape(&json::mended(
+                &text[second.at..rest.first().map_or(text.len(), |third| third.at)],
+            )) != Shape::Whole)
     {
         let rest: Vec<PieceStart> = pieces[1..]
             .iter()
@@ -355,8 +388,8 @@ fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
     around(&mended)
 }
 
-/// The arguments that end the text, when all pieces before them are parts of them, from their beginning or from where the piece before
-/// ended.
+/// The arguments that end the text, when all pieces before them are parts of them, from their
+/// beginning or from where the piece before ended.
 fn repeated<'a>(text: &'a str, pieces: &[PieceStart]) -> Option<&'a str> {
     let end = |piece: usize| pieces.get(piece + 1).map_or(text.len(), |next| next.at);
     let begins = |piece: &usize| is_beginning(&text[pieces[*piece].at..end(*piece)]);
@@ -369,14 +402,20 @@ fn repeated<'a>(text: &'a str, pieces: &[PieceStart]) -> Option<&'a str> {
         let shape = json::shape(&json::mended(whole));
         // So far, and never to the end.
         let may_be = shape == Shape::Whole || (shape == Shape::CutOff && is_last && first > 0);
-        if may_be && is_walk(whole, (0..pieces.len()).map(|piece| &text[pieces[piece].at..end(piece)])) {
+        if may_be
+            && is_walk(
+                whole,
+                (0..pieces.len()).map(|piece| &text[pieces[piece].at..end(piece)]),
+            )
+        {
             return Some(whole);
         }
     }
     None
 }
 
-/// Whether the pieces lead from the beginning of the whole to its end, each from where the one before ended or from the beginning anew.
+/// Whether the pieces lead from the beginning of the whole to its end, each from where the one
+/// before ended or from the beginning anew.
 fn is_walk<'a>(whole: &str, pieces: impl Iterator<Item = &'a str>) -> bool {
     let mut reached = vec![0];
     for piece in pieces {
@@ -395,7 +434,8 @@ fn is_walk<'a>(whole: &str, pieces: impl Iterator<Item = &'a str>) -> bool {
     reached.contains(&whole.len())
 }
 
-/// The arguments in a text with something around them: in a string, in a fence, or with more behind them.
+/// The arguments in a text with something around them: in a string, in a fence, or with more behind
+/// them.
 fn around(text: &str) -> Resolved {
     let trimmed = text.trim();
     if let Ok(inner) = serde_json::from_str::<String>(trimmed)
@@ -403,7 +443,9 @@ fn around(text: &str) -> Resolved {
     {
         return Resolved::one(json::mended(&inner).trim());
     }
-    let from = trimmed.find('{').filter(|at| !trimmed[..*at].contains(['"', '[']));
+    let from = trimmed
+        .find('{')
+        .filter(|at| !trimmed[..*at].contains(['"', '[']));
     let Some(rest) = from.map(|from| &trimmed[from..]) else {
         return Resolved::one(text);
     };

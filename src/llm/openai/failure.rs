@@ -1,5 +1,5 @@
-//! Failures as providers, and what stands before them, report them: by a status, by an object of one shape or another, in the middle of an
-//! answer, or by a page that is no answer at all.
+//! Failures as providers, and what stands before them, report them: by a status, by an object of
+//! one shape or another, in the middle of an answer, or by a page that is no answer at all.
 
 use std::time::Duration;
 
@@ -40,7 +40,15 @@ const STATUSES: [&str; 7] = [
     "code",
     "error_code",
 ];
-const CODES: [&str; 7] = ["code", "type", "status", "__type", "error_code", "error_type", "name"];
+const CODES: [&str; 7] = [
+    "code",
+    "type",
+    "status",
+    "__type",
+    "error_code",
+    "error_type",
+    "name",
+];
 /// The statuses that words stand for where there is none.
 const TYPES: [(&str, u16); 12] = [
     ("overload", 529),
@@ -57,7 +65,8 @@ const TYPES: [(&str, u16); 12] = [
     ("badrequest", 400),
 ];
 
-/// An answer that is an error by its status. Its body is an object, in a list with some, and a page or words of a proxy's with others.
+/// An answer that is an error by its status. Its body is an object, in a list with some, and a page
+/// or words of a proxy's with others.
 pub async fn refusal(mut response: reqwest::Response, most: usize) -> ModelError {
     let (status, retry_after) = (response.status(), retry_after(response.headers()));
     let mut body = Vec::new();
@@ -73,7 +82,12 @@ pub async fn refusal(mut response: reqwest::Response, most: usize) -> ModelError
         .next()
         .filter(|value| value.is_object() || value.is_array());
     let told = told.unwrap_or_else(|| page_words(&text).map_or(Value::Null, Value::String));
-    sorted(&told, status.as_u16(), status.canonical_reason(), retry_after)
+    sorted(
+        &told,
+        status.as_u16(),
+        status.canonical_reason(),
+        retry_after,
+    )
 }
 
 /// What a page or a plain text says of an error, in short: the page's title.
@@ -87,25 +101,37 @@ fn page_words(text: &str) -> Option<String> {
     Some(words.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|words| !words.is_empty())
 }
 
-/// The failure that a chunk of an answer reports, if it does. `named`: the event that brought it is called an error.
+/// The failure that a chunk of an answer reports, if it does. `named`: the event that brought it is
+/// called an error.
 pub fn in_chunk(chunk: &Value, named: bool) -> Option<ModelError> {
     let error = &chunk["error"];
     let has_error = match error {
-        Value::Null | Value::Bool(_) | Value::Number(_) => error == &Value::Bool(true) && words(chunk).is_some(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            error == &Value::Bool(true) && words(chunk).is_some()
+        }
         Value::String(text) => !text.trim().is_empty(),
         Value::Array(errors) => !errors.is_empty(),
-        Value::Object(_) => words(error).is_some() || !code(error).is_empty() || status(error).is_some(),
+        Value::Object(_) => {
+            words(error).is_some() || !code(error).is_empty() || status(error).is_some()
+        }
     };
-    let is_answer = chunk["choices"].as_array().is_some_and(|choices| !choices.is_empty());
+    let is_answer = chunk["choices"]
+        .as_array()
+        .is_some_and(|choices| !choices.is_empty());
     let says_so = named
         || chunk["object"] == "error"
         || chunk["type"] == "error"
         || chunk["success"] == false
-        || chunk["errors"].as_array().is_some_and(|errors| !errors.is_empty())
+        || chunk["errors"]
+            .as_array()
+            .is_some_and(|errors| !errors.is_empty())
         || chunk["detail"].is_string()
         || chunk["detail"].is_array()
         || chunk["fault"].is_object()
-        || (words(chunk).is_some() && (status(chunk).is_some() || chunk["__type"].is_string() || chunk["error_code"].is_number()));
+        || (words(chunk).is_some()
+            && (status(chunk).is_some()
+                || chunk["__type"].is_string()
+                || chunk["error_code"].is_number()));
     (has_error || (!is_answer && says_so)).then(|| sorted(chunk, UNKNOWN_STATUS, None, None))
 }
 
@@ -120,12 +146,21 @@ pub fn of_words(words: &str) -> ModelError {
 }
 
 /// Sorts an error: an object with the error in it, the error itself, or its words.
-fn sorted(told: &Value, status: u16, reason: Option<&str>, retry_after: Option<Duration>) -> ModelError {
+fn sorted(
+    told: &Value,
+    status: u16,
+    reason: Option<&str>,
+    retry_after: Option<Duration>,
+) -> ModelError {
     let told = match told {
         Value::Array(errors) => errors.first().unwrap_or(&Value::Null),
         told => told,
     };
-    let error = if told["error"].is_object() { &told["error"] } else { told };
+    let error = if told["error"].is_object() {
+        &told["error"]
+    } else {
+        told
+    };
     let message = words(error).or_else(|| words(told));
     let message = message.unwrap_or_else(|| reason.unwrap_or("no reason given").to_owned());
     let code = [code(error), code(told)]
@@ -135,13 +170,18 @@ fn sorted(told: &Value, status: u16, reason: Option<&str>, retry_after: Option<D
     let own_status = self::status(error).or_else(|| self::status(told));
     // What a proxy answers with 200, or within an answer, has its status inside.
     let status = if status == UNKNOWN_STATUS || status < 400 {
-        own_status.or_else(|| status_of_type(&code)).unwrap_or(UNKNOWN_STATUS)
+        own_status
+            .or_else(|| status_of_type(&code))
+            .unwrap_or(UNKNOWN_STATUS)
     } else {
         status
     };
     let retry_after = retry_after.or_else(|| retry_delay(error));
-    // Google says so of what a key may never ask for, and of what it may not for the rest of the day.
-    let code = if status == 429 && (message.contains("limit: 0,") || error["details"].to_string().contains("PerDay")) {
+    // Google says so of what a key may never ask for, and of what it may not for the rest of the
+    // day.
+    let code = if status == 429
+        && (message.contains("limit: 0,") || error["details"].to_string().contains("PerDay"))
+    {
         "insufficient_quota"
     } else {
         &code
@@ -162,14 +202,17 @@ fn words(error: &Value) -> Option<String> {
     Some(said).filter(|said| !said.is_empty())
 }
 
-/// The first words in a value: a text (JSON in it is read), or a field's, as deep as gateways wrap them.
+/// The first words in a value: a text (JSON in it is read), or a field's, as deep as gateways wrap
+/// them.
 fn text(value: &Value, depth: usize) -> Option<String> {
     if depth > 4 {
         return None;
     }
     match value {
         Value::String(text) => {
-            let inner = Some(text.trim()).filter(|text| text.starts_with('{')).and_then(json::parse);
+            let inner = Some(text.trim())
+                .filter(|text| text.starts_with('{'))
+                .and_then(json::parse);
             let inner = inner.and_then(|inner| self::text(&inner, depth + 1));
             Some(inner.unwrap_or_else(|| text.clone())).filter(|text| !text.trim().is_empty())
         }
@@ -197,14 +240,25 @@ fn status(error: &Value) -> Option<u16> {
 
 fn status_of_type(code: &str) -> Option<u16> {
     let code = code.to_lowercase();
-    TYPES.iter().find(|(sign, _)| code.contains(sign)).map(|(_, status)| *status)
+    TYPES
+        .iter()
+        .find(|(sign, _)| code.contains(sign))
+        .map(|(_, status)| *status)
 }
 
-/// The time that an error itself asks to wait, as Google tells it: `"retryDelay": "34s"` (google.rpc.RetryInfo), or in words.
+/// The time that an error itself asks to wait, as Google tells it: `"retryDelay": "34s"`
+/// (google.rpc.RetryInfo), or in words.
 fn retry_delay(told: &Value) -> Option<Duration> {
     let mut details = told["details"].as_array().into_iter().flatten();
     let delay = details.find_map(|detail| detail["retryDelay"].as_str());
-    let delay = delay.or_else(|| told["message"].as_str()?.split_once("retry in ")?.1.split_whitespace().next())?;
+    let delay = delay.or_else(|| {
+        told["message"]
+            .as_str()?
+            .split_once("retry in ")?
+            .1
+            .split_whitespace()
+            .next()
+    })?;
     let delay = delay.trim_end_matches('.');
     let (number, unit) = delay.split_at(delay.find(char::is_alphabetic)?);
     let scale = match unit {
@@ -215,14 +269,19 @@ fn retry_delay(told: &Value) -> Option<Duration> {
     Duration::try_from_secs_f64(number.parse::<f64>().ok()? * scale).ok()
 }
 
-/// The time that an answer asks to wait (RFC 9110, section 10.2.3): seconds, which providers write with fractions too, or a date.
+/// The time that an answer asks to wait (RFC 9110, section 10.2.3): seconds, which providers write
+/// with fractions too, or a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get("retry-after")?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();
     }
     let date = chrono::DateTime::parse_from_rfc2822(value).ok()?;
-    Some((date.to_utc() - chrono::Utc::now()).to_std().unwrap_or_default())
+    Some(
+        (date.to_utc() - chrono::Utc::now())
+            .to_std()
+            .unwrap_or_default(),
+    )
 }
 
 #[cfg(test)]
@@ -257,7 +316,10 @@ mod tests {
     /// The kind of a failure, and whether it says what the provider did.
     fn kind(error: Option<ModelError>, words: &str) -> &'static str {
         let Some(error) = error else { return "none" };
-        assert!(error.to_string().contains(words), "{words} is not in {error}");
+        assert!(
+            error.to_string().contains(words),
+            "{words} is not in {error}"
+        );
         match error {
             ModelError::Overflow(_) => "overflow",
             ModelError::Unavailable { .. } => "overload",
@@ -273,8 +335,16 @@ mod tests {
     fn failures_within_an_answer_are_sorted_whatever_shape_they_have() {
         let long = "This model's maximum context length is 8192 tokens";
         for (chunk, expected, words) in [
-            (json!({ "object": "error", "message": long, "code": 400 }), "overflow", long),
-            (json!({ "detail": "model is loading" }), "overload", "model is loading"),
+            (
+                json!({ "object": "error", "message": long, "code": 400 }),
+                "overflow",
+                long,
+            ),
+            (
+                json!({ "detail": "model is loading" }),
+                "overload",
+                "model is loading",
+            ),
             (
                 json!({ "detail": [{ "loc": ["body"], "msg": "field required" }], "status": 422 }),
                 "invalid",
@@ -290,8 +360,16 @@ mod tests {
                 "sign-in",
                 "x-api-key",
             ),
-            (json!({ "error": "rate limited", "status": 429 }), "limit", "rate limited"),
-            (json!({ "error": true, "message": "no slot available" }), "overload", "no slot"),
+            (
+                json!({ "error": "rate limited", "status": 429 }),
+                "limit",
+                "rate limited",
+            ),
+            (
+                json!({ "error": true, "message": "no slot available" }),
+                "overload",
+                "no slot",
+            ),
             (
                 json!({ "error": { "code": "503", "message": "no healthy upstream" } }),
                 "overload",
@@ -337,18 +415,28 @@ mod tests {
                 "overload",
                 "died",
             ),
-            (json!([{ "error": { "message": long, "code": 400 } }])[0].clone(), "overflow", long),
+            (
+                json!([{ "error": { "message": long, "code": 400 } }])[0].clone(),
+                "overflow",
+                long,
+            ),
         ] {
             assert_eq!(kind(in_chunk(&chunk, false), words), expected, "{chunk}");
         }
         assert_eq!(
             kind(
-                in_chunk(&json!({ "message": "upstream overloaded", "status": 529 }), true),
+                in_chunk(
+                    &json!({ "message": "upstream overloaded", "status": 529 }),
+                    true
+                ),
                 "upstream overloaded"
             ),
             "overload"
         );
-        assert_eq!(kind(in_chunk(&json!({ "message": "broken" }), true), "broken"), "overload");
+        assert_eq!(
+            kind(in_chunk(&json!({ "message": "broken" }), true), "broken"),
+            "overload"
+        );
     }
 
     #[test]
@@ -373,7 +461,10 @@ mod tests {
             page_words("<html>\n<head><title>502 Bad\nGateway</title>").as_deref(),
             Some("502 Bad Gateway")
         );
-        assert_eq!(page_words("upstream connect error\n").as_deref(), Some("upstream connect error"));
+        assert_eq!(
+            page_words("upstream connect error\n").as_deref(),
+            Some("upstream connect error")
+        );
         assert_eq!((page_words("<p>no title"), page_words(" ")), (None, None));
     }
 }

@@ -1,4 +1,5 @@
-//! Fields of a provider's JSON, read leniently: one of a wrong type is a missing one, and its name is kept for the log.
+//! Fields of a provider's JSON, read leniently: one of a wrong type is a missing one, and its name
+//! is kept for the log.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -67,14 +68,20 @@ impl Odd {
         }
     }
 
-    /// A text; of parts, their text without what is thought. Its halves of characters are the reader's.
+    /// A text; of parts, their text without what is thought. Its halves of characters are the
+    /// reader's.
     pub fn text(&self, object: &Value, field: &'static str) -> String {
         let value = &object[field];
         if !matches!(value, Value::String(_) | Value::Array(_) | Value::Null) {
             self.note(field);
         }
-        let is_said = |part: &&Value| !matches!(part["type"].as_str(), Some("thinking" | "reasoning"));
-        parts(value).into_iter().filter(is_said).filter_map(text_of).collect()
+        let is_said =
+            |part: &&Value| !matches!(part["type"].as_str(), Some("thinking" | "reasoning"));
+        parts(value)
+            .into_iter()
+            .filter(is_said)
+            .filter_map(text_of)
+            .collect()
     }
 
     /// The words of a thought; of parts, all of theirs.
@@ -85,7 +92,11 @@ impl Odd {
         }
         let words = parts(value).into_iter();
         words
-            .filter_map(|part| text_of(part).or(part["thinking"].as_str()).or(part["reasoning"].as_str()))
+            .filter_map(|part| {
+                text_of(part)
+                    .or(part["thinking"].as_str())
+                    .or(part["reasoning"].as_str())
+            })
             .collect()
     }
 }
@@ -104,13 +115,17 @@ fn text_of(part: &Value) -> Option<&str> {
 
 /// A count, as a number of any kind or as text.
 pub fn count(value: &Value) -> Option<u64> {
-    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    let number = value
+        .as_f64()
+        .or_else(|| value.as_str()?.trim().parse().ok())?;
     (number.fract() == 0.0 && (0.0..1e15).contains(&number)).then_some(number as u64)
 }
 
 /// An amount, as a number or as text; not negative.
 pub fn amount(value: &Value) -> Option<f64> {
-    let number: f64 = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    let number: f64 = value
+        .as_f64()
+        .or_else(|| value.as_str()?.trim().parse().ok())?;
     (number >= 0.0 && number.is_finite()).then_some(number)
 }
 
@@ -132,7 +147,11 @@ mod tests {
             (json!([]), None),
             (json!(null), None),
         ] {
-            assert_eq!(odd.index(&json!({ "index": value }), "index"), index, "{value}");
+            assert_eq!(
+                odd.index(&json!({ "index": value }), "index"),
+                index,
+                "{value}"
+            );
         }
         for (value, name) in [
             (json!("a"), "a"),
@@ -154,9 +173,16 @@ mod tests {
             (json!(5), ""),
             (json!({}), ""),
         ] {
-            assert_eq!(odd.text(&json!({ "content": value }), "content"), text, "{value}");
+            assert_eq!(
+                odd.text(&json!({ "content": value }), "content"),
+                text,
+                "{value}"
+            );
         }
-        assert_eq!(odd.thought(&json!({ "t": [{ "thinking": "a" }, { "text": "b" }] }), "t"), "ab");
+        assert_eq!(
+            odd.thought(&json!({ "t": [{ "thinking": "a" }, { "text": "b" }] }), "t"),
+            "ab"
+        );
         for (value, objects) in [
             (json!([null, {}]), 1),
             (json!({}), 0),
@@ -164,14 +190,22 @@ mod tests {
             (json!("x"), 0),
             (json!(null), 0),
         ] {
-            assert_eq!(odd.objects(&json!({ "calls": value }), "calls").len(), objects, "{value}");
+            assert_eq!(
+                odd.objects(&json!({ "calls": value }), "calls").len(),
+                objects,
+                "{value}"
+            );
         }
         assert_eq!(
             odd.into_notes().into_iter().collect::<Vec<_>>(),
             ["calls", "content", "id", "index", "t"]
         );
         assert_eq!(
-            (amount(&json!("0.5")), amount(&json!(-1)), amount(&json!({}))),
+            (
+                amount(&json!("0.5")),
+                amount(&json!(-1)),
+                amount(&json!({}))
+            ),
             (Some(0.5), None, None)
         );
     }

@@ -8,10 +8,12 @@ use crate::{
     llm::{ChatMessage, ChatRequest, Oddity, Thoughts, ToolCall},
 };
 
-/// What stands for the signature of a call that has none (ai.google.dev/gemini-api/docs/thought-signatures).
+/// What stands for the signature of a call that has none
+/// (ai.google.dev/gemini-api/docs/thought-signatures).
 const UNSIGNED: &str = "skip_thought_signature_validator";
 
-/// The request's JSON. What stays the same between turns comes first, for the providers' prompt caches.
+/// The request's JSON. What stays the same between turns comes first, for the providers' prompt
+/// caches.
 pub fn body(model: &str, request: &ChatRequest, provider: Provider, odd: &[Oddity]) -> Value {
     let mut messages: Vec<Value> = request
         .messages
@@ -20,7 +22,9 @@ pub fn body(model: &str, request: &ChatRequest, provider: Provider, odd: &[Oddit
         .collect();
     fill_in_thoughts(&mut messages);
     // These move what the system says to the chat's beginning, wherever it was said.
-    if matches!(provider, Provider::Gemini | Provider::OpenRouter) || odd.contains(&Oddity::SystemFirst) {
+    if matches!(provider, Provider::Gemini | Provider::OpenRouter)
+        || odd.contains(&Oddity::SystemFirst)
+    {
         messages = system_first(messages);
     }
     let mut body = json!({
@@ -31,7 +35,9 @@ pub fn body(model: &str, request: &ChatRequest, provider: Provider, odd: &[Oddit
     });
     if !request.tools.is_empty() {
         let tools = request.tools.iter();
-        body["tools"] = tools.map(|tool| json!({ "type": "function", "function": tool })).collect();
+        body["tools"] = tools
+            .map(|tool| json!({ "type": "function", "function": tool }))
+            .collect();
         if !request.may_call {
             body["tool_choice"] = json!("none");
         }
@@ -46,7 +52,8 @@ pub fn body(model: &str, request: &ChatRequest, provider: Provider, odd: &[Oddit
     body
 }
 
-/// The messages with what the system says after the first one said as notes by the user, one message for each time that the user speaks.
+/// The messages with what the system says after the first one said as notes by the user, one
+/// message for each time that the user speaks.
 fn system_first(messages: Vec<Value>) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::with_capacity(messages.len());
     for mut message in messages {
@@ -56,7 +63,8 @@ fn system_first(messages: Vec<Value>) -> Vec<Value> {
         }
         if message["role"] == "user"
             && let Some(last) = all.last_mut().filter(|last| last["role"] == "user")
-            && let (Some(before), Some(said)) = (last["content"].as_str(), message["content"].as_str())
+            && let (Some(before), Some(said)) =
+                (last["content"].as_str(), message["content"].as_str())
         {
             last["content"] = json!(format!("{before}\n\n{said}"));
             continue;
@@ -77,28 +85,43 @@ fn message(message: &ChatMessage, provider: Provider) -> Option<Value> {
     Some(match message {
         ChatMessage::System { content } => json!({ "role": "system", "content": content }),
         ChatMessage::User { content } => json!({ "role": "user", "content": content }),
-        ChatMessage::UserImage { content, media_type, data } => json!({
+        ChatMessage::UserImage {
+            content,
+            media_type,
+            data,
+        } => json!({
             "role": "user",
             "content": [
                 { "type": "text", "text": content },
                 { "type": "image_url", "image_url": { "url": format!("data:{media_type};base64,{data}") } },
             ],
         }),
-        ChatMessage::Tool { tool_call_id, content } => json!({ "role": "tool", "tool_call_id": tool_call_id, "content": content }),
-        ChatMessage::Assistant { content, tool_calls, .. } if content.is_empty() && tool_calls.is_empty() => return None,
+        ChatMessage::Tool {
+            tool_call_id,
+            content,
+        } => json!({ "role": "tool", "tool_call_id": tool_call_id, "content": content }),
+        ChatMessage::Assistant {
+            content,
+            tool_calls,
+            ..
+        } if content.is_empty() && tool_calls.is_empty() => return None,
         ChatMessage::Assistant {
             content,
             tool_calls,
             thoughts,
         } => {
-            let own = thoughts.as_ref().filter(|thoughts| thoughts.provider == provider.as_str());
+            let own = thoughts
+                .as_ref()
+                .filter(|thoughts| thoughts.provider == provider.as_str());
             let mut said = json!({ "role": "assistant", "content": content });
             if !tool_calls.is_empty() {
                 let calls = tool_calls.iter().map(|call| tool_call(call, own.is_some()));
                 let mut calls: Vec<Value> = calls.collect();
                 if provider == Provider::Gemini && calls[0]["extra_content"].is_null() {
-                    // It refuses calls that it has not signed, such as another provider's, unless they say that they are.
-                    calls[0]["extra_content"] = json!({ "google": { "thought_signature": UNSIGNED } });
+                    // It refuses calls that it has not signed, such as another provider's, unless
+                    // they say that they are.
+                    calls[0]["extra_content"] =
+                        json!({ "google": { "thought_signature": UNSIGNED } });
                 }
                 said["tool_calls"] = calls.into();
             }
@@ -111,13 +134,16 @@ fn message(message: &ChatMessage, provider: Provider) -> Option<Value> {
 }
 
 fn tool_call(call: &ToolCall, is_own: bool) -> Value {
-    // Arguments that are no object are answered with an error, and so is a name that is none; providers refuse to read them again.
-    let valid = serde_json::from_str::<Value>(&call.arguments).is_ok_and(|arguments| arguments.is_object());
+    // Arguments that are no object are answered with an error, and so is a name that is none;
+    // providers refuse to read them again.
+    let valid =
+        serde_json::from_str::<Value>(&call.arguments).is_ok_and(|arguments| arguments.is_object());
     let arguments = if valid { call.arguments.as_str() } else { "{}" };
     let is_of_names = |letter: &char| letter.is_ascii_alphanumeric() || "_-".contains(*letter);
     let name: String = call.name.chars().filter(is_of_names).take(64).collect();
     let name = if name.is_empty() { "unknown" } else { &name };
-    let mut told = json!({ "id": call.id, "type": "function", "function": Function { name, arguments } });
+    let mut told =
+        json!({ "id": call.id, "type": "function", "function": Function { name, arguments } });
     if is_own && !call.extra_content.is_null() {
         told["extra_content"] = call.extra_content.clone();
     }
@@ -126,10 +152,15 @@ fn tool_call(call: &ToolCall, is_own: bool) -> Value {
 
 /// Who wants thoughts in words back wants them with every call, if only empty.
 fn fill_in_thoughts(messages: &mut [Value]) {
-    if messages.iter().all(|message| message["reasoning_content"].is_null()) {
+    if messages
+        .iter()
+        .all(|message| message["reasoning_content"].is_null())
+    {
         return;
     }
-    let calling = messages.iter_mut().filter(|message| message["tool_calls"].is_array());
+    let calling = messages
+        .iter_mut()
+        .filter(|message| message["tool_calls"].is_array());
     for message in calling.filter(|message| message["reasoning_content"].is_null()) {
         message["reasoning_content"] = json!("");
     }
@@ -234,14 +265,30 @@ mod tests {
 
     #[test]
     fn what_a_provider_wants_back_goes_back_to_it_and_to_no_other() {
-        let chat = || request(vec![user("Build"), answer("gemini", "a"), answer("openrouter", "b")]);
-        let signature = |call: &Value| call["tool_calls"][0]["extra_content"]["google"]["thought_signature"].clone();
+        let chat = || {
+            request(vec![
+                user("Build"),
+                answer("gemini", "a"),
+                answer("openrouter", "b"),
+            ])
+        };
+        let signature = |call: &Value| {
+            call["tool_calls"][0]["extra_content"]["google"]["thought_signature"].clone()
+        };
         let to = |provider| body("m", &chat(), provider, &[]);
         let gemini = to(Provider::Gemini);
-        let [_, own, other] = messages(&gemini) else { panic!("{gemini}") };
-        assert_eq!([signature(own), signature(other)], [json!("a"), json!(UNSIGNED)]);
+        let [_, own, other] = messages(&gemini) else {
+            panic!("{gemini}")
+        };
+        assert_eq!(
+            [signature(own), signature(other)],
+            [json!("a"), json!(UNSIGNED)]
+        );
         assert!(own["reasoning_details"].is_array() && other["reasoning_details"].is_null());
-        assert_eq!([&own["reasoning_content"], &other["reasoning_content"]], ["Hm.", ""]);
+        assert_eq!(
+            [&own["reasoning_content"], &other["reasoning_content"]],
+            ["Hm.", ""]
+        );
         let openai = to(Provider::OpenAi);
         for message in &messages(&openai)[1..] {
             assert!(
@@ -251,12 +298,16 @@ mod tests {
             assert!(signature(message).is_null());
             // What would be refused is made harmless.
             let function = &message["tool_calls"][0]["function"];
-            assert_eq!([&function["name"], &function["arguments"]], ["functionsreadFiles", "{}"]);
+            assert_eq!(
+                [&function["name"], &function["arguments"]],
+                ["functionsreadFiles", "{}"]
+            );
         }
     }
 
     #[test]
-    fn tools_stay_in_an_answer_that_may_not_call_them_and_reasoning_is_forbidden_where_it_forbids_them() {
+    fn tools_stay_in_an_answer_that_may_not_call_them_and_reasoning_is_forbidden_where_it_forbids_them()
+     {
         let mut last = request(vec![
             user("Build"),
             ChatMessage::Assistant {
@@ -274,8 +325,17 @@ mod tests {
         assert_eq!(told["reasoning_effort"], "none");
         assert_eq!(messages(&told).len(), 1, "an empty answer is none");
         last.tools.clear();
-        let told = body("anthropic/claude", &last, Provider::OpenRouter, &[Oddity::NoReasoning]);
-        assert!(told["tools"].is_null() && told["tool_choice"].is_null() && told["reasoning_effort"].is_null());
+        let told = body(
+            "anthropic/claude",
+            &last,
+            Provider::OpenRouter,
+            &[Oddity::NoReasoning],
+        );
+        assert!(
+            told["tools"].is_null()
+                && told["tool_choice"].is_null()
+                && told["reasoning_effort"].is_null()
+        );
         assert_eq!(told["cache_control"]["type"], "ephemeral");
     }
 }

@@ -1,4 +1,5 @@
-//! An answer out of the bytes of a response: events, chunks of JSON, and what else comes between and instead of them.
+//! An answer out of the bytes of a response: events, chunks of JSON, and what else comes between
+//! and instead of them.
 
 use super::answer::{Answer, Whole};
 use crate::llm::{
@@ -6,7 +7,8 @@ use crate::llm::{
     sse::{Event, EventReader, MAX_EVENT, TooLong},
 };
 
-/// Events that keep a connection open or tell of something else than the answer, whatever their data is.
+/// Events that keep a connection open or tell of something else than the answer, whatever their
+/// data is.
 const IGNORED: [&str; 10] = [
     "ping",
     "pong",
@@ -39,19 +41,34 @@ impl AnswerReader {
     pub fn new(content_type: Option<&str>) -> Self {
         let content_type = content_type.unwrap_or_default();
         Self {
-            content_type: content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
+            content_type: content_type
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase(),
             ..Self::default()
         }
     }
 
     /// Takes the next bytes; whether there is nothing more to wait for.
-    pub fn take(&mut self, bytes: &[u8], on_piece: &mut impl FnMut(Piece<'_>)) -> Result<bool, ModelError> {
+    pub fn take(
+        &mut self,
+        bytes: &[u8],
+        on_piece: &mut impl FnMut(Piece<'_>),
+    ) -> Result<bool, ModelError> {
         self.bytes += bytes.len();
         let mut events = Vec::new();
         let taken = self.events.take(bytes, &mut events);
         self.take_events(&events, on_piece)?;
-        taken.map_err(|TooLong| ModelError::Invalid(format!("an event of its answer is longer than {} MiB", MAX_EVENT >> 20)))?;
-        let is_page = !self.events.is_event_stream() && self.events.body().trim_ascii_start().starts_with(b"<");
+        taken.map_err(|TooLong| {
+            ModelError::Invalid(format!(
+                "an event of its answer is longer than {} MiB",
+                MAX_EVENT >> 20
+            ))
+        })?;
+        let is_page = !self.events.is_event_stream()
+            && self.events.body().trim_ascii_start().starts_with(b"<");
         if is_page && self.bytes >= FIRST_WORDS {
             return Err(self.foreign());
         }
@@ -64,7 +81,11 @@ impl AnswerReader {
     }
 
     /// The answer, when the response is at its end or the answer is whole; see [`Answer::whole`].
-    pub fn end(mut self, unfinished: bool, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<Whole, ModelError> {
+    pub fn end(
+        mut self,
+        unfinished: bool,
+        on_piece: &mut impl FnMut(Piece<'_>),
+    ) -> Result<Whole, ModelError> {
         let mut events = Vec::new();
         self.events.end(&mut events);
         self.take_events(&events, on_piece)?;
@@ -85,11 +106,21 @@ impl AnswerReader {
         self.answer.whole(unfinished)
     }
 
-    fn take_events(&mut self, events: &[Event], on_piece: &mut impl FnMut(Piece<'_>)) -> Result<(), ModelError> {
-        events.iter().try_for_each(|event| self.take_event(event, on_piece))
+    fn take_events(
+        &mut self,
+        events: &[Event],
+        on_piece: &mut impl FnMut(Piece<'_>),
+    ) -> Result<(), ModelError> {
+        events
+            .iter()
+            .try_for_each(|event| self.take_event(event, on_piece))
     }
 
-    fn take_event(&mut self, event: &Event, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<(), ModelError> {
+    fn take_event(
+        &mut self,
+        event: &Event,
+        on_piece: &mut impl FnMut(Piece<'_>),
+    ) -> Result<(), ModelError> {
         let name = event.name.trim().to_ascii_lowercase();
         let data = event.data.trim();
         if IGNORED.contains(&name.as_str()) || data.is_empty() {
@@ -106,7 +137,9 @@ impl AnswerReader {
             None => data.lines().filter_map(json::parse).collect(),
         };
         if values.is_empty() && is_error {
-            return self.answer.take(&serde_json::json!({ "error": data }), true, on_piece);
+            return self
+                .answer
+                .take(&serde_json::json!({ "error": data }), true, on_piece);
         }
         if values.is_empty() {
             self.answer.note("lines of data that are no JSON");
@@ -114,15 +147,27 @@ impl AnswerReader {
         if data.lines().any(|line| is_end(line.trim())) {
             self.answer.set_done();
         }
-        values.iter().try_for_each(|value| self.take_value(value, is_error, on_piece))
+        values
+            .iter()
+            .try_for_each(|value| self.take_value(value, is_error, on_piece))
     }
 
     /// Takes a chunk, or a list of them.
-    fn take_value(&mut self, value: &serde_json::Value, is_error: bool, on_piece: &mut impl FnMut(Piece<'_>)) -> Result<(), ModelError> {
+    fn take_value(
+        &mut self,
+        value: &serde_json::Value,
+        is_error: bool,
+        on_piece: &mut impl FnMut(Piece<'_>),
+    ) -> Result<(), ModelError> {
         match value.as_array() {
-            Some(values) => values.iter().try_for_each(|value| self.answer.take(value, is_error, on_piece)),
+            Some(values) => values
+                .iter()
+                .try_for_each(|value| self.answer.take(value, is_error, on_piece)),
             None if value.is_object() => self.answer.take(value, is_error, on_piece),
-            None if is_error => self.answer.take(&serde_json::json!({ "error": value }), true, on_piece),
+            None if is_error => {
+                self.answer
+                    .take(&serde_json::json!({ "error": value }), true, on_piece)
+            }
             None => {
                 self.answer.note("data that is no object");
                 Ok(())
@@ -139,7 +184,11 @@ impl AnswerReader {
         let body = self.events.body();
         let words = String::from_utf8_lossy(&body[..body.len().min(FIRST_WORDS)]).into_owned();
         let words: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
-        let words: String = words.chars().filter(|letter| !letter.is_control()).take(SHOWN_WORDS).collect();
+        let words: String = words
+            .chars()
+            .filter(|letter| !letter.is_control())
+            .take(SHOWN_WORDS)
+            .collect();
         ModelError::NotAModel(if words.is_empty() {
             format!("it sent {content_type} that is empty")
         } else {
@@ -151,9 +200,15 @@ impl AnswerReader {
 /// `[DONE]` in any spelling.
 fn is_end(data: &str) -> bool {
     let word = data.trim_matches(|letter: char| {
-        letter.is_whitespace() || matches!(letter, '"' | '\'' | '[' | ']' | '<' | '>' | '|' | '.' | '\u{feff}')
+        letter.is_whitespace()
+            || matches!(
+                letter,
+                '"' | '\'' | '[' | ']' | '<' | '>' | '|' | '.' | '\u{feff}'
+            )
     });
-    ["done", "end", "eof", "eos"].iter().any(|end| word.eq_ignore_ascii_case(end))
+    ["done", "end", "eof", "eos"]
+        .iter()
+        .any(|end| word.eq_ignore_ascii_case(end))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Thinking that a model writes into its answer: `<think>…</think>` at the beginning is no part of what it says.
+//! Thinking that a model writes into its answer: `<think>…</think>` at the beginning is no part of
+//! what it says.
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
@@ -83,7 +84,10 @@ mod tests {
         let text = "\n<think>\nLet me <see>, <task_summary>…\n</think>\n\nHello, <b>!";
         for size in 1..=text.chars().count() {
             let letters: Vec<char> = text.chars().collect();
-            let pieces: Vec<String> = letters.chunks(size).map(|piece| piece.iter().collect()).collect();
+            let pieces: Vec<String> = letters
+                .chunks(size)
+                .map(|piece| piece.iter().collect())
+                .collect();
             let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
             assert_eq!(said(&pieces), "Hello, <b>!", "{size}");
         }
@@ -91,11 +95,22 @@ mod tests {
 
     #[test]
     fn what_is_no_thinking_is_said_as_it_is() {
-        for text in ["", " ", "<", "<thin", "<thing> a", "Say <think> and </think>", "  indented"] {
+        for text in [
+            "",
+            " ",
+            "<",
+            "<thin",
+            "<thing> a",
+            "Say <think> and </think>",
+            "  indented",
+        ] {
             assert_eq!(said(&[text]), text);
         }
         assert_eq!(said(&["<think>and never ends"]), "");
         assert_eq!(without_begun("I see.\n</think>\n\nHello"), "Hello");
-        assert_eq!(without_begun("Say <think> and </think>"), "Say <think> and </think>");
+        assert_eq!(
+            without_begun("Say <think> and </think>"),
+            "Say <think> and </think>"
+        );
     }
 }

@@ -1,14 +1,17 @@
-//! What an answer used, as its provider reports it in one place or another, once or again and again; and an estimate where it does not.
+//! What an answer used, as its provider reports it in one place or another, once or again and
+//! again; and an estimate where it does not.
 
 use serde_json::{Value, json};
 
 use super::fields::{amount, count};
 use crate::llm::{Usage, price::BYTES_PER_TOKEN};
 
-/// An image counts as so many tokens: about what one of 1024 by 1024 pixels does with most providers.
+/// An image counts as so many tokens: about what one of 1024 by 1024 pixels does with most
+/// providers.
 const IMAGE_TOKENS: usize = 1000;
 
-/// Adds what a chunk reports: the largest numbers hold, because some grow from chunk to chunk and others are zeros at the end.
+/// Adds what a chunk reports: the largest numbers hold, because some grow from chunk to chunk and
+/// others are zeros at the end.
 pub fn take(known: &mut Option<Usage>, chunk: &Value) {
     let choice = match &chunk["choices"] {
         Value::Array(choices) => choices.first().unwrap_or(&Value::Null),
@@ -39,7 +42,13 @@ pub fn take(known: &mut Option<Usage>, chunk: &Value) {
 
 fn read(reported: &Value) -> Option<Usage> {
     let first = |names: &[&str]| names.iter().filter_map(|name| count(&reported[name])).max();
-    let input = first(&["prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count", "prompt_n"]);
+    let input = first(&[
+        "prompt_tokens",
+        "input_tokens",
+        "promptTokenCount",
+        "prompt_eval_count",
+        "prompt_n",
+    ]);
     let output = first(&[
         "completion_tokens",
         "output_tokens",
@@ -62,18 +71,24 @@ fn read(reported: &Value) -> Option<Usage> {
     let total = first(&["total_tokens", "totalTokenCount"]).unwrap_or_default();
     Some(Usage {
         input_tokens: input,
-        cached_tokens: cached.into_iter().filter_map(count).max().unwrap_or_default(),
+        cached_tokens: cached
+            .into_iter()
+            .filter_map(count)
+            .max()
+            .unwrap_or_default(),
         output_tokens: output.max(total.saturating_sub(input)),
         cost_micros: cost.map(|cost| (cost * 1e6).round() as u64),
         estimated: false,
     })
 }
 
-/// What was reported, and an estimate for what was not: of the request's JSON, and of an answer of so many bytes.
+/// What was reported, and an estimate for what was not: of the request's JSON, and of an answer of
+/// so many bytes.
 pub fn whole(reported: Option<Usage>, request: &Value, answer_bytes: usize) -> Usage {
     let mut usage = reported.unwrap_or_default();
     if usage.input_tokens == 0 {
-        usage.input_tokens = (size(&request["messages"]) + size(&request["tools"])).div_ceil(BYTES_PER_TOKEN) as u64;
+        usage.input_tokens =
+            (size(&request["messages"]) + size(&request["tools"])).div_ceil(BYTES_PER_TOKEN) as u64;
         usage.estimated = true;
     }
     if usage.output_tokens == 0 && usage.estimated {
@@ -87,8 +102,13 @@ fn size(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
         Value::Array(values) => values.iter().map(size).sum(),
-        Value::Object(fields) if fields.get("type") == Some(&json!("image_url")) => IMAGE_TOKENS * BYTES_PER_TOKEN,
-        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        Value::Object(fields) if fields.get("type") == Some(&json!("image_url")) => {
+            IMAGE_TOKENS * BYTES_PER_TOKEN
+        }
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| name.len() + size(value))
+            .sum(),
         Value::Null | Value::Bool(_) | Value::Number(_) => 1,
     }
 }
@@ -107,12 +127,17 @@ mod tests {
 
     #[test]
     fn the_largest_numbers_hold_wherever_and_however_they_are_reported() {
-        let zeros = json!({ "usage": { "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0 } });
-        let real = json!({ "choices": [], "usage": { "prompt_tokens": 9, "completion_tokens": 4 } });
+        let zeros =
+            json!({ "usage": { "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0 } });
+        let real =
+            json!({ "choices": [], "usage": { "prompt_tokens": 9, "completion_tokens": 4 } });
         for (chunks, expected) in [
             (vec![real.clone(), zeros.clone()], Some([9, 0, 4])),
             (
-                vec![json!({ "usage": { "prompt_tokens": 9, "completion_tokens": 1 } }), real.clone()],
+                vec![
+                    json!({ "usage": { "prompt_tokens": 9, "completion_tokens": 1 } }),
+                    real.clone(),
+                ],
                 Some([9, 0, 4]),
             ),
             (
@@ -120,15 +145,23 @@ mod tests {
                 Some([9, 0, 4]),
             ),
             (
-                vec![json!({ "usage": {} }), json!({ "usage": null }), json!({ "usage": "many" })],
+                vec![
+                    json!({ "usage": {} }),
+                    json!({ "usage": null }),
+                    json!({ "usage": "many" }),
+                ],
                 None,
             ),
             (
-                vec![json!({ "choices": [{ "usage": { "prompt_tokens": 9, "completion_tokens": 4, "cached_tokens": 2 } }] })],
+                vec![
+                    json!({ "choices": [{ "usage": { "prompt_tokens": 9, "completion_tokens": 4, "cached_tokens": 2 } }] }),
+                ],
                 Some([9, 2, 4]),
             ),
             (
-                vec![json!({ "x_groq": { "usage": { "prompt_tokens": 9, "completion_tokens": 4 } } })],
+                vec![
+                    json!({ "x_groq": { "usage": { "prompt_tokens": 9, "completion_tokens": 4 } } }),
+                ],
                 Some([9, 0, 4]),
             ),
             (
@@ -142,7 +175,9 @@ mod tests {
                 Some([11, 8, 716]),
             ),
             (
-                vec![json!({ "usageMetadata": { "promptTokenCount": 9, "candidatesTokenCount": 1, "totalTokenCount": 13 } })],
+                vec![
+                    json!({ "usageMetadata": { "promptTokenCount": 9, "candidatesTokenCount": 1, "totalTokenCount": 13 } }),
+                ],
                 Some([9, 0, 4]),
             ),
         ] {
@@ -162,7 +197,10 @@ mod tests {
         let image = json!({ "type": "image_url", "image_url": { "url": "x".repeat(1 << 20) } });
         let request = json!({ "messages": [{ "content": [{ "text": "x".repeat(4000) }, image] }], "tools": null });
         let estimate = whole(None, &request, 400);
-        assert!(estimate.estimated && (2000..2010).contains(&estimate.input_tokens), "{estimate:?}");
+        assert!(
+            estimate.estimated && (2000..2010).contains(&estimate.input_tokens),
+            "{estimate:?}"
+        );
         assert_eq!(estimate.output_tokens, 100);
         let told = Usage {
             input_tokens: 7,
@@ -170,7 +208,14 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(whole(Some(told), &request, 400), told);
-        let half = whole(Some(Usage { input_tokens: 0, ..told }), &request, 400);
+        let half = whole(
+            Some(Usage {
+                input_tokens: 0,
+                ..told
+            }),
+            &request,
+            400,
+        );
         assert_eq!(
             (half.input_tokens, half.output_tokens, half.estimated),
             (estimate.input_tokens, 3, true)

@@ -18,11 +18,17 @@ async fn seqs(follower: &mut Follower, count: usize) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn a_follower_hears_each_event_once_and_in_order_even_when_announcements_come_late_or_swapped() {
+async fn a_follower_hears_each_event_once_and_in_order_even_when_announcements_come_late_or_swapped()
+ {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open_file(&dir.path().join("db.sqlite")).await.unwrap();
+    let store = Store::open_file(&dir.path().join("db.sqlite"))
+        .await
+        .unwrap();
     let events = Events::new(store.clone());
-    let (project, ..) = store.create_project(&NewPrompt::new("a").unwrap(), None, "a").await.unwrap();
+    let (project, ..) = store
+        .create_project(&NewPrompt::new("a").unwrap(), None, "a")
+        .await
+        .unwrap();
     let files = || EventKind::Files { files: Vec::new() };
     let mut follower = events.follow(project.id, 0);
     assert_eq!(seqs(&mut follower, 2).await, [1, 2]);
@@ -42,11 +48,18 @@ async fn a_follower_hears_each_event_once_and_in_order_even_when_announcements_c
 }
 
 #[tokio::test]
-async fn a_later_event_of_the_same_subject_replaces_the_earlier_one_and_a_repeated_one_is_no_event() {
+async fn a_later_event_of_the_same_subject_replaces_the_earlier_one_and_a_repeated_one_is_no_event()
+{
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open_file(&dir.path().join("db.sqlite")).await.unwrap();
-    let (project, run, _) = store.create_project(&NewPrompt::new("a").unwrap(), None, "a").await.unwrap();
-    let status = |status| store.append_event(project.id, Some(run.id), EventKind::Status { status });
+    let store = Store::open_file(&dir.path().join("db.sqlite"))
+        .await
+        .unwrap();
+    let (project, run, _) = store
+        .create_project(&NewPrompt::new("a").unwrap(), None, "a")
+        .await
+        .unwrap();
+    let status =
+        |status| store.append_event(project.id, Some(run.id), EventKind::Status { status });
     assert!(status(Status::Thinking).await.unwrap().is_some());
     assert!(status(Status::Thinking).await.unwrap().is_none());
     assert!(status(Status::Saving).await.unwrap().is_some());
@@ -78,7 +91,11 @@ const CLIENTS: usize = 3;
 fn kinds() -> impl Strategy<Value = EventKind> {
     prop_oneof![
         any::<bool>().prop_map(|thinking| EventKind::Status {
-            status: if thinking { Status::Thinking } else { Status::Saving }
+            status: if thinking {
+                Status::Thinking
+            } else {
+                Status::Saving
+            }
         }),
         (1..3_u32, "[a-z]{1,4}").prop_map(|(turn, text)| EventKind::Text {
             turn,
@@ -109,7 +126,9 @@ impl Client {
     /// Hears at most so much of what is there already.
     async fn hear(&mut self, events: usize) {
         for _ in 0..events {
-            let next = tokio::time::timeout(std::time::Duration::from_millis(3), self.follower.next()).await;
+            let next =
+                tokio::time::timeout(std::time::Duration::from_millis(3), self.follower.next())
+                    .await;
             match next {
                 Ok(heard) => {
                     if let Heard::Event(told) = heard.unwrap() {
@@ -128,12 +147,23 @@ impl Client {
 }
 
 fn fold(events: &[Event]) -> BTreeMap<String, Event> {
-    let key = |event: &Event| event.kind.subject().unwrap_or_else(|| event.seq.to_string());
-    events.iter().map(|event| (key(event), event.clone())).collect()
+    let key = |event: &Event| {
+        event
+            .kind
+            .subject()
+            .unwrap_or_else(|| event.seq.to_string())
+    };
+    events
+        .iter()
+        .map(|event| (key(event), event.clone()))
+        .collect()
 }
 
 async fn play(store: &Store, happenings: Vec<Happening>) {
-    let (project, run, _) = store.create_project(&NewPrompt::new("a").unwrap(), None, "a").await.unwrap();
+    let (project, run, _) = store
+        .create_project(&NewPrompt::new("a").unwrap(), None, "a")
+        .await
+        .unwrap();
     let events = Events::new(store.clone());
     let mut clients: Vec<Client> = (0..CLIENTS)
         .map(|_| Client {
@@ -144,8 +174,16 @@ async fn play(store: &Store, happenings: Vec<Happening>) {
     let mut untold = Vec::new();
     for happening in happenings {
         match happening {
-            Happening::Published(kind) => events.publish(project.id, Some(run.id), kind).await.unwrap(),
-            Happening::SavedAndToldLater(kind) => untold.push(store.append_event(project.id, Some(run.id), kind).await.unwrap()),
+            Happening::Published(kind) => events
+                .publish(project.id, Some(run.id), kind)
+                .await
+                .unwrap(),
+            Happening::SavedAndToldLater(kind) => untold.push(
+                store
+                    .append_event(project.id, Some(run.id), kind)
+                    .await
+                    .unwrap(),
+            ),
             Happening::ToldLate => events.announce(untold.pop().flatten()),
             Happening::Heard { client, events } => clients[client].hear(events).await,
             Happening::Reconnected { client } => {
@@ -157,34 +195,52 @@ async fn play(store: &Store, happenings: Vec<Happening>) {
     }
     events.announce(untold.into_iter().flatten());
     // The last word, which everybody waits for.
-    let title = || EventKind::Title { title: "end".to_owned() };
-    events.publish(project.id, Some(run.id), title()).await.unwrap();
+    let title = || EventKind::Title {
+        title: "end".to_owned(),
+    };
+    events
+        .publish(project.id, Some(run.id), title())
+        .await
+        .unwrap();
     let saved = store.events_after(project.id, 0, 10_000).await.unwrap();
     for client in &mut clients {
-        while client.heard.last().is_none_or(|event| event.kind != title()) {
+        while client
+            .heard
+            .last()
+            .is_none_or(|event| event.kind != title())
+        {
             if let Heard::Event(told) = client.follower.next().await.unwrap() {
                 client.heard.push(told.event.clone());
             }
         }
-        assert!(client.heard.is_sorted_by(|one, next| one.seq < next.seq), "in order, none twice");
+        assert!(
+            client.heard.is_sorted_by(|one, next| one.seq < next.seq),
+            "in order, none twice"
+        );
         assert_eq!(client.knows(), fold(&saved), "nothing is missing");
     }
 }
 
 #[test]
 fn any_interleaving_gives_every_client_the_same_ordered_sequence() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let store = runtime.block_on(Store::open_file(&dir.path().join("db.sqlite"))).unwrap();
+    let store = runtime
+        .block_on(Store::open_file(&dir.path().join("db.sqlite")))
+        .unwrap();
     let config = ProptestConfig {
         cases: 64,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    let played = TestRunner::new(config).run(&prop::collection::vec(happenings(), 1..100), |happenings| {
-        runtime.block_on(play(&store, happenings));
-        Ok(())
-    });
+    let played =
+        TestRunner::new(config).run(&prop::collection::vec(happenings(), 1..100), |happenings| {
+            runtime.block_on(play(&store, happenings));
+            Ok(())
+        });
     played.unwrap_or_else(|error| panic!("{error}"));
     runtime.block_on(store.close());
 }

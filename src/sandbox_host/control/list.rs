@@ -53,8 +53,16 @@ impl TryFrom<Filter> for Wanted {
     type Error = String;
 
     fn try_from(filter: Filter) -> Result<Self, String> {
-        let states: Vec<&str> = filter.state.as_deref().unwrap_or("running,paused").split(',').collect();
-        if let Some(other) = states.iter().find(|state| !["running", "paused"].contains(state)) {
+        let states: Vec<&str> = filter
+            .state
+            .as_deref()
+            .unwrap_or("running,paused")
+            .split(',')
+            .collect();
+        if let Some(other) = states
+            .iter()
+            .find(|state| !["running", "paused"].contains(state))
+        {
             return Err(format!("state '{other}' is neither running nor paused"));
         }
         let ascending = match filter.order.as_deref() {
@@ -70,7 +78,8 @@ impl TryFrom<Filter> for Wanted {
         let started_after = match &filter.started_after {
             None => None,
             Some(text) => {
-                let moment = chrono::DateTime::parse_from_rfc3339(text).map_err(|error| format!("startedAfter: {error}"))?;
+                let moment = chrono::DateTime::parse_from_rfc3339(text)
+                    .map_err(|error| format!("startedAfter: {error}"))?;
                 Some(u64::try_from(moment.timestamp_millis()).unwrap_or(0))
             }
         };
@@ -94,9 +103,17 @@ impl TryFrom<Filter> for Wanted {
 impl Wanted {
     fn fits(&self, record: &Record, running: bool) -> bool {
         (if running { self.running } else { self.paused })
-            && self.template.as_ref().is_none_or(|template| *template == record.template)
-            && self.started_after.is_none_or(|moment| record.started_at > moment)
-            && self.metadata.iter().all(|(key, value)| record.metadata.get(key) == Some(value))
+            && self
+                .template
+                .as_ref()
+                .is_none_or(|template| *template == record.template)
+            && self
+                .started_after
+                .is_none_or(|moment| record.started_at > moment)
+            && self
+                .metadata
+                .iter()
+                .all(|(key, value)| record.metadata.get(key) == Some(value))
     }
 
     /// Whether a place comes after the page before.
@@ -109,9 +126,14 @@ impl Wanted {
     }
 }
 
-/// The pairs of a metadata filter. Clients encode keys and values, then the pairs, then the whole; the last is undone already.
+/// The pairs of a metadata filter. Clients encode keys and values, then the pairs, then the whole;
+/// the last is undone already.
 fn metadata(text: &str) -> HashMap<String, String> {
-    let unescape = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let unescape = |text: &str| {
+        percent_decode_str(&text.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned()
+    };
     unescape(text)
         .split('&')
         .filter(|pair| !pair.is_empty())
@@ -147,7 +169,8 @@ pub(super) async fn list_v1(State(sandboxes): Host, Query(filter): Query<Filter>
 }
 
 async fn answer(sandboxes: &Arc<Sandboxes>, filter: Filter) -> Answer {
-    let wanted = Wanted::try_from(filter).map_err(|message| HostError::Invalid(format!("validation error: {message}")))?;
+    let wanted = Wanted::try_from(filter)
+        .map_err(|message| HostError::Invalid(format!("validation error: {message}")))?;
     let (mut found, mut total_running) = (Vec::new(), 0);
     for sandbox in sandboxes.all() {
         let (record, running) = (sandbox.record(), sandbox.is_running());
@@ -157,11 +180,20 @@ async fn answer(sandboxes: &Arc<Sandboxes>, filter: Filter) -> Answer {
         total_running += usize::from(running);
         found.push(((record.started_at, record.id.clone()), record, running));
     }
-    found.sort_by(|(one, ..), (other, ..)| if wanted.ascending { one.cmp(other) } else { other.cmp(one) });
+    found.sort_by(|(one, ..), (other, ..)| {
+        if wanted.ascending {
+            one.cmp(other)
+        } else {
+            other.cmp(one)
+        }
+    });
     found.retain(|(place, ..)| wanted.is_left(place));
     let more = found.len() > wanted.limit;
     found.truncate(wanted.limit);
-    let next = found.last().filter(|_| more).map(|(place, ..)| token(place));
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|(place, ..)| token(place));
     let listed: Vec<Listed> = found
         .into_iter()
         .map(|(_, record, running)| Listed::of(sandboxes, &record, running))
@@ -170,7 +202,9 @@ async fn answer(sandboxes: &Arc<Sandboxes>, filter: Filter) -> Answer {
     if let Some(next) = next.and_then(|token| HeaderValue::from_str(&token).ok()) {
         response.headers_mut().insert(NEXT_TOKEN, next);
     }
-    response.headers_mut().insert(TOTAL_RUNNING, HeaderValue::from(total_running));
+    response
+        .headers_mut()
+        .insert(TOTAL_RUNNING, HeaderValue::from(total_running));
     Ok(response)
 }
 
@@ -199,8 +233,12 @@ mod tests {
             ("order", "up"),
             ("startedAfter", "noon"),
         ] {
-            let filter: Filter = serde_json::from_value(serde_json::json!({ name: value })).unwrap();
-            assert!(Wanted::try_from(filter).unwrap_err().contains(name), "{name}");
+            let filter: Filter =
+                serde_json::from_value(serde_json::json!({ name: value })).unwrap();
+            assert!(
+                Wanted::try_from(filter).unwrap_err().contains(name),
+                "{name}"
+            );
         }
     }
 }

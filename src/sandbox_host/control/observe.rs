@@ -38,16 +38,27 @@ impl LogQuery {
     }
 }
 
-pub(super) async fn logs(State(sandboxes): Host, Path(id): Path<String>, Query(query): Query<LogQuery>) -> Answer {
+pub(super) async fn logs(
+    State(sandboxes): Host,
+    Path(id): Path<String>,
+    Query(query): Query<LogQuery>,
+) -> Answer {
     let lines = sandboxes.get(&id)?.log().read(&query.wanted());
     Ok(json(StatusCode::OK, &serde_json::json!({ "logs": lines })))
 }
 
-pub(super) async fn logs_v1(State(sandboxes): Host, Path(id): Path<String>, Query(query): Query<LogQuery>) -> Answer {
+pub(super) async fn logs_v1(
+    State(sandboxes): Host,
+    Path(id): Path<String>,
+    Query(query): Query<LogQuery>,
+) -> Answer {
     let entries = sandboxes.get(&id)?.log().read(&query.wanted());
     let line = |entry: &serde_json::Value| serde_json::json!({ "timestamp": entry["timestamp"], "line": entry["message"] });
     let lines: Vec<_> = entries.iter().map(line).collect();
-    Ok(json(StatusCode::OK, &serde_json::json!({ "logs": lines, "logEntries": entries })))
+    Ok(json(
+        StatusCode::OK,
+        &serde_json::json!({ "logs": lines, "logEntries": entries }),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -57,8 +68,15 @@ pub(super) struct Span {
     end: Option<u64>,
 }
 
-pub(super) async fn metrics(State(sandboxes): Host, Path(id): Path<String>, Query(span): Query<Span>) -> Answer {
-    Ok(json(StatusCode::OK, &sandboxes.get(&id)?.metrics().between(span.start, span.end)))
+pub(super) async fn metrics(
+    State(sandboxes): Host,
+    Path(id): Path<String>,
+    Query(span): Query<Span>,
+) -> Answer {
+    Ok(json(
+        StatusCode::OK,
+        &sandboxes.get(&id)?.metrics().between(span.start, span.end),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -69,11 +87,20 @@ pub(super) struct Ids {
 
 /// The last sample of each sandbox that is known and has one.
 pub(super) async fn metrics_of_all(State(sandboxes): Host, Query(ids): Query<Ids>) -> Answer {
-    let ids: Vec<&str> = ids.sandbox_ids.split(',').filter(|id| !id.is_empty()).collect();
+    let ids: Vec<&str> = ids
+        .sandbox_ids
+        .split(',')
+        .filter(|id| !id.is_empty())
+        .collect();
     if ids.len() > MAX_IDS {
-        return Err(HostError::Invalid(format!("validation error: more than {MAX_IDS} sandbox_ids")));
+        return Err(HostError::Invalid(format!(
+            "validation error: more than {MAX_IDS} sandbox_ids"
+        )));
     }
     let last = |id: &&str| Some(((*id).to_owned(), sandboxes.get(id).ok()?.metrics().last()?));
     let found: HashMap<String, Sample> = ids.iter().filter_map(last).collect();
-    Ok(json(StatusCode::OK, &serde_json::json!({ "sandboxes": found })))
+    Ok(json(
+        StatusCode::OK,
+        &serde_json::json!({ "sandboxes": found }),
+    ))
 }

@@ -1,6 +1,6 @@
-//! Which addresses a sandbox may be connected to, checked after a name was resolved: none that is private to this machine or its
-//! network, however it is spelled (IANA's special-purpose registries,
-//! <https://www.iana.org/assignments/iana-ipv4-special-registry> and the one for IPv6).
+//! Which addresses a sandbox may be connected to, checked after a name was resolved: none that is
+//! private to this machine or its network, however it is spelled (IANA's special-purpose
+//! registries, <https://www.iana.org/assignments/iana-ipv4-special-registry> and the one for IPv6).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,8 +12,8 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// The ranges for documentation are not refused: nobody's own machines are there, and closed networks put their mirrors of public hosts
-/// into them.
+/// The ranges for documentation are not refused: nobody's own machines are there, and closed
+/// networks put their mirrors of public hosts into them.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     !(a == 0
@@ -32,11 +32,14 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     match address.segments() {
         // Translated (64:ff9b::a.b.c.d), and 6to4.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => is_public_v4(v4(high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            is_public_v4(v4(high, low))
+        }
         // Protocols' own (Teredo among them, which hides an IPv4 address), and documentation.
         [0x2001, ..0x200 | 0xdb8, ..] | [0x3fff, ..0x1000, ..] => false,
-        // Of the rest, only global unicast (2000::/3) is routed: not what is mapped (::ffff:a.b.c.d) or compatible (::a.b.c.d), nor
-        // translation that is local to a network (64:ff9b:1::/48).
+        // Of the rest, only global unicast (2000::/3) is routed: not what is mapped
+        // (::ffff:a.b.c.d) or compatible (::a.b.c.d), nor translation that is local to a network
+        // (64:ff9b:1::/48).
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }
@@ -89,13 +92,19 @@ mod tests {
     fn v4_range(range: &str) -> (u32, u32) {
         let (base, length) = range.split_once('/').unwrap();
         let first = base.parse::<Ipv4Addr>().unwrap().to_bits();
-        (first, first | u32::MAX.checked_shr(length.parse().unwrap()).unwrap_or(0))
+        (
+            first,
+            first | u32::MAX.checked_shr(length.parse().unwrap()).unwrap_or(0),
+        )
     }
 
     fn v6_range(range: &str) -> (u128, u128) {
         let (base, length) = range.split_once('/').unwrap();
         let first = base.parse::<Ipv6Addr>().unwrap().to_bits();
-        (first, first | u128::MAX.checked_shr(length.parse().unwrap()).unwrap_or(0))
+        (
+            first,
+            first | u128::MAX.checked_shr(length.parse().unwrap()).unwrap_or(0),
+        )
     }
 
     /// A member of a range; its ends more often than chance has it.
@@ -119,7 +128,11 @@ mod tests {
     fn public_v4() -> impl Strategy<Value = Ipv4Addr> {
         let beside = (select(SPECIAL_V4), any::<bool>()).prop_map(|(range, before)| {
             let (first, last) = v4_range(range);
-            if before { first.wrapping_sub(1) } else { last.wrapping_add(1) }
+            if before {
+                first.wrapping_sub(1)
+            } else {
+                last.wrapping_add(1)
+            }
         });
         prop_oneof![beside, any::<u32>()]
             .prop_filter("special", |bits| {
@@ -134,13 +147,23 @@ mod tests {
     fn public_v6() -> impl Strategy<Value = Ipv6Addr> {
         let beside = (select(SPECIAL_V6), any::<bool>()).prop_map(|(range, before)| {
             let (first, last) = v6_range(range);
-            if before { first.wrapping_sub(1) } else { last.wrapping_add(1) }
+            if before {
+                first.wrapping_sub(1)
+            } else {
+                last.wrapping_add(1)
+            }
         });
         let unicast = any::<u128>().prop_map(|bits| bits >> 3 | 1 << 125);
         prop_oneof![beside, unicast]
             .prop_filter("special", |bits| {
-                let ranges = SPECIAL_V6.iter().chain(TRANSLATED).map(|range| v6_range(range));
-                bits >> 125 == 1 && ranges.into_iter().all(|(first, last)| !(first..=last).contains(bits))
+                let ranges = SPECIAL_V6
+                    .iter()
+                    .chain(TRANSLATED)
+                    .map(|range| v6_range(range));
+                bits >> 125 == 1
+                    && ranges
+                        .into_iter()
+                        .all(|(first, last)| !(first..=last).contains(bits))
             })
             .prop_map(Ipv6Addr::from_bits)
     }
@@ -150,7 +173,10 @@ mod tests {
     }
 
     fn six_to_four(address: Ipv4Addr, rest: u128) -> IpAddr {
-        Ipv6Addr::from_bits(v6_range("2002::/16").0 | u128::from(address.to_bits()) << 80 | rest >> 48).into()
+        Ipv6Addr::from_bits(
+            v6_range("2002::/16").0 | u128::from(address.to_bits()) << 80 | rest >> 48,
+        )
+        .into()
     }
 
     proptest! {

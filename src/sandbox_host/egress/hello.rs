@@ -1,5 +1,6 @@
-//! What a TLS client says before its connection is encrypted: the server's name in its ClientHello must be the one that its sandbox was
-//! let through to, or the list of allowed names would say nothing about the server that answers (RFC 8446, RFC 6066).
+//! What a TLS client says before its connection is encrypted: the server's name in its ClientHello
+//! must be the one that its sandbox was let through to, or the list of allowed names would say
+//! nothing about the server that answers (RFC 8446, RFC 6066).
 
 use tls_parser::{
     SNIType, TlsClientHelloContents, TlsExtension, TlsMessage, TlsMessageHandshake,
@@ -24,9 +25,12 @@ const MESSAGE_HEAD: usize = 4;
 const SERVER_NAME: u16 = 0;
 const EARLY_DATA: u16 = 42;
 /// Encrypted Client Hello with what belongs to it, its drafts, and the older encrypted server name.
-const ENCRYPTED: [u16; 9] = [0xfe0d, 0xfd00, 0xfe08, 0xfe09, 0xfe0a, 0xfe0b, 0xfe0c, 0xff02, 0xffce];
+const ENCRYPTED: [u16; 9] = [
+    0xfe0d, 0xfd00, 0xfe08, 0xfe09, 0xfe0a, 0xfe0b, 0xfe0c, 0xff02, 0xffce,
+];
 
-/// Follows the records of one client, for as long as a ClientHello may come: a server may ask for a second one.
+/// Follows the records of one client, for as long as a ClientHello may come: a server may ask for a
+/// second one.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// The server's name, in lower case without the root's dot, or its address.
@@ -81,7 +85,11 @@ impl Watch {
         self.message.extend_from_slice(payload);
         while let Some((kind, length)) = head(&self.message) {
             if kind != CLIENT_HELLO {
-                return if self.has_hello() { Ok(Step::Done) } else { Err(NO_TLS.to_owned()) };
+                return if self.has_hello() {
+                    Ok(Step::Done)
+                } else {
+                    Err(NO_TLS.to_owned())
+                };
             }
             let length = MESSAGE_HEAD + length;
             if length > MAX_HELLO {
@@ -94,11 +102,16 @@ impl Watch {
             self.hellos += 1;
             self.message.drain(..length);
         }
-        Ok(if self.message.is_empty() { Step::Pass } else { Step::Hold })
+        Ok(if self.message.is_empty() {
+            Step::Pass
+        } else {
+            Step::Hold
+        })
     }
 }
 
-pub(super) const NO_TLS: &str = "what it sends is not TLS, and only TLS is let through (plain HTTP at port 80)";
+pub(super) const NO_TLS: &str =
+    "what it sends is not TLS, and only TLS is let through (plain HTTP at port 80)";
 
 /// A handshake message's type and length; `None` when that is still to come.
 fn head(message: &[u8]) -> Option<(u8, usize)> {
@@ -108,10 +121,13 @@ fn head(message: &[u8]) -> Option<(u8, usize)> {
     Some((kind, u32::from_be_bytes([0, a, b, c]) as usize))
 }
 
-/// Checks a whole ClientHello; says whether it announces early data. The error says why it is refused.
+/// Checks a whole ClientHello; says whether it announces early data. The error says why it is
+/// refused.
 fn check(message: &[u8], host: &str) -> Result<bool, String> {
     let malformed = || "its ClientHello can't be read".to_owned();
-    let Ok(([], TlsMessage::Handshake(TlsMessageHandshake::ClientHello(hello)))) = parse_tls_message_handshake(message) else {
+    let Ok(([], TlsMessage::Handshake(TlsMessageHandshake::ClientHello(hello)))) =
+        parse_tls_message_handshake(message)
+    else {
         return Err(malformed());
     };
     let extensions = extensions(&hello).ok_or_else(malformed)?;
@@ -132,7 +148,11 @@ fn check(message: &[u8], host: &str) -> Result<bool, String> {
         None if is_address => {}
         None => return Err(format!("it names no server (SNI), which must be {host}")),
         Some(name) if name == host => {}
-        Some(name) => return Err(format!("it asks for the server {name}, and only {host} was let through")),
+        Some(name) => {
+            return Err(format!(
+                "it asks for the server {name}, and only {host} was let through"
+            ));
+        }
     }
     Ok(extensions.iter().any(|(kind, _)| *kind == EARLY_DATA))
 }
@@ -159,7 +179,11 @@ fn server_name(data: &[u8]) -> Option<String> {
         return None;
     };
     // The list's length, the name's type, its length: nothing is between or behind.
-    if name.is_empty() || name.len() > super::MAX_NAME || data.len() != name.len() + 5 || !name.iter().all(u8::is_ascii_graphic) {
+    if name.is_empty()
+        || name.len() > super::MAX_NAME
+        || data.len() != name.len() + 5
+        || !name.iter().all(u8::is_ascii_graphic)
+    {
         return None;
     }
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
@@ -171,7 +195,9 @@ fn server_name(data: &[u8]) -> Option<String> {
 pub(super) mod tests {
     use std::sync::Arc;
 
-    use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::ring, pki_types::ServerName};
+    use rustls::{
+        ClientConfig, ClientConnection, RootCertStore, crypto::ring, pki_types::ServerName,
+    };
 
     use super::*;
 
@@ -182,7 +208,11 @@ pub(super) mod tests {
             .unwrap()
             .with_root_certificates(RootCertStore::empty())
             .with_no_client_auth();
-        let mut client = ClientConnection::new(Arc::new(config), ServerName::try_from(name.to_owned()).unwrap()).unwrap();
+        let mut client = ClientConnection::new(
+            Arc::new(config),
+            ServerName::try_from(name.to_owned()).unwrap(),
+        )
+        .unwrap();
         let mut flight = Vec::new();
         client.write_tls(&mut flight).unwrap();
         flight.split_off(5)
@@ -216,7 +246,10 @@ pub(super) mod tests {
         assert_eq!(first("a.com", &hello("A.Com")), Ok(Step::Pass));
         assert_eq!(first("192.0.2.1", &hello("192.0.2.1")), Ok(Step::Pass));
         // As browsers do it, to keep servers from breaking on what they don't know.
-        assert_eq!(first("a.com", &with_extension(&hello("a.com"), 0x0a0a, &[])), Ok(Step::Pass));
+        assert_eq!(
+            first("a.com", &with_extension(&hello("a.com"), 0x0a0a, &[])),
+            Ok(Step::Pass)
+        );
         for (host, other, named) in [
             ("a.com", "b.com", "b.com"),
             ("a.com", "x.a.com", "x.a.com"),
@@ -225,7 +258,10 @@ pub(super) mod tests {
             ("a.com", "192.0.2.1", "names no server"),
         ] {
             let refused = first(host, &hello(other)).unwrap_err();
-            assert!(refused.contains(host) && refused.contains(named), "{refused}");
+            assert!(
+                refused.contains(host) && refused.contains(named),
+                "{refused}"
+            );
         }
     }
 
@@ -238,7 +274,8 @@ pub(super) mod tests {
         }
         let name = |list: &[u8]| [&u16::try_from(list.len()).unwrap().to_be_bytes(), list].concat();
         let one = |host: &[u8]| [&[0, 0, u8::try_from(host.len()).unwrap()], host].concat();
-        // Two extensions, two names in one, none in it, another type, something behind, what is no name.
+        // Two extensions, two names in one, none in it, another type, something behind, what is no
+        // name.
         let nameless = hello("192.0.2.1");
         for (hello, list) in [
             (&usual, name(&one(b"a.com"))),
@@ -252,7 +289,10 @@ pub(super) mod tests {
             assert!(refused.contains("can't be read"), "{list:?}: {refused}");
         }
         assert_eq!(
-            first("a.com", &with_extension(&nameless, SERVER_NAME, &name(&one(b"A.com.")))),
+            first(
+                "a.com",
+                &with_extension(&nameless, SERVER_NAME, &name(&one(b"A.com.")))
+            ),
             Ok(Step::Pass)
         );
         let mut cut = usual.clone();
@@ -266,14 +306,26 @@ pub(super) mod tests {
             let whole = hello(name);
             for cut in 1..whole.len() {
                 let mut watch = Watch::new("a.com");
-                assert_eq!(watch.record(HANDSHAKE, &whole[..cut]), Ok(Step::Hold), "{cut}");
-                assert_eq!(watch.record(HANDSHAKE, &whole[cut..]).is_ok(), name == "a.com", "{cut}");
+                assert_eq!(
+                    watch.record(HANDSHAKE, &whole[..cut]),
+                    Ok(Step::Hold),
+                    "{cut}"
+                );
+                assert_eq!(
+                    watch.record(HANDSHAKE, &whole[cut..]).is_ok(),
+                    name == "a.com",
+                    "{cut}"
+                );
             }
         }
         let mut watch = Watch::new("a.com");
         watch.record(HANDSHAKE, &hello("a.com")[..50]).unwrap();
         assert!(watch.record(APPLICATION_DATA, &[0]).is_err());
-        assert!(first("a.com", &[1, 0xff, 0xff, 0xff]).unwrap_err().contains("64 KiB"));
+        assert!(
+            first("a.com", &[1, 0xff, 0xff, 0xff])
+                .unwrap_err()
+                .contains("64 KiB")
+        );
     }
 
     #[test]
@@ -285,20 +337,29 @@ pub(super) mod tests {
         // In the same record, and behind data that is sent early.
         assert!(first("a.com", &[hello("a.com"), hello("b.com")].concat()).is_err());
         let mut watch = Watch::new("a.com");
-        watch.record(HANDSHAKE, &with_extension(&hello("a.com"), EARLY_DATA, &[])).unwrap();
+        watch
+            .record(HANDSHAKE, &with_extension(&hello("a.com"), EARLY_DATA, &[]))
+            .unwrap();
         assert_eq!(watch.record(APPLICATION_DATA, &[0]), Ok(Step::Pass));
         assert!(watch.record(HANDSHAKE, &hello("b.com")).is_err());
     }
 
     #[test]
     fn what_follows_a_hello_passes_and_what_comes_before_it_does_not() {
-        for (kind, payload) in [(APPLICATION_DATA, vec![0]), (HANDSHAKE, vec![16, 0, 0, 1, 0])] {
+        for (kind, payload) in [
+            (APPLICATION_DATA, vec![0]),
+            (HANDSHAKE, vec![16, 0, 0, 1, 0]),
+        ] {
             assert!(Watch::new("a.com").record(kind, &payload).is_err());
             let mut watch = Watch::new("a.com");
             watch.record(HANDSHAKE, &hello("a.com")).unwrap();
             assert_eq!(watch.record(kind, &payload), Ok(Step::Done));
         }
-        assert!(Watch::new("a.com").record(CHANGE_CIPHER_SPEC, &[1]).is_err());
+        assert!(
+            Watch::new("a.com")
+                .record(CHANGE_CIPHER_SPEC, &[1])
+                .is_err()
+        );
         assert!(Watch::new("a.com").record(b'G', b"ET").is_err());
     }
 }

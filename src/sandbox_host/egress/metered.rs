@@ -1,4 +1,5 @@
-//! A connection whose bytes are counted as they pass, and that ends when the sandbox's allowance does.
+//! A connection whose bytes are counted as they pass, and that ends when the sandbox's allowance
+//! does.
 
 use std::{
     io,
@@ -32,14 +33,21 @@ impl Metered {
     fn count(&self, bytes: usize) -> io::Result<()> {
         let before = self.carried.fetch_add(bytes as u64, Ordering::Relaxed);
         if before >= MAX_BYTES {
-            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the sandbox's allowance is used up"));
+            return Err(io::Error::new(
+                io::ErrorKind::QuotaExceeded,
+                "the sandbox's allowance is used up",
+            ));
         }
         Ok(())
     }
 }
 
 impl AsyncRead for Metered {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         Poll::Ready(self.count(buffer.filled().len() - before))
@@ -47,7 +55,11 @@ impl AsyncRead for Metered {
 }
 
 impl AsyncWrite for Metered {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, buffer))?;
         Poll::Ready(self.count(written).map(|()| written))
     }
@@ -74,7 +86,9 @@ mod tests {
     #[tokio::test]
     async fn both_directions_count_and_the_end_of_the_allowance_ends_the_connection() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         let (mut other, _) = listener.accept().await.unwrap();
         let carried = Arc::new(AtomicU64::new(0));
         let mut metered = Metered::new(stream, carried.clone());
@@ -83,6 +97,9 @@ mod tests {
         metered.read_exact(&mut [0; 6]).await.unwrap();
         assert_eq!(carried.load(Ordering::Relaxed), 10);
         carried.store(MAX_BYTES, Ordering::Relaxed);
-        assert_eq!(metered.write_all(b"more").await.unwrap_err().kind(), io::ErrorKind::QuotaExceeded);
+        assert_eq!(
+            metered.write_all(b"more").await.unwrap_err().kind(),
+            io::ErrorKind::QuotaExceeded
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! A connection that a sandbox asked for by CONNECT: TLS to the server that was asked for, and at port 80 plain HTTP to it as well.
+//! A connection that a sandbox asked for by CONNECT: TLS to the server that was asked for, and at
+//! port 80 plain HTTP to it as well.
 
 use std::time::Duration;
 
@@ -47,13 +48,23 @@ pub(super) fn is_tls(first: u8) -> bool {
     first == HANDSHAKE
 }
 
-/// Carries a TLS connection, of which the first byte was read, between a client and the host that it was let through to.
-pub(super) async fn carry(client: impl AsyncRead + AsyncWrite, server: impl AsyncRead + AsyncWrite, host: &str, first: u8) -> End {
+/// Carries a TLS connection, of which the first byte was read, between a client and the host that
+/// it was let through to.
+pub(super) async fn carry(
+    client: impl AsyncRead + AsyncWrite,
+    server: impl AsyncRead + AsyncWrite,
+    host: &str,
+    first: u8,
+) -> End {
     let (mut from_client, mut to_client) = split(client);
     let (mut from_server, mut to_server) = split(server);
     let mut records = Records::new(host, first);
     let hello = timeout(FIRST_WORDS, records.next(&mut from_client)).await;
-    let hello = hello.unwrap_or_else(|_| Err(End::Refused("its ClientHello did not come within 15 seconds".to_owned())));
+    let hello = hello.unwrap_or_else(|_| {
+        Err(End::Refused(
+            "its ClientHello did not come within 15 seconds".to_owned(),
+        ))
+    });
     let mut last = match hello {
         Ok(last) => last,
         Err(end) => {
@@ -114,14 +125,19 @@ impl Records {
             });
             client.read_exact(&mut head[begun..]).await?;
             let length = usize::from(u16::from_be_bytes([head[3], head[4]]));
-            if head[1] != MAJOR || length == 0 || length > MAX_RECORD || self.held.len() > MAX_HELD {
+            if head[1] != MAJOR || length == 0 || length > MAX_RECORD || self.held.len() > MAX_HELD
+            {
                 return Err(End::Refused(NO_TLS.to_owned()));
             }
             self.held.extend(head);
             let begin = self.held.len();
             self.held.resize(begin + length, 0);
             client.read_exact(&mut self.held[begin..]).await?;
-            match self.watch.record(head[0], &self.held[begin..]).map_err(End::Refused)? {
+            match self
+                .watch
+                .record(head[0], &self.held[begin..])
+                .map_err(End::Refused)?
+            {
                 Step::Hold => {}
                 Step::Pass => return Ok(false),
                 Step::Done => return Ok(true),
@@ -146,7 +162,8 @@ mod tests {
         message.chunks(most).flat_map(record).collect()
     }
 
-    /// A connection to `a.com` on which the client sends this in pieces, and the server `hi`: its end, and what server and client got.
+    /// A connection to `a.com` on which the client sends this in pieces, and the server `hi`: its
+    /// end, and what server and client got.
     async fn carried(sent: &[u8], piece: usize) -> (End, Vec<u8>, Vec<u8>) {
         let ((client, mut inside), (outside, mut server)) = (duplex(64), duplex(64));
         let (mut from, mut to) = split(client);

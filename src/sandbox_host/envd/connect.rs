@@ -1,4 +1,5 @@
-//! Connect's JSON codec, the server's side: frames of a stream, and errors (<https://connectrpc.com/docs/protocol>).
+//! Connect's JSON codec, the server's side: frames of a stream, and errors
+//! (<https://connectrpc.com/docs/protocol>).
 
 use std::time::Duration;
 
@@ -34,7 +35,9 @@ pub(in crate::sandbox_host) fn frame(flags: u8, message: &Value) -> Vec<u8> {
 }
 
 /// Takes the first frame out of the buffer; `None` while it is not whole.
-pub(in crate::sandbox_host) fn take_frame(buffer: &mut BytesMut) -> anyhow::Result<Option<(u8, Value)>> {
+pub(in crate::sandbox_host) fn take_frame(
+    buffer: &mut BytesMut,
+) -> anyhow::Result<Option<(u8, Value)>> {
     let Some(&[flags, a, b, c, d]) = buffer.first_chunk::<5>() else {
         return Ok(None);
     };
@@ -80,9 +83,15 @@ impl Error {
         let path = path.display();
         match error.kind() {
             std::io::ErrorKind::NotFound => Self::not_found(format!("path not found: {path}")),
-            std::io::ErrorKind::AlreadyExists => Self::new("already_exists", format!("path already exists: {path}")),
-            std::io::ErrorKind::NotADirectory => Self::invalid(format!("path is not a directory: {path}")),
-            std::io::ErrorKind::PermissionDenied => Self::new("permission_denied", format!("permission denied: {path}")),
+            std::io::ErrorKind::AlreadyExists => {
+                Self::new("already_exists", format!("path already exists: {path}"))
+            }
+            std::io::ErrorKind::NotADirectory => {
+                Self::invalid(format!("path is not a directory: {path}"))
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                Self::new("permission_denied", format!("permission denied: {path}"))
+            }
             // What is wrong with a file is wrong the next time too.
             _ => Self::new("failed_precondition", format!("{path}: {error}")),
         }
@@ -135,9 +144,14 @@ pub(super) struct Times {
 
 impl Times {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let number = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let number = |name: &str| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
+        };
         Self {
-            deadline: number("connect-timeout-ms").map(|millis| Instant::now() + Duration::from_millis(millis)),
+            deadline: number("connect-timeout-ms")
+                .map(|millis| Instant::now() + Duration::from_millis(millis)),
             keepalive: number("keepalive-ping-interval")
                 .filter(|seconds| *seconds > 0)
                 .map_or(KEEPALIVE, Duration::from_secs),

@@ -1,5 +1,6 @@
-//! The template's start command: kept running, with what it prints in a file of bounded size. What stands in its way is removed here
-//! where that is possible (it was stopped, something else has its port, a named pipe holds it up), and reported to the host.
+//! The template's start command: kept running, with what it prints in a file of bounded size. What
+//! stands in its way is removed here where that is possible (it was stopped, something else has its
+//! port, a named pipe holds it up), and reported to the host.
 
 use std::{
     collections::HashMap,
@@ -102,7 +103,12 @@ async fn report(State(dev_server): State<DevServer>, Query(wanted): Query<Wanted
     let mut report = dev_server.lock().clone();
     if wanted.waiting {
         let pipes = tokio::task::spawn_blocking(|| procfs::release_pipes(Path::new(HOME))).await;
-        let relative = |path: &std::path::PathBuf| path.strip_prefix(HOME).unwrap_or(path).display().to_string();
+        let relative = |path: &std::path::PathBuf| {
+            path.strip_prefix(HOME)
+                .unwrap_or(path)
+                .display()
+                .to_string()
+        };
         report.pipes = pipes.unwrap_or_default().iter().map(relative).collect();
     }
     Json(report)
@@ -119,13 +125,22 @@ impl DevServer {
     }
 
     /// Runs the command, again and again, until `stop` is cancelled.
-    pub(super) async fn keep_running(self, command: String, port: u16, env: Arc<HashMap<String, String>>, stop: CancellationToken) {
+    pub(super) async fn keep_running(
+        self,
+        command: String,
+        port: u16,
+        env: Arc<HashMap<String, String>>,
+        stop: CancellationToken,
+    ) {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             let begun = Instant::now();
             match start(&command, &env) {
                 Ok((mut child, output)) => {
-                    let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+                    let group = child
+                        .id()
+                        .and_then(|id| i32::try_from(id).ok())
+                        .map(Pid::from_raw);
                     let mut log = tokio::spawn(keep(output));
                     let ended = tokio::select! {
                         ended = self.attend(&mut child, group) => Some(ended),
@@ -192,13 +207,21 @@ impl DevServer {
     async fn note_end(&self, ended: &ExitStatus, lasted: Duration, port: u16) {
         let log = fs::read(LOG).unwrap_or_default();
         let log = String::from_utf8_lossy(&log[log.len().saturating_sub(8 << 10)..]).into_owned();
-        let takers = if lasted < HEALTHY { procfs::listeners(port) } else { Vec::new() };
+        let takers = if lasted < HEALTHY {
+            procfs::listeners(port)
+        } else {
+            Vec::new()
+        };
         for (process, _) in &takers {
             let _ = kill(Pid::from_raw(process.id), Signal::SIGKILL);
         }
         let mut report = self.lock();
         report.ends += 1;
-        report.ends_in_a_row = if lasted < HEALTHY { report.ends_in_a_row + 1 } else { 1 };
+        report.ends_in_a_row = if lasted < HEALTHY {
+            report.ends_in_a_row + 1
+        } else {
+            1
+        };
         report.last_end = match (ended.code(), ended.signal()) {
             (Some(code), _) => format!("exit code {code}"),
             (None, Some(signal)) => format!("signal {signal}"),
@@ -214,7 +237,12 @@ impl DevServer {
 fn last_lines(log: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     let mut length = 0;
-    for line in log.trim_end().lines().rev().filter(|line| !line.trim().is_empty()) {
+    for line in log
+        .trim_end()
+        .lines()
+        .rev()
+        .filter(|line| !line.trim().is_empty())
+    {
         length += line.chars().count() + 1;
         if length > MAX_WORDS || lines.len() == 6 {
             break;
@@ -243,7 +271,8 @@ fn start(command: &str, env: &HashMap<String, String>) -> io::Result<(Child, pip
     Ok((child, pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?))
 }
 
-/// Keeps what it says, and reads it where that is not possible, such as on a full disk: it would end of a pipe that nobody reads.
+/// Keeps what it says, and reads it where that is not possible, such as on a full disk: it would
+/// end of a pipe that nobody reads.
 async fn keep(mut output: pipe::Receiver) {
     if keep_log(&mut output).await.is_err() {
         let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
@@ -251,7 +280,11 @@ async fn keep(mut output: pipe::Receiver) {
 }
 
 async fn keep_log(output: &mut pipe::Receiver) -> io::Result<()> {
-    let mut file = tokio::fs::OpenOptions::new().create(true).append(true).open(LOG).await?;
+    let mut file = tokio::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(LOG)
+        .await?;
     let mut length = file.metadata().await?.len();
     let mut buffer = vec![0; 16 << 10];
     loop {
@@ -272,7 +305,11 @@ async fn keep_log(output: &mut pipe::Receiver) -> io::Result<()> {
 
 /// Ends it with all it started: first by asking, so that its caches on disk are whole.
 async fn end(child: &mut Child) {
-    let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw) else {
+    let Some(group) = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .map(Pid::from_raw)
+    else {
         return;
     };
     let _ = killpg(group, Signal::SIGTERM);
@@ -292,7 +329,10 @@ mod tests {
     fn the_last_words_are_few() {
         assert_eq!(last_lines("a\n\nb\n"), "a\nb");
         assert_eq!(last_lines(""), "");
-        let many = (0..100).map(|number| number.to_string()).collect::<Vec<_>>().join("\n");
+        let many = (0..100)
+            .map(|number| number.to_string())
+            .collect::<Vec<_>>()
+            .join("\n");
         assert_eq!(last_lines(&many), "94\n95\n96\n97\n98\n99");
         let long = format!("{}\nend", "x".repeat(5000));
         assert_eq!(last_lines(&long), "end");

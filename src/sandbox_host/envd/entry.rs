@@ -9,7 +9,8 @@ use std::{
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-/// The entry at the path, as protobuf's JSON has it. A symbolic link is told as what it points at, with its target.
+/// The entry at the path, as protobuf's JSON has it. A symbolic link is told as what it points at,
+/// with its target.
 pub(super) fn info(path: &Path) -> io::Result<Value> {
     let own = fs::symlink_metadata(path)?;
     let link = own.is_symlink();
@@ -31,7 +32,10 @@ pub(super) fn info(path: &Path) -> io::Result<Value> {
     };
     let mode = own.permissions().mode() & 0o7777;
     let modified: DateTime<Utc> = own.modified()?.into();
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let name = path
+        .file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy();
     let mut entry = json!({
         "name": name,
         "type": kind,

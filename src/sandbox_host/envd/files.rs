@@ -1,4 +1,5 @@
-//! Files over plain HTTP: `GET` and `POST /files`. A write is whole or not at all: it becomes the file when its last byte is there.
+//! Files over plain HTTP: `GET` and `POST /files`. A write is whole or not at all: it becomes the
+//! file when its last byte is there.
 
 use std::{
     fs, io,
@@ -20,7 +21,9 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
 use tower::ServiceExt;
-use tower_http::{compression::CompressionLayer, decompression::RequestDecompressionLayer, services::ServeFile};
+use tower_http::{
+    compression::CompressionLayer, decompression::RequestDecompressionLayer, services::ServeFile,
+};
 
 use super::{failure, path};
 use crate::sandbox_host::http::{self, api_error};
@@ -42,7 +45,10 @@ async fn read(request: Request) -> Response<Body> {
     };
     let path = path::resolve(&path);
     // Without waiting: a pipe that nobody writes to would hold us for ever.
-    let opened = fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&path);
+    let opened = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(&path);
     let (file, kind) = match opened.and_then(|file| file.metadata().map(|kind| (file, kind))) {
         Ok(opened) => opened,
         Err(error) => return failure(&error, &path),
@@ -51,7 +57,10 @@ async fn read(request: Request) -> Response<Body> {
         return failure(&io::ErrorKind::IsADirectory.into(), &path);
     }
     if !kind.is_file() {
-        return api_error(StatusCode::BAD_REQUEST, format!("path '{}' is not a regular file", path.display()));
+        return api_error(
+            StatusCode::BAD_REQUEST,
+            format!("path '{}' is not a regular file", path.display()),
+        );
     }
     if kind.len() > 0 {
         // With ranges and conditions.
@@ -63,9 +72,10 @@ async fn read(request: Request) -> Response<Body> {
     // Files that the kernel makes up have no length before they are read.
     let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK);
     let mut response = Response::new(Body::from_stream(stream));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
     response
 }
 
@@ -83,9 +93,14 @@ async fn write(request: Request) -> Response<Body> {
         let Some(path) = path else {
             return api_error(StatusCode::BAD_REQUEST, "query parameter path is required");
         };
-        write_file(&path, request.into_body().into_data_stream()).await.map(|()| vec![path])
+        write_file(&path, request.into_body().into_data_stream())
+            .await
+            .map(|()| vec![path])
     } else {
-        return api_error(StatusCode::BAD_REQUEST, format!("unsupported content type '{content_type}'"));
+        return api_error(
+            StatusCode::BAD_REQUEST,
+            format!("unsupported content type '{content_type}'"),
+        );
     };
     match written {
         Ok(paths) => {
@@ -100,27 +115,45 @@ async fn write(request: Request) -> Response<Body> {
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
-/// Writes each part named `file` to where its file name says, or the only one to the path that was given.
-async fn write_parts(request: Request, path: Option<PathBuf>) -> Result<Vec<PathBuf>, Box<Response<Body>>> {
+/// Writes each part named `file` to where its file name says, or the only one to the path that was
+/// given.
+async fn write_parts(
+    request: Request,
+    path: Option<PathBuf>,
+) -> Result<Vec<PathBuf>, Box<Response<Body>>> {
     let invalid = |message: String| Box::new(api_error(StatusCode::BAD_REQUEST, message));
     let mut parts = Multipart::from_request(request, &())
         .await
         .map_err(|error| invalid(error.body_text()))?;
     let mut paths: Vec<PathBuf> = Vec::new();
-    while let Some(part) = parts.next_field().await.map_err(|error| invalid(error.body_text()))? {
+    while let Some(part) = parts
+        .next_field()
+        .await
+        .map_err(|error| invalid(error.body_text()))?
+    {
         if part.name() != Some("file") {
             continue;
         }
         let to = match (&path, part.file_name()) {
             (Some(path), _) => path.clone(),
             (None, Some(name)) => path::resolve(name),
-            (None, None) => return Err(invalid("a part has no file name, and there is no parameter path".to_owned())),
+            (None, None) => {
+                return Err(invalid(
+                    "a part has no file name, and there is no parameter path".to_owned(),
+                ));
+            }
         };
         if paths.contains(&to) {
-            return Err(invalid(format!("two parts for the same path '{}'", to.display())));
+            return Err(invalid(format!(
+                "two parts for the same path '{}'",
+                to.display()
+            )));
         }
         write_file(&to, part).await?;
         paths.push(to);
@@ -137,8 +170,12 @@ async fn write_file<E: std::error::Error + Send + Sync + 'static>(
         .map_err(|error| Box::new(failure(&error, path)))
 }
 
-/// Writes beside the file and takes its place at the end. A link stays a link: what it points at is written.
-async fn write_whole(path: &Path, content: impl Stream<Item = io::Result<Bytes>>) -> io::Result<()> {
+/// Writes beside the file and takes its place at the end. A link stays a link: what it points at is
+/// written.
+async fn write_whole(
+    path: &Path,
+    content: impl Stream<Item = io::Result<Bytes>>,
+) -> io::Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let path = match fs::symlink_metadata(path) {
         Ok(kind) if kind.is_symlink() => fs::canonicalize(path)?,

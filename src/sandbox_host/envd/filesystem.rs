@@ -38,7 +38,9 @@ pub(super) fn router() -> Router {
 }
 
 /// Runs what waits for the disk off the thread that serves.
-async fn off_thread(work: impl FnOnce() -> Result<Value, Error> + Send + 'static) -> Response<Body> {
+async fn off_thread(
+    work: impl FnOnce() -> Result<Value, Error> + Send + 'static,
+) -> Response<Body> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => answer(result),
         Err(error) => Error::new("internal", error.to_string()).response(),
@@ -54,7 +56,10 @@ async fn list(Message(at): Message<At>) -> Response<Body> {
         let folder = path::resolve(&at.path);
         let kind = fs::metadata(&folder).map_err(|error| Error::of_io(&error, &folder))?;
         if !kind.is_dir() {
-            return Err(Error::invalid(format!("path is not a directory: {}", folder.display())));
+            return Err(Error::invalid(format!(
+                "path is not a directory: {}",
+                folder.display()
+            )));
         }
         let mut entries = Vec::new();
         collect(&folder, at.depth.max(1), &mut entries)?;
@@ -99,7 +104,10 @@ async fn make(Message(at): Message<At>) -> Response<Body> {
     off_thread(move || {
         let folder = path::resolve(&at.path);
         if fs::symlink_metadata(&folder).is_ok() {
-            return Err(Error::new("already_exists", format!("path already exists: {}", folder.display())));
+            return Err(Error::new(
+                "already_exists",
+                format!("path already exists: {}", folder.display()),
+            ));
         }
         fs::create_dir_all(&folder).map_err(|error| Error::of_io(&error, &folder))?;
         told(&folder)
@@ -109,7 +117,10 @@ async fn make(Message(at): Message<At>) -> Response<Body> {
 
 async fn rename(Message(paths): Message<FromTo>) -> Response<Body> {
     off_thread(move || {
-        let (source, destination) = (path::resolve(&paths.source), path::resolve(&paths.destination));
+        let (source, destination) = (
+            path::resolve(&paths.source),
+            path::resolve(&paths.destination),
+        );
         fs::symlink_metadata(&source).map_err(|error| Error::of_io(&error, &source))?;
         if let Some(parent) = destination.parent() {
             fs::create_dir_all(parent).map_err(|error| Error::of_io(&error, parent))?;

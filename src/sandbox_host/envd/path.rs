@@ -20,7 +20,10 @@ pub(super) fn resolve(path: &str) -> PathBuf {
 /// A parameter of the address's query, decoded.
 pub(super) fn query(uri: &Uri, name: &str) -> Option<String> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
-    pairs.into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
+    pairs
+        .into_iter()
+        .find(|(found, _)| found == name)
+        .map(|(_, value)| value)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! `process.Process`: Start and Connect, whose streams tell a process's start, output and end; List, SendInput, CloseStdin,
-//! SendSignal and Update. Processes live in `running`, which starts them and passes on what they say (`output`); `terminal` gives one a
-//! terminal, and `tree` finds what it has started.
+//! `process.Process`: Start and Connect, whose streams tell a process's start, output and end;
+//! List, SendInput, CloseStdin, SendSignal and Update. Processes live in `running`, which starts
+//! them and passes on what they say (`output`); `terminal` gives one a terminal, and `tree` finds
+//! what it has started.
 
 mod output;
 mod running;
@@ -29,7 +30,8 @@ use super::connect::{self, Error, Message, Times, answer, frame};
 /// How long after its deadline a stream waits for the word that the process was killed.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// A header, not of E2B's, by which a client says how much of each output it wants, in bytes: its beginning and its end.
+/// A header, not of E2B's, by which a client says how much of each output it wants, in bytes: its
+/// beginning and its end.
 const OUTPUT_LIMIT: &str = "codeflow-output-limit";
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -107,9 +109,15 @@ pub(super) fn router(processes: Processes) -> Router {
 }
 
 /// The process is killed at the stream's deadline; a client that goes away leaves it running.
-async fn start(State(processes): State<Processes>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+async fn start(
+    State(processes): State<Processes>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
     let mut times = Times::of(&headers);
-    let output = headers.get(OUTPUT_LIMIT).and_then(|value| value.to_str().ok()?.parse().ok());
+    let output = headers
+        .get(OUTPUT_LIMIT)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
     let limits = Limits {
         deadline: times.deadline,
         output,
@@ -124,7 +132,11 @@ async fn start(State(processes): State<Processes>, headers: HeaderMap, body: Byt
     }
 }
 
-async fn connect(State(processes): State<Processes>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+async fn connect(
+    State(processes): State<Processes>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
     let found = connect::request::<To>(&body).and_then(|request| processes.find(&request.process));
     match found {
         Ok(running) => follow(running.subscribe(), Times::of(&headers)),
@@ -135,16 +147,22 @@ async fn connect(State(processes): State<Processes>, headers: HeaderMap, body: B
 /// Passes on what a subscription brings, with signs of life while that is nothing.
 fn follow(subscription: Subscription, times: Times) -> Response<Body> {
     let state = (Some(subscription), times);
-    connect::stream(Body::from_stream(futures::stream::unfold(state, async |(subscription, times)| {
-        let mut subscription = subscription?;
-        let (bytes, subscription) = tokio::select! {
-            biased;
-            bytes = subscription.next() => (bytes?, Some(subscription)),
-            () = times.over() => (Error::deadline().end_of_stream().into(), None),
-            () = tokio::time::sleep(times.keepalive) => (event(&json!({ "keepalive": {} })), Some(subscription)),
-        };
-        Some((Ok::<_, std::convert::Infallible>(bytes), (subscription, times)))
-    })))
+    connect::stream(Body::from_stream(futures::stream::unfold(
+        state,
+        async |(subscription, times)| {
+            let mut subscription = subscription?;
+            let (bytes, subscription) = tokio::select! {
+                biased;
+                bytes = subscription.next() => (bytes?, Some(subscription)),
+                () = times.over() => (Error::deadline().end_of_stream().into(), None),
+                () = tokio::time::sleep(times.keepalive) => (event(&json!({ "keepalive": {} })), Some(subscription)),
+            };
+            Some((
+                Ok::<_, std::convert::Infallible>(bytes),
+                (subscription, times),
+            ))
+        },
+    )))
 }
 
 fn event(event: &Value) -> Bytes {
@@ -152,7 +170,11 @@ fn event(event: &Value) -> Bytes {
 }
 
 async fn list(State(processes): State<Processes>) -> Response<Body> {
-    let running: Vec<Value> = processes.all().iter().map(|running| running.told()).collect();
+    let running: Vec<Value> = processes
+        .all()
+        .iter()
+        .map(|running| running.told())
+        .collect();
     answer(Ok(if running.is_empty() {
         json!({})
     } else {
@@ -160,7 +182,10 @@ async fn list(State(processes): State<Processes>) -> Response<Body> {
     }))
 }
 
-async fn send_input(State(processes): State<Processes>, Message(to): Message<To>) -> Response<Body> {
+async fn send_input(
+    State(processes): State<Processes>,
+    Message(to): Message<To>,
+) -> Response<Body> {
     let write = async {
         let running = processes.find_running(&to.process)?;
         let (text, pty) = match (to.input.stdin, to.input.pty) {
@@ -168,14 +193,19 @@ async fn send_input(State(processes): State<Processes>, Message(to): Message<To>
             (None, Some(text)) => (text, true),
             _ => return Err(Error::invalid("input is either stdin or pty")),
         };
-        let bytes = STANDARD.decode(text).map_err(|error| Error::invalid(error.to_string()))?;
+        let bytes = STANDARD
+            .decode(text)
+            .map_err(|error| Error::invalid(error.to_string()))?;
         running.write(&bytes, pty).await?;
         Ok(json!({}))
     };
     answer(write.await)
 }
 
-async fn close_stdin(State(processes): State<Processes>, Message(to): Message<To>) -> Response<Body> {
+async fn close_stdin(
+    State(processes): State<Processes>,
+    Message(to): Message<To>,
+) -> Response<Body> {
     let close = async {
         processes.find_running(&to.process)?.close_stdin().await?;
         Ok(json!({}))
@@ -183,7 +213,10 @@ async fn close_stdin(State(processes): State<Processes>, Message(to): Message<To
     answer(close.await)
 }
 
-async fn send_signal(State(processes): State<Processes>, Message(to): Message<To>) -> Response<Body> {
+async fn send_signal(
+    State(processes): State<Processes>,
+    Message(to): Message<To>,
+) -> Response<Body> {
     let named = match to.signal.as_str() {
         "SIGNAL_SIGKILL" => Ok(Signal::SIGKILL),
         "SIGNAL_SIGTERM" => Ok(Signal::SIGTERM),

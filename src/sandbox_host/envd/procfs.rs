@@ -1,5 +1,5 @@
-//! What `/proc` and the home say of the sandbox's processes: which are stopped, who listens on a port, and named pipes that readers wait
-//! on.
+//! What `/proc` and the home say of the sandbox's processes: which are stopped, who listens on a
+//! port, and named pipes that readers wait on.
 
 use std::{
     fs,
@@ -34,7 +34,8 @@ pub(super) fn processes() -> Vec<Process> {
         .collect()
 }
 
-/// The name is in brackets and may hold anything; after it come the state, the parent and the group (proc_pid_stat(5)).
+/// The name is in brackets and may hold anything; after it come the state, the parent and the group
+/// (proc_pid_stat(5)).
 fn parse(id: i32, stat: &str) -> Option<Process> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
@@ -49,7 +50,8 @@ fn parse(id: i32, stat: &str) -> Option<Process> {
 
 /// The processes that listen on a TCP port, each with its command line.
 pub(super) fn listeners(port: u16) -> Vec<(Process, String)> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .map(|table| fs::read_to_string(table).unwrap_or_default());
     let sockets: Vec<String> = tables
         .iter()
         .flat_map(|table| table.lines().skip(1))
@@ -59,7 +61,10 @@ pub(super) fn listeners(port: u16) -> Vec<(Process, String)> {
         return Vec::new();
     }
     let holds_one = |process: &Process| {
-        let files = fs::read_dir(format!("/proc/{}/fd", process.id)).into_iter().flatten().flatten();
+        let files = fs::read_dir(format!("/proc/{}/fd", process.id))
+            .into_iter()
+            .flatten()
+            .flatten();
         files
             .filter_map(|file| fs::read_link(file.path()).ok())
             .any(|target| sockets.iter().any(|socket| target == Path::new(socket)))
@@ -85,8 +90,8 @@ fn command_line(process: i32) -> String {
     line.trim().chars().take(200).collect()
 }
 
-/// Named pipes below the home. Who waits there for a writer reads an empty file from here on: a dev server that reads all files of the
-/// app would wait for ever.
+/// Named pipes below the home. Who waits there for a writer reads an empty file from here on: a dev
+/// server that reads all files of the app would wait for ever.
 pub(super) fn release_pipes(home: &Path) -> Vec<PathBuf> {
     let (mut pipes, mut folders, mut left) = (Vec::new(), vec![home.to_owned()], MAX_ENTRIES);
     while let Some(folder) = folders.pop() {
@@ -123,9 +128,19 @@ mod tests {
 
     #[test]
     fn a_process_is_read_whatever_its_name_is() {
-        let process = |id, group, is_stopped| Process { id, group, is_stopped };
-        assert_eq!(parse(7, "7 (node) S 1 5 5 0 -1"), Some(process(7, 5, false)));
-        assert_eq!(parse(8, "8 (a) R 1 (b) T 1 9 9 0 -1"), Some(process(8, 9, true)));
+        let process = |id, group, is_stopped| Process {
+            id,
+            group,
+            is_stopped,
+        };
+        assert_eq!(
+            parse(7, "7 (node) S 1 5 5 0 -1"),
+            Some(process(7, 5, false))
+        );
+        assert_eq!(
+            parse(8, "8 (a) R 1 (b) T 1 9 9 0 -1"),
+            Some(process(8, 9, true))
+        );
         assert_eq!(parse(9, "nonsense"), None);
     }
 
@@ -135,7 +150,9 @@ mod tests {
         let found = listeners(listener.local_addr().unwrap().port());
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(
-            found.iter().any(|(process, line)| process.id == own && !line.is_empty()),
+            found
+                .iter()
+                .any(|(process, line)| process.id == own && !line.is_empty()),
             "{found:?}"
         );
     }

@@ -1,4 +1,5 @@
-//! Connections through the sandbox's walls: in, from the host to a port of an app; out, from programs to the host's egress proxy.
+//! Connections through the sandbox's walls: in, from the host to a port of an app; out, from
+//! programs to the host's egress proxy.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -40,7 +41,9 @@ pub(super) async fn carry_in(Path(port): Path<u16>, request: Request) -> Respons
     response
         .headers_mut()
         .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("tunnel"));
+    response
+        .headers_mut()
+        .insert(header::UPGRADE, HeaderValue::from_static("tunnel"));
     response
 }
 

@@ -1,4 +1,5 @@
-//! Watching a folder: `WatchDir`, whose stream tells of each change, and the watchers that are asked for what they saw.
+//! Watching a folder: `WatchDir`, whose stream tells of each change, and the watchers that are
+//! asked for what they saw.
 
 use std::{
     collections::HashMap,
@@ -82,13 +83,19 @@ impl Watch {
         let folder = path::resolve(&request.path);
         let kind = std::fs::metadata(&folder).map_err(|error| Error::of_io(&error, &folder))?;
         if !kind.is_dir() {
-            return Err(Error::invalid(format!("path is not a directory: {}", folder.display())));
+            return Err(Error::invalid(format!(
+                "path is not a directory: {}",
+                folder.display()
+            )));
         }
         // The kernel tells of the real folder.
-        let folder = folder.canonicalize().map_err(|error| Error::of_io(&error, &folder))?;
+        let folder = folder
+            .canonicalize()
+            .map_err(|error| Error::of_io(&error, &folder))?;
         let (sender, changes) = mpsc::channel(MAX_WAITING);
         let overflowed = Arc::new(AtomicBool::new(false));
-        let (root, include_entry, lost) = (folder.clone(), request.include_entry, overflowed.clone());
+        let (root, include_entry, lost) =
+            (folder.clone(), request.include_entry, overflowed.clone());
         let tell = move |told: notify::Result<notify::Event>| {
             let Ok(event) = told else {
                 lost.store(true, Ordering::Relaxed);
@@ -100,7 +107,12 @@ impl Watch {
                 }
             }
         };
-        let failed = |error: notify::Error| Error::new("internal", format!("{} can't be watched: {error}", folder.display()));
+        let failed = |error: notify::Error| {
+            Error::new(
+                "internal",
+                format!("{} can't be watched: {error}", folder.display()),
+            )
+        };
         let mut watcher = notify::recommended_watcher(tell).map_err(failed)?;
         let mode = if request.recursive {
             RecursiveMode::Recursive
@@ -129,7 +141,9 @@ impl Watch {
 /// What E2B's protocol makes of the kernel's news.
 fn changes_of(root: &Path, event: &notify::Event, include_entry: bool) -> Vec<Value> {
     let kind = match event.kind {
-        EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => "EVENT_TYPE_CREATE",
+        EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => {
+            "EVENT_TYPE_CREATE"
+        }
         EventKind::Modify(ModifyKind::Name(RenameMode::From)) => "EVENT_TYPE_RENAME",
         // Told as the two above.
         EventKind::Modify(ModifyKind::Name(_)) | EventKind::Access(_) => return Vec::new(),
@@ -144,7 +158,10 @@ fn changes_of(root: &Path, event: &notify::Event, include_entry: bool) -> Vec<Va
             .filter(|name| !name.as_os_str().is_empty())
             .map(Path::to_owned)
     };
-    let changes = event.paths.iter().filter_map(|path| Some((path, relative(path)?)));
+    let changes = event
+        .paths
+        .iter()
+        .filter_map(|path| Some((path, relative(path)?)));
     changes
         .map(|(path, name)| {
             let mut change = json!({ "name": name.to_string_lossy(), "type": kind });
@@ -158,11 +175,15 @@ fn changes_of(root: &Path, event: &notify::Event, include_entry: bool) -> Vec<Va
 
 async fn watch(headers: HeaderMap, body: Bytes) -> Response<Body> {
     let times = Times::of(&headers);
-    let watch = match connect::request::<Request>(&body).and_then(|request| Watch::begin(&request)) {
+    let watch = match connect::request::<Request>(&body).and_then(|request| Watch::begin(&request))
+    {
         Ok(watch) => watch,
         Err(error) => return connect::stream(Body::from(error.end_of_stream())),
     };
-    let started = futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(frame(0, &json!({ "start": {} }))))]);
+    let started = futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(frame(
+        0,
+        &json!({ "start": {} }),
+    )))]);
     let changes = futures::stream::unfold((Some(watch), times), async |(watch, times)| {
         let mut watch = watch?;
         let (bytes, watch) = tokio::select! {
@@ -176,13 +197,21 @@ async fn watch(headers: HeaderMap, body: Bytes) -> Response<Body> {
         };
         Some((Ok(bytes.into()), (watch, times)))
     });
-    connect::stream(Body::from_stream(futures::StreamExt::chain(started, changes)))
+    connect::stream(Body::from_stream(futures::StreamExt::chain(
+        started, changes,
+    )))
 }
 
-async fn create(State(watchers): State<Watchers>, Message(request): Message<Request>) -> Response<Body> {
+async fn create(
+    State(watchers): State<Watchers>,
+    Message(request): Message<Request>,
+) -> Response<Body> {
     let create = || {
         let watch = Watch::begin(&request)?;
-        let mut known = watchers.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = watchers
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if known.len() == MAX_WATCHERS {
             return Err(Error::new(
                 "resource_exhausted",
@@ -196,12 +225,20 @@ async fn create(State(watchers): State<Watchers>, Message(request): Message<Requ
     answer(create())
 }
 
-async fn events(State(watchers): State<Watchers>, Message(which): Message<Which>) -> Response<Body> {
+async fn events(
+    State(watchers): State<Watchers>,
+    Message(which): Message<Which>,
+) -> Response<Body> {
     // What happened right before the question is to be in the answer.
     tokio::time::sleep(SETTLE).await;
     let read = || {
-        let mut known = watchers.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let watch = known.get_mut(&which.watcher_id).ok_or_else(|| unknown(&which.watcher_id))?;
+        let mut known = watchers
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let watch = known
+            .get_mut(&which.watcher_id)
+            .ok_or_else(|| unknown(&which.watcher_id))?;
         watch.check()?;
         let mut events = Vec::new();
         while let Ok(change) = watch.changes.try_recv() {
@@ -216,13 +253,20 @@ async fn events(State(watchers): State<Watchers>, Message(which): Message<Which>
     answer(read())
 }
 
-async fn remove(State(watchers): State<Watchers>, Message(which): Message<Which>) -> Response<Body> {
+async fn remove(
+    State(watchers): State<Watchers>,
+    Message(which): Message<Which>,
+) -> Response<Body> {
     let removed = watchers
         .known
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .remove(&which.watcher_id);
-    answer(removed.map(|_| json!({})).ok_or_else(|| unknown(&which.watcher_id)))
+    answer(
+        removed
+            .map(|_| json!({}))
+            .ok_or_else(|| unknown(&which.watcher_id)),
+    )
 }
 
 fn unknown(id: &str) -> Error {

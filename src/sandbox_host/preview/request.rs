@@ -1,5 +1,6 @@
-//! What an app gets to see of a browser's request: what browsers and the libraries of apps send. On a domain of the previews' own a proxy
-//! stands in front of us, and what that adds tells who the visitor is: names that are not on the list stay outside there.
+//! What an app gets to see of a browser's request: what browsers and the libraries of apps send. On
+//! a domain of the previews' own a proxy stands in front of us, and what that adds tells who the
+//! visitor is: names that are not on the list stay outside there.
 
 use axum::{
     body::Body,
@@ -8,8 +9,8 @@ use axum::{
 
 use crate::config;
 
-/// The request headers of browsers (developer.mozilla.org/docs/Web/HTTP/Reference/Headers), and those that libraries of web apps send to
-/// their own server. A `*` at the end stands for any rest.
+/// The request headers of browsers (developer.mozilla.org/docs/Web/HTTP/Reference/Headers), and
+/// those that libraries of web apps send to their own server. A `*` at the end stands for any rest.
 const ALLOWED: [&str; 76] = [
     "accept",
     "accept-*",
@@ -88,31 +89,48 @@ const ALLOWED: [&str; 76] = [
     "x-user-agent",
     "x-xsrf-token",
 ];
-/// Ways to sign in that are between a browser and a proxy (RFC 7617, 7616, 4559): an app that has its own sends tokens.
+/// Ways to sign in that are between a browser and a proxy (RFC 7617, 7616, 4559): an app that has
+/// its own sends tokens.
 const SIGN_INS_OF_PROXIES: [&str; 4] = ["basic", "digest", "negotiate", "ntlm"];
 
-/// Parts of the paths under which Next.js' dev server has what is its own, hot reload and the places of errors included.
+/// Parts of the paths under which Next.js' dev server has what is its own, hot reload and the
+/// places of errors included.
 const DEV_SERVER: [&str; 2] = ["/_next", "/__nextjs"];
 
-/// Leaves of the request what is the app's. A page that is to be changed on its way is asked for as it is.
-pub(super) fn admit(request: &mut Request<Body>, port: u16, is_changed: bool, settings: &config::SandboxHost) {
-    let is_of_dev_server = DEV_SERVER.iter().any(|part| request.uri().path().contains(part));
+/// Leaves of the request what is the app's. A page that is to be changed on its way is asked for as
+/// it is.
+pub(super) fn admit(
+    request: &mut Request<Body>,
+    port: u16,
+    is_changed: bool,
+    settings: &config::SandboxHost,
+) {
+    let is_of_dev_server = DEV_SERVER
+        .iter()
+        .any(|part| request.uri().path().contains(part));
     let headers = request.headers_mut();
     if settings.has_proxy() {
         retain(headers, &settings.preview_headers);
     }
     if is_of_dev_server && comes_from_itself(headers) {
-        // Refused to every name that the app's configuration doesn't list, which the model may rewrite. Here it's the app's own page.
+        // Refused to every name that the app's configuration doesn't list, which the model may
+        // rewrite. Here it's the app's own page.
         if let Ok(own) = HeaderValue::try_from(format!("http://localhost:{port}")) {
             headers.insert(header::ORIGIN, own);
         }
     }
     if is_changed {
-        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        );
     }
     if settings.public_url.starts_with("https://") && settings.has_proxy() {
         // By it apps write the addresses of their own pages.
-        headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static("https"));
+        headers.insert(
+            HeaderName::from_static("x-forwarded-proto"),
+            HeaderValue::from_static("https"),
+        );
     }
 }
 
@@ -123,10 +141,17 @@ fn retain(headers: &mut HeaderMap, more: &[String]) {
         None => name == pattern,
     };
     let is_allowed = |name: &HeaderName| {
-        let mut list = ALLOWED.iter().copied().chain(more.iter().map(String::as_str));
+        let mut list = ALLOWED
+            .iter()
+            .copied()
+            .chain(more.iter().map(String::as_str));
         list.any(|pattern| listed(name.as_str(), pattern))
     };
-    let strange: Vec<HeaderName> = headers.keys().filter(|name| !is_allowed(name)).cloned().collect();
+    let strange: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| !is_allowed(name))
+        .cloned()
+        .collect();
     for name in strange {
         tracing::debug!(
             http.header = name.as_str(),
@@ -135,10 +160,19 @@ fn retain(headers: &mut HeaderMap, more: &[String]) {
         headers.remove(name);
     }
     let of_proxy = |value: &HeaderValue| {
-        let scheme = value.to_str().unwrap_or_default().split_whitespace().next().unwrap_or_default();
-        SIGN_INS_OF_PROXIES.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        let scheme = value
+            .to_str()
+            .unwrap_or_default()
+            .split_whitespace()
+            .next()
+            .unwrap_or_default();
+        SIGN_INS_OF_PROXIES
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known))
     };
-    if !more.iter().any(|name| name == "authorization") && headers.get_all(header::AUTHORIZATION).iter().any(of_proxy) {
+    if !more.iter().any(|name| name == "authorization")
+        && headers.get_all(header::AUTHORIZATION).iter().any(of_proxy)
+    {
         headers.remove(header::AUTHORIZATION);
     }
 }
@@ -146,7 +180,13 @@ fn retain(headers: &mut HeaderMap, more: &[String]) {
 /// Whether a browser says that the request is one of the app's own page.
 fn comes_from_itself(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let without_port = |authority: &str| authority.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let without_port = |authority: &str| {
+        authority
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+    };
     let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
     match (origin, text(header::HOST)) {
         (Some((_, origin)), Some(host)) => without_port(origin) == without_port(host),
@@ -239,17 +279,31 @@ mod tests {
     #[test]
     fn the_sign_in_of_a_proxy_is_not_the_app_s() {
         let settings = settings("preview.dev", "https://build.example.com");
-        for (value, kept) in [("Bearer x", true), ("Basic YTpi", false), ("negotiate x", false), ("DPoP x", true)] {
+        for (value, kept) in [
+            ("Bearer x", true),
+            ("Basic YTpi", false),
+            ("negotiate x", false),
+            ("DPoP x", true),
+        ] {
             let mut request = request("/", &[("authorization", value)]);
             admit(&mut request, 3000, false, &settings);
-            assert_eq!(request.headers().contains_key("authorization"), kept, "{value}");
+            assert_eq!(
+                request.headers().contains_key("authorization"),
+                kept,
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn below_localhost_no_proxy_stands_in_front_and_an_app_s_own_headers_stay() {
         let mut local = request("/", &[("x-own", "1"), ("authorization", "Basic x")]);
-        admit(&mut local, 3000, false, &settings("localhost:3000", "http://localhost:3000"));
+        admit(
+            &mut local,
+            3000,
+            false,
+            &settings("localhost:3000", "http://localhost:3000"),
+        );
         assert_eq!(names(&local), ["authorization", "x-own"]);
     }
 
@@ -257,7 +311,10 @@ mod tests {
     fn the_dev_server_s_own_paths_take_the_app_s_own_pages_for_local_and_no_others() {
         let settings = settings("preview.dev", "https://build.example.com");
         let origin_of = |path: &str, origin: &str| {
-            let mut request = request(path, &[("host", "3000-iabc.preview.dev"), ("origin", origin)]);
+            let mut request = request(
+                path,
+                &[("host", "3000-iabc.preview.dev"), ("origin", origin)],
+            );
             admit(&mut request, 3000, false, &settings);
             request.headers()["origin"].to_str().unwrap().to_owned()
         };

@@ -1,5 +1,6 @@
-//! The script that speaks for an app's page to the builder that frames it: served from the preview's own origin, and put at the start of
-//! the page's head on its way to the browser. So it is there whatever the app's files are. Only what stands before the head is held back.
+//! The script that speaks for an app's page to the builder that frames it: served from the
+//! preview's own origin, and put at the start of the page's head on its way to the browser. So it
+//! is there whatever the app's files are. Only what stands before the head is held back.
 
 use std::{
     pin::Pin,
@@ -20,7 +21,8 @@ use crate::sandbox_host::{pages::Audience, passage::Passing};
 
 /// Where it is served, below every preview.
 pub(super) const PATH: &str = "/__codeflow/preview.js";
-/// The same file speaks for an app in sandboxes of others, where the template has it as Next.js' hook.
+/// The same file speaks for an app in sandboxes of others, where the template has it as Next.js'
+/// hook.
 const SOURCE: &str = include_str!("../../../sandbox-templates/nextjs/instrumentation-client.js");
 /// What stands before a page's head is held back up to this, in bytes.
 const MAX_HELD: usize = 64 << 10;
@@ -28,31 +30,48 @@ const MAX_HELD: usize = 64 << 10;
 /// Its address changes with it.
 static ADDRESS: LazyLock<String> = LazyLock::new(|| {
     let digest = Sha256::digest(SOURCE);
-    format!("{PATH}?{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3])
+    format!(
+        "{PATH}?{:02x}{:02x}{:02x}{:02x}",
+        digest[0], digest[1], digest[2], digest[3]
+    )
 });
 
 /// Answers with the script, which believes the builder of this address.
 pub(super) fn serve(public_url: &str) -> Response<Body> {
     let env = serde_json::json!({ "CODEFLOW_URL": public_url, "NODE_ENV": "development", "__NEXT_DIST_DIR": "/home/user/.next/dev" });
-    // The file ends with a line feed; what Next.js puts in place of these names as it builds is a value here.
-    let text = format!("(() => {{\ndocument.currentScript?.remove();\nconst process = {{ env: {env} }};\n{SOURCE}}})();\n");
+    // The file ends with a line feed; what Next.js puts in place of these names as it builds is a
+    // value here.
+    let text = format!(
+        "(() => {{\ndocument.currentScript?.remove();\nconst process = {{ env: {env} }};\n{SOURCE}}})();\n"
+    );
     let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/javascript; charset=utf-8"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
 
-/// Whether a request is for a page in a frame. Where a browser doesn't say what for (no TLS and not below localhost), any page may be.
+/// Whether a request is for a page in a frame. Where a browser doesn't say what for (no TLS and not
+/// below localhost), any page may be.
 pub(super) fn is_for(method: &Method, headers: &HeaderMap, audience: Audience) -> bool {
     let destination = headers.get("sec-fetch-dest").map(HeaderValue::as_bytes);
-    method == Method::GET && audience == Audience::Person && matches!(destination, None | Some(b"iframe" | b"frame"))
+    method == Method::GET
+        && audience == Audience::Person
+        && matches!(destination, None | Some(b"iframe" | b"frame"))
 }
 
 /// Whether an answer is a page as it is, whole and not compressed.
 pub(super) fn fits(response: &Response<Passing>) -> bool {
     let headers = response.headers();
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let is_html = text(header::CONTENT_TYPE)
         .trim_start()
         .to_ascii_lowercase()
@@ -70,15 +89,25 @@ pub(super) fn admit(headers: &mut HeaderMap) -> String {
     headers.remove(header::CONTENT_LENGTH);
     let policies = texts(headers, &header::CONTENT_SECURITY_POLICY);
     let mut nonce = None;
-    let allowed: Vec<String> = policies.iter().map(|list| allowed(list, &mut nonce)).collect();
+    let allowed: Vec<String> = policies
+        .iter()
+        .map(|list| allowed(list, &mut nonce))
+        .collect();
     if allowed != policies {
-        replace(headers, &header::CONTENT_SECURITY_POLICY, allowed.into_iter());
+        replace(
+            headers,
+            &header::CONTENT_SECURITY_POLICY,
+            allowed.into_iter(),
+        );
     }
-    let nonce = nonce.map(|nonce| format!(" nonce=\"{nonce}\"")).unwrap_or_default();
+    let nonce = nonce
+        .map(|nonce| format!(" nonce=\"{nonce}\""))
+        .unwrap_or_default();
     format!("<script src=\"{}\"{nonce}></script>", *ADDRESS)
 }
 
-/// A list of policies under which the script runs: by the nonce that the page's own scripts have, else by its address.
+/// A list of policies under which the script runs: by the nonce that the page's own scripts have,
+/// else by its address.
 fn allowed(policies: &str, nonce: &mut Option<String>) -> String {
     let policy = |policy: &str| {
         let directives: Vec<&str> = policy.split(';').collect();
@@ -91,35 +120,59 @@ fn allowed(policies: &str, nonce: &mut Option<String>) -> String {
             };
             directives.iter().copied().find(named)
         };
-        let Some(scripts) = ["script-src-elem", "script-src", "default-src"].into_iter().find_map(find) else {
+        let Some(scripts) = ["script-src-elem", "script-src", "default-src"]
+            .into_iter()
+            .find_map(find)
+        else {
             return policy.to_owned();
         };
         let sources: Vec<&str> = scripts.split_ascii_whitespace().skip(1).collect();
-        let given = sources.iter().find_map(|source| source.strip_prefix("'nonce-")?.strip_suffix('\''));
+        let given = sources
+            .iter()
+            .find_map(|source| source.strip_prefix("'nonce-")?.strip_suffix('\''));
         // A nonce is Base64, and stands in an attribute.
-        let is_plain = |nonce: &&str| nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte));
+        let is_plain = |nonce: &&str| {
+            nonce
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte))
+        };
         if let Some(given) = given.filter(is_plain) {
             nonce.get_or_insert_with(|| given.to_owned());
             return policy.to_owned();
         }
-        let is_open = sources.iter().any(|source| source.eq_ignore_ascii_case("'self'") || *source == "*");
-        let needs_nonce = sources.iter().any(|source| source.eq_ignore_ascii_case("'strict-dynamic'"));
+        let is_open = sources
+            .iter()
+            .any(|source| source.eq_ignore_ascii_case("'self'") || *source == "*");
+        let needs_nonce = sources
+            .iter()
+            .any(|source| source.eq_ignore_ascii_case("'strict-dynamic'"));
         if is_open && !needs_nonce {
             return policy.to_owned();
         }
-        let kept = sources.iter().filter(|source| !source.eq_ignore_ascii_case("'none'"));
-        // A nonce of ours where addresses don't count; scripts in the page are told by hashes there, so that it shuts nothing out.
+        let kept = sources
+            .iter()
+            .filter(|source| !source.eq_ignore_ascii_case("'none'"));
+        // A nonce of ours where addresses don't count; scripts in the page are told by hashes
+        // there, so that it shuts nothing out.
         let own = if needs_nonce {
             let own = nonce.get_or_insert_with(|| format!("{:032x}", rand::random::<u128>()));
             format!("'nonce-{own}'")
         } else {
             "'self'".to_owned()
         };
-        let sources = kept.copied().chain([own.as_str()]).collect::<Vec<_>>().join(" ");
+        let sources = kept
+            .copied()
+            .chain([own.as_str()])
+            .collect::<Vec<_>>()
+            .join(" ");
         // The first directive of a name counts.
         format!("script-src-elem {sources}; {}", policy.trim_start())
     };
-    policies.split(',').map(policy).collect::<Vec<_>>().join(",")
+    policies
+        .split(',')
+        .map(policy)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// The body of a page, with the script's tag at the start of its head.
@@ -152,7 +205,10 @@ impl hyper::body::Body for Injecting {
     type Data = Bytes;
     type Error = anyhow::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<anyhow::Result<Frame<Bytes>>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<anyhow::Result<Frame<Bytes>>>> {
         loop {
             let frame = ready!(Pin::new(&mut self.page).poll_frame(context));
             let Some(held) = &mut self.held else {
@@ -161,11 +217,15 @@ impl hyper::body::Body for Injecting {
             match frame {
                 // Trailers are of no use to browsers.
                 Some(Ok(frame)) => {
-                    let Ok(piece) = frame.into_data() else { continue };
+                    let Ok(piece) = frame.into_data() else {
+                        continue;
+                    };
                     held.extend_from_slice(&piece);
                     match start_of_head(held) {
                         Spot::Unclear(_) if held.len() < MAX_HELD => {}
-                        Spot::Found(at) | Spot::Unclear(at) => return Poll::Ready(self.release(at).map(Ok)),
+                        Spot::Found(at) | Spot::Unclear(at) => {
+                            return Poll::Ready(self.release(at).map(Ok));
+                        }
                     }
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -195,13 +255,24 @@ enum Spot {
     Unclear(usize),
 }
 
-/// Reads as far as a parser of HTML does before the head (html.spec.whatwg.org, 13.2.6.4.1 to 13.2.6.4.3).
+/// Reads as far as a parser of HTML does before the head (html.spec.whatwg.org, 13.2.6.4.1 to
+/// 13.2.6.4.3).
 fn start_of_head(page: &[u8]) -> Spot {
-    let mut at = if page.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let mut at = if page.starts_with(b"\xef\xbb\xbf") {
+        3
+    } else {
+        0
+    };
     loop {
-        at += page[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        at += page[at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_whitespace())
+            .count();
         let rest = &page[at..];
-        let begins = |start: &[u8]| rest.get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start));
+        let begins = |start: &[u8]| {
+            rest.get(..start.len())
+                .is_some_and(|own| own.eq_ignore_ascii_case(start))
+        };
         let tag = |name: &[u8]| {
             begins(name)
                 && rest
@@ -209,15 +280,26 @@ fn start_of_head(page: &[u8]) -> Spot {
                     .is_none_or(|byte| byte.is_ascii_whitespace() || b"/>".contains(byte))
         };
         let end = if begins(b"<!--") {
-            rest[4..].windows(3).position(|three| three == b"-->").map(|end| 4 + end + 3)
+            rest[4..]
+                .windows(3)
+                .position(|three| three == b"-->")
+                .map(|end| 4 + end + 3)
         } else if begins(b"<!") || begins(b"<?") {
-            rest.iter().position(|byte| *byte == b'>').map(|end| end + 1)
+            rest.iter()
+                .position(|byte| *byte == b'>')
+                .map(|end| end + 1)
         } else if tag(b"<html") || tag(b"<head") {
             end_of_tag(rest)
         } else {
-            let could_be = |start: &&[u8]| start.len() > rest.len() && start[..rest.len()].eq_ignore_ascii_case(rest);
+            let could_be = |start: &&[u8]| {
+                start.len() > rest.len() && start[..rest.len()].eq_ignore_ascii_case(rest)
+            };
             let is_short = [&b"<!--"[..], b"<html", b"<head"].iter().any(could_be);
-            return if is_short { Spot::Unclear(at) } else { Spot::Found(at) };
+            return if is_short {
+                Spot::Unclear(at)
+            } else {
+                Spot::Found(at)
+            };
         };
         match end {
             None => return Spot::Unclear(at),
@@ -250,7 +332,10 @@ mod tests {
     #[test]
     fn the_tag_goes_to_the_start_of_the_head_wherever_that_is() {
         for (before, after) in [
-            ("<!DOCTYPE html><html lang=\"en\"><head>", "<meta charset=\"utf-8\"></head>"),
+            (
+                "<!DOCTYPE html><html lang=\"en\"><head>",
+                "<meta charset=\"utf-8\"></head>",
+            ),
             (
                 "<!doctype html>\n<!-- <head> -->\n<HTML data-x='>'>\n<Head\nid=a>",
                 "<title>x</title>",
@@ -316,7 +401,11 @@ mod tests {
                 "script-src 'self' 'nonce-a+b/c=' 'strict-dynamic'",
                 Some("a+b/c="),
             ),
-            ("default-src 'none'", "script-src-elem 'self'; default-src 'none'", None),
+            (
+                "default-src 'none'",
+                "script-src-elem 'self'; default-src 'none'",
+                None,
+            ),
             (
                 "default-src 'self'; script-src https://cdn.example 'unsafe-inline'",
                 "script-src-elem https://cdn.example 'unsafe-inline' 'self'; default-src 'self'; script-src https://cdn.example 'unsafe-inline'",
@@ -341,7 +430,10 @@ mod tests {
         let strict = allowed("script-src 'strict-dynamic' 'sha256-x'", &mut nonce);
         let own = nonce.unwrap_or_default();
         assert!(
-            own.len() == 32 && strict.starts_with(&format!("script-src-elem 'strict-dynamic' 'sha256-x' 'nonce-{own}'; ")),
+            own.len() == 32
+                && strict.starts_with(&format!(
+                    "script-src-elem 'strict-dynamic' 'sha256-x' 'nonce-{own}'; "
+                )),
             "{strict}"
         );
     }

@@ -1,5 +1,6 @@
-//! Who may start: a container is started when the machine has room for one more. Else room is made (waiting sandboxes of the pool,
-//! memory of sleeping ones, idle ones in the order of their last use), then waited for, and then the start is refused.
+//! Who may start: a container is started when the machine has room for one more. Else room is made
+//! (waiting sandboxes of the pool, memory of sleeping ones, idle ones in the order of their last
+//! use), then waited for, and then the start is refused.
 
 use std::{
     sync::{
@@ -49,7 +50,8 @@ impl Drop for Place {
 }
 
 impl Sandboxes {
-    /// Room for one more running sandbox. Errors with [`HostError::Full`] when there is none after some seconds.
+    /// Room for one more running sandbox. Errors with [`HostError::Full`] when there is none after
+    /// some seconds.
     pub(super) async fn make_room(&self) -> Result<Place, HostError> {
         let begun = Instant::now();
         let _turn = self.admission.turn.lock().await;
@@ -69,7 +71,8 @@ impl Sandboxes {
         Ok(self.keep_place())
     }
 
-    /// Room for one more that waits in the pool; `None` where it would have to make room for the next sandbox at once.
+    /// Room for one more that waits in the pool; `None` where it would have to make room for the
+    /// next sandbox at once.
     pub(super) async fn room_for_waiting(&self) -> Option<Place> {
         let _turn = self.admission.turn.lock().await;
         self.shortage(2).is_none().then(|| self.keep_place())
@@ -85,7 +88,9 @@ impl Sandboxes {
         let Some((capacity, all)) = self.containers.capacity() else {
             return;
         };
-        let is_pressed = all.usage().is_some_and(|usage| usage.memory > capacity.memory / 100 * PRESSED);
+        let is_pressed = all
+            .usage()
+            .is_some_and(|usage| usage.memory > capacity.memory / 100 * PRESSED);
         if is_pressed && let Ok(_turn) = self.admission.turn.try_lock() {
             self.give_up_one().await;
         }
@@ -101,7 +106,9 @@ impl Sandboxes {
         }
         let (Capacity { memory, processes }, all) = self.containers.capacity()?;
         let usage = all.usage()?;
-        let expected = EXPECTED.min(self.settings().memory_mb << 20).min(memory / 2);
+        let expected = EXPECTED
+            .min(self.settings().memory_mb << 20)
+            .min(memory / 2);
         let young: u64 = self
             .containers_at_work()
             .iter()
@@ -148,8 +155,8 @@ impl Sandboxes {
         expected.saturating_sub(usage.map_or(0, |usage| usage.memory))
     }
 
-    /// Ends a container that nobody would miss; false when there is none. No sandbox's state is waited for: who holds it may wait for
-    /// room.
+    /// Ends a container that nobody would miss; false when there is none. No sandbox's state is
+    /// waited for: who holds it may wait for room.
     async fn give_up_one(&self) -> bool {
         if self.give_up_waiting().await {
             return true;
@@ -159,7 +166,9 @@ impl Sandboxes {
         for sandbox in self.all() {
             match sandbox.state.try_lock().as_deref() {
                 Ok(State::Frozen(_, since)) => frozen.push((*since, sandbox.clone())),
-                Ok(State::Running(_)) if sandbox.record().auto_pause && sandbox.idle_for() >= IDLE => {
+                Ok(State::Running(_))
+                    if sandbox.record().auto_pause && sandbox.idle_for() >= IDLE =>
+                {
                     idle.push((std::cmp::Reverse(sandbox.idle_for()), sandbox.clone()));
                 }
                 _ => {}

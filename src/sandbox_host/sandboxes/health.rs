@@ -1,5 +1,5 @@
-//! How a sandbox fares, as the watchdog sees it: requests that wait for the app's server, ends of that server, and the sentence about
-//! what went wrong last, which the preview shows.
+//! How a sandbox fares, as the watchdog sees it: requests that wait for the app's server, ends of
+//! that server, and the sentence about what went wrong last, which the preview shows.
 
 use std::{
     collections::BTreeMap,
@@ -83,7 +83,11 @@ impl Drop for Waiting<'_> {
 pub(super) enum Trouble {
     OutOfMemory,
     PortTaken(String),
-    KeepsEnding { ends: u32, how: String, last_words: String },
+    KeepsEnding {
+        ends: u32,
+        how: String,
+        last_words: String,
+    },
     Stopped,
     Pipes(Vec<String>),
 }
@@ -93,7 +97,8 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Its container is being started, with a server on this port; the kernel has ended so many processes of it before.
+    /// Its container is being started, with a server on this port; the kernel has ended so many
+    /// processes of it before.
     pub(super) fn booted(&self, port: Option<u16>, kills: Option<u64>) {
         let mut state = self.lock();
         state.port = port;
@@ -112,7 +117,10 @@ impl Health {
         let number = state.next_request;
         state.next_request += 1;
         state.waiting.insert(number, Instant::now());
-        Some(Waiting { health: self, number })
+        Some(Waiting {
+            health: self,
+            number,
+        })
     }
 
     /// The server has answered a request of the watchdog's.
@@ -130,15 +138,20 @@ impl Health {
         let state = self.lock();
         let oldest = state.waiting.values().next().copied();
         oldest.map_or(Duration::ZERO, |since| {
-            state.answered.map_or(since, |answered| answered.max(since)).elapsed()
+            state
+                .answered
+                .map_or(since, |answered| answered.max(since))
+                .elapsed()
         })
     }
 
-    /// What is new in a report, and in the kernel's count of processes that were ended for want of memory.
+    /// What is new in a report, and in the kernel's count of processes that were ended for want of
+    /// memory.
     pub(super) fn compare(&self, report: Report, kills: Option<u64>) -> Option<Trouble> {
         let mut state = self.lock();
         let before = std::mem::replace(&mut state.report, report.clone());
-        let out_of_memory = kills.is_some_and(|kills| kills > std::mem::replace(&mut state.kills, kills));
+        let out_of_memory =
+            kills.is_some_and(|kills| kills > std::mem::replace(&mut state.kills, kills));
         if report.ends > before.ends {
             if out_of_memory || report.out_of_memory {
                 return Some(Trouble::OutOfMemory);
@@ -170,7 +183,8 @@ impl Health {
         lately(&mut self.lock().hung)
     }
 
-    /// Says what went wrong, in place of what was said before; false when the same was said a moment ago.
+    /// Says what went wrong, in place of what was said before; false when the same was said a
+    /// moment ago.
     pub(super) fn say(&self, message: String, failing: bool) -> bool {
         let mut state = self.lock();
         if let Some((at, said)) = &state.notice
@@ -181,14 +195,24 @@ impl Health {
             return false;
         }
         let at = rfc3339(now());
-        state.notice = Some((Instant::now(), Notice { message, at, failing }));
+        state.notice = Some((
+            Instant::now(),
+            Notice {
+                message,
+                at,
+                failing,
+            },
+        ));
         true
     }
 
     /// What went wrong lately. A server that has answered since does not fail any more.
     pub(in crate::sandbox_host) fn notice(&self) -> Option<Notice> {
         let state = self.lock();
-        let (at, notice) = state.notice.as_ref().filter(|(at, _)| at.elapsed() < NOTICE_AGE)?;
+        let (at, notice) = state
+            .notice
+            .as_ref()
+            .filter(|(at, _)| at.elapsed() < NOTICE_AGE)?;
         let answers = state.answered.is_some_and(|answered| answered > *at);
         Some(Notice {
             failing: notice.failing && !answers,
@@ -226,14 +250,21 @@ mod tests {
         };
         assert_eq!(health.compare(report(0, 0), Some(1)), None);
         assert_eq!(health.compare(report(1, 1), Some(1)), None);
-        assert_eq!(health.compare(report(2, 2), Some(2)), Some(Trouble::OutOfMemory));
+        assert_eq!(
+            health.compare(report(2, 2), Some(2)),
+            Some(Trouble::OutOfMemory)
+        );
         let keeps_ending = Trouble::KeepsEnding {
             ends: 3,
             how: "exit code 1".to_owned(),
             last_words: String::new(),
         };
         assert_eq!(health.compare(report(3, 3), Some(2)), Some(keeps_ending));
-        assert_eq!(health.compare(report(3, 3), Some(3)), None, "another process ran out of memory");
+        assert_eq!(
+            health.compare(report(3, 3), Some(3)),
+            None,
+            "another process ran out of memory"
+        );
         let heap = Report {
             out_of_memory: true,
             ..report(4, 1)
@@ -247,7 +278,10 @@ mod tests {
         health.booted(Some(3000), None);
         assert!(health.wait_for(3001).is_none());
         assert_eq!(health.silent_for(), Duration::ZERO);
-        let (first, second) = (health.wait_for(3000).unwrap(), health.wait_for(3000).unwrap());
+        let (first, second) = (
+            health.wait_for(3000).unwrap(),
+            health.wait_for(3000).unwrap(),
+        );
         std::thread::sleep(Duration::from_millis(20));
         let silent = health.silent_for();
         assert!(silent >= Duration::from_millis(20));

@@ -1,4 +1,5 @@
-//! Folders of sandboxes whose record can't be read any more: their files may be somebody's work, so they stay for a month.
+//! Folders of sandboxes whose record can't be read any more: their files may be somebody's work, so
+//! they stay for a month.
 
 use std::{
     fs, io,
@@ -21,7 +22,8 @@ impl Sandboxes {
         let root = self.settings().data_dir.join("sandboxes");
         loop {
             let root = root.clone();
-            let removed = tokio::task::spawn_blocking(move || remove_old(&root, SystemTime::now())).await;
+            let removed =
+                tokio::task::spawn_blocking(move || remove_old(&root, SystemTime::now())).await;
             match removed {
                 Ok(Ok(removed)) => {
                     for folder in removed {
@@ -29,7 +31,9 @@ impl Sandboxes {
                     }
                 }
                 Ok(Err(error)) => tracing::warn!(%error, "the sandboxes' folders can't be read"),
-                Err(error) => tracing::warn!(%error, "the sandboxes' folders can't be looked through"),
+                Err(error) => {
+                    tracing::warn!(%error, "the sandboxes' folders can't be looked through")
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
@@ -45,10 +49,15 @@ fn remove_old(root: &Path, now: SystemTime) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(root)? {
         let folder = entry?.path();
         let is_unreadable = folder.is_dir() && Record::read(&folder).is_err();
-        if is_unreadable && last_change(&folder).is_some_and(|at| now.duration_since(at).is_ok_and(|age| age > AGE)) {
+        if is_unreadable
+            && last_change(&folder)
+                .is_some_and(|at| now.duration_since(at).is_ok_and(|age| age > AGE))
+        {
             match disk::remove(&folder) {
                 Ok(()) => removed.push(folder),
-                Err(error) => tracing::warn!(folder = %folder.display(), %error, "a sandbox's folder can't be removed"),
+                Err(error) => {
+                    tracing::warn!(folder = %folder.display(), %error, "a sandbox's folder can't be removed")
+                }
             }
         }
     }
@@ -57,7 +66,10 @@ fn remove_old(root: &Path, now: SystemTime) -> io::Result<Vec<PathBuf>> {
 
 /// When the folder or something directly in it, such as the image of its layer, was last changed.
 fn last_change(folder: &Path) -> Option<SystemTime> {
-    let entries = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let entries = fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path());
     let changes = entries
         .chain([folder.to_owned()])
         .map(|path| fs::symlink_metadata(path)?.modified());
@@ -84,7 +96,10 @@ mod tests {
         let soon = SystemTime::now() + AGE / 2;
         assert_eq!(remove_old(root.path(), soon).unwrap(), [] as [PathBuf; 0]);
         let late = SystemTime::now() + AGE * 2;
-        assert_eq!(remove_old(root.path(), late).unwrap(), std::slice::from_ref(&broken));
+        assert_eq!(
+            remove_old(root.path(), late).unwrap(),
+            std::slice::from_ref(&broken)
+        );
         assert!(!broken.exists() && unfinished.exists());
     }
 }

@@ -1,5 +1,6 @@
-//! Sandboxes that wait to be handed out, their page compiled: frozen where control groups can be used, so that they cost no processor,
-//! and without a record, so that a host that dies leaves none behind.
+//! Sandboxes that wait to be handed out, their page compiled: frozen where control groups can be
+//! used, so that they cost no processor, and without a record, so that a host that dies leaves none
+//! behind.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -17,9 +18,11 @@ use crate::sandbox_host::{
     template::{self, Template},
 };
 
-/// The share of a processor of a sandbox that is being made for the pool: what is left by those in use.
+/// The share of a processor of a sandbox that is being made for the pool: what is left by those in
+/// use.
 const SHARES: u64 = 2;
-/// After a sandbox could not be made, and between two looks for templates that were built meanwhile.
+/// After a sandbox could not be made, and between two looks for templates that were built
+/// meanwhile.
 const PAUSE: Duration = Duration::from_secs(30);
 
 /// The sandboxes that wait.
@@ -41,7 +44,10 @@ impl Pool {
 
     /// How many wait that were made from this build.
     fn count(&self, name: &str, version: &str) -> usize {
-        self.lock().iter().filter(|warm| warm.is_of(name, version)).count()
+        self.lock()
+            .iter()
+            .filter(|warm| warm.is_of(name, version))
+            .count()
     }
 }
 
@@ -54,7 +60,11 @@ impl Warm {
 
 impl Sandboxes {
     /// A sandbox that waited, which is the caller's from here on; `None` when none fits.
-    pub(super) async fn take_warm(&self, template: &Template, new: &NewSandbox) -> Option<(Arc<Sandbox>, Arc<Live>)> {
+    pub(super) async fn take_warm(
+        &self,
+        template: &Template,
+        new: &NewSandbox,
+    ) -> Option<(Arc<Sandbox>, Arc<Live>)> {
         // Variables are given to a container as it starts.
         if !new.envs.is_empty() {
             return None;
@@ -62,12 +72,16 @@ impl Sandboxes {
         loop {
             let warm = {
                 let mut warm = self.pool.lock();
-                let index = warm.iter().position(|warm| warm.is_of(&new.template, &template.version))?;
+                let index = warm
+                    .iter()
+                    .position(|warm| warm.is_of(&new.template, &template.version))?;
                 warm.swap_remove(index)
             };
             self.pool.taken.notify_one();
             let cgroup = self.cgroup_of(&warm.sandbox);
-            let awake = cgroup.map_or(Ok(()), |cgroup| cgroup.set_shares(USUAL_SHARES).and_then(|()| cgroup.thaw()));
+            let awake = cgroup.map_or(Ok(()), |cgroup| {
+                cgroup.set_shares(USUAL_SHARES).and_then(|()| cgroup.thaw())
+            });
             match awake {
                 Ok(()) => return Some((warm.sandbox, warm.live)),
                 Err(error) => {
@@ -83,10 +97,12 @@ impl Sandboxes {
         loop {
             let missing = self.drop_old_and_find_missing().await;
             let made = match missing {
-                Some((name, template)) if !self.shutdown.is_cancelled() => match self.room_for_waiting().await {
-                    Some(_place) => self.warm_up(&name, template).await,
-                    None => false,
-                },
+                Some((name, template)) if !self.shutdown.is_cancelled() => {
+                    match self.room_for_waiting().await {
+                        Some(_place) => self.warm_up(&name, template).await,
+                        None => false,
+                    }
+                }
                 _ => false,
             };
             if made {
@@ -100,21 +116,26 @@ impl Sandboxes {
         }
     }
 
-    /// Ends waiting sandboxes of builds that are not the newest, and finds a template that has too few.
+    /// Ends waiting sandboxes of builds that are not the newest, and finds a template that has too
+    /// few.
     async fn drop_old_and_find_missing(&self) -> Option<(String, Template)> {
         let templates = template::all(&self.settings().data_dir);
         let old: Vec<Warm> = {
             let mut warm = self.pool.lock();
-            let is_old = |warm: &mut Warm| !templates.iter().any(|(name, template)| warm.is_of(name, &template.version));
+            let is_old = |warm: &mut Warm| {
+                !templates
+                    .iter()
+                    .any(|(name, template)| warm.is_of(name, &template.version))
+            };
             warm.extract_if(.., is_old).collect()
         };
         for warm in old {
             self.discard(&warm.sandbox).await;
         }
         let size = self.settings().pool_size;
-        templates
-            .into_iter()
-            .find(|(name, template)| template.manifest.server.is_some() && self.pool.count(name, &template.version) < size)
+        templates.into_iter().find(|(name, template)| {
+            template.manifest.server.is_some() && self.pool.count(name, &template.version) < size
+        })
     }
 
     /// Makes one, asks for its page, and freezes it; false when that failed.
@@ -138,7 +159,11 @@ impl Sandboxes {
         };
         match making.await {
             Ok(live) => {
-                tracing::info!(sandbox.id = sandbox.id, template = name, "a sandbox waits ready");
+                tracing::info!(
+                    sandbox.id = sandbox.id,
+                    template = name,
+                    "a sandbox waits ready"
+                );
                 self.pool.lock().push(Warm { sandbox, live });
                 true
             }
@@ -165,7 +190,10 @@ impl Sandboxes {
         let Some(warm) = self.pool.lock().pop() else {
             return false;
         };
-        tracing::info!(sandbox.id = warm.sandbox.id, "a waiting sandbox makes room for one in use");
+        tracing::info!(
+            sandbox.id = warm.sandbox.id,
+            "a waiting sandbox makes room for one in use"
+        );
         self.discard(&warm.sandbox).await;
         true
     }
@@ -173,7 +201,9 @@ impl Sandboxes {
     /// The containers that wait.
     pub(super) fn waiting(&self) -> Vec<(Arc<Sandbox>, Arc<Live>)> {
         let warm = self.pool.lock();
-        warm.iter().map(|warm| (warm.sandbox.clone(), warm.live.clone())).collect()
+        warm.iter()
+            .map(|warm| (warm.sandbox.clone(), warm.live.clone()))
+            .collect()
     }
 
     /// Ends all that wait.

@@ -111,7 +111,8 @@ impl Sandbox {
 
     /// Its state from here on; `state` is the locked one.
     pub(super) fn set_state(&self, state: &mut State, new: State) {
-        self.running.store(matches!(new, State::Running(_)), Ordering::Relaxed);
+        self.running
+            .store(matches!(new, State::Running(_)), Ordering::Relaxed);
         *state = new;
     }
 
@@ -166,7 +167,8 @@ impl Sandbox {
     /// The end moves to at least `seconds` from now.
     pub(in crate::sandbox_host) async fn extend(&self, seconds: u64) {
         let end_at = in_seconds(seconds);
-        self.update(|record| record.end_at = record.end_at.max(end_at)).await;
+        self.update(|record| record.end_at = record.end_at.max(end_at))
+            .await;
     }
 
     /// Lets the egress proxy go by the record.

@@ -1,4 +1,5 @@
-//! How sandboxes are put to sleep, woken and ended: when they are asked to, when a request comes, and when their time is over.
+//! How sandboxes are put to sleep, woken and ended: when they are asked to, when a request comes,
+//! and when their time is over.
 
 use std::{
     sync::Arc,
@@ -45,13 +46,21 @@ impl Awake {
 }
 
 impl Sandboxes {
-    /// The sandbox's container, woken when it was paused; `None` when there is nothing to wake any more.
-    pub(in crate::sandbox_host) async fn wake(&self, sandbox: &Sandbox) -> anyhow::Result<Option<Awake>> {
+    /// The sandbox's container, woken when it was paused; `None` when there is nothing to wake any
+    /// more.
+    pub(in crate::sandbox_host) async fn wake(
+        &self,
+        sandbox: &Sandbox,
+    ) -> anyhow::Result<Option<Awake>> {
         self.awake(sandbox, true).await
     }
 
-    /// The sandbox's container as a request finds it: woken, when the sandbox was made to wake by requests.
-    pub(in crate::sandbox_host) async fn reach(&self, sandbox: &Sandbox) -> anyhow::Result<Option<Awake>> {
+    /// The sandbox's container as a request finds it: woken, when the sandbox was made to wake by
+    /// requests.
+    pub(in crate::sandbox_host) async fn reach(
+        &self,
+        sandbox: &Sandbox,
+    ) -> anyhow::Result<Option<Awake>> {
         let auto_resume = sandbox.record().auto_resume;
         self.awake(sandbox, auto_resume).await
     }
@@ -60,7 +69,9 @@ impl Sandboxes {
         let mut state = sandbox.state.lock().await;
         let begun = now();
         let asleep = match &*state {
-            State::Running(live) if !live.ended.is_cancelled() => return Ok(Some(Awake::new(live, false))),
+            State::Running(live) if !live.ended.is_cancelled() => {
+                return Ok(Some(Awake::new(live, false)));
+            }
             State::Killed => return Ok(None),
             _ if !may_wake => return Ok(None),
             State::Frozen(live, _) if !live.ended.is_cancelled() => Some(live.clone()),
@@ -79,7 +90,11 @@ impl Sandboxes {
             }
             None => {
                 let record = sandbox.record();
-                let Some(template) = Template::find_version(&self.settings().data_dir, &record.template, &record.version) else {
+                let Some(template) = Template::find_version(
+                    &self.settings().data_dir,
+                    &record.template,
+                    &record.version,
+                ) else {
                     tracing::warn!(
                         sandbox.id,
                         "the template that the sandbox was made from is gone, and the sandbox with it"
@@ -99,7 +114,11 @@ impl Sandboxes {
             })
             .await;
         sandbox.set_state(&mut state, State::Running(live));
-        tracing::info!(sandbox.id, ms = now().saturating_sub(begun), "sandbox resumed");
+        tracing::info!(
+            sandbox.id,
+            ms = now().saturating_sub(begun),
+            "sandbox resumed"
+        );
         sandbox.log.info("resumed");
         Ok(Some(awake))
     }
@@ -111,14 +130,19 @@ impl Sandboxes {
         }
     }
 
-    /// Puts the sandbox to sleep: frozen with all that is in its memory, or with its files alone when `memory` is not wanted or can't
-    /// be kept. False when it was paused already.
+    /// Puts the sandbox to sleep: frozen with all that is in its memory, or with its files alone
+    /// when `memory` is not wanted or can't be kept. False when it was paused already.
     pub(in crate::sandbox_host) async fn pause(&self, sandbox: &Sandbox, memory: bool) -> bool {
         self.pause_if(sandbox, memory, || true).await
     }
 
     /// As [`Self::pause`], if that is still wanted when it can be done.
-    async fn pause_if(&self, sandbox: &Sandbox, memory: bool, wanted: impl FnOnce() -> bool) -> bool {
+    async fn pause_if(
+        &self,
+        sandbox: &Sandbox,
+        memory: bool,
+        wanted: impl FnOnce() -> bool,
+    ) -> bool {
         let _task = self.tasks.token();
         let mut state = sandbox.state.lock().await;
         if !wanted() {
@@ -128,7 +152,12 @@ impl Sandboxes {
     }
 
     /// As [`Self::pause`]; `state` is the sandbox's locked one.
-    pub(super) async fn put_to_sleep(&self, sandbox: &Sandbox, state: &mut State, memory: bool) -> bool {
+    pub(super) async fn put_to_sleep(
+        &self,
+        sandbox: &Sandbox,
+        state: &mut State,
+        memory: bool,
+    ) -> bool {
         let State::Running(live) = &*state else {
             return false;
         };
@@ -139,7 +168,9 @@ impl Sandboxes {
         let asleep = if frozen {
             State::Frozen(live, Instant::now())
         } else {
-            self.containers.stop(&sandbox.id, &sandbox.folder, &live).await;
+            self.containers
+                .stop(&sandbox.id, &sandbox.folder, &live)
+                .await;
             State::Paused
         };
         sandbox.set_state(state, asleep);
@@ -172,9 +203,15 @@ impl Sandboxes {
             return;
         };
         if let Err(error) = self.thaw(sandbox) {
-            tracing::warn!(sandbox.id, error = format!("{error:#}"), "the sandbox ends without notice");
+            tracing::warn!(
+                sandbox.id,
+                error = format!("{error:#}"),
+                "the sandbox ends without notice"
+            );
         }
-        self.containers.stop(&sandbox.id, &sandbox.folder, live).await;
+        self.containers
+            .stop(&sandbox.id, &sandbox.folder, live)
+            .await;
         sandbox.set_state(state, State::Paused);
         tracing::info!(sandbox.id, "the paused sandbox's memory is given up");
     }
@@ -211,7 +248,8 @@ impl Sandboxes {
                 () = self.shutdown.cancelled() => return,
             }
             for sandbox in self.all() {
-                // One that is being started or stopped right now is looked at again at the next tick.
+                // One that is being started or stopped right now is looked at again at the next
+                // tick.
                 let running = matches!(sandbox.state.try_lock().as_deref(), Ok(State::Running(_)));
                 if running && self.is_over(&sandbox) {
                     let host = self.clone();
@@ -240,7 +278,8 @@ impl Sandboxes {
         }
     }
 
-    /// The sandboxes that have been frozen for long, and the oldest of the others while they hold more memory than is theirs to hold.
+    /// The sandboxes that have been frozen for long, and the oldest of the others while they hold
+    /// more memory than is theirs to hold.
     fn frozen_too_long(&self) -> Vec<Arc<Sandbox>> {
         let mut frozen: Vec<(Instant, Arc<Sandbox>)> = Vec::new();
         for sandbox in self.all() {
@@ -257,7 +296,11 @@ impl Sandboxes {
                 .map_or(0, |usage| usage.memory);
             since.elapsed() >= self.settings().frozen || held > limit
         };
-        frozen.into_iter().filter(too_long).map(|(_, sandbox)| sandbox).collect()
+        frozen
+            .into_iter()
+            .filter(too_long)
+            .map(|(_, sandbox)| sandbox)
+            .collect()
     }
 
     /// Pauses what runs, several at a time, and leaves nothing behind.

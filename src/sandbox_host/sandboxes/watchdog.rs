@@ -1,5 +1,6 @@
-//! Looks after the sandboxes in use: an envd that does not answer, and an app's server that hangs, ends, runs out of memory or was
-//! stopped. Each is mended, its sandbox's files untouched, and said in the sandbox's notice.
+//! Looks after the sandboxes in use: an envd that does not answer, and an app's server that hangs,
+//! ends, runs out of memory or was stopped. Each is mended, its sandbox's files untouched, and said
+//! in the sandbox's notice.
 
 use std::{
     collections::HashSet,
@@ -26,8 +27,8 @@ const EVERY: Duration = Duration::from_secs(2);
 const IN_USE: Duration = Duration::from_secs(120);
 /// A request that has waited this long may wait for something that never comes.
 const WAITING: Duration = Duration::from_millis(1500);
-/// An app's server that was silent for this long and used no processor hangs; one that is at work has longer: a first page may
-/// compile for a minute on a busy machine.
+/// An app's server that was silent for this long and used no processor hangs; one that is at work
+/// has longer: a first page may compile for a minute on a busy machine.
 const SILENT: Duration = Duration::from_secs(30);
 const SILENT_AT_WORK: Duration = Duration::from_secs(180);
 /// It is at work when it uses more than one part in so many of a processor.
@@ -44,11 +45,17 @@ struct Looking(Mutex<HashSet<String>>);
 impl Looking {
     /// False when somebody is at it.
     fn begin(&self, sandbox: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(sandbox.to_owned())
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(sandbox.to_owned())
     }
 
     fn end(&self, sandbox: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(sandbox);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(sandbox);
     }
 }
 
@@ -66,7 +73,11 @@ impl Sandboxes {
             tokio::spawn(self.clone().relieve());
             for sandbox in self.all() {
                 let live = match sandbox.state.try_lock().as_deref() {
-                    Ok(State::Running(live)) if sandbox.idle_for() < IN_USE && !live.ended.is_cancelled() => live.clone(),
+                    Ok(State::Running(live))
+                        if sandbox.idle_for() < IN_USE && !live.ended.is_cancelled() =>
+                    {
+                        live.clone()
+                    }
                     _ => continue,
                 };
                 if looking.begin(&sandbox.id) {
@@ -116,7 +127,10 @@ impl Sandboxes {
     fn describe(&self, sandbox: &Sandbox, trouble: Trouble) -> (String, bool) {
         match trouble {
             Trouble::OutOfMemory => {
-                let (count, memory) = (sandbox.health.count_out_of_memory(), in_words(self.settings().memory_mb));
+                let (count, memory) = (
+                    sandbox.health.count_out_of_memory(),
+                    in_words(self.settings().memory_mb),
+                );
                 if is_many(count) {
                     let message = format!(
                         "The app ran out of memory ({memory}) {count} times in 5 minutes, and is started again with pauses. \
@@ -124,7 +138,10 @@ impl Sandboxes {
                     );
                     return (message, true);
                 }
-                (format!("The app ran out of memory ({memory}) and was restarted."), false)
+                (
+                    format!("The app ran out of memory ({memory}) and was restarted."),
+                    false,
+                )
             }
             Trouble::PortTaken(command) => (
                 format!(
@@ -132,7 +149,11 @@ impl Sandboxes {
                 ),
                 false,
             ),
-            Trouble::KeepsEnding { ends, how, last_words } => (
+            Trouble::KeepsEnding {
+                ends,
+                how,
+                last_words,
+            } => (
                 format!(
                     "The app's server ended {ends} times in a row ({how}), and is started again with pauses. It last said:\n{last_words}"
                 ),
@@ -171,9 +192,14 @@ impl Sandboxes {
         self.say(sandbox, message, failing);
     }
 
-    /// Whether a server that was silent for long does not answer one more request either. One that is at work is left to it for longer.
+    /// Whether a server that was silent for long does not answer one more request either. One that
+    /// is at work is left to it for longer.
     async fn hangs(&self, sandbox: &Sandbox, live: &Live) -> bool {
-        let cpu = || self.cgroup_of(sandbox).and_then(|cgroup| cgroup.usage()).map(|usage| usage.cpu);
+        let cpu = || {
+            self.cgroup_of(sandbox)
+                .and_then(|cgroup| cgroup.usage())
+                .map(|usage| usage.cpu)
+        };
         let (before, begun) = (cpu(), Instant::now());
         let Some(port) = sandbox.health.port() else {
             return false;
@@ -189,14 +215,19 @@ impl Sandboxes {
             Err(_) => {}
         }
         let is_at_work = match (before, cpu()) {
-            (Some(before), Some(after)) => u128::from(after.saturating_sub(before)) * WORK_PART > begun.elapsed().as_nanos(),
+            (Some(before), Some(after)) => {
+                u128::from(after.saturating_sub(before)) * WORK_PART > begun.elapsed().as_nanos()
+            }
             _ => true,
         };
         sandbox.health.silent_for() > if is_at_work { SILENT_AT_WORK } else { SILENT }
     }
 
     async fn restart_dev_server(&self, sandbox: &Sandbox, live: &Arc<Live>) {
-        let (seconds, count) = (sandbox.health.silent_for().as_secs(), sandbox.health.count_hung());
+        let (seconds, count) = (
+            sandbox.health.silent_for().as_secs(),
+            sandbox.health.count_hung(),
+        );
         let message = if is_many(count) {
             format!(
                 "The app's server did not answer for {seconds} seconds, {count} times in 5 minutes, although it was restarted each time. \
@@ -207,13 +238,17 @@ impl Sandboxes {
         };
         self.say(sandbox, message, is_many(count));
         if let Err(error) = live.restart_dev_server().await {
-            tracing::warn!(sandbox.id, error = format!("{error:#}"), "the app's server can't be restarted");
+            tracing::warn!(
+                sandbox.id,
+                error = format!("{error:#}"),
+                "the app's server can't be restarted"
+            );
             self.restart(sandbox, live).await;
         }
     }
 
-    /// Starts the sandbox's container again over the same files, unless that was done meanwhile or it answers after all: it may have
-    /// been asleep.
+    /// Starts the sandbox's container again over the same files, unless that was done meanwhile or
+    /// it answers after all: it may have been asleep.
     async fn restart(&self, sandbox: &Sandbox, live: &Arc<Live>) {
         let _task = self.tasks.token();
         let mut state = sandbox.state.lock().await;
@@ -231,16 +266,26 @@ impl Sandboxes {
         self.containers.end(&sandbox.id, &sandbox.folder).await;
         sandbox.set_state(&mut state, State::Paused);
         let (record, begun) = (sandbox.record(), now());
-        let Some(template) = Template::find_version(&self.settings().data_dir, &record.template, &record.version) else {
+        let Some(template) =
+            Template::find_version(&self.settings().data_dir, &record.template, &record.version)
+        else {
             return;
         };
         match self.boot(sandbox, template, USUAL_SHARES).await {
             Ok(live) => {
                 sandbox.set_state(&mut state, State::Running(live));
-                tracing::info!(sandbox.id, ms = now().saturating_sub(begun), "sandbox restarted");
+                tracing::info!(
+                    sandbox.id,
+                    ms = now().saturating_sub(begun),
+                    "sandbox restarted"
+                );
             }
             // The next request tries again.
-            Err(error) => tracing::error!(sandbox.id, error = format!("{error:#}"), "the sandbox can't be restarted"),
+            Err(error) => tracing::error!(
+                sandbox.id,
+                error = format!("{error:#}"),
+                "the sandbox can't be restarted"
+            ),
         }
     }
 }

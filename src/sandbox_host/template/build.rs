@@ -1,5 +1,5 @@
-//! Building a template: its sources are in this binary; a build installs its packages in a container of the same kind as a sandbox,
-//! boots its dev server once and keeps the cache.
+//! Building a template: its sources are in this binary; a build installs its packages in a
+//! container of the same kind as a sandbox, boots its dev server once and keeps the cache.
 
 use std::{
     fs,
@@ -42,16 +42,24 @@ const FIRST_PAGE: Duration = Duration::from_secs(180);
 #[exclude = "*/README.md"]
 struct Sources;
 
-/// Builds the template from its sources, unless that is done already. A failed build, or one that is told to stop, leaves the earlier
-/// one as it is.
-pub async fn build(settings: &config::SandboxHost, name: &str, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+/// Builds the template from its sources, unless that is done already. A failed build, or one that
+/// is told to stop, leaves the earlier one as it is.
+pub async fn build(
+    settings: &config::SandboxHost,
+    name: &str,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let sources = sources(name);
     if sources.is_empty() {
-        bail!("there is no template '{name}'; there is: {}", known().join(", "));
+        bail!(
+            "there is no template '{name}'; there is: {}",
+            known().join(", ")
+        );
     }
     let version = version(&sources).await?;
     let folder = settings.data_dir.join("templates").join(name);
-    let is_ready = || Template::find(&settings.data_dir, name).is_some_and(|built| built.version == version);
+    let is_ready =
+        || Template::find(&settings.data_dir, name).is_some_and(|built| built.version == version);
     if is_ready() {
         tracing::info!(template = name, "the template is ready");
         return Ok(());
@@ -72,16 +80,21 @@ pub async fn build(settings: &config::SandboxHost, name: &str, stop: impl Future
 
     let begun = Instant::now();
     let containers = Containers::prepare(settings.clone(), "build").await?;
-    containers.runtime().map_err(|fault| anyhow::anyhow!("{fault}"))?;
+    containers
+        .runtime()
+        .map_err(|fault| anyhow::anyhow!("{fault}"))?;
     let staging = folder.join(".building");
     if staging.exists() {
         fs::remove_dir_all(&staging)?;
     }
     let home = staging.join("home");
-    write_sources(&containers, &sources, &home).context("the template's sources can't be written")?;
-    let manifest_json = fs::read(home.join("template.json")).context("the template has no template.json")?;
+    write_sources(&containers, &sources, &home)
+        .context("the template's sources can't be written")?;
+    let manifest_json =
+        fs::read(home.join("template.json")).context("the template has no template.json")?;
     fs::rename(home.join("template.json"), staging.join("template.json"))?;
-    let manifest: Manifest = serde_json::from_slice(&manifest_json).context("template.json can't be read")?;
+    let manifest: Manifest =
+        serde_json::from_slice(&manifest_json).context("template.json can't be read")?;
 
     let work = staging.join("container");
     fs::create_dir(&work)?;
@@ -102,7 +115,11 @@ pub async fn build(settings: &config::SandboxHost, name: &str, stop: impl Future
     }
     fs::rename(&staging, &place)?;
     make_current(&folder, &version)?;
-    tracing::info!(template = name, seconds = begun.elapsed().as_secs(), "the template is built");
+    tracing::info!(
+        template = name,
+        seconds = begun.elapsed().as_secs(),
+        "the template is built"
+    );
     Ok(())
 }
 
@@ -132,13 +149,24 @@ pub(super) fn sources(name: &str) -> Vec<(String, Vec<u8>)> {
 
 /// What a build of these sources is called on this machine.
 pub(super) async fn version(sources: &[(String, Vec<u8>)]) -> anyhow::Result<String> {
-    let node = tokio::process::Command::new("node").arg("--version").output().await;
-    let node = node.context("Node.js is not installed; script/setup does that")?.stdout;
-    let files = sources.iter().flat_map(|(path, content)| [path.as_bytes(), content.as_slice()]);
+    let node = tokio::process::Command::new("node")
+        .arg("--version")
+        .output()
+        .await;
+    let node = node
+        .context("Node.js is not installed; script/setup does that")?
+        .stdout;
+    let files = sources
+        .iter()
+        .flat_map(|(path, content)| [path.as_bytes(), content.as_slice()]);
     Ok(digest(files.chain([node.as_slice()])))
 }
 
-fn write_sources(containers: &Containers, sources: &[(String, Vec<u8>)], home: &Path) -> anyhow::Result<()> {
+fn write_sources(
+    containers: &Containers,
+    sources: &[(String, Vec<u8>)],
+    home: &Path,
+) -> anyhow::Result<()> {
     fs::create_dir_all(home)?;
     containers.give(home)?;
     for (path, content) in sources {
@@ -159,8 +187,15 @@ fn write_sources(containers: &Containers, sources: &[(String, Vec<u8>)], home: &
     Ok(())
 }
 
-/// Installs the packages and boots the dev server once, in containers whose home is the template itself.
-async fn prepare_home(containers: &Containers, manifest: &Manifest, name: &str, work: &Path, home: &Path) -> anyhow::Result<()> {
+/// Installs the packages and boots the dev server once, in containers whose home is the template
+/// itself.
+async fn prepare_home(
+    containers: &Containers,
+    manifest: &Manifest,
+    name: &str,
+    work: &Path,
+    home: &Path,
+) -> anyhow::Result<()> {
     let id = random_id();
     let boot = |start| Boot {
         home: Home::Folder(home.to_owned()),
@@ -186,8 +221,13 @@ async fn prepare_home(containers: &Containers, manifest: &Manifest, name: &str, 
     let Some(server) = &manifest.server else {
         return Ok(());
     };
-    tracing::info!(template = name, "starting its dev server once, to fill the cache");
-    let live = containers.start(&id, work, boot(Some((server.start.clone(), server.port)))).await?;
+    tracing::info!(
+        template = name,
+        "starting its dev server once, to fill the cache"
+    );
+    let live = containers
+        .start(&id, work, boot(Some((server.start.clone(), server.port))))
+        .await?;
     let shown = first_page(&live, server.port).await;
     let shown = match shown {
         Ok(()) => Ok(()),
@@ -266,11 +306,16 @@ async fn run(live: &Live, command: &str) -> anyhow::Result<(i32, Vec<u8>)> {
                 }
             }
             if event["end"].is_object() {
-                code = Some(i32::try_from(event["end"]["exitCode"].as_i64().unwrap_or(0)).unwrap_or(-1));
+                code = Some(
+                    i32::try_from(event["end"]["exitCode"].as_i64().unwrap_or(0)).unwrap_or(-1),
+                );
             }
         }
     }
-    Ok((code.context("the command's container ended before it")?, output))
+    Ok((
+        code.context("the command's container ended before it")?,
+        output,
+    ))
 }
 
 /// The end of a command's output, for an error.

@@ -1,4 +1,5 @@
-//! Who changes the templates of a data folder: one build or removal at a time, and the next one says what is under way.
+//! Who changes the templates of a data folder: one build or removal at a time, and the next one
+//! says what is under way.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -14,10 +15,12 @@ pub(super) struct TemplatesLock {
 }
 
 impl TemplatesLock {
-    /// `work` is what this process is about to do, such as `building template nextjs`. Errors when another process is at work.
+    /// `work` is what this process is about to do, such as `building template nextjs`. Errors when
+    /// another process is at work.
     pub(super) fn acquire(data_dir: &Path, work: &str) -> anyhow::Result<Self> {
         let folder = data_dir.join("templates");
-        fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("{} can't be made", folder.display()))?;
         let path = folder.join(".lock");
         let mut file = OpenOptions::new()
             .read(true)
@@ -31,10 +34,19 @@ impl TemplatesLock {
             Err(TryLockError::WouldBlock) => {
                 let mut other = String::new();
                 let _ = file.read_to_string(&mut other);
-                let other = if other.is_empty() { "changing templates" } else { other.trim() };
-                bail!("another codeflow is {other} in {}; try again when it has ended", data_dir.display());
+                let other = if other.is_empty() {
+                    "changing templates"
+                } else {
+                    other.trim()
+                };
+                bail!(
+                    "another codeflow is {other} in {}; try again when it has ended",
+                    data_dir.display()
+                );
             }
-            Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("{} can't be locked", path.display())),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("{} can't be locked", path.display()));
+            }
         }
         file.set_len(0)?;
         file.write_all(work.as_bytes())?;
@@ -56,7 +68,8 @@ mod tests {
             .unwrap()
             .to_string();
         assert!(
-            refusal.starts_with("another codeflow is building template nextjs in") && refusal.lines().count() == 1,
+            refusal.starts_with("another codeflow is building template nextjs in")
+                && refusal.lines().count() == 1,
             "{refusal}"
         );
         drop(first);

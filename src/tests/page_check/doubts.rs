@@ -1,4 +1,5 @@
-//! What may be the page's fault and what is not: other servers, a browser that fails, an answer that is another one the next time.
+//! What may be the page's fault and what is not: other servers, a browser that fails, an answer
+//! that is another one the next time.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -8,7 +9,8 @@ use serde_json::json;
 use super::{processes_in, run, run_with_browser, run_with_browser_and};
 use crate::support::{Model, Reply, Server, data_dir, until};
 
-/// Puts another server in the template's place: what it does with `request` and `response`, and how often it was asked by a browser.
+/// Puts another server in the template's place: what it does with `request` and `response`, and how
+/// often it was asked by a browser.
 pub fn serve(answer: &str) -> [Reply; 2] {
     let server = format!(
         r#"import {{ createServer }} from "node:http";
@@ -21,8 +23,7 @@ createServer((request, response) => {{
 }}).listen(3000, "127.0.0.1");
 "#
     );
-    let restart =
-        "for process in /proc/[0-9]*; do case $(cat $process/comm) in node*|MainThread) kill ${process#/proc/};; esac; done; exit 0";
+    let restart = "for process in /proc/[0-9]*; do case $(cat $process/comm) in node*|MainThread) kill ${process#/proc/};; esac; done; exit 0";
     [
         Reply::write("server.mjs", &server),
         Reply::call("terminal", json!({ "command": restart })),
@@ -32,10 +33,17 @@ createServer((request, response) => {{
 fn touch(paths: &[&str]) -> Reply {
     let folders = paths.iter().map(|path| format!("app/{path}"));
     let command = folders.map(|folder| {
-        let name = if folder.contains("/api/") { "route.ts" } else { "page.tsx" };
+        let name = if folder.contains("/api/") {
+            "route.ts"
+        } else {
+            "page.tsx"
+        };
         format!("mkdir -p '{folder}' && echo 'export async function GET() {{}}' >'{folder}/{name}'")
     });
-    Reply::call("terminal", json!({ "command": command.collect::<Vec<_>>().join(" && ") }))
+    Reply::call(
+        "terminal",
+        json!({ "command": command.collect::<Vec<_>>().join(" && ") }),
+    )
 }
 
 fn check() -> Reply {
@@ -48,10 +56,20 @@ async fn a_redirect_to_another_server_ends_neither_the_check_nor_the_tour() {
         r#"if (request.url === "/out") return response.writeHead(307, { location: "https://github.com/codeflow" }).end();
   html(request.url === "/shelf" ? "<h1>Shelf</h1><script>throw new Error('no shelves left')</script>" : "<h1>Shop</h1>");"#,
     );
-    let replies = vec![server, restart, touch(&["out", "shelf"]), check(), Reply::done(), Reply::done()];
+    let replies = vec![
+        server,
+        restart,
+        touch(&["out", "shelf"]),
+        check(),
+        Reply::done(),
+        Reply::done(),
+    ];
     let run = run_with_browser(replies).await;
     let output = run.feed.tool("turn-4-checkApp-1").output.unwrap();
-    assert!(output.contains("found 1 problem") && output.contains("no shelves left"), "{output}");
+    assert!(
+        output.contains("found 1 problem") && output.contains("no shelves left"),
+        "{output}"
+    );
     assert!(
         output.contains("/out") && output.contains("leads to another server (github.com)"),
         "{output}"
@@ -62,7 +80,9 @@ async fn a_redirect_to_another_server_ends_neither_the_check_nor_the_tour() {
 async fn what_a_fixed_route_answers_is_not_taken_for_the_route_with_a_parameter_beside_it() {
     let broken = "<!doctype html><h1>Shop</h1><script>throw new Error(\"no such bread\")</script>";
     let page = "<!doctype html><h1>Shop</h1><a href=\"/items/new\">New</a> <a href=\"/items/new/\">New</a> <a href=\"/items/rye\">Rye</a>";
-    let command = format!("mkdir items; echo '<h1>New</h1>' >items/new.html; echo '{broken}' >items/rye.html");
+    let command = format!(
+        "mkdir items; echo '<h1>New</h1>' >items/new.html; echo '{broken}' >items/rye.html"
+    );
     let replies = vec![
         Reply::write("index.html", page),
         Reply::call("terminal", json!({ "command": command })),
@@ -73,8 +93,14 @@ async fn what_a_fixed_route_answers_is_not_taken_for_the_route_with_a_parameter_
     ];
     let run = run_with_browser(replies).await;
     let output = run.feed.tool("turn-4-checkApp-1").output.unwrap();
-    assert!(output.contains("(/items/rye)") && output.contains("no such bread"), "{output}");
-    assert!(output.contains("not looked at, or only asked for: /items/[id]/[part]"), "{output}");
+    assert!(
+        output.contains("(/items/rye)") && output.contains("no such bread"),
+        "{output}"
+    );
+    assert!(
+        output.contains("not looked at, or only asked for: /items/[id]/[part]"),
+        "{output}"
+    );
 }
 
 /// A page on which React complains in this way.
@@ -106,14 +132,19 @@ async fn another_mismatch_is_another_problem_and_both_are_told_by_their_differen
     for (request, different) in [(3, "+ noon\n- midnight"), (5, "+ 1.234,5\n- 1,234.5")] {
         let said = run.model.said(request);
         let told = &said.last().unwrap().1;
-        assert!(told.contains(different) && !told.contains("Invalid HTML"), "{told}");
+        assert!(
+            told.contains(different) && !told.contains("Invalid HTML"),
+            "{told}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_page_that_is_answered_another_time_is_well_and_one_that_throws_is_asked_once() {
     // The dev server may have been starting again.
-    let [server, restart] = serve(r#"inBrowser && time === 1 && request.url === "/" ? html("", 503) : html("<h1>Shop</h1>");"#);
+    let [server, restart] = serve(
+        r#"inBrowser && time === 1 && request.url === "/" ? html("", 503) : html("<h1>Shop</h1>");"#,
+    );
     let run = run_with_browser(vec![server, restart, Reply::done()]).await;
     assert_eq!(run.state, RunState::Succeeded, "{}", run.message.content);
 
@@ -126,7 +157,8 @@ async fn a_page_that_is_answered_another_time_is_well_and_one_that_throws_is_ask
 }
 
 #[tokio::test]
-async fn a_handler_s_own_error_is_a_note_one_that_it_did_not_catch_is_a_problem_and_silence_after_it_hides_nothing() {
+async fn a_handler_s_own_error_is_a_note_one_that_it_did_not_catch_is_a_problem_and_silence_after_it_hides_nothing()
+ {
     let [server, restart] = serve(
         r#"if (request.url === "/api/own") return response.writeHead(503).end('{"error":"set STRIPE_KEY"}');
   if (request.url === "/api/thrown") return time === 1 ? response.writeHead(500).end() : undefined;
@@ -145,7 +177,8 @@ async fn a_handler_s_own_error_is_a_note_one_that_it_did_not_catch_is_a_problem_
     let run = run(replies, &[("CHROMIUM_PATH", "off")]).await;
     let output = run.feed.tool("turn-4-checkApp-1").output.unwrap();
     assert!(
-        output.contains("found 1 problem") && output.contains("(/api/thrown):\nIt answers with HTTP 500"),
+        output.contains("found 1 problem")
+            && output.contains("(/api/thrown):\nIt answers with HTTP 500"),
         "{output}"
     );
     for note in [
@@ -163,7 +196,9 @@ fn failing_browser(starts: usize) -> (tempfile::TempDir, String) {
     // It runs as a user without rights.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let program = folder.path().join("chromium");
-    let script = format!("#!/bin/sh\necho >>$0.starts\n[ $(wc -l <$0.starts) -le {starts} ] && exec chromium \"$@\"\nexit 1\n");
+    let script = format!(
+        "#!/bin/sh\necho >>$0.starts\n[ $(wc -l <$0.starts) -le {starts} ] && exec chromium \"$@\"\nexit 1\n"
+    );
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let program = program.to_str().unwrap().to_owned();
@@ -173,18 +208,32 @@ fn failing_browser(starts: usize) -> (tempfile::TempDir, String) {
 #[tokio::test]
 async fn a_browser_that_worked_and_fails_is_waited_for_and_nothing_passes_without_it() {
     let (_folder, program) = failing_browser(1);
-    let replies = vec![Reply::write("index.html", "<h1>Shop</h1>"), check(), Reply::done()];
+    let replies = vec![
+        Reply::write("index.html", "<h1>Shop</h1>"),
+        check(),
+        Reply::done(),
+    ];
     let run = run_with_browser_and(replies, &[("CHROMIUM_PATH", &program)]).await;
     let output = run.feed.tool("turn-2-checkApp-1").output.unwrap();
-    assert!(output.starts_with("The app works") && !output.contains("no browser"), "{output}");
+    assert!(
+        output.starts_with("The app works") && !output.contains("no browser"),
+        "{output}"
+    );
     assert_eq!(run.state, RunState::Failed);
     assert!(
-        run.message.content.contains("The app's pages could not be loaded"),
+        run.message
+            .content
+            .contains("The app's pages could not be loaded"),
         "{}",
         run.message.content
     );
     // Two in each of two attempts.
-    assert_eq!(fs::read_to_string(format!("{program}.starts")).unwrap().len(), 5);
+    assert_eq!(
+        fs::read_to_string(format!("{program}.starts"))
+            .unwrap()
+            .len(),
+        5
+    );
 }
 
 #[tokio::test]
@@ -210,7 +259,10 @@ async fn without_a_browser_what_the_open_preview_reports_is_no_result() {
     feed.preview().await;
     // As the page that shows the preview tells it.
     let error = |kind: &str, message: &str| json!({ "kind": kind, "message": message, "location": null, "path": "/shelf" });
-    let errors = [error("error", "TypeError: no shelves left"), error("console", "a warning")];
+    let errors = [
+        error("error", "TypeError: no shelves left"),
+        error("console", "a warning"),
+    ];
     let report = reqwest::Client::new()
         .post(format!("{}/api/preview/errors", server.url()))
         .json(&json!({ "project": project, "errors": errors }));
@@ -220,10 +272,14 @@ async fn without_a_browser_what_the_open_preview_reports_is_no_result() {
     assert_eq!(state, RunState::Failed);
     let content = message.content;
     assert!(
-        content.contains("(the open preview)") && content.contains("TypeError: no shelves left (page /shelf)"),
+        content.contains("(the open preview)")
+            && content.contains("TypeError: no shelves left (page /shelf)"),
         "{content}"
     );
-    assert!(!content.contains("a warning") && !content.contains("more problem"), "{content}");
+    assert!(
+        !content.contains("a warning") && !content.contains("more problem"),
+        "{content}"
+    );
 }
 
 #[tokio::test]
@@ -232,8 +288,19 @@ async fn a_run_that_is_stopped_while_its_page_computes_without_an_end_leaves_no_
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let data = data_dir();
     let page = "<!doctype html><h1>Shop</h1><script>for (;;) {}</script>";
-    let model = Model::start([("Build", vec![Reply::write("index.html", page), Reply::done(), Reply::done()])]).await;
-    let env = [("CHROMIUM_PATH", ""), ("TMPDIR", folder.path().to_str().unwrap())];
+    let model = Model::start([(
+        "Build",
+        vec![
+            Reply::write("index.html", page),
+            Reply::done(),
+            Reply::done(),
+        ],
+    )])
+    .await;
+    let env = [
+        ("CHROMIUM_PATH", ""),
+        ("TMPDIR", folder.path().to_str().unwrap()),
+    ];
     let server = Server::start_and(data.path(), &model, &env);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
@@ -247,9 +314,18 @@ async fn a_run_that_is_stopped_while_its_page_computes_without_an_end_leaves_no_
         .then_some(())
     };
     feed.find(checks).await;
-    until("the page is being loaded", async || (processes_in(folder.path()) > 2).then_some(())).await;
+    until("the page is being loaded", async || {
+        (processes_in(folder.path()) > 2).then_some(())
+    })
+    .await;
     let run = server.workspace(project).await.runs[0].id.to_string();
-    assert!(server.post("/api/runs/cancel", &[("run", &run)]).await.0.is_success());
+    assert!(
+        server
+            .post("/api/runs/cancel", &[("run", &run)])
+            .await
+            .0
+            .is_success()
+    );
     assert_eq!(feed.ended(1).await.0, RunState::Cancelled);
     until("no browser and no profile is left", async || {
         let profiles = fs::read_dir(folder.path()).unwrap().count();

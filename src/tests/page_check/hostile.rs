@@ -1,5 +1,5 @@
-//! Pages that attack what checks them: nothing that they say makes the server send a request, their browser reaches the app and nothing
-//! else, and what they use and make happen has a limit.
+//! Pages that attack what checks them: nothing that they say makes the server send a request, their
+//! browser reaches the app and nothing else, and what they use and make happen has a limit.
 
 use std::{
     fs,
@@ -42,7 +42,10 @@ impl Secret {
     /// A connection that was made would wait to be accepted.
     fn assert_kept(&self) {
         assert_eq!(self.tcp.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
-        assert_eq!(self.udp.recv(&mut [0; 64]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(
+            self.udp.recv(&mut [0; 64]).unwrap_err().kind(),
+            ErrorKind::WouldBlock
+        );
     }
 }
 
@@ -57,11 +60,16 @@ fn check() -> Reply {
     Reply::call("checkApp", json!({}))
 }
 
-/// A check of an app that has a page for every path, and this first page; what the model is told of it.
+/// A check of an app that has a page for every path, and this first page; what the model is told of
+/// it.
 async fn checked(page: &str) -> (Ended, String) {
-    let any = "mkdir -p 'app/[...x]' && echo 'export default function Page() {}' >'app/[...x]/page.tsx'";
+    let any =
+        "mkdir -p 'app/[...x]' && echo 'export default function Page() {}' >'app/[...x]/page.tsx'";
     let replies = vec![
-        Reply::write("index.html", &format!("<!doctype html><title>Shop</title>{page}")),
+        Reply::write(
+            "index.html",
+            &format!("<!doctype html><title>Shop</title>{page}"),
+        ),
         Reply::call("terminal", json!({ "command": any })),
         check(),
         Reply::done(),
@@ -120,9 +128,19 @@ async fn whatever_a_page_says_that_it_links_to_the_server_asks_the_app_alone() {
         let answer = json!({
             "text": 9, "things": 9, "drawn": true, "surface": false, "surfaces": 0, "overlay": "", "instead": "", "links": links,
         });
-        let anchors = links.as_array().unwrap().iter().filter_map(|link| link.as_str());
-        let anchors: String = anchors.map(|link| format!("<a href=\"{link}\">Link</a>")).collect();
-        let (run, output) = checked(&format!("<h1>Shop</h1>{anchors}{}", replaced(&answer.to_string()))).await;
+        let anchors = links
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|link| link.as_str());
+        let anchors: String = anchors
+            .map(|link| format!("<a href=\"{link}\">Link</a>"))
+            .collect();
+        let (run, output) = checked(&format!(
+            "<h1>Shop</h1>{anchors}{}",
+            replaced(&answer.to_string())
+        ))
+        .await;
         secret.assert_kept();
         assert!(output.starts_with("The app works"), "{output}");
         assert_eq!(run.state, RunState::Succeeded, "{}", run.message.content);
@@ -145,7 +163,10 @@ async fn a_page_can_neither_say_that_it_shows_something_nor_hide_what_it_links_t
         "links",
         "documentElement",
     ];
-    let images: String = names.iter().map(|name| format!("<img name=\"{name}\" alt=\"\">")).collect();
+    let images: String = names
+        .iter()
+        .map(|name| format!("<img name=\"{name}\" alt=\"\">"))
+        .collect();
     let inputs = [
         "getBoundingClientRect",
         "firstElementChild",
@@ -154,18 +175,25 @@ async fn a_page_can_neither_say_that_it_shows_something_nor_hide_what_it_links_t
         "children",
         "innerText",
     ];
-    let inputs: String = inputs.iter().map(|name| format!("<input name=\"{name}\">")).collect();
+    let inputs: String = inputs
+        .iter()
+        .map(|name| format!("<input name=\"{name}\">"))
+        .collect();
     let (run, output) = checked(&format!(
         "<h1>Shop</h1>{images}<form name=\"body\" id=\"Document\">{inputs}</form><form id=\"Element\">{inputs}</form><a href=\"/broken\">Bread</a>\
          <script>if (location.pathname === '/broken') throw new Error('no such bread')</script>"
     ))
     .await;
-    assert!(output.contains("(/broken)") && output.contains("no such bread"), "{output}");
+    assert!(
+        output.contains("(/broken)") && output.contains("no such bread"),
+        "{output}"
+    );
     assert_eq!(run.state, RunState::Failed);
 }
 
 #[tokio::test]
-async fn a_page_that_reacts_to_clicks_by_react_is_a_surface_whatever_else_it_keeps_beside_its_elements() {
+async fn a_page_that_reacts_to_clicks_by_react_is_a_surface_whatever_else_it_keeps_beside_its_elements()
+ {
     let page = |kept: &str| {
         format!(
             r#"<main style="background: tomato; height: 100vh"></main><script>
@@ -201,12 +229,22 @@ async fn a_page_that_leads_elsewhere_leads_the_check_nowhere() {
   if (request.url === "/form") return html('<h1>Shop</h1><form method="post" action="//{at}/leak"></form><script>document.forms[0].submit()</script>');
   html("<h1>Shop</h1>");"#
     ));
-    let pages = ["relative", "absolute", "user", "back", "refresh", "meta", "script", "frame", "form"];
+    let pages = [
+        "relative", "absolute", "user", "back", "refresh", "meta", "script", "frame", "form",
+    ];
     let write = pages
         .map(|page| format!("mkdir -p app/{page} && touch app/{page}/page.tsx"))
         .join(" && ");
     let write = Reply::call("terminal", json!({ "command": write }));
-    let run = run_with_browser(vec![server, restart, write, check(), Reply::done(), Reply::done()]).await;
+    let run = run_with_browser(vec![
+        server,
+        restart,
+        write,
+        check(),
+        Reply::done(),
+        Reply::done(),
+    ])
+    .await;
     let output = run.feed.tool("turn-4-checkApp-1").output.unwrap();
     assert!(
         output.contains("leads to another server") && output.contains(&at.to_string()),
@@ -261,20 +299,33 @@ Promise.allSettled(tried).then(() => setTimeout(() => console.error("all was tri
         hosts = json!(hosts)
     );
     let (_run, output) = checked(&page).await;
-    assert!(output.contains("all was tried, and it is online"), "{output}");
+    assert!(
+        output.contains("all was tried, and it is online"),
+        "{output}"
+    );
     secret.assert_kept();
 }
 
 /// The control groups that are there for the browsers of a server.
 fn groups_of(server: u32) -> Vec<std::path::PathBuf> {
-    let hierarchies = fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|entry| entry.path());
+    let hierarchies = fs::read_dir("/sys/fs/cgroup")
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
     let name = format!("codeflow-browser-{server}-");
     let groups = hierarchies
         .chain(["/sys/fs/cgroup".into()])
         .filter_map(|hierarchy| fs::read_dir(hierarchy).ok());
     let groups = groups.flatten().flatten().map(|entry| entry.path());
     groups
-        .filter(|group| group.file_name().unwrap().to_str().unwrap().starts_with(&name))
+        .filter(|group| {
+            group
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with(&name)
+        })
         .collect()
 }
 
@@ -284,7 +335,15 @@ async fn the_browser_has_a_network_and_a_control_group_of_its_own_which_go_with_
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let data = data_dir();
     let page = "<!doctype html><h1>Shop</h1><script>for (;;) {}</script>";
-    let model = Model::start([("Build", vec![Reply::write("index.html", page), Reply::done(), Reply::done()])]).await;
+    let model = Model::start([(
+        "Build",
+        vec![
+            Reply::write("index.html", page),
+            Reply::done(),
+            Reply::done(),
+        ],
+    )])
+    .await;
     let env = [
         ("CHROMIUM_PATH", ""),
         ("TMPDIR", folder.path().to_str().unwrap()),
@@ -317,7 +376,9 @@ async fn the_browser_has_a_network_and_a_control_group_of_its_own_which_go_with_
             .collect();
         // What leads from one end to the other, and no device of the machine.
         assert!(
-            devices.iter().all(|name| ["lo", "net0", "net1"].contains(name)),
+            devices
+                .iter()
+                .all(|name| ["lo", "net0", "net1"].contains(name)),
             "{process}: {devices:?}"
         );
         assert!(
@@ -329,7 +390,9 @@ async fn the_browser_has_a_network_and_a_control_group_of_its_own_which_go_with_
     assert!(confined > 2, "{confined}");
     let groups = groups_of(server.pid());
     let limit = |names: &[&str]| {
-        let files = groups.iter().flat_map(|group| names.iter().map(move |name| group.join(name)));
+        let files = groups
+            .iter()
+            .flat_map(|group| names.iter().map(move |name| group.join(name)));
         files
             .filter_map(|file| fs::read_to_string(file).ok())
             .next()
@@ -337,7 +400,10 @@ async fn the_browser_has_a_network_and_a_control_group_of_its_own_which_go_with_
             .trim()
             .to_owned()
     };
-    assert_eq!(limit(&["memory.max", "memory.limit_in_bytes"]), (700_u64 << 20).to_string());
+    assert_eq!(
+        limit(&["memory.max", "memory.limit_in_bytes"]),
+        (700_u64 << 20).to_string()
+    );
     assert_eq!(limit(&["pids.max"]), "1024");
     assert!(limit(&["cpu.max", "cpu.cfs_quota_us"]).starts_with("200000"));
 
@@ -377,10 +443,18 @@ fn processes_of(folder: &Path) -> Vec<String> {
 #[tokio::test]
 async fn a_page_that_takes_too_much_memory_is_no_result_and_its_browser_alone_is_ended() {
     let page = "<!doctype html><h1>Shop</h1><script>const kept = []; for (let i = 0; i < 64; i++) kept.push(new Uint8Array(32 << 20).fill(i + 1));</script>";
-    let replies = vec![Reply::write("index.html", page), check(), Reply::done(), Reply::done()];
+    let replies = vec![
+        Reply::write("index.html", page),
+        check(),
+        Reply::done(),
+        Reply::done(),
+    ];
     let run = run_with_browser_and(replies, &[("CHROMIUM_MEMORY_MB", "512")]).await;
     let output = run.feed.tool("turn-2-checkApp-1").output.unwrap();
-    assert!(output.contains("The page used more than 512 MB of memory"), "{output}");
+    assert!(
+        output.contains("The page used more than 512 MB of memory"),
+        "{output}"
+    );
     assert_eq!(run.state, RunState::Failed);
 }
 
@@ -397,7 +471,8 @@ setInterval(() => {
   Promise.reject(new Error(long));
 }, 100);
 </script>"#;
-    let any = "mkdir -p 'app/[...x]' && echo 'export default function Page() {}' >'app/[...x]/page.tsx'";
+    let any =
+        "mkdir -p 'app/[...x]' && echo 'export default function Page() {}' >'app/[...x]/page.tsx'";
     let replies = vec![
         Reply::write("index.html", page),
         Reply::call("terminal", json!({ "command": any })),
@@ -407,7 +482,10 @@ setInterval(() => {
     ];
     let run = run_with_browser(replies).await;
     let output = run.feed.tool("turn-3-checkApp-1").output.unwrap();
-    assert!(output.contains("Unhandled rejection: Error: xxx"), "{output}");
+    assert!(
+        output.contains("Unhandled rejection: Error: xxx"),
+        "{output}"
+    );
     assert!(output.len() < 20_000, "{}", output.len());
     let peak = run.server.peak_memory();
     assert!(peak < 400 << 20, "{} MiB", peak >> 20);

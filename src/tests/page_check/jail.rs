@@ -1,4 +1,5 @@
-//! The process that becomes the browser: confined as root and as an ordinary user, or not started at all.
+//! The process that becomes the browser: confined as root and as an ordinary user, or not started
+//! at all.
 
 use std::{
     fs,
@@ -12,7 +13,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// What runs in the browser's place: it says who it is, which devices it has, and whether it reaches this port of the machine.
+/// What runs in the browser's place: it says who it is, which devices it has, and whether it
+/// reaches this port of the machine.
 const PROBE: &str = "id -u; readlink /proc/self/ns/net; cut -d: -f1 /proc/net/dev | tail -n +3 | tr -d ' ' | sort | tr '\\n' ' '; echo; grep CapEff \
                      /proc/self/status; (exec 3<>/dev/tcp/127.0.0.1/PORT) 2>/dev/null && echo reached || echo kept";
 
@@ -55,9 +57,16 @@ fn the_browser_has_no_network_and_no_rights_as_root_and_as_an_ordinary_user() {
         let (said, output) = run(&program, privileges, jail, &probe);
         let text = String::from_utf8(output.stdout).unwrap();
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        assert_eq!((said.as_str(), output.status.success()), ("-", true), "{text}");
+        assert_eq!(
+            (said.as_str(), output.status.success()),
+            ("-", true),
+            "{text}"
+        );
         assert_eq!(lines[0], "65534");
-        assert!(lines[1].starts_with("net:[") && lines[1] != own.to_str().unwrap(), "{text}");
+        assert!(
+            lines[1].starts_with("net:[") && lines[1] != own.to_str().unwrap(),
+            "{text}"
+        );
         assert!(["lo", "lo net0 net1"].contains(&lines[2]), "{text}");
         assert!(lines[3].ends_with("0000000000000000"), "{text}");
         assert_eq!(lines[4], "kept");
@@ -69,16 +78,30 @@ fn where_there_can_be_no_namespace_of_its_own_no_browser_is_started() {
     let (_folder, program) = program();
     let confined: &[&str] = &["--bounding-set=-sys_admin", "--inh-caps=-sys_admin"];
     for (privileges, jail, reason) in [
-        (confined, &["--user", "65534", "--group", "65534"][..], "root may make none here"),
+        (
+            confined,
+            &["--user", "65534", "--group", "65534"][..],
+            "root may make none here",
+        ),
         (&[][..], &[][..], "another user to run the browser as"),
         (
             &[][..],
-            &["--join", "/nowhere/cgroup.procs", "--user", "65534", "--group", "65534"][..],
+            &[
+                "--join",
+                "/nowhere/cgroup.procs",
+                "--user",
+                "65534",
+                "--group",
+                "65534",
+            ][..],
             "can't be joined",
         ),
     ] {
         let (said, output) = run(&program, privileges, jail, "echo started");
         assert!(said.contains(reason), "{said}");
-        assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+        assert!(
+            !output.status.success() && output.stdout.is_empty(),
+            "{output:?}"
+        );
     }
 }

@@ -41,7 +41,11 @@ pub enum End {
 
 impl Answer {
     pub fn json(status: u16, body: Value) -> Self {
-        Self::new(status, "application/json; charset=utf-8", vec![body.to_string().into_bytes()])
+        Self::new(
+            status,
+            "application/json; charset=utf-8",
+            vec![body.to_string().into_bytes()],
+        )
     }
 
     pub fn html(status: u16) -> Self {
@@ -61,7 +65,8 @@ impl Answer {
 
     /// The data plane's proxy: nothing of that name runs.
     pub fn gone() -> Self {
-        let body = json!({ "sandboxId": SANDBOX, "message": "The sandbox was not found", "code": 502 });
+        let body =
+            json!({ "sandboxId": SANDBOX, "message": "The sandbox was not found", "code": 502 });
         Self::json(502, body)
     }
 
@@ -112,7 +117,8 @@ pub fn frame(flags: u8, message: &str) -> Vec<u8> {
 /// A request's method and path with its query, and all of its head and body.
 type Request = (String, String);
 
-/// A running service, which answers each method and path as its script says, the last answer for ever.
+/// A running service, which answers each method and path as its script says, the last answer for
+/// ever.
 pub struct E2b {
     pub client: Client,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -124,17 +130,30 @@ impl E2b {
         Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), script)
     }
 
-    pub fn on(listener: TcpListener, script: impl IntoIterator<Item = (&'static str, Vec<Answer>)>) -> Self {
+    pub fn on(
+        listener: TcpListener,
+        script: impl IntoIterator<Item = (&'static str, Vec<Answer>)>,
+    ) -> Self {
         let client = client(&format!("http://{}", listener.local_addr().unwrap()));
         let mut answers: HashMap<String, VecDeque<Answer>> = HashMap::from([
-            ("POST /v2/sandboxes".to_owned(), VecDeque::from([Answer::sandbox(201)])),
+            (
+                "POST /v2/sandboxes".to_owned(),
+                VecDeque::from([Answer::sandbox(201)]),
+            ),
             (
                 "POST /process.Process/SendSignal".to_owned(),
                 VecDeque::from([Answer::json(200, json!({}))]),
             ),
         ]);
-        answers.extend(script.into_iter().map(|(asked, answers)| (asked.to_owned(), answers.into())));
-        let (answers, requests) = (Arc::new(Mutex::new(answers)), Arc::new(Mutex::new(Vec::new())));
+        answers.extend(
+            script
+                .into_iter()
+                .map(|(asked, answers)| (asked.to_owned(), answers.into())),
+        );
+        let (answers, requests) = (
+            Arc::new(Mutex::new(answers)),
+            Arc::new(Mutex::new(Vec::new())),
+        );
         let seen = requests.clone();
         let serving = tokio::spawn(async move {
             loop {
@@ -142,7 +161,11 @@ impl E2b {
                 tokio::spawn(serve(stream, answers.clone(), seen.clone()));
             }
         });
-        Self { client, requests, serving }
+        Self {
+            client,
+            requests,
+            serving,
+        }
     }
 
     /// The scripted sandbox.
@@ -182,7 +205,11 @@ pub fn client(url: &str) -> Client {
 }
 
 /// One request and its answer.
-async fn serve(mut stream: TcpStream, answers: Arc<Mutex<HashMap<String, VecDeque<Answer>>>>, seen: Arc<Mutex<Vec<Request>>>) {
+async fn serve(
+    mut stream: TcpStream,
+    answers: Arc<Mutex<HashMap<String, VecDeque<Answer>>>>,
+    seen: Arc<Mutex<Vec<Request>>>,
+) {
     let Some((asked, text)) = request(&mut stream).await else {
         return;
     };
@@ -194,7 +221,12 @@ async fn serve(mut stream: TcpStream, answers: Arc<Mutex<HashMap<String, VecDequ
             None => None,
         }
     };
-    let unscripted = || Answer::json(500, json!({ "code": 500, "message": format!("nothing is scripted for {asked}") }));
+    let unscripted = || {
+        Answer::json(
+            500,
+            json!({ "code": 500, "message": format!("nothing is scripted for {asked}") }),
+        )
+    };
     let answer = answer.unwrap_or_else(unscripted);
     seen.lock().unwrap().push((asked, text));
     // A client that has heard enough hangs up.
@@ -209,9 +241,12 @@ async fn request(stream: &mut TcpStream) -> Option<Request> {
     loop {
         let text = String::from_utf8_lossy(&bytes);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let announced = head
-                .lines()
-                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            let announced = head.lines().find_map(|line| {
+                line.to_ascii_lowercase()
+                    .strip_prefix("content-length: ")?
+                    .parse()
+                    .ok()
+            });
             if body.len() >= announced.unwrap_or(0) {
                 let asked = head.split(" HTTP/").next().unwrap_or_default();
                 return Some((asked.to_owned(), text.into_owned()));
@@ -228,7 +263,10 @@ async fn write(stream: &mut TcpStream, answer: &Answer) -> std::io::Result<()> {
     if answer.status == 0 {
         return Ok(());
     }
-    let mut head = format!("HTTP/1.1 {} Scripted\r\nconnection: close\r\n", answer.status);
+    let mut head = format!(
+        "HTTP/1.1 {} Scripted\r\nconnection: close\r\n",
+        answer.status
+    );
     for (name, value) in &answer.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -1,6 +1,9 @@
-//! A follower of a project's feed that checks, with every event, that none is missing or told twice.
+//! A follower of a project's feed that checks, with every event, that none is missing or told
+//! twice.
 
-use codeflow::protocol::{Event, EventKind, FeedFrame, Message, MessageKind, PreviewState, RunState, ToolUse};
+use codeflow::protocol::{
+    Event, EventKind, FeedFrame, Message, MessageKind, PreviewState, RunState, ToolUse,
+};
 use futures::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite};
@@ -31,12 +34,16 @@ impl Feed {
     }
 
     pub async fn send(&mut self, text: &str) {
-        self.socket.send(tungstenite::Message::text(text)).await.unwrap();
+        self.socket
+            .send(tungstenite::Message::text(text))
+            .await
+            .unwrap();
     }
 
     async fn message(&mut self) -> tungstenite::Message {
         let next = tokio::time::timeout(PATIENCE, self.socket.next()).await;
-        let heard = next.unwrap_or_else(|_| panic!("the feed is silent; it said {:#?}", self.events));
+        let heard =
+            next.unwrap_or_else(|_| panic!("the feed is silent; it said {:#?}", self.events));
         heard.expect("the feed ended").unwrap()
     }
 
@@ -95,7 +102,9 @@ impl Feed {
         let message = self.replies().last().unwrap().clone();
         let state = self
             .find(|kind| match kind {
-                EventKind::Run { run } if Some(run.id) == message.run && run.state.is_final() => Some(run.state),
+                EventKind::Run { run } if Some(run.id) == message.run && run.state.is_final() => {
+                    Some(run.state)
+                }
                 _ => None,
             })
             .await;
@@ -122,10 +131,15 @@ impl Feed {
 
     /// The ended tool call of this step; `None` when there was none.
     pub fn find_tool(&self, step: &str) -> Option<ToolUse> {
-        self.events.iter().rev().find_map(|event| match &event.kind {
-            EventKind::Tool { tool } if tool.step == step && tool.output.is_some() => Some(tool.clone()),
-            _ => None,
-        })
+        self.events
+            .iter()
+            .rev()
+            .find_map(|event| match &event.kind {
+                EventKind::Tool { tool } if tool.step == step && tool.output.is_some() => {
+                    Some(tool.clone())
+                }
+                _ => None,
+            })
     }
 
     /// The ended tool call of this step.
@@ -134,12 +148,19 @@ impl Feed {
         found.unwrap_or_else(|| panic!("no {step} in {:#?}", self.events))
     }
 
-    /// What the model said in the turn with this number, counted from 1; empty when it said nothing.
+    /// What the model said in the turn with this number, counted from 1; empty when it said
+    /// nothing.
     pub fn said(&self, turn: u32) -> String {
-        let found = self.events.iter().rev().find_map(|event| match &event.kind {
-            EventKind::Text { turn: said, text, .. } if *said == turn => Some(text.clone()),
-            _ => None,
-        });
+        let found = self
+            .events
+            .iter()
+            .rev()
+            .find_map(|event| match &event.kind {
+                EventKind::Text {
+                    turn: said, text, ..
+                } if *said == turn => Some(text.clone()),
+                _ => None,
+            });
         found.unwrap_or_default()
     }
 }

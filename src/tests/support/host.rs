@@ -22,12 +22,23 @@ pub trait ControlPlane {
 
     /// What `GET` answers.
     async fn get(&self, path: &str) -> Value {
-        self.api(Method::GET, path).send().await.unwrap().json().await.unwrap()
+        self.api(Method::GET, path)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
     }
 
     /// What `POST` answers: the status, and a body.
     async fn answer(&self, path: &str, body: &Value) -> (u16, Value) {
-        let answer = self.api(Method::POST, path).json(body).send().await.unwrap();
+        let answer = self
+            .api(Method::POST, path)
+            .json(body)
+            .send()
+            .await
+            .unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
@@ -40,7 +51,12 @@ pub trait ControlPlane {
 
     /// The status of an answer.
     async fn status(&self, method: Method, path: &str) -> u16 {
-        self.api(method, path).send().await.unwrap().status().as_u16()
+        self.api(method, path)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
     }
 
     /// The status that a pause is answered with; `{}` keeps the memory.
@@ -56,7 +72,10 @@ pub trait ControlPlane {
 
     /// A sandbox's state.
     async fn state(&self, sandbox: &str) -> String {
-        self.detail(sandbox).await["state"].as_str().unwrap_or_default().to_owned()
+        self.detail(sandbox).await["state"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -121,7 +140,10 @@ impl Host {
         Self::start_on(data_dir(), change).await
     }
 
-    pub async fn start_on(data: tempfile::TempDir, change: impl FnOnce(&mut config::SandboxHost)) -> Self {
+    pub async fn start_on(
+        data: tempfile::TempDir,
+        change: impl FnOnce(&mut config::SandboxHost),
+    ) -> Self {
         let http = http();
         let mut settings = settings(data.path());
         change(&mut settings);
@@ -137,7 +159,10 @@ impl Host {
 
     /// A new sandbox.
     pub async fn create(&self) -> Sandbox {
-        self.client.create(PATIENCE, &Default::default()).await.unwrap()
+        self.client
+            .create(PATIENCE, &Default::default())
+            .await
+            .unwrap()
     }
 
     /// A request to a port of a sandbox, by host name as browsers make it.
@@ -150,7 +175,11 @@ impl Host {
     /// Starts a server that has its sandboxes here.
     pub fn serve(&self, data: &Path, model: &Model) -> Server {
         let env = self.env();
-        Server::start_and(data, model, &env.each_ref().map(|(name, value)| (*name, &**value)))
+        Server::start_and(
+            data,
+            model,
+            &env.each_ref().map(|(name, value)| (*name, &**value)),
+        )
     }
 
     /// What makes a server have its sandboxes here.
@@ -202,7 +231,10 @@ pub fn settings(data: &Path) -> config::SandboxHost {
 /// What of this sandbox the machine knows: control groups, processes, mounts.
 pub fn traces(sandbox: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let groups = fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|entry| entry.path());
+    let groups = fs::read_dir("/sys/fs/cgroup")
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
     for hierarchy in groups.chain(["/sys/fs/cgroup".into()]) {
         for above in fs::read_dir(&hierarchy).into_iter().flatten().flatten() {
             let group = above.path().join(sandbox);
@@ -219,6 +251,11 @@ pub fn traces(sandbox: &str) -> Vec<String> {
         }
     }
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    found.extend(mounts.lines().filter(|mount| mount.contains(sandbox)).map(str::to_owned));
+    found.extend(
+        mounts
+            .lines()
+            .filter(|mount| mount.contains(sandbox))
+            .map(str::to_owned),
+    );
     found
 }

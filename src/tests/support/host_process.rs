@@ -29,7 +29,10 @@ pub struct HostProcess {
 impl HostProcess {
     pub fn start(data: &Path, env: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_codeflow"));
-        command.arg("sandbox-host").env("CODEFLOW_DATA_DIR", data).envs(env.iter().copied());
+        command
+            .arg("sandbox-host")
+            .env("CODEFLOW_DATA_DIR", data)
+            .envs(env.iter().copied());
         Self::of(&mut command)
     }
 
@@ -44,12 +47,19 @@ impl HostProcess {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
         let mut log = String::new();
         let url = lines.by_ref().find_map(|line| {
             log.push_str(&line);
             log.push('\n');
-            Some(line.split_once("sandbox host listening on ")?.1.trim().to_owned())
+            Some(
+                line.split_once("sandbox host listening on ")?
+                    .1
+                    .trim()
+                    .to_owned(),
+            )
         });
         let Some(url) = url else {
             panic!("it did not begin to listen:\n{log}");
@@ -76,8 +86,16 @@ impl HostProcess {
     /// Its memory in bytes.
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(self.proc("status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        line.split_whitespace()
+            .next()
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            << 10
     }
 
     /// Ends it at once, as a crash does.
@@ -93,14 +111,19 @@ impl ControlPlane for HostProcess {
     }
 
     fn api(&self, method: Method, path: &str) -> RequestBuilder {
-        http().request(method, format!("{}{path}", self.url)).header("x-api-key", KEY)
+        http()
+            .request(method, format!("{}{path}", self.url))
+            .header("x-api-key", KEY)
     }
 }
 
 impl Drop for HostProcess {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
-            let _ = kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM);
+            let _ = kill(
+                Pid::from_raw(i32::try_from(self.child.id()).unwrap()),
+                Signal::SIGTERM,
+            );
             let _ = self.child.wait();
         }
     }

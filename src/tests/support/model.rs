@@ -1,8 +1,10 @@
-//! A scripted OpenAI-compatible server: streamed chunks, tool calls cut into pieces, and the faults of real ones.
+//! A scripted OpenAI-compatible server: streamed chunks, tool calls cut into pieces, and the faults
+//! of real ones.
 //!
-//! A script is a list of replies for each prompt; [`VISION`] has the reply to whoever shows it an image, and [`NAMING`] to whoever asks for a
-//! title. Which reply is due is read off the request itself (how often the assistant has answered since the prompt), so that a server that
-//! was restarted gets the same answer again.
+//! A script is a list of replies for each prompt; [`VISION`] has the reply to whoever shows it an
+//! image, and [`NAMING`] to whoever asks for a title. Which reply is due is read off the request
+//! itself (how often the assistant has answered since the prompt), so that a server that was
+//! restarted gets the same answer again.
 
 use std::{
     collections::HashMap,
@@ -69,11 +71,16 @@ impl Reply {
 
     /// Writes one file.
     pub fn write(path: &str, content: &str) -> Self {
-        Self::call("createOrUpdateFiles", json!({ "files": [{ "path": path, "content": content }] }))
+        Self::call(
+            "createOrUpdateFiles",
+            json!({ "files": [{ "path": path, "content": content }] }),
+        )
     }
 
     pub fn done() -> Self {
-        Self::Text("It is finished.\n<task_summary>\nBuilt **what you asked for**.\n</task_summary>")
+        Self::Text(
+            "It is finished.\n<task_summary>\nBuilt **what you asked for**.\n</task_summary>",
+        )
     }
 
     pub fn cut(self, percent: usize) -> Self {
@@ -125,7 +132,11 @@ impl Model {
             .route("/api/ps", get(ollama_running))
             .with_state(shared.clone());
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, shared, serving }
+        Self {
+            url,
+            shared,
+            serving,
+        }
     }
 
     /// What makes a server use it.
@@ -138,7 +149,8 @@ impl Model {
         ]
     }
 
-    /// It is Ollama from now on, and reads so many tokens of a chat with its model `qwen3-coder:30b`.
+    /// It is Ollama from now on, and reads so many tokens of a chat with its model
+    /// `qwen3-coder:30b`.
     pub fn is_ollama(&self, context: usize) {
         self.shared.context.store(context, Ordering::Relaxed);
     }
@@ -146,12 +158,19 @@ impl Model {
     /// The requests for a turn of the agent, in order.
     pub fn turns(&self) -> Vec<Value> {
         let requests = self.shared.requests.lock().unwrap();
-        requests.iter().filter(|request| is_turn(request)).cloned().collect()
+        requests
+            .iter()
+            .filter(|request| is_turn(request))
+            .cloned()
+            .collect()
     }
 
     /// The requests for a turn of the runs with this prompt, in order.
     pub fn turns_of(&self, prompt: &str) -> Vec<Value> {
-        self.turns().into_iter().filter(|request| due(request).0 == prompt).collect()
+        self.turns()
+            .into_iter()
+            .filter(|request| due(request).0 == prompt)
+            .collect()
     }
 
     /// All requests, those of the naming model too.
@@ -159,7 +178,8 @@ impl Model {
         self.shared.requests.lock().unwrap().clone()
     }
 
-    /// Who says what in the request for a turn with this number, counted from 1: roles and contents.
+    /// Who says what in the request for a turn with this number, counted from 1: roles and
+    /// contents.
     pub fn said(&self, request: usize) -> Vec<(String, String)> {
         let turns = self.turns();
         let messages = turns[request - 1]["messages"].as_array().unwrap();
@@ -173,18 +193,27 @@ impl Model {
     /// The results of tools in the request for a turn with this number, counted from 1.
     pub fn results(&self, request: usize) -> Vec<String> {
         let said = self.said(request).into_iter();
-        said.filter(|(role, _)| role == "tool").map(|(_, content)| content).collect()
+        said.filter(|(role, _)| role == "tool")
+            .map(|(_, content)| content)
+            .collect()
     }
 
     /// The requests with an image, in order.
     pub fn looks(&self) -> Vec<Value> {
         let requests = self.shared.requests.lock().unwrap();
-        requests.iter().filter(|request| is_look(request)).cloned().collect()
+        requests
+            .iter()
+            .filter(|request| is_look(request))
+            .cloned()
+            .collect()
     }
 
     /// How often the reply with this number, counted from 1, was asked for.
     pub fn asked_for(&self, turn: usize) -> usize {
-        self.turns().iter().filter(|request| due(request).1 + 1 == turn).count()
+        self.turns()
+            .iter()
+            .filter(|request| due(request).1 + 1 == turn)
+            .count()
     }
 
     /// Lets held answers go.
@@ -200,10 +229,13 @@ impl Drop for Model {
     }
 }
 
-/// Whether the agent asks. It has no tools in its last turn, nor with a model that can't call them, and says so; the naming model is
-/// told neither.
+/// Whether the agent asks. It has no tools in its last turn, nor with a model that can't call them,
+/// and says so; the naming model is told neither.
 fn is_turn(request: &Value) -> bool {
-    let notes = ["There are no tools in this conversation", "This is your last turn"];
+    let notes = [
+        "There are no tools in this conversation",
+        "This is your last turn",
+    ];
     let messages = request["messages"].as_array().unwrap().iter();
     let mut rules = messages.filter(|message| message["role"] == "system");
     let is_note = |message: &Value| {
@@ -224,17 +256,28 @@ const NOTE_END: &str = "</system_note>";
 /// The prompt of a request, and how many answers there were since.
 fn due(request: &Value) -> (String, usize) {
     let messages = request["messages"].as_array().unwrap();
-    let is_note = |message: &Value| message["content"].as_str().is_some_and(|said| said.ends_with(NOTE_END));
+    let is_note = |message: &Value| {
+        message["content"]
+            .as_str()
+            .is_some_and(|said| said.ends_with(NOTE_END))
+    };
     let is_prompt = |message: &Value| message["role"] == "user" && !is_note(message);
     let prompt = messages.iter().rposition(is_prompt).unwrap();
-    let answers = messages[prompt..].iter().filter(|message| message["role"] == "assistant").count();
+    let answers = messages[prompt..]
+        .iter()
+        .filter(|message| message["role"] == "assistant")
+        .count();
     if is_look(request) {
         return (VISION.to_owned(), 0);
     }
     let said = messages[prompt]["content"].as_str().unwrap();
     // What an image shows stands before the prompt, and notes before that.
-    let said = said.rsplit_once(NOTE_END).map_or(said, |(_, said)| said.trim_start());
-    let prompt = said.split_once("</attached_image>\n\n").map_or(said, |(_, prompt)| prompt);
+    let said = said
+        .rsplit_once(NOTE_END)
+        .map_or(said, |(_, said)| said.trim_start());
+    let prompt = said
+        .split_once("</attached_image>\n\n")
+        .map_or(said, |(_, prompt)| prompt);
     (prompt.to_owned(), answers)
 }
 
@@ -242,21 +285,37 @@ async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> R
     // The naming model's.
     if !is_turn(&request) && !is_look(&request) {
         shared.requests.lock().unwrap().push(request);
-        let reply = shared.script.get(NAMING).map_or(Reply::Text(TITLE), |replies| replies[0].clone());
+        let reply = shared
+            .script
+            .get(NAMING)
+            .map_or(Reply::Text(TITLE), |replies| replies[0].clone());
         return answer(reply);
     }
     let (prompt, turn) = due(&request);
     let asked = {
         let mut requests = shared.requests.lock().unwrap();
-        let asked = requests.iter().filter(|request| is_turn(request) || is_look(request));
-        let asked = asked.filter(|request| due(request) == (prompt.clone(), turn)).count();
+        let asked = requests
+            .iter()
+            .filter(|request| is_turn(request) || is_look(request));
+        let asked = asked
+            .filter(|request| due(request) == (prompt.clone(), turn))
+            .count();
         requests.push(request);
         asked
     };
-    let mut reply = match shared.script.get(prompt.as_str()).and_then(|replies| replies.get(turn)) {
+    let mut reply = match shared
+        .script
+        .get(prompt.as_str())
+        .and_then(|replies| replies.get(turn))
+    {
         Some(Reply::InTurn(replies)) => replies[asked.min(replies.len() - 1)].clone(),
         Some(reply) => reply.clone(),
-        None => return refuse(400, &format!("nothing is scripted for turn {} of {prompt:?}", turn + 1)),
+        None => {
+            return refuse(
+                400,
+                &format!("nothing is scripted for turn {} of {prompt:?}", turn + 1),
+            );
+        }
     };
     if let Reply::Held(held) = reply {
         shared.released.notified().await;
@@ -268,7 +327,9 @@ async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> R
 fn answer(reply: Reply) -> Response {
     match reply {
         Reply::Status(status, message) => refuse(status, message),
-        Reply::Later(status, seconds) => ([("retry-after", seconds)], refuse(status, "later")).into_response(),
+        Reply::Later(status, seconds) => {
+            ([("retry-after", seconds)], refuse(status, "later")).into_response()
+        }
         // Ends the connection's task, without a word in the test's output.
         Reply::Dropped => std::panic::resume_unwind(Box::new("dropped")),
         Reply::Cut(percent, reply) => {
@@ -284,10 +345,12 @@ fn answer(reply: Reply) -> Response {
             let chunks = part(*reply, percent).into_iter().map(Ok::<_, Infallible>);
             sent(futures::stream::iter(chunks).chain(futures::stream::pending()))
         }
-        Reply::Slow(pause, reply) => sent(futures::stream::iter(chunks(*reply)).then(move |chunk| async move {
-            tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
-            Ok::<_, Infallible>(chunk)
-        })),
+        Reply::Slow(pause, reply) => sent(futures::stream::iter(chunks(*reply)).then(
+            move |chunk| async move {
+                tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+                Ok::<_, Infallible>(chunk)
+            },
+        )),
         Reply::Body(content_type, packets) => {
             let packets = futures::stream::iter(packets.into_iter().map(Ok::<_, Infallible>));
             ([("content-type", content_type)], Body::from_stream(packets)).into_response()
@@ -345,7 +408,9 @@ fn part(reply: Reply, percent: usize) -> Vec<String> {
     chunks
 }
 
-fn sent<E: Into<axum::BoxError> + 'static>(chunks: impl futures::Stream<Item = Result<String, E>> + Send + 'static) -> Response {
+fn sent<E: Into<axum::BoxError> + 'static>(
+    chunks: impl futures::Stream<Item = Result<String, E>> + Send + 'static,
+) -> Response {
     Response::builder()
         .header("content-type", "text/event-stream")
         .body(Body::from_stream(chunks))
@@ -353,7 +418,8 @@ fn sent<E: Into<axum::BoxError> + 'static>(chunks: impl futures::Stream<Item = R
 }
 
 fn refuse(status: u16, message: &str) -> Response {
-    let error = json!({ "error": { "message": message, "type": "scripted", "param": null, "code": null } });
+    let error =
+        json!({ "error": { "message": message, "type": "scripted", "param": null, "code": null } });
     (StatusCode::from_u16(status).unwrap(), Json(error)).into_response()
 }
 
@@ -374,7 +440,10 @@ fn end(mut chunks: Vec<String>, finish: &str) -> Vec<String> {
 
 fn usage(input: u64, output: u64) -> String {
     let usage = json!({ "prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output });
-    format!("data: {}\n\n", json!({ "id": "c", "choices": [], "usage": usage }))
+    format!(
+        "data: {}\n\n",
+        json!({ "id": "c", "choices": [], "usage": usage })
+    )
 }
 
 /// Pieces of at most seven characters.
@@ -397,10 +466,12 @@ fn text(answer: &str) -> Vec<String> {
 }
 
 fn tool_calls(calls: &[(&str, String)]) -> Vec<String> {
-    let mut chunks = vec![chunk(json!({ "role": "assistant", "content": "Working on it." }), None)];
+    let mut chunks = vec![chunk(
+        json!({ "role": "assistant", "content": "Working on it." }),
+        None,
+    )];
     for (index, (name, arguments)) in calls.iter().enumerate() {
-        let first =
-            json!({ "index": index, "id": format!("call_{index}"), "type": "function", "function": { "name": name, "arguments": "" } });
+        let first = json!({ "index": index, "id": format!("call_{index}"), "type": "function", "function": { "name": name, "arguments": "" } });
         chunks.push(chunk(json!({ "tool_calls": [first] }), None));
         for piece in pieces(arguments) {
             chunks.push(chunk(

@@ -41,12 +41,27 @@ impl Postgres {
             .status()
             .unwrap();
         assert!(made.success());
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let child = command("postgres")
             .arg("-D")
             .arg(&data)
-            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c"])
-            .arg(format!("unix_socket_directories={}", folder.path().display()))
+            .args([
+                "-p",
+                &port.to_string(),
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "fsync=off",
+                "-c",
+            ])
+            .arg(format!(
+                "unix_socket_directories={}",
+                folder.path().display()
+            ))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -68,7 +83,10 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         // Ends its connections and stops.
-        let _ = kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGINT);
+        let _ = kill(
+            Pid::from_raw(self.child.id().try_into().unwrap()),
+            Signal::SIGINT,
+        );
         let _ = self.child.wait();
     }
 }
@@ -80,15 +98,24 @@ fn command(program: &str) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups"]);
+    command.args([
+        &format!("--reuid={NOBODY}"),
+        &format!("--regid={NOBODY}"),
+        "--clear-groups",
+    ]);
     command.arg(program).current_dir("/");
     command
 }
 
 /// Debian keeps its programs where no `PATH` looks.
 fn find(program: &str) -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin").join(program)).collect();
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut found: Vec<PathBuf> = versions
+        .map(|version| version.path().join("bin").join(program))
+        .collect();
     found.retain(|path| path.exists());
     found.sort();
     found.pop().unwrap_or_else(|| Path::new(program).to_owned())

@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use super::{Feed, Model, PATIENCE, http};
 
-/// A running `codeflow serve`; dropped, it is asked to stop and waited for, so that it leaves nothing behind.
+/// A running `codeflow serve`; dropped, it is asked to stop and waited for, so that it leaves
+/// nothing behind.
 pub struct Server {
     child: Child,
     pub port: u16,
@@ -91,7 +92,10 @@ impl Server {
     /// The most memory that it had in use, in bytes (proc_pid_status(5)).
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
         peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
@@ -112,7 +116,10 @@ impl Server {
 
     /// Waits until it has ended by itself.
     pub async fn died(mut self) -> ExitStatus {
-        super::until("the server ends by itself", async || self.child.try_wait().unwrap()).await
+        super::until("the server ends by itself", async || {
+            self.child.try_wait().unwrap()
+        })
+        .await
     }
 
     /// Asks it to stop, and waits until it has.
@@ -130,7 +137,11 @@ impl Server {
     }
 
     pub async fn get(&self, path: &str) -> Response {
-        self.http.get(format!("{}{path}", self.url())).send().await.unwrap()
+        self.http
+            .get(format!("{}{path}", self.url()))
+            .send()
+            .await
+            .unwrap()
     }
 
     /// Calls a server function that takes a form.
@@ -147,7 +158,10 @@ impl Server {
 
     /// Uploads a file as an image.
     pub async fn upload(&self, file: Vec<u8>) -> (StatusCode, Value) {
-        let request = self.http.post(format!("{}/api/images", self.url())).body(file);
+        let request = self
+            .http
+            .post(format!("{}/api/images", self.url()))
+            .body(file);
         let response = request.send().await.unwrap();
         let status = response.status();
         (status, response.json().await.unwrap())
@@ -155,15 +169,23 @@ impl Server {
 
     /// Makes a project.
     pub async fn create(&self, prompt: &str) -> ProjectId {
-        let (status, id) = self.post("/api/projects/create", &[("prompt", prompt)]).await;
-        assert!(status.is_success() || status.is_redirection(), "{status} {id}");
+        let (status, id) = self
+            .post("/api/projects/create", &[("prompt", prompt)])
+            .await;
+        assert!(
+            status.is_success() || status.is_redirection(),
+            "{status} {id}"
+        );
         serde_json::from_value(id).unwrap()
     }
 
     /// Sends a further message.
     pub async fn send(&self, project: ProjectId, text: &str) {
         let (status, answer) = self
-            .post("/api/messages/send", &[("project", &project.to_string()), ("text", text)])
+            .post(
+                "/api/messages/send",
+                &[("project", &project.to_string()), ("text", text)],
+            )
             .await;
         assert!(status.is_success(), "{status} {answer}");
     }
@@ -179,7 +201,12 @@ impl Server {
 
     /// The states of the project's runs, oldest first.
     pub async fn states(&self, project: ProjectId) -> Vec<RunState> {
-        self.workspace(project).await.runs.iter().map(|run| run.state).collect()
+        self.workspace(project)
+            .await
+            .runs
+            .iter()
+            .map(|run| run.state)
+            .collect()
     }
 
     /// The project's feed from its beginning.

@@ -1,12 +1,15 @@
-//! A template as small as it can be, so that a test's sandbox is up in a moment: a Node.js server without packages.
+//! A template as small as it can be, so that a test's sandbox is up in a moment: a Node.js server
+//! without packages.
 
 use std::{fs, os::unix::fs::lchown, path::Path};
 
 /// The sandbox user's id on the host.
 const USER: u32 = 101_000;
 
-/// Serves `index.html` (status 500 while a file `broken` is there, with its text) or the path's own file, tells the headers it got, and
-/// echoes over a WebSocket. `/answer?<name>=<value>&…` is a page with these headers. Below `/api` there is a stream without an end, and silence; `/gone` is not there.
+/// Serves `index.html` (status 500 while a file `broken` is there, with its text) or the path's own
+/// file, tells the headers it got, and echoes over a WebSocket. `/answer?<name>=<value>&…` is a
+/// page with these headers. Below `/api` there is a stream without an end, and silence; `/gone` is
+/// not there.
 const SERVER: &str = r#"
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";

@@ -70,7 +70,10 @@ impl Unsplash {
 
     /// What makes a server use it.
     pub fn env(&self) -> [(&str, &str); 2] {
-        [("UNSPLASH_API_URL", self.url()), ("UNSPLASH_ACCESS_KEY", Self::KEY)]
+        [
+            ("UNSPLASH_API_URL", self.url()),
+            ("UNSPLASH_ACCESS_KEY", Self::KEY),
+        ]
     }
 
     /// All that it was asked, in order.
@@ -95,7 +98,9 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let asked = Asked {
         path: request.uri().path().to_owned(),
         query: request.uri().query().unwrap_or_default().to_owned(),
-        authorization: authorization.map_or("", |value| value.to_str().unwrap()).to_owned(),
+        authorization: authorization
+            .map_or("", |value| value.to_str().unwrap())
+            .to_owned(),
     };
     let path = asked.path.clone();
     shared.asked.lock().unwrap().push(asked);
@@ -108,7 +113,11 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
             if shared.photos.held {
                 shared.released.notified().await;
             }
-            let regular = shared.photos.elsewhere.clone().unwrap_or_else(|| format!("{url}/lake.jpg?w=1080"));
+            let regular = shared
+                .photos
+                .elsewhere
+                .clone()
+                .unwrap_or_else(|| format!("{url}/lake.jpg?w=1080"));
             let photo = json!({
                 "id": "lake",
                 "alt_description": "a lake between mountains",
@@ -119,7 +128,9 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
             Json(json!({ "total": 1, "total_pages": 1, "results": [photo] })).into_response()
         }
         "/lake.jpg" => ([("content-type", "image/jpeg")], shared.photos.image).into_response(),
-        "/photos/lake/download" => Json(json!({ "url": format!("{url}/lake.jpg") })).into_response(),
+        "/photos/lake/download" => {
+            Json(json!({ "url": format!("{url}/lake.jpg") })).into_response()
+        }
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }

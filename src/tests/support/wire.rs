@@ -1,4 +1,5 @@
-//! Requests to a sandbox below the client: streams that are left unread, and connections that break off.
+//! Requests to a sandbox below the client: streams that are left unread, and connections that break
+//! off.
 
 use std::{io::Write, net::TcpStream};
 
@@ -8,13 +9,21 @@ use super::{ControlPlane, http};
 
 /// A sandbox's token.
 pub async fn token(host: &impl ControlPlane, sandbox: &str) -> String {
-    host.detail(sandbox).await["envdAccessToken"].as_str().unwrap().to_owned()
+    host.detail(sandbox).await["envdAccessToken"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// The output of a command as it comes, over a connection of its own.
 pub async fn stream(host: &impl ControlPlane, sandbox: &str, command: &str) -> reqwest::Response {
     let start = json!({ "process": { "cmd": "/bin/sh", "args": ["-c", command] } }).to_string();
-    let frame = [&[0][..], &u32::try_from(start.len()).unwrap().to_be_bytes(), start.as_bytes()].concat();
+    let frame = [
+        &[0][..],
+        &u32::try_from(start.len()).unwrap().to_be_bytes(),
+        start.as_bytes(),
+    ]
+    .concat();
     let answer = http()
         .post(format!("{}/process.Process/Start", host.url()))
         .header("e2b-sandbox-id", sandbox)
@@ -29,8 +38,16 @@ pub async fn stream(host: &impl ControlPlane, sandbox: &str, command: &str) -> r
     answer
 }
 
-/// A connection on which a request to a sandbox was begun: its head and, where `length` says more, a part of its body.
-pub fn begin(host: &impl ControlPlane, sandbox: &str, token: &str, target: &str, length: usize, part: &[u8]) -> TcpStream {
+/// A connection on which a request to a sandbox was begun: its head and, where `length` says more,
+/// a part of its body.
+pub fn begin(
+    host: &impl ControlPlane,
+    sandbox: &str,
+    token: &str,
+    target: &str,
+    length: usize,
+    part: &[u8],
+) -> TcpStream {
     let mut connection = TcpStream::connect(host.url().strip_prefix("http://").unwrap()).unwrap();
     write!(
         connection,

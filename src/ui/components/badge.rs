@@ -7,7 +7,8 @@ pub enum BadgeVariant {
     #[default]
     Secondary,
     Outline,
-    /// Something is at work. As with the next ones the words keep the text's colour: the icon beside them has the signal's.
+    /// Something is at work. As with the next ones the words keep the text's colour: the icon
+    /// beside them has the signal's.
     Brand,
     Success,
     Destructive,
@@ -22,8 +23,12 @@ impl BadgeVariant {
             Self::Outline => {
                 "inline-flex items-center gap-1 rounded-full border border-border px-2 py-0.5 text-xs font-medium text-muted-foreground"
             }
-            Self::Brand => "inline-flex items-center gap-1 rounded-full bg-brand/12 px-2 py-0.5 text-xs font-medium text-foreground",
-            Self::Success => "inline-flex items-center gap-1 rounded-full bg-success/12 px-2 py-0.5 text-xs font-medium text-foreground",
+            Self::Brand => {
+                "inline-flex items-center gap-1 rounded-full bg-brand/12 px-2 py-0.5 text-xs font-medium text-foreground"
+            }
+            Self::Success => {
+                "inline-flex items-center gap-1 rounded-full bg-success/12 px-2 py-0.5 text-xs font-medium text-foreground"
+            }
             Self::Destructive => {
                 "inline-flex items-center gap-1 rounded-full bg-destructive/12 px-2 py-0.5 text-xs font-medium text-foreground"
             }

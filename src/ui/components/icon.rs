@@ -46,7 +46,9 @@ impl IconName {
             Self::ArrowUp => r#"<path d="m5 12 7-7 7 7"/><path d="M12 19V5"/>"#,
             Self::Check => r#"<path d="M20 6 9 17l-5-5"/>"#,
             Self::ChevronRight => r#"<path d="m9 18 6-6-6-6"/>"#,
-            Self::CircleAlert => r#"<circle cx="12" cy="12" r="10"/><path d="M12 8v4"/><path d="M12 16h.01"/>"#,
+            Self::CircleAlert => {
+                r#"<circle cx="12" cy="12" r="10"/><path d="M12 8v4"/><path d="M12 16h.01"/>"#
+            }
             Self::Clock => r#"<circle cx="12" cy="12" r="10"/><path d="M12 6v6l4 2"/>"#,
             Self::Code => r#"<path d="m16 18 6-6-6-6"/><path d="m8 6-6 6 6 6"/>"#,
             Self::Copy => {
@@ -58,7 +60,9 @@ impl IconName {
             Self::Eye => {
                 r#"<path d="M2.06 12.35a1 1 0 0 1 0-.7 10.75 10.75 0 0 1 19.88 0 1 1 0 0 1 0 .7 10.75 10.75 0 0 1-19.88 0"/><circle cx="12" cy="12" r="3"/>"#
             }
-            Self::File => r#"<path d="M15 2H6a2 2 0 0 0-2 2v16a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2V7Z"/><path d="M14 2v4a2 2 0 0 0 2 2h4"/>"#,
+            Self::File => {
+                r#"<path d="M15 2H6a2 2 0 0 0-2 2v16a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2V7Z"/><path d="M14 2v4a2 2 0 0 0 2 2h4"/>"#
+            }
             Self::FileSearch => {
                 r#"<path d="M14 2v4a2 2 0 0 0 2 2h4"/><path d="M4.27 21a2 2 0 0 0 1.73 1h12a2 2 0 0 0 2-2V7l-5-5H6a2 2 0 0 0-2 2v3"/><path d="m9 18-1.5-1.5"/><circle cx="5" cy="14" r="3"/>"#
             }
@@ -71,31 +75,45 @@ impl IconName {
             Self::ImagePlus => {
                 r#"<path d="M16 5h6"/><path d="M19 2v6"/><path d="M21 11.5V19a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2h7.5"/><path d="m21 15-3.09-3.09a2 2 0 0 0-2.82 0L6 21"/><circle cx="9" cy="9" r="2"/>"#
             }
-            Self::Info => r#"<circle cx="12" cy="12" r="10"/><path d="M12 16v-4"/><path d="M12 8h.01"/>"#,
+            Self::Info => {
+                r#"<circle cx="12" cy="12" r="10"/><path d="M12 16v-4"/><path d="M12 8h.01"/>"#
+            }
             Self::ListTree => {
                 r#"<path d="M21 12h-8"/><path d="M21 6H8"/><path d="M21 18h-8"/><path d="M3 6v4c0 1.1.9 2 2 2h3"/><path d="M3 10v6c0 1.1.9 2 2 2h3"/>"#
             }
             Self::Loader => r#"<path d="M21 12a9 9 0 1 1-6.22-8.56"/>"#,
-            Self::MessageSquare => r#"<path d="M21 15a2 2 0 0 1-2 2H7l-4 4V5a2 2 0 0 1 2-2h14a2 2 0 0 1 2 2z"/>"#,
-            Self::Monitor => r#"<rect width="20" height="14" x="2" y="3" rx="2"/><path d="M8 21h8"/><path d="M12 17v4"/>"#,
+            Self::MessageSquare => {
+                r#"<path d="M21 15a2 2 0 0 1-2 2H7l-4 4V5a2 2 0 0 1 2-2h14a2 2 0 0 1 2 2z"/>"#
+            }
+            Self::Monitor => {
+                r#"<rect width="20" height="14" x="2" y="3" rx="2"/><path d="M8 21h8"/><path d="M12 17v4"/>"#
+            }
             Self::Moon => r#"<path d="M20.99 12.49A9 9 0 1 1 11.51 3a7 7 0 0 0 9.48 9.49"/>"#,
             Self::Pencil => {
                 r#"<path d="M21.17 6.81a1 1 0 0 0-3.99-3.98L3.84 16.17a2 2 0 0 0-.5.83l-1.32 4.35a.5.5 0 0 0 .62.62l4.35-1.32a2 2 0 0 0 .83-.5z"/><path d="m15 5 4 4"/>"#
             }
-            Self::RotateCw => r#"<path d="M21 12a9 9 0 1 1-9-9c2.52 0 4.93 1 6.74 2.74L21 8"/><path d="M21 3v5h-5"/>"#,
+            Self::RotateCw => {
+                r#"<path d="M21 12a9 9 0 1 1-9-9c2.52 0 4.93 1 6.74 2.74L21 8"/><path d="M21 3v5h-5"/>"#
+            }
             Self::Search => r#"<circle cx="11" cy="11" r="8"/><path d="m21 21-4.34-4.34"/>"#,
             Self::ShieldCheck => {
                 r#"<path d="M20 13c0 5-3.5 7.5-7.66 8.95a1 1 0 0 1-.67-.01C7.5 20.5 4 18 4 13V6a1 1 0 0 1 1-1c2 0 4.5-1.2 6.24-2.72a1.17 1.17 0 0 1 1.52 0C14.51 3.81 17 5 19 5a1 1 0 0 1 1 1z"/><path d="m9 12 2 2 4-4"/>"#
             }
-            Self::Smartphone => r#"<rect width="14" height="20" x="5" y="2" rx="2"/><path d="M12 18h.01"/>"#,
+            Self::Smartphone => {
+                r#"<rect width="14" height="20" x="5" y="2" rx="2"/><path d="M12 18h.01"/>"#
+            }
             Self::Sparkles => {
                 r#"<path d="M11.02 2.81a1 1 0 0 1 1.96 0l1.06 5.56a2 2 0 0 0 1.59 1.59l5.56 1.06a1 1 0 0 1 0 1.96l-5.56 1.06a2 2 0 0 0-1.59 1.59l-1.06 5.56a1 1 0 0 1-1.96 0l-1.06-5.56a2 2 0 0 0-1.59-1.59l-5.56-1.06a1 1 0 0 1 0-1.96l5.56-1.06a2 2 0 0 0 1.59-1.59z"/><path d="M20 2v4"/><path d="M22 4h-4"/>"#
             }
-            Self::Square => r#"<rect width="12" height="12" x="6" y="6" rx="2" fill="currentColor"/>"#,
+            Self::Square => {
+                r#"<rect width="12" height="12" x="6" y="6" rx="2" fill="currentColor"/>"#
+            }
             Self::Sun => {
                 r#"<circle cx="12" cy="12" r="4"/><path d="M12 2v2"/><path d="M12 20v2"/><path d="m4.93 4.93 1.41 1.41"/><path d="m17.66 17.66 1.41 1.41"/><path d="M2 12h2"/><path d="M20 12h2"/><path d="m6.34 17.66-1.41 1.41"/><path d="m19.07 4.93-1.41 1.41"/>"#
             }
-            Self::Tablet => r#"<rect width="16" height="20" x="4" y="2" rx="2"/><path d="M12 18h.01"/>"#,
+            Self::Tablet => {
+                r#"<rect width="16" height="20" x="4" y="2" rx="2"/><path d="M12 18h.01"/>"#
+            }
             Self::Terminal => r#"<path d="M12 19h8"/><path d="m4 17 6-6-6-6"/>"#,
             Self::Wrench => {
                 r#"<path d="M14.7 6.3a1 1 0 0 0 0 1.4l1.6 1.6a1 1 0 0 0 1.4 0l3.77-3.77a6 6 0 0 1-7.94 7.94l-6.91 6.91a2.12 2.12 0 0 1-3-3l6.91-6.91a6 6 0 0 1 7.94-7.94z"/>"#
@@ -105,7 +123,8 @@ impl IconName {
     }
 }
 
-/// A decoration of 16 px unless `class` says otherwise: what it means is said by words or an `aria-label` around it.
+/// A decoration of 16 px unless `class` says otherwise: what it means is said by words or an
+/// `aria-label` around it.
 #[component]
 pub fn Icon(name: IconName, #[prop(default = "size-4")] class: &'static str) -> impl IntoView {
     view! {

@@ -1,4 +1,5 @@
-//! Tabs: a list with one stop for the Tab key and arrow keys inside, and panels that stay in the page when another is shown.
+//! Tabs: a list with one stop for the Tab key and arrow keys inside, and panels that stay in the
+//! page when another is shown.
 
 use leptos::{ev::KeyboardEvent, html, prelude::*};
 
@@ -13,10 +14,17 @@ pub struct Tab {
 }
 
 #[component]
-pub fn TabsList(label: &'static str, tabs: &'static [Tab], selected: RwSignal<&'static str>) -> impl IntoView {
+pub fn TabsList(
+    label: &'static str,
+    tabs: &'static [Tab],
+    selected: RwSignal<&'static str>,
+) -> impl IntoView {
     let list = NodeRef::<html::Div>::new();
     let on_key = move |key: KeyboardEvent| {
-        let at = tabs.iter().position(|tab| tab.id == selected.get_untracked()).unwrap_or(0);
+        let at = tabs
+            .iter()
+            .position(|tab| tab.id == selected.get_untracked())
+            .unwrap_or(0);
         let to = match key.key().as_str() {
             "ArrowRight" => (at + 1) % tabs.len(),
             "ArrowLeft" => (at + tabs.len() - 1) % tabs.len(),
@@ -57,7 +65,11 @@ pub fn TabsList(label: &'static str, tabs: &'static [Tab], selected: RwSignal<&'
 
 /// The panel of the tab with this id; hidden, not removed, while another tab is selected.
 #[component]
-pub fn TabsPanel(id: &'static str, selected: RwSignal<&'static str>, children: Children) -> impl IntoView {
+pub fn TabsPanel(
+    id: &'static str,
+    selected: RwSignal<&'static str>,
+    children: Children,
+) -> impl IntoView {
     view! {
         <div
             role="tabpanel"

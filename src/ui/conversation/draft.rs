@@ -1,4 +1,5 @@
-//! Files that the model is writing this moment: they grow in the conversation until the tool call that writes them begins.
+//! Files that the model is writing this moment: they grow in the conversation until the tool call
+//! that writes them begins.
 
 use std::sync::Arc;
 
@@ -39,7 +40,11 @@ impl Drafts {
             self.files.retain(|file| file.turn != turn);
             return;
         };
-        let file = match self.files.iter_mut().find(|file| file.turn == turn && file.path == piece.path) {
+        let file = match self
+            .files
+            .iter_mut()
+            .find(|file| file.turn == turn && file.path == piece.path)
+        {
             Some(file) => file,
             None => {
                 self.files.push(Draft {
@@ -83,7 +88,8 @@ pub fn DraftView(draft: Memo<Option<Draft>>, grows: Memo<bool>) -> impl IntoView
             lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
         })
     };
-    let count = move || draft.with(|draft| draft.as_ref().map_or(0, |draft| draft.text.lines().count()));
+    let count =
+        move || draft.with(|draft| draft.as_ref().map_or(0, |draft| draft.text.lines().count()));
     view! {
         <div class="overflow-hidden rounded-lg border border-border bg-card text-xs text-muted-foreground">
             <div class="flex h-8 items-center gap-2 px-2.5">
@@ -119,7 +125,12 @@ mod tests {
         drafts.take(2, 1, piece(3, "se"));
         drafts.take(2, 1, piece(3, "se"));
         drafts.take(3, 1, piece(2, "never within a character"));
-        let text = |drafts: &Drafts| drafts.files().map(|file| file.text.to_string()).collect::<Vec<_>>();
+        let text = |drafts: &Drafts| {
+            drafts
+                .files()
+                .map(|file| file.text.to_string())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(text(&drafts), ["Käse"]);
         drafts.take(4, 1, None);
         assert_eq!(text(&drafts), [""; 0]);
@@ -127,6 +138,9 @@ mod tests {
         assert_eq!(text(&drafts), ["Brot"]);
         drafts.carried_out(1);
         assert_eq!(text(&drafts), [""; 0]);
-        assert_eq!((turn_of("turn-12-terminal-1"), turn_of("verify-1")), (Some(12), None));
+        assert_eq!(
+            (turn_of("turn-12-terminal-1"), turn_of("verify-1")),
+            (Some(12), None)
+        );
     }
 }

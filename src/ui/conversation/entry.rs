@@ -21,9 +21,12 @@ use crate::{
 #[component]
 pub fn RunEntry(conversation: RwSignal<Conversation>, id: RunId) -> impl IntoView {
     let view = Memo::new(move |_| conversation.with(|all| all.run(id).cloned()));
-    let state = Memo::new(move |_| view.with(|view| view.as_ref().map_or(RunState::Running, RunView::state)));
+    let state = Memo::new(move |_| {
+        view.with(|view| view.as_ref().map_or(RunState::Running, RunView::state))
+    });
     let ended = Memo::new(move |_| state.get().is_final());
-    let has_blocks = Memo::new(move |_| view.with(|view| view.as_ref().is_some_and(RunView::has_blocks)));
+    let has_blocks =
+        Memo::new(move |_| view.with(|view| view.as_ref().is_some_and(RunView::has_blocks)));
     let outcome = Memo::new(move |_| conversation.with(|all| all.outcome(id).cloned()));
 
     // Steps that are here are shown unless the reader hides them.
@@ -42,7 +45,13 @@ pub fn RunEntry(conversation: RwSignal<Conversation>, id: RunId) -> impl IntoVie
         }
     };
     let about_steps = move || view.with(|view| view.as_ref().map(summary).unwrap_or_default());
-    let trouble = move || fetch.value().get().and_then(Result::err).map(|error| error.message);
+    let trouble = move || {
+        fetch
+            .value()
+            .get()
+            .and_then(Result::err)
+            .map(|error| error.message)
+    };
 
     view! {
         <article data-run-state=move || state.get().as_str() aria-label="CodeFlow" class="flex flex-col gap-3">
@@ -100,10 +109,33 @@ fn summary(view: &RunView) -> String {
 /// Texts and tool uses in their order; each keeps its place in the page while it grows.
 #[component]
 fn Blocks(view: Memo<Option<RunView>>, ended: Memo<bool>) -> impl IntoView {
-    let blocks = Memo::new(move |_| view.with(|view| view.iter().flat_map(RunView::blocks).collect::<Vec<_>>()));
-    let keys = move || blocks.with(|blocks| blocks.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>());
-    let drafts = Memo::new(move |_| view.with(|view| view.iter().flat_map(RunView::drafts).cloned().collect::<Vec<_>>()));
-    let drafted = move || drafts.with(|drafts| drafts.iter().map(|draft| (draft.turn, draft.path.clone())).collect::<Vec<_>>());
+    let blocks = Memo::new(move |_| {
+        view.with(|view| view.iter().flat_map(RunView::blocks).collect::<Vec<_>>())
+    });
+    let keys = move || {
+        blocks.with(|blocks| {
+            blocks
+                .iter()
+                .map(|(key, _)| key.clone())
+                .collect::<Vec<_>>()
+        })
+    };
+    let drafts = Memo::new(move |_| {
+        view.with(|view| {
+            view.iter()
+                .flat_map(RunView::drafts)
+                .cloned()
+                .collect::<Vec<_>>()
+        })
+    });
+    let drafted = move || {
+        drafts.with(|drafts| {
+            drafts
+                .iter()
+                .map(|draft| (draft.turn, draft.path.clone()))
+                .collect::<Vec<_>>()
+        })
+    };
     view! {
         <div class="flex flex-col gap-1.5">
             <For each=keys key=BlockKey::clone let:key>
@@ -125,7 +157,8 @@ fn Blocks(view: Memo<Option<RunView>>, ended: Memo<bool>) -> impl IntoView {
     }
 }
 
-/// The kind of a block never changes, so its element is made once and only its words follow the signal.
+/// The kind of a block never changes, so its element is made once and only its words follow the
+/// signal.
 #[component]
 fn BlockView(block: Memo<Option<Arc<Block>>>, ended: Memo<bool>) -> impl IntoView {
     let is_text = block.with_untracked(|block| matches!(block.as_deref(), Some(Block::Text(_))));
@@ -173,7 +206,8 @@ fn ToolView(tool: ToolUse, ended: Memo<bool>) -> impl IntoView {
     let failed = tool.failed;
     let running = tool.output.is_none();
     let verb = if running { doing } else { done };
-    let mark = move || match (running, failed) {
+    let mark = move || {
+        match (running, failed) {
         (true, _) if ended.get() => {
             view! { <Icon name=IconName::X class="size-3.5 text-muted-foreground"/><span class="sr-only">"interrupted"</span> }.into_any()
         }
@@ -184,6 +218,7 @@ fn ToolView(tool: ToolUse, ended: Memo<bool>) -> impl IntoView {
         (false, false) => {
             view! { <Icon name=IconName::Check class="size-3.5 text-success"/><span class="sr-only">"done"</span> }.into_any()
         }
+    }
     };
     let line = view! {
         <Icon name=icon class="size-3.5"/>

@@ -91,7 +91,9 @@ fn events() -> Vec<Event> {
         EventKind::Run {
             run: run(RunState::Running),
         },
-        EventKind::Status { status: Status::Thinking },
+        EventKind::Status {
+            status: Status::Thinking,
+        },
         text(1, "I will"),
         text(1, "I will write a list"),
         tool("turn-1-terminal-0", None),
@@ -141,13 +143,18 @@ fn fold(events: impl IntoIterator<Item = Event>) -> Conversation {
 #[test]
 fn a_run_is_shown_after_its_prompt_with_its_text_tools_and_outcome() {
     let conversation = fold(events());
-    assert_eq!(conversation.entries(), vec![Entry::Message(PROMPT), Entry::Run(RUN)]);
+    assert_eq!(
+        conversation.entries(),
+        vec![Entry::Message(PROMPT), Entry::Run(RUN)]
+    );
     let view = conversation.run(RUN).unwrap();
     assert_eq!(view.state(), RunState::Succeeded);
     let blocks: Vec<_> = view.blocks().collect();
     assert_eq!(blocks.len(), 2);
     assert_eq!(*blocks[0].1, Block::Text("I will write a list".to_owned()));
-    assert!(matches!(&*blocks[1].1, Block::Tool(tool) if tool.output.as_deref() == Some("added 3 packages")));
+    assert!(
+        matches!(&*blocks[1].1, Block::Tool(tool) if tool.output.as_deref() == Some("added 3 packages"))
+    );
     assert_eq!(conversation.outcome(RUN).unwrap().id, RESULT);
     assert_eq!(conversation.title(), "Todo list");
     assert_eq!(conversation.status_line(), "Demo is ready");
@@ -222,7 +229,11 @@ fn the_replays_of_a_prompt_follow_it_in_the_order_of_their_making_and_before_the
     let mut workspace = workspace();
     // As the server tells it: a prompt's message names its last run.
     workspace.messages = vec![prompt(PROMPT, REPLAY, 10), prompt(SECOND, LATER, 20)];
-    workspace.runs = vec![run(RUN, PROMPT, 10), run(LATER, SECOND, 20), run(REPLAY, PROMPT, 30)];
+    workspace.runs = vec![
+        run(RUN, PROMPT, 10),
+        run(LATER, SECOND, 20),
+        run(REPLAY, PROMPT, 30),
+    ];
     assert_eq!(
         Conversation::from(workspace).entries(),
         vec![

@@ -1,4 +1,5 @@
-//! The file tree: one stop of the Tab key, arrow keys inside, folders that stay as the user left them.
+//! The file tree: one stop of the Tab key, arrow keys inside, folders that stay as the user left
+//! them.
 
 use std::collections::HashMap;
 
@@ -21,10 +22,15 @@ struct Row {
     notice: Option<String>,
 }
 
-/// The nodes as lines, without what closed folders hide. Folders that nobody touched are open at the top level when they hold
-/// the app's own pages.
+/// The nodes as lines, without what closed folders hide. Folders that nobody touched are open at
+/// the top level when they hold the app's own pages.
 fn rows(nodes: &[FileNode], touched: &HashMap<String, bool>) -> Vec<Row> {
-    fn walk(nodes: &[FileNode], level: usize, touched: &HashMap<String, bool>, rows: &mut Vec<Row>) {
+    fn walk(
+        nodes: &[FileNode],
+        level: usize,
+        touched: &HashMap<String, bool>,
+        rows: &mut Vec<Row>,
+    ) {
         for node in nodes {
             let first_open = level == 1 && matches!(node.name.as_str(), "app" | "src");
             let open = node
@@ -72,9 +78,16 @@ fn key_move(rows: &[Row], at: usize, key: &str) -> Option<Move> {
         },
         "ArrowLeft" => match row.open {
             Some(true) => Some(Move::Toggle(at)),
-            _ => rows[..at].iter().rposition(|above| above.level < row.level).map(Move::Focus),
+            _ => rows[..at]
+                .iter()
+                .rposition(|above| above.level < row.level)
+                .map(Move::Focus),
         },
-        "Enter" | " " => Some(if row.open.is_some() { Move::Toggle(at) } else { Move::Choose(at) }),
+        "Enter" | " " => Some(if row.open.is_some() {
+            Move::Toggle(at)
+        } else {
+            Move::Choose(at)
+        }),
         _ => None,
     }
 }
@@ -88,12 +101,17 @@ pub fn FileTree(
     let touched = RwSignal::new(HashMap::<String, bool>::new());
     let rows = Memo::new(move |_| nodes.with(|nodes| touched.with(|touched| rows(nodes, touched))));
     let tree = NodeRef::<html::Div>::new();
-    // The line that the Tab key leads to: where the focus was last, else the file that is shown, else the first.
+    // The line that the Tab key leads to: where the focus was last, else the file that is shown,
+    // else the first.
     let focused = RwSignal::new(None::<String>);
     let stop = Memo::new(move |_| {
         rows.with(|rows| {
-            let line = |path: Option<String>| path.and_then(|path| rows.iter().position(|row| row.path == path));
-            line(focused.get()).or_else(|| line(path.get())).unwrap_or(0)
+            let line = |path: Option<String>| {
+                path.and_then(|path| rows.iter().position(|row| row.path == path))
+            };
+            line(focused.get())
+                .or_else(|| line(path.get()))
+                .unwrap_or(0)
         })
     });
 
@@ -113,7 +131,9 @@ pub fn FileTree(
         if key.ctrl_key() || key.meta_key() || key.alt_key() {
             return;
         }
-        let Some(action) = rows.with_untracked(|rows| key_move(rows, stop.get_untracked(), &key.key())) else {
+        let Some(action) =
+            rows.with_untracked(|rows| key_move(rows, stop.get_untracked(), &key.key()))
+        else {
             return;
         };
         key.prevent_default();
@@ -141,7 +161,9 @@ pub fn FileTree(
         };
         let name = row.name;
         let open = row.open;
-        let notice = row.notice.map(|notice| format!("Not kept in versions: {notice}"));
+        let notice = row
+            .notice
+            .map(|notice| format!("Not kept in versions: {notice}"));
         let mark = notice
             .is_some()
             .then(|| view! { <Icon name=IconName::Info class="ml-auto size-3.5"/> });
@@ -204,7 +226,10 @@ mod tests {
         vec![
             folder(
                 "app",
-                vec![folder("app/about", vec![file("app/about/page.tsx")]), file("app/page.tsx")],
+                vec![
+                    folder("app/about", vec![file("app/about/page.tsx")]),
+                    file("app/page.tsx"),
+                ],
             ),
             folder("lib", vec![file("lib/utils.ts")]),
             file("package.json"),
@@ -218,9 +243,15 @@ mod tests {
     #[test]
     fn closed_folders_hide_their_files_and_the_apps_pages_are_open_at_first() {
         let first = rows(&nodes(), &HashMap::new());
-        assert_eq!(paths(&first), ["app", "app/about", "app/page.tsx", "lib", "package.json"]);
+        assert_eq!(
+            paths(&first),
+            ["app", "app/about", "app/page.tsx", "lib", "package.json"]
+        );
         let touched = HashMap::from([("app".to_owned(), false), ("lib".to_owned(), true)]);
-        assert_eq!(paths(&rows(&nodes(), &touched)), ["app", "lib", "lib/utils.ts", "package.json"]);
+        assert_eq!(
+            paths(&rows(&nodes(), &touched)),
+            ["app", "lib", "lib/utils.ts", "package.json"]
+        );
     }
 
     #[test]

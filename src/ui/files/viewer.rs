@@ -1,4 +1,5 @@
-//! One file, to read: highlighted on the server, numbered by the style sheet, so that what is copied is the text alone.
+//! One file, to read: highlighted on the server, numbered by the style sheet, so that what is
+//! copied is the text alone.
 
 use std::time::Duration;
 
@@ -16,7 +17,10 @@ use crate::{
 const THANKS: Duration = Duration::from_secs(2);
 
 #[component]
-pub fn FileViewer(path: Memo<Option<String>>, view: LocalResource<Option<Result<FileView, ApiError>>>) -> impl IntoView {
+pub fn FileViewer(
+    path: Memo<Option<String>>,
+    view: LocalResource<Option<Result<FileView, ApiError>>>,
+) -> impl IntoView {
     let code = NodeRef::<html::Code>::new();
     let copied = RwSignal::new(false);
     let copy = move |_| {
@@ -32,7 +36,8 @@ pub fn FileViewer(path: Memo<Option<String>>, view: LocalResource<Option<Result<
         }
     };
     // While another file is fetched, the one before it stays rather than flashing.
-    let body = move || match view.get().flatten() {
+    let body = move || {
+        match view.get().flatten() {
         None if path.get().is_none() => {
             view! { <p class="m-auto p-6 text-sm text-muted-foreground">"Choose a file to read it."</p> }.into_any()
         }
@@ -54,12 +59,18 @@ pub fn FileViewer(path: Memo<Option<String>>, view: LocalResource<Option<Result<
             }
             .into_any()
         }
+    }
     };
     let about = move || match view.get().flatten() {
         Some(Ok(file)) => format!("{} · {}", file.language, in_words(file.size)),
         _ => String::new(),
     };
-    let has_text = move || matches!(view.get().flatten(), Some(Ok(FileView { notice: None, .. })));
+    let has_text = move || {
+        matches!(
+            view.get().flatten(),
+            Some(Ok(FileView { notice: None, .. }))
+        )
+    };
     view! {
         <section aria-label="File" class="flex min-h-0 min-w-0 flex-1 flex-col">
             <div class="flex h-10 shrink-0 items-center gap-3 border-b border-border pr-2 pl-4">

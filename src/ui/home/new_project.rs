@@ -1,4 +1,5 @@
-//! The form that starts a project: a plain form before the page is alive, checked and sent by script after.
+//! The form that starts a project: a plain form before the page is alive, checked and sent by
+//! script after.
 
 use leptos::prelude::*;
 

@@ -1,5 +1,6 @@
-//! The preview's frame: what the app in it may do, who of all that send messages is the app, and the page that is open there. That page is
-//! another origin's, so it is known from what the app says, and reloaded by asking it to.
+//! The preview's frame: what the app in it may do, who of all that send messages is the app, and
+//! the page that is open there. That page is another origin's, so it is known from what the app
+//! says, and reloaded by asking it to.
 
 use leptos::{
     html,
@@ -17,8 +18,8 @@ const RELOAD: &str = "codeflow-builder:reload";
 pub const SANDBOX: &str = "allow-downloads allow-forms allow-modals allow-orientation-lock allow-pointer-lock allow-popups \
                            allow-popups-to-escape-sandbox allow-presentation allow-same-origin allow-scripts \
                            allow-storage-access-by-user-activation";
-/// What a tab may ask its visitor for, or has: the browser asks before anything that tells of the visitor. Only what Chromium knows on every
-/// system, as it warns of the rest.
+/// What a tab may ask its visitor for, or has: the browser asks before anything that tells of the
+/// visitor. Only what Chromium knows on every system, as it warns of the rest.
 pub const POWERS: &str = "accelerometer; autoplay; camera; clipboard-read; clipboard-write; display-capture; encrypted-media; fullscreen; \
                           gamepad; geolocation; gyroscope; hid; idle-detection; local-fonts; magnetometer; microphone; midi; payment; \
                           picture-in-picture; publickey-credentials-create; publickey-credentials-get; screen-wake-lock; serial; \
@@ -61,14 +62,17 @@ impl AppFrame {
     /// Whether the frame's window sent the message, and its page is the app's.
     pub fn sent(self, message: &MessageEvent) -> bool {
         let window = self.element().and_then(|frame| frame.content_window());
-        let is_source = window.is_some() && message.source().map(JsValue::from) == window.map(JsValue::from);
+        let is_source =
+            window.is_some() && message.source().map(JsValue::from) == window.map(JsValue::from);
         is_source
-            && self
-                .url
-                .with_untracked(|url| url.as_deref().is_some_and(|url| origin(url) == message.origin()))
+            && self.url.with_untracked(|url| {
+                url.as_deref()
+                    .is_some_and(|url| origin(url) == message.origin())
+            })
     }
 
-    /// Makes itself known to the app's page, and to no other that the frame may show; the page answers with what it has to tell.
+    /// Makes itself known to the app's page, and to no other that the frame may show; the page
+    /// answers with what it has to tell.
     pub fn greet(self) {
         self.say(HELLO);
     }
@@ -100,7 +104,8 @@ impl AppFrame {
         self.script.set_value(Script::Silent);
     }
 
-    /// Asks the app's page to load itself anew, with whatever address it has; whether there is one that can be asked.
+    /// Asks the app's page to load itself anew, with whatever address it has; whether there is one
+    /// that can be asked.
     pub fn ask_to_reload(self) -> bool {
         let speaks = self.script.try_get_value() == Some(Script::Speaks);
         if speaks {
@@ -117,8 +122,11 @@ impl AppFrame {
 
     /// Loads the page that was open last; whether there is a frame to load it in.
     pub fn load_again(self) -> bool {
-        let (Some(frame), Some(Some(url)), Some(place)) = (self.element(), self.url.try_get_untracked(), self.place.try_get_untracked())
-        else {
+        let (Some(frame), Some(Some(url)), Some(place)) = (
+            self.element(),
+            self.url.try_get_untracked(),
+            self.place.try_get_untracked(),
+        ) else {
             return false;
         };
         // With a fragment the browser would move within the page that is there.
@@ -136,7 +144,9 @@ pub fn address(url: &str, place: &str) -> String {
 /// The origin of an absolute address.
 fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
-    url[host..].find(['/', '?', '#']).map_or(url, |end| &url[..host + end])
+    url[host..]
+        .find(['/', '?', '#'])
+        .map_or(url, |end| &url[..host + end])
 }
 
 #[cfg(test)]
@@ -145,13 +155,22 @@ mod tests {
 
     #[test]
     fn a_message_is_judged_by_the_address_up_to_its_path() {
-        assert_eq!(origin("http://3000-a.localhost:3000/x?y"), "http://3000-a.localhost:3000");
+        assert_eq!(
+            origin("http://3000-a.localhost:3000/x?y"),
+            "http://3000-a.localhost:3000"
+        );
         assert_eq!(origin("https://a.example"), "https://a.example");
     }
 
     #[test]
     fn a_place_is_one_of_the_app_s_whatever_it_says() {
-        for place in ["/", "/settings?a=b#c", "//evil.example/", "/@evil.example", "/\\evil.example"] {
+        for place in [
+            "/",
+            "/settings?a=b#c",
+            "//evil.example/",
+            "/@evil.example",
+            "/\\evil.example",
+        ] {
             let found = address("http://3000-a.localhost:3000/", place);
             assert_eq!(found, format!("http://3000-a.localhost:3000{place}"));
             assert_eq!(origin(&found), "http://3000-a.localhost:3000");

@@ -1,5 +1,6 @@
-//! What the app in the frame tells about itself (`postMessage` of the template). It is the app's own word, of any size and as often as
-//! it likes: only what is known is read, only so far, and only so often.
+//! What the app in the frame tells about itself (`postMessage` of the template). It is the app's
+//! own word, of any size and as often as it likes: only what is known is read, only so far, and
+//! only so often.
 
 use leptos::wasm_bindgen::JsValue;
 
@@ -11,7 +12,8 @@ use crate::{
 /// What is read of one notice: errors, and UTF-16 units of a text.
 const MOST_ERRORS: u32 = 20;
 const LONGEST: u32 = 2000;
-/// Milliseconds for each notice: ten a second are read in the long run, and this many at once, such as those that waited for the greeting.
+/// Milliseconds for each notice: ten a second are read in the long run, and this many at once, such
+/// as those that waited for the greeting.
 const EVERY: i64 = 100;
 const AT_ONCE: i64 = 50;
 
@@ -49,7 +51,12 @@ impl Notice {
                 .map(Self::Place),
             "errors" => {
                 let errors = list_of(message, "errors", MOST_ERRORS)?;
-                Some(Self::Errors(errors.iter().filter_map(|error| read_error(&error)).collect()))
+                Some(Self::Errors(
+                    errors
+                        .iter()
+                        .filter_map(|error| read_error(&error))
+                        .collect(),
+                ))
             }
             _ => None,
         }
@@ -100,7 +107,9 @@ mod tests {
         let start = 1_764_000_000_000;
         let read = (0..1000).filter(|_| patience.take(start)).count();
         assert_eq!(read, 50);
-        let read = (0..1000).filter(|millisecond| patience.take(start + millisecond)).count();
+        let read = (0..1000)
+            .filter(|millisecond| patience.take(start + millisecond))
+            .count();
         assert!((9..=10).contains(&read), "{read}");
         assert!(patience.take(start + 60_000));
     }

@@ -1,4 +1,5 @@
-//! What stands before the preview's frame: why there is nothing to see yet, what is going on, what went wrong.
+//! What stands before the preview's frame: why there is nothing to see yet, what is going on, what
+//! went wrong.
 
 use leptos::prelude::*;
 
@@ -17,9 +18,15 @@ use crate::{
 /// How much of what the dev server says is sent to be fixed, in characters.
 const MAX_TOLD: usize = 4000;
 
-/// Nothing at all once the page is ready and `is_shown`. A failure over a page can be put aside until the next one.
+/// Nothing at all once the page is ready and `is_shown`. A failure over a page can be put aside
+/// until the next one.
 #[component]
-pub fn Screen(project: ProjectId, conversation: RwSignal<Conversation>, state: Memo<PreviewState>, is_shown: Memo<bool>) -> impl IntoView {
+pub fn Screen(
+    project: ProjectId,
+    conversation: RwSignal<Conversation>,
+    state: Memo<PreviewState>,
+    is_shown: Memo<bool>,
+) -> impl IntoView {
     let put_aside = RwSignal::new(None::<PreviewState>);
     move || {
         let state = state.get();

@@ -1,4 +1,5 @@
-//! The image that goes with a prompt: picked, pasted or dropped anywhere on the page, uploaded at once, and shown small until it is sent.
+//! The image that goes with a prompt: picked, pasted or dropped anywhere on the page, uploaded at
+//! once, and shown small until it is sent.
 
 use leptos::{
     ev, html,
@@ -38,7 +39,8 @@ impl Attached {
     }
 }
 
-/// The button that attaches an image, or the image that is attached. Within a form that is `relative`.
+/// The button that attaches an image, or the image that is attached. Within a form that is
+/// `relative`.
 #[component]
 pub fn ImageSlot(field: PromptField) -> impl IntoView {
     view! { <div aria-live="polite" class="flex min-h-8 min-w-8 shrink-0 items-center">{later(image_slot(field))}</div> }
@@ -58,8 +60,15 @@ fn image_slot(field: PromptField) -> AnyView {
         let name = file.name();
         field.complaint.set(None);
         // A good one is there again when this one is refused.
-        let before = field.image.get_untracked().filter(|attached| !attached.is_on_its_way());
-        field.image.set(Some(Attached { name, number, image: None }));
+        let before = field
+            .image
+            .get_untracked()
+            .filter(|attached| !attached.is_on_its_way());
+        field.image.set(Some(Attached {
+            name,
+            number,
+            image: None,
+        }));
         field.focus();
         leptos::task::spawn_local(async move {
             let uploaded = upload(&file).await;
@@ -78,7 +87,10 @@ fn image_slot(field: PromptField) -> AnyView {
                             attached.image = Some(image);
                         }
                     });
-                    if field.complaint.with_untracked(|complaint| complaint.as_deref() == Some(ON_ITS_WAY)) {
+                    if field
+                        .complaint
+                        .with_untracked(|complaint| complaint.as_deref() == Some(ON_ITS_WAY))
+                    {
                         field.complaint.set(None);
                     }
                 }
@@ -92,16 +104,20 @@ fn image_slot(field: PromptField) -> AnyView {
 
     let paste = window_event_listener(ev::paste, move |event| {
         // What office programs copy is an image too: there the words are meant.
-        let data = event
-            .clipboard_data()
-            .filter(|data| data.get_data("text/plain").is_ok_and(|text| text.is_empty()));
+        let data = event.clipboard_data().filter(|data| {
+            data.get_data("text/plain")
+                .is_ok_and(|text| text.is_empty())
+        });
         if let Some(file) = data.as_ref().and_then(first_file) {
             event.prevent_default();
             take(file);
         }
     });
     let over = window_event_listener(ev::dragover, move |event| {
-        if event.data_transfer().is_some_and(|data| data.types().includes(&"Files".into(), 0)) {
+        if event
+            .data_transfer()
+            .is_some_and(|data| data.types().includes(&"Files".into(), 0))
+        {
             event.prevent_default();
             dragging.set(true);
         }
@@ -207,7 +223,11 @@ async fn upload(file: &File) -> Result<Image, String> {
     request.set_method("POST");
     request.set_body(file);
     let answer = JsFuture::from(window().fetch_with_str_and_init("/api/images", &request));
-    let answer: Response = answer.await.ok().and_then(|answer| answer.dyn_into().ok()).ok_or_else(lost)?;
+    let answer: Response = answer
+        .await
+        .ok()
+        .and_then(|answer| answer.dyn_into().ok())
+        .ok_or_else(lost)?;
     let text = JsFuture::from(answer.text().map_err(|_| lost())?)
         .await
         .ok()

@@ -12,7 +12,8 @@ use crate::{
     },
 };
 
-/// `described_by` is the id of the element that says which run it is; it gets the focus when the button that was pressed goes away.
+/// `described_by` is the id of the element that says which run it is; it gets the focus when the
+/// button that was pressed goes away.
 #[component]
 pub fn RunActions(
     id: RunId,
@@ -47,7 +48,8 @@ pub fn RunActions(
             act.dispatch(true);
         }
     };
-    // Each in a place of its own: one button that changes its meaning could be pressed for what it was a moment ago.
+    // Each in a place of its own: one button that changes its meaning could be pressed for what it
+    // was a moment ago.
     let goes_on = move || !state.get().is_final();
     let can_replay = move || matches!(state.get(), RunState::Failed | RunState::Cancelled);
     let describes = described_by.clone();

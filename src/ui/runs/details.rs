@@ -31,7 +31,9 @@ use crate::{
 #[component]
 pub fn RunDetailsPage() -> impl IntoView {
     let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<RunId>().ok())));
+    let id = Memo::new(move |_| {
+        params.with(|params| params.get("id").and_then(|id| id.parse::<RunId>().ok()))
+    });
     let details = Resource::new_blocking(
         move || id.get(),
         |id| async move {
@@ -96,7 +98,10 @@ fn Details(first: RunDetails) -> impl IntoView {
     });
     let navigate = use_navigate();
     let on_replayed = Callback::new(move |replayed: Result<Run, ApiError>| match replayed {
-        Ok(run) => navigate(&format!("/admin/runs/{}", run.id), NavigateOptions::default()),
+        Ok(run) => navigate(
+            &format!("/admin/runs/{}", run.id),
+            NavigateOptions::default(),
+        ),
         Err(error) => trouble.set(Some(error.message)),
     });
     let summary = move |read: fn(&RunDetails) -> String| details.with(read);

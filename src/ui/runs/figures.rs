@@ -25,7 +25,12 @@ fn at_least(spent: Spent) -> &'static str {
 pub fn tokens_in_and_out(spent: Spent) -> String {
     match (spent.input_tokens, spent.output_tokens) {
         (0, 0) => UNKNOWN.to_owned(),
-        (input, output) => format!("{}{} in · {} out", at_least(spent), count(input), count(output)),
+        (input, output) => format!(
+            "{}{} in · {} out",
+            at_least(spent),
+            count(input),
+            count(output)
+        ),
     }
 }
 
@@ -46,12 +51,20 @@ pub fn cost(spent: Spent) -> String {
         Some(0) => "$0".to_owned(),
         Some(1..100) => "<$0.0001".to_owned(),
         Some(micros @ 100..1_000_000) => format!("{least}$0.{:04}", micros / 100),
-        Some(micros) => format!("{least}${}.{:02}", micros / 1_000_000, micros % 1_000_000 / 10_000),
+        Some(micros) => format!(
+            "{least}${}.{:02}",
+            micros / 1_000_000,
+            micros % 1_000_000 / 10_000
+        ),
     }
 }
 
 /// How long a run has been worked on until it ended, or until now.
-pub fn worked_on(started_at: Option<Timestamp>, finished_at: Option<Timestamp>, now: impl FnOnce() -> Timestamp) -> String {
+pub fn worked_on(
+    started_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+    now: impl FnOnce() -> Timestamp,
+) -> String {
     match started_at {
         None => UNKNOWN.to_owned(),
         Some(from) => duration(from, finished_at.unwrap_or_else(now)),
@@ -88,7 +101,10 @@ mod tests {
         assert_eq!(tokens(spent(900, 99, None)), "999");
         assert_eq!(tokens(spent(12_000, 349, None)), "12.3k");
         assert_eq!(tokens(spent(1_250_000, 0, None)), "1.2M");
-        assert_eq!(tokens_in_and_out(spent(12_345, 50, None)), "12.3k in · 50 out");
+        assert_eq!(
+            tokens_in_and_out(spent(12_345, 50, None)),
+            "12.3k in · 50 out"
+        );
     }
 
     #[test]
@@ -104,7 +120,10 @@ mod tests {
     fn a_run_that_never_began_took_no_time() {
         let now = || Timestamp(9_000);
         assert_eq!(worked_on(None, Some(Timestamp(5_000)), now), "–");
-        assert_eq!(worked_on(Some(Timestamp(1_000)), Some(Timestamp(5_000)), now), "4 s");
+        assert_eq!(
+            worked_on(Some(Timestamp(1_000)), Some(Timestamp(5_000)), now),
+            "4 s"
+        );
         assert_eq!(worked_on(Some(Timestamp(1_000)), None, now), "8 s");
     }
 }

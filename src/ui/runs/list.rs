@@ -35,7 +35,10 @@ async fn fetch(state: Option<RunState>, search: String, pages: usize) -> Result<
 
 /// How many of the runs have ended.
 fn ended(page: &RunPage) -> usize {
-    page.runs.iter().filter(|run| run.run.state.is_final()).count()
+    page.runs
+        .iter()
+        .filter(|run| run.run.state.is_final())
+        .count()
 }
 
 /// `on_ended` is called when another of the runs has ended.
@@ -47,7 +50,11 @@ pub fn RunList(wanted: Wanted, first: RunPage, on_ended: Callback<()>) -> impl I
     let (pages, loaded) = (RwSignal::new(1), RwSignal::new(1));
     let asked = StoredValue::new(0_u32);
     let refresh = Action::new(move |_: &()| {
-        let (state, search, count) = (wanted.state.get_untracked(), wanted.search.get_untracked(), pages.get_untracked());
+        let (state, search, count) = (
+            wanted.state.get_untracked(),
+            wanted.search.get_untracked(),
+            pages.get_untracked(),
+        );
         asked.update_value(|asked| *asked += 1);
         let number = asked.get_value();
         async move {
@@ -89,8 +96,10 @@ pub fn RunList(wanted: Wanted, first: RunPage, on_ended: Callback<()>) -> impl I
         refresh.dispatch(());
     });
     // Each row follows its own run only.
-    let find = move |page: &RunPage, id: RunId| page.runs.iter().find(|run| run.run.id == id).cloned();
-    let ids = move || page.with(|page| page.runs.iter().map(|run| run.run.id.to_string()).collect());
+    let find =
+        move |page: &RunPage, id: RunId| page.runs.iter().find(|run| run.run.id == id).cloned();
+    let ids =
+        move || page.with(|page| page.runs.iter().map(|run| run.run.id.to_string()).collect());
     let row = move |id: String| {
         let Some((id, first)) = id
             .parse()
@@ -102,7 +111,9 @@ pub fn RunList(wanted: Wanted, first: RunPage, on_ended: Callback<()>) -> impl I
         let summary = Memo::new(move |before: Option<&RunSummary>| {
             // A run that left the list keeps what was known until its row is gone.
             let known = page.with(|page| find(page, id));
-            known.or_else(|| before.cloned()).unwrap_or_else(|| first.clone())
+            known
+                .or_else(|| before.cloned())
+                .unwrap_or_else(|| first.clone())
         });
         view! { <RunRow summary clock on_cancelled on_replayed/> }.into_any()
     };
@@ -146,7 +157,10 @@ pub fn RunList(wanted: Wanted, first: RunPage, on_ended: Callback<()>) -> impl I
 }
 
 /// The table with a row for each run.
-fn table(ids: impl Fn() -> Vec<String> + Send + Sync + 'static, row: impl Fn(String) -> AnyView + Send + Sync + 'static) -> AnyView {
+fn table(
+    ids: impl Fn() -> Vec<String> + Send + Sync + 'static,
+    row: impl Fn(String) -> AnyView + Send + Sync + 'static,
+) -> AnyView {
     view! {
         <div class=format!("overflow-hidden {CARD}")>
             <table class="w-full text-left text-sm max-lg:block">
@@ -177,7 +191,8 @@ fn table(ids: impl Fn() -> Vec<String> + Send + Sync + 'static, row: impl Fn(Str
 #[component]
 fn Nothing(wanted: Wanted) -> impl IntoView {
     // A list is made anew for what is looked for.
-    let all = wanted.state.get_untracked().is_none() && wanted.search.with_untracked(String::is_empty);
+    let all =
+        wanted.state.get_untracked().is_none() && wanted.search.with_untracked(String::is_empty);
     let (title, hint, address, link) = if all {
         (
             "No runs yet",
@@ -186,7 +201,12 @@ fn Nothing(wanted: Wanted) -> impl IntoView {
             "Start a project",
         )
     } else {
-        ("No runs match", "Try another state or other words.", "/admin/runs", "Show all runs")
+        (
+            "No runs match",
+            "Try another state or other words.",
+            "/admin/runs",
+            "Show all runs",
+        )
     };
     view! {
         <div class="rounded-xl border border-dashed border-border px-6 py-14 text-center">

@@ -15,7 +15,8 @@ use crate::{
     },
 };
 
-/// The whole row leads to the run's details: the prompt's link is stretched over it, below the other link and the buttons.
+/// The whole row leads to the run's details: the prompt's link is stretched over it, below the
+/// other link and the buttons.
 #[component]
 pub fn RunRow(
     summary: Memo<RunSummary>,
@@ -23,7 +24,14 @@ pub fn RunRow(
     on_cancelled: Callback<Result<Run, ApiError>>,
     on_replayed: Callback<Result<Run, ApiError>>,
 ) -> impl IntoView {
-    let (id, project, prompt, user) = summary.with_untracked(|run| (run.run.id, run.run.project, run.prompt.clone(), run.user.clone()));
+    let (id, project, prompt, user) = summary.with_untracked(|run| {
+        (
+            run.run.id,
+            run.run.project,
+            run.prompt.clone(),
+            run.user.clone(),
+        )
+    });
     let state = Memo::new(move |_| summary.with(|run| run.run.state));
     let started_at = Memo::new(move |_| summary.with(|run| run.started_at));
     let error = Memo::new(move |_| summary.with(|run| run.error.clone()));

@@ -28,11 +28,21 @@ pub fn StateBadge(state: Memo<RunState>) -> impl IntoView {
             RunState::Queued => (BadgeVariant::Outline, icon(IconName::Clock, "size-3")),
             RunState::Running => (
                 BadgeVariant::Brand,
-                view! { <span class="inline-flex text-brand"><Spinner class="size-3"/></span> }.into_any(),
+                view! { <span class="inline-flex text-brand"><Spinner class="size-3"/></span> }
+                    .into_any(),
             ),
-            RunState::Succeeded => (BadgeVariant::Success, icon(IconName::Check, "size-3 text-success")),
-            RunState::Failed => (BadgeVariant::Destructive, icon(IconName::CircleAlert, "size-3 text-destructive")),
-            RunState::Cancelled => (BadgeVariant::Secondary, icon(IconName::Square, "size-3 text-muted-foreground")),
+            RunState::Succeeded => (
+                BadgeVariant::Success,
+                icon(IconName::Check, "size-3 text-success"),
+            ),
+            RunState::Failed => (
+                BadgeVariant::Destructive,
+                icon(IconName::CircleAlert, "size-3 text-destructive"),
+            ),
+            RunState::Cancelled => (
+                BadgeVariant::Secondary,
+                icon(IconName::Square, "size-3 text-muted-foreground"),
+            ),
         };
         view! { <Badge variant>{icon} {word(state)}</Badge> }.into_any()
     })

@@ -1,4 +1,5 @@
-//! A run's steps on its time axis: each a row with a bar where it was at work, opening to what it made and what went wrong.
+//! A run's steps on its time axis: each a row with a bar where it was at work, opening to what it
+//! made and what went wrong.
 
 use leptos::prelude::*;
 
@@ -57,10 +58,14 @@ fn percent(part: i64) -> String {
 pub fn Timeline(details: RwSignal<RunDetails>, clock: ServerClock) -> impl IntoView {
     // Only a run that goes on follows the clock.
     let axis = Memo::new(move |_| details.with(|details| Axis::of(details, || clock.now())));
-    let names = move || details.with(|details| details.steps.iter().map(|step| step.name.clone()).collect());
+    let names = move || {
+        details.with(|details| details.steps.iter().map(|step| step.name.clone()).collect())
+    };
     let none = Memo::new(move |_| details.with(|details| details.steps.is_empty()));
     let row = move |name: String| {
-        let step = Memo::new(move |_| details.with(|details| details.steps.iter().find(|step| step.name == name).cloned()));
+        let step = Memo::new(move |_| {
+            details.with(|details| details.steps.iter().find(|step| step.name == name).cloned())
+        });
         view! { <StepRow step axis/> }.into_any()
     };
     let middle = move || {
@@ -108,11 +113,16 @@ pub fn Timeline(details: RwSignal<RunDetails>, clock: ServerClock) -> impl IntoV
 const COLUMNS: &str = "grid items-center gap-x-4 px-4 grid-cols-[1rem_minmax(0,1fr)_auto] \
                        md:grid-cols-[1rem_minmax(0,17rem)_minmax(0,1fr)_4.5rem_4rem]";
 
-/// A step appears once and never goes, so its element stays, open or closed, while its words follow.
+/// A step appears once and never goes, so its element stays, open or closed, while its words
+/// follow.
 #[component]
 fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
-    let state = Memo::new(move |_| step.with(|step| step.as_ref().map_or(StepState::Running, |step| step.state)));
-    let told = move |tell: fn(&StepSummary) -> String| step.with(|step| step.as_ref().map(tell).unwrap_or_default());
+    let state = Memo::new(move |_| {
+        step.with(|step| step.as_ref().map_or(StepState::Running, |step| step.state))
+    });
+    let told = move |tell: fn(&StepSummary) -> String| {
+        step.with(|step| step.as_ref().map(tell).unwrap_or_default())
+    };
     let name = untrack(|| told(|step| step.name.clone()));
     let title = name.clone();
     let until = move |step: &StepSummary| match (step.finished_at, step.state) {
@@ -120,7 +130,12 @@ fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
         // One that was interrupted lasted to the run's end.
         (None, _) => axis.get().to,
     };
-    let bar = move || step.with(|step| step.as_ref().map(|step| axis.get().bar(step.started_at, until(step))));
+    let bar = move || {
+        step.with(|step| {
+            step.as_ref()
+                .map(|step| axis.get().bar(step.started_at, until(step)))
+        })
+    };
     let duration = move || {
         step.with(|step| {
             step.as_ref()
@@ -128,7 +143,8 @@ fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
                 .unwrap_or_default()
         })
     };
-    let attempts = Memo::new(move |_| step.with(|step| step.as_ref().map_or(1, |step| step.attempt)));
+    let attempts =
+        Memo::new(move |_| step.with(|step| step.as_ref().map_or(1, |step| step.attempt)));
     let colour = move || match state.get() {
         StepState::Succeeded => "bg-brand/70",
         StepState::Running => "bg-brand pulse-dot",
@@ -183,11 +199,18 @@ fn spent_line(step: &StepSummary) -> String {
 #[component]
 fn Texts(step: Memo<Option<StepSummary>>) -> impl IntoView {
     let state = Memo::new(move |_| step.with(|step| step.as_ref().map(|step| step.state)));
-    let error = Memo::new(move |_| step.with(|step| step.as_ref().and_then(|step| step.error.clone())));
-    let output = Memo::new(move |_| step.with(|step| step.as_ref().and_then(|step| step.output.clone())));
+    let error =
+        Memo::new(move |_| step.with(|step| step.as_ref().and_then(|step| step.error.clone())));
+    let output =
+        Memo::new(move |_| step.with(|step| step.as_ref().and_then(|step| step.output.clone())));
     let heading = move || {
         let failed = state.get() == Some(StepState::Failed);
-        if failed { "Error" } else { "Error of an earlier attempt" }.to_owned()
+        if failed {
+            "Error"
+        } else {
+            "Error of an earlier attempt"
+        }
+        .to_owned()
     };
     let silence = move || {
         match state.get() {
@@ -242,10 +265,21 @@ fn StepMark(state: Memo<StepState>) -> impl IntoView {
     part(move || {
         let state = state.get();
         let mark = match state {
-            StepState::Running => view! { <span class="inline-flex text-brand"><Spinner class="size-3.5"/></span> }.into_any(),
-            StepState::Succeeded => view! { <Icon name=IconName::Check class="size-3.5 text-success"/> }.into_any(),
-            StepState::Failed => view! { <Icon name=IconName::CircleAlert class="size-3.5 text-destructive"/> }.into_any(),
-            StepState::Interrupted => view! { <Icon name=IconName::Square class="size-3.5 text-muted-foreground"/> }.into_any(),
+            StepState::Running => {
+                view! { <span class="inline-flex text-brand"><Spinner class="size-3.5"/></span> }
+                    .into_any()
+            }
+            StepState::Succeeded => {
+                view! { <Icon name=IconName::Check class="size-3.5 text-success"/> }.into_any()
+            }
+            StepState::Failed => {
+                view! { <Icon name=IconName::CircleAlert class="size-3.5 text-destructive"/> }
+                    .into_any()
+            }
+            StepState::Interrupted => {
+                view! { <Icon name=IconName::Square class="size-3.5 text-muted-foreground"/> }
+                    .into_any()
+            }
         };
         view! { {mark} <span class="sr-only">{state_name(state)}</span> }.into_any()
     })

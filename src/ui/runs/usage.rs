@@ -5,7 +5,8 @@ use leptos::prelude::*;
 use super::figures::{cost, tokens};
 use crate::protocol::{ApiError, UserUsage};
 
-/// One line for each user whose runs asked a model that counts; nothing while there is none, or when it can't be told.
+/// One line for each user whose runs asked a model that counts; nothing while there is none, or
+/// when it can't be told.
 #[component]
 pub fn UsageLine(usage: Resource<Result<Vec<UserUsage>, ApiError>>) -> impl IntoView {
     view! {

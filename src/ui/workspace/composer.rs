@@ -13,7 +13,8 @@ use crate::{
     },
 };
 
-/// The message shows up in the conversation by the feed; the text stays in the field until the server has it.
+/// The message shows up in the conversation by the feed; the text stays in the field until the
+/// server has it.
 #[component]
 pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
     let field = PromptField::new();
@@ -37,7 +38,13 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
         }
     };
     // The run at work, else the first that waits: those behind it go on.
-    let unfinished = Memo::new(move |_| conversation.with(|all| all.current_run().filter(|run| !run.state().is_final()).map(|run| run.id)));
+    let unfinished = Memo::new(move |_| {
+        conversation.with(|all| {
+            all.current_run()
+                .filter(|run| !run.state().is_final())
+                .map(|run| run.id)
+        })
+    });
     let stop = Action::new(move |run: &RunId| {
         let run = *run;
         async move {

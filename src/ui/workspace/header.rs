@@ -1,4 +1,5 @@
-//! The workspace's bar: the way home, the project's title, the model; on a phone the choice between chat and app.
+//! The workspace's bar: the way home, the project's title, the model; on a phone the choice between
+//! chat and app.
 
 use leptos::prelude::*;
 
@@ -13,7 +14,12 @@ use crate::{
 };
 
 #[component]
-pub fn WorkspaceHeader(title: Memo<String>, model: ModelNotice, notice: DemoNoticeState, part: RwSignal<PhonePart>) -> impl IntoView {
+pub fn WorkspaceHeader(
+    title: Memo<String>,
+    model: ModelNotice,
+    notice: DemoNoticeState,
+    part: RwSignal<PhonePart>,
+) -> impl IntoView {
     view! {
         <header class="flex h-12 shrink-0 items-center gap-2.5 border-b border-border px-3 md:px-4">
             <HomeLink/>

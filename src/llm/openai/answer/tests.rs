@@ -19,7 +19,9 @@ fn calls(pieces: &[Value]) -> Vec<(String, String, String)> {
     let mut chunks: Vec<Value> = pieces.iter().cloned().map(call).collect();
     chunks.push(json!({ "choices": [{ "delta": {}, "finish_reason": "tool_calls" }] }));
     let calls = answer(&chunks).unwrap().0.tool_calls.into_iter();
-    calls.map(|call| (call.name, call.arguments, call.id)).collect()
+    calls
+        .map(|call| (call.name, call.arguments, call.id))
+        .collect()
 }
 
 fn call(delta: Value) -> Value {
@@ -31,8 +33,11 @@ fn tool_calls_are_put_together_whatever_indexes_and_ids_their_pieces_have() {
     let function = |name: &str, arguments: Value| json!({ "name": name, "arguments": arguments });
     let list = || function("listFiles", json!("{}"));
     let expected = |first: &str, second: &str| {
-        [("terminal", "{\"command\":\"ls\"}", first), ("listFiles", "{}", second)]
-            .map(|(name, arguments, id)| (name.to_owned(), arguments.to_owned(), id.to_owned()))
+        [
+            ("terminal", "{\"command\":\"ls\"}", first),
+            ("listFiles", "{}", second),
+        ]
+        .map(|(name, arguments, id)| (name.to_owned(), arguments.to_owned(), id.to_owned()))
     };
     let ways = [
         // As specified, the calls' pieces mixed.
@@ -80,11 +85,16 @@ fn tool_calls_are_put_together_whatever_indexes_and_ids_their_pieces_have() {
 
 #[test]
 fn an_answer_without_an_end_is_an_error_and_never_half_a_tool_call() {
-    let whole = call(json!({ "index": 0, "id": "a", "function": { "name": "terminal", "arguments": "{\"command\":\"ls\"}" } }));
+    let whole = call(
+        json!({ "index": 0, "id": "a", "function": { "name": "terminal", "arguments": "{\"command\":\"ls\"}" } }),
+    );
     let open = json!({ "choices": [{ "delta": {}, "finish_reason": "" }] });
     let cut = answer(&[whole.clone(), open]);
     assert!(matches!(cut, Err(ModelError::Cut(_))), "{cut:?}");
-    let failed = answer(&[whole, json!({ "choices": [{ "delta": null, "finish_reason": "error" }] })]);
+    let failed = answer(&[
+        whole,
+        json!({ "choices": [{ "delta": null, "finish_reason": "error" }] }),
+    ]);
     assert!(failed.is_err(), "{failed:?}");
 }
 
@@ -94,16 +104,26 @@ fn an_answer_that_reached_its_limit_keeps_what_is_whole() {
     let half = json!({ "index": 1, "id": "b", "function": { "name": "createOrUpdateFiles", "arguments": "{\"files\":[{\"path" } });
     let end = json!({ "choices": [{ "delta": { "content": "Next" }, "finish_reason": "length" }], "usage": { "prompt_tokens": 1 } });
     let (reply, usage) = answer(&[call(whole), call(half), end]).unwrap();
-    let calls: Vec<&str> = reply.tool_calls.iter().map(|call| call.id.as_str()).collect();
-    assert_eq!((reply.cut, reply.text.as_str(), calls), (true, "Next", vec!["a"]));
-    assert_eq!(usage.map(|usage| usage.input_tokens), Some(1), "it is paid for");
+    let calls: Vec<&str> = reply
+        .tool_calls
+        .iter()
+        .map(|call| call.id.as_str())
+        .collect();
+    assert_eq!(
+        (reply.cut, reply.text.as_str(), calls),
+        (true, "Next", vec!["a"])
+    );
+    assert_eq!(
+        usage.map(|usage| usage.input_tokens),
+        Some(1),
+        "it is paid for"
+    );
 }
 
 #[test]
 fn what_a_provider_wants_back_is_put_together_from_its_pieces() {
     let detail = |fields: Value| json!({ "choices": [{ "delta": { "reasoning_details": [fields], "reasoning_content": "H" } }] });
-    let signed =
-        json!({ "function": { "name": "listFiles", "arguments": "{}" }, "extra_content": { "google": { "thought_signature": "s" } } });
+    let signed = json!({ "function": { "name": "listFiles", "arguments": "{}" }, "extra_content": { "google": { "thought_signature": "s" } } });
     let (reply, _) = answer(&[
         detail(json!({ "type": "reasoning.text", "text": "Let", "format": "f", "index": 0 })),
         detail(json!({ "type": "reasoning.text", "text": " me", "format": "f", "index": 0, "signature": null })),
@@ -122,7 +142,10 @@ fn what_a_provider_wants_back_is_put_together_from_its_pieces() {
         ]
     );
     assert_eq!(thoughts.reasoning_content, "HHHH");
-    assert_eq!(reply.tool_calls[0].extra_content["google"]["thought_signature"], "s");
+    assert_eq!(
+        reply.tool_calls[0].extra_content["google"]["thought_signature"],
+        "s"
+    );
 }
 
 #[test]
@@ -137,8 +160,12 @@ fn what_providers_leave_out_or_add_is_taken() {
     ])
     .unwrap();
     assert_eq!((reply.text.as_str(), reply.tool_calls.len()), ("Hi!", 0));
-    assert_eq!(usage.map(|usage| (usage.input_tokens, usage.output_tokens)), Some((7, 2)));
-    let (_, none) = answer(&[json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] })]).unwrap();
+    assert_eq!(
+        usage.map(|usage| (usage.input_tokens, usage.output_tokens)),
+        Some((7, 2))
+    );
+    let (_, none) =
+        answer(&[json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] })]).unwrap();
     assert_eq!(none, None);
 }
 
@@ -163,7 +190,11 @@ fn a_field_of_a_wrong_type_costs_nothing_else() {
         json!({ "choices": [], "error": {} }),
     ] {
         let (reply, _) = answer(&[odd.clone(), text(), odd.clone(), end()]).unwrap();
-        assert_eq!((reply.text.as_str(), reply.tool_calls.len()), ("Hi", 0), "{odd}");
+        assert_eq!(
+            (reply.text.as_str(), reply.tool_calls.len()),
+            ("Hi", 0),
+            "{odd}"
+        );
     }
     let object = json!({ "choices": { "delta": { "content": { "type": "text", "text": "Hi" } }, "finish_reason": "stop" } });
     assert_eq!(answer(&[object]).unwrap().0.text, "Hi");
@@ -182,12 +213,20 @@ fn text_and_calls_are_taken_from_whichever_choice_they_are_in_and_whole_answers_
     }] });
     let before = json!({ "choices": [{ "delta": { "function_call": function, "content": "I list them." } }] });
     let end = json!({ "choices": [{ "delta": {}, "finish_reason": "function_call" }] });
-    for chunks in [vec![split.clone()], vec![whole.clone()], vec![split, whole], vec![before, end]] {
+    for chunks in [
+        vec![split.clone()],
+        vec![whole.clone()],
+        vec![split, whole],
+        vec![before, end],
+    ] {
         let (reply, _) = answer(&chunks).unwrap();
         assert_eq!(reply.text, "I list them.", "{chunks:?}");
         assert_eq!(reply.tool_calls.len(), 1, "{chunks:?}");
         assert_eq!(
-            (reply.tool_calls[0].name.as_str(), reply.tool_calls[0].arguments.as_str()),
+            (
+                reply.tool_calls[0].name.as_str(),
+                reply.tool_calls[0].arguments.as_str()
+            ),
             ("listFiles", "{}")
         );
     }
@@ -202,7 +241,9 @@ fn a_call_that_ends_within_its_arguments_is_none_whatever_the_provider_calls_the
         ("max_tokens", true),
         ("MAX_TOKENS", true),
     ] {
-        let half = call(json!({ "index": 0, "id": "a", "function": { "name": "terminal", "arguments": "{\"command\":\"rm -rf " } }));
+        let half = call(
+            json!({ "index": 0, "id": "a", "function": { "name": "terminal", "arguments": "{\"command\":\"rm -rf " } }),
+        );
         let end = json!({ "choices": [{ "delta": {}, "finish_reason": finish }] });
         let (reply, _) = answer(&[half, end]).unwrap();
         assert_eq!(
@@ -211,9 +252,24 @@ fn a_call_that_ends_within_its_arguments_is_none_whatever_the_provider_calls_the
             "{finish}"
         );
     }
-    for (finish, filtered) in [("SAFETY", true), ("content_filter", true), ("network_error", false)] {
-        let error = answer(&[json!({ "choices": [{ "delta": { "content": "x" }, "finish_reason": finish }] })]).unwrap_err();
-        assert_eq!(matches!(error, ModelError::Filtered(_)), filtered, "{error:?}");
-        assert_eq!(matches!(error, ModelError::Unavailable { .. }), !filtered, "{error:?}");
+    for (finish, filtered) in [
+        ("SAFETY", true),
+        ("content_filter", true),
+        ("network_error", false),
+    ] {
+        let error = answer(&[
+            json!({ "choices": [{ "delta": { "content": "x" }, "finish_reason": finish }] }),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            matches!(error, ModelError::Filtered(_)),
+            filtered,
+            "{error:?}"
+        );
+        assert_eq!(
+            matches!(error, ModelError::Unavailable { .. }),
+            !filtered,
+            "{error:?}"
+        );
     }
 }

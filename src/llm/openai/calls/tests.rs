@@ -36,7 +36,9 @@ fn as_read(piece: &str) -> String {
 
 fn calls(pieces: &[Sent<'_>]) -> Vec<[String; 3]> {
     let calls = assembled(pieces, false).calls.into_iter();
-    calls.map(|call| [call.name, call.arguments, call.id]).collect()
+    calls
+        .map(|call| [call.name, call.arguments, call.id])
+        .collect()
 }
 
 const ECHO: &str = r#"{"command":"echo one"}"#;
@@ -58,9 +60,18 @@ fn arguments_that_are_sent_again_are_those_of_one_call_and_pieces_that_look_alik
         // First none.
         (vec!["{}", r#"{"comm"#, r#"and":"echo one"}"#], ECHO),
         // Pieces that look like something else.
-        (vec![r#"{"files":[{"path":"a.tsx","content":""#, "{x}", r#""}]}"#], page),
-        (vec![r#"{"files":[{"path":"a.tsx","content":""#, "{x", r#"}"}]}"#], page),
-        (vec!["{\"files\":[", r#"{"path":"a.tsx","content":"{x}"}"#, "]}"], page),
+        (
+            vec![r#"{"files":[{"path":"a.tsx","content":""#, "{x}", r#""}]}"#],
+            page,
+        ),
+        (
+            vec![r#"{"files":[{"path":"a.tsx","content":""#, "{x", r#"}"}]}"#],
+            page,
+        ),
+        (
+            vec!["{\"files\":[", r#"{"path":"a.tsx","content":"{x}"}"#, "]}"],
+            page,
+        ),
         // Something around them.
         (vec![ECHO, "\n```\nRunning it."], ECHO),
         (vec!["```json\n", ECHO, "\n```"], ECHO),
@@ -82,16 +93,27 @@ fn arguments_that_are_sent_again_are_those_of_one_call_and_pieces_that_look_alik
             .collect();
         assert_eq!(calls(&sent), [["terminal", arguments, "a"]], "{pieces:?}");
         // Without numbers, and with the name and the id in each piece.
-        let unnumbered: Vec<Sent<'_>> = sent.iter().map(|(_, _, name, piece)| (None, "", *name, *piece)).collect();
-        assert_eq!(calls(&unnumbered), [["terminal", arguments, "call_0"]], "{pieces:?}");
-        let named: Vec<Sent<'_>> = sent.iter().map(|(index, id, _, piece)| (*index, *id, "terminal", *piece)).collect();
+        let unnumbered: Vec<Sent<'_>> = sent
+            .iter()
+            .map(|(_, _, name, piece)| (None, "", *name, *piece))
+            .collect();
+        assert_eq!(
+            calls(&unnumbered),
+            [["terminal", arguments, "call_0"]],
+            "{pieces:?}"
+        );
+        let named: Vec<Sent<'_>> = sent
+            .iter()
+            .map(|(index, id, _, piece)| (*index, *id, "terminal", *piece))
+            .collect();
         assert_eq!(calls(&named), [["terminal", arguments, "a"]], "{pieces:?}");
     }
 }
 
 #[test]
 fn calls_that_are_numbered_alike_are_told_apart() {
-    let [one, two, three] = ["one", "two", "three"].map(|word| format!(r#"{{"command":"echo {word}"}}"#));
+    let [one, two, three] =
+        ["one", "two", "three"].map(|word| format!(r#"{{"command":"echo {word}"}}"#));
     let (head, tail) = one.split_at(9);
     let (head_of_two, tail_of_two) = two.split_at(12);
     let expected = |ids: [&str; 2]| {
@@ -103,11 +125,17 @@ fn calls_that_are_numbered_alike_are_told_apart() {
     // Index, id and name the same for all.
     let same = [&one, &two, &three].map(|arguments| (Some(0), "a", "terminal", arguments.as_str()));
     assert_eq!(
-        calls(&same).iter().map(|call| call[1].clone()).collect::<Vec<_>>(),
+        calls(&same)
+            .iter()
+            .map(|call| call[1].clone())
+            .collect::<Vec<_>>(),
         [one.clone(), two.clone(), three.clone()]
     );
     assert_eq!(
-        calls(&same).iter().map(|call| call[2].clone()).collect::<Vec<_>>(),
+        calls(&same)
+            .iter()
+            .map(|call| call[2].clone())
+            .collect::<Vec<_>>(),
         ["a", "call_1", "call_2"]
     );
     // The same, in pieces.
@@ -151,7 +179,10 @@ fn calls_that_are_numbered_alike_are_told_apart() {
     ];
     assert_eq!(calls(&restless), expected(["y", "z"]));
     // Another tool.
-    let other = [(Some(0), "", "terminal", one.as_str()), (Some(0), "", "listFiles", "{}")];
+    let other = [
+        (Some(0), "", "terminal", one.as_str()),
+        (Some(0), "", "listFiles", "{}"),
+    ];
     assert_eq!(calls(&other)[1], ["listFiles", "{}", "call_1"]);
     // Ids that are taken are not given.
     let taken = [
@@ -182,7 +213,13 @@ fn pieces_in_lists_belong_to_the_calls_at_their_positions() {
         };
         calls.take(place(position), delta, &mut |_| {}).unwrap();
     }
-    let arguments: Vec<String> = calls.end(false).unwrap().calls.into_iter().map(|call| call.arguments).collect();
+    let arguments: Vec<String> = calls
+        .end(false)
+        .unwrap()
+        .calls
+        .into_iter()
+        .map(|call| call.arguments)
+        .collect();
     assert_eq!(arguments, [r#"{"command":"ls"}"#, r#"{"files":[]}"#]);
 }
 
@@ -197,9 +234,16 @@ fn a_call_that_is_cut_off_is_none_and_what_was_whole_before_it_stays() {
         (vec![r#"{"command" "#, "no"], true, 0, 1),
         (vec![r#"{"command" "#, "no"], false, 1, 0),
     ] {
-        let sent: Vec<Sent<'_>> = pieces.iter().map(|piece| (Some(0), "", "", *piece)).collect();
+        let sent: Vec<Sent<'_>> = pieces
+            .iter()
+            .map(|piece| (Some(0), "", "", *piece))
+            .collect();
         let assembled = assembled(&sent, cut);
-        assert_eq!((assembled.calls.len(), assembled.cut_off.len()), (whole, cut_off), "{pieces:?}");
+        assert_eq!(
+            (assembled.calls.len(), assembled.cut_off.len()),
+            (whole, cut_off),
+            "{pieces:?}"
+        );
     }
 }
 
@@ -227,11 +271,21 @@ fn arguments() -> impl Strategy<Value = Value> {
 
 #[test]
 fn any_arguments_come_out_as_they_are_however_they_are_cut_and_repeated() {
-    let ways = prop_oneof![Just("pieces"), Just("so far"), Just("whole again"), Just("none first")];
+    let ways = prop_oneof![
+        Just("pieces"),
+        Just("so far"),
+        Just("whole again"),
+        Just("none first")
+    ];
     let mut runner = TestRunner::default();
     runner
         .run(
-            &(arguments(), vec(any::<prop::sample::Index>(), 0..8), ways, any::<bool>()),
+            &(
+                arguments(),
+                vec(any::<prop::sample::Index>(), 0..8),
+                ways,
+                any::<bool>(),
+            ),
             |(value, cuts, way, named)| {
                 let text = value.to_string();
                 let mut ends: Vec<usize> = cuts
@@ -255,10 +309,20 @@ fn any_arguments_come_out_as_they_are_however_they_are_cut_and_repeated() {
                 let sent: Vec<Sent<'_>> = pieces
                     .iter()
                     .enumerate()
-                    .map(|(at, piece)| (Some(0), "a", if named || at == 0 { "t" } else { "" }, *piece))
+                    .map(|(at, piece)| {
+                        (
+                            Some(0),
+                            "a",
+                            if named || at == 0 { "t" } else { "" },
+                            *piece,
+                        )
+                    })
                     .collect();
                 let calls = calls(&sent);
-                let read: Vec<Value> = calls.iter().map(|call| serde_json::from_str(&call[1]).unwrap()).collect();
+                let read: Vec<Value> = calls
+                    .iter()
+                    .map(|call| serde_json::from_str(&call[1]).unwrap())
+                    .collect();
                 // A name beside whole arguments after none says that there are two calls.
                 let two = way == "none first" && named && ends.len() == 1;
                 prop_assert_eq!(&read[usize::from(two)..], &[value], "{:?}", pieces);

@@ -66,21 +66,37 @@ fn what_stands_between_chunks_and_how_the_end_is_spelt_is_of_no_importance() {
                     finish()
                 );
                 for size in [1, 7, body.len()] {
-                    assert_eq!(reply(body.as_bytes(), size).text, "Hi", "{between:?} {end:?} {start:?}");
+                    assert_eq!(
+                        reply(body.as_bytes(), size).text,
+                        "Hi",
+                        "{between:?} {end:?} {start:?}"
+                    );
                 }
             }
         }
     }
     // Without the empty line behind the last event, and between events.
-    let tight = format!("data: {}\ndata: {}\ndata: {}", text("H"), text("i"), finish());
+    let tight = format!(
+        "data: {}\ndata: {}\ndata: {}",
+        text("H"),
+        text("i"),
+        finish()
+    );
     assert_eq!(reply(tight.as_bytes(), 5).text, "Hi");
     // Without the fields' names.
     let lines = format!("{}\n{}\n{}\n", text("H"), text("i"), finish());
-    assert_eq!(read("application/x-ndjson", lines.as_bytes(), 5).unwrap().reply.text, "Hi");
+    assert_eq!(
+        read("application/x-ndjson", lines.as_bytes(), 5)
+            .unwrap()
+            .reply
+            .text,
+        "Hi"
+    );
 }
 
 #[test]
-fn a_whole_answer_as_json_is_understood_and_a_page_or_nothing_is_told_with_its_type_and_first_words() {
+fn a_whole_answer_as_json_is_understood_and_a_page_or_nothing_is_told_with_its_type_and_first_words()
+ {
     let answer = json!({ "object": "chat.completion", "choices": [{ "message": { "content": "Hi" }, "finish_reason": "stop" }], "usage": { "prompt_tokens": 3 } });
     for body in [
         answer.to_string(),
@@ -90,7 +106,10 @@ fn a_whole_answer_as_json_is_understood_and_a_page_or_nothing_is_told_with_its_t
     ] {
         let whole = read("application/json", body.as_bytes(), 9).unwrap();
         assert_eq!(
-            (whole.reply.text.as_str(), whole.usage.map(|usage| usage.input_tokens)),
+            (
+                whole.reply.text.as_str(),
+                whole.usage.map(|usage| usage.input_tokens)
+            ),
             ("Hi", Some(3)),
             "{body}"
         );
@@ -100,7 +119,10 @@ fn a_whole_answer_as_json_is_understood_and_a_page_or_nothing_is_told_with_its_t
         b"{\n \"error\": { \"message\": \"maximum context length\", \"code\": 400 }\n}",
         9,
     );
-    assert!(matches!(refused, Err(ModelError::Overflow(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(ModelError::Overflow(_))),
+        "{refused:?}"
+    );
     for (content_type, body, said) in [
         (
             "text/html; charset=utf-8",
@@ -116,13 +138,19 @@ fn a_whole_answer_as_json_is_understood_and_a_page_or_nothing_is_told_with_its_t
         if body != "[]" {
             assert!(matches!(error, ModelError::NotAModel(_)), "{error:?}");
         }
-        assert!(said.iter().all(|said| error.to_string().contains(said)), "{error}");
+        assert!(
+            said.iter().all(|said| error.to_string().contains(said)),
+            "{error}"
+        );
     }
     // At once: the rest of a long page is not waited for.
     let mut reader = AnswerReader::new(Some("text/html"));
     assert!(
         reader
-            .take(format!("<html>{}", "x".repeat(FIRST_WORDS)).as_bytes(), &mut |_| {})
+            .take(
+                format!("<html>{}", "x".repeat(FIRST_WORDS)).as_bytes(),
+                &mut |_| {}
+            )
             .is_err()
     );
 }
@@ -136,12 +164,18 @@ fn errors_between_chunks_end_the_answer_with_their_own_words() {
         ),
         ("event: error\ndata: out of slots\n\n", "out of slots"),
         ("event: error\ndata: \"out of slots\"\n\n", "out of slots"),
-        ("data: {\"detail\":\"model is loading\"}\n\n", "model is loading"),
+        (
+            "data: {\"detail\":\"model is loading\"}\n\n",
+            "model is loading",
+        ),
         (
             "data: {\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}],\"error\":{\"message\":\"died\",\"code\":502}}\n\n",
             "died (502)",
         ),
-        ("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}\n\n", "“error”"),
+        (
+            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}\n\n",
+            "“error”",
+        ),
     ] {
         let body = format!("data: {}\n\n{event}", text("H"));
         let error = read("text/event-stream", body.as_bytes(), 9).unwrap_err();
@@ -150,8 +184,13 @@ fn errors_between_chunks_end_the_answer_with_their_own_words() {
             "{error:?}"
         );
     }
-    // After the end it is too late for one; before it, what was said beside the answer says why there is none.
-    let late = format!("data: {}\n\ndata: {}\n\ndata: {{\"error\":\"billing\"}}\n\n", text("Hi"), finish());
+    // After the end it is too late for one; before it, what was said beside the answer says why
+    // there is none.
+    let late = format!(
+        "data: {}\n\ndata: {}\n\ndata: {{\"error\":\"billing\"}}\n\n",
+        text("Hi"),
+        finish()
+    );
     assert_eq!(reply(late.as_bytes(), 9).text, "Hi");
     let error = read(
         "text/event-stream",
@@ -167,15 +206,36 @@ fn an_end_without_a_reason_is_one_for_whole_calls_alone_unless_it_is_taken() {
     let call = json!({ "choices": [{ "delta": { "tool_calls": [{ "function": { "name": "listFiles", "arguments": "{}" } }] } }] });
     let ended = |chunk: &str, end: &str, unfinished| {
         let mut reader = AnswerReader::new(None);
-        reader.take(format!("data: {chunk}\n\n{end}").as_bytes(), &mut |_| {}).unwrap();
+        reader
+            .take(format!("data: {chunk}\n\n{end}").as_bytes(), &mut |_| {})
+            .unwrap();
         reader.end(unfinished, &mut |_| {})
     };
     let done = "data: [DONE]\n\n";
-    assert_eq!(ended(&call.to_string(), done, false).unwrap().reply.tool_calls.len(), 1);
-    assert!(matches!(ended(&text("I was"), done, false), Err(ModelError::Cut(_))));
-    assert_eq!(ended(&text("I was"), done, true).unwrap().reply.text, "I was");
-    assert!(matches!(ended(&text("I was"), "", true), Err(ModelError::Cut(_))));
-    assert!(matches!(ended(&call.to_string(), "", true), Err(ModelError::Cut(_))));
+    assert_eq!(
+        ended(&call.to_string(), done, false)
+            .unwrap()
+            .reply
+            .tool_calls
+            .len(),
+        1
+    );
+    assert!(matches!(
+        ended(&text("I was"), done, false),
+        Err(ModelError::Cut(_))
+    ));
+    assert_eq!(
+        ended(&text("I was"), done, true).unwrap().reply.text,
+        "I was"
+    );
+    assert!(matches!(
+        ended(&text("I was"), "", true),
+        Err(ModelError::Cut(_))
+    ));
+    assert!(matches!(
+        ended(&call.to_string(), "", true),
+        Err(ModelError::Cut(_))
+    ));
 }
 
 /// What comes between events and changes nothing.
@@ -200,7 +260,8 @@ fn escaped(text: &str) -> Vec<String> {
     units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
 }
 
-/// An answer's chunks, as data of events: its text in halves of characters, then its calls in the way that is asked for.
+/// An answer's chunks, as data of events: its text in halves of characters, then its calls in the
+/// way that is asked for.
 fn chunks(said: &str, calls: &[(String, Value)], way: usize) -> Vec<String> {
     let of_text = escaped(said)
         .into_iter()
@@ -230,7 +291,10 @@ fn chunks(said: &str, calls: &[(String, Value)], way: usize) -> Vec<String> {
                 4 => call["index"] = Value::Null,
                 _ => {}
             }
-            chunks.push(json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [call] } }] }).to_string());
+            chunks.push(
+                json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [call] } }] })
+                    .to_string(),
+            );
         }
     }
     chunks.push(
@@ -244,7 +308,8 @@ fn chunks(said: &str, calls: &[(String, Value)], way: usize) -> Vec<String> {
 fn any_good_answer_is_the_same_however_it_is_cut_and_whatever_is_mixed_in() {
     let name = prop_oneof![Just("terminal".to_owned()), Just("readFiles".to_owned())];
     let words = prop_oneof![any::<String>(), "[{}\"\\\\ a]{0,20}"];
-    let call = (name, words.clone()).prop_map(|(name, words)| (name, json!({ "a": words.replace('\0', ""), "b": [{}] })));
+    let call = (name, words.clone())
+        .prop_map(|(name, words)| (name, json!({ "a": words.replace('\0', ""), "b": [{}] })));
     let answer = (words, vec(call, 0..4), 0..60_usize);
     let noise = (
         vec((any::<Index>(), 0..BETWEEN.len()), 0..6),
@@ -253,42 +318,59 @@ fn any_good_answer_is_the_same_however_it_is_cut_and_whatever_is_mixed_in() {
     );
     let mut runner = TestRunner::default();
     runner
-        .run(&(answer, noise), |((said, calls, way), (between, line_end, cuts))| {
-            let mut events: Vec<String> = chunks(&said, &calls, way)
-                .iter()
-                .map(|chunk| format!("data: {chunk}\n\n"))
-                .collect();
-            for (at, kind) in between {
-                let at = at.index(events.len());
-                events.insert(at, BETWEEN[kind].to_owned());
-            }
-            let end = ["data: [DONE]\n\n", "data: done\n\n", ""][way % 3];
-            let body = format!("{}{}{end}", if way % 2 == 0 { "\u{feff}" } else { "" }, events.concat());
-            let body = body.replace('\n', ["\n", "\r\n", "\r"][line_end]).into_bytes();
-            let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len())).collect();
-            ends.push(body.len());
-            ends.sort_unstable();
-            let (mut reader, mut from) = (AnswerReader::new(None), 0);
-            for end in ends {
-                if reader.take(&body[from..end], &mut |_| {}).unwrap() {
-                    break;
+        .run(
+            &(answer, noise),
+            |((said, calls, way), (between, line_end, cuts))| {
+                let mut events: Vec<String> = chunks(&said, &calls, way)
+                    .iter()
+                    .map(|chunk| format!("data: {chunk}\n\n"))
+                    .collect();
+                for (at, kind) in between {
+                    let at = at.index(events.len());
+                    events.insert(at, BETWEEN[kind].to_owned());
                 }
-                from = end;
-            }
-            let whole = reader.end(false, &mut |_| {}).unwrap();
-            prop_assert_eq!(whole.usage.map(|usage| [usage.input_tokens, usage.output_tokens]), Some([9, 4]));
-            let mut plain = crate::llm::openai::thinking::Thinking::default();
-            let said = said.replace('\0', "\u{fffd}");
-            let expected = plain.take(&said) + &plain.end();
-            prop_assert_eq!(&whole.reply.text, crate::llm::openai::thinking::without_begun(&expected));
-            let read: Vec<(String, Value)> = whole
-                .reply
-                .tool_calls
-                .into_iter()
-                .map(|call| (call.name, serde_json::from_str(&call.arguments).unwrap()))
-                .collect();
-            prop_assert_eq!(read, calls);
-            Ok(())
-        })
+                let end = ["data: [DONE]\n\n", "data: done\n\n", ""][way % 3];
+                let body = format!(
+                    "{}{}{end}",
+                    if way % 2 == 0 { "\u{feff}" } else { "" },
+                    events.concat()
+                );
+                let body = body
+                    .replace('\n', ["\n", "\r\n", "\r"][line_end])
+                    .into_bytes();
+                let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len())).collect();
+                ends.push(body.len());
+                ends.sort_unstable();
+                let (mut reader, mut from) = (AnswerReader::new(None), 0);
+                for end in ends {
+                    if reader.take(&body[from..end], &mut |_| {}).unwrap() {
+                        break;
+                    }
+                    from = end;
+                }
+                let whole = reader.end(false, &mut |_| {}).unwrap();
+                prop_assert_eq!(
+                    whole
+                        .usage
+                        .map(|usage| [usage.input_tokens, usage.output_tokens]),
+                    Some([9, 4])
+                );
+                let mut plain = crate::llm::openai::thinking::Thinking::default();
+                let said = said.replace('\0', "\u{fffd}");
+                let expected = plain.take(&said) + &plain.end();
+                prop_assert_eq!(
+                    &whole.reply.text,
+                    crate::llm::openai::thinking::without_begun(&expected)
+                );
+                let read: Vec<(String, Value)> = whole
+                    .reply
+                    .tool_calls
+                    .into_iter()
+                    .map(|call| (call.name, serde_json::from_str(&call.arguments).unwrap()))
+                    .collect();
+                prop_assert_eq!(read, calls);
+                Ok(())
+            },
+        )
         .unwrap();
 }

@@ -13,7 +13,8 @@ use super::terminal::Terminal;
 
 /// The most output in one event, in bytes.
 const MAX_EVENT: usize = 32 << 10;
-/// Between two reads of output that nobody wants: whoever writes without an end has little processor time of it.
+/// Between two reads of output that nobody wants: whoever writes without an end has little
+/// processor time of it.
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 
 /// The outputs of a process, each until all that could write to it have closed it.
@@ -36,8 +37,13 @@ struct Stream<R> {
 }
 
 impl Output {
-    /// Of the child. Of each stream at most `limit` bytes are passed on, half of them its beginning and half its end.
-    pub(super) fn new(child: &mut Child, terminal: Option<Arc<Terminal>>, limit: Option<usize>) -> Self {
+    /// Of the child. Of each stream at most `limit` bytes are passed on, half of them its beginning
+    /// and half its end.
+    pub(super) fn new(
+        child: &mut Child,
+        terminal: Option<Arc<Terminal>>,
+        limit: Option<usize>,
+    ) -> Self {
         Self {
             stdout: Stream::new("stdout", child.stdout.take(), limit),
             stderr: Stream::new("stderr", child.stderr.take(), limit),
@@ -50,7 +56,8 @@ impl Output {
         self.stdout.reader.is_some() || self.stderr.reader.is_some() || self.terminal.is_some()
     }
 
-    /// How much was read last, in bytes, and the data of an event where it is to be passed on. Of an output that is not open: never.
+    /// How much was read last, in bytes, and the data of an event where it is to be passed on. Of
+    /// an output that is not open: never.
     pub(super) async fn next(&mut self) -> (usize, Option<Value>) {
         let terminal = &mut self.terminal;
         let screen = async {
@@ -82,7 +89,8 @@ impl Output {
         [self.stdout.take_end(), self.stderr.take_end()].concat()
     }
 
-    /// Reads to the end and drops what it reads: a process whose output nobody read would stand still, and end of it once it was closed.
+    /// Reads to the end and drops what it reads: a process whose output nobody read would stand
+    /// still, and end of it once it was closed.
     pub(super) async fn drain(mut self) {
         while self.is_open() {
             self.next().await;
@@ -115,7 +123,11 @@ impl<R: AsyncRead + AsFd + Unpin> Stream<R> {
             return (0, None);
         }
         let bytes = &self.buffer[..read];
-        let Some(half) = self.limit.map(|limit| limit / 2).filter(|half| self.passed + read > *half) else {
+        let Some(half) = self
+            .limit
+            .map(|limit| limit / 2)
+            .filter(|half| self.passed + read > *half)
+        else {
             self.passed += read;
             return (read, Some(self.data(bytes, 0)));
         };
@@ -138,7 +150,10 @@ impl<R: AsyncRead + AsFd + Unpin> Stream<R> {
     }
 
     fn waiting(&self) -> usize {
-        let bytes = self.reader.as_ref().and_then(|reader| rustix::io::ioctl_fionread(reader).ok());
+        let bytes = self
+            .reader
+            .as_ref()
+            .and_then(|reader| rustix::io::ioctl_fionread(reader).ok());
         bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
     }
 

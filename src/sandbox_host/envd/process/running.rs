@@ -1,5 +1,6 @@
-//! The processes that clients started. Each leads a group of its own, so that a signal reaches what it started as well; the end of its
-//! time reaches its whole tree. Each tells whoever listens, and goes on when nobody does. How one ended is known for a while after.
+//! The processes that clients started. Each leads a group of its own, so that a signal reaches what
+//! it started as well; the end of its time reaches its whole tree. Each tells whoever listens, and
+//! goes on when nobody does. How one ended is known for a while after.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -35,12 +36,15 @@ use crate::sandbox_host::envd::{
 
 /// Frames ahead of a slow listener; beyond that, the process waits for it.
 const AHEAD: usize = 8;
-/// How long output may still come once a process's time is over, and how long a listener may put that off.
+/// How long output may still come once a process's time is over, and how long a listener may put
+/// that off.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// Once a process has ended, what it started may still say something: until it is silent for this long, and for this long at most.
+/// Once a process has ended, what it started may still say something: until it is silent for this
+/// long, and for this long at most.
 const GRACE: Duration = Duration::from_millis(100);
 const MAX_GRACE: Duration = Duration::from_secs(1);
-/// More processes, or threads, than a server with its workers has are not left running by a command that has ended.
+/// More processes, or threads, than a server with its workers has are not left running by a command
+/// that has ended.
 const MAX_LEFT: usize = 40;
 const MAX_LEFT_THREADS: usize = 300;
 /// How long the end of a process is remembered for late listeners.
@@ -112,13 +116,21 @@ impl Processes {
 
     /// Those that run, by their ids.
     pub(super) fn all(&self) -> Vec<Arc<Running>> {
-        lock(&self.known).values().filter(|running| running.is_running()).cloned().collect()
+        lock(&self.known)
+            .values()
+            .filter(|running| running.is_running())
+            .cloned()
+            .collect()
     }
 
     /// The process, which runs.
     pub(super) fn find_running(&self, selector: &Selector) -> Result<Arc<Running>, Error> {
         let found = self.find(selector)?;
-        if found.is_running() { Ok(found) } else { Err(not_found(selector)) }
+        if found.is_running() {
+            Ok(found)
+        } else {
+            Err(not_found(selector))
+        }
     }
 
     /// The process, running or lately ended; a tag stands for the latest that has it.
@@ -126,7 +138,10 @@ impl Processes {
         let known = lock(&self.known);
         let found = match selector {
             Selector::Pid(pid) => known.get(pid),
-            Selector::Tag(tag) => known.values().rev().find(|running| running.tag.as_ref() == Some(tag)),
+            Selector::Tag(tag) => known
+                .values()
+                .rev()
+                .find(|running| running.tag.as_ref() == Some(tag)),
         };
         found.cloned().ok_or_else(|| not_found(selector))
     }
@@ -136,7 +151,10 @@ impl Processes {
         let config = start.process;
         let cwd = path::resolve(config.cwd.as_deref().unwrap_or_default());
         if !cwd.is_dir() {
-            return Err(Error::invalid(format!("cwd '{}' does not exist", cwd.display())));
+            return Err(Error::invalid(format!(
+                "cwd '{}' does not exist",
+                cwd.display()
+            )));
         }
         let mark = tree::new_mark();
         let mut command = Command::new(&config.cmd);
@@ -148,18 +166,26 @@ impl Processes {
             .env(tree::MARK, &mark)
             .current_dir(cwd);
         let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::OutOfMemory => self.make_room(&error),
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::OutOfMemory => {
+                self.make_room(&error)
+            }
             _ => Error::invalid(format!("error starting process '{}': {error}", config.cmd)),
         };
         let terminal = match start.pty {
-            Some(pty) => Some(Arc::new(Terminal::open(pty.size, &mut command).map_err(failed)?)),
+            Some(pty) => Some(Arc::new(
+                Terminal::open(pty.size, &mut command).map_err(failed)?,
+            )),
             None => {
                 let stdin = if start.stdin.unwrap_or(true) {
                     Stdio::piped()
                 } else {
                     Stdio::null()
                 };
-                command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+                command
+                    .stdin(stdin)
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .process_group(0);
                 None
             }
         };
@@ -186,7 +212,10 @@ impl Processes {
             tokio::time::sleep(REMEMBERED).await;
             let mut known = lock(&processes.known);
             // The id may be another process's by now.
-            if known.get(&running.pid).is_some_and(|other| Arc::ptr_eq(other, &running)) {
+            if known
+                .get(&running.pid)
+                .is_some_and(|other| Arc::ptr_eq(other, &running))
+            {
                 known.remove(&running.pid);
             }
         });
@@ -204,12 +233,21 @@ impl Processes {
     /// Ends what commands have left running: without a process more nobody inside could do it.
     fn make_room(&self, error: &std::io::Error) -> Error {
         let left = std::mem::take(&mut *lock(&self.left));
-        let advice = if left.iter().filter(|tree| tree.is_running()).inspect(|tree| tree.end()).count() == 0 {
+        let advice = if left
+            .iter()
+            .filter(|tree| tree.is_running())
+            .inspect(|tree| tree.end())
+            .count()
+            == 0
+        {
             "the sandbox is at its limit of processes or memory"
         } else {
             "the sandbox was at its limit of processes or memory, and what earlier commands had left running was killed; try again"
         };
-        Error::new("resource_exhausted", format!("error starting process: {error}: {advice}"))
+        Error::new(
+            "resource_exhausted",
+            format!("error starting process: {error}: {advice}"),
+        )
     }
 }
 
@@ -252,7 +290,9 @@ impl Running {
     }
 
     pub(super) async fn write(&self, bytes: &[u8], pty: bool) -> Result<(), Error> {
-        let gone = |error: std::io::Error| Error::new("internal", format!("error writing to the process: {error}"));
+        let gone = |error: std::io::Error| {
+            Error::new("internal", format!("error writing to the process: {error}"))
+        };
         match (&self.terminal, pty) {
             (Some(terminal), true) => terminal.write(bytes).await.map_err(gone),
             (None, false) => match &mut *self.stdin.lock().await {
@@ -262,7 +302,10 @@ impl Running {
                     "stdin is closed, or the process was started without",
                 )),
             },
-            (None, true) => Err(Error::new("failed_precondition", "the process has no terminal")),
+            (None, true) => Err(Error::new(
+                "failed_precondition",
+                "the process has no terminal",
+            )),
             (Some(_), false) => Err(Error::new(
                 "failed_precondition",
                 "the process has a terminal: send its input as pty",
@@ -281,9 +324,14 @@ impl Running {
 
     pub(super) fn resize(&self, size: Size) -> Result<(), Error> {
         let Some(terminal) = &self.terminal else {
-            return Err(Error::new("failed_precondition", "the process has no terminal"));
+            return Err(Error::new(
+                "failed_precondition",
+                "the process has no terminal",
+            ));
         };
-        terminal.resize(size).map_err(|error| Error::new("internal", error.to_string()))
+        terminal
+            .resize(size)
+            .map_err(|error| Error::new("internal", error.to_string()))
     }
 
     /// Reaches the process and what it started; one that has ended is left alone.
@@ -298,14 +346,21 @@ impl Running {
         }
     }
 
-    /// Passes on what the process says until it has ended. What it started may go on: that is listed, and its output no longer waited for.
+    /// Passes on what the process says until it has ended. What it started may go on: that is
+    /// listed, and its output no longer waited for.
     async fn tell(self: Arc<Self>, mut child: Child, limits: Limits) {
         let deadline = limits.deadline;
         let mut output = Output::new(&mut child, self.terminal.clone(), limits.output);
         let mut ended = Vec::new();
         let mut timed_out = false;
         let status = loop {
-            let limit = deadline.map(|deadline| if timed_out { deadline + LAST_WORDS } else { deadline });
+            let limit = deadline.map(|deadline| {
+                if timed_out {
+                    deadline + LAST_WORDS
+                } else {
+                    deadline
+                }
+            });
             tokio::select! {
                 (_, data) = output.next(), if output.is_open() => self.pass_on(data, deadline).await,
                 status = child.wait() => break status,
@@ -337,16 +392,23 @@ impl Running {
         let mut end: Vec<Bytes> = Vec::new();
         if !(running.is_empty() && ended.is_empty()) {
             // Not E2B's: its clients pass over what they don't know.
-            end.push(event(&json!({ "left": { "running": running, "ended": ended } })));
+            end.push(event(
+                &json!({ "left": { "running": running, "ended": ended } }),
+            ));
         }
         if timed_out {
             end.push(Error::deadline().end_of_stream().into());
         } else {
             let told = match status {
                 Ok(status) => how_it_ended(status),
-                Err(error) => json!({ "exitCode": -1, "status": "unknown", "error": error.to_string() }),
+                Err(error) => {
+                    json!({ "exitCode": -1, "status": "unknown", "error": error.to_string() })
+                }
             };
-            end.extend([event(&json!({ "end": told })), frame(END_OF_STREAM, &json!({})).into()]);
+            end.extend([
+                event(&json!({ "end": told })),
+                frame(END_OF_STREAM, &json!({})).into(),
+            ]);
         }
         let audience = std::mem::replace(&mut *lock(&self.audience), Audience::Ended(end.clone()));
         if let Audience::Listening(listeners) = audience {
@@ -389,7 +451,9 @@ impl Running {
         for listener in listeners {
             match deadline {
                 // A listener that does not read must not put off the end of the process's time.
-                Some(deadline) => drop(timeout_at(deadline + LAST_WORDS, listener.send(frame.clone())).await),
+                Some(deadline) => {
+                    drop(timeout_at(deadline + LAST_WORDS, listener.send(frame.clone())).await)
+                }
                 None => drop(listener.send(frame.clone()).await),
             }
         }

@@ -1,5 +1,6 @@
-//! What a command has started, found in `/proc`: by the mark that its environment passes on, by group, session and descent. A process
-//! that moved to a session of its own, or whose parent has ended, still carries the mark.
+//! What a command has started, found in `/proc`: by the mark that its environment passes on, by
+//! group, session and descent. A process that moved to a session of its own, or whose parent has
+//! ended, still carries the mark.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +16,8 @@ use serde::Serialize;
 
 /// The variable that marks whatever a command starts.
 pub(in crate::sandbox_host::envd) const MARK: &str = "CODEFLOW_COMMAND";
-/// How many times the processes are looked for anew while they are stopped: each may have started others before it was.
+/// How many times the processes are looked for anew while they are stopped: each may have started
+/// others before it was.
 const MAX_ROUNDS: usize = 20;
 /// The longest command line that is reported, in characters.
 const MAX_COMMAND: usize = 100;
@@ -88,10 +90,15 @@ impl Tree {
     /// Ends them all.
     pub(super) fn end(&self) {
         let mut stopped: BTreeSet<i32> = BTreeSet::new();
-        // The group at once. What left it may start others while it is looked for, so it is stopped first.
+        // The group at once. What left it may start others while it is looked for, so it is stopped
+        // first.
         let _ = killpg(Pid::from_raw(self.root), Signal::SIGKILL);
         for _ in 0..MAX_ROUNDS {
-            let found: Vec<i32> = self.members().into_keys().filter(|pid| stopped.insert(*pid)).collect();
+            let found: Vec<i32> = self
+                .members()
+                .into_keys()
+                .filter(|pid| stopped.insert(*pid))
+                .collect();
             if found.is_empty() {
                 break;
             }
@@ -123,7 +130,9 @@ impl Tree {
             for pid in &found {
                 members.extend(others.remove_entry(pid));
             }
-            let children = others.iter().filter(|(_, stat)| found.contains(&stat.parent));
+            let children = others
+                .iter()
+                .filter(|(_, stat)| found.contains(&stat.parent));
             found = children.map(|(pid, _)| *pid).collect();
         }
         members
@@ -135,7 +144,8 @@ impl Tree {
         }
         match mark(pid) {
             Some(mark) => mark == self.mark,
-            // Nobody else's: it emptied its environment, and its parent has ended since the command began.
+            // Nobody else's: it emptied its environment, and its parent has ended since the command
+            // began.
             None => stat.parent == 1 && stat.started >= self.since,
         }
     }
@@ -154,7 +164,8 @@ impl Process {
 fn mark(pid: i32) -> Option<String> {
     let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let mut entries = environ.split(|byte| *byte == 0);
-    let value = entries.find_map(|entry| entry.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="))?;
+    let value =
+        entries.find_map(|entry| entry.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="))?;
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
@@ -207,6 +218,11 @@ mod tests {
             assert_eq!(read, expected);
         }
         assert_eq!(parse("42 (x) S 1 2"), None);
-        assert!(stat(i32::try_from(std::process::id()).unwrap()).unwrap().threads >= 1);
+        assert!(
+            stat(i32::try_from(std::process::id()).unwrap())
+                .unwrap()
+                .threads
+                >= 1
+        );
     }
 }
