@@ -4,16 +4,16 @@
 mod demo;
 mod error;
 mod json;
-mod oddity;
 mod ollama;
 mod openai;
 mod price;
+mod quirk;
 mod sse;
 
 use std::sync::Arc;
 
 pub use error::ModelError;
-use oddity::{Learned, Oddity};
+use quirk::{KnownQuirks, Quirk};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -238,8 +238,7 @@ enum Engine {
     OpenAi {
         client: openai::OpenAi,
         settings: Llm,
-        /// What its coder's model has refused.
-        learned: Learned,
+        quirks: KnownQuirks,
         /// What Ollama reads of a chat.
         loaded: ollama::Loaded,
     },
@@ -256,7 +255,7 @@ impl Model {
                 _ => Engine::OpenAi {
                     client: openai::OpenAi::new(&settings)?,
                     settings,
-                    learned: Learned::default(),
+                    quirks: KnownQuirks::default(),
                     loaded: ollama::Loaded::default(),
                 },
             })
@@ -288,7 +287,7 @@ impl Model {
             Engine::OpenAi {
                 client,
                 settings,
-                learned,
+                quirks,
                 loaded,
             } => {
                 let model = match request.role {
@@ -302,11 +301,11 @@ impl Model {
                         .await?;
                 }
                 loop {
-                    let odd = learned.now();
-                    match client.stream(model, request, &odd, &mut on_piece).await {
-                        Err(ModelError::Odd(oddity, why)) if !odd.contains(&oddity) => {
-                            tracing::warn!(model, why, "{oddity}; it is asked in another way");
-                            learned.learn(oddity);
+                    let known = quirks.recent();
+                    match client.stream(model, request, &known, &mut on_piece).await {
+                        Err(ModelError::Quirk(quirk, why)) if !known.contains(&quirk) => {
+                            tracing::warn!(model, why, "{quirk}; asking in another way");
+                            quirks.remember(quirk);
                         }
                         answer => break answer?,
                     }
@@ -351,9 +350,8 @@ impl Model {
         }
     }
 
-    /// Whether the provider that answers (see [`Model::stream`]) can look at images at all: the
-    /// demo can't.
-    pub fn has_eyes(&self, alternative: usize) -> bool {
+    /// Whether the provider that answers (see [`Model::stream`]) takes images: the demo doesn't.
+    pub fn supports_vision(&self, alternative: usize) -> bool {
         matches!(
             self.engines[alternative.min(self.alternatives())],
             Engine::OpenAi { .. }

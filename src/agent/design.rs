@@ -34,7 +34,7 @@ pub struct Design {
 impl Agent {
     /// Whether the first provider (0) or an alternative looks at images at all: the demo does not.
     pub fn can_look(&self, alternative: usize) -> bool {
-        self.model.has_eyes(alternative)
+        self.model.supports_vision(alternative)
     }
 
     /// What the image (its media type and its bytes) shows, in words, by the vision model of the

@@ -170,7 +170,7 @@ impl From<ModelError> for RunError {
             | ModelError::Overflow(_)
             | ModelError::Filtered(_)
             | ModelError::NotAModel(_)
-            | ModelError::Odd(..)
+            | ModelError::Quirk(..)
             | ModelError::SmallContext { .. }
             | ModelError::NoRecording(_) => return Self::User(message),
         };

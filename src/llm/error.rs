@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Oddity;
+use super::Quirk;
 
 /// What went wrong. Its text is for the user.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -60,7 +60,7 @@ pub enum ModelError {
     NotAModel(String),
     /// The model can't do something that others can, and can do without.
     #[error("{0}: {1}. Choose another one in AI_MODEL.")]
-    Odd(Oddity, String),
+    Quirk(Quirk, String),
     /// Ollama reads less of a chat than it takes to build an app.
     #[error(
         "Ollama reads {tokens} tokens of a chat with {model}, and it takes {least} to build an app. Start it with OLLAMA_CONTEXT_LENGTH=64000 \
@@ -110,8 +110,8 @@ impl ModelError {
                 message,
                 retry_after,
             },
-            _ => match Oddity::in_words(&message) {
-                Some(oddity) => Self::Odd(oddity, message),
+            _ => match Quirk::in_refusal(&message) {
+                Some(quirk) => Self::Quirk(quirk, message),
                 None if matches!(status, 408 | 409 | 425 | 498)
                     || status >= 500
                     || says(&OVERLOADS) =>
@@ -313,7 +313,7 @@ mod tests {
             "",
             "registry.ollama.ai/library/gemma3 does not support tools",
         );
-        assert!(matches!(&odd, ModelError::Odd(Oddity::NoTools, _)));
+        assert!(matches!(&odd, ModelError::Quirk(Quirk::NoTools, _)));
         assert!(
             odd.to_string()
                 .starts_with("The model can't call tools: registry"),
@@ -321,7 +321,7 @@ mod tests {
         );
         assert!(matches!(
             of(500, "", "System message must be at the beginning."),
-            ModelError::Odd(Oddity::SystemFirst, _)
+            ModelError::Quirk(Quirk::SystemFirst, _)
         ));
         assert!(matches!(
             of(

@@ -19,7 +19,7 @@ use std::{
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use stream::AnswerReader;
 
-use super::{ChatRequest, ModelError, ModelReply, Oddity, Piece, price};
+use super::{ChatRequest, ModelError, ModelReply, Piece, Quirk, price};
 use crate::config::{Llm, Provider};
 
 /// How long a provider may take to accept a connection.
@@ -62,14 +62,14 @@ impl OpenAi {
         &self,
         model: &str,
         request: &ChatRequest,
-        odd: &[Oddity],
+        quirks: &[Quirk],
         mut on_piece: impl FnMut(Piece<'_>) + Send,
     ) -> Result<ModelReply, ModelError> {
-        let in_words = odd.contains(&Oddity::NoTools) && !request.tools.is_empty();
+        let in_words = quirks.contains(&Quirk::NoTools) && !request.tools.is_empty();
         let body = if in_words {
-            request::body(model, &request.in_words(), self.provider, odd)
+            request::body(model, &request.in_words(), self.provider, quirks)
         } else {
-            request::body(model, request, self.provider, odd)
+            request::body(model, request, self.provider, quirks)
         };
         let mut asking = self
             .http

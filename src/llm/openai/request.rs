@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     config::Provider,
-    llm::{ChatMessage, ChatRequest, Oddity, Thoughts, ToolCall},
+    llm::{ChatMessage, ChatRequest, Quirk, Thoughts, ToolCall},
 };
 
 /// What stands for the signature of a call that has none
@@ -14,7 +14,7 @@ const UNSIGNED: &str = "skip_thought_signature_validator";
 
 /// The request's JSON. What stays the same between turns comes first, for the providers' prompt
 /// caches.
-pub fn body(model: &str, request: &ChatRequest, provider: Provider, odd: &[Oddity]) -> Value {
+pub fn body(model: &str, request: &ChatRequest, provider: Provider, quirks: &[Quirk]) -> Value {
     let mut messages: Vec<Value> = request
         .messages
         .iter()
@@ -23,7 +23,7 @@ pub fn body(model: &str, request: &ChatRequest, provider: Provider, odd: &[Oddit
     fill_in_thoughts(&mut messages);
     // These move what the system says to the chat's beginning, wherever it was said.
     if matches!(provider, Provider::Gemini | Provider::OpenRouter)
-        || odd.contains(&Oddity::SystemFirst)
+        || quirks.contains(&Quirk::SystemFirst)
     {
         messages = system_first(messages);
     }
@@ -41,7 +41,7 @@ pub fn body(model: &str, request: &ChatRequest, provider: Provider, odd: &[Oddit
         if !request.may_call {
             body["tool_choice"] = json!("none");
         }
-        if odd.contains(&Oddity::NoReasoning) {
+        if quirks.contains(&Quirk::NoReasoning) {
             body["reasoning_effort"] = json!("none");
         }
     }
@@ -240,12 +240,12 @@ mod tests {
             answer("x", "a"),
             system("Checked"),
         ];
-        for (provider, odd) in [
+        for (provider, quirks) in [
             (Provider::Gemini, vec![]),
             (Provider::OpenRouter, vec![]),
-            (Provider::Custom, vec![Oddity::SystemFirst]),
+            (Provider::Custom, vec![Quirk::SystemFirst]),
         ] {
-            let body = body("m", &request(chat.clone()), provider, &odd);
+            let body = body("m", &request(chat.clone()), provider, &quirks);
             let said: Vec<[&str; 2]> = messages(&body)
                 .iter()
                 .map(|message| ["role", "content"].map(|field| message[field].as_str().unwrap()))
@@ -317,7 +317,7 @@ mod tests {
             },
         ]);
         last.may_call = false;
-        let told = body("m", &last, Provider::OpenAi, &[Oddity::NoReasoning]);
+        let told = body("m", &last, Provider::OpenAi, &[Quirk::NoReasoning]);
         assert_eq!(
             (told["tools"].as_array().map(Vec::len), &told["tool_choice"]),
             (Some(1), &json!("none"))
@@ -329,7 +329,7 @@ mod tests {
             "anthropic/claude",
             &last,
             Provider::OpenRouter,
-            &[Oddity::NoReasoning],
+            &[Quirk::NoReasoning],
         );
         assert!(
             told["tools"].is_null()

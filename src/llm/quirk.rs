@@ -1,41 +1,43 @@
-//! What some providers and models refuse to take as others do: it is learned from their refusals,
-//! and then sent in another way.
+//! What some providers and models refuse although others accept it. A refusal teaches the client,
+//! which from then on asks in another way.
 
 use std::{
     fmt,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// For so long a refusal is remembered: which of its servers answers may change from day to day.
-const REMEMBERED: Duration = Duration::from_secs(3600);
+use parking_lot::Mutex;
 
-/// What a model can't do.
+/// A refusal is forgotten after this: which of a provider's servers answers changes from day to
+/// day.
+const MEMORY: Duration = Duration::from_secs(3600);
+
+/// Something that a model can't do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Oddity {
-    /// Call tools.
+pub enum Quirk {
+    /// It can't call tools.
     NoTools,
-    /// Call tools while it reasons: the request has to say that it must not.
+    /// It can't call tools while it reasons, so the request has to turn reasoning off.
     NoReasoning,
-    /// Hear the system in mid-chat.
+    /// It accepts a system message at the beginning of a chat only.
     SystemFirst,
 }
 
-impl fmt::Display for Oddity {
+impl fmt::Display for Quirk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoTools => "The model can't call tools",
-            Self::NoReasoning => "The model calls no tools while it reasons",
-            Self::SystemFirst => "The model takes no notes in mid-chat",
+            Self::NoReasoning => "The model can't call tools while it reasons",
+            Self::SystemFirst => "The model accepts system messages at the beginning only",
         })
     }
 }
 
 /// How they say so, in lower case: Ollama, OpenRouter, vLLM; OpenAI; the chat templates that
 /// llama.cpp and vLLM read.
-const SIGNS: [(Oddity, &[&str]); 3] = [
+const SIGNS: [(Quirk, &[&str]); 3] = [
     (
-        Oddity::NoTools,
+        Quirk::NoTools,
         &[
             "does not support tools",
             "support tool use",
@@ -44,11 +46,11 @@ const SIGNS: [(Oddity, &[&str]); 3] = [
         ],
     ),
     (
-        Oddity::NoReasoning,
+        Quirk::NoReasoning,
         &["reasoning_effort to 'none'", "reasoning_effort to \"none\""],
     ),
     (
-        Oddity::SystemFirst,
+        Quirk::SystemFirst,
         &[
             "system message must be at the beginning",
             "system message must be the first",
@@ -57,33 +59,32 @@ const SIGNS: [(Oddity, &[&str]); 3] = [
     ),
 ];
 
-impl Oddity {
-    /// What a refusal says of the model, if it says any of it.
-    pub fn in_words(message: &str) -> Option<Self> {
+impl Quirk {
+    /// The quirk that a refusal reveals, if any.
+    pub fn in_refusal(message: &str) -> Option<Self> {
         let message = message.to_lowercase();
         let says = |signs: &[&str]| signs.iter().any(|sign| message.contains(sign));
         SIGNS
             .iter()
             .find(|(_, signs)| says(signs))
-            .map(|(oddity, _)| *oddity)
+            .map(|(quirk, _)| *quirk)
     }
 }
 
-/// What was learned of a model, and when.
+/// The quirks a model has shown, and when.
 #[derive(Debug, Default)]
-pub struct Learned(Mutex<Vec<(Oddity, Instant)>>);
+pub struct KnownQuirks(Mutex<Vec<(Quirk, Instant)>>);
 
-impl Learned {
-    /// What is to be respected now.
-    pub fn now(&self) -> Vec<Oddity> {
-        let mut learned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        learned.retain(|(_, at)| at.elapsed() < REMEMBERED);
-        learned.iter().map(|(oddity, _)| *oddity).collect()
+impl KnownQuirks {
+    /// Those shown within [`MEMORY`].
+    pub fn recent(&self) -> Vec<Quirk> {
+        let mut known = self.0.lock();
+        known.retain(|(_, at)| at.elapsed() < MEMORY);
+        known.iter().map(|(quirk, _)| *quirk).collect()
     }
 
-    pub fn learn(&self, oddity: Oddity) {
-        let mut learned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        learned.push((oddity, Instant::now()));
+    pub fn remember(&self, quirk: Quirk) {
+        self.0.lock().push((quirk, Instant::now()));
     }
 }
 
@@ -92,31 +93,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_say_what_a_model_can_not_do() {
-        for (message, oddity) in [
+    fn a_refusal_reveals_what_the_model_can_not_do() {
+        for (message, quirk) in [
             (
                 "registry.ollama.ai/library/gemma3 does not support tools",
-                Some(Oddity::NoTools),
+                Some(Quirk::NoTools),
             ),
             (
                 "No endpoints found that support tool use",
-                Some(Oddity::NoTools),
+                Some(Quirk::NoTools),
             ),
             (
                 "Function tools with reasoning_effort are not supported for gpt-6-sol in /v1/chat/completions. To use function tools, use \
                  /v1/responses or set reasoning_effort to 'none'.",
-                Some(Oddity::NoReasoning),
+                Some(Quirk::NoReasoning),
             ),
             (
                 "Jinja Exception: System message must be at the beginning.",
-                Some(Oddity::SystemFirst),
+                Some(Quirk::SystemFirst),
             ),
             (
                 "Unsupported value: 'reasoning_effort' does not support 'minimal'",
                 None,
             ),
         ] {
-            assert_eq!(Oddity::in_words(message), oddity, "{message}");
+            assert_eq!(Quirk::in_refusal(message), quirk, "{message}");
         }
     }
 }
