@@ -1,6 +1,9 @@
 //! What the page asks of the browser beyond what Leptos brings: the clock, stored preferences, the
 //! clipboard. Called from event handlers and effects only, so never on the server.
 
+use std::str::FromStr;
+
+use codee::{Decoder, Encoder, string::FromToStringCodec};
 use leptos::{
     prelude::*,
     wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen},
@@ -38,14 +41,17 @@ pub fn random() -> f64 {
     js::random()
 }
 
-/// A remembered preference; `None` too where the browser keeps nothing.
-pub fn remembered(key: &str) -> Option<String> {
-    js::get_item(key).ok().flatten()
+/// A preference kept in the browser's storage; `None` too where it can't be read.
+pub fn remembered<T: FromStr>(key: &str) -> Option<T> {
+    FromToStringCodec::decode(&js::get_item(key).ok()??).ok()
 }
 
-/// Remembers a preference, where the browser allows it.
-pub fn remember(key: &str, value: &str) {
-    let _ = js::set_item(key, value);
+/// Keeps a preference, where the browser allows it. It is stored as plain text, which `boot.js`
+/// reads.
+pub fn remember<T: ToString>(key: &str, value: &T) {
+    if let Ok(text) = FromToStringCodec::encode(value) {
+        let _ = js::set_item(key, &text);
+    }
 }
 
 /// Copies the text; whether the browser took it.

@@ -17,7 +17,7 @@ impl DemoNoticeState {
     pub fn new() -> Self {
         let open = RwSignal::new(true);
         Effect::new(move || {
-            open.set(browser::remembered("demo-notice").as_deref() != Some("closed"))
+            open.set(browser::remembered::<String>("demo-notice").as_deref() != Some("closed"))
         });
         Self(open)
     }
@@ -25,7 +25,7 @@ impl DemoNoticeState {
     fn set(self, open: bool) {
         let word = if open { "open" } else { "closed" };
         self.0.set(open);
-        browser::remember("demo-notice", word);
+        browser::remember("demo-notice", &word);
         if let Some(root) = document().document_element() {
             let _ = root.set_attribute("data-demo-notice", word);
         }

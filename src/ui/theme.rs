@@ -19,7 +19,7 @@ pub fn ThemeToggle() -> impl IntoView {
             return;
         };
         if let Ok(dark) = root.class_list().toggle("dark") {
-            browser::remember("theme", if dark { "dark" } else { "light" });
+            browser::remember("theme", &if dark { "dark" } else { "light" });
         }
     };
     view! {

@@ -1,13 +1,12 @@
 //! The image that goes with a prompt: picked, pasted or dropped anywhere on the page, uploaded at
 //! once, and shown small until it is sent.
 
+use gloo_net::http::Request;
 use leptos::{
     ev, html,
     prelude::*,
-    wasm_bindgen::JsCast,
-    web_sys::{DataTransfer, File, RequestInit, Response},
+    web_sys::{DataTransfer, File},
 };
-use wasm_bindgen_futures::JsFuture;
 
 use super::{ON_ITS_WAY, PromptField};
 use crate::{
@@ -216,26 +215,15 @@ fn refusal(file: &File) -> Option<ImageError> {
     (file.size() > IMAGE_MAX_BYTES as f64).then_some(ImageError::TooLarge)
 }
 
-/// What the server made of the file, or its words for why not.
+/// Uploads the file; an error is the server's own sentence where it has one.
 async fn upload(file: &File) -> Result<Image, String> {
-    let lost = || "The image could not be uploaded. Please try again.".to_owned();
-    let request = RequestInit::new();
-    request.set_method("POST");
-    request.set_body(file);
-    let answer = JsFuture::from(window().fetch_with_str_and_init("/api/images", &request));
-    let answer: Response = answer
-        .await
-        .ok()
-        .and_then(|answer| answer.dyn_into().ok())
-        .ok_or_else(lost)?;
-    let text = JsFuture::from(answer.text().map_err(|_| lost())?)
-        .await
-        .ok()
-        .and_then(|text| text.as_string());
-    let text = text.unwrap_or_default();
-    if answer.ok() {
-        serde_json::from_str(&text).map_err(|_| lost())
-    } else {
-        Err(serde_json::from_str::<ApiError>(&text).map_or_else(|_| lost(), |error| error.message))
+    let failed = || "The image could not be uploaded. Please try again.".to_owned();
+    let request = Request::post("/api/images").body(file);
+    let response = request.map_err(|_| failed())?.send().await;
+    let response = response.map_err(|_| failed())?;
+    if response.ok() {
+        return response.json().await.map_err(|_| failed());
     }
+    let refused = response.json::<ApiError>().await;
+    Err(refused.map_or_else(|_| failed(), |error| error.message))
 }

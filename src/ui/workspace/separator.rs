@@ -19,7 +19,7 @@ pub fn Separator() -> impl IntoView {
     let dragging = RwSignal::new(false);
     let bar = NodeRef::<html::Div>::new();
     Effect::new(move || {
-        if let Some(remembered) = browser::remembered(KEY).and_then(|width| width.parse().ok()) {
+        if let Some(remembered) = browser::remembered(KEY) {
             width.set(remembered);
         }
     });
@@ -31,7 +31,7 @@ pub fn Separator() -> impl IntoView {
             let _ = root.set_attribute("style", &format!("--{KEY}: {wanted}px"));
         }
     };
-    let keep = move || browser::remember(KEY, &width.get_untracked().to_string());
+    let keep = move || browser::remember(KEY, &width.get_untracked());
     let on_key = move |key: ev::KeyboardEvent| {
         let wanted = match key.key().as_str() {
             "ArrowLeft" => width.get_untracked() - STEP,
