@@ -1,8 +1,8 @@
 //! CodeFlow: you describe a web app in a chat, an agent writes it in a sandbox where it really
 //! runs.
 //!
-//! The flow, and where each stage lives: prompt (`ui` → `api`) → run (`runs::supervisor`) → steps
-//! (`runs::journal`) → turn (`agent::turn`) → model (`llm`) → tool call (`agent::tools`) → sandbox
+//! The flow, and where each stage lives: prompt (`ui` → `api` → `projects`) → run
+//! (`runs::supervisor`) → steps (`runs::journal`) → turn (`agent::turn`) → model (`llm`) → tool call (`agent::tools`) → sandbox
 //! (`sandbox`, served by `sandbox_host` or E2B) → event (`runs::events`) → feed (`server::feed`) →
 //! signal (`ui::feed`) → view (`ui`).
 
@@ -24,6 +24,8 @@ pub mod config;
 pub mod listener;
 #[cfg(feature = "ssr")]
 pub mod llm;
+#[cfg(feature = "ssr")]
+pub mod projects;
 #[cfg(feature = "ssr")]
 pub mod render;
 #[cfg(feature = "ssr")]

@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 use codeflow::{
     agent::{Agent, Jail},
     config, listener, llm,
-    runs::Supervisor,
+    projects::Projects,
     sandbox,
     sandbox_host::{self, SandboxHost, template},
     server::{self, AppState},
@@ -196,11 +196,10 @@ async fn serve() -> anyhow::Result<()> {
         sandbox::Client::new(sandboxes)?,
         agent_settings.clone(),
     );
-    let runs = Supervisor::new(store.clone(), agent, &agent_settings, shutdown.clone());
+    let projects = Projects::new(store.clone(), agent, &agent_settings, shutdown.clone());
     let public_url: Arc<str> = settings.public_url.into();
     let app = server::router(AppState {
-        store: store.clone(),
-        runs: runs.clone(),
+        projects: projects.clone(),
         shutdown: shutdown.clone(),
         sandbox_fault: sandbox_fault.map(Arc::from),
         unenforced: host
@@ -215,10 +214,10 @@ async fn serve() -> anyhow::Result<()> {
         Some(host) => with_previews(app, host.clone()),
         None => app,
     };
-    let resumed = runs.resume().await?;
-    runs.keep_swept(sweeps, shutdown.clone());
+    let resumed = projects.resume().await?;
+    projects.keep_swept(sweeps, shutdown.clone());
     if resumed > 0 {
-        tracing::info!(projects = resumed, "unfinished runs go on");
+        tracing::info!(projects = resumed, "unfinished runs resume");
     }
     tracing::info!("listening on http://{address}");
     if !config::is_loopback_url(&public_url) {
@@ -226,7 +225,7 @@ async fn serve() -> anyhow::Result<()> {
             "PUBLIC_URL={public_url} and there are no accounts yet: the proxy in front of CodeFlow has to ask people to sign in"
         );
     }
-    let notice = runs.model();
+    let notice = projects.model();
     if notice.demo {
         tracing::info!(
             "no model is configured, so the demo answers; set OPENAI_API_KEY (or another provider's key) for a real one"
@@ -248,7 +247,7 @@ async fn serve() -> anyhow::Result<()> {
         // Hot-reload sockets of open previews never end by themselves.
         () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {}
     }
-    runs.stopped().await;
+    projects.stopped().await;
     if let Some(host) = host {
         host.shutdown().await;
     }

@@ -1,29 +1,23 @@
-//! Runs: from a prompt to a result, in durable steps. The supervisor saves what is wanted, the
-//! engine works on it, `build` performs a run's steps over the journal, events tell the project's
-//! followers, and previews are watched while somebody looks.
+//! The engine: from a prompt to a result, in durable steps. The supervisor saves what is wanted, the
+//! engine works on it, `build` performs a run's steps over the journal, and events reach the
+//! project's followers. What a run needs of its project's app, `projects` provides.
 
-mod apps;
 mod build;
 mod crash;
-mod dashboard;
 mod draft;
 mod embedded;
 mod engine;
 mod events;
 mod fair;
-mod files;
-mod images;
 mod journal;
-mod preview;
+mod kept_work;
+mod project_app;
 mod retries;
 mod supervisor;
-mod sweep;
-mod versions;
-mod workspace;
 
-pub use apps::Apps;
-pub use events::{Events, Follower, Heard};
-pub use files::FilesError;
-pub use images::UploadError;
-pub use preview::{Previews, Watch};
+pub use build::{BUILD_INPUT, RunContext};
+pub use events::{Events, FollowEvent, Follower};
+pub use journal::persistently;
+pub use kept_work::KeptWork;
+pub use project_app::ProjectApp;
 pub use supervisor::Supervisor;

@@ -22,18 +22,15 @@ use tower_http::{compression::CompressionLayer, trace::TraceLayer};
 
 use crate::{
     app::{App, shell},
+    projects::Projects,
     protocol::IMAGE_MAX_BYTES,
-    runs::Supervisor,
-    store::Store,
 };
 
 /// What every request can reach.
 #[derive(Clone)]
 pub struct AppState {
-    /// The database, for what needs no run.
-    pub store: Store,
-    /// Everything that works on runs.
-    pub runs: Supervisor,
+    /// All that may be asked about projects and their runs.
+    pub projects: Projects,
     /// Cancelled when the server stops; feeds close then.
     pub shutdown: CancellationToken,
     /// Why sandboxes can't be made on this machine, when they can't.
@@ -56,11 +53,8 @@ impl FromRef<AppState> for LeptosOptions {
 pub fn router(state: AppState) -> Router {
     let routes = generate_route_list(App);
     let context = {
-        let state = state.clone();
-        move || {
-            provide_context(state.store.clone());
-            provide_context(state.runs.clone());
-        }
+        let projects = state.projects.clone();
+        move || provide_context(projects.clone())
     };
     let shell = {
         let options = state.leptos.clone();

@@ -1,42 +1,15 @@
-//! The server's half of an answer: what went wrong below becomes an [`ApiError`], and its code the
-//! HTTP status.
+//! The server's half of an answer: the one place where an [`ApiError`] becomes a response, whether a
+//! page, a server function or an upload failed.
 
-use axum::http::StatusCode;
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
-use crate::{
-    protocol::{ApiError, ErrorCode, ImageId, PromptError},
-    runs::FilesError,
-    store::StoreError,
-};
-
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::NotFound(what) => {
-                Self::new(ErrorCode::NotFound, format!("There is no such {what}."))
-            }
-            StoreError::Conflict(why) => Self::new(ErrorCode::Conflict, why),
-            error => {
-                tracing::error!(%error, "a request failed");
-                Self::new(
-                    ErrorCode::Internal,
-                    "Something went wrong on the server. Please try again.",
-                )
-            }
-        }
-    }
-}
-
-impl From<FilesError> for ApiError {
-    fn from(error: FilesError) -> Self {
-        match error {
-            FilesError::NoFile => Self::new(ErrorCode::NotFound, error.to_string()),
-            FilesError::Store(error) => error.into(),
-        }
-    }
-}
+use crate::protocol::{ApiError, ErrorCode, ImageId, PromptError};
 
 /// A prompt's refusal, in the input field it concerns.
 pub fn refused(field: &'static str) -> impl Fn(PromptError) -> ApiError {
@@ -54,14 +27,24 @@ pub fn attached(image: Option<String>) -> Result<Option<ImageId>, ApiError> {
     image.map(ImageId::try_from).transpose().map_err(unknown)
 }
 
-/// Gives the response the status of the error's code.
-pub fn answer<T>(result: Result<T, ApiError>) -> Result<T, ApiError> {
-    if let Err(error) = &result
-        && let Some(response) = use_context::<ResponseOptions>()
-    {
-        response.set_status(
-            StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        );
+/// Gives the response, of a server function or of the page being rendered, the status of the error's
+/// code.
+pub fn answer<T>(result: Result<T, impl Into<ApiError>>) -> Result<T, ApiError> {
+    result.map_err(|error| {
+        let error = error.into();
+        if let Some(response) = use_context::<ResponseOptions>() {
+            response.set_status(status(error.code));
+        }
+        error
+    })
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (status(self.code), Json(self)).into_response()
     }
-    result
+}
+
+fn status(code: ErrorCode) -> StatusCode {
+    StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -10,26 +10,16 @@ use crate::protocol::{ApiError, FileNode, FileView, ProjectId};
 #[server(prefix = "/api", endpoint = "files/list", input = GetUrl, output = Json)]
 pub async fn list_files(project: ProjectId) -> Result<Vec<FileNode>, ApiError> {
     use super::answer::answer;
-    use crate::runs::Supervisor;
+    use crate::projects::Projects;
 
-    answer(
-        expect_context::<Supervisor>()
-            .list_files(project)
-            .await
-            .map_err(ApiError::from),
-    )
+    answer(expect_context::<Projects>().list_files(project).await)
 }
 
 /// One file, highlighted.
 #[server(prefix = "/api", endpoint = "files/read", input = GetUrl, output = Json)]
 pub async fn read_file(project: ProjectId, path: String) -> Result<FileView, ApiError> {
     use super::answer::answer;
-    use crate::runs::Supervisor;
+    use crate::projects::Projects;
 
-    answer(
-        expect_context::<Supervisor>()
-            .read_file(project, &path)
-            .await
-            .map_err(ApiError::from),
-    )
+    answer(expect_context::<Projects>().read_file(project, &path).await)
 }

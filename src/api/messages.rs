@@ -14,15 +14,15 @@ pub async fn send_message(
     image: Option<String>,
 ) -> Result<RunId, ApiError> {
     use super::answer::{answer, attached, refused};
-    use crate::{protocol::NewPrompt, runs::Supervisor};
+    use crate::{projects::Projects, protocol::NewPrompt};
 
     answer(
         async {
             let prompt = NewPrompt::new(&text).map_err(refused("text"))?;
-            let run = expect_context::<Supervisor>()
+            let run = expect_context::<Projects>()
                 .add_prompt(project, &prompt, attached(image)?)
                 .await?;
-            Ok(run.id)
+            Ok::<_, ApiError>(run.id)
         }
         .await,
     )

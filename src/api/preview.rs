@@ -12,8 +12,8 @@ pub async fn report_preview_errors(
     project: ProjectId,
     errors: Vec<PreviewError>,
 ) -> Result<(), ApiError> {
-    use crate::runs::Supervisor;
+    use crate::projects::Projects;
 
-    expect_context::<Supervisor>().report_preview_errors(project, errors);
+    expect_context::<Projects>().report_preview_errors(project, errors);
     Ok(())
 }

@@ -10,16 +10,16 @@ use crate::protocol::{ApiError, ModelNotice, Project, ProjectId, Workspace};
 #[server(prefix = "/api", endpoint = "projects/create", output = Json)]
 pub async fn create_project(prompt: String, image: Option<String>) -> Result<ProjectId, ApiError> {
     use super::answer::{answer, attached, refused};
-    use crate::{protocol::NewPrompt, runs::Supervisor};
+    use crate::{projects::Projects, protocol::NewPrompt};
 
     answer(
         async {
             let prompt = NewPrompt::new(&prompt).map_err(refused("prompt"))?;
-            let project = expect_context::<Supervisor>()
-                .create_project(&prompt, attached(image)?)
+            let project = expect_context::<Projects>()
+                .create(&prompt, attached(image)?)
                 .await?;
             leptos_axum::redirect(&format!("/projects/{}", project.id));
-            Ok(project.id)
+            Ok::<_, ApiError>(project.id)
         }
         .await,
     )
@@ -29,34 +29,24 @@ pub async fn create_project(prompt: String, image: Option<String>) -> Result<Pro
 #[server(prefix = "/api", endpoint = "projects/list", input = GetUrl, output = Json)]
 pub async fn list_projects() -> Result<Vec<Project>, ApiError> {
     use super::answer::answer;
-    use crate::store::Store;
+    use crate::projects::Projects;
 
-    answer(
-        expect_context::<Store>()
-            .list_projects()
-            .await
-            .map_err(ApiError::from),
-    )
+    answer(expect_context::<Projects>().list().await)
 }
 
 /// What the workspace shows at first; the feed goes on from there.
 #[server(prefix = "/api", endpoint = "projects/workspace", input = GetUrl, output = Json)]
 pub async fn get_workspace(project: ProjectId) -> Result<Workspace, ApiError> {
     use super::answer::answer;
-    use crate::runs::Supervisor;
+    use crate::projects::Projects;
 
-    answer(
-        expect_context::<Supervisor>()
-            .workspace(project)
-            .await
-            .map_err(ApiError::from),
-    )
+    answer(expect_context::<Projects>().workspace(project).await)
 }
 
 /// Which model builds.
 #[server(prefix = "/api", endpoint = "model", input = GetUrl, output = Json)]
 pub async fn get_model() -> Result<ModelNotice, ApiError> {
-    use crate::runs::Supervisor;
+    use crate::projects::Projects;
 
-    Ok(expect_context::<Supervisor>().model())
+    Ok(expect_context::<Projects>().model())
 }

@@ -15,33 +15,23 @@ pub async fn list_runs(
     before: Option<RunId>,
 ) -> Result<RunPage, ApiError> {
     use super::answer::answer;
-    use crate::{protocol::RunFilter, runs::Supervisor};
+    use crate::{projects::Projects, protocol::RunFilter};
 
     let filter = RunFilter {
         state,
         search,
         before,
     };
-    answer(
-        expect_context::<Supervisor>()
-            .run_page(&filter)
-            .await
-            .map_err(ApiError::from),
-    )
+    answer(expect_context::<Projects>().run_page(&filter).await)
 }
 
 /// A run with all its steps.
 #[server(prefix = "/api", endpoint = "runs/details", input = GetUrl, output = Json)]
 pub async fn get_run(run: RunId) -> Result<RunDetails, ApiError> {
     use super::answer::answer;
-    use crate::runs::Supervisor;
+    use crate::projects::Projects;
 
-    answer(
-        expect_context::<Supervisor>()
-            .run_details(run)
-            .await
-            .map_err(ApiError::from),
-    )
+    answer(expect_context::<Projects>().run_details(run).await)
 }
 
 /// Runs the message of a run that failed or was stopped once more, as a run of its own. Refused for
@@ -49,14 +39,9 @@ pub async fn get_run(run: RunId) -> Result<RunDetails, ApiError> {
 #[server(prefix = "/api", endpoint = "runs/replay", output = Json)]
 pub async fn replay_run(run: RunId) -> Result<Run, ApiError> {
     use super::answer::answer;
-    use crate::runs::Supervisor;
+    use crate::projects::Projects;
 
-    answer(
-        expect_context::<Supervisor>()
-            .replay(run)
-            .await
-            .map_err(ApiError::from),
-    )
+    answer(expect_context::<Projects>().replay(run).await)
 }
 
 /// The events of a run, oldest first: how the conversation fills in an earlier run when somebody
@@ -64,14 +49,9 @@ pub async fn replay_run(run: RunId) -> Result<Run, ApiError> {
 #[server(prefix = "/api", endpoint = "runs/events", input = GetUrl, output = Json)]
 pub async fn run_events(run: RunId) -> Result<Vec<Event>, ApiError> {
     use super::answer::answer;
-    use crate::runs::Supervisor;
+    use crate::projects::Projects;
 
-    answer(
-        expect_context::<Supervisor>()
-            .run_events(run)
-            .await
-            .map_err(ApiError::from),
-    )
+    answer(expect_context::<Projects>().run_events(run).await)
 }
 
 /// Stops a run, at work or waiting; what was written is kept. One that has ended already is left as
@@ -79,12 +59,7 @@ pub async fn run_events(run: RunId) -> Result<Vec<Event>, ApiError> {
 #[server(prefix = "/api", endpoint = "runs/cancel", output = Json)]
 pub async fn cancel_run(run: RunId) -> Result<Run, ApiError> {
     use super::answer::answer;
-    use crate::runs::Supervisor;
+    use crate::projects::Projects;
 
-    answer(
-        expect_context::<Supervisor>()
-            .cancel(run)
-            .await
-            .map_err(ApiError::from),
-    )
+    answer(expect_context::<Projects>().cancel(run).await)
 }

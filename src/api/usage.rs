@@ -9,12 +9,7 @@ use crate::protocol::{ApiError, UserUsage};
 #[server(prefix = "/api", endpoint = "usage", input = GetUrl, output = Json)]
 pub async fn list_usage() -> Result<Vec<UserUsage>, ApiError> {
     use super::answer::answer;
-    use crate::store::Store;
+    use crate::projects::Projects;
 
-    answer(
-        expect_context::<Store>()
-            .list_usage()
-            .await
-            .map_err(ApiError::from),
-    )
+    answer(expect_context::<Projects>().usage().await)
 }

@@ -4,6 +4,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::{
-    Apps, Events, Previews,
+    Events, ProjectApp,
     journal::{StepJournal, persistently},
-    versions::{KeptWork, overlay},
+    kept_work::{KeptWork, overlay},
 };
 use crate::{
     agent::{
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// The step in which an attached image is looked at.
-pub(super) const BUILD_INPUT: &str = "build-agent-input";
+pub const BUILD_INPUT: &str = "build-agent-input";
 /// How many messages before the prompt the model is shown.
 const PREV_MESSAGES: u64 = 6;
 /// How many of the files that were changed last the model is shown.
@@ -42,26 +43,24 @@ const IMAGE_LOST: &str = "The image that came with this message is no longer sto
 
 /// What a run works with, as cheap handles.
 #[derive(Clone)]
-pub struct Bench {
+pub struct RunContext {
     pub store: Store,
     pub events: Events,
     pub agent: Agent,
-    pub apps: Apps,
-    pub previews: Previews,
+    pub apps: Arc<dyn ProjectApp>,
 }
 
 /// Performs the run's steps; the last one saves its result. An error ends the run with an ERROR
 /// message.
-pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
-    let Bench {
+pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
+    let RunContext {
         store,
         events,
         agent,
         apps,
-        previews,
-    } = bench;
+    } = context;
     let (project, begun) = (run.project, Instant::now());
-    let journal = StepJournal::new(store.clone(), events.clone(), previews.clone(), run.clone());
+    let journal = StepJournal::new(store.clone(), events.clone(), apps.clone(), run.clone());
 
     journal.publish(status(Status::StartingSandbox)).await?;
     // Opened again after a restart, by the first step that needs it: the sandbox is asleep then, or
@@ -79,7 +78,7 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
         )
         .await?;
     let app = opened.lock().await.take();
-    previews.poke(project);
+    apps.changed(project);
     let workplace = &Workplace::new(
         app,
         begun_in,
@@ -119,7 +118,7 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
                     left_out: listed.left_out(),
                 };
                 // Last, because it costs money: nothing after it makes another attempt look again.
-                let design = look_at_image(bench, journal, message, attempt).await?;
+                let design = look_at_image(context, journal, message, attempt).await?;
                 Ok(AgentInput::new(previous, &files, &message.content, design))
             })
             .await?
@@ -132,7 +131,7 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
             .await?;
     }
 
-    let reporting = previews.clone();
+    let reporting = apps.clone();
     let job = Job {
         journal: &journal,
         agent,
@@ -154,7 +153,7 @@ pub async fn build(bench: &Bench, run: &Run) -> Result<(), RunError> {
     let _url: String = journal
         .step(Step::new("get-sandbox-url", &project), |_| {
             workplace.with_app(|app| async move {
-                previews.look(project, &app).await?;
+                apps.publish_preview(project, &app).await?;
                 Ok(app.url())
             })
         })
@@ -295,7 +294,7 @@ async fn with_last_design(
 
 /// What the message's image shows, where it has one.
 async fn look_at_image(
-    bench: &Bench,
+    context: &RunContext,
     journal: &StepJournal,
     message: &Message,
     attempt: Attempt,
@@ -303,15 +302,15 @@ async fn look_at_image(
     let Some(image) = &message.image else {
         return Ok(None);
     };
-    if bench.agent.can_look(attempt.alternative) {
+    if context.agent.can_look(attempt.alternative) {
         journal.publish(status(Status::LookingAtImage)).await?;
         journal.publish(Design::shown(None, BUILD_INPUT)).await?;
     }
-    let content = match persistently(|| bench.store.image_content(&image.id)).await {
+    let content = match persistently(|| context.store.image_content(&image.id)).await {
         Err(StoreError::NotFound(_)) => return Err(RunError::User(IMAGE_LOST.to_owned())),
         content => content?,
     };
-    let described = bench.agent.describe_image(
+    let described = context.agent.describe_image(
         attempt.alternative,
         &content.media_type,
         &content.bytes,

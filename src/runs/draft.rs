@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    build::Bench,
-    versions::{KeptWork, overlay, work_of},
+    build::RunContext,
+    kept_work::{KeptWork, overlay, work_of},
 };
 use crate::{
     agent::{App, RunError, Work, provisional_title},
@@ -20,8 +20,8 @@ const SANDBOX: Duration = Duration::from_secs(20);
 
 /// Keeps the work of a run that has ended without a result. What keeps it from that is logged: the
 /// run has ended, and what tools wrote can be read off its steps.
-pub async fn save(bench: &Bench, run: RunId) {
-    let saved = tokio::time::timeout(TIMEOUT, try_to_save(bench, run)).await;
+pub async fn save(context: &RunContext, run: RunId) {
+    let saved = tokio::time::timeout(TIMEOUT, try_to_save(context, run)).await;
     match saved {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
@@ -33,8 +33,8 @@ pub async fn save(bench: &Bench, run: RunId) {
     }
 }
 
-async fn try_to_save(bench: &Bench, run: RunId) -> Result<(), RunError> {
-    let store = &bench.store;
+async fn try_to_save(context: &RunContext, run: RunId) -> Result<(), RunError> {
+    let store = &context.store;
     let run = store.find_run(run).await?;
     if !matches!(run.state, RunState::Failed | RunState::Cancelled) {
         return Ok(());
@@ -43,7 +43,7 @@ async fn try_to_save(bench: &Bench, run: RunId) -> Result<(), RunError> {
     if !work.has_begun {
         return Ok(());
     }
-    let (entries, partial) = match snapshot(bench, &run, &work).await {
+    let (entries, partial) = match snapshot(context, &run, &work).await {
         Some(entries) => (entries, false),
         None => match KeptWork::of_project(store, run.project).await? {
             Some(kept) => (kept.entries, kept.partial),
@@ -58,17 +58,17 @@ async fn try_to_save(bench: &Bench, run: RunId) -> Result<(), RunError> {
         entries,
         partial,
     };
-    bench
+    context
         .events
         .announce(store.save_draft(run.id, &draft).await?);
     Ok(())
 }
 
 /// The app in the run's sandbox; `None` when that can't be had.
-async fn snapshot(bench: &Bench, run: &Run, work: &Work) -> Option<Vec<AppEntry>> {
-    let sandbox = bench.store.sandbox_of(run.project).await.ok()??;
+async fn snapshot(context: &RunContext, run: &Run, work: &Work) -> Option<Vec<AppEntry>> {
+    let sandbox = context.store.sandbox_of(run.project).await.ok()??;
     let looking = async {
-        let app: App = bench
+        let app: App = context
             .agent
             .open(&sandbox)
             .await?

@@ -13,7 +13,7 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    build::{Bench, build},
+    build::{RunContext, build},
     draft,
     engine::Engine,
     fair::Places,
@@ -43,7 +43,7 @@ pub struct Embedded {
 }
 
 struct Inner {
-    bench: Bench,
+    context: RunContext,
     /// The workers.
     tasks: TaskTracker,
     /// Stops all work.
@@ -68,10 +68,10 @@ struct RunHandle {
 
 impl Embedded {
     /// `shutdown` stops all work.
-    pub fn new(bench: Bench, settings: &config::Agent, shutdown: CancellationToken) -> Self {
+    pub fn new(context: RunContext, settings: &config::Agent, shutdown: CancellationToken) -> Self {
         Self {
             inner: Arc::new(Inner {
-                bench,
+                context,
                 tasks: TaskTracker::new(),
                 shutdown,
                 timeout: settings.run_timeout,
@@ -125,7 +125,7 @@ impl Inner {
     /// Works on the project's runs, oldest first, until none is left.
     async fn work(&self, project: ProjectId) {
         loop {
-            match self.bench.store.next_run(project).await {
+            match self.context.store.next_run(project).await {
                 Ok(Some(run)) => {
                     let cancel = CancellationToken::new();
                     self.with_worker(project, |worker| {
@@ -133,14 +133,14 @@ impl Inner {
                         worker.cancel = cancel.clone();
                         worker.more = false;
                     });
-                    let (id, previews) = (run.id, &self.bench.previews);
+                    let id = run.id;
                     tokio::select! {
                         () = self.perform_to_its_end(run) => {}
                         () = cancel.cancelled() => tracing::info!(run.id = %id, "the run was stopped by its user"),
                     }
-                    previews.poke(project);
+                    self.context.apps.changed(project);
                     // Before the next run changes what this one left.
-                    draft::save(&self.bench, id).await;
+                    draft::save(&self.context, id).await;
                 }
                 Ok(None) => {
                     let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -187,7 +187,7 @@ impl Inner {
 
     /// Performs the run's steps and ends it with its reply.
     async fn perform(&self, run: Run) {
-        let user = match self.bench.store.user_of(run.project).await {
+        let user = match self.context.store.user_of(run.project).await {
             Ok(user) => user,
             Err(error) => {
                 self.wait_for_the_database(&run, &error).await;
@@ -195,9 +195,9 @@ impl Inner {
             }
         };
         let _place = self.places.take(user).await;
-        let begun = match self.bench.store.start_run(run.id).await {
+        let begun = match self.context.store.start_run(run.id).await {
             Ok((run, event)) => {
-                self.bench.events.announce(event);
+                self.context.events.announce(event);
                 run
             }
             Err(error) => {
@@ -234,13 +234,13 @@ impl Inner {
     /// Performs the run's steps; `None` when its time is over. Its time passes only while it is
     /// worked on, and over restarts.
     async fn build_in_time(&self, run: &Run) -> Option<Result<(), RunError>> {
-        let store = &self.bench.store;
+        let store = &self.context.store;
         let before = match persistently(|| store.worked(run.id)).await {
             Ok(before) => before,
             Err(error) => return Some(Err(error.into())),
         };
         let begun = Instant::now();
-        let mut building = pin!(build(&self.bench, run));
+        let mut building = pin!(build(&self.context, run));
         loop {
             let worked = before + begun.elapsed();
             let left = self.timeout.saturating_sub(worked);
@@ -261,7 +261,7 @@ impl Inner {
     /// Notes that the server stops in an orderly way, so that what is under way does not count as a
     /// crash.
     async fn note_stop(&self, project: ProjectId) {
-        if let Err(error) = self.bench.store.stop_steps(project).await {
+        if let Err(error) = self.context.store.stop_steps(project).await {
             tracing::warn!(project.id = %project, %error, "an orderly stop can't be saved; it will count as a crash");
         }
     }
@@ -272,17 +272,17 @@ impl Inner {
         let mut reply = reply;
         for tries in 1.. {
             match self
-                .bench
+                .context
                 .store
                 .finish_run(run.id, &reply, render::markdown)
                 .await
             {
-                Ok(events) => return self.bench.events.announce(events),
+                Ok(events) => return self.context.events.announce(events),
                 // The run or what belongs to it is damaged, and stays so: its project goes on
                 // without it.
                 Err(error) if tries > WORDS_TRIES && !matches!(error, StoreError::Database(_)) => {
                     tracing::error!(run.id = %run.id, %error, "the run can't be ended with a reply, and is ended without one");
-                    match self.bench.store.abandon_run(run.id).await {
+                    match self.context.store.abandon_run(run.id).await {
                         Ok(()) => return,
                         Err(error) => self.wait_for_the_database(run, &error).await,
                     }

@@ -116,7 +116,7 @@ impl Events {
 
 /// What a follower hears.
 #[derive(Debug)]
-pub enum Heard {
+pub enum FollowEvent {
     Event(Arc<Told>),
     /// All that was saved when the following began has been heard. Said once.
     CaughtUp,
@@ -142,11 +142,11 @@ pub struct Follower {
 
 impl Follower {
     /// Waits for what comes next. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Result<Heard, StoreError> {
+    pub async fn next(&mut self) -> Result<FollowEvent, StoreError> {
         loop {
             if let Some(told) = self.backlog.pop_front() {
                 self.seq = told.event.seq;
-                return Ok(Heard::Event(told));
+                return Ok(FollowEvent::Event(told));
             }
             if self.source == Source::Table {
                 let events = self
@@ -161,7 +161,7 @@ impl Follower {
                     self.source = Source::Broadcast;
                     if !self.caught_up {
                         self.caught_up = true;
-                        return Ok(Heard::CaughtUp);
+                        return Ok(FollowEvent::CaughtUp);
                     }
                 }
                 continue;

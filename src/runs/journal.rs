@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Events, Previews, crash,
+    Events, ProjectApp, crash,
     retries::{Next, Retries},
 };
 use crate::{
@@ -41,7 +41,7 @@ struct Costed {
 pub struct StepJournal {
     store: Store,
     events: Events,
-    previews: Previews,
+    apps: Arc<dyn ProjectApp>,
     run: Run,
     /// Which way the run's steps take, where they have several: one that failed for good is not
     /// tried again at each step.
@@ -51,11 +51,11 @@ pub struct StepJournal {
 }
 
 impl StepJournal {
-    pub fn new(store: Store, events: Events, previews: Previews, run: Run) -> Self {
+    pub fn new(store: Store, events: Events, apps: Arc<dyn ProjectApp>, run: Run) -> Self {
         Self {
             store,
             events,
-            previews,
+            apps,
             run,
             alternative: Arc::default(),
             lost: Arc::default(),
@@ -212,7 +212,7 @@ impl Journal for StepJournal {
             })
             .await?;
             if changes_the_app {
-                self.previews.poke(self.run.project);
+                self.apps.changed(self.run.project);
             }
             Ok(())
         })

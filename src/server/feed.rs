@@ -16,9 +16,8 @@ use serde::Deserialize;
 
 use super::AppState;
 use crate::{
+    projects::{FollowError, FollowEvent, ProjectError},
     protocol::{FeedFrame, FeedRequest, ProjectId},
-    runs::Heard,
-    store::StoreError,
 };
 
 /// How often the client is asked for a sign of life, and how long it may give none: a line that was
@@ -84,21 +83,17 @@ async fn serve(
             }
         },
     };
-    let last = state
-        .store
-        .last_seq(project)
+    let mut feed = state
+        .projects
+        .follow(project, after)
         .await
         .map_err(|error| match error {
-            StoreError::NotFound(_) => refused("there is no such project".to_owned()),
-            error => internal(&error),
+            FollowError::Future { .. } => refused(error.to_string()),
+            FollowError::Project(ProjectError::NotFound(_)) => {
+                refused("there is no such project".to_owned())
+            }
+            FollowError::Project(error) => internal(&error),
         })?;
-    if after > last {
-        return Err(refused(format!(
-            "after={after} lies in the future; the last event is {last}"
-        )));
-    }
-    let mut follower = state.runs.events().follow(project, after);
-    let _watched = state.runs.watch_preview(project);
     let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
     let mut heard_at = Instant::now();
     loop {
@@ -109,12 +104,12 @@ async fn serve(
                 }
                 Message::Ping(Bytes::new())
             }
-            heard = follower.next() => match heard.map_err(|error| internal(&error))? {
-                Heard::Event(told) => {
+            next = feed.next() => match next.map_err(|error| internal(&error))? {
+                FollowEvent::Event(told) => {
                     let frame = told.frame().map_err(|error| internal(&error))?;
                     Message::Text(Utf8Bytes::try_from(frame).map_err(|error| internal(&error))?)
                 }
-                Heard::CaughtUp => text(&FeedFrame::CaughtUp)?,
+                FollowEvent::CaughtUp => text(&FeedFrame::CaughtUp)?,
             },
             received = socket.recv() => {
                 heard_at = Instant::now();

@@ -12,7 +12,7 @@ pub async fn healthz() -> &'static str {
 /// 200 when the app can work, else 503; the body says which part is at fault, and which limits of
 /// sandboxes this machine can't enforce.
 pub async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Value>) {
-    let database = match state.store.ping().await {
+    let database = match state.projects.ping().await {
         Ok(()) => Value::from("ok"),
         Err(error) => {
             tracing::error!(%error, "the database does not answer");

@@ -11,9 +11,8 @@ use axum::{
 
 use super::AppState;
 use crate::{
-    protocol::{ApiError, ErrorCode, Image, ImageError, ImageId},
-    runs::UploadError,
-    store::StoreError,
+    projects::ProjectError,
+    protocol::{ApiError, Image, ImageError, ImageId},
 };
 
 /// Its id is its content: a browser may keep it for ever, for its user alone.
@@ -28,24 +27,25 @@ pub async fn upload(
     let file = match body {
         Ok(file) => file,
         Err(refused) if refused.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return Err(refusal(ImageError::TooLarge));
+            return Err(refusal(ProjectError::Image(ImageError::TooLarge)));
         }
         // The client hung up.
         Err(refused) => return Err(refused.into_response()),
     };
-    match state.runs.add_image(file).await {
-        Ok(image) => Ok(Json(image)),
-        Err(UploadError::Image(error)) => Err(refusal(error)),
-        Err(UploadError::Store(error)) => Err(fault(&error)),
-    }
+    state
+        .projects
+        .add_image(file)
+        .await
+        .map(Json)
+        .map_err(refusal)
 }
 
 /// The image, or 404.
 pub async fn show(State(state): State<AppState>, Path(id): Path<String>) -> Response {
     let Ok(id) = id.parse::<ImageId>() else {
-        return StatusCode::NOT_FOUND.into_response();
+        return refusal(ProjectError::NotFound("image"));
     };
-    match state.runs.image_content(&id).await {
+    match state.projects.image_content(&id).await {
         Ok(content) => {
             let headers = [
                 (header::CONTENT_TYPE, content.media_type),
@@ -62,34 +62,10 @@ pub async fn show(State(state): State<AppState>, Path(id): Path<String>) -> Resp
             ];
             (headers, content.bytes).into_response()
         }
-        Err(StoreError::NotFound(_)) => StatusCode::NOT_FOUND.into_response(),
-        Err(error) => fault(&error),
+        Err(error) => refusal(error),
     }
 }
 
-fn refusal(error: ImageError) -> Response {
-    let text = error.to_string();
-    answer(match error {
-        ImageError::TooLarge => ApiError {
-            code: ErrorCode::TooLarge,
-            ..ApiError::invalid("image", text)
-        },
-        ImageError::WrongType | ImageError::TooManyPixels | ImageError::Damaged => {
-            ApiError::invalid("image", text)
-        }
-    })
-}
-
-fn fault(error: &StoreError) -> Response {
-    tracing::error!(%error, "an image can't be stored or read");
-    answer(ApiError::new(
-        ErrorCode::Internal,
-        "Something went wrong on the server. Please try again.",
-    ))
-}
-
-fn answer(error: ApiError) -> Response {
-    let status =
-        StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, Json(error)).into_response()
+fn refusal(error: ProjectError) -> Response {
+    ApiError::from(error).into_response()
 }

@@ -10,7 +10,7 @@ use crate::protocol::{NewPrompt, Status};
 async fn seqs(follower: &mut Follower, count: usize) -> Vec<i64> {
     let mut seqs = Vec::new();
     while seqs.len() < count {
-        if let Heard::Event(told) = follower.next().await.unwrap() {
+        if let FollowEvent::Event(told) = follower.next().await.unwrap() {
             seqs.push(told.event.seq);
         }
     }
@@ -76,7 +76,7 @@ enum Happening {
     SavedAndToldLater(EventKind),
     ToldLate,
     /// A client hears so much of what there is.
-    Heard {
+    FollowEvent {
         client: usize,
         events: usize,
     },
@@ -111,7 +111,7 @@ fn happenings() -> impl Strategy<Value = Happening> {
         4 => kinds().prop_map(Happening::Published),
         2 => kinds().prop_map(Happening::SavedAndToldLater),
         2 => Just(Happening::ToldLate),
-        4 => (0..CLIENTS, 1..100_usize).prop_map(|(client, events)| Happening::Heard { client, events }),
+        4 => (0..CLIENTS, 1..100_usize).prop_map(|(client, events)| Happening::FollowEvent { client, events }),
         1 => (0..CLIENTS).prop_map(|client| Happening::Reconnected { client }),
     ]
 }
@@ -131,7 +131,7 @@ impl Client {
                     .await;
             match next {
                 Ok(heard) => {
-                    if let Heard::Event(told) = heard.unwrap() {
+                    if let FollowEvent::Event(told) = heard.unwrap() {
                         self.heard.push(told.event.clone());
                     }
                 }
@@ -185,7 +185,7 @@ async fn play(store: &Store, happenings: Vec<Happening>) {
                     .unwrap(),
             ),
             Happening::ToldLate => events.announce(untold.pop().flatten()),
-            Happening::Heard { client, events } => clients[client].hear(events).await,
+            Happening::FollowEvent { client, events } => clients[client].hear(events).await,
             Happening::Reconnected { client } => {
                 let client = &mut clients[client];
                 let last = client.heard.last().map_or(0, |event| event.seq);
@@ -209,7 +209,7 @@ async fn play(store: &Store, happenings: Vec<Happening>) {
             .last()
             .is_none_or(|event| event.kind != title())
         {
-            if let Heard::Event(told) = client.follower.next().await.unwrap() {
+            if let FollowEvent::Event(told) = client.follower.next().await.unwrap() {
                 client.heard.push(told.event.clone());
             }
         }

@@ -17,11 +17,12 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{Supervisor, apps::Released, build::BUILD_INPUT};
+use super::{Projects, apps::Released};
 use crate::{
     agent::RunError,
     config,
     protocol::{ProjectId, Timestamp},
+    runs::BUILD_INPUT,
     store::{StoreError, Unused},
 };
 
@@ -39,18 +40,18 @@ const DISK_EVERY: Duration = Duration::from_secs(60);
 const IN_USE: Duration = Duration::from_secs(3600);
 
 struct Sweeper {
-    runs: Supervisor,
+    projects: Projects,
     settings: config::Sweeps,
 }
 
-impl Supervisor {
+impl Projects {
     /// Sweeps at once and then from time to time, until `shutdown`.
     pub fn keep_swept(&self, settings: config::Sweeps, shutdown: CancellationToken) {
         let sweeper = Sweeper {
-            runs: self.clone(),
+            projects: self.clone(),
             settings,
         };
-        self.tasks().spawn(async move {
+        self.inner.tasks.spawn(async move {
             tokio::select! {
                 () = sweeper.work() => {}
                 () = shutdown.cancelled() => {}
@@ -80,21 +81,27 @@ impl Sweeper {
         log("old runs' outputs and events", self.old_runs().await);
         log("sandboxes without a project", self.orphans().await);
         log("unused projects' sandboxes", self.unused().await);
-        if let Err(error) = self.runs.store().give_back_space().await {
+        if let Err(error) = self.projects.inner.store.give_back_space().await {
             tracing::warn!(%error, "the database's free space can't be given back");
         }
     }
 
     async fn images(&self) -> Result<u64, RunError> {
-        Ok(self.runs.store().remove_unused_images(UNUSED_IMAGE).await?)
+        Ok(self
+            .projects
+            .inner
+            .store
+            .remove_unused_images(UNUSED_IMAGE)
+            .await?)
     }
 
     async fn blobs(&self) -> Result<u64, RunError> {
         let mut removed = 0;
         loop {
             let some = self
-                .runs
-                .store()
+                .projects
+                .inner
+                .store
                 .remove_unused_blobs(BLOBS_AT_A_TIME)
                 .await?;
             if some == 0 {
@@ -109,8 +116,9 @@ impl Sweeper {
         let mut trimmed = 0;
         loop {
             let some = self
-                .runs
-                .store()
+                .projects
+                .inner
+                .store
                 .trim_runs(self.settings.runs, RUNS_AT_A_TIME, shortened)
                 .await?;
             if some == 0 {
@@ -124,7 +132,7 @@ impl Sweeper {
     /// Ends the sandboxes that were made for projects of this database which are gone or have
     /// another one.
     async fn orphans(&self) -> Result<u64, RunError> {
-        let (store, agent) = (self.runs.store(), self.runs.agent());
+        let (store, agent) = (&self.projects.inner.store, &self.projects.inner.agent);
         let (ours, youngest) = (
             store.installation().await?,
             Timestamp::now().0 - millis(YOUNGEST_ORPHAN),
@@ -169,8 +177,9 @@ impl Sweeper {
     async fn unused(&self) -> Result<u64, RunError> {
         let mut ended = 0;
         for unused in self
-            .runs
-            .store()
+            .projects
+            .inner
+            .store
             .unused_projects(self.settings.sandboxes)
             .await?
         {
@@ -189,7 +198,7 @@ impl Sweeper {
         }
         tracing::warn!(folder = %disk.folder.display(), "the disk runs low; sandboxes that nobody uses are given up, and made again when they are needed");
         let mut ended = 0;
-        for unused in self.runs.store().unused_projects(IN_USE).await? {
+        for unused in self.projects.inner.store.unused_projects(IN_USE).await? {
             ended += u64::from(self.release(&unused).await);
             if !is_low(disk)? {
                 break;
@@ -201,7 +210,7 @@ impl Sweeper {
     /// Ends a project's sandbox when all that is in it is in a version; whether it did.
     async fn release(&self, unused: &Unused) -> bool {
         let Unused { project, sandbox } = unused;
-        match self.runs.apps().release(*project, sandbox).await {
+        match self.projects.inner.apps.release(*project, sandbox).await {
             Ok(Released::Ended) => {
                 tracing::info!(project.id = %project, sandbox.id = sandbox, "an unused project's sandbox is ended; its versions stay");
                 true

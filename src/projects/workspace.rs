@@ -1,6 +1,6 @@
 //! The workspace at first sight: one consistent picture, from which the feed goes on.
 
-use super::Supervisor;
+use super::{ProjectError, Projects};
 use crate::{
     protocol::{
         Event, EventKind, Message, PreviewState, ProjectId, Role, RunId, Timestamp, Workspace,
@@ -9,10 +9,10 @@ use crate::{
     store::{Store, StoreError},
 };
 
-impl Supervisor {
+impl Projects {
     /// What the workspace shows at first, or `NotFound`.
-    pub async fn workspace(&self, project: ProjectId) -> Result<Workspace, StoreError> {
-        let store = self.store();
+    pub async fn workspace(&self, project: ProjectId) -> Result<Workspace, ProjectError> {
+        let store = &self.inner.store;
         // Read first: what happens while the rest is read is then told twice by the feed, which
         // does no harm, and never missed.
         let after = store.last_seq(project).await?;
@@ -62,9 +62,9 @@ impl Supervisor {
     }
 
     /// The events of a run, or `NotFound`.
-    pub async fn run_events(&self, run: RunId) -> Result<Vec<crate::protocol::Event>, StoreError> {
-        self.store().find_run(run).await?;
-        self.store().events_of_run(run).await
+    pub async fn run_events(&self, run: RunId) -> Result<Vec<Event>, ProjectError> {
+        self.inner.store.find_run(run).await?;
+        Ok(self.inner.store.events_of_run(run).await?)
     }
 }
 

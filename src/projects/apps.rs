@@ -8,10 +8,10 @@ use std::{
 
 use tokio_util::task::TaskTracker;
 
-use super::{Events, journal::persistently, versions::KeptWork};
 use crate::{
     agent::{Agent, App, RunError},
     protocol::{EventKind, ProjectId},
+    runs::{Events, KeptWork, persistently},
     store::Store,
 };
 

@@ -9,13 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Apps, Events};
+use super::Apps;
 use crate::{
     agent::{App, Notice, Probe, RunError},
     protocol::{EventKind, PreviewError, PreviewState, ProjectId},
+    runs::{Events, ProjectApp},
     store::Store,
 };
 
@@ -165,19 +167,6 @@ impl Previews {
         }
     }
 
-    /// Looks at the project's app now, when it is watched: something changed.
-    pub fn poke(&self, project: ProjectId) {
-        if let Some(entry) = self
-            .inner
-            .watched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&project)
-        {
-            entry.wake.notify_one();
-        }
-    }
-
     /// Notes which errors stand on the project's page, in place of those before; nothing when
     /// nobody watches.
     pub fn report(&self, project: ProjectId, errors: Vec<PreviewError>) {
@@ -191,11 +180,36 @@ impl Previews {
             entry.errors = standing(std::mem::take(&mut entry.errors), errors, Instant::now());
         }
     }
+}
 
-    /// The errors that stand on the project's page and were first reported at `since` or later. A
-    /// change of the page takes away those before it, so with the time of the last change these are
-    /// the errors of the app as it is; `None` when nobody watches.
-    pub fn reported_since(&self, project: ProjectId, since: Instant) -> Option<Vec<PreviewError>> {
+impl ProjectApp for Previews {
+    fn open(&self, project: ProjectId) -> BoxFuture<'_, Result<App, RunError>> {
+        Box::pin(self.inner.apps.open(project))
+    }
+
+    fn changed(&self, project: ProjectId) {
+        if let Some(entry) = self
+            .inner
+            .watched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&project)
+        {
+            entry.wake.notify_one();
+        }
+    }
+
+    fn publish_preview<'a>(
+        &'a self,
+        project: ProjectId,
+        app: &'a App,
+    ) -> BoxFuture<'a, Result<(), RunError>> {
+        Box::pin(async move { self.inner.look(project, app).await.map(drop) })
+    }
+
+    /// A change of the page takes away the errors before it, so with the time of the last change
+    /// these are the errors of the app as it is.
+    fn reported_since(&self, project: ProjectId, since: Instant) -> Option<Vec<PreviewError>> {
         let watched = self
             .inner
             .watched
@@ -207,11 +221,6 @@ impl Previews {
             .iter()
             .filter(|(at, _)| *at >= since);
         Some(later.map(|(_, error)| error.clone()).collect())
-    }
-
-    /// Publishes what the app's page shows, and returns it.
-    pub async fn look(&self, project: ProjectId, app: &App) -> Result<PreviewState, RunError> {
-        Ok(self.inner.look(project, app).await?.0)
     }
 }
 

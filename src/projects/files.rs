@@ -1,28 +1,18 @@
 //! The app's files for the Code tab: from its sandbox, where a run's latest writes are, else from
 //! the latest version.
 
-use super::Supervisor;
+use super::{ProjectError, Projects};
 use crate::{
     agent::{Listing, RunError},
     protocol::{FileNode, FileView, ProjectId},
     render,
-    store::StoreError,
 };
 
-/// Why files can't be shown.
-#[derive(Debug, thiserror::Error)]
-pub enum FilesError {
-    #[error("There is no such file in the app.")]
-    NoFile,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Supervisor {
+impl Projects {
     /// The app's files as a tree, folders first; empty when nothing was written yet.
-    pub async fn list_files(&self, project: ProjectId) -> Result<Vec<FileNode>, FilesError> {
-        if self.store().sandbox_of(project).await?.is_some() {
-            match self.apps().open(project).await {
+    pub async fn list_files(&self, project: ProjectId) -> Result<Vec<FileNode>, ProjectError> {
+        if self.inner.store.sandbox_of(project).await?.is_some() {
+            match self.inner.apps.open(project).await {
                 Ok(app) => match app.list().await {
                     Ok(listing) if listing.is_known => return Ok(listed(&listing)),
                     Ok(_) => {
@@ -33,26 +23,31 @@ impl Supervisor {
                 Err(error) => unreachable_sandbox(project, &error),
             }
         }
-        Ok(tree(self.store().latest_paths(project).await?))
+        Ok(tree(self.inner.store.latest_paths(project).await?))
     }
 
     /// One of the app's files, highlighted.
-    pub async fn read_file(&self, project: ProjectId, path: &str) -> Result<FileView, FilesError> {
-        if self.store().sandbox_of(project).await?.is_some() {
-            match self.apps().open(project).await {
+    pub async fn read_file(
+        &self,
+        project: ProjectId,
+        path: &str,
+    ) -> Result<FileView, ProjectError> {
+        if self.inner.store.sandbox_of(project).await?.is_some() {
+            match self.inner.apps.open(project).await {
                 Ok(app) => match app.read_file(path).await {
                     Ok(Some(content)) => return Ok(render::highlight(path, &content)),
-                    Ok(None) => return Err(FilesError::NoFile),
+                    Ok(None) => return Err(ProjectError::NoFile),
                     Err(error) => unreachable_sandbox(project, &error),
                 },
                 Err(error) => unreachable_sandbox(project, &error),
             }
         }
         let content = self
-            .store()
+            .inner
+            .store
             .latest_file(project, path)
             .await?
-            .ok_or(FilesError::NoFile)?;
+            .ok_or(ProjectError::NoFile)?;
         Ok(render::highlight(path, &content))
     }
 }

@@ -1,20 +1,19 @@
-//! What the dashboard asks for: lists of runs, one run with its steps, and the replay of one that
-//! did not work out.
+//! What the dashboard asks for: lists of runs, and one run with its steps.
 
-use super::Supervisor;
+use super::{ProjectError, Projects};
 use crate::{
-    protocol::{Run, RunDetails, RunFilter, RunId, RunPage, StepState, StepSummary, Timestamp},
+    protocol::{RunDetails, RunFilter, RunId, RunPage, StepState, StepSummary, Timestamp},
     render,
-    store::{Step, StoreError},
+    store::Step,
 };
 
 /// How much of a step's output or error people are shown, in characters.
 const SHOWN_OUTPUT: usize = 4000;
 
-impl Supervisor {
+impl Projects {
     /// A page of the runs that the filter finds, newest first.
-    pub async fn run_page(&self, filter: &RunFilter) -> Result<RunPage, StoreError> {
-        let (runs, next) = self.store().list_run_page(filter).await?;
+    pub async fn run_page(&self, filter: &RunFilter) -> Result<RunPage, ProjectError> {
+        let (runs, next) = self.inner.store.list_run_page(filter).await?;
         Ok(RunPage {
             runs,
             next,
@@ -23,29 +22,15 @@ impl Supervisor {
     }
 
     /// The run with all its steps, or `NotFound`.
-    pub async fn run_details(&self, run: RunId) -> Result<RunDetails, StoreError> {
-        let summary = self.store().find_run_summary(run).await?;
+    pub async fn run_details(&self, run: RunId) -> Result<RunDetails, ProjectError> {
+        let summary = self.inner.store.find_run_summary(run).await?;
         let ended = summary.run.state.is_final();
-        let steps = self.store().list_steps(run).await?;
+        let steps = self.inner.store.list_steps(run).await?;
         Ok(RunDetails {
             summary,
             steps: steps.into_iter().map(|step| shown(step, ended)).collect(),
             at: Timestamp::now(),
         })
-    }
-
-    /// Runs the message of a run that failed or was stopped once more; the run begins when those
-    /// before it have ended. `Conflict` when the run succeeded or goes on.
-    pub async fn replay(&self, run: RunId) -> Result<Run, StoreError> {
-        let supervisor = self.clone();
-        self.see_through(async move {
-            let (replay, events) = supervisor.store().replay_run(run).await?;
-            tracing::info!(project.id = %replay.project, run.id = %replay.id, replayed.id = %run, "a run is replayed");
-            supervisor.events().announce(events);
-            supervisor.work_on(replay.project);
-            Ok(replay)
-        })
-        .await
     }
 }
 

@@ -2,49 +2,41 @@
 
 use tokio::sync::Semaphore;
 
-use super::Supervisor;
+use super::{ProjectError, Projects};
 use crate::{
-    protocol::{Image, ImageError, ImageId},
+    protocol::{Image, ImageId},
     render::image::{self, Prepared},
-    store::{ImageContent, StoreError},
+    store::ImageContent,
 };
 
 /// Images that are decoded at a time: each may take a few hundred megabytes for a moment.
 static DECODING: Semaphore = Semaphore::const_new(2);
 
-/// Why an upload was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum UploadError {
-    #[error(transparent)]
-    Image(#[from] ImageError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Supervisor {
+impl Projects {
     /// Takes a file as an image: what it is, is told by its content. It is stored upright, at most
     /// 2048 pixels on its longer side, and without what the file told beyond its pixels.
-    pub async fn add_image(&self, file: bytes::Bytes) -> Result<Image, UploadError> {
+    pub async fn add_image(&self, file: bytes::Bytes) -> Result<Image, ProjectError> {
         let prepared = prepare(file).await?;
         let content = ImageContent {
             media_type: prepared.media_type.to_owned(),
             bytes: prepared.bytes,
         };
         Ok(self
-            .store()
+            .inner
+            .store
             .add_image(&content, prepared.width, prepared.height)
             .await?)
     }
 
     /// An image's bytes and media type, or `NotFound`.
-    pub async fn image_content(&self, id: &ImageId) -> Result<ImageContent, StoreError> {
-        self.store().image_content(id).await
+    pub async fn image_content(&self, id: &ImageId) -> Result<ImageContent, ProjectError> {
+        Ok(self.inner.store.image_content(id).await?)
     }
 }
 
 /// Decodes the file in its turn. A client that hangs up does not end what was begun, nor does it
 /// let the next one begin before.
-async fn prepare(file: bytes::Bytes) -> Result<Prepared, UploadError> {
+async fn prepare(file: bytes::Bytes) -> Result<Prepared, ProjectError> {
     let turn = DECODING.acquire().await;
     let prepared = tokio::task::spawn_blocking(move || {
         let prepared = image::prepare(&file);
@@ -53,7 +45,7 @@ async fn prepare(file: bytes::Bytes) -> Result<Prepared, UploadError> {
     });
     Ok(prepared
         .await
-        .map_err(|error| StoreError::Interrupted(error.to_string()))??)
+        .map_err(|error| ProjectError::Internal(error.into()))??)
 }
 
 #[cfg(test)]

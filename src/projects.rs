@@ -1,0 +1,166 @@
+//! Projects, as pages ask for them: the one door of `api` and `server`. Reads come from the store
+//! and the sandbox; what begins or ends a run goes to `runs`. Errors are [`ProjectError`].
+
+mod apps;
+mod dashboard;
+mod error;
+mod feed;
+mod files;
+mod images;
+mod previews;
+mod sweep;
+mod workspace;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use error::ProjectError;
+pub use feed::{Feed, FollowError};
+
+pub use crate::runs::FollowEvent;
+use crate::{
+    agent::Agent,
+    config,
+    protocol::{
+        ImageId, ModelNotice, NewPrompt, PreviewError, Project, ProjectId, Run, RunId, UserUsage,
+    },
+    runs::{Events, RunContext, Supervisor},
+    store::Store,
+};
+use apps::Apps;
+use previews::Previews;
+
+/// How long the work under way may take to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// All projects, as a cheap handle.
+#[derive(Clone)]
+pub struct Projects {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    agent: Agent,
+    events: Events,
+    apps: Apps,
+    previews: Previews,
+    runs: Supervisor,
+    /// Openings, watched previews and the sweep.
+    tasks: TaskTracker,
+}
+
+impl Projects {
+    /// `shutdown` stops all work; the next start resumes what has been saved.
+    pub fn new(
+        store: Store,
+        agent: Agent,
+        settings: &config::Agent,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let events = Events::new(store.clone());
+        let tasks = TaskTracker::new();
+        let apps = Apps::new(store.clone(), events.clone(), agent.clone(), tasks.clone());
+        let previews = Previews::new(
+            store.clone(),
+            events.clone(),
+            apps.clone(),
+            tasks.clone(),
+            shutdown.clone(),
+        );
+        let context = RunContext {
+            store: store.clone(),
+            events: events.clone(),
+            agent: agent.clone(),
+            apps: Arc::new(previews.clone()),
+        };
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                agent,
+                events,
+                apps,
+                previews,
+                runs: Supervisor::new(context, settings, shutdown),
+                tasks,
+            }),
+        }
+    }
+
+    /// Creates a project from its first prompt and the image that was uploaded for it; its run
+    /// begins at once.
+    pub async fn create(
+        &self,
+        prompt: &NewPrompt,
+        image: Option<ImageId>,
+    ) -> Result<Project, ProjectError> {
+        Ok(self.inner.runs.create_project(prompt, image).await?)
+    }
+
+    /// Adds a message, with the image that was uploaded for it, to the project; its run begins when
+    /// those before it have ended.
+    pub async fn add_prompt(
+        &self,
+        project: ProjectId,
+        prompt: &NewPrompt,
+        image: Option<ImageId>,
+    ) -> Result<Run, ProjectError> {
+        Ok(self.inner.runs.add_prompt(project, prompt, image).await?)
+    }
+
+    /// Stops the run, at work or waiting: what was written is kept. One that has ended already is
+    /// left as it is.
+    pub async fn cancel(&self, run: RunId) -> Result<Run, ProjectError> {
+        Ok(self.inner.runs.cancel(run).await?)
+    }
+
+    /// Runs the message of a run that failed or was stopped once more; `Conflict` for any other.
+    pub async fn replay(&self, run: RunId) -> Result<Run, ProjectError> {
+        Ok(self.inner.runs.replay(run).await?)
+    }
+
+    /// All projects, the one worked on last first.
+    pub async fn list(&self) -> Result<Vec<Project>, ProjectError> {
+        Ok(self.inner.store.list_projects().await?)
+    }
+
+    /// Tokens and money of each user's runs so far.
+    pub async fn usage(&self) -> Result<Vec<UserUsage>, ProjectError> {
+        Ok(self.inner.store.list_usage().await?)
+    }
+
+    /// Which model builds.
+    pub fn model(&self) -> ModelNotice {
+        self.inner.agent.notice()
+    }
+
+    /// Replaces the errors that stand on the project's page, as somebody who looks at it sees them.
+    /// They are forgotten when nobody looks any more.
+    pub fn report_preview_errors(&self, project: ProjectId, errors: Vec<PreviewError>) {
+        self.inner.previews.report(project, errors);
+    }
+
+    /// Answers when the database does.
+    pub async fn ping(&self) -> Result<(), ProjectError> {
+        Ok(self.inner.store.ping().await?)
+    }
+
+    /// Resumes every run that has not ended. Returns how many projects have some.
+    pub async fn resume(&self) -> Result<usize, ProjectError> {
+        Ok(self.inner.runs.resume().await?)
+    }
+
+    /// Waits until all work has stopped; call it after cancelling the token. Work that waits for
+    /// another machine is left after 15 seconds, and resumes at the next start as after a crash.
+    pub async fn stopped(&self) {
+        let stopped = async {
+            self.inner.runs.stopped().await;
+            self.inner.tasks.close();
+            self.inner.tasks.wait().await;
+        };
+        if tokio::time::timeout(STOP_TIMEOUT, stopped).await.is_err() {
+            tracing::warn!("some work did not stop in time; the next start resumes it");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The seam to the project's app: what a run needs of it while it works. `projects` fills it, so
+//! that the engine knows nothing of previews, nor of how a lost sandbox is replaced.
+
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+
+use crate::{
+    agent::{App, RunError},
+    protocol::{PreviewError, ProjectId},
+};
+
+/// The apps of all projects, as runs see them.
+pub trait ProjectApp: Send + Sync {
+    /// The project's app in a running sandbox: its own, or one that takes its place.
+    fn open(&self, project: ProjectId) -> BoxFuture<'_, Result<App, RunError>>;
+
+    /// The app changed: its preview is looked at again, when somebody watches it.
+    fn changed(&self, project: ProjectId);
+
+    /// Publishes what the app's page shows.
+    fn publish_preview<'a>(
+        &'a self,
+        project: ProjectId,
+        app: &'a App,
+    ) -> BoxFuture<'a, Result<(), RunError>>;
+
+    /// The errors that stand on the project's page and were first reported at `since` or later;
+    /// `None` when nobody watches it.
+    fn reported_since(&self, project: ProjectId, since: Instant) -> Option<Vec<PreviewError>>;
+}
