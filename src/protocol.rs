@@ -11,6 +11,7 @@ mod message;
 mod preview;
 mod project;
 mod run;
+mod text;
 mod usage;
 mod version;
 
@@ -24,5 +25,6 @@ pub use message::{Fragment, Message, MessageKind, Role};
 pub use preview::{PreviewError, PreviewErrorKind};
 pub use project::{ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, PromptError, Workspace};
 pub use run::{Run, RunState, Status, ToolUse};
+pub use text::{first_chars, shorten};
 pub use usage::{Spent, UserUsage};
 pub use version::{AppEntry, AppNode, LeftOut, list_left_out};

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::first_chars;
+
 /// The most errors of a page that are taken, and the longest message, in characters.
 const MAX_ERRORS: usize = 20;
 const MAX_MESSAGE: usize = 2000;
@@ -60,9 +62,7 @@ impl PreviewError {
 }
 
 fn cut(text: &mut String, chars: usize) {
-    if let Some((end, _)) = text.char_indices().nth(chars) {
-        text.truncate(end);
-    }
+    text.truncate(first_chars(text, chars).len());
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::shorten;
+
 /// The longest path that is shown whole, in characters.
 const SHOWN_PATH: usize = 160;
 /// How many things that are left out are named before the rest is counted.
@@ -97,10 +99,7 @@ fn shown(path: &str) -> String {
         })
         .map(|letter| if letter == '`' { '\'' } else { letter })
         .collect();
-    match plain.char_indices().nth(SHOWN_PATH) {
-        Some((end, _)) => format!("{}…", &plain[..end]),
-        None => plain,
-    }
+    shorten(&plain, SHOWN_PATH).into_owned()
 }
 
 #[cfg(test)]

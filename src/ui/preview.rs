@@ -3,6 +3,7 @@
 //! changed and hot reload did not say so, and stays on the page that is open in it.
 
 mod errors;
+mod fix;
 mod frame;
 mod notice;
 mod screen;

@@ -7,7 +7,10 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::fields::count;
-use crate::llm::{ModelError, json};
+use crate::{
+    llm::{ModelError, json},
+    protocol::first_chars,
+};
 
 /// How much of what a provider says is passed on, in characters.
 const MAX_WORDS: usize = 300;
@@ -198,8 +201,7 @@ fn words(error: &Value) -> Option<String> {
         _ => said,
     };
     let said = json::settled(&said);
-    let said: String = said.trim().chars().take(MAX_WORDS).collect();
-    Some(said).filter(|said| !said.is_empty())
+    Some(first_chars(said.trim(), MAX_WORDS).to_owned()).filter(|said| !said.is_empty())
 }
 
 /// The first words in a value: a text (JSON in it is read), or a field's, as deep as gateways wrap

@@ -2,9 +2,12 @@
 //! and instead of them.
 
 use super::answer::{Answer, Whole};
-use crate::llm::{
-    ModelError, Piece, json,
-    sse::{Event, EventReader, MAX_EVENT, TooLong},
+use crate::{
+    llm::{
+        ModelError, Piece, json,
+        sse::{Event, EventReader, MAX_EVENT, TooLong},
+    },
+    protocol::first_chars,
 };
 
 /// Events that keep a connection open or tell of something else than the answer, whatever their
@@ -184,11 +187,8 @@ impl AnswerReader {
         let body = self.events.body();
         let words = String::from_utf8_lossy(&body[..body.len().min(FIRST_WORDS)]).into_owned();
         let words: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
-        let words: String = words
-            .chars()
-            .filter(|letter| !letter.is_control())
-            .take(SHOWN_WORDS)
-            .collect();
+        let words = words.replace(char::is_control, "");
+        let words = first_chars(&words, SHOWN_WORDS);
         ModelError::NotAModel(if words.is_empty() {
             format!("it sent {content_type} that is empty")
         } else {

@@ -1,22 +1,19 @@
-//! What stands before the preview's frame: why there is nothing to see yet, what is going on, what
-//! went wrong.
+//! What covers the preview's frame while there is no page to show: what is going on, or what went
+//! wrong.
 
 use leptos::prelude::*;
 
-use super::errors::fix_request;
+use super::fix::{FixButton, fix_request};
 use crate::{
-    api::messages::send_message,
-    protocol::{PreviewState, ProjectId},
+    protocol::{PreviewState, ProjectId, first_chars},
     ui::{
-        browser,
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Spinner},
         conversation::Conversation,
-        prompt_field::MESSAGE_ID,
     },
 };
 
-/// How much of what the dev server says is sent to be fixed, in characters.
-const MAX_TOLD: usize = 4000;
+/// How much of the dev server's report goes into the message that asks for a fix, in characters.
+const MAX_REPORT: usize = 4000;
 
 /// Nothing at all once the page is ready and `is_shown`. A failure over a page can be put aside
 /// until the next one.
@@ -121,37 +118,18 @@ fn Failure(
     has_page: bool,
     on_dismiss: impl Fn() + 'static,
 ) -> impl IntoView {
-    let trouble = RwSignal::new(String::new());
-    let told: String = reason.chars().take(MAX_TOLD).collect();
-    let fix = Action::new(move |_: &()| {
-        let prompt = fix_request("this error", &told);
-        async move {
-            if let Err(error) = send_message(project, prompt, None).await {
-                trouble.try_set(error.message);
-            }
-        }
-    });
-    // Who is at work on the app already is not to be asked twice.
-    let pending = fix.pending();
-    let busy = Signal::derive(move || pending.get() || conversation.with(Conversation::is_busy));
+    let failure = RwSignal::new(None);
+    let prompt = fix_request("this error", first_chars(&reason, MAX_REPORT));
+    let request = move || prompt.clone();
+    // A run that is at work may be mending it already.
+    let disabled = Signal::derive(move || conversation.with(Conversation::is_busy));
     let buttons = has_page.then(|| {
         view! {
             <div class="mt-4 flex items-center gap-2">
-                <Button
-                    size=ButtonSize::Sm
-                    disabled=busy
-                    attr:title="Ask for this to be fixed"
-                    on:click=move |_| {
-                        fix.dispatch(());
-                        browser::focus(MESSAGE_ID);
-                    }
-                >
-                    <Icon name=IconName::Wrench class="size-3.5"/>
-                    "Fix"
-                </Button>
+                <FixButton project request failure disabled/>
                 <Button variant=ButtonVariant::Outline size=ButtonSize::Sm on:click=move |_| on_dismiss()>"Show the page anyway"</Button>
             </div>
-            <p role="alert" class="mt-2 text-xs text-destructive empty:hidden">{trouble}</p>
+            <p role="alert" class="mt-2 text-xs text-destructive empty:hidden">{move || failure.get()}</p>
         }
     });
     view! {

@@ -1,0 +1,35 @@
+//! How long texts are shortened, everywhere alike: by characters, never within one.
+
+use std::borrow::Cow;
+
+/// The text's first `chars` characters, or all of it.
+pub fn first_chars(text: &str, chars: usize) -> &str {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => &text[..end],
+        None => text,
+    }
+}
+
+/// As [`first_chars`], with an ellipsis where something was left out.
+pub fn shorten(text: &str, chars: usize) -> Cow<'_, str> {
+    let kept = first_chars(text, chars);
+    if kept.len() == text.len() {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("{kept}…"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters_and_a_short_one_stays() {
+        assert_eq!(first_chars("Käse", 2), "Kä");
+        assert_eq!(first_chars("Käse", 4), "Käse");
+        assert_eq!(shorten("Käse", 3), "Käs…");
+        assert_eq!(shorten("Käse", 4), "Käse");
+        assert_eq!(first_chars("Käse", 0), "");
+    }
+}
