@@ -8,7 +8,7 @@ const LOOPBACK = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 const MAX_SIGNS = 20;
 const MAX_ERRORS = 20;
 const MAX_MESSAGE = 2000;
-/** What React writes that is more than a warning: the page does not work as it should. `agent/check/console.rs` has the same words. */
+/** What React writes that is more than a warning: the page does not work as it should. `agent/nextjs/console.rs` has the same words. */
 const FAULTS = [
   "Hydration failed",
   "hydrated but some attributes",

@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 pub use listing::Listing;
 use listing::{Kept, KeptKind, MAX_BYTES};
 
-use super::{AppPath, Probe, RunError, path::HOME, probe::Answer};
+use super::{AppPath, PageState, RunError, nextjs::answer::Answer, path::HOME};
 use crate::{
     protocol::{AppEntry, AppNode, LeftOut},
     sandbox::{CommandOutput, MAX_FILE, Notice, PageAddress, RunOptions, Sandbox, SandboxError},
@@ -21,8 +21,8 @@ use crate::{
 const PORT: u16 = 3000;
 /// How many files are read or written at once.
 const PARALLEL: usize = 8;
-/// How much of a page is read when it is probed, in bytes.
-const PROBE_BYTES: usize = 256 << 10;
+/// How much of a page or stylesheet is read, in bytes.
+const PAGE_BYTES: usize = 1 << 20;
 
 /// The app in its sandbox, as a cheap handle.
 #[derive(Debug, Clone)]
@@ -217,11 +217,11 @@ impl App {
     }
 
     /// What the app answers when its first page is asked for, now.
-    pub async fn probe(&self) -> Result<Probe, RunError> {
+    pub async fn page_state(&self) -> Result<PageState, RunError> {
         Ok(self
             .ask("/")
             .await?
-            .map_or(Probe::Starting, |answer| answer.probe()))
+            .map_or(PageState::Starting, |answer| answer.page_state()))
     }
 
     /// What went wrong in the app's sandbox lately; `None` also when nobody can say.
@@ -238,7 +238,7 @@ impl App {
     /// What the app answers to a path; `None` when nothing answers yet, or the dev server is
     /// starting again.
     pub(super) async fn ask(&self, path: &str) -> Result<Option<Answer>, RunError> {
-        match self.sandbox.fetch(PORT, path, PROBE_BYTES).await {
+        match self.sandbox.fetch(PORT, path, PAGE_BYTES).await {
             Ok(page) => Ok(page.as_ref().map(Answer::of)),
             // The dev server dropped the connection: it is starting again.
             Err(SandboxError::Unavailable(_) | SandboxError::RateLimited { .. }) => Ok(None),

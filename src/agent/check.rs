@@ -3,20 +3,16 @@
 //! as a result without it.
 
 mod browser;
-mod console;
 mod devices;
 mod events;
 mod jail;
 mod launch;
 mod page;
-mod refresh;
 mod relay;
 mod report;
 mod rest;
-mod routes;
 mod running;
 mod tour;
-mod types;
 mod watch;
 
 use std::{
@@ -31,13 +27,19 @@ use std::{
 pub use jail::Jail;
 use page::Seen;
 pub use report::{Problem, ProblemKind, Report};
-use routes::{Route, RouteKind};
 use running::not_running;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tour::Tour;
-use types::Types;
 
-use super::{Agent, App, Fault, FaultKind, Probe, RunError, probe::Answer};
+use super::{
+    Agent, App, Fault, FaultKind, PageState, RunError,
+    nextjs::{
+        answer::Answer,
+        refresh,
+        routes::{self, Route, RouteKind},
+        types::{self, Types},
+    },
+};
 use crate::config;
 
 /// The longest that a check may take.
@@ -249,10 +251,15 @@ impl Agent {
             RouteKind::Page => READY,
             RouteKind::Handler => HANDLER,
         };
-        let mut problem = None;
+        let mut problem: Option<Problem> = None;
         for look in 0..2 {
             if look > 0 {
-                refresh::what_fails(app, problem.as_ref()).await?;
+                if let Some(error) = problem
+                    .as_ref()
+                    .filter(|problem| problem.kind == ProblemKind::Compile)
+                {
+                    refresh::file_of(app, &error.text).await?;
+                }
                 tokio::time::sleep(SECOND_LOOK).await;
             }
             let Some(answer) = answered(app, path, patience).await? else {
@@ -445,13 +452,13 @@ enum Verdict {
 fn judge(answer: &Answer, path: &str, kind: RouteKind) -> Verdict {
     let status = answer.status;
     let wrong = |kind, text: String| Verdict::Wrong(Problem::new(kind, path, text));
-    match (kind, answer.probe()) {
-        (RouteKind::Page, Probe::Failed(_)) if matches!(status, 401 | 403) => Verdict::Meant(format!(
+    match (kind, answer.page_state()) {
+        (RouteKind::Page, PageState::Failed(_)) if matches!(status, 401 | 403) => Verdict::Meant(format!(
             "{path} answers with HTTP {status}, so what it shows to those who may see it was not looked at"
         )),
-        (RouteKind::Page, Probe::Failed(_)) if path != "/" && status == 404 => wrong(ProblemKind::Http, NOT_FOUND.to_owned()),
-        (_, Probe::Failed(reason)) if answer.is_compile_error() => wrong(ProblemKind::Compile, reason),
-        (RouteKind::Page, Probe::Failed(reason)) => wrong(ProblemKind::Http, reason),
+        (RouteKind::Page, PageState::Failed(_)) if path != "/" && status == 404 => wrong(ProblemKind::Http, NOT_FOUND.to_owned()),
+        (_, PageState::Failed(reason)) if answer.is_compile_error() => wrong(ProblemKind::Compile, reason),
+        (RouteKind::Page, PageState::Failed(reason)) => wrong(ProblemKind::Http, reason),
         (RouteKind::Handler, _) if answer.is_uncaught() => wrong(
             ProblemKind::Http,
             format!("It answers with HTTP {status}: it threw an error.{}", answer.beginning()),

@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::Apps;
 use crate::{
-    agent::{App, Notice, Probe, RunError},
+    agent::{App, Notice, PageState, RunError},
     protocol::{EventKind, PreviewError, PreviewState, ProjectId},
     runs::{Events, ProjectApp},
     store::Store,
@@ -296,33 +296,33 @@ impl Inner {
         app: &App,
     ) -> Result<(PreviewState, Option<Notice>), RunError> {
         let mut notice = app.notice().await;
-        let mut probe = pin!(app.probe());
-        let probed = match tokio::time::timeout(QUICK, &mut probe).await {
-            Ok(probed) => probed?,
+        let mut looking = pin!(app.page_state());
+        let page = match tokio::time::timeout(QUICK, &mut looking).await {
+            Ok(page) => page?,
             Err(_) => {
                 if !is_failing(notice.as_ref()) {
                     self.publish(project, PreviewState::Compiling { url: app.url() })
                         .await?;
                 }
-                let probed = probe.await?;
+                let page = looking.await?;
                 notice = app.notice().await;
-                probed
+                page
             }
         };
         let url = app.url();
         let said = notice.as_ref().map(|notice| notice.message.clone());
-        let state = match probed {
-            Probe::Starting if is_failing(notice.as_ref()) => PreviewState::Failed {
+        let state = match page {
+            PageState::Starting if is_failing(notice.as_ref()) => PreviewState::Failed {
                 url: Some(url),
                 reason: said.unwrap_or_default(),
             },
-            Probe::Starting => PreviewState::Starting,
-            Probe::Ready => PreviewState::Ready { url, notice: said },
+            PageState::Starting => PreviewState::Starting,
+            PageState::Ready => PreviewState::Ready { url, notice: said },
             // While the agent is at work, a page that does not compile is a page in the making.
-            Probe::Failed(_) if self.store.next_run(project).await?.is_some() => {
+            PageState::Failed(_) if self.store.next_run(project).await?.is_some() => {
                 PreviewState::Compiling { url }
             }
-            Probe::Failed(reason) => PreviewState::Failed {
+            PageState::Failed(reason) => PreviewState::Failed {
                 url: Some(url),
                 reason,
             },

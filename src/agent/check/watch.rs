@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 
 use super::{
     browser::{Browser, BrowserError},
-    console::{console_text, exception, found_no_server, is_fatal, is_noise, lacks_webgl},
     events::Event,
     page::ANSWER,
+};
+use crate::agent::nextjs::console::{
+    console_text, exception, found_no_server, is_fatal, is_noise, lacks_webgl,
 };
 
 /// How long a page may take until it has loaded.

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::report::{Problem, ProblemKind};
 use crate::agent::{App, RunError};
 
 /// Where the app's styles begin, and what they begin with.
@@ -24,10 +23,10 @@ pub async fn styles(app: &App) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Has the file read anew that a compile error names: it may be about the text before.
-pub async fn what_fails(app: &App, problem: Option<&Problem>) -> Result<(), RunError> {
-    let compile = problem.filter(|problem| problem.kind == ProblemKind::Compile);
-    match compile.and_then(|problem| named(&problem.text)) {
+/// Has the dev server read the file again that a compile error names: the error may be about the
+/// file's text before.
+pub async fn file_of(app: &App, compile_error: &str) -> Result<(), RunError> {
+    match named(compile_error) {
         Some(path) => stir(app, path, |_| true).await,
         None => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! What an app's first page says about the app: it works, it is starting, or it fails and why.
 
-use super::plain;
+use crate::agent::plain;
 use crate::sandbox::Page;
 
 /// The longest reason, in characters.
@@ -8,7 +8,7 @@ const MAX_REASON: usize = 600;
 
 /// What the app answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Probe {
+pub enum PageState {
     /// Nothing listens yet.
     Starting,
     /// The page answers.
@@ -25,7 +25,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) fn of(page: &Page) -> Self {
+    pub fn of(page: &Page) -> Self {
         Self {
             status: page.status,
             body: String::from_utf8_lossy(&page.body).into_owned(),
@@ -33,7 +33,7 @@ impl Answer {
     }
 
     /// As that of a page.
-    pub fn probe(&self) -> Probe {
+    pub fn page_state(&self) -> PageState {
         judge(self.status, &self.body)
     }
 
@@ -56,7 +56,7 @@ impl Answer {
 
     /// What it says, on a line of its own, when that is short and for people.
     pub fn beginning(&self) -> String {
-        if let Probe::Failed(reason) = self.probe()
+        if let PageState::Failed(reason) = self.page_state()
             && !reason.starts_with("The app answered")
         {
             return format!("\n{reason}");
@@ -70,16 +70,16 @@ impl Answer {
 }
 
 /// Judges the page. A 404 of the first page is a failure too: an app has one.
-fn judge(status: u16, body: &str) -> Probe {
+fn judge(status: u16, body: &str) -> PageState {
     match status {
-        200..=399 => Probe::Ready,
-        404 => {
-            Probe::Failed("The app has no first page (404): app/page.tsx is missing.".to_owned())
-        }
+        200..=399 => PageState::Ready,
+        404 => PageState::Failed(
+            "The app has no first page (404): app/page.tsx is missing.".to_owned(),
+        ),
         status => {
             let reason =
                 next_error(body).unwrap_or_else(|| format!("The app answered with HTTP {status}."));
-            Probe::Failed(reason)
+            PageState::Failed(reason)
         }
     }
 }
@@ -138,17 +138,17 @@ mod tests {
         let data = r#"<script id="__NEXT_DATA__" type="application/json">{"err":{"name":"Error","message":"./app/page.tsx:3:7\n\u001b[31mExpected ';'\u001b[0m\n\n  1 | x"}}</script>"#;
         assert_eq!(
             judge(500, data),
-            Probe::Failed("./app/page.tsx:3:7\nExpected ';'\n  1 | x".to_owned())
+            PageState::Failed("./app/page.tsx:3:7\nExpected ';'\n  1 | x".to_owned())
         );
         let template = r#"<template data-next-error-message="Can&#x27;t read &quot;x&quot;" data-next-error-stack="…"></template>"#;
         assert_eq!(
             judge(500, template),
-            Probe::Failed("Can't read \"x\"".to_owned())
+            PageState::Failed("Can't read \"x\"".to_owned())
         );
         assert_eq!(
             judge(500, "oops"),
-            Probe::Failed("The app answered with HTTP 500.".to_owned())
+            PageState::Failed("The app answered with HTTP 500.".to_owned())
         );
-        assert_eq!(judge(200, "<h1>Hi</h1>"), Probe::Ready);
+        assert_eq!(judge(200, "<h1>Hi</h1>"), PageState::Ready);
     }
 }
