@@ -8,11 +8,11 @@ mod draft;
 mod embedded;
 mod engine;
 mod events;
-mod fair;
 mod journal;
 mod kept_work;
 mod project_app;
 mod retries;
+mod slots;
 mod supervisor;
 
 pub use build::{BUILD_INPUT, RunContext};

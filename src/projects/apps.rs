@@ -3,9 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
 
+use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -141,7 +142,7 @@ impl Apps {
     }
 
     fn opening(&self, project: ProjectId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opening = self.opening.lock();
         opening.retain(|_, lock| lock.strong_count() > 0);
         if let Some(lock) = opening.get(&project).and_then(Weak::upgrade) {
             return lock;

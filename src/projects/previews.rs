@@ -5,11 +5,12 @@
 use std::{
     collections::HashMap,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -100,11 +101,7 @@ pub struct Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let mut watched = self
-            .inner
-            .watched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.inner.watched.lock();
         if let Some(entry) = watched.get_mut(&self.project) {
             entry.watchers -= 1;
             if entry.watchers == 0 {
@@ -137,11 +134,7 @@ impl Previews {
 
     /// Watches the project's preview until the guard is dropped.
     pub fn watch(&self, project: ProjectId) -> Watch {
-        let mut watched = self
-            .inner
-            .watched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.inner.watched.lock();
         if let Some(entry) = watched.get_mut(&project) {
             entry.watchers += 1;
         } else {
@@ -170,13 +163,7 @@ impl Previews {
     /// Notes which errors stand on the project's page, in place of those before; nothing when
     /// nobody watches.
     pub fn report(&self, project: ProjectId, errors: Vec<PreviewError>) {
-        if let Some(entry) = self
-            .inner
-            .watched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_mut(&project)
-        {
+        if let Some(entry) = self.inner.watched.lock().get_mut(&project) {
             entry.errors = standing(std::mem::take(&mut entry.errors), errors, Instant::now());
         }
     }
@@ -188,13 +175,7 @@ impl ProjectApp for Previews {
     }
 
     fn changed(&self, project: ProjectId) {
-        if let Some(entry) = self
-            .inner
-            .watched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&project)
-        {
+        if let Some(entry) = self.inner.watched.lock().get(&project) {
             entry.wake.notify_one();
         }
     }
@@ -210,11 +191,7 @@ impl ProjectApp for Previews {
     /// A change of the page takes away the errors before it, so with the time of the last change
     /// these are the errors of the app as it is.
     fn reported_since(&self, project: ProjectId, since: Instant) -> Option<Vec<PreviewError>> {
-        let watched = self
-            .inner
-            .watched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let watched = self.inner.watched.lock();
         let later = watched
             .get(&project)?
             .errors

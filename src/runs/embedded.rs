@@ -5,19 +5,20 @@ use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures::{FutureExt, future::BoxFuture};
+use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     build::{RunContext, build},
     draft,
     engine::Engine,
-    fair::Places,
     journal::persistently,
+    slots::RunSlots,
 };
 use crate::{
     agent::RunError,
@@ -50,8 +51,7 @@ struct Inner {
     shutdown: CancellationToken,
     /// The longest a run may take.
     timeout: Duration,
-    /// For runs that are worked on.
-    places: Places,
+    slots: RunSlots,
     /// Projects with a worker; a worker ends when its project has no run left.
     workers: Mutex<HashMap<ProjectId, RunHandle>>,
 }
@@ -75,7 +75,7 @@ impl Embedded {
                 tasks: TaskTracker::new(),
                 shutdown,
                 timeout: settings.run_timeout,
-                places: Places::new(settings.max_runs),
+                slots: RunSlots::new(settings.max_runs),
                 workers: Mutex::default(),
             }),
         }
@@ -84,11 +84,7 @@ impl Embedded {
 
 impl Engine for Embedded {
     fn work_on(&self, project: ProjectId) {
-        let mut workers = self
-            .inner
-            .workers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut workers = self.inner.workers.lock();
         if let Some(worker) = workers.get_mut(&project) {
             worker.more = true;
             return;
@@ -143,7 +139,7 @@ impl Inner {
                     draft::save(&self.context, id).await;
                 }
                 Ok(None) => {
-                    let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut workers = self.workers.lock();
                     match workers.get_mut(&project) {
                         Some(worker) if worker.more => worker.more = false,
                         _ => {
@@ -161,12 +157,7 @@ impl Inner {
     }
 
     fn with_worker(&self, project: ProjectId, change: impl FnOnce(&mut RunHandle)) {
-        if let Some(worker) = self
-            .workers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_mut(&project)
-        {
+        if let Some(worker) = self.workers.lock().get_mut(&project) {
             change(worker);
         }
     }
@@ -194,7 +185,7 @@ impl Inner {
                 return;
             }
         };
-        let _place = self.places.take(user).await;
+        let _permit = self.slots.acquire(user).await;
         let begun = match self.context.store.start_run(run.id).await {
             Ok((run, event)) => {
                 self.context.events.announce(event);

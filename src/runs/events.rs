@@ -4,33 +4,33 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock, Weak},
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::Serialize;
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{
     protocol::{Event, EventKind, ProjectId, RunId},
     store::{Store, StoreError},
 };
 
-/// How many events a follower may be behind before it reads the table again: what a project's
-/// followers hold in memory together.
+/// How many events a follower may be behind before it reads the table again, and how many a
+/// project's followers hold in memory together.
 const BROADCAST_CAPACITY: usize = 64;
 /// How many events a replay reads at once.
 const REPLAY_PAGE: u64 = 200;
 
-/// A saved event on its way to all followers of its project: what is sent is made once and not for
-/// each of them.
+/// A saved event on its way to all followers of its project, which share its frame.
 #[derive(Debug)]
-pub struct Told {
+pub struct FeedEvent {
     pub event: Event,
     frame: OnceLock<Bytes>,
 }
 
-impl Told {
+impl FeedEvent {
     /// The event as a [`FeedFrame`](crate::protocol::FeedFrame), in JSON.
     pub fn frame(&self) -> Result<Bytes, serde_json::Error> {
         #[derive(Serialize)]
@@ -46,7 +46,7 @@ impl Told {
     }
 }
 
-impl From<Event> for Told {
+impl From<Event> for FeedEvent {
     fn from(event: Event) -> Self {
         Self {
             event,
@@ -59,8 +59,11 @@ impl From<Event> for Told {
 #[derive(Debug, Clone)]
 pub struct Events {
     store: Store,
-    channels: Arc<Mutex<HashMap<ProjectId, broadcast::Sender<Arc<Told>>>>>,
+    /// A channel lives as long as its followers.
+    channels: Arc<Mutex<HashMap<ProjectId, Weak<Channel>>>>,
 }
+
+type Channel = broadcast::Sender<Arc<FeedEvent>>;
 
 impl Events {
     pub fn new(store: Store) -> Self {
@@ -70,7 +73,7 @@ impl Events {
         }
     }
 
-    /// Saves the event, then tells the project's followers.
+    /// Saves the event, then announces it.
     pub async fn publish(
         &self,
         project: ProjectId,
@@ -82,26 +85,20 @@ impl Events {
         Ok(())
     }
 
-    /// Tells followers of events that were saved with what they are about.
+    /// Hands the project's followers events that are saved already, with what they are about.
     pub fn announce(&self, events: impl IntoIterator<Item = Event>) {
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let channels = self.channels.lock();
         for event in events {
-            let project = event.project;
-            if let Some(channel) = channels.get(&project)
-                && channel.send(Arc::new(Told::from(event))).is_err()
-            {
-                channels.remove(&project);
+            if let Some(channel) = channels.get(&event.project).and_then(Weak::upgrade) {
+                // Fails when the last follower has just left.
+                let _ = channel.send(Arc::new(event.into()));
             }
         }
     }
 
     /// Follows the project's events after `seq`.
     pub fn follow(&self, project: ProjectId, seq: i64) -> Follower {
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        let live = channels
-            .entry(project)
-            .or_insert_with(|| broadcast::Sender::new(BROADCAST_CAPACITY))
-            .subscribe();
+        let channel = self.channel(project);
         Follower {
             store: self.store.clone(),
             project,
@@ -109,16 +106,28 @@ impl Events {
             backlog: VecDeque::new(),
             source: Source::Table,
             caught_up: false,
-            live,
+            live: channel.subscribe(),
+            _channel: channel,
         }
+    }
+
+    fn channel(&self, project: ProjectId) -> Arc<Channel> {
+        let mut channels = self.channels.lock();
+        channels.retain(|_, channel| channel.strong_count() > 0);
+        if let Some(channel) = channels.get(&project).and_then(Weak::upgrade) {
+            return channel;
+        }
+        let channel = Arc::new(Channel::new(BROADCAST_CAPACITY));
+        channels.insert(project, Arc::downgrade(&channel));
+        channel
     }
 }
 
-/// What a follower hears.
+/// What comes next for a follower.
 #[derive(Debug)]
 pub enum FollowEvent {
-    Event(Arc<Told>),
-    /// All that was saved when the following began has been heard. Said once.
+    Event(Arc<FeedEvent>),
+    /// All that was saved when the follower began has been handed out. Comes once.
     CaughtUp,
 }
 
@@ -134,19 +143,21 @@ pub struct Follower {
     store: Store,
     project: ProjectId,
     seq: i64,
-    backlog: VecDeque<Arc<Told>>,
+    backlog: VecDeque<Arc<FeedEvent>>,
     source: Source,
     caught_up: bool,
-    live: broadcast::Receiver<Arc<Told>>,
+    live: broadcast::Receiver<Arc<FeedEvent>>,
+    /// Keeps the sender of `live`.
+    _channel: Arc<Channel>,
 }
 
 impl Follower {
     /// Waits for what comes next. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<FollowEvent, StoreError> {
         loop {
-            if let Some(told) = self.backlog.pop_front() {
-                self.seq = told.event.seq;
-                return Ok(FollowEvent::Event(told));
+            if let Some(next) = self.backlog.pop_front() {
+                self.seq = next.event.seq;
+                return Ok(FollowEvent::Event(next));
             }
             if self.source == Source::Table {
                 let events = self
@@ -155,7 +166,7 @@ impl Follower {
                     .await?;
                 self.backlog = events
                     .into_iter()
-                    .map(|event| Arc::new(Told::from(event)))
+                    .map(|event| Arc::new(FeedEvent::from(event)))
                     .collect();
                 if self.backlog.is_empty() {
                     self.source = Source::Broadcast;
@@ -167,13 +178,11 @@ impl Follower {
                 continue;
             }
             match self.live.recv().await {
-                Ok(told) if told.event.seq <= self.seq => {}
-                Ok(told) if told.event.seq == self.seq + 1 => self.backlog.push_back(told),
-                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => self.source = Source::Table,
-                // `Events` dropped the sender because it saw no receiver: subscribe again by the
-                // table.
-                Err(broadcast::error::RecvError::Closed) => {
-                    return Err(StoreError::NotFound("project"));
+                Ok(next) if next.event.seq <= self.seq => {}
+                Ok(next) if next.event.seq == self.seq + 1 => self.backlog.push_back(next),
+                // It is never closed: this follower keeps its sender.
+                Ok(_) | Err(RecvError::Lagged(_) | RecvError::Closed) => {
+                    self.source = Source::Table;
                 }
             }
         }

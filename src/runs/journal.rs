@@ -5,13 +5,14 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
@@ -95,8 +96,7 @@ impl StepJournal {
     }
 
     fn set_lost(&self, step: &str, spent: Spent) {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        lost.insert(step.to_owned(), spent);
+        self.lost.lock().insert(step.to_owned(), spent);
     }
 
     async fn save<T: Serialize>(&self, name: &str, output: &T) -> Result<(), RunError> {
@@ -191,8 +191,7 @@ impl Journal for StepJournal {
     }
 
     fn lost(&self, step: &str) -> Spent {
-        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        lost.get(step).copied().unwrap_or_default()
+        self.lost.lock().get(step).copied().unwrap_or_default()
     }
 
     fn publish(&self, kind: EventKind) -> BoxFuture<'_, Result<(), RunError>> {

@@ -105,8 +105,8 @@ async fn serve(
                 Message::Ping(Bytes::new())
             }
             next = feed.next() => match next.map_err(|error| internal(&error))? {
-                FollowEvent::Event(told) => {
-                    let frame = told.frame().map_err(|error| internal(&error))?;
+                FollowEvent::Event(event) => {
+                    let frame = event.frame().map_err(|error| internal(&error))?;
                     Message::Text(Utf8Bytes::try_from(frame).map_err(|error| internal(&error))?)
                 }
                 FollowEvent::CaughtUp => text(&FeedFrame::CaughtUp)?,

@@ -1,4 +1,4 @@
-//! What followers hear, whatever happens around them.
+//! What followers receive, whatever happens around them.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use crate::protocol::{NewPrompt, Status};
 async fn seqs(follower: &mut Follower, count: usize) -> Vec<i64> {
     let mut seqs = Vec::new();
     while seqs.len() < count {
-        if let FollowEvent::Event(told) = follower.next().await.unwrap() {
-            seqs.push(told.event.seq);
+        if let FollowEvent::Event(next) = follower.next().await.unwrap() {
+            seqs.push(next.event.seq);
         }
     }
     seqs
 }
 
 #[tokio::test]
-async fn a_follower_hears_each_event_once_and_in_order_even_when_announcements_come_late_or_swapped()
+async fn a_follower_receives_each_event_once_and_in_order_even_when_announcements_are_late_or_swapped()
  {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open_file(&dir.path().join("db.sqlite"))
@@ -67,16 +67,45 @@ async fn a_later_event_of_the_same_subject_replaces_the_earlier_one_and_a_repeat
     assert_eq!(kept.iter().map(|event| event.seq).collect::<Vec<_>>(), [4]);
 }
 
+#[tokio::test]
+async fn a_channel_goes_with_the_last_follower_of_its_project() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_file(&dir.path().join("db.sqlite"))
+        .await
+        .unwrap();
+    let events = Events::new(store.clone());
+    let project = |text: &'static str| {
+        let store = store.clone();
+        async move {
+            let prompt = NewPrompt::new(text).unwrap();
+            store
+                .create_project(&prompt, None, text)
+                .await
+                .unwrap()
+                .0
+                .id
+        }
+    };
+    let (one, two) = (project("a").await, project("b").await);
+    let (first, second) = (events.follow(one, 0), events.follow(one, 0));
+    drop(first);
+    let _other = events.follow(two, 0);
+    assert_eq!(events.channels.lock().len(), 2);
+    drop(second);
+    let _other = events.follow(two, 0);
+    assert_eq!(events.channels.lock().keys().collect::<Vec<_>>(), [&two]);
+}
+
 /// What happens around a project's followers.
 #[derive(Debug, Clone)]
 enum Happening {
-    /// An event is saved and told.
+    /// An event is saved and announced.
     Published(EventKind),
-    /// An event is saved, and told only when others were.
-    SavedAndToldLater(EventKind),
-    ToldLate,
-    /// A client hears so much of what there is.
-    FollowEvent {
+    /// An event is saved, and announced only after later ones.
+    SavedOnly(EventKind),
+    AnnouncedLate,
+    /// A client receives at most so many of the events there are.
+    Received {
         client: usize,
         events: usize,
     },
@@ -109,30 +138,30 @@ fn kinds() -> impl Strategy<Value = EventKind> {
 fn happenings() -> impl Strategy<Value = Happening> {
     prop_oneof![
         4 => kinds().prop_map(Happening::Published),
-        2 => kinds().prop_map(Happening::SavedAndToldLater),
-        2 => Just(Happening::ToldLate),
-        4 => (0..CLIENTS, 1..100_usize).prop_map(|(client, events)| Happening::FollowEvent { client, events }),
+        2 => kinds().prop_map(Happening::SavedOnly),
+        2 => Just(Happening::AnnouncedLate),
+        4 => (0..CLIENTS, 1..100_usize).prop_map(|(client, events)| Happening::Received { client, events }),
         1 => (0..CLIENTS).prop_map(|client| Happening::Reconnected { client }),
     ]
 }
 
-/// A client and what it has heard, in the order in which it heard it.
+/// A client and what it has received, in that order.
 struct Client {
     follower: Follower,
-    heard: Vec<Event>,
+    received: Vec<Event>,
 }
 
 impl Client {
-    /// Hears at most so much of what is there already.
-    async fn hear(&mut self, events: usize) {
+    /// Receives at most so many of the events there are.
+    async fn receive(&mut self, events: usize) {
         for _ in 0..events {
             let next =
                 tokio::time::timeout(std::time::Duration::from_millis(3), self.follower.next())
                     .await;
             match next {
-                Ok(heard) => {
-                    if let FollowEvent::Event(told) = heard.unwrap() {
-                        self.heard.push(told.event.clone());
+                Ok(next) => {
+                    if let FollowEvent::Event(next) = next.unwrap() {
+                        self.received.push(next.event.clone());
                     }
                 }
                 Err(_) => return,
@@ -140,9 +169,9 @@ impl Client {
         }
     }
 
-    /// What it knows: the last word on each subject, and each event that has none.
+    /// What it knows: the last event on each subject, and each event without one.
     fn knows(&self) -> BTreeMap<String, Event> {
-        fold(&self.heard)
+        fold(&self.received)
     }
 }
 
@@ -168,33 +197,33 @@ async fn play(store: &Store, happenings: Vec<Happening>) {
     let mut clients: Vec<Client> = (0..CLIENTS)
         .map(|_| Client {
             follower: events.follow(project.id, 0),
-            heard: Vec::new(),
+            received: Vec::new(),
         })
         .collect();
-    let mut untold = Vec::new();
+    let mut unannounced = Vec::new();
     for happening in happenings {
         match happening {
             Happening::Published(kind) => events
                 .publish(project.id, Some(run.id), kind)
                 .await
                 .unwrap(),
-            Happening::SavedAndToldLater(kind) => untold.push(
+            Happening::SavedOnly(kind) => unannounced.push(
                 store
                     .append_event(project.id, Some(run.id), kind)
                     .await
                     .unwrap(),
             ),
-            Happening::ToldLate => events.announce(untold.pop().flatten()),
-            Happening::FollowEvent { client, events } => clients[client].hear(events).await,
+            Happening::AnnouncedLate => events.announce(unannounced.pop().flatten()),
+            Happening::Received { client, events } => clients[client].receive(events).await,
             Happening::Reconnected { client } => {
                 let client = &mut clients[client];
-                let last = client.heard.last().map_or(0, |event| event.seq);
+                let last = client.received.last().map_or(0, |event| event.seq);
                 client.follower = events.follow(project.id, last);
             }
         }
     }
-    events.announce(untold.into_iter().flatten());
-    // The last word, which everybody waits for.
+    events.announce(unannounced.into_iter().flatten());
+    // The last event, which everybody waits for.
     let title = || EventKind::Title {
         title: "end".to_owned(),
     };
@@ -205,16 +234,16 @@ async fn play(store: &Store, happenings: Vec<Happening>) {
     let saved = store.events_after(project.id, 0, 10_000).await.unwrap();
     for client in &mut clients {
         while client
-            .heard
+            .received
             .last()
             .is_none_or(|event| event.kind != title())
         {
-            if let FollowEvent::Event(told) = client.follower.next().await.unwrap() {
-                client.heard.push(told.event.clone());
+            if let FollowEvent::Event(next) = client.follower.next().await.unwrap() {
+                client.received.push(next.event.clone());
             }
         }
         assert!(
-            client.heard.is_sorted_by(|one, next| one.seq < next.seq),
+            client.received.is_sorted_by(|one, next| one.seq < next.seq),
             "in order, none twice"
         );
         assert_eq!(client.knows(), fold(&saved), "nothing is missing");

@@ -1,19 +1,20 @@
-//! Turns: so many runs are worked on at a time. A free place goes to the user who has the fewest
-//! runs at work, and among those to the run that has waited longest, so that nobody's many runs
-//! keep another one's only run waiting.
+//! Which run is worked on next: so many at a time. A free slot goes to the user who has the fewest
+//! runs at work, and among those to the run that has waited longest, so that one user's many runs
+//! don't keep another's only run waiting.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::protocol::UserId;
 
-/// The places, as a cheap handle.
+/// The slots, as a cheap handle.
 #[derive(Clone)]
-pub struct Places {
+pub struct RunSlots {
     queue: Arc<Mutex<Queue>>,
 }
 
@@ -22,16 +23,16 @@ struct Queue {
     /// Runs at work by user; none has an entry of 0.
     at_work: HashMap<UserId, usize>,
     /// Those that wait, longest first.
-    waiting: VecDeque<(UserId, oneshot::Sender<Place>)>,
+    waiting: VecDeque<(UserId, oneshot::Sender<SlotPermit>)>,
 }
 
-/// A place at work; dropped, it goes to the next.
-pub struct Place {
-    places: Places,
+/// A slot that a run holds; dropped, it goes to the next run.
+pub struct SlotPermit {
+    slots: RunSlots,
     user: UserId,
 }
 
-impl Places {
+impl RunSlots {
     pub fn new(count: usize) -> Self {
         Self {
             queue: Arc::new(Mutex::new(Queue {
@@ -42,34 +43,33 @@ impl Places {
         }
     }
 
-    /// Waits for a place for one of the user's runs. Dropping the future gives up the wait.
-    pub async fn take(&self, user: UserId) -> Place {
+    /// Waits for a slot for one of the user's runs. Dropping the future gives up the wait.
+    pub async fn acquire(&self, user: UserId) -> SlotPermit {
         loop {
             let (give, given) = oneshot::channel();
-            self.lock().waiting.push_back((user.clone(), give));
+            self.queue.lock().waiting.push_back((user.clone(), give));
             self.hand_out();
-            // Its sender goes only with a place.
-            if let Ok(place) = given.await {
-                return place;
+            // Its sender is dropped only with a permit.
+            if let Ok(permit) = given.await {
+                return permit;
             }
         }
     }
 
     fn hand_out(&self) {
         loop {
-            let mut queue = self.lock();
-            // Those that gave up leave.
+            let mut queue = self.queue.lock();
             queue.waiting.retain(|(_, give)| !give.is_closed());
             if queue.free == 0 {
                 return;
             }
             let at_work = |user: &UserId| queue.at_work.get(user).copied().unwrap_or(0);
-            let turn = queue
+            let next = queue
                 .waiting
                 .iter()
                 .enumerate()
                 .min_by_key(|(at, (user, _))| (at_work(user), *at));
-            let Some((user, give)) = turn
+            let Some((user, give)) = next
                 .map(|(at, _)| at)
                 .and_then(|at| queue.waiting.remove(at))
             else {
@@ -78,20 +78,16 @@ impl Places {
             queue.free -= 1;
             *queue.at_work.entry(user.clone()).or_default() += 1;
             drop(queue);
-            // One that gave up this moment drops the place, which hands it on.
-            let places = self.clone();
-            let _ = give.send(Place { places, user });
+            // One that gave up this moment drops the permit, which hands the slot on.
+            let slots = self.clone();
+            let _ = give.send(SlotPermit { slots, user });
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place {
+impl Drop for SlotPermit {
     fn drop(&mut self) {
-        let mut queue = self.places.lock();
+        let mut queue = self.slots.queue.lock();
         queue.free += 1;
         if let Some(at_work) = queue.at_work.get_mut(&self.user) {
             *at_work -= 1;
@@ -100,7 +96,7 @@ impl Drop for Place {
             }
         }
         drop(queue);
-        self.places.hand_out();
+        self.slots.hand_out();
     }
 }
 
@@ -116,13 +112,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_user_with_one_run_does_not_wait_behind_all_runs_of_another() {
-        let places = Places::new(2);
+        let slots = RunSlots::new(2);
         let (first, second) = (
-            places.take(user("busy")).await,
-            places.take(user("busy")).await,
+            slots.acquire(user("busy")).await,
+            slots.acquire(user("busy")).await,
         );
-        let mut third = Box::pin(places.take(user("busy")));
-        let mut other = Box::pin(places.take(user("other")));
+        let mut third = Box::pin(slots.acquire(user("busy")));
+        let mut other = Box::pin(slots.acquire(user("other")));
         assert!((&mut third).now_or_never().is_none() && (&mut other).now_or_never().is_none());
         drop(first);
         assert!((&mut third).now_or_never().is_none());
@@ -130,8 +126,8 @@ mod tests {
         drop(second);
         let third = third.await;
         // In order of arrival among users that have as many.
-        let mut one = Box::pin(places.take(user("one")));
-        let mut two = Box::pin(places.take(user("two")));
+        let mut one = Box::pin(slots.acquire(user("one")));
+        let mut two = Box::pin(slots.acquire(user("two")));
         assert!((&mut one).now_or_never().is_none() && (&mut two).now_or_never().is_none());
         drop(other);
         let _one = one.await;
@@ -140,18 +136,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_that_is_given_up_costs_no_place() {
-        let places = Places::new(1);
-        let place = places.take(user("a")).await;
-        let mut given_up = Box::pin(places.take(user("b")));
+    async fn a_wait_that_is_given_up_costs_no_slot() {
+        let slots = RunSlots::new(1);
+        let permit = slots.acquire(user("a")).await;
+        let mut given_up = Box::pin(slots.acquire(user("b")));
         assert!((&mut given_up).now_or_never().is_none());
-        let mut next = Box::pin(places.take(user("c")));
+        let mut next = Box::pin(slots.acquire(user("c")));
         assert!((&mut next).now_or_never().is_none());
-        drop(place);
-        // The place is on its way to the first.
+        drop(permit);
+        // The slot is on its way to the first.
         drop(given_up);
         next.await;
-        assert!(places.lock().at_work.is_empty() && places.lock().waiting.is_empty());
-        assert_eq!(places.lock().free, 1);
+        assert!(slots.queue.lock().at_work.is_empty() && slots.queue.lock().waiting.is_empty());
+        assert_eq!(slots.queue.lock().free, 1);
     }
 }
