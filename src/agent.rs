@@ -2,41 +2,22 @@
 //! says that it is done.
 
 mod app;
-mod calls;
 mod check;
-mod compaction;
-mod design;
-mod growth;
-mod guards;
 mod input;
 mod journal;
-mod naming;
 mod nextjs;
-mod path;
-mod plain;
-
-mod prose;
-mod secrets;
-mod summary;
+mod text;
 mod tools;
 mod turn;
-mod words;
-mod workplace;
-mod written;
 
 use std::{collections::HashMap, time::Duration};
 
-pub use app::{App, Listing, Snapshot};
+pub use app::{App, AppPath, Listing, Snapshot, Workplace};
 pub use check::{Jail, Report};
-pub use design::Design;
-pub use input::{AgentInput, CodeFiles, PrevMessage};
+pub use input::{AgentInput, CodeFiles, Design, PrevMessage, Titles, provisional_title};
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
-pub use naming::{Titles, provisional_title};
 pub use nextjs::answer::PageState;
-pub use path::AppPath;
-pub use turn::{Job, Outcome, build_app};
-pub use workplace::Workplace;
-pub use written::Work;
+pub use turn::{Job, Outcome, Work, build_app};
 
 pub use crate::sandbox::Notice;
 use crate::{

@@ -1,7 +1,9 @@
 //! The app: the project's files and pages in its sandbox.
 
 mod listing;
+pub mod path;
 mod rebuild;
+mod run_sandbox;
 mod walk;
 
 use std::time::Duration;
@@ -10,8 +12,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 pub use listing::Listing;
 use listing::{Kept, KeptKind, MAX_BYTES};
+pub use path::AppPath;
+use path::HOME;
+pub use run_sandbox::Workplace;
 
-use super::{AppPath, PageState, RunError, nextjs::answer::Answer, path::HOME};
+use super::{PageState, RunError, nextjs::answer::Answer};
 use crate::{
     protocol::{AppEntry, AppNode, LeftOut},
     sandbox::{CommandOutput, MAX_FILE, Notice, PageAddress, RunOptions, Sandbox, SandboxError},

@@ -1,16 +1,21 @@
 //! What the model is told at the beginning of a run: the system prompt, the app's files, the
 //! messages before, the user's message.
 
-use serde::{Deserialize, Serialize};
+mod design;
+mod titles;
 
-use super::{Design, secrets};
+pub use design::Design;
+use serde::{Deserialize, Serialize};
+pub use titles::{Titles, provisional_title};
+
+use super::text::secrets;
 use crate::{
     llm::{ChatMessage, LeftOut},
     protocol::{self, Message, Role, Spent, list_left_out},
 };
 
 /// Its version, in a comment on the first line, then role, environment, rules, and how to end.
-const SYSTEM_PROMPT: &str = include_str!("prompts/system.md");
+const SYSTEM_PROMPT: &str = include_str!("input/prompts/system.md");
 /// How many paths the model is shown; a project with more is explored by tools.
 const MAX_PATHS: usize = 400;
 /// How much of the files that were changed last it is shown, in bytes: of all together, and of one.

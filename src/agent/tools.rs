@@ -2,6 +2,7 @@
 //! A tool error says who must hear it: the model, which then goes on, or the run, which ends.
 
 mod check_app;
+pub mod code_blocks;
 mod create_or_update_files;
 mod dev_server;
 mod edit_file;
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 use output::MAX_OUTPUT;
 pub use output::{ToolError, ToolOutput, Written, cut};
 
-use super::{Agent, App, AppPath, check::Scope, path::GENERATED_FOLDERS, prose};
+use super::{Agent, App, AppPath, app::path::GENERATED_FOLDERS, check::Scope};
 use crate::{
     llm::{ToolCall, ToolSpec},
     protocol::Status,
@@ -236,7 +237,7 @@ pub fn is_command(call: &ToolCall) -> bool {
 }
 
 /// A call that writes these files, for models that write them in words.
-pub fn writing_call(id: String, files: &[prose::File]) -> ToolCall {
+pub fn writing_call(id: String, files: &[code_blocks::File]) -> ToolCall {
     let files: Vec<Value> = files
         .iter()
         .map(|file| json!({ "path": file.path, "content": file.content }))

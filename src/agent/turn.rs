@@ -2,17 +2,26 @@
 //! the app proves it.
 
 mod answer;
+mod answer_stream;
+mod calls;
+mod compaction;
+mod guards;
+mod summary;
+mod toolless;
+mod work;
 
 use answer::{Asked, EarlyEnds, answer};
+use calls::call_tools;
+use guards::Guards;
 use serde::{Deserialize, Serialize};
+pub use work::Work;
 
 use super::{
     Agent, AgentInput, Journal, Report, RunError, Step, Workplace,
-    calls::call_tools,
     check::{Reports, Scope},
-    compaction,
-    guards::Guards,
-    input, secrets, summary, tools, words,
+    input,
+    text::secrets,
+    tools,
 };
 use crate::{
     llm::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole},
@@ -52,7 +61,7 @@ pub struct Job<'a, 'w, J> {
 
 impl<J> Job<'_, '_, J> {
     /// What a check of the app is to look at.
-    pub(super) async fn scope(&self) -> Scope<'_> {
+    async fn scope(&self) -> Scope<'_> {
         Scope {
             changed: self.workplace.changed().await,
             reports: self.reports,
@@ -369,7 +378,7 @@ impl Talk {
             return Ok(None);
         }
         let Some(outcome) =
-            words::write_files(job, self.turns, &reply.text, &mut self.guards).await?
+            toolless::write_files(job, self.turns, &reply.text, &mut self.guards).await?
         else {
             return Ok(None);
         };
@@ -382,11 +391,7 @@ impl Talk {
 }
 
 /// Publishes what the model has said in a turn, when that is anything for people.
-pub(super) async fn publish_text<J: Journal>(
-    journal: &J,
-    turn: u32,
-    text: &str,
-) -> Result<(), RunError> {
+async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Result<(), RunError> {
     let text = summary::without(text).trim().to_owned();
     if text.is_empty() {
         return Ok(());

@@ -4,8 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::walk::{Found, FoundEntry, FoundKind, MAX_DEPTH};
-use crate::{agent::path::HOME, protocol::LeftOut, sandbox::MAX_FILE};
+use super::{
+    path::HOME,
+    walk::{Found, FoundEntry, FoundKind, MAX_DEPTH},
+};
+use crate::{protocol::LeftOut, sandbox::MAX_FILE};
 
 /// A version has no more files and links than this, nor more empty folders.
 pub const MAX_FILES: usize = 5000;

@@ -6,9 +6,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{App, PARALLEL, listing::is_generated, walk::FoundKind};
+use super::{App, PARALLEL, listing::is_generated, path::HOME, walk::FoundKind};
 use crate::{
-    agent::{RunError, path::HOME},
+    agent::RunError,
     protocol::{AppEntry, AppNode},
     sandbox::SandboxError,
 };

@@ -4,14 +4,11 @@
 
 use std::time::Duration;
 
-use super::App;
-use crate::{
-    agent::{
-        RunError,
-        path::{GENERATED_FOLDERS, HOME},
-    },
-    sandbox::RunOptions,
+use super::{
+    App,
+    path::{GENERATED_FOLDERS, HOME},
 };
+use crate::{agent::RunError, sandbox::RunOptions};
 
 /// Folders below the app's own that programs keep for themselves, beside those with a name of
 /// [`GENERATED_FOLDERS`].

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::page::Seen;
-use crate::agent::plain;
+use crate::agent::text::plain;
 
 /// How much of what was found people are told, in characters.
 const FOR_PEOPLE: usize = 1500;

@@ -6,7 +6,7 @@ use super::{
     READY,
     report::{Problem, ProblemKind, Report},
 };
-use crate::agent::{App, RunError, plain};
+use crate::agent::{App, RunError, text::plain};
 
 /// Names the named pipes in the app's folder, at which a dev server that reads them hangs; `None`
 /// when there are none. One that hangs already goes on.

@@ -1,6 +1,6 @@
 //! What an app's first page says about the app: it works, it is starting, or it fails and why.
 
-use crate::agent::plain;
+use crate::agent::text::plain;
 use crate::sandbox::Page;
 
 /// The longest reason, in characters.

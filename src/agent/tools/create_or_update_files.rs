@@ -8,11 +8,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, object, paths_title, told,
-    writable,
+    Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, code_blocks, object,
+    paths_title, told, writable,
 };
 use crate::{
-    agent::{App, AppPath, prose, secrets},
+    agent::{App, AppPath, text::secrets},
     protocol::{FileChange, Status},
 };
 
@@ -39,7 +39,7 @@ struct Sent {
 
 impl From<Sent> for File {
     fn from(sent: Sent) -> Self {
-        let content = prose::without_fence(&sent.path, &sent.content).map(str::to_owned);
+        let content = code_blocks::without_fence(&sent.path, &sent.content).map(str::to_owned);
         Self {
             content: content.unwrap_or(sent.content),
             path: sent.path,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::shell_words;
-use crate::agent::{App, path::HOME};
+use crate::agent::{App, app::path::HOME};
 
 /// The port of the app's server.
 const PORT: u16 = 3000;

@@ -9,7 +9,7 @@ use super::{
     Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, nearest::nearest, object,
     output::unix, told, writable,
 };
-use crate::{agent::secrets, protocol::Status};
+use crate::{agent::text::secrets, protocol::Status};
 
 #[derive(Debug, Deserialize)]
 pub struct Arguments {

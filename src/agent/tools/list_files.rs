@@ -8,7 +8,7 @@ use super::{Handler, Kit, MAX_OUTPUT, ToolError, ToolOutput, Touches, cut, objec
 use crate::{
     agent::{
         App, AppPath,
-        path::{GENERATED_FOLDERS, HOME},
+        app::path::{GENERATED_FOLDERS, HOME},
     },
     protocol::{LeftOut, Status, list_left_out},
     sandbox::{EntryKind, SandboxError},

@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    agent::{RunError, path::PathError},
+    agent::{RunError, app::path::PathError},
     protocol::FileChange,
     sandbox::SandboxError,
 };

@@ -9,7 +9,7 @@ use super::{
     paths_title, told,
 };
 use crate::{
-    agent::{App, AppPath, secrets},
+    agent::{App, AppPath, text::secrets},
     protocol::Status,
     sandbox::SandboxError,
 };

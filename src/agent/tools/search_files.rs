@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Handler, Kit, MAX_OUTPUT, ToolError, ToolOutput, Touches, cut, object};
 use crate::{
-    agent::{App, AppPath, path::GENERATED_FOLDERS, plain},
+    agent::{App, AppPath, app::path::GENERATED_FOLDERS, text::plain},
     protocol::Status,
 };
 

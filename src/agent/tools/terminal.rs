@@ -11,7 +11,7 @@ use super::{
     object, output::join,
 };
 use crate::{
-    agent::{App, plain},
+    agent::{App, text::plain},
     protocol::Status,
     sandbox::{CommandOutput, Gap, Left, RunningProcess, SandboxError},
 };

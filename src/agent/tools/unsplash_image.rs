@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, object, writable};
 use crate::{
-    agent::{AppPath, path::PathError},
+    agent::{AppPath, app::path::PathError},
     config::Unsplash,
     protocol::Status,
 };

@@ -3,13 +3,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::Job;
+use super::{
+    Job,
+    answer_stream::{Growth, publish_growth},
+    compaction,
+};
 use crate::{
-    agent::{
-        Attempt, FaultKind, Journal, RunError, compaction,
-        growth::{Growth, publish_growth},
-        input,
-    },
+    agent::{Attempt, FaultKind, Journal, RunError, input},
     llm::{ChatRequest, LeftOut, ModelError, ModelReply, Piece},
     protocol::{EventKind, Status},
 };

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    calls::step_name,
-    prose,
-    tools::{self, ToolOutput, Touches},
+use super::calls::step_name;
+use crate::{
+    agent::tools::{self, ToolOutput, Touches, code_blocks},
+    llm::{ModelReply, ToolCall},
 };
-use crate::llm::{ModelReply, ToolCall};
 
 /// What a run's steps say of its work.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -84,7 +83,7 @@ impl Work {
 }
 
 fn call_in_words(reply: &ModelReply, output: &ToolOutput) -> ToolCall {
-    let mut files = prose::files(&reply.text).whole;
+    let mut files = code_blocks::files(&reply.text).whole;
     files.retain(|file| {
         output
             .written

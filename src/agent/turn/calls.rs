@@ -3,11 +3,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{
-    Job, Journal, RunError, Step,
-    tools::{self, Kit, Prepared, ToolOutput, Touches},
-};
+use super::Job;
 use crate::{
+    agent::{
+        Journal, RunError, Step,
+        tools::{self, Kit, Prepared, ToolOutput, Touches},
+    },
     llm::ToolCall,
     protocol::{EventKind, ToolUse},
 };

@@ -9,8 +9,11 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 
-use super::{App, RunError, tools::Written};
-use crate::protocol::AppEntry;
+use super::App;
+use crate::{
+    agent::{RunError, tools::Written},
+    protocol::AppEntry,
+};
 
 /// Opens the project's app: in its sandbox, or in a new one with the files of the latest version
 /// when that is gone.
@@ -117,12 +120,12 @@ impl<'a> Workplace<'a> {
 
     /// Takes note of the sandbox in which a step was taken: it has what this run had written until
     /// then.
-    pub(super) async fn settled_in(&self, sandbox: &str) {
+    pub(in crate::agent) async fn settled_in(&self, sandbox: &str) {
         sandbox.clone_into(&mut self.state.lock().await.settled);
     }
 
     /// Notes what this run has written, which a new sandbox has to have.
-    pub(super) async fn wrote(&self, files: impl IntoIterator<Item = Written>) {
+    pub(in crate::agent) async fn wrote(&self, files: impl IntoIterator<Item = Written>) {
         self.state
             .lock()
             .await
@@ -136,12 +139,12 @@ impl<'a> Workplace<'a> {
     }
 
     /// The paths of what this run has written.
-    pub(super) async fn changed(&self) -> BTreeSet<String> {
+    pub(in crate::agent) async fn changed(&self) -> BTreeSet<String> {
         self.state.lock().await.written.keys().cloned().collect()
     }
 
     /// What the model has to be told of the sandbox; said once.
-    pub(super) async fn notice(&self) -> Option<&'static str> {
+    pub(in crate::agent) async fn notice(&self) -> Option<&'static str> {
         std::mem::take(&mut self.state.lock().await.untold).then_some(MOVED)
     }
 }

@@ -6,11 +6,15 @@ use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
 };
 
-use super::{
-    RunError,
-    tools::{self, ToolOutput},
+use crate::{
+    agent::{
+        RunError,
+        tools::{self, ToolOutput},
+    },
+    config,
+    llm::ToolCall,
+    protocol::Spent,
 };
-use crate::{config, llm::ToolCall, protocol::Spent};
 
 /// How often the same call may give the same result.
 const SAME_RESULTS: usize = 3;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Job, Journal, RunError, Step,
-    calls::call_tools,
-    guards::Guards,
-    prose::{self, File},
-    tools,
+use super::{Job, calls::call_tools, guards::Guards};
+use crate::agent::{
+    Journal, RunError, Step,
+    tools::{
+        self,
+        code_blocks::{self, File},
+    },
 };
 
 /// A block that is named beside its fence and has fewer than one of so many lines of the file that
@@ -34,7 +35,7 @@ pub async fn write_files<J: Journal>(
     answer: &str,
     guards: &mut Guards,
 ) -> Result<Option<Outcome>, RunError> {
-    let files = prose::files(answer);
+    let files = code_blocks::files(answer);
     if files.is_empty() {
         return Ok(None);
     }

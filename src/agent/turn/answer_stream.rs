@@ -8,8 +8,9 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Journal, RunError, tools, turn::publish_text};
+use super::publish_text;
 use crate::{
+    agent::{Journal, RunError, tools},
     llm::Piece,
     protocol::{DraftPiece, EventKind, Spent},
 };

@@ -4,8 +4,10 @@
 
 use serde_json::Value;
 
-use super::tools::cut;
-use crate::llm::{ChatMessage, Thoughts};
+use crate::{
+    agent::tools::cut,
+    llm::{ChatMessage, Thoughts},
+};
 
 /// Source code has about so many bytes for a token; a little less, to be on the safe side.
 const BYTES_PER_TOKEN: usize = 3;

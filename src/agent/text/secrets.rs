@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::tools::ToolError;
-use crate::llm::ChatMessage;
+use crate::{agent::tools::ToolError, llm::ChatMessage};
 
 /// What stands where a value was.
 pub const PLACEHOLDER: &str = "[secret left out]";

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::AppPath;
+use crate::agent::AppPath;
 
 /// Blocks in these languages are commands, what commands print, and changes: no file's text, unless
 /// the name says that they are.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Agent, PrevMessage, secrets};
+use super::PrevMessage;
 use crate::{
+    agent::{Agent, text::secrets},
     llm::{ChatMessage, ChatRequest, ModelRole},
     protocol::Spent,
 };

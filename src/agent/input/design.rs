@@ -4,8 +4,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
-use super::{Agent, Fault, RunError, secrets};
 use crate::{
+    agent::{Agent, Fault, RunError, text::secrets},
     llm::{ChatMessage, ChatRequest, ModelRole},
     protocol::{EventKind, Spent, ToolUse},
 };
