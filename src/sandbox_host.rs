@@ -11,17 +11,21 @@
 mod assembly;
 mod bundle;
 mod capacity;
+mod clock;
 mod containers;
 mod control;
 mod data_plane;
 mod disk;
 mod egress;
 pub mod envd;
+mod error;
+mod first_page;
 mod http;
 mod ids;
 mod live;
 mod log;
 mod metrics;
+mod names;
 mod network;
 mod node;
 mod pages;
@@ -35,6 +39,7 @@ mod sandboxes;
 mod seccomp;
 mod signature;
 pub mod template;
+mod user_namespace;
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -14,7 +14,7 @@ use oci_spec::{
     },
 };
 
-use super::{node::NodeMount, seccomp};
+use super::seccomp;
 
 /// The user of a sandbox, inside of it.
 pub(super) const USER: u32 = 1000;
@@ -70,6 +70,16 @@ pub(super) struct Ids {
     pub inside: u32,
     pub outside: u32,
     pub count: u32,
+}
+
+/// A file or folder of the machine that sandboxes see below [`NODE`], read-only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NodeMount {
+    pub source: PathBuf,
+    /// Where it is assembled.
+    pub name: String,
+    /// Where it is inside.
+    pub inside: PathBuf,
 }
 
 /// The container's configuration as the OCI runtime specification has it.

@@ -13,19 +13,18 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::{
     assembly::Assembly,
-    bundle::{CACHE, Container, ENVD, HOME},
+    bundle::{CACHE, Container, ENVD, HOME, NodeMount},
     capacity::Capacity,
     disk::{self, Disks, Layer},
     egress::{Egress, Policy},
     envd,
     ids::{Range, Ranges},
     live::{Live, Sockets},
-    node::{Node, NodeMount},
+    names::{digest, random_id},
+    node::Node,
     privilege::Privilege,
-    record::random_id,
     rootfs::Rootfs,
     runtime::{self, Home, Pieces, Runtime},
-    template,
 };
 use crate::{
     cgroup::{self, Cgroup},
@@ -118,7 +117,7 @@ impl Containers {
             Rootfs::prepare(folder.join("rootfs")).context("the sandboxes' root can't be made")?;
         let name = format!(
             "codeflow-{}",
-            template::digest([state.as_os_str().as_encoded_bytes()])
+            digest([state.as_os_str().as_encoded_bytes()])
         );
         let mut host = Self {
             assembly: Assembly::new(&name),

@@ -18,10 +18,12 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use super::{
+    clock::rfc3339,
+    error::HostError,
     http::{api_error, json},
     network::Network,
-    record::{Record, rfc3339},
-    sandboxes::{HostError, NewSandbox, Notice, Sandboxes},
+    record::{NewSandbox, Record},
+    sandboxes::{Notice, Sandboxes},
 };
 
 /// E2B's constant.

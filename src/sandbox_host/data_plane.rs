@@ -15,13 +15,14 @@ use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
 
 use super::{
+    error::HostError,
     http::{api_error, html, json, strip_hop_by_hop, strip_ours},
     live::Live,
     pages,
     passage::{Passage, Passing},
     preview::{self, Showing},
     record::Record,
-    sandboxes::{Awake, HostError, Notice, Sandboxes, Waiting},
+    sandboxes::{Awake, Notice, Sandboxes, Waiting},
     signature,
 };
 use crate::config;

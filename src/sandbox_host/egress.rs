@@ -12,7 +12,7 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -24,6 +24,7 @@ use axum::{
 };
 use hyper::{body::Incoming, service::service_fn, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
+use parking_lot::{Mutex, RwLock};
 use tokio::{
     io::{AsyncReadExt, join, split},
     net::{TcpStream, UnixListener},
@@ -31,10 +32,10 @@ use tokio::{
 };
 
 use super::{
+    clock::{now, rfc3339},
     http::{response, strip_hop_by_hop},
     log::Log,
     network::Network,
-    record::{now, rfc3339},
 };
 use crate::config::sandbox_host::EgressRule;
 use metered::Metered;
@@ -263,11 +264,7 @@ impl Egress {
             return Err(self.refuse(host, port, "its address is a private one"));
         }
         let permitted: Vec<SocketAddr> = {
-            let network = self
-                .policy
-                .network
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
+            let network = self.policy.network.read();
             public
                 .into_iter()
                 .filter(|found| network.permits(host, found.ip()))
@@ -286,7 +283,7 @@ impl Egress {
 
     /// What the sandbox is told of its way out.
     fn tell(&self) -> Response<Body> {
-        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let refusals = self.refusals.lock();
         let (refused, carried) = (
             self.refused.load(Ordering::Relaxed),
             self.carried.load(Ordering::Relaxed),
@@ -321,7 +318,7 @@ impl Egress {
             );
         }
         let told = format!("connection to {host}:{port} was refused: {why}");
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusals = self.refusals.lock();
         if refusals.len() == MAX_REFUSALS {
             refusals.pop_front();
         }

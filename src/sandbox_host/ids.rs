@@ -23,7 +23,7 @@ use nix::{
 };
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
-use super::{bundle::Ids, privilege::new_namespace};
+use super::{bundle::Ids, user_namespace::new_namespace};
 
 /// How many ids a container has.
 pub(super) const COUNT: u32 = 65_536;

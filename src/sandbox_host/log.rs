@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::record::{now, rfc3339};
+use super::clock::{now, rfc3339};
 
 /// Older lines are dropped.
 const MAX_LINES: usize = 1000;

@@ -1,31 +1,22 @@
-//! What sandboxes use, read off their control groups every few seconds.
+//! What a sandbox used, moment by moment; `sandboxes` takes the samples.
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
 };
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    record::{now, rfc3339},
-    sandboxes::{Sandbox, Sandboxes},
-};
+use super::clock::{now, rfc3339};
 use crate::cgroup::Usage;
 
-/// Between two samples.
-const EVERY: Duration = Duration::from_secs(5);
-/// A sandbox's files are counted once in so many samples.
-const FILES_EVERY: u32 = 6;
 /// An hour of samples, one in 5 seconds.
 const MAX_SAMPLES: usize = 720;
 
-/// One moment, as E2B's API tells it; sizes in bytes.
+/// One moment, as E2B's API has it; sizes in bytes.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Sample {
@@ -44,70 +35,26 @@ pub(super) struct Sample {
 
 /// A sandbox's limits, which its use is measured against.
 #[derive(Debug, Clone, Copy)]
-struct Limits {
-    cpu_count: u32,
+pub(super) struct Limits {
+    pub cpu_count: u32,
     /// Bytes.
-    memory: u64,
+    pub memory: u64,
     /// Bytes.
-    disk: u64,
+    pub disk: u64,
 }
 
-/// Takes samples of all running sandboxes until the host stops.
-pub(super) async fn keep_sampling(host: Arc<Sandboxes>) {
-    let mut tick = tokio::time::interval(EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    for round in 0_u32.. {
-        tokio::select! {
-            _ = tick.tick() => {}
-            () = host.stopping() => return,
-        }
-        let host = host.clone();
-        let sampled = tokio::task::spawn_blocking(move || {
-            for sandbox in host.all() {
-                host.sample(&sandbox, round.is_multiple_of(FILES_EVERY));
-            }
-        });
-        if let Err(error) = sampled.await {
-            tracing::warn!(%error, "the sandboxes' use can't be read");
-        }
-    }
-}
-
-impl Sandboxes {
-    fn sample(&self, sandbox: &Sandbox, count_files: bool) {
-        let Some(usage) = self.cgroup_of(sandbox).and_then(|cgroup| cgroup.usage()) else {
-            return;
-        };
-        let (settings, layer) = (self.settings(), sandbox.layer());
-        let limits = Limits {
-            cpu_count: settings.cpu_count(),
-            memory: settings.memory_mb << 20,
-            disk: layer.size(),
-        };
-        sandbox
-            .metrics()
-            .sample(usage, limits, count_files.then(|| layer.used()));
-    }
-
-    /// What the sandbox used when it was looked at last, as envd's own `/metrics` tells it: Unix
-    /// time in seconds, and bytes.
-    pub(super) async fn moment(self: &Arc<Self>, sandbox: &Arc<Sandbox>) -> Value {
-        if sandbox.metrics().last().is_none() {
-            let (host, sandbox) = (self.clone(), sandbox.clone());
-            let _ = tokio::task::spawn_blocking(move || host.sample(&sandbox, true)).await;
-        }
-        let Some(last) = sandbox.metrics().last() else {
-            return json!({});
-        };
+impl Sample {
+    /// As envd's own `/metrics` has it: Unix time in seconds, and bytes.
+    pub(super) fn to_envd(&self) -> Value {
         json!({
-            "ts": last.timestamp_unix,
-            "cpu_count": last.cpu_count,
-            "cpu_used_pct": last.cpu_used_pct,
-            "mem_total": last.mem_total,
-            "mem_used": last.mem_used,
-            "mem_cache": last.mem_cache,
-            "disk_used": last.disk_used,
-            "disk_total": last.disk_total,
+            "ts": self.timestamp_unix,
+            "cpu_count": self.cpu_count,
+            "cpu_used_pct": self.cpu_used_pct,
+            "mem_total": self.mem_total,
+            "mem_used": self.mem_used,
+            "mem_cache": self.mem_cache,
+            "disk_used": self.disk_used,
+            "disk_total": self.disk_total,
         })
     }
 }
@@ -124,23 +71,19 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// Keeps what is used at this moment; `disk_used` when its files were counted.
-    fn sample(&self, usage: Usage, limits: Limits, disk_used: Option<u64>) {
+    pub(super) fn sample(&self, usage: Usage, limits: Limits, disk_used: Option<u64>) {
         if let Some(size) = disk_used {
             self.disk_used.store(size, Ordering::Relaxed);
         }
         let at = Instant::now();
-        let before = self
-            .before
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replace((usage.cpu, at));
+        let before = self.before.lock().replace((usage.cpu, at));
         #[expect(clippy::cast_precision_loss, reason = "a percentage")]
         let cpu_used_pct = before.map_or(0.0, |(cpu_before, then)| {
             let available = (at - then).as_nanos() as f64 * f64::from(limits.cpu_count);
             (usage.cpu.saturating_sub(cpu_before) as f64 / available.max(1.0) * 1000.0).round()
                 / 10.0
         });
-        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut samples = self.samples.lock();
         if samples.len() == MAX_SAMPLES {
             samples.pop_front();
         }
@@ -159,7 +102,7 @@ impl Metrics {
 
     /// The samples between two moments (Unix time in seconds), oldest first.
     pub(super) fn between(&self, start: Option<u64>, end: Option<u64>) -> Vec<Sample> {
-        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let samples = self.samples.lock();
         let fits = |sample: &&Sample| {
             start.is_none_or(|start| sample.timestamp_unix >= start)
                 && end.is_none_or(|end| sample.timestamp_unix <= end)
@@ -168,10 +111,6 @@ impl Metrics {
     }
 
     pub(super) fn last(&self) -> Option<Sample> {
-        self.samples
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .back()
-            .cloned()
+        self.samples.lock().back().cloned()
     }
 }

@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::bundle::NODE;
+use super::bundle::{NODE, NodeMount};
 
 /// What sandboxes see of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,16 +18,6 @@ pub(super) struct Node {
     binary: PathBuf,
     /// The folders of the packages beside it, by their names.
     packages: Vec<(&'static str, PathBuf)>,
-}
-
-/// A file or folder of the machine that sandboxes see below [`NODE`], read-only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NodeMount {
-    pub source: PathBuf,
-    /// Where it is assembled.
-    pub name: String,
-    /// Where it is inside.
-    pub inside: PathBuf,
 }
 
 /// The packages that come with Node.js, each with its commands and their files in it.

@@ -6,8 +6,7 @@
 //! (`/etc/subuid`, `/etc/subgid`), which belong to nobody.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     os::{
         fd::{AsFd, OwnedFd},
         unix::fs::chown,
@@ -19,14 +18,14 @@ use std::{
 
 use anyhow::{Context, bail};
 use nix::{
-    sched::{CloneFlags, setns, unshare},
-    unistd::{Gid, Uid, User, getegid, geteuid, setegid, seteuid},
+    sched::{CloneFlags, setns},
+    unistd::{Uid, User, getegid, geteuid},
 };
-use rustix::thread::{CapabilitySets, capabilities, set_capabilities};
 
 use super::{
     bundle::{Ids, USER},
     ids::{COUNT as IDS, STORED},
+    user_namespace::new_namespace,
 };
 
 /// The rights of this process.
@@ -113,58 +112,6 @@ fn rootless_namespace(user: Uid) -> anyhow::Result<OwnedFd> {
     new_namespace(None, |process| {
         map_ids(process, user.as_raw(), users, groups)
     })
-}
-
-/// Makes a user namespace, of this owner instead of this process's user; `map` gets the id of a
-/// process in it. It lasts as long as it is open.
-pub(super) fn new_namespace(
-    owner: Option<u32>,
-    map: impl FnOnce(&str) -> anyhow::Result<()>,
-) -> anyhow::Result<OwnedFd> {
-    let mut command = Command::new("cat");
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    #[expect(
-        unsafe_code,
-        reason = "the namespace is made by a process that then waits in it"
-    )]
-    // SAFETY: between fork and exec only system calls are made.
-    unsafe {
-        use std::os::unix::process::CommandExt;
-        command.pre_exec(move || {
-            if let Some(owner) = owner {
-                become_owner(owner)?;
-            }
-            Ok(unshare(CloneFlags::CLONE_NEWUSER)?)
-        });
-    }
-    let mut child = command
-        .spawn()
-        .context("this machine does not let this user make user namespaces")?;
-    let process = child.id().to_string();
-    let opened =
-        map(&process).and_then(|()| Ok(File::open(format!("/proc/{process}/ns/user"))?.into()));
-    // With its standard input closed, it ends.
-    drop(child.stdin.take());
-    child.wait()?;
-    opened
-}
-
-/// Takes this effective user and group, and keeps the capabilities that come with being root.
-fn become_owner(owner: u32) -> io::Result<()> {
-    setegid(Gid::from_raw(owner))?;
-    seteuid(Uid::from_raw(owner))?;
-    let sets = capabilities(None)?;
-    set_capabilities(
-        None,
-        CapabilitySets {
-            effective: sets.permitted,
-            ..sets
-        },
-    )?;
-    Ok(())
 }
 
 fn map_ids(process: &str, user: u32, users: u32, groups: u32) -> anyhow::Result<()> {

@@ -6,13 +6,16 @@ use std::{
     fs,
     io::{self, Write},
     path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 
-use super::{disk, network::Network, sandboxes::NewSandbox};
+use super::{
+    clock::{in_seconds, now},
+    disk,
+    names::random_id,
+    network::Network,
+};
 
 /// A sandbox, as it is stored in `sandbox.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +43,34 @@ pub(super) struct Record {
     /// What requests to its apps must carry, where its network settings ask for it.
     #[serde(default)]
     pub traffic_token: Option<String>,
+}
+
+/// What a new sandbox is made with.
+pub(super) struct NewSandbox {
+    pub template: String,
+    pub timeout: u64,
+    pub metadata: HashMap<String, String>,
+    pub envs: HashMap<String, String>,
+    pub secure: bool,
+    pub auto_pause: bool,
+    pub auto_resume: bool,
+    pub network: Network,
+}
+
+impl NewSandbox {
+    /// One for the pool, which is nobody's yet.
+    pub(super) fn waiting(template: &str) -> Self {
+        Self {
+            template: template.to_owned(),
+            timeout: 0,
+            metadata: Default::default(),
+            envs: Default::default(),
+            secure: false,
+            auto_pause: false,
+            auto_resume: false,
+            network: Network::default(),
+        }
+    }
 }
 
 impl Record {
@@ -91,11 +122,6 @@ impl Record {
     }
 }
 
-/// A moment so many seconds ahead: Unix time in milliseconds.
-pub(super) fn in_seconds(seconds: u64) -> u64 {
-    now().saturating_add(seconds.saturating_mul(1000))
-}
-
 /// The records of all sandboxes on disk that can be read.
 pub(super) fn all(data_dir: &Path) -> Vec<Record> {
     let folders = fs::read_dir(data_dir.join("sandboxes"))
@@ -104,32 +130,5 @@ pub(super) fn all(data_dir: &Path) -> Vec<Record> {
         .flatten();
     folders
         .filter_map(|folder| Record::read(&folder.path()).ok().flatten())
-        .collect()
-}
-
-/// Unix time in milliseconds.
-pub(super) fn now() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A moment as RFC 3339 has it, in UTC with milliseconds.
-pub(super) fn rfc3339(millis: u64) -> String {
-    i64::try_from(millis)
-        .ok()
-        .and_then(DateTime::from_timestamp_millis)
-        .unwrap_or(DateTime::UNIX_EPOCH)
-        .to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-/// `i` and twenty random letters and digits, as E2B's ids are.
-pub(super) fn random_id() -> String {
-    use rand::Rng;
-    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    let mut random = rand::rng();
-    std::iter::once('i')
-        .chain((0..20).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])))
         .collect()
 }

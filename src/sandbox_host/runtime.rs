@@ -29,10 +29,9 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use super::{
-    bundle::{self, Container},
+    bundle::{self, Container, NodeMount},
     disk::{CACHE_FOLDER, Layer, LoopDevice},
     ids::Range,
-    node::NodeMount,
     privilege::Privilege,
 };
 

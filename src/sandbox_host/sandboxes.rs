@@ -5,86 +5,46 @@ mod admission;
 mod health;
 mod orphans;
 mod pool;
+mod reservations;
+mod sampling;
 mod sandbox;
 mod sleep;
+mod warm_up;
 mod watchdog;
 
-use std::{
-    collections::HashMap,
-    fs, io,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use anyhow::Context;
+use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    clock::now,
     containers::{Boot, Containers, USUAL_SHARES},
     disk,
     egress::Policy,
+    error::HostError,
     live::Live,
-    metrics,
-    network::Network,
-    record::{Record, now},
+    record::{NewSandbox, Record},
     runtime::{Home, Runtime},
     template::{self, Template},
 };
 use crate::{cgroup::Cgroup, config};
-use admission::Admission;
 pub(super) use health::{Notice, Waiting};
 use pool::Pool;
+use reservations::Reservations;
 use sandbox::State;
-pub(super) use sandbox::{InUse, Sandbox};
-pub(super) use sleep::Awake;
+pub(super) use sandbox::{Awake, InUse, Sandbox};
 
 /// All sandboxes of the host.
 pub(super) struct Sandboxes {
     containers: Containers,
     sandboxes: Mutex<HashMap<String, Arc<Sandbox>>>,
     pool: Pool,
-    admission: Admission,
+    reservations: Reservations,
     /// What must have ended before the host has stopped.
     tasks: TaskTracker,
     shutdown: CancellationToken,
-}
-
-/// What a new sandbox is made with.
-pub(super) struct NewSandbox {
-    pub template: String,
-    pub timeout: u64,
-    pub metadata: HashMap<String, String>,
-    pub envs: HashMap<String, String>,
-    pub secure: bool,
-    pub auto_pause: bool,
-    pub auto_resume: bool,
-    pub network: Network,
-}
-
-/// Why the control plane refuses.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum HostError {
-    /// What was asked for makes no sense; the text says why.
-    #[error("{0}")]
-    Invalid(String),
-    /// The sandbox is in a state that does not allow it.
-    #[error("{0}")]
-    Conflict(String),
-    #[error("template '{0}' not found; build it with: codeflow template build {0}")]
-    NoTemplate(String),
-    #[error("Sandbox \"{0}\" doesn't exist or you don't have access to it")]
-    NoSandbox(String),
-    /// The machine's disk is full.
-    #[error("{0}")]
-    NoSpace(String),
-    /// No more sandboxes can run at the same time.
-    #[error("{0}")]
-    Full(String),
-    /// Nothing can run here; the text says what to install.
-    #[error("{0}")]
-    NoRuntime(String),
-    #[error("{0:#}")]
-    Internal(#[from] anyhow::Error),
 }
 
 impl Sandboxes {
@@ -97,7 +57,7 @@ impl Sandboxes {
             containers: Containers::prepare(settings, "host").await?,
             sandboxes: Mutex::default(),
             pool: Pool::default(),
-            admission: Admission::default(),
+            reservations: Reservations::default(),
             tasks: TaskTracker::new(),
             shutdown,
         };
@@ -109,7 +69,7 @@ impl Sandboxes {
         tokio::spawn(host.clone().end_in_time());
         tokio::spawn(host.clone().keep_watch());
         tokio::spawn(host.clone().remove_orphans());
-        tokio::spawn(metrics::keep_sampling(host.clone()));
+        tokio::spawn(host.clone().keep_sampling());
         if host.settings().pool_size > 0 && host.runtime().is_ok() {
             host.tasks.spawn(host.clone().keep_pool());
         }
@@ -118,10 +78,7 @@ impl Sandboxes {
 
     /// The sandboxes on disk; what was never finished is removed.
     fn take_over(&mut self, root: &Path) -> anyhow::Result<()> {
-        let sandboxes = self
-            .sandboxes
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
+        let sandboxes = self.sandboxes.get_mut();
         for entry in fs::read_dir(root)? {
             let folder = entry?.path();
             let record = match Record::read(&folder) {
@@ -154,11 +111,6 @@ impl Sandboxes {
         self.containers.settings()
     }
 
-    /// Ends when the host stops.
-    pub(super) async fn stopping(&self) {
-        self.shutdown.cancelled().await;
-    }
-
     /// The limits that this machine can't enforce, and why.
     pub(super) fn unenforced(&self) -> &[String] {
         self.containers.unenforced()
@@ -169,14 +121,8 @@ impl Sandboxes {
         self.containers.cgroup(&sandbox.id)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Sandbox>>> {
-        self.sandboxes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn all(&self) -> Vec<Arc<Sandbox>> {
-        self.lock().values().cloned().collect()
+        self.sandboxes.lock().values().cloned().collect()
     }
 
     fn records(&self) -> Vec<Record> {
@@ -186,7 +132,8 @@ impl Sandboxes {
     pub(super) fn get(&self, id: &str) -> Result<Arc<Sandbox>, HostError> {
         // E2B's older ids have a client's id behind a dash.
         let id = id.split('-').next().unwrap_or(id);
-        self.lock()
+        self.sandboxes
+            .lock()
             .get(id)
             .cloned()
             .ok_or_else(|| HostError::NoSandbox(id.to_owned()))
@@ -220,7 +167,9 @@ impl Sandboxes {
         new: NewSandbox,
     ) -> Result<Arc<Sandbox>, HostError> {
         let mut state = sandbox.state.lock().await;
-        self.lock().insert(sandbox.id.clone(), sandbox.clone());
+        self.sandboxes
+            .lock()
+            .insert(sandbox.id.clone(), sandbox.clone());
         let become_theirs = |record: &mut Record| {
             *record = Record {
                 id: record.id.clone(),
@@ -229,7 +178,7 @@ impl Sandboxes {
         };
         if let Err(error) = sandbox.try_update(become_theirs).await {
             sandbox.set_state(&mut state, State::Killed);
-            self.lock().remove(&sandbox.id);
+            self.sandboxes.lock().remove(&sandbox.id);
             self.discard(&sandbox).await;
             return Err(HostError::of_making(error.into()));
         }
@@ -245,11 +194,13 @@ impl Sandboxes {
         template: Template,
         new: NewSandbox,
     ) -> Result<Arc<Sandbox>, HostError> {
-        let _place = self.make_room().await?;
+        let _room = self.make_room().await?;
         let sandbox = Arc::new(self.sandbox(Record::new(new, template.version.clone())));
         // Known before it runs, so that a host that stops meanwhile waits for it and ends it.
         let mut state = sandbox.state.lock().await;
-        self.lock().insert(sandbox.id.clone(), sandbox.clone());
+        self.sandboxes
+            .lock()
+            .insert(sandbox.id.clone(), sandbox.clone());
         let making = async {
             self.make_disk(&sandbox).await?;
             sandbox.record().write(&sandbox.folder)?;
@@ -259,7 +210,7 @@ impl Sandboxes {
             Ok(live) => sandbox.set_state(&mut state, State::Running(live)),
             Err(error) => {
                 sandbox.set_state(&mut state, State::Killed);
-                self.lock().remove(&sandbox.id);
+                self.sandboxes.lock().remove(&sandbox.id);
                 sandbox.remove_files().await;
                 return Err(HostError::of_making(error));
             }
@@ -324,20 +275,5 @@ impl Sandboxes {
                 .start(&record.id, &sandbox.folder, boot)
                 .await?,
         ))
-    }
-}
-
-impl HostError {
-    pub(super) fn of_making(error: anyhow::Error) -> Self {
-        let error = match error.downcast::<Self>() {
-            Ok(error) => return error,
-            Err(error) => error,
-        };
-        match error.downcast_ref::<io::Error>() {
-            Some(full) if full.kind() == io::ErrorKind::StorageFull => {
-                Self::NoSpace(full.to_string())
-            }
-            _ => Self::Internal(error),
-        }
     }
 }

@@ -5,7 +5,7 @@ use axum::http::{Method, Uri};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use super::record::now;
+use super::clock::now;
 
 /// Whether the request's address is signed by the token. The error is E2B's text.
 pub(super) fn check(method: &Method, uri: &Uri, token: &str) -> Result<(), &'static str> {

@@ -11,11 +11,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use super::{Answer, Host, Listed};
-use crate::sandbox_host::{
-    http::json,
-    record::Record,
-    sandboxes::{HostError, Sandboxes},
-};
+use crate::sandbox_host::{error::HostError, http::json, record::Record, sandboxes::Sandboxes};
 
 const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
 const TOTAL_RUNNING: HeaderName = HeaderName::from_static("x-total-running");

@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{Answer, Host};
-use crate::sandbox_host::{http::json, log::Wanted, metrics::Sample, sandboxes::HostError};
+use crate::sandbox_host::{error::HostError, http::json, log::Wanted, metrics::Sample};
 
 /// No more lines are told at once.
 const MAX_LOGS: usize = 1000;

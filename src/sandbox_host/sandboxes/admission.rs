@@ -3,16 +3,14 @@
 //! use), then waited for, and then the start is refused.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{HostError, Sandbox, Sandboxes, sandbox::State};
+use super::{Sandbox, Sandboxes, reservations::Reservation, sandbox::State};
 use crate::sandbox_host::{
     capacity::{Capacity, available_memory},
+    error::HostError,
     live::Live,
 };
 
@@ -32,29 +30,12 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Above this part of what all may use, in percent, room is made before the kernel makes it.
 const PRESSED: u64 = 92;
 
-/// Starts, one after the other, so that two don't take the same room.
-#[derive(Debug, Default)]
-pub(super) struct Admission {
-    turn: tokio::sync::Mutex<()>,
-    starting: Arc<AtomicU64>,
-}
-
-/// Room that is kept for a sandbox while it is started.
-#[derive(Debug)]
-pub(super) struct Place(Arc<AtomicU64>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Sandboxes {
     /// Room for one more running sandbox. Errors with [`HostError::Full`] when there is none after
     /// some seconds.
-    pub(super) async fn make_room(&self) -> Result<Place, HostError> {
+    pub(super) async fn make_room(&self) -> Result<Reservation, HostError> {
         let begun = Instant::now();
-        let _turn = self.admission.turn.lock().await;
+        let _turn = self.reservations.turn.lock().await;
         while let Some(shortage) = self.shortage(1) {
             if self.give_up_one().await {
                 continue;
@@ -68,19 +49,16 @@ impl Sandboxes {
                 () = self.shutdown.cancelled() => return Err(anyhow::anyhow!("the sandbox host is stopping").into()),
             }
         }
-        Ok(self.keep_place())
+        Ok(self.reservations.reserve())
     }
 
     /// Room for one more that waits in the pool; `None` where it would have to make room for the
     /// next sandbox at once.
-    pub(super) async fn room_for_waiting(&self) -> Option<Place> {
-        let _turn = self.admission.turn.lock().await;
-        self.shortage(2).is_none().then(|| self.keep_place())
-    }
-
-    fn keep_place(&self) -> Place {
-        self.admission.starting.fetch_add(1, Ordering::Relaxed);
-        Place(self.admission.starting.clone())
+    pub(super) async fn room_for_waiting(&self) -> Option<Reservation> {
+        let _turn = self.reservations.turn.lock().await;
+        self.shortage(2)
+            .is_none()
+            .then(|| self.reservations.reserve())
     }
 
     /// Makes room while the sandboxes use nearly all that they may.
@@ -91,7 +69,7 @@ impl Sandboxes {
         let is_pressed = all
             .usage()
             .is_some_and(|usage| usage.memory > capacity.memory / 100 * PRESSED);
-        if is_pressed && let Ok(_turn) = self.admission.turn.try_lock() {
+        if is_pressed && let Ok(_turn) = self.reservations.turn.try_lock() {
             self.give_up_one().await;
         }
     }
@@ -114,7 +92,7 @@ impl Sandboxes {
             .iter()
             .map(|(sandbox, live)| self.still_to_come(sandbox, live, expected))
             .sum();
-        let starting = self.admission.starting.load(Ordering::Relaxed);
+        let starting = self.reservations.count();
         let used = usage.memory + young + starting * expected;
         if used + more * expected > memory {
             return Some(format!(
@@ -135,7 +113,7 @@ impl Sandboxes {
 
     /// All containers that hold memory, but those that are being started or stopped.
     fn containers_at_work(&self) -> Vec<(Arc<Sandbox>, Arc<Live>)> {
-        let mut found = self.waiting();
+        let mut found = self.pool.containers();
         for sandbox in self.all() {
             let live = match sandbox.state.try_lock().as_deref() {
                 Ok(State::Running(live) | State::Frozen(live, _)) => live.clone(),

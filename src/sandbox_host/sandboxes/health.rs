@@ -3,15 +3,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::sandbox_host::{
+    clock::{now, rfc3339},
     envd::dev_server::Report,
-    record::{now, rfc3339},
 };
 
 /// How long a notice is worth reading.
@@ -74,7 +74,7 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.health.lock().waiting.remove(&self.number);
+        self.health.state.lock().waiting.remove(&self.number);
     }
 }
 
@@ -93,14 +93,10 @@ pub(super) enum Trouble {
 }
 
 impl Health {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Its container is being started, with a server on this port; the kernel has ended so many
     /// processes of it before.
     pub(super) fn booted(&self, port: Option<u16>, kills: Option<u64>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.port = port;
         state.report = Report::default();
         state.kills = kills.unwrap_or(0);
@@ -110,7 +106,7 @@ impl Health {
 
     /// A request to a port; `None` when that is not the server's.
     pub(in crate::sandbox_host) fn wait_for(&self, port: u16) -> Option<Waiting<'_>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.port != Some(port) {
             return None;
         }
@@ -125,17 +121,17 @@ impl Health {
 
     /// The server has answered a request of the watchdog's.
     pub(super) fn server_answers(&self) {
-        self.lock().answered = Some(Instant::now());
+        self.state.lock().answered = Some(Instant::now());
     }
 
     /// The server's port.
     pub(super) fn port(&self) -> Option<u16> {
-        self.lock().port
+        self.state.lock().port
     }
 
     /// How long the oldest request has been waiting while the server answered none.
     pub(super) fn silent_for(&self) -> Duration {
-        let state = self.lock();
+        let state = self.state.lock();
         let oldest = state.waiting.values().next().copied();
         oldest.map_or(Duration::ZERO, |since| {
             state
@@ -148,7 +144,7 @@ impl Health {
     /// What is new in a report, and in the kernel's count of processes that were ended for want of
     /// memory.
     pub(super) fn compare(&self, report: Report, kills: Option<u64>) -> Option<Trouble> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let before = std::mem::replace(&mut state.report, report.clone());
         let out_of_memory =
             kills.is_some_and(|kills| kills > std::mem::replace(&mut state.kills, kills));
@@ -175,18 +171,18 @@ impl Health {
 
     /// Counts one more time that memory ran out; how many times it did lately.
     pub(super) fn count_out_of_memory(&self) -> usize {
-        lately(&mut self.lock().out_of_memory)
+        lately(&mut self.state.lock().out_of_memory)
     }
 
     /// Counts one more time that the server hung; how many times it did lately.
     pub(super) fn count_hung(&self) -> usize {
-        lately(&mut self.lock().hung)
+        lately(&mut self.state.lock().hung)
     }
 
     /// Says what went wrong, in place of what was said before; false when the same was said a
     /// moment ago.
     pub(super) fn say(&self, message: String, failing: bool) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if let Some((at, said)) = &state.notice
             && at.elapsed() < REPETITION
             && said.message == message
@@ -208,7 +204,7 @@ impl Health {
 
     /// What went wrong lately. A server that has answered since does not fail any more.
     pub(in crate::sandbox_host) fn notice(&self) -> Option<Notice> {
-        let state = self.lock();
+        let state = self.state.lock();
         let (at, notice) = state
             .notice
             .as_ref()

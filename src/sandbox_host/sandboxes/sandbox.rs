@@ -4,20 +4,24 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use parking_lot::{Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
+
 use super::health::Health;
 use crate::sandbox_host::{
+    clock::{in_seconds, now},
     disk::Layer,
     live::Live,
     log::Log,
     metrics::Metrics,
     network::Network,
-    record::{Record, in_seconds, now},
+    record::Record,
 };
 
 /// One sandbox.
@@ -49,6 +53,26 @@ pub(super) enum State {
     /// Only the files are left.
     Paused,
     Killed,
+}
+
+/// A container that runs.
+pub(in crate::sandbox_host) struct Awake {
+    pub live: Arc<Live>,
+    /// Cancelled when its clients' connections are to end.
+    pub connected: CancellationToken,
+    /// It was asleep.
+    pub woken: bool,
+}
+
+impl Awake {
+    /// To be called while the sandbox's state is locked: a pause must not come between.
+    pub(super) fn new(live: &Arc<Live>, woken: bool) -> Self {
+        Self {
+            live: live.clone(),
+            connected: live.connected(),
+            woken,
+        }
+    }
 }
 
 /// Keeps a sandbox counted as in use.
@@ -87,11 +111,7 @@ impl Sandbox {
     }
 
     pub(in crate::sandbox_host) fn record(&self) -> Record {
-        self.lock_record().clone()
-    }
-
-    fn lock_record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record.lock().clone()
     }
 
     /// Changes the record, on disk too.
@@ -103,7 +123,7 @@ impl Sandbox {
 
     /// Changes the record; the error is that of writing it.
     pub(super) async fn try_update(&self, change: impl FnOnce(&mut Record)) -> io::Result<()> {
-        change(&mut self.lock_record());
+        change(&mut self.record.lock());
         let _writing = self.writing.lock().await;
         let (record, folder) = (self.record(), self.folder.clone());
         tokio::task::spawn_blocking(move || record.write(&folder)).await?
@@ -174,7 +194,7 @@ impl Sandbox {
     /// Lets the egress proxy go by the record.
     pub(super) fn take_network_from_record(&self) {
         let network = self.record().network;
-        *self.network.write().unwrap_or_else(PoisonError::into_inner) = network;
+        *self.network.write() = network;
     }
 
     /// It was used this moment.

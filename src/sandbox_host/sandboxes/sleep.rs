@@ -7,14 +7,15 @@ use std::{
 };
 
 use anyhow::Context;
-use tokio_util::sync::CancellationToken;
 
-use super::{Sandbox, Sandboxes, sandbox::State};
+use super::{
+    Sandbox, Sandboxes,
+    sandbox::{Awake, State},
+};
 use crate::sandbox_host::{
     capacity,
+    clock::{in_seconds, now},
     containers::USUAL_SHARES,
-    live::Live,
-    record::{in_seconds, now},
     template::Template,
 };
 
@@ -24,26 +25,6 @@ const TICK: Duration = Duration::from_millis(500);
 const MIN_RESUME: u64 = 300;
 /// Frozen sandboxes may hold one part in so many of the machine's memory.
 const FROZEN_PART: u64 = 4;
-
-/// A container that runs.
-pub(in crate::sandbox_host) struct Awake {
-    pub live: Arc<Live>,
-    /// Cancelled when its clients' connections are to end.
-    pub connected: CancellationToken,
-    /// It was asleep.
-    pub woken: bool,
-}
-
-impl Awake {
-    /// To be called while the sandbox's state is locked: a pause must not come between.
-    fn new(live: &Arc<Live>, woken: bool) -> Self {
-        Self {
-            live: live.clone(),
-            connected: live.connected(),
-            woken,
-        }
-    }
-}
 
 impl Sandboxes {
     /// The sandbox's container, woken when it was paused; `None` when there is nothing to wake any
@@ -101,7 +82,7 @@ impl Sandboxes {
                     );
                     return Ok(None);
                 };
-                let _place = self.make_room().await?;
+                let _room = self.make_room().await?;
                 self.boot(sandbox, template, USUAL_SHARES).await?
             }
         };
@@ -228,7 +209,7 @@ impl Sandboxes {
         if !wanted() {
             return;
         }
-        self.lock().remove(&sandbox.id);
+        self.sandboxes.lock().remove(&sandbox.id);
         if let State::Running(live) | State::Frozen(live, _) = &*state {
             live.hang_up();
             self.containers.end(&sandbox.id, &sandbox.folder).await;

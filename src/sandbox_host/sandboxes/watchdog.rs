@@ -4,22 +4,20 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use axum::{
-    body::Body,
-    http::{Request, header},
-};
-use hyper::client::conn::http1;
+use parking_lot::Mutex;
 
 use super::{
     Sandbox, Sandboxes,
     health::{Trouble, is_many},
     sandbox::State,
 };
-use crate::sandbox_host::{containers::USUAL_SHARES, live::Live, record::now, template::Template};
+use crate::sandbox_host::{
+    clock::now, containers::USUAL_SHARES, first_page, live::Live, template::Template,
+};
 
 /// Between two looks at a sandbox.
 const EVERY: Duration = Duration::from_secs(2);
@@ -38,33 +36,15 @@ const LAST_CHANCE: Duration = Duration::from_secs(10);
 /// How many times in a row an envd may fail to answer.
 const MAX_FAILURES: u32 = 2;
 
-/// The sandboxes that are being looked at.
-#[derive(Default)]
-struct Looking(Mutex<HashSet<String>>);
-
-impl Looking {
-    /// False when somebody is at it.
-    fn begin(&self, sandbox: &str) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(sandbox.to_owned())
-    }
-
-    fn end(&self, sandbox: &str) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(sandbox);
-    }
-}
+/// The ids of the sandboxes that are being looked at.
+type BeingChecked = Mutex<HashSet<String>>;
 
 impl Sandboxes {
     /// Looks at each sandbox in use every other second, until the host stops.
     pub(super) async fn keep_watch(self: Arc<Self>) {
         let mut tick = tokio::time::interval(EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let looking = Arc::new(Looking::default());
+        let being_checked = Arc::new(BeingChecked::default());
         loop {
             tokio::select! {
                 _ = tick.tick() => {}
@@ -80,11 +60,11 @@ impl Sandboxes {
                     }
                     _ => continue,
                 };
-                if looking.begin(&sandbox.id) {
-                    let (host, looking) = (self.clone(), looking.clone());
+                if being_checked.lock().insert(sandbox.id.clone()) {
+                    let (host, being_checked) = (self.clone(), being_checked.clone());
                     tokio::spawn(async move {
                         host.look_after(&sandbox, &live).await;
-                        looking.end(&sandbox.id);
+                        being_checked.lock().remove(&sandbox.id);
                     });
                 }
             }
@@ -204,8 +184,8 @@ impl Sandboxes {
         let Some(port) = sandbox.health.port() else {
             return false;
         };
-        match tokio::time::timeout(LAST_CHANCE, ask(live, port)).await {
-            Ok(Ok(true)) => {
+        match tokio::time::timeout(LAST_CHANCE, first_page::request(live, port)).await {
+            Ok(Ok(Some(_))) => {
                 sandbox.health.server_answers();
                 return false;
             }
@@ -288,22 +268,6 @@ impl Sandboxes {
             ),
         }
     }
-}
-
-/// Asks for the first page, of which the head will do; false when the port is not open.
-async fn ask(live: &Live, port: u16) -> anyhow::Result<bool> {
-    let Some(stream) = live.tunnel(port).await? else {
-        return Ok(false);
-    };
-    let (mut sender, connection) = http1::handshake(stream).await?;
-    tokio::spawn(connection);
-    let request = Request::builder()
-        .uri("/")
-        .header(header::HOST, format!("localhost:{port}"))
-        .header(header::ACCEPT, "text/html")
-        .body(Body::empty())?;
-    sender.send_request(request).await?;
-    Ok(true)
 }
 
 /// An amount of memory as people say it.

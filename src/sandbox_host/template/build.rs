@@ -1,11 +1,7 @@
 //! Building a template: its sources are in this binary; a build installs its packages in a
 //! container of the same kind as a sandbox, boots its dev server once and keeps the cache.
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, time::Instant};
 
 use anyhow::{Context, bail};
 use axum::{
@@ -14,36 +10,27 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http_body_util::BodyExt;
-use hyper::client::conn::http1;
-use rust_embed::RustEmbed;
 
-use super::{Manifest, Template, digest, lock::TemplatesLock};
+use super::{
+    builds::{Manifest, Template},
+    lock::TemplatesLock,
+    sources::{known, sources, version},
+};
 use crate::{
     config,
     sandbox_host::{
         containers::{Boot, Containers, USUAL_SHARES},
         egress::Policy,
         envd::connect,
+        first_page,
         live::Live,
-        record::random_id,
+        names::random_id,
         runtime::Home,
     },
 };
 
-/// How long a dev server may take to show its first page, nothing being cached.
-const FIRST_PAGE: Duration = Duration::from_secs(180);
-
-#[derive(RustEmbed)]
-#[folder = "sandbox-templates"]
-#[exclude = "*/node_modules/*"]
-#[exclude = "*/.next/*"]
-// What builds it for E2B and what is told about it are no part of it.
-#[exclude = "*/e2b/*"]
-#[exclude = "*/README.md"]
-struct Sources;
-
-/// Builds the template from its sources, unless that is done already. A failed build, or one that
-/// is told to stop, leaves the earlier one as it is.
+/// Builds the template from its sources, unless that is done already. A build that fails or is
+/// stopped leaves the earlier one as it is.
 pub async fn build(
     settings: &config::SandboxHost,
     name: &str,
@@ -130,38 +117,6 @@ fn make_current(folder: &Path, version: &str) -> std::io::Result<()> {
     fs::rename(part, folder.join("current"))
 }
 
-/// The names of the templates in this binary.
-pub(super) fn known() -> Vec<String> {
-    let mut known: Vec<String> = Sources::iter()
-        .filter_map(|path| Some(path.split_once('/')?.0.to_owned()))
-        .collect();
-    known.dedup();
-    known
-}
-
-/// A template's files, by path.
-pub(super) fn sources(name: &str) -> Vec<(String, Vec<u8>)> {
-    let own = |path: &str| Some(path.strip_prefix(name)?.strip_prefix('/')?.to_owned());
-    Sources::iter()
-        .filter_map(|path| Some((own(&path)?, Sources::get(&path)?.data.into_owned())))
-        .collect()
-}
-
-/// What a build of these sources is called on this machine.
-pub(super) async fn version(sources: &[(String, Vec<u8>)]) -> anyhow::Result<String> {
-    let node = tokio::process::Command::new("node")
-        .arg("--version")
-        .output()
-        .await;
-    let node = node
-        .context("Node.js is not installed; script/setup does that")?
-        .stdout;
-    let files = sources
-        .iter()
-        .flat_map(|(path, content)| [path.as_bytes(), content.as_slice()]);
-    Ok(digest(files.chain([node.as_slice()])))
-}
-
 fn write_sources(
     containers: &Containers,
     sources: &[(String, Vec<u8>)],
@@ -228,7 +183,7 @@ async fn prepare_home(
     let live = containers
         .start(&id, work, boot(Some((server.start.clone(), server.port))))
         .await?;
-    let shown = first_page(&live, server.port).await;
+    let shown = first_page::wait_for(&live, server.port).await;
     let shown = match shown {
         Ok(()) => Ok(()),
         Err(error) => Err(match run(&live, "tail -n 30 /tmp/dev-server.log").await {
@@ -238,49 +193,6 @@ async fn prepare_home(
     };
     containers.stop(&id, work, &live).await;
     shown
-}
-
-/// Asks for the first page until it is there.
-pub(in crate::sandbox_host) async fn first_page(live: &Live, port: u16) -> anyhow::Result<()> {
-    let ask = async || -> anyhow::Result<Option<u16>> {
-        let Some(stream) = live.tunnel(port).await? else {
-            return Ok(None);
-        };
-        let (mut sender, connection) = http1::handshake(stream).await?;
-        tokio::spawn(connection);
-        let request = Request::builder()
-            .uri("/")
-            .header(header::HOST, format!("localhost:{port}"))
-            .header(header::ACCEPT, "text/html")
-            .body(Body::empty())?;
-        let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        // The whole page: that is when all of it was compiled.
-        let mut body = response.into_body();
-        while let Some(piece) = body.frame().await {
-            piece?;
-        }
-        Ok(Some(status))
-    };
-    let mut last = "nothing".to_owned();
-    let waiting = async {
-        loop {
-            match ask().await {
-                Ok(Some(200)) => return,
-                Ok(Some(status)) => last = format!("status {status}"),
-                Ok(None) => {}
-                Err(error) => last = format!("{error:#}"),
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    if tokio::time::timeout(FIRST_PAGE, waiting).await.is_err() {
-        bail!(
-            "its first page did not come within {} s; the last answer was {last}",
-            FIRST_PAGE.as_secs()
-        );
-    }
-    Ok(())
 }
 
 /// Runs a command in the container and returns its exit code and output.

@@ -1,0 +1,69 @@
+//! An app's first page, as its dev server shows it: a template's build, the warm pool and the
+//! watchdog ask for it.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use axum::{
+    body::Body,
+    http::{Request, Response, StatusCode, header},
+};
+use http_body_util::BodyExt;
+use hyper::{body::Incoming, client::conn::http1};
+
+use super::live::Live;
+
+/// How long a dev server may take for its first page with nothing cached.
+const TIMEOUT: Duration = Duration::from_secs(180);
+const RETRY_DELAY: Duration = Duration::from_millis(200);
+
+/// Asks the server on this port for its first page; `None` when nothing listens there.
+pub(super) async fn request(live: &Live, port: u16) -> anyhow::Result<Option<Response<Incoming>>> {
+    let Some(stream) = live.tunnel(port).await? else {
+        return Ok(None);
+    };
+    let (mut sender, connection) = http1::handshake(stream).await?;
+    tokio::spawn(connection);
+    let request = Request::builder()
+        .uri("/")
+        .header(header::HOST, format!("localhost:{port}"))
+        .header(header::ACCEPT, "text/html")
+        .body(Body::empty())?;
+    Ok(Some(sender.send_request(request).await?))
+}
+
+/// Waits until the first page is there as a whole.
+pub(super) async fn wait_for(live: &Live, port: u16) -> anyhow::Result<()> {
+    let mut last_answer = "nothing".to_owned();
+    let waiting = async {
+        loop {
+            match read_to_its_end(live, port).await {
+                Ok(Some(StatusCode::OK)) => return,
+                Ok(Some(status)) => last_answer = format!("status {}", status.as_u16()),
+                Ok(None) => {}
+                Err(error) => last_answer = format!("{error:#}"),
+            }
+            tokio::time::sleep(RETRY_DELAY).await;
+        }
+    };
+    if tokio::time::timeout(TIMEOUT, waiting).await.is_err() {
+        bail!(
+            "its first page did not come within {} s; the last answer was {last_answer}",
+            TIMEOUT.as_secs()
+        );
+    }
+    Ok(())
+}
+
+/// The status of the first page. All of it is compiled only when all of it has come.
+async fn read_to_its_end(live: &Live, port: u16) -> anyhow::Result<Option<StatusCode>> {
+    let Some(response) = request(live, port).await? else {
+        return Ok(None);
+    };
+    let status = response.status();
+    let mut body = response.into_body();
+    while let Some(piece) = body.frame().await {
+        piece?;
+    }
+    Ok(Some(status))
+}
