@@ -18,7 +18,7 @@ pub use files::{Entry, EntryKind, MAX_FILE, Page};
 pub use process::{CommandOutput, Gap, Left, RunOptions, RunningProcess};
 use reqwest::{Method, RequestBuilder, Url};
 
-use crate::config;
+use crate::{config, e2b};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,8 +29,6 @@ const POOL_IDLE: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a stream may be silent; the server is asked for a keepalive more often than that.
 const STREAM_IDLE: Duration = Duration::from_secs(120);
-/// envd's port, by which the data plane tells its requests from an app's.
-const ENVD_PORT: u16 = 49983;
 /// The name under which previews see us: anything like a browser's would be answered with HTML.
 const USER_AGENT: &str = concat!("codeflow/", env!("CARGO_PKG_VERSION"));
 
@@ -163,16 +161,16 @@ impl Sandbox {
     ) -> Result<RequestBuilder, SandboxError> {
         let mut request = http
             .request(method, address::join(&self.client.data_plane, path)?)
-            .header("E2b-Sandbox-Id", &self.id)
-            .header("E2b-Sandbox-Port", port);
-        if let (Some(token), ENVD_PORT) = (&self.token, port) {
-            request = request.header("X-Access-Token", token);
+            .header(e2b::SANDBOX_ID, &self.id)
+            .header(e2b::SANDBOX_PORT, port);
+        if let (Some(token), e2b::ENVD_PORT) = (&self.token, port) {
+            request = request.header(e2b::ACCESS_TOKEN, token);
         }
         Ok(request)
     }
 
     /// A unary request to envd.
     fn envd(&self, method: Method, path: &str) -> Result<RequestBuilder, SandboxError> {
-        self.request(&self.client.http, method, ENVD_PORT, path)
+        self.request(&self.client.http, method, e2b::ENVD_PORT, path)
     }
 }

@@ -1,16 +1,12 @@
-//! Connect's streaming frames: `flags:u8 | length:u32 big-endian | message`, the last one marked as
-//! the end of the stream.
+//! The client's side of a Connect stream: its frames as messages, and the error or the good end that
+//! its last frame reports.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use tokio_util::codec::Decoder;
 
 use super::{SandboxError, error};
-
-/// No message of envd's is larger, in bytes; a longer one is no message.
-const MAX_FRAME: usize = 16 << 20;
-const COMPRESSED: u8 = 1;
-const END_OF_STREAM: u8 = 2;
+use crate::e2b::{self, COMPRESSED, END_OF_STREAM};
 
 /// A frame of a stream.
 #[derive(Debug, PartialEq)]
@@ -43,25 +39,16 @@ impl Decoder for Frames {
     type Error = SandboxError;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, SandboxError> {
-        let Some(header) = buffer.first_chunk::<5>() else {
+        let frame =
+            e2b::take_frame(buffer).map_err(|error| SandboxError::Protocol(error.to_string()))?;
+        let Some(e2b::Frame { flags, message }) = frame else {
             return Ok(None);
         };
-        let flags = header[0];
-        let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize;
-        if length > MAX_FRAME {
-            return Err(SandboxError::Protocol(format!("a frame of {length} bytes")));
-        }
         if flags & COMPRESSED != 0 {
             return Err(SandboxError::Protocol(
                 "a compressed frame, which nobody asked for".to_owned(),
             ));
         }
-        if buffer.len() < 5 + length {
-            buffer.reserve(5 + length - buffer.len());
-            return Ok(None);
-        }
-        buffer.advance(5);
-        let message = buffer.split_to(length).freeze();
         if flags & END_OF_STREAM == 0 {
             return Ok(Some(Frame::Message(message)));
         }
@@ -89,19 +76,6 @@ impl Decoder for Frames {
 
 /// What the server says when a command's time is over.
 pub(super) const DEADLINE: &str = "deadline exceeded";
-
-/// A message as the one frame of a request.
-pub(super) fn frame(message: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(5 + message.len());
-    frame.push(0);
-    frame.extend_from_slice(
-        &u32::try_from(message.len())
-            .unwrap_or(u32::MAX)
-            .to_be_bytes(),
-    );
-    frame.extend_from_slice(message);
-    frame
-}
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -136,8 +110,10 @@ mod tests {
             ends in any::<bool>(),
             sizes in vec(1_usize..400, 1..20),
         ) {
-            let mut bytes: Vec<u8> = messages.iter().flat_map(|message| frame(message)).collect();
-            let mut expected: Vec<_> = messages.into_iter().map(|message| Frame::Message(message.into())).collect();
+            let mut bytes: Vec<u8> =
+                messages.iter().flat_map(|message| e2b::frame(0, message)).collect();
+            let mut expected: Vec<_> =
+                messages.into_iter().map(|message| Frame::Message(message.into())).collect();
             if ends {
                 bytes.extend([END_OF_STREAM, 0, 0, 0, 2, b'{', b'}']);
                 expected.push(Frame::End);
@@ -153,22 +129,6 @@ mod tests {
             }
             let _ = decode_in_pieces(&bytes, &sizes);
         }
-
-        #[test]
-        fn no_announced_length_takes_more_memory_than_the_limit(
-            flags in any::<u8>(),
-            length in prop_oneof![any::<u32>(), 0_u32..100, (MAX_FRAME as u32 - 2)..(MAX_FRAME as u32 + 3)],
-            rest in vec(any::<u8>(), 0..50),
-        ) {
-            let mut buffer = BytesMut::from(&[&[flags], &length.to_be_bytes()[..], &rest].concat()[..]);
-            let before = buffer.capacity();
-            let decoded = Frames.decode(&mut buffer);
-            if length as usize > MAX_FRAME {
-                prop_assert!(matches!(decoded, Err(SandboxError::Protocol(_))));
-                prop_assert_eq!(buffer.capacity(), before);
-            }
-            prop_assert!(buffer.capacity() <= before.max(5 + MAX_FRAME));
-        }
     }
 
     #[test]
@@ -178,8 +138,7 @@ mod tests {
         let compressed = decode_in_pieces(&[1, 0, 0, 0, 0], &[5]);
         assert!(matches!(compressed, Err(SandboxError::Protocol(_))));
         let end = br#"{"error":{"code":"invalid_argument","message":"cwd '/x' does not exist"}}"#;
-        let mut bytes = frame(end);
-        bytes[0] = END_OF_STREAM;
+        let bytes = e2b::frame(END_OF_STREAM, end);
         assert!(
             matches!(decode_in_pieces(&bytes, &[7]), Err(SandboxError::Refused(message)) if message.contains("/x"))
         );

@@ -9,6 +9,7 @@ use super::{
     error::{self, Subject},
     retry::{self, Repeat},
 };
+use crate::e2b;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -108,7 +109,7 @@ impl Sandbox {
             .client
             .http
             .get(url)
-            .header("X-API-Key", &settings.api_key)
+            .header(e2b::API_KEY, &settings.api_key)
             .send()
             .await?;
         if !response.status().is_success() {
@@ -167,14 +168,14 @@ impl Client {
                 .inner
                 .http
                 .get(url)
-                .header("X-API-Key", &self.inner.settings.api_key);
+                .header(e2b::API_KEY, &self.inner.settings.api_key);
             let response = retry::send(request, Repeat::Harmless).await?;
             if !response.status().is_success() {
                 return Err(error::of(response, Subject::Sandbox).await);
             }
             let token = response
                 .headers()
-                .get("x-next-token")
+                .get(e2b::NEXT_TOKEN)
                 .and_then(|token| token.to_str().ok());
             let token = token.filter(|token| !token.is_empty()).map(str::to_owned);
             let page: Vec<ListedAnswer> = response.json().await?;
@@ -200,7 +201,7 @@ impl Client {
             .inner
             .http
             .delete(url)
-            .header("X-API-Key", &self.inner.settings.api_key);
+            .header(e2b::API_KEY, &self.inner.settings.api_key);
         let response = retry::send(request, Repeat::Harmless).await?;
         if response.status().is_success() {
             return Ok(());
@@ -217,7 +218,7 @@ impl Client {
             .inner
             .http
             .post(url)
-            .header("X-API-Key", &self.inner.settings.api_key))
+            .header(e2b::API_KEY, &self.inner.settings.api_key))
     }
 
     async fn sandbox(

@@ -11,6 +11,7 @@ use super::{
     error::{self, Subject},
     retry::{self, Repeat},
 };
+use crate::e2b;
 
 /// The largest file that is read by itself, in bytes, and the largest that a version has.
 const MAX_READ: usize = 10 << 20;
@@ -170,7 +171,7 @@ impl Sandbox {
     ) -> Result<A, SandboxError> {
         let request = self
             .envd(Method::POST, path)?
-            .header("connect-protocol-version", "1")
+            .header(e2b::CONNECT_VERSION, "1")
             .json(request);
         let response = retry::send(request, Repeat::Unsent).await?;
         if !response.status().is_success() {

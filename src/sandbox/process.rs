@@ -13,18 +13,17 @@ use serde::{Deserialize, Serialize};
 use tokio_util::{codec::FramedRead, io::StreamReader};
 
 use super::{
-    ENVD_PORT, Sandbox, SandboxError,
+    Sandbox, SandboxError,
     connect::{self, Frame, Frames},
     error::{self, Subject},
     retry::{self, Repeat},
 };
+use crate::e2b;
 
 /// Seconds of silence after which the server says that it is alive.
 const KEEPALIVE_SECONDS: u32 = 50;
 /// How much of each output stream is kept, in bytes: half of it the beginning and half the end.
 const MAX_OUTPUT: usize = 1 << 20;
-/// Tells our own host so, which then sends no more; E2B's sends all.
-const OUTPUT_LIMIT: &str = "codeflow-output-limit";
 /// How much longer than the server's own timer we wait before giving up on it.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -219,19 +218,19 @@ impl Sandbox {
             .request(
                 &self.client.streaming,
                 Method::POST,
-                ENVD_PORT,
+                e2b::ENVD_PORT,
                 "/process.Process/Start",
             )?
-            .header("content-type", "application/connect+json")
+            .header("content-type", e2b::STREAM)
             .header("accept-encoding", "identity")
-            .header("connect-protocol-version", "1")
-            .header("keepalive-ping-interval", KEEPALIVE_SECONDS)
+            .header(e2b::CONNECT_VERSION, "1")
+            .header(e2b::KEEPALIVE_INTERVAL, KEEPALIVE_SECONDS)
             .header(
-                "connect-timeout-ms",
+                e2b::CONNECT_TIMEOUT,
                 options.timeout.as_millis().to_string(),
             )
-            .header(OUTPUT_LIMIT, MAX_OUTPUT)
-            .body(connect::frame(&body));
+            .header(e2b::OUTPUT_LIMIT, MAX_OUTPUT)
+            .body(e2b::frame(0, &body));
         let response = retry::send(request, Repeat::Unsent).await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);

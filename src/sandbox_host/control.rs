@@ -25,6 +25,7 @@ use super::{
     record::{NewSandbox, Record},
     sandboxes::{Notice, Sandboxes},
 };
+use crate::e2b;
 
 /// E2B's constant.
 const CLIENT_ID: &str = "6532622b";
@@ -184,7 +185,11 @@ async fn readyz(State(sandboxes): Host) -> Response<Body> {
 }
 
 async fn check_key(State(sandboxes): Host, request: Request, next: Next) -> Response<Body> {
-    let refusal = match request.headers().get("x-api-key").map(|key| key.as_bytes()) {
+    let refusal = match request
+        .headers()
+        .get(e2b::API_KEY)
+        .map(|key| key.as_bytes())
+    {
         None => "authorization header is missing",
         Some(key) if !key.starts_with(b"e2b_") => "authorization header is malformed",
         // Digests, so that the time a comparison takes tells nothing.

@@ -25,18 +25,14 @@ use super::{
     sandboxes::{Awake, Notice, Sandboxes, Waiting},
     signature,
 };
-use crate::config;
+use crate::{
+    config,
+    e2b::{ACCESS_TOKEN, ENVD_PORT, SANDBOX_ID, SANDBOX_PORT, TRAFFIC_TOKEN},
+};
 
-/// envd's port.
-const ENVD_PORT: u16 = 49983;
 /// How often a port that is not open is tried again, and how long after: dev servers restart.
 const DIALS: u32 = 5;
 const BETWEEN_DIALS: Duration = Duration::from_millis(100);
-
-const SANDBOX_ID: HeaderName = HeaderName::from_static("e2b-sandbox-id");
-const SANDBOX_PORT: HeaderName = HeaderName::from_static("e2b-sandbox-port");
-const TRAFFIC_TOKEN: HeaderName = HeaderName::from_static("e2b-traffic-access-token");
-const ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-access-token");
 
 /// Where a request wants to go.
 #[derive(Debug, Clone, PartialEq, Eq)]

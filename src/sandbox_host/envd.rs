@@ -5,7 +5,7 @@
 //! It has no rights that the sandbox's user has not: everything it is asked to open is opened
 //! inside, as that user.
 
-pub(super) mod connect;
+mod connect;
 pub(super) mod dev_server;
 mod entry;
 mod files;
@@ -106,7 +106,7 @@ fn init() -> anyhow::Result<()> {
         match wait::waitpid(None, Some(WaitPidFlag::WUNTRACED)) {
             // An error: it has ended meanwhile, which the next turn finds.
             Ok(WaitStatus::Stopped(stopped, _)) if stopped == server => {
-                drop(kill(server, Signal::SIGCONT))
+                let _ = kill(server, Signal::SIGCONT);
             }
             Ok(WaitStatus::Stopped(..)) => {}
             Ok(status) if status.pid() == Some(server) => return Ok(()),

@@ -16,6 +16,8 @@ use axum::{
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
+use crate::e2b;
+
 /// What is left of an answered request is read up to this, in bytes, and for so long: a client that
 /// sends on is not one that listens.
 const MAX_REST: usize = 64 << 20;
@@ -229,7 +231,7 @@ pub(super) fn strip_ours(headers: &mut HeaderMap, key: &str) {
             .windows(key.len())
             .any(|part| part == key.as_bytes())
     };
-    for name in [header::AUTHORIZATION, HeaderName::from_static("x-api-key")] {
+    for name in [header::AUTHORIZATION, e2b::API_KEY] {
         if headers.get_all(&name).iter().any(is_ours) {
             headers.remove(&name);
         }

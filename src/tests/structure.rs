@@ -11,11 +11,12 @@ use std::{
 const IMPORTS: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("config", &[]),
+    ("e2b", &[]),
     ("cgroup", &[]),
     ("listener", &["config"]),
     ("render", &["protocol"]),
     ("store", &["protocol"]),
-    ("sandbox", &["protocol", "config"]),
+    ("sandbox", &["protocol", "config", "e2b"]),
     ("llm", &["protocol", "config"]),
     ("agent", &["llm", "sandbox", "protocol", "config", "cgroup"]),
     ("runs", &["agent", "store", "protocol", "config", "render"]),
@@ -29,7 +30,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("app", &["ui", "api", "protocol"]),
     (
         "sandbox_host",
-        &["protocol", "config", "cgroup", "listener"],
+        &["protocol", "config", "e2b", "cgroup", "listener"],
     ),
     ("lib", &["app"]),
     (

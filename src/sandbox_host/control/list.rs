@@ -4,17 +4,18 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     extract::{Query, State},
-    http::{HeaderName, HeaderValue, StatusCode},
+    http::{HeaderValue, StatusCode},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use super::{Answer, Host, Listed};
-use crate::sandbox_host::{error::HostError, http::json, record::Record, sandboxes::Sandboxes};
+use crate::{
+    e2b::{NEXT_TOKEN, TOTAL_RUNNING},
+    sandbox_host::{error::HostError, http::json, record::Record, sandboxes::Sandboxes},
+};
 
-const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
-const TOTAL_RUNNING: HeaderName = HeaderName::from_static("x-total-running");
 const MAX_PAGE: usize = 100;
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,54 +1,28 @@
-//! Connect's JSON codec, the server's side: frames of a stream, and errors
-//! (<https://connectrpc.com/docs/protocol>).
+//! Connect's JSON codec, the server's side: requests, answers and errors, each as a unary message or
+//! in the frames of a stream (<https://connectrpc.com/docs/protocol>).
 
 use std::time::Duration;
 
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Request},
-    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header},
 };
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::sandbox_host::http;
+use crate::{
+    e2b::{self, END_OF_STREAM},
+    sandbox_host::http,
+};
 
-/// The content type of a stream.
-pub(in crate::sandbox_host) const STREAM: &str = "application/connect+json";
-/// The flag of a stream's last frame.
-pub(super) const END_OF_STREAM: u8 = 2;
 /// Silence after which a stream says that it is alive, unless the client asks for another time.
 const KEEPALIVE: Duration = Duration::from_secs(90);
-/// No frame is longer, in bytes.
-const MAX_FRAME: usize = 16 << 20;
-
-/// A message as a frame: `flags:u8 | length:u32 big-endian | JSON`.
-pub(in crate::sandbox_host) fn frame(flags: u8, message: &Value) -> Vec<u8> {
-    let text = message.to_string();
-    let mut frame = Vec::with_capacity(5 + text.len());
-    frame.push(flags);
-    frame.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
-    frame.extend_from_slice(text.as_bytes());
-    frame
-}
-
-/// Takes the first frame out of the buffer; `None` while it is not whole.
-pub(in crate::sandbox_host) fn take_frame(
-    buffer: &mut BytesMut,
-) -> anyhow::Result<Option<(u8, Value)>> {
-    let Some(&[flags, a, b, c, d]) = buffer.first_chunk::<5>() else {
-        return Ok(None);
-    };
-    let length = u32::from_be_bytes([a, b, c, d]) as usize;
-    anyhow::ensure!(length <= MAX_FRAME, "a frame of {length} bytes");
-    if buffer.len() < 5 + length {
-        return Ok(None);
-    }
-    buffer.advance(5);
-    let message = buffer.split_to(length);
-    Ok(Some((flags, serde_json::from_slice(&message)?)))
+/// A JSON message as the bytes of a frame.
+pub(super) fn frame(flags: u8, message: &Value) -> Vec<u8> {
+    e2b::frame(flags, message.to_string().as_bytes())
 }
 
 /// A Connect error: its code decides the HTTP status.
@@ -144,15 +118,15 @@ pub(super) struct Times {
 
 impl Times {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let number = |name: &str| {
+        let number = |name: HeaderName| {
             headers
                 .get(name)
                 .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
         };
         Self {
-            deadline: number("connect-timeout-ms")
+            deadline: number(e2b::CONNECT_TIMEOUT)
                 .map(|millis| Instant::now() + Duration::from_millis(millis)),
-            keepalive: number("keepalive-ping-interval")
+            keepalive: number(e2b::KEEPALIVE_INTERVAL)
                 .filter(|seconds| *seconds > 0)
                 .map_or(KEEPALIVE, Duration::from_secs),
         }
@@ -169,11 +143,11 @@ impl Times {
 
 /// A stream's request: one whole frame.
 pub(super) fn request<T: DeserializeOwned>(body: &Bytes) -> Result<T, Error> {
-    let (_, message) = take_frame(&mut BytesMut::from(&body[..]))
+    let frame = e2b::take_frame(&mut BytesMut::from(&body[..]))
         .ok()
         .flatten()
         .ok_or_else(|| Error::invalid("the request is not one whole frame"))?;
-    serde_json::from_value(message).map_err(|error| Error::invalid(error.to_string()))
+    serde_json::from_slice(&frame.message).map_err(|error| Error::invalid(error.to_string()))
 }
 
 /// The answer to a stream's request; errors are in the stream.
@@ -181,7 +155,7 @@ pub(super) fn stream(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     response
         .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(STREAM));
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(e2b::STREAM));
     response
 }
 
@@ -206,70 +180,5 @@ pub(super) fn answer(result: Result<impl Serialize, Error>) -> Response<Body> {
     match result {
         Ok(message) => http::json(StatusCode::OK, &message),
         Err(error) => error.response(),
-    }
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use proptest::{
-        collection::{btree_map, vec},
-        prelude::*,
-    };
-
-    use super::*;
-
-    fn message() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<String>().prop_map(Value::from),
-        ];
-        leaf.prop_recursive(3, 20, 4, |inner| {
-            prop_oneof![
-                vec(inner.clone(), 0..4).prop_map(Value::from),
-                btree_map(any::<String>(), inner, 0..4).prop_map(|map| map.into_iter().collect()),
-            ]
-        })
-    }
-
-    fn take_all(buffer: &mut BytesMut) -> anyhow::Result<Vec<(u8, Value)>> {
-        std::iter::from_fn(|| take_frame(buffer).transpose()).collect()
-    }
-
-    proptest! {
-        #[test]
-        fn frames_are_the_same_whatever_pieces_they_come_in(
-            frames in vec((any::<u8>(), message()), 0..6),
-            sizes in vec(1_usize..200, 1..20),
-        ) {
-            let bytes: Vec<u8> = frames.iter().flat_map(|(flags, message)| frame(*flags, message)).collect();
-            let (mut buffer, mut taken, mut rest) = (BytesMut::new(), Vec::new(), &bytes[..]);
-            for size in sizes.iter().cycle() {
-                let (piece, after) = rest.split_at(rest.len().min(*size));
-                buffer.extend_from_slice(piece);
-                taken.extend(take_all(&mut buffer).unwrap());
-                rest = after;
-                if rest.is_empty() {
-                    break;
-                }
-            }
-            prop_assert_eq!(taken, frames);
-            prop_assert!(buffer.is_empty());
-        }
-
-        #[test]
-        fn any_bytes_are_frames_or_an_error_and_take_no_more_memory(
-            flags in any::<u8>(),
-            length in prop_oneof![any::<u32>(), 0_u32..100, (MAX_FRAME as u32 - 2)..(MAX_FRAME as u32 + 3)],
-            rest in vec(any::<u8>(), 0..100),
-        ) {
-            let mut buffer = BytesMut::from(&[&[flags], &length.to_be_bytes()[..], &rest].concat()[..]);
-            let before = buffer.capacity();
-            let taken = take_all(&mut buffer);
-            prop_assert!(length as usize <= MAX_FRAME || taken.is_err());
-            prop_assert!(buffer.capacity() <= before);
-        }
     }
 }

@@ -26,13 +26,10 @@ use serde_json::{Value, json};
 pub(super) use tree::MARK;
 
 use super::connect::{self, Error, Message, Times, answer, frame};
+use crate::e2b;
 
 /// How long after its deadline a stream waits for the word that the process was killed.
 const LAST_WORDS: Duration = Duration::from_secs(3);
-
-/// A header, not of E2B's, by which a client says how much of each output it wants, in bytes: its
-/// beginning and its end.
-const OUTPUT_LIMIT: &str = "codeflow-output-limit";
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -116,7 +113,7 @@ async fn start(
 ) -> Response<Body> {
     let mut times = Times::of(&headers);
     let output = headers
-        .get(OUTPUT_LIMIT)
+        .get(e2b::OUTPUT_LIMIT)
         .and_then(|value| value.to_str().ok()?.parse().ok());
     let limits = Limits {
         deadline: times.deadline,

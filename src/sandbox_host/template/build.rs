@@ -17,11 +17,10 @@ use super::{
     sources::{known, sources, version},
 };
 use crate::{
-    config,
+    config, e2b,
     sandbox_host::{
         containers::{Boot, Containers, USUAL_SHARES},
         egress::Policy,
-        envd::connect,
         first_page,
         live::Live,
         names::random_id,
@@ -202,15 +201,16 @@ async fn run(live: &Live, command: &str) -> anyhow::Result<(i32, Vec<u8>)> {
         .method(Method::POST)
         .uri("/process.Process/Start")
         .header(header::HOST, "envd")
-        .header(header::CONTENT_TYPE, connect::STREAM)
-        .body(Body::from(connect::frame(0, &start)))?;
+        .header(header::CONTENT_TYPE, e2b::STREAM)
+        .body(Body::from(e2b::frame(0, start.to_string().as_bytes())))?;
     let mut body = live.request(request).await?.into_body();
     let (mut buffer, mut output, mut code) = (bytes::BytesMut::new(), Vec::new(), None);
     while let Some(piece) = body.frame().await {
         if let Ok(piece) = piece?.into_data() {
             buffer.extend_from_slice(&piece);
         }
-        while let Some((_, message)) = connect::take_frame(&mut buffer)? {
+        while let Some(frame) = e2b::take_frame(&mut buffer)? {
+            let message: serde_json::Value = serde_json::from_slice(&frame.message)?;
             let event = &message["event"];
             for name in ["stdout", "stderr"] {
                 if let Some(text) = event["data"][name].as_str() {

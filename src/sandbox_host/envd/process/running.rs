@@ -29,9 +29,12 @@ use super::{
     terminal::Terminal,
     tree::{self, Tree},
 };
-use crate::sandbox_host::envd::{
-    connect::{END_OF_STREAM, Error, frame},
-    path,
+use crate::{
+    e2b::END_OF_STREAM,
+    sandbox_host::envd::{
+        connect::{Error, frame},
+        path,
+    },
 };
 
 /// Frames ahead of a slow listener; beyond that, the process waits for it.
