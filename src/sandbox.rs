@@ -1,6 +1,6 @@
-//! The app's client of the E2B protocol: it makes sandboxes and works in them, whoever serves them.
-//! Where it is, in `address`; control plane in `control`, the data plane's files in `files`,
-//! processes in `process` over `connect`'s frames; `retry` sends again what may be sent twice.
+//! The app's client of E2B's protocol: it makes sandboxes and works in them, whoever serves them.
+//! `control` is the control plane; `files` and `process` are the data plane, the latter over
+//! `connect`'s frames. `address` builds every URL, and `retry` repeats what is safe to repeat.
 
 mod address;
 mod connect;
@@ -9,6 +9,7 @@ mod error;
 mod files;
 mod process;
 mod retry;
+mod supervise;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,23 +17,22 @@ pub use control::Notice;
 pub use error::SandboxError;
 pub use files::{Entry, EntryKind, MAX_FILE, Page};
 pub use process::{CommandOutput, Gap, Left, RunOptions, RunningProcess};
-use reqwest::{Method, RequestBuilder, Url};
+use reqwest::{Method, RequestBuilder, Url, header::HeaderValue};
 
 use crate::{config, e2b};
 
-/// How long a connection may take to be made.
+/// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection that waits longer for a next request is closed: a sandbox host hangs up after 15
-/// seconds.
+/// How long a connection is kept for the next request: a sandbox host hangs up after 15 seconds.
 const POOL_IDLE: Duration = Duration::from_secs(10);
 /// How long a unary request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a stream may be silent; the server is asked for a keepalive more often than that.
+/// How long a stream may be silent; we ask the server for keepalives more often than that.
 const STREAM_IDLE: Duration = Duration::from_secs(120);
-/// The name under which previews see us: anything like a browser's would be answered with HTML.
+/// To a name like a browser's, previews would answer with HTML.
 const USER_AGENT: &str = concat!("codeflow/", env!("CARGO_PKG_VERSION"));
 
-/// Makes and finds sandboxes, as a cheap handle.
+/// Makes and finds sandboxes; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -40,17 +40,22 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Inner {
-    settings: config::Sandbox,
+    provider: config::SandboxProvider,
+    template: String,
+    /// What previews' host names end with, where the server names nothing else.
+    domain: String,
+    /// Sensitive, so that `Debug` doesn't print it.
+    api_key: HeaderValue,
     control_plane: Url,
     data_plane: Url,
-    /// For the control plane and unary calls.
+    /// For the control plane and for unary calls.
     http: reqwest::Client,
-    /// For streams: no limit on the whole, only on silence.
+    /// For streams, which may last but not fall silent.
     streaming: reqwest::Client,
 }
 
 impl Client {
-    /// Errors when no TLS can be set up, or an address of the settings is none.
+    /// Errors when TLS can't be set up, or when the settings have an address or a key that is none.
     pub fn new(settings: config::Sandbox) -> Result<Self, SandboxError> {
         // HTTP/1.1 only: E2B's proxy pads downloads in a way that makes HTTP/2 clients hang up.
         let builder = || {
@@ -68,30 +73,43 @@ impl Client {
                 streaming: builder().read_timeout(STREAM_IDLE).build()?,
                 control_plane: address::service("E2B_API_URL", &settings.api_url)?,
                 data_plane: address::service("E2B_SANDBOX_URL", &settings.sandbox_url)?,
-                settings,
+                api_key: secret(&settings.api_key).ok_or_else(|| {
+                    SandboxError::Refused(
+                        "E2B_API_KEY has characters that no key has. Copy it anew from https://e2b.dev."
+                            .to_owned(),
+                    )
+                })?,
+                provider: settings.provider,
+                template: settings.template,
+                domain: settings.domain,
             }),
         })
     }
 }
 
-/// A running sandbox, as a cheap handle.
+/// A header's value that `Debug` doesn't print; `None` when the text can't be one.
+fn secret(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// A running sandbox; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     client: Arc<Inner>,
     id: String,
-    token: Option<String>,
-    /// What the host names of its previews end with: the server's word for it, or the configured
-    /// one.
+    token: Option<HeaderValue>,
+    /// What the host names of its previews end with: the server's choice, else the configured one.
     domain: String,
 }
 
 /// Where a browser on this machine finds a port of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageAddress {
-    /// Its first page.
+    /// The first page.
     url: Url,
-    /// The one server that leads there, as `host:port`: the data plane of the sandbox host, or what
-    /// the host name stands for.
+    /// The server to connect to, as `host:port`: the sandbox host's data plane, or the URL's own.
     pub server: String,
 }
 
@@ -101,13 +119,12 @@ impl PageAddress {
         address::join(&self.url, path)
     }
 
-    /// The path of a page of the app by what a link to it names, whatever that is; `None` when it
-    /// is nothing of the app's.
+    /// The path that a link leads to; `None` when it leads out of the app or is not a link at all.
     pub fn own_path(&self, link: &str) -> Option<String> {
         address::own_path(&self.url, link)
     }
 
-    /// The host name of its pages.
+    /// The host name.
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
@@ -118,14 +135,14 @@ impl Sandbox {
         &self.id
     }
 
-    /// Where a port of the sandbox is seen from a browser, with a slash at its end.
+    /// The address of a port for browsers, with a slash at its end.
     pub fn preview_url(&self, port: u16) -> String {
-        // The parts were checked when the sandbox was made: none of them can end a host name.
+        // `Client::sandbox` has checked the parts: none of them can end a host name early.
         format!("{}://{port}-{}.{}/", self.scheme(), self.id, self.domain)
     }
 
-    /// Like [`Sandbox::preview_url`], for a browser beside this program: straight to the sandbox
-    /// host, where it is one of ours, whatever stands in front of it for everybody else.
+    /// The address of a port for a browser on this machine: straight to our own sandbox host, past
+    /// whatever proxy stands in front of it.
     pub fn page_address(&self, port: u16) -> Result<PageAddress, SandboxError> {
         let data_plane = &self.client.data_plane;
         if data_plane.scheme() != "http" {
@@ -133,9 +150,9 @@ impl Sandbox {
             let server = address::server(&url)?;
             return Ok(PageAddress { url, server });
         }
-        // Below localhost a page may do without TLS what others may with it
+        // Names below localhost are secure contexts without TLS
         // (w3c.github.io/webappsec-secure-contexts).
-        let is_own = self.client.settings.provider == config::SandboxProvider::Local;
+        let is_own = self.client.provider == config::SandboxProvider::Local;
         let domain = if is_own { "localhost" } else { &self.domain };
         let url = address::preview("http", port, &self.id, domain)?;
         let server = address::server(data_plane)?;
@@ -151,7 +168,7 @@ impl Sandbox {
         }
     }
 
-    /// A request to a port of the sandbox, through the data plane. `Refused` when the path is none.
+    /// A request to a port, through the data plane. `Refused` when the path is not a path.
     fn request(
         &self,
         http: &reqwest::Client,

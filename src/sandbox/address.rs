@@ -1,30 +1,29 @@
-//! Addresses of the sandbox service, put together from their parts: whatever a sandbox, its pages
-//! or the service say, a path stays a path, and the server that is asked stays the one that is
-//! configured.
+//! Addresses of the sandbox service, built from their parts: whatever a sandbox, its pages or the
+//! service say, a path stays a path and the server stays the configured one.
 
 use reqwest::Url;
 
 use super::SandboxError;
 use crate::config;
 
-/// The longest path with its query, in bytes; servers take no more
+/// The longest path with its query, in bytes; servers accept no more
 /// (nodejs.org/api/cli.html#--max-http-header-sizesize).
 const MAX_PATH: usize = 8 << 10;
 /// The longest link that is followed, in bytes.
 const MAX_LINK: usize = 2 << 10;
-/// How much of a path that is refused is shown, in characters.
+/// How many characters of a refused path the error shows.
 const SHOWN: usize = 80;
 
-/// The address of a service, which paths are joined to. `name` is what the error calls it.
+/// The address of a service, to join paths to. `name` is the variable that the error blames.
 pub(super) fn service(name: &str, address: &str) -> Result<Url, SandboxError> {
     let url = Url::parse(address).ok().filter(config::is_service_address);
     url.ok_or_else(|| {
-        SandboxError::Refused(format!("{name} is no http or https address: {address}"))
+        SandboxError::Refused(format!("{name} is not an http or https address: {address}"))
     })
 }
 
-/// The address of a path, which begins with a slash and may have a query, below that of a service.
-/// `Refused` when it is no path, or would lead elsewhere.
+/// The address of a path, perhaps with a query, below that of a service. `Refused` when it does not
+/// begin with a slash, or would lead elsewhere.
 pub(super) fn join(service: &Url, path: &str) -> Result<Url, SandboxError> {
     let refused = |why: &str| {
         let shown: String = path.chars().take(SHOWN).collect();
@@ -68,7 +67,7 @@ pub(super) fn preview(
             && url.path() == "/"
     });
     url.ok_or_else(|| {
-        SandboxError::Protocol(format!("a sandbox whose host name is none: {host:?}"))
+        SandboxError::Protocol(format!("a sandbox with the invalid host name {host:?}"))
     })
 }
 
@@ -79,8 +78,8 @@ pub(super) fn server(url: &Url) -> Result<String, SandboxError> {
     authority.ok_or_else(|| SandboxError::Protocol(format!("an address without a server: {url}")))
 }
 
-/// The path that a link names, whatever it is, when it is one of the app at this address: without
-/// its query, and without a slash at its end. `None` for everything else.
+/// The path that a link leads to when it stays in the app at this address, without its query and
+/// without a slash at its end. `None` for everything else.
 pub(super) fn own_path(app: &Url, link: &str) -> Option<String> {
     if link.len() > MAX_LINK || link.contains(char::is_control) {
         return None;
@@ -100,7 +99,7 @@ pub(super) fn own_path(app: &Url, link: &str) -> Option<String> {
     )
 }
 
-/// Whether the text is the id of a sandbox, and can be a part of a path or of a host name.
+/// Whether the text is an id of a sandbox, safe in a path and in a host name.
 pub(super) fn is_id(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.len() <= 63 && text.bytes().all(is_part)
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_path_is_asked_for_the_server_is_the_configured_one() -> Result<(), SandboxError> {
+    fn no_path_changes_the_server() -> Result<(), SandboxError> {
         for (path, address) in [
             ("/", "/"),
             ("/files?path=%2Fa%20b&x=1", "/files?path=%2Fa%20b&x=1"),
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_path_is_refused() {
+    fn anything_but_a_path_is_refused() {
         let long = format!("/{}", "a".repeat(MAX_PATH));
         for path in [
             "",

@@ -8,6 +8,7 @@ use super::{
     Client, Sandbox, SandboxError, address,
     error::{self, Subject},
     retry::{self, Repeat},
+    secret,
 };
 use crate::e2b;
 
@@ -20,7 +21,7 @@ struct Create<'a> {
     metadata: &'a HashMap<&'static str, String>,
     /// An idle sandbox sleeps instead of ending …
     auto_pause: bool,
-    /// … and wakes by the next request.
+    /// … and the next request wakes it.
     auto_resume: AutoResume,
 }
 
@@ -76,8 +77,7 @@ impl TryFrom<ListedAnswer> for Listed {
     }
 }
 
-/// What went wrong in a sandbox lately, and what was done about it. Only our own sandbox host says
-/// so.
+/// What went wrong in a sandbox lately, and what was done about it. Only our own host reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Notice {
     /// For the app's user.
@@ -85,7 +85,7 @@ pub struct Notice {
     /// When; RFC 3339, UTC.
     #[serde(default)]
     pub at: String,
-    /// It goes on: the app can't be shown, or not for long.
+    /// It isn't over: the app can't be shown, or not for long.
     #[serde(default)]
     pub failing: bool,
 }
@@ -97,10 +97,10 @@ struct Detail {
 }
 
 impl Sandbox {
-    /// What went wrong lately; `None` where nothing did, or nobody says so. The sandbox is not
-    /// woken for it.
+    /// What went wrong lately; `None` where nothing did, or the host doesn't report it. Does not
+    /// wake the sandbox.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn notice(&self) -> Result<Option<Notice>, SandboxError> {
-        let settings = &self.client.settings;
         let url = address::join(
             &self.client.control_plane,
             &format!("/sandboxes/{}", self.id),
@@ -109,7 +109,7 @@ impl Sandbox {
             .client
             .http
             .get(url)
-            .header(e2b::API_KEY, &settings.api_key)
+            .header(e2b::API_KEY, &self.client.api_key)
             .send()
             .await?;
         if !response.status().is_success() {
@@ -120,7 +120,7 @@ impl Sandbox {
 }
 
 impl Client {
-    /// Makes a sandbox that stays awake for `timeout`; `metadata` helps people tell it apart.
+    /// Makes a sandbox that stays awake for `timeout`; `metadata` shows in the service's lists.
     /// `Refused` when there is no such template.
     pub async fn create(
         &self,
@@ -128,13 +128,13 @@ impl Client {
         metadata: &HashMap<&'static str, String>,
     ) -> Result<Sandbox, SandboxError> {
         let body = Create {
-            template: &self.inner.settings.template,
+            template: &self.inner.template,
             timeout: timeout.as_secs(),
             metadata,
             auto_pause: true,
             auto_resume: AutoResume { enabled: true },
         };
-        // An answer that was lost may have made one already.
+        // If only the answer was lost, there is a sandbox already.
         let response =
             retry::send(self.post("/v2/sandboxes")?.json(&body), Repeat::Refused).await?;
         self.sandbox(response, Subject::Template).await
@@ -142,6 +142,7 @@ impl Client {
 
     /// The sandbox, awake for at least `timeout` more: a paused one is resumed. `NotFound` when it
     /// is gone.
+    #[tracing::instrument(skip_all, fields(sandbox.id = id))]
     pub async fn connect(&self, id: &str, timeout: Duration) -> Result<Sandbox, SandboxError> {
         if !address::is_id(id) {
             return Err(SandboxError::NotFound);
@@ -168,7 +169,7 @@ impl Client {
                 .inner
                 .http
                 .get(url)
-                .header(e2b::API_KEY, &self.inner.settings.api_key);
+                .header(e2b::API_KEY, &self.inner.api_key);
             let response = retry::send(request, Repeat::Harmless).await?;
             if !response.status().is_success() {
                 return Err(error::of(response, Subject::Sandbox).await);
@@ -179,7 +180,7 @@ impl Client {
                 .and_then(|token| token.to_str().ok());
             let token = token.filter(|token| !token.is_empty()).map(str::to_owned);
             let page: Vec<ListedAnswer> = response.json().await?;
-            // A server that gives the same page again and again would never let go.
+            // A server that repeats a page would keep us here for ever.
             let ended = page.is_empty() || token.is_none() || token == next;
             for answer in page {
                 listed.push(answer.try_into()?);
@@ -191,7 +192,8 @@ impl Client {
         }
     }
 
-    /// Ends the sandbox, running or paused. One that is gone already is no error.
+    /// Kills the sandbox, running or paused. One that is gone already is no error.
+    #[tracing::instrument(skip_all, fields(sandbox.id = id))]
     pub async fn kill(&self, id: &str) -> Result<(), SandboxError> {
         if !address::is_id(id) {
             return Ok(());
@@ -201,7 +203,7 @@ impl Client {
             .inner
             .http
             .delete(url)
-            .header(e2b::API_KEY, &self.inner.settings.api_key);
+            .header(e2b::API_KEY, &self.inner.api_key);
         let response = retry::send(request, Repeat::Harmless).await?;
         if response.status().is_success() {
             return Ok(());
@@ -218,7 +220,7 @@ impl Client {
             .inner
             .http
             .post(url)
-            .header(e2b::API_KEY, &self.inner.settings.api_key))
+            .header(e2b::API_KEY, &self.inner.api_key))
     }
 
     async fn sandbox(
@@ -230,14 +232,18 @@ impl Client {
             return Err(error::of(response, subject).await);
         }
         let created: Created = response.json().await?;
-        let domain = created
-            .domain
-            .unwrap_or_else(|| self.inner.settings.domain.clone());
+        let domain = created.domain.unwrap_or_else(|| self.inner.domain.clone());
         address::preview("https", u16::MAX, &created.id, &domain)?;
+        let token = match created.envd_access_token {
+            Some(token) => Some(secret(&token).ok_or_else(|| {
+                SandboxError::Protocol("a token that can't be sent in a header".to_owned())
+            })?),
+            None => None,
+        };
         Ok(Sandbox {
             client: self.inner.clone(),
             id: created.id,
-            token: created.envd_access_token,
+            token,
             domain,
         })
     }

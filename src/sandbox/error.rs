@@ -1,8 +1,11 @@
 //! What can go wrong between the app and a sandbox, sorted by what the caller can do about it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use reqwest::{Response, StatusCode, header::HeaderMap};
+use reqwest::{
+    Response, StatusCode,
+    header::{self, HeaderMap},
+};
 use serde::Deserialize;
 
 use super::files;
@@ -10,21 +13,21 @@ use super::files;
 /// How much of an error's body is read, in bytes.
 const MAX_BODY: usize = 64 << 10;
 
-/// Why a sandbox did not do what was asked. Its text is for the user.
+/// Why a sandbox did not do what was asked. The text is for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// It does not run. From `connect`: it was killed, or never was, and a new one must be made.
-    /// From the sandbox itself: it may also be asleep, and `connect` tells.
+    /// It does not run. From `connect`: it was killed or never existed; make another. From the
+    /// sandbox itself: it may only be asleep; try `connect`.
     #[error("the sandbox is gone")]
     NotFound,
-    /// The path (or process) asked for is not there; the text says which.
+    /// There is no such path or process; the text says which.
     #[error("{0}")]
     NoSuchPath(String),
-    /// What was asked is not allowed or makes no sense; the text says why.
+    /// The request is not allowed or makes no sense; the text says why.
     #[error("{0}")]
     Refused(String),
     /// The key is wrong.
-    #[error("the sandbox service refused our key; check E2B_API_KEY ({0})")]
+    #[error("the sandbox service refused the key: {0}. Check `E2B_API_KEY`.")]
     Unauthenticated(String),
     /// Too many sandboxes or requests.
     #[error("the sandbox service is at its limit: {message}")]
@@ -32,7 +35,7 @@ pub enum SandboxError {
         message: String,
         retry_after: Option<Duration>,
     },
-    /// Not now; it may work later.
+    /// It may work later.
     #[error("the sandbox can't be reached: {0}")]
     Unavailable(String),
     /// The answer is not E2B's protocol.
@@ -42,12 +45,12 @@ pub enum SandboxError {
 
 impl From<reqwest::Error> for SandboxError {
     fn from(error: reqwest::Error) -> Self {
-        // The URL may hold a token or a path of the user's: only the cause is told.
+        // Only the innermost cause: the URL may hold a token or a path of the user's.
         let mut cause: &(dyn std::error::Error + 'static) = &error;
         while let Some(source) = cause.source() {
             cause = source;
         }
-        // A body that was cut off is told as one that can't be decoded, too.
+        // reqwest calls a body that was cut off undecodable, too.
         if cause.is::<serde_json::Error>() {
             Self::Protocol(cause.to_string())
         } else {
@@ -56,10 +59,15 @@ impl From<reqwest::Error> for SandboxError {
     }
 }
 
-/// The time that an answer asks to wait; its other form, a date, is not used by E2B.
+/// How long an answer asks us to wait, in seconds or until a date (RFC 9110, 10.2.3); `None` for a
+/// date that has passed.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get("retry-after")?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    date.duration_since(SystemTime::now()).ok()
 }
 
 /// The body of every error: the code is a number from REST and proxies, a string from Connect.
@@ -69,20 +77,19 @@ pub(super) struct Body {
     code: serde_json::Value,
     pub message: String,
     error_code: Option<String>,
-    /// Only the data plane's proxy tells it.
+    /// Only the data plane's proxy sends it.
     #[serde(rename = "sandboxId")]
     sandbox: Option<String>,
 }
 
 impl Body {
-    /// Empty when the body is something else, as a page of some other proxy: nobody is shown its
-    /// HTML.
+    /// Empty for any other body: nobody wants to read some proxy's HTML.
     pub(super) fn read(bytes: &[u8]) -> Self {
         serde_json::from_slice(bytes).unwrap_or_default()
     }
 
-    /// Whether the data plane's proxy answered, in place of an app.
-    pub(super) fn is_the_proxys(&self, status: StatusCode) -> bool {
+    /// Whether the data plane's proxy answered in place of an app.
+    pub(super) fn is_from_proxy(&self, status: StatusCode) -> bool {
         self.sandbox.is_some() && self.code == status.as_u16()
     }
 }
@@ -122,12 +129,12 @@ pub(super) fn of_body(
             Subject::Sandbox => SandboxError::NotFound,
             Subject::Inside => SandboxError::NoSuchPath(message),
         },
-        // The data plane's word for a sandbox that does not run.
+        // So the data plane answers for a sandbox that does not run.
         StatusCode::BAD_GATEWAY if message.contains("was not found") => SandboxError::NotFound,
-        // Inside, it is the files' own permissions that forbid.
+        // Inside, it is a file's permissions that forbid.
         StatusCode::FORBIDDEN if subject == Subject::Inside => SandboxError::Refused(message),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => SandboxError::Unauthenticated(message),
-        // A full disk stays full until somebody makes room.
+        // A full disk is not worth a retry.
         StatusCode::INSUFFICIENT_STORAGE => SandboxError::Refused(message),
         StatusCode::TOO_MANY_REQUESTS => SandboxError::RateLimited {
             message,
@@ -140,7 +147,7 @@ pub(super) fn of_body(
     }
 }
 
-/// What was asked for: a template to start from, a sandbox, or something inside of one.
+/// What a request was about: a template, a sandbox, or something inside one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
     Template,

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::e2b;
 
-/// The largest file that is read by itself, in bytes, and the largest that a version has.
+/// The largest file that is read by itself, and the largest in a version, in bytes.
 const MAX_READ: usize = 10 << 20;
 pub const MAX_FILE: usize = 32 << 20;
-/// How long an app's page is read, in all.
+/// How long the body of an app's page is read.
 const PAGE_BODY: Duration = Duration::from_secs(3);
 /// The longest answer to a unary call, in bytes.
 const MAX_ANSWER: usize = 16 << 20;
@@ -49,7 +49,7 @@ pub enum EntryKind {
 pub struct Page {
     pub status: u16,
     pub content_type: String,
-    /// The beginning of the body, at most what was asked for.
+    /// The beginning of the body, no more than was asked for.
     pub body: Vec<u8>,
 }
 
@@ -74,6 +74,7 @@ impl Sandbox {
     }
 
     /// The same with another limit, in bytes.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn read_file_within(
         &self,
         path: &str,
@@ -90,6 +91,7 @@ impl Sandbox {
     }
 
     /// Writes the whole file; the folders above it are made.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn write_file(
         &self,
         path: &str,
@@ -108,6 +110,7 @@ impl Sandbox {
     }
 
     /// The folder's entries, `depth` levels deep.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn list_dir(&self, path: &str, depth: u32) -> Result<Vec<Entry>, SandboxError> {
         let request = PathRequest {
             path,
@@ -120,6 +123,7 @@ impl Sandbox {
     }
 
     /// Removes the file, or the folder with all below it; nothing there is no error.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn remove(&self, path: &str) -> Result<(), SandboxError> {
         let request = PathRequest { path, depth: None };
         self.call::<_, serde_json::Value>("/filesystem.Filesystem/Remove", &request)
@@ -127,9 +131,9 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Asks an app of the sandbox for a page; `None` when nothing listens on the port yet. At most
-    /// `limit` bytes of the body are read, and for no longer than three seconds: some answers are
-    /// streams without an end.
+    /// Asks an app of the sandbox for a page; `None` when nothing listens on the port yet. Reads at
+    /// most `limit` bytes of the body, for at most three seconds: some answers never end.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn fetch(
         &self,
         port: u16,
@@ -149,12 +153,17 @@ impl Sandbox {
             .unwrap_or_default()
             .to_owned();
         let body = page_beginning(response, limit).await?;
-        let told = error::Body::read(&body);
-        if told.is_the_proxys(status) {
-            if told.message.contains("port is not open") {
+        let failure = error::Body::read(&body);
+        if failure.is_from_proxy(status) {
+            if failure.message.contains("port is not open") {
                 return Ok(None);
             }
-            return Err(error::of_body(status, retry_after, told, Subject::Inside));
+            return Err(error::of_body(
+                status,
+                retry_after,
+                failure,
+                Subject::Inside,
+            ));
         }
         Ok(Some(Page {
             status: status.as_u16(),
@@ -184,13 +193,13 @@ impl Sandbox {
     }
 }
 
-/// The body, read to its end; `None` when it is longer than `limit` bytes.
+/// The whole body; `None` when it is longer than `limit` bytes.
 async fn whole(response: Response, limit: usize) -> Result<Option<Vec<u8>>, SandboxError> {
     let body = beginning(response, limit + 1).await?;
     Ok((body.len() <= limit).then_some(body))
 }
 
-/// What comes of the body in time, at most `limit` bytes of it.
+/// What arrives of the body in time, at most `limit` bytes.
 async fn page_beginning(response: Response, limit: usize) -> Result<Vec<u8>, SandboxError> {
     let mut body = Vec::new();
     let read = read_beginning(response, limit, &mut body);

@@ -1,4 +1,4 @@
-//! Commands in a sandbox: `process.Process/Start`, whose stream tells the process's start, its
+//! Commands in a sandbox: `process.Process/Start`, whose stream carries the process's start, its
 //! output and its end.
 
 use std::{
@@ -17,14 +17,15 @@ use super::{
     connect::{self, Frame, Frames},
     error::{self, Subject},
     retry::{self, Repeat},
+    supervise::Supervisor,
 };
-use crate::e2b;
+use crate::{config, e2b};
 
-/// Seconds of silence after which the server says that it is alive.
+/// Seconds of silence after which the server sends a keepalive.
 const KEEPALIVE_SECONDS: u32 = 50;
-/// How much of each output stream is kept, in bytes: half of it the beginning and half the end.
+/// How many bytes of each output are kept: the first half of them and the last.
 const MAX_OUTPUT: usize = 1 << 20;
-/// How much longer than the server's own timer we wait before giving up on it.
+/// How much longer the slower of the two timers waits, the server's and ours.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How a command is run.
@@ -43,16 +44,16 @@ pub struct CommandOutput {
     pub exit_code: i32,
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
-    /// Where the middle of an output of more than a megabyte is left out.
+    /// Where the middle of an output of more than 1 MiB is left out.
     pub stdout_gap: Option<Gap>,
     pub stderr_gap: Option<Gap>,
-    /// It was killed because its time was over.
+    /// It was killed at its time limit.
     pub timed_out: bool,
     /// What it started that outlived it.
     pub left: Left,
 }
 
-/// A piece of an output that was not kept.
+/// A piece of an output that was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     /// Its place in what was kept, in bytes.
@@ -66,7 +67,7 @@ pub struct Gap {
 #[serde(default)]
 pub struct Left {
     pub running: Vec<RunningProcess>,
-    /// Those that were ended: all at the end of its time, or because they were too many.
+    /// Those that were killed, at the time limit or because they were too many.
     pub ended: Vec<RunningProcess>,
 }
 
@@ -87,7 +88,7 @@ struct Start<'a> {
 #[derive(Serialize)]
 struct Process<'a> {
     cmd: &'a str,
-    args: [&'a str; 3],
+    args: Vec<&'a str>,
     envs: &'a HashMap<String, String>,
     cwd: &'a str,
 }
@@ -104,7 +105,7 @@ struct Event {
     start: Option<Started>,
     data: Option<Output>,
     end: Option<End>,
-    /// Only our own host tells it.
+    /// Only our own host sends it.
     left: Option<Left>,
 }
 
@@ -114,10 +115,21 @@ struct Started {
     pid: u32,
 }
 
-/// Kills a command whose end nobody waits for any more.
+/// A command that was started; it is killed when nobody waits for its end any more.
 struct Running<'a> {
     sandbox: &'a Sandbox,
     pid: Option<u32>,
+    /// What ends it and all it started.
+    signal: &'static str,
+}
+
+impl Running<'_> {
+    async fn kill(&mut self) {
+        if let Some(pid) = self.pid.take() {
+            // A sandbox that is gone took the command with it.
+            let _ = self.sandbox.signal(pid, self.signal).await;
+        }
+    }
 }
 
 impl Drop for Running<'_> {
@@ -125,10 +137,9 @@ impl Drop for Running<'_> {
         let (Some(pid), Ok(runtime)) = (self.pid, tokio::runtime::Handle::try_current()) else {
             return;
         };
-        let sandbox = self.sandbox.clone();
+        let (sandbox, signal) = (self.sandbox.clone(), self.signal);
         runtime.spawn(async move {
-            // A sandbox that is gone took the command with it.
-            let _ = sandbox.kill(pid).await;
+            let _ = sandbox.signal(pid, signal).await;
         });
     }
 }
@@ -177,7 +188,7 @@ impl Kept {
     }
 }
 
-/// What a command's stream has told so far.
+/// What a command's stream has brought so far.
 #[derive(Default)]
 struct Report {
     stdout: Kept,
@@ -195,21 +206,34 @@ struct End {
 }
 
 impl Sandbox {
-    /// Runs the command in a login shell and waits for its end. A command that fails is no error
-    /// here: its exit code tells.
+    /// Runs the command in a login shell and waits for that shell's end. A command that fails is
+    /// not an error here; see its exit code.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn run(
         &self,
         command: &str,
         options: &RunOptions,
     ) -> Result<CommandOutput, SandboxError> {
+        let is_e2b = self.client.provider == config::SandboxProvider::E2b;
+        let supervisor = is_e2b.then(Supervisor::new);
         let start = Start {
             process: Process {
                 cmd: "/bin/bash",
-                args: ["-l", "-c", command],
+                args: match &supervisor {
+                    Some(supervisor) => supervisor.args(command),
+                    None => vec!["-l", "-c", command],
+                },
                 envs: &options.envs,
                 cwd: &options.cwd,
             },
             stdin: false,
+        };
+        // Our own host kills a command with all it started when its time is over; E2B's would kill
+        // the supervisor alone, so that there we are first.
+        let (patience, server_timeout) = if is_e2b {
+            (options.timeout, options.timeout + GRACE)
+        } else {
+            (options.timeout + GRACE, options.timeout)
         };
         let begun = Instant::now();
         let body = serde_json::to_vec(&start)
@@ -225,10 +249,7 @@ impl Sandbox {
             .header("accept-encoding", "identity")
             .header(e2b::CONNECT_VERSION, "1")
             .header(e2b::KEEPALIVE_INTERVAL, KEEPALIVE_SECONDS)
-            .header(
-                e2b::CONNECT_TIMEOUT,
-                options.timeout.as_millis().to_string(),
-            )
+            .header(e2b::CONNECT_TIMEOUT, server_timeout.as_millis().to_string())
             .header(e2b::OUTPUT_LIMIT, MAX_OUTPUT)
             .body(e2b::frame(0, &body));
         let response = retry::send(request, Repeat::Unsent).await?;
@@ -239,12 +260,17 @@ impl Sandbox {
         let mut running = Running {
             sandbox: self,
             pid: None,
+            signal: if is_e2b {
+                "SIGNAL_SIGTERM"
+            } else {
+                "SIGNAL_SIGKILL"
+            },
         };
         let bytes = response
             .bytes_stream()
             .map(|piece| piece.map_err(std::io::Error::other));
         let mut frames = FramedRead::new(StreamReader::new(bytes), Frames);
-        let read = tokio::time::timeout(options.timeout + GRACE, async {
+        let read = tokio::time::timeout(patience, async {
             while let Some(frame) = frames.next().await {
                 match frame? {
                     Frame::Message(message) => {
@@ -270,12 +296,19 @@ impl Sandbox {
             Ok(Ok(())) => false,
             Ok(Err(SandboxError::Refused(message))) if message == connect::DEADLINE => true,
             Ok(Err(error)) => return Err(error),
-            Err(_) => true,
+            Err(_) => {
+                running.kill().await;
+                true
+            }
         };
-        // The killed process's end may overtake the word that its time is over.
+        // The end of the killed process may arrive before the server's deadline error.
         timed_out |= report.exit_code == -1 && begun.elapsed() >= options.timeout;
         let (stdout, stdout_gap) = report.stdout.into_bytes();
-        let (stderr, stderr_gap) = report.stderr.into_bytes();
+        let (mut stderr, stderr_gap) = report.stderr.into_bytes();
+        let left = match supervisor {
+            Some(supervisor) => supervisor.take_left(&mut stderr),
+            None => report.left,
+        };
         Ok(CommandOutput {
             exit_code: if timed_out { -1 } else { report.exit_code },
             stdout,
@@ -283,13 +316,12 @@ impl Sandbox {
             stdout_gap,
             stderr_gap,
             timed_out,
-            left: report.left,
+            left,
         })
     }
 
-    /// Ends a process and what it started.
-    async fn kill(&self, pid: u32) -> Result<(), SandboxError> {
-        let request = serde_json::json!({ "process": { "pid": pid }, "signal": "SIGNAL_SIGKILL" });
+    async fn signal(&self, pid: u32, signal: &str) -> Result<(), SandboxError> {
+        let request = serde_json::json!({ "process": { "pid": pid }, "signal": signal });
         self.call::<_, serde_json::Value>("/process.Process/SendSignal", &request)
             .await?;
         Ok(())
@@ -297,7 +329,7 @@ impl Sandbox {
 }
 
 impl Report {
-    /// Adds what an event tells; true at the process's end.
+    /// Adds an event; true at the process's end.
     fn take(&mut self, event: Event) -> Result<bool, SandboxError> {
         if let Some(data) = event.data {
             for (text, kept) in [

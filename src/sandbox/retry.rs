@@ -1,5 +1,5 @@
-//! Requests are sent again where that is safe, as E2B's own clients do it: up to three times, after
-//! the time that `Retry-After` tells or an exponential back-off.
+//! Requests are repeated where that is safe, as E2B's own clients do: up to three times, after
+//! `Retry-After` or an exponential back-off.
 
 use std::time::{Duration, Instant};
 
@@ -7,42 +7,42 @@ use reqwest::{RequestBuilder, Response, StatusCode, header};
 
 use super::{SandboxError, error};
 
-/// How often a request is sent again.
-const REPEATS: u32 = 3;
-/// About how long is waited before the first repetition; twice as long before each further one.
+/// How many times a request is repeated.
+const MAX_REPEATS: u32 = 3;
+/// The wait before the first repetition, give or take a quarter; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// A repetition that would begin later than this after the first attempt is left to the caller.
+/// How long after the first attempt a repetition may begin; later ones are the caller's choice.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// When a request may be sent again. One that could not be connected was never sent, so any may.
+/// When a request may be repeated. One that found no connection was never sent, so any may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// Never else: it may have begun its work.
+    /// Only then: otherwise the work may have begun.
     Unsent,
-    /// When it was refused for now (429, 503), which leaves it undone.
+    /// Also when it was refused for now (429, 503): nothing was done.
     Refused,
-    /// After any failure that may pass: asked twice, it does the same as once.
+    /// After any failure that may pass: the request is idempotent.
     Harmless,
 }
 
-/// Sends the request, and again while that is safe and may help; returns the last answer.
+/// Sends the request, repeats it while that is safe and may help, and returns the last answer.
 pub(super) async fn send(
     mut request: RequestBuilder,
     repeat: Repeat,
 ) -> Result<Response, SandboxError> {
     let begun = Instant::now();
-    for attempt in 0..REPEATS {
+    for attempt in 0..MAX_REPEATS {
         // A body that is a stream can't be sent twice.
         let Some(again) = request.try_clone() else {
             break;
         };
         let answer = request.send().await;
-        let told = match &answer {
+        let asked = match &answer {
             Ok(response) if repeat.after_answer(response) => error::retry_after(response.headers()),
             Err(error) if repeat.after_failure(error) => None,
             Ok(_) | Err(_) => return Ok(answer?),
         };
-        let wait = told.unwrap_or_else(|| {
+        let wait = asked.unwrap_or_else(|| {
             (FIRST_WAIT * 2_u32.pow(attempt)).mul_f64(0.75 + rand::random::<f64>() / 2.0)
         });
         if begun.elapsed().saturating_add(wait) > PATIENCE {
@@ -51,7 +51,7 @@ pub(super) async fn send(
         tracing::debug!(
             attempt,
             wait.ms = wait.as_millis(),
-            "a request to the sandbox service is sent again"
+            "repeating a request to the sandbox service"
         );
         tokio::time::sleep(wait).await;
         request = again;
@@ -74,8 +74,7 @@ impl Repeat {
                 | StatusCode::TOO_MANY_REQUESTS
                 | StatusCode::SERVICE_UNAVAILABLE
                 | StatusCode::GATEWAY_TIMEOUT => true,
-                // In JSON, it is the data plane's word for a sandbox that does not run, which stays
-                // true.
+                // In JSON it is the data plane, and the sandbox does not run: that stays true.
                 StatusCode::BAD_GATEWAY => !is_json(response),
                 _ => false,
             },

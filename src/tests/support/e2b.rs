@@ -1,5 +1,7 @@
 //! A scripted E2B service: the answers of the real one, odd ones too, byte by byte over TCP.
 
+mod envd;
+
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
@@ -28,6 +30,14 @@ pub struct Answer {
     /// What is sent in one chunk each.
     pieces: Vec<Vec<u8>>,
     end: End,
+    act: Option<Act>,
+}
+
+/// What an answer does for real.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Start,
+    Signal,
 }
 
 /// How the connection ends after an answer's last piece.
@@ -85,7 +95,13 @@ impl Answer {
             headers: vec![("content-type", kind.to_owned())],
             pieces,
             end: End::Whole,
+            act: None,
         }
+    }
+
+    fn that(mut self, act: Act) -> Self {
+        self.act = Some(act);
+        self
     }
 
     pub fn with(mut self, header: &'static str, value: &str) -> Self {
@@ -116,6 +132,12 @@ pub fn frame(flags: u8, message: &str) -> Vec<u8> {
 
 /// A request's method and path with its query, and all of its head and body.
 type Request = (String, String);
+
+/// A request, and its body.
+struct Asked {
+    request: Request,
+    body: Vec<u8>,
+}
 
 /// A running service, which answers each method and path as its script says, the last answer for
 /// ever.
@@ -168,6 +190,19 @@ impl E2b {
         }
     }
 
+    /// A service that really runs the commands, on this machine, as E2B's does.
+    pub async fn running() -> Self {
+        let (start, signal) = (Answer::stream([]), Answer::json(200, json!({})));
+        Self::start([
+            ("POST /process.Process/Start", vec![start.that(Act::Start)]),
+            (
+                "POST /process.Process/SendSignal",
+                vec![signal.that(Act::Signal)],
+            ),
+        ])
+        .await
+    }
+
     /// The scripted sandbox.
     pub async fn sandbox(&self) -> Sandbox {
         self.client.create(PATIENCE, &HashMap::new()).await.unwrap()
@@ -210,9 +245,10 @@ async fn serve(
     answers: Arc<Mutex<HashMap<String, VecDeque<Answer>>>>,
     seen: Arc<Mutex<Vec<Request>>>,
 ) {
-    let Some((asked, text)) = request(&mut stream).await else {
+    let Some(Asked { request, body }) = request(&mut stream).await else {
         return;
     };
+    let asked = request.0.clone();
     let answer = {
         let mut answers = answers.lock().unwrap();
         match answers.get_mut(asked.split('?').next().unwrap_or_default()) {
@@ -228,28 +264,37 @@ async fn serve(
         )
     };
     let answer = answer.unwrap_or_else(unscripted);
-    seen.lock().unwrap().push((asked, text));
+    seen.lock().unwrap().push(request);
+    if answer.act == Some(Act::Signal) {
+        envd::signal(&body);
+    }
     // A client that has heard enough hangs up.
-    let _ = write(&mut stream, &answer).await;
+    let _ = write(&mut stream, &answer, &body).await;
     if answer.end == End::Reset {
         stream.set_zero_linger().unwrap();
     }
 }
 
-async fn request(stream: &mut TcpStream) -> Option<Request> {
+async fn request(stream: &mut TcpStream) -> Option<Asked> {
     let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
     loop {
-        let text = String::from_utf8_lossy(&bytes);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let announced = head.lines().find_map(|line| {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        if let Some(end) = end {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let announced: Option<usize> = head.lines().find_map(|line| {
                 line.to_ascii_lowercase()
                     .strip_prefix("content-length: ")?
                     .parse()
                     .ok()
             });
+            let body = &bytes[end + 4..];
             if body.len() >= announced.unwrap_or(0) {
                 let asked = head.split(" HTTP/").next().unwrap_or_default();
-                return Some((asked.to_owned(), text.into_owned()));
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                return Some(Asked {
+                    request: (asked.to_owned(), text),
+                    body: body.to_vec(),
+                });
             }
         }
         match stream.read(&mut piece).await {
@@ -259,7 +304,7 @@ async fn request(stream: &mut TcpStream) -> Option<Request> {
     }
 }
 
-async fn write(stream: &mut TcpStream, answer: &Answer) -> std::io::Result<()> {
+async fn write(stream: &mut TcpStream, answer: &Answer, body: &[u8]) -> std::io::Result<()> {
     if answer.status == 0 {
         return Ok(());
     }
@@ -273,12 +318,19 @@ async fn write(stream: &mut TcpStream, answer: &Answer) -> std::io::Result<()> {
     head.push_str("transfer-encoding: chunked\r\n\r\n");
     stream.write_all(head.as_bytes()).await?;
     for piece in &answer.pieces {
-        let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
-        stream.write_all(&chunk).await?;
+        write_chunk(stream, piece).await?;
         tokio::task::yield_now().await;
+    }
+    if answer.act == Some(Act::Start) {
+        envd::start(stream, body).await?;
     }
     if answer.end == End::Whole {
         stream.write_all(b"0\r\n\r\n").await?;
     }
     stream.flush().await
+}
+
+async fn write_chunk(stream: &mut TcpStream, piece: &[u8]) -> std::io::Result<()> {
+    let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
+    stream.write_all(&chunk).await
 }
