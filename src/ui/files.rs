@@ -23,8 +23,8 @@ const SETTLE: Duration = Duration::from_millis(400);
 const FIRST: [&str; 3] = ["app/page.tsx", "src/app/page.tsx", "README.md"];
 
 /// The Code tab, fetched with its code when somebody looks.
-#[lazy]
-pub fn files_pane(project: ProjectId, conversation: RwSignal<Conversation>) -> AnyView {
+#[cfg_attr(lazy_parts, lazy)]
+pub async fn files_pane(project: ProjectId, conversation: RwSignal<Conversation>) -> AnyView {
     // Its own boundary: what it fetches must not bring back the page's skeleton.
     view! { <Transition fallback=Loading><FilesPane project conversation/></Transition> }.into_any()
 }

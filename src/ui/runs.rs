@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use leptos::{html, leptos_dom::helpers::debounce, prelude::*};
 use leptos_meta::Title;
-use leptos_router::{LazyRoute, NavigateOptions, hooks::query_signal_with_options, lazy_route};
+use leptos_router::{LazyRoute, NavigateOptions, hooks::query_signal_with_options};
 
 use super::{
     components::{
@@ -46,29 +46,37 @@ struct Wanted {
 /// somebody goes there.
 pub struct RunsRoute;
 
-#[lazy_route]
 impl LazyRoute for RunsRoute {
     fn data() -> Self {
         Self
     }
 
-    fn view(_this: Self) -> AnyView {
-        view! { <RunsPage/> }.into_any()
+    async fn view(_this: Self) -> AnyView {
+        runs_page().await
     }
+}
+
+#[cfg_attr(lazy_parts, lazy)]
+async fn runs_page() -> AnyView {
+    view! { <RunsPage/> }.into_any()
 }
 
 /// A run's page.
 pub struct RunRoute;
 
-#[lazy_route]
 impl LazyRoute for RunRoute {
     fn data() -> Self {
         Self
     }
 
-    fn view(_this: Self) -> AnyView {
-        view! { <RunDetailsPage/> }.into_any()
+    async fn view(_this: Self) -> AnyView {
+        run_page().await
     }
+}
+
+#[cfg_attr(lazy_parts, lazy)]
+async fn run_page() -> AnyView {
+    view! { <RunDetailsPage/> }.into_any()
 }
 
 #[component]

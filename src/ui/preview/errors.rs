@@ -75,8 +75,8 @@ pub fn ErrorBar(
     later(error_bar(project, conversation, errors, line))
 }
 
-#[lazy]
-fn error_bar(
+#[cfg_attr(lazy_parts, lazy)]
+async fn error_bar(
     project: ProjectId,
     conversation: RwSignal<Conversation>,
     errors: AppErrors,

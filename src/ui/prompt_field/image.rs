@@ -45,8 +45,8 @@ pub fn ImageSlot(field: PromptField) -> impl IntoView {
     view! { <div aria-live="polite" class="flex min-h-8 min-w-8 shrink-0 items-center">{later(image_slot(field))}</div> }
 }
 
-#[lazy]
-fn image_slot(field: PromptField) -> AnyView {
+#[cfg_attr(lazy_parts, lazy)]
+async fn image_slot(field: PromptField) -> AnyView {
     let chosen = StoredValue::new(0_u32);
     let dragging = RwSignal::new(false);
     let take = move |file: File| {
