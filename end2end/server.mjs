@@ -7,8 +7,8 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
-const root = resolve(import.meta.dirname, "..");
-const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+export const root = resolve(import.meta.dirname, "..");
+export const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
 export const binary = process.env.CODEFLOW_BIN ?? join(target, "release/codeflow");
 export const data = process.env.CODEFLOW_DATA_DIR ?? join(target, "test-data");
 export const results = join(root, "test-results");
