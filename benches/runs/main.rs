@@ -1,10 +1,11 @@
-//! Measures runs and the feed, for `script/bench runs`: what a step costs, how soon an event is
-//! heard, and many runs at a time. The server is the release binary (`CODEFLOW_BIN`); the model and
-//! the sandboxes pretend, but in the soak, which comes last. The arguments `runs` and `soak` ask
-//! for one part alone. Prints figures; asserts no speed, but that all work ends well and that the
-//! soak leaves nothing.
+//! Measures runs and the feed, for `script/bench runs`: what a step costs, how soon an event
+//! arrives, what a long answer costs, and many runs at a time. The server is the release binary
+//! (`CODEFLOW_BIN`); the model and the sandboxes pretend, but in the soak, which comes last. The
+//! arguments `answer`, `runs` and `soak` ask for one part alone. Prints figures; asserts no speed,
+//! but that all work ends well and that the soak leaves nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod answer;
 #[allow(dead_code)]
 #[path = "../../src/tests/support/model.rs"]
 mod model;
@@ -102,6 +103,8 @@ impl Server {
             ("E2B_SANDBOX_URL", e2b),
             ("E2B_API_KEY", "e2b_pretend"),
             ("RUNS_MAX_CONCURRENT", &*runs),
+            // The pretended apps have no page that a browser could check.
+            ("CHROMIUM_PATH", "off"),
         ];
         Self::spawn(tempfile::tempdir().unwrap(), model, &env)
     }
@@ -200,6 +203,30 @@ impl Server {
     /// Its memory now, in MB.
     fn memory(&self) -> f64 {
         self.status("VmRSS:")
+    }
+
+    /// The processor time that it has used so far, in seconds (proc_pid_stat(5)).
+    fn processor_time(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // After the name in brackets, which may have spaces in it: fields 3 and on.
+        let fields: Vec<&str> = stat
+            .rsplit_once(')')
+            .unwrap()
+            .1
+            .split_whitespace()
+            .collect();
+        let ticks: u32 = fields[11].parse::<u32>().unwrap() + fields[12].parse::<u32>().unwrap();
+        let a_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK);
+        f64::from(ticks) / a_second.unwrap().unwrap() as f64
+    }
+
+    /// What it has caused to be written to disk so far, in MB (proc_pid_io(5)).
+    fn written(&self) -> f64 {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.child.id())).unwrap();
+        let line = io
+            .lines()
+            .find_map(|line| line.strip_prefix("write_bytes: "));
+        line.unwrap().parse::<f64>().unwrap() / 1e6
     }
 
     fn status(&self, field: &str) -> f64 {
@@ -321,7 +348,8 @@ async fn many_runs(server: &Server) {
 
 #[tokio::main]
 async fn main() {
-    let only = std::env::args().find(|argument| ["runs", "soak"].contains(&argument.as_str()));
+    let parts = ["answer", "runs", "soak"];
+    let only = std::env::args().find(|argument| parts.contains(&argument.as_str()));
     if only.as_deref() == Some("soak") {
         return soak::soak().await;
     }
@@ -335,6 +363,7 @@ async fn main() {
         .repeat(60);
     let model = Model::start([
         ("Talk", vec![Reply::Slow(30, Box::new(Reply::Text(said)))]),
+        ("Answer", vec![answer::reply()]),
         (
             "Build",
             vec![
@@ -348,6 +377,12 @@ async fn main() {
     ])
     .await;
     let e2b = pretend_e2b::start().await;
+    if only.as_deref() != Some("runs") {
+        answer::measure(&model, &e2b).await;
+    }
+    if only.as_deref() == Some("answer") {
+        return;
+    }
     let server = Server::start(&model, &e2b);
     many_runs(&server).await;
     drop(server);

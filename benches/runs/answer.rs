@@ -1,0 +1,93 @@
+//! One long answer in the smallest pieces that providers send: what it costs the server to publish
+//! it while it grows, and what it sends to a client that follows.
+
+use std::time::Instant;
+
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+use crate::{
+    Server,
+    model::{Model, Reply},
+};
+
+/// The answer's size in kB, where `BENCH_ANSWER_KB` does not say so.
+const SIZE_KB: usize = 400;
+/// Characters in a piece.
+const PIECE: usize = 4;
+/// Pieces that come in one packet, a millisecond or two after the one before.
+const PIECES_IN_A_PACKET: usize = 4;
+
+/// Markdown as models write it.
+const SECTION: &str = "## What changes\n\nThe page gets a **list** of `todos`, each with a button; \
+    see [the guide](https://nextjs.org/docs) for more.\n\n- Adding one clears the field.\n\
+    - Removing one asks first, *always*.\n\n```tsx\nexport default function Page() {\n  \
+    return <main className=\"p-4\">{todos.map((todo) => <Todo key={todo.id} {...todo} />)}</main>\n\
+    }\n```\n\n| file | lines |\n|---|---|\n| app/page.tsx | 40 |\n\n";
+
+pub fn size_kb() -> usize {
+    std::env::var("BENCH_ANSWER_KB").map_or(SIZE_KB, |size| {
+        size.parse().expect("BENCH_ANSWER_KB is a number")
+    })
+}
+
+/// The reply that streams the answer.
+pub fn reply() -> Reply {
+    let mut answer = SECTION.repeat(size_kb() * 1000 / SECTION.len() + 1);
+    answer.push_str("<task_summary>Talked at length.</task_summary>");
+    let letters: Vec<char> = answer.chars().collect();
+    let chunk = |delta: Value, finish: Value| {
+        let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
+        let chunk = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice] });
+        format!("data: {chunk}\n\n")
+    };
+    let pieces: Vec<String> = letters
+        .chunks(PIECE)
+        .map(|piece| chunk(json!({ "content": String::from_iter(piece) }), Value::Null))
+        .collect();
+    let mut packets: Vec<String> = pieces
+        .chunks(PIECES_IN_A_PACKET)
+        .map(|pieces| pieces.concat())
+        .collect();
+    packets.push(chunk(json!({}), json!("stop")));
+    packets.push("data: [DONE]\n\n".to_owned());
+    Reply::Slow(1, Box::new(Reply::Raw(packets)))
+}
+
+/// Follows the answer to its end, and prints what it took.
+pub async fn measure(model: &Model, e2b: &str) {
+    let server = Server::start(model, e2b);
+    let (cpu, written, begun) = (server.processor_time(), server.written(), Instant::now());
+    let project = server.create("Answer").await;
+    let url = format!(
+        "ws://127.0.0.1:{}/ws/projects/{project}?after=0",
+        server.port
+    );
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    let (mut bytes, mut events) = (0, 0);
+    let state = loop {
+        let frame = socket.next().await.unwrap().unwrap();
+        let Ok(text) = frame.to_text() else { continue };
+        bytes += text.len();
+        events += usize::from(text.contains(r#""frame":"event""#));
+        if text.contains(r#""kind":{"type":"run""#) {
+            let frame: Value = serde_json::from_str(text).unwrap();
+            let state = frame["event"]["kind"]["run"]["state"].as_str().unwrap();
+            if !["queued", "running"].contains(&state) {
+                break state.to_owned();
+            }
+        }
+    };
+    assert_eq!(state, "succeeded");
+    let (cpu, written) = (server.processor_time() - cpu, server.written() - written);
+    let store = server.store().await;
+    let saved = store.last_seq(project).await.unwrap();
+    store.close().await;
+    println!(
+        "an answer of {} kB in {PIECE}-character pieces, over {:.1} s: {cpu:.2} s of processor time, {:.1} MB in {events} events to a client, \
+         {saved} events saved, {written:.1} MB written to disk",
+        size_kb(),
+        begun.elapsed().as_secs_f64(),
+        bytes as f64 / 1e6,
+    );
+}
