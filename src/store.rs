@@ -14,6 +14,7 @@ mod run;
 mod step;
 mod sweep;
 mod usage;
+mod write;
 
 use std::{
     path::{Path, PathBuf},
@@ -23,8 +24,7 @@ use std::{
 
 use codeflow_migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement,
 };
 
 pub use fragment::{NewFragment, Version};
@@ -32,6 +32,7 @@ pub use image::ImageContent;
 pub use run::Reply;
 pub use step::{Begun, Step};
 pub use sweep::Unused;
+use write::Turns;
 
 /// SQLite's log is cut to so many bytes at the first write after all of it has come into the file.
 const LOG_LIMIT: &str = "1048576";
@@ -61,6 +62,7 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub struct Store {
     db: DatabaseConnection,
+    turns: Turns,
 }
 
 impl Store {
@@ -102,7 +104,8 @@ impl Store {
             let_shrink(&db).await;
         }
         Migrator::up(&db, None).await?;
-        Ok(Self { db })
+        let turns = Turns::of(&db);
+        Ok(Self { db, turns })
     }
 
     /// Answers when the database does.
@@ -115,18 +118,6 @@ impl Store {
         if let Err(error) = self.db.close().await {
             tracing::warn!(%error, "the database did not close cleanly");
         }
-    }
-
-    /// A transaction that may write. On SQLite it takes the write lock at once: a read that later
-    /// turns into a write could fail.
-    async fn begin(&self) -> Result<DatabaseTransaction> {
-        Ok(self
-            .db
-            .begin_with_options(TransactionOptions {
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..TransactionOptions::default()
-            })
-            .await?)
     }
 }
 

@@ -245,8 +245,10 @@ impl Inner {
         let app = match tokio::time::timeout(QUICK, &mut opening).await {
             Ok(app) => app?,
             Err(_) => {
-                self.publish(project, PreviewState::Starting).await?;
-                opening.await?
+                let starting = self.publish(project, PreviewState::Starting);
+                let (published, app) = tokio::join!(starting, opening);
+                published?;
+                app?
             }
         };
         let (state, notice) = self.look(project, &app).await?;

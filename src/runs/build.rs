@@ -182,7 +182,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                     fragment: NewFragment {
                         project_title: titles.project.clone(),
                         title: titles.fragment.clone(),
-                        entries,
+                        entries: entries.into(),
                         partial,
                     },
                 };

@@ -55,7 +55,7 @@ async fn try_to_save(context: &RunContext, run: RunId) -> Result<(), RunError> {
     let draft = NewFragment {
         project_title: String::new(),
         title,
-        entries,
+        entries: entries.into(),
         partial,
     };
     context

@@ -4,7 +4,6 @@
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
-    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -230,21 +229,25 @@ impl Inner {
             Ok(before) => before,
             Err(error) => return Some(Err(error.into())),
         };
+        tokio::select! {
+            built = build(&self.context, run) => Some(built),
+            () = self.count_time(run.id, before) => None,
+        }
+    }
+
+    /// Saves how long the run has been worked on, `before` included, until its time is over. Both
+    /// it and the work are polled all the time: the work may hold what this waits for.
+    async fn count_time(&self, run: RunId, before: Duration) {
         let begun = Instant::now();
-        let mut building = pin!(build(&self.context, run));
         loop {
-            let worked = before + begun.elapsed();
-            let left = self.timeout.saturating_sub(worked);
-            tokio::select! {
-                built = &mut building => return Some(built),
-                () = tokio::time::sleep(left.min(NOTE_EVERY)) => {}
-            }
+            let left = self.timeout.saturating_sub(before + begun.elapsed());
+            tokio::time::sleep(left.min(NOTE_EVERY)).await;
             let worked = before + begun.elapsed();
             if worked >= self.timeout {
-                return None;
+                return;
             }
-            if let Err(error) = store.set_worked(run.id, worked).await {
-                tracing::warn!(run.id = %run.id, %error, "how long the run has worked can't be saved");
+            if let Err(error) = self.context.store.set_worked(run, worked).await {
+                tracing::warn!(run.id = %run, %error, "how long the run has worked can't be saved");
             }
         }
     }

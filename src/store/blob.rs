@@ -1,14 +1,18 @@
 //! Blobs: file contents by their SHA-256, each stored once however many versions have it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, sync::Arc};
 
 use sea_orm::{ActiveValue::Set, QuerySelect, entity::prelude::*, sea_query::OnConflict};
 use sha2::{Digest, Sha256};
 
-use super::Result;
+use super::{Result, Store, StoreError};
+use crate::protocol::AppEntry;
 
-/// Hashes that are looked for by one query.
-const AT_ONCE: usize = 200;
+/// How many hashes one query looks for.
+const HASHES_PER_QUERY: usize = 200;
+/// How much one statement writes, in rows and bytes; a single larger blob is written alone.
+const ROWS_PER_WRITE: usize = 100;
+const BYTES_PER_WRITE: usize = 4 << 20;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "blobs")]
@@ -26,42 +30,114 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// The content's hash.
 pub(super) fn hash(content: &[u8]) -> String {
-    Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(Sha256::digest(content))
 }
 
-/// Stores those of the contents, by their hashes, that are not there already.
-pub(super) async fn put_all(
-    tx: &impl ConnectionTrait,
-    contents: BTreeMap<String, &[u8]>,
-) -> Result<()> {
-    let hashes: Vec<&String> = contents.keys().collect();
-    let mut there = BTreeSet::new();
-    for some in hashes.chunks(AT_ONCE) {
-        let found = Entity::find()
-            .select_only()
-            .column(Column::Hash)
-            .filter(Column::Hash.is_in(some.iter().copied()));
-        there.extend(found.into_tuple::<String>().all(tx).await?);
+/// Entries of an app, each with its content's hash.
+#[derive(Debug, Clone)]
+pub(super) struct Hashed {
+    entries: Arc<[AppEntry]>,
+    hashes: Arc<[String]>,
+}
+
+impl Hashed {
+    /// Hashes the entries, on a thread that may block: hundreds of megabytes take seconds.
+    pub(super) async fn new(entries: Arc<[AppEntry]>) -> Result<Self> {
+        let hashing = tokio::task::spawn_blocking(move || {
+            let hashes = entries.iter().map(|entry| hash(entry.content())).collect();
+            Self { entries, hashes }
+        });
+        hashing
+            .await
+            .map_err(|error| StoreError::Interrupted(error.to_string()))
     }
-    for (_, content) in contents.iter().filter(|(hash, _)| !there.contains(*hash)) {
-        put(tx, content).await?;
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&AppEntry, &str)> {
+        let hashes = self.hashes.iter().map(String::as_str);
+        self.entries.iter().zip(hashes)
+    }
+
+    /// The positions of the contents that the database does not have, each content once.
+    async fn missing(&self, db: &impl ConnectionTrait) -> Result<Vec<usize>> {
+        let mut known = BTreeSet::new();
+        for some in self.hashes.chunks(HASHES_PER_QUERY) {
+            let found = Entity::find()
+                .select_only()
+                .column(Column::Hash)
+                .filter(Column::Hash.is_in(some));
+            known.extend(found.into_tuple::<String>().all(db).await?);
+        }
+        let missing = (0..self.hashes.len()).filter(|at| known.insert(self.hashes[*at].clone()));
+        Ok(missing.collect())
+    }
+
+    async fn put(&self, tx: &impl ConnectionTrait, positions: &[usize]) -> Result<()> {
+        let rows = positions
+            .iter()
+            .map(|at| row(self.hashes[*at].clone(), self.entries[*at].content()));
+        insert(tx, rows.collect()).await
+    }
+
+    /// Cuts the positions into what one statement writes each.
+    fn writes(&self, positions: &[usize]) -> Vec<Vec<usize>> {
+        let (mut writes, mut size) = (Vec::<Vec<usize>>::new(), 0);
+        for &at in positions {
+            let length = self.entries[at].content().len();
+            match writes.last_mut() {
+                Some(last) if last.len() < ROWS_PER_WRITE && size + length <= BYTES_PER_WRITE => {
+                    last.push(at);
+                    size += length;
+                }
+                _ => {
+                    writes.push(vec![at]);
+                    size = length;
+                }
+            }
+        }
+        writes
+    }
+}
+
+impl Store {
+    /// Stores the contents that are missing, some at a time, so that others may write in between.
+    pub(super) async fn put_blobs(&self, contents: &Hashed) -> Result<()> {
+        let missing = contents.missing(&self.db).await?;
+        for some in contents.writes(&missing) {
+            let contents = contents.clone();
+            self.write(move |tx| Box::pin(async move { contents.put(tx, &some).await }))
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Stores the contents that are missing: none where [`Store::put_blobs`] came before, unless a
+/// sweep came in between.
+pub(super) async fn put_missing(tx: &impl ConnectionTrait, contents: &Hashed) -> Result<()> {
+    let missing = contents.missing(tx).await?;
+    for some in contents.writes(&missing) {
+        contents.put(tx, &some).await?;
     }
     Ok(())
 }
 
-/// Stores the content unless it is there already, and returns its hash.
-pub(super) async fn put(tx: &impl ConnectionTrait, content: &[u8]) -> Result<String> {
-    let hash = hash(content);
-    Entity::insert(ActiveModel {
-        hash: Set(hash.clone()),
+/// Stores the content under its hash, unless it is there already.
+pub(super) async fn put(tx: &impl ConnectionTrait, hash: String, content: &[u8]) -> Result<()> {
+    insert(tx, vec![row(hash, content)]).await
+}
+
+fn row(hash: String, content: &[u8]) -> ActiveModel {
+    ActiveModel {
+        hash: Set(hash),
         size: Set(i64::try_from(content.len()).unwrap_or(i64::MAX)),
         content: Set(content.to_vec()),
-    })
-    .on_conflict(OnConflict::column(Column::Hash).do_nothing().to_owned())
-    .exec_without_returning(tx)
-    .await?;
-    Ok(hash)
+    }
+}
+
+async fn insert(tx: &impl ConnectionTrait, rows: Vec<ActiveModel>) -> Result<()> {
+    Entity::insert_many(rows)
+        .on_conflict(OnConflict::column(Column::Hash).do_nothing().to_owned())
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
 }

@@ -99,32 +99,7 @@ impl Store {
     /// Makes another run for the message of one that failed or was stopped; `Conflict` for any
     /// other.
     pub async fn replay_run(&self, id: RunId) -> Result<(Run, Vec<Event>)> {
-        let tx = self.begin().await?;
-        let earlier = run::model(&tx, id).await?.into_run()?;
-        match earlier.state {
-            RunState::Failed | RunState::Cancelled => {}
-            RunState::Succeeded => {
-                return Err(StoreError::Conflict(
-                    "This run succeeded, so there is nothing to replay. Send a message to change the app.",
-                ));
-            }
-            RunState::Queued | RunState::Running => {
-                return Err(StoreError::Conflict(
-                    "This run has not ended yet. Cancel it first to replay it.",
-                ));
-            }
-        }
-        project::touch(&tx, earlier.project).await?;
-        let run = run::insert(&tx, earlier.project, earlier.message).await?;
-        let event = event::append(
-            &tx,
-            run.project,
-            Some(run.id),
-            EventKind::Run { run: run.clone() },
-        )
-        .await?;
-        tx.commit().await?;
-        Ok((run, event.into_iter().collect()))
+        self.write(move |tx| Box::pin(replay(tx, id))).await
     }
 
     async fn with_sums(&self, rows: Vec<Row>) -> Result<Vec<RunSummary>> {
@@ -148,6 +123,33 @@ impl Store {
         });
         Ok(summaries.collect())
     }
+}
+
+async fn replay(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Vec<Event>)> {
+    let earlier = run::model(tx, id).await?.into_run()?;
+    match earlier.state {
+        RunState::Failed | RunState::Cancelled => {}
+        RunState::Succeeded => {
+            return Err(StoreError::Conflict(
+                "This run succeeded, so there is nothing to replay. Send a message to change the app.",
+            ));
+        }
+        RunState::Queued | RunState::Running => {
+            return Err(StoreError::Conflict(
+                "This run has not ended yet. Cancel it first to replay it.",
+            ));
+        }
+    }
+    project::touch(tx, earlier.project).await?;
+    let run = run::insert(tx, earlier.project, earlier.message).await?;
+    let event = event::append(
+        tx,
+        run.project,
+        Some(run.id),
+        EventKind::Run { run: run.clone() },
+    )
+    .await?;
+    Ok((run, event.into_iter().collect()))
 }
 
 impl Row {

@@ -54,10 +54,8 @@ impl Store {
         run: Option<RunId>,
         kind: EventKind,
     ) -> Result<Option<Event>> {
-        let tx = self.begin().await?;
-        let event = append(&tx, project, run, kind).await?;
-        tx.commit().await?;
-        Ok(event)
+        self.write(move |tx| Box::pin(append(tx, project, run, kind)))
+            .await
     }
 
     /// At most `limit` events of the project after `seq`, in order; none only when nothing that can
@@ -310,11 +308,13 @@ mod tests {
                 .unwrap();
         }
         let before = store.events_of_run(run.id).await.unwrap();
-        let tx = store.begin().await.unwrap();
-        compact(&tx, run.id).await.unwrap();
         // Once more, it changes nothing.
-        compact(&tx, run.id).await.unwrap();
-        tx.commit().await.unwrap();
+        for _ in 0..2 {
+            store
+                .write(move |tx| Box::pin(compact(tx, run.id)))
+                .await
+                .unwrap();
+        }
 
         let after = store.events_of_run(run.id).await.unwrap();
         let last = before.last().unwrap().seq;

@@ -1,7 +1,10 @@
 //! Fragments: the versions of an app, each the whole tree as paths and hashes; drafts among them,
 //! of runs that gave no result.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use sea_orm::{
     ActiveValue::Set,
@@ -11,7 +14,9 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, StoreError, blob, column, event,
+    Result, Store, StoreError,
+    blob::{self, Hashed},
+    column, event,
     readable::{self, or_skip},
     run, without_nul,
 };
@@ -61,16 +66,18 @@ mod file {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Rows that are written by one statement.
-const AT_ONCE: usize = 100;
+/// How many rows one statement writes.
+const ROWS_PER_WRITE: usize = 100;
+/// How many files one query reads: their contents are in memory twice for a moment.
+const FILES_PER_QUERY: usize = 50;
 
-/// A version about to be saved.
-#[derive(Debug)]
+/// A version about to be saved, as a cheap handle.
+#[derive(Debug, Clone)]
 pub struct NewFragment {
     pub project_title: String,
     pub title: String,
     /// The whole app, or only what its run wrote.
-    pub entries: Vec<AppEntry>,
+    pub entries: Arc<[AppEntry]>,
     /// Whether the template's files are to stay beside the entries when an app is rebuilt.
     pub partial: bool,
 }
@@ -133,17 +140,24 @@ impl Store {
         };
         let files = files_of(&self.db, &latest.id).await?;
         let mut entries = Vec::with_capacity(files.len());
-        for file in files {
-            let blob = blob::Entity::find_by_id(file.hash).one(&self.db).await?;
-            // One file that is lost must not take the others with it.
-            if let Some(blob) = or_skip(
-                "file of a version",
-                blob.ok_or(StoreError::NotFound("blob")),
-            ) {
-                entries.push(AppEntry {
-                    path: file.path,
-                    node: node_of(&file.kind, blob.content),
-                });
+        for some in files.chunks(FILES_PER_QUERY) {
+            let hashes = some.iter().map(|file| &file.hash);
+            let blobs = blob::Entity::find().filter(blob::Column::Hash.is_in(hashes));
+            let blobs: HashMap<String, Vec<u8>> = blobs
+                .all(&self.db)
+                .await?
+                .into_iter()
+                .map(|blob| (blob.hash, blob.content))
+                .collect();
+            for file in some {
+                let content = blobs.get(&file.hash).ok_or(StoreError::NotFound("blob"));
+                // One file that is lost must not take the others with it.
+                if let Some(content) = or_skip("file of a version", content) {
+                    entries.push(AppEntry {
+                        path: file.path.clone(),
+                        node: node_of(&file.kind, content.clone()),
+                    });
+                }
             }
         }
         Ok(Some(Version {
@@ -203,38 +217,42 @@ impl Store {
             return Ok(None);
         };
         let run = model.into_run()?;
-        // Before the transaction, which keeps others from writing.
-        if is_as_latest(&self.db, run.project, new).await? {
+        let hashed = Hashed::new(new.entries.clone()).await?;
+        if equals_latest(&self.db, run.project, new.partial, &hashed).await? {
             return Ok(None);
         }
-        let tx = self.begin().await?;
-        if Entity::find()
-            .filter(Column::RunId.eq(id.to_string()))
-            .one(&tx)
-            .await?
-            .is_some()
-        {
-            return Ok(None);
-        }
-        let message = column("message id", &reply)?;
-        let fragment = insert(&tx, &run, message, new, true).await?;
-        let event = event::append(
-            &tx,
-            run.project,
-            Some(id),
-            EventKind::Version { message, fragment },
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(event)
+        self.put_blobs(&hashed).await?;
+        let new = new.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let saved = Entity::find().filter(Column::RunId.eq(id.to_string()));
+                if saved.one(tx).await?.is_some() {
+                    return Ok(None);
+                }
+                let message = column("message id", &reply)?;
+                let fragment = insert(tx, &run, message, &new, &hashed, true).await?;
+                let kind = EventKind::Version { message, fragment };
+                event::append(tx, run.project, Some(id), kind).await
+            })
+        })
+        .await
+    }
+
+    /// Hashes and stores what the version is made of, so that saving it takes little more than its
+    /// paths.
+    pub(super) async fn prepare(&self, new: &NewFragment) -> Result<Hashed> {
+        let hashed = Hashed::new(new.entries.clone()).await?;
+        self.put_blobs(&hashed).await?;
+        Ok(hashed)
     }
 }
 
 /// Whether the latest version has the same entries.
-async fn is_as_latest(
+async fn equals_latest(
     db: &impl ConnectionTrait,
     project: ProjectId,
-    new: &NewFragment,
+    partial: bool,
+    hashed: &Hashed,
 ) -> Result<bool> {
     let Some(latest) = latest(db, project).await? else {
         return Ok(false);
@@ -244,15 +262,11 @@ async fn is_as_latest(
         .into_iter()
         .map(|file| (file.path, file.kind, file.hash))
         .collect();
-    let entries = new.entries.iter();
-    let after = entries.map(|entry| {
-        (
-            entry.path.clone(),
-            kind_of(&entry.node).to_owned(),
-            blob::hash(entry.content()),
-        )
+    let after = hashed.iter().map(|(entry, hash)| {
+        let kind = kind_of(&entry.node).to_owned();
+        (entry.path.clone(), kind, hash.to_owned())
     });
-    Ok(latest.partial == new.partial && before == after.collect())
+    Ok(latest.partial == partial && before == after.collect())
 }
 
 /// Drafts follow the version whose number they have, in the order of their making, which is that of
@@ -319,6 +333,7 @@ pub(super) async fn insert(
     run: &Run,
     message: MessageId,
     new: &NewFragment,
+    hashed: &Hashed,
     draft: bool,
 ) -> Result<Fragment> {
     let last = latest(tx, run.project).await?.map_or(0, |last| last.number);
@@ -342,20 +357,15 @@ pub(super) async fn insert(
     })
     .exec_without_returning(tx)
     .await?;
-    let (mut files, mut blobs) = (Vec::with_capacity(new.entries.len()), BTreeMap::new());
-    for entry in &new.entries {
-        let content = entry.content();
-        let hash = blob::hash(content);
-        files.push(file::ActiveModel {
-            fragment_id: Set(fragment.id.to_string()),
-            path: Set(entry.path.clone()),
-            hash: Set(hash.clone()),
-            kind: Set(kind_of(&entry.node).to_owned()),
-        });
-        blobs.insert(hash, content);
-    }
-    blob::put_all(tx, blobs).await?;
-    for some in files.chunks(AT_ONCE) {
+    let files = hashed.iter().map(|(entry, hash)| file::ActiveModel {
+        fragment_id: Set(fragment.id.to_string()),
+        path: Set(entry.path.clone()),
+        hash: Set(hash.to_owned()),
+        kind: Set(kind_of(&entry.node).to_owned()),
+    });
+    let files: Vec<_> = files.collect();
+    blob::put_missing(tx, hashed).await?;
+    for some in files.chunks(ROWS_PER_WRITE) {
         file::Entity::insert_many(some.to_vec())
             .exec_without_returning(tx)
             .await?;

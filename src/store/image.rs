@@ -48,30 +48,33 @@ impl Store {
         width: u32,
         height: u32,
     ) -> Result<Image> {
-        let tx = self.begin().await?;
-        let hash = blob::put(&tx, &content.bytes).await?;
         let model = Model {
-            hash,
+            hash: blob::hash(&content.bytes),
             media_type: content.media_type.clone(),
             width: i32::try_from(width).unwrap_or(i32::MAX),
             height: i32::try_from(height).unwrap_or(i32::MAX),
             used_at: Timestamp::now().0,
         };
-        Entity::insert(ActiveModel {
+        let row = ActiveModel {
             hash: Set(model.hash.clone()),
             media_type: Set(model.media_type.clone()),
             width: Set(model.width),
             height: Set(model.height),
             used_at: Set(model.used_at),
+        };
+        let (hash, bytes) = (model.hash.clone(), content.bytes.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                blob::put(tx, hash, &bytes).await?;
+                let mut known = OnConflict::column(Column::Hash);
+                Entity::insert(row)
+                    .on_conflict(known.update_column(Column::UsedAt).to_owned())
+                    .exec_without_returning(tx)
+                    .await?;
+                Ok(())
+            })
         })
-        .on_conflict(
-            OnConflict::column(Column::Hash)
-                .update_column(Column::UsedAt)
-                .to_owned(),
-        )
-        .exec_without_returning(&tx)
         .await?;
-        tx.commit().await?;
         model.into_image()
     }
 
@@ -90,28 +93,31 @@ impl Store {
     /// how many.
     pub async fn remove_unused_images(&self, age: Duration) -> Result<u64> {
         let until = Timestamp::now().0 - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        let tx = self.begin().await?;
-        let unused = Entity::find()
-            .filter(Column::UsedAt.lt(until))
-            .filter(Column::Hash.not_in_subquery(message::image_hashes()))
-            .all(&tx)
-            .await?;
-        let mut removed = 0;
-        for image in unused {
-            // Unless it was attached this moment.
-            let deleted = Entity::delete_many()
-                .filter(Column::Hash.eq(image.hash.as_str()))
-                .filter(Column::UsedAt.lt(until))
-                .exec(&tx)
-                .await?;
-            removed += deleted.rows_affected;
-            if deleted.rows_affected > 0 && !fragment::has_blob(&tx, &image.hash).await? {
-                blob::Entity::delete_by_id(image.hash).exec(&tx).await?;
-            }
-        }
-        tx.commit().await?;
-        Ok(removed)
+        self.write(move |tx| Box::pin(remove_unused(tx, until)))
+            .await
     }
+}
+
+async fn remove_unused(tx: &impl ConnectionTrait, until: i64) -> Result<u64> {
+    let unused = Entity::find()
+        .filter(Column::UsedAt.lt(until))
+        .filter(Column::Hash.not_in_subquery(message::image_hashes()))
+        .all(tx)
+        .await?;
+    let mut removed = 0;
+    for image in unused {
+        // Unless it was attached this moment.
+        let deleted = Entity::delete_many()
+            .filter(Column::Hash.eq(image.hash.as_str()))
+            .filter(Column::UsedAt.lt(until))
+            .exec(tx)
+            .await?;
+        removed += deleted.rows_affected;
+        if deleted.rows_affected > 0 && !fragment::has_blob(tx, &image.hash).await? {
+            blob::Entity::delete_by_id(image.hash).exec(tx).await?;
+        }
+    }
+    Ok(removed)
 }
 
 /// The image that a message is about to have; it is kept from being removed. `NotFound` when it is

@@ -60,8 +60,7 @@ impl Store {
             created_at: now,
             updated_at: now,
         };
-        let tx = self.begin().await?;
-        Entity::insert(ActiveModel {
+        let row = ActiveModel {
             id: Set(project.id.to_string()),
             user_id: Set(UserId::local().0),
             title: Set(project.title.clone()),
@@ -70,11 +69,16 @@ impl Store {
             created_at: Set(now.0),
             updated_at: Set(now.0),
             used_at: Set(None),
-        })
-        .exec_without_returning(&tx)
-        .await?;
-        let (run, events) = insert_prompt(&tx, project.id, prompt, image).await?;
-        tx.commit().await?;
+        };
+        let (id, prompt, image) = (project.id, prompt.clone(), image.cloned());
+        let (run, events) = self
+            .write(move |tx| {
+                Box::pin(async move {
+                    Entity::insert(row).exec_without_returning(tx).await?;
+                    insert_prompt(tx, id, &prompt, image.as_ref()).await
+                })
+            })
+            .await?;
         Ok((project, run, events))
     }
 
@@ -86,11 +90,14 @@ impl Store {
         prompt: &NewPrompt,
         image: Option<&ImageId>,
     ) -> Result<(Run, Vec<Event>)> {
-        let tx = self.begin().await?;
-        touch(&tx, project).await?;
-        let added = insert_prompt(&tx, project, prompt, image).await?;
-        tx.commit().await?;
-        Ok(added)
+        let (prompt, image) = (prompt.clone(), image.cloned());
+        self.write(move |tx| {
+            Box::pin(async move {
+                touch(tx, project).await?;
+                insert_prompt(tx, project, &prompt, image.as_ref()).await
+            })
+        })
+        .await
     }
 
     /// All projects, the one worked on last first.
@@ -128,11 +135,10 @@ impl Store {
 
     /// Notes the project's sandbox; it replaces the one before.
     pub async fn set_sandbox(&self, id: ProjectId, sandbox: &str) -> Result<()> {
-        Entity::update_many()
+        let noted = Entity::update_many()
             .col_expr(Column::Sandbox, Expr::value(sandbox))
-            .filter(Column::Id.eq(id.to_string()))
-            .exec(&self.db)
-            .await?;
+            .filter(Column::Id.eq(id.to_string()));
+        self.update(noted).await?;
         Ok(())
     }
 

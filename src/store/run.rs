@@ -7,7 +7,9 @@ use sea_orm::{
 };
 
 use super::{
-    NewFragment, Result, Store, StoreError, column, event, fragment, message, project,
+    NewFragment, Result, Store, StoreError,
+    blob::Hashed,
+    column, event, fragment, message, project,
     readable::{self, or_skip},
     step,
 };
@@ -51,7 +53,7 @@ impl Model {
 }
 
 /// How a run ends.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Reply {
     /// A RESULT message and the version that goes with it.
     Result {
@@ -117,60 +119,28 @@ impl Store {
 
     /// Saves how long the run has been worked on.
     pub async fn set_worked(&self, id: RunId, worked: Duration) -> Result<()> {
-        Entity::update_many()
-            .col_expr(
-                Column::WorkedMs,
-                Expr::value(i64::try_from(worked.as_millis()).unwrap_or(i64::MAX)),
-            )
-            .filter(Column::Id.eq(id.to_string()))
-            .exec(&self.db)
-            .await?;
+        let millis = i64::try_from(worked.as_millis()).unwrap_or(i64::MAX);
+        let noted = Entity::update_many()
+            .col_expr(Column::WorkedMs, Expr::value(millis))
+            .filter(Column::Id.eq(id.to_string()));
+        self.update(noted).await?;
         Ok(())
     }
 
     /// Marks the run as running. Nothing happens when it already is, after a restart say.
     pub async fn start_run(&self, id: RunId) -> Result<(Run, Option<Event>)> {
-        let tx = self.begin().await?;
-        let run = model(&tx, id).await?.into_run()?;
-        if run.state != RunState::Queued {
-            return Ok((run, None));
-        }
-        // Only if it still waits: it may be cancelled this moment.
-        let started = Entity::update_many()
-            .col_expr(Column::State, Expr::value(RunState::Running.as_str()))
-            .col_expr(Column::StartedAt, Expr::value(Timestamp::now().0))
-            .filter(Column::Id.eq(id.to_string()))
-            .filter(Column::State.eq(RunState::Queued.as_str()))
-            .exec(&tx)
-            .await?;
-        if started.rows_affected == 0 {
-            return Ok((model(&tx, id).await?.into_run()?, None));
-        }
-        let run = Run {
-            state: RunState::Running,
-            ..run
-        };
-        let event = event::append(
-            &tx,
-            run.project,
-            Some(id),
-            EventKind::Run { run: run.clone() },
-        )
-        .await?;
-        tx.commit().await?;
-        Ok((run, event))
+        self.write(move |tx| Box::pin(start(tx, id))).await
     }
 
     /// Ends a run with nothing but its state: one that can't be ended in an orderly way must not
     /// keep its project from going on.
     pub async fn abandon_run(&self, id: RunId) -> Result<()> {
-        Entity::update_many()
+        let abandoned = Entity::update_many()
             .col_expr(Column::State, Expr::value(RunState::Failed.as_str()))
             .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0))
             .filter(Column::Id.eq(id.to_string()))
-            .filter(unfinished())
-            .exec(&self.db)
-            .await?;
+            .filter(unfinished());
+        self.update(abandoned).await?;
         Ok(())
     }
 
@@ -180,77 +150,119 @@ impl Store {
         &self,
         id: RunId,
         reply: &Reply,
-        render: impl Fn(&str) -> String,
+        render: fn(&str) -> String,
     ) -> Result<Vec<Event>> {
-        let tx = self.begin().await?;
-        let run = model(&tx, id).await?.into_run()?;
-        if run.state.is_final() {
-            return Ok(Vec::new());
-        }
-        let (kind, state, content, new_fragment) = match reply {
-            Reply::Result { content, fragment } => (
-                MessageKind::Result,
-                RunState::Succeeded,
-                content,
-                Some(fragment),
-            ),
-            Reply::Error { content } => (MessageKind::Error, RunState::Failed, content, None),
-            Reply::Cancelled { content } => {
-                (MessageKind::Error, RunState::Cancelled, content, None)
-            }
+        let hashed = match reply {
+            Reply::Result { fragment, .. } => Some(self.prepare(fragment).await?),
+            Reply::Error { .. } | Reply::Cancelled { .. } => None,
         };
-        let now = Timestamp::now();
-        // The first write, and only if nobody else has ended it this moment.
-        let ended = Entity::update_many()
-            .col_expr(Column::State, Expr::value(state.as_str()))
-            .col_expr(Column::FinishedAt, Expr::value(now.0))
-            .filter(Column::Id.eq(id.to_string()))
-            .filter(unfinished())
-            .exec(&tx)
-            .await?;
-        if ended.rows_affected == 0 {
-            return Ok(Vec::new());
-        }
-        let mut events = Vec::new();
-        let reply = message::insert(&tx, run.project, Role::Assistant, kind, content).await?;
-        let mut fragment = None;
-        if let Some(new) = new_fragment {
-            let saved = fragment::insert(&tx, &run, reply.id, new, false).await?;
-            // The first version names the project; later ones leave it its name.
-            if saved.number == 1 {
-                project::set_title(&tx, run.project, &new.project_title).await?;
-                let title = new.project_title.clone();
-                events.push(
-                    event::append(&tx, run.project, Some(id), EventKind::Title { title }).await?,
-                );
-            }
-            fragment = Some(saved);
-        }
-        Entity::update_many()
-            .col_expr(Column::ReplyId, Expr::value(reply.id.to_string()))
-            .filter(Column::Id.eq(id.to_string()))
-            .exec(&tx)
-            .await?;
-        project::touch(&tx, run.project).await?;
-        let message = Message {
-            run: Some(id),
-            html: render(content),
-            fragment,
-            ..reply
-        };
-        events
-            .push(event::append(&tx, run.project, Some(id), EventKind::Message { message }).await?);
-        let run = Run {
-            state,
-            finished_at: Some(now),
-            ..run
-        };
-        events.push(event::append(&tx, run.project, Some(id), EventKind::Run { run }).await?);
-        step::end(&tx, id, state == RunState::Succeeded).await?;
-        event::compact(&tx, id).await?;
-        tx.commit().await?;
-        Ok(events.into_iter().flatten().collect())
+        let reply = reply.clone();
+        self.write(move |tx| {
+            Box::pin(async move { finish(tx, id, &reply, hashed.as_ref(), render).await })
+        })
+        .await
     }
+}
+
+async fn start(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Option<Event>)> {
+    let run = model(tx, id).await?.into_run()?;
+    if run.state != RunState::Queued {
+        return Ok((run, None));
+    }
+    // Only if it still waits: it may be cancelled this moment.
+    let started = Entity::update_many()
+        .col_expr(Column::State, Expr::value(RunState::Running.as_str()))
+        .col_expr(Column::StartedAt, Expr::value(Timestamp::now().0))
+        .filter(Column::Id.eq(id.to_string()))
+        .filter(Column::State.eq(RunState::Queued.as_str()))
+        .exec(tx)
+        .await?;
+    if started.rows_affected == 0 {
+        return Ok((model(tx, id).await?.into_run()?, None));
+    }
+    let run = Run {
+        state: RunState::Running,
+        ..run
+    };
+    let event = event::append(
+        tx,
+        run.project,
+        Some(id),
+        EventKind::Run { run: run.clone() },
+    )
+    .await?;
+    Ok((run, event))
+}
+
+async fn finish(
+    tx: &impl ConnectionTrait,
+    id: RunId,
+    reply: &Reply,
+    hashed: Option<&Hashed>,
+    render: fn(&str) -> String,
+) -> Result<Vec<Event>> {
+    let run = model(tx, id).await?.into_run()?;
+    if run.state.is_final() {
+        return Ok(Vec::new());
+    }
+    let (kind, state, content, new_fragment) = match reply {
+        Reply::Result { content, fragment } => (
+            MessageKind::Result,
+            RunState::Succeeded,
+            content,
+            hashed.map(|hashed| (fragment, hashed)),
+        ),
+        Reply::Error { content } => (MessageKind::Error, RunState::Failed, content, None),
+        Reply::Cancelled { content } => (MessageKind::Error, RunState::Cancelled, content, None),
+    };
+    let now = Timestamp::now();
+    // The first write, and only if nobody else has ended it this moment.
+    let ended = Entity::update_many()
+        .col_expr(Column::State, Expr::value(state.as_str()))
+        .col_expr(Column::FinishedAt, Expr::value(now.0))
+        .filter(Column::Id.eq(id.to_string()))
+        .filter(unfinished())
+        .exec(tx)
+        .await?;
+    if ended.rows_affected == 0 {
+        return Ok(Vec::new());
+    }
+    let mut events = Vec::new();
+    let reply = message::insert(tx, run.project, Role::Assistant, kind, content).await?;
+    let mut fragment = None;
+    if let Some((new, hashed)) = new_fragment {
+        let saved = fragment::insert(tx, &run, reply.id, new, hashed, false).await?;
+        // The first version names the project; later ones leave it its name.
+        if saved.number == 1 {
+            project::set_title(tx, run.project, &new.project_title).await?;
+            let title = new.project_title.clone();
+            events
+                .push(event::append(tx, run.project, Some(id), EventKind::Title { title }).await?);
+        }
+        fragment = Some(saved);
+    }
+    Entity::update_many()
+        .col_expr(Column::ReplyId, Expr::value(reply.id.to_string()))
+        .filter(Column::Id.eq(id.to_string()))
+        .exec(tx)
+        .await?;
+    project::touch(tx, run.project).await?;
+    let message = Message {
+        run: Some(id),
+        html: render(content),
+        fragment,
+        ..reply
+    };
+    events.push(event::append(tx, run.project, Some(id), EventKind::Message { message }).await?);
+    let run = Run {
+        state,
+        finished_at: Some(now),
+        ..run
+    };
+    events.push(event::append(tx, run.project, Some(id), EventKind::Run { run }).await?);
+    step::end(tx, id, state == RunState::Succeeded).await?;
+    event::compact(tx, id).await?;
+    Ok(events.into_iter().flatten().collect())
 }
 
 fn unfinished() -> sea_orm::sea_query::SimpleExpr {

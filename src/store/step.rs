@@ -135,86 +135,9 @@ impl Store {
     /// The step's saved output, or a new attempt; none when the server died in the middle of
     /// [`MAX_CRASHES`] of them.
     pub async fn begin_step(&self, run: RunId, name: &str, input_digest: &str) -> Result<Begun> {
-        let tx = self.begin().await?;
-        let found = Entity::find_by_id((run.to_string(), name.to_owned()))
-            .one(&tx)
-            .await?;
-        if let Some(step) = &found
-            && let Some(output) = &step.output
-        {
-            return Ok(Begun::Before {
-                output: output.clone(),
-                input_digest: step.input_digest.clone(),
-                spent: step.spent(),
-            });
-        }
-        // An attempt that was begun and neither ended nor stopped in an orderly way went down with
-        // its process.
-        let died = found
-            .as_ref()
-            .is_some_and(|step| step.finished_at.is_none() && !step.stopped);
-        let crashes = found.as_ref().map_or(0, |step| step.crashes) + i32::from(died);
-        if crashes >= MAX_CRASHES {
-            let ended = Entity::update_many()
-                .col_expr(Column::Crashes, Expr::value(crashes))
-                .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));
-            of_step(ended, run, name).exec(&tx).await?;
-            tx.commit().await?;
-            return Ok(Begun::Crashed { times: crashes });
-        }
-        let ordinal = match &found {
-            Some(step) => step.ordinal,
-            None => i32::try_from(
-                Entity::find()
-                    .filter(Column::RunId.eq(run.to_string()))
-                    .count(&tx)
-                    .await?,
-            )
-            .unwrap_or(i32::MAX),
-        };
-        let number = found.as_ref().map_or(0, |step| step.attempt) + 1;
-        let interrupted = found
-            .as_ref()
-            .is_some_and(|step| step.finished_at.is_none());
-        let spent = found.map(|step| step.spent()).unwrap_or_default();
-        let step = ActiveModel {
-            run_id: Set(run.to_string()),
-            name: Set(name.to_owned()),
-            ordinal: Set(ordinal),
-            attempt: Set(number),
-            input_digest: Set(Some(input_digest.to_owned())),
-            output: Set(None),
-            error: Set(None),
-            started_at: Set(Timestamp::now().0),
-            finished_at: Set(None),
-            input_tokens: Set(0),
-            output_tokens: Set(0),
-            cost_micros: Set(None),
-            crashes: Set(crashes),
-            stopped: Set(false),
-            estimated: Set(false),
-        };
-        Entity::insert(step)
-            .on_conflict(
-                OnConflict::columns([Column::RunId, Column::Name])
-                    .update_columns([
-                        Column::Attempt,
-                        Column::InputDigest,
-                        Column::StartedAt,
-                        Column::FinishedAt,
-                        Column::Crashes,
-                        Column::Stopped,
-                    ])
-                    .to_owned(),
-            )
-            .exec_without_returning(&tx)
-            .await?;
-        tx.commit().await?;
-        Ok(Begun::Attempt {
-            number,
-            interrupted,
-            spent,
-        })
+        let (name, input_digest) = (name.to_owned(), input_digest.to_owned());
+        self.write(move |tx| Box::pin(begin(tx, run, name, input_digest)))
+            .await
     }
 
     /// Saves the output (JSON) of a step that was begun, and what all its attempts cost.
@@ -228,8 +151,7 @@ impl Store {
         let finished = Entity::update_many()
             .col_expr(Column::Output, Expr::value(output))
             .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));
-        of_step(with_spent(finished, spent), run, name)
-            .exec(&self.db)
+        self.update(of_step(with_spent(finished, spent), run, name))
             .await?;
         Ok(())
     }
@@ -237,21 +159,19 @@ impl Store {
     /// Saves what all attempts at a step cost so far, the one under way included: it counts also
     /// when that never ends.
     pub async fn spend_step(&self, run: RunId, name: &str, spent: Spent) -> Result<()> {
-        of_step(with_spent(Entity::update_many(), spent), run, name)
-            .exec(&self.db)
-            .await?;
+        let spending = with_spent(Entity::update_many(), spent);
+        self.update(of_step(spending, run, name)).await?;
         Ok(())
     }
 
     /// Notes that what is under way in the project's runs stops in an orderly way, which counts as
     /// no crash.
     pub async fn stop_steps(&self, project: ProjectId) -> Result<()> {
-        Entity::update_many()
+        let stopped = Entity::update_many()
             .col_expr(Column::Stopped, Expr::value(true))
             .filter(Column::FinishedAt.is_null())
-            .filter(Column::RunId.in_subquery(run::unfinished_ids(project)))
-            .exec(&self.db)
-            .await?;
+            .filter(Column::RunId.in_subquery(run::unfinished_ids(project)));
+        self.update(stopped).await?;
         Ok(())
     }
 
@@ -260,9 +180,94 @@ impl Store {
         let failed = Entity::update_many()
             .col_expr(Column::Error, Expr::value(without_nul(error)))
             .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));
-        of_step(failed, run, name).exec(&self.db).await?;
+        self.update(of_step(failed, run, name)).await?;
         Ok(())
     }
+}
+
+async fn begin(
+    tx: &impl ConnectionTrait,
+    run: RunId,
+    name: String,
+    input_digest: String,
+) -> Result<Begun> {
+    let found = Entity::find_by_id((run.to_string(), name.to_owned()))
+        .one(tx)
+        .await?;
+    if let Some(step) = &found
+        && let Some(output) = &step.output
+    {
+        return Ok(Begun::Before {
+            output: output.clone(),
+            input_digest: step.input_digest.clone(),
+            spent: step.spent(),
+        });
+    }
+    // An attempt that was begun and neither ended nor stopped in an orderly way went down with
+    // its process.
+    let died = found
+        .as_ref()
+        .is_some_and(|step| step.finished_at.is_none() && !step.stopped);
+    let crashes = found.as_ref().map_or(0, |step| step.crashes) + i32::from(died);
+    if crashes >= MAX_CRASHES {
+        let ended = Entity::update_many()
+            .col_expr(Column::Crashes, Expr::value(crashes))
+            .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));
+        of_step(ended, run, &name).exec(tx).await?;
+        return Ok(Begun::Crashed { times: crashes });
+    }
+    let ordinal = match &found {
+        Some(step) => step.ordinal,
+        None => i32::try_from(
+            Entity::find()
+                .filter(Column::RunId.eq(run.to_string()))
+                .count(tx)
+                .await?,
+        )
+        .unwrap_or(i32::MAX),
+    };
+    let number = found.as_ref().map_or(0, |step| step.attempt) + 1;
+    let interrupted = found
+        .as_ref()
+        .is_some_and(|step| step.finished_at.is_none());
+    let spent = found.map(|step| step.spent()).unwrap_or_default();
+    let step = ActiveModel {
+        run_id: Set(run.to_string()),
+        name: Set(name),
+        ordinal: Set(ordinal),
+        attempt: Set(number),
+        input_digest: Set(Some(input_digest)),
+        output: Set(None),
+        error: Set(None),
+        started_at: Set(Timestamp::now().0),
+        finished_at: Set(None),
+        input_tokens: Set(0),
+        output_tokens: Set(0),
+        cost_micros: Set(None),
+        crashes: Set(crashes),
+        stopped: Set(false),
+        estimated: Set(false),
+    };
+    Entity::insert(step)
+        .on_conflict(
+            OnConflict::columns([Column::RunId, Column::Name])
+                .update_columns([
+                    Column::Attempt,
+                    Column::InputDigest,
+                    Column::StartedAt,
+                    Column::FinishedAt,
+                    Column::Crashes,
+                    Column::Stopped,
+                ])
+                .to_owned(),
+        )
+        .exec_without_returning(tx)
+        .await?;
+    Ok(Begun::Attempt {
+        number,
+        interrupted,
+        spent,
+    })
 }
 
 fn of_step(change: UpdateMany<Entity>, run: RunId, name: &str) -> UpdateMany<Entity> {

@@ -53,14 +53,18 @@ impl Store {
         if let Some(found) = first().one(&self.db).await? {
             return Ok(found.id);
         }
-        let tx = self.begin().await?;
-        if first().one(&tx).await?.is_none() {
-            let id = sea_orm::ActiveValue::Set(RunId::new().to_string());
-            installation::Entity::insert(installation::ActiveModel { id })
-                .exec_without_returning(&tx)
-                .await?;
-        }
-        tx.commit().await?;
+        self.write(move |tx| {
+            Box::pin(async move {
+                if first().one(tx).await?.is_none() {
+                    let id = sea_orm::ActiveValue::Set(RunId::new().to_string());
+                    installation::Entity::insert(installation::ActiveModel { id })
+                        .exec_without_returning(tx)
+                        .await?;
+                }
+                Ok(())
+            })
+        })
+        .await?;
         // Two servers may each have inserted one: the first counts for both.
         let found = first().one(&self.db).await?;
         Ok(found.ok_or(StoreError::NotFound("installation"))?.id)
@@ -79,13 +83,12 @@ impl Store {
             return Ok(0);
         }
         // Unless one came into use this moment.
-        let removed = blob::Entity::delete_many()
+        let removing = blob::Entity::delete_many()
             .filter(blob::Column::Hash.is_in(hashes))
             .filter(Expr::exists(uses_in_versions()).not())
-            .filter(Expr::exists(uses_as_images()).not())
-            .exec(&self.db)
-            .await?;
-        Ok(removed.rows_affected)
+            .filter(Expr::exists(uses_as_images()).not());
+        self.write(move |tx| Box::pin(async move { Ok(removing.exec(tx).await?.rows_affected) }))
+            .await
     }
 
     /// Trims at most `limit` runs that ended longer ago than `age`: of their steps the names,
@@ -96,7 +99,7 @@ impl Store {
         &self,
         age: Duration,
         limit: u64,
-        shorten: impl Fn(&str, &str) -> String,
+        shorten: fn(&str, &str) -> String,
     ) -> Result<usize> {
         let newer = Alias::new("newer");
         let newer_run = Query::select()
@@ -122,32 +125,36 @@ impl Store {
             .filter(Expr::exists(newer_run))
             .limit(limit);
         let runs: Vec<String> = old.into_tuple().all(&self.db).await?;
-        for run in &runs {
-            let tx = self.begin().await?;
-            step::trim(&tx, run, &shorten).await?;
-            event::trim(&tx, run).await?;
-            run::Entity::update_many()
-                .col_expr(run::Column::Trimmed, Expr::value(true))
-                .filter(run::Column::Id.eq(run.as_str()))
-                .exec(&tx)
-                .await?;
-            tx.commit().await?;
+        let count = runs.len();
+        for run in runs {
+            self.write(move |tx| {
+                Box::pin(async move {
+                    step::trim(tx, &run, shorten).await?;
+                    event::trim(tx, &run).await?;
+                    run::Entity::update_many()
+                        .col_expr(run::Column::Trimmed, Expr::value(true))
+                        .filter(run::Column::Id.eq(run))
+                        .exec(tx)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await?;
         }
-        Ok(runs.len())
+        Ok(count)
     }
 
     /// Notes that the project's app is used; from time to time is enough.
     pub async fn note_use(&self, id: ProjectId) -> Result<()> {
-        project::Entity::update_many()
+        let noted = project::Entity::update_many()
             .col_expr(project::Column::UsedAt, Expr::value(Timestamp::now().0))
             .filter(project::Column::Id.eq(id.to_string()))
             .filter(
                 project::Column::UsedAt
                     .is_null()
                     .or(project::Column::UsedAt.lt(before(Duration::from_secs(60)))),
-            )
-            .exec(&self.db)
-            .await?;
+            );
+        self.update(noted).await?;
         Ok(())
     }
 
@@ -185,12 +192,11 @@ impl Store {
 
     /// Notes that the project's sandbox is gone, unless it has another one by now.
     pub async fn forget_sandbox(&self, id: ProjectId, sandbox: &str) -> Result<()> {
-        project::Entity::update_many()
+        let forgotten = project::Entity::update_many()
             .col_expr(project::Column::Sandbox, Expr::value(None::<String>))
             .filter(project::Column::Id.eq(id.to_string()))
-            .filter(project::Column::Sandbox.eq(sandbox))
-            .exec(&self.db)
-            .await?;
+            .filter(project::Column::Sandbox.eq(sandbox));
+        self.update(forgotten).await?;
         Ok(())
     }
 
@@ -202,8 +208,7 @@ impl Store {
         }
         let mut free = self.free_pages().await?;
         while free >= FREE_PAGES {
-            self.db
-                .execute_unprepared(&format!("PRAGMA incremental_vacuum({PAGES_AT_A_TIME})"))
+            self.execute(format!("PRAGMA incremental_vacuum({PAGES_AT_A_TIME})"))
                 .await?;
             let left = self.free_pages().await?;
             if left >= free {
@@ -247,7 +252,7 @@ fn uses_as_images() -> SelectStatement {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::protocol::NewPrompt;
+    use crate::protocol::{AppEntry, NewPrompt};
 
     #[tokio::test]
     async fn a_database_that_could_not_shrink_is_made_to_and_gives_back_what_is_removed() {
@@ -269,12 +274,12 @@ mod tests {
             .create_project(&NewPrompt::new("Build").unwrap(), None, "Build")
             .await
             .unwrap();
-        let tx = store.begin().await.unwrap();
-        for number in 0..600_u32 {
-            let content: Vec<u8> = number.to_be_bytes().repeat(4096);
-            blob::put(&tx, &content).await.unwrap();
-        }
-        tx.commit().await.unwrap();
+        let entries = (0..600_u32).map(|number| {
+            let content = number.to_be_bytes().repeat(4096);
+            AppEntry::file(number.to_string(), content)
+        });
+        let hashed = blob::Hashed::new(entries.collect()).await.unwrap();
+        store.put_blobs(&hashed).await.unwrap();
         store
             .db
             .execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -55,10 +55,8 @@ impl Store {
 
     /// Performs one statement. Returns how many rows it changed.
     pub(super) async fn update<E: EntityTrait>(&self, change: UpdateMany<E>) -> Result<u64> {
-        self.in_turn(move |db| {
-            Box::pin(async move { Ok(change.exec(&db).await?.rows_affected) })
-        })
-        .await
+        self.in_turn(move |db| Box::pin(async move { Ok(change.exec(&db).await?.rows_affected) }))
+            .await
     }
 
     /// Performs one statement as it is.
