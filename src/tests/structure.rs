@@ -1,6 +1,8 @@
 //! The seams of the design, read off the sources: who may import whom, and that the build's and the
 //! binary's options agree.
 
+mod circles;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
