@@ -2,6 +2,8 @@
 //! freezer. The sandbox host's containers and the browser that checks pages run in them; this
 //! module depends on nothing.
 
+mod settings;
+
 use std::{
     collections::HashSet,
     fs, io,
@@ -10,23 +12,21 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     sys::signal::{Signal, kill},
     unistd::{Pid, geteuid},
 };
+use settings::{CGROUPS, Hierarchies, Setting};
 
-/// The folder that control groups are below.
-const CGROUPS: &str = "/sys/fs/cgroup";
-/// The older hierarchies that limits are set in: for memory, processes and processors.
-const HIERARCHIES: [&str; 3] = ["memory", "pids", "cpu"];
-/// What processor time is counted in, in microseconds.
-const PERIOD: u64 = 100_000;
-/// How often, and how long after, a group that is being frozen, or is not empty yet, is looked at
-/// again.
-const TRIES: u32 = 40;
-const BETWEEN_TRIES: Duration = Duration::from_millis(5);
-const BETWEEN_REMOVALS: Duration = Duration::from_millis(50);
+/// The controllers that groups below one need, as `cgroup.subtree_control` takes them.
+const CONTROLLERS: &str = "+cpu +memory +pids";
+/// How many times to try to freeze or remove a group, whose processes may take a moment to stop or
+/// to end, and the pauses between.
+const MAX_ATTEMPTS: u32 = 40;
+const FREEZE_RETRY_DELAY: Duration = Duration::from_millis(5);
+const REMOVE_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// A control group; nothing tells whether it exists.
+/// A control group, which may or may not exist.
 #[derive(Debug, Clone)]
 pub struct Cgroup {
     /// Below the hierarchies' roots.
@@ -72,43 +72,51 @@ impl Cgroup {
     /// be set; nothing is left then.
     pub fn create(path: PathBuf, limits: Limits) -> io::Result<Self> {
         let group = Self { path };
-        group
-            .limit(limits)
-            .inspect_err(|_| _ = group.is_removed())?;
+        group.make(limits).inspect_err(|_| _ = group.is_removed())?;
         Ok(group)
     }
 
-    fn limit(&self, limits: Limits) -> io::Result<()> {
-        let quota = u64::from(limits.processors) * PERIOD;
-        if Path::new(CGROUPS).join("cgroup.controllers").exists() {
-            let group = self.below("");
-            if let Some(above) = group.parent() {
-                // Said again, it is no error; where it can't be said, the limits' files are missing
-                // below.
-                let _ = fs::write(above.join("cgroup.subtree_control"), "+cpu +memory +pids");
-            }
-            fs::create_dir(&group)?;
-            fs::write(group.join("memory.max"), limits.memory.to_string())?;
-            // Missing where the kernel has no swap.
-            let _ = fs::write(group.join("memory.swap.max"), "0");
-            fs::write(group.join("pids.max"), limits.processes.to_string())?;
-            return fs::write(group.join("cpu.max"), format!("{quota} {PERIOD}"));
+    fn make(&self, limits: Limits) -> io::Result<()> {
+        let hierarchies = self.prepare();
+        for controller in hierarchies.folders() {
+            fs::create_dir(self.below(controller))?;
         }
-        for hierarchy in HIERARCHIES {
-            fs::create_dir(self.below(hierarchy))?;
+        self.write(&hierarchies.processors(limits.processors))?;
+        self.write(&hierarchies.memory_and_processes(limits.memory, limits.processes.into()))?;
+        // Missing where the kernel doesn't count swap.
+        let _ = self.write(&[hierarchies.no_swap(limits.memory)]);
+        Ok(())
+    }
+
+    /// Makes it where it is missing, and bounds what it and all below it use together: bytes of
+    /// memory, processes and threads.
+    pub fn set_limits(&self, memory: u64, processes: u64) -> io::Result<()> {
+        let hierarchies = self.prepare();
+        let settings = hierarchies.memory_and_processes(memory, processes);
+        for setting in &settings {
+            fs::create_dir_all(self.below(setting.controller))?;
         }
-        let [memory, pids, cpu] = HIERARCHIES.map(|hierarchy| self.below(hierarchy));
-        fs::write(
-            memory.join("memory.limit_in_bytes"),
-            limits.memory.to_string(),
-        )?;
-        let _ = fs::write(
-            memory.join("memory.memsw.limit_in_bytes"),
-            limits.memory.to_string(),
-        );
-        fs::write(pids.join("pids.max"), limits.processes.to_string())?;
-        fs::write(cpu.join("cpu.cfs_period_us"), PERIOD.to_string())?;
-        fs::write(cpu.join("cpu.cfs_quota_us"), quota.to_string())
+        self.write(&settings)
+    }
+
+    /// Lets groups beside it have limits, which cgroup v2 wants said in the group above.
+    fn prepare(&self) -> Hierarchies {
+        let hierarchies = Hierarchies::of_machine();
+        if let (Hierarchies::Unified, Some(above)) = (hierarchies, self.below("").parent()) {
+            // It is no error to say it again. Where it can't be said, the limits' files are missing
+            // below.
+            let _ = fs::write(above.join("cgroup.subtree_control"), CONTROLLERS);
+        }
+        hierarchies
+    }
+
+    fn write(&self, settings: &[Setting]) -> io::Result<()> {
+        settings.iter().try_for_each(|setting| {
+            fs::write(
+                self.below(setting.controller).join(setting.file),
+                &setting.value,
+            )
+        })
     }
 
     /// The files that a process writes `0` to in order to be in the group.
@@ -219,42 +227,18 @@ impl Cgroup {
         }
     }
 
-    /// Makes it where it is missing, and bounds what it and all below it use together: bytes of
-    /// memory, processes and threads.
-    pub fn set_limits(&self, memory: u64, processes: u64) -> io::Result<()> {
-        let (memory, processes) = (memory.to_string(), processes.to_string());
-        if Path::new(CGROUPS).join("cgroup.controllers").exists() {
-            let group = self.below("");
-            fs::create_dir_all(&group)?;
-            fs::write(group.join("memory.max"), memory)?;
-            return fs::write(group.join("pids.max"), processes);
-        }
-        for (hierarchy, file, value) in [
-            ("memory", "memory.limit_in_bytes", memory),
-            ("pids", "pids.max", processes),
-        ] {
-            let group = self.below(hierarchy);
-            fs::create_dir_all(&group)?;
-            fs::write(group.join(file), value)?;
-        }
-        Ok(())
-    }
-
     /// Gives it this share of a processor that is short, where 1024 is a usual one.
     pub fn set_shares(&self, shares: u64) -> io::Result<()> {
-        match self.unified() {
-            // The scale of v2 is 1 to 10,000 with 100 as a usual one.
-            Some(group) => fs::write(
-                group.join("cpu.weight"),
-                (shares * 100 / 1024).clamp(1, 10_000).to_string(),
-            ),
-            None => fs::write(self.below("cpu").join("cpu.shares"), shares.to_string()),
-        }
+        let hierarchies = match self.unified() {
+            Some(_) => Hierarchies::Unified,
+            None => Hierarchies::Separate,
+        };
+        self.write(&[hierarchies.shares(shares)])
     }
 
     /// Stops all of its processes where they are; they use no processor then.
     pub async fn freeze(&self) -> io::Result<()> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let frozen = match self.unified() {
                 Some(group) => {
                     fs::write(group.join("cgroup.freeze"), "1")?;
@@ -269,7 +253,7 @@ impl Cgroup {
             if frozen {
                 return Ok(());
             }
-            tokio::time::sleep(BETWEEN_TRIES).await;
+            tokio::time::sleep(FREEZE_RETRY_DELAY).await;
         }
         self.thaw()?;
         Err(io::Error::new(
@@ -285,22 +269,21 @@ impl Cgroup {
             None => fs::write(self.below("freezer").join("freezer.state"), "THAWED"),
         };
         match written {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if is_gone(&error) => Ok(()),
             written => written,
         }
     }
 
     /// Where it is, in every hierarchy that has it.
     fn everywhere(&self) -> Vec<PathBuf> {
-        let hierarchies = fs::read_dir(CGROUPS)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.file_name());
+        if Hierarchies::of_machine() == Hierarchies::Unified {
+            return Vec::from_iter(Some(self.below("")).filter(|group| group.is_dir()));
+        }
+        let hierarchies = fs::read_dir(CGROUPS).into_iter().flatten().flatten();
         let groups = hierarchies
-            .filter_map(|name| Some(self.below(name.to_str()?)))
-            .chain([self.below("")]);
-        groups.filter(|group| group.is_dir()).collect()
+            .filter_map(|hierarchy| Some(self.below(hierarchy.file_name().to_str()?)))
+            .filter(|group| group.is_dir());
+        groups.collect()
     }
 
     /// Removes the groups in it that nothing is in: a host that died between making one and using
@@ -316,14 +299,19 @@ impl Cgroup {
     /// Removes it from every hierarchy; a container in it that is ending this moment is waited for,
     /// a little.
     pub async fn remove(&self) {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             if self.is_removed() {
                 return;
             }
-            tokio::time::sleep(BETWEEN_REMOVALS).await;
+            tokio::time::sleep(REMOVE_RETRY_DELAY).await;
         }
         tracing::warn!(cgroup = %self.path.display(), "control groups are left behind until the next stop");
     }
+}
+
+/// A file that is open while its group is removed fails with `ENODEV`.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ENODEV as i32)
 }
 
 fn number(path: &Path) -> Option<u64> {
@@ -363,6 +351,37 @@ fn delegated() -> Option<PathBuf> {
         // One that ends this moment need not move.
         let _ = fs::write(host.join("cgroup.procs"), process);
     }
-    fs::write(group.join("cgroup.subtree_control"), "+cpu +memory +pids").ok()?;
+    fs::write(group.join("cgroup.subtree_control"), CONTROLLERS).ok()?;
     Some(PathBuf::from(own))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_below_the_hierarchies_root_however_its_path_begins() {
+        for path in ["/codeflow/i1", "codeflow/i1"] {
+            let group = Cgroup::new(path.into());
+            assert_eq!(group.below(""), Path::new("/sys/fs/cgroup/codeflow/i1"));
+            assert_eq!(
+                group.below("pids"),
+                Path::new("/sys/fs/cgroup/pids/codeflow/i1")
+            );
+        }
+    }
+
+    #[test]
+    fn a_field_is_found_by_its_whole_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("memory.events");
+        fs::write(&file, "oom 3\noom_kill 2\noom_group_kill 1\n").unwrap();
+        assert_eq!(field(&file, "oom"), Some(3));
+        assert_eq!(field(&file, "oom_kill"), Some(2));
+        assert_eq!(field(&file, "high"), None);
+        // A limit that is not set is `max`.
+        fs::write(&file, "max\n").unwrap();
+        assert_eq!(number(&file), None);
+    }
 }

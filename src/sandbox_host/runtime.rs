@@ -5,7 +5,7 @@
 //! data folder that only its owner may enter is no obstacle.
 
 use std::{
-    fs,
+    env, fs,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Output, Stdio},
@@ -440,16 +440,14 @@ fn last_error(log: &Path) -> Option<String> {
         .map(|line| line.msg)
 }
 
+/// Also where systems keep their runtimes, for a user whose PATH does not say so.
 fn find_command(name: &str) -> Option<PathBuf> {
-    if name.contains('/') {
-        return Some(PathBuf::from(name)).filter(|path| path.is_file());
-    }
-    let path = std::env::var_os("PATH")?;
-    // Where a system's runtimes are, also for a user whose PATH does not say so.
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
+    let mut folders: Vec<PathBuf> = env::var_os("PATH")
+        .map(|path| env::split_paths(&path).collect())
+        .unwrap_or_default();
+    folders.extend(["/usr/sbin".into(), "/sbin".into()]);
+    let folders = env::join_paths(folders).ok()?;
+    which::which_in(name, Some(folders), env::current_dir().ok()?).ok()
 }
 
 /// The socket a container's init serves on, as its standard input.

@@ -68,7 +68,7 @@ async fn templates_are_listed_and_one_that_sandboxes_need_is_not_removed() {
     assert_eq!(list(data.path())[1][2], "1");
     let said = refusal(&template(data.path(), &["remove", "nextjs"]));
     assert!(
-        said.contains("needed by 1 that were made from it"),
+        said.contains("'nextjs' is in use by 1 sandbox; kill it first"),
         "{said}"
     );
     let host = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "0")]);

@@ -195,7 +195,7 @@ impl DevServer {
             };
             if procfs::processes()
                 .iter()
-                .any(|process| process.is_stopped && process.group == group.as_raw())
+                .any(|process| process.is_stopped() && process.group == group.as_raw())
             {
                 let _ = killpg(group, Signal::SIGCONT);
                 self.lock().continued += 1;
@@ -213,7 +213,7 @@ impl DevServer {
             Vec::new()
         };
         for (process, _) in &takers {
-            let _ = kill(Pid::from_raw(process.id), Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
         }
         let mut report = self.lock();
         report.ends += 1;

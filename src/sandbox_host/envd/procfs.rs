@@ -1,5 +1,5 @@
-//! What `/proc` and the home say of the sandbox's processes: which are stopped, who listens on a
-//! port, and named pipes that readers wait on.
+//! What `/proc` and the home say of the sandbox's processes: which there are and which are stopped,
+//! who listens on a port, and named pipes that readers wait on.
 
 use std::{
     fs,
@@ -13,43 +13,72 @@ use nix::libc::O_NONBLOCK;
 /// Entries of the home that are looked at for pipes, and pipes that are named.
 const MAX_ENTRIES: usize = 50_000;
 const MAX_PIPES: usize = 20;
+/// The longest command line that is reported, in characters.
+const MAX_COMMAND: usize = 200;
 /// Folders that hold what tools made, and no source.
 const SKIPPED: [&str; 3] = ["node_modules", ".next", ".git"];
 /// State `LISTEN` in `/proc/net/tcp` (include/net/tcp_states.h).
 const LISTEN: &str = "0A";
 
-/// A process, as its `stat` has it.
+/// A process, as `/proc/<pid>/stat` has it (proc_pid_stat(5)).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Process {
-    pub id: i32,
+pub(super) struct Stat {
+    pub pid: i32,
+    pub name: String,
+    pub state: char,
+    pub parent: i32,
     pub group: i32,
-    pub is_stopped: bool,
+    pub session: i32,
+    pub threads: usize,
+    /// In clock ticks since the machine was started.
+    pub started: u64,
+}
+
+impl Stat {
+    /// Whether a signal stopped it.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state == 'T'
+    }
 }
 
 /// All processes of the sandbox.
-pub(super) fn processes() -> Vec<Process> {
+pub(super) fn processes() -> Vec<Stat> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    ids.filter_map(|id| parse(id, &fs::read_to_string(format!("/proc/{id}/stat")).ok()?))
-        .collect()
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(stat).collect()
 }
 
-/// The name is in brackets and may hold anything; after it come the state, the parent and the group
-/// (proc_pid_stat(5)).
-fn parse(id: i32, stat: &str) -> Option<Process> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split(' ');
-    let state = fields.next()?;
-    let group = fields.nth(1)?.parse().ok()?;
-    Some(Process {
-        id,
-        group,
-        is_stopped: state == "T",
+/// `None` when the process has ended.
+pub(super) fn stat(pid: i32) -> Option<Stat> {
+    parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// `pid (name) state ppid pgrp session …`; the name may hold anything, brackets too.
+fn parse(pid: i32, text: &str) -> Option<Stat> {
+    let (name, fields) = text.split_once('(')?.1.rsplit_once(") ")?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    Some(Stat {
+        pid,
+        name: name.to_owned(),
+        state: fields.first()?.chars().next()?,
+        parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
+        threads: fields.get(17)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
     })
 }
 
+/// The beginning of a process's command line, on one line; `None` where it has none.
+pub(super) fn command_line(pid: i32, max_chars: usize) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let text = String::from_utf8_lossy(&bytes).replace(|letter: char| letter.is_control(), " ");
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.chars().take(max_chars).collect())
+}
+
 /// The processes that listen on a TCP port, each with its command line.
-pub(super) fn listeners(port: u16) -> Vec<(Process, String)> {
+pub(super) fn listeners(port: u16) -> Vec<(Stat, String)> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"]
         .map(|table| fs::read_to_string(table).unwrap_or_default());
     let sockets: Vec<String> = tables
@@ -60,8 +89,8 @@ pub(super) fn listeners(port: u16) -> Vec<(Process, String)> {
     if sockets.is_empty() {
         return Vec::new();
     }
-    let holds_one = |process: &Process| {
-        let files = fs::read_dir(format!("/proc/{}/fd", process.id))
+    let holds_one = |process: &Stat| {
+        let files = fs::read_dir(format!("/proc/{}/fd", process.pid))
             .into_iter()
             .flatten()
             .flatten();
@@ -71,8 +100,10 @@ pub(super) fn listeners(port: u16) -> Vec<(Process, String)> {
     };
     let holders = processes().into_iter().filter(holds_one);
     holders
-        .map(|process| (command_line(process.id), process))
-        .map(|(line, process)| (process, line))
+        .map(|process| {
+            let line = command_line(process.pid, MAX_COMMAND).unwrap_or_default();
+            (process, line)
+        })
         .collect()
 }
 
@@ -82,12 +113,6 @@ fn listening_socket(line: &str, port: u16) -> Option<String> {
     let (_, local_port) = fields.get(1)?.rsplit_once(':')?;
     let listens = u16::from_str_radix(local_port, 16) == Ok(port) && *fields.get(3)? == LISTEN;
     listens.then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
-}
-
-fn command_line(process: i32) -> String {
-    let words = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-    let line = String::from_utf8_lossy(&words).replace('\0', " ");
-    line.trim().chars().take(200).collect()
 }
 
 /// Named pipes below the home. Who waits there for a writer reads an empty file from here on: a dev
@@ -128,20 +153,36 @@ mod tests {
 
     #[test]
     fn a_process_is_read_whatever_its_name_is() {
-        let process = |id, group, is_stopped| Process {
-            id,
-            group,
-            is_stopped,
-        };
-        assert_eq!(
-            parse(7, "7 (node) S 1 5 5 0 -1"),
-            Some(process(7, 5, false))
+        let rest = "S 1 40 41 0 -1 4194304 100 0 0 0 1 2 0 0 20 0 11 0 98765 1000 200";
+        for name in ["node", "a) R 9 9 9", "next-server (v16", "a) R 1 (b", ""] {
+            let expected = Stat {
+                pid: 42,
+                name: name.to_owned(),
+                state: 'S',
+                parent: 1,
+                group: 40,
+                session: 41,
+                threads: 11,
+                started: 98_765,
+            };
+            let read = parse(42, &format!("42 ({name}) {rest}")).unwrap();
+            assert!(!read.is_stopped());
+            assert_eq!(read, expected);
+        }
+        let stopped = rest.replacen('S', "T", 1);
+        assert!(
+            parse(7, &format!("7 (node) {stopped}"))
+                .unwrap()
+                .is_stopped()
         );
-        assert_eq!(
-            parse(8, "8 (a) R 1 (b) T 1 9 9 0 -1"),
-            Some(process(8, 9, true))
-        );
+        assert_eq!(parse(42, "42 (x) S 1 2"), None);
         assert_eq!(parse(9, "nonsense"), None);
+        assert!(
+            stat(i32::try_from(std::process::id()).unwrap())
+                .unwrap()
+                .threads
+                >= 1
+        );
     }
 
     #[test]
@@ -152,7 +193,7 @@ mod tests {
         assert!(
             found
                 .iter()
-                .any(|(process, line)| process.id == own && !line.is_empty()),
+                .any(|(process, line)| process.pid == own && !line.is_empty()),
             "{found:?}"
         );
     }

@@ -206,7 +206,8 @@ impl Sandboxes {
     async fn kill_if(&self, sandbox: &Sandbox, wanted: impl FnOnce() -> bool) {
         let _task = self.tasks.token();
         let mut state = sandbox.state.lock().await;
-        if !wanted() {
+        // Another request may have killed it while this one waited.
+        if matches!(*state, State::Killed) || !wanted() {
             return;
         }
         self.sandboxes.lock().remove(&sandbox.id);

@@ -67,7 +67,9 @@ pub fn remove(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> 
         .count();
     if used > 0 {
         bail!(
-            "template '{name}' is needed by {used} that were made from it; kill these sandboxes first"
+            "template '{name}' is in use by {used} {}; kill {} first",
+            if used == 1 { "sandbox" } else { "sandboxes" },
+            if used == 1 { "it" } else { "them" },
         );
     }
     // The version first: what is left of a removal that was cut short is no template.

@@ -1,6 +1,11 @@
 //! A sandbox host in the test's own process, and what it may leave on the machine.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use codeflow::{
     config,
@@ -9,6 +14,10 @@ use codeflow::{
 };
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
+use tokio::{
+    net::TcpListener,
+    runtime::{self, Runtime},
+};
 
 use super::{Model, PATIENCE, Server, data_dir, http};
 
@@ -65,7 +74,7 @@ pub trait ControlPlane {
         request.json(&body).send().await.unwrap().status().as_u16()
     }
 
-    /// A sandbox as it is told in full.
+    /// All that the API says of a sandbox.
     async fn detail(&self, sandbox: &str) -> Value {
         self.get(&format!("/sandboxes/{sandbox}")).await
     }
@@ -126,6 +135,8 @@ pub struct Host {
     pub host: Arc<SandboxHost>,
     pub client: Client,
     pub http: reqwest::Client,
+    /// The host's own: a test's runtime stands still while the test ends.
+    runtime: Option<Runtime>,
     /// Taken when it is stopped.
     data: Option<tempfile::TempDir>,
 }
@@ -147,12 +158,24 @@ impl Host {
         let http = http();
         let mut settings = settings(data.path());
         change(&mut settings);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let host = SandboxHost::start(settings, listener).await.unwrap();
+        let starting = tokio::task::spawn_blocking(move || {
+            let runtime = runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
+            let host = runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                SandboxHost::start(settings, listener).await.unwrap()
+            });
+            (runtime, host)
+        });
+        let (runtime, host) = starting.await.unwrap();
         Self {
             client: client(&host.url(), host.key(), host.domain()),
             host: Arc::new(host),
             http,
+            runtime: Some(runtime),
             data: Some(data),
         }
     }
@@ -207,15 +230,18 @@ impl Host {
 impl Drop for Host {
     /// A test that fails before it stops its host leaves nothing behind either.
     fn drop(&mut self) {
-        if self.data.is_none() {
+        let Some(runtime) = self.runtime.take() else {
             return;
+        };
+        if self.data.is_some() {
+            let (host, (stopped, stopping)) = (self.host.clone(), mpsc::channel::<()>());
+            runtime.spawn(async move {
+                host.shutdown().await;
+                drop(stopped);
+            });
+            let _ = stopping.recv_timeout(PATIENCE);
         }
-        let host = self.host.clone();
-        let stopping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Runtime::new().unwrap();
-            runtime.block_on(host.shutdown());
-        });
-        let _ = stopping.join();
+        runtime.shutdown_background();
     }
 }
 

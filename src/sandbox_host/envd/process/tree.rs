@@ -14,6 +14,8 @@ use nix::{
 };
 use serde::Serialize;
 
+use crate::sandbox_host::envd::procfs::{self, Stat};
+
 /// The variable that marks whatever a command starts.
 pub(in crate::sandbox_host::envd) const MARK: &str = "CODEFLOW_COMMAND";
 /// How many times the processes are looked for anew while they are stopped: each may have started
@@ -39,19 +41,6 @@ pub(super) struct Process {
     command: String,
 }
 
-/// A process as `/proc/<pid>/stat` has it (proc_pid_stat(5)).
-#[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    name: String,
-    state: char,
-    parent: i32,
-    group: i32,
-    session: i32,
-    threads: usize,
-    /// In clock ticks since the machine was started.
-    started: u64,
-}
-
 /// A mark that no other command has.
 pub(super) fn new_mark() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(1);
@@ -65,7 +54,7 @@ impl Tree {
         Self {
             root,
             mark,
-            since: stat(root).map_or(u64::MAX, |stat| stat.started),
+            since: procfs::stat(root).map_or(u64::MAX, |stat| stat.started),
         }
     }
 
@@ -73,7 +62,7 @@ impl Tree {
     pub(super) fn running(&self) -> (Vec<Process>, usize) {
         let members = self.members();
         let threads = members.values().map(|stat| stat.threads).sum();
-        (members.iter().map(Process::of).collect(), threads)
+        (members.values().map(Process::of).collect(), threads)
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -83,7 +72,7 @@ impl Tree {
     /// Those that have left the command's group.
     pub(super) fn away(&self) -> Vec<Process> {
         let members = self.members();
-        let away = members.iter().filter(|(_, stat)| stat.group != self.root);
+        let away = members.values().filter(|stat| stat.group != self.root);
         away.map(Process::of).collect()
     }
 
@@ -113,17 +102,15 @@ impl Tree {
 
     fn members(&self) -> BTreeMap<i32, Stat> {
         let own = i32::try_from(std::process::id()).unwrap_or_default();
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        let mut others: BTreeMap<i32, Stat> = pids
-            .filter(|pid| *pid != 1 && *pid != own)
-            .filter_map(|pid| Some((pid, stat(pid)?)))
-            .filter(|(_, stat)| !matches!(stat.state, 'Z' | 'X'))
+        let mut others: BTreeMap<i32, Stat> = procfs::processes()
+            .into_iter()
+            .filter(|stat| stat.pid != 1 && stat.pid != own && !matches!(stat.state, 'Z' | 'X'))
+            .map(|stat| (stat.pid, stat))
             .collect();
         let mut members = BTreeMap::new();
         let mut found: Vec<i32> = others
             .iter()
-            .filter(|(pid, stat)| self.is_member(**pid, stat))
+            .filter(|(_, stat)| self.is_member(stat))
             .map(|(pid, _)| *pid)
             .collect();
         while !found.is_empty() {
@@ -138,11 +125,11 @@ impl Tree {
         members
     }
 
-    fn is_member(&self, pid: i32, stat: &Stat) -> bool {
-        if pid == self.root || stat.group == self.root || stat.session == self.root {
+    fn is_member(&self, stat: &Stat) -> bool {
+        if stat.pid == self.root || stat.group == self.root || stat.session == self.root {
             return true;
         }
-        match mark(pid) {
+        match mark(stat.pid) {
             Some(mark) => mark == self.mark,
             // Nobody else's: it emptied its environment, and its parent has ended since the command
             // began.
@@ -152,10 +139,11 @@ impl Tree {
 }
 
 impl Process {
-    fn of((pid, stat): (&i32, &Stat)) -> Self {
+    fn of(stat: &Stat) -> Self {
+        let command = procfs::command_line(stat.pid, MAX_COMMAND);
         Self {
-            pid: *pid,
-            command: command_line(*pid).unwrap_or_else(|| format!("[{}]", stat.name)),
+            pid: stat.pid,
+            command: command.unwrap_or_else(|| format!("[{}]", stat.name)),
         }
     }
 }
@@ -167,62 +155,4 @@ fn mark(pid: i32) -> Option<String> {
     let value =
         entries.find_map(|entry| entry.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="))?;
     Some(String::from_utf8_lossy(value).into_owned())
-}
-
-fn stat(pid: i32) -> Option<Stat> {
-    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
-/// `pid (name) state ppid pgrp session …`; the name may hold anything, brackets too.
-fn parse(text: &str) -> Option<Stat> {
-    let (name, fields) = text.split_once('(')?.1.rsplit_once(") ")?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    Some(Stat {
-        name: name.to_owned(),
-        state: fields.first()?.chars().next()?,
-        parent: fields.get(1)?.parse().ok()?,
-        group: fields.get(2)?.parse().ok()?,
-        session: fields.get(3)?.parse().ok()?,
-        threads: fields.get(17)?.parse().ok()?,
-        started: fields.get(19)?.parse().ok()?,
-    })
-}
-
-/// The command line on one line.
-fn command_line(pid: i32) -> Option<String> {
-    let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let text = String::from_utf8_lossy(&bytes).replace(|letter: char| letter.is_control(), " ");
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.chars().take(MAX_COMMAND).collect())
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_is_read_whatever_its_name_is() {
-        let rest = "S 1 40 41 0 -1 4194304 100 0 0 0 1 2 0 0 20 0 11 0 98765 1000 200";
-        for name in ["node", "a) R 9 9 9", "next-server (v16", ""] {
-            let read = parse(&format!("42 ({name}) {rest}")).unwrap();
-            let expected = Stat {
-                name: name.to_owned(),
-                state: 'S',
-                parent: 1,
-                group: 40,
-                session: 41,
-                threads: 11,
-                started: 98_765,
-            };
-            assert_eq!(read, expected);
-        }
-        assert_eq!(parse("42 (x) S 1 2"), None);
-        assert!(
-            stat(i32::try_from(std::process::id()).unwrap())
-                .unwrap()
-                .threads
-                >= 1
-        );
-    }
 }
