@@ -16,17 +16,18 @@ pub use error::ModelError;
 use quirk::{KnownQuirks, Quirk};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tracing::Instrument;
 
 use crate::{
     config::{Llm, Provider},
     protocol::{ModelNotice, Spent},
 };
 
-/// How many tokens a chat has at most where `AI_CONTEXT_TOKENS` says no more: above some 200,000
-/// many models' prices double.
+/// The longest chat, in tokens, unless `AI_CONTEXT_TOKENS` allows more: many models cost twice as
+/// much beyond it.
 const MAX_CONTEXT: usize = 200_000;
 
-/// One message of a chat, as chat completions have it.
+/// One message of a chat completion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "snake_case")]
 pub enum ChatMessage {
@@ -59,7 +60,7 @@ pub enum ChatMessage {
 }
 
 impl ChatMessage {
-    /// The same message with its words changed; what tool calls say stays.
+    /// The same message with its content changed; tool calls stay as they are.
     pub fn map_content(&self, change: impl FnOnce(&str) -> String) -> Self {
         let mut message = self.clone();
         match &mut message {
@@ -75,34 +76,34 @@ impl ChatMessage {
     }
 }
 
-/// A tool that the model wants called.
+/// A tool call that the model asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
     pub id: String,
     pub name: String,
     /// JSON, as the model wrote it; it may be invalid.
     pub arguments: String,
-    /// What its provider wants back with it: Gemini signs its calls.
+    /// Sent back to its provider with the call: Gemini signs its calls.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub extra_content: Value,
 }
 
-/// What a provider sends beside an answer and wants back in the requests after it, as it was:
-/// models that reason go on where they were.
+/// Reasoning that a provider sends beside an answer and wants back unchanged in later requests, so
+/// that the model continues its thought.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thoughts {
-    /// Which provider it is; another one would refuse it, and the calls' extra content.
+    /// The provider it came from; others refuse it, and the calls' extra content.
     pub provider: String,
-    /// DeepSeek's and its kin's.
+    /// As DeepSeek and its kin send it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reasoning_content: String,
-    /// OpenRouter's.
+    /// As OpenRouter sends it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasoning_details: Vec<Value>,
 }
 
 impl Thoughts {
-    /// How much they add to a request, in bytes, about.
+    /// About how many bytes they add to a request.
     pub fn size(&self) -> usize {
         let details = self
             .reasoning_details
@@ -112,7 +113,7 @@ impl Thoughts {
     }
 }
 
-/// A tool as the model is told of it.
+/// A tool as it is described to the model.
 #[derive(Debug, Clone, Serialize)]
 pub struct ToolSpec {
     pub name: &'static str,
@@ -121,24 +122,25 @@ pub struct ToolSpec {
     pub parameters: Value,
 }
 
-/// What the model is asked.
+/// A request for one answer.
 #[derive(Debug, Clone)]
 pub struct ChatRequest {
     pub messages: Vec<ChatMessage>,
-    /// None: it must answer in words.
+    /// Empty when the model must answer in words.
     pub tools: Vec<ToolSpec>,
-    /// Whether it may call them in this answer. They are told all the same: the providers' caches
-    /// begin with them.
+    /// Whether this answer may call them. They are sent in any case, because the providers' prompt
+    /// caches begin with them.
     pub may_call: bool,
-    /// What a model that can't call tools is told instead.
+    /// The instruction for a model that can't call tools.
     pub in_words: &'static str,
-    /// Whether an answer counts whose provider ends it without saying why: it may be cut off.
+    /// Whether to accept an answer that its provider ends without a reason, though it may be cut
+    /// off.
     pub takes_unfinished: bool,
     pub role: ModelRole,
 }
 
 impl ChatRequest {
-    /// The same for a model that can't call tools.
+    /// The same request for a model that can't call tools.
     fn in_words(&self) -> Self {
         let mut request = Self {
             tools: Vec::new(),
@@ -162,16 +164,16 @@ pub enum ModelRole {
     Vision,
 }
 
-/// What a chat goes without when its provider refuses it: something old in it may be what the
-/// provider dislikes. Each goes with those before it.
+/// What is left out of a chat that its provider refuses: something old in it may be the reason.
+/// Each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOut {
-    /// What the model thought in earlier answers.
+    /// The reasoning of earlier answers.
     Thoughts,
     /// The messages from before the run.
     PreviousMessages,
-    /// The contents of the files that were changed last.
+    /// The contents of recently changed files.
     FileContents,
 }
 
@@ -184,25 +186,25 @@ pub struct ModelReply {
     pub spent: Spent,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thoughts: Option<Thoughts>,
-    /// The chat was more than the model takes, and the answer is one to a part of it.
+    /// The chat exceeded the model's context, and this answers a part of it.
     #[serde(default)]
     pub overflowed: bool,
-    /// The provider refused the chat, and the answer is one to what was left without this.
+    /// The provider refused the chat, and this answers it without the part named here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<LeftOut>,
-    /// The answer reached the model's limit of output tokens: its text ends early, and only calls
-    /// that came whole are there.
+    /// The answer reached the model's limit of output tokens: its text ends early, and only
+    /// complete calls are in it.
     #[serde(default)]
     pub cut: bool,
-    /// The tools whose calls were cut off within their arguments.
+    /// The tools whose calls were cut off in their arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub half_calls: Vec<String>,
-    /// The model was told of no tools, because it can't call any.
+    /// The request offered no tools, because the model can't call any.
     #[serde(default)]
     pub in_words: bool,
 }
 
-/// What an answer grows by.
+/// The next piece of a streamed answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
     Text(&'a str),
@@ -218,29 +220,29 @@ pub enum Piece<'a> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     pub input_tokens: u64,
-    /// Those of the input that its cache had.
+    /// Input tokens that came from the provider's cache.
     pub cached_tokens: u64,
     pub output_tokens: u64,
-    /// What the provider says it cost, in millionths of a US dollar.
+    /// The cost that the provider reports, in millionths of a US dollar.
     pub cost_micros: Option<u64>,
-    /// The provider does not report all of it.
+    /// Some of it is an estimate, because the provider does not report it.
     pub estimated: bool,
 }
 
-/// The model, as a cheap handle: the first provider, and those to go on with when it is limited or
+/// The model, as a cheap handle: the first provider, and the alternatives for when it is limited or
 /// down.
 #[derive(Clone)]
 pub struct Model {
-    engines: Arc<[Engine]>,
+    backends: Arc<[Backend]>,
 }
 
-enum Engine {
+enum Backend {
     OpenAi {
         client: openai::OpenAi,
         settings: Llm,
         quirks: KnownQuirks,
-        /// What Ollama reads of a chat.
-        loaded: ollama::Loaded,
+        /// The context that Ollama loaded its model with.
+        loaded: ollama::LoadedContext,
     },
     Demo(demo::Recordings),
 }
@@ -249,52 +251,61 @@ impl Model {
     /// The first of the settings answers, the others (`AI_FALLBACK`) stand in for it. Errors when
     /// no client can be made, or when a recording of the demo is broken.
     pub fn new(settings: Vec<Llm>) -> anyhow::Result<Self> {
-        let engine = |settings: Llm| {
+        let backend = |settings: Llm| {
             Ok(match settings.provider {
-                Provider::Demo => Engine::Demo(demo::Recordings::load()?),
-                _ => Engine::OpenAi {
+                Provider::Demo => Backend::Demo(demo::Recordings::load()?),
+                _ => Backend::OpenAi {
                     client: openai::OpenAi::new(&settings)?,
                     settings,
                     quirks: KnownQuirks::default(),
-                    loaded: ollama::Loaded::default(),
+                    loaded: ollama::LoadedContext::default(),
                 },
             })
         };
-        let engines = settings
+        let backends = settings
             .into_iter()
-            .map(engine)
+            .map(backend)
             .collect::<anyhow::Result<Vec<_>>>()?;
-        anyhow::ensure!(!engines.is_empty(), "no model is configured");
+        anyhow::ensure!(!backends.is_empty(), "no model is configured");
         Ok(Self {
-            engines: engines.into(),
+            backends: backends.into(),
         })
     }
 
-    /// How many providers there are to go on with after the first.
+    /// How many alternatives there are to the first provider.
     pub fn alternatives(&self) -> usize {
-        self.engines.len() - 1
+        self.backends.len() - 1
     }
 
-    /// The answer of the first provider (0) or of an alternative (counted from 1); `on_piece` hears
-    /// it as it comes. An answer that is cut is an error, never a part of an answer.
+    /// The answer of the first provider (0) or of an alternative (counted from 1); `on_piece` gets
+    /// its pieces as they come. An answer that breaks off is an error, never a part of an answer.
     pub async fn stream(
+        &self,
+        alternative: usize,
+        request: &ChatRequest,
+        on_piece: impl FnMut(Piece<'_>) + Send,
+    ) -> Result<ModelReply, ModelError> {
+        let (provider, model) = self.backend(alternative).names(request.role);
+        let span = tracing::info_span!("model", model.provider = provider, model.name = model);
+        self.answer(alternative, request, on_piece)
+            .instrument(span)
+            .await
+    }
+
+    async fn answer(
         &self,
         alternative: usize,
         request: &ChatRequest,
         mut on_piece: impl FnMut(Piece<'_>) + Send,
     ) -> Result<ModelReply, ModelError> {
-        let mut reply = match &self.engines[alternative.min(self.alternatives())] {
-            Engine::OpenAi {
+        let mut reply = match self.backend(alternative) {
+            Backend::OpenAi {
                 client,
                 settings,
                 quirks,
                 loaded,
             } => {
-                let model = match request.role {
-                    ModelRole::Coder => &settings.model,
-                    ModelRole::Naming => &settings.naming_model,
-                    ModelRole::Vision => &settings.vision_model,
-                };
+                let model = settings_model(settings, request.role);
                 if settings.provider == Provider::Ollama && request.role == ModelRole::Coder {
                     loaded
                         .ask(&settings.base_url, model, settings.silence)
@@ -304,69 +315,70 @@ impl Model {
                     let known = quirks.recent();
                     match client.stream(model, request, &known, &mut on_piece).await {
                         Err(ModelError::Quirk(quirk, why)) if !known.contains(&quirk) => {
-                            tracing::warn!(model, why, "{quirk}; asking in another way");
+                            tracing::warn!(why, "{quirk}; asking in another way");
                             quirks.remember(quirk);
                         }
                         answer => break answer?,
                     }
                 }
             }
-            Engine::Demo(recordings) => recordings.play(request, on_piece).await?,
+            Backend::Demo(recordings) => recordings.play(request, on_piece).await?,
         };
         if !request.may_call {
-            // Some call what they may not.
+            // Some models call tools all the same.
             reply.tool_calls.clear();
         }
         Ok(reply)
     }
 
-    /// About what an answer to the request costs of which so many bytes have come: for one whose
-    /// provider never comes to tell.
+    /// About what an answer to the request costs so far, by the bytes that have come: for one that
+    /// breaks off before its provider reports the cost.
     pub fn estimate(
         &self,
         alternative: usize,
         request: &ChatRequest,
         answer_bytes: usize,
     ) -> Spent {
-        match &self.engines[alternative.min(self.alternatives())] {
-            Engine::OpenAi { settings, .. } => {
+        match self.backend(alternative) {
+            Backend::OpenAi { settings, .. } => {
                 let chat = serde_json::to_string(&request.messages).map_or(0, |chat| chat.len());
                 price::estimate(&settings.model, chat, answer_bytes)
             }
-            Engine::Demo(_) => Spent::default(),
+            Backend::Demo(_) => Spent::default(),
         }
     }
 
-    /// How many tokens a chat may have with the first provider. An alternative that takes less says
-    /// so, and is asked again with less.
+    /// How many tokens a chat with the first provider may have. An alternative with a smaller
+    /// context says so, and is asked again with less.
     pub fn context_tokens(&self) -> usize {
-        match &self.engines[0] {
-            Engine::OpenAi {
+        match &self.backends[0] {
+            Backend::OpenAi {
                 settings, loaded, ..
             } => settings
                 .context_tokens
                 .unwrap_or_else(|| known_context(settings, loaded).min(MAX_CONTEXT)),
-            Engine::Demo(_) => usize::MAX,
+            Backend::Demo(_) => usize::MAX,
         }
     }
 
     /// Whether the provider that answers (see [`Model::stream`]) takes images: the demo doesn't.
     pub fn supports_vision(&self, alternative: usize) -> bool {
-        matches!(
-            self.engines[alternative.min(self.alternatives())],
-            Engine::OpenAi { .. }
-        )
+        matches!(self.backend(alternative), Backend::OpenAi { .. })
     }
 
-    /// Which model builds, for the page to say so.
+    fn backend(&self, alternative: usize) -> &Backend {
+        &self.backends[alternative.min(self.alternatives())]
+    }
+
+    /// Which model writes the apps, as the page shows it.
     pub fn notice(&self) -> ModelNotice {
-        match &self.engines[0] {
-            Engine::OpenAi { settings, .. } => ModelNotice {
+        match &self.backends[0] {
+            Backend::OpenAi { settings, .. } => ModelNotice {
                 demo: false,
                 label: format!("{} · {}", settings.provider.as_str(), settings.model),
                 demo_prompts: Vec::new(),
             },
-            Engine::Demo(recordings) => ModelNotice {
+            Backend::Demo(recordings) => ModelNotice {
                 demo: true,
                 label: "demo · recorded builds".to_owned(),
                 demo_prompts: recordings.prompts(),
@@ -375,8 +387,29 @@ impl Model {
     }
 }
 
-/// How many tokens the model takes, as far as that is known.
-fn known_context(settings: &Llm, loaded: &ollama::Loaded) -> usize {
+impl Backend {
+    /// The provider's name, and that of the model that answers in this role.
+    fn names(&self, role: ModelRole) -> (&'static str, &str) {
+        match self {
+            Self::OpenAi { settings, .. } => {
+                (settings.provider.as_str(), settings_model(settings, role))
+            }
+            Self::Demo(_) => (Provider::Demo.as_str(), "recordings"),
+        }
+    }
+}
+
+fn settings_model(settings: &Llm, role: ModelRole) -> &str {
+    match role {
+        ModelRole::Coder => &settings.model,
+        ModelRole::Naming => &settings.naming_model,
+        ModelRole::Vision => &settings.vision_model,
+    }
+}
+
+/// The model's context in tokens: as Ollama loaded it, as the price table has it, else as usual
+/// with the provider.
+fn known_context(settings: &Llm, loaded: &ollama::LoadedContext) -> usize {
     let known = loaded.tokens().or_else(|| price::context(&settings.model));
     known.unwrap_or_else(|| settings.provider.usual_context())
 }

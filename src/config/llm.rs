@@ -4,6 +4,8 @@ mod ollama;
 
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use super::{ConfigError, parsed, var};
 
 /// Who answers (`AI_PROVIDER`). All but the demo speak OpenAI's chat completions.
@@ -108,8 +110,8 @@ pub struct Llm {
     pub provider: Provider,
     /// Up to and without `/chat/completions`; empty for the demo.
     pub base_url: String,
-    /// Empty where none is needed. Never logged.
-    pub api_key: String,
+    /// None where none is needed.
+    pub api_key: Option<SecretString>,
     /// Writes the apps (`AI_MODEL`).
     pub model: String,
     /// Names projects and versions (`AI_MODEL_NAMING`, default `AI_MODEL`, or a small one of the
@@ -169,8 +171,8 @@ impl Llm {
         model: Option<String>,
     ) -> Result<Self, ConfigError> {
         let needed_by = format!("{named_by}={} needs", provider.as_str());
-        let api_key = provider.key_variable().and_then(var).unwrap_or_default();
-        if api_key.is_empty()
+        let api_key = provider.key_variable().and_then(var);
+        if api_key.is_none()
             && provider != Provider::Custom
             && let Some(variable) = provider.key_variable()
         {
@@ -242,7 +244,7 @@ impl Llm {
         Ok(Self {
             provider,
             base_url: base_url.trim_end_matches('/').to_owned(),
-            api_key,
+            api_key: api_key.map(SecretString::from),
             naming_model: small.unwrap_or_else(|| model.clone()),
             vision_model: sees.unwrap_or_else(|| model.clone()),
             context_tokens,

@@ -1,4 +1,5 @@
-//! Why a model did not answer, in sentences that say what to do, and whether asking again may help.
+//! Why a model did not answer: sentences that say what to do, and kinds that say whether asking
+//! again may help.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::Quirk;
 pub enum ModelError {
     /// The key is missing, wrong, or may not use the model.
     #[error(
-        "The model's provider refused the key: {0}. Check the provider's key variable (such as OPENAI_API_KEY), then send the message again."
+        "The model's provider refused the key: {0}. Check the variable with its key (such as OPENAI_API_KEY), then send the message again."
     )]
     Auth(String),
     /// The request itself is refused: an unknown model, or more than fits.
@@ -25,59 +26,59 @@ pub enum ModelError {
         message: String,
         retry_after: Option<Duration>,
     },
-    /// No credit is left, which waiting does not change.
+    /// The account is out of credit, which waiting does not change.
     #[error(
-        "The model's provider has no credit left for this key: {0}. Top it up, or name another provider in AI_FALLBACK."
+        "The model's provider has no credit left for this key: {0}. Top up the account, or name another provider in AI_FALLBACK."
     )]
     Exhausted(String),
-    /// The provider is down, out of reach, or silent.
-    #[error("The model can't be reached: {message}. Send the message again to try once more.")]
+    /// The provider is down, or out of reach.
+    #[error("The model can't be reached: {message}. Send the message again to retry.")]
     Unavailable {
         message: String,
         retry_after: Option<Duration>,
     },
-    /// The provider took a request and says nothing, or no more.
-    #[error("The model says nothing: {0}. Send the message again to try once more.")]
+    /// The provider accepted the request and sends nothing, or nothing more.
+    #[error("The model doesn't respond: {0}. Send the message again to retry.")]
     Silent(String),
     /// The answer stopped before its end.
-    #[error("The model's answer was cut off: {0}. Send the message again to try once more.")]
+    #[error("The model's answer was cut off: {0}. Send the message again to retry.")]
     Cut(String),
-    /// The chat is more than the model takes.
+    /// The chat is longer than the model's context.
     #[error(
-        "The conversation is longer than the model takes: {0}. Begin a new project, or choose a model with a larger context in AI_MODEL."
+        "The conversation is longer than the model's context: {0}. Start a new project, or choose a model with a larger context in AI_MODEL."
     )]
     Overflow(String),
     /// The provider's rules forbid the question or the answer.
     #[error(
-        "The model's provider refused to answer this: {0}. Say it differently, or choose another model in AI_MODEL."
+        "The model's provider refused to answer this: {0}. Rephrase the message, or choose another model in AI_MODEL."
     )]
     Filtered(String),
-    /// Something answers that is no model: a page, or nothing at all.
+    /// The address leads to something else than a model: a web page, or nothing at all.
     #[error(
-        "What answers at the model's address is not a model: {0}. Check the address of the provider (such as OPENAI_BASE_URL), then send the \
-         message again."
+        "The server at the model's address is not a model: {0}. Check the provider's address (such as OPENAI_BASE_URL), then send the message \
+         again."
     )]
     NotAModel(String),
-    /// The model can't do something that others can, and can do without.
-    #[error("{0}: {1}. Choose another one in AI_MODEL.")]
+    /// The model can't do something that others can, and that can be done without.
+    #[error("{0}: {1}. Choose another model in AI_MODEL.")]
     Quirk(Quirk, String),
-    /// Ollama reads less of a chat than it takes to build an app.
+    /// Ollama is set to a context too small to build an app.
     #[error(
-        "Ollama reads {tokens} tokens of a chat with {model}, and it takes {least} to build an app. Start it with OLLAMA_CONTEXT_LENGTH=64000 \
-         (or choose a smaller model in AI_MODEL, which leaves more room), then send the message again."
+        "Ollama gives {model} a context of {tokens} tokens, and building an app takes {least}. Start Ollama with \
+         OLLAMA_CONTEXT_LENGTH=64000 (or choose a smaller model in AI_MODEL, which leaves more room), then send the message again."
     )]
     SmallContext {
         model: String,
         tokens: usize,
         least: usize,
     },
-    /// The demo has nothing recorded for this.
+    /// The demo has no recording for this.
     #[error("{0}")]
     NoRecording(String),
 }
 
 impl ModelError {
-    /// The provider did not answer, and did not say when it will.
+    /// A provider that does not answer, and does not say when it will.
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::Unavailable {
             message: message.into(),
@@ -85,7 +86,7 @@ impl ModelError {
         }
     }
 
-    /// Sorts an HTTP status, the provider's code for the error, and its words.
+    /// Classifies an error by its HTTP status, the provider's code for it, and its message.
     pub(super) fn of_status(
         status: u16,
         code: &str,
@@ -112,7 +113,7 @@ impl ModelError {
             },
             _ => match Quirk::in_refusal(&message) {
                 Some(quirk) => Self::Quirk(quirk, message),
-                None if matches!(status, 408 | 409 | 425 | 498)
+                None if matches!(status, 408 | 409 | 424 | 425 | 498 | 499)
                     || status >= 500
                     || says(&OVERLOADS) =>
                 {
@@ -138,7 +139,7 @@ const NO_CREDIT: [&str; 8] = [
     "payment required",
     "arrearage",
 ];
-/// A request that is too large for any wait to help, also where it is called a limit (OpenAI,
+/// A request too large for any wait to help, also where the provider calls it a limit (OpenAI,
 /// Groq).
 const TOO_LARGE: [&str; 5] = [
     "context_length_exceeded",
@@ -147,7 +148,7 @@ const TOO_LARGE: [&str; 5] = [
     "request entity too large",
     "payload too large",
 ];
-/// How those say that a request is one too many that don't by the status 429.
+/// How providers report a rate limit without the status 429.
 const LIMITS: [&str; 10] = [
     "rate limit",
     "rate_limit",
@@ -160,9 +161,9 @@ const LIMITS: [&str; 10] = [
     "resource_exhausted",
     "quota",
 ];
-/// How those say that a key is wrong that don't by the status: Gemini, and gateways within an
-/// answer.
-const BAD_KEYS: [&str; 11] = [
+/// How providers report a wrong key without its status: Gemini, DashScope, MiniMax, and gateways
+/// within an answer.
+const BAD_KEYS: [&str; 13] = [
     "api key not valid",
     "api key expired",
     "invalid api key",
@@ -174,9 +175,10 @@ const BAD_KEYS: [&str; 11] = [
     "no auth credentials",
     "authentication_error",
     "unauthorized",
+    "invalidapikey",
+    "login fail",
 ];
-/// How they say that the question or the answer is forbidden: OpenAI, Azure, DashScope, Gemini,
-/// Zhipu.
+/// How they refuse a question or an answer: OpenAI, Azure, DashScope, Gemini, Zhipu.
 const FILTERS: [&str; 12] = [
     "content_filter",
     "content filter",
@@ -191,7 +193,7 @@ const FILTERS: [&str; 12] = [
     "safety system",
     "敏感",
 ];
-/// How they say that they will answer later, with any status.
+/// How they ask to come back later, with any status.
 const OVERLOADS: [&str; 12] = [
     "overloaded",
     "over capacity",
@@ -207,9 +209,9 @@ const OVERLOADS: [&str; 12] = [
     "server is busy",
 ];
 
-/// How they say that a chat is too long, in words of their own: OpenAI and its kin, Anthropic,
-/// Gemini, Bedrock, Ollama, llama.cpp, LM Studio, vLLM.
-const OVERFLOWS: [&str; 21] = [
+/// How they say that a chat is too long: OpenAI and its kin, Anthropic, Gemini, Bedrock, Ollama,
+/// llama.cpp, LM Studio, vLLM, TGI.
+const OVERFLOWS: [&str; 22] = [
     "context length",
     "context_length",
     "context window",
@@ -231,8 +233,9 @@ const OVERFLOWS: [&str; 21] = [
     "content too large",
     "body too large",
     "コンテキスト長",
+    "`max_new_tokens` must be <=",
 ];
-/// A word of each of these together says the same.
+/// One of these together with one of [`EXCEEDS`] says the same.
 const LONG_THINGS: [&str; 17] = [
     "input",
     "prompt",
@@ -271,8 +274,8 @@ const EXCEEDS: [&str; 16] = [
     "最大",
 ];
 
-/// Whether an error's words, in lower case, say that a chat is too long. Pictures that are too
-/// large are something else, and so are answers.
+/// Whether an error's message, in lower case, says that the chat is too long. An image or an answer
+/// that is too long is something else.
 fn is_overflow(words: &str) -> bool {
     let says = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
     let is_of_others = [
@@ -292,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_sorted_by_what_helps_against_them() {
+    fn refusals_are_classified_by_what_helps_against_them() {
         let of = |status, code: &str, message: &str| {
             ModelError::of_status(status, code, message.to_owned(), None)
         };
@@ -347,8 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chat_that_is_too_long_is_understood_in_any_wording_and_status_and_limits_are_no_such_thing()
-     {
+    fn an_overflow_is_recognized_in_any_wording_and_status_and_a_rate_limit_is_none() {
         for (status, message) in [
             (400, "input is too long for requested model"),
             (400, "Input length 210000 exceeds 200000"),
@@ -360,7 +362,7 @@ mod tests {
             (400, "上下文过长，请减少输入"),
             (
                 422,
-                "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192. Given: 9000 `inputs` tokens, too long",
+                "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192. Given: 9000 `inputs` tokens and 100 `max_new_tokens`",
             ),
             (
                 400,

@@ -1,43 +1,59 @@
-//! JSON as providers write it: half characters (`"\ud83d"` in one chunk, `"\ude00"` in the next),
-//! zeros and raw control characters cost no answer.
+//! JSON as providers write it: lone surrogates (`"\ud83d"` in one chunk, `"\ude00"` in the next),
+//! zero bytes and raw control characters cost no answer.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Stands for half a character in text that was read: behind it come the half's four digits. The
+/// Stands for a lone surrogate in text that was read, before its four hexadecimal digits. The
 /// character itself is written twice.
-const HALF: char = '\u{10fffd}';
+const SURROGATE: char = '\u{10fffd}';
 const REPLACEMENT: char = '\u{fffd}';
 
-/// What is to become of half characters.
+/// What becomes of lone surrogates.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Halves {
-    /// They are kept, for [`Joiner`].
+enum Surrogates {
+    /// Kept for a [`Joiner`].
     Keep,
     Replace,
 }
 
-/// The value in the text; `None` where it is no JSON. Text in it is to be read by a [`Joiner`] or
-/// by [`settled`].
+/// The value in the text; `None` where it is no JSON. Texts in it have to pass through a [`Joiner`]
+/// or [`settled`].
 pub fn parse(text: &str) -> Option<Value> {
-    serde_json::from_str(&readable(text, Halves::Keep)).ok()
+    serde_json::from_str(&readable(text, Surrogates::Keep)).ok()
 }
 
 /// The values in a text that holds one after the other, as far as they can be read.
 pub fn parse_all(text: &str) -> Vec<Value> {
-    let text = readable(text, Halves::Keep);
+    let text = readable(text, Surrogates::Keep);
     serde_json::Deserializer::from_str(&text)
         .into_iter()
         .map_while(Result::ok)
         .collect()
 }
 
-/// The same JSON as every parser reads it: half characters and zeros replaced, raw control
+/// The same JSON as every parser reads it: lone surrogates and zero bytes replaced, raw control
 /// characters escaped.
 pub fn mended(text: &str) -> Cow<'_, str> {
-    readable(text, Halves::Replace)
+    readable(text, Surrogates::Replace)
+}
+
+/// The values that a text begins with, with or without the mark between them, and what stands
+/// behind them.
+pub fn parse_glued(text: &str, mark: &str) -> (Vec<Value>, String) {
+    let text = readable(text, Surrogates::Keep);
+    let (mut values, mut rest) = (Vec::new(), text.trim());
+    loop {
+        let mut parsed = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+        let Some(Ok(value)) = parsed.next() else {
+            return (values, rest.to_owned());
+        };
+        values.push(value);
+        rest = rest[parsed.byte_offset()..].trim_start();
+        rest = rest.strip_prefix(mark).unwrap_or(rest).trim_start();
+    }
 }
 
 /// How a text that should be one JSON object ends.
@@ -75,11 +91,11 @@ pub fn objects(text: &str) -> Option<Vec<&str>> {
     Some(found).filter(|found| !found.is_empty())
 }
 
-fn readable(text: &str, halves: Halves) -> Cow<'_, str> {
+fn readable(text: &str, surrogates: Surrogates) -> Cow<'_, str> {
     let is_plain = |text: &str| {
         let mut bytes = text.bytes();
         !bytes.any(|byte| byte < b' ')
-            && !text.contains(HALF)
+            && !text.contains(SURROGATE)
             && !["\\ud", "\\uD", "\\u0000"]
                 .iter()
                 .any(|sign| text.contains(sign))
@@ -97,12 +113,14 @@ fn readable(text: &str, halves: Halves) -> Cow<'_, str> {
                 in_string = !in_string;
                 out.push(letter);
             }
-            '\\' if in_string => rest = escape(rest, halves, &mut out),
+            '\\' if in_string => rest = escape(rest, surrogates, &mut out),
             '\0' if in_string => out.push(REPLACEMENT),
             control if in_string && control < ' ' => {
                 out.push_str(&format!("\\u{:04x}", u32::from(control)))
             }
-            HALF if in_string && halves == Halves::Keep => out.extend([HALF, HALF]),
+            SURROGATE if in_string && surrogates == Surrogates::Keep => {
+                out.extend([SURROGATE, SURROGATE])
+            }
             letter => out.push(letter),
         }
     }
@@ -110,7 +128,7 @@ fn readable(text: &str, halves: Halves) -> Cow<'_, str> {
 }
 
 /// Writes the escape that begins behind the backslash; returns what stands behind it.
-fn escape<'a>(rest: &'a str, halves: Halves, out: &mut String) -> &'a str {
+fn escape<'a>(rest: &'a str, surrogates: Surrogates, out: &mut String) -> &'a str {
     let Some((unit, after)) = unit(rest) else {
         out.push('\\');
         let length = rest.chars().next().map_or(0, char::len_utf8);
@@ -118,7 +136,7 @@ fn escape<'a>(rest: &'a str, halves: Halves, out: &mut String) -> &'a str {
         return &rest[length..];
     };
     if let Some(letter) = char::from_u32(u32::from(unit)) {
-        match (letter, halves) {
+        match (letter, surrogates) {
             ('\0', _) => out.push(REPLACEMENT),
             _ => out.push_str(&rest_as_escape(rest)),
         }
@@ -128,15 +146,15 @@ fn escape<'a>(rest: &'a str, halves: Halves, out: &mut String) -> &'a str {
     if let Some((second, behind)) = second
         && let Some(letter) = joined(unit, second)
     {
-        if letter == HALF && halves == Halves::Keep {
-            out.push(HALF);
+        if letter == SURROGATE && surrogates == Surrogates::Keep {
+            out.push(SURROGATE);
         }
         out.push(letter);
         return behind;
     }
-    match halves {
-        Halves::Keep => out.push_str(&format!("{HALF}{unit:04x}")),
-        Halves::Replace => out.push(REPLACEMENT),
+    match surrogates {
+        Surrogates::Keep => out.push_str(&format!("{SURROGATE}{unit:04x}")),
+        Surrogates::Replace => out.push(REPLACEMENT),
     }
     after
 }
@@ -163,17 +181,17 @@ fn joined(first: u16, second: u16) -> Option<char> {
     char::decode_utf16([first, second]).next()?.ok()
 }
 
-/// Puts the pieces of a text together, whose characters may be cut in two between them.
+/// Joins the pieces of a text whose characters may be cut in two between them.
 #[derive(Debug, Default)]
 pub struct Joiner {
-    /// The first half of a character, whose other one may come.
+    /// A high surrogate whose low one may follow.
     waiting: Option<u16>,
 }
 
 impl Joiner {
-    /// The piece's text, as far as it is known; zeros in it are replaced.
+    /// The piece's text as far as it is known; zero bytes in it are replaced.
     pub fn take(&mut self, piece: &str) -> String {
-        if self.waiting.is_none() && !piece.contains([HALF, '\0']) {
+        if self.waiting.is_none() && !piece.contains([SURROGATE, '\0']) {
             return piece.to_owned();
         }
         let mut out = String::with_capacity(piece.len());
@@ -182,13 +200,13 @@ impl Joiner {
             rest = &rest[letter.len_utf8()..];
             let half = rest
                 .get(..4)
-                .filter(|_| letter == HALF)
+                .filter(|_| letter == SURROGATE)
                 .and_then(|digits| u16::from_str_radix(digits, 16).ok());
             let Some(half) = half else {
                 out.extend(self.waiting.take().map(|_| REPLACEMENT));
                 out.push(if letter == '\0' { REPLACEMENT } else { letter });
-                if letter == HALF {
-                    rest = rest.strip_prefix(HALF).unwrap_or(rest);
+                if letter == SURROGATE {
+                    rest = rest.strip_prefix(SURROGATE).unwrap_or(rest);
                 }
                 continue;
             };
@@ -225,7 +243,7 @@ pub fn settled(text: &str) -> String {
 /// The value with all texts in it settled.
 pub fn settle(value: &mut Value) {
     match value {
-        Value::String(text) if text.contains([HALF, '\0']) => *text = settled(text),
+        Value::String(text) if text.contains([SURROGATE, '\0']) => *text = settled(text),
         Value::Array(values) => values.iter_mut().for_each(settle),
         Value::Object(fields) => fields.values_mut().for_each(settle),
         _ => {}
@@ -240,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_character_that_is_cut_in_two_is_one_again_and_half_a_one_is_one_mark() {
+    fn a_character_cut_in_two_is_joined_and_a_lone_half_becomes_a_replacement_mark() {
         for (pieces, text) in [
             (&[r"\ud83d", r"\ude00!"][..], "😀!"),
             (&[r"a\ud83d", "", r"\ude00"], "a😀"),
@@ -282,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn json_with_halves_zeros_and_raw_line_breaks_is_mended_and_all_other_is_left_as_it_is() {
+    fn json_with_lone_surrogates_zeros_and_raw_line_breaks_is_mended_and_other_json_stays() {
         for (written, value) in [
             (r#"{"a":"\ud83d"}"#, json!({ "a": "\u{fffd}" })),
             (

@@ -1,5 +1,5 @@
-//! Ollama's own API, for what chat completions don't tell: how much of a chat it really reads. What
-//! is more it forgets without a word.
+//! Ollama's own API, for the context that it loaded a model with: it silently drops whatever of a
+//! chat is beyond that, and chat completions don't say so.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -11,14 +11,15 @@ use serde_json::json;
 
 use super::ModelError;
 
-/// With fewer tokens, the rules and the tools leave no room for an app.
+/// The least context to build with, in tokens: below it, the rules and the tools leave no room for
+/// an app.
 const LEAST: usize = 16_000;
-/// How long it may take to say what is loaded.
-const LIST: Duration = Duration::from_secs(10);
+/// How long it may take to list its loaded models.
+const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many tokens of a chat the model reads, once that is known to be enough.
+/// The context that the model was loaded with, once it is known to be large enough.
 #[derive(Debug, Default)]
-pub struct Loaded(AtomicUsize);
+pub struct LoadedContext(AtomicUsize);
 
 #[derive(Deserialize)]
 struct Running {
@@ -32,14 +33,15 @@ struct RunningModel {
     context_length: usize,
 }
 
-impl Loaded {
-    /// How many, when it was asked.
+impl LoadedContext {
+    /// In tokens; `None` before [`Self::ask`] found it.
     pub fn tokens(&self) -> Option<usize> {
         Some(self.0.load(Ordering::Relaxed)).filter(|tokens| *tokens > 0)
     }
 
-    /// Loads the model, when that is not known yet, and asks (docs/api.md: `/api/generate` without
-    /// a prompt, `/api/ps`). An error when they are too few; servers that don't tell are believed.
+    /// Loads the model, unless that was done, and reads its context (Ollama's docs/api.md:
+    /// `/api/generate` without a prompt, `/api/ps`). Errors when it is too small; a server that
+    /// doesn't report it is taken to be right.
     pub async fn ask(
         &self,
         base_url: &str,
@@ -49,7 +51,7 @@ impl Loaded {
         if self.tokens().is_some() {
             return Ok(());
         }
-        let Ok(Some(tokens)) = asked(base_url.trim_end_matches("/v1"), model, patience).await
+        let Ok(Some(tokens)) = fetch(base_url.trim_end_matches("/v1"), model, patience).await
         else {
             return Ok(());
         };
@@ -65,7 +67,7 @@ impl Loaded {
     }
 }
 
-async fn asked(url: &str, model: &str, patience: Duration) -> reqwest::Result<Option<usize>> {
+async fn fetch(url: &str, model: &str, patience: Duration) -> reqwest::Result<Option<usize>> {
     let http = reqwest::Client::new();
     let load = http.post(format!("{url}/api/generate")).timeout(patience);
     load.json(&json!({ "model": model, "stream": false }))
@@ -74,7 +76,7 @@ async fn asked(url: &str, model: &str, patience: Duration) -> reqwest::Result<Op
         .error_for_status()?;
     let running = http
         .get(format!("{url}/api/ps"))
-        .timeout(LIST)
+        .timeout(LIST_TIMEOUT)
         .send()
         .await?;
     let running: Running = running.error_for_status()?.json().await?;

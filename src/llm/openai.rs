@@ -1,22 +1,23 @@
-//! Any OpenAI-compatible server: chat completions, streamed. What it sends is read leniently: one
-//! odd field never costs an answer.
+//! Any OpenAI-compatible server: chat completions, streamed. Answers are read leniently: one odd
+//! field never costs an answer.
 
 mod answer;
 mod calls;
+mod encoding;
 mod failure;
 mod fields;
 mod request;
+mod retry_after;
 mod stream;
 mod thinking;
 mod usage;
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use encoding::Decoder;
+use parking_lot::Mutex;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
+use secrecy::{ExposeSecret, SecretString};
 use stream::AnswerReader;
 
 use super::{ChatRequest, ModelError, ModelReply, Piece, Quirk, price};
@@ -32,11 +33,11 @@ const MAX_REFUSAL: usize = 64 << 10;
 pub struct OpenAi {
     http: reqwest::Client,
     url: String,
-    /// Empty where none is needed.
-    api_key: String,
+    /// None where none is needed.
+    api_key: Option<SecretString>,
     provider: Provider,
-    /// What of its answers was noted in the log.
-    noted: Arc<Mutex<BTreeSet<&'static str>>>,
+    /// The deviations of its answers that the log has already.
+    logged: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
 impl OpenAi {
@@ -51,13 +52,12 @@ impl OpenAi {
             url: format!("{}/chat/completions", settings.base_url),
             api_key: settings.api_key.clone(),
             provider: settings.provider,
-            noted: Arc::default(),
+            logged: Arc::default(),
         })
     }
 
-    /// One request and its whole answer, with what it cost: as the provider reports it, or
-    /// estimated. What the model is known not to take is sent in another way. Repeating is the
-    /// journal's.
+    /// Sends one request and returns its whole answer with what it cost: as the provider reports
+    /// it, or estimated. The request avoids what `quirks` name. Never retries: the journal does.
     pub async fn stream(
         &self,
         model: &str,
@@ -71,15 +71,16 @@ impl OpenAi {
         } else {
             request::body(model, request, self.provider, quirks)
         };
-        let mut asking = self
+        let mut post = self
             .http
             .post(&self.url)
             .header(ACCEPT, "text/event-stream")
+            .header(ACCEPT_ENCODING, "identity")
             .json(&body);
-        if !self.api_key.is_empty() {
-            asking = asking.bearer_auth(&self.api_key);
+        if let Some(api_key) = &self.api_key {
+            post = post.bearer_auth(api_key.expose_secret());
         }
-        let mut response = asking.send().await.map_err(|error| unanswered(&error))?;
+        let mut response = post.send().await.map_err(|error| no_response(&error))?;
         if !response.status().is_success() {
             return Err(failure::refusal(response, MAX_REFUSAL).await);
         }
@@ -88,27 +89,30 @@ impl OpenAi {
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
         let mut reader = AnswerReader::new(content_type);
+        let mut decoder = Decoder::default();
         loop {
             match response.chunk().await {
                 Ok(Some(bytes)) => {
+                    let bytes = decoder.take(&bytes);
+                    let bytes = bytes.map_err(|error| ModelError::Cut(error.to_string()))?;
                     if reader.take(&bytes, &mut on_piece)? {
                         break;
                     }
                 }
                 Ok(None) => break,
-                // All that was to come has come.
+                // The answer is complete; only the connection broke.
                 Err(_) if reader.is_finished() => break,
                 Err(error) if error.is_timeout() => return Err(silent()),
-                Err(error) => return Err(ModelError::Cut(cause(&error))),
+                Err(error) => return Err(ModelError::Cut(root_cause(&error))),
             }
         }
-        let whole = reader.end(request.takes_unfinished, &mut on_piece)?;
-        self.log_odd(model, whole.odd);
-        let mut reply = whole.reply;
+        let answer = reader.end(request.takes_unfinished, &mut on_piece)?;
+        self.log_deviations(model, answer.deviations);
+        let mut reply = answer.reply;
         if let Some(thoughts) = &mut reply.thoughts {
             self.provider.as_str().clone_into(&mut thoughts.provider);
         }
-        let usage = usage::whole(whole.usage, &body, whole.bytes);
+        let usage = usage::or_estimate(answer.usage, &body, answer.bytes);
         Ok(ModelReply {
             spent: price::spent(model, usage),
             in_words,
@@ -116,24 +120,24 @@ impl OpenAi {
         })
     }
 
-    /// Notes once what the provider sends in a way of its own.
-    fn log_odd(&self, model: &str, odd: BTreeSet<&'static str>) {
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        for what in odd {
-            if noted.insert(what) {
+    /// Logs each way in which the provider's answers deviate from OpenAI's, once.
+    fn log_deviations(&self, model: &str, deviations: BTreeSet<&'static str>) {
+        let mut logged = self.logged.lock();
+        for deviation in deviations {
+            if logged.insert(deviation) {
                 tracing::info!(
                     model,
-                    field = what,
-                    "the provider sends this in a way of its own: it is read as far as it can be"
+                    field = deviation,
+                    "the provider sends this otherwise than OpenAI does; it is read leniently"
                 );
             }
         }
     }
 }
 
-/// An error before the answer began. A connection that can't be made in time is one to a provider
-/// that is out of reach.
-fn unanswered(error: &reqwest::Error) -> ModelError {
+/// The error of a request that got no response. A connection that can't be made in time means that
+/// the provider is out of reach.
+fn no_response(error: &reqwest::Error) -> ModelError {
     if error.is_timeout() && !error.is_connect() {
         return silent();
     }
@@ -141,7 +145,7 @@ fn unanswered(error: &reqwest::Error) -> ModelError {
     ModelError::unavailable(format!(
         "{} does not answer ({})",
         origin.as_deref().unwrap_or("it"),
-        cause(error)
+        root_cause(error)
     ))
 }
 
@@ -150,7 +154,7 @@ fn silent() -> ModelError {
 }
 
 /// The innermost cause: the outer ones repeat the address.
-fn cause(error: &dyn std::error::Error) -> String {
+fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

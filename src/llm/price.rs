@@ -1,5 +1,5 @@
-//! What models cost, and how much they take: a table of the providers' public pages, by a model's
-//! name without its version.
+//! What models cost and how large their contexts are: a table from the providers' public pages, by
+//! a model's name without its version.
 
 use std::sync::LazyLock;
 
@@ -8,31 +8,31 @@ use serde::Deserialize;
 use super::Usage;
 use crate::protocol::Spent;
 
-/// US dollars for a million tokens and the context's length in tokens, as the providers' price
-/// pages have them (openai.com/api/pricing, ai.google.dev/pricing, openrouter.ai/models), for
-/// requests of a usual length and without surcharges for writing to a cache.
+/// US dollars per million tokens, and the context in tokens (openai.com/api/pricing,
+/// ai.google.dev/pricing, openrouter.ai/models), for requests of usual length and without
+/// surcharges for writing to a cache.
 const TABLE: &str = include_str!("prices.json");
 
 #[derive(Debug, Deserialize)]
 struct Price {
     model: String,
     input: f64,
-    /// Where it differs.
+    /// Where it differs from `input`.
     cached_input: Option<f64>,
     output: f64,
     context: usize,
 }
 
-/// The longest names first, so that `gpt-5-mini` is not taken for `gpt-5`.
+/// Longest names first, so that `gpt-5-mini` is not taken for `gpt-5`.
 static PRICES: LazyLock<Vec<Price>> = LazyLock::new(|| {
     let mut prices: Vec<Price> = serde_json::from_str(TABLE).unwrap_or_default();
     prices.sort_by_key(|price| std::cmp::Reverse(price.model.len()));
     prices
 });
 
-/// What an answer of the model cost: what its provider says, else by the table.
+/// What an answer of the model cost: as its provider reports it, else by the table.
 pub fn spent(model: &str, usage: Usage) -> Spent {
-    // Dollars for a million tokens are millionths of a dollar for one.
+    // Dollars per million tokens are millionths of a dollar per token.
     let micros = |price: &Price| {
         let cached = usage.cached_tokens.min(usage.input_tokens);
         let input = (usage.input_tokens - cached) as f64 * price.input
@@ -47,10 +47,10 @@ pub fn spent(model: &str, usage: Usage) -> Spent {
     }
 }
 
-/// Texts have about so many bytes for a token (help.openai.com/en/articles/4936856).
+/// About how many bytes of text make a token (help.openai.com/en/articles/4936856).
 pub const BYTES_PER_TOKEN: usize = 4;
 
-/// About what an answer of so many bytes to a chat of so many costs.
+/// About what an answer costs, by the bytes of the chat and of the answer.
 pub fn estimate(model: &str, chat_bytes: usize, answer_bytes: usize) -> Spent {
     let tokens = |bytes: usize| bytes.div_ceil(BYTES_PER_TOKEN) as u64;
     let usage = Usage {
@@ -62,12 +62,12 @@ pub fn estimate(model: &str, chat_bytes: usize, answer_bytes: usize) -> Spent {
     spent(model, usage)
 }
 
-/// How many tokens a chat with the model may have; `None` for an unknown one.
+/// The model's context in tokens; `None` for an unknown model.
 pub fn context(model: &str) -> Option<usize> {
     find(model).map(|price| price.context)
 }
 
-/// By its whole name, else without the vendor's that OpenRouter puts in front.
+/// By its whole name, else without the vendor's name that OpenRouter puts in front.
 fn find(model: &str) -> Option<&'static Price> {
     let named = |name: &str| {
         PRICES
@@ -77,8 +77,7 @@ fn find(model: &str) -> Option<&'static Price> {
     named(model).or_else(|| named(model.rsplit_once('/')?.1))
 }
 
-/// Whether the rest of a model's name only says which version of it: a date, or that it is a
-/// preview.
+/// Whether the rest of a model's name only names its version: a date, or a preview.
 fn is_version(rest: &str) -> bool {
     rest.is_empty()
         || ["-2", "-preview", "-latest", ":"]
@@ -108,11 +107,11 @@ mod tests {
             ..usage
         };
         assert_eq!(spent("gpt-5.1", cached).cost_micros, Some(11_375_000));
-        let told = Usage {
+        let reported = Usage {
             cost_micros: Some(7),
             ..usage
         };
-        assert_eq!(spent("gpt-5.1", told).cost_micros, Some(7));
+        assert_eq!(spent("gpt-5.1", reported).cost_micros, Some(7));
         assert_eq!(spent("gpt-5-mini", usage).cost_micros, Some(2_500_000));
         for unknown in ["my-own", "gpt-5-pro", "gpt-5.9"] {
             assert_eq!(spent(unknown, usage).cost_micros, None, "{unknown}");

@@ -21,6 +21,8 @@ pub enum Quirk {
     NoReasoning,
     /// It accepts a system message at the beginning of a chat only.
     SystemFirst,
+    /// It refuses the option that asks for the tokens used.
+    NoUsageOption,
 }
 
 impl fmt::Display for Quirk {
@@ -29,13 +31,14 @@ impl fmt::Display for Quirk {
             Self::NoTools => "The model can't call tools",
             Self::NoReasoning => "The model can't call tools while it reasons",
             Self::SystemFirst => "The model accepts system messages at the beginning only",
+            Self::NoUsageOption => "The provider doesn't know stream_options",
         })
     }
 }
 
 /// How they say so, in lower case: Ollama, OpenRouter, vLLM; OpenAI; the chat templates that
-/// llama.cpp and vLLM read.
-const SIGNS: [(Quirk, &[&str]); 3] = [
+/// llama.cpp and vLLM read; older versions of Azure and Mistral.
+const SIGNS: [(Quirk, &[&str]); 4] = [
     (
         Quirk::NoTools,
         &[
@@ -57,6 +60,7 @@ const SIGNS: [(Quirk, &[&str]); 3] = [
             "conversation roles must alternate",
         ],
     ),
+    (Quirk::NoUsageOption, &["stream_options"]),
 ];
 
 impl Quirk {
@@ -111,6 +115,10 @@ mod tests {
             (
                 "Jinja Exception: System message must be at the beginning.",
                 Some(Quirk::SystemFirst),
+            ),
+            (
+                "Unrecognized request argument supplied: stream_options",
+                Some(Quirk::NoUsageOption),
             ),
             (
                 "Unsupported value: 'reasoning_effort' does not support 'minimal'",

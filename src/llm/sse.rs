@@ -1,14 +1,17 @@
 //! Server-sent events (WHATWG HTML, section 9.2) out of a stream of bytes, as providers and the
-//! proxies before them really send them: the reader never fails at what a line holds. Lines of
-//! plain JSON count as events too, and a body that is no event stream is handed out whole.
+//! proxies before them really send them: no line makes the reader fail. Lines of plain JSON count
+//! as events too, and a body that is no event stream is handed out whole.
 
-/// An event is no longer than this, in bytes: an answer's whole arguments may come in one.
+use super::json;
+
+/// The longest event, in bytes: an answer's whole arguments may come in one.
 pub const MAX_EVENT: usize = 40 << 20;
 /// The mark that some editors and servers put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// A body in which no event was found yet is kept up to this many bytes, to be read as a whole at
-/// its end.
+/// A body without events is kept up to this many bytes, to be read as a whole at its end.
 const MAX_BODY: usize = 20 << 20;
+/// Up to this many bytes of an event, lines without a field's name may be the rest of its JSON.
+const MAX_LOOSE: usize = 64 << 10;
 
 /// An event with data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,14 +29,14 @@ pub struct TooLong;
 /// Takes bytes as they come, and gives the events that they complete.
 #[derive(Debug, Default)]
 pub struct EventReader {
-    /// The line that has begun.
+    /// The current line.
     line: Vec<u8>,
     /// The last byte was a carriage return: a line feed after it ends no further line.
     after_return: bool,
     begun: bool,
     name: String,
     data: Option<String>,
-    /// What has come while nothing in it was an event.
+    /// All that came before the first event.
     body: Vec<u8>,
     is_event_stream: bool,
 }
@@ -106,7 +109,10 @@ impl EventReader {
         }
         let line = String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
         // Without a field's name: newline-delimited JSON, or a whole answer in one line.
-        if line.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(&line).is_ok() {
+        if line.starts_with('{')
+            && self.rest_of_json(&line).is_none()
+            && json::parse(&line).is_some()
+        {
             self.end_event(events);
             events.push(Event {
                 name: String::new(),
@@ -126,11 +132,31 @@ impl EventReader {
                 None => self.data = Some(value.to_owned()),
             },
             "event" => value.clone_into(&mut self.name),
+            // How llama.cpp reports a failure in mid-stream.
+            "error" if value.starts_with('{') => {
+                self.end_event(events);
+                events.push(Event {
+                    name: "error".to_owned(),
+                    data: value.to_owned(),
+                });
+            }
             // Comments (an empty field), ids and times to wait are of no use here.
             "" | "id" | "retry" => {}
-            _ => return,
+            _ => match self.rest_of_json(&line) {
+                Some(joined) => self.data = Some(joined),
+                None => return,
+            },
         }
         self.is_event_stream = true;
+    }
+
+    /// The event's data with a line that goes on with its JSON: some servers put the field's name
+    /// before the first line of an indented chunk only. `None` where the data is complete.
+    fn rest_of_json(&self, line: &str) -> Option<String> {
+        let data = self.data.as_deref()?;
+        let is_open =
+            data.starts_with(['{', '[']) && data.len() <= MAX_LOOSE && json::parse(data).is_none();
+        is_open.then(|| format!("{data}\n{line}"))
     }
 
     fn end_event(&mut self, events: &mut Vec<Event>) {
@@ -198,7 +224,15 @@ mod tests {
                 b"data: a\xffb\0c\n\n",
                 vec![event("", "a\u{fffd}b\u{fffd}c")],
             ),
-            // JSON without a field's name.
+            // JSON without a field's name; over several lines; behind a field of llama.cpp's.
+            (
+                b"data: {\n  \"a\": [\n    {}\n  ]\n}\n\ndata: b\n\n",
+                vec![event("", "{\n  \"a\": [\n    {}\n  ]\n}"), event("", "b")],
+            ),
+            (
+                b"data: a\n\nerror: {\"code\":500}\n\n",
+                vec![event("", "a"), event("error", "{\"code\":500}")],
+            ),
             (
                 b"{\"a\":1}\n{\"b\":2}\n",
                 vec![event("", "{\"a\":1}"), event("", "{\"b\":2}")],

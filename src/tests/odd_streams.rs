@@ -243,6 +243,42 @@ fn odd_calls() -> Vec<Row> {
             let body = packets.concat();
             Reply::Body(kind, vec![body[..body.len() - 2].to_vec()])
         }),
+        row("M3 a field of llama.cpp's that is no error", around("", "error:\n\n", "data: [DONE]\n\n")),
+        row("M4 events without line breaks", {
+            let [first, second] = [
+                piece(json!(0), json!("a"), "terminal", head),
+                piece(json!(0), Value::Null, "", tail),
+            ];
+            let body = format!("data: {first}data: {second}data: {}data: [DONE]", end("tool_calls"));
+            Reply::Body("text/event-stream", vec![body.into_bytes()])
+        }),
+        row("M4 gzip that nobody asked for", {
+            let Reply::Body(kind, packets) = around("", "", "data: [DONE]\n\n") else { panic!("it is a body") };
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            std::io::Write::write_all(&mut gzip, &packets.concat()).unwrap();
+            let zipped = gzip.finish().unwrap();
+            let (start, rest) = zipped.split_at(30);
+            Reply::Body(kind, vec![start.to_vec(), rest.to_vec()])
+        }),
+        row("M7 calls by position", beside(json!({ "choices": { "0": { "delta": { "content": "Hm" } } } }))),
+        row("M7 a call as a map", answer(&[delta(json!({ "tool_calls": { "0": { "id": "a", "function": function } } }))])),
+        row("M7 a function by its name", answer(&[delta(json!({ "tool_calls": [{ "function": "terminal", "arguments": echo("one") }] }))])),
+        row(
+            "M7 a call among the parts",
+            answer(&[delta(json!({ "content": [{ "type": "tool_use", "id": "a", "name": "terminal", "input": echo("one") }] }))]),
+        ),
+        row("M7 a reason that is none, as text", beside(json!({ "choices": [{ "delta": {}, "finish_reason": "null" }] }))),
+        row(
+            "M10 Ollama's own protocol",
+            Reply::Body("application/x-ndjson", vec![
+                format!(
+                    "{}\n{}\n",
+                    json!({ "message": { "content": "", "tool_calls": [{ "function": { "name": "terminal", "arguments": echo("one") } }] }, "done": false }),
+                    json!({ "message": { "content": "" }, "done": true, "done_reason": "stop" }),
+                )
+                .into_bytes(),
+            ]),
+        ),
         row("M10 JSON", Reply::Body("application/json", vec![format!("{at_once:#}").into_bytes()])),
     ]
 }
@@ -409,6 +445,33 @@ async fn a_failure_in_any_shape_is_told_in_its_own_words_after_as_many_attempts_
             ),
             1,
             "no such model (404)",
+        ),
+        (
+            "M9 llama.cpp",
+            event("error: {\"code\":500,\"message\":\"slot died\",\"type\":\"server_error\"}\n\n"),
+            4,
+            "slot died (500)",
+        ),
+        (
+            "M9 DashScope",
+            event("data: {\"code\":\"InvalidApiKey\",\"message\":\"No API-key provided\"}\n\n"),
+            1,
+            "OPENAI_API_KEY",
+        ),
+        (
+            "M9 Bedrock",
+            event("data: {\"modelStreamErrorException\":{\"message\":\"the model failed\"}}\n\n"),
+            4,
+            "the model failed",
+        ),
+        (
+            "M10 JSON that is no answer",
+            body(
+                "application/json",
+                "{\"status\":\"ok\",\"version\":\"1.2\"}",
+            ),
+            1,
+            "application/json that begins with “{\"status\":\"ok\"",
         ),
         (
             "a page of a proxy's",

@@ -1,14 +1,14 @@
 //! A streamed answer in the making: text, tool calls and usage out of chunks that few providers
 //! send quite as OpenAI does.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde_json::Value;
 
 use super::{
-    calls::{CallDelta, Calls, Place},
+    calls::{CallDelta, Calls, Origin},
     failure,
-    fields::Odd,
+    fields::{Fields, parts},
     thinking::{self, Thinking},
     usage,
 };
@@ -17,47 +17,69 @@ use crate::llm::{
     json::{self, Joiner},
 };
 
-/// An answer is no longer than this, in bytes of text and arguments: a model that never ends is
-/// cut.
+/// The longest answer, in bytes of text and arguments: a model that never ends is cut.
 const MAX_ANSWER: usize = 16 << 20;
-/// What of a thought comes in pieces.
+/// A message that repeats at least this many bytes of the messages before it tells all of them
+/// again; a shorter one may be a piece that happens to look alike.
+const MIN_REPEATED: usize = 16;
+/// The fields of a thought that come in pieces.
 const GROWING: [&str; 3] = ["text", "summary", "data"];
-/// How providers say that an answer reached its limit of tokens, in lower case.
-const CUT: [&str; 8] = [
+/// Where a choice says why it ended: OpenAI's, Ollama's, Gemini's.
+const REASON_FIELDS: [&str; 3] = ["finish_reason", "done_reason", "finishReason"];
+/// What stands there, as text, on chunks that end nothing.
+const NO_REASON: [&str; 6] = ["", "null", "none", "nil", "undefined", "unspecified"];
+/// How providers say that an answer reached its limit of tokens, normalized.
+const CUT: [&str; 12] = [
     "length",
+    "max_length",
     "max_tokens",
     "max_output_tokens",
     "max_completion_tokens",
+    "max_new_tokens",
     "model_length",
     "token_limit",
+    "output_limit",
+    "context_length_exceeded",
     "incomplete",
     "model_context_window_exceeded",
 ];
 /// That their rules forbid it.
-const FILTERED: [&str; 10] = [
+const FILTERED: [&str; 14] = [
     "content_filter",
-    "content-filter",
+    "content_filtered",
     "filtered",
     "safety",
+    "image_safety",
     "sensitive",
     "refusal",
     "recitation",
     "blocklist",
     "prohibited_content",
     "spii",
+    "moderation",
+    "guardrail_intervened",
+    "policy_violation",
 ];
 /// That they failed.
-const FAILED: [&str; 7] = [
+const FAILED: [&str; 15] = [
     "error",
+    "failed",
+    "failure",
+    "server_error",
+    "internal_error",
     "abort",
     "aborted",
+    "cancelled",
+    "timeout",
     "network_error",
     "insufficient_system_resource",
     "engine_overloaded",
     "malformed_function_call",
+    "malformed_response",
+    "unexpected_tool_call",
 ];
 
-/// What there is of an answer.
+/// An answer as far as it has come.
 #[derive(Default)]
 pub struct Answer {
     text: String,
@@ -67,26 +89,30 @@ pub struct Answer {
     thought_joiner: Joiner,
     calls: Calls,
     usage: Option<Usage>,
-    /// Why it ended, as the provider says, in lower case.
+    /// Why it ended, as the provider says, normalized.
     finished: Option<String>,
+    /// Deltas brought text or calls.
+    has_deltas: bool,
+    /// The text of whole messages, where an answer comes as those.
+    message_text: String,
     /// The stream said that it is at its end.
     done: bool,
     /// What was said beside the answer, such as why there is none.
     remark: Option<String>,
     bytes: usize,
-    odd: Odd,
+    fields: Fields,
 }
 
-/// An answer at its end.
+/// A complete answer.
 #[derive(Debug)]
-pub struct Whole {
+pub struct Complete {
     pub reply: ModelReply,
     /// As far as its provider reports it.
     pub usage: Option<Usage>,
     /// How long it is, in bytes.
     pub bytes: usize,
-    /// The fields that came in a shape of their own.
-    pub odd: BTreeSet<&'static str>,
+    /// What came in a shape of its own.
+    pub deviations: BTreeSet<&'static str>,
 }
 
 impl Answer {
@@ -95,8 +121,17 @@ impl Answer {
         self.done = true;
     }
 
+    /// Whether nothing that came was of an answer.
+    pub fn is_untouched(&self) -> bool {
+        self.bytes == 0
+            && self.finished.is_none()
+            && self.remark.is_none()
+            && self.usage.is_none()
+            && self.calls.is_empty()
+    }
+
     /// Whether there is nothing more to wait for.
-    pub fn is_whole(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.done && self.finished.is_some()
     }
 
@@ -107,7 +142,7 @@ impl Answer {
 
     /// Takes note of something that came otherwise than it should.
     pub fn note(&self, what: &'static str) {
-        self.odd.note(what);
+        self.fields.note(what);
     }
 
     /// Takes the next chunk, or a whole answer that came at once. `is_error`: its event is called
@@ -130,7 +165,7 @@ impl Answer {
             return Err(error);
         }
         usage::take(&mut self.usage, chunk);
-        let choices = self.odd.objects(chunk, "choices");
+        let choices = self.fields.objects(chunk, "choices");
         if choices.is_empty() {
             if chunk["message"].is_object() || chunk["delta"].is_object() {
                 self.take_choice(0, chunk, on_piece)?;
@@ -139,9 +174,9 @@ impl Answer {
             }
         }
         for (choice, content) in choices.into_iter().enumerate() {
-            self.take_choice(choice, content, on_piece)?;
+            self.take_choice(choice, &content, on_piece)?;
         }
-        // What comes as a whole is at its end, and Ollama's own protocol says so.
+        // A whole answer is at its end, and Ollama's own protocol says so.
         if self.finished.is_none()
             && (chunk["object"] == "chat.completion" || chunk["done"] == true)
         {
@@ -163,36 +198,77 @@ impl Answer {
         on_piece: &mut impl FnMut(Piece<'_>),
     ) -> Result<(), ModelError> {
         let number = self
-            .odd
+            .fields
             .index(choice, "index")
             .and_then(|index| usize::try_from(index).ok())
             .unwrap_or(position);
-        if choice["delta"].is_object() {
-            self.take_delta(number, &choice["delta"], on_piece)?;
-        } else if choice["message"].is_object() {
-            // All at once, or all of it again.
-            let (had_text, had_calls) = (!self.text.is_empty(), !self.calls.is_empty());
-            let mut message = choice["message"].clone();
-            if let Value::Object(fields) = &mut message {
-                fields.retain(|name, _| match name.as_str() {
-                    "tool_calls" | "function_call" => !had_calls,
-                    _ => !had_text,
-                });
-            }
+        let before = self.bytes;
+        let (delta, message) = (&choice["delta"], &choice["message"]);
+        if delta.is_object() {
+            self.take_delta(number, delta, on_piece)?;
+            self.has_deltas |= self.bytes > before;
+        } else if message.is_object() {
+            let message = self.news_of(message);
             self.take_delta(number, &message, on_piece)?;
+        } else if delta.is_string() {
+            self.note("delta");
+            self.take_text(&self.fields.text(choice, "delta"), on_piece);
         } else if choice["text"].is_string() {
-            self.take_text(&self.odd.text(choice, "text"), on_piece);
+            self.take_text(&self.fields.text(choice, "text"), on_piece);
         }
-        for field in ["finish_reason", "done_reason"] {
-            match &choice[field] {
-                Value::String(reason) if !reason.trim().is_empty() => {
-                    self.finish(&reason.trim().to_lowercase())
-                }
-                Value::String(_) | Value::Null => {}
-                _ => self.note(field),
+        for field in REASON_FIELDS {
+            for place in [choice, delta] {
+                self.take_reason(place, field);
             }
         }
         Ok(())
+    }
+
+    /// What of a message did not come before: all of it is known after deltas, and a message that
+    /// follows others brings the next piece, or all pieces so far.
+    fn news_of(&mut self, message: &Value) -> Value {
+        let mut news = message.clone();
+        let Value::Object(fields) = &mut news else {
+            return news;
+        };
+        let (had_text, had_calls) = (!self.text.is_empty(), !self.calls.is_empty());
+        if self.has_deltas {
+            fields.retain(|name, _| match name.as_str() {
+                "tool_calls" | "function_call" => !had_calls,
+                _ => !had_text,
+            });
+            return news;
+        }
+        let text = self.fields.text(message, "content");
+        let repeated = Some(self.message_text.len())
+            .filter(|length| *length >= MIN_REPEATED && text.starts_with(&self.message_text))
+            .unwrap_or_default();
+        if repeated > 0 {
+            fields.insert("content".to_owned(), text[repeated..].into());
+        }
+        self.message_text.push_str(&text[repeated..]);
+        news
+    }
+
+    fn take_reason(&mut self, place: &Value, field: &'static str) {
+        let reason = match &place[field] {
+            Value::Null => return,
+            Value::String(reason) => reason,
+            Value::Object(reason) => {
+                self.note(field);
+                let names = ["type", "reason", "value"];
+                match names.iter().find_map(|name| reason.get(*name)?.as_str()) {
+                    Some(reason) => reason,
+                    None => return,
+                }
+            }
+            _ => return self.note(field),
+        };
+        let reason = reason.trim().to_lowercase().replace('-', "_");
+        let reason = reason.strip_prefix("finish_reason_").unwrap_or(&reason);
+        if !NO_REASON.contains(&reason) {
+            self.finish(reason);
+        }
     }
 
     /// An answer that was cut stays cut, whatever is said of it later.
@@ -212,41 +288,44 @@ impl Answer {
         delta: &Value,
         on_piece: &mut impl FnMut(Piece<'_>),
     ) -> Result<(), ModelError> {
-        let text = self.odd.text(delta, "content");
+        let text = self.fields.text(delta, "content");
         let text = if text.is_empty() {
-            self.odd.text(delta, "refusal")
+            self.fields.text(delta, "refusal")
         } else {
             text
         };
         self.take_text(&text, on_piece);
-        let calls = self.odd.objects(delta, "tool_calls");
+        let mut calls = self.fields.objects(delta, "tool_calls");
+        // Calls among the parts of the content, as Anthropic has them.
+        let is_call = |part: &&Value| {
+            matches!(
+                part["type"].as_str(),
+                Some("tool_use" | "tool_call" | "function_call")
+            )
+        };
+        let parts = parts(&delta["content"]).into_iter();
+        calls.extend(parts.filter(is_call).map(Cow::Borrowed));
+        // The field from before there were several calls.
+        if delta["function_call"].is_object() {
+            calls.push(Cow::Borrowed(&delta["function_call"]));
+        }
         let alone = calls.len() < 2;
         for (position, call) in calls.into_iter().enumerate() {
-            let place = Place {
+            let origin = Origin {
                 choice,
                 position,
                 alone,
             };
-            let call = self.call(call);
-            self.bytes += self.calls.take(place, call, on_piece)?;
-        }
-        // What there was before there were tools.
-        if delta["function_call"].is_object() {
-            let place = Place {
-                choice,
-                position: 0,
-                alone: true,
-            };
-            let call = self.call(&delta["function_call"]);
-            self.bytes += self.calls.take(place, call, on_piece)?;
+            let call = self.call(&call);
+            self.bytes += self.calls.take(origin, call, on_piece)?;
         }
         let thought = self
             .thought_joiner
-            .take(&self.odd.thought(delta, "reasoning_content"));
+            .take(&self.fields.thought(delta, "reasoning_content"));
         self.bytes += thought.len();
         self.thoughts.reasoning_content.push_str(&thought);
-        for detail in self.odd.objects(delta, "reasoning_details") {
-            self.take_detail(detail.clone());
+        for detail in self.fields.objects(delta, "reasoning_details") {
+            self.take_detail(detail.into_owned());
         }
         Ok(())
     }
@@ -261,20 +340,17 @@ impl Answer {
         }
     }
 
-    /// A piece of a call, with its function in a field of its own or not.
+    /// A piece of a call, with its function in a field of its own, by its name alone, or beside.
     fn call(&self, call: &Value) -> CallDelta {
-        let function = if call["function"].is_object() {
-            &call["function"]
-        } else {
-            call
+        let (function, name) = match &call["function"] {
+            function @ Value::Object(_) => (function, "name"),
+            Value::String(_) => (call, "function"),
+            _ => (call, "name"),
         };
-        let arguments = [
-            &function["arguments"],
-            &function["input"],
-            &function["parameters"],
-        ]
-        .into_iter()
-        .find(|value| !value.is_null());
+        let arguments = ["arguments", "input", "parameters", "args"]
+            .into_iter()
+            .map(|field| &function[field])
+            .find(|value| !value.is_null());
         let (arguments, at_once) = match arguments {
             Some(Value::String(piece)) => (piece.clone(), false),
             Some(object @ Value::Object(_)) => {
@@ -289,9 +365,9 @@ impl Answer {
             None => (String::new(), false),
         };
         CallDelta {
-            index: self.odd.index(call, "index"),
-            id: self.odd.name(call, "id"),
-            name: self.odd.name(function, "name"),
+            index: self.fields.index(call, "index"),
+            id: self.fields.name(call, "id"),
+            name: self.fields.name(function, name),
             arguments,
             at_once,
             extra_content: call["extra_content"].clone(),
@@ -331,9 +407,9 @@ impl Answer {
         }
     }
 
-    /// The answer, when it came to its end. `unfinished`: one whose end was announced without a
+    /// The answer, if it came to its end. `unfinished`: one whose end was announced without a
     /// reason counts as well.
-    pub fn whole(mut self, unfinished: bool) -> Result<Whole, ModelError> {
+    pub fn complete(mut self, unfinished: bool) -> Result<Complete, ModelError> {
         let finished = self.finished.take().unwrap_or_default();
         let reason = finished.as_str();
         match reason {
@@ -343,10 +419,10 @@ impl Answer {
                 ));
             }
             _ if FAILED.contains(&reason) => {
-                let words = self
+                let message = self
                     .remark
                     .unwrap_or_else(|| format!("its provider ended the answer with “{reason}”"));
-                return Err(failure::of_words(&words));
+                return Err(failure::from_message(&message));
             }
             _ => {}
         }
@@ -359,13 +435,13 @@ impl Answer {
             .reasoning_content
             .extend(self.thought_joiner.end());
         let assembled = self.calls.end(cut)?;
-        // The end of whole calls needs no reason; that of text may be anywhere.
+        // Whole calls are complete without a reason; text may end anywhere.
         let has_end = ended
             || (self.done
                 && (unfinished || (!assembled.calls.is_empty() && assembled.cut_off.is_empty())));
         if !has_end {
             return Err(match self.remark {
-                Some(words) if self.bytes == 0 => failure::of_words(&words),
+                Some(message) if self.bytes == 0 => failure::from_message(&message),
                 _ => ModelError::Cut("the connection ended early".to_owned()),
             });
         }
@@ -381,11 +457,11 @@ impl Answer {
             half_calls: assembled.cut_off,
             ..ModelReply::default()
         };
-        Ok(Whole {
+        Ok(Complete {
             reply,
             usage: self.usage,
             bytes: self.bytes,
-            odd: self.odd.into_notes(),
+            deviations: self.fields.into_notes(),
         })
     }
 }

@@ -9,10 +9,13 @@ use crate::llm::{
     json::{self, Joiner, Shape},
 };
 
-/// An answer has no more tool calls than this.
+/// The most tool calls of an answer.
 const MAX_TOOL_CALLS: usize = 64;
-/// At most so many pieces, the last ones, are tried as the beginning of the whole arguments.
+/// How many pieces, from the last one back, are tried as the beginning of the whole arguments.
 const MAX_TRIED: usize = 64;
+
+/// How those write no arguments that don't write an empty object.
+const NO_ARGUMENTS: [&str; 4] = ["null", "None", "[]", "\"\""];
 
 /// A piece of a call.
 #[derive(Debug, Default)]
@@ -22,36 +25,36 @@ pub struct CallDelta {
     pub name: String,
     /// More of the JSON text of the arguments.
     pub arguments: String,
-    /// The arguments are all of them: they came as an object.
+    /// The arguments came as an object, so they are complete.
     pub at_once: bool,
     pub extra_content: Value,
 }
 
-/// Where in a chunk a piece stood.
+/// Where in its chunk a piece stood.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct Origin {
     /// Of the choice.
     pub choice: usize,
     /// In the list of calls.
     pub position: usize,
-    /// Whether it was alone in the list: then its position says nothing.
+    /// Whether it was alone in the list, so that its position says nothing.
     pub alone: bool,
 }
 
 /// The calls of an answer, in the order in which they began.
 #[derive(Debug, Default)]
-pub struct Calls(Vec<Growing>);
+pub struct Calls(Vec<PartialCall>);
 
 #[derive(Debug)]
-struct Growing {
-    place: Place,
+struct PartialCall {
+    origin: Origin,
     index: Option<u64>,
     call: ToolCall,
     joiner: Joiner,
     /// Where the pieces of the arguments begin.
     pieces: Vec<PieceStart>,
     /// The arguments as far as they were published.
-    shown: String,
+    published: String,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -77,60 +80,60 @@ impl Calls {
     /// Takes the next piece of a call; returns how many bytes it adds.
     pub fn take(
         &mut self,
-        place: Place,
+        origin: Origin,
         delta: CallDelta,
         on_piece: &mut impl FnMut(Piece<'_>),
     ) -> Result<usize, ModelError> {
-        let at = match self.find(place, &delta) {
+        let at = match self.find(origin, &delta) {
             Some(at) => at,
             None => {
-                self.0.push(Growing::new(place, delta.index));
+                self.0.push(PartialCall::new(origin, delta.index));
                 self.0.len() - 1
             }
         };
         if self.0.len() > MAX_TOOL_CALLS {
             return Err(too_many());
         }
-        let growing = &mut self.0[at];
-        let added = growing.take(delta);
-        let growing = &self.0[at];
+        let partial = &mut self.0[at];
+        let added = partial.take(delta);
+        let partial = &self.0[at];
         if let Some(more) = added.published {
             on_piece(Piece::Call {
                 index: at,
-                name: &growing.call.name,
-                arguments: &growing.shown[more..],
+                name: &partial.call.name,
+                arguments: &partial.published[more..],
             });
         }
         Ok(added.bytes)
     }
 
-    /// The call that the piece goes on with.
-    fn find(&self, place: Place, delta: &CallDelta) -> Option<usize> {
-        let find = |is: &dyn Fn(&Growing) -> bool| {
+    /// The call that the piece belongs to; `None` for the first piece of another.
+    fn find(&self, origin: Origin, delta: &CallDelta) -> Option<usize> {
+        let find = |is: &dyn Fn(&PartialCall) -> bool| {
             self.0
                 .iter()
-                .rposition(|growing| growing.place.choice == place.choice && is(growing))
+                .rposition(|partial| partial.origin.choice == origin.choice && is(partial))
         };
         let last = find(&|_| true);
         let by_id = if delta.id.is_empty() {
             None
         } else {
-            find(&|growing| growing.call.id == delta.id)
+            find(&|partial| partial.call.id == delta.id)
         };
         // What only looks like more of a call that has not come to its end.
         let is_rest = |at: &usize| {
-            let growing = &self.0[*at];
+            let partial = &self.0[*at];
             !delta.arguments.is_empty()
                 && !is_beginning(&delta.arguments)
-                && growing.goes_on_under(&delta.name)
-                && !growing.is_whole()
+                && partial.goes_on_under(&delta.name)
+                && !partial.is_whole()
         };
         match delta.index {
             Some(index) => {
                 let same_id = by_id.and_then(|_| {
-                    find(&|growing| growing.index == Some(index) && growing.call.id == delta.id)
+                    find(&|partial| partial.index == Some(index) && partial.call.id == delta.id)
                 });
-                match find(&|growing| growing.index == Some(index)) {
+                match find(&|partial| partial.index == Some(index)) {
                     Some(at) => {
                         let at = same_id.unwrap_or(at);
                         let other_id = !delta.id.is_empty()
@@ -158,11 +161,11 @@ impl Calls {
                 })
             }
             None => {
-                let at = if place.alone {
+                let at = if origin.alone {
                     last
                 } else {
-                    find(&|growing| {
-                        growing.place.position == place.position && !growing.place.alone
+                    find(&|partial| {
+                        partial.origin.position == origin.position && !partial.origin.alone
                     })
                 };
                 at.filter(|at| !self.0[*at].is_followed_by(delta))
@@ -176,11 +179,11 @@ impl Calls {
     pub fn end(self, cut: bool) -> Result<Assembled, ModelError> {
         let mut assembled = Assembled::default();
         let last = self.0.len().saturating_sub(1);
-        for (at, mut growing) in self.0.into_iter().enumerate() {
-            let half = growing.joiner.end();
-            growing.call.arguments.extend(half);
-            let resolved = growing.resolve();
-            let name = &growing.call.name;
+        for (at, mut partial) in self.0.into_iter().enumerate() {
+            let half = partial.joiner.end();
+            partial.call.arguments.extend(half);
+            let resolved = partial.resolve();
+            let name = &partial.call.name;
             assembled
                 .cut_off
                 .extend((0..resolved.cut_off).map(|_| name.clone()));
@@ -190,7 +193,7 @@ impl Calls {
                     Shape::Other if cut => assembled.cut_off.push(name.clone()),
                     Shape::Whole | Shape::Other | Shape::CutOff => assembled.calls.push(ToolCall {
                         arguments,
-                        ..growing.call.clone()
+                        ..partial.call.clone()
                     }),
                 }
             }
@@ -226,19 +229,19 @@ fn give_ids(calls: &mut [ToolCall]) {
 
 struct Added {
     bytes: usize,
-    /// From where what was published last is new.
+    /// Where in the published arguments this piece begins.
     published: Option<usize>,
 }
 
-impl Growing {
-    fn new(place: Place, index: Option<u64>) -> Self {
+impl PartialCall {
+    fn new(origin: Origin, index: Option<u64>) -> Self {
         Self {
-            place,
+            origin,
             index,
             call: ToolCall::default(),
             joiner: Joiner::default(),
             pieces: Vec::new(),
-            shown: String::new(),
+            published: String::new(),
         }
     }
 
@@ -270,16 +273,16 @@ impl Growing {
         });
         call.arguments.push_str(&arguments);
         // What repeats all that came adds only what is behind that.
-        let known = if !self.shown.is_empty() && arguments.starts_with(&self.shown) {
-            self.shown.len()
+        let known = if !self.published.is_empty() && arguments.starts_with(&self.published) {
+            self.published.len()
         } else {
             0
         };
-        let from = self.shown.len();
-        self.shown.push_str(&arguments[known..]);
+        let from = self.published.len();
+        self.published.push_str(&arguments[known..]);
         Added {
             bytes: arguments.len(),
-            published: (self.shown.len() > from).then_some(from),
+            published: (self.published.len() > from).then_some(from),
         }
     }
 
@@ -354,6 +357,9 @@ fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
     let mended = json::mended(text);
     if json::shape(&mended) == Shape::Whole || text.trim().is_empty() {
         return Resolved::one(mended.trim());
+    }
+    if NO_ARGUMENTS.contains(&text.trim()) {
+        return Resolved::one("{}");
     }
     // Some begin with no arguments, and then send them.
     if let [_, second, rest @ ..] = pieces

@@ -1,17 +1,17 @@
 //! Fields of a provider's JSON, read leniently: one of a wrong type is a missing one, and its name
 //! is kept for the log.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeSet};
 
 use serde_json::Value;
 
 use crate::llm::json;
 
-/// The fields that came in a shape of their own.
+/// Reads fields, and collects the names of those that came in a shape of their own.
 #[derive(Debug, Default)]
-pub struct Odd(RefCell<BTreeSet<&'static str>>);
+pub struct Fields(RefCell<BTreeSet<&'static str>>);
 
-impl Odd {
+impl Fields {
     /// Takes note of something that came otherwise than it should.
     pub fn note(&self, what: &'static str) {
         self.0.borrow_mut().insert(what);
@@ -21,7 +21,7 @@ impl Odd {
         self.0.into_inner()
     }
 
-    /// A text or a number as text; empty where there is none.
+    /// A text, or a number as text; empty where there is none.
     pub fn name(&self, object: &Value, field: &'static str) -> String {
         match &object[field] {
             Value::String(text) => json::settled(text),
@@ -48,38 +48,62 @@ impl Odd {
         }
     }
 
-    /// The objects of a list, or the only one without its list.
-    pub fn objects<'a>(&self, object: &'a Value, field: &'static str) -> Vec<&'a Value> {
-        match &object[field] {
+    /// The objects of a list; also of one that came as an object with the positions as its keys,
+    /// as JSON in a text, or as its only element.
+    pub fn objects<'a>(&self, object: &'a Value, field: &'static str) -> Vec<Cow<'a, Value>> {
+        let value = &object[field];
+        if !matches!(value, Value::Array(_) | Value::Null) {
+            self.note(field);
+        }
+        match value {
             Value::Array(values) => {
                 if values.iter().any(|value| !value.is_object()) {
                     self.note(field);
                 }
-                values.iter().filter(|value| value.is_object()).collect()
+                let objects = values.iter().filter(|value| value.is_object());
+                objects.map(Cow::Borrowed).collect()
             }
-            Value::Null => Vec::new(),
-            value => {
-                self.note(field);
-                Some(value)
-                    .into_iter()
-                    .filter(|value| value.as_object().is_some_and(|fields| !fields.is_empty()))
-                    .collect()
+            Value::Object(fields) if fields.is_empty() => Vec::new(),
+            Value::Object(fields) => {
+                let position = |(key, value): (&String, &'a Value)| {
+                    Some((key.parse::<u64>().ok()?, value)).filter(|(_, value)| value.is_object())
+                };
+                let positions: Option<Vec<_>> = fields.iter().map(position).collect();
+                let mut positions = positions.unwrap_or_else(|| vec![(0, value)]);
+                positions.sort_by_key(|(position, _)| *position);
+                let objects = positions.into_iter().map(|(_, value)| value);
+                objects.map(Cow::Borrowed).collect()
             }
+            Value::String(text) if text.trim_start().starts_with(['[', '{']) => {
+                let values = match json::parse(text) {
+                    Some(Value::Array(values)) => values,
+                    Some(value) => vec![value],
+                    None => Vec::new(),
+                };
+                let objects = values.into_iter().filter(Value::is_object);
+                objects.map(Cow::Owned).collect()
+            }
+            _ => Vec::new(),
         }
     }
 
-    /// A text; of parts, their text without what is thought. Its halves of characters are the
-    /// reader's.
+    /// A text; of parts, their text without what is thought. Surrogates in it are the caller's to
+    /// join.
     pub fn text(&self, object: &Value, field: &'static str) -> String {
         let value = &object[field];
         if !matches!(value, Value::String(_) | Value::Array(_) | Value::Null) {
             self.note(field);
         }
-        let is_said =
-            |part: &&Value| !matches!(part["type"].as_str(), Some("thinking" | "reasoning"));
+        let is_thought = |part: &&Value| {
+            part["type"].as_str().is_some_and(|kind| {
+                ["thinking", "reasoning", "redacted"]
+                    .iter()
+                    .any(|thought| kind.starts_with(thought))
+            })
+        };
         parts(value)
             .into_iter()
-            .filter(is_said)
+            .filter(|part| !is_thought(part))
             .filter_map(text_of)
             .collect()
     }
@@ -101,7 +125,8 @@ impl Odd {
     }
 }
 
-fn parts(value: &Value) -> Vec<&Value> {
+/// The parts of a content, which may also be the only one without its list.
+pub fn parts(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(parts) => parts.iter().collect(),
         value => vec![value],
@@ -137,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_field_is_read_in_every_shape_that_can_be_meant_in_one_way_only() {
-        let odd = Odd::default();
+        let fields = Fields::default();
         for (value, index) in [
             (json!(2), Some(2)),
             (json!("2"), Some(2)),
@@ -148,7 +173,7 @@ mod tests {
             (json!(null), None),
         ] {
             assert_eq!(
-                odd.index(&json!({ "index": value }), "index"),
+                fields.index(&json!({ "index": value }), "index"),
                 index,
                 "{value}"
             );
@@ -160,7 +185,7 @@ mod tests {
             (json!(null), ""),
             (json!(true), ""),
         ] {
-            assert_eq!(odd.name(&json!({ "id": value }), "id"), name, "{value}");
+            assert_eq!(fields.name(&json!({ "id": value }), "id"), name, "{value}");
         }
         for (value, text) in [
             (json!("a"), "a"),
@@ -174,30 +199,34 @@ mod tests {
             (json!({}), ""),
         ] {
             assert_eq!(
-                odd.text(&json!({ "content": value }), "content"),
+                fields.text(&json!({ "content": value }), "content"),
                 text,
                 "{value}"
             );
         }
         assert_eq!(
-            odd.thought(&json!({ "t": [{ "thinking": "a" }, { "text": "b" }] }), "t"),
+            fields.thought(&json!({ "t": [{ "thinking": "a" }, { "text": "b" }] }), "t"),
             "ab"
         );
         for (value, objects) in [
             (json!([null, {}]), 1),
             (json!({}), 0),
             (json!({ "a": 1 }), 1),
+            (json!({ "0": { "a": 1 }, "1": { "a": 2 } }), 2),
             (json!("x"), 0),
+            (json!("[{\"a\":1},{}]"), 2),
+            (json!("{\"a\":1}"), 1),
+            (json!("[{"), 0),
             (json!(null), 0),
         ] {
             assert_eq!(
-                odd.objects(&json!({ "calls": value }), "calls").len(),
+                fields.objects(&json!({ "calls": value }), "calls").len(),
                 objects,
                 "{value}"
             );
         }
         assert_eq!(
-            odd.into_notes().into_iter().collect::<Vec<_>>(),
+            fields.into_notes().into_iter().collect::<Vec<_>>(),
             ["calls", "content", "id", "index", "t"]
         );
         assert_eq!(

@@ -31,8 +31,10 @@ pub fn body(model: &str, request: &ChatRequest, provider: Provider, quirks: &[Qu
         "model": model,
         "messages": messages,
         "stream": true,
-        "stream_options": { "include_usage": true },
     });
+    if !quirks.contains(&Quirk::NoUsageOption) {
+        body["stream_options"] = json!({ "include_usage": true });
+    }
     if !request.tools.is_empty() {
         let tools = request.tools.iter();
         body["tools"] = tools
@@ -142,12 +144,12 @@ fn tool_call(call: &ToolCall, is_own: bool) -> Value {
     let is_of_names = |letter: &char| letter.is_ascii_alphanumeric() || "_-".contains(*letter);
     let name: String = call.name.chars().filter(is_of_names).take(64).collect();
     let name = if name.is_empty() { "unknown" } else { &name };
-    let mut told =
+    let mut json =
         json!({ "id": call.id, "type": "function", "function": Function { name, arguments } });
     if is_own && !call.extra_content.is_null() {
-        told["extra_content"] = call.extra_content.clone();
+        json["extra_content"] = call.extra_content.clone();
     }
-    told
+    json
 }
 
 /// Who wants thoughts in words back wants them with every call, if only empty.
@@ -317,25 +319,28 @@ mod tests {
             },
         ]);
         last.may_call = false;
-        let told = body("m", &last, Provider::OpenAi, &[Quirk::NoReasoning]);
+        let sent = body("m", &last, Provider::OpenAi, &[Quirk::NoReasoning]);
         assert_eq!(
-            (told["tools"].as_array().map(Vec::len), &told["tool_choice"]),
+            (sent["tools"].as_array().map(Vec::len), &sent["tool_choice"]),
             (Some(1), &json!("none"))
         );
-        assert_eq!(told["reasoning_effort"], "none");
-        assert_eq!(messages(&told).len(), 1, "an empty answer is none");
+        assert_eq!(sent["reasoning_effort"], "none");
+        assert_eq!(messages(&sent).len(), 1, "an empty answer is none");
         last.tools.clear();
-        let told = body(
+        let sent = body(
             "anthropic/claude",
             &last,
             Provider::OpenRouter,
             &[Quirk::NoReasoning],
         );
         assert!(
-            told["tools"].is_null()
-                && told["tool_choice"].is_null()
-                && told["reasoning_effort"].is_null()
+            sent["tools"].is_null()
+                && sent["tool_choice"].is_null()
+                && sent["reasoning_effort"].is_null()
         );
-        assert_eq!(told["cache_control"]["type"], "ephemeral");
+        assert_eq!(sent["cache_control"]["type"], "ephemeral");
+        assert_eq!(sent["stream_options"]["include_usage"], true);
+        let sent = body("m", &last, Provider::Custom, &[Quirk::NoUsageOption]);
+        assert!(sent["stream_options"].is_null());
     }
 }

@@ -1,7 +1,7 @@
 //! An answer out of the bytes of a response: events, chunks of JSON, and what else comes between
 //! and instead of them.
 
-use super::answer::{Answer, Whole};
+use super::answer::{Answer, Complete};
 use crate::{
     llm::{
         ModelError, Piece, json,
@@ -10,8 +10,8 @@ use crate::{
     protocol::first_chars,
 };
 
-/// Events that keep a connection open or tell of something else than the answer, whatever their
-/// data is.
+/// Events that keep a connection open or are about something else than the answer, whatever their
+/// data.
 const IGNORED: [&str; 10] = [
     "ping",
     "pong",
@@ -24,10 +24,10 @@ const IGNORED: [&str; 10] = [
     "end",
     "close",
 ];
-/// How much of what is no answer is read before it is told, in bytes.
-const FIRST_WORDS: usize = 2 << 10;
-/// How much of it is told, in characters.
-const SHOWN_WORDS: usize = 200;
+/// How much of a page is read before it is given up as no answer, in bytes.
+const MAX_PAGE: usize = 2 << 10;
+/// How much of it the error quotes, in characters.
+const MAX_QUOTE: usize = 200;
 
 /// Reads a response as its bytes come.
 #[derive(Default)]
@@ -37,6 +37,8 @@ pub struct AnswerReader {
     /// Without its parameters, such as `text/html`; empty where there is none.
     content_type: String,
     bytes: usize,
+    /// The first of them, for the error about what is no answer.
+    head: Vec<u8>,
 }
 
 impl AnswerReader {
@@ -61,6 +63,9 @@ impl AnswerReader {
         on_piece: &mut impl FnMut(Piece<'_>),
     ) -> Result<bool, ModelError> {
         self.bytes += bytes.len();
+        let missing = MAX_PAGE - self.head.len();
+        self.head
+            .extend_from_slice(&bytes[..bytes.len().min(missing)]);
         let mut events = Vec::new();
         let taken = self.events.take(bytes, &mut events);
         self.take_events(&events, on_piece)?;
@@ -72,10 +77,10 @@ impl AnswerReader {
         })?;
         let is_page = !self.events.is_event_stream()
             && self.events.body().trim_ascii_start().starts_with(b"<");
-        if is_page && self.bytes >= FIRST_WORDS {
-            return Err(self.foreign());
+        if is_page && self.bytes >= MAX_PAGE {
+            return Err(self.not_a_model());
         }
-        Ok(self.answer.is_whole())
+        Ok(self.answer.is_complete())
     }
 
     /// Whether the answer came to its end, so that nothing is lost when the connection breaks.
@@ -83,30 +88,31 @@ impl AnswerReader {
         self.answer.is_finished()
     }
 
-    /// The answer, when the response is at its end or the answer is whole; see [`Answer::whole`].
+    /// The answer, when the response is at its end or the answer is; see [`Answer::complete`].
     pub fn end(
         mut self,
         unfinished: bool,
         on_piece: &mut impl FnMut(Piece<'_>),
-    ) -> Result<Whole, ModelError> {
+    ) -> Result<Complete, ModelError> {
         let mut events = Vec::new();
         self.events.end(&mut events);
         self.take_events(&events, on_piece)?;
         if !self.events.is_event_stream() {
             let body = String::from_utf8_lossy(self.events.body()).into_owned();
-            let values = json::parse_all(&body);
-            let is_answer = |value: &&serde_json::Value| value.is_object() || value.is_array();
-            if values.iter().filter(is_answer).count() == 0 {
-                return Err(self.foreign());
-            }
-            self.answer.note("an answer that is no event stream");
-            for value in values {
+            for value in json::parse_all(&body) {
                 self.take_value(&value, false, on_piece)?;
             }
+        }
+        let is_whole = !self.events.is_event_stream();
+        if self.answer.is_untouched() && (is_whole || self.content_type == "application/json") {
+            return Err(self.not_a_model());
+        }
+        if is_whole {
+            self.answer.note("an answer that is no event stream");
             // What came at once is at its end.
             self.answer.set_done();
         }
-        self.answer.whole(unfinished)
+        self.answer.complete(unfinished)
     }
 
     fn take_events(
@@ -134,10 +140,9 @@ impl AnswerReader {
             return Ok(());
         }
         let is_error = name.contains("error") || name.contains("exception");
-        let values = match json::parse(data) {
-            Some(value) => vec![value],
-            // Events without the empty line between them.
-            None => data.lines().filter_map(json::parse).collect(),
+        let (values, ends) = match json::parse(data) {
+            Some(value) => (vec![value], false),
+            None => loose_values(data),
         };
         if values.is_empty() && is_error {
             return self
@@ -147,7 +152,7 @@ impl AnswerReader {
         if values.is_empty() {
             self.answer.note("lines of data that are no JSON");
         }
-        if data.lines().any(|line| is_end(line.trim())) {
+        if ends {
             self.answer.set_done();
         }
         values
@@ -178,23 +183,35 @@ impl AnswerReader {
         }
     }
 
-    /// What is no answer, with its type and first words.
-    fn foreign(&self) -> ModelError {
+    /// The error for what is no answer, with its type and first words.
+    fn not_a_model(&self) -> ModelError {
         let content_type = match self.content_type.as_str() {
             "" => "an answer without a content type",
             content_type => content_type,
         };
-        let body = self.events.body();
-        let words = String::from_utf8_lossy(&body[..body.len().min(FIRST_WORDS)]).into_owned();
-        let words: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = String::from_utf8_lossy(&self.head);
+        let words = words.trim_start_matches('\u{feff}').split_whitespace();
+        let words = words.collect::<Vec<_>>().join(" ");
         let words = words.replace(char::is_control, "");
-        let words = first_chars(&words, SHOWN_WORDS);
+        let words = first_chars(&words, MAX_QUOTE);
         ModelError::NotAModel(if words.is_empty() {
             format!("it sent {content_type} that is empty")
         } else {
             format!("it sent {content_type} that begins with “{words}”")
         })
     }
+}
+
+/// The values in data that is not one: events without the empty line or even the line break
+/// between them. Also whether the stream's end is among them.
+fn loose_values(data: &str) -> (Vec<serde_json::Value>, bool) {
+    let (mut values, mut ends) = (Vec::new(), false);
+    for line in data.lines() {
+        let (glued, rest) = json::parse_glued(line, "data:");
+        values.extend(glued);
+        ends |= is_end(&rest);
+    }
+    (values, ends)
 }
 
 /// `[DONE]` in any spelling.

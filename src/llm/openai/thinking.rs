@@ -1,24 +1,32 @@
-//! Thinking that a model writes into its answer: `<think>…</think>` at the beginning is no part of
-//! what it says.
+//! Thinking that a model writes into its answer: `<think>…</think>` at the beginning, in one of
+//! several spellings, is not part of what it says.
 
-const OPEN: &str = "<think>";
-const CLOSE: &str = "</think>";
+/// How thinking begins and ends: DeepSeek, Qwen and most others; Gemma and Gemini; Magistral; Seed.
+const TAGS: [(&str, &str); 6] = [
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
+];
 
-/// Takes an answer's text piece by piece, and lets through what is no thinking.
+/// Takes an answer's text piece by piece, and lets through what isn't thinking.
 #[derive(Debug, Default)]
 pub struct Thinking {
     state: State,
-    /// What has come, and is neither let through nor known to be thinking.
+    /// Text that came, and is neither let through nor known to be thinking.
     held: String,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
 enum State {
-    /// Nothing has come but blanks and perhaps the beginning of a tag.
+    /// Only blanks have come, and perhaps the beginning of a tag.
     #[default]
     Beginning,
-    Thinking,
-    /// After the thinking, nothing has come but blanks.
+    /// Until the tag that ends it.
+    Thinking(&'static str),
+    /// After the thinking, only blanks have come.
     Ended,
     Speaking,
 }
@@ -32,15 +40,15 @@ impl Thinking {
         self.held.push_str(piece);
         if self.state == State::Beginning {
             let said = self.held.trim_start();
-            if said.starts_with(OPEN) {
-                self.state = State::Thinking;
-            } else if !OPEN.starts_with(said) {
+            if let Some((_, close)) = TAGS.iter().find(|(open, _)| said.starts_with(open)) {
+                self.state = State::Thinking(close);
+            } else if !TAGS.iter().any(|(open, _)| open.starts_with(said)) {
                 self.state = State::Speaking;
                 return std::mem::take(&mut self.held);
             }
         }
-        if self.state == State::Thinking
-            && let Some((_, after)) = self.held.split_once(CLOSE)
+        if let State::Thinking(close) = self.state
+            && let Some((_, after)) = self.held.split_once(close)
         {
             self.held = after.to_owned();
             self.state = State::Ended;
@@ -56,17 +64,18 @@ impl Thinking {
     pub fn end(self) -> String {
         match self.state {
             State::Beginning => self.held,
-            State::Thinking | State::Ended | State::Speaking => String::new(),
+            State::Thinking(_) | State::Ended | State::Speaking => String::new(),
         }
     }
 }
 
-/// The text without thinking whose beginning the chat template has written, and not the model.
+/// The text without thinking that the chat template began, so that only its end is in the answer.
 pub fn without_begun(text: &str) -> &str {
-    match text.split_once(CLOSE) {
-        Some((before, after)) if !before.contains(OPEN) => after.trim_start(),
-        _ => text,
-    }
+    let behind = TAGS.iter().find_map(|(open, close)| {
+        let (before, after) = text.split_once(close)?;
+        (!before.contains(open)).then_some(after.trim_start())
+    });
+    behind.unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -90,6 +99,20 @@ mod tests {
                 .collect();
             let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
             assert_eq!(said(&pieces), "Hello, <b>!", "{size}");
+        }
+    }
+
+    #[test]
+    fn thinking_has_several_spellings() {
+        for text in [
+            "<thinking>Hm, <think>.</thinking>\nHello",
+            "<thought>\nHm.</thought>Hello",
+            "[THINK]Hm.[/THINK] Hello",
+            "<reasoning>Hm.</reasoning>\n\nHello",
+        ] {
+            assert_eq!(said(&[text]), "Hello", "{text}");
+            let (begun, _) = text.split_at(text.find("Hm").unwrap_or_default());
+            assert_eq!(without_begun(&text[begun.len()..]), "Hello", "{text}");
         }
     }
 

@@ -1,17 +1,16 @@
-//! What an answer used, as its provider reports it in one place or another, once or again and
-//! again; and an estimate where it does not.
+//! The tokens of an answer: as its provider reports them, in one place or another, once or in each
+//! chunk; estimated where it doesn't.
 
 use serde_json::{Value, json};
 
 use super::fields::{amount, count};
 use crate::llm::{Usage, price::BYTES_PER_TOKEN};
 
-/// An image counts as so many tokens: about what one of 1024 by 1024 pixels does with most
-/// providers.
+/// About what an image of 1024 by 1024 pixels counts with most providers.
 const IMAGE_TOKENS: usize = 1000;
 
-/// Adds what a chunk reports: the largest numbers hold, because some grow from chunk to chunk and
-/// others are zeros at the end.
+/// Adds what a chunk reports. The largest numbers win: some providers count up from chunk to
+/// chunk, and others send zeros at the end.
 pub fn take(known: &mut Option<Usage>, chunk: &Value) {
     let choice = match &chunk["choices"] {
         Value::Array(choices) => choices.first().unwrap_or(&Value::Null),
@@ -20,9 +19,11 @@ pub fn take(known: &mut Option<Usage>, chunk: &Value) {
     for reported in [
         &chunk["usage"],
         &choice["usage"],
+        &choice["delta"]["usage"],
         &chunk["x_groq"]["usage"],
         &chunk["message"]["usage"],
         &chunk["usageMetadata"],
+        &chunk["amazon-bedrock-invocationMetrics"],
         // Ollama's own, and llama.cpp's.
         chunk,
         &chunk["timings"],
@@ -48,6 +49,9 @@ fn read(reported: &Value) -> Option<Usage> {
         "promptTokenCount",
         "prompt_eval_count",
         "prompt_n",
+        "promptTokens",
+        "inputTokens",
+        "inputTokenCount",
     ]);
     let output = first(&[
         "completion_tokens",
@@ -55,6 +59,9 @@ fn read(reported: &Value) -> Option<Usage> {
         "candidatesTokenCount",
         "eval_count",
         "predicted_n",
+        "completionTokens",
+        "outputTokens",
+        "outputTokenCount",
     ]);
     let cost = amount(&reported["cost"]).or_else(|| amount(&reported["total_cost"]));
     if input.is_none() && output.is_none() {
@@ -66,9 +73,11 @@ fn read(reported: &Value) -> Option<Usage> {
         &reported["prompt_cache_hit_tokens"],
         &reported["cached_tokens"],
         &reported["cachedContentTokenCount"],
+        &reported["input_tokens_details"]["cached_tokens"],
+        &reported["cache_read_input_tokens"],
     ];
     // Gemini counts what it thinks in the total alone.
-    let total = first(&["total_tokens", "totalTokenCount"]).unwrap_or_default();
+    let total = first(&["total_tokens", "totalTokenCount", "totalTokens"]).unwrap_or_default();
     Some(Usage {
         input_tokens: input,
         cached_tokens: cached
@@ -82,9 +91,9 @@ fn read(reported: &Value) -> Option<Usage> {
     })
 }
 
-/// What was reported, and an estimate for what was not: of the request's JSON, and of an answer of
-/// so many bytes.
-pub fn whole(reported: Option<Usage>, request: &Value, answer_bytes: usize) -> Usage {
+/// What was reported, and an estimate for what wasn't: from the request's JSON, and from the
+/// answer's length in bytes.
+pub fn or_estimate(reported: Option<Usage>, request: &Value, answer_bytes: usize) -> Usage {
     let mut usage = reported.unwrap_or_default();
     if usage.input_tokens == 0 {
         usage.input_tokens =
@@ -165,6 +174,17 @@ mod tests {
                 Some([9, 0, 4]),
             ),
             (
+                vec![json!({ "usage": { "inputTokens": 9, "outputTokens": 4 } })],
+                Some([9, 0, 4]),
+            ),
+            (
+                vec![
+                    json!({ "usage": { "prompt_tokens": 9, "completion_tokens": 1, "cache_read_input_tokens": 5 } }),
+                    json!({ "amazon-bedrock-invocationMetrics": { "inputTokenCount": 9, "outputTokenCount": 4 } }),
+                ],
+                Some([9, 5, 4]),
+            ),
+            (
                 vec![json!({ "prompt_eval_count": 9, "eval_count": 4, "done": true })],
                 Some([9, 0, 4]),
             ),
@@ -196,22 +216,22 @@ mod tests {
     fn what_is_not_reported_is_estimated_and_an_image_is_not_counted_by_its_bytes() {
         let image = json!({ "type": "image_url", "image_url": { "url": "x".repeat(1 << 20) } });
         let request = json!({ "messages": [{ "content": [{ "text": "x".repeat(4000) }, image] }], "tools": null });
-        let estimate = whole(None, &request, 400);
+        let estimate = or_estimate(None, &request, 400);
         assert!(
             estimate.estimated && (2000..2010).contains(&estimate.input_tokens),
             "{estimate:?}"
         );
         assert_eq!(estimate.output_tokens, 100);
-        let told = Usage {
+        let reported = Usage {
             input_tokens: 7,
             output_tokens: 3,
             ..Usage::default()
         };
-        assert_eq!(whole(Some(told), &request, 400), told);
-        let half = whole(
+        assert_eq!(or_estimate(Some(reported), &request, 400), reported);
+        let half = or_estimate(
             Some(Usage {
                 input_tokens: 0,
-                ..told
+                ..reported
             }),
             &request,
             400,

@@ -10,7 +10,7 @@ fn answer(chunks: &[Value]) -> Result<(ModelReply, Option<Usage>), ModelError> {
     for chunk in chunks {
         answer.take(chunk, false, &mut |_| {})?;
     }
-    let whole = answer.whole(false)?;
+    let whole = answer.complete(false)?;
     Ok((whole.reply, whole.usage))
 }
 
@@ -184,6 +184,10 @@ fn a_field_of_a_wrong_type_costs_nothing_else() {
         json!({ "choices": [{ "delta": { "reasoning_content": [] , "reasoning_details": {} } }] }),
         json!({ "choices": [{ "delta": {}, "finish_reason": 0 }] }),
         json!({ "choices": [{ "delta": {}, "finish_reason": "" }] }),
+        json!({ "choices": [{ "delta": {}, "finish_reason": "null" }] }),
+        json!({ "choices": [{ "delta": {}, "finish_reason": "None" }] }),
+        json!({ "choices": [{ "delta": {}, "finish_reason": {} }] }),
+        json!({ "choices": [{ "delta": { "tool_calls": "[", "function_call": "" } }] }),
         json!({ "choices": [{ "delta": { "role": 1, "content": 5 } }], "usage": {} }),
         json!({ "choices": [], "usage": { "prompt_tokens": "x" }, "error": false }),
         json!({ "choices": [], "error": "" }),
@@ -240,6 +244,9 @@ fn a_call_that_ends_within_its_arguments_is_none_whatever_the_provider_calls_the
         ("length", true),
         ("max_tokens", true),
         ("MAX_TOKENS", true),
+        ("FINISH_REASON_MAX_TOKENS", true),
+        ("max-new-tokens", true),
+        ("end_turn", true),
     ] {
         let half = call(
             json!({ "index": 0, "id": "a", "function": { "name": "terminal", "arguments": "{\"command\":\"rm -rf " } }),
@@ -255,7 +262,10 @@ fn a_call_that_ends_within_its_arguments_is_none_whatever_the_provider_calls_the
     for (finish, filtered) in [
         ("SAFETY", true),
         ("content_filter", true),
+        ("content-filter", true),
+        ("guardrail_intervened", true),
         ("network_error", false),
+        ("TIMEOUT", false),
     ] {
         let error = answer(&[
             json!({ "choices": [{ "delta": { "content": "x" }, "finish_reason": finish }] }),
@@ -272,4 +282,104 @@ fn a_call_that_ends_within_its_arguments_is_none_whatever_the_provider_calls_the
             "{error:?}"
         );
     }
+}
+
+#[test]
+fn a_reason_that_is_none_ends_no_answer() {
+    for reason in [
+        json!("null"),
+        json!("None"),
+        json!("FINISH_REASON_UNSPECIFIED"),
+    ] {
+        let open =
+            json!({ "choices": [{ "delta": { "content": "I was" }, "finish_reason": reason }] });
+        let cut = answer(&[open]);
+        assert!(matches!(cut, Err(ModelError::Cut(_))), "{reason}: {cut:?}");
+    }
+    for end in [
+        json!({ "choices": [{ "delta": {}, "finish_reason": { "type": "stop" } }] }),
+        json!({ "choices": [{ "delta": { "finish_reason": "stop" } }] }),
+        json!({ "choices": [{ "delta": {}, "finishReason": "STOP" }] }),
+    ] {
+        let text = json!({ "choices": [{ "delta": { "content": "Hi" } }] });
+        assert_eq!(answer(&[text, end.clone()]).unwrap().0.text, "Hi", "{end}");
+    }
+}
+
+#[test]
+fn a_call_is_read_in_every_shape_that_gateways_give_it() {
+    let function = json!({ "name": "terminal", "arguments": "{\"command\":\"ls\"}" });
+    let end = || json!({ "choices": [{ "delta": {}, "finish_reason": "tool_calls" }] });
+    let of = |delta: Value| json!({ "choices": [{ "delta": delta }] });
+    let call = || json!({ "index": 0, "id": "a", "function": function });
+    for delta in [
+        json!({ "tool_calls": [call()] }),
+        json!({ "tool_calls": call() }),
+        json!({ "tool_calls": { "0": call() } }),
+        json!({ "tool_calls": json!([call()]).to_string() }),
+        json!({ "tool_calls": [{ "index": "0", "id": null, "type": null, "function": function }] }),
+        json!({ "tool_calls": [{ "id": "a", "name": "terminal", "input": { "command": "ls" } }] }),
+        json!({ "tool_calls": [{ "id": "a", "function": "terminal", "arguments": { "command": "ls" } }] }),
+        json!({ "tool_calls": [{ "function": { "name": "terminal", "args": { "command": "ls" } } }] }),
+        json!({ "function_call": function }),
+        json!({ "content": [
+            { "type": "thinking", "thinking": "Hm", "signature": "x" },
+            { "type": "tool_use", "id": "a", "name": "terminal", "input": { "command": "ls" } },
+        ] }),
+    ] {
+        let (reply, _) = answer(&[of(delta.clone()), end()]).unwrap();
+        let calls: Vec<_> = reply
+            .tool_calls
+            .iter()
+            .map(|call| (call.name.as_str(), call.arguments.as_str()))
+            .collect();
+        assert_eq!(calls, [("terminal", "{\"command\":\"ls\"}")], "{delta}");
+        assert_eq!(reply.text, "", "{delta}");
+    }
+    // A call without arguments, as those write it that know no empty object.
+    for arguments in [
+        json!(null),
+        json!([]),
+        json!({}),
+        json!(""),
+        json!("null"),
+        json!("[]"),
+        json!("None"),
+    ] {
+        let call = json!({ "tool_calls": [{ "id": "a", "function": { "name": "listFiles", "arguments": arguments } }] });
+        let (reply, _) = answer(&[of(call), end()]).unwrap();
+        assert!(
+            ["", "{}"].contains(&reply.tool_calls[0].arguments.as_str()),
+            "{arguments}: {:?}",
+            reply.tool_calls
+        );
+    }
+}
+
+#[test]
+fn messages_instead_of_deltas_are_pieces_or_all_of_them_so_far() {
+    let message =
+        |text: &str| json!({ "message": { "role": "assistant", "content": text }, "done": false });
+    let end = || json!({ "message": { "role": "assistant", "content": "" }, "done": true, "done_reason": "stop", "prompt_eval_count": 3 });
+    for pieces in [
+        vec!["I list", " the files", " of the app."],
+        vec![
+            "I list the files",
+            "I list the files of",
+            "I list the files of the app.",
+        ],
+        vec![
+            "I list the files of the app.",
+            "I list the files of the app.",
+        ],
+    ] {
+        let mut chunks: Vec<Value> = pieces.iter().map(|piece| message(piece)).collect();
+        chunks.push(end());
+        let (reply, usage) = answer(&chunks).unwrap();
+        assert_eq!(reply.text, "I list the files of the app.", "{pieces:?}");
+        assert_eq!(usage.map(|usage| usage.input_tokens), Some(3));
+    }
+    let call = |command: &str| json!({ "message": { "content": "", "tool_calls": [{ "function": { "name": "terminal", "arguments": { "command": command } } }] }, "done": false });
+    let (reply, _) = answer(&[call("ls"), call("pwd"), end()]).unwrap();
+    assert_eq!(reply.tool_calls.len(), 2, "{:?}", reply.tool_calls);
 }

@@ -11,7 +11,7 @@ type Sent<'a> = (Option<u64>, &'a str, &'a str, &'a str);
 fn assembled(pieces: &[Sent<'_>], cut: bool) -> Assembled {
     let mut calls = Calls::default();
     for (index, id, name, arguments) in pieces {
-        let place = Place {
+        let origin = Origin {
             choice: 0,
             position: 0,
             alone: true,
@@ -23,7 +23,7 @@ fn assembled(pieces: &[Sent<'_>], cut: bool) -> Assembled {
             arguments: as_read(arguments),
             ..CallDelta::default()
         };
-        calls.take(place, delta, &mut |_| {}).unwrap();
+        calls.take(origin, delta, &mut |_| {}).unwrap();
     }
     calls.end(cut).unwrap()
 }
@@ -195,7 +195,7 @@ fn calls_that_are_numbered_alike_are_told_apart() {
 #[test]
 fn pieces_in_lists_belong_to_the_calls_at_their_positions() {
     let mut calls = Calls::default();
-    let place = |position| Place {
+    let origin = |position| Origin {
         choice: 0,
         position,
         alone: false,
@@ -211,7 +211,7 @@ fn pieces_in_lists_belong_to_the_calls_at_their_positions() {
             arguments: arguments.to_owned(),
             ..CallDelta::default()
         };
-        calls.take(place(position), delta, &mut |_| {}).unwrap();
+        calls.take(origin(position), delta, &mut |_| {}).unwrap();
     }
     let arguments: Vec<String> = calls
         .end(false)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::llm::ModelReply;
 
-fn read(content_type: &str, bytes: &[u8], size: usize) -> Result<Whole, ModelError> {
+fn read(content_type: &str, bytes: &[u8], size: usize) -> Result<Complete, ModelError> {
     let mut reader = AnswerReader::new(Some(content_type));
     for piece in bytes.chunks(size) {
         if reader.take(piece, &mut |_| {})? {
@@ -83,6 +83,35 @@ fn what_stands_between_chunks_and_how_the_end_is_spelt_is_of_no_importance() {
         finish()
     );
     assert_eq!(reply(tight.as_bytes(), 5).text, "Hi");
+    // Without any line break between them.
+    let glued = format!(
+        "data: {}data: {}{}[DONE]\n\n",
+        text("H"),
+        text("i"),
+        finish()
+    );
+    assert_eq!(reply(glued.as_bytes(), 5).text, "Hi");
+    let glued = format!(
+        "data: {}data: {}data: {} data: [DONE]",
+        text("H"),
+        text("i"),
+        finish()
+    );
+    assert_eq!(reply(glued.as_bytes(), 5).text, "Hi");
+    // With the JSON over several lines, of which each or only the first has the field's name.
+    let lines = |name: &str| {
+        let pretty = |chunk: String| {
+            let chunk: Value = serde_json::from_str(&chunk).unwrap();
+            format!(
+                "data: {}\n\n",
+                format!("{chunk:#}").replace('\n', &format!("\n{name}"))
+            )
+        };
+        [text("H"), text("i"), finish()].map(pretty).concat()
+    };
+    for name in ["data: ", ""] {
+        assert_eq!(reply(lines(name).as_bytes(), 5).text, "Hi", "{name}");
+    }
     // Without the fields' names.
     let lines = format!("{}\n{}\n{}\n", text("H"), text("i"), finish());
     assert_eq!(
@@ -132,12 +161,20 @@ fn a_whole_answer_as_json_is_understood_and_a_page_or_nothing_is_told_with_its_t
         ("text/plain", "It works!", ["text/plain", "It works!"]),
         ("text/event-stream", "", ["text/event-stream", "empty"]),
         ("", " \n", ["without a content type", "empty"]),
-        ("application/json", "[]", ["", ""]),
+        ("application/json", "[]", ["application/json", "[]"]),
+        (
+            "application/json",
+            "{\"status\":\"ok\",\"version\":\"1.2\"}",
+            ["application/json", "{\"status\":\"ok\""],
+        ),
+        (
+            "application/json",
+            "\"hello\"",
+            ["application/json", "\"hello\""],
+        ),
     ] {
         let error = read(content_type, body.as_bytes(), 9).unwrap_err();
-        if body != "[]" {
-            assert!(matches!(error, ModelError::NotAModel(_)), "{error:?}");
-        }
+        assert!(matches!(error, ModelError::NotAModel(_)), "{error:?}");
         assert!(
             said.iter().all(|said| error.to_string().contains(said)),
             "{error}"
@@ -148,7 +185,7 @@ fn a_whole_answer_as_json_is_understood_and_a_page_or_nothing_is_told_with_its_t
     assert!(
         reader
             .take(
-                format!("<html>{}", "x".repeat(FIRST_WORDS)).as_bytes(),
+                format!("<html>{}", "x".repeat(MAX_PAGE)).as_bytes(),
                 &mut |_| {}
             )
             .is_err()
@@ -163,6 +200,14 @@ fn errors_between_chunks_end_the_answer_with_their_own_words() {
             "upstream overloaded (529)",
         ),
         ("event: error\ndata: out of slots\n\n", "out of slots"),
+        (
+            "error: {\"code\":500,\"message\":\"slot died\",\"type\":\"server_error\"}\n\n",
+            "slot died (500)",
+        ),
+        (
+            "event: exception\ndata: {\"internalServerException\":{\"message\":\"try later\"}}\n\n",
+            "try later",
+        ),
         ("event: error\ndata: \"out of slots\"\n\n", "out of slots"),
         (
             "data: {\"detail\":\"model is loading\"}\n\n",

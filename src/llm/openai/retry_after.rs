@@ -1,0 +1,274 @@
+//! How long a refusal asks to wait before the next request: in a header, in a field of the error,
+//! or in its message.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+use super::fields::amount;
+
+/// Headers that say how many requests or tokens are left, each with the header that says when
+/// there will be more: OpenAI and Groq, OpenRouter, the IETF's draft, Anthropic.
+const LIMITS: [(&str, &str); 8] = [
+    (
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-reset-requests",
+    ),
+    ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+    ("ratelimit-remaining", "ratelimit-reset"),
+    (
+        "anthropic-ratelimit-requests-remaining",
+        "anthropic-ratelimit-requests-reset",
+    ),
+    (
+        "anthropic-ratelimit-tokens-remaining",
+        "anthropic-ratelimit-tokens-reset",
+    ),
+    (
+        "anthropic-ratelimit-input-tokens-remaining",
+        "anthropic-ratelimit-input-tokens-reset",
+    ),
+    (
+        "anthropic-ratelimit-output-tokens-remaining",
+        "anthropic-ratelimit-output-tokens-reset",
+    ),
+];
+/// What stands before the time in a message: Gemini, OpenAI and Groq, Azure.
+const PHRASES: [&str; 5] = [
+    "retry in ",
+    "try again in ",
+    "retry after ",
+    "try again after ",
+    "please wait ",
+];
+
+/// The time in a response's headers: `Retry-After` (RFC 9110, section 10.2.3) in seconds, with
+/// fractions too, or a date; Azure's `retry-after-ms`; with status 429 the reset of a limit that
+/// is used up.
+pub fn in_headers(status: u16, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
+    let milliseconds = || text("retry-after-ms")?.parse::<f64>().ok();
+    let resets = || {
+        let used_up = LIMITS
+            .iter()
+            .filter(|(remaining, _)| text(remaining) == Some("0"));
+        used_up
+            .filter_map(|(_, reset)| moment(text(reset)?, now))
+            .max()
+    };
+    milliseconds()
+        .and_then(|milliseconds| seconds(milliseconds / 1e3))
+        .or_else(|| moment(text("retry-after")?, now))
+        .or_else(|| (status == 429).then(resets).flatten())
+}
+
+/// The time in an error's fields or its message, such as Google's `"retryDelay": "34s"`
+/// (google.rpc.RetryInfo).
+pub fn in_error(error: &Value) -> Option<Duration> {
+    let mut details = error["details"].as_array().into_iter().flatten();
+    let delay = details.find_map(|detail| duration(detail["retryDelay"].as_str()?));
+    let field = || seconds(amount(&error["retry_after"])?);
+    let in_message = || {
+        let message = error["message"].as_str()?.to_lowercase();
+        let after = |phrase: &&str| message.split_once(*phrase).map(|(_, after)| after);
+        PHRASES
+            .iter()
+            .filter_map(after)
+            .find_map(|after| duration(after))
+    };
+    delay.or_else(field).or_else(in_message)
+}
+
+/// The time until a moment, however it is written: a duration, seconds, seconds or milliseconds
+/// since the epoch, a date.
+fn moment(text: &str, now: SystemTime) -> Option<Duration> {
+    let until = |at: SystemTime| at.duration_since(now).unwrap_or_default();
+    if let Ok(number) = text.parse::<f64>() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        return match number {
+            1e12.. => Some(until(epoch + seconds(number / 1e3)?)),
+            1e9.. => Some(until(epoch + seconds(number)?)),
+            _ => seconds(number),
+        };
+    }
+    duration(text)
+        .or_else(|| httpdate::parse_http_date(text).ok().map(until))
+        .or_else(|| {
+            let at = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+            Some(until(at.into()))
+        })
+}
+
+/// The duration that a text begins with, such as "6 seconds", "1m30.5s" or "20ms".
+fn duration(text: &str) -> Option<Duration> {
+    let (mut total, mut rest) = (None, text.trim_start());
+    loop {
+        let digits = rest
+            .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
+            .unwrap_or(rest.len());
+        let Ok(number) = rest[..digits].parse::<f64>() else {
+            return total;
+        };
+        let unit = rest[digits..].trim_start();
+        let end = unit
+            .find(|letter: char| !letter.is_ascii_alphabetic())
+            .unwrap_or(unit.len());
+        let scale = match &unit[..end] {
+            "ms" | "millisecond" | "milliseconds" => 1e-3,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+            "h" | "hr" | "hour" | "hours" => 3600.0,
+            "d" | "day" | "days" => 86_400.0,
+            _ => return total,
+        };
+        total = Some(total.unwrap_or_default() + seconds(number * scale)?);
+        rest = unit[end..].trim_start();
+    }
+}
+
+fn seconds(number: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(number).ok()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn headers_say_how_long_to_wait_in_every_way_that_providers_write_it() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_000_000);
+        let date = httpdate::fmt_http_date(now + Duration::from_secs(30));
+        for (status, headers, expected) in [
+            (429, vec![("retry-after", "7")], Some(7_000)),
+            (503, vec![("retry-after", "0.25")], Some(250)),
+            (503, vec![("retry-after", date.as_str())], Some(30_000)),
+            (
+                429,
+                vec![("retry-after", "Mon, 24 Nov 2025 16:00:10 GMT")],
+                Some(10_000),
+            ),
+            (
+                429,
+                vec![("retry-after", "Monday, 24-Nov-25 16:00:10 GMT")],
+                Some(10_000),
+            ),
+            (
+                429,
+                vec![("retry-after", "Mon, 24 Nov 2025 15:00:00 GMT")],
+                Some(0),
+            ),
+            (429, vec![("retry-after", "20s")], Some(20_000)),
+            (429, vec![("retry-after", "soon")], None),
+            (429, vec![("retry-after", "-1")], None),
+            (
+                429,
+                vec![("retry-after-ms", "1500"), ("retry-after", "2")],
+                Some(1_500),
+            ),
+            // Of a limit that is used up, and of the later one of two.
+            (
+                429,
+                vec![
+                    ("x-ratelimit-remaining-requests", "0"),
+                    ("x-ratelimit-reset-requests", "2m59.56s"),
+                    ("x-ratelimit-remaining-tokens", "0"),
+                    ("x-ratelimit-reset-tokens", "120ms"),
+                ],
+                Some(179_560),
+            ),
+            (
+                429,
+                vec![
+                    ("x-ratelimit-remaining-requests", "14"),
+                    ("x-ratelimit-reset-requests", "1h"),
+                    ("x-ratelimit-remaining-tokens", "0"),
+                    ("x-ratelimit-reset-tokens", "6m0s"),
+                ],
+                Some(360_000),
+            ),
+            (
+                429,
+                vec![
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "1764000005000"),
+                ],
+                Some(5_000),
+            ),
+            (
+                429,
+                vec![("ratelimit-remaining", "0"), ("ratelimit-reset", "9")],
+                Some(9_000),
+            ),
+            (
+                429,
+                vec![
+                    ("anthropic-ratelimit-tokens-remaining", "0"),
+                    ("anthropic-ratelimit-tokens-reset", "2025-11-24T16:01:00Z"),
+                ],
+                Some(60_000),
+            ),
+            (
+                503,
+                vec![("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "9")],
+                None,
+            ),
+            (429, vec![], None),
+        ] {
+            let map: HeaderMap = headers
+                .iter()
+                .map(|(name, value)| {
+                    (
+                        name.parse::<reqwest::header::HeaderName>().unwrap(),
+                        value.parse().unwrap(),
+                    )
+                })
+                .collect();
+            assert_eq!(
+                in_headers(status, &map, now),
+                expected.map(Duration::from_millis),
+                "{headers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_error_says_it_in_a_field_or_in_its_message() {
+        for (error, expected) in [
+            (
+                json!({ "details": [{ "@type": "QuotaFailure" }, { "retryDelay": "34.5s" }] }),
+                Some(34_500),
+            ),
+            (json!({ "message": "Please retry in 212.5ms." }), Some(212)),
+            (
+                json!({ "message": "Rate limit reached. Please try again in 1m30.5s. Visit us" }),
+                Some(90_500),
+            ),
+            (
+                json!({ "message": "exceeded token rate limit. Please retry after 6 seconds." }),
+                Some(6_000),
+            ),
+            (
+                json!({ "message": "Try again in 2 minutes" }),
+                Some(120_000),
+            ),
+            (
+                json!({ "message": "slow down", "retry_after": 12.5 }),
+                Some(12_500),
+            ),
+            (json!({ "message": "Please retry in a while" }), None),
+            (
+                json!({ "message": "Please try again in 5 lightyears" }),
+                None,
+            ),
+            (json!({ "message": 7 }), None),
+        ] {
+            let found = in_error(&error).map(|wait| wait.as_millis());
+            assert_eq!(found, expected, "{error}");
+        }
+    }
+}
