@@ -168,10 +168,10 @@ test("a message waits for its image, and says so until it is there", async () =>
   await hand("paste");
   await page.getByText("Uploading").waitFor({ state: "attached" });
   await page.getByRole("button", { name: "Send" }).click();
-  await page.getByText("The image is still on its way.").waitFor();
+  await page.getByText("The image is still uploading.").waitFor();
   arrive();
   await chip().waitFor();
-  await page.getByText("The image is still on its way.").waitFor({ state: "detached" });
+  await page.getByText("The image is still uploading.").waitFor({ state: "detached" });
   await page.unroute("**/api/images");
   assert.equal(await ui.runs().count(), 2, "nothing was sent");
   // One that is refused does not take the good one away.

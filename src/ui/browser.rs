@@ -1,5 +1,5 @@
-//! What the page asks of the browser beyond what Leptos brings: the clock, stored preferences, the
-//! clipboard. Called from event handlers and effects only, so never on the server.
+//! What the page needs of the browser beyond Leptos: the clock, stored preferences, the clipboard.
+//! Called from event handlers and effects only, so never on the server.
 
 use std::str::FromStr;
 
@@ -54,7 +54,7 @@ pub fn remember<T: ToString>(key: &str, value: &T) {
     }
 }
 
-/// Copies the text; whether the browser took it.
+/// Copies the text; returns whether the browser accepted it.
 pub fn copy(text: &str) -> bool {
     js::write_text(text).is_ok()
 }
@@ -83,8 +83,8 @@ pub fn list_of(object: &JsValue, key: &str, most: u32) -> Option<Array> {
     Some(list.slice(0, most))
 }
 
-/// Whether the browser has taken the page over; `false` on the server and during hydration, so that
-/// both render the same.
+/// Whether the page is hydrated: `false` on the server and during hydration, so that both render
+/// the same.
 #[derive(Debug, Clone, Copy)]
 pub struct Hydrated(RwSignal<bool>);
 

@@ -25,7 +25,7 @@ pub use textarea::TEXTAREA;
 
 use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys::HtmlElement};
 
-/// Moves the focus to the list's child at `index`, for lists that are one stop of the Tab key.
+/// Moves the focus to the list's child at `index`, for lists that are one tab stop.
 pub fn focus_child(list: NodeRef<html::Div>, index: usize) {
     let child = list
         .get_untracked()

@@ -1,6 +1,6 @@
-//! Parts of a view that follow their signals without a type of their own. Every closure in a view
-//! is compiled anew with all that Leptos does with it, some kilobytes each; boxed, they are
-//! compiled once. For pages with many small parts.
+//! Reactive parts of a view with their types erased. Leptos compiles its code anew for every
+//! closure in a view, some kilobytes each; boxed closures share one copy. For pages with many small
+//! parts.
 
 use std::{
     pin::Pin,
@@ -12,13 +12,13 @@ use leptos::{prelude::*, task::spawn_local_scoped_with_cancellation};
 type Part = Box<dyn FnMut() -> AnyView + Send>;
 type Words = Box<dyn FnMut() -> String + Send>;
 
-/// A part that is made anew when a signal in it changes.
+/// A part that is rendered anew when a signal in it changes.
 pub fn part(view: impl FnMut() -> AnyView + Send + 'static) -> AnyView {
     let view: Part = Box::new(view);
     view.into_any()
 }
 
-/// A part that is there while `when` says so.
+/// A part that is there while `when` is true.
 pub fn part_when(
     when: impl Fn() -> bool + Send + Sync + 'static,
     view: impl Fn() -> AnyView + Send + 'static,
@@ -31,14 +31,14 @@ fn there(when: Box<dyn Fn() -> bool + Send + Sync>) -> Memo<bool> {
     Memo::new(move |_| when())
 }
 
-/// Words that follow their signals.
+/// Reactive text.
 pub fn words(words: impl FnMut() -> String + Send + 'static) -> AnyView {
     let words: Words = Box::new(words);
     words.into_any()
 }
 
-/// A part that the browser makes once the page has come alive, by a `#[lazy]` function say: its
-/// code is then fetched after the page's.
+/// A part that the browser renders after hydration, such as that of a `#[lazy]` function, whose
+/// code is fetched after the page's.
 pub fn later(view: impl Future<Output = AnyView> + 'static) -> AnyView {
     make_later(Box::pin(view))
 }
@@ -65,7 +65,7 @@ fn make_later(view: Pin<Box<dyn Future<Output = AnyView>>>) -> AnyView {
     })
 }
 
-/// One row for each key, which keeps its elements for as long as its key is there.
+/// One row for each key, which keeps its elements as long as its key is there.
 pub fn rows(
     keys: impl Fn() -> Vec<String> + Send + Sync + 'static,
     row: impl Fn(String) -> AnyView + Send + Sync + 'static,

@@ -1,5 +1,5 @@
-//! The Code tab: the app's files as a tree, and one of them to read. Both follow the conversation:
-//! what a run writes shows up.
+//! The Code tab: the app's files as a tree, and one of them to read. Both are updated as a run
+//! writes.
 
 mod tree;
 mod viewer;
@@ -19,13 +19,13 @@ use viewer::FileViewer;
 
 /// Files written within this time are fetched together.
 const SETTLE: Duration = Duration::from_millis(400);
-/// What is shown first, if it is there.
+/// The file that is shown first: the first of these that exists.
 const FIRST: [&str; 3] = ["app/page.tsx", "src/app/page.tsx", "README.md"];
 
-/// The Code tab, fetched with its code when somebody looks.
+/// The Code tab; its code is fetched when somebody first looks.
 #[cfg_attr(lazy_parts, lazy)]
 pub async fn files_pane(project: ProjectId, conversation: RwSignal<Conversation>) -> AnyView {
-    // Its own boundary: what it fetches must not bring back the page's skeleton.
+    // A boundary of its own: its fetches must not bring back the page's skeleton.
     view! { <Transition fallback=Loading><FilesPane project conversation/></Transition> }.into_any()
 }
 
@@ -79,7 +79,7 @@ fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl I
         match listed.get() {
         Some(Err(error)) => view! { <p role="alert" class="p-3 text-xs text-muted-foreground">{error.message}</p> }.into_any(),
         Some(Ok(files)) if files.is_empty() => {
-            view! { <p class="p-3 text-xs text-muted-foreground">"No files yet. They show up as they are written."</p> }.into_any()
+            view! { <p class="p-3 text-xs text-muted-foreground">"No files yet. They appear as they are written."</p> }.into_any()
         }
         Some(Ok(_)) | None => ().into_any(),
     }

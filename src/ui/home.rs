@@ -1,4 +1,4 @@
-//! The first page: say what you want, or go on with a project.
+//! The home page: describe a new app, or continue a project.
 
 mod new_project;
 mod projects;
@@ -50,7 +50,7 @@ pub fn HomePage() -> impl IntoView {
     }
 }
 
-/// The name of the place, and what `children` add, on pages other than the workspace.
+/// The header of all pages but the workspace: the name, and what `children` add.
 #[component]
 pub fn SiteHeader(#[prop(optional)] children: Option<Children>) -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! Keeps what a page shows up to date by asking again: for pages that follow no project's feed.
+//! Keeps a page up to date by polling, for pages that follow no project's feed.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use leptos::{ev, prelude::*};
 
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Dispatches `refresh` every two seconds, and when the reader comes back, for as long as the
-/// current owner lives and `wanted` says so; never while the page is hidden or the last one is
-/// still under way. Does nothing on the server.
+/// Dispatches `refresh` every two seconds, and when the reader comes back to the page, for as long
+/// as the current owner lives and `needed` is true; never while the page is hidden or the last
+/// refresh is pending. Does nothing on the server.
 pub fn refresh_while<T: Send + Sync + 'static>(
-    wanted: impl Fn() -> bool + Copy + 'static,
+    needed: impl Fn() -> bool + Copy + 'static,
     refresh: Action<(), T>,
 ) {
     Effect::new(move || {
         let again = move || {
-            if wanted() && !document().hidden() && !refresh.pending().get_untracked() {
+            if needed() && !document().hidden() && !refresh.pending().get_untracked() {
                 refresh.dispatch(());
             }
         };

@@ -1,4 +1,4 @@
-//! Which model builds; in the demo, that it is one, what it can do, and how to get more.
+//! Which model writes the apps; in the demo, what it can do and how to use a real model.
 
 use leptos::prelude::*;
 
@@ -29,7 +29,7 @@ impl DemoNoticeState {
         if let Some(root) = document().document_element() {
             let _ = root.set_attribute("data-demo-notice", word);
         }
-        // Asked for from the header, it may have been scrolled away.
+        // Opened from the header, it may be scrolled out of view.
         if let Some(notice) = document().get_element_by_id("demo-notice").filter(|_| open) {
             notice.scroll_into_view();
         }
@@ -69,14 +69,14 @@ pub fn DemoNotice(model: ModelNotice, notice: DemoNoticeState) -> impl IntoView 
                 aria-label="About the demo"
                 class="@container relative rounded-xl border border-brand/30 bg-brand/6 p-4 text-left text-[0.8125rem] leading-5"
             >
-                <p class="pr-9 font-medium">"This is the demo: it plays recorded builds, in a sandbox where they really run."</p>
+                <p class="pr-9 font-medium">"This is the demo: it replays recorded builds in a sandbox, where they really run."</p>
                 <div class="mt-2 grid gap-y-3 text-muted-foreground">
                     <div>
                         <p>"It knows these prompts and some follow-ups:"</p>
                         <ul class="mt-1 grid list-disc gap-x-8 gap-y-0.5 pl-4 marker:text-brand @xl:grid-cols-2">{prompts}</ul>
                     </div>
                     <div>
-                        <p>"To build anything you like, start it with a key:"</p>
+                        <p>"To build anything you like, start CodeFlow with a key:"</p>
                         <p class="mt-1">
                             <code class="rounded bg-card px-1.5 py-0.5 font-mono text-xs text-foreground wrap-anywhere">"OPENAI_API_KEY=… script/run"</code>
                             " or choose another provider with "

@@ -1,6 +1,6 @@
-//! The Preview tab: the running app in a frame, and words instead of a white rectangle while it is
-//! not there. The frame stays mounted as long as its address does; it is reloaded when the app
-//! changed and hot reload did not say so, and stays on the page that is open in it.
+//! The Preview tab: the running app in a frame, covered by an explanation while there is no page.
+//! The frame stays mounted as long as its address does. It is reloaded when the app changed without
+//! hot reload, and stays on the page that is open in it.
 
 mod errors;
 mod fix;
@@ -21,15 +21,15 @@ use crate::protocol::{PreviewState, ProjectId};
 
 use errors::{AppErrors, ErrorBar};
 use frame::{AppFrame, POWERS, SANDBOX, address};
-use notice::{Notice, Patience};
+use notice::{Notice, RateLimit};
 use screen::Screen;
 use toolbar::{PreviewBar, Width};
 
-/// How long hot reload has to show a run's changes after its end.
+/// How long hot reload may take to show a run's changes after its end.
 const HOT_RELOAD: Duration = Duration::from_secs(3);
 
-/// How long a page has to say that it loads itself anew.
-const PATIENCE_WITH_RELOAD: Duration = Duration::from_secs(1);
+/// How long a page may take to confirm that it reloads itself.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is known of the frame's freshness; times are milliseconds since the epoch, 0 for never.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,14 +45,14 @@ impl Freshness {
     }
 }
 
-/// A load of the frame: its address, and how often it was reloaded.
+/// A load of the frame: its address, and how many times it was reloaded.
 type Load = (Option<String>, u32);
 
 #[component]
 pub fn PreviewPane(
     project: ProjectId,
     conversation: RwSignal<Conversation>,
-    /// Which of the feed's lines is the present one.
+    /// The number of the feed's current connection.
     line: Signal<u32>,
 ) -> impl IntoView {
     let hydrated = Hydrated::expect();
@@ -66,20 +66,19 @@ pub fn PreviewPane(
     let shown_address =
         Signal::derive(move || url.with(|url| Some(address(url.as_deref()?, &frame.place.get()))));
 
-    // `loaded` is the last load that has come to its end; it is set again when the app leads to
-    // another page.
+    // `loaded` is the last load that finished; it is set again when the app navigates.
     let reloads = RwSignal::new(0_u32);
     let wanted = Memo::new(move |_| (url.get(), reloads.get()));
     let loaded = RwSignal::new(None::<Load>);
     let is_shown = Memo::new(move |_| loaded.get() == Some(wanted.get()));
     let freshness = StoredValue::new(Freshness::default());
-    let patience = StoredValue::new(Patience::default());
+    let rate_limit = StoredValue::new(RateLimit::default());
     let errors = AppErrors::new();
 
     let page_changed = move || {
         freshness.try_update_value(|fresh| fresh.page_changed = browser::now());
     };
-    // From outside, for a page that can't load itself anew.
+    // From outside, for a page that can't reload itself.
     let load_again = move || {
         if frame.load_again() {
             reloads.update(|reloads| *reloads += 1);
@@ -96,12 +95,12 @@ pub fn PreviewPane(
                 load_again();
             }
         };
-        set_timeout(unless_it_does, PATIENCE_WITH_RELOAD);
+        set_timeout(unless_it_does, RELOAD_TIMEOUT);
     };
     let on_load = move |_| {
         page_changed();
         frame.was_loaded();
-        // Another page has other errors; it tells them when it is greeted.
+        // Another page has other errors; it reports them when it is greeted.
         errors.replace(Vec::new());
         frame.greet();
         loaded.set(Some(wanted.get_untracked()));
@@ -110,8 +109,7 @@ pub fn PreviewPane(
     Effect::new(move || {
         let listener = window_event_listener(ev::message, move |message| {
             let is_heard = frame.sent(&message)
-                && patience.try_update_value(|patience| patience.take(browser::now()))
-                    == Some(true);
+                && rate_limit.try_update_value(|limit| limit.take(browser::now())) == Some(true);
             if !is_heard {
                 return;
             }
@@ -155,8 +153,7 @@ pub fn PreviewPane(
         }
         ended
     });
-    // A sandbox that was started again serves the same address with a dev server that knows nothing
-    // of this page.
+    // A restarted sandbox serves the same address with a dev server that doesn't know this page.
     Effect::new(move |was_down: Option<bool>| {
         let (down, ready) = state.with(|state| {
             (
@@ -198,8 +195,8 @@ pub fn PreviewPane(
     }
 }
 
-/// The address for the frame: first that of a page that answers; then it stays until there is
-/// another.
+/// The address for the frame: first that of a page that answers, then the same until another page
+/// does.
 fn frame_url(state: &PreviewState, known: Option<String>) -> Option<String> {
     match state {
         PreviewState::None => None,

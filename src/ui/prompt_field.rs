@@ -1,6 +1,6 @@
 //! The text field of the home page's form and of the workspace's chat: it grows, counts when it
-//! gets tight, says what is wrong, and never loses what was typed: the text stays in the element,
-//! not bound to a signal that could overwrite it at hydration. An image may come with the text.
+//! gets tight, says what is wrong, and never loses what was typed: the text lives in the element,
+//! not in a signal that could overwrite it at hydration. An image may go with the text.
 
 mod image;
 
@@ -12,18 +12,18 @@ use crate::protocol::{NewPrompt, PROMPT_MAX_CHARS};
 use image::Attached;
 pub use image::ImageSlot;
 
-/// From here on the field tells how much room is left.
+/// From this length on the field shows how much room is left, in characters.
 const TIGHT: usize = PROMPT_MAX_CHARS * 9 / 10;
 
 /// The workspace's field, by its id.
 pub const MESSAGE_ID: &str = "message";
-/// What is said of an image that the server does not have yet.
-const ON_ITS_WAY: &str = "The image is still on its way. Try again in a moment.";
+/// The complaint about an image that the server does not have yet.
+const STILL_UPLOADING: &str = "The image is still uploading. Try again in a moment.";
 
-/// What a field sends: words, and the id of the image that was uploaded for them.
+/// What a field sends: the text, and the id of the image that was uploaded with it.
 pub type Prompt = (NewPrompt, Option<String>);
 
-/// The state of one field: a copy of its text, the image, and what is wrong with them.
+/// The state of one field: a copy of its text, the image, and the complaint about them.
 #[derive(Clone, Copy)]
 pub struct PromptField {
     element: NodeRef<html::Textarea>,
@@ -40,7 +40,7 @@ impl PromptField {
             image: RwSignal::new(None),
             complaint: RwSignal::new(None),
         };
-        // What was typed, or restored by the browser, before the page came alive.
+        // Text that was typed, or restored by the browser, before hydration.
         Effect::new(move || {
             if let Some(element) = field.element.get() {
                 field.text.set(element.value());
@@ -53,7 +53,9 @@ impl PromptField {
     pub fn validated(self) -> Option<Prompt> {
         let image = self.image.get_untracked();
         let complaint = match NewPrompt::new(&self.text.get_untracked()) {
-            Ok(_) if image.as_ref().is_some_and(Attached::is_on_its_way) => ON_ITS_WAY.to_owned(),
+            Ok(_) if image.as_ref().is_some_and(Attached::is_uploading) => {
+                STILL_UPLOADING.to_owned()
+            }
             Ok(prompt) => return Some((prompt, image.and_then(Attached::into_id))),
             Err(error) => error.to_string(),
         };
@@ -75,7 +77,7 @@ impl PromptField {
         }
     }
 
-    /// Empties the field of what was sent: what the text or the image has become meanwhile stays.
+    /// Empties the field of what was sent; a text or an image that changed meanwhile stays.
     pub fn clear(self, (sent, image): &Prompt) {
         if self
             .text
@@ -106,8 +108,8 @@ impl PromptField {
 /// 6.3.1).
 const IN_COMPOSITION: u32 = 229;
 
-/// Whether the key asks for the text to be sent: Enter, unless it makes a new line or ends an input
-/// method's composition.
+/// Whether the key sends the text: Enter, unless it makes a new line or ends an input method's
+/// composition.
 fn sends(key: &ev::KeyboardEvent) -> bool {
     key.key() == "Enter"
         && !key.shift_key()
@@ -157,7 +159,7 @@ pub fn PromptTextarea(
     }
 }
 
-/// What is wrong, or how much room is left, under the field with this `id`.
+/// The complaint, and how much room is left, under the field with this `id`.
 #[component]
 pub fn PromptNote(field: PromptField, id: &'static str) -> impl IntoView {
     let count = Memo::new(move |_| field.text.with(|text| text.trim().chars().count()));

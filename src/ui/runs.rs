@@ -1,5 +1,5 @@
-//! The dashboard: all runs with their state, time and cost; which of them is in the address, so
-//! that a reload or a link shows the same. Its rows lead to a run's details.
+//! The dashboard: all runs with their state, time and cost. The filter is in the address, so that a
+//! reload or a link shows the same. Each row leads to a run's details.
 
 mod actions;
 mod details;
@@ -35,15 +35,14 @@ use usage::UsageLine;
 /// How long the search waits for the next letter.
 const TYPING: Duration = Duration::from_millis(300);
 
-/// What is looked for, as the address has it.
+/// The filter, as the address has it.
 #[derive(Debug, Clone, Copy)]
-struct Wanted {
+struct Filter {
     state: Memo<Option<RunState>>,
     search: Memo<String>,
 }
 
-/// The list of runs. Like a run's page it is a part of the program that is fetched only when
-/// somebody goes there.
+/// The list of runs. Its code, like that of a run's page, is fetched when somebody goes there.
 pub struct RunsRoute;
 
 impl LazyRoute for RunsRoute {
@@ -88,36 +87,36 @@ fn RunsPage() -> impl IntoView {
     };
     let (state_text, set_state) = query_signal_with_options::<String>("state", options());
     let (search_text, set_search) = query_signal_with_options::<String>("search", options());
-    let wanted = Wanted {
+    let filter = Filter {
         state: Memo::new(move |_| {
             state_text.with(|text| text.as_ref().and_then(|text| text.parse().ok()))
         }),
         search: Memo::new(move |_| search_text.get().unwrap_or_default()),
     };
     let found = Resource::new_blocking(
-        move || (wanted.state.get(), wanted.search.get()),
+        move || (filter.state.get(), filter.search.get()),
         |(state, search)| list_runs(state, search, None),
     );
     let usage = Resource::new(|| (), |()| list_usage());
     let on_ended = Callback::new(move |()| usage.refetch());
     let choose = move |text: String| set_state.set(Some(text).filter(|text| !text.is_empty()));
-    let look_for = move |text: String| {
+    let search_for = move |text: String| {
         set_search.set(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
     };
-    let mut typed = debounce(TYPING, look_for);
+    let mut typed = debounce(TYPING, search_for);
     let field = NodeRef::<html::Input>::new();
     Effect::new(move |before: Option<()>| {
-        let search = wanted.search.get();
+        let search = filter.search.get();
         let Some(field) = field.get_untracked() else {
             return;
         };
         if before.is_none() {
-            // What was typed before the page came alive counts.
+            // Text typed before hydration counts.
             if field.value().trim() != search {
-                look_for(field.value());
+                search_for(field.value());
             }
         } else if !field.matches(":focus").unwrap_or(false) {
-            // A link or the way back changed it.
+            // A link or the back button changed it.
             field.set_value(&search);
         }
     });
@@ -145,7 +144,7 @@ fn RunsPage() -> impl IntoView {
                         placeholder="Search by project, prompt or id"
                         autocomplete="off"
                         class=format!("{INPUT} pl-9")
-                        value=wanted.search.get_untracked()
+                        value=filter.search.get_untracked()
                         on:input=move |event| typed(event_target_value(&event))
                     />
                 </div>
@@ -154,13 +153,13 @@ fn RunsPage() -> impl IntoView {
                         name="state"
                         aria-label="State"
                         class=SELECT
-                        prop:value=move || wanted.state.get().map_or("", RunState::as_str)
+                        prop:value=move || filter.state.get().map_or("", RunState::as_str)
                         on:change=move |event| choose(event_target_value(&event))
                     >
                         <option value="">"All states"</option>
                         {RunState::ALL
                             .map(|state| {
-                                let chosen = wanted.state.get_untracked() == Some(state);
+                                let chosen = filter.state.get_untracked() == Some(state);
                                 view! { <option value=state.as_str() selected=chosen>{state::word(state)}</option> }
                             })}
                     </select>
@@ -178,7 +177,7 @@ fn RunsPage() -> impl IntoView {
             <Transition fallback=Loading>
                 {move || Suspend::new(async move {
                     match found.await {
-                        Ok(first) => view! { <RunList wanted first on_ended/> }.into_any(),
+                        Ok(first) => view! { <RunList filter first on_ended/> }.into_any(),
                         Err(error) => view! {
                             <div class="mt-6">
                                 <Alert>

@@ -1,4 +1,4 @@
-//! Moments in words: "5 minutes ago" in the browser, the date on the server, which does not know
+//! Moments as text: "5 minutes ago" in the browser, the date on the server, which does not know
 //! when the page is read.
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use super::browser;
 use crate::protocol::Timestamp;
 
-/// The present moment, kept up to date every half minute; `None` until the browser has taken over.
+/// The current time, updated every half minute; `None` before hydration.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(RwSignal<Option<i64>>);
 
@@ -55,7 +55,7 @@ fn ago(milliseconds: i64) -> String {
     format!("{count} {unit}{plural} ago")
 }
 
-/// How long something took, such as "42 s" or "3 min 5 s".
+/// A duration, such as "42 s" or "3 min 5 s".
 pub fn duration(from: Timestamp, to: Timestamp) -> String {
     let seconds = (to.0 - from.0).max(0) / 1000;
     match seconds {
@@ -64,7 +64,7 @@ pub fn duration(from: Timestamp, to: Timestamp) -> String {
     }
 }
 
-/// As [`duration`], but a step's: such as "85 ms", "4.2 s" or "42 s".
+/// As [`duration`], more precise below ten seconds, such as "85 ms", "4.2 s" or "42 s".
 pub fn short_duration(from: Timestamp, to: Timestamp) -> String {
     let milliseconds = (to.0 - from.0).max(0);
     match milliseconds {
@@ -74,8 +74,7 @@ pub fn short_duration(from: Timestamp, to: Timestamp) -> String {
     }
 }
 
-/// The server's clock, counting on in the browser: how long something has been at work is counted
-/// by one clock only.
+/// The server's clock, continued in the browser, so that durations are measured by one clock only.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerClock {
     now: RwSignal<Timestamp>,
@@ -84,8 +83,8 @@ pub struct ServerClock {
 }
 
 impl ServerClock {
-    /// `at`: the server's clock when it answered last. Goes on every second until the current owner
-    /// is cleaned up.
+    /// `at`: the server's time when it answered last. Ticks every second until the current owner is
+    /// cleaned up.
     pub fn new(at: Timestamp) -> Self {
         let clock = Self {
             now: RwSignal::new(at),
@@ -105,7 +104,7 @@ impl ServerClock {
         clock
     }
 
-    /// Takes over what the server said a moment ago.
+    /// Sets it to the time of the server's latest answer.
     pub fn set(self, at: Timestamp) {
         self.ahead.try_set_value(at.0 - browser::now());
         self.to(at);
@@ -115,7 +114,7 @@ impl ServerClock {
         self.now.get()
     }
 
-    /// Never back: answers take longer or shorter.
+    /// Never goes back, although answers take more or less time.
     fn to(self, at: Timestamp) {
         self.now.try_maybe_update(|now| {
             let later = at > *now;
@@ -149,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_told_in_the_largest_unit() {
+    fn a_moment_is_given_in_the_largest_unit() {
         assert_eq!(ago(-5), "just now");
         assert_eq!(ago(61_000), "1 minute ago");
         assert_eq!(ago(7_200_000), "2 hours ago");

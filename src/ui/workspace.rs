@@ -55,7 +55,7 @@ pub fn WorkspacePage() -> impl IntoView {
                 Some(project) => get_workspace(project).await,
                 None => Err(ApiError::new(
                     ErrorCode::NotFound,
-                    "There is no such project.",
+                    "This project doesn't exist.",
                 )),
             }
         },
@@ -73,7 +73,7 @@ pub fn WorkspacePage() -> impl IntoView {
     }
 }
 
-/// Which part of the workspace a phone shows: there is no room for both.
+/// The part of the workspace that a phone shows, which has no room for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhonePart {
     Chat,
@@ -94,7 +94,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     let notice = DemoNoticeState::new();
     let tab = RwSignal::new(PREVIEW.id);
     let part = RwSignal::new(PhonePart::Chat);
-    // The code is first fetched when somebody looks; then it stays.
+    // The code is fetched when somebody first looks, then stays.
     let code_seen = Memo::new(move |seen: Option<&bool>| {
         seen.copied().unwrap_or(false) || tab.get() == CODE.id
     });
@@ -135,7 +135,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     }
 }
 
-/// What happened to the project that people should know.
+/// Something that happened to the project and that people should know.
 #[component]
 fn ProjectNotice(conversation: RwSignal<Conversation>) -> impl IntoView {
     let notice = Memo::new(move |_| conversation.with(|all| all.notice().map(str::to_owned)));
@@ -146,8 +146,8 @@ fn ProjectNotice(conversation: RwSignal<Conversation>) -> impl IntoView {
     }
 }
 
-/// What the current run is doing. The element is always there: assistive technology hears only what
-/// changes inside it.
+/// What the current run is doing. The element is always there: assistive technology announces only
+/// what changes inside it.
 #[component]
 fn StatusLine(conversation: RwSignal<Conversation>, interrupted: Signal<bool>) -> impl IntoView {
     let status = Memo::new(move |_| conversation.with(Conversation::status_line));
@@ -183,7 +183,7 @@ fn Loading() -> impl IntoView {
     }
 }
 
-/// The project may well exist, but can't be shown right now.
+/// The project may exist, but can't be shown right now.
 #[component]
 fn Unavailable(error: ApiError) -> impl IntoView {
     let reload = move |_| {

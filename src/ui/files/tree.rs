@@ -1,5 +1,4 @@
-//! The file tree: one stop of the Tab key, arrow keys inside, folders that stay as the user left
-//! them.
+//! The file tree: one tab stop, arrow keys inside, and folders that stay as the user left them.
 
 use std::collections::HashMap;
 
@@ -10,7 +9,7 @@ use crate::{
     ui::components::{Icon, IconName, focus_child},
 };
 
-/// A line of the tree that can be seen.
+/// A visible line of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Row {
     path: String,
@@ -18,12 +17,12 @@ struct Row {
     level: usize,
     /// Whether the folder is open; `None` for a file.
     open: Option<bool>,
-    /// Why no version keeps it.
+    /// Why it is not kept in versions.
     notice: Option<String>,
 }
 
-/// The nodes as lines, without what closed folders hide. Folders that nobody touched are open at
-/// the top level when they hold the app's own pages.
+/// The nodes as lines, without the content of closed folders. At first only the folders with the
+/// app's own pages are open.
 fn rows(nodes: &[FileNode], touched: &HashMap<String, bool>) -> Vec<Row> {
     fn walk(
         nodes: &[FileNode],
@@ -101,8 +100,8 @@ pub fn FileTree(
     let touched = RwSignal::new(HashMap::<String, bool>::new());
     let rows = Memo::new(move |_| nodes.with(|nodes| touched.with(|touched| rows(nodes, touched))));
     let tree = NodeRef::<html::Div>::new();
-    // The line that the Tab key leads to: where the focus was last, else the file that is shown,
-    // else the first.
+    // The line that the Tab key leads to: the last focused one, else the shown file's, else the
+    // first.
     let focused = RwSignal::new(None::<String>);
     let stop = Memo::new(move |_| {
         rows.with(|rows| {
@@ -241,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_folders_hide_their_files_and_the_apps_pages_are_open_at_first() {
+    fn closed_folders_hide_their_files_and_the_app_s_pages_are_open_at_first() {
         let first = rows(&nodes(), &HashMap::new());
         assert_eq!(
             paths(&first),

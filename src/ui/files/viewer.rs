@@ -1,5 +1,5 @@
-//! One file, to read: highlighted on the server, numbered by the style sheet, so that what is
-//! copied is the text alone.
+//! One file to read: highlighted on the server, and numbered by the style sheet, so that copying
+//! takes the text alone.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::{
     },
 };
 
-/// How long the copy button says that it worked.
-const THANKS: Duration = Duration::from_secs(2);
+/// How long the copy button confirms.
+const COPIED: Duration = Duration::from_secs(2);
 
 #[component]
 pub fn FileViewer(
@@ -31,11 +31,11 @@ pub fn FileViewer(
                 move || {
                     copied.try_set(false);
                 },
-                THANKS,
+                COPIED,
             );
         }
     };
-    // While another file is fetched, the one before it stays rather than flashing.
+    // The previous file stays while another is fetched, so that nothing flashes.
     let body = move || {
         match view.get().flatten() {
         None if path.get().is_none() => {
@@ -62,7 +62,7 @@ pub fn FileViewer(
     }
     };
     let about = move || match view.get().flatten() {
-        Some(Ok(file)) => format!("{} · {}", file.language, in_words(file.size)),
+        Some(Ok(file)) => format!("{} · {}", file.language, file_size(file.size)),
         _ => String::new(),
     };
     let has_text = move || {
@@ -90,8 +90,8 @@ pub fn FileViewer(
     }
 }
 
-/// A size in bytes as people say it.
-fn in_words(bytes: u64) -> String {
+/// A size in bytes, such as "1.4 kB".
+fn file_size(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
         _ => format!("{:.1} kB", bytes as f64 / 1024.0),

@@ -1,5 +1,4 @@
-//! The form that starts a project: a plain form before the page is alive, checked and sent by
-//! script after.
+//! The form that starts a project: a plain form before hydration, checked and sent by script after.
 
 use leptos::prelude::*;
 
@@ -12,7 +11,7 @@ use crate::{
     },
 };
 
-/// What to begin with when the demo has nothing to offer.
+/// Prompts to start with when the server suggests none.
 const SUGGESTIONS: [&str; 3] = [
     "Build me a todo app with dark mode",
     "A landing page with a hero and pricing",
@@ -25,7 +24,7 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
     const ID: &str = "new-project";
     let hydrated = Hydrated::expect();
     let field = PromptField::new();
-    // A form that was sent before the page was alive comes back with its refusal in the address.
+    // A form that was sent before hydration comes back with its refusal in the address.
     if let Some(Err(error)) = ServerAction::<CreateProject>::new().value().get_untracked() {
         field.complain(error.message);
     }
@@ -39,7 +38,7 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
             created.is_ok()
         }
     });
-    // Success leads to another page; until it is there, nothing more can be sent.
+    // Success leads to another page; until it shows, nothing more can be sent.
     let busy = Memo::new(move |_| create.pending().get() || create.value().get() == Some(true));
     let submit = move || {
         if busy.get_untracked() {

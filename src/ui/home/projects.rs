@@ -1,4 +1,4 @@
-//! The list of projects, the one worked on last first.
+//! The list of projects, most recently changed first.
 
 use leptos::prelude::*;
 
@@ -20,7 +20,7 @@ pub fn ProjectList(projects: Result<Vec<Project>, ApiError>) -> impl IntoView {
         Ok(projects) if projects.is_empty() => view! {
             <div class="mt-4 rounded-xl border border-dashed border-border px-6 py-10 text-center">
                 <p class="text-sm font-medium">"No projects yet"</p>
-                <p class="mt-1 text-sm text-muted-foreground">"Describe your first app above; it will be kept here."</p>
+                <p class="mt-1 text-sm text-muted-foreground">"Describe your first app above, and it will appear here."</p>
             </div>
         }
         .into_any(),

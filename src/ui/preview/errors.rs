@@ -1,6 +1,6 @@
-//! What the app in the frame fails with: told under the preview with a way to have it fixed, and
-//! reported to the server. While a run is at work errors are expected, so nobody is told; what
-//! still stands after its end is.
+//! The errors of the app in the frame: shown under the preview with a button that asks for a fix,
+//! and reported to the server. While a run is working, errors are expected and not shown; those
+//! that remain after its end are.
 
 use std::time::Duration;
 
@@ -34,9 +34,9 @@ const TWO_LINES: usize = 160;
 /// The errors of the page in the frame.
 #[derive(Clone, Copy)]
 pub struct AppErrors {
-    /// All that stand.
+    /// All that the page has.
     standing: RwSignal<Vec<PreviewError>>,
-    /// Those that nobody is to be told again.
+    /// Those that were dismissed or sent to be fixed, not to be shown again.
     put_aside: RwSignal<Vec<PreviewError>>,
     expanded: RwSignal<bool>,
 }
@@ -64,7 +64,7 @@ impl AppErrors {
     }
 }
 
-/// `line` is another one whenever the feed's line is.
+/// `line` is the number of the feed's current connection.
 #[component]
 pub fn ErrorBar(
     project: ProjectId,
@@ -92,16 +92,16 @@ async fn error_bar(
     let settled = settled(conversation, put_aside);
     let shown = Memo::new(move |_| {
         let put_aside = put_aside.get();
-        let is_news =
+        let is_new =
             |error: &PreviewError| !put_aside.iter().any(|known| known.message == error.message);
-        let news = errors.standing.get().into_iter().filter(is_news);
+        let new = errors.standing.get().into_iter().filter(is_new);
         if settled.get() {
-            news.collect()
+            new.collect()
         } else {
             Vec::new()
         }
     });
-    // The buttons go with the errors; the focus is not to go with them.
+    // The buttons go with the errors, so the focus moves to the message field.
     let dismiss = move |_| {
         errors.put_aside(shown.get_untracked());
         browser::focus(MESSAGE_ID);
@@ -149,8 +149,8 @@ async fn error_bar(
     .into_any()
 }
 
-/// Whether what the page shows is the outcome of the last run: none is at work, and hot reload had
-/// its time. What was put aside counts again at the end of a run.
+/// Whether the page shows the outcome of the last run: none is working, and hot reload had its
+/// time. Errors that were put aside count again at the end of a run.
 fn settled(
     conversation: RwSignal<Conversation>,
     put_aside: RwSignal<Vec<PreviewError>>,
@@ -175,25 +175,25 @@ fn settled(
     settled
 }
 
-/// Tells the server what stands when that has changed, and on every other line of the feed: without
-/// one the server forgets.
+/// Reports the page's errors to the server when they change, and on each new connection of the
+/// feed: the server forgets them with the old one.
 fn report(project: ProjectId, errors: RwSignal<Vec<PreviewError>>, line: Signal<u32>) {
-    let told = StoredValue::new((0_i64, 0_u32, Vec::new()));
-    let tell = move || {
+    let last_report = StoredValue::new((0_i64, 0_u32, Vec::new()));
+    let send = move || {
         let errors = errors.get_untracked();
-        told.set_value((browser::now(), line.get_untracked(), errors.clone()));
+        last_report.set_value((browser::now(), line.get_untracked(), errors.clone()));
         leptos::task::spawn_local(async move {
-            // A report that is lost is made up for by the next one.
+            // The next report makes up for a lost one.
             let _ = report_preview_errors(project, errors).await;
         });
     };
     Effect::new(move || {
-        let (at, before, last) = told.get_value();
+        let (at, before, last) = last_report.get_value();
         let forgotten = line.get() != before && !last.is_empty();
         if forgotten || errors.with(|errors| *errors != last) {
             let wait =
                 Duration::from_millis((at + REPORT_EVERY - browser::now()).max(0).unsigned_abs());
-            if let Ok(timer) = set_timeout_with_handle(tell, wait) {
+            if let Ok(timer) = set_timeout_with_handle(send, wait) {
                 on_cleanup(move || timer.clear());
             }
         }
@@ -218,7 +218,7 @@ fn headline(errors: &[PreviewError]) -> String {
     }
 }
 
-/// Where an error happened, as far as known: `at app/page.tsx:12:9 (page /about)`.
+/// Where an error happened, as far as is known: `at app/page.tsx:12:9 (page /about)`.
 fn place(error: &PreviewError) -> String {
     let page = if error.path.is_empty() {
         "/"
@@ -254,7 +254,7 @@ fn list(errors: &[PreviewError], expanded: bool) -> AnyView {
         .into_any()
 }
 
-/// The button that shows all there is to read, where that is more than what is shown.
+/// The button that shows all errors in full, where some are hidden or cut.
 fn more(errors: &[PreviewError], expanded: RwSignal<bool>) -> AnyView {
     let is_long = errors.first().is_some_and(|error| {
         error.message.chars().count() > TWO_LINES || error.message.lines().count() > 2
@@ -280,7 +280,7 @@ fn more(errors: &[PreviewError], expanded: RwSignal<bool>) -> AnyView {
     .into_any()
 }
 
-/// Those that one message asks to be fixed.
+/// The gravest errors: as many as one message asks to be fixed.
 fn gravest(errors: &[PreviewError]) -> Vec<PreviewError> {
     let mut errors = errors.to_vec();
     errors.sort_by_key(|error| error.kind);
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_only_logged_is_said_to_be_less() {
+    fn errors_that_were_only_logged_are_called_so() {
         let logged = error(PreviewErrorKind::Console, "a", None);
         let thrown = error(PreviewErrorKind::Error, "b", None);
         assert_eq!(

@@ -1,6 +1,6 @@
-//! The preview's frame: what the app in it may do, who of all that send messages is the app, and
-//! the page that is open there. That page is another origin's, so it is known from what the app
-//! says, and reloaded by asking it to.
+//! The preview's frame: what the app in it may do, which messages are the app's, and the page that
+//! is open there. That page is of another origin, so it is known only from the app's own reports,
+//! and reloaded by asking it to.
 
 use leptos::{
     html,
@@ -9,17 +9,17 @@ use leptos::{
     web_sys::{HtmlIFrameElement, MessageEvent},
 };
 
-/// What the app's page must hear from its parent before it tells anything.
+/// The greeting that the app's page waits for before it reports anything.
 const HELLO: &str = "codeflow-builder:hello";
-/// What makes it load itself anew.
+/// Asks it to reload itself.
 const RELOAD: &str = "codeflow-builder:reload";
 
-/// What a tab may do, but to lead the builder's own window elsewhere.
+/// All that a tab may do, except navigating the builder's own window.
 pub const SANDBOX: &str = "allow-downloads allow-forms allow-modals allow-orientation-lock allow-pointer-lock allow-popups \
                            allow-popups-to-escape-sandbox allow-presentation allow-same-origin allow-scripts \
                            allow-storage-access-by-user-activation";
-/// What a tab may ask its visitor for, or has: the browser asks before anything that tells of the
-/// visitor. Only what Chromium knows on every system, as it warns of the rest.
+/// The powers of a tab; the browser asks the visitor before it grants any that reveal something of
+/// them. Only those that Chromium knows on every system, because it warns of others.
 pub const POWERS: &str = "accelerometer; autoplay; camera; clipboard-read; clipboard-write; display-capture; encrypted-media; fullscreen; \
                           gamepad; geolocation; gyroscope; hid; idle-detection; local-fonts; magnetometer; microphone; midi; payment; \
                           picture-in-picture; publickey-credentials-create; publickey-credentials-get; screen-wake-lock; serial; \
@@ -30,18 +30,18 @@ pub const POWERS: &str = "accelerometer; autoplay; camera; clipboard-read; clipb
 pub struct AppFrame {
     element: NodeRef<html::Iframe>,
     url: Memo<Option<String>>,
-    /// Path, query and fragment of the app's page that is open, as it says.
+    /// Path, query and fragment of the app's open page, as it reports.
     pub place: RwSignal<String>,
     script: StoredValue<Script>,
 }
 
-/// What is known of the app's page that speaks to us.
+/// What is known of the script in the app's page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Script {
-    /// The page that is loaded has said nothing.
+    /// The loaded page has reported nothing.
     Silent,
     Speaks,
-    /// It was asked to load its page anew, and has not said that it does.
+    /// It was asked to reload its page, and has not confirmed.
     Asked,
 }
 
@@ -71,25 +71,25 @@ impl AppFrame {
             })
     }
 
-    /// Makes itself known to the app's page, and to no other that the frame may show; the page
-    /// answers with what it has to tell.
+    /// Greets the app's page, and no other that the frame may show; the page answers with its
+    /// reports.
     pub fn greet(self) {
-        self.say(HELLO);
+        self.post(HELLO);
     }
 
-    fn say(self, words: &str) {
+    fn post(self, message: &str) {
         let window = self.element().and_then(|frame| frame.content_window());
         if let (Some(window), Some(Some(url))) = (window, self.url.try_get_untracked()) {
-            let _ = window.post_message(&JsValue::from_str(words), origin(&url));
+            let _ = window.post_message(&JsValue::from_str(message), origin(&url));
         }
     }
 
-    /// Notes that a page was loaded, whatever page that is.
+    /// Notes that a page was loaded, the app's or another.
     pub fn was_loaded(self) {
         self.script.set_value(Script::Silent);
     }
 
-    /// Notes where the app says that it is.
+    /// Notes the page that the app reports.
     pub fn is_at(self, place: String) {
         if !self.owes_a_reload() {
             self.script.set_value(Script::Speaks);
@@ -99,28 +99,28 @@ impl AppFrame {
         }
     }
 
-    /// Notes that the page loads itself anew.
+    /// Notes that the page is reloading itself.
     pub fn reloads(self) {
         self.script.set_value(Script::Silent);
     }
 
-    /// Asks the app's page to load itself anew, with whatever address it has; whether there is one
-    /// that can be asked.
+    /// Asks the app's page to reload itself at its current address; returns whether there is one to
+    /// ask.
     pub fn ask_to_reload(self) -> bool {
         let speaks = self.script.try_get_value() == Some(Script::Speaks);
         if speaks {
             self.script.set_value(Script::Asked);
-            self.say(RELOAD);
+            self.post(RELOAD);
         }
         speaks
     }
 
-    /// Whether the page was asked, and has neither said that it does nor been loaded since.
+    /// Whether the page was asked to reload, and has neither confirmed nor been loaded since.
     pub fn owes_a_reload(self) -> bool {
         self.script.try_get_value() == Some(Script::Asked)
     }
 
-    /// Loads the page that was open last; whether there is a frame to load it in.
+    /// Loads the last open page; returns whether there is a frame to load it in.
     pub fn load_again(self) -> bool {
         let (Some(frame), Some(Some(url)), Some(place)) = (
             self.element(),

@@ -1,6 +1,5 @@
-//! What the app in the frame tells about itself (`postMessage` of the template). It is the app's
-//! own word, of any size and as often as it likes: only what is known is read, only so far, and
-//! only so often.
+//! What the app in the frame reports about itself (`postMessage` of the template). It is untrusted,
+//! of any size and at any rate: only known notices are read, within limits of length and number.
 
 use leptos::wasm_bindgen::JsValue;
 
@@ -9,11 +8,11 @@ use crate::{
     ui::browser::{list_of, text_of},
 };
 
-/// What is read of one notice: errors, and UTF-16 units of a text.
+/// The most errors of one notice, and the longest text in UTF-16 units.
 const MOST_ERRORS: u32 = 20;
 const LONGEST: u32 = 2000;
 /// Milliseconds for each notice: ten a second are read in the long run, and this many at once, such
-/// as those that waited for the greeting.
+/// as those that were held back until the greeting.
 const EVERY: i64 = 100;
 const AT_ONCE: i64 = 50;
 
@@ -23,14 +22,14 @@ pub enum Notice {
     Loaded,
     /// Hot reload changed the page.
     Updated,
-    /// Hot reload's connection stands, or is gone.
+    /// Hot reload is connected, or no longer is.
     Connected,
     Disconnected,
     /// The page's path, query and fragment.
     Place(String),
-    /// The page loads itself anew, as it was asked to.
+    /// The page reloads itself, as it was asked to.
     Reloading,
-    /// All errors that stand on the page.
+    /// All errors of the page.
     Errors(Vec<PreviewError>),
 }
 
@@ -77,15 +76,15 @@ fn read_error(error: &JsValue) -> Option<PreviewError> {
     })
 }
 
-/// Takes notices as long as there are not too many. Times are milliseconds since the epoch.
+/// Limits the rate of notices. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Patience {
+pub struct RateLimit {
     left: i64,
     at: i64,
 }
 
-impl Patience {
-    /// Whether there is patience for a notice at this time.
+impl RateLimit {
+    /// Whether a notice at this time is read.
     pub fn take(&mut self, now: i64) -> bool {
         self.left = (self.left + now - self.at).clamp(0, AT_ONCE * EVERY);
         self.at = now;
@@ -103,14 +102,14 @@ mod tests {
 
     #[test]
     fn a_burst_of_notices_is_read_and_a_flood_is_not() {
-        let mut patience = Patience::default();
+        let mut limit = RateLimit::default();
         let start = 1_764_000_000_000;
-        let read = (0..1000).filter(|_| patience.take(start)).count();
+        let read = (0..1000).filter(|_| limit.take(start)).count();
         assert_eq!(read, 50);
         let read = (0..1000)
-            .filter(|millisecond| patience.take(start + millisecond))
+            .filter(|millisecond| limit.take(start + millisecond))
             .count();
         assert!((9..=10).contains(&read), "{read}");
-        assert!(patience.take(start + 60_000));
+        assert!(limit.take(start + 60_000));
     }
 }

@@ -15,8 +15,8 @@ use crate::{
 /// How much of the dev server's report goes into the message that asks for a fix, in characters.
 const MAX_REPORT: usize = 4000;
 
-/// Nothing at all once the page is ready and `is_shown`. A failure over a page can be put aside
-/// until the next one.
+/// Nothing once the page is ready and `is_shown`. A failure over a page can be dismissed until the
+/// next one.
 #[component]
 pub fn Screen(
     project: ProjectId,
@@ -30,7 +30,7 @@ pub fn Screen(
         match &state {
             PreviewState::None => view! { <Nothing/> }.into_any(),
             PreviewState::Starting => view! {
-                <Working title="Starting the sandbox" text="A fresh machine for your app. This takes a few seconds."/>
+                <Working title="Starting the sandbox" text="Your app gets a machine of its own. This takes a few seconds."/>
             }
             .into_any(),
             PreviewState::Ready { notice: Some(notice), .. } if is_shown.get() => {
@@ -41,13 +41,13 @@ pub fn Screen(
                 let on_dismiss = move || put_aside.set(Some(state.clone()));
                 view! { <Trouble notice on_dismiss/> }.into_any()
             }
-            // The page before it is still good to look at.
+            // The previous page is still worth looking at.
             PreviewState::Compiling { .. } | PreviewState::Ready { .. } if is_shown.get() => ().into_any(),
             PreviewState::Compiling { .. } => view! {
                 <Working title="Compiling the app" text="The dev server is building the page."/>
             }
             .into_any(),
-            PreviewState::Ready { .. } => view! { <Working title="Loading the page" text="Nearly there."/> }.into_any(),
+            PreviewState::Ready { .. } => view! { <Working title="Loading the page" text="Almost there."/> }.into_any(),
             PreviewState::Failed { .. } if put_aside.with(|aside| aside.as_ref() == Some(&state)) => ().into_any(),
             PreviewState::Failed { url, reason } => {
                 let (reason, has_page) = (reason.clone(), url.is_some());
@@ -69,7 +69,7 @@ fn Nothing() -> impl IntoView {
                     <Icon name=IconName::Monitor class="size-5"/>
                 </span>
                 <p class="mt-4 text-sm font-medium">"Your app will appear here"</p>
-                <p class="mt-1 text-sm text-muted-foreground">"It runs for real: click around as soon as the first version is ready."</p>
+                <p class="mt-1 text-sm text-muted-foreground">"It really runs: click around as soon as the first version is ready."</p>
             </div>
         </div>
     }
@@ -91,7 +91,7 @@ fn Working(title: &'static str, text: &'static str) -> impl IntoView {
     }
 }
 
-/// What went wrong shortly before, over a page that answers again.
+/// What went wrong a moment ago, over a page that answers again.
 #[component]
 fn Trouble(notice: String, on_dismiss: impl Fn() + 'static) -> impl IntoView {
     view! {
@@ -114,7 +114,7 @@ fn Failure(
     project: ProjectId,
     conversation: RwSignal<Conversation>,
     reason: String,
-    /// Whether there is an app behind it, which may be mended.
+    /// Whether there is an app behind it that can be fixed.
     has_page: bool,
     on_dismiss: impl Fn() + 'static,
 ) -> impl IntoView {

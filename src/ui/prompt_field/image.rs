@@ -8,7 +8,7 @@ use leptos::{
     web_sys::{DataTransfer, File},
 };
 
-use super::{ON_ITS_WAY, PromptField};
+use super::{PromptField, STILL_UPLOADING};
 use crate::{
     protocol::{ApiError, IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError},
     ui::{
@@ -22,14 +22,14 @@ use crate::{
 pub struct Attached {
     /// The file's name.
     name: String,
-    /// How many were chosen before: tells late answers from the present one's.
+    /// Counts the images that were chosen: tells a late response from the current one's.
     number: u32,
     /// `None` until the server has it.
     image: Option<Image>,
 }
 
 impl Attached {
-    pub fn is_on_its_way(&self) -> bool {
+    pub fn is_uploading(&self) -> bool {
         self.image.is_none()
     }
 
@@ -38,7 +38,7 @@ impl Attached {
     }
 }
 
-/// The button that attaches an image, or the image that is attached. Within a form that is
+/// The button that attaches an image, or the attached image. Belongs into a form that is
 /// `relative`.
 #[component]
 pub fn ImageSlot(field: PromptField) -> impl IntoView {
@@ -58,11 +58,11 @@ async fn image_slot(field: PromptField) -> AnyView {
         chosen.set_value(number);
         let name = file.name();
         field.complaint.set(None);
-        // A good one is there again when this one is refused.
+        // It comes back when this one is refused.
         let before = field
             .image
             .get_untracked()
-            .filter(|attached| !attached.is_on_its_way());
+            .filter(|attached| !attached.is_uploading());
         field.image.set(Some(Attached {
             name,
             number,
@@ -88,7 +88,7 @@ async fn image_slot(field: PromptField) -> AnyView {
                     });
                     if field
                         .complaint
-                        .with_untracked(|complaint| complaint.as_deref() == Some(ON_ITS_WAY))
+                        .with_untracked(|complaint| complaint.as_deref() == Some(STILL_UPLOADING))
                     {
                         field.complaint.set(None);
                     }
@@ -102,7 +102,7 @@ async fn image_slot(field: PromptField) -> AnyView {
     };
 
     let paste = window_event_listener(ev::paste, move |event| {
-        // What office programs copy is an image too: there the words are meant.
+        // Office programs copy text as an image, too: there the text is meant.
         let data = event.clipboard_data().filter(|data| {
             data.get_data("text/plain")
                 .is_ok_and(|text| text.is_empty())
@@ -207,7 +207,7 @@ fn first_file(data: &DataTransfer) -> Option<File> {
     data.files()?.get(0)
 }
 
-/// Why the file can't be taken, as far as the browser knows; the server looks into it.
+/// Why the file can't be attached, as far as the browser can tell; the server checks its content.
 fn refusal(file: &File) -> Option<ImageError> {
     if !IMAGE_TYPES.contains(&file.type_().as_str()) {
         return Some(ImageError::WrongType);
@@ -217,7 +217,7 @@ fn refusal(file: &File) -> Option<ImageError> {
 
 /// Uploads the file; an error is the server's own sentence where it has one.
 async fn upload(file: &File) -> Result<Image, String> {
-    let failed = || "The image could not be uploaded. Please try again.".to_owned();
+    let failed = || "The image couldn't be uploaded. Try again.".to_owned();
     let request = Request::post("/api/images").body(file);
     let response = request.map_err(|_| failed())?.send().await;
     let response = response.map_err(|_| failed())?;

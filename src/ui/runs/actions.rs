@@ -1,4 +1,4 @@
-//! What can be done about a run: end it while it goes on, try it again when it did not work out.
+//! The buttons of a run: cancel it while it works, replay it when it failed or was cancelled.
 
 use leptos::prelude::*;
 
@@ -12,8 +12,8 @@ use crate::{
     },
 };
 
-/// `described_by` is the id of the element that says which run it is; it gets the focus when the
-/// button that was pressed goes away.
+/// `described_by` is the id of the element that names the run; it gets the focus when the pressed
+/// button goes away.
 #[component]
 pub fn RunActions(
     id: RunId,
@@ -33,7 +33,7 @@ pub fn RunActions(
         }
     });
     let pending = act.pending();
-    // Not disabled while they are at work: that would take the focus away.
+    // Not disabled while pending: that would take the focus away.
     let cancel_it = {
         let described_by = described_by.clone();
         move |_| {
@@ -48,8 +48,7 @@ pub fn RunActions(
             act.dispatch(true);
         }
     };
-    // Each in a place of its own: one button that changes its meaning could be pressed for what it
-    // was a moment ago.
+    // Two buttons: one that changes its meaning could be pressed for what it was a moment ago.
     let goes_on = move || !state.get().is_final();
     let can_replay = move || matches!(state.get(), RunState::Failed | RunState::Cancelled);
     let describes = described_by.clone();
@@ -82,7 +81,7 @@ pub fn RunActions(
     }
 }
 
-/// The button's icon, or the sign that it is at work.
+/// The button's icon, or a spinner while it is pending.
 #[component]
 fn Mark(pending: Memo<bool>, icon: IconName) -> impl IntoView {
     part(move || {

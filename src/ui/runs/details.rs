@@ -1,4 +1,4 @@
-//! A run's page: what was asked, how it went, what it cost, and every step it took.
+//! A run's page: its prompt, its outcome, its cost, and every step it took.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -12,7 +12,7 @@ use super::{
     figures::{cost, tokens_in_and_out, worked_on},
     state::StateBadge,
     timeline::Timeline,
-    trouble::{LostTouch, Trouble},
+    trouble::{ConnectionLost, Trouble},
 };
 use crate::{
     api::runs::get_run,
@@ -39,7 +39,10 @@ pub fn RunDetailsPage() -> impl IntoView {
         |id| async move {
             match id {
                 Some(id) => get_run(id).await,
-                None => Err(ApiError::new(ErrorCode::NotFound, "There is no such run.")),
+                None => Err(ApiError::new(
+                    ErrorCode::NotFound,
+                    "This run doesn't exist.",
+                )),
             }
         },
     );
@@ -76,9 +79,9 @@ fn Details(first: RunDetails) -> impl IntoView {
     let details = RwSignal::new(first);
     let refresh = Action::new(move |_: &()| async move {
         let fresh = get_run(id).await?;
-        // A run that has ended stays so: an answer that was under way then tells old news.
-        let old_news = !fresh.summary.run.state.is_final();
-        if !(old_news
+        // An ended run stays ended: an answer that says otherwise is stale.
+        let is_stale = !fresh.summary.run.state.is_final();
+        if !(is_stale
             && details
                 .try_with_untracked(|known| known.summary.run.state.is_final())
                 .unwrap_or(true))
@@ -137,7 +140,7 @@ fn Details(first: RunDetails) -> impl IntoView {
                 <RunActions id state described_by=PROMPT.to_owned() on_cancelled on_replayed/>
             </div>
             <div role="status" class="text-sm">
-                <LostTouch refresh/>
+                <ConnectionLost refresh/>
             </div>
             <div class="mt-4 flex flex-col gap-4 empty:hidden">
                 <Trouble message=trouble.into()/>

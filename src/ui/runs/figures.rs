@@ -1,11 +1,11 @@
-//! Tokens and money in few characters; "–" where there is nothing to tell.
+//! Tokens and money in few characters; "–" where nothing is known.
 
 use crate::{
     protocol::{Spent, Timestamp},
     ui::time::duration,
 };
 
-/// What stands where a figure is not known.
+/// Stands for a figure that is not known.
 pub const UNKNOWN: &str = "–";
 
 /// All tokens of the answers, such as "950", "12.3k" or "1.2M".
@@ -16,7 +16,7 @@ pub fn tokens(spent: Spent) -> String {
     }
 }
 
-/// What stands before a figure that is partly an estimate.
+/// Precedes a figure that is partly an estimate.
 fn at_least(spent: Spent) -> &'static str {
     if spent.estimated { "at least " } else { "" }
 }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_is_said_to_be_one() {
+    fn an_estimate_is_called_one() {
         let estimate = Spent {
             estimated: true,
             ..spent(12_000, 349, Some(4_290))
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_told_in_the_unit_that_fits() {
+    fn tokens_are_shown_in_the_unit_that_fits() {
         assert_eq!(tokens(spent(0, 0, None)), "–");
         assert_eq!(tokens(spent(900, 99, None)), "999");
         assert_eq!(tokens(spent(12_000, 349, None)), "12.3k");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn money_is_told_as_exactly_as_it_matters() {
+    fn money_is_shown_as_exactly_as_it_matters() {
         assert_eq!(cost(spent(1, 1, None)), "–");
         assert_eq!(cost(spent(1, 1, Some(0))), "$0");
         assert_eq!(cost(spent(1, 1, Some(99))), "<$0.0001");

@@ -1,11 +1,11 @@
-//! The list of runs: as many pages as the reader asked for, kept up to date in place.
+//! The list of runs: as many pages as the reader asked for, updated in place.
 
 use leptos::prelude::*;
 
 use super::{
-    Wanted,
+    Filter,
     row::RunRow,
-    trouble::{LostTouch, Trouble},
+    trouble::{ConnectionLost, Trouble},
 };
 use crate::{
     api::runs::list_runs,
@@ -43,23 +43,23 @@ fn ended(page: &RunPage) -> usize {
 
 /// `on_ended` is called when another of the runs has ended.
 #[component]
-pub fn RunList(wanted: Wanted, first: RunPage, on_ended: Callback<()>) -> impl IntoView {
+pub fn RunList(filter: Filter, first: RunPage, on_ended: Callback<()>) -> impl IntoView {
     let clock = ServerClock::new(first.at);
     let page = RwSignal::new(first);
-    // What the reader asked for, and what is there.
+    // How many pages the reader asked for, and how many are loaded.
     let (pages, loaded) = (RwSignal::new(1), RwSignal::new(1));
     let asked = StoredValue::new(0_u32);
     let refresh = Action::new(move |_: &()| {
         let (state, search, count) = (
-            wanted.state.get_untracked(),
-            wanted.search.get_untracked(),
+            filter.state.get_untracked(),
+            filter.search.get_untracked(),
             pages.get_untracked(),
         );
         asked.update_value(|asked| *asked += 1);
         let number = asked.get_value();
         async move {
             let fresh = fetch(state, search, count).await?;
-            // An answer that a later question overtook tells old news.
+            // A later request overtook this one: its answer is stale.
             if asked.try_get_value() == Some(number) {
                 clock.set(fresh.at);
                 if page.with_untracked(ended) != ended(&fresh) {
@@ -83,7 +83,7 @@ pub fn RunList(wanted: Wanted, first: RunPage, on_ended: Callback<()>) -> impl I
         }
     };
 
-    // What the last press of a button came to.
+    // The outcome of the last press of a button.
     let trouble = RwSignal::new(None::<String>);
     let replayed = RwSignal::new(None::<RunId>);
     let on_cancelled = Callback::new(move |cancelled: Result<Run, ApiError>| {
@@ -138,10 +138,10 @@ pub fn RunList(wanted: Wanted, first: RunPage, on_ended: Callback<()>) -> impl I
                     .into_any(),
                     None => ().into_any(),
                 })}
-                <LostTouch refresh/>
+                <ConnectionLost refresh/>
             </div>
             <Trouble message=trouble.into()/>
-            {part_when(move || shown.get() == 0, move || view! { <Nothing wanted/> }.into_any())}
+            {part_when(move || shown.get() == 0, move || view! { <Nothing filter/> }.into_any())}
             {part_when(move || shown.get() != 0, move || table(ids, row))}
             {part_when(move || more.get(), move || view! {
                 <div class="flex justify-center pt-2">
@@ -187,23 +187,23 @@ fn table(
     .into_any()
 }
 
-/// There are no runs, or none that are looked for.
+/// There are no runs, or none that match.
 #[component]
-fn Nothing(wanted: Wanted) -> impl IntoView {
-    // A list is made anew for what is looked for.
+fn Nothing(filter: Filter) -> impl IntoView {
+    // The list is made anew when the filter changes.
     let all =
-        wanted.state.get_untracked().is_none() && wanted.search.with_untracked(String::is_empty);
+        filter.state.get_untracked().is_none() && filter.search.with_untracked(String::is_empty);
     let (title, hint, address, link) = if all {
         (
             "No runs yet",
-            "Start a project, and its first run shows up here.",
+            "Start a project, and its first run appears here.",
             "/",
             "Start a project",
         )
     } else {
         (
             "No runs match",
-            "Try another state or other words.",
+            "Try another state or another search.",
             "/admin/runs",
             "Show all runs",
         )

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// The whole row leads to the run's details: the prompt's link is stretched over it, below the
+/// The whole row leads to the run's details: the prompt's link is stretched over it, under the
 /// other link and the buttons.
 #[component]
 pub fn RunRow(
@@ -84,7 +84,7 @@ pub fn RunRow(
     }
 }
 
-/// A cell with a figure; on a narrow screen its heading stands before it.
+/// A cell with a figure; on a narrow screen its heading precedes it.
 const FIGURE: &str = "text-muted-foreground tabular-nums lg:px-3 lg:py-3 lg:whitespace-nowrap max-lg:text-xs \
                       max-lg:before:mr-1.5 max-lg:before:text-muted-foreground/80 max-lg:before:content-[attr(data-label)]";
 const LAST: &str = "max-lg:order-3";

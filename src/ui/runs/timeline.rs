@@ -1,5 +1,5 @@
-//! A run's steps on its time axis: each a row with a bar where it was at work, opening to what it
-//! made and what went wrong.
+//! A run's steps on a time axis: each is a row with a bar for when it ran, and opens to its output
+//! and errors.
 
 use leptos::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The run's time, from its first step to its end, or to this moment.
+/// The run's time, from its first step to its end, or to now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Axis {
     from: Timestamp,
@@ -39,7 +39,7 @@ impl Axis {
 
     /// The bar's place as a style.
     fn bar(self, from: Timestamp, to: Timestamp) -> String {
-        // Short steps are still to be seen, also at the very end.
+        // A short step stays visible, also at the very end.
         let left = self.at(from).min(WHOLE - SHORTEST);
         let width = (self.at(to) - left).max(SHORTEST);
         format!("left:{};width:{}", percent(left), percent(width))
@@ -49,14 +49,14 @@ impl Axis {
 const WHOLE: i64 = 10_000;
 const SHORTEST: i64 = 60;
 
-/// Whole numbers only: to print fractions would take some kilobytes of code.
+/// Whole numbers only: formatting floats would add some kilobytes of code.
 fn percent(part: i64) -> String {
     format!("{}.{:02}%", part / 100, part % 100)
 }
 
 #[component]
 pub fn Timeline(details: RwSignal<RunDetails>, clock: ServerClock) -> impl IntoView {
-    // Only a run that goes on follows the clock.
+    // Only an unfinished run follows the clock.
     let axis = Memo::new(move |_| details.with(|details| Axis::of(details, || clock.now())));
     let names = move || {
         details.with(|details| details.steps.iter().map(|step| step.name.clone()).collect())
@@ -83,7 +83,7 @@ pub fn Timeline(details: RwSignal<RunDetails>, clock: ServerClock) -> impl IntoV
                 <p class="mt-3 rounded-xl border border-dashed border-border px-6 py-10 text-center text-sm text-muted-foreground">
                     {words(move || {
                         let ended = details.with(|details| details.summary.run.state.is_final());
-                        if ended { "This run ended before its first step." } else { "The first step has not begun yet." }.to_owned()
+                        if ended { "This run ended before its first step." } else { "The first step hasn't started yet." }.to_owned()
                     })}
                 </p>
             }
@@ -113,21 +113,20 @@ pub fn Timeline(details: RwSignal<RunDetails>, clock: ServerClock) -> impl IntoV
 const COLUMNS: &str = "grid items-center gap-x-4 px-4 grid-cols-[1rem_minmax(0,1fr)_auto] \
                        md:grid-cols-[1rem_minmax(0,17rem)_minmax(0,1fr)_4.5rem_4rem]";
 
-/// A step appears once and never goes, so its element stays, open or closed, while its words
-/// follow.
+/// A step never disappears, so its element stays, open or closed, while its texts change.
 #[component]
 fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
     let state = Memo::new(move |_| {
         step.with(|step| step.as_ref().map_or(StepState::Running, |step| step.state))
     });
-    let told = move |tell: fn(&StepSummary) -> String| {
-        step.with(|step| step.as_ref().map(tell).unwrap_or_default())
+    let text = move |of: fn(&StepSummary) -> String| {
+        step.with(|step| step.as_ref().map(of).unwrap_or_default())
     };
-    let name = untrack(|| told(|step| step.name.clone()));
+    let name = untrack(|| text(|step| step.name.clone()));
     let title = name.clone();
     let until = move |step: &StepSummary| match (step.finished_at, step.state) {
         (Some(at), _) => at,
-        // One that was interrupted lasted to the run's end.
+        // An interrupted step lasted to the run's end.
         (None, _) => axis.get().to,
     };
     let bar = move || {
@@ -172,11 +171,11 @@ fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
                     </span>
                     <span class="text-right text-xs tabular-nums">{words(duration)}</span>
                     <span class="text-right text-xs text-muted-foreground tabular-nums max-md:hidden">
-                        {words(move || told(|step| tokens(step.spent)))}
+                        {words(move || text(|step| tokens(step.spent)))}
                     </span>
                 </summary>
                 <div class="flex flex-col gap-3 border-t border-border bg-muted/40 px-4 py-3 md:pl-12">
-                    {part(move || match told(spent_line) {
+                    {part(move || match text(spent_line) {
                         line if line.is_empty() => ().into_any(),
                         line => view! { <p class="text-xs text-muted-foreground">{line}</p> }.into_any(),
                     })}
@@ -208,7 +207,7 @@ fn Texts(step: Memo<Option<StepSummary>>) -> impl IntoView {
         if failed {
             "Error"
         } else {
-            "Error of an earlier attempt"
+            "Error from an earlier attempt"
         }
         .to_owned()
     };
@@ -247,7 +246,7 @@ fn Texts(step: Memo<Option<StepSummary>>) -> impl IntoView {
     }
 }
 
-/// A text as it was written, wrapped where it must.
+/// Preformatted text that wraps where it must.
 const TEXT: &str = "mt-1 max-h-96 overflow-auto rounded font-mono text-xs leading-5 whitespace-pre-wrap wrap-anywhere focus-ring";
 
 fn state_name(state: StepState) -> &'static str {
@@ -259,7 +258,7 @@ fn state_name(state: StepState) -> &'static str {
     }
 }
 
-/// The step's state as an icon, with the word for those who don't see it.
+/// The step's state as an icon, with a word for screen readers.
 #[component]
 fn StepMark(state: Memo<StepState>) -> impl IntoView {
     part(move || {
@@ -290,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_lies_where_its_step_was_at_work_and_is_never_too_short_to_be_seen() {
+    fn a_bar_spans_the_time_of_its_step_and_is_never_too_short_to_see() {
         let axis = Axis {
             from: Timestamp(1_000),
             to: Timestamp(5_000),

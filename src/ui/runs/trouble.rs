@@ -1,4 +1,4 @@
-//! What did not work: the server is away, or it refused what was asked.
+//! What went wrong: the server is out of reach, or it refused an action.
 
 use leptos::prelude::*;
 
@@ -7,9 +7,9 @@ use crate::{
     ui::{components::Alert, erased::part},
 };
 
-/// Says so while the last refresh failed.
+/// Shown while the last refresh failed.
 #[component]
-pub fn LostTouch(refresh: Action<(), Result<(), ApiError>>) -> impl IntoView {
+pub fn ConnectionLost(refresh: Action<(), Result<(), ApiError>>) -> impl IntoView {
     let lost = Memo::new(move |_| refresh.value().with(|last| matches!(last, Some(Err(_)))));
     part(move || {
         if lost.get() {

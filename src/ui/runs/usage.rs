@@ -5,15 +5,15 @@ use leptos::prelude::*;
 use super::figures::{cost, tokens};
 use crate::protocol::{ApiError, UserUsage};
 
-/// One line for each user whose runs asked a model that counts; nothing while there is none, or
-/// when it can't be told.
+/// One line for each user whose runs used tokens; nothing while there is none, or when the usage
+/// can't be fetched.
 #[component]
 pub fn UsageLine(usage: Resource<Result<Vec<UserUsage>, ApiError>>) -> impl IntoView {
     view! {
         <Transition>
             {move || Suspend::new(async move {
                 let mut all = usage.await.unwrap_or_default();
-                // The demo's answers are recorded.
+                // The demo uses no tokens.
                 all.retain(|user| user.spent.input_tokens + user.spent.output_tokens > 0);
                 let line = |user: UserUsage| {
                     let runs = if user.runs == 1 { "run" } else { "runs" };

@@ -1,4 +1,4 @@
-//! Where the user says what comes next, or that enough was done.
+//! Where the user asks for the next change, or stops the run.
 
 use leptos::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The message shows up in the conversation by the feed; the text stays in the field until the
+/// The message reaches the conversation through the feed; the text stays in the field until the
 /// server has it.
 #[component]
 pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
@@ -37,7 +37,7 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
             send.dispatch(prompt);
         }
     };
-    // The run at work, else the first that waits: those behind it go on.
+    // The run that works, else the first that waits; those behind it continue.
     let unfinished = Memo::new(move |_| {
         conversation.with(|all| {
             all.current_run()
@@ -57,7 +57,7 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
     let stop_it = move |_| {
         if let Some(run) = unfinished.get_untracked() {
             stop.dispatch(run);
-            // The button goes when the run has ended; the focus is not to go with it.
+            // The button goes when the run ends, so the focus moves on.
             field.focus();
         }
     };
@@ -81,7 +81,7 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
                         size=ButtonSize::Icon
                         disabled=stopping
                         attr:aria-label="Stop"
-                        attr:title="Stop this run; what was written is kept"
+                        attr:title="Stop this run and keep what it wrote"
                         on:click=stop_it
                     >
                         {move || {

@@ -44,7 +44,7 @@ pub fn Separator() -> impl IntoView {
         resize(wanted);
         keep();
     };
-    // The bar takes all pointer events until it is let go, also those over the preview's frame.
+    // The bar captures all pointer events until it is released, also those over the preview.
     let grab = move |pointer: ev::PointerEvent| {
         if let Some(bar) = bar.get_untracked() {
             pointer.prevent_default();
