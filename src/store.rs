@@ -1,6 +1,6 @@
 //! The database: one file per table, its model and its queries together. Nobody else names sea_orm.
 //! What belongs together is written in one transaction; what others must hear of comes back as
-//! saved [`Event`]s.
+//! saved `Event`s.
 
 mod blob;
 mod dashboard;

@@ -98,7 +98,7 @@ struct Talk {
 /// nothing is carried out before the answer is whole.
 ///
 /// A turn is the last one when its text has a summary and it calls no tools. What the check then
-/// finds goes back to the model, at most [`REPAIRS`] times; the same problems twice in a row end it
+/// finds goes back to the model, at most `REPAIRS` times; the same problems twice in a row end it
 /// early. A turn with neither tools, files nor a summary is reminded once of how to go on. The last
 /// of `AGENT_MAX_TURNS` turns may call no tools and must summarise. Tool errors go back to the
 /// model as results; errors of the model or the sandbox that don't pass end the run, and so do the

@@ -133,7 +133,7 @@ impl Store {
     }
 
     /// The step's saved output, or a new attempt; none when the server died in the middle of
-    /// [`MAX_CRASHES`] of them.
+    /// `MAX_CRASHES` of them.
     pub async fn begin_step(&self, run: RunId, name: &str, input_digest: &str) -> Result<Begun> {
         let (name, input_digest) = (name.to_owned(), input_digest.to_owned());
         self.write(move |tx| Box::pin(begin(tx, run, name, input_digest)))

@@ -58,7 +58,7 @@ const MOVED: &str = "[The sandbox was lost and has been made anew. The files are
 
 impl<'a> Workplace<'a> {
     /// `begun_in` is the sandbox in which the run began; what the run wrote there is told with
-    /// [`Workplace::wrote`]. Without an app it is opened when it is needed first.
+    /// `Workplace::wrote`. Without an app it is opened when it is needed first.
     pub fn new(app: Option<App>, begun_in: String, open: Opener<'a>) -> Self {
         Self {
             open,
