@@ -7,7 +7,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use crate::{
-    Server,
+    Server, count,
     model::{Model, Reply},
 };
 
@@ -25,10 +25,8 @@ const SECTION: &str = "## What changes\n\nThe page gets a **list** of `todos`, e
     return <main className=\"p-4\">{todos.map((todo) => <Todo key={todo.id} {...todo} />)}</main>\n\
     }\n```\n\n| file | lines |\n|---|---|\n| app/page.tsx | 40 |\n\n";
 
-pub fn size_kb() -> usize {
-    std::env::var("BENCH_ANSWER_KB").map_or(SIZE_KB, |size| {
-        size.parse().expect("BENCH_ANSWER_KB is a number")
-    })
+fn size_kb() -> usize {
+    count("BENCH_ANSWER_KB", SIZE_KB)
 }
 
 /// The reply that streams the answer.
@@ -56,7 +54,7 @@ pub fn reply() -> Reply {
 
 /// Follows the answer to its end, and prints what it took.
 pub async fn measure(model: &Model, e2b: &str) {
-    let server = Server::start(model, e2b);
+    let server = Server::start(model, e2b, false);
     let (cpu, written, begun) = (server.processor_time(), server.written(), Instant::now());
     let project = server.create("Answer").await;
     let url = format!(

@@ -17,7 +17,7 @@ use futures::StreamExt;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database};
 
 use super::{
-    Server,
+    Server, count,
     model::{Model, Reply},
     template,
 };
@@ -26,8 +26,11 @@ use super::{
 const PROJECTS: usize = 300;
 /// How many are made at the same time.
 const AT_A_TIME: usize = 4;
-/// What may be more in the end than in the beginning, in per cent.
+/// How much more may be in use at the end than at the beginning, in per cent.
 const MARGIN: f64 = 5.0;
+/// A process' memory says nothing about what it keeps before it has done all its kinds of work
+/// several times: fewer projects than these prove that everything is swept, and no more.
+const MEASURABLE: usize = 100;
 /// The longest that any phase may take: a sweep that hangs is a failure.
 const PATIENCE: Duration = Duration::from_secs(900);
 
@@ -60,9 +63,7 @@ impl Used {
 }
 
 pub async fn soak() {
-    let count = std::env::var("SOAK_PROJECTS").map_or(PROJECTS, |count| {
-        count.parse().expect("SOAK_PROJECTS is a number")
-    });
+    let count = count("SOAK_PROJECTS", PROJECTS);
     let page = "<h1>A page of a usual size</h1>\n".repeat(120);
     let model = Model::start([(
         "Build",
@@ -91,9 +92,10 @@ pub async fn soak() {
         1.0 + MARGIN / 100.0
     );
     let most = 1.0 + MARGIN / 100.0;
+    assert!(disk <= most, "the disk's use did not come back");
     assert!(
-        disk <= most && memory <= most,
-        "disk or memory did not come back"
+        memory <= most || count < MEASURABLE,
+        "the memory's use did not come back"
     );
 }
 

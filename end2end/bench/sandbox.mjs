@@ -8,12 +8,16 @@ import { data, startHost, until } from "../server.mjs";
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 15);
 const PAGES = Number(process.env.BENCH_PAGES ?? 3);
+/** Sandboxes taken from the pool, one after the other. */
+const POOLED = Number(process.env.BENCH_POOLED ?? 5);
+/** Sandboxes at once, of which ten are made at a time. */
+const CROWD = Number(process.env.BENCH_CROWD ?? 50);
 
 const quantile = (times, part) => times.toSorted((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * part))];
 const show = (ms) => `${ms < 100 ? ms.toFixed(1) : Math.round(ms)} ms`;
 
 /** Prints a line of the table, and returns the median. */
-function tell(what, times, goal = "") {
+function report(what, times, goal = "") {
   const p50 = quantile(times, 0.5);
   console.log(`${what.padEnd(52)} p50 ${show(p50).padStart(9)}   p95 ${show(quantile(times, 0.95)).padStart(9)}   n=${times.length}  ${goal}`);
   return p50;
@@ -164,10 +168,10 @@ for (const template of ["nextjs", "base"]) {
   if (!existsSync(join(data, "templates", template, "current"))) throw new Error(`build the template first: codeflow template build ${template}`);
 }
 
-const runtime = tell("the runtime alone, smallest container", await runtimeAlone());
+const runtime = report("the runtime alone, smallest container", await runtimeAlone());
 
 await withHost({ SANDBOX_POOL_SIZE: "0" }, async ({ create, kill, pause, connect, run, page }) => {
-  const first = tell(
+  const first = report(
     "cold create → first command (base)",
     await repeat(ROUNDS, async () => {
       let sandbox;
@@ -193,8 +197,8 @@ await withHost({ SANDBOX_POOL_SIZE: "0" }, async ({ create, kill, pause, connect
       }),
     );
   }
-  tell("pause", freezing);
-  tell("wake of a paused sandbox → first command", waking, "goal: milliseconds");
+  report("pause", freezing);
+  report("wake of a paused sandbox → first command", waking, "goal: milliseconds");
   await run(sandbox, "nohup sh -c 'while :; do :; done' >/dev/null 2>&1 &");
   await pause(sandbox);
   const before = processorTime(sandbox.sandboxID);
@@ -211,14 +215,14 @@ await withHost({ SANDBOX_POOL_SIZE: "0" }, async ({ create, kill, pause, connect
     await kill(sandbox);
     return time;
   });
-  const cold = tell("cold create → first page (nextjs)", pages);
-  const bare = tell("bare next dev → first page", await bareNextDev());
+  const cold = report("cold create → first page (nextjs)", pages);
+  const bare = report("bare next dev → first page", await bareNextDev());
   console.log(`${"".padEnd(52)} ratio ${(cold / bare).toFixed(2)}   goal: ≤ 1.10`);
 
   let failures = 0;
   const made = [];
   const time = await timed(async () => {
-    while (made.length < 50) {
+    while (made.length < CROWD) {
       const ten = Array.from({ length: 10 }, async (_, number) => {
         const sandbox = await create("base");
         made.push(sandbox);
@@ -230,14 +234,15 @@ await withHost({ SANDBOX_POOL_SIZE: "0" }, async ({ create, kill, pause, connect
   });
   const answers = await Promise.allSettled(made.map((sandbox) => run(sandbox, "echo here")));
   failures += answers.filter((answer) => answer.status === "rejected" || answer.value !== "here\n").length;
-  console.log(`${"50 base sandboxes at once, made 10 at a time".padEnd(52)} ${(time / 1000).toFixed(1)} s, ${failures} failures   goal: none`);
+  console.log(`${`${CROWD} base sandboxes at once, made 10 at a time`.padEnd(52)} ${(time / 1000).toFixed(1)} s, ${failures} failures   goal: none`);
   await Promise.all(made.map(kill));
+  if (failures > 0) throw new Error(`${failures} of ${CROWD} sandboxes at once did not work`);
 });
 
 await withHost({ SANDBOX_POOL_SIZE: "1" }, async ({ create, kill, run, page }, host) => {
   const waiting = (count) => until("a sandbox waits", () => host.log.split("a sandbox waits ready").length > count, 180_000);
   const [handed, shown] = [[], []];
-  for (let round = 0; round < Math.max(PAGES, 5); round++) {
+  for (let round = 0; round < POOLED; round++) {
     await waiting(round + 1);
     let sandbox;
     const begun = performance.now();
@@ -248,18 +253,18 @@ await withHost({ SANDBOX_POOL_SIZE: "1" }, async ({ create, kill, run, page }, h
     await run(sandbox, "true");
     await kill(sandbox);
   }
-  tell("create from the pool (nextjs)", handed, "goal: ≤ 100 ms");
-  tell("create from the pool → first page", shown);
+  report("create from the pool (nextjs)", handed, "goal: ≤ 100 ms");
+  report("create from the pool → first page", shown);
 
   // The same page, asked for again and again, while the pool is refilled and when it is not.
-  await waiting(Math.max(PAGES, 5) + 1);
+  await waiting(POOLED + 1);
   const user = await create("nextjs");
   await page(user);
   const filling = [];
-  while (host.log.split("a sandbox waits ready").length <= Math.max(PAGES, 5) + 2) filling.push(await timed(() => page(user)));
+  while (host.log.split("a sandbox waits ready").length <= POOLED + 2) filling.push(await timed(() => page(user)));
   const quiet = await repeat(Math.max(filling.length, 10), () => timed(() => page(user)));
-  const busy = tell("a page of a running sandbox while the pool is refilled", filling);
-  const calm = tell("the same when it is not", quiet);
+  const busy = report("a page of a running sandbox while the pool is refilled", filling);
+  const calm = report("the same when it is not", quiet);
   console.log(`${"".padEnd(52)} ratio ${(busy / calm).toFixed(2)}`);
   await kill(user);
 });
