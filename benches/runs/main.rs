@@ -38,7 +38,9 @@ const CHECKED_RUNS: usize = 4;
 /// A count from the environment, such as `BENCH_RUNS`.
 fn count(variable: &str, default: usize) -> usize {
     std::env::var(variable).map_or(default, |count| {
-        count.parse().unwrap_or_else(|_| panic!("{variable} is a number"))
+        count
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable} is a number"))
     })
 }
 

@@ -171,9 +171,19 @@ async fn build_and_use(server: &Server, store: &Store) -> ProjectId {
         panic!("a run failed: {}", messages.last().unwrap().content);
     }
     let sandbox = store.sandbox_of(project).await.unwrap().unwrap();
-    let page = server.preview(&sandbox).await;
-    assert!(page.contains("A page of a usual size"), "{page}");
-    project
+    // It may have fallen asleep meanwhile; its first request then wakes it, and says so at once.
+    let begun = Instant::now();
+    loop {
+        let page = server.preview(&sandbox).await;
+        if page.contains("A page of a usual size") {
+            return project;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "the app does not answer: {page}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn until(what: &str, mut check: impl FnMut() -> bool) {
