@@ -1,42 +1,27 @@
 //! The `codeflow` command: thin, every command calls down into the library.
 
 use std::{
-    fs::File,
     io::{IsTerminal, Write},
     net::SocketAddr,
-    path::Path,
     process::ExitCode,
-    sync::Arc,
-    time::Duration,
 };
 
-use anyhow::{Context, bail};
-use axum::{
-    Router,
-    extract::Request,
-    http::header,
-    middleware::{self, Next},
-};
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 use codeflow::{
-    agent::{Agent, Jail},
-    config, listener, llm,
-    projects::Projects,
-    sandbox,
+    agent::Jail,
+    boot::{self, Service},
+    config::{self, Env, Settings},
+    listener,
     sandbox_host::{self, SandboxHost, template},
-    server::{self, AppState},
-    store::Store,
+    server,
 };
-use leptos::config::get_configuration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
-/// How long open connections may take to end when the server stops.
-const GRACE: Duration = Duration::from_secs(5);
 /// Why an address that other machines reach is refused.
-const NO_ACCOUNTS: &str = "CodeFlow has no accounts yet, so whoever reaches it could read and change everything; other machines come \
-                           through a proxy that asks people to sign in";
+const NO_ACCOUNTS: &str = "CodeFlow has no accounts yet, so whoever reaches it could read and \
+    change everything; let other machines come through a proxy that asks people to sign in";
 const NO_KEY: &str =
     "a sandbox host that other machines reach needs a key of yours in SANDBOX_HOST_KEY";
 
@@ -126,20 +111,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
     listener::raise_open_files();
     match command {
         Command::Serve => serve().await,
-        Command::Migrate => {
-            let settings = config::Server::from_env()?;
-            // Other servers may be at work on a database of its own; one in this folder is the
-            // file's only user.
-            let _lock = match settings.database {
-                config::Database::File(_) => Some(lock_data_dir(&settings.data_dir)?),
-                config::Database::Url(_) => None,
-            };
-            open_store(&settings).await?.close().await;
-            Ok(())
-        }
+        Command::Migrate => boot::migrate(&config::Server::from_env(&Env::of_process())?).await,
         Command::SandboxHost => sandbox_host().await,
         Command::Template { command } => {
-            let settings = config::SandboxHost::from_env()?;
+            let settings = config::SandboxHost::from_env(&Env::of_process())?;
             match command {
                 TemplateCommand::Build { name } => {
                     template::build(&settings, &name, stop_signal()).await
@@ -155,137 +130,31 @@ async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 async fn serve() -> anyhow::Result<()> {
-    let leptos_file = std::path::Path::new("Leptos.toml")
-        .exists()
-        .then_some("Leptos.toml");
-    let leptos = get_configuration(leptos_file)
-        .map_err(|error| anyhow::anyhow!("LEPTOS_SITE_ADDR or Leptos.toml can't be read: {error}"))?
-        .leptos_options;
-    config::loopback_only("LEPTOS_SITE_ADDR", leptos.site_addr, NO_ACCOUNTS)?;
-    let settings = config::Server::from_env()?;
-    let connections = config::Connections::from_env()?;
-    let mut sandboxes = config::Sandbox::from_env()?;
-    let model = llm::Model::new(config::Llm::from_env().await?)?;
-    let agent_settings = config::Agent::from_env()?;
-    let stores_sandboxes = sandboxes.provider == config::SandboxProvider::Local;
-    let sweeps = config::Sweeps::from_env(stores_sandboxes.then(|| settings.data_dir.clone()))?;
-
-    let listener = bind(leptos.site_addr, "LEPTOS_SITE_ADDR").await?;
-    let address = listener.local_addr()?;
-    // Held until the end. Before the database: a second server must change nothing in it.
-    let _lock = lock_data_dir(&settings.data_dir)?;
-    let store = open_store(&settings).await?;
-
-    let host = match &mut sandboxes.provider {
-        config::SandboxProvider::E2b => None,
-        config::SandboxProvider::Local => {
-            let mut host_settings = config::SandboxHost::from_env()?;
-            host_settings.follow_port(address.port());
-            let host =
-                SandboxHost::start(host_settings, TcpListener::bind(("127.0.0.1", 0)).await?)
-                    .await?;
-            sandboxes.use_host(&host.url(), host.key(), host.domain());
-            Some(host)
-        }
-    };
-    let sandbox_fault = host.as_ref().and_then(|host| host.runtime().err());
-
+    let site = server::site()?;
+    config::loopback_only("LEPTOS_SITE_ADDR", site.site_addr, NO_ACCOUNTS)?;
+    let settings = Settings::from_env(&Env::of_process()).await?;
+    let listener = bind(site.site_addr, "LEPTOS_SITE_ADDR").await?;
     let shutdown = CancellationToken::new();
-    let agent = Agent::new(
-        model,
-        sandbox::Client::new(sandboxes)?,
-        agent_settings.clone(),
-    );
-    let projects = Projects::new(store.clone(), agent, &agent_settings, shutdown.clone());
-    let public_url: Arc<str> = settings.public_url.into();
-    let app = server::router(AppState {
-        projects: projects.clone(),
-        shutdown: shutdown.clone(),
-        sandbox_fault: sandbox_fault.map(Arc::from),
-        unenforced: host
-            .as_ref()
-            .map_or(&[][..], SandboxHost::unenforced)
-            .into(),
-        leptos,
-        public_url: public_url.clone(),
+    let service = Service::start(settings, site, listener, shutdown.clone()).await?;
+    tokio::spawn(async move {
+        stop_signal().await;
+        tracing::info!("stopping");
+        shutdown.cancel();
     });
-    let host = host.map(Arc::new);
-    let app = match &host {
-        Some(host) => with_previews(app, host.clone()),
-        None => app,
-    };
-    let resumed = projects.resume().await?;
-    projects.keep_swept(sweeps, shutdown.clone());
-    if resumed > 0 {
-        tracing::info!(projects = resumed, "unfinished runs resume");
-    }
-    tracing::info!("listening on http://{address}");
-    if !config::is_loopback_url(&public_url) {
-        tracing::warn!(
-            "PUBLIC_URL={public_url} and there are no accounts yet: the proxy in front of CodeFlow has to ask people to sign in"
-        );
-    }
-    let notice = projects.model();
-    if notice.demo {
-        tracing::info!(
-            "no model is configured, so the demo answers; set OPENAI_API_KEY (or another provider's key) for a real one"
-        );
-    } else {
-        tracing::info!(model = notice.label, "apps are built by a real model");
-    }
-
-    tokio::spawn({
-        let shutdown = shutdown.clone();
-        async move {
-            stop_signal().await;
-            tracing::info!("stopping");
-            shutdown.cancel();
-        }
-    });
-    tokio::select! {
-        () = listener::serve(listener, app, connections, shutdown.clone()) => {}
-        // Hot-reload sockets of open previews never end by themselves.
-        () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {}
-    }
-    projects.stopped().await;
-    if let Some(host) = host {
-        host.shutdown().await;
-    }
-    store.close().await;
+    service.run().await;
     Ok(())
 }
 
-/// Hands requests for a preview's host name to the sandbox host; everything else is the app's.
-fn with_previews(app: Router, host: Arc<SandboxHost>) -> Router {
-    let previews = host.previews();
-    app.layer(middleware::from_fn(move |request: Request, next: Next| {
-        let is_preview = request
-            .headers()
-            .get(header::HOST)
-            .and_then(|name| name.to_str().ok())
-            .is_some_and(|name| host.is_preview(name));
-        let previews = previews.clone();
-        async move {
-            if !is_preview {
-                return next.run(request).await;
-            }
-            match previews.oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            }
-        }
-    }))
-}
-
 async fn sandbox_host() -> anyhow::Result<()> {
-    let mut settings = config::SandboxHost::from_env()?;
-    let address: SocketAddr = config::parsed(
+    let env = Env::of_process();
+    let mut settings = config::SandboxHost::from_env(&env)?;
+    let address: SocketAddr = env.parsed(
         "SANDBOX_HOST_ADDR",
         SocketAddr::from(([127, 0, 0, 1], 3002)),
         "an address and port, such as 127.0.0.1:3002",
         |_| true,
     )?;
-    if config::var("SANDBOX_HOST_KEY").is_none() {
+    if env.var("SANDBOX_HOST_KEY").is_none() {
         config::loopback_only("SANDBOX_HOST_ADDR", address, NO_KEY)?;
     }
     let listener = bind(address, "SANDBOX_HOST_ADDR").await?;
@@ -304,37 +173,6 @@ async fn bind(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener
         }
         _ => anyhow::anyhow!("can't listen on {address}: {error}; set {variable} to another address"),
     })
-}
-
-/// Makes the data folder where it is missing, and keeps other servers out of it for as long as the
-/// returned file is open.
-fn lock_data_dir(data_dir: &Path) -> anyhow::Result<File> {
-    let unusable = || {
-        format!(
-            "CODEFLOW_DATA_DIR={}: the folder can't be used",
-            data_dir.display()
-        )
-    };
-    config::prepare_data_folder(data_dir)?;
-    let lock = File::create(data_dir.join("lock")).with_context(unusable)?;
-    if lock.try_lock().is_err() {
-        bail!(
-            "another codeflow works in {}; stop it, or set CODEFLOW_DATA_DIR to another folder",
-            data_dir.display()
-        );
-    }
-    Ok(lock)
-}
-
-async fn open_store(settings: &config::Server) -> anyhow::Result<Store> {
-    match &settings.database {
-        config::Database::File(path) => Store::open_file(path)
-            .await
-            .with_context(|| format!("the database {} can't be opened", path.display())),
-        config::Database::Url(url) => Store::open(url)
-            .await
-            .context("the database of DATABASE_URL can't be opened"),
-    }
 }
 
 /// Waits for SIGINT or SIGTERM.

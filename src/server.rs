@@ -15,7 +15,10 @@ use axum::{
     middleware,
     routing::{get, post},
 };
-use leptos::{config::LeptosOptions, prelude::provide_context};
+use leptos::{
+    config::{LeptosOptions, get_configuration},
+    prelude::provide_context,
+};
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use tokio_util::sync::CancellationToken;
 use tower_http::{compression::CompressionLayer, trace::TraceLayer};
@@ -25,6 +28,20 @@ use crate::{
     projects::Projects,
     protocol::IMAGE_MAX_BYTES,
 };
+
+/// Where the page's files are, and where the app listens.
+pub type Site = LeptosOptions;
+
+/// The site as `Leptos.toml` in the working directory and `LEPTOS_*` variables describe it.
+pub fn site() -> anyhow::Result<Site> {
+    let file = std::path::Path::new("Leptos.toml")
+        .exists()
+        .then_some("Leptos.toml");
+    let site = get_configuration(file).map_err(|error| {
+        anyhow::anyhow!("LEPTOS_SITE_ADDR or Leptos.toml can't be read: {error}")
+    })?;
+    Ok(site.leptos_options)
+}
 
 /// What every request can reach.
 #[derive(Clone)]
@@ -37,8 +54,7 @@ pub struct AppState {
     pub sandbox_fault: Option<Arc<str>>,
     /// The limits of sandboxes that this machine can't enforce, and why.
     pub unenforced: Arc<[String]>,
-    /// Where the page's files are.
-    pub leptos: LeptosOptions,
+    pub leptos: Site,
     /// The origin under which people reach the app, such as `http://localhost:3000`.
     pub public_url: Arc<str>,
 }

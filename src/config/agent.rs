@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Browser, ConfigError, Unsplash, parsed, var};
+use super::{Browser, ConfigError, Env, Unsplash};
 
 /// Runs, and what the agent has at hand in them.
 #[derive(Debug, Clone)]
@@ -29,8 +29,8 @@ pub struct Limits {
 }
 
 impl Agent {
-    pub fn from_env() -> Result<Self, ConfigError> {
-        let seconds = parsed(
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let seconds = env.parsed(
             "RUN_TIMEOUT_SECONDS",
             900,
             "a number of seconds from 10 to 86400",
@@ -38,21 +38,24 @@ impl Agent {
         )?;
         Ok(Self {
             limits: Limits {
-                max_turns: parsed("AGENT_MAX_TURNS", 30, "a number from 1 to 200", |turns| {
-                    (1..=200).contains(turns)
-                })?,
-                max_tokens: parsed(
+                max_turns: env.parsed(
+                    "AGENT_MAX_TURNS",
+                    30,
+                    "a number from 1 to 200",
+                    |turns| (1..=200).contains(turns),
+                )?,
+                max_tokens: env.parsed(
                     "RUN_MAX_TOKENS",
                     5_000_000,
                     "a number of tokens from 1000",
                     |tokens| *tokens >= 1000,
                 )?,
-                max_cost_micros: max_cost(var("RUN_MAX_COST"))?,
+                max_cost_micros: max_cost(env.var("RUN_MAX_COST"))?,
             },
-            browser: Browser::from_env()?,
-            unsplash: Unsplash::from_env()?,
+            browser: Browser::from_env(env)?,
+            unsplash: Unsplash::from_env(env)?,
             run_timeout: Duration::from_secs(seconds),
-            max_runs: parsed(
+            max_runs: env.parsed(
                 "RUNS_MAX_CONCURRENT",
                 16,
                 "a number of runs from 1 to 10000",

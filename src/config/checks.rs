@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, parsed, var};
+use super::{ConfigError, Env};
 
 /// Names under which Chromium and its kin are installed.
 const BROWSERS: [&str; 6] = [
@@ -25,8 +25,8 @@ pub struct Browser {
 }
 
 impl Browser {
-    pub fn from_env() -> Result<Self, ConfigError> {
-        let program = match var("CHROMIUM_PATH") {
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let program = match env.var("CHROMIUM_PATH") {
             None => std::env::var_os("PATH").and_then(|path| {
                 let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
                 let places = BROWSERS
@@ -44,7 +44,7 @@ impl Browser {
                 ));
             }
         };
-        let memory_mb = parsed(
+        let memory_mb = env.parsed(
             "CHROMIUM_MEMORY_MB",
             1536,
             "MiB of memory that the browser may use for one app, at least 256",
@@ -71,8 +71,10 @@ pub struct Unsplash {
 }
 
 impl Unsplash {
-    pub fn from_env() -> Result<Self, ConfigError> {
-        let url = var("UNSPLASH_API_URL").unwrap_or_else(|| "https://api.unsplash.com".to_owned());
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let url = env
+            .var("UNSPLASH_API_URL")
+            .unwrap_or_else(|| "https://api.unsplash.com".to_owned());
         if !(url.starts_with("https://") || url.starts_with("http://")) {
             return Err(ConfigError::new(
                 "UNSPLASH_API_URL",
@@ -81,7 +83,7 @@ impl Unsplash {
             ));
         }
         Ok(Self {
-            access_key: var("UNSPLASH_ACCESS_KEY"),
+            access_key: env.var("UNSPLASH_ACCESS_KEY"),
             url: url.trim_end_matches('/').to_owned(),
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{ConfigError, parsed, var};
+use super::{ConfigError, Env};
 
 /// Who answers (`AI_PROVIDER`). All but the demo speak OpenAI's chat completions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,25 +139,27 @@ impl std::fmt::Debug for Llm {
 impl Llm {
     /// The provider that is named, else the first whose key is set, else Ollama where its address
     /// is set or it runs, else the demo; then those of `AI_FALLBACK`.
-    pub async fn from_env() -> Result<Vec<Self>, ConfigError> {
-        let provider = match var("AI_PROVIDER") {
+    pub async fn from_env(env: &Env) -> Result<Vec<Self>, ConfigError> {
+        let provider = match env.var("AI_PROVIDER") {
             Some(name) => named("AI_PROVIDER", &name, &Provider::ALL)?,
-            None => match first_with_key(var) {
+            None => match first_with_key(|name| env.var(name)) {
                 Some(provider) => provider,
-                None if ollama::is_named() || ollama::answers().await => Provider::Ollama,
+                None if ollama::is_named(env) || ollama::answers(&ollama::url(env)).await => {
+                    Provider::Ollama
+                }
                 None => Provider::Demo,
             },
         };
-        let first = Self::of(provider, "AI_PROVIDER", var("AI_MODEL")).await?;
+        let first = Self::of(env, provider, "AI_PROVIDER", env.var("AI_MODEL")).await?;
         let first = Self {
-            naming_model: var("AI_MODEL_NAMING").unwrap_or(first.naming_model),
-            vision_model: var("AI_MODEL_VISION").unwrap_or(first.vision_model),
+            naming_model: env.var("AI_MODEL_NAMING").unwrap_or(first.naming_model),
+            vision_model: env.var("AI_MODEL_VISION").unwrap_or(first.vision_model),
             ..first
         };
         let mut all = vec![first];
-        for (provider, model) in fallbacks(&var("AI_FALLBACK").unwrap_or_default())? {
+        for (provider, model) in fallbacks(&env.var("AI_FALLBACK").unwrap_or_default())? {
             if provider != all[0].provider || model.is_some() {
-                all.push(Self::of(provider, "AI_FALLBACK", model).await?);
+                all.push(Self::of(env, provider, "AI_FALLBACK", model).await?);
             }
         }
         Ok(all)
@@ -166,12 +168,15 @@ impl Llm {
     /// The settings of a provider that a variable names, with its usual models, or the named one
     /// for everything.
     async fn of(
+        env: &Env,
         provider: Provider,
         named_by: &str,
         model: Option<String>,
     ) -> Result<Self, ConfigError> {
         let needed_by = format!("{named_by}={} needs", provider.as_str());
-        let api_key = provider.key_variable().and_then(var);
+        let api_key = provider
+            .key_variable()
+            .and_then(|name| env.secret(name));
         if api_key.is_none()
             && provider != Provider::Custom
             && let Some(variable) = provider.key_variable()
@@ -188,13 +193,13 @@ impl Llm {
                 "https://generativelanguage.googleapis.com/v1beta/openai".to_owned()
             }
             Provider::OpenRouter => "https://openrouter.ai/api/v1".to_owned(),
-            Provider::Ollama => format!("{}/v1", ollama::url()),
+            Provider::Ollama => format!("{}/v1", ollama::url(env)),
             Provider::Custom | Provider::Demo => String::new(),
         };
         let variable = provider.url_variable();
         let base_url = match variable
             .filter(|_| provider != Provider::Ollama)
-            .and_then(var)
+            .and_then(|name| env.var(name))
         {
             Some(url) => url,
             None if provider == Provider::Custom => {
@@ -215,14 +220,14 @@ impl Llm {
                 "an http or https address, such as http://localhost:8000/v1",
             ));
         }
-        let silence = parsed(
+        let silence = env.parsed(
             "AI_SILENCE_SECONDS",
             180,
             "a number of seconds from 1 to 400",
             |seconds| (1..=400).contains(seconds),
         )?;
-        let context_tokens = match var("AI_CONTEXT_TOKENS") {
-            Some(_) => Some(parsed(
+        let context_tokens = match env.var("AI_CONTEXT_TOKENS") {
+            Some(_) => Some(env.parsed(
                 "AI_CONTEXT_TOKENS",
                 0,
                 "a number of tokens from 4000",
@@ -236,7 +241,7 @@ impl Llm {
             .map(str::to_owned);
         let (mut sees, mut model) = (None, model);
         if provider == Provider::Ollama {
-            let installed = ollama::installed().await;
+            let installed = ollama::installed(&ollama::url(env)).await;
             model = model.or_else(|| ollama::coder(&installed));
             sees = ollama::seeing(&installed, model.as_deref());
         }

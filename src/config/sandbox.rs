@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use super::{ConfigError, var};
+use super::{ConfigError, Env};
 
 /// Who serves the sandboxes (`SANDBOX_PROVIDER`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +29,13 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    pub fn from_env() -> Result<Self, ConfigError> {
-        let provider = match var("SANDBOX_PROVIDER").as_deref() {
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let provider = match env.var("SANDBOX_PROVIDER").as_deref() {
             None | Some("local") => SandboxProvider::Local,
             Some("e2b") => SandboxProvider::E2b,
             Some(other) => return Err(ConfigError::new("SANDBOX_PROVIDER", other, "local or e2b")),
         };
-        let key = var("E2B_API_KEY");
+        let key = env.var("E2B_API_KEY");
         if provider == SandboxProvider::E2b && key.is_none() {
             return Err(ConfigError::new(
                 "E2B_API_KEY",
@@ -43,7 +43,9 @@ impl Sandbox {
                 "a key of E2B, which SANDBOX_PROVIDER=e2b needs; see https://e2b.dev/docs/api-key",
             ));
         }
-        let domain = var("E2B_DOMAIN").unwrap_or_else(|| "e2b.app".to_owned());
+        let domain = env
+            .var("E2B_DOMAIN")
+            .unwrap_or_else(|| "e2b.app".to_owned());
         if provider == SandboxProvider::E2b && !is_domain(&domain) {
             return Err(ConfigError::new(
                 "E2B_DOMAIN",
@@ -51,7 +53,7 @@ impl Sandbox {
                 "a host name, such as e2b.app",
             ));
         }
-        let address = |name, default: String| match var(name) {
+        let address = |name, default: String| match env.var(name) {
             Some(address)
                 if provider == SandboxProvider::E2b
                     && !Url::parse(&address).is_ok_and(|url| is_service_address(&url)) =>
@@ -70,7 +72,9 @@ impl Sandbox {
             sandbox_url: address("E2B_SANDBOX_URL", format!("https://sandbox.{domain}"))?,
             domain,
             api_key: key.unwrap_or_default(),
-            template: var("E2B_TEMPLATE").unwrap_or_else(|| "nextjs".to_owned()),
+            template: env
+                .var("E2B_TEMPLATE")
+                .unwrap_or_else(|| "nextjs".to_owned()),
         })
     }
 

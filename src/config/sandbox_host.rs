@@ -3,9 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    ConfigError, Connections, data_dir, is_domain, parsed,
+    ConfigError, Connections, Env, is_domain,
     server::{host_of, is_loopback_url, public_url},
-    var,
 };
 
 /// How sandboxes of this machine are built and limited.
@@ -66,8 +65,8 @@ pub struct EgressRule {
 }
 
 impl SandboxHost {
-    pub fn from_env() -> Result<Self, ConfigError> {
-        let domain = var("SANDBOX_DOMAIN");
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let domain = env.var("SANDBOX_DOMAIN");
         if let Some(domain) = &domain
             && !is_domain(domain)
         {
@@ -77,84 +76,80 @@ impl SandboxHost {
                 "a host name, with a port if need be, such as localhost:3000",
             ));
         }
-        let egress = var("SANDBOX_EGRESS_ALLOW").unwrap_or_else(|| "registry.npmjs.org".to_owned());
+        let egress = env
+            .var("SANDBOX_EGRESS_ALLOW")
+            .unwrap_or_else(|| "registry.npmjs.org".to_owned());
         Ok(Self {
-            data_dir: data_dir().map_err(|error| {
-                ConfigError::new(
-                    "CODEFLOW_DATA_DIR",
-                    "./data",
-                    format!("no such folder: {error}"),
-                )
-            })?,
+            data_dir: env.data_dir()?,
             follows_port: domain.is_none(),
             domain: domain.unwrap_or_else(|| "localhost:3000".to_owned()),
-            public_url: public_url(var("PUBLIC_URL"))?,
-            preview_headers: header_names(&var("SANDBOX_PREVIEW_HEADERS").unwrap_or_default())?,
-            runtime: var("SANDBOX_RUNTIME"),
-            memory_mb: parsed(
+            public_url: public_url(env.var("PUBLIC_URL"))?,
+            preview_headers: header_names(&env.var("SANDBOX_PREVIEW_HEADERS").unwrap_or_default())?,
+            runtime: env.var("SANDBOX_RUNTIME"),
+            memory_mb: env.parsed(
                 "SANDBOX_MEMORY_MB",
                 2048,
                 "MiB of memory per sandbox, at least 64",
                 |mb| *mb >= 64,
             )?,
-            cpus: parsed(
+            cpus: env.parsed(
                 "SANDBOX_CPUS",
                 2.0,
                 "processors per sandbox, such as 2 or 0.5",
                 |cpus: &f64| cpus.is_finite() && *cpus >= 0.01,
             )?,
-            pids: parsed(
+            pids: env.parsed(
                 "SANDBOX_PIDS",
                 512,
                 "processes per sandbox, at least 16",
                 |pids| *pids >= 16,
             )?,
-            disk_mb: parsed(
+            disk_mb: env.parsed(
                 "SANDBOX_DISK_MB",
                 4096,
                 "MiB of disk per sandbox, at least 64",
                 |mb| *mb >= 64,
             )?,
             total_memory_mb: total(
+                env,
                 "SANDBOX_TOTAL_MEMORY_MB",
                 "MiB of memory for all sandboxes together, at least 256; unset: the machine's, but for a reserve",
                 256,
             )?,
             total_pids: total(
+                env,
                 "SANDBOX_TOTAL_PIDS",
                 "processes and threads of all sandboxes together, at least 64; unset: half of the machine's",
                 64,
             )?,
-            pool_size: parsed(
+            pool_size: env.parsed(
                 "SANDBOX_POOL_SIZE",
                 1,
                 "sandboxes that wait ready, 0 to 64",
                 |size| *size <= 64,
             )?,
-            strict: parsed(
+            strict: env.parsed(
                 "SANDBOX_STRICT",
                 0_u8,
                 "1 to refuse sandboxes where a limit can't be enforced, or 0",
                 |strict| *strict <= 1,
             )? == 1,
-            idle: Duration::from_secs(parsed(
+            idle: Duration::from_secs(env.parsed(
                 "SANDBOX_IDLE_SECONDS",
                 900,
                 "seconds without a request, at least 1",
                 |idle| *idle >= 1,
             )?),
-            frozen: Duration::from_secs(parsed(
+            frozen: Duration::from_secs(env.parsed(
                 "SANDBOX_FROZEN_SECONDS",
                 600,
                 "seconds, 0 for not at all",
                 |_| true,
             )?),
             egress_allow: egress_rules(&egress)?,
-            host_key: var("SANDBOX_HOST_KEY").unwrap_or_else(random_key),
-            connections: Connections::from_env()?,
-            envd: std::env::current_exe().map_err(|error| {
-                ConfigError::new("PATH", "", format!("codeflow can't find itself: {error}"))
-            })?,
+            host_key: env.var("SANDBOX_HOST_KEY").unwrap_or_else(random_key),
+            connections: Connections::from_env(env)?,
+            envd: env.program()?,
         })
     }
 
@@ -199,8 +194,13 @@ impl SandboxHost {
 }
 
 /// A limit of all sandboxes together; `None` when it is unset.
-fn total(name: &'static str, expected: &str, least: u64) -> Result<Option<u64>, ConfigError> {
-    let value = parsed(name, 0, expected, |value| *value >= least)?;
+fn total(
+    env: &Env,
+    name: &'static str,
+    expected: &str,
+    least: u64,
+) -> Result<Option<u64>, ConfigError> {
+    let value = env.parsed(name, 0, expected, |value| *value >= least)?;
     Ok((value > 0).then_some(value))
 }
 
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_site_that_builder_and_previews_share_is_found_and_none_else() {
-        let mut settings = SandboxHost::from_env().unwrap();
+        let mut settings = SandboxHost::from_env(&Env::of_process()).unwrap();
         let mut shared = |domain: &str, url: &str| {
             (settings.domain, settings.public_url) = (domain.to_owned(), url.to_owned());
             settings.shared_site()

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ConfigError, data_dir, parsed, var};
+use super::{ConfigError, Env};
 
 /// Where the app listens, how people reach it, and where it stores things.
 #[derive(Debug, Clone)]
@@ -27,17 +27,11 @@ pub enum Database {
 }
 
 impl Server {
-    pub fn from_env() -> Result<Self, ConfigError> {
-        let data_dir = data_dir().map_err(|error| {
-            ConfigError::new(
-                "CODEFLOW_DATA_DIR",
-                "./data",
-                format!("no such folder: {error}"),
-            )
-        })?;
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let data_dir = env.data_dir()?;
         Ok(Self {
-            public_url: public_url(var("PUBLIC_URL"))?,
-            database: database(var("DATABASE_URL"), &data_dir)?,
+            public_url: public_url(env.var("PUBLIC_URL"))?,
+            database: database(env.var("DATABASE_URL"), &data_dir)?,
             data_dir,
         })
     }
@@ -55,15 +49,15 @@ pub struct Connections {
 }
 
 impl Connections {
-    pub fn from_env() -> Result<Self, ConfigError> {
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         Ok(Self {
-            max: parsed(
+            max: env.parsed(
                 "HTTP_MAX_CONNECTIONS",
                 1024,
                 "open connections, 1 to 100000",
                 |max| (1..=100_000).contains(max),
             )?,
-            header_timeout: Duration::from_secs(parsed(
+            header_timeout: Duration::from_secs(env.parsed(
                 "HTTP_HEADER_SECONDS",
                 15,
                 "seconds that a request's headers may take, 1 to 600",

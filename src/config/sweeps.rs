@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{ConfigError, parsed, var};
+use super::{ConfigError, Env};
 
 const DAY: u64 = 24 * 3600;
 
@@ -34,21 +34,23 @@ pub struct Disk {
 
 impl Sweeps {
     /// `folder` is where this machine stores its sandboxes, if it does.
-    pub fn from_env(folder: Option<PathBuf>) -> Result<Self, ConfigError> {
+    pub fn from_env(env: &Env, folder: Option<PathBuf>) -> Result<Self, ConfigError> {
         let days = |name| {
-            parsed(name, 30, "a number of days from 1 to 36500", |days| {
+            env.parsed(name, 30, "a number of days from 1 to 36500", |days| {
                 (1..=36_500).contains(days)
             })
         };
-        let free: u64 = parsed(
+        let free: u64 = env.parsed(
             "DISK_FREE_MB",
             0,
             "MiB that stay free on the disk of the sandboxes",
             |_| true,
         )?;
-        let free = var("DISK_FREE_MB").map(|_| free.saturating_mul(1 << 20));
+        let free = env
+            .var("DISK_FREE_MB")
+            .map(|_| free.saturating_mul(1 << 20));
         Ok(Self {
-            interval: Duration::from_secs(parsed(
+            interval: Duration::from_secs(env.parsed(
                 "SWEEP_SECONDS",
                 3600,
                 "seconds between two sweeps, from 1 to 86400",

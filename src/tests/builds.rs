@@ -139,7 +139,7 @@ async fn a_prompt_becomes_an_app_that_answers_and_a_follow_up_changes_it() {
     let page = server.get(&format!("/projects/{project}")).await;
     assert_eq!(page.status(), 200);
     assert!(page.text().await.unwrap().contains("Now with butter"));
-    assert!(server.stop().success());
+    server.stop();
 }
 
 #[tokio::test]

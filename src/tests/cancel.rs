@@ -140,7 +140,7 @@ async fn a_stopped_run_stays_stopped_when_the_server_is_killed() {
         ],
     )])
     .await;
-    let server = Server::start(data.path(), &model);
+    let server = Server::process(data.path(), &model, &[]).await;
     let project = server.create("Build").await;
     until("the second turn is asked for", async || {
         (model.asked_for(2) == 1).then_some(())

@@ -56,11 +56,8 @@ async fn a_step_that_takes_the_server_down_three_times_ends_its_run_and_the_next
         ),
     ])
     .await;
-    let server = Server::start_and(
-        data.path(),
-        &model,
-        &[("CODEFLOW_CRASH_AT", "before:verify-1")],
-    );
+    let env = [("CODEFLOW_CRASH_AT", "before:verify-1")];
+    let server = Server::process(data.path(), &model, &env).await;
     let project = server.create("Build").await;
     server.died().await;
     for _ in 0..2 {
@@ -99,22 +96,22 @@ async fn a_step_that_takes_the_server_down_three_times_ends_its_run_and_the_next
 async fn orderly_stops_are_no_crashes_however_many_they_are() {
     let data = data_dir();
     let model = Model::start([("Build", vec![Reply::done().held()])]).await;
-    let server = Server::start(data.path(), &model);
+    let server = Server::process(data.path(), &model, &[]).await;
     let project = server.create("Build").await;
     until("the model is asked", async || {
         (model.asked_for(1) == 1).then_some(())
     })
     .await;
-    assert!(server.stop().success());
+    server.stop();
     for asked in 2..6 {
-        let server = Server::start(data.path(), &model);
+        let server = Server::process(data.path(), &model, &[]).await;
         until("it is asked again", async || {
             (model.asked_for(1) == asked).then_some(())
         })
         .await;
-        assert!(server.stop().success());
+        server.stop();
     }
-    let server = Server::start(data.path(), &model);
+    let server = Server::process(data.path(), &model, &[]).await;
     until("it is asked again", async || {
         (model.asked_for(1) == 6).then_some(())
     })
@@ -133,7 +130,7 @@ async fn a_run_s_time_passes_while_it_is_worked_on_and_over_restarts() {
     ])
     .await;
     let env = [("RUN_TIMEOUT_SECONDS", "86400")];
-    let server = Server::start_and(data.path(), &model, &env);
+    let server = Server::process(data.path(), &model, &env).await;
     let project = server.create("Build").await;
     server.send(project, "Wait").await;
     let run = run_of(&server, project).await;
@@ -180,7 +177,7 @@ async fn what_an_interrupted_answer_cost_counts_towards_the_runs_limits() {
     let model = Model::start([("Build", vec![half])]).await;
     // The chat alone has more tokens than that.
     let env = [("RUN_MAX_TOKENS", "1000")];
-    let server = Server::start_and(data.path(), &model, &env);
+    let server = Server::process(data.path(), &model, &env).await;
     let project = server.create("Build").await;
     let run = run_of(&server, project).await;
     let store = open(data.path()).await;

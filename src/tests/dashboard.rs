@@ -194,7 +194,7 @@ async fn a_run_is_told_step_by_step_with_attempts_outputs_and_what_went_wrong() 
         ],
     )])
     .await;
-    let server = Server::start(data.path(), &model);
+    let server = Server::process(data.path(), &model, &[]).await;
     let project = server.create("Build").await;
     until("the second turn is asked for", async || {
         (model.asked_for(2) == 1).then_some(())

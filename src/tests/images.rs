@@ -118,7 +118,7 @@ async fn what_an_image_shows_stands_before_the_message_and_is_paid_for() {
     );
     assert_eq!(model.looks().len(), 2, "and nobody looks again");
 
-    assert!(server.stop().success());
+    server.stop();
     let store = Store::open_file(&data.path().join("codeflow.sqlite"))
         .await
         .unwrap();

@@ -37,7 +37,7 @@ struct Ended {
 async fn run(replies: Vec<Reply>, env: &[(&str, &str)]) -> Ended {
     let data = data_dir();
     let model = Model::start([("Build", replies)]).await;
-    let server = Server::start_and(data.path(), &model, env);
+    let server = Server::process(data.path(), &model, env).await;
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;

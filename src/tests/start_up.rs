@@ -162,13 +162,9 @@ async fn a_second_server_in_the_same_folder_is_refused_before_it_touches_the_dat
         !data.path().join("other.sqlite").exists(),
         "the database was opened"
     );
-    assert!(server.stop().success());
+    server.stop();
     // What a server leaves behind keeps nobody out.
-    assert!(
-        Server::start_with(data.path(), &[("AI_PROVIDER", "demo")])
-            .stop()
-            .success()
-    );
+    Server::start_with(data.path(), &[("AI_PROVIDER", "demo")]).stop();
 }
 
 #[tokio::test]

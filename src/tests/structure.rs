@@ -36,7 +36,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("lib", &["app"]),
     (
-        "main",
+        "boot",
         &[
             "agent",
             "config",
@@ -47,6 +47,17 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "sandbox_host",
             "server",
             "store",
+        ],
+    ),
+    (
+        "main",
+        &[
+            "agent",
+            "boot",
+            "config",
+            "listener",
+            "sandbox_host",
+            "server",
         ],
     ),
 ];

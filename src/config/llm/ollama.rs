@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::config::var;
+use crate::config::Env;
 
 /// How long it may take to accept a connection, and to list its models.
 const DIAL: Duration = Duration::from_millis(300);
@@ -38,19 +38,21 @@ struct Tag {
 }
 
 /// Its address (`OLLAMA_BASE_URL`), without a slash at the end.
-pub fn url() -> String {
-    let url = var("OLLAMA_BASE_URL").unwrap_or_else(|| "http://localhost:11434".to_owned());
+pub fn url(env: &Env) -> String {
+    let url = env
+        .var("OLLAMA_BASE_URL")
+        .unwrap_or_else(|| "http://localhost:11434".to_owned());
     url.trim_end_matches('/').trim_end_matches("/v1").to_owned()
 }
 
 /// Whether its address is set: then it was named, and nothing else answers in its place.
-pub fn is_named() -> bool {
-    var("OLLAMA_BASE_URL").is_some()
+pub fn is_named(env: &Env) -> bool {
+    env.var("OLLAMA_BASE_URL").is_some()
 }
 
-/// Whether something accepts connections at its address.
-pub async fn answers() -> bool {
-    let Some((host, port)) = address(&url()) else {
+/// Whether something accepts connections at the address.
+pub async fn answers(url: &str) -> bool {
+    let Some((host, port)) = address(url) else {
         return false;
     };
     let dial = tokio::net::TcpStream::connect((host.as_str(), port));
@@ -69,10 +71,10 @@ fn address(url: &str) -> Option<(String, u16)> {
 }
 
 /// The names of its models; none when it does not tell, which the log says.
-pub async fn installed() -> Vec<String> {
+pub async fn installed(url: &str) -> Vec<String> {
     let listed = async {
         let answer = reqwest::Client::new()
-            .get(format!("{}/api/tags", url()))
+            .get(format!("{url}/api/tags"))
             .timeout(LIST)
             .send()
             .await?;
@@ -81,7 +83,7 @@ pub async fn installed() -> Vec<String> {
     let listed: reqwest::Result<Tags> = listed.await;
     if let Err(error) = listed.as_ref().map_err(|error| error.to_string()) {
         tracing::warn!(
-            host = address(&url()).map(|(host, _)| host),
+            host = address(url).map(|(host, _)| host),
             error = error.split(" for url").next(),
             "Ollama can't be reached (OLLAMA_BASE_URL): runs will say so until it can"
         );

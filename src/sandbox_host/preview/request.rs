@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     fn settings(domain: &str, url: &str) -> config::SandboxHost {
-        let mut settings = config::SandboxHost::from_env().unwrap();
+        let mut settings = config::SandboxHost::from_env(&config::Env::of_process()).unwrap();
         (settings.domain, settings.public_url) = (domain.to_owned(), url.to_owned());
         settings
     }

@@ -301,7 +301,7 @@ async fn a_run_that_is_stopped_while_its_page_computes_without_an_end_leaves_no_
         ("CHROMIUM_PATH", ""),
         ("TMPDIR", folder.path().to_str().unwrap()),
     ];
-    let server = Server::start_and(data.path(), &model, &env);
+    let server = Server::process(data.path(), &model, &env).await;
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
     let checks = |kind: &EventKind| {

@@ -349,7 +349,7 @@ async fn the_browser_has_a_network_and_a_control_group_of_its_own_which_go_with_
         ("TMPDIR", folder.path().to_str().unwrap()),
         ("CHROMIUM_MEMORY_MB", "700"),
     ];
-    let server = Server::start_and(data.path(), &model, &env);
+    let server = Server::process(data.path(), &model, &env).await;
     server.create("Build").await;
     let processes = until("the page is being loaded", async || {
         let found = processes_of(folder.path());
@@ -414,7 +414,7 @@ async fn the_browser_has_a_network_and_a_control_group_of_its_own_which_go_with_
         (processes_in(folder.path()) == 0).then_some(())
     })
     .await;
-    let server = Server::start_and(data.path(), &model, &env);
+    let server = Server::process(data.path(), &model, &env).await;
     assert_eq!(groups_of(pid), Vec::<std::path::PathBuf>::new());
     let profiles = fs::read_dir(folder.path()).unwrap().flatten();
     let left = format!("codeflow-browser-{pid}-");

@@ -247,7 +247,7 @@ impl Drop for Host {
 
 /// The default settings on a data folder, with the real binary as the sandboxes' init.
 pub fn settings(data: &Path) -> config::SandboxHost {
-    let mut settings = config::SandboxHost::from_env().unwrap();
+    let mut settings = config::SandboxHost::from_env(&config::Env::of_process()).unwrap();
     settings.data_dir = data.to_owned();
     settings.pool_size = 0;
     settings.envd = env!("CARGO_BIN_EXE_codeflow").into();

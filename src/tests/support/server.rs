@@ -1,26 +1,51 @@
-//! The real server as a process of its own, on a free port.
+//! The real server on a free port: in this process, on a runtime and with a log of its own, or as a
+//! process, for what kills it or gives it variables that settings don't hold.
+
+mod process;
 
 use std::{
-    io::{BufRead, BufReader},
+    io,
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, mpsc},
+    process::{Child, ExitStatus},
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
     time::Duration,
 };
 
-use codeflow::protocol::{ProjectId, RunState, Workspace};
+use codeflow::{
+    boot::Service,
+    config::{Env, Settings},
+    listener::raise_open_files,
+    protocol::{ProjectId, RunState, Workspace},
+    server,
+};
+use parking_lot::Mutex;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tracing::Dispatch;
+use tracing_subscriber::EnvFilter;
 
 use super::{Feed, Model, PATIENCE, http};
 
-/// A running `codeflow serve`; dropped, it is asked to stop and waited for, so that it leaves
-/// nothing behind.
+/// Variables that only a process has to itself.
+const OF_PROCESSES: [&str; 2] = ["TMPDIR", "CODEFLOW_CRASH_AT"];
+
+/// A running server; dropped, it is asked to stop and waited for, so that it leaves nothing behind.
 pub struct Server {
-    child: Child,
+    home: Home,
     pub port: u16,
-    log: Arc<Mutex<String>>,
+    log: Log,
     http: reqwest::Client,
+}
+
+enum Home {
+    Thread {
+        shutdown: CancellationToken,
+        /// Taken when it has stopped.
+        thread: Option<JoinHandle<()>>,
+    },
+    Process(Child),
 }
 
 impl Server {
@@ -36,60 +61,82 @@ impl Server {
 
     /// Starts it with these variables and no others that it reads.
     pub fn start_with(data: &Path, env: &[(&str, &str)]) -> Self {
-        let mut child = Self::spawn(data, env);
-        let log = Arc::new(Mutex::new(String::new()));
-        let (listening, heard) = mpsc::channel();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        std::thread::spawn({
-            let log = log.clone();
+        for name in OF_PROCESSES {
+            assert!(
+                env.iter().all(|(set, _)| *set != name),
+                "{name}: use a process"
+            );
+        }
+        let own = process::variables(data);
+        let env = Env::of(
+            own.iter().chain(env).copied(),
+            env!("CARGO_BIN_EXE_codeflow"),
+        );
+        let http = http();
+        raise_open_files();
+        let (log, shutdown) = (Log::default(), CancellationToken::new());
+        let (started, starts) = mpsc::channel();
+        let thread = std::thread::spawn({
+            let (log, shutdown) = (log.dispatch(), shutdown.clone());
             move || {
-                for line in lines.map_while(Result::ok) {
-                    if let Some((_, port)) = line.split_once("listening on http://127.0.0.1:") {
-                        let _ = listening.send(port.trim().parse::<u16>().unwrap());
-                    }
-                    let mut log = log.lock().unwrap();
-                    log.push_str(&line);
-                    log.push('\n');
-                }
+                let served = tracing::dispatcher::with_default(&log, || {
+                    runtime(&log).block_on(serve(&env, shutdown, |port| {
+                        let _ = started.send(port);
+                    }))
+                });
+                served.unwrap();
             }
         });
-        let Ok(port) = heard.recv_timeout(PATIENCE) else {
-            panic!("the server did not start:\n{}", log.lock().unwrap());
+        let Ok(port) = starts.recv_timeout(PATIENCE) else {
+            panic!("the server did not start:\n{}", log.text());
         };
         Self {
-            child,
+            home: Home::Thread {
+                shutdown,
+                thread: Some(thread),
+            },
             port,
             log,
-            http: http(),
+            http,
+        }
+    }
+
+    /// Starts it as a process, with the model and these variables.
+    pub async fn process(data: &Path, model: &Model, env: &[(&str, &str)]) -> Self {
+        let mut child = Self::spawn(data, &[&model.env()[..], env].concat());
+        let log = Log::default();
+        log.collect(child.stderr.take().unwrap());
+        let (http, pid) = (http(), child.id());
+        let ready = super::until("the server listens", async || {
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "the server did not start:\n{}",
+                log.text()
+            );
+            process::ready_port(pid, &http).await
+        });
+        Self {
+            port: ready.await,
+            home: Home::Process(child),
+            log,
+            http,
         }
     }
 
     /// The process alone, for one that is expected to end by itself.
     pub fn spawn(data: &Path, env: &[(&str, &str)]) -> Child {
-        let kept = ["PATH", "HOME", "LANG", "RUST_LOG"].into_iter();
-        let kept = kept.filter_map(|name| Some((name, std::env::var_os(name)?)));
-        Command::new(env!("CARGO_BIN_EXE_codeflow"))
-            .arg("serve")
-            .env_clear()
-            .envs(kept)
-            .env("CODEFLOW_DATA_DIR", data)
-            .env("LEPTOS_SITE_ADDR", "127.0.0.1:0")
-            .env("SANDBOX_POOL_SIZE", "0")
-            .env("CHROMIUM_PATH", "off")
-            .envs(env.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        process::spawn(data, env)
     }
 
-    /// Its process id.
+    /// Its process's id.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        match &self.home {
+            Home::Process(child) => child.id(),
+            Home::Thread { .. } => panic!("it has no process of its own"),
+        }
     }
 
-    /// The most memory that it had in use, in bytes (proc_pid_status(5)).
+    /// The most memory that its process had in use, in bytes (proc_pid_status(5)).
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let peak = status
@@ -99,41 +146,57 @@ impl Server {
         peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
     /// What it has written to its log.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.text()
     }
 
-    /// Ends it at once, as a crash does.
+    fn child(&mut self) -> &mut Child {
+        match &mut self.home {
+            Home::Process(child) => child,
+            Home::Thread { .. } => panic!("only a process ends by a crash"),
+        }
+    }
+
+    /// Ends its process at once, as a crash does.
     pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child().kill().unwrap();
+        self.child().wait().unwrap();
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until its process has ended by itself.
     pub async fn died(mut self) -> ExitStatus {
         super::until("the server ends by itself", async || {
-            self.child.try_wait().unwrap()
+            self.child().try_wait().unwrap()
         })
         .await
     }
 
-    /// Asks it to stop, and waits until it has.
-    pub fn stop(mut self) -> ExitStatus {
-        self.terminate()
+    /// Asks it to stop, and waits until it has, well.
+    pub fn stop(mut self) {
+        assert!(self.end(), "{}", self.log());
     }
 
-    fn terminate(&mut self) -> ExitStatus {
-        if let Some(status) = self.child.try_wait().unwrap() {
-            return status;
+    /// Whether it ended well.
+    fn end(&mut self) -> bool {
+        match &mut self.home {
+            Home::Thread { shutdown, thread } => {
+                shutdown.cancel();
+                thread.take().is_none_or(|thread| thread.join().is_ok())
+            }
+            Home::Process(child) => {
+                if let Some(status) = child.try_wait().unwrap() {
+                    return status.success();
+                }
+                let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+                nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+                child.wait().unwrap().success()
+            }
         }
-        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-        self.child.wait().unwrap()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     pub async fn get(&self, path: &str) -> Response {
@@ -217,11 +280,75 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.terminate();
+        self.end();
         if std::thread::panicking() {
-            // The reader thread may be a line behind.
+            // The reader of a process may be a line behind.
             std::thread::sleep(Duration::from_millis(50));
             eprintln!("the server's log:\n{}", self.log());
         }
+    }
+}
+
+/// A runtime whose threads log to this dispatch.
+fn runtime(log: &Dispatch) -> tokio::runtime::Runtime {
+    let log = log.clone();
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        // Until the thread ends.
+        .on_thread_start(move || std::mem::forget(tracing::dispatcher::set_default(&log)))
+        .build()
+        .unwrap()
+}
+
+/// Serves until the shutdown; `started` is called with the port.
+async fn serve(
+    env: &Env,
+    shutdown: CancellationToken,
+    started: impl FnOnce(u16),
+) -> anyhow::Result<()> {
+    let settings = Settings::from_env(env).await?;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+    let service = Service::start(settings, server::site()?, listener, shutdown).await?;
+    started(service.address().port());
+    service.run().await;
+    Ok(())
+}
+
+/// What a server has logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    fn text(&self) -> String {
+        self.0.lock().clone()
+    }
+
+    /// Where a server in this process logs to it, as it would to standard error.
+    fn dispatch(&self) -> Dispatch {
+        let log = self.clone();
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+        let logging = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(false)
+            .with_writer(move || log.clone());
+        Dispatch::new(logging.finish())
+    }
+
+    /// Takes what a process writes, until it ends.
+    fn collect(&self, mut output: impl io::Read + Send + 'static) {
+        let mut log = self.clone();
+        std::thread::spawn(move || io::copy(&mut output, &mut log));
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().push_str(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -1,0 +1,225 @@
+//! Boot: from settings and a bound listener to a server that runs, and back to a process with
+//! nothing left behind. What `main` calls, and tests that need the real server.
+
+use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use axum::{
+    Router,
+    extract::Request,
+    http::header,
+    middleware::{self, Next},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::{
+    agent::Agent,
+    config::{self, Database, Settings},
+    listener,
+    llm::Model,
+    projects::Projects,
+    sandbox,
+    sandbox_host::SandboxHost,
+    server::{self, AppState, Site},
+    store::Store,
+};
+
+/// How long open connections may take to end when the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The server, started. Its listener is served by [`Service::run`].
+pub struct Service {
+    address: SocketAddr,
+    listener: TcpListener,
+    router: Router,
+    connections: config::Connections,
+    projects: Projects,
+    host: Option<Arc<SandboxHost>>,
+    store: Store,
+    shutdown: CancellationToken,
+    _lock: DataLock,
+}
+
+impl Service {
+    /// Opens everything the server needs, and resumes what was unfinished. `shutdown` stops it.
+    pub async fn start(
+        settings: Settings,
+        site: Site,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let Settings {
+            server: settings,
+            connections,
+            llm,
+            agent: agent_settings,
+            mut sandbox,
+            sandbox_host,
+            sweeps,
+        } = settings;
+        let address = listener.local_addr()?;
+        let model = Model::new(llm)?;
+        // Before the database: a second server must change nothing in it.
+        let lock = DataLock::take(&settings.data_dir)?;
+        let store = open_store(&settings.database).await?;
+        let host = match sandbox_host {
+            None => None,
+            Some(mut settings) => {
+                settings.follow_port(address.port());
+                let own = TcpListener::bind(("127.0.0.1", 0)).await?;
+                let host = SandboxHost::start(settings, own).await?;
+                sandbox.use_host(&host.url(), host.key(), host.domain());
+                Some(Arc::new(host))
+            }
+        };
+
+        let agent = Agent::new(
+            model,
+            sandbox::Client::new(sandbox)?,
+            agent_settings.clone(),
+        );
+        let projects = Projects::new(store.clone(), agent, &agent_settings, shutdown.clone());
+        let host_ref = host.as_deref();
+        let state = AppState {
+            projects: projects.clone(),
+            shutdown: shutdown.clone(),
+            sandbox_fault: host_ref
+                .and_then(|host| host.runtime().err())
+                .map(Arc::from),
+            unenforced: host_ref.map_or(&[][..], SandboxHost::unenforced).into(),
+            leptos: site,
+            public_url: settings.public_url.as_str().into(),
+        };
+        let mut router = server::router(state);
+        if let Some(host) = &host {
+            router = with_previews(router, host.clone());
+        }
+
+        let resumed = projects.resume().await?;
+        projects.keep_swept(sweeps, shutdown.clone());
+        if resumed > 0 {
+            tracing::info!(projects = resumed, "resuming unfinished runs");
+        }
+        tracing::info!("listening on http://{address}");
+        log_notices(&projects, &settings.public_url);
+        Ok(Self {
+            address,
+            listener,
+            router,
+            connections,
+            projects,
+            host,
+            store,
+            shutdown,
+            _lock: lock,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the shutdown, and then until all work has stopped.
+    pub async fn run(self) {
+        let shutdown = self.shutdown;
+        tokio::select! {
+            () = listener::serve(self.listener, self.router, self.connections, shutdown.clone()) => {}
+            // Hot-reload sockets of open previews never end by themselves.
+            () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {}
+        }
+        self.projects.stopped().await;
+        if let Some(host) = self.host {
+            host.shutdown().await;
+        }
+        self.store.close().await;
+    }
+}
+
+/// Says at the start what its owner should know.
+fn log_notices(projects: &Projects, public_url: &str) {
+    if !config::is_loopback_url(public_url) {
+        tracing::warn!(
+            "PUBLIC_URL={public_url} and there are no accounts yet: the proxy in front of CodeFlow has to ask people to sign in"
+        );
+    }
+    let notice = projects.model();
+    if notice.demo {
+        tracing::info!(
+            "no model is configured, so the demo answers; set OPENAI_API_KEY (or another provider's key) for a real one"
+        );
+    } else {
+        tracing::info!(model = notice.label, "apps are built by a real model");
+    }
+}
+
+/// Hands requests for a preview's host name to the sandbox host; everything else is the app's.
+fn with_previews(app: Router, host: Arc<SandboxHost>) -> Router {
+    let previews = host.previews();
+    app.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let is_preview = request
+            .headers()
+            .get(header::HOST)
+            .and_then(|name| name.to_str().ok())
+            .is_some_and(|name| host.is_preview(name));
+        let previews = previews.clone();
+        async move {
+            if !is_preview {
+                return next.run(request).await;
+            }
+            match previews.oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+    }))
+}
+
+/// Applies the database's migrations.
+pub async fn migrate(settings: &config::Server) -> anyhow::Result<()> {
+    // Other servers may be at work on a database of its own; one in this folder is the file's only
+    // user.
+    let _lock = match settings.database {
+        Database::File(_) => Some(DataLock::take(&settings.data_dir)?),
+        Database::Url(_) => None,
+    };
+    open_store(&settings.database).await?.close().await;
+    Ok(())
+}
+
+/// Keeps other servers out of the data folder while it lives.
+struct DataLock(#[expect(dead_code, reason = "its lock ends when it is closed")] File);
+
+impl DataLock {
+    /// Makes the folder where it is missing.
+    fn take(data_dir: &Path) -> anyhow::Result<Self> {
+        let unusable = || {
+            format!(
+                "CODEFLOW_DATA_DIR={}: the folder can't be used",
+                data_dir.display()
+            )
+        };
+        config::prepare_data_folder(data_dir)?;
+        let lock = File::create(data_dir.join("lock")).with_context(unusable)?;
+        if lock.try_lock().is_err() {
+            bail!(
+                "another codeflow works in {}; stop it, or set CODEFLOW_DATA_DIR to another folder",
+                data_dir.display()
+            );
+        }
+        Ok(Self(lock))
+    }
+}
+
+async fn open_store(database: &Database) -> anyhow::Result<Store> {
+    match database {
+        Database::File(path) => Store::open_file(path)
+            .await
+            .with_context(|| format!("the database {} can't be opened", path.display())),
+        Database::Url(url) => Store::open(url)
+            .await
+            .context("the database of DATABASE_URL can't be opened"),
+    }
+}

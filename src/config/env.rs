@@ -1,0 +1,94 @@
+//! Where settings come from: the environment variables of this process, or variables that a test
+//! gives a server beside others in one process.
+
+use std::{collections::HashMap, fmt::Display, path::PathBuf, str::FromStr};
+
+use super::ConfigError;
+
+/// Environment variables, and the program that they configure.
+#[derive(Clone)]
+pub struct Env {
+    /// `None` for the process's own.
+    variables: Option<HashMap<String, String>>,
+    program: Option<PathBuf>,
+}
+
+impl Env {
+    /// The process's own variables.
+    pub fn of_process() -> Self {
+        Self {
+            variables: None,
+            program: None,
+        }
+    }
+
+    /// These variables and no others; `program` is the `codeflow` binary, where this process is
+    /// another one.
+    pub fn of<K: Into<String>, V: Into<String>>(
+        variables: impl IntoIterator<Item = (K, V)>,
+        program: impl Into<PathBuf>,
+    ) -> Self {
+        let variables = variables
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        Self {
+            variables: Some(variables.collect()),
+            program: Some(program.into()),
+        }
+    }
+
+    /// The variable's trimmed value; `None` when it is unset or empty.
+    pub fn var(&self, name: &str) -> Option<String> {
+        let value = match &self.variables {
+            Some(variables) => variables.get(name).cloned(),
+            None => std::env::var(name).ok(),
+        }?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    /// The variable's value parsed and checked, or `default` when it is unset.
+    pub fn parsed<T>(
+        &self,
+        name: &'static str,
+        default: T,
+        expected: &str,
+        allowed: impl Fn(&T) -> bool,
+    ) -> Result<T, ConfigError>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let Some(value) = self.var(name) else {
+            return Ok(default);
+        };
+        match value.parse::<T>() {
+            Ok(parsed) if allowed(&parsed) => Ok(parsed),
+            _ => Err(ConfigError::new(name, value, expected)),
+        }
+    }
+
+    /// The folder of everything CodeFlow stores (`CODEFLOW_DATA_DIR`, default `./data`), absolute.
+    pub fn data_dir(&self) -> Result<PathBuf, ConfigError> {
+        let folder = self
+            .var("CODEFLOW_DATA_DIR")
+            .unwrap_or_else(|| "./data".to_owned());
+        std::path::absolute(&folder).map_err(|error| {
+            ConfigError::new(
+                "CODEFLOW_DATA_DIR",
+                folder,
+                format!("the folder can't be found ({error})"),
+            )
+        })
+    }
+
+    /// The path of the `codeflow` binary.
+    pub fn program(&self) -> Result<PathBuf, ConfigError> {
+        match &self.program {
+            Some(program) => Ok(program.clone()),
+            None => std::env::current_exe().map_err(|error| {
+                ConfigError::new("PATH", "", format!("codeflow can't find itself: {error}"))
+            }),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! All settings of `codeflow serve`, read at once: a wrong one stops the start before anything is
+//! opened.
+
+use super::{
+    Agent, ConfigError, Connections, Env, Llm, Sandbox, SandboxHost, SandboxProvider, Server,
+    Sweeps,
+};
+
+/// What the server is started with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub server: Server,
+    pub connections: Connections,
+    /// The models that answer: the first, then its fallbacks.
+    pub llm: Vec<Llm>,
+    pub agent: Agent,
+    pub sandbox: Sandbox,
+    /// Of the sandbox host in this process; `None` where sandboxes are another machine's.
+    pub sandbox_host: Option<SandboxHost>,
+    pub sweeps: Sweeps,
+}
+
+impl Settings {
+    pub async fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let server = Server::from_env(env)?;
+        let connections = Connections::from_env(env)?;
+        let sandbox = Sandbox::from_env(env)?;
+        let llm = Llm::from_env(env).await?;
+        let agent = Agent::from_env(env)?;
+        let is_local = sandbox.provider == SandboxProvider::Local;
+        Ok(Self {
+            sweeps: Sweeps::from_env(env, is_local.then(|| server.data_dir.clone()))?,
+            sandbox_host: is_local.then(|| SandboxHost::from_env(env)).transpose()?,
+            server,
+            connections,
+            llm,
+            agent,
+            sandbox,
+        })
+    }
+}
