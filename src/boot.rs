@@ -10,6 +10,7 @@ use axum::{
     http::header,
     middleware::{self, Next},
 };
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -218,7 +219,7 @@ async fn open_store(database: &Database) -> anyhow::Result<Store> {
         Database::File(path) => Store::open_file(path)
             .await
             .with_context(|| format!("the database {} can't be opened", path.display())),
-        Database::Url(url) => Store::open(url)
+        Database::Url(url) => Store::open(url.expose_secret())
             .await
             .context("the database of DATABASE_URL can't be opened"),
     }

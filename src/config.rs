@@ -1,11 +1,13 @@
-//! Configuration from environment variables: one struct per concern, read once at the start. A
-//! wrong value stops the start with one line that names the variable, the value and what it may be.
+//! Settings from environment variables: one struct per concern, read once at the start. A wrong
+//! value stops the start with one line that names the variable, the value and what it may be. Keys,
+//! tokens and passwords are secrets, which `Debug` does not print.
 
 mod agent;
 mod checks;
 mod data_folder;
 mod env;
 mod llm;
+mod log;
 mod sandbox;
 pub mod sandbox_host;
 mod server;
@@ -17,6 +19,7 @@ pub use checks::{Browser, Unsplash};
 pub use data_folder::prepare_data_folder;
 pub use env::Env;
 pub use llm::{Llm, Provider};
+pub use log::LogFormat;
 pub use sandbox::{Sandbox, SandboxProvider, is_domain, is_service_address};
 pub use sandbox_host::SandboxHost;
 pub use server::{Connections, Database, Server, is_loopback_url, loopback_only};
@@ -25,9 +28,10 @@ pub use sweeps::{Disk, Sweeps};
 
 /// A variable whose value can't be used. Its text is the one line that the user sees.
 #[derive(Debug, thiserror::Error)]
-#[error("{name}={value}: {expected}")]
+#[error("{}: {expected}", subject(.name, .value))]
 pub struct ConfigError {
     pub name: &'static str,
+    /// Empty when the variable is not set.
     pub value: String,
     pub expected: String,
 }
@@ -39,5 +43,13 @@ impl ConfigError {
             value: value.into(),
             expected: expected.into(),
         }
+    }
+}
+
+fn subject(name: &str, value: &str) -> String {
+    if value.is_empty() {
+        format!("{name} is not set")
+    } else {
+        format!("{name}={value}")
     }
 }

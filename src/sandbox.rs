@@ -18,6 +18,7 @@ pub use error::SandboxError;
 pub use files::{Entry, EntryKind, MAX_FILE, Page};
 pub use process::{CommandOutput, Gap, Left, RunOptions, RunningProcess};
 use reqwest::{Method, RequestBuilder, Url, header::HeaderValue};
+use secrecy::ExposeSecret;
 
 use crate::{config, e2b};
 
@@ -73,7 +74,7 @@ impl Client {
                 streaming: builder().read_timeout(STREAM_IDLE).build()?,
                 control_plane: address::service("E2B_API_URL", &settings.api_url)?,
                 data_plane: address::service("E2B_SANDBOX_URL", &settings.sandbox_url)?,
-                api_key: secret(&settings.api_key).ok_or_else(|| {
+                api_key: secret(settings.api_key.expose_secret()).ok_or_else(|| {
                     SandboxError::Refused(
                         "E2B_API_KEY has characters that no key has. Copy it anew from https://e2b.dev."
                             .to_owned(),

@@ -45,6 +45,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, extract::Request, http::StatusCode, middleware};
 use sandboxes::Sandboxes;
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -103,7 +104,7 @@ impl SandboxHost {
 
     /// The control plane's key.
     pub fn key(&self) -> &str {
-        &self.sandboxes.settings().host_key
+        self.sandboxes.settings().host_key.expose_secret()
     }
 
     /// What the host names of previews end with.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Browser, ConfigError, Env, Unsplash};
 
-/// Runs, and what the agent has at hand in them.
+/// The limits of runs, and what the agent may use in them.
 #[derive(Debug, Clone)]
 pub struct Agent {
     pub limits: Limits,
@@ -12,14 +12,14 @@ pub struct Agent {
     pub unsplash: Unsplash,
     /// The longest a run may take (`RUN_TIMEOUT_SECONDS`).
     pub run_timeout: Duration,
-    /// Runs that are worked on at a time (`RUNS_MAX_CONCURRENT`); the others wait.
+    /// Runs worked on at a time (`RUNS_MAX_CONCURRENT`); the others wait.
     pub max_runs: usize,
 }
 
 /// How far one run may go.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// How often the model may answer (`AGENT_MAX_TURNS`).
+    /// How many times the model may answer (`AGENT_MAX_TURNS`).
     pub max_turns: u32,
     /// How many tokens its answers may take, read and written (`RUN_MAX_TOKENS`).
     pub max_tokens: u64,
@@ -65,7 +65,7 @@ impl Agent {
     }
 }
 
-/// What a run may cost when nothing else is said, in dollars.
+/// The default limit of a run's cost, in dollars.
 const MAX_COST: &str = "5";
 
 fn max_cost(value: Option<String>) -> Result<Option<u64>, ConfigError> {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_s_cost_is_told_in_dollars_or_as_unlimited() {
+    fn a_run_s_cost_is_limited_in_dollars_or_unlimited() {
         let read =
             |value: &str| max_cost(Some(value.to_owned())).map_err(|error| error.to_string());
         assert_eq!(read("2.5"), Ok(Some(2_500_000)));

@@ -1,11 +1,12 @@
-//! Settings of what stands beside the agent: the browser that loads its pages, and the photos it
-//! may use.
+//! Settings of what the agent uses: the browser that loads its pages, and a source of photos.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use secrecy::SecretString;
 
 use super::{ConfigError, Env};
 
-/// Names under which Chromium and its kin are installed.
+/// Names under which Chromium and its relatives are installed.
 const BROWSERS: [&str; 6] = [
     "chromium",
     "chromium-browser",
@@ -27,22 +28,15 @@ pub struct Browser {
 impl Browser {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let program = match env.var("CHROMIUM_PATH") {
-            None => std::env::var_os("PATH").and_then(|path| {
-                let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-                let places = BROWSERS
-                    .iter()
-                    .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-                places.into_iter().find(|place| is_program(place))
-            }),
+            None => BROWSERS.iter().find_map(|name| which::which(name).ok()),
             Some(word) if word == "off" => None,
-            Some(path) if is_program(Path::new(&path)) => Some(path.into()),
-            Some(path) => {
-                return Err(ConfigError::new(
+            Some(path) => Some(which::which(&path).map_err(|_| {
+                ConfigError::new(
                     "CHROMIUM_PATH",
                     path,
-                    "the path of Chromium or Chrome, or off; without it the first one in PATH is used",
-                ));
-            }
+                    "the path of Chromium or Chrome, or off; unset, the first one in PATH is used",
+                )
+            })?),
         };
         let memory_mb = env.parsed(
             "CHROMIUM_MEMORY_MB",
@@ -54,18 +48,11 @@ impl Browser {
     }
 }
 
-/// Whether the file can be run.
-fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path)
-        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-}
-
-/// Unsplash's photos.
-#[derive(Clone)]
+/// The source of photos.
+#[derive(Debug, Clone)]
 pub struct Unsplash {
-    /// `UNSPLASH_ACCESS_KEY`; without it there are no photos. Never logged.
-    pub access_key: Option<String>,
+    /// `UNSPLASH_ACCESS_KEY`; without it there are no photos.
+    pub access_key: Option<SecretString>,
     /// `UNSPLASH_API_URL`, without a slash at its end.
     pub url: String,
 }
@@ -83,16 +70,8 @@ impl Unsplash {
             ));
         }
         Ok(Self {
-            access_key: env.var("UNSPLASH_ACCESS_KEY"),
+            access_key: env.secret("UNSPLASH_ACCESS_KEY"),
             url: url.trim_end_matches('/').to_owned(),
         })
-    }
-}
-
-impl std::fmt::Debug for Unsplash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unsplash")
-            .field("url", &self.url)
-            .finish_non_exhaustive()
     }
 }

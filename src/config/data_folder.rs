@@ -1,4 +1,4 @@
-//! The folder of everything CodeFlow stores: only its user may enter it, for it holds
+//! The folder of everything CodeFlow stores: only its own user may enter it, for it holds
 //! conversations, keys and people's apps.
 
 use std::{
@@ -40,18 +40,18 @@ const OF_THE_SYSTEM: [&str; 27] = [
     "/var/tmp",
 ];
 
-/// Makes the data folder, or closes one of this user's that others may enter. Another user's
-/// folder, which this one was let into, stays as it is. Errors when others share the folder.
+/// Creates the data folder, or closes an existing one of this user's to others. Another user's
+/// folder, which this user was let into, stays as it is. Errors when others use the folder too.
 pub fn prepare_data_folder(folder: &Path) -> Result<(), ConfigError> {
     let wrong =
         |what: String| ConfigError::new("CODEFLOW_DATA_DIR", folder.display().to_string(), what);
-    let failed = |error: std::io::Error| wrong(format!("the folder can't be made ({error})"));
+    let failed = |error: std::io::Error| wrong(format!("the folder can't be created ({error})"));
     if !folder.exists() {
         if let Some(above) = folder.parent() {
             fs::create_dir_all(above).map_err(failed)?;
         }
         match fs::DirBuilder::new().mode(0o700).create(folder) {
-            // Another process of the same was quicker.
+            // Another process was quicker.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             made => return made.map_err(failed),
         }
@@ -59,7 +59,7 @@ pub fn prepare_data_folder(folder: &Path) -> Result<(), ConfigError> {
     let place = folder.canonicalize().map_err(failed)?;
     let found = place.metadata().map_err(failed)?;
     if !found.is_dir() {
-        return Err(wrong("a folder, and this is a file".to_owned()));
+        return Err(wrong("this is a file; name a folder".to_owned()));
     }
     if found.mode() & 0o077 == 0 || found.uid() != nix::unistd::geteuid().as_raw() {
         return Ok(());
@@ -67,7 +67,7 @@ pub fn prepare_data_folder(folder: &Path) -> Result<(), ConfigError> {
     if found.mode() & 0o1000 != 0 || is_shared(&place) {
         let own = folder.join("codeflow");
         let what = format!(
-            "a folder of CodeFlow's own, such as {}: others use this one",
+            "others use this folder; name one of CodeFlow's own, such as {}",
             own.display()
         );
         return Err(wrong(what));
@@ -75,7 +75,7 @@ pub fn prepare_data_folder(folder: &Path) -> Result<(), ConfigError> {
     fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).map_err(failed)
 }
 
-/// Whether it is the system's, or people's homes are below it.
+/// Whether it is the system's, or has people's homes below it.
 fn is_shared(place: &Path) -> bool {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let homes = users

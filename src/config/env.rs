@@ -1,7 +1,14 @@
 //! Where settings come from: the environment variables of this process, or variables that a test
 //! gives a server beside others in one process.
 
-use std::{collections::HashMap, fmt::Display, path::PathBuf, str::FromStr};
+use std::{
+    collections::HashMap,
+    fmt::{self, Display},
+    path::PathBuf,
+    str::FromStr,
+};
+
+use secrecy::SecretString;
 
 use super::ConfigError;
 
@@ -11,6 +18,13 @@ pub struct Env {
     /// `None` for the process's own.
     variables: Option<HashMap<String, String>>,
     program: Option<PathBuf>,
+}
+
+impl fmt::Debug for Env {
+    /// Without the variables, some of which are keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Env").finish_non_exhaustive()
+    }
 }
 
 impl Env {
@@ -45,6 +59,11 @@ impl Env {
         }?;
         let value = value.trim();
         (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    /// A key, a token or a password; `None` when the variable is unset or empty.
+    pub fn secret(&self, name: &str) -> Option<SecretString> {
+        self.var(name).map(SecretString::from)
     }
 
     /// The variable's value parsed and checked, or `default` when it is unset.
@@ -87,7 +106,11 @@ impl Env {
         match &self.program {
             Some(program) => Ok(program.clone()),
             None => std::env::current_exe().map_err(|error| {
-                ConfigError::new("PATH", "", format!("codeflow can't find itself: {error}"))
+                ConfigError::new(
+                    "/proc/self/exe",
+                    error.to_string(),
+                    "codeflow can't find its own program file; mount /proc",
+                )
             }),
         }
     }

@@ -30,7 +30,7 @@ impl Provider {
         Self::Custom,
         Self::Demo,
     ];
-    /// Those that answer any prompt.
+    /// Those that answer every prompt.
     const ANSWERING: [Self; 5] = [
         Self::OpenAi,
         Self::Gemini,
@@ -61,7 +61,7 @@ impl Provider {
         }
     }
 
-    /// The variable that holds its address, where that is not the usual one.
+    /// The variable that overrides its usual address.
     fn url_variable(self) -> Option<&'static str> {
         match self {
             Self::OpenAi | Self::Custom => Some("OPENAI_BASE_URL"),
@@ -72,7 +72,7 @@ impl Provider {
         }
     }
 
-    /// How many tokens a chat with a model of its may have when nothing is known of the model.
+    /// How many tokens a chat may have with a model of its that is not known.
     pub fn usual_context(self) -> usize {
         match self {
             Self::Ollama => 32_768,
@@ -90,14 +90,14 @@ impl Provider {
         }
     }
 
-    /// The model that writes apps when `AI_MODEL` names none: of those that call tools over chat
-    /// completions and that any key may ask.
+    /// The model that writes apps when `AI_MODEL` names none. It calls tools over chat completions
+    /// and is open to every key.
     fn default_model(self) -> &'static str {
         match self {
             Self::OpenAi | Self::Custom => "gpt-6-sol",
             Self::Gemini => "gemini-3.8-flash",
             Self::OpenRouter => "anthropic/claude-sonnet-5.5",
-            // Where it has none of those that are fit.
+            // Unless an installed one is better; see `ollama::coder`.
             Self::Ollama => "qwen3-coder",
             Self::Demo => "recorded builds",
         }
@@ -114,16 +114,16 @@ pub struct Llm {
     pub api_key: Option<SecretString>,
     /// Writes the apps (`AI_MODEL`).
     pub model: String,
-    /// Names projects and versions (`AI_MODEL_NAMING`, default `AI_MODEL`, or a small one of the
-    /// provider's where that is not set).
+    /// Names projects and versions (`AI_MODEL_NAMING`; default `AI_MODEL`, else a small model of the
+    /// provider).
     pub naming_model: String,
-    /// Looks at the images that users attach (`AI_MODEL_VISION`, default `AI_MODEL`, or an
-    /// installed one that sees where Ollama's does not).
+    /// Describes the images that users attach (`AI_MODEL_VISION`; default `AI_MODEL`, or an
+    /// installed model of Ollama's that supports vision).
     pub vision_model: String,
-    /// How many tokens a chat may have (`AI_CONTEXT_TOKENS`); else what is known of the model.
+    /// How many tokens a chat may have (`AI_CONTEXT_TOKENS`); `None`: what is known of the model.
     pub context_tokens: Option<usize>,
-    /// How long it may say nothing, before its answer begins and within it (`AI_SILENCE_SECONDS`).
-    /// Reasoning models think for minutes before their first word.
+    /// How long it may send nothing, before its answer begins and within it
+    /// (`AI_SILENCE_SECONDS`). Reasoning models think for minutes before their first word.
     pub silence: Duration,
 }
 
@@ -137,8 +137,8 @@ impl std::fmt::Debug for Llm {
 }
 
 impl Llm {
-    /// The provider that is named, else the first whose key is set, else Ollama where its address
-    /// is set or it runs, else the demo; then those of `AI_FALLBACK`.
+    /// The provider of `AI_PROVIDER`, else the first whose key is set, else Ollama if its address is
+    /// set or it runs, else the demo; then those of `AI_FALLBACK`.
     pub async fn from_env(env: &Env) -> Result<Vec<Self>, ConfigError> {
         let provider = match env.var("AI_PROVIDER") {
             Some(name) => named("AI_PROVIDER", &name, &Provider::ALL)?,
@@ -165,8 +165,8 @@ impl Llm {
         Ok(all)
     }
 
-    /// The settings of a provider that a variable names, with its usual models, or the named one
-    /// for everything.
+    /// The settings of a provider that the variable `named_by` names, with its usual models, or
+    /// `model` for everything.
     async fn of(
         env: &Env,
         provider: Provider,
@@ -181,11 +181,7 @@ impl Llm {
             && provider != Provider::Custom
             && let Some(variable) = provider.key_variable()
         {
-            return Err(ConfigError::new(
-                variable,
-                "",
-                format!("a key, which {needed_by}"),
-            ));
+            return Err(ConfigError::new(variable, "", format!("{needed_by} a key")));
         }
         let usual = match provider {
             Provider::OpenAi => "https://api.openai.com/v1".to_owned(),
@@ -206,7 +202,7 @@ impl Llm {
                 return Err(ConfigError::new(
                     "OPENAI_BASE_URL",
                     "",
-                    format!("the address of an OpenAI-compatible server, which {needed_by}"),
+                    format!("{needed_by} the address of an OpenAI-compatible server"),
                 ));
             }
             None => usual,
@@ -239,11 +235,11 @@ impl Llm {
             .default_naming_model()
             .filter(|_| model.is_none())
             .map(str::to_owned);
-        let (mut sees, mut model) = (None, model);
+        let (mut vision, mut model) = (None, model);
         if provider == Provider::Ollama {
             let installed = ollama::installed(&ollama::url(env)).await;
             model = model.or_else(|| ollama::coder(&installed));
-            sees = ollama::seeing(&installed, model.as_deref());
+            vision = ollama::vision(&installed, model.as_deref());
         }
         let model = model.unwrap_or_else(|| provider.default_model().to_owned());
         Ok(Self {
@@ -251,7 +247,7 @@ impl Llm {
             base_url: base_url.trim_end_matches('/').to_owned(),
             api_key: api_key.map(SecretString::from),
             naming_model: small.unwrap_or_else(|| model.clone()),
-            vision_model: sees.unwrap_or_else(|| model.clone()),
+            vision_model: vision.unwrap_or_else(|| model.clone()),
             context_tokens,
             model,
             silence: Duration::from_secs(silence),
@@ -259,8 +255,7 @@ impl Llm {
     }
 }
 
-/// The providers of `AI_FALLBACK`: names, each with a model behind a colon where it is not the
-/// provider's usual one.
+/// The providers of `AI_FALLBACK`: names, each with an optional model after a colon.
 fn fallbacks(list: &str) -> Result<Vec<(Provider, Option<String>)>, ConfigError> {
     let entries = list
         .split(',')
@@ -301,7 +296,7 @@ fn named(
     })
 }
 
-/// The first provider whose key is set; a base URL of one's own without a key makes it `custom`.
+/// The first provider whose key is set; `OPENAI_BASE_URL` alone makes it `custom`.
 fn first_with_key(var: impl Fn(&'static str) -> Option<String>) -> Option<Provider> {
     [Provider::OpenAi, Provider::Gemini, Provider::OpenRouter]
         .into_iter()
@@ -315,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_key_that_is_set_chooses_and_a_wrong_name_is_told_the_right_ones() {
+    fn the_first_key_that_is_set_chooses_and_a_wrong_name_lists_the_right_ones() {
         let with = |names: &'static [&'static str]| {
             first_with_key(move |name| names.contains(&name).then(|| "x".to_owned()))
         };
@@ -334,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn fallbacks_are_names_with_models_of_their_own_where_they_say_so_and_the_demo_is_none() {
+    fn fallbacks_are_providers_with_optional_models_and_the_demo_is_none() {
         assert_eq!(fallbacks(" ").unwrap(), []);
         assert_eq!(
             fallbacks("gemini, openrouter:openai/gpt-5.1 ,ollama:qwen3:8b").unwrap(),

@@ -1,6 +1,7 @@
 //! Settings of the client that reaches sandboxes: E2B's protocol, whoever serves it.
 
 use reqwest::Url;
+use secrecy::SecretString;
 
 use super::{ConfigError, Env};
 
@@ -13,7 +14,7 @@ pub enum SandboxProvider {
     E2b,
 }
 
-/// Where sandboxes are made and reached; the variables mean what they mean to the official SDKs.
+/// Where sandboxes are created and reached; the variables mean what they mean to the official SDKs.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     pub provider: SandboxProvider,
@@ -21,9 +22,9 @@ pub struct Sandbox {
     pub api_url: String,
     /// The data plane's address.
     pub sandbox_url: String,
-    /// What previews' host names end with, a port perhaps included.
+    /// What previews' host names end with, optionally with a port.
     pub domain: String,
-    pub api_key: String,
+    pub api_key: SecretString,
     /// The template that sandboxes start from (`E2B_TEMPLATE`).
     pub template: String,
 }
@@ -35,12 +36,12 @@ impl Sandbox {
             Some("e2b") => SandboxProvider::E2b,
             Some(other) => return Err(ConfigError::new("SANDBOX_PROVIDER", other, "local or e2b")),
         };
-        let key = env.var("E2B_API_KEY");
+        let key = env.secret("E2B_API_KEY");
         if provider == SandboxProvider::E2b && key.is_none() {
             return Err(ConfigError::new(
                 "E2B_API_KEY",
                 "",
-                "a key of E2B, which SANDBOX_PROVIDER=e2b needs; see https://e2b.dev/docs/api-key",
+                "SANDBOX_PROVIDER=e2b needs a key of E2B; see https://e2b.dev/docs/api-key",
             ));
         }
         let domain = env
@@ -82,12 +83,12 @@ impl Sandbox {
     pub fn use_host(&mut self, url: &str, key: &str, domain: &str) {
         self.api_url = url.to_owned();
         self.sandbox_url = url.to_owned();
-        self.api_key = key.to_owned();
+        self.api_key = key.into();
         self.domain = domain.to_owned();
     }
 }
 
-/// Whether it is the address of a service: http or https, a host, perhaps a port and a path, and
+/// Whether it is the address of a service: http or https, a host, an optional port and path, and
 /// nothing else.
 pub fn is_service_address(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
@@ -98,7 +99,7 @@ pub fn is_service_address(url: &Url) -> bool {
         && url.fragment().is_none()
 }
 
-/// Whether it is a host name that others can be below, with a port perhaps.
+/// Whether it is a host name that can have subdomains, with an optional port.
 pub fn is_domain(text: &str) -> bool {
     let (host, port) = text
         .split_once(':')

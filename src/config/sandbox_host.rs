@@ -1,6 +1,8 @@
-//! Settings of the local sandbox host: where it stores things, and what a sandbox may use.
+//! Settings of the local sandbox host: where it stores sandboxes, and what each may use.
 
 use std::{path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
 
 use super::{
     ConfigError, Connections, Env, is_domain,
@@ -12,15 +14,15 @@ use super::{
 pub struct SandboxHost {
     /// Templates and sandboxes are below it.
     pub data_dir: PathBuf,
-    /// What the host names of previews end with, a port perhaps included (`SANDBOX_DOMAIN`).
+    /// What previews' host names end with, optionally with a port (`SANDBOX_DOMAIN`).
     pub domain: String,
-    /// The builder's address (`PUBLIC_URL`): apps report to no other page that frames them.
+    /// The builder's address (`PUBLIC_URL`): apps report only to this page when it frames them.
     pub public_url: String,
-    /// Further request headers that apps get where previews have a domain
-    /// (`SANDBOX_PREVIEW_HEADERS`), in lower case; `*` at the end stands for any rest.
+    /// Request headers that apps get besides, where previews have a domain
+    /// (`SANDBOX_PREVIEW_HEADERS`), in lower case; a `*` at the end stands for any rest.
     pub preview_headers: Vec<String>,
-    /// The OCI runtime to use and no other (`SANDBOX_RUNTIME`, a name or a path); by default the
-    /// first of runc and crun that works.
+    /// The only OCI runtime to use (`SANDBOX_RUNTIME`, a name or a path); by default the first of
+    /// runc and crun that works.
     pub runtime: Option<String>,
     /// Memory of a sandbox in MiB; there is no swap beyond it.
     pub memory_mb: u64,
@@ -30,28 +32,27 @@ pub struct SandboxHost {
     pub pids: u32,
     /// What a sandbox may write beyond its template, in MiB.
     pub disk_mb: u64,
-    /// Memory of all sandboxes together in MiB (`SANDBOX_TOTAL_MEMORY_MB`); by default what the
-    /// machine has, but for a reserve.
+    /// Memory of all sandboxes together in MiB (`SANDBOX_TOTAL_MEMORY_MB`); by default the
+    /// machine's, less a reserve.
     pub total_memory_mb: Option<u64>,
     /// Processes and threads of all sandboxes together (`SANDBOX_TOTAL_PIDS`); by default half of
-    /// what the machine may have.
+    /// the machine's limit.
     pub total_pids: Option<u64>,
-    /// Sandboxes that wait, their page compiled, to be handed out.
+    /// Sandboxes kept ready, their page compiled (`SANDBOX_POOL_SIZE`).
     pub pool_size: usize,
-    /// Sandboxes are refused where a limit can't be enforced (`SANDBOX_STRICT`).
+    /// Refuse sandboxes where a limit can't be enforced (`SANDBOX_STRICT`).
     pub strict: bool,
-    /// How long a sandbox that may sleep stays awake without a request (`SANDBOX_IDLE_SECONDS`).
+    /// How long a sandbox stays awake without a request, if it may sleep (`SANDBOX_IDLE_SECONDS`).
     pub idle: Duration,
-    /// How long a paused sandbox keeps what is in its memory (`SANDBOX_FROZEN_SECONDS`); zero: not
-    /// at all.
+    /// How long a paused sandbox keeps its memory (`SANDBOX_FROZEN_SECONDS`); zero: not at all.
     pub frozen: Duration,
     /// Where sandboxes may connect to.
     pub egress_allow: Vec<EgressRule>,
     /// The key that the control plane asks for (`SANDBOX_HOST_KEY`, random by default).
-    pub host_key: String,
-    /// What clients may take of its listener.
+    pub host_key: SecretString,
+    /// The limits of its listener's clients.
     pub connections: Connections,
-    /// The binary that is a sandbox's init: this one.
+    /// The `codeflow` binary, which is a sandbox's init.
     pub envd: PathBuf,
     follows_port: bool,
 }
@@ -113,7 +114,7 @@ impl SandboxHost {
             total_memory_mb: total(
                 env,
                 "SANDBOX_TOTAL_MEMORY_MB",
-                "MiB of memory for all sandboxes together, at least 256; unset: the machine's, but for a reserve",
+                "MiB of memory for all sandboxes together, at least 256; unset: the machine's, less a reserve",
                 256,
             )?,
             total_pids: total(
@@ -147,7 +148,7 @@ impl SandboxHost {
                 |_| true,
             )?),
             egress_allow: egress_rules(&egress)?,
-            host_key: env.var("SANDBOX_HOST_KEY").unwrap_or_else(random_key),
+            host_key: env.secret("SANDBOX_HOST_KEY").unwrap_or_else(random_key),
             connections: Connections::from_env(env)?,
             envd: env.program()?,
         })
@@ -163,15 +164,14 @@ impl SandboxHost {
         self.cpus.ceil() as u32
     }
 
-    /// Whether requests for previews come through a proxy: nothing but that leads from a domain to
-    /// this machine.
+    /// Whether requests for previews come through a proxy: a domain leads to this machine in no
+    /// other way.
     pub fn has_proxy(&self) -> bool {
         !is_loopback_url(&self.domain)
     }
 
-    /// The registrable domain that the previews and the builder share: cookies that are set for all
-    /// of it reach generated code. `None` where each has its own (publicsuffix.org), and below
-    /// `localhost`.
+    /// The registrable domain that previews and builder share: cookies set for all of it reach
+    /// generated code. `None` where each has its own (publicsuffix.org), and below `localhost`.
     pub fn shared_site(&self) -> Option<String> {
         let site = |authority: &str| {
             let host = host_of(authority);
@@ -209,7 +209,8 @@ fn egress_rules(value: &str) -> Result<Vec<EgressRule>, ConfigError> {
         ConfigError::new(
             "SANDBOX_EGRESS_ALLOW",
             value,
-            "host names, comma-separated, with a port if it is not 443, such as registry.npmjs.org,*.example.com:8443; none for no network",
+            "host names, comma-separated, with a port unless it is 443, such as \
+             registry.npmjs.org,*.example.com:8443; or none, for no network",
         )
     };
     if value == "none" {
@@ -255,18 +256,16 @@ fn header_names(value: &str) -> Result<Vec<String>, ConfigError> {
                 ConfigError::new(
                     "SANDBOX_PREVIEW_HEADERS",
                     value,
-                    "names of request headers, comma-separated, with * at the end for any rest, such as x-tenant,x-shop-*",
+                    "names of request headers, comma-separated, with * at the end for any rest, such as \
+                     x-tenant,x-shop-*",
                 )
             })
         })
         .collect()
 }
 
-fn random_key() -> String {
-    let bytes: [u8; 20] = rand::random();
-    bytes
-        .iter()
-        .fold("e2b_".to_owned(), |key, byte| format!("{key}{byte:02x}"))
+fn random_key() -> SecretString {
+    format!("e2b_{}", hex::encode(rand::random::<[u8; 20]>())).into()
 }
 
 #[cfg(test)]
@@ -275,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_site_that_builder_and_previews_share_is_found_and_none_else() {
+    fn only_a_site_that_builder_and_previews_share_is_found() {
         let mut settings = SandboxHost::from_env(&Env::of_process()).unwrap();
         let mut shared = |domain: &str, url: &str| {
             (settings.domain, settings.public_url) = (domain.to_owned(), url.to_owned());

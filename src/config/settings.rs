@@ -39,3 +39,26 @@ impl Settings {
         })
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn debug_prints_no_key_and_no_password() {
+        let variables = [
+            ("AI_PROVIDER", "openai"),
+            ("OPENAI_API_KEY", "hidden-openai"),
+            ("SANDBOX_HOST_KEY", "hidden-host"),
+            ("E2B_API_KEY", "hidden-e2b"),
+            ("UNSPLASH_ACCESS_KEY", "hidden-unsplash"),
+            ("DATABASE_URL", "postgres://me:hidden-database@db/codeflow"),
+        ];
+        let env = Env::of(variables, "/usr/bin/codeflow");
+        let settings = Settings::from_env(&env).await.unwrap();
+        let printed = format!("{settings:?}");
+        assert!(!printed.contains("hidden"), "{printed}");
+        assert!(!format!("{env:?}").contains("hidden"));
+    }
+}

@@ -1,5 +1,4 @@
-//! Settings of what is swept away: how long things are kept that nothing needs, and how much disk
-//! stays free.
+//! Settings of the sweep: how long things are kept that nothing needs, and how much disk stays free.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,16 +6,15 @@ use super::{ConfigError, Env};
 
 const DAY: u64 = 24 * 3600;
 
-/// What is kept for how long.
+/// What is kept, and for how long.
 #[derive(Debug, Clone)]
 pub struct Sweeps {
     /// Between two sweeps (`SWEEP_SECONDS`).
     pub interval: Duration,
-    /// How long a project may be unused before its sandbox goes (`SANDBOX_KEEP_DAYS`); its versions
-    /// stay.
+    /// How long a project may be unused before its sandbox is removed (`SANDBOX_KEEP_DAYS`); its
+    /// versions stay.
     pub sandboxes: Duration,
-    /// How long the outputs of a run's steps and what it told while it worked are kept
-    /// (`RUN_KEEP_DAYS`).
+    /// How long the outputs of a run's steps and its events are kept (`RUN_KEEP_DAYS`).
     pub runs: Duration,
     /// Where this machine stores its sandboxes; `None` where another one does.
     pub disk: Option<Disk>,
@@ -33,7 +31,7 @@ pub struct Disk {
 }
 
 impl Sweeps {
-    /// `folder` is where this machine stores its sandboxes, if it does.
+    /// `folder` is where this machine stores sandboxes, if it does.
     pub fn from_env(env: &Env, folder: Option<PathBuf>) -> Result<Self, ConfigError> {
         let days = |name| {
             env.parsed(name, 30, "a number of days from 1 to 36500", |days| {

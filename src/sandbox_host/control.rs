@@ -14,6 +14,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, post, put},
 };
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
@@ -193,7 +194,10 @@ async fn check_key(State(sandboxes): Host, request: Request, next: Next) -> Resp
         None => "authorization header is missing",
         Some(key) if !key.starts_with(b"e2b_") => "authorization header is malformed",
         // Digests, so that the time a comparison takes tells nothing.
-        Some(key) if Sha256::digest(key) != Sha256::digest(&sandboxes.settings().host_key) => {
+        Some(key)
+            if Sha256::digest(key)
+                != Sha256::digest(sandboxes.settings().host_key.expose_secret()) =>
+        {
             "Invalid API key, please visit https://e2b.dev/docs/api-key for more information.\nCannot get the team for the given API key"
         }
         Some(_) => return next.run(request).await,

@@ -12,6 +12,7 @@ use axum::{
 };
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -327,7 +328,7 @@ async fn forward_to_app(
         .then(|| Showing::of(&mut request, target.port, settings));
     strip_hop_by_hop(request.headers_mut());
     let headers = request.headers_mut();
-    strip_ours(headers, &settings.host_key);
+    strip_ours(headers, settings.host_key.expose_secret());
     if let Some(mask) = mask {
         if let Some(host) = headers.insert(
             header::HOST,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use reqwest::{StatusCode, header};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -127,7 +128,10 @@ impl Arguments {
         let ask = |url: &str| {
             http.get(url)
                 .timeout(TIMEOUT)
-                .header(header::AUTHORIZATION, format!("Client-ID {key}"))
+                .header(
+                    header::AUTHORIZATION,
+                    format!("Client-ID {}", key.expose_secret()),
+                )
                 .header("accept-version", "v1")
         };
         let search = ask(&format!("{}/search/photos", unsplash.url)).query(&[

@@ -1,5 +1,5 @@
-//! Ollama on this machine or another: whether it runs, and which of its installed models are fit
-//! for what.
+//! Ollama on this machine or another: whether it runs, and which of its installed models suits
+//! which role.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::config::Env;
 
-/// How long it may take to accept a connection, and to list its models.
+/// The longest it may take to accept a connection, and to list its models.
 const DIAL: Duration = Duration::from_millis(300);
 const LIST: Duration = Duration::from_secs(3);
 
@@ -22,8 +22,8 @@ const CODERS: [&str; 7] = [
     "gemma4",
     "gpt-oss",
 ];
-/// Those that look at images.
-const SEEING: [&str; 6] = [
+/// Those that support vision.
+const VISION: [&str; 6] = [
     "qwen3.8", "qwen3.6", "qwen3.5", "qwen3-vl", "gemma4", "gemma3",
 ];
 
@@ -45,7 +45,7 @@ pub fn url(env: &Env) -> String {
     url.trim_end_matches('/').trim_end_matches("/v1").to_owned()
 }
 
-/// Whether its address is set: then it was named, and nothing else answers in its place.
+/// Whether its address is set: then nothing else answers in its place.
 pub fn is_named(env: &Env) -> bool {
     env.var("OLLAMA_BASE_URL").is_some()
 }
@@ -70,7 +70,7 @@ fn address(url: &str) -> Option<(String, u16)> {
     Some((host, url.port_or_known_default()?))
 }
 
-/// The names of its models; none when it does not tell, which the log says.
+/// The names of its models; none when it can't be asked, which is logged.
 pub async fn installed(url: &str) -> Vec<String> {
     let listed = async {
         let answer = reqwest::Client::new()
@@ -97,13 +97,13 @@ pub fn coder(installed: &[String]) -> Option<String> {
     first_of(&CODERS, installed)
 }
 
-/// The best of these models to look at images, where the coder can't.
-pub fn seeing(installed: &[String], coder: Option<&str>) -> Option<String> {
-    let coder_sees = coder.is_some_and(|coder| SEEING.iter().any(|name| is_of(coder, name)));
-    if coder_sees {
+/// The best of these models for images, when the coder does not support vision.
+pub fn vision(installed: &[String], coder: Option<&str>) -> Option<String> {
+    let coder_supports_it = coder.is_some_and(|coder| VISION.iter().any(|name| is_of(coder, name)));
+    if coder_supports_it {
         None
     } else {
-        first_of(&SEEING, installed)
+        first_of(&VISION, installed)
     }
 }
 
@@ -153,14 +153,14 @@ mod tests {
         let both = installed(&["llama3:8b", "qwen3-coder:30b", "gemma3:4b"]);
         assert_eq!(coder(&both).as_deref(), Some("qwen3-coder:30b"));
         assert_eq!(
-            seeing(&both, Some("qwen3-coder:30b")).as_deref(),
+            vision(&both, Some("qwen3-coder:30b")).as_deref(),
             Some("gemma3:4b")
         );
         let newest = installed(&["qwen3-coder:30b", "qwen3.8:27b"]);
         assert_eq!(coder(&newest).as_deref(), Some("qwen3.8:27b"));
-        assert_eq!(seeing(&newest, Some("qwen3.8:27b")), None, "it sees itself");
+        assert_eq!(vision(&newest, Some("qwen3.8:27b")), None, "the coder does");
         assert_eq!(
-            (coder(&installed(&["llama3:8b"])), seeing(&[], None)),
+            (coder(&installed(&["llama3:8b"])), vision(&[], None)),
             (None, None)
         );
     }

@@ -233,7 +233,7 @@ pub fn client(url: &str) -> Client {
         api_url: url.to_owned(),
         sandbox_url: url.to_owned(),
         domain: "e2b.app".to_owned(),
-        api_key: "e2b_0000".to_owned(),
+        api_key: "e2b_0000".into(),
         template: "nextjs".to_owned(),
     })
     .unwrap()

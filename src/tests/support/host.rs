@@ -123,7 +123,7 @@ pub fn client(url: &str, key: &str, domain: &str) -> Client {
         api_url: String::new(),
         sandbox_url: String::new(),
         domain: String::new(),
-        api_key: String::new(),
+        api_key: Default::default(),
         template: "nextjs".to_owned(),
     };
     reached.use_host(url, key, domain);
