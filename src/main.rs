@@ -11,19 +11,19 @@ use clap::{Parser, Subcommand};
 use codeflow::{
     agent::Jail,
     boot::{self, Service},
-    config::{self, Env, Settings},
+    config::{self, Env, LogFormat, Settings},
     listener,
     sandbox_host::{self, SandboxHost, template},
     server,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
-/// Why an address that other machines reach is refused.
+/// Why an address that other machines can reach is refused.
 const NO_ACCOUNTS: &str = "CodeFlow has no accounts yet, so whoever reaches it could read and \
     change everything; let other machines come through a proxy that asks people to sign in";
-const NO_KEY: &str =
-    "a sandbox host that other machines reach needs a key of yours in SANDBOX_HOST_KEY";
+const NO_KEY: &str = "a sandbox host that other machines reach needs a key in SANDBOX_HOST_KEY";
 
 #[derive(Parser)]
 #[command(
@@ -40,9 +40,9 @@ struct Cli {
 enum Command {
     /// Serve the app (the default)
     Serve,
-    /// Apply the database's migrations and end
+    /// Apply the database's migrations and exit
     Migrate,
-    /// Serve sandboxes alone, for apps on other machines
+    /// Serve only sandboxes, for apps on other machines
     SandboxHost,
     /// The init process of a sandbox
     #[command(hide = true)]
@@ -64,9 +64,9 @@ enum TemplateCommand {
         /// The template's name, such as nextjs
         name: String,
     },
-    /// Show the templates, and which are built
+    /// List the templates and their builds
     List,
-    /// Remove a template's builds, when no sandbox needs them
+    /// Remove a template's builds that no sandbox needs
     Remove {
         /// The template's name
         name: String,
@@ -76,16 +76,16 @@ enum TemplateCommand {
 fn main() -> ExitCode {
     let command = Cli::parse().command.unwrap_or(Command::Serve);
     let done = match command {
-        // A sandbox starts in milliseconds: nothing else is set up for its init.
+        // A sandbox starts in milliseconds: its init sets nothing else up.
         Command::Envd => sandbox_host::envd::run(),
-        // A namespace of its own is for a process with one thread.
+        // Only a process with a single thread can enter a namespace of its own.
         Command::BrowserJail(jail) => jail.run(),
         command => run(command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line, also when standard error is gone.
+            // Standard error may be gone, so no panic if it can't be written.
             let _ = writeln!(std::io::stderr(), "codeflow: {error:#}");
             ExitCode::FAILURE
         }
@@ -94,17 +94,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(command: Command) -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
-        )
-        .with_writer(std::io::stderr)
-        // A log that nobody reads any more ends nothing: the complaint about it would go to the
-        // same place, and panic.
-        .log_internal_errors(false)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    set_up_log(LogFormat::from_env(&Env::of_process())?);
     // One provider for every TLS client of the process; it fails only when one is installed
     // already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -126,6 +116,25 @@ async fn run(command: Command) -> anyhow::Result<()> {
             }
         }
         Command::Envd | Command::BrowserJail(_) => bail!("it runs before the runtime is set up"),
+    }
+}
+
+/// Logs to standard error, at the levels of `RUST_LOG` (default `info`).
+fn set_up_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A log that nobody reads any more must end nothing: a complaint about it would go to the
+        // same place, and panic.
+        .log_internal_errors(false);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .init(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::{
     agent::{Agent, App, RunError},
@@ -16,12 +17,12 @@ use crate::{
     store::Store,
 };
 
-/// What came of giving up a project's sandbox.
+/// The outcome of [`Apps::release`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Released {
-    /// It is ended; the next one is made from the latest version.
+    /// The sandbox was ended; the next one is made from the latest version.
     Ended,
-    /// It stays: a run needs it, or it has files that no version has.
+    /// The sandbox stays: a run needs it, or it has files that no version has.
     Needed,
 }
 
@@ -51,15 +52,14 @@ impl Apps {
     /// new one with the files of the latest version.
     pub async fn open(&self, project: ProjectId) -> Result<App, RunError> {
         let apps = self.clone();
-        // In a task of its own: who asked may go away, and a sandbox that was made and noted
-        // nowhere would never be found again.
-        let opening = self
-            .tasks
-            .spawn(async move { apps.find_or_make(project).await });
+        // In a task of its own: the caller may go away, and a sandbox that was created and not
+        // saved would never be found again.
+        let opening = async move { apps.find_or_create(project).await };
+        let opening = self.tasks.spawn(opening.in_current_span());
         opening.await.map_err(anyhow::Error::from)?
     }
 
-    async fn find_or_make(&self, project: ProjectId) -> Result<App, RunError> {
+    async fn find_or_create(&self, project: ProjectId) -> Result<App, RunError> {
         let opening = self.opening(project);
         let _one_at_a_time = opening.lock().await;
         persistently(|| self.store.note_use(project)).await?;
@@ -69,7 +69,7 @@ impl Apps {
             if let Some(app) = self.agent.open(&sandbox).await? {
                 return Ok(app);
             }
-            tracing::warn!(project.id = %project, sandbox.id = sandbox, "the sandbox is gone; building a new one from the latest version");
+            tracing::warn!(project.id = %project, sandbox.id = sandbox, "the sandbox is gone; rebuilding it from the latest version");
         }
         let installation = persistently(|| self.store.installation()).await?;
         let app = self.agent.create(project, &installation).await?;
@@ -80,7 +80,7 @@ impl Apps {
                     tracing::warn!(
                         sandbox.id = app.id(),
                         error = format!("{left:#}"),
-                        "an unfinished sandbox is left behind"
+                        "an unfinished sandbox could not be removed"
                     );
                 }
                 Err(error)
@@ -88,8 +88,8 @@ impl Apps {
         }
     }
 
-    /// Writes what is kept of the project into a new app, and notes it as the project's; `lost`
-    /// after another sandbox.
+    /// Writes the project's kept work into a new app, and saves the app as the project's; `lost`
+    /// when it replaces another sandbox.
     async fn fill(&self, project: ProjectId, app: &App, lost: bool) -> Result<(), RunError> {
         let kept = KeptWork::of_project(&self.store, project).await?;
         let notice = kept.as_ref().filter(|_| lost).map(rebuilt);
@@ -105,15 +105,15 @@ impl Apps {
         Ok(())
     }
 
-    /// Ends the project's sandbox when everything in it is in the latest version: it is made again
-    /// from that when it is needed.
+    /// Ends the project's sandbox if everything in it is in the latest version, from which it is
+    /// made again when it is needed.
     pub async fn release(&self, project: ProjectId, sandbox: &str) -> Result<Released, RunError> {
         let opening = self.opening(project);
         let _one_at_a_time = opening.lock().await;
         if let Some(app) = self.agent.open(sandbox).await? {
             if self.store.next_run(project).await?.is_some() || !self.is_kept(project, &app).await?
             {
-                // Looked at again when it was unused for as long once more.
+                // So that the sweep comes back to it only after as long a time again.
                 self.store.note_use(project).await?;
                 return Ok(Released::Needed);
             }
@@ -123,7 +123,7 @@ impl Apps {
         Ok(Released::Ended)
     }
 
-    /// Whether the latest version has all of the app as it is.
+    /// Whether the latest version is the app as it is.
     async fn is_kept(&self, project: ProjectId, app: &App) -> Result<bool, RunError> {
         let Some(kept) = KeptWork::of_project(&self.store, project).await? else {
             return Ok(false);
@@ -134,8 +134,7 @@ impl Apps {
             && now.entries.is_some_and(|entries| entries == kept.entries))
     }
 
-    /// Whether the project has something that [`Apps::open`] could show without making an empty
-    /// app.
+    /// Whether the project has an app: [`Apps::open`] would otherwise make an empty one.
     pub async fn exists(&self, project: ProjectId) -> Result<bool, RunError> {
         Ok(self.store.sandbox_of(project).await?.is_some()
             || self.store.has_version(project).await?)
@@ -153,7 +152,7 @@ impl Apps {
     }
 }
 
-/// What people are told of a sandbox that was lost and made anew.
+/// The notice of a sandbox that was lost and rebuilt.
 fn rebuilt(kept: &KeptWork) -> String {
     let from = match &kept.fragment {
         Some(fragment) if fragment.draft => format!("the draft “{}”", fragment.title),
@@ -161,7 +160,7 @@ fn rebuilt(kept: &KeptWork) -> String {
         None => "what the runs wrote".to_owned(),
     };
     format!(
-        "The sandbox was lost, and the app was rebuilt from {from}. What the app itself or its commands had changed since then is gone, such as data \
-         that it kept in files."
+        "The sandbox was lost, and the app was rebuilt from {from}. What the app itself or its \
+         commands had changed since then is gone, such as data that it kept in files."
     )
 }

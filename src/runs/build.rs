@@ -1,6 +1,6 @@
 //! What a run does, as named steps over the journal. After a restart the same function runs again:
-//! steps with an output are replayed, and the rest goes on, in the same sandbox or in one that
-//! takes its place.
+//! steps with an output are replayed and the others performed, in the same sandbox or in one that
+//! replaced it.
 
 use std::{
     collections::VecDeque,
@@ -10,6 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use tracing::Instrument;
 
 use super::{
     Events, ProjectApp,
@@ -29,17 +30,18 @@ use crate::{
     store::{NewFragment, Reply, Store, StoreError},
 };
 
-/// The step in which an attached image is looked at.
+/// The step that describes an attached image.
 pub const BUILD_INPUT: &str = "build-agent-input";
-/// How many messages before the prompt the model is shown.
+/// How many messages before the prompt the model sees.
 const PREV_MESSAGES: u64 = 6;
-/// How many of the files that were changed last the model is shown.
+/// How many of the files changed last the model sees.
 const CHANGED_FILES: usize = 12;
-/// How long the version's files may take to be read and saved.
+/// The longest that reading and saving a version's files may take.
 const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What people are told of an image that the database does not have any more.
-const IMAGE_LOST: &str = "The image that came with this message is no longer stored. Send the message again, and attach the image once more if it matters.";
+/// The reply when a message's image is gone from the database.
+const IMAGE_LOST: &str = "The image of this message is no longer stored. Send the message again, \
+    and attach the image once more if it matters.";
 
 /// What a run works with, as cheap handles.
 #[derive(Clone)]
@@ -63,8 +65,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     let journal = StepJournal::new(store.clone(), events.clone(), apps.clone(), run.clone());
 
     journal.publish(status(Status::StartingSandbox)).await?;
-    // Opened again after a restart, by the first step that needs it: the sandbox is asleep then, or
-    // gone.
+    // After a restart the first step that needs the app opens it: its sandbox is asleep or gone.
     let opened = &Mutex::new(None);
     let begun_in: String = journal
         .step(
@@ -117,15 +118,14 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                     changed: &changed,
                     left_out: listed.left_out(),
                 };
-                // Last, because it costs money: nothing after it makes another attempt look again.
+                // Last, because it costs money: no later failure makes another attempt pay again.
                 let design = look_at_image(context, journal, message, attempt).await?;
                 Ok(AgentInput::new(previous, &files, &message.content, design))
             })
             .await?
     };
     if let Some(design) = &input.design {
-        // Published again after a restart, where it may not have been; an unchanged one is no
-        // event.
+        // Again after a restart, which may have come before it; an unchanged one is no event.
         journal
             .publish(Design::shown(Some(design), BUILD_INPUT))
             .await?;
@@ -138,7 +138,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         workplace,
         reports: &move || {
             let standing = reporting.reported_since(project, begun)?.into_iter();
-            // What is only written to the console keeps nobody from using the app.
+            // An app with messages in its console can be used.
             let thrown = standing.filter(|error| error.kind != PreviewErrorKind::Console);
             Some(
                 thrown
@@ -187,15 +187,16 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                     },
                 };
                 journal.publish(status(Status::Ready)).await?;
-                // In a task of its own: what is saved is also told, even when the run's time is
-                // over meanwhile.
+                // In a task of its own: what is saved is announced, even if the run's time is up
+                // meanwhile.
                 let (store, events, run) = (store.clone(), events.clone(), run.id);
-                let saving = tokio::spawn(async move {
+                let saving = async move {
                     events.announce(
                         persistently(|| store.finish_run(run, &reply, render::markdown)).await?,
                     );
                     Ok(())
-                });
+                };
+                let saving = tokio::spawn(saving.in_current_span());
                 saving.await.map_err(anyhow::Error::from)?
             },
         )
@@ -206,7 +207,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum CodeList {
-    /// As runs saved it that began before listings named what they leave out.
+    /// The older form, before listings named what they leave out.
     Paths(Vec<String>),
     Listing {
         paths: Vec<String>,
@@ -238,8 +239,8 @@ impl CodeList {
     }
 }
 
-/// What the version keeps of the app, whether that is only what was written, and what it leaves
-/// out. Where the sandbox can't list its files it is the version before, with what this run wrote.
+/// The version's entries, whether the template's files belong to them besides, and what it leaves
+/// out. Where the sandbox can't list its files: the version before, with what this run wrote.
 async fn entries(
     store: &Store,
     project: ProjectId,
@@ -260,7 +261,7 @@ async fn entries(
     ))
 }
 
-/// The summary, with what is not in the version.
+/// The summary, with a note of what the version leaves out.
 fn with_note(summary: &str, left_out: &[LeftOut]) -> String {
     if left_out.is_empty() {
         return summary.to_owned();
@@ -271,8 +272,7 @@ fn with_note(summary: &str, left_out: &[LeftOut]) -> String {
     )
 }
 
-/// The messages, the last image among them with what it shows: of all that were looked at that
-/// would be much to read.
+/// The messages, the last image among them with its description; all descriptions would be long.
 async fn with_last_design(
     store: &Store,
     messages: Vec<Message>,
@@ -292,7 +292,7 @@ async fn with_last_design(
     Ok(previous.into())
 }
 
-/// What the message's image shows, where it has one.
+/// The description of the message's image, where it has one.
 async fn look_at_image(
     context: &RunContext,
     journal: &StepJournal,

@@ -11,6 +11,7 @@ use std::{
 use futures::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, Span, field};
 
 use super::{
     build::{RunContext, build},
@@ -27,16 +28,17 @@ use crate::{
     store::{Reply, StoreError},
 };
 
-/// What people are told of a fault of ours.
-const FAULT: &str = "Something went wrong on the server, and this run could not go on. What was written is kept; please send your message again.";
-/// How often a run's own words are tried to be saved, before it ends with fewer.
-const WORDS_TRIES: u32 = 3;
-/// How many seconds of a run's time a crash may give back.
-const NOTE_EVERY: Duration = Duration::from_secs(2);
-/// How long is waited when the database can't be read or written.
+/// The reply of a run that a fault of the server ended.
+const FAULT: &str = "Something went wrong on the server, and this run could not continue. \
+    What was written is kept; please send your message again.";
+/// How many times saving a run's own reply is tried, before it ends with a shorter one.
+const REPLY_ATTEMPTS: u32 = 3;
+/// How often a run's working time is saved: a crash loses at most this much of it.
+const SAVE_TIME_EVERY: Duration = Duration::from_secs(2);
+/// The wait before the database is tried again.
 const DATABASE_WAIT: Duration = Duration::from_secs(5);
 
-/// The engine, as a cheap handle.
+/// The embedded engine, as a cheap handle.
 #[derive(Clone)]
 pub struct Embedded {
     inner: Arc<Inner>,
@@ -128,14 +130,8 @@ impl Inner {
                         worker.cancel = cancel.clone();
                         worker.more = false;
                     });
-                    let id = run.id;
-                    tokio::select! {
-                        () = self.perform_to_its_end(run) => {}
-                        () = cancel.cancelled() => tracing::info!(run.id = %id, "the run was stopped by its user"),
-                    }
-                    self.context.apps.changed(project);
-                    // Before the next run changes what this one left.
-                    draft::save(&self.context, id).await;
+                    let span = tracing::info_span!("run", run.id = %run.id, project.id = %project, user.id = field::Empty);
+                    self.work_on_run(run, &cancel).instrument(span).await;
                 }
                 Ok(None) => {
                     let mut workers = self.workers.lock();
@@ -148,11 +144,23 @@ impl Inner {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(project.id = %project, %error, "the project's runs can't be read; trying again");
+                    tracing::error!(project.id = %project, %error, "the project's runs can't be read; retrying");
                     tokio::time::sleep(DATABASE_WAIT).await;
                 }
             }
         }
+    }
+
+    /// Performs the run until it has ended or is cancelled, and keeps what it leaves.
+    async fn work_on_run(&self, run: Run, cancel: &CancellationToken) {
+        let (id, project) = (run.id, run.project);
+        tokio::select! {
+            () = self.perform_to_its_end(run) => {}
+            () = cancel.cancelled() => tracing::info!("the user stopped the run"),
+        }
+        self.context.apps.changed(project);
+        // Before the next run changes what this one left.
+        draft::save(&self.context, id).await;
     }
 
     fn with_worker(&self, project: ProjectId, change: impl FnOnce(&mut RunHandle)) {
@@ -161,15 +169,15 @@ impl Inner {
         }
     }
 
-    /// Performs the run, and ends it also where this program has a fault: a worker that is gone
-    /// would block its project.
+    /// Performs the run, and ends it even when this program panics: a dead worker would block its
+    /// project.
     async fn perform_to_its_end(&self, run: Run) {
         if AssertUnwindSafe(self.perform(run.clone()))
             .catch_unwind()
             .await
             .is_err()
         {
-            tracing::error!(run.id = %run.id, "the run failed by a panic");
+            tracing::error!("the run failed by a panic");
             let content = FAULT.to_owned();
             self.fail(&run, Reply::Error { content }).await;
         }
@@ -180,10 +188,11 @@ impl Inner {
         let user = match self.context.store.user_of(run.project).await {
             Ok(user) => user,
             Err(error) => {
-                self.wait_for_the_database(&run, &error).await;
+                wait_for_the_database(&error).await;
                 return;
             }
         };
+        Span::current().record("user.id", user.0.as_str());
         let _permit = self.slots.acquire(user).await;
         let begun = match self.context.store.start_run(run.id).await {
             Ok((run, event)) => {
@@ -191,38 +200,42 @@ impl Inner {
                 run
             }
             Err(error) => {
-                self.wait_for_the_database(&run, &error).await;
+                wait_for_the_database(&error).await;
                 return;
             }
         };
         if begun.state.is_final() {
             return;
         }
-        tracing::info!(run.id = %run.id, project.id = %run.project, "the run is worked on");
+        tracing::info!("the run started");
         let content = match self.build_in_time(&begun).await {
             Some(Ok(())) => None,
             Some(Err(error @ (RunError::User(_) | RunError::Transient(_)))) => {
                 let content = error.to_string();
-                tracing::info!(run.id = %run.id, reason = content, "the run failed");
+                tracing::info!(reason = content, "the run failed");
                 Some(content)
             }
             Some(Err(RunError::Internal(error))) => {
-                tracing::error!(run.id = %run.id, error = format!("{error:#}"), "the run failed by a fault");
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "the run failed by a fault of the server"
+                );
                 Some(FAULT.to_owned())
             }
             None => Some(format!(
-                "This took longer than {} minutes and was stopped. What was written is kept; say how to go on, in smaller steps perhaps.",
+                "This took longer than {} minutes and was stopped. What was written is kept. \
+                 Send a message to continue, perhaps in smaller steps.",
                 self.timeout.as_secs().div_ceil(60)
             )),
         };
         if let Some(content) = content {
             self.fail(&run, Reply::Error { content }).await;
         }
-        tracing::info!(run.id = %run.id, "the run ended");
+        tracing::info!("the run ended");
     }
 
-    /// Performs the run's steps; `None` when its time is over. Its time passes only while it is
-    /// worked on, and over restarts.
+    /// Performs the run's steps; `None` when its time is over. Only time at work counts, across
+    /// restarts.
     async fn build_in_time(&self, run: &Run) -> Option<Result<(), RunError>> {
         let store = &self.context.store;
         let before = match persistently(|| store.worked(run.id)).await {
@@ -241,30 +254,30 @@ impl Inner {
         let begun = Instant::now();
         loop {
             let left = self.timeout.saturating_sub(before + begun.elapsed());
-            tokio::time::sleep(left.min(NOTE_EVERY)).await;
+            tokio::time::sleep(left.min(SAVE_TIME_EVERY)).await;
             let worked = before + begun.elapsed();
             if worked >= self.timeout {
                 return;
             }
             if let Err(error) = self.context.store.set_worked(run, worked).await {
-                tracing::warn!(run.id = %run, %error, "how long the run has worked can't be saved");
+                tracing::warn!(%error, "the run's working time can't be saved");
             }
         }
     }
 
-    /// Notes that the server stops in an orderly way, so that what is under way does not count as a
-    /// crash.
+    /// Notes that the server stops in an orderly way, so that the step under way does not count as
+    /// crashed.
     async fn note_stop(&self, project: ProjectId) {
         if let Err(error) = self.context.store.stop_steps(project).await {
-            tracing::warn!(project.id = %project, %error, "an orderly stop can't be saved; it will count as a crash");
+            tracing::warn!(project.id = %project, %error, "the orderly stop can't be saved and will count as a crash");
         }
     }
 
-    /// Ends the run with an error. One that can't be saved is tried again: a run without an end
-    /// would block its project.
+    /// Ends the run with an error. Saving it is retried: a run without an end would block its
+    /// project.
     async fn fail(&self, run: &Run, reply: Reply) {
         let mut reply = reply;
-        for tries in 1.. {
+        for attempt in 1.. {
             match self
                 .context
                 .store
@@ -272,26 +285,27 @@ impl Inner {
                 .await
             {
                 Ok(events) => return self.context.events.announce(events),
-                // The run or what belongs to it is damaged, and stays so: its project goes on
-                // without it.
-                Err(error) if tries > WORDS_TRIES && !matches!(error, StoreError::Database(_)) => {
-                    tracing::error!(run.id = %run.id, %error, "the run can't be ended with a reply, and is ended without one");
+                // The run's rows are damaged for good: its project continues without it.
+                Err(error)
+                    if attempt > REPLY_ATTEMPTS && !matches!(error, StoreError::Database(_)) =>
+                {
+                    tracing::error!(%error, "the run's reply can't be saved; it ends without one");
                     match self.context.store.abandon_run(run.id).await {
                         Ok(()) => return,
-                        Err(error) => self.wait_for_the_database(run, &error).await,
+                        Err(error) => wait_for_the_database(&error).await,
                     }
                 }
-                Err(error) => self.wait_for_the_database(run, &error).await,
+                Err(error) => wait_for_the_database(&error).await,
             }
-            if tries == WORDS_TRIES {
+            if attempt == REPLY_ATTEMPTS {
                 let content = FAULT.to_owned();
                 reply = Reply::Error { content };
             }
         }
     }
+}
 
-    async fn wait_for_the_database(&self, run: &Run, error: &StoreError) {
-        tracing::error!(run.id = %run.id, %error, "the run can't be read or saved; trying again");
-        tokio::time::sleep(DATABASE_WAIT).await;
-    }
+async fn wait_for_the_database(error: &StoreError) {
+    tracing::error!(%error, "the run can't be read or saved; retrying");
+    tokio::time::sleep(DATABASE_WAIT).await;
 }

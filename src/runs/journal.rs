@@ -1,6 +1,6 @@
 //! The embedded engine's journal: the steps table. A step's output is saved before the next step
 //! begins, and a step that has an output is never run again: a restarted run replays what is saved
-//! and goes on at the first step without one.
+//! and continues at the first step without one.
 
 use std::{
     collections::HashMap,
@@ -14,6 +14,7 @@ use std::{
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tracing::Instrument;
 
 use super::{
     Events, ProjectApp, crash,
@@ -26,8 +27,9 @@ use crate::{
     store::{Begun, Store, StoreError},
 };
 
-/// How often the database is tried before the run ends, and about how long is waited between.
-const DATABASE_TRIES: u32 = 8;
+/// How many times the database is tried before the run ends, and the first wait between two tries,
+/// which doubles.
+const DATABASE_ATTEMPTS: u32 = 8;
 const DATABASE_WAIT: Duration = Duration::from_millis(250);
 
 /// What an output says it cost.
@@ -44,10 +46,10 @@ pub struct StepJournal {
     events: Events,
     apps: Arc<dyn ProjectApp>,
     run: Run,
-    /// Which way the run's steps take, where they have several: one that failed for good is not
-    /// tried again at each step.
+    /// Which alternative the run's steps use, where they have several: one that failed for good is
+    /// not tried again at each step.
     alternative: Arc<AtomicUsize>,
-    /// What attempts cost that gave no output, by step.
+    /// What attempts without an output cost, by step.
     lost: Arc<Mutex<HashMap<String, Spent>>>,
 }
 
@@ -63,12 +65,12 @@ impl StepJournal {
         }
     }
 
-    /// The way that the run's steps take where they have several; see [`Attempt::alternative`].
+    /// The alternative that the run's steps use; see [`Attempt::alternative`].
     pub fn alternative(&self) -> usize {
         self.alternative.load(Ordering::Relaxed)
     }
 
-    /// The step's output as it was saved, when it was.
+    /// The step's saved output.
     fn replay<T: DeserializeOwned>(
         &self,
         step: &Step<'_>,
@@ -77,14 +79,14 @@ impl StepJournal {
         spent: Spent,
     ) -> Result<T, RunError> {
         if input_digest.is_some_and(|digest| digest != step.input_digest) {
-            tracing::warn!(run.id = %self.run.id, step.name = step.name, "a step's input is not what it was when its output was saved");
+            tracing::warn!("the step's input differs from the one its output was saved for");
         }
         let unreadable =
             |error: serde_json::Error| StoreError::Corrupt("step output", error.to_string());
         let counted: Costed = serde_json::from_str(output).unwrap_or_default();
         self.set_lost(step.name, spent.without(counted.spent));
         let output = serde_json::from_str(output).map_err(unreadable)?;
-        tracing::debug!(run.id = %self.run.id, step.name = step.name, "the step's output is replayed");
+        tracing::debug!("replaying the step's output");
         Ok(output)
     }
 
@@ -122,7 +124,8 @@ impl Journal for StepJournal {
         F: FnMut(Attempt) -> Fut + Send + 'a,
         Fut: Future<Output = Result<T, RunError>> + Send + 'a,
     {
-        Box::pin(async move {
+        let span = tracing::info_span!("step", step.name = step.name);
+        let performed = async move {
             let (run, name) = (self.run.id, step.name);
             let mut retries = Retries::from(self.alternative().min(step.alternatives));
             loop {
@@ -152,6 +155,7 @@ impl Journal for StepJournal {
                         return Err(RunError::User(error));
                     }
                 };
+                tracing::debug!(attempt.number, "performing the step");
                 let worked = tokio::time::timeout(step.timeout, work(attempt)).await;
                 let error = match worked.unwrap_or_else(|_| Err(slow(&step).into())) {
                     Ok(output) => {
@@ -167,7 +171,11 @@ impl Journal for StepJournal {
                 };
                 match retries.after(fault, step.alternatives, rand::random()) {
                     Next::Again(wait) => {
-                        tracing::info!(run.id = %run, step.name = name, error = text, wait.ms = wait.as_millis(), "a step is tried again");
+                        tracing::info!(
+                            error = text,
+                            wait.ms = wait.as_millis(),
+                            "retrying the step"
+                        );
                         let status = Status::Retrying;
                         self.publish(EventKind::Status { status }).await?;
                         tokio::time::sleep(wait).await;
@@ -175,12 +183,13 @@ impl Journal for StepJournal {
                     Next::Alternative => {
                         self.alternative
                             .store(retries.alternative, Ordering::Relaxed);
-                        tracing::warn!(run.id = %run, step.name = name, error = text, "a step goes on with the next provider");
+                        tracing::warn!(error = text, "the step goes on with the next provider");
                     }
                     Next::GiveUp => return Err(error),
                 }
             }
-        })
+        };
+        Box::pin(performed.instrument(span))
     }
 
     fn spend<'a>(&'a self, step: &'a str, spent: Spent) -> BoxFuture<'a, Result<(), RunError>> {
@@ -220,8 +229,9 @@ impl Journal for StepJournal {
 
 fn crashed(step: &str, times: i32) -> String {
     format!(
-        "The server stopped {times} times during step “{step}”, so this run was ended. What was written is kept. Send a message to go on, \
-         with smaller steps perhaps; if the server stops again, look in its log and at its memory."
+        "The server stopped {times} times during step “{step}”, so this run was ended. What was \
+         written is kept. Send a message to continue, perhaps in smaller steps; if the server \
+         stops again, check its log and its memory."
     )
 }
 
@@ -229,7 +239,8 @@ fn slow(step: &Step<'_>) -> Fault {
     Fault {
         kind: FaultKind::Slow,
         message: format!(
-            "A step of this run ({}) took longer than {} minutes and was stopped. What was written is kept; send a message to go on.",
+            "A step of this run ({}) took longer than {} minutes and was stopped. What was \
+             written is kept; send a message to continue.",
             step.name,
             step.timeout.as_secs().div_ceil(60)
         ),
@@ -237,19 +248,19 @@ fn slow(step: &Step<'_>) -> Fault {
     }
 }
 
-/// Tries again what the database refused: it may be busy, or restarting. All that is done in this
-/// way may be done twice.
+/// Retries what the database refuses: it may be busy, or restarting. The work must be safe to
+/// repeat.
 pub async fn persistently<T, Fut>(mut work: impl FnMut() -> Fut) -> Result<T, StoreError>
 where
     Fut: Future<Output = Result<T, StoreError>>,
 {
-    let mut tries = 1;
+    let mut attempts = 1;
     loop {
         match work().await {
-            Err(StoreError::Database(error)) if tries < DATABASE_TRIES => {
-                tracing::warn!(%error, "the database refused; trying again");
-                tokio::time::sleep(DATABASE_WAIT * 2_u32.pow(tries - 1)).await;
-                tries += 1;
+            Err(StoreError::Database(error)) if attempts < DATABASE_ATTEMPTS => {
+                tracing::warn!(%error, "the database refused; retrying");
+                tokio::time::sleep(DATABASE_WAIT * 2_u32.pow(attempts - 1)).await;
+                attempts += 1;
             }
             done => return done,
         }

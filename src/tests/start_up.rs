@@ -4,8 +4,9 @@
 use std::{io::Read, process::Child};
 
 use codeflow::protocol::{MessageKind, RunState};
+use serde_json::Value;
 
-use crate::support::{Model, Reply, Server, data_dir};
+use crate::support::{Model, Reply, Server, data_dir, until};
 
 /// What a start that fails writes: its last line.
 fn failure(mut child: Child) -> String {
@@ -47,6 +48,7 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
         ("SANDBOX_CPUS", "-1", "processors"),
         ("SANDBOX_PROVIDER", "docker", "local or e2b"),
         ("LEPTOS_SITE_ADDR", "here", "LEPTOS_SITE_ADDR"),
+        ("LOG_FORMAT", "xml", "text or json"),
     ] {
         let line = failure(Server::spawn(data.path(), &[(name, value)]));
         assert!(
@@ -199,4 +201,41 @@ async fn without_a_runtime_the_server_starts_says_so_in_one_line_and_a_run_fails
     );
     assert!(message.content.contains(fault), "{}", message.content);
     assert_eq!(server.workspace(project).await.messages.len(), 2);
+}
+
+#[tokio::test]
+async fn json_log_lines_name_the_run_the_project_and_the_step_they_belong_to() {
+    let data = data_dir();
+    let model = Model::start([("Build", vec![Reply::done()])]).await;
+    let env = [
+        ("LOG_FORMAT", "json"),
+        ("RUST_LOG", "info,codeflow::runs=debug"),
+    ];
+    let server = Server::process(data.path(), &model, &env).await;
+    let project = server.create("Build").await;
+    let (_, message) = server.feed(project).await.ended(1).await;
+    let run = message.run.unwrap().to_string();
+    let ended = |line: &Value| line["message"] == "the run ended";
+    let lines = until("the end of the run is logged", async || {
+        let log = server.log();
+        let complete = log.rsplit_once('\n').map_or("", |(complete, _)| complete);
+        let lines: Vec<Value> = complete
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        lines.iter().any(ended).then_some(lines)
+    })
+    .await;
+    let of_run = |line: &Value| {
+        let span = &line["spans"][0];
+        span["run.id"] == *run && span["project.id"] == *project.to_string()
+    };
+    assert!(lines.iter().filter(|line| ended(line)).all(of_run));
+    let steps: Vec<&str> = lines
+        .iter()
+        .filter(|line| line["message"] == "performing the step" && of_run(line))
+        .filter_map(|line| line["spans"][1]["step.name"].as_str())
+        .collect();
+    assert_eq!(steps.first(), Some(&"get-or-create-sandbox"), "{steps:?}");
+    assert_eq!(steps.last(), Some(&"save-to-db"), "{steps:?}");
 }
