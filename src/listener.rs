@@ -1,6 +1,6 @@
-//! Serves a router on a listener within limits: a client that does not finish a request's headers
-//! is hung up on, and only so many connections are open at a time. The app's listener and the
-//! sandbox host's are served this way.
+//! Serves a router on a listener within limits: a client that does not finish its request headers is
+//! disconnected, and the number of open connections is limited. The app and the sandbox host are
+//! served this way.
 
 use std::{
     io,
@@ -25,22 +25,22 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::Connections;
 
-/// Files that the process may have open: a preview's connection takes three, and many systems give
+/// Files the process may have open: a preview's connection takes three, and many systems allow only
 /// 1024.
 const OPEN_FILES: u64 = 65_536;
 
-/// Lets the process have as many files open as its connections may take, as far as its user may.
+/// Raises the limit of open files to what connections may need, as far as the system allows.
 pub fn raise_open_files() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let wanted = OPEN_FILES.min(hard).max(soft);
         if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
-            tracing::debug!(%error, "no more than {soft} files can be open");
+            tracing::debug!(%error, "the limit of {soft} open files can't be raised");
         }
     }
 }
 
-/// Serves until `shutdown`, and then until the requests under way are answered. Connections over
-/// the limit wait to be accepted; upgraded ones count until they are closed.
+/// Serves until `shutdown`, then until the requests under way are answered. Connections over the
+/// limit wait to be accepted; upgraded ones count until they are closed.
 pub async fn serve(
     mut listener: TcpListener,
     router: Router,
@@ -61,9 +61,9 @@ pub async fn serve(
         let Some((stream, slot)) = shutdown.run_until_cancelled(accepting).await else {
             break;
         };
-        // Pieces of a stream, such as a command's output, must not wait for each other.
+        // The pieces of a stream, such as a command's output, must not wait for each other.
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection is slower than it could be");
+            tracing::debug!(%error, "TCP_NODELAY can't be set on a connection");
         }
         let io = TokioIo::new(Counted {
             stream,
@@ -98,12 +98,12 @@ async fn free_slot(slots: &Arc<Semaphore>, max: usize) -> Option<OwnedSemaphoreP
         return Some(slot);
     }
     tracing::warn!(
-        "{max} connections are open, further ones wait; HTTP_MAX_CONNECTIONS allows more"
+        "{max} connections are open and further ones wait; HTTP_MAX_CONNECTIONS raises the limit"
     );
     slots.clone().acquire_owned().await.ok()
 }
 
-/// A connection that gives its slot back when it is closed, whoever has it then.
+/// A connection that holds a slot until it is closed.
 struct Counted {
     stream: TcpStream,
     _slot: Option<OwnedSemaphorePermit>,

@@ -1,6 +1,6 @@
-//! The engine: from a prompt to a result, in durable steps. The supervisor saves what is wanted, the
-//! engine works on it, `build` performs a run's steps over the journal, and events reach the
-//! project's followers. What a run needs of its project's app, `projects` provides.
+//! The engine: from a prompt to a result, in durable steps. The supervisor saves what is asked for,
+//! the engine works on it, `build` performs a run's steps over the journal, and events reach the
+//! project's followers. `projects` provides the app that a run works on.
 
 mod build;
 mod crash;

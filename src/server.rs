@@ -46,7 +46,7 @@ pub fn site() -> anyhow::Result<Site> {
 /// What every request can reach.
 #[derive(Clone)]
 pub struct AppState {
-    /// All that may be asked about projects and their runs.
+    /// Projects and their runs.
     pub projects: Projects,
     /// Cancelled when the server stops; feeds close then.
     pub shutdown: CancellationToken,
@@ -100,7 +100,7 @@ pub fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// What every answer says to the browser.
+/// Headers of every response.
 async fn harden(mut response: axum::response::Response) -> axum::response::Response {
     let headers = response.headers_mut();
     headers.insert(

@@ -21,7 +21,7 @@ pub fn attached(image: Option<String>) -> Result<Option<ImageId>, ApiError> {
     let unknown = |_| {
         ApiError::invalid(
             "image",
-            "That is no image that was uploaded. Attach it again.",
+            "The image is not among the uploaded ones. Attach it again.",
         )
     };
     image.map(ImageId::try_from).transpose().map_err(unknown)

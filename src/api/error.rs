@@ -14,7 +14,7 @@ impl FromServerFnError for ApiError {
             | ServerFnErrorErr::MissingArg(_)
             | ServerFnErrorErr::Deserialization(_) => Self::new(
                 ErrorCode::Invalid,
-                "The request could not be read. Reload the page and try again.",
+                "The server could not read the request. Reload the page and try again.",
             ),
             ServerFnErrorErr::Request(_) | ServerFnErrorErr::Response(_) => Self::new(
                 ErrorCode::Unavailable,

@@ -1,12 +1,12 @@
-//! Projects: make one from a prompt, list them, open one.
+//! Projects: create one from a prompt, list them, open one.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
 use crate::protocol::{ApiError, ModelNotice, Project, ProjectId, Workspace};
 
-/// Makes a project, its first message, with the image that was uploaded for it, and its first run
-/// in one transaction, and leads to the workspace.
+/// Creates a project, its first message with the image that was uploaded for it, and its first run
+/// in one transaction, and redirects to the workspace.
 #[server(prefix = "/api", endpoint = "projects/create", output = Json)]
 pub async fn create_project(prompt: String, image: Option<String>) -> Result<ProjectId, ApiError> {
     use super::answer::{answer, attached, refused};
@@ -34,7 +34,7 @@ pub async fn list_projects() -> Result<Vec<Project>, ApiError> {
     answer(expect_context::<Projects>().list().await)
 }
 
-/// What the workspace shows at first; the feed goes on from there.
+/// What the workspace shows when its page loads; the feed continues from there.
 #[server(prefix = "/api", endpoint = "projects/workspace", input = GetUrl, output = Json)]
 pub async fn get_workspace(project: ProjectId) -> Result<Workspace, ApiError> {
     use super::answer::answer;

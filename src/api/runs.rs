@@ -1,5 +1,4 @@
-//! Runs: lists of them, what one did, the end of one that nobody wants any more, and another try of
-//! one that did not work out.
+//! Runs: list them, see what one did, stop one, and run one again that did not work out.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
@@ -34,8 +33,8 @@ pub async fn get_run(run: RunId) -> Result<RunDetails, ApiError> {
     answer(expect_context::<Projects>().run_details(run).await)
 }
 
-/// Runs the message of a run that failed or was stopped once more, as a run of its own. Refused for
-/// any other.
+/// Runs the message of a failed or stopped run once more, as a run of its own. Refused for any
+/// other.
 #[server(prefix = "/api", endpoint = "runs/replay", output = Json)]
 pub async fn replay_run(run: RunId) -> Result<Run, ApiError> {
     use super::answer::answer;
@@ -44,8 +43,7 @@ pub async fn replay_run(run: RunId) -> Result<Run, ApiError> {
     answer(expect_context::<Projects>().replay(run).await)
 }
 
-/// The events of a run, oldest first: how the conversation fills in an earlier run when somebody
-/// looks.
+/// The events of a run, oldest first: the conversation fetches an earlier run's when it is opened.
 #[server(prefix = "/api", endpoint = "runs/events", input = GetUrl, output = Json)]
 pub async fn run_events(run: RunId) -> Result<Vec<Event>, ApiError> {
     use super::answer::answer;

@@ -7,7 +7,7 @@ use crate::{
     store::Step,
 };
 
-/// How much of a step's output or error people are shown, in characters.
+/// How much of a step's output or error the dashboard shows, in characters.
 const SHOWN_OUTPUT: usize = 4000;
 
 impl Projects {
@@ -34,7 +34,7 @@ impl Projects {
     }
 }
 
-/// The step for people; `ended` says whether its run has.
+/// The step as the dashboard shows it; `ended` says whether its run has ended.
 fn shown(step: Step, ended: bool) -> StepSummary {
     let state = match (&step.output, step.finished_at) {
         (Some(_), _) => StepState::Succeeded,

@@ -1,4 +1,4 @@
-//! The app's files for the Code tab: from its sandbox, where a run's latest writes are, else from
+//! The app's files for the Code tab: from its sandbox, which has a run's latest writes, else from
 //! the latest version.
 
 use super::{ProjectError, Projects};
@@ -56,7 +56,7 @@ fn unreachable_sandbox(project: ProjectId, error: &RunError) {
     tracing::warn!(project.id = %project, error = %error, "the sandbox's files can't be read; showing the latest version's");
 }
 
-/// The files of the app's folder as a tree, with those that no version keeps, and why.
+/// The files of the app's folder as a tree, with a notice on those that versions leave out.
 fn listed(listing: &Listing) -> Vec<FileNode> {
     let mut roots = Vec::new();
     for path in listing.paths() {
@@ -92,7 +92,7 @@ fn insert(nodes: &mut Vec<FileNode>, folder: &str, rest: &str, notice: Option<&s
     let Some(below) = below else {
         let notice = notice.map(str::to_owned);
         match nodes.iter_mut().find(|node| node.name == name) {
-            // A folder some of whose files are left out.
+            // A folder with some of its files left out.
             Some(node) => node.notice = notice,
             None => nodes.push(FileNode {
                 name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! Images that users attach: checked and made safe, and stored once.
+//! Images that users attach: checked, made safe, and stored once.
 
 use tokio::sync::Semaphore;
 
@@ -9,12 +9,12 @@ use crate::{
     store::ImageContent,
 };
 
-/// Images that are decoded at a time: each may take a few hundred megabytes for a moment.
+/// Images decoded at a time: each may take a few hundred megabytes for a moment.
 static DECODING: Semaphore = Semaphore::const_new(2);
 
 impl Projects {
-    /// Takes a file as an image: what it is, is told by its content. It is stored upright, at most
-    /// 2048 pixels on its longer side, and without what the file told beyond its pixels.
+    /// Stores a file as an image; its content decides what it is. The image is stored upright, at
+    /// most 2048 pixels on its longer side, and without the file's metadata.
     pub async fn add_image(&self, file: bytes::Bytes) -> Result<Image, ProjectError> {
         let prepared = prepare(file).await?;
         let content = ImageContent {
@@ -34,8 +34,8 @@ impl Projects {
     }
 }
 
-/// Decodes the file in its turn. A client that hangs up does not end what was begun, nor does it
-/// let the next one begin before.
+/// Decodes the file in its turn. A client that hangs up neither ends a decoding under way nor
+/// frees its turn early.
 async fn prepare(file: bytes::Bytes) -> Result<Prepared, ProjectError> {
     let turn = DECODING.acquire().await;
     let prepared = tokio::task::spawn_blocking(move || {
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_hangs_up_takes_the_turn_along_until_the_decoding_ends() {
+    async fn a_client_that_hangs_up_frees_its_turn_only_when_the_decoding_ends() {
         let mut file = Cursor::new(Vec::new());
         RgbImage::new(3000, 3000)
             .write_to(&mut file, ImageFormat::Png)

@@ -1,6 +1,6 @@
-//! Previews: while somebody looks at a project, its sandbox is kept awake and what the page shows
-//! is published, so that the workspace says what is going on instead of showing a white frame. What
-//! the page fails with there is remembered meanwhile.
+//! Previews: while somebody looks at a project, its sandbox stays awake and the state of its page is
+//! published, so that the workspace says what is going on instead of showing a white frame. The
+//! errors that the page reports meanwhile are remembered.
 
 use std::{
     collections::HashMap,
@@ -28,12 +28,11 @@ const QUICK: Duration = Duration::from_millis(700);
 const STARTING: Duration = Duration::from_millis(300);
 /// Between two looks at an app whose page can't be shown.
 const FAILING: Duration = Duration::from_secs(3);
-/// Between two looks at an app that doesn't stay up: each look makes it try again what it failed
-/// at.
+/// Between two looks at an app that doesn't stay up: each look makes it retry what it failed at.
 const UNSTABLE: Duration = Duration::from_secs(15);
-/// Between two looks at an app that answers; each look also puts off the sandbox's end.
+/// Between two looks at an app that answers; each look also extends the sandbox's life.
 const READY: Duration = Duration::from_secs(60);
-/// Between two questions, meanwhile, for what went wrong in its sandbox.
+/// Meanwhile, between two checks for trouble in its sandbox.
 const TROUBLE: Duration = Duration::from_secs(4);
 
 /// The watched previews, as a cheap handle.
@@ -55,11 +54,12 @@ struct Watched {
     watchers: usize,
     wake: Arc<Notify>,
     ended: CancellationToken,
-    /// What stands on the page, as its watchers report it, each with the time of its first report.
+    /// The errors on the page, as its watchers report them, with the time of each one's first
+    /// report.
     errors: Vec<(Instant, PreviewError)>,
 }
 
-/// A look at an app: how long to wait before the next, and what is known of the app's sandbox.
+/// The outcome of a look at an app: the wait before the next one, and the state of its sandbox.
 struct Look {
     pause: Duration,
     app: Option<App>,
@@ -75,7 +75,7 @@ impl Look {
         }
     }
 
-    /// Waits until something else goes wrong in the app's sandbox.
+    /// Waits until something further goes wrong in the app's sandbox.
     async fn trouble(&self) {
         let Some(app) = &self.app else {
             return std::future::pending().await;
@@ -160,8 +160,7 @@ impl Previews {
         }
     }
 
-    /// Notes which errors stand on the project's page, in place of those before; nothing when
-    /// nobody watches.
+    /// Replaces the errors of the project's page, when somebody watches it.
     pub fn report(&self, project: ProjectId, errors: Vec<PreviewError>) {
         if let Some(entry) = self.inner.watched.lock().get_mut(&project) {
             entry.errors = standing(std::mem::take(&mut entry.errors), errors, Instant::now());
@@ -224,7 +223,7 @@ impl Inner {
                     Look::after(FAILING)
                 }
                 Err(RunError::Internal(error)) => {
-                    tracing::error!(project.id = %project, error = format!("{error:#}"), "the preview can't be looked at");
+                    tracing::error!(project.id = %project, error = format!("{error:#}"), "the preview can't be checked");
                     Look::after(FAILING)
                 }
             };
@@ -238,7 +237,7 @@ impl Inner {
 
     async fn look_once(&self, project: ProjectId) -> Result<Look, RunError> {
         if !self.apps.exists(project).await? {
-            // The run that makes the sandbox pokes.
+            // The run that creates the sandbox wakes this loop.
             return Ok(Look::after(READY));
         }
         let mut opening = pin!(self.apps.open(project));
@@ -267,8 +266,8 @@ impl Inner {
         })
     }
 
-    /// Publishes what the app's page shows, and returns it with what went wrong in its sandbox
-    /// lately.
+    /// Publishes the state of the app's page, and returns it with the latest trouble in its
+    /// sandbox.
     async fn look(
         &self,
         project: ProjectId,
@@ -297,7 +296,7 @@ impl Inner {
             },
             PageState::Starting => PreviewState::Starting,
             PageState::Ready => PreviewState::Ready { url, notice: said },
-            // While the agent is at work, a page that does not compile is a page in the making.
+            // While the agent works, a page that does not compile is one in the making.
             PageState::Failed(_) if self.store.next_run(project).await?.is_some() => {
                 PreviewState::Compiling { url }
             }
@@ -323,7 +322,7 @@ fn is_failing(notice: Option<&Notice>) -> bool {
     notice.is_some_and(|notice| notice.failing)
 }
 
-/// The errors that stand after a report: those that stood before keep their time.
+/// The errors after a report: those that were there before keep their time.
 fn standing(
     before: Vec<(Instant, PreviewError)>,
     reported: Vec<PreviewError>,

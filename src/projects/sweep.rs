@@ -1,4 +1,4 @@
-//! What gives disk back: one task that goes through the rules below at the start and then every
+//! The sweep, which frees disk: one task applies the rules below at the start and then every
 //! `SWEEP_SECONDS`.
 //!
 //! | what goes | when | how much at a time |
@@ -10,7 +10,7 @@
 //! | a project's sandbox, when its files are those of the latest version | after `SANDBOX_KEEP_DAYS` without use | one |
 //! | the same, the longest unused first | when the disk runs low: looked at every minute | one |
 //!
-//! A version, a message or an image of a message never goes.
+//! A version, a message or an image of a message is never removed.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use crate::{
 
 /// How long an uploaded image waits for its message.
 const UNUSED_IMAGE: Duration = Duration::from_secs(24 * 3600);
-/// How many rows are removed in one go, and how long others have the database between two goes.
+/// How many rows go in one batch, and the pause between batches, in which others have the database.
 const BLOBS_AT_A_TIME: u64 = 200;
 const RUNS_AT_A_TIME: u64 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -74,7 +74,7 @@ impl Sweeper {
         }
     }
 
-    /// Every rule, one after the other: what one fails at is left to the next sweep.
+    /// Every rule, one after the other: a failure is left to the next sweep.
     async fn sweep(&self) {
         log("images that no message has", self.images().await);
         log("blobs that nothing has", self.blobs().await);
@@ -139,8 +139,8 @@ impl Sweeper {
         );
         let mut ended = 0;
         for sandbox in agent.sandboxes().await? {
-            // At a provider that others use too, only what bears our mark is ours. This machine's
-            // have none from before there were marks.
+            // At a provider that others use too, only sandboxes with our mark are ours. Old ones of
+            // this machine may have none.
             let is_ours = match &sandbox.installation {
                 Some(installation) => *installation == ours,
                 None => self.settings.disk.is_some(),
@@ -164,7 +164,7 @@ impl Sweeper {
                 tracing::info!(
                     sandbox.id = sandbox.id,
                     project.id = project,
-                    "a sandbox that no project has is ended"
+                    "ended a sandbox that no project has"
                 );
                 agent.discard(&sandbox.id).await?;
                 ended += 1;
@@ -173,7 +173,7 @@ impl Sweeper {
         Ok(ended)
     }
 
-    /// Ends the sandboxes of projects that nobody used for long.
+    /// Ends the sandboxes of projects that have long been unused.
     async fn unused(&self) -> Result<u64, RunError> {
         let mut ended = 0;
         for unused in self
@@ -188,7 +188,7 @@ impl Sweeper {
         Ok(ended)
     }
 
-    /// Ends the sandboxes that were unused longest, until the disk has as much free as it should.
+    /// Ends the longest unused sandboxes, until the disk has enough free space.
     async fn make_room(&self) -> Result<u64, RunError> {
         let Some(disk) = &self.settings.disk else {
             return Ok(0);
@@ -196,7 +196,7 @@ impl Sweeper {
         if !is_low(disk)? {
             return Ok(0);
         }
-        tracing::warn!(folder = %disk.folder.display(), "the disk runs low; sandboxes that nobody uses are given up, and made again when they are needed");
+        tracing::warn!(folder = %disk.folder.display(), "the disk runs low; ending unused sandboxes, which are made again when they are needed");
         let mut ended = 0;
         for unused in self.projects.inner.store.unused_projects(IN_USE).await? {
             ended += u64::from(self.release(&unused).await);
@@ -207,16 +207,16 @@ impl Sweeper {
         Ok(ended)
     }
 
-    /// Ends a project's sandbox when all that is in it is in a version; whether it did.
+    /// Ends a project's sandbox if everything in it is in a version; returns whether it did.
     async fn release(&self, unused: &Unused) -> bool {
         let Unused { project, sandbox } = unused;
         match self.projects.inner.apps.release(*project, sandbox).await {
             Ok(Released::Ended) => {
-                tracing::info!(project.id = %project, sandbox.id = sandbox, "an unused project's sandbox is ended; its versions stay");
+                tracing::info!(project.id = %project, sandbox.id = sandbox, "ended an unused project's sandbox; its versions stay");
                 true
             }
             Ok(Released::Needed) => {
-                tracing::info!(project.id = %project, sandbox.id = sandbox, "an unused project's sandbox stays: it has files that are in no version");
+                tracing::info!(project.id = %project, sandbox.id = sandbox, "kept an unused project's sandbox: it has files that are in no version");
                 false
             }
             Err(error) => {
@@ -227,8 +227,8 @@ impl Sweeper {
     }
 }
 
-/// What is kept of a step's output when its run is old: what an image shows, for messages to come,
-/// and of all others a note.
+/// What remains of a step's output when its run is old: an image's description, for later messages,
+/// and a note in place of anything else.
 fn shortened(step: &str, output: &str) -> String {
     let design = serde_json::from_str::<serde_json::Value>(output)
         .ok()
@@ -244,7 +244,7 @@ fn shortened(step: &str, output: &str) -> String {
     }
 }
 
-/// Whether the disk has less free than it should.
+/// Whether the disk has less free space than it should.
 fn is_low(disk: &config::Disk) -> Result<bool, RunError> {
     let stat = nix::sys::statvfs::statvfs(&disk.folder).map_err(anyhow::Error::from)?;
     let size = stat.fragment_size();
@@ -256,11 +256,11 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Notes what a rule removed, or why it could not.
+/// Logs what a rule removed, or why it failed.
 fn log(what: &str, removed: Result<u64, RunError>) {
     match removed {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "swept: {what}"),
-        Err(error) => tracing::warn!(error = format!("{error:#}"), "can't be swept: {what}"),
+        Err(error) => tracing::warn!(error = format!("{error:#}"), "could not sweep: {what}"),
     }
 }

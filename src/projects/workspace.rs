@@ -1,4 +1,4 @@
-//! The workspace at first sight: one consistent picture, from which the feed goes on.
+//! The workspace as a page first loads it: one consistent picture, which the feed then continues.
 
 use super::{ProjectError, Projects};
 use crate::{
@@ -10,11 +10,11 @@ use crate::{
 };
 
 impl Projects {
-    /// What the workspace shows at first, or `NotFound`.
+    /// What the workspace shows when its page loads, or `NotFound`.
     pub async fn workspace(&self, project: ProjectId) -> Result<Workspace, ProjectError> {
         let store = &self.inner.store;
-        // Read first: what happens while the rest is read is then told twice by the feed, which
-        // does no harm, and never missed.
+        // Read first: the feed then repeats what happens while the rest is read, which is harmless,
+        // and misses nothing.
         let after = store.last_seq(project).await?;
         let runs = store.list_runs(project).await?;
         let mut events = Vec::new();
@@ -28,8 +28,7 @@ impl Projects {
             .await?
             .map(|event| event.kind)
         {
-            // What was seen last may be long ago; it is looked at again as soon as the feed is
-            // followed.
+            // This may be long ago; the preview is checked again as soon as the feed is followed.
             Some(EventKind::Preview {
                 preview: PreviewState::Ready { url, notice },
             }) => PreviewState::Ready { url, notice },

@@ -1,5 +1,5 @@
-//! Drafts: what a run leaves that gives no result is kept as a version of its own kind, so that it
-//! is there when the sandbox is lost.
+//! Drafts: the work of a run without a result is kept as a version of its own kind, so that it
+//! outlives the sandbox.
 
 use std::time::Duration;
 
@@ -13,22 +13,25 @@ use crate::{
     store::NewFragment,
 };
 
-/// How long a draft may keep the project's next run waiting.
+/// How long saving a draft may delay the project's next run.
 const TIMEOUT: Duration = Duration::from_secs(45);
-/// How long the sandbox has to answer. What was written is known without it.
+/// How long the sandbox has to answer. Without it, the steps say what was written.
 const SANDBOX: Duration = Duration::from_secs(20);
 
-/// Keeps the work of a run that has ended without a result. What keeps it from that is logged: the
-/// run has ended, and what tools wrote can be read off its steps.
+/// Keeps the work of a run that has ended without a result. A failure is only logged: what tools
+/// wrote can still be read off the run's steps.
 pub async fn save(context: &RunContext, run: RunId) {
     let saved = tokio::time::timeout(TIMEOUT, try_to_save(context, run)).await;
     match saved {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::warn!(run.id = %run, error = format!("{error:#}"), "the run's work was not kept as a draft")
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "the run's work was not kept as a draft"
+            )
         }
         Err(_) => {
-            tracing::warn!(run.id = %run, "the run's work was not kept as a draft: it took too long")
+            tracing::warn!("saving the run's work as a draft took too long")
         }
     }
 }
@@ -64,7 +67,7 @@ async fn try_to_save(context: &RunContext, run: RunId) -> Result<(), RunError> {
     Ok(())
 }
 
-/// The app in the run's sandbox; `None` when that can't be had.
+/// The app in the run's sandbox; `None` when the sandbox can't be reached.
 async fn snapshot(context: &RunContext, run: &Run, work: &Work) -> Option<Vec<AppEntry>> {
     let sandbox = context.store.sandbox_of(run.project).await.ok()??;
     let looking = async {
@@ -78,12 +81,12 @@ async fn snapshot(context: &RunContext, run: &Run, work: &Work) -> Option<Vec<Ap
     let entries = match tokio::time::timeout(SANDBOX, looking).await {
         Ok(Ok(snapshot)) => snapshot.entries?,
         Ok(Err(error)) => {
-            tracing::info!(run.id = %run.id, %error, "the draft is made without the sandbox");
+            tracing::info!(%error, "the draft is made without the sandbox");
             return None;
         }
         Err(_) => return None,
     };
-    // One that took the place of the run's own may not have all of it.
+    // A sandbox that replaced the run's own may lack some of its files.
     let is_the_runs = work.sandbox.as_deref().is_none_or(|own| own == sandbox);
     Some(if is_the_runs {
         entries

@@ -1,5 +1,5 @@
-//! The work of a project that is kept beside its sandbox: the latest version or draft, and what
-//! runs wrote after it that came to no version of their own. A lost sandbox is made anew from this.
+//! The work of a project that outlives its sandbox: the latest version or draft, and what runs
+//! wrote after it without a version of their own. A lost sandbox is rebuilt from this.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ impl KeptWork {
         }))
     }
 
-    /// Makes a new sandbox's app the one that was kept.
+    /// Turns a new sandbox's app into the kept one.
     pub async fn rebuild(self, app: &App) -> Result<(), RunError> {
         if self.partial {
             app.restore(self.entries, false).await
@@ -60,7 +60,7 @@ impl KeptWork {
     }
 }
 
-/// What the run's steps say of its work.
+/// The run's work, as its steps recorded it.
 pub async fn work_of(store: &Store, run: RunId) -> Result<Work, StoreError> {
     let steps = persistently(|| store.list_steps(run)).await?;
     Ok(Work::of_steps(
@@ -70,8 +70,8 @@ pub async fn work_of(store: &Store, run: RunId) -> Result<Work, StoreError> {
     ))
 }
 
-/// The entries with these files in place of those with their paths. One that can be executed still
-/// can.
+/// The entries, with these files replacing those at the same paths. An executable file stays
+/// executable.
 pub fn overlay(entries: Vec<AppEntry>, written: BTreeMap<String, Vec<u8>>) -> Vec<AppEntry> {
     let mut all: BTreeMap<String, AppNode> = entries
         .into_iter()
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_takes_the_place_of_what_was_there() {
+    fn written_files_replace_kept_ones_and_stay_executable() {
         let executable = |content: &[u8]| AppEntry {
             path: "run.sh".to_owned(),
             node: AppNode::File {

@@ -1,36 +1,36 @@
-//! How often, and after which waits, a step is tried again: an exponential back-off with jitter, a
+//! How many times, and after which waits, a step is retried: exponential back-off with jitter, a
 //! limit for each kind of error, then the step's alternatives, then its end.
 
 use std::{collections::HashMap, time::Duration};
 
 use crate::agent::{Fault, FaultKind};
 
-/// About how long is waited before the first repetition; twice as long before each further one.
+/// The wait before the first retry, give or take the jitter; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// The longest wait. Who asks for a longer one is not waited for.
+/// The longest wait. A provider that asks for a longer one is given up on.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What to do after an attempt that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Try again after this.
+    /// Try again after this wait.
     Again(Duration),
-    /// Go on with the next alternative, at once.
+    /// Try the next alternative at once.
     Alternative,
-    /// It does not pass.
+    /// It does not pass; the step fails.
     GiveUp,
 }
 
 /// The failures of one step.
 #[derive(Debug, Default)]
 pub struct Retries {
-    /// Since the present alternative is used.
+    /// Counted anew for each alternative.
     failures: HashMap<FaultKind, u32>,
     pub alternative: usize,
 }
 
-/// How often a step is attempted when it fails in this way.
-fn attempts(kind: FaultKind) -> u32 {
+/// How many times a step is attempted when it fails in this way.
+fn max_attempts(kind: FaultKind) -> u32 {
     match kind {
         FaultKind::ModelLimited => 5,
         FaultKind::ModelUnavailable | FaultKind::Sandbox | FaultKind::SandboxGone => 4,
@@ -52,7 +52,7 @@ impl From<usize> for Retries {
 }
 
 impl Retries {
-    /// Takes note of a failure. `random` is between 0 and 1.
+    /// Counts a failure and says what to do next. `random` is between 0 and 1.
     pub fn after(&mut self, fault: &Fault, alternatives: usize, random: f64) -> Next {
         let failures = self.failures.entry(fault.kind).or_default();
         *failures += 1;
@@ -62,10 +62,10 @@ impl Retries {
         let wait = fault
             .retry_after
             .unwrap_or_else(|| backed_off.min(LONGEST_WAIT));
-        // What takes minutes to fail is not tried again where somebody else may answer at once.
+        // A failure that took minutes is not repeated where another provider may answer at once.
         let hurries = self.alternative < alternatives
             && matches!(fault.kind, FaultKind::Slow | FaultKind::ModelSilent);
-        if *failures < attempts(fault.kind) && wait <= LONGEST_WAIT && !hurries {
+        if *failures < max_attempts(fault.kind) && wait <= LONGEST_WAIT && !hurries {
             return Next::Again(wait);
         }
         // Another provider's model helps when the model failed, not when the sandbox did.
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_other_side_asks_for_is_waited_unless_it_is_too_long() {
+    fn a_requested_wait_is_kept_unless_it_is_too_long() {
         let mut retries = Retries::default();
         let limited = fault(FaultKind::ModelLimited, Some(7));
         assert_eq!(
@@ -127,11 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn alternatives_are_taken_in_turn_with_counts_of_their_own_and_only_where_they_help() {
+    fn alternatives_are_tried_in_turn_with_counts_of_their_own_and_only_where_they_help() {
         let mut retries = Retries::default();
         let empty = fault(FaultKind::ModelExhausted, None);
         assert_eq!(retries.after(&empty, 2, 0.5), Next::Alternative);
-        // What takes minutes to fail is not repeated while there is another way.
+        // A failure that took minutes is not repeated while there is an alternative.
         let silent = fault(FaultKind::ModelSilent, None);
         assert_eq!(retries.after(&silent, 2, 0.5), Next::Alternative);
         assert_eq!(retries.alternative, 2);

@@ -1,6 +1,6 @@
 //! The feed: `GET /ws/projects/{id}?after={seq}`, a plain WebSocket that replays the events after
 //! `seq` and then tails. Frames are [`FeedFrame`] to the client and [`FeedRequest`] from it, as
-//! JSON text; what is neither closes it with a reason.
+//! JSON text; anything else closes it with a reason.
 
 use std::time::{Duration, Instant};
 
@@ -20,11 +20,11 @@ use crate::{
     protocol::{FeedFrame, FeedRequest, ProjectId},
 };
 
-/// How often the client is asked for a sign of life, and how long it may give none: a line that was
-/// cut says nothing.
+/// How often the client is pinged, and how long it may stay silent: a broken connection says
+/// nothing.
 const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
-/// How long a client may take to read a frame.
+/// The longest a client may take to read a frame.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest frame a client may send, in bytes; a ping is a few dozen.
 const MAX_REQUEST_BYTES: usize = 4096;
@@ -34,8 +34,8 @@ pub struct After {
     after: Option<String>,
 }
 
-/// Upgrades and follows. A wrong id or `after` closes the socket with a reason, because a page can
-/// read that and no HTTP error.
+/// Upgrades and follows. A wrong id or `after` closes the socket with a reason: a page can read that
+/// but no HTTP error.
 pub async fn follow(
     State(state): State<AppState>,
     Path(project): Path<String>,
@@ -49,7 +49,7 @@ pub async fn follow(
                 Ok(()) => return,
                 Err(reason) => reason,
             };
-            // The client may be gone already; then nobody needs the reason.
+            // Fails when the client is gone already.
             let _ = socket
                 .send(Message::Close(Some(CloseFrame {
                     code: reason.0,

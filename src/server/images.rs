@@ -15,11 +15,11 @@ use crate::{
     protocol::{ApiError, Image, ImageError, ImageId},
 };
 
-/// Its id is its content: a browser may keep it for ever, for its user alone.
+/// The id names the content: a browser may keep it for ever, for its user alone.
 const CACHED: &str = "private, max-age=31536000, immutable";
 
-/// Takes the request's body as an image, whatever its name and media type say. 413 when it is too
-/// large, 400 when it is none.
+/// Stores the request's body as an image, whatever its media type says. 413 when it is too large,
+/// 400 when it is not an image.
 pub async fn upload(
     State(state): State<AppState>,
     body: Result<Bytes, BytesRejection>,

@@ -1,7 +1,6 @@
 //! Generated apps run on other origins of the same site, so a browser lets their requests through:
-//! those to the API and the feed are refused here unless they come from the app's own pages. And a
-//! name that its owner points at this machine (DNS rebinding) is none of the app's, whatever is
-//! asked for.
+//! requests to the API and the feed are refused here unless they come from the app's own pages. A
+//! foreign name that points at this machine (DNS rebinding) is refused altogether.
 
 use axum::{
     extract::{Request, State},
@@ -12,8 +11,8 @@ use axum::{
 
 use super::AppState;
 
-/// Refuses (403) what a browser says comes from another origin. Clients that are no browser send no
-/// `Origin` and pass.
+/// Refuses (403) what a browser says comes from another origin. Other clients send no `Origin` and
+/// pass.
 pub async fn same_origin_only(
     State(state): State<AppState>,
     request: Request,
@@ -21,7 +20,7 @@ pub async fn same_origin_only(
 ) -> Response {
     if !is_own_name(&request, &state.public_url) {
         let text =
-            "CodeFlow is not reached by this name; set PUBLIC_URL to the address that people use.";
+            "CodeFlow does not answer to this name. Set PUBLIC_URL to the address that people use.";
         return (StatusCode::MISDIRECTED_REQUEST, text).into_response();
     }
     let path = request.uri().path();
@@ -29,7 +28,7 @@ pub async fn same_origin_only(
     if guarded && !comes_from_here(&request, &state.public_url) {
         return (
             StatusCode::FORBIDDEN,
-            "This request comes from another site and is refused.",
+            "This request comes from another site and was refused.",
         )
             .into_response();
     }
