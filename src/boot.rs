@@ -126,8 +126,14 @@ impl Service {
     /// Serves until the shutdown, and then until all work has stopped.
     pub async fn run(self) {
         let shutdown = self.shutdown;
+        let serving = listener::serve(
+            self.listener,
+            self.router,
+            self.connections,
+            shutdown.clone(),
+        );
         tokio::select! {
-            () = listener::serve(self.listener, self.router, self.connections, shutdown.clone()) => {}
+            () = serving => {}
             // Hot-reload sockets of open previews never end by themselves.
             () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {}
         }
@@ -143,13 +149,15 @@ impl Service {
 fn log_notices(projects: &Projects, public_url: &str) {
     if !config::is_loopback_url(public_url) {
         tracing::warn!(
-            "PUBLIC_URL={public_url} and there are no accounts yet: the proxy in front of CodeFlow has to ask people to sign in"
+            "PUBLIC_URL={public_url} and there are no accounts yet: the proxy in front of CodeFlow \
+             must ask people to sign in"
         );
     }
     let notice = projects.model();
     if notice.demo {
         tracing::info!(
-            "no model is configured, so the demo answers; set OPENAI_API_KEY (or another provider's key) for a real one"
+            "no model is configured, so the demo answers; set OPENAI_API_KEY (or another provider's \
+             key) for a real one"
         );
     } else {
         tracing::info!(model = notice.label, "apps are built by a real model");

@@ -1,6 +1,6 @@
-//! Serves a router on a listener within limits: a client that does not finish its request headers is
-//! disconnected, and the number of open connections is limited. The app and the sandbox host are
-//! served this way.
+//! Serves a router on a listener within limits: a client that does not finish its request headers
+//! is disconnected, and the number of open connections is limited. The app and the sandbox host
+//! are served this way.
 
 use std::{
     io,
@@ -25,8 +25,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::Connections;
 
-/// Files the process may have open: a preview's connection takes three, and many systems allow only
-/// 1024.
+/// Files the process may have open: a preview's connection takes three, and many systems allow
+/// only 1024.
 const OPEN_FILES: u64 = 65_536;
 
 /// Raises the limit of open files to what connections may need, as far as the system allows.

@@ -176,12 +176,19 @@ async fn sandbox_host() -> anyhow::Result<()> {
 }
 
 async fn bind(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            anyhow::anyhow!("{address} is taken by another program; stop it, or set {variable} to another address")
-        }
-        _ => anyhow::anyhow!("can't listen on {address}: {error}; set {variable} to another address"),
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                anyhow::anyhow!(
+                    "{address} is taken by another program; stop it, or set {variable} to another \
+                 address"
+                )
+            }
+            _ => anyhow::anyhow!(
+                "can't listen on {address}: {error}; set {variable} to another address"
+            ),
+        })
 }
 
 /// Waits for SIGINT or SIGTERM.

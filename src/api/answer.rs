@@ -1,5 +1,5 @@
-//! The server's half of an answer: the one place where an [`ApiError`] becomes a response, whether a
-//! page, a server function or an upload failed.
+//! The server's half of an answer: the one place where an [`ApiError`] becomes a response, for
+//! pages, server functions and uploads alike.
 
 use axum::{
     Json,
@@ -27,8 +27,8 @@ pub fn attached(image: Option<String>) -> Result<Option<ImageId>, ApiError> {
     image.map(ImageId::try_from).transpose().map_err(unknown)
 }
 
-/// Gives the response, of a server function or of the page being rendered, the status of the error's
-/// code.
+/// Gives the response, of a server function or of the page being rendered, the status of the
+/// error's code.
 pub fn answer<T>(result: Result<T, impl Into<ApiError>>) -> Result<T, ApiError> {
     result.map_err(|error| {
         let error = error.into();

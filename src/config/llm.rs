@@ -114,8 +114,8 @@ pub struct Llm {
     pub api_key: Option<SecretString>,
     /// Writes the apps (`AI_MODEL`).
     pub model: String,
-    /// Names projects and versions (`AI_MODEL_NAMING`; default `AI_MODEL`, else a small model of the
-    /// provider).
+    /// Names projects and versions (`AI_MODEL_NAMING`; default `AI_MODEL`, else a small model of
+    /// the provider).
     pub naming_model: String,
     /// Describes the images that users attach (`AI_MODEL_VISION`; default `AI_MODEL`, or an
     /// installed model of Ollama's that supports vision).
@@ -137,8 +137,8 @@ impl std::fmt::Debug for Llm {
 }
 
 impl Llm {
-    /// The provider of `AI_PROVIDER`, else the first whose key is set, else Ollama if its address is
-    /// set or it runs, else the demo; then those of `AI_FALLBACK`.
+    /// The provider of `AI_PROVIDER`, else the first whose key is set, else Ollama if its address
+    /// is set or it runs, else the demo; then those of `AI_FALLBACK`.
     pub async fn from_env(env: &Env) -> Result<Vec<Self>, ConfigError> {
         let provider = match env.var("AI_PROVIDER") {
             Some(name) => named("AI_PROVIDER", &name, &Provider::ALL)?,

@@ -114,13 +114,15 @@ impl SandboxHost {
             total_memory_mb: total(
                 env,
                 "SANDBOX_TOTAL_MEMORY_MB",
-                "MiB of memory for all sandboxes together, at least 256; unset: the machine's, less a reserve",
+                "MiB of memory for all sandboxes together, at least 256; unset: the machine's, less \
+                 a reserve",
                 256,
             )?,
             total_pids: total(
                 env,
                 "SANDBOX_TOTAL_PIDS",
-                "processes and threads of all sandboxes together, at least 64; unset: half of the machine's",
+                "processes and threads of all sandboxes together, at least 64; unset: half of the \
+                 machine's",
                 64,
             )?,
             pool_size: env.parsed(
@@ -256,8 +258,8 @@ fn header_names(value: &str) -> Result<Vec<String>, ConfigError> {
                 ConfigError::new(
                     "SANDBOX_PREVIEW_HEADERS",
                     value,
-                    "names of request headers, comma-separated, with * at the end for any rest, such as \
-                     x-tenant,x-shop-*",
+                    "names of request headers, comma-separated, with * at the end for any rest, \
+                     such as x-tenant,x-shop-*",
                 )
             })
         })

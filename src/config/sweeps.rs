@@ -1,4 +1,5 @@
-//! Settings of the sweep: how long things are kept that nothing needs, and how much disk stays free.
+//! Settings of the sweep: how long things are kept that nothing needs, and how much disk stays
+//! free.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -69,7 +69,11 @@ impl Apps {
             if let Some(app) = self.agent.open(&sandbox).await? {
                 return Ok(app);
             }
-            tracing::warn!(project.id = %project, sandbox.id = sandbox, "the sandbox is gone; rebuilding it from the latest version");
+            tracing::warn!(
+                project.id = %project,
+                sandbox.id = sandbox,
+                "the sandbox is gone; rebuilding it from the latest version"
+            );
         }
         let installation = persistently(|| self.store.installation()).await?;
         let app = self.agent.create(project, &installation).await?;

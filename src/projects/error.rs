@@ -1,5 +1,5 @@
-//! What can go wrong with a project, as pages, server functions and uploads answer it: the one error
-//! of this room, whatever failed below.
+//! What can go wrong with a project: the one error of this room, whatever failed below, and the
+//! one mapping of it to what clients see.
 
 use crate::{
     protocol::{ApiError, ErrorCode, ImageError},

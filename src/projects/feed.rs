@@ -1,7 +1,7 @@
 //! The feed of a project: its events from a given one on, each once and in order. While somebody
 //! follows it, the project's preview is kept awake.
 
-use super::{ProjectError, Projects, previews::Watch};
+use super::{ProjectError, Projects, previews::PreviewWatch};
 use crate::{
     protocol::ProjectId,
     runs::{FollowEvent, Follower},
@@ -26,7 +26,7 @@ impl From<StoreError> for FollowError {
 /// One follower of a project.
 pub struct Feed {
     follower: Follower,
-    _watch: Watch,
+    _watch: PreviewWatch,
 }
 
 impl Feed {

@@ -16,7 +16,10 @@ impl Projects {
                 Ok(app) => match app.list().await {
                     Ok(listing) if listing.is_known => return Ok(listed(&listing)),
                     Ok(_) => {
-                        tracing::warn!(project.id = %project, "the sandbox's files can't be listed; showing the latest version's")
+                        tracing::warn!(
+                            project.id = %project,
+                            "the sandbox's files can't be listed; showing the latest version's"
+                        );
                     }
                     Err(error) => unreachable_sandbox(project, &error),
                 },
@@ -53,7 +56,11 @@ impl Projects {
 }
 
 fn unreachable_sandbox(project: ProjectId, error: &RunError) {
-    tracing::warn!(project.id = %project, error = %error, "the sandbox's files can't be read; showing the latest version's");
+    tracing::warn!(
+        project.id = %project,
+        %error,
+        "the sandbox's files can't be read; showing the latest version's"
+    );
 }
 
 /// The files of the app's folder as a tree, with a notice on those that versions leave out.

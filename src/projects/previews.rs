@@ -1,5 +1,5 @@
-//! Previews: while somebody looks at a project, its sandbox stays awake and the state of its page is
-//! published, so that the workspace says what is going on instead of showing a white frame. The
+//! Previews: while somebody looks at a project, its sandbox stays awake and the state of its page
+//! is published, so that the workspace says what is going on instead of showing a white frame. The
 //! errors that the page reports meanwhile are remembered.
 
 use std::{
@@ -94,12 +94,12 @@ impl Look {
 }
 
 /// Keeps a preview watched while it lives.
-pub struct Watch {
+pub struct PreviewWatch {
     inner: Arc<Inner>,
     project: ProjectId,
 }
 
-impl Drop for Watch {
+impl Drop for PreviewWatch {
     fn drop(&mut self) {
         let mut watched = self.inner.watched.lock();
         if let Some(entry) = watched.get_mut(&self.project) {
@@ -133,7 +133,7 @@ impl Previews {
     }
 
     /// Watches the project's preview until the guard is dropped.
-    pub fn watch(&self, project: ProjectId) -> Watch {
+    pub fn watch(&self, project: ProjectId) -> PreviewWatch {
         let mut watched = self.inner.watched.lock();
         if let Some(entry) = watched.get_mut(&project) {
             entry.watchers += 1;
@@ -154,7 +154,7 @@ impl Previews {
             });
             watched.insert(project, entry);
         }
-        Watch {
+        PreviewWatch {
             inner: self.inner.clone(),
             project,
         }
@@ -218,12 +218,20 @@ impl Inner {
                         .publish(project, None, EventKind::Preview { preview })
                         .await
                     {
-                        tracing::error!(project.id = %project, %error, "the preview's state can't be saved");
+                        tracing::error!(
+                            project.id = %project,
+                            %error,
+                            "the preview's state can't be saved"
+                        );
                     }
                     Look::after(FAILING)
                 }
                 Err(RunError::Internal(error)) => {
-                    tracing::error!(project.id = %project, error = format!("{error:#}"), "the preview can't be checked");
+                    tracing::error!(
+                        project.id = %project,
+                        error = format!("{error:#}"),
+                        "the preview can't be checked"
+                    );
                     Look::after(FAILING)
                 }
             };

@@ -5,9 +5,9 @@
 //! |---|---|---|
 //! | uploaded images that no message has | a day after the upload | all |
 //! | blobs that are in no version and are no image | at once | 200 |
-//! | step outputs, and events other than messages, states and files | `RUN_KEEP_DAYS` after the end of their run; a project's newest run stays whole | 20 runs |
+//! | step outputs, most events; never a project's newest run's | `RUN_KEEP_DAYS` after their run | 20 runs |
 //! | sandboxes whose project is gone or has another one | an hour after their start | one |
-//! | a project's sandbox, when its files are those of the latest version | after `SANDBOX_KEEP_DAYS` without use | one |
+//! | a project's sandbox, if the latest version has its files | unused for `SANDBOX_KEEP_DAYS` | one |
 //! | the same, the longest unused first | when the disk runs low: looked at every minute | one |
 //!
 //! A version, a message or an image of a message is never removed.
@@ -196,7 +196,10 @@ impl Sweeper {
         if !is_low(disk)? {
             return Ok(0);
         }
-        tracing::warn!(folder = %disk.folder.display(), "the disk runs low; ending unused sandboxes, which are made again when they are needed");
+        tracing::warn!(
+            folder = %disk.folder.display(),
+            "the disk runs low; ending unused sandboxes, which are made again when they are needed"
+        );
         let mut ended = 0;
         for unused in self.projects.inner.store.unused_projects(IN_USE).await? {
             ended += u64::from(self.release(&unused).await);
@@ -210,20 +213,27 @@ impl Sweeper {
     /// Ends a project's sandbox if everything in it is in a version; returns whether it did.
     async fn release(&self, unused: &Unused) -> bool {
         let Unused { project, sandbox } = unused;
-        match self.projects.inner.apps.release(*project, sandbox).await {
-            Ok(Released::Ended) => {
-                tracing::info!(project.id = %project, sandbox.id = sandbox, "ended an unused project's sandbox; its versions stay");
-                true
-            }
-            Ok(Released::Needed) => {
-                tracing::info!(project.id = %project, sandbox.id = sandbox, "kept an unused project's sandbox: it has files that are in no version");
-                false
-            }
-            Err(error) => {
-                tracing::warn!(project.id = %project, sandbox.id = sandbox, %error, "an unused project's sandbox can't be ended");
-                false
-            }
+        let released = self.projects.inner.apps.release(*project, sandbox).await;
+        let (project, sandbox) = (project.to_string(), sandbox.as_str());
+        match &released {
+            Ok(Released::Ended) => tracing::info!(
+                project.id = project,
+                sandbox.id = sandbox,
+                "ended an unused project's sandbox; its versions stay"
+            ),
+            Ok(Released::Needed) => tracing::info!(
+                project.id = project,
+                sandbox.id = sandbox,
+                "kept an unused project's sandbox: it has files that are in no version"
+            ),
+            Err(error) => tracing::warn!(
+                project.id = project,
+                sandbox.id = sandbox,
+                %error,
+                "an unused project's sandbox can't be ended"
+            ),
         }
+        matches!(released, Ok(Released::Ended))
     }
 }
 

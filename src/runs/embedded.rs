@@ -130,7 +130,12 @@ impl Inner {
                         worker.cancel = cancel.clone();
                         worker.more = false;
                     });
-                    let span = tracing::info_span!("run", run.id = %run.id, project.id = %project, user.id = field::Empty);
+                    let span = tracing::info_span!(
+                        "run",
+                        run.id = %run.id,
+                        project.id = %project,
+                        user.id = field::Empty
+                    );
                     self.work_on_run(run, &cancel).instrument(span).await;
                 }
                 Ok(None) => {
@@ -144,7 +149,11 @@ impl Inner {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(project.id = %project, %error, "the project's runs can't be read; retrying");
+                    tracing::error!(
+                        project.id = %project,
+                        %error,
+                        "the project's runs can't be read; retrying"
+                    );
                     tokio::time::sleep(DATABASE_WAIT).await;
                 }
             }
@@ -269,7 +278,11 @@ impl Inner {
     /// crashed.
     async fn note_stop(&self, project: ProjectId) {
         if let Err(error) = self.context.store.stop_steps(project).await {
-            tracing::warn!(project.id = %project, %error, "the orderly stop can't be saved and will count as a crash");
+            tracing::warn!(
+                project.id = %project,
+                %error,
+                "the orderly stop can't be saved and will count as a crash"
+            );
         }
     }
 

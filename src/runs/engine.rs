@@ -9,8 +9,8 @@ use crate::protocol::{ProjectId, Run};
 /// Works on runs: one at a time per project, in order, each until it has ended, across restarts of
 /// this process.
 pub trait Engine: Send + Sync {
-    /// Works on the project's unfinished runs. Called again meanwhile, it looks once more when it is
-    /// done.
+    /// Works on the project's unfinished runs. Called again meanwhile, it looks once more when it
+    /// is done.
     fn work_on(&self, project: ProjectId);
 
     /// Soon ends the work on a run that has been cancelled, and what it runs in the sandbox.

@@ -116,7 +116,12 @@ impl Supervisor {
         self.run_to_completion(async move {
             let RunContext { store, events, .. } = &inner.context;
             let (replay, saved) = store.replay_run(run).await?;
-            tracing::info!(project.id = %replay.project, run.id = %replay.id, replayed.id = %run, "run replayed");
+            tracing::info!(
+                project.id = %replay.project,
+                run.id = %replay.id,
+                replayed.id = %run,
+                "run replayed"
+            );
             events.announce(saved);
             inner.engine.work_on(replay.project);
             Ok(replay)

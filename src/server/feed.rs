@@ -34,8 +34,8 @@ pub struct After {
     after: Option<String>,
 }
 
-/// Upgrades and follows. A wrong id or `after` closes the socket with a reason: a page can read that
-/// but no HTTP error.
+/// Upgrades and follows. A wrong id or `after` closes the socket with a reason: a page can read
+/// that but no HTTP error.
 pub async fn follow(
     State(state): State<AppState>,
     Path(project): Path<String>,
@@ -120,10 +120,15 @@ async fn serve(
                         Ok(FeedRequest::Ping) => text(&FeedFrame::Pong)?,
                         Err(_) => return Err(refused("a frame is not a feed request".to_owned())),
                     },
-                    Some(Ok(Message::Binary(_))) => return Err((close_code::UNSUPPORTED, "the feed speaks JSON text".to_owned())),
+                    Some(Ok(Message::Binary(_))) => {
+                        let reason = "the feed speaks JSON text".to_owned();
+                        return Err((close_code::UNSUPPORTED, reason));
+                    }
                 }
             }
-            () = state.shutdown.cancelled() => return Err((close_code::AWAY, "the server is restarting".to_owned())),
+            () = state.shutdown.cancelled() => {
+                return Err((close_code::AWAY, "the server is restarting".to_owned()));
+            }
         };
         if !matches!(
             tokio::time::timeout(SEND_TIMEOUT, socket.send(frame)).await,

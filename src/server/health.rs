@@ -28,8 +28,10 @@ pub async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Value>) 
     };
     (
         status,
-        Json(
-            json!({ "database": database, "sandboxes": sandboxes, "unenforced": *state.unenforced }),
-        ),
+        Json(json!({
+            "database": database,
+            "sandboxes": sandboxes,
+            "unenforced": *state.unenforced,
+        })),
     )
 }
