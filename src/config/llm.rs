@@ -174,9 +174,7 @@ impl Llm {
         model: Option<String>,
     ) -> Result<Self, ConfigError> {
         let needed_by = format!("{named_by}={} needs", provider.as_str());
-        let api_key = provider
-            .key_variable()
-            .and_then(|name| env.secret(name));
+        let api_key = provider.key_variable().and_then(|name| env.secret(name));
         if api_key.is_none()
             && provider != Provider::Custom
             && let Some(variable) = provider.key_variable()
@@ -245,7 +243,7 @@ impl Llm {
         Ok(Self {
             provider,
             base_url: base_url.trim_end_matches('/').to_owned(),
-            api_key: api_key.map(SecretString::from),
+            api_key,
             naming_model: small.unwrap_or_else(|| model.clone()),
             vision_model: vision.unwrap_or_else(|| model.clone()),
             context_tokens,
