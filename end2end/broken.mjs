@@ -142,5 +142,62 @@ export const killed = {
   says: /does not (answer|run)/,
 };
 
+/** A page whose styles lack a class, on a dev server too busy to notice a file that is soon as it was. */
+export const halfStyled = {
+  // Tailwind reads all files, then asks its plugins: this one waits, and a component that is written meanwhile comes too late. After that
+  // the server stands still until a second after the check touches the styles.
+  command: `
+app() { curl -sS --max-time 60 "http://127.0.0.1:3000$1"; }
+until app / >/dev/null 2>&1; do sleep 0.2; done
+touch /tmp/hold
+cat >hold.cjs <<'END'
+const { existsSync, writeFileSync } = require("node:fs");
+const hold = (value) => {
+  while (existsSync("/tmp/hold")) writeFileSync("/tmp/held", "");
+  return { color: value };
+};
+module.exports = ({ matchUtilities }) => matchUtilities({ hold });
+END
+cat >app/page.tsx <<'END'
+import { Late } from "@/components/late";
+export default function Page() {
+  return <h1 className="hold-[red]"><Late /></h1>;
+}
+END
+echo '@plugin "../hold.cjs";' >>app/globals.css
+app / >/dev/null &
+until [ -e /tmp/held ]; do sleep 0.05; done
+cat >components/late.tsx <<'END'
+export function Late() {
+  return <span className="w-[17px]">Late</span>;
+}
+END
+sleep 1
+rm /tmp/hold
+wait
+page=$(app /)
+styles=$(app "$(printf %s "$page" | grep -o '/_next/[^"]*\\.css' | head -n 1)")
+case $page$styles in *'width: 17px'*) echo nothing is missed ;; *'w-[17px]'*'color: red'*) echo the class is missed ;; esac
+
+signal() {
+  for process in /proc/[0-9]*; do
+    case $(cat $process/comm) in next-server*|node*) kill -$1 \${process#/proc/} ;; esac
+  done
+}
+(
+  before=$(cksum <app/globals.css) left=50
+  for _ in $(seq 1000); do
+    [ "$before" = "$(cksum <app/globals.css)" ] && [ $left = 50 ] || left=$((left - 1))
+    [ $left -gt 0 ] || break
+    signal STOP
+    sleep 0.02
+  done
+  signal CONT
+) >/dev/null 2>&1 &
+`,
+  missed: "the class is missed",
+  style: "width: 17px",
+};
+
 /** What makes any of them whole that says nothing else. */
 export const whole = { "app/page.tsx": well };

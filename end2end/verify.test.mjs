@@ -1,7 +1,8 @@
 // What is called done, runs: builds that are broken in different ways, each in a real sandbox, none of them a result until it is mended.
 import assert from "node:assert/strict";
+import { get } from "node:http";
 import { after, before, describe, test } from "./suite.mjs";
-import { broken, killed, whole } from "./broken.mjs";
+import { broken, halfStyled, killed, whole } from "./broken.mjs";
 import { done, run, startModel, text, write } from "./model.mjs";
 import { post, startServer, until } from "./server.mjs";
 
@@ -9,10 +10,12 @@ let server;
 let model;
 
 const KILLED = "a dev server that was killed and can't start";
+const HALF_STYLED = "a page whose styles lack a class";
 const builds = { ...broken, [KILLED]: killed };
 
 /** What the model does for a prompt: the name of a broken build, or of one with "Mend" or "Repair" in front. */
 function reply(prompt, turn) {
+  if (prompt === HALF_STYLED) return turn > 0 ? done : run(halfStyled.command);
   const [, mends, name] = /^(?:(Mend|Repair) )?(.*)$/.exec(prompt);
   const build = builds[name];
   // Broken at first, and mended when the check says so.
@@ -43,7 +46,14 @@ function startProject() {
     const reply = async () => (await workspace()).messages.slice(before).find((message) => message.role === "assistant");
     return until(`the run for “${prompt}” ends`, reply, 240_000);
   }
-  return { ended, read };
+
+  /** What the app answers to a path. Names below localhost are the browser's to resolve. */
+  async function fetchApp(path) {
+    const { port, host } = new URL((await workspace()).preview.url);
+    const answer = await new Promise((answered, failed) => get({ host: "127.0.0.1", port, path, headers: { host } }, answered).on("error", failed));
+    return (await answer.toArray()).join("");
+  }
+  return { ended, read, fetchApp };
 }
 
 before(async () => {
@@ -92,6 +102,18 @@ test(`${KILLED} is no result, and the same app mended is one`, async () => {
   assert.match(error.content, killed.says);
   const result = await ended(`Mend ${KILLED}`);
   assert.equal(result.kind, "result", result.content);
+});
+
+test(`${HALF_STYLED} is made whole before it is called done, however busy the dev server is`, async () => {
+  const { ended, fetchApp } = startProject();
+  const result = await ended(HALF_STYLED);
+  assert.equal(result.kind, "result", result.content);
+  const said = model.requests.flatMap(({ messages }) => messages.filter(({ role }) => role === "tool").map(text));
+  assert.ok(said.some((output) => output.includes(halfStyled.missed)), said.at(-1));
+  const [stylesheet] = /\/_next\/[^"\\]*\.css/.exec(await fetchApp("/"));
+  const styles = await fetchApp(stylesheet);
+  assert.ok(styles.includes(halfStyled.style), `${stylesheet} lacks the class`);
+  assert.ok(!styles.includes("codeflow"), "and the check left nothing of its own in it");
 });
 
 for (const name of [

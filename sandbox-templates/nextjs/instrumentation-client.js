@@ -210,6 +210,28 @@ function hideToast() {
   observer.observe(document.documentElement, { childList: true, subtree: true });
 }
 
+/**
+ * Whether nothing but stylesheets is loaded again. No error comes from those, and the check has them compiled again whatever a run
+ * changed: a page that shows that is no newer than before.
+ */
+function changesOnlyStyles(data) {
+  try {
+    const { type, data: updates } = JSON.parse(data);
+    return (
+      type === "turbopack-message" &&
+      [updates].flat().every(
+        ({ type, instruction }) =>
+          type === "partial" &&
+          instruction.type === "ChunkListUpdate" &&
+          !instruction.merged?.length &&
+          Object.keys(instruction.chunks ?? {}).every((chunk) => /\.css(\?|$)/.test(chunk)),
+      )
+    );
+  } catch {
+    return false;
+  }
+}
+
 /** The dev server's socket tells when the app was changed; it is watched as it is made. */
 function watchHotReload() {
   const NativeWebSocket = window.WebSocket;
@@ -222,6 +244,7 @@ function watchHotReload() {
       this.addEventListener("message", ({ data }) => {
         // These change this page; `built` is said of every page and of what no page is made of, such as a route handler.
         if (typeof data !== "string" || !/"(serverComponentChanges|reloadPage|turbopack-message)"/.test(data)) return;
+        if (changesOnlyStyles(data)) return;
         // What it fails with from here on is news.
         if (errors.size > 0) {
           errors.clear();

@@ -37,6 +37,7 @@ use super::{
         answer::Answer,
         refresh,
         routes::{self, Route, RouteKind},
+        styles,
         types::{self, Types},
     },
 };
@@ -50,8 +51,7 @@ const TURN: Duration = Duration::from_secs(120);
 const READY: Duration = Duration::from_secs(45);
 /// Between two looks at a dev server that does not answer yet.
 const STARTING: Duration = Duration::from_millis(300);
-/// What was written a moment ago is what is to be looked at: the dev server's watcher has this long
-/// to see it.
+/// How long the dev server may take to notice what was just written, where its styles don't tell.
 const WATCHER: Duration = Duration::from_millis(800);
 /// A route that fails is asked once more after this: it may have been compiled from half of what
 /// was written.
@@ -140,8 +140,6 @@ impl Agent {
         if let Some(report) = running::pipes(app).await? {
             return Ok(report);
         }
-        refresh::styles(app).await?;
-        tokio::time::sleep(WATCHER).await;
         if answered(app, "/", READY).await?.is_none() {
             return Ok(Report {
                 problems: vec![Problem::new(
@@ -151,6 +149,9 @@ impl Agent {
                 )],
                 ..Report::default()
             });
+        }
+        if !styles::remake(app).await? {
+            tokio::time::sleep(WATCHER).await;
         }
         let (types, routes) = tokio::join!(
             types::check(app, types::TIMEOUT),
@@ -258,7 +259,7 @@ impl Agent {
                     .as_ref()
                     .filter(|problem| problem.kind == ProblemKind::Compile)
                 {
-                    refresh::file_of(app, &error.text).await?;
+                    refresh::failing_file(app, &error.text).await?;
                 }
                 tokio::time::sleep(SECOND_LOOK).await;
             }

@@ -6,4 +6,5 @@ pub mod answer;
 pub mod console;
 pub mod refresh;
 pub mod routes;
+pub mod styles;
 pub mod types;

@@ -1,10 +1,13 @@
 //! What an app's first page says about the app: it works, it is starting, or it fails and why.
 
-use crate::agent::text::plain;
-use crate::sandbox::Page;
+use std::collections::BTreeSet;
+
+use crate::{agent::text::plain, sandbox::Page};
 
 /// The longest reason, in characters.
 const MAX_REASON: usize = 600;
+/// How many stylesheets of a page are read.
+const MAX_STYLESHEETS: usize = 8;
 
 /// What the app answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +51,18 @@ impl Answer {
         let body = self.body.trim();
         self.status == 500
             && (body.is_empty() || body == "Internal Server Error" || next_error(body).is_some())
+    }
+
+    /// The paths of the page's stylesheets, each once.
+    pub fn stylesheets(&self) -> BTreeSet<String> {
+        let links = self.body.split("href=\"").skip(1);
+        let links = links.filter_map(|rest| rest.split('"').next());
+        let is_stylesheet = |link: &&str| {
+            let path = link.split('?').next().unwrap_or_default();
+            path.starts_with('/') && path.contains("/_next/") && path.ends_with(".css")
+        };
+        let paths = links.filter(is_stylesheet).take(MAX_STYLESHEETS);
+        paths.map(unescape).collect()
     }
 
     pub fn has(&self, text: &str) -> bool {
@@ -150,5 +165,18 @@ mod tests {
             PageState::Failed("The app answered with HTTP 500.".to_owned())
         );
         assert_eq!(judge(200, "<h1>Hi</h1>"), PageState::Ready);
+    }
+
+    #[test]
+    fn a_page_s_stylesheets_are_those_that_the_dev_server_builds() {
+        let css = "/_next/static/chunks/app_globals_1.css";
+        let body = format!(
+            r#"<link rel="stylesheet" href="{css}"/><link rel="preload" href="{css}"/>
+               <link href="/shop/_next/a.css?v=1&amp;w=2"/><link href="/own.css"/>
+               <link href="https://a.example/_next/b.css"/><script src="/_next/c.js"></script>"#
+        );
+        let page = Answer { status: 200, body };
+        let found: Vec<String> = page.stylesheets().into_iter().collect();
+        assert_eq!(found, [css, "/shop/_next/a.css?v=1&w=2"]);
     }
 }
