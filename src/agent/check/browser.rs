@@ -1,7 +1,7 @@
 //! Headless Chromium for one check: a process and a profile of its own, driven over a pipe
 //! (chromedevtools.github.io/devtools-protocol), which ends with the pipe. The pages it loads are
 //! code that nobody has read, so it keeps its own sandbox, runs where it reaches the app and
-//! nothing else (`launch`), and what it says is kept up to a limit.
+//! nothing else (`launch`), and what it says counts up to a limit.
 
 use std::{
     io,
@@ -15,13 +15,15 @@ use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, FramedRead, F
 
 use super::{
     events::{Event, Events},
-    launch::{Launched, Remains, launch},
+    launch::{BrowserError, Launched, Remains, launch},
     relay::Relay,
 };
 use crate::{config, sandbox::PageAddress};
 
 /// How long the browser may take to start, on a busy machine.
 const START: Duration = Duration::from_secs(30);
+/// How long a page may take to answer a question: longer than a busy machine takes.
+pub const ANSWER: Duration = Duration::from_secs(12);
 /// The longest message that is read, in bytes: a screenshot is the largest. Longer ones are what
 /// pages write on the console.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -47,27 +49,12 @@ const ARGUMENTS: [&str; 17] = [
 ];
 /// The window, in pixels.
 const WINDOW: (u32, u32) = (1280, 800);
-/// Where the visitor is: what only fits the sandbox's own clock and language would fail for most.
+/// Where the visitor is. What only works with the sandbox's own clock and language fails here, as it
+/// would for most visitors.
 const TIME_ZONE: &str = "Asia/Tokyo";
 const LOCALE: &str = "de-DE";
 /// How long it may take to end by itself.
 const END: Duration = Duration::from_secs(3);
-/// Why the browser did not do what it was asked to.
-#[derive(Debug, thiserror::Error)]
-pub enum BrowserError {
-    /// There is none, or it has no way to the app: nothing was seen of any page.
-    #[error("{0}")]
-    Unusable(String),
-    /// It refused.
-    #[error("{0}")]
-    Failed(String),
-    /// It did not answer in time; a page that computes for ever keeps its tab from answering.
-    #[error("the browser did not answer in time")]
-    Silent,
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
 /// A running browser with one page.
 pub struct Browser {
     child: Child,
@@ -76,16 +63,16 @@ pub struct Browser {
     last_id: u64,
     /// The page's session; the browser's own before there is one.
     session: Option<String>,
-    /// Events that came while an answer was awaited.
+    /// Events that came while a call waited for its result.
     events: Events,
-    /// Whether the message before was too long: the reader then says once that it ended.
+    /// Whether the message before was too long: after one, the reader says once that it has ended.
     skipped: bool,
     relay: Relay,
     remains: Remains,
 }
 
 impl Browser {
-    /// Starts the program with an empty page; an error says that it can't be used.
+    /// Starts the program with an empty page; the error is always `Unusable`.
     pub async fn start(
         settings: &config::Browser,
         address: &PageAddress,
@@ -164,7 +151,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Asks for something of the page, and returns the answer.
+    /// Calls a method of the protocol on the page, and returns its result.
     pub async fn call(
         &mut self,
         method: &str,
@@ -187,7 +174,7 @@ impl Browser {
         }
     }
 
-    /// Asks for something, and returns the id that its answer will have.
+    /// Sends a call, and returns the id that its result will have.
     async fn send(&mut self, method: &str, params: Value) -> Result<u64, BrowserError> {
         self.last_id += 1;
         let mut request = json!({ "id": self.last_id, "method": method, "params": params });
@@ -243,17 +230,17 @@ impl Browser {
         }
     }
 
-    /// Whether its processes used more memory than they may, so that one of them was ended.
+    /// Whether the kernel ended one of its processes for want of memory.
     pub fn ran_out_of_memory(&self) -> bool {
         self.remains.ran_out_of_memory()
     }
 
-    /// Why the app's data plane could not be connected to the last time, when it could not.
+    /// Why the last connection to the app's data plane failed, if it did.
     pub fn no_way(&self) -> Option<String> {
         self.relay.failure()
     }
 
-    /// Ends it, and waits until it has and its folder is gone.
+    /// Ends it, and waits until its folder is removed.
     pub async fn stop(self) {
         let Self {
             mut child,

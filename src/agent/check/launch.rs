@@ -17,7 +17,6 @@ use tokio::{
 };
 
 use super::{
-    browser::BrowserError,
     jail::{self, Jail},
     relay::Relay,
 };
@@ -33,7 +32,7 @@ const NAME: &str = "codeflow-browser-";
 const PROCESSES: u32 = 1024;
 /// Processors that one browser may use.
 const PROCESSORS: u32 = 2;
-/// How often its folder is tried to be removed, and how long is waited between.
+/// How many times its folder is removed until it is gone, and the time between.
 const REMOVALS: usize = 40;
 const REMOVE_AGAIN: Duration = Duration::from_millis(250);
 /// This program, also when its file was replaced meanwhile (proc_pid_exe(5)).
@@ -41,7 +40,23 @@ const PROGRAM: &str = "/proc/self/exe";
 /// How long the jail may take to hand over its listener, on a busy machine.
 const HAND_OVER: Duration = Duration::from_secs(20);
 
-/// A browser that was started, and what is its alone.
+/// Why the browser did not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum BrowserError {
+    /// There is none, or it has no way to the app: no page can be loaded.
+    #[error("{0}")]
+    Unusable(String),
+    /// It refused.
+    #[error("{0}")]
+    Failed(String),
+    /// It did not answer in time. A page that computes for ever keeps its tab from answering.
+    #[error("the browser did not answer in time")]
+    Silent,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A running browser, and what belongs to it alone.
 pub struct Launched {
     pub child: Child,
     /// The pipe to it, and the one from it.
@@ -51,9 +66,8 @@ pub struct Launched {
     pub remains: Remains,
 }
 
-/// What a browser leaves: its folder, and its control group where it has one. Its processes may
-/// write into the folder for a moment after they were told to end, so that both are removed until
-/// they are gone.
+/// What a browser leaves: its folder, and its control group where it has one. Its processes may write
+/// into the folder for a moment after they were signalled, so both are removed until they are gone.
 pub struct Remains {
     pub folder: PathBuf,
     pub group: Option<Cgroup>,
@@ -65,8 +79,7 @@ impl Remains {
         remove_until_gone(&self.folder, self.group.as_ref());
     }
 
-    /// Whether one of the browser's processes was ended because they used more memory than they
-    /// may.
+    /// Whether the kernel ended one of the browser's processes for want of memory.
     pub fn ran_out_of_memory(&self) -> bool {
         self.group
             .as_ref()
@@ -103,8 +116,8 @@ fn remove_until_gone(folder: &Path, group: Option<&Cgroup>) {
     }
 }
 
-/// Removes what browsers left whose servers were killed in the middle of a check. To be called
-/// before this process starts one: in a container the server before had the same process id.
+/// Removes what browsers left whose servers were killed in the middle of a check. Call it before this
+/// process starts one: in a container the server before had the same process id.
 pub fn sweep(temporary: &Path) {
     let is_left = |name: &str| {
         let server = name
@@ -213,10 +226,10 @@ pub async fn launch(
     })
 }
 
-/// A control group of this name for one browser; `None` where this machine lets us make none, which
-/// is said once.
+/// A control group of this name for one browser; `None`, with one warning, where this machine lets us
+/// make none.
 fn group(settings: &config::Browser, path: &Path) -> Option<Cgroup> {
-    static SAID: Once = Once::new();
+    static WARNED: Once = Once::new();
     let limits = Limits {
         memory: settings.memory_mb << 20,
         processes: PROCESSES,
@@ -225,7 +238,7 @@ fn group(settings: &config::Browser, path: &Path) -> Option<Cgroup> {
     match Cgroup::create(path.to_owned(), limits) {
         Ok(group) => Some(group),
         Err(error) => {
-            SAID.call_once(|| {
+            WARNED.call_once(|| {
                 tracing::warn!("the browser that checks pages runs without limits on memory, processes and processors: no control group can be made ({error})");
             });
             None

@@ -1,5 +1,5 @@
-//! A page as its visitors get it: loaded in the browser until it rests, and judged by what it
-//! throws and by what is to be seen.
+//! A page as its visitors get it: loaded in the browser until it comes to rest, and judged by what it
+//! throws and shows.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -11,45 +11,44 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use super::{
-    browser::{Browser, BrowserError},
-    rest::{self, Rest},
-    watch::{STALLED, Watch},
+    activity::{PageActivity, STALLED},
+    browser::{ANSWER, Browser},
+    content::{self, PageContent},
+    launch::BrowserError,
 };
 use crate::sandbox::PageAddress;
 
-/// How long a page may take to answer a question: longer than a busy machine takes.
-pub const ANSWER: Duration = Duration::from_secs(12);
-/// How often a page that shows nothing is looked at again, for what fades in.
+/// How many times a page that shows nothing is read, for what fades in.
 const LOOKS: usize = 4;
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(700);
-/// What a page is asked for is told within this time after it could not be had.
+/// The events of a page that can't be loaded arrive within this time.
 const SETTLE: Duration = Duration::from_millis(300);
-/// How much of an error is told, in characters, and how many errors.
+/// The longest error, in characters, and how many are reported.
 const MAX_ERROR: usize = 1200;
 const MAX_ERRORS: usize = 8;
 /// Colours that differ by no more in each channel are one to the eye.
 const SAME_COLOUR: u8 = 6;
 
-/// The largest picture that is looked at, in pixels of each side.
+/// The largest screenshot that is decoded, in pixels of each side.
 const MAX_SIDE: u32 = 4096;
 
-/// What was seen of a page.
+/// What a page's load found.
 #[derive(Debug, Default)]
-pub struct Seen {
-    /// What its visitors would suffer from.
+pub struct Findings {
+    /// What fails for its visitors.
     pub errors: Vec<String>,
-    /// What it complained of besides.
+    /// What is worth knowing besides.
     pub warnings: Vec<String>,
-    /// Whether its tab is of no more use.
+    /// Whether its tab can load no more pages.
     pub lost: bool,
-    /// Whether that may have been the dev server's fault, or the machine's.
+    /// Whether the dev server, or the machine, may be at fault.
     pub doubtful: bool,
     /// The paths of the app that it links to.
     pub links: BTreeSet<String>,
 }
 
-/// What a browser says that has no way to the app, whatever the app does.
+/// What the browser says when it has no way to the app, whatever the app does.
 const UNREACHABLE: [&str; 6] = [
     "ERR_INTERNET_DISCONNECTED",
     "ERR_NAME_NOT_RESOLVED",
@@ -61,49 +60,51 @@ const UNREACHABLE: [&str; 6] = [
 
 const SURFACE: &str = "There is no text, and one thing in one colour fills the window; that is fine if it is meant to";
 
-/// What is said of a page that has begun to answer when it is not found.
+/// What is wrong with a page that calls notFound() once its answer has begun.
 const NOT_FOUND: &str = "It shows that it is not found (404), although there is a page for it: the page, or what it uses, calls notFound().";
 
 /// Loads a page of the app.
-pub async fn look_at(
+pub async fn load(
     browser: &mut Browser,
     address: &PageAddress,
     path: &str,
-) -> Result<Seen, BrowserError> {
+) -> Result<Findings, BrowserError> {
     let url = address
         .page(path)
         .map_err(|error| BrowserError::Failed(error.to_string()))?;
     let url = url.as_str();
-    let mut watch = Watch::of(url);
-    // What the page before has left.
+    let mut activity = PageActivity::of(url);
+    // Events of the page before.
     while browser.next_event(Instant::now()).await?.is_some() {}
     match browser
         .call("Page.navigate", json!({ "url": url }), STALLED)
         .await
     {
         Ok(answer) => match answer["errorText"].as_str().unwrap_or_default() {
-            "" => watch.follow(&answer["frameId"]),
+            "" => activity.follow(&answer["frameId"]),
             error => {
-                watch.listen(browser, Instant::now() + SETTLE).await?;
-                return unreachable(browser, &watch, url, error);
+                activity.listen(browser, Instant::now() + SETTLE).await?;
+                return unreachable(browser, &activity, url, error);
             }
         },
         // It is on its way: the answer comes with the page's first bytes.
         Err(BrowserError::Silent) => {}
         Err(error) => return Err(error),
     }
-    watch.until_it_rests(browser).await?;
-    let mut rest = Rest::default();
-    if !watch.is_lost() {
+    activity.until_it_rests(browser).await?;
+    let mut content = PageContent::default();
+    if !activity.is_lost() {
         let mut blank = None;
         for look in 0..LOOKS {
             if look > 0 {
-                watch.listen(browser, Instant::now() + LOOK_AGAIN).await?;
+                activity
+                    .listen(browser, Instant::now() + LOOK_AGAIN)
+                    .await?;
             }
-            match look_now(browser).await {
-                Ok((now, what)) => (rest, blank) = (now, what),
+            match read_now(browser).await {
+                Ok((now, what)) => (content, blank) = (now, what),
                 Err(BrowserError::Silent) => {
-                    watch.hangs();
+                    activity.hangs();
                     blank = None;
                     break;
                 }
@@ -113,28 +114,28 @@ pub async fn look_at(
                 break;
             }
         }
-        watch.listen(browser, Instant::now()).await?;
-        if blank.is_some() && rest.text == 0 && rest::has_surface(browser, &rest).await? {
-            watch.warn(SURFACE.to_owned());
+        activity.listen(browser, Instant::now()).await?;
+        if blank.is_some() && content.text == 0 && content::has_surface(browser, &content).await? {
+            activity.warn(SURFACE.to_owned());
             blank = None;
         }
-        match rest.instead.as_str() {
+        match content.instead.as_str() {
             "" => {}
-            "not-found" => watch.error(None, NOT_FOUND.to_owned()),
-            other => watch.warn(format!(
+            "not-found" => activity.error(None, NOT_FOUND.to_owned()),
+            other => activity.warn(format!(
                 "Next.js shows its page “{other}” instead, so this one was not looked at"
             )),
         }
-        watch.end(blank, rest.overlay);
+        activity.end(blank, content.overlay);
     }
-    let (lost, doubtful) = (watch.is_lost(), watch.is_doubtful());
-    let (errors, warnings) = watch.heard();
-    Ok(Seen {
+    let (lost, doubtful) = (activity.is_lost(), activity.is_doubtful());
+    let (errors, warnings) = activity.into_findings();
+    Ok(Findings {
         lost,
         doubtful,
         errors: first_of(errors),
         warnings: first_of(warnings),
-        links: rest
+        links: content
             .links
             .iter()
             .filter_map(|link| address.own_path(link))
@@ -142,20 +143,20 @@ pub async fn look_at(
     })
 }
 
-/// What is seen of a page that can't be had; an error when the browser has no way to the app.
+/// The findings on a page that can't be loaded; an error when the browser has no way to the app.
 fn unreachable(
     browser: &Browser,
-    watch: &Watch,
+    activity: &PageActivity,
     url: &str,
     error: &str,
-) -> Result<Seen, BrowserError> {
-    if let Some(host) = watch.leads_to() {
+) -> Result<Findings, BrowserError> {
+    if let Some(host) = activity.redirects_to() {
         let warnings = vec![format!(
             "It leads to another server ({host}), which the check does not reach: what is there was not looked at"
         )];
-        return Ok(Seen {
+        return Ok(Findings {
             warnings,
-            ..Seen::default()
+            ..Findings::default()
         });
     }
     if let Some(no_way) = browser.no_way() {
@@ -168,22 +169,20 @@ fn unreachable(
             "{url} can't be reached from here: {error}"
         )));
     }
-    Ok(Seen {
+    Ok(Findings {
         errors: vec![format!("The page can't be loaded: {error}.")],
         doubtful: true,
-        ..Seen::default()
+        ..Findings::default()
     })
 }
 
-/// What the page says, and how it is blank when it is.
-async fn look_now(browser: &mut Browser) -> Result<(Rest, Option<String>), BrowserError> {
-    let rest = rest::ask(browser).await?;
-    if rest.text == 0 && !rest.drawn {
+/// What the page shows, and how it is blank, if it is.
+async fn read_now(browser: &mut Browser) -> Result<(PageContent, Option<String>), BrowserError> {
+    let content = content::read(browser).await?;
+    if content.text == 0 && !content.drawn {
         return Ok((
-            rest,
-            Some(
-                "The page is empty: there is no text and nothing else to be seen on it.".to_owned(),
-            ),
+            content,
+            Some("The page is empty: it shows no text and nothing else.".to_owned()),
         ));
     }
     let shot = browser
@@ -197,19 +196,19 @@ async fn look_now(browser: &mut Browser) -> Result<(Rest, Option<String>), Brows
         Ok(shot) => STANDARD
             .decode(shot["data"].as_str().unwrap_or_default())
             .unwrap_or_default(),
-        // It has answered: what is slow, or refused, is the picture.
+        // The page has answered: only the screenshot is slow, or refused.
         Err(BrowserError::Silent | BrowserError::Failed(_)) => Vec::new(),
         Err(error) => return Err(error),
     };
     let blank = is_one_colour(&png).then(|| {
-        "The page looks blank: it has content, but what is seen is one plain colour (text in the colour of its background, no height, \
+        "The page looks blank: it has content, but shows one plain colour (text in the colour of its background, no height, \
          or hidden by its styles)."
             .to_owned()
     });
-    Ok((rest, blank))
+    Ok((content, blank))
 }
 
-/// Whether a picture (PNG) is one colour to the eye. What can't be read is none.
+/// Whether a picture (PNG) is one colour to the eye; false when it can't be decoded.
 fn is_one_colour(png: &[u8]) -> bool {
     let mut reader = image::ImageReader::with_format(Cursor::new(png), image::ImageFormat::Png);
     let mut limits = image::Limits::default();
@@ -232,7 +231,7 @@ fn is_one_colour(png: &[u8]) -> bool {
     })
 }
 
-/// Each once, as many as are worth telling.
+/// The first texts, each once.
 fn first_of(texts: Vec<String>) -> Vec<String> {
     let mut seen = HashSet::new();
     let once = texts.into_iter().filter(|text| seen.insert(text.clone()));
@@ -246,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_of_one_colour_is_told_from_one_with_a_line_of_text() -> image::ImageResult<()> {
+    fn a_picture_with_a_line_of_text_is_not_one_colour() -> image::ImageResult<()> {
         let png = |picture: &image::RgbImage| {
             let mut bytes = std::io::Cursor::new(Vec::new());
             picture

@@ -1,11 +1,9 @@
-//! The one way out of the checking browser's network namespace: each connection to its listener is
-//! carried on to one server, which is the app's data plane, and nowhere else.
+//! The one way out of the checking browser's network namespace: each connection to its listener goes
+//! on to one server, the app's data plane, and nowhere else.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -17,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// How many connections a page may have at a time: a browser makes 6 for requests, and 255 for
 /// sockets.
 const MAX_CONNECTIONS: usize = 256;
-/// How long the server may take to be connected to.
+/// How long a connection to the server may take.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Between two attempts when this process has too many files open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -41,18 +39,15 @@ impl Relay {
         })
     }
 
-    /// Why the server could not be connected to the last time, when it could not.
+    /// Why the last connection to the server failed, if it did.
     pub fn failure(&self) -> Option<String> {
-        self.failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.failure.lock().clone()
     }
 }
 
 async fn serve(listener: TcpListener, server: Arc<str>, failure: Arc<Mutex<Option<String>>>) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    // They end with this task.
+    // Dropped with this task, which ends them.
     let mut connections = JoinSet::new();
     while let Ok(permit) = room.clone().acquire_owned().await {
         let Ok((mut browser, _)) = listener.accept().await else {
@@ -69,7 +64,7 @@ async fn serve(listener: TcpListener, server: Arc<str>, failure: Arc<Mutex<Optio
                 .as_ref()
                 .err()
                 .map(|error| format!("{server}: {error}"));
-            *failure.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+            *failure.lock() = fault;
             if let Ok(mut server) = connected {
                 // A page's small requests must not wait for each other.
                 let _ = (browser.set_nodelay(true), server.set_nodelay(true));

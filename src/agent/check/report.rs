@@ -1,22 +1,21 @@
-//! What a check found, in words for the model, for people, and for telling whether it is the same
-//! as before.
+//! What a check found: as text for the model and for people, and as a signature that tells whether
+//! the same problems came back.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::page::Seen;
-use crate::agent::text::plain;
+use super::page::Findings;
+use crate::agent::{Fault, FaultKind, RunError, text::plain};
 
-/// How much of what was found people are told, in characters.
+/// The longest report for people, in characters.
 const FOR_PEOPLE: usize = 1500;
-/// How much of it the model is told, in characters.
+/// The longest report for the model, in characters.
 const FOR_MODEL: usize = 12_000;
-/// How many notes the model is told.
+/// How many notes the model gets.
 const MAX_NOTES: usize = 6;
-
-/// How many of those that were not looked at are named.
-const MAX_UNSEEN: usize = 20;
+/// How many unchecked routes are named.
+const MAX_UNCHECKED: usize = 20;
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +56,7 @@ impl ProblemKind {
             Self::Types => "Type errors",
             Self::Http => "It answers with an error",
             Self::Runtime => "The page fails when it is loaded",
-            Self::Blank => "There is nothing to be seen",
+            Self::Blank => "The page is empty",
         }
     }
 }
@@ -137,32 +136,31 @@ impl Report {
             .collect()
     }
 
-    /// Adds what was seen of a page, and returns what it links to.
-    pub(super) fn take(&mut self, path: &str, seen: Seen) -> BTreeSet<String> {
-        let warnings = seen.warnings.into_iter();
+    /// Adds what was found on a page, and returns what it links to.
+    pub(super) fn add_page(&mut self, path: &str, findings: Findings) -> BTreeSet<String> {
+        let warnings = findings.warnings.into_iter();
         self.notes
             .extend(warnings.map(|text| format!("{path} says on the console: {text}")));
-        let problems = seen
+        let problems = findings
             .errors
             .into_iter()
             .map(|text| Problem::new(ProblemKind::Runtime, path, text));
         self.problems.extend(problems);
-        seen.links
+        findings.links
     }
 
-    /// Says what was not looked at, before the notes on pages, of which there may be more than are
-    /// told.
-    pub(super) fn note_unseen(&mut self, paths: &[String]) {
+    /// Names what was not checked, before the notes on pages, of which only the first are reported.
+    pub(super) fn note_unchecked(&mut self, paths: &[String]) {
         if paths.is_empty() {
             return;
         }
         let named = paths
             .iter()
-            .take(MAX_UNSEEN)
+            .take(MAX_UNCHECKED)
             .cloned()
             .collect::<Vec<_>>()
             .join(", ");
-        let more = match paths.len().saturating_sub(MAX_UNSEEN) {
+        let more = match paths.len().saturating_sub(MAX_UNCHECKED) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
@@ -177,6 +175,15 @@ impl Report {
             .iter()
             .any(|problem| problem.kind == ProblemKind::NotRunning)
     }
+}
+
+/// What keeps a check from coming to an end, and may pass. The sandbox is not in doubt.
+pub(super) fn unfinished(why: &str) -> RunError {
+    RunError::Transient(Fault {
+        kind: FaultKind::Slow,
+        message: format!("{why} The files are kept. Send a message to continue."),
+        retry_after: None,
+    })
 }
 
 fn without_numbers(text: &str) -> String {
@@ -266,9 +273,9 @@ mod tests {
             notes: vec!["a note".to_owned()],
             ..Report::default()
         };
-        report.note_unseen(&[]);
+        report.note_unchecked(&[]);
         assert_eq!(report.notes.len(), 1);
-        report.note_unseen(&vec!["/a".to_owned(); MAX_UNSEEN + 3]);
+        report.note_unchecked(&vec!["/a".to_owned(); MAX_UNCHECKED + 3]);
         assert!(
             report.notes[0].starts_with("not looked at")
                 && report.notes[0].ends_with("/a and 3 more")

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use super::{
-    READY,
-    report::{Problem, ProblemKind, Report},
-};
+use super::report::{Problem, ProblemKind, Report};
 use crate::agent::{App, RunError, text::plain};
 
-/// Names the named pipes in the app's folder, at which a dev server that reads them hangs; `None`
-/// when there are none. One that hangs already goes on.
+/// Reports the named pipes in the app's folder: a dev server that reads one hangs. `None` when there
+/// are none. A dev server that hangs already is released.
 pub async fn pipes(app: &App) -> Result<Option<Report>, RunError> {
     let pipes = app.list().await?.pipes;
     if pipes.is_empty() {
@@ -27,17 +24,17 @@ pub async fn pipes(app: &App) -> Result<Option<Report>, RunError> {
     }))
 }
 
-/// Why nothing answers, as far as the dev server says.
-pub async fn not_running(app: &App) -> Result<String, RunError> {
+/// Why nothing answers after waiting this long, as far as the dev server's log says.
+pub async fn not_running(app: &App, waited: Duration) -> Result<String, RunError> {
     let tail = "tail -n 25 /tmp/dev-server.log 2>/dev/null || true";
     let output = app.run(tail, &[], Duration::from_secs(10)).await?;
-    let said = plain::text(output.stdout.trim_ascii());
-    let seconds = READY.as_secs();
-    Ok(if said.is_empty() {
-        format!("The dev server does not answer ({seconds} seconds were waited).")
+    let log = plain::text(output.stdout.trim_ascii());
+    let seconds = waited.as_secs();
+    Ok(if log.is_empty() {
+        format!("The dev server does not answer after waiting {seconds} seconds.")
     } else {
         format!(
-            "The dev server does not answer ({seconds} seconds were waited). Its last words:\n{said}"
+            "The dev server does not answer after waiting {seconds} seconds. Its log ends with:\n{log}"
         )
     })
 }

@@ -1,14 +1,13 @@
-//! Loads an app's pages one after the other, in a browser that is started again when a page has
-//! ended it.
+//! Loads an app's pages one after the other, in a browser that starts again when a page has ended it.
 
 use super::{
-    browser::{Browser, BrowserError},
-    page::{self, Seen},
+    browser::Browser,
+    launch::BrowserError,
+    page::{self, Findings},
 };
 use crate::{config, sandbox::PageAddress};
 
-/// How often a browser is started for a page, and how often the page may end it before that is the
-/// page's fault.
+/// How many times a browser is started for a page. A page that ends it each time is at fault.
 const ATTEMPTS: usize = 2;
 
 pub struct Tour<'a> {
@@ -26,9 +25,8 @@ impl<'a> Tour<'a> {
         }
     }
 
-    /// Loads the page at this path of the app; an error says that there is no browser to do it
-    /// with.
-    pub async fn look_at(&mut self, path: &str) -> Result<Seen, BrowserError> {
+    /// Loads the page at this path of the app; errors when there is no browser.
+    pub async fn load(&mut self, path: &str) -> Result<Findings, BrowserError> {
         let mut failure = BrowserError::Silent;
         for _ in 0..ATTEMPTS {
             let browser = match self.browser.take() {
@@ -42,54 +40,55 @@ impl<'a> Tour<'a> {
                     continue;
                 }
             };
-            let seen = page::look_at(&mut browser, &self.address, path).await;
-            // Its tab, or all of it, was ended: the page would do that again.
-            if browser.ran_out_of_memory() && seen.as_ref().map_or(true, |seen| seen.lost) {
+            let findings = page::load(&mut browser, &self.address, path).await;
+            // The kernel ended its tab, or all of it: the page would do that again.
+            if browser.ran_out_of_memory()
+                && findings.as_ref().map_or(true, |findings| findings.lost)
+            {
                 browser.stop().await;
                 return Ok(self.out_of_memory());
             }
-            match &seen {
-                Ok(seen) if !seen.lost => self.browser = Some(browser),
+            match &findings {
+                Ok(findings) if !findings.lost => self.browser = Some(browser),
                 _ => browser.stop().await,
             }
-            match seen {
-                Err(BrowserError::Unusable(_)) | Ok(_) => return seen,
+            match findings {
+                Err(BrowserError::Unusable(_)) | Ok(_) => return findings,
                 Err(error) => failure = error,
             }
         }
         if matches!(failure, BrowserError::Unusable(_)) {
             return Err(failure);
         }
-        Ok(Seen {
+        Ok(Findings {
             errors: vec![format!(
                 "The browser fails at this page, each time it loads it: {failure}"
             )],
             lost: true,
-            ..Seen::default()
+            ..Findings::default()
         })
     }
 
-    fn out_of_memory(&self) -> Seen {
+    fn out_of_memory(&self) -> Findings {
         let mb = self.settings.memory_mb;
-        Seen {
+        Findings {
             errors: vec![format!(
                 "The page used more than {mb} MB of memory, which is all that the check gives a browser: load less at once, or set \
                  CHROMIUM_MEMORY_MB to more."
             )],
             lost: true,
-            ..Seen::default()
+            ..Findings::default()
         }
     }
 
-    /// Has the next page loaded in a fresh browser.
-    pub async fn start_again(&mut self) {
+    /// Loads the next page in a fresh browser.
+    pub async fn restart(&mut self) {
         if let Some(browser) = self.browser.take() {
             browser.stop().await;
         }
     }
 
-    /// Ends the browser.
     pub async fn end(mut self) {
-        self.start_again().await;
+        self.restart().await;
     }
 }

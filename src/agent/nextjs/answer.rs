@@ -1,4 +1,4 @@
-//! What an app's first page says about the app: it works, it is starting, or it fails and why.
+//! What a page of the dev server says about the app: it works, it is starting, or it fails and why.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,21 @@ const MAX_REASON: usize = 600;
 /// How many stylesheets of a page are read.
 const MAX_STYLESHEETS: usize = 8;
 
-/// What the app answers.
+/// Marks the template's first page, which no app keeps.
+const PLACEHOLDER: &str = "data-codeflow-placeholder";
+/// What is wrong with a page that answers 404.
+pub const NOT_FOUND: &str = "It answers with HTTP 404, although there is a page for it: either the page \
+                             calls notFound(), or Next.js does not serve its file, as it does not \
+                             serve src/app when there is an app folder.";
+
+/// What an app's page shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageState {
     /// Nothing listens yet.
     Starting,
     /// The page answers.
     Ready,
-    /// The page can't be shown; a few lines for people.
+    /// The page fails. Why, in a few lines for people.
     Failed(String),
 }
 
@@ -35,7 +42,7 @@ impl Answer {
         }
     }
 
-    /// As that of a page.
+    /// What it shows, if it is a page.
     pub fn page_state(&self) -> PageState {
         judge(self.status, &self.body)
     }
@@ -63,6 +70,11 @@ impl Answer {
         };
         let paths = links.filter(is_stylesheet).take(MAX_STYLESHEETS);
         paths.map(unescape).collect()
+    }
+
+    /// Whether it is still the template's first page.
+    pub fn is_placeholder(&self) -> bool {
+        self.has(PLACEHOLDER)
     }
 
     pub fn has(&self, text: &str) -> bool {

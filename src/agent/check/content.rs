@@ -1,20 +1,19 @@
-//! What is to be seen of a page when it rests. It is asked in a world of the browser's own beside
-//! the page's, where nothing that the page has replaced is
+//! What a page shows when it has come to rest. The question runs in an isolated world beside the
+//! page's own, where nothing is that the page has replaced
 //! (chromedevtools.github.io/devtools-protocol/tot/Page/#method-createIsolatedWorld), by accessors
-//! that its elements' names can't stand in for; the answer is checked like any other input.
+//! that its elements' names can't shadow. The answer is checked like any other input.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    browser::{Browser, BrowserError},
-    page::ANSWER,
+    browser::{ANSWER, Browser},
+    launch::BrowserError,
 };
 
 /// The world's name, for those who look into the browser.
 const WORLD: &str = "codeflow-check";
-/// How many times a page is asked that goes to another address meanwhile, and takes the world
-/// along.
+/// How many times a page is asked that navigates meanwhile, which ends the isolated world.
 const ATTEMPTS: usize = 3;
 /// The longest text of the dev server's overlay, in characters.
 const MAX_OVERLAY: usize = 2000;
@@ -23,24 +22,24 @@ const MAX_LINKS: usize = 200;
 /// How many elements are looked at for handlers that React keeps.
 const MAX_SURFACES: usize = 4;
 
-/// What the page is like.
+/// What the page shows.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rest {
+pub struct PageContent {
     /// How much text there is, in UTF-16 units.
     pub text: u64,
-    /// Whether anything else is to be seen.
+    /// Whether it shows anything else.
     pub drawn: bool,
     /// Whether it fills the window with something to draw, write or click on.
     surface: bool,
     /// How many coloured elements fill the window, which may have handlers.
     surfaces: usize,
     pub overlay: String,
-    /// Which page Next.js shows in its place: `not-found`, `forbidden` or `unauthorized`.
+    /// The page that Next.js shows instead: `not-found`, `forbidden` or `unauthorized`.
     pub instead: String,
-    /// Whole addresses that it links to.
+    /// Absolute addresses that it links to.
     pub links: Vec<String>,
-    /// The world that was asked, for what is asked about its elements.
+    /// The isolated world, for questions about its elements.
     #[serde(skip)]
     world: i64,
 }
@@ -112,12 +111,12 @@ const ASK: &str = r#"(() => {
   };
 })()"#;
 
-/// What is to be seen of the page that is loaded.
-pub async fn ask(browser: &mut Browser) -> Result<Rest, BrowserError> {
+/// Reads what the loaded page shows.
+pub async fn read(browser: &mut Browser) -> Result<PageContent, BrowserError> {
     let mut failure = BrowserError::Silent;
     for _ in 0..ATTEMPTS {
-        match ask_once(browser).await {
-            // It went to another address, or is another page since.
+        match read_once(browser).await {
+            // The page has navigated.
             Err(error @ BrowserError::Failed(_)) => failure = error,
             asked => return asked,
         }
@@ -125,7 +124,7 @@ pub async fn ask(browser: &mut Browser) -> Result<Rest, BrowserError> {
     Err(failure)
 }
 
-async fn ask_once(browser: &mut Browser) -> Result<Rest, BrowserError> {
+async fn read_once(browser: &mut Browser) -> Result<PageContent, BrowserError> {
     let tree = browser.call("Page.getFrameTree", json!({}), ANSWER).await?;
     let frame = &tree["frameTree"]["frame"]["id"];
     let world = json!({ "frameId": frame, "worldName": WORLD });
@@ -135,36 +134,39 @@ async fn ask_once(browser: &mut Browser) -> Result<Rest, BrowserError> {
     let world = world["executionContextId"].as_i64().unwrap_or_default();
     let ask = json!({ "expression": ASK, "contextId": world, "returnByValue": true });
     let mut answer = browser.call("Runtime.evaluate", ask, ANSWER).await?;
-    let rest = read(answer["result"]["value"].take()).ok_or_else(|| {
+    let content = parse(answer["result"]["value"].take()).ok_or_else(|| {
         let thrown = answer["exceptionDetails"]["exception"]["description"]
             .as_str()
             .unwrap_or_default();
         let thrown = thrown.lines().next().unwrap_or_default();
-        BrowserError::Failed(format!("it tells nothing of the page {thrown}"))
+        BrowserError::Failed(format!("the page could not be read {thrown}"))
     })?;
-    Ok(Rest { world, ..rest })
+    Ok(PageContent { world, ..content })
 }
 
-/// The answer, when it is one, and no more of it than was asked for.
-fn read(answer: Value) -> Option<Rest> {
-    let mut rest: Rest = serde_json::from_value(answer).ok()?;
-    rest.overlay = rest.overlay.chars().take(MAX_OVERLAY).collect();
-    rest.links.truncate(MAX_LINKS);
-    rest.surfaces = rest.surfaces.min(MAX_SURFACES);
+/// The answer, if it has the right shape, and no more of it than was asked for.
+fn parse(answer: Value) -> Option<PageContent> {
+    let mut content: PageContent = serde_json::from_value(answer).ok()?;
+    content.overlay = content.overlay.chars().take(MAX_OVERLAY).collect();
+    content.links.truncate(MAX_LINKS);
+    content.surfaces = content.surfaces.min(MAX_SURFACES);
     let is_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
-    if rest.instead.len() > 20 || !rest.instead.bytes().all(is_name) {
-        rest.instead.clear();
+    if content.instead.len() > 20 || !content.instead.bytes().all(is_name) {
+        content.instead.clear();
     }
-    Some(rest)
+    Some(content)
 }
 
 /// Whether the page fills the window with something to draw, write or click on.
-pub async fn has_surface(browser: &mut Browser, rest: &Rest) -> Result<bool, BrowserError> {
-    if rest.surface {
+pub async fn has_surface(
+    browser: &mut Browser,
+    content: &PageContent,
+) -> Result<bool, BrowserError> {
+    if content.surface {
         return Ok(true);
     }
-    for number in 0..rest.surfaces {
-        match has_handlers(browser, rest.world, number).await {
+    for number in 0..content.surfaces {
+        match has_handlers(browser, content.world, number).await {
             Ok(false) => {}
             // The page went elsewhere.
             Err(BrowserError::Failed(_)) => return Ok(false),
@@ -174,8 +176,8 @@ pub async fn has_surface(browser: &mut Browser, rest: &Rest) -> Result<bool, Bro
     Ok(false)
 }
 
-/// Whether React has handlers for an element. It keeps them beside it, in the page's own world, of
-/// which properties are listed here and no code is run.
+/// Whether React has handlers for an element. React keeps them in a property of it, in the page's own
+/// world: this lists properties and runs no code there.
 async fn has_handlers(
     browser: &mut Browser,
     world: i64,
@@ -227,7 +229,7 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_shape_is_none() {
-        assert!(read(answer()).is_some());
+        assert!(parse(answer()).is_some());
         for (field, value) in [
             ("text", json!(-1)),
             ("text", json!("4")),
@@ -242,10 +244,10 @@ mod tests {
         ] {
             let mut odd = answer();
             odd[field] = value;
-            assert_eq!(read(odd.clone()), None, "{odd}");
+            assert_eq!(parse(odd.clone()), None, "{odd}");
         }
         for odd in [json!(null), json!("{}"), json!([]), json!({})] {
-            assert_eq!(read(odd.clone()), None, "{odd}");
+            assert_eq!(parse(odd.clone()), None, "{odd}");
         }
     }
 
@@ -256,11 +258,14 @@ mod tests {
         much["overlay"] = json!("é".repeat(MAX_OVERLAY + 1));
         much["surfaces"] = json!(1000);
         much["instead"] = json!("<not found>");
-        let rest = read(much).unwrap_or_default();
+        let content = parse(much).unwrap_or_default();
         assert_eq!(
-            (rest.links.len(), rest.overlay.chars().count()),
+            (content.links.len(), content.overlay.chars().count()),
             (MAX_LINKS, MAX_OVERLAY)
         );
-        assert_eq!((rest.surfaces, rest.instead.as_str()), (MAX_SURFACES, ""));
+        assert_eq!(
+            (content.surfaces, content.instead.as_str()),
+            (MAX_SURFACES, "")
+        );
     }
 }

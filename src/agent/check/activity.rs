@@ -1,5 +1,5 @@
-//! What happens while a page loads: when it rests, what it throws and says, and what it asks other
-//! servers for.
+//! What a page does while it loads: when it comes to rest, what it throws and logs, and which other
+//! servers it asks.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,9 +10,9 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::{
-    browser::{Browser, BrowserError},
+    browser::{ANSWER, Browser},
     events::Event,
-    page::ANSWER,
+    launch::BrowserError,
 };
 use crate::agent::nextjs::console::{
     console_text, exception, found_no_server, is_fatal, is_noise, lacks_webgl,
@@ -20,19 +20,19 @@ use crate::agent::nextjs::console::{
 
 /// How long a page may take until it has loaded.
 const LOAD: Duration = Duration::from_secs(30);
-/// One that has not loaded by then is asked whether it lives.
+/// A page that has not loaded by then must prove that it does not hang.
 pub const STALLED: Duration = Duration::from_secs(8);
 /// A page rests when it has loaded and nothing has happened for this long: effects and their
 /// requests have had their turn.
 const QUIET: Duration = Duration::from_millis(900);
-/// A page that never rests is looked at after this.
+/// A page that never comes to rest is read after this.
 const RESTLESS: Duration = Duration::from_secs(8);
-/// A page that is loaded more often than this reloads itself for ever: sign-ins and the dev server
-/// do it a few times.
+/// A page that loads more times than this reloads itself for ever. Sign-ins and the dev server
+/// reload a few times.
 const MAX_LOADS: usize = 5;
-/// How many errors, complaints and hosts are kept each: a page decides how many there are.
-const MAX_HEARD: usize = 64;
-/// How many requests under way are kept count of.
+/// How many errors, warnings and hosts are kept, each.
+const MAX_KEPT: usize = 64;
+/// How many requests under way are tracked.
 const MAX_REQUESTS: usize = 1000;
 /// The longest host name (RFC 1035, 2.3.4), in characters.
 const MAX_HOST: usize = 253;
@@ -41,14 +41,14 @@ const HANGS: &str = "The page hangs: it computes without an end (an endless loop
 const RELOADS: &str =
     "The page loads itself again and again (a reload or a redirect without an end).";
 
-/// What was heard of a page.
+/// The activity of one page.
 #[derive(Default)]
-pub struct Watch {
+pub struct PageActivity {
     /// The app's host, with its port.
     host: String,
     /// The page's own frame, as opposed to those within it.
     frame: Option<String>,
-    /// What was thrown, by the ids that the browser gives exceptions, and what is as bad.
+    /// Exceptions with the browser's id for them, and what is as bad.
     errors: Vec<(Option<i64>, String)>,
     warnings: Vec<String>,
     loaded: bool,
@@ -58,18 +58,18 @@ pub struct Watch {
     unfinished: bool,
     /// The status of the page itself.
     status: u64,
-    /// Requests under way, and where those go that leave the app.
+    /// Requests under way, each with its host when that is not the app's.
     requests: HashMap<String, Option<String>>,
-    /// Other servers that were asked, and could not be reached from here.
+    /// Hosts of other servers, which the check does not reach.
     foreign: BTreeSet<String>,
-    /// The other server that the page's own address leads to.
-    leads_to: Option<String>,
+    /// The other server that the page's own address redirects to.
+    redirects_to: Option<String>,
     /// Whether a request to the app itself failed.
     failed: bool,
     last: Option<Instant>,
 }
 
-impl Watch {
+impl PageActivity {
     /// For the page at this address.
     pub fn of(url: &str) -> Self {
         Self {
@@ -140,7 +140,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Whether there is no page to be asked.
+    /// Whether the page can answer no more questions.
     pub fn is_lost(&self) -> bool {
         self.crashed || self.hangs || self.loads > MAX_LOADS
     }
@@ -150,19 +150,17 @@ impl Watch {
         self.error(None, HANGS.to_owned());
     }
 
-    /// Whether the dev server, or the machine, may be at fault, so that the page is to be loaded
-    /// once more.
+    /// Whether the dev server, or the machine, may be at fault: the page deserves a second load.
     pub fn is_doubtful(&self) -> bool {
         self.crashed || self.unfinished || matches!(self.status, 502 | 503)
     }
 
-    /// The other server that the page's address leads to, when it does.
-    pub fn leads_to(&self) -> Option<&str> {
-        self.leads_to.as_deref()
+    /// The other server that the page's address redirects to.
+    pub fn redirects_to(&self) -> Option<&str> {
+        self.redirects_to.as_deref()
     }
 
-    /// What is to be seen at the end: how the page is blank, when it is, and what the dev server
-    /// laid over it.
+    /// Notes at the end how the page is blank, if it is, and what the dev server's overlay says.
     pub fn end(&mut self, blank: Option<String>, overlay: String) {
         let thrown = !self.errors.is_empty();
         if self.status >= 500 && !thrown {
@@ -171,7 +169,7 @@ impl Watch {
                 format!("The page answered HTTP {} when it was loaded.", self.status),
             );
         }
-        // It says what was thrown, when something was.
+        // It repeats what was thrown.
         if !thrown && !overlay.is_empty() {
             self.error(None, overlay);
         }
@@ -186,9 +184,9 @@ impl Watch {
         errors.chain(&self.warnings).any(|text| lacks_webgl(text))
     }
 
-    /// Errors, and complaints besides. That other servers can't be reached from here is no fault of
-    /// the app's, and neither is that there is no WebGL.
-    pub fn heard(self) -> (Vec<String>, Vec<String>) {
+    /// The errors and the warnings. It is not the app's fault that the check reaches no other
+    /// servers and has no WebGL.
+    pub fn into_findings(self) -> (Vec<String>, Vec<String>) {
         let offline = !self.foreign.is_empty() && !self.failed;
         let is_excused = |text: &String| lacks_webgl(text) || (offline && found_no_server(text));
         let mut warnings = Vec::new();
@@ -212,22 +210,22 @@ impl Watch {
         (errors, warnings)
     }
 
-    /// Takes note of something that is no fault.
+    /// Adds something worth knowing that is no fault.
     pub fn warn(&mut self, text: String) {
-        if self.warnings.len() < MAX_HEARD {
+        if self.warnings.len() < MAX_KEPT {
             self.warnings.push(text);
         }
     }
 
     pub fn error(&mut self, id: Option<i64>, text: String) {
-        if self.errors.len() < MAX_HEARD {
+        if self.errors.len() < MAX_KEPT {
             self.errors.push((id, text));
         }
     }
 
-    /// Takes note of another server that was asked.
-    fn asked(&mut self, host: String) {
-        if self.foreign.len() < MAX_HEARD {
+    /// Adds another server that the page asked.
+    fn note_foreign(&mut self, host: String) {
+        if self.foreign.len() < MAX_KEPT {
             self.foreign.insert(host);
         }
     }
@@ -253,7 +251,7 @@ impl Watch {
             "Network.requestWillBeSent" => {
                 let elsewhere = self.elsewhere(&params["request"]["url"]);
                 if params["type"] == "Document" && !params["redirectResponse"].is_null() {
-                    self.leads_to.clone_from(&elsewhere);
+                    self.redirects_to.clone_from(&elsewhere);
                 }
                 if self.requests.len() < MAX_REQUESTS {
                     self.requests.insert(request(), elsewhere);
@@ -261,7 +259,7 @@ impl Watch {
             }
             "Network.webSocketCreated" => {
                 if let Some(host) = self.elsewhere(&params["url"]) {
-                    self.asked(host);
+                    self.note_foreign(host);
                 }
             }
             "Network.responseReceived" => {
@@ -278,7 +276,7 @@ impl Watch {
             "Network.loadingFailed" => {
                 let elsewhere = self.requests.remove(&request()).flatten();
                 match elsewhere {
-                    Some(host) => self.asked(host),
+                    Some(host) => self.note_foreign(host),
                     None => self.failed |= params["canceled"] != true,
                 }
             }

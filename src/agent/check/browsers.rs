@@ -1,0 +1,83 @@
+//! How many browsers load pages at a time, and whether this machine has one at all.
+
+use std::{
+    sync::{
+        Arc, Once,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::{launch, report::unfinished};
+use crate::{agent::RunError, config};
+
+/// How long a check waits for its turn to load pages.
+const TURN: Duration = Duration::from_secs(120);
+/// How many browsers run at a time at least; else one for each processor. Each takes some 200 MB.
+const MIN_BROWSERS: usize = 2;
+
+/// The browsers that load pages, as a cheap handle.
+#[derive(Debug, Clone)]
+pub struct Browsers {
+    settings: config::Browser,
+    slots: Arc<Semaphore>,
+    /// Whether one has loaded a page. When none does after that, the machine has a browser and it
+    /// fails.
+    proven: Arc<AtomicBool>,
+    /// Whether the log says that there is none.
+    warned: Arc<AtomicBool>,
+}
+
+impl Browsers {
+    /// Starts none, and removes what an earlier server's browsers left.
+    pub fn new(settings: &config::Browser) -> Self {
+        static SWEPT: Once = Once::new();
+        SWEPT.call_once(|| launch::sweep(&std::env::temp_dir()));
+        let processors = std::thread::available_parallelism().map_or(MIN_BROWSERS, usize::from);
+        Self {
+            settings: settings.clone(),
+            slots: Arc::new(Semaphore::new(processors.max(MIN_BROWSERS))),
+            proven: Arc::default(),
+            warned: Arc::default(),
+        }
+    }
+
+    /// Waits for a permit to run a browser; `None` when this machine has none.
+    pub async fn permit(&self) -> Result<Option<SemaphorePermit<'_>>, RunError> {
+        if self.settings.program.is_none() {
+            return Ok(None);
+        }
+        match tokio::time::timeout(TURN, self.slots.acquire()).await {
+            Ok(slot) => Ok(Some(slot.map_err(anyhow::Error::from)?)),
+            Err(_) => Err(unfinished(
+                "The app's pages could not be loaded: the machine is busy with other apps.",
+            )),
+        }
+    }
+
+    pub fn settings(&self) -> &config::Browser {
+        &self.settings
+    }
+
+    /// Notes that a browser has loaded a page.
+    pub fn prove(&self) {
+        self.proven.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
+    }
+
+    /// Logs, once, why pages are not loaded.
+    pub fn warn_unusable(&self, why: &str) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                reason = why,
+                "apps are called done without loading their pages: install Chromium, or set \
+                 CHROMIUM_PATH. Until then only the errors of open previews are known"
+            );
+        }
+    }
+}
