@@ -22,10 +22,10 @@ const FAULTS = [
 
 let builder = null;
 const waiting = [];
-/** What this page has failed with since its last change, by message. */
+/** This page's errors since its last change, by message. */
 const errors = new Map();
 
-/** By its loopback names the builder is reached on any port; elsewhere only by the address that the sandbox was given. */
+/** The builder is the address that the sandbox was given. Where that is a loopback one, any other loopback address is it too. */
 function isBuilder(origin) {
   const home = new URL(process.env.CODEFLOW_URL ?? "http://localhost").origin;
   return origin === home || (LOOPBACK.test(home) && LOOPBACK.test(origin));
@@ -117,7 +117,7 @@ function format([first, ...rest]) {
   return [text, ...rest.map(describe)].join(" ");
 }
 
-/** Compile errors are the dev server's to tell, most of what React writes are warnings, and Next.js throws to navigate. */
+/** Compile errors are the dev server's to report, most of what React logs are warnings, and Next.js throws to navigate. */
 function isNoise(kind, message, reason, stack) {
   const digest = String(reason?.digest ?? "");
   if (digest.startsWith("NEXT_") || message.startsWith("ResizeObserver loop")) return true;
@@ -126,7 +126,7 @@ function isNoise(kind, message, reason, stack) {
   return isOfReact(stack) && !FAULTS.some((fault) => message.includes(fault));
 }
 
-/** Whether React wrote to the console: nobody but this file, and what else listens in as Next.js does, was called in between. */
+/** Whether React called console.error, directly or through wrappers such as this file's and Next's. */
 function isOfReact(stack) {
   const writer = stackFrames(stack).find(({ methodName }) => !/(^|\W)error$/.test(methodName));
   return writer !== undefined && writer.file.includes("react-dom");
@@ -197,7 +197,7 @@ function watchErrors() {
   };
 }
 
-/** The builder tells of errors under the preview: Next's own sign in the app's corner, which `devIndicators` leaves, would tell them twice. */
+/** Hides Next's own sign in the app's corner, which `devIndicators` leaves: the builder shows the same errors under the preview. */
 function hideToast() {
   const observer = new MutationObserver(() => {
     const root = document.querySelector("nextjs-portal")?.shadowRoot;
@@ -232,7 +232,7 @@ function changesOnlyStyles(data) {
   }
 }
 
-/** The dev server's socket tells when the app was changed; it is watched as it is made. */
+/** Reports the app's changes, which the dev server announces on its socket. */
 function watchHotReload() {
   const NativeWebSocket = window.WebSocket;
   window.WebSocket = class extends NativeWebSocket {
@@ -242,10 +242,10 @@ function watchHotReload() {
       this.addEventListener("open", () => sign("connected"));
       this.addEventListener("close", () => sign("disconnected"));
       this.addEventListener("message", ({ data }) => {
-        // These change this page; `built` is said of every page and of what no page is made of, such as a route handler.
+        // These change this page. `built` comes for every page, and for what is part of none, such as a route handler.
         if (typeof data !== "string" || !/"(serverComponentChanges|reloadPage|turbopack-message)"/.test(data)) return;
         if (changesOnlyStyles(data)) return;
-        // What it fails with from here on is news.
+        // Errors from here on are new ones.
         if (errors.size > 0) {
           errors.clear();
           postErrorsSoon();

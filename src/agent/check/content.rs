@@ -17,9 +17,9 @@ const WORLD: &str = "codeflow-check";
 const ATTEMPTS: usize = 3;
 /// The longest text of the dev server's overlay, in characters.
 const MAX_OVERLAY: usize = 2000;
-/// How many links of a page are looked at.
+/// How many links of a page are read.
 const MAX_LINKS: usize = 200;
-/// How many elements are looked at for handlers that React keeps.
+/// How many elements are searched for handlers that React keeps.
 const MAX_SURFACES: usize = 4;
 
 /// What the page shows.

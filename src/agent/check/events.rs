@@ -1,12 +1,11 @@
-//! What happened in the page and nobody has asked for yet: a page decides how much that is, so that
-//! of each kind little is kept, and of each event what is looked at.
+//! The events of a page that wait to be read. The page decides how many there are and how large, so
+//! few of each kind are kept, and of each only the fields that the check reads.
 
 use std::collections::{HashMap, VecDeque};
 
 use serde_json::{Map, Value};
 
-/// The events that are looked at, how many of each are kept, and what of them: an event is
-/// otherwise as large as a page wants it to be.
+/// The kinds of events that are kept, how many of each, and which of their fields.
 const KINDS: [(&str, usize, &[&str]); 12] = [
     ("Page.loadEventFired", 8, &[]),
     ("Page.frameNavigated", 64, &["frame"]),
@@ -29,20 +28,20 @@ const KINDS: [(&str, usize, &[&str]); 12] = [
     ("Runtime.exceptionRevoked", 100, &["exceptionId"]),
     ("Runtime.consoleAPICalled", 300, &["type", "args"]),
 ];
-/// Of what these name, these fields are kept alone.
+/// The fields of these that are kept.
 const PARTS: [(&str, &[&str]); 4] = [
     ("frame", &["parentId"]),
     ("request", &["url"]),
     ("response", &["status"]),
     ("redirectResponse", &["status"]),
 ];
-/// The longest text and list in an event, in characters and entries; how many fields an object has;
-/// how deep all of it is.
+/// The longest text and list in an event, in characters and entries; the most fields of an object; the
+/// deepest nesting.
 const MAX_TEXT: usize = 4096;
 const MAX_LIST: usize = 16;
 const MAX_FIELDS: usize = 32;
 const MAX_DEPTH: usize = 8;
-/// What the events of one kind hold together, in bytes.
+/// The size of all events of one kind, in bytes.
 const MAX_BYTES: usize = 4 << 20;
 
 /// Something that happened in the page.
@@ -53,23 +52,23 @@ pub struct Event {
     bytes: usize,
 }
 
-/// Events in their order, as many as there is room for.
+/// Events in the order they came.
 #[derive(Debug, Default)]
 pub struct Events {
     waiting: VecDeque<Event>,
-    /// Of each kind, how many there are and how many bytes they hold.
+    /// The count and the bytes of each kind.
     kept: HashMap<&'static str, (usize, usize)>,
 }
 
 impl Events {
-    /// Keeps what is looked at of an event, when there is room for it.
+    /// Keeps an event of a known kind, when there is room for it.
     pub fn keep(&mut self, mut message: Value) {
         let method = message["method"].as_str().unwrap_or_default();
         let Some((method, most, fields)) = KINDS.into_iter().find(|(kind, ..)| *kind == method)
         else {
             return;
         };
-        // Frames within the page come and go as it likes.
+        // The page's own frames come and go as it likes.
         if method == "Page.frameNavigated" && message["params"]["frame"]["parentId"].is_string() {
             return;
         }
@@ -108,7 +107,7 @@ impl Events {
     }
 }
 
-/// Leaves an object these fields and no others; what is no object becomes nothing.
+/// Reduces an object to these fields, and any other value to null.
 fn pick(value: &mut Value, fields: &[&str]) {
     let Value::Object(all) = value else {
         return *value = Value::Null;
@@ -117,7 +116,7 @@ fn pick(value: &mut Value, fields: &[&str]) {
     *value = Value::Object(kept.collect::<Map<String, Value>>());
 }
 
-/// Cuts what is long, and what is deep.
+/// Cuts what is too long or too deep.
 fn shorten(value: &mut Value, depth: usize) {
     match value {
         Value::Array(_) | Value::Object(_) if depth == 0 => *value = Value::Null,
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn however_much_a_page_makes_happen_little_of_it_is_kept_and_every_kind_has_room() {
+    fn a_noisy_page_fills_the_room_of_one_kind_and_leaves_the_others_theirs() {
         let mut events = Events::default();
         let noise =
             json!({ "type": "error", "args": vec![json!({ "value": "x".repeat(1 << 20) }); 100] });
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_event_only_what_is_looked_at_is_kept() {
+    fn only_the_fields_that_the_check_reads_are_kept() {
         let mut events = Events::default();
         let headers: Map<String, Value> = (0..1000)
             .map(|number| (number.to_string(), json!("x")))

@@ -31,12 +31,12 @@ use super::devices;
 
 /// Where the relay listens in the browser's namespace: nothing else does there.
 pub const PORT: u16 = 3000;
-/// Which processes go first when memory runs out, up to 1000 (proc_pid_oom_score_adj(5)).
+/// The browser goes first when memory runs out; 1000 is the most (proc_pid_oom_score_adj(5)).
 const OOM_SCORE: &str = "800";
 /// The longest reason, in bytes.
 const MAX_REASON: usize = 1024;
 
-/// What the process is started with; its standard input is a socket of the server's.
+/// The process's arguments. Its standard input is a socket of the server's.
 #[derive(Debug, clap::Args)]
 pub struct Jail {
     /// Files of the control group that it joins
@@ -54,7 +54,7 @@ pub struct Jail {
 }
 
 impl Jail {
-    /// The arguments that make this of them.
+    /// The arguments that parse to this jail, without the browser's.
     pub fn arguments(join: &[PathBuf], user: Option<(u32, u32)>) -> Vec<OsString> {
         let mut arguments = vec!["browser-jail".into()];
         for file in join {
@@ -69,7 +69,7 @@ impl Jail {
         arguments
     }
 
-    /// Becomes the browser; returns only when that fails. The server hears why.
+    /// Becomes the browser. Returns only when that fails, and sends the reason to the server.
     pub fn run(self) -> anyhow::Result<()> {
         let listener = self.enclose();
         let server = io::stdin();
@@ -88,7 +88,7 @@ impl Jail {
         Err(command.exec()).with_context(|| format!("{} can't be executed", program.display()))
     }
 
-    /// Leaves the machine's network for one of its own.
+    /// Enters a network namespace of its own.
     fn enclose(&self) -> anyhow::Result<TcpListener> {
         // Only Linux has it, and the browser works without.
         let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
@@ -134,8 +134,8 @@ fn hand_over(server: &impl AsFd, reason: &[u8], listener: Option<&TcpListener>) 
     Ok(())
 }
 
-/// Waits for the listener of the namespace that a jail has made, which the socket leads to; the
-/// error says why there is none.
+/// Receives, through the socket to a jail, the listener of its namespace. The error says why there is
+/// none.
 pub fn listener(jail: &UnixStream) -> anyhow::Result<TcpListener> {
     let mut text = [0; MAX_REASON + 1];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

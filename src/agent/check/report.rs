@@ -22,9 +22,9 @@ const MAX_UNCHECKED: usize = 20;
 pub struct Report {
     /// What keeps the app from being done.
     pub problems: Vec<Problem>,
-    /// What is worth knowing besides.
+    /// What else is worth knowing.
     pub notes: Vec<String>,
-    /// What was looked at and is well.
+    /// What was checked and works.
     pub seen: Vec<String>,
 }
 
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn people_are_told_the_first_problem_and_the_model_all_of_them() {
+    fn people_see_the_first_problem_and_the_model_all_of_them() {
         let report = report(&["one", "two", "three"]);
         assert_eq!(
             report.for_people(),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_looked_at_is_told_first_and_briefly() {
+    fn what_was_not_checked_comes_first_in_brief() {
         let mut report = Report {
             notes: vec!["a note".to_owned()],
             ..Report::default()

@@ -1,17 +1,18 @@
-//! What a page throws and writes on its console, in words.
+//! What a page throws and logs, as text: React's and Next's own words are shortened, or known for
+//! noise.
 
 use serde_json::Value;
 
-/// An uncaught exception or rejection, in words.
+/// An uncaught exception or rejection, as text.
 pub fn exception(details: &Value) -> String {
     let text = details["text"].as_str().unwrap_or("Uncaught");
     let exception = &details["exception"];
-    let told = exception["description"]
+    let thrown = exception["description"]
         .as_str()
         .or(exception["value"].as_str());
-    match told {
-        Some(told) => {
-            let own = mismatch(told).unwrap_or_else(|| own_frames(told));
+    match thrown {
+        Some(thrown) => {
+            let own = mismatch(thrown).unwrap_or_else(|| own_frames(thrown));
             if text.contains("in promise") {
                 format!("Unhandled rejection: {own}")
             } else {
@@ -25,7 +26,7 @@ pub fn exception(details: &Value) -> String {
 /// What React's texts on mismatches end with, before the difference (react-dom,
 /// `throwOnHydrationMismatch`).
 const MISMATCH: &str = "react.dev/link/hydration-mismatch";
-/// How many components above the difference are named, and how many lines of it told.
+/// How many components above the difference are named, and how many of its lines.
 const MAX_NEAR: usize = 4;
 const MAX_DIFFERENT: usize = 8;
 
@@ -48,8 +49,8 @@ fn own_frames(description: &str) -> String {
     message.chain(own.take(4)).collect::<Vec<_>>().join("\n")
 }
 
-/// What React says of HTML that is not what the browser renders: what it is, where, and the
-/// difference, without the causes that it lists each time. `None` for any other text.
+/// React's words on a hydration mismatch, without the causes that it lists each time: what differs,
+/// where, and how. `None` for any other text.
 fn mismatch(text: &str) -> Option<String> {
     let (before, after) = text.split_once(MISMATCH)?;
     let what = before.lines().next().unwrap_or_default();
@@ -71,7 +72,7 @@ fn mismatch(text: &str) -> Option<String> {
     ))
 }
 
-/// What was given to `console.error`, with `%s` and its kin filled in.
+/// The arguments of `console.error` as one text, with `%s` and its kin filled in.
 pub fn console_text(args: &Value) -> String {
     let mut args = args
         .as_array()
@@ -122,11 +123,11 @@ pub fn console_text(args: &Value) -> String {
     mismatch(text).unwrap_or_else(|| text.to_owned())
 }
 
-/// Whether an exception is none of the app's: browsers report what they put off until the next
+/// Whether an exception is no fault of the app's: browsers report what they put off until the next
 /// frame, and Next.js throws to navigate.
 pub fn is_noise(details: &Value) -> bool {
     let exception = &details["exception"];
-    let told = exception["description"]
+    let thrown = exception["description"]
         .as_str()
         .or(exception["value"].as_str());
     let text = details["text"].as_str().unwrap_or_default();
@@ -143,7 +144,7 @@ pub fn is_noise(details: &Value) -> bool {
         .filter(|property| property["name"] == "digest")
         .find_map(|property| property["value"].as_str());
     let starts = |sign: &str| {
-        [Some(text), told]
+        [Some(text), thrown]
             .into_iter()
             .flatten()
             .any(|text| plain(text).starts_with(sign))
@@ -153,8 +154,8 @@ pub fn is_noise(details: &Value) -> bool {
         || digest.is_some_and(|digest| digest.starts_with("NEXT_"))
 }
 
-/// Whether the page says that it got no WebGL: a browser without a graphics processor gives none
-/// (Chromium from 137 on).
+/// Whether the page says that it got no WebGL, which a browser without a graphics processor does not
+/// have (Chromium from 137 on).
 pub fn lacks_webgl(text: &str) -> bool {
     let text = text.to_lowercase();
     text.contains("webgl")
@@ -172,8 +173,8 @@ pub fn found_no_server(text: &str) -> bool {
         || first.contains("NetworkError when attempting")
 }
 
-/// Complaints of React's and Next's that mean a broken page, and are no exceptions: React has
-/// caught them, and rendered something else.
+/// What React and Next.js log about a page that is broken, though nothing was thrown: React has caught
+/// the error, and rendered something else.
 const FATAL: [&str; 7] = [
     "Hydration failed",
     "hydrated but some attributes",
@@ -184,7 +185,7 @@ const FATAL: [&str; 7] = [
     "There was an error while hydrating",
 ];
 
-/// Whether what is on the console means a broken page.
+/// Whether a logged text means that the page is broken.
 pub fn is_fatal(text: &str) -> bool {
     FATAL.iter().any(|sign| text.contains(sign))
 }
@@ -211,8 +212,8 @@ mod tests {
     }
 
     #[test]
-    fn a_mismatch_is_told_by_its_difference_and_where_it_is() {
-        let told = |near: &str, different: &str| {
+    fn a_mismatch_is_reduced_to_its_difference_and_where_it_is() {
+        let mismatch = |near: &str, different: &str| {
             let text = format!(
                 "Error: Hydration failed because the server rendered text didn't match the client. As a result this tree will be \
                  regenerated on the client. This can happen if a SSR-ed Client Component used:\n\n- Variable input such as `Date.now()`.\n- \
@@ -221,7 +222,7 @@ mod tests {
             );
             exception(&json!({ "text": "Uncaught", "exception": { "description": text } }))
         };
-        let clock = told(
+        let clock = mismatch(
             "<Clock>\n            <p className=\"x\">",
             "+     10:00\n-     09:00",
         );
@@ -235,11 +236,11 @@ mod tests {
         let beginning = |text: &str| text.lines().take(3).collect::<Vec<_>>().join("\n");
         assert_ne!(
             beginning(&clock),
-            beginning(&told("<Price>", "+     10:00\n-     09:00"))
+            beginning(&mismatch("<Price>", "+     10:00\n-     09:00"))
         );
         assert_ne!(
             beginning(&clock),
-            beginning(&told(
+            beginning(&mismatch(
                 "<Clock>\n            <p className=\"x\">",
                 "+     noon\n-     09:00"
             ))
@@ -250,17 +251,17 @@ mod tests {
             { "value": "https://react.dev/link/hydration-mismatch" },
             { "value": "\n\n  ...\n    <main>\n      <h1\n+       className=\"b\"\n-       className=\"a\"\n      >\n" },
         ]);
-        let said = console_text(&attributes);
-        assert!(is_fatal(&said), "{said}");
+        let text = console_text(&attributes);
+        assert!(is_fatal(&text), "{text}");
         assert_eq!(
-            said,
+            text,
             "A tree hydrated but some attributes didn't match.\nIn <main> <h1 (+ is what the browser renders, - what the server sent):\n+ \
              className=\"b\"\n- className=\"a\""
         );
     }
 
     #[test]
-    fn what_browsers_and_next_throw_to_go_on_is_noise() {
+    fn what_browsers_and_next_throw_on_purpose_is_noise() {
         for noise in [
             json!({ "text": "ResizeObserver loop completed with undelivered notifications." }),
             json!({ "text": "Uncaught", "exception": { "value": "ResizeObserver loop limit exceeded" } }),
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exception_is_told_by_its_message_and_the_app_s_own_frames() {
+    fn an_exception_is_its_message_and_the_app_s_own_frames() {
         let details = json!({ "text": "Uncaught (in promise)", "exception": { "description": "TypeError: no\n    at load (http://a/app/page.tsx:3:1)\n    at <anonymous>" } });
         assert_eq!(
             exception(&details),

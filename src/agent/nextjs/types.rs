@@ -1,4 +1,4 @@
-//! Type errors: the compiler's own word, from inside the sandbox.
+//! Type errors, as the compiler reports them inside the sandbox.
 
 use std::time::Duration;
 
@@ -6,16 +6,14 @@ use crate::agent::{App, RunError};
 
 /// The longest that the compiler may take.
 pub const TIMEOUT: Duration = Duration::from_secs(150);
-/// And when it is run once more.
+/// The longest that it may take the second time.
 pub const AGAIN: Duration = Duration::from_secs(60);
-/// How many errors are told.
+/// How many errors are reported.
 const MAX_ERRORS: usize = 20;
-/// Between runs the compiler keeps what it knows; the template's build has it begin with what is
-/// there from the start.
+/// The compiler keeps its results between runs, beginning with the template's build.
 const COMMAND: &str = "[ -f tsconfig.json ] || exit 99; [ -f node_modules/typescript/lib/tsc.js ] || exit 98; \
     exec node node_modules/typescript/lib/tsc.js --noEmit --pretty false --incremental --tsBuildInfoFile node_modules/.cache/check.tsbuildinfo";
-/// What the command says when there is nothing to compile, and when there is nothing to compile it
-/// with.
+/// The exit codes for an app without types, and for one without a compiler.
 const NOTHING: i32 = 99;
 const NO_COMPILER: i32 = 98;
 
@@ -23,13 +21,13 @@ const NO_COMPILER: i32 = 98;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Types {
     Fine,
-    /// There are none.
+    /// The app has none.
     Nothing,
     /// The errors, as the compiler writes them.
     Wrong(String),
-    /// It can't say; why.
+    /// The types can't be checked, for this reason.
     Unknown(String),
-    /// It might say when it is run once more: it took too long, or it was killed.
+    /// It took too long, or was killed: a second run may succeed.
     Unfinished {
         why: String,
         killed: bool,
@@ -53,7 +51,7 @@ pub async fn check(app: &App, patience: Duration) -> Result<Types, RunError> {
     ))
 }
 
-fn judge(exit_code: i32, said: &str) -> Types {
+fn judge(exit_code: i32, output: &str) -> Types {
     match exit_code {
         0 => return Types::Fine,
         NOTHING => return Types::Nothing,
@@ -64,14 +62,14 @@ fn judge(exit_code: i32, said: &str) -> Types {
         }
         _ => {}
     }
-    let lines: Vec<&str> = said.lines().collect();
+    let lines: Vec<&str> = output.lines().collect();
     let is_error = |line: &str| line.contains("error TS");
     let mut errors: Vec<String> = Vec::new();
     let mut own = false;
     for line in &lines {
         if is_error(line) {
-            // What the dev server generates may speak of files that are gone. What else is wrong in
-            // it is wrong in the app's routes.
+            // What the dev server generates may import files that are gone. Any other error in it is
+            // one in the app's routes.
             own = !(line.starts_with(".next/") && line.contains("error TS2307:"));
             if own {
                 errors.push((*line).to_owned());
@@ -89,7 +87,7 @@ fn judge(exit_code: i32, said: &str) -> Types {
             true => Types::Fine,
             false => Types::Unfinished {
                 why: format!("the type check ended with exit code {exit_code}"),
-                // By a signal, as envd says it and as shells do.
+                // Ended by a signal, as envd reports it, or as shells do.
                 killed: !(0..=128).contains(&exit_code),
             },
         };
@@ -107,10 +105,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_whole_and_generated_files_that_miss_others_are_not() {
-        let said = "app/page.tsx(1,2): error TS2322: Type 'a'\n  is not 'b'.\n.next/types/validator.ts(1,1): error TS2307: gone\n  more\n";
+    fn errors_are_reported_whole_but_not_those_of_generated_files_that_miss_others() {
+        let output = "app/page.tsx(1,2): error TS2322: Type 'a'\n  is not 'b'.\n.next/types/validator.ts(1,1): error TS2307: gone\n  more\n";
         assert_eq!(
-            judge(2, said),
+            judge(2, output),
             Types::Wrong("app/page.tsx(1,2): error TS2322: Type 'a'\n  is not 'b'.".to_owned())
         );
         assert_eq!(
@@ -135,6 +133,8 @@ mod tests {
                            not satisfy the constraint.\n  Types of property 'GET' are incompatible.";
         assert_eq!(judge(2, sync_params), Types::Wrong(sync_params.to_owned()));
         let many = "a.ts(1,1): error TS1: x\n".repeat(30);
-        assert!(matches!(judge(2, &many), Types::Wrong(told) if told.ends_with("… and 10 more")));
+        assert!(
+            matches!(judge(2, &many), Types::Wrong(errors) if errors.ends_with("… and 10 more"))
+        );
     }
 }

@@ -1,6 +1,5 @@
-//! Commands that would start the app's own server, which runs already: they are found before they
-//! are run, and what a program says to one that got through is no advice to kill the server that
-//! runs.
+//! Refuses commands that would start the app's own server, which runs already. Where one gets
+//! through, the program's advice to kill the running server is taken out of the output.
 
 use std::collections::HashMap;
 
@@ -13,7 +12,7 @@ use crate::agent::{App, app::path::HOME};
 const PORT: u16 = 3000;
 /// Scripts that call scripts are followed this far.
 const MAX_DEPTH: usize = 6;
-/// What the model is told in any case.
+/// What every answer to such a command says.
 const RUNS: &str = "The app's own server already runs on port 3000, with hot reload: don't start another one, and don't stop or kill it.";
 
 /// Scripts that start an app's server by convention, where the app's manifest does not say what
@@ -81,7 +80,7 @@ pub(super) async fn refusal(app: &App, command: &str) -> Option<String> {
     let Manifest { scripts } = serde_json::from_slice(&manifest).unwrap_or_default();
     let found = starting(command, &scripts, 0)?;
     Some(format!(
-        "nothing was run, because `{found}` starts a server for the app. {RUNS} Its log is /tmp/dev-server.log; checkApp tells whether the app works"
+        "nothing was run, because `{found}` starts a server for the app. {RUNS} Its log is /tmp/dev-server.log; checkApp checks whether the app works"
     ))
 }
 
