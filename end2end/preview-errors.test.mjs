@@ -109,6 +109,14 @@ const prompt = (request) => text(request.messages.findLast(({ role }) => role ==
 const focused = () => page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.id);
 const FORGED = { source: "codeflow-preview", type: "errors", errors: [{ kind: "error", message: "forged", location: null, path: "/" }] };
 
+/** Leads the app's page elsewhere. The page may be gone before its script has answered. */
+const lead = (address) =>
+  app()
+    .evaluate((address) => location.assign(address), address)
+    .catch((error) => {
+      if (!/context was destroyed/.test(error.message)) throw error;
+    });
+
 /** Usable is what does what it should: before hydration a click does nothing. */
 const throws = () =>
   until("the app throws", async () => {
@@ -161,7 +169,7 @@ const throwIn = (frame, message) =>
     message,
   );
 
-test("what the app throws, rejects and logs is told under the preview", async () => {
+test("what the app throws, rejects and logs stands under the preview", async () => {
   await ui.start(server.url, "Build a page that fails");
   await ui.finished(1);
   await throws();
@@ -218,13 +226,13 @@ test("React's warnings are no errors, and a page that does not hydrate is one", 
   });
   page.off("console", note);
   await onlyLogged();
-  await app().evaluate(() => location.assign("/odd"));
+  await lead("/odd");
   await bar().getByText(/hydrated but some attributes/).waitFor();
   await bar().getByText("on page /odd").waitFor();
   await page.getByRole("button", { name: "Reload the preview" }).click();
   // It stays on the page, which fails again.
   await bar().getByText("on page /odd").waitFor();
-  await app().evaluate(() => location.assign("/"));
+  await lead("/");
   await throws();
 });
 
@@ -246,7 +254,7 @@ test("nobody but the app in the frame is believed", async () => {
   // The preview's frame, led to another page than the app's.
   const forger = await serve(`<h1>Forger</h1>${LISTENS}<script>onload = () => parent.postMessage(${JSON.stringify(FORGED)}, "*")</script>`);
   const origin = `http://127.0.0.1:${forger.port}`;
-  await app().evaluate((origin) => location.assign(origin), origin);
+  await lead(origin);
   await heardFrom(origin);
   await ui.preview().getByRole("heading", { name: "Forger" }).waitFor();
   // Leaving the app's page was the end of its errors.
@@ -296,7 +304,7 @@ test("the app tells nobody but the builder: not a stranger that frames it, and n
   opening.close();
 });
 
-test("while a run is at work nobody is told, and what it did not mend is told again", async () => {
+test("while a run is at work no errors stand there, and those that it did not mend come back", async () => {
   let answer;
   held = new Promise((go) => (answer = go));
   await bar().getByText(/at app\/page\.tsx:6:\d+/).waitFor();
@@ -335,7 +343,7 @@ test("a fix of a route handler alone, of which the page hears nothing, is the en
   await onlyLogged();
 });
 
-test("what a fix of the page mends is told no more", async () => {
+test("an error that a fix of the page mends does not come back", async () => {
   mend = { "app/page.tsx": FIXED };
   await bar().getByRole("button", { name: "Fix" }).click();
   await ui.finished(4);

@@ -30,7 +30,7 @@ const WAITING: Duration = Duration::from_millis(1500);
 const SILENT: Duration = Duration::from_secs(30);
 const SILENT_AT_WORK: Duration = Duration::from_secs(180);
 /// It is at work when it uses more than one part in so many of a processor.
-const WORK_PART: u128 = 50;
+const WORK_PART: u32 = 50;
 /// How long a server that was silent may take to answer one more request.
 const LAST_CHANCE: Duration = Duration::from_secs(10);
 /// How many times in a row an envd may fail to answer.
@@ -194,13 +194,11 @@ impl Sandboxes {
             Err(_) if live.ended.is_cancelled() => return false,
             Err(_) => {}
         }
-        let is_at_work = match (before, cpu()) {
-            (Some(before), Some(after)) => {
-                u128::from(after.saturating_sub(before)) * WORK_PART > begun.elapsed().as_nanos()
-            }
-            _ => true,
+        let used = match (before, cpu()) {
+            (Some(before), Some(after)) => Some(Duration::from_nanos(after.saturating_sub(before))),
+            _ => None,
         };
-        sandbox.health.silent_for() > if is_at_work { SILENT_AT_WORK } else { SILENT }
+        sandbox.health.silent_for() > patience(used, begun.elapsed())
     }
 
     async fn restart_dev_server(&self, sandbox: &Sandbox, live: &Arc<Live>) {
@@ -270,11 +268,38 @@ impl Sandboxes {
     }
 }
 
+/// How long a server may be silent that has used so much processor time within this time; `None` when
+/// that is not known.
+fn patience(used: Option<Duration>, within: Duration) -> Duration {
+    match used {
+        Some(used) if used * WORK_PART <= within => SILENT,
+        Some(_) | None => SILENT_AT_WORK,
+    }
+}
+
 /// An amount of memory as people say it.
 fn in_words(megabytes: u64) -> String {
     if megabytes.is_multiple_of(1024) {
         format!("{} GB", megabytes >> 10)
     } else {
         format!("{megabytes} MB")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_server_hangs_sooner_when_it_does_nothing_than_when_it_is_at_work() {
+        let within = LAST_CHANCE;
+        let idle = [Duration::ZERO, within / WORK_PART];
+        assert_eq!(idle.map(|used| patience(Some(used), within)), [SILENT; 2]);
+        let barely = within / WORK_PART + Duration::from_nanos(1);
+        let at_work = [Some(barely), Some(within * 2), None];
+        assert_eq!(
+            at_work.map(|used| patience(used, within)),
+            [SILENT_AT_WORK; 3]
+        );
     }
 }
