@@ -109,6 +109,13 @@ const prompt = (request) => text(request.messages.findLast(({ role }) => role ==
 const focused = () => page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.id);
 const FORGED = { source: "codeflow-preview", type: "errors", errors: [{ kind: "error", message: "forged", location: null, path: "/" }] };
 
+/** Reloads the preview, and waits until its page is another. */
+async function reload() {
+  await app().evaluate(() => (window.isOld = true));
+  await page.getByRole("button", { name: "Reload the preview" }).click();
+  await until("the frame was reloaded", async () => !(await app().evaluate(() => window.isOld).catch(() => true)));
+}
+
 /** Leads the app's page elsewhere. The page may be gone before its script has answered. */
 const lead = (address) =>
   app()
@@ -229,7 +236,7 @@ test("React's warnings are no errors, and a page that does not hydrate is one", 
   await lead("/odd");
   await bar().getByText(/hydrated but some attributes/).waitFor();
   await bar().getByText("on page /odd").waitFor();
-  await page.getByRole("button", { name: "Reload the preview" }).click();
+  await reload();
   // It stays on the page, which fails again.
   await bar().getByText("on page /odd").waitFor();
   await lead("/");
