@@ -1,4 +1,4 @@
-//! The check that decides whether an app is done: how often what it finds may be mended, and pages
+//! The check that decides whether an app is done: how many times its findings may be mended, and pages
 //! that are really loaded, by a browser that reaches the app and nothing else, and leaves nothing
 //! behind.
 
@@ -65,7 +65,7 @@ async fn run(replies: Vec<Reply>, env: &[(&str, &str)]) -> Ended {
     }
 }
 
-/// Makes the app's page fail with this error, as Next.js tells it.
+/// Makes the app's page fail with this error, as Next.js reports it.
 fn fail(error: &str) -> Reply {
     Reply::write(
         "broken",
@@ -84,11 +84,12 @@ async fn what_a_check_finds_goes_back_to_the_model_which_mends_it() {
     assert_eq!(run.state, RunState::Succeeded, "{}", run.message.content);
     assert_eq!(run.checks, ["verify-1", "verify-2"]);
     let said = run.model.said(3);
-    let (role, told) = said.last().unwrap();
+    let (role, report) = said.last().unwrap();
     assert_eq!(role, "system");
     assert!(
-        told.starts_with("The app was checked, and it is not done.") && told.contains("no bread"),
-        "{told}"
+        report.starts_with("The app was checked, and it is not done.")
+            && report.contains("no bread"),
+        "{report}"
     );
 }
 
@@ -204,10 +205,10 @@ async fn without_a_browser_what_an_open_preview_reports_of_this_run_is_what_the_
     model.release();
     asked(5).await;
     let said = model.said(5);
-    let (_, told) = said.last().unwrap();
+    let (_, found) = said.last().unwrap();
     assert!(
-        told.contains("no shelves left (page /cart)") && !told.contains("bread"),
-        "{told}"
+        found.contains("no shelves left (page /cart)") && !found.contains("bread"),
+        "{found}"
     );
     report(json!([])).await;
     model.release();
@@ -297,7 +298,7 @@ async fn an_empty_page_is_no_result() {
     );
 }
 
-/// A check of a page with this body: what the model is told.
+/// Checks a page with this body: whether it is well, and the report for the model.
 async fn checked(body: &str) -> (bool, String) {
     let page = format!("<!doctype html><title>Shop</title>{body}");
     let check = Reply::call("checkApp", json!({}));
@@ -351,7 +352,7 @@ async fn what_is_odd_and_works_for_its_visitors_is_well() {
             r#"<canvas></canvas><script>throw new Error("Error creating WebGL context.");</script>"#,
             "no WebGL",
         ),
-        // Nothing is wrong: the rest is told in the next frame.
+        // Nothing is wrong: the browser reports the rest in the next frame.
         (
             r#"<h1 id="box" style="width: 50%">Shop</h1><script>new ResizeObserver(() => { box.style.width = box.offsetWidth + 1 + "px"; }).observe(box);</script>"#,
             "",
@@ -366,8 +367,8 @@ async fn what_is_odd_and_works_for_its_visitors_is_well() {
             "fills the window",
         ),
     ] {
-        let (well, told) = checked(odd).await;
-        assert!(well && told.contains(said), "{odd}: {told}");
+        let (well, report) = checked(odd).await;
+        assert!(well && report.contains(said), "{odd}: {report}");
     }
 }
 
@@ -393,7 +394,7 @@ async fn what_no_visitor_could_use_is_not() {
             r#"<main style="background: white; height: 100vh" onclick="this.style.background = 'teal'"></main>"#,
             "The page is empty",
         ),
-        // What the dev server says is told besides.
+        // The report has the dev server's words.
         (
             r#"<nextjs-portal></nextjs-portal><script>document.querySelector("nextjs-portal").attachShadow({ mode: "open" }).innerHTML = "<dialog open>Module not found</dialog>";</script>"#,
             "Module not found",
@@ -409,8 +410,8 @@ async fn what_no_visitor_could_use_is_not() {
             "elsewhere",
         ),
     ] {
-        let (well, told) = checked(broken).await;
-        assert!(!well && told.contains(said), "{broken}: {told}");
+        let (well, report) = checked(broken).await;
+        assert!(!well && report.contains(said), "{broken}: {report}");
     }
 }
 

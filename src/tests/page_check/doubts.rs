@@ -117,7 +117,7 @@ fn mismatch(near: &str, browser: &str, server: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn another_mismatch_is_another_problem_and_both_are_told_by_their_difference() {
+async fn another_mismatch_is_another_problem_and_each_is_reported_by_its_difference() {
     let replies = vec![
         mismatch("Clock", "noon", "midnight"),
         Reply::done(),
@@ -131,10 +131,10 @@ async fn another_mismatch_is_another_problem_and_both_are_told_by_their_differen
     assert_eq!(run.checks, ["verify-1", "verify-2", "verify-3"]);
     for (request, different) in [(3, "+ noon\n- midnight"), (5, "+ 1.234,5\n- 1,234.5")] {
         let said = run.model.said(request);
-        let told = &said.last().unwrap().1;
+        let report = &said.last().unwrap().1;
         assert!(
-            told.contains(different) && !told.contains("Invalid HTML"),
-            "{told}"
+            report.contains(different) && !report.contains("Invalid HTML"),
+            "{report}"
         );
     }
 }

@@ -60,8 +60,8 @@ fn check() -> Reply {
     Reply::call("checkApp", json!({}))
 }
 
-/// A check of an app that has a page for every path, and this first page; what the model is told of
-/// it.
+/// Checks an app that has a page for every path, and this first page; returns the report for the
+/// model too.
 async fn checked(page: &str) -> (Ended, String) {
     let any =
         "mkdir -p 'app/[...x]' && echo 'export default function Page() {}' >'app/[...x]/page.tsx'";
@@ -80,7 +80,7 @@ async fn checked(page: &str) -> (Ended, String) {
     (run, output)
 }
 
-/// What a page can replace in its own world so that whoever asks it there is told this.
+/// What a page can replace in its own world, so that whoever asks it there gets this.
 fn replaced(answer: &str) -> String {
     format!(
         r#"<script>
