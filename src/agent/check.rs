@@ -36,7 +36,8 @@ use super::{
 
 /// The longest that a check may take.
 pub const TIMEOUT: Duration = Duration::from_secs(400);
-/// How long the dev server may take to notice what was just written, where its styles don't show it.
+/// How long the dev server may take to notice what was just written, where its styles don't show
+/// it.
 const NOTICED: Duration = Duration::from_millis(800);
 
 /// Returns the errors that open previews show; `None` when no preview is open.

@@ -49,8 +49,8 @@ const ARGUMENTS: [&str; 17] = [
 ];
 /// The window, in pixels.
 const WINDOW: (u32, u32) = (1280, 800);
-/// Where the visitor is. What only works with the sandbox's own clock and language fails here, as it
-/// would for most visitors.
+/// Where the visitor is. What only works with the sandbox's own clock and language fails here, as
+/// it would for most visitors.
 const TIME_ZONE: &str = "Asia/Tokyo";
 const LOCALE: &str = "de-DE";
 /// How long it may take to end by itself.

@@ -176,8 +176,8 @@ pub async fn has_surface(
     Ok(false)
 }
 
-/// Whether React has handlers for an element. React keeps them in a property of it, in the page's own
-/// world: this lists properties and runs no code there.
+/// Whether React has handlers for an element. React keeps them in a property of it, in the page's
+/// own world: this lists properties and runs no code there.
 async fn has_handlers(
     browser: &mut Browser,
     world: i64,

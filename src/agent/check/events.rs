@@ -35,8 +35,8 @@ const PARTS: [(&str, &[&str]); 4] = [
     ("response", &["status"]),
     ("redirectResponse", &["status"]),
 ];
-/// The longest text and list in an event, in characters and entries; the most fields of an object; the
-/// deepest nesting.
+/// The longest text and list in an event, in characters and entries; the most fields of an object;
+/// the deepest nesting.
 const MAX_TEXT: usize = 4096;
 const MAX_LIST: usize = 16;
 const MAX_FIELDS: usize = 32;

@@ -134,8 +134,8 @@ fn hand_over(server: &impl AsFd, reason: &[u8], listener: Option<&TcpListener>) 
     Ok(())
 }
 
-/// Receives, through the socket to a jail, the listener of its namespace. The error says why there is
-/// none.
+/// Receives, through the socket to a jail, the listener of its namespace. The error says why there
+/// is none.
 pub fn listener(jail: &UnixStream) -> anyhow::Result<TcpListener> {
     let mut text = [0; MAX_REASON + 1];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -66,8 +66,9 @@ pub struct Launched {
     pub remains: Remains,
 }
 
-/// What a browser leaves: its folder, and its control group where it has one. Its processes may write
-/// into the folder for a moment after they were signalled, so both are removed until they are gone.
+/// What a browser leaves: its folder, and its control group where it has one. Its processes may
+/// write into the folder for a moment after they were signalled, so both are removed until they are
+/// gone.
 pub struct Remains {
     pub folder: PathBuf,
     pub group: Option<Cgroup>,
@@ -116,8 +117,8 @@ fn remove_until_gone(folder: &Path, group: Option<&Cgroup>) {
     }
 }
 
-/// Removes what browsers left whose servers were killed in the middle of a check. Call it before this
-/// process starts one: in a container the server before had the same process id.
+/// Removes what browsers left whose servers were killed in the middle of a check. Call it before
+/// this process starts one: in a container the server before had the same process id.
 pub fn sweep(temporary: &Path) {
     let is_left = |name: &str| {
         let server = name
@@ -226,8 +227,8 @@ pub async fn launch(
     })
 }
 
-/// A control group of this name for one browser; `None`, with one warning, where this machine lets us
-/// make none.
+/// A control group of this name for one browser; `None`, with one warning, where this machine lets
+/// us make none.
 fn group(settings: &config::Browser, path: &Path) -> Option<Cgroup> {
     static WARNED: Once = Once::new();
     let limits = Limits {

@@ -1,5 +1,5 @@
-//! A page as its visitors get it: loaded in the browser until it comes to rest, and judged by what it
-//! throws and shows.
+//! A page as its visitors get it: loaded in the browser until it comes to rest, and judged by what
+//! it throws and shows.
 
 use std::{
     collections::{BTreeSet, HashSet},

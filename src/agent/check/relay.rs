@@ -1,5 +1,5 @@
-//! The one way out of the checking browser's network namespace: each connection to its listener goes
-//! on to one server, the app's data plane, and nowhere else.
+//! The one way out of the checking browser's network namespace: each connection to its listener
+//! goes on to one server, the app's data plane, and nowhere else.
 
 use std::{sync::Arc, time::Duration};
 

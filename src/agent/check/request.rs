@@ -19,8 +19,8 @@ use crate::agent::{
 pub const READY: Duration = Duration::from_secs(45);
 /// Between two requests to a dev server that is starting.
 const STARTING: Duration = Duration::from_millis(300);
-/// A route that fails is requested once more after this: it may have been compiled from half of what
-/// was written.
+/// A route that fails is requested once more after this: it may have been compiled from half of
+/// what was written.
 const SECOND_LOOK: Duration = Duration::from_millis(1500);
 /// How long a route handler may take: it may be one that waits for something to happen.
 const HANDLER: Duration = Duration::from_secs(10);
@@ -78,7 +78,8 @@ pub async fn ask(
     Ok(false)
 }
 
-/// The answer to a path, also while the dev server is starting; `None` when nothing answers in time.
+/// The answer to a path, also while the dev server is starting; `None` when nothing answers in
+/// time.
 pub async fn answered(
     app: &App,
     path: &str,

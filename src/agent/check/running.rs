@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::report::{Problem, ProblemKind, Report};
 use crate::agent::{App, RunError, text::plain};
 
-/// Reports the named pipes in the app's folder: a dev server that reads one hangs. `None` when there
-/// are none. A dev server that hangs already is released.
+/// Reports the named pipes in the app's folder: a dev server that reads one hangs. `None` when
+/// there are none. A dev server that hangs already is released.
 pub async fn pipes(app: &App) -> Result<Option<Report>, RunError> {
     let pipes = app.list().await?.pipes;
     if pipes.is_empty() {

@@ -1,4 +1,5 @@
-//! Loads an app's pages one after the other, in a browser that starts again when a page has ended it.
+//! Loads an app's pages one after the other, in a browser that starts again when a page has ended
+//! it.
 
 use super::{
     browser::Browser,

@@ -12,8 +12,8 @@ const MAX_STYLESHEETS: usize = 8;
 /// Marks the template's first page, which no app keeps.
 const PLACEHOLDER: &str = "data-codeflow-placeholder";
 /// What is wrong with a page that answers 404.
-pub const NOT_FOUND: &str = "It answers with HTTP 404, although there is a page for it: either the page \
-                             calls notFound(), or Next.js does not serve its file, as it does not \
+pub const NOT_FOUND: &str = "It answers with HTTP 404, although there is a page for it: either \
+                             the page calls notFound(), or Next.js does not serve its file, as it does not \
                              serve src/app when there is an app folder.";
 
 /// What an app's page shows.

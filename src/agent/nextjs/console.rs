@@ -154,8 +154,8 @@ pub fn is_noise(details: &Value) -> bool {
         || digest.is_some_and(|digest| digest.starts_with("NEXT_"))
 }
 
-/// Whether the page says that it got no WebGL, which a browser without a graphics processor does not
-/// have (Chromium from 137 on).
+/// Whether the page says that it got no WebGL, which a browser without a graphics processor does
+/// not have (Chromium from 137 on).
 pub fn lacks_webgl(text: &str) -> bool {
     let text = text.to_lowercase();
     text.contains("webgl")
@@ -173,8 +173,8 @@ pub fn found_no_server(text: &str) -> bool {
         || first.contains("NetworkError when attempting")
 }
 
-/// What React and Next.js log about a page that is broken, though nothing was thrown: React has caught
-/// the error, and rendered something else.
+/// What React and Next.js log about a page that is broken, though nothing was thrown: React has
+/// caught the error, and rendered something else.
 const FATAL: [&str; 7] = [
     "Hydration failed",
     "hydrated but some attributes",

@@ -10,8 +10,8 @@ const NOTICED: Duration = Duration::from_millis(400);
 /// The endings of the files that it compiles.
 const COMPILED: [&str; 6] = [".tsx", ".ts", ".jsx", ".js", ".mjs", ".css"];
 
-/// Refreshes the file that a compile error names, if it names one: the error may be about the file's
-/// text before.
+/// Refreshes the file that a compile error names, if it names one: the error may be about the
+/// file's text before.
 pub async fn failing_file(app: &App, compile_error: &str) -> Result<(), RunError> {
     let Some(path) = named(compile_error) else {
         return Ok(());

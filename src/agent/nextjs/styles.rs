@@ -1,7 +1,7 @@
-//! Has the dev server make an app's styles again before the app is checked. Tailwind reads all files
-//! for class names when the dev server compiles the styles. A file written between that and the end
-//! of the compilation is missed: nothing compiles them again, and its part of the page stays
-//! unstyled.
+//! Has the dev server make an app's styles again before the app is checked. Tailwind reads all
+//! files for class names when the dev server compiles the styles. A file written between that and
+//! the end of the compilation is missed: nothing compiles them again, and its part of the page
+//! stays unstyled.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,8 @@ pub async fn remake(app: &App) -> Result<bool, RunError> {
             let marking = async move { mark(&app, path, &text).await };
             let marking = tokio::spawn(marking.in_current_span());
             is_served |= match marking.await.map_err(anyhow::Error::from)? {
-                // The folder is closed to writing, or the disk is full: the app is checked as it is.
+                // The folder is closed to writing, or the disk is full: the app is checked as it
+                // is.
                 Err(RunError::User(_)) => false,
                 served => served?,
             };

@@ -68,8 +68,8 @@ fn judge(exit_code: i32, output: &str) -> Types {
     let mut own = false;
     for line in &lines {
         if is_error(line) {
-            // What the dev server generates may import files that are gone. Any other error in it is
-            // one in the app's routes.
+            // What the dev server generates may import files that are gone. Any other error in it
+            // is one in the app's routes.
             own = !(line.starts_with(".next/") && line.contains("error TS2307:"));
             if own {
                 errors.push((*line).to_owned());
