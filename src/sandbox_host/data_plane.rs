@@ -357,9 +357,11 @@ async fn forward_to_app(
         // A service worker may rule its own folder only, and nobody clears what other apps stored.
         response.headers_mut().remove("service-worker-allowed");
         response.headers_mut().remove("clear-site-data");
-        let mut response = response.map(|body| Passing::new(body, passage));
-        let tag = showing.and_then(|showing| showing.answer(&mut response, settings));
-        return Ok(Some(response.map(|body| preview::body(body, tag))));
+        let response = response.map(|body| Body::new(Passing::new(body, passage)));
+        return Ok(Some(match showing {
+            Some(showing) => showing.answer(response, settings).await,
+            None => response,
+        }));
     }
     if let Some(ours) = ours {
         let theirs = hyper::upgrade::on(&mut response);

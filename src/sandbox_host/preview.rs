@@ -1,5 +1,5 @@
-//! A preview as the builder's frame shows it: what of a browser's request its app gets to see
-//! (`request`), what of the app's answer the browser does (`response`), and the script that speaks
+//! A preview as the builder's frame shows it: what the app gets of a browser's request
+//! (`request`), what the browser gets of the app's answer (`response`), and the script that speaks
 //! for the page to the builder (`script`). Only for requests by host name: whoever names a sandbox
 //! by E2B's headers gets what the app says, as it is.
 
@@ -9,14 +9,16 @@ mod script;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, Request, Response},
+    http::{HeaderMap, HeaderValue, Request, Response, header},
 };
+use tower::ServiceExt;
+use tower_http::decompression::Decompression;
 
-use self::script::Injecting;
-use super::{pages::Audience, passage::Passing};
+use self::script::{Injecting, Markup};
+use super::pages::Audience;
 use crate::config;
 
-/// Ports that are no app's: envd's egress proxy, and where debuggers listen (Node.js and its
+/// Ports that belong to no app: envd's egress proxy, and those of debuggers (Node.js and its
 /// workers, Chrome, Go, Java, Python), which run whatever they are sent.
 const NO_PREVIEWS: [std::ops::RangeInclusive<u16>; 7] = [
     super::envd::PROXY_PORT..=super::envd::PROXY_PORT,
@@ -28,20 +30,22 @@ const NO_PREVIEWS: [std::ops::RangeInclusive<u16>; 7] = [
     9229..=9239,
 ];
 
-/// Whether a port is never shown.
+/// Whether a port is never a preview.
 pub(super) fn is_refused(port: u16) -> bool {
     NO_PREVIEWS.iter().any(|ports| ports.contains(&port))
 }
 
-/// What the answer to a request is shown with.
+/// How the answer to a request is shown.
 pub(super) struct Showing {
     port: u16,
+    /// The host name that the browser asked for.
+    host: Option<String>,
     /// The page is framed, perhaps by the builder.
     is_framed: bool,
 }
 
 impl Showing {
-    /// Makes a browser's request one for the app. To be called before hop-by-hop headers are gone.
+    /// Makes a browser's request one for the app. Call it before hop-by-hop headers are removed.
     pub(super) fn of(
         request: &mut Request<Body>,
         port: u16,
@@ -52,19 +56,56 @@ impl Showing {
             request.headers(),
             Audience::of(request.headers()),
         );
+        let host = request.headers().get(header::HOST);
+        let host = host.and_then(|host| host.to_str().ok()?.split(':').next().map(str::to_owned));
         request::admit(request, port, is_framed, settings);
-        Self { port, is_framed }
+        Self {
+            port,
+            host,
+            is_framed,
+        }
     }
 
     /// Makes the app's answer one for a browser that shows it in the builder's frame.
-    pub(super) fn answer(
+    pub(super) async fn answer(
         &self,
-        response: &mut Response<Passing>,
+        mut response: Response<Body>,
         settings: &config::SandboxHost,
-    ) -> Option<String> {
-        response::show(response.headers_mut(), self.port, &settings.public_url);
-        (self.is_framed && script::fits(response)).then(|| script::admit(response.headers_mut()))
+    ) -> Response<Body> {
+        let (host, public_url) = (self.host.as_deref(), &settings.public_url);
+        response::show(response.headers_mut(), self.port, host, public_url);
+        if !self.is_framed {
+            return response;
+        }
+        let mut response = decoded(response).await;
+        let Some(markup) = Markup::of(&response) else {
+            return response;
+        };
+        let headers = response.headers_mut();
+        // A page by itself, in a tab, is another.
+        headers.append(header::VARY, HeaderValue::from_static("sec-fetch-dest"));
+        let tag = script::admit(headers);
+        response.map(|page| Body::new(Injecting::new(page, markup, tag)))
     }
+}
+
+/// The answer with its body decompressed: some apps compress what was asked for as it is.
+async fn decoded(response: Response<Body>) -> Response<Body> {
+    if !response.headers().contains_key(header::CONTENT_ENCODING) {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    let mut body = Some(body);
+    let headers = head.headers.clone();
+    let service = tower::service_fn(move |_: Request<()>| {
+        let mut response = Response::new(body.take().unwrap_or_default());
+        *response.headers_mut() = headers.clone();
+        std::future::ready(Ok::<_, std::convert::Infallible>(response))
+    });
+    let Ok(answer) = Decompression::new(service).oneshot(Request::new(())).await;
+    let (decoded, body) = answer.into_parts();
+    head.headers = decoded.headers;
+    Response::from_parts(head, Body::new(body))
 }
 
 /// The script that pages of previews load, when the request asks for it.
@@ -73,14 +114,6 @@ pub(super) fn own_file(
     settings: &config::SandboxHost,
 ) -> Option<Response<Body>> {
     (request.uri().path() == script::PATH).then(|| script::serve(&settings.public_url))
-}
-
-/// The body of an answer, with the script's tag in it where the page is to have one.
-pub(super) fn body(passing: Passing, tag: Option<String>) -> Body {
-    match tag {
-        Some(tag) => Body::new(Injecting::new(passing, tag)),
-        None => Body::new(passing),
-    }
 }
 
 /// The header's values as they are, one character for each byte.

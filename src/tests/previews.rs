@@ -1,5 +1,5 @@
-//! Previews over HTTP: what an app's answers may say about framing and cookies, what an app is told
-//! of its visitor, which ports are shown.
+//! Previews over HTTP: what an app's answers may say about framing and cookies, what an app learns
+//! of its visitor, and which ports are shown.
 
 use std::collections::BTreeMap;
 
@@ -61,6 +61,14 @@ async fn an_app_is_framed_by_the_builder_whatever_it_answers_and_keeps_its_cooki
             "x-frame-options=DENY&content-security-policy=frame-ancestors%20'none'%3Bimg-src%20*&content-security-policy=FRAME-ANCESTORS%20'self'",
             vec![format!("{ours};img-src *"), ours.clone()],
         ),
+        (
+            "x-frame-options=DENY&x-frame-options=SAMEORIGIN",
+            vec![ours.clone()],
+        ),
+        (
+            "content-security-policy=upgrade-insecure-requests%3Bimg-src%20*",
+            vec!["upgrade-insecure-requests;img-src *".to_owned()],
+        ),
         ("x-own=1", vec![]),
     ] {
         let answer = answer(query).await;
@@ -81,15 +89,19 @@ async fn an_app_is_framed_by_the_builder_whatever_it_answers_and_keeps_its_cooki
         values(answered.headers(), "set-cookie"),
         ["a=b;Path=/", "c=d"]
     );
-    assert_eq!(
-        values(
-            answer("location=http://127.0.0.1:3000/login")
-                .await
-                .headers(),
-            "location"
-        ),
-        ["/login"]
-    );
+    for (place, seen) in [
+        ("http://127.0.0.1:3000/login", "/login"),
+        ("//localhost:3000/login", "/login"),
+        (&format!("http://3000-{id}.{DOMAIN}/login"), "/login"),
+        ("http://localhost:3001/login", "http://localhost:3001/login"),
+    ] {
+        let answered = answer(&format!("location={place}&refresh=0%3Burl={place}")).await;
+        assert_eq!(values(answered.headers(), "location"), [seen]);
+        assert_eq!(
+            values(answered.headers(), "refresh"),
+            [format!("0;url={seen}")]
+        );
+    }
 
     // By E2B's headers a program gets what the app says.
     let plain = host
@@ -131,7 +143,24 @@ async fn a_page_in_a_frame_loads_the_script_that_speaks_for_it_whatever_the_app_
         script.contains(&format!("\"CODEFLOW_URL\":\"{BUILDER}\"")),
         "{script}"
     );
-    // A page without a head gets it in front, and one that is no page none.
+    // However the app compresses it, and whatever the browser has of it already.
+    for encoding in ["gzip", "br", "deflate"] {
+        let answer = page(&format!("/answer?content-encoding={encoding}")).await;
+        assert!(!answer.headers().contains_key("content-encoding"));
+        let text = answer.text().await.unwrap();
+        assert!(
+            text.starts_with("<!doctype html><html><head><script src="),
+            "{text}"
+        );
+    }
+    let known = host.preview(&id, 3000, "/answer?etag=x");
+    let known = known.header("if-none-match", "x");
+    let answer = framed(known).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(!answer.headers().contains_key("etag"));
+    assert_eq!(values(answer.headers(), "vary"), ["sec-fetch-dest"]);
+    assert!(answer.text().await.unwrap().contains("/__codeflow/"));
+    // A page without a head gets it in front, and what is no page gets none.
     let text = page("/").await.text().await.unwrap();
     assert!(
         text.starts_with("<script src=") && text.ends_with("</script><h1>The template</h1>"),
@@ -160,7 +189,7 @@ async fn a_page_in_a_frame_loads_the_script_that_speaks_for_it_whatever_the_app_
 }
 
 #[tokio::test]
-async fn who_the_visitor_is_never_reaches_generated_code() {
+async fn the_visitor_s_identity_never_reaches_generated_code() {
     let (host, id) = on_a_domain().await;
     let seen = async |sent: &[(&str, &str)]| -> BTreeMap<String, Value> {
         let mut request = host.preview(&id, 3000, "/headers");
@@ -214,7 +243,7 @@ async fn who_the_visitor_is_never_reaches_generated_code() {
 }
 
 #[tokio::test]
-async fn the_sandbox_s_own_ports_and_debuggers_are_no_previews() {
+async fn the_sandbox_s_own_ports_and_debuggers_are_not_previews() {
     let (host, id) = on_a_domain().await;
     for port in [3128, 9229, 9230, 9222, 5858] {
         let answer = host.preview(&id, port, "/json").send().await.unwrap();

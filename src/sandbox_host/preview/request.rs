@@ -1,6 +1,6 @@
-//! What an app gets to see of a browser's request: what browsers and the libraries of apps send. On
-//! a domain of the previews' own a proxy stands in front of us, and what that adds tells who the
-//! visitor is: names that are not on the list stay outside there.
+//! What an app gets of a browser's request: what browsers and the libraries of apps send. Where
+//! previews have a domain, a proxy stands in front of us and adds headers that say who the visitor
+//! is: there, only listed names pass.
 
 use axum::{
     body::Body,
@@ -93,12 +93,22 @@ const ALLOWED: [&str; 76] = [
 /// its own sends tokens.
 const SIGN_INS_OF_PROXIES: [&str; 4] = ["basic", "digest", "negotiate", "ntlm"];
 
-/// Parts of the paths under which Next.js' dev server has what is its own, hot reload and the
-/// places of errors included.
+/// Parts of the paths that Next.js' dev server keeps for itself, as for hot reload and for the
+/// sources of errors.
 const DEV_SERVER: [&str; 2] = ["/_next", "/__nextjs"];
 
-/// Leaves of the request what is the app's. A page that is to be changed on its way is asked for as
-/// it is.
+/// What makes an answer partial, or none because the browser has the page already.
+const CONDITIONS: [HeaderName; 6] = [
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::RANGE,
+];
+
+/// Leaves of the request what is for the app. A page that we change on its way is asked for whole
+/// and uncompressed.
 pub(super) fn admit(
     request: &mut Request<Body>,
     port: u16,
@@ -113,20 +123,23 @@ pub(super) fn admit(
         retain(headers, &settings.preview_headers);
     }
     if is_of_dev_server && comes_from_itself(headers) {
-        // Refused to every name that the app's configuration doesn't list, which the model may
-        // rewrite. Here it's the app's own page.
+        // The dev server refuses every origin that the app's configuration doesn't list, and the
+        // model may rewrite that. This one is the app's own page.
         if let Ok(own) = HeaderValue::try_from(format!("http://localhost:{port}")) {
             headers.insert(header::ORIGIN, own);
         }
     }
     if is_changed {
+        for name in CONDITIONS {
+            headers.remove(name);
+        }
         headers.insert(
             header::ACCEPT_ENCODING,
             HeaderValue::from_static("identity"),
         );
     }
     if settings.public_url.starts_with("https://") && settings.has_proxy() {
-        // By it apps write the addresses of their own pages.
+        // Apps build the addresses of their own pages from it.
         headers.insert(
             HeaderName::from_static("x-forwarded-proto"),
             HeaderValue::from_static("https"),
@@ -177,7 +190,7 @@ fn retain(headers: &mut HeaderMap, more: &[String]) {
     }
 }
 
-/// Whether a browser says that the request is one of the app's own page.
+/// Whether the request comes from a page of the app's own, by the browser's word.
 fn comes_from_itself(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let without_port = |authority: &str| {
@@ -274,6 +287,28 @@ mod tests {
         expected.insert(expected.len() - 3, "x-forwarded-proto");
         assert_eq!(names(&on_domain), expected);
         assert_eq!(on_domain.headers()["x-forwarded-proto"], "https");
+    }
+
+    #[test]
+    fn a_page_that_is_changed_is_asked_for_whole_and_as_plain_text() {
+        let sent = [
+            ("accept-encoding", "gzip, br"),
+            ("if-modified-since", "x"),
+            ("if-none-match", "x"),
+            ("if-range", "x"),
+            ("range", "bytes=0-9"),
+        ];
+        let settings = settings("localhost:3000", "http://localhost:3000");
+        for (is_changed, expected) in [
+            (true, &["accept-encoding"][..]),
+            (false, &sent.map(|(name, _)| name)),
+        ] {
+            let mut request = request("/", &sent);
+            admit(&mut request, 3000, is_changed, &settings);
+            assert_eq!(names(&request), expected);
+            let encoding = &request.headers()["accept-encoding"];
+            assert_eq!(encoding == "identity", is_changed);
+        }
     }
 
     #[test]

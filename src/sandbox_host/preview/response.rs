@@ -1,29 +1,32 @@
-//! What a browser gets to see of an app's answer: whom it may be framed by is ours to say, its
-//! cookies stay its own, it settles nothing beyond itself, and where it leads to its own address as
-//! it sees that from inside, it leads to the preview.
+//! What a browser gets of an app's answer: we decide who may frame it, its cookies and its
+//! settings stay its own, and links to its own address as seen from inside lead to the preview.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use reqwest::Url;
+use url::Host;
 
 use super::texts;
 use crate::config;
 
-/// What an app can't settle: how browsers reach the host name from here on (HTTP Strict Transport
-/// Security, alternative services), and whether it is framed. The last is said by a policy of ours
-/// in its place.
-const NOT_FOR_BROWSERS: [HeaderName; 4] = [
+/// What is not for an app to decide: how browsers reach its host name from here on (HTTP Strict
+/// Transport Security, alternative services, error reports), and who may frame it, which a policy
+/// of ours says instead.
+const NOT_FOR_BROWSERS: [HeaderName; 5] = [
     header::STRICT_TRANSPORT_SECURITY,
     header::ALT_SVC,
     header::PUBLIC_KEY_PINS,
     header::X_FRAME_OPTIONS,
+    HeaderName::from_static("nel"),
 ];
-/// An app's own machine, as it sees that.
-const INSIDE: [&str; 4] = ["localhost", "127.0.0.1", "[::1]", "0.0.0.0"];
 
 const FRAME_ANCESTORS: &str = "frame-ancestors";
+/// Without TLS there is nothing to upgrade to: the page would load none of its files.
+const UPGRADE: &str = "upgrade-insecure-requests";
 
-/// Changes the headers of an app's answer that comes from this port.
-pub(super) fn show(headers: &mut HeaderMap, port: u16, public_url: &str) {
+/// Changes the headers of an app's answer that comes from this port, below this host name.
+pub(super) fn show(headers: &mut HeaderMap, port: u16, host: Option<&str>, public_url: &str) {
     let ancestors = ancestors(public_url);
+    let has_tls = public_url.starts_with("https://");
     let was_refused = headers.contains_key(header::X_FRAME_OPTIONS);
     for name in NOT_FOR_BROWSERS {
         headers.remove(name);
@@ -34,16 +37,16 @@ pub(super) fn show(headers: &mut HeaderMap, port: u16, public_url: &str) {
         header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
     ] {
         let policies = texts(headers, &name);
-        if policies
-            .iter()
-            .any(|policy| policy.to_ascii_lowercase().contains(FRAME_ANCESTORS))
-        {
-            is_limited |= name == header::CONTENT_SECURITY_POLICY;
-            replace(
-                headers,
-                &name,
-                policies.iter().map(|policy| framed_by(policy, &ancestors)),
-            );
+        let names = |directive: &str| {
+            let mut lists = policies.iter();
+            lists.any(|list| list.to_ascii_lowercase().contains(directive))
+        };
+        let is_framing = names(FRAME_ANCESTORS);
+        if is_framing || (names(UPGRADE) && !has_tls) {
+            is_limited |= is_framing && name == header::CONTENT_SECURITY_POLICY;
+            let ours = policies.iter();
+            let ours = ours.map(|list| with_ours(list, &ancestors, has_tls));
+            replace(headers, &name, ours.filter(|list| !list.is_empty()));
         }
     }
     if was_refused
@@ -58,11 +61,18 @@ pub(super) fn show(headers: &mut HeaderMap, port: u16, public_url: &str) {
         &header::SET_COOKIE,
         cookies.iter().map(|cookie| host_only(cookie)),
     );
+    let own = Own { port, host };
     let places = texts(headers, &header::LOCATION);
     replace(
         headers,
         &header::LOCATION,
-        places.iter().map(|place| from_outside(place, port)),
+        places.iter().map(|place| own.from_outside(place)),
+    );
+    let refreshes = texts(headers, &header::REFRESH);
+    replace(
+        headers,
+        &header::REFRESH,
+        refreshes.iter().map(|refresh| own.refreshed(refresh)),
     );
 }
 
@@ -97,24 +107,26 @@ fn ancestors(public_url: &str) -> String {
     format!("{FRAME_ANCESTORS} 'self' {public_url}")
 }
 
-/// A list of policies (w3.org/TR/CSP3, 2.2) with this directive in the place of what limits
-/// framing.
-fn framed_by(policies: &str, ancestors: &str) -> String {
+/// A list of policies (w3.org/TR/CSP3, 2.2) with this directive in place of what limits framing,
+/// and without upgrades where there is no TLS.
+fn with_ours(policies: &str, ancestors: &str, has_tls: bool) -> String {
     let directive = |directive: &str| {
         let name = directive
             .split_ascii_whitespace()
             .next()
             .unwrap_or_default();
         if name.eq_ignore_ascii_case(FRAME_ANCESTORS) {
-            format!(" {ancestors}")
+            Some(format!(" {ancestors}"))
+        } else if name.eq_ignore_ascii_case(UPGRADE) && !has_tls {
+            None
         } else {
-            directive.to_owned()
+            Some(directive.to_owned())
         }
     };
     let policy = |policy: &str| {
         policy
             .split(';')
-            .map(directive)
+            .filter_map(directive)
             .collect::<Vec<_>>()
             .join(";")
     };
@@ -144,19 +156,64 @@ fn host_only(cookie: &str) -> String {
         .join(";")
 }
 
-/// An address of the app's own, as it is written from inside, without scheme, host and port.
-fn from_outside(place: &str, port: u16) -> String {
-    let inside = |place: &str| {
-        let (scheme, rest) = place.split_once("://")?;
-        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        let (host, at) = authority.rsplit_once(':')?;
-        let is_own =
-            at.parse() == Ok(port) && INSIDE.iter().any(|name| host.eq_ignore_ascii_case(name));
+/// Under which addresses an app knows itself.
+struct Own<'a> {
+    port: u16,
+    /// The host name of its preview.
+    host: Option<&'a str>,
+}
+
+impl Own<'_> {
+    /// An address of the app's own without scheme, host and port; any other as it is.
+    fn from_outside(&self, place: &str) -> String {
+        self.path(place).unwrap_or_else(|| place.to_owned())
+    }
+
+    fn path(&self, place: &str) -> Option<String> {
+        let place = place.trim();
+        let (scheme, rest) = place.split_once("//")?;
+        // Relative to `http:`, an address may leave its scheme out (RFC 3986, 4.2).
+        let is_http = ["", "http:", "https:"]
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known));
+        let url = Url::parse("http://relative.invalid").ok()?.join(place);
+        if !is_http || !url.is_ok_and(|url| self.is_of(&url)) {
+            return None;
+        }
+        // Cut from the text, whose bytes stay as the app wrote them.
+        let path = &rest[rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len())..];
         // Two slashes would begin with another host's name.
-        (is_own && matches!(scheme, "http" | "https") && !path.starts_with("//"))
-            .then(|| format!("/{}", path.strip_prefix('/').unwrap_or(path)))
-    };
-    inside(place).unwrap_or_else(|| place.to_owned())
+        let path = path.strip_prefix('/').unwrap_or(path);
+        (!path.starts_with(['/', '\\'])).then(|| format!("/{path}"))
+    }
+
+    fn is_of(&self, url: &Url) -> bool {
+        let is_inside = match url.host() {
+            Some(Host::Domain(name)) => {
+                if self
+                    .host
+                    .is_some_and(|host| host.eq_ignore_ascii_case(name))
+                {
+                    return url.username().is_empty();
+                }
+                name == "localhost"
+            }
+            Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+            Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+            None => false,
+        };
+        is_inside && url.username().is_empty() && url.port_or_known_default() == Some(self.port)
+    }
+
+    /// The value of a `Refresh` header: seconds, and an address perhaps.
+    fn refreshed(&self, value: &str) -> String {
+        let Some(at) = value.to_ascii_lowercase().find("url=") else {
+            return value.to_owned();
+        };
+        let (head, place) = value.split_at(at + 4);
+        let unquoted = place.trim().trim_matches(['"', '\'']);
+        format!("{head}{}", self.from_outside(unquoted))
+    }
 }
 
 #[cfg(test)]
@@ -171,7 +228,7 @@ mod tests {
         for (name, value) in sent {
             headers.append(name.clone(), HeaderValue::from_str(value).unwrap());
         }
-        show(&mut headers, 3000, BUILDER);
+        show(&mut headers, 3000, None, BUILDER);
         headers
     }
 
@@ -222,6 +279,23 @@ mod tests {
     }
 
     #[test]
+    fn without_tls_a_page_s_requests_are_not_upgraded() {
+        let csp = header::CONTENT_SECURITY_POLICY;
+        for (sent, kept) in [
+            ("img-src *; upgrade-insecure-requests", &["img-src *"][..]),
+            ("Upgrade-Insecure-Requests", &[]),
+            ("upgrade-insecure-requests;img-src *", &["img-src *"]),
+        ] {
+            for (builder, expected) in [("http://build.test:3000", kept), (BUILDER, &[sent])] {
+                let mut headers = HeaderMap::new();
+                headers.append(csp.clone(), HeaderValue::from_str(sent).unwrap());
+                show(&mut headers, 3000, None, builder);
+                assert_eq!(texts(&headers, &csp), expected, "{builder}: {sent}");
+            }
+        }
+    }
+
+    #[test]
     fn an_app_settles_nothing_beyond_itself() {
         let headers = shown(&[
             (
@@ -229,6 +303,7 @@ mod tests {
                 "max-age=31536000; includeSubDomains",
             ),
             (header::ALT_SVC, "h3=\":443\""),
+            (HeaderName::from_static("nel"), "{}"),
             (header::CACHE_CONTROL, "no-store"),
         ]);
         assert_eq!(
@@ -258,13 +333,17 @@ mod tests {
                 &header::SET_COOKIE,
                 [sent.to_owned(), "c=d".to_owned()].into_iter(),
             );
-            show(&mut headers, 3000, BUILDER);
+            show(&mut headers, 3000, None, BUILDER);
             assert_eq!(texts(&headers, &header::SET_COOKIE), [kept, "c=d"]);
         }
     }
 
     #[test]
     fn a_redirect_to_the_app_s_own_address_stays_in_the_preview() {
+        let own = Own {
+            port: 3000,
+            host: Some("3000-iabc.preview.dev"),
+        };
         for (sent, expected) in [
             ("http://localhost:3000/login?next=/a#b", "/login?next=/a#b"),
             ("http://127.0.0.1:3000/x", "/x"),
@@ -286,8 +365,38 @@ mod tests {
                 "https://accounts.example/?to=http://localhost:3000/",
             ),
             ("/relative", "/relative"),
+            ("relative//x", "relative//x"),
+            ("//localhost:3000/x", "/x"),
+            ("HTTP://LOCALHOST:3000/X", "/X"),
+            ("http://127.1:3000/x", "/x"),
+            ("http://localhost:3000/\u{c3}\u{a4}", "/\u{c3}\u{a4}"),
+            (
+                "http://localhost:3000\\\\evil.example",
+                "http://localhost:3000\\\\evil.example",
+            ),
+            (
+                "http://localhost:3000/\\evil.example",
+                "http://localhost:3000/\\evil.example",
+            ),
+            ("http://a@localhost:3000/x", "http://a@localhost:3000/x"),
+            ("//evil.example/x", "//evil.example/x"),
+            ("app://localhost:3000/x", "app://localhost:3000/x"),
+            ("http://3000-iabc.preview.dev/x", "/x"),
+            ("https://3000-iabc.preview.dev:3000/x?y", "/x?y"),
+            (
+                "https://3000-other.preview.dev/x",
+                "https://3000-other.preview.dev/x",
+            ),
         ] {
-            assert_eq!(from_outside(sent, 3000), expected, "{sent}");
+            assert_eq!(own.from_outside(sent), expected, "{sent}");
+        }
+        for (sent, expected) in [
+            ("5", "5"),
+            ("0;url=http://localhost:3000/x", "0;url=/x"),
+            ("0; URL='http://localhost:3000/x'", "0; URL=/x"),
+            ("0;url=https://evil.example/", "0;url=https://evil.example/"),
+        ] {
+            assert_eq!(own.refreshed(sent), expected, "{sent}");
         }
     }
 }

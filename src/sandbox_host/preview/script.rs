@@ -1,6 +1,6 @@
 //! The script that speaks for an app's page to the builder that frames it: served from the
-//! preview's own origin, and put at the start of the page's head on its way to the browser. So it
-//! is there whatever the app's files are. Only what stands before the head is held back.
+//! preview's own origin, and put at the start of the page's head on its way to the browser, so that
+//! it is there whatever the app's files are. Only what stands before the head is held back.
 
 use std::{
     pin::Pin,
@@ -10,37 +10,31 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, HeaderValue, Method, Response, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header},
 };
 use bytes::BytesMut;
 use hyper::body::{Body as _, Frame, SizeHint};
 use sha2::{Digest, Sha256};
 
 use super::{response::replace, texts};
-use crate::sandbox_host::{pages::Audience, passage::Passing};
+use crate::sandbox_host::pages::Audience;
 
 /// Where it is served, below every preview.
 pub(super) const PATH: &str = "/__codeflow/preview.js";
-/// The same file speaks for an app in sandboxes of others, where the template has it as Next.js'
-/// hook.
+/// In others' sandboxes the template loads the same file by a hook of Next.js.
 const SOURCE: &str = include_str!("../../../sandbox-templates/nextjs/instrumentation-client.js");
-/// What stands before a page's head is held back up to this, in bytes.
+/// How many bytes before a page's head are held back.
 const MAX_HELD: usize = 64 << 10;
 
-/// Its address changes with it.
-static ADDRESS: LazyLock<String> = LazyLock::new(|| {
-    let digest = Sha256::digest(SOURCE);
-    format!(
-        "{PATH}?{:02x}{:02x}{:02x}{:02x}",
-        digest[0], digest[1], digest[2], digest[3]
-    )
-});
+/// Its address changes with its text.
+static ADDRESS: LazyLock<String> =
+    LazyLock::new(|| format!("{PATH}?{}", hex::encode(&Sha256::digest(SOURCE)[..4])));
 
-/// Answers with the script, which believes the builder of this address.
+/// Answers with the script, which trusts the builder at this address.
 pub(super) fn serve(public_url: &str) -> Response<Body> {
     let env = serde_json::json!({ "CODEFLOW_URL": public_url, "NODE_ENV": "development", "__NEXT_DIST_DIR": "/home/user/.next/dev" });
-    // The file ends with a line feed; what Next.js puts in place of these names as it builds is a
-    // value here.
+    // Next.js replaces these names as it builds; here they are values. The file ends with a line
+    // feed.
     let text = format!(
         "(() => {{\ndocument.currentScript?.remove();\nconst process = {{ env: {env} }};\n{SOURCE}}})();\n"
     );
@@ -54,8 +48,8 @@ pub(super) fn serve(public_url: &str) -> Response<Body> {
     response
 }
 
-/// Whether a request is for a page in a frame. Where a browser doesn't say what for (no TLS and not
-/// below localhost), any page may be.
+/// Whether a request is for a page in a frame. Without TLS and not below localhost, browsers don't
+/// say, and any page may be.
 pub(super) fn is_for(method: &Method, headers: &HeaderMap, audience: Audience) -> bool {
     let destination = headers.get("sec-fetch-dest").map(HeaderValue::as_bytes);
     method == Method::GET
@@ -63,30 +57,57 @@ pub(super) fn is_for(method: &Method, headers: &HeaderMap, audience: Audience) -
         && matches!(destination, None | Some(b"iframe" | b"frame"))
 }
 
-/// Whether an answer is a page as it is, whole and not compressed.
-pub(super) fn fits(response: &Response<Passing>) -> bool {
-    let headers = response.headers();
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
-    let is_html = text(header::CONTENT_TYPE)
-        .trim_start()
-        .to_ascii_lowercase()
-        .starts_with("text/html");
-    let is_plain = matches!(text(header::CONTENT_ENCODING), "" | "identity");
-    is_html
-        && is_plain
-        && !headers.contains_key(header::CONTENT_RANGE)
-        && !headers.contains_key(header::CONTENT_DISPOSITION)
-        && !response.body().is_end_stream()
+/// How a page is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Markup {
+    Html,
+    /// A tag in the wrong place would make a page of XML an error.
+    Xhtml,
 }
+
+impl Markup {
+    /// Of a whole page in an encoding that begins with ASCII; `None` for any other answer.
+    pub(super) fn of(response: &Response<Body>) -> Option<Self> {
+        let headers = response.headers();
+        let text = |name| {
+            let value: Option<&HeaderValue> = headers.get(name);
+            let text = value.and_then(|value| value.to_str().ok());
+            text.unwrap_or_default().to_ascii_lowercase()
+        };
+        let content_type = text(header::CONTENT_TYPE);
+        let (kind, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
+        let markup = match kind.trim() {
+            "text/html" => Self::Html,
+            "application/xhtml+xml" => Self::Xhtml,
+            _ => return None,
+        };
+        let is_plain = matches!(&*text(header::CONTENT_ENCODING), "" | "identity")
+            && !["utf-16", "utf-32"]
+                .iter()
+                .any(|wide| parameters.contains(wide));
+        let is_download = text(header::CONTENT_DISPOSITION)
+            .trim_start()
+            .starts_with("attachment");
+        let is_whole = !headers.contains_key(header::CONTENT_RANGE);
+        (is_plain && is_whole && !is_download && !response.body().is_end_stream()).then_some(markup)
+    }
+}
+
+/// What describes the body as the app sent it.
+const OF_THE_BODY: [HeaderName; 6] = [
+    header::ACCEPT_RANGES,
+    header::CONTENT_LENGTH,
+    header::ETAG,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("repr-digest"),
+];
 
 /// Lets the page load the script, whatever its policy says, and returns the script's tag.
 pub(super) fn admit(headers: &mut HeaderMap) -> String {
-    headers.remove(header::CONTENT_LENGTH);
+    for name in OF_THE_BODY {
+        headers.remove(name);
+    }
     let policies = texts(headers, &header::CONTENT_SECURITY_POLICY);
     let mut nonce = None;
     let allowed: Vec<String> = policies
@@ -152,8 +173,8 @@ fn allowed(policies: &str, nonce: &mut Option<String>) -> String {
         let kept = sources
             .iter()
             .filter(|source| !source.eq_ignore_ascii_case("'none'"));
-        // A nonce of ours where addresses don't count; scripts in the page are told by hashes
-        // there, so that it shuts nothing out.
+        // A nonce of ours where addresses don't count. The page's own scripts go by hashes there,
+        // so it shuts none out.
         let own = if needs_nonce {
             let own = nonce.get_or_insert_with(|| format!("{:032x}", rand::random::<u128>()));
             format!("'nonce-{own}'")
@@ -177,16 +198,18 @@ fn allowed(policies: &str, nonce: &mut Option<String>) -> String {
 
 /// The body of a page, with the script's tag at the start of its head.
 pub(super) struct Injecting {
-    page: Passing,
+    page: Body,
+    markup: Markup,
     tag: String,
-    /// What is held back until it is clear where the tag goes; `None` from then on.
+    /// What is held back until the tag's place is known; `None` from then on.
     held: Option<BytesMut>,
 }
 
 impl Injecting {
-    pub(super) fn new(page: Passing, tag: String) -> Self {
+    pub(super) fn new(page: Body, markup: Markup, tag: String) -> Self {
         Self {
             page,
+            markup,
             tag,
             held: Some(BytesMut::new()),
         }
@@ -195,20 +218,26 @@ impl Injecting {
     /// What is held back, with the tag at this place.
     fn release(&mut self, at: usize) -> Option<Frame<Bytes>> {
         let mut held = self.held.take()?;
+        let is_wide = held.starts_with(b"\xfe\xff") || held.starts_with(b"\xff\xfe");
+        let has_place = match self.markup {
+            Markup::Html => !is_wide,
+            Markup::Xhtml => !is_wide && is_in_head(&held[..at]),
+        };
         let rest = held.split_off(at);
-        let page = [&held[..], self.tag.as_bytes(), &rest[..]].concat();
+        let tag = if has_place { &self.tag } else { "" };
+        let page = [&held[..], tag.as_bytes(), &rest[..]].concat();
         Some(Frame::data(page.into()))
     }
 }
 
 impl hyper::body::Body for Injecting {
     type Data = Bytes;
-    type Error = anyhow::Error;
+    type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<anyhow::Result<Frame<Bytes>>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         loop {
             let frame = ready!(Pin::new(&mut self.page).poll_frame(context));
             let Some(held) = &mut self.held else {
@@ -309,6 +338,15 @@ fn start_of_head(page: &[u8]) -> Spot {
     }
 }
 
+/// Whether what stands before the place ends with the head's opening tag.
+fn is_in_head(before: &[u8]) -> bool {
+    let tag = before.iter().rposition(|byte| *byte == b'<');
+    tag.is_some_and(|at| {
+        let tag = &before[at..];
+        tag.starts_with(b"<head") && tag.ends_with(b">") && !tag.ends_with(b"/>")
+    })
+}
+
 /// Behind a tag's `>`, past its attributes' values.
 fn end_of_tag(rest: &[u8]) -> Option<usize> {
     let mut quote = None;
@@ -389,6 +427,83 @@ mod tests {
             let (Spot::Found(at) | Spot::Unclear(at)) = start_of_head(&page);
             prop_assert!(at <= page.len());
         }
+    }
+
+    #[tokio::test]
+    async fn a_page_keeps_its_bytes_where_the_tag_has_no_place() {
+        let wide: Vec<u8> = "\u{feff}<html><head>"
+            .encode_utf16()
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        for (page, markup, expected) in [
+            (
+                "<html><head><title>",
+                Markup::Html,
+                "<html><head>TAG<title>",
+            ),
+            ("", Markup::Html, ""),
+            ("Shop", Markup::Html, "TAGShop"),
+            (
+                "<?xml version='1.0'?>\n<html xmlns='x'><head><title>",
+                Markup::Xhtml,
+                "<?xml version='1.0'?>\n<html xmlns='x'><head>TAG<title>",
+            ),
+            (
+                "<html xmlns='x'><body>",
+                Markup::Xhtml,
+                "<html xmlns='x'><body>",
+            ),
+            (
+                "<html xmlns='x'><head/>",
+                Markup::Xhtml,
+                "<html xmlns='x'><head/>",
+            ),
+            (
+                "<x:html xmlns:x='x'>",
+                Markup::Xhtml,
+                "<x:html xmlns:x='x'>",
+            ),
+        ] {
+            let body = Injecting::new(Body::from(page), markup, "TAG".to_owned());
+            let bytes = axum::body::to_bytes(Body::new(body), usize::MAX).await;
+            assert_eq!(bytes.ok().as_deref(), Some(expected.as_bytes()), "{page}");
+        }
+        let body = Injecting::new(Body::from(wide.clone()), Markup::Html, "TAG".to_owned());
+        let bytes = axum::body::to_bytes(Body::new(body), usize::MAX).await;
+        assert_eq!(bytes.ok().as_deref(), Some(&wide[..]));
+    }
+
+    #[test]
+    fn only_whole_pages_that_begin_with_ascii_get_the_script() {
+        let markup = |headers: &[(&str, &str)], body: &'static str| {
+            let mut response = Response::new(Body::from(body));
+            for (name, value) in headers {
+                let name = HeaderName::from_bytes(name.as_bytes()).ok();
+                if let Some((name, value)) = name.zip(HeaderValue::from_str(value).ok()) {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            Markup::of(&response)
+        };
+        let html = ("content-type", "Text/HTML; charset=utf-8");
+        assert_eq!(markup(&[html], "x"), Some(Markup::Html));
+        assert_eq!(
+            markup(&[html, ("content-disposition", "inline")], "x"),
+            Some(Markup::Html)
+        );
+        let xhtml = ("content-type", "application/xhtml+xml");
+        assert_eq!(markup(&[xhtml], "x"), Some(Markup::Xhtml));
+        for other in [
+            &[][..],
+            &[("content-type", "text/htmlx")],
+            &[("content-type", "text/html; charset=UTF-16LE")],
+            &[html, ("content-encoding", "zstd")],
+            &[html, ("content-range", "bytes 0-1/9")],
+            &[html, ("content-disposition", "Attachment; filename=x")],
+        ] {
+            assert_eq!(markup(other, "x"), None, "{other:?}");
+        }
+        assert_eq!(markup(&[html], ""), None);
     }
 
     #[test]

@@ -7,13 +7,16 @@ use std::{fs, os::unix::fs::lchown, path::Path};
 const USER: u32 = 101_000;
 
 /// Serves `index.html` (status 500 while a file `broken` is there, with its text) or the path's own
-/// file, tells the headers it got, and echoes over a WebSocket. `/answer?<name>=<value>&…` is a
-/// page with these headers. Below `/api` there is a stream without an end, and silence; `/gone` is
+/// file, answers with the headers it got, and echoes over a WebSocket. `/answer?<name>=<value>&…` is
+/// a page with these headers, compressed as they say, or 304 to the `etag` among them. Below `/api` there is a stream without an end, and silence; `/gone` is
 /// not there.
 const SERVER: &str = r#"
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+
+const compressed = { br: brotliCompressSync, deflate: deflateSync, gzip: gzipSync };
 
 const server = createServer((request, response) => {
   if (request.url === "/headers") {
@@ -25,7 +28,10 @@ const server = createServer((request, response) => {
   if (request.url.startsWith("/answer?")) {
     for (const [name, value] of new URL(request.url, "http://app").searchParams) response.appendHeader(name, value);
     if (!response.hasHeader("content-type")) response.setHeader("content-type", "text/html");
-    response.end("<!doctype html><html><head><title>An answer</title></head></html>");
+    const etag = response.getHeader("etag");
+    if (etag && etag === request.headers["if-none-match"]) response.statusCode = 304;
+    const page = "<!doctype html><html><head><title>An answer</title></head></html>";
+    response.end((compressed[response.getHeader("content-encoding")] ?? ((text) => text))(page));
     return;
   }
   if (request.url === "/api/silent") return;
