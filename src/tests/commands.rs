@@ -79,6 +79,21 @@ async fn a_command_ends_with_its_shell_and_what_it_left_running_is_listed_and_ca
             "sleep 308",
         ),
         (
+            "( ( sleep 309 & ) & ); echo started",
+            "exit code 0\nstdout:\nstarted",
+            "sleep 309",
+        ),
+        (
+            "bash <<'END'\nsleep 3010 &\necho started\nEND",
+            "exit code 0\nstdout:\nstarted",
+            "sleep 3010",
+        ),
+        (
+            "exec >&- 2>&-; sleep 3011 & disown -a",
+            "exit code 0",
+            "sleep 3011",
+        ),
+        (
             &quiet,
             "exit code 0\nstdout:\nok",
             "node -e require(\"http\")",
@@ -94,9 +109,13 @@ async fn a_command_ends_with_its_shell_and_what_it_left_running_is_listed_and_ca
         ("trap '' TERM; echo done", "exit code 0\nstdout:\ndone"),
         ("exec echo replaced", "exit code 0\nstdout:\nreplaced"),
         ("cat; echo read", "exit code 0\nstdout:\nread"),
+        (
+            "echo first; exec >&- 2>&-; sleep 0.3",
+            "exit code 0\nstdout:\nfirst",
+        ),
     ];
     // The patterns don't match themselves, for they are among the arguments of a shell.
-    let alive = "for name in '[s]leep 30[0-8]' '[n]ode -e require' '[n]ode -e setInterval' '[e]cho noise'; do pgrep -fc \"$name\"; done";
+    let alive = "for name in '[s]leep 30[0-9]' '[n]ode -e require' '[n]ode -e setInterval' '[e]cho noise'; do pgrep -fc \"$name\"; done";
     let ask = "node -e 'fetch(\"http://127.0.0.1:4002\").then((answer) => answer.text()).then(console.log)'";
     let kill = "pkill -f '[s]leep 30'; pkill -f '[n]ode -e'; pkill -f '[e]cho noise'; sleep 0.3; pgrep -fc '[s]leep 30|[n]ode -e|[e]cho noise'";
     let mut commands: Vec<(&str, u64)> =
@@ -120,7 +139,7 @@ async fn a_command_ends_with_its_shell_and_what_it_left_running_is_listed_and_ca
         assert_eq!(result, output, "{command}");
     }
     let results = &results[ends.len()..];
-    assert_eq!(results[0], "exit code 0\nstdout:\n9\n1\n1\n1");
+    assert_eq!(results[0], "exit code 0\nstdout:\n12\n1\n1\n1");
     assert_eq!(results[1], "exit code 0\nstdout:\nserved");
     assert_eq!(results[2], "exit code 1\nstdout:\n0");
 }
@@ -250,6 +269,12 @@ async fn output_reaches_the_model_and_the_page_as_plain_text() {
         ),
         ("printf 'bad \\377 byte\\n'", "bad \u{fffd} byte"),
         ("printf '\\302\\2331mbold\\n'", "bold"),
+        ("printf 'caf\\351\\n'", "caf\u{fffd}"),
+        ("printf '\\376\\377\\000h\\000i\\n'", "\u{fffd}\u{fffd}hi"),
+        (
+            "for n in 1 50 100; do printf '\\r%s%%' $n; done; echo",
+            "100%",
+        ),
     ];
     let commands: Vec<(&str, u64)> = rows.iter().map(|(command, _)| (*command, LONG)).collect();
     let (results, feed) = results(&commands).await;
