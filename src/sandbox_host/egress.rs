@@ -1,7 +1,7 @@
 //! The only way out of a sandbox: an HTTP proxy on the sandbox's own socket that connects to
-//! allowed names and nothing else. The address is checked after the name was resolved, and the
-//! checked address is the one that is dialled; what then passes must be meant for that name as
-//! well: TLS by the name in its ClientHello (`hello`), plain HTTP by each request's Host.
+//! allowed names and nothing else. It resolves the name, checks the address and dials the very
+//! address it checked. What then passes must name that host too: TLS in its ClientHello (`hello`),
+//! plain HTTP in each request's Host.
 
 mod address;
 mod hello;
@@ -40,21 +40,21 @@ use super::{
 use crate::config::sandbox_host::EgressRule;
 use metered::Metered;
 
-/// Connections of one sandbox at a time.
+/// How many connections one sandbox may have at a time.
 const MAX_CONNECTIONS: usize = 128;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// What a sandbox may send and receive while it runs, in bytes.
+/// How many bytes a sandbox may send and receive while it runs.
 const MAX_BYTES: u64 = 8 << 30;
 /// The port of plain HTTP: connections to any other must be TLS.
 const HTTP_PORT: u16 = 80;
 /// The longest name of a host, in bytes (RFC 1035).
 const MAX_NAME: usize = 253;
-/// Refusals that the machine's log tells, of one sandbox; further ones are only counted there.
-const MAX_TOLD: u64 = 100;
-/// Refusals that are kept for the sandbox to read.
+/// How many refusals of one sandbox go to the machine's log.
+const MAX_LOGGED: u64 = 100;
+/// How many refusals are kept for the sandbox to read.
 const MAX_REFUSALS: usize = 50;
 
-/// What a sandbox is denied beyond what all are, and where its refusals are told.
+/// What one sandbox is denied beyond what all are, and the log of its refusals.
 #[derive(Default)]
 pub(super) struct Policy {
     pub network: Arc<RwLock<Network>>,
@@ -89,14 +89,14 @@ impl Egress {
     pub(super) async fn serve(self: Arc<Self>, listener: UnixListener) {
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
-            // More wait in the socket's queue.
+            // Further connections wait in the socket's queue.
             let Ok(slot) = slots.clone().acquire_owned().await else {
                 return;
             };
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    tracing::warn!(sandbox.id = self.sandbox, %error, "the egress socket does not accept");
+                    tracing::warn!(sandbox.id = self.sandbox, %error, "the egress proxy can't accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
@@ -108,7 +108,7 @@ impl Egress {
                     let (egress, slot) = (egress.clone(), slot.clone());
                     async move { Ok::<_, std::convert::Infallible>(egress.answer(request, slot).await) }
                 });
-                // A client that hangs up is no news.
+                // Clients hang up when they like.
                 let _ = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)
                     .with_upgrades()
@@ -122,9 +122,9 @@ impl Egress {
         request: Request<Incoming>,
         slot: Arc<OwnedSemaphorePermit>,
     ) -> Response<Body> {
-        // Asked for itself, and not for another server.
+        // A request to the proxy itself.
         if request.method() == Method::GET && request.uri().authority().is_none() {
-            return self.tell();
+            return self.report();
         }
         let target = if request.method() == Method::CONNECT {
             request
@@ -160,7 +160,7 @@ impl Egress {
         }
     }
 
-    /// Carries what is said on a connection that was asked for by CONNECT.
+    /// Carries a connection made by CONNECT.
     async fn tunnel(
         self: Arc<Self>,
         mut client: TokioIo<Upgraded>,
@@ -185,8 +185,7 @@ impl Egress {
         self.note_refusal(host, port, &why);
     }
 
-    /// Serves plain HTTP on such a connection: each request is checked as one that the proxy is
-    /// asked for.
+    /// Serves plain HTTP on such a connection, and checks each request as one to the proxy.
     async fn tunnel_http(
         self: Arc<Self>,
         client: TokioIo<Upgraded>,
@@ -281,8 +280,8 @@ impl Egress {
         }
     }
 
-    /// What the sandbox is told of its way out.
-    fn tell(&self) -> Response<Body> {
+    /// What the proxy carried and refused, for the sandbox to read.
+    fn report(&self) -> Response<Body> {
         let refusals = self.refusals.lock();
         let (refused, carried) = (
             self.refused.load(Ordering::Relaxed),
@@ -308,7 +307,7 @@ impl Egress {
     /// Keeps a refusal for the sandbox and the machine's log.
     fn note_refusal(&self, host: &str, port: u16, why: &str) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
-        if refused <= MAX_TOLD {
+        if refused <= MAX_LOGGED {
             tracing::info!(
                 sandbox.id = self.sandbox,
                 host,
@@ -317,19 +316,19 @@ impl Egress {
                 "a sandbox's connection was refused: {why}"
             );
         }
-        let told = format!("connection to {host}:{port} was refused: {why}");
+        let refusal = format!("connection to {host}:{port} was refused: {why}");
         let mut refusals = self.refusals.lock();
         if refusals.len() == MAX_REFUSALS {
             refusals.pop_front();
         }
-        refusals.push_back(format!("{} {told}\n", rfc3339(now())));
+        refusals.push_back(format!("{} {refusal}\n", rfc3339(now())));
         drop(refusals);
-        self.policy.log.warn(told);
+        self.policy.log.warn(refusal);
     }
 }
 
-/// Why a request whose Host is another than the server it goes to is refused: many sites answer at
-/// one address, each by its Host.
+/// Why a request is refused whose Host is not the server it goes to: one address may serve many
+/// sites, each by its Host.
 fn foreign_host(headers: &HeaderMap, host: &str, port: u16) -> Option<String> {
     headers.get_all(header::HOST).iter().find_map(|value| {
         let named = value.to_str().ok().and_then(|value| value.parse().ok());
@@ -344,11 +343,11 @@ fn foreign_host(headers: &HeaderMap, host: &str, port: u16) -> Option<String> {
     })
 }
 
-/// Answers a plain HTTP request with what the server at the other end of `stream` says.
+/// Forwards a plain HTTP request to the server at the other end of `stream`.
 async fn forward(mut request: Request<Incoming>, stream: Metered) -> Response<Body> {
     let failed = |error: hyper::Error| response(StatusCode::BAD_GATEWAY, format!("{error}\n"));
     strip_hop_by_hop(request.headers_mut());
-    // The origin form, as servers expect it.
+    // Servers expect the origin form.
     let path = request
         .uri()
         .path_and_query()

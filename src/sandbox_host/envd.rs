@@ -1,9 +1,7 @@
 //! `codeflow envd`: the init of a sandbox. It serves E2B's envd protocol to the host over one
-//! socket, keeps the template's dev server running, reaps what is orphaned, and carries connections
-//! in (to the app's ports) and out (to the egress proxy).
-//!
-//! It has no rights that the sandbox's user has not: everything it is asked to open is opened
-//! inside, as that user.
+//! socket, keeps the template's dev server running, reaps orphans, and carries connections in (to
+//! the app's ports) and out (to the egress proxy). It runs as the sandbox's user and opens
+//! everything inside, with that user's rights.
 
 mod connect;
 pub(super) mod dev_server;
@@ -50,18 +48,18 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    bundle::ENVD,
+    bundle::{ENVD, HOME},
     http::{api_error, read_to_its_end, response},
 };
 
-/// Where programs inside find the way out.
+/// The port of the proxy by which programs inside reach the network.
 pub(super) const PROXY_PORT: u16 = 3128;
-/// The variable that newer versions of pnpm read their store's place from.
+/// The variable that says where newer versions of pnpm keep their store.
 pub(super) const PNPM_STORE: &str = "pnpm_config_store_dir";
-/// The variable that carries the host's orders.
+/// The variable with the host's orders.
 const ORDERS: &str = "CODEFLOW_ENVD";
 
-/// What the host wants done, beside what it asks for later.
+/// What the host wants done from the start.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Orders {
     /// The command to keep running, and the port it serves on.
@@ -78,7 +76,7 @@ impl Orders {
 /// Runs as the sandbox's first process, and again as its child that serves; returns when the
 /// sandbox is to end.
 pub fn run() -> anyhow::Result<()> {
-    // Neither memory nor open files of ours are for the sandbox's own processes to look into.
+    // The sandbox's processes must not look into our memory or our open files.
     prctl::set_dumpable(false)?;
     if std::process::id() == 1 {
         init()
@@ -90,9 +88,9 @@ pub fn run() -> anyhow::Result<()> {
     }
 }
 
-/// Starts the serving process and reaps all others until it ends: with this process, the kernel
-/// ends the sandbox. The sandbox's own processes may send any signal to the serving one, but none
-/// that stops or ends this one (pid_namespaces(7)).
+/// Starts the serving process and reaps all others until it ends; when this process ends, the kernel
+/// ends the sandbox. The sandbox's processes may send any signal to the serving one, but can neither
+/// stop nor kill this one (pid_namespaces(7)).
 fn init() -> anyhow::Result<()> {
     let server = Command::new(ENVD)
         .arg("envd")
@@ -104,7 +102,7 @@ fn init() -> anyhow::Result<()> {
     let server = Pid::from_raw(i32::try_from(server.id())?);
     loop {
         match wait::waitpid(None, Some(WaitPidFlag::WUNTRACED)) {
-            // An error: it has ended meanwhile, which the next turn finds.
+            // An error means that it has ended meanwhile, which the next turn finds.
             Ok(WaitStatus::Stopped(stopped, _)) if stopped == server => {
                 let _ = kill(server, Signal::SIGCONT);
             }
@@ -148,9 +146,8 @@ async fn serve() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes where its store is for the versions of pnpm that don't read it from [`PNPM_STORE`]: npm
-/// would warn of the variable that they do read each time it runs. A file that is there stays, and
-/// one that can't be written costs only the place of the store.
+/// Configures the store for versions of pnpm that don't read [`PNPM_STORE`]; npm would warn of the
+/// variable that they do read at each run. An existing file stays, and failure only moves the store.
 fn configure_pnpm(env: &HashMap<String, String>) {
     let (Some(config), Some(store)) = (env.get("XDG_CONFIG_HOME"), env.get(PNPM_STORE)) else {
         return;
@@ -200,7 +197,7 @@ async fn alive() -> Response<Body> {
     Response::new(Body::from_stream(forever.chain(futures::stream::pending())))
 }
 
-/// There is one user inside; a request for another one is refused as E2B's envd does.
+/// There is one user inside; a request for another is refused in the words of E2B's envd.
 async fn check_user(request: Request, next: Next) -> Response<Body> {
     let named = match request.uri().path() {
         "/files" => path::query(request.uri(), "username"),
@@ -243,7 +240,10 @@ fn failure(error: &std::io::Error, path: &std::path::Path) -> Response<Body> {
         ),
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => api_error(
             StatusCode::INSUFFICIENT_STORAGE,
-            "not enough disk space available",
+            format!(
+                "The sandbox ran out of disk{}. Delete files or raise `SANDBOX_DISK_MB`.",
+                disk_size().map_or_else(String::new, |size| format!(" ({size})"))
+            ),
         ),
         std::io::ErrorKind::PermissionDenied => api_error(
             StatusCode::FORBIDDEN,
@@ -253,7 +253,17 @@ fn failure(error: &std::io::Error, path: &std::path::Path) -> Response<Body> {
     }
 }
 
-/// The answer to a request to become a tunnel that can't be one.
+/// The size of the sandbox's disk, for people.
+fn disk_size() -> Option<String> {
+    let disk = rustix::fs::statvfs(HOME).ok()?;
+    let megabytes = disk.f_blocks.saturating_mul(disk.f_frsize) >> 20;
+    Some(match megabytes {
+        0..1024 => format!("{megabytes} MB"),
+        _ => format!("{} GB", (megabytes + 512) >> 10),
+    })
+}
+
+/// The answer to a request for a tunnel to a closed port.
 fn not_open(port: u16) -> Response<Body> {
     response(
         StatusCode::BAD_GATEWAY,

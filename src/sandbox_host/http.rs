@@ -1,9 +1,9 @@
-//! What the host's HTTP services share: plain answers, E2B's error bodies, the headers that belong
-//! to one hop only, and requests that are read to their end.
+//! What the host's HTTP services share: plain answers, E2B's error bodies, hop-by-hop headers, and
+//! requests that are read to their end.
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,18 +15,19 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::e2b;
 
-/// What is left of an answered request is read up to this, in bytes, and for so long: a client that
-/// sends on is not one that listens.
+/// How many bytes of an answered request we still read, and for how long: a client that sends on
+/// does not listen.
 const MAX_REST: usize = 64 << 20;
 const REST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the names of the builder's own cookies begin with.
 const COOKIE_PREFIX: &[u8] = b"codeflow";
-/// Beginnings of the names of headers that no app is to see: E2B's and ours, and those by which
-/// proxies in front of us tell who a visitor is or where from.
+/// Prefixes of headers that no app may see: E2B's and ours, and those by which proxies in front of
+/// us say who a visitor is and where from.
 const NOT_FOR_APPS: [&str; 43] = [
     "x-access-token",
     "e2b-",
@@ -72,8 +73,8 @@ const NOT_FOR_APPS: [&str; 43] = [
     "x-amzn-oidc-",
     "tailscale-",
 ];
-/// Beginnings of the names of cookies by which proxies in front of us know a visitor, without
-/// `__Host-` and `__Secure-`: of oauth2-proxy, Cloudflare, Azure, AWS, Google, Authelia, authentik,
+/// Prefixes of cookies by which proxies in front of us know a visitor, without `__Host-` and
+/// `__Secure-`: of oauth2-proxy, Cloudflare, Azure, AWS, Google, Authelia, authentik,
 /// Vouch, Pomerium, Apache's modules, Traefik's, Keycloak, Shibboleth, SimpleSAMLphp, Teleport,
 /// Ory, AD FS, SiteMinder, Oracle, OpenAM, F5, PingAccess, tinyauth and Caddy's portal.
 const SIGN_IN_COOKIES: [&str; 42] = [
@@ -121,9 +122,8 @@ const SIGN_IN_COOKIES: [&str; 42] = [
     "tailscale",
 ];
 
-/// Reads what a handler left of a request before its answer goes out. The connection of a request
-/// that is answered before it is whole has to be closed, which a client might only notice with its
-/// next request.
+/// Reads what a handler left of a request before the answer goes out. Otherwise the connection
+/// would have to be closed, which a client might only notice with its next request.
 pub(super) async fn read_to_its_end(request: Request<Body>, next: Next) -> Response<Body> {
     if request.body().is_end_stream() {
         return next.run(request).await;
@@ -133,9 +133,9 @@ pub(super) async fn read_to_its_end(request: Request<Body>, next: Next) -> Respo
     let response = next
         .run(Request::from_parts(head, Body::new(Shared(body.clone()))))
         .await;
-    // One that is still being passed on belongs to who does that.
+    // A body that is still being passed on belongs to whoever does that.
     if let Some(rest) = Arc::into_inner(body) {
-        let mut rest = rest.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = rest.into_inner();
         let reading = async {
             let mut length = 0;
             while let Some(Ok(piece)) = rest.frame().await {
@@ -150,12 +150,12 @@ pub(super) async fn read_to_its_end(request: Request<Body>, next: Next) -> Respo
     response
 }
 
-/// A body that can be read on when its reader has let go of it.
+/// A body that can be read further once its reader has dropped it.
 struct Shared(Arc<Mutex<Body>>);
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Body> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -212,9 +212,8 @@ fn with_type(status: StatusCode, content_type: &'static str, text: String) -> Re
     response
 }
 
-/// Removes what is between us and our clients, or a proxy in front of us, and no app's business:
-/// keys, tokens, our own cookies, and who the visitor was found to be. An app's own headers stay,
-/// whatever they are called.
+/// Removes what concerns only us, our clients or a proxy in front of us: keys, tokens, our own
+/// cookies, and the visitor's identity. An app's own headers stay, whatever their names.
 pub(super) fn strip_ours(headers: &mut HeaderMap, key: &str) {
     let strange = |name: &&HeaderName| {
         NOT_FOR_APPS
@@ -247,8 +246,7 @@ pub(super) fn strip_ours(headers: &mut HeaderMap, key: &str) {
     }
 }
 
-/// The cookies of a header but ours and those of a sign-in in front of us; `None` when that leaves
-/// none.
+/// A header's cookies without ours and those of a sign-in in front of us; `None` when none is left.
 fn without_our_cookies(value: &HeaderValue) -> Option<HeaderValue> {
     let begins = |name: &[u8], start: &[u8]| {
         name.get(..start.len())

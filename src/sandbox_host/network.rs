@@ -1,5 +1,5 @@
-//! What one sandbox may reach, within what the host allows to all, and who may reach it: E2B's
-//! `network` settings.
+//! E2B's `network` settings: what one sandbox may reach, within what the host allows to all, and who
+//! may reach it.
 
 use std::net::IpAddr;
 
@@ -12,10 +12,10 @@ const EVERYWHERE: &str = "0.0.0.0/0";
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Network {
-    /// What is allowed although it is denied below.
+    /// Exceptions from `deny_out`.
     pub allow_out: Vec<String>,
     pub deny_out: Vec<String>,
-    /// `false`: an app's port asks for the sandbox's traffic token.
+    /// `false`: the ports of apps require the sandbox's traffic token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_public_traffic: Option<bool>,
     /// The Host that an app sees; `${PORT}` stands for its port.
@@ -25,7 +25,7 @@ pub(super) struct Network {
 
 impl Network {
     /// These settings with the short form `allow_internet_access: false` spelled out. The error
-    /// says what can't be taken.
+    /// names the invalid value.
     pub(super) fn checked(mut self, internet: Option<bool>) -> Result<Self, String> {
         if internet == Some(false) && !self.deny_out.iter().any(|rule| rule == EVERYWHERE) {
             self.deny_out.push(EVERYWHERE.to_owned());
@@ -56,8 +56,8 @@ impl Network {
         !self.deny_out.iter().any(|rule| rule == EVERYWHERE)
     }
 
-    /// Whether the sandbox may connect to this name at this address; what is allowed goes before
-    /// what is denied.
+    /// Whether the sandbox may connect to this name at this address; `allow_out` overrides
+    /// `deny_out`.
     pub(super) fn permits(&self, host: &str, address: IpAddr) -> bool {
         let named = |rule: &String| match Block::parse(rule) {
             Some(block) => block.contains(address),
@@ -70,7 +70,7 @@ impl Network {
     }
 }
 
-/// Addresses with the same beginning.
+/// A CIDR block.
 struct Block {
     address: IpAddr,
     bits: u8,
@@ -100,7 +100,7 @@ impl Block {
                     .unwrap_or(0);
                 own.to_bits() & mask == other.to_bits() & mask
             }
-            // "Everything" is written in IPv4's way and means IPv6 too.
+            // "Everywhere" is written for IPv4 and means IPv6 too.
             (IpAddr::V4(_), IpAddr::V6(_)) => self.bits == 0,
             (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_allowed_goes_before_what_is_denied() {
+    fn allowed_overrides_denied() {
         let permits = |network: &Network, host: &str, address: &str| {
             network.permits(host, address.parse().unwrap())
         };
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_say_nothing_clear_are_refused() {
+    fn ambiguous_settings_are_refused() {
         assert!(network(&["a.com"], &[]).checked(None).is_err());
         assert!(network(&[], &["a.com"]).checked(None).is_err());
         assert!(network(&[], &["1.1.1.1/40"]).checked(None).is_err());

@@ -1,5 +1,5 @@
-//! What passes from a sandbox to a client: for as long as it does the sandbox is in use, and it
-//! ends when the sandbox is paused or killed.
+//! What passes from a sandbox to a client. While it does, the sandbox counts as in use; it ends when
+//! the sandbox is paused or killed.
 
 use std::{
     pin::Pin,

@@ -1,7 +1,7 @@
 //! The system calls a sandbox may make: Docker's default allow-list for a container without
-//! capabilities (<https://github.com/moby/profiles/blob/main/seccomp/default.json>), everything
-//! else fails with EPERM. Only this machine's own calls: a program of another architecture, 32-bit
-//! ones included, is ended with SIGSYS ("Bad system call") at its first call.
+//! capabilities (<https://github.com/moby/profiles/blob/main/seccomp/default.json>). All others fail
+//! with EPERM. Only native calls pass: a program for another architecture, a 32-bit one included,
+//! dies of SIGSYS ("Bad system call") at its first call.
 
 use oci_spec::{
     OciSpecError,
@@ -64,15 +64,15 @@ pub(super) fn profile() -> Result<LinuxSeccomp, OciSpecError> {
                 LinuxSeccompOperator::ScmpCmpMaskedEq,
             )?],
         )?,
-        // Its flags are behind a pointer, which a filter can't follow: "no such call" makes the C
-        // library fall back to clone.
+        // Its flags are behind a pointer, which a filter can't follow. ENOSYS makes the C library
+        // fall back to clone.
         LinuxSyscallBuilder::default()
             .names(["clone3".to_owned()])
             .action(LinuxSeccompAction::ScmpActErrno)
             .errno_ret(ENOSYS)
             .build()?,
     ];
-    // One rule for each value, any of which is enough.
+    // One rule for each value; any match is enough.
     let families = FAMILIES.map(|family| ("socket", family));
     for (call, value) in families
         .into_iter()
@@ -160,7 +160,7 @@ mod tests {
             "reboot",
             "process_vm_readv",
             "syslog",
-            // Several calls in one, which a filter can't tell apart.
+            // It multiplexes several calls, which a filter can't distinguish.
             "socketcall",
             "ipc",
         ] {

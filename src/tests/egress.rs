@@ -130,7 +130,7 @@ socket.once("data", (answer) => {
 "#;
 
 #[tokio::test]
-async fn what_passes_is_meant_for_the_host_that_was_let_through() {
+async fn only_traffic_that_names_the_allowed_host_passes() {
     let _address = PublicAddress::new();
     let listen = async |port: u16| tokio::net::TcpListener::bind((PUBLIC, port)).await.unwrap();
     let (tls, http) = (listen(0).await, listen(80).await);

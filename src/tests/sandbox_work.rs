@@ -19,7 +19,7 @@ fn options() -> RunOptions {
 }
 
 #[tokio::test]
-async fn a_command_tells_its_exit_code_and_both_outputs_and_a_time_out_ends_it_with_its_children() {
+async fn a_command_has_its_exit_code_and_both_outputs_and_a_time_out_kills_it_with_its_children() {
     let host = Host::start().await;
     let sandbox = host.create().await;
     let output = sandbox
@@ -56,7 +56,7 @@ async fn a_command_tells_its_exit_code_and_both_outputs_and_a_time_out_ends_it_w
 }
 
 #[tokio::test]
-async fn files_are_written_whole_with_their_folders_and_a_wrong_path_says_what_is_wrong() {
+async fn files_are_written_atomically_with_their_folders_and_a_wrong_path_says_what_is_wrong() {
     let host = Host::start().await;
     let sandbox = host.create().await;
     let binary: Vec<u8> = (0..=255).cycle().take(300_000).collect();
@@ -163,7 +163,7 @@ async fn a_sandbox_has_no_rights_no_network_and_its_limits() {
 }
 
 #[tokio::test]
-async fn a_preview_is_reached_by_its_host_name_web_socket_included() {
+async fn a_preview_answers_to_its_host_name_web_socket_included() {
     let host = Host::start().await;
     let sandbox = host.create().await;
     until("the app answers", async || {
@@ -238,7 +238,7 @@ async fn a_port_that_is_not_open_is_json_for_programs_and_a_page_that_waits_for_
 }
 
 #[tokio::test]
-async fn a_command_that_nobody_waits_for_any_more_is_ended() {
+async fn an_abandoned_command_is_killed() {
     let host = Host::start().await;
     let sandbox = host.create().await;
     let given_up = tokio::time::timeout(
@@ -256,7 +256,7 @@ async fn a_command_that_nobody_waits_for_any_more_is_ended() {
 }
 
 #[tokio::test]
-async fn half_a_target_and_an_upload_that_can_not_be_decompressed_are_refused_and_never_misread() {
+async fn half_a_target_and_an_undecodable_upload_are_refused_and_never_misread() {
     let host = Host::start().await;
     let half = host
         .http

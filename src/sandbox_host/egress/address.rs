@@ -1,5 +1,5 @@
-//! Which addresses a sandbox may be connected to, checked after a name was resolved: none that is
-//! private to this machine or its network, however it is spelled (IANA's special-purpose
+//! Which resolved addresses a sandbox may connect to: none that is private to this machine or its
+//! network, however it is spelled (IANA's special-purpose
 //! registries, <https://www.iana.org/assignments/iana-ipv4-special-registry> and the one for IPv6).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,8 +12,8 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// The ranges for documentation are not refused: nobody's own machines are there, and closed
-/// networks put their mirrors of public hosts into them.
+/// The ranges for documentation pass: they hold nobody's own machines, and closed networks put
+/// their mirrors of public hosts there.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     !(a == 0

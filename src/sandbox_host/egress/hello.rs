@@ -1,6 +1,6 @@
-//! What a TLS client says before its connection is encrypted: the server's name in its ClientHello
-//! must be the one that its sandbox was let through to, or the list of allowed names would say
-//! nothing about the server that answers (RFC 8446, RFC 6066).
+//! The beginning of a TLS connection, before it is encrypted: the server's name in the ClientHello
+//! must be the allowed one. Otherwise the list of allowed names would say nothing about the server
+//! that answers (RFC 8446, RFC 6066).
 
 use tls_parser::{
     SNIType, TlsClientHelloContents, TlsExtension, TlsMessage, TlsMessageHandshake,
@@ -8,7 +8,7 @@ use tls_parser::{
     parse_tls_extension_sni_content, parse_tls_message_handshake,
 };
 
-/// What a client may say before its ClientHello is whole, in bytes; usual ones have 300 to 2,000.
+/// The longest ClientHello, in bytes; usual ones have 300 to 2,000.
 pub(super) const MAX_HELLO: usize = 64 << 10;
 
 /// Record types (RFC 8446, B.1).
@@ -29,26 +29,26 @@ const ENCRYPTED: [u16; 9] = [
     0xfe0d, 0xfd00, 0xfe08, 0xfe09, 0xfe0a, 0xfe0b, 0xfe0c, 0xff02, 0xffce,
 ];
 
-/// Follows the records of one client, for as long as a ClientHello may come: a server may ask for a
+/// Follows the records of one client for as long as a ClientHello may come: a server may ask for a
 /// second one.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// The server's name, in lower case without the root's dot, or its address.
     host: String,
-    /// A handshake message that is not whole.
+    /// An incomplete handshake message.
     message: Vec<u8>,
     hellos: usize,
     early_data: bool,
 }
 
-/// What becomes of the records so far.
+/// What to do with the records so far.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// They are held back until a message is whole.
+    /// Hold them back: a message is incomplete.
     Hold,
-    /// They may pass; more are to be looked at.
+    /// Let them pass, and check the next ones.
     Pass,
-    /// They may pass, and so may all that follow.
+    /// Let them and all that follow pass.
     Done,
 }
 
@@ -62,7 +62,7 @@ impl Watch {
         }
     }
 
-    /// Whether the first ClientHello was whole, and right.
+    /// Whether the first ClientHello was complete and correct.
     fn has_hello(&self) -> bool {
         self.hellos > 0
     }
@@ -241,7 +241,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn only_the_name_that_was_let_through_passes() {
+    fn only_the_allowed_name_passes() {
         assert_eq!(first("a.com", &hello("a.com")), Ok(Step::Pass));
         assert_eq!(first("a.com", &hello("A.Com")), Ok(Step::Pass));
         assert_eq!(first("192.0.2.1", &hello("192.0.2.1")), Ok(Step::Pass));

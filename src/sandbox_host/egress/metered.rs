@@ -1,5 +1,5 @@
-//! A connection whose bytes are counted as they pass, and that ends when the sandbox's allowance
-//! does.
+//! A connection that counts its bytes as they pass, and ends when the sandbox's allowance is used
+//! up.
 
 use std::{
     io,

@@ -1,5 +1,5 @@
-//! A connection that a sandbox asked for by CONNECT: TLS to the server that was asked for, and at
-//! port 80 plain HTTP to it as well.
+//! A connection that a sandbox made by CONNECT: TLS to the server it named, or plain HTTP on port
+//! 80.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::hello::{HANDSHAKE, MAX_HELLO, NO_TLS, Step, Watch};
 
-/// How long a client may take for what it says first.
+/// How long a client may take for its first byte.
 const FIRST_WORDS: Duration = Duration::from_secs(15);
 /// A record's type, version and length, in bytes.
 const RECORD_HEAD: usize = 5;
@@ -18,7 +18,7 @@ const RECORD_HEAD: usize = 5;
 const MAX_RECORD: usize = (16 << 10) + 2048;
 /// The major version that all records since SSL 3 have.
 const MAJOR: u8 = 3;
-/// What is held back of one message, in bytes: in the smallest records, their heads count as well.
+/// How many bytes of one message are held back; in the smallest records, their heads count too.
 const MAX_HELD: usize = 6 * MAX_HELLO;
 /// A fatal alert, `unrecognized_name`, as TLS 1.2 and 1.3 have it in the clear.
 const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
@@ -26,7 +26,7 @@ const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 /// Why a connection ended.
 #[derive(Debug)]
 pub(super) enum End {
-    /// One side hung up, or all was said.
+    /// One side hung up, or both finished.
     Closed,
     /// For this reason.
     Refused(String),
@@ -38,7 +38,7 @@ impl From<std::io::Error> for End {
     }
 }
 
-/// The client's first byte; `None` when it says nothing in time.
+/// The client's first byte; `None` when none comes in time.
 pub(super) async fn first_byte(client: &mut (impl AsyncRead + Unpin)) -> Option<u8> {
     timeout(FIRST_WORDS, client.read_u8()).await.ok()?.ok()
 }
@@ -48,8 +48,7 @@ pub(super) fn is_tls(first: u8) -> bool {
     first == HANDSHAKE
 }
 
-/// Carries a TLS connection, of which the first byte was read, between a client and the host that
-/// it was let through to.
+/// Carries a TLS connection, whose first byte was read, between a client and the allowed host.
 pub(super) async fn carry(
     client: impl AsyncRead + AsyncWrite,
     server: impl AsyncRead + AsyncWrite,
@@ -115,7 +114,7 @@ impl Records {
         }
     }
 
-    /// Reads on until what is held may pass; true when all that follows may pass, too.
+    /// Reads until the held records may pass; true when all that follows may pass, too.
     async fn next(&mut self, client: &mut (impl AsyncRead + Unpin)) -> Result<bool, End> {
         loop {
             let mut head = [0; RECORD_HEAD];

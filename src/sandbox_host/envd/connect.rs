@@ -18,7 +18,7 @@ use crate::{
     sandbox_host::http,
 };
 
-/// Silence after which a stream says that it is alive, unless the client asks for another time.
+/// Silence after which a stream sends a keepalive, unless the client asks for another time.
 const KEEPALIVE: Duration = Duration::from_secs(90);
 /// A JSON message as the bytes of a frame.
 pub(super) fn frame(flags: u8, message: &Value) -> Vec<u8> {
@@ -52,7 +52,7 @@ impl Error {
         Self::new("not_found", message)
     }
 
-    /// What a failure to work with a path is.
+    /// A failure to work with a path.
     pub(super) fn of_io(error: &std::io::Error, path: &std::path::Path) -> Self {
         let path = path.display();
         match error.kind() {
@@ -66,7 +66,7 @@ impl Error {
             std::io::ErrorKind::PermissionDenied => {
                 Self::new("permission_denied", format!("permission denied: {path}"))
             }
-            // What is wrong with a file is wrong the next time too.
+            // A retry finds the file no better.
             _ => Self::new("failed_precondition", format!("{path}: {error}")),
         }
     }
@@ -112,7 +112,7 @@ impl Error {
 /// What a stream's headers ask for.
 pub(super) struct Times {
     pub deadline: Option<Instant>,
-    /// Silence after which the stream says that it is alive.
+    /// Silence after which the stream sends a keepalive.
     pub keepalive: Duration,
 }
 

@@ -1,6 +1,6 @@
-//! The template's start command: kept running, with what it prints in a file of bounded size. What
-//! stands in its way is removed here where that is possible (it was stopped, something else has its
-//! port, a named pipe holds it up), and reported to the host.
+//! The template's start command: kept running, its output in a log of bounded size. What stands in
+//! its way (it was stopped, another program has its port, a named pipe blocks it) is removed here
+//! where possible, and reported to the host.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::Path,
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,6 +23,7 @@ use nix::{
     sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -41,54 +42,54 @@ use crate::sandbox_host::bundle::HOME;
 
 /// Where it is read.
 const LOG: &str = "/tmp/dev-server.log";
-/// The log starts anew when it is larger, in bytes; the one before stays beside it.
+/// The log is rotated above this size, in bytes; the one before stays beside it.
 const MAX_LOG: u64 = 1 << 20;
-/// Between its end and its next start, at first and at most.
+/// The pause between its end and its next start, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// Having run this long, it counts as one that works.
+/// After this long it counts as working.
 const HEALTHY: Duration = Duration::from_secs(30);
-/// How long it may take to end when asked to.
+/// How long it may take to end after SIGTERM.
 const STOP: Duration = Duration::from_secs(5);
-/// How long what it said last may take to be written.
+/// How long its last output may take to be written.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// Between two looks for processes of it that were stopped.
+/// The interval between two looks for stopped processes.
 const LOOK: Duration = Duration::from_secs(2);
-/// How much of its last words is reported, in characters.
+/// How many characters of its last output are reported.
 const MAX_WORDS: usize = 600;
 
-/// The dev server, as a cheap handle.
+/// The dev server; cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct DevServer {
     report: Arc<Mutex<Report>>,
     restart: Arc<Notify>,
 }
 
-/// How the dev server fares, for the host.
+/// The dev server's state, for the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::sandbox_host) struct Report {
-    /// How many times it has ended without being asked to, since the sandbox was started.
+    /// How many times it has ended by itself since the sandbox was started.
     pub ends: u32,
-    /// How many of these came one after the other, each within 30 seconds of its start.
+    /// How many of these came in a row, each within 30 seconds of its start.
     pub ends_in_a_row: u32,
     /// How it ended last, such as `exit code 1`.
     pub last_end: String,
     /// What it had printed before, a few lines.
     pub last_words: String,
-    /// It said that it ran out of memory.
+    /// Its output says that it ran out of memory.
     pub out_of_memory: bool,
     /// How many times processes of it were found stopped (`SIGSTOP`), and were continued.
     pub continued: u32,
     /// The programs that had its port, as command lines; they were ended.
     pub port_takers: Vec<String>,
-    /// Named pipes in the app's folder, when they were asked for.
+    /// Named pipes in the app's folder, if the host asked for them.
     pub pipes: Vec<String>,
 }
 
 /// What the host wants to know beyond the report.
 #[derive(Deserialize)]
 struct Wanted {
-    /// A request has been without an answer for some time: named pipes may be why.
+    /// A request has been waiting for some time; a named pipe may be why.
     waiting: bool,
 }
 
@@ -121,7 +122,7 @@ async fn restart(State(dev_server): State<DevServer>) -> StatusCode {
 
 impl DevServer {
     fn lock(&self) -> MutexGuard<'_, Report> {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+        self.report.lock()
     }
 
     /// Runs the command, again and again, until `stop` is cancelled.
@@ -153,11 +154,11 @@ impl DevServer {
                             None
                         }
                     };
-                    // What it left behind would keep its port.
+                    // Its leftovers would keep the port.
                     if let Some(group) = group {
                         let _ = killpg(group, Signal::SIGKILL);
                     }
-                    // What it started elsewhere may hold the pipe open.
+                    // A process outside its group may hold the pipe open.
                     if tokio::time::timeout(LAST_WORDS, &mut log).await.is_err() {
                         log.abort();
                     }
@@ -183,7 +184,7 @@ impl DevServer {
         }
     }
 
-    /// Waits for its end, and continues what is stopped meanwhile.
+    /// Waits for its end, and continues stopped processes meanwhile.
     async fn attend(&self, child: &mut Child, group: Option<Pid>) -> ExitStatus {
         loop {
             tokio::select! {
@@ -203,7 +204,7 @@ impl DevServer {
         }
     }
 
-    /// Notes an end that nobody asked for, and ends who has the port.
+    /// Records an unexpected end, and kills whoever has the port.
     async fn note_end(&self, ended: &ExitStatus, lasted: Duration, port: u16) {
         let log = fs::read(LOG).unwrap_or_default();
         let log = String::from_utf8_lossy(&log[log.len().saturating_sub(8 << 10)..]).into_owned();
@@ -233,7 +234,7 @@ impl DevServer {
     }
 }
 
-/// The last lines of a log that fit.
+/// The last lines of a log, as many as fit.
 fn last_lines(log: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     let mut length = 0;
@@ -259,7 +260,7 @@ fn start(command: &str, env: &HashMap<String, String>) -> io::Result<(Child, pip
         .args(["-c", command])
         .env_clear()
         .envs(env)
-        // What it starts is no command's.
+        // Its processes belong to no command.
         .env(MARK, "dev-server")
         .current_dir(HOME)
         .stdin(Stdio::null())
@@ -271,8 +272,8 @@ fn start(command: &str, env: &HashMap<String, String>) -> io::Result<(Child, pip
     Ok((child, pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?))
 }
 
-/// Keeps what it says, and reads it where that is not possible, such as on a full disk: it would
-/// end of a pipe that nobody reads.
+/// Writes its output to the log, and reads on where that fails, as on a full disk: a closed pipe
+/// would kill it.
 async fn keep(mut output: pipe::Receiver) {
     if keep_log(&mut output).await.is_err() {
         let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
@@ -303,7 +304,7 @@ async fn keep_log(output: &mut pipe::Receiver) -> io::Result<()> {
     }
 }
 
-/// Ends it with all it started: first by asking, so that its caches on disk are whole.
+/// Ends it with all it started: with SIGTERM first, so that its caches on disk stay whole.
 async fn end(child: &mut Child) {
     let Some(group) = child
         .id()
@@ -313,7 +314,7 @@ async fn end(child: &mut Child) {
         return;
     };
     let _ = killpg(group, Signal::SIGTERM);
-    // One that is stopped hears nothing before it goes on.
+    // A stopped process handles no signal before it is continued.
     let _ = killpg(group, Signal::SIGCONT);
     if tokio::time::timeout(STOP, child.wait()).await.is_err() {
         let _ = killpg(group, Signal::SIGKILL);

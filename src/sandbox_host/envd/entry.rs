@@ -1,4 +1,4 @@
-//! What envd tells of a file: E2B's `EntryInfo`.
+//! A file as envd describes it: E2B's `EntryInfo`.
 
 use std::{
     fs, io,
@@ -9,12 +9,12 @@ use std::{
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-/// The entry at the path, as protobuf's JSON has it. A symbolic link is told as what it points at,
-/// with its target.
+/// The entry at the path, in protobuf's JSON. A symbolic link is described by what it points at,
+/// with the target beside it.
 pub(super) fn info(path: &Path) -> io::Result<Value> {
     let own = fs::symlink_metadata(path)?;
     let link = own.is_symlink();
-    // A link to nowhere is told as itself.
+    // A link to nowhere is described as itself.
     let meant = if link {
         fs::metadata(path).unwrap_or_else(|_| own.clone())
     } else {
@@ -75,7 +75,7 @@ fn permissions(mode: u32, folder: bool, link: bool) -> String {
 fn owner(id: u32) -> String {
     match id {
         1000 => "user".to_owned(),
-        // What belongs to the machine has no owner inside.
+        // The machine's own files have no owner inside.
         65_534 => "nobody".to_owned(),
         id => id.to_string(),
     }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_tells_what_it_is_and_a_link_what_it_points_at() {
+    fn an_entry_says_what_it_is_and_a_link_what_it_points_at() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.txt");
         fs::write(&file, "hello").unwrap();

@@ -1,5 +1,5 @@
-//! Files over plain HTTP: `GET` and `POST /files`. A write is whole or not at all: it becomes the
-//! file when its last byte is there.
+//! Files over plain HTTP: `GET` and `POST /files`. Writes are atomic: the new file replaces the old
+//! one once its last byte has arrived.
 
 use std::{
     fs, io,
@@ -44,7 +44,7 @@ async fn read(request: Request) -> Response<Body> {
         return api_error(StatusCode::BAD_REQUEST, "query parameter path is required");
     };
     let path = path::resolve(&path);
-    // Without waiting: a pipe that nobody writes to would hold us for ever.
+    // Non-blocking: a pipe without a writer would hold us for ever.
     let opened = fs::OpenOptions::new()
         .read(true)
         .custom_flags(O_NONBLOCK)
@@ -69,7 +69,7 @@ async fn read(request: Request) -> Response<Body> {
             Err(never) => match never {},
         };
     }
-    // Files that the kernel makes up have no length before they are read.
+    // The kernel's own files (`/proc`) have no length before they are read.
     let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK);
     let mut response = Response::new(Body::from_stream(stream));
     response.headers_mut().insert(
@@ -121,8 +121,7 @@ fn name(path: &Path) -> String {
         .into_owned()
 }
 
-/// Writes each part named `file` to where its file name says, or the only one to the path that was
-/// given.
+/// Writes each part named `file` to its file name, or a single one to the path of the query.
 async fn write_parts(
     request: Request,
     path: Option<PathBuf>,
@@ -170,8 +169,7 @@ async fn write_file<E: std::error::Error + Send + Sync + 'static>(
         .map_err(|error| Box::new(failure(&error, path)))
 }
 
-/// Writes beside the file and takes its place at the end. A link stays a link: what it points at is
-/// written.
+/// Writes beside the file, then takes its place. A link stays a link, and its target is written.
 async fn write_whole(
     path: &Path,
     content: impl Stream<Item = io::Result<Bytes>>,

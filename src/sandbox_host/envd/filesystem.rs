@@ -11,7 +11,7 @@ use super::{
     entry, path,
 };
 
-/// More entries than this are not listed at once.
+/// The most entries of one listing.
 const MAX_ENTRIES: usize = 50_000;
 
 #[derive(Deserialize)]
@@ -37,7 +37,7 @@ pub(super) fn router() -> Router {
         .route("/filesystem.Filesystem/Remove", post(remove))
 }
 
-/// Runs what waits for the disk off the thread that serves.
+/// Runs blocking work on the disk off the serving thread.
 async fn off_thread(
     work: impl FnOnce() -> Result<Value, Error> + Send + 'static,
 ) -> Response<Body> {
@@ -48,7 +48,7 @@ async fn off_thread(
 }
 
 async fn stat(Message(at): Message<At>) -> Response<Body> {
-    off_thread(move || told(&path::resolve(&at.path))).await
+    off_thread(move || entry_at(&path::resolve(&at.path))).await
 }
 
 async fn list(Message(at): Message<At>) -> Response<Body> {
@@ -77,7 +77,7 @@ fn collect(folder: &Path, depth: u32, entries: &mut Vec<Value>) -> Result<(), Er
     let mut paths: Vec<_> = listed.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
-        // Gone meanwhile: not there.
+        // Removed meanwhile.
         let Ok(entry) = entry::info(&path) else {
             continue;
         };
@@ -91,7 +91,7 @@ fn collect(folder: &Path, depth: u32, entries: &mut Vec<Value>) -> Result<(), Er
         entries.push(entry);
         if folder && depth > 1 {
             match collect(&path, depth - 1, entries) {
-                // One that is closed, or gone meanwhile, keeps nobody from seeing the others.
+                // A folder that is closed, or gone meanwhile, hides none of the others.
                 Err(error) if error.is_of_file() => {}
                 collected => collected?,
             }
@@ -110,7 +110,7 @@ async fn make(Message(at): Message<At>) -> Response<Body> {
             ));
         }
         fs::create_dir_all(&folder).map_err(|error| Error::of_io(&error, &folder))?;
-        told(&folder)
+        entry_at(&folder)
     })
     .await
 }
@@ -126,7 +126,7 @@ async fn rename(Message(paths): Message<FromTo>) -> Response<Body> {
             fs::create_dir_all(parent).map_err(|error| Error::of_io(&error, parent))?;
         }
         fs::rename(&source, &destination).map_err(|error| Error::of_io(&error, &destination))?;
-        told(&destination)
+        entry_at(&destination)
     })
     .await
 }
@@ -148,7 +148,7 @@ async fn remove(Message(at): Message<At>) -> Response<Body> {
     .await
 }
 
-fn told(path: &Path) -> Result<Value, Error> {
+fn entry_at(path: &Path) -> Result<Value, Error> {
     let entry = entry::info(path).map_err(|error| Error::of_io(&error, path))?;
     Ok(json!({ "entry": entry }))
 }

@@ -6,7 +6,7 @@ use axum::{extract::Query, http::Uri};
 
 use crate::sandbox_host::bundle::HOME;
 
-/// The absolute path that is meant; no component is resolved.
+/// The absolute path; resolves no links.
 pub(super) fn resolve(path: &str) -> PathBuf {
     match path {
         "" | "~" => PathBuf::from(HOME),
@@ -17,7 +17,7 @@ pub(super) fn resolve(path: &str) -> PathBuf {
     }
 }
 
-/// A parameter of the address's query, decoded.
+/// A parameter of the query, decoded.
 pub(super) fn query(uri: &Uri, name: &str) -> Option<String> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
     pairs

@@ -1,7 +1,6 @@
-//! `process.Process`: Start and Connect, whose streams tell a process's start, output and end;
-//! List, SendInput, CloseStdin, SendSignal and Update. Processes live in `running`, which starts
-//! them and passes on what they say (`output`); `terminal` gives one a terminal, and `tree` finds
-//! what it has started.
+//! `process.Process`: Start and Connect, which stream a process's start, output and end; List,
+//! SendInput, CloseStdin, SendSignal and Update. `running` starts processes and passes on what they
+//! write (`output`); `terminal` gives one a terminal, and `tree` finds what it has started.
 
 mod output;
 mod running;
@@ -28,7 +27,7 @@ pub(super) use tree::MARK;
 use super::connect::{self, Error, Message, Times, answer, frame};
 use crate::e2b;
 
-/// How long after its deadline a stream waits for the word that the process was killed.
+/// How long after the deadline a stream waits for the killed process's end.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -105,7 +104,7 @@ pub(super) fn router(processes: Processes) -> Router {
         .with_state(processes)
 }
 
-/// The process is killed at the stream's deadline; a client that goes away leaves it running.
+/// Kills the process at the stream's deadline; a client that hangs up leaves it running.
 async fn start(
     State(processes): State<Processes>,
     headers: HeaderMap,
@@ -121,7 +120,7 @@ async fn start(
     };
     match connect::request::<Start>(&body).and_then(|request| processes.start(request, limits)) {
         Ok(subscription) => {
-            // Its end tells of it.
+            // The process's end reports the deadline.
             times.deadline = times.deadline.map(|deadline| deadline + LAST_WORDS);
             follow(subscription, times)
         }
@@ -141,7 +140,7 @@ async fn connect(
     }
 }
 
-/// Passes on what a subscription brings, with signs of life while that is nothing.
+/// Passes on what a subscription brings, with keepalives during silence.
 fn follow(subscription: Subscription, times: Times) -> Response<Body> {
     let state = (Some(subscription), times);
     connect::stream(Body::from_stream(futures::stream::unfold(
@@ -170,7 +169,7 @@ async fn list(State(processes): State<Processes>) -> Response<Body> {
     let running: Vec<Value> = processes
         .all()
         .iter()
-        .map(|running| running.told())
+        .map(|running| running.description())
         .collect();
     answer(Ok(if running.is_empty() {
         json!({})

@@ -10,7 +10,7 @@ use std::{
 
 use nix::libc::O_NONBLOCK;
 
-/// Entries of the home that are looked at for pipes, and pipes that are named.
+/// How many entries of the home we search for pipes, and how many pipes we report.
 const MAX_ENTRIES: usize = 50_000;
 const MAX_PIPES: usize = 20;
 /// The longest command line that is reported, in characters.
@@ -115,8 +115,8 @@ fn listening_socket(line: &str, port: u16) -> Option<String> {
     listens.then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
 }
 
-/// Named pipes below the home. Who waits there for a writer reads an empty file from here on: a dev
-/// server that reads all files of the app would wait for ever.
+/// The named pipes below the home. Whoever waits there for a writer reads an empty file from here
+/// on: a dev server that reads all files of the app would wait for ever.
 pub(super) fn release_pipes(home: &Path) -> Vec<PathBuf> {
     let (mut pipes, mut folders, mut left) = (Vec::new(), vec![home.to_owned()], MAX_ENTRIES);
     while let Some(folder) = folders.pop() {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_on_a_port_is_found() {
+    fn the_listeners_on_a_port_are_found() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let found = listeners(listener.local_addr().unwrap().port());
         let own = i32::try_from(std::process::id()).unwrap();

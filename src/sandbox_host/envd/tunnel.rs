@@ -47,7 +47,7 @@ pub(super) async fn carry_in(Path(port): Path<u16>, request: Request) -> Respons
     response
 }
 
-/// Hands whatever comes to the proxy's port to the host's proxy.
+/// Hands each connection to the proxy's port to the host's proxy.
 pub(super) async fn carry_out() {
     let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, PROXY_PORT)).await else {
         return;

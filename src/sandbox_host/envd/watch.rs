@@ -1,11 +1,10 @@
-//! Watching a folder: `WatchDir`, whose stream tells of each change, and the watchers that are
-//! asked for what they saw.
+//! Watching a folder: `WatchDir`, which streams each change, and watchers that clients poll.
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -22,6 +21,7 @@ use notify::{
     EventKind, RecommendedWatcher, RecursiveMode, Watcher,
     event::{ModifyKind, RenameMode},
 };
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -31,14 +31,14 @@ use super::{
     entry, path,
 };
 
-/// Changes that wait for a slow client, or between two questions; more are lost, which is told.
+/// How many changes wait for a slow client or its next poll; the client learns that more were lost.
 const MAX_WAITING: usize = 4096;
-/// Watchers to be asked, at a time.
+/// How many watchers that clients poll there may be at a time.
 const MAX_WATCHERS: usize = 64;
-/// How long after a change the kernel may take to tell of it.
+/// How long after a change the kernel may take to report it.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// The watchers that are asked for what they saw, by their ids.
+/// The watchers that clients poll, by their ids.
 #[derive(Clone, Default)]
 pub(super) struct Watchers {
     known: Arc<Mutex<HashMap<String, Watch>>>,
@@ -71,7 +71,7 @@ pub(super) fn router(watchers: Watchers) -> Router {
         .with_state(watchers)
 }
 
-/// A folder that is watched for as long as this lives.
+/// Watches a folder until it is dropped.
 struct Watch {
     _watcher: RecommendedWatcher,
     changes: mpsc::Receiver<Value>,
@@ -88,7 +88,7 @@ impl Watch {
                 folder.display()
             )));
         }
-        // The kernel tells of the real folder.
+        // The kernel reports paths below the real folder.
         let folder = folder
             .canonicalize()
             .map_err(|error| Error::of_io(&error, &folder))?;
@@ -96,8 +96,8 @@ impl Watch {
         let overflowed = Arc::new(AtomicBool::new(false));
         let (root, include_entry, lost) =
             (folder.clone(), request.include_entry, overflowed.clone());
-        let tell = move |told: notify::Result<notify::Event>| {
-            let Ok(event) = told else {
+        let pass_on = move |news: notify::Result<notify::Event>| {
+            let Ok(event) = news else {
                 lost.store(true, Ordering::Relaxed);
                 return;
             };
@@ -113,7 +113,7 @@ impl Watch {
                 format!("{} can't be watched: {error}", folder.display()),
             )
         };
-        let mut watcher = notify::recommended_watcher(tell).map_err(failed)?;
+        let mut watcher = notify::recommended_watcher(pass_on).map_err(failed)?;
         let mode = if request.recursive {
             RecursiveMode::Recursive
         } else {
@@ -138,14 +138,14 @@ impl Watch {
     }
 }
 
-/// What E2B's protocol makes of the kernel's news.
+/// The kernel's event as E2B's protocol has it.
 fn changes_of(root: &Path, event: &notify::Event, include_entry: bool) -> Vec<Value> {
     let kind = match event.kind {
         EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => {
             "EVENT_TYPE_CREATE"
         }
         EventKind::Modify(ModifyKind::Name(RenameMode::From)) => "EVENT_TYPE_RENAME",
-        // Told as the two above.
+        // The two above report it already.
         EventKind::Modify(ModifyKind::Name(_)) | EventKind::Access(_) => return Vec::new(),
         EventKind::Modify(ModifyKind::Metadata(_)) => "EVENT_TYPE_CHMOD",
         EventKind::Modify(_) => "EVENT_TYPE_WRITE",
@@ -208,10 +208,7 @@ async fn create(
 ) -> Response<Body> {
     let create = || {
         let watch = Watch::begin(&request)?;
-        let mut known = watchers
-            .known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut known = watchers.known.lock();
         if known.len() == MAX_WATCHERS {
             return Err(Error::new(
                 "resource_exhausted",
@@ -229,13 +226,10 @@ async fn events(
     State(watchers): State<Watchers>,
     Message(which): Message<Which>,
 ) -> Response<Body> {
-    // What happened right before the question is to be in the answer.
+    // The answer must hold what happened right before the poll.
     tokio::time::sleep(SETTLE).await;
     let read = || {
-        let mut known = watchers
-            .known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut known = watchers.known.lock();
         let watch = known
             .get_mut(&which.watcher_id)
             .ok_or_else(|| unknown(&which.watcher_id))?;
@@ -257,11 +251,7 @@ async fn remove(
     State(watchers): State<Watchers>,
     Message(which): Message<Which>,
 ) -> Response<Body> {
-    let removed = watchers
-        .known
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .remove(&which.watcher_id);
+    let removed = watchers.known.lock().remove(&which.watcher_id);
     answer(
         removed
             .map(|_| json!({}))

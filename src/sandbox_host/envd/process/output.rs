@@ -1,4 +1,4 @@
-//! What a process says: on its two output streams, or on its terminal.
+//! What a process writes to its two output streams or its terminal.
 
 use std::{collections::VecDeque, os::fd::AsFd, sync::Arc, time::Duration};
 
@@ -13,11 +13,11 @@ use super::terminal::Terminal;
 
 /// The most output in one event, in bytes.
 const MAX_EVENT: usize = 32 << 10;
-/// Between two reads of output that nobody wants: whoever writes without an end has little
-/// processor time of it.
+/// The pause between two reads of unwanted output: an endless writer waits for us and takes little
+/// processor time.
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 
-/// The outputs of a process, each until all that could write to it have closed it.
+/// The outputs of a process, each open until its last writer has closed it.
 pub(super) struct Output {
     stdout: Stream<ChildStdout>,
     stderr: Stream<ChildStderr>,
@@ -29,7 +29,7 @@ struct Stream<R> {
     name: &'static str,
     reader: Option<R>,
     buffer: Vec<u8>,
-    /// How much of it is passed on as it comes, in bytes; of the rest only the end.
+    /// How many bytes are passed on in all: the first half as they come, the last half at the end.
     limit: Option<usize>,
     passed: usize,
     end: VecDeque<u8>,
@@ -56,8 +56,8 @@ impl Output {
         self.stdout.reader.is_some() || self.stderr.reader.is_some() || self.terminal.is_some()
     }
 
-    /// How much was read last, in bytes, and the data of an event where it is to be passed on. Of
-    /// an output that is not open: never.
+    /// How many bytes were read, and the event's data if they are to be passed on. Never returns
+    /// for an output that is not open.
     pub(super) async fn next(&mut self) -> (usize, Option<Value>) {
         let terminal = &mut self.terminal;
         let screen = async {
@@ -89,8 +89,8 @@ impl Output {
         [self.stdout.take_end(), self.stderr.take_end()].concat()
     }
 
-    /// Reads to the end and drops what it reads: a process whose output nobody read would stand
-    /// still, and end of it once it was closed.
+    /// Reads to the end and discards: without a reader a process would block, and a closed pipe
+    /// would kill it.
     pub(super) async fn drain(mut self) {
         while self.is_open() {
             self.next().await;
@@ -131,7 +131,7 @@ impl<R: AsyncRead + AsFd + Unpin> Stream<R> {
             self.passed += read;
             return (read, Some(self.data(bytes, 0)));
         };
-        // From the first piece that is not passed on, none is: they would come in another order.
+        // Once a piece is held back, all are: otherwise their order would change.
         self.passed = half;
         self.end.extend(bytes);
         let excess = self.end.len().saturating_sub(half);

@@ -1,12 +1,12 @@
 //! The processes that clients started. Each leads a group of its own, so that a signal reaches what
-//! it started as well; the end of its time reaches its whole tree. Each tells whoever listens, and
-//! goes on when nobody does. How one ended is known for a while after.
+//! it started as well; its deadline ends the whole tree. A process streams to all its listeners and
+//! runs on without any; how it ended is remembered for a while.
 
 use std::{
     collections::{BTreeMap, HashMap},
     os::unix::process::ExitStatusExt,
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncWriteExt,
@@ -39,21 +40,20 @@ use crate::{
 
 /// Frames ahead of a slow listener; beyond that, the process waits for it.
 const AHEAD: usize = 8;
-/// How long output may still come once a process's time is over, and how long a listener may put
-/// that off.
+/// How long output may still come after a process's deadline, and how long a listener may delay it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// Once a process has ended, what it started may still say something: until it is silent for this
-/// long, and for this long at most.
+/// How long we wait for more output of what an ended process started: for this much silence, and at
+/// most for this long.
 const GRACE: Duration = Duration::from_millis(100);
 const MAX_GRACE: Duration = Duration::from_secs(1);
-/// More processes, or threads, than a server with its workers has are not left running by a command
-/// that has ended.
+/// An ended command may leave as many processes and threads running as a server with its workers
+/// has; if there are more, all are killed.
 const MAX_LEFT: usize = 40;
 const MAX_LEFT_THREADS: usize = 300;
 /// How long the end of a process is remembered for late listeners.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
-/// All processes, as a cheap handle.
+/// All processes; cheap to clone.
 #[derive(Clone)]
 pub(in crate::sandbox_host::envd) struct Processes {
     env: Arc<HashMap<String, String>>,
@@ -83,13 +83,13 @@ pub(super) struct Limits {
 
 enum Audience {
     Listening(Vec<mpsc::Sender<Bytes>>),
-    /// The frames that tell of the end.
+    /// The frames of the end.
     Ended(Vec<Bytes>),
 }
 
-/// What a process says from some moment on, as frames.
+/// The frames of a process from some moment on.
 pub(super) struct Subscription {
-    /// Said before anything else.
+    /// Sent before anything live.
     first: Vec<Bytes>,
     live: mpsc::Receiver<Bytes>,
 }
@@ -104,10 +104,6 @@ impl Subscription {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Processes {
     pub(in crate::sandbox_host::envd) fn new(env: Arc<HashMap<String, String>>) -> Self {
         Self {
@@ -119,7 +115,8 @@ impl Processes {
 
     /// Those that run, by their ids.
     pub(super) fn all(&self) -> Vec<Arc<Running>> {
-        lock(&self.known)
+        self.known
+            .lock()
             .values()
             .filter(|running| running.is_running())
             .cloned()
@@ -138,7 +135,7 @@ impl Processes {
 
     /// The process, running or lately ended; a tag stands for the latest that has it.
     pub(super) fn find(&self, selector: &Selector) -> Result<Arc<Running>, Error> {
-        let known = lock(&self.known);
+        let known = self.known.lock();
         let found = match selector {
             Selector::Pid(pid) => known.get(pid),
             Selector::Tag(tag) => known
@@ -207,13 +204,13 @@ impl Processes {
             audience: Mutex::new(Audience::Listening(Vec::new())),
         });
         let subscription = running.subscribe();
-        lock(&self.known).insert(running.pid, running.clone());
+        self.known.lock().insert(running.pid, running.clone());
         let processes = self.clone();
         tokio::spawn(async move {
-            running.clone().tell(child, limits).await;
+            running.clone().stream(child, limits).await;
             processes.remember_left(&running.tree);
             tokio::time::sleep(REMEMBERED).await;
-            let mut known = lock(&processes.known);
+            let mut known = processes.known.lock();
             // The id may be another process's by now.
             if known
                 .get(&running.pid)
@@ -228,14 +225,14 @@ impl Processes {
 
 impl Processes {
     fn remember_left(&self, tree: &Tree) {
-        let mut left = lock(&self.left);
+        let mut left = self.left.lock();
         left.push(tree.clone());
         left.retain(Tree::is_running);
     }
 
-    /// Ends what commands have left running: without a process more nobody inside could do it.
+    /// Kills what commands have left running: at the limit of processes, nobody inside could.
     fn make_room(&self, error: &std::io::Error) -> Error {
-        let left = std::mem::take(&mut *lock(&self.left));
+        let left = std::mem::take(&mut *self.left.lock());
         let advice = if left
             .iter()
             .filter(|tree| tree.is_running())
@@ -270,22 +267,23 @@ pub(in crate::sandbox_host::envd) fn prefer_to_lose(pid: Option<u32>) {
 
 impl Running {
     fn is_running(&self) -> bool {
-        matches!(&*lock(&self.audience), Audience::Listening(_))
+        matches!(&*self.audience.lock(), Audience::Listening(_))
     }
 
-    pub(super) fn told(&self) -> Value {
-        let mut told = json!({ "pid": self.pid, "config": self.config });
+    /// As an entry of a list.
+    pub(super) fn description(&self) -> Value {
+        let mut description = json!({ "pid": self.pid, "config": self.config });
         if let Some(tag) = &self.tag {
-            told["tag"] = json!(tag);
+            description["tag"] = json!(tag);
         }
-        told
+        description
     }
 
-    /// Listens from here on; to one that has ended, how it did.
+    /// Listens from here on; of an ended process, only its end is heard.
     pub(super) fn subscribe(&self) -> Subscription {
         let (sender, live) = mpsc::channel(AHEAD);
         let mut first = vec![event(&json!({ "start": { "pid": self.pid } }))];
-        match &mut *lock(&self.audience) {
+        match &mut *self.audience.lock() {
             Audience::Listening(listeners) => listeners.push(sender),
             Audience::Ended(frames) => first.extend(frames.iter().cloned()),
         }
@@ -337,7 +335,7 @@ impl Running {
             .map_err(|error| Error::new("internal", error.to_string()))
     }
 
-    /// Reaches the process and what it started; one that has ended is left alone.
+    /// Signals the process and what it started; does nothing once it has ended.
     pub(super) fn signal(&self, signal: Signal) {
         if !self.is_running() {
             return;
@@ -349,9 +347,9 @@ impl Running {
         }
     }
 
-    /// Passes on what the process says until it has ended. What it started may go on: that is
-    /// listed, and its output no longer waited for.
-    async fn tell(self: Arc<Self>, mut child: Child, limits: Limits) {
+    /// Passes on what the process writes until it has ended. What it started may run on: it is
+    /// listed, and nobody waits for its output.
+    async fn stream(self: Arc<Self>, mut child: Child, limits: Limits) {
         let deadline = limits.deadline;
         let mut output = Output::new(&mut child, self.terminal.clone(), limits.output);
         let mut ended = Vec::new();
@@ -394,7 +392,7 @@ impl Running {
         }
         let mut end: Vec<Bytes> = Vec::new();
         if !(running.is_empty() && ended.is_empty()) {
-            // Not E2B's: its clients pass over what they don't know.
+            // An addition of ours; E2B's clients ignore events they don't know.
             end.push(event(
                 &json!({ "left": { "running": running, "ended": ended } }),
             ));
@@ -402,31 +400,31 @@ impl Running {
         if timed_out {
             end.push(Error::deadline().end_of_stream().into());
         } else {
-            let told = match status {
+            let end_of_process = match status {
                 Ok(status) => how_it_ended(status),
                 Err(error) => {
                     json!({ "exitCode": -1, "status": "unknown", "error": error.to_string() })
                 }
             };
             end.extend([
-                event(&json!({ "end": told })),
+                event(&json!({ "end": end_of_process })),
                 frame(END_OF_STREAM, &json!({})).into(),
             ]);
         }
-        let audience = std::mem::replace(&mut *lock(&self.audience), Audience::Ended(end.clone()));
+        let audience = std::mem::replace(&mut *self.audience.lock(), Audience::Ended(end.clone()));
         if let Audience::Listening(listeners) = audience {
-            let telling = listeners.into_iter().map(async |listener| {
+            let sending = listeners.into_iter().map(async |listener| {
                 for frame in &end {
                     if listener.send(frame.clone()).await.is_err() {
                         return;
                     }
                 }
             });
-            futures::future::join_all(telling).await;
+            futures::future::join_all(sending).await;
         }
     }
 
-    /// Passes on what was said before the process ended, and what comes until there is silence.
+    /// Passes on what was written before the process ended, and what comes until there is silence.
     async fn hear_out(&self, output: &mut Output, deadline: Option<Instant>) {
         let over = Instant::now() + MAX_GRACE;
         let mut waiting = output.waiting();
@@ -445,22 +443,22 @@ impl Running {
         }
     }
 
-    /// Tells all listeners; those that have gone are forgotten.
+    /// Sends a frame to all listeners, and forgets those that have gone.
     async fn say(&self, frame: Bytes, deadline: Option<Instant>) {
-        let listeners = match &*lock(&self.audience) {
+        let listeners = match &*self.audience.lock() {
             Audience::Listening(listeners) => listeners.clone(),
             Audience::Ended(_) => return,
         };
         for listener in listeners {
             match deadline {
-                // A listener that does not read must not put off the end of the process's time.
+                // A listener that does not read must not delay the deadline.
                 Some(deadline) => {
                     drop(timeout_at(deadline + LAST_WORDS, listener.send(frame.clone())).await)
                 }
                 None => drop(listener.send(frame.clone()).await),
             }
         }
-        if let Audience::Listening(listeners) = &mut *lock(&self.audience) {
+        if let Audience::Listening(listeners) = &mut *self.audience.lock() {
             listeners.retain(|listener| !listener.is_closed());
         }
     }

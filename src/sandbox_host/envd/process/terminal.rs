@@ -1,4 +1,4 @@
-//! A pseudo-terminal: what a shell needs to believe that a person sits before it.
+//! A pseudo-terminal, which makes a shell interactive.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ use tokio::{
 
 use super::Size;
 
-/// The side of the terminal that a person would sit at.
+/// The terminal's near side, where a person would sit.
 #[derive(Debug)]
 pub(super) struct Terminal {
     master: OwnedFd,
@@ -69,7 +69,7 @@ impl Terminal {
         Ok(tcsetwinsize(&self.master, size)?)
     }
 
-    /// What the terminal shows next; 0 bytes when nothing is on it any more.
+    /// What the terminal shows next; 0 bytes once the last program on it has ended.
     pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             self.screen.readable().await?;

@@ -1,6 +1,6 @@
-//! What a command has started, found in `/proc`: by the mark that its environment passes on, by
-//! group, session and descent. A process that moved to a session of its own, or whose parent has
-//! ended, still carries the mark.
+//! What a command has started, found in `/proc`: by a mark in its environment, which children
+//! inherit, and by group, session and descent. The mark stays with a process that moved to a session
+//! of its own or whose parent has ended.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,13 +18,12 @@ use crate::sandbox_host::envd::procfs::{self, Stat};
 
 /// The variable that marks whatever a command starts.
 pub(in crate::sandbox_host::envd) const MARK: &str = "CODEFLOW_COMMAND";
-/// How many times the processes are looked for anew while they are stopped: each may have started
-/// others before it was.
+/// How many times we look for processes while stopping them: each may have started others before.
 const MAX_ROUNDS: usize = 20;
 /// The longest command line that is reported, in characters.
 const MAX_COMMAND: usize = 100;
 
-/// The processes that a command started, itself included, as a cheap handle.
+/// The processes that a command started, itself included; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
     /// The command's own process, which leads a group.
@@ -58,7 +57,7 @@ impl Tree {
         }
     }
 
-    /// Those that run, by their ids; and the number of their threads.
+    /// The running ones, and the number of their threads.
     pub(super) fn running(&self) -> (Vec<Process>, usize) {
         let members = self.members();
         let threads = members.values().map(|stat| stat.threads).sum();
@@ -79,8 +78,8 @@ impl Tree {
     /// Ends them all.
     pub(super) fn end(&self) {
         let mut stopped: BTreeSet<i32> = BTreeSet::new();
-        // The group at once. What left it may start others while it is looked for, so it is stopped
-        // first.
+        // The group at once. Processes outside of it may start others while we look for them, so we
+        // stop them first.
         let _ = killpg(Pid::from_raw(self.root), Signal::SIGKILL);
         for _ in 0..MAX_ROUNDS {
             let found: Vec<i32> = self
@@ -131,8 +130,8 @@ impl Tree {
         }
         match mark(stat.pid) {
             Some(mark) => mark == self.mark,
-            // Nobody else's: it emptied its environment, and its parent has ended since the command
-            // began.
+            // It emptied its environment and lost its parent since the command began: it belongs to
+            // no other.
             None => stat.parent == 1 && stat.started >= self.since,
         }
     }
