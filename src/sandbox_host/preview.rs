@@ -14,7 +14,10 @@ use axum::{
 use tower::ServiceExt;
 use tower_http::decompression::Decompression;
 
-use self::script::{Injecting, Markup};
+use self::{
+    response::Route,
+    script::{Injecting, Markup},
+};
 use super::pages::Audience;
 use crate::config;
 
@@ -37,32 +40,37 @@ pub(super) fn is_refused(port: u16) -> bool {
 
 /// How the answer to a request is shown.
 pub(super) struct Showing {
-    port: u16,
-    /// The host name that the browser asked for.
-    host: Option<String>,
-    /// The page is framed, perhaps by the builder.
-    is_framed: bool,
+    route: Route,
+    /// The answer is a page in a frame, perhaps the builder's.
+    is_page: bool,
 }
 
 impl Showing {
-    /// Makes a browser's request one for the app. Call it before hop-by-hop headers are removed.
+    /// Makes a browser's request one for the app. Call it before hop-by-hop headers and cookies of
+    /// ours are removed.
     pub(super) fn of(
         request: &mut Request<Body>,
         port: u16,
         settings: &config::SandboxHost,
     ) -> Self {
-        let is_framed = script::is_for(
-            request.method(),
-            request.headers(),
-            Audience::of(request.headers()),
-        );
-        let host = request.headers().get(header::HOST);
+        let headers = request.headers();
+        let is_page = script::is_for(request.method(), headers, Audience::of(headers));
+        let host = headers.get(header::HOST);
         let host = host.and_then(|host| host.to_str().ok()?.split(':').next().map(str::to_owned));
-        request::admit(request, port, is_framed, settings);
+        // Browsers that say what a page is for also keep the cookies of a frame.
+        let is_new = is_page && headers.contains_key("sec-fetch-dest");
+        let is_marked = texts(headers, &header::COOKIE)
+            .iter()
+            .flat_map(|cookies| cookies.split(';'))
+            .any(|cookie| cookie.trim() == response::FRAME_COOKIE);
+        request::admit(request, port, is_page, settings);
         Self {
-            port,
-            host,
-            is_framed,
+            route: Route {
+                port,
+                host,
+                is_framed: is_new || is_marked,
+            },
+            is_page,
         }
     }
 
@@ -72,10 +80,14 @@ impl Showing {
         mut response: Response<Body>,
         settings: &config::SandboxHost,
     ) -> Response<Body> {
-        let (host, public_url) = (self.host.as_deref(), &settings.public_url);
-        response::show(response.headers_mut(), self.port, host, public_url);
-        if !self.is_framed {
+        response::show(response.headers_mut(), &self.route, &settings.public_url);
+        if !self.is_page {
             return response;
+        }
+        if self.route.is_framed
+            && let Ok(cookie) = HeaderValue::try_from(response::frame_cookie())
+        {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
         }
         let mut response = decoded(response).await;
         let Some(markup) = Markup::of(&response) else {

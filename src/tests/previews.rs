@@ -85,9 +85,25 @@ async fn an_app_is_framed_by_the_builder_whatever_it_answers_and_keeps_its_cooki
         !answered.headers().contains_key("strict-transport-security")
             && !answered.headers().contains_key("alt-svc")
     );
+    // In the frame, which is one of another site, cookies are the frame's own.
+    let frames = "SameSite=None; Secure; Partitioned";
+    let mark = format!("codeflow_frame=1; Path=/; HttpOnly; {frames}");
+    let of_frame = [
+        format!("a=b;Path=/; {frames}"),
+        format!("c=d; {frames}"),
+        mark,
+    ];
+    assert_eq!(values(answered.headers(), "set-cookie"), of_frame);
+    let by_script = async |cookie: &str| {
+        let path = "/answer?set-cookie=a=b%3BDomain=codeflow.test%3BPath=/&set-cookie=c=d";
+        let request = host.preview(&id, 3000, path).header("cookie", cookie);
+        let headers = request.send().await.unwrap().headers().clone();
+        values(&headers, "set-cookie").join("\n")
+    };
+    assert_eq!(by_script("x=y").await, "a=b;Path=/\nc=d");
     assert_eq!(
-        values(answered.headers(), "set-cookie"),
-        ["a=b;Path=/", "c=d"]
+        by_script("x=y; codeflow_frame=1").await,
+        of_frame[..2].join("\n")
     );
     for (place, seen) in [
         ("http://127.0.0.1:3000/login", "/login"),

@@ -23,8 +23,18 @@ const FRAME_ANCESTORS: &str = "frame-ancestors";
 /// Without TLS there is nothing to upgrade to: the page would load none of its files.
 const UPGRADE: &str = "upgrade-insecure-requests";
 
-/// Changes the headers of an app's answer that comes from this port, below this host name.
-pub(super) fn show(headers: &mut HeaderMap, port: u16, host: Option<&str>, public_url: &str) {
+/// Where an answer comes from and goes to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Route {
+    pub port: u16,
+    /// The host name of the preview.
+    pub host: Option<String>,
+    /// The browser shows the app in the builder's frame.
+    pub is_framed: bool,
+}
+
+/// Changes the headers of an app's answer.
+pub(super) fn show(headers: &mut HeaderMap, route: &Route, public_url: &str) {
     let ancestors = ancestors(public_url);
     let has_tls = public_url.starts_with("https://");
     let was_refused = headers.contains_key(header::X_FRAME_OPTIONS);
@@ -59,20 +69,19 @@ pub(super) fn show(headers: &mut HeaderMap, port: u16, host: Option<&str>, publi
     replace(
         headers,
         &header::SET_COOKIE,
-        cookies.iter().map(|cookie| host_only(cookie)),
+        cookies.iter().map(|cookie| own(cookie, route.is_framed)),
     );
-    let own = Own { port, host };
     let places = texts(headers, &header::LOCATION);
     replace(
         headers,
         &header::LOCATION,
-        places.iter().map(|place| own.from_outside(place)),
+        places.iter().map(|place| route.from_outside(place)),
     );
     let refreshes = texts(headers, &header::REFRESH);
     replace(
         headers,
         &header::REFRESH,
-        refreshes.iter().map(|refresh| own.refreshed(refresh)),
+        refreshes.iter().map(|refresh| route.refreshed(refresh)),
     );
 }
 
@@ -139,31 +148,38 @@ fn with_ours(policies: &str, ancestors: &str, has_tls: bool) -> String {
         .to_owned()
 }
 
-/// A cookie for the app's own host name alone.
-fn host_only(cookie: &str) -> String {
-    let of_domain = |attribute: &&str| {
-        attribute
-            .split('=')
-            .next()
-            .is_some_and(|name| name.trim().eq_ignore_ascii_case("domain"))
+/// Marks the requests of apps in the builder's frame: browsers keep it for that frame alone.
+pub(super) const FRAME_COOKIE: &str = "codeflow_frame=1";
+/// What browsers ask of a cookie in a frame of another site: the frame has its own jar
+/// (<https://developer.mozilla.org/docs/Web/Privacy/Guides/Privacy_sandbox/Partitioned_cookies>).
+const FOR_FRAMES: &str = "; SameSite=None; Secure; Partitioned";
+
+/// The cookie that marks the builder's frame.
+pub(super) fn frame_cookie() -> String {
+    format!("{FRAME_COOKIE}; Path=/; HttpOnly{FOR_FRAMES}")
+}
+
+/// A cookie for the app's own host name alone; in the builder's frame, one that browsers keep there.
+fn own(cookie: &str, is_framed: bool) -> String {
+    let is_kept = |attribute: &&str| {
+        let name = attribute.split('=').next().unwrap_or_default().trim();
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        !is("domain") && !(is_framed && ["samesite", "secure", "partitioned"].into_iter().any(is))
     };
     let mut parts = cookie.split(';');
     let pair = parts.next().unwrap_or_default();
-    let kept = parts.filter(|part| !of_domain(part));
-    std::iter::once(pair)
+    let kept = parts.filter(is_kept);
+    let mut own = std::iter::once(pair)
         .chain(kept)
         .collect::<Vec<_>>()
-        .join(";")
+        .join(";");
+    if is_framed {
+        own.push_str(FOR_FRAMES);
+    }
+    own
 }
 
-/// Under which addresses an app knows itself.
-struct Own<'a> {
-    port: u16,
-    /// The host name of its preview.
-    host: Option<&'a str>,
-}
-
-impl Own<'_> {
+impl Route {
     /// An address of the app's own without scheme, host and port; any other as it is.
     fn from_outside(&self, place: &str) -> String {
         self.path(place).unwrap_or_else(|| place.to_owned())
@@ -192,6 +208,7 @@ impl Own<'_> {
             Some(Host::Domain(name)) => {
                 if self
                     .host
+                    .as_ref()
                     .is_some_and(|host| host.eq_ignore_ascii_case(name))
                 {
                     return url.username().is_empty();
@@ -228,7 +245,7 @@ mod tests {
         for (name, value) in sent {
             headers.append(name.clone(), HeaderValue::from_str(value).unwrap());
         }
-        show(&mut headers, 3000, None, BUILDER);
+        show(&mut headers, &Route::default(), BUILDER);
         headers
     }
 
@@ -289,7 +306,7 @@ mod tests {
             for (builder, expected) in [("http://build.test:3000", kept), (BUILDER, &[sent])] {
                 let mut headers = HeaderMap::new();
                 headers.append(csp.clone(), HeaderValue::from_str(sent).unwrap());
-                show(&mut headers, 3000, None, builder);
+                show(&mut headers, &Route::default(), builder);
                 assert_eq!(texts(&headers, &csp), expected, "{builder}: {sent}");
             }
         }
@@ -333,16 +350,32 @@ mod tests {
                 &header::SET_COOKIE,
                 [sent.to_owned(), "c=d".to_owned()].into_iter(),
             );
-            show(&mut headers, 3000, None, BUILDER);
+            show(&mut headers, &Route::default(), BUILDER);
             assert_eq!(texts(&headers, &header::SET_COOKIE), [kept, "c=d"]);
         }
     }
 
     #[test]
+    fn in_the_builder_s_frame_a_cookie_is_one_of_that_frame() {
+        for (sent, kept) in [
+            ("a=b", "a=b"),
+            ("a=secure; HttpOnly", "a=secure; HttpOnly"),
+            ("a=b; Path=/; SameSite=Lax; Domain=x", "a=b; Path=/"),
+            (
+                "a=b;samesite = strict;SECURE;partitioned;Max-Age=9",
+                "a=b;Max-Age=9",
+            ),
+        ] {
+            assert_eq!(own(sent, true), format!("{kept}{FOR_FRAMES}"));
+        }
+    }
+
+    #[test]
     fn a_redirect_to_the_app_s_own_address_stays_in_the_preview() {
-        let own = Own {
+        let route = Route {
             port: 3000,
-            host: Some("3000-iabc.preview.dev"),
+            host: Some("3000-iabc.preview.dev".to_owned()),
+            is_framed: true,
         };
         for (sent, expected) in [
             ("http://localhost:3000/login?next=/a#b", "/login?next=/a#b"),
@@ -388,7 +421,7 @@ mod tests {
                 "https://3000-other.preview.dev/x",
             ),
         ] {
-            assert_eq!(own.from_outside(sent), expected, "{sent}");
+            assert_eq!(route.from_outside(sent), expected, "{sent}");
         }
         for (sent, expected) in [
             ("5", "5"),
@@ -396,7 +429,7 @@ mod tests {
             ("0; URL='http://localhost:3000/x'", "0; URL=/x"),
             ("0;url=https://evil.example/", "0;url=https://evil.example/"),
         ] {
-            assert_eq!(own.refreshed(sent), expected, "{sent}");
+            assert_eq!(route.refreshed(sent), expected, "{sent}");
         }
     }
 }
