@@ -1,5 +1,5 @@
 //! The agent: a model that works on an app in a sandbox by calling tools, turn by turn, until it
-//! says that it is done.
+//! says that it is done and the app proves it.
 
 mod app;
 mod check;
@@ -10,13 +10,14 @@ mod text;
 mod tools;
 mod turn;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-pub use app::{App, AppPath, Listing, Snapshot, Workplace};
+pub use app::{App, AppPath, Listing, RunSandbox, Snapshot};
 pub use check::{Jail, Report};
 pub use input::{AgentInput, CodeFiles, Design, PrevMessage, Titles, provisional_title};
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use nextjs::answer::PageState;
+use text::secrets::Redactor;
 pub use turn::{Job, Outcome, Work, build_app};
 
 pub use crate::sandbox::Notice;
@@ -27,10 +28,10 @@ use crate::{
     sandbox::{Client, SandboxError},
 };
 
-/// How long a sandbox stays awake after it was last opened; opening it again puts that off.
+/// How long a sandbox stays awake after it was last opened.
 const AWAKE: Duration = Duration::from_secs(15 * 60);
 
-/// The metadata that says whose a sandbox is.
+/// The metadata that says who owns a sandbox.
 const PROJECT: &str = "project";
 const INSTALLATION: &str = "installation";
 
@@ -38,9 +39,9 @@ const INSTALLATION: &str = "installation";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedSandbox {
     pub id: String,
-    /// The project that it was made for; `None` for one that is no project's.
+    /// The project it was made for, if any.
     pub project: Option<String>,
-    /// Which installation made it for its projects.
+    /// The installation that made it.
     pub installation: Option<String>,
     pub started_at: Timestamp,
 }
@@ -51,50 +52,58 @@ pub struct Agent {
     model: Model,
     sandboxes: Client,
     browsers: check::Browsers,
+    redactor: Arc<Redactor>,
     /// For photos.
     http: reqwest::Client,
     settings: config::Agent,
 }
 
 impl Agent {
-    pub fn new(model: Model, sandboxes: Client, settings: config::Agent) -> Self {
-        Self {
+    /// Errors when a rule that hides secrets does not compile: without it, nothing may be sent to a
+    /// model.
+    pub fn new(
+        model: Model,
+        sandboxes: Client,
+        settings: config::Agent,
+    ) -> Result<Self, regex::Error> {
+        Ok(Self {
             model,
             sandboxes,
             browsers: check::Browsers::new(&settings.browser),
+            redactor: Arc::new(Redactor::new()?),
             http: reqwest::Client::new(),
             settings,
-        }
+        })
     }
 
-    /// What photos are fetched with.
+    /// The client and the settings for photos.
     fn photos(&self) -> (&reqwest::Client, &config::Unsplash) {
         (&self.http, &self.settings.unsplash)
     }
 
-    /// How many providers there are to go on with after the first.
+    /// How many providers there are to fall back to after the first.
     pub fn alternatives(&self) -> usize {
         self.model.alternatives()
     }
 
-    /// Which model builds, for the page to say so.
+    /// What the page says about the model that builds.
     pub fn notice(&self) -> ModelNotice {
         self.model.notice()
     }
 
-    /// A new sandbox for the project, with the template's files. `installation` tells it from those
-    /// of others at the same provider.
+    /// A new sandbox for the project, with the template's files. `installation` distinguishes it
+    /// from the sandboxes of other installations at the same provider.
     pub async fn create(&self, project: ProjectId, installation: &str) -> Result<App, RunError> {
         let metadata = HashMap::from([
             (PROJECT, project.to_string()),
             (INSTALLATION, installation.to_owned()),
         ]);
         let sandbox = self.sandboxes.create(self.awake(), &metadata).await?;
-        tracing::info!(project.id = %project, sandbox.id = sandbox.id(), "a sandbox was made");
+        tracing::info!(project.id = %project, sandbox.id = sandbox.id(), "created a sandbox");
         Ok(App::new(sandbox))
     }
 
-    /// The app in an existing sandbox, which is woken when it sleeps; `None` when it is gone.
+    /// The app in an existing sandbox, which wakes if it sleeps; `None` when it is gone.
     pub async fn open(&self, sandbox: &str) -> Result<Option<App>, RunError> {
         match self.sandboxes.connect(sandbox, self.awake()).await {
             Ok(sandbox) => Ok(Some(App::new(sandbox))),
@@ -108,12 +117,12 @@ impl Agent {
         AWAKE.max(self.settings.run_timeout)
     }
 
-    /// Ends a sandbox that nobody needs.
+    /// Kills a sandbox that nobody needs.
     pub async fn discard(&self, sandbox: &str) -> Result<(), RunError> {
         Ok(self.sandboxes.kill(sandbox).await?)
     }
 
-    /// All sandboxes at the provider, also those of others.
+    /// All sandboxes at the provider, including those of other installations.
     pub async fn sandboxes(&self) -> Result<Vec<ListedSandbox>, RunError> {
         let listed = self.sandboxes.list().await?.into_iter();
         let listed = listed.map(|mut sandbox| ListedSandbox {

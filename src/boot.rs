@@ -80,7 +80,7 @@ impl Service {
             model,
             sandbox::Client::new(sandbox)?,
             agent_settings.clone(),
-        );
+        )?;
         let projects = Projects::new(store.clone(), agent, &agent_settings, shutdown.clone());
         let host_ref = host.as_deref();
         let state = AppState {

@@ -14,7 +14,7 @@ pub use listing::Listing;
 use listing::{Kept, KeptKind, MAX_BYTES};
 pub use path::AppPath;
 use path::HOME;
-pub use run_sandbox::Workplace;
+pub use run_sandbox::RunSandbox;
 
 use super::{PageState, RunError, nextjs::answer::Answer};
 use crate::{
@@ -53,7 +53,7 @@ impl App {
         self.sandbox.id()
     }
 
-    /// Where the app is seen from a browser.
+    /// The app's address for users' browsers.
     pub fn url(&self) -> String {
         self.sandbox.preview_url(PORT)
     }
@@ -66,7 +66,7 @@ impl App {
     pub async fn write_files(&self, files: Vec<(String, Vec<u8>)>) -> Result<(), RunError> {
         stream::iter(files)
             .map(|(path, content)| async move {
-                // The store holds what this program wrote: the path was checked then.
+                // The path was checked when the file was saved.
                 self.sandbox
                     .write_file(&format!("{HOME}/{path}"), content)
                     .await
@@ -77,7 +77,7 @@ impl App {
         Ok(())
     }
 
-    /// Runs a shell command in the app's folder, with these variables besides the sandbox's own.
+    /// Runs a shell command in the app's folder, with these variables beside the sandbox's own.
     pub(super) async fn run(
         &self,
         command: &str,
@@ -93,10 +93,9 @@ impl App {
             timeout,
         };
         match self.sandbox.run(command, &options).await {
-            // Where nothing can be run in the app's folder because it is closed, as after `chmod
-            // 000 ~`, it is opened.
+            // The app's folder may be closed, as after `chmod 000 ~`.
             Err(SandboxError::Refused(why)) => {
-                self.plainly(walk::OPEN_HOME)
+                self.run_isolated(walk::OPEN_HOME)
                     .await
                     .map_err(|_| SandboxError::Refused(why))?;
                 self.sandbox.run(command, &options).await
@@ -117,7 +116,7 @@ impl App {
         }
     }
 
-    /// Those of the files that are there, in their order: paths and contents.
+    /// Those of the files that exist, in order: paths and contents.
     pub async fn read_files(&self, paths: Vec<String>) -> Result<Vec<(String, Vec<u8>)>, RunError> {
         let read = stream::iter(paths)
             .map(|path| async move {
@@ -129,8 +128,8 @@ impl App {
         Ok(read.into_iter().flatten().collect())
     }
 
-    /// What is in the app's folder, as a version keeps it. Where the sandbox can't list it, that is
-    /// what the listing says.
+    /// What is in the app's folder, as a version keeps it. If the sandbox can't list it, the listing
+    /// says so.
     pub async fn list(&self) -> Result<Listing, RunError> {
         match self.walk().await {
             Ok(found) => Ok(Listing::choose(found)),
@@ -139,23 +138,21 @@ impl App {
         }
     }
 
-    /// Lets those go on that wait at one of the app's named pipes for something to read: they find
-    /// nothing.
+    /// Releases programs that wait for input from one of the app's named pipes: they read its end.
     pub(super) async fn release_pipes(&self) -> Result<(), RunError> {
-        // Opened for both, it waits for nobody, and those that waited for a writer have had one.
+        // Opened for reading and writing, a pipe does not block, and its readers have had a writer.
         let release = "cd /home/user && find . -name node_modules -prune -o -type p -print0 | \
                        while IFS= read -r -d '' pipe; do : <>\"$pipe\"; done";
-        self.plainly(release).await?;
+        self.run_isolated(release).await?;
         Ok(())
     }
 
-    /// The paths of the app's files, sorted; without what tools generate, and without what lies
-    /// behind links.
+    /// The paths of the app's files, sorted, without generated ones and without the targets of links.
     pub async fn list_files(&self) -> Result<Vec<String>, RunError> {
         Ok(self.list().await?.files())
     }
 
-    /// The whole app as it stands. What can't be read, for whatever reason that does not pass, is
+    /// The whole app at this moment. Files that can't be read, for a reason that does not pass, are
     /// left out and named.
     pub async fn snapshot(&self) -> Result<Snapshot, RunError> {
         let Listing {
@@ -172,7 +169,7 @@ impl App {
             match read {
                 Read::Entry(entry) => {
                     bytes += entry.content().len() as u64;
-                    // Files may have grown since they were listed.
+                    // Files may grow after they were listed.
                     if bytes > MAX_BYTES {
                         bytes -= entry.content().len() as u64;
                         let reason = "it grew while it was read".to_owned();
@@ -221,7 +218,7 @@ impl App {
         Ok(Read::Entry(AppEntry { path, node }))
     }
 
-    /// What the app answers when its first page is asked for, now.
+    /// The current state of the app's first page.
     pub async fn page_state(&self) -> Result<PageState, RunError> {
         Ok(self
             .ask("/")
@@ -229,35 +226,35 @@ impl App {
             .map_or(PageState::Starting, |answer| answer.page_state()))
     }
 
-    /// What went wrong in the app's sandbox lately; `None` also when nobody can say.
+    /// What recently went wrong in the app's sandbox; `None` also if that is unknown.
     pub async fn notice(&self) -> Option<Notice> {
         match self.sandbox.notice().await {
             Ok(notice) => notice,
             Err(error) => {
-                tracing::debug!(sandbox.id = self.id(), %error, "what went wrong in the sandbox can't be read");
+                tracing::debug!(sandbox.id = self.id(), %error, "could not read the sandbox's notice");
                 None
             }
         }
     }
 
-    /// What the app answers to a path; `None` when nothing answers yet, or the dev server is
-    /// starting again.
+    /// What the app answers to a path; `None` if nothing answers yet, or the dev server is
+    /// restarting.
     pub(super) async fn ask(&self, path: &str) -> Result<Option<Answer>, RunError> {
         match self.sandbox.fetch(PORT, path, PAGE_BYTES).await {
             Ok(page) => Ok(page.as_ref().map(Answer::of)),
-            // The dev server dropped the connection: it is starting again.
+            // The dev server dropped the connection: it is restarting.
             Err(SandboxError::Unavailable(_) | SandboxError::RateLimited { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Where a browser beside this program finds the app.
+    /// The app's address for a browser on this machine.
     pub(super) fn page_address(&self) -> Result<PageAddress, RunError> {
         Ok(self.sandbox.page_address(PORT)?)
     }
 }
 
-/// What came of reading something that was listed.
+/// The result of reading a listed entry.
 enum Read {
     Entry(AppEntry),
     Left(LeftOut),

@@ -1,5 +1,5 @@
-//! What the model is told at the beginning of a run: the system prompt, the app's files, the
-//! messages before, the user's message.
+//! What a run begins with: the system prompt, the previous messages, the app's files, and the user's
+//! message.
 
 mod design;
 mod titles;
@@ -14,15 +14,15 @@ use crate::{
     protocol::{self, Message, Role, Spent, list_left_out},
 };
 
-/// Its version, in a comment on the first line, then role, environment, rules, and how to end.
+/// Its version in a comment on the first line, then role, environment, rules, and how to end.
 const SYSTEM_PROMPT: &str = include_str!("input/prompts/system.md");
-/// How many paths the model is shown; a project with more is explored by tools.
+/// How many paths the model sees; it explores a larger project with tools.
 const MAX_PATHS: usize = 400;
-/// How much of the files that were changed last it is shown, in bytes: of all together, and of one.
+/// How much the model sees of the files that were changed last, in bytes: of all, and of one.
 const MAX_CHANGED: usize = 32 << 10;
 const MAX_CHANGED_FILE: usize = 12 << 10;
 
-/// What stands before the contents of the files that were changed last.
+/// The heading above the contents of the files that were changed last.
 const CHANGED: &str = "\n\nThose that were changed last, as they are now:\n";
 
 /// A message from before this run.
@@ -33,7 +33,7 @@ pub struct PrevMessage {
 }
 
 impl PrevMessage {
-    /// The message with what its image shows, as far as that is known.
+    /// The message, with what its image shows if that is known.
     pub fn new(message: Message, design: Option<&Design>) -> Self {
         let design = design.filter(|design| !design.spec.is_empty());
         let content = match (design, message.image) {
@@ -61,13 +61,13 @@ impl PrevMessage {
     }
 }
 
-/// The app's files, as the model is told of them.
+/// The app's files, as the model sees them.
 #[derive(Debug, Clone, Copy)]
 pub struct CodeFiles<'a> {
     pub paths: &'a [String],
-    /// Those that were changed last, the latest first: paths, and contents.
+    /// Those that were changed last, the latest first: paths and contents.
     pub changed: &'a [(String, Vec<u8>)],
-    /// What is in the app's folder and in no version.
+    /// What is in the app's folder but not in its versions.
     pub left_out: &'a [protocol::LeftOut],
 }
 
@@ -87,8 +87,8 @@ pub struct AgentInput {
 }
 
 impl AgentInput {
-    /// What never changes comes first, so that the providers' prompt caches hold; the user's words
-    /// come last and as they are.
+    /// What never changes comes first, for the providers' prompt caches; the user's message comes
+    /// last, word for word.
     pub fn new(
         previous: &[PrevMessage],
         files: &CodeFiles<'_>,
@@ -137,7 +137,7 @@ impl AgentInput {
     }
 }
 
-/// The version and the text.
+/// The system prompt's version and text.
 fn system_prompt() -> (u32, &'static str) {
     let (first, text) = SYSTEM_PROMPT.split_once('\n').unwrap_or_default();
     let version = first
@@ -147,18 +147,18 @@ fn system_prompt() -> (u32, &'static str) {
     (version.parse().unwrap_or_default(), text.trim())
 }
 
-/// What a version will not keep: the model may mend it.
+/// What a version will not keep: the model may fix that.
 fn left_out(left_out: &[protocol::LeftOut]) -> String {
     if left_out.is_empty() {
         return String::new();
     }
     format!(
-        "\n\nAlso there, and not kept in the app's versions (remove or mend what is not meant so):\n{}",
+        "\n\nAlso there, but not kept in the app's versions (remove or fix what is not intended):\n{}",
         list_left_out(left_out)
     )
 }
 
-/// The files that were changed last, as far as there is room for them.
+/// The contents of the files that were changed last, as far as there is room.
 fn changed(files: &[(String, Vec<u8>)]) -> String {
     let mut text = String::new();
     let mut left_out = Vec::new();
@@ -178,7 +178,7 @@ fn changed(files: &[(String, Vec<u8>)]) -> String {
     }
     if !left_out.is_empty() {
         text.push_str(&format!(
-            "\nChanged as well, and not shown: {}\n",
+            "\nChanged as well, but not shown: {}\n",
             left_out.join(", ")
         ));
     }
@@ -188,7 +188,8 @@ fn changed(files: &[(String, Vec<u8>)]) -> String {
     format!("{CHANGED}{text}")
 }
 
-/// The chat without what the provider may have refused it for; whether that is less than it was.
+/// Leaves out what the provider may have refused the chat for. Returns whether there was anything to
+/// leave out.
 pub(super) fn leave_out(messages: &mut Vec<ChatMessage>, what: LeftOut) -> bool {
     let before = messages.len();
     let mut less = false;
@@ -197,7 +198,7 @@ pub(super) fn leave_out(messages: &mut Vec<ChatMessage>, what: LeftOut) -> bool 
             less |= thoughts.take().is_some();
         }
     }
-    // The app's files stand between the messages from before and the user's.
+    // The app's files are listed between the previous messages and the user's.
     let Some(files) = messages
         .iter()
         .skip(1)
@@ -223,13 +224,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_system_prompt_changes_knowingly() {
+    fn the_system_prompt_changes_only_deliberately() {
         let (version, prompt) = system_prompt();
         insta::assert_snapshot!(format!("version-{version}"), prompt);
     }
 
     #[test]
-    fn the_prompt_names_the_components_that_the_template_has_and_no_others() {
+    fn the_prompt_lists_exactly_the_template_s_components() {
         let folder = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/sandbox-templates/nextjs/components/ui"
@@ -259,8 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_chat_goes_without_more_and_more_of_what_is_old_and_never_without_the_user_s_words()
-    {
+    fn a_refused_chat_loses_more_and_more_of_what_is_old_but_never_the_user_s_message() {
         let previous = [
             PrevMessage {
                 role: Role::User,
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn changed_files_are_shown_as_far_as_there_is_room_and_secret_ones_never() {
+    fn changed_files_are_shown_as_far_as_there_is_room_except_secret_ones() {
         let file = |path: &str, bytes: usize| (path.to_owned(), vec![b'x'; bytes]);
         let files = [
             file("a.ts", 3),
@@ -312,7 +312,7 @@ mod tests {
         ];
         assert_eq!(
             changed(&files),
-            "\n\nThose that were changed last, as they are now:\n\n=== a.ts\nxxx\n\nChanged as well, and not shown: long.ts, logo.png\n"
+            "\n\nThose that were changed last, as they are now:\n\n=== a.ts\nxxx\n\nChanged as well, but not shown: long.ts, logo.png\n"
         );
         assert_eq!(changed(&[]), "");
     }

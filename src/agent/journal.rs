@@ -1,5 +1,5 @@
-//! The seam between the agent and the engine that makes its work durable: named steps whose outputs
-//! are saved, and events.
+//! The interface between the agent and the engine that makes its work durable: named steps whose
+//! outputs are saved, and events.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::{
     sandbox::SandboxError,
 };
 
-/// How long an attempt at a step may take, where it says nothing else.
+/// How long an attempt at a step may take, unless the step says otherwise.
 const STEP_TIMEOUT: Duration = Duration::from_secs(240);
 
-/// Where a run's steps and events are kept. Its futures are boxed: the compiler can't see through
-/// nested ones that they may move between threads.
+/// Keeps a run's steps and events. Its futures are boxed because the compiler can't prove that nested
+/// ones are `Send`.
 pub trait Journal: Send + Sync {
-    /// The step's saved output, or that of `work`, which is saved before this returns. `work` is
-    /// called again after errors that may pass, with waits between, until the engine's patience for
-    /// that kind of error is over.
+    /// Returns the step's saved output, or else that of `work`, which it saves first. After transient
+    /// errors `work` is called again, after a wait, as many times as the engine allows for that kind
+    /// of error.
     ///
     /// An output `{ "spent": … }` (a [`Spent`]) is counted as what the step cost.
     fn step<'a, T, F, Fut>(&'a self, step: Step<'a>, work: F) -> BoxFuture<'a, Result<T, RunError>>
@@ -30,41 +30,39 @@ pub trait Journal: Send + Sync {
         F: FnMut(Attempt) -> Fut + Send + 'a,
         Fut: Future<Output = Result<T, RunError>> + Send + 'a;
 
-    /// Notes what the attempt at the step that is under way has cost so far: it counts also when
-    /// the attempt fails or never ends.
+    /// Records what the current attempt at the step has cost so far. It counts even if the attempt
+    /// fails or never ends.
     fn spend<'a>(&'a self, step: &'a str, spent: Spent) -> BoxFuture<'a, Result<(), RunError>>;
 
-    /// What the attempts at the step cost that gave no output, as far as it was noted: known once
+    /// What the attempts at the step cost that had no output, as far as it was recorded: known once
     /// the step has begun.
     fn lost(&self, step: &str) -> Spent;
 
-    /// Saves the event, then tells the project's followers.
+    /// Saves the event, then broadcasts it to the project's followers.
     fn publish(&self, kind: EventKind) -> BoxFuture<'_, Result<(), RunError>>;
 }
 
-/// A step about to be taken.
+/// A step to take.
 #[derive(Debug, Clone)]
 pub struct Step<'a> {
     pub name: &'a str,
-    /// SHA-256 of what it works on, in hex.
+    /// SHA-256 of its input, in hex.
     pub input_digest: String,
-    /// The longest that an attempt may take.
+    /// How long an attempt may take.
     pub timeout: Duration,
-    /// Ways to go on when the first one fails for good; see [`Attempt::alternative`].
+    /// How many alternatives there are when the first way fails for good; see
+    /// [`Attempt::alternative`].
     pub alternatives: usize,
 }
 
 impl<'a> Step<'a> {
-    /// A step that works on this input.
+    /// A step with this input.
     pub fn new(name: &'a str, input: &impl Serialize) -> Self {
-        // What can't be told as JSON has the digest of nothing.
+        // An input that JSON can't represent has the digest of an empty one.
         let input = serde_json::to_vec(input).unwrap_or_default();
         Self {
             name,
-            input_digest: Sha256::digest(input)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            input_digest: hex::encode(Sha256::digest(input)),
             timeout: STEP_TIMEOUT,
             alternatives: 0,
         }
@@ -85,27 +83,27 @@ impl<'a> Step<'a> {
 /// An attempt at a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
-    /// Counted from 1, over restarts too.
+    /// Counted from 1, across restarts.
     pub number: i32,
-    /// Whether the server went away in the middle of the attempt before: what it did may be done,
-    /// half or whole.
+    /// Whether the server stopped during the previous attempt, whose work may be done in part or
+    /// whole.
     pub interrupted: bool,
-    /// Which way to take: 0, and each of the step's alternatives in turn when the one before failed
-    /// for good.
+    /// Which way to take: 0, then each of the step's alternatives after the previous one failed for
+    /// good.
     pub alternative: usize,
 }
 
-/// Why a step did not end well.
+/// Why a step failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// It may pass: the step is tried again, up to a limit for each kind; then its text is told to
-    /// the user.
+    /// It may pass: the step is retried, up to a limit for each kind. After that, people read its
+    /// message.
     #[error(transparent)]
     Transient(#[from] Fault),
-    /// It ends the run. Told to the user as it is.
+    /// It ends the run, and people read it as it is.
     #[error("{0}")]
     User(String),
-    /// A fault of ours: logged, and told as such.
+    /// A bug: it is logged, and people read that it is one.
     #[error(transparent)]
     Internal(#[from] anyhow::Error),
 }
@@ -115,35 +113,35 @@ pub enum RunError {
 #[error("{message}")]
 pub struct Fault {
     pub kind: FaultKind,
-    /// For the user, when it does not pass.
+    /// For people, when it does not pass.
     pub message: String,
-    /// How long the other side asks to wait.
+    /// How long the other side asks us to wait.
     pub retry_after: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FaultKind {
-    /// The model's provider wants fewer requests.
+    /// The model's provider limits our rate of requests.
     ModelLimited,
     /// The model's provider has no credit left: only another provider helps.
     ModelExhausted,
-    /// The model's provider is down or out of reach.
+    /// The model's provider is down or unreachable.
     ModelUnavailable,
-    /// The model's provider says nothing.
+    /// The model's provider sends nothing.
     ModelSilent,
     /// The model's answer ended early.
     AnswerCut,
-    /// The sandbox, or what hosts it, does not answer.
+    /// The sandbox or its host does not answer.
     Sandbox,
     /// The sandbox is asleep or gone.
     SandboxGone,
-    /// The attempt took longer than it may.
+    /// The attempt exceeded its time limit.
     Slow,
 }
 
 impl RunError {
-    /// Whether the sandbox is in doubt.
-    pub fn is_sandboxes(&self) -> bool {
+    /// Whether the sandbox is to blame.
+    pub fn is_sandbox_fault(&self) -> bool {
         matches!(
             self,
             Self::Transient(Fault {

@@ -1,6 +1,7 @@
 //! Tools: what the model may do. Each is a typed handler in a file of its own behind this registry.
-//! A tool error says who must hear it: the model, which then goes on, or the run, which ends.
+//! A tool error says who gets it: the model, which then continues, or the run, which ends.
 
+mod access;
 mod check_app;
 pub mod code_blocks;
 mod create_or_update_files;
@@ -22,18 +23,19 @@ use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+pub use access::FileAccess;
 use output::MAX_OUTPUT;
 pub use output::{ToolError, ToolOutput, Written, cut};
 
 use super::{Agent, App, AppPath, app::path::GENERATED_FOLDERS, check::Scope};
 use crate::{
     llm::{ToolCall, ToolSpec},
-    protocol::Status,
+    protocol::{Status, first_chars},
 };
 
-/// The longest that a tool may take, a command's own time aside.
+/// How long a tool may take, a command's own time aside.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(240);
-/// The largest file that is written, in bytes.
+/// The largest file that a tool writes, in bytes.
 const MAX_FILE: usize = 10 << 20;
 
 /// A tool the model can call.
@@ -44,7 +46,7 @@ pub struct Tool {
     read: fn(Value) -> Result<Box<dyn Handler>, String>,
 }
 
-/// In the order in which the model is told of them.
+/// In the order in which the model sees them.
 static TOOLS: [Tool; 8] = [
     Tool::of::<terminal::Arguments>(terminal::NAME, terminal::spec),
     Tool::of::<create_or_update_files::Arguments>(
@@ -84,7 +86,7 @@ impl Tool {
     }
 }
 
-/// The tool of this name, however the model spells it.
+/// The tool with this name, however the model spells it.
 fn find(name: &str) -> Option<&'static Tool> {
     let of = |name: &str| {
         TOOLS
@@ -94,73 +96,48 @@ fn find(name: &str) -> Option<&'static Tool> {
     of(name).or_else(|| of(lenient::without_namespace(name)?))
 }
 
-/// How the model is told of the tools.
+/// The tools as the model sees them.
 pub fn specs() -> Vec<ToolSpec> {
     TOOLS.iter().map(Tool::spec).collect()
 }
 
 /// What a tool works with.
-pub struct Kit<'a> {
+pub struct ToolContext<'a> {
     pub agent: &'a Agent,
     pub app: &'a App,
     /// What `checkApp` looks at.
     pub scope: &'a Scope<'a>,
-    /// Whether an earlier attempt at this call may have been carried out, in part or whole.
+    /// Whether an earlier attempt may have executed this call, in part or whole.
     pub again: bool,
 }
 
-/// The arguments of a call, and what it does.
+/// A tool: the arguments of a call, and what the call does.
 trait Handler: Send + Sync {
-    /// What it works on, in one line.
+    /// What the call works on, in one line.
     fn title(&self) -> String;
 
     fn status(&self) -> Status;
 
-    /// The longest that it may take.
     fn timeout(&self) -> Duration {
         TOOL_TIMEOUT
     }
 
-    fn touches(&self) -> Touches;
+    fn access(&self) -> FileAccess;
 
-    /// Whether it does the same twice as once.
+    /// Whether executing it twice does the same as once.
     fn is_repeatable(&self) -> bool {
         true
     }
 
-    /// The files that it writes as it is told: paths and contents.
+    /// The files that it writes, as far as its arguments hold them: paths and contents.
     fn files(&self) -> Vec<Written> {
         Vec::new()
     }
 
-    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>>;
-}
-
-/// What of the app a call reads or changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Touches {
-    /// It reads these files, or anything where there are none.
-    Reads(Vec<String>),
-    /// It changes these files and no others.
-    Writes(Vec<String>),
-    /// It may change anything, or must see everything at rest.
-    Everything,
-}
-
-impl Touches {
-    /// Whether two calls may be carried out at the same time.
-    pub fn is_apart_from(&self, other: &Self) -> bool {
-        let disjoint = |a: &[String], b: &[String]| !a.iter().any(|path| b.contains(path));
-        match (self, other) {
-            (Self::Everything, _) | (_, Self::Everything) => false,
-            (Self::Reads(_), Self::Reads(_)) => true,
-            (Self::Writes(a), Self::Writes(b)) => disjoint(a, b),
-            (Self::Reads(read), Self::Writes(written))
-            | (Self::Writes(written), Self::Reads(read)) => {
-                written.is_empty() || (!read.is_empty() && disjoint(read, written))
-            }
-        }
-    }
+    fn execute<'a>(
+        &'a self,
+        context: &'a ToolContext<'a>,
+    ) -> BoxFuture<'a, Result<ToolOutput, ToolError>>;
 }
 
 /// A tool call whose arguments were read, or why they could not be.
@@ -171,10 +148,10 @@ pub struct Prepared {
     handler: Result<Box<dyn Handler>, String>,
 }
 
-/// Reads a call. One that can't be carried out is prepared too: its result is the error.
+/// Reads a call. One that can't be executed is prepared too: its result is the error.
 pub fn prepare(call: &ToolCall) -> Prepared {
     let refused = |error: String| Prepared {
-        title: call.name.chars().take(80).collect(),
+        title: first_chars(&call.name, 80).to_owned(),
         status: None,
         handler: Err(error),
     };
@@ -203,7 +180,7 @@ pub fn prepare(call: &ToolCall) -> Prepared {
     }
 }
 
-/// The files that a call writes, as far as its arguments have come: paths, and contents so far.
+/// The files that a call writes, as far as its arguments have arrived: paths, and contents so far.
 pub fn drafts(name: &str, arguments: &str) -> Vec<(String, String)> {
     match find(name) {
         Some(tool) if tool.name == create_or_update_files::NAME => {
@@ -213,16 +190,15 @@ pub fn drafts(name: &str, arguments: &str) -> Vec<(String, String)> {
     }
 }
 
-/// The call with its tool's name as it is spelt, where the model meant one: it goes back to the
-/// model so.
-pub fn spelt(mut call: ToolCall) -> ToolCall {
+/// The call with the canonical name of its tool, if there is one, as it goes back to the model.
+pub fn with_canonical_name(mut call: ToolCall) -> ToolCall {
     if let Some(tool) = find(&call.name) {
         tool.name.clone_into(&mut call.name);
     }
     call
 }
 
-/// The files that a call has written, where their contents are known.
+/// The files that a call has written, as far as their contents are known.
 pub fn written(call: &ToolCall, output: &ToolOutput) -> Vec<Written> {
     if output.failed || output.written.is_empty() {
         Vec::new()
@@ -236,7 +212,7 @@ pub fn is_command(call: &ToolCall) -> bool {
     find(&call.name).is_some_and(|tool| tool.name == terminal::NAME)
 }
 
-/// A call that writes these files, for models that write them in words.
+/// A call that writes these files, for models that write them in code blocks.
 pub fn writing_call(id: String, files: &[code_blocks::File]) -> ToolCall {
     let files: Vec<Value> = files
         .iter()
@@ -251,43 +227,42 @@ pub fn writing_call(id: String, files: &[code_blocks::File]) -> ToolCall {
 }
 
 impl Prepared {
-    /// The longest that it may take.
     pub fn timeout(&self) -> Duration {
         self.handler
             .as_ref()
             .map_or(TOOL_TIMEOUT, |handler| handler.timeout())
     }
 
-    /// Whether it does the same twice as once.
+    /// Whether executing it twice does the same as once.
     pub fn is_repeatable(&self) -> bool {
         self.handler
             .as_ref()
             .map_or(true, |handler| handler.is_repeatable())
     }
 
-    /// What it reads or changes; a call that can't be carried out touches nothing.
-    pub fn touches(&self) -> Touches {
+    pub fn access(&self) -> FileAccess {
         self.handler
             .as_ref()
-            .map_or_else(|_| Touches::Writes(Vec::new()), |handler| handler.touches())
+            .map_or(FileAccess::None, |handler| handler.access())
     }
 
-    /// The files that it has written: those it was told to, and those that its output holds.
+    /// The files that it has written: those in its arguments, and those in its output.
     pub fn files(&self, output: &ToolOutput) -> Vec<Written> {
-        let told = self
+        let given = self
             .handler
             .as_ref()
             .map_or_else(|_| Vec::new(), |handler| handler.files());
-        told.into_iter()
+        given
+            .into_iter()
             .chain(output.contents.iter().cloned())
             .collect()
     }
 
-    /// Carries the call out. An error that the model can mend is its output.
-    pub async fn carry_out(&self, kit: &Kit<'_>) -> Result<ToolOutput, super::RunError> {
+    /// Executes the call. An error that the model can act on is its output.
+    pub async fn execute(&self, context: &ToolContext<'_>) -> Result<ToolOutput, super::RunError> {
         let output = match &self.handler {
             Err(error) => Err(ToolError::RespondToModel(error.clone())),
-            Ok(handler) => handler.carry_out(kit).await,
+            Ok(handler) => handler.execute(context).await,
         };
         match output {
             Ok(output) => Ok(output),
@@ -300,8 +275,7 @@ impl Prepared {
     }
 }
 
-/// A schema of an object with these properties, all of which are known; the required ones are
-/// named.
+/// The schema of an object with these properties and no others, and the names of the required ones.
 fn object(properties: Value, required: &[&str]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
@@ -319,12 +293,6 @@ fn writable(text: &str) -> Result<AppPath, ToolError> {
         ))),
         None => Ok(path),
     }
-}
-
-/// The paths as they are told, without those that are none.
-fn told<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let paths = paths.into_iter().filter_map(|path| AppPath::new(path).ok());
-    paths.map(|path| path.as_str().to_owned()).collect()
 }
 
 /// The first paths, and how many more there are.
@@ -357,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_can_t_be_carried_out_says_what_would_be_right() {
+    fn a_call_that_can_t_be_executed_says_what_would_be_right() {
         let error = error_of("rm", "{}");
         assert!(
             error.contains(
@@ -386,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_carried_out_however_its_name_and_arguments_are_spelt() {
+    fn a_call_is_understood_however_its_name_and_arguments_are_spelt() {
         for name in [
             "read_files",
             "READ-FILES",
@@ -395,11 +363,7 @@ mod tests {
             " readFiles ",
         ] {
             let read = prepared(name, r#"{"files":"[\"a.txt\"]"}"#);
-            assert_eq!(
-                read.touches(),
-                Touches::Reads(vec!["a.txt".to_owned()]),
-                "{name}"
-            );
+            assert_eq!(read.access(), FileAccess::reads(["a.txt"]), "{name}");
         }
         let command = prepared(
             "Terminal",
@@ -412,33 +376,5 @@ mod tests {
             [("a.txt".to_owned(), "x".to_owned())]
         );
         assert!(drafts("edit_file", begun).is_empty());
-    }
-
-    #[test]
-    fn calls_are_apart_when_neither_changes_what_the_other_touches() {
-        let write = prepared(
-            "createOrUpdateFiles",
-            r#"{"files":[{"path":"./a.txt","content":""}]}"#,
-        )
-        .touches();
-        let edit = |path: &str| {
-            prepared(
-                "editFile",
-                &json!({ "path": path, "old": "a", "new": "b" }).to_string(),
-            )
-            .touches()
-        };
-        let read = prepared("readFiles", r#"{"files":["a.txt:1-2"]}"#).touches();
-        let search = prepared("searchFiles", r#"{"pattern":"x"}"#).touches();
-        let command = prepared("terminal", r#"{"command":"ls"}"#).touches();
-        assert!(write.is_apart_from(&edit("b.txt")) && !write.is_apart_from(&edit("a.txt")));
-        assert!(
-            !write.is_apart_from(&read)
-                && read.is_apart_from(&edit("b.txt"))
-                && read.is_apart_from(&search)
-        );
-        assert!(!search.is_apart_from(&write));
-        assert!(!command.is_apart_from(&read) && !read.is_apart_from(&command));
-        assert!(prepared("nothing", "{}").touches().is_apart_from(&search));
     }
 }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod answer_stream;
+mod budget;
 mod calls;
 mod compaction;
 mod guards;
@@ -11,37 +12,40 @@ mod toolless;
 mod work;
 
 use answer::{Asked, EarlyEnds, answer};
+use budget::Budget;
 use calls::call_tools;
 use guards::Guards;
 use serde::{Deserialize, Serialize};
+use toolless::BlockFiles;
 pub use work::Work;
 
 use super::{
-    Agent, AgentInput, Journal, Report, RunError, Step, Workplace,
+    Agent, AgentInput, Journal, Report, RunError, RunSandbox, Step,
     check::{Reports, Scope},
-    input,
-    text::secrets,
-    tools,
+    input, tools,
 };
 use crate::{
     llm::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole},
     protocol::{EventKind, Spent, Status},
 };
 
-/// How often the model may mend what a check found.
-const REPAIRS: u32 = 3;
-/// How many answers in a row may reach the model's limit of output tokens before anything whole was
-/// in them.
-const CUTS: u32 = 2;
-/// How a model that calls no tools is told what to do instead.
-const IN_WORDS: &str = "Write each file whole, as a code block whose first line names it, like this:\n\n```tsx app/page.tsx\n…\n```\n\nThe files \
-                        are saved as you write them. When everything is done, end with <task_summary>…</task_summary>.";
+/// How many times the model may repair what a check found.
+const MAX_REPAIRS: u32 = 3;
+/// How many answers in a row may hit the output token limit with nothing usable in them.
+const MAX_CUTS: u32 = 2;
+/// How many answers in a row may hold files that are refused.
+const MAX_REFUSALS: u32 = 3;
 
-/// How many answers in a row may have files in words that are not to be written.
-const REFUSALS: u32 = 3;
-/// What a model hears whose answer was too long.
-const CUT: &str = "Your answer reached your limit of output tokens and was cut off there. Tool calls that came whole were carried out. Go on with \
-                   what is missing, and write fewer or smaller files in one answer.";
+/// The file format for models that call no tools.
+const IN_WORDS: &str = "Write each file whole, as a code block whose first line names it, like \
+                        this:\n\n```tsx app/page.tsx\n…\n```\n\nThe files are saved as you write \
+                        them. When everything is done, end with <task_summary>…</task_summary>.";
+/// What the model reads after an answer that hit its output token limit.
+const CUT: &str = "Your answer reached your limit of output tokens and was cut off there. Complete \
+                   tool calls were executed. Continue with what is missing, and write fewer or \
+                   smaller files in one answer.";
+const LAST_TURN: &str = "This is your last turn, and you may call no more tools. End with \
+                         <task_summary> and say what works and what is missing.";
 
 /// How the loop ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,103 +55,129 @@ pub struct Outcome {
 }
 
 /// What a run's agent works with.
-pub struct Job<'a, 'w, J> {
+pub struct Job<'a, 's, J> {
     pub journal: &'a J,
     pub agent: &'a Agent,
-    pub workplace: &'a Workplace<'w>,
-    /// The errors that stand in the previews that users have open.
+    pub sandbox: &'a RunSandbox<'s>,
+    /// The errors that users' open previews show.
     pub reports: &'a Reports,
 }
 
 impl<J> Job<'_, '_, J> {
-    /// What a check of the app is to look at.
+    /// What a check of the app covers.
     async fn scope(&self) -> Scope<'_> {
         Scope {
-            changed: self.workplace.changed().await,
+            changed: self.sandbox.changed().await,
             reports: self.reports,
         }
     }
 }
 
-/// A run's talk with the model. It is made of saved outputs alone, so a restarted run has the same.
-struct Talk {
+/// Where the model's files are in its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileSource {
+    /// In code blocks: the model has called no tool yet, or was asked to write files so.
+    CodeBlocks,
+    /// In tool calls: a code block only quotes.
+    ToolCalls,
+}
+
+/// What the latest answers have in common that led nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stall {
+    /// The last answer led somewhere.
+    None,
+    /// The last answer had no tool calls, files or summary, and a reminder followed it.
+    Reminded,
+    /// This many in a row were cut off with nothing usable in them.
+    Cut(u32),
+    /// This many in a row held files that were refused.
+    Refused(u32),
+}
+
+/// What follows an answer.
+enum Next {
+    /// The model's next turn.
+    Turn,
+    /// The check: the model says that it is done, with this summary.
+    Check(String),
+    /// The end: the model doesn't continue.
+    GiveUp,
+}
+
+/// A run's conversation with the model. It is built from saved outputs alone, so a restarted run
+/// has the same one.
+struct Conversation {
     messages: Vec<ChatMessage>,
     /// How many answers the model has given.
     turns: u32,
+    budget: Budget,
     guards: Guards,
-    /// Whether it has called a tool: one that can does not write files in words.
-    calls_tools: bool,
-    /// Whether its last answer was followed by a reminder of how to go on.
-    reminded: bool,
-    /// What it has said it did in an answer that called tools too: it holds when nothing else
-    /// follows.
-    early: Option<String>,
-    /// How many answers in a row were cut off with nothing whole in them.
-    cuts: u32,
-    /// How many answers in a row had files in words that were not to be written.
-    refusals: u32,
+    files: FileSource,
+    stall: Stall,
+    /// The summary of an answer that also called tools: it counts if nothing else follows.
+    early_summary: Option<String>,
 }
 
 /// Lets the model work on the app until it ends with `<task_summary>` and the app passes the check.
 ///
-/// Each turn is a step `turn-<n>` (counted from 1) whose output is the model's whole answer; each
-/// tool call of the answer is a step `turn-<n>-<tool>-<k>` whose output is the tool's result, and
-/// each check a step `verify-<n>`. The chat is built from these outputs alone, so after a restart
-/// the loop runs through the saved steps without asking the model or touching the sandbox, and goes
-/// on where it was. While an answer comes its text and its files are published as they grow;
-/// nothing is carried out before the answer is whole.
+/// **Steps.** Each turn is a step `turn-<n>` (counted from 1) whose output is the model's whole
+/// answer. Each tool call of the answer is a step `turn-<n>-<tool>-<k>` whose output is the tool's
+/// result, and each check is a step `verify-<n>`. The conversation is built from these outputs
+/// alone: after a restart the loop replays the saved steps without asking the model or touching the
+/// sandbox, and resumes where it was. While an answer arrives, its text and its files are published
+/// as they grow; nothing is executed before the answer is complete.
 ///
-/// A turn is the last one when its text has a summary and it calls no tools. What the check then
-/// finds goes back to the model, at most `REPAIRS` times; the same problems twice in a row end it
-/// early. A turn with neither tools, files nor a summary is reminded once of how to go on. The last
-/// of `AGENT_MAX_TURNS` turns may call no tools and must summarise. Tool errors go back to the
-/// model as results; errors of the model or the sandbox that don't pass end the run, and so do the
-/// loop's guards.
+/// **What an answer leads to**, the first that applies:
+/// 1. Tool calls are executed, and their results are the model's next input. Tool errors are
+///    results too. A summary beside the calls is kept in case nothing else follows.
+/// 2. Files in code blocks are written, for models without tool calls (`FileSource`). Refused
+///    ones go back to the model, at most `MAX_REFUSALS` times in a row.
+/// 3. An answer that hit the output token limit is followed by a request to continue with less, at
+///    most `MAX_CUTS` times in a row when there was nothing usable in it.
+/// 4. A summary ends the turns, and the app is checked. What the check finds goes back to the
+///    model, at most `MAX_REPAIRS` times; the same problems twice in a row end the run.
+/// 5. Anything else is followed by one reminder of how to continue.
+///
+/// **Limits.** The last of `AGENT_MAX_TURNS` turns may call no tools and must summarize. The loop
+/// stops when the run's budget of tokens or money is used up (`Budget`), or when the model goes
+/// round in circles (`Guards`). Errors of the model or the sandbox that don't pass end the run.
 pub async fn build_app<J: Journal>(
     job: &Job<'_, '_, J>,
     input: &AgentInput,
 ) -> Result<Outcome, RunError> {
-    let mut talk = Talk {
-        messages: input.messages.clone(),
-        turns: 0,
-        guards: Guards::default(),
-        calls_tools: false,
-        reminded: false,
-        early: None,
-        cuts: 0,
-        refusals: 0,
-    };
-    talk.guards.spend(input.spent);
-    let mut before: Option<Report> = None;
+    let max_turns = job.agent.settings.limits.max_turns;
+    let mut conversation = Conversation::new(input);
+    let mut last_failure: Option<Report> = None;
     let mut round = 0;
     loop {
         round += 1;
-        let done = talk.until_done(job).await;
-        let summary = done.map_err(|error| still_broken(error, before.as_ref()))?;
+        let summary = conversation
+            .until_done(job)
+            .await
+            .map_err(|error| with_problems(error, last_failure.as_ref()))?;
         let report = verify(job, round, &summary).await?;
         if report.is_well() {
             return Ok(Outcome { summary });
         }
-        let same = before.is_some_and(|before| before.signature() == report.signature());
-        if same || round > REPAIRS || talk.turns >= job.agent.settings.limits.max_turns {
-            return Err(RunError::User(unmended(&report, same)));
+        let unchanged = last_failure.is_some_and(|last| last.signature() == report.signature());
+        if unchanged || round > MAX_REPAIRS || conversation.turns >= max_turns {
+            return Err(RunError::User(still_broken(&report, unchanged)));
         }
-        let problems = report.for_model();
-        talk.messages.push(ChatMessage::System {
-            content: format!(
-                "The app was checked, and it is not done. {problems}\n\nFind the cause and mend it, without undoing what the user asked for. Then \
-                 end with <task_summary> again."
-            ),
-        });
-        before = Some(report);
+        conversation.note(format!(
+            "The app was checked, and it is not done. {}\n\nFind the cause and fix it, without \
+             undoing what the user asked for. Then end with <task_summary> again.",
+            report.for_model()
+        ));
+        last_failure = Some(report);
     }
 }
 
-/// The error that ended the run, with what the check before had found.
-fn still_broken(error: RunError, found: Option<&Report>) -> RunError {
-    match (error, found) {
-        (RunError::User(said), Some(report)) => RunError::User(format!(
-            "{said}\n\nThe app does not work yet. {}",
+/// The error that ended the run, with what the last check found.
+fn with_problems(error: RunError, last_failure: Option<&Report>) -> RunError {
+    match (error, last_failure) {
+        (RunError::User(message), Some(report)) => RunError::User(format!(
+            "{message}\n\nThe app does not work yet. {}",
             report.for_people()
         )),
         (error, _) => error,
@@ -169,104 +199,143 @@ async fn verify<J: Journal>(
     let step = Step::new(&name, &summary).within(super::check::TIMEOUT);
     job.journal
         .step(step, |_| {
-            job.workplace
+            job.sandbox
                 .with_app(|app| async move { job.agent.check(&app, &job.scope().await).await })
         })
         .await
 }
 
-/// What people are told of an app that does not work.
-fn unmended(report: &Report, same: bool) -> String {
-    let tried = if same {
-        " The model tried to mend it, and the same problem came back."
+/// What people read when the app does not work at the end.
+fn still_broken(report: &Report, unchanged: bool) -> String {
+    let tried = if unchanged {
+        " The model tried to fix it, and the same problem came back."
     } else {
         ""
     };
     format!(
-        "The app was written, but it does not work yet.{tried}\n\n{}\n\nThe files are kept. Send a message such as “Fix this error” to go on, or say \
-         differently what you want.",
+        "The app was written, but it does not work yet.{tried}\n\n{}\n\nThe files are kept. Send a \
+         message such as “Fix this error” to continue, or describe differently what you want.",
         report.for_people()
     )
 }
 
-impl Talk {
+impl Conversation {
+    fn new(input: &AgentInput) -> Self {
+        let mut budget = Budget::default();
+        budget.spend(input.spent);
+        Self {
+            messages: input.messages.clone(),
+            turns: 0,
+            budget,
+            guards: Guards::default(),
+            files: FileSource::CodeBlocks,
+            stall: Stall::None,
+            early_summary: None,
+        }
+    }
+
+    fn note(&mut self, content: impl Into<String>) {
+        let content = content.into();
+        self.messages.push(ChatMessage::System { content });
+    }
+
     /// Lets the model work until it says that it is done; returns its summary.
     async fn until_done<J: Journal>(&mut self, job: &Job<'_, '_, J>) -> Result<String, RunError> {
         let limits = &job.agent.settings.limits;
         while self.turns < limits.max_turns {
-            self.guards.may_go_on(limits, Spent::default())?;
+            self.budget.check(limits, Spent::default())?;
             let reply = self.next_answer(job, limits.max_turns).await?;
-            let summary = summary::find(&reply.text).map(str::to_owned);
-            if !reply.tool_calls.is_empty() {
-                (self.calls_tools, self.reminded, self.cuts) = (true, false, 0);
-                self.call_tools(job, &reply).await?;
-                self.early = summary;
-                continue;
-            }
-            let early = self.early.take();
-            let wrote = self.write_files(job, &reply).await?;
-            if reply.cut {
-                self.note_cut(wrote)?;
-                continue;
-            }
-            self.cuts = 0;
-            self.refusals = if wrote == Some(false) {
-                self.refusals + 1
-            } else {
-                0
-            };
-            if self.refusals >= REFUSALS {
-                break;
-            }
-            if self.refusals > 0 {
-                continue;
-            }
-            if let Some(summary) = summary.or(early.filter(|_| wrote.is_none())) {
-                self.reminded = false;
-                return Ok(summary);
-            }
-            if wrote.is_none() && !self.remind() {
-                break;
+            match self.act_on(job, &reply).await? {
+                Next::Turn => {}
+                Next::Check(summary) => return Ok(summary),
+                Next::GiveUp => break,
             }
         }
         Err(RunError::User(format!(
-            "The model stopped without saying that it is done (after {} of at most {} turns). The files are kept: send a message such as “Go on” to \
-             continue.",
+            "The model stopped without saying that it is done (after {} of at most {} turns). The \
+             files are kept: send a message such as “Go on” to continue.",
             self.turns, limits.max_turns
         )))
     }
 
-    /// Tells the model once how to go on; whether it was not told just before.
-    fn remind(&mut self) -> bool {
-        if self.reminded {
-            return false;
+    async fn act_on<J: Journal>(
+        &mut self,
+        job: &Job<'_, '_, J>,
+        reply: &ModelReply,
+    ) -> Result<Next, RunError> {
+        let summary = summary::find(&reply.text).map(str::to_owned);
+        if !reply.tool_calls.is_empty() {
+            (self.files, self.stall) = (FileSource::ToolCalls, Stall::None);
+            self.call_tools(job, reply).await?;
+            self.early_summary = summary;
+            return Ok(Next::Turn);
         }
-        self.reminded = true;
-        self.messages.push(ChatMessage::System {
-            content: format!(
-                "Go on with the tools. If you can't call tools: {IN_WORDS} When everything is done, end with <task_summary>…</task_summary>."
-            ),
-        });
-        true
+        let early_summary = self.early_summary.take();
+        let files = self.write_block_files(job, reply).await?;
+        match files {
+            files if reply.cut => self.after_cut(files),
+            BlockFiles::Refused => Ok(self.after_refusal()),
+            BlockFiles::Written => {
+                self.stall = Stall::None;
+                Ok(summary.map_or(Next::Turn, Next::Check))
+            }
+            BlockFiles::Absent => match summary.or(early_summary) {
+                Some(summary) => {
+                    self.stall = Stall::None;
+                    Ok(Next::Check(summary))
+                }
+                None => Ok(self.remind()),
+            },
+        }
     }
 
-    /// Takes note of an answer that was cut off, in which files were written, well or not, or none.
-    fn note_cut(&mut self, wrote: Option<bool>) -> Result<(), RunError> {
-        self.cuts = if wrote.is_some() { 0 } else { self.cuts + 1 };
-        if self.cuts >= CUTS {
+    /// Reminds the model of how to continue, unless that was just done.
+    fn remind(&mut self) -> Next {
+        if self.stall == Stall::Reminded {
+            return Next::GiveUp;
+        }
+        (self.files, self.stall) = (FileSource::CodeBlocks, Stall::Reminded);
+        self.note(format!(
+            "Go on with the tools. If you can't call tools: {IN_WORDS} When everything is done, \
+             end with <task_summary>…</task_summary>."
+        ));
+        Next::Turn
+    }
+
+    fn after_cut(&mut self, files: BlockFiles) -> Result<Next, RunError> {
+        self.stall = match (files, self.stall) {
+            (BlockFiles::Written | BlockFiles::Refused, _) => Stall::None,
+            (BlockFiles::Absent, Stall::Cut(times)) => Stall::Cut(times + 1),
+            (BlockFiles::Absent, Stall::None | Stall::Reminded | Stall::Refused(_)) => {
+                Stall::Cut(1)
+            }
+        };
+        if self.stall == Stall::Cut(MAX_CUTS) {
             return Err(RunError::User(
-                "The model's answer was cut off: it reached the model's limit of output tokens, and again when it was asked for less. The \
-                 files are kept. Ask for less at once, or choose a model that may write more in AI_MODEL."
+                "The model's answer was cut off: it reached the model's limit of output tokens, \
+                 and again when it was asked for less. The files are kept. Ask for less at once, \
+                 or set AI_MODEL to a model with a higher limit."
                     .to_owned(),
             ));
         }
-        self.messages.push(ChatMessage::System {
-            content: CUT.to_owned(),
-        });
-        Ok(())
+        self.note(CUT);
+        Ok(Next::Turn)
     }
 
-    /// Carries the answer's calls out, and tells the model what came of them.
+    fn after_refusal(&mut self) -> Next {
+        let times = match self.stall {
+            Stall::Refused(times) => times + 1,
+            Stall::None | Stall::Reminded | Stall::Cut(_) => 1,
+        };
+        self.stall = Stall::Refused(times);
+        if times < MAX_REFUSALS {
+            Next::Turn
+        } else {
+            Next::GiveUp
+        }
+    }
+
+    /// Executes the answer's calls, and adds their results to the conversation.
     async fn call_tools<J: Journal>(
         &mut self,
         job: &Job<'_, '_, J>,
@@ -274,59 +343,54 @@ impl Talk {
     ) -> Result<(), RunError> {
         let outputs = call_tools(job, self.turns, &reply.tool_calls).await?;
         for (call, output) in reply.tool_calls.iter().zip(&outputs) {
-            let told = self.guards.take(call, output)?;
+            let warning = self.guards.record(call, output)?;
             self.messages.push(ChatMessage::Tool {
                 tool_call_id: call.id.clone(),
-                content: told.map_or_else(
+                content: warning.map_or_else(
                     || output.content.clone(),
-                    |told| format!("{}\n{told}", output.content),
+                    |warning| format!("{}\n{warning}", output.content),
                 ),
             });
         }
         self.guards.end_turn(&outputs)?;
         if reply.cut {
-            self.messages.push(ChatMessage::System {
-                content: CUT.to_owned(),
-            });
+            self.note(CUT);
         }
         Ok(())
     }
 
-    /// Asks the model for the next turn, as a step, and adds the answer to the talk.
+    /// Asks the model for the next turn, as a step, and adds the answer to the conversation.
     async fn next_answer<J: Journal>(
         &mut self,
         job: &Job<'_, '_, J>,
         max_turns: u32,
     ) -> Result<ModelReply, RunError> {
         self.turns += 1;
-        let (turn, last) = (self.turns, self.turns == max_turns);
-        if last && turn > 1 {
-            self.messages.push(ChatMessage::System {
-                content: "This is your last turn, and you may call no more tools. End with <task_summary> and say what works and what is missing."
-                    .to_owned(),
-            });
+        let (turn, is_last) = (self.turns, self.turns == max_turns);
+        if is_last && turn > 1 {
+            self.note(LAST_TURN);
         }
         compaction::make_room(&mut self.messages, job.agent.model.context_tokens());
         let request = &ChatRequest {
-            messages: secrets::leave_out_of(&self.messages),
+            messages: job.agent.redactor.redact_messages(&self.messages),
             tools: tools::specs(),
-            may_call: !last,
+            may_call: !is_last,
             in_words: IN_WORDS,
             takes_unfinished: false,
             role: ModelRole::Coder,
         };
         // After a summary there may be nothing left to say.
-        let may_be_empty = self.early.is_some();
+        let may_be_empty = self.early_summary.is_some();
         let step_name = &*format!("turn-{turn}");
         let step = Step::new(step_name, &request.messages)
             .within(job.agent.settings.run_timeout)
             .with_alternatives(job.agent.model.alternatives());
-        let (guards, limits) = (&self.guards, &job.agent.settings.limits);
+        let (budget, limits) = (&self.budget, &job.agent.settings.limits);
         let early_ends = &EarlyEnds::default();
         let answering = |attempt| async move {
-            guards.may_go_on(limits, job.journal.lost(step_name))?;
+            budget.check(limits, job.journal.lost(step_name))?;
             let asked = Asked::new(step_name, turn, attempt, early_ends);
-            let reply = early_ends.count(attempt, answer(job, &asked, request).await)?;
+            let reply = early_ends.record(attempt, answer(job, &asked, request).await)?;
             let is_empty =
                 reply.text.trim().is_empty() && reply.tool_calls.is_empty() && !reply.cut;
             if is_empty && !may_be_empty {
@@ -338,55 +402,64 @@ impl Talk {
         // Published again after a restart, where it may have been cut; an unchanged one is no
         // event.
         publish_text(job.journal, turn, &reply.text).await?;
-        self.guards.spend(job.journal.lost(step_name));
+        self.budget.spend(job.journal.lost(step_name));
         if !reply.half_calls.is_empty() {
-            // What those calls had begun to write is not carried out.
+            // Incomplete calls are not executed: their drafts go.
             job.journal
                 .publish(EventKind::Draft { turn, piece: None })
                 .await?;
         }
-        self.guards.spend(reply.spent);
+        self.budget.spend(reply.spent);
+        self.add_answer(&reply);
+        Ok(reply)
+    }
+
+    fn add_answer(&mut self, reply: &ModelReply) {
         if reply.overflowed {
             compaction::halve(&mut self.messages);
         }
         if let Some(left_out) = reply.left_out {
             input::leave_out(&mut self.messages, left_out);
         }
-        // An empty answer is left out of the chat: what was cut off would not be known of.
-        let half = Some(&reply.half_calls).filter(|half| {
-            !half.is_empty() && reply.text.trim().is_empty() && reply.tool_calls.is_empty()
-        });
-        let content = half.map_or_else(
-            || reply.text.clone(),
-            |half| format!("[I called {}, and was cut off.]", half.join(", ")),
-        );
+        let only_half_calls = !reply.half_calls.is_empty()
+            && reply.text.trim().is_empty()
+            && reply.tool_calls.is_empty();
+        // Providers drop an empty answer, and with it the fact that it was cut off.
+        let content = if only_half_calls {
+            format!(
+                "[I called {}, and was cut off.]",
+                reply.half_calls.join(", ")
+            )
+        } else {
+            reply.text.clone()
+        };
         self.messages.push(ChatMessage::Assistant {
             content,
-            tool_calls: reply.tool_calls.iter().cloned().map(tools::spelt).collect(),
+            tool_calls: reply
+                .tool_calls
+                .iter()
+                .cloned()
+                .map(tools::with_canonical_name)
+                .collect(),
             thoughts: reply.thoughts.clone(),
         });
-        Ok(reply)
     }
 
-    /// Writes the files that the model wrote in words; whether all is well, when there were any.
-    async fn write_files<J: Journal>(
+    /// Writes the files in the answer's code blocks, and adds what came of it to the conversation.
+    async fn write_block_files<J: Journal>(
         &mut self,
         job: &Job<'_, '_, J>,
         reply: &ModelReply,
-    ) -> Result<Option<bool>, RunError> {
-        if self.calls_tools && !self.reminded && !reply.in_words {
-            return Ok(None);
+    ) -> Result<BlockFiles, RunError> {
+        if self.files == FileSource::ToolCalls && !reply.in_words {
+            return Ok(BlockFiles::Absent);
         }
-        let Some(outcome) =
-            toolless::write_files(job, self.turns, &reply.text, &mut self.guards).await?
-        else {
-            return Ok(None);
-        };
-        self.reminded = false;
-        self.messages.push(ChatMessage::System {
-            content: format!("{}\n\nGo on. {IN_WORDS}", outcome.told),
-        });
-        Ok(Some(outcome.well))
+        let (files, results) =
+            toolless::write_files(job, self.turns, &reply.text, &mut self.guards).await?;
+        if files != BlockFiles::Absent {
+            self.note(format!("{}\n\nGo on. {IN_WORDS}", results.join("\n")));
+        }
+        Ok(files)
     }
 }
 

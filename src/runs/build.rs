@@ -20,7 +20,7 @@ use super::{
 use crate::{
     agent::{
         self, Agent, AgentInput, Attempt, CodeFiles, Design, Job, Journal, Listing, PrevMessage,
-        RunError, Snapshot, Step, Workplace,
+        RunError, RunSandbox, Snapshot, Step,
     },
     protocol::{
         AppEntry, EventKind, LeftOut, Message, PreviewErrorKind, ProjectId, Run, Status,
@@ -80,7 +80,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         .await?;
     let app = opened.lock().await.take();
     apps.changed(project);
-    let workplace = &Workplace::new(
+    let sandbox = &RunSandbox::new(
         app,
         begun_in,
         Box::new(move || Box::pin(apps.open(project))),
@@ -99,7 +99,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         .await?;
     let listed: CodeList = journal
         .step(Step::new("get-prev-code-files", &project), |_| {
-            workplace.with_app(|app| async move { Ok(CodeList::from(app.list().await?)) })
+            sandbox.with_app(|app| async move { Ok(CodeList::from(app.list().await?)) })
         })
         .await?;
     let input: AgentInput = {
@@ -110,7 +110,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
             .step(step, |attempt| async move {
                 let changed =
                     persistently(|| store.files_changed_last(project, CHANGED_FILES)).await?;
-                let changed = workplace
+                let changed = sandbox
                     .with_app(|app| async move { app.read_files(changed).await })
                     .await?;
                 let files = CodeFiles {
@@ -135,7 +135,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     let job = Job {
         journal: &journal,
         agent,
-        workplace,
+        sandbox,
         reports: &move || {
             let standing = reporting.reported_since(project, begun)?.into_iter();
             // An app with messages in its console can be used.
@@ -152,7 +152,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     journal.publish(status(Status::GeneratingUrl)).await?;
     let _url: String = journal
         .step(Step::new("get-sandbox-url", &project), |_| {
-            workplace.with_app(|app| async move {
+            sandbox.with_app(|app| async move {
                 apps.publish_preview(project, &app).await?;
                 Ok(app.url())
             })
@@ -176,7 +176,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         .step(
             Step::new("save-to-db", &outcome.summary).within(SAVE_TIMEOUT),
             |_| async move {
-                let (entries, partial, left_out) = entries(store, project, workplace).await?;
+                let (entries, partial, left_out) = entries(store, project, sandbox).await?;
                 let reply = Reply::Result {
                     content: with_note(&outcome.summary, &left_out),
                     fragment: NewFragment {
@@ -244,9 +244,9 @@ impl CodeList {
 async fn entries(
     store: &Store,
     project: ProjectId,
-    workplace: &Workplace<'_>,
+    sandbox: &RunSandbox<'_>,
 ) -> Result<(Vec<AppEntry>, bool, Vec<LeftOut>), RunError> {
-    let Snapshot { entries, left_out } = workplace
+    let Snapshot { entries, left_out } = sandbox
         .with_app(|app| async move { app.snapshot().await })
         .await?;
     if let Some(entries) = entries {
@@ -254,11 +254,7 @@ async fn entries(
     }
     let kept = KeptWork::of_project(store, project).await?;
     let (before, partial) = kept.map_or((Vec::new(), true), |kept| (kept.entries, kept.partial));
-    Ok((
-        overlay(before, workplace.written().await),
-        partial,
-        left_out,
-    ))
+    Ok((overlay(before, sandbox.written().await), partial, left_out))
 }
 
 /// The summary, with a note of what the version leaves out.

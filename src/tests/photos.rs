@@ -119,7 +119,7 @@ async fn a_key_at_its_limit_is_told_as_one() {
     .await;
     let told = refused(&unsplash.env()).await;
     assert!(
-        told.contains("as often as the key allows") && told.contains("403"),
+        told.contains("limit of requests") && told.contains("403"),
         "{told}"
     );
     assert!(told.contains("CSS gradient"), "{told}");

@@ -1,6 +1,6 @@
-//! What of the app's folder a version keeps: everything but what can't be read, what is no file,
-//! and what is more than a version holds. The app's own sources come first, whatever else there is,
-//! and the choice is the same each time.
+//! What a version keeps of the app's folder: everything except what can't be read, what is not a
+//! file, and what exceeds a version's limits. The app's own sources come first, and the choice is
+//! deterministic.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,18 +10,18 @@ use super::{
 };
 use crate::{protocol::LeftOut, sandbox::MAX_FILE};
 
-/// A version has no more files and links than this, nor more empty folders.
+/// How many files and links a version may have, and how many empty folders.
 pub const MAX_FILES: usize = 5000;
 const MAX_FOLDERS: usize = 1000;
-/// All files of a version together are no larger, in bytes.
+/// How large all files of a version together may be, in bytes.
 pub const MAX_BYTES: u64 = 100 << 20;
-/// Paths are no longer, in bytes.
+/// How long a path may be, in bytes.
 const MAX_PATH: usize = 1024;
-/// Files that are larger than this, in bytes, come after the others.
+/// Files larger than this, in bytes, come after the others.
 const LARGE: u64 = 1 << 20;
-/// Folders at the app's top that builds and tests usually make: what is in them comes last.
+/// Top-level folders that builds and tests usually make: their contents come last.
 const OUTPUT_FOLDERS: [&str; 5] = ["out", "dist", "build", "coverage", "storybook-static"];
-/// Files made by programs, which belong to no version.
+/// Generated files, which belong to no version.
 const GENERATED_FILES: [&str; 6] = [
     "next-env.d.ts",
     ".bash_history",
@@ -30,7 +30,7 @@ const GENERATED_FILES: [&str; 6] = [
     ".lesshst",
     ".wget-hsts",
 ];
-/// The names of files that are being written, until they are whole.
+/// The prefix of files that are still being written.
 const PART_PREFIX: &str = ".codeflow-";
 
 /// The app's folder, as a version keeps it.
@@ -38,9 +38,9 @@ const PART_PREFIX: &str = ".codeflow-";
 pub struct Listing {
     /// Sorted by path.
     pub kept: Vec<Kept>,
-    /// Sorted by path; many of one folder are one.
+    /// Sorted by path; many in one folder are one entry.
     pub left_out: Vec<LeftOut>,
-    /// The paths of named pipes: a program that reads one waits until another writes to it.
+    /// The paths of named pipes: a program that reads one blocks until another writes to it.
     pub pipes: Vec<String>,
     /// Whether the folder could be listed.
     pub is_known: bool,
@@ -61,12 +61,12 @@ pub enum KeptKind {
     Link {
         target: String,
     },
-    /// A folder without anything that is kept.
+    /// A folder in which nothing is kept.
     Folder,
 }
 
 impl Listing {
-    /// Of a folder that could not be listed.
+    /// For a folder that could not be listed.
     pub fn unknown(why: &str) -> Self {
         Self {
             left_out: vec![LeftOut {
@@ -95,7 +95,7 @@ impl Listing {
         files.map(|kept| kept.path.clone()).collect()
     }
 
-    /// Chooses from what was found.
+    /// Chooses from what the walk found.
     pub fn choose(found: Found) -> Self {
         let mut left_out = Leftovers::default();
         let mut pipes = Vec::new();
@@ -139,7 +139,7 @@ impl Listing {
     }
 }
 
-/// What a version keeps of an entry, or what keeps it from that.
+/// What a version keeps of an entry, or why it doesn't.
 fn judge(entry: &FoundEntry) -> Result<KeptKind, String> {
     if !entry.is_text {
         return Err("its name is not UTF-8".to_owned());
@@ -153,7 +153,7 @@ fn judge(entry: &FoundEntry) -> Result<KeptKind, String> {
             entry.mode
         )),
         FoundKind::File if entry.size > MAX_FILE as u64 => Err(format!(
-            "a file of {}, and a version keeps files of up to {}",
+            "a file of {}; a version keeps files of up to {}",
             megabytes(entry.size),
             megabytes(MAX_FILE as u64)
         )),
@@ -173,9 +173,9 @@ fn judge(entry: &FoundEntry) -> Result<KeptKind, String> {
         }),
         FoundKind::Link(Some(_)) => Err("a link to something outside of the app".to_owned()),
         FoundKind::Link(None) => Err("a link whose target is not UTF-8".to_owned()),
-        FoundKind::Pipe => Err("a named pipe, at which programs that read it hang".to_owned()),
+        FoundKind::Pipe => Err("a named pipe, which blocks programs that read it".to_owned()),
         FoundKind::Socket => Err("a socket".to_owned()),
-        FoundKind::Other => Err("no file, folder or link".to_owned()),
+        FoundKind::Other => Err("not a file, folder or link".to_owned()),
     }
 }
 
@@ -183,7 +183,7 @@ fn megabytes(bytes: u64) -> String {
     format!("{} MiB", bytes.div_ceil(1 << 20))
 }
 
-/// Whether a link's target is in the app's folder, by what is written in it.
+/// Whether a link's target, as written, is in the app's folder.
 fn stays_inside(path: &str, target: &str) -> bool {
     if let Some(absolute) = target.strip_prefix('/') {
         let below = format!("/{absolute}");
@@ -204,8 +204,8 @@ fn stays_inside(path: &str, target: &str) -> bool {
     !target.is_empty()
 }
 
-/// As many of the files, with their sizes, as a version holds: what builds make, large files and
-/// crowded folders are the first to go.
+/// As many of the files (with their sizes) as a version holds. Build outputs, large files and crowded
+/// folders go first.
 fn bounded(mut files: Vec<(u64, Kept)>, left_out: &mut Leftovers) -> Vec<Kept> {
     let mut crowds: HashMap<String, usize> = HashMap::new();
     for (_, file) in &files {
@@ -245,7 +245,7 @@ fn bounded(mut files: Vec<(u64, Kept)>, left_out: &mut Leftovers) -> Vec<Kept> {
     kept
 }
 
-/// Adds the folders in which nothing else is kept.
+/// Adds the folders in which nothing is kept.
 fn keep_folders(kept: &mut Vec<Kept>, folders: Vec<String>, left_out: &mut Leftovers) {
     let mut implied: BTreeSet<String> = BTreeSet::new();
     for path in kept.iter().map(|kept| &kept.path).chain(&folders) {
@@ -274,7 +274,7 @@ fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or(".", |(folder, _)| folder)
 }
 
-/// What is left out: by itself, or as one of many of its folder.
+/// What is left out: on its own, or as one of many in its folder.
 #[derive(Default)]
 struct Leftovers {
     single: Vec<LeftOut>,
@@ -323,7 +323,7 @@ fn thousands(number: usize) -> String {
     }
 }
 
-/// Whether programs made the file, so that it belongs to no version.
+/// Whether the file is generated and belongs to no version.
 pub fn is_generated(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     GENERATED_FILES.contains(&name)
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_kept_as_it_is_and_what_can_not_be_is_named() {
+    fn what_can_be_kept_is_kept_as_it_is_and_the_rest_is_named() {
         let link = |path: &str, target: &str| {
             found(path, FoundKind::Link(Some(target.to_owned())), 0o777, 1)
         };
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn the_apps_sources_come_first_and_crowds_are_told_as_one() {
+    fn the_app_s_sources_come_first_and_crowded_folders_are_one_entry() {
         let mut entries: Vec<_> = (0..6000)
             .map(|number| {
                 found(

@@ -1,10 +1,12 @@
-//! Paths of the app: relative to the sandbox's home, which they can't leave.
+//! Paths in the app: relative to the sandbox's home, which they can't leave.
 
 use std::fmt;
 
+use crate::protocol::first_chars;
+
 /// The folder that the app lives in.
 pub const HOME: &str = "/home/user";
-/// Folders whose contents are made by tools and belong to no version.
+/// Folders whose contents are generated and belong to no version.
 pub const GENERATED_FOLDERS: [&str; 9] = [
     "node_modules",
     ".next",
@@ -17,8 +19,7 @@ pub const GENERATED_FOLDERS: [&str; 9] = [
     ".parcel-cache",
 ];
 
-/// The folders that an app has at its top, for paths that begin with a slash and mean the app's
-/// own.
+/// An app's top-level folders, for paths that begin with a slash and mean the app's root.
 const TOP_FOLDERS: [&str; 16] = [
     "app",
     "components",
@@ -42,7 +43,7 @@ const TOP_FOLDERS: [&str; 16] = [
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppPath(String);
 
-/// Why a path can't be used; its text is for the model.
+/// Why a path can't be used; the model reads the message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     #[error("the path is empty; name a file relative to {HOME}, such as app/page.tsx")]
@@ -57,11 +58,11 @@ pub enum PathError {
 
 impl AppPath {
     /// Reads a path as models write them: relative, with a leading `./`, as an import (`@/lib/x`),
-    /// absolute below the home, or with a slash before what can only be the app's own.
+    /// absolute below the home, or with a slash for the app's root.
     pub fn new(text: &str) -> Result<Self, PathError> {
         let text = text.trim();
         if text.contains(['\0', '\n', '\r']) || text.len() > 1024 {
-            return Err(PathError::Malformed(text.chars().take(80).collect()));
+            return Err(PathError::Malformed(first_chars(text, 80).to_owned()));
         }
         let relative = match text.strip_prefix('/') {
             None => {
@@ -96,7 +97,7 @@ impl AppPath {
         Ok(Self(parts.join("/")))
     }
 
-    /// Like [`AppPath::new`], for a folder: the app's own folder is `None`.
+    /// Like [`AppPath::new`], for a folder: `None` is the app's own folder.
     pub fn folder(text: &str) -> Result<Option<Self>, PathError> {
         match Self::new(text) {
             Ok(path) => Ok(Some(path)),
@@ -115,8 +116,8 @@ impl AppPath {
     }
 }
 
-/// Whether a path without its leading slash is one of an app and not of the machine: a file such as
-/// `package.json`, or in a folder that apps have.
+/// Whether a path (without its leading slash) is in an app and not on the machine: a file such as
+/// `package.json`, or one in a folder that apps have.
 fn is_of_an_app(below: &str) -> bool {
     match below.split_once('/') {
         Some((top, _)) => TOP_FOLDERS.contains(&top),
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_taken_as_models_write_them_and_never_lead_out_of_the_home() {
+    fn paths_are_read_as_models_write_them_and_never_leave_the_home() {
         let path = |text| AppPath::new(text).map(|path| path.0);
         for text in [
             "app/page.tsx",

@@ -1,6 +1,6 @@
-//! An app made anew in a fresh sandbox: afterwards it is what its version says, and nothing of the
-//! template beyond that. What the sandbox does not take is left out: a version that can't be
-//! written whole is still a project to work on.
+//! Rebuilds an app in a new sandbox: afterwards its folder holds what the version has, and nothing
+//! else of the template. Files that the sandbox refuses are skipped: a project whose version can't be
+//! restored completely can still be worked on.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,17 +9,17 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{App, PARALLEL, listing::is_generated, path::HOME, walk::FoundKind};
 use crate::{
     agent::RunError,
-    protocol::{AppEntry, AppNode},
+    protocol::{AppEntry, AppNode, first_chars},
     sandbox::SandboxError,
 };
 
-/// What names the app's packages, and how long their installation may take.
+/// The file that names the app's packages, and how long their installation may take.
 const MANIFEST: &str = "package.json";
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(150);
-/// Where the list of changes is written for the command that makes them.
+/// Where the list of changes is written for [`CHANGE`].
 const CHANGES: &str = "/tmp/.codeflow-changes";
-/// Makes the changes of the list, each three fields that a zero byte ends. One that fails does not
-/// keep the others from being made.
+/// Makes the listed changes, each of three zero-terminated fields. One that fails does not stop the
+/// others.
 const CHANGE: &str = r#"cd /home/user && while IFS= read -r -d '' change && IFS= read -r -d '' path && IFS= read -r -d '' target; do
 case $change in
 remove) rm -f -- "$path" || rmdir -- "$path";;
@@ -29,10 +29,10 @@ link) mkdir -p -- "$(dirname -- "$path")" && ln -sfn -- "$target" "$path";;
 esac
 done </tmp/.codeflow-changes 2>/dev/null; rm -f /tmp/.codeflow-changes"#;
 
-/// A change of the app's folder that no file's content is part of.
+/// A change of the app's folder other than writing a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Change {
-    /// Of a file, a link or an empty folder.
+    /// Removes a file, a link or an empty folder.
     Remove(String),
     Folder(String),
     Executable(String),
@@ -43,11 +43,11 @@ enum Change {
 }
 
 impl App {
-    /// Makes a new sandbox's app the one of the version, and installs the packages that it names
-    /// beyond the template's.
+    /// Turns the app of a new sandbox into that of the version, and installs the packages that the
+    /// template doesn't have.
     pub async fn rebuild(&self, entries: Vec<AppEntry>) -> Result<(), RunError> {
         let found = match self.walk().await {
-            // Then nothing is removed.
+            // Nothing is removed then.
             Err(RunError::User(_)) => Default::default(),
             walked => walked?,
         };
@@ -61,9 +61,8 @@ impl App {
         self.restore(entries, false).await
     }
 
-    /// Writes these into the app's folder and leaves all else there as it is, and installs the
-    /// packages that they name beyond those that are there. `again` after an attempt that did not
-    /// come to its end: what is there may be half of it.
+    /// Writes the entries into the app's folder, leaves everything else in it alone, and installs
+    /// missing packages. `again`: an earlier attempt did not finish, so half of it may be there.
     pub async fn restore(&self, entries: Vec<AppEntry>, again: bool) -> Result<(), RunError> {
         let (mut files, mut folders, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for AppEntry { path, node } in entries {
@@ -90,7 +89,7 @@ impl App {
             None => None,
         };
         self.change(folders).await?;
-        self.write_what_is_taken(files).await?;
+        self.write_accepted(files).await?;
         self.change(others).await?;
         if manifest.is_none() || (manifest == before && !again) {
             return Ok(());
@@ -98,21 +97,18 @@ impl App {
         let install = "npm install --no-audit --no-fund";
         let output = self.run(install, &[("CI", "1")], INSTALL_TIMEOUT).await?;
         if output.exit_code != 0 {
-            // The page then says what is missing, and the agent can mend it.
-            let said = String::from_utf8_lossy(&output.stderr)
-                .chars()
-                .take(500)
-                .collect::<String>();
+            // The page then shows what is missing, and the agent can fix it.
+            let stderr = String::from_utf8_lossy(&output.stderr);
             tracing::warn!(
                 sandbox.id = self.id(),
-                said,
-                "the packages of a restored app could not be installed"
+                stderr = first_chars(&stderr, 500),
+                "could not install the packages of a restored app"
             );
         }
         Ok(())
     }
 
-    async fn write_what_is_taken(&self, files: Vec<(String, Vec<u8>)>) -> Result<(), RunError> {
+    async fn write_accepted(&self, files: Vec<(String, Vec<u8>)>) -> Result<(), RunError> {
         stream::iter(files)
             .map(|(path, content)| async move {
                 match self
@@ -125,7 +121,7 @@ impl App {
                             sandbox.id = self.id(),
                             path,
                             why,
-                            "a file of a version could not be written"
+                            "could not write a file of a version"
                         );
                         Ok(())
                     }
@@ -156,13 +152,13 @@ impl App {
             }
         }
         self.sandbox.write_file(CHANGES, list).await?;
-        self.plainly(CHANGE).await?;
+        self.run_isolated(CHANGE).await?;
         Ok(())
     }
 }
 
-/// What of the paths that are there, folders or not, the version has not: the files, then the
-/// folders from within.
+/// Removes what exists (paths, and whether each is a folder) and is not in the version: files first,
+/// then folders from the inside out.
 fn superfluous(there: &[(&str, bool)], entries: &[AppEntry]) -> Vec<Change> {
     let (mut folders, mut others) = (BTreeSet::new(), BTreeSet::new());
     for entry in entries {
@@ -180,7 +176,7 @@ fn superfluous(there: &[(&str, bool)], entries: &[AppEntry]) -> Vec<Change> {
             .iter()
             .filter(|(path, folder)| *folder == is_folder && !wanted.contains(path));
         let mut gone: Vec<String> = gone.map(|(path, _)| (*path).to_owned()).collect();
-        // What is in a folder sorts behind it.
+        // A folder's contents sort after it.
         gone.sort_unstable_by(|a, b| b.cmp(a));
         gone
     };
@@ -196,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_template_has_and_the_version_has_not_is_removed_from_within() {
+    fn what_only_the_template_has_is_removed_from_the_inside_out() {
         let there = [
             ("app", true),
             ("app/page.tsx", false),

@@ -1,4 +1,4 @@
-//! The app that a run works on, wherever its sandbox is: when that vanishes in mid-run another one
+//! The sandbox that a run works in, whichever it is: when it vanishes during the run, another one
 //! takes its place, with the files of the latest version and those that this run has written since.
 
 use std::{
@@ -15,20 +15,24 @@ use crate::{
     protocol::AppEntry,
 };
 
-/// Opens the project's app: in its sandbox, or in a new one with the files of the latest version
-/// when that is gone.
-pub type Opener<'a> = Box<dyn Fn() -> BoxFuture<'a, Result<App, RunError>> + Send + Sync + 'a>;
+/// What the model reads after the sandbox was replaced.
+const REPLACED: &str = "[The sandbox was lost and has been made anew. The files are as you wrote \
+                        them and the packages of package.json are installed; other changes by \
+                        commands, and processes they had started, are gone.]";
 
-/// A run's app.
-pub struct Workplace<'a> {
-    open: Opener<'a>,
+/// Opens the project's app: in its sandbox, or, if that is gone, in a new one with the files of the
+/// latest version.
+pub type OpenApp<'a> = Box<dyn Fn() -> BoxFuture<'a, Result<App, RunError>> + Send + Sync + 'a>;
+
+/// A run's sandbox, and what the run has written into it.
+pub struct RunSandbox<'a> {
+    open: OpenApp<'a>,
     state: Mutex<State>,
-    /// Whether the app has to be looked for before it is used again.
+    /// Whether the app must be opened again before it is used.
     in_doubt: AtomicBool,
 }
 
-/// Leaves the app in doubt, unless the work with it has come to an end that says nothing against
-/// it.
+/// Puts the app in doubt when dropped, unless the work with it ended without blaming the sandbox.
 struct Doubt<'a>(Option<&'a AtomicBool>);
 
 impl Drop for Doubt<'_> {
@@ -40,33 +44,29 @@ impl Drop for Doubt<'_> {
 }
 
 struct State {
-    /// As it was opened last.
+    /// As it was last opened.
     app: Option<App>,
     /// The sandbox that has everything this run wrote.
     settled: String,
-    /// Whether a restoration was begun and has not come to its end.
+    /// Whether a restoration began and did not end.
     half_restored: bool,
-    /// Whether the model has yet to hear that the sandbox is another one.
-    untold: bool,
+    /// Whether the sandbox was replaced and the model doesn't know yet.
+    replaced: bool,
     /// What this run wrote: paths and contents.
     written: BTreeMap<String, Vec<u8>>,
 }
 
-/// What the model is told when the sandbox is another one.
-const MOVED: &str = "[The sandbox was lost and has been made anew. The files are as you wrote them and the packages of package.json are \
-                     installed; whatever else commands had changed, and processes they had started, is gone.]";
-
-impl<'a> Workplace<'a> {
-    /// `begun_in` is the sandbox in which the run began; what the run wrote there is told with
-    /// `Workplace::wrote`. Without an app it is opened when it is needed first.
-    pub fn new(app: Option<App>, begun_in: String, open: Opener<'a>) -> Self {
+impl<'a> RunSandbox<'a> {
+    /// `begun_in` is the sandbox in which the run began. Without an app, it is opened when it is
+    /// first needed.
+    pub fn new(app: Option<App>, begun_in: String, open: OpenApp<'a>) -> Self {
         Self {
             open,
             state: Mutex::new(State {
                 app,
                 settled: begun_in,
                 half_restored: false,
-                untold: false,
+                replaced: false,
                 written: BTreeMap::new(),
             }),
             in_doubt: AtomicBool::new(false),
@@ -85,7 +85,10 @@ impl<'a> Workplace<'a> {
             None => (self.open)().await?,
         };
         if app.id() != state.settled {
-            tracing::warn!(sandbox.id = app.id(), "the run goes on in another sandbox");
+            tracing::warn!(
+                sandbox.id = app.id(),
+                "the run continues in another sandbox"
+            );
             let files = state.written.clone().into_iter();
             let again = std::mem::replace(&mut state.half_restored, true);
             app.restore(
@@ -97,14 +100,14 @@ impl<'a> Workplace<'a> {
             .await?;
             state.half_restored = false;
             state.settled = app.id().to_owned();
-            state.untold = true;
+            state.replaced = true;
         }
         state.app = Some(app.clone());
         Ok(app)
     }
 
-    /// Works with the app. A sandbox that does not answer, or not in time, is looked for before it
-    /// is used again.
+    /// Works with the app. After an error of the sandbox, or when the work is cancelled, the app is
+    /// opened again before its next use.
     pub async fn with_app<T, Fut>(&self, work: impl FnOnce(App) -> Fut) -> Result<T, RunError>
     where
         Fut: Future<Output = Result<T, RunError>>,
@@ -112,19 +115,18 @@ impl<'a> Workplace<'a> {
         let app = self.app().await?;
         let mut doubt = Doubt(Some(&self.in_doubt));
         let worked = work(app).await;
-        if !worked.as_ref().is_err_and(RunError::is_sandboxes) {
+        if !worked.as_ref().is_err_and(RunError::is_sandbox_fault) {
             doubt.0 = None;
         }
         worked
     }
 
-    /// Takes note of the sandbox in which a step was taken: it has what this run had written until
-    /// then.
+    /// Records the sandbox in which a step ended: it has what this run had written until then.
     pub(in crate::agent) async fn settled_in(&self, sandbox: &str) {
         sandbox.clone_into(&mut self.state.lock().await.settled);
     }
 
-    /// Notes what this run has written, which a new sandbox has to have.
+    /// Records files that this run has written: a new sandbox gets them too.
     pub(in crate::agent) async fn wrote(&self, files: impl IntoIterator<Item = Written>) {
         self.state
             .lock()
@@ -143,8 +145,8 @@ impl<'a> Workplace<'a> {
         self.state.lock().await.written.keys().cloned().collect()
     }
 
-    /// What the model has to be told of the sandbox; said once.
+    /// What the model must know about the sandbox; returned once.
     pub(in crate::agent) async fn notice(&self) -> Option<&'static str> {
-        std::mem::take(&mut self.state.lock().await.untold).then_some(MOVED)
+        std::mem::take(&mut self.state.lock().await.replaced).then_some(REPLACED)
     }
 }

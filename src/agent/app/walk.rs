@@ -1,6 +1,6 @@
-//! What is in the app's folder: one command walks it in the sandbox, by tools that every template
-//! has (GNU find), and reports what it finds as fields that a zero byte ends. Nothing that the
-//! app's folder holds can make it fail: what can't be read is reported as that.
+//! What is in the app's folder: one command walks it in the sandbox, with tools that every template
+//! has (GNU find), and reports its entries as zero-terminated fields. Nothing in the app's folder can
+//! make it fail: entries that can't be read are reported as such.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{agent::RunError, sandbox::RunOptions};
 
-/// Folders below the app's own that programs keep for themselves, beside those with a name of
+/// Folders in the app's folder that belong to programs, beside those named in
 /// [`GENERATED_FOLDERS`].
 const PROGRAMS_FOLDERS: [&str; 5] = [
     "./.local",
@@ -19,21 +19,20 @@ const PROGRAMS_FOLDERS: [&str; 5] = [
     "./.yarn/cache",
     "./.yarn/unplugged",
 ];
-/// How deep folders are looked into: a tree of them as JSON stays below the depth that its readers
-/// bear, which is 128.
+/// How deep the walk goes: a folder tree as JSON stays below the depth that its parsers allow, 128.
 pub const MAX_DEPTH: usize = 40;
-/// The longest report that comes as the command's output, in bytes: less than is kept of an output.
+/// The longest report that fits in the command's output, in bytes.
 const SHORT: usize = 1_000_000;
-/// The longest report, in bytes: some 300,000 entries. It comes by a file.
+/// The longest report, in bytes: some 300,000 entries. It comes through a file.
 const LONG: usize = 24 << 20;
 /// How long the walk may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// What may be read, and entered where it is a folder.
+/// Matches what is readable and, if it is a folder, can be entered.
 const READABLE: &str = r"-readable \( ! -type d -o -executable \)";
 /// What ends a whole report.
 const END: &[u8] = b"end";
 
-/// What was found.
+/// What the walk found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
     pub entries: Vec<FoundEntry>,
@@ -44,12 +43,12 @@ pub struct Found {
 /// An entry of a folder, as it is in the sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundEntry {
-    /// Relative to the app. Not all of it as it is, where `is_text` says so.
+    /// Relative to the app; with replacement characters unless `is_text`.
     pub path: String,
     /// Whether the path is UTF-8.
     pub is_text: bool,
     pub kind: FoundKind,
-    /// Whether the sandbox's user may read it, and look into it where it is a folder.
+    /// Whether the sandbox's user may read it and, if it is a folder, enter it.
     pub readable: bool,
     /// Permission bits.
     pub mode: u32,
@@ -61,7 +60,7 @@ pub struct FoundEntry {
 pub enum FoundKind {
     File,
     Folder,
-    /// A symbolic link; `None` where its target is not UTF-8.
+    /// A symbolic link; `None` if its target is not UTF-8.
     Link(Option<String>),
     Pipe,
     Socket,
@@ -70,10 +69,10 @@ pub enum FoundKind {
 }
 
 impl App {
-    /// Walks the app's folder. `Err(User)` when the sandbox can't do that.
+    /// Walks the app's folder. `Err(User)` if the sandbox can't do that.
     pub(super) async fn walk(&self) -> Result<Found, RunError> {
         let output = self
-            .plainly(&format!("{} | head -c {SHORT}", command()))
+            .run_isolated(&format!("{} | head -c {SHORT}", command()))
             .await?;
         if output.len() < SHORT {
             return parse(&output);
@@ -83,7 +82,7 @@ impl App {
                 tracing::warn!(
                     sandbox.id = self.id(),
                     why,
-                    "a long list of files could not be read; only its beginning is known"
+                    "could not read a long list of files; using only its beginning"
                 );
                 parse(&output)
             }
@@ -97,7 +96,7 @@ impl App {
             "list=$(mktemp /tmp/codeflow-list-XXXXXX || mktemp /dev/shm/codeflow-list-XXXXXX) && {} | head -c {LONG} >\"$list\" && printf %s \"$list\"",
             command()
         );
-        let file = String::from_utf8_lossy(&self.plainly(&command).await?).into_owned();
+        let file = String::from_utf8_lossy(&self.run_isolated(&command).await?).into_owned();
         if file.is_empty() {
             return Err(RunError::User(
                 "there is no room for the list of the app's files".to_owned(),
@@ -108,9 +107,9 @@ impl App {
         parse(&read?)
     }
 
-    /// The output of a command that depends on nothing in the app's folder: not on the user's
-    /// profile, nor on programs of packages.
-    pub(super) async fn plainly(&self, command: &str) -> Result<Vec<u8>, RunError> {
+    /// The output of a command that nothing in the app's folder can influence: neither the user's
+    /// profile nor programs of packages.
+    pub(super) async fn run_isolated(&self, command: &str) -> Result<Vec<u8>, RunError> {
         let envs = [
             ("HOME", "/"),
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),
@@ -134,8 +133,8 @@ impl App {
     }
 }
 
-/// Lists the app's folder; one that its own user can't enter, as after `chmod 000 ~`, is opened
-/// first.
+/// The command that lists the app's folder. It first opens a folder that its own user can't enter,
+/// as after `chmod 000 ~`.
 fn command() -> String {
     let names = GENERATED_FOLDERS
         .map(|name| format!("-name {name}"))
@@ -151,14 +150,14 @@ fn command() -> String {
     )
 }
 
-/// Lets the sandbox's user into its home, where it has shut itself out.
+/// Lets the sandbox's user into its home if it has locked itself out.
 pub(super) const OPEN_HOME: &str =
     "[ -r /home/user -a -w /home/user -a -x /home/user ] || chmod u+rwx /home/user";
 
-/// Reads a report; what is cut off at its end is left out.
+/// Parses a report; an entry that is cut off at its end is left out.
 fn parse(report: &[u8]) -> Result<Found, RunError> {
     let mut fields = report.split(|byte| *byte == 0).collect::<Vec<_>>();
-    // Behind the last zero byte.
+    // After the last zero byte.
     let rest = fields.pop().unwrap_or_default();
     if fields.is_empty() && rest != END {
         return Err(RunError::User(
@@ -175,7 +174,7 @@ fn parse(report: &[u8]) -> Result<Found, RunError> {
     })
 }
 
-/// `+f 644 12 app/page.tsx`, and a link's target.
+/// Parses `+f 644 12 app/page.tsx`, and a link's target.
 fn entry(text: &[u8], target: &[u8]) -> Option<FoundEntry> {
     let mut parts = text.splitn(4, |byte| *byte == b' ');
     let (kind, mode, size, path) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);

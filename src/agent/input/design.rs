@@ -1,45 +1,45 @@
-//! An attached image becomes a design specification, in words, which stands in front of the user's
-//! message: the model that writes the app need not see.
+//! An attached image becomes a written design specification in front of the user's message, so that
+//! the model that writes the app needs no vision.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    agent::{Agent, Fault, RunError, text::secrets},
+    agent::{Agent, Fault, RunError},
     llm::{ChatMessage, ChatRequest, ModelRole},
-    protocol::{EventKind, Spent, ToolUse},
+    protocol::{EventKind, Spent, ToolUse, first_chars},
 };
 
-/// What is asked of the vision model.
+/// The system prompt of the vision model.
 const PROMPT: &str = include_str!("prompts/design.md");
-/// What the conversation calls the looking.
+/// The name of this step in the conversation.
 const TOOL: &str = "describeImage";
-/// What people are told where nobody looked.
-const UNSEEN: &str = "The demo can't look at images: yours is kept with your message, and changes nothing in what is built.";
-/// What a specification stands in.
+/// What people read when no model looked at the image.
+const UNSEEN: &str =
+    "The demo can't look at images. Yours is kept with your message, but has no effect on the app.";
+/// The tag around a specification.
 const TAG: &str = "attached_image";
-/// How much of a specification is taken, in characters: a model that never ends would fill the chat
-/// that it stands in.
+/// How much of a specification is used, in characters: a model that never stops would fill the chat.
 const MAX_SPEC: usize = 24_000;
 
 /// What an image shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Design {
-    /// Markdown. Empty when the model can't look at images: the demo can't.
+    /// Markdown; empty when the model can't look at images, as the demo can't.
     pub spec: String,
     #[serde(default)]
     pub spent: Spent,
 }
 
 impl Agent {
-    /// Whether the first provider (0) or an alternative looks at images at all: the demo does not.
+    /// Whether the first provider (0) or an alternative can look at images: the demo can't.
     pub fn can_look(&self, alternative: usize) -> bool {
         self.model.supports_vision(alternative)
     }
 
-    /// What the image (its media type and its bytes) shows, in words, by the vision model of the
-    /// first provider (0) or an alternative. Errors as the model does, saying that it was the image
-    /// that could not be read.
+    /// Describes the image (media type and bytes) with the vision model of the first provider (0) or
+    /// an alternative. Errors as the model does, and the message says that the image could not be
+    /// read.
     pub async fn describe_image(
         &self,
         alternative: usize,
@@ -54,7 +54,7 @@ impl Agent {
             });
         }
         let request = ChatRequest {
-            messages: secrets::leave_out_of(&[
+            messages: self.redactor.redact_messages(&[
                 ChatMessage::System {
                     content: PROMPT.trim().to_owned(),
                 },
@@ -72,7 +72,7 @@ impl Agent {
         };
         let reply = self.model.stream(alternative, &request, |_| {}).await;
         let reply = reply.map_err(|error| unread(error.into()))?;
-        let spec: String = reply.text.trim().chars().take(MAX_SPEC).collect();
+        let spec = first_chars(reply.text.trim(), MAX_SPEC).to_owned();
         if spec.is_empty() {
             return Err(unread(RunError::User(
                 "the model said nothing about it.".to_owned(),
@@ -89,7 +89,8 @@ impl Agent {
 fn unread(error: RunError) -> RunError {
     let about = |message: &str| {
         format!(
-            "The attached image could not be read: {message} (AI_MODEL_VISION names the model that looks at images. Or send the message without the image.)"
+            "The attached image could not be read: {message} (Set AI_MODEL_VISION to a model that can \
+             look at images, or send the message without the image.)"
         )
     };
     match error {
@@ -103,7 +104,7 @@ fn unread(error: RunError) -> RunError {
 }
 
 impl Design {
-    /// The user's words with what the image shows in front of them.
+    /// The user's message, after a description of the image.
     pub fn before(&self, prompt: &str) -> String {
         if self.spec.is_empty() {
             return prompt.to_owned();
@@ -115,7 +116,7 @@ impl Design {
         )
     }
 
-    /// How the conversation shows that the image is looked at (`None`), or what was seen.
+    /// How the conversation shows that a model looks at the image (`None`), or what it saw.
     pub fn shown(design: Option<&Self>, step: &str) -> EventKind {
         match design {
             Some(design) if design.spec.is_empty() => EventKind::Text {
@@ -136,11 +137,10 @@ impl Design {
     }
 }
 
-/// The specification with the tag's name broken wherever it has it: nothing that is written in an
-/// image ends its description.
+/// The specification without the tag's name: no text in an image can end its description.
 fn without_tag(spec: &str) -> String {
     let mut safe = spec.to_owned();
-    // In ASCII lower case every byte is where it was.
+    // ASCII lower case keeps every byte in its place.
     for (at, _) in spec.to_ascii_lowercase().match_indices(TAG) {
         safe.replace_range(at..at + TAG.len(), "attached image");
     }

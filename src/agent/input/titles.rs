@@ -1,5 +1,5 @@
-//! Titles of projects and versions, by the naming model; the prompt's first words where it does not
-//! answer.
+//! Titles of projects and versions, by the naming model, or from the prompt's first words if it does
+//! not answer.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::PrevMessage;
 use crate::{
-    agent::{Agent, text::secrets},
+    agent::Agent,
     llm::{ChatMessage, ChatRequest, ModelRole},
-    protocol::Spent,
+    protocol::{Spent, first_chars},
 };
 
 /// The longest title, in characters.
 const MAX_TITLE: usize = 60;
-/// How long a title is worth waiting for.
+/// How long to wait for a title.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a version and its project are called.
@@ -27,8 +27,8 @@ pub struct Titles {
 }
 
 impl Agent {
-    /// Names what was made, with the first provider (0) or an alternative. A model that fails, or
-    /// takes its time, costs the name only: it is then taken from the prompt.
+    /// Names what was made, with the first provider (0) or an alternative. If the model fails or
+    /// takes too long, the title comes from the prompt.
     pub async fn name(
         &self,
         alternative: usize,
@@ -43,8 +43,7 @@ impl Agent {
                     .to_owned(),
         }];
         messages.extend(previous.iter().map(PrevMessage::to_chat));
-        // The prompt comes last, as in every request; what was made of it tells the model more than
-        // the prompt alone.
+        // The prompt comes last, as in every request.
         messages.insert(
             1,
             ChatMessage::System {
@@ -55,7 +54,7 @@ impl Agent {
             content: prompt.to_owned(),
         });
         let request = ChatRequest {
-            messages: secrets::leave_out_of(&messages),
+            messages: self.redactor.redact_messages(&messages),
             tools: Vec::new(),
             may_call: false,
             in_words: "",
@@ -67,11 +66,11 @@ impl Agent {
         let (title, spent) = match answer {
             Ok(Ok(reply)) => (clean(&reply.text), reply.spent),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the naming model did not answer; the prompt names the version");
+                tracing::warn!(%error, "the naming model failed; the title comes from the prompt");
                 (None, Spent::default())
             }
             Err(_) => {
-                tracing::warn!("the naming model took too long; the prompt names the version");
+                tracing::warn!("the naming model took too long; the title comes from the prompt");
                 (None, Spent::default())
             }
         };
@@ -84,7 +83,7 @@ impl Agent {
     }
 }
 
-/// A title out of a model's answer; `None` when there is none in it.
+/// The title in a model's answer; `None` if there is none.
 fn clean(answer: &str) -> Option<String> {
     let line = answer
         .lines()
@@ -94,7 +93,7 @@ fn clean(answer: &str) -> Option<String> {
     (!line.is_empty()).then(|| shorten(line))
 }
 
-/// The prompt's first words, as a title.
+/// A title from the prompt's first words.
 pub fn provisional_title(prompt: &str) -> String {
     let words = prompt.split_whitespace().collect::<Vec<_>>().join(" ");
     shorten(&words)
@@ -105,10 +104,8 @@ fn shorten(text: &str) -> String {
     if text.chars().count() <= MAX_TITLE {
         return text.to_owned();
     }
-    let cut: String = text.chars().take(MAX_TITLE - 1).collect();
-    let words = cut
-        .rsplit_once(' ')
-        .map_or(cut.as_str(), |(words, _)| words);
+    let cut = first_chars(text, MAX_TITLE - 1);
+    let words = cut.rsplit_once(' ').map_or(cut, |(words, _)| words);
     format!("{}…", words.trim_end_matches([',', '.', ';', ':']))
 }
 

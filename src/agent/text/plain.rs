@@ -1,18 +1,18 @@
-//! Programs' output as plain text: what a person would read on the terminal in the end. Escape
-//! sequences are gone, a progress bar is its last frame, lines end with `\n`, and there are no
-//! other control characters than tabs.
+//! Programs' output as plain text: what a person would finally read on the terminal. Escape
+//! sequences are removed, a progress bar is its last frame, lines end with `\n`, and tabs are the only
+//! other control characters.
 
 use anstyle_parse::{Params, Parser, Perform};
 
-/// No cursor goes further to the right: one sequence could ask for a line of 64 KiB.
+/// How far to the right the cursor goes: one sequence could ask for a line of 64 KiB.
 const MAX_COLUMN: usize = 1000;
-/// Ends any sequence that was not finished (ECMA-48, CAN).
+/// Ends any unfinished sequence (ECMA-48, CAN).
 const CANCEL: u8 = 0x18;
 const ESCAPE: u8 = 0x1b;
 /// Begins a control sequence in one byte or character (ECMA-48, CSI).
 const CSI: u8 = 0x9b;
 
-/// The output as plain text; what is not UTF-8 is replaced.
+/// The output as plain text; invalid UTF-8 is replaced.
 pub fn text(output: &[u8]) -> String {
     let is_plain = |byte: &u8| matches!(byte, b'\t' | b'\n' | b' '..=b'~');
     if output.iter().all(is_plain) {
@@ -28,7 +28,7 @@ pub fn text(output: &[u8]) -> String {
     for chunk in output.utf8_chunks() {
         for letter in chunk.valid().chars() {
             match letter {
-                // A sequence that has lost its end does not swallow the lines that follow.
+                // An unterminated sequence must not swallow the lines that follow.
                 '\n' => feed(&[CANCEL, b'\n']),
                 '\u{9b}' => feed(&[ESCAPE, b'[']),
                 letter => feed(letter.encode_utf8(&mut [0; 4]).as_bytes()),
@@ -48,20 +48,20 @@ pub fn line(line: &str) -> String {
     text(line.as_bytes()).replace('\n', " ")
 }
 
-/// Lines without an end to either side, and the cursor.
+/// Lines of unlimited length and number, and the cursor.
 #[derive(Default)]
 struct Screen {
     lines: Vec<Line>,
     row: usize,
     column: usize,
-    /// The cursor came back to the line's beginning: what is printed next takes the line's place.
+    /// The cursor returned to the line's beginning: what is printed next replaces the line.
     returned: bool,
 }
 
 #[derive(Default)]
 struct Line {
     letters: Vec<char>,
-    /// It was written to more than once.
+    /// It was written more than once.
     redrawn: bool,
 }
 
@@ -76,7 +76,7 @@ impl Screen {
     fn next_line(&mut self) {
         self.row += 1;
         self.column = 0;
-        // A line that is there already is one that is drawn anew.
+        // An existing line is being redrawn.
         self.returned = self.row < self.lines.len();
         self.line();
     }
@@ -86,7 +86,7 @@ impl Screen {
         self.returned = column == 0;
     }
 
-    /// Where nothing stands yet, for what clears the screen: what was there is still read.
+    /// Moves to an empty line when the screen is cleared: what was on it stays in the text.
     fn start_fresh_line(&mut self) {
         self.row = self.lines.len().saturating_sub(1);
         if self.line().letters.is_empty() {
@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn output_is_what_a_person_reads_on_the_terminal_in_the_end() {
+    fn output_is_what_a_person_finally_reads_on_the_terminal() {
         for (output, read) in [
             ("plain\n\ttext \n", "plain\n\ttext \n"),
             ("ünïcode 😀\n", "ünïcode 😀\n"),
@@ -269,7 +269,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_is_text_that_is_not_longer_than_its_columns_allow(
+        fn any_output_becomes_text_without_control_characters_or_endless_lines(
             pieces in proptest::collection::vec(prop_oneof![
                 Just(b"\x1b[".to_vec()), Just(b"\x1b]".to_vec()), Just(b"\r".to_vec()), Just(b"\n".to_vec()), Just(b"9A".to_vec()),
                 Just(b"99999C".to_vec()), Just(b"J".to_vec()), Just(b"2K".to_vec()), Just(b"\x1bP".to_vec()), Just("ä".as_bytes().to_vec()),

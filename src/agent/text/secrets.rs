@@ -1,20 +1,38 @@
-//! What must not leave the machine for a model: the values of keys and passwords in files, in the
-//! output of commands, and in messages.
-
-use std::sync::LazyLock;
+//! What must not leave this machine for a model: the values of keys and passwords in files, in the
+//! output of commands, and in messages. A rule that hides secrets never fails open: the server does
+//! not start when one does not compile.
 
 use regex::{Captures, Regex};
 
-use crate::{agent::tools::ToolError, llm::ChatMessage};
+use crate::llm::ChatMessage;
 
 /// What stands where a value was.
 pub const PLACEHOLDER: &str = "[secret left out]";
 
-/// Values that are known by their form (the prefixes are the providers' own; see
-/// github.com/gitleaks/gitleaks).
-static KEYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r"(?x)
+/// How far from an assignment its line is read, in bytes: some programs are a single line.
+const NEARBY: usize = 512;
+
+/// The rules that find secrets, as regular expressions.
+struct Rules {
+    /// Values that are known by their form.
+    keys: &'static str,
+    /// Private keys in PEM.
+    private_keys: &'static str,
+    /// Passwords in addresses: `scheme://user:password@host`.
+    passwords: &'static str,
+    /// Names that look like a secret's, with a value, anywhere in a line: `.env` files and
+    /// `printenv` have `NAME=value`, a printed environment object has `NAME: 'value'`. For a value
+    /// without quotes it matches the first character. [`Redactor::end_of_secret`] judges whether
+    /// the value is a secret.
+    assignments: &'static str,
+    /// What may stand before an assignment on a line of its own: nothing, or its place as `cat -n`
+    /// and `grep -n` print it.
+    line_start: &'static str,
+}
+
+/// The prefixes are the providers' own; see github.com/gitleaks/gitleaks.
+const RULES: Rules = Rules {
+    keys: r"(?x)
         \b(?:
             sk-(?:proj-|ant-|or-)?[A-Za-z0-9_-]{20,}      # OpenAI, Anthropic, OpenRouter
           | (?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}      # Stripe
@@ -30,163 +48,152 @@ static KEYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
           | SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}    # SendGrid
           | eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,} # signed tokens
         )",
-    )
-    .ok()
-});
-
-/// Private keys in PEM.
-static PRIVATE_KEYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----").ok()
-});
-
-/// What is named like a secret and given a value, wherever it stands in a line: `.env` files and
-/// `printenv` have `NAME=value`, what prints the environment as an object has `NAME: 'value'`. Of a
-/// value without quotes it is the first character. [`secret`] judges whether it is one.
-static ASSIGNMENTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r#"(?x)
+    private_keys: r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----",
+    passwords: r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]+:)(?P<password>[^\s@/]{3,})@",
+    assignments: r#"(?x)
         (?P<export>\b(?:export|declare\ -[a-zA-Z]+)[\ \t]+)?
         \b(?P<name>[A-Za-z0-9_]*(?i:KEY|SECRET|TOKEN|PASS|PASSWORD|PASSWD|PASSPHRASE|PWD|AUTH|CREDENTIAL|DSN|DATABASE_URL)[A-Za-z0-9_]*)
         ["']?(?P<sign>[\ \t]*[=:][\ \t]*)
         (?P<value>"[^"\r\n]*"|'[^'\r\n]*'|[^\s"'\#=>])"#,
-    )
-    .ok()
-});
+    line_start: r"^[+-]?[ \t]*(?:\d+[ \t]+|[^\s:=]+[:-](?:\d+[:-])?[ \t]*)?$",
+};
 
-/// What stands before an assignment that has a line of its own: nothing, or its place, as `cat -n`
-/// and `grep -n` tell it.
-static LINE_START: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"^[+-]?[ \t]*(?:\d+[ \t]+|[^\s:=]+[:-](?:\d+[:-])?[ \t]*)?$").ok()
-});
+/// Leaves the values of keys and passwords out of texts.
+pub struct Redactor {
+    keys: Regex,
+    private_keys: Regex,
+    passwords: Regex,
+    assignments: Regex,
+    line_start: Regex,
+}
 
-/// Passwords in addresses: `scheme://user:password@host`.
-static PASSWORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]+:)(?P<password>[^\s@/]{3,})@").ok()
-});
+impl Redactor {
+    /// Compiles the rules: all of them, or none.
+    pub fn new() -> Result<Self, regex::Error> {
+        Self::compile(&RULES)
+    }
 
-/// How much of a line is looked at around an assignment, in bytes: some programs are a single line.
-const SEEN: usize = 512;
+    fn compile(rules: &Rules) -> Result<Self, regex::Error> {
+        Ok(Self {
+            keys: Regex::new(rules.keys)?,
+            private_keys: Regex::new(rules.private_keys)?,
+            passwords: Regex::new(rules.passwords)?,
+            assignments: Regex::new(rules.assignments)?,
+            line_start: Regex::new(rules.line_start)?,
+        })
+    }
 
-/// What stands for a match.
-type Replace = fn(&Captures<'_>) -> String;
+    /// The messages as they may leave this machine.
+    pub fn redact_messages(&self, messages: &[ChatMessage]) -> Vec<ChatMessage> {
+        messages
+            .iter()
+            .map(|message| message.map_content(|text| self.redact(text)))
+            .collect()
+    }
 
-/// The text without the values of keys and passwords.
-pub fn leave_out(text: &str) -> String {
-    let rules: [(&Option<Regex>, Replace); 3] = [
-        (&PRIVATE_KEYS, |_| PLACEHOLDER.to_owned()),
-        (&KEYS, |_| PLACEHOLDER.to_owned()),
-        (&PASSWORDS, |found| {
-            format!("{}{PLACEHOLDER}@", &found["before"])
-        }),
-    ];
-    let mut text = without_assigned(text);
-    for (pattern, replace) in rules {
-        if let Some(pattern) = pattern
-            && pattern.is_match(&text)
-        {
-            text = pattern.replace_all(&text, replace).into_owned();
+    /// The text without the values of keys and passwords.
+    pub fn redact(&self, text: &str) -> String {
+        let text = self.without_assigned(text);
+        let text = self.private_keys.replace_all(&text, PLACEHOLDER);
+        let text = self.keys.replace_all(&text, PLACEHOLDER);
+        self.passwords
+            .replace_all(&text, |found: &Captures<'_>| {
+                format!("{}{PLACEHOLDER}@", &found["before"])
+            })
+            .into_owned()
+    }
+
+    /// The text without the values that are assigned to names of secrets.
+    fn without_assigned(&self, text: &str) -> String {
+        let (mut kept, mut from, mut at) = (String::with_capacity(text.len()), 0, 0);
+        while let Some(found) = self.assignments.captures_at(text, at) {
+            let Some(begin) = found.name("value").map(|value| value.start()) else {
+                break;
+            };
+            at = begin;
+            if let Some(end) = self.end_of_secret(text, &found) {
+                kept.push_str(&text[from..begin]);
+                kept.push_str(PLACEHOLDER);
+                (from, at) = (end, end);
+            }
         }
+        kept.push_str(&text[from..]);
+        kept
     }
-    text
-}
 
-/// The text without the values of what is named like a secret.
-fn without_assigned(text: &str) -> String {
-    let Some(pattern) = ASSIGNMENTS.as_ref() else {
-        return text.to_owned();
-    };
-    let (mut kept, mut from, mut at) = (String::with_capacity(text.len()), 0, 0);
-    while let Some(found) = pattern.captures_at(text, at) {
-        let Some(begin) = found.name("value").map(|value| value.start()) else {
-            break;
-        };
-        at = begin;
-        if let Some(end) = secret(text, &found) {
-            kept.push_str(&text[from..begin]);
-            kept.push_str(PLACEHOLDER);
-            (from, at) = (end, end);
+    /// Where the value of an assignment ends, if it is a secret. In a line of an environment the name
+    /// alone decides; in code, names such as `STORAGE_KEY` and `FORGOT_PASSWORD` are common, and the
+    /// value must look like a secret too.
+    fn end_of_secret(&self, text: &str, found: &Captures<'_>) -> Option<usize> {
+        let (name, sign, value) = (
+            found.name("name")?,
+            found.name("sign")?.as_str(),
+            found.name("value")?,
+        );
+        let capitals = !name
+            .as_str()
+            .contains(|letter: char| letter.is_ascii_lowercase());
+        let small = !name
+            .as_str()
+            .contains(|letter: char| letter.is_ascii_uppercase());
+        let strength = strength(name.as_str()).filter(|_| capitals || small)?;
+        let exported = found.name("export").is_some();
+        let (assigned, tight) = (sign.contains('='), sign == "=");
+        // Other names of one word are those of variables and fields.
+        let of_env_style = capitals || name.as_str().contains('_');
+
+        if let Some(inner) = value.as_str().strip_prefix(['"', '\'']) {
+            let inner = &inner[..inner.len() - 1];
+            let is_last = || {
+                let after = line_at(text, value.end()).trim_start();
+                after.is_empty() || after.starts_with('#')
+            };
+            let of_env = capitals && assigned && (tight || exported) && is_last();
+            let is_secret = is_value(inner) && (of_env || (of_env_style && strength.fits(inner)));
+            return is_secret.then_some(value.end());
         }
-    }
-    kept.push_str(&text[from..]);
-    kept
-}
-
-/// Where the value of an assignment ends, when it is a secret. A line of an environment is believed
-/// by the name alone; in code, names such as `STORAGE_KEY` and `FORGOT_PASSWORD` are common, and
-/// the value must look like a secret too.
-fn secret(text: &str, found: &Captures<'_>) -> Option<usize> {
-    let (name, sign, value) = (
-        found.name("name")?,
-        found.name("sign")?.as_str(),
-        found.name("value")?,
-    );
-    let capitals = !name
-        .as_str()
-        .contains(|letter: char| letter.is_ascii_lowercase());
-    let small = !name
-        .as_str()
-        .contains(|letter: char| letter.is_ascii_uppercase());
-    let strength = strength(name.as_str()).filter(|_| capitals || small)?;
-    let exported = found.name("export").is_some();
-    let (assigned, tight) = (sign.contains('='), sign == "=");
-    // Other names of one word are those of variables and fields.
-    let of_env_style = capitals || name.as_str().contains('_');
-
-    if let Some(inner) = value.as_str().strip_prefix(['"', '\'']) {
-        let inner = &inner[..inner.len() - 1];
-        let is_last = || {
-            let after = line_at(text, value.end()).trim_start();
-            after.is_empty() || after.starts_with('#')
+        let word = line_at(text, value.start()).trim_end();
+        if !is_value(word) {
+            return None;
+        }
+        let one_word = !word
+            .contains(|letter: char| letter.is_whitespace() || "\"'`,;(){}[]<>".contains(letter));
+        let is_secret = if assigned {
+            let has_its_line = || exported || self.starts_line(&text[..name.start()]);
+            let is_count =
+                small && word.len() < 6 && word.bytes().all(|letter| letter.is_ascii_digit());
+            (capitals && tight)
+                || (one_word
+                    && ((tight && strength.fits(word))
+                        || ((tight || capitals) && !is_count && has_its_line())))
+        } else {
+            one_word && of_env_style && strength.fits(word)
         };
-        let of_env = capitals && assigned && (tight || exported) && is_last();
-        let is_secret = is_value(inner) && (of_env || (of_env_style && strength.fits(inner)));
-        return is_secret.then_some(value.end());
+        is_secret.then(|| {
+            text[value.start()..]
+                .find(['\r', '\n'])
+                .map_or(text.len(), |length| value.start() + length)
+        })
     }
-    let word = line_at(text, value.start()).trim_end();
-    if !is_value(word) {
-        return None;
+
+    /// Whether what follows is the first thing on its line.
+    fn starts_line(&self, before: &str) -> bool {
+        let near = &before[before.floor_char_boundary(before.len().saturating_sub(NEARBY))..];
+        let begin = near
+            .rfind('\n')
+            .map(|at| at + 1)
+            .or((near.len() == before.len()).then_some(0));
+        begin.is_some_and(|begin| self.line_start.is_match(&near[begin..]))
     }
-    let one_word =
-        !word.contains(|letter: char| letter.is_whitespace() || "\"'`,;(){}[]<>".contains(letter));
-    let is_secret = if assigned {
-        let has_its_line = || exported || starts_line(&text[..name.start()]);
-        let is_count =
-            small && word.len() < 6 && word.bytes().all(|letter| letter.is_ascii_digit());
-        (capitals && tight)
-            || (one_word
-                && ((tight && strength.fits(word))
-                    || ((tight || capitals) && !is_count && has_its_line())))
-    } else {
-        one_word && of_env_style && strength.fits(word)
-    };
-    is_secret.then(|| {
-        text[value.start()..]
-            .find(['\r', '\n'])
-            .map_or(text.len(), |length| value.start() + length)
-    })
 }
 
-/// What the line says from there on, as far as it is looked at.
+/// The rest of the line from there on, as far as it is read.
 fn line_at(text: &str, begin: usize) -> &str {
-    let near = &text[begin..text.floor_char_boundary(begin + SEEN)];
+    let near = &text[begin..text.floor_char_boundary(begin + NEARBY)];
     near.lines().next().unwrap_or_default()
 }
 
-/// Whether what comes next is the first thing that its line says.
-fn starts_line(before: &str) -> bool {
-    let near = &before[before.floor_char_boundary(before.len().saturating_sub(SEEN))..];
-    let begin = near
-        .rfind('\n')
-        .map(|at| at + 1)
-        .or((near.len() == before.len()).then_some(0));
-    begin.is_some_and(|begin| {
-        LINE_START
-            .as_ref()
-            .is_some_and(|start| start.is_match(&near[begin..]))
-    })
-}
-
-/// Whether it is a value, and not nothing, or what reads one.
+/// Whether it is a value, and not empty, nor code that reads one.
 fn is_value(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('$')
@@ -194,17 +201,17 @@ fn is_value(text: &str) -> bool {
         && !text.contains(PLACEHOLDER)
 }
 
-/// How surely a name is a secret's.
+/// How certainly a name is a secret's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Strength {
     /// Such as `DB_PASSWORD` and `API_KEY`.
     Sure,
-    /// Keys open doors, and name things in maps and on keyboards.
-    AKey,
+    /// A key may open a door, or be the key of a map or a keyboard.
+    Key,
 }
 
 impl Strength {
-    /// Whether such a value is what the name says: no word, no identifier, no route.
+    /// Whether the value looks like a secret: no word, no identifier, no route.
     fn fits(self, value: &str) -> bool {
         let value = value.trim_end_matches(['.', '!', '?', ':', '…']);
         let is_word = |part: &str| {
@@ -214,7 +221,7 @@ impl Strength {
         };
         let least = match self {
             Self::Sure => 6,
-            Self::AKey => 16,
+            Self::Key => 16,
         };
         value.len() >= least
             && !value.contains(|letter: char| letter.is_whitespace() || "{}()[]<>".contains(letter))
@@ -224,10 +231,10 @@ impl Strength {
     }
 }
 
-/// How surely the name is a secret's; `None` when it is none's.
+/// How certainly the name is a secret's; `None` when it is not.
 fn strength(name: &str) -> Option<Strength> {
     let name = name.to_ascii_lowercase();
-    // The shell's own: folders.
+    // The shell's own variables for folders.
     if ["pwd", "oldpwd"].contains(&name.as_str()) {
         return None;
     }
@@ -271,19 +278,11 @@ fn strength(name: &str) -> Option<Strength> {
         parts
             .iter()
             .any(|part| part.ends_with("key"))
-            .then_some(Strength::AKey)
+            .then_some(Strength::Key)
     }
 }
 
-/// The messages as they may leave this machine.
-pub fn leave_out_of(messages: &[ChatMessage]) -> Vec<ChatMessage> {
-    messages
-        .iter()
-        .map(|message| message.map_content(leave_out))
-        .collect()
-}
-
-/// Whether a file is one that keeps secrets: `.env` and its kin; a sample of one is none.
+/// Whether a file holds secrets by its name: `.env` and its kin, except samples.
 pub fn is_secret_file(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     let sample = ["example", "sample", "template"]
@@ -292,20 +291,55 @@ pub fn is_secret_file(path: &str) -> bool {
     (name == ".env" || name.starts_with(".env.")) && !sample
 }
 
-/// A model that was shown the placeholder must not write it over the value.
-pub fn refuse_placeholder(path: &str, content: &str) -> Result<(), ToolError> {
+/// An error for a model that would write the placeholder over the value it stands for.
+pub fn refuse_placeholder(path: &str, content: &str) -> Result<(), String> {
     if content.contains(PLACEHOLDER) {
-        return Err(ToolError::RespondToModel(format!(
-            "the text for {path} has {PLACEHOLDER:?} in it, which stands for a value that you were not shown. Change the other lines with \
-             editFile, or read the value from process.env"
-        )));
+        return Err(format!(
+            "the text for {path} has {PLACEHOLDER:?} in it, which stands for a value that you were \
+             not shown. Change the other lines with editFile, or read the value from process.env"
+        ));
     }
     Ok(())
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+
+    fn redact(text: &str) -> String {
+        Redactor::new().unwrap().redact(text)
+    }
+
+    #[test]
+    fn a_rule_that_does_not_compile_is_an_error_and_never_skipped() {
+        assert!(Redactor::new().is_ok());
+        let broken = "(";
+        for rules in [
+            Rules {
+                keys: broken,
+                ..RULES
+            },
+            Rules {
+                private_keys: broken,
+                ..RULES
+            },
+            Rules {
+                passwords: broken,
+                ..RULES
+            },
+            Rules {
+                assignments: broken,
+                ..RULES
+            },
+            Rules {
+                line_start: broken,
+                ..RULES
+            },
+        ] {
+            assert!(Redactor::compile(&rules).is_err());
+        }
+    }
 
     #[test]
     fn values_of_keys_are_left_out_and_the_rest_stays() {
@@ -313,7 +347,7 @@ mod tests {
                     const key = \"AIzaSyA1234567890abcdefghijklmnopqrstuv\";\npostgres://me:s3cret@db/x\n\
                     -----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nend";
         assert_eq!(
-            leave_out(text),
+            redact(text),
             "OPENAI_API_KEY=[secret left out]\nPORT=3000\nexport DB_PASSWORD = [secret left out]\n\
              const key = \"[secret left out]\";\npostgres://me:[secret left out]@db/x\n[secret left out]\nend"
         );
@@ -361,9 +395,9 @@ mod tests {
             ("if (DB_PASSWORD) { DB_PASSWORD: 'hunter2' }", "'hunter2'"),
             ("GET /hook?token=8f14e45f", "8f14e45f"),
         ] {
-            assert_eq!(leave_out(text), text.replace(value, PLACEHOLDER), "{text}");
-            let again = leave_out(text);
-            assert_eq!(leave_out(&again), again, "what was left out is");
+            assert_eq!(redact(text), text.replace(value, PLACEHOLDER), "{text}");
+            let once = redact(text);
+            assert_eq!(redact(&once), once, "redacting twice changes nothing");
         }
     }
 
@@ -407,12 +441,12 @@ mod tests {
             "const keys = { ArrowUp: 1 };",
             "pass=3",
         ] {
-            assert_eq!(leave_out(text), text);
+            assert_eq!(redact(text), text);
         }
     }
 
     #[test]
-    fn secret_files_are_known_by_name_and_their_samples_are_none() {
+    fn secret_files_are_known_by_name_and_samples_are_not_secret() {
         assert!(is_secret_file(".env") && is_secret_file("apps/a/.env.local"));
         assert!(!is_secret_file(".env.example") && !is_secret_file("lib/env.ts"));
         assert!(refuse_placeholder("a", "KEY=[secret left out]").is_err());

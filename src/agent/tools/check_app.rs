@@ -1,5 +1,5 @@
-//! `checkApp`: what the agent's work is judged by before it is a result, for the model to ask at
-//! any time.
+//! `checkApp`: the check that decides at the end whether the work is done, which the model may run
+//! at any time.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Handler, Kit, TOOL_TIMEOUT, ToolError, ToolOutput, Touches, object};
+use super::{FileAccess, Handler, TOOL_TIMEOUT, ToolContext, ToolError, ToolOutput, object};
 use crate::{agent::check, protocol::Status};
 
 #[derive(Debug, Deserialize)]
@@ -34,13 +34,16 @@ impl Handler for Arguments {
         check::TIMEOUT.max(TOOL_TIMEOUT)
     }
 
-    fn touches(&self) -> Touches {
-        Touches::Everything
+    fn access(&self) -> FileAccess {
+        FileAccess::All
     }
 
-    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+    fn execute<'a>(
+        &'a self,
+        context: &'a ToolContext<'a>,
+    ) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
         async move {
-            let report = kit.agent.check(kit.app, kit.scope).await?;
+            let report = context.agent.check(context.app, context.scope).await?;
             Ok(ToolOutput {
                 failed: !report.is_well(),
                 ..ToolOutput::ok(report.for_model())

@@ -1,13 +1,17 @@
-//! Models without tool calls: an answer whose code blocks name files writes those files.
+//! The files in an answer's code blocks, for models without tool calls: a block that names a file is
+//! that file's whole text.
+
+mod names;
 
 use std::sync::LazyLock;
 
+use names::{in_comment, in_heading, in_info};
 use regex::Regex;
 
-use crate::agent::AppPath;
+use crate::protocol::first_chars;
 
-/// Blocks in these languages are commands, what commands print, and changes: no file's text, unless
-/// the name says that they are.
+/// Blocks in these languages are commands, output of commands, and changes: not a file's text, unless
+/// the file's extension says so.
 const COMMANDS: [&str; 8] = [
     "bash",
     "sh",
@@ -29,11 +33,12 @@ const PRINTED: [&str; 7] = [
 ];
 const CHANGES: [&str; 2] = ["diff", "patch"];
 
-/// Files with these extensions are texts: what looks like code in them may be meant as it is.
+/// Files with these extensions are prose: what looks like code in them may be intended.
 const TEXTS: [&str; 6] = ["md", "mdx", "markdown", "txt", "rst", "adoc"];
 
-/// Lines that stand for others: `// ... existing code ...`, `{/* rest of the form */}`, `…`.
-static LEFT_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+/// Lines that stand for omitted ones: `// ... existing code ...`, `{/* rest of the form */}`, `…`.
+#[expect(clippy::expect_used, reason = "a literal that the tests below compile")]
+static LEFT_OUT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"(?mix)
         ^[\ \t]*(?:…|\.{3})[\ \t]*$
@@ -47,10 +52,10 @@ static LEFT_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
             | [^*\n]* \b(?:remains?|stays?)\ (?:the\ same|unchanged|as\ before) [)\]….\ \t]* (?:\*/|-->|$)
           )",
     )
-    .ok()
+    .expect("a valid pattern")
 });
 
-/// What an answer writes in words.
+/// The files in an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Files {
     /// Each path once.
@@ -63,12 +68,12 @@ pub struct Files {
 pub struct File {
     pub path: String,
     pub content: String,
-    /// Whether the block's own fence names it, as models do that were told to; else what stands
-    /// before or in the block does.
+    /// Whether the block's own fence names it, as the instructions ask; else the line before the
+    /// block does, or a comment in it.
     pub named_on_fence: bool,
 }
 
-/// A block that names a file and is not its whole text.
+/// A block that names a file but is not its whole text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refused {
     /// What is wrong, for the model.
@@ -82,8 +87,8 @@ impl Files {
         self.whole.is_empty() && self.refused.is_empty()
     }
 
-    /// A block is a file, or none. Of two that name the same file the later one is it, unless it is
-    /// named less surely.
+    /// Adds a block, if it is a file. Of two blocks for the same file the later one counts, unless
+    /// only the earlier one is named on its fence.
     fn take(&mut self, path: String, content: String, language: &str, named_on_fence: bool) {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
         let is_other = |languages: &[&str], own: &[&str]| {
@@ -122,20 +127,19 @@ impl Files {
     }
 }
 
-/// The line that stands for others, where there is one. Texts may speak of code that does.
+/// The line that stands for omitted ones, if there is one. Prose may quote such lines.
 fn left_out<'a>(content: &'a str, extension: &str) -> Option<&'a str> {
     if TEXTS.contains(&extension) {
         return None;
     }
-    let found = LEFT_OUT.as_ref()?.find(content)?;
+    let found = LEFT_OUT.find(content)?;
     let begin = content[..found.end()].rfind('\n').map_or(0, |at| at + 1);
     let line = content[begin..].lines().next().unwrap_or_default().trim();
-    let end = line.char_indices().nth(80).map_or(line.len(), |(at, _)| at);
-    Some(&line[..end])
+    Some(first_chars(line, 80))
 }
 
-/// Where a file may be named: in the fence's own line, alone in the line before, or in a comment
-/// that opens the block.
+/// The files in an answer. A file is named in the fence's own line, alone in the line before, or in a
+/// comment that opens the block.
 ///
 /// ````text
 /// ```tsx app/page.tsx            ```tsx filename="app/page.tsx"            **app/page.tsx**
@@ -168,7 +172,7 @@ pub fn files(answer: &str) -> Files {
             .or_else(|| in_heading(before))
             .or_else(|| comment.clone());
         if let Some(path) = path.filter(|_| closed) {
-            // A comment that only names the file is no part of it.
+            // A comment that only names the file is not part of it.
             let skipped = usize::from(comment.as_deref() == Some(path.as_str()));
             let mut text = content[skipped..].join("\n");
             text.push('\n');
@@ -179,8 +183,8 @@ pub fn files(answer: &str) -> Files {
     found
 }
 
-/// The text within a code fence that models put around a whole file; `None` where there is none,
-/// and in texts, which may have one of their own.
+/// The text within a code fence around a whole file; `None` if there is none, or if the file is prose
+/// and may have fences of its own.
 pub fn without_fence<'a>(path: &str, content: &'a str) -> Option<&'a str> {
     let name = path
         .rsplit('/')
@@ -201,7 +205,7 @@ pub fn without_fence<'a>(path: &str, content: &'a str) -> Option<&'a str> {
     }
 }
 
-/// The fence (its letter and length) and what stands behind it.
+/// The fence (its character and length) and what follows it on its line.
 fn opening(line: &str) -> Option<((char, usize), &str)> {
     let line = line.trim_start();
     let letter = line
@@ -218,89 +222,13 @@ fn is_closing(line: &str, (letter, length): (char, usize)) -> bool {
     line.len() >= length && line.chars().all(|found| found == letter)
 }
 
-/// The block's language, in small letters.
+/// The block's language, in lower case.
 fn language(info: &str) -> String {
     let word = info
         .split([' ', '\t', ':', '{', ','])
         .next()
         .unwrap_or_default();
     word.to_ascii_lowercase()
-}
-
-/// `tsx app/page.tsx`, `tsx filename="app/page.tsx"`, `tsx:app/page.tsx`, `app/page.tsx`.
-fn in_info(info: &str) -> Option<String> {
-    info.split([' ', '\t', ':', '{', '}', ','])
-        .map(|word| word.rsplit_once('=').map_or(word, |(_, value)| value))
-        .find_map(path)
-}
-
-/// `**app/page.tsx**`, `### app/page.tsx`, ``File: `app/page.tsx` ``, `1. app/page.tsx:`: the name
-/// and nothing else.
-fn in_heading(line: &str) -> Option<String> {
-    let says_something = |word: &&str| word.contains(char::is_alphanumeric);
-    let mut words = line
-        .split([' ', '\t', ':'])
-        .filter(says_something)
-        .peekable();
-    let is_number = |word: &&str| {
-        let word = word.trim_start_matches(['#', '*']);
-        word.strip_suffix(['.', ')'])
-            .unwrap_or(word)
-            .bytes()
-            .all(|letter| letter.is_ascii_digit())
-    };
-    words.next_if(is_number);
-    words.next_if(|word| {
-        let word = word.trim_matches(|letter: char| !letter.is_alphanumeric());
-        ["file", "filename", "path"]
-            .iter()
-            .any(|label| word.eq_ignore_ascii_case(label))
-    });
-    let path = path(words.next()?)?;
-    words.next().is_none().then_some(path)
-}
-
-/// `// app/page.tsx`, `/* app/globals.css */`, `# x.py`, `<!-- index.html -->`.
-fn in_comment(line: &str) -> Option<String> {
-    let line = line.trim();
-    // Without a space `#` begins a selector in a style sheet.
-    let inside = ["//", "/*", "# ", "<!--"]
-        .iter()
-        .find_map(|sign| line.strip_prefix(sign))?;
-    let inside = inside.trim_end_matches("*/").trim_end_matches("-->").trim();
-    let inside = inside
-        .strip_prefix("File:")
-        .or(inside.strip_prefix("file:"))
-        .unwrap_or(inside)
-        .trim();
-    (!inside.contains(' ')).then(|| path(inside))?
-}
-
-/// The word as a path of the app: with a file's extension, and without what Markdown puts around
-/// it.
-fn path(word: &str) -> Option<String> {
-    let word = word.trim_matches(['*', '`', '"', '\'', '_', '(', ')', '[', ']', ':', ',', '#']);
-    let (stem, extension) = word.rsplit_once('.')?;
-    let named = !extension.is_empty()
-        && extension.len() <= 5
-        && extension
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric());
-    if !named
-        || (stem.is_empty() && !word.starts_with('.'))
-        || stem.ends_with('/')
-        || word.contains("://")
-    {
-        return None;
-    }
-    // A version such as 1.5, or the name of a library such as Next.js.
-    if !word.contains('/')
-        && (extension.chars().all(|letter| letter.is_ascii_digit())
-            || stem.starts_with(char::is_uppercase))
-    {
-        return None;
-    }
-    AppPath::new(word).ok().map(|path| path.as_str().to_owned())
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, code_blocks, object,
-    paths_title, told, writable,
+    FileAccess, Handler, MAX_FILE, ToolContext, ToolError, ToolOutput, Written, code_blocks,
+    object, paths_title, writable,
 };
 use crate::{
     agent::{App, AppPath, text::secrets},
@@ -69,8 +69,7 @@ pub fn spec() -> (&'static str, Value) {
     )
 }
 
-/// The files in arguments that have not come to their end. One is told when its content has begun
-/// and its path is whole.
+/// The files in incomplete arguments: those whose path is complete and whose content has begun.
 pub fn drafts(arguments: &str) -> Vec<(String, String)> {
     let Ok(JsonValue::Object(arguments)) =
         JsonValue::parse_with_config(arguments.as_bytes(), false, PartialMode::TrailingStrings)
@@ -110,8 +109,8 @@ impl Handler for Arguments {
         Status::GeneratingFiles
     }
 
-    fn touches(&self) -> Touches {
-        Touches::Writes(told(self.files.iter().map(|file| file.path.as_str())))
+    fn access(&self) -> FileAccess {
+        FileAccess::writes(self.files.iter().map(|file| file.path.as_str()))
     }
 
     fn files(&self) -> Vec<Written> {
@@ -125,8 +124,11 @@ impl Handler for Arguments {
         files.collect()
     }
 
-    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        self.write(kit.app).boxed()
+    fn execute<'a>(
+        &'a self,
+        context: &'a ToolContext<'a>,
+    ) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        self.write(context.app).boxed()
     }
 }
 
@@ -145,7 +147,8 @@ impl Arguments {
                     MAX_FILE >> 20
                 )));
             }
-            secrets::refuse_placeholder(path.as_str(), &file.content)?;
+            secrets::refuse_placeholder(path.as_str(), &file.content)
+                .map_err(ToolError::RespondToModel)?;
             paths.push(path);
         }
         let mut written = Vec::with_capacity(paths.len());

@@ -6,7 +6,10 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::shell_words;
-use crate::agent::{App, app::path::HOME};
+use crate::{
+    agent::{App, app::path::HOME},
+    protocol::first_chars,
+};
 
 /// The port of the app's server.
 const PORT: u16 = 3000;
@@ -124,7 +127,7 @@ fn starting(script: &str, scripts: &HashMap<String, String>, depth: usize) -> Op
             // Another project's, below the app or outside of it.
             _ if elsewhere => {}
             _ if starts(bare, scripts, depth) => {
-                return Some(words.join(" ").chars().take(100).collect());
+                return Some(first_chars(&words.join(" "), 100).to_owned());
             }
             _ => {}
         }

@@ -1,15 +1,17 @@
-//! `editFile`: replaces one text of a file by another; it must stand there exactly once. Safe to
-//! repeat.
+//! `editFile`: replaces one text in a file, which must contain it exactly once. Safe to repeat.
 
 use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, nearest::nearest, object,
-    output::unix, told, writable,
+    FileAccess, Handler, MAX_FILE, ToolContext, ToolError, ToolOutput, Written, nearest::nearest,
+    object, output::unix, writable,
 };
-use crate::{agent::text::secrets, protocol::Status};
+use crate::{
+    agent::text::secrets,
+    protocol::{Status, first_chars},
+};
 
 #[derive(Debug, Deserialize)]
 pub struct Arguments {
@@ -20,8 +22,9 @@ pub struct Arguments {
 
 pub fn spec() -> (&'static str, Value) {
     (
-        "Replaces a text in a file. The old text must be in the file exactly once, with the same spaces; any kind of line break matches \
-         any other: give enough lines around the change to make it unique.",
+        "Replaces a text in a file. The old text must be in the file exactly once, with the same \
+         spaces; any kind of line break matches any other. Give enough lines around the change to \
+         make it unique.",
         object(
             json!({
                 "path": { "type": "string", "description": "Relative to the app, such as app/page.tsx" },
@@ -33,14 +36,14 @@ pub fn spec() -> (&'static str, Value) {
     )
 }
 
-/// What an edit of a text leads to.
+/// The result of an edit.
 #[derive(Debug, PartialEq, Eq)]
 enum Edit {
     /// The text after the edit, and the line at which it was made.
     Done(String, usize),
     /// An earlier attempt has made it.
-    Before,
-    /// Not found; how near the nearest is.
+    AlreadyApplied,
+    /// The old text was not found; this is the nearest.
     Missed(String),
     Refused(String),
 }
@@ -57,9 +60,9 @@ fn edit(text: &str, old: &str, new: &str, again: bool) -> Edit {
     }
     let view = View::of(text);
     let (old, new) = (unix(old), unix(new));
-    // What is put in beside the old text leaves it there: only the new text tells.
+    // An insertion beside the old text leaves it there: only the new text shows that it was made.
     if again && new.contains(&old) && view.text.contains(&new) {
-        return Edit::Before;
+        return Edit::AlreadyApplied;
     }
     let mut found = view.text.match_indices(&old).map(|(at, _)| at);
     match (found.next(), found.next()) {
@@ -67,7 +70,7 @@ fn edit(text: &str, old: &str, new: &str, again: bool) -> Edit {
             view.replace(text, at, at + old.len(), &new),
             line_of(&view.text, at),
         ),
-        (None, _) if again && !new.is_empty() && view.text.contains(&new) => Edit::Before,
+        (None, _) if again && !new.is_empty() && view.text.contains(&new) => Edit::AlreadyApplied,
         (None, _) => Edit::Missed(match nearest(&view.text, &old) {
             Some(nearest) => nearest,
             None => "the file has nothing like it".to_owned(),
@@ -86,11 +89,11 @@ fn edit(text: &str, old: &str, new: &str, again: bool) -> Edit {
     }
 }
 
-/// A text whose lines all end with `\n`, the last one too: models write line breaks like this,
+/// A text whose lines all end with `\n`, the last one too: that is how models write line breaks,
 /// whatever the file has.
 struct View {
     text: String,
-    /// Where in it a line break stands for two bytes of the file.
+    /// The line breaks in it that are two bytes of the file.
     pairs: Vec<usize>,
 }
 
@@ -114,19 +117,19 @@ impl View {
         Self { text: plain, pairs }
     }
 
-    /// The place in the file of a place in the view.
+    /// The offset in the file of an offset in the view.
     fn in_file(&self, at: usize) -> usize {
         at + self.pairs.partition_point(|pair| *pair < at)
     }
 
-    /// The file with another text from one place in the view to another. Its line breaks are those
-    /// of what it replaces, in their order; everything else stays as it is.
+    /// The file with a range of the view replaced. The new text gets the line breaks of what it
+    /// replaces, in their order; everything else stays as it is.
     fn replace(&self, file: &str, from: usize, to: usize, new: &str) -> String {
         let (start, end) = (
             self.in_file(from).min(file.len()),
             self.in_file(to).min(file.len()),
         );
-        // The last line's break may be the view's alone.
+        // The last line's break may exist in the view only.
         let is_beyond = self.in_file(to) > file.len();
         let new = if is_beyond {
             new.strip_suffix('\n').unwrap_or(new)
@@ -154,7 +157,7 @@ impl View {
     }
 }
 
-/// The line breaks of a text, in their order.
+/// The line breaks of a text, in order.
 #[derive(Clone)]
 struct Breaks<'a>(&'a str);
 
@@ -176,38 +179,42 @@ fn line_of(text: &str, at: usize) -> usize {
 
 impl Handler for Arguments {
     fn title(&self) -> String {
-        self.path.chars().take(120).collect()
+        first_chars(&self.path, 120).to_owned()
     }
 
     fn status(&self) -> Status {
         Status::GeneratingFiles
     }
 
-    fn touches(&self) -> Touches {
-        Touches::Writes(told([self.path.as_str()]))
+    fn access(&self) -> FileAccess {
+        FileAccess::writes([self.path.as_str()])
     }
 
-    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        self.replace(kit).boxed()
+    fn execute<'a>(
+        &'a self,
+        context: &'a ToolContext<'a>,
+    ) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        self.replace(context).boxed()
     }
 }
 
 impl Arguments {
-    async fn replace(&self, kit: &Kit<'_>) -> Result<ToolOutput, ToolError> {
+    async fn replace(&self, context: &ToolContext<'_>) -> Result<ToolOutput, ToolError> {
         let path = writable(&self.path)?;
-        secrets::refuse_placeholder(path.as_str(), &self.new)?;
+        secrets::refuse_placeholder(path.as_str(), &self.new).map_err(ToolError::RespondToModel)?;
         if secrets::is_secret_file(path.as_str()) {
             return Err(ToolError::RespondToModel(format!(
-                "{path} may hold secrets and can't be edited: how near a text is would show them. The app reads them through process.env"
+                "{path} may hold secrets and can't be edited: the answer would reveal them. The app reads \
+                 them through process.env"
             )));
         }
-        let bytes = kit.app.sandbox().read_file(&path.absolute()).await?;
+        let bytes = context.app.sandbox().read_file(&path.absolute()).await?;
         let Ok(text) = String::from_utf8(bytes) else {
             return Err(ToolError::RespondToModel(format!(
                 "{path} is a binary file and can't be edited as text"
             )));
         };
-        match edit(&text, &self.old, &self.new, kit.again) {
+        match edit(&text, &self.old, &self.new, context.again) {
             Edit::Done(edited, line) => {
                 if edited.len() > MAX_FILE {
                     return Err(ToolError::RespondToModel(format!(
@@ -215,7 +222,8 @@ impl Arguments {
                         MAX_FILE >> 20
                     )));
                 }
-                kit.app
+                context
+                    .app
                     .sandbox()
                     .write_file(&path.absolute(), edited.clone())
                     .await?;
@@ -224,7 +232,7 @@ impl Arguments {
                     format!("Edited {path} at line {line}"),
                 ))
             }
-            Edit::Before => Ok(ToolOutput::wrote(
+            Edit::AlreadyApplied => Ok(ToolOutput::wrote(
                 Written::text(path.as_str(), text),
                 format!("Edited {path}"),
             )),
@@ -243,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_replaced_where_it_stands_once_whatever_its_line_breaks() {
+    fn a_unique_text_is_replaced_whatever_its_line_breaks() {
         assert_eq!(
             edit("a\nb\nc\n", "b\n", "x\ny\n", false),
             Edit::Done("a\nx\ny\nc\n".to_owned(), 2)
@@ -256,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_kinds_of_line_breaks_the_text_is_found_and_all_other_lines_keep_theirs() {
+    fn mixed_line_breaks_match_and_all_other_lines_keep_theirs() {
         for (file, old, new, edited) in [
             (
                 "alpha\nbeta\r\ngamma\ndelta\n",
@@ -311,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_once_is_refused_and_an_edit_that_was_made_is_not_made_twice() {
+    fn an_old_text_must_be_there_exactly_once_and_an_edit_is_not_applied_twice() {
         let Edit::Refused(why) = edit("a\nb\na\n", "a", "x", false) else {
             panic!("there are two");
         };
@@ -330,7 +338,7 @@ mod tests {
             near.contains("line 2") && near.contains("const total = 1;"),
             "{near}"
         );
-        assert_eq!(edit("a\nnew\n", "old", "new", true), Edit::Before);
+        assert_eq!(edit("a\nnew\n", "old", "new", true), Edit::AlreadyApplied);
         assert!(matches!(
             edit("a\nnew\n", "old", "new", false),
             Edit::Missed(_)
@@ -341,7 +349,7 @@ mod tests {
             let Edit::Done(after, 1) = edit(before, old, new, true) else {
                 panic!("it is not made yet");
             };
-            assert_eq!(edit(&after, old, new, true), Edit::Before);
+            assert_eq!(edit(&after, old, new, true), Edit::AlreadyApplied);
             // Asked for once more, it is meant.
             assert!(matches!(edit(&after, old, new, false), Edit::Done(..)));
         }

@@ -1,9 +1,9 @@
-//! Calls as models write them: names and arguments that are a little off and can be meant in one
-//! way only.
+//! Calls as models write them: names and arguments that are slightly wrong but can mean only one
+//! thing.
 
 use serde_json::{Deserializer, Value};
 
-/// Namespaces that models put before a tool's name with `_` or `-`, where others have a point:
+/// Namespaces that models put before a tool's name with `_` or `-` instead of a dot:
 /// `functions_terminal`, `mcp__app__terminal`.
 const NAMESPACES: [&str; 9] = [
     "functions",
@@ -17,8 +17,8 @@ const NAMESPACES: [&str; 9] = [
     "codeflow",
 ];
 
-/// What a tool's name is compared by: without a namespace such as `functions.`, in any case, with
-/// or without `_` and `-`, and without what chat templates and models leave around it:
+/// The form in which tool names are compared: lower case, without `_` and `-`, without a namespace
+/// such as `functions.`, and without what chat templates and models leave around a name:
 /// `terminal<|channel|>commentary`, `listFiles}`, `terminal()`, `functions.terminal:0`.
 pub fn name(name: &str) -> String {
     let own = own_name(name)
@@ -29,7 +29,7 @@ pub fn name(name: &str) -> String {
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
-/// The name without a namespace that is not parted from it by a point; `None` where it has none.
+/// The name without a namespace that `_` or `-` separates from it; `None` if it has none.
 pub fn without_namespace(name: &str) -> Option<&str> {
     let mut own = own_name(name);
     let mut found = None;
@@ -47,7 +47,7 @@ pub fn without_namespace(name: &str) -> Option<&str> {
     found
 }
 
-/// The name up to what can be no part of one, without a number behind it.
+/// The name up to the first character that can't be in one, without a number after it.
 fn own_name(name: &str) -> &str {
     let mut name = name.trim();
     while let Some((_, rest)) = name
@@ -66,8 +66,8 @@ fn own_name(name: &str) -> &str {
     }
 }
 
-/// The arguments of a call: the first JSON value in the text, its parts of the types that the
-/// schema says; none at all is an empty object.
+/// The arguments of a call: the first JSON value in the text, converted to the types of the schema;
+/// an empty object if there is none.
 pub fn arguments(text: &str, schema: &Value) -> Result<Value, String> {
     match Deserializer::from_str(text).into_iter().next() {
         None | Some(Ok(Value::Null)) => Ok(Value::Object(serde_json::Map::new())),
@@ -76,8 +76,7 @@ pub fn arguments(text: &str, schema: &Value) -> Result<Value, String> {
     }
 }
 
-/// The value, where it can be read as one of the schema's type; else as it is, and whoever reads it
-/// says what is wrong.
+/// The value, converted to the schema's type if possible; else as it is, for its reader to reject.
 fn fitted(value: Value, schema: &Value) -> Value {
     let wanted = schema["type"].as_str().unwrap_or_default();
     match (wanted, value) {
@@ -102,7 +101,7 @@ fn fitted(value: Value, schema: &Value) -> Value {
             .collect(),
         ("object", Value::Object(fields)) => {
             let fields = fields.into_iter();
-            // Null says that there is none.
+            // Null means absent.
             let said = fields.filter(|(_, value)| !value.is_null());
             let fitted = said.map(|(name, value)| {
                 let value = fitted(value, &schema["properties"][&name]);
@@ -120,7 +119,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn names_are_the_same_in_every_spelling_and_others_are_not() {
+    fn every_spelling_of_a_name_is_the_same_and_other_names_differ() {
         for spelling in [
             "readFiles",
             "read_files",

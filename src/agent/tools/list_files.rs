@@ -4,13 +4,13 @@ use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Handler, Kit, MAX_OUTPUT, ToolError, ToolOutput, Touches, cut, object};
+use super::{FileAccess, Handler, MAX_OUTPUT, ToolContext, ToolError, ToolOutput, cut, object};
 use crate::{
     agent::{
         App, AppPath,
         app::path::{GENERATED_FOLDERS, HOME},
     },
-    protocol::{LeftOut, Status, list_left_out},
+    protocol::{LeftOut, Status, first_chars, list_left_out},
     sandbox::{EntryKind, SandboxError},
 };
 
@@ -22,7 +22,7 @@ pub struct Arguments {
 
 pub fn spec() -> (&'static str, Value) {
     (
-        "Lists a folder of the app; folders end with a slash.",
+        "Lists a folder of the app; the names of folders end with a slash.",
         object(
             json!({ "path": { "type": "string", "description": "Relative to the app; empty or . for the app's own folder" } }),
             &["path"],
@@ -36,7 +36,7 @@ impl Handler for Arguments {
         if path.is_empty() {
             ".".to_owned()
         } else {
-            path.chars().take(120).collect()
+            first_chars(path, 120).to_owned()
         }
     }
 
@@ -44,12 +44,15 @@ impl Handler for Arguments {
         Status::ReadingFiles
     }
 
-    fn touches(&self) -> Touches {
-        Touches::Reads(Vec::new())
+    fn access(&self) -> FileAccess {
+        FileAccess::ReadsAll
     }
 
-    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        self.list(kit.app).boxed()
+    fn execute<'a>(
+        &'a self,
+        context: &'a ToolContext<'a>,
+    ) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        self.list(context.app).boxed()
     }
 }
 
@@ -66,7 +69,7 @@ impl Arguments {
             .as_ref()
             .map_or_else(|| HOME.to_owned(), AppPath::absolute);
         let entries = match app.sandbox().list_dir(&folder, 1).await {
-            // Too many for envd, or for one answer.
+            // More than envd lists, or than fits in one answer.
             Err(SandboxError::RateLimited { message, .. }) if message.contains("entries") => {
                 return Err(too_many(&message));
             }
@@ -105,7 +108,7 @@ impl Arguments {
     }
 }
 
-/// Whether what is left out is an entry of the folder, or stands for some of its files.
+/// Whether it is an entry of the folder, or stands for some of its files.
 fn is_of_folder(left: &LeftOut, folder: &str) -> bool {
     let above = left.path.rsplit_once('/').map_or("", |(above, _)| above);
     above == folder || left.path == folder

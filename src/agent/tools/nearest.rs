@@ -1,13 +1,13 @@
-//! Where a text that is not in a file nearly is: the lines that are most like it.
+//! The lines of a file that are most like a text that is not in it.
 
 use std::collections::HashSet;
 
 use similar::TextDiff;
 use unicode_normalization::UnicodeNormalization;
 
-/// What is less alike than this is not worth telling.
+/// Lines that are less alike than this are not worth showing.
 const ALIKE: f32 = 0.5;
-/// So many places are compared in earnest: those that share the most words with the text.
+/// How many places are compared in detail: those that share the most words with the text.
 const COMPARED: usize = 10;
 /// The longest text that is compared, and shown, in bytes.
 const MAX_TEXT: usize = 4000;
@@ -23,7 +23,7 @@ pub fn nearest(text: &str, wanted: &str) -> Option<String> {
     let (ratio, at) = candidates(&lines, wanted, height)
         .into_iter()
         .map(|at| {
-            // Words are enough to tell likeness.
+            // Comparing by words is enough.
             let there = lines[at..at + height].join("\n");
             (
                 TextDiff::from_words(composed(wanted), composed(&there)).ratio(),
@@ -48,7 +48,7 @@ pub fn nearest(text: &str, wanted: &str) -> Option<String> {
     ))
 }
 
-/// What can't be seen and is all that makes the texts different.
+/// The difference between the texts, if it is one that can't be seen.
 fn difference(there: &str, wanted: &str) -> Option<&'static str> {
     let without_spaces = |text: &str| text.split_whitespace().collect::<String>();
     if without_spaces(there) == without_spaces(wanted) {
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_lines_are_told_with_their_place_and_text_and_nothing_alike_is_told_as_nothing() {
+    fn the_nearest_lines_come_with_their_place_and_text_unless_nothing_is_alike() {
         let text = "import a\n\nfunction add(a, b) {\n  return a + b;\n}\n\nfunction sub(a, b) {\n  return a - b;\n}\n";
         let found = nearest(text, "function sub(a, b) {\n    return a - b\n}").unwrap_or_default();
         assert!(
@@ -141,7 +141,7 @@ mod tests {
         let wanted = wanted.join("\n");
         let found = candidates(&lines, &wanted, 40);
         assert_eq!((found.len(), found[0]), (COMPARED, 12_000));
-        let told = nearest(&file.join("\n"), &wanted).unwrap_or_default();
-        assert!(told.contains("lines 12001-12040"), "{told}");
+        let found = nearest(&file.join("\n"), &wanted).unwrap_or_default();
+        assert!(found.contains("lines 12001-12040"), "{found}");
     }
 }

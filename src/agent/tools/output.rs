@@ -1,5 +1,5 @@
-//! What a tool call led to: its output for the model, what it wrote, and errors that say who must
-//! hear them.
+//! What a tool call led to: its output for the model, what it wrote, and errors that say who gets
+//! them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,10 @@ use crate::{
     sandbox::SandboxError,
 };
 
-/// The longest output that the model is given, in bytes; what is longer is cut in the middle.
+/// The longest output that the model gets, in bytes; a longer one is cut in the middle.
 pub(super) const MAX_OUTPUT: usize = 24 << 10;
 
-/// What a tool call led to, as it is saved and shown to the model.
+/// The result of a tool call, as it is saved and shown to the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolOutput {
     /// For the model.
@@ -22,13 +22,13 @@ pub struct ToolOutput {
     /// The files that were written.
     #[serde(default)]
     pub written: Vec<FileChange>,
-    /// Those of them whose contents the call's arguments don't tell.
+    /// Those of them whose contents are not in the call's arguments.
     #[serde(default)]
     pub contents: Vec<Written>,
-    /// The file in which a text to be replaced was not found.
+    /// The file in which the text to replace was not found.
     #[serde(default)]
     pub missed: Option<String>,
-    /// The sandbox in which it was carried out.
+    /// The sandbox in which it was executed.
     #[serde(default)]
     pub sandbox: Option<String>,
 }
@@ -37,10 +37,10 @@ pub struct ToolOutput {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     pub path: String,
-    /// Text as it is, other bytes in base64.
     pub content: Content,
 }
 
+/// Text as it is, other bytes in base64.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
@@ -63,7 +63,7 @@ impl Written {
         }
     }
 
-    /// The file's bytes; none where the saved output is not what was saved.
+    /// The file's path and bytes; no bytes if the saved base64 is damaged.
     pub fn into_bytes(self) -> (String, Vec<u8>) {
         let bytes = match self.content {
             Content::Text(text) => text.into_bytes(),
@@ -74,18 +74,19 @@ impl Written {
 }
 
 impl ToolOutput {
-    /// Of a command whose end was not seen.
+    /// For a command whose end was not seen.
     pub fn interrupted() -> Self {
         Self {
             failed: true,
             ..Self::ok(
-                "This command was interrupted: the connection to it was lost before it ended. It may have run not at all, partly or \
-                 wholly. See what it has changed before you run it again.",
+                "This command was interrupted: the connection to it was lost before it ended. It \
+                 may have run partly, completely, or not at all. See what it has changed before \
+                 you run it again.",
             )
         }
     }
 
-    /// Of a call that wrote this file, which its arguments don't tell.
+    /// For a call that wrote this file, whose content is not in the call's arguments.
     pub(super) fn wrote(file: Written, content: impl Into<String>) -> Self {
         Self {
             written: vec![FileChange {
@@ -108,13 +109,13 @@ impl ToolOutput {
     }
 }
 
-/// Who must hear of a tool's failure.
+/// Why a tool failed, and who gets the error.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// The model: it can do it differently.
+    /// The model: it can try another way.
     #[error("{0}")]
     RespondToModel(String),
-    /// The run: nothing can go on.
+    /// The run: it ends.
     #[error(transparent)]
     Fatal(#[from] RunError),
 }
@@ -141,7 +142,7 @@ pub(super) fn unix(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
-/// The text, its middle left out where it is too long.
+/// The text, without its middle if it is longer than `limit` bytes.
 pub fn cut(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
@@ -150,7 +151,7 @@ pub fn cut(text: &str, limit: usize) -> String {
     join(head, 0, tail, limit)
 }
 
-/// The beginning and the end of a text between which `skipped` bytes are missing already.
+/// The beginning and the end of a text, between which `skipped` bytes are already missing.
 pub(super) fn join(head: &str, skipped: u64, tail: &str, limit: usize) -> String {
     let (kept, dropped) = head.split_at(head.floor_char_boundary(limit / 2));
     let (dropped_too, kept_too) =
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn written_files_come_back_as_they_were_text_or_not() {
+    fn written_files_come_back_as_they_were_text_or_binary() {
         for written in [
             Written::text("a", "ä\0"),
             Written::bytes("a", &[0xff, 0, 1]),

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Handler, Kit, MAX_OUTPUT, ToolError, ToolOutput, Touches, cut, object, output::unix,
-    paths_title, told,
+    FileAccess, Handler, MAX_OUTPUT, ToolContext, ToolError, ToolOutput, cut, object, output::unix,
+    paths_title,
 };
 use crate::{
     agent::{App, AppPath, text::secrets},
@@ -39,10 +39,10 @@ pub fn spec() -> (&'static str, Value) {
     )
 }
 
-/// Lines counted from 1, both included.
+/// First and last line, counted from 1.
 type Range = (usize, usize);
 
-/// The path, and the range behind it where there is one: `:from-to`, `:from-`, or one line.
+/// The path, and the range after it, if any: `:from-to`, `:from-`, or `:line`.
 fn split(text: &str) -> (&str, Option<Range>) {
     let range = |text: &str| {
         let (from, to) = text.split_once('-').unwrap_or((text, text));
@@ -93,17 +93,20 @@ impl Handler for Arguments {
         Status::ReadingFiles
     }
 
-    fn touches(&self) -> Touches {
-        Touches::Reads(told(self.files.iter().map(|text| split(text).0)))
+    fn access(&self) -> FileAccess {
+        FileAccess::reads(self.files.iter().map(|text| split(text).0))
     }
 
-    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        self.read(kit.app).boxed()
+    fn execute<'a>(
+        &'a self,
+        context: &'a ToolContext<'a>,
+    ) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        self.read(context.app).boxed()
     }
 }
 
 impl Arguments {
-    /// One file that can't be read does not hide the others.
+    /// A file that can't be read does not hide the others.
     async fn read(&self, app: &App) -> Result<ToolOutput, ToolError> {
         if self.files.is_empty() || self.files.len() > MAX_FILES {
             return Err(ToolError::RespondToModel(format!(

@@ -6,22 +6,23 @@ use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Handler, Kit, MAX_OUTPUT, ToolError, ToolOutput, Touches, cut, object};
+use super::{FileAccess, Handler, MAX_OUTPUT, ToolContext, ToolError, ToolOutput, cut, object};
 use crate::{
     agent::{App, AppPath, app::path::GENERATED_FOLDERS, text::plain},
-    protocol::Status,
+    protocol::{self, Status, first_chars},
 };
 
-/// The longest that a search may take.
+/// How long a search may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How many lines are told, and how much of each, in characters.
+/// How many matching lines the model gets, and how much of each, in characters.
 const MAX_MATCHES: usize = 200;
 const MAX_LINE: usize = 240;
-/// How much of a line leaves the sandbox, in bytes: its path, and more than is told of its text.
+/// How much of a line leaves the sandbox, in bytes: its path, and more than [`MAX_LINE`] of its
+/// text.
 const MAX_BYTES: usize = 4000;
-/// How many of the files and folders that can't be read are told.
+/// How many unreadable files and folders are named.
 const MAX_DENIED: usize = 5;
-/// How grep tells of them.
+/// What grep says of them.
 const DENIED: &str = ": Permission denied";
 /// A shell's exit code for a program that SIGKILL ended (bash(1)), as the kernel does when memory
 /// runs out.
@@ -56,19 +57,22 @@ impl Handler for Arguments {
         } else {
             format!("{} in {place}", self.pattern)
         };
-        title.chars().take(120).collect()
+        first_chars(&title, 120).to_owned()
     }
 
     fn status(&self) -> Status {
         Status::ReadingFiles
     }
 
-    fn touches(&self) -> Touches {
-        Touches::Reads(Vec::new())
+    fn access(&self) -> FileAccess {
+        FileAccess::ReadsAll
     }
 
-    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        self.search(kit.app).boxed()
+    fn execute<'a>(
+        &'a self,
+        context: &'a ToolContext<'a>,
+    ) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        self.search(context.app).boxed()
     }
 }
 
@@ -84,8 +88,8 @@ impl Arguments {
         let excluded = GENERATED_FOLDERS
             .map(|folder| format!("--exclude-dir={folder}"))
             .join(" ");
-        // Its own words come by the environment: nothing in them is the shell's.
-        // Pipes and devices are skipped, for they may have no end.
+        // The pattern and the place come through the environment, so the shell interprets nothing
+        // in them. Pipes and devices are skipped: reading them may never end.
         let command = format!(
             "set -o pipefail; grep -rnIE -D skip {excluded} --exclude='.env*' --exclude='package-lock.json' -e \"$SEARCH_PATTERN\" \
              -- \"$SEARCH_PLACE\" | cut -b -{MAX_BYTES} | head -n {}",
@@ -104,18 +108,20 @@ impl Arguments {
         }
         let found = plain::text(&output.stdout);
         let mut lines: Vec<String> = found.lines().map(shorten).collect();
-        let said = plain::text(&output.stderr);
-        let (denied, errors): (Vec<&str>, Vec<&str>) = said
+        let complaints = plain::text(&output.stderr);
+        let (denied, errors): (Vec<&str>, Vec<&str>) = complaints
             .lines()
             .filter_map(|line| line.strip_prefix("grep: "))
             .partition(|error| error.ends_with(DENIED));
         if lines.is_empty() {
             if let Some(error) = errors.first() {
-                return Err(ToolError::RespondToModel(error.chars().take(400).collect()));
+                let error = first_chars(error, 400).to_owned();
+                return Err(ToolError::RespondToModel(error));
             }
             if output.exit_code == KILLED {
                 return Err(ToolError::RespondToModel(
-                    "the search was killed, probably because a file has a line that is too long for the memory; narrow it by a path"
+                    "the search was killed, probably because a file has a line too long for the \
+                     sandbox's memory; narrow it by a path"
                         .to_owned(),
                 ));
             }
@@ -141,13 +147,10 @@ impl Arguments {
     }
 }
 
-/// `path:line:text` without the search's own `./`; a minified file's line is cut.
+/// `path:line:text` without grep's own `./`; the lines of minified files are cut.
 fn shorten(line: &str) -> String {
     let line = line.strip_prefix("./").unwrap_or(line);
-    match line.char_indices().nth(MAX_LINE) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
+    protocol::shorten(line, MAX_LINE).into_owned()
 }
 
 #[cfg(test)]
@@ -155,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn found_lines_lose_the_searchs_own_prefix_and_what_is_too_long() {
+    fn found_lines_lose_grep_s_prefix_and_what_is_too_long() {
         assert_eq!(
             shorten("./app/page.tsx:3:const a"),
             "app/page.tsx:3:const a"

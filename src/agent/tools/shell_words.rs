@@ -1,11 +1,11 @@
-//! The simple commands of a shell script, each as its words, as far as they can be told without
-//! running it: quotes are gone, and redirections, comments and here-documents are left out; a
-//! substitution's own commands stand beside the one it is in.
+//! The simple commands of a shell script, each as its words, as far as they are known without
+//! running it. Quotes are removed; redirections, comments and here-documents are left out; the
+//! commands of a substitution are listed beside the one that contains it.
 
-/// More nested substitutions than this are not looked into.
+/// Substitutions that are nested deeper than this are not read.
 const MAX_DEPTH: usize = 8;
 
-/// The commands in their order, the shell's reserved words still at their beginning.
+/// The commands in order, still with the shell's reserved words at their beginning.
 pub fn commands(script: &str) -> Vec<Vec<String>> {
     let mut reader = Reader {
         letters: script.chars().collect(),
@@ -13,7 +13,7 @@ pub fn commands(script: &str) -> Vec<Vec<String>> {
         found: Vec::new(),
     };
     while reader.at < reader.letters.len() {
-        // A bracket too many ends nothing.
+        // A superfluous bracket ends nothing.
         reader.list(None, 0);
     }
     reader.found
@@ -25,12 +25,12 @@ struct Reader {
     found: Vec<Vec<String>>,
 }
 
-/// The command that is being read.
+/// The command being read.
 #[derive(Default)]
 struct Simple {
     words: Vec<String>,
     word: Option<String>,
-    /// The next word is a redirection's.
+    /// The next word belongs to a redirection.
     redirected: bool,
     /// The next word ends a here-document.
     here: bool,
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_s_commands_are_told_apart_from_their_arguments_and_documents() {
+    fn a_script_s_commands_are_separated_from_redirections_and_documents() {
         for (script, expected) in [
             ("npm run dev", "npm run dev"),
             ("a 'b; c' \"d && e\" f\\ g", "a|b; c|d && e|f g"),

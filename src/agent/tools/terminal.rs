@@ -7,12 +7,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Handler, Kit, MAX_OUTPUT, TOOL_TIMEOUT, ToolError, ToolOutput, Touches, cut, dev_server,
-    object, output::join,
+    FileAccess, Handler, MAX_OUTPUT, TOOL_TIMEOUT, ToolContext, ToolError, ToolOutput, cut,
+    dev_server, object, output::join,
 };
 use crate::{
     agent::{App, text::plain},
-    protocol::Status,
+    protocol::{Status, first_chars},
     sandbox::{CommandOutput, Gap, Left, RunningProcess, SandboxError},
 };
 
@@ -20,11 +20,11 @@ pub const NAME: &str = "terminal";
 
 const DEFAULT_SECONDS: u64 = 120;
 const MAX_SECONDS: u64 = 600;
-/// How many of a command's processes the model is told.
+/// How many of a command's processes are listed for the model.
 const MAX_LISTED: usize = 10;
 /// How envd begins its refusal when the sandbox has no room for another process.
 const NOT_STARTED: &str = "error starting process";
-/// Nobody is there to answer questions, or to see colours.
+/// Nobody answers questions or sees colours.
 const ENVS: [(&str, &str); 2] = [("CI", "1"), ("NO_COLOR", "1")];
 
 #[derive(Debug, Deserialize)]
@@ -37,9 +37,10 @@ pub struct Arguments {
 
 pub fn spec() -> (&'static str, Value) {
     (
-        "Runs a shell command in the app's folder and returns its exit code and output. Not interactive. It ends with its shell: what \
-         it leaves running is listed, with its pid. \
-         With background it returns at once and the command goes on; its output goes to a file that the result names.",
+        "Runs a shell command in the app's folder and returns its exit code and output. Not \
+         interactive. It ends with its shell; processes that it leaves running are listed with \
+         their pids. With background it returns at once and the command continues; its output goes \
+         to a file that the result names.",
         object(
             json!({
                 "command": { "type": "string", "description": "The command, for bash" },
@@ -54,7 +55,7 @@ pub fn spec() -> (&'static str, Value) {
 impl Handler for Arguments {
     fn title(&self) -> String {
         let line = self.command.lines().next().unwrap_or_default();
-        plain::line(line).chars().take(120).collect()
+        first_chars(&plain::line(line), 120).to_owned()
     }
 
     fn status(&self) -> Status {
@@ -82,21 +83,24 @@ impl Handler for Arguments {
         self.patience() + TOOL_TIMEOUT
     }
 
-    fn touches(&self) -> Touches {
-        Touches::Everything
+    fn access(&self) -> FileAccess {
+        FileAccess::All
     }
 
     fn is_repeatable(&self) -> bool {
         false
     }
 
-    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        self.run(kit.app).boxed()
+    fn execute<'a>(
+        &'a self,
+        context: &'a ToolContext<'a>,
+    ) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        self.run(context.app).boxed()
     }
 }
 
 impl Arguments {
-    /// The longest that the command may take.
+    /// How long the command may take.
     fn patience(&self) -> Duration {
         Duration::from_secs(
             self.timeout_seconds
@@ -111,7 +115,7 @@ impl Arguments {
         }
         if self.command.contains('\0') {
             return Err(ToolError::RespondToModel(
-                "the command has a zero byte in it; leave it out".to_owned(),
+                "the command contains a zero byte; leave it out".to_owned(),
             ));
         }
         if let Some(why) = dev_server::refusal(app, &self.command).await {
@@ -160,8 +164,8 @@ impl Arguments {
     }
 }
 
-/// Like [`App::run`]; the model is told when no process can be started, for it may have left too
-/// many running.
+/// Like [`App::run`], but the model gets the error when no process can be started: it may have left
+/// too many running.
 async fn run(
     app: &App,
     command: &str,
@@ -176,7 +180,7 @@ async fn run(
     }
 }
 
-/// An output as the model reads it.
+/// The output as the model reads it.
 fn shown(bytes: &[u8], gap: Option<Gap>) -> String {
     let Some(gap) = gap else {
         return cut(plain::text(bytes).trim_end(), MAX_OUTPUT / 2);
@@ -196,7 +200,7 @@ fn shown(bytes: &[u8], gap: Option<Gap>) -> String {
     )
 }
 
-/// What the command started that did not end with it; nothing where there is none.
+/// The processes that the command started and that did not end with it; empty if there are none.
 fn of_processes(left: &Left, timed_out: bool) -> String {
     let list = |processes: &[RunningProcess]| {
         let listed = processes.iter().take(MAX_LISTED);
@@ -241,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_processes_of_a_command_that_has_ended_are_listed_by_name_and_pid() {
+    fn processes_that_outlive_their_command_are_listed_by_name_and_pid() {
         let left = |running, ended| Left {
             running: processes(running),
             ended: processes(ended),
@@ -264,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_gap_begins_with_a_whole_line_and_the_gap_tells_all_that_is_missing() {
+    fn after_a_gap_the_output_resumes_at_a_whole_line_and_the_gap_counts_all_missing_bytes() {
         let gap = Some(Gap { at: 6, bytes: 1000 });
         assert_eq!(
             shown(b"first\n31mhalf\nlast\n", gap),

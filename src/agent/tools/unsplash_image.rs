@@ -1,5 +1,5 @@
-//! `unsplashImage`: a photo that suits a description, saved with the app's own files, its author
-//! named (unsplash.com/documentation).
+//! `unsplashImage`: finds a photo that suits a description, saves it with the app's own files, and
+//! names its author (unsplash.com/documentation).
 
 use std::time::Duration;
 
@@ -9,16 +9,18 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Handler, Kit, MAX_FILE, ToolError, ToolOutput, Touches, Written, object, writable};
+use super::{
+    FileAccess, Handler, MAX_FILE, ToolContext, ToolError, ToolOutput, Written, object, writable,
+};
 use crate::{
     agent::{AppPath, app::path::PathError},
     config::Unsplash,
-    protocol::Status,
+    protocol::{Status, first_chars},
 };
 
-/// The longest that a request to Unsplash may take.
+/// How long a request to Unsplash may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How links to Unsplash say who sends, as its guidelines ask.
+/// Says in links to Unsplash where visitors come from, as its guidelines ask.
 const REFERRAL: &str = "utm_source=codeflow&utm_medium=referral";
 
 #[derive(Debug, Deserialize)]
@@ -78,28 +80,30 @@ struct UserLinks {
 
 impl Handler for Arguments {
     fn title(&self) -> String {
-        self.query.chars().take(120).collect()
+        first_chars(&self.query, 120).to_owned()
     }
 
     fn status(&self) -> Status {
         Status::DownloadingImages
     }
 
-    fn touches(&self) -> Touches {
-        Touches::Writes(
-            self.place()
-                .map(|path| vec![path.as_str().to_owned()])
-                .unwrap_or_default(),
-        )
+    fn access(&self) -> FileAccess {
+        match self.place() {
+            Ok(path) => FileAccess::Writes(vec![path.as_str().to_owned()]),
+            Err(_) => FileAccess::None,
+        }
     }
 
-    fn carry_out<'a>(&'a self, kit: &'a Kit<'a>) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        self.download(kit).boxed()
+    fn execute<'a>(
+        &'a self,
+        context: &'a ToolContext<'a>,
+    ) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        self.download(context).boxed()
     }
 }
 
 impl Arguments {
-    /// Where the photo goes: below `public/`, which is put in front where it is missing.
+    /// Where the photo goes: below `public/`, which is added if it is missing.
     fn place(&self) -> Result<AppPath, PathError> {
         let path = AppPath::new(&self.path)?;
         if path.as_str().starts_with("public/") {
@@ -109,7 +113,7 @@ impl Arguments {
         }
     }
 
-    async fn download(&self, kit: &Kit<'_>) -> Result<ToolOutput, ToolError> {
+    async fn download(&self, context: &ToolContext<'_>) -> Result<ToolOutput, ToolError> {
         let path = writable(self.place()?.as_str())?;
         let lower = path.as_str().to_ascii_lowercase();
         if !(lower.ends_with(".jpg") || lower.ends_with(".jpeg")) {
@@ -117,7 +121,7 @@ impl Arguments {
                 "photos are JPEG: name it .jpg instead of {path}"
             )));
         }
-        let (http, unsplash) = kit.agent.photos();
+        let (http, unsplash) = context.agent.photos();
         let Some(key) = &unsplash.access_key else {
             return Err(ToolError::RespondToModel(
                 "photos are not available here (there is no UNSPLASH_ACCESS_KEY). Use a CSS gradient or an inline SVG instead, and no \
@@ -153,30 +157,31 @@ impl Arguments {
             )));
         };
         let image = fetch(http, &photo.urls.regular, unsplash).await?;
-        kit.app
+        context
+            .app
             .sandbox()
             .write_file(&path.absolute(), image.clone())
             .await?;
-        // Their guidelines: each use is counted for the author. That it could not be is no reason
-        // to go without the photo.
+        // Unsplash counts each use for the author, as its guidelines ask. If that fails, the photo
+        // is saved all the same.
         if let Some(location) = photo
             .links
             .download_location
             .filter(|url| is_theirs(url, unsplash))
             && let Err(error) = ask(&location).send().await
         {
-            tracing::warn!(error = %error.without_url(), "the use of a photo could not be told to Unsplash");
+            tracing::warn!(error = %error.without_url(), "the download of a photo could not be reported to Unsplash");
         }
         let shown = path.as_str().strip_prefix("public").unwrap_or_default();
         let alt = photo.alt_description.unwrap_or_else(|| self.query.clone());
         let (author, profile) = (photo.user.name, photo.user.links.html);
-        let said = format!(
+        let message = format!(
             "Saved {path}; show it as {shown} with the alternative text {alt:?}. Credit the author near the photo or in the footer: \
              “Photo by {author} on Unsplash”, with links to {profile}?{REFERRAL} and https://unsplash.com/?{REFERRAL}."
         );
         Ok(ToolOutput::wrote(
             Written::bytes(path.as_str(), &image),
-            said,
+            message,
         ))
     }
 }
@@ -236,7 +241,7 @@ fn refused(status: StatusCode) -> ToolError {
     let why = match status {
         StatusCode::UNAUTHORIZED => "refuses the UNSPLASH_ACCESS_KEY",
         StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {
-            "has answered as often as the key allows for this hour"
+            "has reached the key's limit of requests for this hour"
         }
         _ => "can't answer right now",
     };
@@ -264,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn photos_come_from_unsplash_alone_and_go_into_the_public_folder() {
+    fn photos_come_only_from_unsplash_and_go_into_the_public_folder() {
         let unsplash = Unsplash {
             access_key: None,
             url: "https://api.unsplash.com".to_owned(),

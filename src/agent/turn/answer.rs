@@ -1,7 +1,7 @@
-//! One answer of the model, published while it grows, and asked for again with less of the chat
-//! where the provider takes no more.
+//! One answer of the model, published while it grows, and asked for again with less of the chat when
+//! the provider refuses all of it.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use super::{
     Job,
@@ -14,19 +14,19 @@ use crate::{
     protocol::{EventKind, Status},
 };
 
-/// After this many answers that ended early, a chat that is not short is asked with less of it:
-/// some providers end so where it is too long.
-const EARLY_ENDS: u32 = 2;
-/// At most so many times a chat that is too long is made smaller for one answer.
+/// After this many answers that ended early, a large chat is sent with less in it: some providers
+/// end an answer early when the chat is too long.
+const MAX_EARLY_ENDS: u32 = 2;
+/// How many times a chat that is too long is made smaller for one answer.
 const MAX_HALVINGS: usize = 3;
 
-/// Which answer is asked for.
+/// The answer that is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     step: &'a str,
     turn: u32,
     attempt: Attempt,
-    /// How many attempts before it had an answer that ended early.
+    /// How many earlier attempts had an answer that ended early.
     early_ends: u32,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Asked<'a> {
             step,
             turn,
             attempt,
-            early_ends: early_ends.of(attempt),
+            early_ends: early_ends.count(attempt),
         }
     }
 }
@@ -46,8 +46,8 @@ impl<'a> Asked<'a> {
 pub struct EarlyEnds(Mutex<(usize, u32)>);
 
 impl EarlyEnds {
-    fn of(&self, attempt: Attempt) -> u32 {
-        let (alternative, count) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn count(&self, attempt: Attempt) -> u32 {
+        let (alternative, count) = *self.0.lock();
         if alternative == attempt.alternative {
             count
         } else {
@@ -55,18 +55,21 @@ impl EarlyEnds {
         }
     }
 
-    /// Takes note of what came of an attempt.
-    pub fn count<T>(&self, attempt: Attempt, answered: Result<T, RunError>) -> Result<T, RunError> {
-        let is_early = matches!(&answered, Err(RunError::Transient(fault)) if fault.kind == FaultKind::AnswerCut);
-        let count = self.of(attempt) + u32::from(is_early);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (attempt.alternative, count);
-        answered
+    /// Records the result of an attempt, and returns it.
+    pub fn record<T>(&self, attempt: Attempt, result: Result<T, RunError>) -> Result<T, RunError> {
+        let is_early = matches!(
+            &result,
+            Err(RunError::Transient(fault)) if fault.kind == FaultKind::AnswerCut
+        );
+        let count = self.count(attempt) + u32::from(is_early);
+        *self.0.lock() = (attempt.alternative, count);
+        result
     }
 }
 
-/// The answer; its text and its files are published while they grow. A chat that is more than the
-/// model can take is asked again with less of it, and so is a large one whose answers ended early
-/// [`EARLY_ENDS`] times before.
+/// The answer. Its text and its files are published while they grow. A chat that is too long for the
+/// model is sent again with less in it, and so is a large one whose answers ended early
+/// [`MAX_EARLY_ENDS`] times.
 pub async fn answer<J: Journal>(
     job: &Job<'_, '_, J>,
     asked: &Asked<'_>,
@@ -79,7 +82,7 @@ pub async fn answer<J: Journal>(
         })
         .await?;
     if asked.attempt.number > 1 {
-        // What the attempt before had begun to say is void.
+        // Takes back what the previous attempt had begun to say.
         let (text, html) = (String::new(), String::new());
         journal
             .publish(EventKind::Text { turn, text, html })
@@ -89,7 +92,7 @@ pub async fn answer<J: Journal>(
             .await?;
     }
     let mut less = request.clone();
-    let ended_early = asked.early_ends >= EARLY_ENDS;
+    let ended_early = asked.early_ends >= MAX_EARLY_ENDS;
     less.takes_unfinished = ended_early;
     let mut overflowed = ended_early
         && compaction::is_large(&less.messages)
@@ -116,8 +119,8 @@ pub async fn answer<J: Journal>(
     }
 }
 
-/// What is wrong with the request may be something old in it, which must not spoil every message to
-/// come.
+/// Sends the chat again without more and more of what is old in it: a provider's objection to an old
+/// message must not spoil every message to come.
 async fn without_what_is_refused<J: Journal>(
     job: &Job<'_, '_, J>,
     asked: &Asked<'_>,
@@ -132,7 +135,12 @@ async fn without_what_is_refused<J: Journal>(
         if !input::leave_out(&mut less.messages, left_out) {
             continue;
         }
-        tracing::warn!(step.name = asked.step, error = %refused, ?left_out, "the provider refused the chat; it is asked again with less of it");
+        tracing::warn!(
+            step.name = asked.step,
+            error = %refused,
+            ?left_out,
+            "the provider refused the chat; asking again with less of it"
+        );
         match stream(job, asked, &less).await? {
             Err(ModelError::Invalid(_)) => {}
             answered => {
@@ -154,7 +162,7 @@ async fn stream<J: Journal>(
     let (step, alternative) = (asked.step, asked.attempt.alternative);
     let (grow, grown) = Growth::channel();
     let last = grown.clone();
-    // What has come of an answer is paid for, also when its end never comes.
+    // The part of an answer that arrived is paid for, even if its end never comes.
     let price = |size| job.agent.model.estimate(alternative, request, size);
     let streaming = async {
         // Moved in, so that the publisher ends with the answer.

@@ -1,40 +1,41 @@
-//! The tool calls of a turn: each a step of its own; those that don't touch the same files are
-//! carried out at the same time.
+//! The tool calls of a turn: each is a step of its own, and those that don't conflict run at the same
+//! time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use tracing::Instrument;
 
 use super::Job;
 use crate::{
     agent::{
         Journal, RunError, Step,
-        tools::{self, Kit, Prepared, ToolOutput, Touches},
+        tools::{self, FileAccess, Prepared, ToolContext, ToolOutput},
     },
     llm::ToolCall,
-    protocol::{EventKind, ToolUse},
+    protocol::{EventKind, ToolUse, first_chars},
 };
 
-/// How much of a tool's output people are shown, in characters.
+/// How much of a tool's output people see, in characters.
 const SHOWN_OUTPUT: usize = 4000;
 
-/// Carries the calls out, each after those before it that it must not overtake; their outputs come
-/// in their order.
+/// Executes the calls, each after the earlier ones that it conflicts with. Returns their outputs in
+/// the same order.
 pub(super) async fn call_tools<J: Journal>(
     job: &Job<'_, '_, J>,
     turn: u32,
     calls: &[ToolCall],
 ) -> Result<Vec<ToolOutput>, RunError> {
     let prepared: Vec<Prepared> = calls.iter().map(tools::prepare).collect();
-    let touches: Vec<Touches> = prepared.iter().map(Prepared::touches).collect();
+    let accesses: Vec<FileAccess> = prepared.iter().map(Prepared::access).collect();
     let mut outputs = Vec::with_capacity(calls.len());
-    for batch in batches(&touches) {
+    for batch in batches(&accesses) {
         let work = batch.map(|index| {
             let (call, prepared) = (&calls[index], &prepared[index]);
-            async move {
-                let step = format!("turn-{turn}-{}-{}", step_name(&call.name), index + 1);
-                call_tool(job, &step, call, prepared).await
-            }
+            let step = format!("turn-{turn}-{}-{}", step_name(&call.name), index + 1);
+            let span = tracing::info_span!("tool", tool.name = first_chars(&call.name, 80));
+            async move { call_tool(job, &step, call, prepared).await }.instrument(span)
         });
-        // Each is seen to its end, also when another one fails: what it has done is saved.
+        // Each runs to completion, even if another one fails: what it has done is saved.
         for output in futures::future::join_all(work).await {
             outputs.push(output?);
         }
@@ -42,15 +43,15 @@ pub(super) async fn call_tools<J: Journal>(
     Ok(outputs)
 }
 
-/// Runs of calls, in their order, in which each is apart from all others.
-fn batches(touches: &[Touches]) -> Vec<std::ops::Range<usize>> {
+/// Consecutive calls, of which no two conflict.
+fn batches(accesses: &[FileAccess]) -> Vec<std::ops::Range<usize>> {
     let mut batches: Vec<std::ops::Range<usize>> = Vec::new();
-    for (index, touched) in touches.iter().enumerate() {
+    for (index, access) in accesses.iter().enumerate() {
         match batches.last_mut() {
             Some(batch)
-                if touches[batch.clone()]
+                if !accesses[batch.clone()]
                     .iter()
-                    .all(|other| touched.is_apart_from(other)) =>
+                    .any(|other| access.conflicts_with(other)) =>
             {
                 batch.end = index + 1
             }
@@ -60,27 +61,27 @@ fn batches(touches: &[Touches]) -> Vec<std::ops::Range<usize>> {
     batches
 }
 
-/// Carries a call out as a step, and publishes its begin and end.
+/// Executes a call as a step, and publishes its beginning and end.
 ///
-/// A command whose end was not seen is never repeated by itself: the model is told that it was
-/// interrupted, and decides.
+/// A command whose end was not seen is never repeated: the model learns that it was interrupted,
+/// and decides.
 async fn call_tool<J: Journal>(
     job: &Job<'_, '_, J>,
     step: &str,
     call: &ToolCall,
     prepared: &Prepared,
 ) -> Result<ToolOutput, RunError> {
-    let (journal, workplace) = (job.journal, job.workplace);
+    let (journal, sandbox) = (job.journal, job.sandbox);
     let shown = |output: Option<&ToolOutput>| EventKind::Tool {
         tool: ToolUse {
             step: step.to_owned(),
-            tool: call.name.chars().take(80).collect(),
+            tool: first_chars(&call.name, 80).to_owned(),
             title: prepared.title.clone(),
-            output: output.map(|output| output.content.chars().take(SHOWN_OUTPUT).collect()),
+            output: output.map(|output| first_chars(&output.content, SHOWN_OUTPUT).to_owned()),
             failed: output.is_some_and(|output| output.failed),
         },
     };
-    // Whether an attempt was made in this process, and whether it got to the sandbox.
+    // Whether this process has made an attempt, and whether one reached the sandbox.
     let (tried, begun) = (&AtomicBool::new(false), &AtomicBool::new(false));
     let output: ToolOutput = journal
         .step(
@@ -90,7 +91,7 @@ async fn call_tool<J: Journal>(
                     journal.publish(EventKind::Status { status }).await?;
                 }
                 journal.publish(shown(None)).await?;
-                // What an earlier process tried may have got to the sandbox.
+                // An attempt by an earlier process may have reached the sandbox.
                 let before = !tried.swap(true, Ordering::Relaxed) && attempt.number > 1;
                 let again = attempt.interrupted || before || begun.load(Ordering::Relaxed);
                 let mut output = if again && !prepared.is_repeatable() {
@@ -101,7 +102,7 @@ async fn call_tool<J: Journal>(
                         begun.store(true, Ordering::Relaxed);
                         let (agent, app) = (job.agent, &app);
                         prepared
-                            .carry_out(&Kit {
+                            .execute(&ToolContext {
                                 agent,
                                 app,
                                 scope,
@@ -109,10 +110,10 @@ async fn call_tool<J: Journal>(
                             })
                             .await
                     };
-                    workplace.with_app(work).await?
+                    sandbox.with_app(work).await?
                 };
-                output.sandbox = Some(workplace.app().await?.id().to_owned());
-                if let Some(notice) = workplace.notice().await {
+                output.sandbox = Some(sandbox.app().await?.id().to_owned());
+                if let Some(notice) = sandbox.notice().await {
                     output.content = format!("{}\n\n{notice}", output.content);
                 }
                 if !output.written.is_empty() {
@@ -123,19 +124,19 @@ async fn call_tool<J: Journal>(
             },
         )
         .await?;
-    if let Some(sandbox) = &output.sandbox {
-        workplace.settled_in(sandbox).await;
+    if let Some(id) = &output.sandbox {
+        sandbox.settled_in(id).await;
     }
     if !output.failed {
-        workplace.wrote(prepared.files(&output)).await;
+        sandbox.wrote(prepared.files(&output)).await;
     }
-    // As with text: after a restart the end may not have been told, and one that was told is no
-    // event.
+    // As with text: after a restart the end may not have been published, and publishing it again
+    // is no event.
     journal.publish(shown(Some(&output))).await?;
     Ok(output)
 }
 
-/// The tool's name as a part of a step's name: models invent names of all kinds.
+/// The tool's name as part of a step's name: models invent all kinds of names.
 pub(super) fn step_name(tool: &str) -> String {
     let name: String = tool
         .chars()
@@ -154,21 +155,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_run_together_until_one_touches_what_another_does() {
-        let writes = |path: &str| Touches::Writes(vec![path.to_owned()]);
-        let reads = |path: &str| Touches::Reads(vec![path.to_owned()]);
-        let touches = [
+    fn consecutive_calls_run_together_until_one_conflicts() {
+        let writes = |path| FileAccess::writes([path]);
+        let reads = |path| FileAccess::reads([path]);
+        let accesses = [
             writes("a"),
             writes("b"),
             reads("c"),
             reads("a"),
             reads("b"),
-            Touches::Everything,
+            FileAccess::All,
             reads("a"),
             writes("b"),
             writes("b"),
         ];
-        assert_eq!(batches(&touches), [0..3, 3..5, 5..6, 6..8, 8..9]);
+        assert_eq!(batches(&accesses), [0..3, 3..5, 5..6, 6..8, 8..9]);
         assert!(batches(&[]).is_empty());
     }
 }

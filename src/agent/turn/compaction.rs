@@ -1,32 +1,33 @@
-//! Room in the model's context: when a chat nears the end of it, the oldest outputs of tools go
-//! first, then what the model wrote itself; where that is not enough, the latest outputs lose their
-//! middle. What the user said and how the agent works are never left out.
+//! Room in the model's context. When a chat nears its limit, the oldest tool outputs go first, then
+//! what the model wrote itself; if that is not enough, the latest outputs lose their middle. The
+//! user's messages and the system prompt always stay.
 
 use serde_json::Value;
 
 use crate::{
     agent::tools::cut,
     llm::{ChatMessage, Thoughts},
+    protocol::first_chars,
 };
 
-/// Source code has about so many bytes for a token; a little less, to be on the safe side.
+/// Bytes of source code per token: a little less than usual, to be on the safe side.
 const BYTES_PER_TOKEN: usize = 3;
-/// A chat is made smaller when it fills more than so much of the context, in per cent: the answer
-/// needs room too.
+/// A chat that fills more of the context than this, in percent, is made smaller: the answer needs
+/// room too.
 const FULL: usize = 70;
-/// It is made so small, in per cent: each time the provider's cache of the chat's beginning is
-/// lost.
+/// How much of the context it fills afterwards, in percent. Well below [`FULL`], because each time
+/// the provider loses its cache of the chat's beginning.
 const ROOMY: usize = 45;
-/// The latest messages, and all results of its last calls, are left out by nothing: the model is
-/// working with them.
+/// This many of the latest messages, and all results of the last calls, are never left out: the
+/// model is working with them.
 const LATEST: usize = 6;
-/// A chat is large from this many bytes: some 5,000 tokens, beside which an output or two of tools
-/// fit.
+/// A chat with more bytes than this is large: some 5,000 tokens, enough for a tool output or two
+/// beside the system prompt.
 const LARGE: usize = 16 << 10;
-/// What is shorter than this, in bytes, is not worth leaving out.
+/// Texts that are shorter than this, in bytes, are not worth leaving out.
 const SHORT: usize = 400;
 
-/// Makes the chat smaller when it fills too much of a context of so many tokens.
+/// Makes the chat smaller if it fills too much of a context of this many tokens.
 pub fn make_room(messages: &mut [ChatMessage], context_tokens: usize) {
     let context = context_tokens.saturating_mul(BYTES_PER_TOKEN);
     let most = context / 100 * FULL;
@@ -35,7 +36,7 @@ pub fn make_room(messages: &mut [ChatMessage], context_tokens: usize) {
     }
 }
 
-/// Makes the chat half as large, for a model that says that it is too much; whether there was
+/// Makes the chat half as large, for a model that refuses it as too long. Returns whether there was
 /// anything to leave out.
 pub fn halve(messages: &mut [ChatMessage]) -> bool {
     let before = bytes(messages);
@@ -43,7 +44,7 @@ pub fn halve(messages: &mut [ChatMessage]) -> bool {
     bytes(messages) < before
 }
 
-/// Whether the chat may be too much for a model that does not say so.
+/// Whether the chat may be too long for a model that does not say so.
 pub fn is_large(messages: &[ChatMessage]) -> bool {
     bytes(messages) > LARGE
 }
@@ -71,8 +72,8 @@ fn size(message: &ChatMessage) -> usize {
     }
 }
 
-/// Leaves out the oldest first until the chat is no larger than `goal` bytes, or nothing more may
-/// go; then, if it is still larger than `most` bytes, the latest outputs are cut, those of the last
+/// Leaves out the oldest first, until the chat is no larger than `goal` bytes or nothing is left to
+/// leave out. If it is still larger than `most` bytes, the latest outputs are cut, those of the last
 /// calls last.
 fn shrink(messages: &mut [ChatMessage], goal: usize, most: usize) {
     let mut total = bytes(messages);
@@ -98,8 +99,8 @@ fn shrink(messages: &mut [ChatMessage], goal: usize, most: usize) {
     cut_outputs(latest, most.saturating_sub(bytes(before)));
 }
 
-/// Cuts the outputs in the middle, the longest to one length, until all of the messages have no
-/// more than `most` bytes, or nothing more may go.
+/// Cuts the longest outputs in the middle, all to one length, until the messages together have no
+/// more than `most` bytes or each output has [`SHORT`].
 fn cut_outputs(messages: &mut [ChatMessage], most: usize) {
     let cut_to = |message: &ChatMessage, limit: usize| match message {
         ChatMessage::Tool { content, .. } => Some(cut(content, limit)),
@@ -135,7 +136,7 @@ fn leave_out_output(message: &mut ChatMessage) {
     }
 }
 
-/// The contents of files that the model wrote: it can read them.
+/// Leaves out the contents of files that the model wrote: it can read them.
 fn leave_out_arguments(message: &mut ChatMessage) {
     let ChatMessage::Assistant { tool_calls, .. } = message else {
         return;
@@ -169,7 +170,7 @@ fn leave_out_words(message: &mut ChatMessage) {
     if let ChatMessage::Assistant { content, .. } = message
         && content.len() > SHORT
     {
-        let kept: String = content.chars().take(SHORT / 2).collect();
+        let kept = first_chars(content, SHORT / 2);
         *content = format!("{kept}… [the rest left out to save room]");
     }
 }
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_outputs_go_first_and_only_as_many_as_need_to() {
+    fn the_oldest_outputs_go_first_and_no_more_than_needed() {
         let mut messages = chat();
         make_room(&mut messages, 53_000);
         assert_eq!(left_out(&messages), [3, 5, 7], "tool outputs, the oldest");
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_s_words_and_the_rules_always_stay_and_the_latest_outputs_keep_their_ends() {
+    fn the_user_s_messages_and_the_system_prompt_stay_and_the_latest_outputs_keep_their_ends() {
         let mut messages = chat();
         make_room(&mut messages, 10);
         let whole = chat();
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_outputs_stay_whole_while_what_is_older_makes_room_enough() {
+    fn the_latest_outputs_stay_whole_if_older_ones_make_enough_room() {
         let mut messages = chat();
         let (latest, whole) = (bytes(&messages[8..]), chat());
         make_room(
@@ -280,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn many_large_outputs_of_one_answer_fit_each_with_its_beginning_and_end() {
+    fn many_large_outputs_of_one_answer_are_all_cut_to_fit() {
         let mut messages = chat();
         let calls = messages[12].clone();
         messages.push(calls);

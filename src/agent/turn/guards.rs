@@ -1,5 +1,5 @@
-//! What stops a run that leads nowhere: calls that go round in circles, of one or of several, and
-//! more tokens or money than a run may take.
+//! What stops a run that leads nowhere: calls that repeat themselves, one or several in turn, files
+//! that change back and forth, and calls that only fail.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,91 +11,68 @@ use crate::{
         RunError,
         tools::{self, ToolOutput},
     },
-    config,
     llm::ToolCall,
-    protocol::Spent,
+    protocol::shorten,
 };
 
-/// How often the same call may give the same result.
-const SAME_RESULTS: usize = 3;
-/// After so many misses in a file, the whole file is better written anew.
-const MISSES: usize = 2;
-/// After so many without a write to the file in between, it is not going to hit.
+/// How many times the same call may give the same result; the last of them ends the run.
+const MAX_SAME_RESULTS: usize = 3;
+/// After this many edits of a file whose old text was not found, the model is advised to write the
+/// whole file.
+const WARN_MISSES: usize = 2;
+/// This many, without a write to the file in between, end the run.
 const MAX_MISSES: usize = 6;
-/// How many times a file may be changed from the same content to the same other one.
-const SAME_CHANGES: usize = 3;
-/// Calls that were made before, with whatever result, while nothing was written and no new command
-/// was run: after so many, the model hears that they lead nowhere; after so many more, the run
-/// ends. Who waits for something to happen looks at it a few times.
-const REPEATED: usize = 4;
+/// How many times a file may change from one content to the same other one.
+const MAX_SAME_CHANGES: usize = 3;
+/// After this many calls that were made before, whatever their results, while nothing was written
+/// and no new command was run, the model is warned. A model that waits for something looks a few
+/// times.
+const WARN_REPEATED: usize = 4;
+/// This many end the run.
 const MAX_REPEATED: usize = 8;
 /// How many answers in a row may have nothing but failing calls.
 const MAX_FAILING: usize = 8;
 
-/// What a run has done and used so far; read off its steps' outputs alone, so that a restarted run
+const REPEATED_WARNING: &str = "You have made these calls before, and nothing was changed in \
+                                between: more of them lead nowhere. Change something, or end.";
+
+/// What a run's calls have led to, read off its steps' outputs alone, so that a restarted run
 /// counts the same.
+///
+/// "Since the app last changed" below means as far as is known: since a tool wrote a file, or a
+/// command ran for the first time.
 #[derive(Debug, Default)]
 pub struct Guards {
-    /// How often a call (its tool and arguments) gave a result, since the app last changed, as far
-    /// as is known.
+    /// How many times a call (tool, arguments) gave a result, since the app last changed.
     results: HashMap<[String; 3], usize>,
-    /// The commands that were run.
+    /// The commands that have run.
     commands: HashSet<String>,
+    /// How many edits of a file in a row did not find their old text.
     misses: HashMap<String, usize>,
-    /// Digests of what the run wrote last to each path.
+    /// By path, the digest of what the run wrote last.
     contents: HashMap<String, u64>,
-    /// How many times a path's content was changed from one digest to another.
+    /// How many times a path's content changed from one digest to another.
     changes: HashMap<(String, u64, u64), usize>,
-    /// The calls (tools and arguments) since the app last changed, as far as is known, and how many
-    /// of them were made before.
+    /// The calls (tool, arguments) since the app last changed.
     calls: HashSet<[String; 2]>,
+    /// How many calls since then had been made before.
     repeated: usize,
     /// How many of the latest answers had nothing but failing calls.
     failing: usize,
-    spent: Spent,
 }
 
 impl Guards {
-    /// Counts what an answer cost.
-    pub fn spend(&mut self, spent: Spent) {
-        self.spent.add(spent);
-    }
-
-    /// Whether there is anything left to spend after `lost`, which is not counted yet; an error for
-    /// the user when there is not.
-    pub fn may_go_on(&self, limits: &config::Limits, lost: Spent) -> Result<(), RunError> {
-        let mut spent = self.spent;
-        spent.add(lost);
-        let tokens = spent.input_tokens + spent.output_tokens;
-        if tokens >= limits.max_tokens {
-            return Err(RunError::User(format!(
-                "This run was stopped: it has used {tokens} tokens, and {} is the limit for one run (RUN_MAX_TOKENS). The files are kept: \
-                 send a message such as “Go on” to continue.",
-                limits.max_tokens
-            )));
-        }
-        match (spent.cost_micros, limits.max_cost_micros) {
-            (Some(cost), Some(limit)) if cost >= limit => Err(RunError::User(format!(
-                "This run was stopped: it has cost ${:.2}, and ${:.2} is the limit for one run (RUN_MAX_COST). The files are kept: send a \
-                 message such as “Go on” to continue.",
-                dollars(cost),
-                dollars(limit)
-            ))),
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes note of a call and its result. Returns what the model is to be told besides; an error
-    /// when it goes round in circles.
-    pub fn take(
+    /// Records a call and its result. Returns a warning for the model, if there is one; an error
+    /// when the model goes round in circles.
+    pub fn record(
         &mut self,
         call: &ToolCall,
         output: &ToolOutput,
     ) -> Result<Option<String>, RunError> {
-        let now = [&call.name, &call.arguments, &output.content].map(String::clone);
-        let times = self.results.get(&now).copied().unwrap_or_default() + 1;
+        let result = [&call.name, &call.arguments, &output.content].map(String::clone);
+        let times = self.results.get(&result).copied().unwrap_or_default() + 1;
         // After a change the same question is a new one. A command may change anything; the same
-        // command again is no way forward.
+        // command again is no progress.
         let is_progress = !output.written.is_empty()
             || (tools::is_command(call) && self.commands.insert(call.arguments.clone()));
         if is_progress {
@@ -103,17 +80,17 @@ impl Guards {
             self.calls.clear();
             self.repeated = 0;
         }
-        self.results.insert(now, times);
-        if times >= SAME_RESULTS {
+        self.results.insert(result, times);
+        if times >= MAX_SAME_RESULTS {
             return Err(circle(
                 &format!(
-                    "it called {} {SAME_RESULTS} times with the same result",
+                    "it called {} {MAX_SAME_RESULTS} times with the same result",
                     call.name
                 ),
                 &output.content,
             ));
         }
-        self.take_contents(call, output)?;
+        self.record_contents(call, output)?;
         if !self
             .calls
             .insert([&call.name, &call.arguments].map(String::clone))
@@ -122,7 +99,8 @@ impl Guards {
         }
         if self.repeated >= MAX_REPEATED {
             let what = format!(
-                "it made {MAX_REPEATED} calls that it had made before, and changed nothing in between; the last was {} with {}",
+                "it repeated {MAX_REPEATED} earlier calls and changed nothing in between; the \
+                 last was {} with {}",
                 call.name, call.arguments
             );
             return Err(circle(&what, &output.content));
@@ -131,16 +109,13 @@ impl Guards {
             self.misses.remove(&file.path);
         }
         if let Some(path) = &output.missed {
-            return self.miss(path, output);
+            return self.record_miss(path, output);
         }
-        Ok((self.repeated == REPEATED).then(|| {
-            "You have made these calls before, and nothing was changed in between: more of them lead nowhere. Change something, or end."
-                .to_owned()
-        }))
+        Ok((self.repeated == WARN_REPEATED).then(|| REPEATED_WARNING.to_owned()))
     }
 
-    /// Files that change to and fro.
-    fn take_contents(&mut self, call: &ToolCall, output: &ToolOutput) -> Result<(), RunError> {
+    /// Stops files that change back and forth.
+    fn record_contents(&mut self, call: &ToolCall, output: &ToolOutput) -> Result<(), RunError> {
         for file in tools::written(call, output) {
             let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one(&file.content);
             let Some(before) = self.contents.insert(file.path.clone(), digest) else {
@@ -151,9 +126,9 @@ impl Guards {
                 .entry((file.path.clone(), before, digest))
                 .or_default();
             *times += 1;
-            if *times >= SAME_CHANGES {
+            if *times >= MAX_SAME_CHANGES {
                 let what = format!(
-                    "it made the same change of {} for the {SAME_CHANGES}rd time, to and fro",
+                    "it made the same change of {} {MAX_SAME_CHANGES} times, back and forth",
                     file.path
                 );
                 return Err(circle(&what, &output.content));
@@ -162,8 +137,8 @@ impl Guards {
         Ok(())
     }
 
-    /// A text to be replaced that is not in the file.
-    fn miss(&mut self, path: &str, output: &ToolOutput) -> Result<Option<String>, RunError> {
+    /// Records an edit whose old text is not in the file.
+    fn record_miss(&mut self, path: &str, output: &ToolOutput) -> Result<Option<String>, RunError> {
         let misses = self.misses.entry(path.to_owned()).or_default();
         *misses += 1;
         if *misses >= MAX_MISSES {
@@ -172,12 +147,16 @@ impl Guards {
             );
             return Err(circle(&what, &output.content));
         }
-        Ok((*misses >= MISSES)
-            .then(|| format!("That was miss number {misses} in {path}. Read the file, and write it whole with createOrUpdateFiles.")))
+        Ok((*misses >= WARN_MISSES).then(|| {
+            format!(
+                "That was miss number {misses} in {path}. Read the file, and write it whole with \
+                 createOrUpdateFiles."
+            )
+        }))
     }
 
-    /// Takes note of all outputs of an answer's calls; an error when nothing but failures has come
-    /// for too long.
+    /// Records all outputs of an answer's calls; an error after too many answers with nothing but
+    /// failing calls.
     pub fn end_turn(&mut self, outputs: &[ToolOutput]) -> Result<(), RunError> {
         self.failing = if outputs.iter().all(|output| output.failed) {
             self.failing + 1
@@ -186,9 +165,7 @@ impl Guards {
         };
         match outputs.last() {
             Some(last) if self.failing >= MAX_FAILING => Err(circle(
-                &format!(
-                    "all calls of its last {MAX_FAILING} answers failed, the last of them with this"
-                ),
+                &format!("all calls of its last {MAX_FAILING} answers failed, most recently with"),
                 &last.content,
             )),
             _ => Ok(()),
@@ -196,17 +173,14 @@ impl Guards {
     }
 }
 
-/// The end of a run that goes round in circles; `what` says in which.
+/// The end of a run that goes round in circles: what it did, and the last result.
 fn circle(what: &str, last: &str) -> RunError {
-    let said: String = last.chars().take(300).collect();
-    let what: String = what.chars().take(400).collect();
     RunError::User(format!(
-        "The model went round in circles: {what}:\n\n```\n{said}\n```\n\nThe files are kept. Say differently what you want, or send “Go on”."
+        "The model went round in circles: {}:\n\n```\n{}\n```\n\nThe files are kept. Describe \
+         differently what you want, or send “Go on”.",
+        shorten(what, 400),
+        shorten(last, 300)
     ))
-}
-
-fn dollars(micros: u64) -> f64 {
-    micros as f64 / 1e6
 }
 
 #[cfg(test)]
@@ -245,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_call_with_the_same_result_stops_at_the_third_time_and_not_before() {
+    fn the_third_same_result_of_the_same_call_ends_the_run() {
         let mut guards = Guards::default();
         let written = ToolOutput {
             written: vec![FileChange {
@@ -254,15 +228,15 @@ mod tests {
             ..output("Wrote a.txt")
         };
         for content in ["a", "a", "b"] {
-            guards.take(&call("ls"), &output(content)).unwrap();
+            guards.record(&call("ls"), &output(content)).unwrap();
         }
-        guards.take(&call("write"), &written).unwrap();
+        guards.record(&call("write"), &written).unwrap();
         for _ in 0..2 {
-            guards.take(&call("ls"), &output("a")).unwrap();
-            guards.take(&check(), &output("a")).unwrap();
+            guards.record(&call("ls"), &output("a")).unwrap();
+            guards.record(&check(), &output("a")).unwrap();
         }
         let error = guards
-            .take(&call("ls"), &output("a"))
+            .record(&call("ls"), &output("a"))
             .unwrap_err()
             .to_string();
         assert!(error.contains("terminal 3 times"), "{error}");
@@ -272,54 +246,54 @@ mod tests {
             ..call("{}")
         };
         for _ in 0..2 {
-            guards.take(&write, &written).unwrap();
-            guards.take(&call("ls"), &output("a")).unwrap();
+            guards.record(&write, &written).unwrap();
+            guards.record(&call("ls"), &output("a")).unwrap();
         }
-        guards.take(&write, &written).unwrap_err();
+        guards.record(&write, &written).unwrap_err();
     }
 
     #[test]
-    fn a_command_that_was_not_run_before_may_change_the_app_and_the_same_ones_again_lead_nowhere() {
+    fn a_new_command_counts_as_progress_and_the_same_ones_again_do_not() {
         let mut guards = Guards::default();
         for number in 0..5 {
             guards
-                .take(
+                .record(
                     &call(&format!("sed -i {number}d a.txt")),
                     &output("exit code 0"),
                 )
                 .unwrap();
-            guards.take(&check(), &output("Error")).unwrap();
+            guards.record(&check(), &output("Error")).unwrap();
         }
         guards
-            .take(&call("sed -i 0d a.txt"), &output("exit code 0"))
+            .record(&call("sed -i 0d a.txt"), &output("exit code 0"))
             .unwrap();
-        guards.take(&check(), &output("Error")).unwrap();
+        guards.record(&check(), &output("Error")).unwrap();
         guards
-            .take(&call("sed -i 1d a.txt"), &output("exit code 0"))
+            .record(&call("sed -i 1d a.txt"), &output("exit code 0"))
             .unwrap();
-        guards.take(&check(), &output("Error")).unwrap_err();
+        guards.record(&check(), &output("Error")).unwrap_err();
     }
 
     #[test]
-    fn after_two_misses_in_a_file_a_whole_write_is_suggested_and_a_write_forgets_them() {
+    fn after_two_misses_in_a_file_the_model_is_advised_to_write_it_whole_and_a_write_resets_them() {
         let mut guards = Guards::default();
         let missed = |content: &str| ToolOutput {
             missed: Some("a.txt".to_owned()),
             ..output(content)
         };
-        assert_eq!(guards.take(&call("1"), &missed("1")).unwrap(), None);
-        let told = guards.take(&call("2"), &missed("2")).unwrap().unwrap();
+        assert_eq!(guards.record(&call("1"), &missed("1")).unwrap(), None);
+        let warning = guards.record(&call("2"), &missed("2")).unwrap().unwrap();
         assert!(
-            told.contains("createOrUpdateFiles") && told.contains("a.txt"),
-            "{told}"
+            warning.contains("createOrUpdateFiles") && warning.contains("a.txt"),
+            "{warning}"
         );
         let path = "a.txt".to_owned();
         let written = ToolOutput {
             written: vec![FileChange { path }],
             ..output("3")
         };
-        guards.take(&call("3"), &written).unwrap();
-        assert_eq!(guards.take(&call("4"), &missed("4")).unwrap(), None);
+        guards.record(&call("3"), &written).unwrap();
+        assert_eq!(guards.record(&call("4"), &missed("4")).unwrap(), None);
     }
 
     fn tool(name: &str, arguments: serde_json::Value) -> ToolCall {
@@ -346,12 +320,12 @@ mod tests {
         )
     }
 
-    /// How many calls are made before the run ends, of many, and what is said then.
+    /// How many of the calls are made before the run ends, and its error; 0 if it does not end.
     fn ends(calls: impl Iterator<Item = (ToolCall, ToolOutput)>) -> (usize, String) {
         let mut guards = Guards::default();
         for (number, (call, output)) in calls.enumerate() {
-            let taken = guards.take(&call, &output);
-            if let Err(error) = taken.and_then(|_| guards.end_turn(&[output])) {
+            let recorded = guards.record(&call, &output);
+            if let Err(error) = recorded.and_then(|_| guards.end_turn(&[output])) {
                 return (number + 1, error.to_string());
             }
         }
@@ -359,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn circles_of_any_length_end_well_before_the_turns_do_and_say_which_they_were() {
+    fn circles_of_any_length_end_the_run_well_before_its_turns_do_and_are_named() {
         for period in 2..=4 {
             let (calls, said) =
                 ends((0..29).map(|turn| write("x.txt", &format!("x={}", turn % period))));
@@ -463,43 +437,5 @@ mod tests {
             }
         }
         assert_eq!(ends(calls.into_iter()), (0, String::new()));
-    }
-
-    #[test]
-    fn tokens_and_money_have_an_end_and_an_unknown_price_none() {
-        let limits = config::Limits {
-            max_turns: 1,
-            max_tokens: 1000,
-            max_cost_micros: Some(500_000),
-        };
-        let spent = |tokens, cost_micros| Spent {
-            input_tokens: tokens,
-            output_tokens: 0,
-            cost_micros,
-            estimated: false,
-        };
-        let mut guards = Guards::default();
-        guards.spend(spent(10, Some(400_000)));
-        guards.may_go_on(&limits, Spent::default()).unwrap();
-        guards.spend(spent(10, None));
-        guards.may_go_on(&limits, Spent::default()).unwrap();
-        guards.spend(spent(10, Some(100_000)));
-        let error = guards
-            .may_go_on(&limits, Spent::default())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("$0.50") && error.contains("RUN_MAX_COST"),
-            "{error}"
-        );
-        let mut guards = Guards::default();
-        guards.spend(spent(1000, None));
-        assert!(
-            guards
-                .may_go_on(&limits, Spent::default())
-                .unwrap_err()
-                .to_string()
-                .contains("RUN_MAX_TOKENS")
-        );
     }
 }

@@ -3,16 +3,16 @@
 const OPEN: &str = "<task_summary>";
 const CLOSE: &str = "</task_summary>";
 
-/// The summary in a finished answer, when there is one: the last, because the tag may be spoken of
-/// before. A missing end is forgiven: the answer is whole.
+/// The summary in a finished answer, if there is one: the last, because the model may mention the tag
+/// before. A missing end tag is forgiven: the answer is complete.
 pub fn find(text: &str) -> Option<&str> {
     let (_, after) = text.rsplit_once(OPEN)?;
     let summary = after.split(CLOSE).next().unwrap_or(after).trim();
     summary.contains(char::is_alphanumeric).then_some(summary)
 }
 
-/// What of an answer in the making is for the conversation: the text before the summary, without
-/// the beginning of its tag.
+/// The part of an unfinished answer that people see: the text before the summary, without the
+/// beginning of its tag.
 pub fn without(text: &str) -> &str {
     if let Some((before, _)) = text.rsplit_once(OPEN) {
         return before.trim_end();
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_is_found_and_never_shown_as_text_not_even_its_beginning() {
+    fn the_summary_is_found_and_no_part_of_it_is_shown_as_text() {
         let text = "All done.\n<task_summary>\nA todo app.\n</task_summary>";
         assert_eq!(find(text), Some("A todo app."));
         assert_eq!(find("<task_summary>A todo app"), Some("A todo app"));

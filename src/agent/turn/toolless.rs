@@ -1,4 +1,5 @@
-//! Files that a model writes in words become the same tool calls as if it had called the tool.
+//! Models without tool calls: the files in an answer's code blocks are written by the same tool
+//! call that another model would have made.
 
 use std::collections::BTreeMap;
 
@@ -11,76 +12,82 @@ use crate::agent::{
     },
 };
 
-/// A block that is named beside its fence and has fewer than one of so many lines of the file that
-/// is there is taken for a piece of it.
-const PIECE: usize = 2;
-/// Shorter files, in lines, may become anything.
+/// A block that its fence doesn't name is a quotation when the existing file has more than this
+/// many times its lines.
+const QUOTED: usize = 2;
+/// Existing files with fewer lines than this may be replaced by anything.
 const SHORT: usize = 12;
 
-/// What became of the files.
-pub struct Outcome {
-    /// For the model.
-    pub told: String,
-    /// Whether all were written.
-    pub well: bool,
+/// What became of the files in an answer's code blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockFiles {
+    /// There were none.
+    Absent,
+    /// All were written.
+    Written,
+    /// At least one was not.
+    Refused,
 }
 
-/// Writes the files of an answer, by a tool call of the turn; `None` when there are none.
+/// Writes the files of an answer, by a tool call of the turn. The model reads the results, a line
+/// for each.
 ///
-/// What an answer quotes of a file looks like a file: a block that only a heading names, or a
-/// comment, and that is much shorter than what is there, is told back instead.
+/// An answer that quotes a file looks like one that writes it: a block that only a heading or a
+/// comment names, and that is much shorter than the existing file, is refused.
 pub async fn write_files<J: Journal>(
     job: &Job<'_, '_, J>,
     turn: u32,
     answer: &str,
     guards: &mut Guards,
-) -> Result<Option<Outcome>, RunError> {
+) -> Result<(BlockFiles, Vec<String>), RunError> {
     let files = code_blocks::files(answer);
     if files.is_empty() {
-        return Ok(None);
+        return Ok((BlockFiles::Absent, Vec::new()));
     }
-    let mut refused: Vec<String> = files
+    let mut refusals: Vec<String> = files
         .refused
         .into_iter()
         .map(|refused| refused.why)
         .collect();
-    let lengths = lengths(job, turn, &files.whole).await?;
-    let (pieces, whole): (Vec<File>, Vec<File>) = files
+    let lengths = existing_lengths(job, turn, &files.whole).await?;
+    let (quotes, whole): (Vec<File>, Vec<File>) = files
         .whole
         .into_iter()
-        .partition(|file| is_piece(file, &lengths));
-    refused.extend(pieces.iter().map(|file| {
+        .partition(|file| is_quotation(file, &lengths));
+    refusals.extend(quotes.iter().map(|file| {
         format!(
-            "{} was not written: the block is less than half as long as the file is. If it is the whole file, write it again with its path on \
-             the fence.",
+            "{} was not written: the block is less than half as long as the file is. If it is the \
+             whole file, write it again with its path on the fence.",
             file.path
         )
     }));
-    let mut told: Vec<String> = Vec::new();
-    let mut well = refused.is_empty();
+    let mut results: Vec<String> = Vec::new();
+    let mut failed = !refusals.is_empty();
     if !whole.is_empty() {
         let call = tools::writing_call(format!("words_{turn}"), &whole);
         for output in call_tools(job, turn, std::slice::from_ref(&call)).await? {
-            guards.take(&call, &output)?;
-            well &= !output.failed;
-            told.push(output.content);
+            guards.record(&call, &output)?;
+            failed |= output.failed;
+            results.push(output.content);
         }
     }
-    told.extend(refused.iter().map(|why| format!("Error: {why}")));
-    Ok(Some(Outcome {
-        told: told.join("\n"),
-        well,
-    }))
+    results.extend(refusals.iter().map(|why| format!("Error: {why}")));
+    let files = if failed {
+        BlockFiles::Refused
+    } else {
+        BlockFiles::Written
+    };
+    Ok((files, results))
 }
 
-/// How many lines the files have that may be quoted; a step, because they change.
-async fn lengths<J: Journal>(
+/// How many lines the existing files have that may only be quoted; a step, because they change.
+async fn existing_lengths<J: Journal>(
     job: &Job<'_, '_, J>,
     turn: u32,
     files: &[File],
 ) -> Result<BTreeMap<String, usize>, RunError> {
-    let quoted = files.iter().filter(|file| !file.named_on_fence);
-    let paths: Vec<String> = quoted.map(|file| file.path.clone()).collect();
+    let unsure = files.iter().filter(|file| !file.named_on_fence);
+    let paths: Vec<String> = unsure.map(|file| file.path.clone()).collect();
     if paths.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -88,9 +95,9 @@ async fn lengths<J: Journal>(
     let (step, paths) = (Step::new(&name, &paths), &paths);
     job.journal
         .step(step, |_| {
-            job.workplace.with_app(|app| async move {
-                let there = app.read_files(paths.clone()).await?.into_iter();
-                Ok(there
+            job.sandbox.with_app(|app| async move {
+                let existing = app.read_files(paths.clone()).await?.into_iter();
+                Ok(existing
                     .map(|(path, content)| (path, content.split(|byte| *byte == b'\n').count()))
                     .collect())
             })
@@ -98,8 +105,8 @@ async fn lengths<J: Journal>(
         .await
 }
 
-fn is_piece(file: &File, lengths: &BTreeMap<String, usize>) -> bool {
+fn is_quotation(file: &File, lengths: &BTreeMap<String, usize>) -> bool {
     let lines = file.content.lines().count();
-    let is_longer = |there: &usize| *there >= SHORT && *there > lines * PIECE;
+    let is_longer = |existing: &usize| *existing >= SHORT && *existing > lines * QUOTED;
     !file.named_on_fence && lengths.get(&file.path).is_some_and(is_longer)
 }

@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 
 use super::calls::step_name;
 use crate::{
-    agent::tools::{self, ToolOutput, Touches, code_blocks},
+    agent::tools::{self, ToolOutput, code_blocks},
     llm::{ModelReply, ToolCall},
 };
 
-/// What a run's steps say of its work.
+/// A run's work, as its steps have it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Work {
     /// The files that tools wrote: paths and contents. What commands changed is not among them.
     pub files: BTreeMap<String, Vec<u8>>,
-    /// Whether a call was begun that may have changed the app.
+    /// Whether a call began that may have changed the app.
     pub has_begun: bool,
-    /// The sandbox in which the last of them ended.
+    /// The sandbox in which the last such call ended.
     pub sandbox: Option<String>,
 }
 
 impl Work {
-    /// Of steps in their order: names, and outputs (JSON) where they ended.
+    /// From steps in order: names, and the JSON outputs of those that ended.
     pub fn of_steps<'a>(steps: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Self {
         let mut work = Self::default();
         let mut reply: Option<ModelReply> = None;
@@ -53,18 +53,18 @@ impl Work {
             .tool_calls
             .get(number - 1)
             .filter(|call| step_name(&call.name) == tool);
-        let in_words;
+        let from_blocks;
         let call = match (own, &output) {
             (Some(call), _) => call,
-            // Files that were written in words are one call, of those that were not refused.
+            // The files in an answer's code blocks are one call, without those that were refused.
             (None, Some(output)) => {
-                in_words = call_in_words(reply, output);
-                &in_words
+                from_blocks = blocks_as_call(reply, output);
+                &from_blocks
             }
             (None, None) => return,
         };
         let prepared = tools::prepare(call);
-        if matches!(prepared.touches(), Touches::Reads(_)) {
+        if prepared.access().is_read_only() {
             return;
         }
         self.has_begun = true;
@@ -82,7 +82,7 @@ impl Work {
     }
 }
 
-fn call_in_words(reply: &ModelReply, output: &ToolOutput) -> ToolCall {
+fn blocks_as_call(reply: &ModelReply, output: &ToolOutput) -> ToolCall {
     let mut files = code_blocks::files(&reply.text).whole;
     files.retain(|file| {
         output
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_read_off_the_steps_that_ended_well_and_commands_count_as_work() {
+    fn files_come_from_the_steps_that_succeeded_and_commands_count_as_work() {
         let call = |name: &str, arguments: serde_json::Value| json!({ "id": "a", "name": name, "arguments": arguments.to_string() });
         let write = |content: &str| {
             call(
