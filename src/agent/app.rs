@@ -1,5 +1,6 @@
 //! The app: the project's files and pages in its sandbox.
 
+mod found;
 mod listing;
 pub mod path;
 mod rebuild;

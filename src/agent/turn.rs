@@ -7,6 +7,7 @@ mod budget;
 mod calls;
 mod compaction;
 mod guards;
+mod job;
 mod summary;
 mod toolless;
 mod work;
@@ -15,15 +16,13 @@ use answer::{Asked, EarlyEnds, answer};
 use budget::Budget;
 use calls::call_tools;
 use guards::Guards;
+pub use job::Job;
+use job::publish_text;
 use serde::{Deserialize, Serialize};
 use toolless::BlockFiles;
 pub use work::Work;
 
-use super::{
-    Agent, AgentInput, Journal, Report, RunError, RunSandbox, Step,
-    check::{Reports, Scope},
-    input, tools,
-};
+use super::{AgentInput, Journal, Report, RunError, Step, input, tools};
 use crate::{
     llm::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole},
     protocol::{EventKind, Spent, Status},
@@ -52,25 +51,6 @@ const LAST_TURN: &str = "This is your last turn, and you may call no more tools.
 pub struct Outcome {
     /// What the model says it did.
     pub summary: String,
-}
-
-/// What a run's agent works with.
-pub struct Job<'a, 's, J> {
-    pub journal: &'a J,
-    pub agent: &'a Agent,
-    pub sandbox: &'a RunSandbox<'s>,
-    /// The errors that users' open previews show.
-    pub reports: &'a Reports,
-}
-
-impl<J> Job<'_, '_, J> {
-    /// What a check of the app covers.
-    async fn scope(&self) -> Scope<'_> {
-        Scope {
-            changed: self.sandbox.changed().await,
-            reports: self.reports,
-        }
-    }
 }
 
 /// Where the model's files are in its answers.
@@ -461,15 +441,4 @@ impl Conversation {
         }
         Ok(files)
     }
-}
-
-/// Publishes what the model has said in a turn, when that is anything for people.
-async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Result<(), RunError> {
-    let text = summary::without(text).trim().to_owned();
-    if text.is_empty() {
-        return Ok(());
-    }
-    // Rendered by the journal that saves it.
-    let html = String::new();
-    journal.publish(EventKind::Text { turn, text, html }).await
 }

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
+    found::{Found, FoundEntry, FoundKind, MAX_DEPTH},
     path::HOME,
-    walk::{Found, FoundEntry, FoundKind, MAX_DEPTH},
 };
 use crate::{protocol::LeftOut, sandbox::MAX_FILE};
 

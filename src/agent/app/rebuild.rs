@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{App, PARALLEL, listing::is_generated, path::HOME, walk::FoundKind};
+use super::{App, PARALLEL, found::FoundKind, listing::is_generated, path::HOME};
 use crate::{
     agent::RunError,
     protocol::{AppEntry, AppNode, first_chars},

@@ -4,9 +4,9 @@
 use parking_lot::Mutex;
 
 use super::{
-    Job,
     answer_stream::{Growth, publish_growth},
     compaction,
+    job::Job,
 };
 use crate::{
     agent::{Attempt, FaultKind, Journal, RunError, input},

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::publish_text;
+use super::job::publish_text;
 use crate::{
     agent::{Journal, RunError, tools},
     llm::Piece,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::Instrument;
 
-use super::Job;
+use super::job::Job;
 use crate::{
     agent::{
         Journal, RunError, Step,

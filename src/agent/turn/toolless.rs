@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Job, calls::call_tools, guards::Guards};
+use super::{calls::call_tools, guards::Guards, job::Job};
 use crate::agent::{
     Journal, RunError, Step,
     tools::{

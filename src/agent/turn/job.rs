@@ -1,0 +1,40 @@
+//! What a run's agent works with, and how it publishes what the model says.
+
+use super::summary;
+use crate::{
+    agent::{
+        Agent, Journal, RunError, RunSandbox,
+        check::{Reports, Scope},
+    },
+    protocol::EventKind,
+};
+
+/// What a run's agent works with.
+pub struct Job<'a, 's, J> {
+    pub journal: &'a J,
+    pub agent: &'a Agent,
+    pub sandbox: &'a RunSandbox<'s>,
+    /// The errors that users' open previews show.
+    pub reports: &'a Reports,
+}
+
+impl<J> Job<'_, '_, J> {
+    /// What a check of the app covers.
+    pub(in crate::agent) async fn scope(&self) -> Scope<'_> {
+        Scope {
+            changed: self.sandbox.changed().await,
+            reports: self.reports,
+        }
+    }
+}
+
+/// Publishes what the model has said in a turn, when that is anything for people.
+pub async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Result<(), RunError> {
+    let text = summary::without(text).trim().to_owned();
+    if text.is_empty() {
+        return Ok(());
+    }
+    // Rendered by the journal that saves it.
+    let html = String::new();
+    journal.publish(EventKind::Text { turn, text, html }).await
+}
