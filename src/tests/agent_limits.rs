@@ -14,8 +14,8 @@ fn keep() -> Reply {
     Reply::write("kept.txt", "kept")
 }
 
-/// A run that keeps a file and is stopped after so many answers with these words; the next message
-/// goes on with the file.
+/// A run that writes a file is stopped after this many answers, with these words; the next message
+/// continues with the file.
 async fn is_stopped(env: &[(&str, &str)], replies: Vec<Reply>, answers: usize, said: &[&str]) {
     let data = data_dir();
     let read = Reply::call("readFiles", json!({ "files": ["kept.txt"] }));
@@ -39,8 +39,7 @@ async fn is_stopped(env: &[(&str, &str)], replies: Vec<Reply>, answers: usize, s
     }
     assert_eq!(model.turns().len(), answers);
     server.send(project, "Go on").await;
-    let (state, message) = feed.ended(2).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    feed.succeeded(2).await;
     assert_eq!(
         feed.tool("turn-1-readFiles-1").output.unwrap(),
         "=== kept.txt\nkept\n"
@@ -48,7 +47,7 @@ async fn is_stopped(env: &[(&str, &str)], replies: Vec<Reply>, answers: usize, s
 }
 
 #[tokio::test]
-async fn the_same_call_with_the_same_result_for_the_third_time_ends_the_run() {
+async fn the_third_same_result_of_the_same_call_ends_the_run() {
     let replies = vec![keep(), list(), list(), list(), Reply::done()];
     is_stopped(
         &[],
@@ -72,7 +71,7 @@ async fn a_run_ends_when_its_tokens_are_used_up() {
 }
 
 #[tokio::test]
-async fn a_run_ends_when_it_has_cost_what_it_may() {
+async fn a_run_ends_when_it_reaches_its_cost_limit() {
     // At 2.50 dollars for a million tokens read, and 10 for a million written.
     let replies = vec![
         keep().costly(40_000, 0),
@@ -94,7 +93,7 @@ async fn the_last_turn_may_call_no_tools_and_is_for_the_summary() {
     let summary = Reply::Text("<task_summary>The page works; the shop is missing.</task_summary>");
     let model = Model::start([
         ("Build", vec![list(), summary]),
-        // What it calls all the same is not carried out.
+        // A call in the last turn is not executed.
         (
             "Again",
             vec![
@@ -123,8 +122,7 @@ async fn the_last_turn_may_call_no_tools_and_is_for_the_summary() {
     assert!(note.contains("This is your last turn"), "{note}");
 
     server.send(project, "Again").await;
-    let (state, message) = feed.ended(2).await;
-    assert_eq!(state, RunState::Failed);
+    let message = feed.failed(2).await;
     assert!(
         message.content.contains("after 2 of at most 2 turns"),
         "{}",
@@ -142,15 +140,14 @@ fn say(number: usize) -> Reply {
 }
 
 #[tokio::test]
-async fn a_chat_that_nears_the_model_s_context_loses_old_outputs_and_no_word_of_the_user() {
+async fn a_chat_near_the_model_s_context_limit_loses_old_outputs_but_no_word_of_the_user() {
     let data = data_dir();
     let prompt: &'static str = format!("{}Thanks.", "Build a page about bread. ".repeat(30)).leak();
     let replies = (1..=6).map(say).chain([Reply::done()]).collect();
     let model = Model::start([(prompt, replies)]).await;
     let server = Server::start_and(data.path(), &model, &[("AI_CONTEXT_TOKENS", "8000")]);
     let project = server.create(prompt).await;
-    let (state, message) = server.feed(project).await.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    server.feed(project).await.succeeded(1).await;
 
     let whole = |output: &String| output.len() > 4000;
     assert!(model.results(2).iter().all(whole), "there was room");
@@ -172,7 +169,7 @@ async fn a_chat_that_nears_the_model_s_context_loses_old_outputs_and_no_word_of_
 }
 
 #[tokio::test]
-async fn a_chat_that_the_model_calls_too_long_is_asked_again_with_less_of_it() {
+async fn a_chat_that_the_model_refuses_as_too_long_is_sent_again_with_less() {
     let data = data_dir();
     let refusal = Reply::Status(
         400,
@@ -182,8 +179,7 @@ async fn a_chat_that_the_model_calls_too_long_is_asked_again_with_less_of_it() {
     let model = Model::start([("Build", (1..=5).map(say).chain([last]).collect())]).await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
-    let (state, message) = server.feed(project).await.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    server.feed(project).await.succeeded(1).await;
 
     assert_eq!((model.turns().len(), model.asked_for(6)), (7, 2));
     let length = |request: usize| {
@@ -207,7 +203,7 @@ async fn a_chat_that_the_model_calls_too_long_is_asked_again_with_less_of_it() {
 const PLACEHOLDER: &str = "[secret left out]";
 
 #[tokio::test]
-async fn keys_in_messages_and_in_outputs_are_told_to_no_model_and_can_not_be_overwritten_unseen() {
+async fn no_model_sees_keys_in_messages_and_outputs_or_can_overwrite_them_unseen() {
     let data = data_dir();
     let theirs = "sk-efghefghefghefghefghefghefghefgh";
     let printed = "sk-abcdabcdabcdabcdabcdabcdabcdabcd";
@@ -238,8 +234,7 @@ async fn keys_in_messages_and_in_outputs_are_told_to_no_model_and_can_not_be_ove
     let (state, message) = feed.ended(1).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
     server.send(project, "Again").await;
-    let (state, message) = feed.ended(2).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    feed.succeeded(2).await;
 
     let results = model.results(5);
     assert_eq!(

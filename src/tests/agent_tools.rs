@@ -1,12 +1,12 @@
 //! The agent's tools in a real sandbox: edits, reads, searches, calls of one answer together, and
-//! commands that go on.
+//! commands that keep running.
 
-use codeflow::protocol::{EventKind, RunState};
+use codeflow::protocol::EventKind;
 use serde_json::json;
 
 use crate::support::{Feed, Model, Photos, Postgres, Reply, Server, Unsplash, data_dir};
 
-/// A run with these answers, which ends well.
+/// A run with these answers, which succeeds.
 async fn run(replies: Vec<Reply>) -> (Model, Feed) {
     let data = data_dir();
     let model = Model::start([(
@@ -17,8 +17,7 @@ async fn run(replies: Vec<Reply>) -> (Model, Feed) {
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    let (state, message) = feed.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    feed.succeeded(1).await;
     (model, feed)
 }
 
@@ -36,7 +35,7 @@ fn terminal(command: &str) -> Reply {
 const CART: &str = "export const tax = 0.19;\nexport const fee = 4;\nexport function total(sum: number) {\n  return sum + fee;\n}\n";
 
 #[tokio::test]
-async fn an_edit_is_made_where_its_text_stands_once_and_else_the_model_is_told_what_is_there() {
+async fn a_unique_text_is_replaced_and_otherwise_the_model_sees_what_is_there() {
     let (model, feed) = run(vec![
         Reply::write("lib/cart.ts", CART),
         edit("const fee = 4;", "const fee = 5;"),
@@ -60,7 +59,7 @@ async fn an_edit_is_made_where_its_text_stands_once_and_else_the_model_is_told_w
         "{}",
         results[3]
     );
-    // After the second miss, and not before, there is a better way.
+    // The advice comes after the second miss, not before.
     assert!(
         !results[2].contains("createOrUpdateFiles")
             && results[3].contains("write it whole with createOrUpdateFiles")
@@ -185,8 +184,8 @@ async fn a_file_grows_to_ten_mebibytes_and_no_further() {
     assert!(results[3].contains("10485760"), "{}", results[3]);
 }
 
-/// A follow-up is shown all files that the run before wrote, the latest first, on the database of
-/// this address.
+/// A follow-up sees all files that the previous run wrote, the latest first, on the database at this
+/// address.
 async fn is_shown_what_changed(env: &[(&str, &str)]) {
     let data = data_dir();
     let model = Model::start([
@@ -205,9 +204,9 @@ async fn is_shown_what_changed(env: &[(&str, &str)]) {
     let server = Server::start_and(data.path(), &model, env);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    assert_eq!(feed.ended(1).await.0, RunState::Succeeded);
+    feed.succeeded(1).await;
     server.send(project, "Change").await;
-    assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
+    feed.succeeded(2).await;
     let said = model.said(5);
     let shown: Vec<&str> = said
         .iter()
@@ -236,14 +235,14 @@ async fn is_shown_what_changed(env: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn a_follow_up_is_shown_all_files_that_the_run_before_wrote() {
+async fn a_follow_up_sees_all_files_that_the_previous_run_wrote() {
     is_shown_what_changed(&[]).await;
     let postgres = Postgres::start().await;
     is_shown_what_changed(&[("DATABASE_URL", &postgres.url)]).await;
 }
 
 #[tokio::test]
-async fn calls_that_touch_the_same_are_carried_out_in_their_order() {
+async fn calls_that_conflict_run_in_order() {
     let command = |command: &str| ("terminal", json!({ "command": command }).to_string());
     let write = json!({ "files": [{ "path": "note.txt", "content": "written" }] });
     let (model, _) = run(vec![
@@ -283,8 +282,7 @@ async fn ended(feed: &mut Feed, step: &str) {
 }
 
 #[tokio::test]
-async fn calls_that_touch_nothing_of_each_other_s_do_not_wait_and_their_results_come_in_their_order()
- {
+async fn calls_that_do_not_conflict_run_together_and_their_results_keep_the_order() {
     let data = data_dir();
     let unsplash = Unsplash::start(Photos {
         image: b"\xff\xd8\xff\xe0 a lake",
@@ -317,8 +315,7 @@ async fn calls_that_touch_nothing_of_each_other_s_do_not_wait_and_their_results_
     }
     assert_eq!(model.turns().len(), 1);
     unsplash.release();
-    let (state, message) = feed.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    feed.succeeded(1).await;
 
     let results = model.results(2);
     assert!(
@@ -368,7 +365,7 @@ async fn a_background_command_outlives_its_call_and_serves() {
 }
 
 #[tokio::test]
-async fn a_text_with_any_line_breaks_is_edited_where_it_stands_and_all_other_lines_keep_theirs() {
+async fn a_text_is_edited_whatever_its_line_breaks_and_other_lines_keep_theirs() {
     let file = |old: &str, new: &str| {
         Reply::call(
             "editFile",
@@ -396,7 +393,7 @@ async fn a_text_with_any_line_breaks_is_edited_where_it_stands_and_all_other_lin
 }
 
 #[tokio::test]
-async fn files_that_are_no_files_or_closed_or_too_large_are_told_in_words_and_hold_nothing_up() {
+async fn unreadable_files_are_named_and_block_nothing() {
     let search = |pattern: &str, path: &str| {
         Reply::call("searchFiles", json!({ "pattern": pattern, "path": path }))
     };

@@ -1,5 +1,4 @@
-//! Models that call no tools: files that are written in words, and what is said to those that write
-//! none.
+//! Models that call no tools: files in code blocks, and reminders for models that write none.
 
 use codeflow::protocol::{MessageKind, RunState};
 
@@ -33,8 +32,7 @@ async fn code_blocks_that_name_files_are_the_app() {
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    let (state, message) = feed.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    let message = feed.succeeded(1).await;
     assert_eq!(
         (message.kind, message.content.as_str()),
         (MessageKind::Result, "A page in words.")
@@ -48,7 +46,7 @@ async fn code_blocks_that_name_files_are_the_app() {
 }
 
 #[tokio::test]
-async fn a_heading_names_the_file_and_a_snippet_under_a_sentence_overwrites_nothing() {
+async fn a_heading_names_a_file_and_a_snippet_under_a_sentence_overwrites_nothing() {
     let data = data_dir();
     let answer = Reply::Text(
         "Here it is.\n\n### 1. `index.html`:\n\n```html\n<h1>Whole</h1>\n<p>Bread</p>\n```\n\nAdd this to app/page.tsx:\n\n```tsx\nimport \
@@ -61,8 +59,7 @@ async fn a_heading_names_the_file_and_a_snippet_under_a_sentence_overwrites_noth
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    let (state, message) = feed.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    let message = feed.succeeded(1).await;
     assert!(
         message.content.contains("what you asked for"),
         "{}",
@@ -77,16 +74,16 @@ async fn a_heading_names_the_file_and_a_snippet_under_a_sentence_overwrites_noth
         "Wrote index.html"
     );
 
-    // What could not be written is told, and a summary that came with it does not end the run.
-    let told = |request: usize| model.said(request).last().unwrap().1.clone();
-    let said = told(2);
+    // The model learns what was not written, and a summary beside it does not end the run.
+    let note = |request: usize| model.said(request).last().unwrap().1.clone();
+    let said = note(2);
     assert!(
         said.starts_with(
             "Wrote index.html\nError: index.html was not written: the block is a list of changes."
         ),
         "{said}"
     );
-    let said = told(3);
+    let said = note(3);
     assert!(
         said.starts_with("Error: index.html was not written: the block leaves parts of the file out (“<!-- ... existing code -->”)"),
         "{said}"
@@ -95,7 +92,7 @@ async fn a_heading_names_the_file_and_a_snippet_under_a_sentence_overwrites_noth
 }
 
 #[tokio::test]
-async fn what_an_answer_quotes_of_a_file_does_not_take_its_place() {
+async fn a_quotation_of_a_file_does_not_overwrite_it() {
     let data = data_dir();
     let long: String = (1..=20).map(|line| format!("line {line}\n")).collect();
     let answer = |quoted: &str| {
@@ -128,10 +125,10 @@ async fn what_an_answer_quotes_of_a_file_does_not_take_its_place() {
         (state, message.content.as_str()),
         (RunState::Succeeded, "It has lines.")
     );
-    let (_, told) = model.said(4).pop().unwrap();
+    let (_, note) = model.said(4).pop().unwrap();
     assert!(
-        told.starts_with("Error: long.txt was not written") && told.contains("on the fence"),
-        "{told}"
+        note.starts_with("Error: long.txt was not written") && note.contains("on the fence"),
+        "{note}"
     );
     let file = server
         .get(&format!("/api/files/read?project={project}&path=long.txt"))
@@ -141,7 +138,7 @@ async fn what_an_answer_quotes_of_a_file_does_not_take_its_place() {
 }
 
 #[tokio::test]
-async fn an_answer_without_files_is_reminded_of_the_format_once_and_then_an_honest_error() {
+async fn an_answer_without_files_is_followed_by_one_reminder_and_then_an_error() {
     let data = data_dir();
     let talk = vec![
         Reply::Text("I would rather talk."),
@@ -177,7 +174,7 @@ async fn an_answer_without_files_is_reminded_of_the_format_once_and_then_an_hone
 }
 
 #[tokio::test]
-async fn a_model_that_is_refused_tools_is_asked_without_them_and_told_the_format() {
+async fn a_model_without_tools_is_asked_without_them_and_learns_the_format() {
     let data = data_dir();
     let refusal = Reply::Status(
         400,
@@ -192,8 +189,7 @@ async fn a_model_that_is_refused_tools_is_asked_without_them_and_told_the_format
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    let (state, message) = feed.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    let message = feed.succeeded(1).await;
     assert_eq!(message.kind, MessageKind::Result);
     assert_eq!(page(&server, &mut feed).await, "<h1>Without tools</h1>\n");
 
@@ -206,17 +202,17 @@ async fn a_model_that_is_refused_tools_is_asked_without_them_and_told_the_format
     assert_eq!(offered, [true, false, false]);
     for request in [2, 3] {
         let said = model.said(request);
-        let (role, told) = said.last().unwrap();
+        let (role, note) = said.last().unwrap();
         assert_eq!(role, "system");
         assert!(
-            told.starts_with("There are no tools in this conversation.")
-                && told.contains("```tsx app/page.tsx"),
-            "{told}"
+            note.starts_with("There are no tools in this conversation.")
+                && note.contains("```tsx app/page.tsx"),
+            "{note}"
         );
     }
-    let told = model
+    let is_written = model
         .said(3)
         .into_iter()
-        .any(|(role, told)| role == "system" && told.starts_with("Wrote index.html"));
-    assert!(told, "{:?}", model.said(3));
+        .any(|(role, note)| role == "system" && note.starts_with("Wrote index.html"));
+    assert!(is_written, "{:?}", model.said(3));
 }

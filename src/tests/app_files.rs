@@ -1,5 +1,5 @@
-//! Nothing that a sandbox holds makes its project unusable: a working app is a result, with a note
-//! of what its version does not keep.
+//! Nothing in a sandbox makes its project unusable: a working app is a result, with a note of what its
+//! version does not keep.
 
 use std::fs;
 
@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Host, Model, Reply, Server, data_dir, http, run, until};
 
-/// What is done in the app's folder, and what the result's note names; nothing where all of it is
-/// kept.
+/// A command in the app's folder, and what the result's note names; nothing if all of it is kept.
 const ROWS: [(&str, &str, &[&str]); 9] = [
     (
         "A closed folder",
@@ -68,7 +67,7 @@ async fn listed(server: &Server, project: ProjectId) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_working_app_is_a_result_whatever_else_is_in_its_folder_and_its_project_goes_on() {
+async fn a_working_app_is_a_result_whatever_else_is_in_its_folder() {
     let data = data_dir();
     let mut script: Vec<_> = ROWS
         .iter()
@@ -113,8 +112,8 @@ async fn a_working_app_is_a_result_whatever_else_is_in_its_folder_and_its_projec
         assert_eq!(page.status(), 200, "{prompt}");
     });
     futures::future::join_all(rows).await;
-    // The model knows what it could mend.
-    let told = |name: &str| {
+    // The model knows what it could fix.
+    let is_mentioned = |name: &str| {
         let turns = model.turns();
         turns.iter().any(|turn| {
             let messages = turn["messages"].to_string();
@@ -123,7 +122,7 @@ async fn a_working_app_is_a_result_whatever_else_is_in_its_folder_and_its_projec
                 && messages.contains(name)
         })
     };
-    assert!(told("closed") && told("35,0") && told("talk.sock"));
+    assert!(is_mentioned("closed") && is_mentioned("35,0") && is_mentioned("talk.sock"));
 }
 
 /// What is in the app's folder: kinds, permissions, targets and contents.
@@ -165,18 +164,17 @@ async fn a_rebuilt_sandbox_equals_the_one_that_was_lost() {
     let server = Server::start(data.path(), &model);
     server.send(project, "Look again").await;
     let mut feed = server.feed(project).await;
-    let (state, message) = feed.ended(2).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    feed.succeeded(2).await;
     assert_eq!(feed.tool("turn-1-terminal-1").output.unwrap(), before);
 }
 
 #[tokio::test]
-async fn a_named_pipe_in_the_app_is_named_at_once_and_deleted_by_the_model() {
+async fn a_named_pipe_in_the_app_is_reported_at_once_and_the_model_deletes_it() {
     let data = data_dir();
     let model = Model::start([(
         "Build",
         vec![
-            // Something hangs at it already, as a dev server does.
+            // A program already blocks on it, as a dev server would.
             Reply::call(
                 "terminal",
                 json!({ "command": "mkfifo pipe1; (cat pipe1; echo freed > freed) >/dev/null 2>&1 & disown" }),
@@ -189,8 +187,7 @@ async fn a_named_pipe_in_the_app_is_named_at_once_and_deleted_by_the_model() {
     .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
-    let (state, message) = server.feed(project).await.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    server.feed(project).await.succeeded(1).await;
     let said = model.said(3);
     assert!(
         said.last().unwrap().1.contains("pipe1 is a named pipe"),
@@ -199,7 +196,7 @@ async fn a_named_pipe_in_the_app_is_named_at_once_and_deleted_by_the_model() {
 }
 
 #[tokio::test]
-async fn what_the_app_wrote_is_kept_over_sleep_and_people_are_told_when_it_is_lost() {
+async fn an_app_s_own_data_survives_sleep_and_its_loss_is_reported() {
     let data = data_dir();
     let writes = r#"
 import { appendFileSync } from "node:fs";
@@ -224,8 +221,7 @@ createServer((request, response) => {
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    let (state, message) = feed.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    feed.succeeded(1).await;
     let url = feed.preview().await;
     let host = url
         .strip_prefix("http://")
@@ -257,7 +253,7 @@ createServer((request, response) => {
 
     let server = Server::start(data.path(), &model);
     let _feed = server.feed(project).await;
-    let notice = until("the loss is told", async || {
+    let notice = until("the loss is reported", async || {
         server.workspace(project).await.notice
     })
     .await;

@@ -107,8 +107,7 @@ async fn a_prompt_becomes_an_app_that_answers_and_a_follow_up_changes_it() {
     assert_eq!(seen().await, "<h1>Über „Milch“ & Brot</h1>");
 
     server.send(project, "Now with butter").await;
-    let (state, message) = feed.ended(2).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    let message = feed.succeeded(2).await;
     assert_eq!(message.fragment.unwrap().number, 2);
     assert_eq!(seen().await, "<h1>Butter</h1>");
     // The follow-up knew what was said before.
@@ -121,12 +120,12 @@ async fn a_prompt_becomes_an_app_that_answers_and_a_follow_up_changes_it() {
         .collect();
     assert_eq!(roles, ["system", "user", "assistant", "system", "user"]);
 
-    // What it was told, word for word; the system prompt has a snapshot of its own.
-    let mut told = turns[4]["messages"].clone();
-    told[0]["content"] = json!("[the system prompt]");
+    // All that the model read, word for word; the system prompt has a snapshot of its own.
+    let mut messages = turns[4]["messages"].clone();
+    messages[0]["content"] = json!("[the system prompt]");
     insta::assert_snapshot!(
         "messages of a follow-up",
-        serde_json::to_string_pretty(&told).unwrap()
+        serde_json::to_string_pretty(&messages).unwrap()
     );
 
     let workspace = server.workspace(project).await;
@@ -211,11 +210,11 @@ async fn an_app_whose_page_fails_is_no_result_and_its_files_are_kept() {
         message.content
     );
     server.send(project, "Mend it").await;
-    assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
+    feed.succeeded(2).await;
 }
 
 #[tokio::test]
-async fn a_model_that_fails_is_named_and_the_project_goes_on() {
+async fn a_model_s_failure_is_reported_and_the_project_continues() {
     let data = data_dir();
     let model = Model::start([
         ("Refused", vec![Reply::Status(401, "bad key")]),
@@ -247,8 +246,7 @@ async fn a_model_that_fails_is_named_and_the_project_goes_on() {
     let (state, message) = feed.ended(2).await;
     assert_eq!(state, RunState::Failed, "{}", message.content);
     server.send(project, "Silent").await;
-    let (state, message) = feed.ended(3).await;
-    assert_eq!(state, RunState::Failed);
+    let message = feed.failed(3).await;
     assert!(
         message.content.contains("without saying that it is done"),
         "{}",
@@ -256,7 +254,7 @@ async fn a_model_that_fails_is_named_and_the_project_goes_on() {
     );
 
     server.send(project, "Works").await;
-    assert_eq!(feed.ended(4).await.0, RunState::Succeeded);
+    feed.succeeded(4).await;
     // Half a tool call is never carried out.
     let listed = feed.tool("turn-1-listFiles-1").output.unwrap();
     assert!(
@@ -281,8 +279,7 @@ async fn sandboxes_of_another_machine_are_used_over_the_same_protocol() {
     let server = host.serve(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    let (state, message) = feed.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    feed.succeeded(1).await;
     let url = feed.preview().await;
     assert!(url.ends_with(&format!("{}/", host.host.domain())), "{url}");
     assert!(!data.path().join("sandboxes").exists());
@@ -313,10 +310,7 @@ async fn a_message_that_had_to_wait_knows_the_answer_before_it() {
         [RunState::Running, RunState::Queued]
     );
     model.release();
-    assert_eq!(
-        server.feed(project).await.ended(2).await.0,
-        RunState::Succeeded
-    );
+    server.feed(project).await.succeeded(2).await;
     let turns = model.turns();
     let messages = turns[1]["messages"].as_array().unwrap();
     let said: Vec<_> = messages

@@ -1,7 +1,6 @@
 //! What a command may do: end before what it started, write without an end, fork without an end;
 //! and how the model reads it.
 
-use codeflow::protocol::RunState;
 use serde_json::json;
 
 use crate::support::{Feed, Model, Reply, Server, data_dir};
@@ -18,8 +17,7 @@ async fn results(commands: &[(&str, u64)]) -> (Vec<String>, Feed) {
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    let (state, message) = feed.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    feed.succeeded(1).await;
     (model.results(commands.len() + 1), feed)
 }
 
@@ -27,7 +25,7 @@ async fn results(commands: &[(&str, u64)]) -> (Vec<String>, Feed) {
 const LONG: u64 = 300;
 
 #[tokio::test]
-async fn a_command_ends_with_its_shell_and_what_it_left_running_is_listed_and_can_be_killed() {
+async fn a_command_ends_with_its_shell_and_its_remaining_processes_are_listed_and_can_be_killed() {
     let server = "require(\"http\").createServer((_, answer) => answer.end(\"served\")).listen(4002, \"127.0.0.1\")";
     let quiet = format!("node -e '{server}' >/tmp/o.log 2>&1 & echo ok");
     let chatty = "node -e 'setInterval(() => console.log(\"tick\".repeat(5000)), 5)' & echo ok";
@@ -145,7 +143,7 @@ async fn a_command_ends_with_its_shell_and_what_it_left_running_is_listed_and_ca
 }
 
 #[tokio::test]
-async fn at_its_time_limit_a_command_ends_with_all_it_started_wherever_that_went() {
+async fn at_its_time_limit_a_command_ends_with_everything_it_started() {
     let commands = [
         (
             "setsid sleep 310 & (env -i setsid sleep 311 &); echo begun; sleep 312",
@@ -291,8 +289,7 @@ async fn output_reaches_the_model_and_the_page_as_plain_text() {
 }
 
 #[tokio::test]
-async fn a_command_that_would_start_the_app_s_server_again_is_not_run_and_nothing_advises_to_kill_it()
- {
+async fn a_command_that_would_start_the_app_s_server_again_is_refused() {
     let refused = [
         "npm run dev",
         "npx next dev -p 3001",

@@ -4,7 +4,7 @@
 use std::{path::Path, time::Duration};
 
 use codeflow::{
-    protocol::{ProjectId, RunId, RunState},
+    protocol::{ProjectId, RunId},
     store::{Step, Store},
 };
 use serde_json::json;
@@ -40,7 +40,7 @@ async fn crash(data: &Path, model: &Model, at: &str) {
 }
 
 #[tokio::test]
-async fn a_step_that_takes_the_server_down_three_times_ends_its_run_and_the_next_message_works() {
+async fn a_step_that_crashes_the_server_three_times_ends_its_run_and_the_next_message_works() {
     let data = data_dir();
     let model = Model::start([
         (
@@ -65,8 +65,7 @@ async fn a_step_that_takes_the_server_down_three_times_ends_its_run_and_the_next
     }
     let server = Server::start(data.path(), &model);
     let mut feed = server.feed(project).await;
-    let (state, message) = feed.ended(1).await;
-    assert_eq!(state, RunState::Failed);
+    let message = feed.failed(1).await;
     assert!(
         message
             .content
@@ -83,7 +82,7 @@ async fn a_step_that_takes_the_server_down_three_times_ends_its_run_and_the_next
     store.close().await;
 
     server.send(project, "Go on").await;
-    assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
+    feed.succeeded(2).await;
     assert!(
         feed.tool("turn-1-readFiles-1")
             .output
@@ -93,7 +92,7 @@ async fn a_step_that_takes_the_server_down_three_times_ends_its_run_and_the_next
 }
 
 #[tokio::test]
-async fn orderly_stops_are_no_crashes_however_many_they_are() {
+async fn orderly_stops_never_count_as_crashes() {
     let data = data_dir();
     let model = Model::start([("Build", vec![Reply::done().held()])]).await;
     let server = Server::process(data.path(), &model, &[]).await;
@@ -117,12 +116,11 @@ async fn orderly_stops_are_no_crashes_however_many_they_are() {
     })
     .await;
     model.release();
-    let (state, message) = server.feed(project).await.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    server.feed(project).await.succeeded(1).await;
 }
 
 #[tokio::test]
-async fn a_run_s_time_passes_while_it_is_worked_on_and_over_restarts() {
+async fn a_run_s_time_limit_counts_working_time_across_restarts() {
     let data = data_dir();
     let model = Model::start([
         ("Build", vec![Reply::done().held()]),
@@ -154,19 +152,18 @@ async fn a_run_s_time_passes_while_it_is_worked_on_and_over_restarts() {
 
     let server = Server::start_and(data.path(), &model, &env);
     let mut feed = server.feed(project).await;
-    let (state, message) = feed.ended(1).await;
-    assert_eq!(state, RunState::Failed);
+    let message = feed.failed(1).await;
     assert!(
         message.content.contains("longer than 1440 minutes"),
         "{}",
         message.content
     );
     // The one that waited has all its time.
-    assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
+    feed.succeeded(2).await;
 }
 
 #[tokio::test]
-async fn what_an_interrupted_answer_cost_counts_towards_the_runs_limits() {
+async fn the_cost_of_an_interrupted_answer_counts_towards_the_run_s_limits() {
     let data = data_dir();
     let half = Reply::Silent(
         50,
@@ -190,8 +187,7 @@ async fn what_an_interrupted_answer_cost_counts_towards_the_runs_limits() {
     store.close().await;
 
     let server = Server::start_and(data.path(), &model, &env);
-    let (state, message) = server.feed(project).await.ended(1).await;
-    assert_eq!(state, RunState::Failed);
+    let message = server.feed(project).await.failed(1).await;
     assert!(
         message.content.contains("RUN_MAX_TOKENS"),
         "{}",
@@ -205,7 +201,7 @@ async fn what_an_interrupted_answer_cost_counts_towards_the_runs_limits() {
 }
 
 #[tokio::test]
-async fn what_answers_that_broke_off_cost_is_in_the_sums() {
+async fn the_cost_of_answers_that_broke_off_is_in_the_sums() {
     let data = data_dir();
     let long = "All of this is written, and paid for. ".repeat(40).leak();
     let model = Model::start([(
@@ -218,8 +214,7 @@ async fn what_answers_that_broke_off_cost_is_in_the_sums() {
     .await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
-    let (state, message) = server.feed(project).await.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    server.feed(project).await.succeeded(1).await;
     let store = open(data.path()).await;
     let turn = step(&store, run_of(&server, project).await, "turn-1")
         .await

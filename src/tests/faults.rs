@@ -30,7 +30,7 @@ async fn half_an_upload(host: &HostProcess, sandbox: &Sandbox) {
 }
 
 #[tokio::test]
-async fn a_runtime_that_fails_is_an_error_that_says_so_and_leaves_no_sandbox() {
+async fn a_failing_runtime_is_reported_and_leaves_no_sandbox() {
     let data = data_dir();
     let (runtime, broken) = (data.path().join("runtime"), data.path().join("broken"));
     let script = format!(
@@ -68,7 +68,7 @@ async fn a_runtime_that_fails_is_an_error_that_says_so_and_leaves_no_sandbox() {
 }
 
 #[tokio::test]
-async fn a_machine_whose_disk_is_full_makes_no_sandbox_and_says_so() {
+async fn a_full_disk_is_reported_and_no_sandbox_is_made() {
     let data = data_dir();
     fs::create_dir(data.path().join("sandboxes")).unwrap();
     let mut command = in_own_mounts();
@@ -126,7 +126,7 @@ async fn a_sandbox_that_is_killed_ends_the_streams_of_its_clients() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_in_mid_upload_leaves_no_file_and_no_piece_of_one() {
+async fn a_client_that_disconnects_during_an_upload_leaves_no_partial_file() {
     let data = data_dir();
     let host = HostProcess::start(data.path(), &[NO_POOL]);
     let sandbox = host

@@ -1,5 +1,5 @@
-//! A project never dies of its history: whatever is stored of it, refused, damaged or of another
-//! version, the next plain message works.
+//! A project survives its history: whatever is stored of it, refused, damaged or of another version,
+//! the next plain message works.
 
 use std::{fs, path::Path};
 
@@ -7,9 +7,9 @@ use codeflow::protocol::{RunDetails, RunPage, RunState};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database};
 use serde_json::json;
 
-use crate::support::{Feed, Model, Reply, Server, VISION, data_dir, picture, until};
+use crate::support::{Model, Reply, Server, VISION, data_dir, picture, until};
 
-/// Changes the database behind the server's back, without its rules.
+/// Changes the database behind the server's back, without its constraints.
 pub async fn damage(data: &Path, statements: &[&str]) {
     let mut options =
         ConnectOptions::new(format!("sqlite:{}", data.join("codeflow.sqlite").display()));
@@ -26,13 +26,8 @@ pub async fn damage(data: &Path, statements: &[&str]) {
     database.close().await.unwrap();
 }
 
-async fn succeeds(feed: &mut Feed, count: usize) {
-    let (state, message) = feed.ended(count).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
-}
-
 #[tokio::test]
-async fn rows_that_can_not_be_read_cost_themselves_and_nothing_else() {
+async fn unreadable_rows_are_skipped_and_harm_nothing_else() {
     let data = data_dir();
     let read = || Reply::call("readFiles", json!({ "files": ["index.html", "lost.html"] }));
     let model = Model::start([
@@ -51,9 +46,9 @@ async fn rows_that_can_not_be_read_cost_themselves_and_nothing_else() {
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    succeeds(&mut feed, 1).await;
+    feed.succeeded(1).await;
     server.send(project, "Change").await;
-    succeeds(&mut feed, 2).await;
+    feed.succeeded(2).await;
     let runs = server.workspace(project).await.runs;
     let last = runs[1].id;
     server.stop();
@@ -110,7 +105,7 @@ async fn rows_that_can_not_be_read_cost_themselves_and_nothing_else() {
     server.send(project, "Go on").await;
     let mut feed = server.feed(project).await;
     // One of the two replies before can't be read.
-    succeeds(&mut feed, 3).await;
+    feed.succeeded(3).await;
     let read = feed.tool("turn-1-readFiles-1").output.unwrap();
     assert!(
         read.contains("<h1>Kept</h1>") && !read.contains("<h1>Lost</h1>"),
@@ -146,13 +141,13 @@ async fn a_run_whose_saved_step_is_damaged_ends_and_the_next_one_begins() {
     .await;
     let server = Server::start(data.path(), &model);
     let mut feed = server.feed(project).await;
-    assert_eq!(feed.ended(1).await.0, RunState::Failed);
+    feed.failed(1).await;
     server.send(project, "Go on").await;
-    succeeds(&mut feed, 2).await;
+    feed.succeeded(2).await;
 }
 
 #[tokio::test]
-async fn an_image_that_is_refused_or_lost_spoils_no_later_message() {
+async fn a_refused_or_lost_image_spoils_no_later_message() {
     let data = data_dir();
     let model = Model::start([
         (
@@ -187,7 +182,7 @@ async fn an_image_that_is_refused_or_lost_spoils_no_later_message() {
         message.content
     );
     server.send(project, "Go on").await;
-    succeeds(&mut feed, 2).await;
+    feed.succeeded(2).await;
 
     let refused = server.workspace(project).await.runs[0].id.to_string();
     damage(
@@ -202,19 +197,18 @@ async fn an_image_that_is_refused_or_lost_spoils_no_later_message() {
             .0
             .is_success()
     );
-    let (state, message) = feed.ended(3).await;
-    assert_eq!(state, RunState::Failed);
+    let message = feed.failed(3).await;
     assert!(
         message.content.contains("is no longer stored"),
         "{}",
         message.content
     );
     server.send(project, "And on").await;
-    succeeds(&mut feed, 4).await;
+    feed.succeeded(4).await;
 }
 
 #[tokio::test]
-async fn a_chat_that_is_refused_is_asked_again_with_less_of_what_is_old() {
+async fn a_refused_chat_is_sent_again_with_less_of_what_is_old() {
     let data = data_dir();
     let refused = |status| Reply::Status(status, "Invalid value in 'messages[2].content'");
     let model = Model::start([
@@ -244,7 +238,7 @@ async fn a_chat_that_is_refused_is_asked_again_with_less_of_what_is_old() {
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    succeeds(&mut feed, 1).await;
+    feed.succeeded(1).await;
     // Which of the last messages and contents each request has.
     let has = |text: &'static str| {
         let turns = model.turns();
@@ -255,26 +249,25 @@ async fn a_chat_that_is_refused_is_asked_again_with_less_of_what_is_old() {
             .collect::<Vec<_>>()
     };
     server.send(project, "Again").await;
-    succeeds(&mut feed, 2).await;
+    feed.succeeded(2).await;
     assert_eq!(has("what you asked for"), [true, false]);
     assert_eq!(has("An odd file"), [true, true]);
     server.send(project, "Once more").await;
-    succeeds(&mut feed, 3).await;
+    feed.succeeded(3).await;
     assert_eq!(has("An odd file")[2..], [true, true, false]);
     server.send(project, "Not at all").await;
-    let (state, message) = feed.ended(4).await;
-    assert_eq!(state, RunState::Failed);
+    let message = feed.failed(4).await;
     assert!(
         message.content.contains("messages[2].content"),
         "{}",
         message.content
     );
     server.send(project, "Go on").await;
-    succeeds(&mut feed, 5).await;
+    feed.succeeded(5).await;
 }
 
 #[tokio::test]
-async fn what_is_much_too_long_or_full_of_zero_bytes_spoils_no_later_message() {
+async fn texts_that_are_far_too_long_or_full_of_zero_bytes_spoil_no_later_message() {
     let data = data_dir();
     let long: &'static str = format!(
         "<task_summary>{}</task_summary>",
@@ -299,7 +292,7 @@ async fn what_is_much_too_long_or_full_of_zero_bytes_spoils_no_later_message() {
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    succeeds(&mut feed, 1).await;
+    feed.succeeded(1).await;
     let million = "Build ".repeat(170_000);
     let (status, _) = server
         .post(
@@ -309,5 +302,5 @@ async fn what_is_much_too_long_or_full_of_zero_bytes_spoils_no_later_message() {
         .await;
     assert!(status.is_client_error(), "{status}");
     server.send(project, "Go on").await;
-    succeeds(&mut feed, 2).await;
+    feed.succeeded(2).await;
 }

@@ -1,5 +1,4 @@
-//! Answers that are not quite one: cut off, empty, full of thoughts, with a summary too early or
-//! none at all, and titles that don't come.
+//! Odd answers: cut off, empty, full of thoughts, with an early summary or none, and missing titles.
 
 use codeflow::protocol::{MessageKind, RunState};
 use serde_json::{Value, json};
@@ -28,7 +27,7 @@ fn call(index: usize, name: &str, arguments: &str) -> Value {
     json!({ "tool_calls": [{ "index": index, "id": format!("call_{index}"), "function": function }] })
 }
 
-/// The only run of a project with these answers: how it ended, what was said, and to whom.
+/// The only run of a project with these answers: its state, its message, the model and the feed.
 async fn ended(replies: Vec<Reply>) -> (RunState, String, Model, Feed) {
     let data = data_dir();
     let model = Model::start([("Build", replies)]).await;
@@ -46,7 +45,7 @@ fn last_note(model: &Model, request: usize) -> String {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_cut_off_keeps_its_whole_calls_and_the_model_goes_on_from_there() {
+async fn a_cut_off_answer_keeps_its_complete_calls_and_the_model_continues_from_there() {
     let cut = answer(
         [
             call(
@@ -81,7 +80,7 @@ async fn an_answer_that_is_cut_off_keeps_its_whole_calls_and_the_model_goes_on_f
 }
 
 #[tokio::test]
-async fn a_model_that_never_comes_to_an_end_is_an_honest_error() {
+async fn a_model_that_is_cut_off_again_and_again_is_an_error() {
     let endless = || answer([json!({ "content": "And then" })], "length");
     let (state, content, model, _) = ended(vec![endless(), endless(), Reply::done()]).await;
     assert_eq!(state, RunState::Failed);
@@ -110,7 +109,7 @@ async fn an_empty_answer_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_summary_beside_calls_holds_when_nothing_else_follows() {
+async fn a_summary_beside_calls_counts_if_nothing_else_follows() {
     let early = answer(
         [
             json!({ "content": "<task_summary>All of it is there.</task_summary>" }),
@@ -134,7 +133,7 @@ async fn a_summary_beside_calls_holds_when_nothing_else_follows() {
 }
 
 #[tokio::test]
-async fn thinking_that_a_model_writes_down_is_neither_shown_nor_sent_back_nor_obeyed() {
+async fn written_down_thinking_is_neither_shown_nor_sent_back_nor_obeyed() {
     let thinking = "<think>\nI could end with <task_summary>nothing</task_summary>, or write\n```html index.html\nno\n```\n</think>\n\nI look first.";
     let first = answer(
         [
@@ -149,8 +148,7 @@ async fn thinking_that_a_model_writes_down_is_neither_shown_nor_sent_back_nor_ob
     let server = Server::start(data.path(), &model);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    let (state, message) = feed.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    let message = feed.succeeded(1).await;
     assert_eq!(message.content, "Built **what you asked for**.");
     assert_eq!(feed.said(1), "I look first.");
     assert!(!model.turns()[1].to_string().contains("think>"));
@@ -158,7 +156,7 @@ async fn thinking_that_a_model_writes_down_is_neither_shown_nor_sent_back_nor_ob
 }
 
 #[tokio::test]
-async fn a_repair_that_stalls_ends_with_what_the_check_had_found() {
+async fn a_repair_that_stalls_ends_with_what_the_check_found() {
     let give_up = || Reply::Text("I don't know how.");
     let replies = vec![
         Reply::write("broken", "<html>no</html>"),
@@ -175,7 +173,7 @@ async fn a_repair_that_stalls_ends_with_what_the_check_had_found() {
 }
 
 #[tokio::test]
-async fn a_title_that_does_not_come_is_the_prompt_s_first_words() {
+async fn a_missing_title_becomes_the_prompt_s_first_words() {
     for naming in [
         Reply::Status(404, "no such model"),
         answer([], "stop"),

@@ -1,7 +1,7 @@
-//! Photos from Unsplash: what is asked and saved, whom the model is told to credit, and what it is
-//! told when there are none.
+//! Photos from Unsplash: what is requested and saved, whom the model is asked to credit, and what it
+//! reads when there are none.
 
-use codeflow::protocol::{RunState, ToolUse};
+use codeflow::protocol::ToolUse;
 use serde_json::json;
 
 use crate::support::{Feed, Model, Photos, Reply, Server, Unsplash, data_dir};
@@ -27,12 +27,11 @@ async fn run(env: &[(&str, &str)]) -> (Model, Feed) {
     let server = Server::start_and(data.path(), &model, env);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    let (state, message) = feed.ended(1).await;
-    assert_eq!(state, RunState::Succeeded, "{}", message.content);
+    feed.succeeded(1).await;
     (model, feed)
 }
 
-/// What the model was told of a photo that it did not get.
+/// What the model reads instead of a photo.
 async fn refused(env: &[(&str, &str)]) -> String {
     let (_, feed) = run(env).await;
     let ToolUse { failed, output, .. } = feed.tool("turn-1-unsplashImage-1");
@@ -44,7 +43,7 @@ async fn refused(env: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn a_photo_is_saved_as_it_is_its_use_is_counted_and_its_author_credited() {
+async fn a_photo_is_saved_its_use_counted_and_its_author_credited() {
     let image = JPEG;
     let unsplash = Unsplash::start(Photos {
         image,
@@ -53,8 +52,8 @@ async fn a_photo_is_saved_as_it_is_its_use_is_counted_and_its_author_credited() 
     .await;
     let (model, feed) = run(&unsplash.env()).await;
     let tool = feed.tool("turn-1-unsplashImage-1");
-    let told = tool.output.unwrap();
-    assert!(!tool.failed, "{told}");
+    let output = tool.output.unwrap();
+    assert!(!tool.failed, "{output}");
     for part in [
         "Saved public/images/hero.jpg",
         "show it as /images/hero.jpg",
@@ -63,7 +62,7 @@ async fn a_photo_is_saved_as_it_is_its_use_is_counted_and_its_author_credited() 
         "https://unsplash.com/@ada?utm_source=codeflow&utm_medium=referral",
         "https://unsplash.com/?utm_source=codeflow&utm_medium=referral",
     ] {
-        assert!(told.contains(part), "{part} is not in {told}");
+        assert!(output.contains(part), "{part} is not in {output}");
     }
     let hex: String = JPEG.iter().map(|byte| format!("{byte:02x}")).collect();
     let saved = feed.tool("turn-2-terminal-1").output.unwrap();
@@ -93,36 +92,36 @@ async fn a_photo_is_saved_as_it_is_its_use_is_counted_and_its_author_credited() 
     let requests = serde_json::to_string(&model.requests()).unwrap();
     assert!(
         !requests.contains(Unsplash::KEY),
-        "the model is not told the key"
+        "the model never sees the key"
     );
 }
 
 #[tokio::test]
-async fn without_a_key_nothing_is_asked_and_the_model_is_told_what_to_draw_instead() {
+async fn without_a_key_nothing_is_requested_and_the_model_learns_what_to_draw_instead() {
     let unsplash = Unsplash::start(Photos::default()).await;
-    let told = refused(&[("UNSPLASH_API_URL", unsplash.url())]).await;
-    assert!(told.contains("UNSPLASH_ACCESS_KEY"), "{told}");
+    let output = refused(&[("UNSPLASH_API_URL", unsplash.url())]).await;
+    assert!(output.contains("UNSPLASH_ACCESS_KEY"), "{output}");
     assert!(
-        told.contains("CSS gradient") && told.contains("inline SVG"),
-        "{told}"
+        output.contains("CSS gradient") && output.contains("inline SVG"),
+        "{output}"
     );
     assert_eq!(unsplash.asked(), []);
 }
 
 #[tokio::test]
-async fn a_key_at_its_limit_is_told_as_one() {
+async fn a_key_at_its_limit_is_reported() {
     let refusal = Some(403);
     let unsplash = Unsplash::start(Photos {
         refusal,
         ..Photos::default()
     })
     .await;
-    let told = refused(&unsplash.env()).await;
+    let output = refused(&unsplash.env()).await;
     assert!(
-        told.contains("limit of requests") && told.contains("403"),
-        "{told}"
+        output.contains("limit of requests") && output.contains("403"),
+        "{output}"
     );
-    assert!(told.contains("CSS gradient"), "{told}");
+    assert!(output.contains("CSS gradient"), "{output}");
     assert_eq!(unsplash.asked().len(), 1, "it is not asked again");
 }
 
@@ -140,8 +139,8 @@ async fn a_photo_on_another_server_is_not_fetched() {
         ..Photos::default()
     })
     .await;
-    let told = refused(&unsplash.env()).await;
-    assert!(told.contains("on another server"), "{told}");
+    let output = refused(&unsplash.env()).await;
+    assert!(output.contains("on another server"), "{output}");
     assert_eq!(other.asked(), []);
     assert_eq!(
         unsplash.asked().len(),
@@ -158,8 +157,8 @@ async fn what_is_no_photo_is_not_saved() {
         ..Photos::default()
     })
     .await;
-    let told = refused(&unsplash.env()).await;
-    assert!(told.contains("is no photo"), "{told}");
+    let output = refused(&unsplash.env()).await;
+    assert!(output.contains("is no photo"), "{output}");
     assert_eq!(
         unsplash.asked().len(),
         2,

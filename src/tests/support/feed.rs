@@ -111,6 +111,20 @@ impl Feed {
         (state, message)
     }
 
+    /// Waits until `count` runs have ended, the last of which must have succeeded; its message.
+    pub async fn succeeded(&mut self, count: usize) -> Message {
+        let (state, message) = self.ended(count).await;
+        assert_eq!(state, RunState::Succeeded, "{}", message.content);
+        message
+    }
+
+    /// Waits until `count` runs have ended, the last of which must have failed; its message.
+    pub async fn failed(&mut self, count: usize) -> Message {
+        let (state, message) = self.ended(count).await;
+        assert_eq!(state, RunState::Failed, "{}", message.content);
+        message
+    }
+
     fn replies(&self) -> impl Iterator<Item = &Message> {
         self.events.iter().filter_map(|event| match &event.kind {
             EventKind::Message { message } if message.kind != MessageKind::Prompt => Some(message),
