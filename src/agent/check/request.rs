@@ -22,8 +22,9 @@ const STARTING: Duration = Duration::from_millis(300);
 /// A route that fails is requested once more after this: it may have been compiled from half of
 /// what was written.
 const SECOND_LOOK: Duration = Duration::from_millis(1500);
-/// How long a route handler may take: it may be one that waits for something to happen.
-const HANDLER: Duration = Duration::from_secs(10);
+/// How long a route handler may take the first and the second time: it may be one that waits for
+/// something to happen. The first request also compiles it, which takes long on a busy machine.
+const HANDLER: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(20)];
 
 /// Requests a path; true when it answers well. Adds what is wrong, or odd, to the report.
 pub async fn ask(
@@ -33,11 +34,11 @@ pub async fn ask(
     report: &mut Report,
 ) -> Result<bool, RunError> {
     let patience = match kind {
-        RouteKind::Page => READY,
+        RouteKind::Page => [READY; 2],
         RouteKind::Handler => HANDLER,
     };
     let mut problem: Option<Problem> = None;
-    for look in 0..2 {
+    for (look, patience) in patience.into_iter().enumerate() {
         if look > 0 {
             if let Some(error) = problem
                 .as_ref()
@@ -54,13 +55,15 @@ pub async fn ask(
                     path,
                     not_running(app, READY).await?,
                 ));
-            } else if problem.is_none() {
+                break;
+            }
+            if look > 0 && problem.is_none() {
                 let seconds = patience.as_secs();
                 report
                     .notes
                     .push(format!("{path} did not answer within {seconds} seconds"));
             }
-            break;
+            continue;
         };
         match judge(&answer, path, kind) {
             Verdict::Well => {
