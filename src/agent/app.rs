@@ -129,8 +129,8 @@ impl App {
         Ok(read.into_iter().flatten().collect())
     }
 
-    /// What is in the app's folder, as a version keeps it. If the sandbox can't list it, the listing
-    /// says so.
+    /// What is in the app's folder, as a version keeps it. If the sandbox can't list it, the
+    /// listing says so.
     pub async fn list(&self) -> Result<Listing, RunError> {
         match self.walk().await {
             Ok(found) => Ok(Listing::choose(found)),
@@ -148,7 +148,8 @@ impl App {
         Ok(())
     }
 
-    /// The paths of the app's files, sorted, without generated ones and without the targets of links.
+    /// The paths of the app's files, sorted, without generated ones and without the targets of
+    /// links.
     pub async fn list_files(&self) -> Result<Vec<String>, RunError> {
         Ok(self.list().await?.files())
     }

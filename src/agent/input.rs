@@ -1,5 +1,5 @@
-//! What a run begins with: the system prompt, the previous messages, the app's files, and the user's
-//! message.
+//! What a run begins with: the system prompt, the previous messages, the app's files, and the
+//! user's message.
 
 mod design;
 mod titles;
@@ -188,8 +188,8 @@ fn changed(files: &[(String, Vec<u8>)]) -> String {
     format!("{CHANGED}{text}")
 }
 
-/// Leaves out what the provider may have refused the chat for. Returns whether there was anything to
-/// leave out.
+/// Leaves out what the provider may have refused the chat for. Returns whether there was anything
+/// to leave out.
 pub(super) fn leave_out(messages: &mut Vec<ChatMessage>, what: LeftOut) -> bool {
     let before = messages.len();
     let mut less = false;

@@ -16,12 +16,12 @@ use crate::{
 /// How long an attempt at a step may take, unless the step says otherwise.
 const STEP_TIMEOUT: Duration = Duration::from_secs(240);
 
-/// Keeps a run's steps and events. Its futures are boxed because the compiler can't prove that nested
-/// ones are `Send`.
+/// Keeps a run's steps and events. Its futures are boxed because the compiler can't prove that
+/// nested ones are `Send`.
 pub trait Journal: Send + Sync {
-    /// Returns the step's saved output, or else that of `work`, which it saves first. After transient
-    /// errors `work` is called again, after a wait, as many times as the engine allows for that kind
-    /// of error.
+    /// Returns the step's saved output, or else that of `work`, which it saves first. After
+    /// transient errors `work` is called again, after a wait, as many times as the engine allows
+    /// for that kind of error.
     ///
     /// An output `{ "spent": … }` (a [`Spent`]) is counted as what the step cost.
     fn step<'a, T, F, Fut>(&'a self, step: Step<'a>, work: F) -> BoxFuture<'a, Result<T, RunError>>

@@ -184,8 +184,8 @@ async fn a_file_grows_to_ten_mebibytes_and_no_further() {
     assert!(results[3].contains("10485760"), "{}", results[3]);
 }
 
-/// A follow-up sees all files that the previous run wrote, the latest first, on the database at this
-/// address.
+/// A follow-up sees all files that the previous run wrote, the latest first, on the database at
+/// this address.
 async fn is_shown_what_changed(env: &[(&str, &str)]) {
     let data = data_dir();
     let model = Model::start([

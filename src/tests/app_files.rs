@@ -1,5 +1,5 @@
-//! Nothing in a sandbox makes its project unusable: a working app is a result, with a note of what its
-//! version does not keep.
+//! Nothing in a sandbox makes its project unusable: a working app is a result, with a note of what
+//! its version does not keep.
 
 use std::fs;
 

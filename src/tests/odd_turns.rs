@@ -1,4 +1,5 @@
-//! Odd answers: cut off, empty, full of thoughts, with an early summary or none, and missing titles.
+//! Odd answers: cut off, empty, full of thoughts, with an early summary or none, and missing
+//! titles.
 
 use codeflow::protocol::{MessageKind, RunState};
 use serde_json::{Value, json};

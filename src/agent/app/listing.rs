@@ -204,8 +204,8 @@ fn stays_inside(path: &str, target: &str) -> bool {
     !target.is_empty()
 }
 
-/// As many of the files (with their sizes) as a version holds. Build outputs, large files and crowded
-/// folders go first.
+/// As many of the files (with their sizes) as a version holds. Build outputs, large files and
+/// crowded folders go first.
 fn bounded(mut files: Vec<(u64, Kept)>, left_out: &mut Leftovers) -> Vec<Kept> {
     let mut crowds: HashMap<String, usize> = HashMap::new();
     for (_, file) in &files {

@@ -1,6 +1,6 @@
 //! Rebuilds an app in a new sandbox: afterwards its folder holds what the version has, and nothing
-//! else of the template. Files that the sandbox refuses are skipped: a project whose version can't be
-//! restored completely can still be worked on.
+//! else of the template. Files that the sandbox refuses are skipped: a project whose version can't
+//! be restored completely can still be worked on.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -157,8 +157,8 @@ impl App {
     }
 }
 
-/// Removes what exists (paths, and whether each is a folder) and is not in the version: files first,
-/// then folders from the inside out.
+/// Removes what exists (paths, and whether each is a folder) and is not in the version: files
+/// first, then folders from the inside out.
 fn superfluous(there: &[(&str, bool)], entries: &[AppEntry]) -> Vec<Change> {
     let (mut folders, mut others) = (BTreeSet::new(), BTreeSet::new());
     for entry in entries {

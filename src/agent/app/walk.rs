@@ -1,6 +1,6 @@
 //! What is in the app's folder: one command walks it in the sandbox, with tools that every template
-//! has (GNU find), and reports its entries as zero-terminated fields. Nothing in the app's folder can
-//! make it fail: entries that can't be read are reported as such.
+//! has (GNU find), and reports its entries as zero-terminated fields. Nothing in the app's folder
+//! can make it fail: entries that can't be read are reported as such.
 
 use std::time::Duration;
 

@@ -19,7 +19,8 @@ const UNSEEN: &str =
     "The demo can't look at images. Yours is kept with your message, but has no effect on the app.";
 /// The tag around a specification.
 const TAG: &str = "attached_image";
-/// How much of a specification is used, in characters: a model that never stops would fill the chat.
+/// How much of a specification is used, in characters: a model that never stops would fill the
+/// chat.
 const MAX_SPEC: usize = 24_000;
 
 /// What an image shows.
@@ -37,9 +38,9 @@ impl Agent {
         self.model.supports_vision(alternative)
     }
 
-    /// Describes the image (media type and bytes) with the vision model of the first provider (0) or
-    /// an alternative. Errors as the model does, and the message says that the image could not be
-    /// read.
+    /// Describes the image (media type and bytes) with the vision model of the first provider (0)
+    /// or an alternative. Errors as the model does, and the message says that the image could not
+    /// be read.
     pub async fn describe_image(
         &self,
         alternative: usize,

@@ -1,5 +1,5 @@
-//! Titles of projects and versions, by the naming model, or from the prompt's first words if it does
-//! not answer.
+//! Titles of projects and versions, by the naming model, or from the prompt's first words if it
+//! does not answer.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Programs' output as plain text: what a person would finally read on the terminal. Escape
-//! sequences are removed, a progress bar is its last frame, lines end with `\n`, and tabs are the only
-//! other control characters.
+//! sequences are removed, a progress bar is its last frame, lines end with `\n`, and tabs are the
+//! only other control characters.
 
 use anstyle_parse::{Params, Parser, Perform};
 

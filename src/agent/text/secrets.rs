@@ -121,9 +121,9 @@ impl Redactor {
         kept
     }
 
-    /// Where the value of an assignment ends, if it is a secret. In a line of an environment the name
-    /// alone decides; in code, names such as `STORAGE_KEY` and `FORGOT_PASSWORD` are common, and the
-    /// value must look like a secret too.
+    /// Where the value of an assignment ends, if it is a secret. In a line of an environment the
+    /// name alone decides; in code, names such as `STORAGE_KEY` and `FORGOT_PASSWORD` are common,
+    /// and the value must look like a secret too.
     fn end_of_secret(&self, text: &str, found: &Captures<'_>) -> Option<usize> {
         let (name, sign, value) = (
             found.name("name")?,

@@ -1,5 +1,5 @@
-//! Which of the app's files a tool call works on: it decides which calls of an answer may run at the
-//! same time.
+//! Which of the app's files a tool call works on: it decides which calls of an answer may run at
+//! the same time.
 
 use crate::agent::AppPath;
 

@@ -1,5 +1,5 @@
-//! The files in an answer's code blocks, for models without tool calls: a block that names a file is
-//! that file's whole text.
+//! The files in an answer's code blocks, for models without tool calls: a block that names a file
+//! is that file's whole text.
 
 mod names;
 
@@ -10,8 +10,8 @@ use regex::Regex;
 
 use crate::protocol::first_chars;
 
-/// Blocks in these languages are commands, output of commands, and changes: not a file's text, unless
-/// the file's extension says so.
+/// Blocks in these languages are commands, output of commands, and changes: not a file's text,
+/// unless the file's extension says so.
 const COMMANDS: [&str; 8] = [
     "bash",
     "sh",
@@ -138,8 +138,8 @@ fn left_out<'a>(content: &'a str, extension: &str) -> Option<&'a str> {
     Some(first_chars(line, 80))
 }
 
-/// The files in an answer. A file is named in the fence's own line, alone in the line before, or in a
-/// comment that opens the block.
+/// The files in an answer. A file is named in the fence's own line, alone in the line before, or in
+/// a comment that opens the block.
 ///
 /// ````text
 /// ```tsx app/page.tsx            ```tsx filename="app/page.tsx"            **app/page.tsx**
@@ -183,8 +183,8 @@ pub fn files(answer: &str) -> Files {
     found
 }
 
-/// The text within a code fence around a whole file; `None` if there is none, or if the file is prose
-/// and may have fences of its own.
+/// The text within a code fence around a whole file; `None` if there is none, or if the file is
+/// prose and may have fences of its own.
 pub fn without_fence<'a>(path: &str, content: &'a str) -> Option<&'a str> {
     let name = path
         .rsplit('/')
@@ -330,7 +330,7 @@ mod tests {
             "```tsx ../../etc/passwd.txt\nx\n```",
             "see https://a.example/x.html\n```\nx\n```",
             "https://a.example/x.html\n```\nx\n```",
-            // Something is to be done with the file: the block is not it.
+            // The sentence asks for a change of the file: the block is not the file.
             "Add this to app/globals.css:\n```css\n.a {}\n```",
             "Edit package.json, then run:\n```bash\nnpm install\n```",
             "Now update `app/page.tsx`:\n```tsx\nx\n```",

@@ -1,5 +1,5 @@
-//! One answer of the model, published while it grows, and asked for again with less of the chat when
-//! the provider refuses all of it.
+//! One answer of the model, published while it grows, and asked for again with less of the chat
+//! when the provider refuses all of it.
 
 use parking_lot::Mutex;
 
@@ -67,8 +67,8 @@ impl EarlyEnds {
     }
 }
 
-/// The answer. Its text and its files are published while they grow. A chat that is too long for the
-/// model is sent again with less in it, and so is a large one whose answers ended early
+/// The answer. Its text and its files are published while they grow. A chat that is too long for
+/// the model is sent again with less in it, and so is a large one whose answers ended early
 /// [`MAX_EARLY_ENDS`] times.
 pub async fn answer<J: Journal>(
     job: &Job<'_, '_, J>,
@@ -119,8 +119,8 @@ pub async fn answer<J: Journal>(
     }
 }
 
-/// Sends the chat again without more and more of what is old in it: a provider's objection to an old
-/// message must not spoil every message to come.
+/// Sends the chat again without more and more of what is old in it: a provider's objection to an
+/// old message must not spoil every message to come.
 async fn without_what_is_refused<J: Journal>(
     job: &Job<'_, '_, J>,
     asked: &Asked<'_>,

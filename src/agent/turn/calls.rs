@@ -1,5 +1,5 @@
-//! The tool calls of a turn: each is a step of its own, and those that don't conflict run at the same
-//! time.
+//! The tool calls of a turn: each is a step of its own, and those that don't conflict run at the
+//! same time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

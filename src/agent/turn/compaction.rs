@@ -73,8 +73,8 @@ fn size(message: &ChatMessage) -> usize {
 }
 
 /// Leaves out the oldest first, until the chat is no larger than `goal` bytes or nothing is left to
-/// leave out. If it is still larger than `most` bytes, the latest outputs are cut, those of the last
-/// calls last.
+/// leave out. If it is still larger than `most` bytes, the latest outputs are cut, those of the
+/// last calls last.
 fn shrink(messages: &mut [ChatMessage], goal: usize, most: usize) {
     let mut total = bytes(messages);
     let is_answer = |message: &ChatMessage| matches!(message, ChatMessage::Assistant { .. });

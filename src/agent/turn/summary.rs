@@ -3,8 +3,8 @@
 const OPEN: &str = "<task_summary>";
 const CLOSE: &str = "</task_summary>";
 
-/// The summary in a finished answer, if there is one: the last, because the model may mention the tag
-/// before. A missing end tag is forgiven: the answer is complete.
+/// The summary in a finished answer, if there is one: the last, because the model may mention the
+/// tag before. A missing end tag is forgiven: the answer is complete.
 pub fn find(text: &str) -> Option<&str> {
     let (_, after) = text.rsplit_once(OPEN)?;
     let summary = after.split(CLOSE).next().unwrap_or(after).trim();

@@ -3,8 +3,8 @@
 
 use crate::agent::AppPath;
 
-/// The path in a fence's own line: `tsx app/page.tsx`, `tsx filename="app/page.tsx"`, `tsx:app/page.tsx`,
-/// `app/page.tsx`.
+/// The path in a fence's own line: `tsx app/page.tsx`, `tsx filename="app/page.tsx"`,
+/// `tsx:app/page.tsx`, `app/page.tsx`.
 pub fn in_info(info: &str) -> Option<String> {
     info.split([' ', '\t', ':', '{', '}', ','])
         .map(|word| word.rsplit_once('=').map_or(word, |(_, value)| value))
