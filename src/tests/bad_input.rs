@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Feed, FeedEnd, Model, Reply, Server, data_dir, http};
 
 #[tokio::test]
-async fn a_model_that_calls_tools_wrongly_is_told_so_and_can_go_on() {
+async fn a_model_that_calls_tools_wrongly_learns_why_and_continues() {
     let data = data_dir();
     let wrong: Vec<(&str, String, &str)> = vec![
         ("terminal", "{\"command\": ".to_owned(), "not valid"),
@@ -165,7 +165,7 @@ async fn prompts_that_are_blank_or_too_long_are_refused_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_404_page_or_answer() {
+async fn a_missing_page_or_project_is_a_404() {
     let data = data_dir();
     let model = Model::start([]).await;
     let server = Server::start(data.path(), &model);
@@ -207,7 +207,7 @@ async fn what_is_not_there_is_a_404_page_or_answer() {
 }
 
 #[tokio::test]
-async fn a_feed_that_is_asked_nonsense_closes_with_a_reason_and_others_go_on() {
+async fn a_feed_closes_nonsense_with_a_reason_and_other_feeds_continue() {
     let data = data_dir();
     let model = Model::start([("ok", vec![Reply::done().held()])]).await;
     let server = Server::start(data.path(), &model);
@@ -253,7 +253,7 @@ async fn a_feed_that_is_asked_nonsense_closes_with_a_reason_and_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_the_apps_reads_nothing_and_a_previews_name_leads_to_no_control_plane() {
+async fn a_foreign_host_name_reads_nothing_and_a_previews_name_leads_to_no_control_plane() {
     let data = data_dir();
     let model = Model::start([]).await;
     let server = Server::start(data.path(), &model);

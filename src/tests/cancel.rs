@@ -26,8 +26,7 @@ fn runs(command: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_stopped_run_ends_its_command_keeps_what_was_written_and_the_next_one_goes_on_from_there()
-{
+async fn a_stopped_run_ends_its_command_and_the_next_run_continues_from_what_it_wrote() {
     let data = data_dir();
     let model = Model::start([
         (
@@ -89,7 +88,7 @@ async fn a_stopped_run_ends_its_command_keeps_what_was_written_and_the_next_one_
 }
 
 #[tokio::test]
-async fn a_run_that_waits_is_stopped_without_a_word_of_the_model_and_those_behind_it_go_on() {
+async fn a_queued_run_is_stopped_without_asking_the_model_and_those_behind_it_continue() {
     let data = data_dir();
     let model = Model::start([
         ("First", vec![Reply::done().held()]),
@@ -161,7 +160,7 @@ async fn a_stopped_run_stays_stopped_when_the_server_is_killed() {
 }
 
 #[tokio::test]
-async fn no_more_runs_are_worked_on_at_a_time_than_allowed_and_the_others_wait_their_turn() {
+async fn no_more_runs_than_allowed_are_at_work_and_the_others_wait_their_turn() {
     let data = data_dir();
     let model = Model::start([
         ("First", vec![Reply::done().held()]),

@@ -93,7 +93,7 @@ async fn a_step_that_takes_the_server_down_three_times_ends_its_run_and_the_next
 }
 
 #[tokio::test]
-async fn orderly_stops_are_no_crashes_however_many_they_are() {
+async fn orderly_stops_never_count_as_crashes() {
     let data = data_dir();
     let model = Model::start([("Build", vec![Reply::done().held()])]).await;
     let server = Server::process(data.path(), &model, &[]).await;
@@ -122,7 +122,7 @@ async fn orderly_stops_are_no_crashes_however_many_they_are() {
 }
 
 #[tokio::test]
-async fn a_run_s_time_passes_while_it_is_worked_on_and_over_restarts() {
+async fn a_runs_time_counts_only_while_it_is_worked_on_and_across_restarts() {
     let data = data_dir();
     let model = Model::start([
         ("Build", vec![Reply::done().held()]),
@@ -166,7 +166,7 @@ async fn a_run_s_time_passes_while_it_is_worked_on_and_over_restarts() {
 }
 
 #[tokio::test]
-async fn what_an_interrupted_answer_cost_counts_towards_the_runs_limits() {
+async fn the_cost_of_an_interrupted_answer_counts_towards_the_runs_limits() {
     let data = data_dir();
     let half = Reply::Silent(
         50,
@@ -205,7 +205,7 @@ async fn what_an_interrupted_answer_cost_counts_towards_the_runs_limits() {
 }
 
 #[tokio::test]
-async fn what_answers_that_broke_off_cost_is_in_the_sums() {
+async fn the_sums_include_the_cost_of_answers_that_broke_off() {
     let data = data_dir();
     let long = "All of this is written, and paid for. ".repeat(40).leak();
     let model = Model::start([(
