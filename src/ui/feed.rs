@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use codee::{Decoder, Encoder, string::JsonSerdeCodec};
 use leptos::{
     ev,
     prelude::*,
@@ -192,7 +193,7 @@ impl Feed {
         let frame = message
             .data()
             .as_string()
-            .and_then(|text| serde_json::from_str(&text).ok());
+            .and_then(|text| JsonSerdeCodec::decode(&text).ok());
         match frame {
             Some(FeedFrame::Event { event }) => {
                 self.after.set(self.after.get().max(event.seq));
@@ -239,7 +240,7 @@ impl Feed {
             self.last_ping.set(now);
             if let (Some(line), Ok(ping)) = (
                 &*self.line.borrow(),
-                serde_json::to_string(&FeedRequest::Ping),
+                JsonSerdeCodec::encode(&FeedRequest::Ping),
             ) {
                 let _ = line.socket.send_with_str(&ping);
             }

@@ -212,7 +212,7 @@ fn too_many() -> ModelError {
     ))
 }
 
-/// The results are told apart by the ids: each gets one of its own.
+/// Gives each call an id of its own, because results name their calls by it.
 fn give_ids(calls: &mut [ToolCall]) {
     for at in 0..calls.len() {
         let is_taken = |id: &str, others: &[ToolCall]| others.iter().any(|other| other.id == id);

@@ -76,7 +76,7 @@ pub fn RunEntry(conversation: RwSignal<Conversation>, id: RunId) -> impl IntoVie
             </div>
             <Show when=move || open.get() && !has_blocks.get()>
                 <p class="text-xs text-muted-foreground">
-                    {move || trouble().unwrap_or_else(|| if fetch.pending().get() { "Loading the steps..." } else { "This run left no steps." }.to_owned())}
+                    {move || trouble().unwrap_or_else(|| if fetch.pending().get() { "Loading the steps..." } else { "This run has no steps." }.to_owned())}
                 </p>
             </Show>
             <Show when=move || open.get() || !ended.get()>
@@ -264,7 +264,7 @@ fn Outcome(message: Message, stopped: bool) -> impl IntoView {
     if message.kind == MessageKind::Error {
         // Where the error does not say so itself.
         let kept = (!says_kept).then(|| {
-            view! { <p class="mt-1.5 text-xs text-muted-foreground">"Nothing is lost: the files are kept. Send a message to go on from here."</p> }
+            view! { <p class="mt-1.5 text-xs text-muted-foreground">"Nothing is lost: the files are kept. Send a message to continue from here."</p> }
         });
         let draft = message
             .fragment

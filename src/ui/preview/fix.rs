@@ -43,7 +43,7 @@ pub fn FixButton(
         browser::focus(MESSAGE_ID);
     };
     view! {
-        <Button size=ButtonSize::Sm disabled=is_disabled attr:title="Ask for this to be fixed" on:click=press>
+        <Button size=ButtonSize::Sm disabled=is_disabled attr:title="Ask CodeFlow to fix this" on:click=press>
             <Icon name=IconName::Wrench class="size-3.5"/>
             "Fix"
         </Button>

@@ -111,7 +111,7 @@ fn arguments_that_are_sent_again_are_those_of_one_call_and_pieces_that_look_alik
 }
 
 #[test]
-fn calls_that_are_numbered_alike_are_told_apart() {
+fn calls_that_are_numbered_alike_stay_apart() {
     let [one, two, three] =
         ["one", "two", "three"].map(|word| format!(r#"{{"command":"echo {word}"}}"#));
     let (head, tail) = one.split_at(9);

@@ -124,8 +124,7 @@ fn what_stands_between_chunks_and_how_the_end_is_spelt_is_of_no_importance() {
 }
 
 #[test]
-fn a_whole_answer_as_json_is_understood_and_a_page_or_nothing_is_told_with_its_type_and_first_words()
- {
+fn a_whole_answer_as_json_is_understood_and_what_is_no_answer_is_quoted() {
     let answer = json!({ "object": "chat.completion", "choices": [{ "message": { "content": "Hi" }, "finish_reason": "stop" }], "usage": { "prompt_tokens": 3 } });
     for body in [
         answer.to_string(),
