@@ -1,5 +1,5 @@
-//! What nothing needs any more: found and removed a few rows at a time, so that nobody waits long
-//! for the database.
+//! The sweeps' queries: rows that nothing needs any more are found and removed a few at a time, so
+//! that nobody waits long for the database.
 
 use std::time::Duration;
 
@@ -10,15 +10,13 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, StoreError, blob, column, event, fragment, image, project,
-    readable::{self, or_skip},
-    run, step,
+    Result, Store, StoreError, blob, event, fragment, image, project, readable, run, step,
 };
 use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 
-/// A database file gives space back when so many of its pages are free …
+/// A database file gives space back once this many of its pages are free …
 const FREE_PAGES: i64 = 64;
-/// … and so many at a time.
+/// … and this many at a time.
 const PAGES_AT_A_TIME: i64 = 1000;
 
 /// This database, among those whose sandboxes are at the same provider.
@@ -46,8 +44,8 @@ pub struct Unused {
 }
 
 impl Store {
-    /// What this database's sandboxes are marked with, so that they are told from others at the
-    /// same provider.
+    /// The mark of this database's sandboxes, which distinguishes them from others at the same
+    /// provider.
     pub async fn installation(&self) -> Result<String> {
         let first = || installation::Entity::find().order_by_asc(installation::Column::Id);
         if let Some(found) = first().one(&self.db).await? {
@@ -93,7 +91,8 @@ impl Store {
 
     /// Trims at most `limit` runs that ended longer ago than `age`: of their steps the names,
     /// states, times, tokens and costs stay, of their events those that tell of messages, states
-    /// and files. A project's newest run stays whole. `shorten` is given a step's name and its
+    /// and files. A project's newest run stays whole, and so does one without a result as long as
+    /// nothing was saved after it: a lost sandbox is made anew from its steps. `shorten` is given a step's name and its
     /// output (JSON), and returns what is kept of that. Returns how many runs were trimmed.
     pub async fn trim_runs(
         &self,
@@ -118,19 +117,21 @@ impl Store {
             .column(run::Column::Id)
             .filter(run::Column::Trimmed.eq(false))
             .filter(run::Column::FinishedAt.lt(before(age)))
+            .filter(run::Column::State.is_not_in([RunState::Queued, RunState::Running]))
+            .filter(Expr::exists(newer_run))
             .filter(
                 run::Column::State
-                    .is_not_in([RunState::Queued.as_str(), RunState::Running.as_str()]),
+                    .eq(RunState::Succeeded)
+                    .or(Expr::exists(fragment::made_after_run())),
             )
-            .filter(Expr::exists(newer_run))
             .limit(limit);
-        let runs: Vec<String> = old.into_tuple().all(&self.db).await?;
+        let runs: Vec<RunId> = old.into_tuple().all(&self.db).await?;
         let count = runs.len();
         for run in runs {
             self.write(move |tx| {
                 Box::pin(async move {
-                    step::trim(tx, &run, shorten).await?;
-                    event::trim(tx, &run).await?;
+                    step::trim(tx, run, shorten).await?;
+                    event::trim(tx, run).await?;
                     run::Entity::update_many()
                         .col_expr(run::Column::Trimmed, Expr::value(true))
                         .filter(run::Column::Id.eq(run))
@@ -144,11 +145,11 @@ impl Store {
         Ok(count)
     }
 
-    /// Notes that the project's app is used; from time to time is enough.
+    /// Notes that the project's app is in use; at most one write a minute.
     pub async fn note_use(&self, id: ProjectId) -> Result<()> {
         let noted = project::Entity::update_many()
             .col_expr(project::Column::UsedAt, Expr::value(Timestamp::now().0))
-            .filter(project::Column::Id.eq(id.to_string()))
+            .filter(project::Column::Id.eq(id))
             .filter(
                 project::Column::UsedAt
                     .is_null()
@@ -164,9 +165,7 @@ impl Store {
         let at_work = Query::select()
             .column(run::Column::ProjectId)
             .from(run::Entity)
-            .and_where(
-                run::Column::State.is_in([RunState::Queued.as_str(), RunState::Running.as_str()]),
-            )
+            .and_where(run::Column::State.is_in([RunState::Queued, RunState::Running]))
             .to_owned();
         let unused = project::Entity::find()
             .filter(project::Column::Sandbox.is_not_null())
@@ -183,7 +182,7 @@ impl Store {
         });
         let unused = models.into_iter().filter_map(|model| {
             Some(Unused {
-                project: or_skip("project", column("project id", &model.id))?,
+                project: model.id,
                 sandbox: model.sandbox?,
             })
         });
@@ -194,7 +193,7 @@ impl Store {
     pub async fn forget_sandbox(&self, id: ProjectId, sandbox: &str) -> Result<()> {
         let forgotten = project::Entity::update_many()
             .col_expr(project::Column::Sandbox, Expr::value(None::<String>))
-            .filter(project::Column::Id.eq(id.to_string()))
+            .filter(project::Column::Id.eq(id))
             .filter(project::Column::Sandbox.eq(sandbox));
         self.update(forgotten).await?;
         Ok(())
@@ -255,7 +254,7 @@ mod tests {
     use crate::protocol::{AppEntry, NewPrompt};
 
     #[tokio::test]
-    async fn a_database_that_could_not_shrink_is_made_to_and_gives_back_what_is_removed() {
+    async fn a_database_made_without_auto_vacuum_gives_space_back_too() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let size = || std::fs::metadata(&path).unwrap().len();
@@ -305,7 +304,49 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_installation_has_one_name_for_ever() {
+    async fn the_steps_of_a_failed_run_are_kept_until_a_later_version_has_its_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        let prompt = NewPrompt::new("Build").unwrap();
+        let (project, failed, _) = store.create_project(&prompt, None, "Build").await.unwrap();
+        store.begin_step(failed.id, "turn-1", "").await.unwrap();
+        let (output, spent) = ("\"what it wrote\"", crate::protocol::Spent::default());
+        store
+            .finish_step(failed.id, "turn-1", output, spent)
+            .await
+            .unwrap();
+        let error = super::super::Reply::Error {
+            content: "It failed.".to_owned(),
+        };
+        store.finish_run(failed.id, &error).await.unwrap();
+        let (later, _) = store.add_prompt(project.id, &prompt, None).await.unwrap();
+        let trim = async || {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let trimmed = store.trim_runs(Duration::ZERO, 10, |_, _| "null".to_owned());
+            trimmed.await.unwrap()
+        };
+        assert_eq!(trim().await, 0);
+        let kept = store.list_steps(failed.id).await.unwrap();
+        assert_eq!(kept[0].output.as_deref(), Some(output));
+
+        let result = super::super::Reply::Result {
+            content: "Done.".to_owned(),
+            fragment: super::super::NewFragment {
+                project_title: "App".to_owned(),
+                title: "App".to_owned(),
+                entries: [AppEntry::file("a", b"a".to_vec())].into(),
+                partial: false,
+            },
+        };
+        store.finish_run(later.id, &result).await.unwrap();
+        assert_eq!(trim().await, 1, "the newest run stays whole");
+        let trimmed = store.list_steps(failed.id).await.unwrap();
+        assert_eq!(trimmed[0].output.as_deref(), Some("null"));
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn an_installation_keeps_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let store = Store::open_file(&path).await.unwrap();
