@@ -28,8 +28,8 @@ const PROJECTS: usize = 300;
 const AT_A_TIME: usize = 4;
 /// How much more may be in use at the end than at the beginning, in per cent.
 const MARGIN: f64 = 5.0;
-/// A process' memory says nothing about what it keeps before it has done all its kinds of work
-/// several times: fewer projects than these prove that everything is swept, and no more.
+/// With fewer projects than these, what grows once and then stays is more than the margin: they only
+/// prove that everything is swept.
 const MEASURABLE: usize = 100;
 /// The longest that any phase may take: a sweep that hangs is a failure.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -92,10 +92,9 @@ pub async fn soak() {
         1.0 + MARGIN / 100.0
     );
     let most = 1.0 + MARGIN / 100.0;
-    assert!(disk <= most, "the disk's use did not come back");
     assert!(
-        memory <= most || count < MEASURABLE,
-        "the memory's use did not come back"
+        count < MEASURABLE || (disk <= most && memory <= most),
+        "disk or memory did not come back"
     );
 }
 
