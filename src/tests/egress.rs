@@ -49,11 +49,11 @@ async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
         "somebody connected"
     );
 
-    // What was refused is told to who asks, inside and on the host.
-    let told = ask("GET / HTTP/1.1").await;
+    // Refusals can be read inside, and on the host.
+    let report = ask("GET / HTTP/1.1").await;
     assert!(
-        told.contains("4 connections refused") && told.contains("example.com:443 was refused"),
-        "{told}"
+        report.contains("4 connections refused") && report.contains("example.com:443 was refused"),
+        "{report}"
     );
     let logs = host
         .api(
@@ -185,8 +185,8 @@ async fn only_traffic_that_names_the_allowed_host_passes() {
     ] {
         let (said, got) = tokio::join!(say(&what), serve(&tls, ""));
         assert_eq!(got, b"", "{what}: {said}");
-        let told = run(&sandbox, "curl -s http://127.0.0.1:3128/").await.1;
-        let last = told.lines().last().unwrap();
+        let report = run(&sandbox, "curl -s http://127.0.0.1:3128/").await.1;
+        let last = report.lines().last().unwrap();
         assert!(
             last.contains(&format!("{PUBLIC}:{port} was refused")) && last.contains(why),
             "{last}"

@@ -382,6 +382,9 @@ impl Running {
         }
         if output.is_open() {
             tokio::spawn(output.drain());
+        } else if !timed_out && self.tree.is_running() {
+            // A process that was just forked still has its shell's command line.
+            tokio::time::sleep(GRACE).await;
         }
         let (mut running, threads) = self.tree.running();
         if timed_out {
