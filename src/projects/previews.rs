@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Apps;
+use super::apps::Apps;
 use crate::{
     agent::{App, Notice, PageState, RunError},
     protocol::{EventKind, PreviewError, PreviewState, ProjectId},
