@@ -1,5 +1,5 @@
-//! Listeners: a client that never finishes its headers, and more clients than there is room for,
-//! keep nobody else out for good.
+//! Listeners: neither a client that never finishes its headers nor too many clients keep others out
+//! for good.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn ask(stream: &mut TcpStream) {
 }
 
 #[tokio::test]
-async fn a_client_that_never_finishes_its_headers_is_hung_up_on() {
+async fn a_client_that_never_finishes_its_headers_is_disconnected() {
     let data = data_dir();
     let model = Model::start([]).await;
     let server = Server::start_and(
@@ -52,7 +52,7 @@ async fn a_client_that_never_finishes_its_headers_is_hung_up_on() {
             .unwrap();
         slow.push(stream);
     }
-    // The two have all the room there is, until they are hung up on.
+    // The two have all the room there is, until they are disconnected.
     assert_eq!(server.get("/healthz").await.status(), 200);
     for mut stream in slow {
         let mut answer = Vec::new();
@@ -67,7 +67,7 @@ async fn a_client_that_never_finishes_its_headers_is_hung_up_on() {
 }
 
 #[tokio::test]
-async fn connections_over_the_limit_wait_for_one_that_ends_and_a_web_socket_counts() {
+async fn connections_over_the_limit_wait_for_one_to_end_and_a_web_socket_counts() {
     let host = Host::start_with(|settings| {
         settings.connections = Connections {
             max: 2,

@@ -59,7 +59,7 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
 }
 
 #[test]
-fn an_address_that_other_machines_reach_is_refused_in_one_line_as_long_as_there_are_no_accounts() {
+fn an_address_that_other_machines_reach_is_refused_while_there_are_no_accounts() {
     let data = data_dir();
     for address in [
         "0.0.0.0:3000",
@@ -94,8 +94,7 @@ fn an_address_that_other_machines_reach_is_refused_in_one_line_as_long_as_there_
 }
 
 #[tokio::test]
-async fn a_site_that_builder_and_previews_share_and_a_public_builder_without_accounts_are_warned_of()
- {
+async fn the_start_warns_of_a_shared_site_and_of_a_public_builder_without_accounts() {
     let data = data_dir();
     let model = Model::start([]).await;
     for (url, domain, shares, is_public) in [
@@ -170,7 +169,7 @@ async fn a_second_server_in_the_same_folder_is_refused_before_it_touches_the_dat
 }
 
 #[tokio::test]
-async fn without_a_runtime_the_server_starts_says_so_in_one_line_and_a_run_fails_with_the_reason() {
+async fn without_a_runtime_the_server_starts_and_warns_and_a_run_fails_with_the_reason() {
     let data = data_dir();
     let model = Model::start([("Build", vec![Reply::done()])]).await;
     let server = Server::start_and(
