@@ -130,7 +130,7 @@ impl SandboxHost {
         data_plane::by_host(host, self.domain()).is_some()
     }
 
-    /// The data plane for requests that [`Self::is_preview`] told apart; the control plane is not
+    /// The data plane, for requests of which [`Self::is_preview`] is true. The control plane is not
     /// behind it.
     pub fn previews(&self) -> Router {
         let sandboxes = self.sandboxes.clone();

@@ -2,6 +2,8 @@
 //! Sandboxes are these with a life of their own (`sandboxes`); a template's build uses two for a
 //! moment (`template`).
 
+mod environment;
+
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
@@ -13,7 +15,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::{
     assembly::Assembly,
-    bundle::{CACHE, Container, ENVD, HOME, NodeMount},
+    bundle::{Container, ENVD, HOME, NodeMount},
     capacity::Capacity,
     disk::{self, Disks, Layer},
     egress::{Egress, Policy},
@@ -31,25 +33,6 @@ use crate::{
     config,
 };
 
-/// Where programs keep what they note and download for themselves, below [`CACHE`]: the home is the
-/// app. Without a store of that name pnpm takes the top of the app's disk, which is the app's
-/// folder.
-const CACHES: [(&str, &str); 14] = [
-    ("npm_config_cache", "npm"),
-    (envd::PNPM_STORE, "pnpm-store"),
-    ("PNPM_HOME", "pnpm"),
-    ("YARN_CACHE_FOLDER", "yarn"),
-    ("YARN_GLOBAL_FOLDER", "yarn-global"),
-    ("BUN_INSTALL", "bun"),
-    ("BUN_INSTALL_CACHE_DIR", "bun/cache"),
-    ("COREPACK_HOME", "corepack"),
-    ("DENO_DIR", "deno"),
-    ("TURBO_CACHE_DIR", "turbo"),
-    ("XDG_CACHE_HOME", "cache"),
-    ("XDG_CONFIG_HOME", "config"),
-    ("XDG_DATA_HOME", "data"),
-    ("XDG_STATE_HOME", "state"),
-];
 /// A usual share of a processor that is short.
 pub(super) const USUAL_SHARES: u64 = 1024;
 /// Files that a process of a sandbox may have open.
@@ -186,8 +169,8 @@ impl Containers {
                     None,
                 ));
             };
-            let told = format!("{fault:#}");
-            let folders = images.clone().without_images(&told);
+            let why = format!("{fault:#}");
+            let folders = images.clone().without_images(&why);
             for own in own.map(Some).into_iter().chain([None]) {
                 for (limits, disks) in [
                     (Some(&cgroup), &images),
@@ -201,7 +184,7 @@ impl Containers {
                             limits.cloned(),
                             disks.clone(),
                             own.is_some(),
-                            Some(told),
+                            Some(why),
                         ));
                     }
                 }
@@ -390,40 +373,7 @@ impl Containers {
         range: Option<&Range>,
         envs: Vec<String>,
     ) -> Container {
-        let proxy = format!("http://127.0.0.1:{}", envd::PROXY_PORT);
-        let mut env = vec![
-            format!("PATH={}", self.rootfs.path()),
-            format!("HOME={HOME}"),
-            format!("SANDBOX_DOMAIN={}", self.settings.domain),
-            format!("CODEFLOW_URL={}", self.settings.public_url),
-        ];
-        env.extend(
-            [
-                "USER=user",
-                "LOGNAME=user",
-                "SHELL=/bin/bash",
-                "LANG=C.UTF-8",
-                "TMPDIR=/tmp",
-                "E2B_SANDBOX=true",
-            ]
-            .map(str::to_owned),
-        );
-        for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
-            env.push(format!("{name}={proxy}"));
-        }
-        env.extend(["NO_PROXY", "no_proxy"].map(|name| format!("{name}=localhost,127.0.0.1,::1")));
-        // What asks the network for nothing that the user wants.
-        env.extend(
-            [
-                "NEXT_TELEMETRY_DISABLED=1",
-                "npm_config_update_notifier=false",
-                "npm_config_fund=false",
-                "npm_config_audit=false",
-            ]
-            .map(str::to_owned),
-        );
-        env.extend(CACHES.map(|(name, folder)| format!("{name}={CACHE}/{folder}")));
-        env.extend(Rootfs::certificates().map(|path| format!("NODE_EXTRA_CA_CERTS={path}")));
+        let mut env = environment::of_all(&self.settings, &self.rootfs);
         env.extend(envs);
         Container {
             id: id.to_owned(),

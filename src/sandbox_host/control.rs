@@ -16,7 +16,7 @@ use axum::{
 };
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use super::{
     clock::rfc3339,
@@ -164,7 +164,7 @@ pub(super) fn router(sandboxes: Arc<Sandboxes>) -> Router {
         .route("/sandboxes/{id}/metrics", get(observe::metrics))
         .route("/sandboxes/{id}/logs", get(observe::logs_v1))
         .route("/v2/sandboxes/{id}/logs", get(observe::logs))
-        .layer(middleware::from_fn(see_through))
+        .layer(middleware::from_fn(run_to_completion))
         .layer(middleware::from_fn_with_state(sandboxes.clone(), check_key));
     Router::new()
         .merge(secured)
@@ -193,10 +193,8 @@ async fn check_key(State(sandboxes): Host, request: Request, next: Next) -> Resp
     {
         None => "authorization header is missing",
         Some(key) if !key.starts_with(b"e2b_") => "authorization header is malformed",
-        // Digests, so that the time a comparison takes tells nothing.
         Some(key)
-            if Sha256::digest(key)
-                != Sha256::digest(sandboxes.settings().host_key.expose_secret()) =>
+            if !bool::from(key.ct_eq(sandboxes.settings().host_key.expose_secret().as_bytes())) =>
         {
             "Invalid API key, please visit https://e2b.dev/docs/api-key for more information.\nCannot get the team for the given API key"
         }
@@ -206,7 +204,7 @@ async fn check_key(State(sandboxes): Host, request: Request, next: Next) -> Resp
 }
 
 /// A client that hangs up leaves no sandbox half made or half ended: the work goes on without it.
-async fn see_through(request: Request, next: Next) -> Response<Body> {
+async fn run_to_completion(request: Request, next: Next) -> Response<Body> {
     match tokio::spawn(next.run(request)).await {
         Ok(response) => response,
         Err(error) => HostError::Internal(error.into()).into_response(),

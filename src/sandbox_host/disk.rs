@@ -32,12 +32,12 @@ const IMAGE: &str = "disk.img";
 const FOLDER: &str = "layer";
 /// The folder of a layer that holds what package managers download.
 pub(super) const CACHE_FOLDER: &str = "cache";
-/// No sandbox is made while the machine has less left, in bytes: an image whose blocks can't be had
+/// No sandbox is made while the machine has less left, in bytes: an image that can't get its blocks
 /// any more would lose writes.
 const MIN_FREE: u64 = 256 << 20;
-/// How often, and how long after, a loop device is asked for again.
-const TRIES: u32 = 100;
-const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+/// How many times a loop device is asked for, and the pause between.
+const MAX_ATTEMPTS: u32 = 100;
+const RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Files of a folder that are counted, and how deep.
 const MAX_COUNTED: usize = 500_000;
@@ -121,7 +121,7 @@ impl Disks {
             }
             return Ok(());
         };
-        // The image is almost nothing but holes, which are to stay holes.
+        // The image is almost all holes, and so must its copy be.
         let mut copy = Command::new("cp");
         copy.args(["--sparse=always", "--reflink=auto"])
             .arg(blank)
@@ -151,7 +151,7 @@ impl Layer {
         }
     }
 
-    /// How large it may become, in bytes; 0 when that can't be told.
+    /// How large it may become, in bytes; 0 when that is unknown.
     pub(super) fn size(&self) -> u64 {
         match self {
             Self::Image(path) => fs::metadata(path).map_or(0, |image| image.len()),
@@ -172,11 +172,11 @@ pub(super) fn remove(folder: &Path) -> io::Result<()> {
 }
 
 impl LoopDevice {
-    /// Connects an image to a free loop device. One that an ended container's mounts still hold is
-    /// waited for: an image that two devices write to would be destroyed.
+    /// Connects an image to a free loop device. Waits while the mounts of a container that has ended
+    /// still hold the image: two devices that write to it would destroy it.
     pub(super) async fn attach(image: &Path) -> anyhow::Result<Self> {
         let image = image.canonicalize()?;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             if !is_attached(&image)
                 && let Some(device) = try_attach(&image).with_context(|| {
                     format!("{} can't be connected to a loop device", image.display())
@@ -184,7 +184,7 @@ impl LoopDevice {
             {
                 return Ok(device);
             }
-            tokio::time::sleep(BETWEEN_TRIES).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
         anyhow::bail!("{} is still in use", image.display())
     }
@@ -269,7 +269,7 @@ async fn format(folder: &Path, megabytes: u64, privilege: &Privilege) -> anyhow:
     Ok(blank)
 }
 
-/// Runs a command to its end, which must be a good one.
+/// Runs a command to its end; errors when it fails.
 async fn done(command: &mut Command) -> anyhow::Result<()> {
     let name = command
         .as_std()
@@ -297,8 +297,8 @@ fn free_space(folder: &Path) -> io::Result<u64> {
     Ok(disk.blocks_available() * disk.fragment_size())
 }
 
-/// What the folder's files take on the disk, in bytes. No link is followed, and no more than some
-/// are looked at: what is in there, and what becomes of it meanwhile, is up to the sandbox.
+/// What the folder's files take on the disk, in bytes. Follows no link and looks at a bounded number
+/// of files: the sandbox decides what is there, and changes it meanwhile.
 fn size_of_files(folder: &Path) -> u64 {
     let mut left = MAX_COUNTED;
     open_folder(rustix::fs::CWD, folder)

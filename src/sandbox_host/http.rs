@@ -15,7 +15,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::e2b;
 
@@ -153,12 +153,6 @@ pub(super) async fn read_to_its_end(request: Request<Body>, next: Next) -> Respo
 /// A body that can be read further once its reader has dropped it.
 struct Shared(Arc<Mutex<Body>>);
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Body> {
-        self.0.lock()
-    }
-}
-
 impl HttpBody for Shared {
     type Data = Bytes;
     type Error = axum::Error;
@@ -167,15 +161,15 @@ impl HttpBody for Shared {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut *self.lock()).poll_frame(context)
+        Pin::new(&mut *self.0.lock()).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.lock().is_end_stream()
+        self.0.lock().is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.lock().size_hint()
+        self.0.lock().size_hint()
     }
 }
 

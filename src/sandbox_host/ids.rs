@@ -11,7 +11,7 @@ use std::{
         unix::fs::OpenOptionsExt,
     },
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use anyhow::{Context, bail};
@@ -21,6 +21,7 @@ use nix::{
     fcntl::{FcntlArg, fcntl},
     libc,
 };
+use parking_lot::Mutex;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use super::{bundle::Ids, user_namespace::new_namespace};
@@ -85,13 +86,9 @@ impl Ranges {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The range of a container that is about to start.
     pub(super) fn take(&self, container: &str) -> anyhow::Result<Arc<Range>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         // One whose last container could not be ended.
         if let Some((_, range)) = state.used.get(container) {
             return Ok(range.clone());
@@ -117,7 +114,7 @@ impl Ranges {
 
     /// Gives the range of a container that has ended to others.
     pub(super) fn release(&self, container: &str) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if let Some((number, range)) = state.used.remove(container) {
             state.idle.insert(number, range);
             // A lock that stays costs other hosts one range of many.
@@ -240,8 +237,8 @@ mod tests {
                 .iter()
                 .all(|first| *first >= FIRST && first.checked_add(COUNT).unwrap() <= 1 << 31)
         );
-        // Given back, it is used again, with the same namespaces; one that was never taken is no
-        // matter.
+        // What was released is used again, with the same namespaces. Releasing what was never taken
+        // does nothing.
         one.release("a");
         one.release("nobody");
         let again = one.take("d").unwrap();

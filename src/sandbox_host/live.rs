@@ -6,7 +6,6 @@ use std::{
     io,
     os::{fd::AsRawFd, unix::fs::PermissionsExt},
     path::Path,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,6 +17,7 @@ use axum::{
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, client::conn::http1, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
@@ -128,20 +128,12 @@ impl Live {
 
     /// Cancelled when a connection that a client has to the sandbox from here on is to end.
     pub(super) fn connected(&self) -> CancellationToken {
-        self.connected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.connected.lock().clone()
     }
 
     /// Ends the connections of clients; the processes that they were for go on.
     pub(super) fn hang_up(&self) {
-        let connected = std::mem::take(
-            &mut *self
-                .connected
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let connected = std::mem::take(&mut *self.connected.lock());
         connected.cancel();
     }
 

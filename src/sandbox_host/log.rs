@@ -1,10 +1,8 @@
 //! What happened to a sandbox, for its owner to read: its life, and the connections it was refused.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::VecDeque;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::clock::{now, rfc3339};
@@ -26,9 +24,9 @@ struct Line {
     message: String,
 }
 
-/// Which lines somebody wants.
+/// Which lines to read.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wanted {
+pub(super) struct LogFilter {
     /// From this moment on, or back: Unix time in milliseconds.
     pub cursor: Option<u64>,
     pub backward: bool,
@@ -47,7 +45,7 @@ impl Log {
     }
 
     fn push(&self, level: &'static str, message: String) {
-        let mut lines = self.lock();
+        let mut lines = self.lines.lock();
         if lines.len() == MAX_LINES {
             lines.pop_front();
         }
@@ -58,17 +56,13 @@ impl Log {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Line>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The wanted lines as E2B's API tells them.
-    pub(super) fn read(&self, wanted: &Wanted) -> Vec<Value> {
-        let lines = self.lock();
+    /// The lines that match, as E2B's API has them.
+    pub(super) fn read(&self, filter: &LogFilter) -> Vec<Value> {
+        let lines = self.lines.lock();
         let fits = |line: &&Line| {
-            let in_time = match wanted.cursor {
+            let in_time = match filter.cursor {
                 None => true,
-                Some(cursor) if wanted.backward => line.at <= cursor,
+                Some(cursor) if filter.backward => line.at <= cursor,
                 Some(cursor) => line.at >= cursor,
             };
             let rank = |level: &str| {
@@ -86,21 +80,21 @@ impl Log {
                     .as_ref()
                     .is_none_or(|text| line.message.contains(text.as_str()))
         };
-        let told = |line: &Line| json!({ "timestamp": rfc3339(line.at), "message": line.message, "level": line.level, "fields": {} });
-        if wanted.backward {
+        let to_json = |line: &Line| json!({ "timestamp": rfc3339(line.at), "message": line.message, "level": line.level, "fields": {} });
+        if filter.backward {
             lines
                 .iter()
                 .rev()
                 .filter(fits)
-                .take(wanted.limit)
-                .map(told)
+                .take(filter.limit)
+                .map(to_json)
                 .collect()
         } else {
             lines
                 .iter()
                 .filter(fits)
-                .take(wanted.limit)
-                .map(told)
+                .take(filter.limit)
+                .map(to_json)
                 .collect()
         }
     }
@@ -115,10 +109,10 @@ mod tests {
         let log = Log::default();
         log.info("created");
         log.warn("a.com:443 was refused");
-        let read = |wanted: Wanted| {
-            let lines = log.read(&Wanted {
+        let read = |filter: LogFilter| {
+            let lines = log.read(&LogFilter {
                 limit: 10,
-                ..wanted
+                ..filter
             });
             lines
                 .iter()
@@ -126,33 +120,33 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(
-            read(Wanted::default()),
+            read(LogFilter::default()),
             ["\"created\"", "\"a.com:443 was refused\""]
         );
-        let backward = Wanted {
+        let backward = LogFilter {
             backward: true,
-            ..Wanted::default()
+            ..LogFilter::default()
         };
         assert_eq!(read(backward), ["\"a.com:443 was refused\"", "\"created\""]);
         let level = Some("warn".to_owned());
         assert_eq!(
-            read(Wanted {
+            read(LogFilter {
                 level,
-                ..Wanted::default()
+                ..LogFilter::default()
             }),
             ["\"a.com:443 was refused\""]
         );
         let search = Some("creat".to_owned());
         assert_eq!(
-            read(Wanted {
+            read(LogFilter {
                 search,
-                ..Wanted::default()
+                ..LogFilter::default()
             }),
             ["\"created\""]
         );
         for count in 0..2 * MAX_LINES {
             log.info(count.to_string());
         }
-        assert_eq!(log.lock().len(), MAX_LINES);
+        assert_eq!(log.lines.lock().len(), MAX_LINES);
     }
 }

@@ -17,8 +17,9 @@ use super::{
     network::Network,
 };
 
-/// A sandbox, as it is stored in `sandbox.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A sandbox, as it is stored in `sandbox.json`. Not `Debug`: it holds tokens, and variables that may
+/// be secret.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub id: String,
     pub template: String,

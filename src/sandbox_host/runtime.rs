@@ -124,7 +124,7 @@ impl Runtime {
         self.run(container, pieces, folder, stdin, true).await
     }
 
-    /// Runs the container to its end, which must be a good one.
+    /// Runs the container to its end; errors when it fails.
     pub(super) async fn run_to_end(
         &self,
         container: &Container,
@@ -170,7 +170,7 @@ impl Runtime {
             } => Some(LoopDevice::attach(image).await?),
             Home::Overlay { .. } | Home::Folder(_) => None,
         };
-        let places = Places::below(
+        let points = MountPoints::below(
             &container.assembly,
             pieces,
             disk.as_ref(),
@@ -192,7 +192,7 @@ impl Runtime {
                 for (resource, limit) in inherited.iter().flatten() {
                     setrlimit(*resource, *limit, *limit)?;
                 }
-                Ok(assemble(&pieces, &places)?)
+                Ok(assemble(&pieces, &points)?)
             });
         }
         let mut child = command
@@ -262,8 +262,8 @@ impl Runtime {
     }
 }
 
-/// Where the pieces are mounted. Built before the fork, where memory can't be had safely.
-struct Places {
+/// Where the pieces are mounted. Built before the fork, after which memory can't be allocated safely.
+struct MountPoints {
     root: PathBuf,
     rootfs: PathBuf,
     envd: PathBuf,
@@ -286,7 +286,7 @@ struct Places {
     overlay: String,
 }
 
-impl Places {
+impl MountPoints {
     fn below(root: &Path, pieces: &Pieces, disk: Option<&LoopDevice>, rootless: bool) -> Self {
         let below = |name: &str| root.join(name);
         let on_disk = match &pieces.home {
@@ -322,14 +322,14 @@ impl Places {
 }
 
 /// Mounts the pieces at the assembly point of a new mount namespace.
-fn assemble(pieces: &Pieces, places: &Places) -> nix::Result<()> {
+fn assemble(pieces: &Pieces, points: &MountPoints) -> nix::Result<()> {
     let none = None::<&str>;
     let folder = Mode::from_bits_truncate(0o755);
     unshare(CloneFlags::CLONE_NEWNS)?;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
     mount(
         Some("tmpfs"),
-        &places.root,
+        &points.root,
         Some("tmpfs"),
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
         Some("mode=755"),
@@ -353,10 +353,10 @@ fn assemble(pieces: &Pieces, places: &Places) -> nix::Result<()> {
         .map(drop)
         .and_then(|()| bind(source, at))
     };
-    bind_folder(&pieces.rootfs, &places.rootfs)?;
-    bind_file(&pieces.envd, &places.envd)?;
-    bind_file(&pieces.egress_socket, &places.egress_socket)?;
-    for (part, at) in pieces.node.iter().zip(&places.node) {
+    bind_folder(&pieces.rootfs, &points.rootfs)?;
+    bind_file(&pieces.envd, &points.envd)?;
+    bind_file(&pieces.egress_socket, &points.egress_socket)?;
+    for (part, at) in pieces.node.iter().zip(&points.node) {
         if part.source.is_dir() {
             bind_folder(&part.source, at)?;
         } else {
@@ -370,40 +370,40 @@ fn assemble(pieces: &Pieces, places: &Places) -> nix::Result<()> {
     };
     match &pieces.home {
         Home::Folder(path) => {
-            show(path, &places.home)?;
-            make_folder_like(&places.cache, &places.home)
+            show(path, &points.home)?;
+            make_folder_like(&points.cache, &points.home)
         }
         Home::Overlay { lower, layer } => {
             // Under names of our own, so that no character of a path can mean something to the
             // overlay's options.
-            show(lower, &places.lower)?;
-            match (layer, &places.disk) {
+            show(lower, &points.lower)?;
+            match (layer, &points.disk) {
                 (Layer::Image(_), Some(disk)) => {
-                    mkdir(&places.image, folder)?;
+                    mkdir(&points.image, folder)?;
                     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
                     mount(
                         Some(disk),
-                        &places.image,
+                        &points.image,
                         Some("ext4"),
                         flags,
                         Some("discard"),
                     )?;
-                    make_folder_like(&places.disk_cache, &places.disk_upper)?;
-                    show(&places.image, &places.layer)?;
+                    make_folder_like(&points.disk_cache, &points.disk_upper)?;
+                    show(&points.image, &points.layer)?;
                 }
                 (Layer::Image(path) | Layer::Folder(path), _) => {
-                    make_folder_like(&places.disk_cache, &places.disk_upper)?;
-                    show(path, &places.layer)?;
+                    make_folder_like(&points.disk_cache, &points.disk_upper)?;
+                    show(path, &points.layer)?;
                 }
             }
-            bind_folder(&places.layer_cache, &places.cache)?;
-            mkdir(&places.home, folder)?;
+            bind_folder(&points.layer_cache, &points.cache)?;
+            mkdir(&points.home, folder)?;
             mount(
                 Some("overlay"),
-                &places.home,
+                &points.home,
                 Some("overlay"),
                 MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-                Some(places.overlay.as_str()),
+                Some(points.overlay.as_str()),
             )
         }
     }

@@ -140,6 +140,7 @@ impl Sandboxes {
     }
 
     /// Makes a sandbox and starts it.
+    #[tracing::instrument(name = "create_sandbox", skip_all, fields(sandbox.id))]
     pub(super) async fn create(&self, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
         self.runtime()
             .map_err(|fault| HostError::NoRuntime(fault.to_owned()))?;
@@ -153,8 +154,9 @@ impl Sandboxes {
             Some((sandbox, live)) => self.hand_out(sandbox, live, new).await?,
             None => self.start_anew(template, new).await?,
         };
+        tracing::Span::current().record("sandbox.id", &sandbox.id);
         let (template, ms) = (sandbox.record().template, now().saturating_sub(begun));
-        tracing::info!(sandbox.id, template, ms, "sandbox created");
+        tracing::info!(template, ms, "sandbox created");
         sandbox.log.info("created");
         Ok(sandbox)
     }

@@ -9,11 +9,11 @@ use axum::{
 use serde::Deserialize;
 
 use super::{Answer, Host};
-use crate::sandbox_host::{error::HostError, http::json, log::Wanted, metrics::Sample};
+use crate::sandbox_host::{error::HostError, http::json, log::LogFilter, metrics::Sample};
 
-/// No more lines are told at once.
+/// The most lines of one answer.
 const MAX_LOGS: usize = 1000;
-/// No more sandboxes' metrics are told at once.
+/// The most sandboxes of one answer.
 const MAX_IDS: usize = 100;
 
 #[derive(Deserialize)]
@@ -27,8 +27,8 @@ pub(super) struct LogQuery {
 }
 
 impl LogQuery {
-    fn wanted(self) -> Wanted {
-        Wanted {
+    fn filter(self) -> LogFilter {
+        LogFilter {
             cursor: self.cursor.or(self.start),
             backward: self.direction.as_deref() == Some("backward"),
             limit: self.limit.unwrap_or(MAX_LOGS).min(MAX_LOGS),
@@ -43,7 +43,7 @@ pub(super) async fn logs(
     Path(id): Path<String>,
     Query(query): Query<LogQuery>,
 ) -> Answer {
-    let lines = sandboxes.get(&id)?.log().read(&query.wanted());
+    let lines = sandboxes.get(&id)?.log().read(&query.filter());
     Ok(json(StatusCode::OK, &serde_json::json!({ "logs": lines })))
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn logs_v1(
     Path(id): Path<String>,
     Query(query): Query<LogQuery>,
 ) -> Answer {
-    let entries = sandboxes.get(&id)?.log().read(&query.wanted());
+    let entries = sandboxes.get(&id)?.log().read(&query.filter());
     let line = |entry: &serde_json::Value| serde_json::json!({ "timestamp": entry["timestamp"], "line": entry["message"] });
     let lines: Vec<_> = entries.iter().map(line).collect();
     Ok(json(

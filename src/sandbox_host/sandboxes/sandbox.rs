@@ -202,7 +202,7 @@ impl Sandbox {
         self.used_at.store(now(), Ordering::Relaxed);
     }
 
-    /// Whether it runs, or did before what is being done to it: nobody waits for that to be told.
+    /// Whether it runs. While it is being started or stopped: whether it ran before.
     pub(in crate::sandbox_host) fn is_running(&self) -> bool {
         match self.state.try_lock().as_deref() {
             Ok(State::Running(live)) => !live.ended.is_cancelled(),

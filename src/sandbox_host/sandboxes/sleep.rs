@@ -46,6 +46,7 @@ impl Sandboxes {
         self.awake(sandbox, auto_resume).await
     }
 
+    #[tracing::instrument(name = "reach_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     async fn awake(&self, sandbox: &Sandbox, may_wake: bool) -> anyhow::Result<Option<Awake>> {
         let mut state = sandbox.state.lock().await;
         let begun = now();
@@ -77,7 +78,6 @@ impl Sandboxes {
                     &record.version,
                 ) else {
                     tracing::warn!(
-                        sandbox.id,
                         "the template that the sandbox was made from is gone, and the sandbox with it"
                     );
                     return Ok(None);
@@ -95,11 +95,7 @@ impl Sandboxes {
             })
             .await;
         sandbox.set_state(&mut state, State::Running(live));
-        tracing::info!(
-            sandbox.id,
-            ms = now().saturating_sub(begun),
-            "sandbox resumed"
-        );
+        tracing::info!(ms = now().saturating_sub(begun), "sandbox resumed");
         sandbox.log.info("resumed");
         Ok(Some(awake))
     }
@@ -133,6 +129,7 @@ impl Sandboxes {
     }
 
     /// As [`Self::pause`]; `state` is the sandbox's locked one.
+    #[tracing::instrument(name = "pause_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     pub(super) async fn put_to_sleep(
         &self,
         sandbox: &Sandbox,
@@ -155,7 +152,7 @@ impl Sandboxes {
             State::Paused
         };
         sandbox.set_state(state, asleep);
-        tracing::info!(sandbox.id, frozen, "sandbox paused");
+        tracing::info!(frozen, "sandbox paused");
         sandbox.log.info("paused");
         true
     }
@@ -166,7 +163,7 @@ impl Sandboxes {
         };
         let frozen = cgroup.freeze().await;
         if let Err(error) = &frozen {
-            tracing::warn!(sandbox.id, %error, "the sandbox can't be frozen; its memory is given up");
+            tracing::warn!(%error, "the sandbox can't be frozen; its memory is given up");
         }
         frozen.is_ok()
     }
@@ -179,13 +176,13 @@ impl Sandboxes {
     }
 
     /// As [`Self::drop_memory`]; `state` is the sandbox's locked one.
+    #[tracing::instrument(name = "drop_memory_of_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     pub(super) async fn drop_memory_of(&self, sandbox: &Sandbox, state: &mut State) {
         let State::Frozen(live, _) = &*state else {
             return;
         };
         if let Err(error) = self.thaw(sandbox) {
             tracing::warn!(
-                sandbox.id,
                 error = format!("{error:#}"),
                 "the sandbox ends without notice"
             );
@@ -194,7 +191,7 @@ impl Sandboxes {
             .stop(&sandbox.id, &sandbox.folder, live)
             .await;
         sandbox.set_state(state, State::Paused);
-        tracing::info!(sandbox.id, "the paused sandbox's memory is given up");
+        tracing::info!("the paused sandbox's memory is given up");
     }
 
     /// Ends the sandbox and removes its files.
@@ -203,6 +200,7 @@ impl Sandboxes {
     }
 
     /// As [`Self::kill`], if that is still wanted when it can be done.
+    #[tracing::instrument(name = "kill_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     async fn kill_if(&self, sandbox: &Sandbox, wanted: impl FnOnce() -> bool) {
         let _task = self.tasks.token();
         let mut state = sandbox.state.lock().await;
@@ -217,7 +215,7 @@ impl Sandboxes {
         }
         sandbox.set_state(&mut state, State::Killed);
         sandbox.remove_files().await;
-        tracing::info!(sandbox.id, "sandbox killed");
+        tracing::info!("sandbox killed");
     }
 
     /// Ends what is over, until the host stops.

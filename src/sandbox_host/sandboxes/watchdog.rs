@@ -71,6 +71,7 @@ impl Sandboxes {
         }
     }
 
+    #[tracing::instrument(name = "check_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     async fn look_after(&self, sandbox: &Sandbox, live: &Arc<Live>) {
         let mut failures = 0;
         let report = loop {
@@ -81,7 +82,6 @@ impl Sandboxes {
                 Err(error) => {
                     failures += 1;
                     tracing::debug!(
-                        sandbox.id,
                         failures,
                         error = format!("{error:#}"),
                         "the sandbox's envd does not answer"
@@ -155,7 +155,7 @@ impl Sandboxes {
 
     fn say(&self, sandbox: &Sandbox, message: String, failing: bool) {
         if sandbox.health.say(message.clone(), failing) {
-            tracing::warn!(sandbox.id, notice = message, "a sandbox was in trouble");
+            tracing::warn!(notice = message, "a sandbox was in trouble");
             sandbox.log.warn(message);
         }
     }
@@ -217,7 +217,6 @@ impl Sandboxes {
         self.say(sandbox, message, is_many(count));
         if let Err(error) = live.restart_dev_server().await {
             tracing::warn!(
-                sandbox.id,
                 error = format!("{error:#}"),
                 "the app's server can't be restarted"
             );
@@ -252,15 +251,10 @@ impl Sandboxes {
         match self.boot(sandbox, template, USUAL_SHARES).await {
             Ok(live) => {
                 sandbox.set_state(&mut state, State::Running(live));
-                tracing::info!(
-                    sandbox.id,
-                    ms = now().saturating_sub(begun),
-                    "sandbox restarted"
-                );
+                tracing::info!(ms = now().saturating_sub(begun), "sandbox restarted");
             }
             // The next request tries again.
             Err(error) => tracing::error!(
-                sandbox.id,
                 error = format!("{error:#}"),
                 "the sandbox can't be restarted"
             ),

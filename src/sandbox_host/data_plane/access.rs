@@ -1,0 +1,96 @@
+//! Who may reach a sandbox: envd asks for the sandbox's token or a signature by it, an app for the
+//! traffic token where its sandbox's settings say so.
+
+use axum::{
+    body::Body,
+    http::{HeaderName, Request, Response, StatusCode},
+};
+use subtle::ConstantTimeEq;
+
+use super::target::Target;
+use crate::{
+    e2b::{ACCESS_TOKEN, ENVD_PORT, TRAFFIC_TOKEN},
+    sandbox_host::{
+        http::{api_error, json},
+        record::Record,
+        sandboxes::Sandboxes,
+        signature,
+    },
+};
+
+/// The target of a request for a signed file that names no sandbox: the one whose token signed it.
+pub(in crate::sandbox_host) fn by_signature(
+    sandboxes: &Sandboxes,
+    request: &Request<Body>,
+) -> Option<Target> {
+    if request.uri().path() != "/files" {
+        return None;
+    }
+    let signed = |record: &Record| {
+        let token = record.token.as_ref()?;
+        signature::check(request.method(), request.uri(), token).ok()
+    };
+    let records = sandboxes.all().into_iter().map(|sandbox| sandbox.record());
+    let record = records
+        .into_iter()
+        .find(|record| signed(record).is_some())?;
+    Some(Target {
+        id: record.id,
+        port: ENVD_PORT,
+        by_host: false,
+    })
+}
+
+/// The refusal of a request to envd without the sandbox's token, or to what is the host's alone.
+pub(super) fn refuse_envd(record: &Record, request: &Request<Body>) -> Option<Response<Body>> {
+    if request.uri().path().starts_with("/codeflow/") {
+        return Some(api_error(StatusCode::NOT_FOUND, "no such route"));
+    }
+    let token = record.token.as_ref()?;
+    if request.uri().path() == "/health" {
+        return None;
+    }
+    if carries(request, &ACCESS_TOKEN, token) {
+        return None;
+    }
+    if request.uri().path() == "/files" {
+        let fault = if request.headers().contains_key(ACCESS_TOKEN) {
+            "access token present in header but does not match"
+        } else {
+            match signature::check(request.method(), request.uri(), token) {
+                Ok(()) => return None,
+                Err(fault) => fault,
+            }
+        };
+        return Some(api_error(StatusCode::UNAUTHORIZED, fault));
+    }
+    Some(api_error(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized access, please provide a valid access token or method signing if supported",
+    ))
+}
+
+/// Whether the header's value is the token.
+fn carries(request: &Request<Body>, name: &HeaderName, token: &str) -> bool {
+    let given = request.headers().get(name);
+    given.is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into())
+}
+
+/// The refusal of a request to an app without the traffic token that its sandbox's settings ask
+/// for.
+pub(super) fn refuse_app(record: &Record, request: &Request<Body>) -> Option<Response<Body>> {
+    let token = record.traffic_token.as_ref()?;
+    if carries(request, &TRAFFIC_TOKEN, token) {
+        return None;
+    }
+    let fault = if request.headers().contains_key(TRAFFIC_TOKEN) {
+        "is invalid"
+    } else {
+        "is missing"
+    };
+    let message = format!(
+        "Sandbox is secured with traffic access token. Token header '{TRAFFIC_TOKEN}' {fault}"
+    );
+    let body = serde_json::json!({ "sandboxId": record.id, "message": message, "code": 403 });
+    Some(json(StatusCode::FORBIDDEN, &body))
+}
