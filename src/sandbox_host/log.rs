@@ -71,11 +71,11 @@ impl Log {
                     .position(|other| *other == level)
             };
             in_time
-                && wanted
+                && filter
                     .level
                     .as_deref()
                     .is_none_or(|level| rank(line.level) >= rank(level))
-                && wanted
+                && filter
                     .search
                     .as_ref()
                     .is_none_or(|text| line.message.contains(text.as_str()))
