@@ -1,4 +1,5 @@
-// The app in the preview fails: the page says so, has it fixed, and believes nobody but the app; the app tells nobody but the page.
+// The app in the preview fails: the page shows its errors, offers to fix them, and believes nobody but the app; the app speaks to nobody
+// but the page.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { once } from "node:events";
@@ -86,7 +87,7 @@ before(async () => {
     const end = line.connectToServer();
     cutFeed = () => Promise.all([end.close(), line.close()]);
   });
-  // What comes to the builder page, whoever it is from, and whatever it makes of it.
+  // Every message to the builder page, whoever sends it.
   await page.addInitScript(() => {
     window.heard = [];
     window.addEventListener("message", ({ origin, data }) => window.heard.push({ origin, data }));
@@ -212,7 +213,7 @@ test("put aside they stay away, and a reload without them is the end of them", a
   await gone();
   assert.equal(await focused(), "message", "the focus did not go with the button");
   await button("Throw").click();
-  // What comes after it is told, so it was heard.
+  // A later error is shown, so the builder got this one too.
   await app().evaluate(() => console.error("and another"));
   await bar().getByText("and another").waitFor();
   await bar().getByText("The app logged an error").waitFor();
@@ -275,7 +276,7 @@ test("nobody but the app in the frame is believed", async () => {
   forger.close();
 });
 
-test("the app tells nobody but the builder: not a stranger that frames it, and nobody when it is opened by itself", async () => {
+test("the app speaks to nobody but the builder: not to a stranger that frames it, and to nobody when it is opened by itself", async () => {
   const address = app().url();
   const framing = await serve(`${LISTENS}<iframe src="${address}" onload="this.contentWindow.postMessage('${hello}', '*')"></iframe>`);
   const other = await browser.newPage();
@@ -285,7 +286,7 @@ test("the app tells nobody but the builder: not a stranger that frames it, and n
     await other.goto(`http://${host}:${framing.port}/`);
     await framed().waitForSelector("button");
     await throwIn(framed(), "in private");
-    if (believed) await until("the builder is told", async () => (await dialogue(other)).some((words) => words.includes("in private")));
+    if (believed) await until("the builder hears of it", async () => (await dialogue(other)).some((words) => words.includes("in private")));
     else {
       // Longer than errors wait for their like.
       await other.waitForTimeout(1000);
@@ -355,7 +356,7 @@ test("an error that a fix of the page mends does not come back", async () => {
   await bar().getByRole("button", { name: "Fix" }).click();
   await ui.finished(4);
   await ui.preview().getByRole("heading", { name: "Mended" }).waitFor();
-  // Told once the run has settled, and alone.
+  // Shown once the run has settled, and alone.
   await app().evaluate(() => console.error("something else"));
   await bar().getByText("something else").waitFor();
   await bar().getByText("The app logged an error").waitFor();
@@ -375,7 +376,7 @@ test("what the dev server can't compile can be fixed where the app would be", as
   await ui.preview().getByRole("heading", { name: "Mended" }).waitFor();
 });
 
-test("an app whose builder has a public address tells that one, and no other on this machine", async () => {
+test("an app whose builder has a public address speaks to that one, and to no other on this machine", async () => {
   await server.stop();
   const framing = await serve(`${LISTENS}<iframe></iframe><script>
     const frame = document.querySelector("iframe");
@@ -401,7 +402,7 @@ test("an app whose builder has a public address tells that one, and no other on 
     await until("the app is there", framed);
     await framed().waitForSelector("button");
     await throwIn(framed(), "in private");
-    if (believed) await until("the builder is told", async () => (await dialogue(other)).some((words) => words.includes("in private")));
+    if (believed) await until("the builder hears of it", async () => (await dialogue(other)).some((words) => words.includes("in private")));
     else {
       await other.waitForTimeout(1000);
       assert.deepEqual(await dialogue(other), []);

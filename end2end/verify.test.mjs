@@ -127,10 +127,10 @@ for (const name of [
     const before = model.requests.length;
     const result = await startProject().ended(`Repair ${name}`);
     assert.equal(result.kind, "result", result.content);
-    const told = model.requests.slice(before).flatMap((request) => request.messages.map(text));
+    const sent = model.requests.slice(before).flatMap((request) => request.messages.map(text));
     assert.ok(
-      told.some((said) => said.startsWith("The app was checked, and it is not done") && broken[name].says.test(said)),
-      told.at(-1),
+      sent.some((said) => said.startsWith("The app was checked, and it is not done") && broken[name].says.test(said)),
+      sent.at(-1),
     );
   });
 }
