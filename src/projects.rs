@@ -6,6 +6,7 @@ mod dashboard;
 mod error;
 mod feed;
 mod files;
+mod html;
 mod images;
 mod previews;
 mod sweep;
@@ -16,9 +17,8 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use error::ProjectError;
-pub use feed::{Feed, FollowError};
+pub use feed::{Feed, FeedItem, FollowError};
 
-pub use crate::runs::FollowEvent;
 use crate::{
     agent::Agent,
     config,

@@ -17,7 +17,10 @@ mod version;
 
 pub use dashboard::{RunDetails, RunFilter, RunPage, RunSummary, StepState, StepSummary};
 pub use error::{ApiError, ErrorCode};
-pub use event::{DraftPiece, Event, EventKind, FeedFrame, FeedRequest, PreviewState};
+pub use event::{
+    DraftPiece, Event, EventKind, FeedFrame, FeedRequest, HtmlPiece, PreviewState, TextPiece,
+    text_subject,
+};
 pub use file::{FileChange, FileNode, FileView};
 pub use id::{FragmentId, MessageId, ProjectId, RunId, Timestamp, UserId};
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};

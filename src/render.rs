@@ -1,11 +1,13 @@
 //! What the page shows of Markdown, of source files, of saved JSON and of attached images, rendered
 //! on the server so that the client stays small.
 
+mod blocks;
 mod highlight;
 pub mod image;
 mod markdown;
 mod outline;
 
+pub use blocks::first_block;
 pub use highlight::highlight;
 pub use markdown::markdown;
 pub use outline::{cut, outline};

@@ -308,7 +308,7 @@ async fn feeds(server: &Server, projects: usize) {
                 let at = now_ms();
                 let frame = message.to_text().unwrap_or_default();
                 // Not parsed: these clients share the machine with what is measured.
-                if live && frame.contains(r#""kind":{"type":"text""#) {
+                if live && frame.contains(r#""kind":{"type":"text_piece""#) {
                     let saved = frame
                         .split_once(r#""at":"#)
                         .unwrap()

@@ -1,11 +1,16 @@
-//! The feed of a project: its events from a given one on, each once and in order. While somebody
-//! follows it, the project's preview is kept awake.
+//! The feed of a project: its events from a given one on, each once and in order, as frames for the
+//! page. While somebody follows it, the project's preview is kept awake.
 
-use super::{ProjectError, Projects, previews::PreviewWatch};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{ProjectError, Projects, html, previews::PreviewWatch};
 use crate::{
-    protocol::ProjectId,
-    runs::{FollowEvent, Follower},
-    store::StoreError,
+    protocol::{Event, EventKind, ProjectId},
+    runs::{FeedEvent, FollowEvent, Follower},
+    store::{Store, StoreError},
 };
 
 /// Why a feed can't be followed.
@@ -25,14 +30,86 @@ impl From<StoreError> for FollowError {
 
 /// One follower of a project.
 pub struct Feed {
+    store: Store,
     follower: Follower,
+    /// What is to be handed out next.
+    next: Option<Arc<FeedEvent>>,
     _watch: PreviewWatch,
+}
+
+/// What a feed hands out.
+#[derive(Debug)]
+pub enum FeedItem {
+    /// An event as a [`FeedFrame`](crate::protocol::FeedFrame), in JSON.
+    Event(Bytes),
+    /// All that was saved when the feed began has been handed out. Comes once.
+    CaughtUp,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "frame", rename_all = "snake_case")]
+enum Frame<'a> {
+    Event { event: &'a Event },
 }
 
 impl Feed {
     /// Waits for what comes next. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Result<FollowEvent, ProjectError> {
-        Ok(self.follower.next().await?)
+    pub async fn next(&mut self) -> Result<FeedItem, ProjectError> {
+        loop {
+            let next = match &self.next {
+                Some(next) => next.clone(),
+                None => match self.follower.next().await? {
+                    FollowEvent::CaughtUp => return Ok(FeedItem::CaughtUp),
+                    FollowEvent::Event(next) => self.next.insert(next).clone(),
+                },
+            };
+            let frame = self.frame(&next).await?;
+            self.next = None;
+            if let Some(frame) = frame {
+                return Ok(FeedItem::Event(frame));
+            }
+        }
+    }
+
+    /// The event as it is sent; `None` for a piece of a text that a later event replaces.
+    async fn frame(&self, event: &FeedEvent) -> Result<Option<Bytes>, ProjectError> {
+        if let Some(frame) = event.frame.get() {
+            return Ok(Some(frame.clone()));
+        }
+        let saved = &event.event;
+        let kind = match (&saved.kind, &event.answer, saved.run) {
+            (EventKind::TextPiece { turn, piece }, Some(answer), _) => {
+                let text = |from| answer.text(from..piece.end());
+                EventKind::TextPiece {
+                    turn: *turn,
+                    piece: html::piece(piece, text, &mut answer.shown()),
+                }
+            }
+            (EventKind::TextPiece { turn, .. }, None, Some(run)) => {
+                match self.store.growing_text(run, *turn, saved.seq).await? {
+                    Some(text) => html::whole_so_far(*turn, text),
+                    None => return Ok(None),
+                }
+            }
+            _ => html::event(saved.clone()).kind,
+        };
+        let Event {
+            project,
+            seq,
+            run,
+            at,
+            ..
+        } = *saved;
+        let handed_out = Event {
+            project,
+            seq,
+            run,
+            at,
+            kind,
+        };
+        let frame = serde_json::to_vec(&Frame::Event { event: &handed_out });
+        let frame = frame.map_err(|error| ProjectError::Internal(error.into()))?;
+        Ok(Some(event.frame.get_or_init(|| frame.into()).clone()))
     }
 }
 
@@ -44,7 +121,9 @@ impl Projects {
             return Err(FollowError::Future { after, last });
         }
         Ok(Feed {
+            store: self.inner.store.clone(),
             follower: self.inner.events.follow(project, after),
+            next: None,
             _watch: self.inner.previews.watch(project),
         })
     }

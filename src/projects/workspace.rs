@@ -1,11 +1,8 @@
 //! The workspace as a page first loads it: one consistent picture, which the feed then continues.
 
-use super::{ProjectError, Projects};
+use super::{ProjectError, Projects, html};
 use crate::{
-    protocol::{
-        Event, EventKind, Message, PreviewState, ProjectId, Role, RunId, Timestamp, Workspace,
-    },
-    render,
+    protocol::{Event, EventKind, PreviewState, ProjectId, RunId, Timestamp, Workspace},
     store::{Store, StoreError},
 };
 
@@ -48,12 +45,13 @@ impl Projects {
                 .then_some(text),
             _ => None,
         };
+        let messages = store.list_messages(project).await?;
         Ok(Workspace {
             notice,
             project: store.find_project(project).await?,
-            messages: messages(store, project).await?,
+            messages: messages.into_iter().map(html::message).collect(),
             runs,
-            events,
+            events: html::events(events),
             preview,
             after,
             model: self.model(),
@@ -63,7 +61,7 @@ impl Projects {
     /// The events of a run, or `NotFound`.
     pub async fn run_events(&self, run: RunId) -> Result<Vec<Event>, ProjectError> {
         self.inner.store.find_run(run).await?;
-        Ok(self.inner.store.events_of_run(run).await?)
+        Ok(html::events(self.inner.store.events_of_run(run).await?))
     }
 }
 
@@ -74,18 +72,4 @@ async fn is_newer_than_results(
 ) -> Result<bool, StoreError> {
     let latest = store.latest_fragment(project).await?;
     Ok(latest.is_none_or(|fragment| fragment.draft || fragment.created_at < at))
-}
-
-async fn messages(store: &Store, project: ProjectId) -> Result<Vec<Message>, StoreError> {
-    let messages = store.list_messages(project).await?;
-    Ok(messages
-        .into_iter()
-        .map(|message| Message {
-            html: match message.role {
-                Role::Assistant => render::markdown(&message.content),
-                Role::User => String::new(),
-            },
-            ..message
-        })
-        .collect())
 }

@@ -1,4 +1,6 @@
-//! What a project's followers hear, and the frames of the feed that carries it.
+//! What happens in a project, and the frames of the feed that carries it.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +8,7 @@ use super::{
     FileChange, Fragment, Message, MessageId, ProjectId, Run, RunId, Status, Timestamp, ToolUse,
 };
 
-/// One thing that happened in a project. Saved before anyone hears of it.
+/// One thing that happened in a project. It is saved before anybody sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     pub project: ProjectId,
@@ -19,7 +21,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened. Later variants of the same subject replace earlier ones (a text by its turn, a
+/// What happened. A later event of the same subject replaces the earlier one (a text by its turn, a
 /// tool use by its step).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -30,14 +32,17 @@ pub enum EventKind {
     Run { run: Run },
     /// What the run is doing.
     Status { status: Status },
-    /// The model's text of a turn, whole so far; deltas are coalesced. `text` is Markdown, and
-    /// `html` the same rendered on the server, as in [`Message`].
+    /// The model's whole text of a turn, in place of its pieces. `text` is Markdown; `html` is the
+    /// same rendered where the event is handed out, as in [`Message`].
     Text {
         turn: u32,
         text: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         html: String,
     },
-    /// A file that the model is writing grew, within a tool call that has yet to be carried out.
+    /// The model's text of a turn grew. Deltas are coalesced.
+    TextPiece { turn: u32, piece: TextPiece },
+    /// A file that the model is writing grew, within a tool call that has yet to be executed.
     /// Without a piece, what was written so far in this turn is void: the model is asked again.
     Draft {
         turn: u32,
@@ -49,7 +54,7 @@ pub enum EventKind {
     Files { files: Vec<FileChange> },
     /// The preview's state changed.
     Preview { preview: PreviewState },
-    /// A run that had ended without a result got a draft, which hangs on this message of its.
+    /// A run that had ended without a result got a draft, which belongs to this message.
     Version {
         message: MessageId,
         fragment: Fragment,
@@ -62,15 +67,38 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// The tag that it has in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Message { .. } => "message",
+            Self::Run { .. } => "run",
+            Self::Status { .. } => "status",
+            Self::Text { .. } => "text",
+            Self::TextPiece { .. } => "text_piece",
+            Self::Draft { .. } => "draft",
+            Self::Tool { .. } => "tool",
+            Self::Files { .. } => "files",
+            Self::Preview { .. } => "preview",
+            Self::Version { .. } => "version",
+            Self::Title { .. } => "title",
+            Self::Notice { .. } => "notice",
+        }
+    }
+
+    /// Whether it takes the place of all earlier events of its run and subject.
+    pub fn replaces(&self) -> bool {
+        !matches!(self, Self::TextPiece { .. })
+    }
+
     /// What the event is about, where a later event of the same run and subject replaces it.
     pub fn subject(&self) -> Option<String> {
         match self {
             Self::Message { message } => Some(format!("message:{}", message.id)),
             Self::Run { .. } => Some("run".to_owned()),
             Self::Status { .. } => Some("status".to_owned()),
-            Self::Text { turn, .. } => Some(format!("text:{turn}")),
+            Self::Text { turn, .. } | Self::TextPiece { turn, .. } => Some(text_subject(*turn)),
             Self::Tool { tool } => Some(format!("tool:{}", tool.step)),
-            // Each write is news, also when it writes the same paths again, and each piece follows
+            // Each write counts, also when it writes the same paths again, and each piece follows
             // another.
             Self::Files { .. } | Self::Draft { .. } => None,
             Self::Preview { .. } => Some("preview".to_owned()),
@@ -78,6 +106,66 @@ impl EventKind {
             Self::Title { .. } => Some("title".to_owned()),
             Self::Notice { .. } => Some("notice".to_owned()),
         }
+    }
+}
+
+/// The subject of a turn's text and of its pieces.
+pub fn text_subject(turn: u32) -> String {
+    format!("text:{turn}")
+}
+
+/// A piece of a text that grows. It takes the place of what is there from its offset on; as a rule
+/// that is nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextPiece {
+    /// Where in the text it begins, in bytes of UTF-8.
+    pub offset: usize,
+    /// Markdown.
+    pub text: String,
+    /// What changed of the text's HTML, in order; made where the event is handed out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub html: Vec<HtmlPiece>,
+}
+
+impl TextPiece {
+    /// The length of the text up to the piece's end, in bytes.
+    pub fn end(&self) -> usize {
+        self.offset + self.text.len()
+    }
+
+    /// Puts it into the text; whether the text reached as far as the piece's beginning.
+    pub fn apply(&self, text: &mut String) -> bool {
+        if !text.is_char_boundary(self.offset) {
+            return false;
+        }
+        text.truncate(self.offset);
+        text.push_str(&self.text);
+        true
+    }
+}
+
+/// A change of a growing text's HTML, which is a list of blocks: only the last ones still change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HtmlPiece {
+    /// Which block grows, counted from 0; blocks after it are void.
+    pub block: usize,
+    /// Where in the block it begins, in bytes of UTF-8; what was there after that is void.
+    pub offset: usize,
+    pub html: String,
+}
+
+impl HtmlPiece {
+    /// Puts it into the blocks; nothing changes where what comes before it is missing.
+    pub fn apply(&self, blocks: &mut Vec<Arc<str>>) {
+        let kept = match blocks.get(self.block) {
+            Some(block) => block.get(..self.offset),
+            None if self.block == blocks.len() && self.offset == 0 => Some(""),
+            None => None,
+        };
+        let Some(kept) = kept else { return };
+        let block = format!("{kept}{}", self.html).into();
+        blocks.truncate(self.block);
+        blocks.push(block);
     }
 }
 

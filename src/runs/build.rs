@@ -26,7 +26,6 @@ use crate::{
         AppEntry, EventKind, LeftOut, Message, PreviewErrorKind, ProjectId, Run, Status,
         list_left_out,
     },
-    render,
     store::{NewFragment, Reply, Store, StoreError},
 };
 
@@ -191,9 +190,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                 // meanwhile.
                 let (store, events, run) = (store.clone(), events.clone(), run.id);
                 let saving = async move {
-                    events.announce(
-                        persistently(|| store.finish_run(run, &reply, render::markdown)).await?,
-                    );
+                    events.announce(persistently(|| store.finish_run(run, &reply)).await?);
                     Ok(())
                 };
                 let saving = tokio::spawn(saving.in_current_span());

@@ -24,7 +24,6 @@ use crate::{
     agent::RunError,
     config,
     protocol::{ProjectId, Run, RunId},
-    render,
     store::{Reply, StoreError},
 };
 
@@ -291,12 +290,7 @@ impl Inner {
     async fn fail(&self, run: &Run, reply: Reply) {
         let mut reply = reply;
         for attempt in 1.. {
-            match self
-                .context
-                .store
-                .finish_run(run.id, &reply, render::markdown)
-                .await
-            {
+            match self.context.store.finish_run(run.id, &reply).await {
                 Ok(events) => return self.context.events.announce(events),
                 // The run's rows are damaged for good: its project continues without it.
                 Err(error)

@@ -2,15 +2,18 @@
 //! tails the broadcast; whenever the broadcast can't be the next event (it lagged, or two commits
 //! were announced out of order) it reads the table again.
 
+mod answer;
+
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, OnceLock, Weak},
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde::Serialize;
 use tokio::sync::broadcast::{self, error::RecvError};
+
+pub use answer::{Answer, Shown};
 
 use crate::{
     protocol::{Event, EventKind, ProjectId, RunId},
@@ -23,33 +26,22 @@ const BROADCAST_CAPACITY: usize = 64;
 /// How many events a replay reads at once.
 const REPLAY_PAGE: u64 = 200;
 
-/// A saved event on its way to all followers of its project, which share its frame.
+/// A saved event on its way to all followers of its project.
 #[derive(Debug)]
 pub struct FeedEvent {
     pub event: Event,
-    frame: OnceLock<Bytes>,
-}
-
-impl FeedEvent {
-    /// The event as a [`FeedFrame`](crate::protocol::FeedFrame), in JSON.
-    pub fn frame(&self) -> Result<Bytes, serde_json::Error> {
-        #[derive(Serialize)]
-        #[serde(tag = "frame", rename_all = "snake_case")]
-        enum Frame<'a> {
-            Event { event: &'a Event },
-        }
-        if let Some(frame) = self.frame.get() {
-            return Ok(frame.clone());
-        }
-        let frame = serde_json::to_vec(&Frame::Event { event: &self.event })?;
-        Ok(self.frame.get_or_init(|| frame.into()).clone())
-    }
+    /// The answer that a [`EventKind::TextPiece`] belongs to; `None` where it was read from the
+    /// table, for all other events, too.
+    pub answer: Option<Arc<Answer>>,
+    /// What is sent of it: made by the first follower that needs it, and shared by all.
+    pub frame: OnceLock<Bytes>,
 }
 
 impl From<Event> for FeedEvent {
     fn from(event: Event) -> Self {
         Self {
             event,
+            answer: None,
             frame: OnceLock::new(),
         }
     }
@@ -61,6 +53,8 @@ pub struct Events {
     store: Store,
     /// A channel lives as long as its followers.
     channels: Arc<Mutex<HashMap<ProjectId, Weak<Channel>>>>,
+    /// What each run's model is saying, and in which turn.
+    answers: Arc<Mutex<HashMap<RunId, (u32, Arc<Answer>)>>>,
 }
 
 type Channel = broadcast::Sender<Arc<FeedEvent>>;
@@ -70,6 +64,7 @@ impl Events {
         Self {
             store,
             channels: Arc::default(),
+            answers: Arc::default(),
         }
     }
 
@@ -89,10 +84,39 @@ impl Events {
     pub fn announce(&self, events: impl IntoIterator<Item = Event>) {
         let channels = self.channels.lock();
         for event in events {
+            let answer = self.answer(&event);
             if let Some(channel) = channels.get(&event.project).and_then(Weak::upgrade) {
+                let event = FeedEvent {
+                    answer,
+                    ..event.into()
+                };
                 // Fails when the last follower has just left.
-                let _ = channel.send(Arc::new(event.into()));
+                let _ = channel.send(Arc::new(event));
             }
+        }
+    }
+
+    /// The answer that the event is a piece of. It is forgotten when its text is whole or void, and
+    /// at the end of its run.
+    fn answer(&self, event: &Event) -> Option<Arc<Answer>> {
+        let run = event.run?;
+        match &event.kind {
+            EventKind::TextPiece { turn, piece } => {
+                let mut answers = self.answers.lock();
+                let before = answers.remove(&run).filter(|(of, _)| of == turn);
+                let answer = Answer::with_piece(before.map(|(_, answer)| answer), piece)?;
+                answers.insert(run, (*turn, answer.clone()));
+                Some(answer)
+            }
+            EventKind::Text { .. } => {
+                self.answers.lock().remove(&run);
+                None
+            }
+            EventKind::Run { run } if run.state.is_final() => {
+                self.answers.lock().remove(&run.id);
+                None
+            }
+            _ => None,
         }
     }
 
@@ -123,6 +147,23 @@ impl Events {
     }
 }
 
+/// The events, of the pieces of a text only the last one: who hands that out reads what comes
+/// before it.
+fn last_pieces(events: Vec<Event>) -> impl Iterator<Item = Event> {
+    let mut seen = HashSet::new();
+    let mut last = Vec::with_capacity(events.len());
+    for event in events.into_iter().rev() {
+        let is_last = match event.kind {
+            EventKind::TextPiece { turn, .. } => seen.insert((event.run, turn)),
+            _ => true,
+        };
+        if is_last {
+            last.push(event);
+        }
+    }
+    last.into_iter().rev()
+}
+
 /// What comes next for a follower.
 #[derive(Debug)]
 pub enum FollowEvent {
@@ -137,7 +178,8 @@ enum Source {
     Broadcast,
 }
 
-/// One follower of a project's events: each event once, in order, without a gap.
+/// One follower of a project's events: each event once, in order, without a gap, but that a replay
+/// has only the last piece of a text that grows.
 #[derive(Debug)]
 pub struct Follower {
     store: Store,
@@ -164,8 +206,7 @@ impl Follower {
                     .store
                     .events_after(self.project, self.seq, REPLAY_PAGE)
                     .await?;
-                self.backlog = events
-                    .into_iter()
+                self.backlog = last_pieces(events)
                     .map(|event| Arc::new(FeedEvent::from(event)))
                     .collect();
                 if self.backlog.is_empty() {

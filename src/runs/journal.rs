@@ -23,7 +23,6 @@ use super::{
 use crate::{
     agent::{Attempt, Fault, FaultKind, Journal, RunError, Step},
     protocol::{EventKind, Run, Spent, Status},
-    render,
     store::{Begun, Store, StoreError},
 };
 
@@ -206,14 +205,6 @@ impl Journal for StepJournal {
     fn publish(&self, kind: EventKind) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async move {
             let changes_the_app = matches!(kind, EventKind::Files { .. });
-            let kind = match kind {
-                EventKind::Text { turn, text, .. } => EventKind::Text {
-                    turn,
-                    html: render::markdown(&text),
-                    text,
-                },
-                kind => kind,
-            };
             persistently(|| {
                 self.events
                     .publish(self.run.project, Some(self.run.id), kind.clone())

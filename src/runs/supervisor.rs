@@ -9,7 +9,6 @@ use super::{RunContext, embedded::Embedded, engine::Engine};
 use crate::{
     config,
     protocol::{ImageId, NewPrompt, Project, ProjectId, Run, RunId},
-    render,
     store::{Reply, StoreError},
 };
 
@@ -101,7 +100,7 @@ impl Supervisor {
                     "Stopped. What was written so far is kept; send a message to go on from here."
                         .to_owned(),
             };
-            events.announce(store.finish_run(run, &reply, render::markdown).await?);
+            events.announce(store.finish_run(run, &reply).await?);
             let run = store.find_run(run).await?;
             inner.engine.cancel(&run);
             Ok(run)

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::AppState;
 use crate::{
-    projects::{FollowError, FollowEvent, ProjectError},
+    projects::{FeedItem, FollowError, ProjectError},
     protocol::{FeedFrame, FeedRequest, ProjectId},
 };
 
@@ -105,11 +105,10 @@ async fn serve(
                 Message::Ping(Bytes::new())
             }
             next = feed.next() => match next.map_err(|error| internal(&error))? {
-                FollowEvent::Event(event) => {
-                    let frame = event.frame().map_err(|error| internal(&error))?;
+                FeedItem::Event(frame) => {
                     Message::Text(Utf8Bytes::try_from(frame).map_err(|error| internal(&error))?)
                 }
-                FollowEvent::CaughtUp => text(&FeedFrame::CaughtUp)?,
+                FeedItem::CaughtUp => text(&FeedFrame::CaughtUp)?,
             },
             received = socket.recv() => {
                 heard_at = Instant::now();

@@ -146,21 +146,14 @@ impl Store {
 
     /// Ends the run with its reply: message, version and state in one transaction. A run that has
     /// ended already is left as it is.
-    pub async fn finish_run(
-        &self,
-        id: RunId,
-        reply: &Reply,
-        render: fn(&str) -> String,
-    ) -> Result<Vec<Event>> {
+    pub async fn finish_run(&self, id: RunId, reply: &Reply) -> Result<Vec<Event>> {
         let hashed = match reply {
             Reply::Result { fragment, .. } => Some(self.prepare(fragment).await?),
             Reply::Error { .. } | Reply::Cancelled { .. } => None,
         };
         let reply = reply.clone();
-        self.write(move |tx| {
-            Box::pin(async move { finish(tx, id, &reply, hashed.as_ref(), render).await })
-        })
-        .await
+        self.write(move |tx| Box::pin(async move { finish(tx, id, &reply, hashed.as_ref()).await }))
+            .await
     }
 }
 
@@ -199,7 +192,6 @@ async fn finish(
     id: RunId,
     reply: &Reply,
     hashed: Option<&Hashed>,
-    render: fn(&str) -> String,
 ) -> Result<Vec<Event>> {
     let run = model(tx, id).await?.into_run()?;
     if run.state.is_final() {
@@ -249,7 +241,6 @@ async fn finish(
     project::touch(tx, run.project).await?;
     let message = Message {
         run: Some(id),
-        html: render(content),
         fragment,
         ..reply
     };

@@ -1,12 +1,115 @@
-//! What clients of the feed hear while a model writes, when they are slow, and after the run has
+//! What clients of the feed receive while a model writes, when they are slow, and after the run has
 //! ended.
 
 use std::collections::HashMap;
 
-use codeflow::protocol::{EventKind, FeedFrame, RunState};
-use serde_json::json;
+use codeflow::protocol::{Event, EventKind, FeedFrame, RunState};
+use serde_json::{Value, json};
 
 use crate::support::{Feed, Model, Reply, Server, data_dir};
+
+#[tokio::test]
+async fn a_text_grows_in_pieces_whoever_joins_or_reloads_in_its_middle_and_is_whole_at_its_end() {
+    let data = data_dir();
+    let said = "# Käse\n\nSome **bold words**, and a list:\n\n- one\n- two\n\n```\nlet a = \"b\";\n```\n\n".repeat(12);
+    let answer: &'static str =
+        Box::leak(format!("{said}<task_summary>Talked.</task_summary>").into_boxed_str());
+    let half = Reply::Text(answer).cut(30);
+    let slowly = Reply::Slow(15, Box::new(Reply::Text(answer)));
+    let model = Model::start([("Talk", vec![Reply::InTurn(vec![half, slowly])])]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Talk").await;
+    let mut first = server.feed(project).await;
+    first
+        .find(|kind| match kind {
+            EventKind::TextPiece { piece, .. } => piece.text.contains("let a").then_some(()),
+            _ => None,
+        })
+        .await;
+    // The attempt that was cut is void, and the next has begun.
+    first
+        .find(|kind| match kind {
+            EventKind::Text { text, .. } => text.is_empty().then_some(()),
+            _ => None,
+        })
+        .await;
+    let length = shown(&first.events).0.len();
+    while shown(&first.events).0.len() < length + 300 {
+        first.event().await;
+    }
+    let reloaded = server.workspace(project).await;
+    let before = first.events.clone();
+    let after = before.last().unwrap().seq;
+    let mut again = Feed::open(&server, &format!("/ws/projects/{project}?after={after}")).await;
+    let mut joined = server.feed(project).await;
+    for feed in [&mut first, &mut again, &mut joined] {
+        assert_eq!(feed.ended(1).await.0, RunState::Succeeded);
+    }
+
+    let (text, html) = shown(&first.events);
+    assert_eq!(text, said.trim());
+    assert!(html.contains("<strong>bold words</strong>") && html.contains("Käse</h1>"));
+    let continued = [before, again.events].concat();
+    for events in [&first.events, &joined.events, &continued] {
+        assert_eq!(shown(events), (text.clone(), html.clone()));
+        assert_eq!(gaps(events), 0);
+    }
+    let pieces = first.events.iter();
+    let pieces = pieces.filter(|event| matches!(event.kind, EventKind::TextPiece { .. }));
+    assert!(pieces.count() > 10);
+    let so_far = reloaded.events.iter().find_map(|event| match &event.kind {
+        EventKind::TextPiece { piece, .. } => Some(piece.clone()),
+        _ => None,
+    });
+    let so_far = so_far.expect("the workspace has what was said so far");
+    assert!(so_far.offset == 0 && text.starts_with(&so_far.text) && !so_far.html.is_empty());
+
+    // Who comes later has the whole text and none of its pieces.
+    let mut later = server.feed(project).await;
+    later.ended(1).await;
+    let kinds = later.events.iter().map(|event| event.kind.name());
+    let texts: Vec<_> = kinds.filter(|name| name.starts_with("text")).collect();
+    assert_eq!(texts, ["text"]);
+    assert_eq!(later.said(1), text);
+}
+
+/// The text and HTML of the first turn, as the events leave them.
+fn shown(events: &[Event]) -> (String, String) {
+    let (mut text, mut html) = (String::new(), String::new());
+    for event in events {
+        match &event.kind {
+            EventKind::Text {
+                turn: 1,
+                text: whole,
+                html: rendered,
+            } => {
+                text.clone_from(whole);
+                html.clone_from(rendered);
+            }
+            EventKind::TextPiece { turn: 1, piece } => assert!(piece.apply(&mut text)),
+            _ => {}
+        }
+    }
+    (text, html)
+}
+
+/// How many pieces neither continue the text where it ended nor have all of it so far.
+fn gaps(events: &[Event]) -> usize {
+    let (mut text, mut gaps) = (String::new(), 0);
+    for event in events {
+        match &event.kind {
+            EventKind::Text { text: whole, .. } => text.clone_from(whole),
+            EventKind::TextPiece { piece, .. } => {
+                let continues = piece.offset == text.len();
+                let is_whole = piece.offset == 0 && piece.text.starts_with(&text);
+                gaps += usize::from(!continues && !is_whole);
+                piece.apply(&mut text);
+            }
+            _ => {}
+        }
+    }
+    gaps
+}
 
 #[tokio::test]
 async fn files_are_seen_while_the_model_writes_them_and_are_folded_when_the_run_has_ended() {
@@ -69,17 +172,29 @@ async fn files_are_seen_while_the_model_writes_them_and_are_folded_when_the_run_
     assert_eq!(count(|kind| matches!(kind, EventKind::Tool { .. })), 2);
 }
 
+/// An answer in large pieces that are several times as large as JSON and HTML, as quotation marks
+/// are: megabytes, more than lies in the buffers between server and client.
+fn talk() -> Vec<String> {
+    let chunk = |delta: Value, finish: Value| {
+        let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
+        let chunk = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice] });
+        format!("data: {chunk}\n\n")
+    };
+    let words = format!("Words {}\n\n", "\"".repeat(5000));
+    let mut chunks = vec![chunk(json!({ "content": words }), Value::Null); 150];
+    let summary = "<task_summary>Talked.</task_summary>";
+    chunks.push(chunk(json!({ "content": summary }), Value::Null));
+    chunks.push(chunk(json!({}), json!("stop")));
+    chunks.push("data: [DONE]\n\n".to_owned());
+    chunks
+}
+
 // The model answers in a thread of its own, while megabytes are read in another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_holds_nobody_up_and_is_caught_up_from_the_table() {
     let data = data_dir();
-    // Megabytes of growing text, more than lies in the buffers between.
-    let words: &'static str = Box::leak("Words and words. ".repeat(6000).into_boxed_str());
-    let model = Model::start([(
-        "Talk",
-        vec![Reply::Slow(1, Box::new(Reply::Text(words))), Reply::done()],
-    )])
-    .await;
+    let model =
+        Model::start([("Talk", vec![Reply::Slow(100, Box::new(Reply::Raw(talk())))])]).await;
     let server = Server::start(data.path(), &model);
     let project = server.create("Talk").await;
     let mut slow = Feed::open(&server, &format!("/ws/projects/{project}?after=0")).await;
@@ -87,7 +202,12 @@ async fn a_client_that_does_not_read_holds_nobody_up_and_is_caught_up_from_the_t
     let mut quick = server.feed(project).await;
     assert_eq!(quick.ended(1).await.0, RunState::Succeeded);
     let texts = |feed: &Feed| {
-        let text = |kind: &EventKind| matches!(kind, EventKind::Text { turn: 1, .. });
+        let text = |kind: &EventKind| {
+            matches!(
+                kind,
+                EventKind::Text { turn: 1, .. } | EventKind::TextPiece { turn: 1, .. }
+            )
+        };
         feed.events.iter().filter(|event| text(&event.kind)).count()
     };
     assert!(texts(&quick) > 100, "{}", texts(&quick));

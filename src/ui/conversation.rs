@@ -9,8 +9,8 @@ mod log;
 use std::sync::Arc;
 
 use crate::protocol::{
-    Event, EventKind, Message, MessageId, MessageKind, PreviewState, Role, Run, RunId, RunState,
-    Status, ToolUse, Workspace,
+    Event, EventKind, HtmlPiece, Message, MessageId, MessageKind, PreviewState, Role, Run, RunId,
+    RunState, Status, ToolUse, Workspace,
 };
 
 use draft::{Draft, Drafts};
@@ -41,8 +41,8 @@ pub enum BlockKey {
 /// One thing that a run said or did.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Block {
-    /// HTML, rendered on the server.
-    Text(String),
+    /// HTML, rendered on the server, in blocks that follow each other.
+    Text(Vec<Arc<str>>),
     Tool(ToolUse),
 }
 
@@ -108,6 +108,23 @@ impl RunView {
             .iter()
             .filter(|block| matches!(block.key, BlockKey::Step(_)))
             .count()
+    }
+
+    /// Lets a turn's text grow; pieces come in order, and perhaps twice.
+    fn grow(&mut self, turn: u32, seq: i64, pieces: &[HtmlPiece]) {
+        let key = BlockKey::Turn(turn);
+        let known = self.blocks.iter().find(|placed| placed.key == key);
+        if known.is_some_and(|known| known.latest.seq >= seq) {
+            return;
+        }
+        let mut text = match known.map(|known| &*known.latest.value) {
+            Some(Block::Text(text)) => text.clone(),
+            Some(Block::Tool(_)) | None => Vec::new(),
+        };
+        for piece in pieces {
+            piece.apply(&mut text);
+        }
+        self.place(key, seq, Block::Text(text));
     }
 
     fn place(&mut self, key: BlockKey, seq: i64, block: Block) {
@@ -217,8 +234,12 @@ impl Conversation {
                 none => *none = Some(Latest { seq, value: status }),
             },
             (EventKind::Text { turn, html, .. }, Some(run)) => {
-                self.run_entry(run)
-                    .place(BlockKey::Turn(turn), seq, Block::Text(html))
+                let blocks = Some(html).filter(|html| !html.is_empty());
+                let text = Block::Text(blocks.map(Arc::from).into_iter().collect());
+                self.run_entry(run).place(BlockKey::Turn(turn), seq, text)
+            }
+            (EventKind::TextPiece { turn, piece }, Some(run)) => {
+                self.run_entry(run).grow(turn, seq, &piece.html)
             }
             (EventKind::Tool { tool }, Some(run)) => {
                 let key = BlockKey::Step(tool.step.clone());
@@ -234,6 +255,7 @@ impl Conversation {
             (
                 EventKind::Status { .. }
                 | EventKind::Text { .. }
+                | EventKind::TextPiece { .. }
                 | EventKind::Tool { .. }
                 | EventKind::Draft { .. },
                 None,

@@ -4,7 +4,7 @@
 use parking_lot::Mutex;
 
 use super::{
-    answer_stream::{Growth, publish_growth},
+    answer_stream::{self, AnswerStream},
     compaction,
     job::Job,
 };
@@ -160,19 +160,19 @@ async fn stream<J: Journal>(
     request: &ChatRequest,
 ) -> Result<Result<ModelReply, ModelError>, RunError> {
     let (step, alternative) = (asked.step, asked.attempt.alternative);
-    let (grow, grown) = Growth::channel();
-    let last = grown.clone();
+    let (stream, so_far) = AnswerStream::channel();
+    let last = so_far.clone();
     // The part of an answer that arrived is paid for, even if its end never comes.
     let price = |size| job.agent.model.estimate(alternative, request, size);
     let streaming = async {
         // Moved in, so that the publisher ends with the answer.
-        let grow = grow;
-        let on_piece = |piece: Piece<'_>| grow.send_modify(|growth| growth.take(piece));
+        let stream = stream;
+        let on_piece = |piece: Piece<'_>| stream.send_modify(|answer| answer.take(piece));
         job.agent.model.stream(alternative, request, on_piece).await
     };
     let (reply, published) = tokio::join!(
         streaming,
-        publish_growth(job.journal, step, asked.turn, grown, price)
+        answer_stream::publish(job.journal, step, asked.turn, so_far, price)
     );
     published?;
     let size = last.borrow().size();

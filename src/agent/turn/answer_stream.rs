@@ -1,5 +1,5 @@
-//! An answer while it grows: its text and the files that its tool calls write are published as the
-//! model produces them.
+//! An answer while it grows: its text and the files that its tool calls write are published piece by
+//! piece, as the model produces them.
 
 use std::{
     collections::HashMap,
@@ -8,29 +8,29 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::job::publish_text;
+use super::summary;
 use crate::{
     agent::{Journal, RunError, tools},
     llm::Piece,
-    protocol::{DraftPiece, EventKind, Spent},
+    protocol::{DraftPiece, EventKind, Spent, TextPiece},
 };
 
-/// The least time between two times that a growing answer is published. A long one takes longer to
-/// save, and then leaves the database to other writers for as long.
+/// The least time between two times that a growing answer is published. Where that takes longer, as
+/// much time passes before the next.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Between two notes of what a growing answer has cost.
+/// The time between two notes of what a growing answer has cost.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 /// An answer as far as it has come.
 #[derive(Debug, Default)]
-pub struct Growth {
+pub struct AnswerStream {
     text: String,
     /// Tool calls by their index: names, and arguments as far as they have come.
     calls: HashMap<usize, (String, String)>,
 }
 
-impl Growth {
+impl AnswerStream {
     pub fn channel() -> (watch::Sender<Self>, watch::Receiver<Self>) {
         watch::channel(Self::default())
     }
@@ -60,9 +60,25 @@ impl Growth {
                 .sum::<usize>()
     }
 
-    /// What has grown since it was published last: pieces of files, whose published lengths in
-    /// bytes are kept.
-    fn pieces(&self, published: &mut HashMap<String, usize>) -> Vec<DraftPiece> {
+    /// What of the text for people has come since it was published last, whose length in bytes is
+    /// kept.
+    fn text_piece(&self, published: &mut usize) -> Option<TextPiece> {
+        let shown = summary::without(&self.text).trim();
+        let offset = (*published).min(shown.len());
+        let text = shown.get(offset..)?;
+        if shown.len() == *published {
+            return None;
+        }
+        *published = shown.len();
+        Some(TextPiece {
+            offset,
+            text: text.to_owned(),
+            html: Vec::new(),
+        })
+    }
+
+    /// What of the files has come since it was published last, whose lengths in bytes are kept.
+    fn draft_pieces(&self, published: &mut HashMap<String, usize>) -> Vec<DraftPiece> {
         let mut pieces = Vec::new();
         for (name, arguments) in self.calls.values() {
             for (path, content) in tools::drafts(name, arguments) {
@@ -83,37 +99,35 @@ impl Growth {
 
 /// Publishes the answer while it grows, until its sender is dropped, and notes what so many bytes
 /// of it cost.
-pub async fn publish_growth<J: Journal>(
+pub async fn publish<J: Journal>(
     journal: &J,
     step: &str,
     turn: u32,
-    mut grown: watch::Receiver<Growth>,
+    mut answer: watch::Receiver<AnswerStream>,
     price: impl Fn(usize) -> Spent,
 ) -> Result<(), RunError> {
-    let (mut said, mut published, mut noted) = (0, HashMap::new(), None::<Instant>);
-    while grown.changed().await.is_ok() {
+    let (mut text_length, mut file_lengths, mut noted) = (0, HashMap::new(), None::<Instant>);
+    while answer.changed().await.is_ok() {
         if noted.is_none_or(|noted| noted.elapsed() >= NOTE_EVERY) {
             noted = Some(Instant::now());
-            let size = grown.borrow().size();
+            let size = answer.borrow().size();
             journal.spend(step, price(size)).await?;
         }
         let begun = Instant::now();
-        let (text, pieces) = {
-            let growth = grown.borrow_and_update();
-            let text = (growth.text.len() > said).then(|| growth.text.clone());
-            (text, growth.pieces(&mut published))
+        let (text, drafts) = {
+            let answer = answer.borrow_and_update();
+            (
+                answer.text_piece(&mut text_length),
+                answer.draft_pieces(&mut file_lengths),
+            )
         };
-        if let Some(text) = text {
-            said = text.len();
-            publish_text(journal, turn, &text).await?;
-        }
-        for piece in pieces {
-            journal
-                .publish(EventKind::Draft {
-                    turn,
-                    piece: Some(piece),
-                })
-                .await?;
+        let text = text.map(|piece| EventKind::TextPiece { turn, piece });
+        let drafts = drafts.into_iter().map(|piece| EventKind::Draft {
+            turn,
+            piece: Some(piece),
+        });
+        for kind in text.into_iter().chain(drafts) {
+            journal.publish(kind).await?;
         }
         tokio::time::sleep(INTERVAL.max(begun.elapsed())).await;
     }
@@ -127,15 +141,15 @@ mod tests {
     #[test]
     fn files_come_in_pieces_that_follow_each_other_and_a_half_written_name_is_none() {
         let whole = r#"{ "files": [{ "path": "app/page.tsx", "content": "<h1>\n\"K\u00e4se\" & Brot 🧀</h1>" }, { "path": "b.txt", "content": "b" }] }"#;
-        let (mut growth, mut published) = (Growth::default(), HashMap::new());
+        let (mut answer, mut published) = (AnswerStream::default(), HashMap::new());
         let mut drafts: HashMap<String, String> = HashMap::new();
         for letter in whole.chars() {
-            growth.take(Piece::Call {
+            answer.take(Piece::Call {
                 index: 0,
                 name: "createOrUpdateFiles",
                 arguments: letter.encode_utf8(&mut [0; 4]),
             });
-            for piece in growth.pieces(&mut published) {
+            for piece in answer.draft_pieces(&mut published) {
                 let draft = drafts.entry(piece.path).or_default();
                 assert_eq!(draft.len(), piece.offset);
                 draft.push_str(&piece.text);
@@ -151,5 +165,19 @@ mod tests {
                 .map(|(path, text)| (path.to_owned(), text.to_owned()))
                 .into()
         );
+    }
+
+    #[test]
+    fn the_text_comes_in_pieces_without_its_summary_and_without_the_space_around_it() {
+        let whole = "\n\nSome words, \n and a < b.\n\n<task_summary>Käse</task_summary>";
+        let (mut answer, mut published, mut text) = (AnswerStream::default(), 0, String::new());
+        for letter in whole.chars() {
+            answer.take(Piece::Text(letter.encode_utf8(&mut [0; 4])));
+            if let Some(piece) = answer.text_piece(&mut published) {
+                assert_eq!(piece.offset, text.len());
+                assert!(piece.apply(&mut text));
+            }
+        }
+        assert_eq!(text, "Some words, \n and a < b.");
     }
 }

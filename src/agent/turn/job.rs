@@ -34,7 +34,6 @@ pub async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Res
     if text.is_empty() {
         return Ok(());
     }
-    // Rendered by the journal that saves it.
     let html = String::new();
     journal.publish(EventKind::Text { turn, text, html }).await
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use super::*;
-use crate::protocol::{NewPrompt, Status};
+use crate::protocol::{NewPrompt, Status, TextPiece};
 
 async fn seqs(follower: &mut Follower, count: usize) -> Vec<i64> {
     let mut seqs = Vec::new();
@@ -130,6 +130,14 @@ fn kinds() -> impl Strategy<Value = EventKind> {
             turn,
             text: text.clone(),
             html: text
+        }),
+        (1..3_u32, "[a-z]{1,4}").prop_map(|(turn, text)| EventKind::TextPiece {
+            turn,
+            piece: TextPiece {
+                offset: 0,
+                text,
+                html: Vec::new()
+            }
         }),
         Just(EventKind::Files { files: Vec::new() }),
     ]

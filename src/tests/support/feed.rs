@@ -70,7 +70,8 @@ impl Feed {
         }
     }
 
-    async fn event(&mut self) -> Event {
+    /// Waits for the next event.
+    pub async fn event(&mut self) -> Event {
         loop {
             if let FeedFrame::Event { event } = self.frame().await {
                 let last = self.events.last().map_or(0, |event| event.seq);

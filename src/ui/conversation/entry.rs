@@ -163,14 +163,23 @@ fn Blocks(view: Memo<Option<RunView>>, ended: Memo<bool>) -> impl IntoView {
 fn BlockView(block: Memo<Option<Arc<Block>>>, ended: Memo<bool>) -> impl IntoView {
     let is_text = block.with_untracked(|block| matches!(block.as_deref(), Some(Block::Text(_))));
     if is_text {
-        let words = Memo::new(move |_| {
+        let text = Memo::new(move |_| {
             block.with(|block| match block.as_deref() {
-                Some(Block::Text(html)) => html.clone(),
-                _ => String::new(),
+                Some(Block::Text(text)) => text.clone(),
+                _ => Vec::new(),
             })
         });
+        let count = Memo::new(move |_| text.with(Vec::len));
+        // A block's element stays as it is while those after it grow.
         view! {
-            <div class="prose py-1 empty:hidden" inner_html=move || words.get()></div>
+            <div class="prose py-1 empty:hidden">
+                <For each=move || 0..count.get() key=|at| *at let:at>
+                    {
+                        let html = Memo::new(move |_| text.with(|text| text.get(at).cloned()));
+                        view! { <div class="prose" inner_html=move || html.get().as_deref().unwrap_or_default().to_owned()></div> }
+                    }
+                </For>
+            </div>
         }
         .into_any()
     } else {

@@ -5,7 +5,7 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::protocol::{FileChange, ModelNotice, Project, ProjectId, Timestamp};
+use crate::protocol::{FileChange, ModelNotice, Project, ProjectId, TextPiece, Timestamp};
 
 const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
 const RUN: RunId = RunId(Uuid::from_u128(2));
@@ -151,7 +151,10 @@ fn a_run_is_shown_after_its_prompt_with_its_text_tools_and_outcome() {
     assert_eq!(view.state(), RunState::Succeeded);
     let blocks: Vec<_> = view.blocks().collect();
     assert_eq!(blocks.len(), 2);
-    assert_eq!(*blocks[0].1, Block::Text("I will write a list".to_owned()));
+    assert_eq!(
+        *blocks[0].1,
+        Block::Text(vec!["I will write a list".into()])
+    );
     assert!(
         matches!(&*blocks[1].1, Block::Tool(tool) if tool.output.as_deref() == Some("added 3 packages"))
     );
@@ -171,6 +174,59 @@ fn the_same_events_in_any_order_and_twice_give_the_same_conversation() {
         rotated.rotate_left(turn);
         assert_eq!(fold(rotated), straight, "rotated by {turn}");
     }
+}
+
+#[test]
+fn a_text_grows_by_pieces_once_each_until_it_is_whole() {
+    let html = |block, offset, html: &str| HtmlPiece {
+        block,
+        offset,
+        html: html.to_owned(),
+    };
+    let grown = |seq, pieces: Vec<HtmlPiece>| Event {
+        project: PROJECT,
+        seq,
+        run: Some(RUN),
+        at: Timestamp(0),
+        kind: EventKind::TextPiece {
+            turn: 1,
+            piece: TextPiece {
+                offset: 0,
+                text: String::new(),
+                html: pieces,
+            },
+        },
+    };
+    let mut conversation = fold([]);
+    let shows = |conversation: &Conversation| {
+        let view = conversation.run(RUN).unwrap();
+        let blocks: Vec<_> = view.blocks().map(|(_, block)| block).collect();
+        match &*blocks[0] {
+            Block::Text(text) => text.join("|"),
+            Block::Tool(tool) => panic!("{tool:?}"),
+        }
+    };
+    for (event, expected) in [
+        (grown(1, vec![html(0, 0, "<p>Kä</p>")]), "<p>Kä</p>"),
+        (grown(2, vec![html(0, 6, "se</p>")]), "<p>Käse</p>"),
+        (grown(2, vec![html(0, 6, "se</p>")]), "<p>Käse</p>"),
+        (
+            grown(3, vec![html(0, 8, ".</p>"), html(1, 0, "<p>B")]),
+            "<p>Käse.</p>|<p>B",
+        ),
+        (grown(4, vec![html(7, 0, "missed")]), "<p>Käse.</p>|<p>B"),
+        (grown(5, vec![html(0, 0, "<p>Anew</p>")]), "<p>Anew</p>"),
+    ] {
+        conversation.apply(event);
+        assert_eq!(shows(&conversation), expected);
+    }
+    let whole = Event {
+        kind: text(1, "All of it"),
+        ..grown(6, Vec::new())
+    };
+    conversation.apply(whole);
+    conversation.apply(grown(5, vec![html(0, 0, "late")]));
+    assert_eq!(shows(&conversation), "All of it");
 }
 
 #[test]
