@@ -38,7 +38,7 @@ impl Projects {
         if self.inner.store.sandbox_of(project).await?.is_some() {
             match self.inner.apps.open(project).await {
                 Ok(app) => match app.read_file(path).await {
-                    Ok(Some(content)) => return Ok(render::highlight(path, &content)),
+                    Ok(Some(content)) => return highlighted(path, content).await,
                     Ok(None) => return Err(ProjectError::NoFile),
                     Err(error) => unreachable_sandbox(project, &error),
                 },
@@ -51,8 +51,16 @@ impl Projects {
             .latest_file(project, path)
             .await?
             .ok_or(ProjectError::NoFile)?;
-        Ok(render::highlight(path, &content))
+        highlighted(path, content).await
     }
+}
+
+/// The file highlighted, on a thread that may block: a large one takes a tenth of a second.
+async fn highlighted(path: &str, content: Vec<u8>) -> Result<FileView, ProjectError> {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || render::highlight(&path, &content))
+        .await
+        .map_err(|error| ProjectError::Internal(error.into()))
 }
 
 fn unreachable_sandbox(project: ProjectId, error: &RunError) {

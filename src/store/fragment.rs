@@ -326,6 +326,17 @@ pub(super) fn uses_of(hash: SimpleExpr) -> SelectStatement {
         .to_owned()
 }
 
+/// The versions and drafts that were saved when a run ended or after it, for a query of runs.
+pub(super) fn made_after_run() -> SelectStatement {
+    let of_run = |column: run::Column| Expr::col((run::Entity, column));
+    Query::select()
+        .expr(Expr::value(1))
+        .from(Entity)
+        .and_where(Expr::col((Entity, Column::ProjectId)).eq(of_run(run::Column::ProjectId)))
+        .and_where(Expr::col((Entity, Column::CreatedAt)).gte(of_run(run::Column::FinishedAt)))
+        .to_owned()
+}
+
 /// Saves the run's version with the next number of its project, or its draft with the number of the
 /// version before.
 pub(super) async fn insert(

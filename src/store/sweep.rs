@@ -93,7 +93,8 @@ impl Store {
 
     /// Trims at most `limit` runs that ended longer ago than `age`: of their steps the names,
     /// states, times, tokens and costs stay, of their events those that tell of messages, states
-    /// and files. A project's newest run stays whole. `shorten` is given a step's name and its
+    /// and files. A project's newest run stays whole, and so does one without a result as long as
+    /// nothing was saved after it: a lost sandbox is made anew from its steps. `shorten` is given a step's name and its
     /// output (JSON), and returns what is kept of that. Returns how many runs were trimmed.
     pub async fn trim_runs(
         &self,
@@ -123,6 +124,11 @@ impl Store {
                     .is_not_in([RunState::Queued.as_str(), RunState::Running.as_str()]),
             )
             .filter(Expr::exists(newer_run))
+            .filter(
+                run::Column::State
+                    .eq(RunState::Succeeded.as_str())
+                    .or(Expr::exists(fragment::made_after_run())),
+            )
             .limit(limit);
         let runs: Vec<String> = old.into_tuple().all(&self.db).await?;
         let count = runs.len();
@@ -301,6 +307,48 @@ mod tests {
         store.note_use(project.id).await.unwrap();
         assert!(size() < full / 10, "{} of {full}", size());
         assert!(store.find_project(project.id).await.is_ok());
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn the_steps_of_a_failed_run_are_kept_until_a_later_version_has_its_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        let prompt = NewPrompt::new("Build").unwrap();
+        let (project, failed, _) = store.create_project(&prompt, None, "Build").await.unwrap();
+        store.begin_step(failed.id, "turn-1", "").await.unwrap();
+        let (output, spent) = ("\"what it wrote\"", crate::protocol::Spent::default());
+        store
+            .finish_step(failed.id, "turn-1", output, spent)
+            .await
+            .unwrap();
+        let error = super::super::Reply::Error {
+            content: "It failed.".to_owned(),
+        };
+        store.finish_run(failed.id, &error).await.unwrap();
+        let (later, _) = store.add_prompt(project.id, &prompt, None).await.unwrap();
+        let trim = async || {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let trimmed = store.trim_runs(Duration::ZERO, 10, |_, _| "null".to_owned());
+            trimmed.await.unwrap()
+        };
+        assert_eq!(trim().await, 0);
+        let kept = store.list_steps(failed.id).await.unwrap();
+        assert_eq!(kept[0].output.as_deref(), Some(output));
+
+        let result = super::super::Reply::Result {
+            content: "Done.".to_owned(),
+            fragment: super::super::NewFragment {
+                project_title: "App".to_owned(),
+                title: "App".to_owned(),
+                entries: [AppEntry::file("a", b"a".to_vec())].into(),
+                partial: false,
+            },
+        };
+        store.finish_run(later.id, &result).await.unwrap();
+        assert_eq!(trim().await, 1, "the newest run stays whole");
+        let trimmed = store.list_steps(failed.id).await.unwrap();
+        assert_eq!(trimmed[0].output.as_deref(), Some("null"));
         store.close().await;
     }
 
