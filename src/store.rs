@@ -13,12 +13,12 @@ mod readable;
 mod run;
 mod step;
 mod sweep;
+mod types;
 mod usage;
 mod write;
 
 use std::{
     path::{Path, PathBuf},
-    str::FromStr,
     time::Duration,
 };
 
@@ -53,7 +53,17 @@ pub enum StoreError {
     #[error("interrupted: {0}")]
     Interrupted(String),
     #[error("database: {0}")]
-    Database(#[from] DbErr),
+    Database(DbErr),
+}
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        match error {
+            // A column does not hold what its type says: asking again does not help.
+            DbErr::Type(error) => Self::Corrupt("a row", error),
+            error => Self::Database(error),
+        }
+    }
 }
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -144,15 +154,6 @@ async fn pragma(db: &DatabaseConnection, name: &str) -> Result<i64, DbErr> {
         .map(|row| row.try_get_by_index(0))
         .transpose()?
         .unwrap_or_default())
-}
-
-/// Reads an id or another parsed value out of a text column.
-fn column<T: FromStr>(what: &'static str, text: &str) -> Result<T>
-where
-    T::Err: std::fmt::Display,
-{
-    text.parse()
-        .map_err(|error: T::Err| StoreError::Corrupt(what, error.to_string()))
 }
 
 /// The text without zero bytes, which PostgreSQL takes in no text: what programs print has them.

@@ -11,9 +11,7 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, StoreError, column, event, message, project,
-    readable::{self, or_skip},
-    run, step,
+    Result, Store, StoreError, event, message, project, readable, run, step,
     usage::{SpentRow, select_spent},
 };
 use crate::protocol::{
@@ -33,7 +31,7 @@ const SEARCHED: usize = 200;
 struct Row {
     #[sea_orm(nested)]
     run: run::Model,
-    user_id: String,
+    user_id: UserId,
     project_title: String,
     prompt: String,
     error: Option<String>,
@@ -42,7 +40,7 @@ struct Row {
 /// What a run's steps cost together.
 #[derive(FromQueryResult)]
 struct Sum {
-    run_id: String,
+    run_id: RunId,
     #[sea_orm(nested)]
     spent: SpentRow,
 }
@@ -55,11 +53,11 @@ impl Store {
     ) -> Result<(Vec<RunSummary>, Option<RunId>)> {
         let mut query = summaries();
         if let Some(state) = filter.state {
-            query = query.filter(run::Column::State.eq(state.as_str()));
+            query = query.filter(run::Column::State.eq(state));
         }
         if let Some(before) = filter.before {
             // Ids are in the order of their making.
-            query = query.filter(run::Column::Id.lt(before.to_string()));
+            query = query.filter(run::Column::Id.lt(before));
         }
         // PostgreSQL takes no zero bytes, and SQLite no pattern of many thousands of letters.
         let search: String = filter
@@ -77,19 +75,15 @@ impl Store {
         let mut rows: Vec<Row> = readable::rows(&self.db, "run", page).await?;
         let more = rows.len() > PAGE as usize;
         rows.truncate(PAGE as usize);
-        let last = rows.last().map(|row| row.run.id.clone()).filter(|_| more);
+        let next = rows.last().map(|row| row.run.id).filter(|_| more);
         let runs = self.with_sums(rows).await?;
-        let next = last.and_then(|last| or_skip("run", column("run id", &last)));
         Ok((runs, next))
     }
 
     /// The run as the dashboard shows it, or `NotFound`.
     pub async fn find_run_summary(&self, id: RunId) -> Result<RunSummary> {
-        let rows = summaries()
-            .filter(run::Column::Id.eq(id.to_string()))
-            .into_model::<Row>()
-            .all(&self.db)
-            .await?;
+        let found = summaries().filter(run::Column::Id.eq(id));
+        let rows = readable::rows(&self.db, "run", found).await?;
         self.with_sums(rows)
             .await?
             .pop()
@@ -108,25 +102,22 @@ impl Store {
                 .select_only()
                 .column(step::Column::RunId),
         )
-        .filter(step::Column::RunId.is_in(rows.iter().map(|row| &row.run.id)))
+        .filter(step::Column::RunId.is_in(rows.iter().map(|row| row.run.id)))
         .group_by(step::Column::RunId)
         .into_model::<Sum>()
         .all(&self.db)
         .await?;
-        let mut sums: HashMap<_, _> = sums
-            .into_iter()
-            .map(|sum| (sum.run_id.clone(), sum))
-            .collect();
-        let summaries = rows.into_iter().filter_map(|row| {
+        let mut sums: HashMap<_, _> = sums.into_iter().map(|sum| (sum.run_id, sum)).collect();
+        let summaries = rows.into_iter().map(|row| {
             let sum = sums.remove(&row.run.id);
-            or_skip("run", row.into_summary(sum))
+            row.into_summary(sum)
         });
         Ok(summaries.collect())
     }
 }
 
 async fn replay(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Vec<Event>)> {
-    let earlier = run::model(tx, id).await?.into_run()?;
+    let earlier = run::model(tx, id).await?.into_run();
     match earlier.state {
         RunState::Failed | RunState::Cancelled => {}
         RunState::Succeeded => {
@@ -153,11 +144,11 @@ async fn replay(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Vec<Event>
 }
 
 impl Row {
-    fn into_summary(self, sum: Option<Sum>) -> Result<RunSummary> {
+    fn into_summary(self, sum: Option<Sum>) -> RunSummary {
         let started_at = self.run.started_at.map(Timestamp);
-        let run = self.run.into_run()?;
-        Ok(RunSummary {
-            user: UserId(self.user_id),
+        let run = self.run.into_run();
+        RunSummary {
+            user: self.user_id,
             project_title: self.project_title,
             prompt: beginning(self.prompt),
             spent: sum.map(|sum| sum.spent.into()).unwrap_or_default(),
@@ -167,7 +158,7 @@ impl Row {
                 .map(beginning),
             started_at,
             run,
-        })
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, column, from_json, project,
+    Result, Store, from_json, project,
     readable::{self, or_skip},
     to_json,
 };
@@ -25,10 +25,10 @@ const ROWS_PER_DELETE: usize = 500;
 #[sea_orm(table_name = "events")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub project_id: String,
+    pub project_id: ProjectId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub seq: i64,
-    pub run_id: Option<String>,
+    pub run_id: Option<RunId>,
     pub subject: Option<String>,
     /// See [`EventKind::name`].
     pub name: String,
@@ -45,9 +45,9 @@ impl ActiveModelBehavior for ActiveModel {}
 impl Model {
     fn into_event(self) -> Result<Event> {
         Ok(Event {
-            project: column("project id", &self.project_id)?,
+            project: self.project_id,
             seq: self.seq,
-            run: self.run_id.map(|run| column("run id", &run)).transpose()?,
+            run: self.run_id,
             at: Timestamp(self.created_at),
             kind: from_json("event", &self.kind)?,
         })
@@ -85,7 +85,7 @@ impl Store {
         let mut seq = seq;
         loop {
             let page = Entity::find()
-                .filter(Column::ProjectId.eq(project.to_string()))
+                .filter(Column::ProjectId.eq(project))
                 .filter(Column::Seq.gt(seq))
                 .order_by_asc(Column::Seq)
                 .limit(limit);
@@ -113,7 +113,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<String>> {
         let writes = Entity::find()
-            .filter(Column::ProjectId.eq(project.to_string()))
+            .filter(Column::ProjectId.eq(project))
             .filter(Column::Name.eq("files"))
             .order_by_desc(Column::Seq)
             .limit(WRITES_READ);
@@ -134,7 +134,7 @@ impl Store {
     /// The run's events, in order.
     pub async fn events_of_run(&self, run: RunId) -> Result<Vec<Event>> {
         let events = Entity::find()
-            .filter(Column::RunId.eq(run.to_string()))
+            .filter(Column::RunId.eq(run))
             .order_by_asc(Column::Seq);
         read(&self.db, events).await
     }
@@ -143,7 +143,7 @@ impl Store {
     /// they are not there any more, because the whole text was saved or they became void.
     pub async fn growing_text(&self, run: RunId, turn: u32, seq: i64) -> Result<Option<String>> {
         let pieces = Entity::find()
-            .filter(Column::RunId.eq(run.to_string()))
+            .filter(Column::RunId.eq(run))
             .filter(Column::Subject.eq(text_subject(turn)))
             .filter(Column::Name.eq("text_piece"))
             .filter(Column::Seq.lte(seq))
@@ -171,10 +171,8 @@ impl Store {
 
 fn of_subject(project: ProjectId, run: Option<RunId>, subject: &str) -> SimpleExpr {
     let of_run = match run {
-        Some(run) => Column::RunId.eq(run.to_string()),
-        None => Column::RunId
-            .is_null()
-            .and(Column::ProjectId.eq(project.to_string())),
+        Some(run) => Column::RunId.eq(run),
+        None => Column::RunId.is_null().and(Column::ProjectId.eq(project)),
     };
     of_run.and(Column::Subject.eq(subject))
 }
@@ -220,9 +218,9 @@ pub(super) async fn append(
     }
     let (seq, at) = (project::next_seq(tx, project).await?, Timestamp::now());
     Entity::insert(ActiveModel {
-        project_id: Set(project.to_string()),
+        project_id: Set(project),
         seq: Set(seq),
-        run_id: Set(run.map(|run| run.to_string())),
+        run_id: Set(run),
         subject: Set(subject),
         name: Set(kind.name().to_owned()),
         kind: Set(json),
@@ -244,7 +242,7 @@ pub(super) async fn append(
 /// never finished is whole as far as it came. Tool uses, messages and states are whole already.
 pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
     let pieces = Entity::find()
-        .filter(Column::RunId.eq(run.to_string()))
+        .filter(Column::RunId.eq(run))
         .filter(Column::Name.is_in(["files", "draft", "text_piece"]))
         .order_by_asc(Column::Seq);
     let events = read(tx, pieces).await?;
@@ -285,7 +283,7 @@ pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()>
     }
     for seqs in folded.chunks(ROWS_PER_DELETE) {
         Entity::delete_many()
-            .filter(Column::ProjectId.eq(project.to_string()))
+            .filter(Column::ProjectId.eq(project))
             .filter(Column::Seq.is_in(seqs.iter().copied()))
             .exec(tx)
             .await?;
@@ -303,7 +301,7 @@ async fn rewrite(
     Entity::update_many()
         .col_expr(Column::Name, Expr::value(kind.name()))
         .col_expr(Column::Kind, Expr::value(to_json("event", kind)?))
-        .filter(Column::ProjectId.eq(project.to_string()))
+        .filter(Column::ProjectId.eq(project))
         .filter(Column::Seq.eq(seq))
         .exec(tx)
         .await?;
@@ -312,7 +310,7 @@ async fn rewrite(
 
 /// Removes what a run that has ended published of its work: its status, its texts, its tool calls
 /// and drafts.
-pub(super) async fn trim(tx: &impl ConnectionTrait, run: &str) -> Result<()> {
+pub(super) async fn trim(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
     let of_work = ["status", "text", "text_piece", "tool", "draft"];
     Entity::delete_many()
         .filter(Column::RunId.eq(run))

@@ -16,7 +16,7 @@ use sea_orm::{
 use super::{
     Result, Store, StoreError,
     blob::{self, Hashed},
-    column, event,
+    event,
     readable::{self, or_skip},
     run, without_nul,
 };
@@ -29,10 +29,10 @@ use crate::protocol::{
 #[sea_orm(table_name = "fragments")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: String,
-    pub project_id: String,
-    pub message_id: String,
-    pub run_id: String,
+    pub id: FragmentId,
+    pub project_id: ProjectId,
+    pub message_id: MessageId,
+    pub run_id: RunId,
     pub number: i32,
     pub title: String,
     pub created_at: i64,
@@ -53,7 +53,7 @@ mod file {
     #[sea_orm(table_name = "fragment_files")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
-        pub fragment_id: String,
+        pub fragment_id: FragmentId,
         #[sea_orm(primary_key, auto_increment = false)]
         pub path: String,
         pub hash: String,
@@ -93,14 +93,14 @@ pub struct Version {
 }
 
 impl Model {
-    fn into_fragment(self) -> Result<Fragment> {
-        Ok(Fragment {
-            id: column("fragment id", &self.id)?,
+    fn into_fragment(self) -> Fragment {
+        Fragment {
+            id: self.id,
             number: self.number,
             title: self.title,
             draft: self.draft,
             created_at: Timestamp(self.created_at),
-        })
+        }
     }
 }
 
@@ -138,7 +138,7 @@ impl Store {
         let Some(latest) = latest(&self.db, project).await? else {
             return Ok(None);
         };
-        let files = files_of(&self.db, &latest.id).await?;
+        let files = files_of(&self.db, latest.id).await?;
         let mut entries = Vec::with_capacity(files.len());
         for some in files.chunks(FILES_PER_QUERY) {
             let hashes = some.iter().map(|file| &file.hash);
@@ -162,7 +162,7 @@ impl Store {
         }
         Ok(Some(Version {
             partial: latest.partial,
-            fragment: latest.into_fragment()?,
+            fragment: latest.into_fragment(),
             entries,
         }))
     }
@@ -174,10 +174,8 @@ impl Store {
 
     /// The project's latest version or draft, without its files; `None` when it has none.
     pub async fn latest_fragment(&self, project: ProjectId) -> Result<Option<Fragment>> {
-        latest(&self.db, project)
-            .await?
-            .map(Model::into_fragment)
-            .transpose()
+        let latest = latest(&self.db, project).await?;
+        Ok(latest.map(Model::into_fragment))
     }
 
     /// The paths of the latest version's files, sorted.
@@ -185,7 +183,7 @@ impl Store {
         let Some(latest) = latest(&self.db, project).await? else {
             return Ok(Vec::new());
         };
-        let files = files_of(&self.db, &latest.id).await?.into_iter();
+        let files = files_of(&self.db, latest.id).await?.into_iter();
         Ok(files
             .filter(|file| file.kind != "folder")
             .map(|file| file.path)
@@ -213,10 +211,10 @@ impl Store {
     /// version already, when it has no reply, and when nothing differs from the latest version.
     pub async fn save_draft(&self, id: RunId, new: &NewFragment) -> Result<Option<Event>> {
         let model = run::model(&self.db, id).await?;
-        let Some(reply) = model.reply_id.clone() else {
+        let Some(message) = model.reply_id else {
             return Ok(None);
         };
-        let run = model.into_run()?;
+        let run = model.into_run();
         let hashed = Hashed::new(new.entries.clone()).await?;
         if equals_latest(&self.db, run.project, new.partial, &hashed).await? {
             return Ok(None);
@@ -225,11 +223,10 @@ impl Store {
         let new = new.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                let saved = Entity::find().filter(Column::RunId.eq(id.to_string()));
+                let saved = Entity::find().filter(Column::RunId.eq(id));
                 if saved.one(tx).await?.is_some() {
                     return Ok(None);
                 }
-                let message = column("message id", &reply)?;
                 let fragment = insert(tx, &run, message, &new, &hashed, true).await?;
                 let kind = EventKind::Version { message, fragment };
                 event::append(tx, run.project, Some(id), kind).await
@@ -257,7 +254,7 @@ async fn equals_latest(
     let Some(latest) = latest(db, project).await? else {
         return Ok(false);
     };
-    let files = files_of(db, &latest.id).await?;
+    let files = files_of(db, latest.id).await?;
     let before: BTreeSet<(String, String, String)> = files
         .into_iter()
         .map(|file| (file.path, file.kind, file.hash))
@@ -273,7 +270,7 @@ async fn equals_latest(
 /// their ids.
 async fn latest(db: &impl ConnectionTrait, project: ProjectId) -> Result<Option<Model>> {
     Ok(Entity::find()
-        .filter(Column::ProjectId.eq(project.to_string()))
+        .filter(Column::ProjectId.eq(project))
         .order_by_desc(Column::Number)
         .order_by_desc(Column::Id)
         .one(db)
@@ -281,7 +278,7 @@ async fn latest(db: &impl ConnectionTrait, project: ProjectId) -> Result<Option<
 }
 
 /// The fragment's files, sorted by path.
-async fn files_of(db: &impl ConnectionTrait, fragment: &str) -> Result<Vec<file::Model>> {
+async fn files_of(db: &impl ConnectionTrait, fragment: FragmentId) -> Result<Vec<file::Model>> {
     Ok(file::Entity::find()
         .filter(file::Column::FragmentId.eq(fragment))
         .order_by_asc(file::Column::Path)
@@ -293,18 +290,16 @@ async fn files_of(db: &impl ConnectionTrait, fragment: &str) -> Result<Vec<file:
 pub(super) async fn of_project(
     db: &impl ConnectionTrait,
     project: ProjectId,
-) -> Result<Vec<(String, Fragment)>> {
+) -> Result<HashMap<MessageId, Fragment>> {
     let models = readable::models(
         db,
         "version",
-        Entity::find().filter(Column::ProjectId.eq(project.to_string())),
+        Entity::find().filter(Column::ProjectId.eq(project)),
     )
     .await?;
-    let fragments = models
-        .into_iter()
-        .map(|model| Ok((model.message_id.clone(), model.into_fragment()?)));
+    let fragments = models.into_iter();
     Ok(fragments
-        .filter_map(|read| or_skip("version", read))
+        .map(|model| (model.message_id, model.into_fragment()))
         .collect())
 }
 
@@ -356,10 +351,10 @@ pub(super) async fn insert(
         created_at: Timestamp::now(),
     };
     Entity::insert(ActiveModel {
-        id: Set(fragment.id.to_string()),
-        project_id: Set(run.project.to_string()),
-        message_id: Set(message.to_string()),
-        run_id: Set(run.id.to_string()),
+        id: Set(fragment.id),
+        project_id: Set(run.project),
+        message_id: Set(message),
+        run_id: Set(run.id),
         number: Set(fragment.number),
         title: Set(fragment.title.clone()),
         created_at: Set(fragment.created_at.0),
@@ -369,7 +364,7 @@ pub(super) async fn insert(
     .exec_without_returning(tx)
     .await?;
     let files = hashed.iter().map(|(entry, hash)| file::ActiveModel {
-        fragment_id: Set(fragment.id.to_string()),
+        fragment_id: Set(fragment.id),
         path: Set(entry.path.clone()),
         hash: Set(hash.to_owned()),
         kind: Set(kind_of(&entry.node).to_owned()),

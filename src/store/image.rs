@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
 
-use super::{Result, Store, StoreError, blob, column, fragment, message, readable::or_skip};
+use super::{Result, Store, StoreError, blob, fragment, message, readable::or_skip};
 use crate::protocol::{Image, ImageId, Message, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -26,7 +26,12 @@ impl ActiveModelBehavior for ActiveModel {}
 impl Model {
     fn into_image(self) -> Result<Image> {
         Ok(Image {
-            id: column("image id", &self.hash)?,
+            id: self
+                .hash
+                .parse()
+                .map_err(|error: <ImageId as std::str::FromStr>::Err| {
+                    StoreError::Corrupt("image id", error.to_string())
+                })?,
             width: self.width.unsigned_abs(),
             height: self.height.unsigned_abs(),
         })

@@ -7,11 +7,7 @@ use sea_orm::{
     sea_query::SelectStatement,
 };
 
-use super::{
-    Result, Store, StoreError, column, fragment, image,
-    readable::{self, or_skip},
-    run, without_nul,
-};
+use super::{Result, Store, StoreError, fragment, image, readable, run, without_nul};
 use crate::protocol::{
     ImageId, Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp,
 };
@@ -20,10 +16,10 @@ use crate::protocol::{
 #[sea_orm(table_name = "messages")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: String,
-    pub project_id: String,
-    pub role: String,
-    pub kind: String,
+    pub id: MessageId,
+    pub project_id: ProjectId,
+    pub role: Role,
+    pub kind: MessageKind,
     pub content: String,
     pub created_at: i64,
     pub image_hash: Option<String>,
@@ -36,20 +32,20 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
     /// The message and the hash of its image, which is left for [`image::give`].
-    fn into_message(self) -> Result<(Message, Option<String>)> {
+    fn into_message(self) -> (Message, Option<String>) {
         let message = Message {
-            id: column("message id", &self.id)?,
-            project: column("project id", &self.project_id)?,
+            id: self.id,
+            project: self.project_id,
             run: None,
-            role: column("message role", &self.role)?,
-            kind: column("message kind", &self.kind)?,
+            role: self.role,
+            kind: self.kind,
             content: self.content,
             html: String::new(),
             image: None,
             fragment: None,
             created_at: Timestamp(self.created_at),
         };
-        Ok((message, self.image_hash))
+        (message, self.image_hash)
     }
 }
 
@@ -58,30 +54,22 @@ impl Store {
     /// is left empty.
     pub async fn list_messages(&self, project: ProjectId) -> Result<Vec<Message>> {
         let all = Entity::find()
-            .filter(Column::ProjectId.eq(project.to_string()))
+            .filter(Column::ProjectId.eq(project))
             .order_by_asc(Column::CreatedAt)
             .order_by_asc(Column::Id);
         let models = readable::models(&self.db, "message", all).await?;
         let mut runs = HashMap::new();
         for model in run::of_project(&self.db, project).await? {
-            let Some(id) = or_skip("run", column("run id", &model.id)) else {
-                continue;
-            };
-            runs.insert(model.message_id, id);
+            runs.insert(model.message_id, model.id);
             if let Some(reply) = model.reply_id {
-                runs.insert(reply, id);
+                runs.insert(reply, model.id);
             }
         }
-        let mut fragments: HashMap<_, _> = fragment::of_project(&self.db, project)
-            .await?
-            .into_iter()
-            .collect();
+        let mut fragments = fragment::of_project(&self.db, project).await?;
         let mut messages = Vec::with_capacity(models.len());
         for model in models {
             let (run, fragment) = (runs.get(&model.id).copied(), fragments.remove(&model.id));
-            let Some((message, image)) = or_skip("message", model.into_message()) else {
-                continue;
-            };
+            let (message, image) = model.into_message();
             messages.push((
                 Message {
                     run,
@@ -96,10 +84,8 @@ impl Store {
 
     /// The message, or `NotFound`; without its run and version.
     pub async fn find_message(&self, id: MessageId) -> Result<Message> {
-        let model = Entity::find_by_id(id.to_string()).one(&self.db).await?;
-        let message = model
-            .ok_or(StoreError::NotFound("message"))?
-            .into_message()?;
+        let model = Entity::find_by_id(id).one(&self.db).await?;
+        let message = model.ok_or(StoreError::NotFound("message"))?.into_message();
         let mut found = image::give(&self.db, vec![message]).await?;
         found.pop().ok_or(StoreError::NotFound("message"))
     }
@@ -108,12 +94,12 @@ impl Store {
     /// earlier prompt even when it came after this one, which then had to wait.
     pub async fn messages_before(&self, message: &Message, limit: u64) -> Result<Vec<Message>> {
         let before = Entity::find()
-            .filter(Column::ProjectId.eq(message.project.to_string()))
-            .filter(Column::Id.ne(message.id.to_string()))
+            .filter(Column::ProjectId.eq(message.project))
+            .filter(Column::Id.ne(message.id))
             .filter(
                 Condition::any()
-                    .add(Column::Role.eq(Role::Assistant.as_str()))
-                    .add(Column::Id.lt(message.id.to_string())),
+                    .add(Column::Role.eq(Role::Assistant))
+                    .add(Column::Id.lt(message.id)),
             )
             .order_by_desc(Column::CreatedAt)
             .order_by_desc(Column::Id)
@@ -122,9 +108,7 @@ impl Store {
             .await?
             .into_iter()
             .rev();
-        let messages = models
-            .filter_map(|model| or_skip("message", model.into_message()))
-            .collect();
+        let messages = models.map(Model::into_message).collect();
         image::give(&self.db, messages).await
     }
 }
@@ -151,7 +135,7 @@ pub(super) async fn insert_prompt(
     if let Some(image) = &image {
         Entity::update_many()
             .col_expr(Column::ImageHash, Expr::value(image.id.as_str()))
-            .filter(Column::Id.eq(message.id.to_string()))
+            .filter(Column::Id.eq(message.id))
             .exec(tx)
             .await?;
     }
@@ -187,10 +171,10 @@ pub(super) async fn insert(
         created_at: Timestamp::now(),
     };
     Entity::insert(ActiveModel {
-        id: Set(message.id.to_string()),
-        project_id: Set(project.to_string()),
-        role: Set(role.as_str().to_owned()),
-        kind: Set(kind.as_str().to_owned()),
+        id: Set(message.id),
+        project_id: Set(project),
+        role: Set(role),
+        kind: Set(kind),
         content: Set(message.content.clone()),
         created_at: Set(message.created_at.0),
         image_hash: Set(None),

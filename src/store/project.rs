@@ -5,11 +5,7 @@ use sea_orm::{
     sea_query::LockType,
 };
 
-use super::{
-    Result, Store, StoreError, column, event, message,
-    readable::{self, or_skip},
-    run, without_nul,
-};
+use super::{Result, Store, StoreError, event, message, readable, run, without_nul};
 use crate::protocol::{
     Event, EventKind, ImageId, NewPrompt, Project, ProjectId, Run, Timestamp, UserId,
 };
@@ -18,8 +14,8 @@ use crate::protocol::{
 #[sea_orm(table_name = "projects")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: String,
-    pub user_id: String,
+    pub id: ProjectId,
+    pub user_id: UserId,
     pub title: String,
     pub sandbox: Option<String>,
     pub last_seq: i64,
@@ -34,13 +30,13 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    fn into_project(self) -> Result<Project> {
-        Ok(Project {
-            id: column("project id", &self.id)?,
+    fn into_project(self) -> Project {
+        Project {
+            id: self.id,
             title: self.title,
             created_at: Timestamp(self.created_at),
             updated_at: Timestamp(self.updated_at),
-        })
+        }
     }
 }
 
@@ -61,8 +57,8 @@ impl Store {
             updated_at: now,
         };
         let row = ActiveModel {
-            id: Set(project.id.to_string()),
-            user_id: Set(UserId::local().0),
+            id: Set(project.id),
+            user_id: Set(UserId::local()),
             title: Set(project.title.clone()),
             sandbox: Set(None),
             last_seq: Set(0),
@@ -105,17 +101,13 @@ impl Store {
         let all = Entity::find()
             .order_by_desc(Column::UpdatedAt)
             .order_by_desc(Column::Id);
-        let models = readable::models(&self.db, "project", all)
-            .await?
-            .into_iter();
-        Ok(models
-            .filter_map(|model| or_skip("project", model.into_project()))
-            .collect())
+        let models = readable::models(&self.db, "project", all).await?;
+        Ok(models.into_iter().map(Model::into_project).collect())
     }
 
     /// The project, or `NotFound`.
     pub async fn find_project(&self, id: ProjectId) -> Result<Project> {
-        self.project_model(id).await?.into_project()
+        Ok(self.project_model(id).await?.into_project())
     }
 
     /// The seq of the project's newest event (0 before the first), or `NotFound`.
@@ -125,7 +117,7 @@ impl Store {
 
     /// Whose the project is.
     pub async fn user_of(&self, id: ProjectId) -> Result<UserId> {
-        Ok(UserId(self.project_model(id).await?.user_id))
+        Ok(self.project_model(id).await?.user_id)
     }
 
     /// The id of the project's sandbox, when it has one.
@@ -137,13 +129,13 @@ impl Store {
     pub async fn set_sandbox(&self, id: ProjectId, sandbox: &str) -> Result<()> {
         let noted = Entity::update_many()
             .col_expr(Column::Sandbox, Expr::value(sandbox))
-            .filter(Column::Id.eq(id.to_string()));
+            .filter(Column::Id.eq(id));
         self.update(noted).await?;
         Ok(())
     }
 
     async fn project_model(&self, id: ProjectId) -> Result<Model> {
-        Entity::find_by_id(id.to_string())
+        Entity::find_by_id(id)
             .one(&self.db)
             .await?
             .ok_or(StoreError::NotFound("project"))
@@ -176,7 +168,7 @@ async fn insert_prompt(
 pub(super) async fn touch(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()> {
     let updated = Entity::update_many()
         .col_expr(Column::UpdatedAt, Expr::value(Timestamp::now().0))
-        .filter(Column::Id.eq(id.to_string()))
+        .filter(Column::Id.eq(id))
         .exec(tx)
         .await?;
     if updated.rows_affected == 0 {
@@ -189,7 +181,7 @@ pub(super) async fn touch(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()
 pub(super) async fn set_title(tx: &impl ConnectionTrait, id: ProjectId, title: &str) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::Title, Expr::value(without_nul(title)))
-        .filter(Column::Id.eq(id.to_string()))
+        .filter(Column::Id.eq(id))
         .exec(tx)
         .await?;
     Ok(())
@@ -199,7 +191,7 @@ pub(super) async fn set_title(tx: &impl ConnectionTrait, id: ProjectId, title: &
 /// then is what is written over.
 pub(super) async fn lock(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()> {
     if tx.get_database_backend() == DbBackend::Postgres {
-        let locked = Entity::find_by_id(id.to_string()).lock(LockType::NoKeyUpdate);
+        let locked = Entity::find_by_id(id).lock(LockType::NoKeyUpdate);
         locked
             .one(tx)
             .await?
@@ -213,12 +205,12 @@ pub(super) async fn lock(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()>
 pub(super) async fn next_seq(tx: &impl ConnectionTrait, id: ProjectId) -> Result<i64> {
     let updated = Entity::update_many()
         .col_expr(Column::LastSeq, Expr::col(Column::LastSeq).add(1))
-        .filter(Column::Id.eq(id.to_string()))
+        .filter(Column::Id.eq(id))
         .exec(tx)
         .await?;
     if updated.rows_affected == 0 {
         return Err(StoreError::NotFound("project"));
     }
-    let model = Entity::find_by_id(id.to_string()).one(tx).await?;
+    let model = Entity::find_by_id(id).one(tx).await?;
     Ok(model.ok_or(StoreError::NotFound("project"))?.last_seq)
 }

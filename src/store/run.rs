@@ -7,11 +7,8 @@ use sea_orm::{
 };
 
 use super::{
-    NewFragment, Result, Store, StoreError,
-    blob::Hashed,
-    column, event, fragment, message, project,
-    readable::{self, or_skip},
-    step,
+    NewFragment, Result, Store, StoreError, blob::Hashed, event, fragment, message, project,
+    readable, step,
 };
 use crate::protocol::{
     Event, EventKind, Message, MessageId, MessageKind, ProjectId, Role, Run, RunId, RunState,
@@ -22,11 +19,11 @@ use crate::protocol::{
 #[sea_orm(table_name = "runs")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: String,
-    pub project_id: String,
-    pub message_id: String,
-    pub reply_id: Option<String>,
-    pub state: String,
+    pub id: RunId,
+    pub project_id: ProjectId,
+    pub message_id: MessageId,
+    pub reply_id: Option<MessageId>,
+    pub state: RunState,
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
@@ -40,15 +37,15 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    pub(super) fn into_run(self) -> Result<Run> {
-        Ok(Run {
-            id: column("run id", &self.id)?,
-            project: column("project id", &self.project_id)?,
-            message: column("message id", &self.message_id)?,
-            state: column("run state", &self.state)?,
+    pub(super) fn into_run(self) -> Run {
+        Run {
+            id: self.id,
+            project: self.project_id,
+            message: self.message_id,
+            state: self.state,
             created_at: Timestamp(self.created_at),
             finished_at: self.finished_at.map(Timestamp),
-        })
+        }
     }
 }
 
@@ -70,27 +67,23 @@ impl Store {
     /// The project's runs, oldest first.
     pub async fn list_runs(&self, project: ProjectId) -> Result<Vec<Run>> {
         let models = of_project(&self.db, project).await?.into_iter();
-        Ok(models
-            .filter_map(|model| or_skip("run", model.into_run()))
-            .collect())
+        Ok(models.map(Model::into_run).collect())
     }
 
     /// The run, or `NotFound`.
     pub async fn find_run(&self, id: RunId) -> Result<Run> {
-        model(&self.db, id).await?.into_run()
+        Ok(model(&self.db, id).await?.into_run())
     }
 
     /// The project's oldest run that has not ended.
     pub async fn next_run(&self, project: ProjectId) -> Result<Option<Run>> {
         let unfinished = Entity::find()
-            .filter(Column::ProjectId.eq(project.to_string()))
+            .filter(Column::ProjectId.eq(project))
             .filter(unfinished())
             .order_by_asc(Column::CreatedAt)
             .order_by_asc(Column::Id);
-        let mut models = readable::models(&self.db, "run", unfinished)
-            .await?
-            .into_iter();
-        Ok(models.find_map(|model| or_skip("run", model.into_run())))
+        let models = readable::models(&self.db, "run", unfinished).await?;
+        Ok(models.into_iter().next().map(Model::into_run))
     }
 
     /// The projects that have runs to go on with, those that wait longest first.
@@ -100,11 +93,8 @@ impl Store {
             .order_by_asc(Column::CreatedAt);
         let mut projects = Vec::new();
         for model in readable::models(&self.db, "run", unfinished).await? {
-            let Some(project) = or_skip("run", column("project id", &model.project_id)) else {
-                continue;
-            };
-            if !projects.contains(&project) {
-                projects.push(project);
+            if !projects.contains(&model.project_id) {
+                projects.push(model.project_id);
             }
         }
         Ok(projects)
@@ -122,7 +112,7 @@ impl Store {
         let millis = i64::try_from(worked.as_millis()).unwrap_or(i64::MAX);
         let noted = Entity::update_many()
             .col_expr(Column::WorkedMs, Expr::value(millis))
-            .filter(Column::Id.eq(id.to_string()));
+            .filter(Column::Id.eq(id));
         self.update(noted).await?;
         Ok(())
     }
@@ -136,9 +126,9 @@ impl Store {
     /// keep its project from going on.
     pub async fn abandon_run(&self, id: RunId) -> Result<()> {
         let abandoned = Entity::update_many()
-            .col_expr(Column::State, Expr::value(RunState::Failed.as_str()))
+            .col_expr(Column::State, Expr::value(RunState::Failed))
             .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0))
-            .filter(Column::Id.eq(id.to_string()))
+            .filter(Column::Id.eq(id))
             .filter(unfinished());
         self.update(abandoned).await?;
         Ok(())
@@ -158,20 +148,20 @@ impl Store {
 }
 
 async fn start(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Option<Event>)> {
-    let run = model(tx, id).await?.into_run()?;
+    let run = model(tx, id).await?.into_run();
     if run.state != RunState::Queued {
         return Ok((run, None));
     }
     // Only if it still waits: it may be cancelled this moment.
     let started = Entity::update_many()
-        .col_expr(Column::State, Expr::value(RunState::Running.as_str()))
+        .col_expr(Column::State, Expr::value(RunState::Running))
         .col_expr(Column::StartedAt, Expr::value(Timestamp::now().0))
-        .filter(Column::Id.eq(id.to_string()))
-        .filter(Column::State.eq(RunState::Queued.as_str()))
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(RunState::Queued))
         .exec(tx)
         .await?;
     if started.rows_affected == 0 {
-        return Ok((model(tx, id).await?.into_run()?, None));
+        return Ok((model(tx, id).await?.into_run(), None));
     }
     let run = Run {
         state: RunState::Running,
@@ -193,7 +183,7 @@ async fn finish(
     reply: &Reply,
     hashed: Option<&Hashed>,
 ) -> Result<Vec<Event>> {
-    let run = model(tx, id).await?.into_run()?;
+    let run = model(tx, id).await?.into_run();
     if run.state.is_final() {
         return Ok(Vec::new());
     }
@@ -210,9 +200,9 @@ async fn finish(
     let now = Timestamp::now();
     // The first write, and only if nobody else has ended it this moment.
     let ended = Entity::update_many()
-        .col_expr(Column::State, Expr::value(state.as_str()))
+        .col_expr(Column::State, Expr::value(state))
         .col_expr(Column::FinishedAt, Expr::value(now.0))
-        .filter(Column::Id.eq(id.to_string()))
+        .filter(Column::Id.eq(id))
         .filter(unfinished())
         .exec(tx)
         .await?;
@@ -234,8 +224,8 @@ async fn finish(
         fragment = Some(saved);
     }
     Entity::update_many()
-        .col_expr(Column::ReplyId, Expr::value(reply.id.to_string()))
-        .filter(Column::Id.eq(id.to_string()))
+        .col_expr(Column::ReplyId, Expr::value(reply.id))
+        .filter(Column::Id.eq(id))
         .exec(tx)
         .await?;
     project::touch(tx, run.project).await?;
@@ -257,12 +247,12 @@ async fn finish(
 }
 
 fn unfinished() -> sea_orm::sea_query::SimpleExpr {
-    Column::State.is_in([RunState::Queued.as_str(), RunState::Running.as_str()])
+    Column::State.is_in([RunState::Queued, RunState::Running])
 }
 
 /// The run's row, or `NotFound`.
 pub(super) async fn model(db: &impl ConnectionTrait, id: RunId) -> Result<Model> {
-    Entity::find_by_id(id.to_string())
+    Entity::find_by_id(id)
         .one(db)
         .await?
         .ok_or(StoreError::NotFound("run"))
@@ -273,7 +263,7 @@ pub(super) fn ids_for(message: MessageId) -> SelectStatement {
     let mut runs = Entity::find()
         .select_only()
         .column(Column::Id)
-        .filter(Column::MessageId.eq(message.to_string()));
+        .filter(Column::MessageId.eq(message));
     QuerySelect::query(&mut runs).take()
 }
 
@@ -282,7 +272,7 @@ pub(super) fn unfinished_ids(project: ProjectId) -> SelectStatement {
     let mut runs = Entity::find()
         .select_only()
         .column(Column::Id)
-        .filter(Column::ProjectId.eq(project.to_string()))
+        .filter(Column::ProjectId.eq(project))
         .filter(unfinished());
     QuerySelect::query(&mut runs).take()
 }
@@ -293,7 +283,7 @@ pub(super) async fn of_project(
     project: ProjectId,
 ) -> Result<Vec<Model>> {
     let runs = Entity::find()
-        .filter(Column::ProjectId.eq(project.to_string()))
+        .filter(Column::ProjectId.eq(project))
         .order_by_asc(Column::CreatedAt)
         .order_by_asc(Column::Id);
     readable::models(db, "run", runs).await
@@ -313,11 +303,11 @@ pub(super) async fn insert(
         finished_at: None,
     };
     Entity::insert(ActiveModel {
-        id: Set(run.id.to_string()),
-        project_id: Set(project.to_string()),
-        message_id: Set(message.to_string()),
+        id: Set(run.id),
+        project_id: Set(project),
+        message_id: Set(message),
         reply_id: Set(None),
-        state: Set(run.state.as_str().to_owned()),
+        state: Set(run.state),
         created_at: Set(run.created_at.0),
         started_at: Set(None),
         finished_at: Set(None),

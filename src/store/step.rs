@@ -14,7 +14,7 @@ const MAX_CRASHES: i32 = 3;
 #[sea_orm(table_name = "steps")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub run_id: String,
+    pub run_id: RunId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: String,
     pub ordinal: i32,
@@ -113,7 +113,7 @@ impl Store {
     /// The run's steps, in the order in which they were first begun.
     pub async fn list_steps(&self, run: RunId) -> Result<Vec<Step>> {
         let steps = Entity::find()
-            .filter(Column::RunId.eq(run.to_string()))
+            .filter(Column::RunId.eq(run))
             .order_by_asc(Column::Ordinal);
         let models = readable::models(&self.db, "step", steps).await?;
         Ok(models.into_iter().map(Step::from).collect())
@@ -191,9 +191,7 @@ async fn begin(
     name: String,
     input_digest: String,
 ) -> Result<Begun> {
-    let found = Entity::find_by_id((run.to_string(), name.to_owned()))
-        .one(tx)
-        .await?;
+    let found = Entity::find_by_id((run, name.clone())).one(tx).await?;
     if let Some(step) = &found
         && let Some(output) = &step.output
     {
@@ -220,7 +218,7 @@ async fn begin(
         Some(step) => step.ordinal,
         None => i32::try_from(
             Entity::find()
-                .filter(Column::RunId.eq(run.to_string()))
+                .filter(Column::RunId.eq(run))
                 .count(tx)
                 .await?,
         )
@@ -232,7 +230,7 @@ async fn begin(
         .is_some_and(|step| step.finished_at.is_none());
     let spent = found.map(|step| step.spent()).unwrap_or_default();
     let step = ActiveModel {
-        run_id: Set(run.to_string()),
+        run_id: Set(run),
         name: Set(name),
         ordinal: Set(ordinal),
         attempt: Set(number),
@@ -272,7 +270,7 @@ async fn begin(
 
 fn of_step(change: UpdateMany<Entity>, run: RunId, name: &str) -> UpdateMany<Entity> {
     change
-        .filter(Column::RunId.eq(run.to_string()))
+        .filter(Column::RunId.eq(run))
         .filter(Column::Name.eq(name))
 }
 
@@ -295,7 +293,7 @@ fn with_spent(change: UpdateMany<Entity>, spent: Spent) -> UpdateMany<Entity> {
 /// step's name and its output.
 pub(super) async fn trim(
     tx: &impl ConnectionTrait,
-    run: &str,
+    run: RunId,
     shorten: impl Fn(&str, &str) -> String,
 ) -> Result<()> {
     let steps = Entity::find()
@@ -322,7 +320,7 @@ pub(super) async fn end(tx: &impl ConnectionTrait, run: RunId, well: bool) -> Re
         ended = ended.col_expr(Column::Output, Expr::value("null"));
     }
     ended
-        .filter(Column::RunId.eq(run.to_string()))
+        .filter(Column::RunId.eq(run))
         .filter(Column::FinishedAt.is_null())
         .exec(tx)
         .await?;

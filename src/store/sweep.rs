@@ -10,9 +10,7 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, StoreError, blob, column, event, fragment, image, project,
-    readable::{self, or_skip},
-    run, step,
+    Result, Store, StoreError, blob, event, fragment, image, project, readable, run, step,
 };
 use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 
@@ -119,24 +117,21 @@ impl Store {
             .column(run::Column::Id)
             .filter(run::Column::Trimmed.eq(false))
             .filter(run::Column::FinishedAt.lt(before(age)))
-            .filter(
-                run::Column::State
-                    .is_not_in([RunState::Queued.as_str(), RunState::Running.as_str()]),
-            )
+            .filter(run::Column::State.is_not_in([RunState::Queued, RunState::Running]))
             .filter(Expr::exists(newer_run))
             .filter(
                 run::Column::State
-                    .eq(RunState::Succeeded.as_str())
+                    .eq(RunState::Succeeded)
                     .or(Expr::exists(fragment::made_after_run())),
             )
             .limit(limit);
-        let runs: Vec<String> = old.into_tuple().all(&self.db).await?;
+        let runs: Vec<RunId> = old.into_tuple().all(&self.db).await?;
         let count = runs.len();
         for run in runs {
             self.write(move |tx| {
                 Box::pin(async move {
-                    step::trim(tx, &run, shorten).await?;
-                    event::trim(tx, &run).await?;
+                    step::trim(tx, run, shorten).await?;
+                    event::trim(tx, run).await?;
                     run::Entity::update_many()
                         .col_expr(run::Column::Trimmed, Expr::value(true))
                         .filter(run::Column::Id.eq(run))
@@ -154,7 +149,7 @@ impl Store {
     pub async fn note_use(&self, id: ProjectId) -> Result<()> {
         let noted = project::Entity::update_many()
             .col_expr(project::Column::UsedAt, Expr::value(Timestamp::now().0))
-            .filter(project::Column::Id.eq(id.to_string()))
+            .filter(project::Column::Id.eq(id))
             .filter(
                 project::Column::UsedAt
                     .is_null()
@@ -170,9 +165,7 @@ impl Store {
         let at_work = Query::select()
             .column(run::Column::ProjectId)
             .from(run::Entity)
-            .and_where(
-                run::Column::State.is_in([RunState::Queued.as_str(), RunState::Running.as_str()]),
-            )
+            .and_where(run::Column::State.is_in([RunState::Queued, RunState::Running]))
             .to_owned();
         let unused = project::Entity::find()
             .filter(project::Column::Sandbox.is_not_null())
@@ -189,7 +182,7 @@ impl Store {
         });
         let unused = models.into_iter().filter_map(|model| {
             Some(Unused {
-                project: or_skip("project", column("project id", &model.id))?,
+                project: model.id,
                 sandbox: model.sandbox?,
             })
         });
@@ -200,7 +193,7 @@ impl Store {
     pub async fn forget_sandbox(&self, id: ProjectId, sandbox: &str) -> Result<()> {
         let forgotten = project::Entity::update_many()
             .col_expr(project::Column::Sandbox, Expr::value(None::<String>))
-            .filter(project::Column::Id.eq(id.to_string()))
+            .filter(project::Column::Id.eq(id))
             .filter(project::Column::Sandbox.eq(sandbox));
         self.update(forgotten).await?;
         Ok(())

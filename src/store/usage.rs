@@ -45,7 +45,7 @@ pub(super) fn select_spent<E: EntityTrait>(query: Select<E>) -> Select<E> {
 
 #[derive(FromQueryResult)]
 struct Row {
-    user_id: String,
+    user_id: UserId,
     runs: i64,
     #[sea_orm(nested)]
     spent: SpentRow,
@@ -86,7 +86,7 @@ impl Store {
             .all(&self.db)
             .await?;
         let usage = rows.into_iter().map(|row| UserUsage {
-            user: UserId(row.user_id),
+            user: row.user_id,
             runs: row.runs.unsigned_abs(),
             spent: row.spent.into(),
             unpriced: row.unpriced > 0,

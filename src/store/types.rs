@@ -1,0 +1,85 @@
+//! Ids and states as columns: what a query compares and what a row holds is the type itself; the
+//! database has its text.
+
+use sea_orm::{
+    ActiveValue, ColIdx, DbErr, IntoActiveValue, QueryResult, TryFromU64, TryGetError, TryGetable,
+    Value,
+    sea_query::{ArrayType, ColumnType, Nullable, ValueType, ValueTypeErr},
+};
+
+use crate::protocol::{
+    FragmentId, MessageId, MessageKind, ProjectId, Role, RunId, RunState, UserId,
+};
+
+/// Makes types columns that hold the text which `$to_text` gives and `$from_text` reads again.
+macro_rules! text_columns {
+    ($($type:ty: $to_text:expr, $from_text:expr;)*) => {$(
+        impl From<$type> for Value {
+            fn from(value: $type) -> Self {
+                let text: String = $to_text(&value);
+                text.into()
+            }
+        }
+
+        impl TryGetable for $type {
+            fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
+                let text = String::try_get_by(row, index)?;
+                $from_text(&text).map_err(|error| {
+                    TryGetError::DbErr(DbErr::Type(format!("{}: {error}", stringify!($type))))
+                })
+            }
+        }
+
+        impl ValueType for $type {
+            fn try_from(value: Value) -> Result<Self, ValueTypeErr> {
+                let text = <String as ValueType>::try_from(value)?;
+                $from_text(&text).map_err(|_| ValueTypeErr)
+            }
+
+            fn type_name() -> String {
+                stringify!($type).to_owned()
+            }
+
+            fn array_type() -> ArrayType {
+                ArrayType::String
+            }
+
+            fn column_type() -> ColumnType {
+                ColumnType::Text
+            }
+        }
+
+        impl Nullable for $type {
+            fn null() -> Value {
+                Value::String(None)
+            }
+        }
+
+        impl IntoActiveValue<$type> for $type {
+            fn into_active_value(self) -> ActiveValue<$type> {
+                ActiveValue::Set(self)
+            }
+        }
+
+        impl TryFromU64 for $type {
+            fn try_from_u64(_: u64) -> Result<Self, DbErr> {
+                Err(DbErr::ConvertFromU64(stringify!($type)))
+            }
+        }
+    )*};
+}
+
+text_columns! {
+    ProjectId: ToString::to_string, str::parse::<ProjectId>;
+    MessageId: ToString::to_string, str::parse::<MessageId>;
+    RunId: ToString::to_string, str::parse::<RunId>;
+    FragmentId: ToString::to_string, str::parse::<FragmentId>;
+    UserId: ToString::to_string, any_user;
+    RunState: |state: &RunState| state.as_str().to_owned(), str::parse::<RunState>;
+    Role: |role: &Role| role.as_str().to_owned(), str::parse::<Role>;
+    MessageKind: |kind: &MessageKind| kind.as_str().to_owned(), str::parse::<MessageKind>;
+}
+
+fn any_user(text: &str) -> Result<UserId, std::convert::Infallible> {
+    Ok(UserId(text.to_owned()))
+}
