@@ -49,7 +49,7 @@ async fn a_text_grows_in_pieces_whoever_joins_or_reloads_in_its_middle_and_is_wh
     let (text, html) = shown(&first.events);
     assert_eq!(text, said.trim());
     assert!(html.contains("<strong>bold words</strong>") && html.contains("Käse</h1>"));
-    let continued = [before, again.events].concat();
+    let continued = [before, again.events.clone()].concat();
     for events in [&first.events, &joined.events, &continued] {
         assert_eq!(shown(events), (text.clone(), html.clone()));
         assert_eq!(gaps(events), 0);
