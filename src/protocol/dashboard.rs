@@ -38,7 +38,7 @@ pub struct RunSummary {
     pub spent: Spent,
     /// The beginning of the message that ended it, when it failed.
     pub error: Option<String>,
-    /// `None` while it waits for its turn, and when it never got it.
+    /// `None` while it waits for its turn, and if it never got one.
     pub started_at: Option<Timestamp>,
 }
 
@@ -56,7 +56,7 @@ pub struct RunDetails {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepState {
-    /// Is at work, or waits for the server to come back and try it again.
+    /// Is under way, or will be tried again when the server is back.
     Running,
     /// Has an output, and is never run again.
     Succeeded,
@@ -71,7 +71,7 @@ pub enum StepState {
 pub struct StepSummary {
     pub name: String,
     pub state: StepState,
-    /// How often it was begun.
+    /// How many times it was begun.
     pub attempt: i32,
     /// When the last attempt began.
     pub started_at: Timestamp,
@@ -79,7 +79,7 @@ pub struct StepSummary {
     pub finished_at: Option<Timestamp>,
     /// For people: laid out in lines, and cut with a note where it is long.
     pub output: Option<String>,
-    /// Why an attempt failed: the last one that did, also when a later one ended well.
+    /// Why an attempt failed: the last one that did, even if a later one succeeded.
     pub error: Option<String>,
     pub spent: Spent,
 }

@@ -61,8 +61,7 @@ pub enum EventKind {
     },
     /// The project got its title.
     Title { title: String },
-    /// Something happened to the project that people should know and need not act on; a sentence or
-    /// two.
+    /// News about the project that needs no action; a sentence or two.
     Notice { text: String },
 }
 
@@ -196,7 +195,7 @@ pub enum PreviewState {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         notice: Option<String>,
     },
-    /// The page can't be shown; `reason` is one line or a few, for the user.
+    /// The page can't be shown; `reason` is a few lines for the user.
     Failed { url: Option<String>, reason: String },
 }
 
@@ -216,6 +215,6 @@ pub enum FeedFrame {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "frame", rename_all = "snake_case")]
 pub enum FeedRequest {
-    /// Asks for a pong, to find out whether the connection still lives.
+    /// Asks for a pong, to check that the connection is alive.
     Ping,
 }

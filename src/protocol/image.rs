@@ -70,7 +70,7 @@ impl Image {
     }
 }
 
-/// Why a file can't be taken as an image; its text is for the user.
+/// Why a file is refused as an image; the text is for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
     #[error("That file is larger than 10 MB. Please attach a smaller image.")]

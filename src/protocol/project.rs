@@ -21,7 +21,7 @@ pub struct Project {
 #[serde(try_from = "String", into = "String")]
 pub struct NewPrompt(String);
 
-/// Why a prompt can't be taken; its text is for the user.
+/// Why a prompt is refused; the text is for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PromptError {
     #[error("Describe what you want to build first.")]
@@ -63,7 +63,7 @@ impl From<NewPrompt> for String {
     }
 }
 
-/// Everything the workspace shows at first, and the feed position from which it goes on.
+/// Everything the workspace shows at first, and where its feed begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workspace {
     pub project: Project,
@@ -71,14 +71,14 @@ pub struct Workspace {
     pub messages: Vec<Message>,
     /// Oldest first.
     pub runs: Vec<Run>,
-    /// What happened in the unfinished runs and in the latest one; earlier runs' are fetched when
-    /// somebody looks.
+    /// The events of unfinished runs and of the latest one; those of earlier runs are fetched on
+    /// demand.
     pub events: Vec<Event>,
     pub preview: PreviewState,
-    /// What happened to the project since its latest version that people should know.
+    /// News about the project since its latest version.
     #[serde(default)]
     pub notice: Option<String>,
-    /// The feed goes on after this event.
+    /// The feed continues after this event.
     pub after: i64,
     pub model: ModelNotice,
 }

@@ -1,4 +1,4 @@
-//! A run, its state, and the words that tell people what it is doing.
+//! A run, its state, and its status line.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use super::{MessageId, ProjectId, RunId, Timestamp};
 pub enum RunState {
     /// Waits for its turn.
     Queued,
-    /// Is being worked on, or waits for the server to come back and go on with it.
+    /// Is being worked on, or resumes when the server is back.
     Running,
     /// Ended with a RESULT message and a fragment.
     Succeeded,
@@ -85,7 +85,7 @@ pub enum Status {
     GeneratingUrl,
     GeneratingName,
     Saving,
-    /// Something that may pass went wrong; it is tried again after a while.
+    /// A transient error; the step is retried after a while.
     Retrying,
     Ready,
 }

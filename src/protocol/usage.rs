@@ -11,14 +11,13 @@ pub struct Spent {
     pub output_tokens: u64,
     /// Millionths of a US dollar; `None` where the price of a model is not known.
     pub cost_micros: Option<u64>,
-    /// Some of it is an estimate, because a provider does not report it: it was at least about so
-    /// much.
+    /// Part of it is an estimate, a lower bound, because a provider does not report usage.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
 }
 
 impl Spent {
-    /// What is left of it without a part of it.
+    /// The rest without `part`.
     pub fn without(self, part: Self) -> Self {
         Self {
             input_tokens: self.input_tokens.saturating_sub(part.input_tokens),
@@ -30,7 +29,7 @@ impl Spent {
         }
     }
 
-    /// The sum of both; of costs that are known.
+    /// Adds the other; unknown costs count as nothing.
     pub fn add(&mut self, other: Self) {
         self.input_tokens += other.input_tokens;
         self.output_tokens += other.output_tokens;
@@ -47,6 +46,6 @@ pub struct UserUsage {
     pub user: UserId,
     pub runs: u64,
     pub spent: Spent,
-    /// Whether the price of some of the answers is not known: they are not in the cost.
+    /// Whether some answers have no known price; the cost leaves them out.
     pub unpriced: bool,
 }

@@ -1,4 +1,4 @@
-//! What a version of an app is made of, and what of the app is in none.
+//! What a version of an app consists of, and what of the app no version keeps.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::shorten;
 
 /// The longest path that is shown whole, in characters.
 const SHOWN_PATH: usize = 160;
-/// How many things that are left out are named before the rest is counted.
+/// How many omissions are named before the rest is counted.
 const MAX_NAMED: usize = 12;
 
 /// A file, a link or an empty folder of a version. Its path is relative to the app, with `/`
@@ -35,7 +35,7 @@ pub enum AppNode {
 }
 
 impl AppEntry {
-    /// What is stored of it: a file's content, a link's target.
+    /// What is stored: a file's content, a link's target.
     pub fn content(&self) -> &[u8] {
         match &self.node {
             AppNode::File { content, .. } => content,
@@ -44,7 +44,7 @@ impl AppEntry {
         }
     }
 
-    /// A file that is not to be executed.
+    /// A file that is not executable.
     pub fn file(path: impl Into<String>, content: Vec<u8>) -> Self {
         let (path, executable) = (path.into(), false);
         Self {

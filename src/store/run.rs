@@ -86,7 +86,7 @@ impl Store {
         Ok(models.into_iter().next().map(Model::into_run))
     }
 
-    /// The projects that have runs to go on with, those that wait longest first.
+    /// The projects with runs that have not ended, the longest waiting first.
     pub async fn unfinished_projects(&self) -> Result<Vec<ProjectId>> {
         let unfinished = Entity::find()
             .filter(unfinished())
@@ -122,8 +122,8 @@ impl Store {
         self.write(move |tx| Box::pin(start(tx, id))).await
     }
 
-    /// Ends a run with nothing but its state: one that can't be ended in an orderly way must not
-    /// keep its project from going on.
+    /// Ends a run with nothing but its state: one that can't be ended properly must not block its
+    /// project.
     pub async fn abandon_run(&self, id: RunId) -> Result<()> {
         let abandoned = Entity::update_many()
             .col_expr(Column::State, Expr::value(RunState::Failed))

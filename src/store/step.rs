@@ -7,7 +7,7 @@ use sea_orm::{
 use super::{Result, Store, readable, run, without_nul};
 use crate::protocol::{MessageId, ProjectId, RunId, Spent, Timestamp};
 
-/// A step that the server died in the middle of so many times is not attempted again.
+/// How many times the server may die in the middle of a step before it is not attempted again.
 const MAX_CRASHES: i32 = 3;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -41,13 +41,13 @@ impl ActiveModelBehavior for ActiveModel {}
 #[derive(Debug, Clone)]
 pub struct Step {
     pub name: String,
-    /// How often it was begun.
+    /// How many times it was begun.
     pub attempt: i32,
     /// SHA-256 of what it works on, in hex.
     pub input_digest: Option<String>,
-    /// JSON; `None` until it ended well.
+    /// JSON; `None` until it succeeded.
     pub output: Option<String>,
-    /// Why an attempt failed: the last one that did, also when a later one ended well.
+    /// Why an attempt failed: the last one that did, even if a later one succeeded.
     pub error: Option<String>,
     /// When the last attempt began.
     pub started_at: Timestamp,
@@ -87,7 +87,7 @@ impl From<Model> for Step {
 /// What the journal has of a step that is about to be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// It ended well before: its output (JSON), and the digest of the input it had then.
+    /// It succeeded before: its output (JSON), and the digest of the input it had then.
     Before {
         output: String,
         input_digest: Option<String>,
@@ -98,14 +98,13 @@ pub enum Begun {
     Attempt {
         /// Counted from 1.
         number: i32,
-        /// Whether the attempt before neither ended well nor failed: the server went away in the
+        /// Whether the attempt before neither succeeded nor failed: the server went away in the
         /// middle of it.
         interrupted: bool,
         /// What the attempts before cost.
         spent: Spent,
     },
-    /// No attempt begins: the server died in the middle of so many of them that the step itself is
-    /// to blame.
+    /// No attempt begins: the server died during so many of them that the step itself is to blame.
     Crashed { times: i32 },
 }
 
@@ -120,7 +119,7 @@ impl Store {
     }
 
     /// The last output (JSON) of the step with this name in the runs that answer the message;
-    /// `None` where none of them came so far.
+    /// `None` if none of them got that far.
     pub async fn step_output(&self, message: MessageId, name: &str) -> Result<Option<String>> {
         let step = Entity::find()
             .filter(Column::RunId.in_subquery(run::ids_for(message)))
@@ -156,16 +155,16 @@ impl Store {
         Ok(())
     }
 
-    /// Saves what all attempts at a step cost so far, the one under way included: it counts also
-    /// when that never ends.
+    /// Saves what all attempts at a step have cost so far, including the one under way, which counts
+    /// even if it never ends.
     pub async fn spend_step(&self, run: RunId, name: &str, spent: Spent) -> Result<()> {
         let spending = with_spent(Entity::update_many(), spent);
         self.update(of_step(spending, run, name)).await?;
         Ok(())
     }
 
-    /// Notes that what is under way in the project's runs stops in an orderly way, which counts as
-    /// no crash.
+    /// Marks the steps under way in the project's runs as stopped by an orderly shutdown, which is
+    /// not a crash.
     pub async fn stop_steps(&self, project: ProjectId) -> Result<()> {
         let stopped = Entity::update_many()
             .col_expr(Column::Stopped, Expr::value(true))
@@ -289,8 +288,7 @@ fn with_spent(change: UpdateMany<Entity>, spent: Spent) -> UpdateMany<Entity> {
         .col_expr(Column::Estimated, Expr::value(spent.estimated))
 }
 
-/// Puts something else in the place of the outputs of a run that has ended; `shorten` is given a
-/// step's name and its output.
+/// Shortens the outputs of a run that has ended; `shorten` gets a step's name and its output.
 pub(super) async fn trim(
     tx: &impl ConnectionTrait,
     run: RunId,
@@ -311,8 +309,8 @@ pub(super) async fn trim(
     Ok(())
 }
 
-/// Ends what is under way in the run, which has ended: well where it gave a result, for which the
-/// last step's output was not awaited.
+/// Ends the steps under way in a run that has ended. Where it succeeded they have too: the result is
+/// saved before its last step ends.
 pub(super) async fn end(tx: &impl ConnectionTrait, run: RunId, well: bool) -> Result<()> {
     let mut ended =
         Entity::update_many().col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));

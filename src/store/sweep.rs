@@ -1,5 +1,5 @@
-//! What nothing needs any more: found and removed a few rows at a time, so that nobody waits long
-//! for the database.
+//! The sweeps' queries: rows that nothing needs any more are found and removed a few at a time, so
+//! that nobody waits long for the database.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use super::{
 };
 use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 
-/// A database file gives space back when so many of its pages are free …
+/// A database file gives space back once this many of its pages are free …
 const FREE_PAGES: i64 = 64;
-/// … and so many at a time.
+/// … and this many at a time.
 const PAGES_AT_A_TIME: i64 = 1000;
 
 /// This database, among those whose sandboxes are at the same provider.
@@ -44,8 +44,8 @@ pub struct Unused {
 }
 
 impl Store {
-    /// What this database's sandboxes are marked with, so that they are told from others at the
-    /// same provider.
+    /// The mark of this database's sandboxes, which distinguishes them from others at the same
+    /// provider.
     pub async fn installation(&self) -> Result<String> {
         let first = || installation::Entity::find().order_by_asc(installation::Column::Id);
         if let Some(found) = first().one(&self.db).await? {
@@ -145,7 +145,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Notes that the project's app is used; from time to time is enough.
+    /// Notes that the project's app is in use; at most one write a minute.
     pub async fn note_use(&self, id: ProjectId) -> Result<()> {
         let noted = project::Entity::update_many()
             .col_expr(project::Column::UsedAt, Expr::value(Timestamp::now().0))
@@ -254,7 +254,7 @@ mod tests {
     use crate::protocol::{AppEntry, NewPrompt};
 
     #[tokio::test]
-    async fn a_database_that_could_not_shrink_is_made_to_and_gives_back_what_is_removed() {
+    async fn a_database_made_without_auto_vacuum_gives_space_back_too() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let size = || std::fs::metadata(&path).unwrap().len();
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_installation_has_one_name_for_ever() {
+    async fn an_installation_keeps_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let store = Store::open_file(&path).await.unwrap();

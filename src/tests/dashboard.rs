@@ -76,13 +76,13 @@ async fn runs_are_listed_newest_first_by_state_and_by_what_their_title_prompt_an
 
     let all = list(&server, "").await;
     assert_eq!(all.next, None);
-    let told: Vec<_> = all
+    let listed: Vec<_> = all
         .runs
         .iter()
         .map(|run| (run.run.project, run.run.state))
         .collect();
     assert_eq!(
-        told,
+        listed,
         [
             (shop, RunState::Running),
             (refused, RunState::Failed),
@@ -184,7 +184,7 @@ async fn a_long_list_comes_in_pages_that_leave_no_run_out_and_tell_none_twice() 
 }
 
 #[tokio::test]
-async fn a_run_is_told_step_by_step_with_attempts_outputs_and_what_went_wrong() {
+async fn a_runs_details_list_its_steps_with_attempts_outputs_and_errors() {
     let data = data_dir();
     let model = Model::start([(
         "Build",
@@ -229,7 +229,7 @@ async fn a_run_is_told_step_by_step_with_attempts_outputs_and_what_went_wrong() 
             .unwrap()
             .contains("the model's provider says no")
     );
-    let told = |name: &str| {
+    let output = |name: &str| {
         failed
             .steps
             .iter()
@@ -246,14 +246,14 @@ async fn a_run_is_told_step_by_step_with_attempts_outputs_and_what_went_wrong() 
     assert_eq!(names[0], "get-or-create-sandbox");
     assert_eq!(turns, ["turn-1", "turn-1-createOrUpdateFiles-1", "turn-2"]);
 
-    let written = told("turn-1-createOrUpdateFiles-1");
+    let written = output("turn-1-createOrUpdateFiles-1");
     assert_eq!((written.state, written.attempt), (StepState::Succeeded, 1));
     assert!(
         written.output.as_ref().unwrap().contains("index.html"),
         "{written:?}"
     );
     assert!(written.finished_at.unwrap() >= written.started_at);
-    let refused = told("turn-2");
+    let refused = output("turn-2");
     assert_eq!((refused.state, refused.attempt), (StepState::Failed, 2));
     assert_eq!(refused.output, None);
     assert!(
@@ -272,7 +272,7 @@ async fn a_run_is_told_step_by_step_with_attempts_outputs_and_what_went_wrong() 
 }
 
 #[tokio::test]
-async fn a_step_in_whose_middle_its_run_was_stopped_is_told_as_interrupted() {
+async fn a_step_under_way_when_its_run_was_stopped_is_shown_as_interrupted() {
     let data = data_dir();
     let model = Model::start([(
         "Build",
@@ -381,7 +381,7 @@ async fn a_run_that_goes_on_is_not_replayed_but_one_that_was_stopped_is() {
 }
 
 #[tokio::test]
-async fn what_the_models_answers_have_cost_is_told_by_user() {
+async fn the_cost_of_answers_is_listed_by_user() {
     let data = data_dir();
     let model = Model::start([
         ("First", vec![Reply::done()]),

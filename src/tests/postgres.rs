@@ -12,7 +12,7 @@ use crate::images::unused_images_go;
 use crate::support::{Model, Postgres, Reply, Server, data_dir, until};
 
 #[tokio::test]
-async fn runs_survive_a_crash_wait_in_order_and_are_told_without_a_gap_on_postgresql_too() {
+async fn runs_on_postgresql_survive_a_crash_wait_in_order_and_are_followed_without_a_gap() {
     let (postgres, data) = (Postgres::start().await, data_dir());
     let append = |line: &str| {
         Reply::call(

@@ -77,7 +77,7 @@ async fn a_run_that_a_crash_interrupted_goes_on_and_no_step_with_an_output_runs_
         feed.tool("turn-4-readFiles-1").output.unwrap(),
         "=== log.txt\nfirst\nsecond\nthird\n\n"
     );
-    // The result is told within the last step, whose own output is saved when it is done.
+    // The result is announced within the last step, whose own output is saved after it.
     let after = until("the last step is saved", async || {
         Some(steps(&store, run).await).filter(|steps| steps.contains_key("save-to-db"))
     })
@@ -93,7 +93,7 @@ async fn a_run_that_a_crash_interrupted_goes_on_and_no_step_with_an_output_runs_
     store.close().await;
 }
 
-/// The steps that have an output: how often they were begun, and the output.
+/// The steps that have an output: how many times they were begun, and the output.
 async fn steps(store: &Store, run: codeflow::protocol::RunId) -> HashMap<String, (i32, String)> {
     let steps = store.list_steps(run).await.unwrap();
     steps
@@ -271,10 +271,10 @@ async fn a_sandbox_that_vanishes_in_mid_run_is_made_anew_with_the_version_and_wh
     let (state, message) = feed.ended(2).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
     assert_ne!(sandboxes().await.unwrap(), first);
-    let told = feed.tool("turn-2-terminal-1").output.unwrap();
+    let output = feed.tool("turn-2-terminal-1").output.unwrap();
     assert!(
-        told.contains("was interrupted") && told.contains("has been made anew"),
-        "{told}"
+        output.contains("was interrupted") && output.contains("has been made anew"),
+        "{output}"
     );
     let read = feed.tool("turn-3-readFiles-1").output.unwrap();
     assert!(
@@ -291,7 +291,7 @@ async fn a_sandbox_that_vanishes_in_mid_run_is_made_anew_with_the_version_and_wh
 }
 
 #[tokio::test]
-async fn a_command_that_a_crash_interrupted_is_told_to_the_model_and_not_run_again() {
+async fn the_model_learns_of_a_command_that_a_crash_interrupted_and_it_is_not_run_again() {
     let data = data_dir();
     let command = "echo begun >> marks; sleep 86398";
     let model = Model::start([(
@@ -317,8 +317,8 @@ async fn a_command_that_a_crash_interrupted_is_told_to_the_model_and_not_run_aga
     let mut feed = server.feed(project).await;
     let (state, message) = feed.ended(1).await;
     assert_eq!(state, RunState::Succeeded, "{}", message.content);
-    let told = feed.tool("turn-1-terminal-1");
-    assert!(told.failed && told.output.unwrap().contains("was interrupted"));
+    let tool = feed.tool("turn-1-terminal-1");
+    assert!(tool.failed && tool.output.unwrap().contains("was interrupted"));
     assert_eq!(
         feed.tool("turn-2-readFiles-1").output.unwrap(),
         "=== marks\nbegun\n\n"

@@ -128,8 +128,8 @@ async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_
         details(newest).await.steps,
         "the newest run stays whole"
     );
-    let told = store.events_of_run(old).await.unwrap();
-    assert!(told.iter().all(|event| matches!(
+    let kept = store.events_of_run(old).await.unwrap();
+    assert!(kept.iter().all(|event| matches!(
         event.kind,
         EventKind::Message { .. }
             | EventKind::Run { .. }
@@ -165,7 +165,7 @@ async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_
     store.close().await;
 }
 
-/// Whether the statement could be carried out.
+/// Whether the statement succeeded.
 async fn damage_if(data: &Path, statement: &str) -> bool {
     let url = format!("sqlite:{}", data.join("codeflow.sqlite").display());
     let database = sea_orm::Database::connect(url).await.unwrap();

@@ -245,7 +245,7 @@ impl Conversation {
                 let key = BlockKey::Step(tool.step.clone());
                 let run = self.run_entry(run);
                 if let Some(turn) = draft::turn_of(&tool.step) {
-                    run.drafts.carried_out(turn);
+                    run.drafts.executed(turn);
                 }
                 run.place(key, seq, Block::Tool(tool));
             }
@@ -276,7 +276,7 @@ impl Conversation {
         self.last_files
     }
 
-    /// The `seq` of the newest event: what it was made from, or heard of since.
+    /// The `seq` of the newest event that it knows.
     pub fn last_seq(&self) -> i64 {
         self.last_seq
     }

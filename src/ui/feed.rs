@@ -1,5 +1,5 @@
 //! The feed's client: keeps a WebSocket to the server open for as long as the workspace is, and
-//! hands on each event. It reconnects for ever, asking for what comes after the last event it has;
+//! hands on each event. It reconnects for as long as it takes, asking for what follows the last event it has;
 //! replay and live events look the same to its caller.
 
 use std::{
@@ -20,7 +20,7 @@ use crate::protocol::{Event, FeedFrame, FeedRequest, ProjectId};
 
 const FIRST_RETRY_MS: f64 = 250.0;
 const LONGEST_RETRY_MS: f64 = 10_000.0;
-/// An interruption shorter than this is nobody's business.
+/// A shorter interruption is not shown.
 const GRACE: Duration = Duration::from_secs(1);
 const WATCH: Duration = Duration::from_secs(5);
 const PING_EVERY_MS: i64 = 20_000;
@@ -39,14 +39,14 @@ pub struct Connection {
 /// Follows the project's feed after the event `after` until the current owner is cleaned up; does
 /// nothing on the server.
 pub fn follow(project: ProjectId, after: i64, on_event: impl Fn(Event) + 'static) -> Connection {
-    let (interrupted, heard_on) = (RwSignal::new(false), RwSignal::new(0));
+    let (interrupted, spoken_on) = (RwSignal::new(false), RwSignal::new(0));
     let on_event: Rc<dyn Fn(Event)> = Rc::new(on_event);
     Effect::new(move || {
         let feed = Rc::new(Feed {
             project,
             on_event: on_event.clone(),
             interrupted,
-            heard_on,
+            spoken_on,
             after: Cell::new(after),
             line: RefCell::new(None),
             lines: Cell::new(0),
@@ -61,7 +61,7 @@ pub fn follow(project: ProjectId, after: i64, on_event: impl Fn(Event) + 'static
     });
     Connection {
         interrupted: interrupted.into(),
-        line: heard_on.into(),
+        line: spoken_on.into(),
     }
 }
 
@@ -69,7 +69,7 @@ struct Feed {
     project: ProjectId,
     on_event: Rc<dyn Fn(Event)>,
     interrupted: RwSignal<bool>,
-    heard_on: RwSignal<u32>,
+    spoken_on: RwSignal<u32>,
     /// The last event received.
     after: Cell<i64>,
     line: RefCell<Option<Line>>,
@@ -156,7 +156,7 @@ impl Feed {
         let feed = Rc::downgrade(self);
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
             if let Some(feed) = feed.upgrade().filter(|feed| feed.lines.get() == number) {
-                feed.heard(&message);
+                feed.receive(&message);
             }
         });
         let feed = Rc::downgrade(self);
@@ -176,16 +176,16 @@ impl Feed {
         })
     }
 
-    fn heard(&self, message: &MessageEvent) {
+    fn receive(&self, message: &MessageEvent) {
         self.last_frame.set(browser::now());
         self.failures.set(0);
         let line = self.lines.get();
         if self
-            .heard_on
+            .spoken_on
             .try_get_untracked()
             .is_some_and(|known| known != line)
         {
-            self.heard_on.set(line);
+            self.spoken_on.set(line);
         }
         // A frame of a newer server that this page does not know is skipped: its event comes with
         // the next reload.

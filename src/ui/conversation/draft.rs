@@ -63,8 +63,8 @@ impl Drafts {
         }
     }
 
-    /// What was drafted up to this turn is being carried out.
-    pub fn carried_out(&mut self, turn: u32) {
+    /// The calls of the turns up to this one are being executed.
+    pub fn executed(&mut self, turn: u32) {
         self.files.retain(|file| file.turn > turn);
     }
 
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(text(&drafts), [""; 0]);
         drafts.take(5, 1, piece(0, "Brot"));
         assert_eq!(text(&drafts), ["Brot"]);
-        drafts.carried_out(1);
+        drafts.executed(1);
         assert_eq!(text(&drafts), [""; 0]);
         assert_eq!(
             (turn_of("turn-12-terminal-1"), turn_of("verify-1")),
