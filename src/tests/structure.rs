@@ -21,7 +21,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sandbox", &["protocol", "config", "e2b"]),
     ("llm", &["protocol", "config"]),
     ("agent", &["llm", "sandbox", "protocol", "config", "cgroup"]),
-    ("runs", &["agent", "store", "protocol", "config", "render"]),
+    ("runs", &["agent", "store", "protocol", "config"]),
     (
         "projects",
         &["runs", "agent", "store", "render", "protocol", "config"],
