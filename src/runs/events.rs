@@ -54,9 +54,11 @@ pub struct Events {
     /// A channel lives as long as its followers.
     channels: Arc<Mutex<HashMap<ProjectId, Weak<Channel>>>>,
     /// What each run's model is saying, and in which turn.
-    answers: Arc<Mutex<HashMap<RunId, (u32, Arc<Answer>)>>>,
+    answers: Arc<Mutex<Answers>>,
 }
 
+/// The answers that are growing, each with its turn.
+type Answers = HashMap<RunId, (u32, Arc<Answer>)>;
 type Channel = broadcast::Sender<Arc<FeedEvent>>;
 
 impl Events {

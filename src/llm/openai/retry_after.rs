@@ -73,10 +73,7 @@ pub fn in_error(error: &Value) -> Option<Duration> {
     let in_message = || {
         let message = error["message"].as_str()?.to_lowercase();
         let after = |phrase: &&str| message.split_once(*phrase).map(|(_, after)| after);
-        PHRASES
-            .iter()
-            .filter_map(after)
-            .find_map(|after| duration(after))
+        PHRASES.iter().filter_map(after).find_map(duration)
     };
     delay.or_else(field).or_else(in_message)
 }

@@ -75,7 +75,7 @@ pub(super) fn show(headers: &mut HeaderMap, route: &Route, public_url: &str) {
     replace(
         headers,
         &header::LOCATION,
-        places.iter().map(|place| route.from_outside(place)),
+        places.iter().map(|place| route.translate(place)),
     );
     let refreshes = texts(headers, &header::REFRESH);
     replace(
@@ -181,7 +181,7 @@ fn own(cookie: &str, is_framed: bool) -> String {
 
 impl Route {
     /// An address of the app's own without scheme, host and port; any other as it is.
-    fn from_outside(&self, place: &str) -> String {
+    fn translate(&self, place: &str) -> String {
         self.path(place).unwrap_or_else(|| place.to_owned())
     }
 
@@ -229,7 +229,7 @@ impl Route {
         };
         let (head, place) = value.split_at(at + 4);
         let unquoted = place.trim().trim_matches(['"', '\'']);
-        format!("{head}{}", self.from_outside(unquoted))
+        format!("{head}{}", self.translate(unquoted))
     }
 }
 
@@ -421,7 +421,7 @@ mod tests {
                 "https://3000-other.preview.dev/x",
             ),
         ] {
-            assert_eq!(route.from_outside(sent), expected, "{sent}");
+            assert_eq!(route.translate(sent), expected, "{sent}");
         }
         for (sent, expected) in [
             ("5", "5"),
