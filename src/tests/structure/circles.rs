@@ -8,7 +8,6 @@ use super::code;
 /// The circles there are. One that is opened leaves the list; none is added.
 const CIRCLES: &[&[&str]] = &[
     &["llm.rs", "llm/error.rs"],
-    &["projects.rs", "projects/previews.rs"],
     &[
         "sandbox.rs",
         "sandbox/error.rs",
