@@ -13,6 +13,7 @@ mod readable;
 mod run;
 mod step;
 mod sweep;
+mod turns;
 mod types;
 mod usage;
 mod write;
@@ -32,7 +33,7 @@ pub use image::ImageContent;
 pub use run::Reply;
 pub use step::{Begun, Step};
 pub use sweep::Unused;
-use write::Turns;
+use turns::Turns;
 
 /// SQLite's log is cut to so many bytes at the first write after all of it has come into the file.
 const LOG_LIMIT: &str = "1048576";

@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    Condition, ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, RelationDef,
-    Select,
+    Condition, ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select,
     entity::prelude::*,
     sea_query::{Alias, Func, LikeExpr, SimpleExpr},
 };
@@ -173,16 +172,12 @@ fn summaries() -> Select<run::Entity> {
             Expr::value(SHOWN_TEXT as i32 + 1),
         ]))
     };
-    let of_message = |column| names(column, message::Entity, message::Column::Id);
     run::Entity::find()
-        .join(
-            JoinType::InnerJoin,
-            names(run::Column::ProjectId, project::Entity, project::Column::Id),
-        )
-        .join(JoinType::InnerJoin, of_message(run::Column::MessageId))
+        .join(JoinType::InnerJoin, run::Relation::Project.def())
+        .join(JoinType::InnerJoin, run::Relation::Prompt.def())
         .join_as(
             JoinType::LeftJoin,
-            of_message(run::Column::ReplyId),
+            run::Relation::Reply.def(),
             reply.clone(),
         )
         .column_as(project::Column::UserId, "user_id")
@@ -204,15 +199,6 @@ fn beginning(mut text: String) -> String {
         text.push('…');
     }
     text
-}
-
-/// The run's column that names a row of the other table.
-pub(super) fn names<Other: EntityTrait>(
-    column: run::Column,
-    other: Other,
-    id: Other::Column,
-) -> RelationDef {
-    run::Entity::belongs_to(other).from(column).to(id).into()
 }
 
 /// Whether a run's project, prompt or ids have the text in them, each letter of it literally.

@@ -32,7 +32,26 @@ pub struct Model {
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    #[sea_orm(
+        belongs_to = "super::project::Entity",
+        from = "Column::ProjectId",
+        to = "super::project::Column::Id"
+    )]
+    Project,
+    #[sea_orm(
+        belongs_to = "super::message::Entity",
+        from = "Column::MessageId",
+        to = "super::message::Column::Id"
+    )]
+    Prompt,
+    #[sea_orm(
+        belongs_to = "super::message::Entity",
+        from = "Column::ReplyId",
+        to = "super::message::Column::Id"
+    )]
+    Reply,
+}
 
 impl ActiveModelBehavior for ActiveModel {}
 

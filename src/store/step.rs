@@ -33,7 +33,14 @@ pub struct Model {
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    #[sea_orm(
+        belongs_to = "super::run::Entity",
+        from = "Column::RunId",
+        to = "super::run::Column::Id"
+    )]
+    Run,
+}
 
 impl ActiveModelBehavior for ActiveModel {}
 

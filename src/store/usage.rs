@@ -4,7 +4,7 @@ use sea_orm::{
     ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select, entity::prelude::*,
 };
 
-use super::{Result, Store, dashboard::names, project, run, step};
+use super::{Result, Store, project, run, step};
 use crate::protocol::{Spent, UserId, UserUsage};
 
 /// What steps cost together; `None` where there are none.
@@ -71,14 +71,8 @@ impl Store {
                 Expr::case(unpriced, 1).finally(0).max().cast_as("BIGINT"),
                 "unpriced",
             )
-            .join(
-                JoinType::InnerJoin,
-                names(run::Column::ProjectId, project::Entity, project::Column::Id),
-            )
-            .join(
-                JoinType::LeftJoin,
-                names(run::Column::Id, step::Entity, step::Column::RunId),
-            );
+            .join(JoinType::InnerJoin, run::Relation::Project.def())
+            .join(JoinType::LeftJoin, step::Relation::Run.def().rev());
         let rows = select_spent(runs)
             .group_by(project::Column::UserId)
             .order_by_asc(project::Column::UserId)

@@ -5,29 +5,15 @@
 //! caller: one that is dropped leaves no transaction open, and one that isn't polled for a while
 //! (`select!` over a pinned future) keeps nobody else from writing.
 
-use std::sync::Arc;
-
 use futures::future::BoxFuture;
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
+    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
     TransactionTrait, UpdateMany, entity::prelude::*,
 };
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 use super::{Result, Store, StoreError};
-
-/// Whose turn it is to write; `None` on PostgreSQL, which lets everybody write. First come, first
-/// served.
-#[derive(Debug, Clone)]
-pub(super) struct Turns(Option<Arc<Mutex<()>>>);
-
-impl Turns {
-    pub(super) fn of(db: &DatabaseConnection) -> Self {
-        let takes_turns = db.get_database_backend() == DbBackend::Sqlite;
-        Self(takes_turns.then(Arc::default))
-    }
-}
 
 impl Store {
     /// Performs `work` in a transaction, which is committed unless it fails. It is done whole or
@@ -77,10 +63,7 @@ impl Store {
         let (answer, answered) = oneshot::channel();
         let (db, turns) = (self.db.clone(), self.turns.clone());
         let task = async move {
-            let _turn = match turns.0 {
-                Some(turn) => Some(turn.lock_owned().await),
-                None => None,
-            };
+            let _turn = turns.next().await;
             // Nobody waits for it any more.
             if !answer.is_closed() {
                 let _ = answer.send(work(db).await);

@@ -173,14 +173,14 @@ async fn files_are_seen_while_the_model_writes_them_and_are_folded_when_the_run_
 }
 
 /// An answer in large pieces that are several times as large as JSON and HTML, as quotation marks
-/// are: megabytes, more than lies in the buffers between server and client.
+/// are: 24 MB before its end, more than lies in the buffers between server and client.
 fn talk() -> Vec<String> {
     let chunk = |delta: Value, finish: Value| {
         let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
         let chunk = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice] });
         format!("data: {chunk}\n\n")
     };
-    let words = format!("Words {}\n\n", "\"".repeat(5000));
+    let words = format!("Words {}\n\n", "\"".repeat(20_000));
     let mut chunks = vec![chunk(json!({ "content": words }), Value::Null); 150];
     let summary = "<task_summary>Talked.</task_summary>";
     chunks.push(chunk(json!({ "content": summary }), Value::Null));

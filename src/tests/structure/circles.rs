@@ -27,8 +27,6 @@ const CIRCLES: &[&[&str]] = &[
         "sandbox_host/preview/response.rs",
         "sandbox_host/preview/script.rs",
     ],
-    &["store.rs", "store/write.rs"],
-    &["store/dashboard.rs", "store/usage.rs"],
     &[
         "store/event.rs",
         "store/fragment.rs",
