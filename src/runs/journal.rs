@@ -131,7 +131,7 @@ impl Journal for StepJournal {
                 let begun =
                     persistently(|| self.store.begin_step(run, name, &step.input_digest)).await?;
                 let attempt = match begun {
-                    Begun::Before {
+                    Begun::AlreadyDone {
                         output,
                         input_digest,
                         spent,

@@ -95,7 +95,7 @@ impl From<Model> for Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
     /// It succeeded before: its output (JSON), and the digest of the input it had then.
-    Before {
+    AlreadyDone {
         output: String,
         input_digest: Option<String>,
         /// What all its attempts cost.
@@ -201,7 +201,7 @@ async fn begin(
     if let Some(step) = &found
         && let Some(output) = &step.output
     {
-        return Ok(Begun::Before {
+        return Ok(Begun::AlreadyDone {
             output: output.clone(),
             input_digest: step.input_digest.clone(),
             spent: step.spent(),

@@ -1,6 +1,6 @@
 //! The kill test: the server is killed right before and right after each step's save and at random
 //! moments, and every run finishes, nothing with an effect happens twice, and a client that stays
-//! misses nothing. `CODEFLOW_KILLS` says how often it is killed.
+//! misses nothing. `CODEFLOW_KILLS` says how many times it is killed.
 
 use std::{
     io::{BufRead, BufReader},
@@ -395,7 +395,7 @@ async fn a_server_that_is_killed_at_any_moment_finishes_every_run_and_repeats_no
             "{}",
             killed.log.lock().unwrap()
         );
-        // What the last step does after it has told of the end.
+        // What the last step does after it has announced the end.
         child.kill();
         following.abort();
         repeated += check(&killed, &heard).await;

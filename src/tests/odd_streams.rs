@@ -1,5 +1,5 @@
 //! Answers in shapes that real gateways give them: what can be understood is carried out, and the
-//! rest is told or left out.
+//! rest is reported or left out.
 
 use codeflow::protocol::{EventKind, RunState};
 use futures::StreamExt;

@@ -137,7 +137,7 @@ async fn a_sandbox_is_told_in_full_and_its_envd_asks_for_its_token() {
         .await
         .unwrap();
     assert!(file.text().await.unwrap().contains("createServer"));
-    let told = async |path: &str| -> Value {
+    let get = async |path: &str| -> Value {
         envd(path)
             .header("x-access-token", token)
             .send()
@@ -147,10 +147,10 @@ async fn a_sandbox_is_told_in_full_and_its_envd_asks_for_its_token() {
             .await
             .unwrap()
     };
-    let envs = told("/envs").await;
+    let envs = get("/envs").await;
     assert_eq!(envs["A"], "b");
     assert_eq!(envd("/metrics").send().await.unwrap().status(), 401);
-    let metrics = told("/metrics").await;
+    let metrics = get("/metrics").await;
     assert!(
         metrics["mem_used"].as_u64() > Some(1 << 20)
             && metrics["mem_used"].as_u64() < metrics["mem_total"].as_u64(),

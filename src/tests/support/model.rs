@@ -3,7 +3,7 @@
 //!
 //! A script is a list of replies for each prompt; [`VISION`] has the reply to whoever shows it an
 //! image, and [`NAMING`] to whoever asks for a title. Which reply is due is read off the request
-//! itself (how often the assistant has answered since the prompt), so that a server that was
+//! itself (how many times the assistant has answered since the prompt), so that a server that was
 //! restarted gets the same answer again.
 
 use std::{
@@ -208,7 +208,7 @@ impl Model {
             .collect()
     }
 
-    /// How often the reply with this number, counted from 1, was asked for.
+    /// How many times the reply with this number, counted from 1, was asked for.
     pub fn asked_for(&self, turn: usize) -> usize {
         self.turns()
             .iter()
