@@ -27,3 +27,29 @@ impl MigratorTrait for Migrator {
         ]
     }
 }
+
+/// Adds a column to a table.
+async fn add_column(
+    manager: &SchemaManager<'_>,
+    table: impl IntoIden + 'static,
+    mut column: ColumnDef,
+) -> Result<(), DbErr> {
+    let table = Table::alter()
+        .table(table.into_iden())
+        .add_column(&mut column)
+        .to_owned();
+    manager.alter_table(table).await
+}
+
+/// Removes a column from a table.
+async fn drop_column(
+    manager: &SchemaManager<'_>,
+    table: impl IntoIden + 'static,
+    column: impl IntoIden + 'static,
+) -> Result<(), DbErr> {
+    let table = Table::alter()
+        .table(table.into_iden())
+        .drop_column(column.into_iden())
+        .to_owned();
+    manager.alter_table(table).await
+}

@@ -3,6 +3,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::{add_column, drop_column};
+
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
@@ -30,7 +32,7 @@ const LOCAL: &str = "local";
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let user = text(Projects::UserId).default(LOCAL).take();
-        add(manager, Projects::Table, user).await?;
+        add_column(manager, Projects::Table, user).await?;
         // SQLite adds one column at a time.
         for column in [
             text_null(Steps::InputDigest),
@@ -38,7 +40,7 @@ impl MigrationTrait for Migration {
             big_integer(Steps::OutputTokens).default(0).take(),
             big_integer_null(Steps::CostMicros),
         ] {
-            add(manager, Steps::Table, column).await?;
+            add_column(manager, Steps::Table, column).await?;
         }
         Ok(())
     }
@@ -50,28 +52,8 @@ impl MigrationTrait for Migration {
             Steps::OutputTokens,
             Steps::CostMicros,
         ] {
-            let table = Table::alter()
-                .table(Steps::Table)
-                .drop_column(column)
-                .to_owned();
-            manager.alter_table(table).await?;
+            drop_column(manager, Steps::Table, column).await?;
         }
-        let table = Table::alter()
-            .table(Projects::Table)
-            .drop_column(Projects::UserId)
-            .to_owned();
-        manager.alter_table(table).await
+        drop_column(manager, Projects::Table, Projects::UserId).await
     }
-}
-
-async fn add(
-    manager: &SchemaManager<'_>,
-    table: impl IntoIden + 'static,
-    mut column: ColumnDef,
-) -> Result<(), DbErr> {
-    let table = Table::alter()
-        .table(table.into_iden())
-        .add_column(&mut column)
-        .to_owned();
-    manager.alter_table(table).await
 }

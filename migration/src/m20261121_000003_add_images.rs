@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::{add_column, drop_column};
+
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
@@ -50,11 +52,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        let column = Table::alter()
-            .table(Messages::Table)
-            .add_column(text_null(Messages::ImageHash))
-            .to_owned();
-        manager.alter_table(column).await?;
+        add_column(manager, Messages::Table, text_null(Messages::ImageHash)).await?;
         let mut index = Index::create();
         index
             .name("messages_image")
@@ -72,11 +70,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        let column = Table::alter()
-            .table(Messages::Table)
-            .drop_column(Messages::ImageHash)
-            .to_owned();
-        manager.alter_table(column).await?;
+        drop_column(manager, Messages::Table, Messages::ImageHash).await?;
         manager
             .drop_table(Table::drop().table(Images::Table).to_owned())
             .await

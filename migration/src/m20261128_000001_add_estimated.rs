@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::{add_column, drop_column};
+
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
@@ -14,25 +16,15 @@ enum Steps {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let mut column = boolean(Steps::Estimated).default(false).take();
-        manager
-            .alter_table(
-                Table::alter()
-                    .table(Steps::Table)
-                    .add_column(&mut column)
-                    .to_owned(),
-            )
-            .await
+        add_column(
+            manager,
+            Steps::Table,
+            boolean(Steps::Estimated).default(false).take(),
+        )
+        .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager
-            .alter_table(
-                Table::alter()
-                    .table(Steps::Table)
-                    .drop_column(Steps::Estimated)
-                    .to_owned(),
-            )
-            .await
+        drop_column(manager, Steps::Table, Steps::Estimated).await
     }
 }

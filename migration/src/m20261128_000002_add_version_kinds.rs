@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::{add_column, drop_column};
+
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
@@ -33,9 +35,9 @@ const INDEX: &str = "fragments_number";
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let kind = text(FragmentFiles::Kind).default("file").take();
-        add(manager, FragmentFiles::Table, kind).await?;
+        add_column(manager, FragmentFiles::Table, kind).await?;
         for column in [Fragments::Draft, Fragments::Partial] {
-            add(
+            add_column(
                 manager,
                 Fragments::Table,
                 boolean(column).default(false).take(),
@@ -66,17 +68,9 @@ impl MigrationTrait for Migration {
             .create_index(index(UNIQUE).unique().to_owned())
             .await?;
         for column in [Fragments::Draft, Fragments::Partial] {
-            let table = Table::alter()
-                .table(Fragments::Table)
-                .drop_column(column)
-                .to_owned();
-            manager.alter_table(table).await?;
+            drop_column(manager, Fragments::Table, column).await?;
         }
-        let table = Table::alter()
-            .table(FragmentFiles::Table)
-            .drop_column(FragmentFiles::Kind)
-            .to_owned();
-        manager.alter_table(table).await
+        drop_column(manager, FragmentFiles::Table, FragmentFiles::Kind).await
     }
 }
 
@@ -87,16 +81,4 @@ fn index(name: &str) -> IndexCreateStatement {
         .col(Fragments::ProjectId)
         .col(Fragments::Number)
         .to_owned()
-}
-
-async fn add(
-    manager: &SchemaManager<'_>,
-    table: impl IntoIden + 'static,
-    mut column: ColumnDef,
-) -> Result<(), DbErr> {
-    let table = Table::alter()
-        .table(table.into_iden())
-        .add_column(&mut column)
-        .to_owned();
-    manager.alter_table(table).await
 }

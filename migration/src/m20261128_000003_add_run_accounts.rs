@@ -4,6 +4,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::{add_column, drop_column};
+
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
@@ -42,31 +44,31 @@ enum Installation {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        add(
+        add_column(
             manager,
             Runs::Table,
             big_integer(Runs::WorkedMs).default(0).take(),
         )
         .await?;
-        add(
+        add_column(
             manager,
             Runs::Table,
             boolean(Runs::Trimmed).default(false).take(),
         )
         .await?;
-        add(
+        add_column(
             manager,
             Steps::Table,
             integer(Steps::Crashes).default(0).take(),
         )
         .await?;
-        add(
+        add_column(
             manager,
             Steps::Table,
             boolean(Steps::Stopped).default(false).take(),
         )
         .await?;
-        add(manager, Projects::Table, big_integer_null(Projects::UsedAt)).await?;
+        add_column(manager, Projects::Table, big_integer_null(Projects::UsedAt)).await?;
         let installation = Table::create()
             .table(Installation::Table)
             .col(text(Installation::Id).primary_key())
@@ -78,34 +80,10 @@ impl MigrationTrait for Migration {
         manager
             .drop_table(Table::drop().table(Installation::Table).to_owned())
             .await?;
-        drop(manager, Projects::Table, Projects::UsedAt).await?;
-        drop(manager, Steps::Table, Steps::Stopped).await?;
-        drop(manager, Steps::Table, Steps::Crashes).await?;
-        drop(manager, Runs::Table, Runs::Trimmed).await?;
-        drop(manager, Runs::Table, Runs::WorkedMs).await
+        drop_column(manager, Projects::Table, Projects::UsedAt).await?;
+        drop_column(manager, Steps::Table, Steps::Stopped).await?;
+        drop_column(manager, Steps::Table, Steps::Crashes).await?;
+        drop_column(manager, Runs::Table, Runs::Trimmed).await?;
+        drop_column(manager, Runs::Table, Runs::WorkedMs).await
     }
-}
-
-async fn add(
-    manager: &SchemaManager<'_>,
-    table: impl IntoIden + 'static,
-    mut column: ColumnDef,
-) -> Result<(), DbErr> {
-    let table = Table::alter()
-        .table(table.into_iden())
-        .add_column(&mut column)
-        .to_owned();
-    manager.alter_table(table).await
-}
-
-async fn drop(
-    manager: &SchemaManager<'_>,
-    table: impl IntoIden + 'static,
-    column: impl IntoIden + 'static,
-) -> Result<(), DbErr> {
-    let table = Table::alter()
-        .table(table.into_iden())
-        .drop_column(column.into_iden())
-        .to_owned();
-    manager.alter_table(table).await
 }

@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*, sea_orm::DbBackend};
 
+use crate::{add_column, drop_column};
+
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
@@ -20,11 +22,8 @@ const INDEX: &str = "events_project_name";
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let table = Table::alter()
-            .table(Events::Table)
-            .add_column(text(Events::Name).default(""))
-            .to_owned();
-        manager.alter_table(table).await?;
+        let column = text(Events::Name).default("").take();
+        add_column(manager, Events::Table, column).await?;
         // Rows that were damaged may hold no JSON, so it is not parsed: all begin with their tag.
         let tag = match manager.get_database_backend() {
             DbBackend::Postgres => "split_part(kind, '\"', 4)",
@@ -48,10 +47,6 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let index = Index::drop().name(INDEX).table(Events::Table).to_owned();
         manager.drop_index(index).await?;
-        let table = Table::alter()
-            .table(Events::Table)
-            .drop_column(Events::Name)
-            .to_owned();
-        manager.alter_table(table).await
+        drop_column(manager, Events::Table, Events::Name).await
     }
 }
