@@ -4,7 +4,7 @@
 use reqwest::Url;
 
 use super::SandboxError;
-use crate::config;
+use crate::{config, protocol::first_chars};
 
 /// The longest path with its query, in bytes; servers accept no more
 /// (nodejs.org/api/cli.html#--max-http-header-sizesize).
@@ -26,7 +26,7 @@ pub(super) fn service(name: &str, address: &str) -> Result<Url, SandboxError> {
 /// begin with a slash, or would lead elsewhere.
 pub(super) fn join(service: &Url, path: &str) -> Result<Url, SandboxError> {
     let refused = |why: &str| {
-        let shown: String = path.chars().take(SHOWN).collect();
+        let shown = first_chars(path, SHOWN);
         Err(SandboxError::Refused(format!("the path {shown:?} {why}")))
     };
     if !path.starts_with('/') {

@@ -17,10 +17,10 @@ use serde::Deserialize;
 use super::AppState;
 use crate::{
     projects::{FeedItem, FollowError, ProjectError},
-    protocol::{FeedFrame, FeedRequest, ProjectId},
+    protocol::{FeedFrame, FeedRequest, ProjectId, first_chars},
 };
 
-/// How often the client is pinged, and how long it may stay silent: a broken connection says
+/// The time between pings, and how long the client may stay silent: a broken connection says
 /// nothing.
 const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
@@ -78,7 +78,7 @@ async fn serve(
             _ => {
                 return Err(refused(format!(
                     "after={} is not a sequence number",
-                    text.chars().take(40).collect::<String>()
+                    first_chars(text, 40)
                 )));
             }
         },

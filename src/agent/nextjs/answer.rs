@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{agent::text::plain, sandbox::Page};
+use crate::{agent::text::plain, protocol::first_chars, sandbox::Page};
 
 /// The longest reason, in characters.
 const MAX_REASON: usize = 600;
@@ -92,7 +92,7 @@ impl Answer {
         if text.is_empty() || text.starts_with('<') {
             return String::new();
         }
-        format!("\n{}", text.chars().take(MAX_REASON).collect::<String>())
+        format!("\n{}", first_chars(text, MAX_REASON))
     }
 }
 
@@ -132,7 +132,7 @@ fn next_error(body: &str) -> Option<String> {
         .filter(|line| !line.trim().is_empty())
         .collect();
     let text = lines.into_iter().take(8).collect::<Vec<_>>().join("\n");
-    (!text.is_empty()).then(|| text.chars().take(MAX_REASON).collect())
+    (!text.is_empty()).then(|| first_chars(&text, MAX_REASON).to_owned())
 }
 
 /// A row `<id>:E{"digest":…,"name":…,"message":…,"stack":…}`: JSON within a string of a script.
