@@ -35,7 +35,7 @@ const RUNS_AT_A_TIME: u64 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 /// A younger sandbox may be one that its project is about to have.
 const YOUNGEST_ORPHAN: Duration = Duration::from_secs(3600);
-/// How often the free disk is looked at.
+/// The time between two looks at the free disk.
 const DISK_EVERY: Duration = Duration::from_secs(60);
 /// When the disk runs low, a sandbox that was used within this time stays.
 const IN_USE: Duration = Duration::from_secs(3600);
@@ -97,37 +97,17 @@ impl Sweeper {
     }
 
     async fn blobs(&self) -> Result<u64, RunError> {
-        let mut removed = 0;
-        loop {
-            let some = self
-                .projects
-                .inner
-                .store
-                .remove_unused_blobs(BLOBS_AT_A_TIME)
-                .await?;
-            if some == 0 {
-                return Ok(removed);
-            }
-            removed += some;
-            tokio::time::sleep(PAUSE).await;
-        }
+        let store = &self.projects.inner.store;
+        in_batches(|| store.remove_unused_blobs(BLOBS_AT_A_TIME)).await
     }
 
     async fn old_runs(&self) -> Result<u64, RunError> {
-        let mut trimmed = 0;
-        loop {
-            let some = self
-                .projects
-                .inner
-                .store
-                .trim_runs(self.settings.runs, RUNS_AT_A_TIME, shortened)
-                .await?;
-            if some == 0 {
-                return Ok(trimmed);
-            }
-            trimmed += some as u64;
-            tokio::time::sleep(PAUSE).await;
-        }
+        let store = &self.projects.inner.store;
+        in_batches(async || {
+            let trimmed = store.trim_runs(self.settings.runs, RUNS_AT_A_TIME, shortened);
+            Ok(trimmed.await? as u64)
+        })
+        .await
     }
 
     /// Ends the sandboxes that were made for projects of this database which are gone or have
@@ -235,6 +215,20 @@ impl Sweeper {
             ),
         }
         matches!(released, Ok(Released::Ended))
+    }
+}
+
+/// Works on one batch after the other until one finds nothing to do. Returns how much was done.
+async fn in_batches<F: Future<Output = Result<u64, StoreError>>>(
+    batch: impl Fn() -> F,
+) -> Result<u64, RunError> {
+    let mut done = 0;
+    loop {
+        match batch().await? {
+            0 => return Ok(done),
+            some => done += some,
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
