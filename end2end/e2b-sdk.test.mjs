@@ -233,7 +233,7 @@ test("a server inside is reached by its host name", () =>
     await until("it answers", async () => (await get()) === `hi ${name}`);
   }));
 
-test("network: what is denied is refused, and told in the logs", () =>
+test("network: a denied request is refused and logged", () =>
   withSandbox(
     async (sandbox) => {
       const refused = await sandbox.commands.run("curl -sS -o /dev/null https://registry.npmjs.org/", { timeoutMs: 20_000 }).catch((error) => error);

@@ -112,8 +112,8 @@ test("a picked image is shown, can be removed, and goes with the prompt", async 
   await page.screenshot({ path: join(results, "image-chat.png") });
   const [look] = model.requests.filter((request) => Array.isArray(request.messages.at(-1).content));
   assert.match(look.messages.at(-1).content[1].image_url.url, /^data:image\/png;base64,iVBOR/);
-  const told = text(model.requests.find((request) => request.tools).messages.at(-1));
-  assert.ok(told.includes(SPEC) && told.endsWith("\n\nBuild what I drew"), told);
+  const prompt = text(model.requests.find((request) => request.tools).messages.at(-1));
+  assert.ok(prompt.includes(SPEC) && prompt.endsWith("\n\nBuild what I drew"), prompt);
 
   await page.reload();
   await until("the image is there after a reload", async () => (await seen(inLog()))[0] > 0);

@@ -163,7 +163,7 @@ test("on a phone nothing is wider than the screen", async () => {
   assert.deepEqual(problems, []);
 });
 
-test("what was spent is told as soon as a run has ended", async () => {
+test("the cost appears as soon as a run has ended", async () => {
   await server.stop();
   const model = await startModel((_, turn) => (turn > 0 ? done : write({ "app/page.tsx": "export default function Page() {\n  return <h1>Paid</h1>;\n}\n" })));
   server = await startServer({ ...model.env, AI_MODEL: "gpt-4o" });

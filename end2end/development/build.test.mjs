@@ -46,7 +46,7 @@ test("a build whose inputs and outputs are as they were is skipped, and no other
   assert.equal(builds(), false, "nothing has changed");
   utimesSync(join(checkout, "src/ui.rs"), 1, 1);
   assert.equal(builds(), false, "a file was only touched");
-  assert.equal(builds({ LEPTOS_SITE_ADDR: "127.0.0.1:1", RUST_LOG: "debug" }), false, "only what the server is told at its start has changed");
+  assert.equal(builds({ LEPTOS_SITE_ADDR: "127.0.0.1:1", RUST_LOG: "debug" }), false, "only the settings of the server have changed");
 
   const changes = {
     "a file was edited": () => appendFileSync(join(checkout, "src/lib.rs"), "// more\n"),

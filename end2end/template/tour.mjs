@@ -120,7 +120,7 @@ export async function tour(page, shot = async () => {}) {
   await shot("date-range");
   await close(page.getByRole("dialog"));
 
-  // A form: what is wrong is told, what is right is sent.
+  // A form: errors are shown, valid input is sent.
   await button("Save the form").click();
   for (const wrong of ["The name is too short", "Pick a role", "You have to agree"]) await shown(page.getByText(wrong));
   await shot("form");

@@ -32,7 +32,7 @@ const FAULT: &str = "Something went wrong on the server, and this run could not 
     What was written is kept; please send your message again.";
 /// How many times saving a run's own reply is tried, before it ends with a shorter one.
 const REPLY_ATTEMPTS: u32 = 3;
-/// How often a run's working time is saved: a crash loses at most this much of it.
+/// The time between two saves of a run's working time: a crash loses at most this much.
 const SAVE_TIME_EVERY: Duration = Duration::from_secs(2);
 /// The wait before the database is tried again.
 const DATABASE_WAIT: Duration = Duration::from_secs(5);

@@ -1,8 +1,6 @@
 //! The dashboard: lists of runs, a run's steps, and the replay of one that did not work out.
 
-use codeflow::protocol::{
-    ApiError, ErrorCode, ProjectId, RunDetails, RunId, RunPage, RunState, StepState,
-};
+use codeflow::protocol::{ApiError, ErrorCode, ProjectId, RunId, RunPage, RunState, StepState};
 use serde_json::json;
 
 use crate::support::{Model, Reply, Server, data_dir, until};
@@ -21,15 +19,6 @@ async fn prompts(server: &Server, query: &str) -> Vec<String> {
         .into_iter()
         .map(|run| run.prompt)
         .collect()
-}
-
-async fn details(server: &Server, run: RunId) -> RunDetails {
-    server
-        .get(&format!("/api/runs/details?run={run}"))
-        .await
-        .json()
-        .await
-        .unwrap()
 }
 
 /// Replays a run; the status of the answer and its body.
@@ -201,7 +190,7 @@ async fn a_runs_details_list_its_steps_with_attempts_outputs_and_errors() {
     })
     .await;
     let run = last_run(&server, project).await;
-    let at_work = details(&server, run).await;
+    let at_work = server.details(run).await;
     assert_eq!(at_work.summary.run.state, RunState::Running);
     assert!(at_work.at >= at_work.summary.started_at.unwrap());
     let last = at_work.steps.last().unwrap();
@@ -221,7 +210,7 @@ async fn a_runs_details_list_its_steps_with_attempts_outputs_and_errors() {
         server.feed(project).await.ended(1).await.0,
         RunState::Failed
     );
-    let failed = details(&server, run).await;
+    let failed = server.details(run).await;
     assert!(
         failed
             .summary
@@ -283,7 +272,7 @@ async fn a_step_under_way_when_its_run_was_stopped_is_shown_as_interrupted() {
     let project = server.create("Build").await;
     let run = last_run(&server, project).await;
     until("the command is at work", async || {
-        let steps = details(&server, run).await.steps;
+        let steps = server.details(run).await.steps;
         steps
             .iter()
             .any(|step| step.name == "turn-1-terminal-1")
@@ -293,7 +282,7 @@ async fn a_step_under_way_when_its_run_was_stopped_is_shown_as_interrupted() {
     server
         .post("/api/runs/cancel", &[("run", &run.to_string())])
         .await;
-    let stopped = details(&server, run).await;
+    let stopped = server.details(run).await;
     assert_eq!(stopped.summary.run.state, RunState::Cancelled);
     assert_eq!(stopped.summary.error, None);
     assert_eq!(stopped.steps.last().unwrap().state, StepState::Interrupted);

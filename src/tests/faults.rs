@@ -97,11 +97,7 @@ async fn a_full_disk_is_reported_and_no_sandbox_is_made() {
 async fn a_sandbox_that_is_killed_ends_the_streams_of_its_clients() {
     let data = data_dir();
     let host = HostProcess::start(data.path(), &[NO_POOL]);
-    let sandbox = host
-        .client
-        .create(PATIENCE, &Default::default())
-        .await
-        .unwrap();
+    let sandbox = host.create().await;
     let mut output = stream(&host, sandbox.id(), "echo begun; sleep 100")
         .await
         .bytes_stream();
@@ -129,11 +125,7 @@ async fn a_sandbox_that_is_killed_ends_the_streams_of_its_clients() {
 async fn a_client_that_disconnects_during_an_upload_leaves_no_partial_file() {
     let data = data_dir();
     let host = HostProcess::start(data.path(), &[NO_POOL]);
-    let sandbox = host
-        .client
-        .create(PATIENCE, &Default::default())
-        .await
-        .unwrap();
+    let sandbox = host.create().await;
     sandbox
         .write_file("/home/user/half.bin", "whole")
         .await
@@ -154,11 +146,7 @@ async fn a_client_that_disconnects_during_an_upload_leaves_no_partial_file() {
 async fn output_that_nobody_reads_waits_in_the_sandbox_and_not_in_the_host() {
     let data = data_dir();
     let host = HostProcess::start(data.path(), &[NO_POOL]);
-    let sandbox = host
-        .client
-        .create(PATIENCE, &Default::default())
-        .await
-        .unwrap();
+    let sandbox = host.create().await;
     let before = host.memory();
     let unread = stream(&host, sandbox.id(), "yes").await;
     // Gigabytes, if nothing held it back.
@@ -219,11 +207,7 @@ async fn after_many_lives_of_every_kind_the_host_holds_what_it_held_before() {
     let data = data_dir();
     let host = HostProcess::start(data.path(), &[NO_POOL, ("TOKIO_WORKER_THREADS", "2")]);
     let live = async |kind: usize| {
-        let sandbox = host
-            .client
-            .create(PATIENCE, &Default::default())
-            .await
-            .unwrap();
+        let sandbox = host.create().await;
         sandbox.write_file("/home/user/x", "x").await.unwrap();
         match kind % 4 {
             0 => drop(stream(&host, sandbox.id(), "yes").await),

@@ -9,8 +9,8 @@ use crate::support::{ControlPlane, Host, HostProcess, PATIENCE, data_dir, run, t
 const STORED: u32 = 100_000;
 const USER: u32 = 1000;
 
-/// Takes inotify instances until there are no more, says how many it got, and keeps them when it is
-/// told to.
+/// Takes inotify instances until there are no more, says how many it got, and keeps them when an
+/// argument says so.
 const TAKE: &str = r#"
 #include <stdio.h>
 #include <sys/inotify.h>
@@ -119,11 +119,7 @@ async fn two_hosts_of_one_machine_give_no_ids_twice() {
     let (data, host) = (data_dir(), Host::start().await);
     let neighbour = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "0")]);
     let sandbox = host.create().await;
-    let theirs = neighbour
-        .client
-        .create(PATIENCE, &Default::default())
-        .await
-        .unwrap();
+    let theirs = neighbour.create().await;
     assert!(ids(sandbox.id()).is_disjoint(&ids(theirs.id())));
     neighbour.client.kill(theirs.id()).await.unwrap();
     host.stop().await;
@@ -147,11 +143,7 @@ async fn on_disk_the_ids_are_the_same_for_all_and_files_of_an_earlier_version_st
             .env("CODEFLOW_DATA_DIR", data.path())
             .env("SANDBOX_POOL_SIZE", "0"),
     );
-    let sandbox = host
-        .client
-        .create(PATIENCE, &Default::default())
-        .await
-        .unwrap();
+    let sandbox = host.create().await;
     run(&sandbox, "echo mine > mine").await;
     let upper = data
         .path()

@@ -17,7 +17,7 @@ fn marks() -> Reply {
     Reply::call("readFiles", json!({ "files": ["marks"] }))
 }
 
-/// A run whose first turn fails as told, in one go with those after it.
+/// A run whose first turn fails as scripted, in one go with those after it.
 async fn run(model: &Model, env: &[(&str, &str)]) -> (RunState, String, Feed) {
     let data = data_dir();
     let server = Server::start_and(data.path(), model, env);

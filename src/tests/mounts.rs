@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crate::support::{HostProcess, PATIENCE, data_dir, run};
+use crate::support::{HostProcess, data_dir, run};
 
 /// A shell's answer to where a program is.
 fn which(program: &str) -> String {
@@ -62,11 +62,7 @@ async fn of_a_node_in_somebodys_home_a_sandbox_sees_node_and_npm_and_nothing_els
             "{}",
             host.log
         );
-        let sandbox = host
-            .client
-            .create(PATIENCE, &Default::default())
-            .await
-            .unwrap();
+        let sandbox = host.create().await;
         let (code, said) = run(&sandbox, "command -v node && node -e 'console.log(6 * 7)'").await;
         assert_eq!((code, said.as_str()), (0, "/opt/node/bin/node\n42\n"));
         let (_, seen) = run(
@@ -99,11 +95,7 @@ async fn only_its_user_may_enter_the_data_folder_and_one_that_others_share_is_re
     let host = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "0")]);
     assert_eq!(mode(data.path()), 0o700);
     // Sandboxes work all the same.
-    let sandbox = host
-        .client
-        .create(PATIENCE, &Default::default())
-        .await
-        .unwrap();
+    let sandbox = host.create().await;
     assert_eq!(
         run(&sandbox, "cat index.html").await.1,
         "<h1>The template</h1>"

@@ -140,11 +140,7 @@ async fn the_error_for_an_unknown_template_names_it() {
         json!({ "code": 404, "message": "template 'nextjs' not found" }),
     );
     let e2b = E2b::start([(CREATE, vec![answer])]).await;
-    let error = e2b
-        .client
-        .create(PATIENCE, &HashMap::new())
-        .await
-        .unwrap_err();
+    let error = e2b.refusal().await;
     assert!(
         matches!(&error, SandboxError::Refused(message) if message.contains("nextjs")),
         "{error:?}"

@@ -440,7 +440,7 @@ async fn ollama_s_best_model_is_taken_and_one_that_would_forget_the_chat_is_an_e
         );
     }
     assert!(model.turns().is_empty());
-    // Started again as it was told to.
+    // Started again as the error says.
     model.is_ollama(64_000);
     server.send(project, "Again").await;
     let (state, message) = feed.ended(2).await;

@@ -33,6 +33,20 @@ struct Ended {
     _data: tempfile::TempDir,
 }
 
+/// A model that builds a page which computes without an end, and a folder for what its browser
+/// leaves, which others may enter.
+async fn endless_page() -> (tempfile::TempDir, Model) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let page = "<!doctype html><h1>Shop</h1><script>for (;;) {}</script>";
+    let replies = vec![
+        Reply::write("index.html", page),
+        Reply::done(),
+        Reply::done(),
+    ];
+    (folder, Model::start([("Build", replies)]).await)
+}
+
 /// A run with these answers.
 async fn run(replies: Vec<Reply>, env: &[(&str, &str)]) -> Ended {
     let data = data_dir();

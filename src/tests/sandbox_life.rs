@@ -288,11 +288,7 @@ async fn files_outlive_a_pause_and_a_restart_of_the_host_and_a_request_wakes_the
 async fn what_a_host_that_was_killed_left_running_is_ended_by_the_next_one() {
     let data = data_dir();
     let crashed = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "0")]);
-    let sandbox = crashed
-        .client
-        .create(PATIENCE, &Default::default())
-        .await
-        .unwrap();
+    let sandbox = crashed.create().await;
     let id = sandbox.id().to_owned();
     // A folder that was being made as the host died.
     fs::create_dir_all(data.path().join("sandboxes/ihalfmade/layer")).unwrap();

@@ -207,11 +207,7 @@ async fn a_host_that_dies_leaves_nothing_of_its_pool_and_of_its_frozen_sandboxes
             .map(|entry| entry.file_name().into_string().unwrap())
             .collect::<Vec<_>>()
     };
-    let sandbox = crashed
-        .client
-        .create(PATIENCE, &Default::default())
-        .await
-        .unwrap();
+    let sandbox = crashed.create().await;
     run(&sandbox, "echo kept > kept").await;
     assert_eq!(crashed.pause(sandbox.id(), json!({})).await, 204);
     until("another one waits", async || {

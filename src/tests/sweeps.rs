@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use codeflow::{
-    protocol::{EventKind, ProjectId, RunDetails, RunState, Workspace},
+    protocol::{EventKind, ProjectId, RunState, Workspace},
     store::Store,
 };
 use serde_json::{Value, json};
@@ -57,15 +57,7 @@ async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_
     server.feed(project).await.ended(2).await;
     let before = server.workspace(project).await;
     let [old, newest] = [before.runs[0].id, before.runs[1].id];
-    let details = async |run| -> RunDetails {
-        server
-            .get(&format!("/api/runs/details?run={run}"))
-            .await
-            .json()
-            .await
-            .unwrap()
-    };
-    let (old_before, newest_before) = (details(old).await, details(newest).await);
+    let (old_before, newest_before) = (server.details(old).await, server.details(newest).await);
     let files = store
         .latest_version(project)
         .await
@@ -103,7 +95,7 @@ async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_
     })
     .await;
 
-    let old_after = details(old).await;
+    let old_after = server.details(old).await;
     for (before, after) in old_before.steps.iter().zip(&old_after.steps) {
         assert!(
             after.output.as_ref().unwrap().contains("no longer kept")
@@ -125,7 +117,7 @@ async fn old_runs_keep_their_figures_and_lose_their_outputs_and_nothing_that_is_
     assert_eq!(old_before.summary.spent, old_after.summary.spent);
     assert_eq!(
         newest_before.steps,
-        details(newest).await.steps,
+        server.details(newest).await.steps,
         "the newest run stays whole"
     );
     let kept = store.events_of_run(old).await.unwrap();

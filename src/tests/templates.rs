@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{ControlPlane, HostProcess, PATIENCE, data_dir};
+use crate::support::{ControlPlane, HostProcess, data_dir};
 
 fn template(data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_codeflow"));
@@ -55,11 +55,7 @@ async fn templates_are_listed_and_one_that_sandboxes_need_is_not_removed() {
     }
 
     let host = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "0")]);
-    let sandbox = host
-        .client
-        .create(PATIENCE, &Default::default())
-        .await
-        .unwrap();
+    let sandbox = host.create().await;
     let said = refusal(&template(data.path(), &["remove", "nextjs"]));
     assert!(said.contains("codeflow is running"), "{said}");
     assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);

@@ -69,11 +69,7 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
     assert!(unenforced.contains("disk"), "{unenforced}");
     assert!(unenforced.contains("one range of user ids"), "{unenforced}");
 
-    let sandbox = host
-        .client
-        .create(PATIENCE, &Default::default())
-        .await
-        .unwrap();
+    let sandbox = host.create().await;
     assert_eq!(run(&sandbox, "id -u; id -un").await.1, "1000\nuser\n");
     assert_eq!(
         run(
@@ -140,11 +136,7 @@ async fn an_ordinary_users_sandboxes_are_as_closed_as_roots() {
             .env("XDG_RUNTIME_DIR", &runtime)
             .env("SANDBOX_POOL_SIZE", "0");
         let host = HostProcess::of(&mut command);
-        let sandbox = host
-            .client
-            .create(PATIENCE, &Default::default())
-            .await
-            .unwrap();
+        let sandbox = host.create().await;
         let used = fs::read_dir(&runtime).unwrap().count();
         assert_eq!(
             used,
@@ -222,11 +214,7 @@ async fn an_ordinary_users_host_that_dies_is_followed_by_one_that_starts() {
         || HostProcess::of(as_nobody(folder.path(), data.path()).env("SANDBOX_POOL_SIZE", "1"));
     let sandboxes = || fs::read_dir(data.path().join("sandboxes")).unwrap().count();
     let host = start();
-    let sandbox = host
-        .client
-        .create(PATIENCE, &Default::default())
-        .await
-        .unwrap();
+    let sandbox = host.create().await;
     sandbox.write_file("/home/user/kept", "kept").await.unwrap();
     until("another one is made for the pool", async || {
         let layers = data.path().join("sandboxes");
@@ -272,11 +260,7 @@ async fn a_machine_without_loop_devices_has_sandboxes_whose_disk_is_not_bounded_
                 .contains("no image can be mounted"),
         "{ready}"
     );
-    let sandbox = host
-        .client
-        .create(PATIENCE, &Default::default())
-        .await
-        .unwrap();
+    let sandbox = host.create().await;
     assert_eq!(
         run(&sandbox, "echo written > file; cat file").await.1,
         "written\n"

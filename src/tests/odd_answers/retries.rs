@@ -43,11 +43,7 @@ async fn without_such_a_time_a_call_is_retried_three_times_at_most() {
     assert_eq!(e2b.asked(CREATE).len(), 4);
 
     let e2b = E2b::start([(CREATE, vec![full])]).await;
-    let error = e2b
-        .client
-        .create(PATIENCE, &HashMap::new())
-        .await
-        .unwrap_err();
+    let error = e2b.refusal().await;
     assert!(
         matches!(&error, SandboxError::Unavailable(message) if message.contains("sandbox_capacity_unavailable")),
         "{error:?}"
@@ -58,11 +54,7 @@ async fn without_such_a_time_a_call_is_retried_three_times_at_most() {
 #[tokio::test]
 async fn a_long_wait_is_left_to_the_caller() {
     let e2b = E2b::start([(CREATE, vec![refused_for_now().with("retry-after", "3600")])]).await;
-    let error = e2b
-        .client
-        .create(PATIENCE, &HashMap::new())
-        .await
-        .unwrap_err();
+    let error = e2b.refusal().await;
     assert!(
         matches!(error, SandboxError::RateLimited { retry_after: Some(wait), .. } if wait == Duration::from_secs(3600)),
         "{error:?}"

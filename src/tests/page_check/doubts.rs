@@ -6,11 +6,11 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use codeflow::protocol::{EventKind, RunState, Status};
 use serde_json::json;
 
-use super::{processes_in, run, run_with_browser, run_with_browser_and};
+use super::{endless_page, processes_in, run, run_with_browser, run_with_browser_and};
 use crate::support::{Model, Reply, Server, data_dir, until};
 
 /// Puts another server in the template's place: what it does with `request` and `response`, and how
-/// often it was asked by a browser.
+/// many times a browser asked for it.
 pub fn serve(answer: &str) -> [Reply; 2] {
     let server = format!(
         r#"import {{ createServer }} from "node:http";
@@ -284,19 +284,8 @@ async fn without_a_browser_what_the_open_preview_reports_is_no_result() {
 
 #[tokio::test]
 async fn a_run_that_is_stopped_while_its_page_computes_without_an_end_leaves_no_browser() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let data = data_dir();
-    let page = "<!doctype html><h1>Shop</h1><script>for (;;) {}</script>";
-    let model = Model::start([(
-        "Build",
-        vec![
-            Reply::write("index.html", page),
-            Reply::done(),
-            Reply::done(),
-        ],
-    )])
-    .await;
+    let (folder, model) = endless_page().await;
     let env = [
         ("CHROMIUM_PATH", ""),
         ("TMPDIR", folder.path().to_str().unwrap()),

@@ -5,15 +5,16 @@ use std::{
     fs,
     io::ErrorKind,
     net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
-    os::unix::fs::PermissionsExt,
     path::Path,
 };
 
 use codeflow::protocol::RunState;
 use serde_json::json;
 
-use super::{Ended, doubts::serve, processes_in, run_with_browser, run_with_browser_and};
-use crate::support::{Model, Reply, Server, data_dir, until};
+use super::{
+    Ended, doubts::serve, endless_page, processes_in, run_with_browser, run_with_browser_and,
+};
+use crate::support::{Reply, Server, data_dir, until};
 
 /// A port of this machine that nobody is to reach, on every address of it.
 struct Secret {
@@ -331,19 +332,8 @@ fn groups_of(server: u32) -> Vec<std::path::PathBuf> {
 
 #[tokio::test]
 async fn the_browser_has_a_network_and_a_control_group_of_its_own_which_go_with_it() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let data = data_dir();
-    let page = "<!doctype html><h1>Shop</h1><script>for (;;) {}</script>";
-    let model = Model::start([(
-        "Build",
-        vec![
-            Reply::write("index.html", page),
-            Reply::done(),
-            Reply::done(),
-        ],
-    )])
-    .await;
+    let (folder, model) = endless_page().await;
     let env = [
         ("CHROMIUM_PATH", ""),
         ("TMPDIR", folder.path().to_str().unwrap()),

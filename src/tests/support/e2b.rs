@@ -9,7 +9,7 @@ use std::{
 
 use codeflow::{
     config,
-    sandbox::{Client, Sandbox},
+    sandbox::{Client, Sandbox, SandboxError},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -206,6 +206,14 @@ impl E2b {
     /// The scripted sandbox.
     pub async fn sandbox(&self) -> Sandbox {
         self.client.create(PATIENCE, &HashMap::new()).await.unwrap()
+    }
+
+    /// Why it makes no sandbox.
+    pub async fn refusal(&self) -> SandboxError {
+        self.client
+            .create(PATIENCE, &HashMap::new())
+            .await
+            .unwrap_err()
     }
 
     /// The requests whose method and path this is, as text.

@@ -1,4 +1,4 @@
-//! A follower of a project's feed that checks, with every event, that none is missing or told
+//! A follower of a project's feed that checks, with every event, that none is missing or comes
 //! twice.
 
 use codeflow::protocol::{

@@ -6,14 +6,14 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use codeflow::sandbox::Client;
+use codeflow::sandbox::{Client, Sandbox};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use reqwest::{Method, RequestBuilder};
 
-use super::{ControlPlane, host::client, http};
+use super::{ControlPlane, PATIENCE, host::client, http};
 
 const KEY: &str = "e2b_test";
 
@@ -71,6 +71,14 @@ impl HostProcess {
             url,
             log,
         }
+    }
+
+    /// A sandbox of its default template.
+    pub async fn create(&self) -> Sandbox {
+        self.client
+            .create(PATIENCE, &Default::default())
+            .await
+            .unwrap()
     }
 
     /// Its process's id.

@@ -230,7 +230,7 @@ impl Drop for Model {
 }
 
 /// Whether the agent asks. It has no tools in its last turn, nor with a model that can't call them,
-/// and says so; the naming model is told neither.
+/// and says so; the naming model gets neither.
 fn is_turn(request: &Value) -> bool {
     let notes = [
         "There are no tools in this conversation",

@@ -16,7 +16,7 @@ use codeflow::{
     boot::Service,
     config::{Env, Settings},
     listener::raise_open_files,
-    protocol::{ProjectId, RunState, Workspace},
+    protocol::{ProjectId, RunDetails, RunId, RunState, Workspace},
     server,
 };
 use parking_lot::Mutex;
@@ -256,6 +256,15 @@ impl Server {
     /// What the page shows of the project.
     pub async fn workspace(&self, project: ProjectId) -> Workspace {
         self.get(&format!("/api/projects/workspace?project={project}"))
+            .await
+            .json()
+            .await
+            .unwrap()
+    }
+
+    /// What the dashboard shows of the run.
+    pub async fn details(&self, run: RunId) -> RunDetails {
+        self.get(&format!("/api/runs/details?run={run}"))
             .await
             .json()
             .await
