@@ -24,7 +24,7 @@ pub use event::{
 pub use file::{FileChange, FileNode, FileView};
 pub use id::{FragmentId, MessageId, ProjectId, RunId, Timestamp, UserId};
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
-pub use message::{Fragment, Message, MessageKind, Role};
+pub use message::{Author, Fragment, Message, MessageKind, Role};
 pub use preview::{PreviewError, PreviewErrorKind};
 pub use project::{ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, PromptError, Workspace};
 pub use run::{Run, RunState, Status, ToolUse};

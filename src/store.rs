@@ -16,6 +16,7 @@ mod sweep;
 mod turns;
 mod types;
 mod usage;
+mod version;
 mod write;
 
 use std::{

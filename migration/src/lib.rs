@@ -9,6 +9,7 @@ mod m20261128_000001_add_estimated;
 mod m20261128_000002_add_version_kinds;
 mod m20261128_000003_add_run_accounts;
 mod m20261128_000004_add_event_names;
+mod m20261128_100020_add_version_authors;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000002_add_version_kinds::Migration),
             Box::new(m20261128_000003_add_run_accounts::Migration),
             Box::new(m20261128_000004_add_event_names::Migration),
+            Box::new(m20261128_100020_add_version_authors::Migration),
         ]
     }
 }

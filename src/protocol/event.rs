@@ -54,9 +54,10 @@ pub enum EventKind {
     Files { files: Vec<FileChange> },
     /// The preview's state changed.
     Preview { preview: PreviewState },
-    /// A run that had ended without a result got a draft, which belongs to this message.
+    /// A version was saved that no result brings: the draft of a run that had ended without one,
+    /// which belongs to this message, or a version of no run.
     Version {
-        message: MessageId,
+        message: Option<MessageId>,
         fragment: Fragment,
     },
     /// The project got its title.
@@ -101,7 +102,11 @@ impl EventKind {
             // another.
             Self::Files { .. } | Self::Draft { .. } => None,
             Self::Preview { .. } => Some("preview".to_owned()),
-            Self::Version { message, .. } => Some(format!("version:{message}")),
+            Self::Version {
+                message: Some(message),
+                ..
+            } => Some(format!("version:{message}")),
+            Self::Version { fragment, .. } => Some(format!("version:{}", fragment.id)),
             Self::Title { .. } => Some("title".to_owned()),
             Self::Notice { .. } => Some("notice".to_owned()),
         }

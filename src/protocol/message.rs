@@ -84,6 +84,40 @@ pub struct Message {
     pub created_at: Timestamp,
 }
 
+/// Who made a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Author {
+    /// A run.
+    #[default]
+    Agent,
+    /// The user, by editing files.
+    You,
+    /// The user, by restoring an earlier version.
+    Restore,
+}
+
+impl Author {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::You => "you",
+            Self::Restore => "restore",
+        }
+    }
+}
+
+impl std::str::FromStr for Author {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Agent, Self::You, Self::Restore]
+            .into_iter()
+            .find(|author| author.as_str() == text)
+            .ok_or_else(|| format!("{text:?} makes no versions"))
+    }
+}
+
 /// A saved version of the app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fragment {
@@ -95,5 +129,14 @@ pub struct Fragment {
     /// Whether it is what a run left that gave no result: it may not work.
     #[serde(default)]
     pub draft: bool,
+    #[serde(default)]
+    pub author: Author,
+    /// Of a restored version: the number of the one whose files it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<i32>,
+    /// How many files differ from the version before, all of the first; `None` where that was not
+    /// counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<i32>,
     pub created_at: Timestamp,
 }

@@ -16,12 +16,12 @@ use sea_orm::{
 use super::{
     Result, Store, StoreError,
     blob::{self, Hashed},
-    event,
+    event, project,
     readable::{self, or_skip},
     run, without_nul,
 };
 use crate::protocol::{
-    AppEntry, AppNode, Event, EventKind, Fragment, FragmentId, MessageId, ProjectId, Run, RunId,
+    AppEntry, AppNode, Author, Event, EventKind, Fragment, FragmentId, MessageId, ProjectId, RunId,
     Timestamp,
 };
 
@@ -31,13 +31,17 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: FragmentId,
     pub project_id: ProjectId,
-    pub message_id: MessageId,
-    pub run_id: RunId,
+    /// `None` for a version that no run made, like the next.
+    pub message_id: Option<MessageId>,
+    pub run_id: Option<RunId>,
     pub number: i32,
     pub title: String,
     pub created_at: i64,
     pub draft: bool,
     pub partial: bool,
+    pub author: Author,
+    pub restored: Option<i32>,
+    pub changed: Option<i32>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -46,7 +50,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// The files of a fragment.
-mod file {
+pub(super) mod file {
     use super::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -92,13 +96,42 @@ pub struct Version {
     pub partial: bool,
 }
 
+/// What a version comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A run that ended with this message.
+    Run { run: RunId, message: MessageId },
+    /// The same for a run without a result.
+    Draft { run: RunId, message: MessageId },
+    /// The user's own changes.
+    User,
+    /// The version with this number.
+    Restored(i32),
+}
+
+impl Origin {
+    fn author(self) -> Author {
+        match self {
+            Self::Run { .. } | Self::Draft { .. } => Author::Agent,
+            Self::User => Author::You,
+            Self::Restored(_) => Author::Restore,
+        }
+    }
+}
+
+/// A version's files as they are stored: path, kind and hash of each.
+pub(super) type FileSet = BTreeSet<(String, String, String)>;
+
 impl Model {
-    fn into_fragment(self) -> Fragment {
+    pub(super) fn into_fragment(self) -> Fragment {
         Fragment {
             id: self.id,
             number: self.number,
             title: self.title,
             draft: self.draft,
+            author: self.author,
+            restored: self.restored,
+            changed: self.changed,
             created_at: Timestamp(self.created_at),
         }
     }
@@ -119,7 +152,7 @@ fn kind_of(node: &AppNode) -> &'static str {
 }
 
 /// An entry of a kind that a later version of this program wrote is read as a file.
-fn node_of(kind: &str, content: Vec<u8>) -> AppNode {
+pub(super) fn node_of(kind: &str, content: Vec<u8>) -> AppNode {
     match kind {
         "link" => AppNode::Link {
             target: String::from_utf8_lossy(&content).into_owned(),
@@ -138,33 +171,7 @@ impl Store {
         let Some(latest) = latest(&self.db, project).await? else {
             return Ok(None);
         };
-        let files = files_of(&self.db, latest.id).await?;
-        let mut entries = Vec::with_capacity(files.len());
-        for some in files.chunks(FILES_PER_QUERY) {
-            let hashes = some.iter().map(|file| &file.hash);
-            let blobs = blob::Entity::find().filter(blob::Column::Hash.is_in(hashes));
-            let blobs: HashMap<String, Vec<u8>> = blobs
-                .all(&self.db)
-                .await?
-                .into_iter()
-                .map(|blob| (blob.hash, blob.content))
-                .collect();
-            for file in some {
-                let content = blobs.get(&file.hash).ok_or(StoreError::NotFound("blob"));
-                // One file that is lost must not take the others with it.
-                if let Some(content) = or_skip("file of a version", content) {
-                    entries.push(AppEntry {
-                        path: file.path.clone(),
-                        node: node_of(&file.kind, content.clone()),
-                    });
-                }
-            }
-        }
-        Ok(Some(Version {
-            partial: latest.partial,
-            fragment: latest.into_fragment(),
-            entries,
-        }))
+        Ok(Some(with_entries(&self.db, latest).await?))
     }
 
     /// Whether the project has a version or a draft.
@@ -227,7 +234,9 @@ impl Store {
                 if saved.one(tx).await?.is_some() {
                     return Ok(None);
                 }
-                let fragment = insert(tx, &run, message, &new, &hashed, true).await?;
+                let origin = Origin::Draft { run: id, message };
+                let fragment = insert(tx, run.project, origin, &new, &hashed).await?;
+                let message = Some(message);
                 let kind = EventKind::Version { message, fragment };
                 event::append(tx, run.project, Some(id), kind).await
             })
@@ -245,7 +254,7 @@ impl Store {
 }
 
 /// Whether the latest version has the same entries.
-async fn equals_latest(
+pub(super) async fn equals_latest(
     db: &impl ConnectionTrait,
     project: ProjectId,
     partial: bool,
@@ -254,21 +263,70 @@ async fn equals_latest(
     let Some(latest) = latest(db, project).await? else {
         return Ok(false);
     };
-    let files = files_of(db, latest.id).await?;
-    let before: BTreeSet<(String, String, String)> = files
-        .into_iter()
+    Ok(latest.partial == partial && file_set(db, latest.id).await? == set_of(hashed))
+}
+
+/// The files of a version, to compare.
+pub(super) async fn file_set(db: &impl ConnectionTrait, id: FragmentId) -> Result<FileSet> {
+    let files = files_of(db, id).await?.into_iter();
+    Ok(files
         .map(|file| (file.path, file.kind, file.hash))
+        .collect())
+}
+
+pub(super) fn set_of(hashed: &Hashed) -> FileSet {
+    let entries = hashed.iter();
+    entries
+        .map(|(entry, hash)| {
+            let kind = kind_of(&entry.node).to_owned();
+            (entry.path.clone(), kind, hash.to_owned())
+        })
+        .collect()
+}
+
+/// How many files and links differ.
+pub(super) fn count_changes(before: &FileSet, after: &FileSet) -> i32 {
+    let paths: BTreeSet<&str> = before
+        .symmetric_difference(after)
+        .filter(|(_, kind, _)| kind != "folder")
+        .map(|(path, ..)| path.as_str())
         .collect();
-    let after = hashed.iter().map(|(entry, hash)| {
-        let kind = kind_of(&entry.node).to_owned();
-        (entry.path.clone(), kind, hash.to_owned())
-    });
-    Ok(latest.partial == partial && before == after.collect())
+    i32::try_from(paths.len()).unwrap_or(i32::MAX)
+}
+
+/// The version with what it is made of. One file that is lost does not take the others with it.
+pub(super) async fn with_entries(db: &impl ConnectionTrait, model: Model) -> Result<Version> {
+    let files = files_of(db, model.id).await?;
+    let mut entries = Vec::with_capacity(files.len());
+    for some in files.chunks(FILES_PER_QUERY) {
+        let hashes = some.iter().map(|file| &file.hash);
+        let blobs = blob::Entity::find().filter(blob::Column::Hash.is_in(hashes));
+        let blobs: HashMap<String, Vec<u8>> = blobs
+            .all(db)
+            .await?
+            .into_iter()
+            .map(|blob| (blob.hash, blob.content))
+            .collect();
+        for file in some {
+            let content = blobs.get(&file.hash).ok_or(StoreError::NotFound("blob"));
+            if let Some(content) = or_skip("file of a version", content) {
+                entries.push(AppEntry {
+                    path: file.path.clone(),
+                    node: node_of(&file.kind, content.clone()),
+                });
+            }
+        }
+    }
+    Ok(Version {
+        partial: model.partial,
+        fragment: model.into_fragment(),
+        entries,
+    })
 }
 
 /// Drafts follow the version whose number they have, in the order of their making, which is that of
 /// their ids.
-async fn latest(db: &impl ConnectionTrait, project: ProjectId) -> Result<Option<Model>> {
+pub(super) async fn latest(db: &impl ConnectionTrait, project: ProjectId) -> Result<Option<Model>> {
     Ok(Entity::find()
         .filter(Column::ProjectId.eq(project))
         .order_by_desc(Column::Number)
@@ -278,7 +336,10 @@ async fn latest(db: &impl ConnectionTrait, project: ProjectId) -> Result<Option<
 }
 
 /// The fragment's files, sorted by path.
-async fn files_of(db: &impl ConnectionTrait, fragment: FragmentId) -> Result<Vec<file::Model>> {
+pub(super) async fn files_of(
+    db: &impl ConnectionTrait,
+    fragment: FragmentId,
+) -> Result<Vec<file::Model>> {
     Ok(file::Entity::find()
         .filter(file::Column::FragmentId.eq(fragment))
         .order_by_asc(file::Column::Path)
@@ -299,7 +360,7 @@ pub(super) async fn of_project(
     .await?;
     let fragments = models.into_iter();
     Ok(fragments
-        .map(|model| (model.message_id, model.into_fragment()))
+        .filter_map(|model| Some((model.message_id?, model.into_fragment())))
         .collect())
 }
 
@@ -332,49 +393,84 @@ pub(super) fn made_after_run() -> SelectStatement {
         .to_owned()
 }
 
-/// Saves the run's version with the next number of its project, or its draft with the number of the
-/// version before.
+/// Saves a version with the next number of its project, or a draft with the number of the version
+/// before.
 pub(super) async fn insert(
     tx: &impl ConnectionTrait,
-    run: &Run,
-    message: MessageId,
+    project: ProjectId,
+    origin: Origin,
     new: &NewFragment,
     hashed: &Hashed,
-    draft: bool,
 ) -> Result<Fragment> {
-    let last = latest(tx, run.project).await?.map_or(0, |last| last.number);
-    let fragment = Fragment {
-        id: FragmentId::new(),
-        number: if draft { last } else { last + 1 },
-        title: without_nul(&new.title),
-        draft,
-        created_at: Timestamp::now(),
+    let title = without_nul(&new.title);
+    let saved = insert_row(tx, project, origin, title, new.partial, &set_of(hashed)).await?;
+    blob::put_missing(tx, hashed).await?;
+    insert_files(tx, saved.id, hashed).await?;
+    Ok(saved)
+}
+
+/// Saves a version without its files, which are these.
+pub(super) async fn insert_row(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    origin: Origin,
+    title: String,
+    partial: bool,
+    files: &FileSet,
+) -> Result<Fragment> {
+    project::lock(tx, project).await?;
+    let last = latest(tx, project).await?;
+    let before = match &last {
+        Some(last) => file_set(tx, last.id).await?,
+        None => FileSet::new(),
     };
-    Entity::insert(ActiveModel {
-        id: Set(fragment.id),
-        project_id: Set(run.project),
-        message_id: Set(message),
-        run_id: Set(run.id),
-        number: Set(fragment.number),
-        title: Set(fragment.title.clone()),
-        created_at: Set(fragment.created_at.0),
-        draft: Set(draft),
-        partial: Set(new.partial),
-    })
-    .exec_without_returning(tx)
-    .await?;
+    let last = last.map_or(0, |last| last.number);
+    let draft = matches!(origin, Origin::Draft { .. });
+    let (run, message) = match origin {
+        Origin::Run { run, message } | Origin::Draft { run, message } => (Some(run), Some(message)),
+        Origin::User | Origin::Restored(_) => (None, None),
+    };
+    let model = Model {
+        id: FragmentId::new(),
+        project_id: project,
+        message_id: message,
+        run_id: run,
+        number: if draft { last } else { last + 1 },
+        title,
+        created_at: Timestamp::now().0,
+        draft,
+        partial,
+        author: origin.author(),
+        restored: match origin {
+            Origin::Restored(number) => Some(number),
+            _ => None,
+        },
+        changed: Some(count_changes(&before, files)),
+    };
+    // Every column is set.
+    Entity::insert(ActiveModel::from(model.clone()).reset_all())
+        .exec_without_returning(tx)
+        .await?;
+    Ok(model.into_fragment())
+}
+
+/// Saves the files of a version that has none yet.
+pub(super) async fn insert_files(
+    tx: &impl ConnectionTrait,
+    id: FragmentId,
+    hashed: &Hashed,
+) -> Result<()> {
     let files = hashed.iter().map(|(entry, hash)| file::ActiveModel {
-        fragment_id: Set(fragment.id),
+        fragment_id: Set(id),
         path: Set(entry.path.clone()),
         hash: Set(hash.to_owned()),
         kind: Set(kind_of(&entry.node).to_owned()),
     });
     let files: Vec<_> = files.collect();
-    blob::put_missing(tx, hashed).await?;
     for some in files.chunks(ROWS_PER_WRITE) {
         file::Entity::insert_many(some.to_vec())
             .exec_without_returning(tx)
             .await?;
     }
-    Ok(fragment)
+    Ok(())
 }

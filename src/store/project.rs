@@ -7,7 +7,7 @@ use sea_orm::{
 
 use super::{Result, Store, StoreError, event, message, readable, run, without_nul};
 use crate::protocol::{
-    Event, EventKind, ImageId, NewPrompt, Project, ProjectId, Run, Timestamp, UserId,
+    Event, EventKind, FragmentId, ImageId, NewPrompt, Project, ProjectId, Run, Timestamp, UserId,
 };
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -22,6 +22,10 @@ pub struct Model {
     pub created_at: i64,
     pub updated_at: i64,
     pub used_at: Option<i64>,
+    /// Whether its user gave it its title.
+    pub renamed: bool,
+    /// The version whose files its sandbox is about to get.
+    pub restoring: Option<FragmentId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -65,6 +69,8 @@ impl Store {
             created_at: Set(now.0),
             updated_at: Set(now.0),
             used_at: Set(None),
+            renamed: Set(false),
+            restoring: Set(None),
         };
         let (id, prompt, image) = (project.id, prompt.clone(), image.cloned());
         let (run, events) = self
@@ -134,7 +140,27 @@ impl Store {
         Ok(())
     }
 
-    async fn project_model(&self, id: ProjectId) -> Result<Model> {
+    /// Gives the project a title of its user's, which no run replaces.
+    pub async fn rename_project(&self, id: ProjectId, title: &str) -> Result<Option<Event>> {
+        let title = without_nul(title);
+        self.write(move |tx| {
+            Box::pin(async move {
+                let renamed = Entity::update_many()
+                    .col_expr(Column::Title, Expr::value(title.as_str()))
+                    .col_expr(Column::Renamed, Expr::value(true))
+                    .filter(Column::Id.eq(id))
+                    .exec(tx)
+                    .await?;
+                if renamed.rows_affected == 0 {
+                    return Err(StoreError::NotFound("project"));
+                }
+                event::append(tx, id, None, EventKind::Title { title }).await
+            })
+        })
+        .await
+    }
+
+    pub(super) async fn project_model(&self, id: ProjectId) -> Result<Model> {
         Entity::find_by_id(id)
             .one(&self.db)
             .await?
@@ -177,10 +203,29 @@ pub(super) async fn touch(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()
     Ok(())
 }
 
-/// Gives the project its title.
-pub(super) async fn set_title(tx: &impl ConnectionTrait, id: ProjectId, title: &str) -> Result<()> {
-    Entity::update_many()
+/// Gives the project its title, unless its user did. Returns whether it has it.
+pub(super) async fn set_title(
+    tx: &impl ConnectionTrait,
+    id: ProjectId,
+    title: &str,
+) -> Result<bool> {
+    let named = Entity::update_many()
         .col_expr(Column::Title, Expr::value(without_nul(title)))
+        .filter(Column::Id.eq(id))
+        .filter(Column::Renamed.eq(false))
+        .exec(tx)
+        .await?;
+    Ok(named.rows_affected > 0)
+}
+
+/// Notes the version whose files the project's sandbox is about to get.
+pub(super) async fn set_restoring(
+    tx: &impl ConnectionTrait,
+    id: ProjectId,
+    version: FragmentId,
+) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::Restoring, Expr::value(version))
         .filter(Column::Id.eq(id))
         .exec(tx)
         .await?;

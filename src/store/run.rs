@@ -7,8 +7,11 @@ use sea_orm::{
 };
 
 use super::{
-    NewFragment, Result, Store, StoreError, blob::Hashed, event, fragment, message, project,
-    readable, step,
+    NewFragment, Result, Store, StoreError,
+    blob::Hashed,
+    event,
+    fragment::{self, Origin},
+    message, project, readable, step,
 };
 use crate::protocol::{
     Event, EventKind, Message, MessageId, MessageKind, ProjectId, Role, Run, RunId, RunState,
@@ -232,10 +235,13 @@ async fn finish(
     let reply = message::insert(tx, run.project, Role::Assistant, kind, content).await?;
     let mut fragment = None;
     if let Some((new, hashed)) = new_fragment {
-        let saved = fragment::insert(tx, &run, reply.id, new, hashed, false).await?;
+        let origin = Origin::Run {
+            run: id,
+            message: reply.id,
+        };
+        let saved = fragment::insert(tx, run.project, origin, new, hashed).await?;
         // The first version names the project; later ones leave it its name.
-        if saved.number == 1 {
-            project::set_title(tx, run.project, &new.project_title).await?;
+        if saved.number == 1 && project::set_title(tx, run.project, &new.project_title).await? {
             let title = new.project_title.clone();
             events
                 .push(event::append(tx, run.project, Some(id), EventKind::Title { title }).await?);
@@ -267,6 +273,14 @@ async fn finish(
 
 fn unfinished() -> sea_orm::sea_query::SimpleExpr {
     Column::State.is_in([RunState::Queued, RunState::Running])
+}
+
+/// Whether the project has a run that has not ended.
+pub(super) async fn has_unfinished(db: &impl ConnectionTrait, project: ProjectId) -> Result<bool> {
+    let found = Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .filter(unfinished());
+    Ok(found.count(db).await? > 0)
 }
 
 /// The run's row, or `NotFound`.

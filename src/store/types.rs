@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use crate::protocol::{
-    FragmentId, MessageId, MessageKind, ProjectId, Role, RunId, RunState, UserId,
+    Author, FragmentId, MessageId, MessageKind, ProjectId, Role, RunId, RunState, UserId,
 };
 
 /// Makes types columns that hold the text which `$to_text` gives and `$from_text` reads again.
@@ -76,6 +76,7 @@ text_columns! {
     FragmentId: ToString::to_string, str::parse::<FragmentId>;
     UserId: ToString::to_string, any_user;
     RunState: |state: &RunState| state.as_str().to_owned(), str::parse::<RunState>;
+    Author: |author: &Author| author.as_str().to_owned(), str::parse::<Author>;
     Role: |role: &Role| role.as_str().to_owned(), str::parse::<Role>;
     MessageKind: |kind: &MessageKind| kind.as_str().to_owned(), str::parse::<MessageKind>;
 }

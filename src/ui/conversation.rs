@@ -220,7 +220,11 @@ impl Conversation {
                 self.put_message(message);
             }
             (EventKind::Version { message, fragment }, _) => {
-                if let Some(message) = self.messages.iter_mut().find(|known| known.id == message) {
+                if !fragment.draft {
+                    self.notice.offer(seq, None);
+                }
+                let mut messages = self.messages.iter_mut();
+                if let Some(message) = messages.find(|known| Some(known.id) == message) {
                     message.fragment = Some(fragment);
                 }
             }
