@@ -64,6 +64,7 @@ test("another origin, such as a generated app, can't use the API", async () => {
     body: new URLSearchParams({ prompt: "Build me a todo app" }),
   });
   assert.equal(answer.status, 403);
+  assert.equal((await answer.json()).code, "forbidden");
 });
 
 test("the feed closes with a reason when it is asked nonsense", async () => {

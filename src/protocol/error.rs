@@ -9,12 +9,16 @@ use serde::{Deserialize, Serialize};
 pub enum ErrorCode {
     /// 400: the input is wrong; the message says how to mend it.
     Invalid,
+    /// 403: the request comes from another site.
+    Forbidden,
     /// 404: there is no such thing, or it is another user's.
     NotFound,
     /// 413: what was sent is too large.
     TooLarge,
     /// 409: the thing is in a state that does not allow it.
     Conflict,
+    /// 421: the request names a host that is not the app's.
+    Misdirected,
     /// 503: a part that this needs (the sandbox, say) can't be reached right now.
     Unavailable,
     /// 500: a fault of the server, logged there.
@@ -26,9 +30,11 @@ impl ErrorCode {
     pub fn status(self) -> u16 {
         match self {
             Self::Invalid => 400,
+            Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::TooLarge => 413,
             Self::Conflict => 409,
+            Self::Misdirected => 421,
             Self::Unavailable => 503,
             Self::Internal => 500,
         }

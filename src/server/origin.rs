@@ -4,12 +4,13 @@
 
 use axum::{
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::header,
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
 use super::AppState;
+use crate::protocol::{ApiError, ErrorCode};
 
 /// Refuses (403) what a browser says comes from another origin. Other clients send no `Origin` and
 /// pass.
@@ -19,18 +20,20 @@ pub async fn same_origin_only(
     next: Next,
 ) -> Response {
     if !is_own_name(&request, &state.public_url) {
-        let text =
-            "CodeFlow does not answer to this name. Set PUBLIC_URL to the address that people use.";
-        return (StatusCode::MISDIRECTED_REQUEST, text).into_response();
+        return ApiError::new(
+            ErrorCode::Misdirected,
+            "CodeFlow does not answer to this name. Set PUBLIC_URL to the address that people use.",
+        )
+        .into_response();
     }
     let path = request.uri().path();
     let guarded = path.starts_with("/api/") || path.starts_with("/ws/");
     if guarded && !comes_from_here(&request, &state.public_url) {
-        return (
-            StatusCode::FORBIDDEN,
+        return ApiError::new(
+            ErrorCode::Forbidden,
             "This request comes from another site and was refused.",
         )
-            .into_response();
+        .into_response();
     }
     next.run(request).await
 }
