@@ -145,7 +145,7 @@ test("an image is pasted or dropped into a message", async () => {
   assert.deepEqual(problems, []);
 });
 
-test("words that come with an image are pasted as words, and what is no image is dropped in vain", async () => {
+test("text that comes with an image is pasted as text, and dropping anything but an image does nothing", async () => {
   assert.equal(await hand("paste", { words: "A table of sums" }), false, "the browser pastes it");
   assert.equal(await chip().count(), 0);
   await hand("dragover", { type: "text/plain" });
@@ -183,7 +183,7 @@ test("a message waits for its image, and says so until it is there", async () =>
   assert.equal(problems.splice(0).length, 1);
 });
 
-test("what could not be sent is still there, with its image, and goes the next time", async () => {
+test("a message that could not be sent stays, with its image, and is sent the next time", async () => {
   await page.route("**/api/messages/send", (route) => route.abort());
   await page.getByRole("button", { name: "Send" }).click();
   await page.locator("form").getByRole("alert").waitFor();

@@ -177,7 +177,7 @@ const throwIn = (frame, message) =>
     message,
   );
 
-test("what the app throws, rejects and logs stands under the preview", async () => {
+test("errors that the app throws, rejects or logs appear below the preview", async () => {
   await ui.start(server.url, "Build a page that fails");
   await ui.finished(1);
   await throws();
@@ -202,13 +202,13 @@ test("what the app throws, rejects and logs stands under the preview", async () 
   await page.emulateMedia({ colorScheme: "light" });
 });
 
-test("what the server forgot at an interruption of the feed is reported again", async () => {
+test("errors that the server forgot while the feed was interrupted are reported again", async () => {
   const report = page.waitForRequest((request) => request.url().endsWith("/api/preview/errors") && request.postData().includes("x is undefined"));
   await cutFeed();
   await report;
 });
 
-test("put aside they stay away, and a reload without them is the end of them", async () => {
+test("dismissed errors stay away, and a reload without them removes them", async () => {
   await bar().getByRole("button", { name: "Dismiss" }).click();
   await gone();
   assert.equal(await focused(), "message", "the focus did not go with the button");
@@ -223,7 +223,7 @@ test("put aside they stay away, and a reload without them is the end of them", a
   await gone();
 });
 
-test("React's warnings are no errors, and a page that does not hydrate is one", async () => {
+test("a warning of React is no error, and a page that fails to hydrate is one", async () => {
   const logged = [];
   const note = (message) => logged.push(message.text());
   page.on("console", note);
@@ -244,7 +244,7 @@ test("React's warnings are no errors, and a page that does not hydrate is one", 
   await throws();
 });
 
-test("nobody but the app in the frame is believed", async () => {
+test("only messages of the app in the frame count", async () => {
   const itself = new URL(server.url).origin;
   const from = new URL(app().url()).origin;
   await page.evaluate((words) => window.postMessage(words, "*"), FORGED);
@@ -276,7 +276,7 @@ test("nobody but the app in the frame is believed", async () => {
   forger.close();
 });
 
-test("the app speaks to nobody but the builder: not to a stranger that frames it, and to nobody when it is opened by itself", async () => {
+test("the app sends messages to the builder alone: not to a stranger that frames it, and none when it is opened by itself", async () => {
   const address = app().url();
   const framing = await serve(`${LISTENS}<iframe src="${address}" onload="this.contentWindow.postMessage('${hello}', '*')"></iframe>`);
   const other = await browser.newPage();
@@ -312,7 +312,7 @@ test("the app speaks to nobody but the builder: not to a stranger that frames it
   opening.close();
 });
 
-test("while a run is at work no errors stand there, and those that it did not mend come back", async () => {
+test("errors are hidden during a run, and those that it did not fix come back", async () => {
   let answer;
   held = new Promise((go) => (answer = go));
   await bar().getByText(/at app\/page\.tsx:6:\d+/).waitFor();
@@ -333,7 +333,7 @@ test("while a run is at work no errors stand there, and those that it did not me
   await gone();
 });
 
-test("a fix of a route handler alone, of which the page hears nothing, is the end of its error", async () => {
+test("fixing a route handler removes its error, although the page learns nothing of the fix", async () => {
   await until("the app can't load", async () => {
     await button("Load").click({ timeout: 1000 }).catch(() => {});
     return bar().getByText("no stock: 500").isVisible();
@@ -351,7 +351,7 @@ test("a fix of a route handler alone, of which the page hears nothing, is the en
   await onlyLogged();
 });
 
-test("an error that a fix of the page mends does not come back", async () => {
+test("an error that a change of the page fixes does not come back", async () => {
   mend = { "app/page.tsx": FIXED };
   await bar().getByRole("button", { name: "Fix" }).click();
   await ui.finished(4);
@@ -376,7 +376,7 @@ test("what the dev server can't compile can be fixed where the app would be", as
   await ui.preview().getByRole("heading", { name: "Mended" }).waitFor();
 });
 
-test("an app whose builder has a public address speaks to that one, and to no other on this machine", async () => {
+test("with a public address of the builder, the app sends messages to that one and to no other on this machine", async () => {
   await server.stop();
   const framing = await serve(`${LISTENS}<iframe></iframe><script>
     const frame = document.querySelector("iframe");

@@ -103,7 +103,7 @@ const use = (name) =>
     return said.startsWith(name) && said;
   });
 
-test("an app that refuses to be framed is shown, and one that has no hook of the template tells its errors", async () => {
+test("an app that refuses to be framed is shown, and one without the template's hook reports its errors too", async () => {
   await ui.start(server.url, "Build a page that refuses to be framed");
   await ui.finished(1);
   await ui.preview().getByRole("heading", { name: "Framed" }).waitFor();
@@ -155,7 +155,7 @@ test("a run's change is shown on the page that is open", async () => {
   assert.match(app().url(), /\/settings\?tab=2/);
 });
 
-test("Enter that ends a composition of an input method sends nothing, in whichever way the browser tells it", async () => {
+test("Enter that ends a composition of an input method sends nothing, however the browser reports it", async () => {
   for (const [address, name, box] of [[server.url, "home", "Describe the app you want to build"], [page.url(), "workspace", "Message"]]) {
     await page.goto(address);
     await page.waitForLoadState("networkidle");
@@ -181,7 +181,7 @@ test("Enter that ends a composition of an input method sends nothing, in whichev
   await page.getByRole("log").getByText("こんにちは").waitFor();
 });
 
-test("previews with a domain of their own have hot reload whatever the app's configuration says, and nobody else does", async () => {
+test("previews on a domain of their own have hot reload whatever the app's configuration says, and no other page does", async () => {
   await server.stop();
   server = await startServer({ ...model.env, SANDBOX_DOMAIN: "preview.codeflow.test" });
   const project = await post(server, "/api/projects/create", { prompt: "Build a page that refuses to be framed" });
