@@ -12,7 +12,7 @@ let problems;
 let ui;
 
 before(async () => {
-  server = await startServer();
+  server = await startServer({ SANDBOX_POOL_SIZE: "1" });
   browser = await startBrowser();
   page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   page.setDefaultTimeout(60_000);

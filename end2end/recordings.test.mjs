@@ -15,7 +15,7 @@ let problems;
 let ui;
 
 before(async () => {
-  server = await startServer();
+  server = await startServer({ SANDBOX_POOL_SIZE: "1" });
   browser = await startProfile({ viewport: { width: 1440, height: 900 }, colorScheme: "light" });
   page = await browser.newPage();
   page.setDefaultTimeout(60_000);

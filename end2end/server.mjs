@@ -1,69 +1,111 @@
 // Starts the real CodeFlow for a browser test, on a free port with an empty database, and Chromium to look at it.
 import { spawn, execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
+import { basename, join, resolve } from "node:path";
 import { chromium } from "playwright-core";
 
 export const root = resolve(import.meta.dirname, "..");
 export const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
 export const binary = process.env.CODEFLOW_BIN ?? join(target, "release/codeflow");
-export const data = process.env.CODEFLOW_DATA_DIR ?? join(target, "test-data");
+/** Where the templates are that `codeflow template build` made, kept between runs. */
+export const prepared = process.env.CODEFLOW_DATA_DIR ?? join(target, "test-data");
+/** The data folder of this file's servers, which no other file uses: files may run side by side. */
+export const data = join(prepared, "tests", basename(process.argv[1]).replace(/(\.test)?\.mjs$/, ""));
 export const results = join(root, "test-results");
 mkdirSync(results, { recursive: true });
 
-/** A running CodeFlow: `url`, `stop()` (SIGTERM) and `log` (its standard error so far). */
+/**
+ * A running CodeFlow with an empty database: `url`, `stop()` (SIGTERM) and `log` (its standard error so far). It keeps no sandbox ready,
+ * which pays where projects follow one another, unless `env` says so.
+ */
 export async function startServer(env = {}) {
-  // All but the template, which takes a while to build.
-  for (const name of ["codeflow.sqlite", "codeflow.sqlite-wal", "codeflow.sqlite-shm", "sandboxes"]) {
-    rmSync(join(data, name), { force: true, recursive: true });
-  }
-  const started = await startCodeflow("serve", /listening on (http:\/\/127\.0\.0\.1:\d+)/, {
-    AI_PROVIDER: "demo",
-    LEPTOS_SITE_ADDR: "127.0.0.1:0",
-    ...env,
-  });
-  started.url = started.url.replace("127.0.0.1", "localhost");
-  return started;
+  clearData();
+  const own = { AI_PROVIDER: "demo", LEPTOS_SITE_ADDR: "127.0.0.1:0", SANDBOX_POOL_SIZE: "0" };
+  const server = await startCodeflow("serve", "/healthz", { ...own, ...env });
+  return Object.assign(server, { url: `http://localhost:${server.port}` });
 }
 
 /** A running sandbox host: as a server, with its `key`. */
 export async function startHost(env = {}) {
+  prepareData();
   const key = "e2b_00000000000000000000000000000000000000ff";
-  const host = await startCodeflow("sandbox-host", /sandbox host listening on (http:\S+)/, {
+  const host = await startCodeflow("sandbox-host", "/health", {
     SANDBOX_HOST_ADDR: "127.0.0.1:0",
     SANDBOX_HOST_KEY: key,
     SANDBOX_DOMAIN: "",
+    SANDBOX_POOL_SIZE: "0",
     ...env,
   });
-  return Object.assign(host, { key });
+  return Object.assign(host, { key, url: `http://127.0.0.1:${host.port}` });
 }
 
-/** Starts a command of the binary, and waits for the line that tells its address. */
-async function startCodeflow(command, address, env) {
+/** Makes the data folder, with the templates of all. */
+function prepareData() {
+  mkdirSync(join(prepared, "templates"), { recursive: true, mode: 0o700 });
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  if (!existsSync(join(data, "templates"))) symlinkSync(join(prepared, "templates"), join(data, "templates"));
+}
+
+/** Empties the data folder, but for the templates, if no server works in it. */
+function clearData() {
+  prepareData();
+  const old = ["codeflow.sqlite", "codeflow.sqlite-wal", "codeflow.sqlite-shm", "sandboxes"].map((name) => join(data, name));
+  try {
+    // Under the server's own lock.
+    execFileSync("flock", ["--nonblock", "--conflict-exit-code", "75", join(data, "lock"), "rm", "-rf", ...old]);
+  } catch (error) {
+    throw error.status === 75 ? new Error(`a server works in ${data}; stop it first`) : error;
+  }
+}
+
+/** Starts a command of the binary, and waits until it answers to this path. */
+async function startCodeflow(command, path, env) {
   const child = spawn(binary, [command], {
     cwd: root,
     env: { ...process.env, CODEFLOW_DATA_DIR: data, ...env },
     stdio: ["ignore", "inherit", "pipe"],
   });
-  const server = { log: "", url: "", child };
+  const server = { log: "", child };
+  child.stderr.setEncoding("utf8").on("data", (text) => (server.log += text));
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   server.stop = async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill("SIGTERM");
-      await once(child, "exit");
-    }
+    if (hasEnded()) return;
+    child.kill("SIGTERM");
+    await once(child, "exit");
   };
-  server.url = await new Promise((listen, fail) => {
-    createInterface({ input: child.stderr }).on("line", (line) => {
-      server.log += `${line}\n`;
-      const found = address.exec(line);
-      if (found) listen(found[1]);
-    });
-    child.once("exit", (code) => fail(new Error(`codeflow ${command} ended with ${code}:\n${server.log}`)));
-  });
+  server.port = await until(`codeflow ${command} listens`, () => {
+    if (hasEnded()) throw new Error(`codeflow ${command} ended with ${child.exitCode ?? child.signalCode}:\n${server.log}`);
+    return readyPort(child.pid, path);
+  }, 60_000);
   return server;
+}
+
+/** The port on which the process answers a request for this path with a success, if it does yet. It may listen on others too. */
+async function readyPort(pid, path) {
+  for (const port of listeningPorts(pid)) {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(2_000) }).catch(() => null);
+    await answer?.arrayBuffer();
+    if (answer?.ok) return port;
+  }
+  return null;
+}
+
+/** The TCP ports on which the process listens (proc_pid_net(5)). */
+function listeningPorts(pid) {
+  const LISTEN = "0A";
+  try {
+    const links = readdirSync(`/proc/${pid}/fd`).map((file) => readlinkSync(`/proc/${pid}/fd/${file}`));
+    const sockets = new Set(links.map((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1]));
+    const lines = readFileSync(`/proc/${pid}/net/tcp`, "utf8").trim().split("\n").slice(1);
+    const fields = lines.map((line) => line.trim().split(/\s+/));
+    const own = fields.filter(([, , , state, , , , , , inode]) => state === LISTEN && sockets.has(inode));
+    return own.map(([, address]) => parseInt(address.split(":")[1], 16));
+  } catch {
+    // It opens and closes files while they are read, or has ended.
+    return [];
+  }
 }
 
 function findChromium() {

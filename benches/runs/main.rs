@@ -9,6 +9,8 @@ mod answer;
 #[allow(dead_code)]
 #[path = "../../src/tests/support/model.rs"]
 mod model;
+#[path = "../../src/tests/support/ports.rs"]
+mod ports;
 mod pretend_e2b;
 mod soak;
 #[path = "../../src/tests/support/template.rs"]
@@ -32,9 +34,6 @@ use serde_json::json;
 /// As many steps as a long run has.
 const STEPS: usize = 60;
 const RUNS_MEASURED: usize = 30;
-/// Pages that a browser loads, which takes a thousand times longer than the rest of such a run.
-const CHECKED_RUNS: usize = 4;
-
 /// A count from the environment, such as `BENCH_RUNS`.
 fn count(variable: &str, default: usize) -> usize {
     std::env::var(variable).map_or(default, |count| {
@@ -47,6 +46,11 @@ fn count(variable: &str, default: usize) -> usize {
 /// Runs at a time.
 fn runs() -> usize {
     count("BENCH_RUNS", 500)
+}
+
+/// Runs whose pages a browser loads, which takes a thousand times longer than the rest of a run.
+fn checked_runs() -> usize {
+    count("BENCH_CHECKED_RUNS", 4)
 }
 
 /// Open feeds at a time.
@@ -156,25 +160,26 @@ impl Server {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap())
-            .lines()
-            .map_while(Result::ok);
-        let port = lines.by_ref().find_map(|line| {
-            line.split_once("listening on http://127.0.0.1:")?
-                .1
-                .trim()
-                .parse()
-                .ok()
-        });
+        let log = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
+            let lines = log.lines().map_while(Result::ok);
             for line in lines.filter(|line| line.contains("WARN") || line.contains("ERROR")) {
                 eprintln!("{line}");
             }
         });
+        let port = loop {
+            if let Some(port) = ports::ready_port(child.id(), "/healthz") {
+                break port;
+            }
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the server did not start: {status}");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             child,
-            port: port.expect("the server listens"),
+            port,
             data,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
         }
@@ -415,7 +420,7 @@ async fn main() {
     many_runs(&server, runs(), "9 steps of work each").await;
     drop(server);
     let server = Server::start(&model, &e2b, true);
-    many_runs(&server, CHECKED_RUNS, "their pages loaded in a browser").await;
+    many_runs(&server, checked_runs(), "their pages loaded in a browser").await;
     drop(server);
     if only.is_some() {
         return;

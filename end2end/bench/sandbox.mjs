@@ -1,10 +1,10 @@
 // Measures the sandbox host as its users feel it, on this machine: medians and 95th percentiles, with the goals beside them.
 import { execFileSync, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { data, startHost, until } from "../server.mjs";
+import { prepared, startHost, until } from "../server.mjs";
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 15);
 const PAGES = Number(process.env.BENCH_PAGES ?? 3);
@@ -43,7 +43,7 @@ function runtimeAlone() {
     const spec = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8"));
     spec.process.terminal = false;
     spec.process.args = ["/usr/bin/true"];
-    spec.root = { path: join(data, "sandbox-host/rootfs"), readonly: true };
+    spec.root = { path: join(prepared, "sandbox-host/rootfs"), readonly: true };
     spec.mounts = [
       { destination: "/proc", type: "proc", source: "proc" },
       { destination: "/dev", type: "tmpfs", source: "tmpfs" },
@@ -106,11 +106,11 @@ function client(host) {
 
 /** `next dev` as a person would start it, in a copy of the template. */
 async function bareNextDev() {
-  const version = readFileSync(join(data, "templates/nextjs/current"), "utf8").trim();
+  const version = readFileSync(join(prepared, "templates/nextjs/current"), "utf8").trim();
   return repeat(PAGES, async (round) => {
     const folder = mkdtempSync(join(tmpdir(), "codeflow-bench-"));
     const port = 4700 + round;
-    cpSync(join(data, "templates/nextjs", version, "home"), folder, { recursive: true, verbatimSymlinks: true });
+    cpSync(join(prepared, "templates/nextjs", version, "home"), folder, { recursive: true, verbatimSymlinks: true });
     let server;
     try {
       return await timed(async () => {
@@ -163,9 +163,8 @@ async function withHost(env, work) {
   }
 }
 
-mkdirSync(data, { recursive: true });
 for (const template of ["nextjs", "base"]) {
-  if (!existsSync(join(data, "templates", template, "current"))) throw new Error(`build the template first: codeflow template build ${template}`);
+  if (!existsSync(join(prepared, "templates", template, "current"))) throw new Error(`build the template first: codeflow template build ${template}`);
 }
 
 const runtime = report("the runtime alone, smallest container", await runtimeAlone());

@@ -6,6 +6,7 @@ mod feed;
 mod host;
 mod host_process;
 mod model;
+mod ports;
 mod postgres;
 mod server;
 mod template;

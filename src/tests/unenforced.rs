@@ -58,11 +58,7 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
     }
     chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     let host = HostProcess::of(as_nobody(folder.path(), data.path()).env("SANDBOX_POOL_SIZE", "0"));
-    assert!(
-        host.log.contains("sandboxes run without limits on"),
-        "{}",
-        host.log
-    );
+    host.logged("sandboxes run without limits on").await;
     let ready = host.get("/readyz").await;
     assert_eq!(ready["sandboxes"], "ok");
     let unenforced = ready["unenforced"].to_string();
@@ -114,7 +110,7 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
 }
 
 #[tokio::test]
-async fn an_ordinary_users_sandboxes_are_as_closed_as_roots() {
+async fn sandboxes_of_an_ordinary_user_are_as_closed_as_those_of_root() {
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
     for file in ["/etc/subuid", "/etc/subgid"] {
         fs::OpenOptions::new()
@@ -207,7 +203,7 @@ async fn a_strict_host_does_not_start_where_a_limit_does_not_hold() {
 }
 
 #[tokio::test]
-async fn an_ordinary_users_host_that_dies_is_followed_by_one_that_starts() {
+async fn a_host_of_an_ordinary_user_starts_again_after_a_crash() {
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
     chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     let start =

@@ -1,9 +1,10 @@
 //! A sandbox host as a process of its own, which can be killed, or be another user's.
 
 use std::{
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use codeflow::sandbox::{Client, Sandbox};
@@ -13,7 +14,7 @@ use nix::{
 };
 use reqwest::{Method, RequestBuilder};
 
-use super::{ControlPlane, PATIENCE, host::client, http};
+use super::{ControlPlane, PATIENCE, host::client, http, ports::ready_port, server::Log};
 
 const KEY: &str = "e2b_test";
 
@@ -22,8 +23,7 @@ pub struct HostProcess {
     child: Child,
     pub url: String,
     pub client: Client,
-    /// What it had logged when it began to listen.
-    pub log: String,
+    log: Log,
 }
 
 impl HostProcess {
@@ -36,7 +36,7 @@ impl HostProcess {
         Self::of(&mut command)
     }
 
-    /// Starts it by a command that has its data folder.
+    /// Starts it by a command that has its data folder, and that becomes the host.
     pub fn of(command: &mut Command) -> Self {
         // Sets up what clients need.
         let _ = http();
@@ -47,30 +47,41 @@ impl HostProcess {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap())
-            .lines()
-            .map_while(Result::ok);
-        let mut log = String::new();
-        let url = lines.by_ref().find_map(|line| {
-            log.push_str(&line);
-            log.push('\n');
-            Some(
-                line.split_once("sandbox host listening on ")?
-                    .1
-                    .trim()
-                    .to_owned(),
-            )
-        });
-        let Some(url) = url else {
-            panic!("it did not begin to listen:\n{log}");
+        let log = Log::default();
+        log.collect(child.stderr.take().unwrap());
+        let begun = Instant::now();
+        let port = loop {
+            if let Some(port) = ready_port(child.id(), "/health") {
+                break port;
+            }
+            let ended = child.try_wait().unwrap().is_some();
+            assert!(
+                !ended && begun.elapsed() < PATIENCE,
+                "it did not begin to listen:\n{}",
+                log.text()
+            );
+            thread::sleep(Duration::from_millis(10));
         };
-        std::thread::spawn(move || lines.for_each(drop));
+        let url = format!("http://127.0.0.1:{port}");
         Self {
             child,
             client: client(&url, KEY, "localhost"),
             url,
             log,
         }
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Waits until it has logged a line with these words.
+    pub async fn logged(&self, words: &str) {
+        super::until(&format!("it logs “{words}”"), async || {
+            self.log().contains(words).then_some(())
+        })
+        .await;
     }
 
     /// A sandbox of its default template.

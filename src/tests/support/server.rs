@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Dispatch;
 use tracing_subscriber::EnvFilter;
 
-use super::{Feed, Model, PATIENCE, http};
+use super::{Feed, Model, PATIENCE, http, ports::ready_port};
 
 /// Variables that only a process has to itself.
 const OF_PROCESSES: [&str; 2] = ["TMPDIR", "CODEFLOW_CRASH_AT"];
@@ -106,20 +106,22 @@ impl Server {
         let mut child = Self::spawn(data, &[&model.env()[..], env].concat());
         let log = Log::default();
         log.collect(child.stderr.take().unwrap());
-        let (http, pid) = (http(), child.id());
+        let pid = child.id();
         let ready = super::until("the server listens", async || {
             assert!(
                 child.try_wait().unwrap().is_none(),
                 "the server did not start:\n{}",
                 log.text()
             );
-            process::ready_port(pid, &http).await
+            // On a thread of its own: the model may have to answer meanwhile.
+            let port = tokio::task::spawn_blocking(move || ready_port(pid, "/healthz"));
+            port.await.unwrap()
         });
         Self {
             port: ready.await,
             home: Home::Process(child),
             log,
-            http,
+            http: http(),
         }
     }
 
@@ -326,10 +328,10 @@ async fn serve(
 
 /// What a server has logged.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
+pub struct Log(Arc<Mutex<String>>);
 
 impl Log {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         self.0.lock().clone()
     }
 
@@ -345,7 +347,7 @@ impl Log {
     }
 
     /// Takes what a process writes, until it ends.
-    fn collect(&self, mut output: impl io::Read + Send + 'static) {
+    pub fn collect(&self, mut output: impl io::Read + Send + 'static) {
         let mut log = self.clone();
         std::thread::spawn(move || io::copy(&mut output, &mut log));
     }
