@@ -1,7 +1,12 @@
 //! Things that go wrong around a sandbox: each ends in an error that says so, without a hang, and
 //! leaves nothing behind.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use codeflow::sandbox::Sandbox;
 use futures::StreamExt;
@@ -249,25 +254,26 @@ async fn after_many_lives_of_every_kind_the_host_holds_what_it_held_before() {
     for kind in 0..16 {
         ids.push(live(kind).await);
     }
-    let after = until("the host is at rest again", async || {
-        Some(held(&host, data.path())).filter(|counts| settled(counts))
-    })
-    .await;
-    for (before, after) in before.iter().zip(&after) {
-        let (name, slack) = (
-            before.0,
-            if ["open files", "threads"].contains(&before.0) {
+    // Threads and connections that are kept for a while end late on a busy machine.
+    let begun = Instant::now();
+    loop {
+        let after = held(&host, data.path());
+        let holds_more = before.iter().zip(&after).any(|(before, after)| {
+            let slack = if ["open files", "threads"].contains(&before.0) {
                 8
             } else {
                 0
-            },
-        );
+            };
+            after.1 > before.1 + slack
+        });
+        if !holds_more {
+            break;
+        }
         assert!(
-            after.1 <= before.1 + slack,
-            "{name}: {} before, {} after",
-            before.1,
-            after.1
+            begun.elapsed() < PATIENCE,
+            "{before:?} before, {after:?} after"
         );
+        tokio::time::sleep(Duration::from_millis(25)).await;
     }
     for id in ids {
         assert_eq!(traces(&id), [] as [String; 0]);
