@@ -142,7 +142,7 @@ async fn runs_are_listed_newest_first_by_state_and_by_what_their_title_prompt_an
 }
 
 #[tokio::test]
-async fn a_long_list_comes_in_pages_that_leave_no_run_out_and_tell_none_twice() {
+async fn a_long_list_comes_in_pages_that_neither_skip_nor_repeat_a_run() {
     let data = data_dir();
     let model = Model::start([("First", vec![Reply::done().held()])]).await;
     let server = Server::start(data.path(), &model);
@@ -341,7 +341,7 @@ async fn a_failed_run_is_replayed_as_a_run_of_its_own_that_answers_the_same_mess
 }
 
 #[tokio::test]
-async fn a_run_that_goes_on_is_not_replayed_but_one_that_was_stopped_is() {
+async fn a_running_run_is_not_replayed_but_a_stopped_one_is() {
     let data = data_dir();
     let model = Model::start([("Build", vec![Reply::done().held()])]).await;
     let server = Server::start(data.path(), &model);

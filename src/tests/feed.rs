@@ -112,7 +112,7 @@ fn gaps(events: &[Event]) -> usize {
 }
 
 #[tokio::test]
-async fn files_are_seen_while_the_model_writes_them_and_are_folded_when_the_run_has_ended() {
+async fn files_show_while_the_model_writes_them_and_fold_when_the_run_ends() {
     let data = data_dir();
     let content = "<h1>\"Käse\" & Brot</h1>\n".repeat(12);
     // As models write them: the path before the content.

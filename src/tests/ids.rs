@@ -93,7 +93,7 @@ async fn each_sandbox_has_ids_of_its_own_and_finds_its_files_under_others() {
 }
 
 #[tokio::test]
-async fn a_sandbox_that_takes_all_of_a_kernel_quota_takes_its_own() {
+async fn a_sandbox_that_exhausts_a_kernel_quota_exhausts_only_its_own() {
     let host = Host::start().await;
     let (greedy, other) = (host.create().await, host.create().await);
     for sandbox in [&greedy, &other] {
@@ -115,7 +115,7 @@ async fn a_sandbox_that_takes_all_of_a_kernel_quota_takes_its_own() {
 }
 
 #[tokio::test]
-async fn two_hosts_of_one_machine_give_no_ids_twice() {
+async fn two_hosts_on_one_machine_never_share_ids() {
     let (data, host) = (data_dir(), Host::start().await);
     let neighbour = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "0")]);
     let sandbox = host.create().await;
@@ -131,7 +131,7 @@ fn owner(path: &Path) -> u32 {
 }
 
 #[tokio::test]
-async fn on_disk_the_ids_are_the_same_for_all_and_files_of_an_earlier_version_stay_theirs() {
+async fn on_disk_all_sandboxes_share_one_range_of_ids_and_older_files_stay_readable() {
     let data = data_dir();
     let mut command = crate::support::in_own_mounts();
     command.arg(format!(

@@ -47,7 +47,7 @@ async fn gets_over(failures: Vec<Reply>, env: &[(&str, &str)]) -> (Model, Feed) 
 }
 
 #[tokio::test]
-async fn refusals_that_pass_are_asked_again_and_the_time_to_wait_is_obeyed() {
+async fn temporary_refusals_are_retried_after_the_requested_wait() {
     let begun = Instant::now();
     gets_over(
         vec![Reply::Later(429, "2"), Reply::Status(429, "too many")],
@@ -67,7 +67,7 @@ async fn refusals_that_pass_are_asked_again_and_the_time_to_wait_is_obeyed() {
 }
 
 #[tokio::test]
-async fn connections_that_break_at_any_moment_are_asked_again_and_half_an_answer_is_none() {
+async fn a_request_is_retried_whenever_its_connection_breaks_and_half_an_answer_is_discarded() {
     let (_, feed) = gets_over(vec![Reply::Dropped, mark().cut(0)], &[]).await;
     assert!(feed.events.iter().any(|event| matches!(
         &event.kind,
@@ -86,7 +86,7 @@ async fn connections_that_break_at_any_moment_are_asked_again_and_half_an_answer
 }
 
 #[tokio::test]
-async fn a_silent_stream_is_given_up_and_a_slow_one_is_waited_for() {
+async fn a_silent_stream_is_abandoned_and_a_slow_one_is_awaited() {
     let silent = |percent| Reply::Silent(percent, Box::new(mark()));
     gets_over(vec![silent(0), silent(70)], &[("AI_SILENCE_SECONDS", "1")]).await;
     let slow = Reply::Slow(150, Box::new(mark()));
@@ -97,7 +97,7 @@ async fn a_silent_stream_is_given_up_and_a_slow_one_is_waited_for() {
 }
 
 #[tokio::test]
-async fn what_does_not_pass_is_an_honest_error_after_as_many_attempts_as_it_deserves() {
+async fn a_permanent_failure_is_reported_after_the_attempts_it_deserves() {
     for (failure, attempts, said) in [
         (Reply::Status(500, "on fire"), 4, "on fire (500)"),
         (Reply::Status(401, "bad key"), 1, "OPENAI_API_KEY"),
@@ -123,7 +123,7 @@ async fn what_does_not_pass_is_an_honest_error_after_as_many_attempts_as_it_dese
 }
 
 #[tokio::test]
-async fn the_next_provider_goes_on_where_the_first_is_limited_or_down() {
+async fn the_next_provider_takes_over_where_the_first_is_limited_or_down() {
     let first = Model::start([("Build", vec![mark(), Reply::Status(402, "empty")])]).await;
     let second = Model::start([("Build", vec![mark(), marks(), Reply::done()])]).await;
     let ollama = second.url.trim_end_matches("/v1").to_owned();

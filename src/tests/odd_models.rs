@@ -410,7 +410,7 @@ async fn what_a_model_refuses_is_learned_once_and_sent_in_another_way() {
 
 // Its models are asked for while the server's start is waited for.
 #[tokio::test(flavor = "multi_thread")]
-async fn ollama_s_best_model_is_taken_and_one_that_would_forget_the_chat_is_an_error_that_says_what_to_do()
+async fn ollama_s_best_model_is_chosen_and_one_with_too_little_context_is_an_error_that_says_what_to_do()
  {
     let data = data_dir();
     let model = Model::start([
@@ -450,8 +450,7 @@ async fn ollama_s_best_model_is_taken_and_one_that_would_forget_the_chat_is_an_e
 
 // Its address is dialled while the server's start is waited for.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ollama_that_is_named_and_out_of_reach_is_said_and_the_demo_does_not_answer_in_its_place()
- {
+async fn an_unreachable_ollama_is_reported_and_the_demo_does_not_answer_in_its_place() {
     let data = data_dir();
     // Nobody listens there.
     let server = Server::start_with(data.path(), &[("OLLAMA_BASE_URL", "http://127.0.0.1:1")]);

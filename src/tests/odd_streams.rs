@@ -284,7 +284,7 @@ fn odd_calls() -> Vec<Row> {
 }
 
 #[tokio::test]
-async fn what_can_be_understood_of_an_answer_is_carried_out_and_goes_back_as_it_was_meant() {
+async fn a_malformed_call_that_can_be_understood_is_executed_and_sent_back_well_formed() {
     let rows = odd_calls();
     let model = &Model::start(
         rows.iter()
@@ -353,7 +353,7 @@ async fn what_can_be_understood_of_an_answer_is_carried_out_and_goes_back_as_it_
 }
 
 #[tokio::test]
-async fn a_fence_around_a_file_is_no_part_of_it_and_markdown_keeps_its_own() {
+async fn a_code_fence_around_a_file_is_removed_and_markdown_keeps_its_own() {
     let files = json!([
         { "path": "app/a.tsx", "content": "```tsx\nx\n```" }, { "path": "b.md", "content": "```sh\nls\n```\n" },
     ]);
@@ -380,7 +380,7 @@ async fn run(server: &Server, prompt: &str) -> (RunState, String, Feed) {
 }
 
 #[tokio::test]
-async fn a_failure_in_any_shape_is_told_in_its_own_words_after_as_many_attempts_as_it_deserves() {
+async fn a_failure_of_any_shape_is_reported_in_its_own_words_after_the_attempts_it_deserves() {
     let good = delta(json!({ "content": "I begin" }));
     let event = |event: &str| Reply::Raw(vec![data(&good), event.to_owned(), done()]);
     let body = |kind, body: &str| Reply::Body(kind, vec![body.as_bytes().to_vec()]);
@@ -505,7 +505,7 @@ fn say(number: usize) -> Reply {
 }
 
 #[tokio::test]
-async fn a_chat_that_is_too_long_in_any_words_or_without_any_is_asked_again_with_less() {
+async fn a_chat_refused_as_too_long_in_any_wording_is_sent_again_shortened() {
     let cut = || Reply::Raw(vec![data(&delta(json!({ "content": "I beg" }))), done()]);
     let rows = [
         (
@@ -612,7 +612,7 @@ async fn a_call_that_is_cut_off_writes_nothing_and_its_draft_leaves_the_page() {
 }
 
 #[tokio::test]
-async fn what_is_not_reported_is_estimated_so_that_the_limits_of_a_run_hold() {
+async fn unreported_usage_is_estimated_so_that_the_limits_of_a_run_hold() {
     let bare = |name: &str| answer(&[piece(json!(0), json!("a"), name, "{}")]);
     let model = Model::start([(
         "Build",
@@ -634,7 +634,7 @@ async fn what_is_not_reported_is_estimated_so_that_the_limits_of_a_run_hold() {
 }
 
 #[tokio::test]
-async fn circles_end_a_run_well_before_its_turns_do_and_it_says_which() {
+async fn going_in_circles_ends_a_run_early_and_the_error_names_the_circle() {
     let write = |turn: usize| Reply::write("x.txt", &format!("x={}", turn % 2));
     let random = |_| Reply::call("terminal", json!({ "command": "echo $RANDOM" }));
     let miss = |turn: usize| {

@@ -5,6 +5,7 @@
 mod doubts;
 mod hostile;
 mod jail;
+mod peculiar;
 
 use std::{
     fs,
@@ -36,8 +37,7 @@ struct Ended {
 /// A model that builds a page which computes without an end, and a folder for what its browser
 /// leaves, which others may enter.
 async fn endless_page() -> (tempfile::TempDir, Model) {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let folder = browser_folder();
     let page = "<!doctype html><h1>Shop</h1><script>for (;;) {}</script>";
     let replies = vec![
         Reply::write("index.html", page),
@@ -88,7 +88,7 @@ fn fail(error: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn what_a_check_finds_goes_back_to_the_model_which_mends_it() {
+async fn the_findings_of_a_check_go_back_to_the_model_which_fixes_them() {
     let mend = Reply::call("terminal", json!({ "command": "rm broken" }));
     let run = run(
         vec![fail("no bread"), Reply::done(), mend, Reply::done()],
@@ -130,7 +130,7 @@ async fn the_same_problem_twice_in_a_row_ends_the_run() {
 }
 
 #[tokio::test]
-async fn ever_new_problems_end_the_run_after_three_repairs() {
+async fn a_new_problem_after_each_of_three_repairs_ends_the_run() {
     let errors = ["no bread", "no butter", "no milk", "no salt", "no eggs"];
     let replies = errors
         .iter()
@@ -149,7 +149,7 @@ async fn ever_new_problems_end_the_run_after_three_repairs() {
 }
 
 #[tokio::test]
-async fn without_a_browser_pages_are_asked_for_and_the_check_says_that_they_were_not_loaded() {
+async fn without_a_browser_pages_are_only_requested_and_the_check_says_so() {
     let run = run(
         vec![Reply::call("checkApp", json!({})), Reply::done()],
         &[("CHROMIUM_PATH", "off")],
@@ -166,7 +166,7 @@ async fn without_a_browser_pages_are_asked_for_and_the_check_says_that_they_were
 }
 
 #[tokio::test]
-async fn without_a_browser_what_an_open_preview_reports_of_this_run_is_what_the_page_fails_with() {
+async fn without_a_browser_only_what_the_open_preview_reports_of_this_run_fails_it() {
     let data = data_dir();
     let model = Model::start([
         (
@@ -236,21 +236,36 @@ async fn run_with_browser(replies: Vec<Reply>) -> Ended {
 }
 
 async fn run_with_browser_and(replies: Vec<Reply>, more: &[(&str, &str)]) -> Ended {
+    let folder = browser_folder();
+    let run = run(replies, &[&browser_env(&folder), more].concat()).await;
+    no_browser_is_left(&folder).await;
+    run
+}
+
+/// A folder for what browsers leave.
+fn browser_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     // The browser runs as a user without rights.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    // An empty path is none: the first browser in `PATH` is used.
-    let env = [
+    folder
+}
+
+/// What makes a server load pages in this machine's Chromium, in this folder.
+fn browser_env(folder: &tempfile::TempDir) -> [(&str, &str); 2] {
+    [
+        // An empty path is none: the first browser in `PATH` is used.
         ("CHROMIUM_PATH", ""),
         ("TMPDIR", folder.path().to_str().unwrap()),
-    ];
-    let run = run(replies, &[&env, more].concat()).await;
+    ]
+}
+
+/// Waits until no browser of this folder runs, and none has left anything.
+async fn no_browser_is_left(folder: &tempfile::TempDir) {
     until("no browser and no profile is left", async || {
         let profiles = fs::read_dir(folder.path()).unwrap().count();
         (profiles == 0 && processes_in(folder.path()) == 0).then_some(())
     })
     .await;
-    run
 }
 
 /// How many processes were started with something in the folder, or work in it.
@@ -270,7 +285,7 @@ fn processes_in(folder: &Path) -> usize {
 }
 
 #[tokio::test]
-async fn a_page_that_throws_when_it_is_loaded_is_no_result() {
+async fn a_page_that_throws_while_it_loads_fails() {
     let page = "<!doctype html><h1>Shop</h1><script>throw new Error(\"no shelves left\")</script>";
     let run = run_with_browser(vec![
         Reply::write("index.html", page),
@@ -296,7 +311,7 @@ async fn a_page_that_throws_when_it_is_loaded_is_no_result() {
 }
 
 #[tokio::test]
-async fn an_empty_page_is_no_result() {
+async fn an_empty_page_fails() {
     let page = "<!doctype html><title>Shop</title><body></body>";
     let run = run_with_browser(vec![
         Reply::write("index.html", page),
@@ -312,125 +327,8 @@ async fn an_empty_page_is_no_result() {
     );
 }
 
-/// Checks a page with this body: whether it is well, and the report for the model.
-async fn checked(body: &str) -> (bool, String) {
-    let page = format!("<!doctype html><title>Shop</title>{body}");
-    let check = Reply::call("checkApp", json!({}));
-    let run = run_with_browser(vec![
-        Reply::write("index.html", &page),
-        check,
-        Reply::done(),
-        Reply::done(),
-    ])
-    .await;
-    let tool = run.feed.tool("turn-2-checkApp-1");
-    assert_eq!(
-        tool.failed,
-        run.state == RunState::Failed,
-        "{}",
-        run.message.content
-    );
-    (!tool.failed, tool.output.unwrap())
-}
-
 #[tokio::test]
-async fn what_is_odd_and_works_for_its_visitors_is_well() {
-    for (odd, said) in [
-        // Somebody has to answer them.
-        (
-            r#"<h1>Shop</h1><script>alert("Welcome"); document.title = prompt("Your name?") + confirm("Sure?");</script>"#,
-            "",
-        ),
-        // No address at all.
-        (
-            r#"<h1>Shop</h1><a href="https://">Broken</a><a href="/">Home</a>"#,
-            "",
-        ),
-        // Only boxes.
-        (
-            r#"<div style="width: 40px; height: 40px; background: teal"></div>"#,
-            "",
-        ),
-        // Handled in the end.
-        (
-            "<h1>Shop</h1><script>const late = Promise.reject(new Error(\"late\")); setTimeout(() => late.catch(() => {}), 200);</script>",
-            "",
-        ),
-        // Another server, which the check does not reach.
-        (
-            r#"<h1>Weather</h1><script>fetch("https://api.open-meteo.com/v1/forecast").then((answer) => answer.json());</script>"#,
-            "api.open-meteo.com",
-        ),
-        // No graphics processor.
-        (
-            r#"<canvas></canvas><script>throw new Error("Error creating WebGL context.");</script>"#,
-            "no WebGL",
-        ),
-        // Nothing is wrong: the browser reports the rest in the next frame.
-        (
-            r#"<h1 id="box" style="width: 50%">Shop</h1><script>new ResizeObserver(() => { box.style.width = box.offsetWidth + 1 + "px"; }).observe(box);</script>"#,
-            "",
-        ),
-        // An empty sheet of paper, and a toy that changes its colour.
-        (
-            r#"<style>* { margin: 0; border: 0; outline: 0; resize: none }</style><textarea style="width: 100vw; height: 100vh"></textarea>"#,
-            "fills the window",
-        ),
-        (
-            r#"<main style="background: tomato; height: 100vh" onclick="this.style.background = 'teal'"></main>"#,
-            "fills the window",
-        ),
-    ] {
-        let (well, report) = checked(odd).await;
-        assert!(well && report.contains(said), "{odd}: {report}");
-    }
-}
-
-#[tokio::test]
-async fn what_no_visitor_could_use_is_not() {
-    for (broken, said) in [
-        (
-            "<h1>Shop</h1><script>location.reload();</script>",
-            "again and again",
-        ),
-        // More than is kept, or read at once.
-        (
-            r#"<h1>Shop</h1><script>console.error("x".repeat(20 << 20)); for (let i = 0; i < 20000; i++) console.error("noise " + i); throw new Error("in the noise");</script>"#,
-            "in the noise",
-        ),
-        // The app's own words, whatever was behind them.
-        (
-            r#"<h1>Shop</h1><script>fetch("https://api.open-meteo.com/").catch(() => { throw new Error("Failed to fetch products"); });</script>"#,
-            "Failed to fetch products",
-        ),
-        // White, however much can be done with it.
-        (
-            r#"<main style="background: white; height: 100vh" onclick="this.style.background = 'teal'"></main>"#,
-            "The page is empty",
-        ),
-        // The report has the dev server's words.
-        (
-            r#"<nextjs-portal></nextjs-portal><script>document.querySelector("nextjs-portal").attachShadow({ mode: "open" }).innerHTML = "<dialog open>Module not found</dialog>";</script>"#,
-            "Module not found",
-        ),
-        // Below a loading.tsx the answer has begun with 200 before.
-        (
-            r#"<meta name="boundary-next-error" content="not-found"><h1>404</h1>"#,
-            "not found (404)",
-        ),
-        // What fits the sandbox's own clock and language alone.
-        (
-            r#"<h1>Clock</h1><script>if (new Date(0).getHours() !== 0 && (1.5).toLocaleString() !== "1.5") throw new Error("elsewhere");</script>"#,
-            "elsewhere",
-        ),
-    ] {
-        let (well, report) = checked(broken).await;
-        assert!(!well && report.contains(said), "{broken}: {report}");
-    }
-}
-
-#[tokio::test]
-async fn every_page_is_loaded_whatever_wrote_it_and_one_of_each_kind_that_is_linked() {
+async fn every_page_is_loaded_and_of_each_dynamic_route_one_that_is_linked() {
     let broken = |error: &str| {
         format!("<!doctype html><h1>Shop</h1><script>throw new Error(\"{error}\")</script>")
     };
@@ -458,7 +356,7 @@ async fn every_page_is_loaded_whatever_wrote_it_and_one_of_each_kind_that_is_lin
 }
 
 #[tokio::test]
-async fn handlers_may_stream_or_wait_and_a_page_that_is_not_served_is_no_result() {
+async fn handlers_may_stream_or_stay_silent_but_a_page_that_is_not_served_fails() {
     let command = "mkdir -p app/api/stream app/api/silent; for name in stream silent; do echo 'export async function GET() {}' \
                    >app/api/$name/route.ts; done";
     let mend = Reply::call("terminal", json!({ "command": "rm app/gone/page.tsx" }));
@@ -497,7 +395,7 @@ async fn pages_are_loaded_as_their_visitors_get_them_whatever_their_domain_is() 
 }
 
 #[tokio::test]
-async fn a_page_that_is_loaded_reaches_nothing_of_the_machine() {
+async fn a_loaded_page_reaches_nothing_on_the_machine() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let at = listener.local_addr().unwrap();

@@ -133,8 +133,7 @@ async fn an_app_is_framed_by_the_builder_whatever_it_answers_and_keeps_its_cooki
 }
 
 #[tokio::test]
-async fn a_page_in_a_frame_loads_the_script_that_speaks_for_it_whatever_the_app_s_files_and_policies_are()
- {
+async fn a_framed_page_loads_the_preview_script_whatever_the_app_s_files_and_policies_are() {
     let (host, id) = on_a_domain().await;
     let page = async |path: &str| framed(host.preview(&id, 3000, path)).send().await.unwrap();
     let answer = page("/answer?content-security-policy=script-src%20'nonce-abc'").await;

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::{ControlPlane, Host, Model, PATIENCE, Reply, Server, data_dir, http, until};
 
 #[tokio::test]
-async fn a_run_that_a_crash_interrupted_goes_on_and_no_step_with_an_output_runs_again() {
+async fn a_run_interrupted_by_a_crash_resumes_and_repeats_no_finished_step() {
     let data = data_dir();
     let append = |line: &str| {
         Reply::call(
@@ -178,7 +178,7 @@ async fn a_lost_sandbox_is_built_anew_from_the_latest_version() {
 }
 
 #[tokio::test]
-async fn a_run_whose_sandbox_was_lost_meanwhile_goes_on_in_another_one_with_what_it_had_written() {
+async fn a_run_whose_sandbox_was_lost_meanwhile_resumes_in_another_with_what_it_had_written() {
     let data = data_dir();
     let model = Model::start([(
         "Build",
@@ -220,7 +220,7 @@ async fn a_run_whose_sandbox_was_lost_meanwhile_goes_on_in_another_one_with_what
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sandbox_that_vanishes_in_mid_run_is_made_anew_with_the_version_and_what_the_run_wrote() {
+async fn a_sandbox_that_vanishes_in_mid_run_is_rebuilt_from_the_version_and_what_the_run_wrote() {
     let host = Host::start().await;
     let data = tempfile::tempdir().unwrap();
     let model = Model::start([

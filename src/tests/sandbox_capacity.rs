@@ -25,7 +25,7 @@ fn bounds_of_all(sandbox: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_full_machine_makes_room_by_those_that_nobody_uses_and_else_refuses_in_words() {
+async fn a_full_machine_takes_the_memory_of_sleeping_sandboxes_or_else_refuses_with_a_reason() {
     let host = Host::start_with(|settings| {
         settings.memory_mb = 256;
         settings.total_memory_mb = Some(1000);
@@ -108,7 +108,7 @@ async fn the_pool_gives_way_to_sandboxes_in_use() {
 }
 
 #[tokio::test]
-async fn a_sandbox_that_takes_all_memory_ends_no_other_one_and_not_the_host() {
+async fn a_sandbox_that_takes_all_memory_ends_neither_another_nor_the_host() {
     let host = Host::start_with(|settings| {
         settings.memory_mb = 1024;
         settings.total_memory_mb = Some(512);

@@ -79,7 +79,7 @@ async fn the_control_plane_asks_for_its_key_and_names_what_it_does_not_find() {
 }
 
 #[tokio::test]
-async fn a_sandbox_is_told_in_full_and_its_envd_asks_for_its_token() {
+async fn a_sandbox_is_described_in_full_and_its_envd_requires_its_token() {
     let host = Host::start().await;
     let request = json!({ "templateID": "nextjs", "timeout": 60, "metadata": { "project": "p" }, "envVars": { "A": "b" }, "autoPause": true });
     let answer = host
@@ -216,7 +216,7 @@ async fn a_host_that_stops_while_a_sandbox_is_killed_leaves_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn at_its_end_a_sandbox_is_killed_or_paused_as_it_was_made_to_be() {
+async fn at_its_time_out_a_sandbox_is_killed_or_paused_as_its_creator_asked() {
     let host = Host::start().await;
     let create = async |auto_pause: bool| {
         let request = json!({ "templateID": "nextjs", "timeout": 1, "autoPause": auto_pause });
@@ -303,7 +303,7 @@ async fn what_a_host_that_was_killed_left_running_is_ended_by_the_next_one() {
 }
 
 #[tokio::test]
-async fn two_hosts_can_not_work_in_one_folder() {
+async fn two_hosts_can_not_share_one_folder() {
     let host = Host::start().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let second = codeflow::sandbox_host::SandboxHost::start(

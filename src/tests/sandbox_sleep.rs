@@ -33,7 +33,7 @@ fn processor_time(sandbox: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_paused_sandbox_keeps_its_memory_uses_no_processor_and_goes_on_where_it_was() {
+async fn a_paused_sandbox_keeps_its_memory_uses_no_processor_and_resumes_where_it_was() {
     let host = Host::start().await;
     let sandbox = host.create().await;
     // Counts as fast as it can.
@@ -116,7 +116,7 @@ async fn without_memory_and_after_a_while_only_the_files_of_a_paused_sandbox_are
 }
 
 #[tokio::test]
-async fn a_sandbox_of_the_pool_is_the_callers_in_every_way_and_another_one_takes_its_place() {
+async fn a_pooled_sandbox_becomes_the_caller_s_in_every_way_and_is_replaced() {
     let host = Host::start_with(|settings| settings.pool_size = 1).await;
     let waiting = || {
         std::fs::read_dir(host.folder().join("sandboxes"))
@@ -196,7 +196,7 @@ async fn a_sandbox_of_the_pool_is_the_callers_in_every_way_and_another_one_takes
 }
 
 #[tokio::test]
-async fn a_host_that_dies_leaves_nothing_of_its_pool_and_of_its_frozen_sandboxes_their_files() {
+async fn a_host_that_dies_leaves_nothing_of_its_pool_and_only_the_files_of_its_frozen_sandboxes() {
     let data = data_dir();
     let crashed = HostProcess::start(data.path(), &[("SANDBOX_POOL_SIZE", "1")]);
     let sandboxes = data.path().join("sandboxes");
@@ -231,7 +231,7 @@ async fn a_host_that_dies_leaves_nothing_of_its_pool_and_of_its_frozen_sandboxes
 }
 
 #[tokio::test]
-async fn a_sandbox_that_can_not_be_thawed_leaves_the_pool_and_another_one_takes_its_place() {
+async fn a_sandbox_that_can_not_be_thawed_leaves_the_pool_and_is_replaced() {
     let data = data_dir();
     let mut command = in_own_mounts();
     command.arg(format!(

@@ -164,14 +164,14 @@ async fn is_mended(host: &Host, trouble: &Trouble) {
 }
 
 #[tokio::test]
-async fn an_envd_or_a_server_that_is_stopped_hangs_or_ends_is_noticed_and_mended() {
+async fn an_envd_or_server_that_stops_hangs_or_ends_is_noticed_and_restarted() {
     let host = Host::start_with(|settings| settings.memory_mb = 256).await;
     futures::future::join_all(TROUBLES.iter().map(|trouble| is_mended(&host, trouble))).await;
     host.stop().await;
 }
 
 #[tokio::test]
-async fn a_server_that_keeps_ending_is_said_with_its_last_words_until_it_is_mended() {
+async fn a_server_that_keeps_ending_is_reported_with_its_last_output_until_it_is_fixed() {
     let host = Host::start().await;
     let sandbox = sandbox(&host, false).await;
     let broken = "console.error('no <module> of that name'); process.exit(3);";

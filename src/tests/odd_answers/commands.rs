@@ -120,18 +120,19 @@ async fn a_command_ends_with_its_shell_and_lists_what_it_left_running() {
 async fn at_its_time_limit_a_command_ends_with_all_it_started() {
     let e2b = E2b::running().await;
     let sandbox = e2b.sandbox().await;
-    for command in [
+    let commands = [
         "setsid sleep 9310 & (sleep 9311 &); echo begun; sleep 9312",
         "trap '' TERM; echo begun; sleep 9313; sleep 9314",
         "echo begun; exec sleep 9315",
         "nohup setsid sh -c 'trap \"\" TERM HUP; while :; do sleep 9316; done' & echo begun; wait",
-    ] {
-        let ended = run(&sandbox, command, Duration::from_secs(5)).await;
+    ];
+    let all = commands.map(|command| run(&sandbox, command, Duration::from_secs(5)));
+    for (command, ended) in commands.iter().zip(futures::future::join_all(all).await) {
         assert_eq!((ended.exit_code, ended.timed_out), (-1, true), "{command}");
         assert_eq!(ended.stdout, b"begun\n", "{command}");
-        until("nothing of it runs", async || {
-            running("sleep 931").is_empty().then_some(())
-        })
-        .await;
     }
+    until("nothing of them runs", async || {
+        running("sleep 931").is_empty().then_some(())
+    })
+    .await;
 }

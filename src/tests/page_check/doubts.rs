@@ -6,7 +6,10 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use codeflow::protocol::{EventKind, RunState, Status};
 use serde_json::json;
 
-use super::{endless_page, processes_in, run, run_with_browser, run_with_browser_and};
+use super::{
+    browser_env, endless_page, no_browser_is_left, processes_in, run, run_with_browser,
+    run_with_browser_and,
+};
 use crate::support::{Model, Reply, Server, data_dir, until};
 
 /// Puts another server in the template's place: what it does with `request` and `response`, and how
@@ -77,7 +80,7 @@ async fn a_redirect_to_another_server_ends_neither_the_check_nor_the_tour() {
 }
 
 #[tokio::test]
-async fn what_a_fixed_route_answers_is_not_taken_for_the_route_with_a_parameter_beside_it() {
+async fn a_fixed_route_is_not_mistaken_for_the_dynamic_route_beside_it() {
     let broken = "<!doctype html><h1>Shop</h1><script>throw new Error(\"no such bread\")</script>";
     let page = "<!doctype html><h1>Shop</h1><a href=\"/items/new\">New</a> <a href=\"/items/new/\">New</a> <a href=\"/items/rye\">Rye</a>";
     let command = format!(
@@ -117,7 +120,7 @@ fn mismatch(near: &str, browser: &str, server: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn another_mismatch_is_another_problem_and_each_is_reported_by_its_difference() {
+async fn a_different_mismatch_is_a_different_problem_and_each_is_reported_as_a_diff() {
     let replies = vec![
         mismatch("Clock", "noon", "midnight"),
         Reply::done(),
@@ -140,7 +143,7 @@ async fn another_mismatch_is_another_problem_and_each_is_reported_by_its_differe
 }
 
 #[tokio::test]
-async fn a_page_that_is_answered_another_time_is_well_and_one_that_throws_is_asked_once() {
+async fn a_page_that_answers_the_second_time_passes_and_one_that_throws_gets_no_second_try() {
     // The dev server may have been starting again.
     let [server, restart] = serve(
         r#"inBrowser && time === 1 && request.url === "/" ? html("", 503) : html("<h1>Shop</h1>");"#,
@@ -157,7 +160,7 @@ async fn a_page_that_is_answered_another_time_is_well_and_one_that_throws_is_ask
 }
 
 #[tokio::test]
-async fn a_handler_s_own_error_is_a_note_one_that_it_did_not_catch_is_a_problem_and_silence_after_it_hides_nothing()
+async fn an_error_that_a_handler_answers_is_a_note_and_one_that_it_throws_a_problem_even_if_it_then_falls_silent()
  {
     let [server, restart] = serve(
         r#"if (request.url === "/api/own") return response.writeHead(503).end('{"error":"set STRIPE_KEY"}');
@@ -206,7 +209,7 @@ fn failing_browser(starts: usize) -> (tempfile::TempDir, String) {
 }
 
 #[tokio::test]
-async fn a_browser_that_worked_and_fails_is_waited_for_and_nothing_passes_without_it() {
+async fn when_a_browser_that_worked_fails_no_app_passes_without_it() {
     let (_folder, program) = failing_browser(1);
     let replies = vec![
         Reply::write("index.html", "<h1>Shop</h1>"),
@@ -237,7 +240,7 @@ async fn a_browser_that_worked_and_fails_is_waited_for_and_nothing_passes_withou
 }
 
 #[tokio::test]
-async fn a_browser_that_never_starts_is_none() {
+async fn a_browser_that_never_starts_counts_as_none() {
     let (_folder, program) = failing_browser(0);
     let replies = vec![check(), Reply::done()];
     let run = run_with_browser_and(replies, &[("CHROMIUM_PATH", &program)]).await;
@@ -250,7 +253,7 @@ async fn a_browser_that_never_starts_is_none() {
 }
 
 #[tokio::test]
-async fn without_a_browser_what_the_open_preview_reports_is_no_result() {
+async fn without_a_browser_an_error_in_the_open_preview_fails_the_app() {
     let data = data_dir();
     let model = Model::start([("Build", vec![Reply::done().held(), Reply::done()])]).await;
     let server = Server::start_and(data.path(), &model, &[("CHROMIUM_PATH", "off")]);
@@ -283,14 +286,10 @@ async fn without_a_browser_what_the_open_preview_reports_is_no_result() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_stopped_while_its_page_computes_without_an_end_leaves_no_browser() {
+async fn stopping_a_run_while_its_page_loops_leaves_no_browser() {
     let data = data_dir();
     let (folder, model) = endless_page().await;
-    let env = [
-        ("CHROMIUM_PATH", ""),
-        ("TMPDIR", folder.path().to_str().unwrap()),
-    ];
-    let server = Server::process(data.path(), &model, &env).await;
+    let server = Server::process(data.path(), &model, &browser_env(&folder)).await;
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
     let checks = |kind: &EventKind| {
@@ -316,9 +315,5 @@ async fn a_run_that_is_stopped_while_its_page_computes_without_an_end_leaves_no_
             .is_success()
     );
     assert_eq!(feed.ended(1).await.0, RunState::Cancelled);
-    until("no browser and no profile is left", async || {
-        let profiles = fs::read_dir(folder.path()).unwrap().count();
-        (profiles == 0 && processes_in(folder.path()) == 0).then_some(())
-    })
-    .await;
+    no_browser_is_left(&folder).await;
 }

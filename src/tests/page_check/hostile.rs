@@ -102,7 +102,7 @@ Object.defineProperty(window, "surfaces", {{ value: [1, 2, 3] }});
 }
 
 #[tokio::test]
-async fn whatever_a_page_says_that_it_links_to_the_server_asks_the_app_alone() {
+async fn whatever_a_page_links_to_the_server_sends_requests_to_the_app_alone() {
     let secret = Secret::open();
     let at = secret.at();
     let links = json!([
@@ -149,7 +149,7 @@ async fn whatever_a_page_says_that_it_links_to_the_server_asks_the_app_alone() {
 }
 
 #[tokio::test]
-async fn a_page_can_neither_say_that_it_shows_something_nor_hide_what_it_links_to() {
+async fn a_page_can_neither_fake_its_content_nor_hide_its_links() {
     let full = json!({ "text": 9, "things": 9, "drawn": true, "surface": true, "overlay": "", "instead": "", "links": [] });
     let (run, output) = checked(&format!("<body></body>{}", replaced(&full.to_string()))).await;
     assert!(output.contains("The page is empty"), "{output}");
@@ -193,8 +193,7 @@ async fn a_page_can_neither_say_that_it_shows_something_nor_hide_what_it_links_t
 }
 
 #[tokio::test]
-async fn a_page_that_reacts_to_clicks_by_react_is_a_surface_whatever_else_it_keeps_beside_its_elements()
- {
+async fn a_page_with_a_click_handler_of_react_is_a_surface_whatever_its_elements_carry() {
     let page = |kept: &str| {
         format!(
             r#"<main style="background: tomato; height: 100vh"></main><script>
@@ -217,7 +216,7 @@ main.__reactProps$a1 = {kept};
 }
 
 #[tokio::test]
-async fn a_page_that_leads_elsewhere_leads_the_check_nowhere() {
+async fn redirects_of_any_kind_lead_the_check_nowhere() {
     let secret = Secret::open();
     let at = secret.at();
     let [server, restart] = serve(&format!(
@@ -255,7 +254,7 @@ async fn a_page_that_leads_elsewhere_leads_the_check_nowhere() {
 }
 
 #[tokio::test]
-async fn a_page_reaches_no_address_by_any_means_that_a_browser_has() {
+async fn a_page_reaches_no_address_by_any_api_of_the_browser() {
     let secret = Secret::open();
     let port = secret.port();
     let mut hosts = vec![
@@ -331,7 +330,7 @@ fn groups_of(server: u32) -> Vec<std::path::PathBuf> {
 }
 
 #[tokio::test]
-async fn the_browser_has_a_network_and_a_control_group_of_its_own_which_go_with_it() {
+async fn the_browser_has_its_own_network_and_control_group_which_end_with_it() {
     let data = data_dir();
     let (folder, model) = endless_page().await;
     let env = [
@@ -431,7 +430,7 @@ fn processes_of(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_page_that_takes_too_much_memory_is_no_result_and_its_browser_alone_is_ended() {
+async fn a_page_that_uses_too_much_memory_fails_and_only_its_browser_is_killed() {
     let page = "<!doctype html><h1>Shop</h1><script>const kept = []; for (let i = 0; i < 64; i++) kept.push(new Uint8Array(32 << 20).fill(i + 1));</script>";
     let replies = vec![
         Reply::write("index.html", page),
@@ -449,7 +448,7 @@ async fn a_page_that_takes_too_much_memory_is_no_result_and_its_browser_alone_is
 }
 
 #[tokio::test]
-async fn a_page_that_makes_endlessly_much_happen_costs_the_server_little_memory() {
+async fn a_page_with_an_endless_stream_of_events_costs_the_server_little_memory() {
     let page = r#"<!doctype html><h1>Shop</h1><div id="links" hidden></div><script>
 document.getElementById("links").innerHTML = "<a href='/many'>Many</a>".repeat(300000);
 const long = "x".repeat(1 << 16);

@@ -74,7 +74,7 @@ fn the_browser_has_no_network_and_no_rights_as_root_and_as_an_ordinary_user() {
 }
 
 #[test]
-fn where_there_can_be_no_namespace_of_its_own_no_browser_is_started() {
+fn no_browser_starts_without_a_namespace_of_its_own() {
     let (_folder, program) = program();
     let confined: &[&str] = &["--bounding-set=-sys_admin", "--inh-caps=-sys_admin"];
     for (privileges, jail, reason) in [
