@@ -68,7 +68,7 @@ test("cargo leptos watch serves a page that lives and follows an edit", { timeou
       ...process.env,
       AI_PROVIDER: "demo",
       CARGO_NET_OFFLINE: "true",
-      CARGO_TARGET_DIR: target,
+      CARGO_TARGET_DIR: join(target, "watch"),
       CHROMIUM_PATH: "off",
       CODEFLOW_DATA_DIR: join(checkout, "data"),
       LEPTOS_RELOAD_PORT: String(reloadPort),
