@@ -76,7 +76,8 @@ impl Client {
                 data_plane: address::service("E2B_SANDBOX_URL", &settings.sandbox_url)?,
                 api_key: secret(settings.api_key.expose_secret()).ok_or_else(|| {
                     SandboxError::Refused(
-                        "E2B_API_KEY has characters that no key has. Copy it anew from https://e2b.dev."
+                        "E2B_API_KEY has characters that no key has. Copy it anew from \
+                         https://e2b.dev."
                             .to_owned(),
                     )
                 })?,

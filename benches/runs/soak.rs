@@ -89,7 +89,8 @@ pub async fn soak() {
         ratio(|used| used.server + used.sandboxes),
     );
     println!(
-        "soak, {count} projects in {:.0} s: disk {disk:.3}, memory {memory:.3} of what it was before (goal: ≤ {:.2})",
+        "soak, {count} projects in {:.0} s: disk {disk:.3}, memory {memory:.3} of what it was \
+         before (goal: ≤ {:.2})",
         begun.elapsed().as_secs_f64(),
         1.0 + MARGIN / 100.0
     );

@@ -329,7 +329,8 @@ mod tests {
         let error = error_of("rm", "{}");
         assert!(
             error.contains(
-                "the tools are terminal, createOrUpdateFiles, editFile, readFiles, listFiles, searchFiles, unsplashImage, checkApp"
+                "the tools are terminal, createOrUpdateFiles, editFile, readFiles, listFiles, \
+                 searchFiles, unsplashImage, checkApp"
             ),
             "{error}"
         );

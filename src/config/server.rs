@@ -158,7 +158,8 @@ mod tests {
         let error = public_url(Some("localhost:3000".to_owned())).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "PUBLIC_URL=localhost:3000: an http or https address without a path, such as https://build.example.com"
+            "PUBLIC_URL=localhost:3000: an http or https address without a path, such as \
+             https://build.example.com"
         );
         let error =
             database(Some("mysql://me:secret@db".to_owned()), Path::new("/data")).unwrap_err();

@@ -10,7 +10,8 @@ use super::Quirk;
 pub enum ModelError {
     /// The key is missing, wrong, or may not use the model.
     #[error(
-        "The model's provider refused the key: {0}. Check the variable with its key (such as OPENAI_API_KEY), then send the message again."
+        "The model's provider refused the key: {0}. Check the variable with its key (such as \
+         OPENAI_API_KEY), then send the message again."
     )]
     Auth(String),
     /// The request itself is refused: an unknown model, or more than fits.
@@ -20,7 +21,8 @@ pub enum ModelError {
     Invalid(String),
     /// Too many requests for now.
     #[error(
-        "The model's provider is at its limit: {message}. Wait a little, then send the message again."
+        "The model's provider is at its limit: {message}. Wait a little, then send the message \
+         again."
     )]
     Limited {
         message: String,
@@ -28,7 +30,8 @@ pub enum ModelError {
     },
     /// The account is out of credit, which waiting does not change.
     #[error(
-        "The model's provider has no credit left for this key: {0}. Top up the account, or name another provider in AI_FALLBACK."
+        "The model's provider has no credit left for this key: {0}. Top up the account, or name \
+         another provider in AI_FALLBACK."
     )]
     Exhausted(String),
     /// The provider is down, or out of reach.
@@ -45,12 +48,14 @@ pub enum ModelError {
     Cut(String),
     /// The chat is longer than the model's context.
     #[error(
-        "The conversation is longer than the model's context: {0}. Start a new project, or choose a model with a larger context in AI_MODEL."
+        "The conversation is longer than the model's context: {0}. Start a new project, or choose \
+         a model with a larger context in AI_MODEL."
     )]
     Overflow(String),
     /// The provider's rules forbid the question or the answer.
     #[error(
-        "The model's provider refused to answer this: {0}. Rephrase the message, or choose another model in AI_MODEL."
+        "The model's provider refused to answer this: {0}. Rephrase the message, or choose another \
+         model in AI_MODEL."
     )]
     Filtered(String),
     /// The address leads to something else than a model: a web page, or nothing at all.
@@ -362,7 +367,8 @@ mod tests {
             (400, "上下文过长，请减少输入"),
             (
                 422,
-                "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192. Given: 9000 `inputs` tokens and 100 `max_new_tokens`",
+                "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192. \
+                 Given: 9000 `inputs` tokens and 100 `max_new_tokens`",
             ),
             (
                 400,
@@ -370,15 +376,18 @@ mod tests {
             ),
             (
                 400,
-                "Trying to keep the first 9000 tokens when context the overflows; larger than the model's window",
+                "Trying to keep the first 9000 tokens when context the overflows; larger than the \
+                 model's window",
             ),
             (
                 429,
-                "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 40000",
+                "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested \
+                 40000",
             ),
             (
                 400,
-                "The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).",
+                "The input token count (2000000) exceeds the maximum number of tokens allowed \
+                 (1048576).",
             ),
             (400, "Range of input length should be [1, 129024]"),
         ] {

@@ -78,7 +78,8 @@ pub enum ImageError {
     #[error("Only PNG, JPEG and WebP images can be attached.")]
     WrongType,
     #[error(
-        "That image has more than 50 megapixels, or more than 16,384 pixels on a side. Please attach a smaller one."
+        "That image has more than 50 megapixels, or more than 16,384 pixels on a side. Please \
+         attach a smaller one."
     )]
     TooManyPixels,
     #[error("That image is damaged: it can't be read to its end.")]

@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn raw_html_remote_images_and_script_links_do_not_survive() {
         let html = markdown(
-            "**hi** <script>alert(1)</script> ![pixel](https://x.test/a.png) [a](javascript:alert(1)) [b](https://b.test)",
+            "**hi** <script>alert(1)</script> ![pixel](https://x.test/a.png) \
+             [a](javascript:alert(1)) [b](https://b.test)",
         );
         assert_eq!(
             html,

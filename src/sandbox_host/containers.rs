@@ -115,7 +115,8 @@ impl Containers {
         if !unenforced.is_empty() && host.settings.strict {
             host.close().await;
             anyhow::bail!(
-                "SANDBOX_STRICT=1, and this machine can't enforce the sandboxes' limits on {unenforced}"
+                "SANDBOX_STRICT=1, and this machine can't enforce the sandboxes' limits on \
+                 {unenforced}"
             );
         }
         if !unenforced.is_empty() {
@@ -213,7 +214,8 @@ impl Containers {
                 Cgroup::new(cgroup.clone()).set_limits(capacity.memory, capacity.processes)
         {
             unenforced.push(format!(
-                "memory and processes of all sandboxes together (the control group above them: {fault})"
+                "memory and processes of all sandboxes together (the control group above them: \
+                 {fault})"
             ));
         }
         Ok(Machine {

@@ -305,7 +305,8 @@ mod tests {
         headers.append(
             header::COOKIE,
             HeaderValue::from_static(
-                "theme=dark; codeflow_session=s; __Host-codeflow=s; _oauth2_proxy_0=s; CF_Authorization=s; __Secure-authelia_session=s; a=b",
+                "theme=dark; codeflow_session=s; __Host-codeflow=s; _oauth2_proxy_0=s; \
+                 CF_Authorization=s; __Secure-authelia_session=s; a=b",
             ),
         );
         headers.append(header::COOKIE, HeaderValue::from_static("codeflow=1"));

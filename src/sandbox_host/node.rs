@@ -59,7 +59,8 @@ impl Node {
         if !node.packages.iter().any(|(name, _)| *name == "npm") {
             tracing::warn!(
                 node = %node.binary.display(),
-                "npm is not beside this Node.js, so sandboxes have none; install Node.js with npm (https://nodejs.org)"
+                "npm is not beside this Node.js, so sandboxes have none; install Node.js with npm \
+                 (https://nodejs.org)"
             );
         }
         Some(node)

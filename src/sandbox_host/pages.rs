@@ -85,7 +85,8 @@ pub(super) fn gone() -> String {
 /// Shown for a port that no app is to be reached at.
 pub(super) fn no_preview(port: u16) -> String {
     let text = format!(
-        "Port {port} is for debugging or the sandbox itself. Serve the app on another port, such as 3000."
+        "Port {port} is for debugging or the sandbox itself. Serve the app on another port, such \
+         as 3000."
     );
     page("This port is not a preview", &text, false, "")
 }

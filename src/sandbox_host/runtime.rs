@@ -100,10 +100,12 @@ impl Runtime {
         let faults = faults.join("; ");
         Err(match configured {
             Some(_) => format!(
-                "no sandboxes: {faults}; set SANDBOX_RUNTIME to an OCI runtime such as runc, or unset it"
+                "no sandboxes: {faults}; set SANDBOX_RUNTIME to an OCI runtime such as runc, or \
+                 unset it"
             ),
             None => format!(
-                "no sandboxes: {faults}; install runc (script/setup does, or your system's package manager)"
+                "no sandboxes: {faults}; install runc (script/setup does, or your system's package \
+                 manager)"
             ),
         })
     }

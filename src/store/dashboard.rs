@@ -121,7 +121,8 @@ async fn replay(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Vec<Event>
         RunState::Failed | RunState::Cancelled => {}
         RunState::Succeeded => {
             return Err(StoreError::Conflict(
-                "This run succeeded, so there is nothing to replay. Send a message to change the app.",
+                "This run succeeded, so there is nothing to replay. Send a message to change the \
+                 app.",
             ));
         }
         RunState::Queued | RunState::Running => {

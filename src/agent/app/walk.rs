@@ -54,7 +54,8 @@ impl App {
     /// The same with a report of any length.
     async fn walk_by_file(&self) -> Result<Found, RunError> {
         let command = format!(
-            "list=$(mktemp /tmp/codeflow-list-XXXXXX || mktemp /dev/shm/codeflow-list-XXXXXX) && {} | head -c {LONG} >\"$list\" && printf %s \"$list\"",
+            "list=$(mktemp /tmp/codeflow-list-XXXXXX || mktemp /dev/shm/codeflow-list-XXXXXX) && \
+             {} | head -c {LONG} >\"$list\" && printf %s \"$list\"",
             command()
         );
         let file = String::from_utf8_lossy(&self.run_isolated(&command).await?).into_owned();

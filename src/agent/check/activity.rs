@@ -37,7 +37,8 @@ const MAX_REQUESTS: usize = 1000;
 /// The longest host name (RFC 1035, 2.3.4), in characters.
 const MAX_HOST: usize = 253;
 
-const HANGS: &str = "The page hangs: it computes without an end (an endless loop, or a render that renders itself again).";
+const HANGS: &str = "The page hangs: it computes without an end (an endless loop, or a render that \
+                     renders itself again).";
 const RELOADS: &str =
     "The page loads itself again and again (a reload or a redirect without an end).";
 
@@ -199,7 +200,8 @@ impl PageActivity {
         }
         if self.lacks_webgl() {
             warnings.push(
-                "The check's browser has no WebGL: what is drawn with it was not seen, and the page has to say so where there is none"
+                "The check's browser has no WebGL: what is drawn with it was not seen, and the \
+                 page has to say so where there is none"
                     .to_owned(),
             );
         }

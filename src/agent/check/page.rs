@@ -58,10 +58,12 @@ const UNREACHABLE: [&str; 6] = [
     "ERR_CERT",
 ];
 
-const SURFACE: &str = "There is no text, and one thing in one colour fills the window; that is fine if it is meant to";
+const SURFACE: &str = "There is no text, and one thing in one colour fills the window; that is \
+                       fine if it is meant to";
 
 /// What is wrong with a page that calls notFound() once its answer has begun.
-const NOT_FOUND: &str = "It shows that it is not found (404), although there is a page for it: the page, or what it uses, calls notFound().";
+const NOT_FOUND: &str = "It shows that it is not found (404), although there is a page for it: the \
+                         page, or what it uses, calls notFound().";
 
 /// Loads a page of the app.
 pub async fn load(
@@ -152,7 +154,8 @@ fn unreachable(
 ) -> Result<Findings, BrowserError> {
     if let Some(host) = activity.redirects_to() {
         let warnings = vec![format!(
-            "It leads to another server ({host}), which the check does not reach: what is there was not looked at"
+            "It leads to another server ({host}), which the check does not reach: what is there \
+             was not looked at"
         )];
         return Ok(Findings {
             warnings,

@@ -122,20 +122,35 @@ fn judge(answer: &Answer, path: &str, kind: RouteKind) -> Verdict {
     let status = answer.status;
     let wrong = |kind, text: String| Verdict::Wrong(Problem::new(kind, path, text));
     match (kind, answer.page_state()) {
-        (RouteKind::Page, PageState::Failed(_)) if matches!(status, 401 | 403) => Verdict::Meant(format!(
-            "{path} answers with HTTP {status}, so what it shows to those who may see it was not looked at"
-        )),
-        (RouteKind::Page, PageState::Failed(_)) if path != "/" && status == 404 => wrong(ProblemKind::Http, answer::NOT_FOUND.to_owned()),
-        (_, PageState::Failed(reason)) if answer.is_compile_error() => wrong(ProblemKind::Compile, reason),
+        (RouteKind::Page, PageState::Failed(_)) if matches!(status, 401 | 403) => {
+            Verdict::Meant(format!(
+                "{path} answers with HTTP {status}, so what it shows to those who may see it was not \
+             looked at"
+            ))
+        }
+        (RouteKind::Page, PageState::Failed(_)) if path != "/" && status == 404 => {
+            wrong(ProblemKind::Http, answer::NOT_FOUND.to_owned())
+        }
+        (_, PageState::Failed(reason)) if answer.is_compile_error() => {
+            wrong(ProblemKind::Compile, reason)
+        }
         (RouteKind::Page, PageState::Failed(reason)) => wrong(ProblemKind::Http, reason),
         (RouteKind::Handler, _) if answer.is_uncaught() => wrong(
             ProblemKind::Http,
-            format!("It answers with HTTP {status}: it threw an error.{}", answer.beginning()),
+            format!(
+                "It answers with HTTP {status}: it threw an error.{}",
+                answer.beginning()
+            ),
         ),
-        (RouteKind::Handler, _) if status >= 500 => Verdict::Meant(format!("{path} answers with HTTP {status}:{}", answer.beginning())),
+        (RouteKind::Handler, _) if status >= 500 => Verdict::Meant(format!(
+            "{path} answers with HTTP {status}:{}",
+            answer.beginning()
+        )),
         (RouteKind::Page, _) if path == "/" && answer.is_placeholder() => wrong(
             ProblemKind::Blank,
-            "The first page is still the template's placeholder: nothing of the app is there. Write app/page.tsx.".to_owned(),
+            "The first page is still the template's placeholder: nothing of the app is there. \
+             Write app/page.tsx."
+                .to_owned(),
         ),
         _ => Verdict::Well,
     }

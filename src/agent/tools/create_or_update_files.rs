@@ -49,7 +49,8 @@ impl From<Sent> for File {
 
 pub fn spec() -> (&'static str, Value) {
     (
-        "Writes whole files; existing ones are replaced, folders are made. For a small change of a large file use editFile.",
+        "Writes whole files; existing ones are replaced, folders are made. For a small change of a \
+         large file use editFile.",
         object(
             json!({
                 "files": {

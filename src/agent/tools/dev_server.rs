@@ -16,7 +16,8 @@ const PORT: u16 = 3000;
 /// Scripts that call scripts are followed this far.
 const MAX_DEPTH: usize = 6;
 /// What every answer to such a command says.
-const RUNS: &str = "The app's own server already runs on port 3000, with hot reload: don't start another one, and don't stop or kill it.";
+const RUNS: &str = "The app's own server already runs on port 3000, with hot reload: don't start \
+                    another one, and don't stop or kill it.";
 
 /// Scripts that start an app's server by convention, where the app's manifest does not say what
 /// they do.
@@ -83,7 +84,8 @@ pub(super) async fn refusal(app: &App, command: &str) -> Option<String> {
     let Manifest { scripts } = serde_json::from_slice(&manifest).unwrap_or_default();
     let found = starting(command, &scripts, 0)?;
     Some(format!(
-        "nothing was run, because `{found}` starts a server for the app. {RUNS} Its log is /tmp/dev-server.log; checkApp checks whether the app works"
+        "nothing was run, because `{found}` starts a server for the app. {RUNS} Its log is \
+         /tmp/dev-server.log; checkApp checks whether the app works"
     ))
 }
 

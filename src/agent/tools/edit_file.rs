@@ -82,7 +82,8 @@ fn edit(text: &str, old: &str, new: &str, again: bool) -> Edit {
                 .map(|at| line_of(&view.text, at).to_string());
             let lines: Vec<String> = lines.take(8).collect();
             Edit::Refused(format!(
-                "the old text is there more than once (lines {}); give more of the lines around it, so that it is unique",
+                "the old text is there more than once (lines {}); give more of the lines around \
+                 it, so that it is unique",
                 lines.join(", ")
             ))
         }

@@ -58,7 +58,8 @@ impl Handler for Arguments {
 
 fn too_many(message: &str) -> ToolError {
     ToolError::RespondToModel(format!(
-        "the folder has too many entries to be listed ({message}); look at some of them with terminal, such as ls -U | head"
+        "the folder has too many entries to be listed ({message}); look at some of them with \
+         terminal, such as ls -U | head"
     ))
 }
 

@@ -24,7 +24,8 @@ pub struct Arguments {
 
 pub fn spec() -> (&'static str, Value) {
     (
-        "Returns the text of files. A range of lines is read with path:from-to, such as app/page.tsx:120-180.",
+        "Returns the text of files. A range of lines is read with path:from-to, such as \
+         app/page.tsx:120-180.",
         object(
             json!({
                 "files": {

@@ -31,7 +31,8 @@ pub struct Arguments {
 
 pub fn spec() -> (&'static str, Value) {
     (
-        "Finds a photo on Unsplash and saves it into public/. The result says how to show it and whom to credit.",
+        "Finds a photo on Unsplash and saves it into public/. The result says how to show it and \
+         whom to credit.",
         object(
             json!({
                 "query": { "type": "string", "description": "What the photo shows, in English, such as mountain lake at dawn" },

@@ -11,7 +11,8 @@ pub(super) struct Part<'a> {
     pub turns: &'a [Turn],
 }
 
-const KEY_HINT: &str = "To build an app of your own, start CodeFlow with a model's key, for example `OPENAI_API_KEY=… script/run` (see `AI_PROVIDER` in the README).";
+const KEY_HINT: &str = "To build an app of your own, start CodeFlow with a model's key, for \
+                        example `OPENAI_API_KEY=… script/run` (see `AI_PROVIDER` in the README).";
 
 impl Recording {
     /// The folder of the build's files, and the build.

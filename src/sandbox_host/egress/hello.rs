@@ -133,7 +133,8 @@ fn check(message: &[u8], host: &str) -> Result<bool, String> {
     let extensions = extensions(&hello).ok_or_else(malformed)?;
     if extensions.iter().any(|(kind, _)| ENCRYPTED.contains(kind)) {
         return Err(format!(
-            "it encrypts the server's name (ECH), which must be seen to be {host}: switch Encrypted Client Hello off"
+            "it encrypts the server's name (ECH), which must be seen to be {host}: switch \
+             Encrypted Client Hello off"
         ));
     }
     let mut names = extensions.iter().filter(|(kind, _)| *kind == SERVER_NAME);

@@ -78,7 +78,8 @@ impl Sandboxes {
     fn shortage(&self, more: u64) -> Option<String> {
         if available_memory().is_some_and(|available| available < MIN_AVAILABLE) {
             return Some(format!(
-                "The machine is full: less than {} MB of its memory are free. Try again later, end programs on it, or give it more memory.",
+                "The machine is full: less than {} MB of its memory are free. Try again later, end \
+                 programs on it, or give it more memory.",
                 MIN_AVAILABLE >> 20
             ));
         }

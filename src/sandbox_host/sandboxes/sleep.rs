@@ -78,7 +78,8 @@ impl Sandboxes {
                     &record.version,
                 ) else {
                     tracing::warn!(
-                        "the template that the sandbox was made from is gone, and the sandbox with it"
+                        "the template that the sandbox was made from is gone, and the sandbox with \
+                         it"
                     );
                     return Ok(None);
                 };

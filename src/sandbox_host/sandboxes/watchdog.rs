@@ -125,7 +125,8 @@ impl Sandboxes {
             }
             Trouble::PortTaken(command) => (
                 format!(
-                    "The port of the app's server was taken by another program ({command}). That was ended, and the server was restarted."
+                    "The port of the app's server was taken by another program ({command}). That \
+                     was ended, and the server was restarted."
                 ),
                 false,
             ),
@@ -145,7 +146,8 @@ impl Sandboxes {
             ),
             Trouble::Pipes(paths) => (
                 format!(
-                    "The app's folder holds a named pipe ({}), for which the app's server waited. Delete it: an app is made of files.",
+                    "The app's folder holds a named pipe ({}), for which the app's server waited. \
+                     Delete it: an app is made of files.",
                     paths.join(", ")
                 ),
                 false,
@@ -237,7 +239,9 @@ impl Sandboxes {
         }
         self.say(
             sandbox,
-            "The sandbox did not answer and was restarted. Its files are as they were; what commands had left running is not.".to_owned(),
+            "The sandbox did not answer and was restarted. Its files are as they were; what \
+             commands had left running is not."
+                .to_owned(),
             false,
         );
         self.containers.end(&sandbox.id, &sandbox.folder).await;

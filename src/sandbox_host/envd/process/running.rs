@@ -242,7 +242,8 @@ impl Processes {
         {
             "the sandbox is at its limit of processes or memory"
         } else {
-            "the sandbox was at its limit of processes or memory, and what earlier commands had left running was killed; try again"
+            "the sandbox was at its limit of processes or memory, and what earlier commands had \
+             left running was killed; try again"
         };
         Error::new(
             "resource_exhausted",

@@ -160,7 +160,8 @@ fn a_policy_lets_the_script_run_by_the_page_s_nonce_or_its_address() {
         ),
         (
             "default-src 'self'; script-src https://cdn.example 'unsafe-inline'",
-            "script-src-elem https://cdn.example 'unsafe-inline' 'self'; default-src 'self'; script-src https://cdn.example 'unsafe-inline'",
+            "script-src-elem https://cdn.example 'unsafe-inline' 'self'; default-src 'self'; \
+             script-src https://cdn.example 'unsafe-inline'",
             None,
         ),
         (
