@@ -3,6 +3,7 @@
 
 mod apps;
 mod dashboard;
+mod edits;
 mod error;
 mod feed;
 mod files;
@@ -16,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use crate::render::image_type;
 pub use error::ProjectError;
 pub use feed::{Feed, FeedItem, FollowError};
 
@@ -29,6 +31,7 @@ use crate::{
     store::Store,
 };
 use apps::Apps;
+use edits::Edits;
 use previews::Previews;
 
 /// How long the work under way may take to stop.
@@ -45,6 +48,7 @@ struct Inner {
     agent: Agent,
     events: Events,
     apps: Apps,
+    edits: Edits,
     previews: Previews,
     runs: Supervisor,
     /// Openings, watched previews and the sweep.
@@ -62,10 +66,18 @@ impl Projects {
         let events = Events::new(store.clone());
         let tasks = TaskTracker::new();
         let apps = Apps::new(store.clone(), events.clone(), agent.clone(), tasks.clone());
+        let edits = Edits::new(
+            store.clone(),
+            events.clone(),
+            apps.clone(),
+            tasks.clone(),
+            shutdown.clone(),
+        );
         let previews = Previews::new(
             store.clone(),
             events.clone(),
             apps.clone(),
+            edits.clone(),
             tasks.clone(),
             shutdown.clone(),
         );
@@ -81,6 +93,7 @@ impl Projects {
                 agent,
                 events,
                 apps,
+                edits,
                 previews,
                 runs: Supervisor::new(context, settings, shutdown),
                 tasks,
@@ -146,8 +159,10 @@ impl Projects {
         Ok(self.inner.store.ping().await?)
     }
 
-    /// Resumes every run that has not ended. Returns how many projects have some.
+    /// Resumes every run that has not ended, and waits for the end of the sittings in which files
+    /// were edited. Returns how many projects have runs.
     pub async fn resume(&self) -> Result<usize, ProjectError> {
+        self.inner.edits.resume().await?;
         Ok(self.inner.runs.resume().await?)
     }
 

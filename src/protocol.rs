@@ -21,7 +21,9 @@ pub use event::{
     DraftPiece, Event, EventKind, FeedFrame, FeedRequest, HtmlPiece, PreviewState, TextPiece,
     text_subject,
 };
-pub use file::{FileChange, FileNode, FileView};
+pub use file::{
+    FileChange, FileMatch, FileMatches, FileNode, FileSaved, FileView, MAX_EDITED, MAX_UPLOAD,
+};
 pub use id::{FragmentId, MessageId, ProjectId, RunId, Timestamp, UserId};
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
 pub use message::{Author, Fragment, Message, MessageKind, Role};

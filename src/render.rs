@@ -8,6 +8,6 @@ mod markdown;
 mod outline;
 
 pub use blocks::first_block;
-pub use highlight::highlight;
+pub use highlight::{highlight, image_type, plain_view};
 pub use markdown::markdown;
 pub use outline::{cut, outline};

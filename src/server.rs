@@ -2,6 +2,7 @@
 //! listener.
 
 mod feed;
+mod files;
 mod health;
 mod images;
 mod origin;
@@ -26,7 +27,7 @@ use tower_http::{compression::CompressionLayer, trace::TraceLayer};
 use crate::{
     app::{App, shell},
     projects::Projects,
-    protocol::IMAGE_MAX_BYTES,
+    protocol::{IMAGE_MAX_BYTES, MAX_UPLOAD},
 };
 
 /// Where the page's files are, and where the app listens.
@@ -85,6 +86,11 @@ pub fn router(state: AppState) -> Router {
             post(images::upload).layer(DefaultBodyLimit::max(IMAGE_MAX_BYTES)),
         )
         .route("/api/images/{id}", get(images::show))
+        .route(
+            "/api/files/upload",
+            post(files::upload).layer(DefaultBodyLimit::max(MAX_UPLOAD)),
+        )
+        .route("/api/files/raw", get(files::raw))
         .leptos_routes_with_context(&state, routes, context.clone(), shell)
         .fallback(leptos_axum::file_and_error_handler_with_context::<
             AppState,

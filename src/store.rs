@@ -4,6 +4,7 @@
 
 mod blob;
 mod dashboard;
+mod edit;
 mod event;
 mod fragment;
 mod image;
@@ -29,6 +30,7 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement,
 };
 
+pub use edit::{Edit, SavedEdit};
 pub use fragment::{NewFragment, Version};
 pub use image::ImageContent;
 pub use run::Reply;

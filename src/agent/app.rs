@@ -1,5 +1,6 @@
 //! The app: the project's files and pages in its sandbox.
 
+mod edit;
 mod found;
 mod listing;
 pub mod path;
@@ -11,10 +12,11 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
+pub use edit::Edited;
 pub use listing::Listing;
 use listing::{Kept, KeptKind, MAX_BYTES};
-pub use path::AppPath;
 use path::HOME;
+pub use path::{AppPath, OwnPathError};
 pub use run_sandbox::RunSandbox;
 
 use super::{PageState, RunError, nextjs::answer::Answer};

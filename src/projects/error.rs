@@ -2,6 +2,7 @@
 //! one mapping of it to what clients see.
 
 use crate::{
+    agent::{OwnPathError, RunError},
     protocol::{ApiError, ErrorCode, ImageError},
     store::StoreError,
 };
@@ -18,6 +19,18 @@ pub enum ProjectError {
     /// Its state does not allow it; the sentence is for the user.
     #[error("{0}")]
     Conflict(&'static str),
+    /// What was asked can't be done to the app's files as they are; the sentence says what can.
+    #[error("{0}")]
+    Refused(String),
+    /// The input in a field is wrong; the sentence says how to mend it.
+    #[error("{why}")]
+    Invalid { field: &'static str, why: String },
+    /// What was sent is larger than can be kept.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The sandbox can't be reached right now.
+    #[error("The app's sandbox can't be reached right now: {0} Try again in a moment.")]
+    Unreachable(String),
     /// The uploaded file is no image that can be used.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -36,6 +49,25 @@ impl From<StoreError> for ProjectError {
     }
 }
 
+impl From<RunError> for ProjectError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::User(why) => Self::Refused(why),
+            RunError::Transient(fault) => Self::Unreachable(fault.message),
+            RunError::Internal(error) => Self::Internal(error),
+        }
+    }
+}
+
+impl From<OwnPathError> for ProjectError {
+    fn from(error: OwnPathError) -> Self {
+        Self::Invalid {
+            field: "path",
+            why: error.to_string(),
+        }
+    }
+}
+
 impl From<ProjectError> for ApiError {
     /// The one mapping of errors to what a client sees. A fault is logged here.
     fn from(error: ProjectError) -> Self {
@@ -44,7 +76,12 @@ impl From<ProjectError> for ApiError {
             ProjectError::NotFound(_) | ProjectError::NoFile => {
                 Self::new(ErrorCode::NotFound, text)
             }
-            ProjectError::Conflict(_) => Self::new(ErrorCode::Conflict, text),
+            ProjectError::Conflict(_) | ProjectError::Refused(_) => {
+                Self::new(ErrorCode::Conflict, text)
+            }
+            ProjectError::Invalid { field, .. } => Self::invalid(field, text),
+            ProjectError::TooLarge(_) => Self::new(ErrorCode::TooLarge, text),
+            ProjectError::Unreachable(_) => Self::new(ErrorCode::Unavailable, text),
             ProjectError::Image(ImageError::TooLarge) => Self {
                 code: ErrorCode::TooLarge,
                 ..Self::invalid("image", text)

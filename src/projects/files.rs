@@ -1,12 +1,17 @@
 //! The app's files for the Code tab: from its sandbox, which has a run's latest writes, else from
 //! the latest version.
 
+use std::collections::BTreeSet;
+
 use super::{ProjectError, Projects};
 use crate::{
-    agent::{Listing, RunError},
-    protocol::{FileNode, FileView, ProjectId},
+    agent::{AppPath, Listing, RunError},
+    protocol::{FileMatches, FileNode, FileView, MAX_UPLOAD, ProjectId},
     render,
 };
+
+/// The longest text that is searched for, in bytes.
+const MAX_SEARCH: usize = 500;
 
 impl Projects {
     /// The app's files as a tree, folders first; empty when nothing was written yet.
@@ -14,7 +19,12 @@ impl Projects {
         if self.inner.store.sandbox_of(project).await?.is_some() {
             match self.inner.apps.open(project).await {
                 Ok(app) => match app.list().await {
-                    Ok(listing) if listing.is_known => return Ok(listed(&listing)),
+                    Ok(listing) if listing.is_known => {
+                        let mut nodes = listed(&listing);
+                        let edited = self.inner.store.edited_paths(project).await?;
+                        mark_edited(&mut nodes, &edited);
+                        return Ok(nodes);
+                    }
                     Ok(_) => {
                         tracing::warn!(
                             project.id = %project,
@@ -29,36 +39,82 @@ impl Projects {
         Ok(tree(self.inner.store.latest_paths(project).await?))
     }
 
-    /// One of the app's files, highlighted.
-    pub async fn read_file(
+    /// A file as the newest version has it, without highlighted lines.
+    pub async fn read_saved_file(
         &self,
         project: ProjectId,
         path: &str,
     ) -> Result<FileView, ProjectError> {
+        let content = self.inner.store.latest_file(project, path).await?;
+        viewed(path, content.ok_or(ProjectError::NoFile)?, true).await
+    }
+
+    /// One of the app's files: highlighted, unless `plain`, and as text.
+    pub async fn read_file(
+        &self,
+        project: ProjectId,
+        path: &str,
+        plain: bool,
+    ) -> Result<FileView, ProjectError> {
+        let content = self.file_content(project, path).await?;
+        viewed(path, content, plain).await
+    }
+
+    /// The content of one of the app's files, 32 MiB at most.
+    pub async fn file_content(
+        &self,
+        project: ProjectId,
+        path: &str,
+    ) -> Result<Vec<u8>, ProjectError> {
+        let own = AppPath::exact(path)?;
         if self.inner.store.sandbox_of(project).await?.is_some() {
             match self.inner.apps.open(project).await {
-                Ok(app) => match app.read_file(path).await {
-                    Ok(Some(content)) => return highlighted(path, content).await,
+                Ok(app) => match app.read_own(&own, MAX_UPLOAD).await {
+                    Ok(Some(content)) => return Ok(content),
                     Ok(None) => return Err(ProjectError::NoFile),
+                    Err(RunError::User(why)) => return Err(ProjectError::Refused(why)),
                     Err(error) => unreachable_sandbox(project, &error),
                 },
                 Err(error) => unreachable_sandbox(project, &error),
             }
         }
-        let content = self
-            .inner
-            .store
-            .latest_file(project, path)
-            .await?
-            .ok_or(ProjectError::NoFile)?;
-        highlighted(path, content).await
+        let content = self.inner.store.latest_file(project, path).await?;
+        content.ok_or(ProjectError::NoFile)
+    }
+
+    /// The lines of the app's files that contain the text.
+    pub async fn search_files(
+        &self,
+        project: ProjectId,
+        text: &str,
+    ) -> Result<FileMatches, ProjectError> {
+        if text.is_empty() || text.len() > MAX_SEARCH || text.contains(['\n', '\r', '\0']) {
+            return Err(ProjectError::Invalid {
+                field: "text",
+                why: "Search for a text of one line, up to 500 characters.".to_owned(),
+            });
+        }
+        if !self.inner.apps.exists(project).await? {
+            return Ok(FileMatches::default());
+        }
+        let app = self.inner.apps.open(project).await?;
+        Ok(app.search(text).await?)
     }
 }
 
-/// The file highlighted, on a thread that may block: a large one takes a tenth of a second.
-async fn highlighted(path: &str, content: Vec<u8>) -> Result<FileView, ProjectError> {
+/// The file as it is shown, on a thread that may block: highlighting a large one takes a tenth of a
+/// second.
+pub(super) async fn viewed(
+    path: &str,
+    content: Vec<u8>,
+    plain: bool,
+) -> Result<FileView, ProjectError> {
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || render::highlight(&path, &content))
+    let viewing = move || match plain {
+        true => render::plain_view(&path, &content),
+        false => render::highlight(&path, &content),
+    };
+    tokio::task::spawn_blocking(viewing)
         .await
         .map_err(|error| ProjectError::Internal(error.into()))
 }
@@ -82,6 +138,15 @@ fn listed(listing: &Listing) -> Vec<FileNode> {
     }
     sort(&mut roots);
     roots
+}
+
+fn mark_edited(nodes: &mut [FileNode], edited: &BTreeSet<String>) {
+    for node in nodes {
+        node.edited = node.children.is_none() && edited.contains(&node.path);
+        if let Some(children) = &mut node.children {
+            mark_edited(children, edited);
+        }
+    }
 }
 
 /// Sorts paths into a tree.
@@ -114,6 +179,7 @@ fn insert(nodes: &mut Vec<FileNode>, folder: &str, rest: &str, notice: Option<&s
                 path,
                 children: None,
                 notice,
+                edited: false,
             }),
         }
         return;
@@ -129,6 +195,7 @@ fn insert(nodes: &mut Vec<FileNode>, folder: &str, rest: &str, notice: Option<&s
                 path: path.clone(),
                 children: Some(Vec::new()),
                 notice: None,
+                edited: false,
             });
             nodes.len() - 1
         }

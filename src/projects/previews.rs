@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::apps::Apps;
+use super::{apps::Apps, edits::Edits};
 use crate::{
     agent::{App, Notice, PageState, RunError},
     protocol::{EventKind, PreviewError, PreviewState, ProjectId},
@@ -45,6 +45,7 @@ struct Inner {
     store: Store,
     events: Events,
     apps: Apps,
+    edits: Edits,
     tasks: TaskTracker,
     shutdown: CancellationToken,
     watched: Mutex<HashMap<ProjectId, Watched>>,
@@ -117,6 +118,7 @@ impl Previews {
         store: Store,
         events: Events,
         apps: Apps,
+        edits: Edits,
         tasks: TaskTracker,
         shutdown: CancellationToken,
     ) -> Self {
@@ -125,6 +127,7 @@ impl Previews {
                 store,
                 events,
                 apps,
+                edits,
                 tasks,
                 shutdown,
                 watched: Mutex::default(),
@@ -171,6 +174,10 @@ impl Previews {
 impl ProjectApp for Previews {
     fn open(&self, project: ProjectId) -> BoxFuture<'_, Result<App, RunError>> {
         Box::pin(self.inner.apps.open(project))
+    }
+
+    fn keep_edits(&self, project: ProjectId) -> BoxFuture<'_, ()> {
+        Box::pin(self.inner.edits.keep(project))
     }
 
     fn changed(&self, project: ProjectId) {

@@ -3,54 +3,83 @@
 
 use std::sync::LazyLock;
 
+use sha2::{Digest, Sha256};
 use syntect::{
     html::{ClassStyle, ClassedHTMLGenerator},
     parsing::SyntaxSet,
     util::LinesWithEndings,
 };
 
-use crate::protocol::FileView;
+use crate::protocol::{FileView, MAX_EDITED};
 
-/// The largest file that is shown, in bytes.
-const MAX_BYTES: usize = 512 * 1024;
 /// Longer files are shown without colours, in bytes: highlighting takes about a second for a
 /// megabyte.
 const MAX_HIGHLIGHTED_BYTES: usize = 128 * 1024;
 
 static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(two_face::syntax::extra_newlines);
 
-/// The file as the Code tab shows it; a binary or very large one has a notice instead of lines.
+/// The file as it is read: its text, and highlighted lines. A binary or very large one has a notice
+/// instead.
 pub fn highlight(path: &str, content: &[u8]) -> FileView {
+    let mut view = plain_view(path, content);
+    if let Some(text) = &view.text {
+        (view.language, view.lines) = highlighted(path, text);
+    }
+    view
+}
+
+/// The same without lines, for editors.
+pub fn plain_view(path: &str, content: &[u8]) -> FileView {
     let mut view = FileView {
         path: path.to_owned(),
         language: "Plain Text".to_owned(),
         lines: Vec::new(),
         size: content.len() as u64,
         notice: None,
+        text: None,
+        hash: hex::encode(Sha256::digest(content)),
+        image: image_type(path).is_some(),
     };
-    if content.len() > MAX_BYTES {
+    if content.len() > MAX_EDITED {
         view.notice = Some(format!(
             "This file is {} kB; files up to {} kB are shown.",
             content.len() / 1024,
-            MAX_BYTES / 1024
+            MAX_EDITED / 1024
         ));
         return view;
     }
-    let text = match std::str::from_utf8(content) {
-        Ok(text) if !text.contains('\0') => text,
-        _ => {
-            view.notice = Some("This is a binary file.".to_owned());
-            return view;
-        }
-    };
+    match std::str::from_utf8(content) {
+        Ok(text) if !text.contains('\0') => view.text = Some(text.to_owned()),
+        _ => view.notice = Some("This is a binary file.".to_owned()),
+    }
+    view
+}
+
+/// The media type of an image that browsers show, by the file's name.
+pub fn image_type(path: &str) -> Option<&'static str> {
+    let (_, extension) = path.rsplit_once('.')?;
+    Some(match extension.to_ascii_lowercase().as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "avif" => "image/avif",
+        "bmp" => "image/bmp",
+        "ico" => "image/x-icon",
+        "svg" => "image/svg+xml",
+        _ => return None,
+    })
+}
+
+/// The language's name, and a line of HTML for each line of the text.
+fn highlighted(path: &str, text: &str) -> (String, Vec<String>) {
     let name = path.rsplit('/').next().unwrap_or(path);
     let extension = name.rsplit('.').next().unwrap_or(name);
     let syntax = SYNTAXES
         .find_syntax_by_extension(name)
         .or_else(|| SYNTAXES.find_syntax_by_extension(extension))
         .unwrap_or_else(|| SYNTAXES.find_syntax_plain_text());
-    view.language = syntax.name.clone();
-    view.lines = if content.len() > MAX_HIGHLIGHTED_BYTES {
+    let lines = if text.len() > MAX_HIGHLIGHTED_BYTES {
         text.lines().map(escape).collect()
     } else {
         let mut html = ClassedHTMLGenerator::new_with_class_style(
@@ -65,7 +94,7 @@ pub fn highlight(path: &str, content: &[u8]) -> FileView {
         }
         split_lines(&html.finalize())
     };
-    view
+    (syntax.name.clone(), lines)
 }
 
 fn escape(line: &str) -> String {
@@ -110,6 +139,7 @@ mod tests {
     fn every_line_of_a_tsx_file_is_balanced_html_and_keeps_its_text() {
         let source = "export default function Page() {\n  /* one\n     two */\n  return <a href=\"x\">a & b</a>\n}\n";
         let view = highlight("app/page.tsx", source.as_bytes());
+        assert_eq!(view.text.as_deref(), Some(source));
         assert_eq!(view.language, "TypeScriptReact");
         assert_eq!(view.lines.len(), source.lines().count());
         for (line, html) in source.lines().zip(&view.lines) {
@@ -139,6 +169,7 @@ mod tests {
     #[test]
     fn a_binary_file_has_a_notice_and_no_lines() {
         let view = highlight("logo.png", &[0x89, b'P', 0, 1]);
+        assert!(view.image && view.text.is_none());
         assert_eq!(
             (view.lines.len(), view.notice.as_deref()),
             (0, Some("This is a binary file."))

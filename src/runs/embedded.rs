@@ -216,6 +216,8 @@ impl Inner {
             return;
         }
         tracing::info!("the run started");
+        // From now on nothing is edited: the run sees what was, and a version has it.
+        self.context.apps.keep_edits(run.project).await;
         let content = match self.build_in_time(&begun).await {
             Some(Ok(())) => None,
             Some(Err(error @ (RunError::User(_) | RunError::Transient(_)))) => {

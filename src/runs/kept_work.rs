@@ -7,7 +7,7 @@ use super::journal::persistently;
 use crate::{
     agent::{App, RunError, Work},
     protocol::{AppEntry, AppNode, Fragment, ProjectId, RunId, RunState},
-    store::{Store, StoreError},
+    store::{Edit, Store, StoreError},
 };
 
 /// What is kept of an app.
@@ -33,20 +33,24 @@ impl KeptWork {
                 written.extend(work_of(store, run.id).await?.files);
             }
         }
-        if latest.is_none() && written.is_empty() {
+        // An edit that the latest version was made after is in it.
+        let edits = persistently(|| store.list_edits(project)).await?;
+        let edits: Vec<Edit> = edits
+            .into_iter()
+            .filter(|saved| Some(saved.at) > since)
+            .map(|saved| saved.edit)
+            .collect();
+        if latest.is_none() && written.is_empty() && edits.is_empty() {
             return Ok(None);
         }
-        Ok(Some(match latest {
-            Some(version) => Self {
-                entries: overlay(version.entries, written),
-                partial: version.partial,
-                fragment: Some(version.fragment),
-            },
-            None => Self {
-                entries: overlay(Vec::new(), written),
-                partial: true,
-                fragment: None,
-            },
+        let (entries, partial, fragment) = match latest {
+            Some(version) => (version.entries, version.partial, Some(version.fragment)),
+            None => (Vec::new(), true, None),
+        };
+        Ok(Some(Self {
+            entries: repeat(overlay(entries, written), edits),
+            partial,
+            fragment,
         }))
     }
 
@@ -98,9 +102,114 @@ pub fn overlay(entries: Vec<AppEntry>, written: BTreeMap<String, Vec<u8>>) -> Ve
         .collect()
 }
 
+/// The entries after these edits.
+fn repeat(entries: Vec<AppEntry>, edits: Vec<Edit>) -> Vec<AppEntry> {
+    if edits.is_empty() {
+        return entries;
+    }
+    let mut all: BTreeMap<String, AppNode> = entries
+        .into_iter()
+        .map(|entry| (entry.path, entry.node))
+        .collect();
+    for edit in edits {
+        match edit {
+            Edit::Write { path, content } => {
+                let executable = matches!(
+                    all.get(&path),
+                    Some(AppNode::File {
+                        executable: true,
+                        ..
+                    })
+                );
+                let file = AppNode::File {
+                    content,
+                    executable,
+                };
+                all.insert(path, file);
+            }
+            Edit::Folder { path } => {
+                all.entry(path).or_insert(AppNode::Folder);
+            }
+            Edit::Delete { path } => drop(take(&mut all, &path)),
+            Edit::Move { from, to } => {
+                for (below, node) in take(&mut all, &from) {
+                    all.insert(format!("{to}{below}"), node);
+                }
+            }
+        }
+    }
+    // A folder is an entry of its own only while nothing is in it.
+    let filled: Vec<String> = all
+        .iter()
+        .filter(|(path, node)| **node == AppNode::Folder && has_below(&all, path))
+        .map(|(path, _)| path.clone())
+        .collect();
+    for path in filled {
+        all.remove(&path);
+    }
+    all.into_iter()
+        .map(|(path, node)| AppEntry { path, node })
+        .collect()
+}
+
+fn has_below(all: &BTreeMap<String, AppNode>, path: &str) -> bool {
+    let below = format!("{path}/");
+    all.range(below.clone()..)
+        .next()
+        .is_some_and(|(path, _)| path.starts_with(&below))
+}
+
+/// Takes what is at the path and below it, each with the rest of its path.
+fn take(all: &mut BTreeMap<String, AppNode>, path: &str) -> Vec<(String, AppNode)> {
+    let below = format!("{path}/");
+    let paths: Vec<String> = all
+        .keys()
+        .filter(|other| *other == path || other.starts_with(&below))
+        .cloned()
+        .collect();
+    paths
+        .into_iter()
+        .filter_map(|other| {
+            let node = all.remove(&other)?;
+            Some((other[path.len()..].to_owned(), node))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn edits_are_repeated_in_order_on_what_was_kept() {
+        let file = |path: &str, content: &str| AppEntry::file(path, content.into());
+        let kept = vec![file("app/a", "1"), file("app/ab", "2"), file("lib/x", "3")];
+        let path = |path: &str| path.to_owned();
+        let edits = vec![
+            Edit::Folder { path: path("new") },
+            Edit::Folder { path: path("full") },
+            Edit::Write {
+                path: path("full/y"),
+                content: b"4".to_vec(),
+            },
+            Edit::Move {
+                from: path("app"),
+                to: path("src/app"),
+            },
+            Edit::Delete { path: path("lib") },
+            Edit::Delete {
+                path: path("src/app/a"),
+            },
+        ];
+        let folder = AppEntry {
+            path: path("new"),
+            node: AppNode::Folder,
+        };
+        assert_eq!(
+            repeat(kept, edits),
+            [file("full/y", "4"), folder, file("src/app/ab", "2")]
+        );
+    }
 
     #[test]
     fn written_files_replace_kept_ones_and_stay_executable() {

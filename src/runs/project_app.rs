@@ -15,6 +15,9 @@ pub trait ProjectApp: Send + Sync {
     /// The project's app in a running sandbox: its own, or one that takes its place.
     fn open(&self, project: ProjectId) -> BoxFuture<'_, Result<App, RunError>>;
 
+    /// Saves what people edited since the latest version as a version of theirs.
+    fn keep_edits(&self, project: ProjectId) -> BoxFuture<'_, ()>;
+
     /// The app changed: its preview is looked at again, when somebody watches it.
     fn changed(&self, project: ProjectId);
 

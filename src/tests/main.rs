@@ -16,6 +16,7 @@ mod egress;
 mod escape;
 mod faults;
 mod feed;
+mod file_edits;
 mod history;
 mod ids;
 mod images;

@@ -69,7 +69,7 @@ fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl I
         let path = path.get();
         async move {
             match path {
-                Some(path) => Some(read_file(project, path).await),
+                Some(path) => Some(read_file(project, path, false).await),
                 None => None,
             }
         }

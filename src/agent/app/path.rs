@@ -39,6 +39,10 @@ const TOP_FOLDERS: [&str; 16] = [
     "utils",
 ];
 
+/// How long a path and each of its names may be, in bytes.
+const MAX_PATH: usize = 1024;
+const MAX_NAME: usize = 255;
+
 /// A path below the app's folder: relative, `/` between its parts, no part `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppPath(String);
@@ -56,12 +60,55 @@ pub enum PathError {
     Malformed(String),
 }
 
+/// Why a person's path can't be used: a sentence that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OwnPathError {
+    #[error("Give the file a name, such as app/page.tsx.")]
+    Empty,
+    #[error("A path begins inside the app and has no “.” or “..” in it, such as app/page.tsx.")]
+    Outside,
+    #[error("A name can't have line breaks or zero bytes in it. Choose another one.")]
+    Malformed,
+    #[error("A name may have up to 255 bytes, and a path up to {MAX_PATH}. Choose a shorter one.")]
+    TooLong,
+    #[error(
+        "{0} is a folder that tools generate; its files are in no version. Choose another path."
+    )]
+    Generated(&'static str),
+}
+
 impl AppPath {
+    /// Reads a path as it is, character for character: what people name their files is not guessed
+    /// at.
+    pub fn exact(text: &str) -> Result<Self, OwnPathError> {
+        if text.is_empty() {
+            return Err(OwnPathError::Empty);
+        }
+        if text.contains(['\0', '\n', '\r']) {
+            return Err(OwnPathError::Malformed);
+        }
+        if text.len() > MAX_PATH {
+            return Err(OwnPathError::TooLong);
+        }
+        for part in text.split('/') {
+            if matches!(part, "" | "." | "..") {
+                return Err(OwnPathError::Outside);
+            }
+            if part.len() > MAX_NAME {
+                return Err(OwnPathError::TooLong);
+            }
+            if let Some(folder) = GENERATED_FOLDERS.into_iter().find(|folder| *folder == part) {
+                return Err(OwnPathError::Generated(folder));
+            }
+        }
+        Ok(Self(text.to_owned()))
+    }
+
     /// Reads a path as models write them: relative, with a leading `./`, as an import (`@/lib/x`),
     /// absolute below the home, or with a slash for the app's root.
     pub fn new(text: &str) -> Result<Self, PathError> {
         let text = text.trim();
-        if text.contains(['\0', '\n', '\r']) || text.len() > 1024 {
+        if text.contains(['\0', '\n', '\r']) || text.len() > MAX_PATH {
             return Err(PathError::Malformed(first_chars(text, 80).to_owned()));
         }
         let relative = match text.strip_prefix('/') {
@@ -183,5 +230,42 @@ mod tests {
         }
         assert_eq!(path("a\0b"), Err(PathError::Malformed("a\0b".to_owned())));
         assert_eq!(path("/home/user/"), Err(PathError::Empty));
+    }
+
+    #[test]
+    fn a_person_s_path_is_taken_as_it_is_or_refused_in_a_sentence() {
+        let longest = "x".repeat(MAX_NAME);
+        for text in [
+            "app/[id]/(group)/@modal/page.tsx",
+            " a b ",
+            "100%#?&.txt",
+            "@/x",
+            "~/x",
+            "home/user/x",
+            "🙂/é.txt",
+            "-rf",
+            "a\\b",
+            &longest,
+        ] {
+            assert_eq!(AppPath::exact(text), Ok(AppPath(text.to_owned())), "{text}");
+        }
+        for (text, error) in [
+            ("", OwnPathError::Empty),
+            ("/etc/passwd", OwnPathError::Outside),
+            ("../x", OwnPathError::Outside),
+            ("a//b", OwnPathError::Outside),
+            ("a/./b", OwnPathError::Outside),
+            ("a/", OwnPathError::Outside),
+            ("a\0b", OwnPathError::Malformed),
+            ("a\nb", OwnPathError::Malformed),
+            (&format!("{longest}x"), OwnPathError::TooLong),
+            (
+                "app/node_modules/x",
+                OwnPathError::Generated("node_modules"),
+            ),
+            (".next/x", OwnPathError::Generated(".next")),
+        ] {
+            assert_eq!(AppPath::exact(text), Err(error), "{text}");
+        }
     }
 }

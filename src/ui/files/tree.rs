@@ -211,6 +211,7 @@ mod tests {
             path: path.to_owned(),
             children: None,
             notice: None,
+            edited: false,
         }
     }
 

@@ -1,0 +1,238 @@
+//! Edits: what people changed in the Code tab since the latest version, in order.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
+
+use super::{Result, Store, project};
+use crate::protocol::{ProjectId, Timestamp};
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "edits")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub project_id: ProjectId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub number: i64,
+    pub kind: String,
+    pub path: String,
+    pub target: Option<String>,
+    pub content: Option<Vec<u8>>,
+    pub created_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// One change of the app's files. Paths are relative to the app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// The whole file.
+    Write {
+        path: String,
+        content: Vec<u8>,
+    },
+    Folder {
+        path: String,
+    },
+    Move {
+        from: String,
+        to: String,
+    },
+    Delete {
+        path: String,
+    },
+}
+
+/// An edit as it was saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedEdit {
+    /// Its place among the project's edits.
+    pub number: i64,
+    pub at: Timestamp,
+    pub edit: Edit,
+}
+
+impl Edit {
+    /// The path that people know it by.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Write { path, .. } | Self::Folder { path } | Self::Delete { path } => path,
+            Self::Move { to, .. } => to,
+        }
+    }
+
+    fn into_row(self, project: ProjectId, number: i64) -> ActiveModel {
+        let (kind, path, target, content) = match self {
+            Self::Write { path, content } => ("write", path, None, Some(content)),
+            Self::Folder { path } => ("folder", path, None, None),
+            Self::Move { from, to } => ("move", from, Some(to), None),
+            Self::Delete { path } => ("delete", path, None, None),
+        };
+        ActiveModel {
+            project_id: Set(project),
+            number: Set(number),
+            kind: Set(kind.to_owned()),
+            path: Set(path),
+            target: Set(target),
+            content: Set(content),
+            created_at: Set(Timestamp::now().0),
+        }
+    }
+}
+
+impl Model {
+    /// `None` for a kind that a later version of this program wrote.
+    fn into_edit(self) -> Option<SavedEdit> {
+        let path = self.path;
+        let edit = match (self.kind.as_str(), self.target) {
+            ("write", _) => Edit::Write {
+                path,
+                content: self.content.unwrap_or_default(),
+            },
+            ("folder", _) => Edit::Folder { path },
+            ("move", Some(to)) => Edit::Move { from: path, to },
+            ("delete", _) => Edit::Delete { path },
+            _ => return None,
+        };
+        Some(SavedEdit {
+            number: self.number,
+            at: Timestamp(self.created_at),
+            edit,
+        })
+    }
+}
+
+impl Store {
+    /// Saves an edit after the project's others. A file that is written twice in a row is one edit.
+    pub async fn add_edit(&self, project: ProjectId, edit: Edit) -> Result<()> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                project::touch(tx, project).await?;
+                let last = of_project(project)
+                    .order_by_desc(Column::Number)
+                    .limit(1)
+                    .select_only()
+                    .columns([Column::Number])
+                    .column(Column::Kind)
+                    .column(Column::Path)
+                    .into_tuple::<(i64, String, String)>()
+                    .one(tx)
+                    .await?;
+                if let (Some((number, kind, path)), Edit::Write { path: again, .. }) =
+                    (&last, &edit)
+                    && kind == "write"
+                    && path == again
+                {
+                    Entity::delete_by_id((project, *number)).exec(tx).await?;
+                }
+                let number = last.map_or(1, |(number, ..)| number + 1);
+                Entity::insert(edit.into_row(project, number))
+                    .exec_without_returning(tx)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The project's edits since its latest version, in order.
+    pub async fn list_edits(&self, project: ProjectId) -> Result<Vec<SavedEdit>> {
+        let models = of_project(project)
+            .order_by_asc(Column::Number)
+            .all(&self.db)
+            .await?;
+        Ok(models.into_iter().filter_map(Model::into_edit).collect())
+    }
+
+    /// Forgets the project's edits up to this one: a version has them.
+    pub async fn forget_edits(&self, project: ProjectId, up_to: i64) -> Result<()> {
+        let forgetting = Entity::delete_many()
+            .filter(Column::ProjectId.eq(project))
+            .filter(Column::Number.lte(up_to));
+        self.write(move |tx| {
+            Box::pin(async move {
+                forgetting.exec(tx).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The paths that were edited since the project's latest version.
+    pub async fn edited_paths(&self, project: ProjectId) -> Result<BTreeSet<String>> {
+        let rows: Vec<(String, Option<String>)> = of_project(project)
+            .select_only()
+            .column(Column::Path)
+            .column(Column::Target)
+            .into_tuple()
+            .all(&self.db)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(path, target)| target.unwrap_or(path))
+            .collect())
+    }
+
+    /// The projects with edits that no version has.
+    pub async fn edited_projects(&self) -> Result<Vec<ProjectId>> {
+        Ok(Entity::find()
+            .select_only()
+            .column(Column::ProjectId)
+            .distinct()
+            .into_tuple()
+            .all(&self.db)
+            .await?)
+    }
+}
+
+fn of_project(project: ProjectId) -> Select<Entity> {
+    Entity::find().filter(Column::ProjectId.eq(project))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::protocol::NewPrompt;
+
+    #[tokio::test]
+    async fn edits_are_kept_in_order_and_writing_a_file_again_replaces_the_edit_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        let prompt = NewPrompt::new("Build").unwrap();
+        let (project, ..) = store.create_project(&prompt, None, "Build").await.unwrap();
+        let write = |path: &str, content: &str| Edit::Write {
+            path: path.to_owned(),
+            content: content.into(),
+        };
+        let moved = Edit::Move {
+            from: "a".to_owned(),
+            to: "b".to_owned(),
+        };
+        for edit in [
+            write("a", "1"),
+            write("a", "2"),
+            moved.clone(),
+            write("a", "3"),
+        ] {
+            store.add_edit(project.id, edit).await.unwrap();
+        }
+        let edits = store.list_edits(project.id).await.unwrap();
+        let kept: Vec<_> = edits.iter().map(|saved| saved.edit.clone()).collect();
+        assert_eq!(kept, [write("a", "2"), moved, write("a", "3")]);
+        assert_eq!(store.edited_projects().await.unwrap(), [project.id]);
+
+        store
+            .forget_edits(project.id, edits[1].number)
+            .await
+            .unwrap();
+        let left = store.list_edits(project.id).await.unwrap();
+        assert_eq!(left, edits[2..]);
+        store.forget_edits(project.id, i64::MAX).await.unwrap();
+        assert_eq!(store.edited_projects().await.unwrap(), []);
+        store.close().await;
+    }
+}
