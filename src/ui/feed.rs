@@ -1,20 +1,22 @@
 //! The feed's client: keeps a WebSocket to the server open for as long as the workspace is, and
-//! hands on each event. It reconnects for as long as it takes, asking for what follows the last event it has;
-//! replay and live events look the same to its caller.
+//! hands on each event. It reconnects for as long as it takes, and asks for what follows the last
+//! event it has; replayed and live events look the same to its caller.
 
 use std::{
     cell::{Cell, RefCell},
-    rc::Rc,
+    future::poll_fn,
+    rc::{Rc, Weak},
     time::Duration,
 };
 
 use codee::{Decoder, Encoder, string::JsonSerdeCodec};
-use leptos::{
-    ev,
-    prelude::*,
-    wasm_bindgen::{JsCast, closure::Closure},
-    web_sys::{MessageEvent, WebSocket},
+use futures::{
+    FutureExt, SinkExt, StreamExt,
+    future::{AbortHandle, Abortable},
+    stream::SplitSink,
 };
+use gloo_net::websocket::{Message, State, futures::WebSocket};
+use leptos::{ev, prelude::*, task::spawn_local};
 
 use super::browser;
 use crate::protocol::{Event, FeedFrame, FeedRequest, ProjectId};
@@ -85,20 +87,16 @@ struct Feed {
     last_ping: Cell<i64>,
 }
 
-/// One WebSocket and what listens to it.
+/// One WebSocket. Dropping it closes the socket and ends the task that reads it.
 struct Line {
-    socket: WebSocket,
-    _on_open: Closure<dyn FnMut()>,
-    _on_message: Closure<dyn FnMut(MessageEvent)>,
-    _on_close: Closure<dyn FnMut()>,
+    reading: AbortHandle,
+    /// What is sent goes here, once the socket is open.
+    sink: Option<SplitSink<WebSocket, Message>>,
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.socket.set_onopen(None);
-        self.socket.set_onmessage(None);
-        self.socket.set_onclose(None);
-        let _ = self.socket.close();
+        self.reading.abort();
     }
 }
 
@@ -144,40 +142,26 @@ impl Feed {
             self.project,
             self.after.get()
         );
-        let socket = WebSocket::new(&url).ok()?;
-
+        let socket = WebSocket::open(&url).ok()?;
+        let (reading, registration) = AbortHandle::new_pair();
         // Weak: a line belongs to the feed, so it must not keep the feed alive.
-        let feed = Rc::downgrade(self);
-        let on_open = Closure::<dyn FnMut()>::new(move || {
-            if let Some(feed) = feed.upgrade().filter(|feed| feed.lines.get() == number) {
-                feed.open.set(true);
-                feed.interrupted.try_set(false);
-            }
-        });
-        let feed = Rc::downgrade(self);
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
-            if let Some(feed) = feed.upgrade().filter(|feed| feed.lines.get() == number) {
-                feed.receive(&message);
-            }
-        });
-        let feed = Rc::downgrade(self);
-        let on_close = Closure::<dyn FnMut()>::new(move || {
-            if let Some(feed) = feed.upgrade() {
-                feed.lost(number);
-            }
-        });
-        socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
-        socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+        let task = read(Rc::downgrade(self), number, socket);
+        spawn_local(Abortable::new(task, registration).map(drop));
         Some(Line {
-            socket,
-            _on_open: on_open,
-            _on_message: on_message,
-            _on_close: on_close,
+            reading,
+            sink: None,
         })
     }
 
-    fn receive(&self, message: &MessageEvent) {
+    fn opened(&self, sink: SplitSink<WebSocket, Message>) {
+        self.open.set(true);
+        self.interrupted.try_set(false);
+        if let Some(line) = &mut *self.line.borrow_mut() {
+            line.sink = Some(sink);
+        }
+    }
+
+    fn receive(&self, message: Message) {
         self.last_frame.set(browser::now());
         self.failures.set(0);
         let line = self.lines.get();
@@ -190,10 +174,10 @@ impl Feed {
         }
         // A frame of a newer server that this page does not know is skipped: its event comes with
         // the next reload.
-        let frame = message
-            .data()
-            .as_string()
-            .and_then(|text| JsonSerdeCodec::decode(&text).ok());
+        let frame = match message {
+            Message::Text(text) => JsonSerdeCodec::decode(&text).ok(),
+            Message::Bytes(_) => None,
+        };
         match frame {
             Some(FeedFrame::Event { event }) => {
                 self.after.set(self.after.get().max(event.seq));
@@ -238,11 +222,12 @@ impl Feed {
             self.connect();
         } else if self.open.get() && now - self.last_ping.get() >= PING_EVERY_MS {
             self.last_ping.set(now);
-            if let (Some(line), Ok(ping)) = (
-                &*self.line.borrow(),
-                JsonSerdeCodec::encode(&FeedRequest::Ping),
-            ) {
-                let _ = line.socket.send_with_str(&ping);
+            if let Some(line) = &mut *self.line.borrow_mut()
+                && let Some(sink) = &mut line.sink
+                && let Ok(ping) = JsonSerdeCodec::encode(&FeedRequest::Ping)
+            {
+                // An open socket takes it at once.
+                let _ = sink.send(Message::Text(ping)).now_or_never();
             }
         }
     }
@@ -275,6 +260,26 @@ impl Feed {
                 retry.clear();
             }
         });
+    }
+}
+
+/// Reads a line until it ends: hands each frame to the feed, and then says that the line is lost.
+async fn read(feed: Weak<Feed>, number: u32, mut socket: WebSocket) {
+    let feed = || feed.upgrade().filter(|feed| feed.lines.get() == number);
+    // Ready when the socket is open, and when it can't be opened.
+    let _ = poll_fn(|context| socket.poll_ready_unpin(context)).await;
+    let is_open = matches!(socket.state(), State::Open);
+    let (sink, mut frames) = socket.split();
+    if let Some(feed) = feed().filter(|_| is_open) {
+        feed.opened(sink);
+    }
+    while let Some(Ok(message)) = frames.next().await {
+        if let Some(feed) = feed() {
+            feed.receive(message);
+        }
+    }
+    if let Some(feed) = feed() {
+        feed.lost(number);
     }
 }
 
