@@ -7,7 +7,7 @@ pub mod image;
 mod markdown;
 mod outline;
 
-pub use blocks::first_block;
+pub use blocks::{Beginning, Fence, beginning};
 pub use highlight::{highlight, image_type, plain_view};
-pub use markdown::markdown;
+pub use markdown::{CODE_END, code_text, markdown, open_code};
 pub use outline::{cut, outline};

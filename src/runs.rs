@@ -16,7 +16,7 @@ mod slots;
 mod supervisor;
 
 pub use build::{BUILD_INPUT, RunContext};
-pub use events::{Events, FeedEvent, FollowEvent, Follower, Shown};
+pub use events::{Events, FeedEvent, FollowEvent, Follower, OpenCode, Shown};
 pub use journal::persistently;
 pub use kept_work::KeptWork;
 pub use project_app::ProjectApp;

@@ -1,5 +1,5 @@
-//! One long answer in the smallest pieces that providers send: what it costs the server to publish
-//! it while it grows, and what it sends to a client that follows.
+//! Long answers in the smallest pieces that providers send: what it costs the server to publish each
+//! while it grows, and what it sends to a client that follows.
 
 use std::time::Instant;
 
@@ -29,11 +29,44 @@ fn size_kb() -> usize {
     count("BENCH_ANSWER_KB", SIZE_KB)
 }
 
-/// The reply that streams the answer.
-pub fn reply() -> Reply {
-    let mut answer = SECTION.repeat(size_kb() * 1000 / SECTION.len() + 1);
-    answer.push_str("<task_summary>Talked at length.</task_summary>");
-    let letters: Vec<char> = answer.chars().collect();
+/// A line of source code.
+const LINE: &str =
+    "  const total = items.filter((item) => item.price > 0 && !item.hidden).length;\n";
+
+/// What is measured, each by the prompt that asks for it.
+pub const PROMPTS: [(&str, &str); 3] = [
+    ("Answer", "an answer"),
+    ("Code", "an answer that is one code block"),
+    ("File", "a file"),
+];
+
+/// The replies to the prompts: Markdown of many blocks, one block of code, and a file in a tool call.
+pub fn replies() -> [(&'static str, Vec<Reply>); 3] {
+    let repeated = |part: &str| part.repeat(size_kb() * 1000 / part.len() + 1);
+    let summary = "<task_summary>Talked at length.</task_summary>";
+    let words = format!("{}{summary}", repeated(SECTION));
+    let code = format!("Here it is:\n\n```ts\n{}```\n\n{summary}", repeated(LINE));
+    let files = json!([{ "path": "lib/items.ts", "content": repeated(LINE) }]);
+    let arguments = json!({ "files": files }).to_string();
+    let text = |piece: &str| json!({ "content": piece });
+    let call = |piece: &str| {
+        let function = json!({ "name": "createOrUpdateFiles", "arguments": piece });
+        json!({ "tool_calls": [{ "index": 0, "id": "file", "type": "function", "function": function }] })
+    };
+    let [(words_prompt, _), (code_prompt, _), (file_prompt, _)] = PROMPTS;
+    [
+        (words_prompt, vec![streamed(&words, text, "stop")]),
+        (code_prompt, vec![streamed(&code, text, "stop")]),
+        (
+            file_prompt,
+            vec![streamed(&arguments, call, "tool_calls"), Reply::done()],
+        ),
+    ]
+}
+
+/// The reply that streams the text in pieces, each as the delta that is made of it.
+fn streamed(text: &str, delta: impl Fn(&str) -> Value, reason: &str) -> Reply {
+    let letters: Vec<char> = text.chars().collect();
     let chunk = |delta: Value, finish: Value| {
         let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
         let chunk = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice] });
@@ -41,22 +74,28 @@ pub fn reply() -> Reply {
     };
     let pieces: Vec<String> = letters
         .chunks(PIECE)
-        .map(|piece| chunk(json!({ "content": String::from_iter(piece) }), Value::Null))
+        .map(|piece| chunk(delta(&String::from_iter(piece)), Value::Null))
         .collect();
     let mut packets: Vec<String> = pieces
         .chunks(PIECES_IN_A_PACKET)
         .map(|pieces| pieces.concat())
         .collect();
-    packets.push(chunk(json!({}), json!("stop")));
+    packets.push(chunk(json!({}), json!(reason)));
     packets.push("data: [DONE]\n\n".to_owned());
     Reply::Slow(1, Box::new(Reply::Raw(packets)))
 }
 
-/// Follows the answer to its end, and prints what it took.
+/// Follows each answer to its end, and prints what it took.
 pub async fn measure(model: &Model, e2b: &str) {
+    for (prompt, what) in PROMPTS {
+        measure_one(model, e2b, prompt, what).await;
+    }
+}
+
+async fn measure_one(model: &Model, e2b: &str, prompt: &str, what: &str) {
     let server = Server::start(model, e2b, false);
     let (cpu, written, begun) = (server.processor_time(), server.written(), Instant::now());
-    let project = server.create("Answer").await;
+    let project = server.create(prompt).await;
     let url = format!(
         "ws://127.0.0.1:{}/ws/projects/{project}?after=0",
         server.port
@@ -82,7 +121,7 @@ pub async fn measure(model: &Model, e2b: &str) {
     let saved = store.last_seq(project).await.unwrap();
     store.close().await;
     println!(
-        "an answer of {} kB in {PIECE}-character pieces, over {:.1} s: {cpu:.2} s of processor time, {:.1} MB in {events} events to a client, \
+        "{what} of {} kB in {PIECE}-character pieces, over {:.1} s: {cpu:.2} s of processor time, {:.1} MB in {events} events to a client, \
          {saved} events saved, {written:.1} MB written to disk",
         size_kb(),
         begun.elapsed().as_secs_f64(),

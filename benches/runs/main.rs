@@ -394,9 +394,8 @@ async fn main() {
         Box::leak(format!("{talk}<task_summary>Talked.</task_summary>").into_boxed_str());
     let file = "export default function Page() { return <main>A page of a usual size.</main> }\n"
         .repeat(60);
-    let model = Model::start([
+    let replies = [
         ("Talk", vec![Reply::Slow(30, Box::new(Reply::Text(said)))]),
-        ("Answer", vec![answer::reply()]),
         (
             "Build",
             vec![
@@ -407,8 +406,8 @@ async fn main() {
                 Reply::done(),
             ],
         ),
-    ])
-    .await;
+    ];
+    let model = Model::start(replies.into_iter().chain(answer::replies())).await;
     let e2b = pretend_e2b::start().await;
     if only.as_deref() != Some("runs") {
         answer::measure(&model, &e2b).await;

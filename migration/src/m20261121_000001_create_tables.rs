@@ -1,5 +1,5 @@
-//! Projects, their conversation, their versions, and the runs that make them.
-//! Ids are UUIDs as text, times are milliseconds since the Unix epoch.
+//! Projects, their conversations and versions, and the runs that produce them. Ids are UUIDs as
+//! text, times are milliseconds since the Unix epoch.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -13,7 +13,7 @@ enum Projects {
     Title,
     /// The id of the project's sandbox, at whichever provider.
     Sandbox,
-    /// The seq of the newest event; also the counter that gives the next one.
+    /// The seq of the newest event, from which the next one is counted.
     LastSeq,
     CreatedAt,
     UpdatedAt,
@@ -99,7 +99,7 @@ enum Blobs {
     Content,
 }
 
-/// A foreign key on `from.column` whose row goes when the one it points to goes.
+/// A foreign key on `from.column`: the row is deleted with the one it refers to.
 fn cascade(
     from: impl IntoIden + 'static,
     column: impl IntoIden + 'static,

@@ -1,5 +1,5 @@
-//! Whose a project is, and what the journal tells of each step: a digest of its input, tokens and
-//! money.
+//! The owner of a project, and what the journal records of each step: a digest of its input, tokens
+//! and money.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -1,4 +1,4 @@
-//! Images that users attach to their messages: the blobs that are such, and each message's.
+//! Images that users attach to their messages: which blobs are images, and which message has which.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -16,7 +16,8 @@ enum Images {
     /// In pixels, as is the height.
     Width,
     Height,
-    /// When it was last uploaded or attached: one that no message has is removed a while after.
+    /// When it was last uploaded or attached: an image that no message has is removed some time
+    /// later.
     UsedAt,
 }
 

@@ -25,9 +25,9 @@ enum Fragments {
     Partial,
 }
 
-/// The index of versions by their number, which was unique before there were drafts. Another name,
-/// because a connection of SQLite that has yet to see that the one is gone makes no other of its
-/// name.
+/// The index of versions by their number, which was unique before there were drafts. It has another
+/// name: an SQLite connection that has yet to notice that the old one is gone creates no other by
+/// the same name.
 const UNIQUE: &str = "fragments_project";
 const INDEX: &str = "fragments_number";
 

@@ -1,6 +1,6 @@
-//! What survives a restart besides outputs: how long a run has worked and how many times a step
-//! ended with the server. When a project was last used, and the name of this installation, for the
-//! sweeps that give disk back.
+//! What survives a restart besides outputs: how long a run has worked, and how many times the
+//! server died in a step. For the sweeps that free disk space: when a project was last used, and
+//! the id of this installation.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -12,9 +12,9 @@ pub struct Migration;
 #[derive(DeriveIden)]
 enum Runs {
     Table,
-    /// Milliseconds of work, over restarts; waiting and downtime don't count.
+    /// Milliseconds of work, across restarts; waiting and downtime don't count.
     WorkedMs,
-    /// Whether only its figures are kept.
+    /// Whether only its figures are left.
     Trimmed,
 }
 
@@ -30,7 +30,7 @@ enum Steps {
 #[derive(DeriveIden)]
 enum Projects {
     Table,
-    /// When its app was last opened; null where it was not since this column is there.
+    /// When its app was last opened; null if it never was since this column exists.
     UsedAt,
 }
 

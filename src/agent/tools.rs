@@ -6,6 +6,7 @@ mod check_app;
 pub mod code_blocks;
 mod create_or_update_files;
 mod dev_server;
+mod drafts;
 mod edit_file;
 mod lenient;
 mod list_files;
@@ -24,6 +25,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub use access::FileAccess;
+pub use drafts::Drafts;
 use output::MAX_OUTPUT;
 pub use output::{ToolError, ToolOutput, Written, cut};
 
@@ -180,14 +182,9 @@ pub fn prepare(call: &ToolCall) -> Prepared {
     }
 }
 
-/// The files that a call writes, as far as its arguments have arrived: paths, and contents so far.
-pub fn drafts(name: &str, arguments: &str) -> Vec<(String, String)> {
-    match find(name) {
-        Some(tool) if tool.name == create_or_update_files::NAME => {
-            create_or_update_files::drafts(arguments)
-        }
-        _ => Vec::new(),
-    }
+/// Whether the tool of this name writes the files that its arguments list, each with its content.
+fn lists_files(name: &str) -> bool {
+    find(name).is_some_and(|tool| tool.name == create_or_update_files::NAME)
 }
 
 /// The call with the canonical name of its tool, if there is one, as it goes back to the model.
@@ -371,11 +368,6 @@ mod tests {
             r#"{"command":"ls","timeout_seconds":"7","background":"true"} Running it."#,
         );
         assert_eq!(command.timeout(), Duration::from_secs(7) + TOOL_TIMEOUT);
-        let begun = r#"{"files":[{"path":"a.txt","content":"x"#;
-        assert_eq!(
-            drafts("create_or_update_files", begun),
-            [("a.txt".to_owned(), "x".to_owned())]
-        );
-        assert!(drafts("edit_file", begun).is_empty());
+        assert!(lists_files("create_or_update_files") && !lists_files("edit_file"));
     }
 }

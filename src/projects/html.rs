@@ -1,12 +1,12 @@
-//! Where Markdown becomes HTML: what the store has is Markdown, and an event, a message or a growing
-//! text gets its HTML here, on its way to the page.
+//! Where Markdown becomes HTML: the store keeps Markdown, and an event, a message or a growing text
+//! gets its HTML here, on its way to the page.
 
 use std::collections::HashMap;
 
 use crate::{
     protocol::{Event, EventKind, HtmlPiece, Message, Role, RunId, TextPiece},
-    render,
-    runs::Shown,
+    render::{self, Beginning, CODE_END, Fence},
+    runs::{OpenCode, Shown},
 };
 
 /// The message with its HTML; a user's has none.
@@ -34,7 +34,7 @@ pub fn event(event: Event) -> Event {
     Event { kind, ..event }
 }
 
-/// The events of runs with their HTML. Of a text that grows the last piece has all of it.
+/// The events of runs with their HTML. The last piece of a growing text has all of it.
 pub fn events(events: Vec<Event>) -> Vec<Event> {
     let mut texts = HashMap::<(Option<RunId>, u32), (String, i64)>::new();
     for event in &events {
@@ -67,8 +67,8 @@ pub fn whole_so_far(turn: u32, text: String) -> EventKind {
     }
 }
 
-/// The piece with what it changes of the HTML. `text` gives the text from a position to the piece's
-/// end, and `shown` is what was handed out before.
+/// The piece with what it changes in the HTML. `text` returns the text from a position to the
+/// piece's end, and `shown` is what was handed out before.
 pub fn piece(
     piece: &TextPiece,
     text: impl FnOnce(usize) -> String,
@@ -77,21 +77,99 @@ pub fn piece(
     if shown.end != piece.offset {
         *shown = Shown::default();
     }
+    let html = match grow_code(&piece.text, shown) {
+        Some(html) => html,
+        None => grow(&text(shown.finished), shown),
+    };
     TextPiece {
-        html: grow(&text(shown.finished), shown),
+        html,
         ..piece.clone()
     }
 }
 
-/// What changes of the HTML when the text goes on like this after its finished blocks. It depends
-/// on the whole text alone and not on its pieces, so whoever is given all of it at once goes on
-/// with the same pieces as everybody else.
+/// What changes in the HTML when open code continues with `more`. `None` when no code is open, or
+/// when the block has to be rendered again.
+fn grow_code(more: &str, shown: &mut Shown) -> Option<Vec<HtmlPiece>> {
+    let mut code = shown.code.take()?;
+    let mut html = more_code(&mut code, more)?;
+    shown.code = Some(code);
+    shown.end += more.len();
+    if html.is_empty() {
+        return Some(Vec::new());
+    }
+    html.push_str(CODE_END);
+    let offset = shown.last_block.len() - CODE_END.len();
+    shown.last_block.truncate(offset);
+    shown.last_block.push_str(&html);
+    Some(vec![HtmlPiece {
+        block: shown.blocks,
+        offset,
+        html,
+    }])
+}
+
+/// The HTML of `more` code. `None` when the code ends in it, or when it has characters that
+/// Markdown replaces.
+fn more_code(code: &mut OpenCode, more: &str) -> Option<String> {
+    if more.contains(['\r', '\0']) {
+        return None;
+    }
+    let fence = Fence {
+        mark: code.mark,
+        length: code.length,
+    };
+    let (mut html, text) = (String::new(), std::mem::take(&mut code.held_back) + more);
+    for line in text.split_inclusive('\n') {
+        let is_whole = line.ends_with('\n');
+        let begins = !std::mem::replace(&mut code.within_line, !is_whole);
+        if begins && is_whole && fence.is_closed_by(line) {
+            return None;
+        }
+        if begins && !is_whole && fence.may_be_closed_by(line) {
+            line.clone_into(&mut code.held_back);
+            code.within_line = false;
+        } else {
+            html.push_str(&render::code_text(line));
+        }
+    }
+    Some(html)
+}
+
+/// The HTML of an unfinished block, and the code that it ends with, if that is open.
+fn unfinished_block(text: &str, beginning: Beginning) -> (String, Option<OpenCode>) {
+    if let Beginning::Code(Fence { mark, length }, start) = beginning
+        && let Some(mut html) = render::open_code(&text[..start])
+    {
+        let mut code = OpenCode {
+            mark,
+            length,
+            held_back: String::new(),
+            within_line: false,
+        };
+        if let Some(more) = more_code(&mut code, &text[start..]) {
+            html.push_str(&more);
+            html.push_str(CODE_END);
+            return (html, Some(code));
+        }
+    }
+    (render::markdown(text), None)
+}
+
+/// What changes in the HTML when `text` follows the finished blocks. The result depends on the
+/// whole text alone and not on how it was cut, so whoever gets all of it at once can continue with
+/// the same pieces as everybody else.
 fn grow(text: &str, shown: &mut Shown) -> Vec<HtmlPiece> {
     shown.end = shown.finished + text.len();
     let (mut rest, mut pieces) = (text, Vec::new());
     loop {
-        let end = render::first_block(rest);
-        let html = render::markdown(&rest[..end.unwrap_or(rest.len())]);
+        let (end, html) = match render::beginning(rest) {
+            Beginning::Finished(end) => (Some(end), render::markdown(&rest[..end])),
+            beginning => {
+                let (html, code) = unfinished_block(rest, beginning);
+                shown.code = code;
+                (None, html)
+            }
+        };
         let offset = common_prefix(&shown.last_block, &html);
         let is_new = shown.last_block.is_empty();
         if offset < html.len() || offset < shown.last_block.len() || (is_new && end.is_some()) {
@@ -116,7 +194,7 @@ fn grow(text: &str, shown: &mut Shown) -> Vec<HtmlPiece> {
     }
 }
 
-/// How many bytes both texts begin with, in whole characters.
+/// The length of the beginning that both texts share, in bytes and in whole characters.
 fn common_prefix(one: &str, other: &str) -> usize {
     let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
     let mut length = same.count();
@@ -128,7 +206,9 @@ fn common_prefix(one: &str, other: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{cell::Cell, sync::Arc};
+
+    use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::*;
 
@@ -141,6 +221,26 @@ mod tests {
             piece.apply(blocks);
         }
         blocks.concat()
+    }
+
+    /// What a page shows after the text has come in pieces of so many letters. `each` gets the text
+    /// so far and what is shown then.
+    fn shown_in_pieces(text: &str, size: usize, each: impl Fn(&str, &str)) -> String {
+        let letters: Vec<char> = text.chars().collect();
+        let (mut text, mut html) = (String::new(), String::new());
+        let (mut shown, mut blocks) = (Shown::default(), Vec::new());
+        for letters in letters.chunks(size) {
+            let grown = TextPiece {
+                offset: text.len(),
+                text: letters.iter().collect(),
+                html: Vec::new(),
+            };
+            grown.apply(&mut text);
+            let grown = piece(&grown, |from| text[from..].to_owned(), &mut shown);
+            html = shown_by(&grown.html, &mut blocks);
+            each(&text, &html);
+        }
+        html
     }
 
     #[test]
@@ -177,8 +277,9 @@ mod tests {
     #[test]
     fn a_long_answer_costs_about_its_length() {
         let paragraph = "Words and **more words** of an answer that goes on and on.\n\n";
-        let code = format!("```\n{}```\n\n", "let line = 1;\n".repeat(500));
+        let code = format!("Then:\n```\n{}```\n\n", "let line = a < 1;\n".repeat(5000));
         let (mut text, mut shown, mut sent) = (String::new(), Shown::default(), 0);
+        let rendered = Cell::new(0);
         for part in [paragraph.repeat(200), code, paragraph.repeat(200)] {
             for bytes in part.as_bytes().chunks(20) {
                 let grown = TextPiece {
@@ -187,11 +288,43 @@ mod tests {
                     html: Vec::new(),
                 };
                 grown.apply(&mut text);
-                let rest = |from: usize| text[from..].to_owned();
+                let rest = |from: usize| {
+                    rendered.set(rendered.get() + text.len() - from);
+                    text[from..].to_owned()
+                };
                 let pieces = piece(&grown, rest, &mut shown).html;
                 sent += pieces.iter().map(|piece| piece.html.len()).sum::<usize>();
             }
         }
         assert!(sent < 4 * text.len(), "{sent} for {}", text.len());
+        let rendered = rendered.get();
+        assert!(rendered < 8 * text.len(), "{rendered} for {}", text.len());
+    }
+
+    proptest! {
+        #[test]
+        fn code_in_any_pieces_is_shown_as_if_rendered_whole(
+            parts in vec(
+                select(vec![
+                    "\n", "\n", "\n\n", "```\n", "```tsx\n", "````\n", "~~~\n", "```", "``", "   ```\n",
+                    "    ```\n", "  ", "a < b && c > \"d\"", "Käse", "- one\n", "<div>", "\t", "x\n", "\r\n", "# ",
+                ]),
+                0..24,
+            ),
+            size in 1_usize..9,
+        ) {
+            let code = parts.concat();
+            let whole_so_far = |text: &str, html: &str| {
+                let mut blocks = Vec::new();
+                if let EventKind::TextPiece { piece, .. } = whole_so_far(1, text.to_owned()) {
+                    assert_eq!(shown_by(&piece.html, &mut blocks), html, "{text:?}");
+                }
+            };
+            shown_in_pieces(&format!("Words:\n```ts\n{code}"), size, whole_so_far);
+            // Nothing ends the code but the fence at its end.
+            let code = code.replace('`', "");
+            let text = format!("Words:\n```ts\n{code}\n```\n");
+            prop_assert_eq!(shown_in_pieces(&text, size, |_, _| {}), render::markdown(&text));
+        }
     }
 }

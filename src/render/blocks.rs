@@ -1,31 +1,78 @@
 //! Where a growing Markdown text can be cut: what stands before the cut is rendered once, and only
-//! the rest again with each piece.
+//! the rest again with each piece. Of fenced code that grows, only the new part is rendered.
 
-/// The length in bytes of the text's first part that nothing after it can change, however the text
-/// goes on; `None` while there is none. It ends before a line that follows an empty one and is
-/// neither indented nor an item of a list, outside of fenced code. The same for every longer text.
-pub fn first_block(text: &str) -> Option<usize> {
-    let (mut at, mut after_empty, mut fence) = (0, false, None::<(char, usize)>);
+/// How a growing text begins.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// Its first part, with this length in bytes, is finished: nothing after it can change it.
+    Finished(usize),
+    /// Nothing is finished.
+    Open,
+    /// Nothing is finished, and the text ends within fenced code that begins at this byte.
+    Code(Fence, usize),
+}
+
+/// What fences code: this many of the mark, at the beginning of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    pub mark: char,
+    pub length: usize,
+}
+
+impl Fence {
+    /// Whether the line ends the code.
+    pub fn is_closed_by(&self, line: &str) -> bool {
+        let marks = self.marks(line);
+        marks.is_some_and(|marks| marks >= self.length)
+    }
+
+    /// Whether the line, which is not whole yet, may end the code.
+    pub fn may_be_closed_by(&self, line: &str) -> bool {
+        self.marks(line).is_some()
+    }
+
+    /// How many marks the line has, if it has nothing but marks with space around them. A line that
+    /// is indented by more is code.
+    fn marks(&self, line: &str) -> Option<usize> {
+        let marks = line.trim_start_matches(' ');
+        let after = marks.trim_start_matches(self.mark);
+        let is_fence = line.len() - marks.len() < 4 && after.trim().is_empty();
+        is_fence.then(|| marks.chars().count() - after.chars().count())
+    }
+}
+
+/// How the text begins. A first part is finished before a line that follows an empty one and is
+/// neither indented nor an item of a list, outside of fenced code; it is the same for every longer
+/// text.
+pub fn beginning(text: &str) -> Beginning {
+    let (mut at, mut after_empty, mut fence) = (0, false, None::<(Fence, Option<usize>)>);
     for line in text.split_inclusive('\n') {
         let whole = line.ends_with('\n');
         let words = line.trim();
-        if let Some((mark, length)) = fence {
-            let marks = words.chars().take_while(|letter| *letter == mark).count();
-            if whole && marks >= length && words[marks..].is_empty() {
+        if let Some((open, code)) = fence {
+            // Within a list, the line is indented like its item.
+            let line = if code.is_some() { line } else { words };
+            if whole && open.is_closed_by(line) {
                 fence = None;
             }
         } else if words.is_empty() {
             after_empty = at > 0;
         } else {
             if after_empty && begins_block(line, whole) {
-                return Some(at);
+                return Beginning::Finished(at);
             }
             after_empty = false;
-            fence = opened_fence(words);
+            fence = opened_fence(words).map(|fence| {
+                let is_outermost = whole && line.starts_with(fence.mark);
+                (fence, is_outermost.then_some(at + line.len()))
+            });
         }
         at += line.len();
     }
-    None
+    match fence {
+        Some((fence, Some(code))) => Beginning::Code(fence, code),
+        Some((_, None)) | None => Beginning::Open,
+    }
 }
 
 /// Whether the line, as far as it has come, certainly begins a block of its own.
@@ -39,8 +86,8 @@ fn begins_block(line: &str, whole: bool) -> bool {
     whole && !is_item && !line.starts_with([' ', '\t'])
 }
 
-/// The fence that a line begins: its mark, and how many of it.
-fn opened_fence(line: &str) -> Option<(char, usize)> {
+/// The fence that a line begins.
+fn opened_fence(line: &str) -> Option<Fence> {
     let mark = line
         .chars()
         .next()
@@ -48,7 +95,7 @@ fn opened_fence(line: &str) -> Option<(char, usize)> {
     let length = line.chars().take_while(|letter| *letter == mark).count();
     // Code within a line has its backticks at both ends.
     let is_code = mark == '`' && line[length..].contains('`');
-    (length >= 3 && !is_code).then_some((mark, length))
+    (length >= 3 && !is_code).then_some(Fence { mark, length })
 }
 
 #[cfg(test)]
@@ -62,7 +109,7 @@ mod tests {
 
     fn blocks(mut text: &str) -> Vec<&str> {
         let mut blocks = Vec::new();
-        while let Some(end) = first_block(text) {
+        while let Beginning::Finished(end) = beginning(text) {
             let (block, rest) = text.split_at(end);
             blocks.push(block);
             text = rest;
@@ -86,6 +133,26 @@ mod tests {
             let so_far = blocks(&TEXT[..end]);
             let finished = &so_far[..so_far.len() - 1];
             assert_eq!(finished, &whole[..finished.len()], "{end}");
+        }
+    }
+
+    #[test]
+    fn code_at_the_end_of_a_text_is_open_until_a_line_of_its_marks() {
+        let code = |text: &str| match beginning(text) {
+            Beginning::Code(_, code) => Some(text[code..].to_owned()),
+            _ => None,
+        };
+        for (text, open) in [
+            ("```tsx\nlet a;\n\nlet b;", Some("let a;\n\nlet b;")),
+            ("Then:\n~~~~\n~~~\n    ~~~~\n", Some("~~~\n    ~~~~\n")),
+            ("```\n`` `\n```x\n", Some("`` `\n```x\n")),
+            ("```", None),
+            ("```a`\n", None),
+            ("- a\n  ```\n  b\n", None),
+            ("```\na\n```\n", None),
+            ("```\na\n   ````  \n", None),
+        ] {
+            assert_eq!(code(text).as_deref(), open, "{text}");
         }
     }
 }

@@ -10,10 +10,11 @@ use syntect::{
     util::LinesWithEndings,
 };
 
+use super::code_text;
 use crate::protocol::{FileView, MAX_EDITED};
 
-/// Longer files are shown without colours, in bytes: highlighting takes about a second for a
-/// megabyte.
+/// Files larger than this, in bytes, are shown without colours: highlighting takes about a second
+/// for a megabyte.
 const MAX_HIGHLIGHTED_BYTES: usize = 128 * 1024;
 
 static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(two_face::syntax::extra_newlines);
@@ -80,14 +81,14 @@ fn highlighted(path: &str, text: &str) -> (String, Vec<String>) {
         .or_else(|| SYNTAXES.find_syntax_by_extension(extension))
         .unwrap_or_else(|| SYNTAXES.find_syntax_plain_text());
     let lines = if text.len() > MAX_HIGHLIGHTED_BYTES {
-        text.lines().map(escape).collect()
+        text.lines().map(code_text).collect()
     } else {
         let mut html = ClassedHTMLGenerator::new_with_class_style(
             syntax,
             &SYNTAXES,
             ClassStyle::SpacedPrefixed { prefix: "hl-" },
         );
-        // Without the last line's end, which would be an empty line more.
+        // Without the last line break, which would add an empty line.
         for line in LinesWithEndings::from(text.strip_suffix('\n').unwrap_or(text)) {
             // A syntax that fails on a line leaves that line out; the rest of the file still shows.
             let _ = html.parse_html_for_line_which_includes_newline(line);
@@ -95,12 +96,6 @@ fn highlighted(path: &str, text: &str) -> (String, Vec<String>) {
         split_lines(&html.finalize())
     };
     (syntax.name.clone(), lines)
-}
-
-fn escape(line: &str) -> String {
-    line.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 /// Splits the HTML at its line ends; spans that go over an end are closed before it and opened

@@ -32,6 +32,25 @@ pub fn markdown(text: &str) -> String {
     out
 }
 
+/// The end of fenced code's HTML.
+pub const CODE_END: &str = "</code></pre>\n";
+
+/// The HTML of a text that ends with the line that opens fenced code, and of that code's beginning:
+/// more code can be appended with [`CODE_END`] after it. `None` where the line is no fence after
+/// all.
+pub fn open_code(text: &str) -> Option<String> {
+    let mut html = markdown(text);
+    html.truncate(html.strip_suffix(CODE_END)?.len());
+    Some(html)
+}
+
+/// Code as the text of an element.
+pub fn code_text(code: &str) -> String {
+    code.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
 fn link<'a>(url: CowStr<'a>, title: CowStr<'a>, id: CowStr<'a>) -> Event<'a> {
     let scheme = url
         .split(':')

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-pub use answer::{Answer, Shown};
+pub use answer::{Answer, OpenCode, Shown};
 
 use crate::{
     protocol::{Event, EventKind, ProjectId, RunId},
@@ -30,10 +30,10 @@ const REPLAY_PAGE: u64 = 200;
 #[derive(Debug)]
 pub struct FeedEvent {
     pub event: Event,
-    /// The answer that a [`EventKind::TextPiece`] belongs to; `None` where it was read from the
-    /// table, for all other events, too.
+    /// The answer that a [`EventKind::TextPiece`] belongs to; `None` for one read from the table,
+    /// and for all other events.
     pub answer: Option<Arc<Answer>>,
-    /// What is sent of it: made by the first follower that needs it, and shared by all.
+    /// The frame that is sent: built by the first follower that needs it, and shared by all.
     pub frame: OnceLock<Bytes>,
 }
 
@@ -82,7 +82,8 @@ impl Events {
         Ok(())
     }
 
-    /// Hands the project's followers events that are saved already, with what they are about.
+    /// Hands saved events to the project's followers, pieces of a text with the answer they belong
+    /// to.
     pub fn announce(&self, events: impl IntoIterator<Item = Event>) {
         let channels = self.channels.lock();
         for event in events {
@@ -149,7 +150,7 @@ impl Events {
     }
 }
 
-/// The events, of the pieces of a text only the last one: who hands that out reads what comes
+/// The events, with only the last of a text's pieces: whoever hands that out reads what comes
 /// before it.
 fn last_pieces(events: Vec<Event>) -> impl Iterator<Item = Event> {
     let mut seen = HashSet::new();
@@ -180,8 +181,8 @@ enum Source {
     Broadcast,
 }
 
-/// One follower of a project's events: each event once, in order, without a gap, but that a replay
-/// has only the last piece of a text that grows.
+/// One follower of a project's events. It gets each event once, in order and without a gap, except
+/// that a replay has only the last piece of a growing text.
 #[derive(Debug)]
 pub struct Follower {
     store: Store,

@@ -74,8 +74,8 @@ impl Store {
             .await
     }
 
-    /// At most `limit` events of the project after `seq`, in order; none only when nothing that can
-    /// be read comes after.
+    /// At most `limit` events of the project after `seq`, in order; empty only when nothing
+    /// readable follows.
     pub async fn events_after(
         &self,
         project: ProjectId,
@@ -98,7 +98,7 @@ impl Store {
                 .await?
                 .pop();
             let events = read(&self.db, page).await?;
-            // A page of nothing but what can't be read is not the end.
+            // A page of nothing but unreadable rows is not the end.
             match last {
                 Some(last) if events.is_empty() => seq = last,
                 _ => return Ok(events),
@@ -106,7 +106,8 @@ impl Store {
         }
     }
 
-    /// The paths that the project's runs wrote last, the latest first, each once; at most `limit`.
+    /// The paths that the project's runs wrote most recently, latest first, each once; at most
+    /// `limit`.
     pub async fn files_changed_last(
         &self,
         project: ProjectId,
@@ -114,7 +115,8 @@ impl Store {
     ) -> Result<Vec<String>> {
         let writes = Entity::find()
             .filter(Column::ProjectId.eq(project))
-            .filter(Column::Name.eq("files"))
+            // A literal, not a parameter: only so does SQLite use the partial index.
+            .filter(Expr::cust("name = 'files'"))
             .order_by_desc(Column::Seq)
             .limit(WRITES_READ);
         let mut paths: Vec<String> = Vec::new();
@@ -139,8 +141,8 @@ impl Store {
         read(&self.db, events).await
     }
 
-    /// The text that the pieces of a run's turn make up, those after `seq` left out; `None` where
-    /// they are not there any more, because the whole text was saved or they became void.
+    /// The text that the pieces of a run's turn add up to, as of `seq`; `None` when the pieces no
+    /// longer exist, because the whole text was saved or they became void.
     pub async fn growing_text(&self, run: RunId, turn: u32, seq: i64) -> Result<Option<String>> {
         let pieces = Entity::find()
             .filter(Column::RunId.eq(run))
@@ -237,9 +239,9 @@ pub(super) async fn append(
     }))
 }
 
-/// Folds the events of a run that has ended into what newcomers need: files that were being written
-/// are written, of all writes the last one has every path, the latest first, and a text that was
-/// never finished is whole as far as it came. Tool uses, messages and states are whole already.
+/// Folds the events of a finished run into what newcomers need: drafts go, the last write lists
+/// every path that was written, latest first, and the pieces of a text that was never finished
+/// become one text. Tool uses, messages and states are whole already.
 pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
     let pieces = Entity::find()
         .filter(Column::RunId.eq(run))
@@ -291,7 +293,7 @@ pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()>
     Ok(())
 }
 
-/// Puts something else in the place of a saved event.
+/// Replaces what a saved event says.
 async fn rewrite(
     tx: &impl ConnectionTrait,
     project: ProjectId,

@@ -1,9 +1,6 @@
 //! `createOrUpdateFiles`: whole files, written in place. Safe to repeat.
 
-use std::borrow::Cow;
-
 use futures::{FutureExt, future::BoxFuture};
-use jiter::{JsonValue, PartialMode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -68,37 +65,6 @@ pub fn spec() -> (&'static str, Value) {
             &["files"],
         ),
     )
-}
-
-/// The files in incomplete arguments: those whose path is complete and whose content has begun.
-pub fn drafts(arguments: &str) -> Vec<(String, String)> {
-    let Ok(JsonValue::Object(arguments)) =
-        JsonValue::parse_with_config(arguments.as_bytes(), false, PartialMode::TrailingStrings)
-    else {
-        return Vec::new();
-    };
-    let field = |object: &[(Cow<'_, str>, JsonValue<'_>)], name: &str| {
-        object.iter().position(|(key, _)| key == name)
-    };
-    let Some(JsonValue::Array(files)) = field(&arguments, "files").map(|at| &arguments[at].1)
-    else {
-        return Vec::new();
-    };
-    let draft = |file: &JsonValue<'_>| {
-        let JsonValue::Object(file) = file else {
-            return None;
-        };
-        let (path, content) = (field(file, "path")?, field(file, "content")?);
-        match (&file[path].1, &file[content].1) {
-            // What comes last may be half of it.
-            (JsonValue::Str(path_text), JsonValue::Str(text)) if path < content => {
-                let path = AppPath::new(path_text).ok()?;
-                Some((path.as_str().to_owned(), text.to_string()))
-            }
-            _ => None,
-        }
-    };
-    files.iter().filter_map(draft).collect()
 }
 
 impl Handler for Arguments {

@@ -15,11 +15,11 @@ use crate::{
     protocol::{DraftPiece, EventKind, Spent, TextPiece},
 };
 
-/// The least time between two times that a growing answer is published. Where that takes longer, as
+/// The least time between two pieces of a growing answer. Where publishing one takes longer, as
 /// much time passes before the next.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// The time between two notes of what a growing answer has cost.
+/// How much time passes between two updates of what a growing answer has cost.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 /// An answer as far as it has come.
@@ -59,17 +59,28 @@ impl AnswerStream {
                 .map(|(_, arguments)| arguments.len())
                 .sum::<usize>()
     }
+}
 
-    /// What of the text for people has come since it was published last, whose length in bytes is
-    /// kept.
-    fn text_piece(&self, published: &mut usize) -> Option<TextPiece> {
-        let shown = summary::without(&self.text).trim();
-        let offset = (*published).min(shown.len());
+/// What of an answer was published. The pieces of an answer that grows are read once each.
+#[derive(Default)]
+struct Published {
+    visible: summary::Visible,
+    /// How much of the text, in bytes.
+    text: usize,
+    /// The tool calls by their index: what reads their files, and how much it has read.
+    calls: HashMap<usize, (tools::Drafts, usize)>,
+}
+
+impl Published {
+    /// What of the text for people has come since the last time.
+    fn text_piece(&mut self, answer: &AnswerStream) -> Option<TextPiece> {
+        let shown = self.visible.of(&answer.text).trim();
+        let offset = self.text.min(shown.len());
         let text = shown.get(offset..)?;
-        if shown.len() == *published {
+        if shown.len() == self.text {
             return None;
         }
-        *published = shown.len();
+        self.text = shown.len();
         Some(TextPiece {
             offset,
             text: text.to_owned(),
@@ -77,21 +88,16 @@ impl AnswerStream {
         })
     }
 
-    /// What of the files has come since it was published last, whose lengths in bytes are kept.
-    fn draft_pieces(&self, published: &mut HashMap<String, usize>) -> Vec<DraftPiece> {
+    /// What of the files has come since the last time.
+    fn draft_pieces(&mut self, answer: &AnswerStream) -> Vec<DraftPiece> {
         let mut pieces = Vec::new();
-        for (name, arguments) in self.calls.values() {
-            for (path, content) in tools::drafts(name, arguments) {
-                let offset = published.entry(path.clone()).or_default();
-                if let Some(text) = content.get(*offset..).filter(|text| !text.is_empty()) {
-                    pieces.push(DraftPiece {
-                        path,
-                        offset: *offset,
-                        text: text.to_owned(),
-                    });
-                    *offset = content.len();
-                }
-            }
+        for (index, (name, arguments)) in &answer.calls {
+            let (drafts, read) = self
+                .calls
+                .entry(*index)
+                .or_insert_with(|| (tools::Drafts::of(name), 0));
+            pieces.extend(drafts.read(&arguments[*read..]));
+            *read = arguments.len();
         }
         pieces
     }
@@ -106,7 +112,7 @@ pub async fn publish<J: Journal>(
     mut answer: watch::Receiver<AnswerStream>,
     price: impl Fn(usize) -> Spent,
 ) -> Result<(), RunError> {
-    let (mut text_length, mut file_lengths, mut noted) = (0, HashMap::new(), None::<Instant>);
+    let (mut published, mut noted) = (Published::default(), None::<Instant>);
     while answer.changed().await.is_ok() {
         if noted.is_none_or(|noted| noted.elapsed() >= NOTE_EVERY) {
             noted = Some(Instant::now());
@@ -117,8 +123,8 @@ pub async fn publish<J: Journal>(
         let (text, drafts) = {
             let answer = answer.borrow_and_update();
             (
-                answer.text_piece(&mut text_length),
-                answer.draft_pieces(&mut file_lengths),
+                published.text_piece(&answer),
+                published.draft_pieces(&answer),
             )
         };
         let text = text.map(|piece| EventKind::TextPiece { turn, piece });
@@ -141,7 +147,7 @@ mod tests {
     #[test]
     fn files_come_in_pieces_that_follow_each_other_and_a_half_written_name_is_none() {
         let whole = r#"{ "files": [{ "path": "app/page.tsx", "content": "<h1>\n\"K\u00e4se\" & Brot 🧀</h1>" }, { "path": "b.txt", "content": "b" }] }"#;
-        let (mut answer, mut published) = (AnswerStream::default(), HashMap::new());
+        let (mut answer, mut published) = (AnswerStream::default(), Published::default());
         let mut drafts: HashMap<String, String> = HashMap::new();
         for letter in whole.chars() {
             answer.take(Piece::Call {
@@ -149,7 +155,7 @@ mod tests {
                 name: "createOrUpdateFiles",
                 arguments: letter.encode_utf8(&mut [0; 4]),
             });
-            for piece in answer.draft_pieces(&mut published) {
+            for piece in published.draft_pieces(&answer) {
                 let draft = drafts.entry(piece.path).or_default();
                 assert_eq!(draft.len(), piece.offset);
                 draft.push_str(&piece.text);
@@ -170,10 +176,11 @@ mod tests {
     #[test]
     fn the_text_comes_in_pieces_without_its_summary_and_without_the_space_around_it() {
         let whole = "\n\nSome words, \n and a < b.\n\n<task_summary>Käse</task_summary>";
-        let (mut answer, mut published, mut text) = (AnswerStream::default(), 0, String::new());
+        let (mut answer, mut published) = (AnswerStream::default(), Published::default());
+        let mut text = String::new();
         for letter in whole.chars() {
             answer.take(Piece::Text(letter.encode_utf8(&mut [0; 4])));
-            if let Some(piece) = answer.text_piece(&mut published) {
+            if let Some(piece) = published.text_piece(&answer) {
                 assert_eq!(piece.offset, text.len());
                 assert!(piece.apply(&mut text));
             }

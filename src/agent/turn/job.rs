@@ -30,7 +30,7 @@ impl<J> Job<'_, '_, J> {
 
 /// Publishes what the model has said in a turn, when that is anything for people.
 pub async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Result<(), RunError> {
-    let text = summary::without(text).trim().to_owned();
+    let text = summary::Visible::default().of(text).trim().to_owned();
     if text.is_empty() {
         return Ok(());
     }

@@ -11,20 +11,39 @@ pub fn find(text: &str) -> Option<&str> {
     summary.contains(char::is_alphanumeric).then_some(summary)
 }
 
-/// The part of an unfinished answer that people see: the text before the summary, without the
-/// beginning of its tag.
-pub fn without(text: &str) -> &str {
-    if let Some((before, _)) = text.rsplit_once(OPEN) {
-        return before.trim_end();
+/// Finds what people see of an answer while it grows. Each byte is looked at once.
+#[derive(Debug, Default)]
+pub struct Visible {
+    /// How much of the text was searched, in bytes.
+    searched: usize,
+    /// Where the last tag begins.
+    tag: Option<usize>,
+}
+
+impl Visible {
+    /// The part of the unfinished answer that people see: the text before the summary, without the
+    /// beginning of its tag. From one call to the next the text only grows.
+    pub fn of<'a>(&mut self, text: &'a str) -> &'a str {
+        let from = self.searched.saturating_sub(OPEN.len() - 1);
+        let mut windows = text.as_bytes()[from..].windows(OPEN.len());
+        if let Some(at) = windows.rposition(|window| window == OPEN.as_bytes()) {
+            self.tag = Some(from + at);
+        }
+        self.searched = text.len();
+        if let Some(tag) = self.tag {
+            return text[..tag].trim_end();
+        }
+        let partial = (1..OPEN.len())
+            .rev()
+            .find(|length| text.ends_with(&OPEN[..*length]));
+        partial.map_or(text, |length| &text[..text.len() - length])
     }
-    let partial = (1..OPEN.len())
-        .rev()
-        .find(|length| text.ends_with(&OPEN[..*length]));
-    partial.map_or(text, |length| &text[..text.len() - length])
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     #[test]
@@ -38,9 +57,33 @@ mod tests {
             find("I end with <task_summary>.\n<task_summary>A todo app</task_summary>"),
             Some("A todo app")
         );
+        let mut visible = Visible::default();
         for end in 0..=text.len() {
-            assert!(!without(&text[..end]).contains('<'), "{}", &text[..end]);
+            assert!(!visible.of(&text[..end]).contains('<'), "{}", &text[..end]);
         }
-        assert_eq!(without("a < b"), "a < b");
+        assert_eq!(Visible::default().of("a < b"), "a < b");
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_shows_the_same_whatever_pieces_it_came_in(
+            pieces in vec(
+                prop_oneof![
+                    Just("<task_summary>"),
+                    Just("<task_"),
+                    Just("summary>"),
+                    Just("<"),
+                    Just("Käse \n"),
+                    Just("</task_summary>"),
+                ],
+                0..12,
+            ),
+        ) {
+            let (mut visible, mut text) = (Visible::default(), String::new());
+            for piece in pieces {
+                text.push_str(piece);
+                prop_assert_eq!(visible.of(&text), Visible::default().of(&text));
+            }
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! An answer's text while it grows, shared by the events that announce its pieces: who hands one out
-//! knows what comes before it.
+//! An answer's text while it grows, shared by the events that announce its pieces, so that whoever
+//! hands one out knows what comes before it.
 
 use std::{ops::Range, sync::Arc};
 
@@ -7,8 +7,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::protocol::TextPiece;
 
-/// The text of a turn's answer as far as it was announced. It only grows: an answer that begins
-/// anew is another one.
+/// The text of a turn's answer as far as it was announced. It only grows: an answer that starts
+/// over is another one.
 #[derive(Debug, Default)]
 pub struct Answer {
     text: Mutex<String>,
@@ -25,11 +25,25 @@ pub struct Shown {
     pub finished: usize,
     /// The HTML of the block that may still change.
     pub last_block: String,
+    /// The fenced code that this block ends with, while it is open.
+    pub code: Option<OpenCode>,
+}
+
+/// Fenced code that has not ended.
+#[derive(Debug)]
+pub struct OpenCode {
+    /// The fence: its mark, and how many of it.
+    pub mark: char,
+    pub length: usize,
+    /// The last line, where it may turn out to be the closing fence: it is in no HTML yet.
+    pub held_back: String,
+    /// Whether the HTML ends within a line.
+    pub within_line: bool,
 }
 
 impl Answer {
-    /// The answer that the piece belongs to, with the piece in it: the one before, where the piece
-    /// goes on at its end. `None` where what comes before the piece is not known.
+    /// The answer with the piece added: `before` itself, if the piece continues at its end. `None`
+    /// when what comes before the piece is not known.
     pub(super) fn with_piece(before: Option<Arc<Self>>, piece: &TextPiece) -> Option<Arc<Self>> {
         let mut text = String::new();
         if let Some(before) = before {
@@ -54,7 +68,7 @@ impl Answer {
         self.text.lock().get(part).unwrap_or_default().to_owned()
     }
 
-    /// How much of it was handed out, for who hands out more; others wait.
+    /// How much of it was handed out, locked for whoever hands out more.
     pub fn shown(&self) -> MutexGuard<'_, Shown> {
         self.shown.lock()
     }
