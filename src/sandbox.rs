@@ -3,10 +3,12 @@
 //! `connect`'s frames. `address` builds every URL, and `retry` repeats what is safe to repeat.
 
 mod address;
+mod body;
 mod connect;
 mod control;
 mod error;
 mod files;
+mod output;
 mod process;
 mod retry;
 mod supervise;
@@ -16,7 +18,8 @@ use std::{sync::Arc, time::Duration};
 pub use control::Notice;
 pub use error::SandboxError;
 pub use files::{Entry, EntryKind, MAX_FILE, Page};
-pub use process::{CommandOutput, Gap, Left, RunOptions, RunningProcess};
+pub use output::{CommandOutput, Gap, Left, RunningProcess};
+pub use process::RunOptions;
 use reqwest::{Method, RequestBuilder, Url, header::HeaderValue};
 use secrecy::ExposeSecret;
 
@@ -76,7 +79,7 @@ impl Client {
                 data_plane: address::service("E2B_SANDBOX_URL", &settings.sandbox_url)?,
                 api_key: secret(settings.api_key.expose_secret()).ok_or_else(|| {
                     SandboxError::Refused(
-                        "E2B_API_KEY has characters that no key has. Copy it anew from \
+                        "E2B_API_KEY has characters that no key has. Copy it again from \
                          https://e2b.dev."
                             .to_owned(),
                     )

@@ -10,10 +10,13 @@ mod fragment;
 mod image;
 mod message;
 mod project;
+mod prompt;
 mod readable;
+mod reply;
 mod run;
 mod step;
 mod sweep;
+mod title;
 mod turns;
 mod types;
 mod usage;
@@ -33,12 +36,12 @@ use sea_orm::{
 pub use edit::{Edit, SavedEdit};
 pub use fragment::{NewFragment, Version};
 pub use image::ImageContent;
-pub use run::Reply;
+pub use reply::Reply;
 pub use step::{Begun, Step};
 pub use sweep::Unused;
 use turns::Turns;
 
-/// SQLite's log is cut to so many bytes at the first write after all of it has come into the file.
+/// SQLite truncates its log to this many bytes at the first write after a complete checkpoint.
 const LOG_LIMIT: &str = "1048576";
 
 /// What can go wrong with the database.
@@ -50,10 +53,10 @@ pub enum StoreError {
     /// The row is in a state that does not allow it; the sentence is for the user.
     #[error("{0}")]
     Conflict(&'static str),
-    /// A row holds what no version of this program writes.
+    /// A row holds something that no version of this program writes.
     #[error("{0} can't be read from the database: {1}")]
     Corrupt(&'static str, String),
-    /// The work was given up, because the server stops or has a fault.
+    /// The work was abandoned, because the server is stopping or has a fault.
     #[error("interrupted: {0}")]
     Interrupted(String),
     #[error("database: {0}")]
@@ -86,7 +89,7 @@ impl Store {
         Self::connect(ConnectOptions::new(url), None).await
     }
 
-    /// Opens the SQLite database in the file, which is made when it is missing.
+    /// Opens the SQLite database in the file, which is created when it is missing.
     pub async fn open_file(path: &Path) -> Result<Self> {
         Self::connect(ConnectOptions::new("sqlite:"), Some(path.to_owned())).await
     }
@@ -101,8 +104,8 @@ impl Store {
                     Some(file) => sqlite.filename(file),
                     None => sqlite,
                 };
-                // WAL with NORMAL keeps every commit through a kill of the process; only a power
-                // cut can take the last ones.
+                // With WAL and NORMAL every commit survives a kill of the process; only a power cut
+                // can lose the last ones.
                 sqlite
                     .create_if_missing(true)
                     .foreign_keys(true)
@@ -122,7 +125,7 @@ impl Store {
         Ok(Self { db, turns })
     }
 
-    /// Answers when the database does.
+    /// Returns once the database answers.
     pub async fn ping(&self) -> Result<()> {
         Ok(self.db.ping().await?)
     }
@@ -135,8 +138,8 @@ impl Store {
     }
 }
 
-/// Makes a database file able to give space back that was made without that. It is done once, and
-/// takes a moment for each gigabyte.
+/// Converts a database file that can't give space back. Done once; takes a moment for each
+/// gigabyte.
 async fn let_shrink(db: &DatabaseConnection) {
     let made = async {
         if pragma(db, "auto_vacuum").await? == 0 {
@@ -150,7 +153,7 @@ async fn let_shrink(db: &DatabaseConnection) {
     }
 }
 
-/// The number that SQLite answers to a pragma.
+/// The number that a pragma of SQLite returns.
 async fn pragma(db: &DatabaseConnection, name: &str) -> Result<i64, DbErr> {
     let answer = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
     let row = db.query_one_raw(answer).await?;
@@ -160,7 +163,8 @@ async fn pragma(db: &DatabaseConnection, name: &str) -> Result<i64, DbErr> {
         .unwrap_or_default())
 }
 
-/// The text without zero bytes, which PostgreSQL takes in no text: what programs print has them.
+/// The text without zero bytes, which PostgreSQL does not accept and the output of programs may
+/// have.
 fn without_nul(text: &str) -> String {
     text.replace('\0', "")
 }

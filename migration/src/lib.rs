@@ -9,8 +9,8 @@ mod m20261128_000001_add_estimated;
 mod m20261128_000002_add_version_kinds;
 mod m20261128_000003_add_run_accounts;
 mod m20261128_000004_add_event_names;
-mod m20261128_100020_add_version_authors;
 mod m20261128_000005_narrow_event_indexes;
+mod m20261128_100020_add_version_authors;
 mod m20261128_100030_add_edits;
 
 /// Applies the migrations in order.
@@ -27,8 +27,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000002_add_version_kinds::Migration),
             Box::new(m20261128_000003_add_run_accounts::Migration),
             Box::new(m20261128_000004_add_event_names::Migration),
-            Box::new(m20261128_100020_add_version_authors::Migration),
             Box::new(m20261128_000005_narrow_event_indexes::Migration),
+            Box::new(m20261128_100020_add_version_authors::Migration),
             Box::new(m20261128_100030_add_edits::Migration),
         ]
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::Quirk;
+use super::quirk::Quirk;
 
 /// What went wrong. Its text is for the user.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum ModelError {
          OPENAI_API_KEY), then send the message again."
     )]
     Auth(String),
-    /// The request itself is refused: an unknown model, or more than fits.
+    /// The request itself is refused, as for an unknown model.
     #[error(
         "The model's provider refused the request: {0}. Check AI_MODEL, or try a shorter message."
     )]
@@ -58,13 +58,13 @@ pub enum ModelError {
          model in AI_MODEL."
     )]
     Filtered(String),
-    /// The address leads to something else than a model: a web page, or nothing at all.
+    /// The address leads to something other than a model: a web page, or nothing at all.
     #[error(
         "The server at the model's address is not a model: {0}. Check the provider's address (such as OPENAI_BASE_URL), then send the message \
          again."
     )]
     NotAModel(String),
-    /// The model can't do something that others can, and that can be done without.
+    /// The model can't do something that others can, and there is a way around it.
     #[error("{0}: {1}. Choose another model in AI_MODEL.")]
     Quirk(Quirk, String),
     /// Ollama is set to a context too small to build an app.
@@ -144,8 +144,8 @@ const NO_CREDIT: [&str; 8] = [
     "payment required",
     "arrearage",
 ];
-/// A request too large for any wait to help, also where the provider calls it a limit (OpenAI,
-/// Groq).
+/// A request that is too large, so that waiting does not help, even where the provider calls it a
+/// limit (OpenAI, Groq).
 const TOO_LARGE: [&str; 5] = [
     "context_length_exceeded",
     "maximum context length",

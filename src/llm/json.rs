@@ -34,15 +34,15 @@ pub fn parse_all(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The same JSON as every parser reads it: lone surrogates and zero bytes replaced, raw control
-/// characters escaped.
-pub fn mended(text: &str) -> Cow<'_, str> {
+/// The same JSON in a form that every parser reads: lone surrogates and zero bytes replaced, raw
+/// control characters escaped.
+pub fn repaired(text: &str) -> Cow<'_, str> {
     readable(text, Surrogates::Replace)
 }
 
 /// The values that a text begins with, with or without the mark between them, and what stands
 /// behind them.
-pub fn parse_glued(text: &str, mark: &str) -> (Vec<Value>, String) {
+pub fn parse_concatenated(text: &str, mark: &str) -> (Vec<Value>, String) {
     let text = readable(text, Surrogates::Keep);
     let (mut values, mut rest) = (Vec::new(), text.trim());
     loop {
@@ -317,7 +317,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                serde_json::from_str::<Value>(&mended(written)).unwrap(),
+                serde_json::from_str::<Value>(&repaired(written)).unwrap(),
                 value,
                 "{written}"
             );
@@ -331,7 +331,7 @@ mod tests {
             r#""\x""#,
             "\u{10fffd}",
         ] {
-            assert_eq!(mended(written), written);
+            assert_eq!(repaired(written), written);
         }
     }
 

@@ -1,5 +1,5 @@
-//! Ollama's own API, for the context that it loaded a model with: it silently drops whatever of a
-//! chat is beyond that, and chat completions don't say so.
+//! Ollama's own API, for the context that it loaded a model with: it silently drops whatever
+//! exceeds that, and chat completions don't say so.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -14,7 +14,7 @@ use super::ModelError;
 /// The least context to build with, in tokens: below it, the rules and the tools leave no room for
 /// an app.
 const LEAST: usize = 16_000;
-/// How long it may take to list its loaded models.
+/// The longest Ollama may take to list its loaded models.
 const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The context that the model was loaded with, once it is known to be large enough.

@@ -7,10 +7,10 @@ mod encoding;
 mod failure;
 mod fields;
 mod request;
-mod retry_after;
 mod stream;
 mod thinking;
 mod usage;
+mod wait;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use secrecy::{ExposeSecret, SecretString};
 use stream::AnswerReader;
 
-use super::{ChatRequest, ModelError, ModelReply, Piece, Quirk, price};
+use super::{ChatRequest, ModelError, ModelReply, Piece, price, quirk::Quirk};
 use crate::config::{Llm, Provider};
 
 /// How long a provider may take to accept a connection.
@@ -33,10 +33,10 @@ const MAX_REFUSAL: usize = 64 << 10;
 pub struct OpenAi {
     http: reqwest::Client,
     url: String,
-    /// None where none is needed.
+    /// `None` where the provider needs none.
     api_key: Option<SecretString>,
     provider: Provider,
-    /// The deviations of its answers that the log has already.
+    /// The deviations of its answers that were logged already.
     logged: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
@@ -135,8 +135,8 @@ impl OpenAi {
     }
 }
 
-/// The error of a request that got no response. A connection that can't be made in time means that
-/// the provider is out of reach.
+/// The error of a request that got no response. A connection that can't be established in time
+/// means that the provider is out of reach.
 fn no_response(error: &reqwest::Error) -> ModelError {
     if error.is_timeout() && !error.is_connect() {
         return silent();

@@ -8,8 +8,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// A refusal is forgotten after this: which of a provider's servers answers changes from day to
-/// day.
+/// A refusal is forgotten after this time: a provider's models and servers change from day to day.
 const MEMORY: Duration = Duration::from_secs(3600);
 
 /// Something that a model can't do.

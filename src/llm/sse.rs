@@ -26,7 +26,7 @@ pub struct Event {
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooLong;
 
-/// Takes bytes as they come, and gives the events that they complete.
+/// Turns bytes into events as they come.
 #[derive(Debug, Default)]
 pub struct EventReader {
     /// The current line.
@@ -83,7 +83,7 @@ impl EventReader {
         self.end_event(events);
     }
 
-    /// All that came, while none of it was an event.
+    /// Everything that came, as long as none of it was an event.
     pub fn body(&self) -> &[u8] {
         self.body
             .strip_prefix(BYTE_ORDER_MARK)

@@ -2,13 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::{
-    Response, StatusCode,
-    header::{self, HeaderMap},
-};
+use reqwest::{Response, StatusCode, header::HeaderMap};
 use serde::Deserialize;
 
-use super::files;
+use super::body;
 
 /// How much of an error's body is read, in bytes.
 const MAX_BODY: usize = 64 << 10;
@@ -59,15 +56,9 @@ impl From<reqwest::Error> for SandboxError {
     }
 }
 
-/// How long an answer asks us to wait, in seconds or until a date (RFC 9110, 10.2.3); `None` for a
-/// date that has passed.
+/// How long an answer asks us to wait; `None` when it doesn't, or when that time has passed.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    date.duration_since(SystemTime::now()).ok()
+    crate::retry_after::in_header(headers, SystemTime::now()).filter(|wait| !wait.is_zero())
 }
 
 /// The body of every error: the code is a number from REST and proxies, a string from Connect.
@@ -98,7 +89,7 @@ impl Body {
 pub(super) async fn of(response: Response, subject: Subject) -> SandboxError {
     let status = response.status();
     let retry_after = retry_after(response.headers());
-    let bytes = files::beginning(response, MAX_BODY)
+    let bytes = body::beginning(response, MAX_BODY)
         .await
         .unwrap_or_default();
     of_body(status, retry_after, Body::read(&bytes), subject)

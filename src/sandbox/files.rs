@@ -1,13 +1,10 @@
 //! Files of a sandbox, and the pages its apps serve.
 
-use std::time::Duration;
-
-use futures::StreamExt;
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Sandbox, SandboxError,
+    Sandbox, SandboxError, body,
     error::{self, Subject},
     retry::{self, Repeat},
 };
@@ -16,8 +13,6 @@ use crate::e2b;
 /// The largest file that is read by itself, and the largest in a version, in bytes.
 const MAX_READ: usize = 10 << 20;
 pub const MAX_FILE: usize = 32 << 20;
-/// How long the body of an app's page is read.
-const PAGE_BODY: Duration = Duration::from_secs(3);
 /// The longest answer to a unary call, in bytes.
 const MAX_ANSWER: usize = 16 << 20;
 
@@ -85,7 +80,7 @@ impl Sandbox {
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
-        whole(response, limit).await?.ok_or_else(|| {
+        body::whole(response, limit).await?.ok_or_else(|| {
             SandboxError::Refused(format!("path '{path}' is larger than {} MiB", limit >> 20))
         })
     }
@@ -152,7 +147,7 @@ impl Sandbox {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
             .to_owned();
-        let body = page_beginning(response, limit).await?;
+        let body = body::beginning_in_time(response, limit).await?;
         let failure = error::Body::read(&body);
         if failure.is_from_proxy(status) {
             if failure.message.contains("port is not open") {
@@ -186,49 +181,9 @@ impl Sandbox {
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Inside).await);
         }
-        let text = whole(response, MAX_ANSWER).await?.ok_or_else(|| {
+        let text = body::whole(response, MAX_ANSWER).await?.ok_or_else(|| {
             SandboxError::Protocol(format!("an answer of more than {} MiB", MAX_ANSWER >> 20))
         })?;
         serde_json::from_slice(&text).map_err(|error| SandboxError::Protocol(error.to_string()))
     }
-}
-
-/// The whole body; `None` when it is longer than `limit` bytes.
-async fn whole(response: Response, limit: usize) -> Result<Option<Vec<u8>>, SandboxError> {
-    let body = beginning(response, limit + 1).await?;
-    Ok((body.len() <= limit).then_some(body))
-}
-
-/// What arrives of the body in time, at most `limit` bytes.
-async fn page_beginning(response: Response, limit: usize) -> Result<Vec<u8>, SandboxError> {
-    let mut body = Vec::new();
-    let read = read_beginning(response, limit, &mut body);
-    tokio::time::timeout(PAGE_BODY, read)
-        .await
-        .unwrap_or(Ok(()))?;
-    Ok(body)
-}
-
-/// At most `limit` bytes of the body.
-pub(super) async fn beginning(response: Response, limit: usize) -> Result<Vec<u8>, SandboxError> {
-    let mut body = Vec::new();
-    read_beginning(response, limit, &mut body).await?;
-    Ok(body)
-}
-
-async fn read_beginning(
-    response: Response,
-    limit: usize,
-    body: &mut Vec<u8>,
-) -> Result<(), SandboxError> {
-    let mut stream = response.bytes_stream();
-    while let Some(piece) = stream.next().await {
-        let piece = piece?;
-        let room = limit - body.len();
-        body.extend_from_slice(&piece[..piece.len().min(room)]);
-        if body.len() == limit {
-            break;
-        }
-    }
-    Ok(())
 }

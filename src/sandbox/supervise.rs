@@ -2,7 +2,7 @@
 //! its output any more, and kills one process alone: under a script (`supervise.sh`) that ends with
 //! the command's shell, kills all it started at SIGTERM, and lists what it left running.
 
-use super::{Left, RunningProcess};
+use super::output::{Left, RunningProcess};
 
 const SCRIPT: &str = include_str!("supervise.sh");
 

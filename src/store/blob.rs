@@ -41,7 +41,7 @@ pub(super) struct Hashed {
 }
 
 impl Hashed {
-    /// Hashes the entries, on a thread that may block: hundreds of megabytes take seconds.
+    /// Hashes the entries on a blocking thread: hundreds of megabytes take seconds.
     pub(super) async fn new(entries: Arc<[AppEntry]>) -> Result<Self> {
         let hashing = tokio::task::spawn_blocking(move || {
             let hashes = entries.iter().map(|entry| hash(entry.content())).collect();
@@ -57,7 +57,7 @@ impl Hashed {
         self.entries.iter().zip(hashes)
     }
 
-    /// The positions of the contents that the database does not have, each content once.
+    /// The positions of the contents that the database lacks, each content once.
     async fn missing(&self, db: &impl ConnectionTrait) -> Result<Vec<usize>> {
         let mut known = BTreeSet::new();
         for some in self.hashes.chunks(HASHES_PER_QUERY) {
@@ -78,7 +78,7 @@ impl Hashed {
         insert(tx, rows.collect()).await
     }
 
-    /// Cuts the positions into what one statement writes each.
+    /// Splits the positions into what one statement writes.
     fn writes(&self, positions: &[usize]) -> Vec<Vec<usize>> {
         let (mut writes, mut size) = (Vec::<Vec<usize>>::new(), 0);
         for &at in positions {
@@ -99,7 +99,7 @@ impl Hashed {
 }
 
 impl Store {
-    /// Stores the contents that are missing, some at a time, so that others may write in between.
+    /// Stores the missing contents in batches, so that other writes can come in between.
     pub(super) async fn put_blobs(&self, contents: &Hashed) -> Result<()> {
         let missing = contents.missing(&self.db).await?;
         for some in contents.writes(&missing) {
@@ -111,8 +111,7 @@ impl Store {
     }
 }
 
-/// Stores the contents that are missing: none where [`Store::put_blobs`] came before, unless a
-/// sweep came in between.
+/// Stores the missing contents: none after [`Store::put_blobs`], unless a sweep ran in between.
 pub(super) async fn put_missing(tx: &impl ConnectionTrait, contents: &Hashed) -> Result<()> {
     let missing = contents.missing(tx).await?;
     for some in contents.writes(&missing) {

@@ -22,7 +22,7 @@ const PAGE: u64 = 50;
 /// How much of a prompt and of an error message a list shows, in characters.
 const SHOWN_TEXT: usize = 240;
 
-/// How much of what is looked for counts, in characters.
+/// The longest search text, in characters; the rest is ignored.
 const SEARCHED: usize = 200;
 
 /// A run with what is joined to it.
@@ -55,10 +55,10 @@ impl Store {
             query = query.filter(run::Column::State.eq(state));
         }
         if let Some(before) = filter.before {
-            // Ids are in the order of their making.
+            // Ids sort by the time they were created.
             query = query.filter(run::Column::Id.lt(before));
         }
-        // PostgreSQL takes no zero bytes, and SQLite no pattern of many thousands of letters.
+        // PostgreSQL accepts no zero bytes, and SQLite no pattern of many thousands of letters.
         let search: String = filter
             .search
             .trim()
@@ -162,8 +162,8 @@ impl Row {
     }
 }
 
-/// All runs, each with its project and the first letters of its prompt and its reply: one more than
-/// is shown.
+/// All runs, each with its project and the beginning of its prompt and reply: one character more
+/// than is shown.
 fn summaries() -> Select<run::Entity> {
     let reply = Alias::new("reply");
     let first_letters = |text: SimpleExpr| {
@@ -193,7 +193,7 @@ fn summaries() -> Select<run::Entity> {
         )
 }
 
-/// The text with a sign at its end where it goes on.
+/// The text, with an ellipsis where it was cut.
 fn beginning(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(SHOWN_TEXT) {
         text.truncate(end);
@@ -202,7 +202,7 @@ fn beginning(mut text: String) -> String {
     text
 }
 
-/// Whether a run's project, prompt or ids have the text in them, each letter of it literally.
+/// Matches runs whose project, prompt or ids contain the text literally.
 fn found_by(search: &str) -> Condition {
     let mut found = Condition::any();
     for text in spellings(search) {

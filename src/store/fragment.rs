@@ -82,7 +82,7 @@ pub struct NewFragment {
     pub title: String,
     /// The whole app, or only what its run wrote.
     pub entries: Arc<[AppEntry]>,
-    /// Whether the template's files are to stay beside the entries when an app is rebuilt.
+    /// Whether a rebuilt app keeps the template's files beside the entries.
     pub partial: bool,
 }
 
@@ -214,8 +214,9 @@ impl Store {
             .map(|blob| blob.content))
     }
 
-    /// Keeps what an ended run left as a draft, with its reply. Nothing happens when the run has a
-    /// version already, when it has no reply, and when nothing differs from the latest version.
+    /// Saves what a finished run left as a draft that belongs to its reply. Does nothing when the
+    /// run already has a version, has no reply, or left nothing that differs from the latest
+    /// version.
     pub async fn save_draft(&self, id: RunId, new: &NewFragment) -> Result<Option<Event>> {
         let model = run::model(&self.db, id).await?;
         let Some(message) = model.reply_id else {
@@ -324,8 +325,8 @@ pub(super) async fn with_entries(db: &impl ConnectionTrait, model: Model) -> Res
     })
 }
 
-/// Drafts follow the version whose number they have, in the order of their making, which is that of
-/// their ids.
+/// Drafts follow the version whose number they share, in the order they were created, which is that
+/// of their ids.
 pub(super) async fn latest(db: &impl ConnectionTrait, project: ProjectId) -> Result<Option<Model>> {
     Ok(Entity::find()
         .filter(Column::ProjectId.eq(project))
@@ -382,7 +383,7 @@ pub(super) fn uses_of(hash: SimpleExpr) -> SelectStatement {
         .to_owned()
 }
 
-/// The versions and drafts that were saved when a run ended or after it, for a query of runs.
+/// The versions and drafts saved at or after a run's end, for a query of runs.
 pub(super) fn made_after_run() -> SelectStatement {
     let of_run = |column: run::Column| Expr::col((run::Entity, column));
     Query::select()

@@ -1,10 +1,10 @@
 //! Images: the blobs that users attach to their messages.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
 
-use super::{Result, Store, StoreError, blob, fragment, message, readable::or_skip};
+use super::{Result, Store, StoreError, blob, readable::or_skip};
 use crate::protocol::{Image, ImageId, Message, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -46,7 +46,7 @@ pub struct ImageContent {
 }
 
 impl Store {
-    /// Stores an image, or finds the same one stored before.
+    /// Stores the image, unless the same one is stored already.
     pub async fn add_image(
         &self,
         content: &ImageContent,
@@ -83,7 +83,7 @@ impl Store {
         model.into_image()
     }
 
-    /// The image's bytes, or `NotFound`: other blobs are none.
+    /// The image's bytes, or `NotFound`, also for a blob that is no image.
     pub async fn image_content(&self, id: &ImageId) -> Result<ImageContent> {
         let model = Entity::find_by_id(id.as_str()).one(&self.db).await?;
         let model = model.ok_or(StoreError::NotFound("image"))?;
@@ -93,40 +93,10 @@ impl Store {
             bytes: blob.ok_or(StoreError::NotFound("image"))?.content,
         })
     }
-
-    /// Removes the images that no message has and that were uploaded longer ago than this. Returns
-    /// how many.
-    pub async fn remove_unused_images(&self, age: Duration) -> Result<u64> {
-        let until = Timestamp::now().0 - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        self.write(move |tx| Box::pin(remove_unused(tx, until)))
-            .await
-    }
 }
 
-async fn remove_unused(tx: &impl ConnectionTrait, until: i64) -> Result<u64> {
-    let unused = Entity::find()
-        .filter(Column::UsedAt.lt(until))
-        .filter(Column::Hash.not_in_subquery(message::image_hashes()))
-        .all(tx)
-        .await?;
-    let mut removed = 0;
-    for image in unused {
-        // Unless it was attached this moment.
-        let deleted = Entity::delete_many()
-            .filter(Column::Hash.eq(image.hash.as_str()))
-            .filter(Column::UsedAt.lt(until))
-            .exec(tx)
-            .await?;
-        removed += deleted.rows_affected;
-        if deleted.rows_affected > 0 && !fragment::has_blob(tx, &image.hash).await? {
-            blob::Entity::delete_by_id(image.hash).exec(tx).await?;
-        }
-    }
-    Ok(removed)
-}
-
-/// The image that a message is about to have; it is kept from being removed. `NotFound` when it is
-/// gone.
+/// The image that is about to be attached to a message; from now on no sweep removes it. `NotFound`
+/// when it is gone.
 pub(super) async fn attach(tx: &impl ConnectionTrait, id: &ImageId) -> Result<Image> {
     let kept = Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(Timestamp::now().0))
@@ -141,7 +111,7 @@ pub(super) async fn attach(tx: &impl ConnectionTrait, id: &ImageId) -> Result<Im
 }
 
 /// Gives each message the image of its hash.
-pub(super) async fn give(
+pub(super) async fn with_images(
     db: &impl ConnectionTrait,
     messages: Vec<(Message, Option<String>)>,
 ) -> Result<Vec<Message>> {

@@ -31,7 +31,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    /// The message and the hash of its image, which is left for [`image::give`].
+    /// The message and the hash of its image, which is left for [`image::with_images`].
     fn into_message(self) -> (Message, Option<String>) {
         let message = Message {
             id: self.id,
@@ -79,19 +79,19 @@ impl Store {
                 image,
             ));
         }
-        image::give(&self.db, messages).await
+        image::with_images(&self.db, messages).await
     }
 
     /// The message, or `NotFound`; without its run and version.
     pub async fn find_message(&self, id: MessageId) -> Result<Message> {
         let model = Entity::find_by_id(id).one(&self.db).await?;
         let message = model.ok_or(StoreError::NotFound("message"))?.into_message();
-        let mut found = image::give(&self.db, vec![message]).await?;
+        let mut found = image::with_images(&self.db, vec![message]).await?;
         found.pop().ok_or(StoreError::NotFound("message"))
     }
 
-    /// At most `limit` messages from before the one given, oldest first. An answer belongs to an
-    /// earlier prompt even when it came after this one, which then had to wait.
+    /// At most `limit` messages from before the one given, oldest first. A reply that came after
+    /// this message answers an earlier prompt: this one was still queued.
     pub async fn messages_before(&self, message: &Message, limit: u64) -> Result<Vec<Message>> {
         let before = Entity::find()
             .filter(Column::ProjectId.eq(message.project))
@@ -109,7 +109,7 @@ impl Store {
             .into_iter()
             .rev();
         let messages = models.map(Model::into_message).collect();
-        image::give(&self.db, messages).await
+        image::with_images(&self.db, messages).await
     }
 }
 

@@ -5,10 +5,8 @@ use sea_orm::{
     sea_query::LockType,
 };
 
-use super::{Result, Store, StoreError, event, message, readable, run, without_nul};
-use crate::protocol::{
-    Event, EventKind, FragmentId, ImageId, NewPrompt, Project, ProjectId, Run, Timestamp, UserId,
-};
+use super::{Result, Store, StoreError, readable, without_nul};
+use crate::protocol::{FragmentId, Project, ProjectId, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "projects")]
@@ -45,63 +43,6 @@ impl Model {
 }
 
 impl Store {
-    /// Makes a project with its first message and the run that answers it, in one transaction. The
-    /// title is the prompt's beginning until the run names it. `NotFound` when the image is gone.
-    pub async fn create_project(
-        &self,
-        prompt: &NewPrompt,
-        image: Option<&ImageId>,
-        title: &str,
-    ) -> Result<(Project, Run, Vec<Event>)> {
-        let now = Timestamp::now();
-        let project = Project {
-            id: ProjectId::new(),
-            title: without_nul(title),
-            created_at: now,
-            updated_at: now,
-        };
-        let row = ActiveModel {
-            id: Set(project.id),
-            user_id: Set(UserId::local()),
-            title: Set(project.title.clone()),
-            sandbox: Set(None),
-            last_seq: Set(0),
-            created_at: Set(now.0),
-            updated_at: Set(now.0),
-            used_at: Set(None),
-            renamed: Set(false),
-            restoring: Set(None),
-        };
-        let (id, prompt, image) = (project.id, prompt.clone(), image.cloned());
-        let (run, events) = self
-            .write(move |tx| {
-                Box::pin(async move {
-                    Entity::insert(row).exec_without_returning(tx).await?;
-                    insert_prompt(tx, id, &prompt, image.as_ref()).await
-                })
-            })
-            .await?;
-        Ok((project, run, events))
-    }
-
-    /// Adds the user's message and the run that answers it, in one transaction. `NotFound` when
-    /// there is no such project, or the image is gone.
-    pub async fn add_prompt(
-        &self,
-        project: ProjectId,
-        prompt: &NewPrompt,
-        image: Option<&ImageId>,
-    ) -> Result<(Run, Vec<Event>)> {
-        let (prompt, image) = (prompt.clone(), image.cloned());
-        self.write(move |tx| {
-            Box::pin(async move {
-                touch(tx, project).await?;
-                insert_prompt(tx, project, &prompt, image.as_ref()).await
-            })
-        })
-        .await
-    }
-
     /// All projects, the one worked on last first.
     pub async fn list_projects(&self) -> Result<Vec<Project>> {
         let all = Entity::find()
@@ -121,7 +62,7 @@ impl Store {
         Ok(self.project_model(id).await?.last_seq)
     }
 
-    /// Whose the project is.
+    /// The project's owner.
     pub async fn user_of(&self, id: ProjectId) -> Result<UserId> {
         Ok(self.project_model(id).await?.user_id)
     }
@@ -131,33 +72,13 @@ impl Store {
         Ok(self.project_model(id).await?.sandbox)
     }
 
-    /// Notes the project's sandbox; it replaces the one before.
+    /// Records the project's sandbox in place of the previous one.
     pub async fn set_sandbox(&self, id: ProjectId, sandbox: &str) -> Result<()> {
         let noted = Entity::update_many()
             .col_expr(Column::Sandbox, Expr::value(sandbox))
             .filter(Column::Id.eq(id));
         self.update(noted).await?;
         Ok(())
-    }
-
-    /// Gives the project a title of its user's, which no run replaces.
-    pub async fn rename_project(&self, id: ProjectId, title: &str) -> Result<Option<Event>> {
-        let title = without_nul(title);
-        self.write(move |tx| {
-            Box::pin(async move {
-                let renamed = Entity::update_many()
-                    .col_expr(Column::Title, Expr::value(title.as_str()))
-                    .col_expr(Column::Renamed, Expr::value(true))
-                    .filter(Column::Id.eq(id))
-                    .exec(tx)
-                    .await?;
-                if renamed.rows_affected == 0 {
-                    return Err(StoreError::NotFound("project"));
-                }
-                event::append(tx, id, None, EventKind::Title { title }).await
-            })
-        })
-        .await
     }
 
     pub(super) async fn project_model(&self, id: ProjectId) -> Result<Model> {
@@ -168,29 +89,33 @@ impl Store {
     }
 }
 
-async fn insert_prompt(
-    tx: &impl ConnectionTrait,
-    project: ProjectId,
-    prompt: &NewPrompt,
-    image: Option<&ImageId>,
-) -> Result<(Run, Vec<Event>)> {
-    let mut message = message::insert_prompt(tx, project, prompt, image).await?;
-    let run = run::insert(tx, project, message.id).await?;
-    message.run = Some(run.id);
-    let events = vec![
-        event::append(tx, project, Some(run.id), EventKind::Message { message }).await?,
-        event::append(
-            tx,
-            project,
-            Some(run.id),
-            EventKind::Run { run: run.clone() },
-        )
-        .await?,
-    ];
-    Ok((run, events.into_iter().flatten().collect()))
+/// A new project with this title.
+pub(super) async fn insert(tx: &impl ConnectionTrait, title: &str) -> Result<Project> {
+    let now = Timestamp::now();
+    let project = Project {
+        id: ProjectId::new(),
+        title: without_nul(title),
+        created_at: now,
+        updated_at: now,
+    };
+    Entity::insert(ActiveModel {
+        id: Set(project.id),
+        user_id: Set(UserId::local()),
+        title: Set(project.title.clone()),
+        sandbox: Set(None),
+        last_seq: Set(0),
+        created_at: Set(now.0),
+        updated_at: Set(now.0),
+        used_at: Set(None),
+        renamed: Set(false),
+        restoring: Set(None),
+    })
+    .exec_without_returning(tx)
+    .await?;
+    Ok(project)
 }
 
-/// Marks the project as worked on at this moment. `NotFound` when there is none.
+/// Sets the project's last change to now. `NotFound` when there is no such project.
 pub(super) async fn touch(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()> {
     let updated = Entity::update_many()
         .col_expr(Column::UpdatedAt, Expr::value(Timestamp::now().0))
@@ -218,7 +143,21 @@ pub(super) async fn set_title(
     Ok(named.rows_affected > 0)
 }
 
-/// Notes the version whose files the project's sandbox is about to get.
+/// Gives the project a title of its user's, which no run replaces. `NotFound` when there is none.
+pub(super) async fn rename(tx: &impl ConnectionTrait, id: ProjectId, title: &str) -> Result<()> {
+    let renamed = Entity::update_many()
+        .col_expr(Column::Title, Expr::value(title))
+        .col_expr(Column::Renamed, Expr::value(true))
+        .filter(Column::Id.eq(id))
+        .exec(tx)
+        .await?;
+    if renamed.rows_affected == 0 {
+        return Err(StoreError::NotFound("project"));
+    }
+    Ok(())
+}
+
+/// Records the version whose files the project's sandbox is about to get.
 pub(super) async fn set_restoring(
     tx: &impl ConnectionTrait,
     id: ProjectId,
@@ -232,8 +171,7 @@ pub(super) async fn set_restoring(
     Ok(())
 }
 
-/// Locks the project until the transaction ends, where reading does not lock already: what is read
-/// then is what is written over.
+/// Locks the project's row until the transaction ends. SQLite needs none: its writers take turns.
 pub(super) async fn lock(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()> {
     if tx.get_database_backend() == DbBackend::Postgres {
         let locked = Entity::find_by_id(id).lock(LockType::NoKeyUpdate);

@@ -5,7 +5,7 @@ use sea_orm::{FromQueryResult, QueryTrait as _, Select, entity::prelude::*};
 
 use super::{Result, StoreError};
 
-/// The rows of the query, those left out that the database can't give in this shape.
+/// The query's rows, without those that can't be read in this shape.
 pub(super) async fn rows<E: EntityTrait, M: FromQueryResult>(
     db: &impl ConnectionTrait,
     what: &'static str,

@@ -1,4 +1,4 @@
-//! Runs: made with the prompt they answer, ended with their reply, in one transaction each.
+//! Runs: what answers a prompt, from waiting in the queue to its end.
 
 use std::time::Duration;
 
@@ -6,17 +6,8 @@ use sea_orm::{
     ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*, sea_query::SelectStatement,
 };
 
-use super::{
-    NewFragment, Result, Store, StoreError,
-    blob::Hashed,
-    event,
-    fragment::{self, Origin},
-    message, project, readable, step,
-};
-use crate::protocol::{
-    Event, EventKind, Message, MessageId, MessageKind, ProjectId, Role, Run, RunId, RunState,
-    Timestamp,
-};
+use super::{Result, Store, StoreError, event, readable};
+use crate::protocol::{Event, EventKind, MessageId, ProjectId, Run, RunId, RunState, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "runs")]
@@ -71,20 +62,6 @@ impl Model {
     }
 }
 
-/// How a run ends.
-#[derive(Debug, Clone)]
-pub enum Reply {
-    /// A RESULT message and the version that goes with it.
-    Result {
-        content: String,
-        fragment: NewFragment,
-    },
-    /// An ERROR message.
-    Error { content: String },
-    /// Its user stopped it; the message says what became of the work.
-    Cancelled { content: String },
-}
-
 impl Store {
     /// The project's runs, oldest first.
     pub async fn list_runs(&self, project: ProjectId) -> Result<Vec<Run>> {
@@ -122,7 +99,7 @@ impl Store {
         Ok(projects)
     }
 
-    /// How long the run has been worked on, over restarts of the server.
+    /// How long the run has been worked on, across restarts of the server.
     pub async fn worked(&self, id: RunId) -> Result<Duration> {
         Ok(Duration::from_millis(
             model(&self.db, id).await?.worked_ms.unsigned_abs(),
@@ -139,13 +116,13 @@ impl Store {
         Ok(())
     }
 
-    /// Marks the run as running. Nothing happens when it already is, after a restart say.
+    /// Marks the run as running. Does nothing when it already is, as after a restart.
     pub async fn start_run(&self, id: RunId) -> Result<(Run, Option<Event>)> {
         self.write(move |tx| Box::pin(start(tx, id))).await
     }
 
-    /// Ends a run with nothing but its state: one that can't be ended properly must not block its
-    /// project.
+    /// Marks the run as failed and does nothing else: a run that can't be ended properly must not
+    /// block its project.
     pub async fn abandon_run(&self, id: RunId) -> Result<()> {
         let abandoned = Entity::update_many()
             .col_expr(Column::State, Expr::value(RunState::Failed))
@@ -155,18 +132,6 @@ impl Store {
         self.update(abandoned).await?;
         Ok(())
     }
-
-    /// Ends the run with its reply: message, version and state in one transaction. A run that has
-    /// ended already is left as it is.
-    pub async fn finish_run(&self, id: RunId, reply: &Reply) -> Result<Vec<Event>> {
-        let hashed = match reply {
-            Reply::Result { fragment, .. } => Some(self.prepare(fragment).await?),
-            Reply::Error { .. } | Reply::Cancelled { .. } => None,
-        };
-        let reply = reply.clone();
-        self.write(move |tx| Box::pin(async move { finish(tx, id, &reply, hashed.as_ref()).await }))
-            .await
-    }
 }
 
 async fn start(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Option<Event>)> {
@@ -174,7 +139,7 @@ async fn start(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Option<Even
     if run.state != RunState::Queued {
         return Ok((run, None));
     }
-    // Only if it still waits: it may be cancelled this moment.
+    // Only if it is still queued: it may have been cancelled in the meantime.
     let started = Entity::update_many()
         .col_expr(Column::State, Expr::value(RunState::Running))
         .col_expr(Column::StartedAt, Expr::value(Timestamp::now().0))
@@ -199,76 +164,36 @@ async fn start(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Option<Even
     Ok((run, event))
 }
 
-async fn finish(
+/// Ends the run in this state; false when it has ended already.
+pub(super) async fn end(
     tx: &impl ConnectionTrait,
     id: RunId,
-    reply: &Reply,
-    hashed: Option<&Hashed>,
-) -> Result<Vec<Event>> {
-    let run = model(tx, id).await?.into_run();
-    if run.state.is_final() {
-        return Ok(Vec::new());
-    }
-    let (kind, state, content, new_fragment) = match reply {
-        Reply::Result { content, fragment } => (
-            MessageKind::Result,
-            RunState::Succeeded,
-            content,
-            hashed.map(|hashed| (fragment, hashed)),
-        ),
-        Reply::Error { content } => (MessageKind::Error, RunState::Failed, content, None),
-        Reply::Cancelled { content } => (MessageKind::Error, RunState::Cancelled, content, None),
-    };
-    let now = Timestamp::now();
-    // The first write, and only if nobody else has ended it this moment.
+    state: RunState,
+    at: Timestamp,
+) -> Result<bool> {
+    // Only if nobody else has ended it in the meantime.
     let ended = Entity::update_many()
         .col_expr(Column::State, Expr::value(state))
-        .col_expr(Column::FinishedAt, Expr::value(now.0))
+        .col_expr(Column::FinishedAt, Expr::value(at.0))
         .filter(Column::Id.eq(id))
         .filter(unfinished())
         .exec(tx)
         .await?;
-    if ended.rows_affected == 0 {
-        return Ok(Vec::new());
-    }
-    let mut events = Vec::new();
-    let reply = message::insert(tx, run.project, Role::Assistant, kind, content).await?;
-    let mut fragment = None;
-    if let Some((new, hashed)) = new_fragment {
-        let origin = Origin::Run {
-            run: id,
-            message: reply.id,
-        };
-        let saved = fragment::insert(tx, run.project, origin, new, hashed).await?;
-        // The first version names the project; later ones leave it its name.
-        if saved.number == 1 && project::set_title(tx, run.project, &new.project_title).await? {
-            let title = new.project_title.clone();
-            events
-                .push(event::append(tx, run.project, Some(id), EventKind::Title { title }).await?);
-        }
-        fragment = Some(saved);
-    }
+    Ok(ended.rows_affected > 0)
+}
+
+/// Records which message is the run's reply.
+pub(super) async fn set_reply(
+    tx: &impl ConnectionTrait,
+    id: RunId,
+    reply: MessageId,
+) -> Result<()> {
     Entity::update_many()
-        .col_expr(Column::ReplyId, Expr::value(reply.id))
+        .col_expr(Column::ReplyId, Expr::value(reply))
         .filter(Column::Id.eq(id))
         .exec(tx)
         .await?;
-    project::touch(tx, run.project).await?;
-    let message = Message {
-        run: Some(id),
-        fragment,
-        ..reply
-    };
-    events.push(event::append(tx, run.project, Some(id), EventKind::Message { message }).await?);
-    let run = Run {
-        state,
-        finished_at: Some(now),
-        ..run
-    };
-    events.push(event::append(tx, run.project, Some(id), EventKind::Run { run }).await?);
-    step::end(tx, id, state == RunState::Succeeded).await?;
-    event::compact(tx, id).await?;
-    Ok(events.into_iter().flatten().collect())
+    Ok(())
 }
 
 fn unfinished() -> sea_orm::sea_query::SimpleExpr {

@@ -7,7 +7,7 @@ use sea_orm::{
 use super::{Result, Store, readable, run, without_nul};
 use crate::protocol::{MessageId, ProjectId, RunId, Spent, Timestamp};
 
-/// How many times the server may die in the middle of a step before it is not attempted again.
+/// How many times the server may die in the middle of a step before the step is given up.
 const MAX_CRASHES: i32 = 3;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -101,14 +101,13 @@ pub enum Begun {
         /// What all its attempts cost.
         spent: Spent,
     },
-    /// An attempt begins, noted as such.
+    /// A new attempt, recorded as begun.
     Attempt {
         /// Counted from 1.
         number: i32,
-        /// Whether the attempt before neither succeeded nor failed: the server went away in the
-        /// middle of it.
+        /// Whether the server went away in the middle of the previous attempt.
         interrupted: bool,
-        /// What the attempts before cost.
+        /// What the previous attempts cost.
         spent: Spent,
     },
     /// No attempt begins: the server died during so many of them that the step itself is to blame.
@@ -138,8 +137,8 @@ impl Store {
         Ok(step.and_then(|step| step.output))
     }
 
-    /// The step's saved output, or a new attempt; none when the server died in the middle of
-    /// `MAX_CRASHES` of them.
+    /// The step's saved output, or a new attempt; neither after `MAX_CRASHES` attempts in which the
+    /// server died.
     pub async fn begin_step(&self, run: RunId, name: &str, input_digest: &str) -> Result<Begun> {
         let (name, input_digest) = (name.to_owned(), input_digest.to_owned());
         self.write(move |tx| Box::pin(begin(tx, run, name, input_digest)))
@@ -207,8 +206,7 @@ async fn begin(
             spent: step.spent(),
         });
     }
-    // An attempt that was begun and neither ended nor stopped in an orderly way went down with
-    // its process.
+    // An attempt that neither ended nor was stopped in an orderly way went down with its process.
     let died = found
         .as_ref()
         .is_some_and(|step| step.finished_at.is_none() && !step.stopped);
@@ -316,8 +314,8 @@ pub(super) async fn trim(
     Ok(())
 }
 
-/// Ends the steps under way in a run that has ended. Where it succeeded they have too: the result is
-/// saved before its last step ends.
+/// Ends the unfinished steps of a finished run. If the run succeeded, so did they: the result is
+/// saved before the last step ends.
 pub(super) async fn end(tx: &impl ConnectionTrait, run: RunId, well: bool) -> Result<()> {
     let mut ended =
         Entity::update_many().col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, StoreError, blob, event, fragment, image, project, readable, run, step,
+    Result, Store, StoreError, blob, event, fragment, image, message, project, readable, run, step,
 };
 use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 
@@ -19,7 +19,7 @@ const FREE_PAGES: i64 = 64;
 /// … and this many at a time.
 const PAGES_AT_A_TIME: i64 = 1000;
 
-/// This database, among those whose sandboxes are at the same provider.
+/// The identity of this database among those that use the same sandbox provider.
 mod installation {
     use super::*;
 
@@ -44,8 +44,7 @@ pub struct Unused {
 }
 
 impl Store {
-    /// The mark of this database's sandboxes, which distinguishes them from others at the same
-    /// provider.
+    /// The id that marks this database's sandboxes at their provider.
     pub async fn installation(&self) -> Result<String> {
         let first = || installation::Entity::find().order_by_asc(installation::Column::Id);
         if let Some(found) = first().one(&self.db).await? {
@@ -63,7 +62,7 @@ impl Store {
             })
         })
         .await?;
-        // Two servers may each have inserted one: the first counts for both.
+        // Two servers may each have inserted one: both use the first.
         let found = first().one(&self.db).await?;
         Ok(found.ok_or(StoreError::NotFound("installation"))?.id)
     }
@@ -80,7 +79,7 @@ impl Store {
         if hashes.is_empty() {
             return Ok(0);
         }
-        // Unless one came into use this moment.
+        // Except those that came into use in the meantime.
         let removing = blob::Entity::delete_many()
             .filter(blob::Column::Hash.is_in(hashes))
             .filter(Expr::exists(uses_in_versions()).not())
@@ -89,10 +88,17 @@ impl Store {
             .await
     }
 
-    /// Trims at most `limit` runs that ended longer ago than `age`: of their steps the names,
-    /// states, times, tokens and costs stay, of their events those that tell of messages, states
-    /// and files. A project's newest run stays whole, and so does one without a result as long as
-    /// nothing was saved after it: a lost sandbox is made anew from its steps. `shorten` is given a step's name and its
+    /// Removes the images that are attached to no message and were uploaded longer ago than `age`.
+    /// Returns how many.
+    pub async fn remove_unused_images(&self, age: Duration) -> Result<u64> {
+        self.write(move |tx| Box::pin(remove_unused_images(tx, before(age))))
+            .await
+    }
+
+    /// Trims at most `limit` runs that ended longer ago than `age`: their steps keep names, states,
+    /// times, tokens and costs, and the events about messages, states and files stay. A project's
+    /// newest run stays whole, and so does one without a result as long as nothing was saved after
+    /// it: a lost sandbox is rebuilt from its steps. `shorten` is given a step's name and its
     /// output (JSON), and returns what is kept of that. Returns how many runs were trimmed.
     pub async fn trim_runs(
         &self,
@@ -145,7 +151,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Notes that the project's app is in use; at most one write a minute.
+    /// Records that the project's app is in use; writes at most once a minute.
     pub async fn note_use(&self, id: ProjectId) -> Result<()> {
         let noted = project::Entity::update_many()
             .col_expr(project::Column::UsedAt, Expr::value(Timestamp::now().0))
@@ -189,7 +195,7 @@ impl Store {
         Ok(unused.collect())
     }
 
-    /// Notes that the project's sandbox is gone, unless it has another one by now.
+    /// Forgets a sandbox that is gone, unless the project has another one by now.
     pub async fn forget_sandbox(&self, id: ProjectId, sandbox: &str) -> Result<()> {
         let forgotten = project::Entity::update_many()
             .col_expr(project::Column::Sandbox, Expr::value(None::<String>))
@@ -215,8 +221,8 @@ impl Store {
             }
             free = left;
         }
-        // Passive: the others wait for readers to be gone while nobody else may write. The log is
-        // cut at the next write.
+        // Passive: the other modes block writers until the readers are done. The log is truncated
+        // at the next write.
         self.db
             .execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)")
             .await?;
@@ -226,6 +232,28 @@ impl Store {
     async fn free_pages(&self) -> Result<i64> {
         Ok(super::pragma(&self.db, "freelist_count").await?)
     }
+}
+
+async fn remove_unused_images(tx: &impl ConnectionTrait, until: i64) -> Result<u64> {
+    let unused = image::Entity::find()
+        .filter(image::Column::UsedAt.lt(until))
+        .filter(image::Column::Hash.not_in_subquery(message::image_hashes()))
+        .all(tx)
+        .await?;
+    let mut removed = 0;
+    for unused in unused {
+        // Unless it was attached in the meantime.
+        let deleted = image::Entity::delete_many()
+            .filter(image::Column::Hash.eq(unused.hash.as_str()))
+            .filter(image::Column::UsedAt.lt(until))
+            .exec(tx)
+            .await?;
+        removed += deleted.rows_affected;
+        if deleted.rows_affected > 0 && !fragment::has_blob(tx, &unused.hash).await? {
+            blob::Entity::delete_by_id(unused.hash).exec(tx).await?;
+        }
+    }
+    Ok(removed)
 }
 
 fn before(age: Duration) -> i64 {

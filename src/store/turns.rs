@@ -15,7 +15,7 @@ impl Turns {
         Self(takes_turns.then(Arc::default))
     }
 
-    /// Waits for a turn, which ends when what this returns is dropped.
+    /// Waits for a turn, which lasts until the guard is dropped.
     pub async fn next(self) -> Option<OwnedMutexGuard<()>> {
         match self.0 {
             Some(turn) => Some(turn.lock_owned().await),

@@ -11,7 +11,7 @@ use crate::protocol::{
     Author, FragmentId, MessageId, MessageKind, ProjectId, Role, RunId, RunState, UserId,
 };
 
-/// Makes types columns that hold the text which `$to_text` gives and `$from_text` reads again.
+/// Makes each type a column of the text that `$to_text` returns and `$from_text` parses.
 macro_rules! text_columns {
     ($($type:ty: $to_text:expr, $from_text:expr;)*) => {$(
         impl From<$type> for Value {

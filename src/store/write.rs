@@ -16,8 +16,8 @@ use tracing::Instrument as _;
 use super::{Result, Store, StoreError};
 
 impl Store {
-    /// Performs `work` in a transaction, which is committed unless it fails. It is done whole or
-    /// not at all; once begun, also when the caller is gone.
+    /// Performs `work` in a transaction, which is committed unless it fails. All of it happens or
+    /// nothing; once begun, it goes on even if the caller is dropped.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl for<'a> FnOnce(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T>> + Send + 'static,
@@ -39,13 +39,13 @@ impl Store {
         .await
     }
 
-    /// Performs one statement. Returns how many rows it changed.
+    /// Executes one statement. Returns how many rows it changed.
     pub(super) async fn update<E: EntityTrait>(&self, change: UpdateMany<E>) -> Result<u64> {
         self.in_turn(move |db| Box::pin(async move { Ok(change.exec(&db).await?.rows_affected) }))
             .await
     }
 
-    /// Performs one statement as it is.
+    /// Executes one statement as it is.
     pub(super) async fn execute(&self, statement: String) -> Result<()> {
         self.in_turn(move |db| {
             Box::pin(async move {
@@ -64,7 +64,7 @@ impl Store {
         let (db, turns) = (self.db.clone(), self.turns.clone());
         let task = async move {
             let _turn = turns.next().await;
-            // Nobody waits for it any more.
+            // Skipped when nobody waits for it any more.
             if !answer.is_closed() {
                 let _ = answer.send(work(db).await);
             }

@@ -16,7 +16,7 @@ use crate::protocol::{
 use draft::{Draft, Drafts};
 pub use log::ConversationLog;
 
-/// A value and the event that said it last.
+/// A value and the event that set it last.
 #[derive(Debug, Clone, PartialEq)]
 struct Latest<T> {
     seq: i64,
@@ -31,7 +31,7 @@ impl<T> Latest<T> {
     }
 }
 
-/// What one turn's text or one tool call's use is known by.
+/// Identifies one turn's text or one tool call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum BlockKey {
     Turn(u32),
@@ -75,12 +75,12 @@ impl RunView {
         }
     }
 
-    /// The run itself, unless only later events have come.
+    /// The run itself, unless only later events are known.
     pub fn run(&self) -> Option<&Run> {
         self.run.as_ref().map(|latest| &latest.value)
     }
 
-    /// `Running` when the run itself is not known yet: its events say that it goes on.
+    /// `Running` when the run itself is not known yet: its events show that it is at work.
     pub fn state(&self) -> RunState {
         self.run().map_or(RunState::Running, |run| run.state)
     }
@@ -92,7 +92,7 @@ impl RunView {
             .map(|block| (block.key.clone(), block.latest.value.clone()))
     }
 
-    /// The files that the model is writing this moment.
+    /// The files that the model is writing at the moment.
     pub fn drafts(&self) -> impl Iterator<Item = &Draft> {
         let at_work = !self.state().is_final();
         self.drafts.files().filter(move |_| at_work)
@@ -110,7 +110,7 @@ impl RunView {
             .count()
     }
 
-    /// Lets a turn's text grow; pieces come in order, and perhaps twice.
+    /// Extends a turn's text; pieces come in order, and perhaps twice.
     fn grow(&mut self, turn: u32, seq: i64, pieces: &[HtmlPiece]) {
         let key = BlockKey::Turn(turn);
         let known = self.blocks.iter().find(|placed| placed.key == key);
@@ -213,7 +213,7 @@ impl Conversation {
         self.last_seq = self.last_seq.max(seq);
         match (event.kind, event.run) {
             (EventKind::Message { message }, _) => {
-                // A version is what the app is from then on.
+                // From a version on, the app is what the version is.
                 if message.kind == MessageKind::Result {
                     self.notice.offer(seq, None);
                 }
@@ -280,7 +280,7 @@ impl Conversation {
         self.last_files
     }
 
-    /// The `seq` of the newest event that it knows.
+    /// The `seq` of the newest event.
     pub fn last_seq(&self) -> i64 {
         self.last_seq
     }
@@ -338,7 +338,7 @@ impl Conversation {
         })
     }
 
-    /// The run that the status line speaks of: the one at work, else the first that waits, else the
+    /// The run that the status line is about: the one at work, else the first one waiting, else the
     /// last one.
     pub fn current_run(&self) -> Option<&RunView> {
         let first_in = |state| self.runs.iter().find(move |run| run.state() == state);
@@ -383,7 +383,7 @@ impl Conversation {
             .iter_mut()
             .find(|known| known.id == message.id)
         {
-            // A draft came later than the message that it hangs on.
+            // A draft came later than the message that it belongs to.
             Some(known) => {
                 let fragment = message.fragment.clone().or(known.fragment.take());
                 *known = Message {

@@ -3,105 +3,21 @@
 //! not in a signal that could overwrite it at hydration. An image may go with the text.
 
 mod image;
+mod state;
 
-use leptos::{ev, html, prelude::*};
+use leptos::{ev, prelude::*};
 
 use super::components::TEXTAREA;
-use crate::protocol::{NewPrompt, PROMPT_MAX_CHARS};
+use crate::protocol::PROMPT_MAX_CHARS;
 
-use image::Attached;
 pub use image::ImageSlot;
+pub use state::{Prompt, PromptField};
 
 /// From this length on the field shows how much room is left, in characters.
 const TIGHT: usize = PROMPT_MAX_CHARS * 9 / 10;
 
 /// The workspace's field, by its id.
 pub const MESSAGE_ID: &str = "message";
-/// The complaint about an image that the server does not have yet.
-const STILL_UPLOADING: &str = "The image is still uploading. Try again in a moment.";
-
-/// What a field sends: the text, and the id of the image that was uploaded with it.
-pub type Prompt = (NewPrompt, Option<String>);
-
-/// The state of one field: a copy of its text, the image, and the complaint about them.
-#[derive(Clone, Copy)]
-pub struct PromptField {
-    element: NodeRef<html::Textarea>,
-    text: RwSignal<String>,
-    image: RwSignal<Option<Attached>>,
-    complaint: RwSignal<Option<String>>,
-}
-
-impl PromptField {
-    pub fn new() -> Self {
-        let field = Self {
-            element: NodeRef::new(),
-            text: RwSignal::new(String::new()),
-            image: RwSignal::new(None),
-            complaint: RwSignal::new(None),
-        };
-        // Text that was typed, or restored by the browser, before hydration.
-        Effect::new(move || {
-            if let Some(element) = field.element.get() {
-                field.text.set(element.value());
-            }
-        });
-        field
-    }
-
-    /// Text and image, if they can be sent; otherwise the field says why not and gets the focus.
-    pub fn validated(self) -> Option<Prompt> {
-        let image = self.image.get_untracked();
-        let complaint = match NewPrompt::new(&self.text.get_untracked()) {
-            Ok(_) if image.as_ref().is_some_and(Attached::is_uploading) => {
-                STILL_UPLOADING.to_owned()
-            }
-            Ok(prompt) => return Some((prompt, image.and_then(Attached::into_id))),
-            Err(error) => error.to_string(),
-        };
-        self.complain(complaint);
-        self.focus();
-        None
-    }
-
-    pub fn complain(self, complaint: String) {
-        self.complaint.try_set(Some(complaint));
-    }
-
-    /// Puts the text into the field and the focus after it.
-    pub fn fill(self, text: &str) {
-        if let Some(element) = self.element.try_get_untracked().flatten() {
-            element.set_value(text);
-            self.text.set(text.to_owned());
-            self.complaint.set(None);
-        }
-    }
-
-    /// Empties the field of what was sent; a text or an image that changed meanwhile stays.
-    pub fn clear(self, (sent, image): &Prompt) {
-        if self
-            .text
-            .try_get_untracked()
-            .is_some_and(|text| text.trim() == sent.as_str())
-        {
-            self.fill("");
-        }
-        let attached = self
-            .image
-            .try_get_untracked()
-            .flatten()
-            .and_then(Attached::into_id);
-        if attached.is_some() && attached == *image {
-            self.image.set(None);
-        }
-    }
-
-    pub fn focus(self) {
-        if let Some(element) = self.element.get_untracked() {
-            let _ = element.focus();
-        }
-    }
-}
 
 /// What browsers give as the key's code while an input method handles it. Safari ends a composition
 /// before the keydown of the Enter that ended it, so that only this tells (w3c.github.io/uievents,

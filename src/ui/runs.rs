@@ -4,6 +4,7 @@
 mod actions;
 mod details;
 mod figures;
+mod filter;
 mod list;
 mod row;
 mod state;
@@ -29,18 +30,12 @@ use crate::{
 };
 
 use details::RunDetailsPage;
+use filter::Filter;
 use list::RunList;
 use usage::UsageLine;
 
 /// How long the search waits for the next letter.
 const TYPING: Duration = Duration::from_millis(300);
-
-/// The filter, as the address has it.
-#[derive(Debug, Clone, Copy)]
-struct Filter {
-    state: Memo<Option<RunState>>,
-    search: Memo<String>,
-}
 
 /// The list of runs. Its code, like that of a run's page, is fetched when somebody goes there.
 pub struct RunsRoute;

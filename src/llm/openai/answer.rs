@@ -19,14 +19,14 @@ use crate::llm::{
 
 /// The longest answer, in bytes of text and arguments: a model that never ends is cut.
 const MAX_ANSWER: usize = 16 << 20;
-/// A message that repeats at least this many bytes of the messages before it tells all of them
-/// again; a shorter one may be a piece that happens to look alike.
+/// A message that repeats at least this many bytes of those before it starts over from the
+/// beginning; with fewer, it may be a piece that happens to look alike.
 const MIN_REPEATED: usize = 16;
 /// The fields of a thought that come in pieces.
 const GROWING: [&str; 3] = ["text", "summary", "data"];
 /// Where a choice says why it ended: OpenAI's, Ollama's, Gemini's.
 const REASON_FIELDS: [&str; 3] = ["finish_reason", "done_reason", "finishReason"];
-/// What stands there, as text, on chunks that end nothing.
+/// What chunks that end nothing have there, as text.
 const NO_REASON: [&str; 6] = ["", "null", "none", "nil", "undefined", "unspecified"];
 /// How providers say that an answer reached its limit of tokens, normalized.
 const CUT: [&str; 12] = [
@@ -97,7 +97,7 @@ pub struct Answer {
     message_text: String,
     /// The stream said that it is at its end.
     done: bool,
-    /// What was said beside the answer, such as why there is none.
+    /// What the provider said beside the answer, such as why there is none.
     remark: Option<String>,
     bytes: usize,
     fields: Fields,
@@ -111,7 +111,7 @@ pub struct Complete {
     pub usage: Option<Usage>,
     /// How long it is, in bytes.
     pub bytes: usize,
-    /// What came in a shape of its own.
+    /// Which fields came in an unusual shape.
     pub deviations: BTreeSet<&'static str>,
 }
 
@@ -121,7 +121,7 @@ impl Answer {
         self.done = true;
     }
 
-    /// Whether nothing that came was of an answer.
+    /// Whether no part of an answer has come.
     pub fn is_untouched(&self) -> bool {
         self.bytes == 0
             && self.finished.is_none()
@@ -140,7 +140,7 @@ impl Answer {
         self.finished.is_some()
     }
 
-    /// Takes note of something that came otherwise than it should.
+    /// Records a field that came in an unusual shape.
     pub fn note(&self, what: &'static str) {
         self.fields.note(what);
     }
@@ -208,7 +208,7 @@ impl Answer {
             self.take_delta(number, delta, on_piece)?;
             self.has_deltas |= self.bytes > before;
         } else if message.is_object() {
-            let message = self.news_of(message);
+            let message = self.unseen_part(message);
             self.take_delta(number, &message, on_piece)?;
         } else if delta.is_string() {
             self.note("delta");
@@ -224,9 +224,9 @@ impl Answer {
         Ok(())
     }
 
-    /// What of a message did not come before: all of it is known after deltas, and a message that
-    /// follows others brings the next piece, or all pieces so far.
-    fn news_of(&mut self, message: &Value) -> Value {
+    /// The part of a message that did not come before. After deltas nothing of it is new; after
+    /// other messages it brings the next piece, or all pieces so far.
+    fn unseen_part(&mut self, message: &Value) -> Value {
         let mut news = message.clone();
         let Value::Object(fields) = &mut news else {
             return news;
@@ -305,7 +305,7 @@ impl Answer {
         };
         let parts = parts(&delta["content"]).into_iter();
         calls.extend(parts.filter(is_call).map(Cow::Borrowed));
-        // The field from before there were several calls.
+        // The field from the time when an answer had one call.
         if delta["function_call"].is_object() {
             calls.push(Cow::Borrowed(&delta["function_call"]));
         }
@@ -340,7 +340,8 @@ impl Answer {
         }
     }
 
-    /// A piece of a call, with its function in a field of its own, by its name alone, or beside.
+    /// A piece of a call: its function is in a field of its own, is only named, or is spread over
+    /// the call's own fields.
     fn call(&self, call: &Value) -> CallDelta {
         let (function, name) = match &call["function"] {
             function @ Value::Object(_) => (function, "name"),
@@ -407,8 +408,8 @@ impl Answer {
         }
     }
 
-    /// The answer, if it came to its end. `unfinished`: one whose end was announced without a
-    /// reason counts as well.
+    /// The answer, if it came to its end. With `unfinished`, an answer that ended without a reason
+    /// counts as well.
     pub fn complete(mut self, unfinished: bool) -> Result<Complete, ModelError> {
         let finished = self.finished.take().unwrap_or_default();
         let reason = finished.as_str();

@@ -11,10 +11,10 @@ use crate::llm::{
 
 /// The most tool calls of an answer.
 const MAX_TOOL_CALLS: usize = 64;
-/// How many pieces, from the last one back, are tried as the beginning of the whole arguments.
+/// How many pieces, counted from the last one, are tried as the beginning of the whole arguments.
 const MAX_TRIED: usize = 64;
 
-/// How those write no arguments that don't write an empty object.
+/// How some models write that there are no arguments.
 const NO_ARGUMENTS: [&str; 4] = ["null", "None", "[]", "\"\""];
 
 /// A piece of a call.
@@ -120,12 +120,12 @@ impl Calls {
         } else {
             find(&|partial| partial.call.id == delta.id)
         };
-        // What only looks like more of a call that has not come to its end.
+        // Whether the piece continues a call whose arguments are incomplete.
         let is_rest = |at: &usize| {
             let partial = &self.0[*at];
             !delta.arguments.is_empty()
                 && !is_beginning(&delta.arguments)
-                && partial.goes_on_under(&delta.name)
+                && partial.continues_under(&delta.name)
                 && !partial.is_whole()
         };
         match delta.index {
@@ -287,13 +287,13 @@ impl PartialCall {
     }
 
     /// Whether more of a call with this name may be more of this one.
-    fn goes_on_under(&self, name: &str) -> bool {
+    fn continues_under(&self, name: &str) -> bool {
         name.is_empty() || self.call.name == name
     }
 
     fn is_whole(&self) -> bool {
         self.call.arguments.trim_end().ends_with('}')
-            && json::shape(&json::mended(&self.call.arguments)) == Shape::Whole
+            && json::shape(&json::repaired(&self.call.arguments)) == Shape::Whole
     }
 
     /// Whether a piece that may be this call's, by what it is numbered with, begins another one:
@@ -306,7 +306,7 @@ impl PartialCall {
             return !self.call.arguments.is_empty();
         }
         let begins_with_none = is_empty_object(&self.call.arguments)
-            && json::shape(&json::mended(&delta.arguments)) != Shape::Whole;
+            && json::shape(&json::repaired(&delta.arguments)) != Shape::Whole;
         is_beginning(&delta.arguments)
             && self.is_whole()
             && !begins_with_none
@@ -329,7 +329,7 @@ fn is_beginning(arguments: &str) -> bool {
 
 /// Whether both are the same JSON.
 fn is_same(one: &str, other: &str) -> bool {
-    let value = |text: &str| serde_json::from_str::<Value>(&json::mended(text)).ok();
+    let value = |text: &str| serde_json::from_str::<Value>(&json::repaired(text)).ok();
     one == other || value(one).is_some_and(|one| Some(one) == value(other))
 }
 
@@ -354,9 +354,9 @@ impl Resolved {
 /// sent whole, or so far, more than once; several objects; or one with something around it. In this
 /// order, so that pieces of a right stream are never taken for anything else.
 fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
-    let mended = json::mended(text);
-    if json::shape(&mended) == Shape::Whole || text.trim().is_empty() {
-        return Resolved::one(mended.trim());
+    let repaired = json::repaired(text);
+    if json::shape(&repaired) == Shape::Whole || text.trim().is_empty() {
+        return Resolved::one(repaired.trim());
     }
     if NO_ARGUMENTS.contains(&text.trim()) {
         return Resolved::one("{}");
@@ -365,7 +365,7 @@ fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
     if let [_, second, rest @ ..] = pieces
         && is_empty_object(&text[..second.at])
         && (!second.named
-            || json::shape(&json::mended(
+            || json::shape(&json::repaired(
                 &text[second.at..rest.first().map_or(text.len(), |third| third.at)],
             )) != Shape::Whole)
     {
@@ -378,7 +378,7 @@ fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
             .collect();
         return resolve(&text[second.at..], &rest);
     }
-    if let Some(mut objects) = json::objects(&mended) {
+    if let Some(mut objects) = json::objects(&repaired) {
         objects.dedup_by(|later, earlier| is_same(earlier, later));
         return Resolved {
             whole: objects.into_iter().map(str::to_owned).collect(),
@@ -386,12 +386,12 @@ fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
         };
     }
     if let Some(whole) = repeated(text, pieces) {
-        return Resolved::one(json::mended(whole).trim());
+        return Resolved::one(json::repaired(whole).trim());
     }
-    if json::shape(&mended) == Shape::CutOff {
-        return Resolved::one(mended);
+    if json::shape(&repaired) == Shape::CutOff {
+        return Resolved::one(repaired);
     }
-    around(&mended)
+    around(&repaired)
 }
 
 /// The arguments that end the text, when all pieces before them are parts of them, from their
@@ -405,7 +405,7 @@ fn repeated<'a>(text: &'a str, pieces: &[PieceStart]) -> Option<&'a str> {
         if is_last && pieces[first].at_once {
             return Some(whole);
         }
-        let shape = json::shape(&json::mended(whole));
+        let shape = json::shape(&json::repaired(whole));
         // So far, and never to the end.
         let may_be = shape == Shape::Whole || (shape == Shape::CutOff && is_last && first > 0);
         if may_be
@@ -445,9 +445,9 @@ fn is_walk<'a>(whole: &str, pieces: impl Iterator<Item = &'a str>) -> bool {
 fn around(text: &str) -> Resolved {
     let trimmed = text.trim();
     if let Ok(inner) = serde_json::from_str::<String>(trimmed)
-        && json::shape(&json::mended(&inner)) == Shape::Whole
+        && json::shape(&json::repaired(&inner)) == Shape::Whole
     {
-        return Resolved::one(json::mended(&inner).trim());
+        return Resolved::one(json::repaired(&inner).trim());
     }
     let from = trimmed
         .find('{')

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::{encoding::Decoder, fields::count, retry_after};
+use super::{encoding::Decoder, fields::count, wait};
 use crate::{
     llm::{ModelError, json},
     protocol::first_chars,
@@ -79,8 +79,7 @@ const STATUS_OF_CODE: [(&str, u16); 16] = [
 /// and a page or the words of a proxy with others.
 pub async fn refusal(mut response: reqwest::Response, most: usize) -> ModelError {
     let status = response.status();
-    let retry_after =
-        retry_after::in_headers(status.as_u16(), response.headers(), SystemTime::now());
+    let retry_after = wait::in_headers(status.as_u16(), response.headers(), SystemTime::now());
     let (mut decoder, mut body) = (Decoder::default(), Vec::new());
     while let Ok(Some(chunk)) = response.chunk().await {
         let Ok(chunk) = decoder.take(&chunk) else {
@@ -226,7 +225,7 @@ fn classify(
     } else {
         status
     };
-    let retry_after = retry_after.or_else(|| retry_after::in_error(error));
+    let retry_after = retry_after.or_else(|| wait::in_error(error));
     // Google's words for what a key may never ask for, and for what it may not for the rest of the
     // day.
     let code = if status == 429

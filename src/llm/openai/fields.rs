@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::llm::json;
 
-/// Reads fields, and collects the names of those that came in a shape of their own.
+/// Reads fields, and collects the names of those that came in an unusual shape.
 #[derive(Debug, Default)]
 pub struct Fields(RefCell<BTreeSet<&'static str>>);
 
 impl Fields {
-    /// Takes note of something that came otherwise than it should.
+    /// Records a field that came in an unusual shape.
     pub fn note(&self, what: &'static str) {
         self.0.borrow_mut().insert(what);
     }
@@ -87,8 +87,8 @@ impl Fields {
         }
     }
 
-    /// A text; of parts, their text without what is thought. Surrogates in it are the caller's to
-    /// join.
+    /// A text, or the text of its parts without reasoning. Joining surrogates in it is left to the
+    /// caller.
     pub fn text(&self, object: &Value, field: &'static str) -> String {
         let value = &object[field];
         if !matches!(value, Value::String(_) | Value::Array(_) | Value::Null) {
@@ -108,7 +108,7 @@ impl Fields {
             .collect()
     }
 
-    /// The words of a thought; of parts, all of theirs.
+    /// The text of reasoning, or of all its parts.
     pub fn thought(&self, object: &Value, field: &'static str) -> String {
         let value = &object[field];
         if !matches!(value, Value::String(_) | Value::Null) {

@@ -5,11 +5,10 @@ use serde_json::{Value, json};
 
 use crate::{
     config::Provider,
-    llm::{ChatMessage, ChatRequest, Quirk, Thoughts, ToolCall},
+    llm::{ChatMessage, ChatRequest, Thoughts, ToolCall, quirk::Quirk},
 };
 
-/// What stands for the signature of a call that has none
-/// (ai.google.dev/gemini-api/docs/thought-signatures).
+/// Takes the place of a missing call signature (ai.google.dev/gemini-api/docs/thought-signatures).
 const UNSIGNED: &str = "skip_thought_signature_validator";
 
 /// The request's JSON. What stays the same between turns comes first, for the providers' prompt
@@ -21,7 +20,7 @@ pub fn body(model: &str, request: &ChatRequest, provider: Provider, quirks: &[Qu
         .filter_map(|message| self::message(message, provider))
         .collect();
     fill_in_thoughts(&mut messages);
-    // These move what the system says to the chat's beginning, wherever it was said.
+    // These providers move system messages to the beginning of the chat, wherever they stand.
     if matches!(provider, Provider::Gemini | Provider::OpenRouter)
         || quirks.contains(&Quirk::SystemFirst)
     {
@@ -48,7 +47,7 @@ pub fn body(model: &str, request: &ChatRequest, provider: Provider, quirks: &[Qu
         }
     }
     if provider == Provider::OpenRouter && model.starts_with("anthropic/") {
-        // This vendor caches only what it is asked to: here the chat so far.
+        // Anthropic caches only what it is asked to: here the chat so far.
         body["cache_control"] = json!({ "type": "ephemeral" });
     }
     body
@@ -136,8 +135,8 @@ fn message(message: &ChatMessage, provider: Provider) -> Option<Value> {
 }
 
 fn tool_call(call: &ToolCall, is_own: bool) -> Value {
-    // Arguments that are no object are answered with an error, and so is a name that is none;
-    // providers refuse to read them again.
+    // Providers refuse to read back arguments that are not an object, or a name that isn't valid.
+    // Such a call has an error as its result.
     let valid =
         serde_json::from_str::<Value>(&call.arguments).is_ok_and(|arguments| arguments.is_object());
     let arguments = if valid { call.arguments.as_str() } else { "{}" };
@@ -152,7 +151,7 @@ fn tool_call(call: &ToolCall, is_own: bool) -> Value {
     json
 }
 
-/// Who wants thoughts in words back wants them with every call, if only empty.
+/// A provider that wants reasoning back as text wants it with every call, even if empty.
 fn fill_in_thoughts(messages: &mut [Value]) {
     if messages
         .iter()

@@ -1,5 +1,5 @@
-//! An answer out of the bytes of a response: events, chunks of JSON, and what else comes between
-//! and instead of them.
+//! Reads an answer from the bytes of a response: events, chunks of JSON, and whatever else comes
+//! between or instead of them.
 
 use super::answer::{Answer, Complete};
 use crate::{
@@ -24,7 +24,7 @@ const IGNORED: [&str; 10] = [
     "end",
     "close",
 ];
-/// How much of a page is read before it is given up as no answer, in bytes.
+/// How much of a page is read before it is taken for something other than an answer, in bytes.
 const MAX_PAGE: usize = 2 << 10;
 /// How much of it the error quotes, in characters.
 const MAX_QUOTE: usize = 200;
@@ -37,7 +37,7 @@ pub struct AnswerReader {
     /// Without its parameters, such as `text/html`; empty where there is none.
     content_type: String,
     bytes: usize,
-    /// The first of them, for the error about what is no answer.
+    /// The first bytes, for the error about a response that is not an answer.
     head: Vec<u8>,
 }
 
@@ -56,7 +56,7 @@ impl AnswerReader {
         }
     }
 
-    /// Takes the next bytes; whether there is nothing more to wait for.
+    /// Takes the next bytes. Returns whether there is nothing more to wait for.
     pub fn take(
         &mut self,
         bytes: &[u8],
@@ -183,7 +183,7 @@ impl AnswerReader {
         }
     }
 
-    /// The error for what is no answer, with its type and first words.
+    /// The error for a response that is not an answer, with its type and first words.
     fn not_a_model(&self) -> ModelError {
         let content_type = match self.content_type.as_str() {
             "" => "an answer without a content type",
@@ -207,7 +207,7 @@ impl AnswerReader {
 fn loose_values(data: &str) -> (Vec<serde_json::Value>, bool) {
     let (mut values, mut ends) = (Vec::new(), false);
     for line in data.lines() {
-        let (glued, rest) = json::parse_glued(line, "data:");
+        let (glued, rest) = json::parse_concatenated(line, "data:");
         values.extend(glued);
         ends |= is_end(&rest);
     }

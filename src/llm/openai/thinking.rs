@@ -21,18 +21,18 @@ pub struct Thinking {
 
 #[derive(Debug, Default, PartialEq, Eq)]
 enum State {
-    /// Only blanks have come, and perhaps the beginning of a tag.
+    /// Only white space has come, and perhaps the beginning of a tag.
     #[default]
     Beginning,
     /// Until the tag that ends it.
     Thinking(&'static str),
-    /// After the thinking, only blanks have come.
+    /// After the thinking, only white space has come.
     Ended,
     Speaking,
 }
 
 impl Thinking {
-    /// What of the answer so far is to be said, and was not returned before.
+    /// The part of the answer so far that is not thinking and was not returned before.
     pub fn take(&mut self, piece: &str) -> String {
         if self.state == State::Speaking {
             return piece.to_owned();
@@ -60,7 +60,7 @@ impl Thinking {
         String::new()
     }
 
-    /// What is left to be said when the answer is at its end.
+    /// What is left of the answer at its end.
     pub fn end(self) -> String {
         match self.state {
             State::Beginning => self.held,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::fields::{amount, count};
 use crate::llm::{Usage, price::BYTES_PER_TOKEN};
 
-/// About what an image of 1024 by 1024 pixels counts with most providers.
+/// About what most providers count for an image of 1024 by 1024 pixels.
 const IMAGE_TOKENS: usize = 1000;
 
 /// Adds what a chunk reports. The largest numbers win: some providers count up from chunk to
@@ -76,7 +76,7 @@ fn read(reported: &Value) -> Option<Usage> {
         &reported["input_tokens_details"]["cached_tokens"],
         &reported["cache_read_input_tokens"],
     ];
-    // Gemini counts what it thinks in the total alone.
+    // Gemini counts reasoning in the total only.
     let total = first(&["total_tokens", "totalTokenCount", "totalTokens"]).unwrap_or_default();
     Some(Usage {
         input_tokens: input,

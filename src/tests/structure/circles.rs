@@ -7,14 +7,6 @@ use super::code;
 
 /// The circles there are. One that is opened leaves the list; none is added.
 const CIRCLES: &[&[&str]] = &[
-    &["llm.rs", "llm/error.rs"],
-    &[
-        "sandbox.rs",
-        "sandbox/error.rs",
-        "sandbox/files.rs",
-        "sandbox/retry.rs",
-    ],
-    &["sandbox/process.rs", "sandbox/supervise.rs"],
     &["sandbox_host/egress.rs", "sandbox_host/egress/metered.rs"],
     &[
         "sandbox_host/envd/process.rs",
@@ -27,18 +19,7 @@ const CIRCLES: &[&[&str]] = &[
         "sandbox_host/preview/response.rs",
         "sandbox_host/preview/script.rs",
     ],
-    &[
-        "store/event.rs",
-        "store/fragment.rs",
-        "store/image.rs",
-        "store/message.rs",
-        "store/project.rs",
-        "store/run.rs",
-        "store/step.rs",
-    ],
     &["ui/preview.rs", "ui/preview/errors.rs"],
-    &["ui/prompt_field.rs", "ui/prompt_field/image.rs"],
-    &["ui/runs.rs", "ui/runs/list.rs"],
     &["ui/workspace.rs", "ui/workspace/header.rs"],
 ];
 

@@ -1,4 +1,4 @@
-//! Files that the model is writing this moment: they grow in the conversation until the tool call
+//! Files that the model is writing at the moment: they grow in the conversation until the tool call
 //! that writes them begins.
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Draft {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Drafts {
     files: Vec<Draft>,
-    /// The last event that said something of them: pieces come in order, and perhaps twice.
+    /// The last event about them: pieces come in order, and perhaps twice.
     seq: i64,
 }
 

@@ -1,4 +1,4 @@
-//! A run's entry: what it said and did, while it does it, and how it ended.
+//! A run's entry: what it says and does, live, and how it ended.
 
 use std::sync::Arc;
 
@@ -157,7 +157,7 @@ fn Blocks(view: Memo<Option<RunView>>, ended: Memo<bool>) -> impl IntoView {
     }
 }
 
-/// The kind of a block never changes, so its element is made once and only its words follow the
+/// The kind of a block never changes, so its element is created once and only its text follows the
 /// signal.
 #[component]
 fn BlockView(block: Memo<Option<Arc<Block>>>, ended: Memo<bool>) -> impl IntoView {
@@ -193,7 +193,7 @@ fn BlockView(block: Memo<Option<Arc<Block>>>, ended: Memo<bool>) -> impl IntoVie
     }
 }
 
-/// How a tool's use is pictured and named, while it runs and after.
+/// The icon and the words for a tool call, while it runs and after.
 fn portrait(tool: &str) -> (IconName, &'static str, &'static str) {
     match tool {
         "terminal" => (IconName::Terminal, "Running", "Ran"),

@@ -1,5 +1,5 @@
-//! The conversation on the page: it keeps to its end while the reader does, and leaves a reader who
-//! scrolled up alone.
+//! The conversation on the page: it follows its end as long as the reader does, and stays put for a
+//! reader who scrolled up.
 
 use leptos::{html, prelude::*};
 
@@ -33,8 +33,8 @@ pub fn ConversationLog(conversation: RwSignal<Conversation>, children: Children)
             request_animation_frame(to_end);
         }
     });
-    // Only going up leaves the end: when the end itself moves away because something was added, the
-    // page follows it.
+    // Only scrolling up leaves the end: when the end moves because something was added, the page
+    // follows it.
     let on_scroll = move |_| {
         if let Some(scroller) = scroller.get_untracked() {
             let top = scroller.scroll_top();

@@ -8,7 +8,7 @@ use leptos::{
     web_sys::{DataTransfer, File},
 };
 
-use super::{PromptField, STILL_UPLOADING};
+use super::state::{Attached, PromptField, STILL_UPLOADING};
 use crate::{
     protocol::{ApiError, IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError},
     ui::{
@@ -16,27 +16,6 @@ use crate::{
         erased::{later, part},
     },
 };
-
-/// An image that was chosen.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Attached {
-    /// The file's name.
-    name: String,
-    /// Counts the images that were chosen: tells a late response from the current one's.
-    number: u32,
-    /// `None` until the server has it.
-    image: Option<Image>,
-}
-
-impl Attached {
-    pub fn is_uploading(&self) -> bool {
-        self.image.is_none()
-    }
-
-    pub fn into_id(self) -> Option<String> {
-        self.image.map(|image| image.id.into())
-    }
-}
 
 /// The button that attaches an image, or the attached image. Belongs into a form that is
 /// `relative`.

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::{
-    Filter,
+    filter::Filter,
     row::RunRow,
     trouble::{ConnectionLost, Trouble},
 };

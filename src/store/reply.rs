@@ -1,0 +1,102 @@
+//! A run's end: its reply, its version, its state and the events of them in one transaction.
+
+use sea_orm::ConnectionTrait;
+
+use super::{
+    Result, Store,
+    blob::Hashed,
+    event,
+    fragment::{self, NewFragment, Origin},
+    message, project, run, step,
+};
+use crate::protocol::{
+    Event, EventKind, Message, MessageKind, Role, Run, RunId, RunState, Timestamp,
+};
+
+/// How a run ends.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// A RESULT message and the version that goes with it.
+    Result {
+        content: String,
+        fragment: NewFragment,
+    },
+    /// An ERROR message.
+    Error { content: String },
+    /// Its user stopped it; the message says what became of the work.
+    Cancelled { content: String },
+}
+
+impl Store {
+    /// Ends the run with its reply: message, version and state in one transaction. A run that has
+    /// ended already is left as it is.
+    pub async fn finish_run(&self, id: RunId, reply: &Reply) -> Result<Vec<Event>> {
+        let hashed = match reply {
+            Reply::Result { fragment, .. } => Some(self.prepare(fragment).await?),
+            Reply::Error { .. } | Reply::Cancelled { .. } => None,
+        };
+        let reply = reply.clone();
+        self.write(move |tx| Box::pin(async move { finish(tx, id, &reply, hashed.as_ref()).await }))
+            .await
+    }
+}
+
+async fn finish(
+    tx: &impl ConnectionTrait,
+    id: RunId,
+    reply: &Reply,
+    hashed: Option<&Hashed>,
+) -> Result<Vec<Event>> {
+    let run = run::model(tx, id).await?.into_run();
+    if run.state.is_final() {
+        return Ok(Vec::new());
+    }
+    let (kind, state, content, new_fragment) = match reply {
+        Reply::Result { content, fragment } => (
+            MessageKind::Result,
+            RunState::Succeeded,
+            content,
+            hashed.map(|hashed| (fragment, hashed)),
+        ),
+        Reply::Error { content } => (MessageKind::Error, RunState::Failed, content, None),
+        Reply::Cancelled { content } => (MessageKind::Error, RunState::Cancelled, content, None),
+    };
+    let now = Timestamp::now();
+    if !run::end(tx, id, state, now).await? {
+        return Ok(Vec::new());
+    }
+    let mut events = Vec::new();
+    let reply = message::insert(tx, run.project, Role::Assistant, kind, content).await?;
+    let mut fragment = None;
+    if let Some((new, hashed)) = new_fragment {
+        let origin = Origin::Run {
+            run: id,
+            message: reply.id,
+        };
+        let saved = fragment::insert(tx, run.project, origin, new, hashed).await?;
+        // The first version names the project; later ones leave it its name.
+        if saved.number == 1 && project::set_title(tx, run.project, &new.project_title).await? {
+            let title = new.project_title.clone();
+            events
+                .push(event::append(tx, run.project, Some(id), EventKind::Title { title }).await?);
+        }
+        fragment = Some(saved);
+    }
+    run::set_reply(tx, id, reply.id).await?;
+    project::touch(tx, run.project).await?;
+    let message = Message {
+        run: Some(id),
+        fragment,
+        ..reply
+    };
+    events.push(event::append(tx, run.project, Some(id), EventKind::Message { message }).await?);
+    let run = Run {
+        state,
+        finished_at: Some(now),
+        ..run
+    };
+    events.push(event::append(tx, run.project, Some(id), EventKind::Run { run }).await?);
+    step::end(tx, id, state == RunState::Succeeded).await?;
+    event::compact(tx, id).await?;
+    Ok(events.into_iter().flatten().collect())
+}

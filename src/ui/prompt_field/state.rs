@@ -1,0 +1,112 @@
+//! What a prompt's field holds: its text, the image that goes with it, and what is wrong with them.
+
+use leptos::{html, prelude::*};
+
+use crate::protocol::{Image, NewPrompt};
+
+/// The complaint about an image that the server does not have yet.
+pub const STILL_UPLOADING: &str = "The image is still uploading. Try again in a moment.";
+
+/// An image that was chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attached {
+    /// The file's name.
+    pub name: String,
+    /// Counts the images that were chosen: tells a late response from the current one's.
+    pub number: u32,
+    /// `None` until the server has it.
+    pub image: Option<Image>,
+}
+
+impl Attached {
+    pub fn is_uploading(&self) -> bool {
+        self.image.is_none()
+    }
+
+    pub fn into_id(self) -> Option<String> {
+        self.image.map(|image| image.id.into())
+    }
+}
+
+/// What a field sends: the text, and the id of the image that was uploaded with it.
+pub type Prompt = (NewPrompt, Option<String>);
+
+/// The state of one field: a copy of its text, the image, and the complaint about them.
+#[derive(Clone, Copy)]
+pub struct PromptField {
+    pub element: NodeRef<html::Textarea>,
+    pub text: RwSignal<String>,
+    pub image: RwSignal<Option<Attached>>,
+    pub complaint: RwSignal<Option<String>>,
+}
+
+impl PromptField {
+    pub fn new() -> Self {
+        let field = Self {
+            element: NodeRef::new(),
+            text: RwSignal::new(String::new()),
+            image: RwSignal::new(None),
+            complaint: RwSignal::new(None),
+        };
+        // Text that was typed, or restored by the browser, before hydration.
+        Effect::new(move || {
+            if let Some(element) = field.element.get() {
+                field.text.set(element.value());
+            }
+        });
+        field
+    }
+
+    /// Text and image, if they can be sent; otherwise the field says why not and gets the focus.
+    pub fn validated(self) -> Option<Prompt> {
+        let image = self.image.get_untracked();
+        let complaint = match NewPrompt::new(&self.text.get_untracked()) {
+            Ok(_) if image.as_ref().is_some_and(Attached::is_uploading) => {
+                STILL_UPLOADING.to_owned()
+            }
+            Ok(prompt) => return Some((prompt, image.and_then(Attached::into_id))),
+            Err(error) => error.to_string(),
+        };
+        self.complain(complaint);
+        self.focus();
+        None
+    }
+
+    pub fn complain(self, complaint: String) {
+        self.complaint.try_set(Some(complaint));
+    }
+
+    /// Puts the text into the field and the focus after it.
+    pub fn fill(self, text: &str) {
+        if let Some(element) = self.element.try_get_untracked().flatten() {
+            element.set_value(text);
+            self.text.set(text.to_owned());
+            self.complaint.set(None);
+        }
+    }
+
+    /// Empties the field of what was sent; a text or an image that changed meanwhile stays.
+    pub fn clear(self, (sent, image): &Prompt) {
+        if self
+            .text
+            .try_get_untracked()
+            .is_some_and(|text| text.trim() == sent.as_str())
+        {
+            self.fill("");
+        }
+        let attached = self
+            .image
+            .try_get_untracked()
+            .flatten()
+            .and_then(Attached::into_id);
+        if attached.is_some() && attached == *image {
+            self.image.set(None);
+        }
+    }
+
+    pub fn focus(self) {
+        if let Some(element) = self.element.get_untracked() {
+            let _ = element.focus();
+        }
+    }
+}
