@@ -48,7 +48,7 @@ const LAST_TURN: &str = "This is your last turn, and you may call no more tools.
 
 /// How the loop ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct BuildOutcome {
     /// What the model says it did.
     pub summary: String,
 }
@@ -125,7 +125,7 @@ struct Conversation {
 pub async fn build_app<J: Journal>(
     job: &Job<'_, '_, J>,
     input: &AgentInput,
-) -> Result<Outcome, RunError> {
+) -> Result<BuildOutcome, RunError> {
     let max_turns = job.agent.settings.limits.max_turns;
     let mut conversation = Conversation::new(input);
     let mut last_failure: Option<Report> = None;
@@ -138,7 +138,7 @@ pub async fn build_app<J: Journal>(
             .map_err(|error| with_problems(error, last_failure.as_ref()))?;
         let report = verify(job, round, &summary).await?;
         if report.is_well() {
-            return Ok(Outcome { summary });
+            return Ok(BuildOutcome { summary });
         }
         let unchanged = last_failure.is_some_and(|last| last.signature() == report.signature());
         if unchanged || round > MAX_REPAIRS || conversation.turns >= max_turns {

@@ -146,7 +146,7 @@ pub enum ModelRole {
 /// reason. Each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum LeftOut {
+pub enum Omission {
     /// The reasoning of earlier answers.
     Thoughts,
     /// The messages from before the run.
@@ -169,7 +169,7 @@ pub struct ModelReply {
     pub overflowed: bool,
     /// The provider refused the chat, and this answers it without the part named here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left_out: Option<LeftOut>,
+    pub left_out: Option<Omission>,
     /// The answer reached the model's limit of output tokens: its text ends early, and only
     /// complete calls are in it.
     #[serde(default)]

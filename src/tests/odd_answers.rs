@@ -8,7 +8,7 @@ mod streams;
 
 use std::collections::HashMap;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use codeflow::sandbox::{CommandOutput, RunOptions, Sandbox, SandboxError};
 use serde_json::json;
 

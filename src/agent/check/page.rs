@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use super::{
@@ -20,14 +20,14 @@ use crate::sandbox::PageAddress;
 
 /// How many times a page that shows nothing is read, for what fades in.
 const LOOKS: usize = 4;
-/// Between two looks.
+/// The time between two readings.
 const LOOK_AGAIN: Duration = Duration::from_millis(700);
 /// The events of a page that can't be loaded arrive within this time.
 const SETTLE: Duration = Duration::from_millis(300);
 /// The longest error, in characters, and how many are reported.
 const MAX_ERROR: usize = 1200;
 const MAX_ERRORS: usize = 8;
-/// Colours that differ by no more in each channel are one to the eye.
+/// Colours that differ by no more than this in each channel look the same.
 const SAME_COLOUR: u8 = 6;
 
 /// The largest screenshot that is decoded, in pixels of each side.
@@ -38,7 +38,7 @@ const MAX_SIDE: u32 = 4096;
 pub struct Findings {
     /// What fails for its visitors.
     pub errors: Vec<String>,
-    /// What is worth knowing besides.
+    /// What else is worth knowing.
     pub warnings: Vec<String>,
     /// Whether its tab can load no more pages.
     pub lost: bool,
@@ -211,7 +211,7 @@ async fn read_now(browser: &mut Browser) -> Result<(PageContent, Option<String>)
     Ok((content, blank))
 }
 
-/// Whether a picture (PNG) is one colour to the eye; false when it can't be decoded.
+/// Whether a picture (PNG) looks like a single colour; false when it can't be decoded.
 fn is_one_colour(png: &[u8]) -> bool {
     let mut reader = image::ImageReader::with_format(Cursor::new(png), image::ImageFormat::Png);
     let mut limits = image::Limits::default();

@@ -1,7 +1,7 @@
 //! What a tool call led to: its output for the model, what it wrote, and errors that say who gets
 //! them.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     agent::{Attempt, FaultKind, Journal, RunError, input},
-    llm::{ChatRequest, LeftOut, ModelError, ModelReply, Piece},
+    llm::{ChatRequest, ModelError, ModelReply, Omission, Piece},
     protocol::{EventKind, Status},
 };
 
@@ -128,9 +128,9 @@ async fn without_what_is_refused<J: Journal>(
     refused: ModelError,
 ) -> Result<ModelReply, RunError> {
     for left_out in [
-        LeftOut::Thoughts,
-        LeftOut::PreviousMessages,
-        LeftOut::FileContents,
+        Omission::Thoughts,
+        Omission::PreviousMessages,
+        Omission::FileContents,
     ] {
         if !input::leave_out(&mut less.messages, left_out) {
             continue;

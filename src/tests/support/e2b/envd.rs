@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, process::Stdio};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
