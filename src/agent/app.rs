@@ -156,7 +156,7 @@ impl App {
         Ok(self.list().await?.files())
     }
 
-    /// The whole app at this moment. Files that can't be read, for a reason that does not pass, are
+    /// The whole app as it is now. Files that can't be read, for a reason that does not pass, are
     /// left out and named.
     pub async fn snapshot(&self) -> Result<Snapshot, RunError> {
         let Listing {

@@ -8,13 +8,14 @@ pub use design::Design;
 use serde::{Deserialize, Serialize};
 pub use titles::{Titles, provisional_title};
 
-use super::text::secrets;
+use super::{nextjs::prompts, text::secrets};
 use crate::{
-    llm::{ChatMessage, LeftOut},
-    protocol::{self, Message, Role, Spent, list_left_out},
+    llm::{ChatMessage, Omission},
+    protocol::{LeftOut, Message, Role, Spent, list_left_out},
 };
 
-/// Its version in a comment on the first line, then role, environment, rules, and how to end.
+/// Its version in a comment on the first line, then role, environment, rules, and how to end. What
+/// only concerns the framework stands in [`prompts`], by the names in braces.
 const SYSTEM_PROMPT: &str = include_str!("input/prompts/system.md");
 /// How many paths the model sees; it explores a larger project with tools.
 const MAX_PATHS: usize = 400;
@@ -68,7 +69,7 @@ pub struct CodeFiles<'a> {
     /// Those that were changed last, the latest first: paths and contents.
     pub changed: &'a [(String, Vec<u8>)],
     /// What is in the app's folder but not in its versions.
-    pub left_out: &'a [protocol::LeftOut],
+    pub left_out: &'a [LeftOut],
 }
 
 /// The beginning of a run's chat.
@@ -96,9 +97,7 @@ impl AgentInput {
         design: Option<Design>,
     ) -> Self {
         let (prompt_version, system) = system_prompt();
-        let mut messages = vec![ChatMessage::System {
-            content: system.to_owned(),
-        }];
+        let mut messages = vec![ChatMessage::System { content: system }];
         messages.extend(previous.iter().map(PrevMessage::to_chat));
         let mut listing = files
             .paths
@@ -138,17 +137,21 @@ impl AgentInput {
 }
 
 /// The system prompt's version and text.
-fn system_prompt() -> (u32, &'static str) {
+fn system_prompt() -> (u32, String) {
     let (first, text) = SYSTEM_PROMPT.split_once('\n').unwrap_or_default();
     let version = first
         .trim_start_matches("<!-- version ")
         .trim_end_matches("-->")
         .trim();
-    (version.parse().unwrap_or_default(), text.trim())
+    let mut text = text.trim().to_owned();
+    for (name, part) in prompts::PARTS {
+        text = text.replace(&format!("{{{name}}}"), part.trim_end());
+    }
+    (version.parse().unwrap_or_default(), text)
 }
 
 /// What a version will not keep: the model may fix that.
-fn left_out(left_out: &[protocol::LeftOut]) -> String {
+fn left_out(left_out: &[LeftOut]) -> String {
     if left_out.is_empty() {
         return String::new();
     }
@@ -190,7 +193,7 @@ fn changed(files: &[(String, Vec<u8>)]) -> String {
 
 /// Leaves out what the provider may have refused the chat for. Returns whether there was anything
 /// to leave out.
-pub(super) fn leave_out(messages: &mut Vec<ChatMessage>, what: LeftOut) -> bool {
+pub(super) fn leave_out(messages: &mut Vec<ChatMessage>, what: Omission) -> bool {
     let before = messages.len();
     let mut less = false;
     for message in messages.iter_mut() {
@@ -206,10 +209,10 @@ pub(super) fn leave_out(messages: &mut Vec<ChatMessage>, what: LeftOut) -> bool 
     else {
         return less;
     };
-    if matches!(what, LeftOut::PreviousMessages | LeftOut::FileContents) {
+    if matches!(what, Omission::PreviousMessages | Omission::FileContents) {
         messages.drain(1..=files);
     }
-    if what == LeftOut::FileContents
+    if what == Omission::FileContents
         && let Some(ChatMessage::System { content }) = messages.get_mut(1)
         && let Some(at) = content.find(CHANGED)
     {
@@ -279,12 +282,12 @@ mod tests {
         };
         let whole = AgentInput::new(&previous, &files, "now", None).messages;
         let mut chat = whole.clone();
-        assert!(!leave_out(&mut chat, LeftOut::Thoughts));
+        assert!(!leave_out(&mut chat, Omission::Thoughts));
         assert_eq!(chat, whole);
-        assert!(leave_out(&mut chat, LeftOut::PreviousMessages));
+        assert!(leave_out(&mut chat, Omission::PreviousMessages));
         assert_eq!(chat, [&whole[..1], &whole[3..]].concat());
-        assert!(!leave_out(&mut chat, LeftOut::PreviousMessages));
-        assert!(leave_out(&mut chat, LeftOut::FileContents));
+        assert!(!leave_out(&mut chat, Omission::PreviousMessages));
+        assert!(leave_out(&mut chat, Omission::FileContents));
         assert_eq!(
             chat,
             AgentInput::new(
@@ -298,7 +301,7 @@ mod tests {
             )
             .messages
         );
-        assert!(!leave_out(&mut chat, LeftOut::FileContents));
+        assert!(!leave_out(&mut chat, Omission::FileContents));
     }
 
     #[test]

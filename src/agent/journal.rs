@@ -34,8 +34,8 @@ pub trait Journal: Send + Sync {
     /// fails or never ends.
     fn spend<'a>(&'a self, step: &'a str, spent: Spent) -> BoxFuture<'a, Result<(), RunError>>;
 
-    /// What the attempts at the step cost that had no output, as far as it was recorded: known once
-    /// the step has begun.
+    /// What failed attempts at the step cost, as far as it was recorded: known once the step has
+    /// begun.
     fn lost(&self, step: &str) -> Spent;
 
     /// Saves the event, then broadcasts it to the project's followers.

@@ -1,9 +1,12 @@
-//! All that only knows Next.js: an app's routes, what its dev server answers, what `tsc` and React
-//! say, and how the dev server is made to read what it missed. The check and the app in its sandbox
-//! ask here, so that another framework would be another room.
+//! Everything that only concerns Next.js: an app's routes, what its dev server answers and its pages
+//! show, what `tsc` and React say, how the dev server is made to read what it missed, and what the
+//! model must know of it. The check, the input and the app in its sandbox ask here, so that another
+//! framework would be another room.
 
 pub mod answer;
 pub mod console;
+pub mod page;
+pub mod prompts;
 pub mod refresh;
 pub mod routes;
 pub mod styles;

@@ -25,7 +25,7 @@ pub const STALLED: Duration = Duration::from_secs(8);
 /// A page rests when it has loaded and nothing has happened for this long: effects and their
 /// requests have had their turn.
 const QUIET: Duration = Duration::from_millis(900);
-/// A page that never comes to rest is read after this.
+/// A page that never comes to rest is read after this time.
 const RESTLESS: Duration = Duration::from_secs(8);
 /// A page that loads more times than this reloads itself for ever. Sign-ins and the dev server
 /// reload a few times.
@@ -49,7 +49,7 @@ pub struct PageActivity {
     host: String,
     /// The page's own frame, as opposed to those within it.
     frame: Option<String>,
-    /// Exceptions with the browser's id for them, and what is as bad.
+    /// Exceptions with the browser's id for them, and other errors as grave.
     errors: Vec<(Option<i64>, String)>,
     warnings: Vec<String>,
     loaded: bool,
@@ -141,7 +141,7 @@ impl PageActivity {
         Ok(())
     }
 
-    /// Whether the page can answer no more questions.
+    /// Whether the page can't answer any more questions.
     pub fn is_lost(&self) -> bool {
         self.crashed || self.hangs || self.loads > MAX_LOADS
     }
@@ -161,7 +161,7 @@ impl PageActivity {
         self.redirects_to.as_deref()
     }
 
-    /// Notes at the end how the page is blank, if it is, and what the dev server's overlay says.
+    /// Adds, at the end, how the page is blank, if it is, and what the dev server's overlay says.
     pub fn end(&mut self, blank: Option<String>, overlay: String) {
         let thrown = !self.errors.is_empty();
         if self.status >= 500 && !thrown {
@@ -212,7 +212,7 @@ impl PageActivity {
         (errors, warnings)
     }
 
-    /// Adds something worth knowing that is no fault.
+    /// Adds something worth knowing that is not a fault.
     pub fn warn(&mut self, text: String) {
         if self.warnings.len() < MAX_KEPT {
             self.warnings.push(text);
@@ -282,7 +282,7 @@ impl PageActivity {
                     None => self.failed |= params["canceled"] != true,
                 }
             }
-            // Streams that stay open are no work under way.
+            // Streams that stay open do not count as work under way.
             "Network.eventSourceMessageReceived" => {
                 self.requests.remove(&request());
                 return;
@@ -310,7 +310,7 @@ impl PageActivity {
         self.last = Some(Instant::now());
     }
 
-    /// The host that an address on the network names, when it is another server's.
+    /// The host of a network address, if it is another server's.
     fn elsewhere(&self, url: &Value) -> Option<String> {
         host(url.as_str()?).filter(|host| *host != self.host)
     }

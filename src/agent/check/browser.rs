@@ -49,8 +49,8 @@ const ARGUMENTS: [&str; 17] = [
 ];
 /// The window, in pixels.
 const WINDOW: (u32, u32) = (1280, 800);
-/// Where the visitor is. What only works with the sandbox's own clock and language fails here, as
-/// it would for most visitors.
+/// Where the visitor is. Whatever works only with the sandbox's own clock and language fails here,
+/// as it would for most visitors.
 const TIME_ZONE: &str = "Asia/Tokyo";
 const LOCALE: &str = "de-DE";
 /// How long it may take to end by itself.
@@ -63,7 +63,7 @@ pub struct Browser {
     last_id: u64,
     /// The page's session; the browser's own before there is one.
     session: Option<String>,
-    /// Events that came while a call waited for its result.
+    /// Events that arrived while a call waited for its result.
     events: Events,
     /// Whether the message before was too long: after one, the reader says once that it has ended.
     skipped: bool,
@@ -119,7 +119,7 @@ impl Browser {
     }
 
     async fn open_page(&mut self) -> Result<(), BrowserError> {
-        // Such a context keeps what pages store in memory, and little of it.
+        // Such a context keeps what pages store in memory, and limits it.
         let context = self
             .call("Target.createBrowserContext", json!({}), START)
             .await?;
@@ -188,7 +188,7 @@ impl Browser {
     /// Keeps an event until it is asked for.
     async fn keep(&mut self, message: Value) -> Result<(), BrowserError> {
         if message["method"] == "Page.javascriptDialogOpening" {
-            // The page waits for it, and answers nothing meanwhile.
+            // The page waits for it, and answers nothing in the meantime.
             self.send("Page.handleJavaScriptDialog", json!({ "accept": true }))
                 .await?;
         } else {
@@ -230,7 +230,7 @@ impl Browser {
         }
     }
 
-    /// Whether the kernel ended one of its processes for want of memory.
+    /// Whether the kernel killed one of its processes because memory ran out.
     pub fn ran_out_of_memory(&self) -> bool {
         self.remains.ran_out_of_memory()
     }

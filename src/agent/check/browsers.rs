@@ -15,7 +15,7 @@ use crate::{agent::RunError, config};
 
 /// How long a check waits for its turn to load pages.
 const TURN: Duration = Duration::from_secs(120);
-/// How many browsers run at a time at least; else one for each processor. Each takes some 200 MB.
+/// At least this many browsers run at a time, else one for each processor. Each takes some 200 MB.
 const MIN_BROWSERS: usize = 2;
 
 /// The browsers that load pages, as a cheap handle.
@@ -23,15 +23,15 @@ const MIN_BROWSERS: usize = 2;
 pub struct Browsers {
     settings: config::Browser,
     slots: Arc<Semaphore>,
-    /// Whether one has loaded a page. When none does after that, the machine has a browser and it
-    /// fails.
+    /// Whether one has loaded a page. A later failure is then a fault of that browser, and not of
+    /// the machine.
     proven: Arc<AtomicBool>,
-    /// Whether the log says that there is none.
+    /// Whether the log has the warning that there is none.
     warned: Arc<AtomicBool>,
 }
 
 impl Browsers {
-    /// Starts none, and removes what an earlier server's browsers left.
+    /// Removes what an earlier server's browsers left; starts none.
     pub fn new(settings: &config::Browser) -> Self {
         static SWEPT: Once = Once::new();
         SWEPT.call_once(|| launch::sweep(&std::env::temp_dir()));
@@ -61,7 +61,7 @@ impl Browsers {
         &self.settings
     }
 
-    /// Notes that a browser has loaded a page.
+    /// Records that a browser has loaded a page.
     pub fn prove(&self) {
         self.proven.store(true, Ordering::Relaxed);
     }

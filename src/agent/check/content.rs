@@ -1,7 +1,9 @@
 //! What a page shows when it has come to rest. The question runs in an isolated world beside the
-//! page's own, where nothing is that the page has replaced
+//! page's own, which has none of the page's replacements
 //! (chromedevtools.github.io/devtools-protocol/tot/Page/#method-createIsolatedWorld), by accessors
 //! that its elements' names can't shadow. The answer is checked like any other input.
+
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,10 +12,11 @@ use super::{
     browser::{ANSWER, Browser},
     launch::BrowserError,
 };
+use crate::agent::nextjs::page;
 
 /// The world's name, for those who look into the browser.
 const WORLD: &str = "codeflow-check";
-/// How many times a page is asked that navigates meanwhile, which ends the isolated world.
+/// How many times a page is read that keeps navigating: that ends the isolated world.
 const ATTEMPTS: usize = 3;
 /// The longest text of the dev server's overlay, in characters.
 const MAX_OVERLAY: usize = 2000;
@@ -35,7 +38,7 @@ pub struct PageContent {
     /// How many coloured elements fill the window, which may have handlers.
     surfaces: usize,
     pub overlay: String,
-    /// The page that Next.js shows instead: `not-found`, `forbidden` or `unauthorized`.
+    /// The page that the framework shows instead: `not-found`, `forbidden` or `unauthorized`.
     pub instead: String,
     /// Absolute addresses that it links to.
     pub links: Vec<String>,
@@ -45,10 +48,10 @@ pub struct PageContent {
 }
 
 /// Looks for what can be seen (text, what draws itself, and boxes with a colour or a border that
-/// are no background of the whole page) and for what fills the window by design, reads the dev
-/// server's error overlay and which page it shows instead of one whose answer had begun
-/// (next/dist/client/components/http-access-fallback), and lists links.
-const ASK: &str = r#"(() => {
+/// are no background of the whole page) and for what fills the window by design, reads what the
+/// framework adds ([`page::FIND`] takes the place of `FRAMEWORK`), and lists links.
+static ASK: LazyLock<String> = LazyLock::new(|| SCRIPT.replace("FRAMEWORK", page::FIND));
+const SCRIPT: &str = r#"(() => {
   const getter = (type, name) => {
     const get = Object.getOwnPropertyDescriptor(type.prototype, name).get;
     return (object) => Reflect.apply(get, object, []);
@@ -89,11 +92,7 @@ const ASK: &str = r#"(() => {
   const filling = elements.filter((element) => fills(element) && shown(element));
   const handled = (element) => attributes(element).some((name) => /^on[a-z]/i.test(name));
   globalThis.surfaces = filling.filter(coloured).slice(0, 4);
-  const meta = (name) => all(document, `meta[name="${name}"]`)[0];
-  const instead = meta("boundary-next-error") ?? meta("next-error");
-  const portal = all(document, "nextjs-portal")[0];
-  const root = portal && shadow(portal);
-  const dialog = root && method(DocumentFragment, "querySelector")(root, "[data-nextjs-dialog], [data-nextjs-error-overlay], dialog");
+  FRAMEWORK
   const links = new Set();
   for (const link of first(all(document, "a[href]"), 5000)) {
     const address = link instanceof HTMLAnchorElement ? getter(HTMLAnchorElement, "href")(link) : "";
@@ -132,7 +131,7 @@ async fn read_once(browser: &mut Browser) -> Result<PageContent, BrowserError> {
         .call("Page.createIsolatedWorld", world, ANSWER)
         .await?;
     let world = world["executionContextId"].as_i64().unwrap_or_default();
-    let ask = json!({ "expression": ASK, "contextId": world, "returnByValue": true });
+    let ask = json!({ "expression": *ASK, "contextId": world, "returnByValue": true });
     let mut answer = browser.call("Runtime.evaluate", ask, ANSWER).await?;
     let content = parse(answer["result"]["value"].take()).ok_or_else(|| {
         let thrown = answer["exceptionDetails"]["exception"]["description"]
@@ -194,11 +193,7 @@ async fn has_handlers(
         browser.call("Runtime.getProperties", list, ANSWER).await
     };
     let own = properties(browser, &object["object"]["objectId"]).await?;
-    let is_kept = |property: &&Value| {
-        property["name"]
-            .as_str()
-            .is_some_and(|name| name.starts_with("__reactProps$"))
-    };
+    let is_kept = |property: &&Value| property["name"].as_str().is_some_and(page::keeps_handlers);
     let own = own["result"].as_array().into_iter().flatten();
     let Some(kept) = own
         .into_iter()

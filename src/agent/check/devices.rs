@@ -16,7 +16,7 @@ use rustix::net::{
 
 /// The two ends of the pair.
 const ENDS: [&str; 2] = ["net0", "net1"];
-/// The address of the first one, of a network that is nobody's (RFC 5737).
+/// The address of the first one, in a network reserved for documentation (RFC 5737).
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// An attribute of a veth device that describes its other end (linux/veth.h).
 const VETH_INFO_PEER: u16 = 1;
@@ -53,7 +53,7 @@ fn up(device: &str) -> io::Result<()> {
 }
 
 fn give_address(device: &str, address: Ipv4Addr) -> io::Result<()> {
-    // A port, which is none here, and the address (ip(7)).
+    // The port, unused here, and the address (ip(7)).
     let mut data = [0; 14];
     for (to, from) in data[2..].iter_mut().zip(address.octets()) {
         *to = from as c_char;
@@ -104,7 +104,7 @@ fn make_pair() -> io::Result<()> {
     let mut message = length.to_ne_bytes().to_vec();
     message.extend(libc::RTM_NEWLINK.to_ne_bytes());
     message.extend(flags.to_ne_bytes());
-    // Its number, and who sends it: neither matters to a socket with one message.
+    // Its sequence number and its sender: neither matters to a socket with one message.
     message.extend([0; 8]);
     message.extend(body);
 

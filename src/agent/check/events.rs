@@ -1,5 +1,5 @@
-//! The events of a page that wait to be read. The page decides how many there are and how large, so
-//! few of each kind are kept, and of each only the fields that the check reads.
+//! A page's events that wait to be read. The page decides how many there are and how large, so few
+//! of each kind are kept, and of each only the fields that the check reads.
 
 use std::collections::{HashMap, VecDeque};
 

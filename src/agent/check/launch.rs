@@ -35,7 +35,7 @@ const PROCESSORS: u32 = 2;
 /// How many times its folder is removed until it is gone, and the time between.
 const REMOVALS: usize = 40;
 const REMOVE_AGAIN: Duration = Duration::from_millis(250);
-/// This program, also when its file was replaced meanwhile (proc_pid_exe(5)).
+/// This program, even if its file was replaced in the meantime (proc_pid_exe(5)).
 const PROGRAM: &str = "/proc/self/exe";
 /// How long the jail may take to hand over its listener, on a busy machine.
 const HAND_OVER: Duration = Duration::from_secs(20);
@@ -80,7 +80,7 @@ impl Remains {
         remove_until_gone(&self.folder, self.group.as_ref());
     }
 
-    /// Whether the kernel ended one of the browser's processes for want of memory.
+    /// Whether the kernel killed one of the browser's processes because memory ran out.
     pub fn ran_out_of_memory(&self) -> bool {
         self.group
             .as_ref()
@@ -228,7 +228,7 @@ pub async fn launch(
 }
 
 /// A control group of this name for one browser; `None`, with one warning, where this machine lets
-/// us make none.
+/// us create none.
 fn group(settings: &config::Browser, path: &Path) -> Option<Cgroup> {
     static WARNED: Once = Once::new();
     let limits = Limits {

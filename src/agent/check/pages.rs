@@ -19,7 +19,7 @@ use crate::agent::{
 
 /// How many routes without a parameter are requested, and how many with one.
 const MAX_ROUTES: usize = 16;
-/// After this long no more of them are begun.
+/// After this long no further route is requested.
 const ENOUGH: Duration = Duration::from_secs(150);
 /// How long an open preview has to show its errors, where no browser loads the pages.
 const REPORTS: Duration = Duration::from_secs(2);
@@ -30,7 +30,7 @@ struct Plan<'a> {
     pages: Vec<String>,
     /// Routes with a parameter.
     dynamic: Vec<Route>,
-    /// The paths of the others: no route with a parameter answers them.
+    /// The paths of the routes without a parameter: no route with one answers them.
     known: BTreeSet<&'a str>,
     /// When the first route was requested.
     begun: Instant,
@@ -50,9 +50,9 @@ impl Agent {
         let routes = routes::routes(files.iter().map(String::as_str));
         let (mut dynamic, mut fixed): (Vec<Route>, Vec<Route>) =
             routes.into_iter().partition(Route::is_dynamic);
-        // What says more of its path goes before what stands for anything.
+        // More specific routes come first.
         dynamic.sort_by(|a, b| b.path.cmp(&a.path));
-        // The first page is asked whatever makes it.
+        // The first page is requested in any case.
         fixed.retain(|route| !(route.path == "/" && route.kind == RouteKind::Page));
         fixed.sort_by_key(|route| !route.is_touched_by(&scope.changed));
         let mut pages = Vec::new();
@@ -128,7 +128,7 @@ impl Agent {
         let mut tour = Tour::new(self.browsers.settings(), app.page_address()?);
         let (mut links, mut loaded) = (BTreeSet::new(), BTreeSet::new());
         for path in &plan.pages {
-            // The first is loaded whatever the others took to answer.
+            // The first is loaded however long the others took to answer.
             if !loaded.is_empty() && plan.begun.elapsed() > ENOUGH {
                 unchecked.push(path.clone());
                 continue;

@@ -27,7 +27,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Carries what comes to the listener to the server, `host:port`.
+    /// Forwards the listener's connections to the server, `host:port`.
     pub fn start(listener: std::net::TcpListener, server: String) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;

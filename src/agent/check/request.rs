@@ -19,11 +19,11 @@ use crate::agent::{
 pub const READY: Duration = Duration::from_secs(45);
 /// Between two requests to a dev server that is starting.
 const STARTING: Duration = Duration::from_millis(300);
-/// A route that fails is requested once more after this: it may have been compiled from half of
-/// what was written.
+/// A route that fails is requested again after this time: it may have been compiled from
+/// half-written files.
 const SECOND_LOOK: Duration = Duration::from_millis(1500);
-/// How long a route handler may take the first and the second time: it may be one that waits for
-/// something to happen. The first request also compiles it, which takes long on a busy machine.
+/// How long a route handler may take the first and the second time: some wait for something to
+/// happen. The first request also compiles it, which takes long on a busy machine.
 const HANDLER: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(20)];
 
 /// Requests a path; true when it answers well. Adds what is wrong, or odd, to the report.

@@ -39,8 +39,8 @@ impl Agent {
     }
 
     /// Describes the image (media type and bytes) with the vision model of the first provider (0)
-    /// or an alternative. Errors as the model does, and the message says that the image could not
-    /// be read.
+    /// or an alternative. Errors are those of the model; their message says that the image could
+    /// not be read.
     pub async fn describe_image(
         &self,
         alternative: usize,

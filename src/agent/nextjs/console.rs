@@ -1,5 +1,7 @@
-//! What a page throws and logs, as text: React's and Next's own words are shortened, or known for
-//! noise.
+//! What a page throws and logs, as text: React's and Next.js' own messages are shortened, or
+//! recognized as noise.
+
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -123,7 +125,7 @@ pub fn console_text(args: &Value) -> String {
     mismatch(text).unwrap_or_else(|| text.to_owned())
 }
 
-/// Whether an exception is no fault of the app's: browsers report what they put off until the next
+/// Whether an exception is not the app's fault: browsers report what they put off until the next
 /// frame, and Next.js throws to navigate.
 pub fn is_noise(details: &Value) -> bool {
     let exception = &details["exception"];
@@ -174,20 +176,21 @@ pub fn found_no_server(text: &str) -> bool {
 }
 
 /// What React and Next.js log about a page that is broken, though nothing was thrown: React has
-/// caught the error, and rendered something else.
-const FATAL: [&str; 7] = [
-    "Hydration failed",
-    "hydrated but some attributes",
-    "Maximum update depth exceeded",
-    "The above error occurred",
-    "React will try to recreate this component tree",
-    "An error occurred during hydration",
-    "There was an error while hydrating",
-];
+/// caught the error, and rendered something else. The preview's script has the list, so that the
+/// check and the preview find the same.
+static FAULTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let script = include_str!("../../../sandbox-templates/nextjs/instrumentation-client.js");
+    let list = script
+        .split_once("const FAULTS = [")
+        .and_then(|(_, list)| list.split_once("];"));
+    let lines = list.map_or("", |(list, _)| list).lines();
+    let text = |line: &'static str| line.trim().strip_prefix('"')?.strip_suffix("\",");
+    lines.filter_map(text).collect()
+});
 
 /// Whether a logged text means that the page is broken.
 pub fn is_fatal(text: &str) -> bool {
-    FATAL.iter().any(|sign| text.contains(sign))
+    FAULTS.iter().any(|fault| text.contains(fault))
 }
 
 #[cfg(test)]
@@ -195,6 +198,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_react_logs_about_a_broken_page_is_fatal_and_its_warnings_are_not() {
+        assert_eq!(FAULTS.len(), 8, "{FAULTS:?}");
+        for fatal in [
+            "Hydration failed because the server rendered HTML didn't match the client.",
+            "Maximum update depth exceeded. This can happen when …",
+            "React has detected a change in the order of Hooks called by Page.",
+        ] {
+            assert!(is_fatal(fatal), "{fatal}");
+        }
+        assert!(!is_fatal(
+            "Each child in a list should have a unique \"key\" prop."
+        ));
+    }
 
     #[test]
     fn console_arguments_become_the_text_that_people_see() {

@@ -1,5 +1,5 @@
-//! Has the dev server read a file again that it may have read too early: the file changes for a
-//! moment, and is then as it was.
+//! Makes the dev server read a file again that it may have read too early: the file changes for a
+//! moment, and then back.
 
 use std::time::Duration;
 

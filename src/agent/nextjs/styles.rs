@@ -1,7 +1,7 @@
-//! Has the dev server make an app's styles again before the app is checked. Tailwind reads all
-//! files for class names when the dev server compiles the styles. A file written between that and
-//! the end of the compilation is missed: nothing compiles them again, and its part of the page
-//! stays unstyled.
+//! Makes the dev server rebuild an app's styles before the app is checked. Tailwind reads all files
+//! for class names when the dev server compiles the styles. A file written between that and the end
+//! of the compilation is missed: nothing compiles them again, and its part of the page stays
+//! unstyled.
 
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,13 @@ use crate::{
 /// Where an app's styles begin, and what they import.
 const STYLESHEETS: [&str; 2] = ["app/globals.css", "src/app/globals.css"];
 const TAILWIND: &str = "tailwindcss";
-/// A rule without effect. A number follows that is another each time.
+/// A rule without effect. A number follows that differs each time.
 const MARK: &str = "\n:root{--codeflow-mark:";
 const MARK_END: &str = "}\n";
 /// How long the dev server may take to serve a change, once its page answers and in all.
 const SERVED: Duration = Duration::from_secs(8);
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Between two looks at what it serves.
+/// The time between two readings of what it serves.
 const LOOK_AGAIN: Duration = Duration::from_millis(80);
 
 /// Compiles the styles again. True when the dev server serves the result: by then it has seen every
@@ -57,7 +57,7 @@ async fn mark(app: &App, path: &'static str, text: &str) -> Result<bool, RunErro
     let marked = format!("{}{MARK}{number}{MARK_END}", without_marks(text));
     write(app, path, marked).await?;
     let served = serves(app, &number, true).await;
-    // Somebody may have written the file meanwhile.
+    // Somebody may have written the file in the meantime.
     if let Some(text) = read(app, path).await? {
         let own = without_marks(&text);
         if own != text {
@@ -67,8 +67,8 @@ async fn mark(app: &App, path: &'static str, text: &str) -> Result<bool, RunErro
     Ok(served? && serves(app, &number, false).await?)
 }
 
-/// Waits until the styles of the first page have the mark, or have it no more; false when that does
-/// not happen in time, or the page fails and has no styles.
+/// Waits until the styles of the first page have the mark, or no longer have it; false when that
+/// does not happen in time, or the page fails and has no styles.
 async fn serves(app: &App, mark: &str, is_wanted: bool) -> Result<bool, RunError> {
     let looking = async {
         let mut first_answer = None;

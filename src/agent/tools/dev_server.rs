@@ -1,5 +1,5 @@
-//! Refuses commands that would start the app's own server, which runs already. Where one gets
-//! through, the program's advice to kill the running server is taken out of the output.
+//! Refuses commands that would start the app's own server, which runs already. If one gets through,
+//! the program's advice to kill the running server is removed from the output.
 
 use std::collections::HashMap;
 

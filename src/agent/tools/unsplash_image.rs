@@ -164,7 +164,7 @@ impl Arguments {
             .write_file(&path.absolute(), image.clone())
             .await?;
         // Unsplash counts each use for the author, as its guidelines ask. If that fails, the photo
-        // is saved all the same.
+        // is saved anyway.
         if let Some(location) = photo
             .links
             .download_location
