@@ -1,5 +1,5 @@
 //! Boot: from settings and a bound listener to a server that runs, and back to a process with
-//! nothing left behind. What `main` calls, and tests that need the real server.
+//! nothing left behind. `main` calls it, and so do tests that need the real server.
 
 use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -145,7 +145,7 @@ impl Service {
     }
 }
 
-/// Says at the start what its owner should know.
+/// Logs what the server's owner should know at the start.
 fn log_notices(projects: &Projects, public_url: &str) {
     if !config::is_loopback_url(public_url) {
         tracing::warn!(
@@ -188,8 +188,8 @@ fn with_previews(app: Router, host: Arc<SandboxHost>) -> Router {
 
 /// Applies the database's migrations.
 pub async fn migrate(settings: &config::Server) -> anyhow::Result<()> {
-    // Other servers may be at work on a database of its own; one in this folder is the file's only
-    // user.
+    // A database server may be in use by other servers; a file in this folder belongs to one
+    // process.
     let _lock = match settings.database {
         Database::File(_) => Some(DataLock::take(&settings.data_dir)?),
         Database::Url(_) => None,
@@ -202,7 +202,7 @@ pub async fn migrate(settings: &config::Server) -> anyhow::Result<()> {
 struct DataLock(#[expect(dead_code, reason = "its lock ends when it is closed")] File);
 
 impl DataLock {
-    /// Makes the folder where it is missing.
+    /// Creates the folder if it is missing.
     fn take(data_dir: &Path) -> anyhow::Result<Self> {
         let unusable = || {
             format!(

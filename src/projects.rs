@@ -1,5 +1,5 @@
-//! Projects, as pages ask for them: the one door of `api` and `server`. Reads come from the store
-//! and the sandbox; what begins or ends a run goes to `runs`. Errors are [`ProjectError`].
+//! Projects, for the pages that show them: the one door of `api` and `server`. Reads come from the
+//! store and the sandbox; what begins or ends a run goes to `runs`. Errors are [`ProjectError`].
 
 mod apps;
 mod dashboard;
@@ -51,7 +51,7 @@ struct Inner {
     edits: Edits,
     previews: Previews,
     runs: Supervisor,
-    /// Openings, watched previews and the sweep.
+    /// Apps being opened, watched previews and the sweep.
     tasks: TaskTracker,
 }
 
@@ -148,13 +148,13 @@ impl Projects {
         self.inner.agent.notice()
     }
 
-    /// Replaces the errors that stand on the project's page, as somebody who looks at it sees them.
-    /// They are forgotten when nobody looks any more.
+    /// Replaces the errors on the project's page, as reported by somebody's open preview. They are
+    /// forgotten when nobody watches it any more.
     pub fn report_preview_errors(&self, project: ProjectId, errors: Vec<PreviewError>) {
         self.inner.previews.report(project, errors);
     }
 
-    /// Answers when the database does.
+    /// Returns once the database answers.
     pub async fn ping(&self) -> Result<(), ProjectError> {
         Ok(self.inner.store.ping().await?)
     }
@@ -167,7 +167,8 @@ impl Projects {
     }
 
     /// Waits until all work has stopped; call it after cancelling the token. Work that waits for
-    /// another machine is left after 15 seconds, and resumes at the next start as after a crash.
+    /// another machine is abandoned after 15 seconds, and resumes at the next start as after a
+    /// crash.
     pub async fn stopped(&self) {
         let stopped = async {
             self.inner.runs.stopped().await;

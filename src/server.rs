@@ -51,7 +51,7 @@ pub struct AppState {
     pub projects: Projects,
     /// Cancelled when the server stops; feeds close then.
     pub shutdown: CancellationToken,
-    /// Why sandboxes can't be made on this machine, when they can't.
+    /// Why this machine can't create sandboxes, if it can't.
     pub sandbox_fault: Option<Arc<str>>,
     /// The limits of sandboxes that this machine can't enforce, and why.
     pub unenforced: Arc<[String]>,

@@ -16,14 +16,9 @@ pub fn refused(field: &'static str) -> impl Fn(PromptError) -> ApiError {
     move |error| ApiError::invalid(field, error.to_string())
 }
 
-/// The id of the image that goes with a prompt, where there is one.
+/// The id of the image attached to a prompt, if there is one.
 pub fn attached(image: Option<String>) -> Result<Option<ImageId>, ApiError> {
-    let unknown = |_| {
-        ApiError::invalid(
-            "image",
-            "The image is not among the uploaded ones. Attach it again.",
-        )
-    };
+    let unknown = |_| ApiError::invalid("image", "The image is no longer stored. Attach it again.");
     image.map(ImageId::try_from).transpose().map_err(unknown)
 }
 

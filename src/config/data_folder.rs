@@ -1,4 +1,4 @@
-//! The folder of everything CodeFlow stores: only its own user may enter it, for it holds
+//! The folder of everything CodeFlow stores. Only its own user may enter it: it holds
 //! conversations, keys and people's apps.
 
 use std::{
@@ -40,8 +40,8 @@ const OF_THE_SYSTEM: [&str; 27] = [
     "/var/tmp",
 ];
 
-/// Creates the data folder, or closes an existing one of this user's to others. Another user's
-/// folder, which this user was let into, stays as it is. Errors when others use the folder too.
+/// Creates the data folder, or closes an existing one to other users. A folder that another user
+/// owns and shares stays as it is. Errors when others use the folder too.
 pub fn prepare_data_folder(folder: &Path) -> Result<(), ConfigError> {
     let wrong =
         |what: String| ConfigError::new("CODEFLOW_DATA_DIR", folder.display().to_string(), what);

@@ -1,5 +1,5 @@
-//! Where settings come from: the environment variables of this process, or variables that a test
-//! gives a server beside others in one process.
+//! Where settings come from: the environment variables of this process, or a test's own for one of
+//! several servers in a process.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use super::ConfigError;
 /// Environment variables, and the program that they configure.
 #[derive(Clone)]
 pub struct Env {
-    /// `None` for the process's own.
+    /// `None` for the process's own variables.
     variables: Option<HashMap<String, String>>,
     program: Option<PathBuf>,
 }
@@ -36,8 +36,8 @@ impl Env {
         }
     }
 
-    /// These variables and no others; `program` is the `codeflow` binary, where this process is
-    /// another one.
+    /// These variables and no others; `program` is the `codeflow` binary, for a process that is not
+    /// it.
     pub fn of<K: Into<String>, V: Into<String>>(
         variables: impl IntoIterator<Item = (K, V)>,
         program: impl Into<PathBuf>,

@@ -72,7 +72,7 @@ impl Provider {
         }
     }
 
-    /// How many tokens a chat may have with a model of its that is not known.
+    /// How many tokens a chat may have with an unknown model of this provider.
     pub fn usual_context(self) -> usize {
         match self {
             Self::Ollama => 32_768,
@@ -110,7 +110,7 @@ pub struct Llm {
     pub provider: Provider,
     /// Up to and without `/chat/completions`; empty for the demo.
     pub base_url: String,
-    /// None where none is needed.
+    /// `None` where the provider needs none.
     pub api_key: Option<SecretString>,
     /// Writes the apps (`AI_MODEL`).
     pub model: String,
@@ -120,7 +120,8 @@ pub struct Llm {
     /// Describes the images that users attach (`AI_MODEL_VISION`; default `AI_MODEL`, or an
     /// installed model of Ollama's that supports vision).
     pub vision_model: String,
-    /// How many tokens a chat may have (`AI_CONTEXT_TOKENS`); `None`: what is known of the model.
+    /// How many tokens a chat may have (`AI_CONTEXT_TOKENS`); `None` for as many as the model is
+    /// known to take.
     pub context_tokens: Option<usize>,
     /// How long it may send nothing, before its answer begins and within it
     /// (`AI_SILENCE_SECONDS`). Reasoning models think for minutes before their first word.
@@ -165,7 +166,7 @@ impl Llm {
         Ok(all)
     }
 
-    /// The settings of a provider that the variable `named_by` names, with its usual models, or
+    /// The settings of a provider named by the variable `named_by`, with its usual models, or
     /// `model` for everything.
     async fn of(
         env: &Env,

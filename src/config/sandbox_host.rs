@@ -18,7 +18,7 @@ pub struct SandboxHost {
     pub domain: String,
     /// The builder's address (`PUBLIC_URL`): apps report only to this page when it frames them.
     pub public_url: String,
-    /// Request headers that apps get besides, where previews have a domain
+    /// Further request headers that reach apps where previews have a domain
     /// (`SANDBOX_PREVIEW_HEADERS`), in lower case; a `*` at the end stands for any rest.
     pub preview_headers: Vec<String>,
     /// The only OCI runtime to use (`SANDBOX_RUNTIME`, a name or a path); by default the first of

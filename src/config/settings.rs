@@ -15,7 +15,7 @@ pub struct Settings {
     pub llm: Vec<Llm>,
     pub agent: Agent,
     pub sandbox: Sandbox,
-    /// Of the sandbox host in this process; `None` where sandboxes are another machine's.
+    /// The sandbox host in this process; `None` when another machine hosts the sandboxes.
     pub sandbox_host: Option<SandboxHost>,
     pub sweeps: Sweeps,
 }

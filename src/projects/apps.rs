@@ -20,7 +20,7 @@ use crate::{
 /// The outcome of [`Apps::release`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Released {
-    /// The sandbox was ended; the next one is made from the latest version.
+    /// The sandbox was ended; the next one is built from the latest version.
     Ended,
     /// The sandbox stays: a run needs it, or it has files that no version has.
     Needed,
@@ -33,7 +33,7 @@ pub struct Apps {
     events: Events,
     agent: Agent,
     tasks: TaskTracker,
-    /// One opening at a time per project, so that two can't make a sandbox each.
+    /// A project's app is opened once at a time, so that two callers can't each create a sandbox.
     opening: Arc<Mutex<HashMap<ProjectId, Weak<tokio::sync::Mutex<()>>>>>,
 }
 
@@ -110,14 +110,14 @@ impl Apps {
     }
 
     /// Ends the project's sandbox if everything in it is in the latest version, from which it is
-    /// made again when it is needed.
+    /// rebuilt when it is needed.
     pub async fn release(&self, project: ProjectId, sandbox: &str) -> Result<Released, RunError> {
         let opening = self.opening(project);
         let _one_at_a_time = opening.lock().await;
         if let Some(app) = self.agent.open(sandbox).await? {
             if self.store.next_run(project).await?.is_some() || !self.is_kept(project, &app).await?
             {
-                // So that the sweep comes back to it only after as long a time again.
+                // So that the sweep does not come back to it until the same time has passed again.
                 self.store.note_use(project).await?;
                 return Ok(Released::Needed);
             }
@@ -127,7 +127,7 @@ impl Apps {
         Ok(Released::Ended)
     }
 
-    /// Whether the latest version is the app as it is.
+    /// Whether the latest version equals the app as it is.
     async fn is_kept(&self, project: ProjectId, app: &App) -> Result<bool, RunError> {
         let Some(kept) = KeptWork::of_project(&self.store, project).await? else {
             return Ok(false);
@@ -138,7 +138,7 @@ impl Apps {
             && now.entries.is_some_and(|entries| entries == kept.entries))
     }
 
-    /// Whether the project has an app: [`Apps::open`] would otherwise make an empty one.
+    /// Whether the project has an app: [`Apps::open`] would otherwise create an empty one.
     pub async fn exists(&self, project: ProjectId) -> Result<bool, RunError> {
         Ok(self.store.sandbox_of(project).await?.is_some()
             || self.store.has_version(project).await?)

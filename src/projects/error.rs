@@ -1,5 +1,5 @@
-//! What can go wrong with a project: the one error of this room, whatever failed below, and the
-//! one mapping of it to what clients see.
+//! What can go wrong with a project: one error type for whatever failed below, and the one place
+//! that maps it to what clients see.
 
 use crate::{
     agent::{OwnPathError, RunError},
@@ -31,7 +31,7 @@ pub enum ProjectError {
     /// The sandbox can't be reached right now.
     #[error("The app's sandbox can't be reached right now: {0} Try again in a moment.")]
     Unreachable(String),
-    /// The uploaded file is no image that can be used.
+    /// The uploaded file can't be used as an image.
     #[error(transparent)]
     Image(#[from] ImageError),
     /// A fault of the server.
@@ -69,7 +69,7 @@ impl From<OwnPathError> for ProjectError {
 }
 
 impl From<ProjectError> for ApiError {
-    /// The one mapping of errors to what a client sees. A fault is logged here.
+    /// Maps errors to what a client sees. A fault is logged here.
     fn from(error: ProjectError) -> Self {
         let text = error.to_string();
         match error {

@@ -32,7 +32,7 @@ impl From<StoreError> for FollowError {
 pub struct Feed {
     store: Store,
     follower: Follower,
-    /// What is to be handed out next.
+    /// What will be handed out next.
     next: Option<Arc<FeedEvent>>,
     _watch: PreviewWatch,
 }

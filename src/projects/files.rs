@@ -102,8 +102,8 @@ impl Projects {
     }
 }
 
-/// The file as it is shown, on a thread that may block: highlighting a large one takes a tenth of a
-/// second.
+/// The file as it is shown. Highlighting happens on a blocking thread: a large file takes a tenth of
+/// a second.
 pub(super) async fn viewed(
     path: &str,
     content: Vec<u8>,

@@ -13,8 +13,8 @@ use crate::{
 static DECODING: Semaphore = Semaphore::const_new(2);
 
 impl Projects {
-    /// Stores a file as an image; its content decides what it is. The image is stored upright, at
-    /// most 2048 pixels on its longer side, and without the file's metadata.
+    /// Stores a file as an image, recognized by its content. The image is stored upright, at most
+    /// 2048 pixels on its longer side, and without the file's metadata.
     pub async fn add_image(&self, file: bytes::Bytes) -> Result<Image, ProjectError> {
         let prepared = prepare(file).await?;
         let content = ImageContent {

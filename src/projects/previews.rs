@@ -1,6 +1,6 @@
 //! Previews: while somebody looks at a project, its sandbox stays awake and the state of its page
 //! is published, so that the workspace says what is going on instead of showing a white frame. The
-//! errors that the page reports meanwhile are remembered.
+//! errors that the page reports in the meantime are kept.
 
 use std::{
     collections::HashMap,
@@ -24,13 +24,13 @@ use crate::{
 
 /// How long a page may take before the preview says that it is compiling.
 const QUICK: Duration = Duration::from_millis(700);
-/// Between two looks at an app that does not answer yet.
+/// Between two checks of an app that does not answer yet.
 const STARTING: Duration = Duration::from_millis(300);
-/// Between two looks at an app whose page can't be shown.
+/// Between two checks of an app whose page can't be shown.
 const FAILING: Duration = Duration::from_secs(3);
-/// Between two looks at an app that doesn't stay up: each look makes it retry what it failed at.
+/// Between two checks of an app that doesn't stay up: each check makes it retry what it failed at.
 const UNSTABLE: Duration = Duration::from_secs(15);
-/// Between two looks at an app that answers; each look also extends the sandbox's life.
+/// Between two checks of an app that answers; each check also extends the sandbox's life.
 const READY: Duration = Duration::from_secs(60);
 /// Meanwhile, between two checks for trouble in its sandbox.
 const TROUBLE: Duration = Duration::from_secs(4);
@@ -60,7 +60,7 @@ struct Watched {
     errors: Vec<(Instant, PreviewError)>,
 }
 
-/// The outcome of a look at an app: the wait before the next one, and the state of its sandbox.
+/// The result of a check of an app: the wait before the next one, and the state of its sandbox.
 struct Look {
     pause: Duration,
     app: Option<App>,
@@ -163,7 +163,7 @@ impl Previews {
         }
     }
 
-    /// Replaces the errors of the project's page, when somebody watches it.
+    /// Replaces the errors of the project's page, if somebody watches it.
     pub fn report(&self, project: ProjectId, errors: Vec<PreviewError>) {
         if let Some(entry) = self.inner.watched.lock().get_mut(&project) {
             entry.errors = standing(std::mem::take(&mut entry.errors), errors, Instant::now());
@@ -194,8 +194,8 @@ impl ProjectApp for Previews {
         Box::pin(async move { self.inner.look(project, app).await.map(drop) })
     }
 
-    /// A change of the page takes away the errors before it, so with the time of the last change
-    /// these are the errors of the app as it is.
+    /// A change of the page clears earlier errors, so those since the last change are the errors of
+    /// the app as it is.
     fn reported_since(&self, project: ProjectId, since: Instant) -> Option<Vec<PreviewError>> {
         let watched = self.inner.watched.lock();
         let later = watched

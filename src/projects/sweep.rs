@@ -29,13 +29,14 @@ use crate::{
 
 /// How long an uploaded image waits for its message.
 const UNUSED_IMAGE: Duration = Duration::from_secs(24 * 3600);
-/// How many rows go in one batch, and the pause between batches, in which others have the database.
+/// How many rows are removed in one batch, and the pause between batches, which leaves the database
+/// to others.
 const BLOBS_AT_A_TIME: u64 = 200;
 const RUNS_AT_A_TIME: u64 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
-/// A younger sandbox may be one that its project is about to have.
+/// A younger sandbox may be about to become its project's.
 const YOUNGEST_ORPHAN: Duration = Duration::from_secs(3600);
-/// The time between two looks at the free disk.
+/// The time between two checks of the free disk space.
 const DISK_EVERY: Duration = Duration::from_secs(60);
 /// When the disk runs low, a sandbox that was used within this time stays.
 const IN_USE: Duration = Duration::from_secs(3600);
@@ -46,7 +47,7 @@ struct Sweeper {
 }
 
 impl Projects {
-    /// Sweeps at once and then from time to time, until `shutdown`.
+    /// Sweeps at once and then at each interval, until `shutdown`.
     pub fn keep_swept(&self, settings: config::Sweeps, shutdown: CancellationToken) {
         let sweeper = Sweeper {
             projects: self.clone(),
@@ -75,7 +76,7 @@ impl Sweeper {
         }
     }
 
-    /// Every rule, one after the other: a failure is left to the next sweep.
+    /// Applies every rule in turn; whatever fails is left to the next sweep.
     async fn sweep(&self) {
         log("images that no message has", self.images().await);
         log("blobs that nothing has", self.blobs().await);
@@ -110,8 +111,7 @@ impl Sweeper {
         .await
     }
 
-    /// Ends the sandboxes that were made for projects of this database which are gone or have
-    /// another one.
+    /// Ends sandboxes created for projects of this database that are gone or have another sandbox.
     async fn orphans(&self) -> Result<u64, RunError> {
         let (store, agent) = (&self.projects.inner.store, &self.projects.inner.agent);
         let (ours, youngest) = (
@@ -218,7 +218,7 @@ impl Sweeper {
     }
 }
 
-/// Works on one batch after the other until one finds nothing to do. Returns how much was done.
+/// Works through batches until one finds nothing to do. Returns how much was done.
 async fn in_batches<F: Future<Output = Result<u64, StoreError>>>(
     batch: impl Fn() -> F,
 ) -> Result<u64, RunError> {

@@ -10,8 +10,8 @@ impl Projects {
     /// What the workspace shows when its page loads, or `NotFound`.
     pub async fn workspace(&self, project: ProjectId) -> Result<Workspace, ProjectError> {
         let store = &self.inner.store;
-        // Read first: the feed then repeats what happens while the rest is read, which is harmless,
-        // and misses nothing.
+        // Read first, so that the feed misses nothing; it may repeat what happens while the rest is
+        // read, which is harmless.
         let after = store.last_seq(project).await?;
         let runs = store.list_runs(project).await?;
         let mut events = Vec::new();
@@ -25,7 +25,7 @@ impl Projects {
             .await?
             .map(|event| event.kind)
         {
-            // This may be long ago; the preview is checked again as soon as the feed is followed.
+            // This may be outdated; the preview is checked again as soon as the feed is followed.
             Some(EventKind::Preview {
                 preview: PreviewState::Ready { url, notice },
             }) => PreviewState::Ready { url, notice },

@@ -1,4 +1,4 @@
-//! Runs as the dashboard shows them: with whose they are, what they cost and every step they took.
+//! Runs as the dashboard shows them: their users, what they cost and every step they took.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,8 @@ use super::{Run, RunId, RunState, Spent, Timestamp, UserId};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFilter {
     pub state: Option<RunState>,
-    /// Part of the project's title, the prompt, the project's id or the run's; upper and lower case
-    /// are one. Empty finds all.
+    /// Part of the project's title, the prompt, the project's id or the run's, in upper or lower
+    /// case. Empty finds all.
     pub search: String,
     /// Only runs made before this one: the `next` of the page before.
     pub before: Option<RunId>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
-    /// 400: the input is wrong; the message says how to mend it.
+    /// 400: the input is wrong; the message says how to fix it.
     Invalid,
     /// 403: the request comes from another site.
     Forbidden,
@@ -61,7 +61,7 @@ impl ApiError {
         }
     }
 
-    /// The input in `field` can't be taken.
+    /// The input in `field` is not valid.
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self {
             field: Some(field.to_owned()),

@@ -8,7 +8,7 @@ use super::{
     FileChange, Fragment, Message, MessageId, ProjectId, Run, RunId, Status, Timestamp, ToolUse,
 };
 
-/// One thing that happened in a project. It is saved before anybody sees it.
+/// One thing that happened in a project. It is saved before anyone sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     pub project: ProjectId,
@@ -118,15 +118,15 @@ pub fn text_subject(turn: u32) -> String {
     format!("text:{turn}")
 }
 
-/// A piece of a text that grows. It takes the place of what is there from its offset on; as a rule
-/// that is nothing.
+/// A piece of a growing text. It replaces what is there from its offset on, which is nothing as a
+/// rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextPiece {
     /// Where in the text it begins, in bytes of UTF-8.
     pub offset: usize,
     /// Markdown.
     pub text: String,
-    /// What changed of the text's HTML, in order; made where the event is handed out.
+    /// What changed in the text's HTML, in order; rendered where the event is handed out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub html: Vec<HtmlPiece>,
 }
@@ -137,7 +137,7 @@ impl TextPiece {
         self.offset + self.text.len()
     }
 
-    /// Puts it into the text; whether the text reached as far as the piece's beginning.
+    /// Puts it into the text. Returns whether the text reached as far as the piece's beginning.
     pub fn apply(&self, text: &mut String) -> bool {
         if !text.is_char_boundary(self.offset) {
             return false;
@@ -159,7 +159,7 @@ pub struct HtmlPiece {
 }
 
 impl HtmlPiece {
-    /// Puts it into the blocks; nothing changes where what comes before it is missing.
+    /// Puts it into the blocks. Does nothing when what comes before it is missing.
     pub fn apply(&self, blocks: &mut Vec<Arc<str>>) {
         let kept = match blocks.get(self.block) {
             Some(block) => block.get(..self.offset),

@@ -14,7 +14,7 @@ macro_rules! id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A fresh id, ordered by the time of its making (UUID version 7).
+            /// A new id; ids sort by the time they were created (UUID version 7).
             #[cfg(feature = "ssr")]
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
@@ -38,7 +38,7 @@ macro_rules! id {
 }
 
 id!(
-    /// A project: one conversation and the app it makes.
+    /// A project: one conversation and the app it builds.
     ProjectId
 );
 id!(

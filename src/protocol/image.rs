@@ -4,9 +4,9 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// The largest image that is taken, in bytes.
+/// The largest image that is accepted, in bytes.
 pub const IMAGE_MAX_BYTES: usize = 10 << 20;
-/// The media types of images that are taken.
+/// The media types of images that are accepted.
 pub const IMAGE_TYPES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
 
 /// An image's id: the SHA-256 of its content as it is stored, in hex.
@@ -82,6 +82,6 @@ pub enum ImageError {
          attach a smaller one."
     )]
     TooManyPixels,
-    #[error("That image is damaged: it can't be read to its end.")]
+    #[error("That image is damaged. Please attach another one.")]
     Damaged,
 }

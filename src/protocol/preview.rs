@@ -1,17 +1,17 @@
-//! What the running app fails with in somebody's preview. It is the app's own word: bounded
-//! wherever it comes in.
+//! Errors of the running app in somebody's preview. The app itself reports them, so they are
+//! bounded wherever they come in.
 
 use serde::{Deserialize, Serialize};
 
 use super::first_chars;
 
-/// The most errors of a page that are taken, and the longest message, in characters.
+/// How many errors of a page are kept, and the longest message, in characters.
 const MAX_ERRORS: usize = 20;
 const MAX_MESSAGE: usize = 2000;
 /// The longest location or path, in characters.
 const MAX_PLACE: usize = 300;
 
-/// How an error came to be known; the gravest first.
+/// How an error was noticed, the gravest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PreviewErrorKind {

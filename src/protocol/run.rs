@@ -10,7 +10,7 @@ use super::{MessageId, ProjectId, RunId, Timestamp};
 pub enum RunState {
     /// Waits for its turn.
     Queued,
-    /// Is being worked on, or resumes when the server is back.
+    /// Is being worked on, or will resume when the server is back.
     Running,
     /// Ended with a RESULT message and a fragment.
     Succeeded,

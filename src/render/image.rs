@@ -1,5 +1,5 @@
-//! Attached images made safe: known by their content, decoded within limits, turned upright, scaled
-//! down, and written anew, so that nothing of the file is left but its pixels.
+//! Makes attached images safe: they are recognized by their content, decoded within limits, turned
+//! upright, scaled down and encoded again, so that nothing of the file is left but its pixels.
 
 use std::io::Cursor;
 
@@ -37,9 +37,9 @@ pub struct Prepared {
     pub height: u32,
 }
 
-/// Reads a PNG, JPEG or WebP image and writes it anew: upright, at most 2048 pixels on its longer
-/// side, without metadata; as JPEG when it was none of a PNG's kind and has no transparency, else
-/// as PNG. Blocks for up to some seconds.
+/// Reads a PNG, JPEG or WebP image and encodes it again: upright, at most 2048 pixels on its longer
+/// side, without metadata; as PNG when it was one or has transparency, else as JPEG. Blocks for up
+/// to some seconds.
 pub fn prepare(file: &[u8]) -> Result<Prepared, ImageError> {
     if file.len() > IMAGE_MAX_BYTES {
         return Err(ImageError::TooLarge);
@@ -60,7 +60,7 @@ pub fn prepare(file: &[u8]) -> Result<Prepared, ImageError> {
     if u64::from(width) * u64::from(height) > MAX_PIXELS || decoder.total_bytes() > MAX_ALLOC {
         return Err(ImageError::TooManyPixels);
     }
-    // Orientation that can't be read is none.
+    // An orientation that can't be read is ignored.
     let orientation = decoder.orientation().ok();
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| refusal(&error))?;
     if width.max(height) > MAX_SIDE {

@@ -1,5 +1,5 @@
-//! JSON laid out for people: names and values in lines, texts as they are, and no more of it than
-//! anybody reads.
+//! JSON laid out for people: names and values line by line, texts as they are, and no more of it
+//! than anyone reads.
 
 use std::fmt::Write as _;
 

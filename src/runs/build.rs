@@ -35,7 +35,7 @@ pub const BUILD_INPUT: &str = "build-agent-input";
 const PREV_MESSAGES: u64 = 6;
 /// How many of the files changed last the model sees.
 const CHANGED_FILES: usize = 12;
-/// The longest that reading and saving a version's files may take.
+/// The longest time for reading and saving a version's files.
 const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The reply when a message's image is gone from the database.
@@ -124,7 +124,8 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
             .await?
     };
     if let Some(design) = &input.design {
-        // Again after a restart, which may have come before it; an unchanged one is no event.
+        // Published again after a restart, which may have come first; an unchanged preview is no
+        // event.
         journal
             .publish(Design::shown(Some(design), BUILD_INPUT))
             .await?;
@@ -186,8 +187,8 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                     },
                 };
                 journal.publish(status(Status::Ready)).await?;
-                // In a task of its own: what is saved is announced, even if the run's time is up
-                // meanwhile.
+                // In a task of its own, so that what is saved is announced even if the run's time
+                // is up meanwhile.
                 let (store, events, run) = (store.clone(), events.clone(), run.id);
                 let saving = async move {
                     events.announce(persistently(|| store.finish_run(run, &reply)).await?);
@@ -236,8 +237,8 @@ impl CodeList {
     }
 }
 
-/// The version's entries, whether the template's files belong to them besides, and what it leaves
-/// out. Where the sandbox can't list its files: the version before, with what this run wrote.
+/// The version's entries, whether the template's files belong to it as well, and what it leaves
+/// out. When the sandbox can't list its files: the previous version with what this run wrote.
 async fn entries(
     store: &Store,
     project: ProjectId,

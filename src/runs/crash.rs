@@ -1,5 +1,5 @@
-//! Points where a debug build can be made to die as by SIGKILL, so that tests see what a crash at
-//! that very moment leaves. `CODEFLOW_CRASH_AT=before:turn-2` is right before the output of step
+//! Points at which a debug build can be killed as by SIGKILL, so that tests see what a crash leaves
+//! at that very moment. `CODEFLOW_CRASH_AT=before:turn-2` is right before the output of step
 //! `turn-2` is saved, `after:` right after it; a release build has no such points.
 
 /// Ends the process when `CODEFLOW_CRASH_AT` names this moment of the step.

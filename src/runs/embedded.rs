@@ -30,7 +30,7 @@ use crate::{
 /// The reply of a run that a fault of the server ended.
 const FAULT: &str = "Something went wrong on the server, and this run could not continue. \
     What was written is kept; please send your message again.";
-/// How many times saving a run's own reply is tried, before it ends with a shorter one.
+/// How many times a run's reply is tried to be saved before a shorter one takes its place.
 const REPLY_ATTEMPTS: u32 = 3;
 /// The time between two saves of a run's working time: a crash loses at most this much.
 const SAVE_TIME_EVERY: Duration = Duration::from_secs(2);
@@ -62,7 +62,7 @@ struct RunHandle {
     id: Option<RunId>,
     /// Ends the work on it.
     cancel: CancellationToken,
-    /// Set when a run was added while the worker was about to end.
+    /// Set when a run is added while the worker is about to end.
     more: bool,
 }
 
@@ -177,8 +177,7 @@ impl Inner {
         }
     }
 
-    /// Performs the run, and ends it even when this program panics: a dead worker would block its
-    /// project.
+    /// Performs the run, and ends it even after a panic: a dead worker would block its project.
     async fn perform_to_its_end(&self, run: Run) {
         if AssertUnwindSafe(self.perform(run.clone()))
             .catch_unwind()
@@ -244,7 +243,7 @@ impl Inner {
         tracing::info!("the run ended");
     }
 
-    /// Performs the run's steps; `None` when its time is over. Only time at work counts, across
+    /// Performs the run's steps; `None` when its time is up. Only time at work counts, across
     /// restarts.
     async fn build_in_time(&self, run: &Run) -> Option<Result<(), RunError>> {
         let store = &self.context.store;
@@ -258,8 +257,8 @@ impl Inner {
         }
     }
 
-    /// Saves how long the run has been worked on, `before` included, until its time is over. Both
-    /// it and the work are polled all the time: the work may hold what this waits for.
+    /// Saves how long the run has been worked on, `before` included, until its time is up. It is
+    /// polled beside the work, which may hold the turn to write that this waits for.
     async fn count_time(&self, run: RunId, before: Duration) {
         let begun = Instant::now();
         loop {
@@ -275,8 +274,7 @@ impl Inner {
         }
     }
 
-    /// Notes that the server stops in an orderly way, so that the step under way does not count as
-    /// crashed.
+    /// Records an orderly stop of the server, so that the step under way does not count as crashed.
     async fn note_stop(&self, project: ProjectId) {
         if let Err(error) = self.context.store.stop_steps(project).await {
             tracing::warn!(

@@ -26,8 +26,8 @@ use crate::{
     store::{Begun, Store, StoreError},
 };
 
-/// How many times the database is tried before the run ends, and the first wait between two tries,
-/// which doubles.
+/// How many times the database is tried before the run ends, and the wait after the first try,
+/// which doubles each time.
 const DATABASE_ATTEMPTS: u32 = 8;
 const DATABASE_WAIT: Duration = Duration::from_millis(250);
 
@@ -45,8 +45,8 @@ pub struct StepJournal {
     events: Events,
     apps: Arc<dyn ProjectApp>,
     run: Run,
-    /// Which alternative the run's steps use, where they have several: one that failed for good is
-    /// not tried again at each step.
+    /// Which alternative the run's steps use: one that failed for good is not tried again at each
+    /// step.
     alternative: Arc<AtomicUsize>,
     /// What attempts without an output cost, by step.
     lost: Arc<Mutex<HashMap<String, Spent>>>,

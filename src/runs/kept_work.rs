@@ -15,14 +15,14 @@ use crate::{
 pub struct KeptWork {
     /// Sorted by path.
     pub entries: Vec<AppEntry>,
-    /// Whether the template's files belong to it besides.
+    /// Whether the template's files belong to it as well.
     pub partial: bool,
-    /// The version or draft that it is made from.
+    /// The version or draft that it starts from.
     pub fragment: Option<Fragment>,
 }
 
 impl KeptWork {
-    /// The project's; `None` when nothing was ever kept or written.
+    /// The project's kept work; `None` when nothing was ever kept or written.
     pub async fn of_project(store: &Store, project: ProjectId) -> Result<Option<Self>, StoreError> {
         let latest = persistently(|| store.latest_version(project)).await?;
         let since = latest.as_ref().map(|version| version.fragment.created_at);

@@ -1,5 +1,5 @@
-//! The seam to the project's app: what a run needs of it while it works. `projects` fills it, so
-//! that the engine knows nothing of previews, nor of how a lost sandbox is replaced.
+//! The seam to the project's app: what a run needs of it while it works. `projects` implements it,
+//! so that the engine knows nothing of previews, nor of how a lost sandbox is replaced.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ pub trait ProjectApp: Send + Sync {
     /// Saves what people edited since the latest version as a version of theirs.
     fn keep_edits(&self, project: ProjectId) -> BoxFuture<'_, ()>;
 
-    /// The app changed: its preview is looked at again, when somebody watches it.
+    /// The app changed: if somebody watches its preview, that is checked again.
     fn changed(&self, project: ProjectId);
 
     /// Publishes what the app's page shows.
@@ -28,7 +28,7 @@ pub trait ProjectApp: Send + Sync {
         app: &'a App,
     ) -> BoxFuture<'a, Result<(), RunError>>;
 
-    /// The errors that stand on the project's page and were first reported at `since` or later;
+    /// The errors that are still on the project's page and were first reported at `since` or later;
     /// `None` when nobody watches it.
     fn reported_since(&self, project: ProjectId, since: Instant) -> Option<Vec<PreviewError>>;
 }

@@ -1,11 +1,11 @@
 //! How many times, and after which waits, a step is retried: exponential back-off with jitter, a
-//! limit for each kind of error, then the step's alternatives, then its end.
+//! limit for each kind of error, then the step's alternatives, and then it fails.
 
 use std::{collections::HashMap, time::Duration};
 
 use crate::agent::{Fault, FaultKind};
 
-/// The wait before the first retry, give or take the jitter; it doubles with each further one.
+/// The wait before the first retry, give or take the jitter; it doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait. A provider that asks for a longer one is given up on.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -36,7 +36,7 @@ fn max_attempts(kind: FaultKind) -> u32 {
         FaultKind::ModelUnavailable | FaultKind::Sandbox | FaultKind::SandboxGone => 4,
         FaultKind::AnswerCut | FaultKind::ModelSilent => 3,
         FaultKind::Slow => 2,
-        // Waiting does not fill an account.
+        // Waiting does not top up an account.
         FaultKind::ModelExhausted => 1,
     }
 }
@@ -103,7 +103,7 @@ mod tests {
             retries.after(&cut, 0, 0.0),
             Next::Again(Duration::from_millis(750))
         );
-        // Another kind has its own count.
+        // Each kind is counted on its own.
         let down = fault(FaultKind::ModelUnavailable, None);
         assert_eq!(
             retries.after(&down, 0, 1.0),

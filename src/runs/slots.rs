@@ -1,6 +1,6 @@
-//! Which run is worked on next: so many at a time. A free slot goes to the user who has the fewest
-//! runs at work, and among those to the run that has waited longest, so that one user's many runs
-//! don't keep another's only run waiting.
+//! Which run is worked on next, where only so many are at a time. A free slot goes to the user who
+//! has the fewest runs at work, and among those to the run that has waited longest, so that one
+//! user's many runs don't keep another's only run waiting.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,7 +22,7 @@ struct Queue {
     free: usize,
     /// Runs at work by user; none has an entry of 0.
     at_work: HashMap<UserId, usize>,
-    /// Those that wait, longest first.
+    /// Those that wait, the longest waiting first.
     waiting: VecDeque<(UserId, oneshot::Sender<SlotPermit>)>,
 }
 
@@ -78,7 +78,7 @@ impl RunSlots {
             queue.free -= 1;
             *queue.at_work.entry(user.clone()).or_default() += 1;
             drop(queue);
-            // One that gave up this moment drops the permit, which hands the slot on.
+            // If the other side has just given up, the permit is dropped, which hands the slot on.
             let slots = self.clone();
             let _ = give.send(SlotPermit { slots, user });
         }

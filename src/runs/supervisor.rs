@@ -1,5 +1,5 @@
-//! The supervisor: what may be asked of runs. It saves what is asked for and leaves the work to the
-//! engine.
+//! The supervisor: begins, stops and resumes runs. It saves what was asked for and leaves the work
+//! to the engine.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     store::{Reply, StoreError},
 };
 
-/// Begins, stops and resumes runs, as a cheap handle.
+/// The supervisor, as a cheap handle.
 #[derive(Clone)]
 pub struct Supervisor {
     inner: Arc<Inner>,
@@ -94,10 +94,10 @@ impl Supervisor {
         let inner = self.inner.clone();
         self.run_to_completion(async move {
             let RunContext { store, events, .. } = &inner.context;
-            // Saved first, so that no worker takes it up again; the work ends a moment later.
+            // Saved first, so that no worker picks it up again; the work stops a moment later.
             let reply = Reply::Cancelled {
                 content:
-                    "Stopped. What was written so far is kept; send a message to go on from here."
+                    "Stopped. What was written so far is kept; send a message to continue from here."
                         .to_owned(),
             };
             events.announce(store.finish_run(run, &reply).await?);
@@ -135,8 +135,8 @@ impl Supervisor {
         self.inner.tasks.wait().await;
     }
 
-    /// Does the work in a task of its own: a client that hangs up must not leave a run that is
-    /// saved and never begun.
+    /// Does the work in a task of its own: when a client hangs up, no run may be left that is saved
+    /// and never begins.
     async fn run_to_completion<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,

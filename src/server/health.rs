@@ -1,4 +1,4 @@
-//! `/healthz`: the process answers. `/readyz`: so does the database, and sandboxes can be made.
+//! `/healthz`: the process answers. `/readyz`: so does the database, and sandboxes can be created.
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};

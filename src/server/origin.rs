@@ -77,8 +77,8 @@ fn comes_from_here(request: &Request, public_url: &str) -> bool {
     if origin.eq_ignore_ascii_case(public_url) {
         return true;
     }
-    // By its loopback names the app is reached on whatever port it listens. Other names count only
-    // as the public address: a name that its owner points at this machine is no name of the app.
+    // A loopback name is the app's on any port. Any other name must be the public address: its
+    // owner can point a name of theirs at this machine.
     let authority = origin
         .strip_prefix("http://")
         .filter(|authority| Some(*authority) == text(header::HOST));

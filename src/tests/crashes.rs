@@ -1,5 +1,5 @@
-//! Restarts are counted: a step that takes the server down again and again ends its run, time and
-//! money spent before a crash stay spent.
+//! Crashes are counted: a step that takes the server down again and again ends its run, and the
+//! time and money spent before a crash stay spent.
 
 use std::{path::Path, time::Duration};
 
@@ -30,7 +30,7 @@ async fn step(store: &Store, run: RunId, name: &str) -> Option<Step> {
         .find(|step| step.name == name)
 }
 
-/// Starts the server, which goes down at this moment of a step.
+/// Starts the server and waits until it dies at this moment of a step.
 async fn crash(data: &Path, model: &Model, at: &str) {
     let mut child = Server::spawn(
         data,
@@ -158,7 +158,7 @@ async fn a_run_s_time_limit_counts_working_time_across_restarts() {
         "{}",
         message.content
     );
-    // The one that waited has all its time.
+    // The queued run still has all its time.
     feed.succeeded(2).await;
 }
 
@@ -172,7 +172,7 @@ async fn the_cost_of_an_interrupted_answer_counts_towards_the_run_s_limits() {
         )),
     );
     let model = Model::start([("Build", vec![half])]).await;
-    // The chat alone has more tokens than that.
+    // The chat alone has more tokens than the limit.
     let env = [("RUN_MAX_TOKENS", "1000")];
     let server = Server::process(data.path(), &model, &env).await;
     let project = server.create("Build").await;
@@ -219,7 +219,7 @@ async fn the_cost_of_answers_that_broke_off_is_in_the_sums() {
     let turn = step(&store, run_of(&server, project).await, "turn-1")
         .await
         .unwrap();
-    // The answer that came whole says 7 and 3.
+    // The complete answer reports 7 and 3 tokens.
     assert!(
         turn.spent.input_tokens > 1000 && turn.spent.output_tokens > 200,
         "{:?}",

@@ -1,5 +1,5 @@
-//! “The files are kept” is true: what a run leaves that gives no result is a draft, and there when
-//! the sandbox is lost.
+//! A run without a result leaves its work as a draft, which is still there after its sandbox is
+//! lost: “The files are kept” is true.
 
 use std::fs;
 
@@ -91,7 +91,7 @@ async fn the_work_of_failed_and_stopped_runs_is_there_when_the_sandbox_is_lost()
     );
     draft(&server, stopped).await;
 
-    // Nothing was changed, so there is nothing to keep; nor is the same kept twice.
+    // Nothing was changed, so there is nothing to keep; and nothing is kept twice.
     server.send(failed, "Only talk").await;
     assert_eq!(server.feed(failed).await.ended(2).await.0, RunState::Failed);
     server.send(failed, "Fail").await;
