@@ -15,18 +15,6 @@ const CIRCLES: &[&[&str]] = &[
         "sandbox/retry.rs",
     ],
     &["sandbox/process.rs", "sandbox/supervise.rs"],
-    &["sandbox_host/egress.rs", "sandbox_host/egress/metered.rs"],
-    &[
-        "sandbox_host/envd/process.rs",
-        "sandbox_host/envd/process/output.rs",
-        "sandbox_host/envd/process/running.rs",
-        "sandbox_host/envd/process/terminal.rs",
-    ],
-    &[
-        "sandbox_host/preview.rs",
-        "sandbox_host/preview/response.rs",
-        "sandbox_host/preview/script.rs",
-    ],
     &[
         "store/event.rs",
         "store/fragment.rs",
