@@ -15,6 +15,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("e2b", &[]),
     ("cgroup", &[]),
+    ("allocator", &[]),
     ("listener", &["config"]),
     ("render", &["protocol"]),
     ("store", &["protocol"]),
@@ -53,6 +54,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "main",
         &[
             "agent",
+            "allocator",
             "boot",
             "config",
             "listener",
