@@ -201,7 +201,7 @@ impl Sandboxes {
         template: Template,
         new: NewSandbox,
     ) -> Result<Arc<Sandbox>, HostError> {
-        let _room = self.make_room().await?;
+        let _room = self.make_room(&template).await?;
         let sandbox = Arc::new(self.sandbox(Record::new(new, template.version.clone())));
         // Known before it runs, so that a host that stops meanwhile waits for it and ends it.
         let mut state = sandbox.state.lock().await;

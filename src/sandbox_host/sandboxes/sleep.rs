@@ -85,7 +85,7 @@ impl Sandboxes {
                     );
                     return Ok(None);
                 };
-                let _room = self.make_room().await?;
+                let _room = self.make_room(&template).await?;
                 self.boot(sandbox, template, USUAL_SHARES).await?
             }
         };
