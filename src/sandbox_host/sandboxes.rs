@@ -8,11 +8,12 @@ mod pool;
 mod reservations;
 mod sampling;
 mod sandbox;
+mod shares;
 mod sleep;
 mod warm_up;
 mod watchdog;
 
-use std::{collections::HashMap, fs, path::Path, sync::Arc};
+use std::{collections::HashMap, fs, sync::Arc};
 
 use anyhow::Context;
 use parking_lot::Mutex;
@@ -24,8 +25,8 @@ use super::{
     disk,
     egress::Policy,
     error::HostError,
-    live::Live,
     record::{NewSandbox, Record},
+    running_container::RunningContainer,
     runtime::{Home, Runtime},
     template::{self, Template},
 };
@@ -61,15 +62,17 @@ impl Sandboxes {
             tasks: TaskTracker::new(),
             shutdown,
         };
-        let root = host.settings().data_dir.join("sandboxes");
-        fs::create_dir_all(&root).with_context(|| format!("{} can't be made", root.display()))?;
-        host.take_over(&root)?;
+        if let Err(error) = host.take_over() {
+            host.containers.close().await;
+            return Err(error);
+        }
         template::remove_unused(&host.settings().data_dir, &host.records());
         let host = Arc::new(host);
         tokio::spawn(host.clone().end_in_time());
         tokio::spawn(host.clone().keep_watch());
         tokio::spawn(host.clone().remove_orphans());
         tokio::spawn(host.clone().keep_sampling());
+        tokio::spawn(host.clone().keep_shares());
         if host.settings().pool_size > 0 && host.runtime().is_ok() {
             host.tasks.spawn(host.clone().keep_pool());
         }
@@ -77,7 +80,9 @@ impl Sandboxes {
     }
 
     /// The sandboxes on disk; what was never finished is removed.
-    fn take_over(&mut self, root: &Path) -> anyhow::Result<()> {
+    fn take_over(&mut self) -> anyhow::Result<()> {
+        let root = self.settings().data_dir.join("sandboxes");
+        fs::create_dir_all(&root).with_context(|| format!("{} can't be made", root.display()))?;
         let sandboxes = self.sandboxes.get_mut();
         for entry in fs::read_dir(root)? {
             let folder = entry?.path();
@@ -151,7 +156,7 @@ impl Sandboxes {
         }
         let begun = now();
         let sandbox = match self.take_warm(&template, &new).await {
-            Some((sandbox, live)) => self.hand_out(sandbox, live, new).await?,
+            Some((sandbox, container)) => self.hand_out(sandbox, container, new).await?,
             None => self.start_anew(template, new).await?,
         };
         tracing::Span::current().record("sandbox.id", &sandbox.id);
@@ -165,7 +170,7 @@ impl Sandboxes {
     async fn hand_out(
         &self,
         sandbox: Arc<Sandbox>,
-        live: Arc<Live>,
+        container: Arc<RunningContainer>,
         new: NewSandbox,
     ) -> Result<Arc<Sandbox>, HostError> {
         let mut state = sandbox.state.lock().await;
@@ -186,7 +191,7 @@ impl Sandboxes {
         }
         sandbox.take_network_from_record();
         sandbox.touch();
-        sandbox.set_state(&mut state, State::Running(live));
+        sandbox.set_state(&mut state, State::Running(container));
         drop(state);
         Ok(sandbox)
     }
@@ -196,7 +201,7 @@ impl Sandboxes {
         template: Template,
         new: NewSandbox,
     ) -> Result<Arc<Sandbox>, HostError> {
-        let _room = self.make_room().await?;
+        let _room = self.make_room(&template).await?;
         let sandbox = Arc::new(self.sandbox(Record::new(new, template.version.clone())));
         // Known before it runs, so that a host that stops meanwhile waits for it and ends it.
         let mut state = sandbox.state.lock().await;
@@ -205,11 +210,11 @@ impl Sandboxes {
             .insert(sandbox.id.clone(), sandbox.clone());
         let making = async {
             self.make_disk(&sandbox).await?;
-            sandbox.record().write(&sandbox.folder)?;
+            sandbox.save().await?;
             self.boot(&sandbox, template, USUAL_SHARES).await
         };
         match making.await {
-            Ok(live) => sandbox.set_state(&mut state, State::Running(live)),
+            Ok(container) => sandbox.set_state(&mut state, State::Running(container)),
             Err(error) => {
                 sandbox.set_state(&mut state, State::Killed);
                 self.sandboxes.lock().remove(&sandbox.id);
@@ -237,7 +242,7 @@ impl Sandboxes {
         sandbox: &Sandbox,
         template: Template,
         shares: u64,
-    ) -> anyhow::Result<Arc<Live>> {
+    ) -> anyhow::Result<Arc<RunningContainer>> {
         if self.shutdown.is_cancelled() {
             anyhow::bail!("the sandbox host is stopping");
         }

@@ -83,6 +83,24 @@ async fn a_full_machine_takes_the_memory_of_sleeping_sandboxes_or_else_refuses_w
 }
 
 #[tokio::test]
+async fn sandboxes_without_a_server_need_little_room_to_start() {
+    let host = Host::start_with(|settings| {
+        settings.memory_mb = 256;
+        settings.total_memory_mb = Some(1000);
+    })
+    .await;
+    let create = async || {
+        host.answer("/v2/sandboxes", &json!({ "templateID": "base" }))
+            .await
+    };
+    for number in 1..=6 {
+        let (status, sandbox) = create().await;
+        assert_eq!(status, 201, "number {number}: {sandbox}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn the_pool_gives_way_to_sandboxes_in_use() {
     let host = Host::start_with(|settings| {
         settings.memory_mb = 256;

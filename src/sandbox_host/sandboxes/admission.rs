@@ -1,4 +1,4 @@
-//! Who may start: a container is started when the machine has room for one more. Else room is made
+//! Admission: a container is started when the machine has room for one more. Otherwise room is made
 //! (waiting sandboxes of the pool, memory of sleeping ones, idle ones in the order of their last
 //! use), then waited for, and then the start is refused.
 
@@ -11,11 +11,14 @@ use super::{Sandbox, Sandboxes, reservations::Reservation, sandbox::State};
 use crate::sandbox_host::{
     capacity::{Capacity, available_memory},
     error::HostError,
-    live::Live,
+    running_container::RunningContainer,
+    template::Template,
 };
 
 /// What a sandbox with a Next.js app at work uses, in bytes; one that was just started will.
-const EXPECTED: u64 = 768 << 20;
+const EXPECTED_WITH_SERVER: u64 = 768 << 20;
+/// The same for one that serves nothing by itself.
+const EXPECTED_WITHOUT: u64 = 128 << 20;
 /// Processes and threads of one.
 const EXPECTED_PROCESSES: u64 = 64;
 /// For so long after its start a sandbox may not use yet what it will.
@@ -27,16 +30,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 /// A sandbox without a request for this long may be put to sleep for another one.
 const IDLE: Duration = Duration::from_secs(60);
-/// Above this part of what all may use, in percent, room is made before the kernel makes it.
+/// Above this percentage of what all may use, room is made before the kernel makes it.
 const PRESSED: u64 = 92;
 
 impl Sandboxes {
-    /// Room for one more running sandbox. Errors with [`HostError::Full`] when there is none after
-    /// some seconds.
-    pub(super) async fn make_room(&self) -> Result<Reservation, HostError> {
+    /// Room for one more running sandbox of the template. Errors with [`HostError::Full`] when
+    /// there is none after some seconds.
+    pub(super) async fn make_room(&self, template: &Template) -> Result<Reservation, HostError> {
+        let expected = self.expected_memory(template.manifest.server.is_some());
         let begun = Instant::now();
         let _turn = self.reservations.turn.lock().await;
-        while let Some(shortage) = self.shortage(1) {
+        while let Some(shortage) = self.shortage(1, expected) {
             if self.give_up_one().await {
                 continue;
             }
@@ -49,16 +53,17 @@ impl Sandboxes {
                 () = self.shutdown.cancelled() => return Err(anyhow::anyhow!("the sandbox host is stopping").into()),
             }
         }
-        Ok(self.reservations.reserve())
+        Ok(self.reservations.reserve(expected))
     }
 
     /// Room for one more that waits in the pool; `None` where it would have to make room for the
     /// next sandbox at once.
     pub(super) async fn room_for_waiting(&self) -> Option<Reservation> {
+        let expected = self.expected_memory(true);
         let _turn = self.reservations.turn.lock().await;
-        self.shortage(2)
+        self.shortage(2, expected)
             .is_none()
-            .then(|| self.reservations.reserve())
+            .then(|| self.reservations.reserve(expected))
     }
 
     /// Makes room while the sandboxes use nearly all that they may.
@@ -74,8 +79,19 @@ impl Sandboxes {
         }
     }
 
-    /// Why so many sandboxes more can't be started, and what to do; `None` when they can.
-    fn shortage(&self, more: u64) -> Option<String> {
+    /// What a sandbox is going to use when it is at work, in bytes.
+    fn expected_memory(&self, has_server: bool) -> u64 {
+        if has_server {
+            EXPECTED_WITH_SERVER
+        } else {
+            EXPECTED_WITHOUT
+        }
+        .min(self.settings().memory_mb << 20)
+    }
+
+    /// Why so many sandboxes more, which use so many bytes each, can't be started, and what to do;
+    /// `None` when they can.
+    fn shortage(&self, more: u64, expected: u64) -> Option<String> {
         if available_memory().is_some_and(|available| available < MIN_AVAILABLE) {
             return Some(format!(
                 "The machine is full: less than {} MB of its memory are free. Try again later, end \
@@ -85,17 +101,16 @@ impl Sandboxes {
         }
         let (Capacity { memory, processes }, all) = self.containers.capacity()?;
         let usage = all.usage()?;
-        let expected = EXPECTED
-            .min(self.settings().memory_mb << 20)
-            .min(memory / 2);
+        // Two sandboxes start on the smallest machine.
+        let most = memory / 2;
         let young: u64 = self
             .containers_at_work()
             .iter()
-            .map(|(sandbox, live)| self.still_to_come(sandbox, live, expected))
+            .map(|(sandbox, container)| self.still_to_come(sandbox, container, most))
             .sum();
-        let starting = self.reservations.count();
-        let used = usage.memory + young + starting * expected;
-        if used + more * expected > memory {
+        let starting = self.reservations.total(most);
+        let used = usage.memory + young + starting.memory;
+        if used + more * expected.min(most) > memory {
             return Some(format!(
                 "The machine is full: its sandboxes use {} of the {} MB of memory that they may have together. Try again later, end \
                  sandboxes that nobody needs, or raise SANDBOX_TOTAL_MEMORY_MB.",
@@ -103,7 +118,7 @@ impl Sandboxes {
                 memory >> 20
             ));
         }
-        let used = all.processes().unwrap_or(0) + starting * EXPECTED_PROCESSES;
+        let used = all.processes().unwrap_or(0) + starting.count * EXPECTED_PROCESSES;
         (used + more * EXPECTED_PROCESSES.min(processes / 2) > processes).then(|| {
             format!(
                 "The machine is full: its sandboxes have {used} of the {processes} processes that they may have together. Try again \
@@ -113,23 +128,27 @@ impl Sandboxes {
     }
 
     /// All containers that hold memory, but those that are being started or stopped.
-    fn containers_at_work(&self) -> Vec<(Arc<Sandbox>, Arc<Live>)> {
+    fn containers_at_work(&self) -> Vec<(Arc<Sandbox>, Arc<RunningContainer>)> {
         let mut found = self.pool.containers();
         for sandbox in self.all() {
-            let live = match sandbox.state.try_lock().as_deref() {
-                Ok(State::Running(live) | State::Frozen(live, _)) => live.clone(),
+            let container = match sandbox.state.try_lock().as_deref() {
+                Ok(State::Running(container) | State::Frozen(container, _)) => container.clone(),
                 _ => continue,
             };
-            found.push((sandbox, live));
+            found.push((sandbox, container));
         }
         found
     }
 
-    /// How much more a sandbox that was just started is going to use, in bytes.
-    fn still_to_come(&self, sandbox: &Sandbox, live: &Live, expected: u64) -> u64 {
-        if live.started.elapsed() > YOUNG {
+    /// How much more a sandbox that was just started is going to use, in bytes, which is taken to
+    /// use `most` at most.
+    fn still_to_come(&self, sandbox: &Sandbox, container: &RunningContainer, most: u64) -> u64 {
+        if container.started.elapsed() > YOUNG {
             return 0;
         }
+        let expected = self
+            .expected_memory(sandbox.health.port().is_some())
+            .min(most);
         let usage = self.cgroup_of(sandbox).and_then(|cgroup| cgroup.usage());
         expected.saturating_sub(usage.map_or(0, |usage| usage.memory))
     }

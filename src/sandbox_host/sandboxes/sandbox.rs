@@ -17,11 +17,11 @@ use super::health::Health;
 use crate::sandbox_host::{
     clock::{in_seconds, now},
     disk::Layer,
-    live::Live,
     log::Log,
     metrics::Metrics,
     network::Network,
     record::Record,
+    running_container::RunningContainer,
 };
 
 /// One sandbox.
@@ -47,9 +47,9 @@ pub(in crate::sandbox_host) struct Sandbox {
 }
 
 pub(super) enum State {
-    Running(Arc<Live>),
+    Running(Arc<RunningContainer>),
     /// Paused with all that is in memory, since then.
-    Frozen(Arc<Live>, Instant),
+    Frozen(Arc<RunningContainer>, Instant),
     /// Only the files are left.
     Paused,
     Killed,
@@ -57,7 +57,7 @@ pub(super) enum State {
 
 /// A container that runs.
 pub(in crate::sandbox_host) struct Awake {
-    pub live: Arc<Live>,
+    pub container: Arc<RunningContainer>,
     /// Cancelled when its clients' connections are to end.
     pub connected: CancellationToken,
     /// It was asleep.
@@ -66,10 +66,10 @@ pub(in crate::sandbox_host) struct Awake {
 
 impl Awake {
     /// To be called while the sandbox's state is locked: a pause must not come between.
-    pub(super) fn new(live: &Arc<Live>, woken: bool) -> Self {
+    pub(super) fn new(container: &Arc<RunningContainer>, woken: bool) -> Self {
         Self {
-            live: live.clone(),
-            connected: live.connected(),
+            container: container.clone(),
+            connected: container.connected(),
             woken,
         }
     }
@@ -124,6 +124,11 @@ impl Sandbox {
     /// Changes the record; the error is that of writing it.
     pub(super) async fn try_update(&self, change: impl FnOnce(&mut Record)) -> io::Result<()> {
         change(&mut self.record.lock());
+        self.save().await
+    }
+
+    /// Writes the record to disk.
+    pub(super) async fn save(&self) -> io::Result<()> {
         let _writing = self.writing.lock().await;
         let (record, folder) = (self.record(), self.folder.clone());
         tokio::task::spawn_blocking(move || record.write(&folder)).await?
@@ -205,7 +210,7 @@ impl Sandbox {
     /// Whether it runs. While it is being started or stopped: whether it ran before.
     pub(in crate::sandbox_host) fn is_running(&self) -> bool {
         match self.state.try_lock().as_deref() {
-            Ok(State::Running(live)) => !live.ended.is_cancelled(),
+            Ok(State::Running(container)) => !container.ended.is_cancelled(),
             Ok(State::Frozen(..) | State::Paused | State::Killed) => false,
             Err(_) => self.running.load(Ordering::Relaxed),
         }

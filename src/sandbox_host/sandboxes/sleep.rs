@@ -19,11 +19,11 @@ use crate::sandbox_host::{
     template::Template,
 };
 
-/// Between two looks for sandboxes whose time is over.
+/// The interval between two checks for sandboxes whose time is over.
 const TICK: Duration = Duration::from_millis(500);
 /// The least time that a sandbox stays awake when a request woke it, in seconds (E2B's minimum).
 const MIN_RESUME: u64 = 300;
-/// Frozen sandboxes may hold one part in so many of the machine's memory.
+/// Frozen sandboxes may hold this fraction (one in `FROZEN_PART`) of the machine's memory.
 const FROZEN_PART: u64 = 4;
 
 impl Sandboxes {
@@ -51,12 +51,14 @@ impl Sandboxes {
         let mut state = sandbox.state.lock().await;
         let begun = now();
         let asleep = match &*state {
-            State::Running(live) if !live.ended.is_cancelled() => {
-                return Ok(Some(Awake::new(live, false)));
+            State::Running(container) if !container.ended.is_cancelled() => {
+                return Ok(Some(Awake::new(container, false)));
             }
             State::Killed => return Ok(None),
             _ if !may_wake => return Ok(None),
-            State::Frozen(live, _) if !live.ended.is_cancelled() => Some(live.clone()),
+            State::Frozen(container, _) if !container.ended.is_cancelled() => {
+                Some(container.clone())
+            }
             State::Running(_) | State::Frozen(..) => {
                 self.note_unexpected_end(sandbox);
                 self.containers.end(&sandbox.id, &sandbox.folder).await;
@@ -65,10 +67,10 @@ impl Sandboxes {
             }
             State::Paused => None,
         };
-        let live = match asleep {
-            Some(live) => {
+        let container = match asleep {
+            Some(container) => {
                 self.thaw(sandbox)?;
-                live
+                container
             }
             None => {
                 let record = sandbox.record();
@@ -83,11 +85,11 @@ impl Sandboxes {
                     );
                     return Ok(None);
                 };
-                let _room = self.make_room().await?;
+                let _room = self.make_room(&template).await?;
                 self.boot(sandbox, template, USUAL_SHARES).await?
             }
         };
-        let awake = Awake::new(&live, true);
+        let awake = Awake::new(&container, true);
         sandbox.touch();
         sandbox
             .update(|record| {
@@ -95,7 +97,7 @@ impl Sandboxes {
                 record.end_at = in_seconds(record.timeout.max(MIN_RESUME));
             })
             .await;
-        sandbox.set_state(&mut state, State::Running(live));
+        sandbox.set_state(&mut state, State::Running(container));
         tracing::info!(ms = now().saturating_sub(begun), "sandbox resumed");
         sandbox.log.info("resumed");
         Ok(Some(awake))
@@ -129,7 +131,7 @@ impl Sandboxes {
         self.put_to_sleep(sandbox, &mut state, memory).await
     }
 
-    /// As [`Self::pause`]; `state` is the sandbox's locked one.
+    /// As [`Self::pause`]; `state` is the sandbox's, locked.
     #[tracing::instrument(name = "pause_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     pub(super) async fn put_to_sleep(
         &self,
@@ -137,18 +139,18 @@ impl Sandboxes {
         state: &mut State,
         memory: bool,
     ) -> bool {
-        let State::Running(live) = &*state else {
+        let State::Running(container) = &*state else {
             return false;
         };
-        let live = live.clone();
+        let container = container.clone();
         // Nobody gets in from here on, until the state is let go of.
-        live.hang_up();
+        container.hang_up();
         let frozen = memory && !self.settings().frozen.is_zero() && self.freeze(sandbox).await;
         let asleep = if frozen {
-            State::Frozen(live, Instant::now())
+            State::Frozen(container, Instant::now())
         } else {
             self.containers
-                .stop(&sandbox.id, &sandbox.folder, &live)
+                .stop(&sandbox.id, &sandbox.folder, &container)
                 .await;
             State::Paused
         };
@@ -176,10 +178,10 @@ impl Sandboxes {
         self.drop_memory_of(sandbox, &mut state).await;
     }
 
-    /// As [`Self::drop_memory`]; `state` is the sandbox's locked one.
+    /// As [`Self::drop_memory`]; `state` is the sandbox's, locked.
     #[tracing::instrument(name = "drop_memory_of_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     pub(super) async fn drop_memory_of(&self, sandbox: &Sandbox, state: &mut State) {
-        let State::Frozen(live, _) = &*state else {
+        let State::Frozen(container, _) = &*state else {
             return;
         };
         if let Err(error) = self.thaw(sandbox) {
@@ -189,7 +191,7 @@ impl Sandboxes {
             );
         }
         self.containers
-            .stop(&sandbox.id, &sandbox.folder, live)
+            .stop(&sandbox.id, &sandbox.folder, container)
             .await;
         sandbox.set_state(state, State::Paused);
         tracing::info!("the paused sandbox's memory is given up");
@@ -210,8 +212,8 @@ impl Sandboxes {
             return;
         }
         self.sandboxes.lock().remove(&sandbox.id);
-        if let State::Running(live) | State::Frozen(live, _) = &*state {
-            live.hang_up();
+        if let State::Running(container) | State::Frozen(container, _) = &*state {
+            container.hang_up();
             self.containers.end(&sandbox.id, &sandbox.folder).await;
         }
         sandbox.set_state(&mut state, State::Killed);
@@ -219,7 +221,7 @@ impl Sandboxes {
         tracing::info!("sandbox killed");
     }
 
-    /// Ends what is over, until the host stops.
+    /// Ends sandboxes whose time is over, until the host stops.
     pub(super) async fn end_in_time(self: Arc<Self>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

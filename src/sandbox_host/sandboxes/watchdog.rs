@@ -16,20 +16,23 @@ use super::{
     sandbox::State,
 };
 use crate::sandbox_host::{
-    clock::now, containers::USUAL_SHARES, first_page, live::Live, template::Template,
+    clock::now, containers::USUAL_SHARES, first_page, running_container::RunningContainer,
+    template::Template,
 };
 
-/// Between two looks at a sandbox.
+/// The interval between two checks of a sandbox.
 const EVERY: Duration = Duration::from_secs(2);
 /// A sandbox without a request for this long is left alone until the next one.
 const IN_USE: Duration = Duration::from_secs(120);
 /// A request that has waited this long may wait for something that never comes.
 const WAITING: Duration = Duration::from_millis(1500);
-/// An app's server that was silent for this long and used no processor hangs; one that is at work
-/// has longer: a first page may compile for a minute on a busy machine.
+/// An app's server that was silent for this long and used no processor hangs. One that is at work
+/// has longer: a first page may compile for a minute on a busy machine. One that computes and does
+/// not even read what it is sent is in a loop, most likely.
 const SILENT: Duration = Duration::from_secs(30);
+const SILENT_IN_A_LOOP: Duration = Duration::from_secs(60);
 const SILENT_AT_WORK: Duration = Duration::from_secs(180);
-/// It is at work when it uses more than one part in so many of a processor.
+/// It is at work when it uses more than this fraction (one in `WORK_PART`) of a processor.
 const WORK_PART: u32 = 50;
 /// How long a server that was silent may take to answer one more request.
 const LAST_CHANCE: Duration = Duration::from_secs(10);
@@ -52,18 +55,18 @@ impl Sandboxes {
             }
             tokio::spawn(self.clone().relieve());
             for sandbox in self.all() {
-                let live = match sandbox.state.try_lock().as_deref() {
-                    Ok(State::Running(live))
-                        if sandbox.idle_for() < IN_USE && !live.ended.is_cancelled() =>
+                let container = match sandbox.state.try_lock().as_deref() {
+                    Ok(State::Running(container))
+                        if sandbox.idle_for() < IN_USE && !container.ended.is_cancelled() =>
                     {
-                        live.clone()
+                        container.clone()
                     }
                     _ => continue,
                 };
                 if being_checked.lock().insert(sandbox.id.clone()) {
                     let (host, being_checked) = (self.clone(), being_checked.clone());
                     tokio::spawn(async move {
-                        host.look_after(&sandbox, &live).await;
+                        host.look_after(&sandbox, &container).await;
                         being_checked.lock().remove(&sandbox.id);
                     });
                 }
@@ -72,13 +75,13 @@ impl Sandboxes {
     }
 
     #[tracing::instrument(name = "check_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
-    async fn look_after(&self, sandbox: &Sandbox, live: &Arc<Live>) {
+    async fn look_after(&self, sandbox: &Sandbox, container: &Arc<RunningContainer>) {
         let mut failures = 0;
         let report = loop {
             let waiting = sandbox.health.silent_for() > WAITING;
-            match live.dev_server(waiting).await {
+            match container.dev_server(waiting).await {
                 Ok(report) => break report,
-                Err(_) if live.ended.is_cancelled() => return,
+                Err(_) if container.ended.is_cancelled() => return,
                 Err(error) => {
                     failures += 1;
                     tracing::debug!(
@@ -87,7 +90,7 @@ impl Sandboxes {
                         "the sandbox's envd does not answer"
                     );
                     if failures == MAX_FAILURES {
-                        self.restart(sandbox, live).await;
+                        self.restart(sandbox, container).await;
                         return;
                     }
                 }
@@ -98,12 +101,12 @@ impl Sandboxes {
             let (message, failing) = self.describe(sandbox, trouble);
             self.say(sandbox, message, failing);
         }
-        if sandbox.health.silent_for() > SILENT && self.hangs(sandbox, live).await {
-            self.restart_dev_server(sandbox, live).await;
+        if sandbox.health.silent_for() > SILENT && self.hangs(sandbox, container).await {
+            self.restart_dev_server(sandbox, container).await;
         }
     }
 
-    /// A sentence about it, and whether it goes on.
+    /// A sentence about it, and whether the trouble continues.
     fn describe(&self, sandbox: &Sandbox, trouble: Trouble) -> (String, bool) {
         match trouble {
             Trouble::OutOfMemory => {
@@ -162,7 +165,7 @@ impl Sandboxes {
         }
     }
 
-    /// Says why a container that nobody ended is no more; it is about to be started again.
+    /// Says why a container ended that nobody had ended; it is about to be started again.
     pub(super) fn note_unexpected_end(&self, sandbox: &Sandbox) {
         let kills = self.cgroup_of(sandbox).map(|cgroup| cgroup.memory_kills());
         let (message, failing) = if kills.is_some_and(|kills| kills > 0) {
@@ -176,7 +179,7 @@ impl Sandboxes {
 
     /// Whether a server that was silent for long does not answer one more request either. One that
     /// is at work is left to it for longer.
-    async fn hangs(&self, sandbox: &Sandbox, live: &Live) -> bool {
+    async fn hangs(&self, sandbox: &Sandbox, container: &RunningContainer) -> bool {
         let cpu = || {
             self.cgroup_of(sandbox)
                 .and_then(|cgroup| cgroup.usage())
@@ -186,24 +189,27 @@ impl Sandboxes {
         let Some(port) = sandbox.health.port() else {
             return false;
         };
-        match tokio::time::timeout(LAST_CHANCE, first_page::request(live, port)).await {
+        let reading = tokio::time::timeout(LAST_CHANCE, first_page::reads(container, port));
+        let asking = tokio::time::timeout(LAST_CHANCE, first_page::request(container, port));
+        let (reads, asked) = tokio::join!(reading, asking);
+        match asked {
             Ok(Ok(Some(_))) => {
                 sandbox.health.server_answers();
                 return false;
             }
             // It is being started.
             Ok(_) => return false,
-            Err(_) if live.ended.is_cancelled() => return false,
+            Err(_) if container.ended.is_cancelled() => return false,
             Err(_) => {}
         }
         let used = match (before, cpu()) {
             (Some(before), Some(after)) => Some(Duration::from_nanos(after.saturating_sub(before))),
             _ => None,
         };
-        sandbox.health.silent_for() > patience(used, begun.elapsed())
+        sandbox.health.silent_for() > patience(used, begun.elapsed(), reads.is_ok())
     }
 
-    async fn restart_dev_server(&self, sandbox: &Sandbox, live: &Arc<Live>) {
+    async fn restart_dev_server(&self, sandbox: &Sandbox, container: &Arc<RunningContainer>) {
         let (seconds, count) = (
             sandbox.health.silent_for().as_secs(),
             sandbox.health.count_hung(),
@@ -217,24 +223,24 @@ impl Sandboxes {
             format!("The app's server did not answer for {seconds} seconds and was restarted.")
         };
         self.say(sandbox, message, is_many(count));
-        if let Err(error) = live.restart_dev_server().await {
+        if let Err(error) = container.restart_dev_server().await {
             tracing::warn!(
                 error = format!("{error:#}"),
                 "the app's server can't be restarted"
             );
-            self.restart(sandbox, live).await;
+            self.restart(sandbox, container).await;
         }
     }
 
     /// Starts the sandbox's container again over the same files, unless that was done meanwhile or
     /// it answers after all: it may have been asleep.
-    async fn restart(&self, sandbox: &Sandbox, live: &Arc<Live>) {
+    async fn restart(&self, sandbox: &Sandbox, container: &Arc<RunningContainer>) {
         let _task = self.tasks.token();
         let mut state = sandbox.state.lock().await;
-        if !matches!(&*state, State::Running(running) if Arc::ptr_eq(running, live)) {
+        if !matches!(&*state, State::Running(running) if Arc::ptr_eq(running, container)) {
             return;
         }
-        if live.dev_server(false).await.is_ok() {
+        if container.dev_server(false).await.is_ok() {
             return;
         }
         self.say(
@@ -253,8 +259,8 @@ impl Sandboxes {
             return;
         };
         match self.boot(sandbox, template, USUAL_SHARES).await {
-            Ok(live) => {
-                sandbox.set_state(&mut state, State::Running(live));
+            Ok(container) => {
+                sandbox.set_state(&mut state, State::Running(container));
                 tracing::info!(ms = now().saturating_sub(begun), "sandbox restarted");
             }
             // The next request tries again.
@@ -266,16 +272,17 @@ impl Sandboxes {
     }
 }
 
-/// How long a server may be silent that has used so much processor time within this time; `None` when
-/// that is not known.
-fn patience(used: Option<Duration>, within: Duration) -> Duration {
+/// How long a server may be silent that has used this much processor time within this time (`None`:
+/// nobody knows), and that reads what it is sent, or does not.
+fn patience(used: Option<Duration>, within: Duration, reads: bool) -> Duration {
     match used {
         Some(used) if used * WORK_PART <= within => SILENT,
+        Some(_) if !reads => SILENT_IN_A_LOOP,
         Some(_) | None => SILENT_AT_WORK,
     }
 }
 
-/// An amount of memory as people say it.
+/// An amount of memory, for people.
 fn in_words(megabytes: u64) -> String {
     if megabytes.is_multiple_of(1024) {
         format!("{} GB", megabytes >> 10)
@@ -291,13 +298,14 @@ mod tests {
     #[test]
     fn a_silent_server_hangs_sooner_when_it_does_nothing_than_when_it_is_at_work() {
         let within = LAST_CHANCE;
-        let idle = [Duration::ZERO, within / WORK_PART];
-        assert_eq!(idle.map(|used| patience(Some(used), within)), [SILENT; 2]);
-        let barely = within / WORK_PART + Duration::from_nanos(1);
-        let at_work = [Some(barely), Some(within * 2), None];
-        assert_eq!(
-            at_work.map(|used| patience(used, within)),
-            [SILENT_AT_WORK; 3]
-        );
+        for idle in [Duration::ZERO, within / WORK_PART] {
+            assert_eq!(patience(Some(idle), within, true), SILENT);
+            assert_eq!(patience(Some(idle), within, false), SILENT);
+        }
+        for busy in [within / WORK_PART + Duration::from_nanos(1), within * 2] {
+            assert_eq!(patience(Some(busy), within, true), SILENT_AT_WORK);
+            assert_eq!(patience(Some(busy), within, false), SILENT_IN_A_LOOP);
+        }
+        assert_eq!(patience(None, within, false), SILENT_AT_WORK);
     }
 }
