@@ -45,3 +45,4 @@ mod support;
 mod sweeps;
 mod templates;
 mod unenforced;
+mod versions;
