@@ -2,18 +2,124 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Message, PreviewState, ProjectId, Run, Timestamp};
+use super::{Event, ImageId, Message, PreviewState, ProjectId, Run, RunState, Timestamp};
 
 /// The longest prompt or message, in characters (Unicode scalar values).
 pub const PROMPT_MAX_CHARS: usize = 10_000;
+/// The longest title that a user may give, in characters.
+pub const TITLE_MAX_CHARS: usize = 100;
 
-/// A project as lists show it.
+/// A project, without what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Project {
     pub id: ProjectId,
     pub title: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// A project as the home page lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectSummary {
+    pub id: ProjectId,
+    pub title: String,
+    pub status: ProjectStatus,
+    /// The app's latest picture.
+    pub picture: Option<ImageId>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl ProjectSummary {
+    /// Where the picture is found on the app's own origin.
+    pub fn picture_path(&self) -> Option<String> {
+        let picture = self.picture.as_ref()?;
+        Some(format!("/api/pictures/{picture}"))
+    }
+}
+
+/// Where a project stands: its latest run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectStatus {
+    /// Nothing was asked for yet.
+    Empty,
+    Building,
+    Ready,
+    Failed,
+    Stopped,
+}
+
+impl ProjectStatus {
+    /// The word that people read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "New",
+            Self::Building => "Building",
+            Self::Ready => "Ready",
+            Self::Failed => "Failed",
+            Self::Stopped => "Stopped",
+        }
+    }
+}
+
+impl From<Option<RunState>> for ProjectStatus {
+    fn from(latest: Option<RunState>) -> Self {
+        match latest {
+            None => Self::Empty,
+            Some(RunState::Queued | RunState::Running) => Self::Building,
+            Some(RunState::Succeeded) => Self::Ready,
+            Some(RunState::Failed) => Self::Failed,
+            Some(RunState::Cancelled) => Self::Stopped,
+        }
+    }
+}
+
+/// A title as a user gives it, checked: one line, not blank, at most [`TITLE_MAX_CHARS`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectTitle(String);
+
+/// Why a title is refused; the text is for the user.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TitleError {
+    #[error("Give the project a name.")]
+    Empty,
+    #[error("That is {chars} characters; a name has at most 100. Please shorten it.")]
+    TooLong { chars: usize },
+}
+
+impl ProjectTitle {
+    /// Trims and checks the text; line breaks and the like become blanks.
+    pub fn new(text: &str) -> Result<Self, TitleError> {
+        let plain = |sign: char| if sign.is_control() { ' ' } else { sign };
+        let text: String = text.chars().map(plain).collect();
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(TitleError::Empty);
+        }
+        let chars = text.chars().count();
+        if chars > TITLE_MAX_CHARS {
+            return Err(TitleError::TooLong { chars });
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An app of the showcase, which a project can start from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShowcaseApp {
+    /// Names it in addresses.
+    pub slug: String,
+    pub title: String,
+    /// What it is, in a sentence.
+    pub description: String,
+    pub category: String,
+    /// What it was built from.
+    pub prompt: String,
 }
 
 /// What the user wants, checked: not blank, at most [`PROMPT_MAX_CHARS`].
