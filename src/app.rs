@@ -1,5 +1,7 @@
 //! The document's shell and the routes: both targets.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, Meta, MetaTags, Title, provide_meta_context};
 use leptos_router::{
@@ -8,8 +10,12 @@ use leptos_router::{
     path,
 };
 
+use crate::protocol::Preferences;
 use crate::ui::{
+    banners::ConnectionBanners,
     browser::Hydrated,
+    commands::{CommandDialogs, Commands},
+    components::{POPUPS, Toaster, Toasts},
     home::HomePage,
     not_found::NotFound,
     runs::{RunRoute, RunsRoute},
@@ -18,17 +24,31 @@ use crate::ui::{
     workspace::WorkspacePage,
 };
 
+/// What search engines and shared links say of it.
+const DESCRIPTION: &str =
+    "Describe a web app; CodeFlow builds it in a sandbox where it really runs.";
+
+/// The origin under which people reach the app; a context of the server's.
+#[derive(Debug, Clone)]
+pub struct SiteUrl(pub Arc<str>);
+
 /// The whole HTML document around the app, for the server.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let preferences = use_context::<Preferences>().unwrap_or_default();
+    let preferences = serde_json::to_string(&preferences).unwrap_or_default();
     view! {
         <!DOCTYPE html>
-        <html lang="en">
+        <html lang="en" data-preferences=preferences>
             <head>
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
+                <meta name="theme-color" content="#fcfcfd"/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <link rel="apple-touch-icon" href="/icon-192.png"/>
+                <link rel="manifest" href="/manifest.webmanifest"/>
                 <script inner_html=theme::BOOT></script>
+                <script inner_html=POPUPS></script>
                 <AutoReload options=options.clone()/>
                 <HydrationScripts options=options.clone()/>
                 <HashedStylesheet options id="codeflow"/>
@@ -48,9 +68,20 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     Hydrated::provide();
     Clock::provide();
+    Toaster::provide();
+    Commands::provide();
+    // Whoever fetches it knows no page that it belongs to.
+    let site = use_context::<SiteUrl>().map(|site| site.0.to_string());
+    let picture = format!("{}/social.png", site.unwrap_or_default());
     view! {
         <Title formatter=|title: String| if title.is_empty() { "CodeFlow".to_owned() } else { format!("{title} · CodeFlow") }/>
-        <Meta name="description" content="Describe a web app; CodeFlow builds it in a sandbox where it really runs."/>
+        <Meta name="description" content=DESCRIPTION/>
+        <Meta property="og:site_name" content="CodeFlow"/>
+        <Meta property="og:title" content="CodeFlow: what it calls done, runs"/>
+        <Meta property="og:description" content=DESCRIPTION/>
+        <Meta property="og:type" content="website"/>
+        <Meta property="og:image" content=picture/>
+        <Meta name="twitter:card" content="summary_large_image"/>
         <Router>
             <FlatRoutes fallback=NotFound>
                 <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
@@ -58,6 +89,9 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/runs") view={Lazy::<RunsRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/runs/:id") view={Lazy::<RunRoute>::new()} ssr=SsrMode::Async/>
             </FlatRoutes>
+            <CommandDialogs/>
         </Router>
+        <Toasts/>
+        <ConnectionBanners/>
     }
 }

@@ -5,13 +5,16 @@ mod apps;
 mod archive;
 mod compare;
 mod dashboard;
+mod deletion;
 mod edits;
 mod error;
 mod feed;
 mod files;
 mod html;
 mod images;
+mod preferences;
 mod previews;
+mod showcase;
 mod sweep;
 mod versions;
 mod views;
@@ -19,17 +22,20 @@ mod workspace;
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use crate::render::image_type;
 pub use error::ProjectError;
 pub use feed::{Feed, FeedItem, FollowError};
+pub use images::ImageContent;
 
 use crate::{
     agent::Agent,
     config,
     protocol::{
-        ImageId, ModelNotice, NewPrompt, PreviewError, Project, ProjectId, Run, RunId, UserUsage,
+        ImageId, ModelNotice, NewPrompt, PreviewError, Project, ProjectId, ProjectSummary,
+        ProjectTitle, Run, RunId, UserUsage,
     },
     runs::{Events, ProjectLocks, RunContext, Supervisor},
     store::Store,
@@ -59,6 +65,8 @@ struct Inner {
     /// Of those that change a project's app.
     locks: ProjectLocks,
     runs: Supervisor,
+    /// Wakes what removes deleted projects.
+    deleted: Notify,
     /// Apps being opened, watched previews and the sweep.
     tasks: TaskTracker,
 }
@@ -113,6 +121,7 @@ impl Projects {
                 views,
                 locks: context.locks.clone(),
                 runs: Supervisor::new(context, settings, shutdown),
+                deleted: Notify::new(),
                 tasks,
             }),
         }
@@ -151,8 +160,26 @@ impl Projects {
     }
 
     /// All projects, the one worked on last first.
-    pub async fn list(&self) -> Result<Vec<Project>, ProjectError> {
+    pub async fn list(&self) -> Result<Vec<ProjectSummary>, ProjectError> {
         Ok(self.inner.store.list_projects().await?)
+    }
+
+    /// Gives the project its user's title, which runs leave alone; open pages follow.
+    pub async fn rename(
+        &self,
+        project: ProjectId,
+        title: &ProjectTitle,
+    ) -> Result<Project, ProjectError> {
+        let store = &self.inner.store;
+        let event = store.rename_project(project, title.as_str()).await?;
+        self.inner.events.announce(event);
+        Ok(store.find_project(project).await?)
+    }
+
+    /// A new project with the files of this one's latest version; its sandbox is made when it is
+    /// opened. `Conflict` when there is no version yet.
+    pub async fn duplicate(&self, project: ProjectId) -> Result<Project, ProjectError> {
+        Ok(self.inner.store.duplicate_project(project).await?)
     }
 
     /// Tokens and money of each user's runs so far.

@@ -8,6 +8,7 @@ mod file;
 mod id;
 mod image;
 mod message;
+mod preferences;
 mod preview;
 mod project;
 mod run;
@@ -27,10 +28,11 @@ pub use file::{
 pub use id::{FragmentId, MessageId, ProjectId, RunId, Timestamp, UserId};
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
 pub use message::{Author, Fragment, Message, MessageKind, Role};
+pub use preferences::Preferences;
 pub use preview::{PreviewError, PreviewErrorKind};
 pub use project::{
-    ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, ProjectTitle, PromptError, TitleError,
-    Workspace,
+    ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, ProjectStatus, ProjectSummary, ProjectTitle,
+    PromptError, ShowcaseApp, TITLE_MAX_CHARS, TitleError, Workspace,
 };
 pub use run::{Run, RunState, Status, ToolUse};
 pub use text::{first_chars, shorten};

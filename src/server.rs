@@ -7,19 +7,20 @@ mod files;
 mod health;
 mod images;
 mod origin;
+mod preferences;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef},
-    http::{HeaderValue, header},
+    http::{HeaderValue, header, request::Parts},
     middleware,
     routing::{get, post},
 };
 use leptos::{
     config::{LeptosOptions, get_configuration},
-    prelude::provide_context,
+    prelude::{provide_context, use_context},
 };
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use tokio_util::sync::CancellationToken;
@@ -31,9 +32,9 @@ use tower_http::{
 };
 
 use crate::{
-    app::{App, shell},
+    app::{App, SiteUrl, shell},
     projects::Projects,
-    protocol::{IMAGE_MAX_BYTES, MAX_UPLOAD},
+    protocol::{IMAGE_MAX_BYTES, MAX_UPLOAD, Preferences},
 };
 
 /// Where the page's files are, and where the app listens.
@@ -76,8 +77,14 @@ impl FromRef<AppState> for LeptosOptions {
 pub fn router(state: AppState) -> Router {
     let routes = generate_route_list(App);
     let context = {
-        let projects = state.projects.clone();
-        move || provide_context(projects.clone())
+        let (projects, site) = (state.projects.clone(), SiteUrl(state.public_url.clone()));
+        move || {
+            provide_context(projects.clone());
+            provide_context(site.clone());
+            let preferences = use_context::<Parts>()
+                .and_then(|parts| parts.extensions.get::<Preferences>().cloned());
+            provide_context(preferences.unwrap_or_default());
+        }
     };
     let shell = {
         let options = state.leptos.clone();
@@ -98,6 +105,11 @@ pub fn router(state: AppState) -> Router {
             post(files::upload).layer(DefaultBodyLimit::max(MAX_UPLOAD)),
         )
         .route("/api/files/raw", get(files::raw))
+        .route("/api/pictures/{id}", get(images::show_picture))
+        .route(
+            "/api/preferences",
+            get(preferences::list).post(preferences::set),
+        )
         .leptos_routes_with_context(&state, routes, context.clone(), shell)
         .fallback(leptos_axum::file_and_error_handler_with_context::<
             AppState,
@@ -106,6 +118,10 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn_with_state(
             state.clone(),
             origin::same_origin_only,
+        ))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            preferences::with_page,
         ))
         .layer(middleware::map_response(harden))
         .layer(CompressionLayer::new().compress_when(

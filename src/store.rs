@@ -4,14 +4,19 @@
 
 mod blob;
 mod dashboard;
+mod deletion;
 mod edit;
 mod event;
 mod fragment;
 mod image;
+mod listing;
 mod message;
+mod picture;
+mod preference;
 mod project;
 mod prompt;
 mod readable;
+mod ready;
 mod reply;
 mod run;
 mod step;
@@ -33,6 +38,7 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement,
 };
 
+pub use deletion::Deleted;
 pub use edit::{Edit, SavedEdit};
 pub use fragment::{NewFragment, Version};
 pub use image::ImageContent;

@@ -2,7 +2,9 @@
 //! is derived from signals; the signals are fed by the server functions of `api` and by [`feed`],
 //! the only file that knows the socket.
 
+pub mod banners;
 pub mod browser;
+pub mod commands;
 pub mod components;
 pub mod conversation;
 pub mod erased;

@@ -10,6 +10,9 @@ mod m20261128_000002_add_version_kinds;
 mod m20261128_000003_add_run_accounts;
 mod m20261128_000004_add_event_names;
 mod m20261128_000005_narrow_event_indexes;
+mod m20261128_100010_add_deleted_projects;
+mod m20261128_100011_add_pictures;
+mod m20261128_100012_add_preferences;
 mod m20261128_100020_add_version_authors;
 mod m20261128_100030_add_edits;
 
@@ -28,6 +31,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000003_add_run_accounts::Migration),
             Box::new(m20261128_000004_add_event_names::Migration),
             Box::new(m20261128_000005_narrow_event_indexes::Migration),
+            Box::new(m20261128_100010_add_deleted_projects::Migration),
+            Box::new(m20261128_100011_add_pictures::Migration),
+            Box::new(m20261128_100012_add_preferences::Migration),
             Box::new(m20261128_100020_add_version_authors::Migration),
             Box::new(m20261128_100030_add_edits::Migration),
         ]

@@ -51,6 +51,9 @@ const LAST_TURN: &str = "This is your last turn, and you may call no more tools.
 pub struct BuildOutcome {
     /// What the model says it did.
     pub summary: String,
+    /// What the app looks like: a JPEG. `None` where the check was before a restart, or had no
+    /// browser.
+    pub picture: Option<Vec<u8>>,
 }
 
 /// Where the model's files are in its answers.
@@ -138,7 +141,8 @@ pub async fn build_app<J: Journal>(
             .map_err(|error| with_problems(error, last_failure.as_ref()))?;
         let report = verify(job, round, &summary).await?;
         if report.is_well() {
-            return Ok(BuildOutcome { summary });
+            let picture = report.picture;
+            return Ok(BuildOutcome { summary, picture });
         }
         let unchanged = last_failure.is_some_and(|last| last.signature() == report.signature());
         if unchanged || round > MAX_REPAIRS || conversation.turns >= max_turns {

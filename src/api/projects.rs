@@ -1,9 +1,11 @@
-//! Projects: create one from a prompt, list them, open one.
+//! Projects: create one from a prompt, a copy or the showcase, list, rename, delete and open them.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
-use crate::protocol::{ApiError, ModelNotice, Project, ProjectId, Workspace};
+use crate::protocol::{
+    ApiError, ModelNotice, Project, ProjectId, ProjectSummary, ShowcaseApp, Workspace,
+};
 
 /// Creates a project, its first message with the image that was uploaded for it, and its first run
 /// in one transaction, and redirects to the workspace.
@@ -27,11 +29,76 @@ pub async fn create_project(prompt: String, image: Option<String>) -> Result<Pro
 
 /// All projects, the one worked on last first.
 #[server(prefix = "/api", endpoint = "projects/list", input = GetUrl, output = Json)]
-pub async fn list_projects() -> Result<Vec<Project>, ApiError> {
+pub async fn list_projects() -> Result<Vec<ProjectSummary>, ApiError> {
     use super::answer::answer;
     use crate::projects::Projects;
 
     answer(expect_context::<Projects>().list().await)
+}
+
+/// Gives the project a title; 400 when it is blank or too long.
+#[server(prefix = "/api", endpoint = "projects/rename", output = Json)]
+pub async fn rename_project(project: ProjectId, title: String) -> Result<Project, ApiError> {
+    use super::answer::answer;
+    use crate::{projects::Projects, protocol::ProjectTitle};
+
+    answer(
+        async {
+            let title = ProjectTitle::new(&title)
+                .map_err(|error| ApiError::invalid("title", error.to_string()))?;
+            Ok::<_, ApiError>(expect_context::<Projects>().rename(project, &title).await?)
+        }
+        .await,
+    )
+}
+
+/// Makes a project with the files of this one's latest version; 409 when it has none.
+#[server(prefix = "/api", endpoint = "projects/duplicate", output = Json)]
+pub async fn duplicate_project(project: ProjectId) -> Result<Project, ApiError> {
+    use super::answer::answer;
+    use crate::projects::Projects;
+
+    answer(expect_context::<Projects>().duplicate(project).await)
+}
+
+/// Deletes the project and stops its runs; for ten seconds it can be brought back.
+#[server(prefix = "/api", endpoint = "projects/delete", output = Json)]
+pub async fn delete_project(project: ProjectId) -> Result<(), ApiError> {
+    use super::answer::answer;
+    use crate::projects::Projects;
+
+    answer(expect_context::<Projects>().delete(project).await)
+}
+
+/// Brings a project back that was deleted a moment ago; 404 when it is too late.
+#[server(prefix = "/api", endpoint = "projects/undelete", output = Json)]
+pub async fn undelete_project(project: ProjectId) -> Result<Project, ApiError> {
+    use super::answer::answer;
+    use crate::projects::Projects;
+
+    answer(expect_context::<Projects>().undelete(project).await)
+}
+
+/// The apps of the showcase.
+#[server(prefix = "/api", endpoint = "showcase/list", input = GetUrl, output = Json)]
+pub async fn list_showcase() -> Result<Vec<ShowcaseApp>, ApiError> {
+    use super::answer::answer;
+    use crate::projects::Projects;
+
+    answer(expect_context::<Projects>().showcase())
+}
+
+/// Makes a project with the files of an app of the showcase, and redirects to its workspace.
+#[server(prefix = "/api", endpoint = "showcase/use", output = Json)]
+pub async fn use_showcase(slug: String) -> Result<ProjectId, ApiError> {
+    use super::answer::answer;
+    use crate::projects::Projects;
+
+    let started = expect_context::<Projects>().start_from(&slug).await;
+    answer(started.map(|project| {
+        leptos_axum::redirect(&format!("/projects/{}", project.id));
+        project.id
+    }))
 }
 
 /// What the workspace shows when its page loads; the feed continues from there.
@@ -41,23 +108,6 @@ pub async fn get_workspace(project: ProjectId) -> Result<Workspace, ApiError> {
     use crate::projects::Projects;
 
     answer(expect_context::<Projects>().workspace(project).await)
-}
-
-/// Gives the project a title.
-#[server(prefix = "/api", endpoint = "projects/rename", output = Json)]
-pub async fn rename_project(project: ProjectId, title: String) -> Result<(), ApiError> {
-    use super::answer::answer;
-    use crate::{projects::Projects, protocol::ProjectTitle};
-
-    answer(
-        async {
-            let title = ProjectTitle::new(&title)
-                .map_err(|error| ApiError::invalid("title", error.to_string()))?;
-            expect_context::<Projects>().rename(project, &title).await?;
-            Ok::<_, ApiError>(())
-        }
-        .await,
-    )
 }
 
 /// Which model builds.

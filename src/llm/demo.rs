@@ -7,8 +7,8 @@ mod recording;
 
 use std::time::Duration;
 
-pub use recording::Recordings;
 use recording::{Call, Turn};
+pub use recording::{RecordedApp, Recordings, recorded_apps};
 
 use super::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole, Piece, ToolCall};
 

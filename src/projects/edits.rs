@@ -114,6 +114,7 @@ impl Edits {
             title: title(&edits),
             entries: entries.into(),
             partial,
+            picture: None,
         };
         if let Some((fragment, events)) = inner.store.save_version(project, &version, None).await? {
             tracing::info!(project.id = %project, version = fragment.number, "edits saved as a version");

@@ -6,8 +6,9 @@ use super::{ProjectError, Projects};
 use crate::{
     protocol::{Image, ImageId},
     render::image::{self, Prepared},
-    store::ImageContent,
 };
+
+pub use crate::store::ImageContent;
 
 /// Images decoded at a time: each may take a few hundred megabytes for a moment.
 static DECODING: Semaphore = Semaphore::const_new(2);
@@ -31,6 +32,11 @@ impl Projects {
     /// An image's bytes and media type, or `NotFound`.
     pub async fn image_content(&self, id: &ImageId) -> Result<ImageContent, ProjectError> {
         Ok(self.inner.store.image_content(id).await?)
+    }
+
+    /// A picture of an app, or `NotFound`.
+    pub async fn picture_content(&self, id: &ImageId) -> Result<ImageContent, ProjectError> {
+        Ok(self.inner.store.picture_content(id).await?)
     }
 }
 

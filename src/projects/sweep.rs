@@ -4,7 +4,8 @@
 //! | what goes | when | how much at a time |
 //! |---|---|---|
 //! | uploaded images that no message has | a day after the upload | all |
-//! | blobs that are in no version and are no image | at once | 200 |
+//! | deleted projects, with their sandboxes | 12 seconds after their deletion (`deletion`) | one |
+//! | blobs that are in no version and are no image or picture | at once | 200 |
 //! | step outputs, most events; never a project's newest run's | `RUN_KEEP_DAYS` after their run | 20 runs |
 //! | sandboxes whose project is gone or has another one | an hour after their start | one |
 //! | sandboxes of versions that nobody looks at | the same | one |
@@ -25,7 +26,7 @@ use crate::{
     config,
     protocol::{ProjectId, Timestamp},
     runs::BUILD_INPUT,
-    store::{StoreError, Unused},
+    store::{Store, StoreError, Unused},
 };
 
 /// How long an uploaded image waits for its message.
@@ -50,6 +51,7 @@ struct Sweeper {
 impl Projects {
     /// Sweeps at once and then at each interval, until `shutdown`.
     pub fn keep_swept(&self, settings: config::Sweeps, shutdown: CancellationToken) {
+        self.keep_removing(shutdown.clone());
         let sweeper = Sweeper {
             projects: self.clone(),
             settings,
@@ -99,8 +101,7 @@ impl Sweeper {
     }
 
     async fn blobs(&self) -> Result<u64, RunError> {
-        let store = &self.projects.inner.store;
-        in_batches(|| store.remove_unused_blobs(BLOBS_AT_A_TIME)).await
+        remove_unused_blobs(&self.projects.inner.store).await
     }
 
     async fn old_runs(&self) -> Result<u64, RunError> {
@@ -136,7 +137,7 @@ impl Sweeper {
             };
             let needed = self.projects.inner.views.has(&sandbox.id)
                 || match project.parse::<ProjectId>() {
-                    Ok(project) => match store.sandbox_of(project).await {
+                    Ok(project) => match store.sandbox_kept_for(project).await {
                         Ok(noted) => noted.as_deref() == Some(&*sandbox.id),
                         Err(StoreError::NotFound(_)) => false,
                         Err(error) => return Err(error.into()),
@@ -218,6 +219,11 @@ impl Sweeper {
         }
         matches!(released, Ok(Released::Ended))
     }
+}
+
+/// Removes all blobs that nothing has. Returns how many.
+pub(super) async fn remove_unused_blobs(store: &Store) -> Result<u64, RunError> {
+    in_batches(|| store.remove_unused_blobs(BLOBS_AT_A_TIME)).await
 }
 
 /// Works through batches until one finds nothing to do. Returns how much was done.

@@ -116,16 +116,4 @@ impl Projects {
             }
         }
     }
-
-    /// Gives the project a title of its user's.
-    pub async fn rename(
-        &self,
-        project: ProjectId,
-        title: &ProjectTitle,
-    ) -> Result<(), ProjectError> {
-        let store = &self.inner.store;
-        let event = store.rename_project(project, title.as_str()).await?;
-        self.inner.events.announce(event);
-        Ok(())
-    }
 }

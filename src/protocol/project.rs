@@ -2,18 +2,90 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Fragment, Message, PreviewState, ProjectId, Run, Timestamp};
+use super::{Event, Fragment, ImageId, Message, PreviewState, ProjectId, Run, RunState, Timestamp};
 
 /// The longest prompt or message, in characters (Unicode scalar values).
 pub const PROMPT_MAX_CHARS: usize = 10_000;
+/// The longest title that a user may give, in characters.
+pub const TITLE_MAX_CHARS: usize = 100;
 
-/// A project as lists show it.
+/// A project, without what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Project {
     pub id: ProjectId,
     pub title: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// A project as the home page lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectSummary {
+    pub id: ProjectId,
+    pub title: String,
+    pub status: ProjectStatus,
+    /// The app's latest picture.
+    pub picture: Option<ImageId>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl ProjectSummary {
+    /// Where the picture is found on the app's own origin.
+    pub fn picture_path(&self) -> Option<String> {
+        let picture = self.picture.as_ref()?;
+        Some(format!("/api/pictures/{picture}"))
+    }
+}
+
+/// Where a project stands: its latest run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectStatus {
+    /// Nothing was asked for yet.
+    Empty,
+    Building,
+    Ready,
+    Failed,
+    Stopped,
+}
+
+impl ProjectStatus {
+    /// The word that people read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "New",
+            Self::Building => "Building",
+            Self::Ready => "Ready",
+            Self::Failed => "Failed",
+            Self::Stopped => "Stopped",
+        }
+    }
+}
+
+impl From<Option<RunState>> for ProjectStatus {
+    fn from(latest: Option<RunState>) -> Self {
+        match latest {
+            None => Self::Empty,
+            Some(RunState::Queued | RunState::Running) => Self::Building,
+            Some(RunState::Succeeded) => Self::Ready,
+            Some(RunState::Failed) => Self::Failed,
+            Some(RunState::Cancelled) => Self::Stopped,
+        }
+    }
+}
+
+/// An app of the showcase, which a project can start from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShowcaseApp {
+    /// Names it in addresses.
+    pub slug: String,
+    pub title: String,
+    /// What it is, in a sentence.
+    pub description: String,
+    pub category: String,
+    /// What it was built from.
+    pub prompt: String,
 }
 
 /// What the user wants, checked: not blank, at most [`PROMPT_MAX_CHARS`].
@@ -62,9 +134,6 @@ impl From<NewPrompt> for String {
         prompt.0
     }
 }
-
-/// The longest title of a project, in characters.
-const TITLE_MAX_CHARS: usize = 120;
 
 /// A project's title as its user gives it, checked: one line, not blank, not too long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +218,7 @@ mod tests {
         let long = "ü".repeat(TITLE_MAX_CHARS + 1);
         assert_eq!(
             ProjectTitle::new(&long),
-            Err(TitleError::TooLong { chars: 121 })
+            Err(TitleError::TooLong { chars: 101 })
         );
         assert!(ProjectTitle::new(&long[2..]).is_ok());
     }

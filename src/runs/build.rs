@@ -187,6 +187,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                         title: titles.fragment.clone(),
                         entries: entries.into(),
                         partial,
+                        picture: outcome.picture.as_deref().map(Into::into),
                     },
                 };
                 journal.publish(status(Status::Ready)).await?;

@@ -60,6 +60,7 @@ async fn try_to_save(context: &RunContext, run: RunId) -> Result<(), RunError> {
         title,
         entries: entries.into(),
         partial,
+        picture: None,
     };
     context
         .events

@@ -1,5 +1,5 @@
 //! Images that users attach: `POST /api/images` takes one as its body, `GET /api/images/{id}`
-//! serves it.
+//! serves it. `GET /api/pictures/{id}` serves a picture of an app.
 
 use axum::{
     Json,
@@ -11,7 +11,7 @@ use axum::{
 
 use super::AppState;
 use crate::{
-    projects::ProjectError,
+    projects::{ImageContent, ProjectError},
     protocol::{ApiError, Image, ImageError, ImageId},
 };
 
@@ -45,7 +45,19 @@ pub async fn show(State(state): State<AppState>, Path(id): Path<String>) -> Resp
     let Ok(id) = id.parse::<ImageId>() else {
         return refusal(ProjectError::NotFound("image"));
     };
-    match state.projects.image_content(&id).await {
+    serve(state.projects.image_content(&id).await)
+}
+
+/// The picture, or 404.
+pub async fn show_picture(State(state): State<AppState>, Path(id): Path<String>) -> Response {
+    let Ok(id) = id.parse::<ImageId>() else {
+        return refusal(ProjectError::NotFound("picture"));
+    };
+    serve(state.projects.picture_content(&id).await)
+}
+
+fn serve(content: Result<ImageContent, ProjectError>) -> Response {
+    match content {
         Ok(content) => {
             let headers = [
                 (header::CONTENT_TYPE, content.media_type),

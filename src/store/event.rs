@@ -195,6 +195,24 @@ async fn read(db: &impl ConnectionTrait, query: Select<Entity>) -> Result<Vec<Ev
         .collect())
 }
 
+/// Removes at most `limit` of the project's events. Returns how many.
+pub(super) async fn remove_some(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    limit: u64,
+) -> Result<u64> {
+    let some = Entity::find()
+        .select_only()
+        .column(Column::Seq)
+        .filter(Column::ProjectId.eq(project))
+        .limit(limit);
+    let seqs: Vec<i64> = some.into_tuple().all(tx).await?;
+    let removed = Entity::delete_many()
+        .filter(Column::ProjectId.eq(project))
+        .filter(Column::Seq.is_in(seqs));
+    Ok(removed.exec(tx).await?.rows_affected)
+}
+
 /// Saves the event within a transaction; see [`Store::append_event`].
 pub(super) async fn append(
     tx: &impl ConnectionTrait,

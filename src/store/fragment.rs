@@ -42,6 +42,7 @@ pub struct Model {
     pub author: Author,
     pub restored: Option<i32>,
     pub changed: Option<i32>,
+    pub picture: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -84,6 +85,8 @@ pub struct NewFragment {
     pub entries: Arc<[AppEntry]>,
     /// Whether a rebuilt app keeps the template's files beside the entries.
     pub partial: bool,
+    /// What the app looks like: a JPEG.
+    pub picture: Option<Arc<[u8]>>,
 }
 
 /// A version as it was saved.
@@ -365,15 +368,6 @@ pub(super) async fn of_project(
         .collect())
 }
 
-/// Whether a version has a file with this content.
-pub(super) async fn has_blob(db: &impl ConnectionTrait, hash: &str) -> Result<bool> {
-    let file = file::Entity::find()
-        .filter(file::Column::Hash.eq(hash))
-        .one(db)
-        .await?;
-    Ok(file.is_some())
-}
-
 /// The files of versions with the content of this hash, for a query of what is in use.
 pub(super) fn uses_of(hash: SimpleExpr) -> SelectStatement {
     Query::select()
@@ -407,6 +401,11 @@ pub(super) async fn insert(
     let saved = insert_row(tx, project, origin, title, new.partial, &set_of(hashed)).await?;
     blob::put_missing(tx, hashed).await?;
     insert_files(tx, saved.id, hashed).await?;
+    if let Some(picture) = &new.picture {
+        let hash = blob::hash(picture);
+        blob::put(tx, hash.clone(), picture).await?;
+        set_picture(tx, project, saved.id, Some(&hash)).await?;
+    }
     Ok(saved)
 }
 
@@ -447,6 +446,7 @@ pub(super) async fn insert_row(
             _ => None,
         },
         changed: Some(count_changes(&before, files)),
+        picture: None,
     };
     // Every column is set.
     Entity::insert(ActiveModel::from(model.clone()).reset_all())
@@ -474,4 +474,23 @@ pub(super) async fn insert_files(
             .await?;
     }
     Ok(())
+}
+
+/// Gives the version, and with it its project, a picture by the blob's hash; nothing happens where
+/// there is none.
+pub(super) async fn set_picture(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    id: FragmentId,
+    picture: Option<&str>,
+) -> Result<()> {
+    let Some(picture) = picture else {
+        return Ok(());
+    };
+    Entity::update_many()
+        .col_expr(Column::Picture, Expr::value(picture))
+        .filter(Column::Id.eq(id))
+        .exec(tx)
+        .await?;
+    project::set_picture(tx, project, picture).await
 }

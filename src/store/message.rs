@@ -151,6 +151,34 @@ pub(super) fn image_hashes() -> SelectStatement {
     QuerySelect::query(&mut hashes).take()
 }
 
+/// What the project's last result says.
+pub(super) async fn last_result(
+    db: &impl ConnectionTrait,
+    project: ProjectId,
+) -> Result<Option<String>> {
+    let results = Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .filter(Column::Kind.eq(MessageKind::Result))
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::Id);
+    Ok(results.one(db).await?.map(|model| model.content))
+}
+
+/// The hashes of the images of the project's messages.
+pub(super) async fn images_of(
+    db: &impl ConnectionTrait,
+    project: ProjectId,
+) -> Result<Vec<String>> {
+    let with_image = Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .filter(Column::ImageHash.is_not_null());
+    let models = readable::models(db, "message", with_image).await?;
+    Ok(models
+        .into_iter()
+        .filter_map(|model| model.image_hash)
+        .collect())
+}
+
 pub(super) async fn insert(
     tx: &impl ConnectionTrait,
     project: ProjectId,

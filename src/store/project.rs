@@ -1,11 +1,11 @@
 //! Projects: one conversation and its app each.
 
 use sea_orm::{
-    ActiveValue::Set, DbBackend, ExprTrait as _, QueryOrder, QuerySelect, entity::prelude::*,
+    ActiveValue::Set, DbBackend, ExprTrait as _, QuerySelect, entity::prelude::*,
     sea_query::LockType,
 };
 
-use super::{Result, Store, StoreError, readable, without_nul};
+use super::{Result, Store, StoreError, without_nul};
 use crate::protocol::{FragmentId, Project, ProjectId, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -24,6 +24,8 @@ pub struct Model {
     pub renamed: bool,
     /// The version whose files its sandbox is about to get.
     pub restoring: Option<FragmentId>,
+    pub deleted_at: Option<i64>,
+    pub picture: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -43,15 +45,6 @@ impl Model {
 }
 
 impl Store {
-    /// All projects, the one worked on last first.
-    pub async fn list_projects(&self) -> Result<Vec<Project>> {
-        let all = Entity::find()
-            .order_by_desc(Column::UpdatedAt)
-            .order_by_desc(Column::Id);
-        let models = readable::models(&self.db, "project", all).await?;
-        Ok(models.into_iter().map(Model::into_project).collect())
-    }
-
     /// The project, or `NotFound`.
     pub async fn find_project(&self, id: ProjectId) -> Result<Project> {
         Ok(self.project_model(id).await?.into_project())
@@ -81,15 +74,18 @@ impl Store {
         Ok(())
     }
 
+    /// The id of the project's sandbox, also while its deletion can be undone.
+    pub async fn sandbox_kept_for(&self, id: ProjectId) -> Result<Option<String>> {
+        let model = Entity::find_by_id(id).one(&self.db).await?;
+        Ok(model.ok_or(StoreError::NotFound("project"))?.sandbox)
+    }
+
     pub(super) async fn project_model(&self, id: ProjectId) -> Result<Model> {
-        Entity::find_by_id(id)
-            .one(&self.db)
-            .await?
-            .ok_or(StoreError::NotFound("project"))
+        there(&self.db, id).await
     }
 }
 
-/// A new project with this title.
+/// Adds a project with this title.
 pub(super) async fn insert(tx: &impl ConnectionTrait, title: &str) -> Result<Project> {
     let now = Timestamp::now();
     let project = Project {
@@ -98,7 +94,7 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, title: &str) -> Result<Pro
         created_at: now,
         updated_at: now,
     };
-    Entity::insert(ActiveModel {
+    let row = ActiveModel {
         id: Set(project.id),
         user_id: Set(UserId::local()),
         title: Set(project.title.clone()),
@@ -107,12 +103,33 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, title: &str) -> Result<Pro
         created_at: Set(now.0),
         updated_at: Set(now.0),
         used_at: Set(None),
+        deleted_at: Set(None),
         renamed: Set(false),
         restoring: Set(None),
-    })
-    .exec_without_returning(tx)
-    .await?;
+        picture: Set(None),
+    };
+    Entity::insert(row).exec_without_returning(tx).await?;
     Ok(project)
+}
+
+/// The project's row; `NotFound` also once it was deleted.
+pub(super) async fn there(db: &impl ConnectionTrait, id: ProjectId) -> Result<Model> {
+    let found = Entity::find_by_id(id).filter(Column::DeletedAt.is_null());
+    found.one(db).await?.ok_or(StoreError::NotFound("project"))
+}
+
+/// Gives the project its latest picture, by the blob's hash.
+pub(super) async fn set_picture(
+    tx: &impl ConnectionTrait,
+    id: ProjectId,
+    picture: &str,
+) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::Picture, Expr::value(picture))
+        .filter(Column::Id.eq(id))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// Sets the project's last change to now. `NotFound` when there is no such project.

@@ -38,6 +38,7 @@ impl Store {
         let (prompt, image) = (prompt.clone(), image.cloned());
         self.write(move |tx| {
             Box::pin(async move {
+                project::there(tx, project).await?;
                 project::touch(tx, project).await?;
                 insert_prompt(tx, project, &prompt, image.as_ref()).await
             })

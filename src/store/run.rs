@@ -1,9 +1,12 @@
 //! Runs: what answers a prompt, from waiting in the queue to its end.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{
-    ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*, sea_query::SelectStatement,
+    ActiveValue::Set,
+    QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{Func, Query, SelectStatement},
 };
 
 use super::{Result, Store, StoreError, event, readable};
@@ -247,6 +250,22 @@ pub(super) async fn of_project(
     readable::models(db, "run", runs).await
 }
 
+/// The state of each project's latest run.
+pub(super) async fn latest_states(
+    db: &impl ConnectionTrait,
+) -> Result<HashMap<ProjectId, RunState>> {
+    let latest = Query::select()
+        .expr(Func::max(Expr::col(Column::Id)))
+        .from(Entity)
+        .group_by_col(Column::ProjectId)
+        .to_owned();
+    let runs = Entity::find().filter(Column::Id.in_subquery(latest));
+    let models = readable::models(db, "run", runs).await?.into_iter();
+    Ok(models
+        .map(|model| (model.project_id, model.state))
+        .collect())
+}
+
 pub(super) async fn insert(
     tx: &impl ConnectionTrait,
     project: ProjectId,
@@ -260,19 +279,45 @@ pub(super) async fn insert(
         created_at: Timestamp::now(),
         finished_at: None,
     };
+    save(tx, &run, None).await?;
+    Ok(run)
+}
+
+/// Adds a run that has its result, although the agent did nothing: an app that was there before.
+pub(super) async fn insert_done(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    message: MessageId,
+    reply: MessageId,
+) -> Result<Run> {
+    let now = Timestamp::now();
+    let run = Run {
+        id: RunId::new(),
+        project,
+        message,
+        state: RunState::Succeeded,
+        created_at: now,
+        finished_at: Some(now),
+    };
+    save(tx, &run, Some(reply)).await?;
+    Ok(run)
+}
+
+async fn save(tx: &impl ConnectionTrait, run: &Run, reply: Option<MessageId>) -> Result<()> {
+    let finished_at = run.finished_at.map(|at| at.0);
     Entity::insert(ActiveModel {
         id: Set(run.id),
-        project_id: Set(project),
-        message_id: Set(message),
-        reply_id: Set(None),
+        project_id: Set(run.project),
+        message_id: Set(run.message),
+        reply_id: Set(reply),
         state: Set(run.state),
         created_at: Set(run.created_at.0),
-        started_at: Set(None),
-        finished_at: Set(None),
+        started_at: Set(finished_at),
+        finished_at: Set(finished_at),
         worked_ms: Set(0),
         trimmed: Set(false),
     })
     .exec_without_returning(tx)
     .await?;
-    Ok(run)
+    Ok(())
 }

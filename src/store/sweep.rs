@@ -10,7 +10,8 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, StoreError, blob, event, fragment, image, message, project, readable, run, step,
+    Result, Store, StoreError, blob, event, fragment, image, message, picture, project, readable,
+    run, step,
 };
 use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 
@@ -18,6 +19,8 @@ use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 const FREE_PAGES: i64 = 64;
 /// … and this many at a time.
 const PAGES_AT_A_TIME: i64 = 1000;
+/// Within this time an uploaded image gets its message, whatever becomes of older ones.
+const UPLOADED_AGAIN: Duration = Duration::from_secs(60);
 
 /// The identity of this database among those that use the same sandbox provider.
 mod installation {
@@ -67,13 +70,14 @@ impl Store {
         Ok(found.ok_or(StoreError::NotFound("installation"))?.id)
     }
 
-    /// Removes at most `limit` blobs that are in no version and are no image. Returns how many.
+    /// Removes at most `limit` blobs that are in no version and are no image or picture. Returns how many.
     pub async fn remove_unused_blobs(&self, limit: u64) -> Result<u64> {
         let unused = blob::Entity::find()
             .select_only()
             .column(blob::Column::Hash)
             .filter(Expr::exists(uses_in_versions()).not())
             .filter(Expr::exists(uses_as_images()).not())
+            .filter(Expr::exists(uses_as_pictures()).not())
             .limit(limit);
         let hashes: Vec<String> = unused.into_tuple().all(&self.db).await?;
         if hashes.is_empty() {
@@ -83,7 +87,8 @@ impl Store {
         let removing = blob::Entity::delete_many()
             .filter(blob::Column::Hash.is_in(hashes))
             .filter(Expr::exists(uses_in_versions()).not())
-            .filter(Expr::exists(uses_as_images()).not());
+            .filter(Expr::exists(uses_as_images()).not())
+            .filter(Expr::exists(uses_as_pictures()).not());
         self.write(move |tx| Box::pin(async move { Ok(removing.exec(tx).await?.rows_affected) }))
             .await
     }
@@ -175,6 +180,7 @@ impl Store {
             .to_owned();
         let unused = project::Entity::find()
             .filter(project::Column::Sandbox.is_not_null())
+            .filter(project::Column::DeletedAt.is_null())
             .filter(project::Column::UpdatedAt.lt(before(age)))
             .filter(
                 project::Column::UsedAt
@@ -237,9 +243,26 @@ impl Store {
 async fn remove_unused_images(tx: &impl ConnectionTrait, until: i64) -> Result<u64> {
     let unused = image::Entity::find()
         .filter(image::Column::UsedAt.lt(until))
-        .filter(image::Column::Hash.not_in_subquery(message::image_hashes()))
-        .all(tx)
-        .await?;
+        .filter(image::Column::Hash.not_in_subquery(message::image_hashes()));
+    remove(tx, unused.all(tx).await?, until).await
+}
+
+/// Removes those of the images that no message has any more, unless they were uploaded again in the
+/// last minute.
+pub(super) async fn remove_images(tx: &impl ConnectionTrait, hashes: Vec<String>) -> Result<()> {
+    if hashes.is_empty() {
+        return Ok(());
+    }
+    let until = before(UPLOADED_AGAIN);
+    let unused = image::Entity::find()
+        .filter(image::Column::Hash.is_in(hashes))
+        .filter(image::Column::UsedAt.lt(until))
+        .filter(image::Column::Hash.not_in_subquery(message::image_hashes()));
+    remove(tx, unused.all(tx).await?, until).await?;
+    Ok(())
+}
+
+async fn remove(tx: &impl ConnectionTrait, unused: Vec<image::Model>, until: i64) -> Result<u64> {
     let mut removed = 0;
     for unused in unused {
         // Unless it was attached in the meantime.
@@ -249,7 +272,7 @@ async fn remove_unused_images(tx: &impl ConnectionTrait, until: i64) -> Result<u
             .exec(tx)
             .await?;
         removed += deleted.rows_affected;
-        if deleted.rows_affected > 0 && !fragment::has_blob(tx, &unused.hash).await? {
+        if deleted.rows_affected > 0 && !picture::has_blob(tx, &unused.hash).await? {
             blob::Entity::delete_by_id(unused.hash).exec(tx).await?;
         }
     }
@@ -262,6 +285,10 @@ fn before(age: Duration) -> i64 {
 
 fn uses_in_versions() -> SelectStatement {
     fragment::uses_of(Expr::col((blob::Entity, blob::Column::Hash)))
+}
+
+fn uses_as_pictures() -> SelectStatement {
+    picture::pictures_of(Expr::col((blob::Entity, blob::Column::Hash)))
 }
 
 fn uses_as_images() -> SelectStatement {
@@ -364,6 +391,7 @@ mod tests {
                 title: "App".to_owned(),
                 entries: [AppEntry::file("a", b"a".to_vec())].into(),
                 partial: false,
+                picture: None,
             },
         };
         store.finish_run(later.id, &result).await.unwrap();

@@ -144,11 +144,13 @@ impl Store {
                 }
                 let source = find(tx, project, id).await?;
                 let files = fragment::file_set(tx, id).await?;
+                let picture = source.picture.clone();
                 let origin = Origin::Restored(source.number);
                 let restored =
                     fragment::insert_row(tx, project, origin, source.title, source.partial, &files)
                         .await?;
                 copy_files(tx, id, restored.id).await?;
+                fragment::set_picture(tx, project, restored.id, picture.as_deref()).await?;
                 project::set_restoring(tx, project, restored.id).await?;
                 events.extend(announce(tx, project, restored.clone()).await?);
                 Ok((restored, events))
@@ -239,7 +241,11 @@ async fn grow(
 }
 
 /// Gives a version that has no files those of another.
-async fn copy_files(tx: &impl ConnectionTrait, from: FragmentId, to: FragmentId) -> Result<()> {
+pub(super) async fn copy_files(
+    tx: &impl ConnectionTrait,
+    from: FragmentId,
+    to: FragmentId,
+) -> Result<()> {
     let columns = [file::Column::Path, file::Column::Kind, file::Column::Hash];
     let files = Query::select()
         .expr(Expr::value(to))
@@ -277,6 +283,7 @@ mod tests {
             title: title.to_owned(),
             entries: entries.collect(),
             partial: false,
+            picture: None,
         }
     }
 

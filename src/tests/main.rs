@@ -33,6 +33,7 @@ mod page_check;
 mod photos;
 mod postgres;
 mod previews;
+mod project_list;
 mod restarts;
 mod sandbox_capacity;
 mod sandbox_life;

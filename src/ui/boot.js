@@ -1,21 +1,71 @@
-// Runs before the first paint: remembered preferences must not flash.
+// Runs before the first paint: preferences must not flash. They come with the page from the server, so that all devices
+// follow; the browser's own storage has them for pages without, and for a change that the server may not have yet.
 (() => {
   const root = document.documentElement;
-  const stored = (key) => {
+  const sent = JSON.parse(root.dataset.preferences || "{}");
+  const local = (key, value) => {
     try {
-      return localStorage.getItem(key);
+      if (value === undefined) return localStorage.getItem(key);
+      localStorage.setItem(key, value);
     } catch {
-      return null;
+      // Storage may be off: the server's copy is enough.
     }
+    return null;
+  };
+  const RECENT = 15_000;
+  const stored = (key) => {
+    const isRecent = Date.now() - Number(local(`${key}-at`)) < RECENT;
+    return (isRecent ? local(key) : null) ?? sent[key] ?? local(key);
   };
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const paint = () => {
     const theme = stored("theme");
-    root.classList.toggle("dark", theme ? theme === "dark" : dark.matches);
+    const isDark = theme === "dark" || (theme !== "light" && dark.matches);
+    root.classList.toggle("dark", isDark);
+    document.querySelector('meta[name="theme-color"]')?.setAttribute("content", isDark ? "#111114" : "#fcfcfd");
+  };
+  globalThis.codeflow = {
+    remembered: stored,
+    localTime(at) {
+      const fields = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+      return new Date(at).toLocaleString(undefined, fields);
+    },
+    /** Keeps a preference here and on the server. */
+    remember(name, value) {
+      sent[name] = value;
+      local(name, value);
+      local(`${name}-at`, Date.now());
+      if (name === "theme") paint();
+      const body = JSON.stringify({ name, value });
+      fetch("/api/preferences", { method: "POST", headers: { "content-type": "application/json" }, body, keepalive: true }).catch(() => {
+        // Offline: the next change sends again, and this browser has it.
+      });
+    },
   };
   paint();
   dark.addEventListener("change", paint);
+  // Other tabs follow at once.
+  addEventListener("storage", ({ key, newValue }) => {
+    if (key === null || newValue === null || key.endsWith("-at")) return;
+    sent[key] = newValue;
+    if (key === "theme") paint();
+  });
   const width = Number(stored("chat-width"));
   if (width) root.style.setProperty("--chat-width", `${width}px`);
   root.dataset.demoNotice = stored("demo-notice") ?? "open";
+
+  const online = () => {
+    if (navigator.onLine) delete root.dataset.offline;
+    else root.dataset.offline = "";
+  };
+  online();
+  addEventListener("online", online);
+  addEventListener("offline", online);
+  // A fault of the page's own code: what is on the screen stays, and says how to go on.
+  addEventListener("error", ({ error }) => {
+    if (error instanceof WebAssembly.RuntimeError) root.dataset.broken = "";
+  });
+  addEventListener("unhandledrejection", ({ reason }) => {
+    if (reason instanceof WebAssembly.RuntimeError) root.dataset.broken = "";
+  });
 })();

@@ -1,4 +1,4 @@
-//! What the page needs of the browser beyond Leptos: the clock, stored preferences, the clipboard.
+//! What the page needs of the browser beyond Leptos: the clock, preferences, the clipboard.
 //! Called from event handlers and effects only, so never on the server.
 
 use std::str::FromStr;
@@ -28,10 +28,22 @@ mod js {
         pub fn format(this: &DateTimeFormat, at: f64) -> String;
         #[wasm_bindgen(js_namespace = Math)]
         pub fn random() -> f64;
+        #[wasm_bindgen(js_namespace = codeflow, js_name = localTime)]
+        pub fn local_time(at: f64) -> String;
         #[wasm_bindgen(js_namespace = localStorage, js_name = getItem, catch)]
         pub fn get_item(key: &str) -> Result<Option<String>, JsValue>;
         #[wasm_bindgen(js_namespace = localStorage, js_name = setItem, catch)]
         pub fn set_item(key: &str, value: &str) -> Result<(), JsValue>;
+        #[wasm_bindgen(js_namespace = codeflow, catch)]
+        pub fn remembered(name: &str) -> Result<Option<String>, JsValue>;
+        #[wasm_bindgen(js_namespace = codeflow, catch)]
+        pub fn remember(name: &str, value: &str) -> Result<(), JsValue>;
+        #[wasm_bindgen(js_namespace = localStorage, js_name = removeItem, catch)]
+        pub fn remove_item(key: &str) -> Result<(), JsValue>;
+        #[wasm_bindgen(js_name = encodeURIComponent)]
+        pub fn encoded(text: &str) -> String;
+        #[wasm_bindgen(js_namespace = history, js_name = replaceState, catch)]
+        pub fn replace_state(state: &JsValue, unused: &str, url: &str) -> Result<(), JsValue>;
         #[wasm_bindgen(js_namespace = ["navigator", "clipboard"], js_name = writeText, catch)]
         pub fn write_text(text: &str) -> Result<JsValue, JsValue>;
     }
@@ -63,17 +75,53 @@ pub fn random() -> f64 {
     js::random()
 }
 
-/// A preference kept in the browser's storage; `None` too where it can't be read.
-pub fn remembered<T: FromStr>(key: &str) -> Option<T> {
-    FromToStringCodec::decode(&js::get_item(key).ok()??).ok()
+/// The user's preference of this name; `None` too where it can't be read.
+pub fn remembered<T: FromStr>(name: &str) -> Option<T> {
+    FromToStringCodec::decode(&js::remembered(name).ok()??).ok()
 }
 
-/// Keeps a preference, where the browser allows it. It is stored as plain text, which `boot.js`
-/// reads.
-pub fn remember<T: ToString>(key: &str, value: &T) {
+/// Keeps a preference of the user on the server and in the browser, by `boot.js`: lower case
+/// letters and hyphens name it, its text is at most 400 bytes long.
+pub fn remember<T: ToString>(name: &str, value: &T) {
     if let Ok(text) = FromToStringCodec::encode(value) {
-        let _ = js::set_item(key, &text);
+        let _ = js::remember(name, &text);
     }
+}
+
+/// Day and hour in the reader's language and zone.
+pub fn local_time(at: i64) -> String {
+    js::local_time(at as f64)
+}
+
+/// A text that was typed and not sent, as this browser has it; `None` where there is none.
+pub fn draft(name: &str) -> Option<String> {
+    let text = js::get_item(&format!("draft-{name}")).ok()??;
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Keeps such a text in this browser, where it allows it; an empty one is forgotten.
+pub fn keep_draft(name: &str, text: &str) {
+    let _ = js::set_item(&format!("draft-{name}"), text);
+}
+
+/// Forgets such a text.
+pub fn forget_draft(name: &str) {
+    let _ = js::remove_item(&format!("draft-{name}"));
+}
+
+/// The text as a part of a query.
+pub fn encoded(text: &str) -> String {
+    js::encoded(text)
+}
+
+/// Puts another query into the page's address, which stays one entry of the history.
+pub fn set_query(query: &str) {
+    let path = location().pathname().unwrap_or_default();
+    let url = match query {
+        "" => path,
+        query => format!("{path}?{query}"),
+    };
+    let _ = js::replace_state(&JsValue::NULL, "", &url);
 }
 
 /// Copies the text; returns whether the browser accepted it.

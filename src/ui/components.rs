@@ -5,23 +5,40 @@ mod alert;
 mod badge;
 mod button;
 mod card;
+mod dialog;
+mod dropdown_menu;
+mod empty_state;
 mod icon;
 mod input;
+mod kbd;
+mod radio_group;
 mod skeleton;
 mod spinner;
 mod tabs;
 mod textarea;
+mod toast;
+mod tooltip;
 
 pub use alert::Alert;
 pub use badge::{Badge, BadgeVariant};
 pub use button::{Button, ButtonSize, ButtonVariant, button_class};
 pub use card::{CARD, Card};
+pub use dialog::{ConfirmDialog, Dialog, DialogSize, Sheet, modal};
+pub use dropdown_menu::{
+    DropdownMenuContent, DropdownMenuItem, DropdownMenuLink, DropdownMenuSeparator,
+    DropdownMenuTrigger, POPUPS,
+};
+pub use empty_state::EmptyState;
 pub use icon::{Icon, IconName};
 pub use input::{INPUT, SELECT};
+pub use kbd::Kbd;
+pub use radio_group::{Choice, RadioGroup};
 pub use skeleton::Skeleton;
 pub use spinner::Spinner;
 pub use tabs::{Tab, TabsList, TabsPanel};
 pub use textarea::TEXTAREA;
+pub use toast::{Toast, Toaster, Toasts};
+pub use tooltip::Tooltip;
 
 use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys::HtmlElement};
 

@@ -1,51 +1,64 @@
-//! The home page: describe a new app, or continue a project.
+//! The home page: describe a new app, continue a project, or start from one of the showcase.
 
 mod new_project;
 mod projects;
+mod showcase;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
 
 use super::{
+    commands::CommandsButton,
     model::{DemoNotice, DemoNoticeState, ModelBadge},
     theme::ThemeToggle,
 };
-use crate::api::projects::{get_model, list_projects};
+use crate::api::projects::{get_model, list_projects, list_showcase};
 
 use new_project::NewProject;
 use projects::ProjectList;
+use showcase::Showcase;
+
+/// What CodeFlow does, and the page's end: plain HTML, so that it is not compiled into the page's
+/// code.
+const FEATURES: &str = include_str!("home/features.html");
+const FOOTER: &str = include_str!("home/footer.html");
 
 #[component]
 pub fn HomePage() -> impl IntoView {
     let model = Resource::new_blocking(|| (), |()| get_model());
     let projects = Resource::new_blocking(|| (), |()| list_projects());
+    let showcase = Resource::new_blocking(|| (), |()| list_showcase());
     let notice = DemoNoticeState::new();
     view! {
         <Title text=""/>
         <div class="hero-glow min-h-dvh">
             <SiteHeader>
-                <a href="/admin/runs" class="rounded-md px-1.5 py-1 text-sm text-muted-foreground hover:text-foreground focus-ring">"Runs"</a>
                 <Suspense>{move || Suspend::new(async move { model.await.ok().map(|model| view! { <ModelBadge model notice/> }) })}</Suspense>
             </SiteHeader>
-            <main class="mx-auto max-w-3xl px-5 pt-16 pb-24 sm:pt-24">
-                <h1 class="text-center text-4xl font-semibold tracking-tight text-balance sm:text-5xl">"What it calls done, runs."</h1>
-                <p class="mx-auto mt-4 max-w-xl text-center text-base leading-7 text-pretty text-muted-foreground">
-                    "Describe a web app. CodeFlow writes it in a sandbox, runs it, checks it, and shows it to you live. Keep talking until it is right."
-                </p>
-                <div class="mt-10 flex flex-col gap-4">
-                    <Suspense>
-                        {move || Suspend::new(async move {
-                            let model = model.await.ok();
-                            let suggestions = model.as_ref().map(|model| model.demo_prompts.clone()).unwrap_or_default();
-                            view! {
-                                <NewProject suggestions/>
-                                {model.map(|model| view! { <DemoNotice model notice/> })}
-                            }
-                        })}
-                    </Suspense>
+            <main class="mx-auto max-w-6xl px-5 pt-14 pb-20 sm:pt-20">
+                <div class="mx-auto max-w-3xl">
+                    <h1 class="text-center text-4xl font-semibold tracking-tight text-balance sm:text-5xl">"What it calls done, runs."</h1>
+                    <p class="mx-auto mt-4 max-w-xl text-center text-base leading-7 text-pretty text-muted-foreground">
+                        "Describe a web app. CodeFlow writes it in a sandbox, runs it, checks it, and shows it to you live. Keep talking until it is right."
+                    </p>
+                    <div class="mt-9 flex flex-col gap-4">
+                        <Suspense>
+                            {move || Suspend::new(async move {
+                                let model = model.await.ok();
+                                let suggestions = model.as_ref().map(|model| model.demo_prompts.clone()).unwrap_or_default();
+                                view! {
+                                    <NewProject suggestions/>
+                                    {model.map(|model| view! { <DemoNotice model notice/> })}
+                                }
+                            })}
+                        </Suspense>
+                    </div>
                 </div>
                 <Suspense>{move || Suspend::new(async move { view! { <ProjectList projects=projects.await/> } })}</Suspense>
+                <Suspense>{move || Suspend::new(async move { showcase.await.ok().map(|apps| view! { <Showcase apps/> }) })}</Suspense>
+                <section aria-labelledby="features" class="mt-20" inner_html=FEATURES></section>
             </main>
+            <footer class="border-t border-border" inner_html=FOOTER></footer>
         </div>
     }
 }
@@ -54,9 +67,16 @@ pub fn HomePage() -> impl IntoView {
 #[component]
 pub fn SiteHeader(#[prop(optional)] children: Option<Children>) -> impl IntoView {
     view! {
-        <header class="mx-auto flex h-14 max-w-6xl items-center gap-3 px-5">
-            <HomeLink/>
-            <div class="ml-auto flex items-center gap-2">{children.map(|children| children())} <ThemeToggle/></div>
+        <header class="sticky top-0 z-header border-b border-transparent bg-background/80 backdrop-blur-md">
+            <div class="mx-auto flex h-14 max-w-6xl items-center gap-1.5 px-5">
+                <HomeLink/>
+                <nav aria-label="Site" class="ml-auto flex items-center gap-1.5">
+                    <a href="/admin/runs" class="rounded-md px-2 py-1 text-sm text-muted-foreground transition-colors hover:text-foreground focus-ring">"Runs"</a>
+                </nav>
+                {children.map(|children| children())}
+                <CommandsButton/>
+                <ThemeToggle/>
+            </div>
         </header>
     }
 }

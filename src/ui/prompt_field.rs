@@ -53,7 +53,9 @@ pub fn PromptTextarea(
         }
     };
     let on_input = move |input| {
-        field.text.set(event_target_value(&input));
+        let text = event_target_value(&input);
+        field.keep(&text);
+        field.text.set(text);
         field.complaint.set(None);
     };
     view! {

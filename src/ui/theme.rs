@@ -1,31 +1,43 @@
-//! Light or dark: a class on `<html>`, set before the first paint by `boot.js`, remembered in the
-//! browser.
+//! Light, dark or as the system: a class on `<html>`, which `boot.js` sets before the first paint
+//! and when the preference changes.
 
 use leptos::prelude::*;
 
 use super::{
     browser,
-    components::{Button, ButtonSize, ButtonVariant, Icon, IconName},
+    components::{DropdownMenuContent, DropdownMenuItem, DropdownMenuTrigger, Icon, IconName},
 };
 
-/// The script that applies remembered preferences before the first paint; belongs into the head.
+/// The script that applies preferences before the first paint; belongs into the head.
 pub const BOOT: &str = include_str!("boot.js");
 
-/// Changes between light and dark. Both icons are in the page: the style sheet shows the right one.
+/// The themes: the preference's value, its name, its icon.
+pub const THEMES: [(&str, &str, IconName); 3] = [
+    ("light", "Light", IconName::Sun),
+    ("dark", "Dark", IconName::Moon),
+    ("system", "System", IconName::Monitor),
+];
+
+/// Prefers the theme with this value.
+pub fn choose(theme: &'static str) {
+    browser::remember("theme", &theme);
+}
+
+/// The menu of themes. Both icons are in the page: the style sheet shows the right one.
 #[component]
 pub fn ThemeToggle() -> impl IntoView {
-    let toggle = move |_| {
-        let Some(root) = document().document_element() else {
-            return;
-        };
-        if let Ok(dark) = root.class_list().toggle("dark") {
-            browser::remember("theme", &if dark { "dark" } else { "light" });
-        }
-    };
+    const MENU: &str = "theme-menu";
     view! {
-        <Button variant=ButtonVariant::Ghost size=ButtonSize::Icon on:click=toggle attr:aria-label="Switch between light and dark" attr:title="Light or dark">
-            <span class="dark:hidden"><Icon name=IconName::Moon/></span>
-            <span class="hidden dark:inline"><Icon name=IconName::Sun/></span>
-        </Button>
+        <DropdownMenuTrigger menu=MENU attr:aria-label="Theme" attr:data-tooltip="Theme">
+            <span class="dark:hidden"><Icon name=IconName::Sun/></span>
+            <span class="hidden dark:inline"><Icon name=IconName::Moon/></span>
+        </DropdownMenuTrigger>
+        <DropdownMenuContent id=MENU label="Theme">
+            {THEMES
+                .map(|(value, name, icon)| {
+                    view! { <DropdownMenuItem icon=Some(icon) on_select=move || choose(value)>{name}</DropdownMenuItem> }
+                })
+                .into_any()}
+        </DropdownMenuContent>
     }
 }

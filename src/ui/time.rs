@@ -1,5 +1,5 @@
-//! Moments as text: "5 minutes ago" in the browser, the date on the server, which does not know
-//! when the page is read.
+//! Moments as text: "5 minutes ago" in the browser, with the hour in the reader's zone as a title;
+//! date and hour in UTC on the server, which does not know when and where the page is read.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Clock {
     }
 }
 
-/// A `<time>` that says how long ago something was.
+/// A `<time>` that says how long ago something was, and when exactly.
 #[component]
 pub fn RelativeTime(at: Timestamp) -> impl IntoView {
     let clock = expect_context::<Clock>();
@@ -35,9 +35,10 @@ pub fn RelativeTime(at: Timestamp) -> impl IntoView {
         clock
             .0
             .get()
-            .map_or_else(|| date(at), |now| ago(now - at.0))
+            .map_or_else(|| moment(at), |now| ago(now - at.0))
     };
-    view! { <time datetime=date(at)>{words}</time> }
+    let title = move || clock.0.get().map(|_| browser::local_time(at.0));
+    view! { <time datetime=iso(at) title=title>{words}</time> }
 }
 
 /// How long ago, in the largest unit that fits.
@@ -124,6 +125,24 @@ impl ServerClock {
     }
 }
 
+/// Day and hour in UTC as `YYYY-MM-DD HH:MM UTC`.
+fn moment(at: Timestamp) -> String {
+    let (hours, minutes) = hour(at);
+    format!("{} {hours:02}:{minutes:02} UTC", date(at))
+}
+
+/// As HTML's `datetime` has it.
+fn iso(at: Timestamp) -> String {
+    let (hours, minutes) = hour(at);
+    let seconds = at.0.div_euclid(1000).rem_euclid(60);
+    format!("{}T{hours:02}:{minutes:02}:{seconds:02}Z", date(at))
+}
+
+fn hour(at: Timestamp) -> (i64, i64) {
+    let minutes = at.0.rem_euclid(86_400_000) / 60_000;
+    (minutes / 60, minutes % 60)
+}
+
 /// The day in UTC as `YYYY-MM-DD` (Howard Hinnant's `civil_from_days`).
 fn date(at: Timestamp) -> String {
     let days = at.0.div_euclid(86_400_000) + 719_468;
@@ -164,5 +183,8 @@ mod tests {
         assert_eq!(date(Timestamp(0)), "1970-01-01");
         assert_eq!(date(Timestamp(951_782_400_000)), "2000-02-29");
         assert_eq!(date(Timestamp(1_795_219_200_000)), "2026-11-21");
+        let evening = Timestamp(1_795_219_200_000 + 20 * 3_600_000 + 5 * 60_000 + 7_000);
+        assert_eq!(moment(evening), "2026-11-21 20:05 UTC");
+        assert_eq!(iso(evening), "2026-11-21T20:05:07Z");
     }
 }

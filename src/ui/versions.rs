@@ -3,6 +3,7 @@
 
 mod changes;
 mod view;
+mod viewer;
 
 use leptos::{ev, prelude::*};
 use leptos_router::hooks::use_navigate;

@@ -16,7 +16,7 @@ use super::{
     conversation::{Conversation, ConversationLog},
     erased::{self, later, part_when},
     feed,
-    files::files_pane,
+    files::{FILE_QUERY, files_pane},
     home::SiteHeader,
     model::{DemoNotice, DemoNoticeState},
     not_found::NotFound,
@@ -94,12 +94,18 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
 
     let title = Memo::new(move |_| conversation.with(|all| all.title().to_owned()));
     let notice = DemoNoticeState::new();
-    // The version that is looked at, by number or id.
     let query = use_query_map();
+    // The version that is looked at, by number or id.
     let viewed = Memo::new(move |_| query.with(|query| query.get("version")));
     let versions_open = RwSignal::new(false);
-    let tab = RwSignal::new(PREVIEW.id);
-    let part = RwSignal::new(PhonePart::Chat);
+    // An address that names a file shows it.
+    let names_file = query.with_untracked(|query| query.get(FILE_QUERY).is_some());
+    let (first_tab, first_part) = match names_file {
+        true => (CODE.id, PhonePart::App),
+        false => (PREVIEW.id, PhonePart::Chat),
+    };
+    let tab = RwSignal::new(first_tab);
+    let part = RwSignal::new(first_part);
     Effect::new(move || {
         if viewed.with(Option::is_some) {
             part.set(PhonePart::App);

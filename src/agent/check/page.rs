@@ -46,6 +46,8 @@ pub struct Findings {
     pub doubtful: bool,
     /// The paths of the app that it links to.
     pub links: BTreeSet<String>,
+    /// What it looks like: a PNG.
+    pub screenshot: Option<Vec<u8>>,
 }
 
 /// What the browser says when it has no way to the app, whatever the app does.
@@ -95,6 +97,7 @@ pub async fn load(
     }
     activity.until_it_rests(browser).await?;
     let mut content = PageContent::default();
+    let mut screenshot = None;
     if !activity.is_lost() {
         let mut blank = None;
         for look in 0..LOOKS {
@@ -104,7 +107,7 @@ pub async fn load(
                     .await?;
             }
             match read_now(browser).await {
-                Ok((now, what)) => (content, blank) = (now, what),
+                Ok(look) => (content, blank, screenshot) = look,
                 Err(BrowserError::Silent) => {
                     activity.hangs();
                     blank = None;
@@ -142,6 +145,7 @@ pub async fn load(
             .iter()
             .filter_map(|link| address.own_path(link))
             .collect(),
+        screenshot,
     })
 }
 
@@ -179,13 +183,16 @@ fn unreachable(
     })
 }
 
-/// What the page shows, and how it is blank, if it is.
-async fn read_now(browser: &mut Browser) -> Result<(PageContent, Option<String>), BrowserError> {
+/// What the page shows, how it is blank, if it is, and what it looks like.
+type Look = (PageContent, Option<String>, Option<Vec<u8>>);
+
+async fn read_now(browser: &mut Browser) -> Result<Look, BrowserError> {
     let content = content::read(browser).await?;
     if content.text == 0 && !content.drawn {
         return Ok((
             content,
             Some("The page is empty: it shows no text and nothing else.".to_owned()),
+            None,
         ));
     }
     let shot = browser
@@ -208,7 +215,7 @@ async fn read_now(browser: &mut Browser) -> Result<(PageContent, Option<String>)
          or hidden by its styles)."
             .to_owned()
     });
-    Ok((content, blank))
+    Ok((content, blank, Some(png).filter(|png| !png.is_empty())))
 }
 
 /// Whether a picture (PNG) looks like a single colour; false when it can't be decoded.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::page::Findings;
+use super::{page::Findings, picture};
 use crate::agent::{Fault, FaultKind, RunError, text::plain};
 
 /// The longest report for people, in characters.
@@ -26,6 +26,9 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What was checked and works.
     pub seen: Vec<String>,
+    /// What the first page looks like: a small JPEG. No part of what is saved.
+    #[serde(skip)]
+    pub picture: Option<Vec<u8>>,
 }
 
 /// Something that is wrong.
@@ -141,6 +144,9 @@ impl Report {
         let warnings = findings.warnings.into_iter();
         self.notes
             .extend(warnings.map(|text| format!("{path} says on the console: {text}")));
+        if path == "/" {
+            self.picture = findings.screenshot.as_deref().and_then(picture::small);
+        }
         let problems = findings
             .errors
             .into_iter()

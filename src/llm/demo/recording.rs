@@ -22,6 +22,9 @@ pub(super) struct Recording {
     #[serde(skip)]
     pub slug: String,
     pub title: String,
+    /// What the app is, in a sentence, and its category: for the showcase.
+    pub description: String,
+    pub category: String,
     pub prompt: String,
     /// Another prompt matches when it has every word of one of these groups.
     pub keywords: Vec<Vec<String>>,
@@ -62,6 +65,43 @@ pub(super) enum Call {
         tool: String,
         arguments: serde_json::Value,
     },
+}
+
+/// A recorded build's app.
+#[derive(Debug)]
+pub struct RecordedApp {
+    pub slug: String,
+    pub title: String,
+    pub description: String,
+    pub category: String,
+    pub prompt: String,
+    /// What the model says it did.
+    pub summary: String,
+    /// The files that the template does not have, by their paths in the app.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+/// The apps of all recorded builds. Errors when a recording can't be read: a fault of the build.
+pub fn recorded_apps() -> anyhow::Result<Vec<RecordedApp>> {
+    let apps = Recordings::load()?.all.into_iter().map(|recording| {
+        let folder = format!("{}/build/", recording.slug);
+        let files = Files::iter().filter_map(|path| {
+            let inside = path.strip_prefix(&folder)?.to_owned();
+            Some((inside, Files::get(&path)?.data.into_owned()))
+        });
+        let files = files.collect();
+        let summary = recording.turns.into_iter().find_map(|turn| turn.summary);
+        RecordedApp {
+            summary: summary.unwrap_or_default(),
+            slug: recording.slug,
+            title: recording.title,
+            description: recording.description,
+            category: recording.category,
+            prompt: recording.prompt,
+            files,
+        }
+    });
+    Ok(apps.collect())
 }
 
 impl Recordings {

@@ -8,6 +8,8 @@ pub enum ButtonVariant {
     Default,
     Outline,
     Ghost,
+    /// For what can't be undone.
+    Destructive,
 }
 
 impl ButtonVariant {
@@ -20,6 +22,9 @@ impl ButtonVariant {
             Self::Ghost => {
                 "text-muted-foreground hover:bg-accent hover:text-accent-foreground aria-pressed:bg-accent aria-pressed:text-accent-foreground"
             }
+            Self::Destructive => {
+                "bg-destructive text-white shadow-xs hover:bg-destructive/90 dark:bg-destructive/70 dark:hover:bg-destructive/60"
+            }
         }
     }
 }
@@ -29,6 +34,7 @@ pub enum ButtonSize {
     #[default]
     Default,
     Sm,
+    Lg,
     /// Square, for a lone icon.
     Icon,
 }
@@ -38,6 +44,7 @@ impl ButtonSize {
         match self {
             Self::Default => "h-9 px-4 text-sm",
             Self::Sm => "h-7 px-2.5 text-xs",
+            Self::Lg => "h-11 px-5 text-sm",
             Self::Icon => "size-8",
         }
     }

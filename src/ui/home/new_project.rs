@@ -23,7 +23,7 @@ const SUGGESTIONS: [&str; 3] = [
 pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
     const ID: &str = "new-project";
     let hydrated = Hydrated::expect();
-    let field = PromptField::new();
+    let field = PromptField::kept(ID);
     // A form that was sent before hydration comes back with its refusal in the address.
     if let Some(Err(error)) = ServerAction::<CreateProject>::new().value().get_untracked() {
         field.complain(error.message);
@@ -32,8 +32,9 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
         let (prompt, image) = prompt.clone();
         async move {
             let created = create_project(prompt.into(), image).await;
-            if let Err(error) = &created {
-                field.complain(error.message.clone());
+            match &created {
+                Ok(_) => field.sent(),
+                Err(error) => field.complain(error.message.clone()),
             }
             created.is_ok()
         }

@@ -2,7 +2,10 @@
 
 use leptos::{html, prelude::*};
 
-use crate::protocol::{Image, NewPrompt};
+use crate::{
+    protocol::{Image, NewPrompt},
+    ui::browser,
+};
 
 /// The complaint about an image that the server does not have yet.
 pub const STILL_UPLOADING: &str = "The image is still uploading. Try again in a moment.";
@@ -38,15 +41,35 @@ pub struct PromptField {
     pub text: RwSignal<String>,
     pub image: RwSignal<Option<Attached>>,
     pub complaint: RwSignal<Option<String>>,
+    /// What the text is kept as until it is sent.
+    pub draft: Option<&'static str>,
 }
 
 impl PromptField {
+    /// A field whose text survives a reload, kept in the browser under this name.
+    pub fn kept(draft: &'static str) -> Self {
+        let field = Self {
+            draft: Some(draft),
+            ..Self::new()
+        };
+        Effect::new(move || {
+            if let Some(element) = field.element.get()
+                && element.value().is_empty()
+                && let Some(text) = browser::draft(draft)
+            {
+                field.fill(&text);
+            }
+        });
+        field
+    }
+
     pub fn new() -> Self {
         let field = Self {
             element: NodeRef::new(),
             text: RwSignal::new(String::new()),
             image: RwSignal::new(None),
             complaint: RwSignal::new(None),
+            draft: None,
         };
         // Text that was typed, or restored by the browser, before hydration.
         Effect::new(move || {
@@ -82,7 +105,20 @@ impl PromptField {
             element.set_value(text);
             self.text.set(text.to_owned());
             self.complaint.set(None);
+            self.keep(text);
         }
+    }
+
+    /// Keeps the text until it is sent, where the field does.
+    pub fn keep(self, text: &str) {
+        if let Some(draft) = self.draft {
+            browser::keep_draft(draft, text);
+        }
+    }
+
+    /// Forgets the draft: it was sent.
+    pub fn sent(self) {
+        self.keep("");
     }
 
     /// Empties the field of what was sent; a text or an image that changed meanwhile stays.

@@ -1,6 +1,8 @@
 //! A version that is looked at without restoring it: a banner, its own preview, and its files to
 //! read.
 
+use std::collections::HashSet;
+
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
@@ -13,10 +15,12 @@ use crate::{
             Alert, Button, ButtonSize, ButtonVariant, IconName, Spinner, Tab, TabsList, TabsPanel,
             button_class,
         },
-        files::{FileTree, FileViewer},
+        files::{FileTree, TreeMarks},
         live,
     },
 };
+
+use super::viewer::FileViewer;
 
 const PREVIEW: Tab = Tab {
     id: "version-preview",
@@ -76,6 +80,10 @@ pub fn VersionPane(project: ProjectId, version: String) -> impl IntoView {
     let nodes = Memo::new(move |_| files.get().and_then(Result::ok).unwrap_or_default());
     let chosen = RwSignal::new(None::<String>);
     let path = Memo::new(move |_| chosen.get());
+    let marks = TreeMarks {
+        shown: path.into(),
+        changed: Memo::new(|_| HashSet::new()),
+    };
     let file = LocalResource::new(move || {
         let path = path.get();
         async move {
@@ -114,7 +122,15 @@ pub fn VersionPane(project: ProjectId, version: String) -> impl IntoView {
             <TabsPanel id=CODE.id selected=tab>
                 <div class="flex min-h-0 flex-1 max-md:flex-col">
                     <div class="shrink-0 overflow-auto border-border bg-muted/30 max-md:max-h-[35%] max-md:border-b md:w-60 md:border-r">
-                        <FileTree nodes path on_choose=move |path| chosen.set(Some(path))/>
+                        <FileTree
+                            nodes
+                            filter=RwSignal::new(String::new())
+                            marks
+                            selected=RwSignal::new(None)
+                            on_choose=move |path| chosen.set(Some(path))
+                            on_key=|_| ()
+                            on_menu=|| ()
+                        />
                     </div>
                     <FileViewer path view=file/>
                 </div>

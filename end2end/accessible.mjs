@@ -1,0 +1,16 @@
+// What axe (Deque) finds wrong with a page for people who use assistive technology: nothing serious is let through.
+import assert from "node:assert/strict";
+import { AxeBuilder } from "@axe-core/playwright";
+
+/** Fails when the page, as it stands, has a serious or critical violation. `where` names it in the message. */
+export async function assertAccessible(page, where) {
+  const { violations } = await new AxeBuilder({ page }).exclude("iframe").analyze();
+  const grave = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+  const text = grave.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map((node) => `  ${node.html}\n  ${node.failureSummary}`).join("\n")}`);
+  assert.equal(grave.length, 0, `${where}:\n${text.join("\n")}`);
+}
+
+/** Prefers a theme on the page, as its menu does. */
+export async function preferTheme(page, theme) {
+  await page.evaluate((value) => globalThis.codeflow.remember("theme", value), theme);
+}

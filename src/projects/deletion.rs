@@ -1,0 +1,109 @@
+//! Deletion, which can be undone for a moment: a project is hidden and its runs are stopped at
+//! once; then one task removes its sandbox and its rows, also after a restart in between.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{ProjectError, Projects, sweep};
+use crate::{
+    agent::RunError,
+    protocol::{Project, ProjectId, Timestamp},
+    store::Deleted,
+};
+
+/// How long a deletion can be undone: the page offers it for ten seconds, and requests take time.
+const UNDO: Duration = Duration::from_secs(12);
+/// The wait after a failure, such as that of the sandboxes' provider.
+const AGAIN: Duration = Duration::from_secs(30);
+
+impl Projects {
+    /// Hides the project and stops its runs, and soon removes it with its sandbox. `NotFound` when
+    /// there is none.
+    pub async fn delete(&self, project: ProjectId) -> Result<(), ProjectError> {
+        let inner = &self.inner;
+        inner.store.delete_project(project).await?;
+        tracing::info!(project.id = %project, "project deleted");
+        inner.deleted.notify_one();
+        for run in inner.store.list_runs(project).await? {
+            if !run.state.is_final() {
+                inner.runs.cancel(run.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings a project back that was deleted a moment ago; its runs stay stopped. `NotFound` when
+    /// it is too late.
+    pub async fn undelete(&self, project: ProjectId) -> Result<Project, ProjectError> {
+        Ok(self.inner.store.undelete_project(project).await?)
+    }
+
+    /// Removes deleted projects when their time has come, until `shutdown`.
+    pub(super) fn keep_removing(&self, shutdown: CancellationToken) {
+        let projects = self.clone();
+        self.inner.tasks.spawn(async move {
+            tokio::select! {
+                () = projects.remove_deleted() => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+    }
+
+    async fn remove_deleted(&self) {
+        loop {
+            let wait = match self.remove_due().await {
+                Ok(wait) => wait,
+                Err(error) => {
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "deleted projects can't be listed"
+                    );
+                    Some(AGAIN)
+                }
+            };
+            let deleted = self.inner.deleted.notified();
+            match wait {
+                Some(wait) => _ = tokio::time::timeout(wait, deleted).await,
+                None => deleted.await,
+            }
+        }
+    }
+
+    /// Removes the projects whose time has come. Returns the time until the next one's, or until
+    /// what failed is tried again.
+    async fn remove_due(&self) -> Result<Option<Duration>, RunError> {
+        let mut failed = None;
+        for deleted in self.inner.store.deleted_projects().await? {
+            let age = Timestamp::now().0.saturating_sub(deleted.at.0);
+            let age = Duration::from_millis(age.unsigned_abs());
+            if let Some(left) = UNDO.checked_sub(age).filter(|left| !left.is_zero()) {
+                return Ok(Some(left));
+            }
+            if let Err(error) = self.remove(deleted).await {
+                tracing::warn!(
+                    project.id = %deleted.project,
+                    error = format!("{error:#}"),
+                    "a deleted project can't be removed yet"
+                );
+                failed = Some(AGAIN);
+            }
+        }
+        Ok(failed)
+    }
+
+    async fn remove(&self, deleted: Deleted) -> Result<(), RunError> {
+        let store = &self.inner.store;
+        let sandbox = store.sandbox_kept_for(deleted.project).await?;
+        if !store.begin_removal(deleted).await? {
+            return Ok(());
+        }
+        if let Some(sandbox) = sandbox {
+            self.inner.agent.discard(&sandbox).await?;
+        }
+        store.remove_project(deleted.project).await?;
+        tracing::info!(project.id = %deleted.project, "removed a deleted project");
+        sweep::remove_unused_blobs(store).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! What the user prefers, such as the theme: kept here so that all devices follow, and in memory
+//! besides, because every page begins with it.
+
+use std::collections::BTreeMap;
+
+use super::{ProjectError, Projects};
+use crate::protocol::UserId;
+
+/// How many preferences a user has at most, and how long a name and a value may be, in bytes.
+const MOST: usize = 64;
+const LONGEST_NAME: usize = 40;
+const LONGEST_VALUE: usize = 400;
+
+impl Projects {
+    /// The preferences by their names; empty where they can't be read, which is logged.
+    pub async fn preferences(&self) -> BTreeMap<String, String> {
+        match self.inner.store.preferences(&UserId::local()).await {
+            Ok(preferences) => preferences,
+            Err(error) => {
+                tracing::warn!(%error, "the preferences can't be read");
+                BTreeMap::new()
+            }
+        }
+    }
+
+    /// Keeps a preference in place of the one before. `Conflict` when its name or value is none
+    /// that a page gives.
+    pub async fn set_preference(&self, name: &str, value: &str) -> Result<(), ProjectError> {
+        let is_name = (1..=LONGEST_NAME).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        let is_value = value.len() <= LONGEST_VALUE && !value.chars().any(char::is_control);
+        if !is_name || !is_value {
+            return Err(ProjectError::Conflict(
+                "This preference can't be kept: its name or its value is too long or has odd characters.",
+            ));
+        }
+        let (store, user) = (&self.inner.store, UserId::local());
+        let known = store.preferences(&user).await?;
+        if known.len() >= MOST && !known.contains_key(name) {
+            return Err(ProjectError::Conflict("There are too many preferences."));
+        }
+        Ok(store.set_preference(&user, name, value).await?)
+    }
+}

@@ -1,0 +1,84 @@
+//! Projects that begin with an app: a copy of another one's latest version, or files that were made
+//! before. Their conversation begins with what was asked for and its result, so that the agent goes
+//! on from there.
+
+use super::{
+    NewFragment, Result, Store, StoreError,
+    blob::Hashed,
+    fragment::{self, Origin},
+    message, project, run,
+    version::copy_files,
+};
+use crate::protocol::{MessageKind, Project, ProjectId, Role, TITLE_MAX_CHARS, first_chars};
+
+impl Store {
+    /// A new project with the files of the other's latest version or draft. `NotFound` when there
+    /// is none, `Conflict` when it has no files yet.
+    pub async fn duplicate_project(&self, id: ProjectId) -> Result<Project> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let source = project::there(tx, id).await?;
+                let latest = fragment::latest(tx, id).await?;
+                let latest = latest.ok_or(StoreError::Conflict(
+                    "This project has no version yet. Duplicate it when its first one is there.",
+                ))?;
+                let title = format!("Copy of {}", source.title);
+                let title = first_chars(&title, TITLE_MAX_CHARS);
+                let said = match message::last_result(tx, id).await? {
+                    Some(said) => format!("\n\n{said}"),
+                    None => String::new(),
+                };
+                let prompt = format!("Start from a copy of “{}”.", source.title);
+                let reply = format!("This is a copy of “{}”.{said}", source.title);
+                let (project, origin) = begin(tx, title, &prompt, &reply).await?;
+                let files = fragment::file_set(tx, latest.id).await?;
+                let (title, partial) = (latest.title, latest.partial);
+                let copy =
+                    fragment::insert_row(tx, project.id, origin, title, partial, &files).await?;
+                copy_files(tx, latest.id, copy.id).await?;
+                let picture = source.picture.as_deref();
+                fragment::set_picture(tx, project.id, copy.id, picture).await?;
+                Ok(project)
+            })
+        })
+        .await
+    }
+
+    /// A new project with these files; `prompt` is what they were made from, `reply` their result.
+    pub async fn create_ready_project(
+        &self,
+        prompt: &str,
+        reply: &str,
+        new: &NewFragment,
+    ) -> Result<Project> {
+        let hashed: Hashed = self.prepare(new).await?;
+        let (prompt, reply, new) = (prompt.to_owned(), reply.to_owned(), new.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                let (project, origin) = begin(tx, &new.project_title, &prompt, &reply).await?;
+                fragment::insert(tx, project.id, origin, &new, &hashed).await?;
+                Ok(project)
+            })
+        })
+        .await
+    }
+}
+
+/// The project with its two messages and the run between them, which its version comes from.
+async fn begin(
+    tx: &sea_orm::DatabaseTransaction,
+    title: &str,
+    prompt: &str,
+    reply: &str,
+) -> Result<(Project, Origin)> {
+    let project = project::insert(tx, title).await?;
+    let asked = message::insert(tx, project.id, Role::User, MessageKind::Prompt, prompt).await?;
+    let answer = (Role::Assistant, MessageKind::Result);
+    let answered = message::insert(tx, project.id, answer.0, answer.1, reply).await?;
+    let run = run::insert_done(tx, project.id, asked.id, answered.id).await?;
+    let origin = Origin::Run {
+        run: run.id,
+        message: answered.id,
+    };
+    Ok((project, origin))
+}

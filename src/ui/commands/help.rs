@@ -1,0 +1,58 @@
+//! The keyboard's shortcuts.
+
+use leptos::prelude::*;
+
+use crate::ui::components::Kbd;
+
+/// Where the keys count, and what they do.
+const SHORTCUTS: [(&str, &[(&str, &str)]); 4] = [
+    (
+        "Everywhere",
+        &[
+            ("Ctrl K", "Commands: pages, projects, theme (⌘ K on a Mac)"),
+            ("?", "This list"),
+            ("Esc", "Close what is open"),
+        ],
+    ),
+    (
+        "Messages",
+        &[
+            ("Enter", "Send"),
+            ("Ctrl Enter", "Send, too"),
+            ("Shift Enter", "New line"),
+        ],
+    ),
+    (
+        "Menus, tabs and lists",
+        &[
+            ("↑ ↓", "Move in menus and in the file tree"),
+            ("← →", "Move between tabs; close and open folders"),
+            ("Home End", "First and last"),
+        ],
+    ),
+    (
+        "The border between chat and app",
+        &[("← →", "Move it"), ("Home End", "Narrowest and widest")],
+    ),
+];
+
+#[cfg_attr(lazy_parts, lazy)]
+pub async fn help() -> AnyView {
+    let groups = SHORTCUTS.map(|(place, keys)| {
+        let rows = keys.iter().map(|(keys, what)| {
+            view! {
+                <div class="flex items-center gap-4 py-1.5">
+                    <dt class="w-28 shrink-0"><Kbd keys/></dt>
+                    <dd class="text-sm text-muted-foreground">{*what}</dd>
+                </div>
+            }
+        });
+        view! {
+            <section class="not-first:mt-4">
+                <h3 class="text-xs font-medium">{place}</h3>
+                <dl class="mt-1 divide-y divide-border">{rows.collect_view()}</dl>
+            </section>
+        }
+    });
+    groups.into_any()
+}

@@ -1,0 +1,131 @@
+//! Short messages at the window's edge, with a button at most. Each stays as long as its bar's
+//! animation takes, which rests while the pointer or the focus is on it.
+
+use leptos::prelude::*;
+
+use super::{Button, ButtonSize, ButtonVariant, Icon, IconName};
+use crate::ui::erased::rows;
+
+/// How long a message stays, and one with a button, in seconds.
+const SHORT: u32 = 5;
+const LONG: u32 = 10;
+/// More at a time would cover the page: the oldest goes.
+const MOST: usize = 4;
+
+/// A message: `Toast::new("Saved")`, `Toast::error("…")`, `.with_action("Undo", callback)`.
+#[derive(Debug, Clone)]
+pub struct Toast {
+    text: String,
+    is_error: bool,
+    action: Option<(&'static str, Callback<()>)>,
+}
+
+impl Toast {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            is_error: false,
+            action: None,
+        }
+    }
+
+    /// Something went wrong.
+    pub fn error(text: impl Into<String>) -> Self {
+        Self {
+            is_error: true,
+            ..Self::new(text)
+        }
+    }
+
+    /// With a button, for ten seconds.
+    pub fn with_action(mut self, label: &'static str, action: impl Into<Callback<()>>) -> Self {
+        self.action = Some((label, action.into()));
+        self
+    }
+}
+
+/// Shows messages, on all pages: `Toaster::expect().show(Toast::new("Saved"))`.
+#[derive(Debug, Clone, Copy)]
+pub struct Toaster {
+    toasts: RwSignal<Vec<(u32, Toast)>>,
+    count: StoredValue<u32>,
+}
+
+impl Toaster {
+    /// Made once, by the app, which also has the [`Toasts`].
+    pub fn provide() {
+        provide_context(Self {
+            toasts: RwSignal::new(Vec::new()),
+            count: StoredValue::new(0),
+        });
+    }
+
+    pub fn expect() -> Self {
+        expect_context()
+    }
+
+    pub fn show(self, toast: Toast) {
+        let number = self.count.get_value() + 1;
+        self.count.set_value(number);
+        self.toasts.update(|toasts| {
+            toasts.push((number, toast));
+            if toasts.len() > MOST {
+                toasts.remove(0);
+            }
+        });
+    }
+
+    fn close(self, number: u32) {
+        self.toasts
+            .update(|toasts| toasts.retain(|toast| toast.0 != number));
+    }
+}
+
+/// Where the messages appear; assistive technology says them when they do.
+#[component]
+pub fn Toasts() -> impl IntoView {
+    let toaster = Toaster::expect();
+    let numbers = move || {
+        toaster
+            .toasts
+            .with(|toasts| toasts.iter().map(|toast| toast.0.to_string()).collect())
+    };
+    let row = move |number: String| {
+        let found = toaster.toasts.with_untracked(|toasts| {
+            let mut toasts = toasts.iter();
+            toasts.find(|toast| toast.0.to_string() == number).cloned()
+        });
+        found.map_or_else(
+            || ().into_any(),
+            |(number, toast)| show(toaster, number, toast),
+        )
+    };
+    view! { <div class="toasts z-toast" aria-live="polite">{rows(numbers, row)}</div> }
+}
+
+fn show(toaster: Toaster, number: u32, toast: Toast) -> AnyView {
+    let seconds = if toast.action.is_some() { LONG } else { SHORT };
+    let life = format!("animation-duration: {seconds}s");
+    let action = toast.action.map(|(label, action)| {
+        let run = move |_| {
+            toaster.close(number);
+            action.run(());
+        };
+        view! { <Button variant=ButtonVariant::Outline size=ButtonSize::Sm on:click=run>{label}</Button> }
+    });
+    let icon = toast
+        .is_error
+        .then(|| view! { <Icon name=IconName::CircleAlert class="size-4 text-destructive"/> });
+    view! {
+        <div role="status" class="toast">
+            {icon}
+            <p class="min-w-0 flex-1 wrap-anywhere" dir="auto">{toast.text}</p>
+            {action}
+            <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm attr:aria-label="Dismiss" on:click=move |_| toaster.close(number)>
+                <Icon name=IconName::X class="size-3.5"/>
+            </Button>
+            <span aria-hidden="true" class="toast-life" style=life on:animationend=move |_| toaster.close(number)></span>
+        </div>
+    }
+    .into_any()
+}
