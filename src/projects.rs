@@ -9,6 +9,7 @@ mod deletion;
 mod edits;
 mod error;
 mod feed;
+mod file_changes;
 mod files;
 mod html;
 mod images;
