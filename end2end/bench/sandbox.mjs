@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, wri
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { prepared, startHost, until } from "../server.mjs";
+import { data, prepared, startHost, until } from "../server.mjs";
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 15);
 const PAGES = Number(process.env.BENCH_PAGES ?? 3);
@@ -48,7 +48,7 @@ async function repeat(count, work) {
   return times;
 }
 
-/** What the runtime itself takes for the smallest container: everything else is ours. */
+/** What the runtime itself takes for the smallest container, in the root that a host has made: everything else is ours. */
 function runtimeAlone() {
   const bundle = mkdtempSync(join(tmpdir(), "codeflow-bench-"));
   try {
@@ -56,7 +56,7 @@ function runtimeAlone() {
     const spec = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8"));
     spec.process.terminal = false;
     spec.process.args = ["/usr/bin/true"];
-    spec.root = { path: join(prepared, "sandbox-host/rootfs"), readonly: true };
+    spec.root = { path: join(data, "sandbox-host/rootfs"), readonly: true };
     spec.mounts = [
       { destination: "/proc", type: "proc", source: "proc" },
       { destination: "/dev", type: "tmpfs", source: "tmpfs" },
@@ -180,9 +180,8 @@ for (const template of ["nextjs", "base"]) {
   if (!existsSync(join(prepared, "templates", template, "current"))) throw new Error(`build the template first: codeflow template build ${template}`);
 }
 
-const runtime = report("the runtime alone, smallest container", await runtimeAlone());
-
 await withHost({ SANDBOX_POOL_SIZE: "0" }, async ({ create, kill, pause, connect, run, page }) => {
+  const runtime = report("the runtime alone, smallest container", await runtimeAlone());
   const first = report(
     "cold create → first command (base)",
     await repeat(ROUNDS, async () => {
