@@ -167,6 +167,7 @@ impl Apps {
             title: "Unsaved changes".to_owned(),
             entries: now.into(),
             partial,
+            picture: None,
         };
         let (restored, events) = self
             .store

@@ -10,9 +10,7 @@ use super::{
     files::{tree, viewed},
 };
 use crate::{
-    protocol::{
-        AppNode, EventKind, FileChange, FileNode, FileView, Fragment, ProjectId, ProjectTitle,
-    },
+    protocol::{AppNode, EventKind, FileChange, FileNode, FileView, Fragment, ProjectId},
     runs::ProjectApp as _,
 };
 

@@ -31,7 +31,7 @@ pub fn TitleField(project: ProjectId, title: Memo<String>) -> impl IntoView {
         let text = text.clone();
         async move {
             match rename_project(project, text).await {
-                Ok(()) => close(),
+                Ok(_) => close(),
                 Err(error) => refusal.set(Some(error.message)),
             }
         }
