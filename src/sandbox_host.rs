@@ -2,7 +2,7 @@
 //! HTTP like any other E2B service, and nothing but `main.rs` imports it.
 //!
 //! A request goes to `control` (E2B's REST API over the registry in `sandboxes`) or, when it names
-//! a sandbox's port, to `data_plane`, which speaks through `live` with the container's init
+//! a sandbox's port, to `data_plane`, which speaks through `running_container` with its init
 //! (`envd`). What a container is, is decided in `bundle`, `seccomp` and `rootfs` and carried out by
 //! `containers` and `runtime` with the rights of `privilege`; whose it is on the machine, in `ids`;
 //! what it may write, in `disk`; what it may reach, in `egress`; what it starts from, in
@@ -22,14 +22,12 @@ mod error;
 mod first_page;
 mod http;
 mod ids;
-mod live;
 mod log;
 mod metrics;
 mod names;
 mod network;
 mod node;
 mod pages;
-mod passage;
 mod preview;
 mod privilege;
 mod record;

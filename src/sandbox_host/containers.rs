@@ -21,7 +21,6 @@ use super::{
     egress::{Egress, Policy},
     envd,
     ids::{Range, Ranges},
-    live::{Live, Sockets},
     names::{digest, random_id},
     node::Node,
     privilege::Privilege,
@@ -303,7 +302,12 @@ impl Containers {
     }
 
     /// Starts a container with this home and start command, and waits until it answers.
-    pub(super) async fn start(&self, id: &str, folder: &Path, boot: Boot) -> anyhow::Result<Live> {
+    pub(super) async fn start(
+        &self,
+        id: &str,
+        folder: &Path,
+        boot: Boot,
+    ) -> anyhow::Result<RunningContainer> {
         let Machine {
             runtime,
             privilege,
@@ -323,7 +327,7 @@ impl Containers {
             .push(envd::Orders { start: boot.start }.to_env()?);
         let pieces = self.pieces(boot.home, folder.join("sockets/egress.sock"), range);
         let started = match runtime.start(&container, &pieces, folder, stdin).await {
-            Ok(()) => Live::attach(sockets, egress).await,
+            Ok(()) => RunningContainer::attach(sockets, egress).await,
             Err(error) => {
                 egress.abort();
                 Err(error)
@@ -336,8 +340,8 @@ impl Containers {
     }
 
     /// Ends a container, whose dev server gets a moment to end by itself.
-    pub(super) async fn stop(&self, id: &str, folder: &Path, live: &Live) {
-        live.stop().await;
+    pub(super) async fn stop(&self, id: &str, folder: &Path, container: &RunningContainer) {
+        container.stop().await;
         self.end(id, folder).await;
     }
 

@@ -18,9 +18,7 @@ use tracing::Instrument;
 
 use super::{
     http::{api_error, json, strip_hop_by_hop, strip_ours},
-    live::Live,
     pages::Audience,
-    passage::{Passage, Passing},
     preview::{self, Showing},
     sandboxes::{Awake, Sandboxes, Waiting},
 };
@@ -101,7 +99,9 @@ async fn answer(
         async move { sandboxes.reach(&sandbox).await }.in_current_span()
     });
     let Awake {
-        live, connected, ..
+        container,
+        connected,
+        ..
     } = match waking.await.map_err(anyhow::Error::from).flatten() {
         Ok(Some(awake)) => awake,
         Ok(None) => return answers::not_found(&target, audience),
@@ -110,13 +110,23 @@ async fn answer(
     if target.port == ENVD_PORT && request.uri().path() == "/metrics" {
         return json(StatusCode::OK, &sandboxes.moment(&sandbox).await);
     }
-    let passage = Passage::new(connected.clone(), in_use);
+    let connection = Connection::new(connected.clone(), in_use);
     let forwarding = async {
         if target.port == ENVD_PORT {
-            forward_to_envd(&live, request, passage).await.map(Some)
+            forward_to_envd(&container, request, connection)
+                .await
+                .map(Some)
         } else {
             let mask = record.network.mask_request_host.as_deref();
-            forward_to_app(&live, &target, mask, sandboxes.settings(), request, passage).await
+            forward_to_app(
+                &container,
+                &target,
+                mask,
+                sandboxes.settings(),
+                request,
+                connection,
+            )
+            .await
         }
     };
     let answered = tokio::select! {
@@ -132,7 +142,7 @@ async fn answer(
                 "a request to a sandbox failed"
             );
             // A person's next request starts it again.
-            if live.ended.is_cancelled()
+            if container.ended.is_cancelled()
                 && (audience == Audience::Program || !sandbox.record().auto_resume)
             {
                 return answers::not_found(&target, audience);
@@ -143,31 +153,31 @@ async fn answer(
 }
 
 async fn forward_to_envd(
-    live: &Live,
+    container: &RunningContainer,
     mut request: Request<Body>,
-    passage: Passage,
+    connection: Connection,
 ) -> anyhow::Result<Response<Body>> {
     origin_form(&mut request);
     strip_hop_by_hop(request.headers_mut());
     for name in [ACCESS_TOKEN, SANDBOX_ID, SANDBOX_PORT] {
         request.headers_mut().remove(name);
     }
-    let mut response = live.request(request).await?;
+    let mut response = container.request(request).await?;
     strip_hop_by_hop(response.headers_mut());
-    Ok(response.map(|body| Body::new(Passing::new(body, passage))))
+    Ok(response.map(|body| Body::new(ProxiedBody::new(body, connection))))
 }
 
 /// `None` when nothing listens on the port.
 async fn forward_to_app(
-    live: &Live,
+    container: &RunningContainer,
     target: &Target,
     mask: Option<&str>,
     settings: &config::SandboxHost,
     mut request: Request<Body>,
-    passage: Passage,
+    connection: Connection,
 ) -> anyhow::Result<Option<Response<Body>>> {
-    let waiting = passage.in_use().health().wait_for(target.port);
-    let Some(stream) = dial(live, target.port).await? else {
+    let waiting = connection.in_use().health().wait_for(target.port);
+    let Some(stream) = dial(container, target.port).await? else {
         return Ok(None);
     };
     origin_form(&mut request);
@@ -206,7 +216,7 @@ async fn forward_to_app(
         // A service worker may rule its own folder only, and nobody clears what other apps stored.
         response.headers_mut().remove("service-worker-allowed");
         response.headers_mut().remove("clear-site-data");
-        let response = response.map(|body| Body::new(Passing::new(body, passage)));
+        let response = response.map(|body| Body::new(ProxiedBody::new(body, connection)));
         return Ok(Some(match showing {
             Some(showing) => showing.answer(response, settings).await,
             None => response,
@@ -219,7 +229,7 @@ async fn forward_to_app(
                 let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
                 tokio::select! {
                     _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs) => {}
-                    () = passage.connected.cancelled() => {}
+                    () = connection.connected.cancelled() => {}
                 }
             }
         });
@@ -227,9 +237,12 @@ async fn forward_to_app(
     Ok(Some(response.map(|_| Body::empty())))
 }
 
-async fn dial(live: &Live, port: u16) -> anyhow::Result<Option<hyper::upgrade::Upgraded>> {
+async fn dial(
+    container: &RunningContainer,
+    port: u16,
+) -> anyhow::Result<Option<hyper::upgrade::Upgraded>> {
     for attempt in 1..=MAX_DIALS {
-        if let Some(stream) = live.tunnel(port).await? {
+        if let Some(stream) = container.tunnel(port).await? {
             return Ok(Some(stream));
         }
         if attempt < MAX_DIALS {

@@ -11,15 +11,18 @@ use axum::{
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, client::conn::http1};
 
-use super::live::Live;
+use super::running_container::RunningContainer;
 
 /// How long a dev server may take for its first page with nothing cached.
 const TIMEOUT: Duration = Duration::from_secs(180);
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// Asks the server on this port for its first page; `None` when nothing listens there.
-pub(super) async fn request(live: &Live, port: u16) -> anyhow::Result<Option<Response<Incoming>>> {
-    let Some(stream) = live.tunnel(port).await? else {
+pub(super) async fn request(
+    container: &RunningContainer,
+    port: u16,
+) -> anyhow::Result<Option<Response<Incoming>>> {
+    let Some(stream) = container.tunnel(port).await? else {
         return Ok(None);
     };
     let (mut sender, connection) = http1::handshake(stream).await?;
@@ -33,11 +36,11 @@ pub(super) async fn request(live: &Live, port: u16) -> anyhow::Result<Option<Res
 }
 
 /// Waits until the first page is there as a whole.
-pub(super) async fn wait_for(live: &Live, port: u16) -> anyhow::Result<()> {
+pub(super) async fn wait_for(container: &RunningContainer, port: u16) -> anyhow::Result<()> {
     let mut last_answer = "nothing".to_owned();
     let waiting = async {
         loop {
-            match read_to_its_end(live, port).await {
+            match read_to_its_end(container, port).await {
                 Ok(Some(StatusCode::OK)) => return,
                 Ok(Some(status)) => last_answer = format!("status {}", status.as_u16()),
                 Ok(None) => {}
@@ -56,8 +59,11 @@ pub(super) async fn wait_for(live: &Live, port: u16) -> anyhow::Result<()> {
 }
 
 /// The status of the first page. All of it is compiled only when all of it has come.
-async fn read_to_its_end(live: &Live, port: u16) -> anyhow::Result<Option<StatusCode>> {
-    let Some(response) = request(live, port).await? else {
+async fn read_to_its_end(
+    container: &RunningContainer,
+    port: u16,
+) -> anyhow::Result<Option<StatusCode>> {
+    let Some(response) = request(container, port).await? else {
         return Ok(None);
     };
     let status = response.status();

@@ -24,7 +24,6 @@ use super::{
     disk,
     egress::Policy,
     error::HostError,
-    live::Live,
     record::{NewSandbox, Record},
     runtime::{Home, Runtime},
     template::{self, Template},
@@ -151,7 +150,7 @@ impl Sandboxes {
         }
         let begun = now();
         let sandbox = match self.take_warm(&template, &new).await {
-            Some((sandbox, live)) => self.hand_out(sandbox, live, new).await?,
+            Some((sandbox, container)) => self.hand_out(sandbox, container, new).await?,
             None => self.start_anew(template, new).await?,
         };
         tracing::Span::current().record("sandbox.id", &sandbox.id);
@@ -165,7 +164,7 @@ impl Sandboxes {
     async fn hand_out(
         &self,
         sandbox: Arc<Sandbox>,
-        live: Arc<Live>,
+        container: Arc<RunningContainer>,
         new: NewSandbox,
     ) -> Result<Arc<Sandbox>, HostError> {
         let mut state = sandbox.state.lock().await;
@@ -186,7 +185,7 @@ impl Sandboxes {
         }
         sandbox.take_network_from_record();
         sandbox.touch();
-        sandbox.set_state(&mut state, State::Running(live));
+        sandbox.set_state(&mut state, State::Running(container));
         drop(state);
         Ok(sandbox)
     }
@@ -209,7 +208,7 @@ impl Sandboxes {
             self.boot(&sandbox, template, USUAL_SHARES).await
         };
         match making.await {
-            Ok(live) => sandbox.set_state(&mut state, State::Running(live)),
+            Ok(container) => sandbox.set_state(&mut state, State::Running(container)),
             Err(error) => {
                 sandbox.set_state(&mut state, State::Killed);
                 self.sandboxes.lock().remove(&sandbox.id);
@@ -237,7 +236,7 @@ impl Sandboxes {
         sandbox: &Sandbox,
         template: Template,
         shares: u64,
-    ) -> anyhow::Result<Arc<Live>> {
+    ) -> anyhow::Result<Arc<RunningContainer>> {
         if self.shutdown.is_cancelled() {
             anyhow::bail!("the sandbox host is stopping");
         }

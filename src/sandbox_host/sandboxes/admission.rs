@@ -11,7 +11,7 @@ use super::{Sandbox, Sandboxes, reservations::Reservation, sandbox::State};
 use crate::sandbox_host::{
     capacity::{Capacity, available_memory},
     error::HostError,
-    live::Live,
+    running_container::RunningContainer,
 };
 
 /// What a sandbox with a Next.js app at work uses, in bytes; one that was just started will.
@@ -91,7 +91,7 @@ impl Sandboxes {
         let young: u64 = self
             .containers_at_work()
             .iter()
-            .map(|(sandbox, live)| self.still_to_come(sandbox, live, expected))
+            .map(|(sandbox, container)| self.still_to_come(sandbox, container, expected))
             .sum();
         let starting = self.reservations.count();
         let used = usage.memory + young + starting * expected;
@@ -113,21 +113,21 @@ impl Sandboxes {
     }
 
     /// All containers that hold memory, but those that are being started or stopped.
-    fn containers_at_work(&self) -> Vec<(Arc<Sandbox>, Arc<Live>)> {
+    fn containers_at_work(&self) -> Vec<(Arc<Sandbox>, Arc<RunningContainer>)> {
         let mut found = self.pool.containers();
         for sandbox in self.all() {
-            let live = match sandbox.state.try_lock().as_deref() {
-                Ok(State::Running(live) | State::Frozen(live, _)) => live.clone(),
+            let container = match sandbox.state.try_lock().as_deref() {
+                Ok(State::Running(container) | State::Frozen(container, _)) => container.clone(),
                 _ => continue,
             };
-            found.push((sandbox, live));
+            found.push((sandbox, container));
         }
         found
     }
 
     /// How much more a sandbox that was just started is going to use, in bytes.
-    fn still_to_come(&self, sandbox: &Sandbox, live: &Live, expected: u64) -> u64 {
-        if live.started.elapsed() > YOUNG {
+    fn still_to_come(&self, sandbox: &Sandbox, container: &RunningContainer, expected: u64) -> u64 {
+        if container.started.elapsed() > YOUNG {
             return 0;
         }
         let usage = self.cgroup_of(sandbox).and_then(|cgroup| cgroup.usage());

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::sandbox::Sandbox;
-use crate::sandbox_host::{live::Live, template::Template};
+use crate::sandbox_host::{running_container::RunningContainer, template::Template};
 
 /// The sandboxes that wait.
 #[derive(Default)]
@@ -21,14 +21,14 @@ pub(super) struct Pool {
 /// A sandbox that waits, with its container.
 pub(super) struct Warm {
     pub sandbox: Arc<Sandbox>,
-    pub live: Arc<Live>,
+    pub container: Arc<RunningContainer>,
 }
 
 impl Warm {
     /// Whether it runs and was made from this build.
     fn is_of(&self, name: &str, version: &str) -> bool {
         let record = self.sandbox.record();
-        record.template == name && record.version == version && !self.live.ended.is_cancelled()
+        record.template == name && record.version == version && !self.container.ended.is_cancelled()
     }
 }
 
@@ -70,10 +70,10 @@ impl Pool {
     }
 
     /// The containers that wait.
-    pub(super) fn containers(&self) -> Vec<(Arc<Sandbox>, Arc<Live>)> {
+    pub(super) fn containers(&self) -> Vec<(Arc<Sandbox>, Arc<RunningContainer>)> {
         let warm = self.warm.lock();
         warm.iter()
-            .map(|warm| (warm.sandbox.clone(), warm.live.clone()))
+            .map(|warm| (warm.sandbox.clone(), warm.container.clone()))
             .collect()
     }
 }

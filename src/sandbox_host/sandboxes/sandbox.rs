@@ -17,7 +17,6 @@ use super::health::Health;
 use crate::sandbox_host::{
     clock::{in_seconds, now},
     disk::Layer,
-    live::Live,
     log::Log,
     metrics::Metrics,
     network::Network,
@@ -47,9 +46,9 @@ pub(in crate::sandbox_host) struct Sandbox {
 }
 
 pub(super) enum State {
-    Running(Arc<Live>),
+    Running(Arc<RunningContainer>),
     /// Paused with all that is in memory, since then.
-    Frozen(Arc<Live>, Instant),
+    Frozen(Arc<RunningContainer>, Instant),
     /// Only the files are left.
     Paused,
     Killed,
@@ -57,7 +56,7 @@ pub(super) enum State {
 
 /// A container that runs.
 pub(in crate::sandbox_host) struct Awake {
-    pub live: Arc<Live>,
+    pub container: Arc<RunningContainer>,
     /// Cancelled when its clients' connections are to end.
     pub connected: CancellationToken,
     /// It was asleep.
@@ -66,10 +65,10 @@ pub(in crate::sandbox_host) struct Awake {
 
 impl Awake {
     /// To be called while the sandbox's state is locked: a pause must not come between.
-    pub(super) fn new(live: &Arc<Live>, woken: bool) -> Self {
+    pub(super) fn new(container: &Arc<RunningContainer>, woken: bool) -> Self {
         Self {
-            live: live.clone(),
-            connected: live.connected(),
+            container: container.clone(),
+            connected: container.connected(),
             woken,
         }
     }
@@ -205,7 +204,7 @@ impl Sandbox {
     /// Whether it runs. While it is being started or stopped: whether it ran before.
     pub(in crate::sandbox_host) fn is_running(&self) -> bool {
         match self.state.try_lock().as_deref() {
-            Ok(State::Running(live)) => !live.ended.is_cancelled(),
+            Ok(State::Running(container)) => !container.ended.is_cancelled(),
             Ok(State::Frozen(..) | State::Paused | State::Killed) => false,
             Err(_) => self.running.load(Ordering::Relaxed),
         }

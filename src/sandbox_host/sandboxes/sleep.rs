@@ -51,12 +51,14 @@ impl Sandboxes {
         let mut state = sandbox.state.lock().await;
         let begun = now();
         let asleep = match &*state {
-            State::Running(live) if !live.ended.is_cancelled() => {
-                return Ok(Some(Awake::new(live, false)));
+            State::Running(container) if !container.ended.is_cancelled() => {
+                return Ok(Some(Awake::new(container, false)));
             }
             State::Killed => return Ok(None),
             _ if !may_wake => return Ok(None),
-            State::Frozen(live, _) if !live.ended.is_cancelled() => Some(live.clone()),
+            State::Frozen(container, _) if !container.ended.is_cancelled() => {
+                Some(container.clone())
+            }
             State::Running(_) | State::Frozen(..) => {
                 self.note_unexpected_end(sandbox);
                 self.containers.end(&sandbox.id, &sandbox.folder).await;
@@ -65,10 +67,10 @@ impl Sandboxes {
             }
             State::Paused => None,
         };
-        let live = match asleep {
-            Some(live) => {
+        let container = match asleep {
+            Some(container) => {
                 self.thaw(sandbox)?;
-                live
+                container
             }
             None => {
                 let record = sandbox.record();
@@ -87,7 +89,7 @@ impl Sandboxes {
                 self.boot(sandbox, template, USUAL_SHARES).await?
             }
         };
-        let awake = Awake::new(&live, true);
+        let awake = Awake::new(&container, true);
         sandbox.touch();
         sandbox
             .update(|record| {
@@ -95,7 +97,7 @@ impl Sandboxes {
                 record.end_at = in_seconds(record.timeout.max(MIN_RESUME));
             })
             .await;
-        sandbox.set_state(&mut state, State::Running(live));
+        sandbox.set_state(&mut state, State::Running(container));
         tracing::info!(ms = now().saturating_sub(begun), "sandbox resumed");
         sandbox.log.info("resumed");
         Ok(Some(awake))
@@ -137,18 +139,18 @@ impl Sandboxes {
         state: &mut State,
         memory: bool,
     ) -> bool {
-        let State::Running(live) = &*state else {
+        let State::Running(container) = &*state else {
             return false;
         };
-        let live = live.clone();
+        let container = container.clone();
         // Nobody gets in from here on, until the state is let go of.
-        live.hang_up();
+        container.hang_up();
         let frozen = memory && !self.settings().frozen.is_zero() && self.freeze(sandbox).await;
         let asleep = if frozen {
-            State::Frozen(live, Instant::now())
+            State::Frozen(container, Instant::now())
         } else {
             self.containers
-                .stop(&sandbox.id, &sandbox.folder, &live)
+                .stop(&sandbox.id, &sandbox.folder, &container)
                 .await;
             State::Paused
         };
@@ -179,7 +181,7 @@ impl Sandboxes {
     /// As [`Self::drop_memory`]; `state` is the sandbox's locked one.
     #[tracing::instrument(name = "drop_memory_of_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     pub(super) async fn drop_memory_of(&self, sandbox: &Sandbox, state: &mut State) {
-        let State::Frozen(live, _) = &*state else {
+        let State::Frozen(container, _) = &*state else {
             return;
         };
         if let Err(error) = self.thaw(sandbox) {
@@ -189,7 +191,7 @@ impl Sandboxes {
             );
         }
         self.containers
-            .stop(&sandbox.id, &sandbox.folder, live)
+            .stop(&sandbox.id, &sandbox.folder, container)
             .await;
         sandbox.set_state(state, State::Paused);
         tracing::info!("the paused sandbox's memory is given up");
@@ -210,8 +212,8 @@ impl Sandboxes {
             return;
         }
         self.sandboxes.lock().remove(&sandbox.id);
-        if let State::Running(live) | State::Frozen(live, _) = &*state {
-            live.hang_up();
+        if let State::Running(container) | State::Frozen(container, _) = &*state {
+            container.hang_up();
             self.containers.end(&sandbox.id, &sandbox.folder).await;
         }
         sandbox.set_state(&mut state, State::Killed);

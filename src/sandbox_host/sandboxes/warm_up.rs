@@ -6,7 +6,6 @@ use super::{Sandbox, Sandboxes, pool::Warm};
 use crate::sandbox_host::{
     containers::USUAL_SHARES,
     first_page,
-    live::Live,
     record::{NewSandbox, Record},
     template::{self, Template},
 };
@@ -23,7 +22,7 @@ impl Sandboxes {
         &self,
         template: &Template,
         new: &NewSandbox,
-    ) -> Option<(Arc<Sandbox>, Arc<Live>)> {
+    ) -> Option<(Arc<Sandbox>, Arc<RunningContainer>)> {
         // Variables are given to a container as it starts.
         if !new.envs.is_empty() {
             return None;
@@ -36,7 +35,7 @@ impl Sandboxes {
                 cgroup.set_shares(USUAL_SHARES).and_then(|()| cgroup.thaw())
             });
             match awake {
-                Ok(()) => return Some((warm.sandbox, warm.live)),
+                Ok(()) => return Some((warm.sandbox, warm.container)),
                 Err(error) => {
                     tracing::warn!(sandbox.id = warm.sandbox.id, %error, "a waiting sandbox can't be woken; another one is made in its place");
                     self.discard(&warm.sandbox).await;
@@ -91,24 +90,24 @@ impl Sandboxes {
         let sandbox = Arc::new(self.sandbox(record));
         let making = async {
             self.make_disk(&sandbox).await?;
-            let live = self.boot(&sandbox, template, SHARES).await?;
+            let container = self.boot(&sandbox, template, SHARES).await?;
             tokio::select! {
-                shown = first_page::wait_for(&live, server.port) => shown?,
+                shown = first_page::wait_for(&container, server.port) => shown?,
                 () = self.shutdown.cancelled() => anyhow::bail!("the sandbox host is stopping"),
             }
             if let Some(cgroup) = self.cgroup_of(&sandbox) {
                 cgroup.freeze().await?;
             }
-            anyhow::Ok(live)
+            anyhow::Ok(container)
         };
         match making.await {
-            Ok(live) => {
+            Ok(container) => {
                 tracing::info!(
                     sandbox.id = sandbox.id,
                     template = name,
                     "a sandbox waits ready"
                 );
-                self.pool.add(Warm { sandbox, live });
+                self.pool.add(Warm { sandbox, container });
                 true
             }
             Err(error) => {

@@ -16,7 +16,8 @@ use super::{
     sandbox::State,
 };
 use crate::sandbox_host::{
-    clock::now, containers::USUAL_SHARES, first_page, live::Live, template::Template,
+    clock::now, containers::USUAL_SHARES, first_page, running_container::RunningContainer,
+    template::Template,
 };
 
 /// Between two looks at a sandbox.
@@ -52,18 +53,18 @@ impl Sandboxes {
             }
             tokio::spawn(self.clone().relieve());
             for sandbox in self.all() {
-                let live = match sandbox.state.try_lock().as_deref() {
-                    Ok(State::Running(live))
-                        if sandbox.idle_for() < IN_USE && !live.ended.is_cancelled() =>
+                let container = match sandbox.state.try_lock().as_deref() {
+                    Ok(State::Running(container))
+                        if sandbox.idle_for() < IN_USE && !container.ended.is_cancelled() =>
                     {
-                        live.clone()
+                        container.clone()
                     }
                     _ => continue,
                 };
                 if being_checked.lock().insert(sandbox.id.clone()) {
                     let (host, being_checked) = (self.clone(), being_checked.clone());
                     tokio::spawn(async move {
-                        host.look_after(&sandbox, &live).await;
+                        host.look_after(&sandbox, &container).await;
                         being_checked.lock().remove(&sandbox.id);
                     });
                 }
@@ -72,13 +73,13 @@ impl Sandboxes {
     }
 
     #[tracing::instrument(name = "check_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
-    async fn look_after(&self, sandbox: &Sandbox, live: &Arc<Live>) {
+    async fn look_after(&self, sandbox: &Sandbox, container: &Arc<RunningContainer>) {
         let mut failures = 0;
         let report = loop {
             let waiting = sandbox.health.silent_for() > WAITING;
-            match live.dev_server(waiting).await {
+            match container.dev_server(waiting).await {
                 Ok(report) => break report,
-                Err(_) if live.ended.is_cancelled() => return,
+                Err(_) if container.ended.is_cancelled() => return,
                 Err(error) => {
                     failures += 1;
                     tracing::debug!(
@@ -87,7 +88,7 @@ impl Sandboxes {
                         "the sandbox's envd does not answer"
                     );
                     if failures == MAX_FAILURES {
-                        self.restart(sandbox, live).await;
+                        self.restart(sandbox, container).await;
                         return;
                     }
                 }
@@ -98,8 +99,8 @@ impl Sandboxes {
             let (message, failing) = self.describe(sandbox, trouble);
             self.say(sandbox, message, failing);
         }
-        if sandbox.health.silent_for() > SILENT && self.hangs(sandbox, live).await {
-            self.restart_dev_server(sandbox, live).await;
+        if sandbox.health.silent_for() > SILENT && self.hangs(sandbox, container).await {
+            self.restart_dev_server(sandbox, container).await;
         }
     }
 
@@ -176,7 +177,7 @@ impl Sandboxes {
 
     /// Whether a server that was silent for long does not answer one more request either. One that
     /// is at work is left to it for longer.
-    async fn hangs(&self, sandbox: &Sandbox, live: &Live) -> bool {
+    async fn hangs(&self, sandbox: &Sandbox, container: &RunningContainer) -> bool {
         let cpu = || {
             self.cgroup_of(sandbox)
                 .and_then(|cgroup| cgroup.usage())
@@ -186,14 +187,17 @@ impl Sandboxes {
         let Some(port) = sandbox.health.port() else {
             return false;
         };
-        match tokio::time::timeout(LAST_CHANCE, first_page::request(live, port)).await {
+        let reading = tokio::time::timeout(LAST_CHANCE, first_page::reads(container, port));
+        let asking = tokio::time::timeout(LAST_CHANCE, first_page::request(container, port));
+        let (reads, asked) = tokio::join!(reading, asking);
+        match asked {
             Ok(Ok(Some(_))) => {
                 sandbox.health.server_answers();
                 return false;
             }
             // It is being started.
             Ok(_) => return false,
-            Err(_) if live.ended.is_cancelled() => return false,
+            Err(_) if container.ended.is_cancelled() => return false,
             Err(_) => {}
         }
         let used = match (before, cpu()) {
@@ -203,7 +207,7 @@ impl Sandboxes {
         sandbox.health.silent_for() > patience(used, begun.elapsed())
     }
 
-    async fn restart_dev_server(&self, sandbox: &Sandbox, live: &Arc<Live>) {
+    async fn restart_dev_server(&self, sandbox: &Sandbox, container: &Arc<RunningContainer>) {
         let (seconds, count) = (
             sandbox.health.silent_for().as_secs(),
             sandbox.health.count_hung(),
@@ -217,24 +221,24 @@ impl Sandboxes {
             format!("The app's server did not answer for {seconds} seconds and was restarted.")
         };
         self.say(sandbox, message, is_many(count));
-        if let Err(error) = live.restart_dev_server().await {
+        if let Err(error) = container.restart_dev_server().await {
             tracing::warn!(
                 error = format!("{error:#}"),
                 "the app's server can't be restarted"
             );
-            self.restart(sandbox, live).await;
+            self.restart(sandbox, container).await;
         }
     }
 
     /// Starts the sandbox's container again over the same files, unless that was done meanwhile or
     /// it answers after all: it may have been asleep.
-    async fn restart(&self, sandbox: &Sandbox, live: &Arc<Live>) {
+    async fn restart(&self, sandbox: &Sandbox, container: &Arc<RunningContainer>) {
         let _task = self.tasks.token();
         let mut state = sandbox.state.lock().await;
-        if !matches!(&*state, State::Running(running) if Arc::ptr_eq(running, live)) {
+        if !matches!(&*state, State::Running(running) if Arc::ptr_eq(running, container)) {
             return;
         }
-        if live.dev_server(false).await.is_ok() {
+        if container.dev_server(false).await.is_ok() {
             return;
         }
         self.say(
@@ -253,8 +257,8 @@ impl Sandboxes {
             return;
         };
         match self.boot(sandbox, template, USUAL_SHARES).await {
-            Ok(live) => {
-                sandbox.set_state(&mut state, State::Running(live));
+            Ok(container) => {
+                sandbox.set_state(&mut state, State::Running(container));
                 tracing::info!(ms = now().saturating_sub(begun), "sandbox restarted");
             }
             // The next request tries again.

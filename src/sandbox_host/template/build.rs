@@ -22,7 +22,6 @@ use crate::{
         containers::{Boot, Containers, USUAL_SHARES},
         egress::Policy,
         first_page,
-        live::Live,
         names::random_id,
         runtime::Home,
     },
@@ -164,9 +163,9 @@ async fn prepare_home(
             command = install,
             "installing the template's packages (a minute or two, once)"
         );
-        let live = containers.start(&id, work, boot(None)).await?;
-        let installed = run(&live, install).await;
-        containers.stop(&id, work, &live).await;
+        let container = containers.start(&id, work, boot(None)).await?;
+        let installed = run(&container, install).await;
+        containers.stop(&id, work, &container).await;
         let (code, output) = installed?;
         if code != 0 {
             bail!("'{install}' ended with {code}:\n{}", tail(&output));
@@ -179,23 +178,25 @@ async fn prepare_home(
         template = name,
         "starting its dev server once, to fill the cache"
     );
-    let live = containers
+    let container = containers
         .start(&id, work, boot(Some((server.start.clone(), server.port))))
         .await?;
-    let shown = first_page::wait_for(&live, server.port).await;
+    let shown = first_page::wait_for(&container, server.port).await;
     let shown = match shown {
         Ok(()) => Ok(()),
-        Err(error) => Err(match run(&live, "tail -n 30 /tmp/dev-server.log").await {
-            Ok((_, log)) => error.context(format!("its dev server said:\n{}", tail(&log))),
-            Err(_) => error,
-        }),
+        Err(error) => Err(
+            match run(&container, "tail -n 30 /tmp/dev-server.log").await {
+                Ok((_, log)) => error.context(format!("its dev server said:\n{}", tail(&log))),
+                Err(_) => error,
+            },
+        ),
     };
-    containers.stop(&id, work, &live).await;
+    containers.stop(&id, work, &container).await;
     shown
 }
 
 /// Runs a command in the container and returns its exit code and output.
-async fn run(live: &Live, command: &str) -> anyhow::Result<(i32, Vec<u8>)> {
+async fn run(container: &RunningContainer, command: &str) -> anyhow::Result<(i32, Vec<u8>)> {
     let start = serde_json::json!({ "process": { "cmd": "/bin/bash", "args": ["-l", "-c", command] }, "stdin": false });
     let request = Request::builder()
         .method(Method::POST)
@@ -203,7 +204,7 @@ async fn run(live: &Live, command: &str) -> anyhow::Result<(i32, Vec<u8>)> {
         .header(header::HOST, "envd")
         .header(header::CONTENT_TYPE, e2b::STREAM)
         .body(Body::from(e2b::frame(0, start.to_string().as_bytes())))?;
-    let mut body = live.request(request).await?.into_body();
+    let mut body = container.request(request).await?.into_body();
     let (mut buffer, mut output, mut code) = (bytes::BytesMut::new(), Vec::new(), None);
     while let Some(piece) = body.frame().await {
         if let Ok(piece) = piece?.into_data() {

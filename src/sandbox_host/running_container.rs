@@ -73,7 +73,7 @@ impl Sockets {
 
 /// A running container.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(super) struct RunningContainer {
     sockets: Sockets,
     egress: tokio::task::JoinHandle<()>,
     pub(super) started: Instant,
@@ -83,26 +83,26 @@ pub(super) struct Live {
     connected: Mutex<CancellationToken>,
 }
 
-impl Drop for Live {
+impl Drop for RunningContainer {
     fn drop(&mut self) {
         self.egress.abort();
     }
 }
 
-impl Live {
+impl RunningContainer {
     /// Takes over a container that was just started, and waits until its envd answers.
     pub(super) async fn attach(
         sockets: Sockets,
         egress: tokio::task::JoinHandle<()>,
     ) -> anyhow::Result<Self> {
-        let live = Self {
+        let container = Self {
             sockets,
             egress,
             started: Instant::now(),
             ended: CancellationToken::new(),
             connected: Mutex::default(),
         };
-        let health = tokio::time::timeout(BOOT_TIMEOUT, live.send(Method::GET, "/health"))
+        let health = tokio::time::timeout(BOOT_TIMEOUT, container.send(Method::GET, "/health"))
             .await
             .context("the sandbox did not answer in time")?
             .context("the sandbox ended as it started")?;
@@ -112,18 +112,18 @@ impl Live {
             health.status()
         );
         // An answer that only the container's end ends.
-        let alive = live
+        let alive = container
             .send(Method::GET, "/codeflow/alive")
             .await
             .context("the sandbox ended as it started")?;
-        let ended = live.ended.clone();
+        let ended = container.ended.clone();
         tokio::spawn(async move {
             let mut body = alive.into_body();
             // Whatever comes is dropped.
             while let Some(Ok(_)) = body.frame().await {}
             ended.cancel();
         });
-        Ok(live)
+        Ok(container)
     }
 
     /// Cancelled when a connection that a client has to the sandbox from here on is to end.

@@ -11,14 +11,13 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::sandboxes::InUse;
 
-/// A client's way into a sandbox: it counts as a request under way, and ends when the sandbox is
-/// paused or killed.
-pub(super) struct Passage {
+/// Held by whoever answers the client.
+pub(super) struct Connection {
     pub(super) connected: CancellationToken,
     in_use: InUse,
 }
 
-impl Passage {
+impl Connection {
     pub(super) fn new(connected: CancellationToken, in_use: InUse) -> Self {
         Self { connected, in_use }
     }
@@ -28,24 +27,24 @@ impl Passage {
     }
 }
 
-/// The body of an answer, passed on.
-pub(super) struct Passing {
+/// The body of a sandbox's answer, on its way to the client.
+pub(super) struct ProxiedBody {
     body: hyper::body::Incoming,
     hung_up: Pin<Box<WaitForCancellationFutureOwned>>,
-    _passage: Passage,
+    _connection: Connection,
 }
 
-impl Passing {
-    pub(super) fn new(body: hyper::body::Incoming, passage: Passage) -> Self {
+impl ProxiedBody {
+    pub(super) fn new(body: hyper::body::Incoming, connection: Connection) -> Self {
         Self {
             body,
-            hung_up: Box::pin(passage.connected.clone().cancelled_owned()),
-            _passage: passage,
+            hung_up: Box::pin(connection.connected.clone().cancelled_owned()),
+            _connection: connection,
         }
     }
 }
 
-impl hyper::body::Body for Passing {
+impl hyper::body::Body for ProxiedBody {
     type Data = bytes::Bytes;
     type Error = anyhow::Error;
 
