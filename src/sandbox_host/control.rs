@@ -1,9 +1,10 @@
-//! The control plane: E2B's REST API. Bodies, statuses and errors are E2B's.
+//! The control plane: E2B's REST API. Bodies (`messages`), statuses and errors are E2B's.
 
 mod list;
+mod messages;
 mod observe;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -14,136 +15,23 @@ use axum::{
     response::IntoResponse,
     routing::{get, post, put},
 };
+use messages::{Create, Created, Detail, NewNetwork, Pause, Refresh, Timeout};
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
 
 use super::{
-    clock::rfc3339,
     error::HostError,
     http::{api_error, json},
-    network::Network,
-    record::{NewSandbox, Record},
-    sandboxes::{Notice, Sandboxes},
+    record::NewSandbox,
+    sandboxes::Sandboxes,
 };
 use crate::e2b;
 
-/// E2B's constant.
-const CLIENT_ID: &str = "6532622b";
-/// The version of envd's protocol that ours speaks.
-const ENVD_VERSION: &str = "0.5.7";
 /// The least that a refresh puts the end off, in seconds.
 const MIN_REFRESH: u64 = 15;
 /// The longest time-out, in seconds.
 const MAX_TIMEOUT: u64 = 24 * 3600;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Create {
-    #[serde(rename = "templateID")]
-    template: String,
-    timeout: Option<u64>,
-    #[serde(default)]
-    metadata: HashMap<String, String>,
-    #[serde(default)]
-    env_vars: HashMap<String, String>,
-    #[serde(default)]
-    secure: bool,
-    #[serde(default)]
-    auto_pause: bool,
-    #[serde(default)]
-    auto_resume: AutoResume,
-    #[serde(default)]
-    network: Network,
-    #[serde(default, rename = "allow_internet_access")]
-    internet: Option<bool>,
-}
-
-#[derive(Default, Deserialize)]
-struct AutoResume {
-    #[serde(default)]
-    enabled: bool,
-}
-
-#[derive(Deserialize)]
-struct Timeout {
-    timeout: Option<u64>,
-}
-
-/// What every answer about a sandbox begins with.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Identity {
-    #[serde(rename = "templateID")]
-    template: String,
-    alias: String,
-    #[serde(rename = "sandboxID")]
-    id: String,
-    #[serde(rename = "clientID")]
-    client: &'static str,
-    envd_version: &'static str,
-}
-
-impl Identity {
-    fn of(record: &Record) -> Self {
-        Self {
-            template: record.template.clone(),
-            alias: record.template.clone(),
-            id: record.id.clone(),
-            client: CLIENT_ID,
-            envd_version: ENVD_VERSION,
-        }
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Created {
-    #[serde(flatten)]
-    identity: Identity,
-    envd_access_token: Option<String>,
-    traffic_access_token: Option<String>,
-    domain: Option<String>,
-}
-
-/// A sandbox in a list.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed {
-    #[serde(flatten)]
-    identity: Identity,
-    started_at: String,
-    end_at: String,
-    cpu_count: u32,
-    #[serde(rename = "memoryMB")]
-    memory_mb: u64,
-    #[serde(rename = "diskSizeMB")]
-    disk_mb: u64,
-    metadata: HashMap<String, String>,
-    state: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Detail {
-    #[serde(flatten)]
-    listed: Listed,
-    envd_access_token: Option<String>,
-    domain: Option<String>,
-    allow_internet_access: bool,
-    network: Network,
-    lifecycle: Lifecycle,
-    /// What went wrong lately; not in E2B's protocol.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    notice: Option<Notice>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Lifecycle {
-    auto_resume: bool,
-    on_timeout: &'static str,
-}
 
 type Host = State<Arc<Sandboxes>>;
 type Answer = Result<Response<Body>, HostError>;
@@ -265,42 +153,14 @@ async fn create(
     let sandbox = sandboxes.create(new).await?;
     Ok(json(
         StatusCode::CREATED,
-        &created(sandboxes, sandbox.record()),
+        &Created::of(sandboxes, sandbox.record()),
     ))
 }
 
 async fn detail(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
     let sandbox = sandboxes.get(&id)?;
-    let (record, running) = (sandbox.record(), sandbox.is_running());
-    let detail = Detail {
-        listed: Listed::of(&sandboxes, &record, running),
-        envd_access_token: record.token,
-        domain: Some(sandboxes.settings().domain.clone()),
-        allow_internet_access: record.network.allows_internet(),
-        network: record.network,
-        lifecycle: Lifecycle {
-            auto_resume: record.auto_resume,
-            on_timeout: if record.auto_pause { "pause" } else { "kill" },
-        },
-        notice: sandbox.health().notice(),
-    };
+    let detail = Detail::of(&sandboxes, &sandbox);
     Ok(json(StatusCode::OK, &detail))
-}
-
-impl Listed {
-    fn of(sandboxes: &Sandboxes, record: &Record, running: bool) -> Self {
-        let settings = sandboxes.settings();
-        Self {
-            identity: Identity::of(record),
-            started_at: rfc3339(record.started_at),
-            end_at: rfc3339(record.end_at),
-            cpu_count: settings.cpu_count(),
-            memory_mb: settings.memory_mb,
-            disk_mb: settings.disk_mb,
-            metadata: record.metadata.clone(),
-            state: if running { "running" } else { "paused" },
-        }
-    }
 }
 
 async fn kill(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
@@ -327,7 +187,7 @@ async fn connect(
         sandbox.extend(timeout).await;
         StatusCode::OK
     };
-    Ok(json(status, &created(&sandboxes, sandbox.record())))
+    Ok(json(status, &Created::of(&sandboxes, sandbox.record())))
 }
 
 async fn set_timeout(
@@ -338,11 +198,6 @@ async fn set_timeout(
     let timeout = checked(request.timeout, 0)?;
     sandboxes.get(&id)?.set_timeout(timeout).await;
     Ok(empty())
-}
-
-#[derive(Deserialize)]
-struct Refresh {
-    duration: Option<u64>,
 }
 
 /// The end is put off, never brought nearer.
@@ -375,14 +230,6 @@ async fn resume(
     connect(State(sandboxes), Path(id), Json(Timeout { timeout })).await
 }
 
-#[derive(Deserialize)]
-struct NewNetwork {
-    #[serde(flatten)]
-    network: Network,
-    #[serde(default, rename = "allow_internet_access")]
-    internet: Option<bool>,
-}
-
 /// Replaces the rules as a whole.
 async fn set_network(
     State(sandboxes): Host,
@@ -395,11 +242,6 @@ async fn set_network(
         .map_err(HostError::Invalid)?;
     sandboxes.get(&id)?.set_network(network).await;
     Ok(empty())
-}
-
-#[derive(Deserialize)]
-struct Pause {
-    memory: Option<bool>,
 }
 
 async fn pause(
@@ -422,15 +264,6 @@ fn checked(timeout: Option<u64>, default: u64) -> Result<u64, HostError> {
         0 => refused("Timeout must be greater than 0"),
         timeout if timeout > MAX_TIMEOUT => refused("Timeout cannot be greater than 24 hours"),
         timeout => Ok(timeout),
-    }
-}
-
-fn created(sandboxes: &Sandboxes, record: Record) -> Created {
-    Created {
-        identity: Identity::of(&record),
-        envd_access_token: record.token,
-        traffic_access_token: record.traffic_token,
-        domain: Some(sandboxes.settings().domain.clone()),
     }
 }
 

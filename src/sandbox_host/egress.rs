@@ -38,13 +38,11 @@ use super::{
     network::Network,
 };
 use crate::config::sandbox_host::EgressRule;
-use metered::Metered;
+use metered::{MAX_BYTES, Metered};
 
 /// How many connections one sandbox may have at a time.
 const MAX_CONNECTIONS: usize = 128;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// How many bytes a sandbox may send and receive while it runs.
-const MAX_BYTES: u64 = 8 << 30;
 /// The port of plain HTTP: connections to any other must be TLS.
 const HTTP_PORT: u16 = 80;
 /// The longest name of a host, in bytes (RFC 1035).

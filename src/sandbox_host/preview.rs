@@ -3,18 +3,20 @@
 //! for the page to the builder (`script`). Only for requests by host name: whoever names a sandbox
 //! by E2B's headers gets what the app says, as it is.
 
+mod headers;
 mod request;
 mod response;
 mod script;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Request, Response, header},
+    http::{HeaderValue, Request, Response, header},
 };
 use tower::ServiceExt;
 use tower_http::decompression::Decompression;
 
 use self::{
+    headers::texts,
     response::Route,
     script::{Injecting, Markup},
 };
@@ -126,16 +128,4 @@ pub(super) fn own_file(
     settings: &config::SandboxHost,
 ) -> Option<Response<Body>> {
     (request.uri().path() == script::PATH).then(|| script::serve(&settings.public_url))
-}
-
-/// The header's values as they are, one character for each byte.
-fn texts(headers: &HeaderMap, name: &axum::http::HeaderName) -> Vec<String> {
-    let text = |value: &axum::http::HeaderValue| {
-        value
-            .as_bytes()
-            .iter()
-            .map(|byte| char::from(*byte))
-            .collect()
-    };
-    headers.get_all(name).iter().map(text).collect()
 }

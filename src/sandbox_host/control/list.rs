@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::{Answer, Host, Listed};
+use super::{Answer, Host, messages::Listed};
 use crate::{
     e2b::{NEXT_TOKEN, TOTAL_RUNNING},
     sandbox_host::{error::HostError, http::json, record::Record, sandboxes::Sandboxes},

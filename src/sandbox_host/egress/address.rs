@@ -107,7 +107,7 @@ mod tests {
         )
     }
 
-    /// A member of a range; its ends more often than chance has it.
+    /// A member of a range, its ends more often than by chance.
     fn special_v4() -> impl Strategy<Value = Ipv4Addr> {
         let bits = prop_oneof![Just(0), Just(u32::MAX), any::<u32>()];
         (select(SPECIAL_V4), bits).prop_map(|(range, bits)| {
@@ -124,7 +124,7 @@ mod tests {
         })
     }
 
-    /// Any other address; neighbours of the ranges more often than chance has it.
+    /// Any other address, neighbours of the ranges more often than by chance.
     fn public_v4() -> impl Strategy<Value = Ipv4Addr> {
         let beside = (select(SPECIAL_V4), any::<bool>()).prop_map(|(range, before)| {
             let (first, last) = v4_range(range);

@@ -16,7 +16,8 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::MAX_BYTES;
+/// How many bytes a sandbox may send and receive while it runs.
+pub(super) const MAX_BYTES: u64 = 8 << 30;
 
 /// A connection of a sandbox to the outside.
 pub(super) struct Metered {

@@ -1,13 +1,14 @@
 //! `process.Process`: Start and Connect, which stream a process's start, output and end; List,
-//! SendInput, CloseStdin, SendSignal and Update. `running` starts processes and passes on what they
+//! SendInput, CloseStdin, SendSignal and Update (`messages` has their bodies). `running` starts processes and passes on what they
 //! write (`output`); `terminal` gives one a terminal, and `tree` finds what it has started.
 
+mod messages;
 mod output;
 mod running;
 mod terminal;
 mod tree;
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Router,
@@ -17,80 +18,18 @@ use axum::{
     routing::post,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use messages::{Start, To, event};
 use nix::sys::signal::Signal;
 use running::{Limits, Subscription};
 pub(super) use running::{Processes, prefer_to_lose};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 pub(super) use tree::MARK;
 
-use super::connect::{self, Error, Message, Times, answer, frame};
+use super::connect::{self, Error, Message, Times, answer};
 use crate::e2b;
 
 /// How long after the deadline a stream waits for the killed process's end.
 const LAST_WORDS: Duration = Duration::from_secs(3);
-
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Config {
-    cmd: String,
-    args: Vec<String>,
-    envs: HashMap<String, String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cwd: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Start {
-    process: Config,
-    #[serde(default)]
-    pty: Option<Pty>,
-    #[serde(default)]
-    tag: Option<String>,
-    #[serde(default)]
-    stdin: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct Pty {
-    #[serde(default)]
-    size: Size,
-}
-
-/// A terminal's size in characters.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Size {
-    cols: u16,
-    rows: u16,
-}
-
-#[derive(Deserialize)]
-struct To {
-    process: Selector,
-    #[serde(default)]
-    signal: String,
-    #[serde(default)]
-    input: Input,
-    #[serde(default)]
-    pty: Option<Pty>,
-}
-
-/// A process by its id, or by the tag it was started with.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Selector {
-    Pid(u32),
-    Tag(String),
-}
-
-/// Base64.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Input {
-    stdin: Option<String>,
-    pty: Option<String>,
-}
 
 pub(super) fn router(processes: Processes) -> Router {
     Router::new()
@@ -159,10 +98,6 @@ fn follow(subscription: Subscription, times: Times) -> Response<Body> {
             ))
         },
     )))
-}
-
-fn event(event: &Value) -> Bytes {
-    frame(0, &json!({ "event": event })).into()
 }
 
 async fn list(State(processes): State<Processes>) -> Response<Body> {

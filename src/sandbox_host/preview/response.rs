@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
 use url::Host;
 
-use super::texts;
+use super::headers::{replace, texts};
 use crate::config;
 
 /// What is not for an app to decide: how browsers reach its host name from here on (HTTP Strict
@@ -83,25 +83,6 @@ pub(super) fn show(headers: &mut HeaderMap, route: &Route, public_url: &str) {
         &header::REFRESH,
         refreshes.iter().map(|refresh| route.refreshed(refresh)),
     );
-}
-
-/// Puts these values in place of the header's.
-pub(super) fn replace(
-    headers: &mut HeaderMap,
-    name: &HeaderName,
-    values: impl Iterator<Item = String>,
-) {
-    headers.remove(name);
-    for value in values {
-        // One character stands for each byte; what is not one was added by nobody.
-        let bytes: Vec<u8> = value
-            .chars()
-            .filter_map(|character| u8::try_from(character).ok())
-            .collect();
-        if let Ok(value) = HeaderValue::from_bytes(&bytes) {
-            headers.append(name.clone(), value);
-        }
-    }
 }
 
 /// The directive by which the builder's page may frame the app's, and the app's own pages each

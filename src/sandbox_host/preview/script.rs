@@ -16,7 +16,7 @@ use bytes::BytesMut;
 use hyper::body::{Body as _, Frame, SizeHint};
 use sha2::{Digest, Sha256};
 
-use super::{response::replace, texts};
+use super::headers::{replace, texts};
 use crate::sandbox_host::pages::Audience;
 
 /// Where it is served, below every preview.

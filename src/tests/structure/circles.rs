@@ -7,18 +7,6 @@ use super::code;
 
 /// The circles there are. One that is opened leaves the list; none is added.
 const CIRCLES: &[&[&str]] = &[
-    &["sandbox_host/egress.rs", "sandbox_host/egress/metered.rs"],
-    &[
-        "sandbox_host/envd/process.rs",
-        "sandbox_host/envd/process/output.rs",
-        "sandbox_host/envd/process/running.rs",
-        "sandbox_host/envd/process/terminal.rs",
-    ],
-    &[
-        "sandbox_host/preview.rs",
-        "sandbox_host/preview/response.rs",
-        "sandbox_host/preview/script.rs",
-    ],
     &["ui/preview.rs", "ui/preview/errors.rs"],
     &["ui/workspace.rs", "ui/workspace/header.rs"],
 ];

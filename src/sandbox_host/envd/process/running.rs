@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use super::{
-    Config, Selector, Size, Start, event,
+    messages::{Config, Selector, Size, Start, event},
     output::Output,
     terminal::Terminal,
     tree::{self, Tree},

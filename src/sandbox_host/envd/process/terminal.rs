@@ -17,7 +17,7 @@ use tokio::{
     process::Command,
 };
 
-use super::Size;
+use super::messages::Size;
 
 /// The terminal's near side, where a person would sit.
 #[derive(Debug)]
