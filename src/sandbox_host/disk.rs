@@ -264,7 +264,7 @@ async fn format(folder: &Path, megabytes: u64, privilege: &Privilege) -> anyhow:
     );
     done(&mut mkfs).await?;
     fs::remove_dir_all(&content)?;
-    File::open(&part)?.sync_all()?;
+    tokio::fs::File::open(&part).await?.sync_all().await?;
     fs::rename(part, &blank)?;
     Ok(blank)
 }

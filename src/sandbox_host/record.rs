@@ -104,7 +104,7 @@ impl Record {
         }
     }
 
-    /// Replaces the stored record as a whole.
+    /// Replaces the stored record as a whole. Blocks until the disk has it.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
         let part = folder.join("sandbox.json.part");
         let mut file = fs::File::create(&part)?;

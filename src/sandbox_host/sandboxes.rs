@@ -204,7 +204,7 @@ impl Sandboxes {
             .insert(sandbox.id.clone(), sandbox.clone());
         let making = async {
             self.make_disk(&sandbox).await?;
-            sandbox.record().write(&sandbox.folder)?;
+            sandbox.save().await?;
             self.boot(&sandbox, template, USUAL_SHARES).await
         };
         match making.await {

@@ -21,6 +21,7 @@ use crate::sandbox_host::{
     metrics::Metrics,
     network::Network,
     record::Record,
+    running_container::RunningContainer,
 };
 
 /// One sandbox.
@@ -123,6 +124,11 @@ impl Sandbox {
     /// Changes the record; the error is that of writing it.
     pub(super) async fn try_update(&self, change: impl FnOnce(&mut Record)) -> io::Result<()> {
         change(&mut self.record.lock());
+        self.save().await
+    }
+
+    /// Writes the record to disk.
+    pub(super) async fn save(&self) -> io::Result<()> {
         let _writing = self.writing.lock().await;
         let (record, folder) = (self.record(), self.folder.clone());
         tokio::task::spawn_blocking(move || record.write(&folder)).await?
