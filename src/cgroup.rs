@@ -197,7 +197,7 @@ impl Cgroup {
             let stat = group.join("memory.stat");
             let cache = field(&stat, "file")?.saturating_sub(field(&stat, "shmem").unwrap_or(0));
             return Some(Usage {
-                cpu: field(&group.join("cpu.stat"), "usage_usec")? * 1000,
+                cpu: self.processor_time()?,
                 memory: number(&group.join("memory.current"))?.saturating_sub(cache),
                 cache,
             });
@@ -207,10 +207,18 @@ impl Cgroup {
         let cache =
             field(&stat, "total_cache")?.saturating_sub(field(&stat, "total_shmem").unwrap_or(0));
         Some(Usage {
-            cpu: number(&self.below("cpuacct").join("cpuacct.usage"))?,
+            cpu: self.processor_time()?,
             memory: number(&memory.join("memory.usage_in_bytes"))?.saturating_sub(cache),
             cache,
         })
+    }
+
+    /// Processor time that it has used, in nanoseconds; `None` when it is gone.
+    pub fn processor_time(&self) -> Option<u64> {
+        match self.unified() {
+            Some(group) => Some(field(&group.join("cpu.stat"), "usage_usec")? * 1000),
+            None => number(&self.below("cpuacct").join("cpuacct.usage")),
+        }
     }
 
     /// Processes and threads in it and below; `None` when it is gone.

@@ -13,6 +13,19 @@ const POOLED = Number(process.env.BENCH_POOLED ?? 5);
 /** Sandboxes at once, of which ten are made at a time. */
 const CROWD = Number(process.env.BENCH_CROWD ?? 50);
 
+/** Pages asked for beside each load of a neighbour. */
+const LOOKS = Number(process.env.BENCH_LOOKS ?? 40);
+/** How long a neighbour is at it before anything is measured, in milliseconds. */
+const SETTLE = 5000;
+/** What one sandbox may do while another one answers; each is a command that never ends. */
+const LOADS = {
+  "loops on all processors": "for i in 1 2 3 4 5 6 7 8; do while :; do :; done & done; wait",
+  "a fork storm": "for i in 1 2 3 4 5 6 7 8; do while :; do /bin/true & /bin/true; wait; done & done; wait",
+  "writes that are synced": "while :; do dd if=/dev/zero of=/home/user/fill bs=1M count=64 conv=fsync 2>/dev/null; done",
+  "memory taken and given back": "while :; do head -c 900M /dev/zero | tail -c 900M >/dev/null; done",
+  "a stream of files made and removed": "while :; do for i in $(seq 500); do echo $i >/home/user/n$i; done; rm /home/user/n*; done",
+};
+
 const quantile = (times, part) => times.toSorted((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * part))];
 const show = (ms) => `${ms < 100 ? ms.toFixed(1) : Math.round(ms)} ms`;
 
@@ -236,6 +249,25 @@ await withHost({ SANDBOX_POOL_SIZE: "0" }, async ({ create, kill, pause, connect
   console.log(`${`${CROWD} base sandboxes at once, made 10 at a time`.padEnd(52)} ${(time / 1000).toFixed(1)} s, ${failures} failures   goal: none`);
   await Promise.all(made.map(kill));
   if (failures > 0) throw new Error(`${failures} of ${CROWD} sandboxes at once did not work`);
+});
+
+// One page again and again, beside a neighbour that takes all it gets.
+await withHost({ SANDBOX_POOL_SIZE: "0" }, async ({ create, kill, run, page }) => {
+  const user = await create("nextjs");
+  await page(user);
+  const look = () => repeat(LOOKS, () => timed(() => page(user)));
+  await look();
+  const quiet = report("a page beside no other sandbox", await look());
+  const all = Object.values(LOADS).map((load) => `(${load}) &`);
+  for (const [what, load] of [...Object.entries(LOADS), ["all of that at once", `${all.join(" ")} wait`]]) {
+    const neighbour = await create("base");
+    await run(neighbour, `setsid sh -c ${JSON.stringify(load).replaceAll("$", "\\$")} >/dev/null 2>&1 </dev/null &`);
+    await new Promise((done) => setTimeout(done, SETTLE));
+    const busy = report(`a page beside ${what}`, await look());
+    console.log(`${"".padEnd(52)} ratio ${(busy / quiet).toFixed(2)}   goal: ≤ 2.00`);
+    await kill(neighbour);
+  }
+  await kill(user);
 });
 
 await withHost({ SANDBOX_POOL_SIZE: "1" }, async ({ create, kill, run, page }, host) => {

@@ -8,6 +8,7 @@ mod pool;
 mod reservations;
 mod sampling;
 mod sandbox;
+mod shares;
 mod sleep;
 mod warm_up;
 mod watchdog;
@@ -71,6 +72,7 @@ impl Sandboxes {
         tokio::spawn(host.clone().keep_sampling());
         if host.settings().pool_size > 0 && host.runtime().is_ok() {
             host.tasks.spawn(host.clone().keep_pool());
+        tokio::spawn(host.clone().keep_shares());
         }
         Ok(host)
     }
