@@ -70,9 +70,9 @@ impl Sandboxes {
         tokio::spawn(host.clone().keep_watch());
         tokio::spawn(host.clone().remove_orphans());
         tokio::spawn(host.clone().keep_sampling());
+        tokio::spawn(host.clone().keep_shares());
         if host.settings().pool_size > 0 && host.runtime().is_ok() {
             host.tasks.spawn(host.clone().keep_pool());
-        tokio::spawn(host.clone().keep_shares());
         }
         Ok(host)
     }

@@ -6,6 +6,7 @@ mod doubts;
 mod hostile;
 mod jail;
 mod peculiar;
+mod rootless;
 
 use std::{
     fs,

@@ -4,60 +4,22 @@
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, chown},
-    path::Path,
     process::{Command, Stdio},
 };
 
-use crate::support::{ControlPlane, HostProcess, PATIENCE, data_dir, in_own_mounts, run, until};
+use crate::support::{
+    ControlPlane, HostProcess, NOBODY, PATIENCE, as_nobody, data_dir, in_own_mounts, run, until,
+};
 
 /// System calls that reach beyond a process's own rights: it prints those that were let through.
 const SYSTEM_CALLS: &str = include_str!("escape.c");
 
-/// An ordinary user that every machine has.
-const NOBODY: u32 = 65_534;
-
-fn give(path: &Path) {
-    std::os::unix::fs::lchown(path, Some(NOBODY), Some(NOBODY)).unwrap();
-    if path.is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            give(&entry.unwrap().path());
-        }
-    }
-}
-
-/// `codeflow sandbox-host` as that user, who has subordinate ids for as long as the process runs.
-fn as_nobody(folder: &Path, data: &Path) -> Command {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
-    let (program, ids) = (folder.join("codeflow"), folder.join("ids"));
-    if !program.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_codeflow"), &program).unwrap();
-    }
-    fs::write(&ids, "nobody:300000:65536\n").unwrap();
-    give(data);
-    let mut command = in_own_mounts();
-    command.arg(format!(
-        "mount --bind {ids} /etc/subuid && mount --bind {ids} /etc/subgid && \
-         exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups {program} sandbox-host",
-        ids = ids.display(),
-        program = program.display(),
-    ));
-    command.env("CODEFLOW_DATA_DIR", data);
-    command
-}
-
 #[tokio::test]
 async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold() {
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
-    for file in ["/etc/subuid", "/etc/subgid"] {
-        // What the test's own ids are mounted over.
-        fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(file)
-            .unwrap();
-    }
-    chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    let host = HostProcess::of(as_nobody(folder.path(), data.path()).env("SANDBOX_POOL_SIZE", "0"));
+    let host = HostProcess::of(
+        as_nobody(folder.path(), data.path(), "sandbox-host").env("SANDBOX_POOL_SIZE", "0"),
+    );
     host.logged("sandboxes run without limits on").await;
     let ready = host.get("/readyz").await;
     assert_eq!(ready["sandboxes"], "ok");
@@ -112,14 +74,6 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
 #[tokio::test]
 async fn sandboxes_of_an_ordinary_user_are_as_closed_as_those_of_root() {
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
-    for file in ["/etc/subuid", "/etc/subgid"] {
-        fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(file)
-            .unwrap();
-    }
-    chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     // Made first by somebody else, it is refused in words, and used as soon as it is the user's
     // own.
     let runtime = folder.path().join("runtime");
@@ -127,7 +81,7 @@ async fn sandboxes_of_an_ordinary_user_are_as_closed_as_those_of_root() {
     for (owner, mode) in [(NOBODY + 1, 0o700), (NOBODY, 0o755), (NOBODY, 0o700)] {
         chown(&runtime, Some(owner), Some(owner)).unwrap();
         fs::set_permissions(&runtime, fs::Permissions::from_mode(mode)).unwrap();
-        let mut command = as_nobody(folder.path(), data.path());
+        let mut command = as_nobody(folder.path(), data.path(), "sandbox-host");
         command
             .env("XDG_RUNTIME_DIR", &runtime)
             .env("SANDBOX_POOL_SIZE", "0");
@@ -168,7 +122,7 @@ async fn sandboxes_of_an_ordinary_user_are_as_closed_as_those_of_root() {
 #[tokio::test]
 async fn a_strict_host_does_not_start_where_a_limit_does_not_hold() {
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
-    let strict = as_nobody(folder.path(), data.path());
+    let strict = as_nobody(folder.path(), data.path(), "sandbox-host");
     // One that does not refuse its start ends all the same.
     let output = Command::new("timeout")
         .arg("300")
@@ -205,9 +159,11 @@ async fn a_strict_host_does_not_start_where_a_limit_does_not_hold() {
 #[tokio::test]
 async fn a_host_of_an_ordinary_user_starts_again_after_a_crash() {
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
-    chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    let start =
-        || HostProcess::of(as_nobody(folder.path(), data.path()).env("SANDBOX_POOL_SIZE", "1"));
+    let start = || {
+        HostProcess::of(
+            as_nobody(folder.path(), data.path(), "sandbox-host").env("SANDBOX_POOL_SIZE", "1"),
+        )
+    };
     let sandboxes = || fs::read_dir(data.path().join("sandboxes")).unwrap().count();
     let host = start();
     let sandbox = host.create().await;
@@ -226,7 +182,9 @@ async fn a_host_of_an_ordinary_user_starts_again_after_a_crash() {
     .await;
     host.kill();
 
-    let host = HostProcess::of(as_nobody(folder.path(), data.path()).env("SANDBOX_POOL_SIZE", "0"));
+    let host = HostProcess::of(
+        as_nobody(folder.path(), data.path(), "sandbox-host").env("SANDBOX_POOL_SIZE", "0"),
+    );
     assert_eq!(sandboxes(), 1, "what nobody had is removed");
     let sandbox = host.client.connect(sandbox.id(), PATIENCE).await.unwrap();
     assert_eq!(sandbox.read_file("/home/user/kept").await.unwrap(), b"kept");

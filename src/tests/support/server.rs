@@ -6,7 +6,7 @@ mod process;
 use std::{
     io,
     path::Path,
-    process::{Child, ExitStatus},
+    process::{Child, Command, ExitStatus},
     sync::{Arc, mpsc},
     thread::JoinHandle,
     time::Duration,
@@ -103,7 +103,22 @@ impl Server {
 
     /// Starts it as a process, with the model and these variables.
     pub async fn process(data: &Path, model: &Model, env: &[(&str, &str)]) -> Self {
-        let mut child = Self::spawn(data, &[&model.env()[..], env].concat());
+        Self::of(Self::spawn(data, &[&model.env()[..], env].concat())).await
+    }
+
+    /// Starts it by a command that becomes its process, with the model and these variables.
+    pub async fn process_by(
+        command: &mut Command,
+        data: &Path,
+        model: &Model,
+        env: &[(&str, &str)],
+    ) -> Self {
+        let env = [&model.env()[..], env].concat();
+        Self::of(process::run(command, data, &env)).await
+    }
+
+    /// Waits until the process listens.
+    async fn of(mut child: Child) -> Self {
         let log = Log::default();
         log.collect(child.stderr.take().unwrap());
         let pid = child.id();

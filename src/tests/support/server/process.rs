@@ -16,10 +16,18 @@ pub fn variables(data: &Path) -> [(&'static str, &str); 4] {
 }
 
 pub fn spawn(data: &Path, env: &[(&str, &str)]) -> Child {
+    run(
+        Command::new(env!("CARGO_BIN_EXE_codeflow")).arg("serve"),
+        data,
+        env,
+    )
+}
+
+/// Runs a command that becomes a server.
+pub fn run(command: &mut Command, data: &Path, env: &[(&str, &str)]) -> Child {
     let kept = ["PATH", "HOME", "LANG", "RUST_LOG"].into_iter();
     let kept = kept.filter_map(|name| Some((name, std::env::var_os(name)?)));
-    Command::new(env!("CARGO_BIN_EXE_codeflow"))
-        .arg("serve")
+    command
         .env_clear()
         .envs(kept)
         .envs(variables(data))
