@@ -64,7 +64,10 @@ impl Service {
         let model = Model::new(llm)?;
         // Before the database: a second server must change nothing in it.
         let lock = DataLock::take(&settings.data_dir)?;
-        let store = open_store(&settings.database).await?;
+        let store = tokio::select! {
+            store = open_store(&settings.database) => store?,
+            () = shutdown.cancelled() => bail!("stopped before the database was open"),
+        };
         let host = match sandbox_host {
             None => None,
             Some(mut settings) => {
@@ -76,12 +79,22 @@ impl Service {
             }
         };
 
-        let agent = Agent::new(
-            model,
-            sandbox::Client::new(sandbox)?,
-            agent_settings.clone(),
-        )?;
-        let projects = Projects::new(store.clone(), agent, &agent_settings, shutdown.clone());
+        let resuming = async {
+            let client = sandbox::Client::new(sandbox)?;
+            let agent = Agent::new(model, client, agent_settings.clone())?;
+            let projects = Projects::new(store.clone(), agent, &agent_settings, shutdown.clone());
+            let resumed = projects.resume().await?;
+            anyhow::Ok((projects, resumed))
+        };
+        let (projects, resumed) = match resuming.await {
+            Ok(started) => started,
+            Err(error) => {
+                if let Some(host) = host {
+                    host.shutdown().await;
+                }
+                return Err(error);
+            }
+        };
         let host_ref = host.as_deref();
         let state = AppState {
             projects: projects.clone(),
@@ -98,7 +111,6 @@ impl Service {
             router = with_previews(router, host.clone());
         }
 
-        let resumed = projects.resume().await?;
         projects.keep_swept(sweeps, shutdown.clone());
         if resumed > 0 {
             tracing::info!(projects = resumed, "resuming unfinished runs");

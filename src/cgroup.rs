@@ -304,10 +304,11 @@ impl Cgroup {
         }
     }
 
-    /// Removes it from every hierarchy; a container in it that is ending this moment is waited for,
-    /// a little.
+    /// Removes it, and the empty groups in it, from every hierarchy; a container in it that is
+    /// ending this moment is waited for, a little.
     pub async fn remove(&self) {
         for _ in 0..MAX_ATTEMPTS {
+            self.remove_empty_children();
             if self.is_removed() {
                 return;
             }

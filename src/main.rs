@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use codeflow::{
     agent::Jail,
@@ -16,7 +16,10 @@ use codeflow::{
     sandbox_host::{self, SandboxHost, template},
     server,
 };
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -107,7 +110,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let settings = config::SandboxHost::from_env(&Env::of_process())?;
             match command {
                 TemplateCommand::Build { name } => {
-                    template::build(&settings, &name, stop_signal()).await
+                    template::build(&settings, &name, stop_signal()?).await
                 }
                 TemplateCommand::List => {
                     Ok(std::io::stdout().write_all(template::list(&settings).await?.as_bytes())?)
@@ -144,12 +147,16 @@ async fn serve() -> anyhow::Result<()> {
     let settings = Settings::from_env(&Env::of_process()).await?;
     let listener = bind(site.site_addr, "LEPTOS_SITE_ADDR").await?;
     let shutdown = CancellationToken::new();
-    let service = Service::start(settings, site, listener, shutdown.clone()).await?;
-    tokio::spawn(async move {
-        stop_signal().await;
-        tracing::info!("stopping");
-        shutdown.cancel();
+    let stop = stop_signal()?;
+    tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move {
+            stop.await;
+            tracing::info!("stopping");
+            shutdown.cancel();
+        }
     });
+    let service = Service::start(settings, site, listener, shutdown).await?;
     service.run().await;
     Ok(())
 }
@@ -168,9 +175,10 @@ async fn sandbox_host() -> anyhow::Result<()> {
     }
     let listener = bind(address, "SANDBOX_HOST_ADDR").await?;
     settings.follow_port(listener.local_addr()?.port());
+    let stop = stop_signal()?;
     let host = SandboxHost::start(settings, listener).await?;
     tracing::info!("sandbox host listening on {}", host.url());
-    stop_signal().await;
+    stop.await;
     host.shutdown().await;
     Ok(())
 }
@@ -191,18 +199,16 @@ async fn bind(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener
         })
 }
 
-/// Waits for SIGINT or SIGTERM.
-async fn stop_signal() {
-    let mut terminate =
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(terminate) => terminate,
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM can't be listened for");
-                return std::future::pending().await;
-            }
-        };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+/// Ends at the first SIGINT or SIGTERM from here on: one that comes while the process starts must
+/// not end it with control groups and folders half made.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).context("signals can't be listened for");
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

@@ -25,6 +25,7 @@ use super::{
     node::Node,
     privilege::Privilege,
     rootfs::Rootfs,
+    running_container::{RunningContainer, Sockets},
     runtime::{self, Home, Pieces, Runtime},
 };
 use crate::{
@@ -79,7 +80,8 @@ struct Machine {
 
 impl Containers {
     /// Finds a runtime and ends what a process of the same purpose left running when it died.
-    /// Errors when limits can't be enforced and `SANDBOX_STRICT` asks for all of them.
+    /// Errors when limits can't be enforced and `SANDBOX_STRICT` asks for all of them; nothing is
+    /// left on the machine then.
     pub(super) async fn prepare(
         settings: config::SandboxHost,
         purpose: &str,
@@ -110,9 +112,16 @@ impl Containers {
             lock,
         };
         host.machine = host.look_around(&state).await;
-        let unenforced = host.unenforced().join("; ");
-        if !unenforced.is_empty() && host.settings.strict {
+        if let Err(error) = host.check_and_clean_up().await {
             host.close().await;
+            return Err(error);
+        }
+        Ok(host)
+    }
+
+    async fn check_and_clean_up(&self) -> anyhow::Result<()> {
+        let unenforced = self.unenforced().join("; ");
+        if !unenforced.is_empty() && self.settings.strict {
             anyhow::bail!(
                 "SANDBOX_STRICT=1, and this machine can't enforce the sandboxes' limits on \
                  {unenforced}"
@@ -121,19 +130,23 @@ impl Containers {
         if !unenforced.is_empty() {
             tracing::warn!("sandboxes run without limits on {unenforced}");
         }
-        if let Ok(machine) = &host.machine {
-            for id in machine.runtime.list().await? {
-                tracing::info!(
-                    sandbox.id = id,
-                    "ending a container that an earlier process left running"
-                );
-                host.delete(&id).await?;
-            }
-            if let Some(cgroup) = &machine.cgroup {
-                Cgroup::new(cgroup.clone()).remove_empty_children();
-            }
+        self.end_all().await?;
+        if let Ok(Some(cgroup)) = self.machine.as_ref().map(|machine| &machine.cgroup) {
+            Cgroup::new(cgroup.clone()).remove_empty_children();
         }
-        Ok(host)
+        Ok(())
+    }
+
+    /// Ends every container that still runs: an earlier process died, or its work was given up.
+    async fn end_all(&self) -> anyhow::Result<()> {
+        let Ok(machine) = &self.machine else {
+            return Ok(());
+        };
+        for id in machine.runtime.list().await? {
+            tracing::info!(sandbox.id = id, "ending a container that was left running");
+            self.delete(&id).await?;
+        }
+        Ok(())
     }
 
     /// Finds out what works here, by the smallest container there is: with all limits, else without
@@ -435,9 +448,15 @@ impl Containers {
         self.cgroup_path(id).map(Cgroup::new)
     }
 
-    /// Removes what is left on the machine when the last container has ended, and lets another
-    /// process work here.
+    /// Ends what still runs, and removes what is left on the machine then: a folder and control
+    /// groups, when they are empty. Then another process may work here.
     pub(super) async fn close(&self) {
+        if let Err(error) = self.end_all().await {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "containers are left behind until the next start"
+            );
+        }
         self.assembly.remove();
         let used = self
             .machine
@@ -445,7 +464,7 @@ impl Containers {
             .ok()
             .and_then(|machine| machine.cgroup.clone());
         // Where a trial may have left one, when no runtime was found to work.
-        let cgroup = used.unwrap_or_else(|| Path::new("/").join(&self.name));
+        let cgroup = used.unwrap_or_else(|| cgroup::base().join(&self.name));
         Cgroup::new(cgroup).remove().await;
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the sandboxes' folder can't be unlocked");

@@ -13,7 +13,7 @@ mod sleep;
 mod warm_up;
 mod watchdog;
 
-use std::{collections::HashMap, fs, path::Path, sync::Arc};
+use std::{collections::HashMap, fs, sync::Arc};
 
 use anyhow::Context;
 use parking_lot::Mutex;
@@ -26,6 +26,7 @@ use super::{
     egress::Policy,
     error::HostError,
     record::{NewSandbox, Record},
+    running_container::RunningContainer,
     runtime::{Home, Runtime},
     template::{self, Template},
 };
@@ -61,9 +62,10 @@ impl Sandboxes {
             tasks: TaskTracker::new(),
             shutdown,
         };
-        let root = host.settings().data_dir.join("sandboxes");
-        fs::create_dir_all(&root).with_context(|| format!("{} can't be made", root.display()))?;
-        host.take_over(&root)?;
+        if let Err(error) = host.take_over() {
+            host.containers.close().await;
+            return Err(error);
+        }
         template::remove_unused(&host.settings().data_dir, &host.records());
         let host = Arc::new(host);
         tokio::spawn(host.clone().end_in_time());
@@ -78,7 +80,9 @@ impl Sandboxes {
     }
 
     /// The sandboxes on disk; what was never finished is removed.
-    fn take_over(&mut self, root: &Path) -> anyhow::Result<()> {
+    fn take_over(&mut self) -> anyhow::Result<()> {
+        let root = self.settings().data_dir.join("sandboxes");
+        fs::create_dir_all(&root).with_context(|| format!("{} can't be made", root.display()))?;
         let sandboxes = self.sandboxes.get_mut();
         for entry in fs::read_dir(root)? {
             let folder = entry?.path();

@@ -28,6 +28,7 @@ mod odd_answers;
 mod odd_models;
 mod odd_streams;
 mod odd_turns;
+mod orderly_ends;
 mod page_check;
 mod photos;
 mod postgres;

@@ -23,6 +23,7 @@ use crate::{
         egress::Policy,
         first_page,
         names::random_id,
+        running_container::RunningContainer,
         runtime::Home,
     },
 };
@@ -65,26 +66,9 @@ pub async fn build(
 
     let begun = Instant::now();
     let containers = Containers::prepare(settings.clone(), "build").await?;
-    containers
-        .runtime()
-        .map_err(|fault| anyhow::anyhow!("{fault}"))?;
     let staging = folder.join(".building");
-    if staging.exists() {
-        fs::remove_dir_all(&staging)?;
-    }
-    let home = staging.join("home");
-    write_sources(&containers, &sources, &home)
-        .context("the template's sources can't be written")?;
-    let manifest_json =
-        fs::read(home.join("template.json")).context("the template has no template.json")?;
-    fs::rename(home.join("template.json"), staging.join("template.json"))?;
-    let manifest: Manifest =
-        serde_json::from_slice(&manifest_json).context("template.json can't be read")?;
-
-    let work = staging.join("container");
-    fs::create_dir(&work)?;
     let built = tokio::select! {
-        built = prepare_home(&containers, &manifest, name, &work, &home) => built,
+        built = fill(&containers, &sources, name, &staging) => built,
         () = stop => Err(anyhow::anyhow!("it was stopped")),
     };
     containers.close().await;
@@ -92,7 +76,6 @@ pub async fn build(
         let _ = fs::remove_dir_all(&staging);
         return Err(error.context(format!("template {name} can't be built")));
     }
-    fs::remove_dir_all(&work)?;
 
     let place = folder.join(&version);
     if place.exists() {
@@ -106,6 +89,32 @@ pub async fn build(
         "the template is built"
     );
     Ok(())
+}
+
+/// Makes the folder afresh, with all that the template is.
+async fn fill(
+    containers: &Containers,
+    sources: &[(String, Vec<u8>)],
+    name: &str,
+    staging: &Path,
+) -> anyhow::Result<()> {
+    containers
+        .runtime()
+        .map_err(|fault| anyhow::anyhow!("{fault}"))?;
+    if staging.exists() {
+        fs::remove_dir_all(staging)?;
+    }
+    let home = staging.join("home");
+    write_sources(containers, sources, &home).context("the template's sources can't be written")?;
+    let manifest_json =
+        fs::read(home.join("template.json")).context("the template has no template.json")?;
+    fs::rename(home.join("template.json"), staging.join("template.json"))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&manifest_json).context("template.json can't be read")?;
+    let work = staging.join("container");
+    fs::create_dir(&work)?;
+    prepare_home(containers, &manifest, name, &work, &home).await?;
+    Ok(fs::remove_dir_all(&work)?)
 }
 
 /// New sandboxes start from this version.
