@@ -10,12 +10,15 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::running_container::RunningContainer;
 
 /// How long a dev server may take for its first page with nothing cached.
 const TIMEOUT: Duration = Duration::from_secs(180);
 const RETRY_DELAY: Duration = Duration::from_millis(200);
+const NO_REQUEST: &[u8] = b"?\r\n\r\n";
 
 /// Asks the server on this port for its first page; `None` when nothing listens there.
 pub(super) async fn request(
@@ -33,6 +36,19 @@ pub(super) async fn request(
         .header(header::ACCEPT, "text/html")
         .body(Body::empty())?;
     Ok(Some(sender.send_request(request).await?))
+}
+
+/// Whether the server on this port reads what it is sent. What is no request is refused by whatever
+/// reads it, at once, while a page may take its time. Waits for as long as nothing comes.
+pub(super) async fn reads(container: &RunningContainer, port: u16) -> anyhow::Result<bool> {
+    let Some(stream) = container.tunnel(port).await? else {
+        return Ok(false);
+    };
+    let mut stream = TokioIo::new(stream);
+    stream.write_all(NO_REQUEST).await?;
+    // An answer, or that it hung up.
+    let _ = stream.read(&mut [0; 1]).await;
+    Ok(true)
 }
 
 /// Waits until the first page is there as a whole.

@@ -26,6 +26,12 @@ createServer((request, response) => {
 const SQUATTER: &str = "setsid node -e 'const take = () => require(\"net\").createServer().on(\"error\", () => setTimeout(take, 2)).listen(3000, \"127.0.0.1\"); \
      take(); setInterval(() => {}, 1000)' >/dev/null 2>&1 & sleep 1; pkill -KILL -f '^node server.mjs'";
 
+/// Takes every process that there is from then on, and ends the server, which can't be started.
+const FORKS: &str = "node -e 'const { spawn } = require(\"child_process\"); let ended; \
+     const fork = () => { const child = spawn(\"sleep\", [\"600\"], { detached: true, stdio: \"ignore\" }); \
+     child.on(\"error\", () => { ended ??= process.kill(+process.argv[1], 9); }); \
+     setTimeout(fork, child.pid ? 0 : 10); }; fork()' $(pgrep -f '^node server.mjs')";
+
 struct Trouble {
     /// What the sandbox runs; nobody waits for its end.
     command: &'static str,
@@ -35,7 +41,7 @@ struct Trouble {
     says: Option<&'static str>,
 }
 
-const TROUBLES: [Trouble; 9] = [
+const TROUBLES: [Trouble; 11] = [
     Trouble {
         command: "kill -STOP $(pgrep -xn codeflow)",
         request: None,
@@ -51,6 +57,18 @@ const TROUBLES: [Trouble; 9] = [
         command: "prlimit --nofile=3:3 --pid $(pgrep -xn codeflow)",
         request: None,
         says: Some("The sandbox did not answer and was restarted"),
+    },
+    Trouble {
+        // It can start no process any more.
+        command: "prlimit --nproc=1:1 --pid $(pgrep -xn codeflow); pkill -KILL -f '^node server.mjs'",
+        request: None,
+        says: Some("The sandbox had ended by itself and was started again"),
+    },
+    Trouble {
+        // Nor can anybody else, before what took all processes is ended.
+        command: FORKS,
+        request: None,
+        says: Some("The sandbox had ended by itself and was started again"),
     },
     Trouble {
         command: "kill -KILL $(pgrep -xn codeflow)",

@@ -20,6 +20,7 @@ use axum::{
     routing::{get, post},
 };
 use nix::{
+    errno::Errno,
     sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
@@ -53,8 +54,11 @@ const HEALTHY: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(5);
 /// How long its last output may take to be written.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// The interval between two looks for stopped processes.
+/// The interval between two checks for stopped processes.
 const LOOK: Duration = Duration::from_secs(2);
+/// After so many starts in a row that the system refused, the sandbox is ended: its next start has
+/// all of its processes and files again.
+const MAX_REFUSED_STARTS: u32 = 3;
 /// How many characters of its last output are reported.
 const MAX_WORDS: usize = 600;
 
@@ -125,7 +129,8 @@ impl DevServer {
         self.report.lock()
     }
 
-    /// Runs the command, again and again, until `stop` is cancelled.
+    /// Runs the command, again and again, until `stop` is cancelled. Cancels it when no process can
+    /// be started any more.
     pub(super) async fn keep_running(
         self,
         command: String,
@@ -133,11 +138,12 @@ impl DevServer {
         env: Arc<HashMap<String, String>>,
         stop: CancellationToken,
     ) {
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut refused) = (FIRST_PAUSE, 0);
         while !stop.is_cancelled() {
             let begun = Instant::now();
             match start(&command, &env) {
                 Ok((mut child, output)) => {
+                    refused = 0;
                     let group = child
                         .id()
                         .and_then(|id| i32::try_from(id).ok())
@@ -168,8 +174,11 @@ impl DevServer {
                     }
                 }
                 Err(error) => {
-                    let _ = fs::write(LOG, format!("the start command can't be run: {error}\n"));
-                    self.lock().ends_in_a_row += 1;
+                    self.note_failed_start(&error);
+                    refused += u32::from(is_exhausted(&error));
+                    if refused == MAX_REFUSED_STARTS {
+                        stop.cancel();
+                    }
                 }
             }
             if begun.elapsed() > HEALTHY {
@@ -204,6 +213,19 @@ impl DevServer {
         }
     }
 
+    /// Records a start that failed as an end.
+    fn note_failed_start(&self, error: &io::Error) {
+        let said = format!("the start command can't be run: {error}");
+        let _ = fs::write(LOG, format!("{said}\n"));
+        let mut report = self.lock();
+        report.ends += 1;
+        report.ends_in_a_row += 1;
+        report.last_end = "no start".to_owned();
+        report.out_of_memory = false;
+        report.last_words = said;
+        report.port_takers = Vec::new();
+    }
+
     /// Records an unexpected end, and kills whoever has the port.
     async fn note_end(&self, ended: &ExitStatus, lasted: Duration, port: u16) {
         let log = fs::read(LOG).unwrap_or_default();
@@ -232,6 +254,15 @@ impl DevServer {
         report.last_words = last_lines(&log);
         report.port_takers = takers.into_iter().map(|(_, line)| line).collect();
     }
+}
+
+/// Whether there were no processes, files or memory left.
+fn is_exhausted(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        errno,
+        Some(Errno::EAGAIN | Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)
+    )
 }
 
 /// The last lines of a log, as many as fit.

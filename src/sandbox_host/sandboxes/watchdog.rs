@@ -20,17 +20,19 @@ use crate::sandbox_host::{
     template::Template,
 };
 
-/// Between two looks at a sandbox.
+/// The interval between two checks of a sandbox.
 const EVERY: Duration = Duration::from_secs(2);
 /// A sandbox without a request for this long is left alone until the next one.
 const IN_USE: Duration = Duration::from_secs(120);
 /// A request that has waited this long may wait for something that never comes.
 const WAITING: Duration = Duration::from_millis(1500);
-/// An app's server that was silent for this long and used no processor hangs; one that is at work
-/// has longer: a first page may compile for a minute on a busy machine.
+/// An app's server that was silent for this long and used no processor hangs. One that is at work
+/// has longer: a first page may compile for a minute on a busy machine. One that computes and does
+/// not even read what it is sent is in a loop, most likely.
 const SILENT: Duration = Duration::from_secs(30);
+const SILENT_IN_A_LOOP: Duration = Duration::from_secs(60);
 const SILENT_AT_WORK: Duration = Duration::from_secs(180);
-/// It is at work when it uses more than one part in so many of a processor.
+/// It is at work when it uses more than this fraction (one in `WORK_PART`) of a processor.
 const WORK_PART: u32 = 50;
 /// How long a server that was silent may take to answer one more request.
 const LAST_CHANCE: Duration = Duration::from_secs(10);
@@ -104,7 +106,7 @@ impl Sandboxes {
         }
     }
 
-    /// A sentence about it, and whether it goes on.
+    /// A sentence about it, and whether the trouble continues.
     fn describe(&self, sandbox: &Sandbox, trouble: Trouble) -> (String, bool) {
         match trouble {
             Trouble::OutOfMemory => {
@@ -163,7 +165,7 @@ impl Sandboxes {
         }
     }
 
-    /// Says why a container that nobody ended is no more; it is about to be started again.
+    /// Says why a container ended that nobody had ended; it is about to be started again.
     pub(super) fn note_unexpected_end(&self, sandbox: &Sandbox) {
         let kills = self.cgroup_of(sandbox).map(|cgroup| cgroup.memory_kills());
         let (message, failing) = if kills.is_some_and(|kills| kills > 0) {
@@ -204,7 +206,7 @@ impl Sandboxes {
             (Some(before), Some(after)) => Some(Duration::from_nanos(after.saturating_sub(before))),
             _ => None,
         };
-        sandbox.health.silent_for() > patience(used, begun.elapsed())
+        sandbox.health.silent_for() > patience(used, begun.elapsed(), reads.is_ok())
     }
 
     async fn restart_dev_server(&self, sandbox: &Sandbox, container: &Arc<RunningContainer>) {
@@ -270,16 +272,17 @@ impl Sandboxes {
     }
 }
 
-/// How long a server may be silent that has used so much processor time within this time; `None` when
-/// that is not known.
-fn patience(used: Option<Duration>, within: Duration) -> Duration {
+/// How long a server may be silent that has used this much processor time within this time (`None`:
+/// nobody knows), and that reads what it is sent, or does not.
+fn patience(used: Option<Duration>, within: Duration, reads: bool) -> Duration {
     match used {
         Some(used) if used * WORK_PART <= within => SILENT,
+        Some(_) if !reads => SILENT_IN_A_LOOP,
         Some(_) | None => SILENT_AT_WORK,
     }
 }
 
-/// An amount of memory as people say it.
+/// An amount of memory, for people.
 fn in_words(megabytes: u64) -> String {
     if megabytes.is_multiple_of(1024) {
         format!("{} GB", megabytes >> 10)
@@ -295,13 +298,14 @@ mod tests {
     #[test]
     fn a_silent_server_hangs_sooner_when_it_does_nothing_than_when_it_is_at_work() {
         let within = LAST_CHANCE;
-        let idle = [Duration::ZERO, within / WORK_PART];
-        assert_eq!(idle.map(|used| patience(Some(used), within)), [SILENT; 2]);
-        let barely = within / WORK_PART + Duration::from_nanos(1);
-        let at_work = [Some(barely), Some(within * 2), None];
-        assert_eq!(
-            at_work.map(|used| patience(used, within)),
-            [SILENT_AT_WORK; 3]
-        );
+        for idle in [Duration::ZERO, within / WORK_PART] {
+            assert_eq!(patience(Some(idle), within, true), SILENT);
+            assert_eq!(patience(Some(idle), within, false), SILENT);
+        }
+        for busy in [within / WORK_PART + Duration::from_nanos(1), within * 2] {
+            assert_eq!(patience(Some(busy), within, true), SILENT_AT_WORK);
+            assert_eq!(patience(Some(busy), within, false), SILENT_IN_A_LOOP);
+        }
+        assert_eq!(patience(None, within, false), SILENT_AT_WORK);
     }
 }

@@ -1,0 +1,119 @@
+// What an app of Next.js does to its own server in a real sandbox with the usual limits: many requests, a loop without an end and a memory
+// hog. The preview says what happened, and shows the app again.
+import assert from "node:assert/strict";
+import { request } from "node:http";
+import { after, before, test } from "./suite.mjs";
+import { done, startModel, write } from "./model.mjs";
+import { post, startBrowser, startServer, until } from "./server.mjs";
+
+const REQUESTS = 2000;
+/** Requests at a time. */
+const CROWD = 20;
+/** What a dev server may take to be noticed, started again and compiled anew on a busy machine, in milliseconds. */
+const PATIENCE = 300_000;
+
+/** A route that does this when it is told to: a check of the app asks for its routes as well. */
+const route = (body) => `export function GET(request: Request) {
+  if (!new URL(request.url).searchParams.has("go")) return new Response("Add ?go");
+  ${body}
+}
+`;
+const APP = {
+  "app/page.tsx": "export default function Home() {\n  return <h1>Still here</h1>;\n}\n",
+  "app/items/[id]/page.tsx": `export default async function Item({ params }: { params: Promise<{ id: string }> }) {
+  const { id } = await params;
+  return <h1>Item {id}</h1>;
+}
+`,
+  "app/loop/route.ts": route("while (true) {}"),
+  "app/hog/route.ts": route("const kept: Buffer[] = [];\n  for (;;) kept.push(Buffer.alloc(16 << 20, 1));"),
+};
+
+let model;
+let server;
+let browser;
+let project;
+let address;
+
+before(async () => {
+  model = await startModel((_, turn) => (turn > 0 ? done : write(APP)));
+  server = await startServer(model.env);
+  project = await post(server, "/api/projects/create", { prompt: "Build an app" });
+  browser = await startBrowser();
+  // Somebody has the project open, so its preview is looked at.
+  await (await browser.newPage()).goto(`${server.url}/projects/${project}`);
+  const ended = await until("the run ends", async () => (await workspace()).runs[0].finished_at && (await workspace()), PATIENCE);
+  assert.equal(ended.runs[0].state, "succeeded", ended.messages.at(-1).content);
+  address = await until("the preview has an address", async () => (await workspace()).preview.url, PATIENCE);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  model?.stop();
+});
+
+const workspace = async () =>
+  (await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/projects/workspace?project=${project}`)).json();
+
+/** Asks for a path of the preview: its status and text, status 0 when there is no answer in time. */
+function ask(path, timeout = 60_000) {
+  const { host, port } = new URL(address);
+  return new Promise((answered) => {
+    const asking = request({ host: "127.0.0.1", port, path, headers: { host }, timeout }, async (answer) => {
+      let text = "";
+      try {
+        for await (const piece of answer) text += piece;
+        answered({ status: answer.statusCode, text });
+      } catch {
+        answered({ status: 0, text });
+      }
+    });
+    asking.on("timeout", () => asking.destroy());
+    asking.on("error", () => answered({ status: 0, text: "" }));
+    asking.end();
+  });
+}
+
+/** Waits until the preview says this, and then until it shows the app. */
+async function isSaidAndMended(words) {
+  await until(
+    `the preview says: ${words}`,
+    async () => {
+      // Somebody looks at the page meanwhile.
+      await ask("/", 2000);
+      const { preview } = await workspace();
+      return words.test(preview.notice ?? preview.reason ?? "");
+    },
+    PATIENCE,
+  );
+  await until("the page is shown again", async () => (await ask("/")).text.includes("Still here"), PATIENCE);
+  await until("the preview is ready", async () => (await workspace()).preview.state === "ready", PATIENCE);
+}
+
+test(`${REQUESTS} requests are answered, each one`, async () => {
+  await until("the page is compiled", async () => (await ask("/items/0")).status === 200, PATIENCE);
+  let next = 0;
+  const wrong = [];
+  const visit = async () => {
+    while (next < REQUESTS) {
+      const id = next++;
+      const { status, text } = await ask(`/items/${id}`);
+      if (status !== 200 || !text.includes(String(id))) wrong.push(`${id}: ${status}`);
+    }
+  };
+  await Promise.all(Array.from({ length: CROWD }, visit));
+  assert.deepEqual(wrong, []);
+  const { preview } = await workspace();
+  assert.equal(preview.state, "ready");
+});
+
+test("a route that loops for ever is noticed, said, and over", async () => {
+  void ask("/loop?go", PATIENCE);
+  await isSaidAndMended(/The app's server did not answer for \d+ seconds and was restarted/);
+});
+
+test("an app that takes all memory is restarted with a sentence, and its preview lives on", async () => {
+  void ask("/hog?go", PATIENCE);
+  await isSaidAndMended(/The app ran out of memory \(2 GB\) and was restarted/);
+});
