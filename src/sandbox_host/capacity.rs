@@ -8,8 +8,8 @@ use crate::{
     config,
 };
 
-/// What is kept for the server and the machine: one part in so many of its memory, and at least
-/// this, in bytes.
+/// What is kept for the server and the machine: this part of its memory, and at least so many
+/// bytes.
 const RESERVED_PART: f64 = 0.15;
 const MIN_RESERVED: u64 = 1 << 30;
 /// On a small machine all sandboxes get no less than this part of it.

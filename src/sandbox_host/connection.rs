@@ -1,5 +1,5 @@
-//! What passes from a sandbox to a client. While it does, the sandbox counts as in use; it ends when
-//! the sandbox is paused or killed.
+//! A client's connection to a sandbox. As long as there is one, the sandbox counts as in use; it
+//! ends when the sandbox is paused or killed.
 
 use std::{
     pin::Pin,

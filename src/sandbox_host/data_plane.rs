@@ -17,9 +17,11 @@ use secrecy::ExposeSecret;
 use tracing::Instrument;
 
 use super::{
+    connection::{Connection, ProxiedBody},
     http::{api_error, json, strip_hop_by_hop, strip_ours},
     pages::Audience,
     preview::{self, Showing},
+    running_container::RunningContainer,
     sandboxes::{Awake, Sandboxes, Waiting},
 };
 use crate::{
@@ -207,8 +209,8 @@ async fn forward_to_app(
     }
     let ours = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
 
-    let (mut sender, connection) = http1::handshake(stream).await?;
-    tokio::spawn(connection.with_upgrades());
+    let (mut sender, driver) = http1::handshake(stream).await?;
+    tokio::spawn(driver.with_upgrades());
     let mut response = sender.send_request(request).await?;
     waiting.into_iter().for_each(Waiting::answered);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {

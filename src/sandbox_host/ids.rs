@@ -40,7 +40,7 @@ const RANGES: u32 = 4096;
 /// use others.
 const LOCKS: &str = "/run/codeflow-ids";
 
-/// The machine's ranges, as this host uses them.
+/// The machine's ranges, and which of them this host uses.
 #[derive(Debug)]
 pub(super) struct Ranges {
     locks: File,

@@ -1,5 +1,4 @@
-//! What a person sees in a preview's place while there is nothing to see. Programs get JSON
-//! instead.
+//! The pages that a person sees while there is no app to show. Programs get JSON instead.
 
 use axum::http::{HeaderMap, header};
 

@@ -1,4 +1,4 @@
-//! With what rights containers are made: as root, or as an ordinary user inside of a user namespace
+//! The rights that containers are made with: root's, or an ordinary user's inside a user namespace
 //! of its own (rootless).
 //!
 //! Rootless, the host's user is root in that namespace and the sandbox's user in its containers, so

@@ -180,7 +180,7 @@ impl RunningContainer {
         Ok(Some(hyper::upgrade::on(response).await?))
     }
 
-    /// How the dev server fares. An error is envd's: it did not answer in time, or not as it
+    /// The dev server's state. An error is envd's: it did not answer in time, or not as it
     /// should. `waiting`: a request has been without an answer for some time.
     pub(super) async fn dev_server(&self, waiting: bool) -> anyhow::Result<dev_server::Report> {
         let asking = async {

@@ -1,4 +1,4 @@
-//! Who may start: a container is started when the machine has room for one more. Else room is made
+//! Admission: a container is started when the machine has room for one more. Otherwise room is made
 //! (waiting sandboxes of the pool, memory of sleeping ones, idle ones in the order of their last
 //! use), then waited for, and then the start is refused.
 
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 /// A sandbox without a request for this long may be put to sleep for another one.
 const IDLE: Duration = Duration::from_secs(60);
-/// Above this part of what all may use, in percent, room is made before the kernel makes it.
+/// Above this percentage of what all may use, room is made before the kernel makes it.
 const PRESSED: u64 = 92;
 
 impl Sandboxes {

@@ -1,4 +1,4 @@
-//! How a sandbox fares, as the watchdog sees it: requests that wait for the app's server, ends of
+//! A sandbox's health, as the watchdog sees it: requests that wait for the app's server, ends of
 //! that server, and the sentence about what went wrong last, which the preview shows.
 
 use std::{
@@ -20,7 +20,7 @@ const NOTICE_AGE: Duration = Duration::from_secs(10 * 60);
 const REPETITION: Duration = Duration::from_secs(30);
 /// Troubles of a kind within this time count together.
 const WINDOW: Duration = Duration::from_secs(5 * 60);
-/// So many of them, and the app is said to fail.
+/// With this many of them the app counts as failing.
 const MANY: usize = 3;
 
 /// What went wrong and what was done about it.
@@ -30,7 +30,7 @@ pub(in crate::sandbox_host) struct Notice {
     pub message: String,
     /// RFC 3339, UTC.
     pub at: String,
-    /// It goes on: the app can't be shown, or not for long.
+    /// The trouble continues: the app can't be shown, or not for long.
     pub failing: bool,
 }
 
@@ -93,8 +93,8 @@ pub(super) enum Trouble {
 }
 
 impl Health {
-    /// Its container is being started, with a server on this port; the kernel has ended so many
-    /// processes of it before.
+    /// Its container is being started, with a server on this port. `kills`: how many of its
+    /// processes the kernel had ended before.
     pub(super) fn booted(&self, port: Option<u16>, kills: Option<u64>) {
         let mut state = self.state.lock();
         state.port = port;

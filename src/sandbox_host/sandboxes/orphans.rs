@@ -13,7 +13,7 @@ use crate::sandbox_host::{disk, record::Record};
 
 /// How long such a folder stays after it was last changed.
 const AGE: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Between two looks.
+/// The interval between two checks.
 const EVERY: Duration = Duration::from_secs(3600);
 
 impl Sandboxes {

@@ -19,11 +19,11 @@ use crate::sandbox_host::{
     template::Template,
 };
 
-/// Between two looks for sandboxes whose time is over.
+/// The interval between two checks for sandboxes whose time is over.
 const TICK: Duration = Duration::from_millis(500);
 /// The least time that a sandbox stays awake when a request woke it, in seconds (E2B's minimum).
 const MIN_RESUME: u64 = 300;
-/// Frozen sandboxes may hold one part in so many of the machine's memory.
+/// Frozen sandboxes may hold this fraction (one in `FROZEN_PART`) of the machine's memory.
 const FROZEN_PART: u64 = 4;
 
 impl Sandboxes {
@@ -131,7 +131,7 @@ impl Sandboxes {
         self.put_to_sleep(sandbox, &mut state, memory).await
     }
 
-    /// As [`Self::pause`]; `state` is the sandbox's locked one.
+    /// As [`Self::pause`]; `state` is the sandbox's, locked.
     #[tracing::instrument(name = "pause_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     pub(super) async fn put_to_sleep(
         &self,
@@ -178,7 +178,7 @@ impl Sandboxes {
         self.drop_memory_of(sandbox, &mut state).await;
     }
 
-    /// As [`Self::drop_memory`]; `state` is the sandbox's locked one.
+    /// As [`Self::drop_memory`]; `state` is the sandbox's, locked.
     #[tracing::instrument(name = "drop_memory_of_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     pub(super) async fn drop_memory_of(&self, sandbox: &Sandbox, state: &mut State) {
         let State::Frozen(container, _) = &*state else {
@@ -221,7 +221,7 @@ impl Sandboxes {
         tracing::info!("sandbox killed");
     }
 
-    /// Ends what is over, until the host stops.
+    /// Ends sandboxes whose time is over, until the host stops.
     pub(super) async fn end_in_time(self: Arc<Self>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

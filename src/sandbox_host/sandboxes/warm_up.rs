@@ -7,6 +7,7 @@ use crate::sandbox_host::{
     containers::USUAL_SHARES,
     first_page,
     record::{NewSandbox, Record},
+    running_container::RunningContainer,
     template::{self, Template},
 };
 
