@@ -17,6 +17,8 @@ pub mod ui;
 #[cfg(feature = "ssr")]
 pub mod agent;
 #[cfg(feature = "ssr")]
+pub mod allocator;
+#[cfg(feature = "ssr")]
 pub mod boot;
 #[cfg(feature = "ssr")]
 pub mod cgroup;

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use codeflow::{
     agent::Jail,
+    allocator,
     boot::{self, Service},
     config::{self, Env, LogFormat, Settings},
     listener,
@@ -77,6 +78,7 @@ enum TemplateCommand {
 }
 
 fn main() -> ExitCode {
+    allocator::give_memory_back();
     let command = Cli::parse().command.unwrap_or(Command::Serve);
     let done = match command {
         // A sandbox starts in milliseconds: its init sets nothing else up.

@@ -16,6 +16,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("e2b", &[]),
     ("retry_after", &[]),
     ("cgroup", &[]),
+    ("allocator", &[]),
     ("listener", &["config"]),
     ("render", &["protocol"]),
     ("store", &["protocol"]),
@@ -54,6 +55,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "main",
         &[
             "agent",
+            "allocator",
             "boot",
             "config",
             "listener",
