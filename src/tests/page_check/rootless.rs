@@ -5,7 +5,7 @@ use codeflow::protocol::{MessageKind, RunState};
 use crate::support::{Model, Reply, Server, as_nobody, data_dir};
 
 #[tokio::test]
-async fn an_ordinary_users_server_loads_pages_in_a_browser_too() {
+async fn a_server_of_an_ordinary_user_loads_pages_in_a_browser_too() {
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
     let broken = "<!doctype html><h1>Shop</h1><script>throw new Error('no bread')</script>";
     let replies = vec![
