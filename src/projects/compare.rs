@@ -88,8 +88,8 @@ impl Projects {
             return Ok((Some(self.version(project, from).await?.0), to));
         }
         let all = self.versions(project).await?;
-        let older = all.into_iter().skip_while(|fragment| fragment.id != to.id);
-        Ok((older.skip(1).next(), to))
+        let mut older = all.into_iter().skip_while(|fragment| fragment.id != to.id);
+        Ok((older.nth(1), to))
     }
 }
 

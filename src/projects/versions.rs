@@ -10,7 +10,9 @@ use super::{
     files::{tree, viewed},
 };
 use crate::{
-    protocol::{AppNode, EventKind, FileChange, FileNode, FileView, Fragment, ProjectId},
+    protocol::{
+        AppNode, EventKind, FileChange, FileNode, FileView, Fragment, ProjectId, VersionView,
+    },
     runs::ProjectApp as _,
 };
 
@@ -71,6 +73,21 @@ impl Projects {
             Some(AppNode::Folder) | None => return Err(ProjectError::NoFile),
         };
         viewed(path, content, false).await
+    }
+
+    /// Looks at a version without restoring it; to be asked again while somebody looks.
+    pub async fn view_version(
+        &self,
+        project: ProjectId,
+        which: &str,
+    ) -> Result<VersionView, ProjectError> {
+        let (fragment, newest) = self.version(project, which).await?;
+        let preview = self.inner.views.look(project, fragment.id).await?;
+        Ok(VersionView {
+            fragment,
+            newest,
+            preview,
+        })
     }
 
     /// Makes the files of a version those of the app, and saves that as a version. What is in no

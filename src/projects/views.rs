@@ -12,10 +12,9 @@ use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use super::{ProjectError, Projects};
 use crate::{
     agent::{Agent, App, PageState, RunError},
-    protocol::{FragmentId, PreviewState, ProjectId, VersionView},
+    protocol::{FragmentId, PreviewState, ProjectId},
     store::Store,
 };
 
@@ -79,7 +78,7 @@ impl Views {
     }
 
     /// What the version's page shows; its sandbox is made when it has none.
-    async fn look(
+    pub async fn look(
         &self,
         project: ProjectId,
         version: FragmentId,
@@ -281,21 +280,4 @@ async fn page(app: &App) -> Result<PreviewState, RunError> {
         },
     };
     Ok(state)
-}
-
-impl Projects {
-    /// Looks at a version without restoring it; to be asked again while somebody looks.
-    pub async fn view_version(
-        &self,
-        project: ProjectId,
-        which: &str,
-    ) -> Result<VersionView, ProjectError> {
-        let (fragment, newest) = self.version(project, which).await?;
-        let preview = self.inner.views.look(project, fragment.id).await?;
-        Ok(VersionView {
-            fragment,
-            newest,
-            preview,
-        })
-    }
 }
