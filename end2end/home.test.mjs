@@ -50,7 +50,7 @@ test("projects are searched, sorted, renamed, copied and deleted at every width,
     const other = await use("quiz");
     const page = await home(width);
     const problems = watchConsole(page);
-    await card(page, "Todo App").waitFor();
+    await card(page, "Todo app").waitFor();
     await fits(page);
     await page.getByRole("searchbox", { name: "Search projects" }).fill("QUI");
     await until("one is found", async () => (await cards(page).count()) === 1);
@@ -58,7 +58,7 @@ test("projects are searched, sorted, renamed, copied and deleted at every width,
     await page.getByRole("combobox", { name: "Sort projects" }).selectOption("title");
     await until("they are sorted", async () => (await cards(page).first().innerText()).startsWith("Quiz"));
 
-    await choose(page, "Todo App", "Rename");
+    await choose(page, "Todo app", "Rename");
     const field = page.getByRole("textbox", { name: "Project title" });
     await field.fill(`Errands ${width}`);
     await field.press("Enter");
