@@ -26,7 +26,8 @@ after(async () => {
 
 /** The home page, alive. */
 async function home(width, options = {}) {
-  const page = await browser.newPage({ viewport: { width, height: width < 600 ? 844 : 900 }, ...options });
+  const context = await browser.newContext({ viewport: { width, height: width < 600 ? 844 : 900 }, ...options });
+  const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   await page.goto(server.url);
   await page.waitForLoadState("networkidle");
@@ -49,7 +50,7 @@ test("projects are searched, sorted, renamed, copied and deleted at every width,
     const other = await use("quiz");
     const page = await home(width);
     const problems = watchConsole(page);
-    await card(page, "Todo App").waitFor();
+    await card(page, "Todo app").waitFor();
     await fits(page);
     await page.getByRole("searchbox", { name: "Search projects" }).fill("QUI");
     await until("one is found", async () => (await cards(page).count()) === 1);
@@ -57,7 +58,7 @@ test("projects are searched, sorted, renamed, copied and deleted at every width,
     await page.getByRole("combobox", { name: "Sort projects" }).selectOption("title");
     await until("they are sorted", async () => (await cards(page).first().innerText()).startsWith("Quiz"));
 
-    await choose(page, "Todo App", "Rename");
+    await choose(page, "Todo app", "Rename");
     const field = page.getByRole("textbox", { name: "Project title" });
     await field.fill(`Errands ${width}`);
     await field.press("Enter");
@@ -75,7 +76,7 @@ test("projects are searched, sorted, renamed, copied and deleted at every width,
     const copies = await (await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/projects/list`)).json();
     for (const { id } of copies) await post(server, "/api/projects/delete", { project: id });
     assert.ok(copies.some(({ id }) => id === project) && copies.some(({ id }) => id === other));
-    await page.close();
+    await page.context().close();
   }
 });
 
@@ -102,7 +103,7 @@ test("a menu works by keyboard alone, and the focus comes back", async () => {
   await until("the field has the focus", () => field.evaluate((input) => input === document.activeElement));
   await page.keyboard.press("Escape");
   await card(page, "Quiz").waitFor();
-  await page.close();
+  await page.context().close();
 });
 
 test("the showcase has categories and a preview on devices, and an app of it becomes a project", async () => {
@@ -120,7 +121,7 @@ test("the showcase has categories and a preview on devices, and an app of it bec
     await showcase.getByRole("button", { name: "Quiz" }).click();
     await dialog.getByRole("button", { name: "Use this" }).click();
     await page.waitForURL(/\/projects\/[0-9a-f-]{36}$/);
-    await page.close();
+    await page.context().close();
   }
 });
 
@@ -139,15 +140,15 @@ test("the commands and the shortcuts open by keyboard, on all pages", async () =
   await page.keyboard.press("Control+k");
   const field = page.getByRole("combobox", { name: "Search commands" });
   await field.fill("theme dark");
-  await until("it is found", async () => (await page.getByRole("option").count()) === 1);
+  await until("it is found", async () => (await page.getByRole("listbox", { name: "Commands" }).getByRole("option").count()) === 1);
   await field.press("Enter");
   await until("it is dark", () => page.evaluate(() => document.documentElement.classList.contains("dark")));
-  await page.close();
+  await page.context().close();
   // Another device has it, too.
   const other = await home(390);
   assert.ok(await other.evaluate(() => document.documentElement.classList.contains("dark")));
   await preferTheme(other, "system");
-  await other.close();
+  await other.context().close();
 });
 
 test("what was typed survives a reload until it is sent", async () => {
@@ -157,7 +158,7 @@ test("what was typed survives a reload until it is sent", async () => {
   await page.reload();
   await until("it is back", async () => (await field.inputValue()) === "A garden planner");
   await field.fill("");
-  await page.close();
+  await page.context().close();
 });
 
 test("the page says that it is offline, and when it is not any more", async () => {
@@ -166,7 +167,7 @@ test("the page says that it is offline, and when it is not any more", async () =
   await page.getByText("You are offline").waitFor();
   await page.context().setOffline(false);
   await page.getByText("You are offline").waitFor({ state: "hidden" });
-  await page.close();
+  await page.context().close();
 });
 
 test("no page and no open dialog has a serious fault for assistive technology, in either theme", async () => {
@@ -189,13 +190,13 @@ test("no page and no open dialog has a serious fault for assistive technology, i
       await seen("showcase");
       await page.keyboard.press("Escape");
       await page.keyboard.press("Control+k");
-      await page.getByRole("option").first().waitFor();
+      await page.getByRole("listbox", { name: "Commands" }).getByRole("option").first().waitFor();
       await seen("commands");
       await page.keyboard.press("Escape");
       await page.locator("body").press("?");
       await page.getByText("Everywhere").waitFor();
       await seen("shortcuts");
-      await page.close();
+      await page.context().close();
     }
   }
 });
