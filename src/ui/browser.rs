@@ -32,6 +32,12 @@ mod js {
         pub fn remembered(name: &str) -> Result<Option<String>, JsValue>;
         #[wasm_bindgen(js_namespace = codeflow, catch)]
         pub fn remember(name: &str, value: &str) -> Result<(), JsValue>;
+        #[wasm_bindgen(js_namespace = localStorage, js_name = removeItem, catch)]
+        pub fn remove_item(key: &str) -> Result<(), JsValue>;
+        #[wasm_bindgen(js_name = encodeURIComponent)]
+        pub fn encoded(text: &str) -> String;
+        #[wasm_bindgen(js_namespace = history, js_name = replaceState, catch)]
+        pub fn replace_state(state: &JsValue, unused: &str, url: &str) -> Result<(), JsValue>;
         #[wasm_bindgen(js_namespace = ["navigator", "clipboard"], js_name = writeText, catch)]
         pub fn write_text(text: &str) -> Result<JsValue, JsValue>;
     }
@@ -74,6 +80,26 @@ pub fn draft(name: &str) -> Option<String> {
 /// Keeps such a text in this browser, where it allows it; an empty one is forgotten.
 pub fn keep_draft(name: &str, text: &str) {
     let _ = js::set_item(&format!("draft-{name}"), text);
+}
+
+/// Forgets such a text.
+pub fn forget_draft(name: &str) {
+    let _ = js::remove_item(&format!("draft-{name}"));
+}
+
+/// The text as a part of a query.
+pub fn encoded(text: &str) -> String {
+    js::encoded(text)
+}
+
+/// Puts another query into the page's address, which stays one entry of the history.
+pub fn set_query(query: &str) {
+    let path = location().pathname().unwrap_or_default();
+    let url = match query {
+        "" => path,
+        query => format!("{path}?{query}"),
+    };
+    let _ = js::replace_state(&JsValue::NULL, "", &url);
 }
 
 /// Copies the text; returns whether the browser accepted it.

@@ -369,6 +369,11 @@ impl Conversation {
         self.runs.iter().any(|run| !run.state().is_final())
     }
 
+    /// Whether a run is being worked on.
+    pub fn is_at_work(&self) -> bool {
+        self.runs.iter().any(|run| run.state() == RunState::Running)
+    }
+
     /// How many runs have ended.
     pub fn ended_runs(&self) -> usize {
         self.runs

@@ -1,26 +1,39 @@
-//! The Code tab: the app's files as a tree, and one of them to read. Both are updated as a run
-//! writes.
+//! The Code tab: the app's files as a tree, and an editor for those that are open. Both follow what
+//! runs and other tabs write.
 
+mod code_mirror;
+mod compare;
+mod editor_pane;
+mod kept_text;
+mod open_files;
+mod search;
+mod session;
+mod sidebar;
 mod tree;
-mod viewer;
 
-use std::time::Duration;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use leptos::prelude::*;
+use leptos::{ev, prelude::*};
+use leptos_router::hooks::use_query_map;
 
-use super::{components::Skeleton, conversation::Conversation};
+use super::{browser, components::Skeleton, conversation::Conversation};
 use crate::{
-    api::files::{list_files, read_file},
+    api::files::list_files,
     protocol::{FileNode, ProjectId},
 };
 
-use tree::FileTree;
-use viewer::FileViewer;
+use editor_pane::EditorPane;
+use open_files::Content;
+use session::{Readiness, Session};
+use sidebar::Sidebar;
 
 /// Files written within this time are fetched together.
 const SETTLE: Duration = Duration::from_millis(400);
 /// The file that is shown first: the first of these that exists.
 const FIRST: [&str; 3] = ["app/page.tsx", "src/app/page.tsx", "README.md"];
+/// The parts of the address that name the shown file and the cursor's line.
+pub const FILE_QUERY: &str = "file";
+const LINE_QUERY: &str = "line";
 
 /// The Code tab; its code is fetched when somebody first looks.
 #[cfg_attr(lazy_parts, lazy)]
@@ -31,6 +44,7 @@ pub async fn files_pane(project: ProjectId, conversation: RwSignal<Conversation>
 
 #[component]
 fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
+    let session = Session::new(project);
     let change = Memo::new(move |_| conversation.with(|all| (all.last_files(), all.ended_runs())));
     let settled = RwSignal::new(change.get_untracked());
     Effect::new(move || {
@@ -45,6 +59,19 @@ fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl I
         }
     });
     let version = Memo::new(move |_| settled.get());
+    // Others wrote files, or a run has ended, which kept texts from being saved.
+    Effect::new(move |before: Option<(i64, usize)>| {
+        let now = version.get();
+        if let Some(before) = before {
+            if before != now {
+                session.files_changed();
+            }
+            if before.1 != now.1 {
+                session.retry();
+            }
+        }
+        now
+    });
 
     let listed = LocalResource::new(move || {
         // Read, not tracked: a memo that nobody reads never changes.
@@ -52,47 +79,107 @@ fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl I
         list_files(project)
     });
     let nodes = Memo::new(move |_| listed.get().and_then(Result::ok).unwrap_or_default());
-    let chosen = RwSignal::new(None::<String>);
-    let path = Memo::new(move |_| {
-        chosen.get().or_else(|| {
-            nodes.with(|nodes| {
-                FIRST
-                    .into_iter()
-                    .find(|path| contains(nodes, path))
-                    .map(str::to_owned)
-            })
-        })
-    });
-    let view = LocalResource::new(move || {
-        // Read, not tracked: a memo that nobody reads never changes.
-        let _ = version.get();
-        let path = path.get();
-        async move {
-            match path {
-                Some(path) => Some(read_file(project, path, false).await),
-                None => None,
-            }
+    let problem = Signal::derive(move || match listed.get() {
+        Some(Err(error)) => Some(error.message),
+        Some(Ok(files)) if files.is_empty() => {
+            Some("No files yet. They appear as they are written.".to_owned())
         }
+        Some(Ok(_)) | None => None,
     });
 
-    let side = move || {
-        match listed.get() {
-        Some(Err(error)) => view! { <p role="alert" class="p-3 text-xs text-muted-foreground">{error.message}</p> }.into_any(),
-        Some(Ok(files)) if files.is_empty() => {
-            view! { <p class="p-3 text-xs text-muted-foreground">"No files yet. They appear as they are written."</p> }.into_any()
-        }
-        Some(Ok(_)) | None => ().into_any(),
-    }
-    };
+    begin(session, nodes);
+    follow_drafts(session, conversation);
+    keep_address(session);
+    let leaving = window_event_listener(ev::pagehide, move |_| session.keep_texts());
+    on_cleanup(move || leaving.remove());
+
+    let changed = Memo::new(move |_| {
+        let mut changed = HashSet::new();
+        nodes.with(|nodes| edited(nodes, &mut changed));
+        session.files.with(|files| {
+            let unsaved = files.iter().filter(|file| file.is_unsaved());
+            changed.extend(unsaved.map(|file| file.path.clone()));
+        });
+        changed
+    });
+    let at_work = Memo::new(move |_| conversation.with(Conversation::is_at_work));
+    let listing = RwSignal::new(false);
     view! {
         <div class="flex min-h-0 flex-1 max-md:flex-col">
-            <div class="shrink-0 overflow-auto border-border bg-muted/30 max-md:max-h-[35%] max-md:border-b md:w-60 md:border-r">
-                {side}
-                <FileTree nodes path on_choose=move |path| chosen.set(Some(path))/>
-            </div>
-            <FileViewer path view/>
+            <Sidebar session nodes problem changed listing/>
+            <EditorPane session at_work listing/>
         </div>
     }
+}
+
+/// Opens what the address names, what was not saved before a reload, and else the app's first page.
+fn begin(session: Session, nodes: Memo<Vec<FileNode>>) {
+    let query = use_query_map().get_untracked();
+    for path in kept_text::paths(session.project) {
+        session.open(&path);
+    }
+    if let Some(path) = query.get(FILE_QUERY) {
+        match query.get(LINE_QUERY).and_then(|line| line.parse().ok()) {
+            Some(line) => session.open_at(&path, line),
+            None => session.open(&path),
+        }
+    }
+    Effect::new(move |done: Option<bool>| {
+        if done == Some(true) || session.current.get_untracked().is_some() {
+            return true;
+        }
+        let first = nodes.with(|nodes| FIRST.into_iter().find(|path| contains(nodes, path)));
+        if let Some(path) = first {
+            session.open(path);
+        }
+        first.is_some()
+    });
+    Effect::new(move |before: Option<Option<(String, bool)>>| {
+        let is_ready = session.readiness.get() == Readiness::Ready;
+        let shown = session
+            .shown()
+            .map(|file| (file.path, file.content == Content::Text && is_ready));
+        if before.as_ref() != Some(&shown) {
+            session.show();
+        }
+        shown
+    });
+}
+
+fn follow_drafts(session: Session, conversation: RwSignal<Conversation>) {
+    let drafts = Memo::new(move |_| {
+        conversation.with(|all| {
+            let run = all.current_run();
+            run.into_iter()
+                .flat_map(|run| run.drafts())
+                .map(|draft| (draft.path.clone(), draft.text.clone()))
+                .collect::<Vec<(String, Arc<String>)>>()
+        })
+    });
+    Effect::new(move || {
+        let drafts = drafts.get();
+        session.drafted(&drafts);
+    });
+}
+
+/// Keeps the address at the shown file and line.
+fn keep_address(session: Session) {
+    Effect::new(move || {
+        let (path, line) = (session.current.get(), session.line.get());
+        let timer = set_timeout_with_handle(
+            move || {
+                let Some(path) = path else { return };
+                let line = line
+                    .filter(|(of, _)| *of == path)
+                    .map_or_else(String::new, |(_, line)| format!("&{LINE_QUERY}={line}"));
+                browser::set_query(&format!("{FILE_QUERY}={}{line}", browser::encoded(&path)));
+            },
+            SETTLE,
+        );
+        if let Ok(timer) = timer {
+            on_cleanup(move || timer.clear());
+        }
+    });
 }
 
 /// The shape of the pane while its first files are fetched.
@@ -119,4 +206,16 @@ fn contains(nodes: &[FileNode], path: &str) -> bool {
         Some(children) => contains(children, path),
         None => node.path == path,
     })
+}
+
+/// The paths of the files that were edited since the latest version.
+fn edited(nodes: &[FileNode], found: &mut HashSet<String>) {
+    for node in nodes {
+        if node.edited {
+            found.insert(node.path.clone());
+        }
+        if let Some(children) = &node.children {
+            edited(children, found);
+        }
+    }
 }

@@ -6,7 +6,7 @@ mod separator;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
+use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::{
     components::{
@@ -15,7 +15,7 @@ use super::{
     conversation::{Conversation, ConversationLog},
     erased::{later, part_when},
     feed,
-    files::files_pane,
+    files::{FILE_QUERY, files_pane},
     home::SiteHeader,
     model::{DemoNotice, DemoNoticeState},
     not_found::NotFound,
@@ -92,8 +92,14 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
 
     let title = Memo::new(move |_| conversation.with(|all| all.title().to_owned()));
     let notice = DemoNoticeState::new();
-    let tab = RwSignal::new(PREVIEW.id);
-    let part = RwSignal::new(PhonePart::Chat);
+    // An address that names a file shows it.
+    let names_file = use_query_map().with_untracked(|query| query.get(FILE_QUERY).is_some());
+    let (first_tab, first_part) = match names_file {
+        true => (CODE.id, PhonePart::App),
+        false => (PREVIEW.id, PhonePart::Chat),
+    };
+    let tab = RwSignal::new(first_tab);
+    let part = RwSignal::new(first_part);
     // The code is fetched when somebody first looks, then stays.
     let code_seen = Memo::new(move |seen: Option<&bool>| {
         seen.copied().unwrap_or(false) || tab.get() == CODE.id

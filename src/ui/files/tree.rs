@@ -1,55 +1,77 @@
-//! The file tree: one tab stop, arrow keys inside, and folders that stay as the user left them.
+//! The file tree: one tab stop with the WAI-ARIA tree's keys, and folders that stay as the user left
+//! them. Only the lines that can be seen are in the page, so that thousands of files stay smooth.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use leptos::{ev::KeyboardEvent, html, prelude::*};
+use leptos::{
+    ev::{KeyboardEvent, MouseEvent},
+    html,
+    prelude::*,
+};
 
 use crate::{
     protocol::FileNode,
-    ui::components::{Icon, IconName, focus_child},
+    ui::components::{Icon, IconName},
 };
+
+/// The height of a line, and how many are in the page beyond what can be seen.
+const LINE: i32 = 28;
+const SPARE: i32 = 8;
 
 /// A visible line of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Row {
-    path: String,
+pub struct Row {
+    pub path: String,
     name: String,
     level: usize,
+    /// Its place among its folder's entries, counted from 1, and how many these are.
+    place: (usize, usize),
     /// Whether the folder is open; `None` for a file.
-    open: Option<bool>,
+    pub open: Option<bool>,
     /// Why it is not kept in versions.
     notice: Option<String>,
 }
 
 /// The nodes as lines, without the content of closed folders. At first only the folders with the
-/// app's own pages are open.
-fn rows(nodes: &[FileNode], touched: &HashMap<String, bool>) -> Vec<Row> {
+/// app's own pages are open; while a filter is set, every folder that has matches.
+fn rows(nodes: &[FileNode], touched: &HashMap<String, bool>, filter: &str) -> Vec<Row> {
+    fn matches(node: &FileNode, filter: &str) -> bool {
+        match &node.children {
+            Some(children) => children.iter().any(|child| matches(child, filter)),
+            None => node.path.to_lowercase().contains(filter),
+        }
+    }
     fn walk(
         nodes: &[FileNode],
         level: usize,
         touched: &HashMap<String, bool>,
+        filter: &str,
         rows: &mut Vec<Row>,
     ) {
-        for node in nodes {
+        let shown: Vec<&FileNode> = match filter {
+            "" => nodes.iter().collect(),
+            filter => nodes.iter().filter(|node| matches(node, filter)).collect(),
+        };
+        for (index, node) in shown.iter().enumerate() {
             let first_open = level == 1 && matches!(node.name.as_str(), "app" | "src");
-            let open = node
-                .children
-                .as_ref()
-                .map(|_| touched.get(&node.path).copied().unwrap_or(first_open));
+            let is_open =
+                || !filter.is_empty() || touched.get(&node.path).copied().unwrap_or(first_open);
+            let open = node.children.as_ref().map(|_| is_open());
             rows.push(Row {
                 path: node.path.clone(),
                 name: node.name.clone(),
                 level,
+                place: (index + 1, shown.len()),
                 open,
                 notice: node.notice.clone(),
             });
             if let (Some(children), Some(true)) = (&node.children, open) {
-                walk(children, level + 1, touched, rows);
+                walk(children, level + 1, touched, filter, rows);
             }
         }
     }
     let mut found = Vec::new();
-    walk(nodes, 1, touched, &mut found);
+    walk(nodes, 1, touched, &filter.to_lowercase(), &mut found);
     found
 }
 
@@ -87,38 +109,101 @@ fn key_move(rows: &[Row], at: usize, key: &str) -> Option<Move> {
         } else {
             Move::Choose(at)
         }),
-        _ => None,
+        _ => {
+            // A letter leads to the next line that begins with it.
+            let letter = key.to_lowercase();
+            let is_letter = letter.chars().count() == 1;
+            let begins = |row: &Row| row.name.to_lowercase().starts_with(&letter);
+            let after = (at + 1..rows.len()).chain(0..=at);
+            is_letter
+                .then(|| after.into_iter().find(|index| begins(&rows[*index])))
+                .flatten()
+                .map(Move::Focus)
+        }
     }
 }
 
+/// Which lines are in the page: from, and up to but without.
+fn window_of(top: i32, height: i32, count: usize) -> (usize, usize) {
+    let from = (top / LINE - SPARE).max(0);
+    let to = (top + height) / LINE + SPARE + 1;
+    let index = |line: i32| usize::try_from(line).unwrap_or(0).min(count);
+    (index(from), index(to))
+}
+
+/// What the tree shows beside its lines.
+#[derive(Clone, Copy)]
+pub struct TreeMarks {
+    /// The file that is shown.
+    pub shown: Signal<Option<String>>,
+    /// Files that people edited since the latest version, or that have a text that is not saved.
+    pub changed: Memo<HashSet<String>>,
+}
+
+/// `selected` is the line that the keys act on. `on_choose` opens a file; `on_key` gets the keys
+/// that the tree has no use for, `on_menu` a request for the line's menu.
 #[component]
 pub fn FileTree(
     nodes: Memo<Vec<FileNode>>,
-    path: Memo<Option<String>>,
+    filter: RwSignal<String>,
+    marks: TreeMarks,
+    selected: RwSignal<Option<Row>>,
     on_choose: impl Fn(String) + Copy + Send + 'static,
+    on_key: impl Fn(&KeyboardEvent) + Copy + Send + 'static,
+    on_menu: impl Fn() + Copy + Send + 'static,
 ) -> impl IntoView {
     let touched = RwSignal::new(HashMap::<String, bool>::new());
-    let rows = Memo::new(move |_| nodes.with(|nodes| touched.with(|touched| rows(nodes, touched))));
+    let rows = Memo::new(move |_| {
+        nodes.with(|nodes| {
+            touched.with(|touched| filter.with(|filter| rows(nodes, touched, filter)))
+        })
+    });
     let tree = NodeRef::<html::Div>::new();
-    // The line that the Tab key leads to: the last focused one, else the shown file's, else the
-    // first.
-    let focused = RwSignal::new(None::<String>);
-    let stop = Memo::new(move |_| {
+    let scroll = RwSignal::new((0, 1200));
+    let measure = move || {
+        if let Some(tree) = tree.try_get_untracked().flatten() {
+            scroll.set((tree.scroll_top(), tree.client_height()));
+        }
+    };
+    Effect::new(move || {
+        if tree.get().is_some() {
+            request_animation_frame(measure);
+        }
+    });
+    // The active line: the last one that the keys or the pointer went to, else the shown file's.
+    let active = RwSignal::new(None::<String>);
+    let at = Memo::new(move |_| {
         rows.with(|rows| {
             let line = |path: Option<String>| {
                 path.and_then(|path| rows.iter().position(|row| row.path == path))
             };
-            line(focused.get())
-                .or_else(|| line(path.get()))
+            line(active.get())
+                .or_else(|| line(marks.shown.get()))
                 .unwrap_or(0)
         })
     });
+    Effect::new(move || selected.set(rows.with(|rows| rows.get(at.get()).cloned())));
 
-    let act = move |at: usize| {
-        let Some(row) = rows.with_untracked(|rows| rows.get(at).cloned()) else {
+    let go_to = move |index: usize| {
+        active.set(rows.with_untracked(|rows| rows.get(index).map(|row| row.path.clone())));
+        if let Some(tree) = tree.get_untracked() {
+            let top = i32::try_from(index)
+                .unwrap_or(i32::MAX)
+                .saturating_mul(LINE);
+            let (from, height) = (tree.scroll_top(), tree.client_height());
+            if top < from {
+                tree.set_scroll_top(top);
+            } else if top + LINE > from + height {
+                tree.set_scroll_top(top + LINE - height);
+            }
+            measure();
+        }
+    };
+    let act = move |index: usize| {
+        let Some(row) = rows.with_untracked(|rows| rows.get(index).cloned()) else {
             return;
         };
-        focused.set(Some(row.path.clone()));
+        active.set(Some(row.path.clone()));
         match row.open {
             Some(open) => touched.update(|touched| {
                 touched.insert(row.path, !open);
@@ -126,78 +211,126 @@ pub fn FileTree(
             None => on_choose(row.path),
         }
     };
-    let on_key = move |key: KeyboardEvent| {
+    let press = move |key: KeyboardEvent| {
+        if key.key() == "ContextMenu" || (key.shift_key() && key.key() == "F10") {
+            key.prevent_default();
+            on_menu();
+            return;
+        }
         if key.ctrl_key() || key.meta_key() || key.alt_key() {
             return;
         }
-        let Some(action) =
-            rows.with_untracked(|rows| key_move(rows, stop.get_untracked(), &key.key()))
-        else {
-            return;
-        };
-        key.prevent_default();
-        match action {
-            Move::Focus(at) => {
-                focused.set(rows.with_untracked(|rows| rows.get(at).map(|row| row.path.clone())));
-                focus_child(tree, at);
+        match rows.with_untracked(|rows| key_move(rows, at.get_untracked(), &key.key())) {
+            None => on_key(&key),
+            Some(action) => {
+                key.prevent_default();
+                match action {
+                    Move::Focus(index) => go_to(index),
+                    Move::Toggle(index) | Move::Choose(index) => act(index),
+                }
             }
-            Move::Toggle(at) | Move::Choose(at) => act(at),
         }
     };
 
-    let line = move |row: Row| {
-        let at = {
-            let path = row.path.clone();
-            move || rows.with(|rows| rows.iter().position(|other| other.path == path))
+    let visible = Memo::new(move |_| {
+        let (top, height) = scroll.get();
+        rows.with(|rows| {
+            let (from, to) = window_of(top, height, rows.len());
+            let lines = rows[from..to].iter().cloned().enumerate();
+            lines
+                .map(|(index, row)| (from + index, row))
+                .collect::<Vec<_>>()
+        })
+    });
+    let line = move |(index, row): (usize, Row)| {
+        let is_active = move || at.get() == index;
+        let own = row.path.clone();
+        let is_shown = move || {
+            marks
+                .shown
+                .with(|path| path.as_ref() == Some(&own))
+                .to_string()
         };
-        let is_stop = {
-            let at = at.clone();
-            move || at() == Some(stop.get())
-        };
-        let is_shown = {
-            let own = row.path.clone();
-            move || path.with(|path| path.as_ref() == Some(&own)).to_string()
-        };
-        let name = row.name;
-        let open = row.open;
+        let own = row.path.clone();
+        let is_changed = move || marks.changed.with(|changed| changed.contains(&own));
         let notice = row
             .notice
             .map(|notice| format!("Not kept in versions: {notice}"));
         let mark = notice
             .is_some()
             .then(|| view! { <Icon name=IconName::Info class="ml-auto size-3.5"/> });
+        let (place, count) = row.place;
+        let icon = match row.open {
+            Some(open) => {
+                let turn = if open { "size-3.5 rotate-90" } else { "size-3.5" };
+                view! { <Icon name=IconName::ChevronRight class=turn/> <Icon name=IconName::Folder class="size-3.5 text-brand"/> }.into_any()
+            }
+            None => view! { <span class="w-3.5 shrink-0"></span> <Icon name=icon_of(&row.name) class="size-3.5"/> }.into_any(),
+        };
         view! {
             <div
                 role="treeitem"
-                title=notice
+                id=format!("file-{index}")
+                title=notice.unwrap_or_else(|| row.path.clone())
                 attr:aria-level=row.level.to_string()
-                aria-expanded=open.map(|open| open.to_string())
+                attr:aria-posinset=place.to_string()
+                attr:aria-setsize=count.to_string()
+                aria-expanded=row.open.map(|open| open.to_string())
                 aria-selected=is_shown
-                tabindex=move || if is_stop() { "0" } else { "-1" }
-                style=format!("padding-left: {}px", row.level * 14 - 4)
-                class="flex h-7 cursor-pointer items-center gap-1.5 rounded-md pr-2 text-xs whitespace-nowrap text-muted-foreground hover:bg-accent hover:text-foreground aria-selected:bg-accent aria-selected:font-medium aria-selected:text-foreground focus-ring-inset"
-                on:click=move |_| {
-                    if let Some(at) = untrack(&at) {
-                        act(at);
-                    }
+                data-active=move || is_active().then_some("")
+                style=format!("padding-left: {}px; top: {}px", row.level * 14 - 4, index as i32 * LINE)
+                class="tree-line"
+                on:click=move |_| act(index)
+                on:contextmenu=move |event: MouseEvent| {
+                    event.prevent_default();
+                    go_to(index);
+                    on_menu();
                 }
             >
-                {match open {
-                    Some(open) => {
-                        let turn = if open { "size-3.5 rotate-90" } else { "size-3.5" };
-                        view! { <Icon name=IconName::ChevronRight class=turn/> <Icon name=IconName::Folder class="size-3.5"/> }.into_any()
-                    }
-                    None => view! { <span class="w-3.5 shrink-0"></span> <Icon name=IconName::File class="size-3.5"/> }.into_any(),
-                }}
-                {name}
+                {icon}
+                <span class="truncate" dir="auto">{row.name}</span>
+                {move || is_changed().then(|| view! { <span role="img" aria-label="edited" class="ml-auto size-1.5 shrink-0 rounded-full bg-brand"></span> })}
                 {mark}
             </div>
         }
     };
     view! {
-        <div node_ref=tree role="tree" aria-label="Files" class="p-1.5" class=("hidden", move || rows.with(Vec::is_empty)) on:keydown=on_key>
-            <For each=move || rows.get() key=|row| (row.path.clone(), row.open) children=line/>
+        <div
+            node_ref=tree
+            role="tree"
+            aria-label="Files"
+            tabindex="0"
+            aria-activedescendant=move || {
+                let index = at.get();
+                let is_there = visible.with(|lines| lines.iter().any(|(other, _)| *other == index));
+                is_there.then(|| format!("file-{index}"))
+            }
+            class="file-tree min-h-0 flex-1 overflow-auto focus-ring-inset"
+            class=("hidden", move || rows.with(Vec::is_empty))
+            on:keydown=press
+            on:scroll=move |_| measure()
+            on:focus=move |_| go_to(at.get_untracked())
+        >
+            <div role="none" class="relative" style=move || format!("height: {}px", rows.with(Vec::len) as i32 * LINE)>
+                <For
+                    each=move || visible.get()
+                    key=|(index, row)| (*index, row.path.clone(), row.open, row.place)
+                    children=line
+                />
+            </div>
         </div>
+    }
+}
+
+/// The icon of a file by its name.
+fn icon_of(name: &str) -> IconName {
+    let extension = name.rsplit('.').next().unwrap_or_default();
+    match extension.to_ascii_lowercase().as_str() {
+        "png" | "jpg" | "jpeg" | "gif" | "webp" | "avif" | "svg" | "ico" | "bmp" => IconName::Image,
+        "ts" | "tsx" | "js" | "jsx" | "mjs" | "cjs" | "html" | "css" | "scss" => IconName::Code,
+        "json" | "yaml" | "yml" | "toml" => IconName::ListTree,
+        "sh" => IconName::Terminal,
+        _ => IconName::File,
     }
 }
 
@@ -242,21 +375,21 @@ mod tests {
 
     #[test]
     fn closed_folders_hide_their_files_and_the_app_s_pages_are_open_at_first() {
-        let first = rows(&nodes(), &HashMap::new());
+        let first = rows(&nodes(), &HashMap::new(), "");
         assert_eq!(
             paths(&first),
             ["app", "app/about", "app/page.tsx", "lib", "package.json"]
         );
         let touched = HashMap::from([("app".to_owned(), false), ("lib".to_owned(), true)]);
         assert_eq!(
-            paths(&rows(&nodes(), &touched)),
+            paths(&rows(&nodes(), &touched, "")),
             ["app", "lib", "lib/utils.ts", "package.json"]
         );
     }
 
     #[test]
     fn the_keys_walk_open_close_and_choose() {
-        let rows = rows(&nodes(), &HashMap::new());
+        let rows = rows(&nodes(), &HashMap::new(), "");
         assert_eq!(key_move(&rows, 0, "ArrowDown"), Some(Move::Focus(1)));
         assert_eq!(key_move(&rows, 4, "ArrowDown"), Some(Move::Focus(4)));
         assert_eq!(key_move(&rows, 0, "End"), Some(Move::Focus(4)));
@@ -265,6 +398,22 @@ mod tests {
         assert_eq!(key_move(&rows, 3, "ArrowRight"), Some(Move::Toggle(3)));
         assert_eq!(key_move(&rows, 2, "Enter"), Some(Move::Choose(2)));
         assert_eq!(key_move(&rows, 3, "Enter"), Some(Move::Toggle(3)));
+        assert_eq!(key_move(&rows, 2, "L"), Some(Move::Focus(3)));
+        assert_eq!(key_move(&rows, 3, "x"), None);
         assert_eq!(key_move(&[], 0, "End"), None);
+    }
+
+    #[test]
+    fn a_filter_opens_the_folders_of_what_it_finds_and_hides_the_rest() {
+        let found = rows(&nodes(), &HashMap::new(), "UTIL");
+        assert_eq!(paths(&found), ["lib", "lib/utils.ts"]);
+        assert_eq!(found[0].place, (1, 1));
+    }
+
+    #[test]
+    fn only_lines_near_those_that_can_be_seen_are_in_the_page() {
+        assert_eq!(window_of(0, 280, 5000), (0, 19));
+        assert_eq!(window_of(28 * 1000, 280, 5000), (992, 1019));
+        assert_eq!(window_of(28 * 1000, 280, 20), (20, 20));
     }
 }

@@ -25,6 +25,9 @@ function difference(before, after) {
   return { from: start, to: before.length - end, insert: after.slice(start, after.length - end) };
 }
 
+/** Whether lines end so throughout, which they then keep. */
+const hasCarriageReturns = (text) => text.includes("\r\n") && !/(^|[^\r])\n/.test(text);
+
 /**
  * Shows an editor in the element. `on.changed(path)`, `on.save(path)` and `on.moved(path, line)` are called for what the user does; the
  * methods of what is returned never call them.
@@ -99,9 +102,7 @@ function mount(host, on) {
     /** Takes a file in; one that it has stays as it is. */
     open(name, text, locked) {
       if (files.has(name)) return;
-      // A text with such line ends throughout keeps them.
-      const carriageReturns = text.includes("\r\n") && !/(^|[^\r])\n/.test(text);
-      files.set(name, { state: stateOf(name, text, locked), top: 0, left: 0, carriageReturns });
+      files.set(name, { state: stateOf(name, text, locked), top: 0, left: 0, carriageReturns: hasCarriageReturns(text) });
     },
     /** Shows a file that it has, as it was left. */
     show(name) {
@@ -130,6 +131,7 @@ function mount(host, on) {
     replace(name, text) {
       const state = stateNow(name);
       if (!state) return;
+      files.get(name).carriageReturns = hasCarriageReturns(text);
       const before = state.sliceDoc();
       const after = text.replace(/\r\n?/g, "\n");
       if (before === after) return;

@@ -1,0 +1,247 @@
+// Somebody edits the app's code: on a phone, a laptop and a wide screen; in two tabs at once; while the sandbox dies.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "./suite.mjs";
+import { done, run, startModel, write } from "./model.mjs";
+import { post, results, startBrowser, startServer, until } from "./server.mjs";
+import { watchConsole, workspace } from "./workspace.mjs";
+
+const page_of = (words) => `export default function Page() {\n  return <h1>${words}</h1>;\n}\n`;
+const ODD = "lib/[id] (a) @b 100% #1 🙂.ts";
+const MANY = "mkdir -p lib/many && cd lib/many && seq -f %04g.ts 4900 | xargs touch";
+
+let model;
+let server;
+let browser;
+let address;
+
+before(async () => {
+  model = await startModel((prompt, turn) => {
+    if (prompt.includes("Wait")) return turn > 0 ? done : run("while [ ! -e /tmp/go ]; do sleep 0.1; done");
+    if (prompt.includes("Many")) return turn > 0 ? done : run(MANY);
+    return turn > 0 ? done : write({ "app/page.tsx": page_of("As built"), [ODD]: "export const odd = 1;\n", "notes.md": "# Notes\n" });
+  });
+  server = await startServer(model.env);
+  browser = await startBrowser();
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  await workspace(page).start(server.url, "Build a page");
+  await workspace(page).finished(1);
+  address = page.url();
+  await page.close();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  model?.stop();
+});
+
+/** The Code tab as a person uses it. */
+function code(page) {
+  const tree = page.getByRole("tree", { name: "Files" });
+  const editor = page.getByRole("textbox", { name: "Editor" });
+  const pane = page.getByRole("region", { name: "File", exact: true });
+  return {
+    tree,
+    editor,
+    tabs: page.getByRole("tablist", { name: "Open files" }).getByRole("tab"),
+    text: () => editor.evaluate((content) => [...content.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\n")),
+    status: () => pane.getByRole("status").innerText(),
+    says: (words) => until(`the editor says ${words}`, async () => (await pane.getByRole("status").innerText()) === words),
+    async open(path) {
+      await page.goto(`${address}?file=${encodeURIComponent(path)}`);
+      await editor.waitFor();
+    },
+    /** Puts the text in the place of all there is. */
+    async type(text) {
+      await editor.click();
+      await page.keyboard.press("ControlOrMeta+A");
+      await page.keyboard.insertText(text);
+    },
+  };
+}
+
+async function open(width, height = 900) {
+  const page = await browser.newPage({ viewport: { width, height } });
+  page.setDefaultTimeout(30_000);
+  return { page, problems: watchConsole(page, { previews: false }), at: code(page) };
+}
+
+const onServer = async (path) => {
+  const project = address.split("/").at(-1);
+  const answer = await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/files/read?project=${project}&path=${encodeURIComponent(path)}&plain=true`);
+  return (await answer.json()).text;
+};
+
+for (const width of [390, 1024, 1920]) {
+  test(`at ${width} px a file is found, edited, saved by key and by a pause, and the app shows it`, async () => {
+    const { page, problems, at } = await open(width);
+    await page.goto(address);
+    if (width < 768) await page.getByRole("button", { name: "App", exact: true }).click();
+    await page.getByRole("tab", { name: "Code" }).click();
+    await at.editor.waitFor();
+    assert.match(await at.text(), /export default function Page/);
+    await at.says("Saved");
+    // By the key.
+    await at.type(page_of(`By key ${width}`));
+    await page.keyboard.press("ControlOrMeta+s");
+    await at.says("Saved");
+    assert.equal(await onServer("app/page.tsx"), page_of(`By key ${width}`));
+    // By a pause.
+    await at.type(page_of(`By pause ${width}`));
+    await at.says("Unsaved");
+    await at.says("Saved");
+    assert.equal(await onServer("app/page.tsx"), page_of(`By pause ${width}`));
+    await until("the address names the file", () => new URL(page.url()).searchParams.get("file") === "app/page.tsx");
+    for (const theme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme: theme });
+      await page.screenshot({ path: join(results, `editor-${width}-${theme}.png`) });
+    }
+    await page.emulateMedia({ colorScheme: "light" });
+    // The list, by the keyboard alone.
+    if (width < 768) await page.getByRole("button", { name: "All files" }).click();
+    await page.getByRole("searchbox", { name: "Filter files" }).fill("notes");
+    await page.screenshot({ path: join(results, `editor-${width}-files.png`) });
+    await at.tree.focus();
+    await page.keyboard.press("End");
+    await page.keyboard.press("Enter");
+    await until("the other file is shown", async () => (await at.text()) === "# Notes\n");
+    assert.equal(await at.tabs.count(), 2);
+    await at.tabs.nth(1).focus();
+    await page.keyboard.press("Delete");
+    await until("it is closed", async () => (await at.tabs.count()) === 1);
+    await page.getByRole("tab", { name: "Preview" }).click();
+    await page.frameLocator('iframe[title="Preview"]').getByRole("heading", { name: `By pause ${width}` }).waitFor();
+    assert.deepEqual(problems, []);
+    await page.close();
+  });
+}
+
+test("two tabs that edit one file: nothing is overwritten, and the texts are merged", async () => {
+  const [one, two] = [await open(1280), await open(1280)];
+  await one.at.open("app/page.tsx");
+  await two.at.open("app/page.tsx");
+  // What nobody typed over is taken over.
+  await one.at.type(page_of("From one"));
+  await one.at.says("Saved");
+  await until("the other tab has it", async () => (await two.at.text()) === page_of("From one"));
+  await two.at.says("Saved");
+
+  // Without the feed, the second tab types on what it knew.
+  await two.page.route("**/api/files/write", async (route) => {
+    await until("the first has saved", async () => (await onServer("app/page.tsx")) === page_of("One again"));
+    await route.continue();
+  });
+  await two.at.type(page_of("From two"));
+  await one.at.type(page_of("One again"));
+  await one.at.says("Saved");
+  await two.page.getByRole("alert").filter({ hasText: "Your text is kept here" }).waitFor();
+  await two.at.says("Unsaved");
+  assert.equal(await onServer("app/page.tsx"), page_of("One again"));
+  await two.page.unroute("**/api/files/write");
+  await two.page.getByRole("button", { name: "Resolve" }).click();
+  const dialog = two.page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Your text" }).waitFor();
+  await two.page.screenshot({ path: join(results, "editor-conflict.png") });
+  await dialog.getByRole("button", { name: "Keep mine" }).click();
+  await two.at.says("Saved");
+  assert.equal(await onServer("app/page.tsx"), page_of("From two"));
+  await until("the first tab has it", async () => (await one.at.text()) === page_of("From two"));
+  for (const { page, problems } of [one, two]) {
+    assert.deepEqual(problems, []);
+    await page.close();
+  }
+});
+
+test("names with odd characters are made, edited, renamed and deleted", async () => {
+  const { page, problems, at } = await open(1280);
+  await at.open(ODD);
+  assert.match(await at.text(), /odd = 1/);
+  await at.type("export const odd = 2;\n");
+  await at.says("Saved");
+  assert.equal(await onServer(ODD), "export const odd = 2;\n");
+  await page.reload();
+  await until("a reload shows it", async () => (await at.text().catch(() => "")) === "export const odd = 2;\n");
+
+  await page.getByRole("button", { name: "New file" }).click();
+  const path = page.getByRole("textbox", { name: "Path in the app" });
+  await path.fill("node_modules/x.js");
+  await page.getByRole("button", { name: "Create" }).click();
+  await page.getByRole("dialog").getByRole("alert").filter({ hasText: "node_modules" }).waitFor();
+  await path.fill("new/ä ö.json");
+  await page.getByRole("button", { name: "Create" }).click();
+  await until("it is open", async () => (await at.tabs.last().innerText()).includes("ä ö.json"));
+  await at.type("{}\n");
+  await at.says("Saved");
+  await page.getByRole("searchbox", { name: "Filter files" }).fill("ä ö");
+  await at.tree.focus();
+  await page.keyboard.press("End");
+  await page.keyboard.press("F2");
+  await path.fill("new/[renamed].json");
+  await page.getByRole("dialog").getByRole("button", { name: "Move" }).click();
+  await until("it is renamed", async () => (await onServer("new/[renamed].json")) === "{}\n");
+  await page.getByRole("searchbox", { name: "Filter files" }).fill("renamed");
+  await at.tree.getByRole("treeitem", { name: "[renamed].json" }).click();
+  await page.keyboard.press("Delete");
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await until("it is gone", async () => (await onServer("new/[renamed].json")) === undefined);
+  await until("its tab is closed", async () => !(await at.tabs.allInnerTexts()).join().includes("renamed"));
+  assert.deepEqual(problems.filter((problem) => !problem.includes("404") && !problem.includes("400")), []);
+  await page.close();
+});
+
+test("a text outlives a server that is away and a reload", async () => {
+  const { page, at } = await open(1280);
+  await at.open("app/page.tsx");
+  const before = await onServer("app/page.tsx");
+  await page.route("**/api/files/write", (route) => route.abort());
+  await at.type(page_of("Typed while away"));
+  await page.getByRole("alert").filter({ hasText: "can't be reached" }).waitFor();
+  await at.says("Unsaved");
+  await page.reload();
+  await until("the text is there again", async () => (await at.text().catch(() => "")) === page_of("Typed while away"));
+  assert.equal(await onServer("app/page.tsx"), before);
+  await page.unroute("**/api/files/write");
+  await at.says("Saved");
+  assert.equal(await onServer("app/page.tsx"), page_of("Typed while away"));
+  await page.close();
+});
+
+test("while a run is at work the text is kept, and saved when the run ends", async () => {
+  const { page, at } = await open(1280);
+  await at.open("notes.md");
+  const project = address.split("/").at(-1);
+  await post(server, "/api/messages/send", { project, text: "Wait for me" });
+  await page.getByRole("button", { name: "Stop" }).waitFor();
+  await until("the run is at work", async () => (await page.locator("[data-run-state]").last().getAttribute("data-run-state")) === "running");
+  await at.type("# Typed meanwhile\n");
+  await page.getByRole("alert").filter({ hasText: "A run is at work" }).waitFor();
+  await page.screenshot({ path: join(results, "editor-run.png") });
+  assert.equal(await onServer("notes.md"), "# Notes\n");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await at.says("Saved");
+  assert.equal(await onServer("notes.md"), "# Typed meanwhile\n");
+  await page.close();
+});
+
+test("5,000 files are a few lines in the page, found by the filter and by their text", async () => {
+  const { page, at } = await open(1280);
+  const project = address.split("/").at(-1);
+  await post(server, "/api/messages/send", { project, text: "Many files" });
+  await page.goto(address);
+  await workspace(page).runs().last().waitFor();
+  await until("the run has ended", async () => (await page.locator("[data-run-state]").last().getAttribute("data-run-state")) === "succeeded", 120_000);
+  await at.open("notes.md");
+  await page.getByRole("searchbox", { name: "Filter files" }).fill("many");
+  await at.tree.getByRole("treeitem", { name: "0001.ts" }).waitFor();
+  assert.ok((await at.tree.getByRole("treeitem").count()) < 80);
+  await at.tree.focus();
+  await page.keyboard.press("End");
+  await at.tree.getByRole("treeitem", { name: "4900.ts" }).waitFor();
+  await page.screenshot({ path: join(results, "editor-many.png") });
+  await page.getByRole("button", { name: "Search in all files" }).click();
+  await page.getByRole("searchbox", { name: "Search in all files" }).fill("export const odd");
+  await page.getByRole("button", { name: /line 1: export const odd/ }).click();
+  await until("the file is shown", async () => (await at.text()).includes("export const odd"));
+  await page.close();
+});

@@ -1,0 +1,195 @@
+//! Two texts compared in a dialog: what is typed with the newest version, or with what somebody else
+//! wrote meanwhile.
+
+use leptos::{ev::MouseEvent, html, prelude::*, task::spawn_local};
+
+use super::{
+    code_mirror::{self, Comparison, Sides},
+    open_files::{OpenFile, Saving},
+    session::Session,
+};
+use crate::{
+    api::files::read_saved_file,
+    protocol::{ErrorCode, FileView},
+    ui::components::{Button, ButtonSize, ButtonVariant, Dialog, DialogSize},
+};
+
+/// Shows the two sides; `merged` is set to what can be read of an edited comparison.
+#[component]
+fn Compared(
+    sides: Signal<Sides>,
+    unified: Signal<bool>,
+    merges: bool,
+    comparison: StoredValue<Option<Comparison>, LocalStorage>,
+) -> impl IntoView {
+    let host = NodeRef::<html::Div>::new();
+    let failed = RwSignal::new(false);
+    let drop_last = move || {
+        if let Some(last) = comparison.try_update_value(Option::take).flatten() {
+            last.destroy();
+        }
+    };
+    Effect::new(move || {
+        let (Some(host), sides, unified) = (host.get(), sides.get(), unified.get()) else {
+            return;
+        };
+        drop_last();
+        spawn_local(async move {
+            let made = code_mirror::compare(&host, &sides, unified, merges).await;
+            failed.try_set(made.is_none());
+            comparison.try_set_value(made);
+        });
+    });
+    on_cleanup(drop_last);
+    view! {
+        <p role="alert" class="text-sm text-destructive empty:hidden">
+            {move || failed.get().then_some("The comparison could not be loaded. Close this and try again.")}
+        </p>
+        <div node_ref=host class="comparison min-h-0 flex-1 overflow-auto rounded-lg border border-border"></div>
+    }
+}
+
+/// Whether two sides fit beside each other.
+fn is_narrow() -> bool {
+    let query = window().match_media("(max-width: 900px)");
+    query.ok().flatten().is_some_and(|query| query.matches())
+}
+
+fn path_of(file: Option<OpenFile>) -> String {
+    file.map(|file| file.path).unwrap_or_default()
+}
+
+/// The shown file beside the newest version's.
+#[component]
+pub fn CompareDialog(session: Session, open: RwSignal<bool>) -> impl IntoView {
+    let title = Signal::derive(move || format!("Changes of {}", path_of(session.shown())));
+    let content = move || {
+        let path = session.current.get_untracked().unwrap_or_default();
+        let text = session.text(&path).unwrap_or_default();
+        let unified = RwSignal::new(is_narrow());
+        let comparison = StoredValue::new_local(None);
+        let saved = LocalResource::new({
+            let path = path.clone();
+            move || read_saved_file(session.project, path.clone())
+        });
+        let sides = move |before: String| Sides {
+            path: path.clone(),
+            texts: [before, text.clone()],
+            names: ["The newest version", "The text in the editor"],
+        };
+        let body = move || match saved.get() {
+            None => {
+                view! { <p class="text-sm text-muted-foreground">"Reading the newest version…"</p> }
+                    .into_any()
+            }
+            Some(Err(error)) if error.code != ErrorCode::NotFound => {
+                view! { <p role="alert" class="text-sm text-destructive">{error.message}</p> }
+                    .into_any()
+            }
+            // A file that no version has is new as a whole.
+            Some(saved) => {
+                let before = saved.ok().and_then(|view| view.text).unwrap_or_default();
+                let sides = sides(before);
+                view! { <Compared sides=Signal::stored(sides) unified=unified.into() merges=false comparison/> }.into_any()
+            }
+        };
+        view! {
+            <div class="flex h-[min(70dvh,48rem)] flex-col gap-3">
+                <div role="group" aria-label="Layout" class="flex gap-1">
+                    {[(false, "Side by side"), (true, "Unified")].map(|(choice, label)| {
+                        view! {
+                            <Button
+                                variant=ButtonVariant::Ghost
+                                size=ButtonSize::Sm
+                                attr:aria-pressed=move || (unified.get() == choice).to_string()
+                                on:click=move |_| unified.set(choice)
+                            >
+                                {label}
+                            </Button>
+                        }
+                    })}
+                </div>
+                {body}
+            </div>
+        }
+        .into_any()
+    };
+    view! {
+        <Dialog open title size=DialogSize::Full description="The newest version on one side, the text in the editor on the other.">
+            {content()}
+        </Dialog>
+    }
+}
+
+/// Somebody else wrote the shown file while text was typed into it: which of the two stays?
+#[component]
+pub fn ConflictDialog(session: Session) -> impl IntoView {
+    let open = session.resolving;
+    let title =
+        Signal::derive(move || format!("{} was changed meanwhile", path_of(session.shown())));
+    let content = move || {
+        let path = session.current.get_untracked().unwrap_or_default();
+        let theirs: Option<FileView> = match session.file(&path).map(|file| file.saving) {
+            Some(Saving::Conflict(theirs)) => theirs.map(|theirs| *theirs),
+            _ => return ().into_any(),
+        };
+        let comparison = StoredValue::new_local(None::<Comparison>);
+        let is_gone = theirs.is_none();
+        let sides = Sides {
+            path: path.clone(),
+            texts: [
+                theirs.and_then(|theirs| theirs.text).unwrap_or_default(),
+                session.text(&path).unwrap_or_default(),
+            ],
+            names: ["What is there", "Your text"],
+        };
+        let unified = is_narrow();
+        let finish = move |act: Callback<String>| {
+            let path = path.clone();
+            move |_: MouseEvent| {
+                open.set(false);
+                act.run(path.clone());
+            }
+        };
+        let keep_mine = finish(Callback::new(move |path: String| {
+            session.resolve(&path, None)
+        }));
+        let take_theirs = finish(Callback::new(move |path: String| {
+            session.take_theirs(&path)
+        }));
+        let merged = finish(Callback::new(move |path: String| {
+            let text = comparison.with_value(|made| made.as_ref().map(Comparison::text));
+            session.resolve(&path, text);
+        }));
+        let theirs_label = if is_gone {
+            "Let it be deleted"
+        } else {
+            "Take theirs"
+        };
+        view! {
+            <div class="flex h-[min(70dvh,48rem)] flex-col gap-3">
+                <div class="grid grid-cols-2 gap-2 text-xs text-muted-foreground max-lg:hidden">
+                    <span>{if is_gone { "What is there: nothing, the file was deleted" } else { "What is there" }}</span>
+                    <span>"Your text, which you can edit here"</span>
+                </div>
+                <Compared sides=Signal::stored(sides) unified=Signal::stored(unified) merges=true comparison/>
+                <div class="flex flex-wrap justify-end gap-2">
+                    <Button variant=ButtonVariant::Outline on:click=take_theirs>{theirs_label}</Button>
+                    <Button variant=ButtonVariant::Outline on:click=keep_mine>"Keep mine"</Button>
+                    <Button on:click=merged>"Save the merged text"</Button>
+                </div>
+            </div>
+        }
+        .into_any()
+    };
+    view! {
+        <Dialog
+            open
+            title
+            size=DialogSize::Full
+            description="A run, or another tab, wrote this file after you began to type. Nothing was overwritten: choose what stays."
+        >
+            {content()}
+        </Dialog>
+    }
+}

@@ -1,0 +1,169 @@
+//! How texts are saved: after a pause in typing, by a key, once more after a failure; and how a
+//! conflict ends.
+
+use std::time::Duration;
+
+use leptos::{prelude::*, task::spawn_local};
+
+use super::Session;
+use crate::{
+    api::files::write_file,
+    protocol::{ApiError, ErrorCode, FileSaved},
+    ui::files::{
+        kept_text::{self, KeptText},
+        open_files::{Content, OpenFile, Saving},
+    },
+};
+
+/// The pause in typing after which a text is saved.
+pub(super) const PAUSE: Duration = Duration::from_millis(900);
+/// The wait before a text that could not be saved is sent again.
+const RETRY: Duration = Duration::from_secs(4);
+
+impl Session {
+    /// The user changed the text.
+    pub(super) fn typed(self, path: String) {
+        let known = self.file(&path).map(|file| file.saving);
+        if matches!(known, Some(Saving::Saved | Saving::Failed(_))) {
+            self.change(&path, |file| file.saving = Saving::Unsaved);
+        }
+        self.save_after(path, PAUSE);
+    }
+
+    pub(super) fn save_after(self, path: String, pause: Duration) {
+        if let Some(earlier) = self.pause.try_update_value(Option::take).flatten() {
+            earlier.clear();
+        }
+        let timer = set_timeout_with_handle(move || self.save_all(&path), pause);
+        self.pause.try_set_value(timer.ok());
+    }
+
+    /// Saves every unsaved file but those in conflict.
+    pub(super) fn save_all(self, first: &str) {
+        let unsaved = self.files.try_with_untracked(|files| {
+            let unsaved = files
+                .iter()
+                .filter(|file| matches!(file.saving, Saving::Unsaved | Saving::Failed(_)));
+            unsaved.map(|file| file.path.clone()).collect::<Vec<_>>()
+        });
+        self.keep_texts();
+        let mut unsaved = unsaved.unwrap_or_default();
+        unsaved.sort_by_key(|path| path != first);
+        for path in unsaved {
+            self.save(path);
+        }
+    }
+
+    /// Sends again what could not be saved.
+    pub fn retry(self) {
+        self.save_all("");
+    }
+
+    /// Keeps all texts that the server does not have in the browser.
+    pub fn keep_texts(self) {
+        let unsaved = self.files.try_with_untracked(|files| {
+            let unsaved = files.iter().filter(|file| file.is_unsaved());
+            unsaved
+                .map(|file| (file.path.clone(), file.base.clone()))
+                .collect::<Vec<_>>()
+        });
+        for (path, base) in unsaved.unwrap_or_default() {
+            if let Some(text) = self.text(&path) {
+                kept_text::keep(self.project, &path, &KeptText { base, text });
+            }
+        }
+    }
+
+    /// The text in the editor.
+    pub fn text(self, path: &str) -> Option<String> {
+        let is_text = self.file(path)?.content == Content::Text;
+        is_text.then(|| self.with_editor(|editor| editor.text(path)))?
+    }
+
+    /// Sends the text to the server, unless it has it; a conflict is shown instead.
+    pub fn save(self, path: String) {
+        let (Some(file), Some(text)) = (self.file(&path), self.text(&path)) else {
+            return;
+        };
+        match file.saving {
+            Saving::Saved | Saving::Saving => return,
+            Saving::Conflict(_) => {
+                self.open(&path);
+                self.resolving.set(true);
+                return;
+            }
+            Saving::Unsaved | Saving::Failed(_) => {}
+        }
+        self.change(&path, |file| file.saving = Saving::Saving);
+        spawn_local(async move {
+            let sent = write_file(self.project, path.clone(), text.clone(), file.base).await;
+            self.sent(path, text, sent);
+        });
+    }
+
+    pub(super) fn sent(self, path: String, text: String, sent: Result<FileSaved, ApiError>) {
+        let saving = match sent {
+            Ok(FileSaved::Saved { hash }) => {
+                self.change(&path, |file| file.base = Some(hash));
+                if self.text(&path).as_ref() == Some(&text) {
+                    kept_text::forget(self.project, &path);
+                    Saving::Saved
+                } else {
+                    self.save_after(path.clone(), PAUSE);
+                    Saving::Unsaved
+                }
+            }
+            Ok(FileSaved::Conflict { theirs }) => Saving::Conflict(theirs.map(Box::new)),
+            Err(error) => {
+                if matches!(error.code, ErrorCode::Unavailable | ErrorCode::Internal) {
+                    self.save_after(path.clone(), RETRY);
+                }
+                Saving::Failed(error.message)
+            }
+        };
+        let is_saved = saving == Saving::Saved;
+        self.change(&path, |file| file.saving = saving);
+        self.keep_texts();
+        let closing = self.closing.try_update_value(Option::take).flatten();
+        if is_saved && closing.as_ref() == Some(&path) {
+            self.drop_file(&path);
+        }
+    }
+
+    /// Ends a conflict with this text, over what is there. What was typed is replaced by it.
+    pub fn resolve(self, path: &str, text: Option<String>) {
+        let Some(OpenFile {
+            saving: Saving::Conflict(theirs),
+            ..
+        }) = self.file(path)
+        else {
+            return;
+        };
+        if let Some(text) = text {
+            self.with_editor(|editor| editor.replace(path, &text));
+        }
+        self.change(path, |file| {
+            file.base = theirs.map(|theirs| theirs.hash);
+            file.saving = Saving::Unsaved;
+        });
+        self.save(path.to_owned());
+    }
+
+    /// Ends a conflict with what is there.
+    pub fn take_theirs(self, path: &str) {
+        let Some(OpenFile {
+            saving: Saving::Conflict(theirs),
+            ..
+        }) = self.file(path)
+        else {
+            return;
+        };
+        let Some(theirs) = theirs else {
+            self.drop_file(path);
+            return;
+        };
+        kept_text::forget(self.project, path);
+        self.change(path, |file| file.saving = Saving::Saved);
+        self.take_in(*theirs);
+    }
+}
