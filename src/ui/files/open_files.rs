@@ -55,11 +55,6 @@ impl OpenFile {
         }
     }
 
-    /// The last part of its path.
-    pub fn name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or(&self.path)
-    }
-
     /// Whether it has a text that the server does not have.
     pub fn is_unsaved(&self) -> bool {
         self.saving != Saving::Saved
