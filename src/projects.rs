@@ -6,6 +6,7 @@ mod dashboard;
 mod edits;
 mod error;
 mod feed;
+mod file_changes;
 mod files;
 mod html;
 mod images;
