@@ -46,26 +46,37 @@ pub fn replies() -> [(&'static str, Vec<Reply>); 3] {
     let summary = "<task_summary>Talked at length.</task_summary>";
     let words = format!("{}{summary}", repeated(SECTION));
     let code = format!("Here it is:\n\n```ts\n{}```\n\n{summary}", repeated(LINE));
-    let files = json!([{ "path": "lib/items.ts", "content": repeated(LINE) }]);
-    let arguments = json!({ "files": files }).to_string();
+    // The path comes first: what is drafted has a name.
+    let content = json!(repeated(LINE));
+    let arguments = format!(r#"{{"files":[{{"path":"lib/items.ts","content":{content}}}]}}"#);
     let text = |piece: &str| json!({ "content": piece });
     let call = |piece: &str| {
-        let function = json!({ "name": "createOrUpdateFiles", "arguments": piece });
-        json!({ "tool_calls": [{ "index": 0, "id": "file", "type": "function", "function": function }] })
+        let function = json!({ "arguments": piece });
+        json!({ "tool_calls": [{ "index": 0, "function": function }] })
     };
+    let named = json!({ "name": "createOrUpdateFiles", "arguments": "" });
+    let begun = json!({ "tool_calls": [{ "index": 0, "id": "file", "type": "function", "function": named }] });
     let [(words_prompt, _), (code_prompt, _), (file_prompt, _)] = PROMPTS;
     [
-        (words_prompt, vec![streamed(&words, text, "stop")]),
-        (code_prompt, vec![streamed(&code, text, "stop")]),
+        (words_prompt, vec![streamed(None, &words, text, "stop")]),
+        (code_prompt, vec![streamed(None, &code, text, "stop")]),
         (
             file_prompt,
-            vec![streamed(&arguments, call, "tool_calls"), Reply::done()],
+            vec![
+                streamed(Some(begun), &arguments, call, "tool_calls"),
+                Reply::done(),
+            ],
         ),
     ]
 }
 
-/// The reply that streams the text in pieces, each as the delta that is made of it.
-fn streamed(text: &str, delta: impl Fn(&str) -> Value, reason: &str) -> Reply {
+/// The reply that streams the text in pieces, each as the delta that is made of it, after a first one.
+fn streamed(
+    first: Option<Value>,
+    text: &str,
+    delta: impl Fn(&str) -> Value,
+    reason: &str,
+) -> Reply {
     let letters: Vec<char> = text.chars().collect();
     let chunk = |delta: Value, finish: Value| {
         let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
@@ -76,10 +87,11 @@ fn streamed(text: &str, delta: impl Fn(&str) -> Value, reason: &str) -> Reply {
         .chunks(PIECE)
         .map(|piece| chunk(delta(&String::from_iter(piece)), Value::Null))
         .collect();
-    let mut packets: Vec<String> = pieces
+    let first = first.map(|delta| chunk(delta, Value::Null));
+    let rest = pieces
         .chunks(PIECES_IN_A_PACKET)
-        .map(|pieces| pieces.concat())
-        .collect();
+        .map(|pieces| pieces.concat());
+    let mut packets: Vec<String> = first.into_iter().chain(rest).collect();
     packets.push(chunk(json!({}), json!(reason)));
     packets.push("data: [DONE]\n\n".to_owned());
     Reply::Slow(1, Box::new(Reply::Raw(packets)))
