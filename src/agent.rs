@@ -24,7 +24,7 @@ pub use crate::sandbox::Notice;
 use crate::{
     config,
     llm::Model,
-    protocol::{ModelNotice, ProjectId, Timestamp},
+    protocol::{FragmentId, ModelNotice, ProjectId, Timestamp},
     sandbox::{Client, SandboxError},
 };
 
@@ -33,6 +33,7 @@ const AWAKE: Duration = Duration::from_secs(15 * 60);
 
 /// The metadata that says who owns a sandbox.
 const PROJECT: &str = "project";
+const VERSION: &str = "version";
 const INSTALLATION: &str = "installation";
 
 /// A sandbox at the provider, asleep or awake.
@@ -41,6 +42,8 @@ pub struct ListedSandbox {
     pub id: String,
     /// The project it was made for, if any.
     pub project: Option<String>,
+    /// The version that it shows, where it isn't its project's own.
+    pub version: Option<String>,
     /// The installation that made it.
     pub installation: Option<String>,
     pub started_at: Timestamp,
@@ -91,13 +94,20 @@ impl Agent {
         self.model.notice()
     }
 
-    /// A new sandbox for the project, with the template's files. `installation` distinguishes it
-    /// from the sandboxes of other installations at the same provider.
-    pub async fn create(&self, project: ProjectId, installation: &str) -> Result<App, RunError> {
-        let metadata = HashMap::from([
+    /// A new sandbox for the project, or to show one of its versions, with the template's files.
+    /// `installation` distinguishes it from the sandboxes of other installations at the same
+    /// provider.
+    pub async fn create(
+        &self,
+        project: ProjectId,
+        version: Option<FragmentId>,
+        installation: &str,
+    ) -> Result<App, RunError> {
+        let mut metadata = HashMap::from([
             (PROJECT, project.to_string()),
             (INSTALLATION, installation.to_owned()),
         ]);
+        metadata.extend(version.map(|version| (VERSION, version.to_string())));
         let sandbox = self.sandboxes.create(self.awake(), &metadata).await?;
         tracing::info!(project.id = %project, sandbox.id = sandbox.id(), "created a sandbox");
         Ok(App::new(sandbox))
@@ -127,6 +137,7 @@ impl Agent {
         let listed = self.sandboxes.list().await?.into_iter();
         let listed = listed.map(|mut sandbox| ListedSandbox {
             project: sandbox.metadata.remove(PROJECT),
+            version: sandbox.metadata.remove(VERSION),
             installation: sandbox.metadata.remove(INSTALLATION),
             started_at: Timestamp(sandbox.started_at),
             id: sandbox.id,

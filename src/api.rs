@@ -12,3 +12,4 @@ pub mod preview;
 pub mod projects;
 pub mod runs;
 pub mod usage;
+pub mod versions;

@@ -2,6 +2,8 @@
 //! store and the sandbox; what begins or ends a run goes to `runs`. Errors are [`ProjectError`].
 
 mod apps;
+mod archive;
+mod compare;
 mod dashboard;
 mod edits;
 mod error;
@@ -11,6 +13,8 @@ mod html;
 mod images;
 mod previews;
 mod sweep;
+mod versions;
+mod views;
 mod workspace;
 
 use std::{sync::Arc, time::Duration};
@@ -27,12 +31,13 @@ use crate::{
     protocol::{
         ImageId, ModelNotice, NewPrompt, PreviewError, Project, ProjectId, Run, RunId, UserUsage,
     },
-    runs::{Events, RunContext, Supervisor},
+    runs::{Events, ProjectLocks, RunContext, Supervisor},
     store::Store,
 };
 use apps::Apps;
 use edits::Edits;
 use previews::Previews;
+use views::Views;
 
 /// How long the work under way may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -50,6 +55,9 @@ struct Inner {
     apps: Apps,
     edits: Edits,
     previews: Previews,
+    views: Views,
+    /// Of those that change a project's app.
+    locks: ProjectLocks,
     runs: Supervisor,
     /// Apps being opened, watched previews and the sweep.
     tasks: TaskTracker,
@@ -86,7 +94,14 @@ impl Projects {
             events: events.clone(),
             agent: agent.clone(),
             apps: Arc::new(previews.clone()),
+            locks: ProjectLocks::default(),
         };
+        let views = Views::new(
+            store.clone(),
+            agent.clone(),
+            tasks.clone(),
+            shutdown.clone(),
+        );
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -95,6 +110,8 @@ impl Projects {
                 apps,
                 edits,
                 previews,
+                views,
+                locks: context.locks.clone(),
                 runs: Supervisor::new(context, settings, shutdown),
                 tasks,
             }),

@@ -28,8 +28,14 @@ pub use id::{FragmentId, MessageId, ProjectId, RunId, Timestamp, UserId};
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
 pub use message::{Author, Fragment, Message, MessageKind, Role};
 pub use preview::{PreviewError, PreviewErrorKind};
-pub use project::{ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, PromptError, Workspace};
+pub use project::{
+    ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, ProjectTitle, PromptError, TitleError,
+    Workspace,
+};
 pub use run::{Run, RunState, Status, ToolUse};
 pub use text::{first_chars, shorten};
 pub use usage::{Spent, UserUsage};
-pub use version::{AppEntry, AppNode, LeftOut, list_left_out};
+pub use version::{
+    AppEntry, AppNode, ChangeKind, FileDiff, LeftOut, VersionChange, VersionDiff, VersionView,
+    list_left_out,
+};

@@ -11,13 +11,16 @@ mod events;
 mod journal;
 mod kept_work;
 mod project_app;
+mod project_locks;
 mod retries;
 mod slots;
 mod supervisor;
 
 pub use build::{BUILD_INPUT, RunContext};
+pub use crash::point as crash_point;
 pub use events::{Events, FeedEvent, FollowEvent, Follower, OpenCode, Shown};
 pub use journal::persistently;
 pub use kept_work::KeptWork;
 pub use project_app::ProjectApp;
+pub use project_locks::ProjectLocks;
 pub use supervisor::Supervisor;

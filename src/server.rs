@@ -1,6 +1,7 @@
 //! The HTTP side of the app: pages, server functions, the feed and the health checks on one
 //! listener.
 
+mod download;
 mod feed;
 mod files;
 mod health;
@@ -22,7 +23,12 @@ use leptos::{
 };
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use tokio_util::sync::CancellationToken;
-use tower_http::{compression::CompressionLayer, trace::TraceLayer};
+use tower_http::{
+    compression::{
+        CompressionLayer, DefaultPredicate, Predicate as _, predicate::NotForContentType,
+    },
+    trace::TraceLayer,
+};
 
 use crate::{
     app::{App, shell},
@@ -81,6 +87,7 @@ pub fn router(state: AppState) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/ws/projects/{id}", get(feed::follow))
+        .route("/projects/{id}/download.zip", get(download::zip))
         .route(
             "/api/images",
             post(images::upload).layer(DefaultBodyLimit::max(IMAGE_MAX_BYTES)),
@@ -101,7 +108,10 @@ pub fn router(state: AppState) -> Router {
             origin::same_origin_only,
         ))
         .layer(middleware::map_response(harden))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(
+            // A download is compressed already.
+            DefaultPredicate::new().and(NotForContentType::new("application/zip")),
+        ))
         .layer(TraceLayer::new_for_http())
         .with_state(state)
 }

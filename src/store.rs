@@ -40,6 +40,7 @@ pub use reply::Reply;
 pub use step::{Begun, Step};
 pub use sweep::Unused;
 use turns::Turns;
+pub use version::StoredFile;
 
 /// SQLite truncates its log to this many bytes at the first write after a complete checkpoint.
 const LOG_LIMIT: &str = "1048576";
@@ -70,6 +71,19 @@ impl From<DbErr> for StoreError {
             DbErr::Type(error) => Self::Corrupt("a row", error),
             error => Self::Database(error),
         }
+    }
+}
+
+impl StoreError {
+    /// Whether the database has no room left (SQLite's code 13, PostgreSQL's class 53100).
+    pub fn is_disk_full(&self) -> bool {
+        let Self::Database(error) = self else {
+            return false;
+        };
+        let text = error.to_string();
+        ["(code: 13)", "disk is full", "No space left on device"]
+            .iter()
+            .any(|sign| text.contains(sign))
     }
 }
 

@@ -1,20 +1,14 @@
 //! The app of a project: opened in the project's sandbox, or rebuilt in a new one from the latest
 //! version when the sandbox is gone.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Weak},
-};
-
-use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::{
     agent::{Agent, App, RunError},
-    protocol::{EventKind, ProjectId},
-    runs::{Events, KeptWork, persistently},
-    store::Store,
+    protocol::{EventKind, Fragment, FragmentId, ProjectId},
+    runs::{Events, KeptWork, ProjectLocks, crash_point, persistently},
+    store::{NewFragment, Store},
 };
 
 /// The outcome of [`Apps::release`].
@@ -34,7 +28,7 @@ pub struct Apps {
     agent: Agent,
     tasks: TaskTracker,
     /// A project's app is opened once at a time, so that two callers can't each create a sandbox.
-    opening: Arc<Mutex<HashMap<ProjectId, Weak<tokio::sync::Mutex<()>>>>>,
+    opening: ProjectLocks,
 }
 
 impl Apps {
@@ -44,7 +38,7 @@ impl Apps {
             events,
             agent,
             tasks,
-            opening: Arc::default(),
+            opening: ProjectLocks::default(),
         }
     }
 
@@ -60,15 +54,14 @@ impl Apps {
     }
 
     async fn find_or_create(&self, project: ProjectId) -> Result<App, RunError> {
-        let opening = self.opening(project);
-        let _one_at_a_time = opening.lock().await;
+        let _one_at_a_time = self.opening.lock(project).await;
         persistently(|| self.store.note_use(project)).await?;
+        if let Some(app) = self.find(project).await? {
+            return Ok(app);
+        }
         let before = self.store.sandbox_of(project).await?;
         let lost = before.is_some();
         if let Some(sandbox) = before {
-            if let Some(app) = self.agent.open(&sandbox).await? {
-                return Ok(app);
-            }
             tracing::warn!(
                 project.id = %project,
                 sandbox.id = sandbox,
@@ -76,7 +69,7 @@ impl Apps {
             );
         }
         let installation = persistently(|| self.store.installation()).await?;
-        let app = self.agent.create(project, &installation).await?;
+        let app = self.agent.create(project, None, &installation).await?;
         match self.fill(project, &app, lost).await {
             Ok(()) => Ok(app),
             Err(error) => {
@@ -92,15 +85,136 @@ impl Apps {
         }
     }
 
+    /// The project's app in the sandbox that it has, with the files of a version that is being
+    /// restored; `None` when the sandbox is gone.
+    async fn find(&self, project: ProjectId) -> Result<Option<App>, RunError> {
+        let Some(sandbox) = self.store.sandbox_of(project).await? else {
+            return Ok(None);
+        };
+        let Some(app) = self.agent.open(&sandbox).await? else {
+            return Ok(None);
+        };
+        let Some(version) = self.store.restoring(project).await? else {
+            return Ok(Some(app));
+        };
+        match self.finish_restoring(project, &app, version).await {
+            Ok(true) => Ok(Some(app)),
+            Err(error) if error.is_sandbox_fault() => Err(error),
+            // A sandbox that can't have the version, for want of room say, must not cost the
+            // project. All that was in it is in versions.
+            unfinished => {
+                if let Err(error) = unfinished {
+                    tracing::warn!(
+                        project.id = %project,
+                        sandbox.id = sandbox,
+                        %error,
+                        "a version can't be restored into the sandbox; making another one"
+                    );
+                }
+                self.agent.discard(&sandbox).await?;
+                self.store.forget_sandbox(project, &sandbox).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Restores what a crash or an error left undone. Returns whether that was possible: a version
+    /// of a part of the app needs the template besides.
+    async fn finish_restoring(
+        &self,
+        project: ProjectId,
+        app: &App,
+        version: FragmentId,
+    ) -> Result<bool, RunError> {
+        let saved = self.store.find_version(project, version).await?;
+        let now = app.snapshot().await?.entries;
+        let Some(now) = now.filter(|_| !saved.partial) else {
+            return Ok(false);
+        };
+        app.turn_into(&now, saved.entries, true).await?;
+        self.store.restored(project, version).await?;
+        Ok(true)
+    }
+
+    /// Makes the files of a version those of the app, as a version of its own, after saving what no
+    /// version has yet. Returns it, and which paths changed.
+    pub async fn restore(
+        &self,
+        project: ProjectId,
+        version: FragmentId,
+    ) -> Result<(Fragment, Vec<String>), RunError> {
+        let _one_at_a_time = self.opening.lock(project).await;
+        let app = self.find(project).await?;
+        let now = match &app {
+            Some(app) => app
+                .snapshot()
+                .await?
+                .entries
+                .map(|entries| (entries, false)),
+            None => KeptWork::of_project(&self.store, project)
+                .await?
+                .map(|kept| (kept.entries, kept.partial)),
+        };
+        let (now, partial) = now.ok_or_else(|| {
+            RunError::User(
+                "The app's files can't be listed, so what is in no version could be lost. Nothing was restored; try \
+                 again."
+                    .to_owned(),
+            )
+        })?;
+        let unsaved = NewFragment {
+            project_title: String::new(),
+            title: "Unsaved changes".to_owned(),
+            entries: now.into(),
+            partial,
+        };
+        let (restored, events) = self
+            .store
+            .restore_version(project, version, &unsaved)
+            .await?;
+        crash_point("after", "restore-version");
+        self.events.announce(events);
+        let Some(app) = app else {
+            // The next one is made from it.
+            return Ok((restored, Vec::new()));
+        };
+        let saved = self.store.find_version(project, restored.id).await?;
+        let paths = if saved.partial {
+            Vec::new()
+        } else {
+            match app.turn_into(&unsaved.entries, saved.entries, false).await {
+                Ok(paths) => {
+                    self.store.restored(project, restored.id).await?;
+                    paths
+                }
+                Err(error) => {
+                    // The version is saved; whoever opens the app next does the rest.
+                    tracing::warn!(
+                        project.id = %project,
+                        sandbox.id = app.id(),
+                        %error,
+                        "the restored version is not in the sandbox yet"
+                    );
+                    Vec::new()
+                }
+            }
+        };
+        Ok((restored, paths))
+    }
+
     /// Writes the project's kept work into a new app, and saves the app as the project's; `lost`
     /// when it replaces another sandbox.
     async fn fill(&self, project: ProjectId, app: &App, lost: bool) -> Result<(), RunError> {
+        let restoring = self.store.restoring(project).await?;
         let kept = KeptWork::of_project(&self.store, project).await?;
         let notice = kept.as_ref().filter(|_| lost).map(rebuilt);
         if let Some(kept) = kept {
             kept.rebuild(app).await?;
         }
         self.store.set_sandbox(project, app.id()).await?;
+        if let Some(version) = restoring {
+            self.store.restored(project, version).await?;
+        }
         if let Some(text) = notice {
             self.events
                 .publish(project, None, EventKind::Notice { text })
@@ -112,8 +226,7 @@ impl Apps {
     /// Ends the project's sandbox if everything in it is in the latest version, from which it is
     /// rebuilt when it is needed.
     pub async fn release(&self, project: ProjectId, sandbox: &str) -> Result<Released, RunError> {
-        let opening = self.opening(project);
-        let _one_at_a_time = opening.lock().await;
+        let _one_at_a_time = self.opening.lock(project).await;
         if let Some(app) = self.agent.open(sandbox).await? {
             if self.store.next_run(project).await?.is_some() || !self.is_kept(project, &app).await?
             {
@@ -142,17 +255,6 @@ impl Apps {
     pub async fn exists(&self, project: ProjectId) -> Result<bool, RunError> {
         Ok(self.store.sandbox_of(project).await?.is_some()
             || self.store.has_version(project).await?)
-    }
-
-    fn opening(&self, project: ProjectId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut opening = self.opening.lock();
-        opening.retain(|_, lock| lock.strong_count() > 0);
-        if let Some(lock) = opening.get(&project).and_then(Weak::upgrade) {
-            return lock;
-        }
-        let lock = Arc::new(tokio::sync::Mutex::new(()));
-        opening.insert(project, Arc::downgrade(&lock));
-        lock
     }
 }
 

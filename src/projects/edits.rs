@@ -88,6 +88,11 @@ impl Edits {
         }
     }
 
+    /// Lets nobody edit the project until what this returns is dropped.
+    pub async fn hold(&self, project: ProjectId) -> tokio::sync::OwnedMutexGuard<()> {
+        self.changing(project).lock_owned().await
+    }
+
     async fn try_to_keep(&self, project: ProjectId) -> Result<(), ProjectError> {
         let changing = self.changing(project);
         let _one_at_a_time = changing.lock().await;

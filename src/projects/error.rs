@@ -31,6 +31,11 @@ pub enum ProjectError {
     /// The sandbox can't be reached right now.
     #[error("The app's sandbox can't be reached right now: {0} Try again in a moment.")]
     Unreachable(String),
+    /// The server's disk is full.
+    #[error(
+        "The server's disk is full, so nothing was saved. Free some space there, then try again."
+    )]
+    DiskFull,
     /// The uploaded file can't be used as an image.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -44,6 +49,7 @@ impl From<StoreError> for ProjectError {
         match error {
             StoreError::NotFound(what) => Self::NotFound(what),
             StoreError::Conflict(why) => Self::Conflict(why),
+            error if error.is_disk_full() => Self::DiskFull,
             error => Self::Internal(error.into()),
         }
     }
@@ -54,7 +60,10 @@ impl From<RunError> for ProjectError {
         match error {
             RunError::User(why) => Self::Refused(why),
             RunError::Transient(fault) => Self::Unreachable(fault.message),
-            RunError::Internal(error) => Self::Internal(error),
+            RunError::Internal(error) => match error.downcast::<StoreError>() {
+                Ok(error) => error.into(),
+                Err(error) => Self::Internal(error),
+            },
         }
     }
 }
@@ -81,7 +90,9 @@ impl From<ProjectError> for ApiError {
             }
             ProjectError::Invalid { field, .. } => Self::invalid(field, text),
             ProjectError::TooLarge(_) => Self::new(ErrorCode::TooLarge, text),
-            ProjectError::Unreachable(_) => Self::new(ErrorCode::Unavailable, text),
+            ProjectError::Unreachable(_) | ProjectError::DiskFull => {
+                Self::new(ErrorCode::Unavailable, text)
+            }
             ProjectError::Image(ImageError::TooLarge) => Self {
                 code: ErrorCode::TooLarge,
                 ..Self::invalid("image", text)

@@ -150,7 +150,7 @@ fn mark_edited(nodes: &mut [FileNode], edited: &BTreeSet<String>) {
 }
 
 /// Sorts paths into a tree.
-fn tree(paths: Vec<String>) -> Vec<FileNode> {
+pub(super) fn tree(paths: Vec<String>) -> Vec<FileNode> {
     let mut roots = Vec::new();
     for path in paths {
         insert(&mut roots, "", &path, None);

@@ -7,6 +7,7 @@
 //! | blobs that are in no version and are no image | at once | 200 |
 //! | step outputs, most events; never a project's newest run's | `RUN_KEEP_DAYS` after their run | 20 runs |
 //! | sandboxes whose project is gone or has another one | an hour after their start | one |
+//! | sandboxes of versions that nobody looks at | the same | one |
 //! | a project's sandbox, if the latest version has its files | unused for `SANDBOX_KEEP_DAYS` | one |
 //! | the same, the longest unused first | when the disk runs low: looked at every minute | one |
 //!
@@ -133,14 +134,15 @@ impl Sweeper {
             else {
                 continue;
             };
-            let needed = match project.parse::<ProjectId>() {
-                Ok(project) => match store.sandbox_of(project).await {
-                    Ok(noted) => noted.as_deref() == Some(&*sandbox.id),
-                    Err(StoreError::NotFound(_)) => false,
-                    Err(error) => return Err(error.into()),
-                },
-                Err(_) => false,
-            };
+            let needed = self.projects.inner.views.has(&sandbox.id)
+                || match project.parse::<ProjectId>() {
+                    Ok(project) => match store.sandbox_of(project).await {
+                        Ok(noted) => noted.as_deref() == Some(&*sandbox.id),
+                        Err(StoreError::NotFound(_)) => false,
+                        Err(error) => return Err(error.into()),
+                    },
+                    Err(_) => false,
+                };
             if !needed {
                 tracing::info!(
                     sandbox.id = sandbox.id,

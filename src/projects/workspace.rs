@@ -47,6 +47,7 @@ impl Projects {
         };
         let messages = store.list_messages(project).await?;
         Ok(Workspace {
+            version: store.latest_fragment(project).await?,
             notice,
             project: store.find_project(project).await?,
             messages: messages.into_iter().map(html::message).collect(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Message, PreviewState, ProjectId, Run, Timestamp};
+use super::{Event, Fragment, Message, PreviewState, ProjectId, Run, Timestamp};
 
 /// The longest prompt or message, in characters (Unicode scalar values).
 pub const PROMPT_MAX_CHARS: usize = 10_000;
@@ -63,6 +63,44 @@ impl From<NewPrompt> for String {
     }
 }
 
+/// The longest title of a project, in characters.
+const TITLE_MAX_CHARS: usize = 120;
+
+/// A project's title as its user gives it, checked: one line, not blank, not too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectTitle(String);
+
+/// Why a title is refused; the text is for the user.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TitleError {
+    #[error("A project needs a title. Type one, or press Escape to keep the old one.")]
+    Empty,
+    #[error(
+        "That is {chars} characters; a title has at most {TITLE_MAX_CHARS}. Please shorten it."
+    )]
+    TooLong { chars: usize },
+}
+
+impl ProjectTitle {
+    /// Folds white space and checks the text; the form and the server both call this.
+    pub fn new(text: &str) -> Result<Self, TitleError> {
+        let words: Vec<&str> = text
+            .split(|letter: char| letter.is_whitespace() || letter.is_control())
+            .filter(|word| !word.is_empty())
+            .collect();
+        let title = words.join(" ");
+        match title.chars().count() {
+            0 => Err(TitleError::Empty),
+            chars if chars > TITLE_MAX_CHARS => Err(TitleError::TooLong { chars }),
+            _ => Ok(Self(title)),
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Everything the workspace shows at first, and where its feed begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workspace {
@@ -75,6 +113,9 @@ pub struct Workspace {
     /// demand.
     pub events: Vec<Event>,
     pub preview: PreviewState,
+    /// The newest version or draft.
+    #[serde(default)]
+    pub version: Option<Fragment>,
     /// News about the project since its latest version.
     #[serde(default)]
     pub notice: Option<String>,
@@ -92,4 +133,24 @@ pub struct ModelNotice {
     pub label: String,
     /// The prompts that the demo has recordings for; empty with a real model.
     pub demo_prompts: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_one_line_and_neither_blank_nor_long() {
+        assert_eq!(
+            ProjectTitle::new(" My\n  shop\t\0 ").map(|title| title.0),
+            Ok("My shop".to_owned())
+        );
+        assert_eq!(ProjectTitle::new(" \n"), Err(TitleError::Empty));
+        let long = "ü".repeat(TITLE_MAX_CHARS + 1);
+        assert_eq!(
+            ProjectTitle::new(&long),
+            Err(TitleError::TooLong { chars: 121 })
+        );
+        assert!(ProjectTitle::new(&long[2..]).is_ok());
+    }
 }

@@ -1,10 +1,11 @@
-//! What a version of an app consists of, and what of the app no version keeps.
+//! What a version of an app consists of, how two of them differ, and what of the app no version
+//! keeps.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::shorten;
+use super::{Fragment, PreviewState, shorten};
 
 /// The longest path that is shown whole, in characters.
 const SHOWN_PATH: usize = 160;
@@ -55,6 +56,57 @@ impl AppEntry {
             },
         }
     }
+}
+
+/// A version that somebody looks at without restoring it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionView {
+    pub fragment: Fragment,
+    /// Whether it is what the project's app is made from.
+    pub newest: bool,
+    /// Of a sandbox of its own.
+    pub preview: PreviewState,
+}
+
+/// What became of a file from one version to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    Added,
+    Changed,
+    Removed,
+}
+
+/// A file or link that differs between two versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionChange {
+    pub path: String,
+    pub kind: ChangeKind,
+}
+
+/// How two versions differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionDiff {
+    /// `None` for the project's first version, whose files are all added.
+    pub from: Option<Fragment>,
+    pub to: Fragment,
+    /// Sorted by path; the first ones where there are many.
+    pub changes: Vec<VersionChange>,
+    /// How many changes there are.
+    pub count: usize,
+}
+
+/// How a file differs between two versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDiff {
+    pub path: String,
+    /// The texts; `None` where the version has no such file, and for both where there is a notice.
+    pub before: Option<String>,
+    pub after: Option<String>,
+    /// The unified diff's lines, without the names of files; the first ones where there are many.
+    pub lines: Vec<String>,
+    /// Why there are no texts (binary, or too large), or what they don't show.
+    pub notice: Option<String>,
 }
 
 /// Something in the app's folder that no version keeps.

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tracing::Instrument;
 
 use super::{
-    Events, ProjectApp,
+    Events, ProjectApp, ProjectLocks,
     journal::{StepJournal, persistently},
     kept_work::{KeptWork, overlay},
 };
@@ -49,6 +49,8 @@ pub struct RunContext {
     pub events: Events,
     pub agent: Agent,
     pub apps: Arc<dyn ProjectApp>,
+    /// Held while a run changes its project's app, until what it left is kept.
+    pub locks: ProjectLocks,
 }
 
 /// Performs the run's steps; the last one saves its result. An error ends the run with an ERROR
@@ -59,6 +61,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         events,
         agent,
         apps,
+        ..
     } = context;
     let (project, begun) = (run.project, Instant::now());
     let journal = StepJournal::new(store.clone(), events.clone(), apps.clone(), run.clone());

@@ -162,6 +162,8 @@ impl Inner {
     /// Performs the run until it has ended or is cancelled, and keeps what it leaves.
     async fn work_on_run(&self, run: Run, cancel: &CancellationToken) {
         let (id, project) = (run.id, run.project);
+        // A version may be being restored.
+        let _alone = self.context.locks.lock(project).await;
         tokio::select! {
             () = self.perform_to_its_end(run) => {}
             () = cancel.cancelled() => tracing::info!("the user stopped the run"),

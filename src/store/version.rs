@@ -121,18 +121,15 @@ impl Store {
     }
 
     /// Makes the files of an earlier version the project's latest version, after saving `unsaved`,
-    /// what the user made of the app since then, as a version of its own. The project is marked:
-    /// its sandbox has yet to get the files. `Conflict` while a run works.
+    /// the app as it is, as a version of its own unless the latest is the same. The project is
+    /// marked: its sandbox has yet to get the files. `Conflict` while a run works.
     pub async fn restore_version(
         &self,
         project: ProjectId,
         id: FragmentId,
-        unsaved: Option<&NewFragment>,
+        unsaved: &NewFragment,
     ) -> Result<(Fragment, Vec<Event>)> {
-        let unsaved = match unsaved {
-            Some(new) => Some((new.clone(), self.prepare(new).await?)),
-            None => None,
-        };
+        let (unsaved, hashed) = (unsaved.clone(), self.prepare(unsaved).await?);
         self.write(move |tx| {
             Box::pin(async move {
                 project::touch(tx, project).await?;
@@ -140,8 +137,9 @@ impl Store {
                     return Err(StoreError::Conflict(AT_WORK));
                 }
                 let mut events = Vec::new();
-                if let Some((new, hashed)) = &unsaved {
-                    let saved = fragment::insert(tx, project, Origin::User, new, hashed).await?;
+                if !fragment::equals_latest(tx, project, unsaved.partial, &hashed).await? {
+                    let origin = Origin::User;
+                    let saved = fragment::insert(tx, project, origin, &unsaved, &hashed).await?;
                     events.extend(announce(tx, project, saved).await?);
                 }
                 let source = find(tx, project, id).await?;
@@ -321,17 +319,16 @@ mod tests {
             .unwrap();
         assert_eq!(third.number, 3);
 
-        let refused = store.restore_version(id, first.id, None).await;
+        let refused = store
+            .restore_version(id, first.id, &new("", &[("a", "3")]))
+            .await;
         assert!(
             matches!(refused, Err(StoreError::Conflict(_))),
             "the run has not ended"
         );
         store.abandon_run(run.id).await.unwrap();
         let unsaved = new("Unsaved", &[("a", "4")]);
-        let (restored, events) = store
-            .restore_version(id, first.id, Some(&unsaved))
-            .await
-            .unwrap();
+        let (restored, events) = store.restore_version(id, first.id, &unsaved).await.unwrap();
         assert_eq!(events.len(), 2);
         assert_eq!(
             (
@@ -377,7 +374,7 @@ mod tests {
             .unwrap()
             .0
             .id;
-        let foreign = store.restore_version(stranger, first.id, None).await;
+        let foreign = store.restore_version(stranger, first.id, &unsaved).await;
         assert!(foreign.is_err());
         assert!(store.find_version(stranger, first.id).await.is_err());
         store.close().await;

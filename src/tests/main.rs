@@ -44,3 +44,4 @@ mod support;
 mod sweeps;
 mod templates;
 mod unenforced;
+mod versions;

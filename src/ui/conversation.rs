@@ -9,8 +9,8 @@ mod log;
 use std::sync::Arc;
 
 use crate::protocol::{
-    Event, EventKind, HtmlPiece, Message, MessageId, MessageKind, PreviewState, Role, Run, RunId,
-    RunState, Status, ToolUse, Workspace,
+    Event, EventKind, Fragment, HtmlPiece, Message, MessageId, MessageKind, PreviewState, Role,
+    Run, RunId, RunState, Status, ToolUse, Workspace,
 };
 
 use draft::{Draft, Drafts};
@@ -164,6 +164,8 @@ pub struct Conversation {
     title: Latest<String>,
     preview: Latest<PreviewState>,
     notice: Latest<Option<String>>,
+    /// The newest version or draft.
+    version: Latest<Option<Fragment>>,
     /// By time of creation.
     messages: Vec<Message>,
     /// By time of creation; those not known yet last.
@@ -187,6 +189,10 @@ impl From<Workspace> for Conversation {
             notice: Latest {
                 seq: after,
                 value: workspace.notice,
+            },
+            version: Latest {
+                seq: after,
+                value: workspace.version,
             },
             messages: Vec::new(),
             runs: Vec::new(),
@@ -217,12 +223,16 @@ impl Conversation {
                 if message.kind == MessageKind::Result {
                     self.notice.offer(seq, None);
                 }
+                if let Some(fragment) = &message.fragment {
+                    self.version.offer(seq, Some(fragment.clone()));
+                }
                 self.put_message(message);
             }
             (EventKind::Version { message, fragment }, _) => {
                 if !fragment.draft {
                     self.notice.offer(seq, None);
                 }
+                self.version.offer(seq, Some(fragment.clone()));
                 let mut messages = self.messages.iter_mut();
                 if let Some(message) = messages.find(|known| Some(known.id) == message) {
                     message.fragment = Some(fragment);
@@ -269,6 +279,11 @@ impl Conversation {
 
     pub fn title(&self) -> &str {
         &self.title.value
+    }
+
+    /// The newest version or draft.
+    pub fn version(&self) -> Option<&Fragment> {
+        self.version.value.as_ref()
     }
 
     pub fn preview(&self) -> &PreviewState {

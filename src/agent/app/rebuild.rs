@@ -1,8 +1,12 @@
-//! Rebuilds an app in a new sandbox: afterwards its folder holds what the version has, and nothing
-//! else of the template. Files that the sandbox refuses are skipped: a project whose version can't
-//! be restored completely can still be worked on.
+//! Turns an app into that of a version: in a new sandbox, whose folder then holds what the version
+//! has and nothing else of the template, or in a running one. Files that the sandbox refuses are
+//! skipped: a project whose version can't be restored completely can still be worked on.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem::discriminant,
+    time::Duration,
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -13,8 +17,10 @@ use crate::{
     sandbox::SandboxError,
 };
 
-/// The file that names the app's packages, and how long their installation may take.
+/// The file that names the app's packages, the one that pins them, and how long their installation
+/// may take.
 const MANIFEST: &str = "package.json";
+const LOCK: &str = "package-lock.json";
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(150);
 /// Where the list of changes is written for [`CHANGE`].
 const CHANGES: &str = "/tmp/.codeflow-changes";
@@ -25,6 +31,7 @@ case $change in
 remove) rm -f -- "$path" || rmdir -- "$path";;
 folder) mkdir -p -- "$path";;
 executable) chmod a+x -- "$path";;
+plain) chmod a-x -- "$path";;
 link) mkdir -p -- "$(dirname -- "$path")" && ln -sfn -- "$target" "$path";;
 esac
 done </tmp/.codeflow-changes 2>/dev/null; rm -f /tmp/.codeflow-changes"#;
@@ -36,6 +43,7 @@ enum Change {
     Remove(String),
     Folder(String),
     Executable(String),
+    Plain(String),
     Link {
         path: String,
         target: String,
@@ -61,9 +69,51 @@ impl App {
         self.restore(entries, false).await
     }
 
+    /// Turns the app, of which a version would keep `before`, into that of another version, and
+    /// installs packages where the two differ in them, or `again`: an earlier attempt did not
+    /// finish. What no version keeps stays. Returns the paths that changed, sorted.
+    pub async fn turn_into(
+        &self,
+        before: &[AppEntry],
+        after: Vec<AppEntry>,
+        again: bool,
+    ) -> Result<Vec<String>, RunError> {
+        let Difference {
+            removed,
+            written,
+            plain,
+            paths,
+        } = difference(before, after);
+        let installs = again || paths.iter().any(|path| path == MANIFEST || path == LOCK);
+        self.change(removed).await?;
+        self.put(written).await?;
+        self.change(plain).await?;
+        if installs {
+            self.install().await?;
+        }
+        Ok(paths)
+    }
+
     /// Writes the entries into the app's folder, leaves everything else in it alone, and installs
     /// missing packages. `again`: an earlier attempt did not finish, so half of it may be there.
     pub async fn restore(&self, entries: Vec<AppEntry>, again: bool) -> Result<(), RunError> {
+        let manifest = entries
+            .iter()
+            .find(|entry| entry.path == MANIFEST)
+            .map(|entry| entry.content().to_vec());
+        let before = match manifest {
+            Some(_) => self.read_file(MANIFEST).await?,
+            None => None,
+        };
+        self.put(entries).await?;
+        if manifest.is_none() || (manifest == before && !again) {
+            return Ok(());
+        }
+        self.install().await
+    }
+
+    /// Writes the entries.
+    async fn put(&self, entries: Vec<AppEntry>) -> Result<(), RunError> {
         let (mut files, mut folders, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for AppEntry { path, node } in entries {
             match node {
@@ -80,20 +130,12 @@ impl App {
                 AppNode::Folder => folders.push(Change::Folder(path)),
             }
         }
-        let manifest = files
-            .iter()
-            .find(|(path, _)| path == MANIFEST)
-            .map(|(_, content)| content.clone());
-        let before = match manifest {
-            Some(_) => self.read_file(MANIFEST).await?,
-            None => None,
-        };
         self.change(folders).await?;
         self.write_accepted(files).await?;
-        self.change(others).await?;
-        if manifest.is_none() || (manifest == before && !again) {
-            return Ok(());
-        }
+        self.change(others).await
+    }
+
+    async fn install(&self) -> Result<(), RunError> {
         let install = "npm install --no-audit --no-fund";
         let output = self.run(install, &[("CI", "1")], INSTALL_TIMEOUT).await?;
         if output.exit_code != 0 {
@@ -144,6 +186,7 @@ impl App {
                 Change::Remove(path) => ["remove", path, ""],
                 Change::Folder(path) => ["folder", path, ""],
                 Change::Executable(path) => ["executable", path, ""],
+                Change::Plain(path) => ["plain", path, ""],
                 Change::Link { path, target } => ["link", path, target],
             };
             for field in fields {
@@ -154,6 +197,82 @@ impl App {
         self.sandbox.write_file(CHANGES, list).await?;
         self.run_isolated(CHANGE).await?;
         Ok(())
+    }
+}
+
+/// What turns an app into another.
+#[derive(Debug, Default, PartialEq)]
+struct Difference {
+    /// Comes first: a link, say, would lead what is written elsewhere.
+    removed: Vec<Change>,
+    written: Vec<AppEntry>,
+    /// Files that are executable no more.
+    plain: Vec<Change>,
+    /// Of files and links that differ, sorted.
+    paths: Vec<String>,
+}
+
+/// What turns the app from `before` into `after`; both are sorted by path.
+fn difference(before: &[AppEntry], after: Vec<AppEntry>) -> Difference {
+    let mut folders = BTreeSet::new();
+    for entry in before {
+        for (end, _) in entry.path.match_indices('/') {
+            folders.insert(&entry.path[..end]);
+        }
+    }
+    let there: Vec<(&str, bool)> = before
+        .iter()
+        .map(|entry| (entry.path.as_str(), entry.node == AppNode::Folder))
+        .chain(folders.into_iter().map(|folder| (folder, true)))
+        .collect();
+    let mut removed = superfluous(&there, &after);
+    let known: BTreeMap<&str, &AppNode> = before
+        .iter()
+        .map(|entry| (entry.path.as_str(), &entry.node))
+        .collect();
+    let mut paths: BTreeSet<String> = removed
+        .iter()
+        .filter_map(|change| match change {
+            Change::Remove(path) => known.get(path.as_str()).map(|node| (path, node)),
+            _ => None,
+        })
+        .filter(|(_, node)| ***node != AppNode::Folder)
+        .map(|(path, _)| path.clone())
+        .collect();
+    let (mut written, mut plain) = (Vec::new(), Vec::new());
+    for entry in after {
+        let now = known.get(entry.path.as_str()).copied();
+        if now == Some(&entry.node) {
+            continue;
+        }
+        if entry.node != AppNode::Folder {
+            paths.insert(entry.path.clone());
+        }
+        match (now, &entry.node) {
+            (
+                Some(AppNode::File {
+                    executable: true, ..
+                }),
+                AppNode::File {
+                    executable: false, ..
+                },
+            ) => plain.push(Change::Plain(entry.path.clone())),
+            // A file in place of a link, or the other way round.
+            (Some(now), node) if discriminant(now) != discriminant(node) => {
+                let change = Change::Remove(entry.path.clone());
+                if !removed.contains(&change) {
+                    removed.push(change);
+                }
+            }
+            _ => {}
+        }
+        written.push(entry);
+    }
+    Difference {
+        removed,
+        written,
+        plain,
+        paths: paths.into_iter().collect(),
     }
 }
 
@@ -213,6 +332,65 @@ mod tests {
             superfluous(&there, &entries),
             ["lib", "app/page.tsx", "app/old/x.tsx", "app/old", "app"]
                 .map(|path| Change::Remove(path.to_owned()))
+        );
+    }
+
+    #[test]
+    fn only_what_differs_is_touched_and_what_would_lead_elsewhere_goes_first() {
+        let executable = |path: &str, executable| AppEntry {
+            path: path.to_owned(),
+            node: AppNode::File {
+                content: b"#!/bin/sh".to_vec(),
+                executable,
+            },
+        };
+        let link = |path: &str| AppEntry {
+            path: path.to_owned(),
+            node: AppNode::Link {
+                target: "same".to_owned(),
+            },
+        };
+        let before = [
+            AppEntry::file("app/old/x", Vec::new()),
+            executable("run.sh", true),
+            AppEntry::file("same", b"1".to_vec()),
+            AppEntry::file("turns/into/a/folder", Vec::new()),
+            link("was-a-link"),
+        ];
+        let after = vec![
+            AppEntry::file("app/new", Vec::new()),
+            executable("run.sh", false),
+            AppEntry::file("same", b"1".to_vec()),
+            AppEntry::file("turns", Vec::new()),
+            AppEntry::file("was-a-link", b"2".to_vec()),
+        ];
+        let difference = difference(&before, after.clone());
+        let removed = [
+            "turns/into/a/folder",
+            "app/old/x",
+            "turns/into/a",
+            "turns/into",
+            "turns",
+            "app/old",
+            "was-a-link",
+        ];
+        assert_eq!(
+            difference.removed,
+            removed.map(|path| Change::Remove(path.to_owned()))
+        );
+        let written = [&after[0], &after[1], &after[3], &after[4]].map(Clone::clone);
+        assert_eq!(difference.written, written);
+        assert_eq!(difference.plain, [Change::Plain("run.sh".to_owned())]);
+        assert_eq!(
+            difference.paths,
+            [
+                "app/new",
+                "app/old/x",
+                "run.sh",
+                "turns",
+                "turns/into/a/folder",
+                "was-a-link"
+            ]
         );
     }
 }

@@ -70,6 +70,7 @@ fn workspace() -> Workspace {
         runs: Vec::new(),
         events: Vec::new(),
         preview: PreviewState::None,
+        version: None,
         notice: None,
         after: 0,
         model: ModelNotice {

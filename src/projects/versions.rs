@@ -1,0 +1,147 @@
+//! Versions, as pages ask for them: listed, found by number or id, read, and restored.
+
+use std::time::Duration;
+
+use tokio::sync::OwnedMutexGuard;
+use tracing::Instrument as _;
+
+use super::{
+    ProjectError, Projects,
+    files::{tree, viewed},
+};
+use crate::{
+    protocol::{
+        AppNode, EventKind, FileChange, FileNode, FileView, Fragment, ProjectId, ProjectTitle,
+        VersionView,
+    },
+    runs::ProjectApp as _,
+};
+
+/// Why nothing is restored while a run works.
+const AT_WORK: &str =
+    "A run is at work on this project. Stop it or wait for its end, then restore.";
+/// How long the project's lock is waited for before the reason is looked at.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
+
+impl Projects {
+    /// The project's versions and drafts, newest first.
+    pub async fn versions(&self, project: ProjectId) -> Result<Vec<Fragment>, ProjectError> {
+        self.inner.store.find_project(project).await?;
+        Ok(self.inner.store.list_versions(project).await?)
+    }
+
+    /// The project's version with this number or id, and whether it is the newest.
+    pub async fn version(
+        &self,
+        project: ProjectId,
+        which: &str,
+    ) -> Result<(Fragment, bool), ProjectError> {
+        let all = self.versions(project).await?;
+        let number = which.parse::<i32>().ok();
+        let is_it = |fragment: &Fragment| match number {
+            Some(number) => fragment.number == number && !fragment.draft,
+            None => which.parse() == Ok(fragment.id),
+        };
+        let at = all.iter().position(is_it);
+        let at = at.ok_or(ProjectError::NotFound("version of this project"))?;
+        Ok((all[at].clone(), at == 0))
+    }
+
+    /// The version's files as a tree, folders first.
+    pub async fn version_tree(
+        &self,
+        project: ProjectId,
+        which: &str,
+    ) -> Result<Vec<FileNode>, ProjectError> {
+        let (fragment, _) = self.version(project, which).await?;
+        let files = self.inner.store.version_files(fragment.id).await?;
+        let paths = files.into_iter().filter(|file| file.kind != "folder");
+        Ok(tree(paths.map(|file| file.path).collect()))
+    }
+
+    /// One of the version's files.
+    pub async fn version_text(
+        &self,
+        project: ProjectId,
+        which: &str,
+        path: &str,
+    ) -> Result<FileView, ProjectError> {
+        let (fragment, _) = self.version(project, which).await?;
+        let node = self.inner.store.version_file(fragment.id, path).await?;
+        let content = match node {
+            Some(AppNode::File { content, .. }) => content,
+            Some(AppNode::Link { target }) => format!("→ {target}").into_bytes(),
+            Some(AppNode::Folder) | None => return Err(ProjectError::NoFile),
+        };
+        viewed(path, content, false).await
+    }
+
+    /// Looks at a version without restoring it; to be asked again while somebody looks.
+    pub async fn view_version(
+        &self,
+        project: ProjectId,
+        which: &str,
+    ) -> Result<VersionView, ProjectError> {
+        let (fragment, newest) = self.version(project, which).await?;
+        let preview = self.inner.views.look(project, fragment.id).await?;
+        Ok(VersionView {
+            fragment,
+            newest,
+            preview,
+        })
+    }
+
+    /// Makes the files of a version those of the app, and saves that as a version. What is in no
+    /// version yet is saved before. `Conflict` while a run works.
+    pub async fn restore(&self, project: ProjectId, which: &str) -> Result<Fragment, ProjectError> {
+        let (fragment, _) = self.version(project, which).await?;
+        let projects = self.clone();
+        // In a task of its own: a browser that goes away must not leave half of it.
+        let restoring = async move {
+            let _alone = projects.idle(project).await?;
+            let edits = &projects.inner.edits;
+            edits.keep(project).await;
+            let _no_edits = edits.hold(project).await;
+            let apps = &projects.inner.apps;
+            let (restored, paths) = apps.restore(project, fragment.id).await?;
+            tracing::info!(project.id = %project, version = restored.number, "version restored");
+            let files = paths.into_iter().map(|path| FileChange { path }).collect();
+            let kind = EventKind::Files { files };
+            projects.inner.events.publish(project, None, kind).await?;
+            projects.inner.previews.changed(project);
+            Ok(restored)
+        };
+        let restoring = self.inner.tasks.spawn(restoring.in_current_span());
+        restoring
+            .await
+            .map_err(|error| ProjectError::Internal(error.into()))?
+    }
+
+    /// Waits until nobody else changes the project's app, and keeps it so until what this returns
+    /// is dropped. `Conflict` while a run works, or waits for its turn.
+    async fn idle(&self, project: ProjectId) -> Result<OwnedMutexGuard<()>, ProjectError> {
+        loop {
+            let lock = self.inner.locks.lock(project);
+            let locked = tokio::time::timeout(LOCK_WAIT, lock).await;
+            // A run has the lock until its end, and with it whoever keeps what it left.
+            if self.inner.store.next_run(project).await?.is_some() {
+                return Err(ProjectError::Conflict(AT_WORK));
+            }
+            if let Ok(guard) = locked {
+                return Ok(guard);
+            }
+        }
+    }
+
+    /// Gives the project a title of its user's.
+    pub async fn rename(
+        &self,
+        project: ProjectId,
+        title: &ProjectTitle,
+    ) -> Result<(), ProjectError> {
+        let store = &self.inner.store;
+        let event = store.rename_project(project, title.as_str()).await?;
+        self.inner.events.announce(event);
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! Downloads: `GET /projects/{id}/download.zip[?version=…]` sends an app as a ZIP file.
+
+use axum::{
+    body::Body,
+    extract::{Path, Query, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use futures::stream;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use super::AppState;
+use crate::{
+    projects::ProjectError,
+    protocol::{ApiError, ProjectId, first_chars},
+};
+
+/// What an extended parameter's value has as it is (RFC 5987, attr-char).
+const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+/// How much of a title a file's name has, in characters.
+const MAX_NAME: usize = 60;
+
+#[derive(Debug, Deserialize)]
+pub struct Which {
+    version: Option<String>,
+}
+
+/// The version with the number or id, or the app as it is.
+pub async fn zip(
+    State(state): State<AppState>,
+    Path(project): Path<String>,
+    Query(Which { version }): Query<Which>,
+) -> Response {
+    let version = version.filter(|version| !version.is_empty());
+    let archive = match project.parse::<ProjectId>() {
+        Ok(project) => state.projects.archive(project, version.as_deref()).await,
+        Err(_) => Err(ProjectError::NotFound("project")),
+    };
+    let archive = match archive {
+        Ok(archive) => archive,
+        Err(error) => return ApiError::from(error).into_response(),
+    };
+    let number = archive.version.map(|version| version.number);
+    let headers = [
+        (header::CONTENT_TYPE, "application/zip".to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            disposition(&archive.title, number),
+        ),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    let pieces = stream::unfold(archive.pieces, |mut pieces| async move {
+        Some((pieces.recv().await?, pieces))
+    });
+    (headers, Body::from_stream(pieces)).into_response()
+}
+
+/// The file's name, whole (RFC 6266) and in letters that every client knows.
+fn disposition(title: &str, number: Option<i32>) -> String {
+    let number = number.map_or_else(String::new, |number| format!("-v{number}"));
+    let named = |keep: fn(char) -> bool, other: &str| {
+        let words = title
+            .split(|letter: char| !keep(letter))
+            .filter(|word| !word.is_empty());
+        let name = words.collect::<Vec<_>>().join("-");
+        let name = first_chars(&name, MAX_NAME).trim_matches(['-', '.']);
+        let name = if name.is_empty() { other } else { name };
+        format!("{name}{number}.zip")
+    };
+    let plain = named(|letter| letter.is_ascii_alphanumeric(), "app");
+    // What no system, or no shell, takes in a name is left out.
+    let whole = named(
+        |letter| {
+            !letter.is_whitespace() && !letter.is_control() && !"/\\:*?\"<>|'`$".contains(letter)
+        },
+        "app",
+    );
+    let encoded = utf8_percent_encode(&whole, ATTRIBUTE);
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_the_title_in_whatever_script() {
+        assert_eq!(
+            disposition("Café “Über” – 50% / @2 🚀", Some(3)),
+            "attachment; filename=\"Caf-ber-50-2-v3.zip\"; \
+             filename*=UTF-8''Caf%C3%A9-%E2%80%9C%C3%9Cber%E2%80%9D-%E2%80%93-50%25-%402-%F0%9F%9A%80-v3.zip"
+        );
+        assert_eq!(
+            disposition("天気", None),
+            "attachment; filename=\"app.zip\"; filename*=UTF-8''%E5%A4%A9%E6%B0%97.zip"
+        );
+        assert_eq!(
+            disposition("../\"; rm", None),
+            "attachment; filename=\"rm.zip\"; filename*=UTF-8''..-;-rm.zip"
+                .replace(";-rm.zip", "%3B-rm.zip")
+                .replace("''..-", "''")
+        );
+        let long = disposition(&"x".repeat(500), None);
+        assert!(long.len() < 200, "{long}");
+    }
+}
