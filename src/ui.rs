@@ -17,4 +17,5 @@ pub mod prompt_field;
 pub mod runs;
 pub mod theme;
 pub mod time;
+pub mod versions;
 pub mod workspace;

@@ -14,8 +14,8 @@ use crate::{
     protocol::{FileNode, ProjectId},
 };
 
-use tree::FileTree;
-use viewer::FileViewer;
+pub use tree::FileTree;
+pub use viewer::FileViewer;
 
 /// Files written within this time are fetched together.
 const SETTLE: Duration = Duration::from_millis(400);

@@ -3,23 +3,25 @@
 mod composer;
 mod header;
 mod separator;
+mod title;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
+use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::{
     components::{
         ButtonSize, ButtonVariant, IconName, Skeleton, Tab, TabsList, TabsPanel, button_class,
     },
     conversation::{Conversation, ConversationLog},
-    erased::{later, part_when},
+    erased::{self, later, part_when},
     feed,
     files::files_pane,
     home::SiteHeader,
     model::{DemoNotice, DemoNoticeState},
     not_found::NotFound,
     preview::PreviewPane,
+    versions::{version_view, versions_panel},
 };
 use crate::{
     api::projects::get_workspace,
@@ -92,8 +94,17 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
 
     let title = Memo::new(move |_| conversation.with(|all| all.title().to_owned()));
     let notice = DemoNoticeState::new();
+    // The version that is looked at, by number or id.
+    let query = use_query_map();
+    let viewed = Memo::new(move |_| query.with(|query| query.get("version")));
+    let versions_open = RwSignal::new(false);
     let tab = RwSignal::new(PREVIEW.id);
     let part = RwSignal::new(PhonePart::Chat);
+    Effect::new(move || {
+        if viewed.with(Option::is_some) {
+            part.set(PhonePart::App);
+        }
+    });
     // The code is fetched when somebody first looks, then stays.
     let code_seen = Memo::new(move |seen: Option<&bool>| {
         seen.copied().unwrap_or(false) || tab.get() == CODE.id
@@ -102,8 +113,8 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     view! {
         <Title text=title/>
         <div class="flex h-dvh flex-col overflow-hidden">
-            <WorkspaceHeader title model=model.clone() notice part/>
-            <main class="flex min-h-0 flex-1">
+            <WorkspaceHeader project conversation title model=model.clone() notice part versions_open/>
+            <main class="relative flex min-h-0 flex-1">
                 <section
                     aria-label="Chat"
                     class="w-full min-w-0 shrink-0 flex-col md:flex md:w-(--chat-width)"
@@ -122,14 +133,22 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     class=("flex", move || part.get() == PhonePart::App)
                     class=("hidden", move || part.get() != PhonePart::App)
                 >
-                    <div class="flex h-11 shrink-0 items-center border-b border-border px-2">
-                        <TabsList label="The app" tabs=&[PREVIEW, CODE] selected=tab/>
+                    // The app itself stays in the page while a version is looked at.
+                    <div class="min-h-0 flex-1 flex-col" class=("flex", move || viewed.with(Option::is_none)) class=("hidden", move || viewed.with(Option::is_some))>
+                        <div class="flex h-11 shrink-0 items-center border-b border-border px-2">
+                            <TabsList label="The app" tabs=&[PREVIEW, CODE] selected=tab/>
+                        </div>
+                        <TabsPanel id=PREVIEW.id selected=tab><PreviewPane project conversation line=connection.line/></TabsPanel>
+                        <TabsPanel id=CODE.id selected=tab>
+                            {part_when(move || code_seen.get(), move || later(files_pane(project, conversation)))}
+                        </TabsPanel>
                     </div>
-                    <TabsPanel id=PREVIEW.id selected=tab><PreviewPane project conversation line=connection.line/></TabsPanel>
-                    <TabsPanel id=CODE.id selected=tab>
-                        {part_when(move || code_seen.get(), move || later(files_pane(project, conversation)))}
-                    </TabsPanel>
+                    {erased::part(move || match viewed.get() {
+                        Some(version) => later(version_view(project, version)),
+                        None => ().into_any(),
+                    })}
                 </section>
+                {part_when(move || versions_open.get(), move || later(versions_panel(project, conversation, versions_open)))}
             </main>
         </div>
     }

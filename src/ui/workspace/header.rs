@@ -1,46 +1,88 @@
-//! The workspace's bar: the way home, the project's title, the model; on a phone the choice between
-//! chat and app.
+//! The workspace's bar: the way home, the project's title and version, the model; on a phone the
+//! choice between chat and app.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, web_sys::HtmlElement};
 
-use super::PhonePart;
+use super::{PhonePart, title::TitleField};
 use crate::{
-    protocol::ModelNotice,
+    protocol::{ModelNotice, ProjectId},
     ui::{
+        components::{Button, ButtonSize, ButtonVariant, Icon, IconName, button_class},
+        conversation::Conversation,
         home::HomeLink,
         model::{DemoNoticeState, ModelBadge},
         theme::ThemeToggle,
+        versions::{PANEL_ID, VERSIONS_ID},
     },
 };
 
 #[component]
 pub fn WorkspaceHeader(
+    project: ProjectId,
+    conversation: RwSignal<Conversation>,
     title: Memo<String>,
     model: ModelNotice,
     notice: DemoNoticeState,
     part: RwSignal<PhonePart>,
+    versions_open: RwSignal<bool>,
 ) -> impl IntoView {
+    let version =
+        Memo::new(move |_| conversation.with(|all| all.version().map(|version| version.number)));
     view! {
-        <header class="flex h-12 shrink-0 items-center gap-2.5 border-b border-border px-3 md:px-4">
+        <header class="relative z-30 flex min-h-12 shrink-0 items-center gap-x-2.5 gap-y-1 border-b border-border px-3 max-md:flex-wrap max-md:py-1.5 md:px-4">
             <HomeLink/>
             <span aria-hidden="true" class="hidden text-border sm:inline">"/"</span>
-            <h1 class="min-w-0 flex-1 truncate text-sm text-muted-foreground max-sm:sr-only">{move || title.get()}</h1>
-            <div role="group" aria-label="Show" class="ml-auto inline-flex items-center gap-0.5 rounded-lg bg-muted p-0.5 md:hidden">
-                {[(PhonePart::Chat, "Chat"), (PhonePart::App, "App")]
-                    .map(|(choice, label)| {
-                        view! {
-                            <button
-                                type="button"
-                                aria-pressed=move || (part.get() == choice).to_string()
-                                class="h-7 cursor-pointer rounded-md px-3 text-xs font-medium text-muted-foreground aria-pressed:bg-card aria-pressed:text-foreground aria-pressed:shadow-xs focus-ring"
-                                on:click=move |_| part.set(choice)
-                            >
-                                {label}
-                            </button>
+            <TitleField project title/>
+            <div class="flex items-center gap-1.5 max-md:order-last max-md:basis-full">
+                <div role="group" aria-label="Show" class="mr-auto inline-flex items-center gap-0.5 rounded-lg bg-muted p-0.5 md:hidden">
+                    {[(PhonePart::Chat, "Chat"), (PhonePart::App, "App")]
+                        .map(|(choice, label)| {
+                            view! {
+                                <button
+                                    type="button"
+                                    aria-pressed=move || (part.get() == choice).to_string()
+                                    class="h-7 cursor-pointer rounded-md px-3 text-xs font-medium text-muted-foreground aria-pressed:bg-card aria-pressed:text-foreground aria-pressed:shadow-xs focus-ring"
+                                    on:click=move |_| part.set(choice)
+                                >
+                                    {label}
+                                </button>
+                            }
+                        })}
+                </div>
+                <Button
+                    variant=ButtonVariant::Ghost
+                    size=ButtonSize::Sm
+                    attr:id=VERSIONS_ID
+                    attr:aria-label="Versions"
+                    attr:aria-expanded=move || versions_open.get().to_string()
+                    attr:aria-controls=PANEL_ID
+                    attr:title="Versions"
+                    on:click=move |_| versions_open.update(|open| *open = !*open)
+                >
+                    <Icon name=IconName::Clock class="size-3.5"/>
+                    {move || version.get().filter(|number| *number > 0).map(|number| format!("v{number}"))}
+                </Button>
+                <a
+                    role="button"
+                    href=format!("/projects/{project}/download.zip")
+                    download=""
+                    rel="external"
+                    aria-label="Download ZIP"
+                    title="Download ZIP"
+                    class=button_class(ButtonVariant::Ghost, ButtonSize::Sm)
+                    // A link is pressed by Enter alone.
+                    on:keydown=move |key| {
+                        if key.key() == " " {
+                            key.prevent_default();
+                            event_target::<HtmlElement>(&key).click();
                         }
-                    })}
+                    }
+                >
+                    <Icon name=IconName::ArrowDown class="size-3.5"/>
+                    "ZIP"
+                </a>
+                <ModelBadge model notice/>
             </div>
-            <ModelBadge model notice/>
             <ThemeToggle/>
         </header>
     }

@@ -1,0 +1,285 @@
+//! Versions: the list of all that were saved, with what each changed, and the view of one without
+//! restoring it.
+
+mod changes;
+mod view;
+
+use leptos::{ev, prelude::*};
+use leptos_router::hooks::use_navigate;
+
+use super::{
+    browser,
+    components::{
+        Alert, Badge, BadgeVariant, Button, ButtonSize, ButtonVariant, Icon, IconName, Skeleton,
+        Spinner, button_class,
+    },
+    conversation::Conversation,
+    erased::part_when,
+};
+use crate::{
+    api::versions::{list_versions, restore_version},
+    protocol::{Author, Fragment, ProjectId},
+};
+
+use changes::Changes;
+use view::VersionPane;
+
+/// The ids of the panel and of the button that opens it.
+pub const PANEL_ID: &str = "versions-panel";
+pub const VERSIONS_ID: &str = "versions-button";
+
+/// The view of a version; its code is fetched when somebody first looks at one.
+#[cfg_attr(lazy_parts, lazy)]
+pub async fn version_view(project: ProjectId, version: String) -> AnyView {
+    view! { <VersionPane project version/> }.into_any()
+}
+
+/// The list of versions, beside the app; its code is fetched when it is first opened.
+#[cfg_attr(lazy_parts, lazy)]
+pub async fn versions_panel(
+    project: ProjectId,
+    conversation: RwSignal<Conversation>,
+    open: RwSignal<bool>,
+) -> AnyView {
+    view! { <VersionsPanel project conversation open/> }.into_any()
+}
+
+#[component]
+fn VersionsPanel(
+    project: ProjectId,
+    conversation: RwSignal<Conversation>,
+    open: RwSignal<bool>,
+) -> impl IntoView {
+    let newest = Memo::new(move |_| conversation.with(|all| all.version().cloned()));
+    let listed = LocalResource::new(move || {
+        // Read, not tracked: a memo that nobody reads never changes.
+        let _ = newest.get();
+        list_versions(project)
+    });
+    let close = move || {
+        open.set(false);
+        browser::focus(VERSIONS_ID);
+    };
+    let trouble = RwSignal::new(None::<String>);
+    let restoring = RwSignal::new(false);
+    let body = move || {
+        match listed.get() {
+        None => view! {
+            <div aria-busy="true" class="flex flex-col gap-3 p-4">
+                {[(); 4].map(|()| view! { <Skeleton class="h-14 w-full"/> })}
+            </div>
+        }
+        .into_any(),
+        Some(Err(error)) => view! {
+            <div class="p-4">
+                <Alert>
+                    <p>{error.message}</p>
+                    <Button variant=ButtonVariant::Outline size=ButtonSize::Sm on:click=move |_| listed.refetch()>"Try again"</Button>
+                </Alert>
+            </div>
+        }
+        .into_any(),
+        Some(Ok(versions)) if versions.is_empty() => view! {
+            <p class="p-6 text-center text-sm text-muted-foreground">"No versions yet. The first one is saved when a run ends."</p>
+        }
+        .into_any(),
+        Some(Ok(versions)) => {
+            let items = versions
+                .into_iter()
+                .enumerate()
+                .map(|(at, version)| view! { <VersionItem project version newest=at == 0 restoring trouble/> })
+                .collect_view();
+            view! { <ul role="list" aria-label="Versions" class="divide-y divide-border">{items}</ul> }.into_any()
+        }
+    }
+    };
+    view! {
+        <aside
+            id=PANEL_ID
+            aria-label="All versions"
+            class="absolute inset-y-0 right-0 z-20 flex w-full flex-col border-l border-border bg-card shadow-lg sm:w-96"
+            on:keydown=move |key: ev::KeyboardEvent| {
+                if key.key() == "Escape" {
+                    close();
+                }
+            }
+        >
+            <div class="flex h-11 shrink-0 items-center justify-between border-b border-border pr-2 pl-4">
+                <h2 class="text-sm font-semibold">"Versions"</h2>
+                <Button variant=ButtonVariant::Ghost size=ButtonSize::Icon attr:aria-label="Close the versions" on:click=move |_| close()>
+                    <Icon name=IconName::X/>
+                </Button>
+            </div>
+            {part_when(
+                move || trouble.with(Option::is_some),
+                move || view! { <div class="border-b border-border p-3"><Alert><p>{move || trouble.get()}</p></Alert></div> }.into_any(),
+            )}
+            <div class="min-h-0 flex-1 overflow-y-auto">{body}</div>
+        </aside>
+    }
+}
+
+#[component]
+fn VersionItem(
+    project: ProjectId,
+    version: Fragment,
+    /// Whether it is what the app is made from.
+    newest: bool,
+    /// Whether one is being restored.
+    restoring: RwSignal<bool>,
+    trouble: RwSignal<Option<String>>,
+) -> impl IntoView {
+    let name = name(&version);
+    let address = address(project, &version);
+    let navigate = use_navigate();
+    let shows_changes = RwSignal::new(false);
+    let id = version.id.to_string();
+    let pending = RwSignal::new(false);
+    let restore = move |_| {
+        if restoring.get_untracked() {
+            return;
+        }
+        restoring.set(true);
+        pending.set(true);
+        trouble.set(None);
+        let id = id.clone();
+        leptos::task::spawn_local(async move {
+            let restored = restore_version(project, id).await;
+            restoring.try_set(false);
+            pending.try_set(false);
+            if let Err(error) = restored {
+                trouble.try_set(Some(error.message));
+            }
+        });
+    };
+    let view_it = {
+        let address = address.clone();
+        move |_| navigate(&address, Default::default())
+    };
+    let badge = match (version.draft, newest) {
+        (true, _) => Some(("Draft", BadgeVariant::Outline)),
+        (false, true) => Some(("Current", BadgeVariant::Brand)),
+        (false, false) => None,
+    };
+    let changed = version
+        .changed
+        .map(|count| files_changed(count, version.number == 1));
+    let download = format!("/projects/{project}/download.zip?version={}", version.id);
+    let fragment = version.id.to_string();
+    view! {
+        <li class="flex flex-col gap-1.5 px-4 py-3">
+            <div class="flex items-baseline gap-2">
+                <p dir="auto" class="min-w-0 flex-1 text-sm font-medium wrap-anywhere">{version.title.clone()}</p>
+                {badge.map(|(words, variant)| view! { <Badge variant>{words}</Badge> })}
+            </div>
+            <p class="text-xs text-muted-foreground">
+                {name.clone()} " · " {author(&version)} " · " <time>{browser::moment(version.created_at.0)}</time>
+            </p>
+            <div class="-ml-2.5 flex flex-wrap items-center gap-1">
+                <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm on:click=view_it attr:aria-describedby=format!("about-{}", version.id)>
+                    "View"
+                </Button>
+                <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm disabled=restoring on:click=restore>
+                    {move || pending.get().then(|| view! { <Spinner/> })}
+                    "Restore"
+                </Button>
+                {changed
+                    .map(|words| {
+                        view! {
+                            <Button
+                                variant=ButtonVariant::Ghost
+                                size=ButtonSize::Sm
+                                attr:aria-expanded=move || shows_changes.get().to_string()
+                                on:click=move |_| shows_changes.update(|shown| *shown = !*shown)
+                            >
+                                {words}
+                            </Button>
+                        }
+                    })}
+                <a
+                    href=download
+                    download=""
+                    rel="external"
+                    aria-label=format!("Download {name}")
+                    title="Download ZIP"
+                    class=button_class(ButtonVariant::Ghost, ButtonSize::Sm)
+                >
+                    <Icon name=IconName::ArrowDown class="size-3.5"/>
+                </a>
+            </div>
+            <span id=format!("about-{fragment}") class="sr-only">{name}</span>
+            {part_when(
+                move || shows_changes.get(),
+                move || view! { <Changes project version=fragment.clone()/> }.into_any(),
+            )}
+        </li>
+    }
+}
+
+/// What people call it.
+fn name(version: &Fragment) -> String {
+    match (version.draft, version.number) {
+        (false, number) => format!("Version {number}"),
+        (true, 0) => "Draft before version 1".to_owned(),
+        (true, number) => format!("Draft after version {number}"),
+    }
+}
+
+fn author(version: &Fragment) -> String {
+    match (version.author, version.restored) {
+        (Author::Agent, _) => "by the agent".to_owned(),
+        (Author::You, _) => "by you".to_owned(),
+        (Author::Restore, Some(number)) if number > 0 => {
+            format!("restored from version {number}")
+        }
+        (Author::Restore, _) => "restored from a draft".to_owned(),
+    }
+}
+
+fn files_changed(count: i32, first: bool) -> String {
+    match (count, first) {
+        (1, true) => "1 file".to_owned(),
+        (count, true) => format!("{count} files"),
+        (1, false) => "1 file changed".to_owned(),
+        (count, false) => format!("{count} files changed"),
+    }
+}
+
+/// Where the version is looked at.
+fn address(project: ProjectId, version: &Fragment) -> String {
+    if version.draft {
+        format!("/projects/{project}?version={}", version.id)
+    } else {
+        format!("/projects/{project}?version={}", version.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{FragmentId, Timestamp};
+
+    #[test]
+    fn a_version_is_called_by_its_number_and_its_maker() {
+        let version = |number, draft, restored| Fragment {
+            id: FragmentId(uuid::Uuid::nil()),
+            number,
+            title: "Shop".to_owned(),
+            draft,
+            author: if restored == 0 {
+                Author::You
+            } else {
+                Author::Restore
+            },
+            restored: Some(restored),
+            changed: None,
+            created_at: Timestamp(0),
+        };
+        assert_eq!(name(&version(3, false, 0)), "Version 3");
+        assert_eq!(name(&version(0, true, 0)), "Draft before version 1");
+        assert_eq!(author(&version(4, false, 2)), "restored from version 2");
+        assert_eq!(author(&version(4, false, 0)), "by you");
+        assert_eq!(files_changed(1, false), "1 file changed");
+        assert_eq!(files_changed(80, true), "80 files");
+    }
+}
