@@ -110,23 +110,6 @@ pub async fn get_workspace(project: ProjectId) -> Result<Workspace, ApiError> {
     answer(expect_context::<Projects>().workspace(project).await)
 }
 
-/// Gives the project a title.
-#[server(prefix = "/api", endpoint = "projects/rename", output = Json)]
-pub async fn rename_project(project: ProjectId, title: String) -> Result<(), ApiError> {
-    use super::answer::answer;
-    use crate::{projects::Projects, protocol::ProjectTitle};
-
-    answer(
-        async {
-            let title = ProjectTitle::new(&title)
-                .map_err(|error| ApiError::invalid("title", error.to_string()))?;
-            expect_context::<Projects>().rename(project, &title).await?;
-            Ok::<_, ApiError>(())
-        }
-        .await,
-    )
-}
-
 /// Which model builds.
 #[server(prefix = "/api", endpoint = "model", input = GetUrl, output = Json)]
 pub async fn get_model() -> Result<ModelNotice, ApiError> {

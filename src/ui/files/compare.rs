@@ -5,7 +5,7 @@ use leptos::{ev::MouseEvent, html, prelude::*, task::spawn_local};
 
 use super::{
     code_mirror::{self, Comparison, Sides},
-    open_files::{OpenFile, Saving},
+    open_files::{OpenFile, SaveState},
     session::Session,
 };
 use crate::{
@@ -130,7 +130,7 @@ pub fn ConflictDialog(session: Session) -> impl IntoView {
     let content = move || {
         let path = session.current.get_untracked().unwrap_or_default();
         let theirs: Option<FileView> = match session.file(&path).map(|file| file.saving) {
-            Some(Saving::Conflict(theirs)) => theirs.map(|theirs| *theirs),
+            Some(SaveState::Conflict(theirs)) => theirs.map(|theirs| *theirs),
             _ => return ().into_any(),
         };
         let comparison = StoredValue::new_local(None::<Comparison>);

@@ -8,7 +8,7 @@ use leptos::{
 
 use super::{
     compare::{CompareDialog, ConflictDialog},
-    open_files::{Content, OpenFile, Saving},
+    open_files::{Content, OpenFile, SaveState},
     session::{Readiness, Session, raw_url},
 };
 use crate::ui::{
@@ -66,7 +66,7 @@ pub fn EditorPane(
     let can_save = move || {
         shown.with(|file| {
             file.as_ref()
-                .is_some_and(|file| !matches!(file.saving, Saving::Saved | Saving::Saving))
+                .is_some_and(|file| !matches!(file.saving, SaveState::Saved | SaveState::Saving))
         })
     };
     view! {
@@ -167,20 +167,20 @@ fn Trouble(session: Session, shown: Memo<Option<OpenFile>>, at_work: Memo<bool>)
         let file = shown.get()?;
         Some(match file.saving {
             _ if file.drafted => ("The agent is writing this file.".to_owned(), None),
-            Saving::Conflict(None) => (
+            SaveState::Conflict(None) => (
                 "This file was deleted meanwhile. Your text is kept here.".to_owned(),
                 Some("Resolve"),
             ),
-            Saving::Conflict(Some(_)) => (
+            SaveState::Conflict(Some(_)) => (
                 "This file was changed by a run or in another tab. Your text is kept here."
                     .to_owned(),
                 Some("Resolve"),
             ),
-            Saving::Unsaved | Saving::Failed(_) if at_work.get() => (
+            SaveState::Unsaved | SaveState::Failed(_) if at_work.get() => (
                 "A run is at work. Your text is kept here and saved when it ends.".to_owned(),
                 None,
             ),
-            Saving::Failed(why) => (why, Some("Try again")),
+            SaveState::Failed(why) => (why, Some("Try again")),
             _ => return None,
         })
     });

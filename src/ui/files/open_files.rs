@@ -9,7 +9,7 @@ pub struct OpenFile {
     pub content: Content,
     /// The hash of what the text is based on; `None` for a file that is not there any more.
     pub base: Option<String>,
-    pub saving: Saving,
+    pub saving: SaveState,
     /// Whether the file may have changed since it was read.
     pub stale: bool,
     /// Whether a run's model is writing it this moment.
@@ -33,7 +33,7 @@ pub enum Content {
 
 /// Where its text stands.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Saving {
+pub enum SaveState {
     Saved,
     Unsaved,
     Saving,
@@ -49,7 +49,7 @@ impl OpenFile {
             path,
             content: Content::Loading,
             base: None,
-            saving: Saving::Saved,
+            saving: SaveState::Saved,
             stale: false,
             drafted: false,
         }
@@ -57,14 +57,14 @@ impl OpenFile {
 
     /// Whether it has a text that the server does not have.
     pub fn is_unsaved(&self) -> bool {
-        self.saving != Saving::Saved
+        self.saving != SaveState::Saved
     }
 
     /// What is said of it.
     pub fn status(&self) -> &'static str {
         match (&self.content, &self.saving) {
-            (Content::Text, Saving::Saved) => "Saved",
-            (Content::Text, Saving::Saving) => "Saving…",
+            (Content::Text, SaveState::Saved) => "Saved",
+            (Content::Text, SaveState::Saving) => "Saving…",
             (Content::Text, _) => "Unsaved",
             _ => "",
         }
@@ -74,7 +74,7 @@ impl OpenFile {
     pub fn compare(&self, read: &FileView) -> Fresh {
         if self.base.as_ref() == Some(&read.hash) {
             Fresh::Same
-        } else if self.saving == Saving::Saved {
+        } else if self.saving == SaveState::Saved {
             Fresh::Other
         } else {
             Fresh::Conflict
@@ -129,7 +129,7 @@ mod tests {
         };
         assert_eq!(file.compare(&read("1")), Fresh::Same);
         assert_eq!(file.compare(&read("2")), Fresh::Other);
-        file.saving = Saving::Unsaved;
+        file.saving = SaveState::Unsaved;
         assert_eq!(file.compare(&read("1")), Fresh::Same);
         assert_eq!(file.compare(&read("2")), Fresh::Conflict);
         assert_eq!(file.status(), "Unsaved");

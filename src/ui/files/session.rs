@@ -10,7 +10,7 @@ use leptos::{prelude::*, task::spawn_local, web_sys::HtmlElement};
 use super::{
     code_mirror::{self, Editor, Handlers},
     kept_text,
-    open_files::{Content, Fresh, OpenFile, Saving, moved, next_after},
+    open_files::{Content, Fresh, OpenFile, SaveState, moved, next_after},
 };
 use crate::{
     api::files::read_file,
@@ -218,9 +218,9 @@ impl Session {
         });
         let kept = kept_text::find(self.project, &path).filter(|kept| kept.text != text);
         let saving = match &kept {
-            None => Saving::Saved,
-            Some(kept) if kept.base.as_ref() == Some(&view.hash) => Saving::Unsaved,
-            Some(_) => Saving::Conflict(Some(Box::new(view.clone()))),
+            None => SaveState::Saved,
+            Some(kept) if kept.base.as_ref() == Some(&view.hash) => SaveState::Unsaved,
+            Some(_) => SaveState::Conflict(Some(Box::new(view.clone()))),
         };
         match kept {
             Some(kept) => {
@@ -228,7 +228,7 @@ impl Session {
             }
             None => kept_text::forget(self.project, &path),
         }
-        let unsaved = saving == Saving::Unsaved;
+        let unsaved = saving == SaveState::Unsaved;
         self.change(&path, |file| {
             file.base = Some(view.hash);
             file.content = Content::Text;
@@ -269,7 +269,7 @@ impl Session {
             let read = read_file(self.project, path.clone(), true).await;
             let Some(file) = self.file(&path) else { return };
             // Saved meanwhile: that is newer.
-            if file.base != before.base || file.saving == Saving::Saving {
+            if file.base != before.base || file.saving == SaveState::Saving {
                 return;
             }
             self.refreshed(file, read);
@@ -290,13 +290,13 @@ impl Session {
                     (Fresh::Other, None) => self.take_in(view),
                     (Fresh::Conflict, _) => {
                         self.change(&path, |file| {
-                            file.saving = Saving::Conflict(Some(Box::new(view)));
+                            file.saving = SaveState::Conflict(Some(Box::new(view)));
                         });
                     }
                 }
             }
             Err(error) if error.code == ErrorCode::NotFound && file.is_unsaved() => {
-                self.change(&path, |file| file.saving = Saving::Conflict(None));
+                self.change(&path, |file| file.saving = SaveState::Conflict(None));
             }
             Err(error) if error.code == ErrorCode::NotFound => self.drop_file(&path),
             // It stays stale.
@@ -314,7 +314,7 @@ impl Session {
         {
             let draft = drafts.iter().find(|(path, _)| *path == file.path);
             match draft {
-                Some((path, text)) if file.saving == Saving::Saved => {
+                Some((path, text)) if file.saving == SaveState::Saved => {
                     self.with_editor(|editor| {
                         editor.lock(path, true);
                         editor.grow(path, text);
@@ -327,7 +327,7 @@ impl Session {
                     self.with_editor(|editor| editor.lock(&file.path, false));
                     // What grew is no file yet, and may never be one.
                     self.change(&file.path, |file| {
-                        if file.saving == Saving::Saved {
+                        if file.saving == SaveState::Saved {
                             file.base = None;
                         }
                     });

@@ -11,7 +11,7 @@ use crate::{
     protocol::{ApiError, ErrorCode, FileSaved},
     ui::files::{
         kept_text::{self, KeptText},
-        open_files::{Content, OpenFile, Saving},
+        open_files::{Content, OpenFile, SaveState},
     },
 };
 
@@ -24,8 +24,8 @@ impl Session {
     /// The user changed the text.
     pub(super) fn typed(self, path: String) {
         let known = self.file(&path).map(|file| file.saving);
-        if matches!(known, Some(Saving::Saved | Saving::Failed(_))) {
-            self.change(&path, |file| file.saving = Saving::Unsaved);
+        if matches!(known, Some(SaveState::Saved | SaveState::Failed(_))) {
+            self.change(&path, |file| file.saving = SaveState::Unsaved);
         }
         self.save_after(path, PAUSE);
     }
@@ -43,7 +43,7 @@ impl Session {
         let unsaved = self.files.try_with_untracked(|files| {
             let unsaved = files
                 .iter()
-                .filter(|file| matches!(file.saving, Saving::Unsaved | Saving::Failed(_)));
+                .filter(|file| matches!(file.saving, SaveState::Unsaved | SaveState::Failed(_)));
             unsaved.map(|file| file.path.clone()).collect::<Vec<_>>()
         });
         self.keep_texts();
@@ -86,15 +86,15 @@ impl Session {
             return;
         };
         match file.saving {
-            Saving::Saved | Saving::Saving => return,
-            Saving::Conflict(_) => {
+            SaveState::Saved | SaveState::Saving => return,
+            SaveState::Conflict(_) => {
                 self.open(&path);
                 self.resolving.set(true);
                 return;
             }
-            Saving::Unsaved | Saving::Failed(_) => {}
+            SaveState::Unsaved | SaveState::Failed(_) => {}
         }
-        self.change(&path, |file| file.saving = Saving::Saving);
+        self.change(&path, |file| file.saving = SaveState::Saving);
         spawn_local(async move {
             let sent = write_file(self.project, path.clone(), text.clone(), file.base).await;
             self.sent(path, text, sent);
@@ -107,21 +107,21 @@ impl Session {
                 self.change(&path, |file| file.base = Some(hash));
                 if self.text(&path).as_ref() == Some(&text) {
                     kept_text::forget(self.project, &path);
-                    Saving::Saved
+                    SaveState::Saved
                 } else {
                     self.save_after(path.clone(), PAUSE);
-                    Saving::Unsaved
+                    SaveState::Unsaved
                 }
             }
-            Ok(FileSaved::Conflict { theirs }) => Saving::Conflict(theirs.map(Box::new)),
+            Ok(FileSaved::Conflict { theirs }) => SaveState::Conflict(theirs.map(Box::new)),
             Err(error) => {
                 if matches!(error.code, ErrorCode::Unavailable | ErrorCode::Internal) {
                     self.save_after(path.clone(), RETRY);
                 }
-                Saving::Failed(error.message)
+                SaveState::Failed(error.message)
             }
         };
-        let is_saved = saving == Saving::Saved;
+        let is_saved = saving == SaveState::Saved;
         self.change(&path, |file| file.saving = saving);
         self.keep_texts();
         let closing = self.closing.try_update_value(Option::take).flatten();
@@ -133,7 +133,7 @@ impl Session {
     /// Ends a conflict with this text, over what is there. What was typed is replaced by it.
     pub fn resolve(self, path: &str, text: Option<String>) {
         let Some(OpenFile {
-            saving: Saving::Conflict(theirs),
+            saving: SaveState::Conflict(theirs),
             ..
         }) = self.file(path)
         else {
@@ -144,7 +144,7 @@ impl Session {
         }
         self.change(path, |file| {
             file.base = theirs.map(|theirs| theirs.hash);
-            file.saving = Saving::Unsaved;
+            file.saving = SaveState::Unsaved;
         });
         self.save(path.to_owned());
     }
@@ -152,7 +152,7 @@ impl Session {
     /// Ends a conflict with what is there.
     pub fn take_theirs(self, path: &str) {
         let Some(OpenFile {
-            saving: Saving::Conflict(theirs),
+            saving: SaveState::Conflict(theirs),
             ..
         }) = self.file(path)
         else {
@@ -163,7 +163,7 @@ impl Session {
             return;
         };
         kept_text::forget(self.project, path);
-        self.change(path, |file| file.saving = Saving::Saved);
+        self.change(path, |file| file.saving = SaveState::Saved);
         self.take_in(*theirs);
     }
 }

@@ -1,0 +1,135 @@
+// Versions as a person finds them, on a phone, a laptop and a wide screen: the list, one that is looked at, restoring, the ZIP file, and the
+// project's title; and a second tab that stays the same.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "./suite.mjs";
+import { done, startModel, write } from "./model.mjs";
+import { startBrowser, startServer, until } from "./server.mjs";
+import { watchConsole, workspace } from "./workspace.mjs";
+
+const page = (words) => `export default function Home() { return <h1>${words}</h1>; }\n`;
+
+let model;
+let server;
+let browser;
+let tab;
+let second;
+let ui;
+let problems;
+let address;
+
+before(async () => {
+  model = await startModel((prompt, turn) => {
+    if (turn > 0) return done;
+    return write({ "app/page.tsx": page(prompt.startsWith("Change") ? "Second words" : "First words") });
+  });
+  server = await startServer(model.env);
+  browser = await startBrowser();
+  const context = await browser.newContext({ viewport: { width: 1024, height: 768 }, acceptDownloads: true });
+  tab = await context.newPage();
+  tab.setDefaultTimeout(30_000);
+  problems = watchConsole(tab, { previews: false });
+  ui = workspace(tab);
+  await ui.start(server.url, "Build a page with words");
+  await ui.finished(1);
+  await ui.send("Change the words");
+  await ui.finished(2);
+  address = tab.url();
+  second = await context.newPage();
+  second.setDefaultTimeout(30_000);
+  await second.goto(address);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  model?.stop();
+});
+
+const list = (of = tab) => of.getByRole("list", { name: "Versions" });
+const items = (of = tab) => list(of).locator(":scope > li");
+
+for (const width of [1024, 390, 1920]) {
+  test(`at ${width} px the versions are listed with their makers and times, and what each changed`, async () => {
+    await tab.setViewportSize({ width, height: 800 });
+    await tab.getByRole("button", { name: "Versions", exact: true }).click();
+    await items().first().waitFor();
+    assert.match(await items().first().innerText(), /Current[\s\S]*Version \d+ · .* · .*\d{2}:\d{2}.*/);
+    await items().first().getByRole("button", { name: /changed$/ }).click();
+    await items().first().getByRole("button", { name: /page\.tsx/ }).click();
+    await items().first().getByText("Second words").waitFor();
+    const overflow = await tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(overflow, 0, "nothing is wider than the window");
+    await tab.keyboard.press("Escape");
+    await until("the list is closed", async () => (await list().count()) === 0);
+    assert.equal(await tab.evaluate(() => document.activeElement.getAttribute("aria-label")), "Versions");
+  });
+}
+
+test("a version is looked at with its own preview and code, and the app stays as it is", async () => {
+  await tab.setViewportSize({ width: 1024, height: 768 });
+  await tab.getByRole("button", { name: "Versions", exact: true }).click();
+  await items().last().getByRole("button", { name: "View" }).click();
+  await tab.getByText("You are viewing version 1").waitFor();
+  assert.match(tab.url(), /\?version=1$/);
+  await tab.keyboard.press("Escape");
+  const frame = tab.frameLocator('iframe[title="Preview of the version"]');
+  await frame.getByRole("heading", { name: "First words" }).waitFor({ timeout: 120_000 });
+  await second.frameLocator('iframe[title="Preview"]').getByRole("heading", { name: "Second words" }).waitFor();
+  await tab.getByRole("link", { name: "Back to the newest" }).click();
+  await ui.preview().getByRole("heading", { name: "Second words" }).waitFor();
+});
+
+test("a restored version is shown in both tabs, and nothing newer is lost", async () => {
+  await tab.getByRole("button", { name: "Versions", exact: true }).click();
+  await items().last().getByRole("button", { name: "Restore" }).click();
+  await until("it is listed", async () => (await items().count()) === 3);
+  assert.match(await items().first().innerText(), /Version 3 · restored from version 1/);
+  for (const of of [tab, second]) {
+    await of.frameLocator('iframe[title="Preview"]').getByRole("heading", { name: "First words" }).waitFor();
+    await until("the bar says which version it is", async () => /v3/.test(await of.getByRole("button", { name: "Versions", exact: true }).innerText()));
+  }
+  await tab.keyboard.press("Escape");
+});
+
+test("the project is renamed by the keyboard alone, a blank title is refused, and the other tab follows", async () => {
+  await tab.getByRole("button", { name: "Rename project" }).focus();
+  await tab.keyboard.press("Enter");
+  const field = tab.getByRole("textbox", { name: "Project title" });
+  await field.fill("  ");
+  await field.press("Enter");
+  await tab.getByRole("alert").getByText("A project needs a title").waitFor();
+  await field.press("Escape");
+  await field.waitFor({ state: "hidden" });
+  await tab.getByRole("button", { name: "Rename project" }).click();
+  await field.fill("Words & co. 🚀");
+  await field.press("Enter");
+  for (const of of [tab, second]) await of.getByRole("heading", { level: 1, name: "Words & co. 🚀" }).waitFor();
+});
+
+test("the ZIP file has the app and what runs it, under the project's name", async () => {
+  const [download] = await Promise.all([tab.waitForEvent("download"), tab.getByRole("button", { name: "Download ZIP" }).click()]);
+  assert.equal(download.suggestedFilename(), "Words-&-co.-🚀.zip");
+  const folder = mkdtempSync(join(tmpdir(), "codeflow-zip-"));
+  try {
+    const file = join(folder, "app.zip");
+    await download.saveAs(file);
+    execFileSync("python3", ["-m", "zipfile", "-e", file, folder]);
+    assert.match(readFileSync(join(folder, "app/page.tsx"), "utf8"), /First words/);
+    assert.match(readFileSync(join(folder, "README.md"), "utf8"), /npm ci\nnpm run dev/);
+    readFileSync(join(folder, "package-lock.json"));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a version that is gone is a sentence, and the page reported nothing meanwhile", async () => {
+  assert.deepEqual(problems, []);
+  await tab.goto(`${address}?version=99`);
+  await tab.getByText("There is no such version of this project.").waitFor();
+  await tab.getByRole("link", { name: "Back to the newest" }).click();
+  await ui.preview().getByRole("heading", { name: "First words" }).waitFor();
+});
