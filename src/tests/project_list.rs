@@ -47,15 +47,15 @@ async fn a_project_is_renamed_once_and_for_all_its_runs_and_open_pages_follow() 
     let (status, renamed) = server.post("/api/projects/rename", &form).await;
     assert_eq!(
         (status, &renamed["title"]),
-        (StatusCode::OK, &json!("Mine   and yours"))
+        (StatusCode::OK, &json!("Mine and yours"))
     );
 
     let mut feed = server.feed(project).await;
     feed.ended(1).await;
     let workspace = server.workspace(project).await;
-    assert_eq!(workspace.project.title, "Mine   and yours");
+    assert_eq!(workspace.project.title, "Mine and yours");
     let listed = list(&server).await;
-    assert_eq!(listed[0].title, "Mine   and yours");
+    assert_eq!(listed[0].title, "Mine and yours");
     assert_eq!(listed[0].status, ProjectStatus::Ready);
 
     for (title, field) in [("  ", "title"), (&*"x".repeat(101), "title")] {
@@ -190,7 +190,7 @@ async fn a_deletion_stops_the_runs_and_is_completed_after_the_server_was_killed(
 async fn a_version_has_a_picture_that_is_served_while_its_project_is_there() {
     let data = data_dir();
     let model = Model::start([("Build", builds())]).await;
-    let server = Server::process(data.path(), &model, &[]).await;
+    let server = Server::process(data.path(), &model, &[("CHROMIUM_PATH", "")]).await;
     let project = built(&server).await;
     let path = list(&server).await[0].picture_path().unwrap();
     let picture = server.get(&path).await;

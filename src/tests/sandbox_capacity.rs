@@ -89,6 +89,10 @@ async fn sandboxes_without_a_server_need_little_room_to_start() {
         settings.total_memory_mb = Some(1000);
     })
     .await;
+    let template = host.folder().join("templates/base");
+    fs::create_dir_all(template.join("v1/home")).unwrap();
+    fs::write(template.join("v1/template.json"), "{}").unwrap();
+    fs::write(template.join("current"), "v1").unwrap();
     let create = async || {
         host.answer("/v2/sandboxes", &json!({ "templateID": "base" }))
             .await
