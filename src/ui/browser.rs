@@ -49,6 +49,13 @@ mod js {
     }
 }
 
+/// Whether a field, a menu or a dialog has the keyboard, which keys of the page leave alone then.
+pub fn is_occupied() -> bool {
+    const OCCUPIED: &str =
+        "dialog[open], :popover-open, input:focus, textarea:focus, [contenteditable]:focus";
+    matches!(document().query_selector(OCCUPIED), Ok(Some(_)))
+}
+
 /// Milliseconds since the Unix epoch, UTC.
 pub fn now() -> i64 {
     js::now() as i64

@@ -61,6 +61,13 @@ fn VersionsPanel(
         open.set(false);
         browser::focus(VERSIONS_ID);
     };
+    // Wherever the focus is, but not while a field, menu or dialog has a use for the key.
+    let keys = window_event_listener(ev::keydown, move |key| {
+        if key.key() == "Escape" && !key.default_prevented() && !browser::is_occupied() {
+            close();
+        }
+    });
+    on_cleanup(move || keys.remove());
     let trouble = RwSignal::new(None::<String>);
     let restoring = RwSignal::new(false);
     let body = move || {
@@ -99,11 +106,6 @@ fn VersionsPanel(
             id=PANEL_ID
             aria-label="All versions"
             class="absolute inset-y-0 right-0 z-20 flex w-full flex-col border-l border-border bg-card shadow-lg sm:w-96"
-            on:keydown=move |key: ev::KeyboardEvent| {
-                if key.key() == "Escape" {
-                    close();
-                }
-            }
         >
             <div class="flex h-11 shrink-0 items-center justify-between border-b border-border pr-2 pl-4">
                 <h2 class="text-sm font-semibold">"Versions"</h2>

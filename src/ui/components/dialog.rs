@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use leptos::{html, prelude::*};
+use leptos::{ev, html, prelude::*};
 
 use super::{Button, ButtonSize, ButtonVariant, Icon, IconName};
 use crate::ui::erased::part_when;
@@ -96,12 +96,17 @@ fn make_modal(
     content: Arc<dyn Fn() -> AnyView + Send + Sync>,
 ) -> AnyView {
     let dialog = NodeRef::<html::Dialog>::new();
+    // Its `close` event comes later, when `open` may be true again.
+    let closed_here = StoredValue::new(false);
     Effect::new(move || {
         let (wanted, Some(dialog)) = (open.get(), dialog.get()) else {
             return;
         };
         if !wanted {
-            dialog.close();
+            if dialog.open() {
+                closed_here.set_value(true);
+                dialog.close();
+            }
         } else if !dialog.open() {
             // After its content is there, which gets the focus.
             request_animation_frame(move || {
@@ -118,7 +123,17 @@ fn make_modal(
             closedby="any"
             data-size=size.as_str()
             aria-label=move || label.get()
-            on:close=move |_| open.set(false)
+            on:cancel=move |cancel: ev::Event| {
+                cancel.prevent_default();
+                open.set(false);
+            }
+            on:close=move |_| {
+                if closed_here.get_value() {
+                    closed_here.set_value(false);
+                } else {
+                    open.set(false);
+                }
+            }
         >
             {part_when(move || open.get(), move || content())}
         </dialog>

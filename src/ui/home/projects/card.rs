@@ -126,29 +126,31 @@ fn rename(projects: Projects, id: ProjectId, title: String, renaming: RwSignal<b
         }
     });
     let before = title.clone();
+    let saving = RwSignal::new(false);
     // Whether the focus goes back to the title: it was not moved on purpose.
     let save = move |refocus: bool| {
         // Leaving the field takes it out of the page, which takes the focus off it once more.
-        if renaming.try_get_untracked() != Some(true) {
+        if renaming.try_get_untracked() != Some(true) || saving.get_untracked() {
             return;
         }
         let field = field.try_get_untracked().flatten();
         let Some(wanted) = field.map(|field| field.value()) else {
             return;
         };
-        let before = before.clone();
         if wanted.trim() == before || wanted.trim().is_empty() {
             return leave(id, renaming, refocus);
         }
-        projects.retitle(id, wanted.trim());
-        leave(id, renaming, refocus);
+        saving.set(true);
+        // What is shown as the title is saved; what is refused can be changed.
         leptos::task::spawn_local(async move {
-            match rename_project(id, wanted).await {
-                Ok(renamed) => projects.retitle(id, &renamed.title),
-                Err(error) => {
-                    projects.retitle(id, &before);
-                    projects.failed(error);
+            let renamed = rename_project(id, wanted).await;
+            saving.try_set(false);
+            match renamed {
+                Ok(renamed) => {
+                    projects.retitle(id, &renamed.title);
+                    leave(id, renaming, refocus);
                 }
+                Err(error) => projects.failed(error),
             }
         });
     };
@@ -173,6 +175,7 @@ fn rename(projects: Projects, id: ProjectId, title: String, renaming: RwSignal<b
             aria-label="Project title"
             dir="auto"
             maxlength=TITLE_MAX_CHARS.to_string()
+            readonly=move || saving.get()
             autocomplete="off"
             value=title
             class=format!("relative z-raised -ml-2 h-7! px-2! {INPUT}")
