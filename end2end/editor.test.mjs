@@ -77,6 +77,7 @@ for (const width of [390, 1024, 1920]) {
   test(`at ${width} px a file is found, edited, saved by key and by a pause, and the app shows it`, async () => {
     const { page, problems, at } = await open(width);
     await page.goto(address);
+    await page.waitForLoadState("networkidle");
     if (width < 768) await page.getByRole("button", { name: "App", exact: true }).click();
     await page.getByRole("tab", { name: "Code" }).click();
     await at.editor.waitFor();
@@ -229,6 +230,7 @@ test("5,000 files are a few lines in the page, found by the filter and by their 
   const project = address.split("/").at(-1);
   await post(server, "/api/messages/send", { project, text: "Many files" });
   await page.goto(address);
+  await page.waitForLoadState("networkidle");
   await workspace(page).runs().last().waitFor();
   await until("the run has ended", async () => (await page.locator("[data-run-state]").last().getAttribute("data-run-state")) === "succeeded", 120_000);
   await at.open("notes.md");
