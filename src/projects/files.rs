@@ -66,7 +66,8 @@ impl Projects {
         project: ProjectId,
         path: &str,
     ) -> Result<Vec<u8>, ProjectError> {
-        let own = AppPath::exact(path)?;
+        // A path that no file of the app can have.
+        let own = AppPath::exact(path).map_err(|_| ProjectError::NoFile)?;
         if self.inner.store.sandbox_of(project).await?.is_some() {
             match self.inner.apps.open(project).await {
                 Ok(app) => match app.read_own(&own, MAX_UPLOAD).await {
