@@ -21,7 +21,7 @@ use crate::ui::{
     runs::{RunRoute, RunsRoute},
     theme,
     time::Clock,
-    workspace::WorkspaceRoute,
+    workspace::WorkspacePage,
 };
 
 /// What search engines and shared links say of it.
@@ -85,7 +85,7 @@ pub fn App() -> impl IntoView {
         <Router>
             <FlatRoutes fallback=NotFound>
                 <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
-                <Route path=path!("/projects/:id") view={Lazy::<WorkspaceRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/projects/:id") view=WorkspacePage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/runs") view={Lazy::<RunsRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/runs/:id") view={Lazy::<RunRoute>::new()} ssr=SsrMode::Async/>
             </FlatRoutes>

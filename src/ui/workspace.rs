@@ -7,10 +7,7 @@ mod title;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::{
-    LazyRoute,
-    hooks::{use_params_map, use_query_map},
-};
+use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::{
     components::{
@@ -46,27 +43,9 @@ const CODE: Tab = Tab {
     icon: IconName::Code,
 };
 
-/// A project's page. Its code is fetched when somebody goes there.
-pub struct WorkspaceRoute;
-
-impl LazyRoute for WorkspaceRoute {
-    fn data() -> Self {
-        Self
-    }
-
-    async fn view(_this: Self) -> AnyView {
-        workspace_page().await
-    }
-}
-
-#[cfg_attr(lazy_parts, lazy)]
-async fn workspace_page() -> AnyView {
-    view! { <WorkspacePage/> }.into_any()
-}
-
 /// The page of the project in the address; the 404 page if there is none.
 #[component]
-fn WorkspacePage() -> impl IntoView {
+pub fn WorkspacePage() -> impl IntoView {
     let params = use_params_map();
     let project = Memo::new(move |_| {
         params.with(|params| params.get("id").and_then(|id| id.parse::<ProjectId>().ok()))
