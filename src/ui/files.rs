@@ -39,13 +39,22 @@ const LINE_QUERY: &str = "line";
 
 /// The Code tab; its code is fetched when somebody first looks.
 #[cfg_attr(lazy_parts, lazy)]
-pub async fn files_pane(project: ProjectId, conversation: RwSignal<Conversation>) -> AnyView {
+pub async fn files_pane(
+    project: ProjectId,
+    conversation: RwSignal<Conversation>,
+    is_shown: Memo<bool>,
+) -> AnyView {
     // A boundary of its own: its fetches must not bring back the page's skeleton.
-    view! { <Transition fallback=Loading><FilesPane project conversation/></Transition> }.into_any()
+    view! { <Transition fallback=Loading><FilesPane project conversation is_shown/></Transition> }
+        .into_any()
 }
 
 #[component]
-fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
+fn FilesPane(
+    project: ProjectId,
+    conversation: RwSignal<Conversation>,
+    is_shown: Memo<bool>,
+) -> impl IntoView {
     let session = Session::new(project);
     let change = Memo::new(move |_| conversation.with(|all| (all.last_files(), all.ended_runs())));
     let settled = RwSignal::new(change.get_untracked());
@@ -91,7 +100,7 @@ fn FilesPane(project: ProjectId, conversation: RwSignal<Conversation>) -> impl I
 
     begin(session, nodes);
     follow_drafts(session, conversation);
-    keep_address(session);
+    keep_address(session, is_shown);
     let leaving = window_event_listener(ev::pagehide, move |_| session.keep_texts());
     on_cleanup(move || leaving.remove());
 
@@ -164,10 +173,17 @@ fn follow_drafts(session: Session, conversation: RwSignal<Conversation>) {
     });
 }
 
-/// Keeps the address at the shown file and line.
-fn keep_address(session: Session) {
+/// Keeps the address at the shown file and line, and without them while another tab is shown.
+fn keep_address(session: Session, is_shown: Memo<bool>) {
     Effect::new(move || {
         let (path, line) = (session.current.get(), session.line.get());
+        if !is_shown.get() {
+            let query = location().search().unwrap_or_default();
+            if query.starts_with(&format!("?{FILE_QUERY}=")) {
+                browser::set_query("");
+            }
+            return;
+        }
         let timer = set_timeout_with_handle(
             move || {
                 let Some(path) = path else { return };

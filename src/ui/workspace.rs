@@ -111,10 +111,10 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
             part.set(PhonePart::App);
         }
     });
+    let code_shown = Memo::new(move |_| tab.get() == CODE.id);
     // The code is fetched when somebody first looks, then stays.
-    let code_seen = Memo::new(move |seen: Option<&bool>| {
-        seen.copied().unwrap_or(false) || tab.get() == CODE.id
-    });
+    let code_seen =
+        Memo::new(move |seen: Option<&bool>| seen.copied().unwrap_or(false) || code_shown.get());
 
     view! {
         <Title text=title/>
@@ -146,7 +146,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                         </div>
                         <TabsPanel id=PREVIEW.id selected=tab><PreviewPane project conversation line=connection.line/></TabsPanel>
                         <TabsPanel id=CODE.id selected=tab>
-                            {part_when(move || code_seen.get(), move || later(files_pane(project, conversation)))}
+                            {part_when(move || code_seen.get(), move || later(files_pane(project, conversation, code_shown)))}
                         </TabsPanel>
                     </div>
                     {erased::part(move || match viewed.get() {
