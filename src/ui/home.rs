@@ -33,6 +33,7 @@ pub fn HomePage() -> impl IntoView {
         <Title text=""/>
         <div class="hero-glow min-h-dvh">
             <SiteHeader>
+                <a href="/admin/runs" class="rounded-md px-2 py-1 text-sm text-muted-foreground transition-colors hover:text-foreground focus-ring">"Runs"</a>
                 <Suspense>{move || Suspend::new(async move { model.await.ok().map(|model| view! { <ModelBadge model notice/> }) })}</Suspense>
             </SiteHeader>
             <main class="mx-auto max-w-6xl px-5 pt-14 pb-20 sm:pt-20">
@@ -70,12 +71,11 @@ pub fn SiteHeader(#[prop(optional)] children: Option<Children>) -> impl IntoView
         <header class="sticky top-0 z-header border-b border-transparent bg-background/80 backdrop-blur-md">
             <div class="mx-auto flex h-14 max-w-6xl items-center gap-1.5 px-5">
                 <HomeLink/>
-                <nav aria-label="Site" class="ml-auto flex items-center gap-1.5">
-                    <a href="/admin/runs" class="rounded-md px-2 py-1 text-sm text-muted-foreground transition-colors hover:text-foreground focus-ring">"Runs"</a>
-                </nav>
-                {children.map(|children| children())}
-                <CommandsButton/>
-                <ThemeToggle/>
+                <div class="ml-auto flex items-center gap-1.5">
+                    {children.map(|children| children())}
+                    <CommandsButton/>
+                    <ThemeToggle/>
+                </div>
             </div>
         </header>
     }
