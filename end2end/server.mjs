@@ -2,6 +2,7 @@
 import { spawn, execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { chromium } from "playwright-core";
@@ -150,7 +151,9 @@ export async function startProfile(options) {
   const preferences = { profile: { cookie_controls_mode: 0, block_third_party_cookies: false } };
   writeFileSync(join(folder, "Default", "Preferences"), JSON.stringify(preferences));
   const context = await chromium.launchPersistentContext(folder, { ...browserOptions(), ...options });
-  context.once("close", () => rmSync(folder, { force: true, recursive: true, maxRetries: 12, retryDelay: 200 }));
+  // The browser's processes, which write there, may outlive the context a little; what waits for them must not block this one.
+  const remove = { force: true, recursive: true, maxRetries: 12, retryDelay: 200 };
+  context.once("close", () => rm(folder, remove).catch(() => process.once("exit", () => rmSync(folder, remove))));
   return context;
 }
 
