@@ -6,7 +6,7 @@ use tracing::Instrument;
 
 use crate::{
     agent::{Agent, App, RunError},
-    protocol::{EventKind, Fragment, FragmentId, ProjectId},
+    protocol::{AppEntry, EventKind, Fragment, FragmentId, ProjectId},
     runs::{Events, KeptWork, ProjectLocks, crash_point, persistently},
     store::{NewFragment, Store},
 };
@@ -136,6 +136,35 @@ impl Apps {
         Ok(true)
     }
 
+    /// The app as it is, as its sandbox has it or else as it was kept, and whether that is a part
+    /// of it only. `None` when there is nothing yet.
+    pub async fn present(
+        &self,
+        project: ProjectId,
+    ) -> Result<Option<(Vec<AppEntry>, bool)>, RunError> {
+        if self.store.sandbox_of(project).await?.is_some() {
+            let looking = async { self.open(project).await?.snapshot().await };
+            match looking.await {
+                Ok(snapshot) => {
+                    if let Some(entries) = snapshot.entries {
+                        return Ok(Some((entries, false)));
+                    }
+                }
+                Err(error) => tracing::warn!(
+                    project.id = %project,
+                    %error,
+                    "the sandbox's files can't be read; what was kept stands for them"
+                ),
+            }
+        }
+        self.kept(project).await
+    }
+
+    async fn kept(&self, project: ProjectId) -> Result<Option<(Vec<AppEntry>, bool)>, RunError> {
+        let kept = KeptWork::of_project(&self.store, project).await?;
+        Ok(kept.map(|kept| (kept.entries, kept.partial)))
+    }
+
     /// Makes the files of a version those of the app, as a version of its own, after saving what no
     /// version has yet. Returns it, and which paths changed.
     pub async fn restore(
@@ -151,9 +180,7 @@ impl Apps {
                 .await?
                 .entries
                 .map(|entries| (entries, false)),
-            None => KeptWork::of_project(&self.store, project)
-                .await?
-                .map(|kept| (kept.entries, kept.partial)),
+            None => self.kept(project).await?,
         };
         let (now, partial) = now.ok_or_else(|| {
             RunError::User(

@@ -11,7 +11,6 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 use super::{ProjectError, Projects};
 use crate::{
     protocol::{AppEntry, AppNode, Fragment, ProjectId, Timestamp},
-    runs::KeptWork,
     store::Store,
 };
 
@@ -49,7 +48,10 @@ impl Projects {
                 Some(fragment)
             }
             None => {
-                let all = self.present(project).await?;
+                let present = self.inner.apps.present(project).await?;
+                let (all, _) = present.ok_or(ProjectError::Conflict(
+                    "There is nothing to download yet. Wait until the first run has written files.",
+                ))?;
                 tokio::spawn(async move {
                     for entry in all {
                         if entries.send(Ok(entry)).await.is_err() {
@@ -80,31 +82,6 @@ impl Projects {
             version,
             pieces,
         })
-    }
-
-    /// The app as it is: in its sandbox, else as it was kept.
-    async fn present(&self, project: ProjectId) -> Result<Vec<AppEntry>, ProjectError> {
-        if self.inner.store.sandbox_of(project).await?.is_some() {
-            let looking = async { self.inner.apps.open(project).await?.snapshot().await };
-            match looking.await {
-                Ok(snapshot) => {
-                    if let Some(entries) = snapshot.entries {
-                        return Ok(entries);
-                    }
-                }
-                Err(error) => tracing::warn!(
-                    project.id = %project,
-                    %error,
-                    "the sandbox's files can't be read; sending what was kept"
-                ),
-            }
-        }
-        match KeptWork::of_project(&self.inner.store, project).await? {
-            Some(kept) => Ok(kept.entries),
-            None => Err(ProjectError::Conflict(
-                "There is nothing to download yet. Wait until the first run has written files.",
-            )),
-        }
     }
 }
 

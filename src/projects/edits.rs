@@ -5,18 +5,19 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{ProjectError, apps::Apps};
 use crate::{
     agent::{App, RunError},
     protocol::{EventKind, FileChange, ProjectId, RunState},
-    runs::{Events, KeptWork},
+    runs::{Events, ProjectLocks},
     store::{Edit, NewFragment, SavedEdit, Store},
 };
 
@@ -38,7 +39,7 @@ struct Inner {
     tasks: TaskTracker,
     shutdown: CancellationToken,
     /// One change at a time per project.
-    changing: Mutex<HashMap<ProjectId, Weak<tokio::sync::Mutex<()>>>>,
+    changing: ProjectLocks,
     /// The last change of each sitting that is not over.
     sittings: Mutex<HashMap<ProjectId, Instant>>,
 }
@@ -58,7 +59,7 @@ impl Edits {
                 apps,
                 tasks,
                 shutdown,
-                changing: Mutex::default(),
+                changing: ProjectLocks::default(),
                 sittings: Mutex::default(),
             }),
         }
@@ -88,25 +89,20 @@ impl Edits {
     }
 
     /// Lets nobody edit the project until what this returns is dropped.
-    pub async fn hold(&self, project: ProjectId) -> tokio::sync::OwnedMutexGuard<()> {
-        self.changing(project).lock_owned().await
+    pub async fn hold(&self, project: ProjectId) -> OwnedMutexGuard<()> {
+        self.inner.changing.lock(project).await
     }
 
     async fn try_to_keep(&self, project: ProjectId) -> Result<(), ProjectError> {
-        let changing = self.changing(project);
-        let _one_at_a_time = changing.lock().await;
+        let _one_at_a_time = self.hold(project).await;
         let inner = &self.inner;
         let edits = inner.store.list_edits(project).await?;
         let Some(last) = edits.last() else {
             return Ok(());
         };
         let up_to = last.number;
-        let (entries, partial) = match self.snapshot(project).await {
-            Some(entries) => (entries, false),
-            None => match KeptWork::of_project(&inner.store, project).await? {
-                Some(kept) => (kept.entries, kept.partial),
-                None => return Ok(()),
-            },
+        let Some((entries, partial)) = inner.apps.present(project).await? else {
+            return Ok(());
         };
         let version = NewFragment {
             project_title: String::new(),
@@ -123,18 +119,6 @@ impl Edits {
         Ok(())
     }
 
-    /// The app in its sandbox; `None` when that can't be read now.
-    async fn snapshot(&self, project: ProjectId) -> Option<Vec<crate::protocol::AppEntry>> {
-        let looking = async { self.inner.apps.open(project).await?.snapshot().await };
-        match looking.await {
-            Ok(snapshot) => snapshot.entries,
-            Err(error) => {
-                tracing::info!(project.id = %project, %error, "the version is made without the sandbox");
-                None
-            }
-        }
-    }
-
     /// Makes a change in the app unless a run is at work, and saves it as an edit. `None` when
     /// nothing was done.
     pub(super) async fn change<Fut>(
@@ -149,8 +133,7 @@ impl Edits {
         // In a task of its own: a browser that goes away must not leave a change that is not saved.
         let changing = self.inner.tasks.spawn(async move {
             let inner = &edits.inner;
-            let lock = edits.changing(project);
-            let _one_at_a_time = lock.lock().await;
+            let _one_at_a_time = edits.hold(project).await;
             let run = inner.store.next_run(project).await?;
             if run.is_some_and(|run| run.state == RunState::Running) {
                 return Err(ProjectError::Conflict(
@@ -212,17 +195,6 @@ impl Edits {
             }
             tokio::time::sleep(left).await;
         }
-    }
-
-    fn changing(&self, project: ProjectId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut changing = self.inner.changing.lock();
-        changing.retain(|_, lock| lock.strong_count() > 0);
-        if let Some(lock) = changing.get(&project).and_then(Weak::upgrade) {
-            return lock;
-        }
-        let lock = Arc::new(tokio::sync::Mutex::new(()));
-        changing.insert(project, Arc::downgrade(&lock));
-        lock
     }
 }
 
