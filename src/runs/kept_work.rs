@@ -74,32 +74,43 @@ pub async fn work_of(store: &Store, run: RunId) -> Result<Work, StoreError> {
     ))
 }
 
+/// The nodes of an app by their paths.
+type Nodes = BTreeMap<String, AppNode>;
+
+fn by_path(entries: Vec<AppEntry>) -> Nodes {
+    let entries = entries.into_iter();
+    entries.map(|entry| (entry.path, entry.node)).collect()
+}
+
+fn sorted(all: Nodes) -> Vec<AppEntry> {
+    let all = all.into_iter();
+    all.map(|(path, node)| AppEntry { path, node }).collect()
+}
+
+/// Puts a file with this content at the path. An executable file stays executable.
+fn write(all: &mut Nodes, path: String, content: Vec<u8>) {
+    let executable = matches!(
+        all.get(&path),
+        Some(AppNode::File {
+            executable: true,
+            ..
+        })
+    );
+    let file = AppNode::File {
+        content,
+        executable,
+    };
+    all.insert(path, file);
+}
+
 /// The entries, with these files replacing those at the same paths. An executable file stays
 /// executable.
 pub fn overlay(entries: Vec<AppEntry>, written: BTreeMap<String, Vec<u8>>) -> Vec<AppEntry> {
-    let mut all: BTreeMap<String, AppNode> = entries
-        .into_iter()
-        .map(|entry| (entry.path, entry.node))
-        .collect();
+    let mut all = by_path(entries);
     for (path, content) in written {
-        let executable = matches!(
-            all.get(&path),
-            Some(AppNode::File {
-                executable: true,
-                ..
-            })
-        );
-        all.insert(
-            path,
-            AppNode::File {
-                content,
-                executable,
-            },
-        );
+        write(&mut all, path, content);
     }
-    all.into_iter()
-        .map(|(path, node)| AppEntry { path, node })
-        .collect()
+    sorted(all)
 }
 
 /// The entries after these edits.
@@ -107,26 +118,10 @@ fn repeat(entries: Vec<AppEntry>, edits: Vec<Edit>) -> Vec<AppEntry> {
     if edits.is_empty() {
         return entries;
     }
-    let mut all: BTreeMap<String, AppNode> = entries
-        .into_iter()
-        .map(|entry| (entry.path, entry.node))
-        .collect();
+    let mut all = by_path(entries);
     for edit in edits {
         match edit {
-            Edit::Write { path, content } => {
-                let executable = matches!(
-                    all.get(&path),
-                    Some(AppNode::File {
-                        executable: true,
-                        ..
-                    })
-                );
-                let file = AppNode::File {
-                    content,
-                    executable,
-                };
-                all.insert(path, file);
-            }
+            Edit::Write { path, content } => write(&mut all, path, content),
             Edit::Folder { path } => {
                 all.entry(path).or_insert(AppNode::Folder);
             }
@@ -147,12 +142,10 @@ fn repeat(entries: Vec<AppEntry>, edits: Vec<Edit>) -> Vec<AppEntry> {
     for path in filled {
         all.remove(&path);
     }
-    all.into_iter()
-        .map(|(path, node)| AppEntry { path, node })
-        .collect()
+    sorted(all)
 }
 
-fn has_below(all: &BTreeMap<String, AppNode>, path: &str) -> bool {
+fn has_below(all: &Nodes, path: &str) -> bool {
     let below = format!("{path}/");
     all.range(below.clone()..)
         .next()
@@ -160,7 +153,7 @@ fn has_below(all: &BTreeMap<String, AppNode>, path: &str) -> bool {
 }
 
 /// Takes what is at the path and below it, each with the rest of its path.
-fn take(all: &mut BTreeMap<String, AppNode>, path: &str) -> Vec<(String, AppNode)> {
+fn take(all: &mut Nodes, path: &str) -> Vec<(String, AppNode)> {
     let below = format!("{path}/");
     let paths: Vec<String> = all
         .keys()
