@@ -46,7 +46,7 @@ pub use reply::Reply;
 pub use step::{Begun, Step};
 pub use sweep::Unused;
 use turns::Turns;
-pub use version::StoredFile;
+pub use version::{AT_WORK, StoredFile};
 
 /// SQLite truncates its log to this many bytes at the first write after a complete checkpoint.
 const LOG_LIMIT: &str = "1048576";

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use similar::TextDiff;
 
-use super::{ProjectError, Projects};
+use super::{ProjectError, Projects, versions::position};
 use crate::{
     protocol::{
         AppNode, ChangeKind, FileDiff, Fragment, FragmentId, ProjectId, VersionChange, VersionDiff,
@@ -83,13 +83,13 @@ impl Projects {
         from: Option<&str>,
         to: &str,
     ) -> Result<(Option<Fragment>, Fragment), ProjectError> {
-        let (to, _) = self.version(project, to).await?;
-        if let Some(from) = from {
-            return Ok((Some(self.version(project, from).await?.0), to));
-        }
         let all = self.versions(project).await?;
-        let mut older = all.into_iter().skip_while(|fragment| fragment.id != to.id);
-        Ok((older.nth(1), to))
+        let to = position(&all, to)?;
+        let from = match from {
+            Some(from) => position(&all, from)?,
+            None => to + 1,
+        };
+        Ok((all.get(from).cloned(), all[to].clone()))
     }
 }
 
@@ -226,7 +226,6 @@ mod tests {
             path: path.to_owned(),
             kind: kind.to_owned(),
             hash: hash.to_owned(),
-            size: 1,
         };
         let before = vec![
             stored("a", "file", "1"),

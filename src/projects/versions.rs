@@ -14,11 +14,9 @@ use crate::{
         AppNode, EventKind, FileChange, FileNode, FileView, Fragment, ProjectId, VersionView,
     },
     runs::ProjectApp as _,
+    store::AT_WORK,
 };
 
-/// Why nothing is restored while a run works.
-const AT_WORK: &str =
-    "A run is at work on this project. Stop it or wait for its end, then restore.";
 /// How long the project's lock is waited for before the reason is looked at.
 const LOCK_WAIT: Duration = Duration::from_millis(500);
 
@@ -35,15 +33,9 @@ impl Projects {
         project: ProjectId,
         which: &str,
     ) -> Result<(Fragment, bool), ProjectError> {
-        let all = self.versions(project).await?;
-        let number = which.parse::<i32>().ok();
-        let is_it = |fragment: &Fragment| match number {
-            Some(number) => fragment.number == number && !fragment.draft,
-            None => which.parse() == Ok(fragment.id),
-        };
-        let at = all.iter().position(is_it);
-        let at = at.ok_or(ProjectError::NotFound("version of this project"))?;
-        Ok((all[at].clone(), at == 0))
+        let mut all = self.versions(project).await?;
+        let at = position(&all, which)?;
+        Ok((all.swap_remove(at), at == 0))
     }
 
     /// The version's files as a tree, folders first.
@@ -131,4 +123,15 @@ impl Projects {
             }
         }
     }
+}
+
+/// Where among all versions of the project the one with this number or id is.
+pub(super) fn position(all: &[Fragment], which: &str) -> Result<usize, ProjectError> {
+    let number = which.parse::<i32>().ok();
+    let is_it = |fragment: &Fragment| match number {
+        Some(number) => fragment.number == number && !fragment.draft,
+        None => which.parse() == Ok(fragment.id),
+    };
+    let at = all.iter().position(is_it);
+    at.ok_or(ProjectError::NotFound("version of this project"))
 }

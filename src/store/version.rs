@@ -13,7 +13,7 @@ use crate::protocol::{
 };
 
 /// Why nothing is restored while a run works.
-const AT_WORK: &str =
+pub const AT_WORK: &str =
     "A run is at work on this project. Stop it or wait for its end, then restore.";
 
 /// A file of a version, without its content.
@@ -23,8 +23,6 @@ pub struct StoredFile {
     /// `file`, `executable`, `link` or `folder`.
     pub kind: String,
     pub hash: String,
-    /// In bytes.
-    pub size: u64,
 }
 
 impl Store {
@@ -39,11 +37,6 @@ impl Store {
         Ok(fragments.map(fragment::Model::into_fragment).collect())
     }
 
-    /// The version of this project with the id, or `NotFound`; without its files.
-    pub async fn find_fragment(&self, project: ProjectId, id: FragmentId) -> Result<Fragment> {
-        Ok(find(&self.db, project, id).await?.into_fragment())
-    }
-
     /// The version of this project with the id, or `NotFound`.
     pub async fn find_version(&self, project: ProjectId, id: FragmentId) -> Result<Version> {
         let model = find(&self.db, project, id).await?;
@@ -52,28 +45,8 @@ impl Store {
 
     /// What the version consists of, sorted by path.
     pub async fn version_files(&self, id: FragmentId) -> Result<Vec<StoredFile>> {
-        let files = file::Entity::find()
-            .select_only()
-            .column(file::Column::Path)
-            .column(file::Column::Kind)
-            .column(file::Column::Hash)
-            .column_as(blob::Column::Size, "size")
-            .join(
-                sea_orm::JoinType::InnerJoin,
-                file::Entity::belongs_to(blob::Entity)
-                    .from(file::Column::Hash)
-                    .to(blob::Column::Hash)
-                    .into(),
-            )
-            .filter(file::Column::FragmentId.eq(id))
-            .order_by_asc(file::Column::Path);
-        let rows: Vec<(String, String, String, i64)> = files.into_tuple().all(&self.db).await?;
-        let stored = rows.into_iter().map(|(path, kind, hash, size)| StoredFile {
-            path,
-            kind,
-            hash,
-            size: size.unsigned_abs(),
-        });
+        let files = fragment::file_set(&self.db, id).await?.into_iter();
+        let stored = files.map(|(path, kind, hash)| StoredFile { path, kind, hash });
         Ok(stored.collect())
     }
 
