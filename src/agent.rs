@@ -20,7 +20,7 @@ pub use nextjs::answer::PageState;
 use text::secrets::Redactor;
 pub use turn::{BuildOutcome, Job, Work, build_app};
 
-pub use crate::llm::{RecordedApp, recorded_apps};
+pub use crate::llm::recorded_apps;
 pub use crate::sandbox::Notice;
 use crate::{
     config,

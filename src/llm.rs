@@ -17,7 +17,7 @@ pub use chat::{
     ChatMessage, ChatRequest, ModelReply, ModelRole, Omission, Piece, Thoughts, ToolCall, ToolSpec,
     Usage,
 };
-pub use demo::{RecordedApp, recorded_apps};
+pub use demo::recorded_apps;
 pub use error::ModelError;
 use quirk::KnownQuirks;
 use tracing::Instrument;

@@ -8,7 +8,7 @@ mod recording;
 use std::time::Duration;
 
 use recording::{Call, Turn};
-pub use recording::{RecordedApp, Recordings, recorded_apps};
+pub use recording::{Recordings, recorded_apps};
 
 use super::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole, Piece, ToolCall};
 

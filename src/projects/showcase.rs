@@ -2,7 +2,7 @@
 
 use super::{ProjectError, Projects};
 use crate::{
-    agent::{RecordedApp, recorded_apps},
+    agent::recorded_apps,
     protocol::{AppEntry, Project, ShowcaseApp},
     store::NewFragment,
 };
@@ -26,24 +26,20 @@ impl Projects {
     pub async fn start_from(&self, slug: &str) -> Result<Project, ProjectError> {
         let mut apps = recorded_apps().map_err(ProjectError::Internal)?.into_iter();
         let app = apps.find(|app| app.slug == slug);
-        let RecordedApp {
-            title,
-            prompt,
-            summary,
-            files,
-            ..
-        } = app.ok_or(ProjectError::NotFound("app"))?;
-        let entries = files
-            .into_iter()
+        let app = app.ok_or(ProjectError::NotFound("app"))?;
+        let entries = app
+            .files()
             .map(|(path, content)| AppEntry::file(path, content));
         let new = NewFragment {
-            project_title: title.clone(),
-            title,
+            project_title: app.title.clone(),
+            title: app.title.clone(),
             entries: entries.collect(),
             partial: true,
             picture: None,
         };
         let store = &self.inner.store;
-        Ok(store.create_ready_project(&prompt, &summary, &new).await?)
+        Ok(store
+            .create_ready_project(&app.prompt, &app.summary, &new)
+            .await?)
     }
 }

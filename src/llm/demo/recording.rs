@@ -77,19 +77,22 @@ pub struct RecordedApp {
     pub prompt: String,
     /// What the model says it did.
     pub summary: String,
+}
+
+impl RecordedApp {
     /// The files that the template does not have, by their paths in the app.
-    pub files: Vec<(String, Vec<u8>)>,
+    pub fn files(&self) -> impl Iterator<Item = (String, Vec<u8>)> {
+        let folder = format!("{}/build/", self.slug);
+        Files::iter().filter_map(move |path| {
+            let inside = path.strip_prefix(&folder)?.to_owned();
+            Some((inside, Files::get(&path)?.data.into_owned()))
+        })
+    }
 }
 
 /// The apps of all recorded builds. Errors when a recording can't be read: a fault of the build.
 pub fn recorded_apps() -> anyhow::Result<Vec<RecordedApp>> {
     let apps = Recordings::load()?.all.into_iter().map(|recording| {
-        let folder = format!("{}/build/", recording.slug);
-        let files = Files::iter().filter_map(|path| {
-            let inside = path.strip_prefix(&folder)?.to_owned();
-            Some((inside, Files::get(&path)?.data.into_owned()))
-        });
-        let files = files.collect();
         let summary = recording.turns.into_iter().find_map(|turn| turn.summary);
         RecordedApp {
             summary: summary.unwrap_or_default(),
@@ -98,7 +101,6 @@ pub fn recorded_apps() -> anyhow::Result<Vec<RecordedApp>> {
             description: recording.description,
             category: recording.category,
             prompt: recording.prompt,
-            files,
         }
     });
     Ok(apps.collect())
