@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     App,
-    path::{AppPath, GENERATED_FOLDERS, HOME},
+    path::{AppPath, GENERATED_FOLDERS, HOME, grep_exclusions},
     walk,
 };
 use crate::{
@@ -224,9 +224,7 @@ case $at in /home/user/?*) ;; *) exit 3 ;; esac
 
     /// The lines of the app's files that contain the text, in any case, without generated files.
     pub async fn search(&self, text: &str) -> Result<FileMatches, RunError> {
-        let excluded = GENERATED_FOLDERS
-            .map(|folder| format!("--exclude-dir={folder}"))
-            .join(" ");
+        let excluded = grep_exclusions();
         // The text comes through the environment, so the shell interprets nothing in it. Pipes and
         // devices are skipped: reading them may never end.
         let script = format!(

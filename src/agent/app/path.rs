@@ -19,6 +19,12 @@ pub const GENERATED_FOLDERS: [&str; 9] = [
     ".parcel-cache",
 ];
 
+/// The options by which grep leaves out [`GENERATED_FOLDERS`].
+pub fn grep_exclusions() -> String {
+    let options = GENERATED_FOLDERS.map(|folder| format!("--exclude-dir={folder}"));
+    options.join(" ")
+}
+
 /// An app's top-level folders, for paths that begin with a slash and mean the app's root.
 const TOP_FOLDERS: [&str; 16] = [
     "app",

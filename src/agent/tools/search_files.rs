@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{FileAccess, Handler, MAX_OUTPUT, ToolContext, ToolError, ToolOutput, cut, object};
 use crate::{
-    agent::{App, AppPath, app::path::GENERATED_FOLDERS, text::plain},
+    agent::{App, AppPath, app::path::grep_exclusions, text::plain},
     protocol::{self, Status, first_chars},
 };
 
@@ -85,9 +85,7 @@ impl Arguments {
         }
         let place = AppPath::folder(&self.path)?
             .map_or_else(|| ".".to_owned(), |path| path.as_str().to_owned());
-        let excluded = GENERATED_FOLDERS
-            .map(|folder| format!("--exclude-dir={folder}"))
-            .join(" ");
+        let excluded = grep_exclusions();
         // The pattern and the place come through the environment, so the shell interprets nothing
         // in them. Pipes and devices are skipped: reading them may never end.
         let command = format!(
