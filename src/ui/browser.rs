@@ -9,7 +9,7 @@ use leptos::{
     wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen},
     web_sys::{
         HtmlElement,
-        js_sys::{Array, JsString, Object, Reflect},
+        js_sys::{Array, JsString, Reflect},
     },
 };
 
@@ -20,12 +20,6 @@ mod js {
     extern "C" {
         #[wasm_bindgen(js_namespace = Date)]
         pub fn now() -> f64;
-        #[wasm_bindgen(js_namespace = ["Intl"])]
-        pub type DateTimeFormat;
-        #[wasm_bindgen(constructor, js_namespace = Intl)]
-        pub fn new(locales: &JsValue, options: &JsValue) -> DateTimeFormat;
-        #[wasm_bindgen(method)]
-        pub fn format(this: &DateTimeFormat, at: f64) -> String;
         #[wasm_bindgen(js_namespace = Math)]
         pub fn random() -> f64;
         #[wasm_bindgen(js_namespace = codeflow, js_name = localTime)]
@@ -59,22 +53,6 @@ pub fn is_occupied() -> bool {
 /// Milliseconds since the Unix epoch, UTC.
 pub fn now() -> i64 {
     js::now() as i64
-}
-
-/// A moment in the reader's language, with the hour and the zone.
-pub fn moment(at: i64) -> String {
-    let options = Object::new();
-    for (name, value) in [
-        ("day", "numeric"),
-        ("month", "short"),
-        ("year", "numeric"),
-        ("hour", "2-digit"),
-        ("minute", "2-digit"),
-        ("timeZoneName", "short"),
-    ] {
-        let _ = Reflect::set(&options, &name.into(), &value.into());
-    }
-    js::DateTimeFormat::new(&JsValue::UNDEFINED, &options).format(at as f64)
 }
 
 /// A number in 0.0..1.0.

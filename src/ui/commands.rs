@@ -1,7 +1,6 @@
 //! The command menu (Ctrl/Cmd+K) and the keyboard's shortcuts (`?`), on all pages. `popups.js`
 //! presses the hidden buttons; what they open is fetched then.
 
-mod command;
 mod help;
 mod menu;
 
@@ -12,14 +11,12 @@ use super::{
     erased::later,
 };
 
-pub use command::Command;
 use help::help;
 use menu::menu;
 
-/// The commands of the page in view, and the dialogs.
+/// Whether the command menu is open.
 #[derive(Debug, Clone, Copy)]
 pub struct Commands {
-    own: RwSignal<Vec<Command>>,
     is_open: RwSignal<bool>,
 }
 
@@ -27,23 +24,12 @@ impl Commands {
     /// Made once, by the app, which also has [`CommandDialogs`].
     pub fn provide() {
         provide_context(Self {
-            own: RwSignal::new(Vec::new()),
             is_open: RwSignal::new(false),
         });
     }
 
     pub fn expect() -> Self {
         expect_context()
-    }
-
-    /// Adds commands for as long as the current owner lives: a page's, or a pane's.
-    pub fn add(self, commands: Vec<Command>) {
-        let labels: Vec<String> = commands.iter().map(|one| one.label.clone()).collect();
-        self.own.update(|own| own.extend(commands));
-        on_cleanup(move || {
-            self.own
-                .try_update(|own| own.retain(|one| !labels.contains(&one.label)));
-        });
     }
 }
 
@@ -73,7 +59,7 @@ pub fn CommandDialogs() -> impl IntoView {
         <button type="button" hidden id="open-commands" on:click=move |_| commands.is_open.set(true)></button>
         <button type="button" hidden id="open-help" on:click=move |_| help_open.set(true)></button>
         {modal(commands.is_open, title, DialogSize::Command, move || {
-            later(menu(commands.own.get_untracked(), commands.is_open, help_open))
+            later(menu(commands.is_open, help_open))
         })}
         <Dialog open=help_open title="Keyboard shortcuts".to_owned()>{later(help())}</Dialog>
     }

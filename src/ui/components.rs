@@ -17,20 +17,18 @@ mod spinner;
 mod tabs;
 mod textarea;
 mod toast;
-mod tooltip;
 
 pub use alert::Alert;
 pub use badge::{Badge, BadgeVariant};
 pub use button::{Button, ButtonSize, ButtonVariant, button_class};
 pub use card::{CARD, Card};
-pub use dialog::{ConfirmDialog, Dialog, DialogSize, Sheet, modal};
+pub use dialog::{ConfirmDialog, Dialog, DialogSize, modal};
 pub use dropdown_menu::{
-    DropdownMenuContent, DropdownMenuItem, DropdownMenuLink, DropdownMenuSeparator,
-    DropdownMenuTrigger, POPUPS,
+    DropdownMenuContent, DropdownMenuItem, DropdownMenuSeparator, DropdownMenuTrigger, POPUPS,
 };
 pub use empty_state::EmptyState;
 pub use icon::{Icon, IconName};
-pub use input::{INPUT, SELECT};
+pub use input::{INPUT, SELECT, SearchInput};
 pub use kbd::Kbd;
 pub use radio_group::{Choice, RadioGroup};
 pub use skeleton::Skeleton;
@@ -38,7 +36,6 @@ pub use spinner::Spinner;
 pub use tabs::{Tab, TabsList, TabsPanel};
 pub use textarea::TEXTAREA;
 pub use toast::{Toast, Toaster, Toasts};
-pub use tooltip::Tooltip;
 
 use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys::HtmlElement};
 

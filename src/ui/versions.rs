@@ -176,7 +176,7 @@ fn VersionItem(
                 {badge.map(|(words, variant)| view! { <Badge variant>{words}</Badge> })}
             </div>
             <p class="text-xs text-muted-foreground">
-                {name.clone()} " · " {author(&version)} " · " <time>{browser::moment(version.created_at.0)}</time>
+                {name.clone()} " · " {author(&version)} " · " <time>{browser::local_time(version.created_at.0)}</time>
             </p>
             <div class="-ml-2.5 flex flex-wrap items-center gap-1">
                 <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm on:click=view_it attr:aria-describedby=format!("about-{}", version.id)>

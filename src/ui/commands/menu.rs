@@ -1,11 +1,9 @@
-//! The list of commands: what the page can do, pages, projects and themes, narrowed by what is
-//! typed.
+//! The list of commands: pages, projects and themes, narrowed by what is typed.
 
 use std::time::Duration;
 
 use leptos::{ev, html, prelude::*};
 
-use super::command::Command;
 use crate::{
     api::projects::list_projects,
     ui::{
@@ -55,25 +53,18 @@ fn matching(entries: &[Entry], search: &str) -> Vec<Entry> {
 
 /// The menu; its code is fetched when it is first opened.
 #[cfg_attr(lazy_parts, lazy)]
-pub async fn menu(own: Vec<Command>, open: RwSignal<bool>, help: RwSignal<bool>) -> AnyView {
+pub async fn menu(open: RwSignal<bool>, help: RwSignal<bool>) -> AnyView {
     let go = |label: &str, icon, path: &str| Entry {
         label: label.to_owned(),
         hint: "Page",
         icon,
         act: Act::Go(path.to_owned()),
     };
-    let mut fixed: Vec<Entry> = own
-        .into_iter()
-        .map(|command| Entry {
-            label: command.label,
-            hint: "This page",
-            icon: command.icon,
-            act: Act::Do(command.run),
-        })
-        .collect();
-    fixed.push(go("New project", IconName::Plus, "/#new-project"));
-    fixed.push(go("Home", IconName::ArrowLeft, "/"));
-    fixed.push(go("Runs", IconName::ListTree, "/admin/runs"));
+    let mut fixed = vec![
+        go("New project", IconName::Plus, "/#new-project"),
+        go("Home", IconName::ArrowLeft, "/"),
+        go("Runs", IconName::ListTree, "/admin/runs"),
+    ];
     fixed.extend(THEMES.map(|(value, name, icon)| Entry {
         label: format!("Theme: {}", name.to_lowercase()),
         hint: "Theme",

@@ -34,7 +34,6 @@ pub enum ButtonSize {
     #[default]
     Default,
     Sm,
-    Lg,
     /// Square, for a lone icon.
     Icon,
 }
@@ -44,7 +43,6 @@ impl ButtonSize {
         match self {
             Self::Default => "h-9 px-4 text-sm",
             Self::Sm => "h-7 px-2.5 text-xs",
-            Self::Lg => "h-11 px-5 text-sm",
             Self::Icon => "size-8",
         }
     }

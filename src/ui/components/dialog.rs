@@ -12,11 +12,8 @@ use crate::ui::erased::part_when;
 pub enum DialogSize {
     #[default]
     Default,
-    Lg,
     /// Nearly the whole window.
     Full,
-    /// At the window's edge, as high as the window.
-    Sheet,
     /// For a list of commands: without a heading.
     Command,
 }
@@ -25,9 +22,7 @@ impl DialogSize {
     fn as_str(self) -> &'static str {
         match self {
             Self::Default => "default",
-            Self::Lg => "lg",
             Self::Full => "full",
-            Self::Sheet => "sheet",
             Self::Command => "command",
         }
     }
@@ -66,17 +61,6 @@ pub fn Dialog(
         }
         .into_any()
     })
-}
-
-/// A dialog at the window's edge, over all of it on a phone.
-#[component]
-pub fn Sheet(
-    open: RwSignal<bool>,
-    #[prop(into)] title: Signal<String>,
-    #[prop(optional, into)] description: String,
-    children: ChildrenFn,
-) -> impl IntoView {
-    view! { <Dialog open title description size=DialogSize::Sheet children/> }
 }
 
 /// The bare dialog, for one with a frame of its own: `label` is its accessible name.

@@ -66,21 +66,6 @@ pub fn DropdownMenuItem(
     }
 }
 
-/// One choice of a menu that leads to another page, or a download.
-#[component]
-pub fn DropdownMenuLink(
-    #[prop(into)] href: String,
-    #[prop(default = None)] icon: Option<IconName>,
-    children: Children,
-) -> impl IntoView {
-    view! {
-        <a href=href role="menuitem" tabindex="-1" class="menu-item">
-            {icon.map(|name| view! { <Icon name class="size-3.5"/> })}
-            {children()}
-        </a>
-    }
-}
-
 /// A line between groups of choices.
 #[component]
 pub fn DropdownMenuSeparator() -> impl IntoView {

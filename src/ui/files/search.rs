@@ -8,7 +8,7 @@ use super::session::Session;
 use crate::{
     api::files::search_files,
     protocol::{ApiError, FileMatches},
-    ui::components::INPUT,
+    ui::components::SearchInput,
 };
 
 /// The pause in typing after which the search begins.
@@ -91,16 +91,7 @@ pub fn SearchFiles(
     view! {
         <div class="flex min-h-0 flex-1 flex-col gap-2">
             <div class="px-2">
-                <input
-                    node_ref=field
-                    type="search"
-                    aria-label="Search in all files"
-                    placeholder="Search in all files"
-                    autocomplete="off"
-                    class=format!("{INPUT} h-8 md:text-xs")
-                    prop:value=move || typed.get()
-                    on:input=move |event| typed.set(event_target_value(&event))
-                />
+                <SearchInput label="Search in all files" value=typed class="h-8 md:text-xs" node_ref=field/>
             </div>
             {results}
         </div>

@@ -15,7 +15,9 @@ use crate::{
     protocol::{ApiError, FileNode, FileSaved, MAX_UPLOAD},
     ui::{
         browser,
-        components::{Button, ButtonVariant, ConfirmDialog, Dialog, INPUT, Icon, IconName},
+        components::{
+            Button, ButtonVariant, ConfirmDialog, Dialog, INPUT, Icon, IconName, SearchInput,
+        },
     },
 };
 
@@ -197,15 +199,7 @@ pub fn Sidebar(
         };
         view! {
             <div class="px-2 pb-1.5">
-                <input
-                    type="search"
-                    aria-label="Filter files"
-                    placeholder="Filter files"
-                    autocomplete="off"
-                    class=format!("{INPUT} h-8 md:text-xs")
-                    prop:value=move || filter.get()
-                    on:input=move |event| filter.set(event_target_value(&event))
-                />
+                <SearchInput label="Filter files" value=filter class="h-8 md:text-xs"/>
             </div>
             <p class="px-3 text-xs text-muted-foreground empty:hidden">{none}</p>
             <FileTree nodes filter marks selected on_choose=choose on_key on_menu=rename/>

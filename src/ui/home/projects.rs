@@ -10,7 +10,7 @@ use leptos::{ev, prelude::*};
 use crate::{
     protocol::{ApiError, ProjectStatus, ProjectSummary},
     ui::{
-        components::{Alert, EmptyState, INPUT, Icon, IconName, SELECT},
+        components::{Alert, EmptyState, Icon, IconName, SELECT, SearchInput},
         erased::{part, part_when, rows, words},
         live,
     },
@@ -122,15 +122,7 @@ fn filters(search: RwSignal<String>, order: RwSignal<&'static str>) -> AnyView {
     view! {
         <div class="relative min-w-0 max-sm:w-full sm:w-56">
             <span class="pointer-events-none absolute inset-y-0 left-2.5 flex items-center text-muted-foreground"><Icon name=IconName::Search/></span>
-            <input
-                type="search"
-                aria-label="Search projects"
-                placeholder="Search projects"
-                autocomplete="off"
-                class=format!("{INPUT} pl-8.5")
-                prop:value=move || search.get()
-                on:input=move |input| search.set(event_target_value(&input))
-            />
+            <SearchInput label="Search projects" value=search class="pl-8.5"/>
         </div>
         <div class="relative max-sm:flex-1">
             <select aria-label="Sort projects" class=SELECT on:change=sort>

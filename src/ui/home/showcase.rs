@@ -8,8 +8,8 @@ use crate::{
     protocol::ShowcaseApp,
     ui::{
         components::{
-            Button, CARD, Choice, DialogSize, Icon, IconName, RadioGroup, Spinner, Toast, Toaster,
-            modal,
+            Button, ButtonSize, ButtonVariant, CARD, Choice, DialogSize, Icon, IconName,
+            RadioGroup, Spinner, Toast, Toaster, modal,
         },
         erased::{later, part},
     },
@@ -147,8 +147,8 @@ async fn preview(app: ShowcaseApp, open: RwSignal<bool>) -> AnyView {
                     "Use this"
                 </Button>
                 <Button
-                    variant=crate::ui::components::ButtonVariant::Ghost
-                    size=crate::ui::components::ButtonSize::Icon
+                    variant=ButtonVariant::Ghost
+                    size=ButtonSize::Icon
                     attr:aria-label="Close"
                     on:click=move |_| open.set(false)
                 >
