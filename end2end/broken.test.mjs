@@ -66,7 +66,7 @@ after(async () => {
   model?.stop();
 });
 
-/** What the model was told of the app's checks in the run for this prompt. */
+/** The reports on the app's checks that the model got in the run for this prompt. */
 function reports(prompt) {
   const turns = model.requests.filter(({ messages, tools }) => tools && text(messages.findLast(({ role }) => role === "user")) === prompt);
   const said = turns.flatMap(({ messages }) => messages.filter(({ role }) => role === "system").map(text));

@@ -12,7 +12,7 @@ const CROWD = 20;
 /** What a dev server may take to be noticed, started again and compiled anew on a busy machine, in milliseconds. */
 const PATIENCE = 300_000;
 
-/** A route that does this when it is told to: a check of the app asks for its routes as well. */
+/** A route that does this only when asked with `?go`: a check of the app asks for its routes as well. */
 const route = (body) => `export function GET(request: Request) {
   if (!new URL(request.url).searchParams.has("go")) return new Response("Add ?go");
   ${body}

@@ -1,5 +1,5 @@
-//! What the user prefers, such as the theme: kept here so that all devices follow, and in memory
-//! besides, because every page begins with it.
+//! What the user prefers, such as the theme: kept here so that all devices follow, and every page
+//! begins with it.
 
 use std::collections::BTreeMap;
 

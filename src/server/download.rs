@@ -71,23 +71,20 @@ pub async fn zip(
 /// The file's name, whole (RFC 6266) and in letters that every client knows.
 fn disposition(title: &str, number: Option<i32>) -> String {
     let number = number.map_or_else(String::new, |number| format!("-v{number}"));
-    let named = |keep: fn(char) -> bool, other: &str| {
+    let named = |keep: fn(char) -> bool| {
         let words = title
             .split(|letter: char| !keep(letter))
             .filter(|word| !word.is_empty());
         let name = words.collect::<Vec<_>>().join("-");
         let name = first_chars(&name, MAX_NAME).trim_matches(['-', '.']);
-        let name = if name.is_empty() { other } else { name };
+        let name = if name.is_empty() { "app" } else { name };
         format!("{name}{number}.zip")
     };
-    let plain = named(|letter| letter.is_ascii_alphanumeric(), "app");
+    let plain = named(|letter| letter.is_ascii_alphanumeric());
     // What no system, or no shell, takes in a name is left out.
-    let whole = named(
-        |letter| {
-            !letter.is_whitespace() && !letter.is_control() && !"/\\:*?\"<>|'`$".contains(letter)
-        },
-        "app",
-    );
+    let whole = named(|letter| {
+        !letter.is_whitespace() && !letter.is_control() && !"/\\:*?\"<>|'`$".contains(letter)
+    });
     let encoded = utf8_percent_encode(&whole, ATTRIBUTE);
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }

@@ -29,6 +29,15 @@ async fn open(data: &Path) -> Store {
         .unwrap()
 }
 
+/// Waits until no deleted project is stored.
+async fn rows_are_gone(store: &Store) {
+    until("the rows are gone", async || {
+        let deleted = store.deleted_projects().await.unwrap();
+        deleted.is_empty().then_some(())
+    })
+    .await;
+}
+
 async fn built(server: &Server) -> ProjectId {
     let project = server.create("Build").await;
     let (state, message) = server.feed(project).await.ended(1).await;
@@ -131,15 +140,7 @@ async fn a_deletion_is_undone_in_time_and_else_takes_the_sandbox_and_everything_
 
     server.post("/api/projects/delete", &form).await;
     until("the sandbox is gone", async || (!is_there()).then_some(())).await;
-    until("the rows are gone", async || {
-        store
-            .deleted_projects()
-            .await
-            .unwrap()
-            .is_empty()
-            .then_some(())
-    })
-    .await;
+    rows_are_gone(&store).await;
     assert_eq!(
         server.post("/api/projects/undelete", &form).await.0,
         StatusCode::NOT_FOUND
@@ -174,15 +175,7 @@ async fn a_deletion_stops_the_runs_and_is_completed_after_the_server_was_killed(
     assert_eq!(store.deleted_projects().await.unwrap().len(), 1);
     let server = Server::process(data.path(), &model, &[]).await;
     assert!(list(&server).await.is_empty());
-    until("the rows are gone", async || {
-        store
-            .deleted_projects()
-            .await
-            .unwrap()
-            .is_empty()
-            .then_some(())
-    })
-    .await;
+    rows_are_gone(&store).await;
     assert!(store.list_runs(project).await.unwrap().is_empty());
 }
 
