@@ -21,7 +21,8 @@ use std::{
     os::{fd::AsFd, unix::net::UnixListener},
     path::Path,
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{Arc, Barrier},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -56,6 +57,8 @@ use super::{
 pub(super) const PROXY_PORT: u16 = 3128;
 /// The variable that says where newer versions of pnpm keep their store.
 pub(super) const PNPM_STORE: &str = "pnpm_config_store_dir";
+/// The threads for blocking work that are there from the start.
+const BLOCKING_THREADS: usize = 2;
 /// The variable with the host's orders.
 const ORDERS: &str = "CODEFLOW_ENVD";
 
@@ -81,11 +84,24 @@ pub fn run() -> anyhow::Result<()> {
     if std::process::id() == 1 {
         init()
     } else {
-        tokio::runtime::Builder::new_current_thread()
+        let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .build()?
-            .block_on(serve())
+            .thread_keep_alive(Duration::MAX)
+            .build()?;
+        runtime.block_on(start_blocking_threads());
+        runtime.block_on(serve())
     }
+}
+
+/// Starts the threads for blocking work, which then stay: once the sandbox has reached its limit of
+/// processes, no thread can be started any more, and tokio panics where it has none.
+async fn start_blocking_threads() {
+    let all_run = Arc::new(Barrier::new(BLOCKING_THREADS));
+    let waits = (0..BLOCKING_THREADS).map(|_| {
+        let all_run = all_run.clone();
+        tokio::task::spawn_blocking(move || drop(all_run.wait()))
+    });
+    futures::future::join_all(waits).await;
 }
 
 /// Starts the serving process and reaps all others until it ends; when this process ends, the kernel

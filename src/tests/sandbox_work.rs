@@ -149,8 +149,21 @@ async fn a_sandbox_has_no_rights_no_network_and_its_limits() {
         run("cat /proc/1/cmdline | tr '\\0' ' '").await.1,
         "/codeflow envd"
     );
-    // Far more processes than it may have: it stays alive, and so does the host.
-    run("for i in $(seq 200); do sleep 5 & done 2>/dev/null; true").await;
+    // Far more processes than it may have: it stays alive, and so does the host. The files are at
+    // hand meanwhile, though no thread can be started.
+    let storm = run("for i in $(seq 200); do sleep 5 & done 2>/dev/null; true");
+    let files = async {
+        sandbox.write_file("/home/user/limit", "x").await.unwrap();
+        until("the limit is reached", async || {
+            let refused = sandbox.run("true", &options()).await.err()?;
+            refused.to_string().contains("limit").then_some(())
+        })
+        .await;
+        let path = "/home/user/app/at-the-limit";
+        sandbox.write_file(path, "written").await.unwrap();
+        assert_eq!(sandbox.read_file(path).await.unwrap(), b"written");
+    };
+    tokio::join!(storm, files);
     until("the sandbox answers again", async || {
         sandbox
             .run("true", &options())

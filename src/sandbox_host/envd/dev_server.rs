@@ -56,9 +56,10 @@ const STOP: Duration = Duration::from_secs(5);
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The interval between two checks for stopped processes.
 const LOOK: Duration = Duration::from_secs(2);
-/// After so many starts in a row that the system refused, the sandbox is ended: its next start has
-/// all of its processes and files again.
-const MAX_REFUSED_STARTS: u32 = 3;
+/// When the system has refused to start it for this long, the sandbox is ended: its next start has
+/// all of its processes and files again. A command may be at the limit for some seconds, and ends
+/// by itself.
+const MAX_REFUSED: Duration = Duration::from_secs(15);
 /// How many characters of its last output are reported.
 const MAX_WORDS: usize = 600;
 
@@ -138,12 +139,12 @@ impl DevServer {
         env: Arc<HashMap<String, String>>,
         stop: CancellationToken,
     ) {
-        let (mut pause, mut refused) = (FIRST_PAUSE, 0);
+        let (mut pause, mut refused_since) = (FIRST_PAUSE, None);
         while !stop.is_cancelled() {
             let begun = Instant::now();
             match start(&command, &env) {
                 Ok((mut child, output)) => {
-                    refused = 0;
+                    refused_since = None;
                     let group = child
                         .id()
                         .and_then(|id| i32::try_from(id).ok())
@@ -175,8 +176,9 @@ impl DevServer {
                 }
                 Err(error) => {
                     self.note_failed_start(&error);
-                    refused += u32::from(is_exhausted(&error));
-                    if refused == MAX_REFUSED_STARTS {
+                    if is_exhausted(&error)
+                        && refused_since.get_or_insert(begun).elapsed() > MAX_REFUSED
+                    {
                         stop.cancel();
                     }
                 }
