@@ -3,7 +3,7 @@
 
 use leptos::{prelude::*, web_sys::HtmlElement};
 
-use super::{PhonePart, title::TitleField};
+use super::title::TitleField;
 use crate::{
     protocol::{ModelNotice, ProjectId},
     ui::{
@@ -15,6 +15,13 @@ use crate::{
         versions::{PANEL_ID, VERSIONS_ID},
     },
 };
+
+/// The part of the workspace that a phone shows, which has no room for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhonePart {
+    Chat,
+    App,
+}
 
 #[component]
 pub fn WorkspaceHeader(
