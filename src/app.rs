@@ -13,7 +13,6 @@ use leptos_router::{
 use crate::protocol::Preferences;
 use crate::ui::{
     banners::ConnectionBanners,
-    browser::Hydrated,
     commands::{CommandDialogs, Commands},
     components::{POPUPS, Toaster, Toasts},
     home::HomePage,
@@ -21,7 +20,7 @@ use crate::ui::{
     runs::{RunRoute, RunsRoute},
     theme,
     time::Clock,
-    workspace::WorkspacePage,
+    workspace::{self, WorkspaceRoute},
 };
 
 /// What search engines and shared links say of it.
@@ -66,10 +65,10 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
-    Hydrated::provide();
     Clock::provide();
     Toaster::provide();
     Commands::provide();
+    workspace::fetch_when_wanted();
     // Whoever fetches it knows no page that it belongs to.
     let site = use_context::<SiteUrl>().map(|site| site.0.to_string());
     let picture = format!("{}/social.png", site.unwrap_or_default());
@@ -85,7 +84,7 @@ pub fn App() -> impl IntoView {
         <Router>
             <FlatRoutes fallback=NotFound>
                 <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
-                <Route path=path!("/projects/:id") view=WorkspacePage ssr=SsrMode::Async/>
+                <Route path=path!("/projects/:id") view={Lazy::<WorkspaceRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/runs") view={Lazy::<RunsRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/runs/:id") view={Lazy::<RunRoute>::new()} ssr=SsrMode::Async/>
             </FlatRoutes>

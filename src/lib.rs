@@ -47,12 +47,26 @@ pub mod server;
 #[cfg(feature = "ssr")]
 pub mod store;
 
-/// Takes over the page that the server rendered.
+/// Takes over the page that the server rendered. Returns when the whole page is taken over, also
+/// those parts whose code is fetched first.
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
-pub fn hydrate() {
+pub async fn hydrate() {
+    use leptos::prelude::*;
+
     console_error_panic_hook::set_once();
-    leptos::mount::hydrate_lazy(app::App);
+    let hydrated = ui::browser::Hydrated::default();
+    let app = {
+        let hydrated = hydrated.clone();
+        move || {
+            provide_context(hydrated);
+            view! { <app::App/> }
+        }
+    };
+    if let Some(body) = document().body() {
+        leptos::mount::hydrate_from_async(body, app).await.forget();
+        hydrated.complete();
+    }
 }
 
 /// Gives the response that carries the page being rendered the status 404; in the browser there is

@@ -42,6 +42,20 @@
       });
     },
   };
+  // The server's page can be clicked before its code has come. The last of these clicks is made again once the code is there,
+  // unless the browser has done by itself what it is for.
+  let early = null;
+  const keep = ({ target }) => {
+    const button = target instanceof Element ? target.closest("button") : null;
+    const isNative = !button || button.hasAttribute("popovertarget") || (button.form && button.type === "submit");
+    early = isNative ? null : button;
+  };
+  addEventListener("click", keep, true);
+  globalThis.codeflow.comeAlive = () => {
+    removeEventListener("click", keep, true);
+    root.dataset.live = "";
+    if (early?.isConnected) early.click();
+  };
   paint();
   dark.addEventListener("change", paint);
   // Other tabs follow at once.

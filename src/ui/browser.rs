@@ -32,6 +32,9 @@ mod js {
         pub fn remembered(name: &str) -> Result<Option<String>, JsValue>;
         #[wasm_bindgen(js_namespace = codeflow, catch)]
         pub fn remember(name: &str, value: &str) -> Result<(), JsValue>;
+        #[cfg(feature = "hydrate")]
+        #[wasm_bindgen(js_namespace = codeflow, js_name = comeAlive)]
+        pub fn come_alive();
         #[wasm_bindgen(js_namespace = localStorage, js_name = removeItem, catch)]
         pub fn remove_item(key: &str) -> Result<(), JsValue>;
         #[wasm_bindgen(js_name = encodeURIComponent)]
@@ -139,19 +142,19 @@ pub fn list_of(object: &JsValue, key: &str, most: u32) -> Option<Array> {
 }
 
 /// Whether the page is hydrated: `false` on the server and during hydration, so that both render
-/// the same.
-#[derive(Debug, Clone, Copy)]
-pub struct Hydrated(RwSignal<bool>);
+/// the same. Hydration pauses while the code of a route is fetched, and effects run meanwhile: what
+/// they change in the page must wait for this.
+#[derive(Debug, Clone, Default)]
+pub struct Hydrated(ArcRwSignal<bool>);
 
 impl Hydrated {
-    /// Made once, by the app.
-    pub fn provide() {
-        let hydrated = RwSignal::new(false);
-        Effect::new(move || hydrated.set(true));
-        provide_context(Self(hydrated));
+    pub fn expect() -> Signal<bool> {
+        use_context::<Self>().unwrap_or_default().0.into()
     }
 
-    pub fn expect() -> Signal<bool> {
-        expect_context::<Self>().0.into()
+    #[cfg(feature = "hydrate")]
+    pub fn complete(&self) {
+        self.0.set(true);
+        js::come_alive();
     }
 }

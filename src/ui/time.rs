@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-use super::browser;
+use super::browser::{self, Hydrated};
 use crate::protocol::Timestamp;
 
 /// The current time, updated every half minute; `None` before hydration.
@@ -16,7 +16,11 @@ impl Clock {
     /// Made once, by the app.
     pub fn provide() {
         let now = RwSignal::new(None);
+        let hydrated = Hydrated::expect();
         Effect::new(move || {
+            if !hydrated.get() {
+                return;
+            }
             now.set(Some(browser::now()));
             let tick = move || now.set(Some(browser::now()));
             if let Ok(interval) = set_interval_with_handle(tick, Duration::from_secs(30)) {

@@ -5,9 +5,12 @@ mod header;
 mod separator;
 mod title;
 
-use leptos::prelude::*;
+use leptos::{ev, prelude::*, web_sys};
 use leptos_meta::Title;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::{
+    LazyRoute,
+    hooks::{use_params_map, use_query_map},
+};
 
 use super::{
     components::{
@@ -29,7 +32,7 @@ use crate::{
 };
 
 use composer::Composer;
-use header::WorkspaceHeader;
+use header::{PhonePart, WorkspaceHeader};
 use separator::Separator;
 
 const PREVIEW: Tab = Tab {
@@ -43,9 +46,55 @@ const CODE: Tab = Tab {
     icon: IconName::Code,
 };
 
+/// The page of the project in the address. Its code is fetched when somebody opens one.
+pub struct WorkspaceRoute;
+
+impl LazyRoute for WorkspaceRoute {
+    fn data() -> Self {
+        Self
+    }
+
+    async fn view(_this: Self) -> AnyView {
+        workspace_page().await
+    }
+}
+
+#[cfg_attr(lazy_parts, lazy)]
+async fn workspace_page() -> AnyView {
+    view! { <WorkspacePage/> }.into_any()
+}
+
+/// What leads to a project: its link, and the form that makes one.
+const WAYS_IN: &str = "a[href^='/projects/'], #new-project";
+
+/// Fetches the code of a project's page as soon as somebody is about to open one: points at its
+/// link, moves the focus to it, or types a prompt.
+pub fn fetch_when_wanted() {
+    Effect::new(|| {
+        let wanted = StoredValue::new(false);
+        let look = move |event: &web_sys::Event| {
+            if !wanted.get_value()
+                && event_target::<web_sys::Element>(event)
+                    .closest(WAYS_IN)
+                    .is_ok_and(|way| way.is_some())
+            {
+                wanted.set_value(true);
+                #[cfg(all(lazy_parts, feature = "hydrate"))]
+                leptos::task::spawn_local(__preload_workspace_page());
+            }
+        };
+        let listeners = [
+            window_event_listener(ev::pointerover, move |event| look(&event)),
+            window_event_listener(ev::focusin, move |event| look(&event)),
+            window_event_listener(ev::input, move |event| look(&event)),
+        ];
+        on_cleanup(move || listeners.into_iter().for_each(WindowListenerHandle::remove));
+    });
+}
+
 /// The page of the project in the address; the 404 page if there is none.
 #[component]
-pub fn WorkspacePage() -> impl IntoView {
+fn WorkspacePage() -> impl IntoView {
     let params = use_params_map();
     let project = Memo::new(move |_| {
         params.with(|params| params.get("id").and_then(|id| id.parse::<ProjectId>().ok()))
@@ -73,13 +122,6 @@ pub fn WorkspacePage() -> impl IntoView {
             })}
         </Suspense>
     }
-}
-
-/// The part of the workspace that a phone shows, which has no room for both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PhonePart {
-    Chat,
-    App,
 }
 
 #[component]

@@ -1,0 +1,96 @@
+// Pages between the server's HTML and their code: opened at their address, clicked early, left and come back to.
+import assert from "node:assert/strict";
+import { after, before, test } from "./suite.mjs";
+import { post, startBrowser, startServer } from "./server.mjs";
+import { watchConsole } from "./workspace.mjs";
+
+let server;
+let browser;
+
+before(async () => {
+  server = await startServer();
+  browser = await startBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** A page whose requests for these addresses are answered only once it is released. */
+async function holding(pattern) {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
+  const asked = Promise.withResolvers();
+  const released = Promise.withResolvers();
+  await page.route(pattern, async (route) => {
+    asked.resolve();
+    await released.promise;
+    await route.continue();
+  });
+  return { page, asked: asked.promise, release: released.resolve };
+}
+
+const isAlive = (page) => page.locator("html[data-live]").waitFor({ state: "attached" });
+const selected = (page, name) => page.getByRole("tab", { name, selected: true }).waitFor();
+/** Effects have run and the page has been painted. */
+const settled = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(() => requestAnimationFrame(done)))));
+
+test("a project opened at its address comes alive although its code comes late, and shows its app", async () => {
+  const project = await post(server, "/api/showcase/use", { slug: "quiz" });
+  const { page, asked, release } = await holding("**/split_workspace*.wasm");
+  const problems = watchConsole(page, { previews: false });
+  await page.goto(`${server.url}/projects/${project}`, { waitUntil: "commit" });
+  await asked;
+  await settled(page);
+  assert.equal(await page.locator("html[data-live]").count(), 0, "it is not alive yet");
+  release();
+  await isAlive(page);
+  await page.locator('iframe[title="Preview"]').waitFor();
+  await page.reload();
+  await isAlive(page);
+  await page.locator('iframe[title="Preview"]').waitFor();
+  await page.getByRole("tab", { name: "Code" }).click();
+  await page.getByRole("treeitem").first().waitFor();
+  assert.deepEqual(problems, []);
+  await page.close();
+});
+
+test("what is clicked before a page is alive happens once it is", async () => {
+  const project = await post(server, "/api/showcase/use", { slug: "quiz" });
+  const { page, asked, release } = await holding("**/codeflow.wasm");
+  await page.goto(`${server.url}/projects/${project}`, { waitUntil: "commit" });
+  await asked;
+  await page.getByRole("tab", { name: "Code" }).click();
+  await selected(page, "Preview");
+  release();
+  await selected(page, "Code");
+  await page.close();
+});
+
+test("from the home page to a project and back, each is fetched when it is wanted", async () => {
+  const project = await post(server, "/api/showcase/use", { slug: "quiz" });
+  const page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
+  const problems = watchConsole(page, { previews: false });
+  const parts = [];
+  page.on("request", (request) => parts.push(new URL(request.url()).pathname));
+  const hasWorkspace = () => parts.some((path) => path.includes("split_workspace"));
+  await page.goto(server.url);
+  await isAlive(page);
+  await page.waitForLoadState("networkidle");
+  assert.ok(!hasWorkspace(), "nobody has asked for a project yet");
+  const link = page.locator(`a[href="/projects/${project}"]`);
+  const fetched = page.waitForRequest(/split_workspace/);
+  await link.hover();
+  await fetched;
+  await link.click();
+  await page.getByRole("textbox", { name: "Message" }).waitFor();
+  await page.locator('iframe[title="Preview"]').waitFor();
+  await page.goBack();
+  await page.getByRole("textbox", { name: "Describe the app you want to build" }).waitFor();
+  await page.goForward();
+  await page.getByRole("textbox", { name: "Message" }).waitFor();
+  assert.deepEqual(problems, []);
+  await page.close();
+});
