@@ -12,6 +12,7 @@ mod jail;
 mod launch;
 mod page;
 mod pages;
+mod patience;
 mod picture;
 mod relay;
 mod report;

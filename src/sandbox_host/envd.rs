@@ -99,7 +99,9 @@ async fn start_blocking_threads() {
     let all_run = Arc::new(Barrier::new(BLOCKING_THREADS));
     let waits = (0..BLOCKING_THREADS).map(|_| {
         let all_run = all_run.clone();
-        tokio::task::spawn_blocking(move || drop(all_run.wait()))
+        tokio::task::spawn_blocking(move || {
+            all_run.wait();
+        })
     });
     futures::future::join_all(waits).await;
 }

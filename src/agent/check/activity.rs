@@ -9,11 +9,7 @@ use std::{
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::{
-    browser::{ANSWER, Browser},
-    events::Event,
-    launch::BrowserError,
-};
+use super::{browser::Browser, events::Event, launch::BrowserError};
 use crate::agent::nextjs::console::{
     console_text, exception, found_no_server, is_fatal, is_noise, lacks_webgl,
 };
@@ -103,9 +99,7 @@ impl PageActivity {
             if loaded_at.is_none() && !asked && now >= deadline {
                 asked = true;
                 let ask = json!({ "expression": "1" });
-                if let Err(BrowserError::Silent) =
-                    browser.call("Runtime.evaluate", ask, ANSWER).await
-                {
+                if let Err(BrowserError::Silent) = browser.ask("Runtime.evaluate", ask).await {
                     self.hangs();
                 }
                 continue;

@@ -16,14 +16,13 @@ use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, FramedRead, F
 use super::{
     events::{Event, Events},
     launch::{BrowserError, Launched, Remains, launch},
+    patience::Patience,
     relay::Relay,
 };
 use crate::{config, sandbox::PageAddress};
 
 /// How long the browser may take to start, on a busy machine.
 const START: Duration = Duration::from_secs(30);
-/// How long a page may take to answer a question: longer than a busy machine takes.
-pub const ANSWER: Duration = Duration::from_secs(12);
 /// The longest message that is read, in bytes: a screenshot is the largest. Longer ones are what
 /// pages write on the console.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -160,18 +159,45 @@ impl Browser {
     ) -> Result<Value, BrowserError> {
         let id = self.send(method, params).await?;
         let deadline = Instant::now() + patience;
+        match self.answer(id, method, deadline).await? {
+            Some(answer) => Ok(answer),
+            None => Err(BrowserError::Silent),
+        }
+    }
+
+    /// As [`Browser::call`], for what the page itself must answer: it is silent when it had its turn
+    /// on the processors.
+    pub async fn ask(&mut self, method: &str, params: Value) -> Result<Value, BrowserError> {
+        let id = self.send(method, params).await?;
+        let group = self.remains.group.clone();
+        let patience = Patience::new(group.as_ref());
         loop {
-            let Some(message) = self.receive(deadline).await? else {
+            if let Some(answer) = self.answer(id, method, patience.deadline()).await? {
+                return Ok(answer);
+            }
+            if patience.is_at_an_end() {
                 return Err(BrowserError::Silent);
-            };
+            }
+        }
+    }
+
+    /// The result of the call with this id; `None` when it did not come in time.
+    async fn answer(
+        &mut self,
+        id: u64,
+        method: &str,
+        deadline: Instant,
+    ) -> Result<Option<Value>, BrowserError> {
+        while let Some(message) = self.receive(deadline).await? {
             if message["id"] == id {
                 return match message["error"]["message"].as_str() {
                     Some(error) => Err(BrowserError::Failed(format!("{method}: {error}"))),
-                    None => Ok(message["result"].clone()),
+                    None => Ok(Some(message["result"].clone())),
                 };
             }
             self.keep(message).await?;
         }
+        Ok(None)
     }
 
     /// Sends a call, and returns the id that its result will have.

@@ -8,10 +8,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    browser::{ANSWER, Browser},
-    launch::BrowserError,
-};
+use super::{browser::Browser, launch::BrowserError};
 use crate::agent::nextjs::page;
 
 /// The world's name, for those who look into the browser.
@@ -124,15 +121,13 @@ pub async fn read(browser: &mut Browser) -> Result<PageContent, BrowserError> {
 }
 
 async fn read_once(browser: &mut Browser) -> Result<PageContent, BrowserError> {
-    let tree = browser.call("Page.getFrameTree", json!({}), ANSWER).await?;
+    let tree = browser.ask("Page.getFrameTree", json!({})).await?;
     let frame = &tree["frameTree"]["frame"]["id"];
     let world = json!({ "frameId": frame, "worldName": WORLD });
-    let world = browser
-        .call("Page.createIsolatedWorld", world, ANSWER)
-        .await?;
+    let world = browser.ask("Page.createIsolatedWorld", world).await?;
     let world = world["executionContextId"].as_i64().unwrap_or_default();
     let ask = json!({ "expression": *ASK, "contextId": world, "returnByValue": true });
-    let mut answer = browser.call("Runtime.evaluate", ask, ANSWER).await?;
+    let mut answer = browser.ask("Runtime.evaluate", ask).await?;
     let content = parse(answer["result"]["value"].take()).ok_or_else(|| {
         let thrown = answer["exceptionDetails"]["exception"]["description"]
             .as_str()
@@ -183,14 +178,14 @@ async fn has_handlers(
     number: usize,
 ) -> Result<bool, BrowserError> {
     let ask = json!({ "expression": format!("surfaces[{number}]"), "contextId": world });
-    let element = browser.call("Runtime.evaluate", ask, ANSWER).await?;
+    let element = browser.ask("Runtime.evaluate", ask).await?;
     let node = json!({ "objectId": element["result"]["objectId"] });
-    let node = browser.call("DOM.describeNode", node, ANSWER).await?;
+    let node = browser.ask("DOM.describeNode", node).await?;
     let object = json!({ "backendNodeId": node["node"]["backendNodeId"] });
-    let object = browser.call("DOM.resolveNode", object, ANSWER).await?;
+    let object = browser.ask("DOM.resolveNode", object).await?;
     let properties = async |browser: &mut Browser, object: &Value| {
         let list = json!({ "objectId": object, "ownProperties": true });
-        browser.call("Runtime.getProperties", list, ANSWER).await
+        browser.ask("Runtime.getProperties", list).await
     };
     let own = properties(browser, &object["object"]["objectId"]).await?;
     let is_kept = |property: &&Value| property["name"].as_str().is_some_and(page::keeps_handlers);

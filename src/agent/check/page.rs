@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     activity::{PageActivity, STALLED},
-    browser::{ANSWER, Browser},
+    browser::Browser,
     content::{self, PageContent},
     launch::BrowserError,
 };
@@ -196,10 +196,9 @@ async fn read_now(browser: &mut Browser) -> Result<Look, BrowserError> {
         ));
     }
     let shot = browser
-        .call(
+        .ask(
             "Page.captureScreenshot",
             json!({ "format": "png", "optimizeForSpeed": true }),
-            ANSWER,
         )
         .await;
     let png = match shot {

@@ -82,7 +82,10 @@ impl Sandboxes {
             let running = self.running_groups();
             recent.retain(|id, _| running.iter().any(|(running, _)| running == id));
             for (id, cgroup) in running {
-                let Some(cpu) = cgroup.processor_time() else {
+                let Some((cgroup, cpu)) = cgroup.and_then(|group| {
+                    let cpu = group.processor_time()?;
+                    Some((group, cpu))
+                }) else {
                     continue;
                 };
                 let recent = recent.entry(id).or_insert_with(|| Recent::new(cpu));
@@ -95,14 +98,19 @@ impl Sandboxes {
         }
     }
 
-    fn running_groups(&self) -> Vec<(String, Cgroup)> {
+    /// Those that run, with their groups. One whose state somebody is about to change may run: what
+    /// it used is remembered, and read the next time.
+    fn running_groups(&self) -> Vec<(String, Option<Cgroup>)> {
         let sandboxes = self.all();
-        let running = sandboxes
-            .iter()
-            .filter(|sandbox| matches!(sandbox.state.try_lock().as_deref(), Ok(State::Running(_))));
-        running
-            .filter_map(|sandbox| Some((sandbox.id.clone(), self.cgroup_of(sandbox)?)))
-            .collect()
+        let groups = sandboxes.iter().filter_map(|sandbox| {
+            let group = match sandbox.state.try_lock().as_deref() {
+                Ok(State::Running(_)) => self.cgroup_of(sandbox),
+                Ok(_) => return None,
+                Err(_) => None,
+            };
+            Some((sandbox.id.clone(), group))
+        });
+        groups.collect()
     }
 }
 
