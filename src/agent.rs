@@ -21,7 +21,7 @@ use text::secrets::Redactor;
 pub use turn::{BuildOutcome, Job, Work, build_app};
 
 pub use crate::llm::recorded_apps;
-pub use crate::sandbox::Notice;
+pub use crate::sandbox::{Notice, ShellEvent, ShellStream, TerminalSize};
 use crate::{
     config,
     llm::Model,
@@ -121,6 +121,11 @@ impl Agent {
             Err(SandboxError::NotFound) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether the sandbox is awake; `None` when it is gone. Does not wake it.
+    pub async fn is_awake(&self, sandbox: &str) -> Result<Option<bool>, RunError> {
+        Ok(self.sandboxes.is_awake(sandbox).await?)
     }
 
     /// Long enough for a whole run.

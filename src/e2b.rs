@@ -30,6 +30,9 @@ pub const KEEPALIVE_INTERVAL: HeaderName = HeaderName::from_static("keepalive-pi
 /// How many bytes of each output of a command the client keeps: the first and the last half. Our
 /// own host sends no more; E2B's ignores the header.
 pub const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("codeflow-output-limit");
+/// On a request whose answer may take long without keeping the sandbox awake: nobody may be
+/// looking. Our own host's alone; in E2B's cloud no request does.
+pub const PASSIVE: HeaderName = HeaderName::from_static("codeflow-passive");
 
 /// The content type of a stream.
 pub const STREAM: &str = "application/connect+json";

@@ -17,6 +17,7 @@ mod preferences;
 mod previews;
 mod showcase;
 mod sweep;
+mod terminals;
 mod versions;
 mod views;
 mod workspace;
@@ -30,6 +31,7 @@ pub use crate::render::image_type;
 pub use error::ProjectError;
 pub use feed::{Feed, FeedItem, FollowError};
 pub use images::ImageContent;
+pub use terminals::{TerminalItem, TerminalViewer};
 
 use crate::{
     agent::Agent,
@@ -44,6 +46,7 @@ use crate::{
 use apps::Apps;
 use edits::Edits;
 use previews::Previews;
+use terminals::Terminals;
 use views::Views;
 
 /// How long the work under way may take to stop.
@@ -62,13 +65,14 @@ struct Inner {
     apps: Apps,
     edits: Edits,
     previews: Previews,
+    terminals: Terminals,
     views: Views,
     /// Of those that change a project's app.
     locks: ProjectLocks,
     runs: Supervisor,
     /// Wakes what removes deleted projects.
     deleted: Notify,
-    /// Apps being opened, watched previews and the sweep.
+    /// Apps being opened, watched previews, shells and the sweep.
     tasks: TaskTracker,
 }
 
@@ -105,6 +109,13 @@ impl Projects {
             apps: Arc::new(previews.clone()),
             locks: ProjectLocks::default(),
         };
+        let terminals = Terminals::new(
+            store.clone(),
+            agent.clone(),
+            apps.clone(),
+            tasks.clone(),
+            shutdown.clone(),
+        );
         let views = Views::new(
             store.clone(),
             agent.clone(),
@@ -119,6 +130,7 @@ impl Projects {
                 apps,
                 edits,
                 previews,
+                terminals,
                 views,
                 locks: context.locks.clone(),
                 runs: Supervisor::new(context, settings, shutdown),

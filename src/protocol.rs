@@ -12,6 +12,7 @@ mod preferences;
 mod preview;
 mod project;
 mod run;
+mod terminal;
 mod text;
 mod usage;
 mod version;
@@ -35,6 +36,7 @@ pub use project::{
     PromptError, ShowcaseApp, TITLE_MAX_CHARS, TitleError, Workspace,
 };
 pub use run::{Run, RunState, Status, ToolUse};
+pub use terminal::{LeftRunning, Shell, ShellEnd, TerminalFrame, TerminalRequest, TerminalSandbox};
 pub use text::{first_chars, shorten};
 pub use usage::{Spent, UserUsage};
 pub use version::{

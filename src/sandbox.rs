@@ -1,6 +1,6 @@
 //! The app's client of E2B's protocol: it makes sandboxes and works in them, whoever serves them.
-//! `control` is the control plane; `files` and `process` are the data plane, the latter over
-//! `connect`'s frames. `address` builds every URL, and `retry` repeats what is safe to repeat.
+//! `control` is the control plane; `files`, `process` and `shell` are the data plane, the latter two
+//! over `connect`'s frames. `address` builds every URL, and `retry` repeats what is safe to repeat.
 
 mod address;
 mod body;
@@ -11,6 +11,8 @@ mod files;
 mod output;
 mod process;
 mod retry;
+mod shell;
+mod stream;
 mod supervise;
 
 use std::{sync::Arc, time::Duration};
@@ -22,6 +24,7 @@ pub use output::{CommandOutput, Gap, Left, RunningProcess};
 pub use process::RunOptions;
 use reqwest::{Method, RequestBuilder, Url, header::HeaderValue};
 use secrecy::ExposeSecret;
+pub use shell::{ShellEvent, ShellStream, TerminalSize};
 
 use crate::{config, e2b};
 

@@ -8,6 +8,7 @@ mod health;
 mod images;
 mod origin;
 mod preferences;
+mod terminal;
 
 use std::sync::Arc;
 
@@ -94,6 +95,7 @@ pub fn router(state: AppState) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/ws/projects/{id}", get(feed::follow))
+        .route("/ws/projects/{id}/terminal", get(terminal::open))
         .route("/projects/{id}/download.zip", get(download::zip))
         .route(
             "/api/images",

@@ -6,6 +6,7 @@ mod listing;
 pub mod path;
 mod rebuild;
 mod run_sandbox;
+mod shells;
 mod walk;
 
 use std::time::Duration;

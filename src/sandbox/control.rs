@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Client, Sandbox, SandboxError, address,
+    Client, Inner, Sandbox, SandboxError, address,
     error::{self, Subject},
     retry::{self, Repeat},
     secret,
@@ -92,6 +92,9 @@ pub struct Notice {
 
 #[derive(Deserialize)]
 struct Detail {
+    /// `running` or `paused`.
+    #[serde(default)]
+    state: String,
     #[serde(default)]
     notice: Option<Notice>,
 }
@@ -101,21 +104,19 @@ impl Sandbox {
     /// wake the sandbox.
     #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn notice(&self) -> Result<Option<Notice>, SandboxError> {
-        let url = address::join(
-            &self.client.control_plane,
-            &format!("/sandboxes/{}", self.id),
-        )?;
-        let response = self
-            .client
-            .http
-            .get(url)
-            .header(e2b::API_KEY, &self.client.api_key)
-            .send()
-            .await?;
+        Ok(self.client.detail(&self.id).await?.notice)
+    }
+}
+
+impl Inner {
+    async fn detail(&self, id: &str) -> Result<Detail, SandboxError> {
+        let url = address::join(&self.control_plane, &format!("/sandboxes/{id}"))?;
+        let request = self.http.get(url).header(e2b::API_KEY, &self.api_key);
+        let response = request.send().await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Sandbox).await);
         }
-        Ok(response.json::<Detail>().await?.notice)
+        Ok(response.json().await?)
     }
 }
 
@@ -152,6 +153,18 @@ impl Client {
             .json(&serde_json::json!({ "timeout": timeout.as_secs() }));
         let response = retry::send(request, Repeat::Harmless).await?;
         self.sandbox(response, Subject::Sandbox).await
+    }
+
+    /// Whether the sandbox is awake; `None` when it is gone. Does not wake it.
+    pub async fn is_awake(&self, id: &str) -> Result<Option<bool>, SandboxError> {
+        if !address::is_id(id) {
+            return Ok(None);
+        }
+        match self.inner.detail(id).await {
+            Ok(detail) => Ok(Some(detail.state != "paused")),
+            Err(SandboxError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// All sandboxes that the key can see, running and paused.

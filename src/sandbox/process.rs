@@ -1,4 +1,4 @@
-//! Commands in a sandbox: `process.Process/Start`, whose stream carries the process's start, its
+//! Commands in a sandbox: `process.Process/Start`, whose `stream` carries the process's start, its
 //! output and its end.
 
 use std::{
@@ -7,23 +7,16 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures::StreamExt;
-use reqwest::Method;
-use serde::{Deserialize, Serialize};
-use tokio_util::{codec::FramedRead, io::StreamReader};
+use serde::Serialize;
 
 use super::{
-    Sandbox, SandboxError,
-    connect::{self, Frame, Frames},
-    error::{self, Subject},
+    Sandbox, SandboxError, connect,
     output::{CommandOutput, Gap, Left},
-    retry::{self, Repeat},
+    stream::{Event, ProcessStream},
     supervise::Supervisor,
 };
 use crate::{config, e2b};
 
-/// Seconds of silence after which the server sends a keepalive.
-const KEEPALIVE_SECONDS: u32 = 50;
 /// How many bytes of each output are kept: the first half of them and the last.
 const MAX_OUTPUT: usize = 1 << 20;
 /// How much longer the slower of the two timers waits, the server's and ours.
@@ -50,28 +43,6 @@ struct Process<'a> {
     args: Vec<&'a str>,
     envs: &'a HashMap<String, String>,
     cwd: &'a str,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Response {
-    event: Event,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Event {
-    start: Option<Started>,
-    data: Option<Output>,
-    end: Option<End>,
-    /// Only our own host sends it.
-    left: Option<Left>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Started {
-    pid: u32,
 }
 
 /// A command that was started; it is killed when nobody waits for its end any more.
@@ -101,15 +72,6 @@ impl Drop for Running<'_> {
             let _ = sandbox.signal(pid, signal).await;
         });
     }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Output {
-    stdout: Option<String>,
-    stderr: Option<String>,
-    /// How many bytes our own host left out before these.
-    skipped: u64,
 }
 
 /// What is kept of an output stream.
@@ -156,14 +118,6 @@ struct Report {
     exit_code: i32,
 }
 
-/// Zero values are omitted on the wire.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct End {
-    exit_code: i32,
-    exited: bool,
-}
-
 impl Sandbox {
     /// Runs the command in a login shell and waits for that shell's end. A command that fails is
     /// not an error here; see its exit code.
@@ -195,26 +149,11 @@ impl Sandbox {
             (options.timeout + GRACE, options.timeout)
         };
         let begun = Instant::now();
-        let body = serde_json::to_vec(&start)
-            .map_err(|error| SandboxError::Protocol(error.to_string()))?;
         let request = self
-            .request(
-                &self.client.streaming,
-                Method::POST,
-                e2b::ENVD_PORT,
-                "/process.Process/Start",
-            )?
-            .header("content-type", e2b::STREAM)
-            .header("accept-encoding", "identity")
-            .header(e2b::CONNECT_VERSION, "1")
-            .header(e2b::KEEPALIVE_INTERVAL, KEEPALIVE_SECONDS)
+            .stream_request("/process.Process/Start", &start)?
             .header(e2b::CONNECT_TIMEOUT, server_timeout.as_millis().to_string())
-            .header(e2b::OUTPUT_LIMIT, MAX_OUTPUT)
-            .body(e2b::frame(0, &body));
-        let response = retry::send(request, Repeat::Unsent).await?;
-        if !response.status().is_success() {
-            return Err(error::of(response, Subject::Inside).await);
-        }
+            .header(e2b::OUTPUT_LIMIT, MAX_OUTPUT);
+        let mut stream = ProcessStream::open(request).await?;
         let mut report = Report::default();
         let mut running = Running {
             sandbox: self,
@@ -225,25 +164,15 @@ impl Sandbox {
                 "SIGNAL_SIGKILL"
             },
         };
-        let bytes = response
-            .bytes_stream()
-            .map(|piece| piece.map_err(std::io::Error::other));
-        let mut frames = FramedRead::new(StreamReader::new(bytes), Frames);
         let read = tokio::time::timeout(patience, async {
-            while let Some(frame) = frames.next().await {
-                match frame? {
-                    Frame::Message(message) => {
-                        let response: Response = serde_json::from_slice(&message)
-                            .map_err(|error| SandboxError::Protocol(error.to_string()))?;
-                        if let Some(started) = &response.event.start {
-                            running.pid = Some(started.pid);
-                        }
-                        if report.take(response.event)? {
-                            running.pid = None;
-                            return Ok(());
-                        }
-                    }
-                    Frame::End => break,
+            while let Some(event) = stream.next().await {
+                let event = event?;
+                if let Some(started) = &event.start {
+                    running.pid = Some(started.pid);
+                }
+                if report.take(event)? {
+                    running.pid = None;
+                    return Ok(());
                 }
             }
             Err(SandboxError::Unavailable(
@@ -307,11 +236,7 @@ impl Report {
             self.left = left;
         }
         if let Some(end) = event.end {
-            self.exit_code = if end.exited || end.exit_code != 0 {
-                end.exit_code
-            } else {
-                -1
-            };
+            self.exit_code = end.code();
             return Ok(true);
         }
         Ok(false)

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     config,
-    e2b::{ACCESS_TOKEN, ENVD_PORT, SANDBOX_ID, SANDBOX_PORT},
+    e2b::{ACCESS_TOKEN, ENVD_PORT, PASSIVE, SANDBOX_ID, SANDBOX_PORT},
 };
 pub(super) use access::by_signature;
 use target::Target;
@@ -94,7 +94,7 @@ async fn answer(
     if let Some(refusal) = refusal {
         return refusal;
     }
-    let in_use = sandbox.in_use();
+    let mut in_use = sandbox.in_use();
     // In a task of its own: a client that hangs up must not leave the sandbox half awake.
     let waking = tokio::spawn({
         let (sandboxes, sandbox) = (sandboxes.clone(), sandbox.clone());
@@ -111,6 +111,9 @@ async fn answer(
     };
     if target.port == ENVD_PORT && request.uri().path() == "/metrics" {
         return json(StatusCode::OK, &sandboxes.moment(&sandbox).await);
+    }
+    if target.port == ENVD_PORT && request.headers().contains_key(PASSIVE) {
+        in_use.stop_counting();
     }
     let connection = Connection::new(connected.clone(), in_use);
     let forwarding = async {
@@ -161,7 +164,7 @@ async fn forward_to_envd(
 ) -> anyhow::Result<Response<Body>> {
     origin_form(&mut request);
     strip_hop_by_hop(request.headers_mut());
-    for name in [ACCESS_TOKEN, SANDBOX_ID, SANDBOX_PORT] {
+    for name in [ACCESS_TOKEN, PASSIVE, SANDBOX_ID, SANDBOX_PORT] {
         request.headers_mut().remove(name);
     }
     let mut response = container.request(request).await?;

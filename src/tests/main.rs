@@ -45,5 +45,6 @@ mod structure;
 mod support;
 mod sweeps;
 mod templates;
+mod terminals;
 mod unenforced;
 mod versions;

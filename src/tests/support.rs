@@ -11,6 +11,7 @@ mod ports;
 mod postgres;
 mod server;
 mod template;
+mod terminal;
 mod unsplash;
 mod wire;
 
@@ -29,6 +30,7 @@ pub use nobody::{NOBODY, as_nobody};
 pub use postgres::Postgres;
 pub use server::Server;
 pub use template::data_dir;
+pub use terminal::Terminal;
 pub use unsplash::{Photos, Unsplash};
 pub use wire::{begin, stream, token};
 

@@ -76,18 +76,28 @@ impl Awake {
 }
 
 /// Keeps a sandbox counted as in use.
-pub(in crate::sandbox_host) struct InUse(Arc<Sandbox>);
+pub(in crate::sandbox_host) struct InUse {
+    sandbox: Arc<Sandbox>,
+    counts: bool,
+}
 
 impl InUse {
     pub(in crate::sandbox_host) fn health(&self) -> &Health {
-        &self.0.health
+        &self.sandbox.health
+    }
+
+    /// It was used until this moment, and what follows doesn't count.
+    pub(in crate::sandbox_host) fn stop_counting(&mut self) {
+        if std::mem::take(&mut self.counts) {
+            self.sandbox.touch();
+            self.sandbox.requests.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        self.0.used_at.store(now(), Ordering::Relaxed);
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        self.stop_counting();
     }
 }
 
@@ -143,7 +153,10 @@ impl Sandbox {
 
     pub(in crate::sandbox_host) fn in_use(self: &Arc<Self>) -> InUse {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        InUse(self.clone())
+        InUse {
+            sandbox: self.clone(),
+            counts: true,
+        }
     }
 
     /// The end moves to `seconds` from now.

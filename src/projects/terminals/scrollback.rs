@@ -1,0 +1,95 @@
+//! What a shell has shown lately, with the place of each byte in all that it has shown.
+
+use std::{
+    collections::VecDeque,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// How much is kept of a shell, in bytes.
+pub(super) const MAX_KEPT: usize = 256 << 10;
+/// How far ahead a whole line is looked for, where the beginning is gone.
+const LINE: usize = 4 << 10;
+
+#[derive(Debug)]
+pub(super) struct Scrollback {
+    kept: VecDeque<u8>,
+    /// The place of the next byte.
+    end: u64,
+    /// Whether something was shown before what is kept.
+    cut: bool,
+}
+
+impl Scrollback {
+    /// An empty one. Its places begin at the time, in microseconds: those that a client knows of a
+    /// shell which had the number before lie far from them.
+    pub(super) fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let micros = now.map_or(0, |now| now.as_micros());
+        Self {
+            kept: VecDeque::new(),
+            end: u64::try_from(micros).unwrap_or(0),
+            cut: false,
+        }
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.kept.extend(bytes);
+        self.end += bytes.len() as u64;
+        let excess = self.kept.len().saturating_sub(MAX_KEPT);
+        self.cut |= excess > 0;
+        self.kept.drain(..excess);
+    }
+
+    /// At most `max` bytes from the place on, and the place of the first: a later one where what
+    /// was asked for is not kept. `None` when nothing follows.
+    pub(super) fn read(&self, after: u64, max: usize) -> Option<(u64, Vec<u8>)> {
+        let start = self.end - self.kept.len() as u64;
+        let from = if (start..=self.end).contains(&after) {
+            after
+        } else {
+            start + self.first_line()
+        };
+        let skip = usize::try_from(from - start).map_or(self.kept.len(), |skip| skip);
+        let stop = self.kept.len().min(skip.saturating_add(max));
+        let bytes: Vec<u8> = self.kept.range(skip..stop).copied().collect();
+        (!bytes.is_empty()).then_some((from, bytes))
+    }
+
+    /// Where the first whole line begins: a terminal that starts within a sequence shows rubbish.
+    fn first_line(&self) -> u64 {
+        if !self.cut {
+            return 0;
+        }
+        let newline = self.kept.iter().take(LINE).position(|byte| *byte == b'\n');
+        newline.map_or(0, |at| at as u64 + 1)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_kept_any_more_is_left_out_up_to_a_whole_line() {
+        let mut scrollback = Scrollback::new();
+        let start = scrollback.end();
+        assert_eq!(scrollback.read(0, 10), None);
+        scrollback.push(b"one\ntwo\n");
+        assert_eq!(scrollback.read(0, 3), Some((start, b"one".to_vec())));
+        assert_eq!(
+            scrollback.read(start + 4, 10),
+            Some((start + 4, b"two\n".to_vec()))
+        );
+        assert_eq!(scrollback.read(start + 8, 10), None);
+        scrollback.push(&[b'x'; MAX_KEPT - 4]);
+        // "one\n" is gone, and "two\n" is whole, but what precedes it might not be.
+        let (at, bytes) = scrollback.read(start, 3).unwrap();
+        assert_eq!((at, bytes), (start + 8, b"xxx".to_vec()));
+        assert_eq!(scrollback.end(), start + 4 + MAX_KEPT as u64);
+    }
+}

@@ -1,0 +1,198 @@
+//! Shells for people: each on a terminal of its own, found again by its tag, whoever started it.
+
+use std::{collections::HashMap, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{RunOptions, Sandbox, SandboxError, output::RunningProcess, stream::ProcessStream};
+use crate::{config, e2b};
+
+/// The folder, in blue, and a dollar sign.
+const PROMPT: &str = r"\[\e[34m\]\w\[\e[0m\] \$ ";
+/// How long ending what a shell has started may take.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A terminal's size in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TerminalSize {
+    pub cols: u16,
+    pub rows: u16,
+}
+
+/// What comes from a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShellEvent {
+    /// What its terminal shows next.
+    Output(Vec<u8>),
+    /// It has ended.
+    Ended {
+        /// -1 when a signal ended it.
+        exit_code: i32,
+        /// What it started and left running; E2B's own service doesn't say.
+        left: Vec<RunningProcess>,
+    },
+}
+
+/// The output of a shell from some moment on.
+pub struct ShellStream {
+    stream: ProcessStream,
+    left: Vec<RunningProcess>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Listed {
+    processes: Vec<ListedProcess>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ListedProcess {
+    pid: u32,
+    tag: Option<String>,
+}
+
+impl ShellStream {
+    /// What comes next. An error when the stream was cut: the shell may run on. Dropping the future
+    /// loses nothing.
+    pub async fn next(&mut self) -> Result<ShellEvent, SandboxError> {
+        while let Some(event) = self.stream.next().await {
+            let event = event?;
+            if let Some(left) = event.left {
+                self.left = left.running;
+            }
+            if let Some(text) = event.data.and_then(|data| data.pty) {
+                let output = STANDARD
+                    .decode(text)
+                    .map_err(|error| SandboxError::Protocol(error.to_string()))?;
+                return Ok(ShellEvent::Output(output));
+            }
+            if let Some(end) = event.end {
+                return Ok(ShellEvent::Ended {
+                    exit_code: end.code(),
+                    left: std::mem::take(&mut self.left),
+                });
+            }
+        }
+        Err(SandboxError::Unavailable(
+            "the shell's stream ended before the shell did".to_owned(),
+        ))
+    }
+}
+
+impl Sandbox {
+    /// Starts a login shell in the folder and listens to it. It runs on when nobody listens.
+    pub async fn start_shell(
+        &self,
+        tag: &str,
+        folder: &str,
+        size: TerminalSize,
+    ) -> Result<ShellStream, SandboxError> {
+        let start = json!({
+            "process": {
+                "cmd": "/bin/bash",
+                "args": ["-i", "-l"],
+                "envs": {
+                    "TERM": "xterm-256color",
+                    "COLORTERM": "truecolor",
+                    "LANG": "C.UTF-8",
+                    "LC_ALL": "C.UTF-8",
+                    // Where no start-up file sets another.
+                    "PS1": PROMPT,
+                },
+                "cwd": folder,
+            },
+            "pty": { "size": size },
+            "tag": tag,
+        });
+        self.listen("/process.Process/Start", &start).await
+    }
+
+    /// Listens to a shell that runs, from here on. `NoSuchPath` when it doesn't.
+    pub async fn follow_shell(&self, tag: &str) -> Result<ShellStream, SandboxError> {
+        self.listen("/process.Process/Connect", &to(tag)).await
+    }
+
+    async fn listen(&self, path: &str, message: &Value) -> Result<ShellStream, SandboxError> {
+        // Nobody may be looking.
+        let request = self
+            .stream_request(path, message)?
+            .header(e2b::PASSIVE, "1");
+        let mut stream = ProcessStream::open(request).await?;
+        // The first event says that it runs; without, the stream's end says why not.
+        match stream.next().await {
+            Some(Ok(_)) => Ok(ShellStream {
+                stream,
+                left: Vec::new(),
+            }),
+            Some(Err(error)) => Err(error),
+            None => Err(SandboxError::Unavailable(
+                "the shell's stream is empty".to_owned(),
+            )),
+        }
+    }
+
+    /// The processes that run and have a tag: the tag, and the process's id.
+    pub async fn tagged(&self) -> Result<Vec<(String, u32)>, SandboxError> {
+        let listed: Listed = self.call("/process.Process/List", &json!({})).await?;
+        let tagged = listed.processes.into_iter();
+        Ok(tagged
+            .filter_map(|process| Some((process.tag?, process.pid)))
+            .collect())
+    }
+
+    /// Types into a shell; waits while what runs in it reads nothing.
+    pub async fn type_into(&self, tag: &str, keys: &[u8]) -> Result<(), SandboxError> {
+        let mut message = to(tag);
+        message["input"] = json!({ "pty": STANDARD.encode(keys) });
+        self.call::<_, Value>("/process.Process/SendInput", &message)
+            .await
+            .map(drop)
+    }
+
+    /// Gives a shell's terminal another size.
+    pub async fn resize(&self, tag: &str, size: TerminalSize) -> Result<(), SandboxError> {
+        let mut message = to(tag);
+        message["pty"] = json!({ "size": size });
+        self.call::<_, Value>("/process.Process/Update", &message)
+            .await
+            .map(drop)
+    }
+
+    /// Ends a shell with all that it has started. One that has ended is no error.
+    pub async fn end_shell(&self, tag: &str) -> Result<(), SandboxError> {
+        if self.client.provider == config::SandboxProvider::E2b {
+            self.end_session(tag).await?;
+        }
+        let mut message = to(tag);
+        message["signal"] = json!("SIGNAL_SIGKILL");
+        match self
+            .call::<_, Value>("/process.Process/SendSignal", &message)
+            .await
+        {
+            Ok(_) | Err(SandboxError::NoSuchPath(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends all that runs on a shell's terminal: E2B's signal reaches the shell alone.
+    async fn end_session(&self, tag: &str) -> Result<(), SandboxError> {
+        let tagged = self.tagged().await?;
+        if let Some((_, pid)) = tagged.into_iter().find(|(known, _)| known == tag) {
+            let options = RunOptions {
+                cwd: "/".to_owned(),
+                envs: HashMap::new(),
+                timeout: END_TIMEOUT,
+            };
+            // The shell is ended in any case.
+            let _ = self.run(&format!("pkill -KILL -s {pid}"), &options).await;
+        }
+        Ok(())
+    }
+}
+
+fn to(tag: &str) -> Value {
+    json!({ "process": { "tag": tag } })
+}
