@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { done, run, startModel, write } from "./model.mjs";
-import { post, results, startBrowser, startServer, until } from "./server.mjs";
+import { assertAccessible } from "./accessible.mjs";
+import { KEY, killSandboxes, post, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 const page_of = (words) => `export default function Page() {\n  return <h1>${words}</h1>;\n}\n`;
@@ -21,7 +22,7 @@ before(async () => {
     if (prompt.includes("Many")) return turn > 0 ? done : run(MANY);
     return turn > 0 ? done : write({ "app/page.tsx": page_of("As built"), [ODD]: "export const odd = 1;\n", "notes.md": "# Notes\n" });
   });
-  server = await startServer(model.env);
+  server = await startServer({ ...model.env, SANDBOX_HOST_KEY: KEY });
   browser = await startBrowser();
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   await workspace(page).start(server.url, "Build a page");
@@ -62,7 +63,8 @@ function code(page) {
 }
 
 async function open(width, height = 900) {
-  const page = await browser.newPage({ viewport: { width, height } });
+  // axe asks for a context of its own.
+  const page = await (await browser.newContext({ viewport: { width, height } })).newPage();
   page.setDefaultTimeout(30_000);
   return { page, problems: watchConsole(page, { previews: false }), at: code(page) };
 }
@@ -245,5 +247,70 @@ test("5,000 files are a few lines in the page, found by the filter and by their 
   await page.getByRole("searchbox", { name: "Search in all files" }).fill("export const odd");
   await page.getByRole("button", { name: /line 1: export const odd/ }).click();
   await until("the file is shown", async () => (await at.text()).includes("export const odd"));
+  await page.close();
+});
+
+test("a file's menu is opened by the mouse and by keys, and a tab is closed by a button", async () => {
+  const { page, at } = await open(1280);
+  await at.open("app/page.tsx");
+  const menu = page.getByRole("menu", { name: "The selected file" });
+  await at.tree.getByRole("treeitem", { name: "notes.md" }).click({ button: "right" });
+  await menu.waitFor();
+  await page.screenshot({ path: join(results, "editor-menu.png") });
+  await assertAccessible(page, "the menu of a file");
+  await menu.getByRole("menuitem", { name: "Open", exact: true }).click();
+  await until("it is open", async () => (await at.tabs.count()) === 2);
+  await at.tree.focus();
+  await page.keyboard.press("Shift+F10");
+  await menu.waitFor();
+  await page.keyboard.press("End");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").getByText("Delete notes.md?").waitFor();
+  await page.keyboard.press("Escape");
+  await at.tree.focus();
+  await page.keyboard.press("ContextMenu");
+  await menu.getByRole("menuitem", { name: "Rename or move" }).click();
+  await page.getByRole("dialog", { name: "Rename or move" }).waitFor();
+  await page.keyboard.press("Escape");
+  const close = page.getByRole("button", { name: "Close notes.md" });
+  await close.focus();
+  await page.keyboard.press("Enter");
+  await until("one tab is left", async () => (await at.tabs.count()) === 1);
+  await page.close();
+});
+
+test("a pane that can't be fetched says so, the others live on, and it is there when it is tried again", async () => {
+  const { page } = await open(1280);
+  await page.goto(address);
+  await page.waitForLoadState("networkidle");
+  await page.route("**/pkg/*.wasm", (route) => route.abort());
+  await page.getByRole("tab", { name: "Code", exact: true }).click();
+  const failure = page.getByRole("tabpanel", { name: "Code" }).getByRole("alert");
+  await failure.getByText("could not be fetched: the code editor").waitFor();
+  await page.getByRole("textbox", { name: "Message" }).fill("The chat lives on");
+  await page.getByRole("tab", { name: "Preview", exact: true }).click();
+  await page.frameLocator('iframe[title="Preview"]').getByRole("heading").waitFor();
+  await page.unroute("**/pkg/*.wasm");
+  await page.getByRole("tab", { name: "Code", exact: true }).click();
+  await failure.getByRole("button", { name: "Try again" }).click();
+  await page.getByRole("textbox", { name: "Editor" }).waitFor();
+  await page.close();
+});
+
+test("a sandbox that is lost while somebody types costs no letter, and is said in words", async () => {
+  const { page, at } = await open(1280);
+  await at.open("notes.md");
+  await at.type("# Before\n");
+  await at.says("Saved");
+  await killSandboxes(server);
+  await at.editor.click();
+  await page.keyboard.press("ControlOrMeta+End");
+  for (let word = 1; word <= 20; word++) await page.keyboard.type(`word ${word} `);
+  const typed = await at.text();
+  await at.says("Saved");
+  assert.equal(await at.text(), typed);
+  assert.match(typed, /# Before\n[\s\S]*word 20 /);
+  assert.equal(await onServer("notes.md"), typed);
+  await page.getByText("The sandbox was lost, and the app was rebuilt").waitFor();
   await page.close();
 });

@@ -28,18 +28,31 @@ export async function startServer(env = {}) {
   return Object.assign(server, { url: `http://localhost:${server.port}` });
 }
 
+/** The key of sandbox hosts that tests speak to. */
+export const KEY = "e2b_00000000000000000000000000000000000000ff";
+
+/** Ends all sandboxes of a server that was started with `SANDBOX_HOST_KEY: KEY`, as if they had been lost. */
+export async function killSandboxes(server) {
+  const headers = { "x-api-key": KEY };
+  for (const port of listeningPorts(server.child.pid)) {
+    const host = `http://127.0.0.1:${port}`;
+    const answer = await fetch(`${host}/v2/sandboxes`, { headers }).catch(() => null);
+    const listed = answer?.ok && /json/.test(answer.headers.get("content-type") ?? "") ? await answer.json() : [];
+    for (const { sandboxID } of listed) await fetch(`${host}/sandboxes/${sandboxID}`, { method: "DELETE", headers });
+  }
+}
+
 /** A running sandbox host: as a server, with its `key`. */
 export async function startHost(env = {}) {
   prepareData();
-  const key = "e2b_00000000000000000000000000000000000000ff";
   const host = await startCodeflow("sandbox-host", "/health", {
     SANDBOX_HOST_ADDR: "127.0.0.1:0",
-    SANDBOX_HOST_KEY: key,
+    SANDBOX_HOST_KEY: KEY,
     SANDBOX_DOMAIN: "",
     SANDBOX_POOL_SIZE: "0",
     ...env,
   });
-  return Object.assign(host, { key, url: `http://127.0.0.1:${host.port}` });
+  return Object.assign(host, { key: KEY, url: `http://127.0.0.1:${host.port}` });
 }
 
 /** Makes the data folder, with the templates of all. */

@@ -1,13 +1,16 @@
 // Versions as a person finds them, on a phone, a laptop and a wide screen: the list, one that is looked at, restoring, the ZIP file, and the
 // project's title; and a second tab that stays the same.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { startBrowser, startServer, until } from "./server.mjs";
+import { assertAccessible, preferTheme } from "./accessible.mjs";
+import { prepared, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 const page = (words) => `export default function Home() { return <h1>${words}</h1>; }\n`;
@@ -49,6 +52,41 @@ after(async () => {
   model?.stop();
 });
 
+/** Does what the README says: the lock file fits, and the app runs with what it names, which the template has installed already. */
+async function runUnpacked(folder, words) {
+  const version = readFileSync(join(prepared, "templates/nextjs/current"), "utf8").trim();
+  execFileSync("npm", ["ci", "--dry-run", "--offline", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: folder });
+  const installed = join(prepared, "templates/nextjs", version, "home/node_modules");
+  execFileSync("cp", ["-a", "--reflink=auto", installed, join(folder, "node_modules")]);
+  const port = await freePort();
+  const env = { ...process.env, PORT: String(port), NEXT_TELEMETRY_DISABLED: "1" };
+  const dev = spawn("npm", ["run", "dev"], { cwd: folder, env, stdio: "ignore", detached: true });
+  try {
+    await until(
+      "the unpacked app shows its page",
+      async () => {
+        if (dev.exitCode !== null) throw new Error(`npm run dev ended with ${dev.exitCode}`);
+        const answer = await fetch(`http://127.0.0.1:${port}/`).catch(() => null);
+        return (await answer?.text())?.includes(words);
+      },
+      120_000,
+    );
+  } finally {
+    process.kill(-dev.pid, "SIGKILL");
+    await until("it has ended", () => dev.exitCode !== null || dev.signalCode !== null);
+  }
+}
+
+/** A port that nothing listens on. */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
 const list = (of = tab) => of.getByRole("list", { name: "Versions" });
 const items = (of = tab) => list(of).locator(":scope > li");
 
@@ -58,6 +96,8 @@ for (const width of [1024, 390, 1920]) {
     await tab.getByRole("button", { name: "Versions", exact: true }).click();
     await items().first().waitFor();
     assert.match(await items().first().innerText(), /Current[\s\S]*Version \d+ · .* · .*\d{2}:\d{2}.*/);
+    // Each with a picture of the app, which the check took.
+    await until("the pictures are there", () => items().locator("img").evaluateAll((all) => all.length === 2 && all.every((one) => one.naturalWidth > 0)));
     await items().first().getByRole("button", { name: /changed$/ }).click();
     await items().first().getByRole("button", { name: /page\.tsx/ }).click();
     await items().first().getByText("Second words").waitFor();
@@ -79,6 +119,40 @@ test("a version is looked at with its own preview and code, and the app stays as
   const frame = tab.frameLocator('iframe[title="Preview of the version"]');
   await frame.getByRole("heading", { name: "First words" }).waitFor({ timeout: 120_000 });
   await second.frameLocator('iframe[title="Preview"]').getByRole("heading", { name: "Second words" }).waitFor();
+  await tab.getByRole("link", { name: "Back to the newest" }).click();
+  await ui.preview().getByRole("heading", { name: "Second words" }).waitFor();
+});
+
+test("any two versions are compared beside each other or as one text, under an address of their own", { timeout: 120_000 }, async () => {
+  await tab.getByRole("button", { name: "Versions", exact: true }).click();
+  await items().first().waitFor();
+  await tab.getByRole("combobox", { name: "Compare" }).selectOption({ label: "Version 1" });
+  await tab.getByRole("combobox", { name: "With" }).selectOption({ label: "Version 2" });
+  await tab.getByRole("button", { name: "Compare versions" }).click();
+  await tab.getByText("Version 1 compared with version 2").waitFor();
+  assert.match(tab.url(), /\?version=1\.\.2$/);
+  await tab.keyboard.press("Escape");
+  const file = tab.getByRole("region", { name: "Compared file" });
+  const [before, after] = [file.getByRole("textbox", { name: "Version 1" }), file.getByRole("textbox", { name: "Version 2" })];
+  for (const width of [1024, 390, 1920]) {
+    await tab.setViewportSize({ width, height: 800 });
+    await tab.goto(`${address}?version=1..2`);
+    await tab.getByRole("list", { name: "Changed files" }).getByRole("button", { name: /page\.tsx/ }).click();
+    if (width > 900) {
+      await before.getByText("First words").waitFor();
+      await after.getByText("Second words").waitFor();
+    }
+    await tab.getByRole("button", { name: "Unified" }).click();
+    await until("one text has both", async () => /First words[\s\S]*Second words/.test(await file.locator(".cm-editor").innerText().catch(() => "")));
+    const overflow = await tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(overflow, 0, "nothing is wider than the window");
+    for (const theme of ["light", "dark"]) {
+      await preferTheme(tab, theme);
+      await assertAccessible(tab, `two versions compared at ${width} px, ${theme}`);
+      await tab.screenshot({ path: join(results, `versions-compared-${width}-${theme}.png`) });
+    }
+  }
+  await tab.setViewportSize({ width: 1024, height: 768 });
   await tab.getByRole("link", { name: "Back to the newest" }).click();
   await ui.preview().getByRole("heading", { name: "Second words" }).waitFor();
 });
@@ -110,7 +184,7 @@ test("the project is renamed by the keyboard alone, a blank title is refused, an
   for (const of of [tab, second]) await of.getByRole("heading", { level: 1, name: "Words & co. 🚀" }).waitFor();
 });
 
-test("the ZIP file has the app and what runs it, under the project's name", async () => {
+test("the ZIP file has the app and what runs it, under the project's name, and runs", { timeout: 240_000 }, async () => {
   const [download] = await Promise.all([tab.waitForEvent("download"), tab.getByRole("button", { name: "Download ZIP" }).click()]);
   assert.equal(download.suggestedFilename(), "Words-&-co.-🚀.zip");
   const folder = mkdtempSync(join(tmpdir(), "codeflow-zip-"));
@@ -120,9 +194,9 @@ test("the ZIP file has the app and what runs it, under the project's name", asyn
     execFileSync("python3", ["-m", "zipfile", "-e", file, folder]);
     assert.match(readFileSync(join(folder, "app/page.tsx"), "utf8"), /First words/);
     assert.match(readFileSync(join(folder, "README.md"), "utf8"), /npm ci\nnpm run dev/);
-    readFileSync(join(folder, "package-lock.json"));
+    await runUnpacked(folder, "First words");
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 });
 

@@ -1,6 +1,6 @@
 //! The page, for both targets: rendered on the server, taken over in the browser. Everything shown
 //! is derived from signals; the signals are fed by the server functions of `api` and by [`feed`],
-//! the only file that knows the socket.
+//! the only file that knows its socket.
 
 pub mod banners;
 pub mod browser;
@@ -14,9 +14,11 @@ pub mod home;
 pub mod live;
 pub mod model;
 pub mod not_found;
+pub mod pane;
 pub mod preview;
 pub mod prompt_field;
 pub mod runs;
+pub mod script;
 pub mod theme;
 pub mod time;
 pub mod versions;

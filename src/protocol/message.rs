@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FragmentId, Image, MessageId, ProjectId, RunId, Timestamp};
+use super::{FragmentId, Image, ImageId, MessageId, ProjectId, RunId, Timestamp};
 
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,5 +138,8 @@ pub struct Fragment {
     /// counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<i32>,
+    /// What the app looked like, in lists of versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<ImageId>,
     pub created_at: Timestamp,
 }

@@ -135,6 +135,7 @@ impl Model {
             author: self.author,
             restored: self.restored,
             changed: self.changed,
+            picture: self.picture.and_then(|hash| hash.parse().ok()),
             created_at: Timestamp(self.created_at),
         }
     }

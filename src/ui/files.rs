@@ -3,6 +3,7 @@
 
 mod code_mirror;
 mod compare;
+mod context_menu;
 mod editor_pane;
 mod kept_text;
 mod open_files;
@@ -16,12 +17,14 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use leptos::{ev, prelude::*};
 use leptos_router::hooks::use_query_map;
 
-use super::{browser, components::Skeleton, conversation::Conversation};
+use super::{browser, components::Skeleton, conversation::Conversation, pane::panes};
 use crate::{
     api::files::list_files,
     protocol::{FileNode, ProjectId},
 };
 
+pub use code_mirror::Sides;
+pub use compare::{Compared, LayoutButtons, is_narrow};
 pub use tree::{FileTree, TreeMarks};
 
 use editor_pane::EditorPane;
@@ -37,16 +40,17 @@ const FIRST: [&str; 3] = ["app/page.tsx", "src/app/page.tsx", "README.md"];
 pub const FILE_QUERY: &str = "file";
 const LINE_QUERY: &str = "line";
 
-/// The Code tab; its code is fetched when somebody first looks.
-#[cfg_attr(lazy_parts, lazy)]
-pub async fn files_pane(
-    project: ProjectId,
-    conversation: RwSignal<Conversation>,
-    is_shown: Memo<bool>,
-) -> AnyView {
-    // A boundary of its own: its fetches must not bring back the page's skeleton.
-    view! { <Transition fallback=Loading><FilesPane project conversation is_shown/></Transition> }
-        .into_any()
+panes! {
+    /// The Code tab; its code is fetched when somebody first looks.
+    pub fn files_pane(
+        project: ProjectId,
+        conversation: RwSignal<Conversation>,
+        is_shown: Memo<bool>,
+    ) {
+        // A boundary of its own: its fetches must not bring back the page's skeleton.
+        view! { <Transition fallback=Loading><FilesPane project conversation is_shown/></Transition> }
+            .into_any()
+    }
 }
 
 #[component]

@@ -2,6 +2,9 @@
 //! restoring it.
 
 mod changes;
+mod choice;
+mod comparison;
+mod naming;
 mod view;
 mod viewer;
 
@@ -16,33 +19,41 @@ use super::{
     },
     conversation::Conversation,
     erased::part_when,
+    pane::panes,
 };
 use crate::{
     api::versions::{list_versions, restore_version},
-    protocol::{Author, Fragment, ProjectId},
+    protocol::{Fragment, ProjectId},
 };
 
 use changes::Changes;
+use choice::ComparisonChoice;
+use comparison::{ComparisonPane, sides_in};
+use naming::{address, author, name};
 use view::VersionPane;
 
 /// The ids of the panel and of the button that opens it.
 pub const PANEL_ID: &str = "versions-panel";
 pub const VERSIONS_ID: &str = "versions-button";
 
-/// The view of a version; its code is fetched when somebody first looks at one.
-#[cfg_attr(lazy_parts, lazy)]
-pub async fn version_view(project: ProjectId, version: String) -> AnyView {
-    view! { <VersionPane project version/> }.into_any()
-}
+panes! {
+    /// The view of a version, or of two compared (`1..3`); its code is fetched when somebody first
+    /// looks at one.
+    pub fn version_view(project: ProjectId, version: String) {
+        match sides_in(&version) {
+            Some((from, to)) => view! { <ComparisonPane project from to/> }.into_any(),
+            None => view! { <VersionPane project version/> }.into_any(),
+        }
+    }
 
-/// The list of versions, beside the app; its code is fetched when it is first opened.
-#[cfg_attr(lazy_parts, lazy)]
-pub async fn versions_panel(
-    project: ProjectId,
-    conversation: RwSignal<Conversation>,
-    open: RwSignal<bool>,
-) -> AnyView {
-    view! { <VersionsPanel project conversation open/> }.into_any()
+    /// The list of versions, beside the app; its code is fetched when it is first opened.
+    pub fn versions_panel(
+        project: ProjectId,
+        conversation: RwSignal<Conversation>,
+        open: RwSignal<bool>,
+    ) {
+        view! { <VersionsPanel project conversation open/> }.into_any()
+    }
 }
 
 #[component]
@@ -92,12 +103,17 @@ fn VersionsPanel(
         }
         .into_any(),
         Some(Ok(versions)) => {
+            let choice = view! { <ComparisonChoice project versions=versions.clone()/> };
             let items = versions
                 .into_iter()
                 .enumerate()
                 .map(|(at, version)| view! { <VersionItem project version newest=at == 0 restoring trouble/> })
                 .collect_view();
-            view! { <ul role="list" aria-label="Versions" class="divide-y divide-border">{items}</ul> }.into_any()
+            view! {
+                {choice}
+                <ul role="list" aria-label="Versions" class="divide-y divide-border">{items}</ul>
+            }
+            .into_any()
         }
     }
     };
@@ -171,13 +187,18 @@ fn VersionItem(
     let fragment = version.id.to_string();
     view! {
         <li class="flex flex-col gap-1.5 px-4 py-3">
-            <div class="flex items-baseline gap-2">
-                <p dir="auto" class="min-w-0 flex-1 text-sm font-medium wrap-anywhere">{version.title.clone()}</p>
-                {badge.map(|(words, variant)| view! { <Badge variant>{words}</Badge> })}
+            <div class="flex gap-3">
+                <div class="flex min-w-0 flex-1 flex-col gap-1.5">
+                    <div class="flex items-baseline gap-2">
+                        <p dir="auto" class="min-w-0 flex-1 text-sm font-medium wrap-anywhere">{version.title.clone()}</p>
+                        {badge.map(|(words, variant)| view! { <Badge variant>{words}</Badge> })}
+                    </div>
+                    <p class="text-xs text-muted-foreground">
+                        {name.clone()} " · " {author(&version)} " · " <time>{browser::local_time(version.created_at.0)}</time>
+                    </p>
+                </div>
+                {picture(&version)}
             </div>
-            <p class="text-xs text-muted-foreground">
-                {name.clone()} " · " {author(&version)} " · " <time>{browser::local_time(version.created_at.0)}</time>
-            </p>
             <div class="-ml-2.5 flex flex-wrap items-center gap-1">
                 <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm on:click=view_it attr:aria-describedby=format!("about-{}", version.id)>
                     "View"
@@ -219,26 +240,6 @@ fn VersionItem(
     }
 }
 
-/// What people call it.
-fn name(version: &Fragment) -> String {
-    match (version.draft, version.number) {
-        (false, number) => format!("Version {number}"),
-        (true, 0) => "Draft before version 1".to_owned(),
-        (true, number) => format!("Draft after version {number}"),
-    }
-}
-
-fn author(version: &Fragment) -> String {
-    match (version.author, version.restored) {
-        (Author::Agent, _) => "by the agent".to_owned(),
-        (Author::You, _) => "by you".to_owned(),
-        (Author::Restore, Some(number)) if number > 0 => {
-            format!("restored from version {number}")
-        }
-        (Author::Restore, _) => "restored from a draft".to_owned(),
-    }
-}
-
 fn files_changed(count: i32, first: bool) -> String {
     match (count, first) {
         (1, true) => "1 file".to_owned(),
@@ -248,40 +249,28 @@ fn files_changed(count: i32, first: bool) -> String {
     }
 }
 
-/// Where the version is looked at.
-fn address(project: ProjectId, version: &Fragment) -> String {
-    if version.draft {
-        format!("/projects/{project}?version={}", version.id)
-    } else {
-        format!("/projects/{project}?version={}", version.number)
-    }
+/// What it looked like, if that is known. Its name says which it is.
+fn picture(version: &Fragment) -> Option<impl IntoView + use<>> {
+    let path = format!("/api/pictures/{}", version.picture.as_ref()?);
+    Some(view! {
+        <img
+            src=path
+            alt=""
+            width="80"
+            height="50"
+            loading="lazy"
+            decoding="async"
+            class="h-12.5 w-20 shrink-0 rounded-md border border-border bg-muted object-cover object-top"
+        />
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::protocol::{FragmentId, Timestamp};
+    use super::files_changed;
 
     #[test]
-    fn a_version_is_called_by_its_number_and_its_maker() {
-        let version = |number, draft, restored| Fragment {
-            id: FragmentId(uuid::Uuid::nil()),
-            number,
-            title: "Shop".to_owned(),
-            draft,
-            author: if restored == 0 {
-                Author::You
-            } else {
-                Author::Restore
-            },
-            restored: Some(restored),
-            changed: None,
-            created_at: Timestamp(0),
-        };
-        assert_eq!(name(&version(3, false, 0)), "Version 3");
-        assert_eq!(name(&version(0, true, 0)), "Draft before version 1");
-        assert_eq!(author(&version(4, false, 2)), "restored from version 2");
-        assert_eq!(author(&version(4, false, 0)), "by you");
+    fn changed_files_are_counted_in_words() {
         assert_eq!(files_changed(1, false), "1 file changed");
         assert_eq!(files_changed(80, true), "80 files");
     }

@@ -17,12 +17,13 @@ use super::{
         ButtonSize, ButtonVariant, IconName, Skeleton, Tab, TabsList, TabsPanel, button_class,
     },
     conversation::{Conversation, ConversationLog},
-    erased::{self, later, part_when},
+    erased::{self, part_when},
     feed,
     files::{FILE_QUERY, files_pane},
     home::SiteHeader,
     model::{DemoNotice, DemoNoticeState},
     not_found::NotFound,
+    pane::pane,
     preview::PreviewPane,
     versions::{version_view, versions_panel},
 };
@@ -188,15 +189,15 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                         </div>
                         <TabsPanel id=PREVIEW.id selected=tab><PreviewPane project conversation line=connection.line/></TabsPanel>
                         <TabsPanel id=CODE.id selected=tab>
-                            {part_when(move || code_seen.get(), move || later(files_pane(project, conversation, code_shown)))}
+                            {part_when(move || code_seen.get(), move || pane("the code editor", move || files_pane(project, conversation, code_shown)))}
                         </TabsPanel>
                     </div>
                     {erased::part(move || match viewed.get() {
-                        Some(version) => later(version_view(project, version)),
+                        Some(version) => pane("the version", move || version_view(project, version.clone())),
                         None => ().into_any(),
                     })}
                 </section>
-                {part_when(move || versions_open.get(), move || later(versions_panel(project, conversation, versions_open)))}
+                {part_when(move || versions_open.get(), move || pane("the versions", move || versions_panel(project, conversation, versions_open)))}
             </main>
         </div>
     }

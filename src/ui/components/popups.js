@@ -4,6 +4,7 @@
   const GAP = 4;
   const EDGE = 8;
   const invoker = (menu) => document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`);
+  const anchorOf = (menu) => document.getElementById(menu.dataset.anchor ?? "") ?? invoker(menu);
   const items = (menu) =>
     [...menu.querySelectorAll('[role^="menuitem"]')].filter((item) => item.ariaDisabled !== "true" && item.offsetParent !== null);
 
@@ -23,21 +24,22 @@
   const onToggle = ({ target: menu, newState }) => {
     if (!(menu instanceof HTMLElement) || menu.role !== "menu") return;
     if (newState === "open") {
-      const button = invoker(menu);
-      if (!button) return;
+      const anchor = anchorOf(menu);
+      if (!anchor) return;
       open = menu;
-      place(menu, button);
+      place(menu, anchor);
       items(menu)[0]?.focus();
     } else {
       delete menu.dataset.placed;
+      delete menu.dataset.anchor;
       if (open === menu) open = null;
       if (document.activeElement === document.body) invoker(menu)?.focus();
     }
   };
   document.addEventListener("toggle", onToggle, true);
   const again = () => {
-    const button = open && invoker(open);
-    if (button) place(open, button);
+    const anchor = open && anchorOf(open);
+    if (anchor) place(open, anchor);
     hide();
   };
   addEventListener("resize", again);
@@ -89,6 +91,21 @@
       key.preventDefault();
       item.focus();
     }
+  });
+  // The menu of a line: a list names it in `data-menu`. By the menu key or Shift+F10, that of the line where the keyboard is.
+  document.addEventListener("contextmenu", (event) => {
+    const list = event.target.closest?.("[data-menu]");
+    const menu = list && document.getElementById(list.dataset.menu);
+    if (!menu) return;
+    event.preventDefault();
+    const line = event.target.closest('[role="treeitem"]')?.id ?? list.getAttribute("aria-activedescendant");
+    const show = () => {
+      menu.dataset.anchor = line ?? "";
+      menu.showPopover();
+    };
+    // The button that goes up would close it.
+    if (event.buttons) addEventListener("pointerup", () => setTimeout(show), { once: true });
+    else show();
   });
   // In the capture phase: what an item does may move the focus, and has the last word.
   document.addEventListener(

@@ -5,13 +5,14 @@ use std::{cell::RefCell, rc::Rc};
 
 use futures::channel::oneshot;
 use leptos::{
-    prelude::*,
     wasm_bindgen::{self, JsCast, JsValue, closure::Closure, prelude::wasm_bindgen},
     web_sys::{
         HtmlElement,
-        js_sys::{self, Array, Object, Promise, Reflect},
+        js_sys::{Array, Object, Promise, Reflect},
     },
 };
+
+use crate::ui::script;
 
 /// Where esbuild puts it.
 const SCRIPT: &str = "/editor/editor.js";
@@ -93,33 +94,7 @@ impl Handlers {
 
 /// Fetches the script; whether it is there.
 pub async fn load() -> bool {
-    let is_there =
-        || Reflect::has(&js_sys::global(), &GLOBAL.into()).is_ok_and(std::convert::identity);
-    if is_there() {
-        return true;
-    }
-    let document = document();
-    let (Ok(script), Some(root)) = (
-        document.create_element("script"),
-        document.document_element(),
-    ) else {
-        return false;
-    };
-    let (ended, end) = oneshot::channel();
-    let ended = Rc::new(RefCell::new(Some(ended)));
-    let on_end = Closure::<dyn FnMut()>::new(move || {
-        if let Some(ended) = ended.borrow_mut().take() {
-            let _ = ended.send(());
-        }
-    });
-    for event in ["load", "error"] {
-        let _ = script.add_event_listener_with_callback(event, on_end.as_ref().unchecked_ref());
-    }
-    let _ = script.set_attribute("type", "module");
-    let _ = script.set_attribute("src", SCRIPT);
-    let _ = root.append_child(&script);
-    let _ = end.await;
-    is_there()
+    script::load(SCRIPT, GLOBAL).await
 }
 
 /// Shows an editor in the element. The handlers live as long as it does.
@@ -140,7 +115,7 @@ pub fn mount(host: &HtmlElement, handlers: &Handlers) -> Option<Editor> {
 pub struct Sides {
     pub path: String,
     pub texts: [String; 2],
-    pub names: [&'static str; 2],
+    pub names: [String; 2],
 }
 
 /// Shows the two in the element; `merges` lets the second be edited. `None` when the script that
@@ -151,14 +126,19 @@ pub async fn compare(
     unified: bool,
     merges: bool,
 ) -> Option<Comparison> {
-    let list = |items: [&str; 2]| items.into_iter().map(JsValue::from_str).collect::<Array>();
-    let [before, after] = &sides.texts;
-    let texts = list([before, after]);
+    if !load().await {
+        return None;
+    }
+    let list = |items: &[String; 2]| {
+        let items = items.iter().map(|item| JsValue::from_str(item));
+        items.collect::<Array>()
+    };
+    let texts = list(&sides.texts);
     let comparing = js::compare(
         host,
         &sides.path,
         &texts,
-        &list(sides.names),
+        &list(&sides.names),
         unified,
         merges,
     );

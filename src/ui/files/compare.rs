@@ -14,9 +14,9 @@ use crate::{
     ui::components::{Button, ButtonSize, ButtonVariant, Dialog, DialogSize},
 };
 
-/// Shows the two sides; `merged` is set to what can be read of an edited comparison.
+/// Shows the two sides; `comparison` is set to what an edited one can be read from.
 #[component]
-fn Compared(
+pub fn Compared(
     sides: Signal<Sides>,
     unified: Signal<bool>,
     merges: bool,
@@ -49,10 +49,31 @@ fn Compared(
     }
 }
 
-/// Whether two sides fit beside each other.
-fn is_narrow() -> bool {
+/// Whether two sides don't fit beside each other.
+pub fn is_narrow() -> bool {
     let query = window().match_media("(max-width: 900px)");
     query.ok().flatten().is_some_and(|query| query.matches())
+}
+
+/// Chooses between two texts beside each other and one.
+#[component]
+pub fn LayoutButtons(unified: RwSignal<bool>) -> impl IntoView {
+    view! {
+        <div role="group" aria-label="Layout" class="flex gap-1">
+            {[(false, "Side by side"), (true, "Unified")].map(|(choice, label)| {
+                view! {
+                    <Button
+                        variant=ButtonVariant::Ghost
+                        size=ButtonSize::Sm
+                        attr:aria-pressed=move || (unified.get() == choice).to_string()
+                        on:click=move |_| unified.set(choice)
+                    >
+                        {label}
+                    </Button>
+                }
+            })}
+        </div>
+    }
 }
 
 fn path_of(file: Option<OpenFile>) -> String {
@@ -75,7 +96,7 @@ pub fn CompareDialog(session: Session, open: RwSignal<bool>) -> impl IntoView {
         let sides = move |before: String| Sides {
             path: path.clone(),
             texts: [before, text.clone()],
-            names: ["The newest version", "The text in the editor"],
+            names: ["The newest version", "The text in the editor"].map(str::to_owned),
         };
         let body = move || match saved.get() {
             None => {
@@ -95,20 +116,7 @@ pub fn CompareDialog(session: Session, open: RwSignal<bool>) -> impl IntoView {
         };
         view! {
             <div class="flex h-[min(70dvh,48rem)] flex-col gap-3">
-                <div role="group" aria-label="Layout" class="flex gap-1">
-                    {[(false, "Side by side"), (true, "Unified")].map(|(choice, label)| {
-                        view! {
-                            <Button
-                                variant=ButtonVariant::Ghost
-                                size=ButtonSize::Sm
-                                attr:aria-pressed=move || (unified.get() == choice).to_string()
-                                on:click=move |_| unified.set(choice)
-                            >
-                                {label}
-                            </Button>
-                        }
-                    })}
-                </div>
+                <LayoutButtons unified/>
                 {body}
             </div>
         }
@@ -141,7 +149,7 @@ pub fn ConflictDialog(session: Session) -> impl IntoView {
                 theirs.and_then(|theirs| theirs.text).unwrap_or_default(),
                 session.text(&path).unwrap_or_default(),
             ],
-            names: ["What is there", "Your text"],
+            names: ["What is there", "Your text"].map(str::to_owned),
         };
         let unified = is_narrow();
         let finish = move |act: Callback<String>| {

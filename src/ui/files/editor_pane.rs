@@ -81,6 +81,7 @@ pub fn EditorPane(
                     <Icon name=IconName::ListTree class="size-4"/>
                 </button>
                 <OpenTabs session/>
+                <CloseTab session/>
             </div>
             <div class="flex min-h-10 shrink-0 flex-wrap items-center gap-x-2 gap-y-1 border-b border-border py-1 pr-2 pl-3">
                 <Breadcrumb session/>
@@ -310,7 +311,8 @@ fn OpenTabs(session: Session) -> impl IntoView {
             >
                 <span class="max-w-40 truncate" dir="auto">{name}</span>
                 {move || unsaved().then(|| view! { <span role="img" aria-label="not saved" class="size-1.5 shrink-0 rounded-full bg-brand"></span> })}
-                // For the mouse: a tab can't have a button inside, and its key is Delete.
+                // For the mouse: a tab can't have a button inside. Its key is Delete, and after the
+                // tabs there is a button for the one that is shown.
                 <span
                     aria-hidden="true"
                     title="Close (Delete)"
@@ -330,5 +332,33 @@ fn OpenTabs(session: Session) -> impl IntoView {
         <div node_ref=list role="tablist" aria-label="Open files" class="flex h-full min-w-0 flex-1 items-stretch overflow-x-auto" on:keydown=on_key>
             {rows(paths, tab)}
         </div>
+    }
+}
+
+/// Closes the shown file.
+#[component]
+fn CloseTab(session: Session) -> impl IntoView {
+    let label = move || {
+        session.current.with(|path| {
+            let path = path.as_ref()?;
+            Some(format!("Close {}", path.rsplit('/').next().unwrap_or(path)))
+        })
+    };
+    let close = move |_| {
+        if let Some(path) = session.current.get_untracked() {
+            session.close(&path);
+        }
+    };
+    view! {
+        <button
+            type="button"
+            class="tool-button mx-1 focus-ring"
+            aria-label=label
+            title=label
+            hidden=move || session.current.with(Option::is_none)
+            on:click=close
+        >
+            <Icon name=IconName::X class="size-3.5"/>
+        </button>
     }
 }

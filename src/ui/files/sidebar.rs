@@ -6,8 +6,9 @@ use std::collections::HashSet;
 use leptos::{ev::KeyboardEvent, html, prelude::*, task::spawn_local, web_sys::File};
 
 use super::{
+    context_menu::{FileMenu, MENU},
     search::SearchFiles,
-    session::{Session, raw_url},
+    session::Session,
     tree::{FileTree, Row, TreeMarks},
 };
 use crate::{
@@ -202,7 +203,7 @@ pub fn Sidebar(
                 <SearchInput label="Filter files" value=filter class="h-8 md:text-xs"/>
             </div>
             <p class="px-3 text-xs text-muted-foreground empty:hidden">{none}</p>
-            <FileTree nodes filter marks selected on_choose=choose on_key on_menu=rename/>
+            <FileTree nodes filter marks selected on_choose=choose on_key menu=MENU/>
         }
         .into_any()
     };
@@ -216,16 +217,6 @@ pub fn Sidebar(
             </button>
         }
     };
-    let raw = move || {
-        let file = selected.get().filter(|row| row.open.is_none());
-        file.map(|row| {
-            view! {
-                <a href=raw_url(project, &row.path) class="tool-button focus-ring" aria-label="Open as it is" title="Open as it is" target="_blank" rel="noopener">
-                    <Icon name=IconName::Download class="size-3.5"/>
-                </a>
-            }
-        })
-    };
     view! {
         <aside
             aria-label="Files of the app"
@@ -238,7 +229,13 @@ pub fn Sidebar(
                 {tool(IconName::Upload, "Upload files", pick)}
                 {on_selected(IconName::Pencil, "Rename or move", "Rename or move (F2)", Callback::new(move |()| rename()))}
                 {on_selected(IconName::Trash, "Delete", "Delete (Delete key)", Callback::new(move |()| deleting.set(true)))}
-                {raw}
+                <FileMenu
+                    session
+                    selected
+                    on_open=Callback::new(choose)
+                    on_rename=Callback::new(move |()| rename())
+                    on_delete=Callback::new(move |()| deleting.set(true))
+                />
                 <span class="flex-1"></span>
                 <button
                     type="button"

@@ -3,11 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use leptos::{
-    ev::{KeyboardEvent, MouseEvent},
-    html,
-    prelude::*,
-};
+use leptos::{ev::KeyboardEvent, html, prelude::*};
 
 use crate::{
     protocol::FileNode,
@@ -141,7 +137,7 @@ pub struct TreeMarks {
 }
 
 /// `selected` is the line that the keys act on. `on_choose` opens a file; `on_key` gets the keys
-/// that the tree has no use for, `on_menu` a request for the line's menu.
+/// that the tree has no use for.
 #[component]
 pub fn FileTree(
     nodes: Memo<Vec<FileNode>>,
@@ -150,7 +146,9 @@ pub fn FileTree(
     selected: RwSignal<Option<Row>>,
     on_choose: impl Fn(String) + Copy + Send + 'static,
     on_key: impl Fn(&KeyboardEvent) + Copy + Send + 'static,
-    on_menu: impl Fn() + Copy + Send + 'static,
+    /// The id of the menu of a line, if it has one.
+    #[prop(optional)]
+    menu: Option<&'static str>,
 ) -> impl IntoView {
     let touched = RwSignal::new(HashMap::<String, bool>::new());
     let rows = Memo::new(move |_| {
@@ -212,11 +210,6 @@ pub fn FileTree(
         }
     };
     let press = move |key: KeyboardEvent| {
-        if key.key() == "ContextMenu" || (key.shift_key() && key.key() == "F10") {
-            key.prevent_default();
-            on_menu();
-            return;
-        }
         if key.ctrl_key() || key.meta_key() || key.alt_key() {
             return;
         }
@@ -281,11 +274,7 @@ pub fn FileTree(
                 style=format!("padding-left: {}px; top: {}px", row.level * 14 - 4, index as i32 * LINE)
                 class="tree-line"
                 on:click=move |_| act(index)
-                on:contextmenu=move |event: MouseEvent| {
-                    event.prevent_default();
-                    go_to(index);
-                    on_menu();
-                }
+                on:contextmenu=move |_| go_to(index)
             >
                 {icon}
                 <span class="truncate" dir="auto">{row.name}</span>
@@ -299,6 +288,7 @@ pub fn FileTree(
             node_ref=tree
             role="tree"
             aria-label="Files"
+            data-menu=menu
             tabindex="0"
             aria-activedescendant=move || {
                 let index = at.get();

@@ -128,10 +128,10 @@ fn Details(first: RunDetails) -> impl IntoView {
             </nav>
             <div class="mt-4 flex flex-wrap items-start gap-x-6 gap-y-3">
                 <div class="min-w-0 flex-1 basis-80">
-                    <h1 id=PROMPT tabindex="-1" class="text-xl leading-snug font-semibold tracking-tight wrap-anywhere outline-none">{prompt}</h1>
+                    <h1 id=PROMPT dir="auto" tabindex="-1" class="text-xl leading-snug font-semibold tracking-tight wrap-anywhere outline-none">{prompt}</h1>
                     <p class="mt-2 flex flex-wrap items-center gap-x-3 gap-y-1 text-sm text-muted-foreground">
                         <StateBadge state/>
-                        <a href=format!("/projects/{project}") class="rounded underline underline-offset-3 hover:text-foreground focus-ring">
+                        <a dir="auto" href=format!("/projects/{project}") class="rounded underline underline-offset-3 hover:text-foreground focus-ring">
                             {words(move || title.get())}
                         </a>
                         <span>"by "{user}</span>

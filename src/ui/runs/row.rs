@@ -45,18 +45,20 @@ pub fn RunRow(
             <td class="min-w-0 lg:w-full lg:max-w-0 lg:px-3 lg:py-3 max-lg:order-1 max-lg:col-span-2">
                 <a
                     id=name.clone()
+                    dir="auto"
                     href=format!("/admin/runs/{id}")
                     class="font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:rounded-md focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-ring line-clamp-2 wrap-anywhere"
                 >
                     {prompt}
                 </a>
                 {part(move || match error.get() {
-                    Some(error) => view! { <p class="mt-0.5 truncate text-xs text-destructive" title=error.clone()>{error.clone()}</p> }.into_any(),
+                    Some(error) => view! { <p dir="auto" class="mt-0.5 truncate text-xs text-destructive" title=error.clone()>{error.clone()}</p> }.into_any(),
                     None => ().into_any(),
                 })}
             </td>
             <td class="lg:max-w-44 lg:px-3 lg:py-3 max-lg:order-2 max-lg:flex max-lg:min-w-0 max-lg:text-xs">
                 <a
+                    dir="auto"
                     href=format!("/projects/{project}")
                     class="relative block truncate rounded text-muted-foreground underline-offset-3 hover:text-foreground hover:underline focus-ring"
                 >

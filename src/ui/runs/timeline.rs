@@ -227,7 +227,7 @@ fn Texts(step: Memo<Option<StepSummary>>) -> impl IntoView {
                         <Icon name=IconName::CircleAlert class="size-3.5"/>
                         {words(heading)}
                     </p>
-                    <pre tabindex="0" class=format!("text-destructive {TEXT}")>{error}</pre>
+                    <pre tabindex="0" dir="auto" class=format!("text-destructive {TEXT}")>{error}</pre>
                 </div>
             }
             .into_any(),
@@ -237,7 +237,7 @@ fn Texts(step: Memo<Option<StepSummary>>) -> impl IntoView {
             Some(output) => view! {
                 <div>
                     <p class="text-xs font-medium">"Output"</p>
-                    <pre tabindex="0" class=TEXT>{output}</pre>
+                    <pre tabindex="0" dir="auto" class=TEXT>{output}</pre>
                 </div>
             }
             .into_any(),

@@ -129,7 +129,6 @@ pub fn VersionPane(project: ProjectId, version: String) -> impl IntoView {
                             selected=RwSignal::new(None)
                             on_choose=move |path| chosen.set(Some(path))
                             on_key=|_| ()
-                            on_menu=|| ()
                         />
                     </div>
                     <FileViewer path view=file/>

@@ -88,6 +88,9 @@ pub fn WorkspaceHeader(
                     <Icon name=IconName::ArrowDown class="size-3.5"/>
                     "ZIP"
                 </a>
+                // What accounts have to say of the project, where there are accounts.
+                <div data-slot="share" class="contents empty:hidden"></div>
+                <div data-slot="credits" class="contents empty:hidden"></div>
                 <ModelBadge model notice/>
             </div>
             <ThemeToggle/>

@@ -1,0 +1,67 @@
+//! What people and addresses call a version.
+
+use crate::protocol::{Author, Fragment, ProjectId};
+
+/// What people call it.
+pub fn name(version: &Fragment) -> String {
+    match (version.draft, version.number) {
+        (false, number) => format!("Version {number}"),
+        (true, 0) => "Draft before version 1".to_owned(),
+        (true, number) => format!("Draft after version {number}"),
+    }
+}
+
+/// Who made it.
+pub fn author(version: &Fragment) -> String {
+    match (version.author, version.restored) {
+        (Author::Agent, _) => "by the agent".to_owned(),
+        (Author::You, _) => "by you".to_owned(),
+        (Author::Restore, Some(number)) if number > 0 => {
+            format!("restored from version {number}")
+        }
+        (Author::Restore, _) => "restored from a draft".to_owned(),
+    }
+}
+
+/// Where the version is looked at.
+pub fn address(project: ProjectId, version: &Fragment) -> String {
+    format!("/projects/{project}?version={}", which(version))
+}
+
+/// What addresses call it: drafts share the number of the version before.
+pub fn which(version: &Fragment) -> String {
+    if version.draft {
+        version.id.to_string()
+    } else {
+        version.number.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{FragmentId, Timestamp};
+
+    #[test]
+    fn a_version_is_called_by_its_number_and_its_maker() {
+        let version = |number, draft, restored| Fragment {
+            id: FragmentId(uuid::Uuid::nil()),
+            number,
+            title: "Shop".to_owned(),
+            draft,
+            author: if restored == 0 {
+                Author::You
+            } else {
+                Author::Restore
+            },
+            restored: Some(restored),
+            changed: None,
+            picture: None,
+            created_at: Timestamp(0),
+        };
+        assert_eq!(name(&version(3, false, 0)), "Version 3");
+        assert_eq!(name(&version(0, true, 0)), "Draft before version 1");
+        assert_eq!(author(&version(4, false, 2)), "restored from version 2");
+        assert_eq!(author(&version(4, false, 0)), "by you");
+    }
+}
