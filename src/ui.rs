@@ -19,6 +19,7 @@ pub mod preview;
 pub mod prompt_field;
 pub mod runs;
 pub mod script;
+pub mod terminal;
 pub mod theme;
 pub mod time;
 pub mod versions;

@@ -25,6 +25,7 @@ use super::{
     not_found::NotFound,
     pane::pane,
     preview::PreviewPane,
+    terminal::terminal_pane,
     versions::{version_view, versions_panel},
 };
 use crate::{
@@ -45,6 +46,11 @@ const CODE: Tab = Tab {
     id: "code",
     label: "Code",
     icon: IconName::Code,
+};
+const TERMINAL: Tab = Tab {
+    id: "terminal",
+    label: "Terminal",
+    icon: IconName::Terminal,
 };
 
 /// The page of the project in the address. Its code is fetched when somebody opens one.
@@ -158,6 +164,9 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     // The code is fetched when somebody first looks, then stays.
     let code_seen =
         Memo::new(move |seen: Option<&bool>| seen.copied().unwrap_or(false) || code_shown.get());
+    let terminal_seen = Memo::new(move |seen: Option<&bool>| {
+        seen.copied().unwrap_or(false) || tab.get() == TERMINAL.id
+    });
 
     view! {
         <Title text=title/>
@@ -185,11 +194,14 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     // The app itself stays in the page while a version is looked at.
                     <div class="min-h-0 flex-1 flex-col" class=("flex", move || viewed.with(Option::is_none)) class=("hidden", move || viewed.with(Option::is_some))>
                         <div class="flex h-11 shrink-0 items-center border-b border-border px-2">
-                            <TabsList label="The app" tabs=&[PREVIEW, CODE] selected=tab/>
+                            <TabsList label="The app" tabs=&[PREVIEW, CODE, TERMINAL] selected=tab/>
                         </div>
                         <TabsPanel id=PREVIEW.id selected=tab><PreviewPane project conversation line=connection.line/></TabsPanel>
                         <TabsPanel id=CODE.id selected=tab>
                             {part_when(move || code_seen.get(), move || pane("the code editor", move || files_pane(project, conversation, code_shown)))}
+                        </TabsPanel>
+                        <TabsPanel id=TERMINAL.id selected=tab>
+                            {part_when(move || terminal_seen.get(), move || pane("the terminal", move || terminal_pane(project)))}
                         </TabsPanel>
                     </div>
                     {erased::part(move || match viewed.get() {

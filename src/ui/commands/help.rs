@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::ui::components::Kbd;
 
 /// Where the keys count, and what they do.
-const SHORTCUTS: [(&str, &[(&str, &str)]); 4] = [
+const SHORTCUTS: [(&str, &[(&str, &str)]); 6] = [
     (
         "Everywhere",
         &[
@@ -28,6 +28,25 @@ const SHORTCUTS: [(&str, &[(&str, &str)]); 4] = [
             ("↑ ↓", "Move in menus and in the file tree"),
             ("← →", "Move between tabs; close and open folders"),
             ("Home End", "First and last"),
+        ],
+    ),
+    (
+        "Code",
+        &[
+            ("Ctrl S", "Save the file"),
+            ("Ctrl F", "Search in the file"),
+            ("Esc Tab", "Leave the editor"),
+            ("F2", "Rename a file in the tree"),
+            ("Delete", "Delete it"),
+        ],
+    ),
+    (
+        "Terminal",
+        &[
+            ("Ctrl F6", "Leave the terminal"),
+            ("Ctrl Shift C", "Copy what is selected"),
+            ("Ctrl Shift V", "Paste"),
+            ("Delete", "Close the shell of the tab"),
         ],
     ),
     (

@@ -1,0 +1,205 @@
+// Somebody works in the Terminal tab: on a phone, a laptop and a wide screen, in two tabs, over reloads and lost connections, by keyboard.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "./suite.mjs";
+import { assertAccessible, preferTheme } from "./accessible.mjs";
+import { done, startModel, write } from "./model.mjs";
+import { results, startBrowser, startServer, until } from "./server.mjs";
+import { watchConsole, workspace } from "./workspace.mjs";
+
+const LIMIT = { timeout: 180_000 };
+
+let model;
+let server;
+let browser;
+let address;
+
+before(async () => {
+  model = await startModel((_, turn) => (turn > 0 ? done : write({ "app/page.tsx": "export default function Page() {\n  return <h1>Shells</h1>;\n}\n" })));
+  server = await startServer(model.env);
+  browser = await startBrowser();
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  await workspace(page).start(server.url, "Build a page");
+  await workspace(page).finished(1);
+  address = page.url();
+  await page.close();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  model?.stop();
+});
+
+/** The Terminal tab as a person uses it. */
+function terminal(page) {
+  const pane = page.getByRole("region", { name: "Terminal", exact: true });
+  const panel = () => pane.getByRole("tabpanel");
+  return {
+    pane,
+    tabs: pane.getByRole("tablist", { name: "Terminals" }).getByRole("tab"),
+    input: () => panel().getByRole("textbox", { name: "Terminal input" }),
+    text: () => panel().locator(".xterm-rows").innerText(),
+    async shows(words) {
+      await until(`the terminal shows ${words}`, async () => (await this.text().catch(() => "")).includes(words)).catch(async (error) => {
+        throw new Error(`${error.message}; it shows:\n${await this.text().catch(() => "nothing")}`);
+      });
+    },
+    async run(command) {
+      await this.input().focus();
+      await page.keyboard.type(command);
+      await page.keyboard.press("Enter");
+    },
+    async open(url = address) {
+      await page.goto(url);
+      await page.waitForLoadState("networkidle");
+      if (page.viewportSize().width < 768) await page.getByRole("button", { name: "App", exact: true }).click();
+      await page.getByRole("tab", { name: "Terminal", exact: true }).click();
+      await this.shows("$");
+    },
+  };
+}
+
+async function open(width, height = 900) {
+  const context = await browser.newContext({ viewport: { width, height } });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  return { page, problems: watchConsole(page, { previews: false }), at: terminal(page) };
+}
+
+for (const width of [390, 1024, 1920]) {
+  test(`at ${width} px a shell runs commands, follows the size, and is there after a reload`, LIMIT, async () => {
+    const { page, problems, at } = await open(width);
+    await at.open();
+    await at.run(`echo $((${width}*2))-seen`);
+    await at.shows(`${width * 2}-seen`);
+    await at.run("echo size-$(tput cols)-$(stty size)");
+    const size = async () => (await at.text()).match(/size-(\d+)-\d+ \1\s*$/m)?.map(Number);
+    const [, cols] = await until("the size is shown", size);
+    assert.ok(width === 390 ? cols > 30 && cols < 60 : cols > 60, `${cols} columns at ${width} px`);
+    for (const theme of ["light", "dark"]) {
+      await preferTheme(page, theme);
+      await page.screenshot({ path: join(results, `terminal-${width}-${theme}.png`) });
+      await assertAccessible(page, `the terminal at ${width} px, ${theme}`);
+    }
+    await page.reload();
+    await page.waitForLoadState("networkidle");
+    if (width < 768) await page.getByRole("button", { name: "App", exact: true }).click();
+    await page.getByRole("tab", { name: "Terminal", exact: true }).click();
+    await at.shows(`${width * 2}-seen`);
+    await at.run("echo after-$((1+1))");
+    await at.shows("after-2");
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+}
+
+test("two tabs show the same shells, and a lost connection is said and mended", LIMIT, async () => {
+  const [one, two] = [await open(1280), await open(1280)];
+  await one.at.open();
+  await two.at.open();
+  const before = await one.at.tabs.count();
+  await one.page.getByRole("button", { name: "New terminal" }).click();
+  await until("the other tab has it too", async () => (await two.at.tabs.count()) === before + 1);
+  assert.equal(await one.at.tabs.nth(before).getAttribute("aria-selected"), "true");
+  assert.equal(await two.at.tabs.nth(before).getAttribute("aria-selected"), "false");
+  await two.at.tabs.nth(before).click();
+  await one.at.shows("$");
+  await one.at.run("echo both-$((3+4))");
+  await two.at.shows("both-7");
+
+  await one.page.context().setOffline(true);
+  await two.at.run("echo meanwhile-$((5+6))");
+  await two.at.shows("meanwhile-11");
+  await one.page.context().setOffline(false);
+  await one.at.shows("meanwhile-11");
+  await one.at.run("echo again-$((7+8))");
+  await two.at.shows("again-15");
+
+  await one.page.getByRole("button", { name: /^Close Shell/ }).click();
+  await until("it is closed in both", async () => (await one.at.tabs.count()) === before && (await two.at.tabs.count()) === before);
+  await one.page.context().close();
+  await two.page.context().close();
+});
+
+test("everything is done by keyboard alone, and the keyboard finds its way out", LIMIT, async () => {
+  const { page, at } = await open(1280);
+  await page.goto(address);
+  await page.waitForLoadState("networkidle");
+  await page.getByRole("tab", { name: "Preview", exact: true }).focus();
+  await page.keyboard.press("End");
+  await at.shows("$");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "terminal");
+  await page.keyboard.press("Tab");
+  assert.match(await page.evaluate(() => document.activeElement.id), /^terminal-tab-\d+$/);
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("echo typed-$((8+9))");
+  await page.keyboard.press("Enter");
+  await at.shows("typed-17");
+  // A program has the Tab key, Ctrl+K and Escape for itself.
+  await page.keyboard.type("cat package.jso");
+  await page.keyboard.press("Tab");
+  await until("the name is completed", async () => (await at.text()).includes("cat package.json"));
+  await page.keyboard.press("Control+A");
+  await page.keyboard.press("Control+K");
+  await page.keyboard.type("echo cut-$((1+4))");
+  await page.keyboard.press("Enter");
+  await at.shows("cut-5");
+  assert.equal(await page.getByRole("dialog").count(), 0);
+  await page.keyboard.press("Control+F6");
+  assert.match(await page.evaluate(() => document.activeElement.id), /^terminal-tab-\d+$/);
+  const before = await at.tabs.count();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "New terminal");
+  await page.keyboard.press("Enter");
+  await until("there is another shell", async () => (await at.tabs.count()) === before + 1);
+  await until("the keyboard is in it", () => page.evaluate(() => document.activeElement.classList.contains("xterm-helper-textarea")));
+  await page.keyboard.press("Control+F6");
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await at.tabs.nth(before - 1).getAttribute("aria-selected"), "true");
+  await page.keyboard.press("End");
+  await page.keyboard.press("Delete");
+  await until("it is closed", async () => (await at.tabs.count()) === before);
+  // What it shows is read to those who can't see it.
+  await page.getByRole("button", { name: "Screen reader mode" }).press("Enter");
+  await at.run("echo read-$((2+3))");
+  await until("it is in the accessible tree", async () => (await at.pane.locator(".xterm-accessibility").innerText()).includes("read-5"));
+  await assertAccessible(page, "the terminal in screen reader mode");
+  await page.getByRole("button", { name: "Screen reader mode" }).press("Enter");
+  await page.context().close();
+});
+
+test("an ended shell says so with what it left running, and another one is a press away", LIMIT, async () => {
+  const { page, at } = await open(1024);
+  await at.open();
+  await page.getByRole("button", { name: "New terminal" }).click();
+  await until("the keyboard is in it", () => page.evaluate(() => document.activeElement.classList.contains("xterm-helper-textarea")));
+  await at.shows("$");
+  await at.run("sleep 4321 & disown; exit 7");
+  const alert = at.pane.getByRole("alert");
+  await until("its end is said", async () => /exit code 7.*Still running: .*sleep 4321/.test(await alert.innerText().catch(() => "")));
+  await page.screenshot({ path: join(results, "terminal-ended.png") });
+  await assertAccessible(page, "an ended shell");
+  await page.getByRole("button", { name: "End what still runs" }).click();
+  await until("nothing is left", async () => !(await alert.innerText()).includes("Still running"));
+  await alert.getByRole("button", { name: "New shell" }).click();
+  await until("the new one is shown", async () => !(await at.tabs.last().innerText()).includes("ended") && (await at.tabs.last().getAttribute("aria-selected")) === "true");
+  await at.shows("$");
+  await at.run("pgrep -f 'sleep 432[1]' || echo none-$((0))");
+  await at.shows("none-0");
+  await page.context().close();
+});
+
+test("a file that a command makes is in the Code tab and in the next version", LIMIT, async () => {
+  const { page, at } = await open(1280);
+  await at.open();
+  await page.getByRole("button", { name: "New terminal" }).click();
+  await until("the keyboard is in it", () => page.evaluate(() => document.activeElement.classList.contains("xterm-helper-textarea")));
+  await at.run("echo 'export const shell = 1;' > lib-made.ts; echo ok-$((1))");
+  await at.shows("ok-1");
+  await workspace(page).send("Go on");
+  await workspace(page).finished(2);
+  await page.getByRole("tab", { name: "Code", exact: true }).click();
+  await page.getByRole("treeitem", { name: "lib-made.ts" }).waitFor();
+  await page.context().close();
+});

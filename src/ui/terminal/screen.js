@@ -1,0 +1,133 @@
+// One terminal: xterm.js with the page's colours, a way out by keyboard, and what is shown again after a reload.
+import { FitAddon } from "@xterm/addon-fit";
+import { WebLinksAddon } from "@xterm/addon-web-links";
+import { Terminal } from "@xterm/xterm";
+
+const ANSI = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
+/** Addresses that lead to the sandbox there, and to this machine here. */
+const OWN_ADDRESS = /^https?:\/\/(localhost|127\.|0\.0\.0\.0|\[::1?\])/i;
+/** A gap beyond this is no gap: the shell is another one that has the number of one before. */
+const OTHER = 1e9;
+const NOTE = ["\x18\x1b[0m\r\n\x1b[2m", "\x1b[0m\r\n"];
+
+const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+
+/** A variable of the style sheet as xterm.js reads colours. */
+function colour(style, name) {
+  paint.clearRect(0, 0, 1, 1);
+  paint.fillStyle = style.getPropertyValue(name).trim() || "#808080";
+  paint.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = paint.getImageData(0, 0, 1, 1).data;
+  return `#${[red, green, blue].map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** The theme of the page, as it is now. */
+export function theme(host) {
+  const style = getComputedStyle(host);
+  const read = (name) => colour(style, name);
+  const colours = {
+    background: read("--card"),
+    foreground: read("--foreground"),
+    cursor: read("--foreground"),
+    cursorAccent: read("--card"),
+    selectionBackground: `${read("--brand")}55`,
+  };
+  for (const name of ANSI) {
+    colours[name] = read(`--ansi-${name}`);
+    colours[`bright${name[0].toUpperCase()}${name.slice(1)}`] = read(`--ansi-bright-${name}`);
+  }
+  return colours;
+}
+
+/**
+ * A terminal in the element. `on.typed(text)` is called for what is typed, `on.leave()` when the keyboard is to leave it, `on.own(address)`
+ * for a link that only the sandbox can follow.
+ */
+export function openScreen(host, { reader, colours }, on) {
+  const follow = (event, address) => {
+    if (OWN_ADDRESS.test(address)) on.own(address);
+    else window.open(address, "_blank", "noopener,noreferrer");
+  };
+  const terminal = new Terminal({
+    fontFamily: getComputedStyle(host).fontFamily,
+    fontSize: 13,
+    lineHeight: 1.25,
+    scrollback: 5000,
+    cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+    minimumContrastRatio: 4.5,
+    macOptionIsMeta: true,
+    rightClickSelectsWord: false,
+    screenReaderMode: reader,
+    theme: colours,
+    linkHandler: { activate: follow },
+  });
+  const fit = new FitAddon();
+  terminal.loadAddon(fit);
+  terminal.loadAddon(new WebLinksAddon(follow));
+  terminal.open(host);
+  terminal.textarea.setAttribute("aria-describedby", "terminal-hint");
+
+  /** The places up to which it was given what its shell shows, and up to which it has shown it. */
+  let given = null;
+  let shown = 0;
+  /** Up to here it shows old output, whose questions to the terminal were answered long ago. */
+  let old = 0;
+
+  terminal.onData((text) => shown >= old && on.typed(text));
+  terminal.attachCustomKeyEventHandler((key) => {
+    const isCopy = key.ctrlKey && !key.altKey && !key.metaKey && key.code === "KeyC" && (key.shiftKey || terminal.hasSelection());
+    if (isCopy) {
+      if (key.type === "keydown") {
+        key.preventDefault();
+        document.execCommand("copy");
+        if (!key.shiftKey) terminal.clearSelection();
+      }
+      return false;
+    }
+    // The browser pastes, as text alone.
+    if (key.ctrlKey && key.shiftKey && key.code === "KeyV") return false;
+    if (key.ctrlKey && key.key === "F6") {
+      if (key.type === "keydown") {
+        key.preventDefault();
+        on.leave();
+      }
+      return false;
+    }
+    return true;
+  });
+
+  return {
+    /** Shows what its shell shows; `at` is the place of the first byte. */
+    show(at, bytes) {
+      const gap = given === null ? 0 : at - given;
+      if (gap < 0 || gap > OTHER) terminal.reset();
+      else if (gap > 0) terminal.write(`${NOTE[0]}[${Math.ceil(gap / 1024)} kB were left out: the connection was too slow.]${NOTE[1]}`);
+      const until = at + bytes.length;
+      given = until;
+      terminal.write(bytes, () => (shown = until));
+    },
+    /** The place up to which it has what its shell has shown. */
+    have: () => given ?? 0,
+    /** What comes before this place is old. */
+    setOld(until) {
+      old = until;
+    },
+    /** Fits it into its element, and returns its size if it has one. */
+    fit() {
+      if (!host.clientWidth || !host.clientHeight) return null;
+      fit.fit();
+      return { cols: terminal.cols, rows: terminal.rows };
+    },
+    setColours(colours) {
+      terminal.options.theme = colours;
+    },
+    setReader(reader) {
+      terminal.options.screenReaderMode = reader;
+    },
+    setLocked(locked) {
+      terminal.options.disableStdin = locked;
+    },
+    focus: () => terminal.focus(),
+    destroy: () => terminal.dispose(),
+  };
+}
