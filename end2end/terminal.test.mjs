@@ -169,6 +169,26 @@ test("everything is done by keyboard alone, and the keyboard finds its way out",
   await page.context().close();
 });
 
+test("what is selected is copied, and what is pasted is typed as it is", LIMIT, async () => {
+  const { page, at } = await open(1280);
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"], { origin: new URL(address).origin });
+  await at.open();
+  await page.getByRole("button", { name: "New terminal" }).click();
+  await until("the keyboard is in it", () => page.evaluate(() => document.activeElement.classList.contains("xterm-helper-textarea")));
+  await at.shows("$");
+  await at.run("clear; echo copied-$((4*4))-äöü");
+  await at.shows("copied-16-äöü");
+  await at.pane.getByRole("tabpanel").getByText("copied-16-äöü").dblclick();
+  await page.keyboard.press("Control+Shift+C");
+  await until("it is copied", async () => (await page.evaluate(() => navigator.clipboard.readText())).includes("copied-16"));
+  await page.evaluate(() => navigator.clipboard.writeText("echo one-$((1+1))\necho two-$((2+2))\n"));
+  await page.keyboard.press("Control+Shift+V");
+  await page.keyboard.press("Enter");
+  await at.shows("one-2");
+  await at.shows("two-4");
+  await page.context().close();
+});
+
 test("an ended shell says so with what it left running, and another one is a press away", LIMIT, async () => {
   const { page, at } = await open(1024);
   await at.open();

@@ -39,6 +39,21 @@ export function theme(host) {
   return colours;
 }
 
+/** Copies the text; pages that were not sent over HTTPS have no clipboard of their own. */
+function copy(text) {
+  if (navigator.clipboard) {
+    // Refused only where the user forbade it.
+    navigator.clipboard.writeText(text).catch(() => {});
+    return;
+  }
+  const field = document.createElement("textarea");
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+}
+
 /**
  * A terminal in the element. `on.typed(text)` is called for what is typed, `on.leave()` when the keyboard is to leave it, `on.own(address)`
  * for a link that only the sandbox can follow.
@@ -79,7 +94,8 @@ export function openScreen(host, { reader, colours }, on) {
     if (isCopy) {
       if (key.type === "keydown") {
         key.preventDefault();
-        document.execCommand("copy");
+        copy(terminal.getSelection());
+        terminal.focus();
         if (!key.shiftKey) terminal.clearSelection();
       }
       return false;
