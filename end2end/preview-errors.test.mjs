@@ -113,7 +113,7 @@ const FORGED = { source: "codeflow-preview", type: "errors", errors: [{ kind: "e
 /** Reloads the preview, and waits until its page is another. */
 async function reload() {
   await app().evaluate(() => (window.isOld = true));
-  await page.getByRole("button", { name: "Reload the preview" }).click();
+  await page.getByRole("button", { name: "Reload", exact: true }).click();
   await until("the frame was reloaded", async () => !(await app().evaluate(() => window.isOld).catch(() => true)));
 }
 
@@ -217,9 +217,9 @@ test("dismissed errors stay away, and a reload without them removes them", async
   await app().evaluate(() => console.error("and another"));
   await bar().getByText("and another").waitFor();
   await bar().getByText("The app logged an error").waitFor();
-  await page.getByRole("button", { name: "Reload the preview" }).click();
+  await page.getByRole("button", { name: "Reload", exact: true }).click();
   await throws();
-  await page.getByRole("button", { name: "Reload the preview" }).click();
+  await page.getByRole("button", { name: "Reload", exact: true }).click();
   await gone();
 });
 
@@ -270,7 +270,7 @@ test("only messages of the app in the frame count", async () => {
   const led = page.frames().find((frame) => frame.url().startsWith(origin));
   assert.deepEqual(await led.evaluate(() => window.heard), [], "nor is it greeted");
   assert.equal(await bar().getByText("forged").count(), 0);
-  await page.getByRole("button", { name: "Reload the preview" }).click();
+  await page.getByRole("button", { name: "Reload", exact: true }).click();
   await throws();
   await bar().getByText("The app reported an error").waitFor();
   forger.close();
@@ -329,7 +329,7 @@ test("errors are hidden during a run, and those that it did not fix come back", 
   answer();
   await ui.finished(2);
   await bar().getByText("TypeError: x is undefined").waitFor();
-  await page.getByRole("button", { name: "Reload the preview" }).click();
+  await page.getByRole("button", { name: "Reload", exact: true }).click();
   await gone();
 });
 

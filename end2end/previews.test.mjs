@@ -139,10 +139,13 @@ test("a reload stays on the page that is open, fragment included", async () => {
   await app().evaluate(() => (window.location.hash = "top"));
   const address = app().url();
   assert.match(address, /\/settings\?tab=2#top$/);
-  await page.getByText(address, { exact: true }).waitFor();
-  assert.equal(await page.getByRole("link", { name: "Open in new tab" }).getAttribute("href"), address);
+  const field = page.getByRole("textbox", { name: "Address" });
+  await until("the bar has its place", async () => (await field.inputValue()) === "/settings?tab=2#top");
+  const [tab] = await Promise.all([page.waitForEvent("popup"), page.getByRole("button", { name: "Open in a new tab" }).click()]);
+  await tab.waitForURL(address);
+  await tab.close();
   await app().evaluate(() => (window.isOld = true));
-  await page.getByRole("button", { name: "Reload the preview" }).click();
+  await page.getByRole("button", { name: "Reload", exact: true }).click();
   await until("the page was loaded anew", () => app().evaluate(() => document.readyState === "complete" && !window.isOld).catch(() => false));
   await settings().waitFor();
   assert.equal(app().url(), address);

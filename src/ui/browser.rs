@@ -134,6 +134,11 @@ pub fn text_of(object: &JsValue, key: &str, longest: u32) -> Option<String> {
     Some(text.slice(0, longest).into())
 }
 
+/// Whether a script's object has `true` under the key.
+pub fn flag_of(object: &JsValue, key: &str) -> bool {
+    Reflect::get(object, &key.into()).is_ok_and(|value| value == JsValue::TRUE)
+}
+
 /// The first elements, `most` at most, of the array that a script's object has under the key;
 /// `None` when it has none.
 pub fn list_of(object: &JsValue, key: &str, most: u32) -> Option<Array> {

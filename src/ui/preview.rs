@@ -5,9 +5,13 @@
 mod errors;
 mod fix;
 mod frame;
+mod freshness;
 mod notice;
+mod place;
 mod screen;
+mod stage;
 mod toolbar;
+mod viewport;
 
 use std::time::Duration;
 
@@ -16,34 +20,21 @@ use leptos::{ev, html, prelude::*};
 use super::{
     browser::{self, Hydrated},
     conversation::Conversation,
+    erased::{later, part},
 };
 use crate::protocol::{PreviewState, ProjectId};
 
 use errors::{AppErrors, ErrorBar};
-use frame::{AppFrame, POWERS, SANDBOX, address};
+use frame::{AppFrame, POWERS, SANDBOX};
+use freshness::{Freshness, HOT_RELOAD};
 use notice::{Notice, RateLimit};
+use place::address;
 use screen::Screen;
-use toolbar::{PreviewBar, Width};
-
-/// How long hot reload may take to show a run's changes after its end.
-const HOT_RELOAD: Duration = Duration::from_secs(3);
+use stage::{Stage, handles};
+use toolbar::{Bar, preview_bar};
 
 /// How long a page may take to confirm that it reloads itself.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// What is known of the frame's freshness; times are milliseconds since the epoch, 0 for never.
-#[derive(Debug, Clone, Copy, Default)]
-struct Freshness {
-    files_changed: i64,
-    page_changed: i64,
-    disconnected: bool,
-}
-
-impl Freshness {
-    fn is_stale(self) -> bool {
-        self.files_changed > self.page_changed || (self.disconnected && self.files_changed > 0)
-    }
-}
 
 /// A load of the frame: its address, and how many times it was reloaded.
 type Load = (Option<String>, u32);
@@ -60,11 +51,9 @@ pub fn PreviewPane(
     let url = Memo::new(move |known: Option<&Option<String>>| {
         state.with(|state| frame_url(state, known.cloned().flatten()))
     });
-    let width = RwSignal::new(Width::Desktop);
+    let stage = Stage::new();
     let element = NodeRef::<html::Iframe>::new();
     let frame = AppFrame::new(element, url);
-    let shown_address =
-        Signal::derive(move || url.with(|url| Some(address(url.as_deref()?, &frame.place.get()))));
 
     // `loaded` is the last load that finished; it is set again when the app navigates.
     let reloads = RwSignal::new(0_u32);
@@ -123,6 +112,7 @@ pub fn PreviewPane(
                 }
                 Some(Notice::Errors(reported)) => errors.replace(reported),
                 Some(Notice::Place(place)) => frame.is_at(place),
+                Some(Notice::History(back, forward)) => frame.has_history(back, forward),
                 Some(Notice::Reloading) => frame.reloads(),
                 None => {}
             }
@@ -168,27 +158,35 @@ pub fn PreviewPane(
         down || (was_down && !ready)
     });
 
+    let bar = Bar {
+        frame,
+        stage,
+        on_reload: Callback::new(move |()| reload()),
+    };
     view! {
-        <PreviewBar address=shown_address width on_reload=reload/>
-        <div class="relative flex min-h-0 flex-1 justify-center overflow-hidden bg-muted/50">
-            {move || {
-                url.get()
-                    .filter(|_| hydrated.get())
-                    .map(|url| {
-                        view! {
-                            <iframe
-                                node_ref=element
-                                title="Preview"
-                                src=address(&url, &frame.place.get_untracked())
-                                sandbox=SANDBOX
-                                allow=POWERS
-                                class=move || format!("h-full border-0 bg-white {}", width.get().class())
-                                class=("invisible", move || !is_shown.get())
-                                on:load=on_load
-                            ></iframe>
-                        }
-                    })
-            }}
+        <div class="preview-top">{later(preview_bar(bar))}</div>
+        <div node_ref=stage.element class="relative flex min-h-0 flex-1 justify-center overflow-hidden bg-muted/50">
+            <div class="frame-room" style=move || stage.style()>
+                {part(move || {
+                    url.get()
+                        .filter(|_| hydrated.get())
+                        .map(|url| {
+                            view! {
+                                <iframe
+                                    node_ref=element
+                                    title="Preview"
+                                    src=address(&url, &frame.place.get_untracked())
+                                    sandbox=SANDBOX
+                                    allow=POWERS
+                                    class=("invisible", move || !is_shown.get())
+                                    on:load=on_load
+                                ></iframe>
+                            }
+                        })
+                        .into_any()
+                })}
+                {handles(stage)}
+            </div>
             <Screen project conversation state is_shown/>
         </div>
         <ErrorBar project conversation errors line/>
@@ -241,30 +239,5 @@ mod tests {
             frame_url(&ready("http://3000-b.localhost:3000/"), Some(url)),
             Some("http://3000-b.localhost:3000/".to_owned())
         );
-    }
-
-    #[test]
-    fn a_page_is_stale_when_files_changed_after_it_or_hot_reload_is_gone() {
-        let fresh = Freshness {
-            files_changed: 10,
-            page_changed: 20,
-            disconnected: false,
-        };
-        assert!(!fresh.is_stale());
-        assert!(
-            Freshness {
-                files_changed: 30,
-                ..fresh
-            }
-            .is_stale()
-        );
-        assert!(
-            Freshness {
-                disconnected: true,
-                ..fresh
-            }
-            .is_stale()
-        );
-        assert!(!Freshness::default().is_stale());
     }
 }

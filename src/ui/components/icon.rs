@@ -6,6 +6,7 @@ use leptos::prelude::*;
 pub enum IconName {
     ArrowDown,
     ArrowLeft,
+    ArrowRight,
     ArrowUp,
     Check,
     ChevronRight,
@@ -27,6 +28,7 @@ pub enum IconName {
     ImagePlus,
     Info,
     Keyboard,
+    Laptop,
     ListTree,
     Loader,
     MessageSquare,
@@ -35,10 +37,12 @@ pub enum IconName {
     Pencil,
     Plus,
     RotateCw,
+    Ruler,
     Save,
     Search,
     ShieldCheck,
     Smartphone,
+    SmartphoneTurn,
     Sparkles,
     Square,
     Sun,
@@ -56,6 +60,7 @@ impl IconName {
         match self {
             Self::ArrowDown => r#"<path d="M12 5v14"/><path d="m19 12-7 7-7-7"/>"#,
             Self::ArrowLeft => r#"<path d="m12 19-7-7 7-7"/><path d="M19 12H5"/>"#,
+            Self::ArrowRight => r#"<path d="M5 12h14"/><path d="m12 5 7 7-7 7"/>"#,
             Self::ArrowUp => r#"<path d="m5 12 7-7 7 7"/><path d="M12 19V5"/>"#,
             Self::Check => r#"<path d="M20 6 9 17l-5-5"/>"#,
             Self::ChevronRight => r#"<path d="m9 18 6-6-6-6"/>"#,
@@ -109,6 +114,9 @@ impl IconName {
             Self::Keyboard => {
                 r#"<path d="M10 8h.01"/><path d="M12 12h.01"/><path d="M14 8h.01"/><path d="M16 12h.01"/><path d="M18 8h.01"/><path d="M6 8h.01"/><path d="M7 16h10"/><path d="M8 12h.01"/><rect width="20" height="16" x="2" y="4" rx="2"/>"#
             }
+            Self::Laptop => {
+                r#"<path d="M18 5a2 2 0 0 1 2 2v8.526a2 2 0 0 0 .212.897l1.068 2.127a1 1 0 0 1-.9 1.45H3.62a1 1 0 0 1-.9-1.45l1.068-2.127A2 2 0 0 0 4 15.526V7a2 2 0 0 1 2-2z"/><path d="M20.054 15.987H3.946"/>"#
+            }
             Self::ListTree => {
                 r#"<path d="M21 12h-8"/><path d="M21 6H8"/><path d="M21 18h-8"/><path d="M3 6v4c0 1.1.9 2 2 2h3"/><path d="M3 10v6c0 1.1.9 2 2 2h3"/>"#
             }
@@ -127,6 +135,9 @@ impl IconName {
             Self::RotateCw => {
                 r#"<path d="M21 12a9 9 0 1 1-9-9c2.52 0 4.93 1 6.74 2.74L21 8"/><path d="M21 3v5h-5"/>"#
             }
+            Self::Ruler => {
+                r#"<path d="M21.3 15.3a2.4 2.4 0 0 1 0 3.4l-2.6 2.6a2.4 2.4 0 0 1-3.4 0L2.7 8.7a2.41 2.41 0 0 1 0-3.4l2.6-2.6a2.41 2.41 0 0 1 3.4 0Z"/><path d="m14.5 12.5 2-2"/><path d="m11.5 9.5 2-2"/><path d="m8.5 6.5 2-2"/><path d="m17.5 15.5 2-2"/>"#
+            }
             Self::Save => {
                 r#"<path d="M15.2 3a2 2 0 0 1 1.4.6l3.8 3.8a2 2 0 0 1 .6 1.4V19a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2z"/><path d="M17 21v-7a1 1 0 0 0-1-1H8a1 1 0 0 0-1 1v7"/><path d="M7 3v4a1 1 0 0 0 1 1h7"/>"#
             }
@@ -136,6 +147,9 @@ impl IconName {
             }
             Self::Smartphone => {
                 r#"<rect width="14" height="20" x="5" y="2" rx="2"/><path d="M12 18h.01"/>"#
+            }
+            Self::SmartphoneTurn => {
+                r#"<rect width="18" height="12" x="3" y="10" rx="2"/><path d="M7 3h6a4 4 0 0 1 4 4"/><path d="m14 5 3 2.500 2-3"/>"#
             }
             Self::Sparkles => {
                 r#"<path d="M11.02 2.81a1 1 0 0 1 1.96 0l1.06 5.56a2 2 0 0 0 1.59 1.59l5.56 1.06a1 1 0 0 1 0 1.96l-5.56 1.06a2 2 0 0 0-1.59 1.59l-1.06 5.56a1 1 0 0 1-1.96 0l-1.06-5.56a2 2 0 0 0-1.59-1.59l-5.56-1.06a1 1 0 0 1 0-1.96l5.56-1.06a2 2 0 0 0 1.59-1.59z"/><path d="M20 2v4"/><path d="M22 4h-4"/>"#

@@ -7,8 +7,8 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 use super::{
-    HOT_RELOAD,
     fix::{FixButton, fix_request},
+    freshness::HOT_RELOAD,
 };
 use crate::{
     api::preview::report_preview_errors,

@@ -2,6 +2,8 @@
 //! is open there. That page is of another origin, so it is known only from the app's own reports,
 //! and reloaded by asking it to.
 
+use std::time::Duration;
+
 use leptos::{
     html,
     prelude::*,
@@ -9,10 +11,17 @@ use leptos::{
     web_sys::{HtmlIFrameElement, MessageEvent},
 };
 
+use super::place::{address, origin};
+
 /// The greeting that the app's page waits for before it reports anything.
 const HELLO: &str = "codeflow-builder:hello";
 /// Asks it to reload itself.
 const RELOAD: &str = "codeflow-builder:reload";
+/// Leads it back and forward in the frame's own history.
+pub const BACK: &str = "codeflow-builder:back";
+pub const FORWARD: &str = "codeflow-builder:forward";
+/// How long a loaded page may take to say that it has the host's script.
+const TOOLS: Duration = Duration::from_secs(5);
 
 /// All that a tab may do, except navigating the builder's own window.
 pub const SANDBOX: &str = "allow-downloads allow-forms allow-modals allow-orientation-lock allow-pointer-lock allow-popups \
@@ -32,7 +41,14 @@ pub struct AppFrame {
     url: Memo<Option<String>>,
     /// Path, query and fragment of the app's open page, as it reports.
     pub place: RwSignal<String>,
+    /// Whether the frame's history has a page before the open one, and one after it.
+    pub history: RwSignal<(bool, bool)>,
+    /// Whether the open page has the script of the sandbox host, which does more than the
+    /// template's; `None` until that is known.
+    pub has_tools: RwSignal<Option<bool>>,
     script: StoredValue<Script>,
+    /// How many pages were loaded, and whether the last has that script.
+    loads: StoredValue<(u32, bool)>,
 }
 
 /// What is known of the script in the app's page.
@@ -51,7 +67,10 @@ impl AppFrame {
             element,
             url,
             place: RwSignal::new("/".to_owned()),
+            history: RwSignal::new((false, false)),
+            has_tools: RwSignal::new(None),
             script: StoredValue::new(Script::Silent),
+            loads: StoredValue::new((0, false)),
         }
     }
 
@@ -77,7 +96,8 @@ impl AppFrame {
         self.post(HELLO);
     }
 
-    fn post(self, message: &str) {
+    /// Says something to the app's page, and to no other.
+    pub fn post(self, message: &str) {
         let window = self.element().and_then(|frame| frame.content_window());
         if let (Some(window), Some(Some(url))) = (window, self.url.try_get_untracked()) {
             let _ = window.post_message(&JsValue::from_str(message), origin(&url));
@@ -87,6 +107,36 @@ impl AppFrame {
     /// Notes that a page was loaded, the app's or another.
     pub fn was_loaded(self) {
         self.script.set_value(Script::Silent);
+        let load = self.loads.get_value().0.wrapping_add(1);
+        self.loads.set_value((load, false));
+        let unless_it_has = move || {
+            if self.loads.try_get_value() == Some((load, false)) {
+                self.has_tools.set(Some(false));
+                self.history.set((false, false));
+            }
+        };
+        set_timeout(unless_it_has, TOOLS);
+    }
+
+    /// Notes that the open page has the script of the sandbox host, and how its history stands.
+    pub fn has_history(self, back: bool, forward: bool) {
+        self.loads.update_value(|loads| loads.1 = true);
+        self.has_tools.set(Some(true));
+        self.history.set((back, forward));
+    }
+
+    /// Opens a place of the app.
+    pub fn go(self, place: &str) {
+        if let (Some(frame), Some(Some(url))) = (self.element(), self.url.try_get_untracked()) {
+            self.place.set(place.to_owned());
+            frame.set_src(&address(&url, place));
+        }
+    }
+
+    /// The address of the open page.
+    pub fn address(self) -> Option<String> {
+        self.url
+            .with(|url| Some(address(url.as_deref()?, &self.place.get())))
     }
 
     /// Notes the page that the app reports.
@@ -133,47 +183,5 @@ impl AppFrame {
         let place = place.split('#').next().unwrap_or_default();
         frame.set_src(&address(&url, place));
         true
-    }
-}
-
-/// A place in the app at this address.
-pub fn address(url: &str, place: &str) -> String {
-    format!("{}{place}", origin(url))
-}
-
-/// The origin of an absolute address.
-fn origin(url: &str) -> &str {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    url[host..]
-        .find(['/', '?', '#'])
-        .map_or(url, |end| &url[..host + end])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_judged_by_the_address_up_to_its_path() {
-        assert_eq!(
-            origin("http://3000-a.localhost:3000/x?y"),
-            "http://3000-a.localhost:3000"
-        );
-        assert_eq!(origin("https://a.example"), "https://a.example");
-    }
-
-    #[test]
-    fn a_place_is_one_of_the_app_s_whatever_it_says() {
-        for place in [
-            "/",
-            "/settings?a=b#c",
-            "//evil.example/",
-            "/@evil.example",
-            "/\\evil.example",
-        ] {
-            let found = address("http://3000-a.localhost:3000/", place);
-            assert_eq!(found, format!("http://3000-a.localhost:3000{place}"));
-            assert_eq!(origin(&found), "http://3000-a.localhost:3000");
-        }
     }
 }

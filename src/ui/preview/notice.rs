@@ -5,7 +5,7 @@ use leptos::wasm_bindgen::JsValue;
 
 use crate::{
     protocol::{PreviewError, PreviewErrorKind},
-    ui::browser::{list_of, text_of},
+    ui::browser::{flag_of, list_of, text_of},
 };
 
 /// The most errors of one notice, and the longest text in UTF-16 units.
@@ -27,6 +27,8 @@ pub enum Notice {
     Disconnected,
     /// The page's path, query and fragment.
     Place(String),
+    /// Whether the frame can go back, and forward.
+    History(bool, bool),
     /// The page reloads itself, as it was asked to.
     Reloading,
     /// All errors of the page.
@@ -48,6 +50,10 @@ impl Notice {
             "place" => text_of(message, "place", LONGEST)
                 .filter(|place| place.starts_with('/'))
                 .map(Self::Place),
+            "history" => Some(Self::History(
+                flag_of(message, "back"),
+                flag_of(message, "forward"),
+            )),
             "errors" => {
                 let errors = list_of(message, "errors", MOST_ERRORS)?;
                 Some(Self::Errors(

@@ -1,90 +1,275 @@
-//! The bar over the preview: reload, the address, the width to try, a window of its own.
+//! The bar over the preview: the way through the app, the address of its open page, and the device
+//! that the frame stands for. Its code is fetched after the page's.
 
-use leptos::prelude::*;
+use leptos::{ev, html, prelude::*};
 
-use crate::ui::components::{Button, ButtonSize, ButtonVariant, Icon, IconName, button_class};
+use super::{
+    frame::{AppFrame, BACK, FORWARD},
+    place,
+    stage::Stage,
+    viewport::{Device, SIDES, Viewport},
+};
+use crate::ui::{
+    browser,
+    components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Toast, Toaster},
+    erased::{part, part_when, words},
+};
 
-/// How wide the frame is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Width {
-    Desktop,
-    Tablet,
-    Phone,
+const DEVICES: [(Device, IconName, &str); 5] = [
+    (Device::Pane, IconName::Monitor, "Full width"),
+    (Device::Phone, IconName::Smartphone, "Phone"),
+    (Device::Tablet, IconName::Tablet, "Tablet"),
+    (Device::Laptop, IconName::Laptop, "Laptop"),
+    (Device::Custom, IconName::Ruler, "Custom"),
+];
+
+/// What the buttons that need the host's script say where a page hasn't got it.
+const WITHOUT_TOOLS: &str = "The open page doesn't talk to CodeFlow, so Back and Forward don't work in it. Type an address, or reload \
+                             to return to the app.";
+
+/// The bar, for what it works on.
+#[derive(Clone, Copy)]
+pub struct Bar {
+    pub frame: AppFrame,
+    pub stage: Stage,
+    /// Asked for with the button.
+    pub on_reload: Callback<()>,
 }
 
-impl Width {
-    const ALL: [(Self, IconName, &'static str); 3] = [
-        (Self::Desktop, IconName::Monitor, "Full width"),
-        (Self::Tablet, IconName::Tablet, "Tablet width"),
-        (Self::Phone, IconName::Smartphone, "Phone width"),
-    ];
-
-    pub fn class(self) -> &'static str {
-        match self {
-            Self::Desktop => "w-full",
-            Self::Tablet => "w-[768px] max-w-full shadow-lg",
-            Self::Phone => "w-[390px] max-w-full shadow-lg",
+#[cfg_attr(lazy_parts, lazy)]
+pub async fn preview_bar(bar: Bar) -> AnyView {
+    let Bar {
+        frame,
+        stage,
+        on_reload,
+    } = bar;
+    stage.begin();
+    let absent = Signal::derive(move || frame.address().is_none());
+    let no_way_back = Signal::derive(move || !frame.history.get().0);
+    let no_way_on = Signal::derive(move || !frame.history.get().1);
+    let open = move || {
+        if let Some(address) = untrack(move || frame.address()) {
+            let window = leptos::prelude::window();
+            let _ = window.open_with_url_and_target_and_features(&address, "_blank", "noopener");
         }
+    };
+    view! {
+        <div class="preview-bar">
+            {icon_button("Back", "Back", IconName::ArrowLeft, no_way_back, move || frame.post(BACK))}
+            {icon_button("Forward", "Forward", IconName::ArrowRight, no_way_on, move || frame.post(FORWARD))}
+            {icon_button("Reload", "Reload the preview", IconName::RotateCw, absent, move || on_reload.run(()))}
+            {address_field(frame)}
+            {icon_button("Open in a new tab", "Open in a new tab", IconName::ExternalLink, absent, open)}
+            {devices(stage)}
+        </div>
+        {part_when(move || stage.viewport.get().size().is_some(), move || size_row(stage))}
+        {part_when(
+            move || frame.has_tools.get() == Some(false) && !absent.get(),
+            || view! { <p role="note" class="preview-note">{WITHOUT_TOOLS}</p> }.into_any(),
+        )}
     }
+    .into_any()
 }
 
-#[component]
-pub fn PreviewBar(
-    /// Of the page that is open in the preview.
-    address: Signal<Option<String>>,
-    width: RwSignal<Width>,
-    on_reload: impl Fn() + 'static,
-) -> impl IntoView {
-    let absent = Memo::new(move |_| address.with(Option::is_none));
+fn icon_button(
+    label: &'static str,
+    hint: &'static str,
+    icon: IconName,
+    disabled: Signal<bool>,
+    press: impl Fn() + 'static,
+) -> AnyView {
     view! {
-        <div class="flex h-11 shrink-0 items-center gap-1 border-b border-border px-2">
+        <Button
+            variant=ButtonVariant::Ghost
+            size=ButtonSize::Icon
+            disabled
+            attr:aria-label=label
+            attr:data-tooltip=hint
+            on:click=move |_| press()
+        >
+            <Icon name=icon/>
+        </Button>
+    }
+    .into_any()
+}
+
+/// The path of the open page; another one can be typed. What is typed stays until it is sent or
+/// left.
+fn address_field(frame: AppFrame) -> AnyView {
+    let field = NodeRef::<html::Input>::new();
+    let typed = RwSignal::new(None::<String>);
+    let refusal = RwSignal::new(None::<&'static str>);
+    let shown = move || {
+        let place = frame.address().map(|_| frame.place.get());
+        typed.get().or(place).unwrap_or_default()
+    };
+    let leave = move || {
+        typed.set(None);
+        refusal.set(None);
+    };
+    let go = move |event: ev::SubmitEvent| {
+        event.prevent_default();
+        let Some(url) = untrack(move || frame.address()) else {
+            return;
+        };
+        let text = untrack(shown);
+        match place::typed(&text, &url) {
+            Ok(place) => {
+                frame.go(&place);
+                leave();
+            }
+            Err(why) => refusal.set(Some(why)),
+        }
+    };
+    let on_key = move |key: ev::KeyboardEvent| {
+        if key.key() == "Escape" {
+            leave();
+        }
+    };
+    let on_focus = move |_| {
+        if let Some(field) = field.get_untracked() {
+            field.select();
+        }
+    };
+    let toaster = Toaster::expect();
+    let copy = move |_| {
+        let address = untrack(move || frame.address());
+        let is_copied = address.is_some_and(|address| browser::copy(&address));
+        toaster.show(match is_copied {
+            true => Toast::new("The address is copied."),
+            false => Toast::error("The browser didn't let the address be copied."),
+        });
+    };
+    let absent = Signal::derive(move || frame.address().is_none());
+    view! {
+        <form class="preview-address" on:submit=go>
+            <input
+                node_ref=field
+                type="text"
+                aria-label="Address"
+                aria-invalid=move || refusal.get().is_some().to_string()
+                aria-describedby="preview-address-note"
+                placeholder="No preview yet"
+                autocomplete="off"
+                autocapitalize="off"
+                spellcheck="false"
+                enterkeyhint="go"
+                disabled=absent
+                prop:value=shown
+                on:input=move |event| typed.set(Some(event_target_value(&event)))
+                on:keydown=on_key
+                on:focus=on_focus
+                on:blur=move |_| leave()
+            />
+            <button
+                type="button"
+                aria-label="Copy address"
+                data-tooltip="Copy address"
+                disabled=absent
+                class="focus-ring"
+                on:click=copy
+            >
+                <Icon name=IconName::Copy class="size-3.5"/>
+            </button>
+            <p id="preview-address-note" role="alert">{words(move || refusal.get().unwrap_or_default().to_owned())}</p>
+        </form>
+    }
+    .into_any()
+}
+
+fn devices(stage: Stage) -> AnyView {
+    let buttons = DEVICES.map(|(device, icon, label)| {
+        let is_chosen = move || (stage.viewport.get().device == device).to_string();
+        view! {
             <Button
                 variant=ButtonVariant::Ghost
                 size=ButtonSize::Icon
-                disabled=absent
-                on:click=move |_| on_reload()
-                attr:aria-label="Reload the preview"
-                attr:title="Reload"
+                attr:aria-label=label
+                attr:data-tooltip=label
+                attr:aria-pressed=is_chosen
+                on:click=move |_| stage.choose(stage.viewport.get_untracked().choose(device))
             >
-                <Icon name=IconName::RotateCw/>
+                <Icon name=icon/>
             </Button>
-            <div class="mx-1 flex h-7 min-w-0 flex-1 items-center rounded-md bg-muted px-2.5 font-mono text-xs text-muted-foreground">
-                <span class="truncate">{move || address.get().unwrap_or_else(|| "No preview yet".to_owned())}</span>
-            </div>
-            <div role="group" aria-label="Width of the preview" class="hidden items-center md:flex">
-                {Width::ALL
-                    .map(|(choice, icon, label)| {
-                        view! {
-                            <Button
-                                variant=ButtonVariant::Ghost
-                                size=ButtonSize::Icon
-                                on:click=move |_| width.set(choice)
-                                attr:aria-label=label
-                                attr:title=label
-                                attr:aria-pressed=move || (width.get() == choice).to_string()
-                            >
-                                <Icon name=icon/>
-                            </Button>
-                        }
-                    })}
-            </div>
-            {move || {
-                (!absent.get())
-                    .then(|| {
-                        view! {
-                            <a
-                                href=move || address.get()
-                                target="_blank"
-                                rel="noopener"
-                                aria-label="Open in new tab"
-                                title="Open in new tab"
-                                class=button_class(ButtonVariant::Ghost, ButtonSize::Icon)
-                            >
-                                <Icon name=IconName::ExternalLink/>
-                            </a>
-                        }
-                    })
-            }}
+        }
+        .into_any()
+    });
+    view! { <div role="group" aria-label="Device" class="preview-devices">{buttons}</div> }
+        .into_any()
+}
+
+/// The sides of the device, and how much smaller than it the frame is shown.
+fn size_row(stage: Stage) -> AnyView {
+    let refusal = RwSignal::new(false);
+    let width = move |viewport: Viewport| viewport.width;
+    let height = move |viewport: Viewport| viewport.height;
+    let rotate = move |_| stage.choose(stage.viewport.get_untracked().rotate());
+    view! {
+        <div class="preview-size">
+            {side(stage, "Width", width, |side, viewport| Viewport::custom(side, viewport.height), refusal)}
+            <span aria-hidden="true">"×"</span>
+            {side(stage, "Height", height, |side, viewport| Viewport::custom(viewport.width, side), refusal)}
+            <Button
+                variant=ButtonVariant::Ghost
+                size=ButtonSize::Sm
+                attr:aria-label="Rotate"
+                attr:data-tooltip="Rotate"
+                on:click=rotate
+            >
+                <Icon name=IconName::SmartphoneTurn/>
+            </Button>
+            <span class="tabular-nums" data-scale=move || stage.scale()>
+                <span class="sr-only">"Shown at "</span>
+                {words(move || format!("{} %", (stage.scale() + 5) / 10))}
+            </span>
+            {part(move || {
+                let text = format!("Type a number from {} to {}.", SIDES.start(), SIDES.end());
+                refusal.get().then(|| view! { <span role="alert" class="text-destructive">{text}</span> }).into_any()
+            })}
         </div>
     }
+    .into_any()
+}
+
+/// The field of one side. A number in range counts as it is typed; another waits for the next key.
+fn side(
+    stage: Stage,
+    label: &'static str,
+    of: impl Fn(Viewport) -> u32 + Copy + Send + Sync + 'static,
+    with: fn(u32, Viewport) -> Viewport,
+    refusal: RwSignal<bool>,
+) -> AnyView {
+    let on_input = move |event| {
+        let side = event_target_value(&event).parse::<u32>().ok();
+        let side = side.filter(|side| SIDES.contains(side));
+        refusal.set(side.is_none());
+        if let Some(side) = side {
+            stage
+                .viewport
+                .update(|viewport| *viewport = with(side, *viewport));
+        }
+    };
+    let field = NodeRef::<html::Input>::new();
+    // A number out of range gives way to the one that counts.
+    let settle = move |_| {
+        if let Some(field) = field.get_untracked() {
+            field.set_value(&of(stage.viewport.get_untracked()).to_string());
+        }
+        refusal.set(false);
+        stage.keep();
+    };
+    view! {
+        <input
+            node_ref=field
+            type="number"
+            inputmode="numeric"
+            aria-label=label
+            min=*SIDES.start()
+            max=*SIDES.end()
+            prop:value=move || of(stage.viewport.get()).to_string()
+            on:input=on_input
+            on:blur=settle
+        />
+    }
+    .into_any()
 }

@@ -1,0 +1,177 @@
+//! Where the preview's frame stands: as large as the pane, or as a device that is scaled to fit it
+//! and has handles to drag. The style sheet (`preview.css`) does the arithmetic.
+
+use leptos::{
+    ev, html,
+    prelude::*,
+    wasm_bindgen::{JsCast, closure::Closure},
+    web_sys::{Element, ResizeObserver},
+};
+
+use super::viewport::Viewport;
+use crate::ui::{browser, erased::part};
+
+/// The preference that has the size.
+const KEY: &str = "preview-size";
+/// What the handles and the shadow take of the pane, in CSS pixels: beside the frame and below it.
+const EDGES: (u32, u32) = (40, 28);
+
+/// The frame's size, and the pane's.
+#[derive(Clone, Copy)]
+pub struct Stage {
+    pub element: NodeRef<html::Div>,
+    pub viewport: RwSignal<Viewport>,
+    room: RwSignal<(u32, u32)>,
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        Self {
+            element: NodeRef::new(),
+            viewport: RwSignal::new(Viewport::PANE),
+            room: RwSignal::new((0, 0)),
+        }
+    }
+
+    /// In thousandths.
+    pub fn scale(self) -> u32 {
+        self.viewport.get().scale(self.room.get())
+    }
+
+    /// The style of what is around the frame.
+    pub fn style(self) -> String {
+        match self.viewport.get().size() {
+            None => String::new(),
+            Some((width, height)) => format!(
+                "--frame-width:{width}px;--frame-height:{height}px;--frame-scale:{}",
+                self.scale()
+            ),
+        }
+    }
+
+    /// Takes a size, and keeps it as the user's preference.
+    pub fn choose(self, viewport: Viewport) {
+        self.viewport.set(viewport);
+        self.keep();
+    }
+
+    pub fn keep(self) {
+        browser::remember(KEY, &self.viewport.get_untracked());
+    }
+
+    /// Takes the preferred size, and follows the pane's. In the browser only.
+    pub fn begin(self) {
+        if let Some(viewport) = browser::remembered(KEY) {
+            self.viewport.set(viewport);
+        }
+        let observing = StoredValue::new_local(None::<(ResizeObserver, Closure<dyn FnMut()>)>);
+        Effect::new(move || {
+            let Some(pane) = self.element.get() else {
+                return;
+            };
+            let measured = pane.clone();
+            let measure = Closure::<dyn FnMut()>::new(move || {
+                let side = |side: i32, edge: u32| side.unsigned_abs().saturating_sub(edge);
+                self.room.set((
+                    side(measured.client_width(), EDGES.0),
+                    side(measured.client_height(), EDGES.1),
+                ));
+            });
+            if let Ok(observer) = ResizeObserver::new(measure.as_ref().unchecked_ref()) {
+                observer.observe(pane.unchecked_ref::<Element>());
+                observing.set_value(Some((observer, measure)));
+            }
+        });
+        on_cleanup(move || {
+            observing.try_update_value(|observing| {
+                if let Some((observer, _)) = observing.take() {
+                    observer.disconnect();
+                }
+            });
+        });
+    }
+}
+
+/// The sides of a device that a handle moves.
+#[derive(Debug, Clone, Copy)]
+struct Sides {
+    width: bool,
+    height: bool,
+}
+
+/// A drag: where the pointer was at its start, the size then, and the scale.
+type Drag = ((i32, i32), (u32, u32), u32);
+
+/// The handles of a device. By keyboard, the fields of the toolbar do the same.
+pub fn handles(stage: Stage) -> AnyView {
+    let has_size = Memo::new(move |_| stage.viewport.get().size().is_some());
+    part(move || {
+        if !has_size.get() {
+            return ().into_any();
+        }
+        [
+            ("frame-handle-x", true, false),
+            ("frame-handle-y", false, true),
+            ("frame-handle-xy", true, true),
+        ]
+        .map(|(class, width, height)| handle(stage, class, Sides { width, height }))
+        .into_any()
+    })
+}
+
+fn handle(stage: Stage, class: &'static str, sides: Sides) -> AnyView {
+    let element = NodeRef::<html::Div>::new();
+    let drag = StoredValue::new(None::<Drag>);
+    // It captures all pointer events until it is released, also those over the frame.
+    let grab = move |pointer: ev::PointerEvent| {
+        let (Some(element), Some(size)) = (
+            element.get_untracked(),
+            stage.viewport.get_untracked().size(),
+        ) else {
+            return;
+        };
+        pointer.prevent_default();
+        if element.set_pointer_capture(pointer.pointer_id()).is_ok() {
+            let scale = stage
+                .viewport
+                .get_untracked()
+                .scale(stage.room.get_untracked());
+            let at = (pointer.client_x(), pointer.client_y());
+            drag.set_value(Some((at, size, scale)));
+        }
+    };
+    let moved = move |pointer: ev::PointerEvent| {
+        if let Some((at, (width, height), scale)) = drag.get_value() {
+            let scale = scale.cast_signed();
+            // The frame is centred: its right edge moves by half of what it grows.
+            let x = (pointer.client_x() - at.0) * 2000 / scale;
+            let y = (pointer.client_y() - at.1) * 1000 / scale;
+            let side = |side: u32, by: i32, moves: bool| match moves {
+                true => side.saturating_add_signed(by),
+                false => side,
+            };
+            stage.viewport.set(Viewport::custom(
+                side(width, x, sides.width),
+                side(height, y, sides.height),
+            ));
+        }
+    };
+    let release = move |_| {
+        if drag.get_value().is_some() {
+            drag.set_value(None);
+            stage.keep();
+        }
+    };
+    view! {
+        <div
+            node_ref=element
+            aria-hidden="true"
+            class=format!("frame-handle {class}")
+            on:pointerdown=grab
+            on:pointermove=moved
+            on:pointerup=release
+            on:pointercancel=release
+        ></div>
+    }
+    .into_any()
+}
