@@ -19,6 +19,11 @@ export default function Home() {
       <h1>Start</h1>
       <Link href="/about?tab=2">About</Link>
       <button onClick={() => router.push("/shop/hats")}>Hats</button>
+      <button onClick={() => console.log("counted %d hats", 3, { size: "L", tags: ["new"] })}>Count</button>
+      <button onClick={() => console.warn("few hats left")}>Warn</button>
+      <button onClick={() => { throw new RangeError("no more hats"); }}>Throw</button>
+      <button onClick={() => void fetch("/api/hats", { method: "POST" })}>Order</button>
+      <button onClick={() => { for (let hat = 0; hat < 1500; hat++) console.log("hat " + hat); }}>Flood</button>
     </main>
   );
 }
@@ -176,7 +181,87 @@ test("the frame stands for a phone, a tablet, a laptop and any size, and the siz
   assert.equal(await side("Width").count(), 0);
 });
 
+test("the console has the page's messages, its errors and failed requests, and the dev server's log", async () => {
+  await address().fill("/");
+  await address().press("Enter");
+  await heading("Start");
+  await button("Console").click();
+  const drawer = page.getByRole("region", { name: "Console", exact: true });
+  const entries = drawer.getByRole("listitem");
+  const says = (text) => until(`the console says ${text}`, async () => (await entries.allInnerTexts()).some((entry) => entry.includes(text)));
+  const press = (name) => ui.preview().getByRole("button", { name, exact: true }).click();
+  await until("the app counts", async () => {
+    await press("Count");
+    return (await entries.allInnerTexts()).some((entry) => entry.includes('counted 3 hats {size: "L", tags: ["new"]}'));
+  }, 60_000);
+  await press("Warn");
+  await says("few hats left");
+  await press("Throw");
+  await says("Uncaught RangeError: no more hats");
+  await press("Order");
+  await says("POST /api/hats 404");
+
+  const only = (name) => drawer.getByRole("group", { name: "Level" }).getByRole("button", { name }).click();
+  await only("Warnings");
+  await until("warnings alone are shown", async () => String(await entries.locator("code").allInnerTexts()) === "few hats left");
+  await only("Network");
+  await until("requests alone are shown", async () => (await entries.locator("code").allInnerTexts()).every((text) => text.startsWith("POST /api/hats 404")));
+  await drawer.getByRole("button", { name: "Copy all" }).click();
+  await page.getByText("The console is copied.").waitFor();
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^POST \/api\/hats 404/);
+  await only("All");
+
+  await drawer.getByRole("button", { name: "Dev server" }).click();
+  await says("POST /api/hats 404");
+  await drawer.getByRole("button", { name: "Page" }).click();
+  await drawer.getByRole("button", { name: "Clear" }).click();
+  await drawer.getByText("Nothing here.").waitFor();
+  await press("Flood");
+  await says("hat 1499");
+  assert.ok((await entries.count()) <= 500, "entries are bounded");
+
+  // Its height and that it is open are remembered.
+  const border = drawer.getByRole("separator", { name: "Height of the console" });
+  const height = Number(await border.getAttribute("aria-valuenow"));
+  await border.press("ArrowUp");
+  await page.reload();
+  await until("the console is there again", async () => (await border.getAttribute("aria-valuenow").catch(() => "")) === String(height + 24));
+  await drawer.getByRole("button", { name: "Clear" }).click();
+  for (const theme of ["light", "dark"]) {
+    await preferTheme(page, theme);
+    await press("Throw");
+    await press("Warn");
+    await says("few hats left");
+    await assertAccessible(page, `console, ${theme}`);
+    await page.screenshot({ path: join(results, `preview-console-${theme}.png`) });
+  }
+  await button("Console").click();
+  await drawer.waitFor({ state: "detached" });
+});
+
+test("what a foreign page or a hostile app sends is not believed", async () => {
+  const forged = { source: "codeflow-preview", type: "console", page: "x", place: "/", entries: [{ number: 0, level: "error", text: "forged" }] };
+  await page.evaluate((data) => window.postMessage(data, "*"), forged);
+  await app().evaluate(() => {
+    const post = (data) => window.parent.postMessage({ source: "codeflow-preview", ...data }, "*");
+    post({ type: "console", page: 7, entries: [{ number: 0, level: "error", text: "no page" }] });
+    post({ type: "console", page: "y", entries: [null, 5, { number: "1", level: "error", text: "no number" }, { number: 1, level: {}, text: ["x"] }] });
+    post({ type: "history", back: "yes", forward: {} });
+    post({ type: "picked", tag: 5, places: "none" });
+    post({ type: "console", page: "y", entries: [{ number: 2, level: "odd", text: "x".repeat(1e5) }] });
+  });
+  await button("Console").click();
+  const drawer = page.getByRole("region", { name: "Console", exact: true });
+  const entry = drawer.getByRole("listitem").filter({ hasText: "xxxxx" });
+  await entry.waitFor();
+  assert.equal((await entry.locator("code").innerText()).length, 2000);
+  assert.doesNotMatch(await drawer.innerText(), /forged|no page|no number/);
+  assert.equal(await page.getByRole("region", { name: "Picked element" }).count(), 0);
+  await button("Console").click();
+});
+
 test("the bar is usable and accessible at every width, in both themes", async () => {
+  await page.goto(page.url());
   await heading("Start");
   for (const theme of ["light", "dark"]) {
     await preferTheme(page, theme);

@@ -16,7 +16,7 @@ pub use app::{App, AppPath, Edited, Listing, OwnPathError, RunSandbox, Snapshot}
 pub use check::{Jail, Report};
 pub use input::{AgentInput, CodeFiles, Design, PrevMessage, Titles, provisional_title};
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
-pub use nextjs::answer::PageState;
+pub use nextjs::{answer::PageState, jsx};
 use text::secrets::Redactor;
 pub use turn::{BuildOutcome, Job, Work, build_app};
 

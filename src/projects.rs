@@ -7,6 +7,7 @@ mod compare;
 mod dashboard;
 mod deletion;
 mod edits;
+mod elements;
 mod error;
 mod feed;
 mod file_changes;
@@ -37,7 +38,7 @@ use crate::{
     agent::Agent,
     config,
     protocol::{
-        ImageId, ModelNotice, NewPrompt, PreviewError, Project, ProjectId, ProjectSummary,
+        DevLog, ImageId, ModelNotice, NewPrompt, PreviewError, Project, ProjectId, ProjectSummary,
         ProjectTitle, Run, RunId, UserUsage,
     },
     runs::{Events, ProjectLocks, RunContext, Supervisor},
@@ -101,6 +102,7 @@ impl Projects {
             edits.clone(),
             tasks.clone(),
             shutdown.clone(),
+            settings.idle,
         );
         let context = RunContext {
             store: store.clone(),
@@ -205,10 +207,23 @@ impl Projects {
         self.inner.agent.notice()
     }
 
+    /// Notes that somebody looks at the project's preview; an app that is asleep wakes.
+    pub fn attend_preview(&self, project: ProjectId) {
+        self.inner.previews.attend(project);
+    }
+
     /// Replaces the errors on the project's page, as reported by somebody's open preview. They are
     /// forgotten when nobody watches it any more.
     pub fn report_preview_errors(&self, project: ProjectId, errors: Vec<PreviewError>) {
         self.inner.previews.report(project, errors);
+    }
+
+    /// What the app's dev server printed after so many bytes; nothing while there is no app.
+    pub async fn dev_log(&self, project: ProjectId, after: u64) -> Result<DevLog, ProjectError> {
+        if !self.inner.apps.exists(project).await? {
+            return Ok(DevLog::default());
+        }
+        Ok(self.inner.apps.open(project).await?.dev_log(after).await?)
     }
 
     /// Returns once the database answers.

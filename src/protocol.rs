@@ -2,6 +2,8 @@
 //! nothing of the engine. Operations come in ([`NewPrompt`]), events go out ([`Event`]).
 
 mod dashboard;
+mod dev_log;
+mod element;
 mod error;
 mod event;
 mod file;
@@ -18,6 +20,10 @@ mod usage;
 mod version;
 
 pub use dashboard::{RunDetails, RunFilter, RunPage, RunSummary, StepState, StepSummary};
+pub use dev_log::{DevLine, DevLog, LogLevel};
+pub use element::{
+    ElementPart, ElementPlace, ElementSource, ElementSources, MAX_ELEMENT_TEXT, PickedElement,
+};
 pub use error::{ApiError, ErrorCode};
 pub use event::{
     DraftPiece, Event, EventKind, FeedFrame, FeedRequest, HtmlPiece, PreviewState, TextPiece,

@@ -1,5 +1,6 @@
 //! The app: the project's files and pages in its sandbox.
 
+mod dev_log;
 mod edit;
 mod found;
 mod listing;

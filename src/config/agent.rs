@@ -12,6 +12,8 @@ pub struct Agent {
     pub unsplash: Unsplash,
     /// The longest a run may take (`RUN_TIMEOUT_SECONDS`).
     pub run_timeout: Duration,
+    /// How long nobody looks at a preview before its app may fall asleep (`SANDBOX_IDLE_SECONDS`).
+    pub idle: Duration,
     /// Runs worked on at a time (`RUNS_MAX_CONCURRENT`); the others wait.
     pub max_runs: usize,
 }
@@ -55,6 +57,7 @@ impl Agent {
             browser: Browser::from_env(env)?,
             unsplash: Unsplash::from_env(env)?,
             run_timeout: Duration::from_secs(seconds),
+            idle: super::sandbox_host::idle(env)?,
             max_runs: env.parsed(
                 "RUNS_MAX_CONCURRENT",
                 16,

@@ -65,6 +65,16 @@ pub struct EgressRule {
     pub port: u16,
 }
 
+/// How long nobody uses a sandbox before it pauses.
+pub(super) fn idle(env: &Env) -> Result<Duration, ConfigError> {
+    Ok(Duration::from_secs(env.parsed(
+        "SANDBOX_IDLE_SECONDS",
+        900,
+        "seconds without a request, at least 1",
+        |idle| *idle >= 1,
+    )?))
+}
+
 impl SandboxHost {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let domain = env.var("SANDBOX_DOMAIN");
@@ -137,12 +147,7 @@ impl SandboxHost {
                 "1 to refuse sandboxes where a limit can't be enforced, or 0",
                 |strict| *strict <= 1,
             )? == 1,
-            idle: Duration::from_secs(env.parsed(
-                "SANDBOX_IDLE_SECONDS",
-                900,
-                "seconds without a request, at least 1",
-                |idle| *idle >= 1,
-            )?),
+            idle: idle(env)?,
             frozen: Duration::from_secs(env.parsed(
                 "SANDBOX_FROZEN_SECONDS",
                 600,

@@ -48,11 +48,16 @@ struct Inner {
     edits: Edits,
     tasks: TaskTracker,
     shutdown: CancellationToken,
+    /// How long nobody looks at an app before it may fall asleep.
+    attention: Duration,
     watched: Mutex<HashMap<ProjectId, Watched>>,
 }
 
 struct Watched {
     watchers: usize,
+    /// When somebody last looked.
+    seen: Instant,
+    is_asleep: bool,
     wake: Arc<Notify>,
     ended: CancellationToken,
     /// The errors on the page, as its watchers report them, with the time of each one's first
@@ -94,6 +99,17 @@ impl Look {
     }
 }
 
+impl Watched {
+    /// Notes that somebody looks; an app that is asleep wakes.
+    fn attend(&mut self) {
+        self.seen = Instant::now();
+        if self.is_asleep {
+            self.is_asleep = false;
+            self.wake.notify_one();
+        }
+    }
+}
+
 /// Keeps a preview watched while it lives.
 pub struct PreviewWatch {
     inner: Arc<Inner>,
@@ -121,6 +137,7 @@ impl Previews {
         edits: Edits,
         tasks: TaskTracker,
         shutdown: CancellationToken,
+        attention: Duration,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -130,6 +147,7 @@ impl Previews {
                 edits,
                 tasks,
                 shutdown,
+                attention,
                 watched: Mutex::default(),
             }),
         }
@@ -140,9 +158,12 @@ impl Previews {
         let mut watched = self.inner.watched.lock();
         if let Some(entry) = watched.get_mut(&project) {
             entry.watchers += 1;
+            entry.attend();
         } else {
             let entry = Watched {
                 watchers: 1,
+                seen: Instant::now(),
+                is_asleep: false,
                 wake: Arc::new(Notify::new()),
                 ended: self.inner.shutdown.child_token(),
                 errors: Vec::new(),
@@ -160,6 +181,13 @@ impl Previews {
         PreviewWatch {
             inner: self.inner.clone(),
             project,
+        }
+    }
+
+    /// Notes that somebody looks at the project's preview.
+    pub fn attend(&self, project: ProjectId) {
+        if let Some(entry) = self.inner.watched.lock().get_mut(&project) {
+            entry.attend();
         }
     }
 
@@ -181,7 +209,8 @@ impl ProjectApp for Previews {
     }
 
     fn changed(&self, project: ProjectId) {
-        if let Some(entry) = self.inner.watched.lock().get(&project) {
+        if let Some(entry) = self.inner.watched.lock().get_mut(&project) {
+            entry.attend();
             entry.wake.notify_one();
         }
     }
@@ -210,7 +239,17 @@ impl ProjectApp for Previews {
 impl Inner {
     async fn keep_looking(&self, project: ProjectId, wake: &Notify) {
         let mut logged = None;
+        let mut last = None;
         loop {
+            if let Some(app) = &last {
+                match self.lull(project, app).await {
+                    Ok(true) => wake.notified().await,
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::error!(project.id = %project, %error, "whether anybody looks can't be known");
+                    }
+                }
+            }
             let look = match self.look_once(project).await {
                 Ok(look) => look,
                 Err(error @ (RunError::User(_) | RunError::Transient(_))) => {
@@ -242,12 +281,28 @@ impl Inner {
                     Look::after(FAILING)
                 }
             };
+            last = look.app.clone();
             tokio::select! {
                 () = wake.notified() => {}
                 () = tokio::time::sleep(look.pause) => {}
                 () = look.trouble() => {}
             }
         }
+    }
+
+    /// Lets the app fall asleep if nobody looks any more and no run is at work; returns whether it
+    /// does.
+    async fn lull(&self, project: ProjectId, app: &App) -> Result<bool, RunError> {
+        if self.store.next_run(project).await?.is_some() {
+            return Ok(false);
+        }
+        match self.watched.lock().get_mut(&project) {
+            Some(entry) if entry.seen.elapsed() >= self.attention => entry.is_asleep = true,
+            _ => return Ok(false),
+        }
+        self.publish(project, PreviewState::Asleep { url: app.url() })
+            .await?;
+        Ok(true)
     }
 
     async fn look_once(&self, project: ProjectId) -> Result<Look, RunError> {
@@ -267,12 +322,13 @@ impl Inner {
         };
         let (state, notice) = self.look(project, &app).await?;
         let pause = match state {
-            PreviewState::Ready { .. } => READY,
+            PreviewState::Ready { .. } => READY.min(self.attention),
             PreviewState::Failed { .. } if is_failing(notice.as_ref()) => UNSTABLE,
             PreviewState::Failed { .. } => FAILING,
-            PreviewState::None | PreviewState::Starting | PreviewState::Compiling { .. } => {
-                STARTING
-            }
+            PreviewState::None
+            | PreviewState::Starting
+            | PreviewState::Asleep { .. }
+            | PreviewState::Compiling { .. } => STARTING,
         };
         Ok(Look {
             pause,

@@ -200,6 +200,8 @@ pub enum PreviewState {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         notice: Option<String>,
     },
+    /// Nobody has looked for a while, so that the sandbox may pause; it wakes when it is asked to.
+    Asleep { url: String },
     /// The page can't be shown; `reason` is a few lines for the user.
     Failed { url: Option<String>, reason: String },
 }

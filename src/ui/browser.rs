@@ -134,6 +134,11 @@ pub fn text_of(object: &JsValue, key: &str, longest: u32) -> Option<String> {
     Some(text.slice(0, longest).into())
 }
 
+/// The number that a script's object has under the key.
+pub fn number_of(object: &JsValue, key: &str) -> Option<f64> {
+    Reflect::get(object, &key.into()).ok()?.as_f64()
+}
+
 /// Whether a script's object has `true` under the key.
 pub fn flag_of(object: &JsValue, key: &str) -> bool {
     Reflect::get(object, &key.into()).is_ok_and(|value| value == JsValue::TRUE)

@@ -2,11 +2,14 @@
 //! The frame stays mounted as long as its address does. It is reloaded when the app changed without
 //! hot reload, and stays on the page that is open in it.
 
+mod console;
 mod errors;
 mod fix;
 mod frame;
 mod freshness;
 mod notice;
+mod picked;
+mod picker;
 mod place;
 mod screen;
 mod stage;
@@ -15,19 +18,22 @@ mod viewport;
 
 use std::time::Duration;
 
-use leptos::{ev, html, prelude::*};
+use leptos::{html, prelude::*};
 
 use super::{
     browser::{self, Hydrated},
     conversation::Conversation,
-    erased::{later, part},
+    erased::{later, part, part_when},
 };
 use crate::protocol::{PreviewState, ProjectId};
 
+use console::{Console, console_drawer};
 use errors::{AppErrors, ErrorBar};
 use frame::{AppFrame, POWERS, SANDBOX};
 use freshness::{Freshness, HOT_RELOAD};
-use notice::{Notice, RateLimit};
+use notice::Notice;
+pub use picked::{Picked, PickedChip};
+use picker::{Picker, picked_panel};
 use place::address;
 use screen::Screen;
 use stage::{Stage, handles};
@@ -61,7 +67,6 @@ pub fn PreviewPane(
     let loaded = RwSignal::new(None::<Load>);
     let is_shown = Memo::new(move |_| loaded.get() == Some(wanted.get()));
     let freshness = StoredValue::new(Freshness::default());
-    let rate_limit = StoredValue::new(RateLimit::default());
     let errors = AppErrors::new();
 
     let page_changed = move || {
@@ -96,28 +101,16 @@ pub fn PreviewPane(
     };
 
     Effect::new(move || {
-        let listener = window_event_listener(ev::message, move |message| {
-            let is_heard = frame.sent(&message)
-                && rate_limit.try_update_value(|limit| limit.take(browser::now())) == Some(true);
-            if !is_heard {
-                return;
-            }
-            match Notice::read(&message.data()) {
-                Some(Notice::Loaded | Notice::Updated) => page_changed(),
-                Some(Notice::Connected) => {
-                    freshness.update_value(|fresh| fresh.disconnected = false)
-                }
-                Some(Notice::Disconnected) => {
-                    freshness.update_value(|fresh| fresh.disconnected = true)
-                }
-                Some(Notice::Errors(reported)) => errors.replace(reported),
-                Some(Notice::Place(place)) => frame.is_at(place),
-                Some(Notice::History(back, forward)) => frame.has_history(back, forward),
-                Some(Notice::Reloading) => frame.reloads(),
-                None => {}
-            }
+        frame.listen(move |message| match Notice::read(message) {
+            Some(Notice::Loaded | Notice::Updated) => page_changed(),
+            Some(Notice::Connected) => freshness.update_value(|fresh| fresh.disconnected = false),
+            Some(Notice::Disconnected) => freshness.update_value(|fresh| fresh.disconnected = true),
+            Some(Notice::Errors(reported)) => errors.replace(reported),
+            Some(Notice::Place(place)) => frame.is_at(place),
+            Some(Notice::History(back, forward)) => frame.has_history(back, forward),
+            Some(Notice::Reloading) => frame.reloads(),
+            None => {}
         });
-        on_cleanup(move || listener.remove());
     });
 
     let last_files = Memo::new(move |_| conversation.with(Conversation::last_files));
@@ -143,6 +136,12 @@ pub fn PreviewPane(
         }
         ended
     });
+    // A frame that is made anew has loaded nothing.
+    Effect::new(move || {
+        if url.with(Option::is_none) {
+            loaded.set(None);
+        }
+    });
     // A restarted sandbox serves the same address with a dev server that doesn't know this page.
     Effect::new(move |was_down: Option<bool>| {
         let (down, ready) = state.with(|state| {
@@ -158,9 +157,17 @@ pub fn PreviewPane(
         down || (was_down && !ready)
     });
 
+    let console = Console::new();
+    let picker = Picker::new();
     let bar = Bar {
         frame,
         stage,
+        console,
+        picker,
+        project,
+        is_asleep: Memo::new(move |_| {
+            state.with(|state| matches!(state, PreviewState::Asleep { .. }))
+        }),
         on_reload: Callback::new(move |()| reload()),
     };
     view! {
@@ -185,10 +192,12 @@ pub fn PreviewPane(
                         })
                         .into_any()
                 })}
-                {handles(stage)}
+                {later(handles(stage))}
             </div>
             <Screen project conversation state is_shown/>
         </div>
+        {part_when(move || picker.has_element(), move || later(picked_panel(picker, project)))}
+        {part_when(move || console.is_open.get(), move || later(console_drawer(console, frame, project)))}
         <ErrorBar project conversation errors line/>
     }
 }
@@ -197,7 +206,7 @@ pub fn PreviewPane(
 /// does.
 fn frame_url(state: &PreviewState, known: Option<String>) -> Option<String> {
     match state {
-        PreviewState::None => None,
+        PreviewState::None | PreviewState::Asleep { .. } => None,
         PreviewState::Starting => known,
         PreviewState::Compiling { url } => known.filter(|known| known == url),
         PreviewState::Ready { url, .. } => Some(url.clone()),

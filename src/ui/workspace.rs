@@ -24,7 +24,7 @@ use super::{
     model::{DemoNotice, DemoNoticeState},
     not_found::NotFound,
     pane::pane,
-    preview::PreviewPane,
+    preview::{Picked, PreviewPane},
     terminal::terminal_pane,
     versions::{version_view, versions_panel},
 };
@@ -137,6 +137,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     let after = workspace.after;
     let model = workspace.model.clone();
     let conversation = RwSignal::new(Conversation::from(workspace));
+    Picked::provide();
     let connection = feed::follow(project, after, move |event| {
         conversation.try_update(|all| all.apply(event));
     });

@@ -24,23 +24,30 @@ pub(super) const PATH: &str = "/__codeflow/preview.js";
 /// In others' sandboxes the template loads the same file by a hook of Next.js.
 const SOURCE: &str = include_str!("../../../sandbox-templates/nextjs/instrumentation-client.js");
 /// What only CodeFlow's own sandboxes have, in the same scope after it.
-const TOOLS: &str = include_str!("script/tools.js");
+const TOOLS: [&str; 3] = [
+    include_str!("script/console.js"),
+    include_str!("script/picker.js"),
+    include_str!("script/tools.js"),
+];
 /// How many bytes before a page's head are held back.
 const MAX_HELD: usize = 64 << 10;
 
 /// Its address changes with its text.
 static ADDRESS: LazyLock<String> = LazyLock::new(|| {
-    let text = Sha256::new().chain_update(SOURCE).chain_update(TOOLS);
+    let text = Sha256::new()
+        .chain_update(SOURCE)
+        .chain_update(TOOLS.concat());
     format!("{PATH}?{}", hex::encode(&text.finalize()[..4]))
 });
 
 /// Answers with the script, which trusts the builder at this address.
 pub(super) fn serve(public_url: &str) -> Response<Body> {
     let env = serde_json::json!({ "CODEFLOW_URL": public_url, "NODE_ENV": "development", "__NEXT_DIST_DIR": "/home/user/.next/dev" });
+    let tools = TOOLS.concat();
     // Next.js replaces these names as it builds; here they are values. The file ends with a line
     // feed.
     let text = format!(
-        "(() => {{\ndocument.currentScript?.remove();\nconst process = {{ env: {env} }};\n{SOURCE}{TOOLS}}})();\n"
+        "(() => {{\ndocument.currentScript?.remove();\nconst process = {{ env: {env} }};\n{SOURCE}{tools}}})();\n"
     );
     let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::ui::components::Kbd;
 
 /// Where the keys count, and what they do.
-const SHORTCUTS: [(&str, &[(&str, &str)]); 6] = [
+const SHORTCUTS: [(&str, &[(&str, &str)]); 7] = [
     (
         "Everywhere",
         &[
@@ -47,6 +47,15 @@ const SHORTCUTS: [(&str, &[(&str, &str)]); 6] = [
             ("Ctrl Shift C", "Copy what is selected"),
             ("Ctrl Shift V", "Paste"),
             ("Delete", "Close the shell of the tab"),
+        ],
+    ),
+    (
+        "Picking an element in the preview",
+        &[
+            ("↑ ↓", "What is around it, and what is in it"),
+            ("← →", "What stands beside it"),
+            ("Enter", "Pick it"),
+            ("Esc", "Pick nothing"),
         ],
     ),
     (

@@ -45,6 +45,7 @@ pub enum IconName {
     SmartphoneTurn,
     Sparkles,
     Square,
+    SquarePointer,
     Sun,
     Tablet,
     Terminal,
@@ -156,6 +157,9 @@ impl IconName {
             }
             Self::Square => {
                 r#"<rect width="12" height="12" x="6" y="6" rx="2" fill="currentColor"/>"#
+            }
+            Self::SquarePointer => {
+                r#"<path d="M12.034 12.681a.498.498 0 0 1 .647-.647l9 3.5a.5.5 0 0 1-.033.943l-3.444 1.068a1 1 0 0 0-.66.66l-1.067 3.443a.5.5 0 0 1-.943.033z"/><path d="M21 11V5a2 2 0 0 0-2-2H5a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h6"/>"#
             }
             Self::Sun => {
                 r#"<circle cx="12" cy="12" r="4"/><path d="M12 2v2"/><path d="M12 20v2"/><path d="m4.93 4.93 1.41 1.41"/><path d="m17.66 17.66 1.41 1.41"/><path d="M2 12h2"/><path d="M20 12h2"/><path d="m6.34 17.66-1.41 1.41"/><path d="m19.07 4.93-1.41 1.41"/>"#

@@ -5,13 +5,17 @@
 use std::time::Duration;
 
 use leptos::{
-    html,
+    ev, html,
     prelude::*,
     wasm_bindgen::JsValue,
     web_sys::{HtmlIFrameElement, MessageEvent},
 };
 
-use super::place::{address, origin};
+use super::{
+    notice::RateLimit,
+    place::{address, origin},
+};
+use crate::ui::browser;
 
 /// The greeting that the app's page waits for before it reports anything.
 const HELLO: &str = "codeflow-builder:hello";
@@ -20,6 +24,11 @@ const RELOAD: &str = "codeflow-builder:reload";
 /// Leads it back and forward in the frame's own history.
 pub const BACK: &str = "codeflow-builder:back";
 pub const FORWARD: &str = "codeflow-builder:forward";
+/// Asks it for all that its console has.
+pub const ASK_CONSOLE: &str = "codeflow-builder:console";
+/// Lets the visitor point at an element of it, or no longer.
+pub const PICK: &str = "codeflow-builder:pick";
+pub const PICK_END: &str = "codeflow-builder:pick-end";
 /// How long a loaded page may take to say that it has the host's script.
 const TOOLS: Duration = Duration::from_secs(5);
 
@@ -46,9 +55,11 @@ pub struct AppFrame {
     /// Whether the open page has the script of the sandbox host, which does more than the
     /// template's; `None` until that is known.
     pub has_tools: RwSignal<Option<bool>>,
+    /// Counts the pages that were loaded.
+    pub loaded: RwSignal<u32>,
     script: StoredValue<Script>,
-    /// How many pages were loaded, and whether the last has that script.
-    loads: StoredValue<(u32, bool)>,
+    /// Whether the last loaded page has said that it has that script.
+    has_spoken: StoredValue<bool>,
 }
 
 /// What is known of the script in the app's page.
@@ -70,7 +81,8 @@ impl AppFrame {
             history: RwSignal::new((false, false)),
             has_tools: RwSignal::new(None),
             script: StoredValue::new(Script::Silent),
-            loads: StoredValue::new((0, false)),
+            loaded: RwSignal::new(0),
+            has_spoken: StoredValue::new(false),
         }
     }
 
@@ -104,13 +116,36 @@ impl AppFrame {
         }
     }
 
+    /// Hands what the app's page says to `take`, as often as it may speak, until the owner is
+    /// cleaned up.
+    pub fn listen(self, take: impl Fn(&JsValue) + 'static) {
+        let rate_limit = StoredValue::new(RateLimit::default());
+        let listener = window_event_listener(ev::message, move |message| {
+            let is_heard = self.sent(&message)
+                && rate_limit.try_update_value(|limit| limit.take(browser::now())) == Some(true);
+            if is_heard {
+                take(&message.data());
+            }
+        });
+        on_cleanup(move || listener.remove());
+    }
+
+    /// Gives the keyboard to the app's page.
+    pub fn focus(self) {
+        if let Some(frame) = self.element() {
+            let _ = frame.focus();
+        }
+    }
+
     /// Notes that a page was loaded, the app's or another.
     pub fn was_loaded(self) {
         self.script.set_value(Script::Silent);
-        let load = self.loads.get_value().0.wrapping_add(1);
-        self.loads.set_value((load, false));
+        let load = self.loaded.get_untracked().wrapping_add(1);
+        self.loaded.set(load);
+        self.has_spoken.set_value(false);
         let unless_it_has = move || {
-            if self.loads.try_get_value() == Some((load, false)) {
+            let is_open = self.loaded.try_get_untracked() == Some(load);
+            if is_open && self.has_spoken.try_get_value() == Some(false) {
                 self.has_tools.set(Some(false));
                 self.history.set((false, false));
             }
@@ -120,7 +155,7 @@ impl AppFrame {
 
     /// Notes that the open page has the script of the sandbox host, and how its history stands.
     pub fn has_history(self, back: bool, forward: bool) {
-        self.loads.update_value(|loads| loads.1 = true);
+        self.has_spoken.set_value(true);
         self.has_tools.set(Some(true));
         self.history.set((back, forward));
     }
@@ -163,6 +198,11 @@ impl AppFrame {
             self.post(RELOAD);
         }
         speaks
+    }
+
+    /// Whether the open page is one of the app's that reports where it is.
+    pub fn speaks(self) -> bool {
+        self.script.try_get_value() == Some(Script::Speaks)
     }
 
     /// Whether the page was asked to reload, and has neither confirmed nor been loaded since.

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::fix::{FixButton, fix_request};
 use crate::{
+    api::preview::attend_preview,
     protocol::{PreviewState, ProjectId, first_chars},
     ui::{
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Spinner},
@@ -33,6 +34,7 @@ pub fn Screen(
                 <Working title="Starting the sandbox" text="Your app gets a machine of its own. This takes a few seconds."/>
             }
             .into_any(),
+            PreviewState::Asleep { .. } => view! { <Asleep project/> }.into_any(),
             PreviewState::Ready { notice: Some(notice), .. } if is_shown.get() => {
                 if put_aside.with(|aside| aside.as_ref() == Some(&state)) {
                     return ().into_any();
@@ -70,6 +72,26 @@ fn Nothing() -> impl IntoView {
                 </span>
                 <p class="mt-4 text-sm font-medium">"Your app will appear here"</p>
                 <p class="mt-1 text-sm text-muted-foreground">"It really runs: click around as soon as the first version is ready."</p>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn Asleep(project: ProjectId) -> impl IntoView {
+    let wake = Action::new(move |(): &()| async move { attend_preview(project).await });
+    let pending = wake.pending();
+    let failure = move || {
+        let result = wake.value().get();
+        result.and_then(|result| result.err().map(|error| error.message))
+    };
+    view! {
+        <div class=format!("{COVER} dotted")>
+            <div class="max-w-xs text-center">
+                <p class="text-sm font-medium">"The app is asleep"</p>
+                <p class="mt-1 mb-4 text-sm text-muted-foreground">"Nobody looked at it for a while. Its files are kept."</p>
+                <Button disabled=pending on:click=move |_| { wake.dispatch(()); }>"Wake"</Button>
+                <p role="alert" class="mt-2 text-xs text-destructive empty:hidden">{failure}</p>
             </div>
         </div>
     }

@@ -103,7 +103,8 @@ struct Sides {
 type Drag = ((i32, i32), (u32, u32), u32);
 
 /// The handles of a device. By keyboard, the fields of the toolbar do the same.
-pub fn handles(stage: Stage) -> AnyView {
+#[cfg_attr(lazy_parts, lazy)]
+pub async fn handles(stage: Stage) -> AnyView {
     let has_size = Memo::new(move |_| stage.viewport.get().size().is_some());
     part(move || {
         if !has_size.get() {

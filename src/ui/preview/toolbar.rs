@@ -1,19 +1,30 @@
 //! The bar over the preview: the way through the app, the address of its open page, and the device
 //! that the frame stands for. Its code is fetched after the page's.
 
+use std::time::Duration;
+
 use leptos::{ev, html, prelude::*};
 
 use super::{
+    console::{CONSOLE_ID, Console},
     frame::{AppFrame, BACK, FORWARD},
+    picker::{Picker, pick_button},
     place,
     stage::Stage,
     viewport::{Device, SIDES, Viewport},
 };
-use crate::ui::{
-    browser,
-    components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Toast, Toaster},
-    erased::{part, part_when, words},
+use crate::{
+    api::preview::attend_preview,
+    protocol::ProjectId,
+    ui::{
+        browser,
+        components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Toast, Toaster},
+        erased::{part, part_when, words},
+    },
 };
+
+/// Between two times that the server hears of somebody who looks.
+const ATTENTION: Duration = Duration::from_secs(60);
 
 const DEVICES: [(Device, IconName, &str); 5] = [
     (Device::Pane, IconName::Monitor, "Full width"),
@@ -23,15 +34,22 @@ const DEVICES: [(Device, IconName, &str); 5] = [
     (Device::Custom, IconName::Ruler, "Custom"),
 ];
 
-/// What the buttons that need the host's script say where a page hasn't got it.
-const WITHOUT_TOOLS: &str = "The open page doesn't talk to CodeFlow, so Back and Forward don't work in it. Type an address, or reload \
-                             to return to the app.";
+/// What is said where a page hasn't got the host's script: another site's, and the app's own in a
+/// sandbox that lets nothing be put into pages.
+const FOREIGN: &str = "The open page isn't one of the app's, or doesn't talk to CodeFlow, so Back, Forward, its console and picking an element \
+                       don't work here. Type an address to return to the app.";
+const WITHOUT_TOOLS: &str = "These sandboxes don't put CodeFlow's script into pages, so Back, Forward, the page's console and picking an element \
+                             don't work here. Address, reload and sizes do.";
 
 /// The bar, for what it works on.
 #[derive(Clone, Copy)]
 pub struct Bar {
     pub frame: AppFrame,
     pub stage: Stage,
+    pub console: Console,
+    pub picker: Picker,
+    pub project: ProjectId,
+    pub is_asleep: Memo<bool>,
     /// Asked for with the button.
     pub on_reload: Callback<()>,
 }
@@ -41,9 +59,16 @@ pub async fn preview_bar(bar: Bar) -> AnyView {
     let Bar {
         frame,
         stage,
+        console,
+        picker,
+        project,
+        is_asleep,
         on_reload,
     } = bar;
     stage.begin();
+    console.begin(frame);
+    picker.begin(frame);
+    attend(project, is_asleep);
     let absent = Signal::derive(move || frame.address().is_none());
     let no_way_back = Signal::derive(move || !frame.history.get().0);
     let no_way_on = Signal::derive(move || !frame.history.get().1);
@@ -60,15 +85,35 @@ pub async fn preview_bar(bar: Bar) -> AnyView {
             {icon_button("Reload", "Reload the preview", IconName::RotateCw, absent, move || on_reload.run(()))}
             {address_field(frame)}
             {icon_button("Open in a new tab", "Open in a new tab", IconName::ExternalLink, absent, open)}
+            {pick_button(picker, frame)}
+            {console_button(console)}
             {devices(stage)}
         </div>
         {part_when(move || stage.viewport.get().size().is_some(), move || size_row(stage))}
         {part_when(
             move || frame.has_tools.get() == Some(false) && !absent.get(),
-            || view! { <p role="note" class="preview-note">{WITHOUT_TOOLS}</p> }.into_any(),
+            move || {
+                let why = if frame.speaks() { WITHOUT_TOOLS } else { FOREIGN };
+                view! { <p role="note" class="preview-note">{why}</p> }.into_any()
+            },
         )}
     }
     .into_any()
+}
+
+/// Says now and then that somebody looks, as long as the page is not hidden.
+fn attend(project: ProjectId, is_asleep: Memo<bool>) {
+    let say = move || {
+        if !document().hidden() && is_asleep.try_get_untracked() == Some(false) {
+            leptos::task::spawn_local(async move {
+                // The next time makes up for a lost one.
+                let _ = attend_preview(project).await;
+            });
+        }
+    };
+    if let Ok(interval) = set_interval_with_handle(say, ATTENTION) {
+        on_cleanup(move || interval.clear());
+    }
 }
 
 fn icon_button(
@@ -89,6 +134,28 @@ fn icon_button(
         >
             <Icon name=icon/>
         </Button>
+    }
+    .into_any()
+}
+
+/// Opens and closes the console; a dot says that there are errors in it.
+fn console_button(console: Console) -> AnyView {
+    let has_errors = Memo::new(move |_| console.has_errors());
+    view! {
+        <span class="relative">
+            <Button
+                variant=ButtonVariant::Ghost
+                size=ButtonSize::Icon
+                attr:aria-label="Console"
+                attr:data-tooltip="Console"
+                attr:aria-pressed=move || console.is_open.get().to_string()
+                attr:aria-controls=CONSOLE_ID
+                on:click=move |_| console.toggle()
+            >
+                <Icon name=IconName::Terminal/>
+            </Button>
+            {part_when(move || has_errors.get(), || view! { <span class="console-dot"><span class="sr-only">"It has errors."</span></span> }.into_any())}
+        </span>
     }
     .into_any()
 }

@@ -144,7 +144,7 @@ fn screen(looked: Option<&Result<VersionView, ApiError>>) -> Option<String> {
         None => Some("Opening the version…".to_owned()),
         Some(Err(error)) => Some(error.message.clone()),
         Some(Ok(view)) => match &view.preview {
-            PreviewState::None | PreviewState::Starting => {
+            PreviewState::None | PreviewState::Starting | PreviewState::Asleep { .. } => {
                 Some("Starting a sandbox with this version…".to_owned())
             }
             PreviewState::Compiling { .. } => Some("Compiling…".to_owned()),

@@ -9,6 +9,7 @@ use crate::{
     ui::{
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Spinner},
         conversation::Conversation,
+        preview::{Picked, PickedChip},
         prompt_field::{ImageSlot, MESSAGE_ID, Prompt, PromptField, PromptNote, PromptTextarea},
     },
 };
@@ -18,12 +19,16 @@ use crate::{
 #[component]
 pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
     let field = PromptField::new();
+    let picked = Picked::expect();
     let send = Action::new(move |prompt: &Prompt| {
         let prompt = prompt.clone();
         async move {
             let (text, image) = prompt.clone();
-            match send_message(project, text.into(), image).await {
-                Ok(_) => field.clear(&prompt),
+            match send_message(project, picked.with(text.into()), image).await {
+                Ok(_) => {
+                    field.clear(&prompt);
+                    picked.set(None);
+                }
                 Err(error) => field.complain(error.message),
             }
         }
@@ -69,6 +74,7 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
                 submit();
             }
         >
+            <PickedChip/>
             <div class="max-h-56 overflow-y-auto px-2 pt-1">
                 <PromptTextarea field label="Message" id=MESSAGE_ID placeholder="Ask for a change…" rows=2 on_enter=submit/>
             </div>

@@ -1,5 +1,5 @@
-// The builder's tools in the page, beside what the template's script reports: the frame's own history. This runs in that script's scope,
-// in CodeFlow's own sandboxes only: the builder knows by its first word whether it is there.
+// The builder's tools in the page, beside what the template's script reports: the frame's own history and the console. This runs in that
+// script's scope, in CodeFlow's own sandboxes only: the builder knows by its first word whether it is there.
 
 const BACK = "codeflow-builder:back";
 const FORWARD = "codeflow-builder:forward";
@@ -8,7 +8,13 @@ const FORWARD = "codeflow-builder:forward";
 function listenForTools() {
   window.addEventListener("message", ({ source, origin, data }) => {
     if (source !== window.parent || origin !== builder) return;
-    if (data === HELLO) postHistory();
+    if (data === HELLO) {
+      postHistory();
+      sendFrom(sent);
+    }
+    if (data === ASK_CONSOLE) sendFrom(0);
+    if (data === PICK) startPicking();
+    if (data === PICK_END) endPicking(false);
     if (data === BACK) travel("back");
     if (data === FORWARD) travel("forward");
   });
@@ -32,7 +38,7 @@ function watchHistory() {
     turned ??= setTimeout(() => {
       turned = undefined;
       postHistory();
-    }, 200);
+    }, 300);
   });
 }
 
@@ -40,4 +46,6 @@ if (window.codeflowPreview && !window.codeflowTools) {
   Object.defineProperty(window, "codeflowTools", { value: true });
   listenForTools();
   watchHistory();
+  watchConsole();
+  watchNetwork();
 }

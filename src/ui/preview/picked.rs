@@ -1,0 +1,73 @@
+//! The picked element that goes with the next message: a chip over the message's field, and some
+//! words behind what is typed.
+
+use leptos::prelude::*;
+
+use crate::{
+    protocol::PickedElement,
+    ui::{
+        components::{Icon, IconName},
+        erased::{later, part_when},
+    },
+};
+
+/// The element for the next message of this workspace.
+#[derive(Clone, Copy)]
+pub struct Picked {
+    element: RwSignal<Option<PickedElement>>,
+}
+
+impl Picked {
+    /// Made once, by the workspace.
+    pub fn provide() {
+        provide_context(Self {
+            element: RwSignal::new(None),
+        });
+    }
+
+    pub fn expect() -> Self {
+        expect_context()
+    }
+
+    pub fn set(self, element: Option<PickedElement>) {
+        self.element.try_set(element);
+    }
+
+    /// The text with what is to be said of the element, if one was picked.
+    pub fn with(self, text: String) -> String {
+        self.element.with_untracked(|element| match element {
+            Some(element) => format!("{text}\n\n{}", element.reference()),
+            None => text,
+        })
+    }
+}
+
+/// The chip, while there is an element.
+#[component]
+pub fn PickedChip() -> impl IntoView {
+    let picked = Picked::expect();
+    part_when(
+        move || picked.element.with(Option::is_some),
+        move || later(chip(picked)),
+    )
+}
+
+#[cfg_attr(lazy_parts, lazy)]
+async fn chip(picked: Picked) -> AnyView {
+    let label = move || {
+        picked.element.with(|element| {
+            let label = element.as_ref().map(PickedElement::label);
+            label.unwrap_or_default()
+        })
+    };
+    view! {
+        <div role="group" aria-label="Picked element" class="picked-chip">
+            <Icon name=IconName::SquarePointer class="size-3.5"/>
+            <span dir="auto">{label}</span>
+            <button type="button" aria-label="Remove the picked element" class="focus-ring" on:click=move |_| picked.set(None)>
+                <Icon name=IconName::X class="size-3.5"/>
+            </button>
+        </div>
+    }
+    .into_any()
+}
