@@ -2,6 +2,7 @@
 //! call down. `ui` mirrors the nouns; errors are [`ApiError`](crate::protocol::ApiError) with the
 //! HTTP status of their code.
 
+pub mod account;
 #[cfg(feature = "ssr")]
 mod answer;
 mod error;
@@ -11,5 +12,7 @@ pub mod messages;
 pub mod preview;
 pub mod projects;
 pub mod runs;
+#[cfg(feature = "ssr")]
+mod session;
 pub mod usage;
 pub mod versions;

@@ -12,6 +12,7 @@ use leptos_router::{
 
 use crate::protocol::Preferences;
 use crate::ui::{
+    account::{ResetRoute, SettingsRoute, SignInRoute, SignUpRoute, UsageRoute},
     banners::ConnectionBanners,
     commands::{CommandDialogs, Commands},
     components::{POPUPS, Toaster, Toasts},
@@ -20,6 +21,7 @@ use crate::ui::{
     runs::{RunRoute, RunsRoute},
     theme,
     time::Clock,
+    visitor,
     workspace::{self, WorkspaceRoute},
 };
 
@@ -66,6 +68,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 pub fn App() -> impl IntoView {
     provide_meta_context();
     Clock::provide();
+    visitor::provide();
     Toaster::provide();
     Commands::provide();
     workspace::fetch_when_wanted();
@@ -85,6 +88,11 @@ pub fn App() -> impl IntoView {
             <FlatRoutes fallback=NotFound>
                 <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
                 <Route path=path!("/projects/:id") view={Lazy::<WorkspaceRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/sign-in") view={Lazy::<SignInRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/sign-up") view={Lazy::<SignUpRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/reset") view={Lazy::<ResetRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/settings") view={Lazy::<SettingsRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/usage") view={Lazy::<UsageRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/runs") view={Lazy::<RunsRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/runs/:id") view={Lazy::<RunRoute>::new()} ssr=SsrMode::Async/>
             </FlatRoutes>

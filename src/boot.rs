@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::{
+    accounts::Accounts,
     agent::Agent,
-    config::{self, Database, Settings},
+    config::{self, Database, Env, Settings},
     listener,
     llm::Model,
     projects::Projects,
@@ -54,6 +55,7 @@ impl Service {
         let Settings {
             server: settings,
             connections,
+            accounts: account_settings,
             llm,
             agent: agent_settings,
             mut sandbox,
@@ -61,6 +63,7 @@ impl Service {
             sweeps,
         } = settings;
         let address = listener.local_addr()?;
+        let accounts_are_on = account_settings.are_on(address, &settings.public_url)?;
         let model = Model::new(llm)?;
         // Before the database: a second server must change nothing in it.
         let lock = DataLock::take(&settings.data_dir)?;
@@ -68,6 +71,13 @@ impl Service {
             store = open_store(&settings.database) => store?,
             () = shutdown.cancelled() => bail!("stopped before the database was open"),
         };
+        let accounts = Accounts::new(
+            store.clone(),
+            &account_settings,
+            accounts_are_on,
+            &settings.public_url,
+        )
+        .await?;
         let host = match sandbox_host {
             None => None,
             Some(mut settings) => {
@@ -98,6 +108,7 @@ impl Service {
         let host_ref = host.as_deref();
         let state = AppState {
             projects: projects.clone(),
+            accounts: accounts.clone(),
             shutdown: shutdown.clone(),
             sandbox_fault: host_ref
                 .and_then(|host| host.runtime().err())
@@ -116,7 +127,10 @@ impl Service {
             tracing::info!(projects = resumed, "resuming unfinished runs");
         }
         tracing::info!("listening on http://{address}");
-        log_notices(&projects, &settings.public_url);
+        log_notices(&projects, &accounts, &settings.public_url);
+        if let Some(link) = accounts.administrator_link().await? {
+            tracing::info!("there is no administrator yet; make the account at {link}");
+        }
         Ok(Self {
             address,
             listener,
@@ -158,11 +172,11 @@ impl Service {
 }
 
 /// Logs what the server's owner should know at the start.
-fn log_notices(projects: &Projects, public_url: &str) {
-    if !config::is_loopback_url(public_url) {
+fn log_notices(projects: &Projects, accounts: &Accounts, public_url: &str) {
+    if !accounts.are_on() && !config::is_loopback_url(public_url) {
         tracing::warn!(
-            "PUBLIC_URL={public_url} and there are no accounts yet: the proxy in front of CodeFlow \
-             must ask people to sign in"
+            "PUBLIC_URL={public_url} with AUTH=off: the proxy in front of CodeFlow must ask people \
+             to sign in"
         );
     }
     let notice = projects.model();
@@ -208,6 +222,15 @@ pub async fn migrate(settings: &config::Server) -> anyhow::Result<()> {
     };
     open_store(&settings.database).await?.close().await;
     Ok(())
+}
+
+/// The accounts of the database, for commands. A server may be at work in it.
+pub async fn accounts(env: &Env) -> anyhow::Result<Accounts> {
+    let settings = config::Server::from_env(env)?;
+    let accounts = config::Accounts::from_env(env)?;
+    config::prepare_data_folder(&settings.data_dir)?;
+    let store = open_store(&settings.database).await?;
+    Accounts::new(store, &accounts, true, &settings.public_url).await
 }
 
 /// Keeps other servers out of the data folder while it lives.

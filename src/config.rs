@@ -2,6 +2,7 @@
 //! value stops the start with one line that names the variable, the value and what it may be. Keys,
 //! tokens and passwords are secrets, which `Debug` does not print.
 
+mod accounts;
 mod agent;
 mod checks;
 mod data_folder;
@@ -14,6 +15,7 @@ mod server;
 mod settings;
 mod sweeps;
 
+pub use accounts::{Accounts, Network};
 pub use agent::{Agent, Limits};
 pub use checks::{Browser, Unsplash};
 pub use data_folder::prepare_data_folder;

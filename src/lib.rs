@@ -15,6 +15,8 @@ pub mod protocol;
 pub mod ui;
 
 #[cfg(feature = "ssr")]
+pub mod accounts;
+#[cfg(feature = "ssr")]
 pub mod agent;
 #[cfg(feature = "ssr")]
 pub mod allocator;

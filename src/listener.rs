@@ -9,8 +9,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{Router, serve::Listener};
-use hyper::server::conn::http1;
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request},
+    serve::Listener,
+};
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -22,6 +26,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::util::MapRequest;
 
 use crate::config::Connections;
 
@@ -55,10 +60,10 @@ pub async fn serve(
     loop {
         let accepting = async {
             let slot = free_slot(&slots, limits.max).await;
-            let (stream, _) = Listener::accept(&mut listener).await;
-            (stream, slot)
+            let (stream, peer) = Listener::accept(&mut listener).await;
+            (stream, peer, slot)
         };
-        let Some((stream, slot)) = shutdown.run_until_cancelled(accepting).await else {
+        let Some((stream, peer, slot)) = shutdown.run_until_cancelled(accepting).await else {
             break;
         };
         // The pieces of a stream, such as a command's output, must not wait for each other.
@@ -69,8 +74,13 @@ pub async fn serve(
             stream,
             _slot: slot,
         });
+        // Routes find where a request comes from in its extensions.
+        let with_peer = MapRequest::new(router.clone(), move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request
+        });
         let connection = http
-            .serve_connection(io, TowerToHyperService::new(router.clone()))
+            .serve_connection(io, TowerToHyperService::new(with_peer))
             .with_upgrades();
         let shutdown = shutdown.clone();
         connections.spawn(async move {

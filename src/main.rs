@@ -14,6 +14,7 @@ use codeflow::{
     boot::{self, Service},
     config::{self, Env, LogFormat, Settings},
     listener,
+    protocol::{AccountRole, Plan},
     sandbox_host::{self, SandboxHost, template},
     server,
 };
@@ -25,8 +26,6 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Why an address that other machines can reach is refused.
-const NO_ACCOUNTS: &str = "CodeFlow has no accounts yet, so whoever reaches it could read and \
-    change everything; let other machines come through a proxy that asks people to sign in";
 const NO_KEY: &str = "a sandbox host that other machines reach needs a key in SANDBOX_HOST_KEY";
 
 #[derive(Parser)]
@@ -46,6 +45,11 @@ enum Command {
     Serve,
     /// Apply the database's migrations and exit
     Migrate,
+    /// Make and change accounts
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
     /// Serve only sandboxes, for apps on other machines
     SandboxHost,
     /// The init process of a sandbox
@@ -75,6 +79,42 @@ enum TemplateCommand {
         /// The template's name
         name: String,
     },
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Make an account, and print the link that sets its password
+    Create {
+        /// The e-mail address
+        email: String,
+        /// user or admin
+        #[arg(long, default_value = "user")]
+        role: AccountRole,
+        /// free or pro
+        #[arg(long, default_value = "free")]
+        plan: Plan,
+    },
+    /// Change an account's plan
+    SetPlan {
+        /// The e-mail address
+        email: String,
+        /// free or pro
+        plan: Plan,
+    },
+    /// Change an account's role
+    SetRole {
+        /// The e-mail address
+        email: String,
+        /// user or admin
+        role: AccountRole,
+    },
+    /// Print a link that sets an account's password
+    ResetLink {
+        /// The e-mail address
+        email: String,
+    },
+    /// Print a link that makes an account where SIGN_UP=invite
+    InviteLink,
 }
 
 fn main() -> ExitCode {
@@ -108,6 +148,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve => serve().await,
         Command::Migrate => boot::migrate(&config::Server::from_env(&Env::of_process())?).await,
         Command::SandboxHost => sandbox_host().await,
+        Command::User { command } => user(command).await,
         Command::Template { command } => {
             let settings = config::SandboxHost::from_env(&Env::of_process())?;
             match command {
@@ -145,8 +186,9 @@ fn set_up_log(format: LogFormat) {
 
 async fn serve() -> anyhow::Result<()> {
     let site = server::site()?;
-    config::loopback_only("LEPTOS_SITE_ADDR", site.site_addr, NO_ACCOUNTS)?;
     let settings = Settings::from_env(&Env::of_process()).await?;
+    let accounts = &settings.accounts;
+    accounts.are_on(site.site_addr, &settings.server.public_url)?;
     let listener = bind(site.site_addr, "LEPTOS_SITE_ADDR").await?;
     let shutdown = CancellationToken::new();
     let stop = stop_signal()?;
@@ -160,6 +202,25 @@ async fn serve() -> anyhow::Result<()> {
     });
     let service = Service::start(settings, site, listener, shutdown).await?;
     service.run().await;
+    Ok(())
+}
+
+async fn user(command: UserCommand) -> anyhow::Result<()> {
+    let accounts = boot::accounts(&Env::of_process()).await?;
+    let said = match command {
+        UserCommand::Create { email, role, plan } => accounts.create(&email, role, plan).await?,
+        UserCommand::SetPlan { email, plan } => {
+            accounts.set_plan(&email, plan).await?;
+            format!("{email} has the plan {}", plan.as_str())
+        }
+        UserCommand::SetRole { email, role } => {
+            accounts.set_role(&email, role).await?;
+            format!("{email} has the role {}", role.as_str())
+        }
+        UserCommand::ResetLink { email } => accounts.reset_link(&email).await?,
+        UserCommand::InviteLink => accounts.invite_link().await?,
+    };
+    writeln!(std::io::stdout(), "{said}")?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! What moves between the stages and over the wire: serde types only, for both targets, knowing
 //! nothing of the engine. Operations come in ([`NewPrompt`]), events go out ([`Event`]).
 
+mod account;
 mod dashboard;
 mod dev_log;
 mod element;
@@ -19,6 +20,7 @@ mod text;
 mod usage;
 mod version;
 
+pub use account::{Account, AccountRole, Plan, SessionSummary, SignUp, Visitor};
 pub use dashboard::{RunDetails, RunFilter, RunPage, RunSummary, StepState, StepSummary};
 pub use dev_log::{DevLine, DevLog, LogLevel};
 pub use element::{
@@ -32,7 +34,7 @@ pub use event::{
 pub use file::{
     FileChange, FileMatch, FileMatches, FileNode, FileSaved, FileView, MAX_EDITED, MAX_UPLOAD,
 };
-pub use id::{FragmentId, MessageId, ProjectId, RunId, Timestamp, UserId};
+pub use id::{FragmentId, MessageId, ProjectId, RunId, SessionId, Timestamp, UserId};
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
 pub use message::{Author, Fragment, Message, MessageKind, Role};
 pub use preferences::Preferences;

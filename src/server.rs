@@ -5,6 +5,7 @@ mod download;
 mod feed;
 mod files;
 mod health;
+mod identity;
 mod images;
 mod origin;
 mod preferences;
@@ -33,6 +34,7 @@ use tower_http::{
 };
 
 use crate::{
+    accounts::{Accounts, Requester},
     app::{App, SiteUrl, shell},
     projects::Projects,
     protocol::{IMAGE_MAX_BYTES, MAX_UPLOAD, Preferences},
@@ -57,6 +59,8 @@ pub fn site() -> anyhow::Result<Site> {
 pub struct AppState {
     /// Projects and their runs.
     pub projects: Projects,
+    /// Who somebody is.
+    pub accounts: Accounts,
     /// Cancelled when the server stops; feeds close then.
     pub shutdown: CancellationToken,
     /// Why this machine can't create sandboxes, if it can't.
@@ -79,12 +83,21 @@ pub fn router(state: AppState) -> Router {
     let routes = generate_route_list(App);
     let context = {
         let (projects, site) = (state.projects.clone(), SiteUrl(state.public_url.clone()));
+        let accounts = state.accounts.clone();
         move || {
             provide_context(projects.clone());
+            provide_context(accounts.clone());
             provide_context(site.clone());
-            let preferences = use_context::<Parts>()
-                .and_then(|parts| parts.extensions.get::<Preferences>().cloned());
+            let parts = use_context::<Parts>();
+            let extensions = parts.as_ref().map(|parts| &parts.extensions);
+            let preferences = extensions.and_then(|found| found.get::<Preferences>().cloned());
             provide_context(preferences.unwrap_or_default());
+            let requester = extensions.and_then(|found| found.get::<Requester>().cloned());
+            let identity = requester.as_ref().and_then(|found| found.identity.as_ref());
+            provide_context(accounts.visitor(identity));
+            if let Some(requester) = requester {
+                provide_context(requester);
+            }
         }
     };
     let shell = {
@@ -119,11 +132,15 @@ pub fn router(state: AppState) -> Router {
         >(context, crate::app::shell))
         .layer(middleware::from_fn_with_state(
             state.clone(),
-            origin::same_origin_only,
+            preferences::with_page,
         ))
         .layer(middleware::from_fn_with_state(
             state.clone(),
-            preferences::with_page,
+            identity::identify,
+        ))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            origin::same_origin_only,
         ))
         .layer(middleware::map_response(harden))
         .layer(CompressionLayer::new().compress_when(

@@ -9,6 +9,7 @@ mod edit;
 mod event;
 mod fragment;
 mod image;
+mod link;
 mod listing;
 mod message;
 mod picture;
@@ -19,12 +20,14 @@ mod readable;
 mod ready;
 mod reply;
 mod run;
+mod session;
 mod step;
 mod sweep;
 mod title;
 mod turns;
 mod types;
 mod usage;
+mod user;
 mod version;
 mod write;
 
@@ -42,10 +45,13 @@ pub use deletion::Deleted;
 pub use edit::{Edit, SavedEdit};
 pub use fragment::{NewFragment, Version};
 pub use image::ImageContent;
+pub use link::Purpose;
 pub use reply::Reply;
+pub use session::{NewSession, OpenSession};
 pub use step::{Begun, Step};
 pub use sweep::Unused;
 use turns::Turns;
+pub use user::{Credentials, NewUser};
 pub use version::{AT_WORK, StoredFile};
 
 /// SQLite truncates its log to this many bytes at the first write after a complete checkpoint.

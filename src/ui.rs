@@ -2,6 +2,7 @@
 //! is derived from signals; the signals are fed by the server functions of `api` and by [`feed`],
 //! the only file that knows its socket.
 
+pub mod account;
 pub mod banners;
 pub mod browser;
 pub mod commands;
@@ -23,4 +24,5 @@ pub mod terminal;
 pub mod theme;
 pub mod time;
 pub mod versions;
+pub mod visitor;
 pub mod workspace;

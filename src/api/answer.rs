@@ -3,7 +3,7 @@
 
 use axum::{
     Json,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use leptos::prelude::use_context;
@@ -29,6 +29,9 @@ pub fn answer<T>(result: Result<T, impl Into<ApiError>>) -> Result<T, ApiError> 
         let error = error.into();
         if let Some(response) = use_context::<ResponseOptions>() {
             response.set_status(status(error.code));
+            if let Some(seconds) = error.retry_after {
+                response.insert_header(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
         }
         error
     })
@@ -36,7 +39,12 @@ pub fn answer<T>(result: Result<T, impl Into<ApiError>>) -> Result<T, ApiError> 
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (status(self.code), Json(self)).into_response()
+        let retry_after = self.retry_after.map(HeaderValue::from);
+        let mut response = (status(self.code), Json(self)).into_response();
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
     }
 }
 

@@ -2,8 +2,8 @@
 //! opened.
 
 use super::{
-    Agent, ConfigError, Connections, Env, Llm, Sandbox, SandboxHost, SandboxProvider, Server,
-    Sweeps,
+    Accounts, Agent, ConfigError, Connections, Env, Llm, Sandbox, SandboxHost, SandboxProvider,
+    Server, Sweeps,
 };
 
 /// What the server is started with.
@@ -11,6 +11,7 @@ use super::{
 pub struct Settings {
     pub server: Server,
     pub connections: Connections,
+    pub accounts: Accounts,
     /// The models that answer: the first, then its fallbacks.
     pub llm: Vec<Llm>,
     pub agent: Agent,
@@ -31,6 +32,7 @@ impl Settings {
         Ok(Self {
             sweeps: Sweeps::from_env(env, is_local.then(|| server.data_dir.clone()))?,
             sandbox_host: is_local.then(|| SandboxHost::from_env(env)).transpose()?,
+            accounts: Accounts::from_env(env)?,
             server,
             connections,
             llm,

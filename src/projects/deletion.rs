@@ -25,9 +25,13 @@ impl Projects {
         inner.store.delete_project(project).await?;
         tracing::info!(project.id = %project, "project deleted");
         inner.deleted.notify_one();
-        for run in inner.store.list_runs(project).await? {
+        self.stop_runs(project).await
+    }
+
+    async fn stop_runs(&self, project: ProjectId) -> Result<(), ProjectError> {
+        for run in self.inner.store.list_runs(project).await? {
             if !run.state.is_final() {
-                inner.runs.cancel(run.id).await?;
+                self.inner.runs.cancel(run.id).await?;
             }
         }
         Ok(())
@@ -37,6 +41,11 @@ impl Projects {
     /// it is too late.
     pub async fn undelete(&self, project: ProjectId) -> Result<Project, ProjectError> {
         Ok(self.inner.store.undelete_project(project).await?)
+    }
+
+    /// Removes what is due, such as the projects of an account that was deleted.
+    pub fn remove_soon(&self) {
+        self.inner.deleted.notify_one();
     }
 
     /// Removes deleted projects when their time has come, until `shutdown`.
@@ -94,6 +103,9 @@ impl Projects {
 
     async fn remove(&self, deleted: Deleted) -> Result<(), RunError> {
         let store = &self.inner.store;
+        // Those of a deleted account may be at work.
+        let stopped = self.stop_runs(deleted.project).await;
+        stopped.map_err(|error| RunError::Internal(error.into()))?;
         let sandbox = store.sandbox_kept_for(deleted.project).await?;
         if !store.begin_removal(deleted).await? {
             return Ok(());

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum ErrorCode {
     /// 400: the input is wrong; the message says how to fix it.
     Invalid,
+    /// 401: nobody is signed in, or the sign-in failed.
+    Unauthorized,
     /// 403: the request comes from another site.
     Forbidden,
     /// 404: there is no such thing, or it is another user's.
@@ -17,6 +19,8 @@ pub enum ErrorCode {
     TooLarge,
     /// 409: the thing is in a state that does not allow it.
     Conflict,
+    /// 429: there were too many attempts; the message says when to try again.
+    TooMany,
     /// 421: the request names a host that is not the app's.
     Misdirected,
     /// 503: a part that this needs (the sandbox, say) can't be reached right now.
@@ -30,11 +34,13 @@ impl ErrorCode {
     pub fn status(self) -> u16 {
         match self {
             Self::Invalid => 400,
+            Self::Unauthorized => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::TooLarge => 413,
             Self::Conflict => 409,
             Self::Misdirected => 421,
+            Self::TooMany => 429,
             Self::Unavailable => 503,
             Self::Internal => 500,
         }
@@ -50,6 +56,9 @@ pub struct ApiError {
     pub message: String,
     /// The input field it concerns, for `Invalid`.
     pub field: Option<String>,
+    /// In how many seconds to try again, for `TooMany`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
 }
 
 impl ApiError {
@@ -58,6 +67,7 @@ impl ApiError {
             code,
             message: message.into(),
             field: None,
+            retry_after: None,
         }
     }
 

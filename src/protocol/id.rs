@@ -54,6 +54,11 @@ id!(
     FragmentId
 );
 
+id!(
+    /// One sign-in of an account. It is no secret: the session's token is.
+    SessionId
+);
+
 /// Who owns projects and waits for runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

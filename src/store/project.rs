@@ -112,6 +112,27 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, title: &str) -> Result<Pro
     Ok(project)
 }
 
+/// Gives one user's projects to another.
+pub(super) async fn take_over(tx: &impl ConnectionTrait, from: &UserId, to: &UserId) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::UserId, Expr::value(to.clone()))
+        .filter(Column::UserId.eq(from.clone()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Hides all projects of a user who is gone: nobody can bring them back.
+pub(super) async fn hide_all(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::DeletedAt, Expr::value(1_i64))
+        .filter(Column::UserId.eq(user.clone()))
+        .filter(Column::DeletedAt.is_null())
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
 /// The project's row; `NotFound` also once it was deleted.
 pub(super) async fn there(db: &impl ConnectionTrait, id: ProjectId) -> Result<Model> {
     let found = Entity::find_by_id(id).filter(Column::DeletedAt.is_null());

@@ -8,7 +8,8 @@ use sea_orm::{
 };
 
 use crate::protocol::{
-    Author, FragmentId, MessageId, MessageKind, ProjectId, Role, RunId, RunState, UserId,
+    AccountRole, Author, FragmentId, MessageId, MessageKind, Plan, ProjectId, Role, RunId,
+    RunState, SessionId, UserId,
 };
 
 /// Makes each type a column of the text that `$to_text` returns and `$from_text` parses.
@@ -74,7 +75,10 @@ text_columns! {
     MessageId: ToString::to_string, str::parse::<MessageId>;
     RunId: ToString::to_string, str::parse::<RunId>;
     FragmentId: ToString::to_string, str::parse::<FragmentId>;
+    SessionId: ToString::to_string, str::parse::<SessionId>;
     UserId: ToString::to_string, any_user;
+    AccountRole: |role: &AccountRole| role.as_str().to_owned(), str::parse::<AccountRole>;
+    Plan: |plan: &Plan| plan.as_str().to_owned(), str::parse::<Plan>;
     RunState: |state: &RunState| state.as_str().to_owned(), str::parse::<RunState>;
     Author: |author: &Author| author.as_str().to_owned(), str::parse::<Author>;
     Role: |role: &Role| role.as_str().to_owned(), str::parse::<Role>;

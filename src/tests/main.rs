@@ -1,6 +1,7 @@
 //! The integration tests: the real binary, real containers, a scripted model server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod accounts;
 mod agent_limits;
 mod agent_tools;
 mod agent_words;

@@ -49,6 +49,9 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
         ("SANDBOX_PROVIDER", "docker", "local or e2b"),
         ("LEPTOS_SITE_ADDR", "here", "LEPTOS_SITE_ADDR"),
         ("LOG_FORMAT", "xml", "text or json"),
+        ("AUTH", "maybe", "auto, on or off"),
+        ("SIGN_UP", "all", "open, invite or closed"),
+        ("TRUSTED_PROXIES", "proxy", "IP addresses"),
     ] {
         let line = failure(Server::spawn(data.path(), &[(name, value)]));
         assert!(
@@ -59,7 +62,7 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
 }
 
 #[test]
-fn an_address_that_other_machines_reach_is_refused_while_there_are_no_accounts() {
+fn an_address_that_other_machines_reach_is_refused_without_accounts() {
     let data = data_dir();
     for address in [
         "0.0.0.0:3000",
@@ -69,10 +72,14 @@ fn an_address_that_other_machines_reach_is_refused_while_there_are_no_accounts()
     ] {
         let child = Server::spawn(
             data.path(),
-            &[("LEPTOS_SITE_ADDR", address), ("AI_PROVIDER", "demo")],
+            &[
+                ("LEPTOS_SITE_ADDR", address),
+                ("AI_PROVIDER", "demo"),
+                ("AUTH", "off"),
+            ],
         );
         let line = failure(child);
-        let start = format!("codeflow: LEPTOS_SITE_ADDR={address}: CodeFlow has no accounts yet");
+        let start = format!("codeflow: LEPTOS_SITE_ADDR={address}: with AUTH=off whoever reaches");
         assert!(
             line.starts_with(&start) && line.contains("set LEPTOS_SITE_ADDR=127.0.0.1:"),
             "{line}"
@@ -115,7 +122,11 @@ async fn the_start_warns_of_a_shared_site_and_of_a_public_builder_without_accoun
         let server = Server::start_and(
             data.path(),
             &model,
-            &[("PUBLIC_URL", url), ("SANDBOX_DOMAIN", domain)],
+            &[
+                ("PUBLIC_URL", url),
+                ("SANDBOX_DOMAIN", domain),
+                ("AUTH", "off"),
+            ],
         );
         // The last line of a start comes after it listens.
         server.get("/healthz").await;
@@ -126,7 +137,7 @@ async fn the_start_warns_of_a_shared_site_and_of_a_public_builder_without_accoun
             "{log}"
         );
         assert_eq!(
-            log.contains("there are no accounts yet"),
+            log.contains("must ask people to sign in"),
             is_public,
             "{log}"
         );

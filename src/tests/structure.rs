@@ -12,7 +12,7 @@ use std::{
 /// Who may import whom: the rooms of `src`, each with those it may name.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("protocol", &[]),
-    ("config", &[]),
+    ("config", &["protocol"]),
     ("e2b", &[]),
     ("retry_after", &[]),
     ("cgroup", &[]),
@@ -20,16 +20,19 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("listener", &["config"]),
     ("render", &["protocol"]),
     ("store", &["protocol"]),
+    ("accounts", &["store", "protocol", "config"]),
     ("sandbox", &["protocol", "config", "e2b", "retry_after"]),
     ("llm", &["protocol", "config", "retry_after"]),
     ("agent", &["llm", "sandbox", "protocol", "config", "cgroup"]),
     ("runs", &["agent", "store", "protocol", "config"]),
     (
         "projects",
-        &["runs", "agent", "store", "render", "protocol", "config"],
+        &[
+            "runs", "agent", "store", "accounts", "render", "protocol", "config",
+        ],
     ),
-    ("api", &["projects", "protocol"]),
-    ("server", &["projects", "protocol", "app"]),
+    ("api", &["projects", "accounts", "protocol"]),
+    ("server", &["projects", "accounts", "protocol", "app"]),
     ("ui", &["api", "protocol"]),
     ("app", &["ui", "api", "protocol"]),
     (
@@ -40,6 +43,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "boot",
         &[
+            "accounts",
             "agent",
             "config",
             "listener",
@@ -59,6 +63,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "boot",
             "config",
             "listener",
+            "protocol",
             "sandbox_host",
             "server",
         ],

@@ -11,6 +11,7 @@ use super::{
     commands::CommandsButton,
     model::{DemoNotice, DemoNoticeState, ModelBadge},
     theme::ThemeToggle,
+    visitor::{self, AccountMenu},
 };
 use crate::api::projects::{get_model, list_projects, list_showcase};
 
@@ -33,7 +34,8 @@ pub fn HomePage() -> impl IntoView {
         <Title text=""/>
         <div class="hero-glow min-h-dvh">
             <SiteHeader>
-                <a href="/admin/runs" class="rounded-md px-2 py-1 text-sm text-muted-foreground transition-colors hover:text-foreground focus-ring">"Runs"</a>
+                {visitor::is_administrator()
+                    .then(|| view! { <a href="/admin/runs" class="rounded-md px-2 py-1 text-sm text-muted-foreground transition-colors hover:text-foreground focus-ring">"Runs"</a> })}
                 <Suspense>{move || Suspend::new(async move { model.await.ok().map(|model| view! { <ModelBadge model notice/> }) })}</Suspense>
             </SiteHeader>
             <main class="mx-auto max-w-6xl px-5 pt-14 pb-20 sm:pt-20">
@@ -75,6 +77,7 @@ pub fn SiteHeader(#[prop(optional)] children: Option<Children>) -> impl IntoView
                     {children.map(|children| children())}
                     <CommandsButton/>
                     <ThemeToggle/>
+                    <AccountMenu/>
                 </div>
             </div>
         </header>

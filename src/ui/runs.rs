@@ -3,7 +3,7 @@
 
 mod actions;
 mod details;
-mod figures;
+pub mod figures;
 mod filter;
 mod list;
 mod row;
@@ -23,6 +23,8 @@ use super::{
         Alert, ButtonSize, ButtonVariant, INPUT, Icon, IconName, SELECT, Skeleton, button_class,
     },
     home::SiteHeader,
+    not_found::NotFound,
+    visitor,
 };
 use crate::{
     api::{runs::list_runs, usage::list_usage},
@@ -52,6 +54,9 @@ impl LazyRoute for RunsRoute {
 
 #[cfg_attr(lazy_parts, lazy)]
 async fn runs_page() -> AnyView {
+    if !visitor::is_administrator() {
+        return view! { <NotFound/> }.into_any();
+    }
     view! { <RunsPage/> }.into_any()
 }
 
@@ -70,6 +75,9 @@ impl LazyRoute for RunRoute {
 
 #[cfg_attr(lazy_parts, lazy)]
 async fn run_page() -> AnyView {
+    if !visitor::is_administrator() {
+        return view! { <NotFound/> }.into_any();
+    }
     view! { <RunDetailsPage/> }.into_any()
 }
 

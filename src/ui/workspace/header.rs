@@ -13,6 +13,7 @@ use crate::{
         model::{DemoNoticeState, ModelBadge},
         theme::ThemeToggle,
         versions::{PANEL_ID, VERSIONS_ID},
+        visitor::AccountMenu,
     },
 };
 
@@ -94,6 +95,7 @@ pub fn WorkspaceHeader(
                 <ModelBadge model notice/>
             </div>
             <ThemeToggle/>
+            <AccountMenu/>
         </header>
     }
 }

@@ -1,0 +1,261 @@
+//! Accounts: who somebody is. A request's cookie leads to an [`Identity`], in whose name the rest of
+//! the server reads and writes; without accounts (`AUTH=off`) everybody is the local user.
+
+mod administration;
+mod cookie;
+mod email;
+mod error;
+mod own;
+mod password;
+mod sign_in;
+mod throttle;
+mod token;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+pub use cookie::own_path;
+pub use error::AccountError;
+pub use sign_in::SignedIn;
+pub use token::Token;
+
+use crate::{
+    config,
+    protocol::{Account, AccountRole, SessionId, SignUp, Timestamp, UserId, Visitor},
+    store::{Purpose, Store},
+};
+use password::Passwords;
+use throttle::Throttle;
+
+/// How long a session lasts, and how long it may go without a request.
+const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+const IDLE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How exactly it is known when a session was last used: not every request is a write.
+const SEEN_EVERY: i64 = 5 * 60 * 1000;
+/// How long a link can be used.
+const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// In whose name a request reads and writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub user: UserId,
+    pub role: AccountRole,
+    /// `None` for the local user.
+    pub account: Option<Account>,
+    pub session: Option<SessionId>,
+}
+
+impl Identity {
+    pub fn is_administrator(&self) -> bool {
+        self.role == AccountRole::Admin
+    }
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub address: IpAddr,
+    /// What the browser calls itself.
+    pub agent: String,
+}
+
+/// Who sent a request, and from where.
+#[derive(Debug, Clone)]
+pub struct Requester {
+    /// `None` where nobody is signed in.
+    pub identity: Option<Identity>,
+    pub client: Client,
+    /// What its cookie had, whether it is a session's or not.
+    pub token: Option<Token>,
+}
+
+impl Requester {
+    /// In whose name the request is answered, or `SignedOut`.
+    pub fn identity(&self) -> Result<&Identity, AccountError> {
+        self.identity.as_ref().ok_or(AccountError::SignedOut)
+    }
+}
+
+/// The accounts of the server, as a cheap handle.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    passwords: Passwords,
+    throttle: Throttle,
+    on: bool,
+    sign_up: SignUp,
+    trusted_proxies: Vec<config::Network>,
+    public_url: String,
+    /// Who everybody is where there are no accounts.
+    local: UserId,
+    /// Counts the times at which sessions ended, so that what is open on their behalf looks again.
+    ended: watch::Sender<u64>,
+}
+
+impl Accounts {
+    /// `on`: whether the server asks who one is. Where it doesn't, everybody has what belongs to
+    /// the first administrator, if there is one.
+    pub async fn new(
+        store: Store,
+        settings: &config::Accounts,
+        on: bool,
+        public_url: &str,
+    ) -> anyhow::Result<Self> {
+        let administrator = store.first_administrator().await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                passwords: Passwords::new()?,
+                throttle: Throttle::default(),
+                on,
+                sign_up: settings.sign_up,
+                trusted_proxies: settings.trusted_proxies.clone(),
+                public_url: public_url.to_owned(),
+                local: administrator.unwrap_or_else(UserId::local),
+                ended: watch::Sender::new(0),
+                store,
+            }),
+        })
+    }
+
+    /// Whether the server asks who one is.
+    pub fn are_on(&self) -> bool {
+        self.inner.on
+    }
+
+    /// Whose request it is, by the session's token that came with it; `None` when that is nobody's
+    /// (any more).
+    pub async fn identify(&self, token: Option<&Token>) -> Result<Option<Identity>, AccountError> {
+        if !self.inner.on {
+            return Ok(Some(Identity {
+                user: self.inner.local.clone(),
+                role: AccountRole::Admin,
+                account: None,
+                session: None,
+            }));
+        }
+        let Some(token) = token else {
+            return Ok(None);
+        };
+        let store = &self.inner.store;
+        let Some(session) = store.find_session(&token.hash(), IDLE).await? else {
+            return Ok(None);
+        };
+        // Also when the clock was set back.
+        let age = Timestamp::now().0.saturating_sub(session.seen_at.0);
+        if age.saturating_abs() > SEEN_EVERY {
+            store.touch_session(session.id).await?;
+        }
+        Ok(Some(Identity {
+            user: session.account.id.clone(),
+            role: session.account.role,
+            session: Some(session.id),
+            account: Some(session.account),
+        }))
+    }
+
+    /// The value of `Set-Cookie` that gives a browser its session.
+    pub fn session_cookie(&self, signed_in: &SignedIn) -> String {
+        cookie::session(&self.inner.public_url, signed_in)
+    }
+
+    /// The value of `Set-Cookie` that takes the session from a browser.
+    pub fn expired_cookie(&self) -> String {
+        cookie::expired(&self.inner.public_url)
+    }
+
+    /// The session's token among a request's cookies, the values of its `Cookie` headers.
+    pub fn sent_token<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> Option<Token> {
+        cookie::token(&self.inner.public_url, cookies)
+    }
+
+    /// What a page knows of who looks at it.
+    pub fn visitor(&self, identity: Option<&Identity>) -> Visitor {
+        Visitor {
+            accounts: self.inner.on,
+            sign_up: self.inner.sign_up,
+            account: identity.and_then(|identity| identity.account.clone()),
+        }
+    }
+
+    /// The client's address: a trusted proxy says it in `forwarded`, the values of
+    /// `X-Forwarded-For`.
+    pub fn client_address(&self, peer: IpAddr, forwarded: &str) -> IpAddr {
+        let is_trusted = |address| {
+            let mut proxies = self.inner.trusted_proxies.iter();
+            proxies.any(|network| network.contains(address))
+        };
+        let mut client = peer.to_canonical();
+        // Each proxy adds, at the end, whom it was asked by.
+        for named in forwarded.rsplit(',') {
+            if !is_trusted(client) {
+                break;
+            }
+            match named.trim().parse::<IpAddr>() {
+                Ok(address) => client = address.to_canonical(),
+                Err(_) => break,
+            }
+        }
+        client
+    }
+
+    /// Changes whenever a session ends.
+    pub fn ends(&self) -> watch::Receiver<u64> {
+        self.inner.ended.subscribe()
+    }
+
+    /// Whether the identity's session has not ended.
+    pub async fn is_open(&self, identity: &Identity) -> Result<bool, AccountError> {
+        match identity.session {
+            Some(session) => Ok(self.inner.store.is_session_open(session, IDLE).await?),
+            None => Ok(true),
+        }
+    }
+
+    /// A link with which the first administrator's account is made; `None` when it is there, or
+    /// nobody is asked who they are.
+    pub async fn administrator_link(&self) -> Result<Option<String>, AccountError> {
+        if !self.inner.on || self.inner.store.first_administrator().await?.is_some() {
+            return Ok(None);
+        }
+        let link = self.link("sign-up", Purpose::Administrator, None).await?;
+        Ok(Some(link))
+    }
+
+    /// Removes what is over.
+    pub async fn sweep(&self) -> Result<(), AccountError> {
+        Ok(self.inner.store.remove_ended_sessions(IDLE).await?)
+    }
+
+    /// Saves a link of this purpose, and returns it.
+    async fn link(
+        &self,
+        page: &str,
+        purpose: Purpose,
+        user: Option<UserId>,
+    ) -> Result<String, AccountError> {
+        let token = Token::new();
+        let store = &self.inner.store;
+        let hash = token.hash();
+        store
+            .add_link(&hash, purpose, user, later(LINK_LIFETIME))
+            .await?;
+        let (site, token) = (&self.inner.public_url, token.expose());
+        Ok(format!("{site}/{page}?link={token}"))
+    }
+
+    fn announce_end(&self) {
+        self.inner.ended.send_modify(|ends| *ends += 1);
+    }
+}
+
+/// The moment after this time.
+fn later(time: Duration) -> Timestamp {
+    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    Timestamp(Timestamp::now().0.saturating_add(millis))
+}

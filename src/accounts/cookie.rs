@@ -1,0 +1,121 @@
+//! The cookie that holds a session's token, and where a page leads after a sign-in.
+
+use cookie::{Cookie, SameSite, time};
+
+use super::{LIFETIME, SignedIn, Token};
+
+/// The cookie's name. Where the site has TLS, the prefix makes the browser refuse one that another
+/// host of the same domain sets.
+fn name(public_url: &str) -> &'static str {
+    if is_encrypted(public_url) {
+        "__Host-codeflow-session"
+    } else {
+        "codeflow-session"
+    }
+}
+
+fn is_encrypted(public_url: &str) -> bool {
+    public_url.starts_with("https://")
+}
+
+/// The value of `Set-Cookie` that gives the browser its session.
+pub(super) fn session(public_url: &str, signed_in: &SignedIn) -> String {
+    let seconds = i64::try_from(LIFETIME.as_secs()).unwrap_or(i64::MAX);
+    cookie(public_url, signed_in.token.expose(), seconds)
+}
+
+/// The value of `Set-Cookie` that takes the session from the browser.
+pub(super) fn expired(public_url: &str) -> String {
+    cookie(public_url, "", 0)
+}
+
+fn cookie(public_url: &str, value: &str, seconds: i64) -> String {
+    Cookie::build((name(public_url), value))
+        .path("/")
+        .http_only(true)
+        .secure(is_encrypted(public_url))
+        .same_site(SameSite::Lax)
+        .max_age(time::Duration::seconds(seconds))
+        .build()
+        .to_string()
+}
+
+/// The session's token among a request's cookies, the values of its `Cookie` headers.
+pub(super) fn token<'a>(
+    public_url: &str,
+    mut headers: impl Iterator<Item = &'a str>,
+) -> Option<Token> {
+    let name = name(public_url);
+    headers.find_map(|header| {
+        Cookie::split_parse(header)
+            .flatten()
+            .find(|cookie| cookie.name() == name)
+            .and_then(|cookie| Token::sent(cookie.value()))
+    })
+}
+
+/// The path where somebody wanted to go, if it is one of this site; else home.
+pub fn own_path(to: Option<&str>) -> &str {
+    to.filter(|to| is_own_path(to)).unwrap_or("/")
+}
+
+/// Whether a browser takes the text for a path of the page's own site: not for the name of another
+/// host (`//`, which a browser also sees in `/\`).
+fn is_own_path(to: &str) -> bool {
+    to.len() <= 2000
+        && to.starts_with('/')
+        && !to[1..].starts_with(['/', '\\'])
+        && to.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cookie_is_the_hosts_own_and_no_script_reads_it() {
+        let signed_in = SignedIn {
+            token: Token::new(),
+        };
+        let secret = signed_in.token.expose();
+        let set = session("https://build.example.com", &signed_in);
+        assert_eq!(
+            set,
+            format!(
+                "__Host-codeflow-session={secret}; HttpOnly; SameSite=Lax; Secure; Path=/; \
+                 Max-Age=2592000"
+            )
+        );
+        let set = session("http://localhost:3000", &signed_in);
+        assert!(
+            set.starts_with("codeflow-session=") && !set.contains("Secure"),
+            "{set}"
+        );
+        let sent = format!("a=b; __Host-codeflow-session={secret}; c=\"");
+        let read = |public_url| token(public_url, ["x=y", &*sent].into_iter());
+        let found = read("https://build.example.com").unwrap();
+        assert_eq!(found.hash(), signed_in.token.hash());
+        assert!(read("http://localhost:3000").is_none());
+    }
+
+    #[test]
+    fn a_sign_in_leads_to_paths_of_this_site_alone() {
+        for own in ["/", "/projects/1?a=b#c", "/settings"] {
+            assert_eq!(own_path(Some(own)), own);
+        }
+        for other in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "projects",
+            "/\t/evil.example",
+            "/a b",
+            "javascript:alert(1)",
+        ] {
+            assert_eq!(own_path(Some(other)), "/", "{other}");
+        }
+        assert_eq!(own_path(None), "/");
+    }
+}

@@ -1,0 +1,96 @@
+//! Why something about an account was refused or failed, and what a client sees of it. Nothing tells
+//! an unknown account from a wrong password.
+
+use std::time::Duration;
+
+use crate::{
+    protocol::{ApiError, ErrorCode},
+    store::StoreError,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The input in a field is wrong; the sentence says how to mend it.
+    #[error("{why}")]
+    Invalid { field: &'static str, why: String },
+    /// No account, another password, or an account that may not sign in.
+    #[error("The e-mail address or the password is wrong.")]
+    Wrong,
+    /// The address is taken, or can't have an account here.
+    #[error(
+        "An account can't be made with this address. If you have one, sign in or reset its \
+         password."
+    )]
+    Unusable,
+    /// The link is not one that can be used (any more).
+    #[error("This link has expired or was used already. Ask for a new one.")]
+    Link,
+    /// Nobody is signed in.
+    #[error("You are not signed in, or not any more. Sign in to continue.")]
+    SignedOut,
+    /// It is not theirs to do; the sentence is for the user.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// There is no such thing.
+    #[error("There is no such {0}.")]
+    NotFound(&'static str),
+    /// There were too many attempts.
+    #[error("There were too many attempts. Try again in {}.", in_words(.0))]
+    TooMany(Duration),
+    /// Too many sign in at this moment.
+    #[error("Too many people are signing in right now. Try again in a moment.")]
+    Busy,
+    #[error(transparent)]
+    Internal(#[from] anyhow::Error),
+}
+
+impl From<StoreError> for AccountError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound("link") => Self::Link,
+            StoreError::NotFound(what) => Self::NotFound(what),
+            error => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        let text = error.to_string();
+        match error {
+            AccountError::Invalid { field, .. } => Self::invalid(field, text),
+            AccountError::Wrong | AccountError::SignedOut => {
+                Self::new(ErrorCode::Unauthorized, text)
+            }
+            AccountError::Unusable => Self::invalid("email", text),
+            AccountError::Link => Self::invalid("link", text),
+            AccountError::Refused(_) => Self::new(ErrorCode::Forbidden, text),
+            AccountError::NotFound(_) => Self::new(ErrorCode::NotFound, text),
+            AccountError::TooMany(wait) => Self {
+                retry_after: Some(seconds(&wait)),
+                ..Self::new(ErrorCode::TooMany, text)
+            },
+            AccountError::Busy => Self::new(ErrorCode::Unavailable, text),
+            AccountError::Internal(error) => {
+                tracing::error!(error = format!("{error:#}"), "a request failed");
+                Self::new(
+                    ErrorCode::Internal,
+                    "Something went wrong on the server. Please try again.",
+                )
+            }
+        }
+    }
+}
+
+/// Whole seconds, none too few.
+fn seconds(wait: &Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+fn in_words(wait: &Duration) -> String {
+    match seconds(wait) {
+        0 | 1 => "a second".to_owned(),
+        seconds @ ..=90 => format!("{seconds} seconds"),
+        seconds => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}

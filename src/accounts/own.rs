@@ -1,0 +1,108 @@
+//! What somebody does with their own account: its name, its password, its sessions.
+
+use std::time::Duration;
+
+use super::{AccountError, Accounts, Client, IDLE, Identity, SignedIn, Token, throttle::Rate};
+use crate::protocol::{SessionId, SessionSummary};
+
+/// How often the password may be asked for again.
+const CONFIRMATIONS: Rate = Rate {
+    burst: 10,
+    pause: Duration::from_secs(30),
+};
+/// The longest name, in characters.
+const LONGEST_NAME: usize = 80;
+
+impl Accounts {
+    /// Sets how the account's owner wants to be called.
+    pub async fn rename(&self, identity: &Identity, name: &str) -> Result<(), AccountError> {
+        let name = name.trim();
+        if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+            return Err(AccountError::Invalid {
+                field: "name",
+                why: format!("Choose a name of at most {LONGEST_NAME} characters on one line."),
+            });
+        }
+        Ok(self.inner.store.set_user_name(&identity.user, name).await?)
+    }
+
+    /// Changes the password, ends all sessions, and begins another for this browser.
+    pub async fn change_password(
+        &self,
+        identity: &Identity,
+        current: &str,
+        new: &str,
+        client: &Client,
+        before: Option<&Token>,
+    ) -> Result<SignedIn, AccountError> {
+        self.confirm(identity, current).await?;
+        let account = identity.account.as_ref().ok_or(AccountError::SignedOut)?;
+        let personal = vec![account.email.clone(), account.name.clone()];
+        let hash = self.inner.passwords.hash(new, personal).await?;
+        let store = &self.inner.store;
+        store.set_password(&identity.user, hash).await?;
+        self.announce_end();
+        tracing::info!(user.id = %identity.user, "password changed");
+        self.begin_session(identity.user.clone(), client, before)
+            .await
+    }
+
+    /// Whether the password is the account's, before something that can't be undone.
+    async fn confirm(&self, identity: &Identity, password: &str) -> Result<(), AccountError> {
+        if identity.account.is_none() {
+            return Err(AccountError::Refused(
+                "This CodeFlow has no accounts: there is no password to change.",
+            ));
+        }
+        self.count(format!("confirm {}", identity.user), CONFIRMATIONS)?;
+        let hash = self.inner.store.password_hash(&identity.user).await?;
+        if self.inner.passwords.verify(password, hash).await? {
+            return Ok(());
+        }
+        Err(AccountError::Invalid {
+            field: "current",
+            why: "This is not the account's password.".to_owned(),
+        })
+    }
+
+    /// The account's sessions, the one used last first.
+    pub async fn sessions(&self, identity: &Identity) -> Result<Vec<SessionSummary>, AccountError> {
+        let mut sessions = self.inner.store.list_sessions(&identity.user, IDLE).await?;
+        for session in &mut sessions {
+            session.current = Some(session.id) == identity.session;
+        }
+        Ok(sessions)
+    }
+
+    /// Ends one of the account's sessions.
+    pub async fn end_session(
+        &self,
+        identity: &Identity,
+        session: SessionId,
+    ) -> Result<(), AccountError> {
+        self.inner
+            .store
+            .end_session(&identity.user, session)
+            .await?;
+        self.announce_end();
+        Ok(())
+    }
+
+    /// Ends the account's sessions but the one that asks.
+    pub async fn end_other_sessions(&self, identity: &Identity) -> Result<(), AccountError> {
+        let store = &self.inner.store;
+        store.end_sessions(&identity.user, identity.session).await?;
+        self.announce_end();
+        Ok(())
+    }
+
+    /// Deletes the account with all that belongs to it, once its password confirms it. Its projects
+    /// are hidden at once and removed soon.
+    pub async fn delete(&self, identity: &Identity, password: &str) -> Result<(), AccountError> {
+        self.confirm(identity, password).await?;
+        self.inner.store.delete_user(&identity.user).await?;
+        tracing::info!(user.id = %identity.user, "account deleted");
+        self.announce_end();
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! How often something may be tried: a number of times at once, then one more after each pause.
+//! Counted in memory, by what is tried and by whom.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+/// How many counts are kept; when there are more, those that limit nobody are forgotten.
+const MOST: usize = 50_000;
+
+/// A limit.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate {
+    /// How many times at once.
+    pub burst: u32,
+    /// The pause after which there is one more.
+    pub pause: Duration,
+}
+
+/// Counts attempts by their keys.
+#[derive(Debug, Default)]
+pub struct Throttle {
+    /// When each key has all its attempts again.
+    full_at: Mutex<HashMap<String, Instant>>,
+}
+
+impl Throttle {
+    /// Counts an attempt; refused with the time to wait when there were too many.
+    pub fn attempt(&self, key: String, rate: Rate) -> Result<(), Duration> {
+        self.attempt_at(key, rate, Instant::now())
+    }
+
+    fn attempt_at(&self, key: String, rate: Rate, now: Instant) -> Result<(), Duration> {
+        let mut full_at = self.full_at.lock();
+        if full_at.len() >= MOST && !full_at.contains_key(&key) {
+            full_at.retain(|_, full| *full > now);
+            // A storm from everywhere: nobody is let in until it calms down a little.
+            if full_at.len() >= MOST {
+                return Err(rate.pause);
+            }
+        }
+        let full = full_at.get(&key).copied().unwrap_or(now).max(now);
+        let after = full + rate.pause;
+        let allowed_at = after.checked_sub(rate.pause * rate.burst).unwrap_or(now);
+        if allowed_at > now {
+            return Err(allowed_at - now);
+        }
+        full_at.insert(key, after);
+        Ok(())
+    }
+
+    /// Forgets the attempts: what was tried has succeeded.
+    pub fn forget(&self, key: &str) {
+        self.full_at.lock().remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_allowed_then_one_after_each_pause_and_others_are_not_concerned() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let rate = Rate {
+            burst: 3,
+            pause: Duration::from_secs(10),
+        };
+        let at = |key: &str, seconds| {
+            throttle.attempt_at(key.to_owned(), rate, now + Duration::from_secs(seconds))
+        };
+        for _ in 0..3 {
+            assert!(at("a", 0).is_ok());
+        }
+        assert_eq!(at("a", 0), Err(Duration::from_secs(10)));
+        assert_eq!(at("a", 4), Err(Duration::from_secs(6)));
+        assert!(at("b", 4).is_ok());
+        assert!(at("a", 10).is_ok());
+        assert!(at("a", 10).is_err());
+        assert!(at("a", 40).is_ok());
+        throttle.forget("a");
+        for _ in 0..3 {
+            assert!(at("a", 40).is_ok());
+        }
+    }
+}

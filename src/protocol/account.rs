@@ -1,0 +1,103 @@
+//! Accounts as pages and commands see them: never with a password or a token.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{SessionId, Timestamp, UserId};
+
+/// What an account may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountRole {
+    #[default]
+    User,
+    /// Sees everybody's runs, and manages accounts.
+    Admin,
+}
+
+/// What an account is granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plan {
+    #[default]
+    Free,
+    Pro,
+}
+
+/// Who may make an account (`SIGN_UP`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignUp {
+    #[default]
+    Open,
+    /// Whoever has a link that an administrator made.
+    Invite,
+    Closed,
+}
+
+/// Names the variants by the texts that the database, the variables and the commands have.
+macro_rules! named {
+    ($type:ident: $($variant:ident = $text:literal),*) => {
+        impl $type {
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($text => Ok(Self::$variant),)*
+                    _ => Err(format!("“{text}” is none of {}", [$($text),*].join(", "))),
+                }
+            }
+        }
+    };
+}
+
+named!(AccountRole: User = "user", Admin = "admin");
+named!(Plan: Free = "free", Pro = "pro");
+named!(SignUp: Open = "open", Invite = "invite", Closed = "closed");
+
+/// An account, as its owner and administrators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub id: UserId,
+    /// As its owner wrote it.
+    pub email: String,
+    /// How its owner wants to be called; may be empty.
+    pub name: String,
+    pub role: AccountRole,
+    pub plan: Plan,
+    pub created_at: Timestamp,
+}
+
+/// One sign-in of an account that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionSummary {
+    pub id: SessionId,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    /// What the browser calls itself; may be empty.
+    pub agent: String,
+    /// Where it signed in from.
+    pub address: String,
+    pub created_at: Timestamp,
+    pub seen_at: Timestamp,
+}
+
+/// Who looks at a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visitor {
+    /// Whether the server has accounts.
+    pub accounts: bool,
+    /// Who may make one.
+    pub sign_up: SignUp,
+    /// The account that is signed in.
+    pub account: Option<Account>,
+}

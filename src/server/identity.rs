@@ -1,0 +1,82 @@
+//! Who sent a request: read from its cookie once, for pages, server functions, the feed and files
+//! alike, which find a [`Requester`] in the request's extensions. What they show is decided where
+//! the data are; here, who is not signed in is only led to where one signs in.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderName, Method, header},
+    middleware::Next,
+    response::{IntoResponse, Redirect, Response},
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::AppState;
+use crate::{
+    accounts::{Client, Requester},
+    protocol::ApiError,
+};
+
+/// What has no owner and is asked for often.
+const PUBLIC: [&str; 3] = ["/pkg/", "/healthz", "/readyz"];
+/// The pages of those who are signed in.
+const PRIVATE: [&str; 4] = ["/projects/", "/settings", "/usage", "/admin/"];
+/// The pages of those who are not.
+const ENTRANCES: [&str; 2] = ["/sign-in", "/sign-up"];
+
+pub async fn identify(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if PUBLIC.iter().any(|public| path.starts_with(public)) {
+        return next.run(request).await;
+    }
+    let accounts = &state.accounts;
+    let token = accounts.sent_token(texts(&request, header::COOKIE));
+    let identity = match accounts.identify(token.as_ref()).await {
+        Ok(identity) => identity,
+        Err(error) => return ApiError::from(error).into_response(),
+    };
+    if let Some(elsewhere) = elsewhere(&request, identity.is_some()) {
+        return Redirect::to(&elsewhere).into_response();
+    }
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let forwarded: Vec<&str> =
+        texts(&request, HeaderName::from_static("x-forwarded-for")).collect();
+    let agent = texts(&request, header::USER_AGENT).next();
+    let client = Client {
+        address: accounts.client_address(peer, &forwarded.join(",")),
+        agent: agent.unwrap_or_default().to_owned(),
+    };
+    request.extensions_mut().insert(Requester {
+        identity,
+        client,
+        token,
+    });
+    next.run(request).await
+}
+
+/// The readable values of the header.
+fn texts(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {
+    let values = request.headers().get_all(name).into_iter();
+    values.filter_map(|value| value.to_str().ok())
+}
+
+/// Where a browser is led that asks for a page which is not for it.
+fn elsewhere(request: &Request, is_signed_in: bool) -> Option<String> {
+    let accepts = request.headers().get(header::ACCEPT)?;
+    let is_page = matches!(*request.method(), Method::GET | Method::HEAD)
+        && accepts.as_bytes().starts_with(b"text/html");
+    if !is_page {
+        return None;
+    }
+    let path = request.uri().path();
+    let is_private = PRIVATE.iter().any(|private| path.starts_with(private));
+    let is_entrance = ENTRANCES.contains(&path);
+    if is_private && !is_signed_in {
+        let target = request.uri().path_and_query()?.as_str();
+        let target = utf8_percent_encode(target, NON_ALPHANUMERIC);
+        return Some(format!("/sign-in?to={target}"));
+    }
+    (is_entrance && is_signed_in).then(|| "/".to_owned())
+}

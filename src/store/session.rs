@@ -1,0 +1,216 @@
+//! Sessions: the sign-ins that have not ended. A session ends a while after its last request, and
+//! in any case at a time that is set when it begins.
+
+use std::time::Duration;
+
+use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*};
+
+use super::{Result, Store, StoreError, link, readable, user};
+use crate::protocol::{Account, SessionId, SessionSummary, Timestamp, UserId};
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "sessions")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: SessionId,
+    pub user_id: UserId,
+    pub token_hash: String,
+    pub agent: String,
+    pub address: String,
+    pub created_at: i64,
+    pub seen_at: i64,
+    pub expires_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    #[sea_orm(
+        belongs_to = "super::user::Entity",
+        from = "Column::UserId",
+        to = "super::user::Column::Id"
+    )]
+    User,
+}
+
+impl Related<user::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::User.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// A session about to begin.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    pub user: UserId,
+    /// The token's hash.
+    pub token: String,
+    pub agent: String,
+    pub address: String,
+    pub expires_at: Timestamp,
+}
+
+/// A session that a request belongs to.
+#[derive(Debug, Clone)]
+pub struct OpenSession {
+    pub id: SessionId,
+    pub seen_at: Timestamp,
+    pub account: Account,
+}
+
+impl Store {
+    /// Begins a session, and ends the one with this token's hash that the browser had before.
+    pub async fn add_session(
+        &self,
+        new: NewSession,
+        replaced: Option<String>,
+    ) -> Result<SessionId> {
+        let (id, now) = (SessionId::new(), Timestamp::now().0);
+        let row = ActiveModel {
+            id: Set(id),
+            user_id: Set(new.user),
+            token_hash: Set(new.token),
+            agent: Set(new.agent),
+            address: Set(new.address),
+            created_at: Set(now),
+            seen_at: Set(now),
+            expires_at: Set(new.expires_at.0),
+        };
+        self.write(move |tx| {
+            Box::pin(async move {
+                if let Some(token) = replaced {
+                    Entity::delete_many()
+                        .filter(Column::TokenHash.eq(token))
+                        .exec(tx)
+                        .await?;
+                }
+                Entity::insert(row).exec_without_returning(tx).await?;
+                Ok(id)
+            })
+        })
+        .await
+    }
+
+    /// The session with this token's hash and its account; `None` when it has ended, or the account
+    /// is disabled. `idle` is how long it may go without a request.
+    pub async fn find_session(&self, token: &str, idle: Duration) -> Result<Option<OpenSession>> {
+        let found = Entity::find()
+            .filter(Column::TokenHash.eq(token))
+            .filter(open(idle))
+            .find_also_related(user::Entity)
+            .filter(user::Column::DisabledAt.is_null());
+        let Some((session, Some(user))) = found.one(&self.db).await? else {
+            return Ok(None);
+        };
+        Ok(Some(OpenSession {
+            id: session.id,
+            seen_at: Timestamp(session.seen_at),
+            account: user.into(),
+        }))
+    }
+
+    /// Whether the session has not ended.
+    pub async fn is_session_open(&self, id: SessionId, idle: Duration) -> Result<bool> {
+        let found = Entity::find_by_id(id)
+            .filter(open(idle))
+            .find_also_related(user::Entity)
+            .filter(user::Column::DisabledAt.is_null());
+        Ok(found.one(&self.db).await?.is_some())
+    }
+
+    /// Notes a request of the session.
+    pub async fn touch_session(&self, id: SessionId) -> Result<()> {
+        let seen = Entity::update_many()
+            .col_expr(Column::SeenAt, Expr::value(Timestamp::now().0))
+            .filter(Column::Id.eq(id));
+        self.update(seen).await?;
+        Ok(())
+    }
+
+    /// The user's sessions, the one used last first; none of them as the current one.
+    pub async fn list_sessions(
+        &self,
+        user: &UserId,
+        idle: Duration,
+    ) -> Result<Vec<SessionSummary>> {
+        let sessions = Entity::find()
+            .filter(Column::UserId.eq(user.clone()))
+            .filter(open(idle))
+            .order_by_desc(Column::SeenAt)
+            .order_by_desc(Column::Id);
+        let models = readable::models(&self.db, "session", sessions).await?;
+        let summaries = models.into_iter().map(|model| SessionSummary {
+            id: model.id,
+            current: false,
+            agent: model.agent,
+            address: model.address,
+            created_at: Timestamp(model.created_at),
+            seen_at: Timestamp(model.seen_at),
+        });
+        Ok(summaries.collect())
+    }
+
+    /// Ends one of the user's sessions, or `NotFound`.
+    pub async fn end_session(&self, user: &UserId, id: SessionId) -> Result<()> {
+        let user = user.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let ended = Entity::delete_many()
+                    .filter(Column::Id.eq(id))
+                    .filter(Column::UserId.eq(user))
+                    .exec(tx)
+                    .await?;
+                match ended.rows_affected {
+                    0 => Err(StoreError::NotFound("session")),
+                    _ => Ok(()),
+                }
+            })
+        })
+        .await
+    }
+
+    /// Ends the user's sessions but `kept`.
+    pub async fn end_sessions(&self, user: &UserId, kept: Option<SessionId>) -> Result<()> {
+        let user = user.clone();
+        self.write(move |tx| Box::pin(async move { end_all(tx, &user, kept).await }))
+            .await
+    }
+
+    /// Removes sessions and links that are over.
+    pub async fn remove_ended_sessions(&self, idle: Duration) -> Result<()> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                Entity::delete_many()
+                    .filter(open(idle).not())
+                    .exec(tx)
+                    .await?;
+                link::remove_expired(tx).await
+            })
+        })
+        .await
+    }
+}
+
+/// Ends the user's sessions but `kept`.
+pub(super) async fn end_all(
+    tx: &impl ConnectionTrait,
+    user: &UserId,
+    kept: Option<SessionId>,
+) -> Result<()> {
+    let mut ended = Entity::delete_many().filter(Column::UserId.eq(user.clone()));
+    if let Some(kept) = kept {
+        ended = ended.filter(Column::Id.ne(kept));
+    }
+    ended.exec(tx).await?;
+    Ok(())
+}
+
+/// Matches sessions that have not ended.
+fn open(idle: Duration) -> sea_orm::Condition {
+    let now = Timestamp::now().0;
+    let idle = i64::try_from(idle.as_millis()).unwrap_or(i64::MAX);
+    sea_orm::Condition::all()
+        .add(Column::ExpiresAt.gt(now))
+        .add(Column::SeenAt.gt(now.saturating_sub(idle)))
+}

@@ -1,0 +1,58 @@
+//! The pages of accounts: signing in and up, a new password, and one's own settings. Their code is
+//! fetched when somebody goes there; the forms work without it.
+
+mod entrance;
+mod form;
+mod settings;
+mod usage;
+
+use leptos::prelude::*;
+use leptos_router::LazyRoute;
+
+use entrance::{ResetPage, SignInPage, SignUpPage};
+use settings::SettingsPage;
+use usage::UsagePage;
+
+/// A route whose page is a part of its own.
+macro_rules! lazy_route {
+    ($(#[$doc:meta])* $route:ident, $part:ident, $page:ident) => {
+        $(#[$doc])*
+        pub struct $route;
+
+        impl LazyRoute for $route {
+            fn data() -> Self {
+                Self
+            }
+
+            async fn view(_this: Self) -> AnyView {
+                $part().await
+            }
+        }
+
+        #[cfg_attr(lazy_parts, lazy)]
+        async fn $part() -> AnyView {
+            view! { <$page/> }.into_any()
+        }
+    };
+}
+
+lazy_route!(
+    /// `/sign-in`
+    SignInRoute, sign_in_page, SignInPage
+);
+lazy_route!(
+    /// `/sign-up`
+    SignUpRoute, sign_up_page, SignUpPage
+);
+lazy_route!(
+    /// `/reset`
+    ResetRoute, reset_page, ResetPage
+);
+lazy_route!(
+    /// `/settings`
+    SettingsRoute, settings_page, SettingsPage
+);
+lazy_route!(
+    /// `/usage`
+    UsageRoute, usage_page, UsagePage
+);

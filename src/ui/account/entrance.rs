@@ -1,0 +1,148 @@
+//! The pages for those who are not signed in: sign in, sign up, and set a new password by a link.
+
+use leptos::{ev::SubmitEvent, html, prelude::*};
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use super::form::{Field, Form, Refusal, Submit, value};
+use crate::{
+    api::account::{ResetPassword, SignIn, SignUp, reset_password, sign_in, sign_up},
+    protocol,
+    ui::{components::CARD, home::SiteHeader, visitor},
+};
+
+const LINK: &str = "rounded-sm underline underline-offset-3 focus-ring";
+const LONG_ENOUGH: &str = "At least 8 characters, hard to guess: a few uncommon words do well.";
+
+/// The parameter of the page's address; empty where there is none.
+fn parameter(name: &str) -> String {
+    use_query_map()
+        .with_untracked(|query| query.get(name))
+        .unwrap_or_default()
+}
+
+/// The query that leads the other page to the same place.
+fn onward(to: &str) -> String {
+    match to {
+        "" => String::new(),
+        to => format!("?to={}", leptos_router::location::Url::escape(to)),
+    }
+}
+
+#[component]
+fn Frame(heading: &'static str, #[prop(into)] lead: String, children: Children) -> impl IntoView {
+    view! {
+        <Title text=heading/>
+        <SiteHeader/>
+        <main class="mx-auto flex max-w-md flex-col px-5 pt-10 pb-24 sm:pt-16">
+            <div class=format!("flex flex-col gap-5 p-6 sm:p-8 {CARD}")>
+                <div>
+                    <h1 class="text-xl font-semibold tracking-tight">{heading}</h1>
+                    <p class="mt-1 text-sm leading-6 text-pretty text-muted-foreground empty:hidden">{lead}</p>
+                </div>
+                {children()}
+            </div>
+        </main>
+    }
+}
+
+#[component]
+pub fn SignInPage() -> impl IntoView {
+    let refusal = ServerAction::<SignIn>::new().value().get_untracked();
+    let form = Form::new(refusal.and_then(Result::err));
+    let (email, password) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
+    let to = parameter("to");
+    let sign_up = format!("/sign-up{}", onward(&to));
+    let target = to.clone();
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        form.send_and_go(sign_in(value(email), value(password), Some(target.clone())));
+    };
+    view! {
+        <Frame heading="Sign in" lead="">
+            <form method="post" action="/api/account/sign-in" class="flex flex-col gap-4" on:submit=submit>
+                <Refusal form/>
+                <input type="hidden" name="to" value=to/>
+                <Field form label="Email" name="email" kind="email" autocomplete="username" node_ref=email/>
+                <Field form label="Password" name="password" kind="password" autocomplete="current-password" node_ref=password/>
+                <Submit form label="Sign in"/>
+            </form>
+            <p class="text-sm leading-6 text-muted-foreground">
+                "No account yet? "<a href=sign_up class=LINK>"Make one"</a>
+                ". "<a href="/reset" class=LINK>"Forgot your password?"</a>
+            </p>
+        </Frame>
+    }
+}
+
+#[component]
+pub fn SignUpPage() -> impl IntoView {
+    let refusal = ServerAction::<SignUp>::new().value().get_untracked();
+    let form = Form::new(refusal.and_then(Result::err));
+    let (email, password) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
+    let (to, link) = (parameter("to"), parameter("link"));
+    let sign_in = format!("/sign-in{}", onward(&to));
+    let lead = match visitor::expect().sign_up {
+        _ if !link.is_empty() => {
+            "You were invited: choose the address and the password that you will sign in with."
+        }
+        protocol::SignUp::Open => "",
+        protocol::SignUp::Invite => {
+            "An account is made by invitation here: open the link that an administrator gave you."
+        }
+        protocol::SignUp::Closed => "No accounts can be made here. Ask an administrator for one.",
+    };
+    let (target, invitation) = (to.clone(), link.clone());
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        let (to, link) = (Some(target.clone()), Some(invitation.clone()));
+        form.send_and_go(sign_up(value(email), value(password), link, to));
+    };
+    view! {
+        <Frame heading="Sign up" lead>
+            <form method="post" action="/api/account/sign-up" class="flex flex-col gap-4" on:submit=submit>
+                <Refusal form/>
+                <input type="hidden" name="to" value=to/>
+                <input type="hidden" name="link" value=link/>
+                <Field form label="Email" name="email" kind="email" autocomplete="username" node_ref=email/>
+                <Field form label="Password" name="password" kind="password" autocomplete="new-password" hint=LONG_ENOUGH node_ref=password/>
+                <Submit form label="Sign up"/>
+            </form>
+            <p class="text-sm leading-6 text-muted-foreground">"You have an account? "<a href=sign_in class=LINK>"Sign in"</a></p>
+        </Frame>
+    }
+}
+
+#[component]
+pub fn ResetPage() -> impl IntoView {
+    let refusal = ServerAction::<ResetPassword>::new().value().get_untracked();
+    let form = Form::new(refusal.and_then(Result::err));
+    let password = NodeRef::<html::Input>::new();
+    let link = parameter("link");
+    if link.is_empty() {
+        let lead =
+            "Ask an administrator for a link: it opens this page, where you choose a new password.";
+        return view! {
+            <Frame heading="Reset your password" lead>
+                <p class="text-sm"><a href="/sign-in" class=LINK>"Back to sign in"</a></p>
+            </Frame>
+        }
+        .into_any();
+    }
+    let token = link.clone();
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        form.send_and_go(reset_password(token.clone(), value(password)));
+    };
+    view! {
+        <Frame heading="Choose a new password" lead="You will be signed out everywhere else.">
+            <form method="post" action="/api/account/reset" class="flex flex-col gap-4" on:submit=submit>
+                <Refusal form/>
+                <input type="hidden" name="link" value=link/>
+                <Field form label="Password" name="password" kind="password" autocomplete="new-password" hint=LONG_ENOUGH node_ref=password/>
+                <Submit form label="Set password"/>
+            </form>
+        </Frame>
+    }
+    .into_any()
+}

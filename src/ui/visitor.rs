@@ -1,0 +1,61 @@
+//! Who looks at the page, as the server said when it was loaded: signing in and out loads it anew.
+//! In a page's header it is the menu "Account", or the way to sign in.
+
+use leptos::{prelude::*, server::SharedValue};
+
+use super::components::{
+    ButtonSize, ButtonVariant, DropdownMenuContent, DropdownMenuSeparator, DropdownMenuTrigger,
+    Icon, IconName, button_class,
+};
+use crate::protocol::{AccountRole, Visitor};
+
+/// Made once, by the app.
+pub fn provide() {
+    let visitor = SharedValue::new(|| use_context::<Visitor>().unwrap_or_default());
+    provide_context(visitor.into_inner());
+}
+
+pub fn expect() -> Visitor {
+    expect_context()
+}
+
+/// Whether they see everybody's runs: administrators do, and everybody where there are no accounts.
+pub fn is_administrator() -> bool {
+    let visitor = expect();
+    let role = visitor.account.map(|account| account.role);
+    !visitor.accounts || role == Some(AccountRole::Admin)
+}
+
+/// The menu of who is signed in, or the way to sign in; nothing where there are no accounts.
+#[component]
+pub fn AccountMenu() -> impl IntoView {
+    const MENU: &str = "account-menu";
+    let visitor = expect();
+    if !visitor.accounts {
+        return ().into_any();
+    }
+    let Some(account) = visitor.account else {
+        return view! {
+            // Loaded anew: what the server knows comes with the page.
+            <a href="/sign-in" rel="external" class=button_class(ButtonVariant::Ghost, ButtonSize::Sm)>"Sign in"</a>
+            <a href="/sign-up" rel="external" class=button_class(ButtonVariant::Default, ButtonSize::Sm)>"Sign up"</a>
+        }
+        .into_any();
+    };
+    let email = account.email;
+    view! {
+        <DropdownMenuTrigger menu=MENU attr:aria-label="Account" attr:data-tooltip="Account">
+            <Icon name=IconName::User/>
+        </DropdownMenuTrigger>
+        <DropdownMenuContent id=MENU label="Account">
+            <p class="max-w-56 truncate px-2 py-1.5 text-xs text-muted-foreground">{email.clone()}</p>
+            <a href="/settings" role="menuitem" tabindex="-1" class="menu-item">"Settings"</a>
+            <a href="/usage" role="menuitem" tabindex="-1" class="menu-item">"Usage"</a>
+            <DropdownMenuSeparator/>
+            <form method="post" action="/api/account/sign-out">
+                <button type="submit" role="menuitem" tabindex="-1" class="menu-item">"Sign out"</button>
+            </form>
+        </DropdownMenuContent>
+    }
+    .into_any()
+}
