@@ -17,8 +17,7 @@ use tokio::sync::watch;
 
 pub use cookie::own_path;
 pub use error::AccountError;
-pub use sign_in::SignedIn;
-pub use token::Token;
+pub use token::{SignedIn, Token};
 
 use crate::{
     config,

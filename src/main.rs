@@ -108,6 +108,16 @@ enum UserCommand {
         /// user or admin
         role: AccountRole,
     },
+    /// Let an account in no more; what it has stays
+    Disable {
+        /// The e-mail address
+        email: String,
+    },
+    /// Let a disabled account in again
+    Enable {
+        /// The e-mail address
+        email: String,
+    },
     /// Print a link that sets an account's password
     ResetLink {
         /// The e-mail address
@@ -216,6 +226,14 @@ async fn user(command: UserCommand) -> anyhow::Result<()> {
         UserCommand::SetRole { email, role } => {
             accounts.set_role(&email, role).await?;
             format!("{email} has the role {}", role.as_str())
+        }
+        UserCommand::Disable { email } => {
+            accounts.set_disabled(&email, true).await?;
+            format!("{email} is disabled")
+        }
+        UserCommand::Enable { email } => {
+            accounts.set_disabled(&email, false).await?;
+            format!("{email} is enabled")
         }
         UserCommand::ResetLink { email } => accounts.reset_link(&email).await?,
         UserCommand::InviteLink => accounts.invite_link().await?,

@@ -35,11 +35,12 @@ pub use images::ImageContent;
 pub use terminals::{TerminalItem, TerminalViewer};
 
 use crate::{
+    accounts::Identity,
     agent::Agent,
     config,
     protocol::{
         DevLog, ImageId, ModelNotice, NewPrompt, PreviewError, Project, ProjectId, ProjectSummary,
-        ProjectTitle, Run, RunId, UserUsage,
+        ProjectTitle, Run, RunId, UserId, UserUsage,
     },
     runs::{Events, ProjectLocks, RunContext, Supervisor},
     store::Store,
@@ -53,10 +54,12 @@ use views::Views;
 /// How long the work under way may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// All projects, as a cheap handle.
+/// Projects as somebody sees them, as a cheap handle: what is not theirs looks absent.
 #[derive(Clone)]
 pub struct Projects {
     inner: Arc<Inner>,
+    /// In whose name this handle reads and writes.
+    identity: Option<Identity>,
 }
 
 struct Inner {
@@ -139,7 +142,42 @@ impl Projects {
                 deleted: Notify::new(),
                 tasks,
             }),
+            identity: None,
         }
+    }
+
+    /// Projects as the identity sees them; nobody sees any.
+    pub fn seen_by(&self, identity: Option<Identity>) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            identity,
+        }
+    }
+
+    fn user(&self) -> Result<&UserId, ProjectError> {
+        let identity = self.identity.as_ref().ok_or(ProjectError::SignedOut)?;
+        Ok(&identity.user)
+    }
+
+    /// Whose runs the dashboard shows: one's own, and everybody's to an administrator.
+    fn dashboard_of(&self) -> Result<Option<&UserId>, ProjectError> {
+        let user = self.user()?;
+        let sees_all = self
+            .identity
+            .as_ref()
+            .is_some_and(Identity::is_administrator);
+        Ok((!sees_all).then_some(user))
+    }
+
+    /// Fails with `NotFound` unless the project is theirs.
+    async fn own(&self, project: ProjectId) -> Result<(), ProjectError> {
+        let user = self.user()?;
+        Ok(self.inner.store.expect_project_of(user, project).await?)
+    }
+
+    /// The run, or `NotFound` unless it is theirs.
+    async fn own_run(&self, run: RunId) -> Result<Run, ProjectError> {
+        Ok(self.inner.store.find_run_of(self.user()?, run).await?)
     }
 
     /// Creates a project from its first prompt and the image that was uploaded for it; its run
@@ -149,7 +187,11 @@ impl Projects {
         prompt: &NewPrompt,
         image: Option<ImageId>,
     ) -> Result<Project, ProjectError> {
-        Ok(self.inner.runs.create_project(prompt, image).await?)
+        Ok(self
+            .inner
+            .runs
+            .create_project(self.user()?, prompt, image)
+            .await?)
     }
 
     /// Adds a message, with the image that was uploaded for it, to the project; its run begins when
@@ -160,23 +202,26 @@ impl Projects {
         prompt: &NewPrompt,
         image: Option<ImageId>,
     ) -> Result<Run, ProjectError> {
+        self.own(project).await?;
         Ok(self.inner.runs.add_prompt(project, prompt, image).await?)
     }
 
     /// Stops the run, at work or waiting: what was written is kept. One that has ended already is
     /// left as it is.
     pub async fn cancel(&self, run: RunId) -> Result<Run, ProjectError> {
+        self.own_run(run).await?;
         Ok(self.inner.runs.cancel(run).await?)
     }
 
     /// Runs the message of a run that failed or was stopped once more; `Conflict` for any other.
     pub async fn replay(&self, run: RunId) -> Result<Run, ProjectError> {
+        self.own_run(run).await?;
         Ok(self.inner.runs.replay(run).await?)
     }
 
-    /// All projects, the one worked on last first.
+    /// Their projects, the one worked on last first.
     pub async fn list(&self) -> Result<Vec<ProjectSummary>, ProjectError> {
-        Ok(self.inner.store.list_projects().await?)
+        Ok(self.inner.store.list_projects(self.user()?).await?)
     }
 
     /// Gives the project its user's title, which runs leave alone; open pages follow.
@@ -185,6 +230,7 @@ impl Projects {
         project: ProjectId,
         title: &ProjectTitle,
     ) -> Result<Project, ProjectError> {
+        self.own(project).await?;
         let store = &self.inner.store;
         let event = store.rename_project(project, title.as_str()).await?;
         self.inner.events.announce(event);
@@ -194,12 +240,13 @@ impl Projects {
     /// A new project with the files of this one's latest version; its sandbox is made when it is
     /// opened. `Conflict` when there is no version yet.
     pub async fn duplicate(&self, project: ProjectId) -> Result<Project, ProjectError> {
+        self.own(project).await?;
         Ok(self.inner.store.duplicate_project(project).await?)
     }
 
-    /// Tokens and money of each user's runs so far.
+    /// Tokens and money of their runs so far, of each user's to an administrator.
     pub async fn usage(&self) -> Result<Vec<UserUsage>, ProjectError> {
-        Ok(self.inner.store.list_usage().await?)
+        Ok(self.inner.store.list_usage(self.dashboard_of()?).await?)
     }
 
     /// Which model builds.
@@ -208,18 +255,27 @@ impl Projects {
     }
 
     /// Notes that somebody looks at the project's preview; an app that is asleep wakes.
-    pub fn attend_preview(&self, project: ProjectId) {
+    pub async fn attend_preview(&self, project: ProjectId) -> Result<(), ProjectError> {
+        self.own(project).await?;
         self.inner.previews.attend(project);
+        Ok(())
     }
 
     /// Replaces the errors on the project's page, as reported by somebody's open preview. They are
     /// forgotten when nobody watches it any more.
-    pub fn report_preview_errors(&self, project: ProjectId, errors: Vec<PreviewError>) {
+    pub async fn report_preview_errors(
+        &self,
+        project: ProjectId,
+        errors: Vec<PreviewError>,
+    ) -> Result<(), ProjectError> {
+        self.own(project).await?;
         self.inner.previews.report(project, errors);
+        Ok(())
     }
 
     /// What the app's dev server printed after so many bytes; nothing while there is no app.
     pub async fn dev_log(&self, project: ProjectId, after: u64) -> Result<DevLog, ProjectError> {
+        self.own(project).await?;
         if !self.inner.apps.exists(project).await? {
             return Ok(DevLog::default());
         }

@@ -11,18 +11,19 @@ mod origin;
 mod preferences;
 mod terminal;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef},
     http::{HeaderValue, header, request::Parts},
     middleware,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use leptos::{
     config::{LeptosOptions, get_configuration},
     prelude::{provide_context, use_context},
+    server_fn::axum::server_fn_paths,
 };
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use tokio_util::sync::CancellationToken;
@@ -85,7 +86,6 @@ pub fn router(state: AppState) -> Router {
         let (projects, site) = (state.projects.clone(), SiteUrl(state.public_url.clone()));
         let accounts = state.accounts.clone();
         move || {
-            provide_context(projects.clone());
             provide_context(accounts.clone());
             provide_context(site.clone());
             let parts = use_context::<Parts>();
@@ -93,8 +93,9 @@ pub fn router(state: AppState) -> Router {
             let preferences = extensions.and_then(|found| found.get::<Preferences>().cloned());
             provide_context(preferences.unwrap_or_default());
             let requester = extensions.and_then(|found| found.get::<Requester>().cloned());
-            let identity = requester.as_ref().and_then(|found| found.identity.as_ref());
-            provide_context(accounts.visitor(identity));
+            let identity = requester.as_ref().and_then(|found| found.identity.clone());
+            provide_context(accounts.visitor(identity.as_ref()));
+            provide_context(projects.seen_by(identity));
             if let Some(requester) = requester {
                 provide_context(requester);
             }
@@ -104,27 +105,11 @@ pub fn router(state: AppState) -> Router {
         let options = state.leptos.clone();
         move || shell(options.clone())
     };
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/ws/projects/{id}", get(feed::follow))
-        .route("/ws/projects/{id}/terminal", get(terminal::open))
-        .route("/projects/{id}/download.zip", get(download::zip))
-        .route(
-            "/api/images",
-            post(images::upload).layer(DefaultBodyLimit::max(IMAGE_MAX_BYTES)),
-        )
-        .route("/api/images/{id}", get(images::show))
-        .route(
-            "/api/files/upload",
-            post(files::upload).layer(DefaultBodyLimit::max(MAX_UPLOAD)),
-        )
-        .route("/api/files/raw", get(files::raw))
-        .route("/api/pictures/{id}", get(images::show_picture))
-        .route(
-            "/api/preferences",
-            get(preferences::list).post(preferences::set),
-        )
+    plain_routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| {
+            router.route(path, methods)
+        })
         .leptos_routes_with_context(&state, routes, context.clone(), shell)
         .fallback(leptos_axum::file_and_error_handler_with_context::<
             AppState,
@@ -149,6 +134,35 @@ pub fn router(state: AppState) -> Router {
         ))
         .layer(TraceLayer::new_for_http())
         .with_state(state)
+}
+
+/// The routes that are neither pages nor server functions.
+fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 11] {
+    let image = post(images::upload).layer(DefaultBodyLimit::max(IMAGE_MAX_BYTES));
+    let file = post(files::upload).layer(DefaultBodyLimit::max(MAX_UPLOAD));
+    let preferences = get(preferences::list).post(preferences::set);
+    [
+        ("/healthz", get(health::healthz)),
+        ("/readyz", get(health::readyz)),
+        ("/ws/projects/{id}", get(feed::follow)),
+        ("/ws/projects/{id}/terminal", get(terminal::open)),
+        ("/projects/{id}/download.zip", get(download::zip)),
+        ("/api/images", image),
+        ("/api/images/{id}", get(images::show)),
+        ("/api/files/upload", file),
+        ("/api/files/raw", get(files::raw)),
+        ("/api/pictures/{id}", get(images::show_picture)),
+        ("/api/preferences", preferences),
+    ]
+}
+
+/// Every path that is answered: plain routes, server functions and pages.
+pub fn paths() -> BTreeSet<String> {
+    let plain = plain_routes().map(|(path, _)| path.to_owned());
+    let functions = server_fn_paths().map(|(path, _)| path.to_owned());
+    let pages = generate_route_list(App);
+    let pages = pages.iter().map(|page| page.path().to_owned());
+    plain.into_iter().chain(functions).chain(pages).collect()
 }
 
 /// Headers of every response.

@@ -2,6 +2,7 @@
 //! What belongs together is written in one transaction; what others must hear of comes back as
 //! saved `Event`s.
 
+mod account;
 mod blob;
 mod dashboard;
 mod deletion;

@@ -44,6 +44,13 @@ impl Accounts {
         Ok(self.inner.store.set_role(email.normal(), role).await?)
     }
 
+    /// Lets the account in no more, or again.
+    pub async fn set_disabled(&self, email: &str, disabled: bool) -> Result<(), AccountError> {
+        let email = Email::new(email)?;
+        let store = &self.inner.store;
+        Ok(store.set_disabled(email.normal(), disabled).await?)
+    }
+
     /// A link that sets the account's password.
     pub async fn reset_link(&self, email: &str) -> Result<String, AccountError> {
         let email = Email::new(email)?;

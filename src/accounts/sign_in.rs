@@ -4,7 +4,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::{
-    AccountError, Accounts, Client, LIFETIME, Token,
+    AccountError, Accounts, Client, LIFETIME, SignedIn, Token,
     email::{Email, NoEmail},
     later,
     throttle::Rate,
@@ -35,12 +35,6 @@ const SIGN_UPS: Rate = Rate {
 };
 /// How much of a browser's name is kept, in characters.
 const AGENT: usize = 300;
-
-/// A session that has begun.
-#[derive(Debug, Clone)]
-pub struct SignedIn {
-    pub token: Token,
-}
 
 impl From<NoEmail> for AccountError {
     fn from(error: NoEmail) -> Self {

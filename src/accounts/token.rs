@@ -39,6 +39,12 @@ impl Token {
     }
 }
 
+/// A session that has begun.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    pub token: Token,
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {

@@ -16,19 +16,20 @@ pub async fn report_preview_errors(
     project: ProjectId,
     errors: Vec<PreviewError>,
 ) -> Result<(), ApiError> {
+    use super::answer::answer;
     use crate::projects::Projects;
 
-    expect_context::<Projects>().report_preview_errors(project, errors);
-    Ok(())
+    let projects = expect_context::<Projects>();
+    answer(projects.report_preview_errors(project, errors).await)
 }
 
 /// Says that somebody looks at the preview; an app that is asleep wakes.
 #[server(prefix = "/api", endpoint = "preview/attend", output = Json)]
 pub async fn attend_preview(project: ProjectId) -> Result<(), ApiError> {
+    use super::answer::answer;
     use crate::projects::Projects;
 
-    expect_context::<Projects>().attend_preview(project);
-    Ok(())
+    answer(expect_context::<Projects>().attend_preview(project).await)
 }
 
 /// What the app's dev server printed after so many bytes of its log.

@@ -36,6 +36,7 @@ impl Projects {
         project: ProjectId,
         which: Option<&str>,
     ) -> Result<Archive, ProjectError> {
+        self.own(project).await?;
         let title = self.inner.store.find_project(project).await?.title;
         let (entries, into) = mpsc::channel(AHEAD);
         let version = match which {

@@ -13,7 +13,11 @@ const SHOWN_OUTPUT: usize = 4000;
 impl Projects {
     /// A page of the runs that the filter finds, newest first.
     pub async fn run_page(&self, filter: &RunFilter) -> Result<RunPage, ProjectError> {
-        let (runs, next) = self.inner.store.list_run_page(filter).await?;
+        let (runs, next) = self
+            .inner
+            .store
+            .list_run_page(self.dashboard_of()?, filter)
+            .await?;
         Ok(RunPage {
             runs,
             next,
@@ -23,7 +27,11 @@ impl Projects {
 
     /// The run with all its steps, or `NotFound`.
     pub async fn run_details(&self, run: RunId) -> Result<RunDetails, ProjectError> {
-        let summary = self.inner.store.find_run_summary(run).await?;
+        let summary = self
+            .inner
+            .store
+            .find_run_summary(self.dashboard_of()?, run)
+            .await?;
         let ended = summary.run.state.is_final();
         let steps = self.inner.store.list_steps(run).await?;
         Ok(RunDetails {

@@ -22,7 +22,7 @@ impl Projects {
     /// there is none.
     pub async fn delete(&self, project: ProjectId) -> Result<(), ProjectError> {
         let inner = &self.inner;
-        inner.store.delete_project(project).await?;
+        inner.store.delete_project(self.user()?, project).await?;
         tracing::info!(project.id = %project, "project deleted");
         inner.deleted.notify_one();
         self.stop_runs(project).await
@@ -40,7 +40,11 @@ impl Projects {
     /// Brings a project back that was deleted a moment ago; its runs stay stopped. `NotFound` when
     /// it is too late.
     pub async fn undelete(&self, project: ProjectId) -> Result<Project, ProjectError> {
-        Ok(self.inner.store.undelete_project(project).await?)
+        Ok(self
+            .inner
+            .store
+            .undelete_project(self.user()?, project)
+            .await?)
     }
 
     /// Removes what is due, such as the projects of an account that was deleted.

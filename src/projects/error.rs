@@ -10,7 +10,10 @@ use crate::{
 /// Why a request about a project was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
-    /// It does not exist.
+    /// Nobody is signed in.
+    #[error("You are not signed in, or not any more. Sign in to continue.")]
+    SignedOut,
+    /// It does not exist, or is somebody else's.
     #[error("There is no such {0}.")]
     NotFound(&'static str),
     /// The app has no such file.
@@ -82,6 +85,7 @@ impl From<ProjectError> for ApiError {
     fn from(error: ProjectError) -> Self {
         let text = error.to_string();
         match error {
+            ProjectError::SignedOut => Self::new(ErrorCode::Unauthorized, text),
             ProjectError::NotFound(_) | ProjectError::NoFile => {
                 Self::new(ErrorCode::NotFound, text)
             }

@@ -116,6 +116,7 @@ impl Feed {
 impl Projects {
     /// Follows the project's events after `after`.
     pub async fn follow(&self, project: ProjectId, after: i64) -> Result<Feed, FollowError> {
+        self.own(project).await?;
         let last = self.inner.store.last_seq(project).await?;
         if after > last {
             return Err(FollowError::Future { after, last });

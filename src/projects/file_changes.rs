@@ -20,6 +20,7 @@ impl Projects {
         content: Vec<u8>,
         base: Option<String>,
     ) -> Result<FileSaved, ProjectError> {
+        self.own(project).await?;
         let own = AppPath::exact(path)?;
         if content.len() > MAX_UPLOAD {
             return Err(ProjectError::TooLarge(format!(
@@ -60,6 +61,7 @@ impl Projects {
         text: String,
         base: Option<String>,
     ) -> Result<FileSaved, ProjectError> {
+        self.own(project).await?;
         if text.len() > MAX_EDITED {
             return Err(ProjectError::TooLarge(format!(
                 "The text is {} kB; up to {} kB can be edited here. Upload the file instead.",
@@ -73,6 +75,7 @@ impl Projects {
 
     /// Makes the folder, and those above it.
     pub async fn make_folder(&self, project: ProjectId, path: &str) -> Result<(), ProjectError> {
+        self.own(project).await?;
         let own = AppPath::exact(path)?;
         let path = path.to_owned();
         self.change_files(project, move |app| async move {
@@ -89,6 +92,7 @@ impl Projects {
         from: &str,
         to: &str,
     ) -> Result<(), ProjectError> {
+        self.own(project).await?;
         let (own, own_to) = (AppPath::exact(from)?, AppPath::exact(to)?);
         let (from, to) = (from.to_owned(), to.to_owned());
         self.change_files(project, move |app| async move {
@@ -100,6 +104,7 @@ impl Projects {
 
     /// Deletes a file, or a folder with all that is in it.
     pub async fn delete_file(&self, project: ProjectId, path: &str) -> Result<(), ProjectError> {
+        self.own(project).await?;
         let own = AppPath::exact(path)?;
         let path = path.to_owned();
         self.change_files(project, move |app| async move {

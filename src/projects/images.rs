@@ -17,6 +17,7 @@ impl Projects {
     /// Stores a file as an image, recognized by its content. The image is stored upright, at most
     /// 2048 pixels on its longer side, and without the file's metadata.
     pub async fn add_image(&self, file: bytes::Bytes) -> Result<Image, ProjectError> {
+        let user = self.user()?;
         let prepared = prepare(file).await?;
         let content = ImageContent {
             media_type: prepared.media_type.to_owned(),
@@ -25,18 +26,18 @@ impl Projects {
         Ok(self
             .inner
             .store
-            .add_image(&content, prepared.width, prepared.height)
+            .add_image(user, &content, prepared.width, prepared.height)
             .await?)
     }
 
     /// An image's bytes and media type, or `NotFound`.
     pub async fn image_content(&self, id: &ImageId) -> Result<ImageContent, ProjectError> {
-        Ok(self.inner.store.image_content(id).await?)
+        Ok(self.inner.store.image_content(self.user()?, id).await?)
     }
 
     /// A picture of an app, or `NotFound`.
     pub async fn picture_content(&self, id: &ImageId) -> Result<ImageContent, ProjectError> {
-        Ok(self.inner.store.picture_content(id).await?)
+        Ok(self.inner.store.picture_content(self.user()?, id).await?)
     }
 }
 

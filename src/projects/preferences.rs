@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use super::{ProjectError, Projects};
-use crate::protocol::UserId;
 
 /// How many preferences a user has at most, and how long a name and a value may be, in bytes.
 const MOST: usize = 64;
@@ -12,9 +11,13 @@ const LONGEST_NAME: usize = 40;
 const LONGEST_VALUE: usize = 400;
 
 impl Projects {
-    /// The preferences by their names; empty where they can't be read, which is logged.
+    /// The preferences by their names; empty for nobody, and where they can't be read, which is
+    /// logged.
     pub async fn preferences(&self) -> BTreeMap<String, String> {
-        match self.inner.store.preferences(&UserId::local()).await {
+        let Ok(user) = self.user() else {
+            return BTreeMap::new();
+        };
+        match self.inner.store.preferences(user).await {
             Ok(preferences) => preferences,
             Err(error) => {
                 tracing::warn!(%error, "the preferences can't be read");
@@ -23,7 +26,7 @@ impl Projects {
         }
     }
 
-    /// Keeps a preference in place of the one before. `Conflict` when its name or value is none
+    /// Keeps a preference in place of the one before; nobody's are left to the browser. `Conflict` when its name or value is none
     /// that a page gives.
     pub async fn set_preference(&self, name: &str, value: &str) -> Result<(), ProjectError> {
         let is_name = (1..=LONGEST_NAME).contains(&name.len())
@@ -36,11 +39,13 @@ impl Projects {
                 "This preference can't be kept: its name or its value is too long or has odd characters.",
             ));
         }
-        let (store, user) = (&self.inner.store, UserId::local());
-        let known = store.preferences(&user).await?;
+        let (store, Ok(user)) = (&self.inner.store, self.user()) else {
+            return Ok(());
+        };
+        let known = store.preferences(user).await?;
         if known.len() >= MOST && !known.contains_key(name) {
             return Err(ProjectError::Conflict("There are too many preferences."));
         }
-        Ok(store.set_preference(&user, name, value).await?)
+        Ok(store.set_preference(user, name, value).await?)
     }
 }

@@ -39,7 +39,7 @@ impl Projects {
         };
         let store = &self.inner.store;
         Ok(store
-            .create_ready_project(&app.prompt, &app.summary, &new)
+            .create_ready_project(self.user()?, &app.prompt, &app.summary, &new)
             .await?)
     }
 }

@@ -23,7 +23,7 @@ const LOCK_WAIT: Duration = Duration::from_millis(500);
 impl Projects {
     /// The project's versions and drafts, newest first.
     pub async fn versions(&self, project: ProjectId) -> Result<Vec<Fragment>, ProjectError> {
-        self.inner.store.find_project(project).await?;
+        self.own(project).await?;
         Ok(self.inner.store.list_versions(project).await?)
     }
 

@@ -9,6 +9,7 @@ use crate::{
 impl Projects {
     /// What the workspace shows when its page loads, or `NotFound`.
     pub async fn workspace(&self, project: ProjectId) -> Result<Workspace, ProjectError> {
+        self.own(project).await?;
         let store = &self.inner.store;
         // Read first, so that the feed misses nothing; it may repeat what happens while the rest is
         // read, which is harmless.
@@ -61,7 +62,7 @@ impl Projects {
 
     /// The events of a run, or `NotFound`.
     pub async fn run_events(&self, run: RunId) -> Result<Vec<Event>, ProjectError> {
-        self.inner.store.find_run(run).await?;
+        self.own_run(run).await?;
         Ok(html::events(self.inner.store.events_of_run(run).await?))
     }
 }

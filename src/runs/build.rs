@@ -304,7 +304,8 @@ async fn look_at_image(
         journal.publish(status(Status::LookingAtImage)).await?;
         journal.publish(Design::shown(None, BUILD_INPUT)).await?;
     }
-    let content = match persistently(|| context.store.image_content(&image.id)).await {
+    let owner = persistently(|| context.store.user_of(message.project)).await?;
+    let content = match persistently(|| context.store.image_content(&owner, &image.id)).await {
         Err(StoreError::NotFound(_)) => return Err(RunError::User(IMAGE_LOST.to_owned())),
         content => content?,
     };

@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{RunContext, embedded::Embedded, engine::Engine};
 use crate::{
     config,
-    protocol::{ImageId, NewPrompt, Project, ProjectId, Run, RunId},
+    protocol::{ImageId, NewPrompt, Project, ProjectId, Run, RunId, UserId},
     store::{Reply, StoreError},
 };
 
@@ -46,19 +46,21 @@ impl Supervisor {
         Ok(projects.len())
     }
 
-    /// Creates a project from its first prompt and the image that was uploaded for it; the run
+    /// Creates a project of the user from its first prompt and the image that was uploaded for it; the run
     /// begins at once.
     pub async fn create_project(
         &self,
+        user: &UserId,
         prompt: &NewPrompt,
         image: Option<ImageId>,
     ) -> Result<Project, StoreError> {
         let (inner, prompt) = (self.inner.clone(), prompt.clone());
+        let user = user.clone();
         self.run_to_completion(async move {
             let RunContext { store, events, .. } = &inner.context;
             let title = crate::agent::provisional_title(prompt.as_str());
             let (project, run, saved) = store
-                .create_project(&prompt, image.as_ref(), &title)
+                .create_project(&user, &prompt, image.as_ref(), &title)
                 .await?;
             tracing::info!(project.id = %project.id, run.id = %run.id, "project created");
             events.announce(saved);

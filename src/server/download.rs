@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::{Path, Query, State},
+    extract::{Path, Query},
     http::header,
     response::{IntoResponse, Response},
 };
@@ -10,7 +10,7 @@ use futures::stream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::AppState;
+use super::identity::Seen;
 use crate::{
     projects::ProjectError,
     protocol::{ApiError, ProjectId, first_chars},
@@ -40,13 +40,13 @@ pub struct Which {
 
 /// The version with the number or id, or the app as it is.
 pub async fn zip(
-    State(state): State<AppState>,
+    Seen(projects): Seen,
     Path(project): Path<String>,
     Query(Which { version }): Query<Which>,
 ) -> Response {
     let version = version.filter(|version| !version.is_empty());
     let archive = match project.parse::<ProjectId>() {
-        Ok(project) => state.projects.archive(project, version.as_deref()).await,
+        Ok(project) => projects.archive(project, version.as_deref()).await,
         Err(_) => Err(ProjectError::NotFound("project")),
     };
     let archive = match archive {

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{
+    Extension,
     body::Bytes,
     extract::{
         Path, Query, State, WebSocketUpgrade,
@@ -14,9 +15,13 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::AppState;
+use super::{
+    AppState,
+    identity::{Seen, signed_out},
+};
 use crate::{
-    projects::{FeedItem, FollowError, ProjectError},
+    accounts::Requester,
+    projects::{FeedItem, FollowError, ProjectError, Projects},
     protocol::{FeedFrame, FeedRequest, ProjectId, first_chars},
 };
 
@@ -38,6 +43,8 @@ pub struct After {
 /// that but no HTTP error.
 pub async fn follow(
     State(state): State<AppState>,
+    Seen(projects): Seen,
+    requester: Option<Extension<Requester>>,
     Path(project): Path<String>,
     Query(After { after }): Query<After>,
     upgrade: WebSocketUpgrade,
@@ -45,7 +52,12 @@ pub async fn follow(
     upgrade
         .max_message_size(MAX_REQUEST_BYTES)
         .on_upgrade(async move |mut socket| {
-            let reason = match serve(&state, &mut socket, &project, after.as_deref()).await {
+            let signed_out = signed_out(&state.accounts, requester);
+            let followed = tokio::select! {
+                followed = serve(&state, &projects, &mut socket, &project, after.as_deref()) => followed,
+                () = signed_out => Err((close_code::POLICY, "you are signed out".to_owned())),
+            };
+            let reason = match followed {
                 Ok(()) => return,
                 Err(reason) => reason,
             };
@@ -63,6 +75,7 @@ type Close = (u16, String);
 
 async fn serve(
     state: &AppState,
+    projects: &Projects,
     socket: &mut WebSocket,
     project: &str,
     after: Option<&str>,
@@ -83,14 +96,16 @@ async fn serve(
             }
         },
     };
-    let mut feed = state
-        .projects
+    let mut feed = projects
         .follow(project, after)
         .await
         .map_err(|error| match error {
             FollowError::Future { .. } => refused(error.to_string()),
             FollowError::Project(ProjectError::NotFound(_)) => {
                 refused("there is no such project".to_owned())
+            }
+            FollowError::Project(ProjectError::SignedOut) => {
+                refused("you are signed out".to_owned())
             }
             FollowError::Project(error) => internal(&error),
         })?;

@@ -4,14 +4,14 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Query, State, rejection::BytesRejection},
+    extract::{Query, rejection::BytesRejection},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::AppState;
+use super::identity::Seen;
 use crate::{
     projects::{ProjectError, image_type},
     protocol::{ApiError, FileSaved, MAX_UPLOAD, ProjectId},
@@ -33,7 +33,7 @@ pub struct Place {
 /// Writes the request's body to the path, where nothing is yet or the file still has the content
 /// with the hash `base`. 413 when it is larger than a version keeps.
 pub async fn upload(
-    State(state): State<AppState>,
+    Seen(projects): Seen,
     Query(place): Query<Place>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<FileSaved>, Response> {
@@ -50,20 +50,15 @@ pub async fn upload(
         Err(refused) => return Err(refused.into_response()),
     };
     let base = place.base.filter(|base| !base.is_empty());
-    let written = state
-        .projects
+    let written = projects
         .write_file(place.project, &place.path, content.into(), base)
         .await;
     written.map(Json).map_err(refusal)
 }
 
 /// The file: an image is shown, everything else is downloaded.
-pub async fn raw(State(state): State<AppState>, Query(place): Query<Place>) -> Response {
-    let content = match state
-        .projects
-        .file_content(place.project, &place.path)
-        .await
-    {
+pub async fn raw(Seen(projects): Seen, Query(place): Query<Place>) -> Response {
+    let content = match projects.file_content(place.project, &place.path).await {
         Ok(content) => content,
         Err(error) => return refusal(error),
     };

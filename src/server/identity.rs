@@ -2,11 +2,16 @@
 //! alike, which find a [`Requester`] in the request's extensions. What they show is decided where
 //! the data are; here, who is not signed in is only led to where one signs in.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
-    http::{HeaderName, Method, header},
+    Extension,
+    extract::{ConnectInfo, FromRequestParts, Request, State},
+    http::{HeaderName, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
@@ -14,16 +19,47 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::AppState;
 use crate::{
-    accounts::{Client, Requester},
+    accounts::{Accounts, Client, Requester},
+    projects::Projects,
     protocol::ApiError,
 };
 
+/// How long a socket may outlive a session that ended by itself.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// What has no owner and is asked for often.
 const PUBLIC: [&str; 3] = ["/pkg/", "/healthz", "/readyz"];
 /// The pages of those who are signed in.
 const PRIVATE: [&str; 4] = ["/projects/", "/settings", "/usage", "/admin/"];
 /// The pages of those who are not.
 const ENTRANCES: [&str; 2] = ["/sign-in", "/sign-up"];
+
+/// Projects as the request's sender sees them.
+pub struct Seen(pub Projects);
+
+impl FromRequestParts<AppState> for Seen {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let requester = parts.extensions.get::<Requester>();
+        let identity = requester.and_then(|requester| requester.identity.clone());
+        Ok(Self(state.projects.seen_by(identity)))
+    }
+}
+
+/// Returns when the session in whose name a socket was opened has ended.
+pub async fn signed_out(accounts: &Accounts, requester: Option<Extension<Requester>>) {
+    let Some(identity) = requester.and_then(|Extension(requester)| requester.identity) else {
+        return std::future::pending().await;
+    };
+    let mut ends = accounts.ends();
+    loop {
+        // Also a session that ended by itself, or by another process, is noticed at last.
+        let _ = tokio::time::timeout(LOOK_AGAIN, ends.changed()).await;
+        if let Ok(false) = accounts.is_open(&identity).await {
+            return;
+        }
+    }
+}
 
 pub async fn identify(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();

@@ -4,12 +4,12 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{Path, rejection::BytesRejection},
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use super::AppState;
+use super::identity::Seen;
 use crate::{
     projects::{ImageContent, ProjectError},
     protocol::{ApiError, Image, ImageError, ImageId},
@@ -21,7 +21,7 @@ const CACHED: &str = "private, max-age=31536000, immutable";
 /// Stores the request's body as an image, whatever its media type says. 413 when it is too large,
 /// 400 when it is not an image.
 pub async fn upload(
-    State(state): State<AppState>,
+    Seen(projects): Seen,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Image>, Response> {
     let file = match body {
@@ -32,28 +32,23 @@ pub async fn upload(
         // The client hung up.
         Err(refused) => return Err(refused.into_response()),
     };
-    state
-        .projects
-        .add_image(file)
-        .await
-        .map(Json)
-        .map_err(refusal)
+    projects.add_image(file).await.map(Json).map_err(refusal)
 }
 
 /// The image, or 404.
-pub async fn show(State(state): State<AppState>, Path(id): Path<String>) -> Response {
+pub async fn show(Seen(projects): Seen, Path(id): Path<String>) -> Response {
     let Ok(id) = id.parse::<ImageId>() else {
         return refusal(ProjectError::NotFound("image"));
     };
-    serve(state.projects.image_content(&id).await)
+    serve(projects.image_content(&id).await)
 }
 
 /// The picture, or 404.
-pub async fn show_picture(State(state): State<AppState>, Path(id): Path<String>) -> Response {
+pub async fn show_picture(Seen(projects): Seen, Path(id): Path<String>) -> Response {
     let Ok(id) = id.parse::<ImageId>() else {
         return refusal(ProjectError::NotFound("picture"));
     };
-    serve(state.projects.picture_content(&id).await)
+    serve(projects.picture_content(&id).await)
 }
 
 fn serve(content: Result<ImageContent, ProjectError>) -> Response {

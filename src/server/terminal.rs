@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{
+    Extension,
     body::Bytes,
     extract::{
         Path, State, WebSocketUpgrade,
@@ -13,9 +14,13 @@ use axum::{
     response::Response,
 };
 
-use super::AppState;
+use super::{
+    AppState,
+    identity::{Seen, signed_out},
+};
 use crate::{
-    projects::{ProjectError, TerminalItem, TerminalViewer},
+    accounts::Requester,
+    projects::{ProjectError, Projects, TerminalItem, TerminalViewer},
     protocol::{ProjectId, TerminalRequest},
 };
 
@@ -35,13 +40,20 @@ type Close = (u16, String);
 /// HTTP error.
 pub async fn open(
     State(state): State<AppState>,
+    Seen(projects): Seen,
+    requester: Option<Extension<Requester>>,
     Path(project): Path<String>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     upgrade
         .max_message_size(MAX_FRAME)
         .on_upgrade(async move |mut socket| {
-            let Err((code, reason)) = serve(&state, &mut socket, &project).await else {
+            let signed_out = signed_out(&state.accounts, requester);
+            let served = tokio::select! {
+                served = serve(&state, &projects, &mut socket, &project) => served,
+                () = signed_out => Err((close_code::POLICY, "you are signed out".to_owned())),
+            };
+            let Err((code, reason)) = served else {
                 return;
             };
             let reason = Utf8Bytes::from(reason);
@@ -52,14 +64,20 @@ pub async fn open(
         })
 }
 
-async fn serve(state: &AppState, socket: &mut WebSocket, project: &str) -> Result<(), Close> {
+async fn serve(
+    state: &AppState,
+    projects: &Projects,
+    socket: &mut WebSocket,
+    project: &str,
+) -> Result<(), Close> {
     let refused = |reason: &str| (close_code::POLICY, reason.to_owned());
     let project: ProjectId = project
         .parse()
         .map_err(|_| refused("there is no such project"))?;
-    let mut viewer = match state.projects.terminals(project).await {
+    let mut viewer = match projects.terminals(project).await {
         Ok(viewer) => viewer,
         Err(ProjectError::NotFound(_)) => return Err(refused("there is no such project")),
+        Err(ProjectError::SignedOut) => return Err(refused("you are signed out")),
         Err(ProjectError::Conflict(why)) => return Err(refused(why)),
         Err(error) => return Err(internal(&error)),
     };

@@ -45,12 +45,14 @@ struct Sum {
 }
 
 impl Store {
-    /// At most 50 of the runs that the filter finds, newest first, and where the next page begins.
+    /// At most 50 of the user's runs that the filter finds, newest first, and where the next page
+    /// begins; of all users' for the administration, which names none.
     pub async fn list_run_page(
         &self,
+        user: Option<&UserId>,
         filter: &RunFilter,
     ) -> Result<(Vec<RunSummary>, Option<RunId>)> {
-        let mut query = summaries();
+        let mut query = summaries(user);
         if let Some(state) = filter.state {
             query = query.filter(run::Column::State.eq(state));
         }
@@ -79,9 +81,9 @@ impl Store {
         Ok((runs, next))
     }
 
-    /// The run as the dashboard shows it, or `NotFound`.
-    pub async fn find_run_summary(&self, id: RunId) -> Result<RunSummary> {
-        let found = summaries().filter(run::Column::Id.eq(id));
+    /// The user's run as the dashboard shows it, or `NotFound`; anybody's for the administration.
+    pub async fn find_run_summary(&self, user: Option<&UserId>, id: RunId) -> Result<RunSummary> {
+        let found = summaries(user).filter(run::Column::Id.eq(id));
         let rows = readable::rows(&self.db, "run", found).await?;
         self.with_sums(rows)
             .await?
@@ -162,9 +164,9 @@ impl Row {
     }
 }
 
-/// All runs, each with its project and the beginning of its prompt and reply: one character more
+/// The user's runs, or all, each with its project and the beginning of its prompt and reply: one character more
 /// than is shown.
-fn summaries() -> Select<run::Entity> {
+fn summaries(user: Option<&UserId>) -> Select<run::Entity> {
     let reply = Alias::new("reply");
     let first_letters = |text: SimpleExpr| {
         SimpleExpr::from(Func::cust("SUBSTR").args([
@@ -173,7 +175,9 @@ fn summaries() -> Select<run::Entity> {
             Expr::value(SHOWN_TEXT as i32 + 1),
         ]))
     };
+    let own = user.map(|user| project::Column::UserId.eq(user.clone()));
     run::Entity::find()
+        .filter(Condition::all().add_option(own))
         .join(JoinType::InnerJoin, run::Relation::Project.def())
         .join(JoinType::InnerJoin, run::Relation::Prompt.def())
         .join_as(

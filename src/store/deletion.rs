@@ -8,7 +8,7 @@ use super::{
     project::{Column, Entity},
     readable, sweep,
 };
-use crate::protocol::{Project, ProjectId, Timestamp};
+use crate::protocol::{Project, ProjectId, Timestamp, UserId};
 
 /// How many events one statement removes: a long project has tens of thousands.
 const EVENTS_AT_A_TIME: u64 = 500;
@@ -24,12 +24,13 @@ pub struct Deleted {
 }
 
 impl Store {
-    /// Hides the project from everything but [`Store::undelete_project`]. `NotFound` when there is
+    /// Hides the user's project from everything but [`Store::undelete_project`]. `NotFound` when there is
     /// none.
-    pub async fn delete_project(&self, id: ProjectId) -> Result<()> {
+    pub async fn delete_project(&self, user: &UserId, id: ProjectId) -> Result<()> {
         let hidden = Entity::update_many()
             .col_expr(Column::DeletedAt, Expr::value(Timestamp::now().0))
             .filter(Column::Id.eq(id))
+            .filter(Column::UserId.eq(user.clone()))
             .filter(Column::DeletedAt.is_null());
         match self.update(hidden).await? {
             0 => Err(StoreError::NotFound("project")),
@@ -37,13 +38,15 @@ impl Store {
         }
     }
 
-    /// Brings a deleted project back. `NotFound` when its removal has begun.
-    pub async fn undelete_project(&self, id: ProjectId) -> Result<Project> {
+    /// Brings the user's deleted project back. `NotFound` when its removal has begun.
+    pub async fn undelete_project(&self, user: &UserId, id: ProjectId) -> Result<Project> {
         let shown = Entity::update_many()
             .col_expr(Column::DeletedAt, Expr::value(None::<i64>))
             .filter(Column::Id.eq(id))
+            .filter(Column::UserId.eq(user.clone()))
             .filter(Column::DeletedAt.gt(BEGUN));
         self.update(shown).await?;
+        self.expect_project_of(user, id).await?;
         self.find_project(id).await
     }
 
@@ -105,28 +108,37 @@ mod tests {
     async fn a_deleted_project_is_hidden_comes_back_and_goes_with_its_rows() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        let (local, stranger) = (UserId::local(), UserId("stranger".to_owned()));
         let prompt = NewPrompt::new("Build").unwrap();
-        let (project, run, _) = store.create_project(&prompt, None, "Build").await.unwrap();
-        let (other, ..) = store.create_project(&prompt, None, "Build").await.unwrap();
+        let (project, run, _) = store
+            .create_project(&UserId::local(), &prompt, None, "Build")
+            .await
+            .unwrap();
+        let (other, ..) = store
+            .create_project(&UserId::local(), &prompt, None, "Build")
+            .await
+            .unwrap();
 
-        store.delete_project(project.id).await.unwrap();
+        store.delete_project(&local, project.id).await.unwrap();
         assert!(matches!(
-            store.delete_project(project.id).await,
+            store.delete_project(&local, project.id).await,
             Err(StoreError::NotFound(_))
         ));
         assert!(store.find_project(project.id).await.is_err());
         assert!(store.add_prompt(project.id, &prompt, None).await.is_err());
-        let listed = store.list_projects().await.unwrap();
+        let listed = store.list_projects(&local).await.unwrap();
         assert_eq!(
             listed.iter().map(|one| one.id).collect::<Vec<_>>(),
             [other.id]
         );
 
-        store.undelete_project(project.id).await.unwrap();
-        assert_eq!(store.list_projects().await.unwrap().len(), 2);
+        assert!(store.undelete_project(&stranger, project.id).await.is_err());
+        store.undelete_project(&local, project.id).await.unwrap();
+        assert!(store.delete_project(&stranger, project.id).await.is_err());
+        assert_eq!(store.list_projects(&local).await.unwrap().len(), 2);
         assert!(store.deleted_projects().await.unwrap().is_empty());
 
-        store.delete_project(project.id).await.unwrap();
+        store.delete_project(&local, project.id).await.unwrap();
         let deleted = store.deleted_projects().await.unwrap()[0];
         let undone = Deleted {
             at: Timestamp(deleted.at.0 - 1),
@@ -134,7 +146,7 @@ mod tests {
         };
         assert!(!store.begin_removal(undone).await.unwrap());
         assert!(store.begin_removal(deleted).await.unwrap());
-        assert!(store.undelete_project(project.id).await.is_err());
+        assert!(store.undelete_project(&local, project.id).await.is_err());
         store.remove_project(project.id).await.unwrap();
         assert!(store.deleted_projects().await.unwrap().is_empty());
         assert!(store.find_run(run.id).await.is_err());

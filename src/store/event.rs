@@ -344,7 +344,7 @@ pub(super) async fn trim(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::protocol::{DraftPiece, FileChange, NewPrompt};
+    use crate::protocol::{DraftPiece, FileChange, NewPrompt, UserId};
 
     fn writes(paths: &[&str]) -> EventKind {
         let files = paths.iter().map(|path| FileChange {
@@ -358,7 +358,10 @@ mod tests {
     async fn run_in(folder: &tempfile::TempDir) -> (Store, ProjectId, RunId) {
         let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
         let prompt = NewPrompt::new("Build").unwrap();
-        let (project, run, _) = store.create_project(&prompt, None, "Build").await.unwrap();
+        let (project, run, _) = store
+            .create_project(&UserId::local(), &prompt, None, "Build")
+            .await
+            .unwrap();
         (store, project.id, run.id)
     }
 
@@ -443,9 +446,7 @@ mod tests {
     #[tokio::test]
     async fn of_all_writes_of_a_run_one_is_kept_with_every_file_the_latest_first() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
-        let prompt = NewPrompt::new("Build").unwrap();
-        let (project, run, _) = store.create_project(&prompt, None, "Build").await.unwrap();
+        let (store, project, run) = run_in(&folder).await;
         let piece = DraftPiece {
             path: "c".to_owned(),
             offset: 0,
@@ -460,21 +461,18 @@ mod tests {
             },
             writes(&["b", "e"]),
         ] {
-            store
-                .append_event(project.id, Some(run.id), kind)
-                .await
-                .unwrap();
+            store.append_event(project, Some(run), kind).await.unwrap();
         }
-        let before = store.events_of_run(run.id).await.unwrap();
+        let before = store.events_of_run(run).await.unwrap();
         // Once more, it changes nothing.
         for _ in 0..2 {
             store
-                .write(move |tx| Box::pin(compact(tx, run.id)))
+                .write(move |tx| Box::pin(compact(tx, run)))
                 .await
                 .unwrap();
         }
 
-        let after = store.events_of_run(run.id).await.unwrap();
+        let after = store.events_of_run(run).await.unwrap();
         let last = before.last().unwrap().seq;
         let kept: Vec<(i64, EventKind)> = after
             .into_iter()
@@ -491,7 +489,7 @@ mod tests {
             .chain([(last, writes(&["b", "e", "c", "d", "a"]))])
             .collect();
         assert_eq!(kept, expected);
-        let changed = store.files_changed_last(project.id, 4).await.unwrap();
+        let changed = store.files_changed_last(project, 4).await.unwrap();
         assert_eq!(changed, ["b", "e", "c", "d"]);
         store.close().await;
     }

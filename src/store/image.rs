@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
 
 use super::{Result, Store, StoreError, blob, readable::or_skip};
-use crate::protocol::{Image, ImageId, Message, Timestamp};
+use crate::protocol::{Image, ImageId, Message, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "images")]
@@ -38,6 +38,27 @@ impl Model {
     }
 }
 
+/// Who uploaded an image.
+pub(super) mod owner {
+    use sea_orm::entity::prelude::*;
+
+    use crate::protocol::UserId;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "image_owners")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub hash: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub user_id: UserId,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// An image's bytes, as they are served and as the model gets them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageContent {
@@ -46,9 +67,10 @@ pub struct ImageContent {
 }
 
 impl Store {
-    /// Stores the image, unless the same one is stored already.
+    /// Stores the user's image, unless the same one is stored already.
     pub async fn add_image(
         &self,
+        user: &UserId,
         content: &ImageContent,
         width: u32,
         height: u32,
@@ -68,12 +90,21 @@ impl Store {
             used_at: Set(model.used_at),
         };
         let (hash, bytes) = (model.hash.clone(), content.bytes.clone());
+        let owner = owner::ActiveModel {
+            hash: Set(model.hash.clone()),
+            user_id: Set(user.clone()),
+        };
         self.write(move |tx| {
             Box::pin(async move {
                 blob::put(tx, hash, &bytes).await?;
                 let mut known = OnConflict::column(Column::Hash);
                 Entity::insert(row)
                     .on_conflict(known.update_column(Column::UsedAt).to_owned())
+                    .exec_without_returning(tx)
+                    .await?;
+                let mut known = OnConflict::columns([owner::Column::Hash, owner::Column::UserId]);
+                owner::Entity::insert(owner)
+                    .on_conflict(known.do_nothing().to_owned())
                     .exec_without_returning(tx)
                     .await?;
                 Ok(())
@@ -83,8 +114,9 @@ impl Store {
         model.into_image()
     }
 
-    /// The image's bytes, or `NotFound`, also for a blob that is no image.
-    pub async fn image_content(&self, id: &ImageId) -> Result<ImageContent> {
+    /// The bytes of the user's image, or `NotFound`, also for a blob that is no image.
+    pub async fn image_content(&self, user: &UserId, id: &ImageId) -> Result<ImageContent> {
+        expect_owner(&self.db, user, id).await?;
         let model = Entity::find_by_id(id.as_str()).one(&self.db).await?;
         let model = model.ok_or(StoreError::NotFound("image"))?;
         let blob = blob::Entity::find_by_id(model.hash).one(&self.db).await?;
@@ -95,9 +127,45 @@ impl Store {
     }
 }
 
-/// The image that is about to be attached to a message; from now on no sweep removes it. `NotFound`
+/// Fails with `NotFound` unless the user uploaded the image.
+async fn expect_owner(db: &impl ConnectionTrait, user: &UserId, id: &ImageId) -> Result<()> {
+    let found = owner::Entity::find_by_id((id.as_str().to_owned(), user.clone()));
+    match found.one(db).await? {
+        Some(_) => Ok(()),
+        None => Err(StoreError::NotFound("image")),
+    }
+}
+
+/// Gives one user's images to another.
+pub(super) async fn take_over(tx: &impl ConnectionTrait, from: &UserId, to: &UserId) -> Result<()> {
+    let own = owner::Entity::find().filter(owner::Column::UserId.eq(to.clone()));
+    let own: Vec<String> = own.all(tx).await?.into_iter().map(|one| one.hash).collect();
+    owner::Entity::update_many()
+        .col_expr(owner::Column::UserId, Expr::value(to.clone()))
+        .filter(owner::Column::UserId.eq(from.clone()))
+        .filter(owner::Column::Hash.is_not_in(own))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Takes all images from the user; those that no message has are left to the sweep.
+pub(super) async fn disown_all(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
+    owner::Entity::delete_many()
+        .filter(owner::Column::UserId.eq(user.clone()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// The user's image that is about to be attached to a message; from now on no sweep removes it. `NotFound`
 /// when it is gone.
-pub(super) async fn attach(tx: &impl ConnectionTrait, id: &ImageId) -> Result<Image> {
+pub(super) async fn attach(
+    tx: &impl ConnectionTrait,
+    user: &UserId,
+    id: &ImageId,
+) -> Result<Image> {
+    expect_owner(tx, user, id).await?;
     let kept = Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(Timestamp::now().0))
         .filter(Column::Hash.eq(id.as_str()))

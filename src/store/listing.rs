@@ -7,17 +7,18 @@ use super::{
     project::{Column, Entity, Model},
     readable, run,
 };
-use crate::protocol::{ProjectSummary, Timestamp};
+use crate::protocol::{ProjectSummary, Timestamp, UserId};
 
 impl Store {
-    /// All projects, the one worked on last first.
-    pub async fn list_projects(&self) -> Result<Vec<ProjectSummary>> {
+    /// The user's projects, the one worked on last first.
+    pub async fn list_projects(&self, user: &UserId) -> Result<Vec<ProjectSummary>> {
         let all = Entity::find()
+            .filter(Column::UserId.eq(user.clone()))
             .filter(Column::DeletedAt.is_null())
             .order_by_desc(Column::UpdatedAt)
             .order_by_desc(Column::Id);
         let models = readable::models(&self.db, "project", all).await?;
-        let states = run::latest_states(&self.db).await?;
+        let states = run::latest_states(&self.db, user).await?;
         let summary = |model: Model| ProjectSummary {
             id: model.id,
             title: model.title,

@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::{Result, Store, StoreError, fragment, image, readable, run, without_nul};
 use crate::protocol::{
-    ImageId, Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp,
+    ImageId, Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp, UserId,
 };
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -113,15 +113,16 @@ impl Store {
     }
 }
 
-/// Saves a prompt with the image that was uploaded for it. `NotFound` when that is gone.
+/// Saves a prompt with the image that its user uploaded for it. `NotFound` when that is gone.
 pub(super) async fn insert_prompt(
     tx: &impl ConnectionTrait,
+    user: &UserId,
     project: ProjectId,
     prompt: &NewPrompt,
     image: Option<&ImageId>,
 ) -> Result<Message> {
     let image = match image {
-        Some(id) => Some(image::attach(tx, id).await?),
+        Some(id) => Some(image::attach(tx, user, id).await?),
         None => None,
     };
     let message = insert(

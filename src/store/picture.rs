@@ -6,14 +6,21 @@ use sea_orm::{
     sea_query::{Query, SelectStatement, SimpleExpr},
 };
 
-use super::{ImageContent, Result, Store, StoreError, blob, fragment};
-use crate::protocol::ImageId;
+use super::{ImageContent, Result, Store, StoreError, blob, fragment, project};
+use crate::protocol::{ImageId, UserId};
 
 impl Store {
-    /// The picture's bytes, or `NotFound`: other blobs are none.
-    pub async fn picture_content(&self, id: &ImageId) -> Result<ImageContent> {
-        let shown = fragment::Entity::find().filter(fragment::Column::Picture.eq(id.as_str()));
-        if shown.one(&self.db).await?.is_none() {
+    /// The bytes of a picture of the user's apps, or `NotFound`: other blobs are none.
+    pub async fn picture_content(&self, user: &UserId, id: &ImageId) -> Result<ImageContent> {
+        let own = Query::select()
+            .column(project::Column::Id)
+            .from(project::Entity)
+            .and_where(project::Column::UserId.eq(user.clone()))
+            .to_owned();
+        let shown = fragment::Entity::find()
+            .filter(fragment::Column::Picture.eq(id.as_str()))
+            .filter(fragment::Column::ProjectId.in_subquery(own));
+        if shown.count(&self.db).await? == 0 {
             return Err(StoreError::NotFound("picture"));
         }
         let blob = blob::Entity::find_by_id(id.as_str()).one(&self.db).await?;

@@ -50,6 +50,17 @@ impl Store {
         Ok(self.project_model(id).await?.into_project())
     }
 
+    /// Returns if the project is the user's, and fails with `NotFound` otherwise.
+    pub async fn expect_project_of(&self, user: &UserId, id: ProjectId) -> Result<()> {
+        let own = Entity::find_by_id(id)
+            .filter(Column::UserId.eq(user.clone()))
+            .filter(Column::DeletedAt.is_null());
+        match own.count(&self.db).await? {
+            0 => Err(StoreError::NotFound("project")),
+            _ => Ok(()),
+        }
+    }
+
     /// The seq of the project's newest event (0 before the first), or `NotFound`.
     pub async fn last_seq(&self, id: ProjectId) -> Result<i64> {
         Ok(self.project_model(id).await?.last_seq)
@@ -85,8 +96,12 @@ impl Store {
     }
 }
 
-/// Adds a project with this title.
-pub(super) async fn insert(tx: &impl ConnectionTrait, title: &str) -> Result<Project> {
+/// Adds a project of the user with this title.
+pub(super) async fn insert(
+    tx: &impl ConnectionTrait,
+    user: &UserId,
+    title: &str,
+) -> Result<Project> {
     let now = Timestamp::now();
     let project = Project {
         id: ProjectId::new(),
@@ -96,7 +111,7 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, title: &str) -> Result<Pro
     };
     let row = ActiveModel {
         id: Set(project.id),
-        user_id: Set(UserId::local()),
+        user_id: Set(user.clone()),
         title: Set(project.title.clone()),
         sandbox: Set(None),
         last_seq: Set(0),

@@ -4,23 +4,26 @@
 use sea_orm::ConnectionTrait;
 
 use super::{Result, Store, event, message, project, run};
-use crate::protocol::{Event, EventKind, ImageId, NewPrompt, Project, ProjectId, Run};
+use crate::protocol::{Event, EventKind, ImageId, NewPrompt, Project, ProjectId, Run, UserId};
 
 impl Store {
-    /// Creates a project with its first message and the run that answers it, in one transaction.
+    /// Creates a project of the user with its first message and the run that answers it, in one transaction.
     /// The title is the prompt's beginning until the run names it. `NotFound` when the image is
     /// gone.
     pub async fn create_project(
         &self,
+        user: &UserId,
         prompt: &NewPrompt,
         image: Option<&ImageId>,
         title: &str,
     ) -> Result<(Project, Run, Vec<Event>)> {
         let (prompt, image, title) = (prompt.clone(), image.cloned(), title.to_owned());
+        let user = user.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                let project = project::insert(tx, &title).await?;
-                let (run, events) = insert_prompt(tx, project.id, &prompt, image.as_ref()).await?;
+                let project = project::insert(tx, &user, &title).await?;
+                let image = image.as_ref();
+                let (run, events) = insert_prompt(tx, &user, project.id, &prompt, image).await?;
                 Ok((project, run, events))
             })
         })
@@ -38,9 +41,9 @@ impl Store {
         let (prompt, image) = (prompt.clone(), image.cloned());
         self.write(move |tx| {
             Box::pin(async move {
-                project::there(tx, project).await?;
+                let user = project::there(tx, project).await?.user_id;
                 project::touch(tx, project).await?;
-                insert_prompt(tx, project, &prompt, image.as_ref()).await
+                insert_prompt(tx, &user, project, &prompt, image.as_ref()).await
             })
         })
         .await
@@ -49,11 +52,12 @@ impl Store {
 
 async fn insert_prompt(
     tx: &impl ConnectionTrait,
+    user: &UserId,
     project: ProjectId,
     prompt: &NewPrompt,
     image: Option<&ImageId>,
 ) -> Result<(Run, Vec<Event>)> {
-    let mut message = message::insert_prompt(tx, project, prompt, image).await?;
+    let mut message = message::insert_prompt(tx, user, project, prompt, image).await?;
     let run = run::insert(tx, project, message.id).await?;
     message.run = Some(run.id);
     let events = vec![

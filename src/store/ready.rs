@@ -9,7 +9,9 @@ use super::{
     message, project, run,
     version::copy_files,
 };
-use crate::protocol::{MessageKind, Project, ProjectId, Role, TITLE_MAX_CHARS, first_chars};
+use crate::protocol::{
+    MessageKind, Project, ProjectId, Role, TITLE_MAX_CHARS, UserId, first_chars,
+};
 
 impl Store {
     /// A new project with the files of the other's latest version or draft. `NotFound` when there
@@ -30,7 +32,7 @@ impl Store {
                 };
                 let prompt = format!("Start from a copy of “{}”.", source.title);
                 let reply = format!("This is a copy of “{}”.{said}", source.title);
-                let (project, origin) = begin(tx, title, &prompt, &reply).await?;
+                let (project, origin) = begin(tx, &source.user_id, title, &prompt, &reply).await?;
                 let files = fragment::file_set(tx, latest.id).await?;
                 let (title, partial) = (latest.title, latest.partial);
                 let copy =
@@ -44,18 +46,21 @@ impl Store {
         .await
     }
 
-    /// A new project with these files; `prompt` is what they were made from, `reply` their result.
+    /// A new project of the user with these files; `prompt` is what they were made from, `reply` their result.
     pub async fn create_ready_project(
         &self,
+        user: &UserId,
         prompt: &str,
         reply: &str,
         new: &NewFragment,
     ) -> Result<Project> {
+        let user = user.clone();
         let hashed: Hashed = self.prepare(new).await?;
         let (prompt, reply, new) = (prompt.to_owned(), reply.to_owned(), new.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let (project, origin) = begin(tx, &new.project_title, &prompt, &reply).await?;
+                let (project, origin) =
+                    begin(tx, &user, &new.project_title, &prompt, &reply).await?;
                 fragment::insert(tx, project.id, origin, &new, &hashed).await?;
                 Ok(project)
             })
@@ -67,11 +72,12 @@ impl Store {
 /// The project with its two messages and the run between them, which its version comes from.
 async fn begin(
     tx: &sea_orm::DatabaseTransaction,
+    user: &UserId,
     title: &str,
     prompt: &str,
     reply: &str,
 ) -> Result<(Project, Origin)> {
-    let project = project::insert(tx, title).await?;
+    let project = project::insert(tx, user, title).await?;
     let asked = message::insert(tx, project.id, Role::User, MessageKind::Prompt, prompt).await?;
     let answer = (Role::Assistant, MessageKind::Result);
     let answered = message::insert(tx, project.id, answer.0, answer.1, reply).await?;

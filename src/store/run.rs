@@ -4,13 +4,15 @@ use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{
     ActiveValue::Set,
-    QueryOrder, QuerySelect,
+    JoinType, QueryOrder, QuerySelect,
     entity::prelude::*,
     sea_query::{Func, Query, SelectStatement},
 };
 
-use super::{Result, Store, StoreError, event, readable};
-use crate::protocol::{Event, EventKind, MessageId, ProjectId, Run, RunId, RunState, Timestamp};
+use super::{Result, Store, StoreError, event, project, readable};
+use crate::protocol::{
+    Event, EventKind, MessageId, ProjectId, Run, RunId, RunState, Timestamp, UserId,
+};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "runs")]
@@ -75,6 +77,16 @@ impl Store {
     /// The run, or `NotFound`.
     pub async fn find_run(&self, id: RunId) -> Result<Run> {
         Ok(model(&self.db, id).await?.into_run())
+    }
+
+    /// The run, if it is of one of the user's projects, or `NotFound`.
+    pub async fn find_run_of(&self, user: &UserId, id: RunId) -> Result<Run> {
+        let own = Entity::find_by_id(id)
+            .join(JoinType::InnerJoin, Relation::Project.def())
+            .filter(project::Column::UserId.eq(user.clone()))
+            .filter(project::Column::DeletedAt.is_null());
+        let model = own.one(&self.db).await?;
+        Ok(model.ok_or(StoreError::NotFound("run"))?.into_run())
     }
 
     /// The project's oldest run that has not ended.
@@ -250,13 +262,20 @@ pub(super) async fn of_project(
     readable::models(db, "run", runs).await
 }
 
-/// The state of each project's latest run.
+/// The state of the latest run of each of the user's projects.
 pub(super) async fn latest_states(
     db: &impl ConnectionTrait,
+    user: &UserId,
 ) -> Result<HashMap<ProjectId, RunState>> {
+    let own = Query::select()
+        .column(project::Column::Id)
+        .from(project::Entity)
+        .and_where(project::Column::UserId.eq(user.clone()))
+        .to_owned();
     let latest = Query::select()
         .expr(Func::max(Expr::col(Column::Id)))
         .from(Entity)
+        .and_where(Column::ProjectId.in_subquery(own))
         .group_by_col(Column::ProjectId)
         .to_owned();
     let runs = Entity::find().filter(Column::Id.in_subquery(latest));

@@ -306,7 +306,7 @@ fn uses_as_images() -> SelectStatement {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::protocol::{AppEntry, NewPrompt};
+    use crate::protocol::{AppEntry, NewPrompt, UserId};
 
     #[tokio::test]
     async fn a_database_made_without_auto_vacuum_gives_space_back_too() {
@@ -325,7 +325,12 @@ mod tests {
 
         let store = Store::open_file(&path).await.unwrap();
         let (project, ..) = store
-            .create_project(&NewPrompt::new("Build").unwrap(), None, "Build")
+            .create_project(
+                &UserId::local(),
+                &NewPrompt::new("Build").unwrap(),
+                None,
+                "Build",
+            )
             .await
             .unwrap();
         let entries = (0..600_u32).map(|number| {
@@ -363,7 +368,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
         let prompt = NewPrompt::new("Build").unwrap();
-        let (project, failed, _) = store.create_project(&prompt, None, "Build").await.unwrap();
+        let (project, failed, _) = store
+            .create_project(&UserId::local(), &prompt, None, "Build")
+            .await
+            .unwrap();
         store.begin_step(failed.id, "turn-1", "").await.unwrap();
         let (output, spent) = ("\"what it wrote\"", crate::protocol::Spent::default());
         store

@@ -1,7 +1,8 @@
 //! What the models' answers have cost each user: sums over the steps of their projects' runs.
 
 use sea_orm::{
-    ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select, entity::prelude::*,
+    Condition, ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select,
+    entity::prelude::*,
 };
 
 use super::{Result, Store, project, run, step};
@@ -53,8 +54,9 @@ struct Row {
 }
 
 impl Store {
-    /// What each user's runs have cost so far, by the users' ids.
-    pub async fn list_usage(&self) -> Result<Vec<UserUsage>> {
+    /// What the user's runs have cost so far; for the administration, which names none, what each
+    /// user's have, by the users' ids.
+    pub async fn list_usage(&self, of: Option<&UserId>) -> Result<Vec<UserUsage>> {
         let unpriced = step::Column::CostMicros.is_null().and(
             step::Column::InputTokens
                 .gt(0)
@@ -73,6 +75,8 @@ impl Store {
             )
             .join(JoinType::InnerJoin, run::Relation::Project.def())
             .join(JoinType::LeftJoin, step::Relation::Run.def().rev());
+        let own = of.map(|user| project::Column::UserId.eq(user.clone()));
+        let runs = runs.filter(Condition::all().add_option(own));
         let rows = select_spent(runs)
             .group_by(project::Column::UserId)
             .order_by_asc(project::Column::UserId)

@@ -1,9 +1,8 @@
-//! Users: who owns projects where the server has accounts. The first administrator takes over what
-//! the local user had.
+//! Users: who owns projects where the server has accounts.
 
 use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*, sea_query::OnConflict};
 
-use super::{Result, Store, StoreError, link, preference, project, session};
+use super::{Result, Store, StoreError};
 use crate::protocol::{Account, AccountRole, Plan, SessionId, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -61,25 +60,6 @@ pub struct Credentials {
 }
 
 impl Store {
-    /// Makes the account, using up the one-time link with this token's hash and purpose where one
-    /// is given: `NotFound` when that is used or expired. `Conflict` when the address is taken; the
-    /// link stays then.
-    pub async fn create_user(
-        &self,
-        new: NewUser,
-        link: Option<(String, link::Purpose)>,
-    ) -> Result<Account> {
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Some((hash, purpose)) = link {
-                    link::use_up(tx, &hash, purpose).await?;
-                }
-                insert(tx, new).await
-            })
-        })
-        .await
-    }
-
     /// What the address signs in with.
     pub async fn find_credentials(&self, email: &str) -> Result<Option<Credentials>> {
         let found = Entity::find().filter(Column::Email.eq(email));
@@ -92,9 +72,7 @@ impl Store {
 
     /// The account with the address, or `NotFound`.
     pub async fn find_account(&self, email: &str) -> Result<Account> {
-        let found = Entity::find().filter(Column::Email.eq(email));
-        let model = found.one(&self.db).await?;
-        Ok(model.ok_or(StoreError::NotFound("account"))?.into())
+        Ok(with_email(&self.db, email).await?.into())
     }
 
     /// The hash of the user's password.
@@ -112,50 +90,6 @@ impl Store {
         Ok(administrators.one(&self.db).await?.map(|model| model.id))
     }
 
-    /// Replaces the user's password, and ends the user's sessions and links.
-    pub async fn set_password(&self, user: &UserId, hash: String) -> Result<()> {
-        let user = user.clone();
-        self.write(move |tx| {
-            Box::pin(async move {
-                replace_password(tx, &user, hash).await?;
-                session::end_all(tx, &user, None).await
-            })
-        })
-        .await
-    }
-
-    /// Replaces the password of the user whom the link with this token's hash is for, ends all
-    /// sessions, and uses up the link. `NotFound` when it is used or expired.
-    pub async fn reset_password(&self, link: &str, hash: String) -> Result<UserId> {
-        let link = link.to_owned();
-        self.write(move |tx| {
-            Box::pin(async move {
-                let user = link::use_up(tx, &link, link::Purpose::Reset).await?;
-                let user = user.ok_or(StoreError::NotFound("link"))?;
-                replace_password(tx, &user, hash).await?;
-                session::end_all(tx, &user, None).await?;
-                Ok(user)
-            })
-        })
-        .await
-    }
-
-    /// Removes the user with sessions, links and preferences, and hides the user's projects, whose
-    /// removal is due at once; their runs are left to be stopped.
-    pub async fn delete_user(&self, user: &UserId) -> Result<()> {
-        let user = user.clone();
-        self.write(move |tx| {
-            Box::pin(async move {
-                project::hide_all(tx, &user).await?;
-                preference::remove_all(tx, &user).await?;
-                // Sessions and links go with it.
-                Entity::delete_by_id(user).exec(tx).await?;
-                Ok(())
-            })
-        })
-        .await
-    }
-
     /// Sets how the user wants to be called.
     pub async fn set_user_name(&self, user: &UserId, name: &str) -> Result<()> {
         let named = Entity::update_many()
@@ -165,42 +99,12 @@ impl Store {
         Ok(())
     }
 
-    /// Sets the plan of the account with the address, or `NotFound`.
-    pub async fn set_plan(&self, email: &str, plan: Plan) -> Result<()> {
-        self.set_of(email, Column::Plan, Expr::value(plan)).await
-    }
-
-    /// Sets the role of the account with the address, or `NotFound`. The first administrator takes
-    /// over what the local user had.
-    pub async fn set_role(&self, email: &str, role: AccountRole) -> Result<()> {
-        let email = email.to_owned();
-        self.write(move |tx| {
-            Box::pin(async move {
-                let found = Entity::find().filter(Column::Email.eq(email));
-                let model = found.one(tx).await?;
-                let id = model.ok_or(StoreError::NotFound("account"))?.id;
-                if role == AccountRole::Admin {
-                    take_over_if_first(tx, &id).await?;
-                }
-                Entity::update_many()
-                    .col_expr(Column::Role, Expr::value(role))
-                    .filter(Column::Id.eq(id))
-                    .exec(tx)
-                    .await?;
-                Ok(())
-            })
-        })
-        .await
-    }
-
-    async fn set_of(
-        &self,
-        email: &str,
-        column: Column,
-        value: sea_orm::sea_query::SimpleExpr,
-    ) -> Result<()> {
+    /// Lets the account with the address sign in no more, and its sessions be of no use; or lets
+    /// it again. `NotFound` when there is none.
+    pub async fn set_disabled(&self, email: &str, disabled: bool) -> Result<()> {
+        let at = disabled.then(|| Timestamp::now().0);
         let set = Entity::update_many()
-            .col_expr(column, value)
+            .col_expr(Column::DisabledAt, Expr::value(at))
             .filter(Column::Email.eq(email));
         match self.update(set).await? {
             0 => Err(StoreError::NotFound("account")),
@@ -209,7 +113,8 @@ impl Store {
     }
 }
 
-async fn insert(tx: &impl ConnectionTrait, new: NewUser) -> Result<Account> {
+/// Adds the user. `Conflict` when the address is taken.
+pub(super) async fn insert(tx: &impl ConnectionTrait, new: NewUser) -> Result<Account> {
     let model = Model {
         // Sorts by the time it was created, as other ids do.
         id: UserId(SessionId::new().to_string()),
@@ -222,9 +127,6 @@ async fn insert(tx: &impl ConnectionTrait, new: NewUser) -> Result<Account> {
         disabled_at: None,
         created_at: Timestamp::now().0,
     };
-    if model.role == AccountRole::Admin {
-        take_over_if_first(tx, &model.id).await?;
-    }
     let row = ActiveModel {
         id: Set(model.id.clone()),
         email: Set(model.email.clone()),
@@ -246,21 +148,8 @@ async fn insert(tx: &impl ConnectionTrait, new: NewUser) -> Result<Account> {
     Ok(model.into())
 }
 
-/// Gives what belongs to the local user to the administrator, unless there was one before.
-async fn take_over_if_first(tx: &impl ConnectionTrait, id: &UserId) -> Result<()> {
-    let others = Entity::find().filter(Column::Role.eq(AccountRole::Admin));
-    if others.one(tx).await?.is_none() {
-        project::take_over(tx, &UserId::local(), id).await?;
-        preference::take_over(tx, &UserId::local(), id).await?;
-    }
-    Ok(())
-}
-
-async fn replace_password(tx: &impl ConnectionTrait, user: &UserId, hash: String) -> Result<()> {
-    Entity::update_many()
-        .col_expr(Column::PasswordHash, Expr::value(hash))
-        .filter(Column::Id.eq(user.clone()))
-        .exec(tx)
-        .await?;
-    link::remove_of(tx, user).await
+/// The user with the address, or `NotFound`.
+pub(super) async fn with_email(db: &impl ConnectionTrait, email: &str) -> Result<Model> {
+    let found = Entity::find().filter(Column::Email.eq(email));
+    found.one(db).await?.ok_or(StoreError::NotFound("account"))
 }

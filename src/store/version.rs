@@ -245,7 +245,7 @@ pub(super) async fn copy_files(
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::protocol::{AppEntry, NewPrompt};
+    use crate::protocol::{AppEntry, NewPrompt, UserId};
 
     fn new(title: &str, files: &[(&str, &str)]) -> NewFragment {
         let entries = files
@@ -274,7 +274,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
         let prompt = NewPrompt::new("Build").unwrap();
-        let (project, run, _) = store.create_project(&prompt, None, "Build").await.unwrap();
+        let (project, run, _) = store
+            .create_project(&UserId::local(), &prompt, None, "Build")
+            .await
+            .unwrap();
         let id = project.id;
         let save =
             async |new: &NewFragment, grows| store.save_version(id, new, grows).await.unwrap();
@@ -349,7 +352,7 @@ mod tests {
             expected.map(|(number, files)| (number, files.to_owned()))
         );
         let stranger = store
-            .create_project(&prompt, None, "Other")
+            .create_project(&UserId::local(), &prompt, None, "Other")
             .await
             .unwrap()
             .0
@@ -365,7 +368,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
         let prompt = NewPrompt::new("Build").unwrap();
-        let (project, run, _) = store.create_project(&prompt, None, "Build").await.unwrap();
+        let (project, run, _) = store
+            .create_project(&UserId::local(), &prompt, None, "Build")
+            .await
+            .unwrap();
         let event = store.rename_project(project.id, "Mine").await.unwrap();
         assert!(event.is_some());
         let reply = super::super::Reply::Result {

@@ -83,12 +83,15 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
-    use crate::protocol::{EventKind, NewPrompt, ProjectId};
+    use crate::protocol::{EventKind, NewPrompt, ProjectId, UserId};
 
     async fn store_with_project(folder: &tempfile::TempDir) -> (Store, ProjectId) {
         let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
         let prompt = NewPrompt::new("Build").unwrap();
-        let (project, ..) = store.create_project(&prompt, None, "Build").await.unwrap();
+        let (project, ..) = store
+            .create_project(&UserId::local(), &prompt, None, "Build")
+            .await
+            .unwrap();
         (store, project.id)
     }
 

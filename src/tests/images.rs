@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use codeflow::{
-    protocol::{MessageKind, NewPrompt, RunState},
+    protocol::{MessageKind, NewPrompt, RunState, UserId},
     store::{ImageContent, Store},
 };
 use serde_json::json;
@@ -312,11 +312,17 @@ pub async fn unused_images_go(store: &Store) {
         media_type: "image/png".to_owned(),
         bytes: text.as_bytes().to_vec(),
     };
-    let kept = store.add_image(&content("kept"), 1, 1).await.unwrap();
-    let lost = store.add_image(&content("lost"), 1, 1).await.unwrap();
+    let kept = store
+        .add_image(&UserId::local(), &content("kept"), 1, 1)
+        .await
+        .unwrap();
+    let lost = store
+        .add_image(&UserId::local(), &content("lost"), 1, 1)
+        .await
+        .unwrap();
     let prompt = NewPrompt::new("With an image").unwrap();
     let (project, ..) = store
-        .create_project(&prompt, Some(&kept.id), "With an image")
+        .create_project(&UserId::local(), &prompt, Some(&kept.id), "With an image")
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -329,10 +335,18 @@ pub async fn unused_images_go(store: &Store) {
     );
     assert_eq!(store.remove_unused_images(Duration::ZERO).await.unwrap(), 1);
     assert_eq!(
-        store.image_content(&kept.id).await.unwrap(),
+        store
+            .image_content(&UserId::local(), &kept.id)
+            .await
+            .unwrap(),
         content("kept")
     );
-    assert!(store.image_content(&lost.id).await.is_err());
+    assert!(
+        store
+            .image_content(&UserId::local(), &lost.id)
+            .await
+            .is_err()
+    );
     assert!(
         store
             .add_prompt(project.id, &prompt, Some(&lost.id))

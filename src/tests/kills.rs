@@ -12,7 +12,9 @@ use std::{
 };
 
 use codeflow::{
-    protocol::{Event, EventKind, FeedFrame, Message, MessageKind, ProjectId, Role, RunState},
+    protocol::{
+        Event, EventKind, FeedFrame, Message, MessageKind, ProjectId, Role, RunState, UserId,
+    },
     store::Store,
 };
 use futures::StreamExt;
@@ -176,7 +178,7 @@ impl Killed {
             .form(&[("prompt", "Build")]);
         let _ = request.send().await;
         let store = self.store().await;
-        let projects = store.list_projects().await.unwrap();
+        let projects = store.list_projects(&UserId::local()).await.unwrap();
         store.close().await;
         projects
             .iter()

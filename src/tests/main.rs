@@ -6,6 +6,7 @@ mod agent_limits;
 mod agent_tools;
 mod agent_words;
 mod app_files;
+mod authorization;
 mod bad_input;
 mod builds;
 mod cancel;

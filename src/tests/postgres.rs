@@ -103,7 +103,7 @@ async fn runs_on_postgresql_survive_a_crash_wait_in_order_and_are_followed_witho
         .await
         .unwrap();
     assert!(output.unwrap().contains("first\\nsecond"));
-    let usage = store.list_usage().await.unwrap();
+    let usage = store.list_usage(None).await.unwrap();
     assert_eq!(
         (usage.len(), usage[0].runs, usage[0].unpriced),
         (1, 2, true)

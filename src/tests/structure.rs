@@ -163,6 +163,44 @@ fn outer_names(group: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
+fn what_pages_ask_of_a_project_or_a_run_is_asked_in_somebodys_name() {
+    const ASKS: [&str; 7] = [
+        "self.own(",
+        "self.own_run(",
+        "self.user()",
+        "self.dashboard_of()",
+        "self.version(",
+        "self.versions(",
+        "self.pair(",
+    ];
+    let mut wrong = Vec::new();
+    let mut doors = 0;
+    for (path, code) in code() {
+        if module(&path) != "projects" {
+            continue;
+        }
+        for block in code.split("\nimpl Projects {").skip(1) {
+            let block = block.split("\n}\n").next().unwrap();
+            for function in block.split("\n    pub ").skip(1) {
+                let (head, body) = function.split_once(" {\n").unwrap();
+                let names = ["ProjectId", "RunId", "&ImageId"];
+                if !names.iter().any(|name| head.contains(&format!(": {name}"))) {
+                    continue;
+                }
+                doors += 1;
+                let body = body.split("\n    }").next().unwrap();
+                let first: Vec<&str> = body.split(';').take(2).collect();
+                if !ASKS.iter().any(|asks| first.join(";").contains(asks)) {
+                    wrong.push(format!("{path}: {}", head.lines().next().unwrap_or(head)));
+                }
+            }
+        }
+    }
+    assert!(doors > 20, "{doors}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn each_library_has_its_place() {
     let places: [(&str, &[&str]); 4] = [
         ("sea_orm", &["store"]),

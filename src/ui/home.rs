@@ -27,7 +27,17 @@ const FOOTER: &str = include_str!("home/footer.html");
 #[component]
 pub fn HomePage() -> impl IntoView {
     let model = Resource::new_blocking(|| (), |()| get_model());
-    let projects = Resource::new_blocking(|| (), |()| list_projects());
+    let is_in = visitor::is_in();
+    let projects = Resource::new_blocking(
+        || (),
+        move |()| async move {
+            match is_in {
+                true => Some(list_projects().await),
+                // Who is not signed in has none.
+                false => None,
+            }
+        },
+    );
     let showcase = Resource::new_blocking(|| (), |()| list_showcase());
     let notice = DemoNoticeState::new();
     view! {
@@ -57,7 +67,7 @@ pub fn HomePage() -> impl IntoView {
                         </Suspense>
                     </div>
                 </div>
-                <Suspense>{move || Suspend::new(async move { view! { <ProjectList projects=projects.await/> } })}</Suspense>
+                <Suspense>{move || Suspend::new(async move { projects.await.map(|projects| view! { <ProjectList projects/> }) })}</Suspense>
                 <Suspense>{move || Suspend::new(async move { showcase.await.ok().map(|apps| view! { <Showcase apps/> }) })}</Suspense>
                 <section aria-labelledby="features" class="mt-20" inner_html=FEATURES></section>
             </main>

@@ -19,6 +19,13 @@ pub fn expect() -> Visitor {
     expect_context()
 }
 
+/// Whether they may have projects: everybody who is signed in, and everybody where there are no
+/// accounts.
+pub fn is_in() -> bool {
+    let visitor = expect();
+    !visitor.accounts || visitor.account.is_some()
+}
+
 /// Whether they see everybody's runs: administrators do, and everybody where there are no accounts.
 pub fn is_administrator() -> bool {
     let visitor = expect();

@@ -54,7 +54,7 @@ pub enum TerminalItem {
 impl Projects {
     /// Shows the project's terminals to one page.
     pub async fn terminals(&self, project: ProjectId) -> Result<TerminalViewer, ProjectError> {
-        self.inner.store.find_project(project).await?;
+        self.own(project).await?;
         let shells = self.inner.terminals.of(project);
         if shells.viewers.load(Ordering::Relaxed) >= MAX_VIEWERS {
             return Err(ProjectError::Conflict(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use super::*;
-use crate::protocol::{NewPrompt, Status, TextPiece};
+use crate::protocol::{NewPrompt, Status, TextPiece, UserId};
 
 async fn seqs(follower: &mut Follower, count: usize) -> Vec<i64> {
     let mut seqs = Vec::new();
@@ -26,7 +26,7 @@ async fn a_follower_receives_each_event_once_and_in_order_even_when_announcement
         .unwrap();
     let events = Events::new(store.clone());
     let (project, ..) = store
-        .create_project(&NewPrompt::new("a").unwrap(), None, "a")
+        .create_project(&UserId::local(), &NewPrompt::new("a").unwrap(), None, "a")
         .await
         .unwrap();
     let files = || EventKind::Files { files: Vec::new() };
@@ -55,7 +55,7 @@ async fn a_later_event_of_the_same_subject_replaces_the_earlier_one_and_a_repeat
         .await
         .unwrap();
     let (project, run, _) = store
-        .create_project(&NewPrompt::new("a").unwrap(), None, "a")
+        .create_project(&UserId::local(), &NewPrompt::new("a").unwrap(), None, "a")
         .await
         .unwrap();
     let status =
@@ -79,7 +79,7 @@ async fn a_channel_goes_with_the_last_follower_of_its_project() {
         async move {
             let prompt = NewPrompt::new(text).unwrap();
             store
-                .create_project(&prompt, None, text)
+                .create_project(&UserId::local(), &prompt, None, text)
                 .await
                 .unwrap()
                 .0
@@ -198,7 +198,7 @@ fn fold(events: &[Event]) -> BTreeMap<String, Event> {
 
 async fn play(store: &Store, happenings: Vec<Happening>) {
     let (project, run, _) = store
-        .create_project(&NewPrompt::new("a").unwrap(), None, "a")
+        .create_project(&UserId::local(), &NewPrompt::new("a").unwrap(), None, "a")
         .await
         .unwrap();
     let events = Events::new(store.clone());

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::{
     api::projects::{CreateProject, create_project},
+    protocol::ErrorCode,
     ui::{
         browser::Hydrated,
         components::{Button, CARD, Icon, IconName, Spinner},
@@ -34,6 +35,10 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
             let created = create_project(prompt.into(), image).await;
             match &created {
                 Ok(_) => field.sent(),
+                // What was typed is kept in the browser meanwhile.
+                Err(error) if error.code == ErrorCode::Unauthorized => {
+                    let _ = location().set_href("/sign-in?to=/");
+                }
                 Err(error) => field.complain(error.message.clone()),
             }
             created.is_ok()

@@ -1,0 +1,138 @@
+//! What changes an account together with what belongs to it, each in one transaction. The first
+//! administrator takes over what the local user had.
+
+use sea_orm::entity::prelude::*;
+
+use super::{NewUser, Result, Store, StoreError, image, link, preference, project, session, user};
+use crate::protocol::{Account, AccountRole, Plan, UserId};
+
+impl Store {
+    /// Makes the account, using up the one-time link with this token's hash and purpose where one
+    /// is given: `NotFound` when that is used or expired. `Conflict` when the address is taken; the
+    /// link stays then.
+    pub async fn create_user(
+        &self,
+        new: NewUser,
+        link: Option<(String, link::Purpose)>,
+    ) -> Result<Account> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                if let Some((hash, purpose)) = link {
+                    link::use_up(tx, &hash, purpose).await?;
+                }
+                let is_administrator = new.role == AccountRole::Admin;
+                let account = user::insert(tx, new).await?;
+                if is_administrator {
+                    take_over_if_first(tx, &account.id).await?;
+                }
+                Ok(account)
+            })
+        })
+        .await
+    }
+
+    /// Replaces the user's password, and ends the user's sessions and links.
+    pub async fn set_password(&self, user: &UserId, hash: String) -> Result<()> {
+        let user = user.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                replace_password(tx, &user, hash).await?;
+                session::end_all(tx, &user, None).await
+            })
+        })
+        .await
+    }
+
+    /// Replaces the password of the user whom the link with this token's hash is for, ends all
+    /// sessions, and uses up the link. `NotFound` when it is used or expired.
+    pub async fn reset_password(&self, link: &str, hash: String) -> Result<UserId> {
+        let link = link.to_owned();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let user = link::use_up(tx, &link, link::Purpose::Reset).await?;
+                let user = user.ok_or(StoreError::NotFound("link"))?;
+                replace_password(tx, &user, hash).await?;
+                session::end_all(tx, &user, None).await?;
+                Ok(user)
+            })
+        })
+        .await
+    }
+
+    /// Removes the user with sessions, links and preferences, and hides the user's projects, whose
+    /// removal is due at once; their runs are left to be stopped.
+    pub async fn delete_user(&self, user: &UserId) -> Result<()> {
+        let user = user.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                project::hide_all(tx, &user).await?;
+                image::disown_all(tx, &user).await?;
+                preference::remove_all(tx, &user).await?;
+                // Sessions and links go with it.
+                user::Entity::delete_by_id(user).exec(tx).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Sets the plan of the account with the address, or `NotFound`.
+    pub async fn set_plan(&self, email: &str, plan: Plan) -> Result<()> {
+        let email = email.to_owned();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let found = user::with_email(tx, &email).await?;
+                user::Entity::update_many()
+                    .col_expr(user::Column::Plan, Expr::value(plan))
+                    .filter(user::Column::Id.eq(found.id))
+                    .exec(tx)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Sets the role of the account with the address, or `NotFound`. The first administrator takes
+    /// over what the local user had.
+    pub async fn set_role(&self, email: &str, role: AccountRole) -> Result<()> {
+        let email = email.to_owned();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let id = user::with_email(tx, &email).await?.id;
+                user::Entity::update_many()
+                    .col_expr(user::Column::Role, Expr::value(role))
+                    .filter(user::Column::Id.eq(id.clone()))
+                    .exec(tx)
+                    .await?;
+                if role == AccountRole::Admin {
+                    take_over_if_first(tx, &id).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+/// Gives what belongs to the local user to the administrator, unless there was one before.
+async fn take_over_if_first(tx: &impl ConnectionTrait, id: &UserId) -> Result<()> {
+    let others = user::Entity::find()
+        .filter(user::Column::Role.eq(AccountRole::Admin))
+        .filter(user::Column::Id.ne(id.clone()));
+    if others.one(tx).await?.is_none() {
+        project::take_over(tx, &UserId::local(), id).await?;
+        image::take_over(tx, &UserId::local(), id).await?;
+        preference::take_over(tx, &UserId::local(), id).await?;
+    }
+    Ok(())
+}
+
+async fn replace_password(tx: &impl ConnectionTrait, user: &UserId, hash: String) -> Result<()> {
+    user::Entity::update_many()
+        .col_expr(user::Column::PasswordHash, Expr::value(hash))
+        .filter(user::Column::Id.eq(user.clone()))
+        .exec(tx)
+        .await?;
+    link::remove_of(tx, user).await
+}
