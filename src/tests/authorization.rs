@@ -451,7 +451,7 @@ async fn ask(
         let errors: [Value; 0] = [];
         request = request.json(&serde_json::json!({"project": things.project, "errors": errors}));
     } else if path.starts_with("/api/preview/element") {
-        let place = serde_json::json!({"file": "app/page.tsx", "line": 1, "column": 1});
+        let place = serde_json::json!({"tag": "p", "file": "app/page.tsx", "line": 1, "column": 1});
         request = request.json(&serde_json::json!({
             "project": things.project,
             "element": {"tag": "p", "text": "a", "class": "a", "places": []},
