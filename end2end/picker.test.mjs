@@ -56,7 +56,8 @@ before(async () => {
   model = await startModel((prompt, turn) => (turn > 0 || !prompt.startsWith("Build") ? done : write({ "app/page.tsx": PAGE, "app/add-form.tsx": FORM })));
   server = await startServer(model.env);
   browser = await startBrowser();
-  page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  page = await context.newPage();
   page.setDefaultTimeout(30_000);
   ui = workspace(page);
 });

@@ -149,7 +149,7 @@ test("the frame stands for a phone, a tablet, a laptop and any size, and the siz
     assert.deepEqual([await side("Width").inputValue(), await side("Height").inputValue()], [String(width), String(height)]);
     const box = await page.locator('iframe[title="Preview"]').boundingBox();
     assert.ok(Math.abs(box.width - (width * (await scale())) / 1000) < 1.5, `${name}: ${box.width}, ${await scale()}`);
-    await page.getByText(`${Math.round((await scale()) / 10)} %`, { exact: true }).waitFor();
+    assert.equal(await page.locator("[data-scale]").textContent(), `Shown at ${Math.round((await scale()) / 10)} %`);
   }
   await button("Rotate").click();
   await isOfSize(800, 1280);

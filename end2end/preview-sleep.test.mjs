@@ -22,7 +22,8 @@ before(async () => {
   // Shorter than the time between two words of the page that somebody looks.
   server = await startServer({ ...model.env, SANDBOX_IDLE_SECONDS: "5" });
   browser = await startBrowser();
-  page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  page = await context.newPage();
   page.setDefaultTimeout(60_000);
   ui = workspace(page);
 });

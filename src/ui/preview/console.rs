@@ -26,8 +26,6 @@ const LOWEST: i32 = 96;
 const HIGHEST: i32 = 640;
 const DEFAULT: i32 = 224;
 const STEP: i32 = 24;
-/// What the page around it knows it by.
-pub const CONSOLE_ID: &str = "preview-console";
 
 /// The console's state.
 #[derive(Clone, Copy)]
@@ -152,7 +150,7 @@ pub async fn console_drawer(console: Console, frame: AppFrame, project: ProjectI
     };
     let nothing = Signal::derive(move || shown.with(Vec::is_empty));
     view! {
-        <section id=CONSOLE_ID aria-label="Console" class="console" style=move || format!("height:{}px", console.height.get())>
+        <section aria-label="Console" class="console" style=move || format!("height:{}px", console.height.get())>
             {border(console)}
             <div class="console-bar">
                 {choices("Source", &[(false, "Page"), (true, "Dev server")], of_server)}
@@ -160,7 +158,7 @@ pub async fn console_drawer(console: Console, frame: AppFrame, project: ProjectI
                 <span class="ml-auto flex items-center">
                     <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm disabled=nothing on:click=copy>"Copy all"</Button>
                     <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm disabled=nothing on:click=clear>"Clear"</Button>
-                    <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm attr:aria-label="Close the console" on:click=move |_| console.toggle()>
+                    <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm attr:aria-label="Close" on:click=move |_| console.toggle()>
                         <Icon name=IconName::X class="size-3.5"/>
                     </Button>
                 </span>

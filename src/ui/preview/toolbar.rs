@@ -6,7 +6,7 @@ use std::time::Duration;
 use leptos::{ev, html, prelude::*};
 
 use super::{
-    console::{CONSOLE_ID, Console},
+    console::Console,
     frame::{AppFrame, BACK, FORWARD},
     picker::{Picker, pick_button},
     place,
@@ -149,7 +149,6 @@ fn console_button(console: Console) -> AnyView {
                 attr:aria-label="Console"
                 attr:data-tooltip="Console"
                 attr:aria-pressed=move || console.is_open.get().to_string()
-                attr:aria-controls=CONSOLE_ID
                 on:click=move |_| console.toggle()
             >
                 <Icon name=IconName::Terminal/>

@@ -8,17 +8,28 @@ use crate::{
     api::preview::{change_element, find_element_sources},
     protocol::{ApiError, ElementPart, ElementSource, ElementSources, PickedElement, ProjectId},
     ui::{
-        components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Toast, Toaster},
+        components::{Button, ButtonSize, ButtonVariant, Icon, IconName},
         erased::part,
     },
 };
 
-/// A change that was made: what it takes to undo it.
+/// A new value for a part.
 #[derive(Debug, Clone)]
 struct Change {
-    source: ElementSource,
-    part: ElementPart,
-    before: String,
+    to: String,
+    is_undone: bool,
+}
+
+/// What became of the last change.
+#[derive(Debug, Clone)]
+enum Outcome {
+    None,
+    Saved {
+        before: String,
+    },
+    Undone,
+    /// Why not.
+    Failed(String),
 }
 
 #[cfg_attr(lazy_parts, lazy)]
@@ -69,7 +80,7 @@ fn content(element: PickedElement, project: ProjectId) -> AnyView {
 /// A part to change, or why it can't be.
 fn field(
     label: &'static str,
-    part: ElementPart,
+    what: ElementPart,
     source: Result<ElementSource, String>,
     project: ProjectId,
 ) -> AnyView {
@@ -79,70 +90,45 @@ fn field(
             return view! { <p class="picked-note">{why}</p> }.into_any();
         }
     };
-    let toaster = Toaster::expect();
     let saved = RwSignal::new(source.value.clone());
-    let failure = RwSignal::new(None::<String>);
+    let outcome = RwSignal::new(Outcome::None);
     let input = NodeRef::<html::Input>::new();
     let is_changed = RwSignal::new(false);
-    let undo = Action::new_unsync(move |change: &Change| {
-        let Change {
-            source,
-            part,
-            before,
-        } = change.clone();
+    // Both ways: what a change undoes is another one.
+    let change = Action::new_unsync(move |change: &Change| {
+        let Change { to, is_undone } = change.clone();
+        let (from, place) = (saved.get_untracked(), source.place.clone());
         async move {
-            let now = source.value.clone();
-            match change_element(project, source.place, part, now, before.clone()).await {
+            let made = change_element(project, place, what, from.clone(), to.clone()).await;
+            // The panel may show another element by then.
+            outcome.try_set(match made {
                 Ok(()) => {
-                    // The panel may show another element by then.
-                    saved.try_set(before);
-                    toaster.show(Toast::new("The change is undone."));
-                }
-                Err(error) => toaster.show(Toast::error(error.message)),
-            }
-        }
-    });
-    let save = Action::new_unsync(move |value: &String| {
-        let (value, before, place) = (value.clone(), saved.get_untracked(), source.place.clone());
-        async move {
-            let made = change_element(project, place.clone(), part, before.clone(), value.clone());
-            match made.await {
-                Ok(()) => {
-                    let change = Change {
-                        source: ElementSource {
-                            place,
-                            value: value.clone(),
-                        },
-                        part,
-                        before,
-                    };
-                    saved.try_set(value);
+                    saved.try_set(to);
                     is_changed.try_set(false);
-                    failure.try_set(None);
-                    let undo_it = move || {
-                        undo.dispatch(change.clone());
-                    };
-                    toaster.show(
-                        Toast::new("Saved. It becomes a version.").with_action("Undo", undo_it),
-                    );
+                    match is_undone {
+                        true => Outcome::Undone,
+                        false => Outcome::Saved { before: from },
+                    }
                 }
-                Err(error) => {
-                    failure.try_set(Some(error.message));
-                }
-            }
+                Err(error) => Outcome::Failed(error.message),
+            });
         }
     });
+    let pending = change.pending();
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
         if let Some(input) = input.get_untracked() {
             let value = input.value();
-            if value != saved.get_untracked() && !save.pending().get_untracked() {
-                save.dispatch(value);
+            if value != saved.get_untracked() && !pending.get_untracked() {
+                change.dispatch(Change {
+                    to: value,
+                    is_undone: false,
+                });
             }
         }
     };
     let on_input = move |event| is_changed.set(event_target_value(&event) != saved.get_untracked());
-    let disabled = Signal::derive(move || !is_changed.get() || save.pending().get());
+    let disabled = Signal::derive(move || !is_changed.get() || pending.get());
     view! {
         <form class="picked-field" on:submit=submit>
             <label>
@@ -153,13 +139,29 @@ fn field(
                     dir="auto"
                     autocomplete="off"
                     spellcheck="false"
-                    aria-invalid=move || failure.with(Option::is_some).to_string()
+                    aria-invalid=move || outcome.with(|outcome| matches!(outcome, Outcome::Failed(_))).to_string()
                     prop:value=move || saved.get()
                     on:input=on_input
                 />
             </label>
             <Button submit=true size=ButtonSize::Sm disabled attr:aria-label=format!("Save {}", label.to_lowercase())>"Save"</Button>
-            <p role="alert" class="picked-note text-destructive empty:hidden">{move || failure.get()}</p>
+            <div aria-live="polite" class="picked-outcome">
+                {part(move || match outcome.get() {
+                    Outcome::None => ().into_any(),
+                    Outcome::Undone => view! { <p>"The change is undone."</p> }.into_any(),
+                    Outcome::Failed(why) => view! { <p role="alert" class="text-destructive">{why}</p> }.into_any(),
+                    Outcome::Saved { before } => {
+                        let undo = move |_| {
+                            change.dispatch(Change { to: before.clone(), is_undone: true });
+                        };
+                        view! {
+                            <p>"Saved in the source. It becomes a version."</p>
+                            <Button variant=ButtonVariant::Outline size=ButtonSize::Sm disabled=pending on:click=undo>"Undo"</Button>
+                        }
+                        .into_any()
+                    }
+                })}
+            </div>
         </form>
     }
     .into_any()
