@@ -53,7 +53,7 @@ impl Scrollback {
         } else {
             start + self.first_line()
         };
-        let skip = usize::try_from(from - start).map_or(self.kept.len(), |skip| skip);
+        let skip = usize::try_from(from - start).unwrap_or(self.kept.len());
         let stop = self.kept.len().min(skip.saturating_add(max));
         let bytes: Vec<u8> = self.kept.range(skip..stop).copied().collect();
         (!bytes.is_empty()).then_some((from, bytes))

@@ -27,11 +27,10 @@ pub fn ComparisonPane(project: ProjectId, from: String, to: String) -> impl Into
         compare_versions(project, Some(from), to)
     });
     let names = Memo::new(move |_| {
-        let names = compared.get()?.ok().map(|diff| {
+        compared.get()?.ok().map(|diff| {
             let before = diff.from.as_ref().map_or_else(String::new, name);
             [before, name(&diff.to)]
-        });
-        names
+        })
     });
     let chosen = RwSignal::new(None::<String>);
     Effect::new(move || {
