@@ -31,16 +31,23 @@ export async function startServer(env = {}) {
 /** The key of sandbox hosts that tests speak to. */
 export const KEY = "e2b_00000000000000000000000000000000000000ff";
 
-/** Ends all sandboxes of a server that was started with `SANDBOX_HOST_KEY: KEY`, as if they had been lost. */
-export async function killSandboxes(server) {
-  const headers = { "x-api-key": KEY };
+/** Does something with all sandboxes of a server that was started with `SANDBOX_HOST_KEY: KEY`, as somebody else could. */
+async function withSandboxes(server, method, path) {
+  const headers = { "x-api-key": KEY, "content-type": "application/json" };
+  const body = method === "POST" ? "{}" : undefined;
   for (const port of listeningPorts(server.child.pid)) {
     const host = `http://127.0.0.1:${port}`;
     const answer = await fetch(`${host}/v2/sandboxes`, { headers }).catch(() => null);
     const listed = answer?.ok && /json/.test(answer.headers.get("content-type") ?? "") ? await answer.json() : [];
-    for (const { sandboxID } of listed) await fetch(`${host}/sandboxes/${sandboxID}`, { method: "DELETE", headers });
+    for (const { sandboxID } of listed) await fetch(`${host}/sandboxes/${sandboxID}${path}`, { method, headers, body });
   }
 }
+
+/** Ends them, as if they had been lost. */
+export const killSandboxes = (server) => withSandboxes(server, "DELETE", "");
+
+/** Puts them to sleep. */
+export const pauseSandboxes = (server) => withSandboxes(server, "POST", "/pause");
 
 /** A running sandbox host: as a server, with its `key`. */
 export async function startHost(env = {}) {

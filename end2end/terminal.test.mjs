@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { results, startBrowser, startServer, until } from "./server.mjs";
+import { KEY, killSandboxes, pauseSandboxes, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 const LIMIT = { timeout: 180_000 };
@@ -16,7 +16,7 @@ let address;
 
 before(async () => {
   model = await startModel((_, turn) => (turn > 0 ? done : write({ "app/page.tsx": "export default function Page() {\n  return <h1>Shells</h1>;\n}\n" })));
-  server = await startServer(model.env);
+  server = await startServer({ ...model.env, SANDBOX_HOST_KEY: KEY });
   browser = await startBrowser();
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   await workspace(page).start(server.url, "Build a page");
@@ -73,9 +73,9 @@ for (const width of [390, 1024, 1920]) {
     await at.open();
     await at.run(`echo $((${width}*2))-seen`);
     await at.shows(`${width * 2}-seen`);
-    await at.run("echo size-$(tput cols)-$(stty size)");
-    const size = async () => (await at.text()).match(/size-(\d+)-\d+ \1\s*$/m)?.map(Number);
-    const [, cols] = await until("the size is shown", size);
+    await at.run(`echo size-${width}-$(stty size)`);
+    const size = async () => (await at.text()).match(new RegExp(`size-${width}-\\d+ (\\d+)`))?.[1];
+    const cols = Number(await until("the size is shown", size));
     assert.ok(width === 390 ? cols > 30 && cols < 60 : cols > 60, `${cols} columns at ${width} px`);
     for (const theme of ["light", "dark"]) {
       await preferTheme(page, theme);
@@ -178,7 +178,7 @@ test("what is selected is copied, and what is pasted is typed as it is", LIMIT, 
   await at.shows("$");
   await at.run("clear; echo copied-$((4*4))-äöü");
   await at.shows("copied-16-äöü");
-  await at.pane.getByRole("tabpanel").getByText("copied-16-äöü").dblclick();
+  await at.pane.getByRole("tabpanel").getByText("copied-16-äöü").first().dblclick({ force: true });
   await page.keyboard.press("Control+Shift+C");
   await until("it is copied", async () => (await page.evaluate(() => navigator.clipboard.readText())).includes("copied-16"));
   await page.evaluate(() => navigator.clipboard.writeText("echo one-$((1+1))\necho two-$((2+2))\n"));
@@ -220,6 +220,35 @@ test("a file that a command makes is in the Code tab and in the next version", L
   await workspace(page).send("Go on");
   await workspace(page).finished(2);
   await page.getByRole("tab", { name: "Code", exact: true }).click();
+  await page.getByRole("searchbox", { name: "Filter files" }).fill("lib-made", { timeout: 90_000 });
   await page.getByRole("treeitem", { name: "lib-made.ts" }).waitFor();
+  await page.context().close();
+});
+
+test("a sandbox that sleeps is woken by a button, and one that is lost ends its shells in words", LIMIT, async () => {
+  const { page, at } = await open(1024);
+  await at.open();
+  await page.getByRole("button", { name: "New terminal" }).click();
+  await until("the keyboard is in it", () => page.evaluate(() => document.activeElement.classList.contains("xterm-helper-textarea")));
+  await at.shows("$");
+  await at.run("kept=$((6*7)); echo set-$((1))");
+  await at.shows("set-1");
+  const alert = at.pane.getByRole("alert");
+  await pauseSandboxes(server);
+  await alert.getByText("The sandbox is asleep").waitFor();
+  await page.screenshot({ path: join(results, "terminal-asleep.png") });
+  await assertAccessible(page, "a terminal whose sandbox sleeps");
+  await alert.getByRole("button", { name: "Wake" }).click();
+  await alert.waitFor({ state: "hidden" });
+  await at.run("echo kept-$kept");
+  await at.shows("kept-42");
+
+  await killSandboxes(server);
+  await until("the loss is said", async () => /ended with its sandbox|sandbox was lost/.test(await alert.innerText().catch(() => "")));
+  await alert.getByRole("button", { name: "New shell" }).click();
+  await until("another shell is shown", async () => (await at.tabs.last().getAttribute("aria-selected")) === "true" && !(await at.tabs.last().innerText()).includes("ended"), 90_000);
+  await at.shows("$");
+  await at.run("cat app/page.tsx");
+  await at.shows("Shells");
   await page.context().close();
 });

@@ -8,6 +8,8 @@ export function watchConsole(page, { previews = true } = {}) {
   page.on("console", (message) => {
     // Previews have host names that begin with a port.
     if (!previews && /^https?:\/\/\d+-/.test(message.location().url)) return;
+    // Chromium's advice to pages that are late to use what they fetched ahead, as on a busy machine.
+    if (message.text().includes("was preloaded using link preload but not used within")) return;
     if (["error", "warning"].includes(message.type())) problems.push(`${message.type()}: ${message.text()}`);
   });
   page.on("pageerror", (error) => problems.push(`page error: ${error.message}`));

@@ -13,6 +13,9 @@ use crate::{
 /// The height of a line, and how many are in the page beyond what can be seen.
 const LINE: i32 = 28;
 const SPARE: i32 = 8;
+/// What the tree counts as its height at least: it is measured before it has its place, and may grow
+/// with the window.
+const LEAST_HEIGHT: i32 = 1200;
 
 /// A visible line of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,10 +160,11 @@ pub fn FileTree(
         })
     });
     let tree = NodeRef::<html::Div>::new();
-    let scroll = RwSignal::new((0, 1200));
+    let scroll = RwSignal::new((0, LEAST_HEIGHT));
     let measure = move || {
         if let Some(tree) = tree.try_get_untracked().flatten() {
-            scroll.set((tree.scroll_top(), tree.client_height()));
+            let height = tree.client_height().max(LEAST_HEIGHT);
+            scroll.set((tree.scroll_top(), height));
         }
     };
     Effect::new(move || {
