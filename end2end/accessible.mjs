@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { AxeBuilder } from "@axe-core/playwright";
 
-/** Fails when the page, as it stands, has a serious or critical violation. `where` names it in the message. */
-export async function assertAccessible(page, where) {
-  const { violations } = await new AxeBuilder({ page }).exclude("iframe").analyze();
+/** Fails when the page, or what of it is in `within`, has a serious or critical violation. `where` names it in the message. */
+export async function assertAccessible(page, where, within = "html") {
+  const { violations } = await new AxeBuilder({ page }).include(within).exclude("iframe").analyze();
   const grave = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
   const text = grave.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map((node) => `  ${node.html}\n  ${node.failureSummary}`).join("\n")}`);
   assert.equal(grave.length, 0, `${where}:\n${text.join("\n")}`);

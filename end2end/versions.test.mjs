@@ -148,7 +148,7 @@ test("any two versions are compared beside each other or as one text, under an a
     assert.equal(overflow, 0, "nothing is wider than the window");
     for (const theme of ["light", "dark"]) {
       await preferTheme(tab, theme);
-      await assertAccessible(tab, `two versions compared at ${width} px, ${theme}`);
+      await assertAccessible(tab, `two versions compared at ${width} px, ${theme}`, 'section[aria-label="App"]');
       await tab.screenshot({ path: join(results, `versions-compared-${width}-${theme}.png`) });
     }
   }

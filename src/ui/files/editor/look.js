@@ -57,10 +57,10 @@ const parts = EditorView.theme({
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "0.2rem 0.6rem" },
   ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--accent)", color: "var(--accent-foreground)" },
   // Comparisons.
-  "&.cm-merge-a .cm-changedLine, .cm-deletedChunk": { backgroundColor: faint("--destructive", 12) },
-  "&.cm-merge-b .cm-changedLine, .cm-insertedLine": { backgroundColor: faint("--success", 14) },
-  "&.cm-merge-a .cm-changedText, .cm-deletedChunk .cm-deletedText": { background: faint("--destructive", 26) },
-  "&.cm-merge-b .cm-changedText": { background: faint("--success", 28) },
+  "&.cm-merge-a .cm-changedLine, .cm-deletedChunk": { backgroundColor: faint("--destructive", 10) },
+  "&.cm-merge-b .cm-changedLine, .cm-insertedLine": { backgroundColor: faint("--success", 10) },
+  "&.cm-merge-a .cm-changedText, .cm-deletedChunk .cm-deletedText": { background: faint("--destructive", 18) },
+  "&.cm-merge-b .cm-changedText": { background: faint("--success", 18) },
   ".cm-changeGutter": { width: "3px", paddingLeft: 0 },
   ".cm-collapsedLines": { color: "var(--muted-foreground)", background: "var(--muted)", padding: "0.25rem 0.75rem" },
 });
