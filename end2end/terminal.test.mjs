@@ -8,6 +8,7 @@ import { KEY, killSandboxes, pauseSandboxes, results, startBrowser, startServer,
 import { watchConsole, workspace } from "./workspace.mjs";
 
 const LIMIT = { timeout: 180_000 };
+const PANE = 'section[aria-label="App"]';
 
 let model;
 let server;
@@ -52,7 +53,6 @@ function terminal(page) {
     },
     async open(url = address) {
       await page.goto(url);
-      await page.waitForLoadState("networkidle");
       if (page.viewportSize().width < 768) await page.getByRole("button", { name: "App", exact: true }).click();
       await page.getByRole("tab", { name: "Terminal", exact: true }).click();
       await this.shows("$");
@@ -80,10 +80,9 @@ for (const width of [390, 1024, 1920]) {
     for (const theme of ["light", "dark"]) {
       await preferTheme(page, theme);
       await page.screenshot({ path: join(results, `terminal-${width}-${theme}.png`) });
-      await assertAccessible(page, `the terminal at ${width} px, ${theme}`);
+      await assertAccessible(page, `the terminal at ${width} px, ${theme}`, PANE);
     }
     await page.reload();
-    await page.waitForLoadState("networkidle");
     if (width < 768) await page.getByRole("button", { name: "App", exact: true }).click();
     await page.getByRole("tab", { name: "Terminal", exact: true }).click();
     await at.shows(`${width * 2}-seen`);
@@ -125,9 +124,12 @@ test("two tabs show the same shells, and a lost connection is said and mended", 
 test("everything is done by keyboard alone, and the keyboard finds its way out", LIMIT, async () => {
   const { page, at } = await open(1280);
   await page.goto(address);
-  await page.waitForLoadState("networkidle");
-  await page.getByRole("tab", { name: "Preview", exact: true }).focus();
-  await page.keyboard.press("End");
+  // From when the page lives on.
+  await until("the key leads to the terminal", async () => {
+    await page.getByRole("tab", { name: "Preview", exact: true }).focus();
+    await page.keyboard.press("End");
+    return (await page.getByRole("tab", { name: "Terminal", exact: true }).getAttribute("aria-selected")) === "true";
+  });
   await at.shows("$");
   assert.equal(await page.evaluate(() => document.activeElement.id), "terminal");
   await page.keyboard.press("Tab");
@@ -164,7 +166,7 @@ test("everything is done by keyboard alone, and the keyboard finds its way out",
   await page.getByRole("button", { name: "Screen reader mode" }).press("Enter");
   await at.run("echo read-$((2+3))");
   await until("it is in the accessible tree", async () => (await at.pane.locator(".xterm-accessibility").innerText()).includes("read-5"));
-  await assertAccessible(page, "the terminal in screen reader mode");
+  await assertAccessible(page, "the terminal in screen reader mode", PANE);
   await page.getByRole("button", { name: "Screen reader mode" }).press("Enter");
   await page.context().close();
 });
@@ -199,7 +201,7 @@ test("an ended shell says so with what it left running, and another one is a pre
   const alert = at.pane.getByRole("alert");
   await until("its end is said", async () => /exit code 7.*Still running: .*sleep 4321/.test(await alert.innerText().catch(() => "")));
   await page.screenshot({ path: join(results, "terminal-ended.png") });
-  await assertAccessible(page, "an ended shell");
+  await assertAccessible(page, "an ended shell", PANE);
   await page.getByRole("button", { name: "End what still runs" }).click();
   await until("nothing is left", async () => !(await alert.innerText()).includes("Still running"));
   await alert.getByRole("button", { name: "New shell" }).click();
@@ -237,7 +239,7 @@ test("a sandbox that sleeps is woken by a button, and one that is lost ends its 
   await pauseSandboxes(server);
   await alert.getByText("The sandbox is asleep").waitFor();
   await page.screenshot({ path: join(results, "terminal-asleep.png") });
-  await assertAccessible(page, "a terminal whose sandbox sleeps");
+  await assertAccessible(page, "a terminal whose sandbox sleeps", PANE);
   await alert.getByRole("button", { name: "Wake" }).click();
   await alert.waitFor({ state: "hidden" });
   await at.run("echo kept-$kept");
