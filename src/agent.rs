@@ -18,7 +18,7 @@ pub use input::{AgentInput, CodeFiles, Design, PrevMessage, Titles, provisional_
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use nextjs::{answer::PageState, jsx};
 use text::secrets::Redactor;
-pub use turn::{BuildOutcome, Job, Work, build_app};
+pub use turn::{BuildOutcome, CallDetails, FileStates, Job, Work, build_app};
 
 pub use crate::llm::recorded_apps;
 pub use crate::sandbox::{Notice, ShellEvent, ShellStream, TerminalSize};

@@ -16,6 +16,7 @@ use crate::ui::{
     banners::ConnectionBanners,
     commands::{CommandDialogs, Commands},
     components::{POPUPS, Toaster, Toasts},
+    conversation,
     home::HomePage,
     not_found::NotFound,
     runs::{RunRoute, RunsRoute},
@@ -50,6 +51,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="manifest" href="/manifest.webmanifest"/>
                 <script inner_html=theme::BOOT></script>
                 <script inner_html=POPUPS></script>
+                <script inner_html=conversation::SCRIPT></script>
                 <AutoReload options=options.clone()/>
                 <HydrationScripts options=options.clone()/>
                 <HashedStylesheet options id="codeflow"/>

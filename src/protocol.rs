@@ -15,6 +15,7 @@ mod preferences;
 mod preview;
 mod project;
 mod run;
+mod step;
 mod terminal;
 mod text;
 mod usage;
@@ -40,10 +41,11 @@ pub use message::{Author, Fragment, Message, MessageKind, Role};
 pub use preferences::Preferences;
 pub use preview::{PreviewError, PreviewErrorKind};
 pub use project::{
-    ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, ProjectStatus, ProjectSummary, ProjectTitle,
-    PromptError, ShowcaseApp, TITLE_MAX_CHARS, TitleError, Workspace,
+    History, ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, ProjectStatus, ProjectSummary,
+    ProjectTitle, PromptError, ShowcaseApp, TITLE_MAX_CHARS, TitleError, Workspace,
 };
 pub use run::{Run, RunState, Status, ToolUse};
+pub use step::{StepChange, StepDetails};
 pub use terminal::{LeftRunning, Shell, ShellEnd, TerminalFrame, TerminalRequest, TerminalSandbox};
 pub use text::{first_chars, shorten};
 pub use usage::{Spent, UserUsage};

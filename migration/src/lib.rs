@@ -15,6 +15,7 @@ mod m20261128_100011_add_pictures;
 mod m20261128_100012_add_preferences;
 mod m20261128_100020_add_version_authors;
 mod m20261128_100030_add_edits;
+mod m20261129_100010_add_withdrawn_messages;
 mod m20261129_100040_add_accounts;
 mod m20261129_100041_add_image_owners;
 
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_100012_add_preferences::Migration),
             Box::new(m20261128_100020_add_version_authors::Migration),
             Box::new(m20261128_100030_add_edits::Migration),
+            Box::new(m20261129_100010_add_withdrawn_messages::Migration),
             Box::new(m20261129_100040_add_accounts::Migration),
             Box::new(m20261129_100041_add_image_owners::Migration),
         ]

@@ -136,6 +136,17 @@ trait Handler: Send + Sync {
         Vec::new()
     }
 
+    /// The command that it runs.
+    fn command(&self) -> Option<&str> {
+        None
+    }
+
+    /// What the file was before the call made this text of it, where that can be told.
+    fn undone(&self, after: &str) -> Option<String> {
+        let _ = after;
+        None
+    }
+
     fn execute<'a>(
         &'a self,
         context: &'a ToolContext<'a>,
@@ -253,6 +264,16 @@ impl Prepared {
             .into_iter()
             .chain(output.contents.iter().cloned())
             .collect()
+    }
+
+    /// The command that it runs.
+    pub fn command(&self) -> Option<&str> {
+        self.handler.as_ref().ok()?.command()
+    }
+
+    /// What the file was before the call made this text of it, where that can be told.
+    pub fn undone(&self, after: &str) -> Option<String> {
+        self.handler.as_ref().ok()?.undone(after)
     }
 
     /// Executes the call. An error that the model can act on is its output.

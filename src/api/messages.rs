@@ -1,9 +1,9 @@
-//! Messages: what the user says next.
+//! Messages: what the user says next, and what is done with a message afterwards.
 
 use leptos::prelude::*;
 
 use super::json::Json;
-use crate::protocol::{ApiError, ProjectId, RunId};
+use crate::protocol::{ApiError, MessageId, ProjectId, RunId};
 
 /// Adds the user's message, with the image that was uploaded for it, and the run that answers it,
 /// in one transaction.
@@ -26,4 +26,54 @@ pub async fn send_message(
         }
         .await,
     )
+}
+
+/// Sends a message again with another text and image: it and what came after it goes, and the app's
+/// files become those of the version before it. A message that still waits is changed where it is.
+/// Refused while a run works, unless `stop` asks for it to be stopped.
+#[server(prefix = "/api", endpoint = "messages/edit", output = Json)]
+pub async fn edit_message(
+    message: MessageId,
+    text: String,
+    image: Option<String>,
+    #[server(default)] stop: bool,
+) -> Result<RunId, ApiError> {
+    use super::answer::{answer, attached, refused};
+    use crate::{projects::Projects, protocol::NewPrompt};
+
+    answer(
+        async {
+            let prompt = NewPrompt::new(&text).map_err(refused("text"))?;
+            let run = expect_context::<Projects>()
+                .edit_message(message, &prompt, attached(image)?, stop)
+                .await?;
+            Ok::<_, ApiError>(run.id)
+        }
+        .await,
+    )
+}
+
+/// Runs a message once more: the last one, where its run failed or was stopped, with what that
+/// wrote; any other as if it were sent again.
+#[server(prefix = "/api", endpoint = "messages/retry", output = Json)]
+pub async fn retry_message(
+    message: MessageId,
+    #[server(default)] stop: bool,
+) -> Result<RunId, ApiError> {
+    use super::answer::answer;
+    use crate::projects::Projects;
+
+    let retried = expect_context::<Projects>()
+        .retry_message(message, stop)
+        .await;
+    answer(retried.map(|run| run.id))
+}
+
+/// Removes a message that still waits. Refused once its run began.
+#[server(prefix = "/api", endpoint = "messages/remove", output = Json)]
+pub async fn remove_message(message: MessageId) -> Result<(), ApiError> {
+    use super::answer::answer;
+    use crate::projects::Projects;
+
+    answer(expect_context::<Projects>().remove_message(message).await)
 }

@@ -4,7 +4,8 @@ use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
 use crate::protocol::{
-    ApiError, ModelNotice, Project, ProjectId, ProjectSummary, ShowcaseApp, Workspace,
+    ApiError, History, MessageId, ModelNotice, Project, ProjectId, ProjectSummary, ShowcaseApp,
+    Workspace,
 };
 
 /// Creates a project, its first message with the image that was uploaded for it, and its first run
@@ -101,13 +102,26 @@ pub async fn use_showcase(slug: String) -> Result<ProjectId, ApiError> {
     }))
 }
 
-/// What the workspace shows when its page loads; the feed continues from there.
+/// What the workspace shows when its page loads; the feed continues from there. With `last`, only
+/// so many of the last prompts and their answers, and tool calls without their outputs.
 #[server(prefix = "/api", endpoint = "projects/workspace", input = GetUrl, output = Json)]
-pub async fn get_workspace(project: ProjectId) -> Result<Workspace, ApiError> {
+pub async fn get_workspace(
+    project: ProjectId,
+    #[server(default)] last: Option<u64>,
+) -> Result<Workspace, ApiError> {
     use super::answer::answer;
     use crate::projects::Projects;
 
-    answer(expect_context::<Projects>().workspace(project).await)
+    answer(expect_context::<Projects>().workspace(project, last).await)
+}
+
+/// The part of the conversation before this message.
+#[server(prefix = "/api", endpoint = "projects/history", input = GetUrl, output = Json)]
+pub async fn get_history(project: ProjectId, before: MessageId) -> Result<History, ApiError> {
+    use super::answer::answer;
+    use crate::projects::Projects;
+
+    answer(expect_context::<Projects>().history(project, before).await)
 }
 
 /// Which model builds.

@@ -3,7 +3,7 @@
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
-use crate::protocol::{ApiError, Event, Run, RunDetails, RunId, RunPage, RunState};
+use crate::protocol::{ApiError, Event, Run, RunDetails, RunId, RunPage, RunState, StepDetails};
 
 /// A page of runs, newest first: all, or those in a state, and with the text in the project's
 /// title, the prompt or an id. `before` is the `next` of the page before.
@@ -60,4 +60,14 @@ pub async fn cancel_run(run: RunId) -> Result<Run, ApiError> {
     use crate::projects::Projects;
 
     answer(expect_context::<Projects>().cancel(run).await)
+}
+
+/// What a tool call of a run did, by the name of its step: its command, its answer, and the files
+/// that it wrote with how they differ from what was there.
+#[server(prefix = "/api", endpoint = "runs/step", input = GetUrl, output = Json)]
+pub async fn get_step(run: RunId, step: String) -> Result<StepDetails, ApiError> {
+    use super::answer::answer;
+    use crate::projects::Projects;
+
+    answer(expect_context::<Projects>().step_details(run, &step).await)
 }

@@ -1,12 +1,14 @@
 //! The app of a project: opened in the project's sandbox, or rebuilt in a new one from the latest
 //! version when the sandbox is gone.
 
+mod rewind;
+
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::{
     agent::{Agent, App, RunError},
-    protocol::{AppEntry, EventKind, Fragment, FragmentId, ProjectId},
+    protocol::{AppEntry, EventKind, FileChange, Fragment, FragmentId, ProjectId},
     runs::{Events, KeptWork, ProjectLocks, crash_point, persistently},
     store::{NewFragment, Store},
 };
@@ -131,8 +133,13 @@ impl Apps {
         let Some(now) = now.filter(|_| !saved.partial) else {
             return Ok(false);
         };
-        app.turn_into(&now, saved.entries, true).await?;
+        let paths = app.turn_into(&now, saved.entries, true).await?;
         self.store.restored(project, version).await?;
+        let files: Vec<_> = paths.into_iter().map(|path| FileChange { path }).collect();
+        if !files.is_empty() {
+            let kind = EventKind::Files { files };
+            self.events.publish(project, None, kind).await?;
+        }
         Ok(true)
     }
 
@@ -174,28 +181,8 @@ impl Apps {
     ) -> Result<(Fragment, Vec<String>), RunError> {
         let _one_at_a_time = self.opening.lock(project).await;
         let app = self.find(project).await?;
-        let now = match &app {
-            Some(app) => app
-                .snapshot()
-                .await?
-                .entries
-                .map(|entries| (entries, false)),
-            None => self.kept(project).await?,
-        };
-        let (now, partial) = now.ok_or_else(|| {
-            RunError::User(
-                "The app's files can't be listed, so what is in no version could be lost. Nothing was restored; try \
-                 again."
-                    .to_owned(),
-            )
-        })?;
-        let unsaved = NewFragment {
-            project_title: String::new(),
-            title: "Unsaved changes".to_owned(),
-            entries: now.into(),
-            partial,
-            picture: None,
-        };
+        let unsaved = self.unsaved(project, app.as_ref()).await?;
+        let unsaved = unsaved.ok_or_else(cannot_look)?;
         let (restored, events) = self
             .store
             .restore_version(project, version, &unsaved)
@@ -228,6 +215,29 @@ impl Apps {
             }
         };
         Ok((restored, paths))
+    }
+
+    /// The app as it is, to be kept before its files change; `None` where nothing was ever kept or
+    /// written, and there is no sandbox.
+    async fn unsaved(
+        &self,
+        project: ProjectId,
+        app: Option<&App>,
+    ) -> Result<Option<NewFragment>, RunError> {
+        let now = match app {
+            Some(app) => {
+                let entries = app.snapshot().await?.entries;
+                Some((entries.ok_or_else(cannot_look)?, false))
+            }
+            None => self.kept(project).await?,
+        };
+        Ok(now.map(|(entries, partial)| NewFragment {
+            project_title: String::new(),
+            title: "Unsaved changes".to_owned(),
+            entries: entries.into(),
+            partial,
+            picture: None,
+        }))
     }
 
     /// Writes the project's kept work into a new app, and saves the app as the project's; `lost`
@@ -284,6 +294,14 @@ impl Apps {
         Ok(self.store.sandbox_of(project).await?.is_some()
             || self.store.has_version(project).await?)
     }
+}
+
+fn cannot_look() -> RunError {
+    RunError::User(
+        "The app's files can't be listed, so what is in no version could be lost. Nothing was \
+         changed; try again."
+            .to_owned(),
+    )
 }
 
 /// The notice of a sandbox that was lost and rebuilt.

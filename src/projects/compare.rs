@@ -119,7 +119,7 @@ fn changes(before: Vec<StoredFile>, after: Vec<StoredFile>) -> Vec<VersionChange
     changes
 }
 
-fn file_diff(path: String, before: Option<AppNode>, after: Option<AppNode>) -> FileDiff {
+pub(super) fn file_diff(path: String, before: Option<AppNode>, after: Option<AppNode>) -> FileDiff {
     let mut diff = FileDiff {
         path,
         before: None,

@@ -135,8 +135,9 @@ fn more_code(code: &mut OpenCode, more: &str) -> Option<String> {
     Some(html)
 }
 
-/// The HTML of an unfinished block, and the code that it ends with, if that is open.
-fn unfinished_block(text: &str, beginning: Beginning) -> (String, Option<OpenCode>) {
+/// The HTML of an unfinished block, or of the part of it that is worth rendering; and the code that
+/// it ends with, if that is open.
+fn unfinished_block(text: &str, worth: &str, beginning: Beginning) -> (String, Option<OpenCode>) {
     if let Beginning::Code(Fence { mark, length }, start) = beginning
         && let Some(mut html) = render::open_code(&text[..start])
     {
@@ -152,7 +153,30 @@ fn unfinished_block(text: &str, beginning: Beginning) -> (String, Option<OpenCod
             return (html, Some(code));
         }
     }
-    (render::markdown(text), None)
+    (render::markdown(worth), None)
+}
+
+/// A block up to this length, in bytes, is rendered again with each piece of it.
+const LONG_BLOCK: usize = 16 << 10;
+
+/// The beginning of an unfinished block that is shown: all of it, or of a long one, such as a list
+/// without empty lines, as much as it was when it had last grown by an eighth. So rendering it costs
+/// about its length, and not the square of that.
+///
+/// What stands before `after_code` is shown anyway: as code it was already.
+fn worth_rendering(block: &str, after_code: usize) -> &str {
+    if block.len() - after_code <= LONG_BLOCK {
+        return block;
+    }
+    let mut length = after_code + LONG_BLOCK;
+    while length + length / 8 <= block.len() {
+        length += length / 8;
+    }
+    let beginning = &block[..block.floor_char_boundary(length)];
+    let whole_lines = beginning[after_code..]
+        .rfind('\n')
+        .map_or(beginning.len(), |end| after_code + end + 1);
+    &beginning[..whole_lines]
 }
 
 /// What changes in the HTML when `text` follows the finished blocks. The result depends on the
@@ -165,7 +189,16 @@ fn grow(text: &str, shown: &mut Shown) -> Vec<HtmlPiece> {
         let (end, html) = match render::beginning(rest) {
             Beginning::Finished(end) => (Some(end), render::markdown(&rest[..end])),
             beginning => {
-                let (html, code) = unfinished_block(rest, beginning);
+                let worth = match beginning {
+                    Beginning::Open(after_code) => worth_rendering(rest, after_code),
+                    Beginning::Code(..) | Beginning::Finished(_) => rest,
+                };
+                if worth.len() < rest.len() && worth.len() == shown.rendered {
+                    shown.code = None;
+                    return pieces;
+                }
+                shown.rendered = worth.len();
+                let (html, code) = unfinished_block(rest, worth, beginning);
                 shown.code = code;
                 (None, html)
             }
@@ -184,6 +217,7 @@ fn grow(text: &str, shown: &mut Shown) -> Vec<HtmlPiece> {
                 rest = &rest[end..];
                 shown.finished += end;
                 shown.blocks += 1;
+                shown.rendered = 0;
                 shown.last_block.clear();
             }
             None => {
@@ -299,6 +333,30 @@ mod tests {
         assert!(sent < 4 * text.len(), "{sent} for {}", text.len());
         let rendered = rendered.get();
         assert!(rendered < 8 * text.len(), "{rendered} for {}", text.len());
+    }
+
+    #[test]
+    fn a_long_list_is_rendered_some_dozen_times_and_the_same_for_whoever_joins() {
+        let item = "- An item of a list that has no empty line in it, and *goes on*\n";
+        let (list, count) = (item.repeat(1000), Cell::new(0));
+        let changes = Cell::new(0);
+        let before = std::cell::RefCell::new(String::new());
+        let shown = shown_in_pieces(&list, 100, |text, html| {
+            count.set(count.get() + 1);
+            if *before.borrow() != html {
+                changes.set(changes.get() + 1);
+                html.clone_into(&mut before.borrow_mut());
+            }
+            if count.get() % 150 == 0
+                && let EventKind::TextPiece { piece, .. } = whole_so_far(1, text.to_owned())
+            {
+                assert_eq!(shown_by(&piece.html, &mut Vec::new()), html);
+            }
+        });
+        assert!(shown.matches("<li>").count() > 850, "{}", shown.len());
+        // Each piece while it is short, then one for each eighth.
+        let (pieces, short) = (count.get(), LONG_BLOCK / 100);
+        assert!(changes.get() < short + 20, "{} of {pieces}", changes.get());
     }
 
     proptest! {

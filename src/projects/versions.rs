@@ -89,7 +89,7 @@ impl Projects {
         let projects = self.clone();
         // In a task of its own: a browser that goes away must not leave half of it.
         let restoring = async move {
-            let _alone = projects.idle(project).await?;
+            let _alone = projects.idle(project, AT_WORK).await?;
             let edits = &projects.inner.edits;
             edits.keep(project).await;
             let _no_edits = edits.hold(project).await;
@@ -109,14 +109,18 @@ impl Projects {
     }
 
     /// Waits until nobody else changes the project's app, and keeps it so until what this returns
-    /// is dropped. `Conflict` while a run works, or waits for its turn.
-    async fn idle(&self, project: ProjectId) -> Result<OwnedMutexGuard<()>, ProjectError> {
+    /// is dropped. `Conflict`, with the reason given, while a run works or waits for its turn.
+    pub(super) async fn idle(
+        &self,
+        project: ProjectId,
+        at_work: &'static str,
+    ) -> Result<OwnedMutexGuard<()>, ProjectError> {
         loop {
             let lock = self.inner.locks.lock(project);
             let locked = tokio::time::timeout(LOCK_WAIT, lock).await;
             // A run has the lock until its end, and with it whoever keeps what it left.
             if self.inner.store.next_run(project).await?.is_some() {
-                return Err(ProjectError::Conflict(AT_WORK));
+                return Err(ProjectError::Conflict(at_work));
             }
             if let Ok(guard) = locked {
                 return Ok(guard);

@@ -2,19 +2,30 @@
 
 use super::{ProjectError, Projects, html};
 use crate::{
-    protocol::{Event, EventKind, PreviewState, ProjectId, RunId, Timestamp, Workspace},
+    protocol::{Event, EventKind, History, PreviewState, ProjectId, RunId, Timestamp, Workspace},
     store::{Store, StoreError},
 };
 
 impl Projects {
-    /// What the workspace shows when its page loads, or `NotFound`.
-    pub async fn workspace(&self, project: ProjectId) -> Result<Workspace, ProjectError> {
+    /// What the workspace shows when its page loads, or `NotFound`: the last `last` prompts with
+    /// what answers them, or all. With `last`, tool calls come without their outputs, which are
+    /// asked for one by one.
+    pub async fn workspace(
+        &self,
+        project: ProjectId,
+        last: Option<u64>,
+    ) -> Result<Workspace, ProjectError> {
         self.own(project).await?;
         let store = &self.inner.store;
         // Read first, so that the feed misses nothing; it may repeat what happens while the rest is
         // read, which is harmless.
         let after = store.last_seq(project).await?;
-        let runs = store.list_runs(project).await?;
+        let limit = last.unwrap_or(i64::MAX.unsigned_abs());
+        let History {
+            messages,
+            runs,
+            earlier,
+        } = self.conversation(project, None, limit).await?;
         let mut events = Vec::new();
         for (index, run) in runs.iter().enumerate() {
             if !run.state.is_final() || index + 1 == runs.len() {
@@ -46,17 +57,20 @@ impl Projects {
                 .then_some(text),
             _ => None,
         };
-        let messages = store.list_messages(project).await?;
+        if last.is_some() {
+            events.iter_mut().for_each(leave_out_output);
+        }
         Ok(Workspace {
             version: store.latest_fragment(project).await?,
             notice,
             project: store.find_project(project).await?,
-            messages: messages.into_iter().map(html::message).collect(),
+            messages,
             runs,
             events: html::events(events),
             preview,
             after,
             model: self.model(),
+            earlier,
         })
     }
 
@@ -64,6 +78,16 @@ impl Projects {
     pub async fn run_events(&self, run: RunId) -> Result<Vec<Event>, ProjectError> {
         self.own_run(run).await?;
         Ok(html::events(self.inner.store.events_of_run(run).await?))
+    }
+}
+
+/// Empties the output of a turn's tool call: it is found again by the step's name.
+fn leave_out_output(event: &mut Event) {
+    if let EventKind::Tool { tool } = &mut event.kind
+        && tool.step.starts_with("turn-")
+        && let Some(output) = &mut tool.output
+    {
+        output.clear();
     }
 }
 

@@ -60,6 +60,9 @@ pub enum EventKind {
         message: Option<MessageId>,
         fragment: Fragment,
     },
+    /// Messages are no longer part of the conversation, nor are the runs that answer them: their
+    /// user removed or replaced them.
+    Withdrawn { messages: Vec<MessageId> },
     /// The project got its title.
     Title { title: String },
     /// News about the project that needs no action; a sentence or two.
@@ -80,6 +83,7 @@ impl EventKind {
             Self::Files { .. } => "files",
             Self::Preview { .. } => "preview",
             Self::Version { .. } => "version",
+            Self::Withdrawn { .. } => "withdrawn",
             Self::Title { .. } => "title",
             Self::Notice { .. } => "notice",
         }
@@ -100,7 +104,7 @@ impl EventKind {
             Self::Tool { tool } => Some(format!("tool:{}", tool.step)),
             // Each write counts, also when it writes the same paths again, and each piece follows
             // another.
-            Self::Files { .. } | Self::Draft { .. } => None,
+            Self::Files { .. } | Self::Draft { .. } | Self::Withdrawn { .. } => None,
             Self::Preview { .. } => Some("preview".to_owned()),
             Self::Version {
                 message: Some(message),

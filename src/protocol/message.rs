@@ -131,7 +131,8 @@ pub struct Fragment {
     pub draft: bool,
     #[serde(default)]
     pub author: Author,
-    /// Of a restored version: the number of the one whose files it has.
+    /// Of a restored version: the number of the one whose files it has; `None` where that is the
+    /// template alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<i32>,
     /// How many files differ from the version before, all of the first; `None` where that was not

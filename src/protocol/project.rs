@@ -191,6 +191,24 @@ pub struct Workspace {
     /// The feed continues after this event.
     pub after: i64,
     pub model: ModelNotice,
+    /// How many earlier prompts there are, where only the last ones were asked for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier: u64,
+}
+
+/// A part of the conversation from before what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// Oldest first.
+    pub messages: Vec<Message>,
+    /// The runs that answer them, oldest first.
+    pub runs: Vec<Run>,
+    /// How many prompts there are before these.
+    pub earlier: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Which model builds, for the page to say so.

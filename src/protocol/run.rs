@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageId, ProjectId, RunId, Timestamp};
+use super::{MessageId, ProjectId, RunId, Spent, Timestamp};
 
 /// Where a run stands. Its name in lower case is the conversation's `data-run-state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,9 @@ pub struct Run {
     pub state: RunState,
     pub created_at: Timestamp,
     pub finished_at: Option<Timestamp>,
+    /// What its answers cost, once it has ended; `None` where that is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
 }
 
 /// What a run is doing, in the words of the page's status line.
@@ -125,4 +128,7 @@ pub struct ToolUse {
     pub output: Option<String>,
     /// Whether the tool answered with an error.
     pub failed: bool,
+    /// How long it took, in milliseconds, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took: Option<u64>,
 }

@@ -17,6 +17,11 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// Whether no tokens were counted.
+    pub fn is_nothing(self) -> bool {
+        self.input_tokens == 0 && self.output_tokens == 0
+    }
+
     /// The rest without `part`.
     pub fn without(self, part: Self) -> Self {
         Self {

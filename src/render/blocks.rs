@@ -6,8 +6,8 @@
 pub enum Beginning {
     /// Its first part, with this length in bytes, is finished: nothing after it can change it.
     Finished(usize),
-    /// Nothing is finished.
-    Open,
+    /// Nothing is finished; from this byte on there is no fenced code that has ended.
+    Open(usize),
     /// Nothing is finished, and the text ends within fenced code that begins at this byte.
     Code(Fence, usize),
 }
@@ -45,15 +45,17 @@ impl Fence {
 /// neither indented nor an item of a list, outside of fenced code; it is the same for every longer
 /// text.
 pub fn beginning(text: &str) -> Beginning {
-    let (mut at, mut after_empty, mut fence) = (0, false, None::<(Fence, Option<usize>)>);
+    let (mut at, mut after_empty, mut after_code) = (0, false, 0);
+    let mut fence = None::<(Fence, Option<usize>)>;
     for line in text.split_inclusive('\n') {
-        let whole = line.ends_with('\n');
+        let (whole, whole_line) = (line.ends_with('\n'), line.len());
         let words = line.trim();
         if let Some((open, code)) = fence {
             // Within a list, the line is indented like its item.
             let line = if code.is_some() { line } else { words };
             if whole && open.is_closed_by(line) {
                 fence = None;
+                after_code = at + whole_line;
             }
         } else if words.is_empty() {
             after_empty = at > 0;
@@ -71,7 +73,7 @@ pub fn beginning(text: &str) -> Beginning {
     }
     match fence {
         Some((fence, Some(code))) => Beginning::Code(fence, code),
-        Some((_, None)) | None => Beginning::Open,
+        Some((_, None)) | None => Beginning::Open(after_code),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use sha2::{Digest, Sha256};
 use syntect::{
     html::{ClassStyle, ClassedHTMLGenerator},
-    parsing::SyntaxSet,
+    parsing::{SyntaxReference, SyntaxSet},
     util::LinesWithEndings,
 };
 
@@ -83,11 +83,7 @@ fn highlighted(path: &str, text: &str) -> (String, Vec<String>) {
     let lines = if text.len() > MAX_HIGHLIGHTED_BYTES {
         text.lines().map(code_text).collect()
     } else {
-        let mut html = ClassedHTMLGenerator::new_with_class_style(
-            syntax,
-            &SYNTAXES,
-            ClassStyle::SpacedPrefixed { prefix: "hl-" },
-        );
+        let mut html = generator(syntax);
         // Without the last line break, which would add an empty line.
         for line in LinesWithEndings::from(text.strip_suffix('\n').unwrap_or(text)) {
             // A syntax that fails on a line leaves that line out; the rest of the file still shows.
@@ -96,6 +92,37 @@ fn highlighted(path: &str, text: &str) -> (String, Vec<String>) {
         split_lines(&html.finalize())
     };
     (syntax.name.clone(), lines)
+}
+
+/// The longest code of an answer that is shown in colours, in bytes: a page has many.
+const MAX_HIGHLIGHTED_CODE: usize = 16 * 1024;
+
+/// Code of a language that an answer names, such as `tsx`, as the content of an element.
+pub(super) fn highlight_code(language: &str, code: &str) -> String {
+    let syntax = SYNTAXES
+        .find_syntax_by_token(language)
+        .filter(|_| code.len() <= MAX_HIGHLIGHTED_CODE && !language.is_empty());
+    let Some(syntax) = syntax else {
+        return code_text(code);
+    };
+    let mut html = generator(syntax);
+    for line in LinesWithEndings::from(code) {
+        if html
+            .parse_html_for_line_which_includes_newline(line)
+            .is_err()
+        {
+            return code_text(code);
+        }
+    }
+    html.finalize()
+}
+
+fn generator(syntax: &SyntaxReference) -> ClassedHTMLGenerator<'_> {
+    ClassedHTMLGenerator::new_with_class_style(
+        syntax,
+        &SYNTAXES,
+        ClassStyle::SpacedPrefixed { prefix: "hl-" },
+    )
 }
 
 /// Splits the HTML at its line ends; spans that go over an end are closed before it and opened

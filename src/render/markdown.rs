@@ -1,45 +1,76 @@
 //! The assistant's Markdown as HTML that is safe to insert: raw HTML is shown as text, images
 //! become links, and links lead only to the web or to mail.
 
-use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, html};
+
+use super::highlight::highlight_code;
+
+/// What stands before code that an answer has as a block; `follow.js` knows the button.
+const CODE_START: &str = r#"<div class="code-block"><button type="button" class="code-copy">Copy</button><pre tabindex="0"><code>"#;
+/// The end of such code's HTML.
+pub const CODE_END: &str = "</code></pre></div>\n";
 
 /// The HTML of the Markdown text.
 pub fn markdown(text: &str) -> String {
+    render(text, true)
+}
+
+fn render(text: &str, in_colours: bool) -> String {
     let parser = Parser::new_ext(
         text,
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS,
     );
-    let events = parser.map(|event| match event {
-        Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
-        Event::Start(Tag::Link {
-            dest_url,
-            title,
-            id,
-            ..
-        }) => link(dest_url, title, id),
+    // The code that is being read, with its language; of each open link, whether it leads anywhere.
+    let (mut code, mut links) = (None::<(String, String)>, Vec::new());
+    let events = parser.filter_map(|event| match event {
+        Event::Start(Tag::CodeBlock(kind)) => {
+            let info = match &kind {
+                CodeBlockKind::Fenced(info) => info,
+                CodeBlockKind::Indented => "",
+            };
+            let language = info.split([' ', ',', '{']).next().unwrap_or_default();
+            code = Some((language.to_owned(), String::new()));
+            None
+        }
+        Event::End(TagEnd::CodeBlock) => {
+            let (language, code) = code.take()?;
+            let code = if in_colours {
+                highlight_code(&language, &code)
+            } else {
+                code_text(&code)
+            };
+            Some(Event::Html(format!("{CODE_START}{code}{CODE_END}").into()))
+        }
+        Event::Text(text) => match &mut code {
+            Some((_, code)) => {
+                code.push_str(&text);
+                None
+            }
+            None => Some(Event::Text(text)),
+        },
+        Event::Html(raw) | Event::InlineHtml(raw) => Some(Event::Text(raw)),
         // A remote image would tell its server who reads the conversation.
-        Event::Start(Tag::Image {
-            dest_url,
-            title,
-            id,
-            ..
-        }) => link(dest_url, title, id),
-        Event::End(TagEnd::Image) => Event::End(TagEnd::Link),
-        event => event,
+        Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+            let link = link(&dest_url);
+            links.push(link.is_some());
+            link
+        }
+        Event::End(TagEnd::Link | TagEnd::Image) => {
+            let leads = links.pop().unwrap_or_default();
+            leads.then(|| Event::InlineHtml("</a>".into()))
+        }
+        event => Some(event),
     });
     let mut out = String::with_capacity(text.len() * 2);
     html::push_html(&mut out, events);
     out
 }
 
-/// The end of fenced code's HTML.
-pub const CODE_END: &str = "</code></pre>\n";
-
 /// The HTML of a text that ends with the line that opens fenced code, and of that code's beginning:
 /// more code can be appended with [`CODE_END`] after it. `None` where the line is no fence after
 /// all.
 pub fn open_code(text: &str) -> Option<String> {
-    let mut html = markdown(text);
+    let mut html = render(text, false);
     html.truncate(html.strip_suffix(CODE_END)?.len());
     Some(html)
 }
@@ -51,24 +82,49 @@ pub fn code_text(code: &str) -> String {
         .replace('>', "&gt;")
 }
 
-fn link<'a>(url: CowStr<'a>, title: CowStr<'a>, id: CowStr<'a>) -> Event<'a> {
-    let scheme = url
-        .split(':')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let allowed = matches!(scheme.as_str(), "http" | "https" | "mailto");
-    Event::Start(Tag::Link {
-        link_type: LinkType::Inline,
-        dest_url: if allowed { url } else { CowStr::Borrowed("#") },
-        title,
-        id,
+/// The beginning of a link that opens beside the page; `None` where it leads neither to the web nor
+/// to mail.
+fn link<'a>(url: &str) -> Option<Event<'a>> {
+    let scheme = url.split(':').next().unwrap_or_default();
+    let is_safe = ["http", "https", "mailto"]
+        .iter()
+        .any(|safe| scheme.eq_ignore_ascii_case(safe));
+    is_safe.then(|| {
+        let href = code_text(url).replace('"', "&quot;");
+        let start =
+            format!(r#"<a href="{href}" target="_blank" rel="noopener noreferrer nofollow">"#);
+        Event::InlineHtml(start.into())
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_has_colours_and_a_button_and_its_text_cannot_end_it() {
+        let html = markdown("```tsx app/a.tsx\nconst a = \"</code>\";\n```\n\n- x\n\n      <b>\n");
+        assert!(
+            html.starts_with(CODE_START) && html.contains("class=\"hl-"),
+            "{html}"
+        );
+        assert_eq!(html.matches("</code>").count(), 2, "{html}");
+        assert!(
+            html.contains("&lt;b&gt;") && html.contains("<li>"),
+            "{html}"
+        );
+        let nested =
+            markdown("[![a](https://a.test/b.png)](javascript:x) & [\"](<https://c.test/\"x>)");
+        assert_eq!(
+            nested.matches("<a ").count(),
+            nested.matches("</a>").count(),
+            "{nested}"
+        );
+        assert!(
+            !nested.contains("javascript") && nested.contains("/&quot;x\""),
+            "{nested}"
+        );
+    }
 
     #[test]
     fn raw_html_remote_images_and_script_links_do_not_survive() {
@@ -78,8 +134,9 @@ mod tests {
         );
         assert_eq!(
             html,
-            "<p><strong>hi</strong> &lt;script&gt;alert(1)&lt;/script&gt; <a href=\"https://x.test/a.png\">pixel</a> \
-             <a href=\"#\">a</a> <a href=\"https://b.test\">b</a></p>\n"
+            "<p><strong>hi</strong> &lt;script&gt;alert(1)&lt;/script&gt; \
+             <a href=\"https://x.test/a.png\" target=\"_blank\" rel=\"noopener noreferrer nofollow\">pixel</a> \
+             a <a href=\"https://b.test\" target=\"_blank\" rel=\"noopener noreferrer nofollow\">b</a></p>\n"
         );
     }
 }

@@ -130,6 +130,16 @@ impl Supervisor {
         .await
     }
 
+    /// Works on the project's runs, of which one was added by somebody else.
+    pub fn work_on(&self, project: ProjectId) {
+        self.inner.engine.work_on(project);
+    }
+
+    /// Frees what works on a run that was ended by somebody else.
+    pub fn ended(&self, run: &Run) {
+        self.inner.engine.cancel(run);
+    }
+
     /// Waits until all work has stopped; call it after cancelling the token.
     pub async fn stopped(&self) {
         self.inner.engine.stopped().await;

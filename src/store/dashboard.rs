@@ -1,20 +1,15 @@
 //! Runs as the dashboard lists them, and the replay of one that did not work out.
 //! A page is two queries: the runs with their project, prompt and reply, and what their steps cost.
 
-use std::collections::HashMap;
-
 use sea_orm::{
     Condition, ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select,
     entity::prelude::*,
     sea_query::{Alias, Func, LikeExpr, SimpleExpr},
 };
 
-use super::{
-    Result, Store, StoreError, event, message, project, readable, run, step,
-    usage::{SpentRow, select_spent},
-};
+use super::{Result, Store, StoreError, event, message, project, readable, run, usage};
 use crate::protocol::{
-    Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Timestamp, UserId,
+    Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Spent, Timestamp, UserId,
 };
 
 /// How many runs a page has.
@@ -34,14 +29,6 @@ struct Row {
     project_title: String,
     prompt: String,
     error: Option<String>,
-}
-
-/// What a run's steps cost together.
-#[derive(FromQueryResult)]
-struct Sum {
-    run_id: RunId,
-    #[sea_orm(nested)]
-    spent: SpentRow,
 }
 
 impl Store {
@@ -98,20 +85,10 @@ impl Store {
     }
 
     async fn with_sums(&self, rows: Vec<Row>) -> Result<Vec<RunSummary>> {
-        let sums = select_spent(
-            step::Entity::find()
-                .select_only()
-                .column(step::Column::RunId),
-        )
-        .filter(step::Column::RunId.is_in(rows.iter().map(|row| row.run.id)))
-        .group_by(step::Column::RunId)
-        .into_model::<Sum>()
-        .all(&self.db)
-        .await?;
-        let mut sums: HashMap<_, _> = sums.into_iter().map(|sum| (sum.run_id, sum)).collect();
+        let mut sums = usage::of_runs(&self.db, rows.iter().map(|row| row.run.id)).await?;
         let summaries = rows.into_iter().map(|row| {
-            let sum = sums.remove(&row.run.id);
-            row.into_summary(sum)
+            let spent = sums.remove(&row.run.id);
+            row.into_summary(spent.unwrap_or_default())
         });
         Ok(summaries.collect())
     }
@@ -146,14 +123,14 @@ async fn replay(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Vec<Event>
 }
 
 impl Row {
-    fn into_summary(self, sum: Option<Sum>) -> RunSummary {
+    fn into_summary(self, spent: Spent) -> RunSummary {
         let started_at = self.run.started_at.map(Timestamp);
         let run = self.run.into_run();
         RunSummary {
             user: self.user_id,
             project_title: self.project_title,
             prompt: beginning(self.prompt),
-            spent: sum.map(|sum| sum.spent.into()).unwrap_or_default(),
+            spent,
             error: self
                 .error
                 .filter(|_| run.state == RunState::Failed)

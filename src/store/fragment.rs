@@ -110,6 +110,8 @@ pub(super) enum Origin {
     User,
     /// The version with this number.
     Restored(i32),
+    /// The template, without any files of the app's own.
+    Template,
 }
 
 impl Origin {
@@ -117,7 +119,7 @@ impl Origin {
         match self {
             Self::Run { .. } | Self::Draft { .. } => Author::Agent,
             Self::User => Author::You,
-            Self::Restored(_) => Author::Restore,
+            Self::Restored(_) | Self::Template => Author::Restore,
         }
     }
 }
@@ -429,7 +431,7 @@ pub(super) async fn insert_row(
     let draft = matches!(origin, Origin::Draft { .. });
     let (run, message) = match origin {
         Origin::Run { run, message } | Origin::Draft { run, message } => (Some(run), Some(message)),
-        Origin::User | Origin::Restored(_) => (None, None),
+        Origin::User | Origin::Restored(_) | Origin::Template => (None, None),
     };
     let model = Model {
         id: FragmentId::new(),

@@ -1,6 +1,6 @@
 //! Messages: what the user asked, and how each run ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::Set, Condition, QueryOrder, QuerySelect, entity::prelude::*,
@@ -23,6 +23,8 @@ pub struct Model {
     pub content: String,
     pub created_at: i64,
     pub image_hash: Option<String>,
+    /// The message that took its place, or its own id where none did.
+    pub replaced_by: Option<MessageId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -32,7 +34,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
     /// The message and the hash of its image, which is left for [`image::with_images`].
-    fn into_message(self) -> (Message, Option<String>) {
+    pub(super) fn into_message(self) -> (Message, Option<String>) {
         let message = Message {
             id: self.id,
             project: self.project_id,
@@ -50,21 +52,68 @@ impl Model {
 }
 
 impl Store {
-    /// The project's messages, oldest first, with the runs and versions that belong to them; `html`
-    /// is left empty.
+    /// The messages of the conversation, oldest first; see [`Store::list_messages_before`].
     pub async fn list_messages(&self, project: ProjectId) -> Result<Vec<Message>> {
-        let all = Entity::find()
+        let all = i64::MAX.unsigned_abs();
+        Ok(self.list_messages_before(project, None, all).await?.0)
+    }
+
+    /// The last `limit` prompts of the project from before the one given, each with what answers
+    /// it, oldest first, and how many prompts there are before them. Messages have their runs and
+    /// versions; `html` is left empty.
+    pub async fn list_messages_before(
+        &self,
+        project: ProjectId,
+        before: Option<MessageId>,
+        limit: u64,
+    ) -> Result<(Vec<Message>, u64)> {
+        let prompts = || {
+            Entity::find()
+                .filter(Column::ProjectId.eq(project))
+                .filter(Column::Role.eq(Role::User))
+                .filter(Column::ReplacedBy.is_null())
+        };
+        let mut last = prompts().select_only().column(Column::Id);
+        if let Some(before) = before {
+            last = last.filter(Column::Id.lt(before));
+        }
+        let last = last.order_by_desc(Column::Id).limit(limit);
+        let last: Vec<MessageId> = last.into_tuple().all(&self.db).await?;
+        let first = last.last().copied();
+        let earlier = match first {
+            Some(first) => {
+                prompts()
+                    .filter(Column::Id.lt(first))
+                    .count(&self.db)
+                    .await?
+            }
+            None => 0,
+        };
+        let last: HashSet<MessageId> = last.into_iter().collect();
+
+        // A reply may come later than the prompts after its own.
+        let mut all = Entity::find()
             .filter(Column::ProjectId.eq(project))
+            .filter(Column::ReplacedBy.is_null())
             .order_by_asc(Column::CreatedAt)
             .order_by_asc(Column::Id);
-        let models = readable::models(&self.db, "message", all).await?;
-        let mut runs = HashMap::new();
+        if let Some(first) = first.filter(|_| earlier > 0) {
+            all = all.filter(Column::Id.gte(first));
+        }
+        let mut models = readable::models(&self.db, "message", all).await?;
+        let (mut runs, mut answered) = (HashMap::new(), HashMap::new());
         for model in run::of_project(&self.db, project).await? {
             runs.insert(model.message_id, model.id);
             if let Some(reply) = model.reply_id {
                 runs.insert(reply, model.id);
+                answered.insert(reply, model.message_id);
             }
         }
+        models.retain(|model| match answered.get(&model.id) {
+            Some(prompt) => last.contains(prompt),
+            None if model.role == Role::User => last.contains(&model.id),
+            None => before.is_none_or(|before| model.id < before),
+        });
         let mut fragments = fragment::of_project(&self.db, project).await?;
         let mut messages = Vec::with_capacity(models.len());
         for model in models {
@@ -79,7 +128,7 @@ impl Store {
                 image,
             ));
         }
-        image::with_images(&self.db, messages).await
+        Ok((image::with_images(&self.db, messages).await?, earlier))
     }
 
     /// The message, or `NotFound`; without its run and version.
@@ -90,11 +139,12 @@ impl Store {
         found.pop().ok_or(StoreError::NotFound("message"))
     }
 
-    /// At most `limit` messages from before the one given, oldest first. A reply that came after
+    /// At most `limit` messages of the conversation from before the one given, oldest first. A reply that came after
     /// this message answers an earlier prompt: this one was still queued.
     pub async fn messages_before(&self, message: &Message, limit: u64) -> Result<Vec<Message>> {
         let before = Entity::find()
             .filter(Column::ProjectId.eq(message.project))
+            .filter(Column::ReplacedBy.is_null())
             .filter(Column::Id.ne(message.id))
             .filter(
                 Condition::any()
@@ -160,6 +210,7 @@ pub(super) async fn last_result(
     let results = Entity::find()
         .filter(Column::ProjectId.eq(project))
         .filter(Column::Kind.eq(MessageKind::Result))
+        .filter(Column::ReplacedBy.is_null())
         .order_by_desc(Column::CreatedAt)
         .order_by_desc(Column::Id);
     Ok(results.one(db).await?.map(|model| model.content))
@@ -207,6 +258,7 @@ pub(super) async fn insert(
         content: Set(message.content.clone()),
         created_at: Set(message.created_at.0),
         image_hash: Set(None),
+        replaced_by: Set(None),
     })
     .exec_without_returning(tx)
     .await?;

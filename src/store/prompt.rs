@@ -50,7 +50,7 @@ impl Store {
     }
 }
 
-async fn insert_prompt(
+pub(super) async fn insert_prompt(
     tx: &impl ConnectionTrait,
     user: &UserId,
     project: ProjectId,

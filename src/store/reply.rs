@@ -7,7 +7,7 @@ use super::{
     blob::Hashed,
     event,
     fragment::{self, NewFragment, Origin},
-    message, project, run, step,
+    message, project, run, step, usage,
 };
 use crate::protocol::{
     Event, EventKind, Message, MessageKind, Role, Run, RunId, RunState, Timestamp,
@@ -90,9 +90,11 @@ async fn finish(
         ..reply
     };
     events.push(event::append(tx, run.project, Some(id), EventKind::Message { message }).await?);
+    let spent = usage::of_runs(tx, [id]).await?.remove(&id);
     let run = Run {
         state,
         finished_at: Some(now),
+        spent: spent.filter(|spent| !spent.is_nothing()),
         ..run
     };
     events.push(event::append(tx, run.project, Some(id), EventKind::Run { run }).await?);

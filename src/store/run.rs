@@ -63,6 +63,7 @@ impl Model {
             state: self.state,
             created_at: Timestamp(self.created_at),
             finished_at: self.finished_at.map(Timestamp),
+            spent: None,
         }
     }
 }
@@ -297,6 +298,7 @@ pub(super) async fn insert(
         state: RunState::Queued,
         created_at: Timestamp::now(),
         finished_at: None,
+        spent: None,
     };
     save(tx, &run, None).await?;
     Ok(run)
@@ -317,6 +319,7 @@ pub(super) async fn insert_done(
         state: RunState::Succeeded,
         created_at: now,
         finished_at: Some(now),
+        spent: None,
     };
     save(tx, &run, Some(reply)).await?;
     Ok(run)

@@ -293,6 +293,17 @@ fn with_spent(change: UpdateMany<Entity>, spent: Spent) -> UpdateMany<Entity> {
         .col_expr(Column::Estimated, Expr::value(spent.estimated))
 }
 
+/// When the run's first step began; `None` before that.
+pub(super) async fn first_start(
+    db: &impl ConnectionTrait,
+    run: RunId,
+) -> Result<Option<Timestamp>> {
+    let first = Entity::find()
+        .filter(Column::RunId.eq(run))
+        .order_by_asc(Column::Ordinal);
+    Ok(first.one(db).await?.map(|step| Timestamp(step.started_at)))
+}
+
 /// Shortens the outputs of a run that has ended; `shorten` gets a step's name and its output.
 pub(super) async fn trim(
     tx: &impl ConnectionTrait,

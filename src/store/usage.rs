@@ -1,12 +1,14 @@
 //! What the models' answers have cost each user: sums over the steps of their projects' runs.
 
+use std::collections::HashMap;
+
 use sea_orm::{
     Condition, ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select,
     entity::prelude::*,
 };
 
 use super::{Result, Store, project, run, step};
-use crate::protocol::{Spent, UserId, UserUsage};
+use crate::protocol::{RunId, Spent, UserId, UserUsage};
 
 /// What steps cost together; `None` where there are none.
 #[derive(FromQueryResult)]
@@ -44,6 +46,32 @@ pub(super) fn select_spent<E: EntityTrait>(query: Select<E>) -> Select<E> {
         .column_as(whole(step::Column::CostMicros), "cost_micros")
 }
 
+/// What a run's steps cost together.
+#[derive(FromQueryResult)]
+struct OfRun {
+    run_id: RunId,
+    #[sea_orm(nested)]
+    spent: SpentRow,
+}
+
+/// What the steps of each of these runs cost together; nothing of a run that has none.
+pub(super) async fn of_runs(
+    db: &impl ConnectionTrait,
+    runs: impl IntoIterator<Item = RunId>,
+) -> Result<HashMap<RunId, Spent>> {
+    let steps = step::Entity::find()
+        .select_only()
+        .column(step::Column::RunId);
+    let sums = select_spent(steps)
+        .filter(step::Column::RunId.is_in(runs))
+        .group_by(step::Column::RunId)
+        .into_model::<OfRun>()
+        .all(db)
+        .await?;
+    let sums = sums.into_iter();
+    Ok(sums.map(|sum| (sum.run_id, sum.spent.into())).collect())
+}
+
 #[derive(FromQueryResult)]
 struct Row {
     user_id: UserId,
@@ -54,6 +82,14 @@ struct Row {
 }
 
 impl Store {
+    /// What each of these runs has cost so far; nothing of a run that has no steps.
+    pub async fn spent_by(
+        &self,
+        runs: impl IntoIterator<Item = RunId>,
+    ) -> Result<HashMap<RunId, Spent>> {
+        of_runs(&self.db, runs).await
+    }
+
     /// What the user's runs have cost so far; for the administration, which names none, what each
     /// user's have, by the users' ids.
     pub async fn list_usage(&self, of: Option<&UserId>) -> Result<Vec<UserUsage>> {

@@ -109,27 +109,24 @@ impl Store {
                 if run::has_unfinished(tx, project).await? {
                     return Err(StoreError::Conflict(AT_WORK));
                 }
-                let mut events = Vec::new();
-                if !fragment::equals_latest(tx, project, unsaved.partial, &hashed).await? {
-                    let origin = Origin::User;
-                    let saved = fragment::insert(tx, project, origin, &unsaved, &hashed).await?;
-                    events.extend(announce(tx, project, saved).await?);
-                }
-                let source = find(tx, project, id).await?;
-                let files = fragment::file_set(tx, id).await?;
-                let picture = source.picture.clone();
-                let origin = Origin::Restored(source.number);
-                let restored =
-                    fragment::insert_row(tx, project, origin, source.title, source.partial, &files)
-                        .await?;
-                copy_files(tx, id, restored.id).await?;
-                fragment::set_picture(tx, project, restored.id, picture.as_deref()).await?;
-                project::set_restoring(tx, project, restored.id).await?;
-                events.extend(announce(tx, project, restored.clone()).await?);
+                let mut events = keep_unsaved(tx, project, &unsaved, &hashed).await?;
+                let (restored, event) = restore(tx, project, Some(id)).await?;
+                events.extend(event);
                 Ok((restored, events))
             })
         })
         .await
+    }
+
+    /// The version that the app was at this time: the latest one saved by then.
+    pub async fn version_at(
+        &self,
+        project: ProjectId,
+        at: Timestamp,
+    ) -> Result<Option<FragmentId>> {
+        Ok(latest_at(&self.db, project, at)
+            .await?
+            .map(|model| model.id))
     }
 
     /// The version whose files the project's sandbox has yet to get.
@@ -148,6 +145,50 @@ impl Store {
     }
 }
 
+/// Saves the app as it is as a version, unless the latest is the same.
+pub(super) async fn keep_unsaved(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    unsaved: &NewFragment,
+    hashed: &blob::Hashed,
+) -> Result<Vec<Event>> {
+    if fragment::equals_latest(tx, project, unsaved.partial, hashed).await? {
+        return Ok(Vec::new());
+    }
+    let saved = fragment::insert(tx, project, Origin::User, unsaved, hashed).await?;
+    Ok(announce(tx, project, saved).await?.into_iter().collect())
+}
+
+/// Makes the files of an earlier version, or those of the template alone, the project's latest
+/// version. The project is marked: its sandbox has yet to get them.
+pub(super) async fn restore(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    source: Option<FragmentId>,
+) -> Result<(Fragment, Option<Event>)> {
+    let restored = match source {
+        Some(id) => {
+            let source = find(tx, project, id).await?;
+            let files = fragment::file_set(tx, id).await?;
+            let picture = source.picture.clone();
+            let (origin, partial) = (Origin::Restored(source.number), source.partial);
+            let restored =
+                fragment::insert_row(tx, project, origin, source.title, partial, &files).await?;
+            copy_files(tx, id, restored.id).await?;
+            fragment::set_picture(tx, project, restored.id, picture.as_deref()).await?;
+            restored
+        }
+        None => {
+            let title = "The empty app".to_owned();
+            fragment::insert_row(tx, project, Origin::Template, title, true, &FileSet::new())
+                .await?
+        }
+    };
+    project::set_restoring(tx, project, restored.id).await?;
+    let event = announce(tx, project, restored.clone()).await?;
+    Ok((restored, event))
+}
+
 /// The version, or `NotFound` where the project has none with the id.
 async fn find(
     db: &impl ConnectionTrait,
@@ -156,6 +197,20 @@ async fn find(
 ) -> Result<fragment::Model> {
     let found = Entity::find_by_id(id).filter(Column::ProjectId.eq(project));
     found.one(db).await?.ok_or(StoreError::NotFound("version"))
+}
+
+/// The latest version or draft that was saved by this time.
+async fn latest_at(
+    db: &impl ConnectionTrait,
+    project: ProjectId,
+    at: Timestamp,
+) -> Result<Option<fragment::Model>> {
+    let saved = Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .filter(Column::CreatedAt.lte(at.0))
+        .order_by_desc(Column::Number)
+        .order_by_desc(Column::Id);
+    Ok(saved.one(db).await?)
 }
 
 async fn announce(

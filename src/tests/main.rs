@@ -24,6 +24,7 @@ mod ids;
 mod images;
 mod kills;
 mod listeners;
+mod messages;
 mod model_faults;
 mod mounts;
 mod odd_answers;

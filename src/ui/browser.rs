@@ -24,6 +24,10 @@ mod js {
         pub fn random() -> f64;
         #[wasm_bindgen(js_namespace = codeflow, js_name = localTime)]
         pub fn local_time(at: f64) -> String;
+        #[wasm_bindgen(js_namespace = codeflow, js_name = followLog)]
+        pub fn follow_log();
+        #[wasm_bindgen(js_namespace = codeflow, js_name = keepLogPlace)]
+        pub fn keep_log_place();
         #[wasm_bindgen(js_namespace = localStorage, js_name = getItem, catch)]
         pub fn get_item(key: &str) -> Result<Option<String>, JsValue>;
         #[wasm_bindgen(js_namespace = localStorage, js_name = setItem, catch)]
@@ -110,6 +114,17 @@ pub fn set_query(query: &str) {
         query => format!("{path}?{query}"),
     };
     let _ = js::replace_state(&JsValue::NULL, "", &url);
+}
+
+/// Keeps the conversation's log at its end for as long as its reader is there; called again, it says
+/// that something new is in it.
+pub fn follow_log() {
+    js::follow_log();
+}
+
+/// Something comes before what is in the log: what the reader sees of it stays where it is.
+pub fn keep_log_place() {
+    js::keep_log_place();
 }
 
 /// Copies the text; returns whether the browser accepted it.

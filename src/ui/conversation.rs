@@ -2,150 +2,35 @@
 //! show it. An event may come twice or late (replay, reconnect, an earlier run filled in): what has
 //! the higher `seq` stays, so any order of the same events gives the same conversation.
 
+mod actions;
 mod draft;
+mod editing;
 mod entry;
 mod log;
+mod prompt;
+mod run_view;
+mod step;
+mod timeline;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::protocol::{
-    Event, EventKind, Fragment, HtmlPiece, Message, MessageId, MessageKind, PreviewState, Role,
-    Run, RunId, RunState, Status, ToolUse, Workspace,
+    Event, EventKind, Fragment, History, Message, MessageId, MessageKind, PreviewState, Role, Run,
+    RunId, RunState, Status, Workspace,
 };
 
-use draft::{Draft, Drafts};
-pub use log::ConversationLog;
+pub use editing::{EditNotice, Editing};
+pub use log::{ConversationLog, SCRIPT};
+use run_view::Latest;
+pub use run_view::{Block, BlockKey, RunView};
 
-/// A value and the event that set it last.
-#[derive(Debug, Clone, PartialEq)]
-struct Latest<T> {
-    seq: i64,
-    value: T,
-}
+/// What is shared with the page: the same value, not an equal one, is unchanged.
+#[derive(Debug, Clone)]
+pub struct Shared<T>(pub Arc<T>);
 
-impl<T> Latest<T> {
-    fn offer(&mut self, seq: i64, value: T) {
-        if seq >= self.seq {
-            *self = Self { seq, value };
-        }
-    }
-}
-
-/// Identifies one turn's text or one tool call.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum BlockKey {
-    Turn(u32),
-    Step(String),
-}
-
-/// One thing that a run said or did.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Block {
-    /// HTML, rendered on the server, in blocks that follow each other.
-    Text(Vec<Arc<str>>),
-    Tool(ToolUse),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct PlacedBlock {
-    key: BlockKey,
-    /// The event that spoke of it first: its place among the others.
-    first: i64,
-    latest: Latest<Arc<Block>>,
-}
-
-/// A run as the conversation shows it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunView {
-    pub id: RunId,
-    run: Option<Latest<Run>>,
-    status: Option<Latest<Status>>,
-    blocks: Vec<PlacedBlock>,
-    drafts: Drafts,
-}
-
-impl RunView {
-    fn new(id: RunId) -> Self {
-        Self {
-            id,
-            run: None,
-            status: None,
-            blocks: Vec::new(),
-            drafts: Drafts::default(),
-        }
-    }
-
-    /// The run itself, unless only later events are known.
-    pub fn run(&self) -> Option<&Run> {
-        self.run.as_ref().map(|latest| &latest.value)
-    }
-
-    /// `Running` when the run itself is not known yet: its events show that it is at work.
-    pub fn state(&self) -> RunState {
-        self.run().map_or(RunState::Running, |run| run.state)
-    }
-
-    /// What the run said and did, in the order of its first mention.
-    pub fn blocks(&self) -> impl Iterator<Item = (BlockKey, Arc<Block>)> + '_ {
-        self.blocks
-            .iter()
-            .map(|block| (block.key.clone(), block.latest.value.clone()))
-    }
-
-    /// The files that the model is writing at the moment.
-    pub fn drafts(&self) -> impl Iterator<Item = &Draft> {
-        let at_work = !self.state().is_final();
-        self.drafts.files().filter(move |_| at_work)
-    }
-
-    pub fn has_blocks(&self) -> bool {
-        !self.blocks.is_empty()
-    }
-
-    /// How many tool calls the run has made.
-    pub fn tool_count(&self) -> usize {
-        self.blocks
-            .iter()
-            .filter(|block| matches!(block.key, BlockKey::Step(_)))
-            .count()
-    }
-
-    /// Extends a turn's text; pieces come in order, and perhaps twice.
-    fn grow(&mut self, turn: u32, seq: i64, pieces: &[HtmlPiece]) {
-        let key = BlockKey::Turn(turn);
-        let known = self.blocks.iter().find(|placed| placed.key == key);
-        if known.is_some_and(|known| known.latest.seq >= seq) {
-            return;
-        }
-        let mut text = match known.map(|known| &*known.latest.value) {
-            Some(Block::Text(text)) => text.clone(),
-            Some(Block::Tool(_)) | None => Vec::new(),
-        };
-        for piece in pieces {
-            piece.apply(&mut text);
-        }
-        self.place(key, seq, Block::Text(text));
-    }
-
-    fn place(&mut self, key: BlockKey, seq: i64, block: Block) {
-        let at = match self.blocks.iter().position(|placed| placed.key == key) {
-            Some(at) => at,
-            None => {
-                self.blocks.push(PlacedBlock {
-                    key,
-                    first: seq,
-                    latest: Latest {
-                        seq: i64::MIN,
-                        value: Arc::new(block.clone()),
-                    },
-                });
-                self.blocks.len() - 1
-            }
-        };
-        let placed = &mut self.blocks[at];
-        placed.first = placed.first.min(seq);
-        placed.latest.offer(seq, Arc::new(block));
-        self.blocks.sort_by_key(|placed| placed.first);
+impl<T> PartialEq for Shared<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -167,9 +52,13 @@ pub struct Conversation {
     /// The newest version or draft.
     version: Latest<Option<Fragment>>,
     /// By time of creation.
-    messages: Vec<Message>,
+    messages: Vec<Latest<Arc<Message>>>,
     /// By time of creation; those not known yet last.
-    runs: Vec<RunView>,
+    runs: Vec<Arc<RunView>>,
+    withdrawn: BTreeSet<MessageId>,
+    /// How many prompts came before the first that is known.
+    earlier: u64,
+    entries: Arc<Vec<Entry>>,
     last_files: i64,
     last_seq: i64,
 }
@@ -196,18 +85,22 @@ impl From<Workspace> for Conversation {
             },
             messages: Vec::new(),
             runs: Vec::new(),
+            withdrawn: BTreeSet::new(),
+            earlier: workspace.earlier,
+            entries: Arc::default(),
             last_files: 0,
             last_seq: after,
         };
         for message in workspace.messages {
-            conversation.put_message(message);
+            conversation.put_message(after, message);
         }
         for run in workspace.runs {
             conversation.put_run(after, run);
         }
         for event in workspace.events {
-            conversation.apply(event);
+            conversation.take(event);
         }
+        conversation.arrange();
         conversation
     }
 }
@@ -215,6 +108,44 @@ impl From<Workspace> for Conversation {
 impl Conversation {
     /// Takes in one event; the same event again changes nothing.
     pub fn apply(&mut self, event: Event) {
+        self.apply_all([event]);
+    }
+
+    /// Takes in events, in any order.
+    pub fn apply_all(&mut self, events: impl IntoIterator<Item = Event>) {
+        let mut rearranged = false;
+        for event in events {
+            rearranged |= self.take(event);
+        }
+        if rearranged {
+            self.arrange();
+        }
+    }
+
+    /// Takes in the part of the conversation before what is known.
+    pub fn apply_history(&mut self, history: History) {
+        self.earlier = history.earlier;
+        for message in history.messages {
+            self.put_message(0, message);
+        }
+        for run in history.runs {
+            self.put_run(0, run);
+        }
+        self.arrange();
+    }
+
+    /// Takes in one event. Returns whether the entries may be others now.
+    fn take(&mut self, event: Event) -> bool {
+        let runs = self.runs.len();
+        let rearranges = matches!(
+            event.kind,
+            EventKind::Message { .. } | EventKind::Run { .. } | EventKind::Withdrawn { .. }
+        );
+        self.fold(event);
+        rearranges || self.runs.len() != runs
+    }
+
+    fn fold(&mut self, event: Event) {
         let seq = event.seq;
         self.last_seq = self.last_seq.max(seq);
         match (event.kind, event.run) {
@@ -226,7 +157,7 @@ impl Conversation {
                 if let Some(fragment) = &message.fragment {
                     self.version.offer(seq, Some(fragment.clone()));
                 }
-                self.put_message(message);
+                self.put_message(seq, message);
             }
             (EventKind::Version { message, fragment }, _) => {
                 if !fragment.draft {
@@ -234,10 +165,11 @@ impl Conversation {
                 }
                 self.version.offer(seq, Some(fragment.clone()));
                 let mut messages = self.messages.iter_mut();
-                if let Some(message) = messages.find(|known| Some(known.id) == message) {
-                    message.fragment = Some(fragment);
+                if let Some(known) = messages.find(|known| Some(known.value.id) == message) {
+                    Arc::make_mut(&mut known.value).fragment = Some(fragment);
                 }
             }
+            (EventKind::Withdrawn { messages }, _) => self.withdrawn.extend(messages),
             (EventKind::Notice { text }, _) => self.notice.offer(seq, Some(text)),
             (EventKind::Run { run }, _) => self.put_run(seq, run),
             (EventKind::Title { title }, _) => self.title.offer(seq, title),
@@ -247,10 +179,8 @@ impl Conversation {
                 Some(latest) => latest.offer(seq, status),
                 none => *none = Some(Latest { seq, value: status }),
             },
-            (EventKind::Text { turn, html, .. }, Some(run)) => {
-                let blocks = Some(html).filter(|html| !html.is_empty());
-                let text = Block::Text(blocks.map(Arc::from).into_iter().collect());
-                self.run_entry(run).place(BlockKey::Turn(turn), seq, text)
+            (EventKind::Text { turn, text, html }, Some(run)) => {
+                self.run_entry(run).put_text(turn, seq, &text, &html);
             }
             (EventKind::TextPiece { turn, piece }, Some(run)) => {
                 self.run_entry(run).grow(turn, seq, &piece.html)
@@ -302,52 +232,94 @@ impl Conversation {
 
     /// Prompts, each followed by the runs that answer it (more than one when it was replayed); then
     /// whatever has no prompt yet.
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Arc<Vec<Entry>> {
+        self.entries.clone()
+    }
+
+    /// Lists the entries anew.
+    fn arrange(&mut self) {
         let mut entries = Vec::with_capacity(self.messages.len() + self.runs.len());
-        for message in &self.messages {
-            let run = message.run.filter(|run| self.run(*run).is_some());
-            match (message.role, run) {
-                (Role::User, _) => {
-                    entries.push(Entry::Message(message.id));
-                    let answers = |view: &&RunView| {
-                        view.run().is_some_and(|run| run.message == message.id)
-                            || Some(view.id) == run
-                    };
-                    entries.extend(
-                        self.runs
-                            .iter()
-                            .filter(answers)
-                            .map(|view| Entry::Run(view.id)),
-                    );
+        let mut rest: Vec<&RunView> = self.runs.iter().map(Arc::as_ref).collect();
+        let withdrawn = &self.withdrawn;
+        for Latest { value: message, .. } in &self.messages {
+            let is_withdrawn = withdrawn.contains(&message.id);
+            match message.role {
+                Role::User => {
+                    if !is_withdrawn {
+                        entries.push(Entry::Message(message.id));
+                    }
+                    rest.retain(|view| {
+                        let answers = match view.run() {
+                            Some(run) => run.message == message.id,
+                            None => message.run == Some(view.id),
+                        };
+                        if answers && !is_withdrawn {
+                            entries.push(Entry::Run(view.id));
+                        }
+                        !answers
+                    });
                 }
                 // Shown by its run.
-                (Role::Assistant, Some(_)) => {}
-                (Role::Assistant, None) => entries.push(Entry::Message(message.id)),
+                Role::Assistant if message.run.is_some_and(|run| self.run(run).is_some()) => {}
+                Role::Assistant if is_withdrawn => {}
+                Role::Assistant => entries.push(Entry::Message(message.id)),
             }
         }
-        for run in &self.runs {
-            if !entries.contains(&Entry::Run(run.id)) {
-                entries.push(Entry::Run(run.id));
+        for view in rest {
+            if !view
+                .run()
+                .is_some_and(|run| withdrawn.contains(&run.message))
+            {
+                entries.push(Entry::Run(view.id));
             }
         }
-        entries
+        self.entries = Arc::new(entries);
+    }
+
+    /// How many prompts came before the first entry, and the first message that is known.
+    pub fn earlier(&self) -> Option<(u64, MessageId)> {
+        let mut all = self.messages.iter().map(|known| &known.value);
+        let first = all.find(|message| message.role == Role::User);
+        Some((self.earlier, first?.id)).filter(|(count, _)| *count > 0)
+    }
+
+    /// How many prompts of the conversation come after this one.
+    pub fn prompts_after(&self, id: MessageId) -> usize {
+        let prompts = self.entries.iter().filter(|entry| match entry {
+            Entry::Message(other) => self
+                .message(*other)
+                .is_some_and(|message| message.role == Role::User),
+            Entry::Run(_) => false,
+        });
+        prompts
+            .skip_while(|entry| **entry != Entry::Message(id))
+            .count()
+            .saturating_sub(1)
+    }
+
+    /// The last run that answers the prompt.
+    pub fn answer_of(&self, prompt: MessageId) -> Option<&Run> {
+        let mut runs = self.runs.iter().rev().filter_map(|view| view.run());
+        runs.find(|run| run.message == prompt)
     }
 
     pub fn notice(&self) -> Option<&str> {
         self.notice.value.as_deref()
     }
 
-    pub fn message(&self, id: MessageId) -> Option<&Message> {
-        self.messages.iter().find(|message| message.id == id)
+    pub fn message(&self, id: MessageId) -> Option<&Arc<Message>> {
+        let mut all = self.messages.iter().map(|known| &known.value);
+        all.find(|message| message.id == id)
     }
 
-    pub fn run(&self, id: RunId) -> Option<&RunView> {
+    pub fn run(&self, id: RunId) -> Option<&Arc<RunView>> {
         self.runs.iter().find(|run| run.id == id)
     }
 
     /// The message that ended the run.
-    pub fn outcome(&self, run: RunId) -> Option<&Message> {
-        self.messages.iter().find(|message| {
+    pub fn outcome(&self, run: RunId) -> Option<&Arc<Message>> {
+        let mut all = self.messages.iter().map(|known| &known.value);
+        all.find(|message| {
             message.run == Some(run)
                 && matches!(message.kind, MessageKind::Result | MessageKind::Error)
         })
@@ -359,7 +331,13 @@ impl Conversation {
         let first_in = |state| self.runs.iter().find(move |run| run.state() == state);
         first_in(RunState::Running)
             .or_else(|| first_in(RunState::Queued))
-            .or_else(|| self.runs.last())
+            .or_else(|| self.runs.iter().rev().find(|run| self.is_shown(run)))
+            .map(Arc::as_ref)
+    }
+
+    fn is_shown(&self, view: &RunView) -> bool {
+        let message = view.run().map(|run| run.message);
+        message.is_none_or(|message| !self.withdrawn.contains(&message))
     }
 
     /// The text of the status line; empty before the first run.
@@ -397,24 +375,23 @@ impl Conversation {
             .count()
     }
 
-    fn put_message(&mut self, message: Message) {
-        match self
-            .messages
-            .iter_mut()
-            .find(|known| known.id == message.id)
-        {
+    fn put_message(&mut self, seq: i64, message: Message) {
+        let mut all = self.messages.iter_mut();
+        match all.find(|known| known.value.id == message.id) {
             // A draft came later than the message that it belongs to.
             Some(known) => {
-                let fragment = message.fragment.clone().or(known.fragment.take());
-                *known = Message {
+                let fragment = message.fragment.clone().or(known.value.fragment.clone());
+                let message = Message {
                     fragment,
                     ..message
                 };
+                known.offer(seq, Arc::new(message));
             }
             None => {
-                self.messages.push(message);
+                let value = Arc::new(message);
+                self.messages.push(Latest { seq, value });
                 self.messages
-                    .sort_by_key(|message| (message.created_at, message.id));
+                    .sort_by_key(|known| (known.value.created_at, known.value.id));
             }
         }
     }
@@ -434,11 +411,11 @@ impl Conversation {
         let at = match self.runs.iter().position(|run| run.id == id) {
             Some(at) => at,
             None => {
-                self.runs.push(RunView::new(id));
+                self.runs.push(Arc::new(RunView::new(id)));
                 self.runs.len() - 1
             }
         };
-        &mut self.runs[at]
+        Arc::make_mut(&mut self.runs[at])
     }
 }
 

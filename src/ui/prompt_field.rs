@@ -11,7 +11,7 @@ use super::components::TEXTAREA;
 use crate::protocol::PROMPT_MAX_CHARS;
 
 pub use image::ImageSlot;
-pub use state::{Prompt, PromptField};
+pub use state::{Attached, Prompt, PromptField};
 
 /// From this length on the field shows how much room is left, in characters.
 const TIGHT: usize = PROMPT_MAX_CHARS * 9 / 10;

@@ -16,7 +16,7 @@ use super::{
     components::{
         ButtonSize, ButtonVariant, IconName, Skeleton, Tab, TabsList, TabsPanel, button_class,
     },
-    conversation::{Conversation, ConversationLog},
+    conversation::{Conversation, ConversationLog, Editing},
     erased::{self, part_when},
     feed,
     files::{FILE_QUERY, files_pane},
@@ -36,6 +36,9 @@ use crate::{
 use composer::Composer;
 use header::{PhonePart, WorkspaceHeader};
 use separator::Separator;
+
+/// How many of the last prompts a page has at first.
+const SHOWN_PROMPTS: u64 = 20;
 
 const PREVIEW: Tab = Tab {
     id: "preview",
@@ -110,7 +113,7 @@ fn WorkspacePage() -> impl IntoView {
         move || project.get(),
         |project| async move {
             match project {
-                Some(project) => get_workspace(project).await,
+                Some(project) => get_workspace(project, Some(SHOWN_PROMPTS)).await,
                 None => Err(ApiError::new(
                     ErrorCode::NotFound,
                     "This project doesn't exist.",
@@ -142,6 +145,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
         conversation.try_update(|all| all.apply(event));
     });
 
+    Editing::provide();
     let title = Memo::new(move |_| conversation.with(|all| all.title().to_owned()));
     let notice = DemoNoticeState::new();
     let query = use_query_map();
@@ -180,7 +184,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     class=("flex", move || part.get() == PhonePart::Chat)
                     class=("hidden", move || part.get() != PhonePart::Chat)
                 >
-                    <ConversationLog conversation><DemoNotice model notice/></ConversationLog>
+                    <ConversationLog project conversation><DemoNotice model notice/></ConversationLog>
                     <ProjectNotice conversation/>
                     <StatusLine conversation interrupted=connection.interrupted/>
                     <Composer project conversation/>

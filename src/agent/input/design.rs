@@ -132,6 +132,7 @@ impl Design {
                     title: "the attached image".to_owned(),
                     output: design.map(|design| design.spec.clone()),
                     failed: false,
+                    took: None,
                 },
             },
         }

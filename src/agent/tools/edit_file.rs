@@ -191,6 +191,13 @@ impl Handler for Arguments {
         FileAccess::writes([self.path.as_str()])
     }
 
+    fn undone(&self, after: &str) -> Option<String> {
+        match edit(after, &self.new, &self.old, false) {
+            Edit::Done(before, _) => Some(before),
+            Edit::AlreadyApplied | Edit::Missed(_) | Edit::Refused(_) => None,
+        }
+    }
+
     fn execute<'a>(
         &'a self,
         context: &'a ToolContext<'a>,

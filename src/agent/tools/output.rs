@@ -31,6 +31,9 @@ pub struct ToolOutput {
     /// The sandbox in which it was executed.
     #[serde(default)]
     pub sandbox: Option<String>,
+    /// How long the call took, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took: Option<u64>,
 }
 
 /// A file as a call left it.
@@ -105,6 +108,7 @@ impl ToolOutput {
             contents: Vec::new(),
             missed: None,
             sandbox: None,
+            took: None,
         }
     }
 }

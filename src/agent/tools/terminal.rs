@@ -91,6 +91,10 @@ impl Handler for Arguments {
         false
     }
 
+    fn command(&self) -> Option<&str> {
+        Some(&self.command)
+    }
+
     fn execute<'a>(
         &'a self,
         context: &'a ToolContext<'a>,

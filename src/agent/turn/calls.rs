@@ -1,7 +1,10 @@
 //! The tool calls of a turn: each is a step of its own, and those that don't conflict run at the
 //! same time.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
 
 use tracing::Instrument;
 
@@ -79,6 +82,7 @@ async fn call_tool<J: Journal>(
             title: prepared.title.clone(),
             output: output.map(|output| first_chars(&output.content, SHOWN_OUTPUT).to_owned()),
             failed: output.is_some_and(|output| output.failed),
+            took: output.and_then(|output| output.took),
         },
     };
     // Whether this process has made an attempt, and whether one reached the sandbox.
@@ -87,6 +91,7 @@ async fn call_tool<J: Journal>(
         .step(
             Step::new(step, call).within(prepared.timeout()),
             |attempt| async move {
+                let begun_at = Instant::now();
                 if let Some(status) = prepared.status {
                     journal.publish(EventKind::Status { status }).await?;
                 }
@@ -112,6 +117,7 @@ async fn call_tool<J: Journal>(
                     };
                     sandbox.with_app(work).await?
                 };
+                output.took = u64::try_from(begun_at.elapsed().as_millis()).ok();
                 output.sandbox = Some(sandbox.app().await?.id().to_owned());
                 if let Some(notice) = sandbox.notice().await {
                     output.content = format!("{}\n\n{notice}", output.content);

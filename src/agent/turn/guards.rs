@@ -208,6 +208,7 @@ mod tests {
             contents: Vec::new(),
             missed: None,
             sandbox: None,
+            took: None,
         }
     }
 

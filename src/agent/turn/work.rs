@@ -1,6 +1,6 @@
 //! What a run wrote, read off its saved steps: enough to keep its work when its sandbox is lost.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::calls::step_name;
 use crate::{
@@ -25,21 +25,16 @@ impl Work {
         let mut work = Self::default();
         let mut reply: Option<ModelReply> = None;
         for (name, output) in steps {
-            let mut parts = name.split('-');
-            if parts.next() != Some("turn") {
-                continue;
-            }
-            match (
-                parts.nth(1),
-                parts.next().and_then(|number| number.parse::<usize>().ok()),
-            ) {
-                (None, _) => reply = output.and_then(|output| serde_json::from_str(output).ok()),
-                (Some(tool), Some(number)) => {
+            match parsed(name) {
+                Some(StepName::Answer) => {
+                    reply = output.and_then(|output| serde_json::from_str(output).ok());
+                }
+                Some(StepName::Call(tool, number)) => {
                     if let Some(reply) = &reply {
                         work.add(reply, tool, number, output);
                     }
                 }
-                (Some(_), None) => {}
+                None => {}
             }
         }
         work
@@ -49,21 +44,10 @@ impl Work {
     fn add(&mut self, reply: &ModelReply, tool: &str, number: usize, output: Option<&str>) {
         let output: Option<ToolOutput> =
             output.and_then(|output| serde_json::from_str(output).ok());
-        let own = reply
-            .tool_calls
-            .get(number - 1)
-            .filter(|call| step_name(&call.name) == tool);
-        let from_blocks;
-        let call = match (own, &output) {
-            (Some(call), _) => call,
-            // The files in an answer's code blocks are one call, without those that were refused.
-            (None, Some(output)) => {
-                from_blocks = blocks_as_call(reply, output);
-                &from_blocks
-            }
-            (None, None) => return,
+        let Some(call) = call_of(reply, tool, number, output.as_ref()) else {
+            return;
         };
-        let prepared = tools::prepare(call);
+        let prepared = tools::prepare(&call);
         if prepared.access().is_read_only() {
             return;
         }
@@ -79,6 +63,44 @@ impl Work {
             }
             self.sandbox = output.sandbox.or(self.sandbox.take());
         }
+    }
+}
+
+/// What a turn's step is.
+pub(super) enum StepName<'a> {
+    /// The model's answer.
+    Answer,
+    /// A call of it: the tool's part of the name, and the call's number, counted from 1.
+    Call(&'a str, usize),
+}
+
+/// Reads `turn-<n>` and `turn-<n>-<tool>-<k>`.
+pub(super) fn parsed(name: &str) -> Option<StepName<'_>> {
+    let mut parts = name.strip_prefix("turn-")?.split('-');
+    let _turn = parts.next();
+    match (parts.next(), parts.next()) {
+        (None, _) => Some(StepName::Answer),
+        (Some(tool), Some(number)) => Some(StepName::Call(tool, number.parse().ok()?)),
+        (Some(_), None) => None,
+    }
+}
+
+/// The reply's call with this number, counted from 1, to the tool that the step is named after.
+pub(super) fn call_of<'a>(
+    reply: &'a ModelReply,
+    tool: &str,
+    number: usize,
+    output: Option<&ToolOutput>,
+) -> Option<Cow<'a, ToolCall>> {
+    let own = reply
+        .tool_calls
+        .get(number.checked_sub(1)?)
+        .filter(|call| step_name(&call.name) == tool);
+    match (own, output) {
+        (Some(call), _) => Some(Cow::Borrowed(call)),
+        // The files in an answer's code blocks are one call, without those that were refused.
+        (None, Some(output)) => Some(Cow::Owned(blocks_as_call(reply, output))),
+        (None, None) => None,
     }
 }
 

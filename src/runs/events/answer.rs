@@ -23,7 +23,9 @@ pub struct Shown {
     /// How many blocks of it are finished, and how much of the text they are.
     pub blocks: usize,
     pub finished: usize,
-    /// The HTML of the block that may still change.
+    /// How much of the block that may still change was rendered, in bytes.
+    pub rendered: usize,
+    /// The HTML of that block.
     pub last_block: String,
     /// The fenced code that this block ends with, while it is open.
     pub code: Option<OpenCode>,

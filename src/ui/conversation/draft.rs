@@ -78,30 +78,32 @@ pub fn turn_of(step: &str) -> Option<u32> {
     step.strip_prefix("turn-")?.split('-').next()?.parse().ok()
 }
 
-/// A file that is written or, while it grows, its last lines, which follow the model.
+/// A file while it grows: its last lines, which follow the model.
 #[component]
-pub fn DraftView(draft: Memo<Option<Draft>>, grows: Memo<bool>) -> impl IntoView {
+pub fn DraftView(draft: Memo<Option<Draft>>) -> impl IntoView {
     let path = move || draft.with(|draft| draft.as_ref().map(|draft| draft.path.clone()));
     let tail = move || {
         draft.with(|draft| {
-            let lines: Vec<&str> = draft.iter().flat_map(|draft| draft.text.lines()).collect();
-            lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+            let text = draft.as_ref().map_or("", |draft| draft.text.as_str());
+            let text = text.trim_end_matches('\n');
+            let ends = text
+                .bytes()
+                .enumerate()
+                .rev()
+                .filter(|(_, byte)| *byte == b'\n');
+            let from = ends.map(|(at, _)| at + 1).nth(SHOWN_LINES - 1);
+            text[from.unwrap_or_default()..].to_owned()
         })
     };
-    let count =
-        move || draft.with(|draft| draft.as_ref().map_or(0, |draft| draft.text.lines().count()));
     view! {
-        <div class="overflow-hidden rounded-lg border border-border bg-card text-xs text-muted-foreground">
-            <div class="flex h-8 items-center gap-2 px-2.5">
+        <div class="timeline">
+            <div class="timeline-line">
                 <Icon name=IconName::File class="size-3.5"/>
                 <span class="shrink-0">"Writing"</span>
-                <code class="min-w-0 flex-1 truncate font-mono text-foreground/80">{path}</code>
-                <span class="shrink-0 tabular-nums">{count}" lines"</span>
-                <Show when=move || grows.get()><Spinner/></Show>
+                <code dir="auto" class="min-w-0 flex-1 truncate text-start font-mono text-foreground/80">{path}</code>
+                <Spinner/>
             </div>
-            <Show when=move || grows.get()>
-                <pre aria-hidden="true" class="max-h-52 overflow-hidden border-t border-border px-3 py-2 font-mono leading-4 whitespace-pre">{tail}</pre>
-            </Show>
+            <pre aria-hidden="true" class="max-h-52 overflow-hidden border-t border-border px-3 py-2 font-mono leading-4 whitespace-pre">{tail}</pre>
         </div>
     }
 }

@@ -5,7 +5,9 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::protocol::{FileChange, ModelNotice, Project, ProjectId, TextPiece, Timestamp};
+use crate::protocol::{
+    FileChange, HtmlPiece, ModelNotice, Project, ProjectId, TextPiece, Timestamp, ToolUse,
+};
 
 const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
 const RUN: RunId = RunId(Uuid::from_u128(2));
@@ -35,6 +37,7 @@ fn run(state: RunState) -> Run {
         state,
         created_at: Timestamp(10),
         finished_at: None,
+        spent: None,
     }
 }
 
@@ -46,6 +49,7 @@ fn tool(step: &str, output: Option<&str>) -> EventKind {
             title: "npm install".to_owned(),
             output: output.map(str::to_owned),
             failed: false,
+            took: None,
         },
     }
 }
@@ -78,6 +82,7 @@ fn workspace() -> Workspace {
             label: "demo".to_owned(),
             demo_prompts: Vec::new(),
         },
+        earlier: 0,
     }
 }
 
@@ -145,19 +150,19 @@ fn fold(events: impl IntoIterator<Item = Event>) -> Conversation {
 fn a_run_is_shown_after_its_prompt_with_its_text_tools_and_outcome() {
     let conversation = fold(events());
     assert_eq!(
-        conversation.entries(),
+        *conversation.entries(),
         vec![Entry::Message(PROMPT), Entry::Run(RUN)]
     );
     let view = conversation.run(RUN).unwrap();
     assert_eq!(view.state(), RunState::Succeeded);
-    let blocks: Vec<_> = view.blocks().collect();
-    assert_eq!(blocks.len(), 2);
+    let parts = view.parts();
+    assert_eq!(parts.len(), 2);
     assert_eq!(
-        *blocks[0].1,
+        *view.part(&parts[0])[0],
         Block::Text(vec!["I will write a list".into()])
     );
     assert!(
-        matches!(&*blocks[1].1, Block::Tool(tool) if tool.output.as_deref() == Some("added 3 packages"))
+        matches!(&*view.part(&parts[1])[0], Block::Tool(tool) if tool.output.as_deref() == Some("added 3 packages"))
     );
     assert_eq!(conversation.outcome(RUN).unwrap().id, RESULT);
     assert_eq!(conversation.title(), "Todo list");
@@ -201,8 +206,7 @@ fn a_text_grows_by_pieces_once_each_until_it_is_whole() {
     let mut conversation = fold([]);
     let shows = |conversation: &Conversation| {
         let view = conversation.run(RUN).unwrap();
-        let blocks: Vec<_> = view.blocks().map(|(_, block)| block).collect();
-        match &*blocks[0] {
+        match &*view.part(&BlockKey::Turn(1))[0] {
             Block::Text(text) => text.join("|"),
             Block::Tool(tool) => panic!("{tool:?}"),
         }
@@ -265,7 +269,7 @@ fn a_result_without_its_run_stands_alone() {
             message: message(RESULT, Role::Assistant, MessageKind::Result, 20),
         },
     };
-    assert_eq!(fold([lone]).entries(), vec![Entry::Message(RESULT)]);
+    assert_eq!(*fold([lone]).entries(), vec![Entry::Message(RESULT)]);
 }
 
 #[test]
@@ -292,7 +296,7 @@ fn the_replays_of_a_prompt_follow_it_in_the_order_of_their_making_and_before_the
         run(REPLAY, PROMPT, 30),
     ];
     assert_eq!(
-        Conversation::from(workspace).entries(),
+        *Conversation::from(workspace).entries(),
         vec![
             Entry::Message(PROMPT),
             Entry::Run(RUN),

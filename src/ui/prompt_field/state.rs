@@ -22,6 +22,15 @@ pub struct Attached {
 }
 
 impl Attached {
+    /// One that the server has.
+    pub fn of(image: Image) -> Self {
+        Self {
+            name: "The message's image".to_owned(),
+            number: 0,
+            image: Some(image),
+        }
+    }
+
     pub fn is_uploading(&self) -> bool {
         self.image.is_none()
     }
@@ -107,6 +116,19 @@ impl PromptField {
             self.complaint.set(None);
             self.keep(text);
         }
+    }
+
+    /// Takes what the field holds out of it.
+    pub fn take(self) -> (String, Option<Attached>) {
+        let held = (self.text.get_untracked(), self.image.get_untracked());
+        self.put((String::new(), None));
+        held
+    }
+
+    /// Puts a text and an image in place of what the field holds.
+    pub fn put(self, (text, image): (String, Option<Attached>)) {
+        self.fill(&text);
+        self.image.set(image);
     }
 
     /// Keeps the text until it is sent, where the field does.

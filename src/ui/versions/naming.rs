@@ -19,7 +19,8 @@ pub fn author(version: &Fragment) -> String {
         (Author::Restore, Some(number)) if number > 0 => {
             format!("restored from version {number}")
         }
-        (Author::Restore, _) => "restored from a draft".to_owned(),
+        (Author::Restore, Some(_)) => "restored from a draft".to_owned(),
+        (Author::Restore, None) => "back at the beginning".to_owned(),
     }
 }
 

@@ -3,14 +3,18 @@
 use leptos::prelude::*;
 
 use crate::{
-    api::messages::send_message,
-    api::runs::cancel_run,
+    api::{
+        messages::{edit_message, send_message},
+        runs::cancel_run,
+    },
     protocol::{ProjectId, RunId},
     ui::{
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Spinner},
-        conversation::Conversation,
+        conversation::{Conversation, EditNotice, Editing},
         preview::{Picked, PickedChip},
-        prompt_field::{ImageSlot, MESSAGE_ID, Prompt, PromptField, PromptNote, PromptTextarea},
+        prompt_field::{
+            Attached, ImageSlot, MESSAGE_ID, Prompt, PromptField, PromptNote, PromptTextarea,
+        },
     },
 };
 
@@ -20,28 +24,45 @@ use crate::{
 pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
     let field = PromptField::new();
     let picked = Picked::expect();
+    let editing = Editing::expect();
+    // Whether what works is stopped for a changed message.
+    let stops = StoredValue::new(false);
+    edit_in(field, editing);
     let send = Action::new(move |prompt: &Prompt| {
         let prompt = prompt.clone();
+        let edited = editing.message.get_untracked().map(|message| message.id);
+        let stop = stops.get_value();
         async move {
             let (text, image) = prompt.clone();
-            match send_message(project, picked.with(text.into()), image).await {
+            let text = picked.with(text.into());
+            let sent = match edited {
+                Some(message) => edit_message(message, text, image, stop).await,
+                None => send_message(project, text, image).await,
+            };
+            match sent {
                 Ok(_) => {
-                    field.clear(&prompt);
                     picked.set(None);
+                    match edited {
+                        Some(_) => editing.finish(edited),
+                        None => field.clear(&prompt),
+                    }
                 }
                 Err(error) => field.complain(error.message),
             }
         }
     });
     let busy = send.pending();
-    let submit = move || {
+    let submit_and = move |stop: bool| {
         if busy.get_untracked() {
             return;
         }
         if let Some(prompt) = field.validated() {
+            stops.set_value(stop);
             send.dispatch(prompt);
         }
     };
+    let submit = move || submit_and(false);
+    let stop_and_send = Callback::new(move |()| submit_and(true));
     // The run that works, else the first that waits; those behind it continue.
     let unfinished = Memo::new(move |_| {
         conversation.with(|all| {
@@ -73,7 +94,13 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
                 event.prevent_default();
                 submit();
             }
+            on:keydown=move |key| {
+                if key.key() == "Escape" && editing.message.with_untracked(Option::is_some) {
+                    editing.message.set(None);
+                }
+            }
         >
+            <EditNotice conversation stop_and_send/>
             <PickedChip/>
             <div class="max-h-56 overflow-y-auto px-2 pt-1">
                 <PromptTextarea field label="Message" id=MESSAGE_ID placeholder="Ask for a change…" rows=2 on_enter=submit/>
@@ -103,4 +130,25 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
             </div>
         </form>
     }
+}
+
+/// Puts a message that is being changed into the field; what was there comes back afterwards.
+fn edit_in(field: PromptField, editing: Editing) {
+    let held = StoredValue::new(None::<(String, Option<Attached>)>);
+    Effect::new(move || match editing.message.get() {
+        Some(message) => {
+            let before = field.take();
+            held.update_value(|held| {
+                held.get_or_insert(before);
+            });
+            let image = message.image.clone().map(Attached::of);
+            field.put((message.content.clone(), image));
+            field.focus();
+        }
+        None => {
+            if let Some(before) = held.try_update_value(Option::take).flatten() {
+                field.put(before);
+            }
+        }
+    });
 }

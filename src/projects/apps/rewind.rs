@@ -1,0 +1,44 @@
+//! The app goes back to what it was before a prompt: in the database at once, with the prompt's new
+//! run; in the sandbox when that run opens it, also after a crash.
+
+use super::Apps;
+use crate::{
+    agent::RunError,
+    protocol::{ImageId, NewPrompt, ProjectId, Run},
+    runs::{KeptWork, crash_point},
+    store::{Prompted, Rewind},
+};
+
+impl Apps {
+    /// Replaces the prompt and what came after it, and makes the files of the version before it
+    /// those of the app, after saving what no version has yet. Returns the new prompt's run, which
+    /// has yet to begin.
+    pub async fn rewind(
+        &self,
+        project: ProjectId,
+        prompted: &Prompted,
+        prompt: NewPrompt,
+        image: Option<ImageId>,
+    ) -> Result<Run, RunError> {
+        let _one_at_a_time = self.opening.lock(project).await;
+        // Before the first version and the first written file there is nothing to go back from.
+        let changed = KeptWork::of_project(&self.store, project).await?.is_some();
+        let (mut unsaved, mut source) = (None, None);
+        if let Some(begun) = prompted.begun.filter(|_| changed) {
+            source = self.store.version_at(project, begun).await?;
+            let app = self.find(project).await?;
+            unsaved = self.unsaved(project, app.as_ref()).await?;
+        }
+        let rewind = Rewind {
+            message: prompted.message.id,
+            prompt,
+            image,
+            unsaved,
+            source,
+        };
+        let (run, events) = self.store.rewind(project, rewind).await?;
+        crash_point("after", "rewind");
+        self.events.announce(events);
+        Ok(run)
+    }
+}

@@ -1,0 +1,150 @@
+//! Messages after they were sent: changed and sent again, tried again, removed from the queue; and
+//! the conversation's earlier part.
+
+use tracing::Instrument as _;
+
+use super::{ProjectError, Projects, html};
+use crate::{
+    protocol::{History, ImageId, Message, MessageId, NewPrompt, ProjectId, Run, RunId, RunState},
+    store::Prompted,
+};
+
+/// Why a message is not sent again while a run works.
+const AT_WORK: &str =
+    "A run is at work on this project. Stop it or wait for its end, then send the message again.";
+/// How many prompts a page of the conversation has.
+const PAGE: u64 = 20;
+
+impl Projects {
+    /// Sends the prompt again with another text and image. One that waits is changed where it is.
+    /// For any other, it and what came after it is withdrawn from the conversation, and the app's
+    /// files become those of the version before it; what the app was until now stays as versions.
+    /// `Conflict` while a run works, unless `stop` says to stop what works and waits.
+    pub async fn edit_message(
+        &self,
+        message: MessageId,
+        prompt: &NewPrompt,
+        image: Option<ImageId>,
+        stop: bool,
+    ) -> Result<Run, ProjectError> {
+        let prompted = self.own_prompt(message).await?;
+        let store = &self.inner.store;
+        if prompted.run.state == RunState::Queued {
+            let (run, events) = store.change_prompt(message, prompt, image.as_ref()).await?;
+            self.inner.events.announce(events);
+            return Ok(run);
+        }
+        self.rewind(prompted, prompt.clone(), image, stop).await
+    }
+
+    /// Runs the prompt once more. What a run wrote that failed or was stopped is kept, where the
+    /// prompt is the last; else as [`Projects::edit_message`] does, with the same text and image.
+    pub async fn retry_message(&self, message: MessageId, stop: bool) -> Result<Run, ProjectError> {
+        let prompted = self.own_prompt(message).await?;
+        let unfinished = matches!(prompted.run.state, RunState::Failed | RunState::Cancelled);
+        if prompted.is_last && unfinished {
+            return self.replay(prompted.run.id).await;
+        }
+        let Message { content, image, .. } = &prompted.message;
+        let prompt = NewPrompt::new(content).map_err(|error| ProjectError::Invalid {
+            field: "message",
+            why: error.to_string(),
+        })?;
+        let image = image.as_ref().map(|image| image.id.clone());
+        self.rewind(prompted, prompt, image, stop).await
+    }
+
+    /// Removes a prompt that waits from the conversation. `Conflict` once its run began.
+    pub async fn remove_message(&self, message: MessageId) -> Result<(), ProjectError> {
+        self.own_prompt(message).await?;
+        let (run, events) = self.inner.store.remove_prompt(message).await?;
+        self.inner.events.announce(events);
+        self.inner.runs.ended(&run);
+        Ok(())
+    }
+
+    /// The prompt, or `NotFound` unless it is theirs.
+    async fn own_prompt(&self, message: MessageId) -> Result<Prompted, ProjectError> {
+        let store = &self.inner.store;
+        let project = store.find_message(message).await?.project;
+        match self.own(project).await {
+            Err(ProjectError::NotFound(_)) => Err(ProjectError::NotFound("message")),
+            Err(error) => Err(error),
+            Ok(()) => Ok(store.find_prompt(message).await?),
+        }
+    }
+
+    async fn rewind(
+        &self,
+        prompted: Prompted,
+        prompt: NewPrompt,
+        image: Option<ImageId>,
+        stop: bool,
+    ) -> Result<Run, ProjectError> {
+        let projects = self.clone();
+        let project = prompted.message.project;
+        // In a task of its own: a browser that goes away must not leave half of it.
+        let rewinding = async move {
+            if stop {
+                projects.stop_all(project).await?;
+            }
+            let _alone = projects.idle(project, AT_WORK).await?;
+            let edits = &projects.inner.edits;
+            edits.keep(project).await;
+            let _no_edits = edits.hold(project).await;
+            let apps = &projects.inner.apps;
+            let run = apps.rewind(project, &prompted, prompt, image).await?;
+            tracing::info!(project.id = %project, run.id = %run.id, "message sent again");
+            projects.inner.runs.work_on(project);
+            Ok(run)
+        };
+        let rewinding = self.inner.tasks.spawn(rewinding.in_current_span());
+        rewinding
+            .await
+            .map_err(|error| ProjectError::Internal(error.into()))?
+    }
+
+    /// Stops the run at work, and those that wait, the last first: none begins meanwhile.
+    async fn stop_all(&self, project: ProjectId) -> Result<(), ProjectError> {
+        let runs = self.inner.store.list_runs(project).await?;
+        let unfinished = runs.into_iter().rev().filter(|run| !run.state.is_final());
+        let ids: Vec<RunId> = unfinished.map(|run| run.id).collect();
+        for id in ids {
+            self.cancel(id).await?;
+        }
+        Ok(())
+    }
+
+    /// The part of the conversation before this message, newest part first.
+    pub async fn history(
+        &self,
+        project: ProjectId,
+        before: MessageId,
+    ) -> Result<History, ProjectError> {
+        self.own(project).await?;
+        self.conversation(project, Some(before), PAGE).await
+    }
+
+    /// The last prompts from before the one given, with their runs and replies.
+    pub(super) async fn conversation(
+        &self,
+        project: ProjectId,
+        before: Option<MessageId>,
+        limit: u64,
+    ) -> Result<History, ProjectError> {
+        let store = &self.inner.store;
+        let (messages, earlier) = store.list_messages_before(project, before, limit).await?;
+        let mut runs = store.list_runs(project).await?;
+        runs.retain(|run| messages.iter().any(|message| message.id == run.message));
+        let mut spent = store.spent_by(runs.iter().map(|run| run.id)).await?;
+        for run in &mut runs {
+            let spent = spent.remove(&run.id).filter(|spent| !spent.is_nothing());
+            run.spent = spent.filter(|_| run.state.is_final());
+        }
+        Ok(History {
+            messages: messages.into_iter().map(html::message).collect(),
+            runs,
+            earlier,
+        })
+    }
+}

@@ -1,0 +1,78 @@
+//! What the user said, with what can be done about it.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+
+use super::{
+    Conversation,
+    actions::{Act, acts},
+};
+use crate::{
+    protocol::{Image, Message, MessageId, Role, RunState},
+    ui::{erased::part, time::RelativeTime},
+};
+
+/// A message that stands alone.
+pub fn message_entry(conversation: RwSignal<Conversation>, id: MessageId) -> AnyView {
+    let message =
+        Memo::new(move |_| conversation.with(|all| all.message(id).cloned().map(super::Shared)));
+    let state = Memo::new(move |_| conversation.with(|all| all.answer_of(id).map(|run| run.state)));
+    part(move || match message.get() {
+        Some(message) if message.0.role == Role::User => prompt(conversation, message.0, state),
+        Some(message) => {
+            view! { <div class="prose" dir="auto" inner_html=message.0.html.clone()></div> }
+                .into_any()
+        }
+        None => ().into_any(),
+    })
+}
+
+fn prompt(
+    conversation: RwSignal<Conversation>,
+    message: Arc<Message>,
+    state: Memo<Option<RunState>>,
+) -> AnyView {
+    let (sent_at, content) = (message.created_at, message.content.clone());
+    let image = message.image.clone().map(attached_image);
+    let buttons = part(move || {
+        let possible: &[Act] = match state.get() {
+            Some(RunState::Queued) => &[Act::Edit, Act::Remove, Act::Copy],
+            Some(RunState::Running) => &[Act::Edit, Act::Copy],
+            Some(RunState::Succeeded | RunState::Failed | RunState::Cancelled) => {
+                &[Act::Edit, Act::Retry, Act::Copy]
+            }
+            None => &[Act::Copy],
+        };
+        acts(conversation, message.clone(), possible)
+    });
+    view! {
+        <div class="message flex flex-col items-end gap-1.5">
+            {image}
+            <div dir="auto" class="max-w-[88%] rounded-2xl rounded-br-md bg-secondary px-3.5 py-2.5 text-sm leading-6 wrap-anywhere whitespace-pre-wrap text-secondary-foreground">
+                {content}
+            </div>
+            <div class="flex h-7 items-center gap-1.5 text-xs text-muted-foreground">
+                <span class="message-time"><RelativeTime at=sent_at/></span>
+                {buttons}
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// Small here, and large where it leads.
+fn attached_image(image: Image) -> AnyView {
+    view! {
+        <a href=image.path() target="_blank" rel="noopener external" title="Open the image" class="max-w-[60%] rounded-2xl rounded-br-md focus-ring">
+            <img
+                src=image.path()
+                width=image.width.to_string()
+                height=image.height.to_string()
+                alt="The image attached to this message"
+                class="h-auto max-h-48 w-auto max-w-full rounded-2xl rounded-br-md border border-border bg-muted object-contain"
+            />
+        </a>
+    }
+    .into_any()
+}

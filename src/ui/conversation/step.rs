@@ -1,0 +1,88 @@
+//! A tool call, opened: the whole command, what each file became, and what the tool answered.
+
+use leptos::prelude::*;
+
+use crate::{
+    api::runs::get_step,
+    protocol::{ChangeKind, RunId, StepChange, StepDetails},
+    ui::{components::Skeleton, erased::part, pane::panes},
+};
+
+panes! {
+    /// What the step did; its code and its figures are fetched when it is first opened. `output` is
+    /// what the conversation has of the answer already.
+    pub fn step_details(run: RunId, step: String, output: String) {
+        details(run, step, output)
+    }
+}
+
+fn details(run: RunId, step: String, output: String) -> AnyView {
+    // Only a turn's calls are recorded with what they wrote.
+    if !step.starts_with("turn-") {
+        return answer(&output);
+    }
+    let asked = LocalResource::new(move || get_step(run, step.clone()));
+    part(move || {
+        match asked.get() {
+        None => view! { <div aria-busy="true" class="border-t border-border p-3"><Skeleton class="h-10 w-full"/></div> }
+            .into_any(),
+        Some(Ok(details)) => opened(details),
+        // An old run's record is no longer kept; the server may be away.
+        Some(Err(error)) if output.trim().is_empty() => {
+            view! { <p class="border-t border-border px-3 py-2">{error.message}</p> }.into_any()
+        }
+        Some(Err(_)) => answer(&output),
+    }
+    })
+}
+
+fn opened(details: StepDetails) -> AnyView {
+    let command = details.command.map(|command| {
+        view! { <pre tabindex="0" aria-label="Command" class="timeline-text text-foreground"><span aria-hidden="true" class="text-muted-foreground select-none">"$ "</span>{command}</pre> }
+    });
+    // What was written says more than that it was.
+    let output = details.changes.is_empty().then(|| answer(&details.output));
+    let changes: Vec<AnyView> = details.changes.into_iter().map(change).collect();
+    view! { {command} {changes} {output} }.into_any()
+}
+
+fn answer(output: &str) -> AnyView {
+    let output = match output.trim() {
+        "" => "There was no output.".to_owned(),
+        _ => output.to_owned(),
+    };
+    view! { <pre tabindex="0" aria-label="Output" class="timeline-text">{output}</pre> }.into_any()
+}
+
+/// A file, with the lines that differ.
+fn change(change: StepChange) -> AnyView {
+    let word = match change.kind {
+        ChangeKind::Added => "new",
+        ChangeKind::Changed => "changed",
+        ChangeKind::Removed => "removed",
+    };
+    let lines = change.lines.into_iter().map(|line| {
+        let class = match line.as_bytes().first() {
+            Some(b'+') => "diff-added",
+            Some(b'-') => "diff-removed",
+            Some(b'@') => "diff-place",
+            _ => "diff-same",
+        };
+        view! { <span class=class>{line} "\n"</span> }
+    });
+    let lines: Vec<_> = lines.collect();
+    let label = format!("Changes of {}", change.path);
+    view! {
+        <div class="border-t border-border">
+            <p class="flex items-baseline gap-2 px-3 py-1.5">
+                <code dir="auto" class="min-w-0 flex-1 font-mono text-foreground/80 wrap-anywhere">{change.path}</code>
+                <span class="shrink-0">{word}</span>
+                <span class="shrink-0 text-success tabular-nums">"+" {change.added}</span>
+                <span class="shrink-0 text-destructive tabular-nums">"−" {change.removed}</span>
+            </p>
+            <p class="px-3 pb-1.5 empty:hidden">{change.notice}</p>
+            <pre tabindex="0" aria-label=label class="timeline-diff empty:hidden">{lines}</pre>
+        </div>
+    }
+    .into_any()
+}
