@@ -65,6 +65,7 @@ impl Projects {
 
     /// The prompt, or `NotFound` unless it is theirs.
     async fn own_prompt(&self, message: MessageId) -> Result<Prompted, ProjectError> {
+        self.user()?;
         let store = &self.inner.store;
         let project = store.find_message(message).await?.project;
         match self.own(project).await {

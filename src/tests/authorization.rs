@@ -166,6 +166,41 @@ const TABLE: &[(&str, &str, &str, &[(&str, &str)], Rule)] = &[
         Owner,
     ),
     (
+        "/api/messages/edit",
+        "POST",
+        "/api/messages/edit",
+        &[("message", "{message}"), ("text", "More")],
+        Owner,
+    ),
+    (
+        "/api/messages/retry",
+        "POST",
+        "/api/messages/retry",
+        &[("message", "{message}")],
+        Owner,
+    ),
+    (
+        "/api/messages/remove",
+        "POST",
+        "/api/messages/remove",
+        &[("message", "{message}")],
+        Owner,
+    ),
+    (
+        "/api/projects/history",
+        "GET",
+        "/api/projects/history?project={project}&before={message}",
+        &[],
+        Owner,
+    ),
+    (
+        "/api/runs/step",
+        "GET",
+        "/api/runs/step?run={run}&step=turn-1-terminal-1",
+        &[],
+        Owner,
+    ),
+    (
         "/api/preview/attend",
         "POST",
         "/api/preview/attend",
@@ -417,6 +452,7 @@ async fn sign_up(server: &Server, email: &str) -> String {
 struct Things {
     project: String,
     run: String,
+    message: String,
     image: String,
 }
 
@@ -424,6 +460,7 @@ impl Things {
     fn named_in(&self, text: &str) -> String {
         text.replace("{project}", &self.project)
             .replace("{run}", &self.run)
+            .replace("{message}", &self.message)
             .replace("{image}", &self.image)
     }
 }
@@ -501,6 +538,7 @@ async fn nobody_gets_what_is_anothers() {
     let image: Value = upload.send().await.unwrap().json().await.unwrap();
     let things = Things {
         run: workspace["runs"][0]["id"].as_str().unwrap().to_owned(),
+        message: workspace["messages"][0]["id"].as_str().unwrap().to_owned(),
         image: image["id"].as_str().unwrap().to_owned(),
         project,
     };
@@ -573,7 +611,9 @@ async fn nobody_gets_what_is_anothers() {
 
     // Nothing that was refused was done, and the owner has all of it.
     let rows = TABLE.iter().filter(|row| row.1 == "GET" && row.4 == Owner);
-    for row in rows.filter(|row| !row.0.contains("pictures") && !row.0.contains("view")) {
+    // Nothing is at these: there is no picture, no sandbox, and no step.
+    let empty = ["pictures", "view", "step"];
+    for row in rows.filter(|row| !empty.iter().any(|part| row.0.contains(part))) {
         let status = ask(&server, &owner, &things, row).await.status();
         assert_eq!(status, StatusCode::OK, "{}", row.0);
     }
