@@ -2,12 +2,14 @@
 //! on the server so that the client stays small.
 
 mod blocks;
+mod code;
 mod highlight;
 pub mod image;
 mod markdown;
 mod outline;
 
 pub use blocks::{Beginning, Fence, beginning};
+pub use code::code_text;
 pub use highlight::{highlight, image_type, plain_view};
-pub use markdown::{CODE_END, code_text, markdown, open_code};
+pub use markdown::{CODE_END, markdown, open_code};
 pub use outline::{cut, outline};

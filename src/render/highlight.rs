@@ -10,7 +10,7 @@ use syntect::{
     util::LinesWithEndings,
 };
 
-use super::code_text;
+use super::code::code_text;
 use crate::protocol::{FileView, MAX_EDITED};
 
 /// Files larger than this, in bytes, are shown without colours: highlighting takes about a second

@@ -3,7 +3,7 @@
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, html};
 
-use super::highlight::highlight_code;
+use super::{code::code_text, highlight::highlight_code};
 
 /// What stands before code that an answer has as a block; `follow.js` knows the button.
 const CODE_START: &str = r#"<div class="code-block"><button type="button" class="code-copy">Copy</button><pre tabindex="0"><code>"#;
@@ -73,13 +73,6 @@ pub fn open_code(text: &str) -> Option<String> {
     let mut html = render(text, false);
     html.truncate(html.strip_suffix(CODE_END)?.len());
     Some(html)
-}
-
-/// Code as the text of an element.
-pub fn code_text(code: &str) -> String {
-    code.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 /// The beginning of a link that opens beside the page; `None` where it leads neither to the web nor
