@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+/// How many files are named that a turn has written so far.
+const NAMED_DRAFTS: usize = 5;
+
 type View = Memo<Option<Shared<RunView>>>;
 
 /// The run with this id. An earlier run's steps are fetched when somebody asks for them.
@@ -166,10 +169,23 @@ fn blocks(run: RunId, view: View, ended: Memo<bool>) -> AnyView {
                 .collect::<Vec<Draft>>()
         })
     });
+    // Those that are written, the last ones by name.
     let grown = Memo::new(move |_| drafts.with(Vec::len).saturating_sub(1));
-    let files_before = move || match grown.get() {
-        1 => "1 more file is written.".to_owned(),
-        count => format!("{count} more files are written."),
+    let files_before = move || {
+        let count = grown.get();
+        let named = drafts.with(|drafts| {
+            let named = drafts[..count.min(drafts.len())]
+                .iter()
+                .rev()
+                .take(NAMED_DRAFTS);
+            named.map(|draft| draft.path.clone()).collect::<Vec<_>>()
+        });
+        let more = count - named.len();
+        let named = named.join(", ");
+        match more {
+            0 => named,
+            more => format!("{named} and {more} more"),
+        }
     };
     let draft = move || {
         let last = Memo::new(move |_| drafts.with(|drafts| drafts.last().cloned()));
@@ -181,7 +197,7 @@ fn blocks(run: RunId, view: View, ended: Memo<bool>) -> AnyView {
             {part_when(move || drafts.with(|drafts| !drafts.is_empty()), draft)}
             {part_when(
                 move || grown.get() > 0,
-                move || view! { <p class="px-2.5 text-xs text-muted-foreground">{words(files_before)}</p> }.into_any(),
+                move || view! { <p class="px-2.5 text-xs text-muted-foreground wrap-anywhere">"Written: " <code class="font-mono">{words(files_before)}</code></p> }.into_any(),
             )}
         </div>
     }

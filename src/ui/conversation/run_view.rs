@@ -75,7 +75,7 @@ impl RunView {
     }
 
     /// What the run said and did, in the order of its first mention, without texts that are blank:
-    /// each text, and the tool calls between two texts as one part, named by its first.
+    /// each text, and the model's calls between two texts as one part, named by its first.
     pub fn parts(&self) -> Vec<BlockKey> {
         let mut parts = Vec::new();
         let mut within_calls = false;
@@ -83,6 +83,7 @@ impl RunView {
             match &*placed.latest.value {
                 Block::Text(text) if is_blank(text) => continue,
                 Block::Text(_) => within_calls = false,
+                Block::Tool(tool) if !is_of_turn(tool) => within_calls = false,
                 Block::Tool(_) if within_calls => continue,
                 Block::Tool(_) => within_calls = true,
             }
@@ -100,6 +101,12 @@ impl RunView {
                 Block::Text(_) if part.is_empty() => return vec![placed.latest.value.clone()],
                 Block::Text(text) if is_blank(text) => {}
                 Block::Text(_) => break,
+                Block::Tool(tool) if !is_of_turn(tool) => {
+                    if part.is_empty() {
+                        part.push(placed.latest.value.clone());
+                    }
+                    break;
+                }
                 Block::Tool(_) => part.push(placed.latest.value.clone()),
             }
         }
@@ -169,6 +176,11 @@ impl RunView {
         placed.latest.offer(seq, Arc::new(block));
         self.blocks.sort_by_key(|placed| placed.first);
     }
+}
+
+/// Whether it is a call of the model's; what is done before the first turn stands alone.
+fn is_of_turn(tool: &ToolUse) -> bool {
+    tool.step.starts_with("turn-")
 }
 
 fn is_blank(text: &[Arc<str>]) -> bool {

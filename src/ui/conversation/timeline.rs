@@ -134,7 +134,9 @@ pub fn timeline(run: RunId, calls: Calls, ended: Memo<bool>) -> AnyView {
 }
 
 fn group(run: RunId, calls: Calls, ended: Memo<bool>) -> AnyView {
-    let open = RwSignal::new(false);
+    // What is done now is seen; what was done is there to be opened.
+    let chosen = RwSignal::new(None::<bool>);
+    let open = Memo::new(move |_| chosen.get().unwrap_or_else(|| !ended.get()));
     let running = Memo::new(move |_| {
         let is_running =
             |block: &&Arc<Block>| tool_of(block).is_some_and(|tool| tool.output.is_none());
@@ -185,7 +187,7 @@ fn group(run: RunId, calls: Calls, ended: Memo<bool>) -> AnyView {
                 type="button"
                 class="timeline-line focus-ring-inset"
                 aria-expanded=move || open.get().to_string()
-                on:click=move |_| open.update(|open| *open = !*open)
+                on:click=move |_| chosen.set(Some(!open.get_untracked()))
             >
                 <span class="timeline-arrow"><Icon name=IconName::ChevronRight class="size-3.5"/></span>
                 <span dir="auto" class="min-w-0 flex-1 truncate text-start text-foreground/80">{words(said)}</span>
