@@ -149,17 +149,7 @@ impl<'a> Element<'a> {
                 };
             }
         }
-        // Children that a component was given.
-        Literal::Computed {
-            forwards: has_word(&rest[..rest.len().min(400)], "children"),
-        }
-    }
-
-    /// Whether it is a component rather than an element of HTML.
-    pub fn is_component(&self) -> bool {
-        self.name
-            .starts_with(|sign: char| sign.is_ascii_uppercase())
-            || self.name.contains('.')
+        COMPUTED
     }
 }
 
