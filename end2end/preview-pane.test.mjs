@@ -226,7 +226,7 @@ test("the console has the page's messages, its errors and failed requests, and t
   await border.press("ArrowUp");
   await page.reload();
   await until("the console is there again", async () => (await border.getAttribute("aria-valuenow").catch(() => "")) === String(height + 24));
-  await drawer.getByRole("button", { name: "Clear" }).click();
+  await drawer.getByText("Nothing here.").waitFor();
   for (const theme of ["light", "dark"]) {
     await preferTheme(page, theme);
     await press("Throw");
