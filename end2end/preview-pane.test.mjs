@@ -70,7 +70,7 @@ const address = () => page.getByRole("textbox", { name: "Address" });
 const side = (name) => page.getByRole("spinbutton", { name });
 const isAt = (place) => until(`the address is ${place}`, async () => (await address().inputValue()) === place);
 /** The size that the app has in its frame. */
-const inner = () => app().evaluate(() => [innerWidth, innerHeight]);
+const inner = async () => app().evaluate(() => [innerWidth, innerHeight]);
 const isOfSize = (...size) => until(`the frame is ${size}`, async () => String(await inner().catch(() => "")) === String(size));
 const scale = async () => Number(await page.locator("[data-scale]").getAttribute("data-scale"));
 

@@ -83,8 +83,10 @@ impl Console {
                 self.entries.update(|entries| entries.take(batch));
             }
         });
-        // What the page sent before this was fetched.
-        frame.post(ASK_CONSOLE);
+        // What the page sent before this was fetched. One that is loaded later sends all it has.
+        if frame.speaks() {
+            frame.post(ASK_CONSOLE);
+        }
     }
 
     pub fn toggle(self) {
