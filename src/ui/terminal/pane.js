@@ -179,13 +179,9 @@ export function mount(host, project) {
 
   const wake = () => line.ask({ request: "wake" });
 
-  /** A sandbox that is there soon is not said to be starting. */
-  let startingSince = 0;
-  function noteStart() {
-    startingSince = Date.now();
-    setTimeout(explain, QUICK + 10);
-  }
-  noteStart();
+  /** When the pane is opened, a sandbox that is there soon is not said to be starting. One that is being woken is: nobody can type yet. */
+  const openedAt = Date.now();
+  setTimeout(explain, QUICK + 10);
 
   /** Says the first of what keeps the shown shell from working. */
   function explain() {
@@ -193,7 +189,7 @@ export function mount(host, project) {
     if (gone) return say(gone);
     if (refusal) return say(refusal, ["Close", () => ((refusal = null), explain())]);
     if (!connected) return say(null);
-    if (sandbox.state === "starting" && Date.now() - startingSince < QUICK) return say(null);
+    if (sandbox.state === "starting" && Date.now() - openedAt < QUICK) return say(null);
     if (sandbox.state !== "awake") {
       const [words, action] = TROUBLE[sandbox.state];
       const press = action === "New shell" ? () => open(false) : wake;
@@ -241,7 +237,6 @@ export function mount(host, project) {
       return explain();
     }
     if (frame.frame === "opened") return select(frame.shell, true);
-    if (frame.sandbox.state === "starting" && sandbox.state !== "starting") noteStart();
     ({ sandbox, shells } = frame);
     const numbers = new Set(shells.map(({ number }) => number));
     for (const [number, { screen, panel }] of screens) {
