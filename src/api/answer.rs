@@ -3,7 +3,7 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use leptos::prelude::use_context;
@@ -28,12 +28,25 @@ pub fn answer<T>(result: Result<T, impl Into<ApiError>>) -> Result<T, ApiError> 
     result.map_err(|error| {
         let error = error.into();
         if let Some(response) = use_context::<ResponseOptions>() {
-            response.set_status(status(error.code));
+            // It goes back to its page, which shows the error: a status of its own would keep the
+            // browser from that.
+            if !is_plain_form() {
+                response.set_status(status(error.code));
+            }
             if let Some(seconds) = error.retry_after {
                 response.insert_header(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
         }
         error
+    })
+}
+
+/// Whether a browser sent a form by itself, without a script.
+pub fn is_plain_form() -> bool {
+    use_context::<Parts>().is_some_and(|parts| {
+        let accepts = parts.headers.get(header::ACCEPT);
+        parts.method == Method::POST
+            && accepts.is_some_and(|accepts| accepts.as_bytes().starts_with(b"text/html"))
     })
 }
 

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, header};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
+use super::answer::is_plain_form;
 use crate::{
     accounts::{Accounts, Requester, SignedIn, own_path},
     protocol::{ApiError, ErrorCode},
@@ -42,11 +43,7 @@ fn set_cookie(cookie: &str) {
 /// Leads a browser to the page that sent the form by itself. A script decides for itself, and loads
 /// the page anew.
 fn lead_form(to: &str) {
-    let parts = use_context::<axum::http::request::Parts>();
-    let accepts = parts
-        .as_ref()
-        .and_then(|parts| parts.headers.get(header::ACCEPT));
-    if accepts.is_some_and(|accepts| accepts.as_bytes().starts_with(b"text/html")) {
+    if is_plain_form() {
         leptos_axum::redirect(to);
     }
 }

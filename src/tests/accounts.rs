@@ -391,6 +391,7 @@ async fn a_browser_without_scripts_signs_in_by_forms_and_comes_back_to_where_it_
         ("to", "/"),
     ];
     let refused = form("/api/account/sign-in", &wrong).await;
+    assert_eq!(refused.status(), 302);
     let back = refused.headers()["location"].to_str().unwrap().to_owned();
     assert!(
         !back.contains("quiet") && back.contains("/sign-in"),
