@@ -3,7 +3,7 @@
 
 mod failures;
 
-use codeflow::protocol::{EventKind, RunState};
+use codeflow::protocol::RunState;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
