@@ -75,7 +75,7 @@ impl Passwords {
         let is_possible = password.len() <= 4 * LONGEST;
         let password = normalized(if is_possible { password } else { "" });
         let known = hash.is_some() && is_possible;
-        let hash = hash.map_or_else(|| self.nobodys.to_string(), |hash| hash);
+        let hash = hash.unwrap_or_else(|| self.nobodys.to_string());
         let is_right = self.in_turn(move || {
             let hash = PasswordHash::new(&hash).map_err(|error| anyhow::anyhow!("{error}"))?;
             let bytes = password.expose_secret().as_bytes();
