@@ -24,7 +24,7 @@ use std::{
 };
 
 use codeflow::{
-    protocol::{NewPrompt, ProjectId, RunState, Spent},
+    protocol::{NewPrompt, ProjectId, RunState, Spent, UserId},
     store::Store,
 };
 use futures::StreamExt;
@@ -82,7 +82,12 @@ async fn steps() {
     let mut taken = Vec::new();
     for _ in 0..RUNS_MEASURED {
         let (_, run, _) = store
-            .create_project(&NewPrompt::new("Measure").unwrap(), None, "Measure")
+            .create_project(
+                &UserId::local(),
+                &NewPrompt::new("Measure").unwrap(),
+                None,
+                "Measure",
+            )
             .await
             .unwrap();
         for step in 0..STEPS {
