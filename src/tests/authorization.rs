@@ -33,9 +33,17 @@ enum Rule {
 }
 use Rule::{AdminPage, All, Owner, Page, SignedIn};
 
-/// Each path with how it is asked (`{project}`, `{run}`, `{image}` and `{picture}` are the owner's)
-/// and the form that goes with it.
-const TABLE: &[(&str, &str, &str, &[(&str, &str)], Rule)] = &[
+/// A path as the router has it, how it is asked (`{project}`, `{run}`, `{image}` and `{picture}` are
+/// the owner's), the form that goes with it, and who may have what it answers with.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    Rule,
+);
+
+const TABLE: &[Row] = &[
     ("/healthz", "GET", "/healthz", &[], All),
     ("/readyz", "GET", "/readyz", &[], All),
     ("/", "GET", "/", &[], All),

@@ -82,7 +82,7 @@ pub fn run_entry(conversation: RwSignal<Conversation>, id: RunId) -> AnyView {
                     <Icon name=IconName::ChevronRight class="size-3.5"/>
                 </span>
                 {words(move || if open.get() { "Hide steps" } else { "Show steps" }.to_owned())}
-                <span class="text-muted-foreground/80">{words(about_steps)}</span>
+                <span class="text-muted-foreground">{words(about_steps)}</span>
             </button>
         }
         .into_any()

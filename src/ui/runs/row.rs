@@ -88,5 +88,5 @@ pub fn RunRow(
 
 /// A cell with a figure; on a narrow screen its heading precedes it.
 const FIGURE: &str = "text-muted-foreground tabular-nums lg:px-3 lg:py-3 lg:whitespace-nowrap max-lg:text-xs \
-                      max-lg:before:mr-1.5 max-lg:before:text-muted-foreground/80 max-lg:before:content-[attr(data-label)]";
+                      max-lg:before:mr-1.5 max-lg:before:text-muted-foreground max-lg:before:content-[attr(data-label)]";
 const LAST: &str = "max-lg:order-3";
