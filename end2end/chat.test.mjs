@@ -70,7 +70,7 @@ after(async () => {
 });
 
 const message = (text, of = tab) => of.getByRole("log").locator(".message").filter({ hasText: text }).first();
-const prompts = (of = tab) => of.locator("div.message > [dir=auto]").allInnerTexts();
+const prompts = (of = tab) => of.locator("div.message > [dir=auto]").allTextContents();
 const field = () => tab.getByRole("textbox", { name: "Message" });
 const distance = () => tab.locator("[data-log]").evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight);
 const copied = () => tab.evaluate(() => navigator.clipboard.readText());

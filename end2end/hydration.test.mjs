@@ -21,14 +21,16 @@ after(async () => {
 async function holding(pattern) {
   const page = await browser.newPage();
   page.setDefaultTimeout(60_000);
-  const asked = Promise.withResolvers();
-  const released = Promise.withResolvers();
-  await page.route(pattern, async (route) => {
-    asked.resolve();
-    await released.promise;
-    await route.continue();
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  const asked = new Promise((resolve) => {
+    void page.route(pattern, async (route) => {
+      resolve();
+      await released;
+      await route.continue();
+    });
   });
-  return { page, asked: asked.promise, release: released.resolve };
+  return { page, asked, release };
 }
 
 const isAlive = (page) => page.locator("html[data-live]").waitFor({ state: "attached" });

@@ -9,6 +9,7 @@ mod identity;
 mod images;
 mod origin;
 mod preferences;
+mod refused_body;
 mod terminal;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -138,8 +139,13 @@ pub fn router(state: AppState) -> Router {
 
 /// The routes that are neither pages nor server functions.
 fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 11] {
-    let image = post(images::upload).layer(DefaultBodyLimit::max(IMAGE_MAX_BYTES));
-    let file = post(files::upload).layer(DefaultBodyLimit::max(MAX_UPLOAD));
+    let limited = |upload: MethodRouter<AppState>, bytes| {
+        upload
+            .layer(DefaultBodyLimit::max(bytes))
+            .layer(middleware::from_fn(refused_body::read_to_its_end))
+    };
+    let image = limited(post(images::upload), IMAGE_MAX_BYTES);
+    let file = limited(post(files::upload), MAX_UPLOAD);
     let preferences = get(preferences::list).post(preferences::set);
     [
         ("/healthz", get(health::healthz)),

@@ -1,0 +1,94 @@
+//! A body that is refused as too large is read on to its end, up to a limit: who is still sending
+//! when the connection closes sees that it broke, and never reads why.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    extract::Request,
+    http::StatusCode,
+    middleware::Next,
+    response::Response,
+};
+use http_body_util::BodyExt;
+use hyper::body::{Frame, SizeHint};
+use tokio::sync::oneshot;
+
+/// How much is read of what is refused, in bytes, and for how long.
+const MAX_READ: usize = 256 << 20;
+const MAX_TIME: Duration = Duration::from_secs(60);
+
+/// A middleware for routes with a limit of their own.
+pub async fn read_to_its_end(request: Request, next: Next) -> Response {
+    let (give_back, returned) = oneshot::channel();
+    let lend = |body| {
+        Body::new(Lent {
+            body: Some(body),
+            give_back: Some(give_back),
+        })
+    };
+    let response = next.run(request.map(lend)).await;
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let reading = async {
+            if let Ok(rest) = returned.await {
+                discard(rest).await;
+            }
+        };
+        let _ = tokio::time::timeout(MAX_TIME, reading).await;
+    }
+    response
+}
+
+async fn discard(mut body: Body) {
+    let mut read = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        read += frame.data_ref().map_or(0, Bytes::len);
+        if read > MAX_READ {
+            return;
+        }
+    }
+}
+
+/// A body that comes back when it is dropped.
+struct Lent {
+    body: Option<Body>,
+    give_back: Option<oneshot::Sender<Body>>,
+}
+
+impl HttpBody for Lent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body
+            .as_ref()
+            .map_or_else(SizeHint::default, HttpBody::size_hint)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (Some(body), Some(give_back)) = (self.body.take(), self.give_back.take()) {
+            // Fails when nobody wants it any more.
+            let _ = give_back.send(body);
+        }
+    }
+}
