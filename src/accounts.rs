@@ -14,6 +14,7 @@ mod token;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 pub use cookie::own_path;
 pub use error::AccountError;
@@ -32,6 +33,8 @@ const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 const IDLE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How exactly it is known when a session was last used: not every request is a write.
 const SEEN_EVERY: i64 = 5 * 60 * 1000;
+/// The time between two removals of what has ended.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// How long a link can be used.
 const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
@@ -226,9 +229,21 @@ impl Accounts {
         Ok(Some(link))
     }
 
-    /// Removes what is over.
-    pub async fn sweep(&self) -> Result<(), AccountError> {
-        Ok(self.inner.store.remove_ended_sessions(IDLE).await?)
+    /// Removes ended sessions and expired links every hour, until the shutdown.
+    pub fn keep_swept(&self, shutdown: CancellationToken) {
+        let store = self.inner.store.clone();
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(SWEEP_EVERY);
+            loop {
+                tokio::select! {
+                    _ = ticks.tick() => {}
+                    () = shutdown.cancelled() => return,
+                }
+                if let Err(error) = store.remove_ended_sessions(IDLE).await {
+                    tracing::warn!(%error, "ended sessions could not be removed");
+                }
+            }
+        });
     }
 
     /// Saves a link of this purpose, and returns it.

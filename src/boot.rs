@@ -123,6 +123,7 @@ impl Service {
         }
 
         projects.keep_swept(sweeps, shutdown.clone());
+        accounts.keep_swept(shutdown.clone());
         if resumed > 0 {
             tracing::info!(projects = resumed, "resuming unfinished runs");
         }
