@@ -4,6 +4,8 @@ import { AxeBuilder } from "@axe-core/playwright";
 
 /** Fails when the page, or what of it is in `within`, has a serious or critical violation. `where` names it in the message. */
 export async function assertAccessible(page, where, within = "html") {
+  // A colour on its way to another one is nobody's choice.
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((each) => each instanceof CSSTransition).map((each) => each.finished)));
   const { violations } = await new AxeBuilder({ page }).include(within).exclude("iframe").analyze();
   const grave = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
   const text = grave.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map((node) => `  ${node.html}\n  ${node.failureSummary}`).join("\n")}`);

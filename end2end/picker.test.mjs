@@ -79,11 +79,15 @@ const source = async (path) => {
 const sourceHas = (path, part) => until(`${path} has ${part}`, async () => (await source(path))?.includes(part));
 
 async function pick(role, name) {
+  // What was picked before is in the panel, and must not be taken for the new one.
+  const before = panel().locator("p").first();
+  if ((await before.count()) > 0) await before.evaluate((element) => element.setAttribute("data-before", ""));
   await button("Pick an element").click();
   await until("the page lets one pick", () => ui.preview().locator("codeflow-picker").count());
   await ui.preview().getByRole(role, { name }).first().click();
   await panel().waitFor();
   await ui.preview().locator("codeflow-picker").waitFor({ state: "detached" });
+  await panel().locator("[data-before]").waitFor({ state: "detached" });
 }
 
 test("a picked element of a server component is known with its source, and goes with the next message as a chip", async () => {

@@ -229,6 +229,8 @@ test("a file that a command makes is in the Code tab and in the next version", L
 
 test("a sandbox that sleeps is woken by a button, and one that is lost ends its shells in words", LIMIT, async () => {
   const { page, at } = await open(1024);
+  // The app in the preview would wake it at once.
+  await page.route(/^https?:\/\/\d+-/, (route) => route.abort());
   await at.open();
   await page.getByRole("button", { name: "New terminal" }).click();
   await until("the keyboard is in it", () => page.evaluate(() => document.activeElement.classList.contains("xterm-helper-textarea")));
