@@ -80,14 +80,14 @@ const sourceHas = (path, part) => until(`${path} has ${part}`, async () => (awai
 
 async function pick(role, name) {
   // What was picked before is in the panel, and must not be taken for the new one.
-  const before = panel().locator("p").first();
-  if ((await before.count()) > 0) await before.evaluate((element) => element.setAttribute("data-before", ""));
+  const found = page.waitForResponse((response) => response.url().includes("/api/preview/element"));
   await button("Pick an element").click();
   await until("the page lets one pick", () => ui.preview().locator("codeflow-picker").count());
   await ui.preview().getByRole(role, { name }).first().click();
   await panel().waitFor();
   await ui.preview().locator("codeflow-picker").waitFor({ state: "detached" });
-  await panel().locator("[data-before]").waitFor({ state: "detached" });
+  await found;
+  await panel().locator("[aria-busy]").waitFor({ state: "detached" });
 }
 
 test("a picked element of a server component is known with its source, and goes with the next message as a chip", async () => {
