@@ -148,14 +148,10 @@ impl Accounts {
         let Some(identity) = self.identify(Some(token)).await? else {
             return Ok(());
         };
-        if let Some(session) = identity.session {
-            self.inner
-                .store
-                .end_session(&identity.user, session)
-                .await?;
-            self.announce_end();
+        match identity.session {
+            Some(session) => self.end_session(&identity, session).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Sets the password of the account that the link was made for, ends its sessions, and signs
