@@ -53,12 +53,7 @@ impl Store {
             .filter(run::Column::MessageId.eq(id))
             .order_by_asc(run::Column::Id);
         let runs = readable::models(&self.db, "run", runs).await?;
-        let mut begun = None;
-        for run in &runs {
-            if begun.is_none() {
-                begun = step::first_start(&self.db, run.id).await?;
-            }
-        }
+        let begun = step::first_start(&self.db, runs.iter().map(|run| run.id)).await?;
         let ended = runs.first().and_then(|run| run.finished_at.map(Timestamp));
         let begun = begun.or(ended);
         let last = runs.into_iter().next_back();

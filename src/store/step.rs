@@ -1,7 +1,8 @@
 //! Steps: the journal of a run. A step that has an output is never run again.
 
 use sea_orm::{
-    ActiveValue::Set, QueryOrder, UpdateMany, entity::prelude::*, sea_query::OnConflict,
+    ActiveValue::Set, QueryOrder, QuerySelect, UpdateMany, entity::prelude::*,
+    sea_query::OnConflict,
 };
 
 use super::{Result, Store, readable, run, without_nul};
@@ -293,15 +294,21 @@ fn with_spent(change: UpdateMany<Entity>, spent: Spent) -> UpdateMany<Entity> {
         .col_expr(Column::Estimated, Expr::value(spent.estimated))
 }
 
-/// When the run's first step began; `None` before that.
+/// When the first of these runs to begin a step began it; `None` before any has.
 pub(super) async fn first_start(
     db: &impl ConnectionTrait,
-    run: RunId,
+    runs: impl IntoIterator<Item = RunId>,
 ) -> Result<Option<Timestamp>> {
-    let first = Entity::find()
-        .filter(Column::RunId.eq(run))
-        .order_by_asc(Column::Ordinal);
-    Ok(first.one(db).await?.map(|step| Timestamp(step.started_at)))
+    let first: Option<i64> = Entity::find()
+        .select_only()
+        .column(Column::StartedAt)
+        .filter(Column::RunId.is_in(runs))
+        .order_by_asc(Column::RunId)
+        .order_by_asc(Column::Ordinal)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(first.map(Timestamp))
 }
 
 /// Shortens the outputs of a run that has ended; `shorten` gets a step's name and its output.
