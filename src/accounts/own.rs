@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{AccountError, Accounts, Client, IDLE, Identity, SignedIn, Token, throttle::Rate};
 use crate::protocol::{SessionId, SessionSummary};
 
-/// How often the password may be asked for again.
+/// The limit on confirming something with the password.
 const CONFIRMATIONS: Rate = Rate {
     burst: 10,
     pause: Duration::from_secs(30),

@@ -1,4 +1,4 @@
-//! How often something may be tried: a number of times at once, then one more after each pause.
+//! Limits attempts: so many at once, then one more after each pause.
 //! Counted in memory, by what is tried and by whom.
 
 use std::{

@@ -141,7 +141,7 @@ trait Handler: Send + Sync {
         None
     }
 
-    /// What the file was before the call made this text of it, where that can be told.
+    /// The file as it was before the call turned it into this text; `None` where that is unknown.
     fn undone(&self, after: &str) -> Option<String> {
         let _ = after;
         None
@@ -271,7 +271,7 @@ impl Prepared {
         self.handler.as_ref().ok()?.command()
     }
 
-    /// What the file was before the call made this text of it, where that can be told.
+    /// The file as it was before the call turned it into this text; `None` where that is unknown.
     pub fn undone(&self, after: &str) -> Option<String> {
         self.handler.as_ref().ok()?.undone(after)
     }

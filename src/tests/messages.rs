@@ -134,7 +134,7 @@ async fn an_edited_message_begins_again_from_the_version_before_it_and_nothing_i
         Some("<h1>Other</h1>")
     );
     assert_eq!(page(&server, project, "late.txt").await, None);
-    // The page that the new run found, and what it was told.
+    // The page that the new run found, and the conversation that its model got.
     assert!(
         feed.tool("turn-1-readFiles-1")
             .output

@@ -181,7 +181,7 @@ impl TerminalViewer {
     pub fn type_into(&self, shell: u32, keys: Vec<u8>) {
         if let Err(error) = self.shells.type_into(shell, keys) {
             let reason = error.to_string();
-            // A page that takes no answers has been told already.
+            // Fails when the channel is full: the page has answers to read already.
             let _ = self.answer.try_send(TerminalFrame::Refused { reason });
         }
     }
