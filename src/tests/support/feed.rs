@@ -26,7 +26,12 @@ pub struct FeedEnd {
 impl Feed {
     pub async fn open(server: &Server, path: &str) -> Self {
         let url = format!("ws://127.0.0.1:{}{path}", server.port);
-        let (socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        // A frame may be as large as an answer; browsers have no limit.
+        let config = tungstenite::protocol::WebSocketConfig::default()
+            .max_message_size(None)
+            .max_frame_size(None);
+        let connecting = tokio_tungstenite::connect_async_with_config(url, Some(config), false);
+        let (socket, _) = connecting.await.unwrap();
         Self {
             socket,
             events: Vec::new(),

@@ -6,6 +6,10 @@
 //! itself (how many times the assistant has answered since the prompt), so that a server that was
 //! restarted gets the same answer again.
 
+// Named, since the benches take this file in as well.
+#[path = "model/chunks.rs"]
+mod chunks;
+
 use std::{
     collections::HashMap,
     convert::Infallible,
@@ -23,9 +27,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+
+use chunks::{text, tool_calls, usage};
 
 /// The script's key for requests with an image.
 pub const VISION: &str = "(an image)";
@@ -50,15 +56,18 @@ pub enum Reply {
     Later(u16, &'static str),
     /// The connection ends before anything was answered.
     Dropped,
-    /// So many per cent of the answer's chunks, then the connection breaks.
+    /// This percentage of the answer's chunks, then the connection breaks.
     Cut(usize, Box<Reply>),
-    /// So many per cent of the answer's chunks, then nothing more.
+    /// This percentage of the answer's chunks, then nothing more.
     Silent(usize, Box<Reply>),
-    /// A pause of so many milliseconds before each chunk.
+    /// A pause before each chunk, in milliseconds.
     Slow(u64, Box<Reply>),
+    /// A chunk repeated after each pause, in milliseconds, until [`Model::release`]; then the
+    /// others.
+    Repeated(u64, String, Vec<String>),
     /// The first for the first request, the next for the next one; the last for all others.
     InTurn(Vec<Reply>),
-    /// An answer that used so many tokens, read and written.
+    /// An answer with its usage: the tokens read and written.
     Costly(u64, u64, Box<Reply>),
     /// No answer until [`Model::release`].
     Held(Box<Reply>),
@@ -149,7 +158,7 @@ impl Model {
         ]
     }
 
-    /// It is Ollama from now on, and reads so many tokens of a chat with its model
+    /// It is Ollama from now on, and reads this many tokens of a chat with its model
     /// `qwen3-coder:30b`.
     pub fn is_ollama(&self, context: usize) {
         self.shared.context.store(context, Ordering::Relaxed);
@@ -321,7 +330,20 @@ async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> R
         shared.released.notified().await;
         reply = *held;
     }
+    if let Reply::Repeated(pause, chunk, rest) = reply {
+        let repeated = slowly(pause, futures::stream::repeat(chunk))
+            .take_until(async move { shared.released.notified().await });
+        let chunks = repeated.chain(futures::stream::iter(rest));
+        return sent(chunks.map(Ok::<_, Infallible>));
+    }
     answer(reply)
+}
+
+fn slowly(pause: u64, chunks: impl Stream<Item = String>) -> impl Stream<Item = String> {
+    chunks.then(move |chunk| async move {
+        tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+        chunk
+    })
 }
 
 fn answer(reply: Reply) -> Response {
@@ -345,12 +367,10 @@ fn answer(reply: Reply) -> Response {
             let chunks = part(*reply, percent).into_iter().map(Ok::<_, Infallible>);
             sent(futures::stream::iter(chunks).chain(futures::stream::pending()))
         }
-        Reply::Slow(pause, reply) => sent(futures::stream::iter(chunks(*reply)).then(
-            move |chunk| async move {
-                tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
-                Ok::<_, Infallible>(chunk)
-            },
-        )),
+        Reply::Slow(pause, reply) => {
+            let chunks = slowly(pause, futures::stream::iter(chunks(*reply)));
+            sent(chunks.map(Ok::<_, Infallible>))
+        }
         Reply::Body(content_type, packets) => {
             let packets = futures::stream::iter(packets.into_iter().map(Ok::<_, Infallible>));
             ([("content-type", content_type)], Body::from_stream(packets)).into_response()
@@ -421,66 +441,6 @@ fn refuse(status: u16, message: &str) -> Response {
     let error =
         json!({ "error": { "message": message, "type": "scripted", "param": null, "code": null } });
     (StatusCode::from_u16(status).unwrap(), Json(error)).into_response()
-}
-
-fn chunk(delta: Value, finish: Option<&str>) -> String {
-    let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
-    format!(
-        "data: {}\n\n",
-        json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice] })
-    )
-}
-
-fn end(mut chunks: Vec<String>, finish: &str) -> Vec<String> {
-    chunks.push(chunk(json!({}), Some(finish)));
-    chunks.push(usage(7, 3));
-    chunks.push("data: [DONE]\n\n".to_owned());
-    chunks
-}
-
-fn usage(input: u64, output: u64) -> String {
-    let usage = json!({ "prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output });
-    format!(
-        "data: {}\n\n",
-        json!({ "id": "c", "choices": [], "usage": usage })
-    )
-}
-
-/// Pieces of at most seven characters.
-fn pieces(text: &str) -> Vec<String> {
-    text.chars()
-        .collect::<Vec<_>>()
-        .chunks(7)
-        .map(|piece| piece.iter().collect())
-        .collect()
-}
-
-fn text(answer: &str) -> Vec<String> {
-    end(
-        pieces(answer)
-            .into_iter()
-            .map(|piece| chunk(json!({ "content": piece }), None))
-            .collect(),
-        "stop",
-    )
-}
-
-fn tool_calls(calls: &[(&str, String)]) -> Vec<String> {
-    let mut chunks = vec![chunk(
-        json!({ "role": "assistant", "content": "Working on it." }),
-        None,
-    )];
-    for (index, (name, arguments)) in calls.iter().enumerate() {
-        let first = json!({ "index": index, "id": format!("call_{index}"), "type": "function", "function": { "name": name, "arguments": "" } });
-        chunks.push(chunk(json!({ "tool_calls": [first] }), None));
-        for piece in pieces(arguments) {
-            chunks.push(chunk(
-                json!({ "tool_calls": [{ "index": index, "function": { "arguments": piece } }] }),
-                None,
-            ));
-        }
-    }
-    end(chunks, "tool_calls")
 }
 
 /// Each chunk in a packet of its own.

@@ -36,7 +36,11 @@ pub fn as_nobody(folder: &Path, data: &Path, arguments: &str) -> Command {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     let (program, ids) = (folder.join("codeflow"), folder.join("ids"));
     if !program.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_codeflow"), &program).unwrap();
+        // By a process of its own: a file that this one had open for writing can't be executed while
+        // another test's child, forked meanwhile, has not begun its program yet.
+        let mut copy = Command::new("cp");
+        copy.arg(env!("CARGO_BIN_EXE_codeflow")).arg(&program);
+        assert!(copy.status().unwrap().success());
     }
     fs::write(&ids, "nobody:300000:65536\n").unwrap();
     give(data);
