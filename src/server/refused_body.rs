@@ -2,6 +2,7 @@
 //! when the connection closes sees that it broke, and never reads why.
 
 use std::{
+    mem,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -27,7 +28,7 @@ pub async fn read_to_its_end(request: Request, next: Next) -> Response {
     let (give_back, returned) = oneshot::channel();
     let lend = |body| {
         Body::new(Lent {
-            body: Some(body),
+            body,
             give_back: Some(give_back),
         })
     };
@@ -55,7 +56,7 @@ async fn discard(mut body: Body) {
 
 /// A body that comes back when it is dropped.
 struct Lent {
-    body: Option<Body>,
+    body: Body,
     give_back: Option<oneshot::Sender<Body>>,
 }
 
@@ -67,28 +68,23 @@ impl HttpBody for Lent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(context),
-            None => Poll::Ready(None),
-        }
+        Pin::new(&mut self.body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body
-            .as_ref()
-            .map_or_else(SizeHint::default, HttpBody::size_hint)
+        self.body.size_hint()
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let (Some(body), Some(give_back)) = (self.body.take(), self.give_back.take()) {
+        if let Some(give_back) = self.give_back.take() {
             // Fails when nobody wants it any more.
-            let _ = give_back.send(body);
+            let _ = give_back.send(mem::take(&mut self.body));
         }
     }
 }
