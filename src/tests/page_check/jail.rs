@@ -13,6 +13,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use crate::support::copy_program;
+
 /// What runs in the browser's place: it says who it is, which devices it has, and whether it
 /// reaches this port of the machine.
 const PROBE: &str = "id -u; readlink /proc/self/ns/net; cut -d: -f1 /proc/net/dev | tail -n +3 | tr -d ' ' | sort | tr '\\n' ' '; echo; grep CapEff \
@@ -23,7 +25,7 @@ fn program() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = folder.path().join("codeflow");
-    fs::copy(env!("CARGO_BIN_EXE_codeflow"), &program).unwrap();
+    copy_program(&program);
     (folder, program)
 }
 

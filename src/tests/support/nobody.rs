@@ -21,6 +21,14 @@ fn give(path: &Path) {
     }
 }
 
+/// Copies the program, by a process of its own: a file that this one had open for writing can't be
+/// executed while another test's child, forked meanwhile, has not begun its program yet.
+pub fn copy_program(to: &Path) {
+    let mut copy = Command::new("cp");
+    copy.arg(env!("CARGO_BIN_EXE_codeflow")).arg(to);
+    assert!(copy.status().unwrap().success());
+}
+
 /// A command of the program as that user, who has subordinate ids for as long as the process runs.
 /// The folder gets the program, where the user can execute it.
 pub fn as_nobody(folder: &Path, data: &Path, arguments: &str) -> Command {
@@ -36,11 +44,7 @@ pub fn as_nobody(folder: &Path, data: &Path, arguments: &str) -> Command {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     let (program, ids) = (folder.join("codeflow"), folder.join("ids"));
     if !program.exists() {
-        // By a process of its own: a file that this one had open for writing can't be executed while
-        // another test's child, forked meanwhile, has not begun its program yet.
-        let mut copy = Command::new("cp");
-        copy.arg(env!("CARGO_BIN_EXE_codeflow")).arg(&program);
-        assert!(copy.status().unwrap().success());
+        copy_program(&program);
     }
     fs::write(&ids, "nobody:300000:65536\n").unwrap();
     give(data);
