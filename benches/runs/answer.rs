@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Server, count,
-    model::{Model, Reply},
+    model::{Model, Reply, chunk},
 };
 
 /// The answer's size in kB, where `BENCH_ANSWER_KB` does not say so.
@@ -78,21 +78,16 @@ fn streamed(
     reason: &str,
 ) -> Reply {
     let letters: Vec<char> = text.chars().collect();
-    let chunk = |delta: Value, finish: Value| {
-        let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
-        let chunk = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice] });
-        format!("data: {chunk}\n\n")
-    };
     let pieces: Vec<String> = letters
         .chunks(PIECE)
-        .map(|piece| chunk(delta(&String::from_iter(piece)), Value::Null))
+        .map(|piece| chunk(delta(&String::from_iter(piece)), None))
         .collect();
-    let first = first.map(|delta| chunk(delta, Value::Null));
+    let first = first.map(|delta| chunk(delta, None));
     let rest = pieces
         .chunks(PIECES_IN_A_PACKET)
         .map(|pieces| pieces.concat());
     let mut packets: Vec<String> = first.into_iter().chain(rest).collect();
-    packets.push(chunk(json!({}), json!(reason)));
+    packets.push(chunk(json!({}), Some(reason)));
     packets.push("data: [DONE]\n\n".to_owned());
     Reply::Slow(1, Box::new(Reply::Raw(packets)))
 }

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use codeflow::protocol::{Event, EventKind, FeedFrame, RunState};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Feed, Model, Reply, Server, data_dir};
+use crate::support::{Feed, Model, Reply, Server, chunk, data_dir};
 
 #[tokio::test]
 async fn a_text_grows_in_pieces_whoever_joins_or_reloads_in_its_middle_and_is_whole_at_its_end() {
@@ -175,19 +175,14 @@ async fn files_show_while_the_model_writes_them_and_fold_when_the_run_ends() {
 /// An answer in large pieces that are several times as large as JSON and HTML, as quotation marks
 /// are: 160 kB each, of which fewer than a hundred lie in the buffers between server and client.
 fn talk() -> Reply {
-    let chunk = |delta: Value, finish: Value| {
-        let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
-        let chunk = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice] });
-        format!("data: {chunk}\n\n")
-    };
     let words = format!("Words {}\n\n", "\"".repeat(20_000));
     let summary = "<task_summary>Talked.</task_summary>";
     let rest = vec![
-        chunk(json!({ "content": summary }), Value::Null),
-        chunk(json!({}), json!("stop")),
+        chunk(json!({ "content": summary }), None),
+        chunk(json!({}), Some("stop")),
         "data: [DONE]\n\n".to_owned(),
     ];
-    let piece = chunk(json!({ "content": words }), Value::Null);
+    let piece = chunk(json!({ "content": words }), None);
     Reply::Repeated(100, piece, rest)
 }
 

@@ -25,7 +25,7 @@ pub use feed::{Feed, FeedEnd};
 pub use host::{ControlPlane, Host, options, run, settings, traces};
 pub use host_process::HostProcess;
 use image::{ImageFormat, Rgb, RgbImage};
-pub use model::{Model, NAMING, Reply, VISION};
+pub use model::{Model, NAMING, Reply, VISION, chunk};
 pub use nobody::{NOBODY, as_nobody, copy_program};
 pub use postgres::Postgres;
 pub use server::Server;

@@ -31,6 +31,7 @@ use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+pub use chunks::chunk;
 use chunks::{text, tool_calls, usage};
 
 /// The script's key for requests with an image.

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-fn chunk(delta: Value, finish: Option<&str>) -> String {
+/// A chunk with this delta of the only choice; `finish` is why the answer ends with it.
+pub fn chunk(delta: Value, finish: Option<&str>) -> String {
     let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
     format!(
         "data: {}\n\n",
