@@ -1,0 +1,127 @@
+//! The table of who may have what: a row for every path of the router. A page, a socket or a server
+//! function that is added needs its row here.
+
+/// Who may have what a path answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Whoever asks.
+    All,
+    /// Whoever is signed in, about themselves.
+    SignedIn,
+    /// The owner alone: to others it looks absent.
+    Owner,
+    /// A page: who is not signed in is led to sign in, and to others it shows nothing of it.
+    Page,
+    /// A page for administrators.
+    AdminPage,
+}
+
+/// A path as the router has it, and who may have what it answers with.
+pub struct Row {
+    pub path: &'static str,
+    pub method: &'static str,
+    /// How it is asked, with the owner's `{project}`, `{run}`, `{message}` and `{image}`; where it
+    /// is empty, by its path.
+    pub target: &'static str,
+    /// The form that goes with it.
+    pub form: &'static [(&'static str, &'static str)],
+    pub rule: Rule,
+}
+
+/// `METHOD "path" at "target" with ["field" = "value"] => Rule;`, without `at` where the path is
+/// asked as it stands.
+macro_rules! rows {
+    ($(
+        $method:ident $path:literal
+        $(at $target:literal)? $(with [$($name:literal = $value:literal),*])? => $rule:ident;
+    )*) => {
+        &[$(Row {
+            path: $path,
+            method: stringify!($method),
+            target: concat!("" $(, $target)?),
+            form: &[$($(($name, $value)),*)?],
+            rule: Rule::$rule,
+        }),*]
+    };
+}
+
+pub const TABLE: &[Row] = rows! {
+    GET "/healthz" => All;
+    GET "/readyz" => All;
+    GET "/" => All;
+    GET "/sign-in" => All;
+    GET "/sign-up" => All;
+    GET "/reset" => All;
+    GET "/settings" => Page;
+    GET "/usage" => Page;
+    GET "/projects/:id" at "/projects/{project}" => Page;
+    GET "/admin/runs" => AdminPage;
+    GET "/admin/runs/:id" at "/admin/runs/{run}" => AdminPage;
+    // Its socket is asked below.
+    GET "/ws/projects/{id}" at "/ws/projects/{project}" => All;
+    GET "/ws/projects/{id}/terminal" at "/ws/projects/{project}/terminal" => All;
+    GET "/projects/{id}/download.zip" at "/projects/{project}/download.zip" => Owner;
+    POST "/api/images" => SignedIn;
+    GET "/api/images/{id}" at "/api/images/{image}" => Owner;
+    GET "/api/pictures/{id}" at "/api/pictures/{image}" => Owner;
+    POST "/api/files/upload" at "/api/files/upload?project={project}&path=a.txt" => Owner;
+    GET "/api/files/raw" at "/api/files/raw?project={project}&path=app/page.tsx" => Owner;
+    GET "/api/preferences" => All;
+    GET "/api/model" => All;
+    GET "/api/usage" => SignedIn;
+    GET "/api/showcase/list" => All;
+    POST "/api/showcase/use" with ["slug" = "quiz"] => SignedIn;
+    POST "/api/projects/create" with ["prompt" = "Build"] => SignedIn;
+    GET "/api/projects/list" => SignedIn;
+    GET "/api/projects/workspace" at "/api/projects/workspace?project={project}" => Owner;
+    POST "/api/projects/rename" with ["project" = "{project}", "title" = "Mine"] => Owner;
+    POST "/api/projects/duplicate" with ["project" = "{project}"] => Owner;
+    POST "/api/projects/delete" with ["project" = "{project}"] => Owner;
+    POST "/api/projects/undelete" with ["project" = "{project}"] => Owner;
+    POST "/api/messages/send" with ["project" = "{project}", "text" = "More"] => Owner;
+    POST "/api/messages/edit" with ["message" = "{message}", "text" = "More"] => Owner;
+    POST "/api/messages/retry" with ["message" = "{message}"] => Owner;
+    POST "/api/messages/remove" with ["message" = "{message}"] => Owner;
+    GET "/api/projects/history"
+        at "/api/projects/history?project={project}&before={message}" => Owner;
+    GET "/api/runs/step" at "/api/runs/step?run={run}&step=turn-1-terminal-1" => Owner;
+    POST "/api/preview/attend" with ["project" = "{project}"] => Owner;
+    GET "/api/preview/log" at "/api/preview/log?project={project}&after=0" => Owner;
+    // As JSON, below.
+    POST "/api/preview/element" => Owner;
+    POST "/api/preview/element/change" => Owner;
+    POST "/api/preview/errors" with ["project" = "{project}"] => Owner;
+    GET "/api/runs/list" => SignedIn;
+    GET "/api/runs/details" at "/api/runs/details?run={run}" => Owner;
+    GET "/api/runs/events" at "/api/runs/events?run={run}" => Owner;
+    POST "/api/runs/cancel" with ["run" = "{run}"] => Owner;
+    POST "/api/runs/replay" with ["run" = "{run}"] => Owner;
+    GET "/api/files/list" at "/api/files/list?project={project}" => Owner;
+    GET "/api/files/read" at "/api/files/read?project={project}&path=app/page.tsx" => Owner;
+    GET "/api/files/saved" at "/api/files/saved?project={project}&path=app/page.tsx" => Owner;
+    POST "/api/files/write"
+        with ["project" = "{project}", "path" = "a.txt", "content" = "a"] => Owner;
+    POST "/api/files/folder" with ["project" = "{project}", "path" = "a"] => Owner;
+    POST "/api/files/move" with ["project" = "{project}", "from" = "a", "to" = "b"] => Owner;
+    POST "/api/files/delete" with ["project" = "{project}", "path" = "a"] => Owner;
+    GET "/api/files/search" at "/api/files/search?project={project}&text=a" => Owner;
+    GET "/api/versions/list" at "/api/versions/list?project={project}" => Owner;
+    GET "/api/versions/view" at "/api/versions/view?project={project}&version=1" => Owner;
+    POST "/api/versions/restore" with ["project" = "{project}", "version" = "1"] => Owner;
+    GET "/api/versions/files" at "/api/versions/files?project={project}&version=1" => Owner;
+    GET "/api/versions/file"
+        at "/api/versions/file?project={project}&version=1&path=app/page.tsx" => Owner;
+    GET "/api/versions/compare" at "/api/versions/compare?project={project}&to=1" => Owner;
+    GET "/api/versions/diff"
+        at "/api/versions/diff?project={project}&to=1&path=app/page.tsx" => Owner;
+    POST "/api/account/sign-up" with ["email" = "x", "password" = "x"] => All;
+    POST "/api/account/sign-in" with ["email" = "x", "password" = "x"] => All;
+    POST "/api/account/sign-out" => All;
+    POST "/api/account/reset" with ["link" = "x", "password" = "x"] => All;
+    POST "/api/account/password" with ["current" = "x", "password" = "x"] => SignedIn;
+    POST "/api/account/rename" with ["name" = "x"] => SignedIn;
+    GET "/api/account/sessions" => SignedIn;
+    POST "/api/account/sessions/end" => SignedIn;
+    POST "/api/account/sessions/end-others" => SignedIn;
+    POST "/api/account/delete" with ["password" = "x"] => SignedIn;
+};
