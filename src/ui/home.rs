@@ -23,6 +23,9 @@ use showcase::Showcase;
 /// code.
 const FEATURES: &str = include_str!("home/features.html");
 const FOOTER: &str = include_str!("home/footer.html");
+/// The footer's way to what administrators alone may open.
+const ALL_RUNS: &str =
+    r#"<a class="rounded hover:text-foreground focus-ring" href="/admin/runs">All runs</a>"#;
 
 #[component]
 pub fn HomePage() -> impl IntoView {
@@ -40,11 +43,14 @@ pub fn HomePage() -> impl IntoView {
     );
     let showcase = Resource::new_blocking(|| (), |()| list_showcase());
     let notice = DemoNoticeState::new();
+    let is_administrator = visitor::is_administrator();
+    let all_runs = if is_administrator { ALL_RUNS } else { "" };
+    let footer = FOOTER.replace("{administration}", all_runs);
     view! {
         <Title text=""/>
         <div class="hero-glow min-h-dvh">
             <SiteHeader>
-                {visitor::is_administrator()
+                {is_administrator
                     .then(|| view! { <a href="/admin/runs" class="rounded-md px-2 py-1 text-sm text-muted-foreground transition-colors hover:text-foreground focus-ring">"Runs"</a> })}
                 <Suspense>{move || Suspend::new(async move { model.await.ok().map(|model| view! { <ModelBadge model notice/> }) })}</Suspense>
             </SiteHeader>
@@ -71,7 +77,7 @@ pub fn HomePage() -> impl IntoView {
                 <Suspense>{move || Suspend::new(async move { showcase.await.ok().map(|apps| view! { <Showcase apps/> }) })}</Suspense>
                 <section aria-labelledby="features" class="mt-20" inner_html=FEATURES></section>
             </main>
-            <footer class="border-t border-border" inner_html=FOOTER></footer>
+            <footer class="border-t border-border" inner_html=footer></footer>
         </div>
     }
 }

@@ -11,6 +11,7 @@ use crate::{
         components::{Icon, IconName},
         erased::{part, part_when},
         theme::{self, THEMES},
+        visitor,
     },
 };
 
@@ -63,8 +64,10 @@ pub async fn menu(open: RwSignal<bool>, help: RwSignal<bool>) -> AnyView {
     let mut fixed = vec![
         go("New project", IconName::Plus, "/#new-project"),
         go("Home", IconName::ArrowLeft, "/"),
-        go("Runs", IconName::ListTree, "/admin/runs"),
     ];
+    if visitor::is_administrator() {
+        fixed.push(go("Runs", IconName::ListTree, "/admin/runs"));
+    }
     fixed.extend(THEMES.map(|(value, name, icon)| Entry {
         label: format!("Theme: {}", name.to_lowercase()),
         hint: "Theme",

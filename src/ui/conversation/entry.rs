@@ -18,6 +18,7 @@ use crate::{
         erased::{part, part_when, words},
         runs::figures::{cost, tokens},
         time::duration,
+        visitor,
     },
 };
 
@@ -150,7 +151,8 @@ fn footer(conversation: RwSignal<Conversation>, view: View, id: RunId) -> AnyVie
         <div class="flex min-h-7 items-center gap-3 text-xs text-muted-foreground">
             {copy}
             <span class="tabular-nums" title="What the model read and wrote in this run">{words(spent)}</span>
-            <a href=format!("/admin/runs/{id}") class="ml-auto shrink-0 rounded-md px-1 py-0.5 hover:text-foreground focus-ring">"Run details"</a>
+            {visitor::is_administrator()
+                .then(|| view! { <a href=format!("/admin/runs/{id}") class="ml-auto shrink-0 rounded-md px-1 py-0.5 hover:text-foreground focus-ring">"Run details"</a> })}
         </div>
     }
     .into_any()
