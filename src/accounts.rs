@@ -22,7 +22,10 @@ pub use token::{SignedIn, Token};
 
 use crate::{
     config,
-    protocol::{Account, AccountRole, SessionId, SignUp, Timestamp, UserId, Visitor},
+    protocol::{
+        Account, AccountRole, CreditEntry, Credits, Pricing, SessionId, SignUp, Timestamp, UserId,
+        Visitor,
+    },
     store::{Purpose, Store},
 };
 use password::Passwords;
@@ -35,6 +38,8 @@ const IDLE: Duration = Duration::from_secs(7 * 24 * 3600);
 const SEEN_EVERY: i64 = 5 * 60 * 1000;
 /// The time between two removals of what has ended.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How many entries of a ledger are shown.
+const ENTRIES: u64 = 20;
 /// How long a link can be used.
 const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
@@ -70,6 +75,8 @@ pub struct Requester {
     pub client: Client,
     /// What its cookie had, whether it is a session's or not.
     pub token: Option<Token>,
+    /// What the identity has left, for a page to show; `None` where runs cost nothing.
+    pub credits: Option<Credits>,
 }
 
 impl Requester {
@@ -176,12 +183,36 @@ impl Accounts {
         cookie::token(&self.inner.public_url, cookies)
     }
 
-    /// What a page knows of who looks at it.
-    pub fn visitor(&self, identity: Option<&Identity>) -> Visitor {
+    /// What the identity has left; `None` where runs cost nothing.
+    pub async fn credits(&self, identity: &Identity) -> Result<Option<Credits>, AccountError> {
+        Ok(self.inner.store.credits(&identity.user).await?)
+    }
+
+    /// What the plans have, and which one the identity has.
+    pub fn pricing(&self, identity: Option<&Identity>) -> Pricing {
+        let account = identity.and_then(|identity| identity.account.as_ref());
+        Pricing {
+            rules: self.inner.store.credit_rules(),
+            current: account.map(|account| account.plan),
+        }
+    }
+
+    /// The last entries of the identity's ledger, the latest first.
+    pub async fn credit_entries(
+        &self,
+        identity: &Identity,
+    ) -> Result<Vec<CreditEntry>, AccountError> {
+        let store = &self.inner.store;
+        Ok(store.list_credit_entries(&identity.user, ENTRIES).await?)
+    }
+
+    /// What a page knows of who looks at it, and has these credits.
+    pub fn visitor(&self, identity: Option<&Identity>, credits: Option<Credits>) -> Visitor {
         Visitor {
             accounts: self.inner.on,
             sign_up: self.inner.sign_up,
             account: identity.and_then(|identity| identity.account.clone()),
+            credits,
         }
     }
 

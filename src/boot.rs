@@ -56,6 +56,7 @@ impl Service {
             server: settings,
             connections,
             accounts: account_settings,
+            credits,
             llm,
             agent: agent_settings,
             mut sandbox,
@@ -71,6 +72,7 @@ impl Service {
             store = open_store(&settings.database) => store?,
             () = shutdown.cancelled() => bail!("stopped before the database was open"),
         };
+        let store = store.charging(credits.rules(accounts_are_on));
         let accounts = Accounts::new(
             store.clone(),
             &account_settings,
@@ -230,7 +232,9 @@ pub async fn accounts(env: &Env) -> anyhow::Result<Accounts> {
     let settings = config::Server::from_env(env)?;
     let accounts = config::Accounts::from_env(env)?;
     config::prepare_data_folder(&settings.data_dir)?;
+    let credits = config::Credits::from_env(env)?;
     let store = open_store(&settings.database).await?;
+    let store = store.charging(credits.rules(true));
     Accounts::new(store, &accounts, true, &settings.public_url).await
 }
 

@@ -5,6 +5,7 @@
 mod accounts;
 mod agent;
 mod checks;
+mod credits;
 mod data_folder;
 mod env;
 mod llm;
@@ -18,6 +19,7 @@ mod sweeps;
 pub use accounts::{Accounts, Network};
 pub use agent::{Agent, Limits};
 pub use checks::{Browser, Unsplash};
+pub use credits::Credits;
 pub use data_folder::prepare_data_folder;
 pub use env::Env;
 pub use llm::{Llm, Provider};

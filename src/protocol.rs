@@ -2,6 +2,7 @@
 //! nothing of the engine. Operations come in ([`NewPrompt`]), events go out ([`Event`]).
 
 mod account;
+mod credit;
 mod dashboard;
 mod dev_log;
 mod element;
@@ -21,7 +22,8 @@ mod text;
 mod usage;
 mod version;
 
-pub use account::{Account, AccountRole, Plan, SessionSummary, SignUp, Visitor};
+pub use account::{Account, AccountRole, Plan, Pricing, SessionSummary, SignUp, Visitor};
+pub use credit::{CreditEntry, CreditReason, CreditRules, Credits};
 pub use dashboard::{RunDetails, RunFilter, RunPage, RunSummary, StepState, StepSummary};
 pub use dev_log::{DevLine, DevLog, LogLevel};
 pub use element::{

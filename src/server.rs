@@ -95,7 +95,8 @@ pub fn router(state: AppState) -> Router {
             provide_context(preferences.unwrap_or_default());
             let requester = extensions.and_then(|found| found.get::<Requester>().cloned());
             let identity = requester.as_ref().and_then(|found| found.identity.clone());
-            provide_context(accounts.visitor(identity.as_ref()));
+            let credits = requester.as_ref().and_then(|found| found.credits);
+            provide_context(accounts.visitor(identity.as_ref(), credits));
             provide_context(projects.seen_by(identity));
             if let Some(requester) = requester {
                 provide_context(requester);

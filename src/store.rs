@@ -4,6 +4,8 @@
 
 mod account;
 mod blob;
+mod credit;
+mod credit_account;
 mod dashboard;
 mod deletion;
 mod edit;
@@ -43,6 +45,7 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement,
 };
 
+use crate::protocol::{CreditRules, Credits};
 pub use deletion::Deleted;
 pub use edit::{Edit, SavedEdit};
 pub use fragment::{NewFragment, Version};
@@ -69,6 +72,9 @@ pub enum StoreError {
     /// The row is in a state that does not allow it; the sentence is for the user.
     #[error("{0}")]
     Conflict(&'static str),
+    /// The user has too few credits for a run.
+    #[error("out of credits: {} are left", .0.left)]
+    OutOfCredits(Credits),
     /// A row holds something that no version of this program writes.
     #[error("{0} can't be read from the database: {1}")]
     Corrupt(&'static str, String),
@@ -109,6 +115,8 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Store {
     db: DatabaseConnection,
     turns: Turns,
+    /// What runs cost; `None` where they cost nothing.
+    credits: Option<CreditRules>,
 }
 
 impl Store {
@@ -151,7 +159,11 @@ impl Store {
         }
         Migrator::up(&db, None).await?;
         let turns = Turns::of(&db);
-        Ok(Self { db, turns })
+        Ok(Self {
+            db,
+            turns,
+            credits: None,
+        })
     }
 
     /// Returns once the database answers.

@@ -18,6 +18,7 @@ mod m20261128_100030_add_edits;
 mod m20261129_100010_add_withdrawn_messages;
 mod m20261129_100040_add_accounts;
 mod m20261129_100041_add_image_owners;
+mod m20261129_100050_add_credits;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100010_add_withdrawn_messages::Migration),
             Box::new(m20261129_100040_add_accounts::Migration),
             Box::new(m20261129_100041_add_image_owners::Migration),
+            Box::new(m20261129_100050_add_credits::Migration),
         ]
     }
 }

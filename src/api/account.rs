@@ -4,7 +4,7 @@
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
-use crate::protocol::{ApiError, SessionId, SessionSummary};
+use crate::protocol::{ApiError, CreditEntry, Credits, Pricing, SessionId, SessionSummary};
 
 /// Makes an account and signs in. `link`: the token of a link that allows it; `to`: where to go
 /// then, a path of this site. Returns where to go.
@@ -118,6 +118,33 @@ pub async fn list_sessions() -> Result<Vec<SessionSummary>, ApiError> {
 
     let (accounts, requester) = session::both()?;
     answer(accounts.sessions(answer(requester.identity())?).await)
+}
+
+/// What one has left; `None` where runs cost nothing.
+#[server(prefix = "/api", endpoint = "account/credits", input = GetUrl, output = Json)]
+pub async fn get_credits() -> Result<Option<Credits>, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    answer(accounts.credits(answer(requester.identity())?).await)
+}
+
+/// What the plans have, and which one the visitor has.
+#[server(prefix = "/api", endpoint = "pricing", input = GetUrl, output = Json)]
+pub async fn get_pricing() -> Result<Pricing, ApiError> {
+    use super::session;
+
+    let (accounts, requester) = session::both()?;
+    Ok(accounts.pricing(requester.identity.as_ref()))
+}
+
+/// The last entries of one's ledger, the latest first.
+#[server(prefix = "/api", endpoint = "account/credits/entries", input = GetUrl, output = Json)]
+pub async fn list_credit_entries() -> Result<Vec<CreditEntry>, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    answer(accounts.credit_entries(answer(requester.identity())?).await)
 }
 
 /// Ends one of the account's sessions.

@@ -2,8 +2,8 @@
 //! opened.
 
 use super::{
-    Accounts, Agent, ConfigError, Connections, Env, Llm, Sandbox, SandboxHost, SandboxProvider,
-    Server, Sweeps,
+    Accounts, Agent, ConfigError, Connections, Credits, Env, Llm, Sandbox, SandboxHost,
+    SandboxProvider, Server, Sweeps,
 };
 
 /// What the server is started with.
@@ -12,6 +12,7 @@ pub struct Settings {
     pub server: Server,
     pub connections: Connections,
     pub accounts: Accounts,
+    pub credits: Credits,
     /// The models that answer: the first, then its fallbacks.
     pub llm: Vec<Llm>,
     pub agent: Agent,
@@ -33,6 +34,7 @@ impl Settings {
             sweeps: Sweeps::from_env(env, is_local.then(|| server.data_dir.clone()))?,
             sandbox_host: is_local.then(|| SandboxHost::from_env(env)).transpose()?,
             accounts: Accounts::from_env(env)?,
+            credits: Credits::from_env(env)?,
             server,
             connections,
             llm,

@@ -3,7 +3,7 @@
 
 use crate::{
     agent::{OwnPathError, RunError},
-    protocol::{ApiError, ErrorCode, ImageError},
+    protocol::{ApiError, Credits, ErrorCode, ImageError, Timestamp},
     store::StoreError,
 };
 
@@ -19,6 +19,9 @@ pub enum ProjectError {
     /// The app has no such file.
     #[error("There is no such file in the app.")]
     NoFile,
+    /// There are too few credits left for a run.
+    #[error("{}", out_of_credits(.0))]
+    OutOfCredits(Credits),
     /// Its state does not allow it; the sentence is for the user.
     #[error("{0}")]
     Conflict(&'static str),
@@ -52,6 +55,7 @@ impl From<StoreError> for ProjectError {
         match error {
             StoreError::NotFound(what) => Self::NotFound(what),
             StoreError::Conflict(why) => Self::Conflict(why),
+            StoreError::OutOfCredits(credits) => Self::OutOfCredits(credits),
             error if error.is_disk_full() => Self::DiskFull,
             error => Self::Internal(error.into()),
         }
@@ -89,6 +93,10 @@ impl From<ProjectError> for ApiError {
             ProjectError::NotFound(_) | ProjectError::NoFile => {
                 Self::new(ErrorCode::NotFound, text)
             }
+            ProjectError::OutOfCredits(credits) => Self {
+                retry_after: Some(seconds_until(credits.next_refill)),
+                ..Self::new(ErrorCode::OutOfCredits, text)
+            },
             ProjectError::Conflict(_) | ProjectError::Refused(_) => {
                 Self::new(ErrorCode::Conflict, text)
             }
@@ -113,4 +121,21 @@ impl From<ProjectError> for ApiError {
             }
         }
     }
+}
+
+fn out_of_credits(credits: &Credits) -> String {
+    let Credits { left, cost, .. } = credits;
+    let day = chrono::DateTime::from_timestamp_millis(credits.next_refill.0);
+    let day = day.map(|day| day.format("on %-d %B %Y").to_string());
+    format!(
+        "You are out of credits: a run costs {cost}, and you have {left}. The next refill is {}. \
+         Your message stays where it is.",
+        day.unwrap_or_else(|| "later".to_owned())
+    )
+}
+
+/// Whole seconds, at least one.
+fn seconds_until(at: Timestamp) -> u64 {
+    let millis = at.0.saturating_sub(Timestamp::now().0);
+    u64::try_from(millis).unwrap_or_default() / 1000 + 1
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SessionId, Timestamp, UserId};
+use super::{CreditRules, Credits, SessionId, Timestamp, UserId};
 
 /// What an account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -91,6 +91,15 @@ pub struct SessionSummary {
     pub seen_at: Timestamp,
 }
 
+/// What the plans have, and which one somebody has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pricing {
+    /// `None` where runs cost nothing.
+    pub rules: Option<CreditRules>,
+    /// `None` for who is not signed in.
+    pub current: Option<Plan>,
+}
+
 /// Who looks at a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visitor {
@@ -100,4 +109,6 @@ pub struct Visitor {
     pub sign_up: SignUp,
     /// The account that is signed in.
     pub account: Option<Account>,
+    /// `None` where runs cost nothing.
+    pub credits: Option<Credits>,
 }

@@ -21,6 +21,8 @@ pub enum ErrorCode {
     Conflict,
     /// 429: there were too many attempts; the message says when to try again.
     TooMany,
+    /// 429: there are too few credits left; the message says when there are more.
+    OutOfCredits,
     /// 421: the request names a host that is not the app's.
     Misdirected,
     /// 503: a part that this needs (the sandbox, say) can't be reached right now.
@@ -40,7 +42,7 @@ impl ErrorCode {
             Self::TooLarge => 413,
             Self::Conflict => 409,
             Self::Misdirected => 421,
-            Self::TooMany => 429,
+            Self::TooMany | Self::OutOfCredits => 429,
             Self::Unavailable => 503,
             Self::Internal => 500,
         }
@@ -56,7 +58,7 @@ pub struct ApiError {
     pub message: String,
     /// The input field it concerns, for `Invalid`.
     pub field: Option<String>,
-    /// In how many seconds to try again, for `TooMany`.
+    /// In how many seconds to try again, for `TooMany` and `OutOfCredits`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
 }

@@ -84,7 +84,13 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
         address: accounts.client_address(peer, &forwarded.join(",")),
         agent: agent.unwrap_or_default().to_owned(),
     };
+    let credits = match identity.as_ref().filter(|_| is_page(&request)) {
+        // A page without the figure is better than none.
+        Some(identity) => accounts.credits(identity).await.ok().flatten(),
+        None => None,
+    };
     request.extensions_mut().insert(Requester {
+        credits,
         identity,
         client,
         token,
@@ -98,12 +104,16 @@ fn texts(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {
     values.filter_map(|value| value.to_str().ok())
 }
 
+/// Whether a browser asks for a page.
+fn is_page(request: &Request) -> bool {
+    let accepts = request.headers().get(header::ACCEPT);
+    matches!(*request.method(), Method::GET | Method::HEAD)
+        && accepts.is_some_and(|accepts| accepts.as_bytes().starts_with(b"text/html"))
+}
+
 /// Where a browser is led that asks for a page which is not for it.
 fn elsewhere(request: &Request, is_signed_in: bool) -> Option<String> {
-    let accepts = request.headers().get(header::ACCEPT)?;
-    let is_page = matches!(*request.method(), Method::GET | Method::HEAD)
-        && accepts.as_bytes().starts_with(b"text/html");
-    if !is_page {
+    if !is_page(request) {
         return None;
     }
     let path = request.uri().path();

@@ -3,8 +3,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use super::{NewUser, Result, Store, StoreError, image, link, preference, project, session, user};
-use crate::protocol::{Account, AccountRole, Plan, UserId};
+use super::{
+    NewUser, Result, Store, StoreError, credit, image, link, preference, project, session, user,
+};
+use crate::protocol::{Account, AccountRole, CreditRules, Plan, UserId};
 
 impl Store {
     /// Makes the account, using up the one-time link with this token's hash and purpose where one
@@ -59,7 +61,7 @@ impl Store {
         .await
     }
 
-    /// Removes the user with sessions, links and preferences, and hides the user's projects, whose
+    /// Removes the user with sessions, links, preferences and credits, and hides the user's projects, whose
     /// removal is due at once; their runs are left to be stopped.
     pub async fn delete_user(&self, user: &UserId) -> Result<()> {
         let user = user.clone();
@@ -68,6 +70,7 @@ impl Store {
                 project::hide_all(tx, &user).await?;
                 image::disown_all(tx, &user).await?;
                 preference::remove_all(tx, &user).await?;
+                credit::remove_all(tx, &user).await?;
                 // Sessions and links go with it.
                 user::Entity::delete_by_id(user).exec(tx).await?;
                 Ok(())
@@ -76,18 +79,13 @@ impl Store {
         .await
     }
 
-    /// Sets the plan of the account with the address, or `NotFound`.
+    /// Sets the plan of the account with the address, or `NotFound`; its credits follow at once.
     pub async fn set_plan(&self, email: &str, plan: Plan) -> Result<()> {
-        let email = email.to_owned();
+        let (email, credits) = (email.to_owned(), self.credits);
         self.write(move |tx| {
             Box::pin(async move {
                 let found = user::with_email(tx, &email).await?;
-                user::Entity::update_many()
-                    .col_expr(user::Column::Plan, Expr::value(plan))
-                    .filter(user::Column::Id.eq(found.id))
-                    .exec(tx)
-                    .await?;
-                Ok(())
+                give_plan(tx, credits, &found, plan).await
             })
         })
         .await
@@ -126,6 +124,21 @@ async fn take_over_if_first(tx: &impl ConnectionTrait, id: &UserId) -> Result<()
         preference::take_over(tx, &UserId::local(), id).await?;
     }
     Ok(())
+}
+
+/// Gives the user the plan, and the credits that go with it.
+pub(super) async fn give_plan(
+    tx: &impl ConnectionTrait,
+    credits: Option<CreditRules>,
+    user: &user::Model,
+    plan: Plan,
+) -> Result<()> {
+    user::Entity::update_many()
+        .col_expr(user::Column::Plan, Expr::value(plan))
+        .filter(user::Column::Id.eq(user.id.clone()))
+        .exec(tx)
+        .await?;
+    credit::change_plan(tx, credits, &user.id, user.plan, plan).await
 }
 
 async fn replace_password(tx: &impl ConnectionTrait, user: &UserId, hash: String) -> Result<()> {

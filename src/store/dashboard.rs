@@ -7,9 +7,10 @@ use sea_orm::{
     sea_query::{Alias, Func, LikeExpr, SimpleExpr},
 };
 
-use super::{Result, Store, StoreError, event, message, project, readable, run, usage};
+use super::{Result, Store, StoreError, event, message, project, prompt, readable, run, usage};
 use crate::protocol::{
-    Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Spent, Timestamp, UserId,
+    CreditRules, Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Spent, Timestamp,
+    UserId,
 };
 
 /// How many runs a page has.
@@ -79,9 +80,11 @@ impl Store {
     }
 
     /// Makes another run for the message of one that failed or was stopped; `Conflict` for any
-    /// other.
+    /// other, `OutOfCredits` when the project's owner has too few.
     pub async fn replay_run(&self, id: RunId) -> Result<(Run, Vec<Event>)> {
-        self.write(move |tx| Box::pin(replay(tx, id))).await
+        let credits = self.credits;
+        self.write(move |tx| Box::pin(replay(tx, credits, id)))
+            .await
     }
 
     async fn with_sums(&self, rows: Vec<Row>) -> Result<Vec<RunSummary>> {
@@ -94,7 +97,11 @@ impl Store {
     }
 }
 
-async fn replay(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Vec<Event>)> {
+async fn replay(
+    tx: &impl ConnectionTrait,
+    credits: Option<CreditRules>,
+    id: RunId,
+) -> Result<(Run, Vec<Event>)> {
     let earlier = run::model(tx, id).await?.into_run();
     match earlier.state {
         RunState::Failed | RunState::Cancelled => {}
@@ -111,7 +118,9 @@ async fn replay(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Vec<Event>
         }
     }
     project::touch(tx, earlier.project).await?;
-    let run = run::insert(tx, earlier.project, earlier.message).await?;
+    let owner = project::there(tx, earlier.project).await?.user_id;
+    let message = earlier.message;
+    let run = prompt::insert_run(tx, credits, &owner, earlier.project, message).await?;
     let event = event::append(
         tx,
         run.project,

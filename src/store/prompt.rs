@@ -3,13 +3,15 @@
 
 use sea_orm::ConnectionTrait;
 
-use super::{Result, Store, event, message, project, run};
-use crate::protocol::{Event, EventKind, ImageId, NewPrompt, Project, ProjectId, Run, UserId};
+use super::{Result, Store, credit, event, message, project, run};
+use crate::protocol::{
+    CreditRules, Event, EventKind, ImageId, MessageId, NewPrompt, Project, ProjectId, Run, UserId,
+};
 
 impl Store {
-    /// Creates a project of the user with its first message and the run that answers it, in one transaction.
-    /// The title is the prompt's beginning until the run names it. `NotFound` when the image is
-    /// gone.
+    /// Creates a project of the user with its first message and the run that answers it, in one
+    /// transaction. The title is the prompt's beginning until the run names it. `NotFound` when the
+    /// image is gone, `OutOfCredits` when the user has too few.
     pub async fn create_project(
         &self,
         user: &UserId,
@@ -18,12 +20,13 @@ impl Store {
         title: &str,
     ) -> Result<(Project, Run, Vec<Event>)> {
         let (prompt, image, title) = (prompt.clone(), image.cloned(), title.to_owned());
-        let user = user.clone();
+        let (user, credits) = (user.clone(), self.credits);
         self.write(move |tx| {
             Box::pin(async move {
                 let project = project::insert(tx, &user, &title).await?;
                 let image = image.as_ref();
-                let (run, events) = insert_prompt(tx, &user, project.id, &prompt, image).await?;
+                let (run, events) =
+                    insert_prompt(tx, credits, &user, project.id, &prompt, image).await?;
                 Ok((project, run, events))
             })
         })
@@ -31,19 +34,19 @@ impl Store {
     }
 
     /// Adds the user's message and the run that answers it, in one transaction. `NotFound` when
-    /// there is no such project, or the image is gone.
+    /// there is no such project, or the image is gone; `OutOfCredits` when its owner has too few.
     pub async fn add_prompt(
         &self,
         project: ProjectId,
         prompt: &NewPrompt,
         image: Option<&ImageId>,
     ) -> Result<(Run, Vec<Event>)> {
-        let (prompt, image) = (prompt.clone(), image.cloned());
+        let (prompt, image, credits) = (prompt.clone(), image.cloned(), self.credits);
         self.write(move |tx| {
             Box::pin(async move {
                 let user = project::there(tx, project).await?.user_id;
                 project::touch(tx, project).await?;
-                insert_prompt(tx, &user, project, &prompt, image.as_ref()).await
+                insert_prompt(tx, credits, &user, project, &prompt, image.as_ref()).await
             })
         })
         .await
@@ -52,13 +55,14 @@ impl Store {
 
 pub(super) async fn insert_prompt(
     tx: &impl ConnectionTrait,
+    credits: Option<CreditRules>,
     user: &UserId,
     project: ProjectId,
     prompt: &NewPrompt,
     image: Option<&ImageId>,
 ) -> Result<(Run, Vec<Event>)> {
     let mut message = message::insert_prompt(tx, user, project, prompt, image).await?;
-    let run = run::insert(tx, project, message.id).await?;
+    let run = insert_run(tx, credits, user, project, message.id).await?;
     message.run = Some(run.id);
     let events = vec![
         event::append(tx, project, Some(run.id), EventKind::Message { message }).await?,
@@ -71,4 +75,17 @@ pub(super) async fn insert_prompt(
         .await?,
     ];
     Ok((run, events.into_iter().flatten().collect()))
+}
+
+/// Adds a run that answers the message, and charges the project's owner for it.
+pub(super) async fn insert_run(
+    tx: &impl ConnectionTrait,
+    credits: Option<CreditRules>,
+    owner: &UserId,
+    project: ProjectId,
+    message: MessageId,
+) -> Result<Run> {
+    let run = run::insert(tx, project, message).await?;
+    credit::charge(tx, credits, owner, run.id).await?;
+    Ok(run)
 }

@@ -1,11 +1,12 @@
-//! A run's end: its reply, its version, its state and the events of them in one transaction.
+//! A run's end: its reply, its version, its state, its credits and the events of them in one
+//! transaction.
 
 use sea_orm::ConnectionTrait;
 
 use super::{
     Result, Store,
     blob::Hashed,
-    event,
+    credit, event,
     fragment::{self, NewFragment, Origin},
     message, project, run, step, usage,
 };
@@ -38,6 +39,20 @@ impl Store {
         let reply = reply.clone();
         self.write(move |tx| Box::pin(async move { finish(tx, id, &reply, hashed.as_ref()).await }))
             .await
+    }
+
+    /// Marks the run as failed, returns its credits and does nothing else: a run that can't be ended
+    /// properly must not block its project.
+    pub async fn abandon_run(&self, id: RunId) -> Result<()> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                if run::end(tx, id, RunState::Failed, Timestamp::now()).await? {
+                    credit::settle(tx, id, RunState::Failed).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 }
 
@@ -98,6 +113,7 @@ async fn finish(
         ..run
     };
     events.push(event::append(tx, run.project, Some(id), EventKind::Run { run }).await?);
+    credit::settle(tx, id, state).await?;
     step::end(tx, id, state == RunState::Succeeded).await?;
     event::compact(tx, id).await?;
     Ok(events.into_iter().flatten().collect())

@@ -5,7 +5,7 @@
 use sea_orm::{QueryOrder, entity::prelude::*};
 
 use super::{
-    NewFragment, Result, Store, StoreError, event, fragment, image,
+    NewFragment, Result, Store, StoreError, credit, event, fragment, image,
     message::{self, Column, Entity},
     project, prompt, readable, run, step, version, without_nul,
 };
@@ -73,12 +73,14 @@ impl Store {
     }
 
     /// Withdraws the prompt and all after it, makes the source's files the latest version, and adds
-    /// the new prompt with its run. `Conflict` while a run works.
+    /// the new prompt with its run. `Conflict` while a run works, `OutOfCredits` when the project's
+    /// owner has too few.
     pub async fn rewind(&self, project: ProjectId, rewind: Rewind) -> Result<(Run, Vec<Event>)> {
         let hashed = match &rewind.unsaved {
             Some(unsaved) => Some(self.prepare(unsaved).await?),
             None => None,
         };
+        let credits = self.credits;
         self.write(move |tx| {
             Box::pin(async move {
                 let user = project::there(tx, project).await?.user_id;
@@ -99,7 +101,8 @@ impl Store {
                 let withdrawn = from(tx, project, rewind.message).await?;
                 let image = rewind.image.as_ref();
                 let (run, prompted) =
-                    prompt::insert_prompt(tx, &user, project, &rewind.prompt, image).await?;
+                    prompt::insert_prompt(tx, credits, &user, project, &rewind.prompt, image)
+                        .await?;
                 events.extend(withdraw(tx, project, withdrawn, run.message).await?);
                 events.extend(prompted);
                 Ok((run, events))
@@ -165,6 +168,7 @@ impl Store {
                 let kind = EventKind::Run { run: run.clone() };
                 events.extend(event::append(tx, project, Some(run.id), kind).await?);
                 events.extend(withdraw(tx, project, vec![id], id).await?);
+                credit::settle(tx, run.id, run.state).await?;
                 Ok((run, events))
             })
         })

@@ -136,18 +136,6 @@ impl Store {
     pub async fn start_run(&self, id: RunId) -> Result<(Run, Option<Event>)> {
         self.write(move |tx| Box::pin(start(tx, id))).await
     }
-
-    /// Marks the run as failed and does nothing else: a run that can't be ended properly must not
-    /// block its project.
-    pub async fn abandon_run(&self, id: RunId) -> Result<()> {
-        let abandoned = Entity::update_many()
-            .col_expr(Column::State, Expr::value(RunState::Failed))
-            .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0))
-            .filter(Column::Id.eq(id))
-            .filter(unfinished());
-        self.update(abandoned).await?;
-        Ok(())
-    }
 }
 
 async fn start(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Option<Event>)> {
@@ -180,7 +168,8 @@ async fn start(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Option<Even
     Ok((run, event))
 }
 
-/// Ends the run in this state; false when it has ended already.
+/// Ends the run in this state; false when it has ended already. Its credits are settled by the
+/// caller, at the end of the transaction.
 pub(super) async fn end(
     tx: &impl ConnectionTrait,
     id: RunId,
@@ -286,6 +275,7 @@ pub(super) async fn latest_states(
         .collect())
 }
 
+/// Adds a run that answers the message. The caller charges for it.
 pub(super) async fn insert(
     tx: &impl ConnectionTrait,
     project: ProjectId,

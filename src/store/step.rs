@@ -347,3 +347,12 @@ pub(super) async fn end(tx: &impl ConnectionTrait, run: RunId, well: bool) -> Re
         .await?;
     Ok(())
 }
+
+/// Whether the model has answered in the run.
+pub(super) async fn has_answer(db: &impl ConnectionTrait, run: RunId) -> Result<bool> {
+    let answers = Entity::find()
+        .filter(Column::RunId.eq(run))
+        .filter(Column::Name.starts_with("turn-"))
+        .filter(Column::Output.is_not_null());
+    Ok(answers.count(db).await? > 0)
+}

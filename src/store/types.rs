@@ -8,8 +8,8 @@ use sea_orm::{
 };
 
 use crate::protocol::{
-    AccountRole, Author, FragmentId, MessageId, MessageKind, Plan, ProjectId, Role, RunId,
-    RunState, SessionId, UserId,
+    AccountRole, Author, CreditReason, FragmentId, MessageId, MessageKind, Plan, ProjectId, Role,
+    RunId, RunState, SessionId, UserId,
 };
 
 /// Makes each type a column of the text that `$to_text` returns and `$from_text` parses.
@@ -79,6 +79,7 @@ text_columns! {
     UserId: ToString::to_string, any_user;
     AccountRole: |role: &AccountRole| role.as_str().to_owned(), str::parse::<AccountRole>;
     Plan: |plan: &Plan| plan.as_str().to_owned(), str::parse::<Plan>;
+    CreditReason: |reason: &CreditReason| reason.as_str().to_owned(), str::parse::<CreditReason>;
     RunState: |state: &RunState| state.as_str().to_owned(), str::parse::<RunState>;
     Author: |author: &Author| author.as_str().to_owned(), str::parse::<Author>;
     Role: |role: &Role| role.as_str().to_owned(), str::parse::<Role>;

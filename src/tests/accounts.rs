@@ -249,7 +249,7 @@ async fn a_password_is_changed_and_reset_and_the_other_sessions_end() {
 }
 
 /// What `codeflow user …` prints.
-fn command(data: &tempfile::TempDir, arguments: &[&str]) -> String {
+pub fn command(data: &tempfile::TempDir, arguments: &[&str]) -> String {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_codeflow"))
         .arg("user")
         .args(arguments)
