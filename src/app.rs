@@ -12,7 +12,7 @@ use leptos_router::{
 
 use crate::protocol::Preferences;
 use crate::ui::{
-    account::{ResetRoute, SettingsRoute, SignInRoute, SignUpRoute, UsageRoute},
+    account::{PricingRoute, ResetRoute, SettingsRoute, SignInRoute, SignUpRoute, UsageRoute},
     banners::ConnectionBanners,
     commands::{CommandDialogs, Commands},
     components::{POPUPS, Toaster, Toasts},
@@ -94,6 +94,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/sign-up") view={Lazy::<SignUpRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/reset") view={Lazy::<ResetRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/settings") view={Lazy::<SettingsRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/pricing") view={Lazy::<PricingRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/usage") view={Lazy::<UsageRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/runs") view={Lazy::<RunsRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/runs/:id") view={Lazy::<RunRoute>::new()} ssr=SsrMode::Async/>

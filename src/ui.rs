@@ -8,6 +8,7 @@ pub mod browser;
 pub mod commands;
 pub mod components;
 pub mod conversation;
+pub mod credits;
 pub mod erased;
 pub mod feed;
 pub mod files;

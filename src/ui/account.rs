@@ -1,8 +1,9 @@
-//! The pages of accounts: signing in and up, a new password, and one's own settings. Their code is
-//! fetched when somebody goes there; the forms work without it.
+//! The pages of accounts: signing in and up, a new password, one's own settings, what was used and
+//! what the plans have. Their code is fetched when somebody goes there; the forms work without it.
 
 mod entrance;
 mod form;
+mod pricing;
 mod settings;
 mod usage;
 
@@ -10,6 +11,7 @@ use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
 use entrance::{ResetPage, SignInPage, SignUpPage};
+use pricing::PricingPage;
 use settings::SettingsPage;
 use usage::UsagePage;
 
@@ -51,6 +53,10 @@ lazy_route!(
 lazy_route!(
     /// `/settings`
     SettingsRoute, settings_page, SettingsPage
+);
+lazy_route!(
+    /// `/pricing`
+    PricingRoute, pricing_page, PricingPage
 );
 lazy_route!(
     /// `/usage`

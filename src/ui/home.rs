@@ -9,6 +9,7 @@ use leptos_meta::Title;
 
 use super::{
     commands::CommandsButton,
+    credits::CreditsBadge,
     model::{DemoNotice, DemoNoticeState, ModelBadge},
     theme::ThemeToggle,
     visitor::{self, AccountMenu},
@@ -91,6 +92,7 @@ pub fn SiteHeader(#[prop(optional)] children: Option<Children>) -> impl IntoView
                 <HomeLink/>
                 <div class="ml-auto flex items-center gap-1.5">
                     {children.map(|children| children())}
+                    <CreditsBadge/>
                     <CommandsButton/>
                     <ThemeToggle/>
                     <AccountMenu/>

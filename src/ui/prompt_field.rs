@@ -83,7 +83,14 @@ pub fn PromptNote(field: PromptField, id: &'static str) -> impl IntoView {
     let count = Memo::new(move |_| field.text.with(|text| text.trim().chars().count()));
     view! {
         <div id=format!("{id}-note") class="flex items-start gap-3 text-xs empty:hidden">
-            {move || field.complaint.get().map(|complaint| view! { <p role="alert" class="text-destructive">{complaint}</p> })}
+            {move || {
+                field.complaint.get().map(|complaint| {
+                    let way_on = complaint.wants_credits.then(|| {
+                        view! { " " <a href="/pricing" class="underline underline-offset-2 focus-ring">"See the plans"</a> }
+                    });
+                    view! { <p role="alert" class="text-destructive">{complaint.text} {way_on}</p> }
+                })
+            }}
             {move || {
                 (count.get() > TIGHT)
                     .then(|| {

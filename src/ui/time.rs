@@ -147,8 +147,35 @@ fn hour(at: Timestamp) -> (i64, i64) {
     (minutes / 60, minutes % 60)
 }
 
-/// The day in UTC as `YYYY-MM-DD` (Howard Hinnant's `civil_from_days`).
+/// The day in UTC as people write it, such as "29 November 2026".
+pub fn day(at: Timestamp) -> String {
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    let (year, month, day) = civil(at);
+    let month = usize::try_from(month - 1).unwrap_or_default() % 12;
+    format!("{day} {} {year}", MONTHS[month])
+}
+
+/// The day in UTC as `YYYY-MM-DD`.
 fn date(at: Timestamp) -> String {
+    let (year, month, day) = civil(at);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// Year, month and day in UTC (Howard Hinnant's `civil_from_days`).
+fn civil(at: Timestamp) -> (i64, i64, i64) {
     let days = at.0.div_euclid(86_400_000) + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
@@ -163,7 +190,7 @@ fn date(at: Timestamp) -> String {
         shifted_month - 9
     };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+    (year, month, day)
 }
 
 #[cfg(test)]
@@ -187,6 +214,8 @@ mod tests {
         assert_eq!(date(Timestamp(0)), "1970-01-01");
         assert_eq!(date(Timestamp(951_782_400_000)), "2000-02-29");
         assert_eq!(date(Timestamp(1_795_219_200_000)), "2026-11-21");
+        assert_eq!(day(Timestamp(1_795_219_200_000)), "21 November 2026");
+        assert_eq!(day(Timestamp(951_782_400_000)), "29 February 2000");
         let evening = Timestamp(1_795_219_200_000 + 20 * 3_600_000 + 5 * 60_000 + 7_000);
         assert_eq!(moment(evening), "2026-11-21 20:05 UTC");
         assert_eq!(iso(evening), "2026-11-21T20:05:07Z");

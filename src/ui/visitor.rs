@@ -3,16 +3,20 @@
 
 use leptos::{prelude::*, server::SharedValue};
 
-use super::components::{
-    ButtonSize, ButtonVariant, DropdownMenuContent, DropdownMenuSeparator, DropdownMenuTrigger,
-    Icon, IconName, button_class,
+use super::{
+    components::{
+        ButtonSize, ButtonVariant, DropdownMenuContent, DropdownMenuSeparator, DropdownMenuTrigger,
+        Icon, IconName, button_class,
+    },
+    credits,
 };
 use crate::protocol::{AccountRole, Visitor};
 
 /// Made once, by the app.
 pub fn provide() {
-    let visitor = SharedValue::new(|| use_context::<Visitor>().unwrap_or_default());
-    provide_context(visitor.into_inner());
+    let visitor = SharedValue::new(|| use_context::<Visitor>().unwrap_or_default()).into_inner();
+    credits::provide(visitor.credits);
+    provide_context(visitor);
 }
 
 pub fn expect() -> Visitor {

@@ -54,6 +54,7 @@ pub const TABLE: &[Row] = rows! {
     GET "/reset" => All;
     GET "/settings" => Page;
     GET "/usage" => Page;
+    GET "/pricing" => All;
     GET "/projects/:id" at "/projects/{project}" => Page;
     GET "/admin/runs" => AdminPage;
     GET "/admin/runs/:id" at "/admin/runs/{run}" => AdminPage;
@@ -69,6 +70,7 @@ pub const TABLE: &[Row] = rows! {
     GET "/api/preferences" => All;
     GET "/api/model" => All;
     GET "/api/usage" => SignedIn;
+    GET "/api/pricing" => All;
     GET "/api/showcase/list" => All;
     POST "/api/showcase/use" with ["slug" = "quiz"] => SignedIn;
     POST "/api/projects/create" with ["prompt" = "Build"] => SignedIn;
@@ -123,5 +125,7 @@ pub const TABLE: &[Row] = rows! {
     GET "/api/account/sessions" => SignedIn;
     POST "/api/account/sessions/end" => SignedIn;
     POST "/api/account/sessions/end-others" => SignedIn;
+    GET "/api/account/credits" => SignedIn;
+    GET "/api/account/credits/entries" => SignedIn;
     POST "/api/account/delete" with ["password" = "x"] => SignedIn;
 };

@@ -8,6 +8,7 @@ use crate::{
     ui::{
         browser::Hydrated,
         components::{Button, CARD, Icon, IconName, Spinner},
+        credits::CreditsNote,
         prompt_field::{ImageSlot, Prompt, PromptField, PromptNote, PromptTextarea},
     },
 };
@@ -27,7 +28,7 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
     let field = PromptField::kept(ID);
     // A form that was sent before hydration comes back with its refusal in the address.
     if let Some(Err(error)) = ServerAction::<CreateProject>::new().value().get_untracked() {
-        field.complain(error.message);
+        field.complain(error);
     }
     let create = Action::new(move |prompt: &Prompt| {
         let (prompt, image) = prompt.clone();
@@ -39,7 +40,7 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
                 Err(error) if error.code == ErrorCode::Unauthorized => {
                     let _ = location().set_href("/sign-in?to=/");
                 }
-                Err(error) => field.complain(error.message.clone()),
+                Err(error) => field.complain(error.clone()),
             }
             created.is_ok()
         }
@@ -95,6 +96,7 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
                     "Start Creating"
                 </Button>
             </div>
+            <CreditsNote/>
         </form>
         <ul class="flex flex-wrap justify-center gap-2" aria-label="Suggestions">
             {suggestions

@@ -65,10 +65,11 @@ async fn image_slot(field: PromptField) -> AnyView {
                             attached.image = Some(image);
                         }
                     });
-                    if field
-                        .complaint
-                        .with_untracked(|complaint| complaint.as_deref() == Some(STILL_UPLOADING))
-                    {
+                    if field.complaint.with_untracked(|complaint| {
+                        complaint
+                            .as_ref()
+                            .is_some_and(|complaint| complaint.text == STILL_UPLOADING)
+                    }) {
                         field.complaint.set(None);
                     }
                 }

@@ -3,7 +3,7 @@
 use leptos::{html, prelude::*};
 
 use crate::{
-    protocol::{Image, NewPrompt},
+    protocol::{ApiError, ErrorCode, Image, NewPrompt},
     ui::browser,
 };
 
@@ -43,13 +43,39 @@ impl Attached {
 /// What a field sends: the text, and the id of the image that was uploaded with it.
 pub type Prompt = (NewPrompt, Option<String>);
 
+/// What is wrong with what was to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    pub text: String,
+    /// Whether a plan with more credits would help.
+    pub wants_credits: bool,
+}
+
+impl From<String> for Complaint {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            wants_credits: false,
+        }
+    }
+}
+
+impl From<ApiError> for Complaint {
+    fn from(error: ApiError) -> Self {
+        Self {
+            wants_credits: error.code == ErrorCode::OutOfCredits,
+            text: error.message,
+        }
+    }
+}
+
 /// The state of one field: a copy of its text, the image, and the complaint about them.
 #[derive(Clone, Copy)]
 pub struct PromptField {
     pub element: NodeRef<html::Textarea>,
     pub text: RwSignal<String>,
     pub image: RwSignal<Option<Attached>>,
-    pub complaint: RwSignal<Option<String>>,
+    pub complaint: RwSignal<Option<Complaint>>,
     /// What the text is kept as until it is sent.
     pub draft: Option<&'static str>,
 }
@@ -104,8 +130,8 @@ impl PromptField {
         None
     }
 
-    pub fn complain(self, complaint: String) {
-        self.complaint.try_set(Some(complaint));
+    pub fn complain(self, complaint: impl Into<Complaint>) {
+        self.complaint.try_set(Some(complaint.into()));
     }
 
     /// Puts the text into the field and the focus after it.

@@ -11,6 +11,7 @@ use crate::{
     ui::{
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Spinner},
         conversation::{Conversation, EditNotice, Editing},
+        credits::{self, CreditsNote},
         preview::{Picked, PickedChip},
         prompt_field::{
             Attached, ImageSlot, MESSAGE_ID, Prompt, PromptField, PromptNote, PromptTextarea,
@@ -47,7 +48,7 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
                         None => field.clear(&prompt),
                     }
                 }
-                Err(error) => field.complain(error.message),
+                Err(error) => field.complain(error),
             }
         }
     });
@@ -71,11 +72,16 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
                 .map(|run| run.id)
         })
     });
+    // A run costs credits, and may give them back when it ends.
+    Effect::new(move || {
+        unfinished.track();
+        credits::count();
+    });
     let stop = Action::new(move |run: &RunId| {
         let run = *run;
         async move {
             if let Err(error) = cancel_run(run).await {
-                field.complain(error.message);
+                field.complain(error);
             }
         }
     });
@@ -128,6 +134,7 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
                     }}
                 </Button>
             </div>
+            <CreditsNote/>
         </form>
     }
 }

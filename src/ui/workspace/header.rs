@@ -9,6 +9,7 @@ use crate::{
     ui::{
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName, button_class},
         conversation::Conversation,
+        credits::CreditsBadge,
         home::HomeLink,
         model::{DemoNoticeState, ModelBadge},
         theme::ThemeToggle,
@@ -91,7 +92,7 @@ pub fn WorkspaceHeader(
                 </a>
                 // What accounts have to say of the project, where there are accounts.
                 <div data-slot="share" class="contents empty:hidden"></div>
-                <div data-slot="credits" class="contents empty:hidden"></div>
+                <CreditsBadge/>
                 <ModelBadge model notice/>
             </div>
             <ThemeToggle/>

@@ -1,0 +1,122 @@
+//! What the plans have, which one the visitor has, and how to come by another. It is plain HTML: all
+//! that can be done here are links.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use crate::{
+    api::account::get_pricing,
+    protocol::{CreditRules, Plan, Pricing},
+    ui::{
+        components::{
+            Alert, Badge, BadgeVariant, ButtonSize, ButtonVariant, CARD, Skeleton, button_class,
+        },
+        home::SiteHeader,
+        visitor,
+    },
+};
+
+#[component]
+pub fn PricingPage() -> impl IntoView {
+    let pricing = Resource::new_blocking(|| (), |()| get_pricing());
+    let content = move || {
+        Suspend::new(async move {
+            match pricing.await {
+                Ok(pricing) => plans(pricing),
+                Err(error) => view! { <Alert>{error.message}</Alert> }.into_any(),
+            }
+        })
+    };
+    view! {
+        <Title text="Pricing"/>
+        <SiteHeader/>
+        <main class="mx-auto flex max-w-3xl flex-col gap-6 px-5 pt-6 pb-24">
+            <h1 class="text-2xl font-semibold tracking-tight">"Pricing"</h1>
+            <Transition fallback=|| view! { <Skeleton class="h-64 w-full"/> }>{content}</Transition>
+        </main>
+    }
+}
+
+fn plans(pricing: Pricing) -> AnyView {
+    let Some(rules) = pricing.rules else {
+        return view! {
+            <div class=format!("p-6 {CARD}")>
+                <h2 class="font-semibold">"Free"</h2>
+                <p class="mt-1 text-sm leading-6 text-muted-foreground">"Runs cost no credits here: build as much as you like."</p>
+            </div>
+        }
+        .into_any();
+    };
+    let cost = match rules.cost {
+        0 => "A run costs nothing.".to_owned(),
+        1 => "A run costs one credit.".to_owned(),
+        cost => format!("A run costs {cost} credits."),
+    };
+    let current = pricing.current;
+    let (free, pro) = (free_way(&pricing), pro_way(&pricing));
+    view! {
+        <p class="text-sm leading-6 text-pretty text-muted-foreground">
+            {cost} " It comes back when the run fails, or is stopped before its first answer."
+        </p>
+        <div class="grid gap-4 sm:grid-cols-2">
+            <PlanCard name="Free" plan=Plan::Free points=rules.free rules price="Free of charge" current>
+                {free}
+            </PlanCard>
+            <PlanCard name="Pro" plan=Plan::Pro points=rules.pro rules price="For those who build a lot" current>
+                {pro}
+            </PlanCard>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn PlanCard(
+    name: &'static str,
+    plan: Plan,
+    points: i64,
+    rules: CreditRules,
+    #[prop(into)] price: String,
+    current: Option<Plan>,
+    /// What there is to do.
+    children: Children,
+) -> impl IntoView {
+    let heading = format!("plan-{}", plan.as_str());
+    let label = heading.clone();
+    let is_current = current == Some(plan);
+    view! {
+        <section aria-labelledby=label class=format!("flex flex-col gap-3 p-6 {CARD}")>
+            <div class="flex items-center gap-2">
+                <h2 id=heading class="text-lg font-semibold tracking-tight">{name}</h2>
+                {is_current.then(|| view! { <Badge variant=BadgeVariant::Success>"Current plan"</Badge> })}
+            </div>
+            <p class="text-sm text-muted-foreground">{price}</p>
+            <p class="text-2xl font-semibold tracking-tight tabular-nums">
+                {format!("{points} credits")}
+            </p>
+            <p class="text-sm text-muted-foreground">{format!("filled up again every {} days", rules.days)}</p>
+            <div class="mt-auto pt-2 text-sm leading-6 text-muted-foreground">{children()}</div>
+        </section>
+    }
+}
+
+/// What there is to do about the free plan.
+fn free_way(pricing: &Pricing) -> AnyView {
+    match pricing.current {
+        Some(Plan::Free) => "You have this plan.".into_any(),
+        Some(Plan::Pro) => ().into_any(),
+        None if visitor::expect().accounts => view! {
+            <a href="/sign-up" rel="external" class=button_class(ButtonVariant::Outline, ButtonSize::Default)>"Sign up"</a>
+        }
+        .into_any(),
+        None => ().into_any(),
+    }
+}
+
+/// How one comes by the larger plan.
+fn pro_way(pricing: &Pricing) -> AnyView {
+    match pricing.current {
+        Some(Plan::Pro) => "You have this plan.".into_any(),
+        _ => "Ask the administrator of this CodeFlow for the plan Pro.".into_any(),
+    }
+}

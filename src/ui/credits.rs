@@ -1,0 +1,89 @@
+//! What the visitor has left: in the header, and where a message is sent. The server says it with
+//! the page, and is asked again when a run begins or ends, which costs credits or returns them.
+
+use leptos::{prelude::*, task::spawn_local};
+
+use super::{
+    components::{ButtonSize, ButtonVariant, button_class},
+    erased::part,
+    time::day,
+};
+use crate::{api::account::get_credits, protocol::Credits};
+
+/// `None` where runs cost nothing.
+#[derive(Debug, Clone, Copy)]
+struct Left(RwSignal<Option<Credits>>);
+
+/// Made once, by the app.
+pub fn provide(credits: Option<Credits>) {
+    provide_context(Left(RwSignal::new(credits)));
+}
+
+/// Asks the server what is left.
+pub fn count() {
+    let Left(left) = expect_context();
+    if left.with_untracked(Option::is_none) {
+        return;
+    }
+    spawn_local(async move {
+        if let Ok(credits) = get_credits().await {
+            left.try_set(credits);
+        }
+    });
+}
+
+/// In the header: how many are left, leading to what became of the others.
+#[component]
+pub fn CreditsBadge() -> impl IntoView {
+    let Left(left) = expect_context();
+    part(move || match left.get() {
+        None => ().into_any(),
+        Some(Credits {
+            left, next_refill, ..
+        }) => {
+            let words = if left == 1 { " credit" } else { " credits" };
+            view! {
+                <a
+                    href="/usage"
+                    data-credits=left.to_string()
+                    title=format!("The next refill is on {}", day(next_refill))
+                    class=button_class(ButtonVariant::Ghost, ButtonSize::Sm)
+                >
+                    <span>
+                        <span class="tabular-nums">{left.to_string()}</span>
+                        <span class="max-sm:sr-only">{words}</span>
+                    </span>
+                </a>
+            }
+            .into_any()
+        }
+    })
+}
+
+/// Where a message is sent: what that costs, and when there is more.
+#[component]
+pub fn CreditsNote() -> impl IntoView {
+    let Left(left) = expect_context();
+    part(move || match left.get() {
+        Some(credits) if credits.cost > 0 => {
+            let Credits {
+                left,
+                cost,
+                next_refill,
+            } = credits;
+            let day = day(next_refill);
+            let words = match left < cost {
+                true => format!("Out of credits until the next refill on {day}."),
+                false => format!("Costs {cost} of your {left} credits. Next refill: {day}."),
+            };
+            view! {
+                <p class="px-2 text-xs text-muted-foreground">
+                    {words} " "
+                    <a href="/pricing" class="underline underline-offset-2 hover:text-foreground focus-ring">"Plans"</a>
+                </p>
+            }
+            .into_any()
+        }
+        _ => ().into_any(),
+    })
+}
