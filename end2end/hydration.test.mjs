@@ -96,3 +96,59 @@ test("from the home page to a project and back, each is fetched when it is wante
   assert.deepEqual(problems, []);
   await page.close();
 });
+
+test("a project whose code can't be fetched says so, and is there when it is tried again", async () => {
+  const project = await post(server, "/api/showcase/use", { slug: "quiz" });
+  const page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
+  await page.goto(server.url);
+  await isAlive(page);
+  await page.route("**/split_workspace*.wasm", (route) => route.abort());
+  await page.locator(`a[href="/projects/${project}"]`).click();
+  const failure = page.getByRole("alert").filter({ hasText: "could not be fetched: the page" });
+  await failure.waitFor();
+  await page.unroute("**/split_workspace*.wasm");
+  await failure.getByRole("button", { name: "Try again" }).click();
+  await page.getByRole("textbox", { name: "Message" }).waitFor();
+  await page.locator('iframe[title="Preview"]').waitFor();
+  await page.close();
+});
+
+test("a project opened while its code can't be fetched stays as the server made it, and lives once it can", async () => {
+  const project = await post(server, "/api/showcase/use", { slug: "quiz" });
+  const page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
+  const thrown = [];
+  page.on("pageerror", (error) => thrown.push(error.message));
+  let refused = 0;
+  const refusals = new Promise((resolve) => {
+    void page.route("**/split_workspace*.wasm", async (route) => {
+      refused += 1;
+      if (refused === 3) resolve();
+      await (refused > 3 ? route.continue() : route.abort());
+    });
+  });
+  await page.goto(`${server.url}/projects/${project}`);
+  await refusals;
+  await page.getByRole("textbox", { name: "Message" }).waitFor();
+  await isAlive(page);
+  await page.locator('iframe[title="Preview"]').waitFor();
+  assert.deepEqual(thrown, []);
+  await page.close();
+});
+
+test("a small part that can't be fetched says so in its place, and is there when it is tried again", async () => {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
+  await page.goto(server.url);
+  await isAlive(page);
+  await page.waitForLoadState("networkidle");
+  await page.route("**/pkg/*.wasm", (route) => route.abort());
+  await page.keyboard.press("Control+k");
+  const dialog = page.getByRole("dialog", { name: "Commands" });
+  await dialog.getByRole("alert").getByText("could not be fetched: the commands").waitFor();
+  await page.unroute("**/pkg/*.wasm");
+  await dialog.getByRole("button", { name: "Try again" }).click();
+  await dialog.getByRole("option", { name: "New project" }).waitFor();
+  await page.close();
+});

@@ -1,5 +1,5 @@
-//! Accounts: who somebody is. A request's cookie leads to an [`Identity`], in whose name the rest of
-//! the server reads and writes; without accounts (`AUTH=off`) everybody is the local user.
+//! Accounts: who somebody is. A request's cookie leads to an [`Identity`], in whose name the rest
+//! of the server reads and writes; without accounts (`AUTH=off`) everybody is the local user.
 
 mod administration;
 mod cookie;

@@ -1,11 +1,11 @@
 //! The settings of the C library's allocator: memory that a peak of work took goes back to the
 //! machine. This module depends on nothing.
 
-/// Makes glibc give memory back, by what it otherwise does for speed: it keeps eight arenas for each
-/// processor, each with the holes that work of long ago left, and never again returns large blocks
-/// by themselves once one of their size was freed (mallopt(3)). To be called while the process has
-/// one thread; a variable such as `MALLOC_ARENA_MAX` has no effect then. Other C libraries do
-/// without.
+/// Makes glibc give memory back, by what it otherwise does for speed: it keeps eight arenas for
+/// each processor, each with the holes that work of long ago left, and never again returns large
+/// blocks by themselves once one of their size was freed (mallopt(3)). To be called while the
+/// process has one thread; a variable such as `MALLOC_ARENA_MAX` has no effect then. Other C
+/// libraries do without.
 pub fn give_memory_back() {
     #[cfg(target_env = "gnu")]
     {

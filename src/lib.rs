@@ -2,9 +2,10 @@
 //! runs.
 //!
 //! The flow, and where each stage lives: prompt (`ui` → `api` → `projects`) → run
-//! (`runs::supervisor`) → steps (`runs::journal`) → turn (`agent::turn`) → model (`llm`) → tool call
-//! (`agent::tools`) → sandbox (`sandbox`, served by `sandbox_host` or E2B) → event (`runs::events`) →
-//! feed (`server::feed`) → signal (`ui::feed`) → view (`ui`). `boot` starts it all.
+//! (`runs::supervisor`) → steps (`runs::journal`) → turn (`agent::turn`) → model (`llm`) → tool
+//! call (`agent::tools`) → sandbox (`sandbox`, served by `sandbox_host` or E2B) → event
+//! (`runs::events`) → feed (`server::feed`) → signal (`ui::feed`) → view (`ui`). `boot` starts it
+//! all.
 
 // Leptos views are deeply nested types.
 #![recursion_limit = "512"]

@@ -1,6 +1,7 @@
 //! The app's client of E2B's protocol: it makes sandboxes and works in them, whoever serves them.
-//! `control` is the control plane; `files`, `process` and `shell` are the data plane, the latter two
-//! over `connect`'s frames. `address` builds every URL, and `retry` repeats what is safe to repeat.
+//! `control` is the control plane; `files`, `process` and `shell` are the data plane, the latter
+//! two over `connect`'s frames. `address` builds every URL, and `retry` repeats what is safe to
+//! repeat.
 
 mod address;
 mod body;

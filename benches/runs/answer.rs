@@ -1,5 +1,5 @@
-//! Long answers in the smallest pieces that providers send: what it costs the server to publish each
-//! while it grows, and what it sends to a client that follows.
+//! Long answers in the smallest pieces that providers send: what it costs the server to publish
+//! each while it grows, and what it sends to a client that follows.
 
 use std::time::Instant;
 
@@ -40,7 +40,8 @@ pub const PROMPTS: [(&str, &str); 3] = [
     ("File", "a file"),
 ];
 
-/// The replies to the prompts: Markdown of many blocks, one block of code, and a file in a tool call.
+/// The replies to the prompts: Markdown of many blocks, one block of code, and a file in a tool
+/// call.
 pub fn replies() -> [(&'static str, Vec<Reply>); 3] {
     let repeated = |part: &str| part.repeat(size_kb() * 1000 / part.len() + 1);
     let summary = "<task_summary>Talked at length.</task_summary>";
@@ -70,7 +71,8 @@ pub fn replies() -> [(&'static str, Vec<Reply>); 3] {
     ]
 }
 
-/// The reply that streams the text in pieces, each as the delta that is made of it, after a first one.
+/// The reply that streams the text in pieces, each as the delta that is made of it, after a first
+/// one.
 fn streamed(
     first: Option<Value>,
     text: &str,

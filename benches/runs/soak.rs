@@ -28,11 +28,12 @@ const PROJECTS: usize = 300;
 const AT_A_TIME: usize = 4;
 /// How much more may be in use at the end than at the beginning, in per cent.
 const MARGIN: f64 = 5.0;
-/// A round of the warm-up that adds less to the server's memory than this, in per cent, is the last.
+/// A round of the warm-up that adds less to the server's memory than this, in per cent, is the
+/// last.
 const STEADY: f64 = 1.0;
 const MAX_WARM_UPS: usize = 5;
-/// With fewer projects than these, what grows once and then stays is more than the margin: they only
-/// prove that everything is swept, and need no warm-up.
+/// With fewer projects than these, what grows once and then stays is more than the margin: they
+/// only prove that everything is swept, and need no warm-up.
 const MEASURABLE: usize = 100;
 /// The longest that any phase may take: a sweep that hangs is a failure.
 const PATIENCE: Duration = Duration::from_secs(900);

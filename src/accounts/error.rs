@@ -1,5 +1,5 @@
-//! Why something about an account was refused or failed, and what a client sees of it. Nothing tells
-//! an unknown account from a wrong password.
+//! Why something about an account was refused or failed, and what a client sees of it. Nothing
+//! tells an unknown account from a wrong password.
 
 use std::time::Duration;
 

@@ -73,8 +73,8 @@ impl Edits {
         Ok(())
     }
 
-    /// Saves what was edited as a version, at once. A failure is logged only: the edits stay, and so
-    /// does the wish to save them.
+    /// Saves what was edited as a version, at once. A failure is logged only: the edits stay, and
+    /// so does the wish to save them.
     pub async fn keep(&self, project: ProjectId) {
         let kept = tokio::time::timeout(TIMEOUT, self.try_to_keep(project)).await;
         match kept {

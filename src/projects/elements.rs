@@ -1,6 +1,6 @@
-//! What people change of an element that they picked in the preview: its text and its classes, where
-//! a source has them as they are. The places come from the app, so each is looked up and compared
-//! before anything is written; the change is an edit like those of the Code tab.
+//! What people change of an element that they picked in the preview: its text and its classes,
+//! where a source has them as they are. The places come from the app, so each is looked up and
+//! compared before anything is written; the change is an edit like those of the Code tab.
 
 use sha2::{Digest, Sha256};
 

@@ -108,8 +108,8 @@ impl Projects {
     }
 }
 
-/// The file as it is shown. Highlighting happens on a blocking thread: a large file takes a tenth of
-/// a second.
+/// The file as it is shown. Highlighting happens on a blocking thread: a large file takes a tenth
+/// of a second.
 pub(super) async fn viewed(
     path: &str,
     content: Vec<u8>,

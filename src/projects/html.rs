@@ -160,8 +160,8 @@ fn unfinished_block(text: &str, worth: &str, beginning: Beginning) -> (String, O
 const LONG_BLOCK: usize = 16 << 10;
 
 /// The beginning of an unfinished block that is shown: all of it, or of a long one, such as a list
-/// without empty lines, as much as it was when it had last grown by an eighth. So rendering it costs
-/// about its length, and not the square of that.
+/// without empty lines, as much as it was when it had last grown by an eighth. So rendering it
+/// costs about its length, and not the square of that.
 ///
 /// What stands before `after_code` is shown anyway: as code it was already.
 fn worth_rendering(block: &str, after_code: usize) -> &str {

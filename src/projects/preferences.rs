@@ -26,8 +26,8 @@ impl Projects {
         }
     }
 
-    /// Keeps a preference in place of the one before; nobody's are left to the browser. `Conflict` when its name or value is none
-    /// that a page gives.
+    /// Keeps a preference in place of the one before; nobody's are left to the browser. `Conflict`
+    /// when its name or value is none that a page gives.
     pub async fn set_preference(&self, name: &str, value: &str) -> Result<(), ProjectError> {
         let is_name = (1..=LONGEST_NAME).contains(&name.len())
             && name

@@ -12,8 +12,8 @@
 //! | a project's sandbox, if the latest version has its files | unused for `SANDBOX_KEEP_DAYS` | one |
 //! | the same, the longest unused first | when the disk runs low: looked at every minute | one |
 //!
-//! A version, a message or an image of a message is never removed, nor are the step outputs of a run
-//! without a result until something was saved after it.
+//! A version, a message or an image of a message is never removed, nor are the step outputs of a
+//! run without a result until something was saved after it.
 
 use std::time::Duration;
 

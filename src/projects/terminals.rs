@@ -1,9 +1,10 @@
-//! Terminals: the shells that people open in a project's sandbox. They belong to the project, not to
-//! the page that shows them: every page shows the same ones, and a reload finds them again. The
+//! Terminals: the shells that people open in a project's sandbox. They belong to the project, not
+//! to the page that shows them: every page shows the same ones, and a reload finds them again. The
 //! sandbox keeps them by their tags, so that a server that was started again finds them too.
 //!
 //! A shell that is listened to doesn't keep its sandbox awake. When the sandbox falls asleep the
-//! stream is cut; the shell goes on when somebody wakes it, or has ended if its memory was given up.
+//! stream is cut; the shell goes on when somebody wakes it, or has ended if its memory was given
+//! up.
 
 mod scrollback;
 mod shell;

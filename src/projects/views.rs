@@ -164,7 +164,8 @@ impl Views {
             loop {
                 tokio::select! {
                     () = tokio::time::sleep(LOOK_EVERY) => {}
-                    // Their sandboxes are asleep soon, and the sweep after the next start ends them.
+                    // Their sandboxes are asleep soon, and the sweep after the next start ends
+                    // them.
                     () = inner.shutdown.cancelled() => return,
                 }
                 let (unused, is_empty) = {

@@ -71,8 +71,8 @@ pub struct LeftRunning {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum TerminalRequest {
-    /// Comes first: what is shown from here on, and before that what the client doesn't have; `have`
-    /// is the number of a shell with the place up to which it has it.
+    /// Comes first: what is shown from here on, and before that what the client doesn't have;
+    /// `have` is the number of a shell with the place up to which it has it.
     Follow {
         have: Vec<(u32, u64)>,
     },

@@ -46,8 +46,8 @@ impl Supervisor {
         Ok(projects.len())
     }
 
-    /// Creates a project of the user from its first prompt and the image that was uploaded for it; the run
-    /// begins at once.
+    /// Creates a project of the user from its first prompt and the image that was uploaded for it;
+    /// the run begins at once.
     pub async fn create_project(
         &self,
         user: &UserId,

@@ -1,5 +1,5 @@
-//! The client's side of a Connect stream: its frames as messages, and the error or the good end that
-//! its last frame reports.
+//! The client's side of a Connect stream: its frames as messages, and the error or the good end
+//! that its last frame reports.
 
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;

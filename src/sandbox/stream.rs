@@ -1,5 +1,5 @@
-//! The stream of a process in a sandbox, as `process.Process/Start` and `Connect` answer: its start,
-//! its output and its end, in frames of Connect.
+//! The stream of a process in a sandbox, as `process.Process/Start` and `Connect` answer: its
+//! start, its output and its end, in frames of Connect.
 
 use futures::{StreamExt, stream::BoxStream};
 use reqwest::{Method, RequestBuilder};

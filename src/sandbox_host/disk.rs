@@ -172,8 +172,8 @@ pub(super) fn remove(folder: &Path) -> io::Result<()> {
 }
 
 impl LoopDevice {
-    /// Connects an image to a free loop device. Waits while the mounts of a container that has ended
-    /// still hold the image: two devices that write to it would destroy it.
+    /// Connects an image to a free loop device. Waits while the mounts of a container that has
+    /// ended still hold the image: two devices that write to it would destroy it.
     pub(super) async fn attach(image: &Path) -> anyhow::Result<Self> {
         let image = image.canonicalize()?;
         for _ in 0..MAX_ATTEMPTS {
@@ -297,8 +297,8 @@ fn free_space(folder: &Path) -> io::Result<u64> {
     Ok(disk.blocks_available() * disk.fragment_size())
 }
 
-/// What the folder's files take on the disk, in bytes. Follows no link and looks at a bounded number
-/// of files: the sandbox decides what is there, and changes it meanwhile.
+/// What the folder's files take on the disk, in bytes. Follows no link and looks at a bounded
+/// number of files: the sandbox decides what is there, and changes it meanwhile.
 fn size_of_files(folder: &Path) -> u64 {
     let mut left = MAX_COUNTED;
     open_folder(rustix::fs::CWD, folder)

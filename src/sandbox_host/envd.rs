@@ -106,9 +106,9 @@ async fn start_blocking_threads() {
     futures::future::join_all(waits).await;
 }
 
-/// Starts the serving process and reaps all others until it ends; when this process ends, the kernel
-/// ends the sandbox. The sandbox's processes may send any signal to the serving one, but can neither
-/// stop nor kill this one (pid_namespaces(7)).
+/// Starts the serving process and reaps all others until it ends; when this process ends, the
+/// kernel ends the sandbox. The sandbox's processes may send any signal to the serving one, but can
+/// neither stop nor kill this one (pid_namespaces(7)).
 fn init() -> anyhow::Result<()> {
     let server = Command::new(ENVD)
         .arg("envd")
@@ -165,7 +165,8 @@ async fn serve() -> anyhow::Result<()> {
 }
 
 /// Configures the store for versions of pnpm that don't read [`PNPM_STORE`]; npm would warn of the
-/// variable that they do read at each run. An existing file stays, and failure only moves the store.
+/// variable that they do read at each run. An existing file stays, and failure only moves the
+/// store.
 fn configure_pnpm(env: &HashMap<String, String>) {
     let (Some(config), Some(store)) = (env.get("XDG_CONFIG_HOME"), env.get(PNPM_STORE)) else {
         return;

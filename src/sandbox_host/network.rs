@@ -1,5 +1,5 @@
-//! E2B's `network` settings: what one sandbox may reach, within what the host allows to all, and who
-//! may reach it.
+//! E2B's `network` settings: what one sandbox may reach, within what the host allows to all, and
+//! who may reach it.
 
 use std::net::IpAddr;
 

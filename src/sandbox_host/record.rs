@@ -17,8 +17,8 @@ use super::{
     network::Network,
 };
 
-/// A sandbox, as it is stored in `sandbox.json`. Not `Debug`: it holds tokens, and variables that may
-/// be secret.
+/// A sandbox, as it is stored in `sandbox.json`. Not `Debug`: it holds tokens, and variables that
+/// may be secret.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub id: String,

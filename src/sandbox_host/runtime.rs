@@ -264,7 +264,8 @@ impl Runtime {
     }
 }
 
-/// Where the pieces are mounted. Built before the fork, after which memory can't be allocated safely.
+/// Where the pieces are mounted. Built before the fork, after which memory can't be allocated
+/// safely.
 struct MountPoints {
     root: PathBuf,
     rootfs: PathBuf,

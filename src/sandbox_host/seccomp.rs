@@ -1,7 +1,7 @@
 //! The system calls a sandbox may make: Docker's default allow-list for a container without
-//! capabilities (<https://github.com/moby/profiles/blob/main/seccomp/default.json>). All others fail
-//! with EPERM. Only native calls pass: a program for another architecture, a 32-bit one included,
-//! dies of SIGSYS ("Bad system call") at its first call.
+//! capabilities (<https://github.com/moby/profiles/blob/main/seccomp/default.json>). All others
+//! fail with EPERM. Only native calls pass: a program for another architecture, a 32-bit one
+//! included, dies of SIGSYS ("Bad system call") at its first call.
 
 use oci_spec::{
     OciSpecError,

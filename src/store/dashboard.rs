@@ -150,8 +150,8 @@ impl Row {
     }
 }
 
-/// The user's runs, or all, each with its project and the beginning of its prompt and reply: one character more
-/// than is shown.
+/// The user's runs, or all, each with its project and the beginning of its prompt and reply: one
+/// character more than is shown.
 fn summaries(user: Option<&UserId>) -> Select<run::Entity> {
     let reply = Alias::new("reply");
     let first_letters = |text: SimpleExpr| {

@@ -24,8 +24,8 @@ pub struct Deleted {
 }
 
 impl Store {
-    /// Hides the user's project from everything but [`Store::undelete_project`]. `NotFound` when there is
-    /// none.
+    /// Hides the user's project from everything but [`Store::undelete_project`]. `NotFound` when
+    /// there is none.
     pub async fn delete_project(&self, user: &UserId, id: ProjectId) -> Result<()> {
         let hidden = Entity::update_many()
             .col_expr(Column::DeletedAt, Expr::value(Timestamp::now().0))

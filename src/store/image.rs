@@ -158,8 +158,8 @@ pub(super) async fn disown_all(tx: &impl ConnectionTrait, user: &UserId) -> Resu
     Ok(())
 }
 
-/// The user's image that is about to be attached to a message; from now on no sweep removes it. `NotFound`
-/// when it is gone.
+/// The user's image that is about to be attached to a message; from now on no sweep removes it.
+/// `NotFound` when it is gone.
 pub(super) async fn attach(
     tx: &impl ConnectionTrait,
     user: &UserId,

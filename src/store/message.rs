@@ -139,8 +139,8 @@ impl Store {
         found.pop().ok_or(StoreError::NotFound("message"))
     }
 
-    /// At most `limit` messages of the conversation from before the one given, oldest first. A reply that came after
-    /// this message answers an earlier prompt: this one was still queued.
+    /// At most `limit` messages of the conversation from before the one given, oldest first. A
+    /// reply that came after this message answers an earlier prompt: this one was still queued.
     pub async fn messages_before(&self, message: &Message, limit: u64) -> Result<Vec<Message>> {
         let before = Entity::find()
             .filter(Column::ProjectId.eq(message.project))

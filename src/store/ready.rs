@@ -46,7 +46,8 @@ impl Store {
         .await
     }
 
-    /// A new project of the user with these files; `prompt` is what they were made from, `reply` their result.
+    /// A new project of the user with these files; `prompt` is what they were made from, `reply`
+    /// their result.
     pub async fn create_ready_project(
         &self,
         user: &UserId,

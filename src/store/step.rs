@@ -162,8 +162,8 @@ impl Store {
         Ok(())
     }
 
-    /// Saves what all attempts at a step have cost so far, including the one under way, which counts
-    /// even if it never ends.
+    /// Saves what all attempts at a step have cost so far, including the one under way, which
+    /// counts even if it never ends.
     pub async fn spend_step(&self, run: RunId, name: &str, spent: Spent) -> Result<()> {
         let spending = with_spent(Entity::update_many(), spent);
         self.update(of_step(spending, run, name)).await?;

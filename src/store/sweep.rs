@@ -70,7 +70,8 @@ impl Store {
         Ok(found.ok_or(StoreError::NotFound("installation"))?.id)
     }
 
-    /// Removes at most `limit` blobs that are in no version and are no image or picture. Returns how many.
+    /// Removes at most `limit` blobs that are in no version and are no image or picture. Returns
+    /// how many.
     pub async fn remove_unused_blobs(&self, limit: u64) -> Result<u64> {
         let unused = blob::Entity::find()
             .select_only()

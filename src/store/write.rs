@@ -1,5 +1,5 @@
-//! Writes. On SQLite they take turns within the process: its own waiting is polling, which is unfair
-//! and gives up after a while.
+//! Writes. On SQLite they take turns within the process: its own waiting is polling, which is
+//! unfair and gives up after a while.
 //!
 //! A write runs in a task of its own, from taking its turn to the commit. So it never waits for its
 //! caller: one that is dropped leaves no transaction open, and one that isn't polled for a while

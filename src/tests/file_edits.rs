@@ -1,5 +1,5 @@
-//! Edits of the Code tab over HTTP: nothing that somebody else wrote is replaced, whatever a file is
-//! called and whatever becomes of its sandbox.
+//! Edits of the Code tab over HTTP: nothing that somebody else wrote is replaced, whatever a file
+//! is called and whatever becomes of its sandbox.
 
 use std::{fs, path::Path};
 

@@ -10,6 +10,8 @@ mod usage;
 use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
+use super::pane::{page, panes};
+
 use entrance::{ResetPage, SignInPage, SignUpPage};
 use pricing::PricingPage;
 use settings::SettingsPage;
@@ -27,13 +29,15 @@ macro_rules! lazy_route {
             }
 
             async fn view(_this: Self) -> AnyView {
-                $part().await
+                page($part).await
             }
         }
 
-        #[cfg_attr(lazy_parts, lazy)]
-        async fn $part() -> AnyView {
-            view! { <$page/> }.into_any()
+        panes! {
+            /// The page; its code is fetched when it is wanted.
+            pub fn $part() {
+                view! { <$page/> }.into_any()
+            }
         }
     };
 }

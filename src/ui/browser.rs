@@ -1,7 +1,7 @@
 //! What the page needs of the browser beyond Leptos: the clock, preferences, the clipboard.
 //! Called from event handlers and effects only, so never on the server.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use codee::{Decoder, Encoder, string::FromToStringCodec};
 use leptos::{
@@ -116,8 +116,8 @@ pub fn set_query(query: &str) {
     let _ = js::replace_state(&JsValue::NULL, "", &url);
 }
 
-/// Keeps the conversation's log at its end for as long as its reader is there; called again, it says
-/// that something new is in it.
+/// Keeps the conversation's log at its end for as long as its reader is there; called again, it
+/// says that something new is in it.
 pub fn follow_log() {
     js::follow_log();
 }
@@ -164,6 +164,18 @@ pub fn flag_of(object: &JsValue, key: &str) -> bool {
 pub fn list_of(object: &JsValue, key: &str, most: u32) -> Option<Array> {
     let list: Array = Reflect::get(object, &key.into()).ok()?.dyn_into().ok()?;
     Some(list.slice(0, most))
+}
+
+/// Waits in the browser.
+pub async fn pause(time: Duration) {
+    let (over, waiting) = futures::channel::oneshot::channel();
+    set_timeout(
+        move || {
+            let _ = over.send(());
+        },
+        time,
+    );
+    let _ = waiting.await;
 }
 
 /// Whether the page is hydrated: `false` on the server and during hydration, so that both render

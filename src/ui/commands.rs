@@ -8,11 +8,11 @@ use leptos::prelude::*;
 
 use super::{
     components::{Dialog, DialogSize, Kbd, modal},
-    erased::later,
+    pane::later,
 };
 
-use help::help;
-use menu::menu;
+use help::shortcuts;
+use menu::command_menu;
 
 /// Whether the command menu is open.
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +59,8 @@ pub fn CommandDialogs() -> impl IntoView {
         <button type="button" hidden id="open-commands" on:click=move |_| commands.is_open.set(true)></button>
         <button type="button" hidden id="open-help" on:click=move |_| help_open.set(true)></button>
         {modal(commands.is_open, title, DialogSize::Command, move || {
-            later(menu(commands.is_open, help_open))
+            later("the commands", move || command_menu(commands.is_open, help_open))
         })}
-        <Dialog open=help_open title="Keyboard shortcuts".to_owned()>{later(help())}</Dialog>
+        <Dialog open=help_open title="Keyboard shortcuts".to_owned()>{later("the shortcuts", shortcuts)}</Dialog>
     }
 }

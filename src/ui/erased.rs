@@ -2,12 +2,9 @@
 //! closure in a view, some kilobytes each; boxed closures share one copy. For pages with many small
 //! parts.
 
-use std::{
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
-use leptos::{prelude::*, task::spawn_local_scoped_with_cancellation};
+use leptos::prelude::*;
 
 type Part = Box<dyn FnMut() -> AnyView + Send>;
 type Words = Box<dyn FnMut() -> String + Send>;
@@ -35,34 +32,6 @@ fn there(when: Box<dyn Fn() -> bool + Send + Sync>) -> Memo<bool> {
 pub fn words(words: impl FnMut() -> String + Send + 'static) -> AnyView {
     let words: Words = Box::new(words);
     words.into_any()
-}
-
-/// A part that the browser renders after hydration, such as that of a `#[lazy]` function, whose
-/// code is fetched after the page's.
-pub fn later(view: impl Future<Output = AnyView> + 'static) -> AnyView {
-    make_later(Box::pin(view))
-}
-
-fn make_later(view: Pin<Box<dyn Future<Output = AnyView>>>) -> AnyView {
-    let mut view = Some(view);
-    let made = Arc::new(Mutex::new(None));
-    let is_made = RwSignal::new(false);
-    let slot = made.clone();
-    Effect::new(move || {
-        if let Some(view) = view.take() {
-            let slot = slot.clone();
-            spawn_local_scoped_with_cancellation(async move {
-                let view = view.await;
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(view);
-                is_made.set(true);
-            });
-        }
-    });
-    part(move || {
-        is_made.track();
-        let made = made.lock().unwrap_or_else(PoisonError::into_inner).take();
-        made.unwrap_or_else(|| ().into_any())
-    })
 }
 
 /// One row for each key, which keeps its elements as long as its key is there.

@@ -1,14 +1,21 @@
-//! Panes: parts of the page whose code is fetched when they are first shown. One that can't be
-//! fetched says so in its own place, with a way to try again; the others live on.
+//! Parts of the page whose code is fetched after the page's, or when they are first shown. One that
+//! can't be fetched says so in its own place, with a way to try again; the others live on.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use leptos::{prelude::*, task::spawn_local_scoped_with_cancellation};
 
 use super::{
+    browser::{self, Hydrated},
     components::{Alert, Button, ButtonSize, ButtonVariant, Skeleton},
     erased::part,
 };
+
+/// Between two attempts to fetch the code of the page that is open.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// A pane's code could not be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +36,9 @@ macro_rules! panes {
         #[cfg(lazy_parts)]
         #[leptos::wasm_split::wasm_split($name, wasm_split_path = ::leptos::wasm_split, fallible)]
         pub fn $name($($argument: $type),*) -> Result<leptos::prelude::AnyView, $crate::ui::pane::NotLoaded> {
+            // The browser fetches the part beside the page's own code.
+            #[cfg(feature = "ssr")]
+            leptos::prefetch_lazy_fn_on_server(stringify!($name));
             Ok($body)
         }
 
@@ -48,18 +58,35 @@ enum Stage {
     Failed,
 }
 
+/// How a part that is not there takes its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Size {
+    /// The room of a pane, with a skeleton while it is fetched.
+    Pane,
+    /// What a small part needs: nothing while it is fetched.
+    Small,
+}
+
 /// A pane with what `make` returns, once that is there. `name` stands in sentences: "the terminal".
 /// Rendered in the browser only, after hydration.
 pub fn pane<F>(name: &'static str, make: impl Fn() -> F + 'static) -> AnyView
 where
     F: Future<Output = Result<AnyView, NotLoaded>> + 'static,
 {
-    erased(name, Box::new(move || Box::pin(make())))
+    fetched(name, Size::Pane, Box::new(move || Box::pin(make())))
+}
+
+/// A small part of the page, which is otherwise like a [`pane`].
+pub fn later<F>(name: &'static str, make: impl Fn() -> F + 'static) -> AnyView
+where
+    F: Future<Output = Result<AnyView, NotLoaded>> + 'static,
+{
+    fetched(name, Size::Small, Box::new(move || Box::pin(make())))
 }
 
 type Making = std::pin::Pin<Box<dyn Future<Output = Result<AnyView, NotLoaded>>>>;
 
-fn erased(name: &'static str, make: Box<dyn Fn() -> Making>) -> AnyView {
+fn fetched(name: &'static str, size: Size, make: Box<dyn Fn() -> Making>) -> AnyView {
     let stage = RwSignal::new(Stage::Loading);
     let made = Arc::new(Mutex::new(None::<AnyView>));
     let attempt = RwSignal::new(0);
@@ -78,34 +105,81 @@ fn erased(name: &'static str, make: Box<dyn Fn() -> Making>) -> AnyView {
             stage.try_set(next);
         });
     });
-    let again = move |_| {
+    let again = Callback::new(move |()| {
         stage.set(Stage::Loading);
         attempt.update(|attempt| *attempt += 1);
-    };
-    part(move || {
-        match stage.get() {
+    });
+    part(move || match stage.get() {
         Stage::Made => {
             let made = made.lock().unwrap_or_else(PoisonError::into_inner).take();
             made.unwrap_or_else(|| ().into_any())
         }
-        Stage::Loading => view! {
-            <div aria-busy="true" class="flex min-w-0 flex-1 flex-col gap-3 p-4">
-                <span class="sr-only">{format!("Loading {name}")}</span>
-                <Skeleton class="h-4 w-1/3"/>
-                <Skeleton class="h-4 w-1/2"/>
-                <Skeleton class="h-4 w-2/5"/>
-            </div>
-        }
-        .into_any(),
-        Stage::Failed => view! {
+        Stage::Loading if size == Size::Small => ().into_any(),
+        Stage::Loading => skeleton(name),
+        Stage::Failed => not_loaded(name, size, again),
+    })
+}
+
+fn skeleton(name: &str) -> AnyView {
+    view! {
+        <div aria-busy="true" class="flex min-w-0 flex-1 flex-col gap-3 p-4">
+            <span class="sr-only">{format!("Loading {name}")}</span>
+            <Skeleton class="h-4 w-1/3"/>
+            <Skeleton class="h-4 w-1/2"/>
+            <Skeleton class="h-4 w-2/5"/>
+        </div>
+    }
+    .into_any()
+}
+
+fn not_loaded(name: &str, size: Size, again: Callback<()>) -> AnyView {
+    let button = view! {
+        <Button
+            variant=ButtonVariant::Outline
+            size=ButtonSize::Sm
+            on:click=move |_| again.run(())
+        >
+            "Try again"
+        </Button>
+    };
+    let reason = format!("Part of the page could not be fetched: {name}. Check the connection.");
+    match size {
+        Size::Pane => view! {
             <div class="m-auto max-w-md p-6">
                 <Alert>
-                    <p>{format!("Part of the page could not be fetched: {name}. Check the connection.")}</p>
-                    <Button variant=ButtonVariant::Outline size=ButtonSize::Sm on:click=again>"Try again"</Button>
+                    <p>{reason}</p>
+                    {button}
                 </Alert>
             </div>
         }
         .into_any(),
+        Size::Small => view! {
+            <div role="alert" class="flex flex-wrap items-center gap-2 p-1.5 text-xs text-muted-foreground">
+                <span>{reason}</span>
+                {button}
+            </div>
+        }
+        .into_any(),
     }
-    })
+}
+
+/// A page whose code is fetched when somebody goes there. While it can't be fetched, a page that
+/// the server rendered stays as it is and is tried again; to any other, the reader can come back.
+pub async fn page<F>(make: impl Fn() -> F + 'static) -> AnyView
+where
+    F: Future<Output = Result<AnyView, NotLoaded>> + 'static,
+{
+    whole(Box::new(move || Box::pin(make()))).await
+}
+
+async fn whole(make: Box<dyn Fn() -> Making>) -> AnyView {
+    let hydrated = Hydrated::expect();
+    loop {
+        match make().await {
+            Ok(view) => return view,
+            Err(NotLoaded) if !hydrated.get_untracked() => browser::pause(AGAIN).await,
+            // It is asked for again at once, and then as often as the reader wants.
+            Err(NotLoaded) => return fetched("the page", Size::Pane, make),
+        }
+    }
 }

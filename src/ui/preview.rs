@@ -23,7 +23,8 @@ use leptos::{html, prelude::*};
 use super::{
     browser::{self, Hydrated},
     conversation::Conversation,
-    erased::{later, part, part_when},
+    erased::{part, part_when},
+    pane::{later, pane},
 };
 use crate::protocol::{PreviewState, ProjectId};
 
@@ -171,7 +172,7 @@ pub fn PreviewPane(
         on_reload: Callback::new(move |()| reload()),
     };
     view! {
-        <div class="preview-top">{later(preview_bar(bar))}</div>
+        <div class="preview-top">{later("the preview's bar", move || preview_bar(bar))}</div>
         <div node_ref=stage.element class="relative flex min-h-0 flex-1 justify-center overflow-hidden bg-muted/50">
             <div class="frame-room" style=move || stage.style()>
                 {part(move || {
@@ -192,12 +193,12 @@ pub fn PreviewPane(
                         })
                         .into_any()
                 })}
-                {later(handles(stage))}
+                {later("the handles", move || handles(stage))}
             </div>
             <Screen project conversation state is_shown/>
         </div>
-        {part_when(move || picker.has_element(), move || later(picked_panel(picker, project)))}
-        {part_when(move || console.is_open.get(), move || later(console_drawer(console, frame, project)))}
+        {part_when(move || picker.has_element(), move || later("the picked element", move || picked_panel(picker, project)))}
+        {part_when(move || console.is_open.get(), move || pane("the console", move || console_drawer(console, frame, project)))}
         <ErrorBar project conversation errors line/>
     }
 }

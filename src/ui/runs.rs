@@ -24,6 +24,7 @@ use super::{
     },
     home::SiteHeader,
     not_found::NotFound,
+    pane::{page, panes},
     visitor,
 };
 use crate::{
@@ -48,16 +49,28 @@ impl LazyRoute for RunsRoute {
     }
 
     async fn view(_this: Self) -> AnyView {
-        runs_page().await
+        page(runs_page).await
     }
 }
 
-#[cfg_attr(lazy_parts, lazy)]
-async fn runs_page() -> AnyView {
-    if !visitor::is_administrator() {
-        return view! { <NotFound/> }.into_any();
+panes! {
+    /// The list; its code is fetched when it is wanted.
+    pub fn runs_page() {
+        for_administrators(|| view! { <RunsPage/> }.into_any())
     }
-    view! { <RunsPage/> }.into_any()
+
+    /// A run; its code is fetched when it is wanted.
+    pub fn run_page() {
+        for_administrators(|| view! { <RunDetailsPage/> }.into_any())
+    }
+}
+
+fn for_administrators(page: impl FnOnce() -> AnyView) -> AnyView {
+    if visitor::is_administrator() {
+        page()
+    } else {
+        view! { <NotFound/> }.into_any()
+    }
 }
 
 /// A run's page.
@@ -69,16 +82,8 @@ impl LazyRoute for RunRoute {
     }
 
     async fn view(_this: Self) -> AnyView {
-        run_page().await
+        page(run_page).await
     }
-}
-
-#[cfg_attr(lazy_parts, lazy)]
-async fn run_page() -> AnyView {
-    if !visitor::is_administrator() {
-        return view! { <NotFound/> }.into_any();
-    }
-    view! { <RunDetailsPage/> }.into_any()
 }
 
 #[component]

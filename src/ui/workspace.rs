@@ -23,7 +23,7 @@ use super::{
     home::SiteHeader,
     model::{DemoNotice, DemoNoticeState},
     not_found::NotFound,
-    pane::pane,
+    pane::{page, pane, panes},
     preview::{Picked, PreviewPane},
     terminal::terminal_pane,
     versions::{version_view, versions_panel},
@@ -65,13 +65,15 @@ impl LazyRoute for WorkspaceRoute {
     }
 
     async fn view(_this: Self) -> AnyView {
-        workspace_page().await
+        page(workspace_page).await
     }
 }
 
-#[cfg_attr(lazy_parts, lazy)]
-async fn workspace_page() -> AnyView {
-    view! { <WorkspacePage/> }.into_any()
+panes! {
+    /// The page; its code is fetched when it is wanted.
+    pub fn workspace_page() {
+        view! { <WorkspacePage/> }.into_any()
+    }
 }
 
 /// What leads to a project: its link, and the form that makes one.
@@ -90,7 +92,10 @@ pub fn fetch_when_wanted() {
             {
                 wanted.set_value(true);
                 #[cfg(all(lazy_parts, feature = "hydrate"))]
-                leptos::task::spawn_local(__preload_workspace_page());
+                leptos::task::spawn_local(async {
+                    // Asked for again when the page is opened.
+                    let _ = __wasm_split_preload_workspace_page().await;
+                });
             }
         };
         let listeners = [

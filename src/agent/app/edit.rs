@@ -1,6 +1,6 @@
-//! A person's changes to the app's files: each is one command in the sandbox, which looks at what is
-//! there before it changes anything, so that what somebody else wrote meanwhile is never replaced.
-//! Links are followed inside the app only.
+//! A person's changes to the app's files: each is one command in the sandbox, which looks at what
+//! is there before it changes anything, so that what somebody else wrote meanwhile is never
+//! replaced. Links are followed inside the app only.
 
 use std::time::Duration;
 
@@ -28,9 +28,9 @@ const MAX_BYTES: usize = 2000;
 /// What a file is said to be based on that must not be there.
 const ABSENT: &str = "absent";
 
-/// `$EDIT` is what to do, `$EDIT_PATH` and `$EDIT_TO` are paths below the home, `$EDIT_PART` is a file
-/// with the new content, `$EDIT_HASH` its hash, and `$EDIT_BASE` that of what it replaces. Refusals
-/// are one word on standard error.
+/// `$EDIT` is what to do, `$EDIT_PATH` and `$EDIT_TO` are paths below the home, `$EDIT_PART` is a
+/// file with the new content, `$EDIT_HASH` its hash, and `$EDIT_BASE` that of what it replaces.
+/// Refusals are one word on standard error.
 const CHANGE: &str = r#"
 refuse() { printf %s "$1" >&2; exit 3; }
 inside() {
@@ -101,7 +101,8 @@ impl App {
         hash: &str,
         base: Option<&str>,
     ) -> Result<Edited, RunError> {
-        // In the app's folder, so that it takes the file's place in one step; listings leave it out.
+        // In the app's folder, so that it takes the file's place in one step; listings leave it
+        // out.
         let part = format!("{HOME}/.codeflow-edit-{}", uuid::Uuid::now_v7());
         self.run_isolated(walk::OPEN_HOME).await?;
         if let Err(error) = self.sandbox.write_file(&part, content).await {

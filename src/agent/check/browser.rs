@@ -165,8 +165,8 @@ impl Browser {
         }
     }
 
-    /// As [`Browser::call`], for what the page itself must answer: it is silent when it had its turn
-    /// on the processors.
+    /// As [`Browser::call`], for what the page itself must answer: it is silent when it had its
+    /// turn on the processors.
     pub async fn ask(&mut self, method: &str, params: Value) -> Result<Value, BrowserError> {
         let id = self.send(method, params).await?;
         let group = self.remains.group.clone();

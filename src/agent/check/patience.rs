@@ -58,7 +58,8 @@ impl<'a> Patience<'a> {
     }
 }
 
-/// `computed`: by the browser; `idle`: of all processors together. What is unknown counts as enough.
+/// `computed`: by the browser; `idle`: of all processors together. What is unknown counts as
+/// enough.
 fn has_had_its_turn(
     waited: Duration,
     computed: Option<Duration>,

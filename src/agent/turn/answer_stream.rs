@@ -1,5 +1,5 @@
-//! An answer while it grows: its text and the files that its tool calls write are published piece by
-//! piece, as the model produces them.
+//! An answer while it grows: its text and the files that its tool calls write are published piece
+//! by piece, as the model produces them.
 
 use std::{
     collections::HashMap,

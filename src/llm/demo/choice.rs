@@ -54,7 +54,8 @@ impl Recordings {
                 | ChatMessage::Tool { .. } => None,
             });
         if let Some(recording) = built {
-            // A build is asked for again, say after it was stopped: its prompt may match a change, too.
+            // A build is asked for again, say after it was stopped: its prompt may match a change,
+            // too.
             let is_asked = self
                 .build_for(prompt)
                 .is_some_and(|asked| asked.slug == recording.slug);
@@ -92,8 +93,8 @@ impl Recordings {
             .all()
             .iter()
             .find(|recording| same(prompt, &recording.prompt));
-        // A prompt says what an app is before what it has: "a landing page with pricing", "a weather
-        // dashboard with charts".
+        // A prompt says what an app is before what it has: "a landing page with pricing", "a
+        // weather dashboard with charts".
         exact.or_else(|| {
             let matching = self
                 .all()

@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// Where programs keep their notes and downloads, below [`CACHE`], because the home is the app.
-/// Without its variable pnpm puts its store at the top of the app's disk, which is the app's folder.
+/// Without its variable pnpm puts its store at the top of the app's disk, which is the app's
+/// folder.
 const CACHES: [(&str, &str); 14] = [
     ("npm_config_cache", "npm"),
     (envd::PNPM_STORE, "pnpm-store"),

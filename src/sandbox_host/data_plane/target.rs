@@ -1,5 +1,5 @@
-//! Which sandbox and port a request is for: by the Host's first label (`<port>-<id>.<domain>`), else
-//! by E2B's headers.
+//! Which sandbox and port a request is for: by the Host's first label (`<port>-<id>.<domain>`),
+//! else by E2B's headers.
 
 use axum::http::{HeaderMap, HeaderName, header};
 
@@ -18,8 +18,8 @@ pub(in crate::sandbox_host) struct Target {
 const LOCALHOST: &str = "localhost";
 
 /// The target of a request to the data plane; `None` when the request is not one. The error is a
-/// refusal's text. A host name that names a port wins, as with E2B: a page can set headers, and must
-/// not reach another origin than its own.
+/// refusal's text. A host name that names a port wins, as with E2B: a page can set headers, and
+/// must not reach another origin than its own.
 pub(in crate::sandbox_host) fn target(
     headers: &HeaderMap,
     domain: &str,

@@ -1,5 +1,5 @@
-//! Connect's JSON codec, the server's side: requests, answers and errors, each as a unary message or
-//! in the frames of a stream (<https://connectrpc.com/docs/protocol>).
+//! Connect's JSON codec, the server's side: requests, answers and errors, each as a unary message
+//! or in the frames of a stream (<https://connectrpc.com/docs/protocol>).
 
 use std::time::Duration;
 

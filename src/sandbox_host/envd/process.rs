@@ -1,6 +1,7 @@
 //! `process.Process`: Start and Connect, which stream a process's start, output and end; List,
-//! SendInput, CloseStdin, SendSignal and Update (`messages` has their bodies). `running` starts processes and passes on what they
-//! write (`output`); `terminal` gives one a terminal, and `tree` finds what it has started.
+//! SendInput, CloseStdin, SendSignal and Update (`messages` has their bodies). `running` starts
+//! processes and passes on what they write (`output`); `terminal` gives one a terminal, and `tree`
+//! finds what it has started.
 
 mod messages;
 mod output;

@@ -140,7 +140,8 @@ pub(super) fn frame_cookie() -> String {
     format!("{FRAME_COOKIE}; Path=/; HttpOnly{FOR_FRAMES}")
 }
 
-/// A cookie for the app's own host name alone; in the builder's frame, one that browsers keep there.
+/// A cookie for the app's own host name alone; in the builder's frame, one that browsers keep
+/// there.
 fn own(cookie: &str, is_framed: bool) -> String {
     let is_kept = |attribute: &&str| {
         let name = attribute.split('=').next().unwrap_or_default().trim();

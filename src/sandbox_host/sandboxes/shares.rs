@@ -41,7 +41,8 @@ impl Recent {
         }
     }
 
-    /// Counts what it used since the last time, of so many processors; its share, when that changes.
+    /// Counts what it used since the last time, of so many processors; its share, when that
+    /// changes.
     fn count(&mut self, cpu: u64, processors: f64) -> Option<u64> {
         let elapsed = self.at.elapsed();
         #[expect(clippy::cast_precision_loss, reason = "a part of some seconds")]

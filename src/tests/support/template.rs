@@ -7,9 +7,9 @@ use std::{fs, os::unix::fs::lchown, path::Path};
 const USER: u32 = 101_000;
 
 /// Serves `index.html` (status 500 while a file `broken` is there, with its text) or the path's own
-/// file, answers with the headers it got, and echoes over a WebSocket. `/answer?<name>=<value>&…` is
-/// a page with these headers, compressed as they say, or 304 to the `etag` among them. Below `/api` there is a stream without an end, and silence; `/gone` is
-/// not there.
+/// file, answers with the headers it got, and echoes over a WebSocket. `/answer?<name>=<value>&…`
+/// is a page with these headers, compressed as they say, or 304 to the `etag` among them. Below
+/// `/api` there is a stream without an end, and silence; `/gone` is not there.
 const SERVER: &str = r#"
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::ui::components::Kbd;
+use crate::ui::{components::Kbd, pane::panes};
 
 /// Where the keys count, and what they do.
 const SHORTCUTS: [(&str, &[(&str, &str)]); 7] = [
@@ -64,8 +64,14 @@ const SHORTCUTS: [(&str, &[(&str, &str)]); 7] = [
     ),
 ];
 
-#[cfg_attr(lazy_parts, lazy)]
-pub async fn help() -> AnyView {
+panes! {
+    /// The shortcuts; their code is fetched when they are first opened.
+    pub fn shortcuts() {
+        help()
+    }
+}
+
+fn help() -> AnyView {
     let groups = SHORTCUTS.map(|(place, keys)| {
         let rows = keys.iter().map(|(keys, what)| {
             view! {

@@ -10,6 +10,7 @@ use crate::{
         browser,
         components::{Icon, IconName},
         erased::{part, part_when},
+        pane::panes,
         theme::{self, THEMES},
         visitor,
     },
@@ -52,9 +53,14 @@ fn matching(entries: &[Entry], search: &str) -> Vec<Entry> {
     found.map(|(_, entry)| entry.clone()).collect()
 }
 
-/// The menu; its code is fetched when it is first opened.
-#[cfg_attr(lazy_parts, lazy)]
-pub async fn menu(open: RwSignal<bool>, help: RwSignal<bool>) -> AnyView {
+panes! {
+    /// The menu; its code is fetched when it is first opened.
+    pub fn command_menu(open: RwSignal<bool>, help: RwSignal<bool>) {
+        menu(open, help)
+    }
+}
+
+fn menu(open: RwSignal<bool>, help: RwSignal<bool>) -> AnyView {
     let go = |label: &str, icon, path: &str| Entry {
         label: label.to_owned(),
         hint: "Page",

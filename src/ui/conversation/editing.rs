@@ -14,7 +14,8 @@ use crate::{
     },
 };
 
-/// Which message is being changed, for the conversation and the field; a context of the workspace's.
+/// Which message is being changed, for the conversation and the field; a context of the
+/// workspace's.
 #[derive(Debug, Clone, Copy)]
 pub struct Editing {
     pub message: RwSignal<Option<Arc<Message>>>,

@@ -158,8 +158,8 @@ fn footer(conversation: RwSignal<Conversation>, view: View, id: RunId) -> AnyVie
     .into_any()
 }
 
-/// Texts, and the tool calls between them, in their order; each keeps its place in the page while it
-/// grows.
+/// Texts, and the tool calls between them, in their order; each keeps its place in the page while
+/// it grows.
 fn blocks(run: RunId, view: View, ended: Memo<bool>) -> AnyView {
     let keys = Memo::new(move |_| {
         view.with(|view| view.as_ref().map(|view| view.0.parts()).unwrap_or_default())

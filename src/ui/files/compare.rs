@@ -1,5 +1,5 @@
-//! Two texts compared in a dialog: what is typed with the newest version, or with what somebody else
-//! wrote meanwhile.
+//! Two texts compared in a dialog: what is typed with the newest version, or with what somebody
+//! else wrote meanwhile.
 
 use leptos::{ev::MouseEvent, html, prelude::*, task::spawn_local};
 

@@ -1,5 +1,5 @@
-//! The menu of a line of the tree: by the mouse's other button, the menu key or Shift+F10 there, and
-//! by the toolbar's button "More".
+//! The menu of a line of the tree: by the mouse's other button, the menu key or Shift+F10 there,
+//! and by the toolbar's button "More".
 
 use leptos::prelude::*;
 

@@ -1,4 +1,5 @@
-//! The open files: their tabs, where the shown one lies, whether it is saved, and its text or picture.
+//! The open files: their tabs, where the shown one lies, whether it is saved, and its text or
+//! picture.
 
 use leptos::{
     ev::{KeyboardEvent, MouseEvent},

@@ -1,5 +1,6 @@
-//! The file tree: one tab stop with the WAI-ARIA tree's keys, and folders that stay as the user left
-//! them. Only the lines that can be seen are in the page, so that thousands of files stay smooth.
+//! The file tree: one tab stop with the WAI-ARIA tree's keys, and folders that stay as the user
+//! left them. Only the lines that can be seen are in the page, so that thousands of files stay
+//! smooth.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,8 +14,8 @@ use crate::{
 /// The height of a line, and how many are in the page beyond what can be seen.
 const LINE: i32 = 28;
 const SPARE: i32 = 8;
-/// What the tree counts as its height at least: it is measured before it has its place, and may grow
-/// with the window.
+/// What the tree counts as its height at least: it is measured before it has its place, and may
+/// grow with the window.
 const LEAST_HEIGHT: i32 = 1200;
 
 /// A visible line of the tree.

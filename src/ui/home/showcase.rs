@@ -11,7 +11,8 @@ use crate::{
             Button, ButtonSize, ButtonVariant, CARD, Choice, DialogSize, Icon, IconName,
             RadioGroup, Spinner, Toast, Toaster, modal,
         },
-        erased::{later, part},
+        erased::part,
+        pane::{later, panes},
     },
 };
 
@@ -86,7 +87,7 @@ pub fn Showcase(apps: Vec<ShowcaseApp>) -> impl IntoView {
             </div>
             <ul role="list" class="mt-4 grid gap-4 sm:grid-cols-2 lg:grid-cols-4">{cards.collect_view()}</ul>
             {modal(open, title, DialogSize::Full, move || match chosen.get_untracked() {
-                Some(app) => later(preview(app, open)),
+                Some(app) => later("the app", move || showcase_preview(app.clone(), open)),
                 None => ().into_any(),
             })}
         </section>
@@ -111,9 +112,14 @@ const DEVICES: [Choice; 3] = [
     },
 ];
 
-/// What the dialog shows of an app; its code is fetched when one is first opened.
-#[cfg_attr(lazy_parts, lazy)]
-async fn preview(app: ShowcaseApp, open: RwSignal<bool>) -> AnyView {
+panes! {
+    /// What the dialog shows of an app; its code is fetched when one is first opened.
+    pub fn showcase_preview(app: ShowcaseApp, open: RwSignal<bool>) {
+        preview(app, open)
+    }
+}
+
+fn preview(app: ShowcaseApp, open: RwSignal<bool>) -> AnyView {
     let device = RwSignal::new("laptop");
     let toaster = Toaster::expect();
     let slug = app.slug.clone();

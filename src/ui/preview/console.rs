@@ -1,6 +1,6 @@
-//! The console under the preview: what the page writes, throws and fails to load, and what the app's
-//! dev server prints. It is filled from the page's first load on, open or not; its view is fetched
-//! when it is first opened.
+//! The console under the preview: what the page writes, throws and fails to load, and what the
+//! app's dev server prints. It is filled from the page's first load on, open or not; its view is
+//! fetched when it is first opened.
 
 mod entries;
 mod server_log;
@@ -14,6 +14,7 @@ use crate::{
         browser,
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Toast, Toaster},
         erased::{part, rows},
+        pane::panes,
     },
 };
 
@@ -113,8 +114,14 @@ impl Console {
     }
 }
 
-#[cfg_attr(lazy_parts, lazy)]
-pub async fn console_drawer(console: Console, frame: AppFrame, project: ProjectId) -> AnyView {
+panes! {
+    /// The console; its code is fetched when it is first opened.
+    pub fn console_drawer(console: Console, frame: AppFrame, project: ProjectId) {
+        drawer(console, frame, project)
+    }
+}
+
+fn drawer(console: Console, frame: AppFrame, project: ProjectId) -> AnyView {
     let filter = RwSignal::new(Filter::All);
     let of_server = RwSignal::new(false);
     let server_log = ServerLog::new(project, of_server);

@@ -17,7 +17,8 @@ use crate::{
         browser,
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName},
         conversation::Conversation,
-        erased::{later, part, part_when, words},
+        erased::{part, part_when, words},
+        pane::{later, panes},
         prompt_field::MESSAGE_ID,
     },
 };
@@ -72,11 +73,24 @@ pub fn ErrorBar(
     errors: AppErrors,
     line: Signal<u32>,
 ) -> impl IntoView {
-    later(error_bar(project, conversation, errors, line))
+    later("the app's errors", move || {
+        error_bar(project, conversation, errors, line)
+    })
 }
 
-#[cfg_attr(lazy_parts, lazy)]
-async fn error_bar(
+panes! {
+    /// The bar; its code is fetched after the page's.
+    pub fn error_bar(
+        project: ProjectId,
+        conversation: RwSignal<Conversation>,
+        errors: AppErrors,
+        line: Signal<u32>,
+    ) {
+        bar(project, conversation, errors, line)
+    }
+}
+
+fn bar(
     project: ProjectId,
     conversation: RwSignal<Conversation>,
     errors: AppErrors,

@@ -7,7 +7,8 @@ use crate::{
     protocol::PickedElement,
     ui::{
         components::{Icon, IconName},
-        erased::{later, part_when},
+        erased::part_when,
+        pane::{later, panes},
     },
 };
 
@@ -48,12 +49,18 @@ pub fn PickedChip() -> impl IntoView {
     let picked = Picked::expect();
     part_when(
         move || picked.element.with(Option::is_some),
-        move || later(chip(picked)),
+        move || later("the picked element", move || picked_chip(picked)),
     )
 }
 
-#[cfg_attr(lazy_parts, lazy)]
-async fn chip(picked: Picked) -> AnyView {
+panes! {
+    /// The chip; its code is fetched when something is first picked.
+    pub fn picked_chip(picked: Picked) {
+        chip(picked)
+    }
+}
+
+fn chip(picked: Picked) -> AnyView {
     let label = move || {
         picked.element.with(|element| {
             let label = element.as_ref().map(PickedElement::label);

@@ -9,7 +9,7 @@ use leptos::{
 };
 
 use super::viewport::Viewport;
-use crate::ui::{browser, erased::part};
+use crate::ui::{browser, erased::part, pane::panes};
 
 /// The preference that has the size.
 const KEY: &str = "preview-size";
@@ -102,9 +102,14 @@ struct Sides {
 /// A drag: where the pointer was at its start, the size then, and the scale.
 type Drag = ((i32, i32), (u32, u32), u32);
 
-/// The handles of a device. By keyboard, the fields of the toolbar do the same.
-#[cfg_attr(lazy_parts, lazy)]
-pub async fn handles(stage: Stage) -> AnyView {
+panes! {
+    /// The handles of a device. By keyboard, the fields of the toolbar do the same.
+    pub fn handles(stage: Stage) {
+        handles_of(stage)
+    }
+}
+
+fn handles_of(stage: Stage) -> AnyView {
     let has_size = Memo::new(move |_| stage.viewport.get().size().is_some());
     part(move || {
         if !has_size.get() {

@@ -20,6 +20,7 @@ use crate::{
         browser,
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Toast, Toaster},
         erased::{part, part_when, words},
+        pane::panes,
     },
 };
 
@@ -54,8 +55,14 @@ pub struct Bar {
     pub on_reload: Callback<()>,
 }
 
-#[cfg_attr(lazy_parts, lazy)]
-pub async fn preview_bar(bar: Bar) -> AnyView {
+panes! {
+    /// The bar; its code is fetched after the page's.
+    pub fn preview_bar(bar: Bar) {
+        view_of(bar)
+    }
+}
+
+fn view_of(bar: Bar) -> AnyView {
     let Bar {
         frame,
         stage,

@@ -1,5 +1,5 @@
-//! The size of the preview's frame: that of the pane, or a device's in CSS pixels, scaled down where
-//! the pane has less room.
+//! The size of the preview's frame: that of the pane, or a device's in CSS pixels, scaled down
+//! where the pane has less room.
 
 use std::{fmt, str::FromStr};
 

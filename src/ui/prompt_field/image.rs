@@ -13,7 +13,8 @@ use crate::{
     protocol::{ApiError, IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError},
     ui::{
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Spinner},
-        erased::{later, part},
+        erased::part,
+        pane::{later, panes},
     },
 };
 
@@ -21,11 +22,17 @@ use crate::{
 /// `relative`.
 #[component]
 pub fn ImageSlot(field: PromptField) -> impl IntoView {
-    view! { <div aria-live="polite" class="flex min-h-8 min-w-8 shrink-0 items-center">{later(image_slot(field))}</div> }
+    view! { <div aria-live="polite" class="flex min-h-8 min-w-8 shrink-0 items-center">{later("attaching images", move || image_slot(field))}</div> }
 }
 
-#[cfg_attr(lazy_parts, lazy)]
-async fn image_slot(field: PromptField) -> AnyView {
+panes! {
+    /// The button or the image; its code is fetched after the page's.
+    pub fn image_slot(field: PromptField) {
+        slot(field)
+    }
+}
+
+fn slot(field: PromptField) -> AnyView {
     let chosen = StoredValue::new(0_u32);
     let dragging = RwSignal::new(false);
     let take = move |file: File| {

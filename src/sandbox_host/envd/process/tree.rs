@@ -1,6 +1,6 @@
 //! What a command has started, found in `/proc`: by a mark in its environment, which children
-//! inherit, and by group, session and descent. The mark stays with a process that moved to a session
-//! of its own or whose parent has ended.
+//! inherit, and by group, session and descent. The mark stays with a process that moved to a
+//! session of its own or whose parent has ended.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,5 @@
-//! What the console shows of the page: entries that the app's script reports. They are untrusted, so
-//! that their number and length are bounded.
+//! What the console shows of the page: entries that the app's script reports. They are untrusted,
+//! so that their number and length are bounded.
 
 use std::collections::VecDeque;
 

@@ -10,6 +10,7 @@ use crate::{
     ui::{
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName},
         erased::part,
+        pane::panes,
     },
 };
 
@@ -32,8 +33,14 @@ enum Outcome {
     Failed(String),
 }
 
-#[cfg_attr(lazy_parts, lazy)]
-pub async fn picked_panel(picker: Picker, project: ProjectId) -> AnyView {
+panes! {
+    /// The panel; its code is fetched when something is first picked.
+    pub fn picked_panel(picker: Picker, project: ProjectId) {
+        panel(picker, project)
+    }
+}
+
+fn panel(picker: Picker, project: ProjectId) -> AnyView {
     let close = move |_| picker.element.set(None);
     view! {
         <section aria-label="Picked element" class="picked-panel">
