@@ -6,6 +6,7 @@ mod badge;
 mod button;
 mod card;
 mod dialog;
+mod drag;
 mod dropdown_menu;
 mod empty_state;
 mod icon;
@@ -23,6 +24,7 @@ pub use badge::{Badge, BadgeVariant};
 pub use button::{Button, ButtonSize, ButtonVariant, button_class};
 pub use card::{CARD, Card};
 pub use dialog::{ConfirmDialog, Dialog, DialogSize, modal};
+pub use drag::Drag;
 pub use dropdown_menu::{
     DropdownMenuContent, DropdownMenuItem, DropdownMenuSeparator, DropdownMenuTrigger, POPUPS,
 };

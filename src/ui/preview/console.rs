@@ -12,7 +12,7 @@ use crate::{
     protocol::{LogLevel, ProjectId},
     ui::{
         browser,
-        components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Toast, Toaster},
+        components::{Button, ButtonSize, ButtonVariant, Drag, Icon, IconName, Toast, Toaster},
         erased::{part, rows},
         pane::panes,
     },
@@ -191,8 +191,7 @@ fn drawer(console: Console, frame: AppFrame, project: ProjectId) -> AnyView {
 
 /// The border above it: dragged, or moved with the arrow keys.
 fn border(console: Console) -> AnyView {
-    let element = NodeRef::<html::Div>::new();
-    let drag = StoredValue::new(None::<(i32, i32)>);
+    let drag = Drag::new();
     let resize = move |height: i32| console.height.set(height.clamp(LOWEST, HIGHEST));
     let on_key = move |key: ev::KeyboardEvent| {
         let height = console.height.get_untracked();
@@ -206,29 +205,14 @@ fn border(console: Console) -> AnyView {
         key.prevent_default();
         console.keep();
     };
-    let grab = move |pointer: ev::PointerEvent| {
-        if let Some(element) = element.get_untracked()
-            && element.set_pointer_capture(pointer.pointer_id()).is_ok()
-        {
-            pointer.prevent_default();
-            let _ = element.focus();
-            drag.set_value(Some((pointer.client_y(), console.height.get_untracked())));
-        }
-    };
-    let moved = move |pointer: ev::PointerEvent| {
-        if let Some((at, height)) = drag.get_value() {
-            resize(height + at - pointer.client_y());
-        }
-    };
     let release = move |_| {
-        if drag.get_value().is_some() {
-            drag.set_value(None);
+        if drag.release() {
             console.keep();
         }
     };
     view! {
         <div
-            node_ref=element
+            node_ref=drag.element
             role="separator"
             aria-label="Height of the console"
             aria-orientation="horizontal"
@@ -238,8 +222,12 @@ fn border(console: Console) -> AnyView {
             tabindex="0"
             class="console-border"
             on:keydown=on_key
-            on:pointerdown=grab
-            on:pointermove=moved
+            on:pointerdown=move |pointer| drag.grab(&pointer, console.height.get_untracked())
+            on:pointermove=move |pointer| {
+                if let Some((_, down, height)) = drag.moved(&pointer) {
+                    resize(height - down);
+                }
+            }
             on:pointerup=release
             on:pointercancel=release
         ></div>

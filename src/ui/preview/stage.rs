@@ -9,7 +9,7 @@ use leptos::{
 };
 
 use super::viewport::Viewport;
-use crate::ui::{browser, erased::part, pane::panes};
+use crate::ui::{browser, components::Drag, erased::part, pane::panes};
 
 /// The preference that has the size.
 const KEY: &str = "preview-size";
@@ -99,9 +99,6 @@ struct Sides {
     height: bool,
 }
 
-/// A drag: where the pointer was at its start, the size then, and the scale.
-type Drag = ((i32, i32), (u32, u32), u32);
-
 panes! {
     /// The handles of a device. By keyboard, the fields of the toolbar do the same.
     pub fn handles(stage: Stage) {
@@ -126,51 +123,36 @@ fn handles_of(stage: Stage) -> AnyView {
 }
 
 fn handle(stage: Stage, class: &'static str, sides: Sides) -> AnyView {
-    let element = NodeRef::<html::Div>::new();
-    let drag = StoredValue::new(None::<Drag>);
-    // It captures all pointer events until it is released, also those over the frame.
+    let drag = Drag::new();
     let grab = move |pointer: ev::PointerEvent| {
-        let (Some(element), Some(size)) = (
-            element.get_untracked(),
-            stage.viewport.get_untracked().size(),
-        ) else {
-            return;
-        };
-        pointer.prevent_default();
-        if element.set_pointer_capture(pointer.pointer_id()).is_ok() {
-            let scale = stage
-                .viewport
-                .get_untracked()
-                .scale(stage.room.get_untracked());
-            let at = (pointer.client_x(), pointer.client_y());
-            drag.set_value(Some((at, size, scale)));
+        let viewport = stage.viewport.get_untracked();
+        if let Some(size) = viewport.size() {
+            drag.grab(&pointer, (size, viewport.scale(stage.room.get_untracked())));
         }
     };
     let moved = move |pointer: ev::PointerEvent| {
-        if let Some((at, (width, height), scale)) = drag.get_value() {
+        if let Some((right, down, ((width, height), scale))) = drag.moved(&pointer) {
             let scale = scale.cast_signed();
             // The frame is centred: its right edge moves by half of what it grows.
-            let x = (pointer.client_x() - at.0) * 2000 / scale;
-            let y = (pointer.client_y() - at.1) * 1000 / scale;
+            let (right, down) = (right * 2000 / scale, down * 1000 / scale);
             let side = |side: u32, by: i32, moves: bool| match moves {
                 true => side.saturating_add_signed(by),
                 false => side,
             };
             stage.viewport.set(Viewport::custom(
-                side(width, x, sides.width),
-                side(height, y, sides.height),
+                side(width, right, sides.width),
+                side(height, down, sides.height),
             ));
         }
     };
     let release = move |_| {
-        if drag.get_value().is_some() {
-            drag.set_value(None);
+        if drag.release() {
             stage.keep();
         }
     };
     view! {
         <div
-            node_ref=element
+            node_ref=drag.element
             aria-hidden="true"
             class=format!("frame-handle {class}")
             on:pointerdown=grab

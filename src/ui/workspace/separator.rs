@@ -2,9 +2,9 @@
 //! in the browser. The width is a CSS variable of `<html>`, so that `boot.js` can set it before the
 //! first paint.
 
-use leptos::{ev, html, prelude::*};
+use leptos::{ev, prelude::*};
 
-use crate::ui::browser;
+use crate::ui::{browser, components::Drag};
 
 /// All in CSS pixels. The default is the style sheet's too.
 const NARROWEST: i32 = 300;
@@ -16,8 +16,7 @@ const KEY: &str = "chat-width";
 #[component]
 pub fn Separator() -> impl IntoView {
     let width = RwSignal::new(DEFAULT);
-    let dragging = RwSignal::new(false);
-    let bar = NodeRef::<html::Div>::new();
+    let drag = Drag::new();
     Effect::new(move || {
         if let Some(remembered) = browser::remembered(KEY) {
             width.set(remembered);
@@ -44,28 +43,14 @@ pub fn Separator() -> impl IntoView {
         resize(wanted);
         keep();
     };
-    // The bar captures all pointer events until it is released, also those over the preview.
-    let grab = move |pointer: ev::PointerEvent| {
-        if let Some(bar) = bar.get_untracked() {
-            pointer.prevent_default();
-            let _ = bar.focus();
-            dragging.set(bar.set_pointer_capture(pointer.pointer_id()).is_ok());
-        }
-    };
-    let drag = move |pointer: ev::PointerEvent| {
-        if dragging.get_untracked() {
-            resize(pointer.client_x());
-        }
-    };
     let release = move |_| {
-        if dragging.get_untracked() {
-            dragging.set(false);
+        if drag.release() {
             keep();
         }
     };
     view! {
         <div
-            node_ref=bar
+            node_ref=drag.element
             role="separator"
             aria-label="Width of the chat"
             aria-orientation="vertical"
@@ -75,8 +60,12 @@ pub fn Separator() -> impl IntoView {
             tabindex="0"
             class="relative z-10 -mx-1 hidden w-2 shrink-0 cursor-col-resize touch-none outline-none before:absolute before:inset-y-0 before:left-1/2 before:w-px before:bg-border before:transition-colors hover:before:bg-brand focus-visible:before:w-0.5 focus-visible:before:bg-brand md:block"
             on:keydown=on_key
-            on:pointerdown=grab
-            on:pointermove=drag
+            on:pointerdown=move |pointer| drag.grab(&pointer, width.get_untracked())
+            on:pointermove=move |pointer| {
+                if let Some((right, _, width)) = drag.moved(&pointer) {
+                    resize(width + right);
+                }
+            }
             on:pointerup=release
             on:pointercancel=release
         ></div>
