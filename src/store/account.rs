@@ -61,8 +61,8 @@ impl Store {
         .await
     }
 
-    /// Removes the user with sessions, links, preferences and credits, and hides the user's projects, whose
-    /// removal is due at once; their runs are left to be stopped.
+    /// Removes the user with sessions, links, preferences and credits, and hides the user's
+    /// projects, whose removal is due at once; their runs are left to be stopped.
     pub async fn delete_user(&self, user: &UserId) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| {

@@ -1,5 +1,6 @@
-//! Credits: a ledger in which a run is charged in the transaction that creates it, and refunded once
-//! when it comes to nothing. What a user has left is kept beside it, and is the sum of the entries.
+//! Credits: a ledger in which a run is charged in the transaction that creates it, and refunded
+//! once when it comes to nothing. What a user has left is kept beside it, and is the sum of the
+//! entries.
 //!
 //! The row with what is left is the last that a transaction locks: so no two wait for each other.
 

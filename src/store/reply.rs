@@ -41,8 +41,8 @@ impl Store {
             .await
     }
 
-    /// Marks the run as failed, returns its credits and does nothing else: a run that can't be ended
-    /// properly must not block its project.
+    /// Marks the run as failed, returns its credits and does nothing else: a run that can't be
+    /// ended properly must not block its project.
     pub async fn abandon_run(&self, id: RunId) -> Result<()> {
         self.write(move |tx| {
             Box::pin(async move {

@@ -1,6 +1,6 @@
-//! Whose is what: every route, server function, page and socket is asked by nobody, by another user,
-//! with an ended session and by a disabled user. The table is compared with the router's paths, so
-//! that a new one needs its row.
+//! Whose is what: every route, server function, page and socket is asked by nobody, by another
+//! user, with an ended session and by a disabled user. The table is compared with the router's
+//! paths, so that a new one needs its row.
 
 mod table;
 

@@ -1,5 +1,5 @@
-//! Credits on the real server: what a request gets that can't be paid, what a run returns that comes
-//! to nothing, and what a plan gives.
+//! Credits on the real server: what a request gets that can't be paid, what a run returns that
+//! comes to nothing, and what a plan gives.
 
 use codeflow::protocol::{
     ApiError, CreditEntry, CreditReason, Credits, ErrorCode, ProjectId, RunState,

@@ -1,5 +1,5 @@
-//! The ledger of credits, on SQLite and on PostgreSQL: whatever happens, at once or in any order, no
-//! credit is lost or made, and nobody's falls below zero.
+//! The ledger of credits, on SQLite and on PostgreSQL: whatever happens, at once or in any order,
+//! no credit is lost or made, and nobody's falls below zero.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,5 +1,5 @@
-//! What the plans have, which one the visitor has, and how to come by another. It is plain HTML: all
-//! that can be done here are links.
+//! What the plans have, which one the visitor has, and how to come by another. It is plain HTML:
+//! all that can be done here are links.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
