@@ -5,11 +5,16 @@ mod administration;
 mod cookie;
 mod email;
 mod error;
+mod letters;
+mod mail;
 mod own;
 mod password;
+mod second_step;
 mod sign_in;
 mod throttle;
 mod token;
+mod totp;
+mod vault;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -18,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use cookie::own_path;
 pub use error::AccountError;
-pub use token::{SignedIn, Token};
+pub use token::{SignInStep, SignedIn, Token};
 
 use crate::{
     config,
@@ -26,10 +31,12 @@ use crate::{
         Account, AccountRole, CreditEntry, Credits, Pricing, SessionId, SignUp, Timestamp, UserId,
         Visitor,
     },
-    store::{Purpose, Store},
+    store::{Link, Purpose, Store},
 };
+use mail::Mailer;
 use password::Passwords;
 use throttle::Throttle;
+use vault::Vault;
 
 /// How long a session lasts, and how long it may go without a request.
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -42,6 +49,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const ENTRIES: u64 = 20;
 /// How long a link can be used.
 const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// How long a sign-in may take from one step to the next.
+const STEP_LIFETIME: Duration = Duration::from_secs(600);
 
 /// In whose name a request reads and writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +86,8 @@ pub struct Requester {
     pub token: Option<Token>,
     /// What the identity has left, for a page to show; `None` where runs cost nothing.
     pub credits: Option<Credits>,
+    /// What its cookie of a sign-in that has come half-way had.
+    pub step: Option<Token>,
 }
 
 impl Requester {
@@ -97,6 +108,9 @@ struct Inner {
     store: Store,
     passwords: Passwords,
     throttle: Throttle,
+    vault: Vault,
+    /// `None` where no e-mail is sent.
+    mailer: Option<Mailer>,
     on: bool,
     sign_up: SignUp,
     trusted_proxies: Vec<config::Network>,
@@ -121,6 +135,8 @@ impl Accounts {
             inner: Arc::new(Inner {
                 passwords: Passwords::new()?,
                 throttle: Throttle::default(),
+                vault: Vault::open(&settings.secret_key)?,
+                mailer: settings.mail.as_ref().map(Mailer::new).transpose()?,
                 on,
                 sign_up: settings.sign_up,
                 trusted_proxies: settings.trusted_proxies.clone(),
@@ -175,12 +191,27 @@ impl Accounts {
 
     /// The value of `Set-Cookie` that takes the session from a browser.
     pub fn expired_cookie(&self) -> String {
-        cookie::expired(&self.inner.public_url)
+        cookie::expired(&self.inner.public_url, cookie::Kind::Session)
+    }
+
+    /// The value of `Set-Cookie` with which a browser goes on to the sign-in's next step.
+    pub fn step_cookie(&self, token: &Token) -> String {
+        cookie::step(&self.inner.public_url, token)
+    }
+
+    /// The value of `Set-Cookie` that takes the half-done sign-in from a browser.
+    pub fn expired_step_cookie(&self) -> String {
+        cookie::expired(&self.inner.public_url, cookie::Kind::Step)
     }
 
     /// The session's token among a request's cookies, the values of its `Cookie` headers.
     pub fn sent_token<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> Option<Token> {
-        cookie::token(&self.inner.public_url, cookies)
+        cookie::token(&self.inner.public_url, cookie::Kind::Session, cookies)
+    }
+
+    /// The token of a half-done sign-in among a request's cookies.
+    pub fn sent_step<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> Option<Token> {
+        cookie::token(&self.inner.public_url, cookie::Kind::Step, cookies)
     }
 
     /// What the identity has left; `None` where runs cost nothing.
@@ -211,6 +242,7 @@ impl Accounts {
         Visitor {
             accounts: self.inner.on,
             sign_up: self.inner.sign_up,
+            mail: self.inner.mailer.is_some(),
             account: identity.and_then(|identity| identity.account.clone()),
             credits,
         }
@@ -284,14 +316,28 @@ impl Accounts {
         purpose: Purpose,
         user: Option<UserId>,
     ) -> Result<String, AccountError> {
+        let link = Link { user, detail: None };
+        let token = self.save_link(purpose, link, LINK_LIFETIME).await?;
+        Ok(self.address(page, &token))
+    }
+
+    async fn save_link(
+        &self,
+        purpose: Purpose,
+        link: Link,
+        lifetime: Duration,
+    ) -> Result<Token, AccountError> {
         let token = Token::new();
         let store = &self.inner.store;
-        let hash = token.hash();
         store
-            .add_link(&hash, purpose, user, later(LINK_LIFETIME))
+            .add_link(&token.hash(), purpose, link, later(lifetime))
             .await?;
+        Ok(token)
+    }
+
+    fn address(&self, page: &str, token: &Token) -> String {
         let (site, token) = (&self.inner.public_url, token.expose());
-        Ok(format!("{site}/{page}?link={token}"))
+        format!("{site}/{page}?link={token}")
     }
 
     fn announce_end(&self) {

@@ -12,7 +12,10 @@ use leptos_router::{
 
 use crate::protocol::Preferences;
 use crate::ui::{
-    account::{PricingRoute, ResetRoute, SettingsRoute, SignInRoute, SignUpRoute, UsageRoute},
+    account::{
+        CodeRoute, ConfirmRoute, PricingRoute, ResetRoute, SettingsRoute, SignInRoute, SignUpRoute,
+        UsageRoute,
+    },
     banners::ConnectionBanners,
     commands::{CommandDialogs, Commands},
     components::{POPUPS, Toaster, Toasts},
@@ -91,6 +94,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
                 <Route path=path!("/projects/:id") view={Lazy::<WorkspaceRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/sign-in") view={Lazy::<SignInRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/sign-in/code") view={Lazy::<CodeRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/confirm") view={Lazy::<ConfirmRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/sign-up") view={Lazy::<SignUpRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/reset") view={Lazy::<ResetRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/settings") view={Lazy::<SettingsRoute>::new()} ssr=SsrMode::Async/>

@@ -118,6 +118,18 @@ enum UserCommand {
         /// The e-mail address
         email: String,
     },
+    /// Give an account another e-mail address
+    SetEmail {
+        /// The e-mail address
+        email: String,
+        /// The address that it is to have
+        to: String,
+    },
+    /// Turn off two-step sign-in for somebody who lost the app and the recovery codes
+    EndTwoStep {
+        /// The e-mail address
+        email: String,
+    },
     /// Print a link that sets an account's password
     ResetLink {
         /// The e-mail address
@@ -234,6 +246,14 @@ async fn user(command: UserCommand) -> anyhow::Result<()> {
         UserCommand::Enable { email } => {
             accounts.set_disabled(&email, false).await?;
             format!("{email} is enabled")
+        }
+        UserCommand::SetEmail { email, to } => {
+            accounts.set_email(&email, &to).await?;
+            format!("{email} has the address {to}")
+        }
+        UserCommand::EndTwoStep { email } => {
+            accounts.end_second_step_of(&email).await?;
+            format!("{email} signs in without a code")
         }
         UserCommand::ResetLink { email } => accounts.reset_link(&email).await?,
         UserCommand::InviteLink => accounts.invite_link().await?,

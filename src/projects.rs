@@ -9,6 +9,7 @@ mod deletion;
 mod edits;
 mod elements;
 mod error;
+mod export;
 mod feed;
 mod file_changes;
 mod files;

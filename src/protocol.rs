@@ -22,7 +22,10 @@ mod text;
 mod usage;
 mod version;
 
-pub use account::{Account, AccountRole, Plan, Pricing, SessionSummary, SignUp, Visitor};
+pub use account::{
+    Account, AccountRole, Plan, Pricing, SecondStepSetup, SecondStepState, SessionSummary, SignUp,
+    Visitor,
+};
 pub use credit::{CreditEntry, CreditReason, CreditRules, Credits};
 pub use dashboard::{RunDetails, RunFilter, RunPage, RunSummary, StepState, StepSummary};
 pub use dev_log::{DevLine, DevLog, LogLevel};

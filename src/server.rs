@@ -139,7 +139,7 @@ pub fn router(state: AppState) -> Router {
 }
 
 /// The routes that are neither pages nor server functions.
-fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 11] {
+fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 12] {
     let limited = |upload: MethodRouter<AppState>, bytes| {
         upload
             .layer(DefaultBodyLimit::max(bytes))
@@ -154,6 +154,7 @@ fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 11] {
         ("/ws/projects/{id}", get(feed::follow)),
         ("/ws/projects/{id}/terminal", get(terminal::open)),
         ("/projects/{id}/download.zip", get(download::zip)),
+        ("/api/account/export.zip", get(download::export)),
         ("/api/images", image),
         ("/api/images/{id}", get(images::show)),
         ("/api/files/upload", file),

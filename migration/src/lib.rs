@@ -19,6 +19,8 @@ mod m20261129_100010_add_withdrawn_messages;
 mod m20261129_100040_add_accounts;
 mod m20261129_100041_add_image_owners;
 mod m20261129_100050_add_credits;
+mod m20261129_100065_add_link_details;
+mod m20261129_100066_add_second_steps;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -44,6 +46,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100040_add_accounts::Migration),
             Box::new(m20261129_100041_add_image_owners::Migration),
             Box::new(m20261129_100050_add_credits::Migration),
+            Box::new(m20261129_100065_add_link_details::Migration),
+            Box::new(m20261129_100066_add_second_steps::Migration),
         ]
     }
 }

@@ -1,16 +1,29 @@
-//! The cookie that holds a session's token, and where a page leads after a sign-in.
+//! The cookies that hold the token of a session, or of a sign-in that has come half-way, and where a
+//! page leads after a sign-in.
+
+use std::time::Duration;
 
 use cookie::{Cookie, SameSite, time};
 
-use super::{LIFETIME, SignedIn, Token};
+use super::{LIFETIME, STEP_LIFETIME, SignedIn, Token};
+
+/// What a cookie is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A session.
+    Session,
+    /// A sign-in that has come half-way.
+    Step,
+}
 
 /// The cookie's name. Where the site has TLS, the prefix makes the browser refuse one that another
 /// host of the same domain sets.
-fn name(public_url: &str) -> &'static str {
-    if is_encrypted(public_url) {
-        "__Host-codeflow-session"
-    } else {
-        "codeflow-session"
+fn name(public_url: &str, kind: Kind) -> &'static str {
+    match (kind, is_encrypted(public_url)) {
+        (Kind::Session, true) => "__Host-codeflow-session",
+        (Kind::Session, false) => "codeflow-session",
+        (Kind::Step, true) => "__Host-codeflow-step",
+        (Kind::Step, false) => "codeflow-step",
     }
 }
 
@@ -20,17 +33,23 @@ fn is_encrypted(public_url: &str) -> bool {
 
 /// The value of `Set-Cookie` that gives the browser its session.
 pub(super) fn session(public_url: &str, signed_in: &SignedIn) -> String {
-    let seconds = i64::try_from(LIFETIME.as_secs()).unwrap_or(i64::MAX);
-    cookie(public_url, signed_in.token.expose(), seconds)
+    let token = signed_in.token.expose();
+    cookie(public_url, Kind::Session, token, LIFETIME)
 }
 
-/// The value of `Set-Cookie` that takes the session from the browser.
-pub(super) fn expired(public_url: &str) -> String {
-    cookie(public_url, "", 0)
+/// The value of `Set-Cookie` with which the browser goes on to the sign-in's next step.
+pub(super) fn step(public_url: &str, token: &Token) -> String {
+    cookie(public_url, Kind::Step, token.expose(), STEP_LIFETIME)
 }
 
-fn cookie(public_url: &str, value: &str, seconds: i64) -> String {
-    Cookie::build((name(public_url), value))
+/// The value of `Set-Cookie` that takes the cookie from the browser.
+pub(super) fn expired(public_url: &str, kind: Kind) -> String {
+    cookie(public_url, kind, "", Duration::ZERO)
+}
+
+fn cookie(public_url: &str, kind: Kind, value: &str, lifetime: Duration) -> String {
+    let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+    Cookie::build((name(public_url, kind), value))
         .path("/")
         .http_only(true)
         .secure(is_encrypted(public_url))
@@ -40,12 +59,13 @@ fn cookie(public_url: &str, value: &str, seconds: i64) -> String {
         .to_string()
 }
 
-/// The session's token among a request's cookies, the values of its `Cookie` headers.
+/// The token among a request's cookies, the values of its `Cookie` headers.
 pub(super) fn token<'a>(
     public_url: &str,
+    kind: Kind,
     mut headers: impl Iterator<Item = &'a str>,
 ) -> Option<Token> {
-    let name = name(public_url);
+    let name = name(public_url, kind);
     headers.find_map(|header| {
         Cookie::split_parse(header)
             .flatten()
@@ -93,7 +113,13 @@ mod tests {
             "{set}"
         );
         let sent = format!("a=b; __Host-codeflow-session={secret}; c=\"");
-        let read = |public_url| token(public_url, ["x=y", &*sent].into_iter());
+        let read = |public_url| token(public_url, Kind::Session, ["x=y", &*sent].into_iter());
+        let other = token(
+            "https://build.example.com",
+            Kind::Step,
+            [&*sent].into_iter(),
+        );
+        assert!(other.is_none());
         let found = read("https://build.example.com").unwrap();
         assert_eq!(found.hash(), signed_in.token.hash());
         assert!(read("http://localhost:3000").is_none());

@@ -10,6 +10,11 @@ const CONFIRMATIONS: Rate = Rate {
     burst: 10,
     pause: Duration::from_secs(30),
 };
+/// The limit on downloads of everything.
+const EXPORTS: Rate = Rate {
+    burst: 5,
+    pause: Duration::from_secs(60),
+};
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 80;
 
@@ -48,7 +53,11 @@ impl Accounts {
     }
 
     /// Whether the password is the account's, before something that can't be undone.
-    async fn confirm(&self, identity: &Identity, password: &str) -> Result<(), AccountError> {
+    pub(super) async fn confirm(
+        &self,
+        identity: &Identity,
+        password: &str,
+    ) -> Result<(), AccountError> {
         if identity.account.is_none() {
             return Err(AccountError::Refused(
                 "This CodeFlow has no accounts: there is no password to change.",
@@ -63,6 +72,11 @@ impl Accounts {
             field: "current",
             why: "This is not the account's password.".to_owned(),
         })
+    }
+
+    /// Counts a download of everything that somebody has, which is a lot of work.
+    pub fn count_export(&self, identity: &Identity) -> Result<(), AccountError> {
+        self.count(format!("export {}", identity.user), EXPORTS)
     }
 
     /// The account's sessions, the one used last first.

@@ -4,14 +4,14 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::{
-    AccountError, Accounts, Client, LIFETIME, SignedIn, Token,
+    AccountError, Accounts, Client, LIFETIME, STEP_LIFETIME, SignInStep, SignedIn, Token,
     email::{Email, NoEmail},
     later,
     throttle::Rate,
 };
 use crate::{
     protocol::{AccountRole, Plan, SignUp, UserId, first_chars},
-    store::{NewSession, NewUser, Purpose, StoreError},
+    store::{Link, NewSession, NewUser, Purpose, StoreError},
 };
 
 /// Sign-ins of one account from one address, of one account from everywhere, and of one address:
@@ -116,14 +116,14 @@ impl Accounts {
         }
     }
 
-    /// Signs in. `before` is the session that the browser had, which ends.
+    /// Signs in, or asks for a code too. `before` is the session that the browser had, which ends.
     pub async fn sign_in(
         &self,
         email: &str,
         password: &str,
         client: &Client,
         before: Option<&Token>,
-    ) -> Result<SignedIn, AccountError> {
+    ) -> Result<SignInStep, AccountError> {
         self.expect_on()?;
         let inner = &self.inner;
         let email = Email::new(email)?;
@@ -140,7 +140,27 @@ impl Accounts {
             return Err(AccountError::Wrong);
         };
         inner.throttle.forget(&both);
-        self.begin_session(found.user, client, before).await
+        self.next_step(found.user, client, before).await
+    }
+
+    /// Begins a session, unless the account has a second step.
+    async fn next_step(
+        &self,
+        user: UserId,
+        client: &Client,
+        before: Option<&Token>,
+    ) -> Result<SignInStep, AccountError> {
+        let second = self.inner.store.second_step(&user).await?;
+        if second.is_some_and(|second| second.is_on) {
+            let link = Link {
+                user: Some(user),
+                detail: None,
+            };
+            let step = self.save_link(Purpose::SecondStep, link, STEP_LIFETIME);
+            return Ok(SignInStep::Code(step.await?));
+        }
+        let signed_in = self.begin_session(user, client, before).await?;
+        Ok(SignInStep::Done(signed_in))
     }
 
     /// Ends the session, if there is one.
@@ -155,14 +175,14 @@ impl Accounts {
     }
 
     /// Sets the password of the account that the link was made for, ends its sessions, and signs
-    /// in.
+    /// in, or asks for a code too.
     pub async fn reset_password(
         &self,
         link: &str,
         password: &str,
         client: &Client,
         before: Option<&Token>,
-    ) -> Result<SignedIn, AccountError> {
+    ) -> Result<SignInStep, AccountError> {
         self.expect_on()?;
         let inner = &self.inner;
         self.count(
@@ -177,7 +197,7 @@ impl Accounts {
         let user = inner.store.reset_password(&link, hash).await?;
         self.announce_end();
         tracing::info!(user.id = %user, "password set by a link");
-        self.begin_session(user, client, before).await
+        self.next_step(user, client, before).await
     }
 
     pub(super) async fn begin_session(
@@ -202,7 +222,7 @@ impl Accounts {
         Ok(SignedIn { token })
     }
 
-    fn expect_on(&self) -> Result<(), AccountError> {
+    pub(super) fn expect_on(&self) -> Result<(), AccountError> {
         if self.inner.on {
             return Ok(());
         }
@@ -218,7 +238,7 @@ impl Accounts {
 }
 
 /// What is counted as one address: one has a whole network of the sixth version.
-fn network(address: IpAddr) -> String {
+pub(super) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

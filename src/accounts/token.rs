@@ -45,6 +45,14 @@ pub struct SignedIn {
     pub token: Token,
 }
 
+/// How far a sign-in has come.
+#[derive(Debug, Clone)]
+pub enum SignInStep {
+    Done(SignedIn),
+    /// The password was right, for which the token stands; a code is asked for too.
+    Code(Token),
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {

@@ -4,7 +4,10 @@
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
-use crate::protocol::{ApiError, CreditEntry, Credits, Pricing, SessionId, SessionSummary};
+use crate::protocol::{
+    ApiError, CreditEntry, Credits, Pricing, SecondStepSetup, SecondStepState, SessionId,
+    SessionSummary,
+};
 
 /// Makes an account and signs in. `link`: the token of a link that allows it; `to`: where to go
 /// then, a path of this site. Returns where to go.
@@ -31,7 +34,8 @@ pub async fn sign_up(
     answer(signed_up.map(|signed_in| session::begin(&accounts, &signed_in, to)))
 }
 
-/// Signs in. `to`: where to go then, a path of this site. Returns where to go.
+/// Signs in. `to`: where to go then, a path of this site. Returns where to go, which is the page of
+/// the second step where the account has one.
 #[server(prefix = "/api", endpoint = "account/sign-in", output = Json)]
 pub async fn sign_in(
     email: String,
@@ -49,7 +53,24 @@ pub async fn sign_in(
             requester.token.as_ref(),
         )
         .await;
-    answer(signed_in.map(|signed_in| session::begin(&accounts, &signed_in, to)))
+    answer(signed_in.map(|step| session::proceed(&accounts, step, to)))
+}
+
+/// The second step of a sign-in: a code of the app, or a recovery code. Returns where to go.
+#[server(prefix = "/api", endpoint = "account/sign-in/code", output = Json)]
+pub async fn finish_sign_in(code: String, to: Option<String>) -> Result<String, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let signed_in = accounts
+        .finish_sign_in(
+            requester.step.as_ref(),
+            &code,
+            &requester.client,
+            requester.token.as_ref(),
+        )
+        .await;
+    answer(signed_in.map(|signed_in| session::finish(&accounts, &signed_in, to)))
 }
 
 /// Signs out.
@@ -79,7 +100,80 @@ pub async fn reset_password(link: String, password: String) -> Result<String, Ap
             requester.token.as_ref(),
         )
         .await;
-    answer(reset.map(|signed_in| session::begin(&accounts, &signed_in, None)))
+    answer(reset.map(|step| session::proceed(&accounts, step, None)))
+}
+
+/// Sends a link that sets the password to the address, if it has an account. Returns where to go.
+#[server(prefix = "/api", endpoint = "account/reset-link", output = Json)]
+pub async fn request_reset(email: String) -> Result<String, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let requested = accounts.request_reset(&email, &requester.client);
+    answer(requested.map(|()| session::lead("/reset?sent=1".to_owned())))
+}
+
+/// Sends a link that confirms the address which the account is to have. Returns where to go.
+#[server(prefix = "/api", endpoint = "account/email", output = Json)]
+pub async fn request_email(email: String, current: String) -> Result<String, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let identity = answer(requester.identity())?;
+    let requested = accounts
+        .request_email(identity, &current, &email, &requester.client)
+        .await;
+    answer(requested.map(|()| session::lead("/settings?sent=1".to_owned())))
+}
+
+/// Gives the account the address that the link confirms. Returns where to go.
+#[server(prefix = "/api", endpoint = "account/email/confirm", output = Json)]
+pub async fn confirm_email(link: String) -> Result<String, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let confirmed = accounts.confirm_email(&link, &requester.client).await;
+    answer(confirmed.map(|()| session::lead("/confirm?done=1".to_owned())))
+}
+
+/// How the account's two-step sign-in stands.
+#[server(prefix = "/api", endpoint = "account/two-step", input = GetUrl, output = Json)]
+pub async fn second_step() -> Result<SecondStepState, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    answer(accounts.second_step(answer(requester.identity())?).await)
+}
+
+/// Makes the secret of a two-step sign-in, which a code has to confirm.
+#[server(prefix = "/api", endpoint = "account/two-step/begin", output = Json)]
+pub async fn begin_second_step(current: String) -> Result<SecondStepSetup, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let identity = answer(requester.identity())?;
+    answer(accounts.begin_second_step(identity, &current).await)
+}
+
+/// Turns two-step sign-in on. Returns its recovery codes, which nobody sees again.
+#[server(prefix = "/api", endpoint = "account/two-step/confirm", output = Json)]
+pub async fn confirm_second_step(code: String) -> Result<Vec<String>, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let identity = answer(requester.identity())?;
+    answer(accounts.confirm_second_step(identity, &code).await)
+}
+
+/// Turns two-step sign-in off. Returns where to go.
+#[server(prefix = "/api", endpoint = "account/two-step/end", output = Json)]
+pub async fn end_second_step(current: String, code: String) -> Result<String, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let identity = answer(requester.identity())?;
+    let ended = accounts.end_second_step(identity, &current, &code).await;
+    answer(ended.map(|()| session::lead("/settings".to_owned())))
 }
 
 /// Changes the password; all other sessions end. Returns where to go.
@@ -167,15 +261,15 @@ pub async fn end_other_sessions() -> Result<(), ApiError> {
     answer(accounts.end_other_sessions(identity).await)
 }
 
-/// Deletes the account with all that belongs to it.
+/// Deletes the account with all that belongs to it; `current` is its password.
 #[server(prefix = "/api", endpoint = "account/delete", output = Json)]
-pub async fn delete_account(password: String) -> Result<(), ApiError> {
+pub async fn delete_account(current: String) -> Result<(), ApiError> {
     use super::{answer::answer, session};
     use crate::projects::Projects;
 
     let (accounts, requester) = session::both()?;
     let deleted = accounts
-        .delete(answer(requester.identity())?, &password)
+        .delete(answer(requester.identity())?, &current)
         .await;
     answer(deleted.map(|()| {
         expect_context::<Projects>().remove_soon();

@@ -4,9 +4,11 @@ use axum::http::{HeaderValue, header};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::answer::is_plain_form;
 use crate::{
-    accounts::{Accounts, Requester, SignedIn, own_path},
+    accounts::{Accounts, Requester, SignInStep, SignedIn, own_path},
     protocol::{ApiError, ErrorCode},
 };
 
@@ -17,18 +19,34 @@ pub fn both() -> Result<(Accounts, Requester), ApiError> {
         .ok_or_else(|| ApiError::new(ErrorCode::Internal, "The server has no accounts here."))
 }
 
+/// Gives the browser its session, or leads it to where the code is asked for. Returns the page to go
+/// to.
+pub fn proceed(accounts: &Accounts, step: SignInStep, to: Option<String>) -> String {
+    let token = match step {
+        SignInStep::Done(signed_in) => return begin(accounts, &signed_in, to),
+        SignInStep::Code(token) => token,
+    };
+    set_cookie(&accounts.step_cookie(&token));
+    let to = utf8_percent_encode(own_path(to.as_deref()), NON_ALPHANUMERIC);
+    lead(format!("/sign-in/code?to={to}"))
+}
+
+/// Gives the browser the session of a sign-in that had a second step. Returns the page to go to.
+pub fn finish(accounts: &Accounts, signed_in: &SignedIn, to: Option<String>) -> String {
+    set_cookie(&accounts.expired_step_cookie());
+    begin(accounts, signed_in, to)
+}
+
 /// Gives the browser its session. Returns the page to go to, which is `to` if that is of this site.
 pub fn begin(accounts: &Accounts, signed_in: &SignedIn, to: Option<String>) -> String {
     set_cookie(&accounts.session_cookie(signed_in));
-    let to = own_path(to.as_deref()).to_owned();
-    lead_form(&to);
-    to
+    lead(own_path(to.as_deref()).to_owned())
 }
 
 /// Takes the session from the browser.
 pub fn end(accounts: &Accounts) {
     set_cookie(&accounts.expired_cookie());
-    lead_form("/");
+    lead("/".to_owned());
 }
 
 fn set_cookie(cookie: &str) {
@@ -41,9 +59,10 @@ fn set_cookie(cookie: &str) {
 }
 
 /// Leads a browser to the page that sent the form by itself. A script decides for itself, and loads
-/// the page anew.
-fn lead_form(to: &str) {
+/// the page anew. Returns the page.
+pub fn lead(to: String) -> String {
     if is_plain_form() {
-        leptos_axum::redirect(to);
+        leptos_axum::redirect(&to);
     }
+    to
 }

@@ -1,9 +1,14 @@
-//! Settings of accounts: whether there are any, who may make one, and whose word counts on where a
-//! request comes from.
+//! Settings of accounts: whether there are any, who may make one, whose word counts on where a
+//! request comes from, and what their secrets are encrypted with.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
-use super::{ConfigError, Env, is_loopback_url, loopback_only};
+use secrecy::SecretString;
+
+use super::{ConfigError, Env, Mail, is_loopback_url, loopback_only, server};
 use crate::protocol::SignUp;
 
 /// Why a server without accounts listens on this machine alone.
@@ -26,6 +31,37 @@ pub struct Accounts {
     pub sign_up: SignUp,
     /// The proxies whose `X-Forwarded-For` counts (`TRUSTED_PROXIES`).
     pub trusted_proxies: Vec<Network>,
+    /// `None` where no e-mail is sent.
+    pub mail: Option<Mail>,
+    pub secret_key: SecretKey,
+}
+
+/// Encrypts what of an account the database must not show.
+#[derive(Debug, Clone)]
+pub struct SecretKey {
+    /// 64 hexadecimal digits (`CODEFLOW_SECRET_KEY`).
+    pub key: Option<SecretString>,
+    /// Holds the key where there is none in the settings.
+    pub file: PathBuf,
+}
+
+impl SecretKey {
+    fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let key = env.var("CODEFLOW_SECRET_KEY");
+        let is_key = |key: &String| key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
+        if key.as_ref().is_some_and(|key| !is_key(key)) {
+            let expected = "64 hexadecimal digits, such as openssl rand -hex 32 prints";
+            return Err(ConfigError::new(
+                "CODEFLOW_SECRET_KEY",
+                "(not shown)",
+                expected,
+            ));
+        }
+        Ok(Self {
+            key: key.map(SecretString::from),
+            file: env.data_dir()?.join("secret.key"),
+        })
+    }
 }
 
 impl Accounts {
@@ -52,6 +88,8 @@ impl Accounts {
             auth,
             sign_up: env.parsed("SIGN_UP", SignUp::Open, "open, invite or closed", |_| true)?,
             trusted_proxies,
+            mail: Mail::from_env(env, &server::public_url(env.var("PUBLIC_URL"))?)?,
+            secret_key: SecretKey::from_env(env)?,
         })
     }
 

@@ -57,12 +57,18 @@ mod tests {
             ("SANDBOX_HOST_KEY", "hidden-host"),
             ("E2B_API_KEY", "hidden-e2b"),
             ("UNSPLASH_ACCESS_KEY", "hidden-unsplash"),
+            ("SMTP_URL", "smtps://me:hidden-mail@mail.example.com"),
+            (
+                "CODEFLOW_SECRET_KEY",
+                "c0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0de",
+            ),
             ("DATABASE_URL", "postgres://me:hidden-database@db/codeflow"),
         ];
         let env = Env::of(variables, "/usr/bin/codeflow");
         let settings = Settings::from_env(&env).await.unwrap();
         let printed = format!("{settings:?}");
         assert!(!printed.contains("hidden"), "{printed}");
+        assert!(!printed.contains("c0dec0de"), "{printed}");
         assert!(!format!("{env:?}").contains("hidden"));
     }
 }

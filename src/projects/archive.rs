@@ -6,7 +6,10 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use chrono::{DateTime, Datelike as _, Timelike as _};
 use tokio::sync::mpsc;
-use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+use zip::{
+    CompressionMethod, ZipWriter,
+    write::{SimpleFileOptions, StreamWriter},
+};
 
 use super::{ProjectError, Projects};
 use crate::{
@@ -15,7 +18,7 @@ use crate::{
 };
 
 /// How many entries and pieces of the file wait for the next stage.
-const AHEAD: usize = 4;
+pub(super) const AHEAD: usize = 4;
 /// How large a piece of the file is, in bytes.
 const PIECE: usize = 64 << 10;
 
@@ -124,20 +127,9 @@ fn write(
         .last_modified_time(moment(about.at));
     let mut known = Known::default();
     while let Some(entry) = entries.blocking_recv() {
-        let AppEntry { path, node } = entry?;
-        known.note(&path);
-        match node {
-            AppNode::File {
-                content,
-                executable,
-            } => {
-                let mode = if executable { 0o755 } else { 0o644 };
-                zip.start_file(path, options.unix_permissions(mode))?;
-                zip.write_all(&content)?;
-            }
-            AppNode::Link { target } => zip.add_symlink(path, target, options)?,
-            AppNode::Folder => zip.add_directory(path, options)?,
-        }
+        let entry = entry?;
+        known.note(&entry.path);
+        add(&mut zip, entry, options)?;
     }
     for (path, text, mode) in known.additions(about) {
         zip.start_file(path, options.unix_permissions(mode))?;
@@ -146,8 +138,30 @@ fn write(
     zip.finish()?.into_inner().flush()
 }
 
+/// Writes one entry.
+pub(super) fn add(
+    zip: &mut ZipWriter<StreamWriter<Pieces>>,
+    entry: AppEntry,
+    options: SimpleFileOptions,
+) -> io::Result<()> {
+    let AppEntry { path, node } = entry;
+    match node {
+        AppNode::File {
+            content,
+            executable,
+        } => {
+            let mode = if executable { 0o755 } else { 0o644 };
+            zip.start_file(path, options.unix_permissions(mode))?;
+            zip.write_all(&content)?;
+        }
+        AppNode::Link { target } => zip.add_symlink(path, target, options)?,
+        AppNode::Folder => zip.add_directory(path, options)?,
+    }
+    Ok(())
+}
+
 /// The date as ZIP files have it, in UTC: none before 1980.
-fn moment(at: Timestamp) -> zip::DateTime {
+pub(super) fn moment(at: Timestamp) -> zip::DateTime {
     let date = DateTime::from_timestamp_millis(at.0).unwrap_or_default();
     let part = |number: u32| u8::try_from(number).unwrap_or_default();
     zip::DateTime::from_date_and_time(
@@ -225,13 +239,13 @@ impl Known {
 }
 
 /// Sends what is written in pieces, and waits while the client is slow.
-struct Pieces {
+pub(super) struct Pieces {
     out: mpsc::Sender<io::Result<Bytes>>,
     piece: Vec<u8>,
 }
 
 impl Pieces {
-    fn new(out: mpsc::Sender<io::Result<Bytes>>) -> Self {
+    pub(super) fn new(out: mpsc::Sender<io::Result<Bytes>>) -> Self {
         Self {
             out,
             piece: Vec::with_capacity(PIECE),

@@ -100,6 +100,23 @@ pub struct Pricing {
     pub current: Option<Plan>,
 }
 
+/// How an account's two-step sign-in stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SecondStepState {
+    pub is_on: bool,
+    /// How many recovery codes are left.
+    pub codes: u64,
+}
+
+/// What an authenticator app needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondStepSetup {
+    /// In base 32, for those who type it.
+    pub secret: String,
+    /// The same as a QR code: an SVG image.
+    pub qr_code: String,
+}
+
 /// Who looks at a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visitor {
@@ -107,6 +124,8 @@ pub struct Visitor {
     pub accounts: bool,
     /// Who may make one.
     pub sign_up: SignUp,
+    /// Whether the server sends e-mail.
+    pub mail: bool,
     /// The account that is signed in.
     pub account: Option<Account>,
     /// `None` where runs cost nothing.

@@ -1,17 +1,24 @@
-//! Downloads: `GET /projects/{id}/download.zip[?version=…]` sends an app as a ZIP file.
+//! Downloads: `GET /projects/{id}/download.zip[?version=…]` sends an app as a ZIP file,
+//! `GET /api/account/export.zip` everything that somebody has.
+
+use std::io;
 
 use axum::{
+    Extension,
     body::Body,
-    extract::{Path, Query},
+    extract::{Path, Query, State},
     http::header,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use futures::stream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use tokio::sync::mpsc;
 
-use super::identity::Seen;
+use super::{AppState, identity::Seen};
 use crate::{
+    accounts::Requester,
     projects::ProjectError,
     protocol::{ApiError, ProjectId, first_chars},
 };
@@ -62,10 +69,40 @@ pub async fn zip(
         ),
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
-    let pieces = stream::unfold(archive.pieces, |mut pieces| async move {
+    (headers, body(archive.pieces)).into_response()
+}
+
+/// All that is the requester's, and nothing of others.
+pub async fn export(
+    State(state): State<AppState>,
+    Seen(projects): Seen,
+    Extension(requester): Extension<Requester>,
+) -> Response {
+    let allowed = requester
+        .identity()
+        .and_then(|identity| state.accounts.count_export(identity));
+    if let Err(refused) = allowed {
+        return ApiError::from(refused).into_response();
+    }
+    let pieces = match projects.export().await {
+        Ok(pieces) => pieces,
+        Err(error) => return ApiError::from(error).into_response(),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "application/zip"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"codeflow-export.zip\"",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, body(pieces)).into_response()
+}
+
+fn body(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Body {
+    Body::from_stream(stream::unfold(pieces, |mut pieces| async move {
         Some((pieces.recv().await?, pieces))
-    });
-    (headers, Body::from_stream(pieces)).into_response()
+    }))
 }
 
 /// The file's name, whole (RFC 6266) and in letters that every client knows.

@@ -31,7 +31,7 @@ const PUBLIC: [&str; 3] = ["/pkg/", "/healthz", "/readyz"];
 /// The pages of those who are signed in.
 const PRIVATE: [&str; 4] = ["/projects/", "/settings", "/usage", "/admin/"];
 /// The pages of those who are not.
-const ENTRANCES: [&str; 2] = ["/sign-in", "/sign-up"];
+const ENTRANCES: [&str; 3] = ["/sign-in", "/sign-in/code", "/sign-up"];
 
 /// Projects as the request's sender sees them.
 pub struct Seen(pub Projects);
@@ -68,6 +68,7 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
     }
     let accounts = &state.accounts;
     let token = accounts.sent_token(texts(&request, header::COOKIE));
+    let step = accounts.sent_step(texts(&request, header::COOKIE));
     let identity = match accounts.identify(token.as_ref()).await {
         Ok(identity) => identity,
         Err(error) => return ApiError::from(error).into_response(),
@@ -94,6 +95,7 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
         identity,
         client,
         token,
+        step,
     });
     next.run(request).await
 }

@@ -61,6 +61,24 @@ impl Store {
         .await
     }
 
+    /// Gives the account the address that the link with this token's hash confirms, and uses up the
+    /// link. `NotFound` when it is used or expired, `Conflict` when another account has the address;
+    /// the link stays then.
+    pub async fn change_email(&self, link: &str, normal: &str, written: &str) -> Result<()> {
+        let (link, normal) = (link.to_owned(), normal.to_owned());
+        let written = written.to_owned();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let user = link::use_up(tx, &link, link::Purpose::Email).await?;
+                let user = user.ok_or(StoreError::NotFound("link"))?;
+                user::set_email(tx, &user, normal, written).await?;
+                // Those that were sent to the address before.
+                link::remove_of(tx, &user).await
+            })
+        })
+        .await
+    }
+
     /// Removes the user with sessions, links, preferences and credits, and hides the user's
     /// projects, whose removal is due at once; their runs are left to be stopped.
     pub async fn delete_user(&self, user: &UserId) -> Result<()> {

@@ -114,6 +114,13 @@ impl Store {
         model.into_image()
     }
 
+    /// The images that the user uploaded and that are still stored.
+    pub async fn list_images(&self, user: &UserId) -> Result<Vec<ImageId>> {
+        let own = owner::Entity::find().filter(owner::Column::UserId.eq(user.clone()));
+        let own = own.all(&self.db).await?;
+        Ok(own.iter().filter_map(|one| one.hash.parse().ok()).collect())
+    }
+
     /// The bytes of the user's image, or `NotFound`, also for a blob that is no image.
     pub async fn image_content(&self, user: &UserId, id: &ImageId) -> Result<ImageContent> {
         expect_owner(&self.db, user, id).await?;

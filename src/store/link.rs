@@ -1,5 +1,5 @@
-//! Links that work once: for the first administrator, for those who are invited, and for a new
-//! password.
+//! Links that work once: for the first administrator, for those who are invited, for a new password
+//! or address, and between the steps of a sign-in.
 
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
@@ -15,6 +15,7 @@ pub struct Model {
     pub user_id: Option<UserId>,
     pub created_at: i64,
     pub expires_at: i64,
+    pub detail: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -31,6 +32,17 @@ pub enum Purpose {
     Invite,
     /// Sets the password of an account.
     Reset,
+    /// Confirms the address that an account is to have; its detail is that address.
+    Email,
+    /// Stands for a right password, until the code that is asked for too.
+    SecondStep,
+}
+
+/// A link as it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    pub user: Option<UserId>,
+    pub detail: Option<String>,
 }
 
 impl Purpose {
@@ -39,33 +51,39 @@ impl Purpose {
             Self::Administrator => "administrator",
             Self::Invite => "invite",
             Self::Reset => "reset",
+            Self::Email => "email",
+            Self::SecondStep => "second-step",
         }
     }
 }
 
 impl Store {
-    /// Saves a link by its token's hash. An administrator's takes the place of those before.
+    /// Saves a link by its token's hash. An administrator's takes the place of those before, and so
+    /// does one that confirms a user's address.
     pub async fn add_link(
         &self,
         hash: &str,
         purpose: Purpose,
-        user: Option<UserId>,
+        link: Link,
         expires_at: Timestamp,
     ) -> Result<()> {
         let row = ActiveModel {
             token_hash: Set(hash.to_owned()),
             purpose: Set(purpose.as_str().to_owned()),
-            user_id: Set(user),
+            user_id: Set(link.user.clone()),
             created_at: Set(Timestamp::now().0),
             expires_at: Set(expires_at.0),
+            detail: Set(link.detail),
         };
         self.write(move |tx| {
             Box::pin(async move {
-                if purpose == Purpose::Administrator {
-                    Entity::delete_many()
-                        .filter(Column::Purpose.eq(purpose.as_str()))
-                        .exec(tx)
-                        .await?;
+                let before = Entity::delete_many().filter(Column::Purpose.eq(purpose.as_str()));
+                match (purpose, link.user) {
+                    (Purpose::Administrator, _) => _ = before.exec(tx).await?,
+                    (Purpose::Email, Some(user)) => {
+                        before.filter(Column::UserId.eq(user)).exec(tx).await?;
+                    }
+                    _ => {}
                 }
                 Entity::insert(row).exec_without_returning(tx).await?;
                 Ok(())
@@ -77,6 +95,29 @@ impl Store {
     /// Whether the link with this token's hash can be used.
     pub async fn is_link(&self, hash: &str, purpose: Purpose) -> Result<bool> {
         Ok(usable(hash, purpose).one(&self.db).await?.is_some())
+    }
+
+    /// The link with this token's hash. `NotFound` when it is used or expired, or for something
+    /// else.
+    pub async fn find_link(&self, hash: &str, purpose: Purpose) -> Result<Link> {
+        let found = usable(hash, purpose).one(&self.db).await?;
+        let model = found.ok_or(StoreError::NotFound("link"))?;
+        Ok(Link {
+            user: model.user_id,
+            detail: model.detail,
+        })
+    }
+
+    /// Uses up the link. `NotFound` as in [`Store::find_link`].
+    pub async fn use_link(&self, hash: &str, purpose: Purpose) -> Result<()> {
+        let hash = hash.to_owned();
+        self.write(move |tx| {
+            Box::pin(async move {
+                use_up(tx, &hash, purpose).await?;
+                Ok(())
+            })
+        })
+        .await
     }
 }
 

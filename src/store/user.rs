@@ -81,6 +81,26 @@ impl Store {
         Ok(model.ok_or(StoreError::NotFound("account"))?.password_hash)
     }
 
+    /// The user's account, or `NotFound`.
+    pub async fn account_of(&self, user: &UserId) -> Result<Account> {
+        let model = Entity::find_by_id(user.clone()).one(&self.db).await?;
+        Ok(model.ok_or(StoreError::NotFound("account"))?.into())
+    }
+
+    /// Gives the account with the address another one. `NotFound` when there is none, `Conflict`
+    /// when another account has that.
+    pub async fn set_email(&self, email: &str, normal: &str, written: &str) -> Result<()> {
+        let (email, normal) = (email.to_owned(), normal.to_owned());
+        let written = written.to_owned();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let id = with_email(tx, &email).await?.id;
+                set_email(tx, &id, normal, written).await
+            })
+        })
+        .await
+    }
+
     /// The administrator whose account is the oldest.
     pub async fn first_administrator(&self) -> Result<Option<UserId>> {
         let administrators = Entity::find()
@@ -146,6 +166,29 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, new: NewUser) -> Result<Ac
         return Err(StoreError::Conflict("The address is taken."));
     }
     Ok(model.into())
+}
+
+/// Gives the user another address. `Conflict` when another account has it.
+pub(super) async fn set_email(
+    tx: &impl ConnectionTrait,
+    user: &UserId,
+    normal: String,
+    written: String,
+) -> Result<()> {
+    let taken = Entity::find()
+        .filter(Column::Email.eq(normal.clone()))
+        .filter(Column::Id.ne(user.clone()));
+    if taken.one(tx).await?.is_some() {
+        return Err(StoreError::Conflict("The address is taken."));
+    }
+    // Two at once: the column is unique, so the second fails as a whole.
+    Entity::update_many()
+        .col_expr(Column::Email, Expr::value(normal))
+        .col_expr(Column::WrittenEmail, Expr::value(written))
+        .filter(Column::Id.eq(user.clone()))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// The user with the address, or `NotFound`.

@@ -6,16 +6,16 @@ use reqwest::{Response, StatusCode, header};
 
 use crate::support::{Model, Server, data_dir};
 
-const PASSWORD: &str = "seven uncommon lanterns";
-const OTHER: &str = "quiet marble harbour nine";
+pub const PASSWORD: &str = "seven uncommon lanterns";
+pub const OTHER: &str = "quiet marble harbour nine";
 
-async fn server(data: &tempfile::TempDir, env: &[(&str, &str)]) -> Server {
+pub async fn server(data: &tempfile::TempDir, env: &[(&str, &str)]) -> Server {
     let model = Model::start([]).await;
     Server::start_and(data.path(), &model, &[&[("AUTH", "on")], env].concat())
 }
 
 /// The cookie that the answer sets, as a browser sends it; `None` where it takes it away.
-fn cookie(response: &Response) -> Option<String> {
+pub fn cookie(response: &Response) -> Option<String> {
     let set = response
         .headers()
         .get(header::SET_COOKIE)?
@@ -25,7 +25,7 @@ fn cookie(response: &Response) -> Option<String> {
     (!pair.ends_with('=')).then(|| pair.to_owned())
 }
 
-async fn post(server: &Server, path: &str, cookie: &str, form: &[(&str, &str)]) -> Response {
+pub async fn post(server: &Server, path: &str, cookie: &str, form: &[(&str, &str)]) -> Response {
     let request = crate::support::http()
         .post(format!("{}{path}", server.url()))
         .header("accept", "application/json")
@@ -34,25 +34,25 @@ async fn post(server: &Server, path: &str, cookie: &str, form: &[(&str, &str)]) 
     request.send().await.unwrap()
 }
 
-async fn get(server: &Server, path: &str, cookie: &str) -> Response {
+pub async fn get(server: &Server, path: &str, cookie: &str) -> Response {
     let request = crate::support::http()
         .get(format!("{}{path}", server.url()))
         .header("cookie", cookie);
     request.send().await.unwrap()
 }
 
-async fn sign(server: &Server, path: &str, email: &str, password: &str) -> Response {
+pub async fn sign(server: &Server, path: &str, email: &str, password: &str) -> Response {
     let form = [("email", email), ("password", password)];
     post(server, &format!("/api/account/{path}"), "", &form).await
 }
 
-async fn refusal(response: Response) -> (StatusCode, String) {
+pub async fn refusal(response: Response) -> (StatusCode, String) {
     let status = response.status();
     let error: ApiError = response.json().await.unwrap();
     (status, error.message)
 }
 
-async fn sessions(server: &Server, cookie: &str) -> Vec<SessionSummary> {
+pub async fn sessions(server: &Server, cookie: &str) -> Vec<SessionSummary> {
     let found = get(server, "/api/account/sessions", cookie).await;
     assert_eq!(found.status(), 200);
     found.json().await.unwrap()

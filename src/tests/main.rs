@@ -34,6 +34,7 @@ mod odd_models;
 mod odd_streams;
 mod odd_turns;
 mod orderly_ends;
+mod own_account;
 mod page_check;
 mod photos;
 mod postgres;

@@ -51,6 +51,8 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
         ("LOG_FORMAT", "xml", "text or json"),
         ("AUTH", "maybe", "auto, on or off"),
         ("SIGN_UP", "all", "open, invite or closed"),
+        ("SMTP_URL", "mail.example.com", "smtps://"),
+        ("CODEFLOW_SECRET_KEY", "short", "64 hexadecimal digits"),
         ("TRUSTED_PROXIES", "proxy", "IP addresses"),
     ] {
         let line = failure(Server::spawn(data.path(), &[(name, value)]));

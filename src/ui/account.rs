@@ -12,7 +12,7 @@ use leptos_router::LazyRoute;
 
 use super::pane::{page, panes};
 
-use entrance::{ResetPage, SignInPage, SignUpPage};
+use entrance::{CodePage, ConfirmPage, ResetPage, SignInPage, SignUpPage};
 use pricing::PricingPage;
 use settings::SettingsPage;
 use usage::UsagePage;
@@ -45,6 +45,14 @@ macro_rules! lazy_route {
 lazy_route!(
     /// `/sign-in`
     SignInRoute, sign_in_page, SignInPage
+);
+lazy_route!(
+    /// `/sign-in/code`
+    CodeRoute, code_page, CodePage
+);
+lazy_route!(
+    /// `/confirm`
+    ConfirmRoute, confirm_page, ConfirmPage
 );
 lazy_route!(
     /// `/sign-up`

@@ -52,6 +52,8 @@ pub const TABLE: &[Row] = rows! {
     GET "/sign-in" => All;
     GET "/sign-up" => All;
     GET "/reset" => All;
+    GET "/sign-in/code" => All;
+    GET "/confirm" at "/confirm?link=x" => All;
     GET "/settings" => Page;
     GET "/usage" => Page;
     GET "/pricing" => All;
@@ -127,5 +129,14 @@ pub const TABLE: &[Row] = rows! {
     POST "/api/account/sessions/end-others" => SignedIn;
     GET "/api/account/credits" => SignedIn;
     GET "/api/account/credits/entries" => SignedIn;
-    POST "/api/account/delete" with ["password" = "x"] => SignedIn;
+    POST "/api/account/delete" with ["current" = "x"] => SignedIn;
+    POST "/api/account/sign-in/code" with ["code" = "123456"] => All;
+    POST "/api/account/reset-link" with ["email" = "owner@example.com"] => All;
+    POST "/api/account/email" with ["email" = "x@example.com", "current" = "x"] => SignedIn;
+    POST "/api/account/email/confirm" with ["link" = "x"] => All;
+    GET "/api/account/two-step" => SignedIn;
+    POST "/api/account/two-step/begin" with ["current" = "x"] => SignedIn;
+    POST "/api/account/two-step/confirm" with ["code" = "123456"] => SignedIn;
+    POST "/api/account/two-step/end" with ["current" = "x", "code" = "123456"] => SignedIn;
+    GET "/api/account/export.zip" => SignedIn;
 };

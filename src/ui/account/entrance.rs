@@ -1,4 +1,5 @@
-//! The pages for those who are not signed in: sign in, sign up, and set a new password by a link.
+//! The pages for those who are not signed in: sign in and its second step, sign up, set a new
+//! password by a link, and confirm an address by one.
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
 use leptos_meta::Title;
@@ -6,7 +7,10 @@ use leptos_router::hooks::use_query_map;
 
 use super::form::{Field, Form, Refusal, Submit, value};
 use crate::{
-    api::account::{ResetPassword, SignIn, SignUp, reset_password, sign_in, sign_up},
+    api::account::{
+        ConfirmEmail, FinishSignIn, RequestReset, ResetPassword, SignIn, SignUp, confirm_email,
+        finish_sign_in, request_reset, reset_password, sign_in, sign_up,
+    },
     protocol,
     ui::{components::CARD, home::SiteHeader, visitor},
 };
@@ -113,22 +117,44 @@ pub fn SignUpPage() -> impl IntoView {
     }
 }
 
+/// The second step of a sign-in.
+#[component]
+pub fn CodePage() -> impl IntoView {
+    let refusal = ServerAction::<FinishSignIn>::new().value().get_untracked();
+    let form = Form::new(refusal.and_then(Result::err));
+    let code = NodeRef::<html::Input>::new();
+    let to = parameter("to");
+    let back = format!("/sign-in{}", onward(&to));
+    let target = to.clone();
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        form.send_and_go(finish_sign_in(value(code), Some(target.clone())));
+    };
+    let lead = "Enter the code that your authenticator app shows, or one of your recovery codes.";
+    view! {
+        <Frame heading="Two-step sign-in" lead>
+            <form method="post" action="/api/account/sign-in/code" class="flex flex-col gap-4" on:submit=submit>
+                <Refusal form/>
+                <input type="hidden" name="to" value=to/>
+                <Field form label="Code" name="code" autocomplete="one-time-code" autofocus=true node_ref=code/>
+                <Submit form label="Continue"/>
+            </form>
+            <p class="text-sm leading-6 text-muted-foreground">
+                "Lost both? Ask an administrator. "<a href=back class=LINK>"Back to sign in"</a>
+            </p>
+        </Frame>
+    }
+}
+
 #[component]
 pub fn ResetPage() -> impl IntoView {
+    let link = parameter("link");
+    if link.is_empty() {
+        return view! { <AskForLink/> }.into_any();
+    }
     let refusal = ServerAction::<ResetPassword>::new().value().get_untracked();
     let form = Form::new(refusal.and_then(Result::err));
     let password = NodeRef::<html::Input>::new();
-    let link = parameter("link");
-    if link.is_empty() {
-        let lead =
-            "Ask an administrator for a link: it opens this page, where you choose a new password.";
-        return view! {
-            <Frame heading="Reset your password" lead>
-                <p class="text-sm"><a href="/sign-in" class=LINK>"Back to sign in"</a></p>
-            </Frame>
-        }
-        .into_any();
-    }
     let token = link.clone();
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
@@ -141,6 +167,75 @@ pub fn ResetPage() -> impl IntoView {
                 <input type="hidden" name="link" value=link/>
                 <Field form label="Password" name="password" kind="password" autocomplete="new-password" hint=LONG_ENOUGH node_ref=password/>
                 <Submit form label="Set password"/>
+            </form>
+        </Frame>
+    }
+    .into_any()
+}
+
+/// How one gets the link: by e-mail where the server sends any, else from an administrator.
+#[component]
+fn AskForLink() -> impl IntoView {
+    let refusal = ServerAction::<RequestReset>::new().value().get_untracked();
+    let form = Form::new(refusal.and_then(Result::err));
+    let email = NodeRef::<html::Input>::new();
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        form.send_and_go(request_reset(value(email)));
+    };
+    let is_sent = !parameter("sent").is_empty();
+    let (lead, content) = if !visitor::expect().mail {
+        let lead = "This CodeFlow sends no e-mail. Ask an administrator for a link: it opens this \
+                    page, where you choose a new password.";
+        (lead, ().into_any())
+    } else if is_sent {
+        let lead = "If there is an account with this address, a link is on its way to it. It works \
+                    once, within 24 hours. Look among unwanted mail too.";
+        (lead, ().into_any())
+    } else {
+        let form = view! {
+            <form method="post" action="/api/account/reset-link" class="flex flex-col gap-4" on:submit=submit>
+                <Refusal form/>
+                <Field form label="Email" name="email" kind="email" autocomplete="username" node_ref=email/>
+                <Submit form label="Send a link"/>
+            </form>
+        };
+        let lead = "We send you a link with which you choose a new password.";
+        (lead, form.into_any())
+    };
+    view! {
+        <Frame heading="Reset your password" lead>
+            {content}
+            <p class="text-sm"><a href="/sign-in" class=LINK>"Back to sign in"</a></p>
+        </Frame>
+    }
+}
+
+/// Confirms an address. A button does it: programs that read mail open links by themselves.
+#[component]
+pub fn ConfirmPage() -> impl IntoView {
+    let refusal = ServerAction::<ConfirmEmail>::new().value().get_untracked();
+    let form = Form::new(refusal.and_then(Result::err));
+    let link = parameter("link");
+    let token = link.clone();
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        form.send_and_go(confirm_email(token.clone()));
+    };
+    if !parameter("done").is_empty() {
+        return view! {
+            <Frame heading="Address confirmed" lead="You sign in with this address from now on.">
+                <p class="text-sm"><a href="/settings" rel="external" class=LINK>"Go to the settings"</a></p>
+            </Frame>
+        }
+        .into_any();
+    }
+    view! {
+        <Frame heading="Confirm your address" lead="Your account is to have the address to which this link was sent.">
+            <form method="post" action="/api/account/email/confirm" class="flex flex-col gap-4" on:submit=submit>
+                <Refusal form/>
+                <input type="hidden" name="link" value=link/>
+                <Submit form label="Confirm"/>
             </form>
         </Frame>
     }

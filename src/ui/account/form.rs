@@ -76,10 +76,12 @@ pub fn Refusal(form: Form) -> impl IntoView {
     })
 }
 
-/// A field with its label. `name` is the server's name of it.
+/// A field with its label. `name` is the server's name of it; `of` tells it from one of another form
+/// of the page with the same name.
 #[component]
 pub fn Field(
     form: Form,
+    #[prop(optional)] of: &'static str,
     label: &'static str,
     name: &'static str,
     #[prop(default = "text")] kind: &'static str,
@@ -87,10 +89,11 @@ pub fn Field(
     #[prop(optional, into)] value: String,
     #[prop(optional)] hint: &'static str,
     #[prop(default = true)] required: bool,
+    #[prop(optional)] autofocus: bool,
     node_ref: NodeRef<html::Input>,
 ) -> impl IntoView {
-    let id = format!("field-{name}");
-    let hint_id = format!("hint-{name}");
+    let id = format!("field-{of}{name}");
+    let hint_id = format!("hint-{of}{name}");
     let invalid = Memo::new(move |_| form.concerns(name));
     Effect::new(move || {
         if let (true, Some(field)) = (invalid.get(), node_ref.get_untracked()) {
@@ -107,6 +110,7 @@ pub fn Field(
                 type=kind
                 autocomplete=autocomplete
                 required=required
+                autofocus=autofocus
                 value=value
                 spellcheck="false"
                 autocapitalize="none"

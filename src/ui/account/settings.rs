@@ -1,36 +1,48 @@
-//! One's own account: profile, password, sessions, and its end.
+//! One's own account: profile, sign-in, sessions, usage, data, and its end.
+
+mod data;
+mod email;
+mod section;
+mod sessions;
+mod two_step;
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
 use leptos_meta::Title;
 
 use super::form::{Field, Form, Refusal, Submit, value};
 use crate::{
-    api::account::{
-        ChangePassword, DeleteAccount, RenameAccount, change_password, delete_account,
-        end_other_sessions, end_session, list_sessions, rename_account,
-    },
-    protocol::{Account, SessionSummary},
+    api::account::{ChangePassword, RenameAccount, change_password, rename_account},
+    protocol::Account,
     ui::{
         components::{
-            Alert, Badge, BadgeVariant, Button, ButtonSize, ButtonVariant, CARD, Dialog,
-            EmptyState, IconName, Skeleton, Toast, Toaster,
+            ButtonSize, ButtonVariant, EmptyState, IconName, Toast, Toaster, button_class,
         },
         home::SiteHeader,
-        time::RelativeTime,
         visitor,
     },
 };
+use data::DataSection;
+use email::EmailSection;
+use section::Section;
+use sessions::SessionsSection;
+use two_step::TwoStepSection;
 
 #[component]
 pub fn SettingsPage() -> impl IntoView {
     let content = match visitor::expect().account {
-        Some(account) => view! {
-            <Profile account/>
-            <Security/>
-            <Sessions/>
-            <End/>
+        Some(account) => {
+            let email = account.email.clone();
+            view! {
+                <Profile account/>
+                <EmailSection email/>
+                <Security/>
+                <TwoStepSection/>
+                <SessionsSection/>
+                <Usage/>
+                <DataSection/>
+            }
+            .into_any()
         }
-        .into_any(),
         None => view! {
             <EmptyState
                 icon=IconName::User
@@ -47,24 +59,6 @@ pub fn SettingsPage() -> impl IntoView {
             <h1 class="text-2xl font-semibold tracking-tight">"Settings"</h1>
             {content}
         </main>
-    }
-}
-
-#[component]
-fn Section(
-    id: &'static str,
-    heading: &'static str,
-    #[prop(optional)] lead: &'static str,
-    children: Children,
-) -> impl IntoView {
-    view! {
-        <section aria-labelledby=id class=format!("flex flex-col gap-4 p-5 sm:p-6 {CARD}")>
-            <div>
-                <h2 id=id class="text-base font-semibold tracking-tight">{heading}</h2>
-                <p class="mt-1 text-sm leading-6 text-pretty text-muted-foreground empty:hidden">{lead}</p>
-            </div>
-            {children()}
-        </section>
     }
 }
 
@@ -126,94 +120,10 @@ fn Security() -> impl IntoView {
 }
 
 #[component]
-fn Sessions() -> impl IntoView {
-    let sessions = Resource::new_blocking(|| (), |()| list_sessions());
-    let form = Form::new(None);
-    let end = Callback::new(move |session: SessionSummary| {
-        form.send(end_session(session.id), move |()| sessions.refetch());
-    });
-    let end_others = move |_| form.send(end_other_sessions(), move |()| sessions.refetch());
+fn Usage() -> impl IntoView {
     view! {
-        <Section id="sessions" heading="Sessions" lead="Where you are signed in. End those that you don't know, and change your password.">
-            <Refusal form/>
-            <Transition fallback=|| view! { <Skeleton class="h-16 w-full"/> }>
-                {move || Suspend::new(async move {
-                    match sessions.await {
-                        Ok(all) => {
-                            let others = all.iter().any(|session| !session.current);
-                            view! {
-                                <ul aria-label="Sessions" class="flex flex-col divide-y divide-border">
-                                    {all.into_iter().map(|session| view! { <Session session end/> }).collect_view()}
-                                </ul>
-                                {others
-                                    .then(|| {
-                                        view! {
-                                            <div><Button variant=ButtonVariant::Outline on:click=end_others>"Sign out everywhere else"</Button></div>
-                                        }
-                                    })}
-                            }
-                            .into_any()
-                        }
-                        Err(error) => view! { <Alert>{error.message}</Alert> }.into_any(),
-                    }
-                })}
-            </Transition>
-        </Section>
-    }
-}
-
-#[component]
-fn Session(session: SessionSummary, end: Callback<SessionSummary>) -> impl IntoView {
-    let agent = if session.agent.is_empty() {
-        "An unknown browser".to_owned()
-    } else {
-        session.agent.clone()
-    };
-    let (address, seen_at) = (session.address.clone(), session.seen_at);
-    let action = if session.current {
-        view! { <Badge variant=BadgeVariant::Outline>"This browser"</Badge> }.into_any()
-    } else {
-        view! {
-            <Button variant=ButtonVariant::Outline size=ButtonSize::Sm on:click=move |_| end.run(session.clone())>"End"</Button>
-        }
-        .into_any()
-    };
-    view! {
-        <li class="flex items-center gap-3 py-3 first:pt-0 last:pb-0">
-            <div class="min-w-0 flex-1">
-                <p class="truncate text-sm" title=agent.clone()>{agent.clone()}</p>
-                <p class="text-xs leading-5 text-muted-foreground">{address}", used "<RelativeTime at=seen_at/></p>
-            </div>
-            {action}
-        </li>
-    }
-}
-
-#[component]
-fn End() -> impl IntoView {
-    let refusal = ServerAction::<DeleteAccount>::new().value().get_untracked();
-    let form = Form::new(refusal.and_then(Result::err));
-    let open = RwSignal::new(false);
-    let password = NodeRef::<html::Input>::new();
-    let submit = move |event: SubmitEvent| {
-        event.prevent_default();
-        form.send(delete_account(value(password)), |()| {
-            let _ = location().set_href("/");
-        });
-    };
-    view! {
-        <Section id="data" heading="Delete account" lead="Deletes your account with all projects, their versions, files and images. This can't be undone.">
-            <div><Button variant=ButtonVariant::Destructive on:click=move |_| open.set(true)>"Delete account"</Button></div>
-            <Dialog open title="Delete your account?" description="All your projects, their versions, files and images go with it. This can't be undone.">
-                <form class="flex flex-col gap-4" on:submit=submit>
-                    <Refusal form/>
-                    <Field form label="Your password" name="current" kind="password" autocomplete="current-password" node_ref=password/>
-                    <div class="flex justify-end gap-2">
-                        <Button variant=ButtonVariant::Outline on:click=move |_| open.set(false)>"Cancel"</Button>
-                        <Submit form label="Delete for ever"/>
-                    </div>
-                </form>
-            </Dialog>
+        <Section id="usage" heading="Usage" lead="How many runs, tokens and dollars your apps have taken.">
+            <div><a href="/usage" class=button_class(ButtonVariant::Outline, ButtonSize::Default)>"Show usage"</a></div>
         </Section>
     }
 }

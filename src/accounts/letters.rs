@@ -1,0 +1,150 @@
+//! What is done by e-mail: setting a forgotten password, and changing the address. The answer to
+//! "send me a link" is the same for an unknown address, and takes as long: what there is to do is
+//! done after it.
+
+use std::time::Duration;
+
+use super::{
+    AccountError, Accounts, Client, Identity, LINK_LIFETIME,
+    email::Email,
+    mail::{Letter, Mailer},
+    sign_in::network,
+    throttle::Rate,
+};
+use crate::{
+    protocol::Account,
+    store::{Link, Purpose, StoreError},
+};
+
+/// Letters to one address, and letters that one client asks for.
+const OF_ADDRESS: Rate = Rate {
+    burst: 4,
+    pause: Duration::from_secs(900),
+};
+const OF_CLIENT: Rate = Rate {
+    burst: 20,
+    pause: Duration::from_secs(60),
+};
+
+impl Accounts {
+    /// Sends a link that sets the password to the address, if it has an account.
+    pub fn request_reset(&self, email: &str, client: &Client) -> Result<(), AccountError> {
+        self.expect_on()?;
+        let mailer = self.mailer(
+            "This CodeFlow sends no e-mail. Ask an administrator for a link that sets your password.",
+        )?;
+        let email = Email::new(email)?;
+        self.count_letter(&email, client)?;
+        let accounts = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = accounts.send_reset(&mailer, &email).await {
+                tracing::error!(%error, "a link for a new password can't be made");
+            }
+        });
+        Ok(())
+    }
+
+    async fn send_reset(&self, mailer: &Mailer, email: &Email) -> Result<(), AccountError> {
+        let found = self.inner.store.find_credentials(email.normal()).await?;
+        let Some(found) = found.filter(|found| !found.disabled) else {
+            return Ok(());
+        };
+        let account = self.inner.store.account_of(&found.user).await?;
+        let link = self.link("reset", Purpose::Reset, Some(found.user)).await?;
+        mailer.send(Letter {
+            to: account.email,
+            subject: "Set a new password for CodeFlow",
+            text: format!(
+                "Somebody asked for a new password for your account on {}.\n\nTo choose one, open \
+                 this link within 24 hours:\n\n{link}\n\nIf it wasn't you, ignore this message: \
+                 your password stays as it is.\n",
+                self.inner.public_url
+            ),
+        });
+        Ok(())
+    }
+
+    /// Sends a link that confirms the address, to itself, and a notice to the address before.
+    /// Nothing changes until the link is opened.
+    pub async fn request_email(
+        &self,
+        identity: &Identity,
+        password: &str,
+        email: &str,
+        client: &Client,
+    ) -> Result<(), AccountError> {
+        self.confirm(identity, password).await?;
+        let account = identity.account.as_ref().ok_or(AccountError::SignedOut)?;
+        let mailer = self.mailer(
+            "This CodeFlow sends no e-mail. Ask an administrator to change your address.",
+        )?;
+        let email = Email::new(email)?;
+        self.count_letter(&email, client)?;
+        let link = Link {
+            user: Some(identity.user.clone()),
+            detail: Some(email.written().to_owned()),
+        };
+        let token = self.save_link(Purpose::Email, link, LINK_LIFETIME).await?;
+        let (site, link) = (&self.inner.public_url, self.address("confirm", &token));
+        mailer.send(Letter {
+            to: email.written().to_owned(),
+            subject: "Confirm your address for CodeFlow",
+            text: format!(
+                "Somebody wants to use this address for their account on {site}.\n\nIf it was you, \
+                 open this link within 24 hours:\n\n{link}\n\nIf it wasn't you, ignore this \
+                 message.\n"
+            ),
+        });
+        mailer.send(Letter {
+            to: account.email.clone(),
+            subject: "Your CodeFlow account is to have another address",
+            text: format!(
+                "Somebody who is signed in to your account on {site} asked for another address for \
+                 it: {email}\n\nIt changes when that address is confirmed. If it wasn't you, change \
+                 your password now: {site}/settings\n"
+            ),
+        });
+        Ok(())
+    }
+
+    /// Gives the account the address that the link confirms.
+    pub async fn confirm_email(&self, link: &str, client: &Client) -> Result<(), AccountError> {
+        self.expect_on()?;
+        let from = format!("confirm from {}", network(client.address));
+        self.count(from, OF_CLIENT)?;
+        let store = &self.inner.store;
+        let hash = super::Token::sent(link).ok_or(AccountError::Link)?.hash();
+        let found = store.find_link(&hash, Purpose::Email).await?;
+        let (user, detail) = found.user.zip(found.detail).ok_or(AccountError::Link)?;
+        let email = Email::new(&detail)?;
+        let before: Account = store.account_of(&user).await?;
+        let changed = store.change_email(&hash, email.normal(), email.written());
+        match changed.await {
+            Err(StoreError::Conflict(_)) => return Err(AccountError::Unusable),
+            changed => changed?,
+        }
+        tracing::info!(user.id = %user, "address changed");
+        if let Some(mailer) = &self.inner.mailer {
+            mailer.send(Letter {
+                to: before.email,
+                subject: "Your CodeFlow account has another address",
+                text: format!(
+                    "Your account on {} has the address {email} from now on.\n\nIf you did not \
+                     want that, tell an administrator.\n",
+                    self.inner.public_url
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    fn mailer(&self, none: &'static str) -> Result<Mailer, AccountError> {
+        self.inner.mailer.clone().ok_or(AccountError::Refused(none))
+    }
+
+    fn count_letter(&self, to: &Email, client: &Client) -> Result<(), AccountError> {
+        let client = network(client.address);
+        self.count(format!("letters from {client}"), OF_CLIENT)?;
+        self.count(format!("letters to {}", to.normal()), OF_ADDRESS)
+    }
+}

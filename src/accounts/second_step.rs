@@ -1,0 +1,176 @@
+//! The second step of a sign-in: a code of an authenticator app, or one that stands in for a lost
+//! app. A code works once. The secret is encrypted in the database, recovery codes are hashed.
+
+use std::time::Duration;
+
+use super::{AccountError, Accounts, Client, Identity, SignedIn, Token, throttle::Rate, totp};
+use crate::{
+    protocol::{SecondStepSetup, SecondStepState, Timestamp, UserId},
+    store::{Purpose, SecondStep, StoreError},
+};
+
+/// The limit on codes for one account. Three of a million are right at a time: who knows the
+/// password would need years.
+const CODES: Rate = Rate {
+    burst: 6,
+    pause: Duration::from_secs(60),
+};
+
+fn wrong_code() -> AccountError {
+    AccountError::Invalid {
+        field: "code",
+        why: "This code is wrong, or was used already. Wait for the next one.".to_owned(),
+    }
+}
+
+impl Accounts {
+    /// The second step of a sign-in, whose token the first one's answer had.
+    pub async fn finish_sign_in(
+        &self,
+        step: Option<&Token>,
+        code: &str,
+        client: &Client,
+        before: Option<&Token>,
+    ) -> Result<SignedIn, AccountError> {
+        const OVER: AccountError = AccountError::Refused(
+            "This sign-in has expired. Go back to sign in, and enter your password again.",
+        );
+        self.expect_on()?;
+        let store = &self.inner.store;
+        let step = step.ok_or(OVER)?.hash();
+        let found = match store.find_link(&step, Purpose::SecondStep).await {
+            Err(StoreError::NotFound(_)) => return Err(OVER),
+            found => found?,
+        };
+        let user = found.user.ok_or(OVER)?;
+        self.check_code(&user, code).await?;
+        // Of two requests with one step, the second comes too late.
+        match store.use_link(&step, Purpose::SecondStep).await {
+            Err(StoreError::NotFound(_)) => return Err(OVER),
+            used => used?,
+        }
+        self.begin_session(user, client, before).await
+    }
+
+    /// How the account's second step stands.
+    pub async fn second_step(&self, identity: &Identity) -> Result<SecondStepState, AccountError> {
+        let found = self.inner.store.second_step(&identity.user).await?;
+        let on = found.filter(|found| found.is_on);
+        Ok(
+            on.map_or_else(SecondStepState::default, |found| SecondStepState {
+                is_on: true,
+                codes: found.codes,
+            }),
+        )
+    }
+
+    /// Makes the secret of a second step, which a code has to confirm. The password is asked for: a
+    /// thief of the session would lock the owner out.
+    pub async fn begin_second_step(
+        &self,
+        identity: &Identity,
+        password: &str,
+    ) -> Result<SecondStepSetup, AccountError> {
+        self.confirm(identity, password).await?;
+        let account = identity.account.as_ref().ok_or(AccountError::SignedOut)?;
+        let secret = totp::secret();
+        let sealed = self.inner.vault.seal(&name(&identity.user), &secret)?;
+        let store = &self.inner.store;
+        match store.begin_second_step(&identity.user, sealed).await {
+            Err(StoreError::Conflict(why)) => return Err(AccountError::Refused(why)),
+            begun => begun?,
+        }
+        Ok(SecondStepSetup {
+            secret: totp::base32(&secret),
+            qr_code: totp::qr_code(&totp::address(&account.email, &secret))?,
+        })
+    }
+
+    /// Turns the second step on by a code of the app that has its secret. Returns the recovery
+    /// codes, which nobody sees again.
+    pub async fn confirm_second_step(
+        &self,
+        identity: &Identity,
+        code: &str,
+    ) -> Result<Vec<String>, AccountError> {
+        const NOT_BEGUN: AccountError = AccountError::Refused(
+            "The set-up was begun anew elsewhere. Reload the page, and begin again.",
+        );
+        let (user, store) = (&identity.user, &self.inner.store);
+        let attempts = format!("code {user}");
+        self.count(attempts.clone(), CODES)?;
+        let begun = store.second_step(user).await?;
+        let begun = begun.filter(|begun| !begun.is_on).ok_or(NOT_BEGUN)?;
+        let counter = self.matching(user, &begun, &plain(code))?;
+        let counter = counter.ok_or_else(wrong_code)?;
+        let codes = totp::recovery_codes();
+        let hashes = codes.iter().map(|code| totp::recovery_hash(code)).collect();
+        let confirmed = store.confirm_second_step(user, &begun.secret, counter, hashes);
+        match confirmed.await {
+            Err(StoreError::NotFound(_)) => return Err(NOT_BEGUN),
+            confirmed => confirmed?,
+        }
+        self.inner.throttle.forget(&attempts);
+        tracing::info!(user.id = %user, "two-step sign-in turned on");
+        Ok(codes)
+    }
+
+    /// Turns the second step off.
+    pub async fn end_second_step(
+        &self,
+        identity: &Identity,
+        password: &str,
+        code: &str,
+    ) -> Result<(), AccountError> {
+        self.confirm(identity, password).await?;
+        self.check_code(&identity.user, code).await?;
+        self.inner.store.end_second_step(&identity.user).await?;
+        tracing::info!(user.id = %identity.user, "two-step sign-in turned off");
+        Ok(())
+    }
+
+    /// Uses up the code, of the app or for a lost one.
+    async fn check_code(&self, user: &UserId, code: &str) -> Result<(), AccountError> {
+        let attempts = format!("code {user}");
+        self.count(attempts.clone(), CODES)?;
+        let store = &self.inner.store;
+        let found = store.second_step(user).await?;
+        let on = found.filter(|found| found.is_on).ok_or_else(wrong_code)?;
+        let code = plain(code);
+        let is_right = if code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()) {
+            match self.matching(user, &on, &code)? {
+                Some(counter) => store.use_counter(user, counter).await?,
+                None => false,
+            }
+        } else {
+            let hash = totp::recovery_hash(&code);
+            store.use_recovery_code(user, &hash).await?
+        };
+        if !is_right {
+            return Err(wrong_code());
+        }
+        self.inner.throttle.forget(&attempts);
+        Ok(())
+    }
+
+    fn matching(
+        &self,
+        user: &UserId,
+        step: &SecondStep,
+        code: &str,
+    ) -> Result<Option<i64>, AccountError> {
+        let secret = self.inner.vault.unseal(&name(user), &step.secret)?;
+        Ok(totp::matching(&secret, Timestamp::now().0 / 1000, code))
+    }
+}
+
+/// What a user's secret is sealed as.
+fn name(user: &UserId) -> String {
+    format!("second step of {user}")
+}
+
+/// The code without what apps and people put between its parts.
+fn plain(code: &str) -> String {
+    let is_part = |letter: &char| !letter.is_whitespace() && *letter != '-';
+    code.chars().filter(is_part).take(64).collect()
+}

@@ -1,0 +1,489 @@
+//! What somebody does with their own account on the real server: two-step sign-in, links by e-mail, a
+//! copy of their data, and its end.
+
+use std::io::{Cursor, Read as _};
+
+use codeflow::protocol::{ProjectId, SecondStepSetup, SecondStepState};
+use reqwest::StatusCode;
+use ring::hmac;
+use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
+
+use crate::{
+    accounts::{OTHER, PASSWORD, command, cookie, get, post, refusal, server, sessions, sign},
+    support::{MailServer, Server, data_dir, http, picture, until},
+};
+
+/// The code of the base 32 secret, so many time steps from now (RFC 6238).
+fn code(secret: &str, steps: i64) -> String {
+    let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bits: String = secret
+        .chars()
+        .map(|letter| format!("{:05b}", letters.find(letter).unwrap()))
+        .collect();
+    let bytes: Vec<u8> = (0..bits.len() / 8)
+        .map(|at| u8::from_str_radix(&bits[8 * at..8 * at + 8], 2).unwrap())
+        .collect();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let counter = now.unwrap().as_secs() as i64 / 30 + steps;
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &bytes);
+    let tag = hmac::sign(&key, &counter.to_be_bytes());
+    let at = usize::from(tag.as_ref()[19] & 15);
+    let number = u32::from_be_bytes(tag.as_ref()[at..at + 4].try_into().unwrap());
+    format!("{:06}", (number & 0x7fff_ffff) % 1_000_000)
+}
+
+/// Signs in up to the second step; returns the cookie that stands for the first.
+async fn first_step(server: &Server) -> String {
+    let half = sign(server, "sign-in", "ada@example.com", PASSWORD).await;
+    assert_eq!(half.status(), 200);
+    let set: Vec<_> = half.headers().get_all("set-cookie").iter().collect();
+    assert_eq!(set.len(), 1, "no session before the code");
+    let step = cookie(&half).unwrap();
+    assert!(step.starts_with("codeflow-step="), "{step}");
+    let to: String = half.json().await.unwrap();
+    assert_eq!(to, "/sign-in/code?to=%2F");
+    step
+}
+
+/// The session's cookie, or the refusal.
+async fn second_step(server: &Server, step: &str, code: &str) -> Result<String, StatusCode> {
+    let form = [("code", code), ("to", "/settings")];
+    let answer = post(server, "/api/account/sign-in/code", step, &form).await;
+    if answer.status() != 200 {
+        return Err(answer.status());
+    }
+    let set = answer.headers().get_all("set-cookie").iter();
+    let set: Vec<_> = set.map(|set| set.to_str().unwrap().to_owned()).collect();
+    assert!(
+        set.iter().any(|set| set.starts_with("codeflow-step=;")),
+        "{set:?}"
+    );
+    let session = set.iter().find(|set| set.starts_with("codeflow-session="));
+    Ok(session.unwrap().split(';').next().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn with_two_steps_a_password_alone_signs_nobody_in_and_no_code_works_twice() {
+    let data = data_dir();
+    let server = server(&data, &[]).await;
+    let ada = cookie(&sign(&server, "sign-up", "ada@example.com", PASSWORD).await).unwrap();
+    let begin = async |password: &str| {
+        let form = [("current", password)];
+        post(&server, "/api/account/two-step/begin", &ada, &form).await
+    };
+    assert_eq!(begin(OTHER).await.status(), 400);
+    let unused: SecondStepSetup = begin(PASSWORD).await.json().await.unwrap();
+    let setup: SecondStepSetup = begin(PASSWORD).await.json().await.unwrap();
+    assert_ne!(unused.secret, setup.secret);
+    assert!(setup.qr_code.starts_with("<svg"));
+    // It is not on before a code confirms it.
+    let plain = sign(&server, "sign-in", "ada@example.com", PASSWORD).await;
+    assert!(cookie(&plain).unwrap().starts_with("codeflow-session="));
+
+    let confirm = async |code: &str| {
+        let form = [("code", code)];
+        post(&server, "/api/account/two-step/confirm", &ada, &form).await
+    };
+    for wrong in ["", "12", &code(&unused.secret, 0), &code(&setup.secret, 9)] {
+        assert_eq!(confirm(wrong).await.status(), 400, "{wrong}");
+    }
+    let first = code(&setup.secret, 0);
+    let codes: Vec<String> = confirm(&first).await.json().await.unwrap();
+    assert_eq!(codes.len(), 10);
+    assert_eq!(begin(PASSWORD).await.status(), 403);
+
+    let step = first_step(&server).await;
+    // The code that confirmed it was used.
+    assert_eq!(
+        second_step(&server, &step, &first).await,
+        Err(StatusCode::BAD_REQUEST)
+    );
+    assert_eq!(
+        second_step(&server, "", &codes[0]).await,
+        Err(StatusCode::FORBIDDEN)
+    );
+    let next = code(&setup.secret, 1);
+    let session = second_step(&server, &step, &next).await.unwrap();
+    assert_eq!(
+        get(&server, "/api/account/sessions", &session)
+            .await
+            .status(),
+        200
+    );
+    assert_eq!(
+        second_step(&server, &step, &codes[0]).await,
+        Err(StatusCode::FORBIDDEN)
+    );
+    let step = first_step(&server).await;
+    assert_eq!(
+        second_step(&server, &step, &next).await,
+        Err(StatusCode::BAD_REQUEST)
+    );
+    let typed = codes[0].to_lowercase().replace('-', " ");
+    assert!(second_step(&server, &step, &typed).await.is_ok());
+    let step = first_step(&server).await;
+    assert_eq!(
+        second_step(&server, &step, &codes[0]).await,
+        Err(StatusCode::BAD_REQUEST)
+    );
+    // Of many at once with one recovery code, one signs in.
+    let tries = (0..4).map(|_| second_step(&server, &step, &codes[1]));
+    let tries = futures::future::join_all(tries).await;
+    assert_eq!(tries.iter().filter(|session| session.is_ok()).count(), 1);
+    let state = get(&server, "/api/account/two-step", &ada).await;
+    let state: SecondStepState = state.json().await.unwrap();
+    assert_eq!((state.is_on, state.codes), (true, 8));
+
+    // Who can set the password can't sign in by that alone either.
+    let link = command(&data, &["reset-link", "ada@example.com"]);
+    let token = link.split_once("/reset?link=").unwrap().1;
+    let form = [("link", token), ("password", OTHER)];
+    let reset = post(&server, "/api/account/reset", "", &form).await;
+    let step = cookie(&reset).unwrap();
+    assert!(step.starts_with("codeflow-step="), "{step}");
+    let ada = second_step(&server, &step, &codes[2]).await.unwrap();
+
+    // Turning it off asks for both.
+    for (password, code) in [(PASSWORD, &*codes[3]), (OTHER, &*codes[0])] {
+        let form = [("current", password), ("code", code)];
+        let refused = post(&server, "/api/account/two-step/end", &ada, &form).await;
+        assert_eq!(refused.status(), 400);
+    }
+    let form = [("current", OTHER), ("code", &*codes[3])];
+    let ended = post(&server, "/api/account/two-step/end", &ada, &form).await;
+    assert_eq!(ended.status(), 200);
+    let plain = sign(&server, "sign-in", "ada@example.com", OTHER).await;
+    assert!(cookie(&plain).unwrap().starts_with("codeflow-session="));
+
+    // The database has neither the secret nor a code.
+    server.stop();
+    let database = std::fs::read(data.path().join("codeflow.sqlite")).unwrap();
+    for secret in codes.iter().chain([&setup.secret]) {
+        let parts = database.windows(secret.len());
+        assert_eq!(parts.filter(|part| *part == secret.as_bytes()).count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn codes_can_not_be_tried_out_and_an_administrator_helps_who_lost_everything() {
+    let data = data_dir();
+    let server = server(&data, &[]).await;
+    let ada = cookie(&sign(&server, "sign-up", "ada@example.com", PASSWORD).await).unwrap();
+    let form = [("current", PASSWORD)];
+    let setup = post(&server, "/api/account/two-step/begin", &ada, &form).await;
+    let setup: SecondStepSetup = setup.json().await.unwrap();
+    let form = [("code", &*code(&setup.secret, 0))];
+    let confirmed = post(&server, "/api/account/two-step/confirm", &ada, &form).await;
+    assert_eq!(confirmed.status(), 200);
+    let step = first_step(&server).await;
+    let mut last = Ok(String::new());
+    for _ in 0..7 {
+        last = second_step(&server, &step, &code(&setup.secret, 50)).await;
+    }
+    assert_eq!(last, Err(StatusCode::TOO_MANY_REQUESTS));
+    // Also in another sign-in, and with a right one.
+    let step = first_step(&server).await;
+    let form = [("code", &*code(&setup.secret, 1))];
+    let refused = post(&server, "/api/account/sign-in/code", &step, &form).await;
+    let wait = refused.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse::<u64>();
+    assert!((1..=60).contains(&wait.unwrap()));
+
+    let said = command(&data, &["end-two-step", "ada@example.com"]);
+    assert_eq!(said, "ada@example.com signs in without a code");
+    let plain = sign(&server, "sign-in", "ada@example.com", PASSWORD).await;
+    assert!(cookie(&plain).unwrap().starts_with("codeflow-session="));
+    // A sign-in that was half done is of no use any more.
+    assert!(second_step(&server, &step, "123456").await.is_err());
+}
+
+/// The token of the link in a letter.
+fn link_in<'a>(letter: &'a str, page: &str) -> &'a str {
+    let found = letter.split_once(&format!("/{page}?link="));
+    found.unwrap().1.split_whitespace().next().unwrap()
+}
+
+#[tokio::test]
+async fn a_link_by_e_mail_sets_the_password_and_no_answer_tells_whether_there_is_an_account() {
+    let (data, mut mail) = (data_dir(), MailServer::start().await);
+    let server = server(&data, &[("SMTP_URL", &mail.url)]).await;
+    sign(&server, "sign-up", "ada@example.com", PASSWORD).await;
+    let ask = async |email: &str| {
+        let answer = post(&server, "/api/account/reset-link", "", &[("email", email)]).await;
+        (answer.status(), answer.text().await.unwrap())
+    };
+    let unknown = ask("nobody@example.com").await;
+    assert_eq!(unknown, ask("ADA@example.com").await);
+    assert_eq!(unknown, (StatusCode::OK, "\"/reset?sent=1\"".to_owned()));
+    assert_eq!(ask("no address").await.0, 400);
+    let letter = mail.letter().await;
+    assert!(letter.contains("To: ada@example.com"), "{letter}");
+    let form = [("link", link_in(&letter, "reset")), ("password", OTHER)];
+    let reset = post(&server, "/api/account/reset", "", &form).await;
+    assert_eq!(sessions(&server, &cookie(&reset).unwrap()).await.len(), 1);
+    assert_eq!(
+        post(&server, "/api/account/reset", "", &form)
+            .await
+            .status(),
+        400
+    );
+    assert!(mail.is_empty(), "nobody got a letter");
+    // Nobody's mailbox is flooded, whether there is an account or not.
+    for email in ["ada@example.com", "nobody@example.com"] {
+        let mut last = ask(email).await;
+        for _ in 0..4 {
+            last = ask(email).await;
+        }
+        assert_eq!(last.0, StatusCode::TOO_MANY_REQUESTS);
+    }
+}
+
+#[tokio::test]
+async fn an_address_changes_when_the_new_one_confirms_it_and_the_old_one_is_told() {
+    let (data, mut mail) = (data_dir(), MailServer::start().await);
+    let server = server(&data, &[("SMTP_URL", &mail.url)]).await;
+    let ada = cookie(&sign(&server, "sign-up", "ada@example.com", PASSWORD).await).unwrap();
+    sign(&server, "sign-up", "eve@example.com", PASSWORD).await;
+    let ask = async |email: &str, password: &str| {
+        let form = [("email", email), ("current", password)];
+        post(&server, "/api/account/email", &ada, &form)
+            .await
+            .status()
+    };
+    let confirm = async |link: &str| {
+        let form = [("link", link)];
+        post(&server, "/api/account/email/confirm", "", &form).await
+    };
+    assert_eq!(ask("new@example.com", OTHER).await, 400);
+    assert_eq!(ask("nothing", PASSWORD).await, 400);
+    assert_eq!(ask("first@example.com", PASSWORD).await, 200);
+    let mut letters = [mail.letter().await, mail.letter().await];
+    letters.sort_by_key(|letter| letter.contains("To: ada@example.com"));
+    let [first, notice] = letters;
+    assert!(
+        notice.contains("first@example.com") && !notice.contains("link="),
+        "{notice}"
+    );
+    assert_eq!(ask("new@example.com", PASSWORD).await, 200);
+    let mut letters = [mail.letter().await, mail.letter().await];
+    letters.sort_by_key(|letter| letter.contains("To: ada@example.com"));
+    let second = link_in(&letters[0], "confirm").to_owned();
+    // The one before is of no use any more, nor is a link for something else.
+    assert_eq!(confirm(link_in(&first, "confirm")).await.status(), 400);
+    let form = [("link", &*second), ("password", OTHER)];
+    assert_eq!(
+        post(&server, "/api/account/reset", "", &form)
+            .await
+            .status(),
+        400
+    );
+
+    assert_eq!(confirm(&second).await.status(), 200);
+    assert_eq!(confirm(&second).await.status(), 400);
+    let done = mail.letter().await;
+    assert!(
+        done.contains("To: ada@example.com") && done.contains("new@example.com"),
+        "{done}"
+    );
+    let old = sign(&server, "sign-in", "ada@example.com", PASSWORD).await;
+    let new = sign(&server, "sign-in", "NEW@example.com", PASSWORD).await;
+    assert_eq!(
+        (old.status(), new.status()),
+        (StatusCode::UNAUTHORIZED, StatusCode::OK)
+    );
+
+    // One that another account has: only whoever reads its mail learns that.
+    assert_eq!(ask("EVE@example.com", PASSWORD).await, 200);
+    let letters = [mail.letter().await, mail.letter().await];
+    let taken = letters
+        .iter()
+        .find(|letter| letter.contains("To: EVE@example.com"));
+    let refused = refusal(confirm(link_in(taken.unwrap(), "confirm")).await).await;
+    assert_eq!(refused.0, 400);
+    assert!(
+        refused.1.contains("can't be made with this address"),
+        "{}",
+        refused.1
+    );
+    assert_eq!(
+        command(&data, &["set-email", "new@example.com", "last@example.com"]),
+        "new@example.com has the address last@example.com"
+    );
+    let last = sign(&server, "sign-in", "last@example.com", PASSWORD).await;
+    assert_eq!(last.status(), 200);
+}
+
+#[tokio::test]
+async fn without_a_mail_server_a_link_is_an_administrators() {
+    let data = data_dir();
+    let server = server(&data, &[]).await;
+    let ada = cookie(&sign(&server, "sign-up", "ada@example.com", PASSWORD).await).unwrap();
+    let form = [("email", "ada@example.com"), ("current", PASSWORD)];
+    for path in ["/api/account/reset-link", "/api/account/email"] {
+        let refused = refusal(post(&server, path, &ada, &form).await).await;
+        assert_eq!(refused.0, StatusCode::FORBIDDEN);
+        assert!(
+            refused.1.contains("sends no e-mail. Ask an administrator"),
+            "{}",
+            refused.1
+        );
+    }
+    let page = get(&server, "/reset", "").await.text().await.unwrap();
+    assert!(page.contains("Ask an administrator for a link"), "{page}");
+}
+
+/// Makes a project of the showcase's, with a version.
+async fn make_project(server: &Server, cookie: &str) -> ProjectId {
+    let form = [("slug", "quiz")];
+    let made = post(server, "/api/showcase/use", cookie, &form).await;
+    made.json().await.unwrap()
+}
+
+async fn upload(server: &Server, cookie: &str, file: Vec<u8>) {
+    let request = http()
+        .post(format!("{}/api/images", server.url()))
+        .header("cookie", cookie)
+        .body(file);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+}
+
+/// The names of what is in the file.
+fn names(zip: &zip::ZipArchive<Cursor<bytes::Bytes>>) -> Vec<String> {
+    (0..zip.len())
+        .filter_map(|at| Some(zip.name_for_index(at)?.ok()?.into_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn one_takes_a_copy_of_everything_and_nothing_of_others() {
+    let data = data_dir();
+    let server = server(&data, &[]).await;
+    let ada = cookie(&sign(&server, "sign-up", "ada@example.com", PASSWORD).await).unwrap();
+    let eve = cookie(&sign(&server, "sign-up", "eve@example.com", PASSWORD).await).unwrap();
+    let project = make_project(&server, &ada).await;
+    let others = make_project(&server, &eve).await;
+    upload(&server, &ada, picture(1)).await;
+    upload(&server, &eve, picture(2)).await;
+
+    let answer = get(&server, "/api/account/export.zip", &ada).await;
+    assert_eq!(answer.headers()["content-type"], "application/zip");
+    let file = answer.bytes().await.unwrap();
+    let mut zip = zip::ZipArchive::new(Cursor::new(file)).unwrap();
+    let all = names(&zip);
+    let mut read = |name: &str| {
+        let mut text = String::new();
+        zip.by_name(name)
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        text
+    };
+    let account = read("account.json");
+    assert!(account.contains("ada@example.com"), "{account}");
+    let messages = read("projects/001-quiz/messages.json");
+    assert!(messages.contains(&project.to_string()), "{messages}");
+    assert!(
+        all.iter()
+            .any(|name| name == "projects/001-quiz/files/app/page.tsx"),
+        "{all:?}"
+    );
+    let images = all.iter().filter(|name| name.starts_with("images/"));
+    assert_eq!(images.count(), 1, "{all:?}");
+    let whole = [account, messages].concat();
+    for foreign in ["eve@example.com", &others.to_string()] {
+        assert!(!whole.contains(foreign), "{foreign}");
+    }
+    let mut last = StatusCode::OK;
+    for _ in 0..5 {
+        last = get(&server, "/api/account/export.zip", &ada).await.status();
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+}
+
+/// Where in the database one of the texts stands: tables and columns.
+async fn found_in_database(data: &tempfile::TempDir, texts: &[&str]) -> Vec<String> {
+    let file = data.path().join("codeflow.sqlite");
+    let db = Database::connect(format!("sqlite:{}", file.display()))
+        .await
+        .unwrap();
+    let all = async |query: String| {
+        let statement = Statement::from_string(DbBackend::Sqlite, query);
+        let rows = db.query_all_raw(statement).await.unwrap();
+        let texts = rows
+            .iter()
+            .map(|row| row.try_get_by_index::<String>(0).unwrap());
+        texts.collect::<Vec<_>>()
+    };
+    let mut found = Vec::new();
+    let tables = all("SELECT name FROM sqlite_master WHERE type = 'table'".to_owned()).await;
+    for table in tables {
+        for column in all(format!("SELECT name FROM pragma_table_info('{table}')")).await {
+            for text in texts {
+                let query = format!(
+                    "SELECT '{table}.{column}' FROM \"{table}\" \
+                     WHERE CAST(\"{column}\" AS TEXT) LIKE '%{text}%' LIMIT 1"
+                );
+                found.extend(all(query).await);
+            }
+        }
+    }
+    db.close().await.unwrap();
+    found
+}
+
+#[tokio::test]
+async fn an_account_goes_with_all_that_is_its_own_and_leaves_what_is_of_others() {
+    let data = data_dir();
+    let server = server(&data, &[]).await;
+    let ada = cookie(&sign(&server, "sign-up", "ada@example.com", PASSWORD).await).unwrap();
+    let eve = cookie(&sign(&server, "sign-up", "eve@example.com", PASSWORD).await).unwrap();
+    let project = make_project(&server, &ada).await.to_string();
+    let others = make_project(&server, &eve).await.to_string();
+    for user in [&ada, &eve] {
+        upload(&server, user, picture(3)).await;
+    }
+    let form = [("current", PASSWORD)];
+    let begun = post(&server, "/api/account/two-step/begin", &ada, &form).await;
+    assert_eq!(begun.status(), 200);
+    let file = data.path().join("codeflow.sqlite");
+    let store = codeflow::store::Store::open_file(&file).await.unwrap();
+    let user = store.find_account("ada@example.com").await.unwrap().id.0;
+    store.close().await;
+    let found = found_in_database(&data, &[&user]).await;
+    for place in [
+        "projects.user_id",
+        "image_owners.user_id",
+        "second_steps.user_id",
+    ] {
+        assert!(found.iter().any(|one| one == place), "{found:?}");
+    }
+
+    let form = [("current", OTHER)];
+    let refused = post(&server, "/api/account/delete", &ada, &form).await;
+    assert_eq!(refused.status(), 400);
+    let form = [("current", PASSWORD)];
+    let deleted = post(&server, "/api/account/delete", &ada, &form).await;
+    assert_eq!((deleted.status(), cookie(&deleted)), (StatusCode::OK, None));
+    assert_eq!(
+        get(&server, "/api/account/sessions", &ada).await.status(),
+        401
+    );
+    let texts = [&*user, "ada@example.com", &project];
+    until("nothing of it is in the database", async || {
+        let left = found_in_database(&data, &texts).await;
+        left.is_empty().then_some(())
+    })
+    .await;
+    let workspace = format!("/api/projects/workspace?project={others}");
+    assert_eq!(get(&server, &workspace, &eve).await.status(), 200);
+    let export = get(&server, "/api/account/export.zip", &eve).await;
+    let zip = zip::ZipArchive::new(Cursor::new(export.bytes().await.unwrap())).unwrap();
+    let all = names(&zip);
+    let images = all.iter().filter(|name| name.starts_with("images/"));
+    assert_eq!(images.count(), 1, "the same image, uploaded by both");
+    // The address is free again.
+    let again = sign(&server, "sign-up", "ada@example.com", PASSWORD).await;
+    assert_eq!(again.status(), 200);
+}
