@@ -135,8 +135,11 @@ fn normal_domain(domain: &str) -> Result<String, NoEmail> {
     let Ok(Host::Domain(ascii)) = Host::parse(domain) else {
         return Err(NoEmail);
     };
+    // Some letters become signs: the Greek question mark is a semicolon.
+    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let is_label = |label: &str| {
-        (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+        let is_whole = !label.starts_with('-') && !label.ends_with('-');
+        (1..=63).contains(&label.len()) && is_whole && label.bytes().all(is_sign)
     };
     // Mail to a name without a dot reaches nobody outside of one's own network.
     let labels: Vec<&str> = ascii.split('.').collect();
@@ -220,6 +223,7 @@ mod tests {
             "a@exa%6dple.com",
             "a@example.com/x",
             "a@example.com:25",
+            "a@\u{37e}.example",
             "Ada <ada@example.com>",
             "ada(comment)@example.com",
             &long,
