@@ -8,6 +8,7 @@ mod error;
 mod letters;
 mod mail;
 mod own;
+mod pass;
 mod password;
 mod second_step;
 mod sign_in;
@@ -23,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use cookie::own_path;
 pub use error::AccountError;
+pub use pass::{Pass, PassKind};
+pub use throttle::{Rate, Throttle};
 pub use token::{SignInStep, SignedIn, Token};
 
 use crate::{
@@ -35,7 +38,6 @@ use crate::{
 };
 use mail::Mailer;
 use password::Passwords;
-use throttle::Throttle;
 use vault::Vault;
 
 /// How long a session lasts, and how long it may go without a request.
@@ -111,6 +113,7 @@ struct Inner {
     vault: Vault,
     /// `None` where no e-mail is sent.
     mailer: Option<Mailer>,
+    keys: pass::Keys,
     on: bool,
     sign_up: SignUp,
     trusted_proxies: Vec<config::Network>,
@@ -137,6 +140,7 @@ impl Accounts {
                 throttle: Throttle::default(),
                 vault: Vault::open(&settings.secret_key)?,
                 mailer: settings.mail.as_ref().map(Mailer::new).transpose()?,
+                keys: pass::Keys::default(),
                 on,
                 sign_up: settings.sign_up,
                 trusted_proxies: settings.trusted_proxies.clone(),

@@ -35,7 +35,19 @@ const AWAKE: Duration = Duration::from_secs(15 * 60);
 /// The metadata that says who owns a sandbox.
 const PROJECT: &str = "project";
 const VERSION: &str = "version";
+const SHARED: &str = "shared";
 const INSTALLATION: &str = "installation";
+
+/// What a sandbox is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be the project's own.
+    Project,
+    /// To show a version to the project's owner.
+    View(FragmentId),
+    /// To show a version to whoever has the project's link.
+    Share(FragmentId),
+}
 
 /// A sandbox at the provider, asleep or awake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +57,8 @@ pub struct ListedSandbox {
     pub project: Option<String>,
     /// The version that it shows, where it isn't its project's own.
     pub version: Option<String>,
+    /// Whether it shows that to whoever has the project's link.
+    pub shared: bool,
     /// The installation that made it.
     pub installation: Option<String>,
     pub started_at: Timestamp,
@@ -101,14 +115,21 @@ impl Agent {
     pub async fn create(
         &self,
         project: ProjectId,
-        version: Option<FragmentId>,
+        purpose: Purpose,
         installation: &str,
     ) -> Result<App, RunError> {
         let mut metadata = HashMap::from([
             (PROJECT, project.to_string()),
             (INSTALLATION, installation.to_owned()),
         ]);
-        metadata.extend(version.map(|version| (VERSION, version.to_string())));
+        match purpose {
+            Purpose::Project => {}
+            Purpose::View(version) => _ = metadata.insert(VERSION, version.to_string()),
+            Purpose::Share(version) => {
+                metadata.insert(VERSION, version.to_string());
+                metadata.insert(SHARED, "yes".to_owned());
+            }
+        }
         let sandbox = self.sandboxes.create(self.awake(), &metadata).await?;
         tracing::info!(project.id = %project, sandbox.id = sandbox.id(), "created a sandbox");
         Ok(App::new(sandbox))
@@ -144,6 +165,7 @@ impl Agent {
         let listed = listed.map(|mut sandbox| ListedSandbox {
             project: sandbox.metadata.remove(PROJECT),
             version: sandbox.metadata.remove(VERSION),
+            shared: sandbox.metadata.remove(SHARED).is_some(),
             installation: sandbox.metadata.remove(INSTALLATION),
             started_at: Timestamp(sandbox.started_at),
             id: sandbox.id,

@@ -4,7 +4,7 @@
 
 pub mod account;
 #[cfg(feature = "ssr")]
-mod answer;
+pub(crate) mod answer;
 mod error;
 pub mod files;
 mod json;
@@ -14,5 +14,6 @@ pub mod projects;
 pub mod runs;
 #[cfg(feature = "ssr")]
 mod session;
+pub mod shares;
 pub mod usage;
 pub mod versions;

@@ -1,12 +1,11 @@
 //! The document's shell and the routes: both targets.
 
-use std::sync::Arc;
-
-use leptos::prelude::*;
-use leptos_meta::{HashedStylesheet, Meta, MetaTags, Title, provide_meta_context};
+use leptos::{nonce::use_nonce, prelude::*};
+use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
 use leptos_router::{
     Lazy, SsrMode,
     components::{FlatRoutes, Route, Router},
+    hooks::use_location,
     path,
 };
 
@@ -21,21 +20,20 @@ use crate::ui::{
     components::{POPUPS, Toaster, Toasts},
     conversation,
     home::HomePage,
+    link_card::LinkCard,
     not_found::NotFound,
     runs::{RunRoute, RunsRoute},
+    shared::{SharedRoute, SharedSourceRoute},
     theme,
     time::Clock,
     visitor,
     workspace::{self, WorkspaceRoute},
 };
+pub use crate::ui::{link_card::SiteUrl, preview::POWERS};
 
 /// What search engines and shared links say of it.
 const DESCRIPTION: &str =
     "Describe a web app; CodeFlow builds it in a sandbox where it really runs.";
-
-/// The origin under which people reach the app; a context of the server's.
-#[derive(Debug, Clone)]
-pub struct SiteUrl(pub Arc<str>);
 
 /// The whole HTML document around the app, for the server.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -52,9 +50,9 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <link rel="apple-touch-icon" href="/icon-192.png"/>
                 <link rel="manifest" href="/manifest.webmanifest"/>
-                <script inner_html=theme::BOOT></script>
-                <script inner_html=POPUPS></script>
-                <script inner_html=conversation::SCRIPT></script>
+                <script nonce=use_nonce() inner_html=theme::BOOT></script>
+                <script nonce=use_nonce() inner_html=POPUPS></script>
+                <script nonce=use_nonce() inner_html=conversation::SCRIPT></script>
                 <AutoReload options=options.clone()/>
                 <HydrationScripts options=options.clone()/>
                 <HashedStylesheet options id="codeflow"/>
@@ -77,22 +75,15 @@ pub fn App() -> impl IntoView {
     Toaster::provide();
     Commands::provide();
     workspace::fetch_when_wanted();
-    // Whoever fetches it knows no page that it belongs to.
-    let site = use_context::<SiteUrl>().map(|site| site.0.to_string());
-    let picture = format!("{}/social.png", site.unwrap_or_default());
     view! {
         <Title formatter=|title: String| if title.is_empty() { "CodeFlow".to_owned() } else { format!("{title} · CodeFlow") }/>
-        <Meta name="description" content=DESCRIPTION/>
-        <Meta property="og:site_name" content="CodeFlow"/>
-        <Meta property="og:title" content="CodeFlow: what it calls done, runs"/>
-        <Meta property="og:description" content=DESCRIPTION/>
-        <Meta property="og:type" content="website"/>
-        <Meta property="og:image" content=picture/>
-        <Meta name="twitter:card" content="summary_large_image"/>
         <Router>
+            <SiteCard/>
             <FlatRoutes fallback=NotFound>
                 <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
                 <Route path=path!("/projects/:id") view={Lazy::<WorkspaceRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/s/:slug") view={Lazy::<SharedRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/s/:slug/source") view={Lazy::<SharedSourceRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/sign-in") view={Lazy::<SignInRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/sign-in/code") view={Lazy::<CodeRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/confirm") view={Lazy::<ConfirmRoute>::new()} ssr=SsrMode::Async/>
@@ -109,4 +100,15 @@ pub fn App() -> impl IntoView {
         <Toasts/>
         <ConnectionBanners/>
     }
+}
+
+/// What a link to the site shows of it elsewhere. Shared apps have a card of their own.
+#[component]
+fn SiteCard() -> impl IntoView {
+    let is_shared = use_location()
+        .pathname
+        .with_untracked(|path| path.starts_with("/s/"));
+    (!is_shared).then(|| {
+        view! { <LinkCard title="CodeFlow: what it calls done, runs" description=DESCRIPTION path=None picture="/social.png"/> }
+    })
 }

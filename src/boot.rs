@@ -23,8 +23,8 @@ use crate::{
     llm::Model,
     projects::Projects,
     sandbox,
-    sandbox_host::SandboxHost,
-    server::{self, AppState, Site},
+    sandbox_host::{EndsWith, SandboxHost},
+    server::{self, Admission, AppState, PreviewGate, PreviewHosts, Site},
     store::Store,
 };
 
@@ -91,6 +91,7 @@ impl Service {
             }
         };
 
+        let (preview_scheme, preview_domain) = (sandbox.preview_scheme(), sandbox.domain.clone());
         let resuming = async {
             let client = sandbox::Client::new(sandbox)?;
             let agent = Agent::new(model, client, agent_settings.clone())?;
@@ -108,6 +109,11 @@ impl Service {
             }
         };
         let host_ref = host.as_deref();
+        let previews = PreviewHosts {
+            scheme: preview_scheme,
+            domain: preview_domain.into(),
+        };
+        let public_url: Arc<str> = settings.public_url.as_str().into();
         let state = AppState {
             projects: projects.clone(),
             accounts: accounts.clone(),
@@ -117,11 +123,23 @@ impl Service {
                 .map(Arc::from),
             unenforced: host_ref.map_or(&[][..], SandboxHost::unenforced).into(),
             leptos: site,
-            public_url: settings.public_url.as_str().into(),
+            public_url: public_url.clone(),
+            previews,
         };
-        let mut router = server::router(state);
+        let mut router = server::router(state)?;
         if let Some(host) = &host {
-            router = with_previews(router, host.clone());
+            let gate = accounts.are_on().then(|| {
+                let on_loopback = config::is_loopback_url(&settings.public_url);
+                let (projects, accounts) = (projects.clone(), accounts.clone());
+                PreviewGate::new(
+                    projects,
+                    accounts,
+                    public_url,
+                    on_loopback,
+                    shutdown.clone(),
+                )
+            });
+            router = with_previews(router, host.clone(), gate);
         }
 
         projects.keep_swept(sweeps, shutdown.clone());
@@ -193,24 +211,41 @@ fn log_notices(projects: &Projects, accounts: &Accounts, public_url: &str) {
     }
 }
 
-/// Hands requests for a preview's host name to the sandbox host; everything else is the app's.
-fn with_previews(app: Router, host: Arc<SandboxHost>) -> Router {
+/// Hands requests for a preview's host name to the sandbox host, once the gate lets them pass;
+/// everything else is the app's.
+fn with_previews(app: Router, host: Arc<SandboxHost>, gate: Option<Arc<PreviewGate>>) -> Router {
     let previews = host.previews();
     app.layer(middleware::from_fn(move |request: Request, next: Next| {
-        let is_preview = request
-            .headers()
+        let (mut request, body) = request.into_parts();
+        let name = request
+            .headers
             .get(header::HOST)
             .and_then(|name| name.to_str().ok())
-            .is_some_and(|name| host.is_preview(name));
-        let previews = previews.clone();
+            .unwrap_or_default();
+        let (is_preview, app) = (host.is_preview(name), host.app_at(name));
+        let (previews, gate) = (previews.clone(), gate.clone());
         async move {
             if !is_preview {
-                return next.run(request).await;
+                return next.run(Request::from_parts(request, body)).await;
             }
-            match previews.oneshot(request).await {
+            let mut admission = Admission::default();
+            if let (Some(gate), Some((port, sandbox))) = (gate, app) {
+                admission = match gate.admit(port, &sandbox, &request).await {
+                    Ok(admission) => admission,
+                    Err(answer) => return answer,
+                };
+            }
+            if let Some(ends) = admission.ends {
+                request.extensions.insert(EndsWith(ends));
+            }
+            let mut response = match previews.oneshot(Request::from_parts(request, body)).await {
                 Ok(response) => response,
                 Err(never) => match never {},
+            };
+            for cookie in admission.cookies {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
             }
+            response
         }
     }))
 }

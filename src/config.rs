@@ -26,7 +26,7 @@ pub use env::Env;
 pub use llm::{Llm, Provider};
 pub use log::LogFormat;
 pub use mail::Mail;
-pub use sandbox::{Sandbox, SandboxProvider, is_domain, is_service_address};
+pub use sandbox::{Sandbox, SandboxProvider, is_domain, is_service_address, scheme_of};
 pub use sandbox_host::SandboxHost;
 pub use server::{Connections, Database, Server, is_loopback_url, loopback_only};
 pub use settings::Settings;

@@ -83,3 +83,13 @@ fn respond_not_found() {
 
 #[cfg(not(feature = "ssr"))]
 fn respond_not_found() {}
+
+/// Gives the answer of a server function whose arguments can't be read the status 400; in the
+/// browser there is none.
+#[cfg(feature = "ssr")]
+fn respond_invalid() {
+    api::answer::respond_invalid();
+}
+
+#[cfg(not(feature = "ssr"))]
+fn respond_invalid() {}

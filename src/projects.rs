@@ -18,12 +18,14 @@ mod images;
 mod messages;
 mod preferences;
 mod previews;
+mod shares;
 mod showcase;
 mod steps;
 mod sweep;
 mod terminals;
 mod versions;
 mod views;
+mod visits;
 mod workspace;
 
 use std::{sync::Arc, time::Duration};
@@ -52,7 +54,8 @@ use apps::Apps;
 use edits::Edits;
 use previews::Previews;
 use terminals::Terminals;
-use views::Views;
+use views::{Audience, Views};
+use visits::Visits;
 
 /// How long the work under way may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -74,6 +77,9 @@ struct Inner {
     previews: Previews,
     terminals: Terminals,
     views: Views,
+    /// The versions that visitors of shared apps look at, and what the visitors may cost.
+    shared: Views,
+    visits: Visits,
     /// Of those that change a project's app.
     locks: ProjectLocks,
     runs: Supervisor,
@@ -124,12 +130,11 @@ impl Projects {
             tasks.clone(),
             shutdown.clone(),
         );
-        let views = Views::new(
-            store.clone(),
-            agent.clone(),
-            tasks.clone(),
-            shutdown.clone(),
-        );
+        let views = |audience| {
+            let (store, agent) = (store.clone(), agent.clone());
+            Views::new(audience, store, agent, tasks.clone(), shutdown.clone())
+        };
+        let (views, shared) = (views(Audience::Owner), views(Audience::Visitors));
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -140,6 +145,8 @@ impl Projects {
                 previews,
                 terminals,
                 views,
+                shared,
+                visits: Visits::default(),
                 locks: context.locks.clone(),
                 runs: Supervisor::new(context, settings, shutdown),
                 deleted: Notify::new(),

@@ -16,6 +16,7 @@ mod preferences;
 mod preview;
 mod project;
 mod run;
+mod share;
 mod step;
 mod terminal;
 mod text;
@@ -50,6 +51,7 @@ pub use project::{
     ProjectTitle, PromptError, ShowcaseApp, TITLE_MAX_CHARS, TitleError, Workspace,
 };
 pub use run::{Run, RunState, Status, ToolUse};
+pub use share::{Share, ShareState, SharedApp, SharedSource};
 pub use step::{StepChange, StepDetails};
 pub use terminal::{LeftRunning, Shell, ShellEnd, TerminalFrame, TerminalRequest, TerminalSandbox};
 pub use text::{first_chars, shorten};

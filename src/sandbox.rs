@@ -169,12 +169,7 @@ impl Sandbox {
     }
 
     fn scheme(&self) -> &'static str {
-        let host = self.domain.split(':').next().unwrap_or_default();
-        if host == "localhost" || host.ends_with(".localhost") {
-            "http"
-        } else {
-            "https"
-        }
+        config::scheme_of(&self.domain)
     }
 
     /// A request to a port, through the data plane. `Refused` when the path is not a path.

@@ -44,13 +44,14 @@ mod user_namespace;
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, extract::Request, http::StatusCode, middleware};
+pub use connection::EndsWith;
 use sandboxes::Sandboxes;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{config, listener};
+use crate::{config, e2b, listener};
 
 /// A running host.
 pub struct SandboxHost {
@@ -128,6 +129,13 @@ impl SandboxHost {
     /// Whether a Host header names a sandbox's port.
     pub fn is_preview(&self, host: &str) -> bool {
         data_plane::by_host(host, self.domain()).is_some()
+    }
+
+    /// The app that a Host header names, by its port and its sandbox; `None` for envd, which asks
+    /// for a token itself.
+    pub fn app_at(&self, host: &str) -> Option<(u16, String)> {
+        let target = data_plane::by_host(host, self.domain())?;
+        (target.port != e2b::ENVD_PORT).then_some((target.port, target.id))
     }
 
     /// The data plane, for requests of which [`Self::is_preview`] is true. The control plane is not

@@ -9,7 +9,11 @@ mod identity;
 mod images;
 mod origin;
 mod preferences;
+mod preview_hosts;
+mod previews;
 mod refused_body;
+mod security;
+mod shares;
 mod terminal;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -17,16 +21,17 @@ use std::{collections::BTreeSet, sync::Arc};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef},
-    http::{HeaderValue, header, request::Parts},
+    http::{header, request::Parts},
     middleware,
     routing::{MethodRouter, get, post},
 };
 use leptos::{
     config::{LeptosOptions, get_configuration},
+    nonce::use_nonce,
     prelude::{provide_context, use_context},
     server_fn::axum::server_fn_paths,
 };
-use leptos_axum::{LeptosRoutes, generate_route_list};
+use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
 use tokio_util::sync::CancellationToken;
 use tower_http::{
     compression::{
@@ -41,6 +46,9 @@ use crate::{
     projects::Projects,
     protocol::{IMAGE_MAX_BYTES, MAX_UPLOAD, Preferences},
 };
+pub use preview_hosts::PreviewHosts;
+pub use previews::{Admission, PreviewGate};
+use security::Security;
 
 /// Where the page's files are, and where the app listens.
 pub type Site = LeptosOptions;
@@ -72,6 +80,8 @@ pub struct AppState {
     pub leptos: Site,
     /// The origin under which people reach the app, such as `http://localhost:3000`.
     pub public_url: Arc<str>,
+    /// Where browsers find previews.
+    pub previews: PreviewHosts,
 }
 
 impl FromRef<AppState> for LeptosOptions {
@@ -81,14 +91,22 @@ impl FromRef<AppState> for LeptosOptions {
 }
 
 /// The app's routes.
-pub fn router(state: AppState) -> Router {
+pub fn router(state: AppState) -> anyhow::Result<Router> {
     let routes = generate_route_list(App);
+    let security = Security::new(&state.public_url, &state.previews, &state.leptos)?;
     let context = {
+        let security = security.clone();
         let (projects, site) = (state.projects.clone(), SiteUrl(state.public_url.clone()));
         let accounts = state.accounts.clone();
         move || {
             provide_context(accounts.clone());
             provide_context(site.clone());
+            // A page being rendered has a nonce; a server function has none.
+            if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>())
+                && let Some(policy) = security.of_page(&nonce)
+            {
+                response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+            }
             let parts = use_context::<Parts>();
             let extensions = parts.as_ref().map(|parts| &parts.extensions);
             let preferences = extensions.and_then(|found| found.get::<Preferences>().cloned());
@@ -107,7 +125,7 @@ pub fn router(state: AppState) -> Router {
         let options = state.leptos.clone();
         move || shell(options.clone())
     };
-    plain_routes()
+    let router = plain_routes()
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| {
             router.route(path, methods)
@@ -129,17 +147,21 @@ pub fn router(state: AppState) -> Router {
             state.clone(),
             origin::same_origin_only,
         ))
-        .layer(middleware::map_response(harden))
+        .layer(middleware::map_response_with_state(
+            security,
+            security::harden,
+        ))
         .layer(CompressionLayer::new().compress_when(
             // A download is compressed already.
             DefaultPredicate::new().and(NotForContentType::new("application/zip")),
         ))
         .layer(TraceLayer::new_for_http())
-        .with_state(state)
+        .with_state(state);
+    Ok(router)
 }
 
 /// The routes that are neither pages nor server functions.
-fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 12] {
+fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 14] {
     let limited = |upload: MethodRouter<AppState>, bytes| {
         upload
             .layer(DefaultBodyLimit::max(bytes))
@@ -161,6 +183,8 @@ fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 12] {
         ("/api/files/raw", get(files::raw)),
         ("/api/pictures/{id}", get(images::show_picture)),
         ("/api/preferences", preferences),
+        ("/preview/{name}", get(previews::lead)),
+        ("/s/{slug}/picture", get(shares::picture)),
     ]
 }
 
@@ -171,20 +195,4 @@ pub fn paths() -> BTreeSet<String> {
     let pages = generate_route_list(App);
     let pages = pages.iter().map(|page| page.path().to_owned());
     plain.into_iter().chain(functions).chain(pages).collect()
-}
-
-/// Headers of every response.
-async fn harden(mut response: axum::response::Response) -> axum::response::Response {
-    let headers = response.headers_mut();
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("same-origin"),
-    );
-    // The builder itself is never framed, by a preview least of all.
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    response
 }

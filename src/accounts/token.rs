@@ -39,6 +39,23 @@ impl Token {
     }
 }
 
+/// The keyed hash of a text (HMAC-SHA256, RFC 2104).
+pub(super) fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
+    let mut block = [0_u8; 64];
+    match block.get_mut(..key.len()) {
+        Some(start) => start.copy_from_slice(key),
+        None => block[..32].copy_from_slice(&Sha256::digest(key)),
+    }
+    let hash = |pad: u8, text: &[u8]| {
+        let start = block.map(|byte| byte ^ pad);
+        Sha256::new()
+            .chain_update(start)
+            .chain_update(text)
+            .finalize()
+    };
+    hash(0x5c, &hash(0x36, text)).into()
+}
+
 /// A session that has begun.
 #[derive(Debug, Clone)]
 pub struct SignedIn {
@@ -57,6 +74,21 @@ pub enum SignInStep {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_keyed_hash_is_that_of_the_standard() {
+        // RFC 4231, test cases 2 and 6.
+        let short = hmac(b"Jefe", b"what do ya want for nothing?");
+        assert_eq!(
+            hex::encode(short),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        let text = b"Test Using Larger Than Block-Size Key - Hash Key First";
+        assert_eq!(
+            hex::encode(hmac(&[0xaa; 131], text)),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        );
+    }
 
     #[test]
     fn a_token_is_found_again_by_its_hash_and_never_printed() {

@@ -9,7 +9,10 @@ use axum::{
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
-use crate::protocol::{ApiError, ErrorCode, ImageId, PromptError};
+use crate::{
+    accounts::Requester,
+    protocol::{ApiError, ErrorCode, ImageId, PromptError},
+};
 
 /// A prompt's refusal, in the input field it concerns.
 pub fn refused(field: &'static str) -> impl Fn(PromptError) -> ApiError {
@@ -20,6 +23,11 @@ pub fn refused(field: &'static str) -> impl Fn(PromptError) -> ApiError {
 pub fn attached(image: Option<String>) -> Result<Option<ImageId>, ApiError> {
     let unknown = |_| ApiError::invalid("image", "The image is no longer stored. Attach it again.");
     image.map(ImageId::try_from).transpose().map_err(unknown)
+}
+
+/// Where the request comes from; nowhere known within the server.
+pub fn client_address() -> Option<std::net::IpAddr> {
+    use_context::<Requester>().map(|requester| requester.client.address)
 }
 
 /// Gives the response, of a server function or of the page being rendered, the status of the
@@ -39,6 +47,15 @@ pub fn answer<T>(result: Result<T, impl Into<ApiError>>) -> Result<T, ApiError> 
         }
         error
     })
+}
+
+/// Gives the answer to a request that can't be read the status 400.
+pub fn respond_invalid() {
+    if let Some(response) = use_context::<ResponseOptions>()
+        && !is_plain_form()
+    {
+        response.set_status(StatusCode::BAD_REQUEST);
+    }
 }
 
 /// Whether a browser sent a form by itself, without a script.

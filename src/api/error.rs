@@ -12,10 +12,14 @@ impl FromServerFnError for ApiError {
         match error {
             ServerFnErrorErr::Args(_)
             | ServerFnErrorErr::MissingArg(_)
-            | ServerFnErrorErr::Deserialization(_) => Self::new(
-                ErrorCode::Invalid,
-                "The server could not read the request. Reload the page and try again.",
-            ),
+            | ServerFnErrorErr::Deserialization(_) => {
+                crate::respond_invalid();
+                Self::new(
+                    ErrorCode::Invalid,
+                    "The server could not read the request: a field is missing or has a value that it can't have. \
+                     Reload the page and try again.",
+                )
+            }
             ServerFnErrorErr::Request(_) | ServerFnErrorErr::Response(_) => Self::new(
                 ErrorCode::Unavailable,
                 "The server can't be reached right now. Please try again.",

@@ -86,7 +86,7 @@ pub async fn list_showcase() -> Result<Vec<ShowcaseApp>, ApiError> {
     use super::answer::answer;
     use crate::projects::Projects;
 
-    answer(expect_context::<Projects>().showcase())
+    answer(expect_context::<Projects>().showcase().await)
 }
 
 /// Makes a project with the files of an app of the showcase, and redirects to its workspace.

@@ -79,12 +79,27 @@ impl Sandbox {
         })
     }
 
+    /// How browsers reach previews: names below `localhost` have no TLS.
+    pub fn preview_scheme(&self) -> &'static str {
+        scheme_of(&self.domain)
+    }
+
     /// Points the client at a sandbox host: one address for both planes.
     pub fn use_host(&mut self, url: &str, key: &str, domain: &str) {
         self.api_url = url.to_owned();
         self.sandbox_url = url.to_owned();
         self.api_key = key.into();
         self.domain = domain.to_owned();
+    }
+}
+
+/// The scheme of the addresses below a domain.
+pub fn scheme_of(domain: &str) -> &'static str {
+    let host = domain.split(':').next().unwrap_or_default();
+    if host == "localhost" || host.ends_with(".localhost") {
+        "http"
+    } else {
+        "https"
     }
 }
 

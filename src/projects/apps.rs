@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::{
-    agent::{Agent, App, RunError},
+    agent::{Agent, App, Purpose, RunError},
     protocol::{AppEntry, EventKind, FileChange, Fragment, FragmentId, ProjectId},
     runs::{Events, KeptWork, ProjectLocks, crash_point, persistently},
     store::{NewFragment, Store},
@@ -71,7 +71,10 @@ impl Apps {
             );
         }
         let installation = persistently(|| self.store.installation()).await?;
-        let app = self.agent.create(project, None, &installation).await?;
+        let app = self
+            .agent
+            .create(project, Purpose::Project, &installation)
+            .await?;
         match self.fill(project, &app, lost).await {
             Ok(()) => Ok(app),
             Err(error) => {

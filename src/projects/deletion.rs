@@ -25,6 +25,7 @@ impl Projects {
         inner.store.delete_project(self.user()?, project).await?;
         tracing::info!(project.id = %project, "project deleted");
         inner.deleted.notify_one();
+        inner.shared.end(project, None).await;
         self.stop_runs(project).await
     }
 
@@ -110,6 +111,7 @@ impl Projects {
         // Those of a deleted account may be at work.
         let stopped = self.stop_runs(deleted.project).await;
         stopped.map_err(|error| RunError::Internal(error.into()))?;
+        self.inner.shared.end(deleted.project, None).await;
         let sandbox = store.sandbox_kept_for(deleted.project).await?;
         if !store.begin_removal(deleted).await? {
             return Ok(());

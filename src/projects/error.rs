@@ -1,6 +1,8 @@
 //! What can go wrong with a project: one error type for whatever failed below, and the one place
 //! that maps it to what clients see.
 
+use std::time::Duration;
+
 use crate::{
     agent::{OwnPathError, RunError},
     protocol::{ApiError, Credits, ErrorCode, ImageError, Timestamp},
@@ -37,6 +39,9 @@ pub enum ProjectError {
     /// The sandbox can't be reached right now.
     #[error("The app's sandbox can't be reached right now: {0} Try again in a moment.")]
     Unreachable(String),
+    /// Too much was asked for; in so many seconds there may be more.
+    #[error("{why}")]
+    TooMany { why: &'static str, wait: Duration },
     /// The server's disk is full.
     #[error(
         "The server's disk is full, so nothing was saved. Free some space there, then try again."
@@ -105,6 +110,10 @@ impl From<ProjectError> for ApiError {
             ProjectError::Unreachable(_) | ProjectError::DiskFull => {
                 Self::new(ErrorCode::Unavailable, text)
             }
+            ProjectError::TooMany { wait, .. } => Self {
+                retry_after: Some(wait.as_secs().saturating_add(1)),
+                ..Self::new(ErrorCode::TooMany, text)
+            },
             ProjectError::Image(ImageError::TooLarge) => Self {
                 code: ErrorCode::TooLarge,
                 ..Self::invalid("image", text)

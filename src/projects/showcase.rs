@@ -7,19 +7,39 @@ use crate::{
     store::NewFragment,
 };
 
+/// How many shared apps are listed, the latest first.
+const MAX_SHARED: u64 = 24;
+
 impl Projects {
-    /// The apps of the showcase.
-    pub fn showcase(&self) -> Result<Vec<ShowcaseApp>, ProjectError> {
+    /// The apps of the showcase: those that come with CodeFlow, then those that people shared.
+    pub async fn showcase(&self) -> Result<Vec<ShowcaseApp>, ProjectError> {
         let apps = recorded_apps().map_err(ProjectError::Internal)?.into_iter();
-        Ok(apps
-            .map(|app| ShowcaseApp {
-                slug: app.slug,
-                title: app.title,
-                description: app.description,
-                category: app.category,
-                prompt: app.prompt,
-            })
-            .collect())
+        let apps = apps.map(|app| ShowcaseApp {
+            slug: app.slug,
+            title: app.title,
+            description: app.description,
+            category: app.category,
+            prompt: app.prompt,
+            shared: None,
+        });
+        let shared = self
+            .inner
+            .store
+            .listed_shares(MAX_SHARED)
+            .await?
+            .into_iter();
+        let shared = shared.map(|app| ShowcaseApp {
+            shared: Some(match app.has_picture {
+                true => format!("/s/{}/picture", app.slug),
+                false => "/social.png".to_owned(),
+            }),
+            slug: app.slug,
+            title: app.title,
+            description: "Shared by its maker. Open it, or make your own from it.".to_owned(),
+            category: app.category,
+            prompt: String::new(),
+        });
+        Ok(apps.chain(shared).collect())
     }
 
     /// A new project with the files of an app of the showcase, or `NotFound`.

@@ -136,6 +136,7 @@ impl Sweeper {
                 continue;
             };
             let needed = self.projects.inner.views.has(&sandbox.id)
+                || self.projects.inner.shared.has(&sandbox.id)
                 || match project.parse::<ProjectId>() {
                     Ok(project) => match store.sandbox_kept_for(project).await {
                         Ok(noted) => noted.as_deref() == Some(&*sandbox.id),

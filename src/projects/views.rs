@@ -1,6 +1,7 @@
-//! Versions that somebody looks at without restoring them: each in a sandbox of its own, made from
-//! that version, found again by whoever looks next, and ended when nobody does. They are never
-//! their project's sandbox, and nothing that is done in them is kept.
+//! Versions that somebody looks at without restoring them, its owner or whoever has the project's
+//! link: each in a sandbox of its own, made from that version, found again by whoever looks next,
+//! and ended when nobody does. They are never their project's sandbox, and nothing that is done in
+//! them is kept. Owners and visitors never share one: a share can end while its owner looks on.
 
 use std::{
     collections::HashMap,
@@ -13,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
-    agent::{Agent, App, PageState, RunError},
+    agent::{Agent, App, PageState, Purpose, RunError},
     protocol::{FragmentId, PreviewState, ProjectId},
     store::Store,
 };
@@ -24,11 +25,23 @@ const MAX_OF_PROJECT: usize = 2;
 const MAX: usize = 6;
 /// How long a version keeps its sandbox when nobody looks at it: who does, asks again each half
 /// minute.
-const UNUSED: Duration = Duration::from_secs(180);
+pub const UNUSED: Duration = Duration::from_secs(180);
+/// How long a visitor's sandbox keeps its place when others want it.
+const HELD: Duration = Duration::from_secs(60);
+/// What a visitor reads who finds no place.
+const NO_ROOM: &str = "Many shared apps are open right now, and there is no room for one more. Try again in a minute.";
 /// Between two looks for such.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How long a page may take to answer before the view says that it compiles.
 const QUICK: Duration = Duration::from_millis(700);
+
+/// Who looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    Owner,
+    /// Whoever has the project's link: strangers, who take no place from each other.
+    Visitors,
+}
 
 /// The sandboxes of versions, as a cheap handle.
 #[derive(Clone)]
@@ -37,6 +50,7 @@ pub struct Views {
 }
 
 struct Inner {
+    audience: Audience,
     store: Store,
     agent: Agent,
     tasks: TaskTracker,
@@ -61,6 +75,7 @@ enum State {
 
 impl Views {
     pub fn new(
+        audience: Audience,
         store: Store,
         agent: Agent,
         tasks: TaskTracker,
@@ -68,6 +83,7 @@ impl Views {
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
+                audience,
                 store,
                 agent,
                 tasks,
@@ -92,7 +108,16 @@ impl Views {
                     (view.state.clone(), Vec::new(), false)
                 }
                 None => {
-                    let ended = make_room(&mut open, project);
+                    let held = match self.inner.audience {
+                        Audience::Owner => Duration::ZERO,
+                        Audience::Visitors => HELD,
+                    };
+                    let Some(ended) = make_room(&mut open, project, held) else {
+                        return Ok(PreviewState::Failed {
+                            url: None,
+                            reason: NO_ROOM.to_owned(),
+                        });
+                    };
                     let view = View {
                         project,
                         used: Instant::now(),
@@ -129,9 +154,35 @@ impl Views {
 
     /// Whether somebody looks at a version in this sandbox.
     pub fn has(&self, sandbox: &str) -> bool {
+        self.project_with(sandbox).is_some()
+    }
+
+    /// Whether the version has a sandbox, or is about to have one.
+    pub fn is_open(&self, version: FragmentId) -> bool {
+        self.inner.open.lock().contains_key(&version)
+    }
+
+    /// The project whose version is looked at in this sandbox.
+    pub fn project_with(&self, sandbox: &str) -> Option<ProjectId> {
         let open = self.inner.open.lock();
-        open.values()
-            .any(|view| matches!(&view.state, State::Made(app) if app.id() == sandbox))
+        let view = open
+            .values()
+            .find(|view| matches!(&view.state, State::Made(app) if app.id() == sandbox));
+        view.map(|view| view.project)
+    }
+
+    /// Ends the sandboxes of the project's versions but `kept`, and with them whatever is connected
+    /// to them.
+    pub async fn end(&self, project: ProjectId, kept: Option<FragmentId>) {
+        let ended: Vec<View> = {
+            let mut open = self.inner.open.lock();
+            open.extract_if(|version, view| view.project == project && Some(*version) != kept)
+                .map(|(_, view)| view)
+                .collect()
+        };
+        for app in ended.into_iter().filter_map(made) {
+            self.inner.discard(&app).await;
+        }
     }
 
     /// Makes the version's sandbox, in a task of its own.
@@ -204,16 +255,18 @@ impl Inner {
         let installation = self.store.installation().await?;
         for listed in self.agent.sandboxes().await? {
             let is_it = listed.installation.as_deref() == Some(&*installation)
+                && listed.shared == (self.audience == Audience::Visitors)
                 && listed.version.as_deref() == Some(&*version.to_string());
             if is_it && let Some(app) = self.agent.open(&listed.id).await? {
                 return Ok(app);
             }
         }
         let saved = self.store.find_version(project, version).await?;
-        let app = self
-            .agent
-            .create(project, Some(version), &installation)
-            .await?;
+        let purpose = match self.audience {
+            Audience::Owner => Purpose::View(version),
+            Audience::Visitors => Purpose::Share(version),
+        };
+        let app = self.agent.create(project, purpose, &installation).await?;
         let filled = if saved.partial {
             app.restore(saved.entries, false).await
         } else {
@@ -237,26 +290,26 @@ impl Inner {
     }
 }
 
-/// Takes out as many views as another one of the project needs room for, those used longest ago.
-/// Returns the apps whose sandboxes are to be ended.
-fn make_room(open: &mut HashMap<FragmentId, View>, project: ProjectId) -> Vec<App> {
-    let mut ended = Vec::new();
-    loop {
-        let of_project = open.values().filter(|view| view.project == project).count();
-        let only_own = of_project >= MAX_OF_PROJECT;
-        if !only_own && open.len() < MAX {
-            return ended;
-        }
-        let oldest = open
-            .iter()
-            .filter(|(_, view)| !only_own || view.project == project)
-            .min_by_key(|(_, view)| view.used)
-            .map(|(version, _)| *version);
-        let Some(view) = oldest.and_then(|version| open.remove(&version)) else {
-            return ended;
-        };
-        ended.extend(made(view));
+/// Takes out the view that another one of the project needs the place of: the one used longest ago.
+/// Returns the app whose sandbox is to be ended; `None` when all were used within the time `held`.
+fn make_room(
+    open: &mut HashMap<FragmentId, View>,
+    project: ProjectId,
+    held: Duration,
+) -> Option<Vec<App>> {
+    let of_project = open.values().filter(|view| view.project == project).count();
+    let only_own = of_project >= MAX_OF_PROJECT;
+    if !only_own && open.len() < MAX {
+        return Some(Vec::new());
     }
+    let (oldest, _) = open
+        .iter()
+        .filter(|(_, view)| !only_own || view.project == project)
+        // The project's own older version is nobody else's.
+        .filter(|(_, view)| only_own || view.used.elapsed() >= held)
+        .min_by_key(|(_, view)| view.used)?;
+    let oldest = *oldest;
+    Some(open.remove(&oldest).and_then(made).into_iter().collect())
 }
 
 fn made(view: View) -> Option<App> {

@@ -86,6 +86,9 @@ pub struct ShowcaseApp {
     pub category: String,
     /// What it was built from.
     pub prompt: String,
+    /// Of an app that somebody shared, at `/s/{slug}`: the path of its picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<String>,
 }
 
 /// What the user wants, checked: not blank, at most [`PROMPT_MAX_CHARS`].

@@ -1,25 +1,54 @@
 //! A client's connection to a sandbox. As long as there is one, the sandbox counts as in use; it
-//! ends when the sandbox is paused or killed.
+//! ends when the sandbox is paused or killed, or when the client may not see it any more.
 
 use std::{
     pin::Pin,
     task::{Context, Poll},
 };
 
+use futures::future::BoxFuture;
 use hyper::body::{Frame, SizeHint};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 use super::sandboxes::InUse;
 
+/// An extension of a request to a preview: its connection is cut when the token is cancelled.
+#[derive(Debug, Clone)]
+pub struct EndsWith(pub CancellationToken);
+
 /// Held by whoever answers the client.
 pub(super) struct Connection {
-    pub(super) connected: CancellationToken,
+    connected: CancellationToken,
+    /// Cancelled when the client may not see the sandbox any more.
+    ends: Option<CancellationToken>,
     in_use: InUse,
 }
 
 impl Connection {
-    pub(super) fn new(connected: CancellationToken, in_use: InUse) -> Self {
-        Self { connected, in_use }
+    pub(super) fn new(
+        connected: CancellationToken,
+        ends: Option<CancellationToken>,
+        in_use: InUse,
+    ) -> Self {
+        Self {
+            connected,
+            ends,
+            in_use,
+        }
+    }
+
+    /// Returns when the client is to be cut off.
+    pub(super) fn cut(&self) -> BoxFuture<'static, ()> {
+        let (connected, ends) = (self.connected.clone(), self.ends.clone());
+        Box::pin(async move {
+            match ends {
+                None => connected.cancelled().await,
+                Some(ends) => tokio::select! {
+                    () = connected.cancelled() => {}
+                    () = ends.cancelled() => {}
+                },
+            }
+        })
     }
 
     pub(super) fn in_use(&self) -> &InUse {
@@ -30,7 +59,7 @@ impl Connection {
 /// The body of a sandbox's answer, on its way to the client.
 pub(super) struct ProxiedBody {
     body: hyper::body::Incoming,
-    hung_up: Pin<Box<WaitForCancellationFutureOwned>>,
+    hung_up: BoxFuture<'static, ()>,
     _connection: Connection,
 }
 
@@ -38,7 +67,7 @@ impl ProxiedBody {
     pub(super) fn new(body: hyper::body::Incoming, connection: Connection) -> Self {
         Self {
             body,
-            hung_up: Box::pin(connection.connected.clone().cancelled_owned()),
+            hung_up: connection.cut(),
             _connection: connection,
         }
     }
@@ -54,7 +83,7 @@ impl hyper::body::Body for ProxiedBody {
     ) -> Poll<Option<anyhow::Result<Frame<Self::Data>>>> {
         if self.hung_up.as_mut().poll(context).is_ready() {
             return Poll::Ready(Some(Err(anyhow::anyhow!(
-                "the sandbox was paused or killed"
+                "the connection to the sandbox was cut"
             ))));
         }
         Pin::new(&mut self.body)

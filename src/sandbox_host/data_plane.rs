@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use tracing::Instrument;
 
 use super::{
-    connection::{Connection, ProxiedBody},
+    connection::{Connection, EndsWith, ProxiedBody},
     http::{api_error, json, strip_hop_by_hop, strip_ours},
     pages::Audience,
     preview::{self, Showing},
@@ -115,7 +115,9 @@ async fn answer(
     if target.port == ENVD_PORT && request.headers().contains_key(PASSIVE) {
         in_use.stop_counting();
     }
-    let connection = Connection::new(connected.clone(), in_use);
+    let ends = request.extensions().get::<EndsWith>();
+    let ends = ends.map(|ends| ends.0.clone());
+    let connection = Connection::new(connected.clone(), ends, in_use);
     let forwarding = async {
         if target.port == ENVD_PORT {
             forward_to_envd(&container, request, connection)
@@ -234,7 +236,7 @@ async fn forward_to_app(
                 let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
                 tokio::select! {
                     _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs) => {}
-                    () = connection.connected.cancelled() => {}
+                    () = connection.cut() => {}
                 }
             }
         });

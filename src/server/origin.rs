@@ -1,10 +1,11 @@
 //! Generated apps run on other origins of the same site, so a browser lets their requests through:
-//! requests to the API and the feed are refused here unless they come from the app's own pages. A
+//! requests to the API and the sockets, and all that change something, are refused here unless they
+//! come from the app's own pages, by what the browser says of them (`Origin`, `Sec-Fetch-Site`). A
 //! foreign name that points at this machine (DNS rebinding) is refused altogether.
 
 use axum::{
     extract::{Request, State},
-    http::header,
+    http::{HeaderName, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -27,7 +28,11 @@ pub async fn same_origin_only(
         .into_response();
     }
     let path = request.uri().path();
-    let guarded = path.starts_with("/api/") || path.starts_with("/ws/");
+    let is_read = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
+    let guarded = !is_read || path.starts_with("/api/") || path.starts_with("/ws/");
     if guarded && !comes_from_here(&request, &state.public_url) {
         return ApiError::new(
             ErrorCode::Forbidden,
@@ -71,6 +76,13 @@ fn comes_from_here(request: &Request, public_url: &str) -> bool {
             .get(name)
             .map(|value| value.to_str().unwrap_or_default())
     };
+    // A link from elsewhere to what can only be read is followed; a person's own address is `none`.
+    let is_link = *request.method() == Method::GET
+        && text(HeaderName::from_static("sec-fetch-mode")) == Some("navigate");
+    let site = text(HeaderName::from_static("sec-fetch-site"));
+    if !is_link && !matches!(site, None | Some("same-origin" | "none")) {
+        return false;
+    }
     let Some(origin) = text(header::ORIGIN) else {
         return true;
     };
@@ -101,6 +113,29 @@ mod tests {
             builder = builder.header(header::ORIGIN, origin);
         }
         builder.body(axum::body::Body::empty()).unwrap()
+    }
+
+    #[test]
+    fn what_a_browser_says_comes_from_another_site_is_refused_even_without_an_origin() {
+        let allowed = |method: Method, site: &str, mode: &str| {
+            let mut request = request("localhost:3000", None);
+            *request.method_mut() = method;
+            for (name, value) in [("sec-fetch-site", site), ("sec-fetch-mode", mode)] {
+                let value = value.parse().unwrap();
+                request.headers_mut().insert(name, value);
+            }
+            comes_from_here(&request, "http://localhost:3000")
+        };
+        for site in ["same-origin", "none"] {
+            assert!(allowed(Method::POST, site, "navigate"), "{site}");
+            assert!(allowed(Method::GET, site, "cors"), "{site}");
+        }
+        for site in ["same-site", "cross-site", "invented-tomorrow"] {
+            assert!(!allowed(Method::POST, site, "navigate"), "{site}");
+            assert!(!allowed(Method::GET, site, "no-cors"), "{site}");
+            assert!(!allowed(Method::GET, site, "websocket"), "{site}");
+            assert!(allowed(Method::GET, site, "navigate"), "{site}");
+        }
     }
 
     #[test]

@@ -61,6 +61,19 @@ impl Store {
         }
     }
 
+    /// Returns if the sandbox is that of one of the user's projects, and fails with `NotFound`
+    /// otherwise.
+    pub async fn expect_sandbox_of(&self, user: &UserId, sandbox: &str) -> Result<()> {
+        let own = Entity::find()
+            .filter(Column::Sandbox.eq(sandbox))
+            .filter(Column::UserId.eq(user.clone()))
+            .filter(Column::DeletedAt.is_null());
+        match own.count(&self.db).await? {
+            0 => Err(StoreError::NotFound("preview")),
+            _ => Ok(()),
+        }
+    }
+
     /// The seq of the project's newest event (0 before the first), or `NotFound`.
     pub async fn last_seq(&self, id: ProjectId) -> Result<i64> {
         Ok(self.project_model(id).await?.last_seq)

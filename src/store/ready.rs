@@ -6,7 +6,7 @@ use super::{
     NewFragment, Result, Store, StoreError,
     blob::Hashed,
     fragment::{self, Origin},
-    message, project, run,
+    message, project, run, share,
     version::copy_files,
 };
 use crate::protocol::{
@@ -32,15 +32,24 @@ impl Store {
                 };
                 let prompt = format!("Start from a copy of “{}”.", source.title);
                 let reply = format!("This is a copy of “{}”.{said}", source.title);
-                let (project, origin) = begin(tx, &source.user_id, title, &prompt, &reply).await?;
-                let files = fragment::file_set(tx, latest.id).await?;
-                let (title, partial) = (latest.title, latest.partial);
-                let copy =
-                    fragment::insert_row(tx, project.id, origin, title, partial, &files).await?;
-                copy_files(tx, latest.id, copy.id).await?;
-                let picture = source.picture.as_deref();
-                fragment::set_picture(tx, project.id, copy.id, picture).await?;
-                Ok(project)
+                let (user, picture) = (&source.user_id, source.picture.as_deref());
+                copy(tx, user, title, (&prompt, &reply), latest, picture).await
+            })
+        })
+        .await
+    }
+
+    /// A new project of the user with the files that the share with this slug shows, or `NotFound`.
+    pub async fn remix(&self, user: &UserId, slug: &str) -> Result<Project> {
+        let (user, slug) = (user.clone(), slug.to_owned());
+        self.write(move |tx| {
+            Box::pin(async move {
+                let (shared, version) = share::open(tx, &slug).await?;
+                let title = &shared.title;
+                let prompt = format!("Start from a copy of “{title}”.");
+                let reply = format!("This is your own copy of “{title}”. Say what to change.");
+                let (said, picture) = ((&*prompt, &*reply), shared.picture.as_deref());
+                copy(tx, &user, title, said, version, picture).await
             })
         })
         .await
@@ -68,6 +77,24 @@ impl Store {
         })
         .await
     }
+}
+
+/// A new project of the user with the version's files.
+async fn copy(
+    tx: &sea_orm::DatabaseTransaction,
+    user: &UserId,
+    title: &str,
+    (prompt, reply): (&str, &str),
+    version: fragment::Model,
+    picture: Option<&str>,
+) -> Result<Project> {
+    let (project, origin) = begin(tx, user, title, prompt, reply).await?;
+    let files = fragment::file_set(tx, version.id).await?;
+    let (title, partial) = (version.title, version.partial);
+    let copy = fragment::insert_row(tx, project.id, origin, title, partial, &files).await?;
+    copy_files(tx, version.id, copy.id).await?;
+    fragment::set_picture(tx, project.id, copy.id, picture).await?;
+    Ok(project)
 }
 
 /// The project with its two messages and the run between them, which its version comes from.

@@ -1,7 +1,7 @@
 //! Sessions: the sign-ins that have not ended. A session ends a while after its last request, and
 //! in any case at a time that is set when it begins.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*};
 
@@ -39,6 +39,9 @@ impl Related<user::Entity> for Entity {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// How many sessions one query looks at.
+const IDS_PER_QUERY: usize = 500;
 
 /// A session about to begin.
 #[derive(Debug, Clone)]
@@ -117,6 +120,36 @@ impl Store {
             .find_also_related(user::Entity)
             .filter(user::Column::DisabledAt.is_null());
         Ok(found.one(&self.db).await?.is_some())
+    }
+
+    /// The hash of the session's token, as a key that nobody but the server has; `None` when the
+    /// session has ended.
+    pub async fn session_key(&self, id: SessionId, idle: Duration) -> Result<Option<String>> {
+        let found = Entity::find_by_id(id)
+            .filter(open(idle))
+            .find_also_related(user::Entity)
+            .filter(user::Column::DisabledAt.is_null());
+        let found = found.one(&self.db).await?;
+        Ok(found.map(|(session, _)| session.token_hash))
+    }
+
+    /// Those of the sessions that have not ended.
+    pub async fn open_among(
+        &self,
+        ids: Vec<SessionId>,
+        idle: Duration,
+    ) -> Result<HashSet<SessionId>> {
+        let mut found = HashSet::new();
+        for ids in ids.chunks(IDS_PER_QUERY) {
+            let sessions = Entity::find()
+                .filter(Column::Id.is_in(ids.iter().copied()))
+                .filter(open(idle))
+                .find_also_related(user::Entity)
+                .filter(user::Column::DisabledAt.is_null());
+            let sessions = sessions.all(&self.db).await?.into_iter();
+            found.extend(sessions.map(|(session, _)| session.id));
+        }
+        Ok(found)
     }
 
     /// Notes a request of the session.

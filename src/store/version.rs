@@ -190,7 +190,7 @@ pub(super) async fn restore(
 }
 
 /// The version, or `NotFound` where the project has none with the id.
-async fn find(
+pub(super) async fn find(
     db: &impl ConnectionTrait,
     project: ProjectId,
     id: FragmentId,

@@ -28,12 +28,16 @@ const SECRET: &str = "Nobody else's business";
 fn every_path_of_the_router_has_a_row() {
     let rows: std::collections::BTreeSet<String> = TABLE
         .iter()
-        .map(|row| row.path.replace("/:id", "/{id}"))
+        .map(|row| {
+            row.path
+                .replace("/:id", "/{id}")
+                .replace("/:slug", "/{slug}")
+        })
         .collect();
     let paths = server::paths();
     let paths = paths
         .iter()
-        .map(|path| path.replace("/:id", "/{id}"))
+        .map(|path| path.replace("/:id", "/{id}").replace("/:slug", "/{slug}"))
         .collect();
     let missing: Vec<_> = rows.symmetric_difference(&paths).collect();
     assert!(missing.is_empty(), "{missing:?}");

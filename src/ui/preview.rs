@@ -30,7 +30,8 @@ use crate::protocol::{PreviewState, ProjectId};
 
 use console::{Console, console_drawer};
 use errors::{AppErrors, ErrorBar};
-use frame::{AppFrame, POWERS, SANDBOX};
+use frame::AppFrame;
+pub use frame::{POWERS, SANDBOX};
 use freshness::{Freshness, HOT_RELOAD};
 use notice::Notice;
 pub use picked::{Picked, PickedChip};

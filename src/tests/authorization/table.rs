@@ -57,6 +57,12 @@ pub const TABLE: &[Row] = rows! {
     GET "/settings" => Page;
     GET "/usage" => Page;
     GET "/pricing" => All;
+    // With a slug that nobody has; those of others in `shares`.
+    GET "/s/:slug" at "/s/none" => All;
+    GET "/s/:slug/source" at "/s/none/source" => All;
+    GET "/s/{slug}/picture" at "/s/none/picture" => All;
+    // Whose they are, in `private_previews`.
+    GET "/preview/{name}" at "/preview/3000-inone" => All;
     GET "/projects/:id" at "/projects/{project}" => Page;
     GET "/admin/runs" => AdminPage;
     GET "/admin/runs/:id" at "/admin/runs/{run}" => AdminPage;
@@ -118,6 +124,12 @@ pub const TABLE: &[Row] = rows! {
     GET "/api/versions/compare" at "/api/versions/compare?project={project}&to=1" => Owner;
     GET "/api/versions/diff"
         at "/api/versions/diff?project={project}&to=1&path=app/page.tsx" => Owner;
+    GET "/api/shares/get" at "/api/shares/get?project={project}" => Owner;
+    POST "/api/shares/save" with ["project" = "{project}"] => Owner;
+    POST "/api/shares/end" with ["project" = "{project}"] => Owner;
+    GET "/api/shares/open" at "/api/shares/open?slug=none" => All;
+    GET "/api/shares/source" at "/api/shares/source?slug=none" => All;
+    POST "/api/shares/remix" with ["slug" = "none"] => SignedIn;
     POST "/api/account/sign-up" with ["email" = "x", "password" = "x"] => All;
     POST "/api/account/sign-in" with ["email" = "x", "password" = "x"] => All;
     POST "/api/account/sign-out" => All;

@@ -1,7 +1,7 @@
 //! The conversation on the page: it follows its end as long as the reader does, and stays put for a
 //! reader who scrolled up (`follow.js`). Earlier parts are fetched when somebody scrolls there.
 
-use leptos::prelude::*;
+use leptos::{nonce::use_nonce, prelude::*};
 
 use super::{Conversation, Entry, entry::run_entry, prompt::message_entry};
 use crate::{
@@ -58,7 +58,7 @@ pub fn ConversationLog(
                 <span class="log-end-words">"New messages"</span>
             </button>
             // Before the first paint: the end is what people come for.
-            <script inner_html="codeflow.followLog()"></script>
+            <script nonce=use_nonce() inner_html="codeflow.followLog()"></script>
         </div>
     }
 }

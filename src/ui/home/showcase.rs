@@ -57,20 +57,26 @@ pub fn Showcase(apps: Vec<ShowcaseApp>) -> impl IntoView {
     let cards = apps.into_iter().map(|app| {
         let own = app.category.clone();
         let hidden = move || category.with(|category| *category != ALL && *category != own);
-        let (path, name, description) = (
-            picture(&app.slug, "laptop"),
-            app.title.clone(),
-            app.description.clone(),
-        );
-        let show = move |_| {
-            chosen.set(Some(app.clone()));
-            open.set(true);
+        let (name, description) = (app.title.clone(), app.description.clone());
+        let path = app
+            .shared
+            .clone()
+            .unwrap_or_else(|| picture(&app.slug, "laptop"));
+        const NAME: &str = "cursor-pointer text-left text-sm font-medium outline-none after:absolute after:inset-0";
+        let name = if app.shared.is_some() {
+            view! { <a href=format!("/s/{}", app.slug) class=NAME>{name}</a> }.into_any()
+        } else {
+            let show = move |_| {
+                chosen.set(Some(app.clone()));
+                open.set(true);
+            };
+            view! { <button type="button" class=NAME on:click=show>{name}</button> }.into_any()
         };
         view! {
             <li hidden=hidden class=format!("group relative flex flex-col overflow-hidden transition-shadow hover:shadow-float has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-ring {CARD}")>
                 <img src=path alt="" width="960" height="600" loading="lazy" decoding="async" class="aspect-[16/10] w-full border-b border-border bg-muted object-cover object-top"/>
                 <div class="px-3.5 py-3">
-                    <button type="button" class="cursor-pointer text-left text-sm font-medium outline-none after:absolute after:inset-0" on:click=show>{name}</button>
+                    {name}
                     <p class="mt-0.5 text-xs leading-5 text-muted-foreground">{description}</p>
                 </div>
             </li>

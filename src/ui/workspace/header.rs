@@ -12,6 +12,7 @@ use crate::{
         credits::CreditsBadge,
         home::HomeLink,
         model::{DemoNoticeState, ModelBadge},
+        share::ShareButton,
         theme::ThemeToggle,
         versions::{PANEL_ID, VERSIONS_ID},
         visitor::AccountMenu,
@@ -90,8 +91,8 @@ pub fn WorkspaceHeader(
                     <Icon name=IconName::ArrowDown class="size-3.5"/>
                     "ZIP"
                 </a>
+                <ShareButton project/>
                 // What accounts have to say of the project, where there are accounts.
-                <div data-slot="share" class="contents empty:hidden"></div>
                 <CreditsBadge/>
                 <ModelBadge model notice/>
             </div>

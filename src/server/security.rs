@@ -1,0 +1,111 @@
+//! What browsers may do with the builder's pages: which scripts run, what is framed and by whom, and
+//! what others learn. A page's own scripts carry a nonce that is new with each response; nothing
+//! inline runs without it.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{HeaderName, HeaderValue, header},
+    response::Response,
+};
+
+use leptos::config::LeptosOptions;
+
+use super::preview_hosts::PreviewHosts;
+use crate::app::POWERS;
+
+/// Where a form may lead besides this site: to pay, and to what was paid.
+const PAYMENT: &str = "https://checkout.stripe.com https://billing.stripe.com";
+
+/// The policies of the site, as a cheap handle.
+#[derive(Debug, Clone)]
+pub struct Security {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// The content security policy of a page, before and after the nonce.
+    page: (String, String),
+    powers: HeaderValue,
+    is_encrypted: bool,
+}
+
+impl Security {
+    pub fn new(
+        public_url: &str,
+        hosts: &PreviewHosts,
+        site: &LeptosOptions,
+    ) -> anyhow::Result<Self> {
+        let previews = hosts.origins();
+        // As the script that reloads the page while one develops it (leptos::hydration).
+        let reload = match std::env::var_os("LEPTOS_WATCH") {
+            Some(_) => format!(" ws://localhost:{0} ws://127.0.0.1:{0}", site.reload_port),
+            None => String::new(),
+        };
+        let before = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'nonce-".to_owned();
+        // Styles in attributes stay: sizes of panes are set there, and they run nothing.
+        let after = format!(
+            "'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
+             connect-src 'self'{reload}; frame-src 'self' {previews}; worker-src 'self' blob:; \
+             object-src 'none'; base-uri 'none'; form-action 'self' {PAYMENT}; \
+             frame-ancestors 'none'"
+        );
+        // The preview's frame hands on what it is allowed; nobody else has these powers. Below
+        // `localhost`, which is no registrable domain, browsers know no such pattern.
+        let allowed = match hosts.scheme {
+            "https" => format!("(self \"{previews}\")"),
+            _ => "*".to_owned(),
+        };
+        let powers = POWERS.split(';').map(str::trim);
+        let powers: Vec<String> = powers.map(|power| format!("{power}={allowed}")).collect();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                page: (before, after),
+                powers: HeaderValue::try_from(powers.join(", "))?,
+                is_encrypted: public_url.starts_with("https://"),
+            }),
+        })
+    }
+
+    /// The policy of a page whose scripts carry the nonce.
+    pub fn of_page(&self, nonce: &str) -> Option<HeaderValue> {
+        let (before, after) = &self.inner.page;
+        HeaderValue::try_from(format!("{before}{nonce}{after}")).ok()
+    }
+}
+
+/// Gives every response its headers, except those that it has already.
+pub async fn harden(State(security): State<Security>, mut response: Response) -> Response {
+    let is_redirect = response.status().is_redirection();
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    };
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "same-origin");
+    set(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
+    // Generated apps are other origins, of the same site even.
+    set(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    );
+    if security.inner.is_encrypted {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+    // The builder itself is never framed, by a preview least of all. A redirect shows nothing, and
+    // leads frames to previews.
+    if !is_redirect {
+        set(header::X_FRAME_OPTIONS, "DENY");
+    }
+    headers
+        .entry(HeaderName::from_static("permissions-policy"))
+        .or_insert(security.inner.powers.clone());
+    response
+}
