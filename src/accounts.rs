@@ -2,16 +2,19 @@
 //! of the server reads and writes; without accounts (`AUTH=off`) everybody is the local user.
 
 mod administration;
+mod billing;
 mod cookie;
 mod email;
 mod error;
 mod letters;
+mod limits;
 mod mail;
 mod own;
 mod pass;
 mod password;
 mod second_step;
 mod sign_in;
+mod stripe;
 mod throttle;
 mod token;
 mod totp;
@@ -24,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use cookie::own_path;
 pub use error::AccountError;
+pub use limits::Effort;
 pub use pass::{Pass, PassKind};
 pub use throttle::{Rate, Throttle};
 pub use token::{SignInStep, SignedIn, Token};
@@ -31,13 +35,13 @@ pub use token::{SignInStep, SignedIn, Token};
 use crate::{
     config,
     protocol::{
-        Account, AccountRole, CreditEntry, Credits, Pricing, SessionId, SignUp, Timestamp, UserId,
-        Visitor,
+        Account, AccountRole, CreditEntry, Credits, SessionId, SignUp, Timestamp, UserId, Visitor,
     },
     store::{Link, Purpose, Store},
 };
 use mail::Mailer;
 use password::Passwords;
+use stripe::Stripe;
 use vault::Vault;
 
 /// How long a session lasts, and how long it may go without a request.
@@ -114,6 +118,8 @@ struct Inner {
     /// `None` where no e-mail is sent.
     mailer: Option<Mailer>,
     keys: pass::Keys,
+    /// `None` where nothing is sold.
+    stripe: Option<Stripe>,
     on: bool,
     sign_up: SignUp,
     trusted_proxies: Vec<config::Network>,
@@ -141,6 +147,7 @@ impl Accounts {
                 vault: Vault::open(&settings.secret_key)?,
                 mailer: settings.mail.as_ref().map(Mailer::new).transpose()?,
                 keys: pass::Keys::default(),
+                stripe: settings.billing.clone().map(Stripe::new).transpose()?,
                 on,
                 sign_up: settings.sign_up,
                 trusted_proxies: settings.trusted_proxies.clone(),
@@ -221,15 +228,6 @@ impl Accounts {
     /// What the identity has left; `None` where runs cost nothing.
     pub async fn credits(&self, identity: &Identity) -> Result<Option<Credits>, AccountError> {
         Ok(self.inner.store.credits(&identity.user).await?)
-    }
-
-    /// What the plans have, and which one the identity has.
-    pub fn pricing(&self, identity: Option<&Identity>) -> Pricing {
-        let account = identity.and_then(|identity| identity.account.as_ref());
-        Pricing {
-            rules: self.inner.store.credit_rules(),
-            current: account.map(|account| account.plan),
-        }
     }
 
     /// The last entries of the identity's ledger, the latest first.

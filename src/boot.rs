@@ -58,7 +58,7 @@ impl Service {
             accounts: account_settings,
             credits,
             llm,
-            agent: agent_settings,
+            agent: mut agent_settings,
             mut sandbox,
             sandbox_host,
             sweeps,
@@ -72,6 +72,11 @@ impl Service {
             store = open_store(&settings.database) => store?,
             () = shutdown.cancelled() => bail!("stopped before the database was open"),
         };
+        // Strangers leave one another room; whoever is alone has all of it.
+        if accounts_are_on {
+            let of_user = agent_settings.max_runs.div_ceil(4);
+            agent_settings.max_runs_of_user.get_or_insert(of_user);
+        }
         let store = store.charging(credits.rules(accounts_are_on));
         let accounts = Accounts::new(
             store.clone(),

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod agent;
+mod billing;
 mod checks;
 mod credits;
 mod data_folder;
@@ -19,6 +20,7 @@ mod sweeps;
 
 pub use accounts::{Accounts, Network, SecretKey};
 pub use agent::{Agent, Limits};
+pub use billing::Billing;
 pub use checks::{Browser, Unsplash};
 pub use credits::Credits;
 pub use data_folder::prepare_data_folder;

@@ -55,7 +55,7 @@ pub use share::{Share, ShareState, SharedApp, SharedSource};
 pub use step::{StepChange, StepDetails};
 pub use terminal::{LeftRunning, Shell, ShellEnd, TerminalFrame, TerminalRequest, TerminalSandbox};
 pub use text::{first_chars, shorten};
-pub use usage::{Spent, UserUsage};
+pub use usage::{DayUsage, ModelUsage, Spent, UsageReport, UserUsage};
 pub use version::{
     AppEntry, AppNode, ChangeKind, FileDiff, LeftOut, VersionChange, VersionDiff, VersionView,
     list_left_out,

@@ -1,6 +1,7 @@
 //! The HTTP side of the app: pages, server functions, the feed and the health checks on one
 //! listener.
 
+mod billing;
 mod download;
 mod feed;
 mod files;
@@ -161,7 +162,7 @@ pub fn router(state: AppState) -> anyhow::Result<Router> {
 }
 
 /// The routes that are neither pages nor server functions.
-fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 14] {
+fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 17] {
     let limited = |upload: MethodRouter<AppState>, bytes| {
         upload
             .layer(DefaultBodyLimit::max(bytes))
@@ -183,6 +184,9 @@ fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 14] {
         ("/api/files/raw", get(files::raw)),
         ("/api/pictures/{id}", get(images::show_picture)),
         ("/api/preferences", preferences),
+        ("/api/billing/checkout", get(billing::checkout)),
+        ("/api/billing/portal", get(billing::portal)),
+        ("/api/billing/webhook", post(billing::webhook)),
         ("/preview/{name}", get(previews::lead)),
         ("/s/{slug}/picture", get(shares::picture)),
     ]

@@ -3,6 +3,7 @@
 //! saved `Event`s.
 
 mod account;
+mod billing;
 mod blob;
 mod credit;
 mod credit_account;
@@ -33,6 +34,7 @@ mod title;
 mod turns;
 mod types;
 mod usage;
+mod usage_report;
 mod user;
 mod version;
 mod write;

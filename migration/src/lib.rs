@@ -19,6 +19,8 @@ mod m20261129_100010_add_withdrawn_messages;
 mod m20261129_100040_add_accounts;
 mod m20261129_100041_add_image_owners;
 mod m20261129_100050_add_credits;
+mod m20261129_100051_add_step_models;
+mod m20261129_100052_add_billing_customers;
 mod m20261129_100055_add_shares;
 mod m20261129_100065_add_link_details;
 mod m20261129_100066_add_second_steps;
@@ -47,6 +49,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100040_add_accounts::Migration),
             Box::new(m20261129_100041_add_image_owners::Migration),
             Box::new(m20261129_100050_add_credits::Migration),
+            Box::new(m20261129_100051_add_step_models::Migration),
+            Box::new(m20261129_100052_add_billing_customers::Migration),
             Box::new(m20261129_100055_add_shares::Migration),
             Box::new(m20261129_100065_add_link_details::Migration),
             Box::new(m20261129_100066_add_second_steps::Migration),

@@ -37,6 +37,9 @@ pub enum AccountError {
     /// There were too many attempts.
     #[error("There were too many attempts. Try again in {}.", in_words(.0))]
     TooMany(Duration),
+    /// Stripe can't be reached, or refuses what is asked.
+    #[error("Stripe can't be reached right now, so nothing was changed. Try again in a moment.")]
+    Stripe,
     /// Too many sign in at this moment.
     #[error("Too many people are signing in right now. Try again in a moment.")]
     Busy,
@@ -70,7 +73,7 @@ impl From<AccountError> for ApiError {
                 retry_after: Some(seconds(&wait)),
                 ..Self::new(ErrorCode::TooMany, text)
             },
-            AccountError::Busy => Self::new(ErrorCode::Unavailable, text),
+            AccountError::Busy | AccountError::Stripe => Self::new(ErrorCode::Unavailable, text),
             AccountError::Internal(error) => {
                 tracing::error!(error = format!("{error:#}"), "a request failed");
                 Self::new(

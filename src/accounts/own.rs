@@ -114,6 +114,7 @@ impl Accounts {
     /// are hidden at once and removed soon.
     pub async fn delete(&self, identity: &Identity, password: &str) -> Result<(), AccountError> {
         self.confirm(identity, password).await?;
+        self.end_payments(identity).await?;
         self.inner.store.delete_user(&identity.user).await?;
         tracing::info!(user.id = %identity.user, "account deleted");
         self.announce_end();

@@ -226,10 +226,10 @@ pub async fn get_credits() -> Result<Option<Credits>, ApiError> {
 /// What the plans have, and which one the visitor has.
 #[server(prefix = "/api", endpoint = "pricing", input = GetUrl, output = Json)]
 pub async fn get_pricing() -> Result<Pricing, ApiError> {
-    use super::session;
+    use super::{answer::answer, session};
 
     let (accounts, requester) = session::both()?;
-    Ok(accounts.pricing(requester.identity.as_ref()))
+    answer(accounts.pricing(requester.identity.as_ref()).await)
 }
 
 /// The last entries of one's ledger, the latest first.

@@ -8,7 +8,7 @@ use std::{
 
 use secrecy::SecretString;
 
-use super::{ConfigError, Env, Mail, is_loopback_url, loopback_only, server};
+use super::{Billing, ConfigError, Env, Mail, is_loopback_url, loopback_only, server};
 use crate::protocol::SignUp;
 
 /// Why a server without accounts listens on this machine alone.
@@ -31,6 +31,8 @@ pub struct Accounts {
     pub sign_up: SignUp,
     /// The proxies whose `X-Forwarded-For` counts (`TRUSTED_PROXIES`).
     pub trusted_proxies: Vec<Network>,
+    /// Stripe, where the larger plan is sold.
+    pub billing: Option<Billing>,
     /// `None` where no e-mail is sent.
     pub mail: Option<Mail>,
     pub secret_key: SecretKey,
@@ -88,6 +90,7 @@ impl Accounts {
             auth,
             sign_up: env.parsed("SIGN_UP", SignUp::Open, "open, invite or closed", |_| true)?,
             trusted_proxies,
+            billing: Billing::from_env(env)?,
             mail: Mail::from_env(env, &server::public_url(env.var("PUBLIC_URL"))?)?,
             secret_key: SecretKey::from_env(env)?,
         })

@@ -16,6 +16,8 @@ pub struct Agent {
     pub idle: Duration,
     /// Runs worked on at a time (`RUNS_MAX_CONCURRENT`); the others wait.
     pub max_runs: usize,
+    /// Of these, runs of one user (`RUNS_MAX_PER_USER`); `None` where that is not set.
+    pub max_runs_of_user: Option<usize>,
 }
 
 /// How far one run may go.
@@ -38,6 +40,11 @@ impl Agent {
             "a number of seconds from 10 to 86400",
             |seconds| (10..=86_400).contains(seconds),
         )?;
+        let runs = |name, default| {
+            env.parsed(name, default, "a number of runs from 1 to 10000", |runs| {
+                (1..=10_000).contains(runs)
+            })
+        };
         Ok(Self {
             limits: Limits {
                 max_turns: env.parsed(
@@ -58,12 +65,11 @@ impl Agent {
             unsplash: Unsplash::from_env(env)?,
             run_timeout: Duration::from_secs(seconds),
             idle: super::sandbox_host::idle(env)?,
-            max_runs: env.parsed(
-                "RUNS_MAX_CONCURRENT",
-                16,
-                "a number of runs from 1 to 10000",
-                |runs| (1..=10_000).contains(runs),
-            )?,
+            max_runs: runs("RUNS_MAX_CONCURRENT", 16)?,
+            max_runs_of_user: env
+                .var("RUNS_MAX_PER_USER")
+                .map(|_| runs("RUNS_MAX_PER_USER", 1))
+                .transpose()?,
         })
     }
 }

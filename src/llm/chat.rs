@@ -162,6 +162,9 @@ pub struct ModelReply {
     pub tool_calls: Vec<ToolCall>,
     #[serde(default)]
     pub spent: Spent,
+    /// Which model answered, as its provider calls it; `None` for the demo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thoughts: Option<Thoughts>,
     /// The chat exceeded the model's context, and this answers only part of it.

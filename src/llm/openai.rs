@@ -115,6 +115,7 @@ impl OpenAi {
         let usage = usage::or_estimate(answer.usage, &body, answer.bytes);
         Ok(ModelReply {
             spent: price::spent(model, usage),
+            model: Some(model.to_owned()),
             in_words,
             ..reply
         })

@@ -1,12 +1,16 @@
-//! What the dashboard asks for: lists of runs, and one run with its steps.
+//! What the dashboard asks for: lists of runs, one run with its steps, and what runs have used.
 
 use super::{ProjectError, Projects};
 use crate::{
-    protocol::{RunDetails, RunFilter, RunId, RunPage, StepState, StepSummary, Timestamp},
+    protocol::{
+        RunDetails, RunFilter, RunId, RunPage, StepState, StepSummary, Timestamp, UsageReport,
+    },
     render,
     store::Step,
 };
 
+/// How many days a report of usage has.
+const REPORTED_DAYS: u32 = 30;
 /// How much of a step's output or error the dashboard shows, in characters.
 const SHOWN_OUTPUT: usize = 4000;
 
@@ -22,6 +26,15 @@ impl Projects {
             runs,
             next,
             at: Timestamp::now(),
+        })
+    }
+
+    /// What their runs of the last 30 days used, by day and by model.
+    pub async fn usage_report(&self) -> Result<UsageReport, ProjectError> {
+        let (user, store) = (self.user()?, &self.inner.store);
+        Ok(UsageReport {
+            days: store.list_usage_by_day(user, REPORTED_DAYS).await?,
+            models: store.list_usage_by_model(user, REPORTED_DAYS).await?,
         })
     }
 

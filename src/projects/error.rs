@@ -137,8 +137,7 @@ fn out_of_credits(credits: &Credits) -> String {
     let day = chrono::DateTime::from_timestamp_millis(credits.next_refill.0);
     let day = day.map(|day| day.format("on %-d %B %Y").to_string());
     format!(
-        "You are out of credits: a run costs {cost}, and you have {left}. The next refill is {}. \
-         Your message stays where it is.",
+        "You are out of credits: a run costs {cost}, and you have {left}. The next refill is {}.",
         day.unwrap_or_else(|| "later".to_owned())
     )
 }

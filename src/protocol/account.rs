@@ -98,6 +98,10 @@ pub struct Pricing {
     pub rules: Option<CreditRules>,
     /// `None` for who is not signed in.
     pub current: Option<Plan>,
+    /// What the larger plan costs a month; `None` where it is not sold.
+    pub price: Option<String>,
+    /// Whether they pay for the plan they have.
+    pub subscribed: bool,
 }
 
 /// How an account's two-step sign-in stands.

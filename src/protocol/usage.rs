@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::UserId;
+use super::{Timestamp, UserId};
 
 /// Tokens and money of one or more answers of models.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,4 +53,32 @@ pub struct UserUsage {
     pub spent: Spent,
     /// Whether some answers have no known price; the cost leaves them out.
     pub unpriced: bool,
+}
+
+/// What one's runs have used lately.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageReport {
+    /// The earliest day first, also those without a run.
+    pub days: Vec<DayUsage>,
+    /// The model with the most runs first.
+    pub models: Vec<ModelUsage>,
+}
+
+/// What the runs used that were sent on a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayUsage {
+    /// Its first moment, in UTC.
+    pub day: Timestamp,
+    pub runs: u64,
+    pub spent: Spent,
+}
+
+/// What the answers of a model cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelUsage {
+    /// `None` for answers whose model was not recorded.
+    pub model: Option<String>,
+    /// How many runs it answered in.
+    pub runs: u64,
+    pub spent: Spent,
 }

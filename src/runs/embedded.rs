@@ -75,7 +75,10 @@ impl Embedded {
                 tasks: TaskTracker::new(),
                 shutdown,
                 timeout: settings.run_timeout,
-                slots: RunSlots::new(settings.max_runs),
+                slots: RunSlots::new(
+                    settings.max_runs,
+                    settings.max_runs_of_user.unwrap_or(settings.max_runs),
+                ),
                 workers: Mutex::default(),
             }),
         }

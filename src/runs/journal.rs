@@ -104,9 +104,14 @@ impl StepJournal {
         let output = serde_json::to_value(output).map_err(anyhow::Error::from)?;
         let spent: Spent = serde_json::from_value(output["spent"].clone()).unwrap_or_default();
         let json = output.to_string();
+        let model = output["model"].as_str();
         let spent = self.total(name, spent);
         crash::point("before", name);
-        persistently(|| self.store.finish_step(self.run.id, name, &json, spent)).await?;
+        persistently(|| {
+            self.store
+                .finish_step(self.run.id, name, &json, spent, model)
+        })
+        .await?;
         crash::point("after", name);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Which run is worked on next, where only so many are at a time. A free slot goes to the user who
 //! has the fewest runs at work, and among those to the run that has waited longest, so that one
-//! user's many runs don't keep another's only run waiting.
+//! user's many runs don't keep another's only run waiting. One user has at most so many.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -20,6 +20,8 @@ pub struct RunSlots {
 
 struct Queue {
     free: usize,
+    /// How many one user may have.
+    of_one: usize,
     /// Runs at work by user; none has an entry of 0.
     at_work: HashMap<UserId, usize>,
     /// Those that wait, the longest waiting first.
@@ -33,10 +35,12 @@ pub struct SlotPermit {
 }
 
 impl RunSlots {
-    pub fn new(count: usize) -> Self {
+    /// `count` slots, at most `of_one` of them for one user.
+    pub fn new(count: usize, of_one: usize) -> Self {
         Self {
             queue: Arc::new(Mutex::new(Queue {
                 free: count,
+                of_one,
                 at_work: HashMap::new(),
                 waiting: VecDeque::new(),
             })),
@@ -68,6 +72,7 @@ impl RunSlots {
                 .waiting
                 .iter()
                 .enumerate()
+                .filter(|(_, (user, _))| at_work(user) < queue.of_one)
                 .min_by_key(|(at, (user, _))| (at_work(user), *at));
             let Some((user, give)) = next
                 .map(|(at, _)| at)
@@ -112,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_user_with_one_run_does_not_wait_behind_all_runs_of_another() {
-        let slots = RunSlots::new(2);
+        let slots = RunSlots::new(2, 2);
         let (first, second) = (
             slots.acquire(user("busy")).await,
             slots.acquire(user("busy")).await,
@@ -136,8 +141,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_user_has_only_so_many_and_leaves_the_others_free() {
+        let slots = RunSlots::new(3, 2);
+        let first = slots.acquire(user("busy")).await;
+        let _second = slots.acquire(user("busy")).await;
+        let mut third = Box::pin(slots.acquire(user("busy")));
+        assert!((&mut third).now_or_never().is_none());
+        let _other = slots.acquire(user("other")).await;
+        assert!((&mut third).now_or_never().is_none());
+        drop(first);
+        third.await;
+    }
+
+    #[tokio::test]
     async fn a_wait_that_is_given_up_costs_no_slot() {
-        let slots = RunSlots::new(1);
+        let slots = RunSlots::new(1, 1);
         let permit = slots.acquire(user("a")).await;
         let mut given_up = Box::pin(slots.acquire(user("b")));
         assert!((&mut given_up).now_or_never().is_none());

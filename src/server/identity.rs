@@ -19,7 +19,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::AppState;
 use crate::{
-    accounts::{Accounts, Client, Requester},
+    accounts::{Accounts, Client, Effort, Requester},
     projects::Projects,
     protocol::ApiError,
 };
@@ -85,6 +85,11 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
         address: accounts.client_address(peer, &forwarded.join(",")),
         agent: agent.unwrap_or_default().to_owned(),
     };
+    if let Some(effort) = effort(&request)
+        && let Err(error) = accounts.admit(effort, identity.as_ref(), &client)
+    {
+        return ApiError::from(error).into_response();
+    }
     let credits = match identity.as_ref().filter(|_| is_page(&request)) {
         // A page without the figure is better than none.
         Some(identity) => accounts.credits(identity).await.ok().flatten(),
@@ -104,6 +109,29 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
 fn texts(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {
     let values = request.headers().get_all(name).into_iter();
     values.filter_map(|value| value.to_str().ok())
+}
+
+/// What the request asks for of which there is only so much.
+fn effort(request: &Request) -> Option<Effort> {
+    const PROMPTS: [&str; 5] = [
+        "/api/projects/create",
+        "/api/messages/send",
+        "/api/messages/edit",
+        "/api/messages/retry",
+        "/api/runs/replay",
+    ];
+    const UPLOADS: [&str; 2] = ["/api/images", "/api/files/upload"];
+    let path = request.uri().path();
+    let is_post = request.method() == Method::POST;
+    if path.starts_with("/ws/") {
+        Some(Effort::Socket)
+    } else if is_post && PROMPTS.contains(&path) {
+        Some(Effort::Prompt)
+    } else if is_post && UPLOADS.contains(&path) {
+        Some(Effort::Upload)
+    } else {
+        None
+    }
 }
 
 /// Whether a browser asks for a page.

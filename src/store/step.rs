@@ -31,6 +31,8 @@ pub struct Model {
     pub crashes: i32,
     pub stopped: bool,
     pub estimated: bool,
+    /// The model that answered in it last.
+    pub model: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -146,16 +148,19 @@ impl Store {
             .await
     }
 
-    /// Saves the output (JSON) of a step that was begun, and what all its attempts cost.
+    /// Saves the output (JSON) of a step that was begun, what all its attempts cost, and which model
+    /// answered.
     pub async fn finish_step(
         &self,
         run: RunId,
         name: &str,
         output: &str,
         spent: Spent,
+        model: Option<&str>,
     ) -> Result<()> {
         let finished = Entity::update_many()
             .col_expr(Column::Output, Expr::value(output))
+            .col_expr(Column::Model, Expr::value(model))
             .col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));
         self.update(of_step(with_spent(finished, spent), run, name))
             .await?;
@@ -250,6 +255,7 @@ async fn begin(
         crashes: Set(crashes),
         stopped: Set(false),
         estimated: Set(false),
+        model: Set(None),
     };
     Entity::insert(step)
         .on_conflict(

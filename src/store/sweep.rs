@@ -376,7 +376,7 @@ mod tests {
         store.begin_step(failed.id, "turn-1", "").await.unwrap();
         let (output, spent) = ("\"what it wrote\"", crate::protocol::Spent::default());
         store
-            .finish_step(failed.id, "turn-1", output, spent)
+            .finish_step(failed.id, "turn-1", output, spent, None)
             .await
             .unwrap();
         let error = super::super::Reply::Error {

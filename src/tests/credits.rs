@@ -167,3 +167,38 @@ async fn who_is_alone_counts_nothing_unless_that_is_asked_for() {
     assert_eq!(credits(&server, &cookie).await, None);
     server.stop();
 }
+
+#[tokio::test]
+async fn prompts_are_limited_by_account_before_they_are_read_and_others_are_not_concerned() {
+    let (data, model) = (data_dir(), model().await);
+    let env = [("AUTH", "on"), ("FREE_POINTS", "unlimited")];
+    let server = Server::start_and(data.path(), &model, &env);
+    let cookie = sign_up(&server).await;
+    let nowhere = ProjectId::new().to_string();
+    let form = [("project", &*nowhere), ("text", "More")];
+    let mut served = 0;
+    let limited = loop {
+        let response = post(&server, "/api/messages/send", &cookie, &form).await;
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            break response;
+        }
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        served += 1;
+        assert!(served < 200);
+    };
+    assert!(served >= 60);
+    let wait = limited.headers()["retry-after"].to_str().unwrap();
+    assert!((1..=5).contains(&wait.parse::<u64>().unwrap()), "{wait}");
+    let error: ApiError = limited.json().await.unwrap();
+    assert_eq!(error.code, ErrorCode::TooMany);
+    // What asks for no run is not counted with them, nor is somebody else.
+    assert_eq!(get(&server, "/", &cookie).await.status(), StatusCode::OK);
+    let form = [("email", "bob@example.com"), ("password", PASSWORD)];
+    let signed_up = post(&server, "/api/account/sign-up", "", &form).await;
+    let set = signed_up.headers()["set-cookie"].to_str().unwrap();
+    let bob = set.split(';').next().unwrap();
+    let form = [("project", &*nowhere), ("text", "More")];
+    let sent = post(&server, "/api/messages/send", bob, &form).await;
+    assert_eq!(sent.status(), StatusCode::NOT_FOUND);
+    server.stop();
+}

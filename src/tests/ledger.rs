@@ -137,7 +137,10 @@ async fn happen(store: &Store, email: &str, project: ProjectId, runs: &[Run], wh
         Happening::Answer(at) => {
             let (id, spent) = (run(at).id, Spent::default());
             match store.begin_step(id, "turn-1", "").await {
-                Ok(_) => store.finish_step(id, "turn-1", "\"answer\"", spent).await,
+                Ok(_) => {
+                    let output = "\"answer\"";
+                    store.finish_step(id, "turn-1", output, spent, None).await
+                }
                 Err(error) => Err(error),
             }
         }
@@ -306,6 +309,21 @@ async fn compete(place: &Place) {
             (6, 5)
         );
     }
+    // A subscription gives the plan, once, and takes it when all of them have ended.
+    for (customer, subscribed, more) in [
+        ("cus_1", true, 6),
+        ("cus_1", true, 6),
+        ("cus_2", true, 6),
+        ("cus_1", false, 6),
+        ("cus_2", false, 0),
+    ] {
+        let user = Some(user.clone());
+        let set = store.set_subscribed(customer, user.clone(), subscribed);
+        set.await.unwrap();
+        assert_eq!(left(&store, &user.unwrap()).await, 5 + more, "{customer}");
+    }
+    let nobody = store.set_subscribed("cus_3", None, true).await;
+    assert!(matches!(nobody, Err(StoreError::NotFound(_))));
     store.delete_user(&user).await.unwrap();
     assert!(
         store

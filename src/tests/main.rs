@@ -8,6 +8,7 @@ mod agent_words;
 mod app_files;
 mod authorization;
 mod bad_input;
+mod billing;
 mod builds;
 mod cancel;
 mod commands;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use codeflow::{
-    protocol::{AppEntry, MessageKind, RunState},
+    protocol::{AppEntry, MessageKind, RunState, UserId},
     store::Store,
 };
 use serde_json::json;
@@ -108,6 +108,13 @@ async fn runs_on_postgresql_survive_a_crash_wait_in_order_and_are_followed_witho
         (usage.len(), usage[0].runs, usage[0].unpriced),
         (1, 2, true)
     );
+    let (local, days) = (UserId::local(), 30);
+    let by_day = store.list_usage_by_day(&local, days).await.unwrap();
+    let runs: u64 = by_day.iter().map(|used| used.runs).sum();
+    assert_eq!((by_day.len(), runs), (30, 2));
+    let by_model = store.list_usage_by_model(&local, days).await.unwrap();
+    assert_eq!(by_model[0].runs, 2);
+    assert!(by_model[0].model.is_some() && by_model[0].spent.input_tokens > 0);
     unused_images_go(&store).await;
     // The sweeps' statements, too.
     assert_eq!(

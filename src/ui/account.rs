@@ -1,6 +1,7 @@
 //! The pages of accounts: signing in and up, a new password, one's own settings, what was used and
 //! what the plans have. Their code is fetched when somebody goes there; the forms work without it.
 
+mod chart;
 mod entrance;
 mod form;
 mod pricing;

@@ -24,6 +24,9 @@ pub struct Titles {
     pub fragment: String,
     #[serde(default)]
     pub spent: Spent,
+    /// The model that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 impl Agent {
@@ -63,15 +66,15 @@ impl Agent {
         };
         let answer =
             tokio::time::timeout(PATIENCE, self.model.stream(alternative, &request, |_| {})).await;
-        let (title, spent) = match answer {
-            Ok(Ok(reply)) => (clean(&reply.text), reply.spent),
+        let (title, spent, model) = match answer {
+            Ok(Ok(reply)) => (clean(&reply.text), reply.spent, reply.model),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the naming model failed; the title comes from the prompt");
-                (None, Spent::default())
+                (None, Spent::default(), None)
             }
             Err(_) => {
                 tracing::warn!("the naming model took too long; the title comes from the prompt");
-                (None, Spent::default())
+                (None, Spent::default(), None)
             }
         };
         let title = title.unwrap_or_else(|| provisional_title(prompt));
@@ -79,6 +82,7 @@ impl Agent {
             project: title.clone(),
             fragment: title,
             spent,
+            model,
         }
     }
 }

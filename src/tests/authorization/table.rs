@@ -78,7 +78,11 @@ pub const TABLE: &[Row] = rows! {
     GET "/api/preferences" => All;
     GET "/api/model" => All;
     GET "/api/usage" => SignedIn;
+    GET "/api/usage/report" => SignedIn;
     GET "/api/pricing" => All;
+    GET "/api/billing/checkout" => SignedIn;
+    GET "/api/billing/portal" => SignedIn;
+    POST "/api/billing/webhook" => All;
     GET "/api/showcase/list" => All;
     POST "/api/showcase/use" with ["slug" = "quiz"] => SignedIn;
     POST "/api/projects/create" with ["prompt" = "Build"] => SignedIn;

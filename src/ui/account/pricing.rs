@@ -1,8 +1,9 @@
 //! What the plans have, which one the visitor has, and how to come by another. It is plain HTML:
-//! all that can be done here are links.
+//! all that can be done here are links, some of them to Stripe.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
 
 use crate::{
     api::account::get_pricing,
@@ -19,6 +20,9 @@ use crate::{
 #[component]
 pub fn PricingPage() -> impl IntoView {
     let pricing = Resource::new_blocking(|| (), |()| get_pricing());
+    let query = use_query_map();
+    let has = move |name| query.with_untracked(|query| query.get(name).is_some());
+    let (bought, unreachable) = (has("bought"), has("unreachable"));
     let content = move || {
         Suspend::new(async move {
             match pricing.await {
@@ -32,6 +36,15 @@ pub fn PricingPage() -> impl IntoView {
         <SiteHeader/>
         <main class="mx-auto flex max-w-3xl flex-col gap-6 px-5 pt-6 pb-24">
             <h1 class="text-2xl font-semibold tracking-tight">"Pricing"</h1>
+            {unreachable.then(|| view! { <Alert>"Stripe can't be reached right now, and nothing was changed. Try again in a moment."</Alert> })}
+            {bought
+                .then(|| {
+                    view! {
+                        <p role="status" class=format!("px-4 py-3 text-sm leading-6 {CARD}")>
+                            "Thank you. Your plan changes as soon as Stripe confirms the payment, usually within seconds: reload this page then."
+                        </p>
+                    }
+                })}
             <Transition fallback=|| view! { <Skeleton class="h-64 w-full"/> }>{content}</Transition>
         </main>
     }
@@ -54,6 +67,10 @@ fn plans(pricing: Pricing) -> AnyView {
     };
     let current = pricing.current;
     let (free, pro) = (free_way(&pricing), pro_way(&pricing));
+    let pro_price = match &pricing.price {
+        Some(price) => format!("{price} a month"),
+        None => "For those who build a lot".to_owned(),
+    };
     view! {
         <p class="text-sm leading-6 text-pretty text-muted-foreground">
             {cost} " It comes back when the run fails, or is stopped before its first answer."
@@ -62,7 +79,7 @@ fn plans(pricing: Pricing) -> AnyView {
             <PlanCard name="Free" plan=Plan::Free points=rules.free rules price="Free of charge" current>
                 {free}
             </PlanCard>
-            <PlanCard name="Pro" plan=Plan::Pro points=rules.pro rules price="For those who build a lot" current>
+            <PlanCard name="Pro" plan=Plan::Pro points=rules.pro rules price=pro_price current>
                 {pro}
             </PlanCard>
         </div>
@@ -115,8 +132,18 @@ fn free_way(pricing: &Pricing) -> AnyView {
 
 /// How one comes by the larger plan.
 fn pro_way(pricing: &Pricing) -> AnyView {
-    match pricing.current {
-        Some(Plan::Pro) => "You have this plan.".into_any(),
-        _ => "Ask the administrator of this CodeFlow for the plan Pro.".into_any(),
+    // Plain links: they lead to Stripe.
+    let link = |to: &'static str, label: &'static str| {
+        view! { <a href=to rel="external" class=button_class(ButtonVariant::Default, ButtonSize::Default)>{label}</a> }
+            .into_any()
+    };
+    match (pricing.current, &pricing.price) {
+        (Some(Plan::Pro), Some(_)) if pricing.subscribed => {
+            link("/api/billing/portal", "Manage the subscription")
+        }
+        (Some(Plan::Pro), _) => "You have this plan.".into_any(),
+        (Some(Plan::Free), Some(_)) => link("/api/billing/checkout", "Upgrade to Pro"),
+        (None, Some(_)) => "Sign up or sign in to buy it.".into_any(),
+        (_, None) => "Ask the administrator of this CodeFlow for the plan Pro.".into_any(),
     }
 }

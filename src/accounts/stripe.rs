@@ -1,0 +1,297 @@
+//! Stripe's API as far as a plan needs it (docs.stripe.com/api), and the signature of what Stripe
+//! sends by itself.
+
+use std::{collections::HashMap, time::Duration};
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, de::DeserializeOwned};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use tokio::sync::Mutex;
+
+use super::AccountError;
+use crate::{
+    config,
+    protocol::{Timestamp, UserId},
+};
+
+/// How long Stripe may take for an answer.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// How far the time of a signature may be from ours, in seconds, as in Stripe's own libraries.
+const TOLERANCE: i64 = 300;
+/// SHA-256's block, in bytes.
+const BLOCK: usize = 64;
+
+/// Stripe, with the key of this CodeFlow.
+#[derive(Debug)]
+pub struct Stripe {
+    http: reqwest::Client,
+    pub settings: config::Billing,
+    /// One event after the other, so that what was asked last is saved last.
+    pub turns: Mutex<()>,
+}
+
+/// A page of Stripe's that a browser is led to.
+#[derive(Deserialize)]
+struct Page {
+    url: String,
+}
+
+#[derive(Deserialize)]
+struct List {
+    data: Vec<Subscription>,
+}
+
+#[derive(Deserialize)]
+struct Subscription {
+    status: String,
+}
+
+/// What happened, as Stripe says.
+#[derive(Debug, Deserialize)]
+pub struct Event {
+    #[serde(rename = "type")]
+    pub kind: String,
+    data: EventData,
+}
+
+#[derive(Debug, Deserialize)]
+struct EventData {
+    object: Object,
+}
+
+#[derive(Debug, Deserialize)]
+struct Object {
+    #[serde(default)]
+    customer: Option<String>,
+    #[serde(default)]
+    client_reference_id: Option<String>,
+    #[serde(default)]
+    metadata: Option<HashMap<String, String>>,
+}
+
+impl Event {
+    /// The customer whose subscriptions may be others than before; `None` for any other event.
+    pub fn customer(&self) -> Option<&str> {
+        let is_of_subscription = self.kind == "checkout.session.completed"
+            || self.kind.starts_with("customer.subscription.");
+        let customer = self.data.object.customer.as_deref();
+        customer.filter(|_| is_of_subscription)
+    }
+
+    /// Who was sent to Stripe.
+    pub fn user(&self) -> Option<UserId> {
+        let Object {
+            client_reference_id,
+            metadata,
+            ..
+        } = &self.data.object;
+        let noted = metadata.as_ref().and_then(|all| all.get("user"));
+        let user = client_reference_id.as_ref().or(noted);
+        user.map(|user| UserId(user.clone()))
+    }
+}
+
+impl Stripe {
+    pub fn new(settings: config::Billing) -> anyhow::Result<Self> {
+        Ok(Self {
+            http: reqwest::Client::builder()
+                .timeout(TIMEOUT)
+                .redirect(reqwest::redirect::Policy::none())
+                .build()?,
+            settings,
+            turns: Mutex::default(),
+        })
+    }
+
+    /// A page on which the user subscribes to the larger plan; `site` is where they come back to.
+    pub async fn checkout(
+        &self,
+        user: &UserId,
+        email: &str,
+        customer: Option<&str>,
+        site: &str,
+    ) -> Result<String, AccountError> {
+        let price = &self.settings.price;
+        let amount = price.amount.to_string();
+        let (success, cancel) = (
+            format!("{site}/pricing?bought=yes"),
+            format!("{site}/pricing"),
+        );
+        let item = "line_items[0][price_data]";
+        let payer = match customer {
+            Some(customer) => ("customer", customer),
+            None => ("customer_email", email),
+        };
+        let form: [(&str, &str); 11] = [
+            ("mode", "subscription"),
+            ("client_reference_id", &user.0),
+            ("subscription_data[metadata][user]", &user.0),
+            payer,
+            ("line_items[0][quantity]", "1"),
+            (&format!("{item}[currency]"), &price.currency),
+            (&format!("{item}[unit_amount]"), &amount),
+            (&format!("{item}[recurring][interval]"), "month"),
+            (&format!("{item}[product_data][name]"), "CodeFlow Pro"),
+            ("success_url", &success),
+            ("cancel_url", &cancel),
+        ];
+        let request = self.request(Method::POST, "/v1/checkout/sessions");
+        Ok(answer::<Page>(request.form(&form)).await?.url)
+    }
+
+    /// A page on which the customer changes or ends the subscription.
+    pub async fn portal(&self, customer: &str, site: &str) -> Result<String, AccountError> {
+        let back = format!("{site}/pricing");
+        let form = [("customer", customer), ("return_url", back.as_str())];
+        let request = self.request(Method::POST, "/v1/billing_portal/sessions");
+        Ok(answer::<Page>(request.form(&form)).await?.url)
+    }
+
+    /// Whether the customer has the plan at this moment. A payment that is late is given the time
+    /// that Stripe gives it.
+    pub async fn is_subscribed(&self, customer: &str) -> Result<bool, AccountError> {
+        let query = [("customer", customer), ("status", "all"), ("limit", "100")];
+        let request = self.request(Method::GET, "/v1/subscriptions").query(&query);
+        let subscriptions = answer::<List>(request).await?.data;
+        let is_good =
+            |one: &Subscription| ["active", "trialing", "past_due"].contains(&one.status.as_str());
+        Ok(subscriptions.iter().any(is_good))
+    }
+
+    /// Removes the customer, which ends the subscriptions. One who is not there is as good.
+    pub async fn remove(&self, customer: &str) -> Result<(), AccountError> {
+        let request = self.request(Method::DELETE, &format!("/v1/customers/{customer}"));
+        let response = request.send().await.map_err(unreachable)?;
+        match response.error_for_status_ref() {
+            Ok(_) => Ok(()),
+            Err(_) if response.status() == StatusCode::NOT_FOUND => Ok(()),
+            Err(error) => Err(unreachable(error)),
+        }
+    }
+
+    /// The event in the body, if its signature, the header `Stripe-Signature`, is Stripe's and of
+    /// these minutes (docs.stripe.com/webhooks#verify-manually).
+    pub fn event(&self, signature: &str, body: &[u8]) -> Result<Event, AccountError> {
+        let wrong = |why: &str| AccountError::Invalid {
+            field: "signature",
+            why: why.to_owned(),
+        };
+        let secret = self.settings.webhook_secret.expose_secret();
+        let now = Timestamp::now().0 / 1000;
+        if !is_signed(secret.as_bytes(), signature, body, now) {
+            return Err(wrong(
+                "The event's signature is wrong, or older than five minutes.",
+            ));
+        }
+        serde_json::from_slice(body).map_err(|_| wrong("The event can't be read."))
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.settings.api_url);
+        let key = self.settings.secret_key.expose_secret();
+        self.http.request(method, url).bearer_auth(key)
+    }
+}
+
+async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, AccountError> {
+    let response = request.send().await.map_err(unreachable)?;
+    if let Err(error) = response.error_for_status_ref() {
+        let said: String = response.text().await.unwrap_or_default();
+        let said: String = said.chars().take(500).collect();
+        tracing::warn!(%error, said, "Stripe refused a request");
+        return Err(AccountError::Stripe);
+    }
+    response.json().await.map_err(unreachable)
+}
+
+fn unreachable(error: reqwest::Error) -> AccountError {
+    tracing::warn!(%error, "Stripe did not answer as expected");
+    AccountError::Stripe
+}
+
+/// Whether the header has a signature of the body with the secret, made close to `now` (seconds).
+fn is_signed(secret: &[u8], header: &str, body: &[u8], now: i64) -> bool {
+    let parts = || header.split(',').filter_map(|part| part.split_once('='));
+    let Some((_, time)) = parts().find(|(name, _)| *name == "t") else {
+        return false;
+    };
+    let Ok(at) = time.parse::<i64>() else {
+        return false;
+    };
+    if now.saturating_sub(at).saturating_abs() > TOLERANCE {
+        return false;
+    }
+    let expected = hmac(secret, &[time.as_bytes(), b".", body]);
+    let mut signatures = parts().filter(|(name, _)| *name == "v1");
+    signatures.any(|(_, signature)| {
+        hex::decode(signature).is_ok_and(|signature| signature.ct_eq(&expected).into())
+    })
+}
+
+/// HMAC-SHA256 (RFC 2104) of the parts one after the other.
+fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let mut block = [0_u8; BLOCK];
+    match key.len() {
+        0..=BLOCK => block[..key.len()].copy_from_slice(key),
+        _ => block[..32].copy_from_slice(&Sha256::digest(key)),
+    }
+    let padded = |pad: u8| Sha256::new_with_prefix(block.map(|byte| byte ^ pad));
+    let mut inner = padded(0x36);
+    for part in parts {
+        inner.update(part);
+    }
+    let mut outer = padded(0x5c);
+    outer.update(inner.finalize());
+    outer.finalize().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_that_of_rfc_4231() {
+        let code = |key: &[u8], text: &[u8]| hex::encode(hmac(key, &[text]));
+        assert_eq!(
+            code(b"Jefe", b"what do ya want for nothing?"),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        assert_eq!(
+            code(
+                &[0xaa; 131],
+                b"Test Using Larger Than Block-Size Key - Hash Key First"
+            ),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        );
+    }
+
+    #[test]
+    fn a_signature_is_of_this_body_this_secret_and_these_minutes() {
+        let (secret, body, at) = (b"whsec_test", b"{\"id\":1}", 1_800_000_000_i64);
+        let signature = hex::encode(hmac(secret, &[b"1800000000.", body]));
+        let header = format!("t={at},v1={signature},v0=abc");
+        let rotated = format!("t={at},v1=00ff,v1={signature}");
+        for good in [&header, &rotated] {
+            assert!(is_signed(secret, good, body, at));
+            assert!(is_signed(secret, good, body, at + TOLERANCE));
+        }
+        assert!(!is_signed(secret, &header, body, at + TOLERANCE + 1));
+        assert!(!is_signed(secret, &header, body, at - TOLERANCE - 1));
+        assert!(!is_signed(secret, &header, b"{\"id\":2}", at));
+        assert!(!is_signed(b"whsec_other", &header, body, at));
+        // The time is signed, too.
+        let later = header.replace("t=1800000000", "t=1800000009");
+        assert!(!is_signed(secret, &later, body, at));
+        for broken in [
+            "",
+            "t=",
+            "t=x,v1=00",
+            &format!("v1={signature}"),
+            "t=1800000000",
+        ] {
+            assert!(!is_signed(secret, broken, body, at), "{broken}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What a user's runs have used by day and by model: sums over their steps.
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select, entity::prelude::*,
+    sea_query::Alias,
+};
+
+use super::{
+    Result, Store, project, run, step,
+    usage::{SpentRow, select_spent},
+};
+use crate::protocol::{DayUsage, ModelUsage, Timestamp, UserId};
+
+const DAY: i64 = 24 * 3600 * 1000;
+
+#[derive(FromQueryResult)]
+struct DayRow {
+    day: i64,
+    runs: i64,
+    #[sea_orm(nested)]
+    spent: SpentRow,
+}
+
+#[derive(FromQueryResult)]
+struct ModelRow {
+    model: Option<String>,
+    runs: i64,
+    #[sea_orm(nested)]
+    spent: SpentRow,
+}
+
+impl Store {
+    /// What the user's runs of the last days used, by the day in UTC on which they were sent: as
+    /// many days as are asked for, today the last, also those without a run.
+    pub async fn list_usage_by_day(&self, user: &UserId, days: u32) -> Result<Vec<DayUsage>> {
+        let today = Timestamp::now().0.div_euclid(DAY);
+        let first = today - i64::from(days.saturating_sub(1));
+        // By the name: PostgreSQL takes two parameters of the same value for different ones.
+        let day = Alias::new("day");
+        let query = select_spent(
+            runs_since(user, first).join(JoinType::LeftJoin, step::Relation::Run.def().rev()),
+        )
+        .column_as(
+            Expr::col((run::Entity, run::Column::CreatedAt)).div(DAY),
+            "day",
+        )
+        .group_by(Expr::col(day));
+        let rows = query.into_model::<DayRow>().all(&self.db).await?;
+        let mut rows: HashMap<i64, DayRow> = rows.into_iter().map(|row| (row.day, row)).collect();
+        let days = (first..=today).map(|day| {
+            let row = rows.remove(&day);
+            DayUsage {
+                day: Timestamp(day * DAY),
+                runs: row.as_ref().map_or(0, |row| row.runs.unsigned_abs()),
+                spent: row.map(|row| row.spent.into()).unwrap_or_default(),
+            }
+        });
+        Ok(days.collect())
+    }
+
+    /// What the models' answers to the user cost in the last days, by model, the one with the most
+    /// runs first.
+    pub async fn list_usage_by_model(&self, user: &UserId, days: u32) -> Result<Vec<ModelUsage>> {
+        let today = Timestamp::now().0.div_euclid(DAY);
+        let first = today - i64::from(days.saturating_sub(1));
+        let answered = step::Column::InputTokens
+            .gt(0)
+            .or(step::Column::OutputTokens.gt(0));
+        let query = select_spent(
+            runs_since(user, first).join(JoinType::InnerJoin, step::Relation::Run.def().rev()),
+        )
+        .column_as(step::Column::Model, "model")
+        .filter(answered)
+        .group_by(step::Column::Model)
+        .order_by_desc(Expr::col(Alias::new("runs")));
+        let rows = query.into_model::<ModelRow>().all(&self.db).await?;
+        let models = rows.into_iter().map(|row| ModelUsage {
+            model: row.model,
+            runs: row.runs.unsigned_abs(),
+            spent: row.spent.into(),
+        });
+        Ok(models.collect())
+    }
+}
+
+/// The user's runs since the day with this number, counted.
+fn runs_since(user: &UserId, day: i64) -> Select<run::Entity> {
+    run::Entity::find()
+        .select_only()
+        .column_as(
+            Expr::col((run::Entity, run::Column::Id)).count_distinct(),
+            "runs",
+        )
+        .join(JoinType::InnerJoin, run::Relation::Project.def())
+        .filter(project::Column::UserId.eq(user.clone()))
+        .filter(run::Column::CreatedAt.gte(day * DAY))
+}
