@@ -20,7 +20,7 @@ impl Effort {
     /// many people, and has four times as much.
     fn rate(self) -> Rate {
         let (burst, pause) = match self {
-            Self::Prompt => (60, Duration::from_secs(5)),
+            Self::Prompt => (200, Duration::from_secs(2)),
             Self::Upload => (120, Duration::from_secs(1)),
             Self::Socket => (240, Duration::from_secs(1)),
         };

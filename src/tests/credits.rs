@@ -184,11 +184,11 @@ async fn prompts_are_limited_by_account_before_they_are_read_and_others_are_not_
         }
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
         served += 1;
-        assert!(served < 200);
+        assert!(served < 2000);
     };
-    assert!(served >= 60);
+    assert!(served >= 200);
     let wait = limited.headers()["retry-after"].to_str().unwrap();
-    assert!((1..=5).contains(&wait.parse::<u64>().unwrap()), "{wait}");
+    assert!((1..=2).contains(&wait.parse::<u64>().unwrap()), "{wait}");
     let error: ApiError = limited.json().await.unwrap();
     assert_eq!(error.code, ErrorCode::TooMany);
     // What asks for no run is not counted with them, nor is somebody else.

@@ -8,7 +8,7 @@ use leptos::{ev::MouseEvent, prelude::*};
 use super::{Conversation, Editing};
 use crate::{
     api::messages::{remove_message, retry_message},
-    protocol::{ApiError, Message, MessageId},
+    protocol::{ApiError, ErrorCode, Message, MessageId},
     ui::{
         browser,
         components::{Icon, IconName, Toast, Toaster},
@@ -116,7 +116,13 @@ fn request(
     busy.set(true);
     leptos::task::spawn_local(async move {
         if let Err(error) = asked.await {
-            toaster.show(Toast::error(error.message));
+            let toast = Toast::error(error.message);
+            toaster.show(match error.code {
+                ErrorCode::OutOfCredits => toast.with_action("See the plans", || {
+                    let _ = location().set_href("/pricing");
+                }),
+                _ => toast,
+            });
         }
         busy.try_set(false);
     });
