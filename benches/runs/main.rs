@@ -94,7 +94,7 @@ async fn steps() {
             let (name, begun) = (format!("turn-{step}"), Instant::now());
             store.begin_step(run.id, &name, "digest").await.unwrap();
             store
-                .finish_step(run.id, &name, &output, Spent::default())
+                .finish_step(run.id, &name, &output, Spent::default(), None)
                 .await
                 .unwrap();
             taken.push(begun.elapsed().as_secs_f64() * 1000.0);

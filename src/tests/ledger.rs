@@ -317,10 +317,9 @@ async fn compete(place: &Place) {
         ("cus_1", false, 6),
         ("cus_2", false, 0),
     ] {
-        let user = Some(user.clone());
-        let set = store.set_subscribed(customer, user.clone(), subscribed);
+        let set = store.set_subscribed(customer, Some(user.clone()), subscribed);
         set.await.unwrap();
-        assert_eq!(left(&store, &user.unwrap()).await, 5 + more, "{customer}");
+        assert_eq!(left(&store, &user).await, 5 + more, "{customer}");
     }
     let nobody = store.set_subscribed("cus_3", None, true).await;
     assert!(matches!(nobody, Err(StoreError::NotFound(_))));
