@@ -6,12 +6,17 @@ mod billing;
 mod cookie;
 mod email;
 mod error;
+mod github;
+mod jwt;
 mod letters;
 mod limits;
 mod mail;
+mod oidc;
+mod outside;
 mod own;
 mod pass;
 mod password;
+mod provider;
 mod second_step;
 mod sign_in;
 mod stripe;
@@ -28,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use cookie::own_path;
 pub use error::AccountError;
 pub use limits::Effort;
+pub use outside::{Answer as OutsideAnswer, Outcome as OutsideOutcome};
 pub use pass::{Pass, PassKind};
 pub use throttle::{Rate, Throttle};
 pub use token::{SignInStep, SignedIn, Token};
@@ -41,6 +47,7 @@ use crate::{
 };
 use mail::Mailer;
 use password::Passwords;
+use provider::Http;
 use stripe::Stripe;
 use vault::Vault;
 
@@ -120,6 +127,10 @@ struct Inner {
     keys: pass::Keys,
     /// `None` where nothing is sold.
     stripe: Option<Stripe>,
+    /// Asks the services with whose accounts one signs in.
+    http: Http,
+    oidc: Option<config::Oidc>,
+    github: Option<config::Github>,
     on: bool,
     sign_up: SignUp,
     trusted_proxies: Vec<config::Network>,
@@ -148,6 +159,9 @@ impl Accounts {
                 mailer: settings.mail.as_ref().map(Mailer::new).transpose()?,
                 keys: pass::Keys::default(),
                 stripe: settings.billing.clone().map(Stripe::new).transpose()?,
+                http: Http::new()?,
+                oidc: settings.oidc.clone(),
+                github: settings.github.clone(),
                 on,
                 sign_up: settings.sign_up,
                 trusted_proxies: settings.trusted_proxies.clone(),
@@ -207,7 +221,22 @@ impl Accounts {
 
     /// The value of `Set-Cookie` with which a browser goes on to the sign-in's next step.
     pub fn step_cookie(&self, token: &Token) -> String {
-        cookie::step(&self.inner.public_url, token)
+        cookie::step(&self.inner.public_url, cookie::Kind::Step, token)
+    }
+
+    /// The value of `Set-Cookie` with which a browser comes back from another service.
+    pub fn outside_cookie(&self, token: &Token) -> String {
+        cookie::step(&self.inner.public_url, cookie::Kind::Outside, token)
+    }
+
+    /// The value of `Set-Cookie` that takes it from a browser.
+    pub fn expired_outside_cookie(&self) -> String {
+        cookie::expired(&self.inner.public_url, cookie::Kind::Outside)
+    }
+
+    /// The token of a question to another service among a request's cookies.
+    pub fn sent_outside<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> Option<Token> {
+        cookie::token(&self.inner.public_url, cookie::Kind::Outside, cookies)
     }
 
     /// The value of `Set-Cookie` that takes the half-done sign-in from a browser.
@@ -245,6 +274,7 @@ impl Accounts {
             accounts: self.inner.on,
             sign_up: self.inner.sign_up,
             mail: self.inner.mailer.is_some(),
+            providers: self.providers(),
             account: identity.and_then(|identity| identity.account.clone()),
             credits,
         }

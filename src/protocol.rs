@@ -24,8 +24,8 @@ mod usage;
 mod version;
 
 pub use account::{
-    Account, AccountRole, Plan, Pricing, SecondStepSetup, SecondStepState, SessionSummary, SignUp,
-    Visitor,
+    Account, AccountRole, LinkedIdentity, OutsideRefusal, Plan, Pricing, Provider, SecondStepSetup,
+    SecondStepState, SessionSummary, SignUp, Visitor,
 };
 pub use credit::{CreditEntry, CreditReason, CreditRules, Credits};
 pub use dashboard::{RunDetails, RunFilter, RunPage, RunSummary, StepState, StepSummary};

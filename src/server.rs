@@ -9,6 +9,7 @@ mod health;
 mod identity;
 mod images;
 mod origin;
+mod outside;
 mod preferences;
 mod preview_hosts;
 mod previews;
@@ -162,7 +163,7 @@ pub fn router(state: AppState) -> anyhow::Result<Router> {
 }
 
 /// The routes that are neither pages nor server functions.
-fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 17] {
+fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 19] {
     let limited = |upload: MethodRouter<AppState>, bytes| {
         upload
             .layer(DefaultBodyLimit::max(bytes))
@@ -177,6 +178,8 @@ fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 17] {
         ("/ws/projects/{id}", get(feed::follow)),
         ("/ws/projects/{id}/terminal", get(terminal::open)),
         ("/projects/{id}/download.zip", get(download::zip)),
+        ("/sign-in/with/{provider}", get(outside::begin)),
+        ("/sign-in/with/{provider}/back", get(outside::finish)),
         ("/api/account/export.zip", get(download::export)),
         ("/api/images", image),
         ("/api/images/{id}", get(images::show)),

@@ -14,6 +14,7 @@ mod event;
 mod fragment;
 mod image;
 mod link;
+mod linked_identity;
 mod listing;
 mod message;
 mod picture;

@@ -24,6 +24,7 @@ mod m20261129_100052_add_billing_customers;
 mod m20261129_100055_add_shares;
 mod m20261129_100065_add_link_details;
 mod m20261129_100066_add_second_steps;
+mod m20261129_100067_add_linked_identities;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100055_add_shares::Migration),
             Box::new(m20261129_100065_add_link_details::Migration),
             Box::new(m20261129_100066_add_second_steps::Migration),
+            Box::new(m20261129_100067_add_linked_identities::Migration),
         ]
     }
 }

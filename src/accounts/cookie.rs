@@ -14,6 +14,8 @@ pub(super) enum Kind {
     Session,
     /// A sign-in that has come half-way.
     Step,
+    /// A question to another service.
+    Outside,
 }
 
 /// The cookie's name. Where the site has TLS, the prefix makes the browser refuse one that another
@@ -24,6 +26,8 @@ fn name(public_url: &str, kind: Kind) -> &'static str {
         (Kind::Session, false) => "codeflow-session",
         (Kind::Step, true) => "__Host-codeflow-step",
         (Kind::Step, false) => "codeflow-step",
+        (Kind::Outside, true) => "__Host-codeflow-outside",
+        (Kind::Outside, false) => "codeflow-outside",
     }
 }
 
@@ -38,8 +42,8 @@ pub(super) fn session(public_url: &str, signed_in: &SignedIn) -> String {
 }
 
 /// The value of `Set-Cookie` with which the browser goes on to the sign-in's next step.
-pub(super) fn step(public_url: &str, token: &Token) -> String {
-    cookie(public_url, Kind::Step, token.expose(), STEP_LIFETIME)
+pub(super) fn step(public_url: &str, kind: Kind, token: &Token) -> String {
+    cookie(public_url, kind, token.expose(), STEP_LIFETIME)
 }
 
 /// The value of `Set-Cookie` that takes the cookie from the browser.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    protocol::{ApiError, ErrorCode},
+    protocol::{ApiError, ErrorCode, OutsideRefusal},
     store::StoreError,
 };
 
@@ -43,6 +43,9 @@ pub enum AccountError {
     /// Too many sign in at this moment.
     #[error("Too many people are signing in right now. Try again in a moment.")]
     Busy,
+    /// Another service signed nobody in.
+    #[error(transparent)]
+    Outside(#[from] OutsideRefusal),
     #[error(transparent)]
     Internal(#[from] anyhow::Error),
 }
@@ -67,7 +70,12 @@ impl From<AccountError> for ApiError {
             }
             AccountError::Unusable => Self::invalid("email", text),
             AccountError::Link => Self::invalid("link", text),
-            AccountError::Refused(_) => Self::new(ErrorCode::Forbidden, text),
+            AccountError::Outside(OutsideRefusal::Unreachable) => {
+                Self::new(ErrorCode::Unavailable, text)
+            }
+            AccountError::Outside(_) | AccountError::Refused(_) => {
+                Self::new(ErrorCode::Forbidden, text)
+            }
             AccountError::NotFound(_) => Self::new(ErrorCode::NotFound, text),
             AccountError::TooMany(wait) => Self {
                 retry_after: Some(seconds(&wait)),

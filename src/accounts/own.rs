@@ -65,12 +65,16 @@ impl Accounts {
         }
         self.count(format!("confirm {}", identity.user), CONFIRMATIONS)?;
         let hash = self.inner.store.password_hash(&identity.user).await?;
+        let why = match hash {
+            None => "This account has no password yet. Reset it to set one.",
+            Some(_) => "This is not the account's password.",
+        };
         if self.inner.passwords.verify(password, hash).await? {
             return Ok(());
         }
         Err(AccountError::Invalid {
             field: "current",
-            why: "This is not the account's password.".to_owned(),
+            why: why.to_owned(),
         })
     }
 

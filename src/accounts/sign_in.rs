@@ -144,7 +144,7 @@ impl Accounts {
     }
 
     /// Begins a session, unless the account has a second step.
-    async fn next_step(
+    pub(super) async fn next_step(
         &self,
         user: UserId,
         client: &Client,

@@ -5,8 +5,8 @@ use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
 use crate::protocol::{
-    ApiError, CreditEntry, Credits, Pricing, SecondStepSetup, SecondStepState, SessionId,
-    SessionSummary,
+    ApiError, CreditEntry, Credits, LinkedIdentity, Pricing, Provider, SecondStepSetup,
+    SecondStepState, SessionId, SessionSummary,
 };
 
 /// Makes an account and signs in. `link`: the token of a link that allows it; `to`: where to go
@@ -259,6 +259,38 @@ pub async fn end_other_sessions() -> Result<(), ApiError> {
     let (accounts, requester) = session::both()?;
     let identity = answer(requester.identity())?;
     answer(accounts.end_other_sessions(identity).await)
+}
+
+/// The identities of other services that sign in to the account.
+#[server(prefix = "/api", endpoint = "account/identities", input = GetUrl, output = Json)]
+pub async fn list_identities() -> Result<Vec<LinkedIdentity>, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    answer(accounts.identities(answer(requester.identity())?).await)
+}
+
+/// Begins to link an identity of the service to the account. Returns where to go.
+#[server(prefix = "/api", endpoint = "account/identities/link", output = Json)]
+pub async fn link_identity(provider: Provider) -> Result<String, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let identity = answer(requester.identity())?;
+    let begun = accounts
+        .begin_outside(provider, "/settings", Some(identity), &requester.client)
+        .await;
+    answer(begun.map(|(page, token)| session::leave(&accounts, &token, page)))
+}
+
+/// Takes an identity from the account.
+#[server(prefix = "/api", endpoint = "account/identities/unlink", output = Json)]
+pub async fn unlink_identity(issuer: String, subject: String) -> Result<(), ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let identity = answer(requester.identity())?;
+    answer(accounts.unlink(identity, &issuer, &subject).await)
 }
 
 /// Deletes the account with all that belongs to it; `current` is its password.

@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::answer::is_plain_form;
 use crate::{
-    accounts::{Accounts, Requester, SignInStep, SignedIn, own_path},
+    accounts::{Accounts, Requester, SignInStep, SignedIn, Token, own_path},
     protocol::{ApiError, ErrorCode},
 };
 
@@ -41,6 +41,12 @@ pub fn finish(accounts: &Accounts, signed_in: &SignedIn, to: Option<String>) -> 
 pub fn begin(accounts: &Accounts, signed_in: &SignedIn, to: Option<String>) -> String {
     set_cookie(&accounts.session_cookie(signed_in));
     lead(own_path(to.as_deref()).to_owned())
+}
+
+/// Leads the browser to another service, which leads it back. Returns the page to go to.
+pub fn leave(accounts: &Accounts, token: &Token, page: String) -> String {
+    set_cookie(&accounts.outside_cookie(token));
+    lead(page)
 }
 
 /// Takes the session from the browser.

@@ -8,7 +8,9 @@ use std::{
 
 use secrecy::SecretString;
 
-use super::{Billing, ConfigError, Env, Mail, is_loopback_url, loopback_only, server};
+use super::{
+    Billing, ConfigError, Env, Github, Mail, Oidc, is_loopback_url, loopback_only, server,
+};
 use crate::protocol::SignUp;
 
 /// Why a server without accounts listens on this machine alone.
@@ -36,6 +38,9 @@ pub struct Accounts {
     /// `None` where no e-mail is sent.
     pub mail: Option<Mail>,
     pub secret_key: SecretKey,
+    /// The services with whose accounts one signs in.
+    pub oidc: Option<Oidc>,
+    pub github: Option<Github>,
 }
 
 /// Encrypts what of an account the database must not show.
@@ -93,6 +98,8 @@ impl Accounts {
             billing: Billing::from_env(env)?,
             mail: Mail::from_env(env, &server::public_url(env.var("PUBLIC_URL"))?)?,
             secret_key: SecretKey::from_env(env)?,
+            oidc: Oidc::from_env(env)?,
+            github: Github::from_env(env)?,
         })
     }
 

@@ -57,6 +57,11 @@ mod tests {
             ("SANDBOX_HOST_KEY", "hidden-host"),
             ("E2B_API_KEY", "hidden-e2b"),
             ("UNSPLASH_ACCESS_KEY", "hidden-unsplash"),
+            ("OIDC_ISSUER", "https://accounts.example.com"),
+            ("OIDC_CLIENT_ID", "codeflow"),
+            ("OIDC_CLIENT_SECRET", "hidden-oidc"),
+            ("GITHUB_CLIENT_ID", "codeflow"),
+            ("GITHUB_CLIENT_SECRET", "hidden-github"),
             ("SMTP_URL", "smtps://me:hidden-mail@mail.example.com"),
             (
                 "CODEFLOW_SECRET_KEY",

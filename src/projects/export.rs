@@ -60,6 +60,7 @@ impl Projects {
         Ok(json!({
             "exported_at": Timestamp::now(),
             "account": account,
+            "identities": store.list_identities(user).await?,
             "sessions": store.list_sessions(user, all).await?,
             "preferences": store.preferences(user).await?,
             "usage": store.list_usage(Some(user)).await?,

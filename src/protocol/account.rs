@@ -104,6 +104,76 @@ pub struct Pricing {
     pub subscribed: bool,
 }
 
+/// A service with whose accounts one signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// The issuer of `OIDC_ISSUER`.
+    Oidc,
+    Github,
+}
+
+named!(Provider: Oidc = "oidc", Github = "github");
+
+impl Provider {
+    /// What people call it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Oidc => "single sign-on",
+            Self::Github => "GitHub",
+        }
+    }
+}
+
+/// Why another service signed nobody in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OutsideRefusal {
+    #[error("The sign-in was cancelled.")]
+    Cancelled,
+    #[error("This sign-in has expired or was used already. Begin again.")]
+    Expired,
+    #[error("The service can't be reached right now. Try again in a moment.")]
+    Unreachable,
+    #[error("The service's answer was not accepted. Begin again.")]
+    Refused,
+    #[error(
+        "There is an account with this address. Sign in to it with its password, then connect the \
+         other service in the settings."
+    )]
+    Taken,
+    #[error("An account needs a confirmed e-mail address, and the service names none.")]
+    NoEmail,
+    #[error("No account can be made here this way. Ask an administrator for one.")]
+    Closed,
+    #[error("This identity belongs to another account.")]
+    Linked,
+    #[error("There were too many attempts. Try again in a few minutes.")]
+    TooMany,
+}
+
+named!(
+    OutsideRefusal: Cancelled = "cancelled",
+    Expired = "expired",
+    Unreachable = "unreachable",
+    Refused = "refused",
+    Taken = "taken",
+    NoEmail = "no-email",
+    Closed = "closed",
+    Linked = "linked",
+    TooMany = "too-many"
+);
+
+/// An identity of another service that signs in to an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedIdentity {
+    /// The service, by its address.
+    pub issuer: String,
+    pub subject: String,
+    /// How its owner knows it.
+    pub label: String,
+    pub created_at: Timestamp,
+}
+
 /// How an account's two-step sign-in stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SecondStepState {
@@ -130,6 +200,8 @@ pub struct Visitor {
     pub sign_up: SignUp,
     /// Whether the server sends e-mail.
     pub mail: bool,
+    /// The services with whose accounts one signs in.
+    pub providers: Vec<Provider>,
     /// The account that is signed in.
     pub account: Option<Account>,
     /// `None` where runs cost nothing.

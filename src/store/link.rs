@@ -36,6 +36,8 @@ pub enum Purpose {
     Email,
     /// Stands for a right password, until the code that is asked for too.
     SecondStep,
+    /// Stands for a question to another service, which is its detail, until the answer.
+    Outside,
 }
 
 /// A link as it was made.
@@ -53,6 +55,7 @@ impl Purpose {
             Self::Reset => "reset",
             Self::Email => "email",
             Self::SecondStep => "second-step",
+            Self::Outside => "outside",
         }
     }
 }

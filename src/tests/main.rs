@@ -35,6 +35,7 @@ mod odd_models;
 mod odd_streams;
 mod odd_turns;
 mod orderly_ends;
+mod outside;
 mod own_account;
 mod page_check;
 mod photos;

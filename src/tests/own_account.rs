@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The code of the base 32 secret, so many time steps from now (RFC 6238).
-fn code(secret: &str, steps: i64) -> String {
+pub fn code(secret: &str, steps: i64) -> String {
     let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits: String = secret
         .chars()
@@ -33,7 +33,7 @@ fn code(secret: &str, steps: i64) -> String {
 }
 
 /// Signs in up to the second step; returns the cookie that stands for the first.
-async fn first_step(server: &Server) -> String {
+pub async fn first_step(server: &Server) -> String {
     let half = sign(server, "sign-in", "ada@example.com", PASSWORD).await;
     assert_eq!(half.status(), 200);
     let set: Vec<_> = half.headers().get_all("set-cookie").iter().collect();
@@ -46,7 +46,7 @@ async fn first_step(server: &Server) -> String {
 }
 
 /// The session's cookie, or the refusal.
-async fn second_step(server: &Server, step: &str, code: &str) -> Result<String, StatusCode> {
+pub async fn second_step(server: &Server, step: &str, code: &str) -> Result<String, StatusCode> {
     let form = [("code", code), ("to", "/settings")];
     let answer = post(server, "/api/account/sign-in/code", step, &form).await;
     if answer.status() != 200 {

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use codeflow::{
-    protocol::{AppEntry, MessageKind, RunState, UserId},
+    protocol::{AppEntry, MessageKind, RunState, SecondStepSetup, UserId},
     store::Store,
 };
 use serde_json::json;
 
+use crate::accounts::{PASSWORD, cookie, get, post, server, sessions, sign};
 use crate::images::unused_images_go;
-use crate::support::{Model, Postgres, Reply, Server, data_dir, until};
+use crate::outside::sign_in;
+use crate::own_account::{code, first_step, second_step};
+use crate::support::{Issuer, Model, Postgres, Reply, Server, data_dir, until};
 
 #[tokio::test]
 async fn runs_on_postgresql_survive_a_crash_wait_in_order_and_are_followed_without_a_gap() {
@@ -153,4 +156,35 @@ async fn runs_on_postgresql_survive_a_crash_wait_in_order_and_are_followed_witho
         (RunState::Succeeded, "Zero\u{fffd} bytes\u{fffd}.")
     );
     server.stop();
+}
+
+#[tokio::test]
+async fn accounts_on_postgresql_have_two_steps_a_copy_an_end_and_other_services() {
+    let (postgres, data) = (Postgres::start().await, data_dir());
+    let issuer = Issuer::start().await;
+    let env = [&[("DATABASE_URL", &*postgres.url)][..], &issuer.env()].concat();
+    let server = server(&data, &env).await;
+    let ada = cookie(&sign(&server, "sign-up", "ada@example.com", PASSWORD).await).unwrap();
+    let password = [("current", PASSWORD)];
+    let setup = post(&server, "/api/account/two-step/begin", &ada, &password).await;
+    let setup: SecondStepSetup = setup.json().await.unwrap();
+    let form = [("code", &*code(&setup.secret, 0))];
+    let codes = post(&server, "/api/account/two-step/confirm", &ada, &form).await;
+    let codes: Vec<String> = codes.json().await.unwrap();
+    for code in [code(&setup.secret, 1), codes[0].clone()] {
+        let step = first_step(&server).await;
+        assert!(second_step(&server, &step, &code).await.is_ok(), "{code}");
+        let step = first_step(&server).await;
+        assert!(second_step(&server, &step, &code).await.is_err(), "{code}");
+    }
+    let export = get(&server, "/api/account/export.zip", &ada).await;
+    assert_eq!(export.status(), 200);
+    let (to, _) = sign_in(&server, &issuer, "oidc").await;
+    assert_eq!(to, "/sign-in?refused=taken");
+    let deleted = post(&server, "/api/account/delete", &ada, &password).await;
+    assert_eq!(deleted.status(), 200);
+    for count in 1..3 {
+        let (_, session) = sign_in(&server, &issuer, "oidc").await;
+        assert_eq!(sessions(&server, &session.unwrap()).await.len(), count);
+    }
 }

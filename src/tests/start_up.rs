@@ -52,6 +52,7 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
         ("AUTH", "maybe", "auto, on or off"),
         ("SIGN_UP", "all", "open, invite or closed"),
         ("SMTP_URL", "mail.example.com", "smtps://"),
+        ("OIDC_ISSUER", "http://accounts.example.com", "https"),
         ("CODEFLOW_SECRET_KEY", "short", "64 hexadecimal digits"),
         ("TRUSTED_PROXIES", "proxy", "IP addresses"),
     ] {

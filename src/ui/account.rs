@@ -5,6 +5,7 @@ mod chart;
 mod entrance;
 mod form;
 mod pricing;
+mod refusal;
 mod settings;
 mod usage;
 

@@ -54,6 +54,8 @@ pub const TABLE: &[Row] = rows! {
     GET "/reset" => All;
     GET "/sign-in/code" => All;
     GET "/confirm" at "/confirm?link=x" => All;
+    GET "/sign-in/with/{provider}" at "/sign-in/with/github" => All;
+    GET "/sign-in/with/{provider}/back" at "/sign-in/with/github/back" => All;
     GET "/settings" => Page;
     GET "/usage" => Page;
     GET "/pricing" => All;
@@ -155,4 +157,7 @@ pub const TABLE: &[Row] = rows! {
     POST "/api/account/two-step/confirm" with ["code" = "123456"] => SignedIn;
     POST "/api/account/two-step/end" with ["current" = "x", "code" = "123456"] => SignedIn;
     GET "/api/account/export.zip" => SignedIn;
+    GET "/api/account/identities" => SignedIn;
+    POST "/api/account/identities/link" with ["provider" = "github"] => SignedIn;
+    POST "/api/account/identities/unlink" with ["issuer" = "x", "subject" = "x"] => SignedIn;
 };

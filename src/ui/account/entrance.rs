@@ -5,14 +5,21 @@ use leptos::{ev::SubmitEvent, html, prelude::*};
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use super::form::{Field, Form, Refusal, Submit, value};
+use super::{
+    form::{Field, Form, Refusal, Submit, value},
+    refusal::OutsideAlert,
+};
 use crate::{
     api::account::{
         ConfirmEmail, FinishSignIn, RequestReset, ResetPassword, SignIn, SignUp, confirm_email,
         finish_sign_in, request_reset, reset_password, sign_in, sign_up,
     },
     protocol,
-    ui::{components::CARD, home::SiteHeader, visitor},
+    ui::{
+        components::{ButtonSize, ButtonVariant, CARD, button_class},
+        home::SiteHeader,
+        visitor,
+    },
 };
 
 const LINK: &str = "rounded-sm underline underline-offset-3 focus-ring";
@@ -50,6 +57,20 @@ fn Frame(heading: &'static str, #[prop(into)] lead: String, children: Children) 
     }
 }
 
+/// The other services with whose accounts one signs in.
+#[component]
+fn Providers(to: String) -> impl IntoView {
+    let providers = visitor::expect().providers.into_iter().map(|provider| {
+        let page = format!("/sign-in/with/{}{}", provider.as_str(), onward(&to));
+        view! {
+            <a href=page rel="external" class=button_class(ButtonVariant::Outline, ButtonSize::Default)>
+                {format!("Continue with {}", provider.label())}
+            </a>
+        }
+    });
+    view! { <div class="flex flex-col gap-2 empty:hidden">{providers.collect_view()}</div> }
+}
+
 #[component]
 pub fn SignInPage() -> impl IntoView {
     let refusal = ServerAction::<SignIn>::new().value().get_untracked();
@@ -57,6 +78,7 @@ pub fn SignInPage() -> impl IntoView {
     let (email, password) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
     let to = parameter("to");
     let sign_up = format!("/sign-up{}", onward(&to));
+    let onward_to = to.clone();
     let target = to.clone();
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
@@ -64,6 +86,7 @@ pub fn SignInPage() -> impl IntoView {
     };
     view! {
         <Frame heading="Sign in" lead="">
+            <OutsideAlert/>
             <form method="post" action="/api/account/sign-in" class="flex flex-col gap-4" on:submit=submit>
                 <Refusal form/>
                 <input type="hidden" name="to" value=to/>
@@ -71,6 +94,7 @@ pub fn SignInPage() -> impl IntoView {
                 <Field form label="Password" name="password" kind="password" autocomplete="current-password" node_ref=password/>
                 <Submit form label="Sign in"/>
             </form>
+            <Providers to=onward_to/>
             <p class="text-sm leading-6 text-muted-foreground">
                 "No account yet? "<a href=sign_up class=LINK>"Make one"</a>
                 ". "<a href="/reset" class=LINK>"Forgot your password?"</a>
@@ -96,6 +120,7 @@ pub fn SignUpPage() -> impl IntoView {
         }
         protocol::SignUp::Closed => "No accounts can be made here. Ask an administrator for one.",
     };
+    let onward_to = to.clone();
     let (target, invitation) = (to.clone(), link.clone());
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
@@ -112,6 +137,7 @@ pub fn SignUpPage() -> impl IntoView {
                 <Field form label="Password" name="password" kind="password" autocomplete="new-password" hint=LONG_ENOUGH node_ref=password/>
                 <Submit form label="Sign up"/>
             </form>
+            <Providers to=onward_to/>
             <p class="text-sm leading-6 text-muted-foreground">"You have an account? "<a href=sign_in class=LINK>"Sign in"</a></p>
         </Frame>
     }

@@ -1,5 +1,6 @@
 //! One's own account: profile, sign-in, sessions, usage, data, and its end.
 
+mod connected;
 mod data;
 mod email;
 mod section;
@@ -21,6 +22,7 @@ use crate::{
         visitor,
     },
 };
+use connected::ConnectedSection;
 use data::DataSection;
 use email::EmailSection;
 use section::Section;
@@ -37,6 +39,7 @@ pub fn SettingsPage() -> impl IntoView {
                 <EmailSection email/>
                 <Security/>
                 <TwoStepSection/>
+                <ConnectedSection/>
                 <SessionsSection/>
                 <Usage/>
                 <DataSection/>

@@ -1,0 +1,50 @@
+//! GitHub, by OAuth 2: it has no OpenID Connect for people, so its API says who somebody is.
+
+use serde::Deserialize;
+
+use super::provider::{Http, Outsider, ProviderError, Question, page};
+use crate::config::Github;
+
+#[derive(Debug, Deserialize)]
+struct User {
+    id: u64,
+    login: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Address {
+    email: String,
+    primary: bool,
+    verified: bool,
+}
+
+/// The page of GitHub where somebody signs in.
+pub fn begin(github: &Github, question: Question<'_>) -> Result<String, ProviderError> {
+    let url = format!("{}/login/oauth/authorize", github.url);
+    page(&url, &github.client, "read:user user:email", question, &[])
+}
+
+/// Who it is for whom GitHub gave the code.
+pub async fn finish(
+    http: &Http,
+    github: &Github,
+    code: &str,
+    question: Question<'_>,
+) -> Result<Outsider, ProviderError> {
+    let url = format!("{}/login/oauth/access_token", github.url);
+    let tokens = http.exchange(&url, &github.client, true, code, question);
+    let token = tokens.await?.access_token;
+    let api = &github.api_url;
+    let user: User = http.get(&format!("{api}/user"), Some(&token)).await?;
+    let url = format!("{api}/user/emails");
+    let addresses: Vec<Address> = http.get(&url, Some(&token)).await?;
+    let primary = addresses
+        .into_iter()
+        .find(|address| address.primary && address.verified);
+    Ok(Outsider {
+        issuer: github.url.clone(),
+        subject: user.id.to_string(),
+        email: primary.map(|address| address.email),
+        label: user.login,
+    })
+}
