@@ -21,7 +21,7 @@ pub fn BarChart(
     heading: &'static str,
     #[prop(into)] sum: String,
     bars: Vec<Bar>,
-    /// What the bars are, such as "the last 30 days".
+    /// What the bars are, such as "by day, the last 30 days".
     of: &'static str,
 ) -> impl IntoView {
     let most = bars.iter().map(|bar| bar.value).max().unwrap_or_default();
@@ -31,7 +31,7 @@ pub fn BarChart(
         Some(bar) => format!("{heading}, {of}: {sum}; most: {}, {}", bar.words, bar.label),
         None => format!("{heading}, {of}: none"),
     };
-    let (first, last) = (label(bars.first()), label(bars.last()));
+    let (first, last) = (short(bars.first()), short(bars.last()));
     let rects = bars.into_iter().enumerate().map(|(at, bar)| {
         let height = height(bar.value, most);
         view! {
@@ -51,7 +51,7 @@ pub fn BarChart(
                 aria-label=name
                 viewBox=format!("0 0 {width} {HEIGHT}")
                 preserveAspectRatio="none"
-                class="mt-2 h-20 w-full fill-brand"
+                class="mt-2 h-20 w-full border-b border-border fill-brand"
             >
                 {rects.collect_view()}
             </svg>
@@ -63,8 +63,13 @@ pub fn BarChart(
     }
 }
 
-fn label(bar: Option<&Bar>) -> String {
-    bar.map(|bar| bar.label.clone()).unwrap_or_default()
+/// The bar's label without its last word, a day's year.
+fn short(bar: Option<&Bar>) -> String {
+    let label = bar.map_or("", |bar| bar.label.as_str());
+    label
+        .rsplit_once(' ')
+        .map_or(label, |(day, _)| day)
+        .to_owned()
 }
 
 /// How high the bar is: what is there is seen, however little it is.

@@ -109,7 +109,7 @@ fn PlanCard(
             </div>
             <p class="text-sm text-muted-foreground">{price}</p>
             <p class="text-2xl font-semibold tracking-tight tabular-nums">
-                {format!("{points} credits")}
+                {format!("{points} {}", if points == 1 { "credit" } else { "credits" })}
             </p>
             <p class="text-sm text-muted-foreground">{format!("filled up again every {} days", rules.days)}</p>
             <div class="mt-auto pt-2 text-sm leading-6 text-muted-foreground">{children()}</div>
