@@ -269,7 +269,7 @@ async fn a_plan_is_bought_kept_through_odd_events_and_ended() {
     happened(&server, &other).await;
 
     // With the account its payments end; one that can't be ended keeps the account.
-    let form = [("password", PASSWORD)];
+    let form = [("current", PASSWORD)];
     stripe.scripted.lock().is_down = true;
     let kept = post(&server, "/api/account/delete", &cookie, &form).await;
     assert_eq!(kept.status(), 503);
