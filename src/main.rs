@@ -14,6 +14,7 @@ use codeflow::{
     boot::{self, Service},
     config::{self, Env, LogFormat, Settings},
     listener,
+    log::OneLine,
     protocol::{AccountRole, Plan},
     sandbox_host::{self, SandboxHost, template},
     server,
@@ -192,7 +193,7 @@ fn set_up_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| OneLine(std::io::stderr()))
         // A log that nobody reads any more must end nothing: a complaint about it would go to the
         // same place, and panic.
         .log_internal_errors(false);

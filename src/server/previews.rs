@@ -328,7 +328,14 @@ fn absent() -> Response {
 fn not_kept() -> Response {
     let text = "This browser doesn't keep the cookie that says who you are in a preview. Allow \
                 cookies here, or open the preview in a tab of its own.";
-    page(StatusCode::FORBIDDEN, "This preview can't be opened", text)
+    let mut response = page(
+        StatusCode::FORBIDDEN,
+        "This preview can't be opened here",
+        text,
+    );
+    // It stands in the builder's frame, on the preview's own origin.
+    response.headers_mut().remove(header::X_FRAME_OPTIONS);
+    response
 }
 
 /// A page of a few words, which the builder may frame.

@@ -15,9 +15,6 @@ use leptos::config::LeptosOptions;
 use super::preview_hosts::PreviewHosts;
 use crate::app::POWERS;
 
-/// Where a form may lead besides this site: to pay, and to what was paid.
-const PAYMENT: &str = "https://checkout.stripe.com https://billing.stripe.com";
-
 /// The policies of the site, as a cheap handle.
 #[derive(Debug, Clone)]
 pub struct Security {
@@ -49,7 +46,7 @@ impl Security {
         let after = format!(
             "'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
              connect-src 'self'{reload}; frame-src 'self' {previews}; worker-src 'self' blob:; \
-             object-src 'none'; base-uri 'none'; form-action 'self' {PAYMENT}; \
+             object-src 'none'; base-uri 'none'; form-action 'self'; \
              frame-ancestors 'none'"
         );
         // The preview's frame hands on what it is allowed; nobody else has these powers. Below
@@ -103,6 +100,10 @@ pub async fn harden(State(security): State<Security>, mut response: Response) ->
     // leads frames to previews.
     if !is_redirect {
         set(header::X_FRAME_OPTIONS, "DENY");
+        set(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        );
     }
     headers
         .entry(HeaderName::from_static("permissions-policy"))

@@ -31,6 +31,85 @@ fn header<'a>(response: &'a Response, name: &str) -> &'a str {
 }
 
 #[tokio::test]
+async fn every_answer_says_what_browsers_may_do_with_it() {
+    let (data, model) = (data_dir(), Model::start([]).await);
+    let server = Server::start(data.path(), &model);
+    let mut pages = 0;
+    for path in server::paths() {
+        let path = asked(&path);
+        let answer = send(&server, Method::GET, &path, &[("accept", "text/html")]).await;
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(header(&answer, name), value, "{path}");
+        }
+        assert!(
+            header(&answer, "permissions-policy").contains("camera=*"),
+            "{path}"
+        );
+        assert!(!answer.headers().contains_key("strict-transport-security"));
+        if answer.status().is_redirection() {
+            continue;
+        }
+        let policy = header(&answer, "content-security-policy").to_owned();
+        let is_framed = path.starts_with("/preview/");
+        assert_eq!(
+            policy.contains("frame-ancestors 'none'"),
+            !is_framed,
+            "{path}: {policy}"
+        );
+        let frames = header(&answer, "x-frame-options");
+        assert_eq!(
+            frames,
+            if is_framed { "SAMEORIGIN" } else { "DENY" },
+            "{path}"
+        );
+        let is_page = header(&answer, "content-type").starts_with("text/html") && !is_framed;
+        if !is_page {
+            assert!(policy.starts_with("default-src 'none'"), "{path}: {policy}");
+            continue;
+        }
+        pages += 1;
+        let scripts = policy
+            .split(';')
+            .find(|part| part.contains("script-src"))
+            .unwrap();
+        assert!(
+            !scripts.contains("unsafe-inline") && !scripts.contains("'unsafe-eval'"),
+            "{scripts}"
+        );
+        let nonce = scripts
+            .split("'nonce-")
+            .nth(1)
+            .unwrap()
+            .trim_end_matches('\'');
+        let text = answer.text().await.unwrap();
+        let tags: Vec<&str> = text.split("<script").skip(1).collect();
+        assert!(!tags.is_empty(), "{path}");
+        for tag in tags {
+            let tag = tag.split('>').next().unwrap();
+            assert!(
+                tag.contains(&format!("nonce=\"{nonce}\"")),
+                "{path}: <script{tag}>"
+            );
+        }
+        let again = send(&server, Method::GET, &path, &[("accept", "text/html")]).await;
+        assert_ne!(header(&again, "content-security-policy"), policy, "{path}");
+    }
+    assert!(pages >= 8, "{pages}");
+    let lost = send(
+        &server,
+        Method::GET,
+        "/no/such/page",
+        &[("accept", "text/html")],
+    )
+    .await;
+    assert!(header(&lost, "content-security-policy").contains("'nonce-"));
+}
+
+#[tokio::test]
 async fn where_the_site_has_tls_browsers_are_told_to_keep_to_it() {
     let (data, model) = (data_dir(), Model::start([]).await);
     let url = [("PUBLIC_URL", "https://build.example.test"), ("AUTH", "on")];
