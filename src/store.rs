@@ -26,6 +26,7 @@ mod ready;
 mod reply;
 mod rewind;
 mod run;
+mod search;
 mod second_step;
 mod session;
 mod share;

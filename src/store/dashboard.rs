@@ -2,12 +2,14 @@
 //! A page is two queries: the runs with their project, prompt and reply, and what their steps cost.
 
 use sea_orm::{
-    Condition, ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select,
+    Condition, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select,
     entity::prelude::*,
-    sea_query::{Alias, Func, LikeExpr, SimpleExpr},
+    sea_query::{Alias, Func, SimpleExpr},
 };
 
-use super::{Result, Store, StoreError, event, message, project, prompt, readable, run, usage};
+use super::{
+    Result, Store, StoreError, event, message, project, prompt, readable, run, search, usage,
+};
 use crate::protocol::{
     CreditRules, Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Spent, Timestamp,
     UserId,
@@ -17,9 +19,6 @@ use crate::protocol::{
 const PAGE: u64 = 50;
 /// How much of a prompt and of an error message a list shows, in characters.
 const SHOWN_TEXT: usize = 240;
-
-/// The longest search text, in characters; the rest is ignored.
-const SEARCHED: usize = 200;
 
 /// A run with what is joined to it.
 #[derive(FromQueryResult)]
@@ -48,16 +47,14 @@ impl Store {
             // Ids sort by the time they were created.
             query = query.filter(run::Column::Id.lt(before));
         }
-        // PostgreSQL accepts no zero bytes, and SQLite no pattern of many thousands of letters.
-        let search: String = filter
-            .search
-            .trim()
-            .chars()
-            .filter(|letter| *letter != '\0')
-            .take(SEARCHED)
-            .collect();
-        if !search.is_empty() {
-            query = query.filter(found_by(&search));
+        if let Some(search) = search::wanted(&filter.search) {
+            let columns = [
+                project::Column::Title.into_expr(),
+                message::Column::Content.into_expr(),
+                run::Column::Id.into_expr(),
+                run::Column::ProjectId.into_expr(),
+            ];
+            query = query.filter(search::any_contains(columns, &search));
         }
         // One more tells whether there is another page.
         let page = query.order_by_desc(run::Column::Id).limit(PAGE + 1);
@@ -190,68 +187,4 @@ fn beginning(mut text: String) -> String {
         text.push('…');
     }
     text
-}
-
-/// Matches runs whose project, prompt or ids contain the text literally.
-fn found_by(search: &str) -> Condition {
-    let mut found = Condition::any();
-    for text in spellings(search) {
-        let pattern = LikeExpr::new(format!("%{}%", literally(&text))).escape(ESCAPE);
-        for column in [
-            project::Column::Title.into_expr(),
-            message::Column::Content.into_expr(),
-            run::Column::Id.into_expr(),
-            run::Column::ProjectId.into_expr(),
-        ] {
-            found = found.add(Func::lower(column).like(pattern.clone()));
-        }
-    }
-    found
-}
-
-/// The text as the database's `LOWER` may have left it: SQLite's knows only ASCII letters, so
-/// others are tried in both cases.
-fn spellings(text: &str) -> Vec<String> {
-    let mut spellings = vec![
-        text.to_lowercase(),
-        text.to_ascii_lowercase(),
-        text.to_uppercase().to_ascii_lowercase(),
-    ];
-    spellings.sort();
-    spellings.dedup();
-    spellings
-}
-
-/// Not the backslash: it means something else to PostgreSQL and to MySQL.
-const ESCAPE: char = '!';
-
-/// The text as a pattern of `LIKE` that matches itself only.
-fn literally(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if matches!(letter, '%' | '_' | ESCAPE) {
-            pattern.push(ESCAPE);
-        }
-        pattern.push(letter);
-    }
-    pattern
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wildcards_are_letters_like_others() {
-        assert_eq!(literally("100%_done!"), "100!%!_done!!");
-    }
-
-    #[test]
-    fn letters_beyond_ascii_are_looked_for_in_both_cases() {
-        assert_eq!(spellings("Todo"), ["todo"]);
-        assert_eq!(
-            spellings("Übung"),
-            ["Übung".to_ascii_lowercase(), "Übung".to_lowercase()]
-        );
-    }
 }
