@@ -1,6 +1,7 @@
 //! Accounts: who somebody is. A request's cookie leads to an [`Identity`], in whose name the rest
 //! of the server reads and writes; without accounts (`AUTH=off`) everybody is the local user.
 
+mod admin_request;
 mod administration;
 mod billing;
 mod cookie;
@@ -25,11 +26,13 @@ mod token;
 mod totp;
 mod vault;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use admin_request::AdminRequest;
 pub use cookie::own_path;
 pub use error::AccountError;
 pub use limits::Effort;
@@ -41,7 +44,8 @@ pub use token::{SignInStep, SignedIn, Token};
 use crate::{
     config,
     protocol::{
-        Account, AccountRole, CreditEntry, Credits, SessionId, SignUp, Timestamp, UserId, Visitor,
+        Account, AccountRole, CreditEntry, Credits, Notice, SessionId, SignUp, Timestamp, UserId,
+        Visitor,
     },
     store::{Link, Purpose, Store},
 };
@@ -73,6 +77,8 @@ pub struct Identity {
     /// `None` for the local user.
     pub account: Option<Account>,
     pub session: Option<SessionId>,
+    /// Whether an administrator acts as the account's owner.
+    pub acting: bool,
 }
 
 impl Identity {
@@ -139,6 +145,8 @@ struct Inner {
     local: UserId,
     /// Counts the times at which sessions ended, so that what is open on their behalf looks again.
     ended: watch::Sender<u64>,
+    /// What administrators' next pages show once, by their sessions.
+    notices: Mutex<HashMap<Option<SessionId>, Notice>>,
 }
 
 impl Accounts {
@@ -168,6 +176,7 @@ impl Accounts {
                 public_url: public_url.to_owned(),
                 local: administrator.unwrap_or_else(UserId::local),
                 ended: watch::Sender::new(0),
+                notices: Mutex::default(),
                 store,
             }),
         })
@@ -187,24 +196,31 @@ impl Accounts {
                 role: AccountRole::Admin,
                 account: None,
                 session: None,
+                acting: false,
             }));
         }
         let Some(token) = token else {
             return Ok(None);
         };
         let store = &self.inner.store;
-        let Some(session) = store.find_session(&token.hash(), IDLE).await? else {
+        let Some(mut session) = store.find_session(&token.hash(), IDLE).await? else {
             return Ok(None);
         };
         // Also when the clock was set back.
         let age = Timestamp::now().0.saturating_sub(session.seen_at.0);
         if age.saturating_abs() > SEEN_EVERY {
-            store.touch_session(session.id).await?;
+            store.touch_session(&session).await?;
+        }
+        let acting = session.acting.is_some();
+        if acting {
+            // Also when the account became an administrator's meanwhile.
+            session.account.role = AccountRole::User;
         }
         Ok(Some(Identity {
             user: session.account.id.clone(),
             role: session.account.role,
             session: Some(session.id),
+            acting,
             account: Some(session.account),
         }))
     }
@@ -277,6 +293,7 @@ impl Accounts {
             providers: self.providers(),
             account: identity.and_then(|identity| identity.account.clone()),
             credits,
+            acting: identity.is_some_and(|identity| identity.acting),
         }
     }
 

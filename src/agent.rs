@@ -25,7 +25,7 @@ pub use crate::sandbox::{Notice, ShellEvent, ShellStream, TerminalSize};
 use crate::{
     config,
     llm::Model,
-    protocol::{FragmentId, ModelNotice, ProjectId, Timestamp},
+    protocol::{FragmentId, ModelNotice, ProjectId, SandboxUse, Timestamp},
     sandbox::{Client, SandboxError},
 };
 
@@ -62,6 +62,7 @@ pub struct ListedSandbox {
     /// The installation that made it.
     pub installation: Option<String>,
     pub started_at: Timestamp,
+    pub awake: bool,
 }
 
 /// Model, sandboxes, and a browser to look at apps with, as a cheap handle.
@@ -168,8 +169,14 @@ impl Agent {
             shared: sandbox.metadata.remove(SHARED).is_some(),
             installation: sandbox.metadata.remove(INSTALLATION),
             started_at: Timestamp(sandbox.started_at),
+            awake: sandbox.awake,
             id: sandbox.id,
         });
         Ok(listed.collect())
+    }
+
+    /// What these sandboxes used a moment ago, by their ids, as far as it was measured.
+    pub async fn measure(&self, ids: &[&str]) -> Result<HashMap<String, SandboxUse>, RunError> {
+        Ok(self.sandboxes.measure(ids).await?)
     }
 }

@@ -3,6 +3,7 @@
 //! HTTP status of their code.
 
 pub mod account;
+pub mod admin;
 #[cfg(feature = "ssr")]
 pub(crate) mod answer;
 mod error;

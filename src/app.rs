@@ -15,6 +15,7 @@ use crate::ui::{
         CodeRoute, ConfirmRoute, PricingRoute, ResetRoute, SettingsRoute, SignInRoute, SignUpRoute,
         UsageRoute,
     },
+    admin::{AuditRoute, DataRoute, ProjectRoute, ProjectsRoute, SandboxesRoute, UsersRoute},
     banners::ConnectionBanners,
     commands::{CommandDialogs, Commands},
     components::{POPUPS, Toaster, Toasts},
@@ -26,7 +27,7 @@ use crate::ui::{
     shared::{SharedRoute, SharedSourceRoute},
     theme,
     time::Clock,
-    visitor,
+    visitor::{self, ActingBanner},
     workspace::{self, WorkspaceRoute},
 };
 pub use crate::ui::{link_card::SiteUrl, preview::POWERS};
@@ -77,6 +78,7 @@ pub fn App() -> impl IntoView {
     workspace::fetch_when_wanted();
     view! {
         <Title formatter=|title: String| if title.is_empty() { "CodeFlow".to_owned() } else { format!("{title} · CodeFlow") }/>
+        <ActingBanner/>
         <Router>
             <SiteCard/>
             <FlatRoutes fallback=NotFound>
@@ -94,6 +96,12 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/usage") view={Lazy::<UsageRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/runs") view={Lazy::<RunsRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/runs/:id") view={Lazy::<RunRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/admin/users") view={Lazy::<UsersRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/admin/projects") view={Lazy::<ProjectsRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/admin/projects/:id") view={Lazy::<ProjectRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/admin/sandboxes") view={Lazy::<SandboxesRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/admin/data") view={Lazy::<DataRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/admin/audit") view={Lazy::<AuditRoute>::new()} ssr=SsrMode::Async/>
             </FlatRoutes>
             <CommandDialogs/>
         </Router>

@@ -1,6 +1,7 @@
 //! Projects, for the pages that show them: the one door of `api` and `server`. Reads come from the
 //! store and the sandbox; what begins or ends a run goes to `runs`. Errors are [`ProjectError`].
 
+mod administration;
 mod apps;
 mod archive;
 mod compare;

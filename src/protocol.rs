@@ -2,6 +2,7 @@
 //! nothing of the engine. Operations come in ([`NewPrompt`]), events go out ([`Event`]).
 
 mod account;
+mod administration;
 mod credit;
 mod dashboard;
 mod dev_log;
@@ -26,6 +27,11 @@ mod version;
 pub use account::{
     Account, AccountRole, LinkedIdentity, OutsideRefusal, Plan, Pricing, Provider, SecondStepSetup,
     SecondStepState, SessionSummary, SignUp, Visitor,
+};
+pub use administration::{
+    AuditEntry, AuditFilter, AuditPage, AuditSubject, DataColumn, DataFilter, DataPage,
+    FilterOperator, Invitation, Notice, ProjectFilter, ProjectInside, ProjectOverview, ProjectPage,
+    SandboxOverview, SandboxUse, UserFilter, UserPage, UserState, UserSummary,
 };
 pub use credit::{CreditEntry, CreditReason, CreditRules, Credits};
 pub use dashboard::{RunDetails, RunFilter, RunPage, RunSummary, StepState, StepSummary};

@@ -3,8 +3,12 @@
 //! saved `Event`s.
 
 mod account;
+mod administration;
+mod all_projects;
+mod audit;
 mod billing;
 mod blob;
+mod browser;
 mod credit;
 mod credit_account;
 mod dashboard;
@@ -52,6 +56,8 @@ use sea_orm::{
 };
 
 use crate::protocol::{CreditRules, Credits};
+pub use administration::AccountChange;
+pub use audit::{Actor, Deed};
 pub use deletion::Deleted;
 pub use edit::{Edit, SavedEdit};
 pub use fragment::{NewFragment, Version};

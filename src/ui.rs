@@ -3,6 +3,7 @@
 //! the only file that knows its socket.
 
 pub mod account;
+pub mod admin;
 pub mod banners;
 pub mod browser;
 pub mod commands;

@@ -22,6 +22,7 @@ mod m20261129_100050_add_credits;
 mod m20261129_100051_add_step_models;
 mod m20261129_100052_add_billing_customers;
 mod m20261129_100055_add_shares;
+mod m20261129_100060_add_administration;
 mod m20261129_100065_add_link_details;
 mod m20261129_100066_add_second_steps;
 mod m20261129_100067_add_linked_identities;
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100051_add_step_models::Migration),
             Box::new(m20261129_100052_add_billing_customers::Migration),
             Box::new(m20261129_100055_add_shares::Migration),
+            Box::new(m20261129_100060_add_administration::Migration),
             Box::new(m20261129_100065_add_link_details::Migration),
             Box::new(m20261129_100066_add_second_steps::Migration),
             Box::new(m20261129_100067_add_linked_identities::Migration),

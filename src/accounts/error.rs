@@ -31,6 +31,9 @@ pub enum AccountError {
     /// It is not theirs to do; the sentence is for the user.
     #[error("{0}")]
     Refused(&'static str),
+    /// Its state does not allow it; the sentence is for the user.
+    #[error("{0}")]
+    Conflict(&'static str),
     /// There is no such thing.
     #[error("There is no such {0}.")]
     NotFound(&'static str),
@@ -55,6 +58,7 @@ impl From<StoreError> for AccountError {
         match error {
             StoreError::NotFound("link") => Self::Link,
             StoreError::NotFound(what) => Self::NotFound(what),
+            StoreError::Conflict(why) => Self::Conflict(why),
             error => Self::Internal(error.into()),
         }
     }
@@ -76,6 +80,7 @@ impl From<AccountError> for ApiError {
             AccountError::Outside(_) | AccountError::Refused(_) => {
                 Self::new(ErrorCode::Forbidden, text)
             }
+            AccountError::Conflict(_) => Self::new(ErrorCode::Conflict, text),
             AccountError::NotFound(_) => Self::new(ErrorCode::NotFound, text),
             AccountError::TooMany(wait) => Self {
                 retry_after: Some(seconds(&wait)),

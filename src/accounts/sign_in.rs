@@ -34,7 +34,7 @@ const SIGN_UPS: Rate = Rate {
     pause: Duration::from_secs(60),
 };
 /// How much of a browser's name is kept, in characters.
-const AGENT: usize = 300;
+pub(super) const AGENT: usize = 300;
 
 impl From<NoEmail> for AccountError {
     fn from(error: NoEmail) -> Self {

@@ -27,10 +27,13 @@ pub async fn list_runs(
 /// A run with all its steps.
 #[server(prefix = "/api", endpoint = "runs/details", input = GetUrl, output = Json)]
 pub async fn get_run(run: RunId) -> Result<RunDetails, ApiError> {
-    use super::answer::answer;
+    use super::{answer::answer, session};
     use crate::projects::Projects;
 
-    answer(expect_context::<Projects>().run_details(run).await)
+    let details = answer(expect_context::<Projects>().run_details(run).await)?;
+    let summary = &details.summary;
+    session::opened("run", run, &summary.project_title, &summary.user).await?;
+    Ok(details)
 }
 
 /// Runs the message of a failed or stopped run once more, as a run of its own. Refused for any

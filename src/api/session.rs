@@ -1,15 +1,15 @@
-//! The session's cookie in an answer, and where a form leads.
+//! The session's cookie in an answer, where a form leads, and who is an administrator.
 
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Uri, header, request::Parts};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::answer::is_plain_form;
+use super::answer::{answer, is_plain_form};
 use crate::{
-    accounts::{Accounts, Requester, SignInStep, SignedIn, Token, own_path},
-    protocol::{ApiError, ErrorCode},
+    accounts::{Accounts, AdminRequest, Requester, SignInStep, SignedIn, Token, own_path},
+    protocol::{ApiError, ErrorCode, Notice, UserId},
 };
 
 /// The accounts, and who asks.
@@ -17,6 +17,79 @@ pub fn both() -> Result<(Accounts, Requester), ApiError> {
     use_context::<Accounts>()
         .zip(use_context::<Requester>())
         .ok_or_else(|| ApiError::new(ErrorCode::Internal, "The server has no accounts here."))
+}
+
+/// The administrator who asks; to others nothing is there.
+pub fn administrator() -> Result<AdminRequest, ApiError> {
+    let (accounts, requester) = both()?;
+    answer(accounts.administrator(&requester))
+}
+
+/// Notes what of somebody else's an administrator opened; nothing for anybody else.
+pub async fn opened(
+    kind: &'static str,
+    id: impl ToString,
+    name: &str,
+    owner: &UserId,
+) -> Result<(), ApiError> {
+    let (accounts, requester) = both()?;
+    match accounts.administrator(&requester) {
+        Ok(administrator) => answer(administrator.opened(kind, id, name, owner).await),
+        Err(_) => Ok(()),
+    }
+}
+
+/// What is said of a form that was carried out.
+pub struct Outcome(Notice);
+
+impl From<&str> for Outcome {
+    fn from(message: &str) -> Self {
+        Self(Notice {
+            message: message.to_owned(),
+            link: None,
+            failed: false,
+        })
+    }
+}
+
+impl Outcome {
+    pub fn with_link(mut self, link: &str) -> Self {
+        self.0.link = Some(link.to_owned());
+        self
+    }
+}
+
+/// The answer to an administrator's form. A browser that sent it by itself is led back to its page,
+/// which shows what came of it.
+pub fn noted<T: Default>(
+    administrator: &AdminRequest,
+    done: Result<T, impl Into<ApiError>>,
+    outcome: impl FnOnce(&T) -> Outcome,
+) -> Result<T, ApiError> {
+    if !is_plain_form() {
+        return answer(done);
+    }
+    administrator.notify(match done {
+        Ok(done) => outcome(&done).0,
+        Err(error) => Notice {
+            message: error.into().message,
+            link: None,
+            failed: true,
+        },
+    });
+    leptos_axum::redirect(&page_before());
+    Ok(T::default())
+}
+
+/// The page of this site that a form was on.
+fn page_before() -> String {
+    let parts = use_context::<Parts>();
+    let before = parts.as_ref().and_then(|parts| {
+        let referer = parts.headers.get(header::REFERER)?.to_str().ok()?;
+        let referer: Uri = referer.parse().ok()?;
+        Some(referer.path_and_query()?.as_str().to_owned())
+    });
+    own_path(before.as_deref()).to_owned()
 }
 
 /// Gives the browser its session, or leads it to where the code is asked for. Returns the page to go

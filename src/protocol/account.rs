@@ -60,6 +60,8 @@ macro_rules! named {
     };
 }
 
+pub(super) use named;
+
 named!(AccountRole: User = "user", Admin = "admin");
 named!(Plan: Free = "free", Pro = "pro");
 named!(SignUp: Open = "open", Invite = "invite", Closed = "closed");
@@ -206,4 +208,6 @@ pub struct Visitor {
     pub account: Option<Account>,
     /// `None` where runs cost nothing.
     pub credits: Option<Credits>,
+    /// Whether an administrator acts as the account's owner.
+    pub acting: bool,
 }

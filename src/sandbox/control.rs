@@ -10,7 +10,10 @@ use super::{
     retry::{self, Repeat},
     secret,
 };
-use crate::e2b;
+use crate::{e2b, protocol::SandboxUse};
+
+/// How many sandboxes one question about their use names.
+const MEASURED: usize = 100;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,6 +51,9 @@ struct ListedAnswer {
     id: String,
     /// RFC 3339.
     started_at: String,
+    /// `running` or `paused`.
+    #[serde(default)]
+    state: String,
     #[serde(default)]
     metadata: Option<HashMap<String, String>>,
 }
@@ -58,6 +64,7 @@ pub struct Listed {
     pub id: String,
     /// Unix time in milliseconds.
     pub started_at: i64,
+    pub awake: bool,
     pub metadata: HashMap<String, String>,
 }
 
@@ -72,8 +79,39 @@ impl TryFrom<ListedAnswer> for Listed {
         Ok(Self {
             id: answer.id,
             started_at: started_at.timestamp_millis(),
+            awake: answer.state != "paused",
             metadata: answer.metadata.unwrap_or_default(),
         })
+    }
+}
+
+/// The latest measurement of each sandbox, by their ids.
+#[derive(Deserialize)]
+struct Measured {
+    #[serde(default)]
+    sandboxes: HashMap<String, Sample>,
+}
+
+/// Sizes in bytes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sample {
+    cpu_used_pct: f64,
+    mem_used: u64,
+    mem_total: u64,
+    disk_used: u64,
+    disk_total: u64,
+}
+
+impl From<Sample> for SandboxUse {
+    fn from(sample: Sample) -> Self {
+        Self {
+            cpu: sample.cpu_used_pct,
+            memory: sample.mem_used,
+            memory_limit: sample.mem_total,
+            disk: sample.disk_used,
+            disk_limit: sample.disk_total,
+        }
     }
 }
 
@@ -203,6 +241,29 @@ impl Client {
             }
             next = token;
         }
+    }
+
+    /// What these sandboxes used a moment ago, as far as it was measured.
+    pub async fn measure(&self, ids: &[&str]) -> Result<HashMap<String, SandboxUse>, SandboxError> {
+        let mut measured = HashMap::new();
+        for ids in ids.chunks(MEASURED) {
+            let mut url = address::join(&self.inner.control_plane, "/sandboxes/metrics")?;
+            url.query_pairs_mut()
+                .append_pair("sandbox_ids", &ids.join(","));
+            let request = self
+                .inner
+                .http
+                .get(url)
+                .header(e2b::API_KEY, &self.inner.api_key);
+            let response = retry::send(request, Repeat::Harmless).await?;
+            if !response.status().is_success() {
+                return Err(error::of(response, Subject::Sandbox).await);
+            }
+            let answer: Measured = response.json().await?;
+            let samples = answer.sandboxes.into_iter();
+            measured.extend(samples.map(|(id, sample)| (id, sample.into())));
+        }
+        Ok(measured)
     }
 
     /// Kills the sandbox, running or paused. One that is gone already is no error.

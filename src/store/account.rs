@@ -89,6 +89,7 @@ impl Store {
                 image::disown_all(tx, &user).await?;
                 preference::remove_all(tx, &user).await?;
                 credit::remove_all(tx, &user).await?;
+                session::end_acting(tx, &user).await?;
                 // Sessions and links go with it.
                 user::Entity::delete_by_id(user).exec(tx).await?;
                 Ok(())
@@ -132,7 +133,7 @@ impl Store {
 }
 
 /// Gives what belongs to the local user to the administrator, unless there was one before.
-async fn take_over_if_first(tx: &impl ConnectionTrait, id: &UserId) -> Result<()> {
+pub(super) async fn take_over_if_first(tx: &impl ConnectionTrait, id: &UserId) -> Result<()> {
     let others = user::Entity::find()
         .filter(user::Column::Role.eq(AccountRole::Admin))
         .filter(user::Column::Id.ne(id.clone()));

@@ -4,7 +4,7 @@
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
 use super::{Result, Store, StoreError};
-use crate::protocol::{Timestamp, UserId};
+use crate::protocol::{SessionId, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "one_time_links")]
@@ -16,6 +16,10 @@ pub struct Model {
     pub created_at: i64,
     pub expires_at: i64,
     pub detail: Option<String>,
+    /// What it is called where the token must not be known.
+    pub id: Option<SessionId>,
+    /// The administrator who made it; `None` for one of a command's.
+    pub made_by: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -48,7 +52,7 @@ pub struct Link {
 }
 
 impl Purpose {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Administrator => "administrator",
             Self::Invite => "invite",
@@ -77,6 +81,8 @@ impl Store {
             created_at: Set(Timestamp::now().0),
             expires_at: Set(expires_at.0),
             detail: Set(link.detail),
+            id: Set(Some(SessionId::new())),
+            made_by: Set(None),
         };
         self.write(move |tx| {
             Box::pin(async move {

@@ -20,6 +20,8 @@ pub struct Model {
     pub created_at: i64,
     pub seen_at: i64,
     pub expires_at: i64,
+    /// The administrator who began it as somebody else.
+    pub acting_user_id: Option<UserId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -60,6 +62,8 @@ pub struct OpenSession {
     pub id: SessionId,
     pub seen_at: Timestamp,
     pub account: Account,
+    /// The administrator who acts as the account's owner.
+    pub acting: Option<UserId>,
 }
 
 impl Store {
@@ -69,30 +73,8 @@ impl Store {
         new: NewSession,
         replaced: Option<String>,
     ) -> Result<SessionId> {
-        let (id, now) = (SessionId::new(), Timestamp::now().0);
-        let row = ActiveModel {
-            id: Set(id),
-            user_id: Set(new.user),
-            token_hash: Set(new.token),
-            agent: Set(new.agent),
-            address: Set(new.address),
-            created_at: Set(now),
-            seen_at: Set(now),
-            expires_at: Set(new.expires_at.0),
-        };
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Some(token) = replaced {
-                    Entity::delete_many()
-                        .filter(Column::TokenHash.eq(token))
-                        .exec(tx)
-                        .await?;
-                }
-                Entity::insert(row).exec_without_returning(tx).await?;
-                Ok(id)
-            })
-        })
-        .await
+        self.write(move |tx| Box::pin(async move { insert(tx, new, replaced, None).await }))
+            .await
     }
 
     /// The session with this token's hash and its account; `None` when it has ended, or the account
@@ -109,6 +91,7 @@ impl Store {
         Ok(Some(OpenSession {
             id: session.id,
             seen_at: Timestamp(session.seen_at),
+            acting: session.acting_user_id,
             account: user.into(),
         }))
     }
@@ -153,12 +136,24 @@ impl Store {
     }
 
     /// Notes a request of the session.
-    pub async fn touch_session(&self, id: SessionId) -> Result<()> {
-        let seen = Entity::update_many()
-            .col_expr(Column::SeenAt, Expr::value(Timestamp::now().0))
-            .filter(Column::Id.eq(id));
-        self.update(seen).await?;
-        Ok(())
+    pub async fn touch_session(&self, session: &OpenSession) -> Result<()> {
+        let (id, now) = (session.id, Timestamp::now().0);
+        let user = session.account.id.clone();
+        let user = session.acting.is_none().then_some(user);
+        self.write(move |tx| {
+            Box::pin(async move {
+                Entity::update_many()
+                    .col_expr(Column::SeenAt, Expr::value(now))
+                    .filter(Column::Id.eq(id))
+                    .exec(tx)
+                    .await?;
+                match user {
+                    Some(user) => user::touch(tx, user, now).await,
+                    None => Ok(()),
+                }
+            })
+        })
+        .await
     }
 
     /// The user's sessions, the one used last first; none of them as the current one.
@@ -223,6 +218,47 @@ impl Store {
         })
         .await
     }
+}
+
+/// Begins a session, which `acting` uses as somebody else, and ends the one with this token's hash.
+pub(super) async fn insert(
+    tx: &impl ConnectionTrait,
+    new: NewSession,
+    replaced: Option<String>,
+    acting: Option<UserId>,
+) -> Result<SessionId> {
+    if let Some(token) = replaced {
+        Entity::delete_many()
+            .filter(Column::TokenHash.eq(token))
+            .exec(tx)
+            .await?;
+    }
+    let (id, now) = (SessionId::new(), Timestamp::now().0);
+    if acting.is_none() {
+        user::touch(tx, new.user.clone(), now).await?;
+    }
+    let row = ActiveModel {
+        id: Set(id),
+        user_id: Set(new.user),
+        token_hash: Set(new.token),
+        agent: Set(new.agent),
+        address: Set(new.address),
+        created_at: Set(now),
+        seen_at: Set(now),
+        expires_at: Set(new.expires_at.0),
+        acting_user_id: Set(acting),
+    };
+    Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(id)
+}
+
+/// Ends the sessions that the administrator began as others.
+pub(super) async fn end_acting(tx: &impl ConnectionTrait, administrator: &UserId) -> Result<()> {
+    Entity::delete_many()
+        .filter(Column::ActingUserId.eq(administrator.clone()))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// Ends the user's sessions but `kept`.

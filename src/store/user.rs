@@ -18,6 +18,7 @@ pub struct Model {
     pub plan: Plan,
     pub disabled_at: Option<i64>,
     pub created_at: i64,
+    pub seen_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -146,6 +147,7 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, new: NewUser) -> Result<Ac
         plan: new.plan,
         disabled_at: None,
         created_at: Timestamp::now().0,
+        seen_at: None,
     };
     let row = ActiveModel {
         id: Set(model.id.clone()),
@@ -157,6 +159,7 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, new: NewUser) -> Result<Ac
         plan: Set(model.plan),
         disabled_at: Set(None),
         created_at: Set(model.created_at),
+        seen_at: Set(None),
     };
     let inserted = Entity::insert(row)
         .on_conflict(OnConflict::column(Column::Email).do_nothing().to_owned())
@@ -186,6 +189,16 @@ pub(super) async fn set_email(
         .col_expr(Column::Email, Expr::value(normal))
         .col_expr(Column::WrittenEmail, Expr::value(written))
         .filter(Column::Id.eq(user.clone()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Notes when the user was last here.
+pub(super) async fn touch(tx: &impl ConnectionTrait, id: UserId, now: i64) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::SeenAt, Expr::value(now))
+        .filter(Column::Id.eq(id))
         .exec(tx)
         .await?;
     Ok(())

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::support::{Model, Server, data_dir, http, picture};
 use table::{
     Row,
-    Rule::{AdminPage, All, Owner, Page, SignedIn},
+    Rule::{Admin, AdminPage, All, Owner, Page, SignedIn},
     TABLE,
 };
 
@@ -56,6 +56,7 @@ async fn sign_up(server: &Server, email: &str) -> String {
 
 /// What the owner has.
 struct Things {
+    owner: String,
     project: String,
     run: String,
     message: String,
@@ -64,7 +65,8 @@ struct Things {
 
 impl Things {
     fn named_in(&self, text: &str) -> String {
-        text.replace("{project}", &self.project)
+        text.replace("{owner}", &self.owner)
+            .replace("{project}", &self.project)
             .replace("{run}", &self.run)
             .replace("{message}", &self.message)
             .replace("{image}", &self.image)
@@ -143,13 +145,6 @@ async fn nobody_gets_what_is_anothers() {
         .header("cookie", &owner)
         .body(picture(9));
     let image: Value = upload.send().await.unwrap().json().await.unwrap();
-    let things = Things {
-        run: workspace["runs"][0]["id"].as_str().unwrap().to_owned(),
-        message: workspace["messages"][0]["id"].as_str().unwrap().to_owned(),
-        image: image["id"].as_str().unwrap().to_owned(),
-        project,
-    };
-
     // A session that is over, and a user who may not come in any more.
     let store = Store::open_file(&data.path().join("codeflow.sqlite"))
         .await
@@ -160,6 +155,13 @@ async fn nobody_gets_what_is_anothers() {
         .unwrap()
         .unwrap()
         .user;
+    let things = Things {
+        owner: user.to_string(),
+        run: workspace["runs"][0]["id"].as_str().unwrap().to_owned(),
+        message: workspace["messages"][0]["id"].as_str().unwrap().to_owned(),
+        image: image["id"].as_str().unwrap().to_owned(),
+        project,
+    };
     let token = Token::new();
     let ended = NewSession {
         user,
@@ -198,7 +200,8 @@ async fn nobody_gets_what_is_anothers() {
                 SignedIn => status == 401,
                 Owner if is_stranger => status == 404,
                 Owner => status == 401,
-                AdminPage if is_stranger => status == 404,
+                AdminPage | Admin if is_stranger => status == 404,
+                Admin => status == 401,
                 Page if is_stranger => match *path {
                     "/projects/:id" => status == 404,
                     _ => status == 200,

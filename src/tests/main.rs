@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod accounts;
+mod administration;
 mod agent_limits;
 mod agent_tools;
 mod agent_words;

@@ -44,6 +44,8 @@ macro_rules! lazy_route {
     };
 }
 
+pub(super) use lazy_route;
+
 lazy_route!(
     /// `/sign-in`
     SignInRoute, sign_in_page, SignInPage

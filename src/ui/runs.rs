@@ -19,6 +19,7 @@ use leptos_meta::Title;
 use leptos_router::{LazyRoute, NavigateOptions, hooks::query_signal_with_options};
 
 use super::{
+    admin::AdminNav,
     components::{
         Alert, ButtonSize, ButtonVariant, INPUT, Icon, IconName, SELECT, Skeleton, button_class,
     },
@@ -31,6 +32,8 @@ use crate::{
     api::{runs::list_runs, usage::list_usage},
     protocol::RunState,
 };
+
+pub use state::word as state_word;
 
 use details::RunDetailsPage;
 use filter::Filter;
@@ -131,6 +134,7 @@ fn RunsPage() -> impl IntoView {
     view! {
         <Title text="Runs"/>
         <SiteHeader/>
+        <AdminNav current="/admin/runs"/>
         <main class="mx-auto max-w-6xl px-4 pt-6 pb-24 sm:px-5">
             <h1 class="text-2xl font-semibold tracking-tight">"Runs"</h1>
             <p class="mt-1 text-sm text-muted-foreground">"Everything the agent was asked to do, newest first."</p>

@@ -45,6 +45,12 @@ pub fn RelativeTime(at: Timestamp) -> impl IntoView {
     view! { <time datetime=iso(at) title=title>{words}</time> }
 }
 
+/// A `<time>` that says when something was, with the hour in UTC.
+#[component]
+pub fn Moment(at: Timestamp) -> impl IntoView {
+    view! { <time datetime=iso(at)>{moment(at)}</time> }
+}
+
 /// How long ago, in the largest unit that fits.
 fn ago(milliseconds: i64) -> String {
     const MINUTE: i64 = 60_000;

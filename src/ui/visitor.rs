@@ -70,3 +70,20 @@ pub fn AccountMenu() -> impl IntoView {
     }
     .into_any()
 }
+
+/// Says on every page that an administrator acts as somebody else, and ends it.
+#[component]
+pub fn ActingBanner() -> impl IntoView {
+    let visitor = expect();
+    let account = visitor.account.filter(|_| visitor.acting);
+    account.map(|account| {
+        view! {
+            <aside aria-label="Signed in as somebody else" class="flex flex-wrap items-center justify-center gap-x-3 gap-y-1 bg-foreground px-4 py-1.5 text-sm text-background">
+                <p class="wrap-anywhere">"You are signed in as "<strong>{account.email}</strong>"."</p>
+                <form method="post" action="/api/account/sign-out">
+                    <button type="submit" class="cursor-pointer rounded-sm underline underline-offset-3 focus-ring">"End"</button>
+                </form>
+            </aside>
+        }
+    })
+}

@@ -14,14 +14,16 @@ pub enum Rule {
     Page,
     /// A page for administrators.
     AdminPage,
+    /// For administrators: to others it looks absent.
+    Admin,
 }
 
 /// A path as the router has it, and who may have what it answers with.
 pub struct Row {
     pub path: &'static str,
     pub method: &'static str,
-    /// How it is asked, with the owner's `{project}`, `{run}`, `{message}` and `{image}`; where it
-    /// is empty, by its path.
+    /// How it is asked, with the `{owner}` and their `{project}`, `{run}`, `{message}` and
+    /// `{image}`; where it is empty, by its path.
     pub target: &'static str,
     /// The form that goes with it.
     pub form: &'static [(&'static str, &'static str)],
@@ -68,6 +70,12 @@ pub const TABLE: &[Row] = rows! {
     GET "/projects/:id" at "/projects/{project}" => Page;
     GET "/admin/runs" => AdminPage;
     GET "/admin/runs/:id" at "/admin/runs/{run}" => AdminPage;
+    GET "/admin/users" => AdminPage;
+    GET "/admin/projects" => AdminPage;
+    GET "/admin/projects/:id" at "/admin/projects/{project}" => AdminPage;
+    GET "/admin/sandboxes" => AdminPage;
+    GET "/admin/data" => AdminPage;
+    GET "/admin/audit" => AdminPage;
     // Its socket is asked below.
     GET "/ws/projects/{id}" at "/ws/projects/{project}" => All;
     GET "/ws/projects/{id}/terminal" at "/ws/projects/{project}/terminal" => All;
@@ -160,4 +168,20 @@ pub const TABLE: &[Row] = rows! {
     GET "/api/account/identities" => SignedIn;
     POST "/api/account/identities/link" with ["provider" = "github"] => SignedIn;
     POST "/api/account/identities/unlink" with ["issuer" = "x", "subject" = "x"] => SignedIn;
+    GET "/api/admin/notice" => Admin;
+    GET "/api/admin/users" => Admin;
+    POST "/api/admin/users/plan" with ["user" = "{owner}", "plan" = "pro"] => Admin;
+    POST "/api/admin/users/role" with ["user" = "{owner}", "role" = "admin"] => Admin;
+    POST "/api/admin/users/disable" with ["user" = "{owner}"] => Admin;
+    POST "/api/admin/users/enable" with ["user" = "{owner}"] => Admin;
+    POST "/api/admin/users/reset-link" with ["user" = "{owner}"] => Admin;
+    POST "/api/admin/users/sign-in" with ["user" = "{owner}"] => Admin;
+    POST "/api/admin/invitations/make" with ["days" = "7"] => Admin;
+    POST "/api/admin/invitations/revoke" with ["invitation" = "{run}"] => Admin;
+    GET "/api/admin/audit" => Admin;
+    GET "/api/admin/projects" => Admin;
+    GET "/api/admin/project" at "/api/admin/project?project={project}&file=app/page.tsx" => Admin;
+    GET "/api/admin/sandboxes" => Admin;
+    POST "/api/admin/sandboxes/kill" with ["sandbox" = "{project}"] => Admin;
+    GET "/api/admin/data" at "/api/admin/data?filter[table]=projects" => Admin;
 };

@@ -1,0 +1,398 @@
+//! The read-only browser of all tables. What it shows is allowed column by column: a table or a
+//! column that is not listed here is not there, and a test fails until it is.
+
+use sea_orm::{
+    Condition, DbBackend, ExprTrait as _, Order, Statement, Value,
+    entity::prelude::*,
+    sea_query::{Alias, Func, LikeExpr, Query, SimpleExpr},
+};
+
+use super::{Result, Store, StoreError, search};
+use crate::protocol::{DataColumn, DataFilter, DataPage, FilterOperator};
+
+/// How many rows a page has.
+const PAGE: u64 = 50;
+/// How much of a value is shown, in characters.
+const SHOWN: i32 = 200;
+/// The last page that is looked for: further ones take the database longer and longer.
+const LAST_PAGE: u32 = 10_000;
+
+/// A table with the columns that are shown, those of which the length alone is shown, and those
+/// that are left out because they are secrets or lead to them.
+struct Shown {
+    table: &'static str,
+    columns: &'static [&'static str],
+    lengths: &'static [&'static str],
+    secrets: &'static [&'static str],
+}
+
+const fn shown(table: &'static str, columns: &'static [&'static str]) -> Shown {
+    Shown {
+        table,
+        columns,
+        lengths: &[],
+        secrets: &[],
+    }
+}
+
+#[rustfmt::skip]
+const TABLES: &[Shown] = &[
+    shown("audit_entries", &[
+        "id", "at", "actor_id", "actor", "action", "subject_kind", "subject_id", "subject",
+        "details", "address",
+    ]),
+    Shown {
+        // What Stripe knows the user by.
+        secrets: &["id"],
+        ..shown("billing_customers", &["user_id", "subscribed", "created_at"])
+    },
+    Shown { lengths: &["content"], ..shown("blobs", &["hash", "size"]) },
+    shown("credit_accounts", &["user_id", "balance", "refilled_at"]),
+    shown("credit_entries", &["id", "user_id", "run_id", "reason", "amount", "created_at"]),
+    Shown {
+        lengths: &["content"],
+        ..shown("edits", &["project_id", "number", "kind", "path", "target", "created_at"])
+    },
+    shown("events", &["project_id", "seq", "run_id", "subject", "name", "kind", "created_at"]),
+    shown("fragment_files", &["fragment_id", "path", "hash", "kind"]),
+    shown("fragments", &[
+        "id", "project_id", "message_id", "run_id", "number", "title", "created_at", "draft",
+        "partial", "author", "restored", "changed", "picture",
+    ]),
+    shown("image_owners", &["hash", "user_id"]),
+    shown("images", &["hash", "media_type", "width", "height", "used_at"]),
+    shown("installation", &["id"]),
+    shown("linked_identities", &["issuer", "subject", "user_id", "label", "created_at"]),
+    shown("messages", &[
+        "id", "project_id", "role", "kind", "content", "created_at", "image_hash", "replaced_by",
+    ]),
+    Shown {
+        // The detail may be what another service is to answer with.
+        secrets: &["token_hash", "detail"],
+        ..shown("one_time_links", &[
+            "id", "purpose", "user_id", "made_by", "created_at", "expires_at",
+        ])
+    },
+    shown("preferences", &["user_id", "name", "value"]),
+    shown("projects", &[
+        "id", "user_id", "title", "sandbox", "last_seq", "created_at", "updated_at", "used_at",
+        "renamed", "restoring", "deleted_at", "picture",
+    ]),
+    Shown { secrets: &["code_hash"], ..shown("recovery_codes", &["user_id"]) },
+    shown("runs", &[
+        "id", "project_id", "message_id", "reply_id", "state", "created_at", "started_at",
+        "finished_at", "worked_ms", "trimmed",
+    ]),
+    shown("seaql_migrations", &["version", "applied_at"]),
+    Shown {
+        secrets: &["secret"],
+        ..shown("second_steps", &["user_id", "confirmed_at", "last_counter"])
+    },
+    Shown {
+        secrets: &["token_hash"],
+        ..shown("sessions", &[
+            "id", "user_id", "acting_user_id", "agent", "address", "created_at", "seen_at",
+            "expires_at",
+        ])
+    },
+    Shown {
+        // Whoever has it opens the project.
+        secrets: &["slug"],
+        ..shown("shares", &["project_id", "version", "source", "category", "created_at"])
+    },
+    shown("steps", &[
+        "run_id", "name", "ordinal", "attempt", "output", "error", "started_at", "finished_at",
+        "model", "input_digest", "input_tokens", "output_tokens", "cost_micros", "estimated",
+        "crashes", "stopped",
+    ]),
+    Shown {
+        secrets: &["password_hash"],
+        ..shown("users", &[
+            "id", "email", "written_email", "name", "role", "plan", "disabled_at", "created_at",
+            "seen_at",
+        ])
+    },
+];
+
+impl Store {
+    /// The tables that the browser shows, in their order.
+    pub fn data_tables(&self) -> Vec<String> {
+        TABLES.iter().map(|shown| shown.table.to_owned()).collect()
+    }
+
+    /// A page of a table's rows as texts. `NotFound` for a table that isn't shown, or a column that
+    /// isn't.
+    pub async fn browse(&self, filter: &DataFilter) -> Result<DataPage> {
+        let shown = TABLES.iter().find(|shown| shown.table == filter.table);
+        let shown = shown.ok_or(StoreError::NotFound("table"))?;
+        let types = self.columns_of(shown.table).await?;
+        let is_number = |name: &str| {
+            let found = types.iter().find(|(column, _)| column == name);
+            found.is_some_and(|(_, kind)| is_number(kind))
+        };
+        let table = Alias::new(shown.table);
+        let mut query = Query::select();
+        query.from(table);
+        for name in shown.columns {
+            query.expr(beginning(as_text(name)));
+        }
+        for name in shown.lengths {
+            let length = Func::cust("LENGTH").arg(Expr::col(Alias::new(*name)));
+            query.expr(SimpleExpr::from(length).cast_as("TEXT"));
+        }
+        let column = |name: &str| {
+            let found = shown.columns.iter().find(|column| **column == name);
+            found.copied().ok_or(StoreError::NotFound("column"))
+        };
+        if !filter.column.is_empty() {
+            let name = column(&filter.column)?;
+            query.cond_where(condition(filter, name, is_number(name)));
+        }
+        if !filter.sort.is_empty() {
+            let order = if filter.descending {
+                Order::Desc
+            } else {
+                Order::Asc
+            };
+            query.order_by(Alias::new(column(&filter.sort)?), order);
+        }
+        // The rest of the order, so that every row is on one page.
+        for name in shown.columns {
+            query.order_by(Alias::new(*name), Order::Asc);
+        }
+        let page = std::cmp::min(filter.page, LAST_PAGE);
+        query.limit(PAGE + 1).offset(u64::from(page) * PAGE);
+        let found = self.db.query_all(&query).await?;
+        let more = found.len() > PAGE as usize;
+        let width = shown.columns.len() + shown.lengths.len();
+        let mut rows = Vec::new();
+        for row in found.iter().take(PAGE as usize) {
+            let values = (0..width).map(|index| row.try_get_by_index::<Option<String>>(index));
+            rows.push(values.collect::<Result<Vec<_>, _>>()?);
+        }
+        let columns = shown.columns.iter().map(|name| DataColumn {
+            name: (*name).to_owned(),
+            is_length: false,
+        });
+        let lengths = shown.lengths.iter().map(|name| DataColumn {
+            name: (*name).to_owned(),
+            is_length: true,
+        });
+        let secrets = shown.secrets.iter().map(|name| (*name).to_owned());
+        Ok(DataPage {
+            tables: self.data_tables(),
+            columns: columns.chain(lengths).collect(),
+            left_out: secrets.collect(),
+            rows,
+            more,
+        })
+    }
+
+    /// The table's columns with their types, as the database has them.
+    async fn columns_of(&self, table: &str) -> Result<Vec<(String, String)>> {
+        let backend = self.db.get_database_backend();
+        let statement = match backend {
+            DbBackend::Postgres => {
+                "SELECT column_name::text, data_type::text FROM information_schema.columns \
+                 WHERE table_schema = current_schema() AND table_name = $1"
+            }
+            _ => "SELECT name, type FROM pragma_table_info($1)",
+        };
+        let statement = Statement::from_sql_and_values(backend, statement, [Value::from(table)]);
+        let rows = self.db.query_all_raw(statement).await?;
+        let columns = rows
+            .iter()
+            .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)));
+        columns.collect()
+    }
+
+    /// All tables of the database.
+    #[cfg(test)]
+    async fn tables(&self) -> Result<Vec<String>> {
+        let backend = self.db.get_database_backend();
+        let statement = match backend {
+            DbBackend::Postgres => {
+                "SELECT table_name::text FROM information_schema.tables \
+                 WHERE table_schema = current_schema()"
+            }
+            _ => {
+                "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') \
+                 AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+            }
+        };
+        let statement = Statement::from_string(backend, statement);
+        let rows = self.db.query_all_raw(statement).await?;
+        let names = rows.iter().map(|row| Ok(row.try_get_by_index(0)?));
+        names.collect()
+    }
+}
+
+/// Whether a column of the type holds numbers.
+fn is_number(kind: &str) -> bool {
+    let kind = kind.to_lowercase();
+    ["int", "double", "real", "float", "numeric"]
+        .iter()
+        .any(|number| kind.contains(number))
+}
+
+fn as_text(column: &str) -> SimpleExpr {
+    Expr::col(Alias::new(column)).cast_as("TEXT")
+}
+
+fn beginning(text: SimpleExpr) -> SimpleExpr {
+    let first = Func::cust("SUBSTR").args([text, Expr::value(1), Expr::value(SHOWN + 1)]);
+    SimpleExpr::from(first)
+}
+
+/// Matches rows whose column stands to the value as the filter says: as numbers where both are,
+/// else as texts.
+fn condition(filter: &DataFilter, name: &str, is_number: bool) -> Condition {
+    let value = filter.value.replace('\0', "");
+    let number = value.trim().parse::<f64>().ok();
+    let number = number.filter(|number| is_number && number.is_finite());
+    let column = Expr::col(Alias::new(name));
+    let whole = value.trim().parse::<i64>().ok().filter(|_| is_number);
+    let number = match (whole, number) {
+        (Some(whole), _) => Some(Expr::value(whole)),
+        (None, Some(number)) => Some(Expr::value(number)),
+        (None, None) => None,
+    };
+    let (left, right) = match number {
+        Some(number) => (column.clone(), number),
+        None => (as_text(name), Expr::value(value.clone())),
+    };
+    let compared = match filter.operator {
+        FilterOperator::Is => left.eq(right),
+        FilterOperator::IsNot => left.ne(right).or(column.is_null()),
+        FilterOperator::Less => left.lt(right),
+        FilterOperator::More => left.gt(right),
+        FilterOperator::Contains => {
+            return match search::wanted(&value) {
+                Some(text) => search::any_contains([as_text(name)], &text),
+                None => Condition::all(),
+            };
+        }
+        FilterOperator::StartsWith => {
+            let pattern = format!("{}%", search::literally(&value));
+            as_text(name).like(LikeExpr::new(pattern).escape(search::ESCAPE))
+        }
+        FilterOperator::IsEmpty => column.is_null().or(as_text(name).eq("")),
+    };
+    Condition::all().add(compared)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::protocol::{NewPrompt, UserId};
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        for title in ["Build a clock", "Build a 100% map", "Draw"] {
+            let prompt = NewPrompt::new(title).unwrap();
+            let user = UserId::local();
+            let created = store.create_project(&user, &prompt, None, title);
+            created.await.unwrap();
+        }
+        store
+    }
+
+    #[tokio::test]
+    async fn every_table_and_column_of_the_database_is_classified() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let known: BTreeSet<String> = TABLES.iter().map(|shown| shown.table.to_owned()).collect();
+        let there: BTreeSet<String> = store.tables().await.unwrap().into_iter().collect();
+        assert_eq!(known, there, "each table has its line in TABLES");
+        for shown in TABLES {
+            let all = shown
+                .columns
+                .iter()
+                .chain(shown.lengths)
+                .chain(shown.secrets);
+            let known: BTreeSet<String> = all.map(|name| (*name).to_owned()).collect();
+            let columns = store.columns_of(shown.table).await.unwrap();
+            let there: BTreeSet<String> = columns.into_iter().map(|(name, _)| name).collect();
+            assert_eq!(known, there, "{}: columns", shown.table);
+            for name in shown.columns {
+                let suspicious = ["token", "secret", "password", "key", "salt", "code"];
+                // Counts of what models read and wrote.
+                let is_count = matches!(*name, "input_tokens" | "output_tokens");
+                let looks_secret = suspicious.iter().any(|word| name.contains(word));
+                assert!(!looks_secret || is_count, "{}.{name} is shown", shown.table);
+            }
+        }
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn rows_are_filtered_sorted_and_cut_into_pages() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let titles = async |operator, value: &str| -> Vec<String> {
+            let filter = DataFilter {
+                table: "projects".to_owned(),
+                column: "title".to_owned(),
+                operator,
+                value: value.to_owned(),
+                sort: "title".to_owned(),
+                descending: true,
+                ..DataFilter::default()
+            };
+            let page = store.browse(&filter).await.unwrap();
+            let title = page
+                .columns
+                .iter()
+                .position(|column| column.name == "title");
+            let rows = page.rows.into_iter();
+            rows.map(|row| row[title.unwrap()].clone().unwrap())
+                .collect()
+        };
+        use FilterOperator::{Contains, Is, IsEmpty, IsNot, More, StartsWith};
+        assert_eq!(
+            titles(Contains, "BUILD").await,
+            ["Build a clock", "Build a 100% map"]
+        );
+        assert_eq!(titles(Contains, "0%").await, ["Build a 100% map"]);
+        assert_eq!(titles(StartsWith, "Build a c").await, ["Build a clock"]);
+        assert_eq!(titles(Is, "Draw").await, ["Draw"]);
+        assert_eq!(titles(IsNot, "Draw").await.len(), 2);
+        assert_eq!(titles(More, "Build a clock").await, ["Draw"]);
+        assert!(titles(IsEmpty, "").await.is_empty());
+        assert!(titles(Is, "'; DROP TABLE projects; --").await.is_empty());
+
+        let numbers = async |operator, value: &str| {
+            let filter = DataFilter {
+                table: "projects".to_owned(),
+                column: "created_at".to_owned(),
+                operator,
+                value: value.to_owned(),
+                ..DataFilter::default()
+            };
+            store.browse(&filter).await.unwrap().rows.len()
+        };
+        // As texts, 9 would come after what begins with 1.
+        assert_eq!(numbers(More, "9").await, 3);
+        assert_eq!(numbers(FilterOperator::Less, "9.5").await, 0);
+        for (table, column) in [("sqlite_master", ""), ("users", "password_hash")] {
+            let filter = DataFilter {
+                table: table.to_owned(),
+                column: column.to_owned(),
+                ..DataFilter::default()
+            };
+            let refused = store.browse(&filter).await;
+            assert!(matches!(refused, Err(StoreError::NotFound(_))), "{table}");
+        }
+        for table in store.data_tables() {
+            let filter = DataFilter {
+                table,
+                ..DataFilter::default()
+            };
+            store.browse(&filter).await.unwrap();
+        }
+        store.close().await;
+    }
+}

@@ -1,0 +1,52 @@
+//! The pages of administration: users, everybody's projects, sandboxes, the tables and the audit log.
+//! They are plain HTML with forms and links that load pages anew: they work without scripts, and
+//! their code is fetched when somebody goes there.
+
+mod audit;
+mod data;
+mod frame;
+mod project;
+mod projects;
+mod sandboxes;
+mod users;
+
+use leptos::prelude::*;
+use leptos_router::LazyRoute;
+
+pub use frame::AdminNav;
+
+use super::{
+    account::lazy_route,
+    pane::{page, panes},
+};
+use audit::AuditPage;
+use data::DataPage;
+use project::ProjectPage;
+use projects::ProjectsPage;
+use sandboxes::SandboxesPage;
+use users::UsersPage;
+
+lazy_route!(
+    /// `/admin/users`
+    UsersRoute, users_page, UsersPage
+);
+lazy_route!(
+    /// `/admin/projects`
+    ProjectsRoute, projects_page, ProjectsPage
+);
+lazy_route!(
+    /// `/admin/projects/{id}`
+    ProjectRoute, project_page, ProjectPage
+);
+lazy_route!(
+    /// `/admin/sandboxes`
+    SandboxesRoute, sandboxes_page, SandboxesPage
+);
+lazy_route!(
+    /// `/admin/data`
+    DataRoute, data_page, DataPage
+);
+lazy_route!(
+    /// `/admin/audit`
+    AuditRoute, audit_page, AuditPage
+);
