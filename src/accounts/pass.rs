@@ -195,7 +195,9 @@ mod tests {
             expires_at: later(Duration::from_secs(60)),
         };
         let session = store.add_session(session, None).await.unwrap();
-        let env = config::Env::of([("AUTH", "on")], "/usr/bin/codeflow");
+        let data = folder.path().to_str().unwrap();
+        let env = [("AUTH", "on"), ("CODEFLOW_DATA_DIR", data)];
+        let env = config::Env::of(env, "/usr/bin/codeflow");
         let settings = config::Accounts::from_env(&env).unwrap();
         let accounts = Accounts::new(store, &settings, true, "http://localhost:3000");
         (folder, accounts.await.unwrap(), session)
