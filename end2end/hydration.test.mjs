@@ -40,7 +40,7 @@ const settled = (page) => page.evaluate(() => new Promise((done) => requestAnima
 
 test("a project opened at its address comes alive although its code comes late, and shows its app", async () => {
   const project = await post(server, "/api/showcase/use", { slug: "quiz" });
-  const { page, asked, release } = await holding("**/split_workspace*.wasm");
+  const { page, asked, release } = await holding("**/split_workspace.wasm");
   const problems = watchConsole(page, { previews: false });
   await page.goto(`${server.url}/projects/${project}`, { waitUntil: "commit" });
   await asked;
@@ -103,11 +103,11 @@ test("a project whose code can't be fetched says so, and is there when it is tri
   page.setDefaultTimeout(60_000);
   await page.goto(server.url);
   await isAlive(page);
-  await page.route("**/split_workspace*.wasm", (route) => route.abort());
+  await page.route("**/split_workspace.wasm", (route) => route.abort());
   await page.locator(`a[href="/projects/${project}"]`).click();
   const failure = page.getByRole("alert").filter({ hasText: "could not be fetched: the page" });
   await failure.waitFor();
-  await page.unroute("**/split_workspace*.wasm");
+  await page.unroute("**/split_workspace.wasm");
   await failure.getByRole("button", { name: "Try again" }).click();
   await page.getByRole("textbox", { name: "Message" }).waitFor();
   await page.locator('iframe[title="Preview"]').waitFor();
@@ -122,7 +122,7 @@ test("a project opened while its code can't be fetched stays as the server made 
   page.on("pageerror", (error) => thrown.push(error.message));
   let refused = 0;
   const refusals = new Promise((resolve) => {
-    void page.route("**/split_workspace*.wasm", async (route) => {
+    void page.route("**/split_workspace.wasm", async (route) => {
       refused += 1;
       if (refused === 3) resolve();
       await (refused > 3 ? route.continue() : route.abort());

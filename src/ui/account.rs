@@ -19,9 +19,9 @@ use pricing::PricingPage;
 use settings::SettingsPage;
 use usage::UsagePage;
 
-/// A route whose page is a part of its own.
+/// A route whose page's code is in a part of its own.
 macro_rules! lazy_route {
-    ($(#[$doc:meta])* $route:ident, $part:ident, $page:ident) => {
+    ($(#[$doc:meta])* $part:ident, $route:ident, $name:ident, $page:ident) => {
         $(#[$doc])*
         pub struct $route;
 
@@ -31,13 +31,15 @@ macro_rules! lazy_route {
             }
 
             async fn view(_this: Self) -> AnyView {
-                page($part).await
+                page($name).await
             }
         }
 
         panes! {
+            $part:
+
             /// The page; its code is fetched when it is wanted.
-            pub fn $part() {
+            pub fn $name() {
                 view! { <$page/> }.into_any()
             }
         }
@@ -48,33 +50,33 @@ pub(super) use lazy_route;
 
 lazy_route!(
     /// `/sign-in`
-    SignInRoute, sign_in_page, SignInPage
+    account, SignInRoute, sign_in_page, SignInPage
 );
 lazy_route!(
     /// `/sign-in/code`
-    CodeRoute, code_page, CodePage
+    account, CodeRoute, code_page, CodePage
 );
 lazy_route!(
     /// `/confirm`
-    ConfirmRoute, confirm_page, ConfirmPage
+    account, ConfirmRoute, confirm_page, ConfirmPage
 );
 lazy_route!(
     /// `/sign-up`
-    SignUpRoute, sign_up_page, SignUpPage
+    account, SignUpRoute, sign_up_page, SignUpPage
 );
 lazy_route!(
     /// `/reset`
-    ResetRoute, reset_page, ResetPage
+    account, ResetRoute, reset_page, ResetPage
 );
 lazy_route!(
     /// `/settings`
-    SettingsRoute, settings_page, SettingsPage
+    account, SettingsRoute, settings_page, SettingsPage
 );
 lazy_route!(
     /// `/pricing`
-    PricingRoute, pricing_page, PricingPage
+    account, PricingRoute, pricing_page, PricingPage
 );
 lazy_route!(
     /// `/usage`
-    UsageRoute, usage_page, UsagePage
+    account, UsageRoute, usage_page, UsagePage
 );

@@ -28,25 +28,25 @@ use users::UsersPage;
 
 lazy_route!(
     /// `/admin/users`
-    UsersRoute, users_page, UsersPage
+    administration, UsersRoute, users_page, UsersPage
 );
 lazy_route!(
     /// `/admin/projects`
-    ProjectsRoute, projects_page, ProjectsPage
+    administration, ProjectsRoute, projects_page, ProjectsPage
 );
 lazy_route!(
     /// `/admin/projects/{id}`
-    ProjectRoute, project_page, ProjectPage
+    administration, ProjectRoute, project_page, ProjectPage
 );
 lazy_route!(
     /// `/admin/sandboxes`
-    SandboxesRoute, sandboxes_page, SandboxesPage
+    administration, SandboxesRoute, sandboxes_page, SandboxesPage
 );
 lazy_route!(
     /// `/admin/data`
-    DataRoute, data_page, DataPage
+    administration, DataRoute, data_page, DataPage
 );
 lazy_route!(
     /// `/admin/audit`
-    AuditRoute, audit_page, AuditPage
+    administration, AuditRoute, audit_page, AuditPage
 );

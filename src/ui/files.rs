@@ -41,6 +41,8 @@ pub const FILE_QUERY: &str = "file";
 const LINE_QUERY: &str = "line";
 
 panes! {
+    files:
+
     /// The Code tab; its code is fetched when somebody first looks.
     pub fn files_pane(
         project: ProjectId,

@@ -28,17 +28,18 @@ impl From<leptos::wasm_split::SplitLoaderError> for NotLoaded {
     }
 }
 
-/// Makes functions whose code is a file of its own where the build splits the page's: `async`, and
-/// `Err` when it can't be fetched. Unlike Leptos's `#[lazy]`, whose failure ends the whole page.
+/// Makes functions whose code is fetched where the build splits the page's: `async`, and `Err` when
+/// it can't be. Unlike Leptos's `#[lazy]`, whose failure ends the whole page. Functions of one part
+/// share a file; what several parts share is a file for each combination of them, so there are few.
 macro_rules! panes {
-    ($($(#[$doc:meta])* pub fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block)*) => {$(
+    ($part:ident: $($(#[$doc:meta])* pub fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block)*) => {$(
         $(#[$doc])*
         #[cfg(lazy_parts)]
-        #[leptos::wasm_split::wasm_split($name, wasm_split_path = ::leptos::wasm_split, fallible)]
+        #[leptos::wasm_split::wasm_split($part, wasm_split_path = ::leptos::wasm_split, fallible)]
         pub fn $name($($argument: $type),*) -> Result<leptos::prelude::AnyView, $crate::ui::pane::NotLoaded> {
             // The browser fetches the part beside the page's own code.
             #[cfg(feature = "ssr")]
-            leptos::prefetch_lazy_fn_on_server(stringify!($name));
+            leptos::prefetch_lazy_fn_on_server(stringify!($part));
             Ok($body)
         }
 

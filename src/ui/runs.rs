@@ -57,6 +57,8 @@ impl LazyRoute for RunsRoute {
 }
 
 panes! {
+    administration:
+
     /// The list; its code is fetched when it is wanted.
     pub fn runs_page() {
         for_administrators(|| view! { <RunsPage/> }.into_any())

@@ -29,6 +29,8 @@ pub fn ShareButton(project: ProjectId) -> impl IntoView {
 }
 
 panes! {
+    sharing:
+
     /// What is in the dialog; its code is fetched when it is first opened.
     pub fn share_settings(project: ProjectId) {
         let state = LocalResource::new(move || get_share(project));

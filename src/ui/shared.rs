@@ -58,6 +58,8 @@ impl LazyRoute for SharedSourceRoute {
 }
 
 panes! {
+    sharing:
+
     /// The shared app; its code is fetched when it is wanted.
     pub fn shared_page() {
         view! { <SharedPage/> }.into_any()

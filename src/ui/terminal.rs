@@ -35,6 +35,8 @@ mod js {
 }
 
 panes! {
+    terminal:
+
     /// The Terminal tab; its code is fetched when somebody first looks.
     pub fn terminal_pane(project: ProjectId) {
         view! { <TerminalPane project/> }.into_any()

@@ -37,6 +37,8 @@ pub const PANEL_ID: &str = "versions-panel";
 pub const VERSIONS_ID: &str = "versions-button";
 
 panes! {
+    versions:
+
     /// The view of a version, or of two compared (`1..3`); its code is fetched when somebody first
     /// looks at one.
     pub fn version_view(project: ProjectId, version: String) {

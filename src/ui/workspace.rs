@@ -70,6 +70,8 @@ impl LazyRoute for WorkspaceRoute {
 }
 
 panes! {
+    workspace:
+
     /// The page; its code is fetched when it is wanted.
     pub fn workspace_page() {
         view! { <WorkspacePage/> }.into_any()

@@ -65,6 +65,8 @@ const SHORTCUTS: [(&str, &[(&str, &str)]); 7] = [
 ];
 
 panes! {
+    commands:
+
     /// The shortcuts; their code is fetched when they are first opened.
     pub fn shortcuts() {
         help()

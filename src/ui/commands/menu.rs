@@ -54,6 +54,8 @@ fn matching(entries: &[Entry], search: &str) -> Vec<Entry> {
 }
 
 panes! {
+    commands:
+
     /// The menu; its code is fetched when it is first opened.
     pub fn command_menu(open: RwSignal<bool>, help: RwSignal<bool>) {
         menu(open, help)

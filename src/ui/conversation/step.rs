@@ -9,6 +9,8 @@ use crate::{
 };
 
 panes! {
+    versions:
+
     /// What the step did; its code and its figures are fetched when it is first opened. `output` is
     /// what the conversation has of the answer already.
     pub fn step_details(run: RunId, step: String, output: String) {

@@ -119,6 +119,8 @@ const DEVICES: [Choice; 3] = [
 ];
 
 panes! {
+    showcase:
+
     /// What the dialog shows of an app; its code is fetched when one is first opened.
     pub fn showcase_preview(app: ShowcaseApp, open: RwSignal<bool>) {
         preview(app, open)

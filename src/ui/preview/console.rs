@@ -115,6 +115,8 @@ impl Console {
 }
 
 panes! {
+    preview_tools:
+
     /// The console; its code is fetched when it is first opened.
     pub fn console_drawer(console: Console, frame: AppFrame, project: ProjectId) {
         drawer(console, frame, project)

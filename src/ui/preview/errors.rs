@@ -79,6 +79,8 @@ pub fn ErrorBar(
 }
 
 panes! {
+    workspace:
+
     /// The bar; its code is fetched after the page's.
     pub fn error_bar(
         project: ProjectId,

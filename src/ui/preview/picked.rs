@@ -54,6 +54,8 @@ pub fn PickedChip() -> impl IntoView {
 }
 
 panes! {
+    preview_tools:
+
     /// The chip; its code is fetched when something is first picked.
     pub fn picked_chip(picked: Picked) {
         chip(picked)

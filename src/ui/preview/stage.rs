@@ -100,6 +100,8 @@ struct Sides {
 }
 
 panes! {
+    workspace:
+
     /// The handles of a device. By keyboard, the fields of the toolbar do the same.
     pub fn handles(stage: Stage) {
         handles_of(stage)

@@ -56,6 +56,8 @@ pub struct Bar {
 }
 
 panes! {
+    workspace:
+
     /// The bar; its code is fetched after the page's.
     pub fn preview_bar(bar: Bar) {
         view_of(bar)

@@ -26,6 +26,8 @@ pub fn ImageSlot(field: PromptField) -> impl IntoView {
 }
 
 panes! {
+    image:
+
     /// The button or the image; its code is fetched after the page's.
     pub fn image_slot(field: PromptField) {
         slot(field)

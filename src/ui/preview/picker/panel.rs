@@ -34,6 +34,8 @@ enum Outcome {
 }
 
 panes! {
+    preview_tools:
+
     /// The panel; its code is fetched when something is first picked.
     pub fn picked_panel(picker: Picker, project: ProjectId) {
         panel(picker, project)
