@@ -177,6 +177,7 @@ mod tests {
     };
 
     async fn accounts() -> (tempfile::TempDir, Accounts, SessionId) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
         let user = NewUser {
