@@ -17,6 +17,14 @@ use crate::{
 /// What keeps the conversation at its end, and copies code; belongs into the head.
 pub const SCRIPT: &str = include_str!("follow.js");
 
+/// The type of a script that is there for the server's HTML. What the browser makes itself has no
+/// nonce, which the page's policy asks for, and is followed by an effect.
+const BEFORE_PAINT: &str = if cfg!(feature = "ssr") {
+    "text/javascript"
+} else {
+    "text/plain"
+};
+
 /// `children` stand before the first message and scroll away with it.
 #[component]
 pub fn ConversationLog(
@@ -58,7 +66,7 @@ pub fn ConversationLog(
                 <span class="log-end-words">"New messages"</span>
             </button>
             // Before the first paint: the end is what people come for.
-            <script nonce=use_nonce() inner_html="codeflow.followLog()"></script>
+            <script type=BEFORE_PAINT nonce=use_nonce() inner_html="codeflow.followLog()"></script>
         </div>
     }
 }
