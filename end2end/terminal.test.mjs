@@ -238,11 +238,18 @@ test("a sandbox that sleeps is woken by a button, and one that is lost ends its 
   await at.run("kept=$((6*7)); echo set-$((1))");
   await at.shows("set-1");
   const alert = at.pane.getByRole("alert");
-  await pauseSandboxes(server);
-  await alert.getByText("The sandbox is asleep").waitFor();
+  const asleep = async () => {
+    await pauseSandboxes(server);
+    await alert.getByText("The sandbox is asleep").waitFor();
+  };
+  await asleep();
   await page.screenshot({ path: join(results, "terminal-asleep.png") });
   await assertAccessible(page, "a terminal whose sandbox sleeps", PANE);
-  await alert.getByRole("button", { name: "Wake" }).click();
+  // Once a minute the app of a page that somebody looks at is looked after, and woken by that.
+  await until("the button wakes it", async () => {
+    if (await alert.isHidden()) await asleep();
+    return alert.getByRole("button", { name: "Wake" }).click({ timeout: 5_000 }).then(() => true, () => false);
+  });
   await alert.waitFor({ state: "hidden" });
   await at.run("echo kept-$kept");
   await at.shows("kept-42");

@@ -75,14 +75,17 @@ async fn a_pause_ends_the_connections_that_clients_have_and_none_of_the_processe
     .await
     .bytes_stream();
     assert!(output.next().await.unwrap().is_ok());
-    assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
-    let rest = tokio::time::timeout(PATIENCE, output.collect::<Vec<_>>())
-        .await
-        .unwrap();
-    assert!(
-        rest.last().unwrap().is_err(),
-        "the stream is cut, not left open"
-    );
+    let cut = async {
+        let rest = tokio::time::timeout(PATIENCE, output.collect::<Vec<_>>()).await;
+        assert!(
+            rest.unwrap().last().unwrap().is_err(),
+            "the stream is cut, not left open"
+        );
+        // Whoever looks why finds it asleep, though the pause goes on.
+        assert_eq!(host.state(sandbox.id()).await, "paused");
+    };
+    let (paused, ()) = tokio::join!(host.pause(sandbox.id(), json!({})), cut);
+    assert_eq!(paused, 204);
     until("the process ends by itself", async || {
         (run(&sandbox, "cat /tmp/ended 2>/dev/null").await.1 == "ended\n").then_some(())
     })

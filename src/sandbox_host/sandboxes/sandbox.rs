@@ -35,7 +35,7 @@ pub(in crate::sandbox_host) struct Sandbox {
     record: Mutex<Record>,
     /// Held while the record is written, so that the last one written is the latest.
     writing: tokio::sync::Mutex<()>,
-    /// Whether it ran when its state was set last.
+    /// Whether it runs, as far as is known while its state is locked.
     running: AtomicBool,
     /// Held while the sandbox is started or stopped.
     pub(super) state: tokio::sync::Mutex<State>,
@@ -151,6 +151,13 @@ impl Sandbox {
         *state = new;
     }
 
+    /// It is about to stop, and counts as stopped: who sees a connection cut finds out why, and
+    /// doesn't take the sandbox for one that runs. To be called while the state is locked.
+    pub(super) fn hang_up(&self, container: &RunningContainer) {
+        self.running.store(false, Ordering::Relaxed);
+        container.hang_up();
+    }
+
     pub(in crate::sandbox_host) fn in_use(self: &Arc<Self>) -> InUse {
         self.requests.fetch_add(1, Ordering::Relaxed);
         InUse {
@@ -220,7 +227,7 @@ impl Sandbox {
         self.used_at.store(now(), Ordering::Relaxed);
     }
 
-    /// Whether it runs. While it is being started or stopped: whether it ran before.
+    /// Whether it runs. One that is being started or stopped does not.
     pub(in crate::sandbox_host) fn is_running(&self) -> bool {
         match self.state.try_lock().as_deref() {
             Ok(State::Running(container)) => !container.ended.is_cancelled(),

@@ -144,7 +144,7 @@ impl Sandboxes {
         };
         let container = container.clone();
         // Nobody gets in from here on, until the state is let go of.
-        container.hang_up();
+        sandbox.hang_up(&container);
         let frozen = memory && !self.settings().frozen.is_zero() && self.freeze(sandbox).await;
         let asleep = if frozen {
             State::Frozen(container, Instant::now())
@@ -213,7 +213,7 @@ impl Sandboxes {
         }
         self.sandboxes.lock().remove(&sandbox.id);
         if let State::Running(container) | State::Frozen(container, _) = &*state {
-            container.hang_up();
+            sandbox.hang_up(container);
             self.containers.end(&sandbox.id, &sandbox.folder).await;
         }
         sandbox.set_state(&mut state, State::Killed);
