@@ -18,7 +18,10 @@ mod security;
 mod shares;
 mod terminal;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
     Router,
@@ -33,7 +36,7 @@ use leptos::{
     prelude::{provide_context, use_context},
     server_fn::axum::server_fn_paths,
 };
-use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions, generate_route_list};
 use tokio_util::sync::CancellationToken;
 use tower_http::{
     compression::{
@@ -92,9 +95,13 @@ impl FromRef<AppState> for LeptosOptions {
     }
 }
 
+/// The pages. Listed once in a process: while Leptos lists them, what any page that is being
+/// rendered waits for never comes.
+static PAGES: LazyLock<Vec<AxumRouteListing>> = LazyLock::new(|| generate_route_list(App));
+
 /// The app's routes.
 pub fn router(state: AppState) -> anyhow::Result<Router> {
-    let routes = generate_route_list(App);
+    let routes = PAGES.clone();
     let security = Security::new(&state.public_url, &state.previews, &state.leptos)?;
     let context = {
         let security = security.clone();
@@ -199,7 +206,6 @@ fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 19] {
 pub fn paths() -> BTreeSet<String> {
     let plain = plain_routes().map(|(path, _)| path.to_owned());
     let functions = server_fn_paths().map(|(path, _)| path.to_owned());
-    let pages = generate_route_list(App);
-    let pages = pages.iter().map(|page| page.path().to_owned());
+    let pages = PAGES.iter().map(|page| page.path().to_owned());
     plain.into_iter().chain(functions).chain(pages).collect()
 }
