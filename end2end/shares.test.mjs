@@ -46,6 +46,13 @@ async function fillIn(page, email) {
   await page.getByRole("button", { name: "Sign up", exact: true }).click();
 }
 
+/** The status that a script of the page's person gets. By the address: only browsers know names below localhost. */
+async function asScript(page, address) {
+  const { host, port } = new URL(address);
+  const answer = await page.request.get(`http://127.0.0.1:${port}/`, { headers: { host, "sec-fetch-mode": "cors" } });
+  return answer.status();
+}
+
 const shown = (page) => page.frameLocator('iframe[title="Preview"]').getByRole("heading", { name: "Shared words" });
 
 test("a preview where people sign in is the project's own and opens in its frame", LIMIT, async () => {
@@ -68,10 +75,7 @@ test("its address is refused to a stranger, by a person and by a script", LIMIT,
   assert.equal(answer.status(), 403);
   assert.equal(await stranger.getByText("Shared words").count(), 0);
   await stranger.getByRole("link", { name: "Sign in" }).waitFor();
-  // By the address: only browsers know names below localhost.
-  const { host, port } = new URL(address);
-  const script = await stranger.request.get(`http://127.0.0.1:${port}/`, { headers: { host, "sec-fetch-mode": "cors" } });
-  assert.equal(script.status(), 403);
+  assert.equal(await asScript(stranger, address), 403);
   await stranger.goto(`${server.url}/sign-up`);
   await stranger.waitForLoadState("networkidle");
   await fillIn(stranger, "stranger@example.com");
@@ -167,7 +171,7 @@ test("when the switch is off again, the link leads nowhere", LIMIT, async () => 
   const toggle = owner.getByRole("switch", { name: "Anyone with the link" });
   await toggle.click();
   await owner.getByRole("textbox", { name: "Link" }).waitFor({ state: "detached" });
-  await until("the shared app has ended", async () => (await visitor.request.get(address)).status() >= 400);
+  await until("the shared app has ended", async () => (await asScript(visitor, address)) >= 400);
   assert.equal((await visitor.goto(link)).status(), 404);
   await visitor.getByRole("heading", { name: "This app is not shared" }).waitFor();
   await assertAccessible(visitor, "a link that has ended");
