@@ -25,15 +25,16 @@ use std::{
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRef},
+    extract::{DefaultBodyLimit, FromRef, Request},
     http::{header, request::Parts},
-    middleware,
-    routing::{MethodRouter, get, post},
+    middleware::{self, Next},
+    response::Response,
+    routing::{MethodRouter, any, get, post},
 };
 use leptos::{
     config::{LeptosOptions, get_configuration},
     nonce::use_nonce,
-    prelude::{provide_context, use_context},
+    prelude::{Owner, provide_context, use_context},
     server_fn::axum::server_fn_paths,
 };
 use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions, generate_route_list};
@@ -134,16 +135,19 @@ pub fn router(state: AppState) -> anyhow::Result<Router> {
         let options = state.leptos.clone();
         move || shell(options.clone())
     };
+    let missing = leptos_axum::render_app_async_with_context(context.clone(), shell.clone());
+    let files = leptos_axum::site_pkg_dir_service(&state.leptos)
+        .append_index_html_on_directories(false)
+        .call_fallback_on_method_not_allowed(true)
+        .fallback(any(missing));
     let router = plain_routes()
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| {
             router.route(path, methods)
         })
-        .leptos_routes_with_context(&state, routes, context.clone(), shell)
-        .fallback(leptos_axum::file_and_error_handler_with_context::<
-            AppState,
-            _,
-        >(context, crate::app::shell))
+        .leptos_routes_with_context(&state, routes, context, shell)
+        .fallback_service(files)
+        .layer(middleware::from_fn(apart_from_pages))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             preferences::with_page,
@@ -167,6 +171,15 @@ pub fn router(state: AppState) -> anyhow::Result<Router> {
         .layer(TraceLayer::new_for_http())
         .with_state(state);
     Ok(router)
+}
+
+/// A thread keeps the page that it began to render last, and Leptos would take what a server
+/// function begins there for a part of that page: with its person, its headers and its cookies.
+async fn apart_from_pages(request: Request, next: Next) -> Response {
+    if let Some(page) = Owner::current() {
+        page.unset();
+    }
+    next.run(request).await
 }
 
 /// The routes that are neither pages nor server functions.

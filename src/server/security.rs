@@ -42,10 +42,11 @@ impl Security {
             None => String::new(),
         };
         let before = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'nonce-".to_owned();
-        // Styles in attributes stay: sizes of panes are set there, and they run nothing.
+        // Styles in attributes stay: sizes of panes are set there, and they run nothing. Apps follow
+        // links to anywhere in the preview's frame, whose sandbox keeps them in it.
         let after = format!(
             "'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
-             connect-src 'self'{reload}; frame-src 'self' {previews}; worker-src 'self' blob:; \
+             connect-src 'self'{reload}; frame-src 'self' http: https:; worker-src 'self' blob:; \
              object-src 'none'; base-uri 'none'; form-action 'self'; \
              frame-ancestors 'none'"
         );

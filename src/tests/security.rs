@@ -2,6 +2,7 @@
 //! over all paths of the router.
 
 use codeflow::server;
+use futures::{future::join_all, join};
 use reqwest::{Method, Response};
 
 use crate::support::{Model, Server, data_dir, http};
@@ -107,6 +108,42 @@ async fn every_answer_says_what_browsers_may_do_with_it() {
     )
     .await;
     assert!(header(&lost, "content-security-policy").contains("'nonce-"));
+}
+
+#[tokio::test]
+async fn a_page_and_files_that_are_answered_at_the_same_time_keep_their_own_headers() {
+    let (data, model) = (data_dir(), Model::start([]).await);
+    let site = tempfile::tempdir().unwrap();
+    std::fs::write(site.path().join("part.wasm"), "\0asm").unwrap();
+    let root = [("LEPTOS_SITE_ROOT", site.path().to_str().unwrap())];
+    let server = Server::process(data.path(), &model, &root).await;
+    let html = [("accept", "text/html")];
+    for _ in 0..60 {
+        let pages = ["/", "/no/such/page", "/admin/runs"]
+            .map(|path| send(&server, Method::GET, path, &html));
+        let files = [(); 12].map(|()| send(&server, Method::GET, "/part.wasm", &[]));
+        let (pages, files) = join!(join_all(pages), join_all(files));
+        for (page, status) in pages.into_iter().zip([200, 404, 200]) {
+            assert_eq!(page.status(), status);
+            let policy = header(&page, "content-security-policy");
+            assert!(policy.contains("'nonce-"), "{}: {policy}", page.url());
+        }
+        for file in files {
+            assert_eq!(file.status(), 200);
+            let policy = header(&file, "content-security-policy");
+            assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        }
+    }
+    // A file that the browser has is not sent again, and what can't be a file is a page.
+    let file = send(&server, Method::GET, "/part.wasm", &[]).await;
+    let since = header(&file, "last-modified").to_owned();
+    let known = [("if-modified-since", since.as_str())];
+    let again = send(&server, Method::GET, "/part.wasm", &known).await;
+    assert_eq!(again.status(), 304);
+    for path in ["/../part.wasm", "/part.wasm/", "/%00"] {
+        assert_eq!(send(&server, Method::GET, path, &html).await.status(), 404);
+    }
+    server.stop();
 }
 
 #[tokio::test]

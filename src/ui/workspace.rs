@@ -5,7 +5,7 @@ mod header;
 mod separator;
 mod title;
 
-use leptos::{ev, prelude::*, web_sys};
+use leptos::{ev, prelude::*, reactive::computed::suspense::SuspenseContext, web_sys};
 use leptos_meta::Title;
 use leptos_router::{
     LazyRoute,
@@ -141,8 +141,17 @@ fn WorkspacePage() -> impl IntoView {
     }
 }
 
+/// What is fetched within the page from here on is waited for in its own place. Waited for by the
+/// page, it would take the whole page away meanwhile, and begin its frame and its dialogs anew.
+fn keep_page() {
+    provide_context(SuspenseContext {
+        tasks: ArcRwSignal::default(),
+    });
+}
+
 #[component]
 fn WorkspaceView(workspace: Workspace) -> impl IntoView {
+    keep_page();
     let project = workspace.project.id;
     let after = workspace.after;
     let model = workspace.model.clone();
