@@ -104,6 +104,29 @@ test("the address follows the app's own routes, and back and forward lead throug
   assert.match(page.url(), /\/projects\/[0-9a-f-]{36}$/);
 });
 
+test("what opens beside the app leaves the app as it is, and dialogs lie over the page", async () => {
+  await app().evaluate(() => (globalThis.kept = true));
+  const versions = page.getByRole("list", { name: "Versions" });
+  await page.getByRole("button", { name: "Versions", exact: true }).click();
+  await versions.waitFor();
+  await page.keyboard.press("Escape");
+  await versions.waitFor({ state: "hidden" });
+  for (const [tab, shown] of [
+    ["Code", page.getByRole("tree", { name: "Files" })],
+    ["Terminal", page.getByRole("tablist", { name: "Terminals" })],
+    ["Preview", page.locator('iframe[title="Preview"]')],
+  ]) {
+    await page.getByRole("tab", { name: tab, exact: true }).click();
+    await shown.waitFor();
+  }
+  await page.getByRole("button", { name: "Share", exact: true }).click();
+  const share = page.getByRole("dialog", { name: "Share" });
+  await share.getByRole("switch", { name: "Anyone with the link" }).waitFor();
+  assert.ok(await share.evaluate((dialog) => dialog.matches(":modal")));
+  await share.getByRole("button", { name: "Close" }).click();
+  assert.equal(await app().evaluate(() => globalThis.kept), true);
+});
+
 test("a typed address opens a page of the app, and nothing else", async () => {
   await address().fill("shop/shoes");
   await address().press("Enter");
