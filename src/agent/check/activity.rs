@@ -21,11 +21,13 @@ pub const STALLED: Duration = Duration::from_secs(8);
 /// A page rests when it has loaded and nothing has happened for this long: effects and their
 /// requests have had their turn.
 const QUIET: Duration = Duration::from_millis(900);
-/// A page that never comes to rest is read after this time.
+/// A page that never comes to rest is read this long after it has loaded.
 const RESTLESS: Duration = Duration::from_secs(8);
 /// A page that loads more times than this reloads itself for ever. Sign-ins and the dev server
 /// reload a few times.
 const MAX_LOADS: usize = 5;
+/// So does one that has loaded this often when its time is over, and has not come to rest.
+const MANY_LOADS: usize = 3;
 /// How many errors, warnings and hosts are kept, each.
 const MAX_KEPT: usize = 64;
 /// How many requests under way are tracked.
@@ -48,7 +50,8 @@ pub struct PageActivity {
     /// Exceptions with the browser's id for them, and other errors as grave.
     errors: Vec<(Option<i64>, String)>,
     warnings: Vec<String>,
-    loaded: bool,
+    /// When the page that is there now had loaded.
+    loaded: Option<Instant>,
     loads: usize,
     crashed: bool,
     hangs: bool,
@@ -81,14 +84,10 @@ impl PageActivity {
     }
 
     pub async fn until_it_rests(&mut self, browser: &mut Browser) -> Result<(), BrowserError> {
-        let begun = Instant::now();
-        let (mut loaded_at, mut asked) = (None, false);
+        let (begun, mut asked) = (Instant::now(), false);
         loop {
             let now = Instant::now();
-            if self.loaded {
-                loaded_at.get_or_insert(now);
-            }
-            let deadline = match loaded_at {
+            let deadline = match self.loaded {
                 None if asked => begun + LOAD,
                 None => begun + STALLED,
                 Some(at) if self.requests.is_empty() => {
@@ -96,7 +95,7 @@ impl PageActivity {
                 }
                 Some(at) => at + RESTLESS,
             };
-            if loaded_at.is_none() && !asked && now >= deadline {
+            if self.loaded.is_none() && !asked && now >= deadline {
                 asked = true;
                 let ask = json!({ "expression": "1" });
                 if let Err(BrowserError::Silent) = browser.ask("Runtime.evaluate", ask).await {
@@ -111,7 +110,12 @@ impl PageActivity {
                 self.take(event);
             }
         }
-        if !self.loaded && !self.is_lost() && self.errors.is_empty() {
+        if self.loaded.is_some() || self.is_lost() {
+            return Ok(());
+        }
+        if self.loads >= MANY_LOADS {
+            self.error(None, RELOADS.to_owned());
+        } else if self.errors.is_empty() {
             self.unfinished = true;
             self.error(
                 None,
@@ -230,9 +234,10 @@ impl PageActivity {
         let params = &event.params;
         let request = || params["requestId"].as_str().unwrap_or_default().to_owned();
         match event.method {
-            "Page.loadEventFired" => self.loaded = true,
+            "Page.loadEventFired" => self.loaded = Some(Instant::now()),
             "Page.frameNavigated" if params["frame"]["parentId"].is_null() => {
                 self.loads += 1;
+                self.loaded = None;
                 if self.loads > MAX_LOADS {
                     self.error(None, RELOADS.to_owned());
                 }

@@ -107,6 +107,11 @@ async fn a_page_that_nobody_could_use_fails() {
             "<h1>Shop</h1><script>location.reload();</script>",
             "again and again",
         ),
+        // As on a machine that is busy.
+        (
+            "<h1>Shop</h1><script>const begun = Date.now(); while (Date.now() < begun + 1800); onload = () => location.reload();</script>",
+            "again and again",
+        ),
         // The app's own words, whatever was behind them.
         (
             r#"<h1>Shop</h1><script>fetch("https://api.open-meteo.com/").catch(() => { throw new Error("Failed to fetch products"); });</script>"#,
