@@ -26,7 +26,7 @@ pub use checks::{Browser, Unsplash};
 pub use credits::Credits;
 pub use data_folder::prepare_data_folder;
 pub use env::Env;
-pub use llm::{Llm, Provider};
+pub use llm::{Ability, Api, Llm, Provider, Reasoning};
 pub use log::LogFormat;
 pub use mail::Mail;
 pub use providers::{Github, Oidc, ProviderClient};

@@ -1,15 +1,20 @@
-//! The model: streamed chat completions with tool calls, from any OpenAI-compatible server or from
-//! the demo's recordings.
+//! The model: streamed answers with tool calls, from any OpenAI-compatible server (chat completions
+//! or Responses), from Anthropic (Messages), or from the demo's recordings.
 
+mod anthropic;
 mod chat;
 mod demo;
 mod error;
+mod hosted;
 mod json;
+mod models;
 mod ollama;
 mod openai;
 mod price;
 mod quirk;
+mod responses;
 mod sse;
+mod wire;
 
 use std::sync::Arc;
 
@@ -19,17 +24,13 @@ pub use chat::{
 };
 pub use demo::recorded_apps;
 pub use error::ModelError;
-use quirk::KnownQuirks;
+use hosted::Hosted;
 use tracing::Instrument;
 
 use crate::{
     config::{Llm, Provider},
     protocol::{ModelNotice, Spent},
 };
-
-/// The longest chat, in tokens, unless `AI_CONTEXT_TOKENS` allows more: many models cost twice as
-/// much beyond it.
-const MAX_CONTEXT: usize = 200_000;
 
 /// The model, as a cheap handle: the first provider, and alternatives for when that is limited or
 /// down.
@@ -39,13 +40,7 @@ pub struct Model {
 }
 
 enum Backend {
-    OpenAi {
-        client: openai::OpenAi,
-        settings: Llm,
-        quirks: KnownQuirks,
-        /// The context that Ollama loaded its model with.
-        loaded: ollama::LoadedContext,
-    },
+    Hosted(Box<Hosted>),
     Demo(demo::Recordings),
 }
 
@@ -56,12 +51,7 @@ impl Model {
         let backend = |settings: Llm| {
             Ok(match settings.provider {
                 Provider::Demo => Backend::Demo(demo::Recordings::load()?),
-                _ => Backend::OpenAi {
-                    client: openai::OpenAi::new(&settings)?,
-                    settings,
-                    quirks: KnownQuirks::default(),
-                    loaded: ollama::LoadedContext::default(),
-                },
+                _ => Backend::Hosted(Box::new(Hosted::new(settings)?)),
             })
         };
         let backends = settings
@@ -98,32 +88,10 @@ impl Model {
         &self,
         alternative: usize,
         request: &ChatRequest,
-        mut on_piece: impl FnMut(Piece<'_>) + Send,
+        on_piece: impl FnMut(Piece<'_>) + Send,
     ) -> Result<ModelReply, ModelError> {
         let mut reply = match self.backend(alternative) {
-            Backend::OpenAi {
-                client,
-                settings,
-                quirks,
-                loaded,
-            } => {
-                let model = settings_model(settings, request.role);
-                if settings.provider == Provider::Ollama && request.role == ModelRole::Coder {
-                    loaded
-                        .ask(&settings.base_url, model, settings.silence)
-                        .await?;
-                }
-                loop {
-                    let known = quirks.recent();
-                    match client.stream(model, request, &known, &mut on_piece).await {
-                        Err(ModelError::Quirk(quirk, why)) if !known.contains(&quirk) => {
-                            tracing::warn!(why, "{quirk}; asking in another way");
-                            quirks.remember(quirk);
-                        }
-                        answer => break answer?,
-                    }
-                }
-            }
+            Backend::Hosted(hosted) => hosted.answer(request, on_piece).await?,
             Backend::Demo(recordings) => recordings.play(request, on_piece).await?,
         };
         if !request.may_call {
@@ -142,9 +110,9 @@ impl Model {
         answer_bytes: usize,
     ) -> Spent {
         match self.backend(alternative) {
-            Backend::OpenAi { settings, .. } => {
+            Backend::Hosted(hosted) => {
                 let chat = serde_json::to_string(&request.messages).map_or(0, |chat| chat.len());
-                price::estimate(&settings.model, chat, answer_bytes)
+                price::estimate(hosted.model(ModelRole::Coder), chat, answer_bytes)
             }
             Backend::Demo(_) => Spent::default(),
         }
@@ -154,18 +122,17 @@ impl Model {
     /// context says so, and is asked again with less.
     pub fn context_tokens(&self) -> usize {
         match &self.backends[0] {
-            Backend::OpenAi {
-                settings, loaded, ..
-            } => settings
-                .context_tokens
-                .unwrap_or_else(|| known_context(settings, loaded).min(MAX_CONTEXT)),
+            Backend::Hosted(hosted) => hosted.context_tokens(),
             Backend::Demo(_) => usize::MAX,
         }
     }
 
     /// Whether the provider that answers (see [`Model::stream`]) accepts images: the demo doesn't.
     pub fn supports_vision(&self, alternative: usize) -> bool {
-        matches!(self.backend(alternative), Backend::OpenAi { .. })
+        match self.backend(alternative) {
+            Backend::Hosted(hosted) => hosted.supports_vision(),
+            Backend::Demo(_) => false,
+        }
     }
 
     fn backend(&self, alternative: usize) -> &Backend {
@@ -175,11 +142,14 @@ impl Model {
     /// Which model writes the apps, as the page shows it.
     pub fn notice(&self) -> ModelNotice {
         match &self.backends[0] {
-            Backend::OpenAi { settings, .. } => ModelNotice {
-                demo: false,
-                label: format!("{} · {}", settings.provider.as_str(), settings.model),
-                demo_prompts: Vec::new(),
-            },
+            Backend::Hosted(_) => {
+                let (provider, model) = self.backends[0].names(ModelRole::Coder);
+                ModelNotice {
+                    demo: false,
+                    label: format!("{provider} · {model}"),
+                    demo_prompts: Vec::new(),
+                }
+            }
             Backend::Demo(recordings) => ModelNotice {
                 demo: true,
                 label: "demo · recorded builds".to_owned(),
@@ -193,25 +163,8 @@ impl Backend {
     /// The provider's name, and that of the model that answers in this role.
     fn names(&self, role: ModelRole) -> (&'static str, &str) {
         match self {
-            Self::OpenAi { settings, .. } => {
-                (settings.provider.as_str(), settings_model(settings, role))
-            }
+            Self::Hosted(hosted) => (hosted.provider().as_str(), hosted.model(role)),
             Self::Demo(_) => (Provider::Demo.as_str(), "recordings"),
         }
     }
-}
-
-fn settings_model(settings: &Llm, role: ModelRole) -> &str {
-    match role {
-        ModelRole::Coder => &settings.model,
-        ModelRole::Naming => &settings.naming_model,
-        ModelRole::Vision => &settings.vision_model,
-    }
-}
-
-/// The model's context in tokens: as Ollama loaded it, else from the price table, else the
-/// provider's usual one.
-fn known_context(settings: &Llm, loaded: &ollama::LoadedContext) -> usize {
-    let known = loaded.tokens().or_else(|| price::context(&settings.model));
-    known.unwrap_or_else(|| settings.provider.usual_context())
 }

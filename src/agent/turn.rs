@@ -364,6 +364,7 @@ impl Conversation {
             in_words: IN_WORDS,
             takes_unfinished: false,
             role: ModelRole::Coder,
+            cache_key: job.cache_key(),
         };
         // After a summary there may be nothing left to say.
         let may_be_empty = self.early_summary.is_some();

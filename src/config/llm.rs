@@ -1,19 +1,24 @@
 //! Settings of the model: which provider, which model, which key.
 
 mod ollama;
+mod wishes;
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use wishes::{Ability, Api, Reasoning};
+
 use super::{ConfigError, Env};
 
-/// Who answers (`AI_PROVIDER`). All but the demo speak OpenAI's chat completions.
+/// Who answers (`AI_PROVIDER`). All but Anthropic and the demo speak OpenAI's protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
     OpenAi,
     Gemini,
     OpenRouter,
+    /// Claude, over Anthropic's own protocol.
+    Anthropic,
     Ollama,
     /// Any OpenAI-compatible server: `OPENAI_BASE_URL`, and `OPENAI_API_KEY` where it wants one.
     Custom,
@@ -22,19 +27,21 @@ pub enum Provider {
 }
 
 impl Provider {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::OpenAi,
         Self::Gemini,
         Self::OpenRouter,
+        Self::Anthropic,
         Self::Ollama,
         Self::Custom,
         Self::Demo,
     ];
     /// Those that answer every prompt.
-    const ANSWERING: [Self; 5] = [
+    const ANSWERING: [Self; 6] = [
         Self::OpenAi,
         Self::Gemini,
         Self::OpenRouter,
+        Self::Anthropic,
         Self::Ollama,
         Self::Custom,
     ];
@@ -45,6 +52,7 @@ impl Provider {
             Self::OpenAi => "openai",
             Self::Gemini => "gemini",
             Self::OpenRouter => "openrouter",
+            Self::Anthropic => "anthropic",
             Self::Ollama => "ollama",
             Self::Custom => "custom",
             Self::Demo => "demo",
@@ -57,6 +65,7 @@ impl Provider {
             Self::OpenAi | Self::Custom => Some("OPENAI_API_KEY"),
             Self::Gemini => Some("GEMINI_API_KEY"),
             Self::OpenRouter => Some("OPENROUTER_API_KEY"),
+            Self::Anthropic => Some("ANTHROPIC_API_KEY"),
             Self::Ollama | Self::Demo => None,
         }
     }
@@ -67,6 +76,7 @@ impl Provider {
             Self::OpenAi | Self::Custom => Some("OPENAI_BASE_URL"),
             Self::Gemini => Some("GEMINI_BASE_URL"),
             Self::OpenRouter => Some("OPENROUTER_BASE_URL"),
+            Self::Anthropic => Some("ANTHROPIC_BASE_URL"),
             Self::Ollama => Some("OLLAMA_BASE_URL"),
             Self::Demo => None,
         }
@@ -76,6 +86,7 @@ impl Provider {
     pub fn usual_context(self) -> usize {
         match self {
             Self::Ollama => 32_768,
+            Self::Anthropic => 200_000,
             _ => 128_000,
         }
     }
@@ -86,6 +97,7 @@ impl Provider {
             Self::OpenAi => Some("gpt-6-luna"),
             Self::Gemini => Some("gemini-3.5-flash-lite"),
             Self::OpenRouter => Some("anthropic/claude-haiku-5.5"),
+            Self::Anthropic => Some("claude-haiku-5-5"),
             Self::Ollama | Self::Custom | Self::Demo => None,
         }
     }
@@ -97,6 +109,7 @@ impl Provider {
             Self::OpenAi | Self::Custom => "gpt-6-sol",
             Self::Gemini => "gemini-3.8-flash",
             Self::OpenRouter => "anthropic/claude-sonnet-5.5",
+            Self::Anthropic => "claude-sonnet-5-5",
             // Unless an installed one is better; see `ollama::coder`.
             Self::Ollama => "qwen3-coder",
             Self::Demo => "recorded builds",
@@ -108,7 +121,7 @@ impl Provider {
 #[derive(Clone)]
 pub struct Llm {
     pub provider: Provider,
-    /// Up to and without `/chat/completions`; empty for the demo.
+    /// Up to and without `/chat/completions`, `/responses` or `/v1/messages`; empty for the demo.
     pub base_url: String,
     /// `None` where the provider needs none.
     pub api_key: Option<SecretString>,
@@ -123,6 +136,14 @@ pub struct Llm {
     /// How many tokens a chat may have (`AI_CONTEXT_TOKENS`); `None` for as many as the model is
     /// known to take.
     pub context_tokens: Option<usize>,
+    /// How many tokens an answer may have (`AI_OUTPUT_TOKENS`); `None` for the model's limit.
+    pub output_tokens: Option<usize>,
+    /// What the models can do (`AI_ABILITIES`); `None` for what is known of them.
+    pub abilities: Option<Vec<Ability>>,
+    /// Over which of OpenAI's protocols it is asked (`AI_API`).
+    pub api: Api,
+    /// How much it thinks (`AI_REASONING`); `None` for as much as the model does by itself.
+    pub reasoning: Option<Reasoning>,
     /// How long it may send nothing, before its answer begins and within it
     /// (`AI_SILENCE_SECONDS`). Reasoning models think for minutes before their first word.
     pub silence: Duration,
@@ -188,6 +209,7 @@ impl Llm {
                 "https://generativelanguage.googleapis.com/v1beta/openai".to_owned()
             }
             Provider::OpenRouter => "https://openrouter.ai/api/v1".to_owned(),
+            Provider::Anthropic => "https://api.anthropic.com".to_owned(),
             Provider::Ollama => format!("{}/v1", ollama::url(env)),
             Provider::Custom | Provider::Demo => String::new(),
         };
@@ -221,15 +243,16 @@ impl Llm {
             "a number of seconds from 1 to 400",
             |seconds| (1..=400).contains(seconds),
         )?;
-        let context_tokens = match env.var("AI_CONTEXT_TOKENS") {
-            Some(_) => Some(env.parsed(
-                "AI_CONTEXT_TOKENS",
-                0,
-                "a number of tokens from 4000",
-                |tokens| *tokens >= 4000,
-            )?),
-            None => None,
+        let tokens = |name: &'static str, least: usize| match env.var(name) {
+            Some(_) => {
+                let expected = format!("a number of tokens from {least}");
+                let parsed = env.parsed(name, 0, &expected, |tokens| *tokens >= least);
+                parsed.map(Some)
+            }
+            None => Ok(None),
         };
+        let context_tokens = tokens("AI_CONTEXT_TOKENS", 4000)?;
+        let output_tokens = tokens("AI_OUTPUT_TOKENS", 1000)?;
         let small = provider
             .default_naming_model()
             .filter(|_| model.is_none())
@@ -241,13 +264,25 @@ impl Llm {
             vision = ollama::vision(&installed, model.as_deref());
         }
         let model = model.unwrap_or_else(|| provider.default_model().to_owned());
+        let mut base_url = base_url.trim_end_matches('/');
+        if provider == Provider::Anthropic {
+            base_url = base_url.trim_end_matches("/v1");
+        }
         Ok(Self {
             provider,
-            base_url: base_url.trim_end_matches('/').to_owned(),
+            base_url: base_url.to_owned(),
             api_key,
             naming_model: small.unwrap_or_else(|| model.clone()),
             vision_model: vision.unwrap_or_else(|| model.clone()),
             context_tokens,
+            output_tokens,
+            abilities: wishes::abilities(env)?,
+            // The others' addresses have chat completions only.
+            api: match (provider, Api::from_env(env)?) {
+                (Provider::OpenAi | Provider::Custom, api) => api,
+                _ => Api::Auto,
+            },
+            reasoning: Reasoning::from_env(env)?,
             model,
             silence: Duration::from_secs(silence),
         })
@@ -297,7 +332,14 @@ fn named(
 
 /// The first provider whose key is set; `OPENAI_BASE_URL` alone makes it `custom`.
 fn first_with_key(var: impl Fn(&'static str) -> Option<String>) -> Option<Provider> {
-    [Provider::OpenAi, Provider::Gemini, Provider::OpenRouter]
+    // Anthropic last: other programs take its key from the same variable.
+    let with_keys = [
+        Provider::OpenAi,
+        Provider::Gemini,
+        Provider::OpenRouter,
+        Provider::Anthropic,
+    ];
+    with_keys
         .into_iter()
         .find(|provider| provider.key_variable().and_then(&var).is_some())
         .or_else(|| var("OPENAI_BASE_URL").map(|_| Provider::Custom))
@@ -319,11 +361,15 @@ mod tests {
             Some(Provider::Gemini)
         );
         assert_eq!(with(&["OPENAI_BASE_URL"]), Some(Provider::Custom));
+        assert_eq!(
+            with(&["ANTHROPIC_API_KEY", "OPENAI_BASE_URL"]),
+            Some(Provider::Anthropic)
+        );
         let provider = |name| named("AI_PROVIDER", name, &Provider::ALL);
         assert_eq!(provider("demo").unwrap(), Provider::Demo);
         assert_eq!(
             provider("gpt").unwrap_err().to_string(),
-            "AI_PROVIDER=gpt: openai, gemini, openrouter, ollama, custom or demo"
+            "AI_PROVIDER=gpt: openai, gemini, openrouter, anthropic, ollama, custom or demo"
         );
     }
 
@@ -340,7 +386,7 @@ mod tests {
         );
         assert_eq!(
             fallbacks("gemini,demo").unwrap_err().to_string(),
-            "AI_FALLBACK=demo: openai, gemini, openrouter, ollama or custom"
+            "AI_FALLBACK=demo: openai, gemini, openrouter, anthropic, ollama or custom"
         );
     }
 }

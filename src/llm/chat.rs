@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::protocol::Spent;
 
-/// One message of a chat completion.
+/// One message of a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "snake_case")]
 pub enum ChatMessage {
@@ -78,15 +78,24 @@ pub struct Thoughts {
     /// As OpenRouter sends it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasoning_details: Vec<Value>,
+    /// The protocol it came over; empty for chat completions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub wire: String,
+    /// The model whose items those below are: another one can't read them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
+    /// All that the answer consisted of, as it came, where the protocol wants that back: output
+    /// items of Responses, content blocks of Messages. What is unknown is kept too. The arguments
+    /// of calls are in the calls alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Value>,
 }
 
 impl Thoughts {
     /// About how many bytes they add to a request.
     pub fn size(&self) -> usize {
-        let details = self
-            .reasoning_details
-            .iter()
-            .map(|detail| detail.to_string().len());
+        let details = self.reasoning_details.iter().chain(&self.items);
+        let details = details.map(|detail| detail.to_string().len());
         self.reasoning_content.len() + details.sum::<usize>()
     }
 }
@@ -115,6 +124,9 @@ pub struct ChatRequest {
     /// off.
     pub takes_unfinished: bool,
     pub role: ModelRole,
+    /// Requests with the same key begin alike, for providers that look for a cache by it; empty
+    /// for none.
+    pub cache_key: String,
 }
 
 impl ChatRequest {
@@ -203,7 +215,11 @@ pub struct Usage {
     pub input_tokens: u64,
     /// Input tokens that came from the provider's cache.
     pub cached_tokens: u64,
+    /// Input tokens that were written to the provider's cache.
+    pub cache_write_tokens: u64,
     pub output_tokens: u64,
+    /// Output tokens that the model only thought.
+    pub reasoning_tokens: u64,
     /// The cost that the provider reports, in millionths of a US dollar.
     pub cost_micros: Option<u64>,
     /// Some of it is an estimate, because the provider does not report it.

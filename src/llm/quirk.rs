@@ -22,6 +22,22 @@ pub enum Quirk {
     SystemFirst,
     /// It refuses the option that asks for the tokens used.
     NoUsageOption,
+    /// Over chat completions it refuses what it accepts over Responses.
+    ResponsesOnly,
+    /// Its server has no Responses.
+    NoResponses,
+    /// It has no encrypted reasoning.
+    NoEncryptedThoughts,
+    /// It gives no summaries of its reasoning.
+    NoSummaries,
+    /// It refuses an effort of reasoning.
+    NoEffort,
+    /// It doesn't know the key that finds a cache.
+    NoCacheKey,
+    /// It refuses the point of caching that moves with the chat by itself.
+    NoChatCache,
+    /// It doesn't decide by itself how much to think.
+    NoAdaptive,
 }
 
 impl fmt::Display for Quirk {
@@ -31,13 +47,41 @@ impl fmt::Display for Quirk {
             Self::NoReasoning => "The model can't call tools while it reasons",
             Self::SystemFirst => "The model accepts system messages at the beginning only",
             Self::NoUsageOption => "The provider doesn't know stream_options",
+            Self::ResponsesOnly => "The model calls tools over /v1/responses only (AI_API)",
+            Self::NoResponses => "The server has no /v1/responses (AI_API)",
+            Self::NoEncryptedThoughts => "The model has no encrypted reasoning",
+            Self::NoSummaries => "The provider gives no summaries of the model's reasoning",
+            Self::NoEffort => "The model accepts no effort of reasoning (AI_REASONING)",
+            Self::NoCacheKey => "The provider doesn't know prompt_cache_key",
+            Self::NoChatCache => "The provider caches only up to marked blocks",
+            Self::NoAdaptive => "The model doesn't think adaptively",
         })
     }
 }
 
 /// How they say so, in lower case: Ollama, OpenRouter, vLLM; OpenAI; the chat templates that
-/// llama.cpp and vLLM read; older versions of Azure and Mistral.
-const SIGNS: [(Quirk, &[&str]); 4] = [
+/// llama.cpp and vLLM read; older versions of Azure and Mistral; Anthropic. What is said of
+/// Responses comes first, because such a refusal may name another way as well.
+const SIGNS: [(Quirk, &[&str]); 12] = [
+    (
+        Quirk::ResponsesOnly,
+        &[
+            "use /v1/responses",
+            "use the responses api",
+            "only supported in v1/responses",
+            "only supported in /v1/responses",
+            "only available in the responses api",
+        ],
+    ),
+    (
+        Quirk::NoResponses,
+        &[
+            "does not support the responses api",
+            "responses api is not supported",
+            "responses api is not enabled",
+            "invalid url (post /v1/responses)",
+        ],
+    ),
     (
         Quirk::NoTools,
         &[
@@ -60,17 +104,55 @@ const SIGNS: [(Quirk, &[&str]); 4] = [
         ],
     ),
     (Quirk::NoUsageOption, &["stream_options"]),
+    (
+        Quirk::NoEncryptedThoughts,
+        &[
+            "encrypted content is not supported",
+            "reasoning.encrypted_content",
+        ],
+    ),
+    (
+        Quirk::NoSummaries,
+        &["generate reasoning summaries", "reasoning.summary"],
+    ),
+    (
+        Quirk::NoEffort,
+        &[
+            "'reasoning.effort' is not supported",
+            "'reasoning_effort' is not supported",
+            "unsupported parameter: 'reasoning",
+            "unknown parameter: 'reasoning",
+            "argument supplied: reasoning",
+            "does not support the effort parameter",
+            "output_config: extra inputs",
+        ],
+    ),
+    (Quirk::NoCacheKey, &["prompt_cache_key"]),
+    (Quirk::NoChatCache, &["cache_control: extra inputs"]),
+    (
+        Quirk::NoAdaptive,
+        &[
+            "adaptive thinking is not supported",
+            "does not support adaptive thinking",
+            "thinking: extra inputs",
+            "thinking.type: input should be",
+            "input tag 'adaptive'",
+        ],
+    ),
 ];
 
 impl Quirk {
-    /// The quirk that a refusal reveals, if any.
+    /// The quirk that a refusal reveals first, if any.
     pub fn in_refusal(message: &str) -> Option<Self> {
+        Self::all_in_refusal(message).first().copied()
+    }
+
+    /// All quirks that a refusal reveals.
+    pub fn all_in_refusal(message: &str) -> Vec<Self> {
         let message = message.to_lowercase();
         let says = |signs: &[&str]| signs.iter().any(|sign| message.contains(sign));
-        SIGNS
-            .iter()
-            .find(|(_, signs)| says(signs))
-            .map(|(quirk, _)| *quirk)
+        let revealed = SIGNS.iter().filter(|(_, signs)| says(signs));
+        revealed.map(|(quirk, _)| *quirk).collect()
     }
 }
 
@@ -109,7 +191,7 @@ mod tests {
             (
                 "Function tools with reasoning_effort are not supported for gpt-6-sol in /v1/chat/completions. To use function tools, use \
                  /v1/responses or set reasoning_effort to 'none'.",
-                Some(Quirk::NoReasoning),
+                Some(Quirk::ResponsesOnly),
             ),
             (
                 "Jinja Exception: System message must be at the beginning.",
@@ -120,11 +202,27 @@ mod tests {
                 Some(Quirk::NoUsageOption),
             ),
             (
+                "Encrypted content is not supported with this model.",
+                Some(Quirk::NoEncryptedThoughts),
+            ),
+            (
+                "Your organization must be verified to generate reasoning summaries.",
+                Some(Quirk::NoSummaries),
+            ),
+            (
+                "cache_control: Extra inputs are not permitted",
+                Some(Quirk::NoChatCache),
+            ),
+            (
                 "Unsupported value: 'reasoning_effort' does not support 'minimal'",
                 None,
             ),
         ] {
             assert_eq!(Quirk::in_refusal(message), quirk, "{message}");
         }
+        assert_eq!(
+            Quirk::all_in_refusal("Use /v1/responses or set reasoning_effort to 'none'."),
+            [Quirk::ResponsesOnly, Quirk::NoReasoning]
+        );
     }
 }

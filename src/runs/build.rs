@@ -139,6 +139,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         journal: &journal,
         agent,
         sandbox,
+        project,
         reports: &move || {
             let standing = reporting.reported_since(project, begun)?.into_iter();
             // An app with messages in its console can be used.

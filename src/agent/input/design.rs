@@ -70,6 +70,7 @@ impl Agent {
             in_words: "",
             takes_unfinished: true,
             role: ModelRole::Vision,
+            cache_key: String::new(),
         };
         let reply = self.model.stream(alternative, &request, |_| {}).await;
         let reply = reply.map_err(|error| unread(error.into()))?;

@@ -63,6 +63,7 @@ impl Agent {
             in_words: "",
             takes_unfinished: true,
             role: ModelRole::Naming,
+            cache_key: String::new(),
         };
         let answer =
             tokio::time::timeout(PATIENCE, self.model.stream(alternative, &request, |_| {})).await;

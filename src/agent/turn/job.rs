@@ -6,7 +6,7 @@ use crate::{
         Agent, Journal, RunError, RunSandbox,
         check::{Reports, Scope},
     },
-    protocol::EventKind,
+    protocol::{EventKind, ProjectId},
 };
 
 /// What a run's agent works with.
@@ -16,6 +16,8 @@ pub struct Job<'a, 's, J> {
     pub sandbox: &'a RunSandbox<'s>,
     /// The errors that users' open previews show.
     pub reports: &'a Reports,
+    /// Whose app it is.
+    pub project: ProjectId,
 }
 
 impl<J> Job<'_, '_, J> {
@@ -25,6 +27,11 @@ impl<J> Job<'_, '_, J> {
             changed: self.sandbox.changed().await,
             reports: self.reports,
         }
+    }
+
+    /// What the requests of all runs of the project have in common, for providers' caches.
+    pub(super) fn cache_key(&self) -> String {
+        format!("codeflow-{}", self.project)
     }
 }
 

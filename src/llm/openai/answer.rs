@@ -1,24 +1,24 @@
 //! A streamed answer in the making: text, tool calls and usage out of chunks that few providers
 //! send quite as OpenAI does.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{
-    calls::{CallDelta, Calls, Origin},
-    failure,
-    fields::{Fields, parts},
-    thinking::{self, Thinking},
-    usage,
-};
 use crate::llm::{
     ModelError, ModelReply, Piece, Thoughts, Usage,
     json::{self, Joiner},
+    wire::{
+        assembly::{self, Assembly, Complete},
+        calls::{CallDelta, Calls, Origin},
+        failure,
+        fields::{Fields, parts},
+        reasons::{CUT, FAILED, FILTERED},
+        thinking::{self, Thinking},
+        usage,
+    },
 };
 
-/// The longest answer, in bytes of text and arguments: a model that never ends is cut.
-const MAX_ANSWER: usize = 16 << 20;
 /// A message that repeats at least this many bytes of those before it starts over from the
 /// beginning; with fewer, it may be a piece that happens to look alike.
 const MIN_REPEATED: usize = 16;
@@ -28,57 +28,6 @@ const GROWING: [&str; 3] = ["text", "summary", "data"];
 const REASON_FIELDS: [&str; 3] = ["finish_reason", "done_reason", "finishReason"];
 /// What chunks that end nothing have there, as text.
 const NO_REASON: [&str; 6] = ["", "null", "none", "nil", "undefined", "unspecified"];
-/// How providers say that an answer reached its limit of tokens, normalized.
-const CUT: [&str; 12] = [
-    "length",
-    "max_length",
-    "max_tokens",
-    "max_output_tokens",
-    "max_completion_tokens",
-    "max_new_tokens",
-    "model_length",
-    "token_limit",
-    "output_limit",
-    "context_length_exceeded",
-    "incomplete",
-    "model_context_window_exceeded",
-];
-/// That their rules forbid it.
-const FILTERED: [&str; 14] = [
-    "content_filter",
-    "content_filtered",
-    "filtered",
-    "safety",
-    "image_safety",
-    "sensitive",
-    "refusal",
-    "recitation",
-    "blocklist",
-    "prohibited_content",
-    "spii",
-    "moderation",
-    "guardrail_intervened",
-    "policy_violation",
-];
-/// That they failed.
-const FAILED: [&str; 15] = [
-    "error",
-    "failed",
-    "failure",
-    "server_error",
-    "internal_error",
-    "abort",
-    "aborted",
-    "cancelled",
-    "timeout",
-    "network_error",
-    "insufficient_system_resource",
-    "engine_overloaded",
-    "malformed_function_call",
-    "malformed_response",
-    "unexpected_tool_call",
-];
-
 /// An answer as far as it has come.
 #[derive(Default)]
 pub struct Answer {
@@ -103,26 +52,14 @@ pub struct Answer {
     fields: Fields,
 }
 
-/// A complete answer.
-#[derive(Debug)]
-pub struct Complete {
-    pub reply: ModelReply,
-    /// As far as its provider reports it.
-    pub usage: Option<Usage>,
-    /// How long it is, in bytes.
-    pub bytes: usize,
-    /// Which fields came in an unusual shape.
-    pub deviations: BTreeSet<&'static str>,
-}
+impl Assembly for Answer {
+    const TYPED: bool = false;
 
-impl Answer {
-    /// The stream said that it is at its end.
-    pub fn set_done(&mut self) {
+    fn set_done(&mut self) {
         self.done = true;
     }
 
-    /// Whether no part of an answer has come.
-    pub fn is_untouched(&self) -> bool {
+    fn is_untouched(&self) -> bool {
         self.bytes == 0
             && self.finished.is_none()
             && self.remark.is_none()
@@ -130,24 +67,19 @@ impl Answer {
             && self.calls.is_empty()
     }
 
-    /// Whether there is nothing more to wait for.
-    pub fn is_complete(&self) -> bool {
+    fn is_complete(&self) -> bool {
         self.done && self.finished.is_some()
     }
 
-    /// Whether the provider said that the answer is at its end.
-    pub fn is_finished(&self) -> bool {
+    fn is_finished(&self) -> bool {
         self.finished.is_some()
     }
 
-    /// Records a field that came in an unusual shape.
-    pub fn note(&self, what: &'static str) {
+    fn note(&self, what: &'static str) {
         self.fields.note(what);
     }
 
-    /// Takes the next chunk, or a whole answer that came at once. `is_error`: its event is called
-    /// one.
-    pub fn take(
+    fn take(
         &mut self,
         chunk: &Value,
         is_error: bool,
@@ -182,15 +114,67 @@ impl Answer {
         {
             self.finish("stop");
         }
-        if self.bytes > MAX_ANSWER {
-            return Err(ModelError::Invalid(format!(
-                "its answer is longer than {} MiB",
-                MAX_ANSWER >> 20
-            )));
-        }
-        Ok(())
+        assembly::check_size(self.bytes)
     }
 
+    fn complete(mut self, unfinished: bool) -> Result<Complete, ModelError> {
+        let finished = self.finished.take().unwrap_or_default();
+        let reason = finished.as_str();
+        match reason {
+            _ if FILTERED.contains(&reason) => {
+                return Err(ModelError::Filtered(
+                    "its content filter stopped the answer".to_owned(),
+                ));
+            }
+            _ if FAILED.contains(&reason) => {
+                let message = self
+                    .remark
+                    .unwrap_or_else(|| format!("its provider ended the answer with “{reason}”"));
+                return Err(failure::from_message(&message));
+            }
+            _ => {}
+        }
+        let ended = !reason.is_empty();
+        let mut cut = CUT.contains(&reason);
+        let rest: String = self.joiner.end().into_iter().collect();
+        let rest = self.thinking.take(&rest) + &self.thinking.end();
+        self.text.push_str(&rest);
+        self.thoughts
+            .reasoning_content
+            .extend(self.thought_joiner.end());
+        let assembled = self.calls.end(cut)?;
+        // Whole calls are complete without a reason; text may end anywhere.
+        let has_end = ended
+            || (self.done
+                && (unfinished || (!assembled.calls.is_empty() && assembled.cut_off.is_empty())));
+        if !has_end {
+            return Err(match self.remark {
+                Some(message) if self.bytes == 0 => failure::from_message(&message),
+                _ => assembly::ended_early(),
+            });
+        }
+        cut |= !assembled.cut_off.is_empty();
+        let tool_calls = assembled.calls;
+        let has_thoughts = self.thoughts != Thoughts::default()
+            || tool_calls.iter().any(|call| !call.extra_content.is_null());
+        let reply = ModelReply {
+            text: thinking::without_begun(&self.text).to_owned(),
+            tool_calls,
+            thoughts: has_thoughts.then_some(self.thoughts),
+            cut,
+            half_calls: assembled.cut_off,
+            ..ModelReply::default()
+        };
+        Ok(Complete {
+            reply,
+            usage: self.usage,
+            bytes: self.bytes,
+            deviations: self.fields.into_notes(),
+        })
+    }
+}
+
+impl Answer {
     fn take_choice(
         &mut self,
         position: usize,
@@ -406,64 +390,6 @@ impl Answer {
             }
             (_, detail) => details.push(detail),
         }
-    }
-
-    /// The answer, if it came to its end. With `unfinished`, an answer that ended without a reason
-    /// counts as well.
-    pub fn complete(mut self, unfinished: bool) -> Result<Complete, ModelError> {
-        let finished = self.finished.take().unwrap_or_default();
-        let reason = finished.as_str();
-        match reason {
-            _ if FILTERED.contains(&reason) => {
-                return Err(ModelError::Filtered(
-                    "its content filter stopped the answer".to_owned(),
-                ));
-            }
-            _ if FAILED.contains(&reason) => {
-                let message = self
-                    .remark
-                    .unwrap_or_else(|| format!("its provider ended the answer with “{reason}”"));
-                return Err(failure::from_message(&message));
-            }
-            _ => {}
-        }
-        let ended = !reason.is_empty();
-        let mut cut = CUT.contains(&reason);
-        let rest: String = self.joiner.end().into_iter().collect();
-        let rest = self.thinking.take(&rest) + &self.thinking.end();
-        self.text.push_str(&rest);
-        self.thoughts
-            .reasoning_content
-            .extend(self.thought_joiner.end());
-        let assembled = self.calls.end(cut)?;
-        // Whole calls are complete without a reason; text may end anywhere.
-        let has_end = ended
-            || (self.done
-                && (unfinished || (!assembled.calls.is_empty() && assembled.cut_off.is_empty())));
-        if !has_end {
-            return Err(match self.remark {
-                Some(message) if self.bytes == 0 => failure::from_message(&message),
-                _ => ModelError::Cut("the connection ended early".to_owned()),
-            });
-        }
-        cut |= !assembled.cut_off.is_empty();
-        let tool_calls = assembled.calls;
-        let has_thoughts = self.thoughts != Thoughts::default()
-            || tool_calls.iter().any(|call| !call.extra_content.is_null());
-        let reply = ModelReply {
-            text: thinking::without_begun(&self.text).to_owned(),
-            tool_calls,
-            thoughts: has_thoughts.then_some(self.thoughts),
-            cut,
-            half_calls: assembled.cut_off,
-            ..ModelReply::default()
-        };
-        Ok(Complete {
-            reply,
-            usage: self.usage,
-            bytes: self.bytes,
-            deviations: self.fields.into_notes(),
-        })
     }
 }
 

@@ -4,16 +4,33 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    config::Provider,
-    llm::{ChatMessage, ChatRequest, Thoughts, ToolCall, quirk::Quirk},
+    config::{Provider, Reasoning},
+    llm::{
+        ChatMessage, ChatRequest, ModelRole, Thoughts, ToolCall,
+        models::{Abilities, Caching, Thinking},
+        quirk::Quirk,
+        wire::history,
+    },
 };
 
 /// Takes the place of a missing call signature (ai.google.dev/gemini-api/docs/thought-signatures).
 const UNSIGNED: &str = "skip_thought_signature_validator";
 
+/// What stays the same from request to request.
+pub struct Settings<'a> {
+    pub provider: Provider,
+    pub model: &'a str,
+    pub abilities: &'a Abilities,
+    pub reasoning: Option<Reasoning>,
+    /// `AI_OUTPUT_TOKENS`.
+    pub output_tokens: Option<usize>,
+    pub quirks: &'a [Quirk],
+}
+
 /// The request's JSON. What stays the same between turns comes first, for the providers' prompt
 /// caches.
-pub fn body(model: &str, request: &ChatRequest, provider: Provider, quirks: &[Quirk]) -> Value {
+pub fn body(request: &ChatRequest, settings: &Settings<'_>) -> Value {
+    let (provider, model, quirks) = (settings.provider, settings.model, settings.quirks);
     let mut messages: Vec<Value> = request
         .messages
         .iter()
@@ -45,12 +62,50 @@ pub fn body(model: &str, request: &ChatRequest, provider: Provider, quirks: &[Qu
         if quirks.contains(&Quirk::NoReasoning) {
             body["reasoning_effort"] = json!("none");
         }
+        if !settings.abilities.parallel_calls {
+            body["parallel_tool_calls"] = json!(false);
+        }
     }
-    if provider == Provider::OpenRouter && model.starts_with("anthropic/") {
-        // Anthropic caches only what it is asked to: here the chat so far.
-        body["cache_control"] = json!({ "type": "ephemeral" });
+    if let Some(most) = settings.output_tokens {
+        let name = match provider {
+            Provider::OpenAi => "max_completion_tokens",
+            _ => "max_tokens",
+        };
+        body[name] = json!(most);
+    }
+    add_effort(&mut body, request, settings);
+    if provider == Provider::OpenRouter && settings.abilities.caching == Caching::Asked {
+        cache(&mut body);
     }
     body
+}
+
+fn add_effort(body: &mut Value, request: &ChatRequest, settings: &Settings<'_>) {
+    let may = request.role == ModelRole::Coder
+        && settings.abilities.thinking != Thinking::None
+        && !settings.quirks.contains(&Quirk::NoEffort)
+        && body["reasoning_effort"].is_null();
+    let Some(effort) = settings.reasoning.filter(|_| may) else {
+        return;
+    };
+    match settings.provider {
+        Provider::OpenRouter => body["reasoning"] = json!({ "effort": effort.as_str() }),
+        _ => body["reasoning_effort"] = json!(effort.as_str()),
+    }
+}
+
+/// Anthropic caches only what it is asked to: here the system's words, and the chat so far, a
+/// point that moves with it.
+fn cache(body: &mut Value) {
+    let point = json!({ "type": "ephemeral" });
+    body["cache_control"] = point.clone();
+    if let Some(first) = body["messages"].get_mut(0)
+        && first["role"] == "system"
+        && first["content"].is_string()
+    {
+        let text = first["content"].take();
+        first["content"] = json!([{ "type": "text", "text": text, "cache_control": point }]);
+    }
 }
 
 /// The messages with what the system says after the first one said as notes by the user, one
@@ -59,8 +114,8 @@ fn system_first(messages: Vec<Value>) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::with_capacity(messages.len());
     for mut message in messages {
         if message["role"] == "system" && !all.is_empty() {
-            let note = message["content"].as_str().unwrap_or_default();
-            message = json!({ "role": "user", "content": format!("<system_note>\n{note}\n</system_note>") });
+            let note = history::note(message["content"].as_str().unwrap_or_default());
+            message = json!({ "role": "user", "content": note });
         }
         if message["role"] == "user"
             && let Some(last) = all.last_mut().filter(|last| last["role"] == "user")
@@ -111,9 +166,9 @@ fn message(message: &ChatMessage, provider: Provider) -> Option<Value> {
             tool_calls,
             thoughts,
         } => {
-            let own = thoughts
-                .as_ref()
-                .filter(|thoughts| thoughts.provider == provider.as_str());
+            let own = thoughts.as_ref().filter(|thoughts| {
+                thoughts.provider == provider.as_str() && thoughts.wire.is_empty()
+            });
             let mut said = json!({ "role": "assistant", "content": content });
             if !tool_calls.is_empty() {
                 let calls = tool_calls.iter().map(|call| tool_call(call, own.is_some()));
@@ -135,14 +190,7 @@ fn message(message: &ChatMessage, provider: Provider) -> Option<Value> {
 }
 
 fn tool_call(call: &ToolCall, is_own: bool) -> Value {
-    // Providers refuse to read back arguments that are not an object, or a name that isn't valid.
-    // Such a call has an error as its result.
-    let valid =
-        serde_json::from_str::<Value>(&call.arguments).is_ok_and(|arguments| arguments.is_object());
-    let arguments = if valid { call.arguments.as_str() } else { "{}" };
-    let is_of_names = |letter: &char| letter.is_ascii_alphanumeric() || "_-".contains(*letter);
-    let name: String = call.name.chars().filter(is_of_names).take(64).collect();
-    let name = if name.is_empty() { "unknown" } else { &name };
+    let (name, arguments) = (&*history::name(call), history::arguments(call));
     let mut json =
         json!({ "id": call.id, "type": "function", "function": Function { name, arguments } });
     if is_own && !call.extra_content.is_null() {
@@ -180,7 +228,27 @@ fn add_thoughts(said: &mut Value, thoughts: &Thoughts) {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::llm::{ModelRole, ToolSpec};
+    use crate::llm::ToolSpec;
+
+    fn body(model: &str, request: &ChatRequest, provider: Provider, quirks: &[Quirk]) -> Value {
+        let abilities = Abilities {
+            caching: if model.starts_with("anthropic/") {
+                Caching::Asked
+            } else {
+                Caching::Automatic
+            },
+            ..Abilities::default()
+        };
+        let settings = Settings {
+            provider,
+            model,
+            abilities: &abilities,
+            reasoning: None,
+            output_tokens: None,
+            quirks,
+        };
+        super::body(request, &settings)
+    }
 
     fn system(content: &str) -> ChatMessage {
         ChatMessage::System {
@@ -208,6 +276,7 @@ mod tests {
                 provider: provider.to_owned(),
                 reasoning_content: "Hm.".to_owned(),
                 reasoning_details: vec![json!({ "type": "reasoning.text", "text": "Hm." })],
+                ..Thoughts::default()
             }),
         }
     }
@@ -224,6 +293,7 @@ mod tests {
             in_words: "",
             takes_unfinished: false,
             role: ModelRole::Coder,
+            cache_key: String::new(),
         }
     }
 

@@ -5,10 +5,10 @@ use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestRunn
 use serde_json::{Value, json};
 
 use super::*;
-use crate::llm::ModelReply;
+use crate::llm::{ModelReply, openai::answer::Answer};
 
 fn read(content_type: &str, bytes: &[u8], size: usize) -> Result<Complete, ModelError> {
-    let mut reader = AnswerReader::new(Some(content_type));
+    let mut reader = AnswerReader::<Answer>::new(Some(content_type));
     for piece in bytes.chunks(size) {
         if reader.take(piece, &mut |_| {})? {
             break;
@@ -180,7 +180,7 @@ fn a_whole_answer_as_json_is_understood_and_what_is_no_answer_is_quoted() {
         );
     }
     // At once: the rest of a long page is not waited for.
-    let mut reader = AnswerReader::new(Some("text/html"));
+    let mut reader = AnswerReader::<Answer>::new(Some("text/html"));
     assert!(
         reader
             .take(
@@ -249,7 +249,7 @@ fn errors_between_chunks_end_the_answer_with_their_own_words() {
 fn an_end_without_a_reason_is_one_for_whole_calls_alone_unless_it_is_taken() {
     let call = json!({ "choices": [{ "delta": { "tool_calls": [{ "function": { "name": "listFiles", "arguments": "{}" } }] } }] });
     let ended = |chunk: &str, end: &str, unfinished| {
-        let mut reader = AnswerReader::new(None);
+        let mut reader = AnswerReader::<Answer>::new(None);
         reader
             .take(format!("data: {chunk}\n\n{end}").as_bytes(), &mut |_| {})
             .unwrap();
@@ -385,7 +385,7 @@ fn any_good_answer_is_the_same_however_it_is_cut_and_whatever_is_mixed_in() {
                 let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len())).collect();
                 ends.push(body.len());
                 ends.sort_unstable();
-                let (mut reader, mut from) = (AnswerReader::new(None), 0);
+                let (mut reader, mut from) = (AnswerReader::<Answer>::new(None), 0);
                 for end in ends {
                     if reader.take(&body[from..end], &mut |_| {}).unwrap() {
                         break;
@@ -399,12 +399,12 @@ fn any_good_answer_is_the_same_however_it_is_cut_and_whatever_is_mixed_in() {
                         .map(|usage| [usage.input_tokens, usage.output_tokens]),
                     Some([9, 4])
                 );
-                let mut plain = crate::llm::openai::thinking::Thinking::default();
+                let mut plain = crate::llm::wire::thinking::Thinking::default();
                 let said = said.replace('\0', "\u{fffd}");
                 let expected = plain.take(&said) + &plain.end();
                 prop_assert_eq!(
                     &whole.reply.text,
-                    crate::llm::openai::thinking::without_begun(&expected)
+                    crate::llm::wire::thinking::without_begun(&expected)
                 );
                 let read: Vec<(String, Value)> = whole
                     .reply

@@ -1,7 +1,7 @@
 //! Reads an answer from the bytes of a response: events, chunks of JSON, and whatever else comes
 //! between or instead of them.
 
-use super::answer::{Answer, Complete};
+use super::assembly::{Assembly, Complete};
 use crate::{
     llm::{
         ModelError, Piece, json,
@@ -31,9 +31,9 @@ const MAX_QUOTE: usize = 200;
 
 /// Reads a response as its bytes come.
 #[derive(Default)]
-pub struct AnswerReader {
+pub struct AnswerReader<A> {
     events: EventReader,
-    answer: Answer,
+    answer: A,
     /// Without its parameters, such as `text/html`; empty where there is none.
     content_type: String,
     bytes: usize,
@@ -41,7 +41,7 @@ pub struct AnswerReader {
     head: Vec<u8>,
 }
 
-impl AnswerReader {
+impl<A: Assembly> AnswerReader<A> {
     /// `content_type`: as the response has it.
     pub fn new(content_type: Option<&str>) -> Self {
         let content_type = content_type.unwrap_or_default();
@@ -88,7 +88,7 @@ impl AnswerReader {
         self.answer.is_finished()
     }
 
-    /// The answer, when the response is at its end or the answer is; see [`Answer::complete`].
+    /// The answer, when the response is at its end or the answer is; see [`Assembly::complete`].
     pub fn end(
         mut self,
         unfinished: bool,
@@ -155,9 +155,18 @@ impl AnswerReader {
         if ends {
             self.answer.set_done();
         }
-        values
-            .iter()
-            .try_for_each(|value| self.take_value(value, is_error, on_piece))
+        for mut value in values {
+            if A::TYPED
+                && !name.is_empty()
+                && let Some(fields) = value.as_object_mut()
+            {
+                fields
+                    .entry("type")
+                    .or_insert_with(|| serde_json::Value::String(name.clone()));
+            }
+            self.take_value(&value, is_error, on_piece)?;
+        }
+        Ok(())
     }
 
     /// Takes a chunk, or a list of them.

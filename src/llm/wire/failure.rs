@@ -56,7 +56,7 @@ const CODE_FIELDS: [&str; 7] = [
 /// Codes that say that all is well.
 const GOOD_CODES: [&str; 4] = ["0", "200", "ok", "success"];
 /// The status that a code stands for where there is none, by a part of the code in lower case.
-const STATUS_OF_CODE: [(&str, u16); 16] = [
+const STATUS_OF_CODE: [(&str, u16); 17] = [
     ("overload", 529),
     ("rate_limit", 429),
     ("ratelimit", 429),
@@ -68,6 +68,7 @@ const STATUS_OF_CODE: [(&str, u16); 16] = [
     ("accessdenied", 403),
     ("not_found", 404),
     ("invalid_request", 400),
+    ("invalid_prompt", 400),
     ("invalid_argument", 400),
     ("invalidparameter", 400),
     ("validationexception", 400),

@@ -1,13 +1,15 @@
 //! The tokens of an answer: as its provider reports them, in one place or another, once or in each
 //! chunk; estimated where it doesn't.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::fields::{amount, count};
 use crate::llm::{Usage, price::BYTES_PER_TOKEN};
 
 /// About what most providers count for an image of 1024 by 1024 pixels.
 const IMAGE_TOKENS: usize = 1000;
+/// The types of parts that are images: of chat completions, Responses, Messages.
+const IMAGES: [&str; 3] = ["image_url", "input_image", "image"];
 
 /// Adds what a chunk reports. The largest numbers win: some providers count up from chunk to
 /// chunk, and others send zeros at the end.
@@ -33,7 +35,9 @@ pub fn take(known: &mut Option<Usage>, chunk: &Value) {
             *known = Usage {
                 input_tokens: known.input_tokens.max(usage.input_tokens),
                 cached_tokens: known.cached_tokens.max(usage.cached_tokens),
+                cache_write_tokens: known.cache_write_tokens.max(usage.cache_write_tokens),
                 output_tokens: known.output_tokens.max(usage.output_tokens),
+                reasoning_tokens: known.reasoning_tokens.max(usage.reasoning_tokens),
                 cost_micros: known.cost_micros.max(usage.cost_micros),
                 estimated: false,
             };
@@ -76,16 +80,24 @@ fn read(reported: &Value) -> Option<Usage> {
         &reported["input_tokens_details"]["cached_tokens"],
         &reported["cache_read_input_tokens"],
     ];
+    let written = [
+        &reported["cache_creation_input_tokens"],
+        &reported["prompt_tokens_details"]["cache_write_tokens"],
+    ];
+    let thought = [
+        &reported["output_tokens_details"]["reasoning_tokens"],
+        &reported["completion_tokens_details"]["reasoning_tokens"],
+        &reported["thoughtsTokenCount"],
+    ];
+    let most = |counts: &[&Value]| counts.iter().copied().filter_map(count).max();
     // Gemini counts reasoning in the total only.
     let total = first(&["total_tokens", "totalTokenCount", "totalTokens"]).unwrap_or_default();
     Some(Usage {
         input_tokens: input,
-        cached_tokens: cached
-            .into_iter()
-            .filter_map(count)
-            .max()
-            .unwrap_or_default(),
+        cached_tokens: most(&cached).unwrap_or_default(),
+        cache_write_tokens: most(&written).unwrap_or_default(),
         output_tokens: output.max(total.saturating_sub(input)),
+        reasoning_tokens: most(&thought).unwrap_or_default(),
         cost_micros: cost.map(|cost| (cost * 1e6).round() as u64),
         estimated: false,
     })
@@ -96,8 +108,13 @@ fn read(reported: &Value) -> Option<Usage> {
 pub fn or_estimate(reported: Option<Usage>, request: &Value, answer_bytes: usize) -> Usage {
     let mut usage = reported.unwrap_or_default();
     if usage.input_tokens == 0 {
-        usage.input_tokens =
-            (size(&request["messages"]) + size(&request["tools"])).div_ceil(BYTES_PER_TOKEN) as u64;
+        let parts = ["messages", "tools", "input", "instructions", "system"];
+        let bytes: usize = parts
+            .iter()
+            .filter_map(|part| request.get(part))
+            .map(size)
+            .sum();
+        usage.input_tokens = bytes.div_ceil(BYTES_PER_TOKEN) as u64;
         usage.estimated = true;
     }
     if usage.output_tokens == 0 && usage.estimated {
@@ -111,7 +128,12 @@ fn size(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
         Value::Array(values) => values.iter().map(size).sum(),
-        Value::Object(fields) if fields.get("type") == Some(&json!("image_url")) => {
+        Value::Object(fields)
+            if fields
+                .get("type")
+                .and_then(Value::as_str)
+                .is_some_and(|kind| IMAGES.contains(&kind)) =>
+        {
             IMAGE_TOKENS * BYTES_PER_TOKEN
         }
         Value::Object(fields) => fields
@@ -124,6 +146,8 @@ fn size(value: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn of(chunks: &[Value]) -> Option<[u64; 3]> {

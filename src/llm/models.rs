@@ -1,0 +1,283 @@
+//! What is known of models: what they can do, how much they read and write, and what they cost. One
+//! table from the providers' public pages, by a model's name without its version; settings
+//! override it.
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use serde::Deserialize;
+
+use crate::config::{self, Ability, Provider};
+
+/// openai.com/api/pricing, ai.google.dev/pricing, docs.claude.com/en/docs/about-claude/models,
+/// openrouter.ai/models, at the date that stands in it. US dollars per million tokens, for requests
+/// of usual length.
+const TABLE: &str = include_str!("models.json");
+
+#[derive(Debug, Default, Deserialize)]
+struct Table {
+    /// What most models of a name can do, by the beginning of the name; the longest that fits
+    /// counts.
+    families: Vec<Family>,
+    models: Vec<Model>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Family {
+    begins: String,
+    #[serde(flatten)]
+    abilities: Abilities,
+}
+
+/// A model in the table.
+#[derive(Debug, Deserialize)]
+pub struct Model {
+    model: String,
+    pub input: f64,
+    /// Where it differs from `input`.
+    pub cached_input: Option<f64>,
+    /// What is written to the cache, where that differs from `input`.
+    pub cache_write: Option<f64>,
+    pub output: f64,
+    pub context: usize,
+    /// Where it differs from its family's.
+    abilities: Option<Abilities>,
+}
+
+/// What a model can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Abilities {
+    pub tools: bool,
+    pub parallel_calls: bool,
+    pub vision: bool,
+    pub thinking: Thinking,
+    pub caching: Caching,
+    /// The most tokens of an answer.
+    pub max_output: Option<usize>,
+}
+
+/// How a model is asked to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thinking {
+    None,
+    /// By an effort.
+    Effort,
+    /// It decides itself, and an effort guides it (Claude since 4.6).
+    Adaptive,
+    /// By a number of tokens (Claude until 4.5).
+    Budget,
+}
+
+/// How a provider's cache is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Caching {
+    None,
+    /// Whatever begins alike.
+    Automatic,
+    /// What the request marks.
+    Asked,
+}
+
+impl Default for Abilities {
+    /// Those of a model that nothing is known of: it is asked, and a refusal teaches the client.
+    fn default() -> Self {
+        Self {
+            tools: true,
+            parallel_calls: true,
+            vision: true,
+            thinking: Thinking::Effort,
+            caching: Caching::Automatic,
+            max_output: None,
+        }
+    }
+}
+
+/// Longest names first, so that `gpt-5-mini` is not taken for `gpt-5`.
+static KNOWN: LazyLock<Table> = LazyLock::new(|| {
+    let mut table: Table = serde_json::from_str(TABLE).unwrap_or_default();
+    table
+        .models
+        .sort_by_key(|model| std::cmp::Reverse(model.model.len()));
+    table
+        .families
+        .sort_by_key(|family| std::cmp::Reverse(family.begins.len()));
+    table
+});
+
+/// The model of this name in the table: by its whole name, else without the vendor's name that
+/// OpenRouter puts in front.
+pub fn find(model: &str) -> Option<&'static Model> {
+    let model = usual_name(model);
+    let named = |name: &str| {
+        KNOWN
+            .models
+            .iter()
+            .find(|known| name.strip_prefix(&known.model).is_some_and(is_version))
+    };
+    named(&model).or_else(|| named(model.rsplit_once('/')?.1))
+}
+
+/// What a model can do: as the settings say, else the table, else as most can.
+pub fn abilities(model: &str, settings: &config::Llm) -> Abilities {
+    let own = find(model).and_then(|known| known.abilities);
+    let name = usual_name(model);
+    let of_family = || {
+        let name = name.rsplit('/').next().unwrap_or(&name);
+        let mut families = KNOWN.families.iter();
+        families
+            .find(|family| name.starts_with(&family.begins))
+            .map(|family| family.abilities)
+    };
+    let mut known = own.or_else(of_family).unwrap_or_default();
+    if settings.provider == Provider::Anthropic && known.thinking == Thinking::Effort {
+        known.thinking = Thinking::Adaptive;
+    }
+    if let Some(listed) = &settings.abilities {
+        let has = |ability| listed.contains(&ability);
+        known.tools = has(Ability::Tools);
+        known.parallel_calls = has(Ability::Parallel);
+        known.vision = has(Ability::Vision);
+        known.thinking = match (has(Ability::Thinking), known.thinking) {
+            (false, _) => Thinking::None,
+            (true, Thinking::None) => Thinking::Effort,
+            (true, thinking) => thinking,
+        };
+        known.caching = match (has(Ability::Caching), known.caching) {
+            (false, _) => Caching::None,
+            (true, Caching::None) => Caching::Automatic,
+            (true, caching) => caching,
+        };
+    }
+    known.max_output = settings.output_tokens.or(known.max_output);
+    known
+}
+
+/// The name as OpenRouter has it: Anthropic writes a version's numbers with hyphens
+/// (`claude-sonnet-5-5`), and has no vendor's name in front.
+fn usual_name(model: &str) -> Cow<'_, str> {
+    let Some(rest) = model.strip_prefix("claude-") else {
+        return Cow::Borrowed(model);
+    };
+    let parts: Vec<&str> = rest.split('-').collect();
+    let is_short = |part: &str| part.len() < 3 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut name = "anthropic/claude".to_owned();
+    let mut before_is_number = false;
+    for part in parts {
+        let is_number = is_short(part);
+        name.push(if is_number && before_is_number {
+            '.'
+        } else {
+            '-'
+        });
+        name.push_str(part);
+        before_is_number = is_number;
+    }
+    Cow::Owned(name)
+}
+
+/// Whether the rest of a model's name only names its version: a date, or a preview.
+fn is_version(rest: &str) -> bool {
+    rest.is_empty()
+        || ["-2", "-preview", "-latest", ":"]
+            .iter()
+            .any(|version| rest.starts_with(version))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn settings(provider: &str, more: &[(&str, &str)]) -> config::Llm {
+        let variables = [("AI_PROVIDER", provider), ("OPENAI_API_KEY", "x")];
+        let keys = [("ANTHROPIC_API_KEY", "x"), ("OPENROUTER_API_KEY", "x")];
+        let variables = variables
+            .into_iter()
+            .chain(keys)
+            .chain(more.iter().copied());
+        let env = config::Env::of(variables, "/usr/bin/codeflow");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime
+            .block_on(config::Llm::from_env(&env))
+            .unwrap()
+            .remove(0)
+    }
+
+    #[test]
+    fn the_table_can_be_read_and_has_a_date_and_no_model_twice() {
+        let table: serde_json::Value = serde_json::from_str(TABLE).unwrap();
+        let date = table["as_of"].as_str().unwrap();
+        assert!(
+            chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").is_ok(),
+            "{date}"
+        );
+        serde_json::from_str::<Table>(TABLE).unwrap();
+        let mut names: Vec<&str> = KNOWN.models.iter().map(|model| &*model.model).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert!(all > 20 && names.len() == all);
+    }
+
+    #[test]
+    fn a_model_is_the_same_under_every_name_it_has() {
+        for name in [
+            "claude-sonnet-4-5-20250929",
+            "claude-sonnet-4-5",
+            "anthropic/claude-sonnet-4.5",
+            "claude-sonnet-4-5-latest",
+        ] {
+            assert_eq!(
+                find(name).unwrap().model,
+                "anthropic/claude-sonnet-4.5",
+                "{name}"
+            );
+        }
+        assert_eq!(
+            find("claude-opus-5").unwrap().model,
+            "anthropic/claude-opus-5"
+        );
+        assert_eq!(find("openai/gpt-5-mini").unwrap().model, "gpt-5-mini");
+        for unknown in ["my-own", "gpt-5-pro", "gpt-5.9", "claude-opus-5-9"] {
+            assert!(find(unknown).is_none(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn abilities_come_from_the_table_and_the_settings_override_them() {
+        let openai = settings("openai", &[]);
+        let known = abilities("gpt-4o", &openai);
+        assert_eq!(
+            (known.thinking, known.caching),
+            (Thinking::None, Caching::Automatic)
+        );
+        assert_eq!(abilities("gpt-6-sol", &openai).thinking, Thinking::Effort);
+        assert!(!abilities("qwen/qwen3-coder", &openai).vision);
+        assert_eq!(abilities("my-own", &openai), Abilities::default());
+        let anthropic = settings("anthropic", &[]);
+        let claude = abilities("claude-haiku-4-5", &anthropic);
+        assert_eq!(
+            (claude.thinking, claude.caching),
+            (Thinking::Budget, Caching::Asked)
+        );
+        assert_eq!(
+            abilities("claude-next", &anthropic).thinking,
+            Thinking::Adaptive
+        );
+        assert_eq!(abilities("my-own", &anthropic).thinking, Thinking::Adaptive);
+        let own = [
+            ("AI_ABILITIES", "tools, vision"),
+            ("AI_OUTPUT_TOKENS", "9000"),
+        ];
+        let own = abilities("gpt-6-sol", &settings("openai", &own));
+        assert!(own.tools && own.vision && !own.parallel_calls);
+        assert_eq!(
+            (own.thinking, own.caching, own.max_output),
+            (Thinking::None, Caching::None, Some(9000))
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! Sends a request to a provider and reads its streamed answer. Answers are read leniently: one odd
+//! field never costs an answer.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use parking_lot::Mutex;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::{
+    assembly::{Assembly, Complete},
+    encoding::Decoder,
+    failure,
+    reader::AnswerReader,
+};
+use crate::{
+    config::{Llm, Provider},
+    llm::{ModelError, Piece},
+};
+
+/// How long a provider may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of a refusal's body is read, in bytes.
+const MAX_REFUSAL: usize = 64 << 10;
+/// The version of Anthropic's API (docs.claude.com/en/api/versioning).
+const ANTHROPIC_VERSION: &str = "2023-06-01";
+
+/// A client of one provider.
+pub struct Client {
+    http: reqwest::Client,
+    base_url: String,
+    /// `None` where the provider needs none.
+    api_key: Option<SecretString>,
+    provider: Provider,
+    /// The deviations of its answers that were logged already.
+    logged: Mutex<BTreeSet<&'static str>>,
+}
+
+/// What is asked of a provider.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Behind the provider's address, such as `/chat/completions`.
+    pub path: &'a str,
+    pub body: &'a Value,
+    pub model: &'a str,
+    /// Whether to accept an answer that ends without a reason.
+    pub takes_unfinished: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub struct Refused {
+    pub error: ModelError,
+    /// The response's status where that says so, else none.
+    pub status: Option<u16>,
+}
+
+impl From<ModelError> for Refused {
+    fn from(error: ModelError) -> Self {
+        Self {
+            error,
+            status: None,
+        }
+    }
+}
+
+impl Client {
+    pub fn new(settings: &Llm) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("codeflow/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(settings.silence)
+            .build()?;
+        Ok(Self {
+            http,
+            base_url: settings.base_url.clone(),
+            api_key: settings.api_key.clone(),
+            provider: settings.provider,
+            logged: Mutex::default(),
+        })
+    }
+
+    /// Sends one request and returns its whole answer. Never retries: the journal does.
+    pub async fn ask<A: Assembly>(
+        &self,
+        question: &Question<'_>,
+        on_piece: &mut (impl FnMut(Piece<'_>) + Send),
+    ) -> Result<Complete, Refused> {
+        let mut post = self
+            .http
+            .post(format!("{}{}", self.base_url, question.path))
+            .header(ACCEPT, "text/event-stream")
+            .header(ACCEPT_ENCODING, "identity")
+            .json(question.body);
+        if self.provider == Provider::Anthropic {
+            post = post.header("anthropic-version", ANTHROPIC_VERSION);
+        }
+        if let Some(api_key) = &self.api_key {
+            let key = api_key.expose_secret();
+            post = match self.provider {
+                Provider::Anthropic => post.header("x-api-key", key),
+                _ => post.bearer_auth(key),
+            };
+        }
+        let mut response = post.send().await.map_err(|error| no_response(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(Refused {
+                error: failure::refusal(response, MAX_REFUSAL).await,
+                status: Some(status.as_u16()),
+            });
+        }
+        let content_type = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let mut reader = AnswerReader::<A>::new(content_type);
+        let mut decoder = Decoder::default();
+        loop {
+            match response.chunk().await {
+                Ok(Some(bytes)) => {
+                    let bytes = decoder.take(&bytes);
+                    let bytes = bytes.map_err(|error| ModelError::Cut(error.to_string()))?;
+                    if reader.take(&bytes, on_piece)? {
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                // The answer is complete; only the connection broke.
+                Err(_) if reader.is_finished() => break,
+                Err(error) if error.is_timeout() => return Err(silent().into()),
+                Err(error) => return Err(ModelError::Cut(root_cause(&error)).into()),
+            }
+        }
+        let answer = reader.end(question.takes_unfinished, on_piece)?;
+        self.log_deviations(question.model, &answer.deviations);
+        Ok(answer)
+    }
+
+    /// Logs each way in which the provider's answers deviate from the usual, once.
+    fn log_deviations(&self, model: &str, deviations: &BTreeSet<&'static str>) {
+        let mut logged = self.logged.lock();
+        for deviation in deviations {
+            if logged.insert(deviation) {
+                tracing::info!(
+                    model,
+                    field = deviation,
+                    "the provider sends this otherwise than usual; it is read leniently"
+                );
+            }
+        }
+    }
+}
+
+/// The error of a request that got no response. A connection that can't be established in time
+/// means that the provider is out of reach.
+fn no_response(error: &reqwest::Error) -> ModelError {
+    if error.is_timeout() && !error.is_connect() {
+        return silent();
+    }
+    let origin = error.url().map(|url| url.origin().ascii_serialization());
+    ModelError::unavailable(format!(
+        "{} does not answer ({})",
+        origin.as_deref().unwrap_or("it"),
+        root_cause(error)
+    ))
+}
+
+fn silent() -> ModelError {
+    ModelError::Silent("its provider sent nothing for longer than AI_SILENCE_SECONDS".to_owned())
+}
+
+/// The innermost cause: the outer ones repeat the address.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
