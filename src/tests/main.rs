@@ -30,6 +30,7 @@ mod ledger;
 mod listeners;
 mod messages;
 mod model_faults;
+mod model_wires;
 mod mounts;
 mod odd_answers;
 mod odd_models;

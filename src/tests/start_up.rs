@@ -43,6 +43,9 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
     let data = data_dir();
     for (name, value, expected) in [
         ("AI_PROVIDER", "gpt", "openai, gemini"),
+        ("AI_API", "rest", "auto, responses or chat"),
+        ("AI_REASONING", "huge", "none, minimal, low"),
+        ("AI_ABILITIES", "tools, smell", "vision, thinking"),
         ("AGENT_MAX_TURNS", "many", "1 to 200"),
         ("PUBLIC_URL", "localhost", "http"),
         ("SANDBOX_CPUS", "-1", "processors"),

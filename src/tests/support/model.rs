@@ -1,5 +1,5 @@
-//! A scripted OpenAI-compatible server: streamed chunks, tool calls cut into pieces, and the faults
-//! of real ones.
+//! A scripted OpenAI-compatible server, and Anthropic's: streamed chunks, tool calls cut into pieces,
+//! and the faults of real ones, over each protocol.
 //!
 //! A script is a list of replies for each prompt; [`VISION`] has the reply to whoever shows it an
 //! image, and [`NAMING`] to whoever asks for a title. Which reply is due is read off the request
@@ -9,13 +9,17 @@
 // Named, since the benches take this file in as well.
 #[path = "model/chunks.rs"]
 mod chunks;
+#[path = "model/ollama.rs"]
+mod ollama;
+#[path = "model/wires.rs"]
+mod wires;
 
 use std::{
     collections::HashMap,
     convert::Infallible,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -33,6 +37,7 @@ use tokio::sync::Notify;
 
 pub use chunks::chunk;
 use chunks::{text, tool_calls, usage};
+pub use wires::Wire;
 
 /// The script's key for requests with an image.
 pub const VISION: &str = "(an image)";
@@ -115,6 +120,10 @@ struct Shared {
     released: Arc<Notify>,
     /// How many tokens of a chat it reads, where it is Ollama.
     context: Arc<AtomicUsize>,
+    /// Whether it has `/v1/responses`.
+    has_responses: Arc<AtomicBool>,
+    /// What real servers refuse, and why.
+    refused: Arc<Mutex<Vec<String>>>,
 }
 
 /// A running model server.
@@ -134,12 +143,16 @@ impl Model {
             requests: Arc::default(),
             released: Arc::default(),
             context: Arc::default(),
+            has_responses: Arc::default(),
+            refused: Arc::default(),
         };
         let router = Router::new()
             .route("/v1/chat/completions", post(complete))
-            .route("/api/tags", get(ollama_models))
-            .route("/api/generate", post(ollama_load))
-            .route("/api/ps", get(ollama_running))
+            .route("/v1/responses", post(respond))
+            .route("/v1/messages", post(converse))
+            .route("/api/tags", get(ollama::models))
+            .route("/api/generate", post(ollama::load))
+            .route("/api/ps", get(ollama::running))
             .with_state(shared.clone());
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
@@ -157,6 +170,32 @@ impl Model {
             ("OPENAI_API_KEY", "test"),
             ("AI_MODEL", "scripted"),
         ]
+    }
+
+    /// It has `/v1/responses` from now on.
+    pub fn has_responses(&self) {
+        self.shared.has_responses.store(true, Ordering::Relaxed);
+    }
+
+    /// What makes a server use it over this protocol.
+    pub fn env_of(&self, wire: Wire) -> Vec<(&'static str, String)> {
+        self.shared
+            .has_responses
+            .store(wire == Wire::Responses, Ordering::Relaxed);
+        wire.env(&self.url, "AI_PROVIDER", &["", "AI_MODEL"])
+    }
+
+    /// What makes a server use it over this protocol where the first provider fails.
+    pub fn fallback_env(&self, wire: Wire) -> Vec<(&'static str, String)> {
+        self.shared
+            .has_responses
+            .store(wire == Wire::Responses, Ordering::Relaxed);
+        wire.env(&self.url, "AI_FALLBACK", &[":scripted"])
+    }
+
+    /// What it was sent that a real server refuses.
+    pub fn refused(&self) -> Vec<String> {
+        self.shared.refused.lock().unwrap().clone()
     }
 
     /// It is Ollama from now on, and reads this many tokens of a chat with its model
@@ -292,6 +331,26 @@ fn due(request: &Value) -> (String, usize) {
 }
 
 async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> Response {
+    answer_over(Wire::Chat, shared, request).await
+}
+
+async fn respond(State(shared): State<Shared>, Json(request): Json<Value>) -> Response {
+    if !shared.has_responses.load(Ordering::Relaxed) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    answer_over(Wire::Responses, shared, request).await
+}
+
+async fn converse(State(shared): State<Shared>, Json(request): Json<Value>) -> Response {
+    answer_over(Wire::Messages, shared, request).await
+}
+
+async fn answer_over(wire: Wire, shared: Shared, request: Value) -> Response {
+    if let Err(why) = wire.check(&request) {
+        shared.refused.lock().unwrap().push(why.clone());
+        return refuse(400, &why);
+    }
+    let request = wire.as_chat(request);
     // The naming model's.
     if !is_turn(&request) && !is_look(&request) {
         shared.requests.lock().unwrap().push(request);
@@ -299,7 +358,7 @@ async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> R
             .script
             .get(NAMING)
             .map_or(Reply::Text(TITLE), |replies| replies[0].clone());
-        return answer(reply);
+        return answer(reply, wire);
     }
     let (prompt, turn) = due(&request);
     let asked = {
@@ -337,7 +396,7 @@ async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> R
         let chunks = repeated.chain(futures::stream::iter(rest));
         return sent(chunks.map(Ok::<_, Infallible>));
     }
-    answer(reply)
+    answer(reply, wire)
 }
 
 fn slowly(pause: u64, chunks: impl Stream<Item = String>) -> impl Stream<Item = String> {
@@ -347,7 +406,7 @@ fn slowly(pause: u64, chunks: impl Stream<Item = String>) -> impl Stream<Item = 
     })
 }
 
-fn answer(reply: Reply) -> Response {
+fn answer(reply: Reply, wire: Wire) -> Response {
     match reply {
         Reply::Status(status, message) => refuse(status, message),
         Reply::Later(status, seconds) => {
@@ -356,7 +415,7 @@ fn answer(reply: Reply) -> Response {
         // Ends the connection's task, without a word in the test's output.
         Reply::Dropped => std::panic::resume_unwind(Box::new("dropped")),
         Reply::Cut(percent, reply) => {
-            let chunks = part(*reply, percent).into_iter().map(Ok);
+            let chunks = part(*reply, percent, wire).into_iter().map(Ok);
             // What was sent arrives before the connection breaks.
             let broken = futures::stream::once(async {
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -365,66 +424,45 @@ fn answer(reply: Reply) -> Response {
             sent(futures::stream::iter(chunks).chain(broken))
         }
         Reply::Silent(percent, reply) => {
-            let chunks = part(*reply, percent).into_iter().map(Ok::<_, Infallible>);
+            let chunks = part(*reply, percent, wire)
+                .into_iter()
+                .map(Ok::<_, Infallible>);
             sent(futures::stream::iter(chunks).chain(futures::stream::pending()))
         }
         Reply::Slow(pause, reply) => {
-            let chunks = slowly(pause, futures::stream::iter(chunks(*reply)));
+            let chunks = slowly(pause, futures::stream::iter(chunks(*reply, wire)));
             sent(chunks.map(Ok::<_, Infallible>))
         }
         Reply::Body(content_type, packets) => {
             let packets = futures::stream::iter(packets.into_iter().map(Ok::<_, Infallible>));
             ([("content-type", content_type)], Body::from_stream(packets)).into_response()
         }
-        reply => stream(chunks(reply)),
+        reply => stream(chunks(reply, wire)),
     }
 }
 
-async fn ollama_models(state: State<Shared>) -> Response {
-    ollama(
-        &state,
-        |_| json!({ "models": [{ "name": "llama3:8b" }, { "name": "qwen3-coder:30b" }] }),
-    )
-}
-
-async fn ollama_load(state: State<Shared>) -> Response {
-    ollama(&state, |_| json!({ "done": true, "done_reason": "load" }))
-}
-
-async fn ollama_running(state: State<Shared>) -> Response {
-    ollama(
-        &state,
-        |context| json!({ "models": [{ "name": "qwen3-coder:30b", "context_length": context }] }),
-    )
-}
-
-fn ollama(shared: &Shared, answer: impl FnOnce(usize) -> Value) -> Response {
-    match shared.context.load(Ordering::Relaxed) {
-        0 => StatusCode::NOT_FOUND.into_response(),
-        context => Json(answer(context)).into_response(),
-    }
-}
-
-fn chunks(reply: Reply) -> Vec<String> {
-    match reply {
-        Reply::Text(answer) => text(answer),
-        Reply::Calls(calls) => tool_calls(&calls),
-        Reply::Raw(chunks) => chunks,
-        Reply::Costly(input, output, reply) => {
-            let mut chunks = chunks(*reply);
+fn chunks(reply: Reply, wire: Wire) -> Vec<String> {
+    match (reply, wire) {
+        (Reply::Raw(chunks), _) => chunks,
+        (Reply::Text(answer), Wire::Chat) => text(answer),
+        (Reply::Calls(calls), Wire::Chat) => tool_calls(&calls),
+        (Reply::Costly(input, output, reply), Wire::Chat) => {
+            let mut chunks = chunks(*reply, wire);
             // Between the answer's end and the stream's.
             let at = chunks.len() - 2;
             chunks[at] = usage(input, output);
             chunks
         }
-        other => panic!("{other:?} has no chunks"),
+        (Reply::Text(answer), _) => wire.answer(answer, &[]),
+        (Reply::Calls(calls), _) => wire.answer("Working on it.", &calls),
+        (other, _) => panic!("{other:?} has no chunks"),
     }
 }
 
 /// The first chunks of an answer, its end never among them.
-fn part(reply: Reply, percent: usize) -> Vec<String> {
-    let mut chunks = chunks(reply);
-    let content = chunks.len() - 3;
+fn part(reply: Reply, percent: usize, wire: Wire) -> Vec<String> {
+    let mut chunks = chunks(reply, wire);
+    let content = chunks.len() - wire.end_chunks();
     chunks.truncate(content * percent / 100);
     chunks
 }

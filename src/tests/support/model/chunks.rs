@@ -27,7 +27,7 @@ pub fn usage(input: u64, output: u64) -> String {
 }
 
 /// Pieces of at most seven characters.
-fn pieces(text: &str) -> Vec<String> {
+pub fn pieces(text: &str) -> Vec<String> {
     text.chars()
         .collect::<Vec<_>>()
         .chunks(7)
