@@ -268,7 +268,7 @@ fn check_responses(request: &Value) -> Result<(), String> {
                     &["type", "id", "call_id", "name", "arguments", "status"],
                 )?;
                 ensure(
-                    calls.insert(&item["call_id"].as_str().unwrap()[..]),
+                    calls.insert(item["call_id"].as_str().unwrap()),
                     "call ids repeat",
                 )?;
             }
