@@ -24,7 +24,7 @@ use crate::{
     projects::Projects,
     sandbox,
     sandbox_host::{EndsWith, SandboxHost},
-    server::{self, Admission, AppState, PreviewGate, PreviewHosts, Site},
+    server::{self, Admission, AppState, Measures, PreviewGate, PreviewHosts, SandboxCounts, Site},
     store::Store,
 };
 
@@ -130,7 +130,15 @@ impl Service {
             leptos: site,
             public_url: public_url.clone(),
             previews,
+            measures: Arc::new(Measures {
+                token: settings.metrics_token,
+                sandboxes: host
+                    .clone()
+                    .map(|host| -> SandboxCounts { Arc::new(move || host.counts()) }),
+                data_dir: settings.data_dir.clone(),
+            }),
         };
+        server::start_measuring(shutdown.clone());
         let mut router = server::router(state)?;
         if let Some(host) = &host {
             let gate = accounts.are_on().then(|| {

@@ -16,7 +16,10 @@ mod responses;
 mod sse;
 mod wire;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub use chat::{
     ChatMessage, ChatRequest, ModelReply, ModelRole, Omission, Piece, Thoughts, ToolCall, ToolSpec,
@@ -25,6 +28,7 @@ pub use chat::{
 pub use demo::recorded_apps;
 pub use error::ModelError;
 use hosted::Hosted;
+use metrics::{counter, histogram};
 use tracing::Instrument;
 
 use crate::{
@@ -79,9 +83,13 @@ impl Model {
     ) -> Result<ModelReply, ModelError> {
         let (provider, model) = self.backend(alternative).names(request.role);
         let span = tracing::info_span!("model", model.provider = provider, model.name = model);
-        self.answer(alternative, request, on_piece)
+        let begun = Instant::now();
+        let answer = self
+            .answer(alternative, request, on_piece)
             .instrument(span)
-            .await
+            .await;
+        measure(provider, model, begun.elapsed(), &answer);
+        answer
     }
 
     async fn answer(
@@ -166,5 +174,35 @@ impl Backend {
             Self::Hosted(hosted) => (hosted.provider().as_str(), hosted.model(role)),
             Self::Demo(_) => (Provider::Demo.as_str(), "recordings"),
         }
+    }
+}
+
+/// Counts a request to a model, by the names that the settings give it.
+fn measure(
+    provider: &'static str,
+    model: &str,
+    took: Duration,
+    answer: &Result<ModelReply, ModelError>,
+) {
+    let names = [
+        ("provider", provider.to_owned()),
+        ("model", model.to_owned()),
+    ];
+    let labelled = |name, value: &str| {
+        let labels = names.clone().into_iter();
+        labels.chain([(name, value.to_owned())]).collect::<Vec<_>>()
+    };
+    let outcome = if answer.is_ok() { "answered" } else { "failed" };
+    counter!("codeflow_model_calls_total", &labelled("outcome", outcome)).increment(1);
+    histogram!("codeflow_model_call_seconds", &names).record(took.as_secs_f64());
+    let Ok(reply) = answer else {
+        return;
+    };
+    for (direction, tokens) in [
+        ("input", reply.spent.input_tokens),
+        ("output", reply.spent.output_tokens),
+    ] {
+        let labels = labelled("direction", direction);
+        counter!("codeflow_model_tokens_total", &labels).increment(tokens);
     }
 }

@@ -34,7 +34,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use crate::render::image_type;
+pub use crate::{render::image_type, store::Backlog};
 pub use error::ProjectError;
 pub use feed::{Feed, FeedItem, FollowError};
 pub use images::ImageContent;
@@ -296,6 +296,16 @@ impl Projects {
     /// Returns once the database answers.
     pub async fn ping(&self) -> Result<(), ProjectError> {
         Ok(self.inner.store.ping().await?)
+    }
+
+    /// How many runs have not ended, everybody's.
+    pub async fn backlog(&self) -> Result<Backlog, ProjectError> {
+        Ok(self.inner.store.backlog().await?)
+    }
+
+    /// How many connections to the database are open, and how many of them are idle.
+    pub fn database_connections(&self) -> (usize, usize) {
+        self.inner.store.connections()
     }
 
     /// Resumes every run that has not ended, and waits for the end of the sittings in which files

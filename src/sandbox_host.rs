@@ -126,6 +126,11 @@ impl SandboxHost {
         self.sandboxes.unenforced()
     }
 
+    /// How many sandboxes there are: running, asleep, and waiting in the pool.
+    pub fn counts(&self) -> Vec<(&'static str, usize)> {
+        self.sandboxes.counts()
+    }
+
     /// Whether a Host header names a sandbox's port.
     pub fn is_preview(&self, host: &str) -> bool {
         data_plane::by_host(host, self.domain()).is_some()

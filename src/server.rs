@@ -8,6 +8,8 @@ mod files;
 mod health;
 mod identity;
 mod images;
+mod measures;
+mod metrics;
 mod origin;
 mod outside;
 mod preferences;
@@ -52,6 +54,8 @@ use crate::{
     projects::Projects,
     protocol::{IMAGE_MAX_BYTES, MAX_UPLOAD, Preferences},
 };
+pub use measures::{Measures, SandboxCounts};
+pub use metrics::start as start_measuring;
 pub use preview_hosts::PreviewHosts;
 pub use previews::{Admission, PreviewGate};
 use security::Security;
@@ -88,6 +92,8 @@ pub struct AppState {
     pub public_url: Arc<str>,
     /// Where browsers find previews.
     pub previews: PreviewHosts,
+    /// What `/metrics` shows.
+    pub measures: Arc<Measures>,
 }
 
 impl FromRef<AppState> for LeptosOptions {
@@ -169,6 +175,7 @@ pub fn router(state: AppState) -> anyhow::Result<Router> {
             DefaultPredicate::new().and(NotForContentType::new("application/zip")),
         ))
         .layer(TraceLayer::new_for_http())
+        .layer(middleware::from_fn(metrics::count))
         .with_state(state);
     Ok(router)
 }
@@ -183,7 +190,7 @@ async fn apart_from_pages(request: Request, next: Next) -> Response {
 }
 
 /// The routes that are neither pages nor server functions.
-fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 19] {
+fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 20] {
     let limited = |upload: MethodRouter<AppState>, bytes| {
         upload
             .layer(DefaultBodyLimit::max(bytes))
@@ -195,6 +202,7 @@ fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 19] {
     [
         ("/healthz", get(health::healthz)),
         ("/readyz", get(health::readyz)),
+        ("/metrics", get(metrics::show)),
         ("/ws/projects/{id}", get(feed::follow)),
         ("/ws/projects/{id}/terminal", get(terminal::open)),
         ("/projects/{id}/download.zip", get(download::zip)),

@@ -65,6 +65,7 @@ pub use image::ImageContent;
 pub use link::{Link, Purpose};
 pub use reply::Reply;
 pub use rewind::{Prompted, Rewind};
+pub use run::Backlog;
 pub use second_step::SecondStep;
 pub use session::{NewSession, OpenSession};
 pub use share::{ListedShare, OpenShare};
@@ -183,6 +184,21 @@ impl Store {
     /// Returns once the database answers.
     pub async fn ping(&self) -> Result<()> {
         Ok(self.db.ping().await?)
+    }
+
+    /// How many connections are open, and how many of them are idle.
+    pub fn connections(&self) -> (usize, usize) {
+        let (open, idle) = match self.db.get_database_backend() {
+            DbBackend::Postgres => {
+                let pool = self.db.get_postgres_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+            _ => {
+                let pool = self.db.get_sqlite_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+        };
+        (usize::try_from(open).unwrap_or(usize::MAX), idle)
     }
 
     /// Closes all connections, so that SQLite folds its log into the file.

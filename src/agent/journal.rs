@@ -140,6 +140,21 @@ pub enum FaultKind {
     Slow,
 }
 
+impl FaultKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ModelLimited => "model_limited",
+            Self::ModelExhausted => "model_exhausted",
+            Self::ModelUnavailable => "model_unavailable",
+            Self::ModelSilent => "model_silent",
+            Self::AnswerCut => "answer_cut",
+            Self::Sandbox => "sandbox",
+            Self::SandboxGone => "sandbox_gone",
+            Self::Slow => "slow",
+        }
+    }
+}
+
 impl RunError {
     /// Whether the sandbox is to blame.
     pub fn is_sandbox_fault(&self) -> bool {

@@ -17,6 +17,8 @@ pub struct Server {
     pub public_url: String,
     pub data_dir: PathBuf,
     pub database: Database,
+    /// Lets other machines read `/metrics` (`METRICS_TOKEN`).
+    pub metrics_token: Option<SecretString>,
 }
 
 /// Which database (`DATABASE_URL`).
@@ -35,8 +37,27 @@ impl Server {
             public_url: public_url(env.var("PUBLIC_URL"))?,
             database: database(env.var("DATABASE_URL"), &data_dir)?,
             data_dir,
+            metrics_token: metrics_token(env)?,
         })
     }
+}
+
+/// The shortest token, in characters: it is guessed from anywhere.
+const SHORTEST_TOKEN: usize = 16;
+
+fn metrics_token(env: &Env) -> Result<Option<SecretString>, ConfigError> {
+    let token = env.var("METRICS_TOKEN");
+    let is_token = |token: &String| {
+        token.len() >= SHORTEST_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    if token.as_ref().is_some_and(|token| !is_token(token)) {
+        return Err(ConfigError::new(
+            "METRICS_TOKEN",
+            "(not shown)",
+            "at least 16 letters, digits and signs, such as openssl rand -hex 32 prints",
+        ));
+    }
+    Ok(token.map(SecretString::from))
 }
 
 /// The limits of a listener's clients.

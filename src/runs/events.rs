@@ -87,6 +87,7 @@ impl Events {
     pub fn announce(&self, events: impl IntoIterator<Item = Event>) {
         let channels = self.channels.lock();
         for event in events {
+            count_end(&event);
             let answer = self.answer(&event);
             if let Some(channel) = channels.get(&event.project).and_then(Weak::upgrade) {
                 let event = FeedEvent {
@@ -231,6 +232,20 @@ impl Follower {
             }
         }
     }
+}
+
+/// Counts the run that ends with the event, if one does.
+fn count_end(event: &Event) {
+    let EventKind::Run { run } = &event.kind else {
+        return;
+    };
+    let Some(finished_at) = run.finished_at.filter(|_| run.state.is_final()) else {
+        return;
+    };
+    let outcome = run.state.as_str();
+    metrics::counter!("codeflow_runs_finished_total", "outcome" => outcome).increment(1);
+    let took = finished_at.0.saturating_sub(run.created_at.0).max(0);
+    metrics::histogram!("codeflow_run_seconds", "outcome" => outcome).record(took as f64 / 1000.0);
 }
 
 #[cfg(test)]

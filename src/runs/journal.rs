@@ -164,17 +164,20 @@ impl Journal for StepJournal {
                 let error = match worked.unwrap_or_else(|_| Err(slow(&step).into())) {
                     Ok(output) => {
                         self.save(name, &output).await?;
+                        count(name, "done");
                         return Ok(output);
                     }
                     Err(error) => error,
                 };
                 let text = format!("{error:#}");
+                count(name, "failed");
                 persistently(|| self.store.fail_step(run, name, &text)).await?;
                 let RunError::Transient(fault) = &error else {
                     return Err(error);
                 };
                 match retries.after(fault, step.alternatives, rand::random()) {
                     Next::Again(wait) => {
+                        count_retry(fault.kind);
                         tracing::info!(
                             error = text,
                             wait.ms = wait.as_millis(),
@@ -185,6 +188,7 @@ impl Journal for StepJournal {
                         tokio::time::sleep(wait).await;
                     }
                     Next::Alternative => {
+                        count_retry(fault.kind);
                         self.alternative
                             .store(retries.alternative, Ordering::Relaxed);
                         tracing::warn!(error = text, "the step goes on with the next provider");
@@ -221,6 +225,37 @@ impl Journal for StepJournal {
             Ok(())
         })
     }
+}
+
+/// Counts an attempt at a step.
+fn count(step: &str, outcome: &'static str) {
+    metrics::counter!("codeflow_steps_total", "kind" => kind(step), "outcome" => outcome)
+        .increment(1);
+}
+
+fn count_retry(fault: FaultKind) {
+    metrics::counter!("codeflow_step_retries_total", "fault" => fault.as_str()).increment(1);
+}
+
+/// What kind of step has the name: names have numbers, and a tool's is the model's choice.
+fn kind(step: &str) -> &'static str {
+    const NAMED: [&str; 7] = [
+        "get-or-create-sandbox",
+        "get-prev-messages",
+        "get-prev-code-files",
+        "build-agent-input",
+        "get-sandbox-url",
+        "generate-metadata",
+        "save-to-db",
+    ];
+    if let Some(number) = step.strip_prefix("turn-") {
+        return if number.contains('-') { "tool" } else { "turn" };
+    }
+    if step.starts_with("verify-") {
+        return "verify";
+    }
+    let mut named = NAMED.into_iter();
+    named.find(|name| *name == step).unwrap_or("other")
 }
 
 fn crashed(step: &str, times: i32) -> String {

@@ -305,6 +305,7 @@ impl Egress {
     /// Keeps a refusal for the sandbox and the machine's log.
     fn note_refusal(&self, host: &str, port: u16, why: &str) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        metrics::counter!("codeflow_egress_refusals_total").increment(1);
         if refused <= MAX_LOGGED {
             tracing::info!(
                 sandbox.id = self.sandbox,

@@ -116,6 +116,17 @@ impl Sandboxes {
         self.containers.settings()
     }
 
+    /// How many there are, by state.
+    pub(super) fn counts(&self) -> Vec<(&'static str, usize)> {
+        let all = self.all();
+        let running = all.iter().filter(|sandbox| sandbox.is_running()).count();
+        vec![
+            ("running", running),
+            ("asleep", all.len() - running),
+            ("pooled", self.pool.containers().len()),
+        ]
+    }
+
     /// The limits that this machine can't enforce, and why.
     pub(super) fn unenforced(&self) -> &[String] {
         self.containers.unenforced()
@@ -155,10 +166,11 @@ impl Sandboxes {
             return Err(anyhow::anyhow!("the sandbox host is stopping").into());
         }
         let begun = now();
-        let sandbox = match self.take_warm(&template, &new).await {
-            Some((sandbox, container)) => self.hand_out(sandbox, container, new).await?,
-            None => self.start_anew(template, new).await?,
+        let (sandbox, from) = match self.take_warm(&template, &new).await {
+            Some((sandbox, container)) => (self.hand_out(sandbox, container, new).await?, "pool"),
+            None => (self.start_anew(template, new).await?, "template"),
         };
+        metrics::counter!("codeflow_sandboxes_created_total", "from" => from).increment(1);
         tracing::Span::current().record("sandbox.id", &sandbox.id);
         let (template, ms) = (sandbox.record().template, now().saturating_sub(begun));
         tracing::info!(template, ms, "sandbox created");

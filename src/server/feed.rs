@@ -18,6 +18,7 @@ use serde::Deserialize;
 use super::{
     AppState,
     identity::{Seen, signed_out},
+    metrics,
 };
 use crate::{
     accounts::Requester,
@@ -52,6 +53,7 @@ pub async fn follow(
     upgrade
         .max_message_size(MAX_REQUEST_BYTES)
         .on_upgrade(async move |mut socket| {
+            let _open = metrics::OpenFeed::new();
             let signed_out = signed_out(&state.accounts, requester);
             let followed = tokio::select! {
                 followed = serve(&state, &projects, &mut socket, &project, after.as_deref()) => followed,

@@ -68,7 +68,38 @@ impl Model {
     }
 }
 
+/// The runs that have not ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub queued: u64,
+    pub running: u64,
+    /// When the prompt of the longest waiting queued run came; `None` where none waits.
+    pub waiting_since: Option<Timestamp>,
+}
+
 impl Store {
+    /// How many runs have not ended.
+    pub async fn backlog(&self) -> Result<Backlog> {
+        let by_state = Entity::find()
+            .select_only()
+            .column(Column::State)
+            .column_as(Column::Id.count(), "runs")
+            .column_as(Column::CreatedAt.min(), "oldest")
+            .filter(unfinished())
+            .group_by(Column::State)
+            .into_tuple::<(RunState, i64, Option<i64>)>();
+        let mut backlog = Backlog::default();
+        for (state, runs, oldest) in by_state.all(&self.db).await? {
+            if state == RunState::Queued {
+                backlog.queued = runs.unsigned_abs();
+                backlog.waiting_since = oldest.map(Timestamp);
+            } else {
+                backlog.running = runs.unsigned_abs();
+            }
+        }
+        Ok(backlog)
+    }
+
     /// The project's runs, oldest first.
     pub async fn list_runs(&self, project: ProjectId) -> Result<Vec<Run>> {
         let models = of_project(&self.db, project).await?.into_iter();

@@ -29,6 +29,7 @@ mod kills;
 mod ledger;
 mod listeners;
 mod messages;
+mod metrics;
 mod model_faults;
 mod model_wires;
 mod mounts;

@@ -67,6 +67,7 @@ impl Sandboxes {
             }
             State::Paused => None,
         };
+        let from = if asleep.is_some() { "memory" } else { "files" };
         let container = match asleep {
             Some(container) => {
                 self.thaw(sandbox)?;
@@ -98,6 +99,7 @@ impl Sandboxes {
             })
             .await;
         sandbox.set_state(&mut state, State::Running(container));
+        metrics::counter!("codeflow_sandbox_wakes_total", "from" => from).increment(1);
         tracing::info!(ms = now().saturating_sub(begun), "sandbox resumed");
         sandbox.log.info("resumed");
         Ok(Some(awake))

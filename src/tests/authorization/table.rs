@@ -50,6 +50,8 @@ macro_rules! rows {
 pub const TABLE: &[Row] = rows! {
     GET "/healthz" => All;
     GET "/readyz" => All;
+    // By address and token, in `metrics`.
+    GET "/metrics" => All;
     GET "/" => All;
     GET "/sign-in" => All;
     GET "/sign-up" => All;
