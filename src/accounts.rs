@@ -294,6 +294,7 @@ impl Accounts {
             account: identity.and_then(|identity| identity.account.clone()),
             credits,
             acting: identity.is_some_and(|identity| identity.acting),
+            staging: false,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::ui::{
         UsageRoute,
     },
     admin::{AuditRoute, DataRoute, ProjectRoute, ProjectsRoute, SandboxesRoute, UsersRoute},
-    banners::ConnectionBanners,
+    banners::{ConnectionBanners, StagingBanner},
     commands::{CommandDialogs, Commands},
     components::{POPUPS, Toaster, Toasts},
     conversation,
@@ -78,6 +78,7 @@ pub fn App() -> impl IntoView {
     workspace::fetch_when_wanted();
     view! {
         <Title formatter=|title: String| if title.is_empty() { "CodeFlow".to_owned() } else { format!("{title} · CodeFlow") }/>
+        <StagingBanner/>
         <ActingBanner/>
         <Router>
             <SiteCard/>

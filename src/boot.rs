@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use crate::{
     accounts::Accounts,
     agent::Agent,
-    config::{self, Database, Env, Settings},
+    config::{self, Database, Env, Environment, Settings},
     listener,
     llm::Model,
     projects::Projects,
@@ -53,6 +53,7 @@ impl Service {
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
         let Settings {
+            environment,
             server: settings,
             connections,
             accounts: account_settings,
@@ -130,6 +131,7 @@ impl Service {
             leptos: site,
             public_url: public_url.clone(),
             previews,
+            is_staging: environment == Environment::Staging,
             measures: Arc::new(Measures {
                 token: settings.metrics_token,
                 sandboxes: host

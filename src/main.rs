@@ -265,6 +265,7 @@ async fn user(command: UserCommand) -> anyhow::Result<()> {
 
 async fn sandbox_host() -> anyhow::Result<()> {
     let env = Env::of_process();
+    config::Environment::from_env(&env)?.check_host(&env)?;
     let mut settings = config::SandboxHost::from_env(&env)?;
     let address: SocketAddr = env.parsed(
         "SANDBOX_HOST_ADDR",

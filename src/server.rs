@@ -52,7 +52,7 @@ use crate::{
     accounts::{Accounts, Requester},
     app::{App, SiteUrl, shell},
     projects::Projects,
-    protocol::{IMAGE_MAX_BYTES, MAX_UPLOAD, Preferences},
+    protocol::{IMAGE_MAX_BYTES, MAX_UPLOAD, Preferences, Visitor},
 };
 pub use measures::{Measures, SandboxCounts};
 pub use metrics::start as start_measuring;
@@ -92,6 +92,8 @@ pub struct AppState {
     pub public_url: Arc<str>,
     /// Where browsers find previews.
     pub previews: PreviewHosts,
+    /// Whether every page says that this server is for trying things out.
+    pub is_staging: bool,
     /// What `/metrics` shows.
     pub measures: Arc<Measures>,
 }
@@ -113,7 +115,7 @@ pub fn router(state: AppState) -> anyhow::Result<Router> {
     let context = {
         let security = security.clone();
         let (projects, site) = (state.projects.clone(), SiteUrl(state.public_url.clone()));
-        let accounts = state.accounts.clone();
+        let (accounts, is_staging) = (state.accounts.clone(), state.is_staging);
         move || {
             provide_context(accounts.clone());
             provide_context(site.clone());
@@ -130,7 +132,10 @@ pub fn router(state: AppState) -> anyhow::Result<Router> {
             let requester = extensions.and_then(|found| found.get::<Requester>().cloned());
             let identity = requester.as_ref().and_then(|found| found.identity.clone());
             let credits = requester.as_ref().and_then(|found| found.credits);
-            provide_context(accounts.visitor(identity.as_ref(), credits));
+            provide_context(Visitor {
+                staging: is_staging,
+                ..accounts.visitor(identity.as_ref(), credits)
+            });
             provide_context(projects.seen_by(identity));
             if let Some(requester) = requester {
                 provide_context(requester);

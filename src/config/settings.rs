@@ -2,13 +2,14 @@
 //! opened.
 
 use super::{
-    Accounts, Agent, ConfigError, Connections, Credits, Env, Llm, Sandbox, SandboxHost,
-    SandboxProvider, Server, Sweeps,
+    Accounts, Agent, ConfigError, Connections, Credits, Env, Environment, Llm, Sandbox,
+    SandboxHost, SandboxProvider, Server, Sweeps,
 };
 
 /// What the server is started with.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    pub environment: Environment,
     pub server: Server,
     pub connections: Connections,
     pub accounts: Accounts,
@@ -24,16 +25,23 @@ pub struct Settings {
 
 impl Settings {
     pub async fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let environment = Environment::from_env(env)?;
         let server = Server::from_env(env)?;
         let connections = Connections::from_env(env)?;
         let sandbox = Sandbox::from_env(env)?;
         let llm = Llm::from_env(env).await?;
+        environment.check(env, &server, &llm)?;
         let agent = Agent::from_env(env)?;
+        let accounts = Accounts::from_env(env)?;
         let is_local = sandbox.provider == SandboxProvider::Local;
         Ok(Self {
+            environment,
             sweeps: Sweeps::from_env(env, is_local.then(|| server.data_dir.clone()))?,
             sandbox_host: is_local.then(|| SandboxHost::from_env(env)).transpose()?,
-            accounts: Accounts::from_env(env)?,
+            accounts: Accounts {
+                auth: environment.auth(accounts.auth)?,
+                ..accounts
+            },
             credits: Credits::from_env(env)?,
             server,
             connections,

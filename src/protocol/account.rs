@@ -210,4 +210,6 @@ pub struct Visitor {
     pub credits: Option<Credits>,
     /// Whether an administrator acts as the account's owner.
     pub acting: bool,
+    /// Whether the server is for trying things out, and may be emptied.
+    pub staging: bool,
 }

@@ -58,6 +58,7 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
         ("OIDC_ISSUER", "http://accounts.example.com", "https"),
         ("CODEFLOW_SECRET_KEY", "short", "64 hexadecimal digits"),
         ("TRUSTED_PROXIES", "proxy", "IP addresses"),
+        ("CODEFLOW_ENV", "prod", "development, staging or production"),
         ("METRICS_TOKEN", "short", "at least 16"),
     ] {
         let line = failure(Server::spawn(data.path(), &[(name, value)]));

@@ -1,9 +1,13 @@
-//! What concerns the whole page: no connection, or a fault of the page's own code. `boot.js` marks
-//! it on `<html>`, so that it works when nothing else does; the style sheet shows it.
+//! What concerns the whole page: no connection, or a fault of the page's own code, which `boot.js`
+//! marks on `<html>` and the style sheet shows, so that it works when nothing else does; and that
+//! the server is for trying things out.
 
 use leptos::prelude::*;
 
-use super::components::{Icon, IconName};
+use super::{
+    components::{Icon, IconName},
+    visitor,
+};
 
 #[component]
 pub fn ConnectionBanners() -> impl IntoView {
@@ -17,4 +21,16 @@ pub fn ConnectionBanners() -> impl IntoView {
             <span>"Something went wrong on this page. " <a href="" class="underline underline-offset-3 focus-ring">"Reload it"</a> " to go on; nothing that was sent is lost."</span>
         </div>
     }
+}
+
+/// Says on every page of a staging server what it is.
+#[component]
+pub fn StagingBanner() -> impl IntoView {
+    visitor::expect().staging.then(|| {
+        view! {
+            <aside aria-label="Staging" class="bg-foreground px-4 py-1 text-center text-xs text-background">
+                <p>"Staging: this server is for trying things out. What is here may be deleted at any time."</p>
+            </aside>
+        }
+    })
 }
