@@ -33,10 +33,10 @@ use crate::{
 const AWAKE: Duration = Duration::from_secs(15 * 60);
 
 /// The metadata that says who owns a sandbox.
-const PROJECT: &str = "project";
+pub const PROJECT: &str = "project";
 const VERSION: &str = "version";
 const SHARED: &str = "shared";
-const INSTALLATION: &str = "installation";
+pub const INSTALLATION: &str = "installation";
 
 /// What a sandbox is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

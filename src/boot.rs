@@ -1,16 +1,21 @@
 //! Boot: from settings and a bound listener to a server that runs, and back to a process with
 //! nothing left behind. `main` calls it, and so do tests that need the real server.
 
-use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+mod backup;
+mod database;
+mod doctor;
+mod reset;
+mod shelf;
 
-use anyhow::{Context, bail};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::bail;
 use axum::{
     Router,
     extract::Request,
     http::header,
     middleware::{self, Next},
 };
-use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -27,6 +32,11 @@ use crate::{
     server::{self, Admission, AppState, Measures, PreviewGate, PreviewHosts, SandboxCounts, Site},
     store::Store,
 };
+
+pub use backup::{backup, restore};
+use database::{DataLock, open_store};
+pub use doctor::doctor;
+pub use reset::reset;
 
 /// How long open connections may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -286,39 +296,4 @@ pub async fn accounts(env: &Env) -> anyhow::Result<Accounts> {
     let store = open_store(&settings.database).await?;
     let store = store.charging(credits.rules(true));
     Accounts::new(store, &accounts, true, &settings.public_url).await
-}
-
-/// Keeps other servers out of the data folder while it lives.
-struct DataLock(#[expect(dead_code, reason = "its lock ends when it is closed")] File);
-
-impl DataLock {
-    /// Creates the folder if it is missing.
-    fn take(data_dir: &Path) -> anyhow::Result<Self> {
-        let unusable = || {
-            format!(
-                "CODEFLOW_DATA_DIR={}: the folder can't be used",
-                data_dir.display()
-            )
-        };
-        config::prepare_data_folder(data_dir)?;
-        let lock = File::create(data_dir.join("lock")).with_context(unusable)?;
-        if lock.try_lock().is_err() {
-            bail!(
-                "another codeflow works in {}; stop it, or set CODEFLOW_DATA_DIR to another folder",
-                data_dir.display()
-            );
-        }
-        Ok(Self(lock))
-    }
-}
-
-async fn open_store(database: &Database) -> anyhow::Result<Store> {
-    match database {
-        Database::File(path) => Store::open_file(path)
-            .await
-            .with_context(|| format!("the database {} can't be opened", path.display())),
-        Database::Url(url) => Store::open(url.expose_secret())
-            .await
-            .context("the database of DATABASE_URL can't be opened"),
-    }
 }

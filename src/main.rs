@@ -3,6 +3,7 @@
 use std::{
     io::{IsTerminal, Write},
     net::SocketAddr,
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -59,6 +60,34 @@ enum Command {
     /// The process that becomes the browser which checks pages
     #[command(hide = true)]
     BrowserJail(Jail),
+    /// Copy the database, all files and the key to a folder, also while the server works
+    Backup {
+        /// The folder, empty or with an earlier backup, to which what is new is added
+        folder: PathBuf,
+    },
+    /// Fill an empty data folder and database from a backup
+    Restore {
+        /// The backup's folder
+        folder: PathBuf,
+    },
+    /// Find what is left over or missing in the database and the data folder
+    Doctor {
+        /// Mend what is found; the server must be stopped
+        #[arg(long)]
+        fix: bool,
+        /// A backup from which missing contents are taken
+        #[arg(long)]
+        backup: Option<PathBuf>,
+    },
+    /// Delete all accounts, projects and files of a staging server
+    Reset {
+        /// Says that it is one
+        #[arg(long, required = true)]
+        staging: bool,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Prepare the templates that sandboxes start from
     Template {
         #[command(subcommand)]
@@ -172,6 +201,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate => boot::migrate(&config::Server::from_env(&Env::of_process())?).await,
         Command::SandboxHost => sandbox_host().await,
         Command::User { command } => user(command).await,
+        Command::Backup { folder } => say(&boot::backup(&Env::of_process(), &folder).await?),
+        Command::Restore { folder } => say(&boot::restore(&Env::of_process(), &folder).await?),
+        Command::Doctor { fix, backup } => {
+            say(&boot::doctor(&Env::of_process(), fix, backup.as_deref()).await?)
+        }
+        Command::Reset { yes, .. } => say(&boot::reset(&Env::of_process(), yes).await?),
         Command::Template { command } => {
             let settings = config::SandboxHost::from_env(&Env::of_process())?;
             match command {
@@ -259,8 +294,12 @@ async fn user(command: UserCommand) -> anyhow::Result<()> {
         UserCommand::ResetLink { email } => accounts.reset_link(&email).await?,
         UserCommand::InviteLink => accounts.invite_link().await?,
     };
-    writeln!(std::io::stdout(), "{said}")?;
-    Ok(())
+    say(&said)
+}
+
+/// Prints what a command has to tell.
+fn say(text: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout(), "{text}")?)
 }
 
 async fn sandbox_host() -> anyhow::Result<()> {

@@ -23,6 +23,7 @@ mod error;
 mod first_page;
 mod http;
 mod ids;
+pub mod leftovers;
 mod log;
 mod metrics;
 mod names;

@@ -13,6 +13,7 @@ mod credit;
 mod credit_account;
 mod dashboard;
 mod deletion;
+mod dump;
 mod edit;
 mod event;
 mod fragment;
@@ -20,7 +21,9 @@ mod image;
 mod link;
 mod linked_identity;
 mod listing;
+mod load;
 mod message;
+mod orphans;
 mod picture;
 mod preference;
 mod project;
@@ -36,6 +39,7 @@ mod session;
 mod share;
 mod step;
 mod sweep;
+mod tables;
 mod title;
 mod turns;
 mod types;
@@ -59,10 +63,12 @@ use crate::protocol::{CreditRules, Credits};
 pub use administration::AccountChange;
 pub use audit::{Actor, Deed};
 pub use deletion::Deleted;
+pub use dump::{BlobShelf, Dumped};
 pub use edit::{Edit, SavedEdit};
 pub use fragment::{NewFragment, Version};
 pub use image::ImageContent;
 pub use link::{Link, Purpose};
+pub use orphans::LostFile;
 pub use reply::Reply;
 pub use rewind::{Prompted, Rewind};
 pub use run::Backlog;
@@ -71,6 +77,7 @@ pub use session::{NewSession, OpenSession};
 pub use share::{ListedShare, OpenShare};
 pub use step::{Begun, Step};
 pub use sweep::Unused;
+pub use tables::known_migrations;
 use turns::Turns;
 pub use user::{Credentials, NewUser};
 pub use version::{AT_WORK, StoredFile};
@@ -93,6 +100,18 @@ pub enum StoreError {
     /// A row holds something that no version of this program writes.
     #[error("{0} can't be read from the database: {1}")]
     Corrupt(&'static str, String),
+    /// A newer version of this program has changed the database.
+    #[error(
+        "the database is of a newer version of CodeFlow (it has the migration {0}); start that \
+         version, or restore a backup of this one"
+    )]
+    Newer(String),
+    /// A newer version of this program made the backup.
+    #[error(
+        "the backup is of CodeFlow {codeflow}, which is newer (it has the migration {migration}); \
+         restore it with that version"
+    )]
+    NewerCopy { codeflow: String, migration: String },
     /// The work was abandoned, because the server is stopping or has a fault.
     #[error("interrupted: {0}")]
     Interrupted(String),
@@ -136,14 +155,33 @@ pub struct Store {
 
 impl Store {
     /// Opens the database of `url` (`sqlite:` or `postgres:`) and applies the migrations that are
-    /// missing.
+    /// missing. `Newer` when it has some that are unknown here.
     pub async fn open(url: &str) -> Result<Self> {
+        Self::open_as_it_is(url).await?.migrated().await
+    }
+
+    /// Opens the SQLite database in the file, which is created when it is missing, in the same way.
+    pub async fn open_file(path: &Path) -> Result<Self> {
+        Self::open_file_as_it_is(path).await?.migrated().await
+    }
+
+    /// Opens the database without changing its tables.
+    pub async fn open_as_it_is(url: &str) -> Result<Self> {
         Self::connect(ConnectOptions::new(url), None).await
     }
 
-    /// Opens the SQLite database in the file, which is created when it is missing.
-    pub async fn open_file(path: &Path) -> Result<Self> {
+    /// Opens the SQLite database in the file without changing its tables.
+    pub async fn open_file_as_it_is(path: &Path) -> Result<Self> {
         Self::connect(ConnectOptions::new("sqlite:"), Some(path.to_owned())).await
+    }
+
+    async fn migrated(self) -> Result<Self> {
+        tables::expect_known(&self.db).await?;
+        if self.db.get_database_backend() == DbBackend::Sqlite {
+            let_shrink(&self.db).await;
+        }
+        Migrator::up(&self.db, None).await?;
+        Ok(self)
     }
 
     async fn connect(mut options: ConnectOptions, file: Option<PathBuf>) -> Result<Self> {
@@ -169,10 +207,6 @@ impl Store {
                     .pragma("journal_size_limit", LOG_LIMIT)
             });
         let db = Database::connect(options).await?;
-        if db.get_database_backend() == DbBackend::Sqlite {
-            let_shrink(&db).await;
-        }
-        Migrator::up(&db, None).await?;
         let turns = Turns::of(&db);
         Ok(Self {
             db,

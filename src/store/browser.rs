@@ -2,12 +2,12 @@
 //! column that is not listed here is not there, and a test fails until it is.
 
 use sea_orm::{
-    Condition, DbBackend, ExprTrait as _, Order, Statement, Value,
+    Condition, ExprTrait as _, Order,
     entity::prelude::*,
     sea_query::{Alias, Func, LikeExpr, Query, SimpleExpr},
 };
 
-use super::{Result, Store, StoreError, search};
+use super::{Result, Store, StoreError, search, tables};
 use crate::protocol::{DataColumn, DataFilter, DataPage, FilterOperator};
 
 /// How many rows a page has.
@@ -125,7 +125,7 @@ impl Store {
     pub async fn browse(&self, filter: &DataFilter) -> Result<DataPage> {
         let shown = TABLES.iter().find(|shown| shown.table == filter.table);
         let shown = shown.ok_or(StoreError::NotFound("table"))?;
-        let types = self.columns_of(shown.table).await?;
+        let types = tables::columns(&self.db, shown.table).await?;
         let is_number = |name: &str| {
             let found = types.iter().find(|(column, _)| column == name);
             found.is_some_and(|(_, kind)| is_number(kind))
@@ -186,44 +186,6 @@ impl Store {
             rows,
             more,
         })
-    }
-
-    /// The table's columns with their types, as the database has them.
-    async fn columns_of(&self, table: &str) -> Result<Vec<(String, String)>> {
-        let backend = self.db.get_database_backend();
-        let statement = match backend {
-            DbBackend::Postgres => {
-                "SELECT column_name::text, data_type::text FROM information_schema.columns \
-                 WHERE table_schema = current_schema() AND table_name = $1"
-            }
-            _ => "SELECT name, type FROM pragma_table_info($1)",
-        };
-        let statement = Statement::from_sql_and_values(backend, statement, [Value::from(table)]);
-        let rows = self.db.query_all_raw(statement).await?;
-        let columns = rows
-            .iter()
-            .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)));
-        columns.collect()
-    }
-
-    /// All tables of the database.
-    #[cfg(test)]
-    async fn tables(&self) -> Result<Vec<String>> {
-        let backend = self.db.get_database_backend();
-        let statement = match backend {
-            DbBackend::Postgres => {
-                "SELECT table_name::text FROM information_schema.tables \
-                 WHERE table_schema = current_schema()"
-            }
-            _ => {
-                "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') \
-                 AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
-            }
-        };
-        let statement = Statement::from_string(backend, statement);
-        let rows = self.db.query_all_raw(statement).await?;
-        let names = rows.iter().map(|row| Ok(row.try_get_by_index(0)?));
-        names.collect()
     }
 }
 
@@ -305,7 +267,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder).await;
         let known: BTreeSet<String> = TABLES.iter().map(|shown| shown.table.to_owned()).collect();
-        let there: BTreeSet<String> = store.tables().await.unwrap().into_iter().collect();
+        let there: BTreeSet<String> = tables::names(&store.db)
+            .await
+            .unwrap()
+            .into_iter()
+            .collect();
         assert_eq!(known, there, "each table has its line in TABLES");
         for shown in TABLES {
             let all = shown
@@ -314,7 +280,7 @@ mod tests {
                 .chain(shown.lengths)
                 .chain(shown.secrets);
             let known: BTreeSet<String> = all.map(|name| (*name).to_owned()).collect();
-            let columns = store.columns_of(shown.table).await.unwrap();
+            let columns = tables::columns(&store.db, shown.table).await.unwrap();
             let there: BTreeSet<String> = columns.into_iter().map(|(name, _)| name).collect();
             assert_eq!(known, there, "{}: columns", shown.table);
             for name in shown.columns {

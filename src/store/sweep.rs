@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sea_orm::{
-    DbBackend, ExprTrait as _, QueryOrder, QuerySelect,
+    DbBackend, ExprTrait as _, QueryOrder, QuerySelect, Select,
     entity::prelude::*,
     sea_query::{Alias, Query, SelectStatement},
 };
@@ -46,7 +46,21 @@ pub struct Unused {
     pub sandbox: String,
 }
 
+/// The blobs that are in no version and are no image or picture.
+pub(super) fn unused_blobs() -> Select<blob::Entity> {
+    blob::Entity::find()
+        .filter(Expr::exists(uses_in_versions()).not())
+        .filter(Expr::exists(uses_as_images()).not())
+        .filter(Expr::exists(uses_as_pictures()).not())
+}
+
 impl Store {
+    /// The same without making one where there is none yet.
+    pub async fn installation_if_any(&self) -> Result<Option<String>> {
+        let first = installation::Entity::find().order_by_asc(installation::Column::Id);
+        Ok(first.one(&self.db).await?.map(|found| found.id))
+    }
+
     /// The id that marks this database's sandboxes at their provider.
     pub async fn installation(&self) -> Result<String> {
         let first = || installation::Entity::find().order_by_asc(installation::Column::Id);
@@ -73,12 +87,9 @@ impl Store {
     /// Removes at most `limit` blobs that are in no version and are no image or picture. Returns
     /// how many.
     pub async fn remove_unused_blobs(&self, limit: u64) -> Result<u64> {
-        let unused = blob::Entity::find()
+        let unused = unused_blobs()
             .select_only()
             .column(blob::Column::Hash)
-            .filter(Expr::exists(uses_in_versions()).not())
-            .filter(Expr::exists(uses_as_images()).not())
-            .filter(Expr::exists(uses_as_pictures()).not())
             .limit(limit);
         let hashes: Vec<String> = unused.into_tuple().all(&self.db).await?;
         if hashes.is_empty() {

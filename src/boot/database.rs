@@ -1,0 +1,60 @@
+//! The database and the data folder, as the server and the commands open them.
+
+use std::{fs::File, path::Path};
+
+use anyhow::{Context, bail};
+use secrecy::ExposeSecret;
+
+use crate::{
+    config::{self, Database},
+    store::Store,
+};
+
+/// Keeps other servers out of the data folder while it lives.
+pub(super) struct DataLock(#[expect(dead_code, reason = "its lock ends when it is closed")] File);
+
+impl DataLock {
+    /// Creates the folder if it is missing.
+    pub(super) fn take(data_dir: &Path) -> anyhow::Result<Self> {
+        let unusable = || {
+            format!(
+                "CODEFLOW_DATA_DIR={}: the folder can't be used",
+                data_dir.display()
+            )
+        };
+        config::prepare_data_folder(data_dir)?;
+        let lock = File::create(data_dir.join("lock")).with_context(unusable)?;
+        if lock.try_lock().is_err() {
+            bail!(
+                "another codeflow works in {}; stop it, or set CODEFLOW_DATA_DIR to another folder",
+                data_dir.display()
+            );
+        }
+        Ok(Self(lock))
+    }
+}
+
+/// Opens the database, with all migrations applied.
+pub(super) async fn open_store(database: &Database) -> anyhow::Result<Store> {
+    match database {
+        Database::File(path) => Store::open_file(path).await,
+        Database::Url(url) => Store::open(url.expose_secret()).await,
+    }
+    .with_context(|| unopened(database))
+}
+
+/// Opens the database without changing its tables.
+pub(super) async fn open_as_it_is(database: &Database) -> anyhow::Result<Store> {
+    match database {
+        Database::File(path) => Store::open_file_as_it_is(path).await,
+        Database::Url(url) => Store::open_as_it_is(url.expose_secret()).await,
+    }
+    .with_context(|| unopened(database))
+}
+
+fn unopened(database: &Database) -> String {
+    match database {
+        Database::File(path) => format!("the database {} can't be opened", path.display()),
+        Database::Url(_) => "the database of DATABASE_URL can't be opened".to_owned(),
+    }
+}

@@ -1,0 +1,185 @@
+//! `codeflow doctor`: finds what is left over or missing in the database and the data folder, and
+//! with `--fix` mends it. What may be somebody's work is left alone.
+
+use std::{fmt::Write as _, path::Path, time::Duration};
+
+use anyhow::{Context, bail};
+
+use super::{
+    database::{DataLock, open_as_it_is},
+    shelf::Shelf,
+};
+use crate::{
+    agent::{INSTALLATION, PROJECT},
+    config::{self, Database, Env},
+    sandbox_host::leftovers,
+    store::{BlobShelf as _, LostFile, Store},
+};
+
+/// How many blobs are removed at a time.
+const BLOBS_AT_A_TIME: u64 = 200;
+/// A younger sandbox may be about to become its project's.
+const YOUNGEST: Duration = Duration::from_secs(3600);
+/// How many files of versions are named.
+const NAMED: usize = 10;
+
+/// What is found, or with `fix` what was mended, line by line. Contents of versions that are gone
+/// are taken from the backup, if there is one that has them. Mending needs the server stopped.
+pub async fn doctor(env: &Env, fix: bool, backup: Option<&Path>) -> anyhow::Result<String> {
+    let settings = config::Server::from_env(env)?;
+    if let Database::File(path) = &settings.database
+        && !path.exists()
+    {
+        bail!("there is no database at {}", path.display());
+    }
+    let _lock = fix
+        .then(|| DataLock::take(&settings.data_dir))
+        .transpose()?;
+    let store = open_as_it_is(&settings.database).await?;
+    let looked = async {
+        if !store.is_current().await? {
+            bail!("the database is of an earlier version; codeflow migrate brings it up to date");
+        }
+        let mut report = String::new();
+        versions(&store, fix, backup, &mut report).await?;
+        blobs(&store, fix, &mut report).await?;
+        sandboxes(&store, &settings.data_dir, fix, &mut report).await?;
+        stale(&settings.data_dir, fix, &mut report)?;
+        Ok(report)
+    };
+    let report = looked.await;
+    store.close().await;
+    let mut report = report?;
+    if report.is_empty() {
+        return Ok("nothing is left over, and nothing is missing".to_owned());
+    }
+    if !fix {
+        report.push_str("Nothing was changed; stop the server and add --fix to mend this.");
+    }
+    Ok(report.trim_end().to_owned())
+}
+
+/// Files of versions whose contents are gone.
+async fn versions(
+    store: &Store,
+    fix: bool,
+    backup: Option<&Path>,
+    report: &mut String,
+) -> anyhow::Result<()> {
+    let lost = store.lost_files().await?;
+    let shelf = backup.map(Shelf::of);
+    let content = |file: &LostFile| shelf.as_ref()?.get(&file.hash).ok();
+    let (found, gone): (Vec<_>, Vec<_>) =
+        lost.into_iter().partition(|file| content(file).is_some());
+    for (files, what) in [
+        (
+            &found,
+            "their contents are in the backup, and --fix puts them back",
+        ),
+        (
+            &gone,
+            "their contents are gone; --fix takes them from their versions, which are then \
+             incomplete",
+        ),
+    ] {
+        if files.is_empty() {
+            continue;
+        }
+        writeln!(report, "{} files of versions: {what}", files.len())?;
+        for file in files.iter().take(NAMED) {
+            let LostFile {
+                project,
+                version,
+                path,
+                ..
+            } = file;
+            writeln!(report, "  {path} of version {version} of project {project}")?;
+        }
+    }
+    if fix {
+        for file in &found {
+            if let Some(content) = content(file) {
+                store.put_back(&file.hash, &content).await?;
+            }
+        }
+        if !gone.is_empty() {
+            store.forget_files(&gone).await?;
+        }
+    }
+    Ok(())
+}
+
+fn removed(fix: bool) -> &'static str {
+    if fix { "removed" } else { "would be removed" }
+}
+
+async fn blobs(store: &Store, fix: bool, report: &mut String) -> anyhow::Result<()> {
+    let unused = store.count_unused_blobs().await?;
+    if unused > 0 {
+        writeln!(
+            report,
+            "{unused} blobs that no version and no image has: {}",
+            removed(fix)
+        )?;
+    }
+    while fix && store.remove_unused_blobs(BLOBS_AT_A_TIME).await? > 0 {}
+    Ok(())
+}
+
+/// Folders of sandboxes that were never finished, or were made for projects that have another one
+/// or are gone.
+async fn sandboxes(
+    store: &Store,
+    data_dir: &Path,
+    fix: bool,
+    report: &mut String,
+) -> anyhow::Result<()> {
+    let (needed, ours) = (
+        store.sandboxes_of_projects().await?,
+        store.installation_if_any().await?,
+    );
+    let folders = leftovers::folders(data_dir).context("the sandboxes' folders can't be read")?;
+    for folder in folders {
+        let why = match &folder.sandbox {
+            None => "was never finished",
+            Some(sandbox) => {
+                let metadata = &sandbox.metadata;
+                let installation = metadata.get(INSTALLATION);
+                let is_ours = installation.is_none() || installation == ours.as_ref();
+                let is_of_project = metadata.contains_key(PROJECT);
+                let is_kept = needed.contains(&sandbox.id) || sandbox.age < YOUNGEST;
+                if is_kept || !is_ours || !is_of_project {
+                    continue;
+                }
+                "is of no project"
+            }
+        };
+        writeln!(
+            report,
+            "sandbox {} {why}: {}",
+            folder.path.display(),
+            removed(fix)
+        )?;
+        if fix {
+            leftovers::remove(&folder.path)
+                .with_context(|| format!("{} can't be removed", folder.path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn stale(data_dir: &Path, fix: bool, report: &mut String) -> anyhow::Result<()> {
+    for path in leftovers::stale_files(data_dir).context("the data folder can't be read")? {
+        writeln!(
+            report,
+            "{} was left half-written: {}",
+            path.display(),
+            removed(fix)
+        )?;
+        if fix {
+            leftovers::remove(&path)
+                .with_context(|| format!("{} can't be removed", path.display()))?;
+        }
+    }
+    Ok(())
+}

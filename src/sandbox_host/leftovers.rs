@@ -1,0 +1,95 @@
+//! What is on disk while no host runs, for `codeflow doctor`: the sandboxes' folders, and files that
+//! work which was cut short has left.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use super::{clock::now, disk, record::Record};
+
+/// A build of a template takes minutes; what is older was given up.
+const OLD_BUILD: Duration = Duration::from_secs(24 * 3600);
+
+/// A sandbox's folder.
+pub struct SandboxFolder {
+    pub path: PathBuf,
+    /// `None` where the sandbox was never finished.
+    pub sandbox: Option<StoredSandbox>,
+}
+
+/// A sandbox as its record has it.
+pub struct StoredSandbox {
+    pub id: String,
+    /// What it was made with.
+    pub metadata: HashMap<String, String>,
+    pub age: Duration,
+}
+
+/// The sandboxes' folders. One whose record can't be read is not among them: its files may be
+/// somebody's work.
+pub fn folders(data_dir: &Path) -> io::Result<Vec<SandboxFolder>> {
+    let mut folders = Vec::new();
+    for path in entries(&data_dir.join("sandboxes"))? {
+        let Ok(record) = Record::read(&path) else {
+            continue;
+        };
+        let sandbox = record.map(|record| StoredSandbox {
+            age: Duration::from_millis(now().saturating_sub(record.started_at)),
+            id: record.id,
+            metadata: record.metadata,
+        });
+        folders.push(SandboxFolder { path, sandbox });
+    }
+    Ok(folders)
+}
+
+/// Files and folders of work that was cut short: half-written records, and builds of templates that
+/// are a day old.
+pub fn stale_files(data_dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut stale = Vec::new();
+    for folder in entries(&data_dir.join("sandboxes"))? {
+        stale.push(folder.join("sandbox.json.part"));
+    }
+    for folder in entries(&data_dir.join("templates"))? {
+        let build = folder.join(".building");
+        if is_old(&build) {
+            stale.push(build);
+        }
+    }
+    stale.retain(|path| path.exists());
+    Ok(stale)
+}
+
+/// Removes a sandbox's folder, or a file or folder that is stale.
+pub fn remove(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        disk::remove(path)
+    } else {
+        fs::remove_file(path)
+    }
+}
+
+fn is_old(path: &Path) -> bool {
+    let changed = fs::symlink_metadata(path).and_then(|found| found.modified());
+    changed.is_ok_and(|changed| {
+        let age = SystemTime::now().duration_since(changed);
+        age.is_ok_and(|age| age > OLD_BUILD)
+    })
+}
+
+/// The entries of the folder in the order of their names; none where it is missing.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let found = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        found => found?,
+    };
+    let mut entries = found
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    entries.retain(|path| path.is_dir());
+    entries.sort();
+    Ok(entries)
+}

@@ -1,0 +1,252 @@
+//! Fills an empty database from a copy (`dump`): with the tables of the version that made it, then
+//! with its rows in one transaction, then with what newer migrations make of them.
+
+use std::{collections::HashMap, io::BufRead};
+
+use codeflow_migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    DatabaseTransaction, DbBackend, Statement, Value,
+    entity::prelude::*,
+    sea_query::{Alias, Expr, Query, SimpleExpr},
+};
+
+use super::{
+    Result, Store, StoreError,
+    dump::{BlobShelf, FORMAT, Head, Line},
+    tables::{self, Kind},
+    without_nul,
+};
+
+/// How much one statement writes, in values and bytes.
+const VALUES_PER_WRITE: usize = 800;
+const BYTES_PER_WRITE: usize = 4 << 20;
+
+/// A table as the copy has it, and rows of it that are not written yet.
+struct Table {
+    name: String,
+    columns: Vec<(String, Kind)>,
+    rows: Vec<Vec<SimpleExpr>>,
+    bytes: usize,
+}
+
+impl Store {
+    /// Whether the database has no table of ours, or none with a row in it.
+    pub async fn is_empty(&self) -> Result<bool> {
+        for table in self.own_tables(&self.db).await? {
+            let row = format!("SELECT 1 FROM {table} LIMIT 1");
+            let row = Statement::from_string(self.db.get_database_backend(), row);
+            if self.db.query_one_raw(row).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Fills the empty database, on which no migration ran yet, with the copy. Returns how many rows
+    /// it has. All rows are written or none.
+    pub async fn load(
+        &self,
+        copy: &mut (impl BufRead + Send),
+        shelf: &impl BlobShelf,
+    ) -> Result<u64> {
+        let head = match next(copy)?.map(|line| serde_json::from_str(&line)) {
+            Some(Ok(Line::Head(head))) => head,
+            _ => return Err(damaged("it does not begin as one")),
+        };
+        let steps = check(&head)?;
+        let applied = tables::applied(&self.db).await?;
+        if applied.iter().any(|name| !head.migrations.contains(name)) {
+            return Err(StoreError::Conflict(
+                "the database has tables of a newer version than the backup; restore into a \
+                 database without tables",
+            ));
+        }
+        let missing = steps.saturating_sub(applied.len());
+        Migrator::up(&self.db, Some(u32::try_from(missing).unwrap_or(u32::MAX))).await?;
+        let tx = sea_orm::TransactionTrait::begin(&self.db).await?;
+        let constraints = suspend_constraints(&tx).await?;
+        let rows = fill(&tx, copy, shelf).await?;
+        for (table, name, definition) in constraints {
+            let restore = format!("ALTER TABLE \"{table}\" ADD CONSTRAINT \"{name}\" {definition}");
+            tx.execute_unprepared(&restore).await?;
+        }
+        tx.commit().await?;
+        Migrator::up(&self.db, None).await?;
+        Ok(rows)
+    }
+}
+
+/// How many migrations the copy had. Refuses one that this program can't read.
+fn check(head: &Head) -> Result<usize> {
+    let known = tables::known_migrations();
+    let newer = head.migrations.iter().find(|name| !known.contains(name));
+    if let Some(newer) = newer {
+        return Err(StoreError::NewerCopy {
+            codeflow: head.codeflow.clone(),
+            migration: newer.clone(),
+        });
+    }
+    if head.format != FORMAT {
+        return Err(damaged("it has a form that is unknown here"));
+    }
+    if !known.starts_with(&head.migrations) {
+        return Err(damaged("its migrations are not in their order"));
+    }
+    Ok(head.migrations.len())
+}
+
+/// Lets rows come in any order: checks of foreign keys wait for the end. Returns the constraints
+/// that are to be made again: PostgreSQL puts off only those that were made to be put off.
+async fn suspend_constraints(tx: &DatabaseTransaction) -> Result<Vec<(String, String, String)>> {
+    if tx.get_database_backend() != DbBackend::Postgres {
+        tx.execute_unprepared("PRAGMA defer_foreign_keys = ON")
+            .await?;
+        return Ok(Vec::new());
+    }
+    let found = "SELECT c.relname::text, k.conname::text, pg_get_constraintdef(k.oid)::text \
+         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid \
+         WHERE k.contype = 'f' AND c.relnamespace = current_schema()::regnamespace";
+    let found = Statement::from_string(DbBackend::Postgres, found);
+    let mut constraints = Vec::new();
+    for row in tx.query_all_raw(found).await? {
+        let (table, name): (String, String) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let drop = format!("ALTER TABLE \"{table}\" DROP CONSTRAINT \"{name}\"");
+        tx.execute_unprepared(&drop).await?;
+        constraints.push((table, name, row.try_get_by_index(2)?));
+    }
+    Ok(constraints)
+}
+
+async fn fill(
+    tx: &DatabaseTransaction,
+    copy: &mut impl BufRead,
+    shelf: &impl BlobShelf,
+) -> Result<u64> {
+    let (mut table, mut written) = (None::<Table>, 0);
+    while let Some(line) = next(copy)? {
+        if line.starts_with('[') {
+            let table = table
+                .as_mut()
+                .ok_or_else(|| damaged("a row has no table"))?;
+            table.add(&line, shelf)?;
+            written += 1;
+            if table.is_full() {
+                table.flush(tx).await?;
+            }
+            continue;
+        }
+        if let Some(mut full) = table.take() {
+            full.flush(tx).await?;
+        }
+        match serde_json::from_str(&line) {
+            Ok(Line::Table { name, columns }) => {
+                let there: HashMap<_, _> = tables::kinds(tx, &name).await?.into_iter().collect();
+                if columns
+                    .iter()
+                    .any(|(column, _)| !there.contains_key(column))
+                {
+                    return Err(damaged("a table has other columns than its version's"));
+                }
+                table = Some(Table {
+                    name,
+                    columns,
+                    rows: Vec::new(),
+                    bytes: 0,
+                });
+            }
+            Ok(Line::End { rows }) if rows == written => return Ok(written),
+            _ => return Err(damaged("a line is no line of one")),
+        }
+    }
+    Err(damaged("its end is missing"))
+}
+
+impl Table {
+    /// Takes a row of the copy; a blob's with its content.
+    fn add(&mut self, line: &str, shelf: &impl BlobShelf) -> Result<()> {
+        let row: Vec<Option<String>> =
+            serde_json::from_str(line).map_err(|_| damaged("a row can't be read"))?;
+        if row.len() != self.columns.len() {
+            return Err(damaged("a row has other columns than its table"));
+        }
+        let mut values = Vec::new();
+        for ((column, kind), text) in self.columns.iter().zip(row) {
+            self.bytes += text.as_ref().map_or(0, String::len);
+            if self.name == "blobs"
+                && column == "hash"
+                && let Some(hash) = &text
+            {
+                let content = shelf.get(hash).map_err(|error| {
+                    StoreError::Interrupted(format!(
+                        "the backup's blob {hash} can't be read ({error})"
+                    ))
+                })?;
+                self.bytes += content.len();
+                values.push(Expr::value(Value::from(content)));
+            }
+            values.push(Expr::value(value(*kind, text)?));
+        }
+        self.rows.push(values);
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= BYTES_PER_WRITE
+            || (self.rows.len() + 1) * (self.columns.len() + 1) > VALUES_PER_WRITE
+    }
+
+    async fn flush(&mut self, tx: &DatabaseTransaction) -> Result<()> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let names = self.columns.iter().flat_map(|(column, _)| {
+            let content = (self.name == "blobs" && column == "hash").then_some("content");
+            content.into_iter().chain([column.as_str()])
+        });
+        let mut insert = Query::insert();
+        insert
+            .into_table(Alias::new(&self.name))
+            .columns(names.map(Alias::new).collect::<Vec<_>>());
+        for row in std::mem::take(&mut self.rows) {
+            insert
+                .values(row)
+                .map_err(|_| damaged("a row has other columns than its table"))?;
+        }
+        self.bytes = 0;
+        tx.execute(&insert).await?;
+        Ok(())
+    }
+}
+
+/// The value that a text of the copy stands for.
+fn value(kind: Kind, text: Option<String>) -> Result<Value> {
+    let no_number = |_| damaged("a number can't be read");
+    Ok(match (kind, text) {
+        (Kind::Number, text) => {
+            let number = text.map(|text| text.parse::<i64>().map_err(no_number));
+            Value::from(number.transpose()?)
+        }
+        (Kind::Flag, text) => Value::from(text.map(|text| text != "0")),
+        (Kind::Bytes, text) => {
+            let bytes = text.map(|text| {
+                let bytes = hex::decode(text);
+                bytes.map_err(|_| damaged("bytes can't be read"))
+            });
+            Value::from(bytes.transpose()?)
+        }
+        (Kind::Text, text) => Value::from(text.map(|text| without_nul(&text))),
+    })
+}
+
+/// The next line, without its end.
+fn next(copy: &mut impl BufRead) -> Result<Option<String>> {
+    let mut line = String::new();
+    let read = copy
+        .read_line(&mut line)
+        .map_err(|error| damaged(&error.to_string()))?;
+    Ok((read > 0).then(|| line.trim_end_matches('\n').to_owned()))
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Corrupt("the backup's copy of the database", what.to_owned())
+}

@@ -1,0 +1,172 @@
+//! What is left over or missing in the database, for `codeflow doctor`: blobs that nothing has, and
+//! files of versions whose content is gone.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{
+    ExprTrait as _, QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{Query, SelectStatement},
+};
+
+use super::{Result, Store, blob, fragment, project, sweep, tables};
+use crate::protocol::{FragmentId, ProjectId};
+
+/// A file of a version whose content is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostFile {
+    pub project: ProjectId,
+    /// The version's number.
+    pub version: i32,
+    fragment: FragmentId,
+    pub path: String,
+    pub hash: String,
+}
+
+impl Store {
+    /// How many blobs nothing has.
+    pub async fn count_unused_blobs(&self) -> Result<u64> {
+        Ok(sweep::unused_blobs().count(&self.db).await?)
+    }
+
+    /// The files of versions whose contents are gone.
+    pub async fn lost_files(&self) -> Result<Vec<LostFile>> {
+        let lost = fragment::file::Entity::find()
+            .filter(Expr::exists(content()).not())
+            .order_by_asc(fragment::file::Column::FragmentId)
+            .order_by_asc(fragment::file::Column::Path);
+        let mut found = Vec::new();
+        for file in lost.all(&self.db).await? {
+            let version = fragment::Entity::find_by_id(file.fragment_id)
+                .one(&self.db)
+                .await?;
+            found.extend(version.map(|version| LostFile {
+                project: version.project_id,
+                version: version.number,
+                fragment: file.fragment_id,
+                path: file.path,
+                hash: file.hash,
+            }));
+        }
+        Ok(found)
+    }
+
+    /// Takes the files from their versions, which are marked as incomplete: a rebuilt app has the
+    /// template's files in their places.
+    pub async fn forget_files(&self, lost: &[LostFile]) -> Result<()> {
+        let lost = lost.to_vec();
+        self.write(move |tx| {
+            Box::pin(async move {
+                for file in &lost {
+                    fragment::file::Entity::delete_by_id((file.fragment, file.path.clone()))
+                        .exec(tx)
+                        .await?;
+                }
+                let fragments = lost.iter().map(|file| file.fragment);
+                fragment::Entity::update_many()
+                    .col_expr(fragment::Column::Partial, Expr::value(true))
+                    .filter(fragment::Column::Id.is_in(fragments))
+                    .exec(tx)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Stores a content again under its hash, by which files of versions name it.
+    pub async fn put_back(&self, hash: &str, content: &[u8]) -> Result<()> {
+        let (hash, content) = (hash.to_owned(), content.to_owned());
+        self.write(move |tx| Box::pin(async move { blob::put(tx, hash, &content).await }))
+            .await
+    }
+
+    /// Whether all migrations are applied that this program knows, and no others. `Newer` when there
+    /// are others.
+    pub async fn is_current(&self) -> Result<bool> {
+        tables::expect_known(&self.db).await?;
+        Ok(tables::applied(&self.db).await? == tables::known_migrations())
+    }
+
+    /// The sandboxes that projects have.
+    pub async fn sandboxes_of_projects(&self) -> Result<BTreeSet<String>> {
+        let noted = project::Entity::find()
+            .select_only()
+            .column(project::Column::Sandbox)
+            .filter(project::Column::Sandbox.is_not_null());
+        let noted: Vec<String> = noted.into_tuple().all(&self.db).await?;
+        Ok(noted.into_iter().collect())
+    }
+}
+
+/// The blob of a version's file.
+fn content() -> SelectStatement {
+    Query::select()
+        .expr(Expr::value(1))
+        .from(blob::Entity)
+        .and_where(
+            Expr::col((blob::Entity, blob::Column::Hash))
+                .equals((fragment::file::Entity, fragment::file::Column::Hash)),
+        )
+        .to_owned()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::{
+        protocol::{AppEntry, NewPrompt, UserId},
+        store::NewFragment,
+    };
+
+    #[tokio::test]
+    async fn files_whose_contents_are_gone_are_found_and_put_back_or_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        let prompt = NewPrompt::new("Build").unwrap();
+        let (project, ..) = store
+            .create_project(&UserId::local(), &prompt, None, "Build")
+            .await
+            .unwrap();
+        let entries = [("a.txt", "kept"), ("b.txt", "lost"), ("c.txt", "lost too")];
+        let new = NewFragment {
+            project_title: String::new(),
+            title: "One".to_owned(),
+            entries: entries
+                .map(|(path, content)| AppEntry::file(path, content.as_bytes().to_vec()))
+                .into(),
+            partial: false,
+            picture: None,
+        };
+        store.save_version(project.id, &new, None).await.unwrap();
+        assert!(store.lost_files().await.unwrap().is_empty());
+        assert_eq!(store.count_unused_blobs().await.unwrap(), 0);
+        // As no program of ours would: references to blobs are checked.
+        let damage = "PRAGMA foreign_keys = OFF; DELETE FROM blobs WHERE size != 4 OR \
+             hash = (SELECT hash FROM fragment_files WHERE path = 'b.txt'); \
+             INSERT INTO blobs (hash, size, content) VALUES ('00', 1, 'x'); \
+             PRAGMA foreign_keys = ON";
+        store.db.execute_unprepared(damage).await.unwrap();
+        assert_eq!(store.count_unused_blobs().await.unwrap(), 1);
+        let lost = store.lost_files().await.unwrap();
+        let paths: Vec<_> = lost.iter().map(|file| &*file.path).collect();
+        assert_eq!(paths, ["b.txt", "c.txt"]);
+        assert!(
+            lost.iter()
+                .all(|file| (file.project, file.version) == (project.id, 1))
+        );
+
+        assert_eq!(lost[0].hash, blob::hash(b"lost"));
+        store.put_back(&lost[0].hash, b"lost").await.unwrap();
+        let lost = store.lost_files().await.unwrap();
+        assert_eq!(lost.len(), 1);
+        store.forget_files(&lost).await.unwrap();
+        assert!(store.lost_files().await.unwrap().is_empty());
+        let version = store.latest_version(project.id).await.unwrap().unwrap();
+        let paths: Vec<_> = version.entries.iter().map(|entry| &*entry.path).collect();
+        assert_eq!(paths, ["a.txt", "b.txt"]);
+        assert!(version.partial);
+        store.close().await;
+    }
+}
