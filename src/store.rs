@@ -112,6 +112,9 @@ pub enum StoreError {
          restore it with that version"
     )]
     NewerCopy { codeflow: String, migration: String },
+    /// A backup isn't what one is.
+    #[error("the backup is damaged: {0}")]
+    DamagedCopy(String),
     /// The work was abandoned, because the server is stopping or has a fault.
     #[error("interrupted: {0}")]
     Interrupted(String),

@@ -51,7 +51,7 @@ impl Store {
     ) -> Result<u64> {
         let head = match next(copy)?.map(|line| serde_json::from_str(&line)) {
             Some(Ok(Line::Head(head))) => head,
-            _ => return Err(damaged("it does not begin as one")),
+            _ => return Err(damaged("its copy of the database does not begin as one")),
         };
         let steps = check(&head)?;
         let applied = tables::applied(&self.db).await?;
@@ -155,10 +155,10 @@ async fn fill(
                 });
             }
             Ok(Line::End { rows }) if rows == written => return Ok(written),
-            _ => return Err(damaged("a line is no line of one")),
+            _ => return Err(damaged("a line can't be read")),
         }
     }
-    Err(damaged("its end is missing"))
+    Err(damaged("the end of its copy of the database is missing"))
 }
 
 impl Table {
@@ -177,9 +177,7 @@ impl Table {
                 && let Some(hash) = &text
             {
                 let content = shelf.get(hash).map_err(|error| {
-                    StoreError::Interrupted(format!(
-                        "the backup's blob {hash} can't be read ({error})"
-                    ))
+                    damaged(&format!("the blob {hash} can't be read ({error})"))
                 })?;
                 self.bytes += content.len();
                 values.push(Expr::value(Value::from(content)));
@@ -248,5 +246,5 @@ fn next(copy: &mut impl BufRead) -> Result<Option<String>> {
 }
 
 fn damaged(what: &str) -> StoreError {
-    StoreError::Corrupt("the backup's copy of the database", what.to_owned())
+    StoreError::DamagedCopy(what.to_owned())
 }

@@ -71,6 +71,19 @@ async fn same_versions(original: &Store, copy: &Store, project: ProjectId) -> us
     versions.len()
 }
 
+/// Lets every run come to its end.
+async fn all_succeed(server: &Server, model: &Model, projects: &[ProjectId]) {
+    for project in projects {
+        until("its run has succeeded", async || {
+            // Those that have come to their last answer meanwhile.
+            model.release();
+            let states = server.states(*project).await;
+            (states == [RunState::Succeeded]).then_some(())
+        })
+        .await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_twenty_runs_is_restored_elsewhere_and_nothing_is_missing() {
     let (data, (model, prompts)) = (data_dir(), model().await);
@@ -94,10 +107,7 @@ async fn a_backup_under_twenty_runs_is_restored_elsewhere_and_nothing_is_missing
     }
     let key = fs::metadata(first.path().join("secret.key")).unwrap();
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
-    model.release();
-    for project in &projects {
-        server.feed(*project).await.succeeded(1).await;
-    }
+    all_succeed(&server, &model, &projects).await;
     let printed = backup(data.path(), second.path());
     assert!(!printed.contains(" 0 of them new"), "{printed}");
     let kept = lines(second.path()).len();
@@ -147,8 +157,8 @@ async fn a_backup_under_twenty_runs_is_restored_elsewhere_and_nothing_is_missing
     original.close().await;
     server.stop();
     let server = Server::start_and(elsewhere.path(), &model, &env);
+    all_succeed(&server, &model, &projects).await;
     for project in &projects {
-        server.feed(*project).await.succeeded(1).await;
         assert_eq!(
             server.get(&format!("/projects/{project}")).await.status(),
             200
@@ -225,11 +235,11 @@ fn what_is_no_backup_of_this_version_or_of_any_is_refused_in_one_line() {
     for (copy, why) in [
         (String::new(), "does not begin as one"),
         ("[1]\n".to_owned(), "does not begin as one"),
-        (head(""), "its end is missing"),
+        (head(""), "of its copy of the database is missing"),
         (format!("{}\n[null]\n", head("")), "a row has no table"),
         (
             format!("{}\n{{\"line\":\"end\",\"rows\":3}}\n", head("")),
-            "no line of one",
+            "a line can't be read",
         ),
     ] {
         let line = restore(&copy);
