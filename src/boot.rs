@@ -9,7 +9,7 @@ mod shelf;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use axum::{
     Router,
     extract::Request,
@@ -29,7 +29,9 @@ use crate::{
     projects::Projects,
     sandbox,
     sandbox_host::{EndsWith, SandboxHost},
-    server::{self, Admission, AppState, Measures, PreviewGate, PreviewHosts, SandboxCounts, Site},
+    server::{
+        self, Admission, AppState, Bundle, Measures, PreviewGate, PreviewHosts, SandboxCounts, Site,
+    },
     store::Store,
 };
 
@@ -77,8 +79,15 @@ impl Service {
         let address = listener.local_addr()?;
         let accounts_are_on = account_settings.are_on(address, &settings.public_url)?;
         let model = Model::new(llm)?;
+        let bundle = Bundle::of_program()?;
         // Before the database: a second server must change nothing in it.
         let lock = DataLock::take(&settings.data_dir)?;
+        let mut site = site;
+        if let Some(bundle) = &bundle {
+            let laid_out = bundle.lay_out(&settings.data_dir);
+            let root = laid_out.context("the site's folder can't be written")?;
+            site.site_root = root.display().to_string().into();
+        }
         let store = tokio::select! {
             store = open_store(&settings.database) => store?,
             () = shutdown.cancelled() => bail!("stopped before the database was open"),
@@ -139,6 +148,7 @@ impl Service {
                 .map(Arc::from),
             unenforced: host_ref.map_or(&[][..], SandboxHost::unenforced).into(),
             leptos: site,
+            bundle,
             public_url: public_url.clone(),
             previews,
             is_staging: environment == Environment::Staging,

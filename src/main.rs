@@ -88,6 +88,17 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Put the page's files into a copy of this program
+    #[command(hide = true)]
+    PackSite {
+        /// The folder that cargo-leptos wrote
+        site: PathBuf,
+        /// The program that is made
+        output: PathBuf,
+        /// The program that is copied, instead of this one
+        #[arg(long)]
+        program: Option<PathBuf>,
+    },
     /// Prepare the templates that sandboxes start from
     Template {
         #[command(subcommand)]
@@ -207,6 +218,15 @@ async fn run(command: Command) -> anyhow::Result<()> {
             say(&boot::doctor(&Env::of_process(), fix, backup.as_deref()).await?)
         }
         Command::Reset { yes, .. } => say(&boot::reset(&Env::of_process(), yes).await?),
+        Command::PackSite {
+            site,
+            output,
+            program,
+        } => {
+            let program = program.map_or_else(std::env::current_exe, Ok)?;
+            let files = server::pack(&program, &site, &output)?;
+            say(&format!("{}: {files} files", output.display()))
+        }
         Command::Template { command } => {
             let settings = config::SandboxHost::from_env(&Env::of_process())?;
             match command {

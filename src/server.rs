@@ -2,6 +2,7 @@
 //! listener.
 
 mod billing;
+mod bundle;
 mod download;
 mod feed;
 mod files;
@@ -18,6 +19,7 @@ mod previews;
 mod refused_body;
 mod security;
 mod shares;
+mod site_files;
 mod terminal;
 
 use std::{
@@ -54,6 +56,7 @@ use crate::{
     projects::Projects,
     protocol::{IMAGE_MAX_BYTES, MAX_UPLOAD, Preferences, Visitor},
 };
+pub use bundle::{Bundle, pack};
 pub use measures::{Measures, SandboxCounts};
 pub use metrics::start as start_measuring;
 pub use preview_hosts::PreviewHosts;
@@ -88,6 +91,8 @@ pub struct AppState {
     /// The limits of sandboxes that this machine can't enforce, and why.
     pub unenforced: Arc<[String]>,
     pub leptos: Site,
+    /// The page's files, where the program has them itself.
+    pub bundle: Option<Arc<Bundle>>,
     /// The origin under which people reach the app, such as `http://localhost:3000`.
     pub public_url: Arc<str>,
     /// Where browsers find previews.
@@ -159,6 +164,10 @@ pub fn router(state: AppState) -> anyhow::Result<Router> {
         .leptos_routes_with_context(&state, routes, context, shell)
         .fallback_service(files)
         .layer(middleware::from_fn(apart_from_pages))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            site_files::serve,
+        ))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             preferences::with_page,

@@ -39,6 +39,7 @@ mod odd_answers;
 mod odd_models;
 mod odd_streams;
 mod odd_turns;
+mod one_program;
 mod orderly_ends;
 mod outside;
 mod own_account;
