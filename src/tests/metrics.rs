@@ -144,7 +144,11 @@ async fn strangers_read_no_figures() {
         (None, StatusCode::NOT_FOUND),
         (Some(TOKEN), StatusCode::UNAUTHORIZED),
     ] {
-        let mut env = vec![("AUTH", "on"), ("TRUSTED_PROXIES", "127.0.0.1")];
+        let mut env = vec![
+            ("AUTH", "on"),
+            ("TRUSTED_PROXIES", "127.0.0.1"),
+            ("PUBLIC_URL", "https://build.example.com"),
+        ];
         env.extend(token.map(|token| ("METRICS_TOKEN", token)));
         let server = Server::start_and(data.path(), &model, &env);
         assert_eq!(ask(&server, &[]).await.status(), 200);
