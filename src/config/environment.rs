@@ -149,15 +149,10 @@ mod tests {
             provider: Provider::Demo,
             ..start(&[]).await.unwrap().llm.remove(0)
         };
-        let env = |variables: &[(&str, &str)]| {
-            Env::of(
-                variables.iter().copied().collect::<Vec<_>>(),
-                "/usr/bin/codeflow",
-            )
-        };
+        let env = |variables: &[(&str, &str)]| Env::of(variables.to_vec(), "/usr/bin/codeflow");
         let server = Server::from_env(&env(&[])).unwrap();
         let check = |variables: &[(&str, &str)]| {
-            Environment::Production.check(&env(variables), &server, &[demo.clone()])
+            Environment::Production.check(&env(variables), &server, std::slice::from_ref(&demo))
         };
         let line = check(&no_model).unwrap_err().to_string();
         assert!(

@@ -11,6 +11,9 @@ use codeflow::protocol::ProjectSummary;
 
 use crate::support::{Model, Reply, Server, data_dir};
 
+/// Variables, a command, and how its complaint begins.
+type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+
 /// Runs the command to its end, with this typed into it. Returns whether it succeeded, what it
 /// printed, and its last line of complaint.
 pub fn codeflow(
@@ -114,15 +117,15 @@ fn production_does_not_start_unsafe() {
     let data = data_dir();
     let production = ("CODEFLOW_ENV", "production");
     let key = ("OPENAI_API_KEY", "x");
-    let rows: [(&[(&str, &str)], &[&str], &str); 4] = [
+    let rows: [Row; 4] = [
         (
             &[production, key, ("PUBLIC_URL", "http://build.example.com")],
-            &["serve"],
+            "serve",
             "PUBLIC_URL=http://build.example.com: with CODEFLOW_ENV=production",
         ),
         (
             &[production, key, ("AUTH", "off")],
-            &["serve"],
+            "serve",
             "AUTH=off: with CODEFLOW_ENV=production",
         ),
         (
@@ -131,18 +134,18 @@ fn production_does_not_start_unsafe() {
                 key,
                 ("DATABASE_URL", "postgres://x:hidden@db/x"),
             ],
-            &["serve"],
+            "serve",
             "CODEFLOW_SECRET_KEY is not set: with CODEFLOW_ENV=production",
         ),
         (
             &[production],
-            &["sandbox-host"],
+            "sandbox-host",
             "SANDBOX_HOST_KEY is not set: with CODEFLOW_ENV=production",
         ),
     ];
-    for (env, arguments, expected) in rows {
+    for (env, command, expected) in rows {
         let env = [env, &[("LEPTOS_SITE_ADDR", "127.0.0.1:0")]].concat();
-        let (succeeded, _, line) = codeflow(data.path(), &env, arguments, "");
+        let (succeeded, _, line) = codeflow(data.path(), &env, &[command], "");
         assert!(!succeeded, "{expected}");
         assert!(line.starts_with(&format!("codeflow: {expected}")), "{line}");
         assert!(!line.contains("hidden"), "{line}");
