@@ -11,7 +11,14 @@ use crate::{
 };
 
 /// Keeps other servers out of the data folder while it lives.
-pub(super) struct DataLock(#[expect(dead_code, reason = "its lock ends when it is closed")] File);
+pub(super) struct DataLock(File);
+
+impl Drop for DataLock {
+    /// Said, not left to the end of the file: a child that was just forked has it open as well.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
 
 impl DataLock {
     /// Creates the folder if it is missing.

@@ -137,9 +137,12 @@ async fn the_program_alone_serves_its_pages_where_there_is_no_checkout() {
     let mut bytes = fs::read(&program).unwrap();
     let at = bytes.len() - 100;
     bytes[at] ^= 1;
-    let damaged = folder.path().join("damaged");
-    fs::copy(&program, &damaged).unwrap();
-    fs::write(&damaged, bytes).unwrap();
+    let (written, damaged) = (folder.path().join("written"), folder.path().join("damaged"));
+    fs::write(&written, bytes).unwrap();
+    // By a process of its own: a child that another test forked meanwhile would keep it open.
+    let mut install = Command::new("install");
+    install.args(["-m", "755"]).args([&written, &damaged]);
+    assert!(install.status().unwrap().success());
     let ended = Command::new(&damaged)
         .arg("serve")
         .env("CODEFLOW_DATA_DIR", data.path())
