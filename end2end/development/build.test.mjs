@@ -1,4 +1,4 @@
-// script/build builds when something that goes in or came out is another, and only then. Its cargo is a pretended one, which counts.
+// script/build builds when something that goes in or came out is another, and only then. Its cargo is a pretended one, which counts, and so is its npm.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
@@ -39,6 +39,8 @@ test("a build whose inputs and outputs are as they were is skipped, and no other
   command("cargo", `cd '${checkout}' && printf . >>count && mkdir -p target/release target/site/pkg && echo binary >target/release/codeflow &&
     echo page >target/site/pkg/codeflow.wasm`);
   command("cargo-leptos", "");
+  // Bundles the editor and the terminal.
+  command("npm", "");
   command("wasm-bindgen", "");
   command("rustc", "echo rustc 1.0");
 
