@@ -109,8 +109,8 @@ test("cargo leptos watch serves a page that lives and follows an edit", { timeou
   await heading(HEADING).waitFor();
   await lives();
   // A part that the optimised build fetches by itself.
-  await page.getByRole("link", { name: "Runs" }).click();
-  await page.getByRole("heading", { name: "Runs" }).waitFor();
+  await page.getByRole("link", { name: "Runs", exact: true }).click();
+  await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
   await page.goto(url);
   await lives();
   assert.deepEqual(problems, []);
