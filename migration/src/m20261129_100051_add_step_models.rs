@@ -1,4 +1,4 @@
-//! Which model answered in a step, so that usage can be told apart by model.
+//! Records the model that answered in a step, so that usage can be listed by model.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

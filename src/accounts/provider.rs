@@ -14,7 +14,7 @@ use crate::config::ProviderClient;
 const TIME: Duration = Duration::from_secs(10);
 const MOST: usize = 1 << 20;
 
-/// Why a service told nobody's identity.
+/// Why a service gave no identity.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     /// It can't be reached, or fails; the words are for the log.

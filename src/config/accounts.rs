@@ -54,18 +54,10 @@ pub struct SecretKey {
 
 impl SecretKey {
     fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let key = env.var("CODEFLOW_SECRET_KEY");
-        let is_key = |key: &String| key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
-        if key.as_ref().is_some_and(|key| !is_key(key)) {
-            let expected = "64 hexadecimal digits, such as openssl rand -hex 32 prints";
-            return Err(ConfigError::new(
-                "CODEFLOW_SECRET_KEY",
-                "(not shown)",
-                expected,
-            ));
-        }
+        let expected = "64 hexadecimal digits, such as openssl rand -hex 32 prints";
+        let is_key = |key: &str| key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
         Ok(Self {
-            key: key.map(SecretString::from),
+            key: env.checked_secret("CODEFLOW_SECRET_KEY", expected, is_key)?,
             file: env.data_dir()?.join("secret.key"),
         })
     }

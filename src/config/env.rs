@@ -66,6 +66,20 @@ impl Env {
         self.var(name).map(SecretString::from)
     }
 
+    /// As [`Self::secret`]; one that isn't `allowed` is an error that doesn't show it.
+    pub fn checked_secret(
+        &self,
+        name: &'static str,
+        expected: &str,
+        allowed: impl Fn(&str) -> bool,
+    ) -> Result<Option<SecretString>, ConfigError> {
+        let value = self.var(name);
+        if value.as_deref().is_some_and(|value| !allowed(value)) {
+            return Err(ConfigError::new(name, "(not shown)", expected));
+        }
+        Ok(value.map(SecretString::from))
+    }
+
     /// The variable's value parsed and checked, or `default` when it is unset.
     pub fn parsed<T>(
         &self,

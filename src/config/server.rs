@@ -46,18 +46,10 @@ impl Server {
 const SHORTEST_TOKEN: usize = 16;
 
 fn metrics_token(env: &Env) -> Result<Option<SecretString>, ConfigError> {
-    let token = env.var("METRICS_TOKEN");
-    let is_token = |token: &String| {
+    let expected = "at least 16 letters, digits and signs, such as openssl rand -hex 32 prints";
+    env.checked_secret("METRICS_TOKEN", expected, |token| {
         token.len() >= SHORTEST_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    if token.as_ref().is_some_and(|token| !is_token(token)) {
-        return Err(ConfigError::new(
-            "METRICS_TOKEN",
-            "(not shown)",
-            "at least 16 letters, digits and signs, such as openssl rand -hex 32 prints",
-        ));
-    }
-    Ok(token.map(SecretString::from))
+    })
 }
 
 /// The limits of a listener's clients.

@@ -15,13 +15,13 @@ use crate::{
     protocol::ProjectId,
 };
 
-/// How often one address may ask for a shared app: an open page asks each second while the app
+/// Requests for a shared app from one address: an open page sends one each second while the app
 /// starts, and people share addresses.
 const ASK: Rate = Rate {
     burst: 120,
     pause: Duration::from_millis(500),
 };
-/// How often one address may start a sandbox.
+/// Sandboxes started from one address.
 const START: Rate = Rate {
     burst: 6,
     pause: Duration::from_secs(30),

@@ -61,15 +61,7 @@ pub async fn zip(
         Err(error) => return ApiError::from(error).into_response(),
     };
     let number = archive.version.map(|version| version.number);
-    let headers = [
-        (header::CONTENT_TYPE, "application/zip".to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            disposition(&archive.title, number),
-        ),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-    ];
-    (headers, body(archive.pieces)).into_response()
+    zip_file(disposition(&archive.title, number), archive.pieces)
 }
 
 /// All that is the requester's, and nothing of others.
@@ -88,21 +80,20 @@ pub async fn export(
         Ok(pieces) => pieces,
         Err(error) => return ApiError::from(error).into_response(),
     };
-    let headers = [
-        (header::CONTENT_TYPE, "application/zip"),
-        (
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"codeflow-export.zip\"",
-        ),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    (headers, body(pieces)).into_response()
+    let name = "attachment; filename=\"codeflow-export.zip\"";
+    zip_file(name.to_owned(), pieces)
 }
 
-fn body(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Body {
-    Body::from_stream(stream::unfold(pieces, |mut pieces| async move {
+fn zip_file(disposition: String, pieces: mpsc::Receiver<io::Result<Bytes>>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/zip".to_owned()),
+        (header::CONTENT_DISPOSITION, disposition),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    let body = Body::from_stream(stream::unfold(pieces, |mut pieces| async move {
         Some((pieces.recv().await?, pieces))
-    }))
+    }));
+    (headers, body).into_response()
 }
 
 /// The file's name, whole (RFC 6266) and in letters that every client knows.

@@ -302,7 +302,7 @@ pub async fn lead(
     }
 }
 
-/// A response that nobody keeps, and whose address nobody is told.
+/// A response that no cache stores, and whose address goes into no `Referer`.
 fn secret(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

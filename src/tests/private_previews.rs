@@ -56,7 +56,7 @@ async fn enter(server: &Server, preview: &str, session: &str) -> String {
     );
     assert!(cookies.iter().any(|cookie| cookie.contains("SameSite=Lax")));
     let cookie = cookies[0].split(';').next().unwrap().to_owned();
-    // A browser that keeps no cookie is told so, and not led in a circle.
+    // A browser that keeps no cookie gets an error that says so, not an endless redirect.
     let kept = format!("{preview}{}", location(&entered));
     assert_eq!(visit(server, &kept, "", "navigate").await.status(), 403);
     let last = visit(server, &kept, &cookie, "navigate").await;

@@ -1,5 +1,5 @@
-//! What browsers are told about every answer, and what is refused because of where it comes from:
-//! over all paths of the router.
+//! The security headers of every response, and requests refused because of their origin: over all
+//! paths of the router.
 
 use codeflow::server;
 use futures::{future::join_all, join};
