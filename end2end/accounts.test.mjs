@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { after, before, test } from "./suite.mjs";
-import { binary, data, results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, binary, data, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
 const WIDTHS = [390, 1024, 1920];
@@ -31,7 +31,7 @@ after(async () => {
 async function stranger(width = 1024, options = {}) {
   const context = await browser.newContext({ viewport: { width, height: width < 600 ? 844 : 900 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   return page;
 }
 

@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { after, before, test } from "./suite.mjs";
-import { binary, data, results, startBrowser, startServer } from "./server.mjs";
+import { PATIENCE, binary, data, results, startBrowser, startServer } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
 const WIDTHS = [390, 1024, 1920];
@@ -50,7 +50,7 @@ async function window(cookie, width = 1024, options = {}) {
   const [name, value] = cookie.split("=");
   await context.addCookies([{ name, value, url: server.url }]);
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   return page;
 }
 

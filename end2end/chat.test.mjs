@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { call, done, run, say, startModel, write } from "./model.mjs";
-import { data, results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, data, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 const page = (words) => `export default function Home() {\n  return <h1>${words}</h1>;\n}\n`;
@@ -55,7 +55,7 @@ before(async () => {
   browser = await startBrowser();
   context = await browser.newContext({ viewport: { width: 1024, height: 768 }, permissions: ["clipboard-read", "clipboard-write"] });
   tab = await context.newPage();
-  tab.setDefaultTimeout(30_000);
+  tab.setDefaultTimeout(PATIENCE);
   problems = watchConsole(tab, { previews: false });
   ui = workspace(tab);
   await ui.start(server.url, "Build a page");
@@ -238,7 +238,7 @@ test("a long past comes in parts, and what the reader sees stays", async () => {
     if ((await more.count()) === 0) return true;
     await more.click({ timeout: 1000 }).catch(() => null);
     return false;
-  }, 120_000);
+  }, 2 * PATIENCE);
   await message("Old message 1").waitFor();
   await ui.run(1).getByRole("button", { name: "Show steps" }).click();
   await ui.run(1).getByRole("button", { name: /Ran 40 commands/ }).waitFor();

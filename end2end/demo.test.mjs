@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "./suite.mjs";
 import { join } from "node:path";
-import { results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 let server;
@@ -15,7 +15,7 @@ before(async () => {
   server = await startServer({ SANDBOX_POOL_SIZE: "1" });
   browser = await startBrowser();
   page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(PATIENCE);
   problems = watchConsole(page);
   ui = workspace(page);
 });
@@ -59,7 +59,7 @@ test("a prompt becomes a todo app that is used inside the page", async () => {
     return item(name).waitFor({ timeout: 1_000 });
   };
   // A page is seen before its script has taken it over: usable is what does what it should.
-  await until("the app takes an item", () => add("Buy milk").then(() => true, () => false), 60_000);
+  await until("the app takes an item", () => add("Buy milk").then(() => true, () => false), 2 * PATIENCE);
   console.log(`from "Start Creating" to a usable preview: ${((Date.now() - started) / 1000).toFixed(1)} s`);
 
   const gap = () =>
@@ -110,7 +110,7 @@ test("everything is there after a reload, and nothing was reported on the consol
 
 test("a prompt that the demo has no recording for says so and lists what it has", async () => {
   await ui.start(server.url, "An accounting suite for lighthouses");
-  await until("the run fails", async () => (await ui.runs().count()) > 0 && (await ui.run(1).getAttribute("data-run-state")) === "failed", 60_000);
+  await until("the run fails", async () => (await ui.runs().count()) > 0 && (await ui.run(1).getAttribute("data-run-state")) === "failed", 2 * PATIENCE);
   const log = await ui.log().innerText();
   assert.match(log, /demo/i);
   assert.match(log, /todo app with dark mode/i);

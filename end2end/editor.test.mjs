@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { done, run, startModel, write } from "./model.mjs";
 import { assertAccessible } from "./accessible.mjs";
-import { KEY, killSandboxes, post, results, startBrowser, startServer, until } from "./server.mjs";
+import { KEY, PATIENCE, killSandboxes, post, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 const page_of = (words) => `export default function Page() {\n  return <h1>${words}</h1>;\n}\n`;
@@ -65,7 +65,7 @@ function code(page) {
 async function open(width, height = 900) {
   // axe asks for a context of its own.
   const page = await (await browser.newContext({ viewport: { width, height } })).newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   return { page, problems: watchConsole(page, { previews: false }), at: code(page) };
 }
 
@@ -234,7 +234,7 @@ test("5,000 files are a few lines in the page, found by the filter and by their 
   await page.goto(address);
   await page.waitForLoadState("networkidle");
   await workspace(page).runs().last().waitFor();
-  await until("the run has ended", async () => (await page.locator("[data-run-state]").last().getAttribute("data-run-state")) === "succeeded", 120_000);
+  await until("the run has ended", async () => (await page.locator("[data-run-state]").last().getAttribute("data-run-state")) === "succeeded", 2 * PATIENCE);
   await at.open("notes.md");
   await page.getByRole("searchbox", { name: "Filter files" }).fill("many");
   await at.tree.getByRole("treeitem", { name: "0001.ts" }).waitFor();

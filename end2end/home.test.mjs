@@ -4,7 +4,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { after, before, test } from "./suite.mjs";
-import { post, results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, post, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
 const WIDTHS = [390, 1024, 1920];
@@ -28,7 +28,7 @@ after(async () => {
 async function home(width, options = {}) {
   const context = await browser.newContext({ viewport: { width, height: width < 600 ? 844 : 900 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   await page.goto(server.url);
   await page.waitForLoadState("networkidle");
   return page;

@@ -1,7 +1,7 @@
 // Pages between the server's HTML and their code: opened at their address, clicked early, left and come back to.
 import assert from "node:assert/strict";
 import { after, before, test } from "./suite.mjs";
-import { post, startBrowser, startServer } from "./server.mjs";
+import { PATIENCE, post, startBrowser, startServer } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
 let server;
@@ -20,7 +20,7 @@ after(async () => {
 /** A page whose requests for these addresses are answered only once it is released. */
 async function holding(pattern) {
   const page = await browser.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(PATIENCE);
   let release;
   const released = new Promise((resolve) => (release = resolve));
   const asked = new Promise((resolve) => {
@@ -73,7 +73,7 @@ test("what is clicked before a page is alive happens once it is", async () => {
 test("from the home page to a project and back, each is fetched when it is wanted", async () => {
   const project = await post(server, "/api/showcase/use", { slug: "quiz" });
   const page = await browser.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(PATIENCE);
   const problems = watchConsole(page, { previews: false });
   const parts = [];
   page.on("request", (request) => parts.push(new URL(request.url()).pathname));
@@ -100,7 +100,7 @@ test("from the home page to a project and back, each is fetched when it is wante
 test("a project whose code can't be fetched says so, and is there when it is tried again", async () => {
   const project = await post(server, "/api/showcase/use", { slug: "quiz" });
   const page = await browser.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(PATIENCE);
   await page.goto(server.url);
   await isAlive(page);
   await page.route("**/split_workspace.wasm", (route) => route.abort());
@@ -117,7 +117,7 @@ test("a project whose code can't be fetched says so, and is there when it is tri
 test("a project opened while its code can't be fetched stays as the server made it, and lives once it can", async () => {
   const project = await post(server, "/api/showcase/use", { slug: "quiz" });
   const page = await browser.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(PATIENCE);
   const thrown = [];
   // A part's own request fails before the loader of wasm-split has come to wait for it.
   page.on("pageerror", (error) => error.message === "Failed to fetch" || thrown.push(error.message));
@@ -140,7 +140,7 @@ test("a project opened while its code can't be fetched stays as the server made 
 
 test("a small part that can't be fetched says so in its place, and is there when it is tried again", async () => {
   const page = await browser.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(PATIENCE);
   await page.goto(server.url);
   await isAlive(page);
   await page.waitForLoadState("networkidle");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { done, say, startModel, text, write } from "./model.mjs";
-import { results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 const SPEC = "## Purpose\nA drawing of a page with two boxes.";
@@ -24,7 +24,7 @@ before(async () => {
   server = await startServer(model.env);
   browser = await startBrowser();
   page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   problems = watchConsole(page);
   ui = workspace(page);
   const drawing = await browser.newPage({ viewport: { width: 640, height: 400 } });
@@ -221,6 +221,6 @@ test("the demo says that it can't look at images, and goes on", async () => {
   await page.getByRole("button", { name: "Start Creating" }).click();
   await page.waitForURL(/\/projects\//);
   await ui.log().getByText("The demo can't look at images").waitFor();
-  await until("the recorded build plays", async () => (await ui.log().innerText()).includes("lib/todos.ts"), 60_000);
+  await until("the recorded build plays", async () => (await ui.log().innerText()).includes("lib/todos.ts"), 2 * PATIENCE);
   await page.screenshot({ path: join(results, "image-demo.png") });
 });

@@ -1,7 +1,7 @@
 // What people get wrong is answered clearly, and loses nothing.
 import assert from "node:assert/strict";
 import { after, before, test } from "./suite.mjs";
-import { startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, startBrowser, startServer, until } from "./server.mjs";
 
 let server;
 let browser;
@@ -11,7 +11,7 @@ before(async () => {
   server = await startServer();
   browser = await startBrowser();
   page = await browser.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
 });
 
 after(async () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, text, write } from "./model.mjs";
-import { post, results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, post, results, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
 
 const PAGE = `import { AddForm } from "./add-form";
@@ -58,7 +58,7 @@ before(async () => {
   browser = await startBrowser();
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   ui = workspace(page);
 });
 

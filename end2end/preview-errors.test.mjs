@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, text, write } from "./model.mjs";
-import { post, results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, post, results, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
 
 const BROKEN = `"use client";
@@ -82,7 +82,7 @@ before(async () => {
   server = await startServer(model.env);
   browser = await startBrowser();
   page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   await page.routeWebSocket(/\/ws\/projects\//, (line) => {
     const end = line.connectToServer();
     cutFeed = () => Promise.all([end.close(), line.close()]);
@@ -130,7 +130,7 @@ const throws = () =>
   until("the app throws", async () => {
     await button("Throw").click({ timeout: 1000 }).catch(() => {});
     return bar().getByText("TypeError: x is undefined").isVisible();
-  }, 60_000);
+  }, 2 * PATIENCE);
 
 /** Waits until the builder page has heard the forged words from this origin. */
 const heardFrom = (origin) =>
@@ -364,7 +364,7 @@ test("an error that a change of the page fixes does not come back", async () => 
 
 test("what the dev server can't compile can be fixed where the app would be", async () => {
   await ui.send("Break the page");
-  await until("the run fails", async () => (await ui.runs().count()) === 5 && (await ui.run(5).getAttribute("data-run-state")) === "failed", 120_000);
+  await until("the run fails", async () => (await ui.runs().count()) === 5 && (await ui.run(5).getAttribute("data-run-state")) === "failed", 2 * PATIENCE);
   const failure = page.getByRole("alert").filter({ hasText: "The preview can't be shown" });
   await failure.getByText("closing tag for <h1>").waitFor();
   await page.screenshot({ path: join(results, "preview-failure.png") });

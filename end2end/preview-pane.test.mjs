@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 const PAGE = `"use client";
@@ -52,7 +52,7 @@ before(async () => {
   browser = await startBrowser();
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, permissions: ["clipboard-read", "clipboard-write"] });
   page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   problems = watchConsole(page, { previews: false });
   ui = workspace(page);
 });
@@ -79,7 +79,7 @@ async function goes(role, name, to) {
   await until(`${name} leads to ${to}`, async () => {
     await ui.preview().getByRole(role, { name }).click({ timeout: 1000 }).catch(() => {});
     return ui.preview().getByRole("heading", { name: to }).isVisible();
-  }, 60_000);
+  }, 2 * PATIENCE);
 }
 
 test("the address follows the app's own routes, and back and forward lead through them", async () => {
@@ -216,7 +216,7 @@ test("the console has the page's messages, its errors and failed requests, and t
   await until("the app counts", async () => {
     await press("Count");
     return (await entries.allInnerTexts()).some((entry) => entry.includes('counted 3 hats {size: "L", tags: ["new"]}'));
-  }, 60_000);
+  }, 2 * PATIENCE);
   await press("Warn");
   await says("few hats left");
   await press("Throw");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
 
 const PAGE = `export default function Home() {
@@ -24,7 +24,7 @@ before(async () => {
   browser = await startBrowser();
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(PATIENCE);
   ui = workspace(page);
 });
 

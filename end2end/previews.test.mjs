@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { post, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, post, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
 
 const CONFIG = `import type { NextConfig } from "next";
@@ -81,7 +81,7 @@ before(async () => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, geolocation: { latitude: 1, longitude: 2 } });
   await context.grantPermissions(["geolocation", "camera", "microphone", "clipboard-read", "clipboard-write"]);
   page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   ui = workspace(page);
 });
 

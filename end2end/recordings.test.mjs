@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "./suite.mjs";
 import { join, resolve } from "node:path";
 import { Sandbox } from "e2b";
-import { results, startHost, startProfile, startServer, until } from "./server.mjs";
+import { PATIENCE, results, startHost, startProfile, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 let server;
@@ -18,7 +18,7 @@ before(async () => {
   server = await startServer({ SANDBOX_POOL_SIZE: "1" });
   browser = await startProfile({ viewport: { width: 1440, height: 900 }, colorScheme: "light" });
   page = await browser.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(PATIENCE);
   problems = watchConsole(page);
   ui = workspace(page);
 });
@@ -309,7 +309,7 @@ test("every change that is not asked for above fits its app: its types, its page
   const sandbox = await Sandbox.create("nextjs", { apiKey: host.key, apiUrl: host.url, sandboxUrl: host.url, timeoutMs: 600_000 });
   const address = `http://${sandbox.getHost(3000)}/`;
   const view = await browser.newPage();
-  view.setDefaultTimeout(60_000);
+  view.setDefaultTimeout(PATIENCE);
   const said = watchConsole(view);
   const load = (what) => despiteReloads(`${what} answers`, async () => (await view.goto(address))?.status() === 200);
   const played = ["kanban-board/toggle", "landing-page/toggle", "todo-app/blue"];

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { post, results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, post, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 let server;
@@ -18,7 +18,7 @@ before(async () => {
   server = await startServer();
   browser = await startBrowser();
   page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   problems = watchConsole(page, { previews: false });
 });
 
@@ -47,7 +47,7 @@ async function tabTo(text) {
 
 /** Waits until the rows' states are these. */
 const shown = (expected) =>
-  until(`the states are ${expected}`, async () => JSON.stringify(await states()) === JSON.stringify(expected), 120_000);
+  until(`the states are ${expected}`, async () => JSON.stringify(await states()) === JSON.stringify(expected), 2 * PATIENCE);
 
 test("a run shows up while it works, and its row follows it to its end", async () => {
   const alive = page.waitForResponse(/\/api\/runs\/list/);

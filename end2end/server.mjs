@@ -14,6 +14,8 @@ export const binary = process.env.CODEFLOW_BIN ?? join(target, "release/codeflow
 export const prepared = process.env.CODEFLOW_DATA_DIR ?? join(target, "test-data");
 /** The data folder of this file's servers, which no other file uses: files may run side by side. */
 export const data = join(prepared, "tests", basename(process.argv[1]).replace(/(\.test)?\.mjs$/, ""));
+/** The longest that a single thing may take, in milliseconds, on a busy machine. */
+export const PATIENCE = 90_000;
 export const results = join(root, "test-results");
 mkdirSync(results, { recursive: true });
 
@@ -99,7 +101,7 @@ async function startCodeflow(command, path, env) {
   server.port = await until(`codeflow ${command} listens`, () => {
     if (hasEnded()) throw new Error(`codeflow ${command} ended with ${child.exitCode ?? child.signalCode}:\n${server.log}`);
     return readyPort(child.pid, path);
-  }, 60_000);
+  });
   return server;
 }
 
@@ -189,7 +191,7 @@ export async function post(server, path, form) {
 }
 
 /** Waits until `check` returns something true, and returns it. */
-export async function until(what, check, timeout = 30_000) {
+export async function until(what, check, timeout = PATIENCE) {
   const end = Date.now() + timeout;
   for (;;) {
     const found = await check();

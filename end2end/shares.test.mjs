@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 const PASSWORD = "seven uncommon lanterns";
-const LIMIT = { timeout: 240_000 };
+const LIMIT = { timeout: 480_000 };
 
 let model;
 let server;
@@ -36,7 +36,7 @@ after(async () => {
 async function person(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1024, height: 768 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   return page;
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
-import { results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 let server;
@@ -20,7 +20,7 @@ after(async () => {
 
 test("Stop ends the run at work, says what became of it, and the next message goes on", async () => {
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   const problems = watchConsole(page);
   const at = workspace(page);
   await at.start(server.url, "Build me a todo app with dark mode");

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { join, resolve } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { Sandbox } from "e2b";
-import { results, startBrowser, startHost, until } from "./server.mjs";
+import { PATIENCE, results, startBrowser, startHost, until } from "./server.mjs";
 import { tour, tourSidebar } from "./template/tour.mjs";
 
 const gallery = join(import.meta.dirname, "template");
@@ -30,7 +30,7 @@ before(async () => {
   // The gallery replaces the first page: what is compiled is not what is tested.
   const page = await browser.newPage();
   for (const path of ["/", "/sidebar"]) {
-    await until(`${path} answers`, async () => (await page.goto(`${address}${path}`, { timeout: 120_000 }))?.status() === 200, 120_000);
+    await until(`${path} answers`, async () => (await page.goto(`${address}${path}`, { timeout: 120_000 }))?.status() === 200, 2 * PATIENCE);
   }
   await page.close();
 });
@@ -44,7 +44,7 @@ after(async () => {
 /** Opens a page of the app for `use`, and fails for anything said on its console. */
 async function look(path, options, use) {
   const page = await browser.newPage(options);
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(PATIENCE);
   const said = [];
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) said.push(`${message.type()}: ${message.text()}`);

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { KEY, killSandboxes, pauseSandboxes, results, startBrowser, startServer, until } from "./server.mjs";
+import { KEY, PATIENCE, killSandboxes, pauseSandboxes, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
-const LIMIT = { timeout: 180_000 };
+const LIMIT = { timeout: 420_000 };
 const PANE = 'section[aria-label="App"]';
 
 let model;
@@ -63,7 +63,7 @@ function terminal(page) {
 async function open(width, height = 900) {
   const context = await browser.newContext({ viewport: { width, height } });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE);
   return { page, problems: watchConsole(page, { previews: false }), at: terminal(page) };
 }
 
@@ -257,7 +257,7 @@ test("a sandbox that sleeps is woken by a button, and one that is lost ends its 
   await killSandboxes(server);
   await until("the loss is said", async () => /ended with its sandbox|sandbox was lost/.test(await alert.innerText().catch(() => "")));
   await alert.getByRole("button", { name: "New shell" }).click();
-  await until("another shell is shown", async () => (await at.tabs.last().getAttribute("aria-selected")) === "true" && !(await at.tabs.last().innerText()).includes("ended"), 90_000);
+  await until("another shell is shown", async () => (await at.tabs.last().getAttribute("aria-selected")) === "true" && !(await at.tabs.last().innerText()).includes("ended"), 2 * PATIENCE);
   await at.shows("$");
   await at.run("cat app/page.tsx");
   await at.shows("Shells");

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
-import { results, root, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, results, root, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
-const LIMIT = { timeout: 300_000 };
+const LIMIT = { timeout: 600_000 };
 const folder = process.env.TOUR_PICTURES ? join(root, "docs/pictures") : join(results, "tour");
 mkdirSync(folder, { recursive: true });
 
@@ -23,7 +23,7 @@ before(async () => {
   browser = await startBrowser();
   painter = await browser.newPage();
   page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: "light", reducedMotion: "reduce" });
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(PATIENCE);
   problems = watchConsole(page, { previews: false });
   ui = workspace(page);
 });
@@ -61,7 +61,7 @@ test("a prompt becomes an app", LIMIT, async () => {
     await ui.preview().getByRole("button", { name: "Add", exact: true }).click();
     await ui.preview().getByRole("checkbox", { name }).waitFor({ timeout: 1000 });
   };
-  await until("the app takes an item", () => add("Buy milk").then(() => true, () => false), 60_000);
+  await until("the app takes an item", () => add("Buy milk").then(() => true, () => false), 2 * PATIENCE);
   await add("Write to Ada");
   await add("Water the plants");
   await ui.preview().getByRole("checkbox", { name: "Buy milk" }).click();
@@ -78,11 +78,11 @@ test("its code is there to be read and changed", LIMIT, async () => {
 test("a shell runs beside it", LIMIT, async () => {
   await page.getByRole("tab", { name: "Terminal", exact: true }).click();
   const rows = page.locator(".xterm-rows");
-  await until("there is a prompt", async () => (await rows.innerText().catch(() => "")).includes("$"), 60_000);
+  await until("there is a prompt", async () => (await rows.innerText().catch(() => "")).includes("$"), 2 * PATIENCE);
   await page.getByRole("textbox", { name: "Terminal input" }).focus();
   await page.keyboard.type("ls && npm run typecheck");
   await page.keyboard.press("Enter");
-  await until("the types are checked", async () => /tsc --noEmit[\s\S]*\$\s*$/.test((await rows.innerText()).trimEnd()), 120_000);
+  await until("the types are checked", async () => /tsc --noEmit[\s\S]*\$\s*$/.test((await rows.innerText()).trimEnd()), 2 * PATIENCE);
   await picture("terminal");
 });
 

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
-import { prepared, results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, prepared, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 const page = (words) => `export default function Home() { return <h1>${words}</h1>; }\n`;
@@ -33,7 +33,7 @@ before(async () => {
   browser = await startBrowser();
   const context = await browser.newContext({ viewport: { width: 1024, height: 768 }, acceptDownloads: true });
   tab = await context.newPage();
-  tab.setDefaultTimeout(30_000);
+  tab.setDefaultTimeout(PATIENCE);
   problems = watchConsole(tab, { previews: false });
   ui = workspace(tab);
   await ui.start(server.url, "Build a page with words");
@@ -42,7 +42,7 @@ before(async () => {
   await ui.finished(2);
   address = tab.url();
   second = await context.newPage();
-  second.setDefaultTimeout(30_000);
+  second.setDefaultTimeout(PATIENCE);
   await second.goto(address);
 });
 
@@ -123,7 +123,7 @@ test("a version is looked at with its own preview and code, and the app stays as
   await ui.preview().getByRole("heading", { name: "Second words" }).waitFor();
 });
 
-test("any two versions are compared beside each other or as one text, under an address of their own", { timeout: 120_000 }, async () => {
+test("any two versions are compared beside each other or as one text, under an address of their own", { timeout: 300_000 }, async () => {
   await tab.getByRole("button", { name: "Versions", exact: true }).click();
   await items().first().waitFor();
   await tab.getByRole("combobox", { name: "Compare" }).selectOption({ label: "Version 1" });
@@ -184,7 +184,7 @@ test("the project is renamed by the keyboard alone, a blank title is refused, an
   for (const of of [tab, second]) await of.getByRole("heading", { level: 1, name: "Words & co. 🚀" }).waitFor();
 });
 
-test("the ZIP file has the app and what runs it, under the project's name, and runs", { timeout: 240_000 }, async () => {
+test("the ZIP file has the app and what runs it, under the project's name, and runs", { timeout: 480_000 }, async () => {
   const [download] = await Promise.all([tab.waitForEvent("download"), tab.getByRole("button", { name: "Download ZIP" }).click()]);
   assert.equal(download.suggestedFilename(), "Words-&-co.-🚀.zip");
   const folder = mkdtempSync(join(tmpdir(), "codeflow-zip-"));

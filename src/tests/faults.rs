@@ -51,7 +51,7 @@ async fn a_failing_runtime_is_reported_and_leaves_no_sandbox() {
     fs::write(&broken, "").unwrap();
     let create = || {
         host.api(Method::POST, "/v2/sandboxes")
-            .json(&json!({ "templateID": "nextjs" }))
+            .json(&json!({ "templateID": "nextjs", "timeout": 300 }))
             .send()
     };
     let answer = create().await.unwrap();
@@ -88,7 +88,10 @@ async fn a_full_disk_is_reported_and_no_sandbox_is_made() {
             .env(NO_POOL.0, NO_POOL.1),
     );
     let (status, said) = host
-        .answer("/v2/sandboxes", &json!({ "templateID": "nextjs" }))
+        .answer(
+            "/v2/sandboxes",
+            &json!({ "templateID": "nextjs", "timeout": 300 }),
+        )
         .await;
     assert_eq!(status, 507);
     assert!(

@@ -85,7 +85,7 @@ async fn connections_over_the_limit_wait_for_one_to_end_and_a_web_socket_counts(
             .post(format!("{url}/sandboxes"))
             .header("x-api-key", host.host.key());
         request
-            .json(&serde_json::json!({ "templateID": "nextjs" }))
+            .json(&serde_json::json!({ "templateID": "nextjs", "timeout": 300 }))
             .send()
             .await
             .unwrap()

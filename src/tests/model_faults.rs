@@ -88,10 +88,10 @@ async fn a_request_is_retried_whenever_its_connection_breaks_and_half_an_answer_
 #[tokio::test]
 async fn a_silent_stream_is_abandoned_and_a_slow_one_is_awaited() {
     let silent = |percent| Reply::Silent(percent, Box::new(mark()));
-    gets_over(vec![silent(0), silent(70)], &[("AI_SILENCE_SECONDS", "1")]).await;
-    let slow = Reply::Slow(150, Box::new(mark()));
+    gets_over(vec![silent(0), silent(70)], &[("AI_SILENCE_SECONDS", "3")]).await;
+    let slow = Reply::Slow(500, Box::new(mark()));
     let model = Model::start([("Build", vec![slow, Reply::done()])]).await;
-    let (state, content, _) = run(&model, &[("AI_SILENCE_SECONDS", "1")]).await;
+    let (state, content, _) = run(&model, &[("AI_SILENCE_SECONDS", "3")]).await;
     assert_eq!(state, RunState::Succeeded, "{content}");
     assert_eq!(model.asked_for(1), 1);
 }

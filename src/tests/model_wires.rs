@@ -107,7 +107,7 @@ async fn every_protocol_gets_over_the_same_failures() {
             let is_silent = matches!(failures[0], Reply::Silent(..));
             let first = Reply::InTurn(failures.into_iter().chain([mark()]).collect());
             let model = Model::start([("Build", vec![first, marks(), Reply::done()])]).await;
-            let short = [("AI_SILENCE_SECONDS", "1")];
+            let short = [("AI_SILENCE_SECONDS", "3")];
             let env = if is_silent { &short[..] } else { &[] };
             let (state, content, feed) = run(&model, wire, env).await;
             assert_eq!(state, RunState::Succeeded, "{what}: {content}");

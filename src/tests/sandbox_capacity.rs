@@ -35,7 +35,7 @@ async fn a_full_machine_takes_the_memory_of_sleeping_sandboxes_or_else_refuses_w
     let create = async || {
         host.answer(
             "/v2/sandboxes",
-            &json!({ "templateID": "nextjs", "autoPause": true }),
+            &json!({ "templateID": "nextjs", "timeout": 300, "autoPause": true }),
         )
         .await
     };
@@ -71,7 +71,7 @@ async fn a_full_machine_takes_the_memory_of_sleeping_sandboxes_or_else_refuses_w
     let connect = async || {
         host.answer(
             &format!("/v2/sandboxes/{}/connect", made[0]),
-            &json!({ "timeout": 60 }),
+            &json!({ "timeout": 300 }),
         )
         .await
     };
@@ -94,8 +94,11 @@ async fn sandboxes_without_a_server_need_little_room_to_start() {
     fs::write(template.join("v1/template.json"), "{}").unwrap();
     fs::write(template.join("current"), "v1").unwrap();
     let create = async || {
-        host.answer("/v2/sandboxes", &json!({ "templateID": "base" }))
-            .await
+        host.answer(
+            "/v2/sandboxes",
+            &json!({ "templateID": "base", "timeout": 300 }),
+        )
+        .await
     };
     for number in 1..=6 {
         let (status, sandbox) = create().await;
@@ -120,7 +123,7 @@ async fn the_pool_gives_way_to_sandboxes_in_use() {
     until("one waits", async || (folders() == 1).then_some(())).await;
     // With variables, no waiting one will do.
     let create = async || {
-        let request = json!({ "templateID": "nextjs", "envVars": { "A": "b" } });
+        let request = json!({ "templateID": "nextjs", "timeout": 300, "envVars": { "A": "b" } });
         host.post("/v2/sandboxes", &request).await["sandboxID"].clone()
     };
     let (one, two) = (create().await, create().await);

@@ -1,7 +1,7 @@
 //! A sandbox's life as the control plane tells it, and what is left on the machine when it ends:
 //! nothing.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use codeflow::sandbox::SandboxError;
 use reqwest::Method;
@@ -266,7 +266,7 @@ async fn files_outlive_a_pause_and_a_restart_of_the_host_and_a_request_wakes_the
             Method::POST,
             &format!("/v2/sandboxes/{}/connect", sandbox.id()),
         )
-        .json(&json!({ "timeout": 60 }));
+        .json(&json!({ "timeout": 300 }));
     assert_eq!(
         connect.try_clone().unwrap().send().await.unwrap().status(),
         201
@@ -326,7 +326,10 @@ async fn without_a_runtime_the_host_says_what_to_do_and_never_runs_anything_unco
         "{fault}"
     );
     let (status, body) = host
-        .answer("/v2/sandboxes", &json!({ "templateID": "nextjs" }))
+        .answer(
+            "/v2/sandboxes",
+            &json!({ "templateID": "nextjs", "timeout": 300 }),
+        )
         .await;
     assert_eq!(status, 503);
     assert_eq!(body["message"], fault);
@@ -359,13 +362,10 @@ async fn a_sandbox_that_dies_is_started_again_by_the_next_request() {
     )
     .unwrap();
     let content = until("the file is read again", async || {
-        tokio::time::timeout(
-            Duration::from_secs(10),
-            sandbox.read_file("/home/user/kept"),
-        )
-        .await
-        .unwrap()
-        .ok()
+        tokio::time::timeout(PATIENCE, sandbox.read_file("/home/user/kept"))
+            .await
+            .unwrap()
+            .ok()
     })
     .await;
     assert_eq!(content, b"kept");

@@ -95,7 +95,7 @@ async fn a_pause_ends_the_connections_that_clients_have_and_none_of_the_processe
 
 #[tokio::test]
 async fn without_memory_and_after_a_while_only_the_files_of_a_paused_sandbox_are_left() {
-    let host = Host::start_with(|settings| settings.frozen = Duration::from_secs(1)).await;
+    let host = Host::start_with(|settings| settings.frozen = Duration::from_secs(5)).await;
     let (one, two) = (host.create().await, host.create().await);
     for sandbox in [&one, &two] {
         run(sandbox, "echo kept > kept; echo lost > /tmp/lost").await;
@@ -181,7 +181,7 @@ async fn a_pooled_sandbox_becomes_the_caller_s_in_every_way_and_is_replaced() {
     );
 
     // Variables are given to a container as it starts, so this one is made anew.
-    let with_envs = json!({ "templateID": "nextjs", "envVars": { "A": "b" } });
+    let with_envs = json!({ "templateID": "nextjs", "timeout": 300, "envVars": { "A": "b" } });
     let made: Value = host.post("/v2/sandboxes", &with_envs).await;
     let second = made["sandboxID"].as_str().unwrap().to_owned();
     let third = until("another one waits", async || {
@@ -282,7 +282,10 @@ async fn a_sandbox_that_can_not_be_thawed_leaves_the_pool_and_is_replaced() {
     assert!(mounted.success());
 
     let made: Value = host
-        .post("/v2/sandboxes", &json!({ "templateID": "nextjs" }))
+        .post(
+            "/v2/sandboxes",
+            &json!({ "templateID": "nextjs", "timeout": 300 }),
+        )
         .await;
     let made = made["sandboxID"].as_str().unwrap();
     assert_ne!(made, first);

@@ -14,7 +14,7 @@ fn options() -> RunOptions {
     RunOptions {
         cwd: "/home/user".to_owned(),
         envs: HashMap::from([("GREETING".to_owned(), "hello".to_owned())]),
-        timeout: Duration::from_secs(20),
+        timeout: PATIENCE,
     }
 }
 
@@ -38,7 +38,7 @@ async fn a_command_has_its_exit_code_and_both_outputs_and_a_time_out_kills_it_wi
     assert!(!output.timed_out);
 
     let quick = RunOptions {
-        timeout: Duration::from_secs(1),
+        timeout: Duration::from_secs(5),
         ..options()
     };
     let output = sandbox
@@ -280,7 +280,10 @@ async fn half_a_target_and_an_undecodable_upload_are_refused_and_never_misread()
         .unwrap();
     assert_eq!(half.status(), 400);
     let made = host
-        .post("/sandboxes", &json!({ "templateID": "nextjs" }))
+        .post(
+            "/sandboxes",
+            &json!({ "templateID": "nextjs", "timeout": 300 }),
+        )
         .await;
     let upload = async |encoding: &str| {
         let request = host.http.post(format!("{}/files?path=x", host.host.url()));

@@ -39,7 +39,7 @@ pub use unsplash::{Photos, Unsplash};
 pub use wire::{begin, stream, token};
 
 /// The longest that anything here may take, on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until `check` returns something, and returns it.
 pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
