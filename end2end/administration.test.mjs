@@ -10,7 +10,7 @@ import { watchConsole } from "./workspace.mjs";
 
 const WIDTHS = [390, 1024, 1920];
 const PASSWORD = "seven uncommon lanterns";
-const PAGES = ["/admin/runs", "/admin/users", "/admin/projects", "/admin/sandboxes", "/admin/data", "/admin/data?table=users", "/admin/audit"];
+const PAGES = ["/admin/runs", "/admin/users", "/admin/projects", "/admin/sandboxes", "/admin/models", "/admin/data", "/admin/data?table=users", "/admin/audit"];
 const pictures = join(results, "administration");
 mkdirSync(pictures, { recursive: true });
 

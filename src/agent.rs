@@ -24,8 +24,10 @@ pub use crate::llm::recorded_apps;
 pub use crate::sandbox::{Notice, ShellEvent, ShellStream, TerminalSize};
 use crate::{
     config,
-    llm::Model,
-    protocol::{FragmentId, ModelNotice, ProjectId, SandboxUse, Timestamp},
+    llm::{Model, TestCall},
+    protocol::{
+        FragmentId, ModelNotice, ModelTask, ModelsOverview, ProjectId, SandboxUse, Timestamp,
+    },
     sandbox::{Client, SandboxError},
 };
 
@@ -108,6 +110,22 @@ impl Agent {
     /// What the page says about the model that builds.
     pub fn notice(&self) -> ModelNotice {
         self.model.notice()
+    }
+
+    /// The models, for whoever looks after them.
+    pub fn models(&self) -> ModelsOverview {
+        self.model.overview()
+    }
+
+    /// Asks a model for a tool call, to see whether it can build. `alternative` and `task` as in
+    /// [`Agent::models`].
+    pub async fn test_model(
+        &self,
+        alternative: usize,
+        task: ModelTask,
+    ) -> Result<TestCall, String> {
+        let tested = self.model.test(alternative, task).await;
+        tested.map_err(|error| error.to_string())
     }
 
     /// A new sandbox for the project, or to show one of its versions, with the template's files.

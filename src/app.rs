@@ -15,7 +15,9 @@ use crate::ui::{
         CodeRoute, ConfirmRoute, PricingRoute, ResetRoute, SettingsRoute, SignInRoute, SignUpRoute,
         UsageRoute,
     },
-    admin::{AuditRoute, DataRoute, ProjectRoute, ProjectsRoute, SandboxesRoute, UsersRoute},
+    admin::{
+        AuditRoute, DataRoute, ModelsRoute, ProjectRoute, ProjectsRoute, SandboxesRoute, UsersRoute,
+    },
     banners::{ConnectionBanners, StagingBanner},
     commands::{CommandDialogs, Commands},
     components::{POPUPS, Toaster, Toasts},
@@ -100,6 +102,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/users") view={Lazy::<UsersRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/projects") view={Lazy::<ProjectsRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/projects/:id") view={Lazy::<ProjectRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/admin/models") view={Lazy::<ModelsRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/sandboxes") view={Lazy::<SandboxesRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/data") view={Lazy::<DataRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/admin/audit") view={Lazy::<AuditRoute>::new()} ssr=SsrMode::Async/>

@@ -71,6 +71,7 @@ impl Service {
             accounts: account_settings,
             credits,
             llm,
+            keys,
             agent: mut agent_settings,
             mut sandbox,
             sandbox_host,
@@ -78,7 +79,7 @@ impl Service {
         } = settings;
         let address = listener.local_addr()?;
         let accounts_are_on = account_settings.are_on(address, &settings.public_url)?;
-        let model = Model::new(llm)?;
+        let model = Model::new(llm, keys)?;
         let bundle = Bundle::of_program()?;
         // Before the database: a second server must change nothing in it.
         let lock = DataLock::take(&settings.data_dir)?;

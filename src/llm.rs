@@ -2,6 +2,7 @@
 //! or Responses), from Anthropic (Messages), or from the demo's recordings.
 
 mod anthropic;
+mod calls;
 mod chat;
 mod demo;
 mod error;
@@ -14,6 +15,7 @@ mod price;
 mod quirk;
 mod responses;
 mod sse;
+mod test_call;
 mod wire;
 
 use std::{
@@ -21,6 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use calls::CallLog;
 pub use chat::{
     ChatMessage, ChatRequest, ModelReply, ModelRole, Omission, Piece, Thoughts, ToolCall, ToolSpec,
     Usage,
@@ -29,18 +32,22 @@ pub use demo::recorded_apps;
 pub use error::ModelError;
 use hosted::Hosted;
 use metrics::{counter, histogram};
+pub use test_call::TestCall;
 use tracing::Instrument;
 
 use crate::{
     config::{Llm, Provider},
-    protocol::{ModelNotice, Spent},
+    protocol::{
+        ModelNotice, ModelOverview, ModelPrice, ModelTask, ModelsOverview, ProviderKey, Spent,
+    },
 };
 
 /// The model, as a cheap handle: the first provider, and alternatives for when that is limited or
 /// down.
 #[derive(Clone)]
 pub struct Model {
-    backends: Arc<[Backend]>,
+    backends: Arc<[(Backend, CallLog)]>,
+    keys: Arc<[ProviderKey]>,
 }
 
 enum Backend {
@@ -50,9 +57,9 @@ enum Backend {
 
 impl Model {
     /// The first provider answers; the others (`AI_FALLBACK`) stand in for it. Errors when a client
-    /// can't be created, or when a recording of the demo is broken.
-    pub fn new(settings: Vec<Llm>) -> anyhow::Result<Self> {
-        let backend = |settings: Llm| {
+    /// can't be created, or when a recording of the demo is broken. `keys` says whose keys are set.
+    pub fn new(settings: Vec<Llm>, keys: Vec<ProviderKey>) -> anyhow::Result<Self> {
+        let backend = |settings: Llm| -> anyhow::Result<Backend> {
             Ok(match settings.provider {
                 Provider::Demo => Backend::Demo(demo::Recordings::load()?),
                 _ => Backend::Hosted(Box::new(Hosted::new(settings)?)),
@@ -60,11 +67,12 @@ impl Model {
         };
         let backends = settings
             .into_iter()
-            .map(backend)
+            .map(|settings| Ok((backend(settings)?, CallLog::default())))
             .collect::<anyhow::Result<Vec<_>>>()?;
         anyhow::ensure!(!backends.is_empty(), "no model is configured");
         Ok(Self {
             backends: backends.into(),
+            keys: keys.into(),
         })
     }
 
@@ -88,7 +96,10 @@ impl Model {
             .answer(alternative, request, on_piece)
             .instrument(span)
             .await;
-        measure(provider, model, begun.elapsed(), &answer);
+        let took = begun.elapsed();
+        measure(provider, model, took, &answer);
+        self.log(alternative)
+            .note(model, took, answer.as_ref().err());
         answer
     }
 
@@ -129,7 +140,7 @@ impl Model {
     /// How many tokens a chat with the first provider may have. An alternative with a smaller
     /// context says so, and is asked again with less.
     pub fn context_tokens(&self) -> usize {
-        match &self.backends[0] {
+        match self.backend(0) {
             Backend::Hosted(hosted) => hosted.context_tokens(),
             Backend::Demo(_) => usize::MAX,
         }
@@ -144,14 +155,66 @@ impl Model {
     }
 
     fn backend(&self, alternative: usize) -> &Backend {
-        &self.backends[alternative.min(self.alternatives())]
+        &self.backends[alternative.min(self.alternatives())].0
+    }
+
+    fn log(&self, alternative: usize) -> &CallLog {
+        &self.backends[alternative.min(self.alternatives())].1
+    }
+
+    /// Whose keys are set, and all models in the order in which they are asked, with what came of it since the start; what
+    /// their answers cost is not known here.
+    pub fn overview(&self) -> ModelsOverview {
+        let all = self.backends.iter().enumerate();
+        let models = all.flat_map(|(alternative, (backend, log))| {
+            let mut models: Vec<ModelOverview> = Vec::new();
+            for (role, task) in [
+                (ModelRole::Coder, ModelTask::Code),
+                (ModelRole::Naming, ModelTask::Naming),
+                (ModelRole::Vision, ModelTask::Vision),
+            ] {
+                let (provider, name) = backend.names(role);
+                if let Some(known) = models.iter_mut().find(|known| known.model == name) {
+                    known.tasks.push(task);
+                    continue;
+                }
+                let hosted = match backend {
+                    Backend::Hosted(hosted) => Some(hosted),
+                    Backend::Demo(_) => None,
+                };
+                models.push(ModelOverview {
+                    alternative: u32::try_from(alternative).unwrap_or(u32::MAX),
+                    provider: provider.to_owned(),
+                    model: name.to_owned(),
+                    tasks: vec![task],
+                    demo: hosted.is_none(),
+                    context_tokens: hosted.and_then(|hosted| hosted.context_of(role)),
+                    price: models::find(name).map(|known| ModelPrice {
+                        input: known.input,
+                        output: known.output,
+                    }),
+                    abilities: hosted.map_or_else(Vec::new, |hosted| {
+                        let abilities = hosted.abilities(name).words().into_iter();
+                        abilities.map(str::to_owned).collect()
+                    }),
+                    calls: log.of(name),
+                    spent: Spent::default(),
+                    runs: 0,
+                });
+            }
+            models
+        });
+        ModelsOverview {
+            keys: self.keys.to_vec(),
+            models: models.collect(),
+        }
     }
 
     /// Which model writes the apps, as the page shows it.
     pub fn notice(&self) -> ModelNotice {
-        match &self.backends[0] {
+        match self.backend(0) {
             Backend::Hosted(_) => {
-                let (provider, model) = self.backends[0].names(ModelRole::Coder);
+                let (provider, model) = self.backend(0).names(ModelRole::Coder);
                 ModelNotice {
                     demo: false,
                     label: format!("{provider} · {model}"),

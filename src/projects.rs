@@ -17,6 +17,7 @@ mod files;
 mod html;
 mod images;
 mod messages;
+mod models;
 mod preferences;
 mod previews;
 mod shares;

@@ -13,6 +13,7 @@ mod file;
 mod id;
 mod image;
 mod message;
+mod models;
 mod preferences;
 mod preview;
 mod project;
@@ -50,6 +51,9 @@ pub use file::{
 pub use id::{FragmentId, MessageId, ProjectId, RunId, SessionId, Timestamp, UserId};
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
 pub use message::{Author, Fragment, Message, MessageKind, Role};
+pub use models::{
+    LastError, ModelCalls, ModelOverview, ModelPrice, ModelTask, ModelsOverview, ProviderKey,
+};
 pub use preferences::Preferences;
 pub use preview::{PreviewError, PreviewErrorKind};
 pub use project::{

@@ -1,14 +1,14 @@
-//! Administration: accounts and invitations, everybody's projects, sandboxes, the audit log and the
-//! tables. Whoever is no administrator finds nothing here. Forms work without scripts: what came of
-//! them is shown by the page that they lead back to.
+//! Administration: accounts and invitations, everybody's projects, sandboxes, models, the audit log
+//! and the tables. Whoever is no administrator finds nothing here. Forms work without scripts: what
+//! came of them is shown by the page that they lead back to.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
 use crate::protocol::{
-    AccountRole, ApiError, AuditFilter, AuditPage, DataFilter, DataPage, Notice, Plan,
-    ProjectFilter, ProjectId, ProjectInside, ProjectPage, SandboxOverview, SessionId, UserFilter,
-    UserId, UserPage,
+    AccountRole, ApiError, AuditFilter, AuditPage, DataFilter, DataPage, ModelTask, ModelsOverview,
+    Notice, Plan, ProjectFilter, ProjectId, ProjectInside, ProjectPage, SandboxOverview, SessionId,
+    UserFilter, UserId, UserPage,
 };
 
 /// What came of the last form, once.
@@ -177,6 +177,30 @@ pub async fn kill_sandbox(sandbox: String) -> Result<(), ApiError> {
     let projects = expect_context::<Projects>();
     let done = projects.kill_sandbox(&administrator, &sandbox).await;
     session::noted(&administrator, done, |()| "The sandbox is killed.".into())
+}
+
+/// The providers' keys, and the models with what came of the requests to them.
+#[server(prefix = "/api", endpoint = "admin/models", input = GetUrl, output = Json)]
+pub async fn list_models() -> Result<ModelsOverview, ApiError> {
+    use super::{answer::answer, session};
+    use crate::projects::Projects;
+
+    let administrator = session::administrator()?;
+    let projects = expect_context::<Projects>();
+    answer(projects.models(&administrator).await)
+}
+
+/// Asks a model for a tool call, and says what came of it. `alternative` and `task` are as in the
+/// list.
+#[server(prefix = "/api", endpoint = "admin/models/test", output = Json)]
+pub async fn test_model(alternative: u32, task: ModelTask) -> Result<String, ApiError> {
+    use super::session;
+    use crate::projects::Projects;
+
+    let administrator = session::administrator()?;
+    let projects = expect_context::<Projects>();
+    let tested = projects.test_model(&administrator, alternative, task).await;
+    session::noted(&administrator, tested, |said| said.as_str().into())
 }
 
 /// Some rows of a table; the tables' names alone where none is named.

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 pub use wishes::{Ability, Api, Reasoning};
 
 use super::{ConfigError, Env};
+use crate::protocol::ProviderKey;
 
 /// Who answers (`AI_PROVIDER`). All but Anthropic and the demo speak OpenAI's protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +160,22 @@ impl std::fmt::Debug for Llm {
 }
 
 impl Llm {
+    /// Whose keys are set, of all providers that have one.
+    pub fn keys(env: &Env) -> Vec<ProviderKey> {
+        let all = Provider::ALL.into_iter();
+        // A server of one's own takes OpenAI's.
+        let with_keys = all.filter(|provider| *provider != Provider::Custom);
+        let keys = with_keys.filter_map(|provider| {
+            let variable = provider.key_variable()?;
+            Some(ProviderKey {
+                provider: provider.as_str().to_owned(),
+                variable: variable.to_owned(),
+                is_set: env.secret(variable).is_some(),
+            })
+        });
+        keys.collect()
+    }
+
     /// The provider of `AI_PROVIDER`, else the first whose key is set, else Ollama if its address
     /// is set or it runs, else the demo; then those of `AI_FALLBACK`.
     pub async fn from_env(env: &Env) -> Result<Vec<Self>, ConfigError> {
@@ -371,6 +388,20 @@ mod tests {
             provider("gpt").unwrap_err().to_string(),
             "AI_PROVIDER=gpt: openai, gemini, openrouter, anthropic, ollama, custom or demo"
         );
+    }
+
+    #[test]
+    fn each_provider_with_a_key_is_listed_once_and_no_key_is_in_the_list() {
+        let env = Env::of([("GEMINI_API_KEY", "hidden")], "/usr/bin/codeflow");
+        let keys = Llm::keys(&env);
+        let set = |key: &ProviderKey| (key.provider.clone(), key.is_set);
+        let set: Vec<(String, bool)> = keys.iter().map(set).collect();
+        let expected = ["openai", "gemini", "openrouter", "anthropic"];
+        assert_eq!(
+            set,
+            expected.map(|name| (name.to_owned(), name == "gemini"))
+        );
+        assert!(!format!("{keys:?}").contains("hidden"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::{
     Accounts, Agent, ConfigError, Connections, Credits, Env, Environment, Llm, Sandbox,
     SandboxHost, SandboxProvider, Server, Sweeps,
 };
+use crate::protocol::ProviderKey;
 
 /// What the server is started with.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct Settings {
     pub credits: Credits,
     /// The models that answer: the first, then its fallbacks.
     pub llm: Vec<Llm>,
+    /// Whose keys are set.
+    pub keys: Vec<ProviderKey>,
     pub agent: Agent,
     pub sandbox: Sandbox,
     /// The sandbox host in this process; `None` when another machine hosts the sandboxes.
@@ -45,6 +48,7 @@ impl Settings {
             credits: Credits::from_env(env)?,
             server,
             connections,
+            keys: Llm::keys(env),
             llm,
             agent,
             sandbox,

@@ -64,6 +64,20 @@ impl Hosted {
         }
     }
 
+    /// What the model can do.
+    pub fn abilities(&self, model: &str) -> Abilities {
+        models::abilities(model, &self.settings)
+    }
+
+    /// How many tokens a chat with the model of this role may have; `None` where that is not known.
+    pub fn context_of(&self, role: ModelRole) -> Option<u64> {
+        let tokens = match role {
+            ModelRole::Coder => Some(self.context_tokens()),
+            ModelRole::Naming | ModelRole::Vision => price::context(self.model(role)),
+        };
+        tokens.and_then(|tokens| u64::try_from(tokens).ok())
+    }
+
     /// Whether the model for images accepts them. One that the table takes to be blind is asked
     /// nevertheless: its refusal says what to set.
     pub fn supports_vision(&self) -> bool {

@@ -94,6 +94,21 @@ impl Default for Abilities {
     }
 }
 
+impl Abilities {
+    /// What it can do, in a word each.
+    pub fn words(&self) -> Vec<&'static str> {
+        let all = [
+            (self.tools, "tools"),
+            (self.tools && self.parallel_calls, "parallel calls"),
+            (self.vision, "vision"),
+            (self.thinking != Thinking::None, "thinking"),
+            (self.caching != Caching::None, "caching"),
+        ];
+        let can = all.into_iter().filter(|(can, _)| *can);
+        can.map(|(_, word)| word).collect()
+    }
+}
+
 /// Longest names first, so that `gpt-5-mini` is not taken for `gpt-5`.
 static KNOWN: LazyLock<Table> = LazyLock::new(|| {
     let mut table: Table = serde_json::from_str(TABLE).unwrap_or_default();

@@ -63,18 +63,23 @@ impl Store {
     /// What the models' answers to the user cost in the last days, by model, the one with the most
     /// runs first.
     pub async fn list_usage_by_model(&self, user: &UserId, days: u32) -> Result<Vec<ModelUsage>> {
-        let today = Timestamp::now().0.div_euclid(DAY);
-        let first = today - i64::from(days.saturating_sub(1));
+        self.by_model(runs_since(user, first_of(days))).await
+    }
+
+    /// What the models' answers to all users cost in the last days, by model: for administrators.
+    pub async fn list_all_usage_by_model(&self, days: u32) -> Result<Vec<ModelUsage>> {
+        self.by_model(all_runs_since(first_of(days))).await
+    }
+
+    async fn by_model(&self, runs: Select<run::Entity>) -> Result<Vec<ModelUsage>> {
         let answered = step::Column::InputTokens
             .gt(0)
             .or(step::Column::OutputTokens.gt(0));
-        let query = select_spent(
-            runs_since(user, first).join(JoinType::InnerJoin, step::Relation::Run.def().rev()),
-        )
-        .column_as(step::Column::Model, "model")
-        .filter(answered)
-        .group_by(step::Column::Model)
-        .order_by_desc(Expr::col(Alias::new("runs")));
+        let query = select_spent(runs.join(JoinType::InnerJoin, step::Relation::Run.def().rev()))
+            .column_as(step::Column::Model, "model")
+            .filter(answered)
+            .group_by(step::Column::Model)
+            .order_by_desc(Expr::col(Alias::new("runs")));
         let rows = query.into_model::<ModelRow>().all(&self.db).await?;
         let models = rows.into_iter().map(|row| ModelUsage {
             model: row.model,
@@ -85,15 +90,24 @@ impl Store {
     }
 }
 
+/// The number of the first of so many days, today the last.
+fn first_of(days: u32) -> i64 {
+    Timestamp::now().0.div_euclid(DAY) - i64::from(days.saturating_sub(1))
+}
+
 /// The user's runs since the day with this number, counted.
 fn runs_since(user: &UserId, day: i64) -> Select<run::Entity> {
+    all_runs_since(day)
+        .join(JoinType::InnerJoin, run::Relation::Project.def())
+        .filter(project::Column::UserId.eq(user.clone()))
+}
+
+fn all_runs_since(day: i64) -> Select<run::Entity> {
     run::Entity::find()
         .select_only()
         .column_as(
             Expr::col((run::Entity, run::Column::Id)).count_distinct(),
             "runs",
         )
-        .join(JoinType::InnerJoin, run::Relation::Project.def())
-        .filter(project::Column::UserId.eq(user.clone()))
         .filter(run::Column::CreatedAt.gte(day * DAY))
 }

@@ -3,6 +3,7 @@
 //! `authorization`.
 
 mod browser;
+mod models;
 
 use codeflow::{
     protocol::{
@@ -373,6 +374,7 @@ async fn administration_works_without_scripts_and_a_link_is_shown_once() {
         ("Users", "/admin/users"),
         ("Projects", "/admin/projects"),
         ("Sandboxes", "/admin/sandboxes"),
+        ("Models", "/admin/models"),
         ("Data", "/admin/data"),
         ("Audit log", "/admin/audit"),
     ] {

@@ -1,10 +1,11 @@
-//! The pages of administration: users, everybody's projects, sandboxes, the tables and the audit log.
-//! They are plain HTML with forms and links that load pages anew: they work without scripts, and
-//! their code is fetched when somebody goes there.
+//! The pages of administration: users, everybody's projects, sandboxes, models, the tables and the
+//! audit log. They are plain HTML with forms and links that load pages anew: they work without
+//! scripts, and their code is fetched when somebody goes there.
 
 mod audit;
 mod data;
 mod frame;
+mod models;
 mod project;
 mod projects;
 mod sandboxes;
@@ -21,6 +22,7 @@ use super::{
 };
 use audit::AuditPage;
 use data::DataPage;
+use models::ModelsPage;
 use project::ProjectPage;
 use projects::ProjectsPage;
 use sandboxes::SandboxesPage;
@@ -41,6 +43,10 @@ lazy_route!(
 lazy_route!(
     /// `/admin/sandboxes`
     administration, SandboxesRoute, sandboxes_page, SandboxesPage
+);
+lazy_route!(
+    /// `/admin/models`
+    administration, ModelsRoute, models_page, ModelsPage
 );
 lazy_route!(
     /// `/admin/data`

@@ -76,6 +76,7 @@ pub const TABLE: &[Row] = rows! {
     GET "/admin/projects" => AdminPage;
     GET "/admin/projects/:id" at "/admin/projects/{project}" => AdminPage;
     GET "/admin/sandboxes" => AdminPage;
+    GET "/admin/models" => AdminPage;
     GET "/admin/data" => AdminPage;
     GET "/admin/audit" => AdminPage;
     // Its socket is asked below.
@@ -185,5 +186,7 @@ pub const TABLE: &[Row] = rows! {
     GET "/api/admin/project" at "/api/admin/project?project={project}&file=app/page.tsx" => Admin;
     GET "/api/admin/sandboxes" => Admin;
     POST "/api/admin/sandboxes/kill" with ["sandbox" = "{project}"] => Admin;
+    GET "/api/admin/models" => Admin;
+    POST "/api/admin/models/test" with ["alternative" = "0", "task" = "code"] => Admin;
     GET "/api/admin/data" at "/api/admin/data?filter[table]=projects" => Admin;
 };

@@ -21,11 +21,12 @@ pub const LINK: &str = "rounded-sm underline underline-offset-3 focus-ring";
 pub const CELL: &str = "px-3 py-2.5 align-top";
 pub const FIELD_LABEL: &str = "flex flex-col gap-1 text-xs font-medium text-muted-foreground";
 
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 7] = [
     ("Runs", "/admin/runs"),
     ("Users", "/admin/users"),
     ("Projects", "/admin/projects"),
     ("Sandboxes", "/admin/sandboxes"),
+    ("Models", "/admin/models"),
     ("Data", "/admin/data"),
     ("Audit log", "/admin/audit"),
 ];

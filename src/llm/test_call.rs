@@ -1,0 +1,62 @@
+//! A tiny request with a tool, by which an administrator finds out whether a model can build.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{ChatMessage, ChatRequest, Model, ModelError, ModelRole, ToolSpec};
+use crate::protocol::{ModelTask, Spent};
+
+/// The longest that a test takes.
+const LIMIT: Duration = Duration::from_secs(60);
+const TOOL: &str = "ready";
+
+/// What came of a test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestCall {
+    pub took: Duration,
+    /// Whether it called the tool, as it was asked to.
+    pub called: bool,
+    pub spent: Spent,
+}
+
+impl Model {
+    /// Asks the model of this provider (as [`Model::stream`] counts them) that does this task to
+    /// call a tool. Errors when it does not answer within a minute.
+    pub async fn test(&self, alternative: usize, task: ModelTask) -> Result<TestCall, ModelError> {
+        let request = ChatRequest {
+            messages: vec![ChatMessage::User {
+                content: format!("This is a test. Call the tool `{TOOL}` once, and say nothing."),
+            }],
+            tools: vec![ToolSpec {
+                name: TOOL,
+                description: "Says that you are ready.",
+                parameters: json!({
+                    "type": "object",
+                    "properties": {},
+                    "additionalProperties": false,
+                }),
+            }],
+            may_call: true,
+            in_words: "To call the tool, write the line `ready`, and nothing else.",
+            takes_unfinished: true,
+            role: match task {
+                ModelTask::Code => ModelRole::Coder,
+                ModelTask::Naming => ModelRole::Naming,
+                ModelTask::Vision => ModelRole::Vision,
+            },
+            cache_key: String::new(),
+        };
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(LIMIT, self.stream(alternative, &request, |_| ()));
+        let answer = answer.await.map_err(|_| {
+            ModelError::Silent(format!("no answer within {} seconds", LIMIT.as_secs()))
+        })??;
+        let called = answer.tool_calls.iter().any(|call| call.name == TOOL);
+        Ok(TestCall {
+            took: begun.elapsed(),
+            called: called || answer.in_words && answer.text.contains(TOOL),
+            spent: answer.spent,
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! What administrators see of the models, and a test of each.
+
+use super::{ProjectError, Projects};
+use crate::{
+    accounts::AdminRequest,
+    protocol::{ModelTask, ModelsOverview},
+    store::Deed,
+};
+
+/// Of how many days the costs are summed up.
+const DAYS: u32 = 30;
+
+impl Projects {
+    /// The providers' keys, and all models with what their answers cost everybody lately.
+    pub async fn models(&self, _by: &AdminRequest) -> Result<ModelsOverview, ProjectError> {
+        let mut overview = self.inner.agent.models();
+        let used = self.inner.store.list_all_usage_by_model(DAYS).await?;
+        for model in &mut overview.models {
+            let of_model = used
+                .iter()
+                .find(|used| used.model.as_deref() == Some(&*model.model));
+            if let Some(used) = of_model {
+                (model.spent, model.runs) = (used.spent, used.runs);
+            }
+        }
+        Ok(overview)
+    }
+
+    /// Asks a model of the list for a tool call, and says what came of it. `NotFound` for one that
+    /// is not there, `Refused` when it can't build.
+    pub async fn test_model(
+        &self,
+        by: &AdminRequest,
+        alternative: u32,
+        task: ModelTask,
+    ) -> Result<String, ProjectError> {
+        let inner = &self.inner;
+        let models = inner.agent.models().models;
+        let model = models
+            .into_iter()
+            .find(|model| {
+                model.alternative == alternative && model.tasks.contains(&task) && !model.demo
+            })
+            .ok_or(ProjectError::NotFound("model"))?;
+        let name = format!("{} · {}", model.provider, model.model);
+        let deed = Deed::new("test model", "model", &model.model, &*name);
+        inner.store.record(by.actor(), deed).await?;
+        let tested = inner.agent.test_model(alternative as usize, task).await;
+        let tested = tested.map_err(|error| ProjectError::Refused(format!("{name}: {error}")))?;
+        let took = tested.took.as_millis();
+        if !tested.called {
+            return Err(ProjectError::Refused(format!(
+                "{name} answered after {took} ms, but did not call the tool. A model that calls no \
+                 tools can't build apps: choose another one, or leave “tools” out of AI_ABILITIES \
+                 so that it is asked in words."
+            )));
+        }
+        Ok(format!(
+            "{name} called the tool after {took} ms, with {} tokens read and {} written.",
+            tested.spent.input_tokens, tested.spent.output_tokens
+        ))
+    }
+}
