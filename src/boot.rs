@@ -23,6 +23,7 @@ use tower::ServiceExt;
 use crate::{
     accounts::Accounts,
     agent::Agent,
+    alerts,
     config::{self, Database, Env, Environment, Settings},
     listener,
     llm::Model,
@@ -76,6 +77,7 @@ impl Service {
             mut sandbox,
             sandbox_host,
             sweeps,
+            alerts: alert_settings,
         } = settings;
         let address = listener.local_addr()?;
         let accounts_are_on = account_settings.are_on(address, &settings.public_url)?;
@@ -162,6 +164,18 @@ impl Service {
             }),
         };
         server::start_measuring(shutdown.clone());
+        let measured = state.clone();
+        let figures = move || {
+            let state = measured.clone();
+            async move { server::metrics_text(&state).await }
+        };
+        alerts::watch(
+            alert_settings,
+            accounts.clone(),
+            public_url.clone(),
+            figures,
+            shutdown.clone(),
+        );
         let mut router = server::router(state)?;
         if let Some(host) = &host {
             let gate = accounts.are_on().then(|| {

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod agent;
+mod alerts;
 mod billing;
 mod checks;
 mod credits;
@@ -22,6 +23,7 @@ mod sweeps;
 
 pub use accounts::{Accounts, Network, SecretKey};
 pub use agent::{Agent, Limits};
+pub use alerts::{AlertThresholds, Alerts};
 pub use billing::Billing;
 pub use checks::{Browser, Unsplash};
 pub use credits::Credits;

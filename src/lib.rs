@@ -20,6 +20,8 @@ pub mod accounts;
 #[cfg(feature = "ssr")]
 pub mod agent;
 #[cfg(feature = "ssr")]
+pub mod alerts;
+#[cfg(feature = "ssr")]
 pub mod allocator;
 #[cfg(feature = "ssr")]
 pub mod boot;

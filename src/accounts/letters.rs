@@ -138,6 +138,17 @@ impl Accounts {
         Ok(())
     }
 
+    /// Sends a letter of the server's own, where it sends any.
+    pub fn write_to(&self, to: &str, subject: &'static str, text: String) {
+        if let Some(mailer) = &self.inner.mailer {
+            mailer.send(Letter {
+                to: to.to_owned(),
+                subject,
+                text,
+            });
+        }
+    }
+
     fn mailer(&self, none: &'static str) -> Result<Mailer, AccountError> {
         self.inner.mailer.clone().ok_or(AccountError::Refused(none))
     }

@@ -124,6 +124,20 @@ impl Accounts {
         client: &Client,
         before: Option<&Token>,
     ) -> Result<SignInStep, AccountError> {
+        let step = self.check_password(email, password, client, before).await;
+        if let Err(AccountError::Wrong | AccountError::TooMany(_)) = step {
+            metrics::counter!("codeflow_refused_sign_ins_total").increment(1);
+        }
+        step
+    }
+
+    async fn check_password(
+        &self,
+        email: &str,
+        password: &str,
+        client: &Client,
+        before: Option<&Token>,
+    ) -> Result<SignInStep, AccountError> {
         self.expect_on()?;
         let inner = &self.inner;
         let email = Email::new(email)?;

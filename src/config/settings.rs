@@ -2,7 +2,7 @@
 //! opened.
 
 use super::{
-    Accounts, Agent, ConfigError, Connections, Credits, Env, Environment, Llm, Sandbox,
+    Accounts, Agent, Alerts, ConfigError, Connections, Credits, Env, Environment, Llm, Sandbox,
     SandboxHost, SandboxProvider, Server, Sweeps,
 };
 use crate::protocol::ProviderKey;
@@ -24,6 +24,7 @@ pub struct Settings {
     /// The sandbox host in this process; `None` when another machine hosts the sandboxes.
     pub sandbox_host: Option<SandboxHost>,
     pub sweeps: Sweeps,
+    pub alerts: Alerts,
 }
 
 impl Settings {
@@ -39,6 +40,7 @@ impl Settings {
         let is_local = sandbox.provider == SandboxProvider::Local;
         Ok(Self {
             environment,
+            alerts: Alerts::from_env(env, accounts.mail.as_ref())?,
             sweeps: Sweeps::from_env(env, is_local.then(|| server.data_dir.clone()))?,
             sandbox_host: is_local.then(|| SandboxHost::from_env(env)).transpose()?,
             accounts: Accounts {

@@ -102,6 +102,10 @@ fn describe() {
             "codeflow_egress_refusals_total",
             "Connections of sandboxes that were refused",
         ),
+        (
+            "codeflow_refused_sign_ins_total",
+            "Sign-ins with a wrong password or after too many attempts",
+        ),
     ] {
         describe_counter!(name, what);
     }
@@ -228,10 +232,9 @@ pub async fn show(
     if !has_token(measures.token.as_ref(), &headers) && !is_of_this_machine(address, &headers) {
         return refusal(measures.token.is_some());
     }
-    let Some(handle) = RECORDER.as_ref() else {
+    let Some(text) = text(&state).await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    read(&state).await;
     let kinds = [
         (
             header::CONTENT_TYPE,
@@ -239,7 +242,14 @@ pub async fn show(
         ),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    (kinds, handle.render()).into_response()
+    (kinds, text).into_response()
+}
+
+/// All figures as Prometheus reads them; `None` when another recorder is installed.
+pub async fn text(state: &AppState) -> Option<String> {
+    let handle = RECORDER.as_ref()?;
+    read(state).await;
+    Some(handle.render())
 }
 
 fn has_token(token: Option<&SecretString>, headers: &HeaderMap) -> bool {

@@ -6,6 +6,7 @@ mod administration;
 mod agent_limits;
 mod agent_tools;
 mod agent_words;
+mod alerts;
 mod app_files;
 mod authorization;
 mod backups;

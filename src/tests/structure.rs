@@ -34,6 +34,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("api", &["projects", "accounts", "protocol"]),
     ("server", &["projects", "accounts", "protocol", "app"]),
+    ("alerts", &["accounts", "protocol", "config"]),
     ("ui", &["api", "protocol"]),
     ("app", &["ui", "api", "protocol"]),
     (
@@ -46,6 +47,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &[
             "accounts",
             "agent",
+            "alerts",
             "config",
             "listener",
             "llm",

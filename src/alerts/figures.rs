@@ -1,0 +1,26 @@
+//! Figures as `/metrics` has them.
+
+/// Figures by their names with labels.
+pub struct Figures(Vec<(String, f64)>);
+
+impl Figures {
+    /// From the text that Prometheus reads; lines that are none are left out.
+    pub fn read(text: &str) -> Self {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let figures = lines.filter_map(|line| {
+            let (name, value) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        });
+        Self(figures.collect())
+    }
+
+    /// The sum of the figures of this name that have all these parts among their labels.
+    pub fn sum(&self, name: &str, labels: &[&str]) -> f64 {
+        let of_name = self.0.iter().filter_map(|(named, value)| {
+            let rest = named.strip_prefix(name)?;
+            let is_whole = rest.is_empty() || rest.starts_with('{');
+            (is_whole && labels.iter().all(|label| rest.contains(label))).then_some(value)
+        });
+        of_name.sum()
+    }
+}

@@ -1,0 +1,106 @@
+//! The webhook that alerts are sent to: JSON by POST, with the text in the fields in which Slack,
+//! Mattermost and Discord look for it.
+
+use std::time::Duration;
+
+use reqwest::{Client, redirect::Policy};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::rules::News;
+
+/// The longest that the other server may take.
+const SILENCE: Duration = Duration::from_secs(15);
+/// The pauses after failures.
+const PAUSES: [Duration; 4] = [
+    Duration::from_secs(2),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+    Duration::from_secs(300),
+];
+
+pub struct Webhook {
+    client: Client,
+    address: SecretString,
+}
+
+impl Webhook {
+    pub fn new(address: &SecretString) -> reqwest::Result<Self> {
+        let client = Client::builder().timeout(SILENCE).redirect(Policy::none());
+        Ok(Self {
+            client: client.build()?,
+            address: address.clone(),
+        })
+    }
+
+    /// Sends it in a task of its own, again and again while the other server fails.
+    pub fn send(&self, news: &News, server: &str) {
+        let (client, address) = (self.client.clone(), self.address.clone());
+        let (body, alert) = (body(news, server), news.kind.as_str());
+        tokio::spawn(async move {
+            let mut pauses = PAUSES.iter();
+            loop {
+                let sent = client
+                    .post(address.expose_secret())
+                    .json(&body)
+                    .send()
+                    .await;
+                // Errors would name the address.
+                let why = match sent {
+                    Ok(answer) if answer.status().is_success() => return,
+                    Ok(answer) => answer.status().to_string(),
+                    Err(error) => error.without_url().to_string(),
+                };
+                let Some(pause) = pauses.next() else {
+                    tracing::error!(alert, why, "the alert could not be sent to the webhook");
+                    return;
+                };
+                tracing::warn!(
+                    alert,
+                    why,
+                    "the webhook did not take the alert; trying again"
+                );
+                tokio::time::sleep(*pause).await;
+            }
+        });
+    }
+}
+
+fn body(news: &News, server: &str) -> Value {
+    let at = chrono::DateTime::from_timestamp_millis(news.at.0).unwrap_or_default();
+    let text = format!("CodeFlow at {server}: {}", news.message);
+    json!({
+        "alert": news.kind,
+        "state": if news.begun { "firing" } else { "resolved" },
+        "message": news.message,
+        "server": server,
+        "at": at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        // Slack and Mattermost; Discord.
+        "text": text,
+        "content": text,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{alerts::rules::Kind, protocol::Timestamp};
+
+    #[test]
+    fn the_body_says_what_where_and_when() {
+        let news = News {
+            kind: Kind::FailedRuns,
+            begun: true,
+            message: "3 of the last 6 runs failed.".to_owned(),
+            at: Timestamp(1_700_000_000_000),
+        };
+        let body = body(&news, "https://build.example.com");
+        assert_eq!(body["alert"], "failed_runs");
+        assert_eq!(body["state"], "firing");
+        assert_eq!(body["at"], "2023-11-14T22:13:20Z");
+        assert_eq!(
+            body["text"],
+            "CodeFlow at https://build.example.com: 3 of the last 6 runs failed."
+        );
+    }
+}
