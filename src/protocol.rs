@@ -13,6 +13,8 @@ mod file;
 mod id;
 mod image;
 mod message;
+mod mode;
+mod plan;
 mod preferences;
 mod preview;
 mod project;
@@ -50,6 +52,8 @@ pub use file::{
 pub use id::{FragmentId, MessageId, ProjectId, RunId, SessionId, Timestamp, UserId};
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
 pub use message::{Author, Fragment, Message, MessageKind, Role};
+pub use mode::Mode;
+pub use plan::{AppPlan, MessagePart, PlanStep, Question, item, questions_to_markdown};
 pub use preferences::Preferences;
 pub use preview::{PreviewError, PreviewErrorKind};
 pub use project::{

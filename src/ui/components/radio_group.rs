@@ -10,6 +10,8 @@ pub struct Choice {
     pub value: &'static str,
     pub label: &'static str,
     pub icon: Option<IconName>,
+    /// What it means, where the label does not say it.
+    pub title: Option<&'static str>,
 }
 
 /// The choices; `name` is the group's in the page, `label` its accessible name.
@@ -19,9 +21,17 @@ pub fn RadioGroup(
     label: &'static str,
     choices: &'static [Choice],
     selected: RwSignal<&'static str>,
+    /// For narrow places.
+    #[prop(optional)]
+    compact: bool,
 ) -> impl IntoView {
+    let class = if compact {
+        "segments segments-compact"
+    } else {
+        "segments"
+    };
     view! {
-        <div role="radiogroup" aria-label=label class="segments">
+        <div role="radiogroup" aria-label=label class=class>
             {choices
                 .iter()
                 .map(|choice| {
@@ -31,6 +41,7 @@ pub fn RadioGroup(
                                 type="radio"
                                 name=name
                                 value=choice.value
+                                title=choice.title
                                 prop:checked=move || selected.get() == choice.value
                                 checked=selected.get_untracked() == choice.value
                                 on:change=move |_| selected.set(choice.value)
