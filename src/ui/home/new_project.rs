@@ -6,7 +6,7 @@ use crate::{
     api::projects::{CreateProject, create_project},
     protocol::{ErrorCode, Mode},
     ui::{
-        browser::Hydrated,
+        browser::{self, Hydrated},
         components::{Button, CARD, Icon, IconName, Spinner},
         credits::CreditsNote,
         mode::{self, ModePicker},
@@ -25,9 +25,21 @@ const SUGGESTIONS: [&str; 3] = [
 #[component]
 pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
     const ID: &str = "new-project";
+    const MODE_ID: &str = "new-project-mode";
     let hydrated = Hydrated::expect();
     let field = PromptField::kept(ID);
     let mode = RwSignal::new(Mode::Build.as_str());
+    // Kept with the text, as long as that is.
+    Effect::new(move |before: Option<()>| {
+        let chosen = mode.get();
+        if before.is_some() {
+            browser::keep_draft(MODE_ID, chosen);
+        } else if browser::draft(ID).is_some()
+            && let Some(Ok(kept)) = browser::draft(MODE_ID).map(|kept| kept.parse::<Mode>())
+        {
+            mode.set(kept.as_str());
+        }
+    });
     // A form that was sent before hydration comes back with its refusal in the address.
     if let Some(Err(error)) = ServerAction::<CreateProject>::new().value().get_untracked() {
         field.complain(error);
