@@ -27,6 +27,7 @@ mod m20261129_100065_add_link_details;
 mod m20261129_100066_add_second_steps;
 mod m20261129_100067_add_linked_identities;
 mod m20261129_100080_add_modes;
+mod m20261129_100081_add_cached_tokens;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100066_add_second_steps::Migration),
             Box::new(m20261129_100067_add_linked_identities::Migration),
             Box::new(m20261129_100080_add_modes::Migration),
+            Box::new(m20261129_100081_add_cached_tokens::Migration),
         ]
     }
 }
