@@ -6,6 +6,7 @@ mod check;
 mod input;
 mod journal;
 mod nextjs;
+mod plan;
 mod text;
 mod tools;
 mod turn;
@@ -17,8 +18,9 @@ pub use check::{Jail, Report};
 pub use input::{AgentInput, CodeFiles, Design, PrevMessage, Titles, provisional_title};
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use nextjs::{answer::PageState, jsx};
+pub use plan::{ApprovedPlan, Tick, note as plan_note};
 use text::secrets::Redactor;
-pub use turn::{BuildOutcome, CallDetails, FileStates, Job, Work, build_app};
+pub use turn::{BuildOutcome, CallDetails, FileStates, Job, Said, Work, build_app, converse};
 
 pub use crate::llm::recorded_apps;
 pub use crate::sandbox::{Notice, ShellEvent, ShellStream, TerminalSize};

@@ -13,7 +13,9 @@ mod file;
 mod id;
 mod image;
 mod message;
+mod mode;
 mod models;
+mod plan;
 mod preferences;
 mod preview;
 mod project;
@@ -51,9 +53,11 @@ pub use file::{
 pub use id::{FragmentId, MessageId, ProjectId, RunId, SessionId, Timestamp, UserId};
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
 pub use message::{Author, Fragment, Message, MessageKind, Role};
+pub use mode::Mode;
 pub use models::{
     LastError, ModelCalls, ModelOverview, ModelPrice, ModelTask, ModelsOverview, ProviderKey,
 };
+pub use plan::{AppPlan, MessagePart, PlanStep, Question, item, questions_to_markdown};
 pub use preferences::Preferences;
 pub use preview::{PreviewError, PreviewErrorKind};
 pub use project::{

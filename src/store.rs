@@ -25,6 +25,7 @@ mod load;
 mod message;
 mod orphans;
 mod picture;
+mod plan;
 mod preference;
 mod project;
 mod prompt;

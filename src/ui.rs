@@ -16,6 +16,7 @@ pub mod files;
 pub mod home;
 pub mod link_card;
 pub mod live;
+pub mod mode;
 pub mod model;
 pub mod not_found;
 pub mod pane;

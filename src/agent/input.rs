@@ -11,12 +11,14 @@ pub use titles::{Titles, provisional_title};
 use super::{nextjs::prompts, text::secrets};
 use crate::{
     llm::{ChatMessage, Omission},
-    protocol::{LeftOut, Message, Role, Spent, list_left_out},
+    protocol::{LeftOut, Message, Mode, Role, Spent, list_left_out},
 };
 
-/// Its version in a comment on the first line, then role, environment, rules, and how to end. What
-/// only concerns the framework stands in [`prompts`], by the names in braces.
-const SYSTEM_PROMPT: &str = include_str!("input/prompts/system.md");
+/// A prompt's version in a comment on the first line, then role, environment, rules, and how to
+/// end. What only concerns the framework stands in [`prompts`], by the names in braces.
+const BUILD_PROMPT: &str = include_str!("input/prompts/system.md");
+const PLAN_PROMPT: &str = include_str!("input/prompts/plan.md");
+const ASK_PROMPT: &str = include_str!("input/prompts/ask.md");
 /// How many paths the model sees; it explores a larger project with tools.
 const MAX_PATHS: usize = 400;
 /// How much the model sees of the files that were changed last, in bytes: of all, and of one.
@@ -89,14 +91,16 @@ pub struct AgentInput {
 
 impl AgentInput {
     /// What never changes comes first, for the providers' prompt caches; the user's message comes
-    /// last, word for word.
+    /// last, word for word. `plan` is what there is to say about the plan that is followed.
     pub fn new(
+        mode: Mode,
+        plan: Option<String>,
         previous: &[PrevMessage],
         files: &CodeFiles<'_>,
         prompt: &str,
         design: Option<Design>,
     ) -> Self {
-        let (prompt_version, system) = system_prompt();
+        let (prompt_version, system) = system_prompt(mode);
         let mut messages = vec![ChatMessage::System { content: system }];
         messages.extend(previous.iter().map(PrevMessage::to_chat));
         let mut listing = files
@@ -119,6 +123,7 @@ impl AgentInput {
                 changed(files.changed)
             ),
         });
+        messages.extend(plan.map(|content| ChatMessage::System { content }));
         messages.push(ChatMessage::User {
             content: design
                 .as_ref()
@@ -137,8 +142,13 @@ impl AgentInput {
 }
 
 /// The system prompt's version and text.
-fn system_prompt() -> (u32, String) {
-    let (first, text) = SYSTEM_PROMPT.split_once('\n').unwrap_or_default();
+fn system_prompt(mode: Mode) -> (u32, String) {
+    let prompt = match mode {
+        Mode::Build => BUILD_PROMPT,
+        Mode::Plan => PLAN_PROMPT,
+        Mode::Ask => ASK_PROMPT,
+    };
+    let (first, text) = prompt.split_once('\n').unwrap_or_default();
     let version = first
         .trim_start_matches("<!-- version ")
         .trim_end_matches("-->")
@@ -228,8 +238,13 @@ mod tests {
 
     #[test]
     fn the_system_prompt_changes_only_deliberately() {
-        let (version, prompt) = system_prompt();
+        let (version, prompt) = system_prompt(Mode::Build);
         insta::assert_snapshot!(format!("version-{version}"), prompt);
+        for mode in [Mode::Plan, Mode::Ask] {
+            let (version, prompt) = system_prompt(mode);
+            let name = format!("{}-version-{version}", mode.as_str());
+            insta::assert_snapshot!(name, prompt);
+        }
     }
 
     #[test]
@@ -253,7 +268,7 @@ mod tests {
             })
             .collect();
         there.sort();
-        let (_, prompt) = system_prompt();
+        let (_, prompt) = system_prompt(Mode::Build);
         let (_, list) = prompt
             .split_once("each in a file of its own:")
             .unwrap_or_default();
@@ -280,7 +295,7 @@ mod tests {
             changed: &changed,
             left_out: &[],
         };
-        let whole = AgentInput::new(&previous, &files, "now", None).messages;
+        let whole = AgentInput::new(Mode::Build, None, &previous, &files, "now", None).messages;
         let mut chat = whole.clone();
         assert!(!leave_out(&mut chat, Omission::Thoughts));
         assert_eq!(chat, whole);
@@ -291,6 +306,8 @@ mod tests {
         assert_eq!(
             chat,
             AgentInput::new(
+                Mode::Build,
+                None,
                 &[],
                 &CodeFiles {
                     changed: &[],

@@ -2,8 +2,10 @@
 //! A tool error says who gets it: the model, which then continues, or the run, which ends.
 
 mod access;
+mod ask_questions;
 mod check_app;
 pub mod code_blocks;
+mod complete_step;
 mod create_or_update_files;
 mod dev_server;
 mod drafts;
@@ -12,10 +14,12 @@ mod lenient;
 mod list_files;
 mod nearest;
 mod output;
+mod propose_plan;
 mod read_files;
 mod search_files;
 mod shell_words;
 mod terminal;
+mod toolset;
 mod unsplash_image;
 
 use std::time::Duration;
@@ -28,11 +32,13 @@ pub use access::FileAccess;
 pub use drafts::Drafts;
 use output::MAX_OUTPUT;
 pub use output::{ToolError, ToolOutput, Written, cut};
+use toolset::Purpose;
+pub use toolset::Toolset;
 
-use super::{Agent, App, AppPath, app::path::GENERATED_FOLDERS, check::Scope};
+use super::{Agent, App, AppPath, app::path::GENERATED_FOLDERS, check::Scope, plan::ApprovedPlan};
 use crate::{
     llm::{ToolCall, ToolSpec},
-    protocol::{Status, first_chars},
+    protocol::{MessagePart, Status, first_chars},
 };
 
 /// How long a tool may take, a command's own time aside.
@@ -44,32 +50,39 @@ const MAX_FILE: usize = 10 << 20;
 pub struct Tool {
     /// Its name on the wire.
     name: &'static str,
+    purpose: Purpose,
     spec: fn() -> (&'static str, Value),
     read: fn(Value) -> Result<Box<dyn Handler>, String>,
 }
 
 /// In the order in which the model sees them.
-static TOOLS: [Tool; 8] = [
-    Tool::of::<terminal::Arguments>(terminal::NAME, terminal::spec),
+static TOOLS: [Tool; 11] = [
+    Tool::of::<terminal::Arguments>(terminal::NAME, Purpose::Change, terminal::spec),
     Tool::of::<create_or_update_files::Arguments>(
         create_or_update_files::NAME,
+        Purpose::Change,
         create_or_update_files::spec,
     ),
-    Tool::of::<edit_file::Arguments>("editFile", edit_file::spec),
-    Tool::of::<read_files::Arguments>("readFiles", read_files::spec),
-    Tool::of::<list_files::Arguments>("listFiles", list_files::spec),
-    Tool::of::<search_files::Arguments>("searchFiles", search_files::spec),
-    Tool::of::<unsplash_image::Arguments>("unsplashImage", unsplash_image::spec),
-    Tool::of::<check_app::Arguments>("checkApp", check_app::spec),
+    Tool::of::<edit_file::Arguments>("editFile", Purpose::Change, edit_file::spec),
+    Tool::of::<read_files::Arguments>("readFiles", Purpose::Read, read_files::spec),
+    Tool::of::<list_files::Arguments>("listFiles", Purpose::Read, list_files::spec),
+    Tool::of::<search_files::Arguments>("searchFiles", Purpose::Read, search_files::spec),
+    Tool::of::<unsplash_image::Arguments>("unsplashImage", Purpose::Change, unsplash_image::spec),
+    Tool::of::<check_app::Arguments>("checkApp", Purpose::Change, check_app::spec),
+    Tool::of::<ask_questions::Arguments>("askQuestions", Purpose::Plan, ask_questions::spec),
+    Tool::of::<propose_plan::Arguments>("proposePlan", Purpose::Plan, propose_plan::spec),
+    Tool::of::<complete_step::Arguments>("completeStep", Purpose::Tick, complete_step::spec),
 ];
 
 impl Tool {
     const fn of<H: Handler + DeserializeOwned + 'static>(
         name: &'static str,
+        purpose: Purpose,
         spec: fn() -> (&'static str, Value),
     ) -> Self {
         Self {
             name,
+            purpose,
             spec,
             read: |arguments| match serde_json::from_value::<H>(arguments) {
                 Ok(handler) => Ok(Box::new(handler)),
@@ -86,6 +99,24 @@ impl Tool {
             parameters,
         }
     }
+
+    fn prepare(&self, call: &ToolCall) -> Prepared {
+        let schema = self.spec().parameters;
+        match lenient::arguments(&call.arguments, &schema).and_then(self.read) {
+            Ok(handler) => Prepared {
+                title: handler.title(),
+                status: Some(handler.status()),
+                handler: Ok(handler),
+            },
+            Err(error) => refused(
+                call,
+                format!(
+                    "the arguments of {} are not valid ({error}); they follow this schema: {schema}",
+                    self.name
+                ),
+            ),
+        }
+    }
 }
 
 /// The tool with this name, however the model spells it.
@@ -98,9 +129,14 @@ fn find(name: &str) -> Option<&'static Tool> {
     of(name).or_else(|| of(lenient::without_namespace(name)?))
 }
 
+/// The tools of the set.
+fn of(set: Toolset) -> impl Iterator<Item = &'static Tool> {
+    TOOLS.iter().filter(move |tool| set.has(tool.purpose))
+}
+
 /// The tools as the model sees them.
-pub fn specs() -> Vec<ToolSpec> {
-    TOOLS.iter().map(Tool::spec).collect()
+pub fn specs(set: Toolset) -> Vec<ToolSpec> {
+    of(set).map(Tool::spec).collect()
 }
 
 /// What a tool works with.
@@ -109,6 +145,8 @@ pub struct ToolContext<'a> {
     pub app: &'a App,
     /// What `checkApp` looks at.
     pub scope: &'a Scope<'a>,
+    /// What `completeStep` ticks.
+    pub plan: Option<ApprovedPlan<'a>>,
     /// Whether an earlier attempt may have executed this call, in part or whole.
     pub again: bool,
 }
@@ -141,6 +179,11 @@ trait Handler: Send + Sync {
         None
     }
 
+    /// What the run ends with after the call.
+    fn part(&self) -> Option<MessagePart> {
+        None
+    }
+
     /// The file as it was before the call turned it into this text; `None` where that is unknown.
     fn undone(&self, after: &str) -> Option<String> {
         let _ = after;
@@ -161,35 +204,33 @@ pub struct Prepared {
     handler: Result<Box<dyn Handler>, String>,
 }
 
-/// Reads a call. One that can't be executed is prepared too: its result is the error.
-pub fn prepare(call: &ToolCall) -> Prepared {
-    let refused = |error: String| Prepared {
+/// Reads a call to one of these tools. One that can't be executed is prepared too: its result is
+/// the error.
+pub fn prepare(call: &ToolCall, set: Toolset) -> Prepared {
+    match find(&call.name) {
+        Some(tool) if set.has(tool.purpose) => tool.prepare(call),
+        _ => {
+            let names: Vec<&str> = of(set).map(|tool| tool.name).collect();
+            let (name, names, why) = (&call.name, names.join(", "), set.refusal());
+            let error = format!("there is no tool {name:?}; the tools are {names}{why}");
+            refused(call, error)
+        }
+    }
+}
+
+/// Reads a call that was executed, with whatever tools its run had.
+pub fn prepare_executed(call: &ToolCall) -> Prepared {
+    match find(&call.name) {
+        Some(tool) => tool.prepare(call),
+        None => refused(call, String::new()),
+    }
+}
+
+fn refused(call: &ToolCall, error: String) -> Prepared {
+    Prepared {
         title: first_chars(&call.name, 80).to_owned(),
         status: None,
         handler: Err(error),
-    };
-    let Some(tool) = find(&call.name) else {
-        let names = TOOLS
-            .iter()
-            .map(|tool| tool.name)
-            .collect::<Vec<_>>()
-            .join(", ");
-        return refused(format!(
-            "there is no tool {:?}; the tools are {names}",
-            call.name
-        ));
-    };
-    let schema = tool.spec().parameters;
-    match lenient::arguments(&call.arguments, &schema).and_then(tool.read) {
-        Ok(handler) => Prepared {
-            title: handler.title(),
-            status: Some(handler.status()),
-            handler: Ok(handler),
-        },
-        Err(error) => refused(format!(
-            "the arguments of {} are not valid ({error}); they follow this schema: {schema}",
-            tool.name
-        )),
     }
 }
 
@@ -211,7 +252,7 @@ pub fn written(call: &ToolCall, output: &ToolOutput) -> Vec<Written> {
     if output.failed || output.written.is_empty() {
         Vec::new()
     } else {
-        prepare(call).files(output)
+        prepare_executed(call).files(output)
     }
 }
 
@@ -269,6 +310,11 @@ impl Prepared {
     /// The command that it runs.
     pub fn command(&self) -> Option<&str> {
         self.handler.as_ref().ok()?.command()
+    }
+
+    /// What the run ends with after the call.
+    pub fn part(&self) -> Option<MessagePart> {
+        self.handler.as_ref().ok()?.part()
     }
 
     /// The file as it was before the call turned it into this text; `None` where that is unknown.
@@ -330,12 +376,16 @@ mod tests {
     use super::*;
 
     fn prepared(name: &str, arguments: &str) -> Prepared {
-        prepare(&ToolCall {
+        prepare(&call(name, arguments), Toolset::Build)
+    }
+
+    fn call(name: &str, arguments: &str) -> ToolCall {
+        ToolCall {
             id: "a".to_owned(),
             name: name.to_owned(),
             arguments: arguments.to_owned(),
             ..ToolCall::default()
-        })
+        }
     }
 
     fn error_of(name: &str, arguments: &str) -> String {
@@ -370,6 +420,39 @@ mod tests {
         }
         assert_eq!(error_of("listFiles", ""), "");
         assert_eq!(error_of("checkApp", ""), "");
+    }
+
+    #[test]
+    fn what_changes_the_app_is_refused_where_nothing_is_built() {
+        let names = |set: Toolset| {
+            specs(set)
+                .into_iter()
+                .map(|tool| tool.name)
+                .collect::<Vec<_>>()
+        };
+        let reading = ["readFiles", "listFiles", "searchFiles"];
+        assert_eq!(names(Toolset::Ask), reading);
+        assert_eq!(names(Toolset::Plan)[..3], reading);
+        assert_eq!(names(Toolset::Plan)[3..], ["askQuestions", "proposePlan"]);
+        assert_eq!(names(Toolset::Build).len(), 8);
+        assert_eq!(names(Toolset::BuildByPlan)[8..], ["completeStep"]);
+        let write = call(
+            "create_or_update_files",
+            r#"{"files":[{"path":"a.txt","content":"a"}]}"#,
+        );
+        for (set, hint) in [
+            (Toolset::Ask, "answer in words"),
+            (Toolset::Plan, "proposePlan"),
+        ] {
+            let prepared = prepare(&write, set);
+            assert_eq!(prepared.access(), FileAccess::None);
+            let error = prepared.handler.err().unwrap_or_default();
+            assert!(
+                error.contains("nothing is changed") && error.contains(hint),
+                "{error}"
+            );
+        }
+        assert!(prepare_executed(&write).handler.is_ok());
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod answer_stream;
 mod budget;
 mod calls;
 mod compaction;
+mod conversation;
+mod converse;
 mod details;
 mod guards;
 mod job;
@@ -13,20 +15,17 @@ mod summary;
 mod toolless;
 mod work;
 
-use answer::{Asked, EarlyEnds, answer};
-use budget::Budget;
-use calls::call_tools;
+use conversation::{CUT, Conversation, FileSource, IN_WORDS, Stall};
+pub use converse::{Said, converse};
 pub use details::{CallDetails, FileStates};
-use guards::Guards;
 pub use job::Job;
-use job::publish_text;
 use serde::{Deserialize, Serialize};
 use toolless::BlockFiles;
 pub use work::Work;
 
-use super::{AgentInput, Journal, Report, RunError, Step, input, tools};
+use super::{AgentInput, Journal, Report, RunError, Step};
 use crate::{
-    llm::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole},
+    llm::ModelReply,
     protocol::{EventKind, Spent, Status},
 };
 
@@ -36,17 +35,6 @@ const MAX_REPAIRS: u32 = 3;
 const MAX_CUTS: u32 = 2;
 /// How many answers in a row may hold files that are refused.
 const MAX_REFUSALS: u32 = 3;
-
-/// The file format for models that call no tools.
-const IN_WORDS: &str = "Write each file whole, as a code block whose first line names it, like \
-                        this:\n\n```tsx app/page.tsx\n…\n```\n\nThe files are saved as you write \
-                        them. When everything is done, end with <task_summary>…</task_summary>.";
-/// What the model reads after an answer that hit its output token limit.
-const CUT: &str = "Your answer reached your limit of output tokens and was cut off there. Complete \
-                   tool calls were executed. Continue with what is missing, and write fewer or \
-                   smaller files in one answer.";
-const LAST_TURN: &str = "This is your last turn, and you may call no more tools. End with \
-                         <task_summary> and say what works and what is missing.";
 
 /// How the loop ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,28 +46,6 @@ pub struct BuildOutcome {
     pub picture: Option<Vec<u8>>,
 }
 
-/// Where the model's files are in its answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FileSource {
-    /// In code blocks: the model has called no tool yet, or was asked to write files so.
-    CodeBlocks,
-    /// In tool calls: a code block only quotes.
-    ToolCalls,
-}
-
-/// What the latest answers have in common that led nowhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stall {
-    /// The last answer led somewhere.
-    None,
-    /// The last answer had no tool calls, files or summary, and a reminder followed it.
-    Reminded,
-    /// This many in a row were cut off with nothing usable in them.
-    Cut(u32),
-    /// This many in a row held files that were refused.
-    Refused(u32),
-}
-
 /// What follows an answer.
 enum Next {
     /// The model's next turn.
@@ -88,20 +54,6 @@ enum Next {
     Check(String),
     /// The end: the model doesn't continue.
     GiveUp,
-}
-
-/// A run's conversation with the model. It is built from saved outputs alone, so a restarted run
-/// has the same one.
-struct Conversation {
-    messages: Vec<ChatMessage>,
-    /// How many answers the model has given.
-    turns: u32,
-    budget: Budget,
-    guards: Guards,
-    files: FileSource,
-    stall: Stall,
-    /// The summary of an answer that also called tools: it counts if nothing else follows.
-    early_summary: Option<String>,
 }
 
 /// Lets the model work on the app until it ends with `<task_summary>` and the app passes the check.
@@ -206,25 +158,6 @@ fn still_broken(report: &Report, unchanged: bool) -> String {
 }
 
 impl Conversation {
-    fn new(input: &AgentInput) -> Self {
-        let mut budget = Budget::default();
-        budget.spend(input.spent);
-        Self {
-            messages: input.messages.clone(),
-            turns: 0,
-            budget,
-            guards: Guards::default(),
-            files: FileSource::CodeBlocks,
-            stall: Stall::None,
-            early_summary: None,
-        }
-    }
-
-    fn note(&mut self, content: impl Into<String>) {
-        let content = content.into();
-        self.messages.push(ChatMessage::System { content });
-    }
-
     /// Lets the model work until it says that it is done; returns its summary.
     async fn until_done<J: Journal>(&mut self, job: &Job<'_, '_, J>) -> Result<String, RunError> {
         let limits = &job.agent.settings.limits;
@@ -319,117 +252,6 @@ impl Conversation {
         } else {
             Next::GiveUp
         }
-    }
-
-    /// Executes the answer's calls, and adds their results to the conversation.
-    async fn call_tools<J: Journal>(
-        &mut self,
-        job: &Job<'_, '_, J>,
-        reply: &ModelReply,
-    ) -> Result<(), RunError> {
-        let outputs = call_tools(job, self.turns, &reply.tool_calls).await?;
-        for (call, output) in reply.tool_calls.iter().zip(&outputs) {
-            let warning = self.guards.record(call, output)?;
-            self.messages.push(ChatMessage::Tool {
-                tool_call_id: call.id.clone(),
-                content: warning.map_or_else(
-                    || output.content.clone(),
-                    |warning| format!("{}\n{warning}", output.content),
-                ),
-            });
-        }
-        self.guards.end_turn(&outputs)?;
-        if reply.cut {
-            self.note(CUT);
-        }
-        Ok(())
-    }
-
-    /// Asks the model for the next turn, as a step, and adds the answer to the conversation.
-    async fn next_answer<J: Journal>(
-        &mut self,
-        job: &Job<'_, '_, J>,
-        max_turns: u32,
-    ) -> Result<ModelReply, RunError> {
-        self.turns += 1;
-        let (turn, is_last) = (self.turns, self.turns == max_turns);
-        if is_last && turn > 1 {
-            self.note(LAST_TURN);
-        }
-        compaction::make_room(&mut self.messages, job.agent.model.context_tokens());
-        let request = &ChatRequest {
-            messages: job.agent.redactor.redact_messages(&self.messages),
-            tools: tools::specs(),
-            may_call: !is_last,
-            in_words: IN_WORDS,
-            takes_unfinished: false,
-            role: ModelRole::Coder,
-            cache_key: job.cache_key(),
-        };
-        // After a summary there may be nothing left to say.
-        let may_be_empty = self.early_summary.is_some();
-        let step_name = &*format!("turn-{turn}");
-        let step = Step::new(step_name, &request.messages)
-            .within(job.agent.settings.run_timeout)
-            .with_alternatives(job.agent.model.alternatives());
-        let (budget, limits) = (&self.budget, &job.agent.settings.limits);
-        let early_ends = &EarlyEnds::default();
-        let answering = |attempt| async move {
-            budget.check(limits, job.journal.lost(step_name))?;
-            let asked = Asked::new(step_name, turn, attempt, early_ends);
-            let reply = early_ends.record(attempt, answer(job, &asked, request).await)?;
-            let is_empty =
-                reply.text.trim().is_empty() && reply.tool_calls.is_empty() && !reply.cut;
-            if is_empty && !may_be_empty {
-                return Err(ModelError::Cut("it is empty".to_owned()).into());
-            }
-            Ok(reply)
-        };
-        let reply: ModelReply = job.journal.step(step, answering).await?;
-        // Published again after a restart, where it may have been cut; an unchanged one is no
-        // event.
-        publish_text(job.journal, turn, &reply.text).await?;
-        self.budget.spend(job.journal.lost(step_name));
-        if !reply.half_calls.is_empty() {
-            // Incomplete calls are not executed: their drafts go.
-            job.journal
-                .publish(EventKind::Draft { turn, piece: None })
-                .await?;
-        }
-        self.budget.spend(reply.spent);
-        self.add_answer(&reply);
-        Ok(reply)
-    }
-
-    fn add_answer(&mut self, reply: &ModelReply) {
-        if reply.overflowed {
-            compaction::halve(&mut self.messages);
-        }
-        if let Some(left_out) = reply.left_out {
-            input::leave_out(&mut self.messages, left_out);
-        }
-        let only_half_calls = !reply.half_calls.is_empty()
-            && reply.text.trim().is_empty()
-            && reply.tool_calls.is_empty();
-        // Providers drop an empty answer, and with it the fact that it was cut off.
-        let content = if only_half_calls {
-            format!(
-                "[I called {}, and was cut off.]",
-                reply.half_calls.join(", ")
-            )
-        } else {
-            reply.text.clone()
-        };
-        self.messages.push(ChatMessage::Assistant {
-            content,
-            tool_calls: reply
-                .tool_calls
-                .iter()
-                .cloned()
-                .map(tools::with_canonical_name)
-                .collect(),
-            thoughts: reply.thoughts.clone(),
-        });
     }
 
     /// Writes the files in the answer's code blocks, and adds what came of it to the conversation.

@@ -11,7 +11,7 @@ use leptos_axum::ResponseOptions;
 
 use crate::{
     accounts::Requester,
-    protocol::{ApiError, ErrorCode, ImageId, PromptError},
+    protocol::{ApiError, ErrorCode, ImageId, Mode, PromptError},
 };
 
 /// A prompt's refusal, in the input field it concerns.
@@ -23,6 +23,12 @@ pub fn refused(field: &'static str) -> impl Fn(PromptError) -> ApiError {
 pub fn attached(image: Option<String>) -> Result<Option<ImageId>, ApiError> {
     let unknown = |_| ApiError::invalid("image", "The image is no longer stored. Attach it again.");
     image.map(ImageId::try_from).transpose().map_err(unknown)
+}
+
+/// The mode that a form names, if it does.
+pub fn mode(mode: Option<String>) -> Result<Option<Mode>, ApiError> {
+    let unknown = |why| ApiError::invalid("mode", why);
+    mode.map(|mode| mode.parse()).transpose().map_err(unknown)
 }
 
 /// Where the request comes from; nowhere known within the server.

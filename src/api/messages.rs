@@ -6,19 +6,25 @@ use super::json::Json;
 use crate::protocol::{ApiError, MessageId, ProjectId, RunId};
 
 /// Adds the user's message, with the image that was uploaded for it, and the run that answers it,
-/// in one transaction.
+/// in one transaction. `mode` says what the run may do: `build` (the default), `plan` or `ask`.
+/// `answers` names the message whose questions it answers or whose plan it approves, which only one
+/// message does.
 #[server(prefix = "/api", endpoint = "messages/send", output = Json)]
 pub async fn send_message(
     project: ProjectId,
     text: String,
     image: Option<String>,
+    mode: Option<String>,
+    answers: Option<MessageId>,
 ) -> Result<RunId, ApiError> {
-    use super::answer::{answer, attached, refused};
+    use super::answer::{self, answer, attached, refused};
     use crate::{projects::Projects, protocol::NewPrompt};
 
     answer(
         async {
+            let mode = answer::mode(mode)?.unwrap_or_default();
             let prompt = NewPrompt::new(&text).map_err(refused("text"))?;
+            let prompt = prompt.in_mode(mode).answering(answers);
             let run = expect_context::<Projects>()
                 .add_prompt(project, &prompt, attached(image)?)
                 .await?;
@@ -28,8 +34,9 @@ pub async fn send_message(
     )
 }
 
-/// Sends a message again with another text and image: it and what came after it goes, and the app's
-/// files become those of the version before it. A message that still waits is changed where it is.
+/// Sends a message again with another text and image, in another mode if one is named: it and what
+/// came after it goes, and the app's files become those of the version before it. A message that
+/// still waits is changed where it is.
 /// Refused while a run works, unless `stop` asks for it to be stopped.
 #[server(prefix = "/api", endpoint = "messages/edit", output = Json)]
 pub async fn edit_message(
@@ -37,15 +44,17 @@ pub async fn edit_message(
     text: String,
     image: Option<String>,
     #[server(default)] stop: bool,
+    mode: Option<String>,
 ) -> Result<RunId, ApiError> {
-    use super::answer::{answer, attached, refused};
+    use super::answer::{self, answer, attached, refused};
     use crate::{projects::Projects, protocol::NewPrompt};
 
     answer(
         async {
+            let mode = answer::mode(mode)?;
             let prompt = NewPrompt::new(&text).map_err(refused("text"))?;
             let run = expect_context::<Projects>()
-                .edit_message(message, &prompt, attached(image)?, stop)
+                .edit_message(message, &prompt, mode, attached(image)?, stop)
                 .await?;
             Ok::<_, ApiError>(run.id)
         }

@@ -9,15 +9,23 @@ use crate::protocol::{
 };
 
 /// Creates a project, its first message with the image that was uploaded for it, and its first run
-/// in one transaction, and redirects to the workspace.
+/// in one transaction, and redirects to the workspace. `mode` says what the run may do: `build` (the
+/// default), `plan` or `ask`.
 #[server(prefix = "/api", endpoint = "projects/create", output = Json)]
-pub async fn create_project(prompt: String, image: Option<String>) -> Result<ProjectId, ApiError> {
-    use super::answer::{answer, attached, refused};
+pub async fn create_project(
+    prompt: String,
+    image: Option<String>,
+    mode: Option<String>,
+) -> Result<ProjectId, ApiError> {
+    use super::answer::{self, answer, attached, refused};
     use crate::{projects::Projects, protocol::NewPrompt};
 
     answer(
         async {
-            let prompt = NewPrompt::new(&prompt).map_err(refused("prompt"))?;
+            let mode = answer::mode(mode)?.unwrap_or_default();
+            let prompt = NewPrompt::new(&prompt)
+                .map_err(refused("prompt"))?
+                .in_mode(mode);
             let project = expect_context::<Projects>()
                 .create(&prompt, attached(image)?)
                 .await?;

@@ -14,6 +14,12 @@ use super::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole, Piece, 
 
 /// Between two pieces of text: about the pace of a quick model.
 const PIECE_PAUSE: Duration = Duration::from_millis(25);
+/// The answer where nothing is to be built.
+const ONLY_BUILDS: &str = "The demo only builds: it follows recordings, and can neither answer \
+                           questions nor plan. Start CodeFlow with a model's key for that, or send \
+                           the message in the mode Build.";
+/// The tool that every recording calls.
+const WRITES: &str = "createOrUpdateFiles";
 /// Before an answer begins.
 const THINKING_PAUSE: Duration = Duration::from_millis(400);
 /// The length of a piece of text, in characters.
@@ -36,6 +42,12 @@ impl Recordings {
         request: &ChatRequest,
         mut on_piece: impl FnMut(Piece<'_>) + Send,
     ) -> Result<ModelReply, ModelError> {
+        let builds = request.tools.iter().any(|tool| tool.name == WRITES);
+        if request.role == ModelRole::Coder && !builds {
+            let answer = format!("<task_summary>\n{ONLY_BUILDS}\n</task_summary>");
+            on_piece(Piece::Text(&answer));
+            return Ok(text_reply(&answer));
+        }
         let (folder, part) = self.choose(&request.messages)?;
         if request.role == ModelRole::Naming {
             return Ok(text_reply(part.title));
@@ -90,7 +102,7 @@ impl Recordings {
         calls
             .map(|(index, call)| {
                 let (name, arguments) = match call {
-                    Call::Files { tool, files } if tool == "createOrUpdateFiles" => {
+                    Call::Files { tool, files } if tool == WRITES => {
                         // As models write them: the path before the content, so that the file can
                         // be shown while it grows.
                         let file = |path: &String| {

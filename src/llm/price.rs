@@ -22,6 +22,7 @@ pub fn spent(model: &str, usage: Usage) -> Spent {
     Spent {
         input_tokens: usage.input_tokens,
         output_tokens: usage.output_tokens,
+        cached_tokens: usage.cached_tokens.min(usage.input_tokens),
         cost_micros: usage
             .cost_micros
             .or_else(|| models::find(model).map(micros)),

@@ -5,7 +5,9 @@ use tracing::Instrument as _;
 
 use super::{ProjectError, Projects, html};
 use crate::{
-    protocol::{History, ImageId, Message, MessageId, NewPrompt, ProjectId, Run, RunId, RunState},
+    protocol::{
+        History, ImageId, Message, MessageId, Mode, NewPrompt, ProjectId, Run, RunId, RunState,
+    },
     store::Prompted,
 };
 
@@ -16,7 +18,8 @@ const AT_WORK: &str =
 const PAGE: u64 = 20;
 
 impl Projects {
-    /// Sends the prompt again with another text and image. One that waits is changed where it is.
+    /// Sends the prompt again with another text and image, and in another mode if one is given. One
+    /// that waits is changed where it is.
     /// For any other, it and what came after it is withdrawn from the conversation, and the app's
     /// files become those of the version before it; what the app was until now stays as versions.
     /// `Conflict` while a run works, unless `stop` says to stop what works and waits.
@@ -24,10 +27,16 @@ impl Projects {
         &self,
         message: MessageId,
         prompt: &NewPrompt,
+        mode: Option<Mode>,
         image: Option<ImageId>,
         stop: bool,
     ) -> Result<Run, ProjectError> {
         let prompted = self.own_prompt(message).await?;
+        let before = &prompted.message;
+        let mode = mode.unwrap_or(before.mode);
+        // What is asked for otherwise is no longer the answer.
+        let answers = before.answers.filter(|_| mode == before.mode);
+        let prompt = &prompt.clone().in_mode(mode).answering(answers);
         let store = &self.inner.store;
         if prompted.run.state == RunState::Queued {
             let (run, events) = store.change_prompt(message, prompt, image.as_ref()).await?;
@@ -50,6 +59,8 @@ impl Projects {
             field: "message",
             why: error.to_string(),
         })?;
+        let Message { mode, answers, .. } = prompted.message;
+        let prompt = prompt.in_mode(mode).answering(answers);
         let image = image.as_ref().map(|image| image.id.clone());
         self.rewind(prompted, prompt, image, stop).await
     }

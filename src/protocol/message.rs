@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FragmentId, Image, ImageId, MessageId, ProjectId, RunId, Timestamp};
+use super::{
+    FragmentId, Image, ImageId, MessageId, MessagePart, Mode, ProjectId, RunId, Timestamp,
+};
 
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,21 +34,36 @@ impl std::str::FromStr for Role {
     }
 }
 
-/// What a message is: every user message is a `Prompt`; a run ends with a `Result` or an `Error`.
+/// What a message is: every user message is a `Prompt`; a run ends with one of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageKind {
     Prompt,
+    /// What was built, with its version; in the modes that build nothing, the answer.
     Result,
     Error,
+    /// Questions, which wait for the user's answers.
+    Questions,
+    /// A plan, which waits for the user's approval.
+    Plan,
 }
 
 impl MessageKind {
+    const ALL: [Self; 5] = [
+        Self::Prompt,
+        Self::Result,
+        Self::Error,
+        Self::Questions,
+        Self::Plan,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Prompt => "prompt",
             Self::Result => "result",
             Self::Error => "error",
+            Self::Questions => "questions",
+            Self::Plan => "plan",
         }
     }
 }
@@ -55,7 +72,7 @@ impl std::str::FromStr for MessageKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Prompt, Self::Result, Self::Error]
+        Self::ALL
             .into_iter()
             .find(|kind| kind.as_str() == text)
             .ok_or_else(|| format!("{text:?} is no kind of message"))
@@ -71,6 +88,9 @@ pub struct Message {
     pub run: Option<RunId>,
     pub role: Role,
     pub kind: MessageKind,
+    /// What the message asks for; of a reply, what its prompt asked for.
+    #[serde(default)]
+    pub mode: Mode,
     /// As written: plain text of the user, Markdown of the assistant.
     pub content: String,
     /// The assistant's Markdown rendered on the server (raw HTML dropped, no remote images); empty
@@ -79,6 +99,12 @@ pub struct Message {
     /// What the user attached.
     #[serde(default)]
     pub image: Option<Image>,
+    /// Questions or a plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<MessagePart>,
+    /// The message whose questions this one answers, or whose plan it approves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<MessageId>,
     /// The version that a `Result` made, or the draft that an `Error` left.
     pub fragment: Option<Fragment>,
     pub created_at: Timestamp,

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Fragment, ImageId, Message, PreviewState, ProjectId, Run, RunState, Timestamp};
+use super::{
+    Event, Fragment, ImageId, Message, MessageId, Mode, PreviewState, ProjectId, Run, RunState,
+    Timestamp,
+};
 
 /// The longest prompt or message, in characters (Unicode scalar values).
 pub const PROMPT_MAX_CHARS: usize = 10_000;
@@ -91,10 +94,13 @@ pub struct ShowcaseApp {
     pub shared: Option<String>,
 }
 
-/// What the user wants, checked: not blank, at most [`PROMPT_MAX_CHARS`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct NewPrompt(String);
+/// What the user wants, checked: not blank, at most [`PROMPT_MAX_CHARS`]; and what it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPrompt {
+    text: String,
+    mode: Mode,
+    answers: Option<MessageId>,
+}
 
 /// Why a prompt is refused; the text is for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,7 +112,7 @@ pub enum PromptError {
 }
 
 impl NewPrompt {
-    /// Trims and checks the text; the form and the server both call this.
+    /// Trims and checks the text; the form and the server both call this. It asks for a build.
     pub fn new(text: &str) -> Result<Self, PromptError> {
         let text = text.trim();
         if text.is_empty() {
@@ -116,25 +122,39 @@ impl NewPrompt {
         if chars > PROMPT_MAX_CHARS {
             return Err(PromptError::TooLong { chars });
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self {
+            text: text.to_owned(),
+            mode: Mode::default(),
+            answers: None,
+        })
+    }
+
+    /// The same, in this mode.
+    pub fn in_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// The same, as the answer to the questions or to the plan of this message.
+    pub fn answering(self, answers: Option<MessageId>) -> Self {
+        Self { answers, ..self }
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
-}
 
-impl TryFrom<String> for NewPrompt {
-    type Error = PromptError;
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::new(&text)
+    pub fn answers(&self) -> Option<MessageId> {
+        self.answers
     }
 }
 
 impl From<NewPrompt> for String {
     fn from(prompt: NewPrompt) -> Self {
-        prompt.0
+        prompt.text
     }
 }
 

@@ -12,7 +12,7 @@ pub enum RunState {
     Queued,
     /// Is being worked on, or will resume when the server is back.
     Running,
-    /// Ended with a RESULT message and a fragment.
+    /// Ended with a RESULT message and a fragment, or with an answer, questions or a plan.
     Succeeded,
     /// Ended with an ERROR message.
     Failed,

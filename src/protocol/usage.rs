@@ -9,11 +9,18 @@ use super::{Timestamp, UserId};
 pub struct Spent {
     pub input_tokens: u64,
     pub output_tokens: u64,
+    /// How many of the input tokens came from a provider's cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached_tokens: u64,
     /// Millionths of a US dollar; `None` where the price of a model is not known.
     pub cost_micros: Option<u64>,
     /// Part of it is an estimate, a lower bound, because a provider does not report usage.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Spent {
@@ -27,6 +34,7 @@ impl Spent {
         Self {
             input_tokens: self.input_tokens.saturating_sub(part.input_tokens),
             output_tokens: self.output_tokens.saturating_sub(part.output_tokens),
+            cached_tokens: self.cached_tokens.saturating_sub(part.cached_tokens),
             cost_micros: self
                 .cost_micros
                 .map(|cost| cost.saturating_sub(part.cost_micros.unwrap_or_default())),
@@ -38,6 +46,7 @@ impl Spent {
     pub fn add(&mut self, other: Self) {
         self.input_tokens += other.input_tokens;
         self.output_tokens += other.output_tokens;
+        self.cached_tokens += other.cached_tokens;
         self.estimated |= other.estimated;
         if let Some(cost) = other.cost_micros {
             self.cost_micros = Some(self.cost_micros.unwrap_or_default() + cost);

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tracing::Instrument;
@@ -19,12 +20,12 @@ use super::{
 };
 use crate::{
     agent::{
-        self, Agent, AgentInput, Attempt, CodeFiles, Design, Job, Journal, Listing, PrevMessage,
-        RunError, RunSandbox, Snapshot, Step,
+        self, Agent, AgentInput, ApprovedPlan, Attempt, CodeFiles, Design, Job, Journal, Listing,
+        PrevMessage, RunError, RunSandbox, Said, Snapshot, Step,
     },
     protocol::{
-        AppEntry, EventKind, LeftOut, Message, PreviewErrorKind, ProjectId, Run, Status,
-        list_left_out,
+        AppEntry, EventKind, LeftOut, Message, MessageId, Mode, PreviewErrorKind, ProjectId, Run,
+        Status, list_left_out,
     },
     store::{NewFragment, Reply, Store, StoreError},
 };
@@ -104,6 +105,11 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
             sandbox.with_app(|app| async move { Ok(CodeList::from(app.list().await?)) })
         })
         .await?;
+    let approved = match message.mode {
+        Mode::Build => persistently(|| store.approved_plan(message)).await?,
+        Mode::Plan | Mode::Ask => None,
+    };
+    let approved = approved.as_ref();
     let input: AgentInput = {
         let (journal, previous, listed) = (&journal, &previous, &listed);
         let input = (previous, listed, &message.content, &message.image);
@@ -122,7 +128,11 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                 };
                 // Last, because it costs money: no later failure makes another attempt pay again.
                 let design = look_at_image(context, journal, message, attempt).await?;
-                Ok(AgentInput::new(previous, &files, &message.content, design))
+                let plan = approved.map(|(by, plan)| agent::plan_note(plan, *by == message.id));
+                let (mode, prompt) = (message.mode, &message.content);
+                Ok(AgentInput::new(
+                    mode, plan, previous, &files, prompt, design,
+                ))
             })
             .await?
     };
@@ -135,11 +145,28 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     }
 
     let reporting = apps.clone();
+    let tick = |by: MessageId| {
+        let (store, events) = (store.clone(), events.clone());
+        move |index: usize| -> BoxFuture<'static, Result<(), RunError>> {
+            let (store, events) = (store.clone(), events.clone());
+            Box::pin(async move {
+                events.announce(persistently(|| store.tick_step(by, index)).await?);
+                Ok(())
+            })
+        }
+    };
+    let tick = approved.map(|(by, _)| tick(*by));
+    let plan = match (approved, &tick) {
+        (Some((_, plan)), Some(tick)) => Some(ApprovedPlan { plan, tick }),
+        _ => None,
+    };
     let job = Job {
         journal: &journal,
         agent,
         sandbox,
         project,
+        mode: message.mode,
+        plan,
         reports: &move || {
             let standing = reporting.reported_since(project, begun)?.into_iter();
             // An app with messages in its console can be used.
@@ -151,6 +178,23 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
             )
         },
     };
+    if message.mode != Mode::Build {
+        let Said {
+            kind,
+            content,
+            part,
+        } = agent::converse(&job, &input).await?;
+        journal.publish(status(Status::Saving)).await?;
+        let reply = &Reply::Answer {
+            kind,
+            content: content.clone(),
+            part,
+        };
+        let step = Step::new("save-to-db", &content);
+        return journal
+            .step(step, |_| finish(context, run, reply.clone()))
+            .await;
+    }
     let outcome = agent::build_app(&job, &input).await?;
 
     journal.publish(status(Status::GeneratingUrl)).await?;
@@ -192,18 +236,22 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                     },
                 };
                 journal.publish(status(Status::Ready)).await?;
-                // In a task of its own, so that what is saved is announced even if the run's time
-                // is up meanwhile.
-                let (store, events, run) = (store.clone(), events.clone(), run.id);
-                let saving = async move {
-                    events.announce(persistently(|| store.finish_run(run, &reply)).await?);
-                    Ok(())
-                };
-                let saving = tokio::spawn(saving.in_current_span());
-                saving.await.map_err(anyhow::Error::from)?
+                finish(context, run, reply).await
             },
         )
         .await
+}
+
+/// Ends the run with its reply, in a task of its own, so that what is saved is announced even if
+/// the run's time is up meanwhile.
+async fn finish(context: &RunContext, run: &Run, reply: Reply) -> Result<(), RunError> {
+    let (store, events, run) = (context.store.clone(), context.events.clone(), run.id);
+    let saving = async move {
+        events.announce(persistently(|| store.finish_run(run, &reply)).await?);
+        Ok(())
+    };
+    let saving = tokio::spawn(saving.in_current_span());
+    saving.await.map_err(anyhow::Error::from)?
 }
 
 /// The app's files as the run found them.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     agent::{App, RunError, Work, provisional_title},
-    protocol::{AppEntry, Run, RunId, RunState},
+    protocol::{AppEntry, Mode, Run, RunId, RunState},
     store::NewFragment,
 };
 
@@ -42,6 +42,11 @@ async fn try_to_save(context: &RunContext, run: RunId) -> Result<(), RunError> {
     if !matches!(run.state, RunState::Failed | RunState::Cancelled) {
         return Ok(());
     }
+    let prompt = store.find_message(run.message).await?;
+    // In the other modes nothing is written, whatever the model tries.
+    if prompt.mode != Mode::Build {
+        return Ok(());
+    }
     let work = work_of(store, run.id).await?;
     if !work.has_begun {
         return Ok(());
@@ -53,8 +58,7 @@ async fn try_to_save(context: &RunContext, run: RunId) -> Result<(), RunError> {
             None => return Ok(()),
         },
     };
-    let prompt = store.find_message(run.message).await?.content;
-    let title = format!("Draft of {}", provisional_title(&prompt));
+    let title = format!("Draft of {}", provisional_title(&prompt.content));
     let draft = NewFragment {
         project_title: String::new(),
         title,

@@ -65,6 +65,7 @@ const TABLES: &[Shown] = &[
     shown("linked_identities", &["issuer", "subject", "user_id", "label", "created_at"]),
     shown("messages", &[
         "id", "project_id", "role", "kind", "content", "created_at", "image_hash", "replaced_by",
+        "mode", "part", "answers",
     ]),
     Shown {
         // The detail may be what another service is to answer with.
@@ -103,7 +104,7 @@ const TABLES: &[Shown] = &[
     shown("steps", &[
         "run_id", "name", "ordinal", "attempt", "output", "error", "started_at", "finished_at",
         "model", "input_digest", "input_tokens", "output_tokens", "cost_micros", "estimated",
-        "crashes", "stopped",
+        "crashes", "stopped", "cached_tokens",
     ]),
     Shown {
         secrets: &["password_hash"],
@@ -286,7 +287,8 @@ mod tests {
             for name in shown.columns {
                 let suspicious = ["token", "secret", "password", "key", "salt", "code"];
                 // Counts of what models read and wrote.
-                let is_count = matches!(*name, "input_tokens" | "output_tokens");
+                let counts = ["input_tokens", "output_tokens", "cached_tokens"];
+                let is_count = counts.contains(name);
                 let looks_secret = suspicious.iter().any(|word| name.contains(word));
                 assert!(!looks_secret || is_count, "{}.{name} is shown", shown.table);
             }

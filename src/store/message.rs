@@ -7,9 +7,10 @@ use sea_orm::{
     sea_query::SelectStatement,
 };
 
-use super::{Result, Store, StoreError, fragment, image, readable, run, without_nul};
+use super::{Result, Store, StoreError, fragment, image, readable, run, to_json, without_nul};
 use crate::protocol::{
-    ImageId, Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp, UserId,
+    ImageId, Message, MessageId, MessageKind, MessagePart, Mode, NewPrompt, ProjectId, Role,
+    Timestamp, UserId,
 };
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -25,6 +26,10 @@ pub struct Model {
     pub image_hash: Option<String>,
     /// The message that took its place, or its own id where none did.
     pub replaced_by: Option<MessageId>,
+    pub mode: Mode,
+    /// JSON.
+    pub part: Option<String>,
+    pub answers: Option<MessageId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -41,9 +46,13 @@ impl Model {
             run: None,
             role: self.role,
             kind: self.kind,
+            mode: self.mode,
             content: self.content,
             html: String::new(),
             image: None,
+            // The content says the same, so one that can't be read is left out.
+            part: self.part.and_then(|part| serde_json::from_str(&part).ok()),
+            answers: self.answers,
             fragment: None,
             created_at: Timestamp(self.created_at),
         };
@@ -163,34 +172,29 @@ impl Store {
     }
 }
 
-/// Saves a prompt with the image that its user uploaded for it. `NotFound` when that is gone.
+/// Saves a prompt with the plan that it approves, and the image that its user uploaded for it.
+/// `NotFound` when that is gone.
 pub(super) async fn insert_prompt(
     tx: &impl ConnectionTrait,
     user: &UserId,
     project: ProjectId,
     prompt: &NewPrompt,
+    part: Option<MessagePart>,
     image: Option<&ImageId>,
 ) -> Result<Message> {
     let image = match image {
         Some(id) => Some(image::attach(tx, user, id).await?),
         None => None,
     };
-    let message = insert(
-        tx,
-        project,
-        Role::User,
-        MessageKind::Prompt,
-        prompt.as_str(),
-    )
-    .await?;
-    if let Some(image) = &image {
-        Entity::update_many()
-            .col_expr(Column::ImageHash, Expr::value(image.id.as_str()))
-            .filter(Column::Id.eq(message.id))
-            .exec(tx)
-            .await?;
-    }
-    Ok(Message { image, ..message })
+    let message = Message {
+        image,
+        mode: prompt.mode(),
+        part,
+        answers: prompt.answers(),
+        ..new(project, Role::User, MessageKind::Prompt, prompt.as_str())
+    };
+    save(tx, &message).await?;
+    Ok(message)
 }
 
 /// The hashes of all messages' images, for a query of what is in use.
@@ -202,7 +206,7 @@ pub(super) fn image_hashes() -> SelectStatement {
     QuerySelect::query(&mut hashes).take()
 }
 
-/// What the project's last result says.
+/// What the project's last result says that has a version.
 pub(super) async fn last_result(
     db: &impl ConnectionTrait,
     project: ProjectId,
@@ -210,6 +214,7 @@ pub(super) async fn last_result(
     let results = Entity::find()
         .filter(Column::ProjectId.eq(project))
         .filter(Column::Kind.eq(MessageKind::Result))
+        .filter(Column::Mode.eq(Mode::Build))
         .filter(Column::ReplacedBy.is_null())
         .order_by_desc(Column::CreatedAt)
         .order_by_desc(Column::Id);
@@ -231,6 +236,25 @@ pub(super) async fn images_of(
         .collect())
 }
 
+/// A message that is yet to be saved.
+pub(super) fn new(project: ProjectId, role: Role, kind: MessageKind, content: &str) -> Message {
+    Message {
+        id: MessageId::new(),
+        project,
+        run: None,
+        role,
+        kind,
+        mode: Mode::default(),
+        content: without_nul(content),
+        html: String::new(),
+        image: None,
+        part: None,
+        answers: None,
+        fragment: None,
+        created_at: Timestamp::now(),
+    }
+}
+
 pub(super) async fn insert(
     tx: &impl ConnectionTrait,
     project: ProjectId,
@@ -238,29 +262,39 @@ pub(super) async fn insert(
     kind: MessageKind,
     content: &str,
 ) -> Result<Message> {
-    let message = Message {
-        id: MessageId::new(),
-        project,
-        run: None,
-        role,
-        kind,
-        content: without_nul(content),
-        html: String::new(),
-        image: None,
-        fragment: None,
-        created_at: Timestamp::now(),
-    };
+    let message = new(project, role, kind, content);
+    save(tx, &message).await?;
+    Ok(message)
+}
+
+/// Adds the message; its run and its version are saved by themselves.
+pub(super) async fn save(tx: &impl ConnectionTrait, message: &Message) -> Result<()> {
+    let part = message.part.as_ref();
+    let part = part.map(|part| to_json("part", part)).transpose()?;
+    let image = message.image.as_ref();
     Entity::insert(ActiveModel {
         id: Set(message.id),
-        project_id: Set(project),
-        role: Set(role),
-        kind: Set(kind),
+        project_id: Set(message.project),
+        role: Set(message.role),
+        kind: Set(message.kind),
         content: Set(message.content.clone()),
         created_at: Set(message.created_at.0),
-        image_hash: Set(None),
+        image_hash: Set(image.map(|image| image.id.as_str().to_owned())),
         replaced_by: Set(None),
+        mode: Set(message.mode),
+        part: Set(part),
+        answers: Set(message.answers),
     })
     .exec_without_returning(tx)
     .await?;
-    Ok(message)
+    Ok(())
+}
+
+/// The mode of the message.
+pub(super) async fn mode(db: &impl ConnectionTrait, id: MessageId) -> Result<Mode> {
+    let found = Entity::find_by_id(id)
+        .select_only()
+        .column(Column::Mode)
+        .into_tuple();
+    Ok(found.one(db).await?.unwrap_or_default())
 }

@@ -3,7 +3,7 @@
 
 use sea_orm::ConnectionTrait;
 
-use super::{Result, Store, credit, event, message, project, run};
+use super::{Result, Store, credit, event, message, plan, project, run};
 use crate::protocol::{
     CreditRules, Event, EventKind, ImageId, MessageId, NewPrompt, Project, ProjectId, Run, UserId,
 };
@@ -34,7 +34,8 @@ impl Store {
     }
 
     /// Adds the user's message and the run that answers it, in one transaction. `NotFound` when
-    /// there is no such project, or the image is gone; `OutOfCredits` when its owner has too few.
+    /// there is no such project, or the image is gone; `OutOfCredits` when its owner has too few;
+    /// `Conflict` when it answers what was answered already.
     pub async fn add_prompt(
         &self,
         project: ProjectId,
@@ -46,6 +47,7 @@ impl Store {
             Box::pin(async move {
                 let user = project::there(tx, project).await?.user_id;
                 project::touch(tx, project).await?;
+                plan::expect_unanswered(tx, project, &prompt).await?;
                 insert_prompt(tx, credits, &user, project, &prompt, image.as_ref()).await
             })
         })
@@ -61,7 +63,8 @@ pub(super) async fn insert_prompt(
     prompt: &NewPrompt,
     image: Option<&ImageId>,
 ) -> Result<(Run, Vec<Event>)> {
-    let mut message = message::insert_prompt(tx, user, project, prompt, image).await?;
+    let part = plan::approved_by(tx, project, prompt).await?;
+    let mut message = message::insert_prompt(tx, user, project, prompt, part, image).await?;
     let run = insert_run(tx, credits, user, project, message.id).await?;
     message.run = Some(run.id);
     let events = vec![

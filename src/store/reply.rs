@@ -11,7 +11,7 @@ use super::{
     message, project, run, step, usage,
 };
 use crate::protocol::{
-    Event, EventKind, Message, MessageKind, Role, Run, RunId, RunState, Timestamp,
+    Event, EventKind, Message, MessageKind, MessagePart, Role, Run, RunId, RunState, Timestamp,
 };
 
 /// How a run ends.
@@ -21,6 +21,12 @@ pub enum Reply {
     Result {
         content: String,
         fragment: NewFragment,
+    },
+    /// An answer, questions or a plan: a message of this kind, and no version.
+    Answer {
+        kind: MessageKind,
+        content: String,
+        part: Option<MessagePart>,
     },
     /// An ERROR message.
     Error { content: String },
@@ -34,7 +40,7 @@ impl Store {
     pub async fn finish_run(&self, id: RunId, reply: &Reply) -> Result<Vec<Event>> {
         let hashed = match reply {
             Reply::Result { fragment, .. } => Some(self.prepare(fragment).await?),
-            Reply::Error { .. } | Reply::Cancelled { .. } => None,
+            Reply::Answer { .. } | Reply::Error { .. } | Reply::Cancelled { .. } => None,
         };
         let reply = reply.clone();
         self.write(move |tx| Box::pin(async move { finish(tx, id, &reply, hashed.as_ref()).await }))
@@ -73,6 +79,7 @@ async fn finish(
             content,
             hashed.map(|hashed| (fragment, hashed)),
         ),
+        Reply::Answer { kind, content, .. } => (*kind, RunState::Succeeded, content, None),
         Reply::Error { content } => (MessageKind::Error, RunState::Failed, content, None),
         Reply::Cancelled { content } => (MessageKind::Error, RunState::Cancelled, content, None),
     };
@@ -81,7 +88,16 @@ async fn finish(
         return Ok(Vec::new());
     }
     let mut events = Vec::new();
-    let reply = message::insert(tx, run.project, Role::Assistant, kind, content).await?;
+    let part = match reply {
+        Reply::Answer { part, .. } => part.clone(),
+        Reply::Result { .. } | Reply::Error { .. } | Reply::Cancelled { .. } => None,
+    };
+    let reply = Message {
+        mode: message::mode(tx, run.message).await?,
+        part,
+        ..message::new(run.project, Role::Assistant, kind, content)
+    };
+    message::save(tx, &reply).await?;
     let mut fragment = None;
     if let Some((new, hashed)) = new_fragment {
         let origin = Origin::Run {

@@ -7,7 +7,7 @@ use sea_orm::{QueryOrder, entity::prelude::*};
 use super::{
     NewFragment, Result, Store, StoreError, credit, event, fragment, image,
     message::{self, Column, Entity},
-    project, prompt, readable, run, step, version, without_nul,
+    plan, project, prompt, readable, run, step, to_json, version, without_nul,
 };
 use crate::protocol::{
     Event, EventKind, FragmentId, ImageId, Message, MessageId, NewPrompt, ProjectId, Role, Run,
@@ -111,7 +111,7 @@ impl Store {
         .await
     }
 
-    /// Gives a prompt that still waits another text and image. `Conflict` once its run began.
+    /// Gives a prompt that still waits another text, mode and image. `Conflict` once its run began.
     pub async fn change_prompt(
         &self,
         id: MessageId,
@@ -130,8 +130,16 @@ impl Store {
                 };
                 let hash = image.as_ref().map(|image| image.id.as_str().to_owned());
                 let content = without_nul(prompt.as_str());
+                let part = plan::approved_by(tx, project, &prompt).await?;
+                let json = part
+                    .as_ref()
+                    .map(|part| to_json("part", part))
+                    .transpose()?;
                 Entity::update_many()
                     .col_expr(Column::Content, Expr::value(content.clone()))
+                    .col_expr(Column::Mode, Expr::value(prompt.mode()))
+                    .col_expr(Column::Part, Expr::value(json))
+                    .col_expr(Column::Answers, Expr::value(prompt.answers()))
                     .col_expr(Column::ImageHash, Expr::value(hash))
                     .filter(Column::Id.eq(id))
                     .exec(tx)
@@ -139,6 +147,9 @@ impl Store {
                 let message = Message {
                     content,
                     image,
+                    mode: prompt.mode(),
+                    part,
+                    answers: prompt.answers(),
                     run: Some(run.id),
                     ..model.into_message().0
                 };

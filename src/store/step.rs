@@ -27,6 +27,7 @@ pub struct Model {
     pub finished_at: Option<i64>,
     pub input_tokens: i64,
     pub output_tokens: i64,
+    pub cached_tokens: i64,
     pub cost_micros: Option<i64>,
     pub crashes: i32,
     pub stopped: bool,
@@ -72,6 +73,7 @@ impl Model {
         Spent {
             input_tokens: self.input_tokens.unsigned_abs(),
             output_tokens: self.output_tokens.unsigned_abs(),
+            cached_tokens: self.cached_tokens.unsigned_abs(),
             cost_micros: self.cost_micros.map(i64::unsigned_abs),
             estimated: self.estimated,
         }
@@ -251,6 +253,7 @@ async fn begin(
         finished_at: Set(None),
         input_tokens: Set(0),
         output_tokens: Set(0),
+        cached_tokens: Set(0),
         cost_micros: Set(None),
         crashes: Set(crashes),
         stopped: Set(false),
@@ -292,6 +295,10 @@ fn with_spent(change: UpdateMany<Entity>, spent: Spent) -> UpdateMany<Entity> {
         .col_expr(
             Column::OutputTokens,
             Expr::value(count(spent.output_tokens)),
+        )
+        .col_expr(
+            Column::CachedTokens,
+            Expr::value(count(spent.cached_tokens)),
         )
         .col_expr(
             Column::CostMicros,

@@ -8,8 +8,8 @@ use sea_orm::{
 };
 
 use crate::protocol::{
-    AccountRole, Author, CreditReason, FragmentId, MessageId, MessageKind, Plan, ProjectId, Role,
-    RunId, RunState, SessionId, UserId,
+    AccountRole, Author, CreditReason, FragmentId, MessageId, MessageKind, Mode, Plan, ProjectId,
+    Role, RunId, RunState, SessionId, UserId,
 };
 
 /// Makes each type a column of the text that `$to_text` returns and `$from_text` parses.
@@ -83,6 +83,7 @@ text_columns! {
     RunState: |state: &RunState| state.as_str().to_owned(), str::parse::<RunState>;
     Author: |author: &Author| author.as_str().to_owned(), str::parse::<Author>;
     Role: |role: &Role| role.as_str().to_owned(), str::parse::<Role>;
+    Mode: |mode: &Mode| mode.as_str().to_owned(), str::parse::<Mode>;
     MessageKind: |kind: &MessageKind| kind.as_str().to_owned(), str::parse::<MessageKind>;
 }
 

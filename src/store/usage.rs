@@ -15,6 +15,7 @@ use crate::protocol::{RunId, Spent, UserId, UserUsage};
 pub(super) struct SpentRow {
     input_tokens: Option<i64>,
     output_tokens: Option<i64>,
+    cached_tokens: Option<i64>,
     cost_micros: Option<i64>,
     /// 1 where any of it is an estimate.
     estimated: Option<i64>,
@@ -26,6 +27,7 @@ impl From<SpentRow> for Spent {
         Self {
             input_tokens: count(row.input_tokens),
             output_tokens: count(row.output_tokens),
+            cached_tokens: count(row.cached_tokens),
             cost_micros: row.cost_micros.map(i64::unsigned_abs),
             estimated: row.estimated.unwrap_or_default() > 0,
         }
@@ -43,6 +45,7 @@ pub(super) fn select_spent<E: EntityTrait>(query: Select<E>) -> Select<E> {
         .column_as(estimated.cast_as("BIGINT"), "estimated")
         .column_as(whole(step::Column::InputTokens), "input_tokens")
         .column_as(whole(step::Column::OutputTokens), "output_tokens")
+        .column_as(whole(step::Column::CachedTokens), "cached_tokens")
         .column_as(whole(step::Column::CostMicros), "cost_micros")
 }
 

@@ -419,3 +419,27 @@ async fn the_cost_of_answers_is_listed_by_user() {
         json!([{ "user": "local", "runs": 3, "spent": spent, "unpriced": true }])
     );
 }
+
+#[tokio::test]
+async fn a_run_says_how_much_of_what_was_read_came_from_the_providers_cache() {
+    let data = data_dir();
+    let answer = json!({
+        "choices": [{ "delta": { "content": "An app." }, "finish_reason": "stop" }],
+        "usage": {
+            "prompt_tokens": 1000, "completion_tokens": 10,
+            "prompt_tokens_details": { "cached_tokens": 750 },
+        },
+    });
+    let lines = vec![format!("data: {answer}\n\n"), "data: [DONE]\n\n".to_owned()];
+    let model = Model::start([("What is it?", vec![Reply::Raw(lines)])]).await;
+    let server = Server::start(data.path(), &model);
+    let form = [("prompt", "What is it?"), ("mode", "ask")];
+    let (_, id) = server.post("/api/projects/create", &form).await;
+    let project: ProjectId = serde_json::from_value(id).unwrap();
+    server.feed(project).await.succeeded(1).await;
+    let details = server.details(last_run(&server, project).await).await;
+    let spent = details.summary.spent;
+    assert_eq!((spent.input_tokens, spent.cached_tokens), (1000, 750));
+    let turn = details.steps.iter().find(|step| step.name == "turn-1");
+    assert_eq!(turn.unwrap().spent.cached_tokens, 750);
+}

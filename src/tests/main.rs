@@ -35,6 +35,7 @@ mod messages;
 mod metrics;
 mod model_faults;
 mod model_wires;
+mod modes;
 mod mounts;
 mod odd_answers;
 mod odd_models;

@@ -3,6 +3,7 @@
 //! the higher `seq` stays, so any order of the same events gives the same conversation.
 
 mod actions;
+mod answering;
 mod draft;
 mod editing;
 mod entry;
@@ -15,8 +16,8 @@ mod timeline;
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::protocol::{
-    Event, EventKind, Fragment, History, Message, MessageId, MessageKind, PreviewState, Role, Run,
-    RunId, RunState, Status, Workspace,
+    Event, EventKind, Fragment, History, Message, MessageId, MessageKind, Mode, PreviewState, Role,
+    Run, RunId, RunState, Status, Workspace,
 };
 
 pub use editing::{EditNotice, Editing};
@@ -151,7 +152,7 @@ impl Conversation {
         match (event.kind, event.run) {
             (EventKind::Message { message }, _) => {
                 // From a version on, the app is what the version is.
-                if message.kind == MessageKind::Result {
+                if message.kind == MessageKind::Result && message.fragment.is_some() {
                     self.notice.offer(seq, None);
                 }
                 if let Some(fragment) = &message.fragment {
@@ -319,10 +320,13 @@ impl Conversation {
     /// The message that ended the run.
     pub fn outcome(&self, run: RunId) -> Option<&Arc<Message>> {
         let mut all = self.messages.iter().map(|known| &known.value);
-        all.find(|message| {
-            message.run == Some(run)
-                && matches!(message.kind, MessageKind::Result | MessageKind::Error)
-        })
+        all.find(|message| message.run == Some(run) && message.role == Role::Assistant)
+    }
+
+    /// The prompt that answers the message's questions, or approves its plan.
+    pub fn answer_to(&self, id: MessageId) -> Option<&Arc<Message>> {
+        let mut all = self.messages.iter().map(|known| &known.value);
+        all.find(|message| message.answers == Some(id) && !self.withdrawn.contains(&message.id))
     }
 
     /// The run that the status line is about: the one at work, else the first one waiting, else the
@@ -351,7 +355,14 @@ impl Conversation {
                 .status
                 .as_ref()
                 .map_or("Starting...", |status| status.value.as_str()),
-            RunState::Succeeded => Status::Ready.as_str(),
+            RunState::Succeeded => match self.outcome(run.id) {
+                Some(outcome) if outcome.kind == MessageKind::Plan => "The plan is ready",
+                Some(outcome) if outcome.kind == MessageKind::Questions => {
+                    "Waiting for your answers"
+                }
+                Some(outcome) if outcome.mode != Mode::Build => "Answered",
+                _ => Status::Ready.as_str(),
+            },
             RunState::Failed => "The run failed",
             RunState::Cancelled => "The run was stopped",
         }

@@ -62,10 +62,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{agent::tools::prepare, llm::ToolCall};
+    use crate::{agent::tools::prepare_executed, llm::ToolCall};
 
     fn access(name: &str, arguments: Value) -> FileAccess {
-        prepare(&ToolCall {
+        prepare_executed(&ToolCall {
             id: "a".to_owned(),
             name: name.to_owned(),
             arguments: arguments.to_string(),

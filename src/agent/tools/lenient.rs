@@ -113,6 +113,55 @@ fn fitted(value: Value, schema: &Value) -> Value {
     }
 }
 
+/// The items of a list that a model may also have written as a text with a line for each, or of
+/// which it wrote the only one.
+pub fn list(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items.clone(),
+        Value::String(text) => text.lines().map(Value::from).collect(),
+        Value::Null => Vec::new(),
+        only => vec![only.clone()],
+    }
+}
+
+/// What a value says that is meant to be text: a list as Markdown, an object by its fields' values.
+pub fn words(value: &Value) -> String {
+    /// In the order in which people read them.
+    const FIELDS: [&str; 12] = [
+        "path",
+        "name",
+        "title",
+        "label",
+        "step",
+        "question",
+        "text",
+        "value",
+        "summary",
+        "description",
+        "details",
+        "content",
+    ];
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.trim().to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Array(items) => {
+            let items = items.iter().map(words).filter(|item| !item.is_empty());
+            let items: Vec<String> = items.map(|item| format!("- {item}")).collect();
+            items.join("\n")
+        }
+        Value::Object(fields) => {
+            let known = FIELDS.iter().filter_map(|name| fields.get(*name));
+            let others = fields
+                .iter()
+                .filter(|(name, _)| !FIELDS.contains(&name.as_str()));
+            let all = known.chain(others.map(|(_, value)| value)).map(words);
+            let all: Vec<String> = all.filter(|words| !words.is_empty()).collect();
+            all.join(": ")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     agent::{Attempt, FaultKind, Journal, RunError, input},
     llm::{ChatRequest, ModelError, ModelReply, Omission, Piece},
-    protocol::{EventKind, Status},
+    protocol::{EventKind, Mode, Status},
 };
 
 /// After this many answers that ended early, a large chat is sent with less in it: some providers
@@ -164,6 +164,7 @@ async fn stream<J: Journal>(
     let last = so_far.clone();
     // The part of an answer that arrived is paid for, even if its end never comes.
     let price = |size| job.agent.model.estimate(alternative, request, size);
+    let writes = job.mode == Mode::Build;
     let streaming = async {
         // Moved in, so that the publisher ends with the answer.
         let stream = stream;
@@ -172,7 +173,7 @@ async fn stream<J: Journal>(
     };
     let (reply, published) = tokio::join!(
         streaming,
-        answer_stream::publish(job.journal, step, asked.turn, so_far, price)
+        answer_stream::publish(job.journal, step, asked.turn, writes, so_far, price)
     );
     published?;
     let size = last.borrow().size();

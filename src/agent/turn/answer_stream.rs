@@ -104,11 +104,12 @@ impl Published {
 }
 
 /// Publishes the answer while it grows, until its sender is dropped, and notes what so many bytes
-/// of it cost.
+/// of it cost. `writes`: the files in its calls will be written.
 pub async fn publish<J: Journal>(
     journal: &J,
     step: &str,
     turn: u32,
+    writes: bool,
     mut answer: watch::Receiver<AnswerStream>,
     price: impl Fn(usize) -> Spent,
 ) -> Result<(), RunError> {
@@ -122,10 +123,11 @@ pub async fn publish<J: Journal>(
         let begun = Instant::now();
         let (text, drafts) = {
             let answer = answer.borrow_and_update();
-            (
-                published.text_piece(&answer),
-                published.draft_pieces(&answer),
-            )
+            let drafts = match writes {
+                true => published.draft_pieces(&answer),
+                false => Vec::new(),
+            };
+            (published.text_piece(&answer), drafts)
         };
         let text = text.map(|piece| EventKind::TextPiece { turn, piece });
         let drafts = drafts.into_iter().map(|piece| EventKind::Draft {

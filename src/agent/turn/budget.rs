@@ -58,9 +58,8 @@ mod tests {
         };
         let spent = |tokens, cost_micros| Spent {
             input_tokens: tokens,
-            output_tokens: 0,
             cost_micros,
-            estimated: false,
+            ..Spent::default()
         };
         let mut budget = Budget::default();
         budget.spend(spent(10, Some(400_000)));

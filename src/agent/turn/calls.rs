@@ -28,7 +28,10 @@ pub(super) async fn call_tools<J: Journal>(
     turn: u32,
     calls: &[ToolCall],
 ) -> Result<Vec<ToolOutput>, RunError> {
-    let prepared: Vec<Prepared> = calls.iter().map(tools::prepare).collect();
+    let prepared: Vec<Prepared> = calls
+        .iter()
+        .map(|call| tools::prepare(call, job.toolset()))
+        .collect();
     let accesses: Vec<FileAccess> = prepared.iter().map(Prepared::access).collect();
     let mut outputs = Vec::with_capacity(calls.len());
     for batch in batches(&accesses) {
@@ -111,6 +114,7 @@ async fn call_tool<J: Journal>(
                                 agent,
                                 app,
                                 scope,
+                                plan: job.plan,
                                 again,
                             })
                             .await

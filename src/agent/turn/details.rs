@@ -53,7 +53,7 @@ impl CallDetails {
             let Some(call) = call_of(reply, tool, number, Some(&output)) else {
                 continue;
             };
-            let prepared = tools::prepare(&call);
+            let prepared = tools::prepare_executed(&call);
             let written = if output.failed {
                 Vec::new()
             } else {

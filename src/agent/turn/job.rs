@@ -3,10 +3,11 @@
 use super::summary;
 use crate::{
     agent::{
-        Agent, Journal, RunError, RunSandbox,
+        Agent, ApprovedPlan, Journal, RunError, RunSandbox,
         check::{Reports, Scope},
+        tools::Toolset,
     },
-    protocol::{EventKind, ProjectId},
+    protocol::{EventKind, Mode, ProjectId},
 };
 
 /// What a run's agent works with.
@@ -18,9 +19,16 @@ pub struct Job<'a, 's, J> {
     pub reports: &'a Reports,
     /// Whose app it is.
     pub project: ProjectId,
+    pub mode: Mode,
+    /// What a build follows.
+    pub plan: Option<ApprovedPlan<'a>>,
 }
 
 impl<J> Job<'_, '_, J> {
+    pub(super) fn toolset(&self) -> Toolset {
+        Toolset::of(self.mode, self.plan.is_some())
+    }
+
     /// What a check of the app covers.
     pub(in crate::agent) async fn scope(&self) -> Scope<'_> {
         Scope {

@@ -47,7 +47,7 @@ impl Work {
         let Some(call) = call_of(reply, tool, number, output.as_ref()) else {
             return;
         };
-        let prepared = tools::prepare(&call);
+        let prepared = tools::prepare_executed(&call);
         if prepared.access().is_read_only() {
             return;
         }

@@ -1,6 +1,6 @@
 //! One of a few choices, side by side: the browser's radio buttons, which arrow keys move through.
 
-use leptos::prelude::*;
+use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys::HtmlInputElement};
 
 use super::{Icon, IconName};
 
@@ -10,6 +10,8 @@ pub struct Choice {
     pub value: &'static str,
     pub label: &'static str,
     pub icon: Option<IconName>,
+    /// What it means, where the label does not say it.
+    pub title: Option<&'static str>,
 }
 
 /// The choices; `name` is the group's in the page, `label` its accessible name.
@@ -19,9 +21,43 @@ pub fn RadioGroup(
     label: &'static str,
     choices: &'static [Choice],
     selected: RwSignal<&'static str>,
+    /// For narrow places.
+    #[prop(optional)]
+    compact: bool,
 ) -> impl IntoView {
+    let class = if compact {
+        "segments segments-compact"
+    } else {
+        "segments"
+    };
+    let (group, initial) = (NodeRef::<html::Div>::new(), selected.get_untracked());
+    // What was chosen before the page came alive counts; from then on, what the signal says.
+    Effect::new(move |alive: Option<bool>| {
+        let wanted = selected.get();
+        let Some(group) = group.get() else {
+            return false;
+        };
+        let find = |selector: &str| {
+            let found = group.query_selector(selector).ok().flatten();
+            found.and_then(|found| found.dyn_into::<HtmlInputElement>().ok())
+        };
+        let is_first = alive != Some(true);
+        let before = find("input:checked").map(|input| input.value());
+        let before = choices
+            .iter()
+            .find(|choice| before.as_deref() == Some(choice.value));
+        match before.filter(|before| is_first && before.value != initial) {
+            Some(before) => selected.set(before.value),
+            None => {
+                if let Some(input) = find(&format!("input[value='{wanted}']")) {
+                    input.set_checked(true);
+                }
+            }
+        }
+        true
+    });
     view! {
-        <div role="radiogroup" aria-label=label class="segments">
+        <div node_ref=group role="radiogroup" aria-label=label class=class>
             {choices
                 .iter()
                 .map(|choice| {
@@ -31,8 +67,8 @@ pub fn RadioGroup(
                                 type="radio"
                                 name=name
                                 value=choice.value
-                                prop:checked=move || selected.get() == choice.value
-                                checked=selected.get_untracked() == choice.value
+                                title=choice.title
+                                checked=initial == choice.value
                                 on:change=move |_| selected.set(choice.value)
                             />
                             {choice.icon.map(|name| view! { <Icon name class="size-3.5"/> })}

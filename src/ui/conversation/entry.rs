@@ -7,12 +7,13 @@ use leptos::prelude::*;
 use super::{
     Block, BlockKey, Conversation, RunView, Shared,
     actions::{Act, acts, retry},
+    answering,
     draft::{Draft, DraftView},
     timeline::timeline,
 };
 use crate::{
     api::runs::run_events,
-    protocol::{ApiError, Message, MessageKind, RunId, RunState},
+    protocol::{ApiError, Message, MessageKind, MessagePart, RunId, RunState},
     ui::{
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Toaster},
         erased::{part, part_when, words},
@@ -247,6 +248,15 @@ fn ended_with(
     message: &Arc<Message>,
     state: RunState,
 ) -> AnyView {
+    match &message.part {
+        Some(MessagePart::Questions { questions }) => {
+            return answering::questions(conversation, message, questions);
+        }
+        Some(MessagePart::Plan { plan }) => {
+            return answering::plan(conversation, message, plan);
+        }
+        None => {}
+    }
     let body = if message.html.is_empty() {
         view! { <p dir="auto" class="text-sm leading-6 wrap-anywhere whitespace-pre-wrap">{message.content.clone()}</p> }.into_any()
     } else {

@@ -7,9 +7,10 @@ use leptos::prelude::*;
 use super::{
     Conversation,
     actions::{Act, acts},
+    answering::approved_plan,
 };
 use crate::{
-    protocol::{Image, Message, MessageId, Role, RunState},
+    protocol::{Image, Message, MessageId, MessagePart, Mode, Role, RunState},
     ui::{erased::part, time::RelativeTime},
 };
 
@@ -33,7 +34,21 @@ fn prompt(
     message: Arc<Message>,
     state: Memo<Option<RunState>>,
 ) -> AnyView {
-    let (sent_at, content) = (message.created_at, message.content.clone());
+    let sent_at = message.created_at;
+    let content = match &message.part {
+        Some(MessagePart::Plan { plan }) if !plan.steps.is_empty() => {
+            approved_plan(plan, &message.content)
+        }
+        _ => message.content.clone().into_any(),
+    };
+    let mode = match message.mode {
+        Mode::Build => None,
+        Mode::Plan => Some("Plan"),
+        Mode::Ask => Some("Ask"),
+    };
+    let mode = mode.map(|mode| {
+        view! { <span class="rounded-md border border-border px-1.5">{mode}</span> }
+    });
     let image = message.image.clone().map(attached_image);
     let buttons = part(move || {
         let possible: &[Act] = match state.get() {
@@ -53,6 +68,7 @@ fn prompt(
                 {content}
             </div>
             <div class="flex h-7 items-center gap-1.5 text-xs text-muted-foreground">
+                {mode}
                 <span class="message-time"><RelativeTime at=sent_at/></span>
                 {buttons}
             </div>

@@ -21,9 +21,12 @@ fn message(id: MessageId, role: Role, kind: MessageKind, at: i64) -> Message {
         run: Some(RUN),
         role,
         kind,
+        mode: Mode::Build,
         content: "text".to_owned(),
         html: String::new(),
         image: None,
+        part: None,
+        answers: None,
         fragment: None,
         created_at: Timestamp(at),
     }

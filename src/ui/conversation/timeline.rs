@@ -64,6 +64,15 @@ fn portrait(
             "checked the app",
             "",
         ),
+        "askQuestions" => (IconName::MessageSquare, "Asking", "Asked", "asked you", ""),
+        "proposePlan" => (
+            IconName::ListTree,
+            "Proposing",
+            "Proposed",
+            "made a plan",
+            "",
+        ),
+        "completeStep" => (IconName::Check, "Ticking", "Ticked", "ticked", "step"),
         _ => (IconName::Wrench, "Using", "Used", "used", "other tool"),
     }
 }

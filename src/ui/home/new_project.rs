@@ -4,11 +4,12 @@ use leptos::prelude::*;
 
 use crate::{
     api::projects::{CreateProject, create_project},
-    protocol::ErrorCode,
+    protocol::{ErrorCode, Mode},
     ui::{
-        browser::Hydrated,
+        browser::{self, Hydrated},
         components::{Button, CARD, Icon, IconName, Spinner},
         credits::CreditsNote,
+        mode::{self, ModePicker},
         prompt_field::{ImageSlot, Prompt, PromptField, PromptNote, PromptTextarea},
     },
 };
@@ -24,18 +25,35 @@ const SUGGESTIONS: [&str; 3] = [
 #[component]
 pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
     const ID: &str = "new-project";
+    const MODE_ID: &str = "new-project-mode";
     let hydrated = Hydrated::expect();
     let field = PromptField::kept(ID);
+    let mode = RwSignal::new(Mode::Build.as_str());
+    // Kept with the text, as long as that is.
+    Effect::new(move |before: Option<()>| {
+        let chosen = mode.get();
+        if before.is_some() {
+            browser::keep_draft(MODE_ID, chosen);
+        } else if browser::draft(ID).is_some()
+            && let Some(Ok(kept)) = browser::draft(MODE_ID).map(|kept| kept.parse::<Mode>())
+        {
+            mode.set(kept.as_str());
+        }
+    });
     // A form that was sent before hydration comes back with its refusal in the address.
     if let Some(Err(error)) = ServerAction::<CreateProject>::new().value().get_untracked() {
         field.complain(error);
     }
     let create = Action::new(move |prompt: &Prompt| {
         let (prompt, image) = prompt.clone();
+        let mode = mode.get_untracked();
         async move {
-            let created = create_project(prompt.into(), image).await;
+            let created = create_project(prompt.into(), image, Some(mode.to_owned())).await;
             match &created {
-                Ok(_) => field.sent(),
+                Ok(project) => {
+                    mode::keep(*project, mode);
+                    field.sent();
+                }
                 // What was typed is kept in the browser meanwhile.
                 Err(error) if error.code == ErrorCode::Unauthorized => {
                     let _ = location().set_href("/sign-in?to=/");
@@ -82,9 +100,11 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
                     on_enter=submit
                 />
             </div>
-            <div class="flex items-end gap-3">
+            <div class="px-2 has-[>:empty]:hidden"><PromptNote field id=ID/></div>
+            <div class="flex flex-wrap items-center gap-2">
                 <ImageSlot field/>
-                <div class="min-w-0 flex-1 px-2 pb-1.5"><PromptNote field id=ID/></div>
+                <ModePicker mode/>
+                <span class="flex-1"></span>
                 <Button submit=true disabled=busy>
                     {move || {
                         if busy.get() {

@@ -105,16 +105,19 @@ const DEVICES: [Choice; 3] = [
         value: "phone",
         label: "Phone",
         icon: Some(IconName::Smartphone),
+        title: None,
     },
     Choice {
         value: "tablet",
         label: "Tablet",
         icon: Some(IconName::Tablet),
+        title: None,
     },
     Choice {
         value: "laptop",
         label: "Laptop",
         icon: Some(IconName::Monitor),
+        title: None,
     },
 ];
 

@@ -21,16 +21,27 @@ fn at_least(spent: Spent) -> &'static str {
     if spent.estimated { "at least " } else { "" }
 }
 
-/// Tokens that the model read and wrote, such as "12.3k in · 950 out".
+/// Tokens that the model read and wrote, such as "12.3k in (75% cached) · 950 out".
 pub fn tokens_in_and_out(spent: Spent) -> String {
     match (spent.input_tokens, spent.output_tokens) {
         (0, 0) => UNKNOWN.to_owned(),
         (input, output) => format!(
-            "{}{} in · {} out",
+            "{}{} in{} · {} out",
             at_least(spent),
             count(input),
+            cached_share(spent),
             count(output)
         ),
+    }
+}
+
+/// How much of what the model read came from a cache; nothing where none did.
+fn cached_share(spent: Spent) -> String {
+    match (spent.cached_tokens * 100).checked_div(spent.input_tokens) {
+        None => String::new(),
+        Some(_) if spent.cached_tokens == 0 => String::new(),
+        Some(0) => " (<1% cached)".to_owned(),
+        Some(percent) => format!(" ({percent}% cached)"),
     }
 }
 
@@ -80,7 +91,7 @@ mod tests {
             input_tokens,
             output_tokens,
             cost_micros,
-            estimated: false,
+            ..Spent::default()
         }
     }
 
@@ -104,6 +115,18 @@ mod tests {
         assert_eq!(
             tokens_in_and_out(spent(12_345, 50, None)),
             "12.3k in · 50 out"
+        );
+        let cached = |cached_tokens| Spent {
+            cached_tokens,
+            ..spent(1_000, 50, None)
+        };
+        assert_eq!(
+            tokens_in_and_out(cached(756)),
+            "1.0k in (75% cached) · 50 out"
+        );
+        assert_eq!(
+            tokens_in_and_out(cached(1)),
+            "1.0k in (<1% cached) · 50 out"
         );
     }
 

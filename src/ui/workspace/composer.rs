@@ -12,6 +12,7 @@ use crate::{
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Spinner},
         conversation::{Conversation, EditNotice, Editing},
         credits::{self, CreditsNote},
+        mode::{self, ModePicker},
         preview::{Picked, PickedChip},
         prompt_field::{
             Attached, ImageSlot, MESSAGE_ID, Prompt, PromptField, PromptNote, PromptTextarea,
@@ -25,20 +26,29 @@ use crate::{
 pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
     let field = PromptField::new();
     let picked = Picked::expect();
+    let mode = RwSignal::new(mode::chosen(project));
     let editing = Editing::expect();
     // Whether what works is stopped for a changed message.
     let stops = StoredValue::new(false);
-    edit_in(field, editing);
+    edit_in(field, mode, editing);
+    Effect::new(move || {
+        let mode = mode.get();
+        // That of a message that is being changed is the message's.
+        if editing.message.with_untracked(Option::is_none) {
+            mode::keep(project, mode);
+        }
+    });
     let send = Action::new(move |prompt: &Prompt| {
         let prompt = prompt.clone();
         let edited = editing.message.get_untracked().map(|message| message.id);
         let stop = stops.get_value();
+        let mode = Some(mode.get_untracked().to_owned());
         async move {
             let (text, image) = prompt.clone();
             let text = picked.with(text.into());
             let sent = match edited {
-                Some(message) => edit_message(message, text, image, stop).await,
-                None => send_message(project, text, image).await,
+                Some(message) => edit_message(message, text, image, stop, mode).await,
+                None => send_message(project, text, image, mode, None).await,
             };
             match sent {
                 Ok(_) => {
@@ -111,9 +121,11 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
             <div class="max-h-56 overflow-y-auto px-2 pt-1">
                 <PromptTextarea field label="Message" id=MESSAGE_ID placeholder="Ask for a change…" rows=2 on_enter=submit/>
             </div>
-            <div class="flex items-end gap-3">
+            <div class="px-2 has-[>:empty]:hidden"><PromptNote field id=MESSAGE_ID/></div>
+            <div class="flex flex-wrap items-center gap-2">
                 <ImageSlot field/>
-                <div class="min-w-0 flex-1 px-2 pb-1"><PromptNote field id=MESSAGE_ID/></div>
+                <ModePicker mode/>
+                <span class="flex-1"></span>
                 <Show when=move || unfinished.get().is_some()>
                     <Button
                         variant=ButtonVariant::Outline
@@ -140,21 +152,23 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
 }
 
 /// Puts a message that is being changed into the field; what was there comes back afterwards.
-fn edit_in(field: PromptField, editing: Editing) {
-    let held = StoredValue::new(None::<(String, Option<Attached>)>);
+fn edit_in(field: PromptField, mode: RwSignal<&'static str>, editing: Editing) {
+    let held = StoredValue::new(None::<((String, Option<Attached>), &'static str)>);
     Effect::new(move || match editing.message.get() {
         Some(message) => {
-            let before = field.take();
+            let before = (field.take(), mode.get_untracked());
             held.update_value(|held| {
                 held.get_or_insert(before);
             });
             let image = message.image.clone().map(Attached::of);
             field.put((message.content.clone(), image));
+            mode.set(message.mode.as_str());
             field.focus();
         }
         None => {
             if let Some(before) = held.try_update_value(Option::take).flatten() {
-                field.put(before);
+                field.put(before.0);
+                mode.set(before.1);
             }
         }
     });

@@ -1,0 +1,62 @@
+//! Which tools a run has: those that change the app are only there to build it.
+
+use crate::protocol::Mode;
+
+/// What a tool is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It reads the app.
+    Read,
+    /// It may change the app, or run what is in it.
+    Change,
+    /// It ends the work on a plan.
+    Plan,
+    /// It ticks a step of the approved plan.
+    Tick,
+}
+
+/// The tools of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Toolset {
+    Build,
+    /// A build that follows an approved plan.
+    BuildByPlan,
+    Plan,
+    Ask,
+}
+
+impl Toolset {
+    /// `has_plan`: the project has an approved plan.
+    pub fn of(mode: Mode, has_plan: bool) -> Self {
+        match mode {
+            Mode::Build if has_plan => Self::BuildByPlan,
+            Mode::Build => Self::Build,
+            Mode::Plan => Self::Plan,
+            Mode::Ask => Self::Ask,
+        }
+    }
+
+    pub(super) fn has(self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Read => true,
+            Purpose::Change => matches!(self, Self::Build | Self::BuildByPlan),
+            Purpose::Plan => self == Self::Plan,
+            Purpose::Tick => self == Self::BuildByPlan,
+        }
+    }
+
+    /// Why what changes the app is not there, and what to do instead; nothing where it is.
+    pub(super) fn refusal(self) -> &'static str {
+        match self {
+            Self::Build | Self::BuildByPlan => "",
+            Self::Plan => {
+                "; the user wants a plan first, and nothing is changed before it is approved: read \
+                 what you need, then call askQuestions or proposePlan"
+            }
+            Self::Ask => {
+                "; the user asks a question, and nothing is changed: read what you need, then \
+                 answer in words"
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! A run's conversation with the model: asking for the next answer, executing its calls, and what
+//! is said to the model between its answers. What an answer leads to is decided by the loops.
+
+use super::{
+    answer::{Asked, EarlyEnds, answer},
+    budget::Budget,
+    calls::call_tools,
+    compaction,
+    guards::Guards,
+    job::{Job, publish_text},
+};
+use crate::{
+    agent::{
+        AgentInput, Journal, RunError, Step, input,
+        tools::{self, ToolOutput},
+    },
+    llm::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole},
+    protocol::{EventKind, Mode},
+};
+
+/// The file format for models that call no tools.
+pub(super) const IN_WORDS: &str = "Write each file whole, as a code block whose first line names it, like \
+                        this:\n\n```tsx app/page.tsx\n…\n```\n\nThe files are saved as you write \
+                        them. When everything is done, end with <task_summary>…</task_summary>.";
+/// The form of a plan in words.
+pub(super) const PLAN_IN_WORDS: &str = "Write the plan in Markdown: pages, data and look under a \
+                                        heading each, then a heading “## Steps” with a numbered \
+                                        list of the steps, one line each.";
+/// What the model reads after an answer that hit its output token limit.
+pub(super) const CUT: &str = "Your answer reached your limit of output tokens and was cut off there. Complete \
+                   tool calls were executed. Continue with what is missing, and write fewer or \
+                   smaller files in one answer.";
+
+/// What is said to the model in its mode.
+struct Words {
+    /// To one that can't call tools.
+    in_words: &'static str,
+    /// Before its last turn.
+    last_turn: &'static str,
+}
+
+impl Words {
+    fn of(mode: Mode) -> Self {
+        match mode {
+            Mode::Build => Self {
+                in_words: IN_WORDS,
+                last_turn: "This is your last turn, and you may call no more tools. End with \
+                            <task_summary> and say what works and what is missing.",
+            },
+            Mode::Plan => Self {
+                in_words: PLAN_IN_WORDS,
+                last_turn: "This is your last turn, and you may call no more tools. Write the plan \
+                            in Markdown: pages, data and look under a heading each, then a heading \
+                            “## Steps” with a numbered list of the steps.",
+            },
+            Mode::Ask => Self {
+                in_words: "Answer from what you were given, in words.",
+                last_turn: "This is your last turn, and you may call no more tools. Answer from \
+                            what you know by now, and say what you could not find out.",
+            },
+        }
+    }
+}
+
+/// Where the model's files are in its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FileSource {
+    /// In code blocks: the model has called no tool yet, or was asked to write files so.
+    CodeBlocks,
+    /// In tool calls: a code block only quotes.
+    ToolCalls,
+}
+
+/// What the latest answers have in common that led nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stall {
+    /// The last answer led somewhere.
+    None,
+    /// The last answer had no tool calls, files or summary, and a reminder followed it.
+    Reminded,
+    /// This many in a row were cut off with nothing usable in them.
+    Cut(u32),
+    /// This many in a row held files that were refused.
+    Refused(u32),
+}
+
+/// A run's conversation with the model. It is built from saved outputs alone, so a restarted run
+/// has the same one.
+pub(super) struct Conversation {
+    pub(super) messages: Vec<ChatMessage>,
+    /// How many answers the model has given.
+    pub(super) turns: u32,
+    pub(super) budget: Budget,
+    pub(super) guards: Guards,
+    pub(super) files: FileSource,
+    pub(super) stall: Stall,
+    /// The summary of an answer that also called tools: it counts if nothing else follows.
+    pub(super) early_summary: Option<String>,
+}
+
+impl Conversation {
+    pub(super) fn new(input: &AgentInput) -> Self {
+        let mut budget = Budget::default();
+        budget.spend(input.spent);
+        Self {
+            messages: input.messages.clone(),
+            turns: 0,
+            budget,
+            guards: Guards::default(),
+            files: FileSource::CodeBlocks,
+            stall: Stall::None,
+            early_summary: None,
+        }
+    }
+
+    pub(super) fn note(&mut self, content: impl Into<String>) {
+        let content = content.into();
+        self.messages.push(ChatMessage::System { content });
+    }
+
+    /// Executes the answer's calls, and adds their results to the conversation. Returns them.
+    pub(super) async fn call_tools<J: Journal>(
+        &mut self,
+        job: &Job<'_, '_, J>,
+        reply: &ModelReply,
+    ) -> Result<Vec<ToolOutput>, RunError> {
+        let outputs = call_tools(job, self.turns, &reply.tool_calls).await?;
+        for (call, output) in reply.tool_calls.iter().zip(&outputs) {
+            let warning = self.guards.record(call, output)?;
+            self.messages.push(ChatMessage::Tool {
+                tool_call_id: call.id.clone(),
+                content: warning.map_or_else(
+                    || output.content.clone(),
+                    |warning| format!("{}\n{warning}", output.content),
+                ),
+            });
+        }
+        self.guards.end_turn(&outputs)?;
+        if reply.cut {
+            self.note(CUT);
+        }
+        Ok(outputs)
+    }
+
+    /// Asks the model for the next turn, as a step, and adds the answer to the conversation.
+    pub(super) async fn next_answer<J: Journal>(
+        &mut self,
+        job: &Job<'_, '_, J>,
+        max_turns: u32,
+    ) -> Result<ModelReply, RunError> {
+        self.turns += 1;
+        let (turn, is_last) = (self.turns, self.turns == max_turns);
+        let words = Words::of(job.mode);
+        if is_last && turn > 1 {
+            self.note(words.last_turn);
+        }
+        compaction::make_room(&mut self.messages, job.agent.model.context_tokens());
+        let request = &ChatRequest {
+            messages: job.agent.redactor.redact_messages(&self.messages),
+            tools: tools::specs(job.toolset()),
+            may_call: !is_last,
+            in_words: words.in_words,
+            takes_unfinished: false,
+            role: ModelRole::Coder,
+            cache_key: job.cache_key(),
+        };
+        // After a summary there may be nothing left to say.
+        let may_be_empty = self.early_summary.is_some();
+        let step_name = &*format!("turn-{turn}");
+        let step = Step::new(step_name, &request.messages)
+            .within(job.agent.settings.run_timeout)
+            .with_alternatives(job.agent.model.alternatives());
+        let (budget, limits) = (&self.budget, &job.agent.settings.limits);
+        let early_ends = &EarlyEnds::default();
+        let answering = |attempt| async move {
+            budget.check(limits, job.journal.lost(step_name))?;
+            let asked = Asked::new(step_name, turn, attempt, early_ends);
+            let reply = early_ends.record(attempt, answer(job, &asked, request).await)?;
+            let is_empty =
+                reply.text.trim().is_empty() && reply.tool_calls.is_empty() && !reply.cut;
+            if is_empty && !may_be_empty {
+                return Err(ModelError::Cut("it is empty".to_owned()).into());
+            }
+            Ok(reply)
+        };
+        let reply: ModelReply = job.journal.step(step, answering).await?;
+        // Published again after a restart, where it may have been cut; an unchanged one is no
+        // event.
+        publish_text(job.journal, turn, &reply.text).await?;
+        self.budget.spend(job.journal.lost(step_name));
+        if !reply.half_calls.is_empty() {
+            // Incomplete calls are not executed: their drafts go.
+            job.journal
+                .publish(EventKind::Draft { turn, piece: None })
+                .await?;
+        }
+        self.budget.spend(reply.spent);
+        self.add_answer(&reply);
+        Ok(reply)
+    }
+
+    fn add_answer(&mut self, reply: &ModelReply) {
+        if reply.overflowed {
+            compaction::halve(&mut self.messages);
+        }
+        if let Some(left_out) = reply.left_out {
+            input::leave_out(&mut self.messages, left_out);
+        }
+        let only_half_calls = !reply.half_calls.is_empty()
+            && reply.text.trim().is_empty()
+            && reply.tool_calls.is_empty();
+        // Providers drop an empty answer, and with it the fact that it was cut off.
+        let content = if only_half_calls {
+            format!(
+                "[I called {}, and was cut off.]",
+                reply.half_calls.join(", ")
+            )
+        } else {
+            reply.text.clone()
+        };
+        self.messages.push(ChatMessage::Assistant {
+            content,
+            tool_calls: reply
+                .tool_calls
+                .iter()
+                .cloned()
+                .map(tools::with_canonical_name)
+                .collect(),
+            thoughts: reply.thoughts.clone(),
+        });
+    }
+}
