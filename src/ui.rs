@@ -25,6 +25,7 @@ pub mod runs;
 pub mod script;
 pub mod share;
 pub mod shared;
+pub mod team;
 pub mod terminal;
 pub mod theme;
 pub mod time;

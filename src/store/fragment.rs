@@ -16,13 +16,13 @@ use sea_orm::{
 use super::{
     Result, Store, StoreError,
     blob::{self, Hashed},
-    event, project,
+    event, picture, project,
     readable::{self, or_skip},
     run, without_nul,
 };
 use crate::protocol::{
     AppEntry, AppNode, Author, Event, EventKind, Fragment, FragmentId, MessageId, ProjectId, RunId,
-    Timestamp,
+    Timestamp, UserId,
 };
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -43,6 +43,8 @@ pub struct Model {
     pub restored: Option<i32>,
     pub changed: Option<i32>,
     pub picture: Option<String>,
+    /// Whose edits it has, or who restored it; `None` for the project's owner, and for a run's.
+    pub user_id: Option<UserId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -135,6 +137,7 @@ impl Model {
             title: self.title,
             draft: self.draft,
             author: self.author,
+            user: self.user_id,
             restored: self.restored,
             changed: self.changed,
             picture: self.picture.and_then(|hash| hash.parse().ok()),
@@ -407,7 +410,7 @@ pub(super) async fn insert(
     if let Some(picture) = &new.picture {
         let hash = blob::hash(picture);
         blob::put(tx, hash.clone(), picture).await?;
-        set_picture(tx, project, saved.id, Some(&hash)).await?;
+        picture::set(tx, project, saved.id, Some(&hash)).await?;
     }
     Ok(saved)
 }
@@ -450,6 +453,7 @@ pub(super) async fn insert_row(
         },
         changed: Some(count_changes(&before, files)),
         picture: None,
+        user_id: None,
     };
     // Every column is set.
     Entity::insert(ActiveModel::from(model.clone()).reset_all())
@@ -477,23 +481,4 @@ pub(super) async fn insert_files(
             .await?;
     }
     Ok(())
-}
-
-/// Gives the version, and with it its project, a picture by the blob's hash; nothing happens where
-/// there is none.
-pub(super) async fn set_picture(
-    tx: &impl ConnectionTrait,
-    project: ProjectId,
-    id: FragmentId,
-    picture: Option<&str>,
-) -> Result<()> {
-    let Some(picture) = picture else {
-        return Ok(());
-    };
-    Entity::update_many()
-        .col_expr(Column::Picture, Expr::value(picture))
-        .filter(Column::Id.eq(id))
-        .exec(tx)
-        .await?;
-    project::set_picture(tx, project, picture).await
 }

@@ -7,7 +7,7 @@ use sea_orm::{
     sea_query::SelectStatement,
 };
 
-use super::{Result, Store, StoreError, fragment, image, readable, run, without_nul};
+use super::{Result, Store, StoreError, fragment, image, readable, run, user, without_nul};
 use crate::protocol::{
     ImageId, Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp, UserId,
 };
@@ -25,6 +25,8 @@ pub struct Model {
     pub image_hash: Option<String>,
     /// The message that took its place, or its own id where none did.
     pub replaced_by: Option<MessageId>,
+    /// Who wrote it; `None` for the agent, and for the project's owner where nobody was noted.
+    pub user_id: Option<UserId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -40,6 +42,7 @@ impl Model {
             project: self.project_id,
             run: None,
             role: self.role,
+            user: self.user_id,
             kind: self.kind,
             content: self.content,
             html: String::new(),
@@ -172,7 +175,7 @@ pub(super) async fn insert_prompt(
     image: Option<&ImageId>,
 ) -> Result<Message> {
     let image = match image {
-        Some(id) => Some(image::attach(tx, user, id).await?),
+        Some(id) => Some(image::attach(tx, user, project, id).await?),
         None => None,
     };
     let message = insert(
@@ -183,14 +186,23 @@ pub(super) async fn insert_prompt(
         prompt.as_str(),
     )
     .await?;
-    if let Some(image) = &image {
+    let (hash, user) = (
+        image.as_ref().map(|image| image.id.as_str().to_owned()),
+        user::noted(user),
+    );
+    if hash.is_some() || user.is_some() {
         Entity::update_many()
-            .col_expr(Column::ImageHash, Expr::value(image.id.as_str()))
+            .col_expr(Column::ImageHash, Expr::value(hash))
+            .col_expr(Column::UserId, Expr::value(user.clone()))
             .filter(Column::Id.eq(message.id))
             .exec(tx)
             .await?;
     }
-    Ok(Message { image, ..message })
+    Ok(Message {
+        image,
+        user,
+        ..message
+    })
 }
 
 /// The hashes of all messages' images, for a query of what is in use.
@@ -243,6 +255,7 @@ pub(super) async fn insert(
         project,
         run: None,
         role,
+        user: None,
         kind,
         content: without_nul(content),
         html: String::new(),
@@ -259,6 +272,7 @@ pub(super) async fn insert(
         created_at: Set(message.created_at.0),
         image_hash: Set(None),
         replaced_by: Set(None),
+        user_id: Set(None),
     })
     .exec_without_returning(tx)
     .await?;

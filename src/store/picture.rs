@@ -6,20 +6,16 @@ use sea_orm::{
     sea_query::{Query, SelectStatement, SimpleExpr},
 };
 
-use super::{ImageContent, Result, Store, StoreError, blob, fragment, project};
-use crate::protocol::{ImageId, UserId};
+use super::{ImageContent, Result, Store, StoreError, blob, fragment, member, project};
+use crate::protocol::{FragmentId, ImageId, ProjectId, UserId};
 
 impl Store {
-    /// The bytes of a picture of the user's apps, or `NotFound`: other blobs are none.
+    /// The bytes of a picture of an app that the user owns or works on, or `NotFound`: other blobs
+    /// are none.
     pub async fn picture_content(&self, user: &UserId, id: &ImageId) -> Result<ImageContent> {
-        let own = Query::select()
-            .column(project::Column::Id)
-            .from(project::Entity)
-            .and_where(project::Column::UserId.eq(user.clone()))
-            .to_owned();
         let shown = fragment::Entity::find()
             .filter(fragment::Column::Picture.eq(id.as_str()))
-            .filter(fragment::Column::ProjectId.in_subquery(own));
+            .filter(fragment::Column::ProjectId.in_subquery(member::visible_ids(user)));
         if shown.count(&self.db).await? == 0 {
             return Err(StoreError::NotFound("picture"));
         }
@@ -45,4 +41,23 @@ pub(super) fn pictures_of(hash: SimpleExpr) -> SelectStatement {
         .from(fragment::Entity)
         .and_where(Expr::col((fragment::Entity, fragment::Column::Picture)).eq(hash))
         .to_owned()
+}
+
+/// Gives the version, and with it its project, a picture by the blob's hash; nothing happens where
+/// there is none.
+pub(super) async fn set(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    id: FragmentId,
+    picture: Option<&str>,
+) -> Result<()> {
+    let Some(picture) = picture else {
+        return Ok(());
+    };
+    fragment::Entity::update_many()
+        .col_expr(fragment::Column::Picture, Expr::value(picture))
+        .filter(fragment::Column::Id.eq(id))
+        .exec(tx)
+        .await?;
+    project::set_picture(tx, project, picture).await
 }

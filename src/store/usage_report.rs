@@ -8,8 +8,8 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, project, run, step,
-    usage::{SpentRow, select_spent},
+    Result, Store, run, step,
+    usage::{SpentRow, payer, select_spent},
 };
 use crate::protocol::{DayUsage, ModelUsage, Timestamp, UserId};
 
@@ -94,6 +94,6 @@ fn runs_since(user: &UserId, day: i64) -> Select<run::Entity> {
             "runs",
         )
         .join(JoinType::InnerJoin, run::Relation::Project.def())
-        .filter(project::Column::UserId.eq(user.clone()))
+        .filter(payer().eq(user.clone()))
         .filter(run::Column::CreatedAt.gte(day * DAY))
 }

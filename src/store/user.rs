@@ -134,6 +134,12 @@ impl Store {
     }
 }
 
+/// The user as it is noted beside what they did; `None` for the local user, whose projects may get
+/// another owner.
+pub(super) fn noted(user: &UserId) -> Option<UserId> {
+    (*user != UserId::local()).then(|| user.clone())
+}
+
 /// Adds the user. `Conflict` when the address is taken.
 pub(super) async fn insert(tx: &impl ConnectionTrait, new: NewUser) -> Result<Account> {
     let model = Model {

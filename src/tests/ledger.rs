@@ -109,21 +109,34 @@ fn rounds() -> impl Strategy<Value = Vec<Round>> {
 }
 
 /// Lets it happen; what is not possible is refused.
-async fn happen(store: &Store, email: &str, project: ProjectId, runs: &[Run], what: Happening) {
+async fn happen(
+    store: &Store,
+    (user, email): (&UserId, &str),
+    project: ProjectId,
+    runs: &[Run],
+    what: Happening,
+) {
     let prompt = NewPrompt::new("More").unwrap();
     let run = |at: usize| &runs[at % runs.len()];
     let content = "It ended.".to_owned();
     let done = match what {
-        Happening::Prompt => store.add_prompt(project, &prompt, None).await.map(drop),
+        Happening::Prompt => store
+            .add_prompt(user, project, &prompt, None)
+            .await
+            .map(drop),
         Happening::PromptAfterPeriod => {
             let later = store
                 .clone()
                 .charging(Some(CreditRules { days: 0, ..RULES }));
-            later.add_prompt(project, &prompt, None).await.map(drop)
+            later
+                .add_prompt(user, project, &prompt, None)
+                .await
+                .map(drop)
         }
-        Happening::Replay(at) => store.replay_run(run(at).id).await.map(drop),
+        Happening::Replay(at) => store.replay_run(user, run(at).id).await.map(drop),
         Happening::SendAgain(at) => {
             let rewind = Rewind {
+                user: user.clone(),
                 message: run(at).message,
                 prompt,
                 image: None,
@@ -232,7 +245,8 @@ async fn play(place: &Place, rounds: Vec<Round>) {
             Round::Happens(all) => {
                 let runs = store.list_runs(project).await.unwrap();
                 let all = all.into_iter().map(async |(what, patience)| {
-                    let mut happens = Box::pin(happen(&store, &email, project, &runs, what));
+                    let mut happens =
+                        Box::pin(happen(&store, (&user, &email), project, &runs, what));
                     let Some(polls) = patience else {
                         return happens.await;
                     };

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     protocol::{Image, Message, MessageId, Role, RunState},
-    ui::{erased::part, time::RelativeTime},
+    ui::{erased::part, team, time::RelativeTime},
 };
 
 /// A message that stands alone.
@@ -35,8 +35,10 @@ fn prompt(
 ) -> AnyView {
     let (sent_at, content) = (message.created_at, message.content.clone());
     let image = message.image.clone().map(attached_image);
+    let (author, can_edit) = (team::author(message.user.clone()), team::can_edit());
     let buttons = part(move || {
         let possible: &[Act] = match state.get() {
+            _ if !can_edit => &[Act::Copy],
             Some(RunState::Queued) => &[Act::Edit, Act::Remove, Act::Copy],
             Some(RunState::Running) => &[Act::Edit, Act::Copy],
             Some(RunState::Succeeded | RunState::Failed | RunState::Cancelled) => {
@@ -53,6 +55,7 @@ fn prompt(
                 {content}
             </div>
             <div class="flex h-7 items-center gap-1.5 text-xs text-muted-foreground">
+                {author}
                 <span class="message-time"><RelativeTime at=sent_at/></span>
                 {buttons}
             </div>
