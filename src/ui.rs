@@ -19,6 +19,7 @@ pub mod live;
 pub mod model;
 pub mod not_found;
 pub mod pane;
+pub mod people;
 pub mod preview;
 pub mod prompt_field;
 pub mod runs;
