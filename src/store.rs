@@ -42,6 +42,7 @@ mod share;
 mod step;
 mod sweep;
 mod tables;
+mod team;
 mod title;
 mod turns;
 mod types;

@@ -28,7 +28,10 @@ impl Projects {
         role: ProjectRole,
     ) -> Result<Team, ProjectError> {
         if !self.has_account() {
-            return Ok(Team::default());
+            return Ok(Team {
+                role,
+                ..Team::default()
+            });
         }
         Ok(Team {
             you: Some(self.user()?.clone()),

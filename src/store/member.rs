@@ -8,12 +8,8 @@ use sea_orm::{
     sea_query::{ExprTrait as _, IntoCondition as _, OnConflict, Query, SelectStatement},
 };
 
-use super::{
-    Actor, Deed, Result, Store, StoreError, audit, fragment, message, project, readable, run, user,
-};
-use crate::protocol::{
-    Member, Membership, Person, ProjectId, ProjectRole, Run, RunId, Timestamp, UserId,
-};
+use super::{Actor, Deed, Result, Store, StoreError, audit, project, readable, user};
+use crate::protocol::{Member, Membership, ProjectId, ProjectRole, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "project_members")]
@@ -54,26 +50,18 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// Whose a project is, and what somebody else may do in it.
 #[derive(FromQueryResult)]
-struct Standing {
+pub(super) struct Standing {
     owner: UserId,
     member: Option<ProjectRole>,
 }
 
 impl Standing {
-    fn role_of(&self, user: &UserId) -> Option<ProjectRole> {
+    pub(super) fn role_of(&self, user: &UserId) -> Option<ProjectRole> {
         if self.owner == *user {
             return Some(ProjectRole::Owner);
         }
         self.member
     }
-}
-
-#[derive(FromQueryResult)]
-struct RunRow {
-    #[sea_orm(nested)]
-    run: run::Model,
-    #[sea_orm(nested)]
-    standing: Standing,
 }
 
 impl Store {
@@ -98,76 +86,6 @@ impl Store {
         let found = found.into_model::<Standing>().one(&self.db).await?;
         let role = found.and_then(|standing| standing.role_of(user));
         role.ok_or(StoreError::NotFound(what))
-    }
-
-    /// The run, and what the user may do in its project, or `NotFound`.
-    pub async fn find_run_for(&self, user: &UserId, id: RunId) -> Result<(Run, ProjectRole)> {
-        let found = run::Entity::find_by_id(id)
-            .join(JoinType::InnerJoin, run::Relation::Project.def())
-            .join(JoinType::LeftJoin, membership(user))
-            .filter(project::Column::DeletedAt.is_null())
-            .column_as(project::Column::UserId, "owner")
-            .column_as(Column::Role, "member");
-        let found = found.into_model::<RunRow>().one(&self.db).await?;
-        let found = found.and_then(|row| Some((row.standing.role_of(user)?, row.run)));
-        let (role, run) = found.ok_or(StoreError::NotFound("run"))?;
-        Ok((run.into_run(), role))
-    }
-
-    /// Who is in the project: its owner, its members, and those who sent or changed something while
-    /// they were.
-    pub async fn list_people(&self, id: ProjectId) -> Result<Vec<Person>> {
-        let owner = self.user_of(id).await?;
-        let wrote = Query::select()
-            .column(message::Column::UserId)
-            .from(message::Entity)
-            .and_where(message::Column::ProjectId.eq(id))
-            .and_where(message::Column::UserId.is_not_null())
-            .to_owned();
-        let changed = Query::select()
-            .column(fragment::Column::UserId)
-            .from(fragment::Entity)
-            .and_where(fragment::Column::ProjectId.eq(id))
-            .and_where(fragment::Column::UserId.is_not_null())
-            .to_owned();
-        let members = Query::select()
-            .column(Column::UserId)
-            .from(Entity)
-            .and_where(Column::ProjectId.eq(id))
-            .to_owned();
-        let known = Condition::any()
-            .add(user::Column::Id.eq(owner.clone()))
-            .add(user::Column::Id.in_subquery(members))
-            .add(user::Column::Id.in_subquery(wrote))
-            .add(user::Column::Id.in_subquery(changed));
-        let people = user::Entity::find()
-            .filter(known)
-            .order_by_asc(user::Column::CreatedAt)
-            .order_by_asc(user::Column::Id);
-        let people = readable::models(&self.db, "user", people).await?;
-        let members = Entity::find().filter(Column::ProjectId.eq(id));
-        let members = readable::models(&self.db, "member", members).await?;
-        let role_of = |user: &UserId| {
-            let mut members = members.iter();
-            match *user == owner {
-                true => Some(ProjectRole::Owner),
-                false => members.find(|one| one.user_id == *user).map(|one| one.role),
-            }
-        };
-        let mut people: Vec<Person> = people
-            .iter()
-            .map(|model| Person {
-                id: model.id.clone(),
-                name: name_of(model),
-                role: role_of(&model.id),
-            })
-            .collect();
-        people.sort_by_key(|person| match person.role {
-            Some(ProjectRole::Owner) => 0,
-            Some(_) => 1,
-            None => 2,
-        });
-        Ok(people)
     }
 
     /// The project's members, those who were in it longest first.
@@ -332,7 +250,7 @@ fn standings(projects: Select<project::Entity>, user: &UserId) -> Select<project
 }
 
 /// A project's row of this member, if there is one.
-fn membership(user: &UserId) -> RelationDef {
+pub(super) fn membership(user: &UserId) -> RelationDef {
     let user = user.clone();
     let of_project: RelationDef = project::Entity::belongs_to(Entity)
         .from(project::Column::Id)
