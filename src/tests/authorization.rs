@@ -8,7 +8,7 @@ use codeflow::{
     accounts::Token,
     protocol::{ProjectId, Timestamp, UserId},
     server,
-    store::{NewSession, Store},
+    store::{AccountChange, Actor, NewSession, Store},
 };
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -240,8 +240,10 @@ async fn nobody_gets_what_is_anothers() {
     };
     store.add_session(ended, None).await.unwrap();
     let expired = format!("{}={}", owner.split('=').next().unwrap(), token.expose());
+    let account = store.find_account("disabled@example.com").await.unwrap();
+    let change = AccountChange::Disabled(true);
     store
-        .set_disabled("disabled@example.com", true)
+        .change_account(&Actor::shell(), &account.id, change)
         .await
         .unwrap();
 

@@ -178,6 +178,18 @@ async fn accounts_on_postgresql_have_two_steps_a_copy_an_end_and_other_services(
         let step = first_step(&server).await;
         assert!(second_step(&server, &step, &code).await.is_err(), "{code}");
     }
+    // New recovery codes take the place of those before.
+    let wrong = [("current", "another password")];
+    let refused = post(&server, "/api/account/two-step/codes", &ada, &wrong).await;
+    assert_eq!(refused.status(), 400);
+    let renewed = post(&server, "/api/account/two-step/codes", &ada, &password).await;
+    let renewed: Vec<String> = renewed.json().await.unwrap();
+    assert_eq!(renewed.len(), codes.len());
+    for (code, works) in [(&codes[1], false), (&renewed[0], true)] {
+        let step = first_step(&server).await;
+        let signed_in = second_step(&server, &step, code).await;
+        assert_eq!(signed_in.is_ok(), works, "{code}");
+    }
     let export = get(&server, "/api/account/export.zip", &ada).await;
     assert_eq!(export.status(), 200);
     let (to, _) = sign_in(&server, &issuer, "oidc").await;

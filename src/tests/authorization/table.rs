@@ -183,6 +183,7 @@ pub const TABLE: &[Row] = rows! {
     GET "/api/account/two-step" => SignedIn;
     POST "/api/account/two-step/begin" with ["current" = "x"] => SignedIn;
     POST "/api/account/two-step/confirm" with ["code" = "123456"] => SignedIn;
+    POST "/api/account/two-step/codes" with ["current" = "x"] => SignedIn;
     POST "/api/account/two-step/end" with ["current" = "x", "code" = "123456"] => SignedIn;
     GET "/api/account/export.zip" => SignedIn;
     GET "/api/account/identities" => SignedIn;
