@@ -5,6 +5,7 @@
 mod account;
 mod administration;
 mod all_projects;
+mod attached_image;
 mod audit;
 mod billing;
 mod blob;

@@ -16,7 +16,7 @@ use sea_orm::{
 use super::{
     Result, Store, StoreError,
     blob::{self, Hashed},
-    event, picture, project,
+    event, project,
     readable::{self, or_skip},
     run, without_nul,
 };
@@ -181,11 +181,6 @@ impl Store {
             return Ok(None);
         };
         Ok(Some(with_entries(&self.db, latest).await?))
-    }
-
-    /// Whether the project has a version or a draft.
-    pub async fn has_version(&self, project: ProjectId) -> Result<bool> {
-        Ok(latest(&self.db, project).await?.is_some())
     }
 
     /// The project's latest version or draft, without its files; `None` when it has none.
@@ -410,7 +405,7 @@ pub(super) async fn insert(
     if let Some(picture) = &new.picture {
         let hash = blob::hash(picture);
         blob::put(tx, hash.clone(), picture).await?;
-        picture::set(tx, project, saved.id, Some(&hash)).await?;
+        set_picture(tx, project, saved.id, Some(&hash)).await?;
     }
     Ok(saved)
 }
@@ -481,4 +476,23 @@ pub(super) async fn insert_files(
             .await?;
     }
     Ok(())
+}
+
+/// Gives the version, and with it its project, a picture by the blob's hash; nothing happens where
+/// there is none.
+pub(super) async fn set_picture(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    id: FragmentId,
+    picture: Option<&str>,
+) -> Result<()> {
+    let Some(picture) = picture else {
+        return Ok(());
+    };
+    Entity::update_many()
+        .col_expr(Column::Picture, Expr::value(picture))
+        .filter(Column::Id.eq(id))
+        .exec(tx)
+        .await?;
+    project::set_picture(tx, project, picture).await
 }

@@ -2,15 +2,10 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{
-    ActiveValue::Set,
-    Condition,
-    entity::prelude::*,
-    sea_query::{OnConflict, Query},
-};
+use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
 
-use super::{Result, Store, StoreError, blob, member, message, readable::or_skip};
-use crate::protocol::{Image, ImageId, Message, ProjectId, Timestamp, UserId};
+use super::{Result, Store, StoreError, blob, readable::or_skip};
+use crate::protocol::{Image, ImageId, Message, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "images")]
@@ -125,67 +120,6 @@ impl Store {
         let own = own.all(&self.db).await?;
         Ok(own.iter().filter_map(|one| one.hash.parse().ok()).collect())
     }
-
-    /// The bytes of an image that the user uploaded, or that a message has in a project that they own
-    /// or are in; or `NotFound`, also for a blob that is no image.
-    pub async fn image_content(&self, user: &UserId, id: &ImageId) -> Result<ImageContent> {
-        expect_visible(&self.db, user, id).await?;
-        let model = Entity::find_by_id(id.as_str()).one(&self.db).await?;
-        let model = model.ok_or(StoreError::NotFound("image"))?;
-        let blob = blob::Entity::find_by_id(model.hash).one(&self.db).await?;
-        Ok(ImageContent {
-            media_type: model.media_type,
-            bytes: blob.ok_or(StoreError::NotFound("image"))?.content,
-        })
-    }
-}
-
-/// Fails with `NotFound` unless the user uploaded the image, or may see a message that has it.
-async fn expect_visible(db: &impl ConnectionTrait, user: &UserId, id: &ImageId) -> Result<()> {
-    let uploaded = Query::select()
-        .column(owner::Column::Hash)
-        .from(owner::Entity)
-        .and_where(owner::Column::UserId.eq(user.clone()))
-        .and_where(owner::Column::Hash.eq(id.as_str()))
-        .to_owned();
-    let sent = Query::select()
-        .column(message::Column::ImageHash)
-        .from(message::Entity)
-        .and_where(message::Column::ImageHash.eq(id.as_str()))
-        .and_where(message::Column::ProjectId.in_subquery(member::visible_ids(user)))
-        .to_owned();
-    let visible = Condition::any()
-        .add(Column::Hash.in_subquery(uploaded))
-        .add(Column::Hash.in_subquery(sent));
-    match Entity::find_by_id(id.as_str())
-        .filter(visible)
-        .count(db)
-        .await?
-    {
-        0 => Err(StoreError::NotFound("image")),
-        _ => Ok(()),
-    }
-}
-
-/// Fails with `NotFound` unless the user uploaded the image, or a message of the project has it: who
-/// sends that once more need not be who attached it.
-async fn expect_at_hand(
-    db: &impl ConnectionTrait,
-    user: &UserId,
-    project: ProjectId,
-    id: &ImageId,
-) -> Result<()> {
-    let uploaded = owner::Entity::find_by_id((id.as_str().to_owned(), user.clone()));
-    if uploaded.one(db).await?.is_some() {
-        return Ok(());
-    }
-    let sent = message::Entity::find()
-        .filter(message::Column::ProjectId.eq(project))
-        .filter(message::Column::ImageHash.eq(id.as_str()));
-    match sent.count(db).await? {
-        0 => Err(StoreError::NotFound("image")),
-        _ => Ok(()),
-    }
 }
 
 /// Gives one user's images to another.
@@ -210,15 +144,19 @@ pub(super) async fn disown_all(tx: &impl ConnectionTrait, user: &UserId) -> Resu
     Ok(())
 }
 
-/// The user's image that is about to be attached to a message of the project; from now on no sweep
-/// removes it. `NotFound` when it is gone.
+/// The image that is about to be attached to a message; from now on no sweep removes it. `NotFound`
+/// when it is gone, or when this user did not upload it: `None` where that does not matter.
 pub(super) async fn attach(
     tx: &impl ConnectionTrait,
-    user: &UserId,
-    project: ProjectId,
+    uploader: Option<&UserId>,
     id: &ImageId,
 ) -> Result<Image> {
-    expect_at_hand(tx, user, project, id).await?;
+    if let Some(user) = uploader {
+        let uploaded = owner::Entity::find_by_id((id.as_str().to_owned(), user.clone()));
+        if uploaded.one(tx).await?.is_none() {
+            return Err(StoreError::NotFound("image"));
+        }
+    }
     let kept = Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(Timestamp::now().0))
         .filter(Column::Hash.eq(id.as_str()))

@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::{Result, Store, StoreError, fragment, image, readable, run, user, without_nul};
 use crate::protocol::{
-    ImageId, Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp, UserId,
+    Image, ImageId, Message, MessageId, MessageKind, NewPrompt, ProjectId, Role, Timestamp, UserId,
 };
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -175,7 +175,7 @@ pub(super) async fn insert_prompt(
     image: Option<&ImageId>,
 ) -> Result<Message> {
     let image = match image {
-        Some(id) => Some(image::attach(tx, user, project, id).await?),
+        Some(id) => Some(attach(tx, user, project, id).await?),
         None => None,
     };
     let message = insert(
@@ -203,6 +203,21 @@ pub(super) async fn insert_prompt(
         user,
         ..message
     })
+}
+
+/// The image for a message of the project, which the user uploaded or another of its messages has:
+/// who sends that once more need not be who attached it. `NotFound` when it is gone.
+pub(super) async fn attach(
+    tx: &impl ConnectionTrait,
+    user: &UserId,
+    project: ProjectId,
+    id: &ImageId,
+) -> Result<Image> {
+    let sent = Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .filter(Column::ImageHash.eq(id.as_str()));
+    let is_at_hand = sent.count(tx).await? > 0;
+    image::attach(tx, (!is_at_hand).then_some(user), id).await
 }
 
 /// The hashes of all messages' images, for a query of what is in use.

@@ -6,8 +6,8 @@ use sea_orm::{
     sea_query::{Query, SelectStatement, SimpleExpr},
 };
 
-use super::{ImageContent, Result, Store, StoreError, blob, fragment, member, project};
-use crate::protocol::{FragmentId, ImageId, ProjectId, UserId};
+use super::{ImageContent, Result, Store, StoreError, blob, fragment, member};
+use crate::protocol::{ImageId, UserId};
 
 impl Store {
     /// The bytes of a picture of an app that the user owns or works on, or `NotFound`: other blobs
@@ -41,23 +41,4 @@ pub(super) fn pictures_of(hash: SimpleExpr) -> SelectStatement {
         .from(fragment::Entity)
         .and_where(Expr::col((fragment::Entity, fragment::Column::Picture)).eq(hash))
         .to_owned()
-}
-
-/// Gives the version, and with it its project, a picture by the blob's hash; nothing happens where
-/// there is none.
-pub(super) async fn set(
-    tx: &impl ConnectionTrait,
-    project: ProjectId,
-    id: FragmentId,
-    picture: Option<&str>,
-) -> Result<()> {
-    let Some(picture) = picture else {
-        return Ok(());
-    };
-    fragment::Entity::update_many()
-        .col_expr(fragment::Column::Picture, Expr::value(picture))
-        .filter(fragment::Column::Id.eq(id))
-        .exec(tx)
-        .await?;
-    project::set_picture(tx, project, picture).await
 }

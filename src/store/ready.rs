@@ -6,7 +6,7 @@ use super::{
     NewFragment, Result, Store, StoreError,
     blob::Hashed,
     fragment::{self, Origin},
-    message, picture, project, run, share,
+    message, project, run, share,
     version::copy_files,
 };
 use crate::protocol::{
@@ -94,7 +94,7 @@ async fn copy(
     let (title, partial) = (version.title, version.partial);
     let copy = fragment::insert_row(tx, project.id, origin, title, partial, &files).await?;
     copy_files(tx, version.id, copy.id).await?;
-    picture::set(tx, project.id, copy.id, picture).await?;
+    fragment::set_picture(tx, project.id, copy.id, picture).await?;
     Ok(project)
 }
 

@@ -5,7 +5,7 @@
 use sea_orm::{QueryOrder, entity::prelude::*};
 
 use super::{
-    NewFragment, Result, Store, StoreError, credit, event, fragment, image,
+    NewFragment, Result, Store, StoreError, credit, event, fragment,
     message::{self, Column, Entity},
     project, prompt, readable, run, step, version, without_nul,
 };
@@ -135,7 +135,7 @@ impl Store {
                 let project = model.project_id;
                 project::there(tx, project).await?;
                 let image = match &image {
-                    Some(image) => Some(image::attach(tx, &user, project, image).await?),
+                    Some(image) => Some(message::attach(tx, &user, project, image).await?),
                     None => None,
                 };
                 let hash = image.as_ref().map(|image| image.id.as_str().to_owned());

@@ -6,7 +6,7 @@ use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*, sea_query::Query};
 use super::{
     NewFragment, Result, Store, StoreError, Version, blob, edit, event,
     fragment::{self, Column, Entity, FileSet, Origin, file},
-    picture, project, readable, run, user, without_nul,
+    project, readable, run, user, without_nul,
 };
 use crate::protocol::{
     AppNode, Author, Event, EventKind, Fragment, FragmentId, ProjectId, Timestamp, UserId,
@@ -35,6 +35,11 @@ impl Store {
         let models = readable::models(&self.db, "version", all).await?;
         let fragments = models.into_iter();
         Ok(fragments.map(fragment::Model::into_fragment).collect())
+    }
+
+    /// Whether the project has a version or a draft.
+    pub async fn has_version(&self, project: ProjectId) -> Result<bool> {
+        Ok(fragment::latest(&self.db, project).await?.is_some())
     }
 
     /// The version of this project with the id, or `NotFound`.
@@ -195,7 +200,7 @@ pub(super) async fn restore(
             let restored =
                 fragment::insert_row(tx, project, origin, source.title, partial, &files).await?;
             copy_files(tx, id, restored.id).await?;
-            picture::set(tx, project, restored.id, picture.as_deref()).await?;
+            fragment::set_picture(tx, project, restored.id, picture.as_deref()).await?;
             restored
         }
         None => {
