@@ -16,5 +16,6 @@ pub mod runs;
 #[cfg(feature = "ssr")]
 mod session;
 pub mod shares;
+pub mod team;
 pub mod usage;
 pub mod versions;

@@ -12,8 +12,8 @@ use leptos_router::{
 use crate::protocol::Preferences;
 use crate::ui::{
     account::{
-        CodeRoute, ConfirmRoute, PricingRoute, ResetRoute, SettingsRoute, SignInRoute, SignUpRoute,
-        UsageRoute,
+        CodeRoute, ConfirmRoute, InviteRoute, PricingRoute, ResetRoute, SettingsRoute, SignInRoute,
+        SignUpRoute, UsageRoute,
     },
     admin::{
         AuditRoute, DataRoute, ModelsRoute, ProjectRoute, ProjectsRoute, SandboxesRoute, UsersRoute,
@@ -89,6 +89,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/projects/:id") view={Lazy::<WorkspaceRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/s/:slug") view={Lazy::<SharedRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/s/:slug/source") view={Lazy::<SharedSourceRoute>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/invite/:token") view={Lazy::<InviteRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/sign-in") view={Lazy::<SignInRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/sign-in/code") view={Lazy::<CodeRoute>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/confirm") view={Lazy::<ConfirmRoute>::new()} ssr=SsrMode::Async/>

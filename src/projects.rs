@@ -1,6 +1,7 @@
 //! Projects, for the pages that show them: the one door of `api` and `server`. Reads come from the
 //! store and the sandbox; what begins or ends a run goes to `runs`. Errors are [`ProjectError`].
 
+mod access;
 mod administration;
 mod apps;
 mod archive;
@@ -19,11 +20,13 @@ mod images;
 mod messages;
 mod models;
 mod preferences;
+mod presence;
 mod previews;
 mod shares;
 mod showcase;
 mod steps;
 mod sweep;
+mod team;
 mod terminals;
 mod versions;
 mod views;
@@ -54,6 +57,7 @@ use crate::{
 };
 use apps::Apps;
 use edits::Edits;
+use presence::Presence;
 use previews::Previews;
 use terminals::Terminals;
 use views::{Audience, Views};
@@ -82,6 +86,7 @@ struct Inner {
     /// The versions that visitors of shared apps look at, and what the visitors may cost.
     shared: Views,
     visits: Visits,
+    presence: Presence,
     /// Of those that change a project's app.
     locks: ProjectLocks,
     runs: Supervisor,
@@ -149,6 +154,7 @@ impl Projects {
                 views,
                 shared,
                 visits: Visits::default(),
+                presence: Presence::default(),
                 locks: context.locks.clone(),
                 runs: Supervisor::new(context, settings, shutdown),
                 deleted: Notify::new(),
@@ -181,17 +187,6 @@ impl Projects {
         Ok((!sees_all).then_some(user))
     }
 
-    /// Fails with `NotFound` unless the project is theirs.
-    async fn own(&self, project: ProjectId) -> Result<(), ProjectError> {
-        let user = self.user()?;
-        Ok(self.inner.store.expect_project_of(user, project).await?)
-    }
-
-    /// The run, or `NotFound` unless it is theirs.
-    async fn own_run(&self, run: RunId) -> Result<Run, ProjectError> {
-        Ok(self.inner.store.find_run_of(self.user()?, run).await?)
-    }
-
     /// Creates a project from its first prompt and the image that was uploaded for it; its run
     /// begins at once.
     pub async fn create(
@@ -214,46 +209,50 @@ impl Projects {
         prompt: &NewPrompt,
         image: Option<ImageId>,
     ) -> Result<Run, ProjectError> {
-        self.own(project).await?;
-        Ok(self.inner.runs.add_prompt(project, prompt, image).await?)
+        self.expect_editor(project).await?;
+        let user = self.user()?;
+        let added = self.inner.runs.add_prompt(user, project, prompt, image);
+        Ok(added.await?)
     }
 
     /// Stops the run, at work or waiting: what was written is kept. One that has ended already is
     /// left as it is.
     pub async fn cancel(&self, run: RunId) -> Result<Run, ProjectError> {
-        self.own_run(run).await?;
+        self.editable_run(run).await?;
         Ok(self.inner.runs.cancel(run).await?)
     }
 
     /// Runs the message of a run that failed or was stopped once more; `Conflict` for any other.
     pub async fn replay(&self, run: RunId) -> Result<Run, ProjectError> {
-        self.own_run(run).await?;
-        Ok(self.inner.runs.replay(run).await?)
+        self.editable_run(run).await?;
+        Ok(self.inner.runs.replay(self.user()?, run).await?)
     }
 
-    /// Their projects, the one worked on last first.
+    /// Their projects and those of others that they are in, the one worked on last first.
     pub async fn list(&self) -> Result<Vec<ProjectSummary>, ProjectError> {
-        Ok(self.inner.store.list_projects(self.user()?).await?)
+        let store = &self.inner.store;
+        Ok(store.list_visible_projects(self.user()?).await?)
     }
 
-    /// Gives the project its user's title, which runs leave alone; open pages follow.
+    /// Gives the project a title of people's, which runs leave alone; open pages follow.
     pub async fn rename(
         &self,
         project: ProjectId,
         title: &ProjectTitle,
     ) -> Result<Project, ProjectError> {
-        self.own(project).await?;
+        self.expect_editor(project).await?;
         let store = &self.inner.store;
         let event = store.rename_project(project, title.as_str()).await?;
         self.inner.events.announce(event);
         Ok(store.find_project(project).await?)
     }
 
-    /// A new project with the files of this one's latest version; its sandbox is made when it is
+    /// A new project of theirs with the files of this one's latest version; its sandbox is made when it is
     /// opened. `Conflict` when there is no version yet.
     pub async fn duplicate(&self, project: ProjectId) -> Result<Project, ProjectError> {
-        self.own(project).await?;
-        Ok(self.inner.store.duplicate_project(project).await?)
+        self.expect_viewer(project).await?;
+        let store = &self.inner.store;
+        Ok(store.duplicate_project(self.user()?, project).await?)
     }
 
     /// Tokens and money of their runs so far, of each user's to an administrator.
@@ -268,7 +267,7 @@ impl Projects {
 
     /// Notes that somebody looks at the project's preview; an app that is asleep wakes.
     pub async fn attend_preview(&self, project: ProjectId) -> Result<(), ProjectError> {
-        self.own(project).await?;
+        self.expect_viewer(project).await?;
         self.inner.previews.attend(project);
         Ok(())
     }
@@ -280,14 +279,14 @@ impl Projects {
         project: ProjectId,
         errors: Vec<PreviewError>,
     ) -> Result<(), ProjectError> {
-        self.own(project).await?;
+        self.expect_editor(project).await?;
         self.inner.previews.report(project, errors);
         Ok(())
     }
 
     /// What the app's dev server printed after so many bytes; nothing while there is no app.
     pub async fn dev_log(&self, project: ProjectId, after: u64) -> Result<DevLog, ProjectError> {
-        self.own(project).await?;
+        self.expect_viewer(project).await?;
         if !self.inner.apps.exists(project).await? {
             return Ok(DevLog::default());
         }

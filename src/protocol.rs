@@ -22,6 +22,7 @@ mod project;
 mod run;
 mod share;
 mod step;
+mod team;
 mod terminal;
 mod text;
 mod usage;
@@ -67,6 +68,10 @@ pub use project::{
 pub use run::{Run, RunState, Status, ToolUse};
 pub use share::{Share, ShareState, SharedApp, SharedSource};
 pub use step::{StepChange, StepDetails};
+pub use team::{
+    InvitationView, Invited, Member, Membership, OpenInvitation, People, Person, ProjectRole,
+    Standing, Team,
+};
 pub use terminal::{LeftRunning, Shell, ShellEnd, TerminalFrame, TerminalRequest, TerminalSandbox};
 pub use text::{first_chars, shorten};
 pub use usage::{DayUsage, ModelUsage, Spent, UsageReport, UserUsage};

@@ -26,6 +26,7 @@ mod m20261129_100060_add_administration;
 mod m20261129_100065_add_link_details;
 mod m20261129_100066_add_second_steps;
 mod m20261129_100067_add_linked_identities;
+mod m20261129_100070_add_teams;
 mod m20261129_100080_add_modes;
 mod m20261129_100081_add_cached_tokens;
 
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100065_add_link_details::Migration),
             Box::new(m20261129_100066_add_second_steps::Migration),
             Box::new(m20261129_100067_add_linked_identities::Migration),
+            Box::new(m20261129_100070_add_teams::Migration),
             Box::new(m20261129_100080_add_modes::Migration),
             Box::new(m20261129_100081_add_cached_tokens::Migration),
         ]

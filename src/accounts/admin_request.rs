@@ -41,17 +41,9 @@ impl Accounts {
         if !identity.is_administrator() {
             return Err(AccountError::NotFound("page"));
         }
-        let name = match &identity.account {
-            Some(account) => account.email.clone(),
-            None => "the local user".to_owned(),
-        };
         Ok(AdminRequest {
             accounts: self.clone(),
-            actor: Actor {
-                user: identity.user.clone(),
-                name,
-                address: requester.client.address.to_string(),
-            },
+            actor: requester.actor()?,
             session: identity.session,
             client: requester.client.clone(),
             token: requester.token.clone(),

@@ -1,9 +1,10 @@
-//! What administrators do with accounts, by the command `codeflow user`.
+//! What administrators do with accounts, by the command `codeflow user`: it is in the audit log as
+//! the shell's.
 
-use super::{AccountError, Accounts, email::Email};
+use super::{AccountError, Accounts, LINK_LIFETIME, Token, email::Email, later};
 use crate::{
-    protocol::{AccountRole, Plan},
-    store::{NewUser, Purpose, StoreError},
+    protocol::{AccountRole, Plan, UserId},
+    store::{AccountChange, Actor, NewUser, StoreError},
 };
 
 impl Accounts {
@@ -22,7 +23,7 @@ impl Accounts {
             role,
             plan,
         };
-        let account = match self.inner.store.create_user(new, None).await {
+        let account = match self.inner.store.create_user_for(&Actor::shell(), new).await {
             Ok(account) => account,
             Err(StoreError::Conflict(_)) => {
                 return Err(AccountError::Refused(
@@ -31,24 +32,28 @@ impl Accounts {
             }
             Err(error) => return Err(error.into()),
         };
-        self.link("reset", Purpose::Reset, Some(account.id)).await
+        self.reset_link_of(&account.id).await
     }
 
     pub async fn set_plan(&self, email: &str, plan: Plan) -> Result<(), AccountError> {
-        let email = Email::new(email)?;
-        Ok(self.inner.store.set_plan(email.normal(), plan).await?)
+        self.change(email, AccountChange::Plan(plan)).await
     }
 
+    /// `Conflict` where nobody would be an administrator any more, as in the next.
     pub async fn set_role(&self, email: &str, role: AccountRole) -> Result<(), AccountError> {
-        let email = Email::new(email)?;
-        Ok(self.inner.store.set_role(email.normal(), role).await?)
+        self.change(email, AccountChange::Role(role)).await
     }
 
     /// Lets the account in no more, or again.
     pub async fn set_disabled(&self, email: &str, disabled: bool) -> Result<(), AccountError> {
-        let email = Email::new(email)?;
-        let store = &self.inner.store;
-        Ok(store.set_disabled(email.normal(), disabled).await?)
+        self.change(email, AccountChange::Disabled(disabled)).await
+    }
+
+    async fn change(&self, email: &str, change: AccountChange) -> Result<(), AccountError> {
+        let (store, email) = (&self.inner.store, Email::new(email)?);
+        let account = store.find_account(email.normal()).await?;
+        let by = Actor::shell();
+        Ok(store.change_account(&by, &account.id, change).await?)
     }
 
     /// Gives the account another address, to which nothing is sent.
@@ -77,11 +82,22 @@ impl Accounts {
     pub async fn reset_link(&self, email: &str) -> Result<String, AccountError> {
         let email = Email::new(email)?;
         let account = self.inner.store.find_account(email.normal()).await?;
-        self.link("reset", Purpose::Reset, Some(account.id)).await
+        self.reset_link_of(&account.id).await
+    }
+
+    async fn reset_link_of(&self, user: &UserId) -> Result<String, AccountError> {
+        let (store, token, expires) = (&self.inner.store, Token::new(), later(LINK_LIFETIME));
+        store
+            .add_reset_link(&Actor::shell(), user, token.hash(), expires)
+            .await?;
+        Ok(self.address("reset", &token))
     }
 
     /// A link that makes an account where only the invited may.
     pub async fn invite_link(&self) -> Result<String, AccountError> {
-        self.link("sign-up", Purpose::Invite, None).await
+        let (store, token, expires) = (&self.inner.store, Token::new(), later(LINK_LIFETIME));
+        let by = Actor::shell();
+        store.add_invitation(&by, token.hash(), expires).await?;
+        Ok(self.address("sign-up", &token))
     }
 }

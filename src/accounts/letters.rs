@@ -153,7 +153,7 @@ impl Accounts {
         self.inner.mailer.clone().ok_or(AccountError::Refused(none))
     }
 
-    fn count_letter(&self, to: &Email, client: &Client) -> Result<(), AccountError> {
+    pub(super) fn count_letter(&self, to: &Email, client: &Client) -> Result<(), AccountError> {
         let client = network(client.address);
         self.count(format!("letters from {client}"), OF_CLIENT)?;
         self.count(format!("letters to {}", to.normal()), OF_ADDRESS)

@@ -115,6 +115,29 @@ impl Accounts {
         Ok(codes)
     }
 
+    /// Makes other recovery codes, in place of all before, once the password confirms it. Returns
+    /// them; nobody sees them again.
+    pub async fn renew_recovery_codes(
+        &self,
+        identity: &Identity,
+        password: &str,
+    ) -> Result<Vec<String>, AccountError> {
+        self.confirm(identity, password).await?;
+        let codes = totp::recovery_codes();
+        let hashes = codes.iter().map(|code| totp::recovery_hash(code)).collect();
+        let store = &self.inner.store;
+        match store.renew_recovery_codes(&identity.user, hashes).await {
+            Err(StoreError::NotFound(_)) => Err(AccountError::Refused(
+                "Two-step sign-in is off, so there are no recovery codes. Set it up first.",
+            )),
+            renewed => {
+                renewed?;
+                tracing::info!(user.id = %identity.user, "recovery codes renewed");
+                Ok(codes)
+            }
+        }
+    }
+
     /// Turns the second step off.
     pub async fn end_second_step(
         &self,

@@ -165,6 +165,16 @@ pub async fn confirm_second_step(code: String) -> Result<Vec<String>, ApiError> 
     answer(accounts.confirm_second_step(identity, &code).await)
 }
 
+/// Makes other recovery codes in place of those before, and returns them: nobody sees them again.
+#[server(prefix = "/api", endpoint = "account/two-step/codes", output = Json)]
+pub async fn renew_recovery_codes(current: String) -> Result<Vec<String>, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let identity = answer(requester.identity())?;
+    answer(accounts.renew_recovery_codes(identity, &current).await)
+}
+
 /// Turns two-step sign-in off. Returns where to go.
 #[server(prefix = "/api", endpoint = "account/two-step/end", output = Json)]
 pub async fn end_second_step(current: String, code: String) -> Result<String, ApiError> {

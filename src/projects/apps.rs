@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use crate::{
     agent::{Agent, App, Purpose, RunError},
-    protocol::{AppEntry, EventKind, FileChange, Fragment, FragmentId, ProjectId},
+    protocol::{AppEntry, EventKind, FileChange, Fragment, FragmentId, ProjectId, UserId},
     runs::{Events, KeptWork, ProjectLocks, crash_point, persistently},
     store::{NewFragment, Store},
 };
@@ -181,6 +181,7 @@ impl Apps {
         &self,
         project: ProjectId,
         version: FragmentId,
+        by: &UserId,
     ) -> Result<(Fragment, Vec<String>), RunError> {
         let _one_at_a_time = self.opening.lock(project).await;
         let app = self.find(project).await?;
@@ -188,7 +189,7 @@ impl Apps {
         let unsaved = unsaved.ok_or_else(cannot_look)?;
         let (restored, events) = self
             .store
-            .restore_version(project, version, &unsaved)
+            .restore_version(project, version, &unsaved, by)
             .await?;
         crash_point("after", "restore-version");
         self.events.announce(events);

@@ -39,7 +39,7 @@ impl Projects {
         project: ProjectId,
         which: Option<&str>,
     ) -> Result<Archive, ProjectError> {
-        self.own(project).await?;
+        self.expect_viewer(project).await?;
         let title = self.inner.store.find_project(project).await?.title;
         let (entries, into) = mpsc::channel(AHEAD);
         let version = match which {

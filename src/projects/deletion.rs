@@ -9,7 +9,7 @@ use super::{ProjectError, Projects, sweep};
 use crate::{
     agent::RunError,
     protocol::{Project, ProjectId, Timestamp},
-    store::Deleted,
+    store::{Deleted, StoreError},
 };
 
 /// How long a deletion can be undone: the page offers it for ten seconds, and requests take time.
@@ -21,6 +21,7 @@ impl Projects {
     /// Hides the project and stops its runs, and soon removes it with its sandbox. `NotFound` when
     /// there is none.
     pub async fn delete(&self, project: ProjectId) -> Result<(), ProjectError> {
+        self.expect_owner(project).await?;
         let inner = &self.inner;
         inner.store.delete_project(self.user()?, project).await?;
         tracing::info!(project.id = %project, "project deleted");
@@ -41,11 +42,15 @@ impl Projects {
     /// Brings a project back that was deleted a moment ago; its runs stay stopped. `NotFound` when
     /// it is too late.
     pub async fn undelete(&self, project: ProjectId) -> Result<Project, ProjectError> {
-        Ok(self
-            .inner
-            .store
-            .undelete_project(self.user()?, project)
-            .await?)
+        let store = &self.inner.store;
+        match store.undelete_project(self.user()?, project).await {
+            // Perhaps it was never deleted, and is somebody else's.
+            Err(StoreError::NotFound(what)) => {
+                self.expect_owner(project).await?;
+                Err(ProjectError::NotFound(what))
+            }
+            undeleted => Ok(undeleted?),
+        }
     }
 
     /// Removes what is due, such as the projects of an account that was deleted.

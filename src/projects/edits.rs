@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{ProjectError, apps::Apps};
 use crate::{
     agent::{App, RunError},
-    protocol::{EventKind, FileChange, ProjectId, RunState},
+    protocol::{EventKind, FileChange, ProjectId, RunState, UserId},
     runs::{Events, ProjectLocks},
     store::{Edit, NewFragment, SavedEdit, Store},
 };
@@ -119,17 +119,18 @@ impl Edits {
         Ok(())
     }
 
-    /// Makes a change in the app unless a run is at work, and saves it as an edit. `None` when
+    /// Makes a change in the app unless a run is at work, and saves it as the user's edit. `None` when
     /// nothing was done.
     pub(super) async fn change<Fut>(
         &self,
+        user: &UserId,
         project: ProjectId,
         work: impl FnOnce(App) -> Fut + Send + 'static,
     ) -> Result<Option<Edit>, ProjectError>
     where
         Fut: Future<Output = Result<Option<Edit>, RunError>> + Send + 'static,
     {
-        let edits = self.clone();
+        let (edits, user) = (self.clone(), user.clone());
         // In a task of its own: a browser that goes away must not leave a change that is not saved.
         let changing = self.inner.tasks.spawn(async move {
             let inner = &edits.inner;
@@ -149,7 +150,7 @@ impl Edits {
             let Some(edit) = work(app).await? else {
                 return Ok(None);
             };
-            inner.store.add_edit(project, edit.clone()).await?;
+            inner.store.add_edit(&user, project, edit.clone()).await?;
             let files = vec![FileChange {
                 path: edit.path().to_owned(),
             }];

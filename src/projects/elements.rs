@@ -28,7 +28,7 @@ impl Projects {
         project: ProjectId,
         element: PickedElement,
     ) -> Result<ElementSources, ProjectError> {
-        self.own(project).await?;
+        self.expect_viewer(project).await?;
         let element = element.bounded();
         let mut sources = Vec::new();
         for place in &element.places {
@@ -62,7 +62,7 @@ impl Projects {
         from: &str,
         to: &str,
     ) -> Result<(), ProjectError> {
-        self.own(project).await?;
+        self.expect_editor(project).await?;
         if to.chars().count() > MAX_ELEMENT_TEXT || to.contains('\0') {
             return Err(ProjectError::Refused(format!(
                 "Texts and classes of up to {MAX_ELEMENT_TEXT} characters can be changed here. Edit the file in the Code tab instead."

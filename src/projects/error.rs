@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::{
+    accounts::AccountError,
     agent::{OwnPathError, RunError},
     protocol::{ApiError, Credits, ErrorCode, ImageError, Timestamp},
     store::StoreError,
@@ -15,12 +16,21 @@ pub enum ProjectError {
     /// Nobody is signed in.
     #[error("You are not signed in, or not any more. Sign in to continue.")]
     SignedOut,
+    /// It is there, but not theirs to change; the sentence is for the user.
+    #[error("{0}")]
+    Forbidden(&'static str),
     /// It does not exist, or is somebody else's.
     #[error("There is no such {0}.")]
     NotFound(&'static str),
     /// The app has no such file.
     #[error("There is no such file in the app.")]
     NoFile,
+    /// The invitation is not one that can be used (any more).
+    #[error(
+        "This invitation can't be used: it has expired, was used already, or was withdrawn. Ask for \
+         a new one."
+    )]
+    NoInvitation,
     /// There are too few credits left for a run.
     #[error("{}", out_of_credits(.0))]
     OutOfCredits(Credits),
@@ -50,6 +60,9 @@ pub enum ProjectError {
     /// The uploaded file can't be used as an image.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// An account has to do with it.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// A fault of the server.
     #[error(transparent)]
     Internal(anyhow::Error),
@@ -58,6 +71,7 @@ pub enum ProjectError {
 impl From<StoreError> for ProjectError {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::NotFound("invitation") => Self::NoInvitation,
             StoreError::NotFound(what) => Self::NotFound(what),
             StoreError::Conflict(why) => Self::Conflict(why),
             StoreError::OutOfCredits(credits) => Self::OutOfCredits(credits),
@@ -95,9 +109,11 @@ impl From<ProjectError> for ApiError {
         let text = error.to_string();
         match error {
             ProjectError::SignedOut => Self::new(ErrorCode::Unauthorized, text),
-            ProjectError::NotFound(_) | ProjectError::NoFile => {
+            ProjectError::NotFound(_) | ProjectError::NoFile | ProjectError::NoInvitation => {
                 Self::new(ErrorCode::NotFound, text)
             }
+            ProjectError::Forbidden(_) => Self::new(ErrorCode::Forbidden, text),
+            ProjectError::Account(error) => error.into(),
             ProjectError::OutOfCredits(credits) => Self {
                 retry_after: Some(seconds_until(credits.next_refill)),
                 ..Self::new(ErrorCode::OutOfCredits, text)

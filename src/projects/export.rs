@@ -64,6 +64,7 @@ impl Projects {
             "sessions": store.list_sessions(user, all).await?,
             "preferences": store.preferences(user).await?,
             "usage": store.list_usage(Some(user)).await?,
+            "memberships": store.list_memberships(user).await?,
         }))
     }
 }

@@ -1,14 +1,15 @@
 //! The feed of a project: its events from a given one on, each once and in order, as frames for the
-//! page. While somebody follows it, the project's preview is kept awake.
+//! page. While somebody follows it, the project's preview is kept awake, and the others see that they
+//! are there.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{ProjectError, Projects, html, previews::PreviewWatch};
+use super::{ProjectError, Projects, html, presence::Guest, previews::PreviewWatch};
 use crate::{
-    protocol::{Event, EventKind, ProjectId},
+    protocol::{Event, EventKind, ProjectId, ProjectRole, Team},
     runs::{FeedEvent, FollowEvent, Follower},
     store::{Store, StoreError},
 };
@@ -30,11 +31,23 @@ impl From<StoreError> for FollowError {
 
 /// One follower of a project.
 pub struct Feed {
+    tail: Tail,
+    projects: Projects,
+    project: ProjectId,
+    /// They are there for the others; `None` where there are no accounts.
+    guest: Option<Guest>,
+    /// What was last said of the project's people, and whether to look again.
+    team: Option<Team>,
+    team_is_due: bool,
+    _watch: PreviewWatch,
+}
+
+/// The events that come.
+struct Tail {
     store: Store,
     follower: Follower,
     /// What will be handed out next.
     next: Option<Arc<FeedEvent>>,
-    _watch: PreviewWatch,
 }
 
 /// What a feed hands out.
@@ -44,6 +57,10 @@ pub enum FeedItem {
     Event(Bytes),
     /// All that was saved when the feed began has been handed out. Comes once.
     CaughtUp,
+    /// Who is in the project and has it open: at first, and whenever that has changed.
+    Team(Team),
+    /// They may not see the project any more.
+    Gone,
 }
 
 #[derive(Serialize)]
@@ -55,6 +72,43 @@ enum Frame<'a> {
 impl Feed {
     /// Waits for what comes next. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<FeedItem, ProjectError> {
+        loop {
+            if self.team_is_due {
+                let now = self.look_at_team().await?;
+                self.team_is_due = false;
+                match now {
+                    None => return Ok(FeedItem::Gone),
+                    Some(team) if self.team.as_ref() == Some(&team) => {}
+                    Some(team) => return Ok(FeedItem::Team(self.team.insert(team).clone())),
+                }
+            }
+            let Some(guest) = &mut self.guest else {
+                return self.tail.next().await;
+            };
+            tokio::select! {
+                item = self.tail.next() => return item,
+                () = guest.changed() => self.team_is_due = true,
+            }
+        }
+    }
+
+    /// `None` when they may not see the project any more.
+    async fn look_at_team(&self) -> Result<Option<Team>, ProjectError> {
+        let (projects, project) = (&self.projects, self.project);
+        let team = async {
+            let role = projects.expect_role(project, ProjectRole::Viewer).await?;
+            projects.team(project, role).await
+        };
+        match team.await {
+            Ok(team) => Ok(Some(team)),
+            Err(ProjectError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Tail {
+    async fn next(&mut self) -> Result<FeedItem, ProjectError> {
         loop {
             let next = match &self.next {
                 Some(next) => next.clone(),
@@ -116,15 +170,26 @@ impl Feed {
 impl Projects {
     /// Follows the project's events after `after`.
     pub async fn follow(&self, project: ProjectId, after: i64) -> Result<Feed, FollowError> {
-        self.own(project).await?;
+        self.expect_viewer(project).await?;
         let last = self.inner.store.last_seq(project).await?;
         if after > last {
             return Err(FollowError::Future { after, last });
         }
+        let guest = match self.has_account() {
+            true => Some(self.inner.presence.enter(project, self.user()?.clone())),
+            false => None,
+        };
         Ok(Feed {
-            store: self.inner.store.clone(),
-            follower: self.inner.events.follow(project, after),
-            next: None,
+            tail: Tail {
+                store: self.inner.store.clone(),
+                follower: self.inner.events.follow(project, after),
+                next: None,
+            },
+            projects: self.clone(),
+            project,
+            team: None,
+            team_is_due: guest.is_some(),
+            guest,
             _watch: self.inner.previews.watch(project),
         })
     }

@@ -20,7 +20,7 @@ impl Projects {
         content: Vec<u8>,
         base: Option<String>,
     ) -> Result<FileSaved, ProjectError> {
-        self.own(project).await?;
+        self.expect_editor(project).await?;
         let own = AppPath::exact(path)?;
         if content.len() > MAX_UPLOAD {
             return Err(ProjectError::TooLarge(format!(
@@ -31,16 +31,19 @@ impl Projects {
         }
         let hash = hex::encode(Sha256::digest(&content));
         let new = hash.clone();
-        let changed = self.inner.edits.change(project, move |app| async move {
-            let written = app.write_over(&own, content.clone(), &new, base.as_deref());
-            Ok(match written.await? {
-                Edited::Differs => None,
-                Edited::Done => Some(Edit::Write {
-                    path: own.as_str().to_owned(),
-                    content,
-                }),
-            })
-        });
+        let changed = self
+            .inner
+            .edits
+            .change(self.user()?, project, move |app| async move {
+                let written = app.write_over(&own, content.clone(), &new, base.as_deref());
+                Ok(match written.await? {
+                    Edited::Differs => None,
+                    Edited::Done => Some(Edit::Write {
+                        path: own.as_str().to_owned(),
+                        content,
+                    }),
+                })
+            });
         if changed.await?.is_some() {
             self.inner.previews.changed(project);
             return Ok(FileSaved::Saved { hash });
@@ -61,7 +64,7 @@ impl Projects {
         text: String,
         base: Option<String>,
     ) -> Result<FileSaved, ProjectError> {
-        self.own(project).await?;
+        self.expect_editor(project).await?;
         if text.len() > MAX_EDITED {
             return Err(ProjectError::TooLarge(format!(
                 "The text is {} kB; up to {} kB can be edited here. Upload the file instead.",
@@ -75,7 +78,7 @@ impl Projects {
 
     /// Makes the folder, and those above it.
     pub async fn make_folder(&self, project: ProjectId, path: &str) -> Result<(), ProjectError> {
-        self.own(project).await?;
+        self.expect_editor(project).await?;
         let own = AppPath::exact(path)?;
         let path = path.to_owned();
         self.change_files(project, move |app| async move {
@@ -92,7 +95,7 @@ impl Projects {
         from: &str,
         to: &str,
     ) -> Result<(), ProjectError> {
-        self.own(project).await?;
+        self.expect_editor(project).await?;
         let (own, own_to) = (AppPath::exact(from)?, AppPath::exact(to)?);
         let (from, to) = (from.to_owned(), to.to_owned());
         self.change_files(project, move |app| async move {
@@ -104,7 +107,7 @@ impl Projects {
 
     /// Deletes a file, or a folder with all that is in it.
     pub async fn delete_file(&self, project: ProjectId, path: &str) -> Result<(), ProjectError> {
-        self.own(project).await?;
+        self.expect_editor(project).await?;
         let own = AppPath::exact(path)?;
         let path = path.to_owned();
         self.change_files(project, move |app| async move {
@@ -122,7 +125,7 @@ impl Projects {
     where
         Fut: Future<Output = Result<Option<Edit>, RunError>> + Send + 'static,
     {
-        self.inner.edits.change(project, work).await?;
+        self.inner.edits.change(self.user()?, project, work).await?;
         self.inner.previews.changed(project);
         Ok(())
     }

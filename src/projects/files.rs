@@ -16,7 +16,7 @@ const MAX_SEARCH: usize = 500;
 impl Projects {
     /// The app's files as a tree, folders first; empty when nothing was written yet.
     pub async fn list_files(&self, project: ProjectId) -> Result<Vec<FileNode>, ProjectError> {
-        self.own(project).await?;
+        self.expect_viewer(project).await?;
         if self.inner.store.sandbox_of(project).await?.is_some() {
             match self.inner.apps.open(project).await {
                 Ok(app) => match app.list().await {
@@ -46,7 +46,7 @@ impl Projects {
         project: ProjectId,
         path: &str,
     ) -> Result<FileView, ProjectError> {
-        self.own(project).await?;
+        self.expect_viewer(project).await?;
         let content = self.inner.store.latest_file(project, path).await?;
         viewed(path, content.ok_or(ProjectError::NoFile)?, true).await
     }
@@ -58,7 +58,7 @@ impl Projects {
         path: &str,
         plain: bool,
     ) -> Result<FileView, ProjectError> {
-        self.own(project).await?;
+        self.expect_viewer(project).await?;
         let content = self.file_content(project, path).await?;
         viewed(path, content, plain).await
     }
@@ -69,7 +69,7 @@ impl Projects {
         project: ProjectId,
         path: &str,
     ) -> Result<Vec<u8>, ProjectError> {
-        self.own(project).await?;
+        self.expect_viewer(project).await?;
         // A path that no file of the app can have.
         let own = AppPath::exact(path).map_err(|_| ProjectError::NoFile)?;
         if self.inner.store.sandbox_of(project).await?.is_some() {
@@ -93,7 +93,7 @@ impl Projects {
         project: ProjectId,
         text: &str,
     ) -> Result<FileMatches, ProjectError> {
-        self.own(project).await?;
+        self.expect_viewer(project).await?;
         if text.is_empty() || text.len() > MAX_SEARCH || text.contains(['\n', '\r', '\0']) {
             return Err(ProjectError::Invalid {
                 field: "text",

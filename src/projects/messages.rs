@@ -31,7 +31,7 @@ impl Projects {
         image: Option<ImageId>,
         stop: bool,
     ) -> Result<Run, ProjectError> {
-        let prompted = self.own_prompt(message).await?;
+        let prompted = self.editable_prompt(message).await?;
         let before = &prompted.message;
         let mode = mode.unwrap_or(before.mode);
         // What is asked for otherwise is no longer the answer.
@@ -39,7 +39,9 @@ impl Projects {
         let prompt = &prompt.clone().in_mode(mode).answering(answers);
         let store = &self.inner.store;
         if prompted.run.state == RunState::Queued {
-            let (run, events) = store.change_prompt(message, prompt, image.as_ref()).await?;
+            let (run, events) = store
+                .change_prompt(self.user()?, message, prompt, image.as_ref())
+                .await?;
             self.inner.events.announce(events);
             return Ok(run);
         }
@@ -49,7 +51,7 @@ impl Projects {
     /// Runs the prompt once more. What a run wrote that failed or was stopped is kept, where the
     /// prompt is the last; else as [`Projects::edit_message`] does, with the same text and image.
     pub async fn retry_message(&self, message: MessageId, stop: bool) -> Result<Run, ProjectError> {
-        let prompted = self.own_prompt(message).await?;
+        let prompted = self.editable_prompt(message).await?;
         let unfinished = matches!(prompted.run.state, RunState::Failed | RunState::Cancelled);
         if prompted.is_last && unfinished {
             return self.replay(prompted.run.id).await;
@@ -67,19 +69,19 @@ impl Projects {
 
     /// Removes a prompt that waits from the conversation. `Conflict` once its run began.
     pub async fn remove_message(&self, message: MessageId) -> Result<(), ProjectError> {
-        self.own_prompt(message).await?;
+        self.editable_prompt(message).await?;
         let (run, events) = self.inner.store.remove_prompt(message).await?;
         self.inner.events.announce(events);
         self.inner.runs.ended(&run);
         Ok(())
     }
 
-    /// The prompt, or `NotFound` unless it is theirs.
-    async fn own_prompt(&self, message: MessageId) -> Result<Prompted, ProjectError> {
+    /// The prompt, if they may change its project.
+    async fn editable_prompt(&self, message: MessageId) -> Result<Prompted, ProjectError> {
         self.user()?;
         let store = &self.inner.store;
         let project = store.find_message(message).await?.project;
-        match self.own(project).await {
+        match self.expect_editor(project).await {
             Err(ProjectError::NotFound(_)) => Err(ProjectError::NotFound("message")),
             Err(error) => Err(error),
             Ok(()) => Ok(store.find_prompt(message).await?),
@@ -93,7 +95,7 @@ impl Projects {
         image: Option<ImageId>,
         stop: bool,
     ) -> Result<Run, ProjectError> {
-        let projects = self.clone();
+        let (projects, user) = (self.clone(), self.user()?.clone());
         let project = prompted.message.project;
         // In a task of its own: a browser that goes away must not leave half of it.
         let rewinding = async move {
@@ -105,7 +107,7 @@ impl Projects {
             edits.keep(project).await;
             let _no_edits = edits.hold(project).await;
             let apps = &projects.inner.apps;
-            let run = apps.rewind(project, &prompted, prompt, image).await?;
+            let run = apps.rewind(user, project, &prompted, prompt, image).await?;
             tracing::info!(project.id = %project, run.id = %run.id, "message sent again");
             projects.inner.runs.work_on(project);
             Ok(run)
@@ -133,7 +135,7 @@ impl Projects {
         project: ProjectId,
         before: MessageId,
     ) -> Result<History, ProjectError> {
-        self.own(project).await?;
+        self.expect_viewer(project).await?;
         self.conversation(project, Some(before), PAGE).await
     }
 

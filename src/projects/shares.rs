@@ -20,7 +20,7 @@ const FIRST_FILE: &str = "app/page.tsx";
 impl Projects {
     /// How the project is shared, and how it can be.
     pub async fn share(&self, project: ProjectId) -> Result<ShareState, ProjectError> {
-        self.own(project).await?;
+        self.expect_owner(project).await?;
         let store = &self.inner.store;
         let share = store.share_of(project).await?;
         let version = match share.as_ref().and_then(|share| share.version) {
@@ -43,7 +43,7 @@ impl Projects {
         source: bool,
         category: Option<String>,
     ) -> Result<Share, ProjectError> {
-        self.own(project).await?;
+        self.expect_owner(project).await?;
         let category = category.filter(|category| !category.is_empty());
         if let Some(category) = &category
             && !categories()?.contains(category)
@@ -69,7 +69,7 @@ impl Projects {
 
     /// Makes the project private: its link leads nowhere, and who looks is cut off.
     pub async fn end_share(&self, project: ProjectId) -> Result<(), ProjectError> {
-        self.own(project).await?;
+        self.expect_owner(project).await?;
         self.inner.store.end_share(project).await?;
         self.inner.shared.end(project, None).await;
         tracing::info!(project.id = %project, "project is private");
@@ -160,16 +160,6 @@ impl Projects {
     /// Whether the sandbox shows a shared app, which is for whoever knows its address.
     pub fn is_shared(&self, sandbox: &str) -> bool {
         self.inner.shared.has(sandbox)
-    }
-
-    /// Fails with `NotFound` unless the sandbox is that of a project of theirs, or shows a version
-    /// of one.
-    pub async fn own_sandbox(&self, sandbox: &str) -> Result<(), ProjectError> {
-        let user = self.user()?;
-        match self.inner.views.project_with(sandbox) {
-            Some(project) => self.own(project).await,
-            None => Ok(self.inner.store.expect_sandbox_of(user, sandbox).await?),
-        }
     }
 }
 

@@ -13,7 +13,7 @@ impl Projects {
     /// What the run's step with this name did, or `NotFound`, as when it has not ended.
     pub async fn step_details(&self, run: RunId, step: &str) -> Result<StepDetails, ProjectError> {
         let store = &self.inner.store;
-        let project = self.own_run(run).await?.project;
+        let project = self.visible_run(run).await?.project;
         let steps = store.list_steps(run).await?;
         let outputs = steps
             .iter()

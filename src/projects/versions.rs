@@ -23,7 +23,7 @@ const LOCK_WAIT: Duration = Duration::from_millis(500);
 impl Projects {
     /// The project's versions and drafts, newest first.
     pub async fn versions(&self, project: ProjectId) -> Result<Vec<Fragment>, ProjectError> {
-        self.own(project).await?;
+        self.expect_viewer(project).await?;
         Ok(self.inner.store.list_versions(project).await?)
     }
 
@@ -33,7 +33,16 @@ impl Projects {
         project: ProjectId,
         which: &str,
     ) -> Result<(Fragment, bool), ProjectError> {
-        let mut all = self.versions(project).await?;
+        self.expect_viewer(project).await?;
+        self.find_version(project, which).await
+    }
+
+    async fn find_version(
+        &self,
+        project: ProjectId,
+        which: &str,
+    ) -> Result<(Fragment, bool), ProjectError> {
+        let mut all = self.inner.store.list_versions(project).await?;
         let at = position(&all, which)?;
         Ok((all.swap_remove(at), at == 0))
     }
@@ -85,8 +94,9 @@ impl Projects {
     /// Makes the files of a version those of the app, and saves that as a version. What is in no
     /// version yet is saved before. `Conflict` while a run works.
     pub async fn restore(&self, project: ProjectId, which: &str) -> Result<Fragment, ProjectError> {
-        let (fragment, _) = self.version(project, which).await?;
-        let projects = self.clone();
+        self.expect_editor(project).await?;
+        let (fragment, _) = self.find_version(project, which).await?;
+        let (projects, user) = (self.clone(), self.user()?.clone());
         // In a task of its own: a browser that goes away must not leave half of it.
         let restoring = async move {
             let _alone = projects.idle(project, AT_WORK).await?;
@@ -94,7 +104,7 @@ impl Projects {
             edits.keep(project).await;
             let _no_edits = edits.hold(project).await;
             let apps = &projects.inner.apps;
-            let (restored, paths) = apps.restore(project, fragment.id).await?;
+            let (restored, paths) = apps.restore(project, fragment.id, &user).await?;
             tracing::info!(project.id = %project, version = restored.number, "version restored");
             let files = paths.into_iter().map(|path| FileChange { path }).collect();
             let kind = EventKind::Files { files };

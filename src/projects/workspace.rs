@@ -2,7 +2,10 @@
 
 use super::{ProjectError, Projects, html};
 use crate::{
-    protocol::{Event, EventKind, History, PreviewState, ProjectId, RunId, Timestamp, Workspace},
+    protocol::{
+        Event, EventKind, History, PreviewState, ProjectId, ProjectRole, RunId, Timestamp,
+        Workspace,
+    },
     store::{Store, StoreError},
 };
 
@@ -15,7 +18,7 @@ impl Projects {
         project: ProjectId,
         last: Option<u64>,
     ) -> Result<Workspace, ProjectError> {
-        self.own(project).await?;
+        let role = self.expect_role(project, ProjectRole::Viewer).await?;
         let store = &self.inner.store;
         // Read first, so that the feed misses nothing; it may repeat what happens while the rest is
         // read, which is harmless.
@@ -70,13 +73,14 @@ impl Projects {
             preview,
             after,
             model: self.model(),
+            team: self.team(project, role).await?,
             earlier,
         })
     }
 
     /// The events of a run, or `NotFound`.
     pub async fn run_events(&self, run: RunId) -> Result<Vec<Event>, ProjectError> {
-        self.own_run(run).await?;
+        self.visible_run(run).await?;
         Ok(html::events(self.inner.store.events_of_run(run).await?))
     }
 }

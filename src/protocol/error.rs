@@ -11,7 +11,7 @@ pub enum ErrorCode {
     Invalid,
     /// 401: nobody is signed in, or the sign-in failed.
     Unauthorized,
-    /// 403: the request comes from another site.
+    /// 403: the request comes from another site, or asks for what one may see and not change.
     Forbidden,
     /// 404: there is no such thing, or it is another user's.
     NotFound,

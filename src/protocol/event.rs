@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FileChange, Fragment, Message, MessageId, ProjectId, Run, RunId, Status, Timestamp, ToolUse,
+    FileChange, Fragment, Message, MessageId, ProjectId, Run, RunId, Status, Team, Timestamp,
+    ToolUse,
 };
 
 /// One thing that happened in a project. It is saved before anyone sees it.
@@ -220,6 +221,10 @@ pub enum FeedFrame {
     CaughtUp,
     /// The answer to a ping.
     Pong,
+    /// Who is in the project and has it open, at first and whenever that changes. It is not saved.
+    Team { team: Team },
+    /// Who follows may not see the project any more; the feed ends.
+    Gone,
 }
 
 /// A frame from the client on the feed; anything else closes it with a reason.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FragmentId, Image, ImageId, MessageId, MessagePart, Mode, ProjectId, RunId, Timestamp,
+    FragmentId, Image, ImageId, MessageId, MessagePart, Mode, ProjectId, RunId, Timestamp, UserId,
 };
 
 /// Who wrote a message.
@@ -87,6 +87,9 @@ pub struct Message {
     /// The run that the message started (a prompt) or ended (a result or an error).
     pub run: Option<RunId>,
     pub role: Role,
+    /// Who wrote a prompt; `None` for the project's owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
     pub kind: MessageKind,
     /// What the message asks for; of a reply, what its prompt asked for.
     #[serde(default)]
@@ -157,6 +160,10 @@ pub struct Fragment {
     pub draft: bool,
     #[serde(default)]
     pub author: Author,
+    /// Of a version that no run made: whose edits it has, or who restored it; `None` for the
+    /// project's owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
     /// Of a restored version: the number of the one whose files it has; `None` where that is the
     /// template alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event, Fragment, ImageId, Message, MessageId, Mode, PreviewState, ProjectId, Run, RunState,
-    Timestamp,
+    Event, Fragment, ImageId, Membership, Message, MessageId, Mode, PreviewState, ProjectId, Run,
+    RunState, Team, Timestamp,
 };
 
 /// The longest prompt or message, in characters (Unicode scalar values).
@@ -31,6 +31,9 @@ pub struct ProjectSummary {
     pub picture: Option<ImageId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// Whose it is, where it is somebody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<Membership>,
 }
 
 impl ProjectSummary {
@@ -217,6 +220,9 @@ pub struct Workspace {
     /// How many earlier prompts there are, where only the last ones were asked for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier: u64,
+    /// Who is in the project.
+    #[serde(default)]
+    pub team: Team,
 }
 
 /// A part of the conversation from before what is known of it.

@@ -197,7 +197,7 @@ impl Inner {
 
     /// Performs the run's steps and ends it with its reply.
     async fn perform(&self, run: Run) {
-        let user = match self.context.store.user_of(run.project).await {
+        let user = match self.context.store.payer_of(&run).await {
             Ok(user) => user,
             Err(error) => {
                 wait_for_the_database(&error).await;

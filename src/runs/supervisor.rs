@@ -70,18 +70,22 @@ impl Supervisor {
         .await
     }
 
-    /// Adds a message, with the image that was uploaded for it, to the project; its run begins when
-    /// those before it have ended.
+    /// Adds a message of the user, with the image that was uploaded for it, to the project; its run
+    /// begins when those before it have ended.
     pub async fn add_prompt(
         &self,
+        user: &UserId,
         project: ProjectId,
         prompt: &NewPrompt,
         image: Option<ImageId>,
     ) -> Result<Run, StoreError> {
         let (inner, prompt) = (self.inner.clone(), prompt.clone());
+        let user = user.clone();
         self.run_to_completion(async move {
             let RunContext { store, events, .. } = &inner.context;
-            let (run, saved) = store.add_prompt(project, &prompt, image.as_ref()).await?;
+            let (run, saved) = store
+                .add_prompt(&user, project, &prompt, image.as_ref())
+                .await?;
             tracing::info!(project.id = %project, run.id = %run.id, "message added");
             events.announce(saved);
             inner.engine.work_on(project);
@@ -110,13 +114,13 @@ impl Supervisor {
         .await
     }
 
-    /// Runs the message of a run that failed or was stopped once more; the run begins when those
-    /// before it have ended. `Conflict` when the run succeeded or has not ended.
-    pub async fn replay(&self, run: RunId) -> Result<Run, StoreError> {
-        let inner = self.inner.clone();
+    /// Runs the message of a run that failed or was stopped once more, at the user's cost; the run
+    /// begins when those before it have ended. `Conflict` when the run succeeded or has not ended.
+    pub async fn replay(&self, user: &UserId, run: RunId) -> Result<Run, StoreError> {
+        let (inner, user) = (self.inner.clone(), user.clone());
         self.run_to_completion(async move {
             let RunContext { store, events, .. } = &inner.context;
-            let (replay, saved) = store.replay_run(run).await?;
+            let (replay, saved) = store.replay_run(&user, run).await?;
             tracing::info!(
                 project.id = %replay.project,
                 run.id = %replay.id,

@@ -126,6 +126,12 @@ async fn serve(
                     Message::Text(Utf8Bytes::try_from(frame).map_err(|error| internal(&error))?)
                 }
                 FeedItem::CaughtUp => text(&FeedFrame::CaughtUp)?,
+                FeedItem::Team(team) => text(&FeedFrame::Team { team })?,
+                FeedItem::Gone => {
+                    // Fails when the client is gone already.
+                    let _ = socket.send(text(&FeedFrame::Gone)?).await;
+                    return Err(refused("there is no such project".to_owned()));
+                }
             },
             received = socket.recv() => {
                 heard_at = Instant::now();

@@ -29,7 +29,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// What has no owner and is asked for often.
 const PUBLIC: [&str; 3] = ["/pkg/", "/healthz", "/readyz"];
 /// The pages of those who are signed in.
-const PRIVATE: [&str; 4] = ["/projects/", "/settings", "/usage", "/admin/"];
+const PRIVATE: [&str; 5] = ["/projects/", "/settings", "/usage", "/admin/", "/invite/"];
 /// The pages of those who are not.
 const ENTRANCES: [&str; 3] = ["/sign-in", "/sign-in/code", "/sign-up"];
 

@@ -4,7 +4,11 @@
 //! What somebody shared is for whoever knows its address. Where there are no accounts, previews are
 //! open.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Extension,
@@ -23,7 +27,7 @@ use super::{AppState, identity::Seen, preview_hosts::PreviewHosts};
 use crate::{
     accounts::{Accounts, Pass, PassKind, Requester, own_path},
     projects::{ProjectError, Projects},
-    protocol::{ApiError, ErrorCode, SessionId},
+    protocol::{ApiError, ErrorCode, ProjectRole, SessionId},
 };
 
 /// The cookie's name. The sandbox host keeps cookies that begin like it from apps.
@@ -41,8 +45,19 @@ pub struct PreviewGate {
     public_url: Arc<str>,
     /// The builder is on this machine alone, on whatever port it listens.
     on_loopback: bool,
-    /// What ends with each session that looks at previews.
-    sessions: Mutex<HashMap<SessionId, CancellationToken>>,
+    /// Each session that looks at a preview, by the preview's sandbox.
+    viewers: Mutex<HashMap<(SessionId, String), Viewer>>,
+}
+
+/// A session that looks at a preview.
+#[derive(Debug, Clone)]
+struct Viewer {
+    role: ProjectRole,
+    /// When that was known, and how many times people's places in projects had changed by then.
+    at: Instant,
+    changes: u64,
+    /// What ends with it.
+    ends: CancellationToken,
 }
 
 /// A request that may go on to its preview.
@@ -68,7 +83,7 @@ impl PreviewGate {
             accounts,
             public_url,
             on_loopback,
-            sessions: Mutex::default(),
+            viewers: Mutex::default(),
         });
         let watching = gate.clone();
         tokio::spawn(shutdown.run_until_cancelled_owned(async move { watching.watch().await }));
@@ -76,19 +91,24 @@ impl PreviewGate {
     }
 
     async fn watch(&self) {
-        let mut ends = self.accounts.ends();
+        let (mut ends, mut changes) = (self.accounts.ends(), self.projects.memberships());
         loop {
-            // Also a session that ended by itself, or by another process, is noticed at last.
-            let _ = tokio::time::timeout(LOOK_AGAIN, ends.changed()).await;
-            let known: Vec<SessionId> = self.sessions.lock().keys().copied().collect();
+            tokio::select! {
+                _ = ends.changed() => {}
+                _ = changes.changed() => {}
+                // Also a session that ended by itself, or by another process, is noticed at last.
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+            let known: Vec<(SessionId, String)> = self.viewers.lock().keys().cloned().collect();
             if known.is_empty() {
                 continue;
             }
-            match self.accounts.open_among(known).await {
-                Ok(open) => self.sessions.lock().retain(|session, ends| {
+            let sessions = known.iter().map(|(session, _)| *session).collect();
+            match self.accounts.open_among(sessions).await {
+                Ok(open) => self.viewers.lock().retain(|(session, _), viewer| {
                     let is_open = open.contains(session);
                     if !is_open {
-                        ends.cancel();
+                        viewer.ends.cancel();
                     }
                     is_open
                 }),
@@ -96,7 +116,48 @@ impl PreviewGate {
                     tracing::warn!(%error, "whether sessions have ended can't be known");
                 }
             }
+            for (session, sandbox) in known {
+                if let Err(error) = self.look(session, &sandbox).await {
+                    tracing::warn!(%error, "who may see a preview can't be known");
+                }
+            }
         }
+    }
+
+    /// What ends when the session may not see the preview any more; `None` when it may not. It is
+    /// known of an owner for as long as the session lasts, of others for a while.
+    async fn look(
+        &self,
+        session: SessionId,
+        sandbox: &str,
+    ) -> Result<Option<CancellationToken>, ProjectError> {
+        let key = (session, sandbox.to_owned());
+        let changes = *self.projects.memberships().borrow();
+        let known = self.viewers.lock().get(&key).cloned();
+        if let Some(viewer) = &known {
+            let is_fresh = viewer.changes == changes && viewer.at.elapsed() < LOOK_AGAIN;
+            if viewer.role == ProjectRole::Owner || is_fresh {
+                return Ok(Some(viewer.ends.clone()));
+            }
+        }
+        let role = self.projects.role_of_session(session, sandbox).await?;
+        let mut viewers = self.viewers.lock();
+        let Some(role) = role else {
+            if let Some(viewer) = viewers.remove(&key) {
+                viewer.ends.cancel();
+            }
+            return Ok(None);
+        };
+        let ends = viewers.get(&key).map(|viewer| viewer.ends.clone());
+        let ends = ends.unwrap_or_default();
+        let viewer = Viewer {
+            role,
+            at: Instant::now(),
+            changes,
+            ends: ends.clone(),
+        };
+        viewers.insert(key, viewer);
+        Ok(Some(ends))
     }
 
     /// Lets the request to the sandbox's port pass, or answers it.
@@ -127,12 +188,11 @@ impl PreviewGate {
         if path == ENTERED {
             return Err(Redirect::to(to).into_response());
         }
-        let ends = self
-            .sessions
-            .lock()
-            .entry(pass.session)
-            .or_default()
-            .clone();
+        let ends = self.look(pass.session, sandbox).await;
+        let ends = ends.map_err(|error| ApiError::from(error).into_response())?;
+        let Some(ends) = ends else {
+            return Err(self.refuse(port, sandbox, request));
+        };
         let mut cookies = Vec::new();
         if pass.is_old && navigates(request) {
             let fresh = self
@@ -280,7 +340,7 @@ pub async fn lead(
     if projects.is_shared(sandbox) {
         return Redirect::to(&format!("{preview}{to}")).into_response();
     }
-    match projects.own_sandbox(sandbox).await {
+    match projects.expect_sandbox(sandbox).await {
         Ok(()) => {}
         Err(ProjectError::SignedOut) => return signed_out(&name, to),
         Err(ProjectError::NotFound(_)) => return absent(),

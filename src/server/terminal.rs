@@ -78,9 +78,12 @@ async fn serve(
         Ok(viewer) => viewer,
         Err(ProjectError::NotFound(_)) => return Err(refused("there is no such project")),
         Err(ProjectError::SignedOut) => return Err(refused("you are signed out")),
-        Err(ProjectError::Conflict(why)) => return Err(refused(why)),
+        Err(ProjectError::Conflict(why) | ProjectError::Forbidden(why)) => {
+            return Err(refused(why));
+        }
         Err(error) => return Err(internal(&error)),
     };
+    let mut loses_editing = std::pin::pin!(projects.loses_editing(project));
     let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
     let mut heard_at = Instant::now();
     loop {
@@ -99,6 +102,9 @@ async fn serve(
                     return Err(refused("no sign of life"));
                 }
                 Message::Ping(Bytes::new())
+            }
+            () = &mut loses_editing => {
+                return Err(refused("you may not change this project any more"));
             }
             () = state.shutdown.cancelled() => {
                 return Err((close_code::AWAY, "the server is restarting".to_owned()));

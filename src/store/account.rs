@@ -4,7 +4,8 @@
 use sea_orm::entity::prelude::*;
 
 use super::{
-    NewUser, Result, Store, StoreError, credit, image, link, preference, project, session, user,
+    Actor, Deed, NewUser, Result, Store, StoreError, audit, credit, image, link, preference,
+    project, session, user,
 };
 use crate::protocol::{Account, AccountRole, CreditRules, Plan, UserId};
 
@@ -22,11 +23,22 @@ impl Store {
                 if let Some((hash, purpose)) = link {
                     link::use_up(tx, &hash, purpose).await?;
                 }
-                let is_administrator = new.role == AccountRole::Admin;
-                let account = user::insert(tx, new).await?;
-                if is_administrator {
-                    take_over_if_first(tx, &account.id).await?;
-                }
+                make(tx, new).await
+            })
+        })
+        .await
+    }
+
+    /// Makes the account for somebody else, who is noted. `Conflict` when the address is taken.
+    pub async fn create_user_for(&self, by: &Actor, new: NewUser) -> Result<Account> {
+        let by = by.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let account = make(tx, new).await?;
+                let deed = Deed::new("create account", "user", &account.id, &account.email);
+                let (role, plan) = (account.role, account.plan);
+                let details = serde_json::json!({ "role": role, "plan": plan });
+                audit::insert(tx, &by, deed.with(details)).await?;
                 Ok(account)
             })
         })
@@ -97,39 +109,15 @@ impl Store {
         })
         .await
     }
+}
 
-    /// Sets the plan of the account with the address, or `NotFound`; its credits follow at once.
-    pub async fn set_plan(&self, email: &str, plan: Plan) -> Result<()> {
-        let (email, credits) = (email.to_owned(), self.credits);
-        self.write(move |tx| {
-            Box::pin(async move {
-                let found = user::with_email(tx, &email).await?;
-                give_plan(tx, credits, &found, plan).await
-            })
-        })
-        .await
+async fn make(tx: &impl ConnectionTrait, new: NewUser) -> Result<Account> {
+    let is_administrator = new.role == AccountRole::Admin;
+    let account = user::insert(tx, new).await?;
+    if is_administrator {
+        take_over_if_first(tx, &account.id).await?;
     }
-
-    /// Sets the role of the account with the address, or `NotFound`. The first administrator takes
-    /// over what the local user had.
-    pub async fn set_role(&self, email: &str, role: AccountRole) -> Result<()> {
-        let email = email.to_owned();
-        self.write(move |tx| {
-            Box::pin(async move {
-                let id = user::with_email(tx, &email).await?.id;
-                user::Entity::update_many()
-                    .col_expr(user::Column::Role, Expr::value(role))
-                    .filter(user::Column::Id.eq(id.clone()))
-                    .exec(tx)
-                    .await?;
-                if role == AccountRole::Admin {
-                    take_over_if_first(tx, &id).await?;
-                }
-                Ok(())
-            })
-        })
-        .await
-    }
+    Ok(account)
 }
 
 /// Gives what belongs to the local user to the administrator, unless there was one before.

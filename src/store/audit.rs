@@ -1,5 +1,5 @@
-//! The audit log: what administrators did, each entry written in the transaction of what it records.
-//! Entries stay when the accounts and projects that they name are gone, and hold no secrets.
+//! The audit log: what administrators did, in the page or on the server's machine, and what changed
+//! a project's people; each entry is written in the transaction of what it records. Entries stay when the accounts and projects that they name are gone, and hold no secrets.
 
 use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// An administrator at work.
+/// Who does something that is noted.
 #[derive(Debug, Clone)]
 pub struct Actor {
     pub user: UserId,
@@ -39,6 +39,17 @@ pub struct Actor {
     pub name: String,
     /// Where the request came from.
     pub address: String,
+}
+
+impl Actor {
+    /// Whoever gives commands on the server's machine.
+    pub fn shell() -> Self {
+        Self {
+            user: UserId("shell".to_owned()),
+            name: "the shell".to_owned(),
+            address: String::new(),
+        }
+    }
 }
 
 /// What is done, to what.

@@ -51,13 +51,15 @@ const TABLES: &[Shown] = &[
     shown("credit_entries", &["id", "user_id", "run_id", "reason", "amount", "created_at"]),
     Shown {
         lengths: &["content"],
-        ..shown("edits", &["project_id", "number", "kind", "path", "target", "created_at"])
+        ..shown("edits", &[
+            "project_id", "number", "kind", "path", "target", "created_at", "user_id",
+        ])
     },
     shown("events", &["project_id", "seq", "run_id", "subject", "name", "kind", "created_at"]),
     shown("fragment_files", &["fragment_id", "path", "hash", "kind"]),
     shown("fragments", &[
         "id", "project_id", "message_id", "run_id", "number", "title", "created_at", "draft",
-        "partial", "author", "restored", "changed", "picture",
+        "partial", "author", "restored", "changed", "picture", "user_id",
     ]),
     shown("image_owners", &["hash", "user_id"]),
     shown("images", &["hash", "media_type", "width", "height", "used_at"]),
@@ -65,7 +67,7 @@ const TABLES: &[Shown] = &[
     shown("linked_identities", &["issuer", "subject", "user_id", "label", "created_at"]),
     shown("messages", &[
         "id", "project_id", "role", "kind", "content", "created_at", "image_hash", "replaced_by",
-        "mode", "part", "answers",
+        "mode", "part", "answers", "user_id",
     ]),
     Shown {
         // The detail may be what another service is to answer with.
@@ -75,6 +77,14 @@ const TABLES: &[Shown] = &[
         ])
     },
     shown("preferences", &["user_id", "name", "value"]),
+    Shown {
+        secrets: &["token_hash"],
+        ..shown("project_invitations", &[
+            "id", "project_id", "role", "email", "written_email", "created_at", "expires_at",
+            "used_by", "used_at", "revoked_at",
+        ])
+    },
+    shown("project_members", &["project_id", "user_id", "role", "added_by", "created_at"]),
     shown("projects", &[
         "id", "user_id", "title", "sandbox", "last_seq", "created_at", "updated_at", "used_at",
         "renamed", "restoring", "deleted_at", "picture",
@@ -82,7 +92,7 @@ const TABLES: &[Shown] = &[
     Shown { secrets: &["code_hash"], ..shown("recovery_codes", &["user_id"]) },
     shown("runs", &[
         "id", "project_id", "message_id", "reply_id", "state", "created_at", "started_at",
-        "finished_at", "worked_ms", "trimmed",
+        "finished_at", "worked_ms", "trimmed", "user_id",
     ]),
     shown("seaql_migrations", &["version", "applied_at"]),
     Shown {

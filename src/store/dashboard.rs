@@ -8,7 +8,8 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, StoreError, event, message, project, prompt, readable, run, search, usage,
+    Result, Store, StoreError, event, member, message, project, prompt, readable, run, search,
+    usage,
 };
 use crate::protocol::{
     CreditRules, Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Spent, Timestamp,
@@ -25,15 +26,15 @@ const SHOWN_TEXT: usize = 240;
 struct Row {
     #[sea_orm(nested)]
     run: run::Model,
-    user_id: UserId,
+    owner: UserId,
     project_title: String,
     prompt: String,
     error: Option<String>,
 }
 
 impl Store {
-    /// At most 50 of the user's runs that the filter finds, newest first, and where the next page
-    /// begins; of all users' for the administration, which names none.
+    /// At most 50 runs of the projects that the user owns or is in which the filter finds, newest
+    /// first, and where the next page begins; of all users' for the administration, which names none.
     pub async fn list_run_page(
         &self,
         user: Option<&UserId>,
@@ -66,7 +67,8 @@ impl Store {
         Ok((runs, next))
     }
 
-    /// The user's run as the dashboard shows it, or `NotFound`; anybody's for the administration.
+    /// The run as the dashboard shows it to who owns its project or is in it, or `NotFound`; anybody's
+    /// for the administration.
     pub async fn find_run_summary(&self, user: Option<&UserId>, id: RunId) -> Result<RunSummary> {
         let found = summaries(user).filter(run::Column::Id.eq(id));
         let rows = readable::rows(&self.db, "run", found).await?;
@@ -77,10 +79,10 @@ impl Store {
     }
 
     /// Makes another run for the message of one that failed or was stopped; `Conflict` for any
-    /// other, `OutOfCredits` when the project's owner has too few.
-    pub async fn replay_run(&self, id: RunId) -> Result<(Run, Vec<Event>)> {
-        let credits = self.credits;
-        self.write(move |tx| Box::pin(replay(tx, credits, id)))
+    /// other, `OutOfCredits` when the user has too few.
+    pub async fn replay_run(&self, user: &UserId, id: RunId) -> Result<(Run, Vec<Event>)> {
+        let (credits, user) = (self.credits, user.clone());
+        self.write(move |tx| Box::pin(async move { replay(tx, credits, &user, id).await }))
             .await
     }
 
@@ -97,6 +99,7 @@ impl Store {
 async fn replay(
     tx: &impl ConnectionTrait,
     credits: Option<CreditRules>,
+    user: &UserId,
     id: RunId,
 ) -> Result<(Run, Vec<Event>)> {
     let earlier = run::model(tx, id).await?.into_run();
@@ -115,9 +118,9 @@ async fn replay(
         }
     }
     project::touch(tx, earlier.project).await?;
-    let owner = project::there(tx, earlier.project).await?.user_id;
+    project::there(tx, earlier.project).await?;
     let message = earlier.message;
-    let run = prompt::insert_run(tx, credits, &owner, earlier.project, message).await?;
+    let run = prompt::insert_run(tx, credits, user, earlier.project, message).await?;
     let event = event::append(
         tx,
         run.project,
@@ -133,7 +136,7 @@ impl Row {
         let started_at = self.run.started_at.map(Timestamp);
         let run = self.run.into_run();
         RunSummary {
-            user: self.user_id,
+            user: self.owner,
             project_title: self.project_title,
             prompt: beginning(self.prompt),
             spent,
@@ -147,7 +150,7 @@ impl Row {
     }
 }
 
-/// The user's runs, or all, each with its project and the beginning of its prompt and reply: one
+/// The runs of the projects that the user owns or is in, or all, each with its project and the beginning of its prompt and reply: one
 /// character more than is shown.
 fn summaries(user: Option<&UserId>) -> Select<run::Entity> {
     let reply = Alias::new("reply");
@@ -158,9 +161,9 @@ fn summaries(user: Option<&UserId>) -> Select<run::Entity> {
             Expr::value(SHOWN_TEXT as i32 + 1),
         ]))
     };
-    let own = user.map(|user| project::Column::UserId.eq(user.clone()));
+    let visible = user.map(member::visible);
     run::Entity::find()
-        .filter(Condition::all().add_option(own))
+        .filter(Condition::all().add_option(visible))
         .join(JoinType::InnerJoin, run::Relation::Project.def())
         .join(JoinType::InnerJoin, run::Relation::Prompt.def())
         .join_as(
@@ -168,7 +171,7 @@ fn summaries(user: Option<&UserId>) -> Select<run::Entity> {
             run::Relation::Reply.def(),
             reply.clone(),
         )
-        .column_as(project::Column::UserId, "user_id")
+        .column_as(project::Column::UserId, "owner")
         .column_as(project::Column::Title, "project_title")
         .column_as(
             first_letters(message::Column::Content.into_expr()),

@@ -125,7 +125,12 @@ mod tests {
             Err(StoreError::NotFound(_))
         ));
         assert!(store.find_project(project.id).await.is_err());
-        assert!(store.add_prompt(project.id, &prompt, None).await.is_err());
+        assert!(
+            store
+                .add_prompt(&local, project.id, &prompt, None)
+                .await
+                .is_err()
+        );
         let listed = store.list_projects(&local).await.unwrap();
         assert_eq!(
             listed.iter().map(|one| one.id).collect::<Vec<_>>(),

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
 
-use super::{Result, Store, project};
-use crate::protocol::{ProjectId, Timestamp};
+use super::{Result, Store, project, user};
+use crate::protocol::{ProjectId, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "edits")]
@@ -19,6 +19,8 @@ pub struct Model {
     pub target: Option<String>,
     pub content: Option<Vec<u8>>,
     pub created_at: i64,
+    /// Who made it; `None` for the project's owner.
+    pub user_id: Option<UserId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -64,7 +66,7 @@ impl Edit {
         }
     }
 
-    fn into_row(self, project: ProjectId, number: i64) -> ActiveModel {
+    fn into_row(self, project: ProjectId, number: i64, by: &UserId) -> ActiveModel {
         let (kind, path, target, content) = match self {
             Self::Write { path, content } => ("write", path, None, Some(content)),
             Self::Folder { path } => ("folder", path, None, None),
@@ -79,6 +81,7 @@ impl Edit {
             target: Set(target),
             content: Set(content),
             created_at: Set(Timestamp::now().0),
+            user_id: Set(user::noted(by)),
         }
     }
 }
@@ -106,8 +109,10 @@ impl Model {
 }
 
 impl Store {
-    /// Saves an edit after the project's others. A file that is written twice in a row is one edit.
-    pub async fn add_edit(&self, project: ProjectId, edit: Edit) -> Result<()> {
+    /// Saves the user's edit after the project's others. A file that is written twice in a row is one
+    /// edit, the last writer's.
+    pub async fn add_edit(&self, user: &UserId, project: ProjectId, edit: Edit) -> Result<()> {
+        let user = user.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 project::touch(tx, project).await?;
@@ -129,7 +134,7 @@ impl Store {
                     Entity::delete_by_id((project, *number)).exec(tx).await?;
                 }
                 let number = last.map_or(1, |(number, ..)| number + 1);
-                Entity::insert(edit.into_row(project, number))
+                Entity::insert(edit.into_row(project, number, &user))
                     .exec_without_returning(tx)
                     .await?;
                 Ok(())
@@ -188,6 +193,17 @@ impl Store {
     }
 }
 
+/// Who made the last of the project's edits since its latest version.
+pub(super) async fn last_user(
+    db: &impl ConnectionTrait,
+    project: ProjectId,
+) -> Result<Option<UserId>> {
+    let last = of_project(project).order_by_desc(Column::Number);
+    let last = last.select_only().column(Column::UserId);
+    let last = last.into_tuple::<Option<UserId>>().one(db).await?;
+    Ok(last.flatten())
+}
+
 fn of_project(project: ProjectId) -> Select<Entity> {
     Entity::find().filter(Column::ProjectId.eq(project))
 }
@@ -196,7 +212,7 @@ fn of_project(project: ProjectId) -> Select<Entity> {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::protocol::{NewPrompt, UserId};
+    use crate::protocol::NewPrompt;
 
     #[tokio::test]
     async fn edits_are_kept_in_order_and_writing_a_file_again_replaces_the_edit_before() {
@@ -221,7 +237,10 @@ mod tests {
             moved.clone(),
             write("a", "3"),
         ] {
-            store.add_edit(project.id, edit).await.unwrap();
+            store
+                .add_edit(&UserId::local(), project.id, edit)
+                .await
+                .unwrap();
         }
         let edits = store.list_edits(project.id).await.unwrap();
         let kept: Vec<_> = edits.iter().map(|saved| saved.edit.clone()).collect();

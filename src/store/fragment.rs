@@ -22,7 +22,7 @@ use super::{
 };
 use crate::protocol::{
     AppEntry, AppNode, Author, Event, EventKind, Fragment, FragmentId, MessageId, ProjectId, RunId,
-    Timestamp,
+    Timestamp, UserId,
 };
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -43,6 +43,8 @@ pub struct Model {
     pub restored: Option<i32>,
     pub changed: Option<i32>,
     pub picture: Option<String>,
+    /// Whose edits it has, or who restored it; `None` for the project's owner, and for a run's.
+    pub user_id: Option<UserId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -135,6 +137,7 @@ impl Model {
             title: self.title,
             draft: self.draft,
             author: self.author,
+            user: self.user_id,
             restored: self.restored,
             changed: self.changed,
             picture: self.picture.and_then(|hash| hash.parse().ok()),
@@ -178,11 +181,6 @@ impl Store {
             return Ok(None);
         };
         Ok(Some(with_entries(&self.db, latest).await?))
-    }
-
-    /// Whether the project has a version or a draft.
-    pub async fn has_version(&self, project: ProjectId) -> Result<bool> {
-        Ok(latest(&self.db, project).await?.is_some())
     }
 
     /// The project's latest version or draft, without its files; `None` when it has none.
@@ -450,6 +448,7 @@ pub(super) async fn insert_row(
         },
         changed: Some(count_changes(&before, files)),
         picture: None,
+        user_id: None,
     };
     // Every column is set.
     Entity::insert(ActiveModel::from(model.clone()).reset_all())

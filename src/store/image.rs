@@ -120,27 +120,6 @@ impl Store {
         let own = own.all(&self.db).await?;
         Ok(own.iter().filter_map(|one| one.hash.parse().ok()).collect())
     }
-
-    /// The bytes of the user's image, or `NotFound`, also for a blob that is no image.
-    pub async fn image_content(&self, user: &UserId, id: &ImageId) -> Result<ImageContent> {
-        expect_owner(&self.db, user, id).await?;
-        let model = Entity::find_by_id(id.as_str()).one(&self.db).await?;
-        let model = model.ok_or(StoreError::NotFound("image"))?;
-        let blob = blob::Entity::find_by_id(model.hash).one(&self.db).await?;
-        Ok(ImageContent {
-            media_type: model.media_type,
-            bytes: blob.ok_or(StoreError::NotFound("image"))?.content,
-        })
-    }
-}
-
-/// Fails with `NotFound` unless the user uploaded the image.
-async fn expect_owner(db: &impl ConnectionTrait, user: &UserId, id: &ImageId) -> Result<()> {
-    let found = owner::Entity::find_by_id((id.as_str().to_owned(), user.clone()));
-    match found.one(db).await? {
-        Some(_) => Ok(()),
-        None => Err(StoreError::NotFound("image")),
-    }
 }
 
 /// Gives one user's images to another.
@@ -165,14 +144,19 @@ pub(super) async fn disown_all(tx: &impl ConnectionTrait, user: &UserId) -> Resu
     Ok(())
 }
 
-/// The user's image that is about to be attached to a message; from now on no sweep removes it.
-/// `NotFound` when it is gone.
+/// The image that is about to be attached to a message; from now on no sweep removes it. `NotFound`
+/// when it is gone, or when this user did not upload it: `None` where that does not matter.
 pub(super) async fn attach(
     tx: &impl ConnectionTrait,
-    user: &UserId,
+    uploader: Option<&UserId>,
     id: &ImageId,
 ) -> Result<Image> {
-    expect_owner(tx, user, id).await?;
+    if let Some(user) = uploader {
+        let uploaded = owner::Entity::find_by_id((id.as_str().to_owned(), user.clone()));
+        if uploaded.one(tx).await?.is_none() {
+            return Err(StoreError::NotFound("image"));
+        }
+    }
     let kept = Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(Timestamp::now().0))
         .filter(Column::Hash.eq(id.as_str()))

@@ -7,9 +7,11 @@ use sea_orm::{
     sea_query::SelectStatement,
 };
 
-use super::{Result, Store, StoreError, fragment, image, readable, run, to_json, without_nul};
+use super::{
+    Result, Store, StoreError, fragment, image, readable, run, to_json, user, without_nul,
+};
 use crate::protocol::{
-    ImageId, Message, MessageId, MessageKind, MessagePart, Mode, NewPrompt, ProjectId, Role,
+    Image, ImageId, Message, MessageId, MessageKind, MessagePart, Mode, NewPrompt, ProjectId, Role,
     Timestamp, UserId,
 };
 
@@ -30,6 +32,8 @@ pub struct Model {
     /// JSON.
     pub part: Option<String>,
     pub answers: Option<MessageId>,
+    /// Who wrote it; `None` for the agent, and for the project's owner where nobody was noted.
+    pub user_id: Option<UserId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -45,6 +49,7 @@ impl Model {
             project: self.project_id,
             run: None,
             role: self.role,
+            user: self.user_id,
             kind: self.kind,
             mode: self.mode,
             content: self.content,
@@ -183,11 +188,12 @@ pub(super) async fn insert_prompt(
     image: Option<&ImageId>,
 ) -> Result<Message> {
     let image = match image {
-        Some(id) => Some(image::attach(tx, user, id).await?),
+        Some(id) => Some(attach(tx, user, project, id).await?),
         None => None,
     };
     let message = Message {
         image,
+        user: user::noted(user),
         mode: prompt.mode(),
         part,
         answers: prompt.answers(),
@@ -195,6 +201,21 @@ pub(super) async fn insert_prompt(
     };
     save(tx, &message).await?;
     Ok(message)
+}
+
+/// The image for a message of the project, which the user uploaded or another of its messages has:
+/// who sends that once more need not be who attached it. `NotFound` when it is gone.
+pub(super) async fn attach(
+    tx: &impl ConnectionTrait,
+    user: &UserId,
+    project: ProjectId,
+    id: &ImageId,
+) -> Result<Image> {
+    let sent = Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .filter(Column::ImageHash.eq(id.as_str()));
+    let is_at_hand = sent.count(tx).await? > 0;
+    image::attach(tx, (!is_at_hand).then_some(user), id).await
 }
 
 /// The hashes of all messages' images, for a query of what is in use.
@@ -243,6 +264,7 @@ pub(super) fn new(project: ProjectId, role: Role, kind: MessageKind, content: &s
         project,
         run: None,
         role,
+        user: None,
         kind,
         mode: Mode::default(),
         content: without_nul(content),
@@ -284,6 +306,7 @@ pub(super) async fn save(tx: &impl ConnectionTrait, message: &Message) -> Result
         mode: Set(message.mode),
         part: Set(part),
         answers: Set(message.answers),
+        user_id: Set(message.user.clone()),
     })
     .exec_without_returning(tx)
     .await?;

@@ -6,20 +6,16 @@ use sea_orm::{
     sea_query::{Query, SelectStatement, SimpleExpr},
 };
 
-use super::{ImageContent, Result, Store, StoreError, blob, fragment, project};
+use super::{ImageContent, Result, Store, StoreError, blob, fragment, member};
 use crate::protocol::{ImageId, UserId};
 
 impl Store {
-    /// The bytes of a picture of the user's apps, or `NotFound`: other blobs are none.
+    /// The bytes of a picture of an app that the user owns or works on, or `NotFound`: other blobs
+    /// are none.
     pub async fn picture_content(&self, user: &UserId, id: &ImageId) -> Result<ImageContent> {
-        let own = Query::select()
-            .column(project::Column::Id)
-            .from(project::Entity)
-            .and_where(project::Column::UserId.eq(user.clone()))
-            .to_owned();
         let shown = fragment::Entity::find()
             .filter(fragment::Column::Picture.eq(id.as_str()))
-            .filter(fragment::Column::ProjectId.in_subquery(own));
+            .filter(fragment::Column::ProjectId.in_subquery(member::visible_ids(user)));
         if shown.count(&self.db).await? == 0 {
             return Err(StoreError::NotFound("picture"));
         }

@@ -51,25 +51,12 @@ impl Store {
     }
 
     /// Returns if the project is the user's, and fails with `NotFound` otherwise.
-    pub async fn expect_project_of(&self, user: &UserId, id: ProjectId) -> Result<()> {
+    pub(super) async fn expect_project_of(&self, user: &UserId, id: ProjectId) -> Result<()> {
         let own = Entity::find_by_id(id)
             .filter(Column::UserId.eq(user.clone()))
             .filter(Column::DeletedAt.is_null());
         match own.count(&self.db).await? {
             0 => Err(StoreError::NotFound("project")),
-            _ => Ok(()),
-        }
-    }
-
-    /// Returns if the sandbox is that of one of the user's projects, and fails with `NotFound`
-    /// otherwise.
-    pub async fn expect_sandbox_of(&self, user: &UserId, sandbox: &str) -> Result<()> {
-        let own = Entity::find()
-            .filter(Column::Sandbox.eq(sandbox))
-            .filter(Column::UserId.eq(user.clone()))
-            .filter(Column::DeletedAt.is_null());
-        match own.count(&self.db).await? {
-            0 => Err(StoreError::NotFound("preview")),
             _ => Ok(()),
         }
     }

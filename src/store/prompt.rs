@@ -34,18 +34,20 @@ impl Store {
     }
 
     /// Adds the user's message and the run that answers it, in one transaction. `NotFound` when
-    /// there is no such project, or the image is gone; `OutOfCredits` when its owner has too few;
+    /// there is no such project, or the image is gone; `OutOfCredits` when the user has too few;
     /// `Conflict` when it answers what was answered already.
     pub async fn add_prompt(
         &self,
+        user: &UserId,
         project: ProjectId,
         prompt: &NewPrompt,
         image: Option<&ImageId>,
     ) -> Result<(Run, Vec<Event>)> {
         let (prompt, image, credits) = (prompt.clone(), image.cloned(), self.credits);
+        let user = user.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                let user = project::there(tx, project).await?.user_id;
+                project::there(tx, project).await?;
                 project::touch(tx, project).await?;
                 plan::expect_unanswered(tx, project, &prompt).await?;
                 insert_prompt(tx, credits, &user, project, &prompt, image.as_ref()).await
@@ -80,15 +82,15 @@ pub(super) async fn insert_prompt(
     Ok((run, events.into_iter().flatten().collect()))
 }
 
-/// Adds a run that answers the message, and charges the project's owner for it.
+/// Adds a run that answers the message, and charges the user for it.
 pub(super) async fn insert_run(
     tx: &impl ConnectionTrait,
     credits: Option<CreditRules>,
-    owner: &UserId,
+    user: &UserId,
     project: ProjectId,
     message: MessageId,
 ) -> Result<Run> {
-    let run = run::insert(tx, project, message).await?;
-    credit::charge(tx, credits, owner, run.id).await?;
+    let run = run::insert(tx, project, message, user).await?;
+    credit::charge(tx, credits, user, run.id).await?;
     Ok(run)
 }

@@ -14,9 +14,10 @@ use crate::protocol::{
 };
 
 impl Store {
-    /// A new project with the files of the other's latest version or draft. `NotFound` when there
-    /// is none, `Conflict` when it has no files yet.
-    pub async fn duplicate_project(&self, id: ProjectId) -> Result<Project> {
+    /// A new project of the user with the files of the other's latest version or draft. `NotFound`
+    /// when there is none, `Conflict` when it has no files yet.
+    pub async fn duplicate_project(&self, user: &UserId, id: ProjectId) -> Result<Project> {
+        let user = user.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 let source = project::there(tx, id).await?;
@@ -32,8 +33,8 @@ impl Store {
                 };
                 let prompt = format!("Start from a copy of “{}”.", source.title);
                 let reply = format!("This is a copy of “{}”.{said}", source.title);
-                let (user, picture) = (&source.user_id, source.picture.as_deref());
-                copy(tx, user, title, (&prompt, &reply), latest, picture).await
+                let picture = source.picture.as_deref();
+                copy(tx, &user, title, (&prompt, &reply), latest, picture).await
             })
         })
         .await

@@ -5,13 +5,13 @@
 use sea_orm::{QueryOrder, entity::prelude::*};
 
 use super::{
-    NewFragment, Result, Store, StoreError, credit, event, fragment, image,
+    NewFragment, Result, Store, StoreError, credit, event, fragment,
     message::{self, Column, Entity},
     plan, project, prompt, readable, run, step, to_json, version, without_nul,
 };
 use crate::protocol::{
     Event, EventKind, FragmentId, ImageId, Message, MessageId, NewPrompt, ProjectId, Role, Run,
-    RunState, Timestamp,
+    RunState, Timestamp, UserId,
 };
 
 /// Why a message is not sent again while a run works.
@@ -36,6 +36,8 @@ pub struct Prompted {
 /// What a prompt is replaced with, and what the app goes back to.
 #[derive(Debug, Clone)]
 pub struct Rewind {
+    /// Who sends the new prompt, and pays for its run.
+    pub user: UserId,
     pub message: MessageId,
     pub prompt: NewPrompt,
     pub image: Option<ImageId>,
@@ -73,8 +75,8 @@ impl Store {
     }
 
     /// Withdraws the prompt and all after it, makes the source's files the latest version, and adds
-    /// the new prompt with its run. `Conflict` while a run works, `OutOfCredits` when the project's
-    /// owner has too few.
+    /// the new prompt with its run. `Conflict` while a run works, `OutOfCredits` when the user has
+    /// too few.
     pub async fn rewind(&self, project: ProjectId, rewind: Rewind) -> Result<(Run, Vec<Event>)> {
         let hashed = match &rewind.unsaved {
             Some(unsaved) => Some(self.prepare(unsaved).await?),
@@ -83,7 +85,7 @@ impl Store {
         let credits = self.credits;
         self.write(move |tx| {
             Box::pin(async move {
-                let user = project::there(tx, project).await?.user_id;
+                project::there(tx, project).await?;
                 project::touch(tx, project).await?;
                 if run::has_unfinished(tx, project).await? {
                     return Err(StoreError::Conflict(AT_WORK));
@@ -95,14 +97,21 @@ impl Store {
                     let latest = fragment::latest(tx, project).await?;
                     let is_there = latest.is_some_and(|latest| Some(latest.id) == rewind.source);
                     if !is_there {
-                        events.extend(version::restore(tx, project, rewind.source).await?.1);
+                        let (source, user) = (rewind.source, &rewind.user);
+                        events.extend(version::restore(tx, project, source, user).await?.1);
                     }
                 }
                 let withdrawn = from(tx, project, rewind.message).await?;
                 let image = rewind.image.as_ref();
-                let (run, prompted) =
-                    prompt::insert_prompt(tx, credits, &user, project, &rewind.prompt, image)
-                        .await?;
+                let (run, prompted) = prompt::insert_prompt(
+                    tx,
+                    credits,
+                    &rewind.user,
+                    project,
+                    &rewind.prompt,
+                    image,
+                )
+                .await?;
                 events.extend(withdraw(tx, project, withdrawn, run.message).await?);
                 events.extend(prompted);
                 Ok((run, events))
@@ -114,18 +123,19 @@ impl Store {
     /// Gives a prompt that still waits another text, mode and image. `Conflict` once its run began.
     pub async fn change_prompt(
         &self,
+        user: &UserId,
         id: MessageId,
         prompt: &NewPrompt,
         image: Option<&ImageId>,
     ) -> Result<(Run, Vec<Event>)> {
-        let (prompt, image) = (prompt.clone(), image.cloned());
+        let (prompt, image, user) = (prompt.clone(), image.cloned(), user.clone());
         self.write(move |tx| {
             Box::pin(async move {
                 let (model, run) = waiting(tx, id).await?;
                 let project = model.project_id;
-                let user = project::there(tx, project).await?.user_id;
+                project::there(tx, project).await?;
                 let image = match &image {
-                    Some(image) => Some(image::attach(tx, &user, image).await?),
+                    Some(image) => Some(message::attach(tx, &user, project, image).await?),
                     None => None,
                 };
                 let hash = image.as_ref().map(|image| image.id.as_str().to_owned());

@@ -4,12 +4,12 @@ use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{
     ActiveValue::Set,
-    JoinType, QueryOrder, QuerySelect,
+    QueryOrder, QuerySelect,
     entity::prelude::*,
     sea_query::{Func, Query, SelectStatement},
 };
 
-use super::{Result, Store, StoreError, event, project, readable};
+use super::{Result, Store, StoreError, event, member, readable, user};
 use crate::protocol::{
     Event, EventKind, MessageId, ProjectId, Run, RunId, RunState, Timestamp, UserId,
 };
@@ -28,6 +28,8 @@ pub struct Model {
     pub finished_at: Option<i64>,
     pub worked_ms: i64,
     pub trimmed: bool,
+    /// Who sent it and pays for it; `None` for the project's owner.
+    pub user_id: Option<UserId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -111,14 +113,12 @@ impl Store {
         Ok(model(&self.db, id).await?.into_run())
     }
 
-    /// The run, if it is of one of the user's projects, or `NotFound`.
-    pub async fn find_run_of(&self, user: &UserId, id: RunId) -> Result<Run> {
-        let own = Entity::find_by_id(id)
-            .join(JoinType::InnerJoin, Relation::Project.def())
-            .filter(project::Column::UserId.eq(user.clone()))
-            .filter(project::Column::DeletedAt.is_null());
-        let model = own.one(&self.db).await?;
-        Ok(model.ok_or(StoreError::NotFound("run"))?.into_run())
+    /// Who sent the run and pays for it, or `NotFound`.
+    pub async fn payer_of(&self, run: &Run) -> Result<UserId> {
+        match model(&self.db, run.id).await?.user_id {
+            Some(user) => Ok(user),
+            None => self.user_of(run.project).await,
+        }
     }
 
     /// The project's oldest run that has not ended.
@@ -283,20 +283,16 @@ pub(super) async fn of_project(
     readable::models(db, "run", runs).await
 }
 
-/// The state of the latest run of each of the user's projects.
+/// The state of the latest run of each project that the user owns or is in.
 pub(super) async fn latest_states(
     db: &impl ConnectionTrait,
     user: &UserId,
 ) -> Result<HashMap<ProjectId, RunState>> {
-    let own = Query::select()
-        .column(project::Column::Id)
-        .from(project::Entity)
-        .and_where(project::Column::UserId.eq(user.clone()))
-        .to_owned();
+    let visible = member::visible_ids(user);
     let latest = Query::select()
         .expr(Func::max(Expr::col(Column::Id)))
         .from(Entity)
-        .and_where(Column::ProjectId.in_subquery(own))
+        .and_where(Column::ProjectId.in_subquery(visible))
         .group_by_col(Column::ProjectId)
         .to_owned();
     let runs = Entity::find().filter(Column::Id.in_subquery(latest));
@@ -311,6 +307,7 @@ pub(super) async fn insert(
     tx: &impl ConnectionTrait,
     project: ProjectId,
     message: MessageId,
+    user: &UserId,
 ) -> Result<Run> {
     let run = Run {
         id: RunId::new(),
@@ -321,7 +318,7 @@ pub(super) async fn insert(
         finished_at: None,
         spent: None,
     };
-    save(tx, &run, None).await?;
+    save(tx, &run, None, user::noted(user)).await?;
     Ok(run)
 }
 
@@ -342,11 +339,16 @@ pub(super) async fn insert_done(
         finished_at: Some(now),
         spent: None,
     };
-    save(tx, &run, Some(reply)).await?;
+    save(tx, &run, Some(reply), None).await?;
     Ok(run)
 }
 
-async fn save(tx: &impl ConnectionTrait, run: &Run, reply: Option<MessageId>) -> Result<()> {
+async fn save(
+    tx: &impl ConnectionTrait,
+    run: &Run,
+    reply: Option<MessageId>,
+    user: Option<UserId>,
+) -> Result<()> {
     let finished_at = run.finished_at.map(|at| at.0);
     Entity::insert(ActiveModel {
         id: Set(run.id),
@@ -359,6 +361,7 @@ async fn save(tx: &impl ConnectionTrait, run: &Run, reply: Option<MessageId>) ->
         finished_at: Set(finished_at),
         worked_ms: Set(0),
         trimmed: Set(false),
+        user_id: Set(user),
     })
     .exec_without_returning(tx)
     .await?;

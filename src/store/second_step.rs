@@ -115,14 +115,28 @@ impl Store {
                 if confirmed.rows_affected == 0 {
                     return Err(StoreError::NotFound("second step"));
                 }
-                let rows = codes.into_iter().map(|code| recovery::ActiveModel {
-                    user_id: Set(user.clone()),
-                    code_hash: Set(code),
-                });
-                recovery::Entity::insert_many(rows)
-                    .exec_without_returning(tx)
-                    .await?;
-                Ok(())
+                insert_codes(tx, &user, codes).await
+            })
+        })
+        .await
+    }
+
+    /// Gives the user other recovery codes, by their hashes, in place of all before. `NotFound` when
+    /// the second step is off.
+    pub async fn renew_recovery_codes(&self, user: &UserId, codes: Vec<String>) -> Result<()> {
+        let user = user.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                // A write: of two renewals at once, the second waits for the first.
+                let on = Entity::update_many()
+                    .col_expr(Column::LastCounter, Expr::col(Column::LastCounter))
+                    .filter(Column::UserId.eq(user.clone()))
+                    .filter(Column::ConfirmedAt.is_not_null());
+                if on.exec(tx).await?.rows_affected == 0 {
+                    return Err(StoreError::NotFound("second step"));
+                }
+                remove_codes(tx, &user).await?;
+                insert_codes(tx, &user, codes).await
             })
         })
         .await
@@ -170,11 +184,27 @@ impl Store {
     }
 }
 
-async fn remove(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
+async fn insert_codes(tx: &impl ConnectionTrait, user: &UserId, codes: Vec<String>) -> Result<()> {
+    let rows = codes.into_iter().map(|code| recovery::ActiveModel {
+        user_id: Set(user.clone()),
+        code_hash: Set(code),
+    });
+    recovery::Entity::insert_many(rows)
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+async fn remove_codes(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
     recovery::Entity::delete_many()
         .filter(recovery::Column::UserId.eq(user.clone()))
         .exec(tx)
         .await?;
+    Ok(())
+}
+
+async fn remove(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
+    remove_codes(tx, user).await?;
     Entity::delete_by_id(user.clone()).exec(tx).await?;
     Ok(())
 }

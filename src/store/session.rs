@@ -116,6 +116,12 @@ impl Store {
         Ok(found.map(|(session, _)| session.token_hash))
     }
 
+    /// Whose session it is, or `NotFound` when it has ended.
+    pub async fn user_of_session(&self, id: SessionId) -> Result<UserId> {
+        let found = Entity::find_by_id(id).one(&self.db).await?;
+        Ok(found.ok_or(StoreError::NotFound("session"))?.user_id)
+    }
+
     /// Those of the sessions that have not ended.
     pub async fn open_among(
         &self,

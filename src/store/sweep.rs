@@ -394,7 +394,10 @@ mod tests {
             content: "It failed.".to_owned(),
         };
         store.finish_run(failed.id, &error).await.unwrap();
-        let (later, _) = store.add_prompt(project.id, &prompt, None).await.unwrap();
+        let (later, _) = store
+            .add_prompt(&UserId::local(), project.id, &prompt, None)
+            .await
+            .unwrap();
         let trim = async || {
             tokio::time::sleep(Duration::from_millis(5)).await;
             let trimmed = store.trim_runs(Duration::ZERO, 10, |_, _| "null".to_owned());

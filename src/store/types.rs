@@ -9,7 +9,7 @@ use sea_orm::{
 
 use crate::protocol::{
     AccountRole, Author, CreditReason, FragmentId, MessageId, MessageKind, Mode, Plan, ProjectId,
-    Role, RunId, RunState, SessionId, UserId,
+    ProjectRole, Role, RunId, RunState, SessionId, UserId,
 };
 
 /// Makes each type a column of the text that `$to_text` returns and `$from_text` parses.
@@ -80,6 +80,7 @@ text_columns! {
     AccountRole: |role: &AccountRole| role.as_str().to_owned(), str::parse::<AccountRole>;
     Plan: |plan: &Plan| plan.as_str().to_owned(), str::parse::<Plan>;
     CreditReason: |reason: &CreditReason| reason.as_str().to_owned(), str::parse::<CreditReason>;
+    ProjectRole: |role: &ProjectRole| role.as_str().to_owned(), str::parse::<ProjectRole>;
     RunState: |state: &RunState| state.as_str().to_owned(), str::parse::<RunState>;
     Author: |author: &Author| author.as_str().to_owned(), str::parse::<Author>;
     Role: |role: &Role| role.as_str().to_owned(), str::parse::<Role>;

@@ -1,10 +1,11 @@
-//! What the models' answers have cost each user: sums over the steps of their projects' runs.
+//! What the models' answers have cost each user: sums over the steps of the runs that they sent.
 
 use std::collections::HashMap;
 
 use sea_orm::{
     Condition, ExprTrait as _, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select,
     entity::prelude::*,
+    sea_query::{Func, SimpleExpr},
 };
 
 use super::{Result, Store, project, run, step};
@@ -47,6 +48,15 @@ pub(super) fn select_spent<E: EntityTrait>(query: Select<E>) -> Select<E> {
         .column_as(whole(step::Column::OutputTokens), "output_tokens")
         .column_as(whole(step::Column::CachedTokens), "cached_tokens")
         .column_as(whole(step::Column::CostMicros), "cost_micros")
+}
+
+/// Who sent a run, in a query that has its project.
+pub(super) fn payer() -> SimpleExpr {
+    Func::coalesce([
+        Expr::col((run::Entity, run::Column::UserId)),
+        Expr::col((project::Entity, project::Column::UserId)),
+    ])
+    .into()
 }
 
 /// What a run's steps cost together.
@@ -103,7 +113,7 @@ impl Store {
         );
         let runs = run::Entity::find()
             .select_only()
-            .column_as(project::Column::UserId, "user_id")
+            .column_as(payer(), "user_id")
             .column_as(
                 Expr::col((run::Entity, run::Column::Id)).count_distinct(),
                 "runs",
@@ -114,11 +124,11 @@ impl Store {
             )
             .join(JoinType::InnerJoin, run::Relation::Project.def())
             .join(JoinType::LeftJoin, step::Relation::Run.def().rev());
-        let own = of.map(|user| project::Column::UserId.eq(user.clone()));
+        let own = of.map(|user| payer().eq(user.clone()));
         let runs = runs.filter(Condition::all().add_option(own));
         let rows = select_spent(runs)
-            .group_by(project::Column::UserId)
-            .order_by_asc(project::Column::UserId)
+            .group_by(payer())
+            .order_by_asc(payer())
             .into_model::<Row>()
             .all(&self.db)
             .await?;

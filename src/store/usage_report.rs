@@ -8,8 +8,8 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, project, run, step,
-    usage::{SpentRow, select_spent},
+    Result, Store, run, step,
+    usage::{SpentRow, payer, select_spent},
 };
 use crate::protocol::{DayUsage, ModelUsage, Timestamp, UserId};
 
@@ -99,7 +99,7 @@ fn first_of(days: u32) -> i64 {
 fn runs_since(user: &UserId, day: i64) -> Select<run::Entity> {
     all_runs_since(day)
         .join(JoinType::InnerJoin, run::Relation::Project.def())
-        .filter(project::Column::UserId.eq(user.clone()))
+        .filter(payer().eq(user.clone()))
 }
 
 fn all_runs_since(day: i64) -> Select<run::Entity> {

@@ -119,19 +119,12 @@ impl Store {
         self.update(named).await?;
         Ok(())
     }
+}
 
-    /// Lets the account with the address sign in no more, and its sessions be of no use; or lets
-    /// it again. `NotFound` when there is none.
-    pub async fn set_disabled(&self, email: &str, disabled: bool) -> Result<()> {
-        let at = disabled.then(|| Timestamp::now().0);
-        let set = Entity::update_many()
-            .col_expr(Column::DisabledAt, Expr::value(at))
-            .filter(Column::Email.eq(email));
-        match self.update(set).await? {
-            0 => Err(StoreError::NotFound("account")),
-            _ => Ok(()),
-        }
-    }
+/// The user as it is noted beside what they did; `None` for the local user, whose projects may get
+/// another owner.
+pub(super) fn noted(user: &UserId) -> Option<UserId> {
+    (*user != UserId::local()).then(|| user.clone())
 }
 
 /// Adds the user. `Conflict` when the address is taken.

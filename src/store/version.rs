@@ -4,12 +4,12 @@
 use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*, sea_query::Query};
 
 use super::{
-    NewFragment, Result, Store, StoreError, Version, blob, event,
+    NewFragment, Result, Store, StoreError, Version, blob, edit, event,
     fragment::{self, Column, Entity, FileSet, Origin, file},
-    project, readable, run, without_nul,
+    project, readable, run, user, without_nul,
 };
 use crate::protocol::{
-    AppNode, Author, Event, EventKind, Fragment, FragmentId, ProjectId, Timestamp,
+    AppNode, Author, Event, EventKind, Fragment, FragmentId, ProjectId, Timestamp, UserId,
 };
 
 /// Why nothing is restored while a run works.
@@ -35,6 +35,11 @@ impl Store {
         let models = readable::models(&self.db, "version", all).await?;
         let fragments = models.into_iter();
         Ok(fragments.map(fragment::Model::into_fragment).collect())
+    }
+
+    /// Whether the project has a version or a draft.
+    pub async fn has_version(&self, project: ProjectId) -> Result<bool> {
+        Ok(fragment::latest(&self.db, project).await?.is_some())
     }
 
     /// The version of this project with the id, or `NotFound`.
@@ -82,10 +87,12 @@ impl Store {
                     Some(id) => grow(tx, project, id, &new, &hashed).await?,
                     None => None,
                 };
-                let fragment = match fragment {
+                let mut fragment = match fragment {
                     Some(grown) => grown,
                     None => fragment::insert(tx, project, Origin::User, &new, &hashed).await?,
                 };
+                let by = edit::last_user(tx, project).await?;
+                note_user(tx, &mut fragment, by).await?;
                 let event = announce(tx, project, fragment.clone()).await?;
                 Ok(Some((fragment, event.into_iter().collect())))
             })
@@ -101,8 +108,10 @@ impl Store {
         project: ProjectId,
         id: FragmentId,
         unsaved: &NewFragment,
+        by: &UserId,
     ) -> Result<(Fragment, Vec<Event>)> {
         let (unsaved, hashed) = (unsaved.clone(), self.prepare(unsaved).await?);
+        let by = by.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 project::touch(tx, project).await?;
@@ -110,7 +119,7 @@ impl Store {
                     return Err(StoreError::Conflict(AT_WORK));
                 }
                 let mut events = keep_unsaved(tx, project, &unsaved, &hashed).await?;
-                let (restored, event) = restore(tx, project, Some(id)).await?;
+                let (restored, event) = restore(tx, project, Some(id), &by).await?;
                 events.extend(event);
                 Ok((restored, events))
             })
@@ -159,14 +168,30 @@ pub(super) async fn keep_unsaved(
     Ok(announce(tx, project, saved).await?.into_iter().collect())
 }
 
+/// Notes who edited or restored the version.
+async fn note_user(
+    tx: &impl ConnectionTrait,
+    version: &mut Fragment,
+    by: Option<UserId>,
+) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::UserId, Expr::value(by.clone()))
+        .filter(Column::Id.eq(version.id))
+        .exec(tx)
+        .await?;
+    version.user = by;
+    Ok(())
+}
+
 /// Makes the files of an earlier version, or those of the template alone, the project's latest
 /// version. The project is marked: its sandbox has yet to get them.
 pub(super) async fn restore(
     tx: &impl ConnectionTrait,
     project: ProjectId,
     source: Option<FragmentId>,
+    by: &UserId,
 ) -> Result<(Fragment, Option<Event>)> {
-    let restored = match source {
+    let mut restored = match source {
         Some(id) => {
             let source = find(tx, project, id).await?;
             let files = fragment::file_set(tx, id).await?;
@@ -184,6 +209,7 @@ pub(super) async fn restore(
                 .await?
         }
     };
+    note_user(tx, &mut restored, user::noted(by)).await?;
     project::set_restoring(tx, project, restored.id).await?;
     let event = announce(tx, project, restored.clone()).await?;
     Ok((restored, event))
@@ -358,7 +384,7 @@ mod tests {
         assert_eq!(third.number, 3);
 
         let refused = store
-            .restore_version(id, first.id, &new("", &[("a", "3")]))
+            .restore_version(id, first.id, &new("", &[("a", "3")]), &UserId::local())
             .await;
         assert!(
             matches!(refused, Err(StoreError::Conflict(_))),
@@ -366,7 +392,10 @@ mod tests {
         );
         store.abandon_run(run.id).await.unwrap();
         let unsaved = new("Unsaved", &[("a", "4")]);
-        let (restored, events) = store.restore_version(id, first.id, &unsaved).await.unwrap();
+        let (restored, events) = store
+            .restore_version(id, first.id, &unsaved, &UserId::local())
+            .await
+            .unwrap();
         assert_eq!(events.len(), 2);
         assert_eq!(
             (
@@ -412,7 +441,9 @@ mod tests {
             .unwrap()
             .0
             .id;
-        let foreign = store.restore_version(stranger, first.id, &unsaved).await;
+        let foreign = store
+            .restore_version(stranger, first.id, &unsaved, &UserId::local())
+            .await;
         assert!(foreign.is_err());
         assert!(store.find_version(stranger, first.id).await.is_err());
         store.close().await;

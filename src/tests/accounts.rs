@@ -1,7 +1,7 @@
 //! Accounts on the real server: signing up, in and out, links, sessions and their cookie, and what
 //! nobody may learn by trying.
 
-use codeflow::protocol::{ApiError, ErrorCode, SessionSummary};
+use codeflow::protocol::{ApiError, AuditPage, ErrorCode, SessionSummary};
 use reqwest::{Response, StatusCode, header};
 
 use crate::support::{Model, Server, data_dir};
@@ -325,6 +325,17 @@ async fn the_first_administrator_comes_by_the_link_of_the_start_and_takes_over_w
     );
     assert_eq!(get(&server, "/admin/runs", &bob).await.status(), 200);
     command(&data, &["set-plan", "bob@example.com", "free"]);
+    let log = get(&server, "/api/admin/audit", &bob).await;
+    let log: AuditPage = log.json().await.unwrap();
+    let noted = log.entries.iter().filter(|one| one.actor == "the shell");
+    let noted: Vec<_> = noted
+        .map(|one| (&*one.action, &*one.subject.name))
+        .collect();
+    let expected = ["set plan", "set role", "make reset link", "create account"];
+    assert_eq!(
+        noted[..4],
+        expected.map(|action| (action, "bob@example.com"))
+    );
     let invitation = command(&data, &["invite-link"]);
     let token = invitation.split_once("/sign-up?link=").unwrap().1;
     let form = [

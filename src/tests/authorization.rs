@@ -1,6 +1,6 @@
-//! Whose is what: every route, server function, page and socket is asked by nobody, by another
-//! user, with an ended session and by a disabled user. The table is compared with the router's
-//! paths, so that a new one needs its row.
+//! Whose is what: every route, server function, page and socket is asked by nobody, with an ended
+//! session, by a disabled user, another user, a removed member, a viewer and an editor. The table is
+//! compared with the router's paths, so that a new one needs its row.
 
 mod table;
 
@@ -8,15 +8,19 @@ use codeflow::{
     accounts::Token,
     protocol::{ProjectId, Timestamp, UserId},
     server,
-    store::{NewSession, Store},
+    store::{AccountChange, Actor, NewSession, Store},
 };
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 
-use crate::support::{Model, Server, data_dir, http, picture};
+use crate::{
+    shares::Person,
+    support::{Model, Server, data_dir, http, picture},
+    teams,
+};
 use table::{
     Row,
-    Rule::{Admin, AdminPage, All, Owner, Page, SignedIn},
+    Rule::{Admin, AdminPage, All, Own, Owner, Page, Read, SignedIn, Write},
     TABLE,
 };
 
@@ -32,12 +36,17 @@ fn every_path_of_the_router_has_a_row() {
             row.path
                 .replace("/:id", "/{id}")
                 .replace("/:slug", "/{slug}")
+                .replace("/:token", "/{token}")
         })
         .collect();
     let paths = server::paths();
     let paths = paths
         .iter()
-        .map(|path| path.replace("/:id", "/{id}").replace("/:slug", "/{slug}"))
+        .map(|path| {
+            path.replace("/:id", "/{id}")
+                .replace("/:slug", "/{slug}")
+                .replace("/:token", "/{token}")
+        })
         .collect();
     let missing: Vec<_> = rows.symmetric_difference(&paths).collect();
     assert!(missing.is_empty(), "{missing:?}");
@@ -118,6 +127,64 @@ async fn ask(server: &Server, cookie: &str, things: &Things, row: &Row) -> Respo
     request.send().await.unwrap()
 }
 
+/// Who asks for what is the owner's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// In no session that counts.
+    Nobody,
+    /// In a session of their own, and not in the project.
+    Stranger,
+    Viewer,
+    Editor,
+}
+
+/// What is wrong with the answer to the row; `None` where nothing is.
+async fn fault(asker: Asker, row: &Row, response: Response) -> Option<String> {
+    let status = response.status();
+    let to = response.headers().get("location").cloned();
+    let text = response.text().await.unwrap_or_default();
+    let is_in = matches!(asker, Asker::Viewer | Asker::Editor);
+    let absent = ["project", "run", "message", "preview"];
+    let is_absent = absent
+        .iter()
+        .any(|what| text.contains(&format!("There is no such {what}.")));
+    // What they may do may fail, but not because of who they are.
+    let allowed = !matches!(status.as_u16(), 401 | 403 | 500) && !is_absent;
+    let right = match (row.rule, asker) {
+        (All, _) => status != 401 && !status.is_server_error(),
+        (Page | AdminPage, Asker::Nobody) => {
+            let to = to.as_ref().map(|to| to.to_str().unwrap());
+            status == 303 && to.is_some_and(|to| to.starts_with("/sign-in?to="))
+        }
+        (_, Asker::Nobody) => status == 401,
+        (SignedIn, _) => status != 401,
+        (Admin | AdminPage | Owner, _) => status == 404,
+        (Page, _) => match row.path {
+            "/projects/:id" if !is_in => status == 404,
+            "/invite/:token" => status == 404,
+            _ => status == 200,
+        },
+        (Read | Write | Own, Asker::Stranger) => status == 404,
+        (Read, Asker::Viewer | Asker::Editor) | (Write, Asker::Editor) => allowed,
+        (Write, Asker::Viewer) | (Own, Asker::Viewer | Asker::Editor) => status == 403,
+    };
+    // A way to what is a 404 for them.
+    let leads_astray = text.contains("href=\"/admin/");
+    let tells = !is_in && text.contains(SECRET);
+    (!right || tells || leads_astray).then(|| format!("{status} from {}: {text:.200}", row.path))
+}
+
+/// These would end what the next rows ask with, or begin what has to do with nobody.
+fn is_left_out(asker: Asker, path: &str) -> bool {
+    let ends = ["/api/account/sign-out", "/api/account/sessions/end-others"];
+    let of_members = ["/api/team/leave", "/api/projects/create"];
+    match asker {
+        Asker::Nobody => false,
+        Asker::Stranger => ends.contains(&path),
+        Asker::Viewer | Asker::Editor => ends.contains(&path) || of_members.contains(&path),
+    }
+}
+
 #[tokio::test]
 async fn nobody_gets_what_is_anothers() {
     let data = data_dir();
@@ -126,6 +193,7 @@ async fn nobody_gets_what_is_anothers() {
     let owner = sign_up(&server, "owner@example.com").await;
     let stranger = sign_up(&server, "stranger@example.com").await;
     let disabled = sign_up(&server, "disabled@example.com").await;
+    let people = Person::of(&server, &owner);
     let ask_as_owner = async |method: Method, path: &str, form: &[(&str, &str)]| -> Value {
         let request = http()
             .request(method, format!("{}{path}", server.url()))
@@ -172,50 +240,43 @@ async fn nobody_gets_what_is_anothers() {
     };
     store.add_session(ended, None).await.unwrap();
     let expired = format!("{}={}", owner.split('=').next().unwrap(), token.expose());
+    let account = store.find_account("disabled@example.com").await.unwrap();
+    let change = AccountChange::Disabled(true);
     store
-        .set_disabled("disabled@example.com", true)
+        .change_account(&Actor::shell(), &account.id, change)
         .await
         .unwrap();
 
+    let mut members = Vec::new();
+    for (role, email) in [
+        ("viewer", "viewer@example.com"),
+        ("editor", "editor@example.com"),
+        ("editor", "removed@example.com"),
+    ] {
+        let member = Person::sign_up(&server, email).await;
+        let project = things.project.parse().unwrap();
+        teams::join(&people, project, role, &member).await;
+        if email.starts_with("removed") {
+            teams::remove(&people, project, email).await;
+        }
+        members.push(member.cookie);
+    }
+    let [viewer, editor, removed] = members.try_into().unwrap();
+
     let mut wrong = Vec::new();
     for row in TABLE {
-        let Row { path, rule, .. } = row;
-        for (who, cookie) in [
-            ("nobody", ""),
-            ("an ended session", &*expired),
-            ("a disabled user", &disabled),
-            ("another user", &stranger),
+        for (who, cookie, asker) in [
+            ("nobody", "", Asker::Nobody),
+            ("an ended session", &*expired, Asker::Nobody),
+            ("a disabled user", &disabled, Asker::Nobody),
+            ("another user", &stranger, Asker::Stranger),
+            ("a removed member", &removed, Asker::Stranger),
+            ("a viewer", &viewer, Asker::Viewer),
         ] {
-            let is_stranger = who == "another user";
-            // It would end what the next rows ask with.
-            let ends = ["/api/account/sign-out", "/api/account/sessions/end-others"];
-            if is_stranger && ends.contains(path) {
-                continue;
-            }
-            let response = ask(&server, cookie, &things, row).await;
-            let status = response.status();
-            let right = match rule {
-                All => status != 401 && !status.is_server_error(),
-                SignedIn if is_stranger => status != 401,
-                SignedIn => status == 401,
-                Owner if is_stranger => status == 404,
-                Owner => status == 401,
-                AdminPage | Admin if is_stranger => status == 404,
-                Admin => status == 401,
-                Page if is_stranger => match *path {
-                    "/projects/:id" => status == 404,
-                    _ => status == 200,
-                },
-                Page | AdminPage => {
-                    let to = response.headers().get("location");
-                    status == 303 && to.unwrap().to_str().unwrap().starts_with("/sign-in?to=")
-                }
-            };
-            let text = response.text().await.unwrap_or_default();
-            // A way to what is a 404 for them.
-            let leads_astray = text.contains("href=\"/admin/");
-            if !right || text.contains(SECRET) || leads_astray {
-                wrong.push(format!("{who} got {status} from {path}"));
+            if !is_left_out(asker, row.path) {
+                let response = ask(&server, cookie, &things, row).await;
+                let fault = fault(asker, row, response).await;
+                wrong.extend(fault.map(|fault| format!("{who} got {fault}")));
             }
         }
     }
@@ -224,7 +285,7 @@ async fn nobody_gets_what_is_anothers() {
     // Nothing that was refused was done, and the owner has all of it.
     let rows = TABLE
         .iter()
-        .filter(|row| row.method == "GET" && row.rule == Owner);
+        .filter(|row| row.method == "GET" && matches!(row.rule, Read | Own | Owner));
     // Nothing is at these: there is no picture, no sandbox, and no step.
     let empty = ["pictures", "view", "step"];
     for row in rows.filter(|row| !empty.iter().any(|part| row.path.contains(part))) {
@@ -239,6 +300,15 @@ async fn nobody_gets_what_is_anothers() {
     let none: UserId = UserId::local();
     assert!(store.list_projects(&none).await.unwrap().is_empty());
     store.close().await;
+
+    // An editor changes things, and comes last.
+    for row in TABLE {
+        if !is_left_out(Asker::Editor, row.path) {
+            let response = ask(&server, &editor, &things, row).await;
+            wrong.extend(fault(Asker::Editor, row, response).await);
+        }
+    }
+    assert!(wrong.is_empty(), "an editor got {wrong:#?}");
 }
 
 #[tokio::test]

@@ -349,7 +349,7 @@ pub async fn unused_images_go(store: &Store) {
     );
     assert!(
         store
-            .add_prompt(project.id, &prompt, Some(&lost.id))
+            .add_prompt(&UserId::local(), project.id, &prompt, Some(&lost.id))
             .await
             .is_err()
     );

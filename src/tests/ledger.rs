@@ -8,7 +8,7 @@ use codeflow::{
         AccountRole, CreditReason, CreditRules, NewPrompt, Plan, ProjectId, Run, RunState, Spent,
         UserId,
     },
-    store::{NewFragment, NewUser, Reply, Rewind, Store, StoreError},
+    store::{AccountChange, Actor, NewFragment, NewUser, Reply, Rewind, Store, StoreError},
 };
 use futures::{FutureExt as _, future::join_all};
 use proptest::{
@@ -41,17 +41,22 @@ impl Place {
     }
 }
 
+async fn set_plan(store: &Store, user: &UserId, plan: Plan) -> Result<(), StoreError> {
+    let change = AccountChange::Plan(plan);
+    store.change_account(&Actor::shell(), user, change).await
+}
+
 /// Makes an account of its own, with an address that no other test case has.
-async fn account(store: &Store) -> (UserId, String) {
+async fn account(store: &Store) -> UserId {
     let email = format!("{}@example.com", ProjectId::new());
     let new = NewUser {
         email: email.clone(),
-        written_email: email.clone(),
+        written_email: email,
         password_hash: None,
         role: AccountRole::User,
         plan: Plan::Free,
     };
-    (store.create_user(new, None).await.unwrap().id, email)
+    store.create_user(new, None).await.unwrap().id
 }
 
 async fn left(store: &Store, user: &UserId) -> i64 {
@@ -109,21 +114,28 @@ fn rounds() -> impl Strategy<Value = Vec<Round>> {
 }
 
 /// Lets it happen; what is not possible is refused.
-async fn happen(store: &Store, email: &str, project: ProjectId, runs: &[Run], what: Happening) {
+async fn happen(store: &Store, user: &UserId, project: ProjectId, runs: &[Run], what: Happening) {
     let prompt = NewPrompt::new("More").unwrap();
     let run = |at: usize| &runs[at % runs.len()];
     let content = "It ended.".to_owned();
     let done = match what {
-        Happening::Prompt => store.add_prompt(project, &prompt, None).await.map(drop),
+        Happening::Prompt => store
+            .add_prompt(user, project, &prompt, None)
+            .await
+            .map(drop),
         Happening::PromptAfterPeriod => {
             let later = store
                 .clone()
                 .charging(Some(CreditRules { days: 0, ..RULES }));
-            later.add_prompt(project, &prompt, None).await.map(drop)
+            later
+                .add_prompt(user, project, &prompt, None)
+                .await
+                .map(drop)
         }
-        Happening::Replay(at) => store.replay_run(run(at).id).await.map(drop),
+        Happening::Replay(at) => store.replay_run(user, run(at).id).await.map(drop),
         Happening::SendAgain(at) => {
             let rewind = Rewind {
+                user: user.clone(),
                 message: run(at).message,
                 prompt,
                 image: None,
@@ -164,7 +176,7 @@ async fn happen(store: &Store, email: &str, project: ProjectId, runs: &[Run], wh
             store.finish_run(run(at).id, &reply).await.map(drop)
         }
         Happening::Abandon(at) => store.abandon_run(run(at).id).await,
-        Happening::SetPlan(plan) => store.set_plan(email, plan).await,
+        Happening::SetPlan(plan) => set_plan(store, user, plan).await,
     };
     match done {
         Ok(())
@@ -219,7 +231,7 @@ async fn fault(store: &Store, user: &UserId, project: ProjectId) -> Option<Strin
 
 async fn play(place: &Place, rounds: Vec<Round>) {
     let mut store = place.open().await;
-    let (user, email) = account(&store).await;
+    let user = account(&store).await;
     let prompt = NewPrompt::new("Build").unwrap();
     let made = store.create_project(&user, &prompt, None, "Build").await;
     let project = made.unwrap().0.id;
@@ -232,7 +244,7 @@ async fn play(place: &Place, rounds: Vec<Round>) {
             Round::Happens(all) => {
                 let runs = store.list_runs(project).await.unwrap();
                 let all = all.into_iter().map(async |(what, patience)| {
-                    let mut happens = Box::pin(happen(&store, &email, project, &runs, what));
+                    let mut happens = Box::pin(happen(&store, &user, project, &runs, what));
                     let Some(polls) = patience else {
                         return happens.await;
                     };
@@ -279,7 +291,7 @@ fn play_many(place: &Place, cases: u32, runtime: &tokio::runtime::Runtime) {
 /// Of a hundred prompts at once, as many are served as are paid.
 async fn compete(place: &Place) {
     let store = place.open().await;
-    let (user, email) = account(&store).await;
+    let user = account(&store).await;
     let prompt = NewPrompt::new("Build").unwrap();
     let all = (0..100).map(|_| store.create_project(&user, &prompt, None, "Build"));
     let mut served = 0;
@@ -293,9 +305,9 @@ async fn compete(place: &Place) {
     assert_eq!((served, left(&store, &user).await), (6, 0));
     // What was refused left nothing behind.
     assert_eq!(store.list_projects(&user).await.unwrap().len(), 6);
-    store.set_plan(&email, Plan::Pro).await.unwrap();
+    set_plan(&store, &user, Plan::Pro).await.unwrap();
     assert_eq!(left(&store, &user).await, 6);
-    store.set_plan(&email, Plan::Free).await.unwrap();
+    set_plan(&store, &user, Plan::Free).await.unwrap();
     assert_eq!(left(&store, &user).await, 0);
     // The period's end fills up what is missing, and no more than that.
     let later = store

@@ -63,6 +63,7 @@ mod start_up;
 mod structure;
 mod support;
 mod sweeps;
+mod teams;
 mod templates;
 mod terminals;
 mod unenforced;

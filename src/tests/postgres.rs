@@ -13,6 +13,7 @@ use crate::images::unused_images_go;
 use crate::outside::sign_in;
 use crate::own_account::{code, first_step, second_step};
 use crate::support::{Issuer, Model, Postgres, Reply, Server, data_dir, until};
+use crate::teams::a_team_lives;
 
 #[tokio::test]
 async fn runs_on_postgresql_survive_a_crash_wait_in_order_and_are_followed_without_a_gap() {
@@ -177,6 +178,18 @@ async fn accounts_on_postgresql_have_two_steps_a_copy_an_end_and_other_services(
         let step = first_step(&server).await;
         assert!(second_step(&server, &step, &code).await.is_err(), "{code}");
     }
+    // New recovery codes take the place of those before.
+    let wrong = [("current", "another password")];
+    let refused = post(&server, "/api/account/two-step/codes", &ada, &wrong).await;
+    assert_eq!(refused.status(), 400);
+    let renewed = post(&server, "/api/account/two-step/codes", &ada, &password).await;
+    let renewed: Vec<String> = renewed.json().await.unwrap();
+    assert_eq!(renewed.len(), codes.len());
+    for (code, works) in [(&codes[1], false), (&renewed[0], true)] {
+        let step = first_step(&server).await;
+        let signed_in = second_step(&server, &step, code).await;
+        assert_eq!(signed_in.is_ok(), works, "{code}");
+    }
     let export = get(&server, "/api/account/export.zip", &ada).await;
     assert_eq!(export.status(), 200);
     let (to, _) = sign_in(&server, &issuer, "oidc").await;
@@ -187,4 +200,13 @@ async fn accounts_on_postgresql_have_two_steps_a_copy_an_end_and_other_services(
         let (_, session) = sign_in(&server, &issuer, "oidc").await;
         assert_eq!(sessions(&server, &session.unwrap()).await.len(), count);
     }
+}
+
+#[tokio::test]
+async fn a_team_on_postgresql_is_what_it_is_on_sqlite() {
+    let (postgres, data) = (Postgres::start().await, data_dir());
+    let model = Model::start([]).await;
+    let env = [("AUTH", "on"), ("DATABASE_URL", &*postgres.url)];
+    let server = Server::start_and(data.path(), &model, &env);
+    a_team_lives(&server).await;
 }

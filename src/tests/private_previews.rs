@@ -4,7 +4,10 @@
 use reqwest::{Method, Response};
 use serde_json::Value;
 
-use super::shares::Person;
+use super::{
+    shares::Person,
+    teams::{join, remove},
+};
 use crate::support::{Model, Reply, Server, data_dir, http, until};
 
 /// A browser's request for a page of the preview, or of the builder, with these cookies.
@@ -152,6 +155,39 @@ async fn open_socket(
     headers.insert("host", host.parse().unwrap());
     headers.insert("cookie", cookie.parse().unwrap());
     tokio_tungstenite::connect_async(request).await.unwrap().0
+}
+
+#[tokio::test]
+async fn a_member_sees_the_preview_until_they_are_removed() {
+    let data = data_dir();
+    let build = vec![Reply::write("index.html", "<h1>Words</h1>"), Reply::done()];
+    let model = Model::start([("Build", build)]).await;
+    let server = Server::start_and(data.path(), &model, &[("AUTH", "on")]);
+    let owner = Person::sign_up(&server, "owner@example.com").await;
+    let viewer = Person::sign_up(&server, "viewer@example.com").await;
+    let project = owner.built("Build").await;
+    join(&owner, project, "viewer", &viewer).await;
+    let preview = until("the preview's address is known", async || {
+        let path = format!("/api/projects/workspace?project={project}");
+        let workspace: Value = viewer.get(&path).await;
+        let url = workspace["preview"]["url"].as_str()?;
+        Some(url.trim_end_matches('/').to_owned())
+    })
+    .await;
+    let cookie = enter(&server, &preview, &viewer.cookie).await;
+    let owners = enter(&server, &preview, &owner.cookie).await;
+    let page = format!("{preview}/");
+    let seen = visit(&server, &page, &cookie, "navigate").await;
+    assert!(seen.text().await.unwrap().contains("Words"));
+    let stream = format!("{preview}/api/stream");
+    let mut stream = visit(&server, &stream, &cookie, "cors").await;
+    assert!(stream.chunk().await.unwrap().is_some());
+    let mut socket = open_socket(&server, &preview, &cookie).await;
+    remove(&owner, project, "viewer@example.com").await;
+    while let Ok(Some(_)) = stream.chunk().await {}
+    while let Some(Ok(_)) = futures::StreamExt::next(&mut socket).await {}
+    assert_eq!(visit(&server, &page, &cookie, "cors").await.status(), 403);
+    assert_eq!(visit(&server, &page, &owners, "cors").await.status(), 200);
 }
 
 #[tokio::test]

@@ -24,6 +24,14 @@ impl<'a> Person<'a> {
         }
     }
 
+    /// Whose session has this cookie.
+    pub fn of(server: &'a Server, cookie: &str) -> Self {
+        Self {
+            server,
+            cookie: cookie.to_owned(),
+        }
+    }
+
     pub async fn sign_up(server: &'a Server, email: &str) -> Self {
         let nobody = Self::nobody(server);
         let form = [("email", email), ("password", PASSWORD)];

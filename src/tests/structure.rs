@@ -168,9 +168,13 @@ fn outer_names(group: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn what_pages_ask_of_a_project_or_a_run_is_asked_in_somebodys_name() {
-    const ASKS: [&str; 8] = [
-        "self.own(",
-        "self.own_run(",
+    const ASKS: [&str; 12] = [
+        "self.expect_viewer(",
+        "self.expect_editor(",
+        "self.expect_owner(",
+        "self.expect_role(",
+        "self.visible_run(",
+        "self.editable_run(",
         "self.user()",
         "self.dashboard_of()",
         "self.version(",

@@ -4,6 +4,7 @@
 mod chart;
 mod entrance;
 mod form;
+mod invite;
 mod pricing;
 mod refusal;
 mod settings;
@@ -15,6 +16,7 @@ use leptos_router::LazyRoute;
 use super::pane::{page, panes};
 
 use entrance::{CodePage, ConfirmPage, ResetPage, SignInPage, SignUpPage};
+use invite::InvitePage;
 use pricing::PricingPage;
 use settings::SettingsPage;
 use usage::UsagePage;
@@ -79,4 +81,8 @@ lazy_route!(
 lazy_route!(
     /// `/usage`
     account, UsageRoute, usage_page, UsagePage
+);
+lazy_route!(
+    /// `/invite/{token}`
+    account, InviteRoute, invite_page, InvitePage
 );

@@ -1,5 +1,5 @@
 //! The feed's client: keeps a WebSocket to the server open for as long as the workspace is, and
-//! hands on each event. It reconnects for as long as it takes, and asks for what follows the last
+//! hands on each event, and who else is there. It reconnects for as long as it takes, and asks for what follows the last
 //! event it has; replayed and live events look the same to its caller.
 
 use std::{
@@ -19,7 +19,7 @@ use gloo_net::websocket::{Message, State, futures::WebSocket};
 use leptos::{ev, prelude::*, task::spawn_local};
 
 use super::browser;
-use crate::protocol::{Event, FeedFrame, FeedRequest, ProjectId};
+use crate::protocol::{Event, FeedFrame, FeedRequest, ProjectId, Team};
 
 const FIRST_RETRY_MS: f64 = 250.0;
 const LONGEST_RETRY_MS: f64 = 10_000.0;
@@ -41,13 +41,20 @@ pub struct Connection {
 
 /// Follows the project's feed after the event `after` until the current owner is cleaned up; does
 /// nothing on the server.
-pub fn follow(project: ProjectId, after: i64, on_event: impl Fn(Event) + 'static) -> Connection {
+pub fn follow(
+    project: ProjectId,
+    after: i64,
+    on_event: impl Fn(Event) + 'static,
+    on_team: impl Fn(Team) + 'static,
+) -> Connection {
     let (interrupted, spoken_on) = (RwSignal::new(false), RwSignal::new(0));
     let on_event: Rc<dyn Fn(Event)> = Rc::new(on_event);
+    let on_team: Rc<dyn Fn(Team)> = Rc::new(on_team);
     Effect::new(move || {
         let feed = Rc::new(Feed {
             project,
             on_event: on_event.clone(),
+            on_team: on_team.clone(),
             interrupted,
             spoken_on,
             after: Cell::new(after),
@@ -71,6 +78,7 @@ pub fn follow(project: ProjectId, after: i64, on_event: impl Fn(Event) + 'static
 struct Feed {
     project: ProjectId,
     on_event: Rc<dyn Fn(Event)>,
+    on_team: Rc<dyn Fn(Team)>,
     interrupted: RwSignal<bool>,
     spoken_on: RwSignal<u32>,
     /// The last event received.
@@ -183,6 +191,9 @@ impl Feed {
                 self.after.set(self.after.get().max(event.seq));
                 (self.on_event)(event);
             }
+            Some(FeedFrame::Team { team }) => (self.on_team)(team),
+            // Loaded anew, it is a page that isn't there.
+            Some(FeedFrame::Gone) => _ = location().reload(),
             Some(FeedFrame::CaughtUp | FeedFrame::Pong) | None => {}
         }
     }

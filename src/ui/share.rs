@@ -1,5 +1,5 @@
 //! The dialog "Share": whether whoever has the link may open the app, which version they see, and
-//! what else they may. Every change is saved at once.
+//! what else they may; and who works on the project. Every change is saved at once.
 
 use leptos::{prelude::*, task::spawn_local};
 
@@ -8,6 +8,8 @@ use super::{
     components::{Alert, Button, ButtonSize, ButtonVariant, Dialog, INPUT, SELECT, Skeleton},
     erased::{part, part_when, words},
     pane::{pane, panes},
+    people::PeopleSection,
+    visitor,
 };
 use crate::{
     api::shares::{end_share, get_share, save_share},
@@ -22,7 +24,7 @@ pub fn ShareButton(project: ProjectId) -> impl IntoView {
         <Button variant=ButtonVariant::Outline size=ButtonSize::Sm attr:aria-haspopup="dialog" on:click=move |_| open.set(true)>
             "Share"
         </Button>
-        <Dialog open title="Share" description="Show the running app to people who have no account here.">
+        <Dialog open title="Share" description="Show the running app to others, or work on it together.">
             {pane("the settings", move || share_settings(project))}
         </Dialog>
     }
@@ -34,7 +36,8 @@ panes! {
     /// What is in the dialog; its code is fetched when it is first opened.
     pub fn share_settings(project: ProjectId) {
         let state = LocalResource::new(move || get_share(project));
-        part(move || match state.get() {
+        let people = visitor::expect().accounts.then(|| view! { <PeopleSection project/> });
+        let settings = part(move || match state.get() {
             None => view! {
                 <div aria-busy="true" class="flex flex-col gap-3">
                     <span class="sr-only">"Loading"</span>
@@ -53,7 +56,8 @@ panes! {
                 }
                 .into_any(),
             },
-        })
+        });
+        view! { {settings} {people} }.into_any()
     }
 }
 

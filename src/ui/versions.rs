@@ -18,8 +18,9 @@ use super::{
         Spinner, button_class,
     },
     conversation::Conversation,
-    erased::part_when,
+    erased::{part_when, words},
     pane::panes,
+    team,
 };
 use crate::{
     api::versions::{list_versions, restore_version},
@@ -152,6 +153,9 @@ fn VersionItem(
 ) -> impl IntoView {
     let name = name(&version);
     let address = address(project, &version);
+    let user = version.user.clone();
+    let about = version.clone();
+    let by = words(move || author(&about, team::name_of(user.as_ref()).as_deref()));
     let navigate = use_navigate();
     let shows_changes = RwSignal::new(false);
     let id = version.id.to_string();
@@ -196,7 +200,7 @@ fn VersionItem(
                         {badge.map(|(words, variant)| view! { <Badge variant>{words}</Badge> })}
                     </div>
                     <p class="text-xs text-muted-foreground">
-                        {name.clone()} " · " {author(&version)} " · " <time>{browser::local_time(version.created_at.0)}</time>
+                        {name.clone()} " · " {by} " · " <time>{browser::local_time(version.created_at.0)}</time>
                     </p>
                 </div>
                 {picture(&version)}
@@ -205,10 +209,15 @@ fn VersionItem(
                 <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm on:click=view_it attr:aria-describedby=format!("about-{}", version.id)>
                     "View"
                 </Button>
-                <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm disabled=restoring on:click=restore>
-                    {move || pending.get().then(|| view! { <Spinner/> })}
-                    "Restore"
-                </Button>
+                {team::can_edit()
+                    .then(|| {
+                        view! {
+                            <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm disabled=restoring on:click=restore>
+                                {move || pending.get().then(|| view! { <Spinner/> })}
+                                "Restore"
+                            </Button>
+                        }
+                    })}
                 {changed
                     .map(|words| {
                         view! {

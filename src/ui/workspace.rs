@@ -25,6 +25,7 @@ use super::{
     not_found::NotFound,
     pane::{page, pane, panes},
     preview::{Picked, PreviewPane},
+    team::{self, TeamState},
     terminal::terminal_pane,
     versions::{version_view, versions_panel},
 };
@@ -155,11 +156,18 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     let project = workspace.project.id;
     let after = workspace.after;
     let model = workspace.model.clone();
+    let team = TeamState::provide(workspace.team.clone());
+    let can_edit = team::can_edit();
     let conversation = RwSignal::new(Conversation::from(workspace));
     Picked::provide();
-    let connection = feed::follow(project, after, move |event| {
-        conversation.try_update(|all| all.apply(event));
-    });
+    let connection = feed::follow(
+        project,
+        after,
+        move |event| {
+            conversation.try_update(|all| all.apply(event));
+        },
+        move |news| team.follow(news),
+    );
 
     Editing::provide();
     let title = Memo::new(move |_| conversation.with(|all| all.title().to_owned()));
@@ -203,7 +211,10 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     <ConversationLog project conversation><DemoNotice model notice/></ConversationLog>
                     <ProjectNotice conversation/>
                     <StatusLine conversation interrupted=connection.interrupted/>
-                    <Composer project conversation/>
+                    {match can_edit {
+                        true => view! { <Composer project conversation/> }.into_any(),
+                        false => view! { <ViewerNote/> }.into_any(),
+                    }}
                 </section>
                 <Separator/>
                 <section
@@ -215,15 +226,20 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     // The app itself stays in the page while a version is looked at.
                     <div class="min-h-0 flex-1 flex-col" class=("flex", move || viewed.with(Option::is_none)) class=("hidden", move || viewed.with(Option::is_some))>
                         <div class="flex h-11 shrink-0 items-center border-b border-border px-2">
-                            <TabsList label="The app" tabs=&[PREVIEW, CODE, TERMINAL] selected=tab/>
+                            <TabsList label="The app" tabs=if can_edit { &[PREVIEW, CODE, TERMINAL] } else { &[PREVIEW, CODE] } selected=tab/>
                         </div>
                         <TabsPanel id=PREVIEW.id selected=tab><PreviewPane project conversation line=connection.line/></TabsPanel>
                         <TabsPanel id=CODE.id selected=tab>
                             {part_when(move || code_seen.get(), move || pane("the code editor", move || files_pane(project, conversation, code_shown)))}
                         </TabsPanel>
-                        <TabsPanel id=TERMINAL.id selected=tab>
-                            {part_when(move || terminal_seen.get(), move || pane("the terminal", move || terminal_pane(project)))}
-                        </TabsPanel>
+                        {can_edit
+                            .then(|| {
+                                view! {
+                                    <TabsPanel id=TERMINAL.id selected=tab>
+                                        {part_when(move || terminal_seen.get(), move || pane("the terminal", move || terminal_pane(project)))}
+                                    </TabsPanel>
+                                }
+                            })}
                     </div>
                     {erased::part(move || match viewed.get() {
                         Some(version) => pane("the version", move || version_view(project, version.clone())),
@@ -233,6 +249,16 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                 {part_when(move || versions_open.get(), move || pane("the versions", move || versions_panel(project, conversation, versions_open)))}
             </main>
         </div>
+    }
+}
+
+/// What stands in the place of the message field for who may only look.
+#[component]
+fn ViewerNote() -> impl IntoView {
+    view! {
+        <p role="note" class="mx-3 mb-3 shrink-0 rounded-lg border border-border bg-card px-3 py-2 text-xs leading-5 text-muted-foreground">
+            "You are a viewer of this project. To change the app, ask its owner to make you an editor, or duplicate it."
+        </p>
     }
 }
 

@@ -4,17 +4,18 @@
 use super::Apps;
 use crate::{
     agent::RunError,
-    protocol::{ImageId, NewPrompt, ProjectId, Run},
+    protocol::{ImageId, NewPrompt, ProjectId, Run, UserId},
     runs::{KeptWork, crash_point},
     store::{Prompted, Rewind},
 };
 
 impl Apps {
     /// Replaces the prompt and what came after it, and makes the files of the version before it
-    /// those of the app, after saving what no version has yet. Returns the new prompt's run, which
-    /// has yet to begin.
+    /// those of the app, after saving what no version has yet. Returns the user's new prompt's run,
+    /// which has yet to begin.
     pub async fn rewind(
         &self,
+        user: UserId,
         project: ProjectId,
         prompted: &Prompted,
         prompt: NewPrompt,
@@ -30,6 +31,7 @@ impl Apps {
             unsaved = self.unsaved(project, app.as_ref()).await?;
         }
         let rewind = Rewind {
+            user,
             message: prompted.message.id,
             prompt,
             image,

@@ -54,7 +54,7 @@ pub enum TerminalItem {
 impl Projects {
     /// Shows the project's terminals to one page.
     pub async fn terminals(&self, project: ProjectId) -> Result<TerminalViewer, ProjectError> {
-        self.own(project).await?;
+        self.expect_editor(project).await?;
         let shells = self.inner.terminals.of(project);
         if shells.viewers.load(Ordering::Relaxed) >= MAX_VIEWERS {
             return Err(ProjectError::Conflict(

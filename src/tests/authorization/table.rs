@@ -8,7 +8,13 @@ pub enum Rule {
     All,
     /// Whoever is signed in, about themselves.
     SignedIn,
-    /// The owner alone: to others it looks absent.
+    /// Whoever is in the project: to others it looks absent.
+    Read,
+    /// Its owner and editors; a viewer is told so.
+    Write,
+    /// Its owner; those who are in it are told so.
+    Own,
+    /// Who uploaded it: to others it looks absent.
     Owner,
     /// A page: who is not signed in is led to sign in, and to others it shows nothing of it.
     Page,
@@ -69,6 +75,7 @@ pub const TABLE: &[Row] = rows! {
     GET "/s/{slug}/picture" at "/s/none/picture" => All;
     // Whose they are, in `private_previews`.
     GET "/preview/{name}" at "/preview/3000-inone" => All;
+    GET "/invite/:token" at "/invite/none" => Page;
     GET "/projects/:id" at "/projects/{project}" => Page;
     GET "/admin/runs" => AdminPage;
     GET "/admin/runs/:id" at "/admin/runs/{run}" => AdminPage;
@@ -82,12 +89,12 @@ pub const TABLE: &[Row] = rows! {
     // Its socket is asked below.
     GET "/ws/projects/{id}" at "/ws/projects/{project}" => All;
     GET "/ws/projects/{id}/terminal" at "/ws/projects/{project}/terminal" => All;
-    GET "/projects/{id}/download.zip" at "/projects/{project}/download.zip" => Owner;
+    GET "/projects/{id}/download.zip" at "/projects/{project}/download.zip" => Read;
     POST "/api/images" => SignedIn;
     GET "/api/images/{id}" at "/api/images/{image}" => Owner;
     GET "/api/pictures/{id}" at "/api/pictures/{image}" => Owner;
-    POST "/api/files/upload" at "/api/files/upload?project={project}&path=a.txt" => Owner;
-    GET "/api/files/raw" at "/api/files/raw?project={project}&path=app/page.tsx" => Owner;
+    POST "/api/files/upload" at "/api/files/upload?project={project}&path=a.txt" => Write;
+    GET "/api/files/raw" at "/api/files/raw?project={project}&path=app/page.tsx" => Read;
     GET "/api/preferences" => All;
     GET "/api/model" => All;
     GET "/api/usage" => SignedIn;
@@ -100,53 +107,64 @@ pub const TABLE: &[Row] = rows! {
     POST "/api/showcase/use" with ["slug" = "quiz"] => SignedIn;
     POST "/api/projects/create" with ["prompt" = "Build"] => SignedIn;
     GET "/api/projects/list" => SignedIn;
-    GET "/api/projects/workspace" at "/api/projects/workspace?project={project}" => Owner;
-    POST "/api/projects/rename" with ["project" = "{project}", "title" = "Mine"] => Owner;
-    POST "/api/projects/duplicate" with ["project" = "{project}"] => Owner;
-    POST "/api/projects/delete" with ["project" = "{project}"] => Owner;
-    POST "/api/projects/undelete" with ["project" = "{project}"] => Owner;
-    POST "/api/messages/send" with ["project" = "{project}", "text" = "More"] => Owner;
-    POST "/api/messages/edit" with ["message" = "{message}", "text" = "More"] => Owner;
-    POST "/api/messages/retry" with ["message" = "{message}"] => Owner;
-    POST "/api/messages/remove" with ["message" = "{message}"] => Owner;
+    GET "/api/projects/workspace" at "/api/projects/workspace?project={project}" => Read;
+    POST "/api/projects/rename" with ["project" = "{project}", "title" = "Mine"] => Write;
+    POST "/api/projects/duplicate" with ["project" = "{project}"] => Read;
+    POST "/api/projects/delete" with ["project" = "{project}"] => Own;
+    POST "/api/projects/undelete" with ["project" = "{project}"] => Own;
+    POST "/api/messages/send" with ["project" = "{project}", "text" = "More"] => Write;
+    POST "/api/messages/edit" with ["message" = "{message}", "text" = "More"] => Write;
+    POST "/api/messages/retry" with ["message" = "{message}"] => Write;
+    POST "/api/messages/remove" with ["message" = "{message}"] => Write;
     GET "/api/projects/history"
-        at "/api/projects/history?project={project}&before={message}" => Owner;
-    GET "/api/runs/step" at "/api/runs/step?run={run}&step=turn-1-terminal-1" => Owner;
-    POST "/api/preview/attend" with ["project" = "{project}"] => Owner;
-    GET "/api/preview/log" at "/api/preview/log?project={project}&after=0" => Owner;
+        at "/api/projects/history?project={project}&before={message}" => Read;
+    GET "/api/runs/step" at "/api/runs/step?run={run}&step=turn-1-terminal-1" => Read;
+    POST "/api/preview/attend" with ["project" = "{project}"] => Read;
+    GET "/api/preview/log" at "/api/preview/log?project={project}&after=0" => Read;
     // As JSON, below.
-    POST "/api/preview/element" => Owner;
-    POST "/api/preview/element/change" => Owner;
-    POST "/api/preview/errors" with ["project" = "{project}"] => Owner;
+    POST "/api/preview/element" => Read;
+    POST "/api/preview/element/change" => Write;
+    POST "/api/preview/errors" with ["project" = "{project}"] => Write;
     GET "/api/runs/list" => SignedIn;
-    GET "/api/runs/details" at "/api/runs/details?run={run}" => Owner;
-    GET "/api/runs/events" at "/api/runs/events?run={run}" => Owner;
-    POST "/api/runs/cancel" with ["run" = "{run}"] => Owner;
-    POST "/api/runs/replay" with ["run" = "{run}"] => Owner;
-    GET "/api/files/list" at "/api/files/list?project={project}" => Owner;
-    GET "/api/files/read" at "/api/files/read?project={project}&path=app/page.tsx" => Owner;
-    GET "/api/files/saved" at "/api/files/saved?project={project}&path=app/page.tsx" => Owner;
+    GET "/api/runs/details" at "/api/runs/details?run={run}" => Read;
+    GET "/api/runs/events" at "/api/runs/events?run={run}" => Read;
+    POST "/api/runs/cancel" with ["run" = "{run}"] => Write;
+    POST "/api/runs/replay" with ["run" = "{run}"] => Write;
+    GET "/api/files/list" at "/api/files/list?project={project}" => Read;
+    GET "/api/files/read" at "/api/files/read?project={project}&path=app/page.tsx" => Read;
+    GET "/api/files/saved" at "/api/files/saved?project={project}&path=app/page.tsx" => Read;
     POST "/api/files/write"
-        with ["project" = "{project}", "path" = "a.txt", "content" = "a"] => Owner;
-    POST "/api/files/folder" with ["project" = "{project}", "path" = "a"] => Owner;
-    POST "/api/files/move" with ["project" = "{project}", "from" = "a", "to" = "b"] => Owner;
-    POST "/api/files/delete" with ["project" = "{project}", "path" = "a"] => Owner;
-    GET "/api/files/search" at "/api/files/search?project={project}&text=a" => Owner;
-    GET "/api/versions/list" at "/api/versions/list?project={project}" => Owner;
-    GET "/api/versions/view" at "/api/versions/view?project={project}&version=1" => Owner;
-    POST "/api/versions/restore" with ["project" = "{project}", "version" = "1"] => Owner;
-    GET "/api/versions/files" at "/api/versions/files?project={project}&version=1" => Owner;
+        with ["project" = "{project}", "path" = "a.txt", "content" = "a"] => Write;
+    POST "/api/files/folder" with ["project" = "{project}", "path" = "a"] => Write;
+    POST "/api/files/move" with ["project" = "{project}", "from" = "a", "to" = "b"] => Write;
+    POST "/api/files/delete" with ["project" = "{project}", "path" = "a"] => Write;
+    GET "/api/files/search" at "/api/files/search?project={project}&text=a" => Read;
+    GET "/api/versions/list" at "/api/versions/list?project={project}" => Read;
+    GET "/api/versions/view" at "/api/versions/view?project={project}&version=1" => Read;
+    POST "/api/versions/restore" with ["project" = "{project}", "version" = "1"] => Write;
+    GET "/api/versions/files" at "/api/versions/files?project={project}&version=1" => Read;
     GET "/api/versions/file"
-        at "/api/versions/file?project={project}&version=1&path=app/page.tsx" => Owner;
-    GET "/api/versions/compare" at "/api/versions/compare?project={project}&to=1" => Owner;
+        at "/api/versions/file?project={project}&version=1&path=app/page.tsx" => Read;
+    GET "/api/versions/compare" at "/api/versions/compare?project={project}&to=1" => Read;
     GET "/api/versions/diff"
-        at "/api/versions/diff?project={project}&to=1&path=app/page.tsx" => Owner;
-    GET "/api/shares/get" at "/api/shares/get?project={project}" => Owner;
-    POST "/api/shares/save" with ["project" = "{project}"] => Owner;
-    POST "/api/shares/end" with ["project" = "{project}"] => Owner;
+        at "/api/versions/diff?project={project}&to=1&path=app/page.tsx" => Read;
+    GET "/api/shares/get" at "/api/shares/get?project={project}" => Own;
+    POST "/api/shares/save" with ["project" = "{project}"] => Own;
+    POST "/api/shares/end" with ["project" = "{project}"] => Own;
     GET "/api/shares/open" at "/api/shares/open?slug=none" => All;
     GET "/api/shares/source" at "/api/shares/source?slug=none" => All;
     POST "/api/shares/remix" with ["slug" = "none"] => SignedIn;
+    // Leaving is in `teams`.
+    GET "/api/team/people" at "/api/team/people?project={project}" => Own;
+    POST "/api/team/invite" with ["project" = "{project}", "role" = "viewer"] => Own;
+    POST "/api/team/revoke" with ["project" = "{project}", "invitation" = "{run}"] => Own;
+    POST "/api/team/role"
+        with ["project" = "{project}", "user" = "{owner}", "role" = "viewer"] => Own;
+    POST "/api/team/remove" with ["project" = "{project}", "user" = "{owner}"] => Own;
+    POST "/api/team/leave" with ["project" = "{project}"] => Read;
+    // Those of others in `teams`.
+    GET "/api/invitations/get" at "/api/invitations/get?token=none" => SignedIn;
+    POST "/api/invitations/join" with ["token" = "none"] => SignedIn;
     POST "/api/account/sign-up" with ["email" = "x", "password" = "x"] => All;
     POST "/api/account/sign-in" with ["email" = "x", "password" = "x"] => All;
     POST "/api/account/sign-out" => All;
@@ -166,6 +184,7 @@ pub const TABLE: &[Row] = rows! {
     GET "/api/account/two-step" => SignedIn;
     POST "/api/account/two-step/begin" with ["current" = "x"] => SignedIn;
     POST "/api/account/two-step/confirm" with ["code" = "123456"] => SignedIn;
+    POST "/api/account/two-step/codes" with ["current" = "x"] => SignedIn;
     POST "/api/account/two-step/end" with ["current" = "x", "code" = "123456"] => SignedIn;
     GET "/api/account/export.zip" => SignedIn;
     GET "/api/account/identities" => SignedIn;

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-const LINK: &str = "rounded-sm underline underline-offset-3 focus-ring";
+pub(super) const LINK: &str = "rounded-sm underline underline-offset-3 focus-ring";
 const LONG_ENOUGH: &str = "At least 8 characters, hard to guess: a few uncommon words do well.";
 
 /// The parameter of the page's address; empty where there is none.
@@ -41,7 +41,11 @@ fn onward(to: &str) -> String {
 }
 
 #[component]
-fn Frame(heading: &'static str, #[prop(into)] lead: String, children: Children) -> impl IntoView {
+pub fn Frame(
+    heading: &'static str,
+    #[prop(into)] lead: String,
+    children: Children,
+) -> impl IntoView {
     view! {
         <Title text=heading/>
         <SiteHeader/>

@@ -18,6 +18,7 @@ use crate::{
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Toaster},
         erased::{part, part_when, words},
         runs::figures::{cost, tokens},
+        team,
         time::duration,
         visitor,
     },
@@ -305,6 +306,9 @@ fn ended_with(
 
 /// The way on from an error, as long as nothing came after it.
 fn try_again(conversation: RwSignal<Conversation>, reply: &Message) -> AnyView {
+    if !team::can_edit() {
+        return ().into_any();
+    }
     let run = reply.run;
     let prompt = Memo::new(move |_| {
         conversation.with(|all| {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     protocol::{Image, Message, MessageId, MessagePart, Mode, Role, RunState},
-    ui::{erased::part, time::RelativeTime},
+    ui::{erased::part, team, time::RelativeTime},
 };
 
 /// A message that stands alone.
@@ -50,8 +50,10 @@ fn prompt(
         view! { <span class="rounded-md border border-border px-1.5">{mode}</span> }
     });
     let image = message.image.clone().map(attached_image);
+    let (author, can_edit) = (team::author(message.user.clone()), team::can_edit());
     let buttons = part(move || {
         let possible: &[Act] = match state.get() {
+            _ if !can_edit => &[Act::Copy],
             Some(RunState::Queued) => &[Act::Edit, Act::Remove, Act::Copy],
             Some(RunState::Running) => &[Act::Edit, Act::Copy],
             Some(RunState::Succeeded | RunState::Failed | RunState::Cancelled) => {
@@ -68,6 +70,7 @@ fn prompt(
                 {content}
             </div>
             <div class="flex h-7 items-center gap-1.5 text-xs text-muted-foreground">
+                {author}
                 {mode}
                 <span class="message-time"><RelativeTime at=sent_at/></span>
                 {buttons}

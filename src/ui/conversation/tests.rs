@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::protocol::{
-    FileChange, HtmlPiece, ModelNotice, Project, ProjectId, TextPiece, Timestamp, ToolUse,
+    FileChange, HtmlPiece, ModelNotice, Project, ProjectId, Team, TextPiece, Timestamp, ToolUse,
 };
 
 const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
@@ -20,6 +20,7 @@ fn message(id: MessageId, role: Role, kind: MessageKind, at: i64) -> Message {
         project: PROJECT,
         run: Some(RUN),
         role,
+        user: None,
         kind,
         mode: Mode::Build,
         content: "text".to_owned(),
@@ -79,6 +80,7 @@ fn workspace() -> Workspace {
         preview: PreviewState::None,
         version: None,
         notice: None,
+        team: Team::default(),
         after: 0,
         model: ModelNotice {
             demo: true,

@@ -52,9 +52,15 @@ pub fn FileMenu(
             >
                 "Copy path"
             </DropdownMenuItem>
-            <DropdownMenuSeparator/>
-            <DropdownMenuItem icon=Some(IconName::Pencil) disabled=none on_select=on_rename>"Rename or move"</DropdownMenuItem>
-            <DropdownMenuItem icon=Some(IconName::Trash) destructive=true disabled=none on_select=on_delete>"Delete"</DropdownMenuItem>
+            {session
+                .can_edit
+                .then(|| {
+                    view! {
+                        <DropdownMenuSeparator/>
+                        <DropdownMenuItem icon=Some(IconName::Pencil) disabled=none on_select=on_rename>"Rename or move"</DropdownMenuItem>
+                        <DropdownMenuItem icon=Some(IconName::Trash) destructive=true disabled=none on_select=on_delete>"Delete"</DropdownMenuItem>
+                    }
+                })}
         </DropdownMenuContent>
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     api::files::read_file,
     protocol::{ApiError, ErrorCode, FileView, ProjectId},
-    ui::browser,
+    ui::{browser, team},
 };
 
 /// Whether the editor's script is there.
@@ -30,6 +30,8 @@ pub enum Readiness {
 #[derive(Clone, Copy)]
 pub struct Session {
     pub project: ProjectId,
+    /// Whether who looks may change files.
+    pub can_edit: bool,
     pub files: RwSignal<Vec<OpenFile>>,
     /// The path of the file that is shown.
     pub current: RwSignal<Option<String>>,
@@ -52,6 +54,7 @@ impl Session {
     pub fn new(project: ProjectId) -> Self {
         let session = Self {
             project,
+            can_edit: team::can_edit(),
             files: RwSignal::new(Vec::new()),
             current: RwSignal::new(None),
             readiness: RwSignal::new(Readiness::Loading),
@@ -213,7 +216,7 @@ impl Session {
             return;
         };
         self.with_editor(|editor| {
-            editor.open(&path, &text, false);
+            editor.open(&path, &text, !self.can_edit);
             editor.replace(&path, &text);
         });
         let kept = kept_text::find(self.project, &path).filter(|kept| kept.text != text);
@@ -324,7 +327,7 @@ impl Session {
                     self.with_editor(|editor| editor.lock(path, true));
                 }
                 None if file.drafted => {
-                    self.with_editor(|editor| editor.lock(&file.path, false));
+                    self.with_editor(|editor| editor.lock(&file.path, !self.can_edit));
                     // What grew is no file yet, and may never be one.
                     self.change(&file.path, |file| {
                         if file.saving == SaveState::Saved {

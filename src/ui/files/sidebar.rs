@@ -107,6 +107,7 @@ pub fn Sidebar(
         session.open_at(&path, line);
     };
     let on_key = move |key: &KeyboardEvent| match key.key().as_str() {
+        _ if !session.can_edit => {}
         "F2" => {
             key.prevent_default();
             rename();
@@ -224,11 +225,13 @@ pub fn Sidebar(
             class=("max-md:hidden", move || !listing.get() && session.current.get().is_some())
         >
             <div role="toolbar" aria-label="Files" class="flex h-10 shrink-0 items-center gap-0.5 px-1.5">
-                {tool(IconName::FilePlus, "New file", Callback::new(move |()| ask(Asked::File)))}
-                {tool(IconName::FolderPlus, "New folder", Callback::new(move |()| ask(Asked::Folder)))}
-                {tool(IconName::Upload, "Upload files", pick)}
-                {on_selected(IconName::Pencil, "Rename or move", "Rename or move (F2)", Callback::new(move |()| rename()))}
-                {on_selected(IconName::Trash, "Delete", "Delete (Delete key)", Callback::new(move |()| deleting.set(true)))}
+                {session.can_edit.then(|| view! {
+                    {tool(IconName::FilePlus, "New file", Callback::new(move |()| ask(Asked::File)))}
+                    {tool(IconName::FolderPlus, "New folder", Callback::new(move |()| ask(Asked::Folder)))}
+                    {tool(IconName::Upload, "Upload files", pick)}
+                    {on_selected(IconName::Pencil, "Rename or move", "Rename or move (F2)", Callback::new(move |()| rename()))}
+                    {on_selected(IconName::Trash, "Delete", "Delete (Delete key)", Callback::new(move |()| deleting.set(true)))}
+                })}
                 <FileMenu
                     session
                     selected

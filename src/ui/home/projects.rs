@@ -167,6 +167,7 @@ mod tests {
             picture: None,
             created_at: Timestamp(created_at),
             updated_at: Timestamp(0),
+            shared: None,
         };
         let all = [
             project("Zoo", 1),

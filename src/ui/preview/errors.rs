@@ -20,6 +20,7 @@ use crate::{
         erased::{part, part_when, words},
         pane::{later, panes},
         prompt_field::MESSAGE_ID,
+        team,
     },
 };
 
@@ -98,7 +99,10 @@ fn bar(
     errors: AppErrors,
     line: Signal<u32>,
 ) -> AnyView {
-    report(project, errors.standing, line);
+    // What viewers report counts for nobody else.
+    if team::can_edit() {
+        report(project, errors.standing, line);
+    }
 
     let AppErrors {
         put_aside,

@@ -10,6 +10,7 @@ use crate::{
         browser,
         components::{Button, ButtonSize, Icon, IconName},
         prompt_field::MESSAGE_ID,
+        team,
     },
 };
 
@@ -25,6 +26,9 @@ pub fn FixButton(
     #[prop(optional, into)]
     disabled: Signal<bool>,
 ) -> impl IntoView {
+    if !team::can_edit() {
+        return ().into_any();
+    }
     let send = Action::new(move |request: &String| {
         let request = request.clone();
         async move {
@@ -48,6 +52,7 @@ pub fn FixButton(
             "Fix"
         </Button>
     }
+    .into_any()
 }
 
 /// The message that asks for something to be fixed: `what` is "this error" or the like, `report`

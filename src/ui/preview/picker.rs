@@ -8,13 +8,19 @@ mod state;
 use leptos::prelude::*;
 
 use super::frame::AppFrame;
-use crate::ui::components::{Button, ButtonSize, ButtonVariant, Icon, IconName};
+use crate::ui::{
+    components::{Button, ButtonSize, ButtonVariant, Icon, IconName},
+    team,
+};
 
 pub use panel::picked_panel;
 pub use state::Picker;
 
 /// Begins to pick, or ends it.
 pub fn pick_button(picker: Picker, frame: AppFrame) -> AnyView {
+    if !team::can_edit() {
+        return ().into_any();
+    }
     let disabled = Signal::derive(move || frame.has_tools.get() != Some(true));
     view! {
         <Button

@@ -11,17 +11,24 @@ pub fn name(version: &Fragment) -> String {
     }
 }
 
-/// Who made it.
-pub fn author(version: &Fragment) -> String {
-    match (version.author, version.restored) {
-        (Author::Agent, _) => "by the agent".to_owned(),
-        (Author::You, _) => "by you".to_owned(),
+/// Who made it: the person of this name, where more than one may have.
+pub fn author(version: &Fragment, name: Option<&str>) -> String {
+    let made = match (version.author, version.restored) {
+        (Author::Agent, _) => return "by the agent".to_owned(),
+        (Author::You, _) => String::new(),
         (Author::Restore, Some(number)) if number > 0 => {
             format!("restored from version {number}")
         }
         (Author::Restore, Some(_)) => "restored from a draft".to_owned(),
         (Author::Restore, None) => "back at the beginning".to_owned(),
-    }
+    };
+    let name = match name {
+        Some("You") => "you",
+        Some(name) => name,
+        None if made.is_empty() => "you",
+        None => return made,
+    };
+    format!("{made} by {name}").trim_start().to_owned()
 }
 
 /// Where the version is looked at.
@@ -50,6 +57,7 @@ mod tests {
             number,
             title: "Shop".to_owned(),
             draft,
+            user: None,
             author: if restored == 0 {
                 Author::You
             } else {
@@ -62,7 +70,15 @@ mod tests {
         };
         assert_eq!(name(&version(3, false, 0)), "Version 3");
         assert_eq!(name(&version(0, true, 0)), "Draft before version 1");
-        assert_eq!(author(&version(4, false, 2)), "restored from version 2");
-        assert_eq!(author(&version(4, false, 0)), "by you");
+        let restored = version(4, false, 2);
+        assert_eq!(author(&restored, None), "restored from version 2");
+        assert_eq!(
+            author(&restored, Some("Ada")),
+            "restored from version 2 by Ada"
+        );
+        let edited = version(4, false, 0);
+        assert_eq!(author(&edited, None), "by you");
+        assert_eq!(author(&edited, Some("You")), "by you");
+        assert_eq!(author(&edited, Some("Ada")), "by Ada");
     }
 }

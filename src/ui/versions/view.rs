@@ -16,7 +16,7 @@ use crate::{
             button_class,
         },
         files::{FileTree, TreeMarks},
-        live,
+        live, team,
     },
 };
 
@@ -198,10 +198,15 @@ fn Banner(
     view! {
         <div role="region" aria-label="Viewed version" class="flex flex-wrap items-center gap-x-3 gap-y-1 border-b border-brand/30 bg-brand/10 px-3 py-2 text-sm">
             <p class="mr-auto font-medium">{words}</p>
-            <Button size=ButtonSize::Sm disabled=Signal::derive(move || restoring.get() || fragment.with(Option::is_none)) on:click=on_restore>
-                {move || restoring.get().then(|| view! { <Spinner/> })}
-                "Restore"
-            </Button>
+            {team::can_edit()
+                .then(|| {
+                    view! {
+                        <Button size=ButtonSize::Sm disabled=Signal::derive(move || restoring.get() || fragment.with(Option::is_none)) on:click=on_restore>
+                            {move || restoring.get().then(|| view! { <Spinner/> })}
+                            "Restore"
+                        </Button>
+                    }
+                })}
             <a href=format!("/projects/{project}") class=button_class(ButtonVariant::Outline, ButtonSize::Sm)>"Back to the newest"</a>
         </div>
         {move || trouble.get().map(|text| view! { <div class="p-3"><Alert><p>{text}</p></Alert></div> })}

@@ -13,6 +13,7 @@ use crate::{
         home::HomeLink,
         model::{DemoNoticeState, ModelBadge},
         share::ShareButton,
+        team::{self, AlsoHere},
         theme::ThemeToggle,
         versions::{PANEL_ID, VERSIONS_ID},
         visitor::AccountMenu,
@@ -91,7 +92,8 @@ pub fn WorkspaceHeader(
                     <Icon name=IconName::ArrowDown class="size-3.5"/>
                     "ZIP"
                 </a>
-                <ShareButton project/>
+                <AlsoHere/>
+                {team::is_owner().then(|| view! { <ShareButton project/> })}
                 // What accounts have to say of the project, where there are accounts.
                 <CreditsBadge/>
                 <ModelBadge model notice/>

@@ -8,6 +8,7 @@ use crate::{
     ui::{
         browser,
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName},
+        team,
     },
 };
 
@@ -18,6 +19,7 @@ const BUTTON_ID: &str = "rename-project";
 /// follows by the feed, like every other page of the project.
 #[component]
 pub fn TitleField(project: ProjectId, title: Memo<String>) -> impl IntoView {
+    let can_edit = team::can_edit();
     let editing = RwSignal::new(false);
     let refusal = RwSignal::new(None::<String>);
     let field = NodeRef::<html::Input>::new();
@@ -79,7 +81,7 @@ pub fn TitleField(project: ProjectId, title: Memo<String>) -> impl IntoView {
             <Show
                 when=move || editing.get()
                 fallback=move || {
-                    view! {
+                    can_edit.then(|| view! {
                         <span class="shrink-0">
                             <Button
                                 variant=ButtonVariant::Ghost
@@ -92,7 +94,7 @@ pub fn TitleField(project: ProjectId, title: Memo<String>) -> impl IntoView {
                                 <Icon name=IconName::Pencil class="size-3.5"/>
                             </Button>
                         </span>
-                    }
+                    })
                 }
             >
                 <input

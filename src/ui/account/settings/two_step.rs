@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     api::account::{
-        EndSecondStep, begin_second_step, confirm_second_step, end_second_step, second_step,
+        EndSecondStep, begin_second_step, confirm_second_step, end_second_step,
+        renew_recovery_codes, second_step,
     },
     protocol::{SecondStepSetup, SecondStepState},
     ui::{
@@ -26,6 +27,8 @@ use crate::{
 enum Stage {
     Idle,
     Password,
+    /// The password, for other recovery codes.
+    Renewal,
     Scan(SecondStepSetup),
     Codes(Vec<String>),
 }
@@ -43,7 +46,7 @@ pub fn TwoStepSection() -> impl IntoView {
             <Transition fallback=|| view! { <Skeleton class="h-9 w-full"/> }>
                 {move || Suspend::new(async move {
                     match state.await {
-                        Ok(state) if state.is_on => view! { <On state/> }.into_any(),
+                        Ok(state) if state.is_on => view! { <On state stage/> }.into_any(),
                         Ok(_) => view! {
                             <div>
                                 <Button variant=ButtonVariant::Outline on:click=move |_| stage.set(Stage::Password)>
@@ -67,7 +70,8 @@ pub fn TwoStepSection() -> impl IntoView {
         >
             {part(move || match stage.get() {
                 Stage::Idle => idle(),
-                Stage::Password => view! { <AskPassword stage/> }.into_any(),
+                Stage::Password => view! { <AskPassword stage renews=false/> }.into_any(),
+                Stage::Renewal => view! { <AskPassword stage renews=true/> }.into_any(),
                 Stage::Scan(setup) => view! { <Scan setup stage/> }.into_any(),
                 Stage::Codes(codes) => view! { <Codes codes done/> }.into_any(),
             })}
@@ -84,19 +88,30 @@ fn focus(field: NodeRef<html::Input>) {
     });
 }
 
+/// Asks for the password before the set-up, or before recovery codes take the place of those before.
 #[component]
-fn AskPassword(stage: RwSignal<Stage>) -> impl IntoView {
+fn AskPassword(stage: RwSignal<Stage>, renews: bool) -> impl IntoView {
     let form = Form::new(None);
     let password = NodeRef::<html::Input>::new();
     focus(password);
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
-        form.send(begin_second_step(value(password)), move |setup| {
-            stage.set(Stage::Scan(setup));
-        });
+        if renews {
+            form.send(renew_recovery_codes(value(password)), move |codes| {
+                stage.set(Stage::Codes(codes));
+            });
+        } else {
+            form.send(begin_second_step(value(password)), move |setup| {
+                stage.set(Stage::Scan(setup));
+            });
+        }
     };
+    let warning = renews.then(|| {
+        view! { <p class="text-sm leading-6">"The recovery codes that you have stop working when you get new ones."</p> }
+    });
     view! {
         <form class="flex flex-col items-start gap-4" on:submit=submit>
+            {warning}
             <Refusal form/>
             <div class="w-full max-w-sm">
                 <Field form of="two-step-" label="Your password" name="current" kind="password" autocomplete="current-password" node_ref=password/>
@@ -170,7 +185,7 @@ fn Codes(codes: Vec<String>, done: Callback<()>) -> impl IntoView {
 }
 
 #[component]
-fn On(state: SecondStepState) -> impl IntoView {
+fn On(state: SecondStepState, stage: RwSignal<Stage>) -> impl IntoView {
     let refusal = ServerAction::<EndSecondStep>::new().value().get_untracked();
     let form = Form::new(refusal.and_then(Result::err));
     let open = RwSignal::new(false);
@@ -180,13 +195,16 @@ fn On(state: SecondStepState) -> impl IntoView {
         form.send_and_go(end_second_step(value(password), value(code)));
     };
     let left = match state.codes {
-        0 => "No recovery code is left. Turn it off and on again for new ones.".to_owned(),
+        0 => "No recovery code is left. Get new ones before you need one.".to_owned(),
         1 => "1 recovery code is left.".to_owned(),
         codes => format!("{codes} recovery codes are left."),
     };
     view! {
         <p class="flex items-center gap-3 text-sm"><Badge variant=BadgeVariant::Outline>"On"</Badge>{left}</p>
-        <div><Button variant=ButtonVariant::Outline on:click=move |_| open.set(true)>"Turn off"</Button></div>
+        <div class="flex flex-wrap gap-2">
+            <Button variant=ButtonVariant::Outline on:click=move |_| stage.set(Stage::Renewal)>"New recovery codes"</Button>
+            <Button variant=ButtonVariant::Outline on:click=move |_| open.set(true)>"Turn off"</Button>
+        </div>
         <Dialog open title="Turn off two-step sign-in?" description="Your password alone will sign you in. The app's entry and the recovery codes become useless.">
             <form method="post" action="/api/account/two-step/end" class="flex flex-col gap-4" on:submit=submit>
                 <Refusal form/>

@@ -1,10 +1,13 @@
-//! What can be done with the projects of the page: rename, copy, delete and undo that. The page
-//! shows it at once; the server's list follows.
+//! What can be done with the projects of the page: rename, copy, delete and undo that, or leave
+//! somebody else's. The page shows it at once; the server's list follows.
 
 use leptos::prelude::*;
 
 use crate::{
-    api::projects::{delete_project, duplicate_project, list_projects, undelete_project},
+    api::{
+        projects::{delete_project, duplicate_project, list_projects, undelete_project},
+        team::leave_project,
+    },
     protocol::{ApiError, ProjectId, ProjectSummary},
     ui::{
         browser,
@@ -72,6 +75,24 @@ impl Projects {
                         .show(Toast::new(format!("“{}” was made.", copy.title)));
                 }
                 Err(error) => self.failed(error),
+            }
+        });
+    }
+
+    /// Takes somebody else's project off the page at once.
+    pub fn leave(self, project: ProjectSummary) {
+        let (id, title) = (project.id, project.title);
+        self.all.update(|all| all.retain(|other| other.id != id));
+        browser::focus(HEADING);
+        leptos::task::spawn_local(async move {
+            match leave_project(id).await {
+                Ok(()) => self
+                    .toaster
+                    .show(Toast::new(format!("You left “{title}”."))),
+                Err(error) => {
+                    self.refresh();
+                    self.failed(error);
+                }
             }
         });
     }

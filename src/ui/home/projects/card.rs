@@ -5,7 +5,7 @@ use leptos::{ev, html, prelude::*};
 use super::actions::Projects;
 use crate::{
     api::projects::rename_project,
-    protocol::{ProjectId, ProjectStatus, TITLE_MAX_CHARS},
+    protocol::{Membership, ProjectId, ProjectRole, ProjectStatus, TITLE_MAX_CHARS},
     ui::{
         browser,
         components::{
@@ -33,6 +33,7 @@ pub fn card(projects: Projects, id: ProjectId) -> AnyView {
     let status = Memo::new(move |_| project.with(|project| project.status));
     let updated_at = Memo::new(move |_| project.with(|project| project.updated_at));
     let title = Memo::new(move |_| project.with(|project| project.title.clone()));
+    let shared = Memo::new(move |_| project.with(|project| project.shared.clone()));
     let menu = format!("project-{id}");
     view! {
         <li class=format!("group relative flex flex-col transition-shadow hover:shadow-float has-[[data-title]:focus-visible]:outline-2 has-[[data-title]:focus-visible]:outline-ring {CARD}")>
@@ -60,22 +61,54 @@ pub fn card(projects: Projects, id: ProjectId) -> AnyView {
                         <span aria-hidden="true">"·"</span>
                         {part(move || view! { <RelativeTime at=updated_at.get()/> }.into_any())}
                     </p>
+                    {part(move || match shared.get() {
+                        Some(membership) => mark(&membership),
+                        None => ().into_any(),
+                    })}
                 </div>
                 <div class="relative z-raised">
                     <DropdownMenuTrigger menu=menu.clone() attr:aria-label="More"><Icon name=IconName::Ellipsis/></DropdownMenuTrigger>
                     <DropdownMenuContent id=menu label="More">
-                        <DropdownMenuItem icon=Some(IconName::Pencil) on_select=move || renaming.set(true)>"Rename"</DropdownMenuItem>
+                        {part(move || match may_rename(shared.get().as_ref()) {
+                            true => view! { <DropdownMenuItem icon=Some(IconName::Pencil) on_select=move || renaming.set(true)>"Rename"</DropdownMenuItem> }.into_any(),
+                            false => ().into_any(),
+                        })}
                         <DropdownMenuItem icon=Some(IconName::Copy) on_select=move || projects.duplicate(id)>"Duplicate"</DropdownMenuItem>
                         <DropdownMenuSeparator/>
-                        <DropdownMenuItem icon=Some(IconName::Trash) destructive=true on_select=move || projects.delete(project.get_untracked())>
-                            "Delete"
-                        </DropdownMenuItem>
+                        {part(move || match shared.with(Option::is_some) {
+                            true => view! { <DropdownMenuItem icon=Some(IconName::X) on_select=move || projects.leave(project.get_untracked())>"Leave"</DropdownMenuItem> }.into_any(),
+                            false => view! {
+                                <DropdownMenuItem icon=Some(IconName::Trash) destructive=true on_select=move || projects.delete(project.get_untracked())>
+                                    "Delete"
+                                </DropdownMenuItem>
+                            }
+                            .into_any(),
+                        })}
                     </DropdownMenuContent>
                 </div>
             </div>
         </li>
     }
     .into_any()
+}
+
+/// Whose project it is, and what one may do in it.
+fn mark(membership: &Membership) -> AnyView {
+    let Membership { owner, role } = membership;
+    let about = format!("{owner}’s · {}", role.as_str());
+    view! {
+        <p class="mt-0.5 flex items-center gap-1.5 text-xs text-muted-foreground">
+            <Icon name=IconName::User class="size-3"/>
+            <span>"Shared with you"</span>
+            <span aria-hidden="true">"·"</span>
+            <span dir="auto" class="min-w-0 truncate">{about}</span>
+        </p>
+    }
+    .into_any()
+}
+
+fn may_rename(membership: Option<&Membership>) -> bool {
+    membership.is_none_or(|membership| membership.role >= ProjectRole::Editor)
 }
 
 /// The app's picture, or the shape of a page.
