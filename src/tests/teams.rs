@@ -438,7 +438,7 @@ async fn who_sends_a_message_is_named_and_pays() {
     let path = format!("/api/projects/workspace?project={project}");
     let seen: Workspace = owner.get(&path).await;
     let prompts = |message: &&Message| message.kind == MessageKind::Prompt;
-    let asked = seen.messages.iter().filter(prompts).next_back().unwrap();
+    let asked = seen.messages.iter().rfind(prompts).unwrap();
     assert_eq!(seen.team.name_of(asked.user.as_ref()), "ada");
     let (_, page) = owner.page(&format!("/projects/{project}")).await;
     assert!(page.contains(">ada<"), "{page}");
