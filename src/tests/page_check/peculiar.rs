@@ -147,7 +147,7 @@ async fn a_page_that_nobody_could_use_fails() {
 #[tokio::test]
 async fn an_error_in_a_flood_of_console_messages_is_found() {
     // More than is kept, or read at once.
-    let page = r#"<h1>Shop</h1><script>console.error("x".repeat(20 << 20)); for (let i = 0; i < 20000; i++) console.error("noise " + i); throw new Error("in the noise");</script>"#;
+    let page = r#"<h1>Shop</h1><script>console.error("x".repeat(6 << 20)); for (let i = 0; i < 5000; i++) console.error("noise " + i); throw new Error("in the noise");</script>"#;
     let (well, report) = checked(&[page]).await.remove(0);
     assert!(!well && report.contains("in the noise"), "{report}");
 }
