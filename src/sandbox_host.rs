@@ -40,6 +40,7 @@ mod sandboxes;
 mod seccomp;
 mod signature;
 pub mod template;
+mod two_way;
 mod user_namespace;
 
 use std::{net::SocketAddr, sync::Arc};

@@ -23,6 +23,7 @@ use super::{
     preview::{self, Showing},
     running_container::RunningContainer,
     sandboxes::{Awake, Sandboxes, Waiting},
+    two_way::carry,
 };
 use crate::{
     config,
@@ -233,9 +234,8 @@ async fn forward_to_app(
         let theirs = hyper::upgrade::on(&mut response);
         tokio::spawn(async move {
             if let Ok((ours, theirs)) = tokio::try_join!(ours, theirs) {
-                let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
                 tokio::select! {
-                    _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs) => {}
+                    () = carry(TokioIo::new(ours), TokioIo::new(theirs)) => {}
                     () = connection.cut() => {}
                 }
             }

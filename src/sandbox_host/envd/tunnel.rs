@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{PROXY_PORT, not_open};
-use crate::sandbox_host::bundle::EGRESS_SOCKET;
+use crate::sandbox_host::{bundle::EGRESS_SOCKET, two_way::carry};
 
 /// Turns the request's connection into one to the port.
 pub(super) async fn carry_in(Path(port): Path<u16>, request: Request) -> Response<Body> {
@@ -26,14 +26,14 @@ pub(super) async fn carry_in(Path(port): Path<u16>, request: Request) -> Respons
         Ok(stream) => Ok(stream),
         Err(_) => TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await,
     };
-    let Ok(mut stream) = stream else {
+    let Ok(stream) = stream else {
         return not_open(port);
     };
     let _ = stream.set_nodelay(true);
     let upgrade = hyper::upgrade::on(request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
-            let _ = copy_bidirectional(&mut TokioIo::new(upgraded), &mut stream).await;
+            carry(TokioIo::new(upgraded), stream).await;
         }
     });
     let mut response = Response::new(Body::empty());
