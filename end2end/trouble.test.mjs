@@ -6,7 +6,7 @@ import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { post, startBrowser, startServer, until } from "./server.mjs";
 
-const REQUESTS = 2000;
+const REQUESTS = 600;
 /** Requests at a time. */
 const CROWD = 20;
 /** What a dev server may take to be noticed, started again and compiled anew on a busy machine, in milliseconds. */

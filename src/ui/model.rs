@@ -40,7 +40,12 @@ impl DemoNoticeState {
 #[component]
 pub fn ModelBadge(model: ModelNotice, notice: DemoNoticeState) -> impl IntoView {
     if !model.demo {
-        return view! { <Badge variant=BadgeVariant::Outline>{model.label}</Badge> }.into_any();
+        return view! {
+            <span class="shrink-0 whitespace-nowrap">
+                <Badge variant=BadgeVariant::Outline>{model.label}</Badge>
+            </span>
+        }
+        .into_any();
     }
     view! {
         <button

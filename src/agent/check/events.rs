@@ -173,9 +173,8 @@ mod tests {
     #[test]
     fn a_noisy_page_fills_the_room_of_one_kind_and_leaves_the_others_theirs() {
         let mut events = Events::default();
-        let noise =
-            json!({ "type": "error", "args": vec![json!({ "value": "x".repeat(1 << 20) }); 100] });
-        for _ in 0..500 {
+        let noise = json!({ "type": "error", "args": vec![json!({ "value": "x".repeat(2 * MAX_TEXT) }); 100] });
+        for _ in 0..200 {
             events.keep(json!({ "method": "Runtime.consoleAPICalled", "params": noise }));
             events.keep(json!({ "method": "Page.frameNavigated", "params": { "frame": { "parentId": "a" } } }));
             events.keep(json!({ "method": "Page.frameResized", "params": {} }));

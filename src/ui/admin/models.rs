@@ -78,7 +78,7 @@ fn row(model: ModelOverview) -> AnyView {
     };
     let tasks: Vec<&str> = model.tasks.iter().map(|task| task_word(*task)).collect();
     let context = model.context_tokens.map(|tokens| {
-        view! { <span class="block text-xs text-muted-foreground">{format!("{tokens} tokens of context")}</span> }
+        view! { <span class="block text-xs text-muted-foreground">{format!("{}k tokens of context", tokens / 1000)}</span> }
     });
     let can = match model.abilities.is_empty() {
         true => UNKNOWN.to_owned(),

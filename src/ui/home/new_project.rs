@@ -104,17 +104,18 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
             <div class="flex flex-wrap items-center gap-2">
                 <ImageSlot field/>
                 <ModePicker mode/>
-                <span class="flex-1"></span>
-                <Button submit=true disabled=busy>
-                    {move || {
-                        if busy.get() {
-                            view! { <Spinner/> }.into_any()
-                        } else {
-                            view! { <Icon name=IconName::Sparkles/> }.into_any()
-                        }
-                    }}
-                    "Start Creating"
-                </Button>
+                <div class="ml-auto">
+                    <Button submit=true disabled=busy>
+                        {move || {
+                            if busy.get() {
+                                view! { <Spinner/> }.into_any()
+                            } else {
+                                view! { <Icon name=IconName::Sparkles/> }.into_any()
+                            }
+                        }}
+                        "Start Creating"
+                    </Button>
+                </div>
             </div>
             <CreditsNote/>
         </form>
