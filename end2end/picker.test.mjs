@@ -79,14 +79,24 @@ const source = async (path) => {
 const sourceHas = (path, part) => until(`${path} has ${part}`, async () => (await source(path))?.includes(part));
 
 async function pick(role, name) {
-  // What was picked before is in the panel, and must not be taken for the new one.
-  const found = page.waitForResponse((response) => response.url().includes("/api/preview/element"));
-  await button("Pick an element").click();
-  await until("the page lets one pick", () => ui.preview().locator("codeflow-picker").count());
-  await ui.preview().getByRole(role, { name }).first().click();
+  const picker = ui.preview().locator("codeflow-picker");
+  // A page that loads anew, such as after an edit, ends it: then once more.
+  await until(`${role} ${name ?? ""} is picked`, async () => {
+    // What was picked before is in the panel, and must not be taken for the new one.
+    const isFound = page.waitForResponse((response) => response.url().includes("/api/preview/element"), { timeout: 15_000 }).then(
+      () => true,
+      () => false,
+    );
+    if ((await button("Pick an element").getAttribute("aria-pressed")) !== "true") await button("Pick an element").click();
+    const isReady = await picker.waitFor({ state: "attached", timeout: 10_000 }).then(
+      () => true,
+      () => false,
+    );
+    if (isReady) await ui.preview().getByRole(role, { name }).first().click();
+    return isFound;
+  });
   await panel().waitFor();
-  await ui.preview().locator("codeflow-picker").waitFor({ state: "detached" });
-  await found;
+  await picker.waitFor({ state: "detached" });
   await panel().locator("[aria-busy]").waitFor({ state: "detached" });
 }
 
