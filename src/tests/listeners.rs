@@ -41,7 +41,7 @@ async fn a_client_that_never_finishes_its_headers_is_disconnected() {
     let server = Server::start_and(
         data.path(),
         &model,
-        &[("HTTP_HEADER_SECONDS", "1"), ("HTTP_MAX_CONNECTIONS", "2")],
+        &[("HTTP_HEADER_SECONDS", "6"), ("HTTP_MAX_CONNECTIONS", "2")],
     );
     let mut slow = Vec::new();
     for _ in 0..2 {
