@@ -120,7 +120,7 @@ impl Store {
 
     /// Adds the user to the project of the invitation with this token's hash, and uses it up; who is
     /// in the project already stays as they are. Returns the project, or `None` when the invitation
-    /// is for another address. `NotFound` as in [`Store::find_invitation`].
+    /// is for another address. `NotFound` as in [`Store::find_project_invitation`].
     pub async fn join_project(&self, by: &Actor, hash: &str) -> Result<Option<ProjectId>> {
         let (by, hash) = (by.clone(), hash.to_owned());
         self.write(move |tx| Box::pin(async move { join(tx, &by, &hash).await }))
