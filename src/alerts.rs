@@ -1,5 +1,5 @@
-//! Alerts: the figures of `/metrics` are looked at every minute. What passes a threshold is told to
-//! a webhook and by e-mail, once as it begins and once when it is over, and is logged in any case.
+//! Alerts: every minute the figures of `/metrics` are compared with thresholds. An alert is logged,
+//! and sent to a webhook and by e-mail, when it begins to fire and when it is resolved.
 
 mod figures;
 mod rules;
@@ -16,17 +16,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{accounts::Accounts, config, protocol::Timestamp};
 use figures::Figures;
-use rules::{Kind, News, Sample, problems};
+use rules::{Alert, Kind, Sample, problems};
 use webhook::Webhook;
 
-/// Over how long is counted what is counted.
+/// The time over which counters are compared.
 const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// An alert is over when so many looks in a row have not found it: figures waver.
-const CALM_LOOKS: u32 = 3;
-const SUBJECT_BEGUN: &str = "CodeFlow needs attention";
-const SUBJECT_OVER: &str = "CodeFlow: an alert is over";
+/// An alert is resolved when this many checks in a row have not found it: figures waver.
+const CALM_CHECKS: u32 = 3;
+const SUBJECT_FIRING: &str = "CodeFlow needs attention";
+const SUBJECT_RESOLVED: &str = "CodeFlow: an alert is over";
 
-/// Looks at the figures until the shutdown: `read` returns them as Prometheus reads them, or `None`
+/// Checks the figures until the shutdown: `read` returns them as Prometheus reads them, or `None`
 /// where nothing is measured. `public_url` says which server it is.
 pub fn watch<F>(
     settings: config::Alerts,
@@ -45,27 +45,27 @@ pub fn watch<F>(
         }
     };
     tokio::spawn(shutdown.run_until_cancelled_owned(async move {
-        let mut watch = Watch::default();
-        let mut looks = interval(settings.interval);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut monitor = Monitor::default();
+        let mut checks = interval(settings.interval);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            looks.tick().await;
+            checks.tick().await;
             let Some(text) = read().await else {
                 return;
             };
             let sample = Sample::of(&Figures::read(&text), Timestamp::now());
-            for news in watch.look(sample, &settings.thresholds) {
-                log(&news);
+            for alert in monitor.check(sample, &settings.thresholds) {
+                log(&alert);
                 if let Some(webhook) = &webhook {
-                    webhook.send(&news, &public_url);
+                    webhook.send(&alert, &public_url);
                 }
                 if let Some(to) = &settings.email {
-                    let subject = if news.begun {
-                        SUBJECT_BEGUN
+                    let subject = if alert.firing {
+                        SUBJECT_FIRING
                     } else {
-                        SUBJECT_OVER
+                        SUBJECT_RESOLVED
                     };
-                    let text = format!("{}\n\n{}\n", news.message, public_url);
+                    let text = format!("{}\n\n{public_url}\n", alert.message);
                     accounts.write_to(to, subject, text);
                 }
             }
@@ -73,26 +73,26 @@ pub fn watch<F>(
     }));
 }
 
-fn log(news: &News) {
-    let alert = news.kind.as_str();
-    if news.begun {
-        tracing::warn!(alert, "{}", news.message);
+fn log(alert: &Alert) {
+    let (kind, message) = (alert.kind.as_str(), &alert.message);
+    if alert.firing {
+        tracing::warn!(alert = kind, "{message}");
     } else {
-        tracing::info!(alert, "{}", news.message);
+        tracing::info!(alert = kind, "{message}");
     }
 }
 
-/// The samples of the window, and what is wrong by now.
+/// The samples of the window, and the alerts that fire.
 #[derive(Default)]
-struct Watch {
+struct Monitor {
     samples: VecDeque<Sample>,
-    /// With how many looks have not found it since.
+    /// With the number of checks since that have not found it.
     firing: BTreeMap<Kind, u32>,
 }
 
-impl Watch {
-    /// What is new by this sample.
-    fn look(&mut self, sample: Sample, thresholds: &config::AlertThresholds) -> Vec<News> {
+impl Monitor {
+    /// The alerts that begin to fire, or are resolved, by this sample.
+    fn check(&mut self, sample: Sample, thresholds: &config::AlertThresholds) -> Vec<Alert> {
         let at = sample.at;
         let window = i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX);
         self.samples.push_back(sample);
@@ -108,19 +108,19 @@ impl Watch {
             return Vec::new();
         };
         let found = problems(first, last, thresholds);
-        let mut news = Vec::new();
+        let mut alerts = Vec::new();
         self.firing.retain(|kind, calm| {
             if found.contains_key(kind) {
                 *calm = 0;
                 return true;
             }
             *calm += 1;
-            if *calm < CALM_LOOKS {
+            if *calm < CALM_CHECKS {
                 return true;
             }
-            news.push(News {
+            alerts.push(Alert {
                 kind: *kind,
-                begun: false,
+                firing: false,
                 message: format!("This is over: {}.", kind.subject()),
                 at,
             });
@@ -128,15 +128,15 @@ impl Watch {
         });
         for (kind, message) in found {
             if self.firing.insert(kind, 0).is_none() {
-                news.push(News {
+                alerts.push(Alert {
                     kind,
-                    begun: true,
+                    firing: true,
                     message,
                     at,
                 });
             }
         }
-        news
+        alerts
     }
 }
 
@@ -155,33 +155,33 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_is_told_once_and_is_over_after_some_calm() {
-        let (mut watch, thresholds) = (Watch::default(), config::AlertThresholds::default());
-        let mut told = Vec::new();
+    fn an_alert_is_sent_once_and_resolved_after_some_calm() {
+        let (mut monitor, thresholds) = (Monitor::default(), config::AlertThresholds::default());
+        let mut sent = Vec::new();
         for (minute, free) in (0..).zip([50.0, 9.0, 8.0, 11.0, 9.0, 50.0, 50.0, 50.0, 50.0, 5.0]) {
-            for news in watch.look(sample(minute, free), &thresholds) {
-                told.push((minute, news.kind, news.begun));
+            for alert in monitor.check(sample(minute, free), &thresholds) {
+                sent.push((minute, alert.kind, alert.firing));
             }
         }
-        let disk = |minute, begun| (minute, Kind::Disk, begun);
-        assert_eq!(told, [disk(1, true), disk(7, false), disk(9, true)]);
+        let disk = |minute, firing| (minute, Kind::Disk, firing);
+        assert_eq!(sent, [disk(1, true), disk(7, false), disk(9, true)]);
     }
 
     #[test]
     fn what_is_counted_is_forgotten_after_the_window() {
-        let (mut watch, thresholds) = (Watch::default(), config::AlertThresholds::default());
-        let mut begun = Vec::new();
+        let (mut monitor, thresholds) = (Monitor::default(), config::AlertThresholds::default());
+        let mut sent = Vec::new();
         for minute in 0..60 {
             let sample = Sample {
                 // A storm of two minutes.
                 sign_ins: f64::from(u8::try_from(minute.clamp(10, 12) - 10).unwrap_or(0)) * 60.0,
                 ..sample(minute, 50.0)
             };
-            for news in watch.look(sample, &thresholds) {
-                begun.push((news.kind, news.begun));
+            for alert in monitor.check(sample, &thresholds) {
+                sent.push((alert.kind, alert.firing));
             }
-            assert!(watch.samples.len() <= 17);
+            assert!(monitor.samples.len() <= 17);
         }
-        assert_eq!(begun, [(Kind::SignIns, true), (Kind::SignIns, false)]);
+        assert_eq!(sent, [(Kind::SignIns, true), (Kind::SignIns, false)]);
     }
 }

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::figures::Figures;
 use crate::{config::AlertThresholds, protocol::Timestamp};
 
 /// Of fewer runs or requests a share says nothing.
 const LEAST_RUNS: f64 = 5.0;
 const LEAST_REQUESTS: f64 = 100.0;
+/// The numbers of seconds beyond which requests are counted: bounds of the histogram.
+const SLOW: [f64; 4] = [1.0, 2.5, 5.0, 10.0];
 /// Which share of the requests may be slow.
 const SLOW_SHARE: f64 = 0.05;
 
 /// What can be wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Database,
     Disk,
@@ -56,13 +55,13 @@ impl Kind {
     }
 }
 
-/// Something to tell.
+/// An alert that began to fire, or is resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct News {
+pub struct Alert {
     pub kind: Kind,
-    /// Whether it has just begun; else it is over.
-    pub begun: bool,
-    /// One sentence, with the figure and what to do.
+    /// Else it is resolved.
+    pub firing: bool,
+    /// Some sentences: the figure, and what to do.
     pub message: String,
     pub at: Timestamp,
 }
@@ -80,15 +79,15 @@ pub struct Sample {
     pub sign_ins: f64,
     pub requests: f64,
     pub failed_requests: f64,
-    /// Requests that took longer than each of these numbers of seconds.
-    pub slow_requests: [(f64, f64); 4],
+    /// Requests that took longer than each of [`SLOW`].
+    pub slow_requests: [f64; SLOW.len()],
     pub database_up: f64,
 }
 
 impl Sample {
     pub fn of(figures: &Figures, at: Timestamp) -> Self {
         let requests = figures.sum("codeflow_http_request_seconds_count", &[]);
-        let slower = |seconds: &str| {
+        let slower = |seconds: f64| {
             let bound = format!("le=\"{seconds}\"");
             requests - figures.sum("codeflow_http_request_seconds_bucket", &[&bound])
         };
@@ -103,24 +102,17 @@ impl Sample {
             sign_ins: figures.sum("codeflow_refused_sign_ins_total", &[]),
             requests,
             failed_requests: figures.sum("codeflow_http_requests_total", &["status=\"5"]),
-            slow_requests: [
-                (1.0, slower("1")),
-                (2.5, slower("2.5")),
-                (5.0, slower("5")),
-                (10.0, slower("10")),
-            ],
+            slow_requests: SLOW.map(slower),
             database_up: figures.sum("codeflow_database_up", &[]),
         }
     }
 
-    /// How many of the requests since `first` took longer than so many seconds, as exactly as they
-    /// are counted; of more than ten, those of ten.
+    /// How many of the requests since `first` took longer than the next larger of [`SLOW`], or its
+    /// last.
     fn slower_than(&self, first: &Self, seconds: f64) -> f64 {
-        let bounds = self.slow_requests.iter().zip(&first.slow_requests);
-        let mut counted = bounds.filter(|((bound, _), _)| *bound >= seconds.min(10.0));
-        counted
-            .next()
-            .map_or(0.0, |((_, now), (_, before))| now - before)
+        let bound = SLOW.iter().position(|bound| *bound >= seconds);
+        let bound = bound.unwrap_or(SLOW.len() - 1);
+        self.slow_requests[bound] - first.slow_requests[bound]
     }
 }
 
@@ -228,12 +220,11 @@ mod tests {
             disk_free: 50.0,
             disk_size: 100.0,
             database_up: 1.0,
-            slow_requests: [(1.0, 0.0), (2.5, 0.0), (5.0, 0.0), (10.0, 0.0)],
             ..Sample::default()
         }
     }
 
-    /// Each rule: the least that it tells, and the most that it doesn't.
+    /// Each rule: the least that fires it, and the most that doesn't.
     #[test]
     fn each_rule_has_its_threshold_and_can_be_turned_off() {
         type Change = fn(&mut Sample);
@@ -258,8 +249,8 @@ mod tests {
             ),
             (
                 Kind::Slow,
-                |now| (now.requests, now.slow_requests[2].1) = (100.0, 5.0),
-                |now| (now.requests, now.slow_requests[1].1) = (100.0, 50.0),
+                |now| (now.requests, now.slow_requests[2]) = (100.0, 5.0),
+                |now| (now.requests, now.slow_requests[1]) = (100.0, 50.0),
                 "longer than 5 seconds",
             ),
             (
@@ -305,8 +296,8 @@ mod tests {
             assert_eq!(found.keys().collect::<Vec<_>>(), [&kind]);
             assert!(found[&kind].contains(said), "{}", found[&kind]);
             assert!(problems(&calm(), &good, &usual).is_empty(), "{kind:?}");
-            let is_told = problems(&calm(), &bad, &off).contains_key(&kind);
-            assert_eq!(is_told, kind == Kind::Database, "{kind:?}");
+            let fires = problems(&calm(), &bad, &off).contains_key(&kind);
+            assert_eq!(fires, kind == Kind::Database, "{kind:?}");
             // What was so before is not new.
             if !matches!(kind, Kind::Database | Kind::Disk | Kind::Queue) {
                 assert!(problems(&bad, &bad, &usual).is_empty(), "{kind:?}");
@@ -328,8 +319,8 @@ mod tests {
             nonsense\n";
         let sample = Sample::of(&Figures::read(text), Timestamp(0));
         assert_eq!((sample.ended_runs, sample.failed_runs), (5.0, 2.0));
-        let slow = sample.slow_requests.iter().find(|(bound, _)| *bound == 5.0);
-        assert_eq!(slow.unwrap().1, 2.0);
+        let slow = SLOW.iter().position(|bound| *bound == 5.0);
+        assert_eq!(sample.slow_requests[slow.unwrap()], 2.0);
         assert_eq!((sample.failed_requests, sample.database_up), (4.0, 1.0));
     }
 }

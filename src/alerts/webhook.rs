@@ -7,7 +7,7 @@ use reqwest::{Client, redirect::Policy};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::rules::News;
+use super::rules::Alert;
 
 /// The longest that the other server may take.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -34,9 +34,9 @@ impl Webhook {
     }
 
     /// Sends it in a task of its own, again and again while the other server fails.
-    pub fn send(&self, news: &News, server: &str) {
+    pub fn send(&self, alert: &Alert, server: &str) {
         let (client, address) = (self.client.clone(), self.address.clone());
-        let (body, alert) = (body(news, server), news.kind.as_str());
+        let (body, alert) = (body(alert, server), alert.kind.as_str());
         tokio::spawn(async move {
             let mut pauses = PAUSES.iter();
             loop {
@@ -66,13 +66,13 @@ impl Webhook {
     }
 }
 
-fn body(news: &News, server: &str) -> Value {
-    let at = chrono::DateTime::from_timestamp_millis(news.at.0).unwrap_or_default();
-    let text = format!("CodeFlow at {server}: {}", news.message);
+fn body(alert: &Alert, server: &str) -> Value {
+    let at = chrono::DateTime::from_timestamp_millis(alert.at.0).unwrap_or_default();
+    let text = format!("CodeFlow at {server}: {}", alert.message);
     json!({
-        "alert": news.kind,
-        "state": if news.begun { "firing" } else { "resolved" },
-        "message": news.message,
+        "alert": alert.kind.as_str(),
+        "state": if alert.firing { "firing" } else { "resolved" },
+        "message": alert.message,
         "server": server,
         "at": at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         // Slack and Mattermost; Discord.
@@ -88,13 +88,13 @@ mod tests {
 
     #[test]
     fn the_body_says_what_where_and_when() {
-        let news = News {
+        let alert = Alert {
             kind: Kind::FailedRuns,
-            begun: true,
+            firing: true,
             message: "3 of the last 6 runs failed.".to_owned(),
             at: Timestamp(1_700_000_000_000),
         };
-        let body = body(&news, "https://build.example.com");
+        let body = body(&alert, "https://build.example.com");
         assert_eq!(body["alert"], "failed_runs");
         assert_eq!(body["state"], "firing");
         assert_eq!(body["at"], "2023-11-14T22:13:20Z");

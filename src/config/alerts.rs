@@ -1,5 +1,5 @@
-//! Settings of alerts: who is told that something is wrong (`ALERT_WEBHOOK_URL`, `ALERT_EMAIL`), and
-//! from what on.
+//! Settings of alerts: where they are sent (`ALERT_WEBHOOK_URL`, `ALERT_EMAIL`), and the thresholds
+//! at which they fire.
 
 use std::time::Duration;
 
@@ -9,19 +9,18 @@ use url::Url;
 
 use super::{ConfigError, Env, Mail};
 
-/// Who is told, and when.
+/// Where alerts are sent, and when they fire.
 #[derive(Debug, Clone)]
 pub struct Alerts {
     /// Its address may be all that protects it: it is a secret.
     pub webhook: Option<SecretString>,
     pub email: Option<String>,
-    /// The time between two looks (`ALERT_SECONDS`).
+    /// The time between two checks (`ALERT_SECONDS`).
     pub interval: Duration,
     pub thresholds: AlertThresholds,
 }
 
-/// From what on something is wrong; 0 turns a rule off. What is counted is counted over a quarter
-/// of an hour.
+/// The thresholds; 0 turns an alert off. Counters are compared over a quarter of an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlertThresholds {
     /// Percent of the runs that ended (`ALERT_FAILED_RUNS_PERCENT`).
@@ -55,7 +54,7 @@ impl Default for AlertThresholds {
 }
 
 impl Alerts {
-    /// `mail` is where letters are sent by, if any.
+    /// `mail` is the server that sends e-mail, if any.
     pub fn from_env(env: &Env, mail: Option<&Mail>) -> Result<Self, ConfigError> {
         let usual = AlertThresholds::default();
         let percent = |name, default| {
@@ -90,20 +89,12 @@ impl Alerts {
 }
 
 fn webhook(env: &Env) -> Result<Option<SecretString>, ConfigError> {
-    let Some(address) = env.var("ALERT_WEBHOOK_URL") else {
-        return Ok(None);
+    let is_http = |address: &str| {
+        Url::parse(address)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
     };
-    let is_http = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-    if Url::parse(&address).is_ok_and(is_http) {
-        return Ok(Some(address.into()));
-    }
-    // It may hold a token: it is not repeated.
     let expected = "an http or https address that takes JSON by POST";
-    Err(ConfigError::new(
-        "ALERT_WEBHOOK_URL",
-        "(not shown)",
-        expected,
-    ))
+    env.checked_secret("ALERT_WEBHOOK_URL", expected, is_http)
 }
 
 fn email(env: &Env, mail: Option<&Mail>) -> Result<Option<String>, ConfigError> {

@@ -1,5 +1,5 @@
-//! Alerts of the real server: told to a webhook that fails at first and by e-mail, once, and again
-//! when they are over.
+//! Alerts of the real server: sent to a webhook that fails at first and by e-mail, once when they
+//! fire and once when they are resolved.
 
 use std::sync::{
     Arc,
@@ -16,21 +16,21 @@ use crate::support::{MailServer, Model, PATIENCE, Reply, Server, data_dir, until
 #[derive(Clone)]
 struct Hook {
     asked: Arc<AtomicUsize>,
-    told: mpsc::UnboundedSender<Value>,
+    sent: mpsc::UnboundedSender<Value>,
 }
 
-/// A webhook that refuses the first request; its address, and what it is told.
+/// A webhook that refuses the first request; its address, and the alerts that it takes.
 async fn webhook() -> (String, mpsc::UnboundedReceiver<Value>) {
-    let (told, heard) = mpsc::unbounded_channel();
+    let (sent, taken) = mpsc::unbounded_channel();
     let hook = Hook {
         asked: Arc::default(),
-        told,
+        sent,
     };
     let take = async |State(hook): State<Hook>, Json(body): Json<Value>| {
         if hook.asked.fetch_add(1, Ordering::SeqCst) == 0 {
             return StatusCode::BAD_GATEWAY;
         }
-        let _ = hook.told.send(body);
+        let _ = hook.sent.send(body);
         StatusCode::NO_CONTENT
     };
     let router = Router::new()
@@ -42,18 +42,18 @@ async fn webhook() -> (String, mpsc::UnboundedReceiver<Value>) {
         listener.local_addr().unwrap()
     );
     tokio::spawn(async move { axum::serve(listener, router).await });
-    (address, heard)
+    (address, taken)
 }
 
-async fn next(heard: &mut mpsc::UnboundedReceiver<Value>) -> Value {
-    let told = tokio::time::timeout(PATIENCE, heard.recv()).await;
-    told.expect("nothing was told").unwrap()
+async fn next(taken: &mut mpsc::UnboundedReceiver<Value>) -> Value {
+    let sent = tokio::time::timeout(PATIENCE, taken.recv()).await;
+    sent.expect("no alert came").unwrap()
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_once_and_again_when_it_is_over() {
+async fn an_alert_is_sent_once_when_it_fires_and_once_when_it_is_resolved() {
     let data = data_dir();
-    let (hook, mut heard) = webhook().await;
+    let (hook, mut taken) = webhook().await;
     let mut mail = MailServer::start().await;
     let model = Model::start([("Build", vec![Reply::done().held()])]).await;
     let env = [
@@ -70,7 +70,7 @@ async fn what_is_wrong_is_told_once_and_again_when_it_is_over() {
     let server = Server::process(data.path(), &model, &env).await;
     let project = server.create("Build").await;
     server.send(project, "Build").await;
-    let begun = next(&mut heard).await;
+    let begun = next(&mut taken).await;
     assert_eq!(
         (&begun["alert"], &begun["state"]),
         (&"queue".into(), &"firing".into())
@@ -95,7 +95,7 @@ async fn what_is_wrong_is_told_once_and_again_when_it_is_over() {
             .then_some(())
     })
     .await;
-    let over = next(&mut heard).await;
+    let over = next(&mut taken).await;
     assert_eq!(
         (&over["alert"], &over["state"]),
         (&"queue".into(), &"resolved".into())
@@ -105,7 +105,7 @@ async fn what_is_wrong_is_told_once_and_again_when_it_is_over() {
             .await
             .contains("Subject: CodeFlow: an alert is over")
     );
-    assert!(heard.is_empty() && mail.is_empty(), "each is told once");
+    assert!(taken.is_empty() && mail.is_empty(), "each is sent once");
     let log = server.log();
     assert!(
         log.contains("A run has waited") && !log.contains("secret-part"),
@@ -114,9 +114,9 @@ async fn what_is_wrong_is_told_once_and_again_when_it_is_over() {
 }
 
 #[tokio::test]
-async fn a_storm_of_sign_ins_is_told() {
+async fn a_storm_of_sign_ins_fires_an_alert() {
     let data = data_dir();
-    let (hook, mut heard) = webhook().await;
+    let (hook, mut taken) = webhook().await;
     let model = Model::start([]).await;
     let env = [
         ("AUTH", "on"),
@@ -133,13 +133,13 @@ async fn a_storm_of_sign_ins_is_told() {
         let (status, _) = server.post("/api/account/sign-in", &form).await;
         assert_eq!(status, 401);
     }
-    let told = next(&mut heard).await;
+    let sent = next(&mut taken).await;
     assert_eq!(
-        (&told["alert"], &told["state"]),
+        (&sent["alert"], &sent["state"]),
         (&"sign_ins".into(), &"firing".into())
     );
     assert!(
-        told["message"].as_str().unwrap().starts_with("3 sign-ins"),
-        "{told}"
+        sent["message"].as_str().unwrap().starts_with("3 sign-ins"),
+        "{sent}"
     );
 }
