@@ -5,12 +5,12 @@ import { createHmac } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
+import { PASSWORD } from "./people.mjs";
 import { after, before, test } from "./suite.mjs";
 import { PATIENCE, binary, data, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
 const WIDTHS = [390, 1024, 1920];
-const PASSWORD = "seven uncommon lanterns";
 const pictures = join(results, "accounts");
 mkdirSync(pictures, { recursive: true });
 

@@ -4,12 +4,12 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
+import { PASSWORD } from "./people.mjs";
 import { after, before, test } from "./suite.mjs";
 import { PATIENCE, binary, data, results, startBrowser, startServer } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
 const WIDTHS = [390, 1024, 1920];
-const PASSWORD = "seven uncommon lanterns";
 const PAGES = ["/admin/runs", "/admin/users", "/admin/projects", "/admin/sandboxes", "/admin/models", "/admin/data", "/admin/data?table=users", "/admin/audit"];
 const pictures = join(results, "administration");
 mkdirSync(pictures, { recursive: true });

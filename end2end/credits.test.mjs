@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
+import { PASSWORD } from "./people.mjs";
 import { after, before, test } from "./suite.mjs";
 import { binary, data, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
@@ -51,7 +52,7 @@ test("a first app, no credits for more, a larger plan, and on it goes", async ()
   const app = workspace(page);
   await page.goto(`${server.url}/sign-up`);
   await page.getByRole("textbox", { name: "Email" }).fill(EMAIL);
-  await page.getByRole("textbox", { name: "Password" }).fill("seven uncommon lanterns");
+  await page.getByRole("textbox", { name: "Password" }).fill(PASSWORD);
   await page.getByRole("button", { name: "Sign up" }).click();
   await page.getByRole("button", { name: "Account" }).waitFor();
   assert.equal(await left(page), "1");
@@ -104,7 +105,7 @@ test("without scripts the refusal leads to the plans as well", async () => {
   const page = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
   await page.goto(`${server.url}/sign-up`);
   await page.getByRole("textbox", { name: "Email" }).fill("plain@example.com");
-  await page.getByRole("textbox", { name: "Password" }).fill("seven uncommon lanterns");
+  await page.getByRole("textbox", { name: "Password" }).fill(PASSWORD);
   await page.getByRole("button", { name: "Sign up" }).click();
   const describe = page.getByRole("textbox", { name: "Describe the app you want to build" });
   await describe.fill(PROMPT);

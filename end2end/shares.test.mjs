@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
+import { person, signUp } from "./people.mjs";
+import { results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
-const PASSWORD = "seven uncommon lanterns";
 const LIMIT = { timeout: 480_000 };
 
 let model;
@@ -32,19 +32,7 @@ after(async () => {
   model?.stop();
 });
 
-/** A window of its own, with nobody signed in. */
-async function person(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1024, height: 768 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE);
-  return page;
-}
-
-async function fillIn(page, email) {
-  await page.getByRole("textbox", { name: "Email" }).fill(email);
-  await page.getByRole("textbox", { name: "Password" }).fill(PASSWORD);
-  await page.getByRole("button", { name: "Sign up", exact: true }).click();
-}
+const newPerson = (options = {}) => person(browser, { viewport: { width: 1024, height: 768 }, ...options });
 
 /** The status that a script of the page's person gets. By the address: only browsers know names below localhost. */
 async function asScript(page, address) {
@@ -56,11 +44,11 @@ async function asScript(page, address) {
 const shown = (page) => page.frameLocator('iframe[title="Preview"]').getByRole("heading", { name: "Shared words" });
 
 test("a preview where people sign in is the project's own and opens in its frame", LIMIT, async () => {
-  owner = await person();
+  owner = await newPerson();
   problems = watchConsole(owner, { previews: false });
   await owner.goto(`${server.url}/sign-up`);
   await owner.waitForLoadState("networkidle");
-  await fillIn(owner, "owner@example.com");
+  await signUp(owner, "owner@example.com");
   await owner.getByRole("button", { name: "Account" }).waitFor();
   const ui = workspace(owner);
   await ui.start(server.url, "Build a page with words");
@@ -70,7 +58,7 @@ test("a preview where people sign in is the project's own and opens in its frame
 
 test("its address is refused to a stranger, by a person and by a script", LIMIT, async () => {
   const address = await owner.locator('iframe[title="Preview"]').getAttribute("src");
-  const stranger = await person();
+  const stranger = await newPerson();
   const answer = await stranger.goto(address);
   assert.equal(answer.status(), 403);
   assert.equal(await stranger.getByText("Shared words").count(), 0);
@@ -78,7 +66,7 @@ test("its address is refused to a stranger, by a person and by a script", LIMIT,
   assert.equal(await asScript(stranger, address), 403);
   await stranger.goto(`${server.url}/sign-up`);
   await stranger.waitForLoadState("networkidle");
-  await fillIn(stranger, "stranger@example.com");
+  await signUp(stranger, "stranger@example.com");
   await stranger.getByRole("button", { name: "Account" }).waitFor();
   assert.equal((await stranger.goto(address)).status(), 404);
   // Its owner may open it in a tab of its own.
@@ -115,7 +103,7 @@ test("a project is shared with a switch, and its link is copied", LIMIT, async (
 });
 
 test("a visitor without an account sees the app, and its source, on every width", LIMIT, async () => {
-  const visitor = await person();
+  const visitor = await newPerson();
   const seen = watchConsole(visitor, { previews: false });
   const answer = await visitor.goto(link);
   assert.equal(answer.status(), 200);
@@ -139,7 +127,7 @@ test("a visitor without an account sees the app, and its source, on every width"
 });
 
 test("without scripts the page shows the app too", LIMIT, async () => {
-  const visitor = await person({ javaScriptEnabled: false });
+  const visitor = await newPerson({ javaScriptEnabled: false });
   await visitor.goto(link);
   await visitor.locator('iframe[title="Preview"]').waitFor({ timeout: 60_000 });
   await visitor.getByRole("button", { name: "Remix" }).waitFor();
@@ -147,14 +135,14 @@ test("without scripts the page shows the app too", LIMIT, async () => {
 });
 
 test("who remixes signs up, comes back, and has a project of their own", LIMIT, async () => {
-  const visitor = await person();
+  const visitor = await newPerson();
   await visitor.goto(link);
   await visitor.getByRole("button", { name: "Remix" }).click();
   await visitor.waitForURL(/\/sign-in/);
   await visitor.getByRole("link", { name: "Make one" }).click();
   await visitor.waitForURL(/\/sign-up/);
   await visitor.waitForLoadState("networkidle");
-  await fillIn(visitor, "visitor@example.com");
+  await signUp(visitor, "visitor@example.com");
   await visitor.waitForURL(link);
   await visitor.getByRole("button", { name: "Remix" }).click();
   await visitor.waitForURL(/\/projects\/[0-9a-f-]{36}$/);
@@ -163,7 +151,7 @@ test("who remixes signs up, comes back, and has a project of their own", LIMIT, 
 });
 
 test("when the switch is off again, the link leads nowhere", LIMIT, async () => {
-  const visitor = await person();
+  const visitor = await newPerson();
   await visitor.goto(link);
   await shown(visitor).waitFor({ timeout: 60_000 });
   const address = await visitor.locator('iframe[title="Preview"]').getAttribute("src");

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { PATIENCE, startBrowser, startServer, until } from "./server.mjs";
+import { person, signUp } from "./people.mjs";
+import { startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
-const PASSWORD = "seven uncommon lanterns";
 const LIMIT = { timeout: 480_000 };
 
 let model;
@@ -31,28 +31,16 @@ after(async () => {
   model?.stop();
 });
 
-/** A window of its own, with nobody signed in. */
-async function person() {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE);
-  return page;
-}
-
-async function fillIn(page, email) {
-  await page.getByRole("textbox", { name: "Email" }).fill(email);
-  await page.getByRole("textbox", { name: "Password" }).fill(PASSWORD);
-  await page.getByRole("button", { name: "Sign up", exact: true }).click();
-}
+const newPerson = () => person(browser, { viewport: { width: 1280, height: 800 } });
 
 const others = (page) => page.getByRole("group", { name: "Also here" }).getByRole("img");
 
 test("the owner invites a person as an editor by a link", LIMIT, async () => {
-  owner = await person();
+  owner = await newPerson();
   problems = watchConsole(owner, { previews: false });
   await owner.goto(`${server.url}/sign-up`);
   await owner.waitForLoadState("networkidle");
-  await fillIn(owner, "owner@example.com");
+  await signUp(owner, "owner@example.com");
   await owner.getByRole("button", { name: "Account" }).waitFor();
   const ui = workspace(owner);
   await ui.start(server.url, "Build a page with words");
@@ -72,13 +60,13 @@ test("the owner invites a person as an editor by a link", LIMIT, async () => {
 });
 
 test("who is invited signs up, comes back, joins, and both see each other", LIMIT, async () => {
-  ada = await person();
+  ada = await newPerson();
   await ada.goto(link);
   await ada.waitForURL(/\/sign-in/);
   await ada.getByRole("link", { name: "Make one" }).click();
   await ada.waitForURL(/\/sign-up/);
   await ada.waitForLoadState("networkidle");
-  await fillIn(ada, "ada@example.com");
+  await signUp(ada, "ada@example.com");
   await ada.waitForURL(link);
   await ada.waitForLoadState("networkidle");
   await assertAccessible(ada, "an invitation");
