@@ -168,11 +168,8 @@ impl Model {
         let all = self.backends.iter().enumerate();
         let models = all.flat_map(|(alternative, (backend, log))| {
             let mut models: Vec<ModelOverview> = Vec::new();
-            for (role, task) in [
-                (ModelRole::Coder, ModelTask::Code),
-                (ModelRole::Naming, ModelTask::Naming),
-                (ModelRole::Vision, ModelTask::Vision),
-            ] {
+            for task in [ModelTask::Code, ModelTask::Naming, ModelTask::Vision] {
+                let role = task.into();
                 let (provider, name) = backend.names(role);
                 if let Some(known) = models.iter_mut().find(|known| known.model == name) {
                     known.tasks.push(task);

@@ -15,7 +15,7 @@ mod summary;
 mod toolless;
 mod work;
 
-use conversation::{CUT, Conversation, FileSource, IN_WORDS, Stall};
+use conversation::{CUT, Conversation, FileSource, IN_WORDS, MAX_CUTS, Stall, cut_off};
 pub use converse::{Said, converse};
 pub use details::{CallDetails, FileStates};
 pub use job::Job;
@@ -31,8 +31,6 @@ use crate::{
 
 /// How many times the model may repair what a check found.
 const MAX_REPAIRS: u32 = 3;
-/// How many answers in a row may hit the output token limit with nothing usable in them.
-const MAX_CUTS: u32 = 2;
 /// How many answers in a row may hold files that are refused.
 const MAX_REFUSALS: u32 = 3;
 
@@ -230,12 +228,7 @@ impl Conversation {
             }
         };
         if self.stall == Stall::Cut(MAX_CUTS) {
-            return Err(RunError::User(
-                "The model's answer was cut off: it reached the model's limit of output tokens, \
-                 and again when it was asked for less. The files are kept. Ask for less at once, \
-                 or set AI_MODEL to a model with a higher limit."
-                    .to_owned(),
-            ));
+            return Err(cut_off("The files are kept. "));
         }
         self.note(CUT);
         Ok(Next::Turn)

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::protocol::Spent;
+use crate::protocol::{ModelTask, Spent};
 
 /// One message of a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,6 +152,16 @@ pub enum ModelRole {
     Naming,
     /// Looks at images.
     Vision,
+}
+
+impl From<ModelTask> for ModelRole {
+    fn from(task: ModelTask) -> Self {
+        match task {
+            ModelTask::Code => Self::Coder,
+            ModelTask::Naming => Self::Naming,
+            ModelTask::Vision => Self::Vision,
+        }
+    }
 }
 
 /// What is left out of a chat that its provider refuses, because something old in it may be the

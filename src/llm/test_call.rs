@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{ChatMessage, ChatRequest, Model, ModelError, ModelRole, ToolSpec};
+use super::{ChatMessage, ChatRequest, Model, ModelError, ToolSpec};
 use crate::protocol::{ModelTask, Spent};
 
 /// The longest that a test takes.
@@ -40,11 +40,7 @@ impl Model {
             may_call: true,
             in_words: "To call the tool, write the line `ready`, and nothing else.",
             takes_unfinished: true,
-            role: match task {
-                ModelTask::Code => ModelRole::Coder,
-                ModelTask::Naming => ModelRole::Naming,
-                ModelTask::Vision => ModelRole::Vision,
-            },
+            role: task.into(),
             cache_key: String::new(),
         };
         let begun = Instant::now();

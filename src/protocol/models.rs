@@ -1,9 +1,11 @@
 //! What administrators see of the models: whose keys are set, which models are asked, and what came
 //! of it.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Spent, Timestamp};
+use super::{Spent, Timestamp, account::named};
 
 /// The providers' keys, and the models in the order in which they are asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,8 @@ pub enum ModelTask {
     /// Describing images (`AI_MODEL_VISION`).
     Vision,
 }
+
+named!(ModelTask: Code = "code", Naming = "naming", Vision = "vision");
 
 /// A model of a provider, and what came of the requests to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

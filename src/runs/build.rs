@@ -24,8 +24,8 @@ use crate::{
         PrevMessage, RunError, RunSandbox, Said, Snapshot, Step,
     },
     protocol::{
-        AppEntry, EventKind, LeftOut, Message, MessageId, Mode, PreviewErrorKind, ProjectId, Run,
-        Status, list_left_out,
+        AppEntry, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run, Status,
+        list_left_out,
     },
     store::{NewFragment, Reply, Store, StoreError},
 };
@@ -145,8 +145,8 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     }
 
     let reporting = apps.clone();
-    let tick = |by: MessageId| {
-        let (store, events) = (store.clone(), events.clone());
+    let tick = approved.map(|(by, _)| {
+        let (by, store, events) = (*by, store.clone(), events.clone());
         move |index: usize| -> BoxFuture<'static, Result<(), RunError>> {
             let (store, events) = (store.clone(), events.clone());
             Box::pin(async move {
@@ -154,12 +154,9 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                 Ok(())
             })
         }
-    };
-    let tick = approved.map(|(by, _)| tick(*by));
-    let plan = match (approved, &tick) {
-        (Some((_, plan)), Some(tick)) => Some(ApprovedPlan { plan, tick }),
-        _ => None,
-    };
+    });
+    let plan = approved.zip(tick.as_ref());
+    let plan = plan.map(|((_, plan), tick)| ApprovedPlan { plan, tick });
     let job = Job {
         journal: &journal,
         agent,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     FileAccess, Handler, ToolContext, ToolError, ToolOutput,
-    lenient::{list, words},
+    lenient::{list, one_line},
     object,
 };
 use crate::protocol::{MessagePart, Question, Status, first_chars};
@@ -74,10 +74,10 @@ fn question(value: &Value) -> Option<Question> {
         }
         text => (text, None),
     };
-    let question = one_line(text, MAX_QUESTION);
+    let question = first_chars(&one_line(text), MAX_QUESTION).to_owned();
     let mut kept: Vec<String> = Vec::new();
     for option in options.map(list).unwrap_or_default() {
-        let option = one_line(&option, MAX_OPTION);
+        let option = first_chars(&one_line(&option), MAX_OPTION).to_owned();
         if !option.is_empty() && !kept.contains(&option) && kept.len() < MAX_OPTIONS {
             kept.push(option);
         }
@@ -86,12 +86,6 @@ fn question(value: &Value) -> Option<Question> {
         question,
         options: kept,
     })
-}
-
-fn one_line(value: &Value, chars: usize) -> String {
-    let text = words(value);
-    let text: Vec<&str> = text.split_whitespace().collect();
-    first_chars(&text.join(" "), chars).to_owned()
 }
 
 impl Handler for Arguments {

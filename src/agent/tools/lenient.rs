@@ -162,6 +162,13 @@ pub fn words(value: &Value) -> String {
     }
 }
 
+/// The same in one line.
+pub fn one_line(value: &Value) -> String {
+    let text = words(value);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     FileAccess, Handler, ToolContext, ToolError, ToolOutput,
-    lenient::{list, words},
+    lenient::{list, one_line, words},
     object,
 };
 use crate::protocol::{AppPlan, MessagePart, PROMPT_MAX_CHARS, PlanStep, Status, item};
@@ -69,29 +69,26 @@ impl Arguments {
             plan.text.push_str(&format!("## {heading}\n\n{section}"));
         }
         let steps = list(&self.steps);
-        let steps = steps
-            .iter()
-            .map(words)
-            .map(|step| step.split_whitespace().collect::<Vec<_>>().join(" "));
+        let steps = steps.iter().map(one_line);
         let steps = steps.map(|step| item(&step).map(str::to_owned).unwrap_or(step));
         let steps = steps.filter(|step| !step.is_empty()).map(PlanStep::new);
         plan.steps.extend(steps);
         plan
     }
 
-    /// Why the plan can't be put before the user.
-    fn refusal(&self) -> Option<String> {
+    /// The plan, or why it can't be put before the user.
+    fn checked(&self) -> Result<AppPlan, String> {
         let plan = self.plan();
         let chars = plan.to_markdown().chars().count();
         match plan.steps.len() {
-            0 => Some("the plan has no steps; list them in steps, one line each".to_owned()),
-            steps if steps > MAX_STEPS => Some(format!(
+            0 => Err("the plan has no steps; list them in steps, one line each".to_owned()),
+            steps if steps > MAX_STEPS => Err(format!(
                 "the plan has {steps} steps; at most {MAX_STEPS} are shown, so join some"
             )),
-            _ if chars > MAX_CHARS => Some(format!(
+            _ if chars > MAX_CHARS => Err(format!(
                 "the plan has {chars} characters; at most {MAX_CHARS} fit, so say it in fewer words"
             )),
-            _ => None,
+            _ => Ok(plan),
         }
     }
 }
@@ -113,10 +110,8 @@ impl Handler for Arguments {
     }
 
     fn part(&self) -> Option<MessagePart> {
-        let plan = self.plan();
-        self.refusal()
-            .is_none()
-            .then_some(MessagePart::Plan { plan })
+        let plan = self.checked().ok()?;
+        Some(MessagePart::Plan { plan })
     }
 
     fn execute<'a>(
@@ -124,10 +119,8 @@ impl Handler for Arguments {
         _context: &'a ToolContext<'a>,
     ) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
         async move {
-            match self.refusal() {
-                Some(why) => Err(ToolError::RespondToModel(why)),
-                None => Ok(ToolOutput::ok("The plan is before the user.")),
-            }
+            self.checked().map_err(ToolError::RespondToModel)?;
+            Ok(ToolOutput::ok("The plan is before the user."))
         }
         .boxed()
     }
@@ -180,7 +173,7 @@ mod tests {
             (json!({ "steps": ["x".repeat(MAX_CHARS)] }), "fewer words"),
         ] {
             let arguments = read(arguments);
-            let refusal = arguments.refusal().unwrap_or_default();
+            let refusal = arguments.checked().err().unwrap_or_default();
             assert!(refusal.contains(why), "{refusal}");
             assert_eq!(arguments.part(), None);
         }

@@ -18,18 +18,18 @@ use crate::{
     protocol::{EventKind, Mode},
 };
 
+/// How many answers in a row may hit the output token limit with nothing usable in them.
+pub(super) const MAX_CUTS: u32 = 2;
 /// The file format for models that call no tools.
 pub(super) const IN_WORDS: &str = "Write each file whole, as a code block whose first line names it, like \
-                        this:\n\n```tsx app/page.tsx\n…\n```\n\nThe files are saved as you write \
-                        them. When everything is done, end with <task_summary>…</task_summary>.";
+     this:\n\n```tsx app/page.tsx\n…\n```\n\nThe files are saved as you write \
+     them. When everything is done, end with <task_summary>…</task_summary>.";
 /// The form of a plan in words.
-pub(super) const PLAN_IN_WORDS: &str = "Write the plan in Markdown: pages, data and look under a \
-                                        heading each, then a heading “## Steps” with a numbered \
-                                        list of the steps, one line each.";
+pub(super) const PLAN_IN_WORDS: &str = "Write the plan in Markdown: pages, data and look under a heading each, then a heading \
+     “## Steps” with a numbered list of the steps, one line each.";
 /// What the model reads after an answer that hit its output token limit.
-pub(super) const CUT: &str = "Your answer reached your limit of output tokens and was cut off there. Complete \
-                   tool calls were executed. Continue with what is missing, and write fewer or \
-                   smaller files in one answer.";
+pub(super) const CUT: &str = "Your answer reached your limit of output tokens and was cut off there. Complete tool calls \
+     were executed. Continue with what is missing, and write fewer or smaller files in one answer.";
 
 /// What is said to the model in its mode.
 struct Words {
@@ -60,6 +60,15 @@ impl Words {
             },
         }
     }
+}
+
+/// The end of a run whose model was cut off again and again. `kept` says what becomes of its work.
+pub(super) fn cut_off(kept: &str) -> RunError {
+    RunError::User(format!(
+        "The model's answer was cut off: it reached the model's limit of output tokens, and again \
+         when it was asked for less. {kept}Ask for less at once, or set AI_MODEL to a model with a \
+         higher limit."
+    ))
 }
 
 /// Where the model's files are in its answers.

@@ -2,7 +2,7 @@
 //! or proposes a plan.
 
 use super::{
-    conversation::{CUT, Conversation, PLAN_IN_WORDS},
+    conversation::{CUT, Conversation, MAX_CUTS, PLAN_IN_WORDS, cut_off},
     job::Job,
     summary,
 };
@@ -15,8 +15,6 @@ use crate::{
     protocol::{AppPlan, EventKind, MessageKind, MessagePart, Mode, Spent, questions_to_markdown},
 };
 
-/// How many answers in a row may be cut off with nothing usable in them.
-const MAX_CUTS: u32 = 2;
 /// What stands under an answer that hit the output token limit.
 const CUT_OFF: &str = "\n\n*(The answer was cut off here: it reached the model's limit.)*";
 
@@ -94,12 +92,7 @@ pub async fn converse<J: Journal>(
         if reply.cut && (words.is_empty() || !reply.half_calls.is_empty()) {
             cuts += 1;
             if cuts == MAX_CUTS {
-                return Err(RunError::User(
-                    "The model's answer was cut off: it reached the model's limit of output \
-                     tokens, and again when it was asked for less. Ask for less at once, or set \
-                     AI_MODEL to a model with a higher limit."
-                        .to_owned(),
-                ));
+                return Err(cut_off(""));
             }
             conversation.note(CUT);
             continue;

@@ -119,7 +119,7 @@ fn row(model: ModelOverview) -> AnyView {
         view! {
             <form method="post" action="/api/admin/models/test">
                 <input type="hidden" name="alternative" value=model.alternative.to_string()/>
-                <input type="hidden" name="task" value=task_value(task)/>
+                <input type="hidden" name="task" value=task.as_str()/>
                 <Button submit=true variant=ButtonVariant::Outline size=ButtonSize::Sm>
                     "Test"<span class="sr-only">{of}</span>
                 </Button>
@@ -170,15 +170,6 @@ fn task_word(task: ModelTask) -> &'static str {
         ModelTask::Code => "code",
         ModelTask::Naming => "names",
         ModelTask::Vision => "images",
-    }
-}
-
-/// As forms have it.
-fn task_value(task: ModelTask) -> &'static str {
-    match task {
-        ModelTask::Code => "code",
-        ModelTask::Naming => "naming",
-        ModelTask::Vision => "vision",
     }
 }
 
