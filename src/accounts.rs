@@ -398,7 +398,7 @@ impl Accounts {
 }
 
 /// The moment after this time.
-fn later(time: Duration) -> Timestamp {
+pub fn later(time: Duration) -> Timestamp {
     let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     Timestamp(Timestamp::now().0.saturating_add(millis))
 }

@@ -16,8 +16,6 @@ use crate::{
 
 /// How long a session lasts in which an administrator acts as somebody else.
 const ACTING: Duration = Duration::from_secs(3600);
-/// How long a link for a new password can be used.
-const RESET: Duration = Duration::from_secs(24 * 3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The longest time for which an invitation is good, in days.
 const LONGEST_INVITATION: u32 = 90;
@@ -101,12 +99,7 @@ impl AdminRequest {
 
     /// A link that sets the account's password.
     pub async fn reset_link(&self, user: &UserId) -> Result<String, AccountError> {
-        let token = Token::new();
-        let (store, hash) = (self.store(), token.hash());
-        store
-            .add_reset_link(&self.actor, user, hash, later(RESET))
-            .await?;
-        Ok(self.accounts.address("reset", &token))
+        self.accounts.reset_link_by(&self.actor, user).await
     }
 
     /// A link that makes an account, for so many days.
@@ -117,12 +110,7 @@ impl AdminRequest {
                 why: format!("Choose a number of days from 1 to {LONGEST_INVITATION}."),
             });
         }
-        let token = Token::new();
-        let (store, hash) = (self.store(), token.hash());
-        store
-            .add_invitation(&self.actor, hash, later(DAY * days))
-            .await?;
-        Ok(self.accounts.address("sign-up", &token))
+        self.accounts.invite_by(&self.actor, DAY * days).await
     }
 
     pub async fn revoke(&self, invitation: SessionId) -> Result<(), AccountError> {

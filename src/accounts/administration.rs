@@ -1,6 +1,8 @@
 //! What administrators do with accounts, by the command `codeflow user`: it is in the audit log as
 //! the shell's.
 
+use std::time::Duration;
+
 use super::{AccountError, Accounts, LINK_LIFETIME, Token, email::Email, later};
 use crate::{
     protocol::{AccountRole, Plan, UserId},
@@ -86,18 +88,37 @@ impl Accounts {
     }
 
     async fn reset_link_of(&self, user: &UserId) -> Result<String, AccountError> {
-        let (store, token, expires) = (&self.inner.store, Token::new(), later(LINK_LIFETIME));
+        self.reset_link_by(&Actor::shell(), user).await
+    }
+
+    /// A link that sets the account's password, made by somebody else.
+    pub(super) async fn reset_link_by(
+        &self,
+        by: &Actor,
+        user: &UserId,
+    ) -> Result<String, AccountError> {
+        let (store, token) = (&self.inner.store, Token::new());
         store
-            .add_reset_link(&Actor::shell(), user, token.hash(), expires)
+            .add_reset_link(by, user, token.hash(), later(LINK_LIFETIME))
             .await?;
         Ok(self.address("reset", &token))
     }
 
     /// A link that makes an account where only the invited may.
     pub async fn invite_link(&self) -> Result<String, AccountError> {
-        let (store, token, expires) = (&self.inner.store, Token::new(), later(LINK_LIFETIME));
-        let by = Actor::shell();
-        store.add_invitation(&by, token.hash(), expires).await?;
+        self.invite_by(&Actor::shell(), LINK_LIFETIME).await
+    }
+
+    /// A link that makes an account within this time.
+    pub(super) async fn invite_by(
+        &self,
+        by: &Actor,
+        lifetime: Duration,
+    ) -> Result<String, AccountError> {
+        let (store, token) = (&self.inner.store, Token::new());
+        store
+            .add_invitation(by, token.hash(), later(lifetime))
+            .await?;
         Ok(self.address("sign-up", &token))
     }
 }

@@ -3,12 +3,7 @@
 
 use std::time::Duration;
 
-use super::{
-    AccountError, Accounts, Requester, Token,
-    email::Email,
-    mail::{Letter, Mailer},
-    throttle::Rate,
-};
+use super::{AccountError, Accounts, Requester, Token, email::Email, throttle::Rate};
 use crate::{protocol::ProjectRole, store::Actor};
 
 /// How many people one account invites.
@@ -85,28 +80,18 @@ impl Accounts {
         role: ProjectRole,
         link: &str,
     ) -> Result<bool, AccountError> {
-        let Some(mailer) = &self.inner.mailer else {
-            return Ok(false);
-        };
         let account = by.identity()?.account.as_ref();
         let inviter = account.map_or("Somebody", |account| &account.email);
-        invite(mailer, to.written(), inviter, title, role, link);
-        Ok(true)
-    }
-}
-
-fn invite(mailer: &Mailer, to: &str, inviter: &str, title: &str, role: ProjectRole, link: &str) {
-    let may = match role {
-        ProjectRole::Viewer => "look at it",
-        ProjectRole::Editor | ProjectRole::Owner => "work on it",
-    };
-    mailer.send(Letter {
-        to: to.to_owned(),
-        subject: "You are invited to a project on CodeFlow",
-        text: format!(
+        let may = match role {
+            ProjectRole::Viewer => "look at it",
+            ProjectRole::Editor | ProjectRole::Owner => "work on it",
+        };
+        let text = format!(
             "{inviter} invites you to the project “{title}”, so that you can {may}.\n\nTo join, \
              open this link within 14 days, and sign in or make an account with this \
              address:\n\n{link}\n\nIf you don't know what this is about, ignore this message.\n"
-        ),
-    });
+        );
+        let subject = "You are invited to a project on CodeFlow";
+        Ok(self.write_to(to.written(), subject, text))
+    }
 }

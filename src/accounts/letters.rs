@@ -138,15 +138,17 @@ impl Accounts {
         Ok(())
     }
 
-    /// Sends a letter of the server's own, where it sends any.
-    pub fn write_to(&self, to: &str, subject: &'static str, text: String) {
-        if let Some(mailer) = &self.inner.mailer {
-            mailer.send(Letter {
-                to: to.to_owned(),
-                subject,
-                text,
-            });
-        }
+    /// Sends a letter. Returns whether the server sends e-mail.
+    pub fn write_to(&self, to: &str, subject: &'static str, text: String) -> bool {
+        let Some(mailer) = &self.inner.mailer else {
+            return false;
+        };
+        mailer.send(Letter {
+            to: to.to_owned(),
+            subject,
+            text,
+        });
+        true
     }
 
     fn mailer(&self, none: &'static str) -> Result<Mailer, AccountError> {

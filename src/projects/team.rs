@@ -7,10 +7,8 @@ use tokio::sync::watch;
 
 use super::{ProjectError, Projects};
 use crate::{
-    accounts::{Accounts, Requester, Token},
-    protocol::{
-        InvitationView, Invited, People, ProjectId, ProjectRole, SessionId, Team, Timestamp, UserId,
-    },
+    accounts::{Accounts, Requester, Token, later},
+    protocol::{InvitationView, Invited, People, ProjectId, ProjectRole, SessionId, Team, UserId},
     store::NewInvitation,
 };
 
@@ -78,7 +76,6 @@ impl Projects {
         let store = &self.inner.store;
         let title = store.find_project(project).await?.title;
         let token = Token::new();
-        let millis = i64::try_from(GOOD_FOR.as_millis()).unwrap_or(i64::MAX);
         let invitation = NewInvitation {
             project,
             role,
@@ -86,7 +83,7 @@ impl Projects {
                 .as_ref()
                 .map(|it| (it.normal().to_owned(), it.written().to_owned())),
             token_hash: token.hash(),
-            expires_at: Timestamp(Timestamp::now().0.saturating_add(millis)),
+            expires_at: later(GOOD_FOR),
         };
         store.invite_to_project(&by.actor()?, invitation).await?;
         let link = accounts.invitation_link(&token);
