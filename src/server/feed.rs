@@ -26,12 +26,10 @@ use crate::{
     protocol::{FeedFrame, FeedRequest, ProjectId, first_chars},
 };
 
-/// The time between pings, and how long the client may stay silent: a broken connection says
-/// nothing.
+/// The time between pings, and how long the client may stay silent or take to read a frame: a broken
+/// connection says nothing.
 const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
-/// The longest a client may take to read a frame.
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest frame a client may send, in bytes; a ping is a few dozen.
 const MAX_REQUEST_BYTES: usize = 4096;
 
@@ -153,7 +151,7 @@ async fn serve(
             }
         };
         if !matches!(
-            tokio::time::timeout(SEND_TIMEOUT, socket.send(frame)).await,
+            tokio::time::timeout(SILENCE, socket.send(frame)).await,
             Ok(Ok(()))
         ) {
             return Ok(());

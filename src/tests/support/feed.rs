@@ -5,7 +5,7 @@ use codeflow::protocol::{
     Event, EventKind, FeedFrame, Message, MessageKind, PreviewState, RunState, ToolUse,
 };
 use futures::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite};
 
 use super::{PATIENCE, Server};
@@ -25,12 +25,25 @@ pub struct FeedEnd {
 
 impl Feed {
     pub async fn open(server: &Server, path: &str) -> Self {
+        Self::open_on(TcpSocket::new_v4().unwrap(), server, path).await
+    }
+
+    /// A client for which the system keeps next to nothing that it has not read.
+    pub async fn open_without_buffer(server: &Server, path: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 << 10).unwrap();
+        Self::open_on(socket, server, path).await
+    }
+
+    async fn open_on(socket: TcpSocket, server: &Server, path: &str) -> Self {
         let url = format!("ws://127.0.0.1:{}{path}", server.port);
         // A frame may be as large as an answer; browsers have no limit.
         let config = tungstenite::protocol::WebSocketConfig::default()
             .max_message_size(None)
             .max_frame_size(None);
-        let connecting = tokio_tungstenite::connect_async_with_config(url, Some(config), false);
+        let stream = socket.connect(([127, 0, 0, 1], server.port).into()).await;
+        let stream = MaybeTlsStream::Plain(stream.unwrap());
+        let connecting = tokio_tungstenite::client_async_with_config(url, stream, Some(config));
         let (socket, _) = connecting.await.unwrap();
         Self {
             socket,
