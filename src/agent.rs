@@ -28,7 +28,8 @@ use crate::{
     config,
     llm::{Model, TestCall},
     protocol::{
-        FragmentId, ModelNotice, ModelTask, ModelsOverview, ProjectId, SandboxUse, Timestamp,
+        FragmentId, ModelId, ModelNotice, ModelTask, ModelsOverview, ProjectId, SandboxUse,
+        Timestamp,
     },
     sandbox::{Client, SandboxError},
 };
@@ -102,6 +103,18 @@ impl Agent {
     /// The client and the settings for photos.
     fn photos(&self) -> (&reqwest::Client, &config::Unsplash) {
         (&self.http, &self.settings.unsplash)
+    }
+
+    /// The same, asking this model first where it is configured; the others stand in for it in
+    /// their order.
+    pub fn preferring(&self, model: Option<&ModelId>) -> Self {
+        match model.and_then(|model| self.model.preferring(model)) {
+            Some(model) => Self {
+                model,
+                ..self.clone()
+            },
+            None => self.clone(),
+        }
     }
 
     /// How many providers there are to fall back to after the first.

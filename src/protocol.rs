@@ -56,7 +56,8 @@ pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
 pub use message::{Author, Fragment, Message, MessageKind, Role};
 pub use mode::Mode;
 pub use models::{
-    LastError, ModelCalls, ModelOverview, ModelPrice, ModelTask, ModelsOverview, ProviderKey,
+    LastError, ModelCalls, ModelChoice, ModelId, ModelOverview, ModelPrice, ModelTask,
+    ModelsOverview, OfferedModel, ProviderKey,
 };
 pub use plan::{AppPlan, MessagePart, PlanStep, Question, item, questions_to_markdown};
 pub use preferences::Preferences;

@@ -60,7 +60,6 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     let RunContext {
         store,
         events,
-        agent,
         apps,
         ..
     } = context;
@@ -90,6 +89,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     );
 
     let message = &persistently(|| store.find_message(run.message)).await?;
+    let agent = &context.agent.preferring(message.model.as_ref());
     let previous: Vec<PrevMessage> = journal
         .step(
             Step::new("get-prev-messages", &message.id),
@@ -127,7 +127,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                     left_out: listed.left_out(),
                 };
                 // Last, because it costs money: no later failure makes another attempt pay again.
-                let design = look_at_image(context, journal, message, attempt).await?;
+                let design = look_at_image(context, agent, journal, message, attempt).await?;
                 let plan = approved.map(|(by, plan)| agent::plan_note(plan, *by == message.id));
                 let (mode, prompt) = (message.mode, &message.content);
                 Ok(AgentInput::new(
@@ -339,6 +339,7 @@ async fn with_last_design(
 /// The description of the message's image, where it has one.
 async fn look_at_image(
     context: &RunContext,
+    agent: &Agent,
     journal: &StepJournal,
     message: &Message,
     attempt: Attempt,
@@ -346,7 +347,7 @@ async fn look_at_image(
     let Some(image) = &message.image else {
         return Ok(None);
     };
-    if context.agent.can_look(attempt.alternative) {
+    if agent.can_look(attempt.alternative) {
         journal.publish(status(Status::LookingAtImage)).await?;
         journal.publish(Design::shown(None, BUILD_INPUT)).await?;
     }
@@ -355,7 +356,7 @@ async fn look_at_image(
         Err(StoreError::NotFound(_)) => return Err(RunError::User(IMAGE_LOST.to_owned())),
         content => content?,
     };
-    let described = context.agent.describe_image(
+    let described = agent.describe_image(
         attempt.alternative,
         &content.media_type,
         &content.bytes,

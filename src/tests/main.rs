@@ -33,6 +33,7 @@ mod ledger;
 mod listeners;
 mod messages;
 mod metrics;
+mod model_choice;
 mod model_faults;
 mod model_wires;
 mod modes;

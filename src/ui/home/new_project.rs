@@ -4,12 +4,13 @@ use leptos::prelude::*;
 
 use crate::{
     api::projects::{CreateProject, create_project},
-    protocol::{ErrorCode, Mode},
+    protocol::{ErrorCode, Mode, OfferedModel},
     ui::{
         browser::{self, Hydrated},
         components::{Button, CARD, Icon, IconName, Spinner},
         credits::CreditsNote,
         mode::{self, ModePicker},
+        model_picker::{ChosenModel, ModelPicker},
         prompt_field::{ImageSlot, Prompt, PromptField, PromptNote, PromptTextarea},
     },
 };
@@ -23,12 +24,13 @@ const SUGGESTIONS: [&str; 3] = [
 
 /// `suggestions`: prompts to try; ours if there are none.
 #[component]
-pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
+pub fn NewProject(suggestions: Vec<String>, offered: Vec<OfferedModel>) -> impl IntoView {
     const ID: &str = "new-project";
     const MODE_ID: &str = "new-project-mode";
     let hydrated = Hydrated::expect();
     let field = PromptField::kept(ID);
     let mode = RwSignal::new(Mode::Build.as_str());
+    let model = ChosenModel::new(String::new());
     // Kept with the text, as long as that is.
     Effect::new(move |before: Option<()>| {
         let chosen = mode.get();
@@ -46,9 +48,9 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
     }
     let create = Action::new(move |prompt: &Prompt| {
         let (prompt, image) = prompt.clone();
-        let mode = mode.get_untracked();
+        let (mode, model) = (mode.get_untracked(), Some(model.get_untracked()));
         async move {
-            let created = create_project(prompt.into(), image, Some(mode.to_owned())).await;
+            let created = create_project(prompt.into(), image, Some(mode.to_owned()), model).await;
             match &created {
                 Ok(project) => {
                     mode::keep(*project, mode);
@@ -104,6 +106,7 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
             <div class="flex flex-wrap items-center gap-2">
                 <ImageSlot field/>
                 <ModePicker mode/>
+                <ModelPicker offered chosen=model/>
                 <div class="ml-auto">
                     <Button submit=true disabled=busy>
                         {move || {
