@@ -15,7 +15,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 pub use app::{App, AppPath, Edited, Listing, OwnPathError, RunSandbox, Snapshot};
 pub use check::{Jail, Report};
-pub use input::{AgentInput, CodeFiles, Design, PrevMessage, Titles, provisional_title};
+pub use input::{
+    AgentInput, CodeFiles, Design, NOTES, PrevMessage, Titles, earlier_requests, provisional_title,
+};
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use nextjs::{answer::PageState, jsx};
 pub use plan::{ApprovedPlan, Tick, note as plan_note};

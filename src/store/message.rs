@@ -156,6 +156,29 @@ impl Store {
         found.pop().ok_or(StoreError::NotFound("message"))
     }
 
+    /// What was asked to be built before this message, except in those that are `shown`, the latest
+    /// first: at most `limit` texts.
+    pub async fn requests_before(
+        &self,
+        message: &Message,
+        shown: &[Message],
+        limit: u64,
+    ) -> Result<Vec<String>> {
+        let prompts = Entity::find()
+            .filter(Column::ProjectId.eq(message.project))
+            .filter(Column::Role.eq(Role::User))
+            .filter(Column::Mode.ne(Mode::Ask))
+            .filter(Column::ReplacedBy.is_null())
+            .filter(Column::Id.lt(message.id))
+            .filter(Column::Id.is_not_in(shown.iter().map(|message| message.id)))
+            .order_by_desc(Column::Id)
+            .limit(limit)
+            .select_only()
+            .column(Column::Content)
+            .into_tuple();
+        Ok(prompts.all(&self.db).await?)
+    }
+
     /// At most `limit` messages of the conversation from before the one given, oldest first. A
     /// reply that came after this message answers an earlier prompt: this one was still queued.
     pub async fn messages_before(&self, message: &Message, limit: u64) -> Result<Vec<Message>> {

@@ -31,6 +31,7 @@ mod images;
 mod kills;
 mod ledger;
 mod listeners;
+mod memory;
 mod messages;
 mod metrics;
 mod model_choice;
