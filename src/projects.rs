@@ -22,6 +22,7 @@ mod models;
 mod preferences;
 mod presence;
 mod previews;
+mod prompt_help;
 mod shares;
 mod showcase;
 mod steps;

@@ -12,6 +12,7 @@ mod event;
 mod file;
 mod id;
 mod image;
+mod improved;
 mod message;
 mod mode;
 mod models;
@@ -53,6 +54,7 @@ pub use file::{
 };
 pub use id::{FragmentId, MessageId, ProjectId, RunId, SessionId, Timestamp, UserId};
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
+pub use improved::{ImprovedPrompt, WordChange};
 pub use message::{Author, Fragment, Message, MessageKind, Role};
 pub use mode::Mode;
 pub use models::{

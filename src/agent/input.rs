@@ -2,6 +2,7 @@
 //! user's message.
 
 mod design;
+mod improve;
 mod memory;
 mod titles;
 

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::json::Json;
-use crate::protocol::{ApiError, MessageId, ProjectId, RunId};
+use crate::protocol::{ApiError, ImprovedPrompt, MessageId, ProjectId, RunId};
 
 /// Adds the user's message, with the image that was uploaded for it, and the run that answers it,
 /// in one transaction. `mode` says what the run may do: `build` (the default), `plan` or `ask`.
@@ -35,6 +35,22 @@ pub async fn send_message(
                 .add_prompt(project, &prompt, attached(image)?)
                 .await?;
             Ok::<_, ApiError>(run.id)
+        }
+        .await,
+    )
+}
+
+/// Words a message better that is yet to be sent; nothing is sent or kept.
+#[server(prefix = "/api", endpoint = "messages/improve", output = Json)]
+pub async fn improve_message(text: String) -> Result<ImprovedPrompt, ApiError> {
+    use super::answer::{answer, refused};
+    use crate::{projects::Projects, protocol::NewPrompt};
+
+    answer(
+        async {
+            let prompt = NewPrompt::new(&text).map_err(refused("text"))?;
+            let improved = expect_context::<Projects>().improve_prompt(&prompt).await?;
+            Ok::<_, ApiError>(improved)
         }
         .await,
     )

@@ -53,6 +53,7 @@ mod postgres;
 mod previews;
 mod private_previews;
 mod project_list;
+mod prompt_help;
 mod restarts;
 mod sandbox_capacity;
 mod sandbox_life;

@@ -4,14 +4,14 @@ use leptos::prelude::*;
 
 use crate::{
     api::projects::{CreateProject, create_project},
-    protocol::{ErrorCode, Mode, OfferedModel},
+    protocol::{ErrorCode, Mode, ModelNotice},
     ui::{
         browser::{self, Hydrated},
         components::{Button, CARD, Icon, IconName, Spinner},
         credits::CreditsNote,
         mode::{self, ModePicker},
         model_picker::{ChosenModel, ModelPicker},
-        prompt_field::{ImageSlot, Prompt, PromptField, PromptNote, PromptTextarea},
+        prompt_field::{ImageSlot, ImproveButton, Prompt, PromptField, PromptNote, PromptTextarea},
     },
 };
 
@@ -22,9 +22,13 @@ const SUGGESTIONS: [&str; 3] = [
     "A kanban board with drag and drop",
 ];
 
-/// `suggestions`: prompts to try; ours if there are none.
+/// `about`: which models there are; the demo's prompts are those to try.
 #[component]
-pub fn NewProject(suggestions: Vec<String>, offered: Vec<OfferedModel>) -> impl IntoView {
+pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
+    let can_improve = about.as_ref().is_some_and(|about| !about.demo);
+    let (suggestions, offered) = about
+        .map(|about| (about.demo_prompts, about.offered))
+        .unwrap_or_default();
     const ID: &str = "new-project";
     const MODE_ID: &str = "new-project-mode";
     let hydrated = Hydrated::expect();
@@ -105,6 +109,7 @@ pub fn NewProject(suggestions: Vec<String>, offered: Vec<OfferedModel>) -> impl 
             <div class="px-2 has-[>:empty]:hidden"><PromptNote field id=ID/></div>
             <div class="flex flex-wrap items-center gap-2">
                 <ImageSlot field/>
+                {can_improve.then(|| view! { <ImproveButton field/> })}
                 <ModePicker mode/>
                 <ModelPicker offered chosen=model/>
                 <div class="ml-auto">

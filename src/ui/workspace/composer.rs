@@ -7,7 +7,7 @@ use crate::{
         messages::{edit_message, send_message},
         runs::cancel_run,
     },
-    protocol::{OfferedModel, ProjectId, RunId},
+    protocol::{ModelNotice, OfferedModel, ProjectId, RunId},
     ui::{
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Spinner},
         conversation::{Conversation, EditNotice, Editing},
@@ -16,7 +16,8 @@ use crate::{
         model_picker::{self, ChosenModel, ModelPicker},
         preview::{Picked, PickedChip},
         prompt_field::{
-            Attached, ImageSlot, MESSAGE_ID, Prompt, PromptField, PromptNote, PromptTextarea,
+            Attached, ImageSlot, ImproveButton, MESSAGE_ID, Prompt, PromptField, PromptNote,
+            PromptTextarea,
         },
     },
 };
@@ -27,8 +28,9 @@ use crate::{
 pub fn Composer(
     project: ProjectId,
     conversation: RwSignal<Conversation>,
-    offered: Vec<OfferedModel>,
+    about: ModelNotice,
 ) -> impl IntoView {
+    let offered = about.offered;
     let field = PromptField::new();
     let picked = Picked::expect();
     let mode = RwSignal::new(mode::chosen(project));
@@ -133,6 +135,7 @@ pub fn Composer(
             <div class="px-2 has-[>:empty]:hidden"><PromptNote field id=MESSAGE_ID/></div>
             <div class="flex flex-wrap items-center gap-2">
                 <ImageSlot field/>
+                {(!about.demo).then(|| view! { <ImproveButton field/> })}
                 <ModePicker mode/>
                 <ModelPicker offered chosen=model/>
                 <span class="flex-1"></span>
