@@ -1,6 +1,6 @@
 //! The choice of the model that a message is for, where more than one is offered.
 
-use leptos::{ev, prelude::*};
+use leptos::{ev, html, prelude::*};
 
 use super::components::{Icon, IconName, SELECT};
 use crate::protocol::{ModelId, OfferedModel};
@@ -23,6 +23,20 @@ pub fn ModelPicker(offered: Vec<OfferedModel>, chosen: ChosenModel) -> impl Into
     if offered.is_empty() {
         return ().into_any();
     }
+    let (select, initial) = (NodeRef::<html::Select>::new(), chosen.get_untracked());
+    // What was chosen before the page came alive counts; from then on, what the signal says.
+    let rendered = initial.clone();
+    Effect::new(move |alive: Option<bool>| {
+        let wanted = chosen.get();
+        let Some(select) = select.get() else {
+            return false;
+        };
+        match select.value() {
+            before if alive != Some(true) && before != rendered => chosen.set(before),
+            _ => select.set_value(&wanted),
+        }
+        true
+    });
     let change = move |event: ev::Event| chosen.set(event_target_value(&event));
     let abouts = offered.clone();
     let about = move || {
@@ -39,17 +53,19 @@ pub fn ModelPicker(offered: Vec<OfferedModel>, chosen: ChosenModel) -> impl Into
             true => model.label,
             false => format!("{} ({})", model.label, model.about),
         };
-        view! { <option value=value>{text}</option> }
+        let selected = value == initial;
+        view! { <option value=value selected=selected>{text}</option> }
     });
     let options = options.collect_view();
     view! {
         <span class="relative min-w-0 max-w-44">
             <select
+                node_ref=select
                 name="model"
                 aria-label="Model"
                 title=about
                 class=format!("{SELECT} h-8! truncate pl-2.5! text-xs!")
-                prop:value=move || chosen.get()
+                autocomplete="off"
                 on:change=change
             >
                 {options}
