@@ -3,7 +3,7 @@
 
 use sea_orm::{ActiveValue::Set, PaginatorTrait, entity::prelude::*};
 
-use super::{Result, Store, StoreError, user};
+use super::{Result, Store, StoreError};
 use crate::protocol::{Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

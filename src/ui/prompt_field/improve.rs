@@ -61,7 +61,7 @@ fn button(field: PromptField) -> AnyView {
         let before = field.text.get_untracked();
         field.fill(&better.text);
         field.focus();
-        let undo = move |()| {
+        let undo = move || {
             field.fill(&before);
             field.focus();
         };
