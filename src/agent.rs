@@ -15,7 +15,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 pub use app::{App, AppPath, Edited, Listing, OwnPathError, RunSandbox, Snapshot};
 pub use check::{Jail, Report};
-pub use input::{AgentInput, CodeFiles, Design, PrevMessage, Titles, provisional_title};
+pub use input::{
+    AgentInput, CodeFiles, Design, NOTES, PrevMessage, Titles, earlier_requests, provisional_title,
+};
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use nextjs::{answer::PageState, jsx};
 pub use plan::{ApprovedPlan, Tick, note as plan_note};
@@ -28,7 +30,8 @@ use crate::{
     config,
     llm::{Model, TestCall},
     protocol::{
-        FragmentId, ModelNotice, ModelTask, ModelsOverview, ProjectId, SandboxUse, Timestamp,
+        FragmentId, ModelId, ModelNotice, ModelTask, ModelsOverview, ProjectId, SandboxUse,
+        Timestamp,
     },
     sandbox::{Client, SandboxError},
 };
@@ -102,6 +105,18 @@ impl Agent {
     /// The client and the settings for photos.
     fn photos(&self) -> (&reqwest::Client, &config::Unsplash) {
         (&self.http, &self.settings.unsplash)
+    }
+
+    /// The same, asking this model first where it is configured; the others stand in for it in
+    /// their order.
+    pub fn preferring(&self, model: Option<&ModelId>) -> Self {
+        match model.and_then(|model| self.model.preferring(model)) {
+            Some(model) => Self {
+                model,
+                ..self.clone()
+            },
+            None => self.clone(),
+        }
     }
 
     /// How many providers there are to fall back to after the first.

@@ -38,7 +38,8 @@ use tracing::Instrument;
 use crate::{
     config::{Llm, Provider},
     protocol::{
-        ModelNotice, ModelOverview, ModelPrice, ModelTask, ModelsOverview, ProviderKey, Spent,
+        ModelId, ModelNotice, ModelOverview, ModelPrice, ModelTask, ModelsOverview, OfferedModel,
+        ProviderKey, Spent,
     },
 };
 
@@ -46,7 +47,7 @@ use crate::{
 /// down.
 #[derive(Clone)]
 pub struct Model {
-    backends: Arc<[(Backend, CallLog)]>,
+    backends: Arc<[Arc<(Backend, CallLog)>]>,
     keys: Arc<[ProviderKey]>,
 }
 
@@ -67,13 +68,40 @@ impl Model {
         };
         let backends = settings
             .into_iter()
-            .map(|settings| Ok((backend(settings)?, CallLog::default())))
+            .map(|settings| Ok(Arc::new((backend(settings)?, CallLog::default()))))
             .collect::<anyhow::Result<Vec<_>>>()?;
         anyhow::ensure!(!backends.is_empty(), "no model is configured");
         Ok(Self {
             backends: backends.into(),
             keys: keys.into(),
         })
+    }
+
+    /// The same models with this one first, whoever's it is; `None` where it is not configured.
+    pub fn preferring(&self, model: &ModelId) -> Option<Self> {
+        let is_it = |backend: &Arc<(Backend, CallLog)>| backend.0.id() == *model;
+        let position = self.backends.iter().position(is_it)?;
+        let mut backends = self.backends.to_vec();
+        backends[..=position].rotate_right(1);
+        Some(Self {
+            backends: backends.into(),
+            keys: self.keys.clone(),
+        })
+    }
+
+    /// The models that a message may ask for; none where there is no choice.
+    fn offered(&self) -> Vec<OfferedModel> {
+        if self.alternatives() == 0 {
+            return Vec::new();
+        }
+        let all = self.overview().models.into_iter();
+        all.filter(|model| model.tasks.contains(&ModelTask::Code))
+            .map(|model| OfferedModel {
+                id: ModelId::new(&model.provider, &model.model),
+                label: format!("{} · {}", model.provider, model.model),
+                about: model.about(),
+            })
+            .collect()
     }
 
     /// How many alternatives there are to the first provider.
@@ -165,7 +193,7 @@ impl Model {
     /// Whose keys are set, and all models in the order in which they are asked, with what came of it since the start; what
     /// their answers cost is not known here.
     pub fn overview(&self) -> ModelsOverview {
-        let all = self.backends.iter().enumerate();
+        let all = self.backends.iter().map(|backend| &**backend).enumerate();
         let models = all.flat_map(|(alternative, (backend, log))| {
             let mut models: Vec<ModelOverview> = Vec::new();
             for task in [ModelTask::Code, ModelTask::Naming, ModelTask::Vision] {
@@ -216,18 +244,26 @@ impl Model {
                     demo: false,
                     label: format!("{provider} · {model}"),
                     demo_prompts: Vec::new(),
+                    offered: self.offered(),
                 }
             }
             Backend::Demo(recordings) => ModelNotice {
                 demo: true,
                 label: "demo · recorded builds".to_owned(),
                 demo_prompts: recordings.prompts(),
+                offered: Vec::new(),
             },
         }
     }
 }
 
 impl Backend {
+    /// The model that writes apps.
+    fn id(&self) -> ModelId {
+        let (provider, model) = self.names(ModelRole::Coder);
+        ModelId::new(provider, model)
+    }
+
     /// The provider's name, and that of the model that answers in this role.
     fn names(&self, role: ModelRole) -> (&'static str, &str) {
         match self {

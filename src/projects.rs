@@ -22,6 +22,7 @@ mod models;
 mod preferences;
 mod presence;
 mod previews;
+mod prompt_help;
 mod shares;
 mod showcase;
 mod steps;
@@ -194,6 +195,7 @@ impl Projects {
         prompt: &NewPrompt,
         image: Option<ImageId>,
     ) -> Result<Project, ProjectError> {
+        self.expect_offered(prompt.model())?;
         Ok(self
             .inner
             .runs
@@ -210,6 +212,7 @@ impl Projects {
         image: Option<ImageId>,
     ) -> Result<Run, ProjectError> {
         self.expect_editor(project).await?;
+        self.expect_offered(prompt.model())?;
         let user = self.user()?;
         let added = self.inner.runs.add_prompt(user, project, prompt, image);
         Ok(added.await?)

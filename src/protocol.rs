@@ -12,6 +12,7 @@ mod event;
 mod file;
 mod id;
 mod image;
+mod improved;
 mod message;
 mod mode;
 mod models;
@@ -53,10 +54,12 @@ pub use file::{
 };
 pub use id::{FragmentId, MessageId, ProjectId, RunId, SessionId, Timestamp, UserId};
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
+pub use improved::{ImprovedPrompt, WordChange};
 pub use message::{Author, Fragment, Message, MessageKind, Role};
 pub use mode::Mode;
 pub use models::{
-    LastError, ModelCalls, ModelOverview, ModelPrice, ModelTask, ModelsOverview, ProviderKey,
+    LastError, ModelCalls, ModelChoice, ModelId, ModelOverview, ModelPrice, ModelTask,
+    ModelsOverview, OfferedModel, ProviderKey,
 };
 pub use plan::{AppPlan, MessagePart, PlanStep, Question, item, questions_to_markdown};
 pub use preferences::Preferences;

@@ -18,6 +18,7 @@ pub mod link_card;
 pub mod live;
 pub mod mode;
 pub mod model;
+pub mod model_picker;
 pub mod not_found;
 pub mod pane;
 pub mod people;

@@ -60,24 +60,22 @@ impl Accounts {
 
     /// Gives the account another address, to which nothing is sent.
     pub async fn set_email(&self, email: &str, to: &str) -> Result<(), AccountError> {
-        let (email, to) = (Email::new(email)?, Email::new(to)?);
-        let store = &self.inner.store;
-        match store
-            .set_email(email.normal(), to.normal(), to.written())
-            .await
-        {
-            Err(StoreError::Conflict(_)) => Err(AccountError::Refused(
+        let to = Email::new(to)?;
+        let change = AccountChange::Email {
+            normal: to.normal().to_owned(),
+            written: to.written().to_owned(),
+        };
+        match self.change(email, change).await {
+            Err(AccountError::Conflict(_)) => Err(AccountError::Refused(
                 "There is an account with this address already.",
             )),
-            set => Ok(set?),
+            set => set,
         }
     }
 
     /// Turns the account's two-step sign-in off: its owner lost the app and the recovery codes.
     pub async fn end_second_step_of(&self, email: &str) -> Result<(), AccountError> {
-        let email = Email::new(email)?;
-        let store = &self.inner.store;
-        Ok(store.end_second_step_of(email.normal()).await?)
+        self.change(email, AccountChange::NoSecondStep).await
     }
 
     /// A link that sets the account's password.

@@ -2,9 +2,12 @@
 //! user's message.
 
 mod design;
+mod improve;
+mod memory;
 mod titles;
 
 pub use design::Design;
+pub use memory::{NOTES, earlier_requests};
 use serde::{Deserialize, Serialize};
 pub use titles::{Titles, provisional_title};
 
@@ -70,6 +73,8 @@ pub struct CodeFiles<'a> {
     pub paths: &'a [String],
     /// Those that were changed last, the latest first: paths and contents.
     pub changed: &'a [(String, Vec<u8>)],
+    /// The file with the project's notes, where there is one.
+    pub notes: Option<&'a [u8]>,
     /// What is in the app's folder but not in its versions.
     pub left_out: &'a [LeftOut],
 }
@@ -118,8 +123,9 @@ impl AgentInput {
         }
         messages.push(ChatMessage::System {
             content: format!(
-                "The files of the app at this moment:\n{listing}{}{}",
+                "The files of the app at this moment:\n{listing}{}{}{}",
                 left_out(files.left_out),
+                files.notes.map(memory::notes).unwrap_or_default(),
                 changed(files.changed)
             ),
         });
@@ -293,6 +299,7 @@ mod tests {
         let files = CodeFiles {
             paths: &["a.ts".to_owned()],
             changed: &changed,
+            notes: None,
             left_out: &[],
         };
         let whole = AgentInput::new(Mode::Build, None, &previous, &files, "now", None).messages;

@@ -11,7 +11,7 @@ use leptos_axum::ResponseOptions;
 
 use crate::{
     accounts::Requester,
-    protocol::{ApiError, ErrorCode, ImageId, Mode, PromptError},
+    protocol::{ApiError, ErrorCode, ImageId, Mode, ModelChoice, PromptError},
 };
 
 /// A prompt's refusal, in the input field it concerns.
@@ -29,6 +29,15 @@ pub fn attached(image: Option<String>) -> Result<Option<ImageId>, ApiError> {
 pub fn mode(mode: Option<String>) -> Result<Option<Mode>, ApiError> {
     let unknown = |why| ApiError::invalid("mode", why);
     mode.map(|mode| mode.parse()).transpose().map_err(unknown)
+}
+
+/// The model that a form names: none for that of the message before, an empty name for the first.
+pub fn model(model: Option<String>) -> ModelChoice {
+    match model {
+        None => ModelChoice::Same,
+        Some(model) if model.is_empty() => ModelChoice::First,
+        Some(model) => ModelChoice::This(model.into()),
+    }
 }
 
 /// Where the request comes from; nowhere known within the server.

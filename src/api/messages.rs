@@ -3,10 +3,12 @@
 use leptos::prelude::*;
 
 use super::json::Json;
-use crate::protocol::{ApiError, MessageId, ProjectId, RunId};
+use crate::protocol::{ApiError, ImprovedPrompt, MessageId, ProjectId, RunId};
 
 /// Adds the user's message, with the image that was uploaded for it, and the run that answers it,
 /// in one transaction. `mode` says what the run may do: `build` (the default), `plan` or `ask`.
+/// `model` names one of those that the project's workspace lists; that of the message before if it
+/// is left out, the first of the list if it is empty.
 /// `answers` names the message whose questions it answers or whose plan it approves, which only one
 /// message does.
 #[server(prefix = "/api", endpoint = "messages/send", output = Json)]
@@ -16,6 +18,7 @@ pub async fn send_message(
     image: Option<String>,
     mode: Option<String>,
     answers: Option<MessageId>,
+    model: Option<String>,
 ) -> Result<RunId, ApiError> {
     use super::answer::{self, answer, attached, refused};
     use crate::{projects::Projects, protocol::NewPrompt};
@@ -24,7 +27,10 @@ pub async fn send_message(
         async {
             let mode = answer::mode(mode)?.unwrap_or_default();
             let prompt = NewPrompt::new(&text).map_err(refused("text"))?;
-            let prompt = prompt.in_mode(mode).answering(answers);
+            let prompt = prompt
+                .in_mode(mode)
+                .answering(answers)
+                .asking(answer::model(model));
             let run = expect_context::<Projects>()
                 .add_prompt(project, &prompt, attached(image)?)
                 .await?;
@@ -34,8 +40,24 @@ pub async fn send_message(
     )
 }
 
-/// Sends a message again with another text and image, in another mode if one is named: it and what
-/// came after it goes, and the app's files become those of the version before it. A message that
+/// Words a message better that is yet to be sent; nothing is sent or kept.
+#[server(prefix = "/api", endpoint = "messages/improve", output = Json)]
+pub async fn improve_message(text: String) -> Result<ImprovedPrompt, ApiError> {
+    use super::answer::{answer, refused};
+    use crate::{projects::Projects, protocol::NewPrompt};
+
+    answer(
+        async {
+            let prompt = NewPrompt::new(&text).map_err(refused("text"))?;
+            let improved = expect_context::<Projects>().improve_prompt(&prompt).await?;
+            Ok::<_, ApiError>(improved)
+        }
+        .await,
+    )
+}
+
+/// Sends a message again with another text and image, in another mode and for another model if one
+/// is named: it and what came after it goes, and the app's files become those of the version before it. A message that
 /// still waits is changed where it is.
 /// Refused while a run works, unless `stop` asks for it to be stopped.
 #[server(prefix = "/api", endpoint = "messages/edit", output = Json)]
@@ -45,6 +67,7 @@ pub async fn edit_message(
     image: Option<String>,
     #[server(default)] stop: bool,
     mode: Option<String>,
+    model: Option<String>,
 ) -> Result<RunId, ApiError> {
     use super::answer::{self, answer, attached, refused};
     use crate::{projects::Projects, protocol::NewPrompt};
@@ -53,6 +76,7 @@ pub async fn edit_message(
         async {
             let mode = answer::mode(mode)?;
             let prompt = NewPrompt::new(&text).map_err(refused("text"))?;
+            let prompt = prompt.asking(answer::model(model));
             let run = expect_context::<Projects>()
                 .edit_message(message, &prompt, mode, attached(image)?, stop)
                 .await?;

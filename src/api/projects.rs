@@ -10,12 +10,13 @@ use crate::protocol::{
 
 /// Creates a project, its first message with the image that was uploaded for it, and its first run
 /// in one transaction, and redirects to the workspace. `mode` says what the run may do: `build` (the
-/// default), `plan` or `ask`.
+/// default), `plan` or `ask`; `model` names one of those that [`get_model`] lists.
 #[server(prefix = "/api", endpoint = "projects/create", output = Json)]
 pub async fn create_project(
     prompt: String,
     image: Option<String>,
     mode: Option<String>,
+    model: Option<String>,
 ) -> Result<ProjectId, ApiError> {
     use super::answer::{self, answer, attached, refused};
     use crate::{projects::Projects, protocol::NewPrompt};
@@ -25,7 +26,8 @@ pub async fn create_project(
             let mode = answer::mode(mode)?.unwrap_or_default();
             let prompt = NewPrompt::new(&prompt)
                 .map_err(refused("prompt"))?
-                .in_mode(mode);
+                .in_mode(mode)
+                .asking(answer::model(model));
             let project = expect_context::<Projects>()
                 .create(&prompt, attached(image)?)
                 .await?;

@@ -18,8 +18,8 @@ const AT_WORK: &str =
 const PAGE: u64 = 20;
 
 impl Projects {
-    /// Sends the prompt again with another text and image, and in another mode if one is given. One
-    /// that waits is changed where it is.
+    /// Sends the prompt again with another text and image, and in another mode and for another model
+    /// if one is given. One that waits is changed where it is.
     /// For any other, it and what came after it is withdrawn from the conversation, and the app's
     /// files become those of the version before it; what the app was until now stays as versions.
     /// `Conflict` while a run works, unless `stop` says to stop what works and waits.
@@ -36,7 +36,10 @@ impl Projects {
         let mode = mode.unwrap_or(before.mode);
         // What is asked for otherwise is no longer the answer.
         let answers = before.answers.filter(|_| mode == before.mode);
-        let prompt = &prompt.clone().in_mode(mode).answering(answers);
+        self.expect_offered(prompt.model())?;
+        let model = prompt.model().clone().or(before.model.clone());
+        let prompt = prompt.clone().in_mode(mode).answering(answers);
+        let prompt = &prompt.asking(model.into());
         let store = &self.inner.store;
         if prompted.run.state == RunState::Queued {
             let (run, events) = store
@@ -61,8 +64,10 @@ impl Projects {
             field: "message",
             why: error.to_string(),
         })?;
-        let Message { mode, answers, .. } = prompted.message;
-        let prompt = prompt.in_mode(mode).answering(answers);
+        let prompt = prompt
+            .in_mode(prompted.message.mode)
+            .answering(prompted.message.answers)
+            .asking(prompted.message.model.clone().into());
         let image = image.as_ref().map(|image| image.id.clone());
         self.rewind(prompted, prompt, image, stop).await
     }

@@ -1,9 +1,9 @@
-//! What administrators see of the models, and a test of each.
+//! Which models messages may ask for; what administrators see of them, and a test of each.
 
 use super::{ProjectError, Projects};
 use crate::{
     accounts::AdminRequest,
-    protocol::{ModelTask, ModelsOverview},
+    protocol::{ModelChoice, ModelTask, ModelsOverview},
     store::Deed,
 };
 
@@ -11,6 +11,30 @@ use crate::{
 const DAYS: u32 = 30;
 
 impl Projects {
+    /// `Invalid` when a message asks for a model that isn't offered. One that was offered when an
+    /// earlier message asked for it is replaced when the run begins.
+    pub(super) fn expect_offered(&self, choice: &ModelChoice) -> Result<(), ProjectError> {
+        let ModelChoice::This(wanted) = choice else {
+            return Ok(());
+        };
+        let offered = self.model().offered;
+        if offered.iter().any(|model| model.id == *wanted) {
+            return Ok(());
+        }
+        let names: Vec<&str> = offered.iter().map(|model| model.id.as_str()).collect();
+        let why = match &*names {
+            [] => "There is one model here. Send the message without naming one.".to_owned(),
+            names => format!(
+                "This model isn't offered here. Choose one of: {}.",
+                names.join(", ")
+            ),
+        };
+        Err(ProjectError::Invalid {
+            field: "model",
+            why,
+        })
+    }
+
     /// The providers' keys, and all models with what their answers cost everybody lately.
     pub async fn models(&self, _by: &AdminRequest) -> Result<ModelsOverview, ProjectError> {
         let mut overview = self.inner.agent.models();

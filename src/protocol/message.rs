@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FragmentId, Image, ImageId, MessageId, MessagePart, Mode, ProjectId, RunId, Timestamp, UserId,
+    FragmentId, Image, ImageId, MessageId, MessagePart, Mode, ModelId, ProjectId, RunId, Timestamp,
+    UserId,
 };
 
 /// Who wrote a message.
@@ -108,6 +109,9 @@ pub struct Message {
     /// The message whose questions this one answers, or whose plan it approves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<MessageId>,
+    /// The model that a prompt asks for; `None` for the first that is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelId>,
     /// The version that a `Result` made, or the draft that an `Error` left.
     pub fragment: Option<Fragment>,
     pub created_at: Timestamp,

@@ -1,11 +1,75 @@
-//! What administrators see of the models: whose keys are set, which models are asked, and what came
-//! of it.
+//! The models: which of them a message may ask for; and what administrators see: whose keys are set,
+//! which models are asked, and what came of it.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Spent, Timestamp, account::named};
+
+/// A provider's model as messages name it: `anthropic/claude-sonnet-5-5`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ModelId(String);
+
+impl ModelId {
+    pub fn new(provider: &str, model: &str) -> Self {
+        Self(format!("{provider}/{model}"))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The model's name without its provider's.
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or(&*self.0, |(_, name)| name)
+    }
+}
+
+impl From<String> for ModelId {
+    fn from(id: String) -> Self {
+        Self(id)
+    }
+}
+
+/// Which model a message asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ModelChoice {
+    /// The one that the project's last message asked for; for the first, as below.
+    #[default]
+    Same,
+    /// The first that is configured, whichever that is when the run begins.
+    First,
+    This(ModelId),
+}
+
+impl ModelChoice {
+    /// The model to note with the message, where `same` is the one before.
+    pub fn or(self, same: Option<ModelId>) -> Option<ModelId> {
+        match self {
+            Self::Same => same,
+            Self::First => None,
+            Self::This(model) => Some(model),
+        }
+    }
+}
+
+impl From<Option<ModelId>> for ModelChoice {
+    fn from(model: Option<ModelId>) -> Self {
+        model.map_or(Self::First, Self::This)
+    }
+}
+
+/// A model that a message may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferedModel {
+    pub id: ModelId,
+    /// Its provider and name, such as `openai · gpt-6-sol`.
+    pub label: String,
+    /// Its context, price and what it can do, as far as they are known.
+    pub about: String,
+}
 
 /// The providers' keys, and the models in the order in which they are asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +124,21 @@ pub struct ModelOverview {
     pub spent: Spent,
     /// How many runs it answered in meanwhile.
     pub runs: u64,
+}
+
+impl ModelOverview {
+    /// What people choose it by: its context, price and abilities, as far as they are known.
+    pub fn about(&self) -> String {
+        let context = self
+            .context_tokens
+            .map(|tokens| format!("{}k tokens", tokens / 1000));
+        let price = self
+            .price
+            .map(|price| format!("${} in, ${} out", price.input, price.output));
+        let abilities = (!self.abilities.is_empty()).then(|| self.abilities.join(", "));
+        let known = [context, price, abilities].into_iter().flatten();
+        known.collect::<Vec<_>>().join(" · ")
+    }
 }
 
 /// US dollars per million tokens.

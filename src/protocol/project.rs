@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event, Fragment, ImageId, Membership, Message, MessageId, Mode, PreviewState, ProjectId, Run,
-    RunState, Team, Timestamp,
+    Event, Fragment, ImageId, Membership, Message, MessageId, Mode, ModelChoice, OfferedModel,
+    PreviewState, ProjectId, Run, RunState, Team, Timestamp,
 };
 
 /// The longest prompt or message, in characters (Unicode scalar values).
@@ -103,6 +103,7 @@ pub struct NewPrompt {
     text: String,
     mode: Mode,
     answers: Option<MessageId>,
+    model: ModelChoice,
 }
 
 /// Why a prompt is refused; the text is for the user.
@@ -129,6 +130,7 @@ impl NewPrompt {
             text: text.to_owned(),
             mode: Mode::default(),
             answers: None,
+            model: ModelChoice::default(),
         })
     }
 
@@ -142,6 +144,11 @@ impl NewPrompt {
         Self { answers, ..self }
     }
 
+    /// The same, for this model.
+    pub fn asking(self, model: ModelChoice) -> Self {
+        Self { model, ..self }
+    }
+
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -152,6 +159,10 @@ impl NewPrompt {
 
     pub fn answers(&self) -> Option<MessageId> {
         self.answers
+    }
+
+    pub fn model(&self) -> &ModelChoice {
+        &self.model
     }
 }
 
@@ -249,6 +260,10 @@ pub struct ModelNotice {
     pub label: String,
     /// The prompts that the demo has recordings for; empty with a real model.
     pub demo_prompts: Vec<String>,
+    /// The models that a message may ask for, the one that is asked otherwise first; empty where
+    /// there is nothing to choose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offered: Vec<OfferedModel>,
 }
 
 #[cfg(test)]

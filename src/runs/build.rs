@@ -21,7 +21,7 @@ use super::{
 use crate::{
     agent::{
         self, Agent, AgentInput, ApprovedPlan, Attempt, CodeFiles, Design, Job, Journal, Listing,
-        PrevMessage, RunError, RunSandbox, Said, Snapshot, Step,
+        NOTES, PrevMessage, RunError, RunSandbox, Said, Snapshot, Step,
     },
     protocol::{
         AppEntry, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run, Status,
@@ -34,6 +34,8 @@ use crate::{
 pub const BUILD_INPUT: &str = "build-agent-input";
 /// How many messages before the prompt the model sees.
 const PREV_MESSAGES: u64 = 6;
+/// How many of the user's requests before those it sees too, shortened.
+const EARLIER_REQUESTS: u64 = 300;
 /// How many of the files changed last the model sees.
 const CHANGED_FILES: usize = 12;
 /// The longest time for reading and saving a version's files.
@@ -60,7 +62,6 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     let RunContext {
         store,
         events,
-        agent,
         apps,
         ..
     } = context;
@@ -90,13 +91,16 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     );
 
     let message = &persistently(|| store.find_message(run.message)).await?;
+    let agent = &context.agent.preferring(message.model.as_ref());
     let previous: Vec<PrevMessage> = journal
         .step(
             Step::new("get-prev-messages", &message.id),
             |_| async move {
                 let messages =
                     persistently(|| store.messages_before(message, PREV_MESSAGES)).await?;
-                Ok(with_last_design(store, messages).await?)
+                let mut previous = Vec::from_iter(earlier(store, message, &messages).await?);
+                previous.extend(with_last_design(store, messages).await?);
+                Ok(previous)
             },
         )
         .await?;
@@ -118,16 +122,21 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
             .step(step, |attempt| async move {
                 let changed =
                     persistently(|| store.files_changed_last(project, CHANGED_FILES)).await?;
-                let changed = sandbox
-                    .with_app(|app| async move { app.read_files(changed).await })
+                let mut wanted = changed;
+                wanted.retain(|path| path != NOTES);
+                wanted.push(NOTES.to_owned());
+                let mut changed = sandbox
+                    .with_app(|app| async move { app.read_files(wanted).await })
                     .await?;
+                let notes = changed.pop_if(|(path, _)| path == NOTES);
                 let files = CodeFiles {
                     paths: listed.paths(),
                     changed: &changed,
+                    notes: notes.as_ref().map(|(_, content)| &**content),
                     left_out: listed.left_out(),
                 };
                 // Last, because it costs money: no later failure makes another attempt pay again.
-                let design = look_at_image(context, journal, message, attempt).await?;
+                let design = look_at_image(context, agent, journal, message, attempt).await?;
                 let plan = approved.map(|(by, plan)| agent::plan_note(plan, *by == message.id));
                 let (mode, prompt) = (message.mode, &message.content);
                 Ok(AgentInput::new(
@@ -316,6 +325,16 @@ fn with_note(summary: &str, left_out: &[LeftOut]) -> String {
     )
 }
 
+/// What was asked for before this message, beside the messages that are shown whole.
+async fn earlier(
+    store: &Store,
+    message: &Message,
+    shown: &[Message],
+) -> Result<Option<PrevMessage>, StoreError> {
+    let requests = persistently(|| store.requests_before(message, shown, EARLIER_REQUESTS)).await?;
+    Ok(agent::earlier_requests(&requests))
+}
+
 /// The messages, the last image among them with its description; all descriptions would be long.
 async fn with_last_design(
     store: &Store,
@@ -339,6 +358,7 @@ async fn with_last_design(
 /// The description of the message's image, where it has one.
 async fn look_at_image(
     context: &RunContext,
+    agent: &Agent,
     journal: &StepJournal,
     message: &Message,
     attempt: Attempt,
@@ -346,7 +366,7 @@ async fn look_at_image(
     let Some(image) = &message.image else {
         return Ok(None);
     };
-    if context.agent.can_look(attempt.alternative) {
+    if agent.can_look(attempt.alternative) {
         journal.publish(status(Status::LookingAtImage)).await?;
         journal.publish(Design::shown(None, BUILD_INPUT)).await?;
     }
@@ -355,7 +375,7 @@ async fn look_at_image(
         Err(StoreError::NotFound(_)) => return Err(RunError::User(IMAGE_LOST.to_owned())),
         content => content?,
     };
-    let described = context.agent.describe_image(
+    let described = agent.describe_image(
         attempt.alternative,
         &content.media_type,
         &content.bytes,

@@ -113,10 +113,11 @@ fn texts(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {
 
 /// What the request asks for of which there is only so much.
 fn effort(request: &Request) -> Option<Effort> {
-    const PROMPTS: [&str; 5] = [
+    const PROMPTS: [&str; 6] = [
         "/api/projects/create",
         "/api/messages/send",
         "/api/messages/edit",
+        "/api/messages/improve",
         "/api/messages/retry",
         "/api/runs/replay",
     ];

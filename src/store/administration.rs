@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     NewSession, Purpose, Result, Store, StoreError, account,
     audit::{self, Actor, Deed},
-    link, project, readable, run, search, session, user,
+    link, project, readable, run, search, second_step, session, user,
 };
 use crate::protocol::{
     Account, AccountRole, Invitation, Plan, SessionId, Timestamp, UserFilter, UserId, UserState,
@@ -23,12 +23,19 @@ use crate::protocol::{
 const PAGE: u64 = 50;
 
 /// What is changed about an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountChange {
     Plan(Plan),
     Role(AccountRole),
     /// Whether it may not sign in.
     Disabled(bool),
+    /// Its address, as it is compared and as it was written.
+    Email {
+        normal: String,
+        written: String,
+    },
+    /// It signs in without a code.
+    NoSecondStep,
 }
 
 #[derive(FromQueryResult)]
@@ -156,6 +163,15 @@ impl Store {
                         let never = Expr::value(None::<i64>);
                         set(tx, &id, user::Column::DisabledAt, never).await?;
                         ("enable account", json!({}))
+                    }
+                    AccountChange::Email { normal, written } => {
+                        let details = json!({ "to": written });
+                        user::set_email(tx, &id, normal, written).await?;
+                        ("set email", details)
+                    }
+                    AccountChange::NoSecondStep => {
+                        second_step::remove(tx, &id).await?;
+                        ("end two-step sign-in", json!({}))
                     }
                 };
                 let deed = Deed::new(action, "user", &id, found.written_email);

@@ -67,7 +67,7 @@ const TABLES: &[Shown] = &[
     shown("linked_identities", &["issuer", "subject", "user_id", "label", "created_at"]),
     shown("messages", &[
         "id", "project_id", "role", "kind", "content", "created_at", "image_hash", "replaced_by",
-        "mode", "part", "answers", "user_id",
+        "mode", "part", "answers", "user_id", "model",
     ]),
     Shown {
         // The detail may be what another service is to answer with.

@@ -11,8 +11,8 @@ use super::{
     Result, Store, StoreError, fragment, image, readable, run, to_json, user, without_nul,
 };
 use crate::protocol::{
-    Image, ImageId, Message, MessageId, MessageKind, MessagePart, Mode, NewPrompt, ProjectId, Role,
-    Timestamp, UserId,
+    Image, ImageId, Message, MessageId, MessageKind, MessagePart, Mode, ModelChoice, ModelId,
+    NewPrompt, ProjectId, Role, Timestamp, UserId,
 };
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -34,6 +34,8 @@ pub struct Model {
     pub answers: Option<MessageId>,
     /// Who wrote it; `None` for the agent, and for the project's owner where nobody was noted.
     pub user_id: Option<UserId>,
+    /// The model that a prompt asks for, where it names one.
+    pub model: Option<ModelId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -58,6 +60,7 @@ impl Model {
             // The content says the same, so one that can't be read is left out.
             part: self.part.and_then(|part| serde_json::from_str(&part).ok()),
             answers: self.answers,
+            model: self.model,
             fragment: None,
             created_at: Timestamp(self.created_at),
         };
@@ -153,6 +156,29 @@ impl Store {
         found.pop().ok_or(StoreError::NotFound("message"))
     }
 
+    /// What was asked to be built before this message, except in those that are `shown`, the latest
+    /// first: at most `limit` texts.
+    pub async fn requests_before(
+        &self,
+        message: &Message,
+        shown: &[Message],
+        limit: u64,
+    ) -> Result<Vec<String>> {
+        let prompts = Entity::find()
+            .filter(Column::ProjectId.eq(message.project))
+            .filter(Column::Role.eq(Role::User))
+            .filter(Column::Mode.ne(Mode::Ask))
+            .filter(Column::ReplacedBy.is_null())
+            .filter(Column::Id.lt(message.id))
+            .filter(Column::Id.is_not_in(shown.iter().map(|message| message.id)))
+            .order_by_desc(Column::Id)
+            .limit(limit)
+            .select_only()
+            .column(Column::Content)
+            .into_tuple();
+        Ok(prompts.all(&self.db).await?)
+    }
+
     /// At most `limit` messages of the conversation from before the one given, oldest first. A
     /// reply that came after this message answers an earlier prompt: this one was still queued.
     pub async fn messages_before(&self, message: &Message, limit: u64) -> Result<Vec<Message>> {
@@ -191,16 +217,34 @@ pub(super) async fn insert_prompt(
         Some(id) => Some(attach(tx, user, project, id).await?),
         None => None,
     };
+    let same = match prompt.model() {
+        ModelChoice::Same => last_model(tx, project).await?,
+        ModelChoice::First | ModelChoice::This(_) => None,
+    };
     let message = Message {
         image,
         user: user::noted(user),
         mode: prompt.mode(),
         part,
         answers: prompt.answers(),
+        model: prompt.model().clone().or(same),
         ..new(project, Role::User, MessageKind::Prompt, prompt.as_str())
     };
     save(tx, &message).await?;
     Ok(message)
+}
+
+/// The model that the project's last prompt asked for.
+async fn last_model(tx: &impl ConnectionTrait, project: ProjectId) -> Result<Option<ModelId>> {
+    let last = Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .filter(Column::Role.eq(Role::User))
+        .filter(Column::ReplacedBy.is_null())
+        .order_by_desc(Column::Id)
+        .select_only()
+        .column(Column::Model)
+        .into_tuple();
+    Ok(last.one(tx).await?.flatten())
 }
 
 /// The image for a message of the project, which the user uploaded or another of its messages has:
@@ -272,6 +316,7 @@ pub(super) fn new(project: ProjectId, role: Role, kind: MessageKind, content: &s
         image: None,
         part: None,
         answers: None,
+        model: None,
         fragment: None,
         created_at: Timestamp::now(),
     }
@@ -307,6 +352,7 @@ pub(super) async fn save(tx: &impl ConnectionTrait, message: &Message) -> Result
         part: Set(part),
         answers: Set(message.answers),
         user_id: Set(message.user.clone()),
+        model: Set(message.model.clone()),
     })
     .exec_without_returning(tx)
     .await?;

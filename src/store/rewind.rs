@@ -139,6 +139,7 @@ impl Store {
                     None => None,
                 };
                 let hash = image.as_ref().map(|image| image.id.as_str().to_owned());
+                let chosen = prompt.model().clone().or(model.model.clone());
                 let content = without_nul(prompt.as_str());
                 let part = plan::approved_by(tx, project, &prompt).await?;
                 let json = part
@@ -150,6 +151,7 @@ impl Store {
                     .col_expr(Column::Mode, Expr::value(prompt.mode()))
                     .col_expr(Column::Part, Expr::value(json))
                     .col_expr(Column::Answers, Expr::value(prompt.answers()))
+                    .col_expr(Column::Model, Expr::value(chosen.clone()))
                     .col_expr(Column::ImageHash, Expr::value(hash))
                     .filter(Column::Id.eq(id))
                     .exec(tx)
@@ -160,6 +162,7 @@ impl Store {
                     mode: prompt.mode(),
                     part,
                     answers: prompt.answers(),
+                    model: chosen,
                     run: Some(run.id),
                     ..model.into_message().0
                 };

@@ -3,7 +3,7 @@
 
 use sea_orm::{ActiveValue::Set, PaginatorTrait, entity::prelude::*};
 
-use super::{Result, Store, StoreError, user};
+use super::{Result, Store, StoreError};
 use crate::protocol::{Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -170,18 +170,6 @@ impl Store {
         self.write(move |tx| Box::pin(async move { remove(tx, &user).await }))
             .await
     }
-
-    /// Turns the second step of the account with the address off, or `NotFound`.
-    pub async fn end_second_step_of(&self, email: &str) -> Result<()> {
-        let email = email.to_owned();
-        self.write(move |tx| {
-            Box::pin(async move {
-                let user = user::with_email(tx, &email).await?.id;
-                remove(tx, &user).await
-            })
-        })
-        .await
-    }
 }
 
 async fn insert_codes(tx: &impl ConnectionTrait, user: &UserId, codes: Vec<String>) -> Result<()> {
@@ -203,7 +191,8 @@ async fn remove_codes(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
     Ok(())
 }
 
-async fn remove(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
+/// Turns the user's second step off, with its recovery codes.
+pub(super) async fn remove(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
     remove_codes(tx, user).await?;
     Entity::delete_by_id(user.clone()).exec(tx).await?;
     Ok(())

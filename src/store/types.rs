@@ -8,8 +8,8 @@ use sea_orm::{
 };
 
 use crate::protocol::{
-    AccountRole, Author, CreditReason, FragmentId, MessageId, MessageKind, Mode, Plan, ProjectId,
-    ProjectRole, Role, RunId, RunState, SessionId, UserId,
+    AccountRole, Author, CreditReason, FragmentId, MessageId, MessageKind, Mode, ModelId, Plan,
+    ProjectId, ProjectRole, Role, RunId, RunState, SessionId, UserId,
 };
 
 /// Makes each type a column of the text that `$to_text` returns and `$from_text` parses.
@@ -77,6 +77,7 @@ text_columns! {
     FragmentId: ToString::to_string, str::parse::<FragmentId>;
     SessionId: ToString::to_string, str::parse::<SessionId>;
     UserId: ToString::to_string, any_user;
+    ModelId: |model: &ModelId| model.as_str().to_owned(), any_model;
     AccountRole: |role: &AccountRole| role.as_str().to_owned(), str::parse::<AccountRole>;
     Plan: |plan: &Plan| plan.as_str().to_owned(), str::parse::<Plan>;
     CreditReason: |reason: &CreditReason| reason.as_str().to_owned(), str::parse::<CreditReason>;
@@ -90,4 +91,8 @@ text_columns! {
 
 fn any_user(text: &str) -> Result<UserId, std::convert::Infallible> {
     Ok(UserId(text.to_owned()))
+}
+
+fn any_model(text: &str) -> Result<ModelId, std::convert::Infallible> {
+    Ok(ModelId::from(text.to_owned()))
 }

@@ -88,20 +88,6 @@ impl Store {
         Ok(model.ok_or(StoreError::NotFound("account"))?.into())
     }
 
-    /// Gives the account with the address another one. `NotFound` when there is none, `Conflict`
-    /// when another account has that.
-    pub async fn set_email(&self, email: &str, normal: &str, written: &str) -> Result<()> {
-        let (email, normal) = (email.to_owned(), normal.to_owned());
-        let written = written.to_owned();
-        self.write(move |tx| {
-            Box::pin(async move {
-                let id = with_email(tx, &email).await?.id;
-                set_email(tx, &id, normal, written).await
-            })
-        })
-        .await
-    }
-
     /// The administrator whose account is the oldest.
     pub async fn first_administrator(&self) -> Result<Option<UserId>> {
         let administrators = Entity::find()

@@ -325,15 +325,24 @@ async fn the_first_administrator_comes_by_the_link_of_the_start_and_takes_over_w
     );
     assert_eq!(get(&server, "/admin/runs", &bob).await.status(), 200);
     command(&data, &["set-plan", "bob@example.com", "free"]);
+    command(&data, &["end-two-step", "bob@example.com"]);
+    command(&data, &["set-email", "bob@example.com", "rob@example.com"]);
     let log = get(&server, "/api/admin/audit", &bob).await;
     let log: AuditPage = log.json().await.unwrap();
     let noted = log.entries.iter().filter(|one| one.actor == "the shell");
     let noted: Vec<_> = noted
         .map(|one| (&*one.action, &*one.subject.name))
         .collect();
-    let expected = ["set plan", "set role", "make reset link", "create account"];
+    let expected = [
+        "set email",
+        "end two-step sign-in",
+        "set plan",
+        "set role",
+        "make reset link",
+        "create account",
+    ];
     assert_eq!(
-        noted[..4],
+        noted[..6],
         expected.map(|action| (action, "bob@example.com"))
     );
     let invitation = command(&data, &["invite-link"]);

@@ -308,6 +308,12 @@ impl Conversation {
         self.notice.value.as_deref()
     }
 
+    /// What the user said last.
+    pub fn last_prompt(&self) -> Option<&Arc<Message>> {
+        let mut all = self.messages.iter().rev().map(|known| &known.value);
+        all.find(|message| message.role == Role::User && !self.withdrawn.contains(&message.id))
+    }
+
     pub fn message(&self, id: MessageId) -> Option<&Arc<Message>> {
         let mut all = self.messages.iter().map(|known| &known.value);
         all.find(|message| message.id == id)

@@ -65,9 +65,8 @@ pub fn HomePage() -> impl IntoView {
                         <Suspense>
                             {move || Suspend::new(async move {
                                 let model = model.await.ok();
-                                let suggestions = model.as_ref().map(|model| model.demo_prompts.clone()).unwrap_or_default();
                                 view! {
-                                    <NewProject suggestions/>
+                                    <NewProject about=model.clone()/>
                                     {model.map(|model| view! { <DemoNotice model notice/> })}
                                 }
                             })}

@@ -3,6 +3,7 @@
 //! not in a signal that could overwrite it at hydration. An image may go with the text.
 
 mod image;
+mod improve;
 mod state;
 
 use leptos::{ev, prelude::*};
@@ -11,6 +12,7 @@ use super::components::TEXTAREA;
 use crate::protocol::PROMPT_MAX_CHARS;
 
 pub use image::ImageSlot;
+pub use improve::ImproveButton;
 pub use state::{Attached, Prompt, PromptField};
 
 /// From this length on the field shows how much room is left, in characters.

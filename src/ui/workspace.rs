@@ -156,6 +156,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     let project = workspace.project.id;
     let after = workspace.after;
     let model = workspace.model.clone();
+    let about = model.clone();
     let team = TeamState::provide(workspace.team.clone());
     let can_edit = team::can_edit();
     let conversation = RwSignal::new(Conversation::from(workspace));
@@ -212,7 +213,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     <ProjectNotice conversation/>
                     <StatusLine conversation interrupted=connection.interrupted/>
                     {match can_edit {
-                        true => view! { <Composer project conversation/> }.into_any(),
+                        true => view! { <Composer project conversation about=about.clone()/> }.into_any(),
                         false => view! { <ViewerNote/> }.into_any(),
                     }}
                 </section>

@@ -114,6 +114,7 @@ pub const TABLE: &[Row] = rows! {
     POST "/api/projects/undelete" with ["project" = "{project}"] => Own;
     POST "/api/messages/send" with ["project" = "{project}", "text" = "More"] => Write;
     POST "/api/messages/edit" with ["message" = "{message}", "text" = "More"] => Write;
+    POST "/api/messages/improve" with ["text" = "More"] => SignedIn;
     POST "/api/messages/retry" with ["message" = "{message}"] => Write;
     POST "/api/messages/remove" with ["message" = "{message}"] => Write;
     GET "/api/projects/history"

@@ -51,7 +51,8 @@ impl Answer {
         self.trouble.set(None);
         spawn_local(async move {
             let mode = Some(self.mode.as_str().to_owned());
-            let sent = send_message(self.project, text, None, mode, Some(self.answered)).await;
+            let sent =
+                send_message(self.project, text, None, mode, Some(self.answered), None).await;
             // The message itself comes by the feed.
             self.trouble.try_set(sent.err().map(|error| error.message));
             self.busy.try_set(false);

@@ -46,9 +46,12 @@ fn prompt(
         Mode::Plan => Some("Plan"),
         Mode::Ask => Some("Ask"),
     };
-    let mode = mode.map(|mode| {
-        view! { <span class="rounded-md border border-border px-1.5">{mode}</span> }
-    });
+    let badge = |text: String, title: Option<String>| {
+        view! { <span class="max-w-40 truncate rounded-md border border-border px-1.5" title=title>{text}</span> }
+    };
+    let mode = mode.map(|mode| badge(mode.to_owned(), None));
+    let model = message.model.as_ref();
+    let model = model.map(|model| badge(model.name().to_owned(), Some(model.as_str().to_owned())));
     let image = message.image.clone().map(attached_image);
     let (author, can_edit) = (team::author(message.user.clone()), team::can_edit());
     let buttons = part(move || {
@@ -72,6 +75,7 @@ fn prompt(
             <div class="flex h-7 items-center gap-1.5 text-xs text-muted-foreground">
                 {author}
                 {mode}
+                {model}
                 <span class="message-time"><RelativeTime at=sent_at/></span>
                 {buttons}
             </div>

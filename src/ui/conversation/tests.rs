@@ -28,6 +28,7 @@ fn message(id: MessageId, role: Role, kind: MessageKind, at: i64) -> Message {
         image: None,
         part: None,
         answers: None,
+        model: None,
         fragment: None,
         created_at: Timestamp(at),
     }
@@ -86,6 +87,7 @@ fn workspace() -> Workspace {
             demo: true,
             label: "demo".to_owned(),
             demo_prompts: Vec::new(),
+            offered: Vec::new(),
         },
         earlier: 0,
     }

@@ -4,13 +4,14 @@ use leptos::prelude::*;
 
 use crate::{
     api::projects::{CreateProject, create_project},
-    protocol::{ErrorCode, Mode},
+    protocol::{ErrorCode, Mode, ModelNotice},
     ui::{
         browser::{self, Hydrated},
         components::{Button, CARD, Icon, IconName, Spinner},
         credits::CreditsNote,
         mode::{self, ModePicker},
-        prompt_field::{ImageSlot, Prompt, PromptField, PromptNote, PromptTextarea},
+        model_picker::{ChosenModel, ModelPicker},
+        prompt_field::{ImageSlot, ImproveButton, Prompt, PromptField, PromptNote, PromptTextarea},
     },
 };
 
@@ -21,14 +22,19 @@ const SUGGESTIONS: [&str; 3] = [
     "A kanban board with drag and drop",
 ];
 
-/// `suggestions`: prompts to try; ours if there are none.
+/// `about`: which models there are; the demo's prompts are those to try.
 #[component]
-pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
+pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
+    let can_improve = about.as_ref().is_some_and(|about| !about.demo);
+    let (suggestions, offered) = about
+        .map(|about| (about.demo_prompts, about.offered))
+        .unwrap_or_default();
     const ID: &str = "new-project";
     const MODE_ID: &str = "new-project-mode";
     let hydrated = Hydrated::expect();
     let field = PromptField::kept(ID);
     let mode = RwSignal::new(Mode::Build.as_str());
+    let model = ChosenModel::new(String::new());
     // Kept with the text, as long as that is.
     Effect::new(move |before: Option<()>| {
         let chosen = mode.get();
@@ -46,9 +52,9 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
     }
     let create = Action::new(move |prompt: &Prompt| {
         let (prompt, image) = prompt.clone();
-        let mode = mode.get_untracked();
+        let (mode, model) = (mode.get_untracked(), Some(model.get_untracked()));
         async move {
-            let created = create_project(prompt.into(), image, Some(mode.to_owned())).await;
+            let created = create_project(prompt.into(), image, Some(mode.to_owned()), model).await;
             match &created {
                 Ok(project) => {
                     mode::keep(*project, mode);
@@ -103,7 +109,9 @@ pub fn NewProject(suggestions: Vec<String>) -> impl IntoView {
             <div class="px-2 has-[>:empty]:hidden"><PromptNote field id=ID/></div>
             <div class="flex flex-wrap items-center gap-2">
                 <ImageSlot field/>
+                {can_improve.then(|| view! { <ImproveButton field/> })}
                 <ModePicker mode/>
+                <ModelPicker offered chosen=model/>
                 <div class="ml-auto">
                     <Button submit=true disabled=busy>
                         {move || {

@@ -32,7 +32,9 @@ pub fn FixButton(
     let send = Action::new(move |request: &String| {
         let request = request.clone();
         async move {
-            let refused = send_message(project, request, None, None, None).await.err();
+            let refused = send_message(project, request, None, None, None, None)
+                .await
+                .err();
             if let (None, Some(on_sent)) = (&refused, on_sent) {
                 on_sent.try_run(());
             }

@@ -7,15 +7,17 @@ use crate::{
         messages::{edit_message, send_message},
         runs::cancel_run,
     },
-    protocol::{ProjectId, RunId},
+    protocol::{ModelNotice, OfferedModel, ProjectId, RunId},
     ui::{
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Spinner},
         conversation::{Conversation, EditNotice, Editing},
         credits::{self, CreditsNote},
         mode::{self, ModePicker},
+        model_picker::{self, ChosenModel, ModelPicker},
         preview::{Picked, PickedChip},
         prompt_field::{
-            Attached, ImageSlot, MESSAGE_ID, Prompt, PromptField, PromptNote, PromptTextarea,
+            Attached, ImageSlot, ImproveButton, MESSAGE_ID, Prompt, PromptField, PromptNote,
+            PromptTextarea,
         },
     },
 };
@@ -23,14 +25,22 @@ use crate::{
 /// The message reaches the conversation through the feed; the text stays in the field until the
 /// server has it.
 #[component]
-pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> impl IntoView {
+pub fn Composer(
+    project: ProjectId,
+    conversation: RwSignal<Conversation>,
+    about: ModelNotice,
+) -> impl IntoView {
+    let offered = about.offered;
     let field = PromptField::new();
     let picked = Picked::expect();
     let mode = RwSignal::new(mode::chosen(project));
+    // That of the last message, so that a project keeps its model.
+    let model = conversation.with_untracked(|all| all.last_prompt()?.model.clone());
+    let model = ChosenModel::new(model_picker::value_of(model.as_ref(), &offered));
     let editing = Editing::expect();
     // Whether what works is stopped for a changed message.
     let stops = StoredValue::new(false);
-    edit_in(field, mode, editing);
+    edit_in(field, mode, (model, offered.clone()), editing);
     Effect::new(move || {
         let mode = mode.get();
         // That of a message that is being changed is the message's.
@@ -43,12 +53,13 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
         let edited = editing.message.get_untracked().map(|message| message.id);
         let stop = stops.get_value();
         let mode = Some(mode.get_untracked().to_owned());
+        let model = Some(model.get_untracked());
         async move {
             let (text, image) = prompt.clone();
             let text = picked.with(text.into());
             let sent = match edited {
-                Some(message) => edit_message(message, text, image, stop, mode).await,
-                None => send_message(project, text, image, mode, None).await,
+                Some(message) => edit_message(message, text, image, stop, mode, model).await,
+                None => send_message(project, text, image, mode, None, model).await,
             };
             match sent {
                 Ok(_) => {
@@ -124,7 +135,9 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
             <div class="px-2 has-[>:empty]:hidden"><PromptNote field id=MESSAGE_ID/></div>
             <div class="flex flex-wrap items-center gap-2">
                 <ImageSlot field/>
+                {(!about.demo).then(|| view! { <ImproveButton field/> })}
                 <ModePicker mode/>
+                <ModelPicker offered chosen=model/>
                 <span class="flex-1"></span>
                 <Show when=move || unfinished.get().is_some()>
                     <Button
@@ -152,23 +165,30 @@ pub fn Composer(project: ProjectId, conversation: RwSignal<Conversation>) -> imp
 }
 
 /// Puts a message that is being changed into the field; what was there comes back afterwards.
-fn edit_in(field: PromptField, mode: RwSignal<&'static str>, editing: Editing) {
-    let held = StoredValue::new(None::<((String, Option<Attached>), &'static str)>);
+fn edit_in(
+    field: PromptField,
+    mode: RwSignal<&'static str>,
+    (model, offered): (ChosenModel, Vec<OfferedModel>),
+    editing: Editing,
+) {
+    let held = StoredValue::new(None::<((String, Option<Attached>), &'static str, String)>);
     Effect::new(move || match editing.message.get() {
         Some(message) => {
-            let before = (field.take(), mode.get_untracked());
+            let before = (field.take(), mode.get_untracked(), model.get_untracked());
             held.update_value(|held| {
                 held.get_or_insert(before);
             });
             let image = message.image.clone().map(Attached::of);
             field.put((message.content.clone(), image));
             mode.set(message.mode.as_str());
+            model.set(model_picker::value_of(message.model.as_ref(), &offered));
             field.focus();
         }
         None => {
             if let Some(before) = held.try_update_value(Option::take).flatten() {
                 field.put(before.0);
                 mode.set(before.1);
+                model.set(before.2);
             }
         }
     });

@@ -1,0 +1,72 @@
+//! Help with a prompt before it is sent.
+
+use std::time::Duration;
+
+use similar::{ChangeTag, TextDiff};
+
+use super::{ProjectError, Projects};
+use crate::protocol::{ImprovedPrompt, NewPrompt, WordChange};
+
+/// How long a diff may be searched for; what is found then is longer than it need be.
+const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
+
+impl Projects {
+    /// The prompt in better words, for whoever may send it. `Refused` when no model answers.
+    pub async fn improve_prompt(&self, prompt: &NewPrompt) -> Result<ImprovedPrompt, ProjectError> {
+        self.user()?;
+        let improved = self.inner.agent.improve(prompt).await;
+        let text = improved.map_err(ProjectError::Refused)?;
+        Ok(ImprovedPrompt {
+            changes: changes(prompt.as_str(), &text),
+            text,
+        })
+    }
+}
+
+/// How the texts differ, word by word; neighbours of one kind are together.
+fn changes(before: &str, after: &str) -> Vec<WordChange> {
+    let diff = TextDiff::configure()
+        .timeout(DIFF_TIMEOUT)
+        .diff_words(before, after);
+    let mut changes: Vec<WordChange> = Vec::new();
+    for change in diff.iter_all_changes() {
+        let words = change.value();
+        match (change.tag(), changes.last_mut()) {
+            (ChangeTag::Equal, Some(WordChange::Kept(text)))
+            | (ChangeTag::Insert, Some(WordChange::Added(text)))
+            | (ChangeTag::Delete, Some(WordChange::Removed(text))) => text.push_str(words),
+            (ChangeTag::Equal, _) => changes.push(WordChange::Kept(words.to_owned())),
+            (ChangeTag::Insert, _) => changes.push(WordChange::Added(words.to_owned())),
+            (ChangeTag::Delete, _) => changes.push(WordChange::Removed(words.to_owned())),
+        }
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_word_by_word_and_make_both_texts() {
+        let (before, after) = ("A blue shop", "A blue and round shop with a cart");
+        let changes = changes(before, after);
+        let text = |kept: fn(&WordChange) -> Option<&String>| -> String {
+            changes
+                .iter()
+                .filter_map(kept)
+                .map(String::as_str)
+                .collect()
+        };
+        let old = text(|change| match change {
+            WordChange::Kept(words) | WordChange::Removed(words) => Some(words),
+            WordChange::Added(_) => None,
+        });
+        let new = text(|change| match change {
+            WordChange::Kept(words) | WordChange::Added(words) => Some(words),
+            WordChange::Removed(_) => None,
+        });
+        assert_eq!((&*old, &*new), (before, after));
+        assert_eq!(changes[0], WordChange::Kept("A blue ".to_owned()));
+    }
+}
