@@ -58,7 +58,7 @@ use crate::{
 };
 pub use bundle::{Bundle, pack};
 pub use measures::{Measures, SandboxCounts};
-pub use metrics::{start as start_measuring, text as metrics_text};
+pub use metrics::{names as metrics_names, start as start_measuring, text as metrics_text};
 pub use preview_hosts::PreviewHosts;
 pub use previews::{Admission, PreviewGate};
 use security::Security;
