@@ -55,6 +55,9 @@ use tower::ServiceExt;
 
 use crate::{config, e2b, listener};
 
+/// The first id that files of sandboxes have on this machine's disk, and how many there are.
+pub const FILE_IDS: (u32, u32) = (ids::STORED, ids::COUNT);
+
 /// A running host.
 pub struct SandboxHost {
     address: SocketAddr,
