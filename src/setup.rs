@@ -160,7 +160,7 @@ impl Setup {
         machine: &'a Machine,
         wanted: &'a settings::Wanted,
     ) -> Vec<Box<dyn Check + 'a>> {
-        let mut checks: Vec<Box<dyn Check>> = vec![
+        let mut checks: Vec<Box<dyn Check + 'a>> = vec![
             Box::new(programs::Runtime),
             Box::new(programs::Node),
             Box::new(programs::Mkfs),

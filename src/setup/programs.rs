@@ -121,19 +121,21 @@ impl Check for ControlGroups {
     }
 
     fn look(&self) -> anyhow::Result<State> {
-        let found = std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers");
+        let root = Path::new("/sys/fs/cgroup");
+        let found = std::fs::read_to_string(root.join("cgroup.controllers"));
         let found = found.unwrap_or_default();
         let found: Vec<&str> = found.split_whitespace().collect();
+        // Version 1 has a hierarchy for each.
         let missing: Vec<&str> = ["cpu", "memory", "pids"]
             .into_iter()
-            .filter(|controller| !found.contains(controller))
+            .filter(|controller| !found.contains(controller) && !root.join(controller).is_dir())
             .collect();
         Ok(if missing.is_empty() {
-            State::Is("version 2, with cpu, memory and pids".to_owned())
+            State::Is("cpu, memory and pids".to_owned())
         } else {
             State::Advice(format!(
-                "sandboxes have no limits of {}; boot with systemd.unified_cgroup_hierarchy=1 \
-                 cgroup_enable=memory",
+                "sandboxes have no limits of {}; boot with \
+                 systemd.unified_cgroup_hierarchy=1 cgroup_enable=memory",
                 missing.join(", ")
             ))
         })

@@ -185,7 +185,7 @@ fn ask_model() -> anyhow::Result<(&'static str, String)> {
         if let Some((_, variable)) = PROVIDERS.iter().find(|(name, _)| *name == answer) {
             let key = ask::secret(&format!("{variable}:"))?;
             if !key.is_empty() {
-                return Ok((variable, key));
+                return Ok((*variable, key));
             }
         }
     }
