@@ -289,7 +289,11 @@ async fn only_names_of_our_own_get_certificates() {
         vec![Reply::write("index.html", "<h1>One</h1>"), Reply::done()],
     )])
     .await;
-    let env = [("PUBLIC_URL", BUILDER), ("SANDBOX_DOMAIN", DOMAIN)];
+    let env = [
+        ("PUBLIC_URL", BUILDER),
+        ("SANDBOX_DOMAIN", DOMAIN),
+        ("AUTH", "off"),
+    ];
     let server = Server::start_and(data.path(), &model, &env);
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
