@@ -232,9 +232,9 @@ fn the_alert_rules_and_the_dashboard_ask_for_figures_that_there_are() {
         assert!(asked.contains(name.as_str()), "nothing asks for {name}");
     }
     let guide = read("docs/operations.md");
+    let of_histogram = Regex::new("_(bucket|sum|count)$").unwrap();
     for name in &names {
-        let is_histogram = Regex::new("_(bucket|sum|count)$").unwrap();
-        let name = is_histogram.replace(name, "");
+        let name = of_histogram.replace(name, "");
         assert!(guide.contains(&format!("`{name}`")), "docs: {name}");
     }
 
