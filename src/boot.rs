@@ -31,7 +31,8 @@ use crate::{
     sandbox,
     sandbox_host::{EndsWith, SandboxHost},
     server::{
-        self, Admission, AppState, Bundle, Measures, PreviewGate, PreviewHosts, SandboxCounts, Site,
+        self, Admission, AppState, Bundle, FindPreview, Measures, PreviewGate, PreviewHosts,
+        PreviewNames, SandboxCounts, Site,
     },
     store::Store,
 };
@@ -154,6 +155,10 @@ impl Service {
             bundle,
             public_url: public_url.clone(),
             previews,
+            preview_names: host.clone().map(|host| {
+                let find: FindPreview = Arc::new(move |name| host.preview_at(name));
+                Arc::new(PreviewNames::new(find))
+            }),
             is_staging: environment == Environment::Staging,
             measures: Arc::new(Measures {
                 token: settings.metrics_token,

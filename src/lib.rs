@@ -52,6 +52,8 @@ pub mod sandbox_host;
 #[cfg(feature = "ssr")]
 pub mod server;
 #[cfg(feature = "ssr")]
+pub mod setup;
+#[cfg(feature = "ssr")]
 pub mod store;
 
 /// Takes over the page that the server rendered. Returns when the whole page is taken over, also

@@ -19,6 +19,7 @@ use codeflow::{
     protocol::{AccountRole, Plan},
     sandbox_host::{self, SandboxHost, template},
     server,
+    setup::Setup,
 };
 use tokio::{
     net::TcpListener,
@@ -52,6 +53,8 @@ enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
+    /// Make this machine a server: say what is missing, and set it up
+    Setup(Setup),
     /// Serve only sandboxes, for apps on other machines
     SandboxHost,
     /// The init process of a sandbox
@@ -210,6 +213,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve().await,
         Command::Migrate => boot::migrate(&config::Server::from_env(&Env::of_process())?).await,
+        Command::Setup(setup) => {
+            let report = setup.run(&Env::of_process()).await?;
+            say(&report.lines)?;
+            report.expect_nothing_left()
+        }
         Command::SandboxHost => sandbox_host().await,
         Command::User { command } => user(command).await,
         Command::Backup { folder } => say(&boot::backup(&Env::of_process(), &folder).await?),

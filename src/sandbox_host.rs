@@ -55,6 +55,9 @@ use tower::ServiceExt;
 
 use crate::{config, e2b, listener};
 
+/// The first id that files of sandboxes have on this machine's disk, and how many there are.
+pub const FILE_IDS: (u32, u32) = (ids::STORED, ids::COUNT);
+
 /// A running host.
 pub struct SandboxHost {
     address: SocketAddr,
@@ -143,6 +146,15 @@ impl SandboxHost {
     pub fn app_at(&self, host: &str) -> Option<(u16, String)> {
         let target = data_plane::by_host(host, self.domain())?;
         (target.port != e2b::ENVD_PORT).then_some((target.port, target.id))
+    }
+
+    /// The port and the sandbox that a preview's host name stands for; `None` where there is no such
+    /// sandbox. Each preview has one name.
+    pub fn preview_at(&self, host: &str) -> Option<(u16, String)> {
+        let target = data_plane::by_host(host, self.domain())?;
+        let is_whole = host.split('.').next() == Some(&format!("{}-{}", target.port, target.id));
+        let is_there = is_whole && self.sandboxes.get(&target.id).is_ok();
+        is_there.then_some((target.port, target.id))
     }
 
     /// The data plane, for requests of which [`Self::is_preview`] is true. The control plane is not

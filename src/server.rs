@@ -21,6 +21,7 @@ mod security;
 mod shares;
 mod site_files;
 mod terminal;
+mod tls_ask;
 
 use std::{
     collections::BTreeSet,
@@ -58,10 +59,11 @@ use crate::{
 };
 pub use bundle::{Bundle, pack};
 pub use measures::{Measures, SandboxCounts};
-pub use metrics::{start as start_measuring, text as metrics_text};
+pub use metrics::{names as metrics_names, start as start_measuring, text as metrics_text};
 pub use preview_hosts::PreviewHosts;
 pub use previews::{Admission, PreviewGate};
 use security::Security;
+pub use tls_ask::{FindPreview, PreviewNames};
 
 /// Where the page's files are, and where the app listens.
 pub type Site = LeptosOptions;
@@ -97,6 +99,8 @@ pub struct AppState {
     pub public_url: Arc<str>,
     /// Where browsers find previews.
     pub previews: PreviewHosts,
+    /// Those that may have certificates; `None` where another machine hosts the sandboxes.
+    pub preview_names: Option<Arc<PreviewNames>>,
     /// Whether every page says that this server is for trying things out.
     pub is_staging: bool,
     /// What `/metrics` shows.
@@ -204,7 +208,7 @@ async fn apart_from_pages(request: Request, next: Next) -> Response {
 }
 
 /// The routes that are neither pages nor server functions.
-fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 20] {
+fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 21] {
     let limited = |upload: MethodRouter<AppState>, bytes| {
         upload
             .layer(DefaultBodyLimit::max(bytes))
@@ -217,6 +221,7 @@ fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 20] {
         ("/healthz", get(health::healthz)),
         ("/readyz", get(health::readyz)),
         ("/metrics", get(metrics::show)),
+        ("/internal/tls-ask", get(tls_ask::ask)),
         ("/ws/projects/{id}", get(feed::follow)),
         ("/ws/projects/{id}/terminal", get(terminal::open)),
         ("/projects/{id}/download.zip", get(download::zip)),

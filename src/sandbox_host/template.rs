@@ -9,5 +9,5 @@ mod lock;
 mod sources;
 
 pub use admin::{list, remove};
-pub use build::build;
+pub use build::{build, is_ready};
 pub(super) use builds::{Template, all, remove_unused};

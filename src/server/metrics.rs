@@ -4,6 +4,7 @@
 //! they were asked for.
 
 use std::{
+    collections::BTreeSet,
     net::IpAddr,
     sync::LazyLock,
     time::{Duration, Instant},
@@ -64,95 +65,112 @@ fn install() -> Option<PrometheusHandle> {
     }
 }
 
+/// What is counted since the start.
+const COUNTERS: [(&str, &str); 10] = [
+    (
+        "codeflow_http_requests_total",
+        "Requests, by method, route template and status",
+    ),
+    (
+        "codeflow_runs_finished_total",
+        "Runs that ended, by outcome",
+    ),
+    (
+        "codeflow_steps_total",
+        "Attempts at steps of runs, by kind and outcome",
+    ),
+    (
+        "codeflow_step_retries_total",
+        "Steps tried again, by what failed",
+    ),
+    (
+        "codeflow_model_calls_total",
+        "Requests to models, by outcome",
+    ),
+    (
+        "codeflow_model_tokens_total",
+        "Tokens that models read (input) and wrote (output)",
+    ),
+    (
+        "codeflow_sandboxes_created_total",
+        "Sandboxes handed out, from the pool or made anew",
+    ),
+    (
+        "codeflow_sandbox_wakes_total",
+        "Sandboxes woken, from memory or from their files",
+    ),
+    (
+        "codeflow_egress_refusals_total",
+        "Connections of sandboxes that were refused",
+    ),
+    (
+        "codeflow_refused_sign_ins_total",
+        "Sign-ins with a wrong password or after too many attempts",
+    ),
+];
+/// What is sorted into buckets.
+const HISTOGRAMS: [(&str, &str); 3] = [
+    (
+        "codeflow_http_request_seconds",
+        "Seconds until a response begins, by route template",
+    ),
+    (
+        "codeflow_model_call_seconds",
+        "Seconds until a model's answer is whole",
+    ),
+    (
+        "codeflow_run_seconds",
+        "Seconds from a prompt to its run's end, by outcome",
+    ),
+];
+/// What is so at the moment.
+const GAUGES: [(&str, &str); 9] = [
+    ("codeflow_runs", "Runs that have not ended, by state"),
+    (
+        "codeflow_run_queue_age_seconds",
+        "How long the longest waiting run has waited",
+    ),
+    ("codeflow_feeds_open", "WebSockets that follow a project"),
+    (
+        "codeflow_sandboxes",
+        "Sandboxes of this machine: running, asleep, or pooled",
+    ),
+    ("codeflow_database_up", "1 when the database answered"),
+    (
+        "codeflow_database_connections",
+        "Connections to the database: idle and in use",
+    ),
+    (
+        "codeflow_disk_free_bytes",
+        "Free space on the disk of the data folder",
+    ),
+    (
+        "codeflow_disk_size_bytes",
+        "Size of the disk of the data folder",
+    ),
+    ("codeflow_build_info", "1, with the version"),
+];
+
 fn describe() {
-    for (name, what) in [
-        (
-            "codeflow_http_requests_total",
-            "Requests, by method, route template and status",
-        ),
-        (
-            "codeflow_runs_finished_total",
-            "Runs that ended, by outcome",
-        ),
-        (
-            "codeflow_steps_total",
-            "Attempts at steps of runs, by kind and outcome",
-        ),
-        (
-            "codeflow_step_retries_total",
-            "Steps tried again, by what failed",
-        ),
-        (
-            "codeflow_model_calls_total",
-            "Requests to models, by outcome",
-        ),
-        (
-            "codeflow_model_tokens_total",
-            "Tokens that models read (input) and wrote (output)",
-        ),
-        (
-            "codeflow_sandboxes_created_total",
-            "Sandboxes handed out, from the pool or made anew",
-        ),
-        (
-            "codeflow_sandbox_wakes_total",
-            "Sandboxes woken, from memory or from their files",
-        ),
-        (
-            "codeflow_egress_refusals_total",
-            "Connections of sandboxes that were refused",
-        ),
-        (
-            "codeflow_refused_sign_ins_total",
-            "Sign-ins with a wrong password or after too many attempts",
-        ),
-    ] {
+    for (name, what) in COUNTERS {
         describe_counter!(name, what);
     }
-    for (name, what) in [
-        (
-            "codeflow_http_request_seconds",
-            "Seconds until a response begins, by route template",
-        ),
-        (
-            "codeflow_model_call_seconds",
-            "Seconds until a model's answer is whole",
-        ),
-        (
-            "codeflow_run_seconds",
-            "Seconds from a prompt to its run's end, by outcome",
-        ),
-    ] {
+    for (name, what) in HISTOGRAMS {
         describe_histogram!(name, what);
     }
-    for (name, what) in [
-        ("codeflow_runs", "Runs that have not ended, by state"),
-        (
-            "codeflow_run_queue_age_seconds",
-            "How long the longest waiting run has waited",
-        ),
-        ("codeflow_feeds_open", "WebSockets that follow a project"),
-        (
-            "codeflow_sandboxes",
-            "Sandboxes of this machine: running, asleep, or pooled",
-        ),
-        ("codeflow_database_up", "1 when the database answered"),
-        (
-            "codeflow_database_connections",
-            "Connections to the database: idle and in use",
-        ),
-        (
-            "codeflow_disk_free_bytes",
-            "Free space on the disk of the data folder",
-        ),
-        (
-            "codeflow_disk_size_bytes",
-            "Size of the disk of the data folder",
-        ),
-        ("codeflow_build_info", "1, with the version"),
-    ] {
+    for (name, what) in GAUGES {
         describe_gauge!(name, what);
     }
+}
+
+/// The name of every series that `/metrics` may have, without labels. A histogram has three.
+pub fn names() -> BTreeSet<String> {
+    let of_histograms = HISTOGRAMS
+        .iter()
+        .flat_map(|(name, _)| ["bucket", "sum", "count"].map(|series| format!("{name}_{series}")));
+    let others = COUNTERS.iter().chain(&GAUGES);
+    let others = others.map(|(name, _)| (*name).to_owned());
+    of_histograms.chain(others).collect()
 }
 
 /// Measures from here on, until the shutdown.

@@ -50,15 +50,21 @@ fn is_own_name(request: &Request, public_url: &str) -> bool {
         return true;
     };
     let host = name(host.to_str().unwrap_or_default());
-    let public = public_url
-        .split_once("://")
-        .map_or(public_url, |(_, authority)| authority);
     host.eq_ignore_ascii_case("localhost")
         || host
             .trim_matches(['[', ']'])
             .parse::<std::net::IpAddr>()
             .is_ok()
-        || host.eq_ignore_ascii_case(name(public))
+        || host.eq_ignore_ascii_case(self::host(public_url))
+}
+
+/// The host of an origin, without scheme and port.
+pub(super) fn host(origin: &str) -> &str {
+    name(
+        origin
+            .split_once("://")
+            .map_or(origin, |(_, authority)| authority),
+    )
 }
 
 /// An authority without its port.

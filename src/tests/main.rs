@@ -61,6 +61,7 @@ mod sandbox_sleep;
 mod sandbox_trouble;
 mod sandbox_work;
 mod security;
+mod setup;
 mod shares;
 mod start_up;
 mod structure;

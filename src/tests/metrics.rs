@@ -1,8 +1,14 @@
 //! What Prometheus reads: figures that follow what happens, labels that stay few, and nothing for
 //! strangers.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
+use codeflow::{config::AlertThresholds, server};
+use regex::Regex;
 use reqwest::{Response, StatusCode};
 use serde_json::json;
 
@@ -114,6 +120,24 @@ async fn figures_follow_a_run_and_labels_stay_few() {
     let create = r#"route="/api/projects/create""#;
     assert_eq!(sum(&after, &["codeflow_http_requests_total", create]), 1.0);
 
+    // All that there are have names that dashboards may use; these didn't happen.
+    let of_what_was: BTreeSet<String> = after
+        .keys()
+        .map(|name| name.split('{').next().unwrap().to_owned())
+        .collect();
+    let rest = [
+        "codeflow_refused_sign_ins_total",
+        "codeflow_sandbox_wakes_total",
+    ];
+    let expected: BTreeSet<String> = server::metrics_names()
+        .into_iter()
+        .filter(|name| !rest.contains(&name.as_str()))
+        .collect();
+    let of_what_was = of_what_was
+        .into_iter()
+        .filter(|name| !rest.contains(&name.as_str()));
+    assert_eq!(of_what_was.collect::<BTreeSet<_>>(), expected);
+
     // Paths and methods that anybody makes up are not remembered.
     let series = after.len();
     for number in 0..40 {
@@ -181,5 +205,55 @@ async fn strangers_read_no_figures() {
         let answer = ask(&server, &headers).await;
         assert_ne!(answer.status(), 200);
         assert!(!answer.text().await.unwrap().contains("codeflow_"));
+    }
+}
+
+#[test]
+fn the_alert_rules_and_the_dashboard_ask_for_figures_that_there_are() {
+    let names = server::metrics_names();
+    let read = |file: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        fs::read_to_string(path).unwrap()
+    };
+    let rules = read("packaging/prometheus/codeflow.rules.yaml");
+    let dashboard = read("packaging/grafana/codeflow.json");
+    let name = Regex::new(r"\bcodeflow_[a-z_]+").unwrap();
+    let mut asked = BTreeSet::new();
+    for (file, text) in [("the rules", &rules), ("the dashboard", &dashboard)] {
+        for found in name.find_iter(text) {
+            let found = found.as_str();
+            assert!(names.contains(found), "{file} ask for {found}");
+            asked.insert(found);
+        }
+    }
+    // The dashboard shows everything, but sums of histograms say nothing by themselves.
+    let is_shown = |name: &&String| !name.ends_with("_seconds_sum") && !name.ends_with("_count");
+    for name in names.iter().filter(is_shown) {
+        assert!(asked.contains(name.as_str()), "nothing asks for {name}");
+    }
+    let guide = read("docs/operations.md");
+    let of_histogram = Regex::new("_(bucket|sum|count)$").unwrap();
+    for name in &names {
+        let name = of_histogram.replace(name, "");
+        assert!(guide.contains(&format!("`{name}`")), "docs: {name}");
+    }
+
+    // The thresholds are those at which the server itself sends alerts.
+    let usual = AlertThresholds::default();
+    for (alert, condition) in [
+        ("Database", "== 0".to_owned()),
+        ("Disk", format!("< {}", usual.disk)),
+        ("Queue", format!(">= {}", usual.queue)),
+        ("FailedRuns", format!(">= {}", usual.failed_runs)),
+        ("Errors", format!(">= {}", usual.errors)),
+        ("Slow", format!("le=\"{}\"", usual.slow)),
+        ("Refusals", format!(">= {}", usual.refusals)),
+        ("SignIns", format!(">= {}", usual.sign_ins)),
+    ] {
+        let (_, rule) = rules
+            .split_once(&format!("- alert: CodeFlow{alert}\n"))
+            .unwrap_or_else(|| panic!("{alert} has no rule"));
+        let expression = rule.split("labels:").next().unwrap();
+        assert!(expression.contains(&condition), "{alert}: {expression}");
     }
 }

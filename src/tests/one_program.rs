@@ -10,6 +10,7 @@ use std::{
 
 use flate2::read::GzDecoder;
 use reqwest::Response;
+use sha2::{Digest, Sha256};
 
 use crate::support::{Model, Reply, Server, data_dir, http, in_own_mounts};
 
@@ -184,22 +185,80 @@ fn a_package_has_what_a_server_needs_and_is_the_same_each_time() {
     // Other times of the files are no other package.
     fs::write(site.join(SCRIPT), text()).unwrap();
     let second = make("second");
-    assert_eq!(first.len(), 2, "{first:?}");
     for (one, other) in first.iter().zip(&second) {
         assert_eq!(fs::read(one).unwrap(), fs::read(other).unwrap(), "{one:?}");
     }
-    let mut tar = Vec::new();
-    let tarball = fs::File::open(&first[1]).unwrap();
-    GzDecoder::new(tarball).read_to_end(&mut tar).unwrap();
-    let tar = String::from_utf8_lossy(&tar);
+    let names: Vec<&str> = first
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap())
+        .collect();
+    let [sums, sbom, tarball, package] = names[..] else {
+        panic!("{names:?}");
+    };
+    let read = |name: &str| fs::read(first[0].with_file_name(name)).unwrap();
+    let sums = String::from_utf8(read(sums)).unwrap();
+    for name in [tarball, sbom, package] {
+        let hash = hex::encode(Sha256::digest(read(name)));
+        assert!(sums.contains(&format!("{hash}  {name}\n")), "{sums}");
+    }
+
+    let tar = unpacked(&read(tarball));
     for name in [
         "codeflow",
         "codeflow.service",
         "codeflow.env",
         "Caddyfile",
+        "compose.yaml",
         "INSTALL.md",
+        "prometheus/codeflow.rules.yaml",
+        "grafana/codeflow.json",
     ] {
         assert!(tar.contains(&format!("/{name}\0")), "{name}");
     }
     assert!(tar.contains("stands for the program") && tar.contains("CODEFLOW-SITE-01"));
+
+    // An archive of ar: its members have heads of 60 bytes, with their sizes at the end.
+    let (package, mut members, mut at) = (read(package), Vec::new(), 8);
+    assert_eq!(&package[..at], b"!<arch>\n");
+    while at < package.len() {
+        let head = str::from_utf8(&package[at..at + 60]).unwrap();
+        let size: usize = head[48..58].trim().parse().unwrap();
+        let content = &package[at + 60..at + 60 + size];
+        members.push((head[..16].trim_end_matches(['/', ' ']), content));
+        at += 60 + size.next_multiple_of(2);
+    }
+    let [format, control, data] = members[..] else {
+        panic!("{} members", members.len());
+    };
+    assert_eq!(format, ("debian-binary", &b"2.0\n"[..]));
+    assert_eq!((control.0, data.0), ("control.tar.gz", "data.tar.gz"));
+    let control = unpacked(control.1);
+    let version = concat!("Version: ", env!("CARGO_PKG_VERSION"), "\n");
+    assert!(control.contains("Package: codeflow\n") && control.contains(version));
+    assert!(control.contains("  usr/bin/codeflow\n"), "its checksum");
+    let data = unpacked(data.1);
+    assert!(data.contains("ExecStart=/usr/bin/codeflow serve\n"));
+    assert!(data.contains("./usr/bin/codeflow\0") && data.contains("stands for the program"));
+
+    let sbom: serde_json::Value = serde_json::from_slice(&read(sbom)).unwrap();
+    assert_eq!(sbom["bomFormat"], "CycloneDX");
+    let components = sbom["components"].as_array().unwrap();
+    for purl in [
+        "pkg:cargo/axum@",
+        "pkg:npm/%40codemirror/view@",
+        "pkg:npm/next@",
+    ] {
+        let is_there = |of: &serde_json::Value| of["purl"].as_str().unwrap().starts_with(purl);
+        assert!(components.iter().any(is_there), "{purl}");
+    }
+    // Only tests need it.
+    let is_test = |of: &serde_json::Value| of["name"] == "insta";
+    assert!(!components.iter().any(is_test));
+}
+
+/// The text in a compressed tarball.
+fn unpacked(tarball: &[u8]) -> String {
+    let mut tar = Vec::new();
+    GzDecoder::new(tarball).read_to_end(&mut tar).unwrap();
+    String::from_utf8_lossy(&tar).into_owned()
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use reqwest::{RequestBuilder, Response, header::HeaderMap};
 use serde_json::Value;
 
-use crate::support::{Host, until};
+use crate::support::{Host, Model, Reply, Server, data_dir, until};
 
 const DOMAIN: &str = "preview.codeflow.test";
 const BUILDER: &str = "https://build.example.test";
@@ -279,4 +279,59 @@ async fn the_sandbox_s_own_ports_and_debuggers_are_not_previews() {
         );
     }
     host.stop().await;
+}
+
+#[tokio::test]
+async fn only_names_of_our_own_get_certificates() {
+    let data = data_dir();
+    let model = Model::start([(
+        "Build",
+        vec![Reply::write("index.html", "<h1>One</h1>"), Reply::done()],
+    )])
+    .await;
+    let env = [
+        ("PUBLIC_URL", BUILDER),
+        ("SANDBOX_DOMAIN", DOMAIN),
+        ("AUTH", "off"),
+    ];
+    let server = Server::start_and(data.path(), &model, &env);
+    let project = server.create("Build").await;
+    let mut feed = server.feed(project).await;
+    let preview = feed.preview().await;
+    let preview = preview.split('/').nth(2).unwrap();
+    let (_, id) = preview.split_once('-').unwrap();
+    let id = id.strip_suffix(&format!(".{DOMAIN}")).unwrap();
+    let ask = async |name: &str| {
+        let path = format!("/internal/tls-ask?domain={name}");
+        server.get(&path).await.status().as_u16()
+    };
+    let own = [
+        "build.example.test".to_owned(),
+        "BUILD.example.test".to_owned(),
+        preview.to_owned(),
+        preview.to_uppercase(),
+        format!("8080-{id}.{DOMAIN}"),
+    ];
+    for name in own {
+        assert_eq!(ask(&name).await, 200, "{name}");
+    }
+    let others = [
+        String::new(),
+        "example.test".to_owned(),
+        "other.example.test".to_owned(),
+        DOMAIN.to_owned(),
+        format!("3000-inone.{DOMAIN}"),
+        format!("3000-{id}.example.test"),
+        format!("3000-{id}-more.{DOMAIN}"),
+        format!("0-{id}.{DOMAIN}"),
+        format!("03000-{id}.{DOMAIN}"),
+        format!("70000-{id}.{DOMAIN}"),
+        format!("{id}.{DOMAIN}"),
+        format!("a.3000-{id}.{DOMAIN}"),
+        format!("{}{preview}", "a.".repeat(200)),
+    ];
+    for name in others {
+        assert_eq!(ask(&name).await, 404, "{name}");
+    }
+    assert_eq!(server.get("/internal/tls-ask").await.status(), 404);
 }

@@ -3,7 +3,11 @@
 
 use std::{io::Read, process::Child};
 
-use codeflow::protocol::{MessageKind, RunState};
+use codeflow::{
+    protocol::{MessageKind, RunState},
+    store::Store,
+};
+use sea_orm::ConnectionTrait as _;
 use serde_json::Value;
 
 use crate::support::{Model, Reply, Server, data_dir, until};
@@ -67,6 +71,29 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
             "{line}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_older_program_refuses_the_database_of_a_newer_one_in_one_line() {
+    let data = data_dir();
+    let file = data.path().join("codeflow.sqlite");
+    Store::open_file(&file).await.unwrap().close().await;
+    let url = format!("sqlite:{}", file.display());
+    let db = sea_orm::Database::connect(url).await.unwrap();
+    let later = "INSERT INTO seaql_migrations VALUES ('m20990101_000001_later', 4070908800)";
+    db.execute_unprepared(later).await.unwrap();
+    db.close().await.unwrap();
+    let line = failure(Server::spawn(data.path(), &[("AI_PROVIDER", "demo")]));
+    let start = format!(
+        "codeflow: the database {} can't be opened: ",
+        file.display()
+    );
+    assert!(
+        line.starts_with(&start)
+            && line.contains("is of a newer version of CodeFlow")
+            && line.contains("m20990101_000001_later"),
+        "{line}"
+    );
 }
 
 #[test]

@@ -58,6 +58,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("setup", &["config", "sandbox_host"]),
     (
         "main",
         &[
@@ -70,6 +71,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "protocol",
             "sandbox_host",
             "server",
+            "setup",
         ],
     ),
 ];

@@ -91,6 +91,12 @@ pub async fn build(
     Ok(())
 }
 
+/// Whether the template is built from the sources in this binary, for this machine's Node.js.
+pub async fn is_ready(data_dir: &Path, name: &str) -> anyhow::Result<bool> {
+    let version = version(&sources(name)).await?;
+    Ok(Template::find(data_dir, name).is_some_and(|built| built.version == version))
+}
+
 /// Makes the folder afresh, with all that the template is.
 async fn fill(
     containers: &Containers,

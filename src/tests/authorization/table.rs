@@ -58,6 +58,8 @@ pub const TABLE: &[Row] = rows! {
     GET "/readyz" => All;
     // By address and token, in `metrics`.
     GET "/metrics" => All;
+    // By name, in `previews`.
+    GET "/internal/tls-ask" at "/internal/tls-ask?domain=none" => All;
     GET "/" => All;
     GET "/sign-in" => All;
     GET "/sign-up" => All;
