@@ -14,7 +14,7 @@ mod turn;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 pub use app::{App, AppPath, Edited, Listing, OwnPathError, RunSandbox, Snapshot};
-pub use check::{Jail, Report};
+pub use check::{Jail, Report, kept_journeys};
 pub use input::{AgentInput, CodeFiles, Design, PrevMessage, Titles, provisional_title};
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use nextjs::{answer::PageState, jsx};
