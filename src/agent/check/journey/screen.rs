@@ -265,18 +265,22 @@ async fn text(browser: &mut Browser) -> Result<String, BrowserError> {
 /// Whether the text is shown, and not as a part of a larger number.
 fn contains(shown: &str, wanted: &str) -> bool {
     let (shown, wanted) = (folded(shown), folded(wanted));
-    let is_digit = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_digit());
-    let continues = |mut letters: Box<dyn Iterator<Item = char> + '_>| match letters.next() {
-        Some('.' | ',') => is_digit(letters.next()),
-        letter => is_digit(letter),
-    };
     let mut places = shown.match_indices(&wanted);
     places.any(|(at, found)| {
         let (before, after) = (&shown[..at], &shown[at + found.len()..]);
-        let is_cut = (is_digit(found.chars().next()) && continues(Box::new(before.chars().rev())))
-            || (is_digit(found.chars().next_back()) && continues(Box::new(after.chars())));
-        !is_cut
+        let begins = found.starts_with(|letter: char| letter.is_ascii_digit());
+        let ends = found.ends_with(|letter: char| letter.is_ascii_digit());
+        !(begins && is_digit_next(before.chars().rev()) || ends && is_digit_next(after.chars()))
     })
+}
+
+/// Whether a number goes on here, after a decimal mark perhaps.
+fn is_digit_next(mut letters: impl Iterator<Item = char>) -> bool {
+    let next = match letters.next() {
+        Some('.' | ',') => letters.next(),
+        letter => letter,
+    };
+    next.is_some_and(|letter| letter.is_ascii_digit())
 }
 
 /// Whether most of what is shown is dark.
