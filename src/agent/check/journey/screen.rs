@@ -319,8 +319,9 @@ mod tests {
     #[test]
     fn an_element_is_found_by_its_name_the_exact_one_first() {
         let found = parse(&tree());
-        let node =
-            |name, number| find(&found, &target(name, number), |_| true).map(|found| found.node);
+        let node = |name, number| {
+            find(&found, &target(name, number), "element", |_| true).map(|found| found.node)
+        };
         assert_eq!(node("add", 1), Ok(3));
         assert_eq!(node("Add to", 1), Ok(2));
         assert_eq!(node("Add", 2), Ok(3), "two contain it");
