@@ -290,6 +290,7 @@ pub async fn theme(browser: &mut Browser) -> Result<Option<Theme>, BrowserError>
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -1,3 +1,5 @@
+//! How journeys are read: as documented, as models write them, and with every mistake.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::json;
