@@ -9,6 +9,7 @@ mod content;
 mod devices;
 mod events;
 mod jail;
+mod journey;
 mod launch;
 mod page;
 mod pages;
@@ -24,6 +25,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 pub use browsers::Browsers;
 pub use jail::Jail;
+pub use journey::kept as kept_journeys;
 use report::unfinished;
 pub use report::{Problem, ProblemKind, Report};
 use request::{READY, answered};
@@ -49,6 +51,8 @@ pub type Reports = dyn Fn() -> Option<Vec<String>> + Send + Sync;
 pub struct Scope<'a> {
     /// The files that this run has changed.
     pub changed: BTreeSet<String>,
+    /// The journeys that have to be there.
+    pub journeys: Vec<String>,
     pub reports: &'a Reports,
 }
 
@@ -56,9 +60,11 @@ impl Agent {
     /// Checks the running app. Errors when the check can't come to an end, not when the app fails.
     #[tracing::instrument(name = "check", skip_all, fields(sandbox.id = app.id()))]
     pub async fn check(&self, app: &App, scope: &Scope<'_>) -> Result<Report, RunError> {
-        if let Some(report) = running::pipes(app).await? {
+        let listing = app.list().await?;
+        if let Some(report) = running::pipes(app, &listing).await? {
             return Ok(report);
         }
+        let files = listing.files();
         if answered(app, "/", READY).await?.is_none() {
             let log = running::not_running(app, READY).await?;
             return Ok(Report {
@@ -71,7 +77,7 @@ impl Agent {
         }
         let (types, routes) = tokio::join!(
             types::check(app, types::TIMEOUT),
-            self.check_routes(app, scope)
+            self.check_routes(app, &files, scope)
         );
         let mut types = types?;
         // What keeps a page from being shown stands before what is wrong in it.
@@ -93,6 +99,10 @@ impl Agent {
             }
             // Before the notes on pages, of which only the first are reported.
             Types::Unknown(why) | Types::Unfinished { why, .. } => report.notes.insert(0, why),
+        }
+        journey::require(&scope.journeys, &listing, &mut report);
+        if report.is_sound() {
+            self.play_journeys(app, &files, &mut report).await?;
         }
         Ok(report)
     }

@@ -42,6 +42,9 @@ pub struct BuildOutcome {
     /// What the app looks like: a JPEG. `None` where the check was before a restart, or had no
     /// browser.
     pub picture: Option<Vec<u8>>,
+    /// The titles of the journeys that passed.
+    #[serde(default)]
+    pub journeys: Vec<String>,
 }
 
 /// What follows an answer.
@@ -71,7 +74,8 @@ enum Next {
 /// 3. An answer that hit the output token limit is followed by a request to continue with less, at
 ///    most `MAX_CUTS` times in a row when there was nothing usable in it.
 /// 4. A summary ends the turns, and the app is checked. What the check finds goes back to the
-///    model, at most `MAX_REPAIRS` times; the same problems twice in a row end the run.
+///    model, at most `MAX_REPAIRS` times; the same problems twice in a row end the run. The check
+///    also plays the app's journeys, and says once when one is gone that the run has to keep.
 /// 5. Anything else is followed by one reminder of how to continue.
 ///
 /// **Limits.** The last of `AGENT_MAX_TURNS` turns may call no tools and must summarize. The loop
@@ -84,6 +88,7 @@ pub async fn build_app<J: Journal>(
     let max_turns = job.agent.settings.limits.max_turns;
     let mut conversation = Conversation::new(input);
     let mut last_failure: Option<Report> = None;
+    let mut said_gone = false;
     let mut round = 0;
     loop {
         round += 1;
@@ -91,11 +96,15 @@ pub async fn build_app<J: Journal>(
             .until_done(job)
             .await
             .map_err(|error| with_problems(error, last_failure.as_ref()))?;
-        let report = verify(job, round, &summary).await?;
+        let report = verify(job, round, &summary, said_gone).await?;
         if report.is_well() {
-            let picture = report.picture;
-            return Ok(BuildOutcome { summary, picture });
+            return Ok(BuildOutcome {
+                summary,
+                picture: report.picture,
+                journeys: report.journeys,
+            });
         }
+        said_gone |= report.says_gone();
         let unchanged = last_failure.is_some_and(|last| last.signature() == report.signature());
         if unchanged || round > MAX_REPAIRS || conversation.turns >= max_turns {
             return Err(RunError::User(still_broken(&report, unchanged)));
@@ -120,11 +129,13 @@ fn with_problems(error: RunError, last_failure: Option<&Report>) -> RunError {
     }
 }
 
-/// Checks the app, as a step.
+/// Checks the app, as a step. That a journey is gone is said once: the user may no longer want what
+/// it shows.
 async fn verify<J: Journal>(
     job: &Job<'_, '_, J>,
     round: u32,
     summary: &str,
+    said_gone: bool,
 ) -> Result<Report, RunError> {
     job.journal
         .publish(EventKind::Status {
@@ -135,8 +146,13 @@ async fn verify<J: Journal>(
     let step = Step::new(&name, &summary).within(super::check::TIMEOUT);
     job.journal
         .step(step, |_| {
-            job.sandbox
-                .with_app(|app| async move { job.agent.check(&app, &job.scope().await).await })
+            job.sandbox.with_app(|app| async move {
+                let mut scope = job.scope().await;
+                if !said_gone {
+                    scope.journeys.clone_from(&job.journeys);
+                }
+                job.agent.check(&app, &scope).await
+            })
         })
         .await
 }

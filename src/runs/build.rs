@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     agent::{
-        self, Agent, AgentInput, ApprovedPlan, Attempt, CodeFiles, Design, Job, Journal, Listing,
-        NOTES, PrevMessage, RunError, RunSandbox, Said, Snapshot, Step,
+        self, Agent, AgentInput, ApprovedPlan, Attempt, BuildOutcome, CodeFiles, Design, Job,
+        Journal, Listing, NOTES, PrevMessage, RunError, RunSandbox, Said, Snapshot, Step,
     },
     protocol::{
         AppEntry, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run, Status,
@@ -173,6 +173,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         project,
         mode: message.mode,
         plan,
+        journeys: agent::kept_journeys(listed.paths(), &message.content),
         reports: &move || {
             let standing = reporting.reported_since(project, begun)?.into_iter();
             // An app with messages in its console can be used.
@@ -232,7 +233,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
             |_| async move {
                 let (entries, partial, left_out) = entries(store, project, sandbox).await?;
                 let reply = Reply::Result {
-                    content: with_note(&outcome.summary, &left_out),
+                    content: with_notes(outcome, &left_out),
                     fragment: NewFragment {
                         project_title: titles.project.clone(),
                         title: titles.fragment.clone(),
@@ -314,15 +315,22 @@ async fn entries(
     Ok((overlay(before, sandbox.written().await), partial, left_out))
 }
 
-/// The summary, with a note of what the version leaves out.
-fn with_note(summary: &str, left_out: &[LeftOut]) -> String {
-    if left_out.is_empty() {
-        return summary.to_owned();
+/// The summary, with notes of the journeys that passed and of what the version leaves out.
+fn with_notes(outcome: &BuildOutcome, left_out: &[LeftOut]) -> String {
+    let mut content = outcome.summary.clone();
+    if !outcome.journeys.is_empty() {
+        content.push_str("\n\nPlayed in a browser, and passed:\n");
+        for title in &outcome.journeys {
+            content.push_str(&format!("\n- {title}"));
+        }
     }
-    format!(
-        "{summary}\n\nThe app works. Not kept in this version:\n\n{}",
-        list_left_out(left_out)
-    )
+    if !left_out.is_empty() {
+        content.push_str(&format!(
+            "\n\nThe app works. Not kept in this version:\n\n{}",
+            list_left_out(left_out)
+        ));
+    }
+    content
 }
 
 /// What was asked for before this message, beside the messages that are shown whole.

@@ -5,6 +5,7 @@
 mod doubts;
 mod hostile;
 mod jail;
+mod journeys;
 mod peculiar;
 mod rootless;
 

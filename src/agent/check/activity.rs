@@ -20,7 +20,7 @@ const LOAD: Duration = Duration::from_secs(30);
 pub const STALLED: Duration = Duration::from_secs(8);
 /// A page rests when it has loaded and nothing has happened for this long: effects and their
 /// requests have had their turn.
-const QUIET: Duration = Duration::from_millis(900);
+pub const QUIET: Duration = Duration::from_millis(900);
 /// A page that never comes to rest is read this long after it has loaded.
 const RESTLESS: Duration = Duration::from_secs(8);
 /// A page that loads more times than this reloads itself for ever. Sign-ins and the dev server
@@ -83,7 +83,12 @@ impl PageActivity {
         self.frame = frame.as_str().map(str::to_owned);
     }
 
-    pub async fn until_it_rests(&mut self, browser: &mut Browser) -> Result<(), BrowserError> {
+    /// Waits until the page has loaded and nothing has happened in it for so long.
+    pub async fn until_it_rests(
+        &mut self,
+        browser: &mut Browser,
+        quiet: Duration,
+    ) -> Result<(), BrowserError> {
         let (begun, mut asked) = (Instant::now(), false);
         loop {
             let now = Instant::now();
@@ -91,7 +96,7 @@ impl PageActivity {
                 None if asked => begun + LOAD,
                 None => begun + STALLED,
                 Some(at) if self.requests.is_empty() => {
-                    (self.last.unwrap_or(at).max(at) + QUIET).min(at + RESTLESS)
+                    (self.last.unwrap_or(at).max(at) + quiet).min(at + RESTLESS)
                 }
                 Some(at) => at + RESTLESS,
             };
@@ -142,6 +147,16 @@ impl PageActivity {
     /// Whether the page can't answer any more questions.
     pub fn is_lost(&self) -> bool {
         self.crashed || self.hangs || self.loads > MAX_LOADS
+    }
+
+    /// Whether the page, or something that it asked for, is on its way.
+    pub fn is_busy(&self) -> bool {
+        self.loaded.is_none() || !self.requests.is_empty()
+    }
+
+    /// Expects that the page loads another one, as after a click on a link.
+    pub fn may_load(&mut self) {
+        self.loads = 0;
     }
 
     pub fn hangs(&mut self) {

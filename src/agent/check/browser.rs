@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{net::unix::pipe, process::Child};
@@ -16,7 +17,7 @@ use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, FramedRead, F
 use super::{
     events::{Event, Events},
     launch::{BrowserError, Launched, Remains, launch},
-    patience::Patience,
+    patience::{ANSWER, Patience},
     relay::Relay,
 };
 use crate::{config, sandbox::PageAddress};
@@ -62,6 +63,8 @@ pub struct Browser {
     last_id: u64,
     /// The page's session; the browser's own before there is one.
     session: Option<String>,
+    /// The browser's id for what its visitor has stored, and for the page.
+    visitor: Value,
     /// Events that arrived while a call waited for its result.
     events: Events,
     /// Whether the message before was too long: after one, the reader says once that it has ended.
@@ -108,6 +111,7 @@ impl Browser {
             received: FramedRead::new(from, ends),
             last_id: 0,
             session: None,
+            visitor: Value::Null,
             events: Events::default(),
             skipped: false,
             relay,
@@ -117,12 +121,25 @@ impl Browser {
         Ok(browser)
     }
 
+    /// Replaces the page by an empty one of a visitor who was never there.
+    pub async fn renew(&mut self) -> Result<(), BrowserError> {
+        self.session = None;
+        let gone = json!({ "browserContextId": self.visitor.take() });
+        self.call("Target.disposeBrowserContext", gone, START)
+            .await?;
+        self.open_page().await?;
+        // Events of the page before.
+        while self.next_event(Instant::now()).await?.is_some() {}
+        Ok(())
+    }
+
     async fn open_page(&mut self) -> Result<(), BrowserError> {
         // Such a context keeps what pages store in memory, and limits it.
         let context = self
             .call("Target.createBrowserContext", json!({}), START)
             .await?;
         let context = &context["browserContextId"];
+        self.visitor = context.clone();
         let downloads = json!({ "behavior": "deny", "browserContextId": context });
         self.call("Browser.setDownloadBehavior", downloads, START)
             .await?;
@@ -169,8 +186,7 @@ impl Browser {
     /// turn on the processors.
     pub async fn ask(&mut self, method: &str, params: Value) -> Result<Value, BrowserError> {
         let id = self.send(method, params).await?;
-        let group = self.remains.group.clone();
-        let patience = Patience::new(group.as_ref());
+        let patience = self.patience(ANSWER);
         loop {
             if let Some(answer) = self.answer(id, method, patience.deadline()).await? {
                 return Ok(answer);
@@ -179,6 +195,19 @@ impl Browser {
                 return Err(BrowserError::Silent);
             }
         }
+    }
+
+    /// What the page looks like: a PNG.
+    pub async fn screenshot(&mut self) -> Result<Vec<u8>, BrowserError> {
+        let how = json!({ "format": "png", "optimizeForSpeed": true });
+        let shot = self.ask("Page.captureScreenshot", how).await?;
+        let png = STANDARD.decode(shot["data"].as_str().unwrap_or_default());
+        Ok(png.unwrap_or_default())
+    }
+
+    /// Begins to wait for the page to do something within this time, on a machine that is not busy.
+    pub fn patience(&self, answer: Duration) -> Patience {
+        Patience::new(self.remains.group.clone(), answer)
     }
 
     /// The result of the call with this id; `None` when it did not come in time.

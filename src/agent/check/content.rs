@@ -120,12 +120,17 @@ pub async fn read(browser: &mut Browser) -> Result<PageContent, BrowserError> {
     Err(failure)
 }
 
-async fn read_once(browser: &mut Browser) -> Result<PageContent, BrowserError> {
+/// The isolated world of the page that is there now. A navigation ends it.
+pub async fn world(browser: &mut Browser) -> Result<i64, BrowserError> {
     let tree = browser.ask("Page.getFrameTree", json!({})).await?;
     let frame = &tree["frameTree"]["frame"]["id"];
     let world = json!({ "frameId": frame, "worldName": WORLD });
     let world = browser.ask("Page.createIsolatedWorld", world).await?;
-    let world = world["executionContextId"].as_i64().unwrap_or_default();
+    Ok(world["executionContextId"].as_i64().unwrap_or_default())
+}
+
+async fn read_once(browser: &mut Browser) -> Result<PageContent, BrowserError> {
+    let world = world(browser).await?;
     let ask = json!({ "expression": *ASK, "contextId": world, "returnByValue": true });
     let mut answer = browser.ask("Runtime.evaluate", ask).await?;
     let content = parse(answer["result"]["value"].take()).ok_or_else(|| {

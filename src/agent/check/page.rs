@@ -7,11 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use super::{
-    activity::{PageActivity, STALLED},
+    activity::{PageActivity, QUIET, STALLED},
     browser::Browser,
     content::{self, PageContent},
     launch::BrowserError,
@@ -95,7 +94,7 @@ pub async fn load(
         Err(BrowserError::Silent) => {}
         Err(error) => return Err(error),
     }
-    activity.until_it_rests(browser).await?;
+    activity.until_it_rests(browser, QUIET).await?;
     let mut content = PageContent::default();
     let mut screenshot = None;
     if !activity.is_lost() {
@@ -195,16 +194,8 @@ async fn read_now(browser: &mut Browser) -> Result<Look, BrowserError> {
             None,
         ));
     }
-    let shot = browser
-        .ask(
-            "Page.captureScreenshot",
-            json!({ "format": "png", "optimizeForSpeed": true }),
-        )
-        .await;
-    let png = match shot {
-        Ok(shot) => STANDARD
-            .decode(shot["data"].as_str().unwrap_or_default())
-            .unwrap_or_default(),
+    let png = match browser.screenshot().await {
+        Ok(png) => png,
         // The page has answered: only the screenshot is slow, or refused.
         Err(BrowserError::Silent | BrowserError::Failed(_)) => Vec::new(),
         Err(error) => return Err(error),

@@ -41,12 +41,12 @@ impl Agent {
     pub(super) async fn check_routes(
         &self,
         app: &App,
+        files: &[String],
         scope: &Scope<'_>,
     ) -> Result<Report, RunError> {
         let permit = self.browsers.permit().await?;
         let begun = Instant::now();
         let mut report = Report::default();
-        let files = app.list_files().await?;
         let routes = routes::routes(files.iter().map(String::as_str));
         let (mut dynamic, mut fixed): (Vec<Route>, Vec<Route>) =
             routes.into_iter().partition(Route::is_dynamic);

@@ -9,7 +9,7 @@ use std::{
 use crate::cgroup::Cgroup;
 
 /// How long a page may take to answer a question, on a machine that is not busy.
-const ANSWER: Duration = Duration::from_secs(12);
+pub const ANSWER: Duration = Duration::from_secs(12);
 /// It has had its turn when its browser has computed for this part of the time, …
 const COMPUTED_PART: u32 = 2;
 /// … or when the processors had nothing to do for this part of theirs: it waits for something else.
@@ -18,21 +18,24 @@ const IDLE_PART: u32 = 4;
 const LONGEST: u32 = 5;
 
 /// The wait for one answer.
-pub struct Patience<'a> {
-    group: Option<&'a Cgroup>,
+pub struct Patience {
+    group: Option<Cgroup>,
+    /// How long it lasts on a machine that is not busy.
+    answer: Duration,
     begun: Instant,
     /// What had been used before.
     computed: Option<Duration>,
     idle: Option<Duration>,
 }
 
-impl<'a> Patience<'a> {
+impl Patience {
     /// Begins to wait for a browser with this control group.
-    pub fn new(group: Option<&'a Cgroup>) -> Self {
+    pub fn new(group: Option<Cgroup>, answer: Duration) -> Self {
         Self {
-            group,
+            answer,
             begun: Instant::now(),
-            computed: processor_time(group),
+            computed: processor_time(group.as_ref()),
+            group,
             idle: idle(),
         }
     }
@@ -40,7 +43,7 @@ impl<'a> Patience<'a> {
     /// When to ask whether it is at an end.
     pub fn deadline(&self) -> Instant {
         let waited = self.begun.elapsed();
-        self.begun + ANSWER.max(waited + ANSWER / LONGEST)
+        self.begun + self.answer.max(waited + self.answer / LONGEST)
     }
 
     pub fn is_at_an_end(&self) -> bool {
@@ -50,8 +53,9 @@ impl<'a> Patience<'a> {
         };
         let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
         has_had_its_turn(
+            self.answer,
             self.begun.elapsed(),
-            since(self.computed, processor_time(self.group)),
+            since(self.computed, processor_time(self.group.as_ref())),
             since(self.idle, idle()),
             u32::try_from(processors).unwrap_or(1),
         )
@@ -61,15 +65,16 @@ impl<'a> Patience<'a> {
 /// `computed`: by the browser; `idle`: of all processors together. What is unknown counts as
 /// enough.
 fn has_had_its_turn(
+    answer: Duration,
     waited: Duration,
     computed: Option<Duration>,
     idle: Option<Duration>,
     processors: u32,
 ) -> bool {
-    let is_over = waited >= ANSWER * LONGEST;
-    let has_computed = computed.is_none_or(|computed| computed >= ANSWER / COMPUTED_PART);
+    let is_over = waited >= answer * LONGEST;
+    let has_computed = computed.is_none_or(|computed| computed >= answer / COMPUTED_PART);
     let is_free = idle.is_none_or(|idle| idle >= waited * processors / IDLE_PART);
-    waited >= ANSWER && (is_over || has_computed || is_free)
+    waited >= answer && (is_over || has_computed || is_free)
 }
 
 fn processor_time(group: Option<&Cgroup>) -> Option<Duration> {
@@ -96,7 +101,7 @@ mod tests {
     #[test]
     fn a_page_is_waited_for_until_it_has_had_its_turn() {
         let after = |waited, computed, idle| {
-            has_had_its_turn(Duration::from_secs(waited), computed, idle, 2)
+            has_had_its_turn(ANSWER, Duration::from_secs(waited), computed, idle, 2)
         };
         assert!(!after(11, seconds(11), seconds(11)), "it is too early");
         assert!(

@@ -1,8 +1,10 @@
-//! A page's screenshot made small: what lists of projects and versions show.
+//! A page's screenshot made small: what lists of projects and versions show. Also tells dark ones.
 
 use std::io::Cursor;
 
-use image::{ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder, imageops::FilterType};
+use image::{
+    DynamicImage, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder, imageops::FilterType,
+};
 
 /// In pixels: half the window of the check, in which text still has its shape.
 const SIZE: (u32, u32) = (640, 400);
@@ -13,14 +15,24 @@ const QUALITIES: [u8; 3] = [82, 65, 40];
 /// In bytes.
 const LARGEST: usize = 100_000;
 
-/// The screenshot (PNG) as a JPEG of at most 100 kB; `None` when it can't be read.
-pub fn small(png: &[u8]) -> Option<Vec<u8>> {
+fn decoded(png: &[u8]) -> Option<DynamicImage> {
     let mut reader = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
     reader.limits(limits);
-    let picture = reader.decode().ok()?;
-    let picture = picture
+    reader.decode().ok()
+}
+
+/// Whether most of a screenshot (PNG) is dark; `None` when it can't be read.
+pub fn is_dark(png: &[u8]) -> Option<bool> {
+    let picture = decoded(png)?.thumbnail(SIZE.0 / 4, SIZE.1 / 4).to_luma8();
+    let dark = picture.pixels().filter(|pixel| pixel.0[0] < 128).count();
+    Some(dark * 2 > picture.pixels().count())
+}
+
+/// The screenshot (PNG) as a JPEG of at most 100 kB; `None` when it can't be read.
+pub fn small(png: &[u8]) -> Option<Vec<u8>> {
+    let picture = decoded(png)?
         .resize_to_fill(SIZE.0, SIZE.1, FilterType::Triangle)
         .into_rgb8();
     QUALITIES.into_iter().find_map(|quality| {
@@ -48,6 +60,20 @@ mod tests {
         let read = image::load_from_memory_with_format(&jpeg, ImageFormat::Jpeg)?;
         assert_eq!((read.width(), read.height()), SIZE);
         assert_eq!(small(b"no picture"), None);
+        Ok(())
+    }
+
+    #[test]
+    fn a_picture_is_dark_when_most_of_it_is() -> image::ImageResult<()> {
+        for (dark_rows, is) in [(250, false), (550, true)] {
+            let page = image::RgbImage::from_fn(1280, 800, |_, y| {
+                image::Rgb([if y < dark_rows { 20 } else { 250 }; 3])
+            });
+            let mut png = Cursor::new(Vec::new());
+            page.write_to(&mut png, ImageFormat::Png)?;
+            assert_eq!(is_dark(png.get_ref()), Some(is));
+        }
+        assert_eq!(is_dark(b"no picture"), None);
         Ok(())
     }
 }

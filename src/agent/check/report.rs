@@ -26,6 +26,9 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What was checked and works.
     pub seen: Vec<String>,
+    /// The titles of the journeys that passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub journeys: Vec<String>,
     /// What the first page looks like: a small JPEG. No part of what is saved.
     #[serde(skip)]
     pub picture: Option<Vec<u8>>,
@@ -49,6 +52,12 @@ pub enum ProblemKind {
     Http,
     Runtime,
     Blank,
+    /// A journey that fails.
+    Journey,
+    /// A journey that can't be read.
+    JourneyFile,
+    /// A journey that was there and is not any more.
+    JourneyGone,
 }
 
 impl ProblemKind {
@@ -60,6 +69,9 @@ impl ProblemKind {
             Self::Http => "It answers with an error",
             Self::Runtime => "The page fails when it is loaded",
             Self::Blank => "The page is empty",
+            Self::Journey => "A journey fails",
+            Self::JourneyFile => "A journey can't be read",
+            Self::JourneyGone => "A journey is gone",
         }
     }
 }
@@ -80,9 +92,19 @@ impl Report {
         self.problems.is_empty()
     }
 
+    /// Whether the app itself is sound, so that its journeys can be played.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut kinds = self.problems.iter().map(|problem| problem.kind);
+        kinds.all(|kind| kind == ProblemKind::JourneyGone)
+    }
+
     pub fn for_model(&self) -> String {
         let mut text = if self.is_well() {
-            format!("The app works. Looked at: {}.", self.seen.join(", "))
+            let mut text = format!("The app works. Looked at: {}.", self.seen.join(", "));
+            if !self.journeys.is_empty() {
+                text.push_str(&format!(" Journeys passed: {}.", self.journeys.join(", ")));
+            }
+            text
         } else {
             let count = self.problems.len();
             let mut text = format!(
@@ -174,6 +196,13 @@ impl Report {
             0,
             format!("not looked at, or only asked for: {named}{more}"),
         );
+    }
+
+    /// Whether the model has read in it that a journey is gone.
+    pub(in crate::agent) fn says_gone(&self) -> bool {
+        self.problems
+            .iter()
+            .any(|problem| problem.kind == ProblemKind::JourneyGone)
     }
 
     pub(super) fn is_not_running(&self) -> bool {

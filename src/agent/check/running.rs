@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::report::{Problem, ProblemKind, Report};
-use crate::agent::{App, RunError, text::plain};
+use crate::agent::{App, Listing, RunError, text::plain};
 
 /// Reports the named pipes in the app's folder: a dev server that reads one hangs. `None` when
 /// there are none. A dev server that hangs already is released.
-pub async fn pipes(app: &App) -> Result<Option<Report>, RunError> {
-    let pipes = app.list().await?.pipes;
+pub async fn pipes(app: &App, listing: &Listing) -> Result<Option<Report>, RunError> {
+    let pipes = &listing.pipes;
     if pipes.is_empty() {
         return Ok(None);
     }

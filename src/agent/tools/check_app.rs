@@ -16,7 +16,7 @@ pub struct Arguments {}
 pub fn spec() -> (&'static str, Value) {
     (
         "Checks the running app: compile errors, type errors (tsc --noEmit), the HTTP status of its routes, and the errors that its \
-         pages throw when they are really loaded. The same check decides at the end whether the work is done.",
+         pages throw when they are really loaded; then plays its journeys. The same check decides at the end whether the work is done.",
         object(json!({}), &[]),
     )
 }

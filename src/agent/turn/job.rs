@@ -22,6 +22,8 @@ pub struct Job<'a, 's, J> {
     pub mode: Mode,
     /// What a build follows.
     pub plan: Option<ApprovedPlan<'a>>,
+    /// The app's journeys that the run has to keep.
+    pub journeys: Vec<String>,
 }
 
 impl<J> Job<'_, '_, J> {
@@ -33,6 +35,7 @@ impl<J> Job<'_, '_, J> {
     pub(in crate::agent) async fn scope(&self) -> Scope<'_> {
         Scope {
             changed: self.sandbox.changed().await,
+            journeys: Vec::new(),
             reports: self.reports,
         }
     }

@@ -1,0 +1,186 @@
+//! Journeys: what a visitor does in the app and then sees, as small files that the agent keeps with
+//! it (`docs/journeys.md` has their format). The check plays them in its own browser after the
+//! pages have been found sound, each as a visitor who was never there.
+
+mod input;
+mod keys;
+mod play;
+mod read;
+mod roles;
+mod round;
+mod screen;
+
+use keys::Stroke;
+
+use super::report::{Problem, ProblemKind, Report};
+use crate::agent::Listing;
+
+/// The folder that they are in.
+const FOLDER: &str = "tests/journeys/";
+/// How many an app may have.
+const MAX_JOURNEYS: usize = 20;
+
+/// A journey, as its file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journey {
+    /// The file's path in the app.
+    pub file: String,
+    pub title: String,
+    pub steps: Vec<Step>,
+}
+
+/// One thing that the visitor does or sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub action: Action,
+    /// As it is in the file, in one line.
+    pub source: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Goes to a path of the app.
+    Open(String),
+    Reload,
+    Click(Target),
+    /// Writes into a field, in place of what is there.
+    Type {
+        text: String,
+        field: Target,
+    },
+    /// Chooses an option of a field.
+    Select {
+        option: String,
+        field: Target,
+    },
+    Press(Stroke),
+    See(Sight),
+    NotSee(Sight),
+    /// Finds most of the page dark, or light.
+    Theme(Theme),
+}
+
+impl Action {
+    /// Whether it only looks.
+    pub fn is_look(&self) -> bool {
+        matches!(self, Self::See(_) | Self::NotSee(_) | Self::Theme(_))
+    }
+}
+
+/// What is acted on: an element, by its accessible name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub name: String,
+    /// `None`: whatever has the name, and first of all what can be used.
+    pub role: Option<String>,
+    /// Which of several, counted from 1.
+    pub number: usize,
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// A text on the page.
+    Text(String),
+    /// An element.
+    Element(Element),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Element {
+    pub role: String,
+    /// Any name, where this is empty.
+    pub name: String,
+    /// What a field holds.
+    pub value: Option<String>,
+    /// Such as `checked`, and whether it is.
+    pub states: Vec<(&'static str, bool)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    Dark,
+    Light,
+}
+
+/// Whether this file of the app is a journey.
+pub fn is_journey(path: &str) -> bool {
+    let name = path.strip_prefix(FOLDER);
+    name.is_some_and(|name| name.ends_with(".json") && !name.contains('/'))
+}
+
+/// Adds those of the journeys that the app has no more. What can't be listed is not taken for gone.
+pub fn require(journeys: &[String], listing: &Listing, report: &mut Report) {
+    let gone = journeys
+        .iter()
+        .filter(|file| listing.is_known && !listing.paths().any(|path| path == file.as_str()));
+    report.problems.extend(gone.map(|file| {
+        let text = format!(
+            "{file} was there before this run, and the user's message does not ask to remove it. \
+             Write it again as it was, and change the app so that it passes. Only where the user \
+             no longer wants what it shows, leave it out, and say so in the summary."
+        );
+        Problem::new(ProblemKind::JourneyGone, file.clone(), text)
+    }));
+}
+
+/// The journeys among an app's files that a message does not ask to remove or rename: it names
+/// neither them nor journeys as such.
+pub fn kept(files: &[String], message: &str) -> Vec<String> {
+    let message = message.to_lowercase();
+    if message.contains("journey") {
+        return Vec::new();
+    }
+    let is_named = |file: &str| {
+        let name = file.strip_prefix(FOLDER).unwrap_or(file);
+        message.contains(name.trim_end_matches(".json").to_lowercase().as_str())
+    };
+    let kept = files
+        .iter()
+        .filter(|file| is_journey(file) && !is_named(file));
+    kept.cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn journeys_are_the_json_files_of_their_folder() {
+        assert!(is_journey("tests/journeys/add-a-task.json"));
+        for other in [
+            "journeys/rome.json",
+            "tests/journeys/README.md",
+            "tests/journeys/old/add.json",
+            "app/tests/journeys/add.json",
+        ] {
+            assert!(!is_journey(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_journey_is_kept_unless_the_message_asks_for_its_removal() {
+        let files = [
+            "app/page.tsx".to_owned(),
+            "tests/journeys/add-task.json".to_owned(),
+        ];
+        assert_eq!(kept(&files, "Make it blue"), files[1..]);
+        assert!(kept(&files, "Delete add-task.json").is_empty());
+        assert!(kept(&files, "No more Journeys, please").is_empty());
+    }
+
+    #[test]
+    fn a_journey_that_is_gone_is_a_problem_and_an_unknown_folder_is_none() {
+        let gone = ["tests/journeys/add.json".to_owned()];
+        let listing = Listing {
+            is_known: true,
+            ..Listing::default()
+        };
+        let mut report = Report::default();
+        require(&gone, &Listing::unknown("no answer"), &mut report);
+        assert!(report.is_well());
+        require(&gone, &listing, &mut report);
+        assert!(report.says_gone() && report.is_sound());
+        assert!(report.for_model().contains("Write it again as it was"));
+    }
+}
