@@ -22,6 +22,7 @@ mod models;
 mod preferences;
 mod presence;
 mod previews;
+mod reports;
 mod shares;
 mod showcase;
 mod steps;
@@ -42,6 +43,7 @@ pub use crate::{render::image_type, store::Backlog};
 pub use error::ProjectError;
 pub use feed::{Feed, FeedItem, FollowError};
 pub use images::ImageContent;
+pub use reports::ProjectReport;
 pub use terminals::{TerminalItem, TerminalViewer};
 
 use crate::{

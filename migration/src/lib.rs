@@ -29,6 +29,7 @@ mod m20261129_100067_add_linked_identities;
 mod m20261129_100070_add_teams;
 mod m20261129_100080_add_modes;
 mod m20261129_100081_add_cached_tokens;
+mod m20261129_100110_add_api_tokens;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100070_add_teams::Migration),
             Box::new(m20261129_100080_add_modes::Migration),
             Box::new(m20261129_100081_add_cached_tokens::Migration),
+            Box::new(m20261129_100110_add_api_tokens::Migration),
         ]
     }
 }
