@@ -3,6 +3,7 @@
 
 mod admin_request;
 mod administration;
+mod api_tokens;
 mod billing;
 mod cookie;
 mod email;

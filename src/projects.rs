@@ -23,6 +23,7 @@ mod preferences;
 mod presence;
 mod previews;
 mod prompt_help;
+mod reports;
 mod shares;
 mod showcase;
 mod steps;
@@ -43,6 +44,7 @@ pub use crate::{render::image_type, store::Backlog};
 pub use error::ProjectError;
 pub use feed::{Feed, FeedItem, FollowError};
 pub use images::ImageContent;
+pub use reports::ProjectReport;
 pub use terminals::{TerminalItem, TerminalViewer};
 
 use crate::{

@@ -9,8 +9,10 @@ mod files;
 mod health;
 mod identity;
 mod images;
+mod mcp;
 mod measures;
 mod metrics;
+mod orders;
 mod origin;
 mod outside;
 mod preferences;
@@ -22,6 +24,7 @@ mod shares;
 mod site_files;
 mod terminal;
 mod tls_ask;
+mod v1;
 
 use std::{
     collections::BTreeSet,
@@ -208,7 +211,7 @@ async fn apart_from_pages(request: Request, next: Next) -> Response {
 }
 
 /// The routes that are neither pages nor server functions.
-fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 21] {
+fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 30] {
     let limited = |upload: MethodRouter<AppState>, bytes| {
         upload
             .layer(DefaultBodyLimit::max(bytes))
@@ -216,6 +219,7 @@ fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 21] {
     };
     let image = limited(post(images::upload), IMAGE_MAX_BYTES);
     let file = limited(post(files::upload), MAX_UPLOAD);
+    let mcp = limited(post(mcp::serve), mcp::MAX_REQUEST);
     let preferences = get(preferences::list).post(preferences::set);
     [
         ("/healthz", get(health::healthz)),
@@ -239,6 +243,15 @@ fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 21] {
         ("/api/billing/webhook", post(billing::webhook)),
         ("/preview/{name}", get(previews::lead)),
         ("/s/{slug}/picture", get(shares::picture)),
+        ("/mcp", mcp),
+        ("/api/v1/projects", get(v1::list).post(v1::create)),
+        ("/api/v1/projects/{id}", get(v1::get)),
+        ("/api/v1/projects/{id}/messages", post(v1::send)),
+        ("/api/v1/projects/{id}/wait", get(v1::wait)),
+        ("/api/v1/projects/{id}/files", get(v1::files)),
+        ("/api/v1/projects/{id}/files/{*path}", get(v1::file)),
+        ("/api/v1/projects/{id}/versions", get(v1::versions)),
+        ("/api/v1/projects/{id}/stop", post(v1::stop)),
     ]
 }
 

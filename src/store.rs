@@ -5,6 +5,7 @@
 mod account;
 mod administration;
 mod all_projects;
+mod api_token;
 mod attached_image;
 mod audit;
 mod billing;
@@ -66,6 +67,7 @@ use sea_orm::{
 
 use crate::protocol::{CreditRules, Credits};
 pub use administration::AccountChange;
+pub use api_token::FoundToken;
 pub use audit::{Actor, Deed};
 pub use deletion::Deleted;
 pub use dump::{BlobShelf, Dumped};

@@ -30,6 +30,7 @@ mod m20261129_100070_add_teams;
 mod m20261129_100080_add_modes;
 mod m20261129_100081_add_cached_tokens;
 mod m20261129_100082_add_message_models;
+mod m20261129_100110_add_api_tokens;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100080_add_modes::Migration),
             Box::new(m20261129_100081_add_cached_tokens::Migration),
             Box::new(m20261129_100082_add_message_models::Migration),
+            Box::new(m20261129_100110_add_api_tokens::Migration),
         ]
     }
 }

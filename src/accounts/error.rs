@@ -28,6 +28,9 @@ pub enum AccountError {
     /// Nobody is signed in.
     #[error("You are not signed in, or not any more. Sign in to continue.")]
     SignedOut,
+    /// A program's request has no token that counts; the sentence says which one it needs.
+    #[error("{0}")]
+    Token(&'static str),
     /// It is not theirs to do; the sentence is for the user.
     #[error("{0}")]
     Refused(&'static str),
@@ -69,7 +72,7 @@ impl From<AccountError> for ApiError {
         let text = error.to_string();
         match error {
             AccountError::Invalid { field, .. } => Self::invalid(field, text),
-            AccountError::Wrong | AccountError::SignedOut => {
+            AccountError::Wrong | AccountError::SignedOut | AccountError::Token(_) => {
                 Self::new(ErrorCode::Unauthorized, text)
             }
             AccountError::Unusable => Self::invalid("email", text),

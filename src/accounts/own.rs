@@ -16,7 +16,7 @@ const EXPORTS: Rate = Rate {
     pause: Duration::from_secs(60),
 };
 /// The longest name, in characters.
-const LONGEST_NAME: usize = 80;
+pub(super) const LONGEST_NAME: usize = 80;
 
 impl Accounts {
     /// Sets how the account's owner wants to be called.

@@ -5,8 +5,8 @@ use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
 use crate::protocol::{
-    ApiError, CreditEntry, Credits, LinkedIdentity, Pricing, Provider, SecondStepSetup,
-    SecondStepState, SessionId, SessionSummary,
+    ApiError, ApiToken, ApiTokenId, CreditEntry, Credits, LinkedIdentity, NewApiToken, Pricing,
+    Provider, SecondStepSetup, SecondStepState, SessionId, SessionSummary,
 };
 
 /// Makes an account and signs in. `link`: the token of a link that allows it; `to`: where to go
@@ -269,6 +269,35 @@ pub async fn end_other_sessions() -> Result<(), ApiError> {
     let (accounts, requester) = session::both()?;
     let identity = answer(requester.identity())?;
     answer(accounts.end_other_sessions(identity).await)
+}
+
+/// The tokens with which programs act in the account's name, the newest first.
+#[server(prefix = "/api", endpoint = "account/tokens", input = GetUrl, output = Json)]
+pub async fn list_api_tokens() -> Result<Vec<ApiToken>, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    answer(accounts.api_tokens(answer(requester.identity())?).await)
+}
+
+/// Makes a token for so many days, or for good, and returns it: nobody sees it again.
+#[server(prefix = "/api", endpoint = "account/tokens/create", output = Json)]
+pub async fn create_api_token(name: String, days: Option<u32>) -> Result<NewApiToken, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let identity = answer(requester.identity())?;
+    answer(accounts.create_api_token(identity, &name, days).await)
+}
+
+/// Ends a token of the account.
+#[server(prefix = "/api", endpoint = "account/tokens/revoke", output = Json)]
+pub async fn revoke_api_token(token: ApiTokenId) -> Result<(), ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let identity = answer(requester.identity())?;
+    answer(accounts.revoke_api_token(identity, token).await)
 }
 
 /// The identities of other services that sign in to the account.

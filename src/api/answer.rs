@@ -31,11 +31,11 @@ pub fn mode(mode: Option<String>) -> Result<Option<Mode>, ApiError> {
     mode.map(|mode| mode.parse()).transpose().map_err(unknown)
 }
 
-/// The model that a form names: none for that of the message before, an empty name for the first.
+/// The model that a form names: none for that of the message before, `auto` for the first.
 pub fn model(model: Option<String>) -> ModelChoice {
     match model {
         None => ModelChoice::Same,
-        Some(model) if model.is_empty() => ModelChoice::First,
+        Some(model) if model == ModelChoice::AUTO => ModelChoice::First,
         Some(model) => ModelChoice::This(model.into()),
     }
 }

@@ -8,7 +8,7 @@ use crate::protocol::{ApiError, ImprovedPrompt, MessageId, ProjectId, RunId};
 /// Adds the user's message, with the image that was uploaded for it, and the run that answers it,
 /// in one transaction. `mode` says what the run may do: `build` (the default), `plan` or `ask`.
 /// `model` names one of those that the project's workspace lists; that of the message before if it
-/// is left out, the first of the list if it is empty.
+/// is left out, the first of the list if it is `auto`.
 /// `answers` names the message whose questions it answers or whose plan it approves, which only one
 /// message does.
 #[server(prefix = "/api", endpoint = "messages/send", output = Json)]

@@ -124,7 +124,7 @@ impl Projects {
     }
 
     /// Stops the run at work, and those that wait, the last first: none begins meanwhile.
-    async fn stop_all(&self, project: ProjectId) -> Result<(), ProjectError> {
+    pub(super) async fn stop_all(&self, project: ProjectId) -> Result<(), ProjectError> {
         let runs = self.inner.store.list_runs(project).await?;
         let unfinished = runs.into_iter().rev().filter(|run| !run.state.is_final());
         let ids: Vec<RunId> = unfinished.map(|run| run.id).collect();

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CreditRules, Credits, SessionId, Timestamp, UserId};
+use super::{ApiTokenId, CreditRules, Credits, SessionId, Timestamp, UserId};
 
 /// What an account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -91,6 +91,31 @@ pub struct SessionSummary {
     pub address: String,
     pub created_at: Timestamp,
     pub seen_at: Timestamp,
+}
+
+/// A token with which programs act in an account's name, without the token itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiToken {
+    pub id: ApiTokenId,
+    /// What its owner calls it.
+    pub name: String,
+    /// How it begins.
+    pub prefix: String,
+    pub created_at: Timestamp,
+    /// `None` for one that does not expire.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it has expired.
+    pub expired: bool,
+    /// Within a few minutes; `None` for one that was never used.
+    pub used_at: Option<Timestamp>,
+}
+
+/// A token that was just made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewApiToken {
+    pub summary: ApiToken,
+    /// The token itself, which nobody sees again.
+    pub token: String,
 }
 
 /// What the plans have, and which one somebody has.

@@ -59,6 +59,11 @@ id!(
     SessionId
 );
 
+id!(
+    /// A token with which programs act in a user's name. It is no secret: the token itself is.
+    ApiTokenId
+);
+
 /// Who owns projects and waits for runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -45,6 +45,9 @@ pub enum ModelChoice {
 }
 
 impl ModelChoice {
+    /// What a form sends for [`ModelChoice::First`].
+    pub const AUTO: &str = "auto";
+
     /// The model to note with the message, where `same` is the one before.
     pub fn or(self, same: Option<ModelId>) -> Option<ModelId> {
         match self {

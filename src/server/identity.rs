@@ -1,6 +1,7 @@
 //! Who sent a request: read from its cookie once, for pages, server functions, the feed and files
 //! alike, which find a [`Requester`] in the request's extensions. What they show is decided where
-//! the data are; here, who is not signed in is only led to where one signs in.
+//! the data are; here, who is not signed in is only led to where one signs in. Programs have routes
+//! of their own, where a token counts and no cookie does.
 
 use std::{
     convert::Infallible,
@@ -19,9 +20,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::AppState;
 use crate::{
-    accounts::{Accounts, Client, Effort, Requester},
+    accounts::{AccountError, Accounts, Client, Effort, Requester},
     projects::Projects,
-    protocol::ApiError,
+    protocol::{ApiError, ErrorCode},
 };
 
 /// How long a socket may outlive a session that ended by itself.
@@ -67,10 +68,19 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
         return next.run(request).await;
     }
     let accounts = &state.accounts;
-    let token = accounts.sent_token(texts(&request, header::COOKIE));
-    let step = accounts.sent_step(texts(&request, header::COOKIE));
-    let identity = match accounts.identify(token.as_ref()).await {
+    let (mut token, mut step) = (None, None);
+    let identified = if is_for_programs(path) {
+        let sent = request.headers().get(header::AUTHORIZATION);
+        let sent = sent.map(|sent| sent.to_str().unwrap_or_default());
+        accounts.identify_program(sent).await.map(Some)
+    } else {
+        token = accounts.sent_token(texts(&request, header::COOKIE));
+        step = accounts.sent_step(texts(&request, header::COOKIE));
+        accounts.identify(token.as_ref()).await
+    };
+    let identity = match identified {
         Ok(identity) => identity,
+        Err(AccountError::Token(why)) => return without_token(why),
         Err(error) => return ApiError::from(error).into_response(),
     };
     if let Some(elsewhere) = elsewhere(&request, identity.is_some()) {
@@ -103,6 +113,18 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
         step,
     });
     next.run(request).await
+}
+
+/// Whether a token counts there, and no cookie.
+fn is_for_programs(path: &str) -> bool {
+    path == "/mcp" || path.starts_with("/api/v1/")
+}
+
+/// The answer to a program without a token that counts (RFC 6750).
+fn without_token(why: &'static str) -> Response {
+    let challenge = (header::WWW_AUTHENTICATE, "Bearer");
+    let error = ApiError::new(ErrorCode::Unauthorized, why);
+    ([challenge], error).into_response()
 }
 
 /// The readable values of the header.

@@ -2,6 +2,10 @@
 //! requests to the API and the sockets, and all that change something, are refused here unless they
 //! come from the app's own pages, by what the browser says of them (`Origin`, `Sec-Fetch-Site`). A
 //! foreign name that points at this machine (DNS rebinding) is refused altogether.
+//!
+//! The routes of programs (`/mcp`, `/api/v1`) take no cookies, so no other page could use them in
+//! somebody's name; but where there are no accounts they need no token either, and are guarded like
+//! the rest.
 
 use axum::{
     extract::{Request, State},
@@ -32,7 +36,8 @@ pub async fn same_origin_only(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
     );
-    let guarded = !is_read || path.starts_with("/api/") || path.starts_with("/ws/");
+    let is_api = ["/api/", "/ws/"].iter().any(|api| path.starts_with(api)) || path == "/mcp";
+    let guarded = !is_read || is_api;
     if guarded && !comes_from_here(&request, &state.public_url) {
         return ApiError::new(
             ErrorCode::Forbidden,

@@ -37,6 +37,11 @@ const fn shown(table: &'static str, columns: &'static [&'static str]) -> Shown {
 
 #[rustfmt::skip]
 const TABLES: &[Shown] = &[
+    Shown {
+        // The prefix is a part of the token.
+        secrets: &["token_hash", "prefix"],
+        ..shown("api_tokens", &["id", "user_id", "name", "created_at", "expires_at", "used_at"])
+    },
     shown("audit_entries", &[
         "id", "at", "actor_id", "actor", "action", "subject_kind", "subject_id", "subject",
         "details", "address",

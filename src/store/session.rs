@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 
 use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*};
 
-use super::{Result, Store, StoreError, link, readable, user};
+use super::{Result, Store, StoreError, api_token, link, readable, user};
 use crate::protocol::{Account, SessionId, SessionSummary, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -211,7 +211,7 @@ impl Store {
             .await
     }
 
-    /// Removes sessions and links that are over.
+    /// Removes sessions and links that are over, and tokens that are so since long ago.
     pub async fn remove_ended_sessions(&self, idle: Duration) -> Result<()> {
         self.write(move |tx| {
             Box::pin(async move {
@@ -219,7 +219,8 @@ impl Store {
                     .filter(open(idle).not())
                     .exec(tx)
                     .await?;
-                link::remove_expired(tx).await
+                link::remove_expired(tx).await?;
+                api_token::remove_expired(tx).await
             })
         })
         .await

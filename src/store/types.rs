@@ -8,8 +8,8 @@ use sea_orm::{
 };
 
 use crate::protocol::{
-    AccountRole, Author, CreditReason, FragmentId, MessageId, MessageKind, Mode, ModelId, Plan,
-    ProjectId, ProjectRole, Role, RunId, RunState, SessionId, UserId,
+    AccountRole, ApiTokenId, Author, CreditReason, FragmentId, MessageId, MessageKind, Mode,
+    ModelId, Plan, ProjectId, ProjectRole, Role, RunId, RunState, SessionId, UserId,
 };
 
 /// Makes each type a column of the text that `$to_text` returns and `$from_text` parses.
@@ -76,6 +76,7 @@ text_columns! {
     RunId: ToString::to_string, str::parse::<RunId>;
     FragmentId: ToString::to_string, str::parse::<FragmentId>;
     SessionId: ToString::to_string, str::parse::<SessionId>;
+    ApiTokenId: ToString::to_string, str::parse::<ApiTokenId>;
     UserId: ToString::to_string, any_user;
     ModelId: |model: &ModelId| model.as_str().to_owned(), any_model;
     AccountRole: |role: &AccountRole| role.as_str().to_owned(), str::parse::<AccountRole>;

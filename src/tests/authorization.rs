@@ -6,7 +6,7 @@ mod table;
 
 use codeflow::{
     accounts::Token,
-    protocol::{ProjectId, Timestamp, UserId},
+    protocol::{NewApiToken, ProjectId, Timestamp, UserId},
     server,
     store::{AccountChange, Actor, NewSession, Store},
 };
@@ -82,7 +82,28 @@ impl Things {
     }
 }
 
-async fn ask(server: &Server, cookie: &str, things: &Things, row: &Row) -> Response {
+/// What somebody asks with: their session's cookie and, where only programs ask, their token.
+#[derive(Default)]
+struct Key {
+    cookie: String,
+    token: String,
+}
+
+impl Key {
+    /// The session's, with a token of its user.
+    async fn of(server: &Server, cookie: String) -> Self {
+        let request = http()
+            .post(format!("{}/api/account/tokens/create", server.url()))
+            .header("accept", "application/json")
+            .header("cookie", &cookie)
+            .form(&[("name", "A program")]);
+        let made: NewApiToken = request.send().await.unwrap().json().await.unwrap();
+        let token = made.token;
+        Self { cookie, token }
+    }
+}
+
+async fn ask(server: &Server, key: &Key, things: &Things, row: &Row) -> Response {
     let Row {
         path,
         method,
@@ -99,7 +120,11 @@ async fn ask(server: &Server, cookie: &str, things: &Things, row: &Row) -> Respo
     let mut request = http()
         .request(Method::from_bytes(method.as_bytes()).unwrap(), url)
         .header("accept", accept)
-        .header("cookie", cookie);
+        .header("cookie", &key.cookie);
+    let is_for_programs = *path == "/mcp" || path.starts_with("/api/v1/");
+    if is_for_programs && !key.token.is_empty() {
+        request = request.bearer_auth(&key.token);
+    }
     if *path == "/api/images" {
         request = request.body(picture(7));
     } else if *path == "/api/preview/errors" {
@@ -117,6 +142,9 @@ async fn ask(server: &Server, cookie: &str, things: &Things, row: &Row) -> Respo
         }));
     } else if *path == "/api/account/sessions/end" {
         request = request.form(&[("session", &things.run)]);
+    } else if *method == "POST" && is_for_programs {
+        let fields: std::collections::HashMap<_, _> = form.iter().copied().collect();
+        request = request.json(&fields);
     } else if *method == "POST" && *path != "/api/files/upload" {
         let form: Vec<_> = form
             .iter()
@@ -194,6 +222,9 @@ async fn nobody_gets_what_is_anothers() {
     let stranger = sign_up(&server, "stranger@example.com").await;
     let disabled = sign_up(&server, "disabled@example.com").await;
     let people = Person::of(&server, &owner);
+    let owner_key = Key::of(&server, owner.clone()).await;
+    let stranger = Key::of(&server, stranger).await;
+    let disabled = Key::of(&server, disabled).await;
     let ask_as_owner = async |method: Method, path: &str, form: &[(&str, &str)]| -> Value {
         let request = http()
             .request(method, format!("{}{path}", server.url()))
@@ -231,6 +262,11 @@ async fn nobody_gets_what_is_anothers() {
         project,
     };
     let token = Token::new();
+    let before = Some(Timestamp(Timestamp::now().0 - 1));
+    store
+        .add_api_token(&user, &token.hash(), "cf_", "Expired", before)
+        .await
+        .unwrap();
     let ended = NewSession {
         user,
         token: token.hash(),
@@ -239,7 +275,10 @@ async fn nobody_gets_what_is_anothers() {
         expires_at: Timestamp(Timestamp::now().0 - 1),
     };
     store.add_session(ended, None).await.unwrap();
-    let expired = format!("{}={}", owner.split('=').next().unwrap(), token.expose());
+    let expired = Key {
+        cookie: format!("{}={}", owner.split('=').next().unwrap(), token.expose()),
+        token: format!("cf_{}", token.expose()),
+    };
     let account = store.find_account("disabled@example.com").await.unwrap();
     let change = AccountChange::Disabled(true);
     store
@@ -259,22 +298,22 @@ async fn nobody_gets_what_is_anothers() {
         if email.starts_with("removed") {
             teams::remove(&people, project, email).await;
         }
-        members.push(member.cookie);
+        members.push(Key::of(&server, member.cookie).await);
     }
-    let [viewer, editor, removed] = members.try_into().unwrap();
+    let [viewer, editor, removed] = <[Key; 3]>::try_from(members).ok().unwrap();
 
     let mut wrong = Vec::new();
     for row in TABLE {
-        for (who, cookie, asker) in [
-            ("nobody", "", Asker::Nobody),
-            ("an ended session", &*expired, Asker::Nobody),
+        for (who, key, asker) in [
+            ("nobody", &Key::default(), Asker::Nobody),
+            ("an ended session", &expired, Asker::Nobody),
             ("a disabled user", &disabled, Asker::Nobody),
             ("another user", &stranger, Asker::Stranger),
             ("a removed member", &removed, Asker::Stranger),
             ("a viewer", &viewer, Asker::Viewer),
         ] {
             if !is_left_out(asker, row.path) {
-                let response = ask(&server, cookie, &things, row).await;
+                let response = ask(&server, key, &things, row).await;
                 let fault = fault(asker, row, response).await;
                 wrong.extend(fault.map(|fault| format!("{who} got {fault}")));
             }
@@ -289,7 +328,7 @@ async fn nobody_gets_what_is_anothers() {
     // Nothing is at these: there is no picture, no sandbox, and no step.
     let empty = ["pictures", "view", "step"];
     for row in rows.filter(|row| !empty.iter().any(|part| row.path.contains(part))) {
-        let status = ask(&server, &owner, &things, row).await.status();
+        let status = ask(&server, &owner_key, &things, row).await.status();
         assert_eq!(status, StatusCode::OK, "{}", row.path);
     }
     let project: ProjectId = things.project.parse().unwrap();

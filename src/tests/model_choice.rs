@@ -68,7 +68,7 @@ async fn a_project_keeps_the_model_that_a_message_asked_for_until_another_is_ask
     for (question, model, answer) in [
         ("And now?", Some(OTHER), "The other."),
         ("Still?", None, "The other."),
-        ("And you?", Some(""), "The first."),
+        ("And you?", Some("auto"), "The first."),
         ("Who?", Some(FIRST), "The first."),
     ] {
         let answered = ask(&server, project, question, model).await;

@@ -3,7 +3,7 @@
 
 use std::io::{Cursor, Read as _};
 
-use codeflow::protocol::{ProjectId, SecondStepSetup, SecondStepState};
+use codeflow::protocol::{NewApiToken, ProjectId, SecondStepSetup, SecondStepState};
 use reqwest::StatusCode;
 use ring::hmac;
 use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
@@ -366,6 +366,9 @@ async fn one_takes_a_copy_of_everything_and_nothing_of_others() {
     let others = make_project(&server, &eve).await;
     upload(&server, &ada, picture(1)).await;
     upload(&server, &eve, picture(2)).await;
+    let form = [("name", "Ada's editor")];
+    let made = post(&server, "/api/account/tokens/create", &ada, &form).await;
+    let made: NewApiToken = made.json().await.unwrap();
 
     let answer = get(&server, "/api/account/export.zip", &ada).await;
     assert_eq!(answer.headers()["content-type"], "application/zip");
@@ -382,6 +385,7 @@ async fn one_takes_a_copy_of_everything_and_nothing_of_others() {
     };
     let account = read("account.json");
     assert!(account.contains("ada@example.com"), "{account}");
+    assert!(account.contains("Ada's editor") && !account.contains(&made.token));
     let messages = read("projects/001-quiz/messages.json");
     assert!(messages.contains(&project.to_string()), "{messages}");
     assert!(
@@ -403,7 +407,7 @@ async fn one_takes_a_copy_of_everything_and_nothing_of_others() {
 }
 
 /// Where in the database one of the texts stands: tables and columns.
-async fn found_in_database(data: &tempfile::TempDir, texts: &[&str]) -> Vec<String> {
+pub async fn found_in_database(data: &tempfile::TempDir, texts: &[&str]) -> Vec<String> {
     let file = data.path().join("codeflow.sqlite");
     let db = Database::connect(format!("sqlite:{}", file.display()))
         .await
@@ -447,6 +451,9 @@ async fn an_account_goes_with_all_that_is_its_own_and_leaves_what_is_of_others()
     let form = [("current", PASSWORD)];
     let begun = post(&server, "/api/account/two-step/begin", &ada, &form).await;
     assert_eq!(begun.status(), 200);
+    let form = [("name", "Editor")];
+    let made = post(&server, "/api/account/tokens/create", &ada, &form).await;
+    assert_eq!(made.status(), 200);
     let file = data.path().join("codeflow.sqlite");
     let store = codeflow::store::Store::open_file(&file).await.unwrap();
     let user = store.find_account("ada@example.com").await.unwrap().id.0;
@@ -456,6 +463,7 @@ async fn an_account_goes_with_all_that_is_its_own_and_leaves_what_is_of_others()
         "projects.user_id",
         "image_owners.user_id",
         "second_steps.user_id",
+        "api_tokens.user_id",
     ] {
         assert!(found.iter().any(|one| one == place), "{found:?}");
     }

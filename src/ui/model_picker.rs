@@ -3,18 +3,17 @@
 use leptos::{ev, html, prelude::*};
 
 use super::components::{Icon, IconName, SELECT};
-use crate::protocol::{ModelId, OfferedModel};
+use crate::protocol::{ModelChoice, ModelId, OfferedModel};
 
-/// What a form sends for the model: its id, or nothing for the first one offered.
+/// What a form sends for the model: its id, or [`ModelChoice::AUTO`] for the first one offered.
 pub type ChosenModel = RwSignal<String>;
 
 /// The value of this model, as far as it is still offered.
 pub fn value_of(model: Option<&ModelId>, offered: &[OfferedModel]) -> String {
     let later = offered.iter().skip(1);
     let mut found = later.filter(|offered| Some(&offered.id) == model);
-    found
-        .next()
-        .map_or_else(String::new, |found| found.id.as_str().to_owned())
+    let found = found.next().map(|found| found.id.as_str());
+    found.unwrap_or(ModelChoice::AUTO).to_owned()
 }
 
 /// The choice, as a part of a form; nothing where there is none.
@@ -46,7 +45,7 @@ pub fn ModelPicker(offered: Vec<OfferedModel>, chosen: ChosenModel) -> impl Into
     };
     let options = offered.into_iter().enumerate().map(|(index, model)| {
         let value = match index {
-            0 => String::new(),
+            0 => ModelChoice::AUTO.to_owned(),
             _ => model.id.as_str().to_owned(),
         };
         let text = match model.about.is_empty() {

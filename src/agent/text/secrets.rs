@@ -44,6 +44,7 @@ const RULES: Rules = Rules {
           | AIza[A-Za-z0-9_-]{30,}                        # Google
           | (?:AKIA|ASIA)[A-Z0-9]{16}                     # AWS
           | e2b_[a-f0-9]{30,}
+          | cf_[A-Za-z0-9_-]{43}                          # CodeFlow
           | hf_[A-Za-z0-9]{30,}                           # Hugging Face
           | SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}    # SendGrid
           | eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,} # signed tokens

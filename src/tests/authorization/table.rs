@@ -190,6 +190,22 @@ pub const TABLE: &[Row] = rows! {
     POST "/api/account/two-step/codes" with ["current" = "x"] => SignedIn;
     POST "/api/account/two-step/end" with ["current" = "x", "code" = "123456"] => SignedIn;
     GET "/api/account/export.zip" => SignedIn;
+    GET "/api/account/tokens" => SignedIn;
+    POST "/api/account/tokens/create" with ["name" = "x"] => SignedIn;
+    POST "/api/account/tokens/revoke" with ["token" = "{run}"] => SignedIn;
+    // Asked with a token, and JSON where something is sent.
+    POST "/mcp" => SignedIn;
+    POST "/api/v1/projects" => SignedIn;
+    GET "/api/v1/projects" => SignedIn;
+    GET "/api/v1/projects/{id}" at "/api/v1/projects/{project}" => Read;
+    POST "/api/v1/projects/{id}/messages"
+        at "/api/v1/projects/{project}/messages" with ["text" = "More"] => Write;
+    GET "/api/v1/projects/{id}/wait" at "/api/v1/projects/{project}/wait?timeout=0" => Read;
+    GET "/api/v1/projects/{id}/files" at "/api/v1/projects/{project}/files" => Read;
+    GET "/api/v1/projects/{id}/files/{*path}"
+        at "/api/v1/projects/{project}/files/app/page.tsx" => Read;
+    GET "/api/v1/projects/{id}/versions" at "/api/v1/projects/{project}/versions" => Read;
+    POST "/api/v1/projects/{id}/stop" at "/api/v1/projects/{project}/stop" => Write;
     GET "/api/account/identities" => SignedIn;
     POST "/api/account/identities/link" with ["provider" = "github"] => SignedIn;
     POST "/api/account/identities/unlink" with ["issuer" = "x", "subject" = "x"] => SignedIn;

@@ -1,10 +1,11 @@
-//! One's own account: profile, sign-in, sessions, usage, data, and its end.
+//! One's own account: profile, sign-in, sessions, API tokens, usage, data, and its end.
 
 mod connected;
 mod data;
 mod email;
 mod section;
 mod sessions;
+mod tokens;
 mod two_step;
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
@@ -27,6 +28,7 @@ use data::DataSection;
 use email::EmailSection;
 use section::Section;
 use sessions::SessionsSection;
+use tokens::TokensSection;
 use two_step::TwoStepSection;
 
 #[component]
@@ -41,6 +43,7 @@ pub fn SettingsPage() -> impl IntoView {
                 <TwoStepSection/>
                 <ConnectedSection/>
                 <SessionsSection/>
+                <TokensSection/>
                 <Usage/>
                 <DataSection/>
             }

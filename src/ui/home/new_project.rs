@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::{
     api::projects::{CreateProject, create_project},
-    protocol::{ErrorCode, Mode, ModelNotice},
+    protocol::{ErrorCode, Mode, ModelChoice, ModelNotice},
     ui::{
         browser::{self, Hydrated},
         components::{Button, CARD, Icon, IconName, Spinner},
@@ -34,7 +34,7 @@ pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
     let hydrated = Hydrated::expect();
     let field = PromptField::kept(ID);
     let mode = RwSignal::new(Mode::Build.as_str());
-    let model = ChosenModel::new(String::new());
+    let model = ChosenModel::new(ModelChoice::AUTO.to_owned());
     // Kept with the text, as long as that is.
     Effect::new(move |before: Option<()>| {
         let chosen = mode.get();

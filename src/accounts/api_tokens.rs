@@ -1,0 +1,144 @@
+//! Tokens with which programs act in an account's name, on the paths that are theirs alone: they
+//! begin with `cf_`, so that they are recognised where one was left lying about. The database has
+//! only their hashes.
+
+use std::time::Duration;
+
+use super::{
+    AccountError, Accounts, Identity, SEEN_EVERY, Token, later, own::LONGEST_NAME, throttle::Rate,
+};
+use crate::protocol::{AccountRole, ApiToken, ApiTokenId, NewApiToken, Timestamp};
+
+/// How every token begins.
+const BEGINNING: &str = "cf_";
+/// How much of a token is shown, in bytes: with so much less to guess, it is as hard to guess.
+const SHOWN: usize = 8;
+/// The longest time for which a token is good, in days; it may also have no end.
+const LONGEST: u32 = 365;
+/// The limit on making tokens.
+const CREATIONS: Rate = Rate {
+    burst: 20,
+    pause: Duration::from_secs(30),
+};
+
+impl Accounts {
+    /// In whose name a program's request is answered, by its `Authorization` header. It is never an
+    /// administrator. `Token` with a sentence where the header is missing or is nobody's (any more).
+    pub async fn identify_program(
+        &self,
+        authorization: Option<&str>,
+    ) -> Result<Identity, AccountError> {
+        if !self.inner.on {
+            let local = self.identify(None).await?;
+            let local = local.ok_or(AccountError::SignedOut)?;
+            return Ok(Identity {
+                role: AccountRole::User,
+                ..local
+            });
+        }
+        let sent = authorization.ok_or(AccountError::Token(
+            "Send an API token as “Authorization: Bearer cf_…”. You make one in the settings.",
+        ))?;
+        let (scheme, sent) = sent.split_once(' ').unwrap_or((sent, ""));
+        let token = sent.trim().strip_prefix(BEGINNING).and_then(Token::sent);
+        let token = token.filter(|_| scheme.eq_ignore_ascii_case("bearer"));
+        let token = token.ok_or(AccountError::Token(
+            "The Authorization header has no API token: it must be “Bearer cf_…”, whole.",
+        ))?;
+        let store = &self.inner.store;
+        let found = store.find_api_token(&token.hash()).await?;
+        let found = found.ok_or(AccountError::Token(
+            "There is no such API token, or not any more. Make another one in the settings.",
+        ))?;
+        let (summary, mut account) = (found.summary, found.account);
+        if found.disabled {
+            return Err(AccountError::Token(
+                "The account of this API token is disabled. Ask an administrator.",
+            ));
+        }
+        if summary.expired {
+            return Err(AccountError::Token(
+                "This API token has expired. Make another one in the settings.",
+            ));
+        }
+        // Also when the clock was set back.
+        let since = summary.used_at.unwrap_or_default();
+        let age = Timestamp::now().0.saturating_sub(since.0);
+        if age.saturating_abs() > SEEN_EVERY {
+            store.touch_api_token(&account.id, summary.id).await?;
+        }
+        account.role = AccountRole::User;
+        Ok(Identity {
+            user: account.id.clone(),
+            role: account.role,
+            account: Some(account),
+            session: None,
+            acting: false,
+        })
+    }
+
+    /// Makes a token for so many days, or for good. Nobody sees it again.
+    pub async fn create_api_token(
+        &self,
+        identity: &Identity,
+        name: &str,
+        days: Option<u32>,
+    ) -> Result<NewApiToken, AccountError> {
+        if identity.account.is_none() {
+            return Err(AccountError::Refused(
+                "This CodeFlow has no accounts: programs on this machine need no token.",
+            ));
+        }
+        if identity.acting {
+            // It would outlive the hour for which the administrator acts.
+            return Err(AccountError::Refused(
+                "Only the account's owner can make API tokens, not an administrator in their name.",
+            ));
+        }
+        let name = name.trim();
+        let chars = name.chars().count();
+        if chars == 0 || chars > LONGEST_NAME || name.chars().any(char::is_control) {
+            return Err(AccountError::Invalid {
+                field: "name",
+                why: format!(
+                    "Name the token after the program that will use it, in at most {LONGEST_NAME} \
+                     characters on one line."
+                ),
+            });
+        }
+        if days.is_some_and(|days| !(1..=LONGEST).contains(&days)) {
+            return Err(AccountError::Invalid {
+                field: "days",
+                why: format!("Choose from 1 to {LONGEST} days, or no end."),
+            });
+        }
+        self.count(format!("API tokens of {}", identity.user), CREATIONS)?;
+        let secret = Token::new();
+        let token = format!("{BEGINNING}{}", secret.expose());
+        let day = Duration::from_secs(24 * 3600);
+        let expires_at = days.map(|days| later(day * days));
+        let (store, user) = (&self.inner.store, &identity.user);
+        let (hash, prefix) = (secret.hash(), &token[..SHOWN]);
+        let added = store.add_api_token(user, &hash, prefix, name, expires_at);
+        let summary = added.await?;
+        tracing::info!(user.id = %user, token.id = %summary.id, "API token made");
+        Ok(NewApiToken { summary, token })
+    }
+
+    /// The account's tokens, the newest first.
+    pub async fn api_tokens(&self, identity: &Identity) -> Result<Vec<ApiToken>, AccountError> {
+        Ok(self.inner.store.list_api_tokens(&identity.user).await?)
+    }
+
+    /// Ends one of the account's tokens.
+    pub async fn revoke_api_token(
+        &self,
+        identity: &Identity,
+        token: ApiTokenId,
+    ) -> Result<(), AccountError> {
+        let store = &self.inner.store;
+        store.remove_api_token(&identity.user, token).await?;
+        tracing::info!(user.id = %identity.user, token.id = %token, "API token revoked");
+        Ok(())
+    }
+}

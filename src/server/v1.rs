@@ -1,0 +1,146 @@
+//! The HTTP API for programs, `/api/v1`: JSON in and out, with an API token (`docs/api.md`). What it
+//! answers with is decided in `orders`.
+
+use axum::{
+    Json,
+    extract::{FromRequest, Path, Query, Request, rejection::JsonRejection},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::orders::{File, Listed, Ordered, Orders, Report};
+use crate::protocol::{ApiError, ErrorCode, Fragment};
+
+type Answer<T> = Result<Json<T>, ApiError>;
+
+/// A request's body; one that can't be read is refused like all that can't be.
+pub struct Body<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = Json::from_request(request, state).await;
+        body.map(|Json(body)| Self(body))
+            .map_err(|rejection: JsonRejection| {
+                let code = match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
+                    _ => ErrorCode::Invalid,
+                };
+                ApiError::new(code, rejection.body_text())
+            })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub struct NewProject {
+    prompt: String,
+    mode: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct NewMessage {
+    text: String,
+    mode: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Wait {
+    timeout: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Which {
+    version: Option<String>,
+}
+
+impl Which {
+    fn version(&self) -> Option<&str> {
+        self.version
+            .as_deref()
+            .filter(|version| !version.is_empty())
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct ProjectList {
+    projects: Vec<Listed>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct FileList {
+    files: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct VersionList {
+    versions: Vec<Fragment>,
+}
+
+pub async fn create(orders: Orders, Body(new): Body<NewProject>) -> Answer<Ordered> {
+    orders
+        .create(&new.prompt, new.mode.as_deref())
+        .await
+        .map(Json)
+}
+
+pub async fn list(orders: Orders) -> Answer<ProjectList> {
+    let projects = orders.list().await?;
+    Ok(Json(ProjectList { projects }))
+}
+
+pub async fn get(orders: Orders, Path(project): Path<String>) -> Answer<Report> {
+    orders.get(&project).await.map(Json)
+}
+
+pub async fn send(
+    orders: Orders,
+    Path(project): Path<String>,
+    Body(new): Body<NewMessage>,
+) -> Answer<Ordered> {
+    let sent = orders.send(&project, &new.text, new.mode.as_deref());
+    sent.await.map(Json)
+}
+
+/// When the client goes, so does this.
+pub async fn wait(
+    orders: Orders,
+    Path(project): Path<String>,
+    Query(Wait { timeout }): Query<Wait>,
+) -> Answer<Report> {
+    let seconds = timeout.map(|text| text.parse()).transpose();
+    let seconds = seconds.map_err(|_| {
+        ApiError::invalid(
+            "timeout",
+            "The timeout is a number of seconds, 300 at most.",
+        )
+    })?;
+    orders.wait(&project, seconds).await.map(Json)
+}
+
+pub async fn files(
+    orders: Orders,
+    Path(project): Path<String>,
+    Query(which): Query<Which>,
+) -> Answer<FileList> {
+    let files = orders.files(&project, which.version()).await?;
+    Ok(Json(FileList { files }))
+}
+
+pub async fn file(
+    orders: Orders,
+    Path((project, path)): Path<(String, String)>,
+    Query(which): Query<Which>,
+) -> Answer<File> {
+    let file = orders.file(&project, &path, which.version());
+    file.await.map(Json)
+}
+
+pub async fn versions(orders: Orders, Path(project): Path<String>) -> Answer<VersionList> {
+    let versions = orders.versions(&project).await?;
+    Ok(Json(VersionList { versions }))
+}
+
+pub async fn stop(orders: Orders, Path(project): Path<String>) -> Answer<Report> {
+    orders.stop(&project).await.map(Json)
+}
