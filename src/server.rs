@@ -17,6 +17,7 @@ mod origin;
 mod outside;
 mod preferences;
 mod preview_hosts;
+mod preview_names;
 mod previews;
 mod refused_body;
 mod security;
@@ -64,9 +65,9 @@ pub use bundle::{Bundle, pack};
 pub use measures::{Measures, SandboxCounts};
 pub use metrics::{names as metrics_names, start as start_measuring, text as metrics_text};
 pub use preview_hosts::PreviewHosts;
+pub use preview_names::{FindPreview, PreviewNames};
 pub use previews::{Admission, PreviewGate};
 use security::Security;
-pub use tls_ask::{FindPreview, PreviewNames};
 
 /// Where the page's files are, and where the app listens.
 pub type Site = LeptosOptions;

@@ -3,6 +3,7 @@
 
 mod ask;
 mod check;
+mod dns;
 mod files;
 mod machine;
 mod names;
@@ -173,7 +174,7 @@ impl Setup {
             Box::new(settings::Settings { machine, wanted }),
             Box::new(files::Unit(machine)),
             Box::new(files::Caddyfile { machine, wanted }),
-            Box::new(names::Lead { machine, wanted }),
+            Box::new(dns::Lead { machine, wanted }),
         ];
         if !self.without_template {
             checks.push(Box::new(service::Template { machine }));
