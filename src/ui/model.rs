@@ -36,12 +36,12 @@ impl DemoNoticeState {
     }
 }
 
-/// The model's name; in the demo a button that shows and hides the notice.
+/// The model's name, where there is room; in the demo a button that shows and hides the notice.
 #[component]
 pub fn ModelBadge(model: ModelNotice, notice: DemoNoticeState) -> impl IntoView {
     if !model.demo {
         return view! {
-            <span class="shrink-0 whitespace-nowrap">
+            <span class="shrink-0 whitespace-nowrap max-sm:hidden">
                 <Badge variant=BadgeVariant::Outline>{model.label}</Badge>
             </span>
         }
