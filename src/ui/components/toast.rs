@@ -1,6 +1,8 @@
 //! Short messages at the window's edge, with a button at most. Each stays as long as its bar's
 //! animation takes, which rests while the pointer or the focus is on it.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 
 use super::{Button, ButtonSize, ButtonVariant, Icon, IconName};
@@ -12,12 +14,13 @@ const LONG: u32 = 10;
 /// More at a time would cover the page: the oldest goes.
 const MOST: usize = 4;
 
-/// A message: `Toast::new("Saved")`, `Toast::error("…")`, `.with_action("Undo", callback)`.
-#[derive(Debug, Clone)]
+/// A message: `Toast::new("Saved")`, `Toast::error("…")`, `.with_action("Undo", move || …)`.
+#[derive(Clone)]
 pub struct Toast {
     text: String,
     is_error: bool,
-    action: Option<(&'static str, Callback<()>)>,
+    /// No `Callback`, which would go with the part of the page that made it.
+    action: Option<(&'static str, Arc<dyn Fn() + Send + Sync>)>,
 }
 
 impl Toast {
@@ -37,9 +40,13 @@ impl Toast {
         }
     }
 
-    /// With a button, for ten seconds.
-    pub fn with_action(mut self, label: &'static str, action: impl Into<Callback<()>>) -> Self {
-        self.action = Some((label, action.into()));
+    /// With a button, for ten seconds: what it does may outlive whatever shows the message.
+    pub fn with_action(
+        mut self,
+        label: &'static str,
+        action: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        self.action = Some((label, Arc::new(action)));
         self
     }
 }
@@ -109,7 +116,7 @@ fn show(toaster: Toaster, number: u32, toast: Toast) -> AnyView {
     let action = toast.action.map(|(label, action)| {
         let run = move |_| {
             toaster.close(number);
-            action.run(());
+            action();
         };
         view! { <Button variant=ButtonVariant::Outline size=ButtonSize::Sm on:click=run>{label}</Button> }
     });

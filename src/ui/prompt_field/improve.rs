@@ -98,12 +98,10 @@ fn words(change: WordChange) -> AnyView {
     match change {
         WordChange::Kept(words) => view! { <span>{words}</span> }.into_any(),
         WordChange::Added(words) => {
-            view! { <ins class="rounded-sm bg-success/20 no-underline">{words}</ins> }
-                .into_any()
+            view! { <ins class="rounded-sm bg-success/20 no-underline">{words}</ins> }.into_any()
         }
         WordChange::Removed(words) => {
-            view! { <del class="rounded-sm bg-destructive/15">{words}</del> }
-                .into_any()
+            view! { <del class="rounded-sm bg-destructive/15">{words}</del> }.into_any()
         }
     }
 }
