@@ -14,13 +14,15 @@ const LONG: u32 = 10;
 /// More at a time would cover the page: the oldest goes.
 const MOST: usize = 4;
 
+/// No `Callback`, which would go with the part of the page that made it.
+type Act = Arc<dyn Fn() + Send + Sync>;
+
 /// A message: `Toast::new("Saved")`, `Toast::error("…")`, `.with_action("Undo", move || …)`.
 #[derive(Clone)]
 pub struct Toast {
     text: String,
     is_error: bool,
-    /// No `Callback`, which would go with the part of the page that made it.
-    action: Option<(&'static str, Arc<dyn Fn() + Send + Sync>)>,
+    action: Option<(&'static str, Act)>,
 }
 
 impl Toast {
