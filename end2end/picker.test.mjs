@@ -82,8 +82,8 @@ async function pick(role, name) {
   const picker = ui.preview().locator("codeflow-picker");
   // A page that loads anew, such as after an edit, ends it: then once more.
   await until(`${role} ${name ?? ""} is picked`, async () => {
-    // What was picked before is in the panel, and must not be taken for the new one.
-    const isFound = page.waitForResponse((response) => response.url().includes("/api/preview/element"), { timeout: 15_000 }).then(
+    // What was picked before is in the panel, and must not be taken for the new one; nor the answer to a change of it.
+    const isFound = page.waitForResponse((response) => new URL(response.url()).pathname === "/api/preview/element", { timeout: 15_000 }).then(
       () => true,
       () => false,
     );

@@ -2,6 +2,7 @@
 // hog. The preview says what happened, and shows the app again.
 import assert from "node:assert/strict";
 import { request } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { post, startBrowser, startServer, until } from "./server.mjs";
@@ -75,8 +76,17 @@ function ask(path, timeout = 60_000) {
   });
 }
 
-/** Waits until the preview says this, and then until it shows the app. */
-async function isSaidAndMended(words) {
+/** Asks for a path until the preview says this, and then waits until it shows the app. */
+async function isSaidAndMended(path, words) {
+  let isSaid = false;
+  const make = async () => {
+    // A server that is just starting may not hear it.
+    while (!isSaid) {
+      await ask(path, PATIENCE);
+      await sleep(5000);
+    }
+  };
+  void make();
   await until(
     `the preview says: ${words}`,
     async () => {
@@ -86,7 +96,7 @@ async function isSaidAndMended(words) {
       return words.test(preview.notice ?? preview.reason ?? "");
     },
     PATIENCE,
-  );
+  ).finally(() => (isSaid = true));
   await until("the page is shown again", async () => (await ask("/")).text.includes("Still here"), PATIENCE);
   await until("the preview is ready", async () => (await workspace()).preview.state === "ready", PATIENCE);
 }
@@ -109,11 +119,9 @@ test(`${REQUESTS} requests are answered, each one`, async () => {
 });
 
 test("a route that loops for ever is noticed, said, and over", async () => {
-  void ask("/loop?go", PATIENCE);
-  await isSaidAndMended(/The app's server did not answer for \d+ seconds and was restarted/);
+  await isSaidAndMended("/loop?go", /The app's server did not answer for \d+ seconds and was restarted/);
 });
 
 test("an app that takes all memory is restarted with a sentence, and its preview lives on", async () => {
-  void ask("/hog?go", PATIENCE);
-  await isSaidAndMended(/The app ran out of memory \(2 GB\) and was restarted/);
+  await isSaidAndMended("/hog?go", /The app ran out of memory \(2 GB\) and was restarted/);
 });
