@@ -31,7 +31,7 @@ async function freePort() {
 
 function copyCheckout() {
   rmSync(checkout, { recursive: true, force: true });
-  for (const name of [".cargo", "Cargo.lock", "Cargo.toml", "Leptos.toml", "benches", "build.rs", "migration", "public", "rust-toolchain.toml",
+  for (const name of [".cargo", "Cargo.lock", "Cargo.toml", "Leptos.toml", "benches", "build.rs", "migration", "packaging", "public", "rust-toolchain.toml",
     "sandbox-templates", "src", "style"]) {
     // With its times, by which cargo knows what has changed.
     cpSync(join(root, name), join(checkout, name), { recursive: true, preserveTimestamps: true });
