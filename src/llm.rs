@@ -49,6 +49,8 @@ use crate::{
 pub struct Model {
     backends: Arc<[Arc<(Backend, CallLog)>]>,
     keys: Arc<[ProviderKey]>,
+    /// The models that a message may ask for; none where there is no choice.
+    offered: Arc<[OfferedModel]>,
 }
 
 enum Backend {
@@ -71,10 +73,13 @@ impl Model {
             .map(|settings| Ok(Arc::new((backend(settings)?, CallLog::default()))))
             .collect::<anyhow::Result<Vec<_>>>()?;
         anyhow::ensure!(!backends.is_empty(), "no model is configured");
-        Ok(Self {
+        let model = Self {
             backends: backends.into(),
             keys: keys.into(),
-        })
+            offered: Arc::default(),
+        };
+        let offered = model.list_offered().into();
+        Ok(Self { offered, ..model })
     }
 
     /// The same models with this one first, whoever's it is; `None` where it is not configured.
@@ -85,12 +90,11 @@ impl Model {
         backends[..=position].rotate_right(1);
         Some(Self {
             backends: backends.into(),
-            keys: self.keys.clone(),
+            ..self.clone()
         })
     }
 
-    /// The models that a message may ask for; none where there is no choice.
-    fn offered(&self) -> Vec<OfferedModel> {
+    fn list_offered(&self) -> Vec<OfferedModel> {
         if self.alternatives() == 0 {
             return Vec::new();
         }
@@ -244,7 +248,7 @@ impl Model {
                     demo: false,
                     label: format!("{provider} · {model}"),
                     demo_prompts: Vec::new(),
-                    offered: self.offered(),
+                    offered: self.offered.to_vec(),
                 }
             }
             Backend::Demo(recordings) => ModelNotice {
