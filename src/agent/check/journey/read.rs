@@ -147,7 +147,7 @@ fn proves_something(file: &str, steps: &[Step]) -> Result<(), String> {
         None => Err(format!("{file} has no steps: {STEPS}.")),
         Some(Action::Open(_)) => match steps.last() {
             Some(step) if !step.action.is_look() => Err(format!(
-                r#"{file} does not say what is to be seen after its last step ({}). End it with a step such as {{ "see": "…" }}."#,
+                r#"{file} checks nothing after its last step ({}). End it with a step such as {{ "see": "…" }}."#,
                 step.source
             )),
             _ => Ok(()),

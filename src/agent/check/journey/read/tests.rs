@@ -192,7 +192,7 @@ fn what_is_no_journey_is_refused_with_its_file_s_name() {
         ),
         (
             json!([{ "open": "/" }]).to_string(),
-            "what is to be seen after its last step",
+            "checks nothing after its last step",
         ),
         (
             json!([{ "open": "/" }, { "see": "a" }, { "click": "Add" }]).to_string(),
