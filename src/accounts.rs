@@ -58,9 +58,10 @@ use provider::Http;
 use stripe::Stripe;
 use vault::Vault;
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How long a session lasts, and how long it may go without a request.
-const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
-const IDLE: Duration = Duration::from_secs(7 * 24 * 3600);
+const LIFETIME: Duration = DAY.saturating_mul(30);
+const IDLE: Duration = DAY.saturating_mul(7);
 /// How exactly it is known when a session was last used: not every request is a write.
 const SEEN_EVERY: i64 = 5 * 60 * 1000;
 /// The time between two removals of what has ended.
@@ -68,7 +69,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// How many entries of a ledger are shown.
 const ENTRIES: u64 = 20;
 /// How long a link can be used.
-const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+const LINK_LIFETIME: Duration = DAY;
 /// How long a sign-in may take from one step to the next.
 const STEP_LIFETIME: Duration = Duration::from_secs(600);
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
 
-use super::{AccountError, Accounts, Client, Requester, SignedIn, Token, later, sign_in::AGENT};
+use super::{
+    AccountError, Accounts, Client, DAY, Requester, SignedIn, Token, later, sign_in::AGENT,
+};
 use crate::{
     protocol::{
         AccountRole, AuditFilter, AuditPage, DataFilter, DataPage, Invitation, Notice, Plan,
@@ -16,7 +18,6 @@ use crate::{
 
 /// How long a session lasts in which an administrator acts as somebody else.
 const ACTING: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The longest time for which an invitation is good, in days.
 const LONGEST_INVITATION: u32 = 90;
 /// Who looks at the same thing again within this time has one entry in the log.

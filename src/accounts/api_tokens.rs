@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use super::{
-    AccountError, Accounts, Identity, SEEN_EVERY, Token, later, own::LONGEST_NAME, throttle::Rate,
+    AccountError, Accounts, DAY, Identity, SEEN_EVERY, Token, later, own::LONGEST_NAME,
+    throttle::Rate,
 };
 use crate::protocol::{AccountRole, ApiToken, ApiTokenId, NewApiToken, Timestamp};
 
@@ -115,8 +116,7 @@ impl Accounts {
         self.count(format!("API tokens of {}", identity.user), CREATIONS)?;
         let secret = Token::new();
         let token = format!("{BEGINNING}{}", secret.expose());
-        let day = Duration::from_secs(24 * 3600);
-        let expires_at = days.map(|days| later(day * days));
+        let expires_at = days.map(|days| later(DAY * days));
         let (store, user) = (&self.inner.store, &identity.user);
         let (hash, prefix) = (secret.hash(), &token[..SHOWN]);
         let added = store.add_api_token(user, &hash, prefix, name, expires_at);
