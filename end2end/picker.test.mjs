@@ -158,6 +158,21 @@ test("what a component was given is changed where it is used, and what is comput
   await ui.preview().getByText("0 added").waitFor();
 });
 
+test("the source is known however often the code was replaced meanwhile", async () => {
+  for (const classes of ["text-2xl", "text-3xl", "text-2xl font-bold"]) {
+    await pick("heading", "Hats & more");
+    await field("Classes").fill(classes);
+    await field("Classes").press("Enter");
+    await until(`the heading has ${classes}`, () => ui.preview().getByRole("heading").evaluate((heading, classes) => heading.className === classes, classes).catch(() => false));
+    await ui.preview().locator("body").evaluate((body) => body.classList.add("loaded-before"));
+    await button("Reload").click();
+    await ui.preview().locator("body:not(.loaded-before)").getByText("0 added").waitFor();
+    await pick("listitem");
+    await panel().getByText("<li> in Home").waitFor();
+    await panel().getByText("app/page.tsx:15", { exact: true }).waitFor();
+  }
+});
+
 test("the edits become a version", async () => {
   await ui.send("Thanks");
   await ui.finished(3);

@@ -130,9 +130,10 @@ function framesOf(maker) {
   const end = lines.findIndex((line) => /react[-_]stack[-_]bottom[-_]frame/.test(line));
   const own = (end < 0 ? lines : lines.slice(0, end)).slice(0, 6);
   const server = own.map((line) => /^\s*at (?:(.*?) \()?about:\/\/React\/[^/]+\/(file:\/\/\S+?)(?:\?\d+)?:(\d+):(\d+)\)?$/.exec(line));
+  // React has encoded the address of the code, which may itself have encoded signs in it: a module that was replaced has its name there.
   const ofServer = server
     .filter((parts) => parts !== null)
-    .map(([, name, file, line, column]) => ({ file, methodName: name ?? "", line1: Number(line), column1: Number(column), arguments: [] }));
+    .map(([, name, file, line, column]) => ({ file: decodeURI(file), methodName: name ?? "", line1: Number(line), column1: Number(column), arguments: [] }));
   return ofServer.length > 0 ? { frames: ofServer, isServer: true } : { frames: stackFrames(own.join("\n")), isServer: false };
 }
 
