@@ -15,7 +15,8 @@ use crate::{
 /// Where an app's styles begin, and what they import.
 const STYLESHEETS: [&str; 2] = ["app/globals.css", "src/app/globals.css"];
 const TAILWIND: &str = "tailwindcss";
-/// A rule without effect. A number follows that differs each time.
+/// A rule without effect. A word follows that differs each time: it is `n` and a number, since the
+/// dev server rounds numbers.
 const MARK: &str = "\n:root{--codeflow-mark:";
 const MARK_END: &str = "}\n";
 /// How long the dev server may take to serve a change, once its page answers and in all.
@@ -52,11 +53,11 @@ pub async fn remake(app: &App) -> Result<bool, RunError> {
 }
 
 async fn mark(app: &App, path: &'static str, text: &str) -> Result<bool, RunError> {
-    let number = Timestamp::now().0.to_string();
+    let word = format!("n{}", Timestamp::now().0);
     // A server that was killed here has left its mark.
-    let marked = format!("{}{MARK}{number}{MARK_END}", without_marks(text));
+    let marked = format!("{}{MARK}{word}{MARK_END}", without_marks(text));
     write(app, path, marked).await?;
-    let served = serves(app, &number, true).await;
+    let served = serves(app, &word, true).await;
     // Somebody may have written the file in the meantime.
     if let Some(text) = read(app, path).await? {
         let own = without_marks(&text);
@@ -64,7 +65,7 @@ async fn mark(app: &App, path: &'static str, text: &str) -> Result<bool, RunErro
             write(app, path, own).await?;
         }
     }
-    Ok(served? && serves(app, &number, false).await?)
+    Ok(served? && serves(app, &word, false).await?)
 }
 
 /// Waits until the styles of the first page have the mark, or no longer have it; false when that
@@ -115,8 +116,8 @@ fn without_marks(text: &str) -> String {
     let mut rest = text;
     while let Some((before, marked)) = rest.split_once(MARK) {
         own.push_str(before);
-        let digits = marked.trim_start_matches(|letter: char| letter.is_ascii_digit());
-        rest = digits.strip_prefix(MARK_END).unwrap_or(digits);
+        let after = marked.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric());
+        rest = after.strip_prefix(MARK_END).unwrap_or(after);
     }
     own + rest
 }
@@ -133,13 +134,13 @@ mod tests {
             "a {}\n",
             "a {}\n\n:root{--x:1}\n",
         ] {
-            let once = format!("{own}{MARK}17{MARK_END}");
+            let once = format!("{own}{MARK}n17{MARK_END}");
             let twice = format!("{once}{MARK}18{MARK_END}");
             for marked in [own, &once, &twice] {
                 assert_eq!(without_marks(marked), own);
             }
         }
-        let more = format!("a {{}}{MARK}17{MARK_END}b {{}}");
+        let more = format!("a {{}}{MARK}n17{MARK_END}b {{}}");
         assert_eq!(without_marks(&more), "a {}b {}");
     }
 }
