@@ -108,6 +108,11 @@ test("everything is there after a reload, and nothing was reported on the consol
   assert.deepEqual(problems, []);
 });
 
+test("the checks saw the styles that they had made again", () => {
+  const missed = server.log.match(/the dev server does not serve its styles/g) ?? [];
+  assert.ok(missed.length < 2, "neither of the two checks saw them");
+});
+
 test("a prompt that the demo has no recording for says so and lists what it has", async () => {
   await ui.start(server.url, "An accounting suite for lighthouses");
   await until("the run fails", async () => (await ui.runs().count()) > 0 && (await ui.run(1).getAttribute("data-run-state")) === "failed", 2 * PATIENCE);

@@ -90,6 +90,7 @@ async fn serves(app: &App, mark: &str, is_wanted: bool) -> Result<bool, RunError
                 }
                 let since = *first_answer.get_or_insert_with(Instant::now);
                 if since.elapsed() > SERVED {
+                    tracing::info!("the dev server does not serve its styles as they are now");
                     return Ok(false);
                 }
             }
