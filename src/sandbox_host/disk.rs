@@ -299,7 +299,7 @@ fn free_space(folder: &Path) -> io::Result<u64> {
 
 /// What the folder's files take on the disk, in bytes. Follows no link and looks at a bounded
 /// number of files: the sandbox decides what is there, and changes it meanwhile.
-fn size_of_files(folder: &Path) -> u64 {
+pub(super) fn size_of_files(folder: &Path) -> u64 {
     let mut left = MAX_COUNTED;
     open_folder(rustix::fs::CWD, folder)
         .map_or(0, |folder| size_below(&folder, MAX_DEPTH, &mut left))

@@ -1,7 +1,11 @@
 //! Building a template: its sources are in this binary; a build installs its packages in a
 //! container of the same kind as a sandbox, boots its dev server once and keeps the cache.
 
-use std::{fs, path::Path, time::Instant};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail};
 use axum::{
@@ -20,6 +24,7 @@ use crate::{
     config, e2b,
     sandbox_host::{
         containers::{Boot, Containers, USUAL_SHARES},
+        disk::size_of_files,
         egress::Policy,
         first_page,
         names::random_id,
@@ -27,6 +32,11 @@ use crate::{
         runtime::Home,
     },
 };
+
+/// A cache that has not grown for this long is written.
+const AT_REST: Duration = Duration::from_secs(4);
+/// How long the dev server may take to write its cache.
+const CACHE: Duration = Duration::from_secs(60);
 
 /// Builds the template from its sources, unless that is done already. A build that fails or is
 /// stopped leaves the earlier one as it is.
@@ -206,8 +216,40 @@ async fn prepare_home(
             },
         ),
     };
+    if shown.is_ok()
+        && let Some(cache) = &server.cache
+        && !is_written(home.join(cache)).await
+    {
+        tracing::warn!(
+            template = name,
+            folder = cache,
+            "its dev server wrote no cache: each sandbox compiles its first page anew"
+        );
+    }
     containers.stop(&id, work, &container).await;
     shown
+}
+
+/// Waits until the cache has grown and is at rest; false when that does not happen in time.
+async fn is_written(cache: PathBuf) -> bool {
+    let written = async {
+        let first = size(&cache).await;
+        let (mut last, mut since) = (first, Instant::now());
+        while last <= first || since.elapsed() < AT_REST {
+            tokio::time::sleep(AT_REST / 8).await;
+            let now = size(&cache).await;
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+        }
+    };
+    tokio::time::timeout(CACHE, written).await.is_ok()
+}
+
+async fn size(folder: &Path) -> u64 {
+    let folder = folder.to_owned();
+    let size = tokio::task::spawn_blocking(move || size_of_files(&folder));
+    size.await.unwrap_or_default()
 }
 
 /// Runs a command in the container and returns its exit code and output.

@@ -37,6 +37,10 @@ pub(in crate::sandbox_host) struct Server {
     pub start: String,
     /// The port it serves on.
     pub port: u16,
+    /// The folder that it writes some seconds after its first page, with what it has compiled for
+    /// it; nothing where it writes none.
+    #[serde(default)]
+    pub cache: Option<String>,
 }
 
 impl Template {
