@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { join, resolve } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { Sandbox } from "e2b";
-import { PATIENCE, results, startBrowser, startHost, until } from "./server.mjs";
+import { PATIENCE, prepared, results, startBrowser, startHost, until } from "./server.mjs";
 import { tour, tourSidebar } from "./template/tour.mjs";
 
 const gallery = join(import.meta.dirname, "template");
@@ -70,6 +70,13 @@ async function look(path, options, use) {
 const drawn = (page) => page.locator(".recharts-bar-rectangle").first().waitFor();
 const wide = { viewport: { width: 1280, height: 900 } };
 const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+
+test("the template has what its dev server compiled, so that no sandbox compiles its first page anew", () => {
+  const built = join(prepared, "templates/nextjs");
+  const { cache } = JSON.parse(readFileSync(join(template, "template.json"), "utf8"));
+  const files = readdirSync(join(built, readFileSync(join(built, "current"), "utf8").trim(), "home", cache), { recursive: true });
+  assert.ok(files.some((file) => file.endsWith(".sst")), files.join(" "));
+});
 
 test("every component is shown in the gallery", () => {
   const source = pages.map((page) => page.data).join("\n");
