@@ -29,6 +29,7 @@ pub use journey::kept as kept_journeys;
 use report::unfinished;
 pub use report::{Problem, ProblemKind, Report};
 use request::{READY, answered};
+use tour::Tour;
 
 use super::{
     Agent, App, RunError,
@@ -72,13 +73,26 @@ impl Agent {
                 ..Report::default()
             });
         }
-        if !styles::remake(app).await? {
+        let permit = self.browsers.permit().await?;
+        let mut tour = match &permit {
+            Some(_) => Some(Tour::new(self.browsers.settings(), app.page_address()?)),
+            None => None,
+        };
+        let begin = async {
+            if let Some(tour) = &mut tour {
+                tour.begin().await;
+            }
+        };
+        let (is_remade, ()) = tokio::join!(styles::remake(app), begin);
+        if !is_remade? {
             tokio::time::sleep(NOTICED).await;
         }
-        let (types, routes) = tokio::join!(
-            types::check(app, types::TIMEOUT),
-            self.check_routes(app, &files, scope)
-        );
+        let routes = async {
+            let report = self.check_routes(app, &files, scope, tour).await;
+            drop(permit);
+            report
+        };
+        let (types, routes) = tokio::join!(types::check(app, types::TIMEOUT), routes);
         let mut types = types?;
         // What keeps a page from being shown stands before what is wrong in it.
         let mut report = routes?;

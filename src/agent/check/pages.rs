@@ -37,14 +37,15 @@ struct Plan<'a> {
 }
 
 impl Agent {
-    /// Requests the routes, and loads the pages that answer. What this run has changed comes first.
+    /// Requests the routes, and loads the pages that answer, where there is a browser for a tour of
+    /// them. What this run has changed comes first.
     pub(super) async fn check_routes(
         &self,
         app: &App,
         files: &[String],
         scope: &Scope<'_>,
+        tour: Option<Tour<'_>>,
     ) -> Result<Report, RunError> {
-        let permit = self.browsers.permit().await?;
         let begun = Instant::now();
         let mut report = Report::default();
         let routes = routes::routes(files.iter().map(String::as_str));
@@ -89,8 +90,13 @@ impl Agent {
             known,
             begun,
         };
-        let toured = permit.is_some() && self.tour(app, &plan, &mut unchecked, &mut report).await?;
-        drop(permit);
+        let toured = match tour {
+            Some(tour) => {
+                self.tour(tour, app, &plan, &mut unchecked, &mut report)
+                    .await?
+            }
+            None => false,
+        };
         if !toured && !plan.pages.is_empty() {
             self.add_preview_errors(scope, &mut report).await;
         }
@@ -120,12 +126,12 @@ impl Agent {
     /// is no browser.
     async fn tour(
         &self,
+        mut tour: Tour<'_>,
         app: &App,
         plan: &Plan<'_>,
         unchecked: &mut Vec<String>,
         report: &mut Report,
     ) -> Result<bool, RunError> {
-        let mut tour = Tour::new(self.browsers.settings(), app.page_address()?);
         let (mut links, mut loaded) = (BTreeSet::new(), BTreeSet::new());
         for path in &plan.pages {
             // The first is loaded however long the others took to answer.

@@ -26,6 +26,12 @@ impl<'a> Tour<'a> {
         }
     }
 
+    /// Starts the browser ahead of the first page. Where that fails, the page's load tries again, and
+    /// says why.
+    pub async fn begin(&mut self) {
+        self.browser = Browser::start(self.settings, &self.address).await.ok();
+    }
+
     /// Loads the page at this path of the app; errors when there is no browser.
     pub async fn load(&mut self, path: &str) -> Result<Findings, BrowserError> {
         let mut failure = BrowserError::Silent;
