@@ -210,7 +210,7 @@ pub async fn count(request: Request, next: Next) -> Response {
 }
 
 /// The method's name; one that anybody may make up is `other`.
-fn method(method: &Method) -> &'static str {
+pub(super) fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
