@@ -147,10 +147,8 @@ async fn a_prompt_its_run_its_steps_and_what_they_ask_for_are_one_trace() {
     };
     assert_eq!(create.parent, sandbox.id);
     assert!(below("create_sandbox", create), "{spans:#?}");
-    let files = named(&spans, "write_file").into_iter();
-    let written = files
-        .filter(|span| is_below(&spans, span, write))
-        .next_back();
+    let mut files = named(&spans, "write_file").into_iter();
+    let written = files.rfind(|span| is_below(&spans, span, write));
     assert!(below("sandbox_request", written.unwrap()), "{spans:#?}");
 
     for text in [
