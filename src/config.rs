@@ -20,6 +20,7 @@ pub mod sandbox_host;
 mod server;
 mod settings;
 mod sweeps;
+mod traces;
 
 pub use accounts::{Accounts, Network, SecretKey};
 pub use agent::{Agent, Limits};
@@ -39,6 +40,7 @@ pub use sandbox_host::SandboxHost;
 pub use server::{Connections, Database, Server, is_loopback_url, loopback_only};
 pub use settings::Settings;
 pub use sweeps::{Disk, Sweeps};
+pub use traces::Traces;
 
 /// A variable whose value can't be used. Its text is the one line that the user sees.
 #[derive(Debug, thiserror::Error)]

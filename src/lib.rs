@@ -55,6 +55,8 @@ pub mod server;
 pub mod setup;
 #[cfg(feature = "ssr")]
 pub mod store;
+#[cfg(feature = "ssr")]
+pub mod traces;
 
 /// Takes over the page that the server rendered. Returns when the whole page is taken over, also
 /// those parts whose code is fetched first.

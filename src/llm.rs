@@ -41,6 +41,7 @@ use crate::{
         ModelId, ModelNotice, ModelOverview, ModelPrice, ModelTask, ModelsOverview, OfferedModel,
         ProviderKey, Spent,
     },
+    traces,
 };
 
 /// The model, as a cheap handle: the first provider, and alternatives for when that is limited or
@@ -126,8 +127,11 @@ impl Model {
         let begun = Instant::now();
         let answer = self
             .answer(alternative, request, on_piece)
-            .instrument(span)
+            .instrument(span.clone())
             .await;
+        if answer.is_err() {
+            traces::fail(&span);
+        }
         let took = begun.elapsed();
         measure(provider, model, took, &answer);
         self.log(alternative)

@@ -20,13 +20,14 @@ use codeflow::{
     sandbox_host::{self, SandboxHost, template},
     server,
     setup::Setup,
+    traces::Traces,
 };
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Why an address that other machines can reach is refused.
 const NO_KEY: &str = "a sandbox host that other machines reach needs a key in SANDBOX_HOST_KEY";
@@ -205,11 +206,25 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(command: Command) -> anyhow::Result<()> {
-    set_up_log(LogFormat::from_env(&Env::of_process())?);
     // One provider for every TLS client of the process; it fails only when one is installed
     // already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let env = Env::of_process();
+    let is_server = matches!(command, Command::Serve | Command::SandboxHost);
+    let traces = match config::Traces::from_env(&env)?.filter(|_| is_server) {
+        Some(settings) => Some(Traces::start(&settings)?),
+        None => None,
+    };
+    set_up_log(LogFormat::from_env(&env)?, traces.as_ref());
     listener::raise_open_files();
+    let done = perform(command).await;
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
+    done
+}
+
+async fn perform(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve().await,
         Command::Migrate => boot::migrate(&config::Server::from_env(&Env::of_process())?).await,
@@ -251,23 +266,26 @@ async fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// Logs to standard error, at the levels of `RUST_LOG` (default `info`).
-fn set_up_log(format: LogFormat) {
+/// Logs to standard error, at the levels of `RUST_LOG` (default `info`), and sends traces.
+fn set_up_log(format: LogFormat, traces: Option<&Traces>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = fmt::layer()
         .with_writer(|| OneLine(std::io::stderr()))
         // A log that nobody reads any more must end nothing: a complaint about it would go to the
         // same place, and panic.
         .log_internal_errors(false);
-    match format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+    let log = match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => log
             .json()
             .flatten_event(true)
             .with_current_span(false)
-            .init(),
-    }
+            .boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(log.with_filter(filter))
+        .with(traces.map(Traces::layer))
+        .init();
 }
 
 async fn serve() -> anyhow::Result<()> {

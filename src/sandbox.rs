@@ -27,7 +27,7 @@ use reqwest::{Method, RequestBuilder, Url, header::HeaderValue};
 use secrecy::ExposeSecret;
 pub use shell::{ShellEvent, ShellStream, TerminalSize};
 
-use crate::{config, e2b};
+use crate::{config, e2b, traces};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -93,6 +93,19 @@ impl Client {
                 domain: settings.domain,
             }),
         })
+    }
+}
+
+impl Inner {
+    /// The request as a part of the current trace, towards our own host: others' traces are no
+    /// business of E2B's.
+    fn traced(&self, request: RequestBuilder) -> RequestBuilder {
+        match traces::traceparent() {
+            Some(traceparent) if self.provider == config::SandboxProvider::Local => {
+                request.header(traces::TRACEPARENT, traceparent)
+            }
+            _ => request,
+        }
     }
 }
 
@@ -186,6 +199,10 @@ impl Sandbox {
             .header(e2b::SANDBOX_PORT, port);
         if let (Some(token), e2b::ENVD_PORT) = (&self.token, port) {
             request = request.header(e2b::ACCESS_TOKEN, token);
+        }
+        // An app is none of ours.
+        if port == e2b::ENVD_PORT {
+            request = self.client.traced(request);
         }
         Ok(request)
     }

@@ -25,6 +25,7 @@ mod shares;
 mod site_files;
 mod terminal;
 mod tls_ask;
+mod traced;
 mod v1;
 
 use std::{
@@ -196,6 +197,8 @@ pub fn router(state: AppState) -> anyhow::Result<Router> {
             // A download is compressed already.
             DefaultPredicate::new().and(NotForContentType::new("application/zip")),
         ))
+        // Inside of the library's span: a run belongs to the innermost.
+        .layer(middleware::from_fn(traced::trace))
         .layer(TraceLayer::new_for_http())
         .layer(middleware::from_fn(metrics::count))
         .with_state(state);

@@ -42,6 +42,7 @@ mod search;
 mod second_step;
 mod session;
 mod share;
+mod slow;
 mod step;
 mod sweep;
 mod tables;
@@ -217,7 +218,8 @@ impl Store {
                     .pragma("synchronous", "NORMAL")
                     .pragma("journal_size_limit", LOG_LIMIT)
             });
-        let db = Database::connect(options).await?;
+        let mut db = Database::connect(options).await?;
+        db.set_metric_callback(slow::count);
         let turns = Turns::of(&db);
         Ok(Self {
             db,

@@ -25,6 +25,7 @@ use crate::{
     config,
     protocol::{ProjectId, Run, RunId},
     store::{Reply, StoreError},
+    traces,
 };
 
 /// The reply of a run that a fault of the server ended.
@@ -132,12 +133,15 @@ impl Inner {
                         worker.cancel = cancel.clone();
                         worker.more = false;
                     });
-                    let span = tracing::info_span!(
-                        "run",
-                        run.id = %run.id,
-                        project.id = %project,
-                        user.id = field::Empty
-                    );
+                    let traceparent = self.traceparent_of(run.id).await;
+                    let span = traces::within(traceparent.as_deref(), || {
+                        tracing::info_span!(
+                            "run",
+                            run.id = %run.id,
+                            project.id = %project,
+                            user.id = field::Empty
+                        )
+                    });
                     self.work_on_run(run, &cancel).instrument(span).await;
                 }
                 Ok(None) => {
@@ -160,6 +164,18 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// The trace of the request that made the run, where traces are sent.
+    async fn traceparent_of(&self, run: RunId) -> Option<String> {
+        if !traces::are_on() {
+            return None;
+        }
+        let found = self.context.store.traceparent_of(run).await;
+        found.unwrap_or_else(|error| {
+            tracing::warn!(run.id = %run, %error, "the run's trace can't be read");
+            None
+        })
     }
 
     /// Performs the run until it has ended or is cancelled, and keeps what it leaves.

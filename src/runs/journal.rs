@@ -14,7 +14,7 @@ use std::{
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{
     Events, ProjectApp, crash,
@@ -24,6 +24,7 @@ use crate::{
     agent::{Attempt, Fault, FaultKind, Journal, RunError, Step},
     protocol::{EventKind, Run, Spent, Status},
     store::{Begun, Store, StoreError},
+    traces,
 };
 
 /// How many times the database is tried before the run ends, and the wait after the first try,
@@ -197,7 +198,14 @@ impl Journal for StepJournal {
                 }
             }
         };
-        Box::pin(performed.instrument(span))
+        let noted = async move {
+            let done = performed.await;
+            if done.is_err() {
+                traces::fail(&Span::current());
+            }
+            done
+        };
+        Box::pin(noted.instrument(span))
     }
 
     fn spend<'a>(&'a self, step: &'a str, spent: Spent) -> BoxFuture<'a, Result<(), RunError>> {

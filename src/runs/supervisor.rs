@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
 use super::{RunContext, embedded::Embedded, engine::Engine};
 use crate::{
@@ -157,7 +158,7 @@ impl Supervisor {
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let work = self.inner.tasks.spawn(work);
+        let work = self.inner.tasks.spawn(work.in_current_span());
         work.await
             .map_err(|error| StoreError::Interrupted(error.to_string()))?
     }

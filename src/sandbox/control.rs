@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use reqwest::{Method, RequestBuilder, Url};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -147,10 +148,15 @@ impl Sandbox {
 }
 
 impl Inner {
+    /// A request to the control plane.
+    fn control(&self, method: Method, url: Url) -> RequestBuilder {
+        let request = self.http.request(method, url);
+        self.traced(request.header(e2b::API_KEY, &self.api_key))
+    }
+
     async fn detail(&self, id: &str) -> Result<Detail, SandboxError> {
         let url = address::join(&self.control_plane, &format!("/sandboxes/{id}"))?;
-        let request = self.http.get(url).header(e2b::API_KEY, &self.api_key);
-        let response = request.send().await?;
+        let response = self.control(Method::GET, url).send().await?;
         if !response.status().is_success() {
             return Err(error::of(response, Subject::Sandbox).await);
         }
@@ -161,6 +167,7 @@ impl Inner {
 impl Client {
     /// Makes a sandbox that stays awake for `timeout`; `metadata` shows in the service's lists.
     /// `Refused` when there is no such template.
+    #[tracing::instrument(skip_all)]
     pub async fn create(
         &self,
         timeout: Duration,
@@ -216,11 +223,7 @@ impl Client {
             if let Some(token) = &next {
                 url.query_pairs_mut().append_pair("nextToken", token);
             }
-            let request = self
-                .inner
-                .http
-                .get(url)
-                .header(e2b::API_KEY, &self.inner.api_key);
+            let request = self.inner.control(Method::GET, url);
             let response = retry::send(request, Repeat::Harmless).await?;
             if !response.status().is_success() {
                 return Err(error::of(response, Subject::Sandbox).await);
@@ -250,11 +253,7 @@ impl Client {
             let mut url = address::join(&self.inner.control_plane, "/sandboxes/metrics")?;
             url.query_pairs_mut()
                 .append_pair("sandbox_ids", &ids.join(","));
-            let request = self
-                .inner
-                .http
-                .get(url)
-                .header(e2b::API_KEY, &self.inner.api_key);
+            let request = self.inner.control(Method::GET, url);
             let response = retry::send(request, Repeat::Harmless).await?;
             if !response.status().is_success() {
                 return Err(error::of(response, Subject::Sandbox).await);
@@ -273,11 +272,7 @@ impl Client {
             return Ok(());
         }
         let url = address::join(&self.inner.control_plane, &format!("/sandboxes/{id}"))?;
-        let request = self
-            .inner
-            .http
-            .delete(url)
-            .header(e2b::API_KEY, &self.inner.api_key);
+        let request = self.inner.control(Method::DELETE, url);
         let response = retry::send(request, Repeat::Harmless).await?;
         if response.status().is_success() {
             return Ok(());
@@ -290,11 +285,7 @@ impl Client {
 
     fn post(&self, path: &str) -> Result<reqwest::RequestBuilder, SandboxError> {
         let url = address::join(&self.inner.control_plane, path)?;
-        Ok(self
-            .inner
-            .http
-            .post(url)
-            .header(e2b::API_KEY, &self.inner.api_key))
+        Ok(self.inner.control(Method::POST, url))
     }
 
     async fn sandbox(

@@ -121,7 +121,7 @@ struct Report {
 impl Sandbox {
     /// Runs the command in a login shell and waits for that shell's end. A command that fails is
     /// not an error here; see its exit code.
-    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
+    #[tracing::instrument(name = "run_command", skip_all, fields(sandbox.id = %self.id))]
     pub async fn run(
         &self,
         command: &str,

@@ -19,6 +19,7 @@ use messages::{Create, Created, Detail, NewNetwork, Pause, Refresh, Timeout};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
+use tracing::Instrument;
 
 use super::{
     error::HostError,
@@ -26,7 +27,7 @@ use super::{
     record::NewSandbox,
     sandboxes::Sandboxes,
 };
-use crate::e2b;
+use crate::{e2b, traces};
 
 /// The least that a refresh puts the end off, in seconds.
 const MIN_REFRESH: u64 = 15;
@@ -93,7 +94,9 @@ async fn check_key(State(sandboxes): Host, request: Request, next: Next) -> Resp
 
 /// A client that hangs up leaves no sandbox half made or half ended: the work goes on without it.
 async fn run_to_completion(request: Request, next: Next) -> Response<Body> {
-    match tokio::spawn(next.run(request)).await {
+    let traceparent = traces::of(request.headers());
+    let span = traces::within(traceparent, || tracing::info_span!("sandbox_service"));
+    match tokio::spawn(next.run(request).instrument(span)).await {
         Ok(response) => response,
         Err(error) => HostError::Internal(error.into()).into_response(),
     }

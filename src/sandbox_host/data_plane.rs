@@ -28,6 +28,7 @@ use super::{
 use crate::{
     config,
     e2b::{ACCESS_TOKEN, ENVD_PORT, PASSIVE, SANDBOX_ID, SANDBOX_PORT},
+    traces,
 };
 pub(super) use access::by_signature;
 use target::Target;
@@ -61,11 +62,15 @@ pub(super) async fn serve(
     target: Target,
     request: Request<Body>,
 ) -> Response<Body> {
-    let span = tracing::info_span!(
-        "sandbox_request",
-        sandbox.id = target.id,
-        port = target.port
-    );
+    // Apps have traces of their own.
+    let traceparent = traces::of(request.headers()).filter(|_| target.port == ENVD_PORT);
+    let span = traces::within(traceparent, || {
+        tracing::info_span!(
+            "sandbox_request",
+            sandbox.id = target.id,
+            port = target.port
+        )
+    });
     answer(sandboxes, target, request).instrument(span).await
 }
 
@@ -170,6 +175,7 @@ async fn forward_to_envd(
     for name in [ACCESS_TOKEN, PASSIVE, SANDBOX_ID, SANDBOX_PORT] {
         request.headers_mut().remove(name);
     }
+    request.headers_mut().remove(traces::TRACEPARENT);
     let mut response = container.request(request).await?;
     strip_hop_by_hop(response.headers_mut());
     Ok(response.map(|body| Body::new(ProxiedBody::new(body, connection))))

@@ -66,7 +66,7 @@ fn install() -> Option<PrometheusHandle> {
 }
 
 /// What is counted since the start.
-const COUNTERS: [(&str, &str); 10] = [
+const COUNTERS: [(&str, &str); 11] = [
     (
         "codeflow_http_requests_total",
         "Requests, by method, route template and status",
@@ -106,6 +106,10 @@ const COUNTERS: [(&str, &str); 10] = [
     (
         "codeflow_refused_sign_ins_total",
         "Sign-ins with a wrong password or after too many attempts",
+    ),
+    (
+        "codeflow_database_slow_queries_total",
+        "Statements of the database that took half a second or longer",
     ),
 ];
 /// What is sorted into buckets.
@@ -180,6 +184,7 @@ pub fn start(shutdown: CancellationToken) {
     };
     gauge!("codeflow_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
     gauge!("codeflow_feeds_open").increment(0);
+    counter!("codeflow_database_slow_queries_total").increment(0);
     tokio::spawn(shutdown.run_until_cancelled_owned(async {
         loop {
             tokio::time::sleep(UPKEEP_EVERY).await;
@@ -210,7 +215,7 @@ pub async fn count(request: Request, next: Next) -> Response {
 }
 
 /// The method's name; one that anybody may make up is `other`.
-fn method(method: &Method) -> &'static str {
+pub(super) fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

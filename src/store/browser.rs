@@ -97,7 +97,7 @@ const TABLES: &[Shown] = &[
     Shown { secrets: &["code_hash"], ..shown("recovery_codes", &["user_id"]) },
     shown("runs", &[
         "id", "project_id", "message_id", "reply_id", "state", "created_at", "started_at",
-        "finished_at", "worked_ms", "trimmed", "user_id",
+        "finished_at", "worked_ms", "trimmed", "user_id", "traceparent",
     ]),
     shown("seaql_migrations", &["version", "applied_at"]),
     Shown {

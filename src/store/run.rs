@@ -10,8 +10,9 @@ use sea_orm::{
 };
 
 use super::{Result, Store, StoreError, event, member, readable, user};
-use crate::protocol::{
-    Event, EventKind, MessageId, ProjectId, Run, RunId, RunState, Timestamp, UserId,
+use crate::{
+    protocol::{Event, EventKind, MessageId, ProjectId, Run, RunId, RunState, Timestamp, UserId},
+    traces,
 };
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -30,6 +31,9 @@ pub struct Model {
     pub trimmed: bool,
     /// Who sent it and pays for it; `None` for the project's owner.
     pub user_id: Option<UserId>,
+    /// The trace that its work is a part of, from the request that made it; `None` where no traces
+    /// are sent.
+    pub traceparent: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -119,6 +123,11 @@ impl Store {
             Some(user) => Ok(user),
             None => self.user_of(run.project).await,
         }
+    }
+
+    /// The trace that the run's work is a part of (a W3C `traceparent`), or `NotFound`.
+    pub async fn traceparent_of(&self, run: RunId) -> Result<Option<String>> {
+        Ok(model(&self.db, run).await?.traceparent)
     }
 
     /// The project's oldest run that has not ended.
@@ -362,6 +371,7 @@ async fn save(
         worked_ms: Set(0),
         trimmed: Set(false),
         user_id: Set(user),
+        traceparent: Set(traces::traceparent()),
     })
     .exec_without_returning(tx)
     .await?;

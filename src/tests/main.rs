@@ -72,5 +72,6 @@ mod sweeps;
 mod teams;
 mod templates;
 mod terminals;
+mod traces;
 mod unenforced;
 mod versions;

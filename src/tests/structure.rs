@@ -20,12 +20,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("listener", &["config"]),
     ("log", &[]),
     ("render", &["protocol"]),
-    ("store", &["protocol"]),
+    ("traces", &["config"]),
+    ("store", &["protocol", "traces"]),
     ("accounts", &["store", "protocol", "config"]),
-    ("sandbox", &["protocol", "config", "e2b", "retry_after"]),
-    ("llm", &["protocol", "config", "retry_after"]),
+    (
+        "sandbox",
+        &["protocol", "config", "e2b", "retry_after", "traces"],
+    ),
+    ("llm", &["protocol", "config", "retry_after", "traces"]),
     ("agent", &["llm", "sandbox", "protocol", "config", "cgroup"]),
-    ("runs", &["agent", "store", "protocol", "config"]),
+    ("runs", &["agent", "store", "protocol", "config", "traces"]),
     (
         "projects",
         &[
@@ -33,13 +37,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("api", &["projects", "accounts", "protocol"]),
-    ("server", &["projects", "accounts", "protocol", "app"]),
+    (
+        "server",
+        &["projects", "accounts", "protocol", "app", "traces"],
+    ),
     ("alerts", &["accounts", "protocol", "config"]),
     ("ui", &["api", "protocol"]),
     ("app", &["ui", "api", "protocol"]),
     (
         "sandbox_host",
-        &["protocol", "config", "e2b", "cgroup", "listener"],
+        &["protocol", "config", "e2b", "cgroup", "listener", "traces"],
     ),
     ("lib", &["app"]),
     (
@@ -72,6 +79,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "sandbox_host",
             "server",
             "setup",
+            "traces",
         ],
     ),
 ];

@@ -1,6 +1,7 @@
 //! What the tests share: a data folder with a small template, the real server, its feed, a scripted
 //! model, a sandbox host, a scripted E2B service, and a scripted Unsplash.
 
+mod collector;
 pub mod e2b;
 mod feed;
 mod host;
@@ -23,6 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use collector::{Collector, Span};
 pub use feed::{Feed, FeedEnd};
 pub use host::{ControlPlane, Host, options, run, settings, traces};
 pub use host_process::HostProcess;

@@ -28,6 +28,7 @@ use axum::{
     body::Body,
     extract::State,
     http::StatusCode,
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -153,6 +154,10 @@ impl Model {
             .route("/api/tags", get(ollama::models))
             .route("/api/generate", post(ollama::load))
             .route("/api/ps", get(ollama::running))
+            .layer(middleware::map_request_with_state(
+                shared.clone(),
+                wires::refuse_trace,
+            ))
             .with_state(shared.clone());
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
@@ -193,7 +198,7 @@ impl Model {
         wire.env(&self.url, "AI_FALLBACK", &[":scripted"])
     }
 
-    /// What it was sent that a real server refuses.
+    /// What it was sent that a real server refuses, or must not learn.
     pub fn refused(&self) -> Vec<String> {
         self.shared.refused.lock().unwrap().clone()
     }

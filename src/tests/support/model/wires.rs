@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use axum::extract::{Request, State};
 use serde_json::{Value, json};
 
-use super::chunks::pieces;
+use super::{Shared, chunks::pieces};
 
 /// What the system says where it may not say it itself.
 const NOTE: [&str; 2] = ["<system_note>\n", "\n</system_note>"];
@@ -402,6 +403,15 @@ fn chat_of_responses(request: &Value) -> Vec<Value> {
         }
     }
     chat
+}
+
+/// Notes a request that names the trace it is of.
+pub async fn refuse_trace(State(shared): State<Shared>, request: Request) -> Request {
+    if request.headers().contains_key("traceparent") {
+        let mut refused = shared.refused.lock().unwrap();
+        refused.push("a traceparent".to_owned());
+    }
+    request
 }
 
 fn chat_of_messages(request: &Value) -> Vec<Value> {

@@ -1,0 +1,42 @@
+//! The span of a request, with which a trace begins or continues: a `traceparent` that the client
+//! sent counts. Only where traces are sent.
+
+use axum::{
+    extract::{MatchedPath, Request},
+    middleware::Next,
+    response::Response,
+};
+use tracing::Instrument;
+
+use super::metrics::method;
+use crate::traces;
+
+/// Routes that are asked all the time and say nothing of what people do.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Answers within a span that is named by method and route template: a path has ids, and a query
+/// what people wrote.
+pub async fn trace(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>();
+    let Some(route) = route.filter(|route| traces::are_on() && !PROBES.contains(&route.as_str()))
+    else {
+        return next.run(request).await;
+    };
+    let (method, route) = (method(request.method()), route.as_str());
+    let span = traces::within(traces::of(request.headers()), || {
+        tracing::info_span!(
+            "request",
+            otel.name = format!("{method} {route}"),
+            otel.kind = "server",
+            http.request.method = method,
+            http.route = route
+        )
+    });
+    let response = next.run(request).instrument(span.clone()).await;
+    let status = response.status();
+    traces::note(&span, "http.response.status_code", status.as_u16().into());
+    if status.is_server_error() {
+        traces::fail(&span);
+    }
+    response
+}

@@ -1,0 +1,64 @@
+//! Slow statements: counted for `/metrics`, without their text.
+
+use std::time::Duration;
+
+use sea_orm::metric::Info;
+
+/// A statement that takes as long is slow: on SQLite nobody else writes meanwhile.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// Counts the statement if it was slow.
+pub(super) fn count(query: &Info<'_>) {
+    if query.elapsed >= SLOW {
+        metrics::counter!("codeflow_database_slow_queries_total").increment(1);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use sea_orm::{DbBackend, Statement};
+
+    use super::*;
+    use crate::store::Store;
+
+    const COUNTED: &str = "codeflow_database_slow_queries_total 1\n";
+
+    #[test]
+    fn a_quick_statement_is_not_counted() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let statement = Statement::from_string(DbBackend::Sqlite, "SELECT 1");
+        let take = |elapsed| {
+            count(&Info {
+                elapsed,
+                statement: &statement,
+                failed: false,
+            });
+        };
+        metrics::with_local_recorder(&recorder, || take(SLOW / 2));
+        assert_eq!(recorder.handle().render(), "");
+        metrics::with_local_recorder(&recorder, || take(SLOW));
+        let text = recorder.handle().render();
+        assert!(text.contains(COUNTED) && !text.contains("SELECT"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn the_database_counts_its_slow_statements() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let _guard = metrics::set_default_local_recorder(&recorder);
+        let mut rows = 1_000_000_u64;
+        while !recorder.handle().render().contains(COUNTED) {
+            let numbers = format!(
+                "CREATE TABLE t{rows} AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 \
+                 FROM n WHERE i < {rows}) SELECT count(*) FROM n"
+            );
+            store.execute(numbers).await.unwrap();
+            rows *= 2;
+            assert!(rows < 1 << 32, "no statement was counted");
+        }
+        store.close().await;
+    }
+}
