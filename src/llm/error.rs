@@ -14,6 +14,9 @@ pub enum ModelError {
          OPENAI_API_KEY), then send the message again."
     )]
     Auth(String),
+    /// A key of the user's own is refused, or pays for nothing more.
+    #[error("{0}")]
+    OwnKey(String),
     /// The request itself is refused, as for an unknown model.
     #[error(
         "The model's provider refused the request: {0}. Check AI_MODEL, or try a shorter message."

@@ -97,7 +97,7 @@ const TABLES: &[Shown] = &[
     Shown { secrets: &["code_hash"], ..shown("recovery_codes", &["user_id"]) },
     shown("runs", &[
         "id", "project_id", "message_id", "reply_id", "state", "created_at", "started_at",
-        "finished_at", "worked_ms", "trimmed", "user_id",
+        "finished_at", "worked_ms", "trimmed", "user_id", "own_key",
     ]),
     shown("seaql_migrations", &["version", "applied_at"]),
     Shown {
@@ -121,6 +121,11 @@ const TABLES: &[Shown] = &[
         "model", "input_digest", "input_tokens", "output_tokens", "cost_micros", "estimated",
         "crashes", "stopped", "cached_tokens",
     ]),
+    Shown {
+        // The ending is a part of the key.
+        secrets: &["sealed", "ending"],
+        ..shown("user_keys", &["user_id", "provider", "added_at"])
+    },
     Shown {
         secrets: &["password_hash"],
         ..shown("users", &[

@@ -11,7 +11,7 @@ use sea_orm::{
 
 use super::{Result, Store, StoreError, event, member, readable, user};
 use crate::protocol::{
-    Event, EventKind, MessageId, ProjectId, Run, RunId, RunState, Timestamp, UserId,
+    Event, EventKind, MessageId, ModelProvider, ProjectId, Run, RunId, RunState, Timestamp, UserId,
 };
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -30,6 +30,8 @@ pub struct Model {
     pub trimmed: bool,
     /// Who sent it and pays for it; `None` for the project's owner.
     pub user_id: Option<UserId>,
+    /// The provider whose key of theirs answers it; `None` for the installation's keys.
+    pub own_key: Option<ModelProvider>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -308,6 +310,7 @@ pub(super) async fn insert(
     project: ProjectId,
     message: MessageId,
     user: &UserId,
+    own_key: Option<ModelProvider>,
 ) -> Result<Run> {
     let run = Run {
         id: RunId::new(),
@@ -318,7 +321,7 @@ pub(super) async fn insert(
         finished_at: None,
         spent: None,
     };
-    save(tx, &run, None, user::noted(user)).await?;
+    save(tx, &run, None, (user::noted(user), own_key)).await?;
     Ok(run)
 }
 
@@ -339,7 +342,7 @@ pub(super) async fn insert_done(
         finished_at: Some(now),
         spent: None,
     };
-    save(tx, &run, Some(reply), None).await?;
+    save(tx, &run, Some(reply), (None, None)).await?;
     Ok(run)
 }
 
@@ -347,7 +350,7 @@ async fn save(
     tx: &impl ConnectionTrait,
     run: &Run,
     reply: Option<MessageId>,
-    user: Option<UserId>,
+    (user, own_key): (Option<UserId>, Option<ModelProvider>),
 ) -> Result<()> {
     let finished_at = run.finished_at.map(|at| at.0);
     Entity::insert(ActiveModel {
@@ -362,6 +365,7 @@ async fn save(
         worked_ms: Set(0),
         trimmed: Set(false),
         user_id: Set(user),
+        own_key: Set(own_key),
     })
     .exec_without_returning(tx)
     .await?;
