@@ -33,7 +33,6 @@ pub use demo::recorded_apps;
 pub use error::ModelError;
 use hosted::Hosted;
 use metrics::{counter, histogram};
-use own::OwnModel;
 pub use test_call::TestCall;
 use tracing::Instrument;
 
@@ -54,7 +53,7 @@ pub struct Model {
     /// The models that a message may ask for; none where the demo answers.
     offered: Arc<[OfferedModel]>,
     /// Those that people ask with keys of their own.
-    own: Arc<[OwnModel]>,
+    own: Arc<[(OfferedModel, Hosted)]>,
     /// The provider, where it is asked with somebody's own key.
     own_key: Option<ModelProvider>,
 }
@@ -142,7 +141,7 @@ impl Model {
             .instrument(span)
             .await;
         let answer = answer.map_err(|error| match self.own_key {
-            Some(provider) => own::of_own_key(error, provider),
+            Some(provider) => error.of_own_key(provider),
             None => error,
         });
         let took = begun.elapsed();

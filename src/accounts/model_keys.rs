@@ -25,8 +25,8 @@ impl Accounts {
         Ok(self.inner.store.list_user_keys(&identity.user).await?)
     }
 
-    /// Saves a key of the account's owner for the provider, in place of one before. It is not tried:
-    /// a wrong one is said when a message is answered.
+    /// Saves a key of the account's owner for the provider, in place of one before. It is not
+    /// tried: the first run that it fails says so.
     pub async fn set_model_key(
         &self,
         by: &Requester,

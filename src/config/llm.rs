@@ -237,7 +237,7 @@ impl Llm {
                 let mut usual = Self::with_key(env, provider, None, None).await?;
                 let is_custom = |llm: &Self| llm.provider == Provider::Custom;
                 if provider == Provider::OpenAi && configured.iter().any(is_custom) {
-                    // The variable has the address of another server, which OpenAI's key is not for.
+                    // The variable has the address of another server, which must not get the key.
                     provider.usual_url().clone_into(&mut usual.base_url);
                 }
                 models.push(usual);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::quirk::Quirk;
+use crate::protocol::ModelProvider;
 
 /// What went wrong. Its text is for the user.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -91,6 +92,21 @@ impl ModelError {
         Self::Unavailable {
             message: message.into(),
             retry_after: None,
+        }
+    }
+
+    /// What a key's owner reads, who has no hand in the installation's settings. A refusal of the
+    /// key comes without the provider's words, which may have a part of it.
+    pub(super) fn of_own_key(self, provider: ModelProvider) -> Self {
+        let label = provider.label();
+        match self {
+            Self::Auth(_) => Self::OwnKey(format!(
+                "Your {label} key was refused. Change it in Settings."
+            )),
+            Self::Exhausted(_) => Self::OwnKey(format!(
+                "Your {label} account has no credit left. Top it up, or choose another model."
+            )),
+            error => error,
         }
     }
 
@@ -301,6 +317,15 @@ fn is_overflow(words: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_key_of_one_s_own_is_told_without_the_provider_s_words() {
+        let error = ModelError::Auth("Incorrect API key provided: sk-secret".to_owned());
+        assert_eq!(
+            error.of_own_key(ModelProvider::OpenAi).to_string(),
+            "Your OpenAI key was refused. Change it in Settings."
+        );
+    }
 
     #[test]
     fn refusals_are_classified_by_what_helps_against_them() {

@@ -5,14 +5,8 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::{Backend, CallLog, Hosted, Model, ModelError};
-use crate::protocol::{ModelId, ModelNotice, ModelProvider, OfferedModel};
-
-/// A model that is asked with whoever's key.
-pub struct OwnModel {
-    offered: OfferedModel,
-    hosted: Hosted,
-}
+use super::{Backend, CallLog, Hosted, Model};
+use crate::protocol::{ModelId, ModelNotice, ModelProvider};
 
 impl Model {
     /// The same, with which people may use keys of their own for these models.
@@ -22,10 +16,8 @@ impl Model {
             ..self.clone()
         };
         let offered = listed.list_offered().into_iter();
-        let own = offered.zip(hosted);
-        let own = own.map(|(offered, hosted)| OwnModel { offered, hosted });
         Self {
-            own: own.collect(),
+            own: offered.zip(hosted).collect(),
             ..self
         }
     }
@@ -34,8 +26,8 @@ impl Model {
     /// first. They stand in for each other, and no other key does.
     pub fn with_key(&self, provider: ModelProvider, key: &SecretString) -> Self {
         let own = self.own.iter();
-        let of_provider = own.filter(|own| own.offered.id.provider() == Some(provider));
-        let backends = of_provider.map(|own| backend(own.hosted.with_key(key.clone())));
+        let of_provider = own.filter(|(offered, _)| offered.id.provider() == Some(provider));
+        let backends = of_provider.map(|(_, hosted)| backend(hosted.with_key(key.clone())));
         Self {
             backends: backends.collect(),
             own_key: Some(provider),
@@ -43,8 +35,8 @@ impl Model {
         }
     }
 
-    /// The models that answer where people have no key of their own, the one that is asked otherwise
-    /// first; none where the demo answers.
+    /// The models that answer where people have no key of their own, the one that is asked where
+    /// none is named first; none where the demo answers.
     pub fn configured(&self) -> Vec<ModelId> {
         self.offered.iter().map(|model| model.id.clone()).collect()
     }
@@ -55,7 +47,7 @@ impl Model {
         let mut notice = self.notice();
         let has_key = |id: &ModelId| id.provider().is_some_and(|it| keys.contains(&it));
         let mut offered = self.offered.to_vec();
-        for own in self.own.iter().map(|own| &own.offered) {
+        for (own, _) in self.own.iter() {
             if has_key(&own.id) && !offered.iter().any(|model| model.id == own.id) {
                 offered.push(own.clone());
             }
@@ -75,21 +67,6 @@ impl Model {
             notice.offered.clear();
         }
         notice
-    }
-}
-
-/// What whoever has the key is told: not to look after the installation's settings. A refusal of the
-/// key is told without the provider's words, which may have a part of it.
-pub(super) fn of_own_key(error: ModelError, provider: ModelProvider) -> ModelError {
-    let label = provider.label();
-    match error {
-        ModelError::Auth(_) => ModelError::OwnKey(format!(
-            "Your {label} key was refused. Change it in Settings."
-        )),
-        ModelError::Exhausted(_) => ModelError::OwnKey(format!(
-            "Your {label} account has no credit left. Top it up, or choose another model."
-        )),
-        error => error,
     }
 }
 
@@ -170,14 +147,5 @@ mod tests {
             .collect();
         assert_eq!(own[0], (Provider::OpenAi, "https://api.openai.com/v1"));
         assert_eq!(own.len(), ModelProvider::ALL.len());
-    }
-
-    #[test]
-    fn a_refused_key_is_told_without_the_provider_s_words() {
-        let error = ModelError::Auth("Incorrect API key provided: sk-secret".to_owned());
-        assert_eq!(
-            of_own_key(error, ModelProvider::OpenAi).to_string(),
-            "Your OpenAI key was refused. Change it in Settings."
-        );
     }
 }

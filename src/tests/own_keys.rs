@@ -2,7 +2,7 @@
 //! no credits, and without a stand-in.
 
 use codeflow::protocol::{
-    ApiError, Credits, Message, ModelKey, ModelNotice, ModelProvider, ProjectId, RunId, RunState,
+    ApiError, Credits, Message, ModelKey, ModelNotice, ModelProvider, ProjectId, Run, RunState,
     Workspace,
 };
 use reqwest::{Method, StatusCode};
@@ -317,7 +317,7 @@ async fn a_run_resumes_with_the_key_it_was_begun_with_or_says_that_it_is_gone() 
 
     // Run again, it is the installation's to answer, and is paid.
     let run = workspace(&ada, second).await.runs[0].id.to_string();
-    let _: RunId = ada.post("/api/runs/replay", &[("run", &run)]).await;
+    let _: Run = ada.post("/api/runs/replay", &[("run", &run)]).await;
     let _ = ended(&ada, second).await;
     assert!(!house.requests().is_empty());
 }
