@@ -12,7 +12,7 @@ impl Model {
     /// The same, with which people may use keys of their own for these models.
     pub(super) fn with_own(self, hosted: Vec<Hosted>) -> Self {
         let listed = Self {
-            backends: hosted.iter().map(Hosted::clone).map(backend).collect(),
+            backends: hosted.iter().cloned().map(backend).collect(),
             ..self.clone()
         };
         let offered = listed.list_offered().into_iter();
