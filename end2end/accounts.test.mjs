@@ -114,6 +114,31 @@ test("the pages of accounts fit every width, in both themes, and are accessible"
   }
 });
 
+test("a model key is added, shown by its end alone, and removed after a question", async () => {
+  const page = await stranger();
+  const problems = watchConsole(page);
+  await signUp(page, "keys@example.com");
+  await open(page, "/settings");
+  const row = page.getByRole("list", { name: "Model keys" }).getByRole("listitem").filter({ hasText: "Gemini" });
+  await press(page, "Add Gemini key");
+  await field(page, "Gemini key").fill("short");
+  await press(page, "Save key");
+  await page.getByRole("alert").filter({ hasText: "This is not a key" }).waitFor();
+  await field(page, "Gemini key").fill("AIza-of-nobody-0123456789-wxyz");
+  await press(page, "Save key");
+  await row.getByText("…wxyz").waitFor();
+  await assertAccessible(page, "settings with a model key");
+  await page.reload();
+  assert.ok(!(await page.content()).includes("AIza-of-nobody"));
+  await page.waitForLoadState("networkidle");
+  await press(page, "Remove Gemini key");
+  await page.getByRole("button", { name: "Remove key", exact: true }).click();
+  await row.getByText("No key").waitFor();
+  // The form's refusal is the only thing that the console reports.
+  assert.deepEqual(problems.filter((problem) => !/400/.test(problem)), []);
+  await page.context().close();
+});
+
 test("one signs up, out by the menu, and in again to where one wanted to go; wrong words stay in their field", async () => {
   const page = await stranger();
   await open(page, "/sign-up");

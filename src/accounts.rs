@@ -14,6 +14,7 @@ mod jwt;
 mod letters;
 mod limits;
 mod mail;
+mod model_keys;
 mod oidc;
 mod outside;
 mod own;

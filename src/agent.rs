@@ -21,6 +21,7 @@ pub use input::{
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use nextjs::{answer::PageState, jsx};
 pub use plan::{ApprovedPlan, Tick, note as plan_note};
+use secrecy::SecretString;
 use text::secrets::Redactor;
 pub use turn::{BuildOutcome, CallDetails, FileStates, Job, Said, Work, build_app, converse};
 
@@ -30,8 +31,8 @@ use crate::{
     config,
     llm::{Model, TestCall},
     protocol::{
-        FragmentId, ModelId, ModelNotice, ModelTask, ModelsOverview, ProjectId, SandboxUse,
-        Timestamp,
+        FragmentId, ModelId, ModelNotice, ModelProvider, ModelTask, ModelsOverview, ProjectId,
+        SandboxUse, Timestamp,
     },
     sandbox::{Client, SandboxError},
 };
@@ -119,14 +120,22 @@ impl Agent {
         }
     }
 
+    /// The same, asking the provider's models with this key of somebody's own, and no others.
+    pub fn with_key(&self, provider: ModelProvider, key: &SecretString) -> Self {
+        Self {
+            model: self.model.with_key(provider, key),
+            ..self.clone()
+        }
+    }
+
     /// How many providers there are to fall back to after the first.
     pub fn alternatives(&self) -> usize {
         self.model.alternatives()
     }
 
-    /// What the page says about the model that builds.
-    pub fn notice(&self) -> ModelNotice {
-        self.model.notice()
+    /// What the page says about the model that builds, to somebody who has keys of these providers.
+    pub fn notice(&self, keys: &[ModelProvider]) -> ModelNotice {
+        self.model.notice_for(keys)
     }
 
     /// The models, for whoever looks after them.

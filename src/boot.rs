@@ -73,6 +73,7 @@ impl Service {
             accounts: account_settings,
             credits,
             llm,
+            own_llm,
             keys,
             agent: mut agent_settings,
             mut sandbox,
@@ -82,7 +83,7 @@ impl Service {
         } = settings;
         let address = listener.local_addr()?;
         let accounts_are_on = account_settings.are_on(address, &settings.public_url)?;
-        let model = Model::new(llm, keys)?;
+        let model = Model::new(llm, own_llm, keys)?;
         let bundle = Bundle::of_program()?;
         // Before the database: a second server must change nothing in it.
         let lock = DataLock::take(&settings.data_dir)?;
@@ -102,6 +103,10 @@ impl Service {
             agent_settings.max_runs_of_user.get_or_insert(of_user);
         }
         let store = store.charging(credits.rules(accounts_are_on));
+        let store = match accounts_are_on {
+            true => store.with_own_keys(model.configured()),
+            false => store,
+        };
         let accounts = Accounts::new(
             store.clone(),
             &account_settings,
@@ -124,7 +129,13 @@ impl Service {
         let resuming = async {
             let client = sandbox::Client::new(sandbox)?;
             let agent = Agent::new(model, client, agent_settings.clone())?;
-            let projects = Projects::new(store.clone(), agent, &agent_settings, shutdown.clone());
+            let projects = Projects::new(
+                store.clone(),
+                agent,
+                accounts.clone(),
+                &agent_settings,
+                shutdown.clone(),
+            );
             let resumed = projects.resume().await?;
             anyhow::Ok((projects, resumed))
         };
@@ -255,7 +266,7 @@ fn log_notices(projects: &Projects, accounts: &Accounts, public_url: &str) {
              to sign in"
         );
     }
-    let notice = projects.model();
+    let notice = projects.installed_model();
     if notice.demo {
         tracing::info!(
             "no model is configured, so the demo answers; set OPENAI_API_KEY (or another provider's \

@@ -11,6 +11,7 @@ mod json;
 mod models;
 mod ollama;
 mod openai;
+mod own;
 mod price;
 mod quirk;
 mod responses;
@@ -38,8 +39,8 @@ use tracing::Instrument;
 use crate::{
     config::{Llm, Provider},
     protocol::{
-        ModelId, ModelNotice, ModelOverview, ModelPrice, ModelTask, ModelsOverview, OfferedModel,
-        ProviderKey, Spent,
+        ModelId, ModelNotice, ModelOverview, ModelPrice, ModelProvider, ModelTask, ModelsOverview,
+        OfferedModel, ProviderKey, Spent,
     },
     traces,
 };
@@ -50,8 +51,12 @@ use crate::{
 pub struct Model {
     backends: Arc<[Arc<(Backend, CallLog)>]>,
     keys: Arc<[ProviderKey]>,
-    /// The models that a message may ask for; none where there is no choice.
+    /// The models that a message may ask for; none where the demo answers.
     offered: Arc<[OfferedModel]>,
+    /// Those that people ask with keys of their own.
+    own: Arc<[(OfferedModel, Hosted)]>,
+    /// The provider, where it is asked with somebody's own key.
+    own_key: Option<ModelProvider>,
 }
 
 enum Backend {
@@ -61,8 +66,9 @@ enum Backend {
 
 impl Model {
     /// The first provider answers; the others (`AI_FALLBACK`) stand in for it. Errors when a client
-    /// can't be created, or when a recording of the demo is broken. `keys` says whose keys are set.
-    pub fn new(settings: Vec<Llm>, keys: Vec<ProviderKey>) -> anyhow::Result<Self> {
+    /// can't be created, or when a recording of the demo is broken. `own` are the models that people
+    /// ask with keys of their own, `keys` says whose keys are set.
+    pub fn new(settings: Vec<Llm>, own: Vec<Llm>, keys: Vec<ProviderKey>) -> anyhow::Result<Self> {
         let backend = |settings: Llm| -> anyhow::Result<Backend> {
             Ok(match settings.provider {
                 Provider::Demo => Backend::Demo(demo::Recordings::load()?),
@@ -78,7 +84,11 @@ impl Model {
             backends: backends.into(),
             keys: keys.into(),
             offered: Arc::default(),
+            own: Arc::new([]),
+            own_key: None,
         };
+        let own: anyhow::Result<Vec<Hosted>> = own.into_iter().map(Hosted::new).collect();
+        let model = model.with_own(own?);
         let offered = model.list_offered().into();
         Ok(Self { offered, ..model })
     }
@@ -96,7 +106,8 @@ impl Model {
     }
 
     fn list_offered(&self) -> Vec<OfferedModel> {
-        if self.alternatives() == 0 {
+        let first = self.backends.first();
+        if first.is_none_or(|first| matches!(first.0, Backend::Demo(_))) {
             return Vec::new();
         }
         let all = self.overview().models.into_iter();
@@ -105,6 +116,7 @@ impl Model {
                 id: ModelId::new(&model.provider, &model.model),
                 label: format!("{} · {}", model.provider, model.model),
                 about: model.about(),
+                own_key: false,
             })
             .collect()
     }
@@ -132,6 +144,10 @@ impl Model {
         if answer.is_err() {
             traces::fail(&span);
         }
+        let answer = answer.map_err(|error| match self.own_key {
+            Some(provider) => error.of_own_key(provider),
+            None => error,
+        });
         let took = begun.elapsed();
         measure(provider, model, took, &answer);
         self.log(alternative)
@@ -252,7 +268,11 @@ impl Model {
                     demo: false,
                     label: format!("{provider} · {model}"),
                     demo_prompts: Vec::new(),
-                    offered: self.offered.to_vec(),
+                    offered: match self.offered.len() {
+                        0 | 1 => Vec::new(),
+                        _ => self.offered.to_vec(),
+                    },
+                    own_key: false,
                 }
             }
             Backend::Demo(recordings) => ModelNotice {
@@ -260,6 +280,7 @@ impl Model {
                 label: "demo · recorded builds".to_owned(),
                 demo_prompts: recordings.prompts(),
                 offered: Vec::new(),
+                own_key: false,
             },
         }
     }

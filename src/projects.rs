@@ -48,14 +48,14 @@ pub use reports::ProjectReport;
 pub use terminals::{TerminalItem, TerminalViewer};
 
 use crate::{
-    accounts::Identity,
+    accounts::{Accounts, Identity},
     agent::Agent,
     config,
     protocol::{
-        DevLog, ImageId, ModelNotice, NewPrompt, PreviewError, Project, ProjectId, ProjectSummary,
-        ProjectTitle, Run, RunId, UserId, UserUsage,
+        DevLog, ImageId, NewPrompt, PreviewError, Project, ProjectId, ProjectSummary, ProjectTitle,
+        Run, RunId, UserId, UserUsage,
     },
-    runs::{Events, ProjectLocks, RunContext, Supervisor},
+    runs::{Events, ProjectLocks, RunContext, Supervisor, UnsealKey},
     store::Store,
 };
 use apps::Apps;
@@ -80,6 +80,7 @@ pub struct Projects {
 struct Inner {
     store: Store,
     agent: Agent,
+    unseal_key: UnsealKey,
     events: Events,
     apps: Apps,
     edits: Edits,
@@ -104,9 +105,13 @@ impl Projects {
     pub fn new(
         store: Store,
         agent: Agent,
+        accounts: Accounts,
         settings: &config::Agent,
         shutdown: CancellationToken,
     ) -> Self {
+        let unseal_key: UnsealKey = Arc::new(move |user, provider, sealed| {
+            accounts.unseal_model_key(user, provider, sealed)
+        });
         let events = Events::new(store.clone());
         let tasks = TaskTracker::new();
         let apps = Apps::new(store.clone(), events.clone(), agent.clone(), tasks.clone());
@@ -130,6 +135,7 @@ impl Projects {
             store: store.clone(),
             events: events.clone(),
             agent: agent.clone(),
+            unseal_key: unseal_key.clone(),
             apps: Arc::new(previews.clone()),
             locks: ProjectLocks::default(),
         };
@@ -149,6 +155,7 @@ impl Projects {
             inner: Arc::new(Inner {
                 store,
                 agent,
+                unseal_key,
                 events,
                 apps,
                 edits,
@@ -197,7 +204,7 @@ impl Projects {
         prompt: &NewPrompt,
         image: Option<ImageId>,
     ) -> Result<Project, ProjectError> {
-        self.expect_offered(prompt.model())?;
+        self.expect_offered(prompt.model()).await?;
         Ok(self
             .inner
             .runs
@@ -214,7 +221,7 @@ impl Projects {
         image: Option<ImageId>,
     ) -> Result<Run, ProjectError> {
         self.expect_editor(project).await?;
-        self.expect_offered(prompt.model())?;
+        self.expect_offered(prompt.model()).await?;
         let user = self.user()?;
         let added = self.inner.runs.add_prompt(user, project, prompt, image);
         Ok(added.await?)
@@ -263,11 +270,6 @@ impl Projects {
     /// Tokens and money of their runs so far, of each user's to an administrator.
     pub async fn usage(&self) -> Result<Vec<UserUsage>, ProjectError> {
         Ok(self.inner.store.list_usage(self.dashboard_of()?).await?)
-    }
-
-    /// Which model builds.
-    pub fn model(&self) -> ModelNotice {
-        self.inner.agent.notice()
     }
 
     /// Notes that somebody looks at the project's preview; an app that is asleep wakes.

@@ -58,8 +58,8 @@ pub use improved::{ImprovedPrompt, WordChange};
 pub use message::{Author, Fragment, Message, MessageKind, Role};
 pub use mode::Mode;
 pub use models::{
-    LastError, ModelCalls, ModelChoice, ModelId, ModelOverview, ModelPrice, ModelTask,
-    ModelsOverview, OfferedModel, ProviderKey,
+    LastError, ModelCalls, ModelChoice, ModelId, ModelKey, ModelOverview, ModelPrice,
+    ModelProvider, ModelTask, ModelsOverview, OfferedModel, ProviderKey,
 };
 pub use plan::{AppPlan, MessagePart, PlanStep, Question, item, questions_to_markdown};
 pub use preferences::Preferences;

@@ -16,7 +16,7 @@ mod retries;
 mod slots;
 mod supervisor;
 
-pub use build::{BUILD_INPUT, RunContext};
+pub use build::{BUILD_INPUT, RunContext, UnsealKey};
 pub use crash::point as crash_point;
 pub use events::{Events, FeedEvent, FollowEvent, Follower, OpenCode, Shown};
 pub use journal::persistently;

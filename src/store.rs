@@ -53,11 +53,13 @@ mod types;
 mod usage;
 mod usage_report;
 mod user;
+mod user_key;
 mod version;
 mod write;
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -66,7 +68,7 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement,
 };
 
-use crate::protocol::{CreditRules, Credits};
+use crate::protocol::{CreditRules, Credits, ModelId};
 pub use administration::AccountChange;
 pub use api_token::FoundToken;
 pub use audit::{Actor, Deed};
@@ -163,6 +165,8 @@ pub struct Store {
     turns: Turns,
     /// What runs cost; `None` where they cost nothing.
     credits: Option<CreditRules>,
+    /// The installation's models, where users' own keys count; see [`Store::with_own_keys`].
+    own_keys: Option<Arc<[ModelId]>>,
 }
 
 impl Store {
@@ -225,6 +229,7 @@ impl Store {
             db,
             turns,
             credits: None,
+            own_keys: None,
         })
     }
 

@@ -31,6 +31,7 @@ mod m20261129_100080_add_modes;
 mod m20261129_100081_add_cached_tokens;
 mod m20261129_100082_add_message_models;
 mod m20261129_100110_add_api_tokens;
+mod m20261129_100120_add_user_keys;
 mod m20261129_100130_add_traceparents;
 
 /// Applies the migrations in order.
@@ -69,6 +70,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100081_add_cached_tokens::Migration),
             Box::new(m20261129_100082_add_message_models::Migration),
             Box::new(m20261129_100110_add_api_tokens::Migration),
+            Box::new(m20261129_100120_add_user_keys::Migration),
             Box::new(m20261129_100130_add_traceparents::Migration),
         ]
     }

@@ -180,6 +180,7 @@ impl From<ModelError> for RunError {
             ModelError::Silent(_) => (FaultKind::ModelSilent, None),
             ModelError::Cut(_) => (FaultKind::AnswerCut, None),
             ModelError::Auth(_)
+            | ModelError::OwnKey(_)
             | ModelError::Invalid(_)
             | ModelError::Overflow(_)
             | ModelError::Filtered(_)

@@ -5,8 +5,8 @@ use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
 use crate::protocol::{
-    ApiError, ApiToken, ApiTokenId, CreditEntry, Credits, LinkedIdentity, NewApiToken, Pricing,
-    Provider, SecondStepSetup, SecondStepState, SessionId, SessionSummary,
+    ApiError, ApiToken, ApiTokenId, CreditEntry, Credits, LinkedIdentity, ModelKey, ModelProvider,
+    NewApiToken, Pricing, Provider, SecondStepSetup, SecondStepState, SessionId, SessionSummary,
 };
 
 /// Makes an account and signs in. `link`: the token of a link that allows it; `to`: where to go
@@ -298,6 +298,36 @@ pub async fn revoke_api_token(token: ApiTokenId) -> Result<(), ApiError> {
     let (accounts, requester) = session::both()?;
     let identity = answer(requester.identity())?;
     answer(accounts.revoke_api_token(identity, token).await)
+}
+
+/// The account's keys for the models' providers, without what is secret of them.
+#[server(prefix = "/api", endpoint = "account/model-keys", input = GetUrl, output = Json)]
+pub async fn list_model_keys() -> Result<Vec<ModelKey>, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    answer(accounts.model_keys(answer(requester.identity())?).await)
+}
+
+/// Saves a key for the provider, in place of one before. Returns where to go.
+#[server(prefix = "/api", endpoint = "account/model-keys/set", output = Json)]
+pub async fn set_model_key(provider: ModelProvider, key: String) -> Result<String, ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    let set = accounts
+        .set_model_key(&requester, provider, &key.into())
+        .await;
+    answer(set.map(|()| session::lead("/settings".to_owned())))
+}
+
+/// Removes the account's key for the provider.
+#[server(prefix = "/api", endpoint = "account/model-keys/remove", output = Json)]
+pub async fn remove_model_key(provider: ModelProvider) -> Result<(), ApiError> {
+    use super::{answer::answer, session};
+
+    let (accounts, requester) = session::both()?;
+    answer(accounts.remove_model_key(&requester, provider).await)
 }
 
 /// The identities of other services that sign in to the account.

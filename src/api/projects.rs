@@ -137,7 +137,8 @@ pub async fn get_history(project: ProjectId, before: MessageId) -> Result<Histor
 /// Which model builds.
 #[server(prefix = "/api", endpoint = "model", input = GetUrl, output = Json)]
 pub async fn get_model() -> Result<ModelNotice, ApiError> {
+    use super::answer::answer;
     use crate::projects::Projects;
 
-    Ok(expect_context::<Projects>().model())
+    answer(expect_context::<Projects>().model().await)
 }

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 pub use wishes::{Ability, Api, Reasoning};
 
 use super::{ConfigError, Env};
-use crate::protocol::ProviderKey;
+use crate::protocol::{ModelProvider, ProviderKey};
 
 /// Who answers (`AI_PROVIDER`). All but Anthropic and the demo speak OpenAI's protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,17 @@ pub enum Provider {
     Custom,
     /// Recorded builds.
     Demo,
+}
+
+impl From<ModelProvider> for Provider {
+    fn from(provider: ModelProvider) -> Self {
+        match provider {
+            ModelProvider::OpenAi => Self::OpenAi,
+            ModelProvider::Anthropic => Self::Anthropic,
+            ModelProvider::Gemini => Self::Gemini,
+            ModelProvider::OpenRouter => Self::OpenRouter,
+        }
+    }
 }
 
 impl Provider {
@@ -80,6 +91,17 @@ impl Provider {
             Self::Anthropic => Some("ANTHROPIC_BASE_URL"),
             Self::Ollama => Some("OLLAMA_BASE_URL"),
             Self::Demo => None,
+        }
+    }
+
+    /// Its own address; empty where it has none.
+    fn usual_url(self) -> &'static str {
+        match self {
+            Self::OpenAi => "https://api.openai.com/v1",
+            Self::Gemini => "https://generativelanguage.googleapis.com/v1beta/openai",
+            Self::OpenRouter => "https://openrouter.ai/api/v1",
+            Self::Anthropic => "https://api.anthropic.com",
+            Self::Ollama | Self::Custom | Self::Demo => "",
         }
     }
 
@@ -204,6 +226,30 @@ impl Llm {
         Ok(all)
     }
 
+    /// The models that people ask with keys of their own, without any key: of each provider those
+    /// that are `configured`, else its usual ones.
+    pub async fn for_own_keys(env: &Env, configured: &[Self]) -> Result<Vec<Self>, ConfigError> {
+        let mut all = Vec::new();
+        for provider in ModelProvider::ALL.map(Provider::from) {
+            let of_provider = configured.iter().filter(|llm| llm.provider == provider);
+            let mut models: Vec<Self> = of_provider.cloned().collect();
+            if models.is_empty() {
+                let mut usual = Self::with_key(env, provider, None, None).await?;
+                let is_custom = |llm: &Self| llm.provider == Provider::Custom;
+                if provider == Provider::OpenAi && configured.iter().any(is_custom) {
+                    // The variable has the address of another server, which must not get the key.
+                    provider.usual_url().clone_into(&mut usual.base_url);
+                }
+                models.push(usual);
+            }
+            all.extend(models.into_iter().map(|llm| Self {
+                api_key: None,
+                ..llm
+            }));
+        }
+        Ok(all)
+    }
+
     /// The settings of a provider named by the variable `named_by`, with its usual models, or
     /// `model` for everything.
     async fn of(
@@ -220,15 +266,25 @@ impl Llm {
         {
             return Err(ConfigError::new(variable, "", format!("{needed_by} a key")));
         }
+        if provider == Provider::Custom && env.var("OPENAI_BASE_URL").is_none() {
+            return Err(ConfigError::new(
+                "OPENAI_BASE_URL",
+                "",
+                format!("{needed_by} the address of an OpenAI-compatible server"),
+            ));
+        }
+        Self::with_key(env, provider, api_key, model).await
+    }
+
+    async fn with_key(
+        env: &Env,
+        provider: Provider,
+        api_key: Option<SecretString>,
+        model: Option<String>,
+    ) -> Result<Self, ConfigError> {
         let usual = match provider {
-            Provider::OpenAi => "https://api.openai.com/v1".to_owned(),
-            Provider::Gemini => {
-                "https://generativelanguage.googleapis.com/v1beta/openai".to_owned()
-            }
-            Provider::OpenRouter => "https://openrouter.ai/api/v1".to_owned(),
-            Provider::Anthropic => "https://api.anthropic.com".to_owned(),
             Provider::Ollama => format!("{}/v1", ollama::url(env)),
-            Provider::Custom | Provider::Demo => String::new(),
+            _ => provider.usual_url().to_owned(),
         };
         let variable = provider.url_variable();
         let base_url = match variable
@@ -236,13 +292,6 @@ impl Llm {
             .and_then(|name| env.var(name))
         {
             Some(url) => url,
-            None if provider == Provider::Custom => {
-                return Err(ConfigError::new(
-                    "OPENAI_BASE_URL",
-                    "",
-                    format!("{needed_by} the address of an OpenAI-compatible server"),
-                ));
-            }
             None => usual,
         };
         if let Some(variable) = variable

@@ -17,6 +17,8 @@ pub struct Settings {
     pub credits: Credits,
     /// The models that answer: the first, then its fallbacks.
     pub llm: Vec<Llm>,
+    /// The models that people ask with keys of their own.
+    pub own_llm: Vec<Llm>,
     /// Whose keys are set.
     pub keys: Vec<ProviderKey>,
     pub agent: Agent,
@@ -50,6 +52,7 @@ impl Settings {
             credits: Credits::from_env(env)?,
             server,
             connections,
+            own_llm: Llm::for_own_keys(env, &llm).await?,
             keys: Llm::keys(env),
             llm,
             agent,

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::quirk::Quirk;
+use crate::protocol::ModelProvider;
 
 /// What went wrong. Its text is for the user.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum ModelError {
          OPENAI_API_KEY), then send the message again."
     )]
     Auth(String),
+    /// A key of the user's own is refused, or pays for nothing more.
+    #[error("{0}")]
+    OwnKey(String),
     /// The request itself is refused, as for an unknown model.
     #[error(
         "The model's provider refused the request: {0}. Check AI_MODEL, or try a shorter message."
@@ -88,6 +92,21 @@ impl ModelError {
         Self::Unavailable {
             message: message.into(),
             retry_after: None,
+        }
+    }
+
+    /// What a key's owner reads, who has no hand in the installation's settings. A refusal of the
+    /// key comes without the provider's words, which may have a part of it.
+    pub(super) fn of_own_key(self, provider: ModelProvider) -> Self {
+        let label = provider.label();
+        match self {
+            Self::Auth(_) => Self::OwnKey(format!(
+                "Your {label} key was refused. Change it in Settings."
+            )),
+            Self::Exhausted(_) => Self::OwnKey(format!(
+                "Your {label} account has no credit left. Top it up, or choose another model."
+            )),
+            error => error,
         }
     }
 
@@ -298,6 +317,15 @@ fn is_overflow(words: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_key_of_one_s_own_is_told_without_the_provider_s_words() {
+        let error = ModelError::Auth("Incorrect API key provided: sk-secret".to_owned());
+        assert_eq!(
+            error.of_own_key(ModelProvider::OpenAi).to_string(),
+            "Your OpenAI key was refused. Change it in Settings."
+        );
+    }
 
     #[test]
     fn refusals_are_classified_by_what_helps_against_them() {

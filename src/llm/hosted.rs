@@ -1,5 +1,8 @@
 //! A provider over HTTP: which protocol it is asked over, and what its refusals teach.
 
+use std::sync::Arc;
+
+use secrecy::SecretString;
 use serde_json::Value;
 
 use super::{
@@ -31,13 +34,14 @@ enum Wire {
     Messages,
 }
 
-/// A provider, with what is known of it.
+/// A provider, with what is known of it, which copies share.
+#[derive(Clone)]
 pub struct Hosted {
     client: Client,
     settings: Llm,
-    quirks: KnownQuirks,
+    quirks: Arc<KnownQuirks>,
     /// The context that Ollama loaded its model with.
-    loaded: ollama::LoadedContext,
+    loaded: Arc<ollama::LoadedContext>,
 }
 
 impl Hosted {
@@ -46,9 +50,17 @@ impl Hosted {
         Ok(Self {
             client: Client::new(&settings)?,
             settings,
-            quirks: KnownQuirks::default(),
-            loaded: ollama::LoadedContext::default(),
+            quirks: Arc::default(),
+            loaded: Arc::default(),
         })
+    }
+
+    /// The same, asked with this key.
+    pub fn with_key(&self, key: SecretString) -> Self {
+        Self {
+            client: self.client.with_key(key),
+            ..self.clone()
+        }
     }
 
     pub fn provider(&self) -> Provider {

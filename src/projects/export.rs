@@ -21,8 +21,8 @@ use crate::{
 const MAX_NAME: usize = 40;
 /// What the file says of itself.
 const README: &str = "This is what CodeFlow has stored of you.\n\n\
-    - account.json: your account, its sessions, API tokens (never the tokens themselves) and \
-    preferences, and what your runs have used\n\
+    - account.json: your account, its sessions, API tokens (never the tokens themselves), \
+    the providers of whom it has model keys (never the keys), and preferences, and what your runs have used\n\
     - projects/…/messages.json: a project's conversation\n\
     - projects/…/files: the files of its newest version\n\
     - images: what you attached to messages, by the names that messages.json has\n";
@@ -58,12 +58,15 @@ impl Projects {
         let store = &self.inner.store;
         let account = self.identity.as_ref().and_then(|it| it.account.as_ref());
         let all = std::time::Duration::from_secs(u64::from(u32::MAX));
+        let keys = store.list_user_keys(user).await?.into_iter();
+        let keys: Vec<_> = keys.map(|key| key.provider).collect();
         Ok(json!({
             "exported_at": Timestamp::now(),
             "account": account,
             "identities": store.list_identities(user).await?,
             "sessions": store.list_sessions(user, all).await?,
             "api_tokens": store.list_api_tokens(user).await?,
+            "model_keys": keys,
             "preferences": store.preferences(user).await?,
             "usage": store.list_usage(Some(user)).await?,
             "memberships": store.list_memberships(user).await?,

@@ -36,7 +36,7 @@ impl Projects {
         let mode = mode.unwrap_or(before.mode);
         // What is asked for otherwise is no longer the answer.
         let answers = before.answers.filter(|_| mode == before.mode);
-        self.expect_offered(prompt.model())?;
+        self.expect_offered(prompt.model()).await?;
         let model = prompt.model().clone().or(before.model.clone());
         let prompt = prompt.clone().in_mode(mode).answering(answers);
         let prompt = &prompt.asking(model.into());

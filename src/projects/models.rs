@@ -3,7 +3,8 @@
 use super::{ProjectError, Projects};
 use crate::{
     accounts::AdminRequest,
-    protocol::{ModelChoice, ModelTask, ModelsOverview},
+    agent::Agent,
+    protocol::{ModelChoice, ModelNotice, ModelTask, ModelsOverview},
     store::Deed,
 };
 
@@ -11,13 +12,40 @@ use crate::{
 const DAYS: u32 = 30;
 
 impl Projects {
+    /// Which model builds where people have no keys of their own.
+    pub fn installed_model(&self) -> ModelNotice {
+        self.inner.agent.notice(&[])
+    }
+
+    /// Which model builds for them, and which they may choose: with keys of their own, more.
+    pub async fn model(&self) -> Result<ModelNotice, ProjectError> {
+        let keys = match &self.identity {
+            Some(identity) => self.inner.store.key_providers(&identity.user).await?,
+            None => Vec::new(),
+        };
+        Ok(self.inner.agent.notice(&keys))
+    }
+
+    /// Whom they ask without a message: the models that a key of their own opens where a message
+    /// that names none is answered with it.
+    pub(super) async fn agent(&self) -> Result<Agent, ProjectError> {
+        let (inner, user) = (&self.inner, self.user()?);
+        let Some(provider) = inner.store.usual_own_key(user).await? else {
+            return Ok(inner.agent.clone());
+        };
+        let sealed = inner.store.sealed_user_key(user, provider).await?;
+        let sealed = sealed.ok_or(ProjectError::NotFound("key"))?;
+        let key = (inner.unseal_key)(user, provider, &sealed).map_err(ProjectError::Internal)?;
+        Ok(inner.agent.with_key(provider, &key))
+    }
+
     /// `Invalid` when a message asks for a model that isn't offered. One that was offered when an
     /// earlier message asked for it is replaced when the run begins.
-    pub(super) fn expect_offered(&self, choice: &ModelChoice) -> Result<(), ProjectError> {
+    pub(super) async fn expect_offered(&self, choice: &ModelChoice) -> Result<(), ProjectError> {
         let ModelChoice::This(wanted) = choice else {
             return Ok(());
         };
-        let offered = self.model().offered;
+        let offered = self.model().await?.offered;
         if offered.iter().any(|model| model.id == *wanted) {
             return Ok(());
         }

@@ -13,8 +13,7 @@ const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
 impl Projects {
     /// The prompt in better words, for whoever may send it. `Refused` when no model answers.
     pub async fn improve_prompt(&self, prompt: &NewPrompt) -> Result<ImprovedPrompt, ProjectError> {
-        self.user()?;
-        let improved = self.inner.agent.improve(prompt).await;
+        let improved = self.agent().await?.improve(prompt).await;
         let text = improved.map_err(ProjectError::Refused)?;
         Ok(ImprovedPrompt {
             changes: changes(prompt.as_str(), &text),

@@ -72,7 +72,7 @@ impl Projects {
             events: html::events(events),
             preview,
             after,
-            model: self.model(),
+            model: self.model().await?,
             team: self.team(project, role).await?,
             earlier,
         })

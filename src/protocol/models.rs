@@ -21,6 +21,11 @@ impl ModelId {
         &self.0
     }
 
+    /// Whose it is; `None` for a provider of which nobody has a key of their own.
+    pub fn provider(&self) -> Option<ModelProvider> {
+        self.0.split_once('/')?.0.parse().ok()
+    }
+
     /// The model's name without its provider's.
     pub fn name(&self) -> &str {
         self.0.split_once('/').map_or(&*self.0, |(_, name)| name)
@@ -31,6 +36,52 @@ impl From<String> for ModelId {
     fn from(id: String) -> Self {
         Self(id)
     }
+}
+
+/// A provider of which people may have a key of their own, as `AI_PROVIDER` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelProvider {
+    OpenAi,
+    Anthropic,
+    Gemini,
+    OpenRouter,
+}
+
+named!(
+    ModelProvider: OpenAi = "openai",
+    Anthropic = "anthropic",
+    Gemini = "gemini",
+    OpenRouter = "openrouter"
+);
+
+impl ModelProvider {
+    pub const ALL: [Self; 4] = [
+        Self::OpenAi,
+        Self::Anthropic,
+        Self::Gemini,
+        Self::OpenRouter,
+    ];
+
+    /// What people call it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::OpenAi => "OpenAI",
+            Self::Anthropic => "Anthropic",
+            Self::Gemini => "Gemini",
+            Self::OpenRouter => "OpenRouter",
+        }
+    }
+}
+
+/// A key of somebody's own, without the key itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelKey {
+    pub provider: ModelProvider,
+    /// Its last four characters.
+    pub ending: String,
+    /// When it was added, or replaced another.
+    pub added_at: Timestamp,
 }
 
 /// Which model a message asks for.
@@ -72,6 +123,9 @@ pub struct OfferedModel {
     pub label: String,
     /// Its context, price and what it can do, as far as they are known.
     pub about: String,
+    /// Whether it is asked with the visitor's own key, which costs no credits.
+    #[serde(default)]
+    pub own_key: bool,
 }
 
 /// The providers' keys, and the models in the order in which they are asked.

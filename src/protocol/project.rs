@@ -264,6 +264,10 @@ pub struct ModelNotice {
     /// there is nothing to choose.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offered: Vec<OfferedModel>,
+    /// Whether the one that is asked otherwise is asked with the visitor's own key, which costs no
+    /// credits.
+    #[serde(default)]
+    pub own_key: bool,
 }
 
 #[cfg(test)]

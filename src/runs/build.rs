@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tracing::Instrument;
@@ -24,8 +25,8 @@ use crate::{
         Journal, Listing, NOTES, PrevMessage, RunError, RunSandbox, Said, Snapshot, Step,
     },
     protocol::{
-        AppEntry, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run, Status,
-        list_left_out,
+        AppEntry, EventKind, LeftOut, Message, Mode, ModelProvider, PreviewErrorKind, ProjectId,
+        Run, Status, UserId, list_left_out,
     },
     store::{NewFragment, Reply, Store, StoreError},
 };
@@ -45,12 +46,17 @@ const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
 const IMAGE_LOST: &str = "The image of this message is no longer stored. Send the message again, \
     and attach the image once more if it matters.";
 
+/// Opens a user's own key of the provider, as it was saved.
+pub type UnsealKey =
+    Arc<dyn Fn(&UserId, ModelProvider, &str) -> anyhow::Result<SecretString> + Send + Sync>;
+
 /// What a run works with, as cheap handles.
 #[derive(Clone)]
 pub struct RunContext {
     pub store: Store,
     pub events: Events,
     pub agent: Agent,
+    pub unseal_key: UnsealKey,
     pub apps: Arc<dyn ProjectApp>,
     /// Held while a run changes its project's app, until what it left is kept.
     pub locks: ProjectLocks,
@@ -66,6 +72,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         ..
     } = context;
     let (project, begun) = (run.project, Instant::now());
+    let agent = answering(context, run).await?;
     let journal = StepJournal::new(store.clone(), events.clone(), apps.clone(), run.clone());
 
     journal.publish(status(Status::StartingSandbox)).await?;
@@ -91,7 +98,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     );
 
     let message = &persistently(|| store.find_message(run.message)).await?;
-    let agent = &context.agent.preferring(message.model.as_ref());
+    let agent = &agent.preferring(message.model.as_ref());
     let previous: Vec<PrevMessage> = journal
         .step(
             Step::new("get-prev-messages", &message.id),
@@ -247,6 +254,34 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
             },
         )
         .await
+}
+
+/// Who answers the run: the models of the provider whose key of the sender's it was begun with, and
+/// nobody else, or the installation's.
+async fn answering(context: &RunContext, run: &Run) -> Result<Agent, RunError> {
+    let store = &context.store;
+    let Some(provider) = persistently(|| store.own_key_of(run.id)).await? else {
+        return Ok(context.agent.clone());
+    };
+    let (user, label) = (
+        persistently(|| store.payer_of(run)).await?,
+        provider.label(),
+    );
+    let Some(sealed) = persistently(|| store.sealed_user_key(&user, provider)).await? else {
+        return Err(RunError::User(format!(
+            "Your {label} key was removed before this message was answered. Add it again in \
+             Settings, or choose another model."
+        )));
+    };
+    match (context.unseal_key)(&user, provider, &sealed) {
+        Ok(key) => Ok(context.agent.with_key(provider, &key)),
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "a user's key can't be opened");
+            Err(RunError::User(format!(
+                "Your {label} key can't be read any more. Enter it again in Settings."
+            )))
+        }
+    }
 }
 
 /// Ends the run with its reply, in a task of its own, so that what is saved is announced even if

@@ -8,12 +8,12 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, StoreError, event, member, message, project, prompt, readable, run, search,
-    usage,
+    Result, Store, StoreError, event, member, message, project,
+    prompt::{self, Payment},
+    readable, run, search, usage,
 };
 use crate::protocol::{
-    CreditRules, Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Spent, Timestamp,
-    UserId,
+    Event, EventKind, Run, RunFilter, RunId, RunState, RunSummary, Spent, Timestamp, UserId,
 };
 
 /// How many runs a page has.
@@ -81,8 +81,8 @@ impl Store {
     /// Makes another run for the message of one that failed or was stopped; `Conflict` for any
     /// other, `OutOfCredits` when the user has too few.
     pub async fn replay_run(&self, user: &UserId, id: RunId) -> Result<(Run, Vec<Event>)> {
-        let (credits, user) = (self.credits, user.clone());
-        self.write(move |tx| Box::pin(async move { replay(tx, credits, &user, id).await }))
+        let (payment, user) = (self.payment(), user.clone());
+        self.write(move |tx| Box::pin(async move { replay(tx, &payment, &user, id).await }))
             .await
     }
 
@@ -98,7 +98,7 @@ impl Store {
 
 async fn replay(
     tx: &impl ConnectionTrait,
-    credits: Option<CreditRules>,
+    payment: &Payment,
     user: &UserId,
     id: RunId,
 ) -> Result<(Run, Vec<Event>)> {
@@ -119,8 +119,9 @@ async fn replay(
     }
     project::touch(tx, earlier.project).await?;
     project::there(tx, earlier.project).await?;
-    let message = earlier.message;
-    let run = prompt::insert_run(tx, credits, user, earlier.project, message).await?;
+    let model = message::model_of(tx, earlier.message).await?;
+    let asked_for = (earlier.message, model.as_ref());
+    let run = prompt::insert_run(tx, payment, user, earlier.project, asked_for).await?;
     let event = event::append(
         tx,
         run.project,

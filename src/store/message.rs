@@ -359,6 +359,15 @@ pub(super) async fn save(tx: &impl ConnectionTrait, message: &Message) -> Result
     Ok(())
 }
 
+/// The model that the message asks for, where it names one.
+pub(super) async fn model_of(db: &impl ConnectionTrait, id: MessageId) -> Result<Option<ModelId>> {
+    let found = Entity::find_by_id(id)
+        .select_only()
+        .column(Column::Model)
+        .into_tuple::<Option<ModelId>>();
+    Ok(found.one(db).await?.flatten())
+}
+
 /// The mode of the message.
 pub(super) async fn mode(db: &impl ConnectionTrait, id: MessageId) -> Result<Mode> {
     let found = Entity::find_by_id(id)

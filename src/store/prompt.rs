@@ -1,14 +1,32 @@
 //! A prompt comes in: the message, the run that answers it and the events of both in one
 //! transaction, and for the first one the project.
 
+use std::sync::Arc;
+
 use sea_orm::ConnectionTrait;
 
-use super::{Result, Store, credit, event, message, plan, project, run};
+use super::{Result, Store, credit, event, message, plan, project, run, user_key};
 use crate::protocol::{
-    CreditRules, Event, EventKind, ImageId, MessageId, NewPrompt, Project, ProjectId, Run, UserId,
+    CreditRules, Event, EventKind, ImageId, MessageId, ModelId, NewPrompt, Project, ProjectId, Run,
+    UserId,
 };
 
+/// What pays for runs: credits, or users' own keys.
+#[derive(Debug, Clone)]
+pub(super) struct Payment {
+    pub credits: Option<CreditRules>,
+    /// See [`Store::with_own_keys`].
+    pub own_keys: Option<Arc<[ModelId]>>,
+}
+
 impl Store {
+    pub(super) fn payment(&self) -> Payment {
+        Payment {
+            credits: self.credits,
+            own_keys: self.own_keys.clone(),
+        }
+    }
+
     /// Creates a project of the user with its first message and the run that answers it, in one
     /// transaction. The title is the prompt's beginning until the run names it. `NotFound` when the
     /// image is gone, `OutOfCredits` when the user has too few.
@@ -20,13 +38,13 @@ impl Store {
         title: &str,
     ) -> Result<(Project, Run, Vec<Event>)> {
         let (prompt, image, title) = (prompt.clone(), image.cloned(), title.to_owned());
-        let (user, credits) = (user.clone(), self.credits);
+        let (user, payment) = (user.clone(), self.payment());
         self.write(move |tx| {
             Box::pin(async move {
                 let project = project::insert(tx, &user, &title).await?;
                 let image = image.as_ref();
                 let (run, events) =
-                    insert_prompt(tx, credits, &user, project.id, &prompt, image).await?;
+                    insert_prompt(tx, &payment, &user, project.id, &prompt, image).await?;
                 Ok((project, run, events))
             })
         })
@@ -43,14 +61,14 @@ impl Store {
         prompt: &NewPrompt,
         image: Option<&ImageId>,
     ) -> Result<(Run, Vec<Event>)> {
-        let (prompt, image, credits) = (prompt.clone(), image.cloned(), self.credits);
+        let (prompt, image, payment) = (prompt.clone(), image.cloned(), self.payment());
         let user = user.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 project::there(tx, project).await?;
                 project::touch(tx, project).await?;
                 plan::expect_unanswered(tx, project, &prompt).await?;
-                insert_prompt(tx, credits, &user, project, &prompt, image.as_ref()).await
+                insert_prompt(tx, &payment, &user, project, &prompt, image.as_ref()).await
             })
         })
         .await
@@ -59,7 +77,7 @@ impl Store {
 
 pub(super) async fn insert_prompt(
     tx: &impl ConnectionTrait,
-    credits: Option<CreditRules>,
+    payment: &Payment,
     user: &UserId,
     project: ProjectId,
     prompt: &NewPrompt,
@@ -67,7 +85,8 @@ pub(super) async fn insert_prompt(
 ) -> Result<(Run, Vec<Event>)> {
     let part = plan::approved_by(tx, project, prompt).await?;
     let mut message = message::insert_prompt(tx, user, project, prompt, part, image).await?;
-    let run = insert_run(tx, credits, user, project, message.id).await?;
+    let asked_for = (message.id, message.model.as_ref());
+    let run = insert_run(tx, payment, user, project, asked_for).await?;
     message.run = Some(run.id);
     let events = vec![
         event::append(tx, project, Some(run.id), EventKind::Message { message }).await?,
@@ -82,15 +101,20 @@ pub(super) async fn insert_prompt(
     Ok((run, events.into_iter().flatten().collect()))
 }
 
-/// Adds a run that answers the message, and charges the user for it.
+/// Adds a run that answers the message, which asks for this model, and charges the user for it
+/// unless a key of theirs answers.
 pub(super) async fn insert_run(
     tx: &impl ConnectionTrait,
-    credits: Option<CreditRules>,
+    payment: &Payment,
     user: &UserId,
     project: ProjectId,
-    message: MessageId,
+    (message, model): (MessageId, Option<&ModelId>),
 ) -> Result<Run> {
-    let run = run::insert(tx, project, message, user).await?;
-    credit::charge(tx, credits, user, run.id).await?;
+    let configured = payment.own_keys.as_deref();
+    let own_key = user_key::that_answers(tx, configured, user, model).await?;
+    let run = run::insert(tx, project, message, user, own_key).await?;
+    if own_key.is_none() {
+        credit::charge(tx, payment.credits, user, run.id).await?;
+    }
     Ok(run)
 }

@@ -7,11 +7,11 @@ use sea_orm::{QueryOrder, entity::prelude::*};
 use super::{
     NewFragment, Result, Store, StoreError, credit, event, fragment,
     message::{self, Column, Entity},
-    plan, project, prompt, readable, run, step, to_json, version, without_nul,
+    plan, project, prompt, readable, run, step, to_json, user_key, version, without_nul,
 };
 use crate::protocol::{
-    Event, EventKind, FragmentId, ImageId, Message, MessageId, NewPrompt, ProjectId, Role, Run,
-    RunState, Timestamp, UserId,
+    Event, EventKind, FragmentId, ImageId, Message, MessageId, ModelId, NewPrompt, ProjectId, Role,
+    Run, RunState, Timestamp, UserId,
 };
 
 /// Why a message is not sent again while a run works.
@@ -20,6 +20,9 @@ const AT_WORK: &str =
 const GONE: &str =
     "This message is no longer part of the conversation. Reload the page to see it as it is.";
 const BEGUN: &str = "This message is already being worked on. Stop the run to change the message.";
+
+const PAID: &str = "This message waits, and the other model is paid otherwise: by a key of one's \
+    own, or by credits. Remove it and send it again.";
 
 /// A prompt with what became of it.
 #[derive(Debug, Clone)]
@@ -82,7 +85,7 @@ impl Store {
             Some(unsaved) => Some(self.prepare(unsaved).await?),
             None => None,
         };
-        let credits = self.credits;
+        let payment = self.payment();
         self.write(move |tx| {
             Box::pin(async move {
                 project::there(tx, project).await?;
@@ -105,7 +108,7 @@ impl Store {
                 let image = rewind.image.as_ref();
                 let (run, prompted) = prompt::insert_prompt(
                     tx,
-                    credits,
+                    &payment,
                     &rewind.user,
                     project,
                     &rewind.prompt,
@@ -129,6 +132,7 @@ impl Store {
         image: Option<&ImageId>,
     ) -> Result<(Run, Vec<Event>)> {
         let (prompt, image, user) = (prompt.clone(), image.cloned(), user.clone());
+        let configured = self.own_keys.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 let (model, run) = waiting(tx, id).await?;
@@ -140,6 +144,9 @@ impl Store {
                 };
                 let hash = image.as_ref().map(|image| image.id.as_str().to_owned());
                 let chosen = prompt.model().clone().or(model.model.clone());
+                if chosen != model.model {
+                    expect_same_payment(tx, configured.as_deref(), &run, chosen.as_ref()).await?;
+                }
                 let content = without_nul(prompt.as_str());
                 let part = plan::approved_by(tx, project, &prompt).await?;
                 let json = part
@@ -234,6 +241,22 @@ async fn waiting(tx: &impl ConnectionTrait, id: MessageId) -> Result<(message::M
         .await?;
     let run = run.ok_or(StoreError::Conflict(BEGUN))?;
     Ok((model, run.into_run()))
+}
+
+/// `Conflict` when the run that waits would be paid otherwise with this model: by a key instead of
+/// credits, or by another's.
+async fn expect_same_payment(
+    tx: &impl ConnectionTrait,
+    configured: Option<&[ModelId]>,
+    run: &Run,
+    model: Option<&ModelId>,
+) -> Result<()> {
+    let waiting = run::model(tx, run.id).await?;
+    let user = waiting.user_id.unwrap_or_else(UserId::local);
+    match user_key::that_answers(tx, configured, &user, model).await? {
+        own_key if own_key == waiting.own_key => Ok(()),
+        _ => Err(StoreError::Conflict(PAID)),
+    }
 }
 
 /// The messages of the conversation from this prompt on: prompts, and the replies to them.

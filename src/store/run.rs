@@ -11,7 +11,10 @@ use sea_orm::{
 
 use super::{Result, Store, StoreError, event, member, readable, user};
 use crate::{
-    protocol::{Event, EventKind, MessageId, ProjectId, Run, RunId, RunState, Timestamp, UserId},
+    protocol::{
+        Event, EventKind, MessageId, ModelProvider, ProjectId, Run, RunId, RunState, Timestamp,
+        UserId,
+    },
     traces,
 };
 
@@ -34,6 +37,8 @@ pub struct Model {
     /// The trace that its work is a part of, from the request that made it; `None` where no traces
     /// are sent.
     pub traceparent: Option<String>,
+    /// The provider whose key of theirs answers it; `None` for the installation's keys.
+    pub own_key: Option<ModelProvider>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -317,6 +322,7 @@ pub(super) async fn insert(
     project: ProjectId,
     message: MessageId,
     user: &UserId,
+    own_key: Option<ModelProvider>,
 ) -> Result<Run> {
     let run = Run {
         id: RunId::new(),
@@ -327,7 +333,7 @@ pub(super) async fn insert(
         finished_at: None,
         spent: None,
     };
-    save(tx, &run, None, user::noted(user)).await?;
+    save(tx, &run, None, (user::noted(user), own_key)).await?;
     Ok(run)
 }
 
@@ -348,7 +354,7 @@ pub(super) async fn insert_done(
         finished_at: Some(now),
         spent: None,
     };
-    save(tx, &run, Some(reply), None).await?;
+    save(tx, &run, Some(reply), (None, None)).await?;
     Ok(run)
 }
 
@@ -356,7 +362,7 @@ async fn save(
     tx: &impl ConnectionTrait,
     run: &Run,
     reply: Option<MessageId>,
-    user: Option<UserId>,
+    (user, own_key): (Option<UserId>, Option<ModelProvider>),
 ) -> Result<()> {
     let finished_at = run.finished_at.map(|at| at.0);
     Entity::insert(ActiveModel {
@@ -372,6 +378,7 @@ async fn save(
         trimmed: Set(false),
         user_id: Set(user),
         traceparent: Set(traces::traceparent()),
+        own_key: Set(own_key),
     })
     .exec_without_returning(tx)
     .await?;

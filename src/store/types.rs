@@ -9,7 +9,7 @@ use sea_orm::{
 
 use crate::protocol::{
     AccountRole, ApiTokenId, Author, CreditReason, FragmentId, MessageId, MessageKind, Mode,
-    ModelId, Plan, ProjectId, ProjectRole, Role, RunId, RunState, SessionId, UserId,
+    ModelId, ModelProvider, Plan, ProjectId, ProjectRole, Role, RunId, RunState, SessionId, UserId,
 };
 
 /// Makes each type a column of the text that `$to_text` returns and `$from_text` parses.
@@ -79,6 +79,7 @@ text_columns! {
     ApiTokenId: ToString::to_string, str::parse::<ApiTokenId>;
     UserId: ToString::to_string, any_user;
     ModelId: |model: &ModelId| model.as_str().to_owned(), any_model;
+    ModelProvider: |provider: &ModelProvider| provider.as_str().to_owned(), str::parse::<ModelProvider>;
     AccountRole: |role: &AccountRole| role.as_str().to_owned(), str::parse::<AccountRole>;
     Plan: |plan: &Plan| plan.as_str().to_owned(), str::parse::<Plan>;
     CreditReason: |reason: &CreditReason| reason.as_str().to_owned(), str::parse::<CreditReason>;

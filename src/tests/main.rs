@@ -49,6 +49,7 @@ mod orderly_ends;
 mod orders;
 mod outside;
 mod own_account;
+mod own_keys;
 mod page_check;
 mod photos;
 mod postgres;

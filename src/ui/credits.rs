@@ -60,11 +60,16 @@ pub fn CreditsBadge() -> impl IntoView {
     })
 }
 
-/// Where a message is sent: what that costs, and when there is more.
+/// Where a message is sent: what that costs, and when there is more. `own_key`: whether it is
+/// answered with a key of the visitor's own.
 #[component]
-pub fn CreditsNote() -> impl IntoView {
+pub fn CreditsNote(#[prop(into)] own_key: Signal<bool>) -> impl IntoView {
     let Left(left) = expect_context();
     part(move || match left.get() {
+        Some(credits) if credits.cost > 0 && own_key.get() => view! {
+            <p class="px-2 text-xs text-muted-foreground">"Your own key: no credits."</p>
+        }
+        .into_any(),
         Some(credits) if credits.cost > 0 => {
             let Credits {
                 left,

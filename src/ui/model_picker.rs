@@ -3,7 +3,7 @@
 use leptos::{ev, html, prelude::*};
 
 use super::components::{Icon, IconName, SELECT};
-use crate::protocol::{ModelChoice, ModelId, OfferedModel};
+use crate::protocol::{ModelChoice, ModelId, ModelNotice, OfferedModel};
 
 /// What a form sends for the model: its id, or [`ModelChoice::AUTO`] for the first one offered.
 pub type ChosenModel = RwSignal<String>;
@@ -14,6 +14,17 @@ pub fn value_of(model: Option<&ModelId>, offered: &[OfferedModel]) -> String {
     let mut found = later.filter(|offered| Some(&offered.id) == model);
     let found = found.next().map(|found| found.id.as_str());
     found.unwrap_or(ModelChoice::AUTO).to_owned()
+}
+
+/// Whether what is chosen is asked with the visitor's own key.
+pub fn own_key(about: &ModelNotice, chosen: ChosenModel) -> Signal<bool> {
+    let (usual, offered) = (about.own_key, about.offered.clone());
+    Signal::derive(move || {
+        chosen.with(|chosen| {
+            let found = offered.iter().find(|model| model.id.as_str() == chosen);
+            found.map_or(usual, |model| model.own_key)
+        })
+    })
 }
 
 /// The choice, as a part of a form; nothing where there is none.
@@ -48,9 +59,12 @@ pub fn ModelPicker(offered: Vec<OfferedModel>, chosen: ChosenModel) -> impl Into
             0 => ModelChoice::AUTO.to_owned(),
             _ => model.id.as_str().to_owned(),
         };
-        let text = match model.about.is_empty() {
+        let own_key = model.own_key.then(|| "your own key".to_owned());
+        let about = own_key.into_iter().chain([model.about]);
+        let about: Vec<String> = about.filter(|about| !about.is_empty()).collect();
+        let text = match about.is_empty() {
             true => model.label,
-            false => format!("{} ({})", model.label, model.about),
+            false => format!("{} ({})", model.label, about.join(" · ")),
         };
         let selected = value == initial;
         view! { <option value=value selected=selected>{text}</option> }

@@ -1,7 +1,7 @@
 //! Sends a request to a provider and reads its streamed answer. Answers are read leniently: one odd
 //! field never costs an answer.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
@@ -26,7 +26,8 @@ const MAX_REFUSAL: usize = 64 << 10;
 /// The version of Anthropic's API (docs.claude.com/en/api/versioning).
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 
-/// A client of one provider.
+/// A client of one provider; copies share its connections.
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     base_url: String,
@@ -34,7 +35,7 @@ pub struct Client {
     api_key: Option<SecretString>,
     provider: Provider,
     /// The deviations of its answers that were logged already.
-    logged: Mutex<BTreeSet<&'static str>>,
+    logged: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
 /// What is asked of a provider.
@@ -77,8 +78,16 @@ impl Client {
             base_url: settings.base_url.clone(),
             api_key: settings.api_key.clone(),
             provider: settings.provider,
-            logged: Mutex::default(),
+            logged: Arc::default(),
         })
+    }
+
+    /// The same, with this key.
+    pub fn with_key(&self, key: SecretString) -> Self {
+        Self {
+            api_key: Some(key),
+            ..self.clone()
+        }
     }
 
     /// Sends one request and returns its whole answer. Never retries: the journal does.
@@ -107,7 +116,7 @@ impl Client {
         let status = response.status();
         if !status.is_success() {
             return Err(Refused {
-                error: failure::refusal(response, MAX_REFUSAL).await,
+                error: failure::refusal(response, MAX_REFUSAL, self.api_key.as_ref()).await,
                 status: Some(status.as_u16()),
             });
         }

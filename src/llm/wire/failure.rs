@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::{encoding::Decoder, fields::count, wait};
@@ -77,8 +78,12 @@ const STATUS_OF_CODE: [(&str, u16); 17] = [
 ];
 
 /// The error of a response that is one by its status. Its body is an object, in a list with some,
-/// and a page or the words of a proxy with others.
-pub async fn refusal(mut response: reqwest::Response, most: usize) -> ModelError {
+/// and a page or the words of a proxy with others. The key is left out where it says it.
+pub async fn refusal(
+    mut response: reqwest::Response,
+    most: usize,
+    key: Option<&SecretString>,
+) -> ModelError {
     let status = response.status();
     let retry_after = wait::in_headers(status.as_u16(), response.headers(), SystemTime::now());
     let (mut decoder, mut body) = (Decoder::default(), Vec::new());
@@ -91,10 +96,18 @@ pub async fn refusal(mut response: reqwest::Response, most: usize) -> ModelError
             break;
         }
     }
+    let mut body = String::from_utf8_lossy(&body).into_owned();
+    // A short one is a placeholder, and a word like others.
+    if let Some(key) = key
+        .map(SecretString::expose_secret)
+        .filter(|key| key.len() > 15)
+    {
+        body = body.replace(key, "…");
+    }
     from_response(
         status.as_u16(),
         status.canonical_reason(),
-        &String::from_utf8_lossy(&body),
+        &body,
         retry_after,
     )
 }

@@ -193,6 +193,10 @@ pub const TABLE: &[Row] = rows! {
     GET "/api/account/tokens" => SignedIn;
     POST "/api/account/tokens/create" with ["name" = "x"] => SignedIn;
     POST "/api/account/tokens/revoke" with ["token" = "{run}"] => SignedIn;
+    GET "/api/account/model-keys" => SignedIn;
+    POST "/api/account/model-keys/set"
+        with ["provider" = "openai", "key" = "sk-of-the-owner-0123456789"] => SignedIn;
+    POST "/api/account/model-keys/remove" with ["provider" = "openai"] => SignedIn;
     // Asked with a token, and JSON where something is sent.
     POST "/mcp" => SignedIn;
     POST "/api/v1/projects" => SignedIn;

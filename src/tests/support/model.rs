@@ -26,9 +26,9 @@ use std::{
 use axum::{
     Json, Router,
     body::Body,
-    extract::State,
+    extract::{Request, State},
     http::StatusCode,
-    middleware,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -123,6 +123,8 @@ struct Shared {
     context: Arc<AtomicUsize>,
     /// Whether it has `/v1/responses`.
     has_responses: Arc<AtomicBool>,
+    /// The keys that requests came with.
+    keys: Arc<Mutex<Vec<String>>>,
     /// What real servers refuse, and why.
     refused: Arc<Mutex<Vec<String>>>,
 }
@@ -145,12 +147,15 @@ impl Model {
             released: Arc::default(),
             context: Arc::default(),
             has_responses: Arc::default(),
+            keys: Arc::default(),
             refused: Arc::default(),
         };
-        let router = Router::new()
+        let answering = Router::new()
             .route("/v1/chat/completions", post(complete))
             .route("/v1/responses", post(respond))
             .route("/v1/messages", post(converse))
+            .layer(middleware::from_fn_with_state(shared.clone(), note_key));
+        let router = answering
             .route("/api/tags", get(ollama::models))
             .route("/api/generate", post(ollama::load))
             .route("/api/ps", get(ollama::running))
@@ -196,6 +201,11 @@ impl Model {
             .has_responses
             .store(wire == Wire::Responses, Ordering::Relaxed);
         wire.env(&self.url, "AI_FALLBACK", &[":scripted"])
+    }
+
+    /// The keys that requests came with, in order.
+    pub fn keys(&self) -> Vec<String> {
+        self.shared.keys.lock().unwrap().clone()
     }
 
     /// What it was sent that a real server refuses, or must not learn.
@@ -333,6 +343,15 @@ fn due(request: &Value) -> (String, usize) {
         .split_once("</attached_image>\n\n")
         .map_or(said, |(_, prompt)| prompt);
     (prompt.to_owned(), answers)
+}
+
+async fn note_key(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let sent = ["authorization", "x-api-key"].map(|name| request.headers().get(name));
+    let sent = sent.into_iter().flatten().next();
+    let key = sent.map_or("", |key| key.to_str().unwrap());
+    let key = key.trim_start_matches("Bearer ").to_owned();
+    shared.keys.lock().unwrap().push(key);
+    next.run(request).await
 }
 
 async fn complete(State(shared): State<Shared>, Json(request): Json<Value>) -> Response {

@@ -1,8 +1,9 @@
-//! One's own account: profile, sign-in, sessions, API tokens, usage, data, and its end.
+//! One's own account: profile, sign-in, sessions, API tokens, model keys, usage, data, and its end.
 
 mod connected;
 mod data;
 mod email;
+mod keys;
 mod section;
 mod sessions;
 mod tokens;
@@ -26,6 +27,7 @@ use crate::{
 use connected::ConnectedSection;
 use data::DataSection;
 use email::EmailSection;
+use keys::KeysSection;
 use section::Section;
 use sessions::SessionsSection;
 use tokens::TokensSection;
@@ -44,6 +46,7 @@ pub fn SettingsPage() -> impl IntoView {
                 <ConnectedSection/>
                 <SessionsSection/>
                 <TokensSection/>
+                <KeysSection/>
                 <Usage/>
                 <DataSection/>
             }

@@ -88,6 +88,7 @@ fn workspace() -> Workspace {
             label: "demo".to_owned(),
             demo_prompts: Vec::new(),
             offered: Vec::new(),
+            own_key: false,
         },
         earlier: 0,
     }

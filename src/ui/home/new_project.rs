@@ -10,7 +10,7 @@ use crate::{
         components::{Button, CARD, Icon, IconName, Spinner},
         credits::CreditsNote,
         mode::{self, ModePicker},
-        model_picker::{ChosenModel, ModelPicker},
+        model_picker::{self, ChosenModel, ModelPicker},
         prompt_field::{ImageSlot, ImproveButton, Prompt, PromptField, PromptNote, PromptTextarea},
     },
 };
@@ -26,6 +26,11 @@ const SUGGESTIONS: [&str; 3] = [
 #[component]
 pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
     let can_improve = about.as_ref().is_some_and(|about| !about.demo);
+    let model = ChosenModel::new(ModelChoice::AUTO.to_owned());
+    let own_key = match &about {
+        Some(about) => model_picker::own_key(about, model),
+        None => Signal::stored(false),
+    };
     let (suggestions, offered) = about
         .map(|about| (about.demo_prompts, about.offered))
         .unwrap_or_default();
@@ -34,7 +39,6 @@ pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
     let hydrated = Hydrated::expect();
     let field = PromptField::kept(ID);
     let mode = RwSignal::new(Mode::Build.as_str());
-    let model = ChosenModel::new(ModelChoice::AUTO.to_owned());
     // Kept with the text, as long as that is.
     Effect::new(move |before: Option<()>| {
         let chosen = mode.get();
@@ -125,7 +129,7 @@ pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
                     </Button>
                 </div>
             </div>
-            <CreditsNote/>
+            <CreditsNote own_key/>
         </form>
         <ul class="flex flex-wrap justify-center gap-2" aria-label="Suggestions">
             {suggestions

@@ -30,13 +30,14 @@ pub fn Composer(
     conversation: RwSignal<Conversation>,
     about: ModelNotice,
 ) -> impl IntoView {
-    let offered = about.offered;
+    let offered = about.offered.clone();
     let field = PromptField::new();
     let picked = Picked::expect();
     let mode = RwSignal::new(mode::chosen(project));
     // That of the last message, so that a project keeps its model.
     let model = conversation.with_untracked(|all| all.last_prompt()?.model.clone());
     let model = ChosenModel::new(model_picker::value_of(model.as_ref(), &offered));
+    let own_key = model_picker::own_key(&about, model);
     let editing = Editing::expect();
     // Whether what works is stopped for a changed message.
     let stops = StoredValue::new(false);
@@ -159,7 +160,7 @@ pub fn Composer(
                     }}
                 </Button>
             </div>
-            <CreditsNote/>
+            <CreditsNote own_key/>
         </form>
     }
 }
