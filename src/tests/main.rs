@@ -72,5 +72,6 @@ mod sweeps;
 mod teams;
 mod templates;
 mod terminals;
+mod thinking;
 mod unenforced;
 mod versions;
