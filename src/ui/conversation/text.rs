@@ -33,7 +33,7 @@ pub fn thinking(text: Memo<Text>, growing: Memo<bool>) -> AnyView {
             </button>
             {part_when(
                 move || open.get(),
-                move || view! { <div class="timeline-thoughts prose">{html(text)}</div> }.into_any(),
+                move || view! { <div aria-live="off" class="timeline-thoughts">{html(text)}</div> }.into_any(),
             )}
         </div>
     }
