@@ -46,8 +46,8 @@ pub use element::{
 };
 pub use error::{ApiError, ErrorCode};
 pub use event::{
-    DraftPiece, Event, EventKind, FeedFrame, FeedRequest, HtmlPiece, PreviewState, TextPiece,
-    text_subject,
+    DraftPiece, Event, EventKind, FeedFrame, FeedRequest, GrowingText, HtmlPiece, PreviewState,
+    TextPiece,
 };
 pub use file::{
     FileChange, FileMatch, FileMatches, FileNode, FileSaved, FileView, MAX_EDITED, MAX_UPLOAD,

@@ -63,8 +63,8 @@ enum Next {
 /// answer. Each tool call of the answer is a step `turn-<n>-<tool>-<k>` whose output is the tool's
 /// result, and each check is a step `verify-<n>`. The conversation is built from these outputs
 /// alone: after a restart the loop replays the saved steps without asking the model or touching the
-/// sandbox, and resumes where it was. While an answer arrives, its text and its files are published
-/// as they grow; nothing is executed before the answer is complete.
+/// sandbox, and resumes where it was. While an answer arrives, its thinking, its text and its files
+/// are published as they grow; nothing is executed before the answer is complete.
 ///
 /// **What an answer leads to**, the first that applies:
 /// 1. Tool calls are executed, and their results are the model's next input. Tool errors are

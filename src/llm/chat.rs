@@ -189,6 +189,12 @@ pub struct ModelReply {
     pub model: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thoughts: Option<Thoughts>,
+    /// What the model showed of its reasoning, in Markdown: for people, and in no request.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub thinking: String,
+    /// How long that took, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thought_for: Option<u64>,
     /// The chat exceeded the model's context, and this answers only part of it.
     #[serde(default)]
     pub overflowed: bool,
@@ -211,6 +217,8 @@ pub struct ModelReply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
     Text(&'a str),
+    /// What the model shows of its reasoning.
+    Thinking(&'a str),
     /// More of the arguments of the answer's tool call with this index.
     Call {
         index: usize,

@@ -38,6 +38,8 @@ pub enum Quirk {
     NoChatCache,
     /// It doesn't decide by itself how much to think.
     NoAdaptive,
+    /// It doesn't know that the text of its thinking can be asked for.
+    NoDisplay,
 }
 
 impl fmt::Display for Quirk {
@@ -55,6 +57,7 @@ impl fmt::Display for Quirk {
             Self::NoCacheKey => "The provider doesn't know prompt_cache_key",
             Self::NoChatCache => "The provider caches only up to marked blocks",
             Self::NoAdaptive => "The model doesn't think adaptively",
+            Self::NoDisplay => "The provider doesn't know thinking.display",
         })
     }
 }
@@ -62,7 +65,7 @@ impl fmt::Display for Quirk {
 /// How they say so, in lower case: Ollama, OpenRouter, vLLM; OpenAI; the chat templates that
 /// llama.cpp and vLLM read; older versions of Azure and Mistral; Anthropic. What is said of
 /// Responses comes first, because such a refusal may name another way as well.
-const SIGNS: [(Quirk, &[&str]); 12] = [
+const SIGNS: [(Quirk, &[&str]); 13] = [
     (
         Quirk::ResponsesOnly,
         &[
@@ -129,6 +132,14 @@ const SIGNS: [(Quirk, &[&str]); 12] = [
     ),
     (Quirk::NoCacheKey, &["prompt_cache_key"]),
     (Quirk::NoChatCache, &["cache_control: extra inputs"]),
+    (
+        Quirk::NoDisplay,
+        &[
+            "thinking.display",
+            "thinking.adaptive.display",
+            "display: extra inputs",
+        ],
+    ),
     (
         Quirk::NoAdaptive,
         &[
@@ -212,6 +223,10 @@ mod tests {
             (
                 "cache_control: Extra inputs are not permitted",
                 Some(Quirk::NoChatCache),
+            ),
+            (
+                "thinking.adaptive.display: Extra inputs are not permitted",
+                Some(Quirk::NoDisplay),
             ),
             (
                 "Unsupported value: 'reasoning_effort' does not support 'minimal'",

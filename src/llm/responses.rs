@@ -4,6 +4,7 @@
 mod item;
 pub(super) mod output;
 pub(super) mod request;
+mod shown;
 
 /// Behind the provider's address.
 pub const PATH: &str = "/responses";

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{ProjectError, Projects, html, presence::Guest, previews::PreviewWatch};
 use crate::{
-    protocol::{Event, EventKind, ProjectId, ProjectRole, Team},
+    protocol::{Event, ProjectId, ProjectRole, Team},
     runs::{FeedEvent, FollowEvent, Follower},
     store::{Store, StoreError},
 };
@@ -131,17 +131,14 @@ impl Tail {
             return Ok(Some(frame.clone()));
         }
         let saved = &event.event;
-        let kind = match (&saved.kind, &event.answer, saved.run) {
-            (EventKind::TextPiece { turn, piece }, Some(answer), _) => {
+        let kind = match (saved.kind.piece(), &event.answer, saved.run) {
+            (Some((of, piece)), Some(answer), _) => {
                 let text = |from| answer.text(from..piece.end());
-                EventKind::TextPiece {
-                    turn: *turn,
-                    piece: html::piece(piece, text, &mut answer.shown()),
-                }
+                of.grown(html::piece(piece, text, &mut answer.shown()))
             }
-            (EventKind::TextPiece { turn, .. }, None, Some(run)) => {
-                match self.store.growing_text(run, *turn, saved.seq).await? {
-                    Some(text) => html::whole_so_far(*turn, text),
+            (Some((of, _)), None, Some(run)) => {
+                match self.store.growing_text(run, of, saved.seq).await? {
+                    Some(text) => of.grown(html::whole_so_far(text)),
                     None => return Ok(None),
                 }
             }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    protocol::{Event, EventKind, HtmlPiece, Message, Role, RunId, TextPiece},
+    protocol::{Event, EventKind, GrowingText, HtmlPiece, Message, Role, RunId, TextPiece},
     render::{self, Beginning, CODE_END, Fence},
     runs::{OpenCode, Shown},
 };
@@ -29,6 +29,14 @@ pub fn event(event: Event) -> Event {
             html: render::markdown(&text),
             text,
         },
+        EventKind::Thinking {
+            turn, text, took, ..
+        } => EventKind::Thinking {
+            turn,
+            html: render::markdown(&text),
+            text,
+            took,
+        },
         kind => kind,
     };
     Event { kind, ..event }
@@ -36,21 +44,21 @@ pub fn event(event: Event) -> Event {
 
 /// The events of runs with their HTML. The last piece of a growing text has all of it.
 pub fn events(events: Vec<Event>) -> Vec<Event> {
-    let mut texts = HashMap::<(Option<RunId>, u32), (String, i64)>::new();
+    let mut texts = HashMap::<(Option<RunId>, GrowingText), (String, i64)>::new();
     for event in &events {
-        if let EventKind::TextPiece { turn, piece } = &event.kind {
-            let (text, last) = texts.entry((event.run, *turn)).or_default();
+        if let Some((of, piece)) = event.kind.piece() {
+            let (text, last) = texts.entry((event.run, of)).or_default();
             piece.apply(text);
             *last = event.seq;
         }
     }
     let handed_out = events.into_iter().filter_map(|saved| {
-        let EventKind::TextPiece { turn, .. } = saved.kind else {
+        let Some((of, _)) = saved.kind.piece() else {
             return Some(event(saved));
         };
-        let (text, last) = texts.get_mut(&(saved.run, turn))?;
+        let (text, last) = texts.get_mut(&(saved.run, of))?;
         (*last == saved.seq).then(|| Event {
-            kind: whole_so_far(turn, std::mem::take(text)),
+            kind: of.grown(whole_so_far(std::mem::take(text))),
             ..saved
         })
     });
@@ -58,13 +66,10 @@ pub fn events(events: Vec<Event>) -> Vec<Event> {
 }
 
 /// A piece that has the whole text so far.
-pub fn whole_so_far(turn: u32, text: String) -> EventKind {
+pub fn whole_so_far(text: String) -> TextPiece {
     let html = grow(&text, &mut Shown::default());
     let offset = 0;
-    EventKind::TextPiece {
-        turn,
-        piece: TextPiece { offset, text, html },
-    }
+    TextPiece { offset, text, html }
 }
 
 /// The piece with what it changes in the HTML. `text` returns the text from a position to the
@@ -296,11 +301,10 @@ mod tests {
                     assert_eq!(shown_by(&grown.html, joined), html);
                 }
                 // Somebody joins with what there is so far.
-                if index % 5 == 0
-                    && let EventKind::TextPiece { piece, .. } = whole_so_far(1, text.clone())
-                {
+                if index % 5 == 0 {
                     let mut blocks = vec!["what was there before".into()];
-                    assert_eq!(shown_by(&piece.html, &mut blocks), html, "{text:?}");
+                    let so_far = whole_so_far(text.clone()).html;
+                    assert_eq!(shown_by(&so_far, &mut blocks), html, "{text:?}");
                     joined = Some(blocks);
                 }
             }
@@ -347,10 +351,9 @@ mod tests {
                 changes.set(changes.get() + 1);
                 html.clone_into(&mut before.borrow_mut());
             }
-            if count.get() % 150 == 0
-                && let EventKind::TextPiece { piece, .. } = whole_so_far(1, text.to_owned())
-            {
-                assert_eq!(shown_by(&piece.html, &mut Vec::new()), html);
+            if count.get() % 150 == 0 {
+                let so_far = whole_so_far(text.to_owned()).html;
+                assert_eq!(shown_by(&so_far, &mut Vec::new()), html);
             }
         });
         assert!(shown.matches("<li>").count() > 850, "{}", shown.len());
@@ -375,10 +378,8 @@ mod tests {
         ) {
             let code = parts.concat();
             let whole_so_far = |text: &str, html: &str| {
-                let mut blocks = Vec::new();
-                if let EventKind::TextPiece { piece, .. } = whole_so_far(1, text.to_owned()) {
-                    assert_eq!(shown_by(&piece.html, &mut blocks), html, "{text:?}");
-                }
+                let so_far = whole_so_far(text.to_owned()).html;
+                assert_eq!(shown_by(&so_far, &mut Vec::new()), html, "{text:?}");
             };
             shown_in_pieces(&format!("Words:\n```ts\n{code}"), size, whole_so_far);
             // Nothing ends the code but the fence at its end.

@@ -43,6 +43,18 @@ pub enum EventKind {
     },
     /// The model's text of a turn grew. Deltas are coalesced.
     TextPiece { turn: u32, piece: TextPiece },
+    /// All that the model showed of its reasoning in a turn, in place of its pieces. Markdown and
+    /// HTML as in [`EventKind::Text`]; `took` in milliseconds, where that was measured.
+    Thinking {
+        turn: u32,
+        text: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        html: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took: Option<u64>,
+    },
+    /// What the model shows of its reasoning grew.
+    ThinkingPiece { turn: u32, piece: TextPiece },
     /// A file that the model is writing grew, within a tool call that has yet to be executed.
     /// Without a piece, what was written so far in this turn is void: the model is asked again.
     Draft {
@@ -79,6 +91,8 @@ impl EventKind {
             Self::Status { .. } => "status",
             Self::Text { .. } => "text",
             Self::TextPiece { .. } => "text_piece",
+            Self::Thinking { .. } => "thinking",
+            Self::ThinkingPiece { .. } => "thinking_piece",
             Self::Draft { .. } => "draft",
             Self::Tool { .. } => "tool",
             Self::Files { .. } => "files",
@@ -92,7 +106,16 @@ impl EventKind {
 
     /// Whether it takes the place of all earlier events of its run and subject.
     pub fn replaces(&self) -> bool {
-        !matches!(self, Self::TextPiece { .. })
+        self.piece().is_none()
+    }
+
+    /// The piece of a growing text that it is, and of which one.
+    pub fn piece(&self) -> Option<(GrowingText, &TextPiece)> {
+        match self {
+            Self::TextPiece { turn, piece } => Some((GrowingText::Answer(*turn), piece)),
+            Self::ThinkingPiece { turn, piece } => Some((GrowingText::Thinking(*turn), piece)),
+            _ => None,
+        }
     }
 
     /// What the event is about, where a later event of the same run and subject replaces it.
@@ -101,7 +124,12 @@ impl EventKind {
             Self::Message { message } => Some(format!("message:{}", message.id)),
             Self::Run { .. } => Some("run".to_owned()),
             Self::Status { .. } => Some("status".to_owned()),
-            Self::Text { turn, .. } | Self::TextPiece { turn, .. } => Some(text_subject(*turn)),
+            Self::Text { turn, .. } | Self::TextPiece { turn, .. } => {
+                Some(GrowingText::Answer(*turn).subject())
+            }
+            Self::Thinking { turn, .. } | Self::ThinkingPiece { turn, .. } => {
+                Some(GrowingText::Thinking(*turn).subject())
+            }
             Self::Tool { tool } => Some(format!("tool:{}", tool.step)),
             // Each write counts, also when it writes the same paths again, and each piece follows
             // another.
@@ -118,9 +146,50 @@ impl EventKind {
     }
 }
 
-/// The subject of a turn's text and of its pieces.
-pub fn text_subject(turn: u32) -> String {
-    format!("text:{turn}")
+/// A text of a turn that grows while the model writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GrowingText {
+    /// What the model says.
+    Answer(u32),
+    /// What it shows of its reasoning.
+    Thinking(u32),
+}
+
+impl GrowingText {
+    pub fn turn(self) -> u32 {
+        let (Self::Answer(turn) | Self::Thinking(turn)) = self;
+        turn
+    }
+
+    /// The subject of its pieces, and of the whole text.
+    pub fn subject(self) -> String {
+        match self {
+            Self::Answer(turn) => format!("text:{turn}"),
+            Self::Thinking(turn) => format!("thinking:{turn}"),
+        }
+    }
+
+    /// The event that it grew.
+    pub fn grown(self, piece: TextPiece) -> EventKind {
+        match self {
+            Self::Answer(turn) => EventKind::TextPiece { turn, piece },
+            Self::Thinking(turn) => EventKind::ThinkingPiece { turn, piece },
+        }
+    }
+
+    /// The event that it is whole. It has no HTML yet.
+    pub fn whole(self, text: String) -> EventKind {
+        let html = String::new();
+        match self {
+            Self::Answer(turn) => EventKind::Text { turn, text, html },
+            Self::Thinking(turn) => EventKind::Thinking {
+                turn,
+                text,
+                html,
+                took: None,
+            },
+        }
+    }
 }
 
 /// A piece of a growing text. It replaces what is there from its offset on, which is nothing as a

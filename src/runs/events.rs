@@ -16,7 +16,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 pub use answer::{Answer, OpenCode, Shown};
 
 use crate::{
-    protocol::{Event, EventKind, ProjectId, RunId},
+    protocol::{Event, EventKind, GrowingText, ProjectId, RunId},
     store::{Store, StoreError},
 };
 
@@ -30,7 +30,7 @@ const REPLAY_PAGE: u64 = 200;
 #[derive(Debug)]
 pub struct FeedEvent {
     pub event: Event,
-    /// The answer that a [`EventKind::TextPiece`] belongs to; `None` for one read from the table,
+    /// The answer that the piece of a growing text belongs to; `None` for one read from the table,
     /// and for all other events.
     pub answer: Option<Arc<Answer>>,
     /// The frame that is sent: built by the first follower that needs it, and shared by all.
@@ -53,12 +53,12 @@ pub struct Events {
     store: Store,
     /// A channel lives as long as its followers.
     channels: Arc<Mutex<HashMap<ProjectId, Weak<Channel>>>>,
-    /// What each run's model is saying, and in which turn.
+    /// What each run's model is saying and thinking.
     answers: Arc<Mutex<Answers>>,
 }
 
-/// The answers that are growing, each with its turn.
-type Answers = HashMap<RunId, (u32, Arc<Answer>)>;
+/// The texts of each run's turn that are growing.
+type Answers = HashMap<RunId, Vec<(GrowingText, Arc<Answer>)>>;
 type Channel = broadcast::Sender<Arc<FeedEvent>>;
 
 impl Events {
@@ -104,16 +104,24 @@ impl Events {
     /// at the end of its run.
     fn answer(&self, event: &Event) -> Option<Arc<Answer>> {
         let run = event.run?;
+        if let Some((of, piece)) = event.kind.piece() {
+            let mut answers = self.answers.lock();
+            let growing = answers.entry(run).or_default();
+            let known = growing.iter().position(|(known, _)| *known == of);
+            let before = known.map(|at| growing.swap_remove(at).1);
+            // What grew in earlier turns is at its end.
+            growing.retain(|(known, _)| known.turn() == of.turn());
+            let answer = Answer::with_piece(before, piece)?;
+            growing.push((of, answer.clone()));
+            return Some(answer);
+        }
         match &event.kind {
-            EventKind::TextPiece { turn, piece } => {
-                let mut answers = self.answers.lock();
-                let before = answers.remove(&run).filter(|(of, _)| of == turn);
-                let answer = Answer::with_piece(before.map(|(_, answer)| answer), piece)?;
-                answers.insert(run, (*turn, answer.clone()));
-                Some(answer)
+            EventKind::Text { turn, .. } => {
+                self.forget(run, GrowingText::Answer(*turn));
+                None
             }
-            EventKind::Text { .. } => {
-                self.answers.lock().remove(&run);
+            EventKind::Thinking { turn, .. } => {
+                self.forget(run, GrowingText::Thinking(*turn));
                 None
             }
             EventKind::Run { run } if run.state.is_final() => {
@@ -121,6 +129,16 @@ impl Events {
                 None
             }
             _ => None,
+        }
+    }
+
+    fn forget(&self, run: RunId, text: GrowingText) {
+        let mut answers = self.answers.lock();
+        if let Some(growing) = answers.get_mut(&run) {
+            growing.retain(|(known, _)| *known != text);
+            if growing.is_empty() {
+                answers.remove(&run);
+            }
         }
     }
 
@@ -157,10 +175,8 @@ fn last_pieces(events: Vec<Event>) -> impl Iterator<Item = Event> {
     let mut seen = HashSet::new();
     let mut last = Vec::with_capacity(events.len());
     for event in events.into_iter().rev() {
-        let is_last = match event.kind {
-            EventKind::TextPiece { turn, .. } => seen.insert((event.run, turn)),
-            _ => true,
-        };
+        let piece = event.kind.piece();
+        let is_last = piece.is_none_or(|(text, _)| seen.insert((event.run, text)));
         if is_last {
             last.push(event);
         }

@@ -12,12 +12,12 @@ use super::{
     readable::{self, or_skip},
     to_json,
 };
-use crate::protocol::{
-    Event, EventKind, FileChange, ProjectId, RunId, TextPiece, Timestamp, text_subject,
-};
+use crate::protocol::{Event, EventKind, FileChange, GrowingText, ProjectId, RunId, Timestamp};
 
 /// How many of a project's latest writes are read to find what changed last.
 const WRITES_READ: u64 = 40;
+/// The names of events that are pieces of a growing text.
+const PIECES: [&str; 2] = ["text_piece", "thinking_piece"];
 /// How many rows one statement removes: it has a limit of parameters.
 const ROWS_PER_DELETE: usize = 500;
 
@@ -141,20 +141,29 @@ impl Store {
         read(&self.db, events).await
     }
 
-    /// The text that the pieces of a run's turn add up to, as of `seq`; `None` when the pieces no
-    /// longer exist, because the whole text was saved or they became void.
-    pub async fn growing_text(&self, run: RunId, turn: u32, seq: i64) -> Result<Option<String>> {
+    /// The text that its pieces in a run add up to, as of `seq`; `None` when the pieces no longer
+    /// exist, because the whole text was saved or they became void.
+    pub async fn growing_text(
+        &self,
+        run: RunId,
+        text: GrowingText,
+        seq: i64,
+    ) -> Result<Option<String>> {
         let pieces = Entity::find()
             .filter(Column::RunId.eq(run))
-            .filter(Column::Subject.eq(text_subject(turn)))
-            .filter(Column::Name.eq("text_piece"))
+            .filter(Column::Subject.eq(text.subject()))
+            .filter(Column::Name.is_in(PIECES))
             .filter(Column::Seq.lte(seq))
             .order_by_asc(Column::Seq);
-        let pieces = read(&self.db, pieces).await?.into_iter();
+        let pieces = read(&self.db, pieces).await?;
         let mut text = None;
-        for piece in pieces.filter_map(|event| text_piece(event.kind)) {
+        for event in pieces {
             let so_far = text.get_or_insert_with(String::new);
-            if !piece.apply(so_far) {
+            if !event
+                .kind
+                .piece()
+                .is_some_and(|(_, piece)| piece.apply(so_far))
+            {
                 return Ok(None);
             }
         }
@@ -177,13 +186,6 @@ fn of_subject(project: ProjectId, run: Option<RunId>, subject: &str) -> SimpleEx
         None => Column::RunId.is_null().and(Column::ProjectId.eq(project)),
     };
     of_run.and(Column::Subject.eq(subject))
-}
-
-fn text_piece(kind: EventKind) -> Option<TextPiece> {
-    match kind {
-        EventKind::TextPiece { piece, .. } => Some(piece),
-        _ => None,
-    }
 }
 
 /// The events that the query finds, as far as they can be read.
@@ -263,7 +265,7 @@ pub(super) async fn append(
 pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
     let pieces = Entity::find()
         .filter(Column::RunId.eq(run))
-        .filter(Column::Name.is_in(["files", "draft", "text_piece"]))
+        .filter(Column::Name.is_in(["files", "draft"].into_iter().chain(PIECES)))
         .order_by_asc(Column::Seq);
     let events = read(tx, pieces).await?;
     let Some(project) = events.first().map(|event| event.project) else {
@@ -271,9 +273,19 @@ pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()>
     };
     let mut written = Vec::<FileChange>::new();
     let mut write = None;
-    let mut texts = Vec::<(u32, i64, String)>::new();
+    let mut texts = Vec::<(GrowingText, i64, String)>::new();
     let mut folded = Vec::new();
     for Event { seq, kind, .. } in events {
+        if let Some((of, piece)) = kind.piece() {
+            match texts.iter_mut().find(|(known, ..)| *known == of) {
+                Some((_, last, text)) => {
+                    piece.apply(text);
+                    folded.push(std::mem::replace(last, seq));
+                }
+                None => texts.push((of, seq, piece.text.clone())),
+            }
+            continue;
+        }
         match kind {
             EventKind::Files { files } => {
                 // In front of what was written before, each path once.
@@ -283,13 +295,6 @@ pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()>
                 }
                 folded.extend(write.replace(seq));
             }
-            EventKind::TextPiece { turn, piece } => match texts.last_mut() {
-                Some((of, last, text)) if *of == turn => {
-                    piece.apply(text);
-                    folded.push(std::mem::replace(last, seq));
-                }
-                _ => texts.push((turn, seq, piece.text)),
-            },
             _ => folded.push(seq),
         }
     }
@@ -297,9 +302,8 @@ pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()>
         let kind = EventKind::Files { files: written };
         rewrite(tx, project, seq, &kind).await?;
     }
-    for (turn, seq, text) in texts {
-        let html = String::new();
-        rewrite(tx, project, seq, &EventKind::Text { turn, text, html }).await?;
+    for (of, seq, text) in texts {
+        rewrite(tx, project, seq, &of.whole(text)).await?;
     }
     for seqs in folded.chunks(ROWS_PER_DELETE) {
         Entity::delete_many()
@@ -331,10 +335,10 @@ async fn rewrite(
 /// Removes what a run that has ended published of its work: its status, its texts, its tool calls
 /// and drafts.
 pub(super) async fn trim(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
-    let of_work = ["status", "text", "text_piece", "tool", "draft"];
+    let of_work = ["status", "text", "thinking", "tool", "draft"];
     Entity::delete_many()
         .filter(Column::RunId.eq(run))
-        .filter(Column::Name.is_in(of_work))
+        .filter(Column::Name.is_in(of_work.into_iter().chain(PIECES)))
         .exec(tx)
         .await?;
     Ok(())
@@ -342,155 +346,4 @@ pub(super) async fn trim(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::*;
-    use crate::protocol::{DraftPiece, FileChange, NewPrompt, UserId};
-
-    fn writes(paths: &[&str]) -> EventKind {
-        let files = paths.iter().map(|path| FileChange {
-            path: (*path).to_owned(),
-        });
-        EventKind::Files {
-            files: files.collect(),
-        }
-    }
-
-    async fn run_in(folder: &tempfile::TempDir) -> (Store, ProjectId, RunId) {
-        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
-        let prompt = NewPrompt::new("Build").unwrap();
-        let (project, run, _) = store
-            .create_project(&UserId::local(), &prompt, None, "Build")
-            .await
-            .unwrap();
-        (store, project.id, run.id)
-    }
-
-    fn piece(turn: u32, offset: usize, text: &str) -> EventKind {
-        let (text, html) = (text.to_owned(), Vec::new());
-        EventKind::TextPiece {
-            turn,
-            piece: TextPiece { offset, text, html },
-        }
-    }
-
-    fn text(turn: u32, text: &str) -> EventKind {
-        let (text, html) = (text.to_owned(), String::new());
-        EventKind::Text { turn, text, html }
-    }
-
-    #[tokio::test]
-    async fn a_text_takes_the_place_of_its_pieces_and_an_unfinished_one_is_kept_as_far_as_it_came()
-    {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, project, run) = run_in(&folder).await;
-        let append = async |kind| store.append_event(project, Some(run), kind).await.unwrap();
-        for kind in [piece(1, 0, "Kä"), piece(1, 3, "se"), piece(2, 0, "other")] {
-            append(kind).await;
-        }
-        let third = append(piece(1, 3, "sebrot")).await.unwrap().seq;
-        let grown = async |seq| store.growing_text(run, 1, seq).await.unwrap();
-        assert_eq!(grown(third).await.as_deref(), Some("Käsebrot"));
-        assert_eq!(grown(third - 1).await.as_deref(), Some("Käse"));
-
-        append(text(1, "Käsebrot.")).await;
-        assert_eq!(grown(i64::MAX).await, None);
-        assert_eq!(
-            append(text(1, "Käsebrot.")).await,
-            None,
-            "it is there already"
-        );
-        append(piece(2, 5, "wise")).await;
-        store
-            .write(move |tx| Box::pin(compact(tx, run)))
-            .await
-            .unwrap();
-        let kinds = store.events_of_run(run).await.unwrap().into_iter();
-        let texts: Vec<_> = kinds
-            .map(|event| event.kind)
-            .filter(|kind| matches!(kind, EventKind::Text { .. } | EventKind::TextPiece { .. }))
-            .collect();
-        assert_eq!(texts, [text(1, "Käsebrot."), text(2, "otherwise")]);
-        store.close().await;
-    }
-
-    #[tokio::test]
-    async fn an_unchanged_event_of_a_project_takes_no_write_lock() {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, project, _) = run_in(&folder).await;
-        let preview = || EventKind::Preview {
-            preview: crate::protocol::PreviewState::Starting,
-        };
-        let first = store.append_event(project, None, preview()).await.unwrap();
-        assert!(first.is_some());
-        let (begun, has_begun) = tokio::sync::oneshot::channel();
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let writer = store.clone();
-        let writing = tokio::spawn(async move {
-            let hold = writer.write(move |_| {
-                Box::pin(async move {
-                    begun.send(()).unwrap();
-                    ended.await.unwrap();
-                    Ok(())
-                })
-            });
-            hold.await.unwrap();
-        });
-        has_begun.await.unwrap();
-        let again = store.append_event(project, None, preview()).await.unwrap();
-        assert_eq!(again, None);
-        end.send(()).unwrap();
-        writing.await.unwrap();
-        store.close().await;
-    }
-
-    #[tokio::test]
-    async fn of_all_writes_of_a_run_one_is_kept_with_every_file_the_latest_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, project, run) = run_in(&folder).await;
-        let piece = DraftPiece {
-            path: "c".to_owned(),
-            offset: 0,
-            text: "c".to_owned(),
-        };
-        for kind in [
-            writes(&["a", "b"]),
-            writes(&["c", "d"]),
-            EventKind::Draft {
-                turn: 3,
-                piece: Some(piece),
-            },
-            writes(&["b", "e"]),
-        ] {
-            store.append_event(project, Some(run), kind).await.unwrap();
-        }
-        let before = store.events_of_run(run).await.unwrap();
-        // Once more, it changes nothing.
-        for _ in 0..2 {
-            store
-                .write(move |tx| Box::pin(compact(tx, run)))
-                .await
-                .unwrap();
-        }
-
-        let after = store.events_of_run(run).await.unwrap();
-        let last = before.last().unwrap().seq;
-        let kept: Vec<(i64, EventKind)> = after
-            .into_iter()
-            .map(|event| (event.seq, event.kind))
-            .collect();
-        let others = before.iter().filter(|event| {
-            !matches!(
-                event.kind,
-                EventKind::Files { .. } | EventKind::Draft { .. }
-            )
-        });
-        let others = others.map(|event| (event.seq, event.kind.clone()));
-        let expected: Vec<(i64, EventKind)> = others
-            .chain([(last, writes(&["b", "e", "c", "d", "a"]))])
-            .collect();
-        assert_eq!(kept, expected);
-        let changed = store.files_changed_last(project, 4).await.unwrap();
-        assert_eq!(changed, ["b", "e", "c", "d"]);
-        store.close().await;
-    }
-}
+mod tests;

@@ -245,6 +245,14 @@ fn as_saved(event: Event) -> Event {
                 html: String::new(),
             }
         }
+        EventKind::Thinking {
+            turn, text, took, ..
+        } => EventKind::Thinking {
+            turn,
+            text,
+            html: String::new(),
+            took,
+        },
         EventKind::Message { message } => {
             let has_html = message.role == Role::Assistant && !message.content.is_empty();
             assert_eq!(message.html.is_empty(), !has_html, "{message:?}");

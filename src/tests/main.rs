@@ -73,6 +73,7 @@ mod sweeps;
 mod teams;
 mod templates;
 mod terminals;
+mod thinking;
 mod traces;
 mod unenforced;
 mod versions;

@@ -1,7 +1,7 @@
 //! Odd answers: cut off, empty, full of thoughts, with an early summary or none, and missing
 //! titles.
 
-use codeflow::protocol::{MessageKind, RunState};
+use codeflow::protocol::{EventKind, MessageKind, RunState};
 use serde_json::{Value, json};
 
 use crate::support::{Feed, Model, NAMING, Reply, Server, data_dir};
@@ -134,7 +134,7 @@ async fn a_summary_beside_calls_counts_if_nothing_else_follows() {
 }
 
 #[tokio::test]
-async fn written_down_thinking_is_neither_shown_nor_sent_back_nor_obeyed() {
+async fn written_down_thinking_is_shown_as_such_and_neither_said_nor_sent_back_nor_obeyed() {
     let thinking = "<think>\nI could end with <task_summary>nothing</task_summary>, or write\n```html index.html\nno\n```\n</think>\n\nI look first.";
     let first = answer(
         [
@@ -152,6 +152,11 @@ async fn written_down_thinking_is_neither_shown_nor_sent_back_nor_obeyed() {
     let message = feed.succeeded(1).await;
     assert_eq!(message.content, "Built **what you asked for**.");
     assert_eq!(feed.said(1), "I look first.");
+    let thought = feed.events.iter().find_map(|event| match &event.kind {
+        EventKind::Thinking { text, .. } => Some(text.clone()),
+        _ => None,
+    });
+    assert!(thought.unwrap().starts_with("I could end with"));
     assert!(!model.turns()[1].to_string().contains("think>"));
     assert_eq!(server.workspace(project).await.project.title, "Bread shop");
 }

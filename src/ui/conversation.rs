@@ -11,19 +11,20 @@ mod log;
 mod prompt;
 mod run_view;
 mod step;
+mod text;
 mod timeline;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::protocol::{
-    Event, EventKind, Fragment, History, Message, MessageId, MessageKind, Mode, PreviewState, Role,
-    Run, RunId, RunState, Status, Workspace,
+    Event, EventKind, Fragment, GrowingText, History, Message, MessageId, MessageKind, Mode,
+    PreviewState, Role, Run, RunId, RunState, Status, Workspace,
 };
 
 pub use editing::{EditNotice, Editing};
 pub use log::{ConversationLog, SCRIPT};
 use run_view::Latest;
-pub use run_view::{Block, BlockKey, RunView};
+pub use run_view::{Block, BlockKey, RunView, Text};
 
 /// What is shared with the page: the same value, not an equal one, is unchanged.
 #[derive(Debug, Clone)]
@@ -181,10 +182,28 @@ impl Conversation {
                 none => *none = Some(Latest { seq, value: status }),
             },
             (EventKind::Text { turn, text, html }, Some(run)) => {
-                self.run_entry(run).put_text(turn, seq, &text, &html);
+                let of = GrowingText::Answer(turn);
+                self.run_entry(run).put_text(of, seq, (&text, &html), None);
+            }
+            (
+                EventKind::Thinking {
+                    turn,
+                    text,
+                    html,
+                    took,
+                },
+                Some(run),
+            ) => {
+                let of = GrowingText::Thinking(turn);
+                self.run_entry(run).put_text(of, seq, (&text, &html), took);
             }
             (EventKind::TextPiece { turn, piece }, Some(run)) => {
-                self.run_entry(run).grow(turn, seq, &piece.html)
+                let of = GrowingText::Answer(turn);
+                self.run_entry(run).grow(of, seq, &piece.html);
+            }
+            (EventKind::ThinkingPiece { turn, piece }, Some(run)) => {
+                let of = GrowingText::Thinking(turn);
+                self.run_entry(run).grow(of, seq, &piece.html);
             }
             (EventKind::Tool { tool }, Some(run)) => {
                 let key = BlockKey::Step(tool.step.clone());
@@ -201,6 +220,8 @@ impl Conversation {
                 EventKind::Status { .. }
                 | EventKind::Text { .. }
                 | EventKind::TextPiece { .. }
+                | EventKind::Thinking { .. }
+                | EventKind::ThinkingPiece { .. }
                 | EventKind::Tool { .. }
                 | EventKind::Draft { .. },
                 None,

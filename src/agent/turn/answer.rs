@@ -11,7 +11,7 @@ use super::{
 use crate::{
     agent::{Attempt, FaultKind, Journal, RunError, input},
     llm::{ChatRequest, ModelError, ModelReply, Omission, Piece},
-    protocol::{EventKind, Mode, Status},
+    protocol::{EventKind, GrowingText, Mode, Status},
 };
 
 /// After this many answers that ended early, a large chat is sent with less in it: some providers
@@ -67,7 +67,7 @@ impl EarlyEnds {
     }
 }
 
-/// The answer. Its text and its files are published while they grow. A chat that is too long for
+/// The answer. Its text, its thinking and its files are published while they grow. A chat that is too long for
 /// the model is sent again with less in it, and so is a large one whose answers ended early
 /// [`MAX_EARLY_ENDS`] times.
 pub async fn answer<J: Journal>(
@@ -87,6 +87,8 @@ pub async fn answer<J: Journal>(
         journal
             .publish(EventKind::Text { turn, text, html })
             .await?;
+        let nothing = GrowingText::Thinking(turn).whole(String::new());
+        journal.publish(nothing).await?;
         journal
             .publish(EventKind::Draft { turn, piece: None })
             .await?;
@@ -176,9 +178,16 @@ async fn stream<J: Journal>(
         answer_stream::publish(job.journal, step, asked.turn, writes, so_far, price)
     );
     published?;
-    let size = last.borrow().size();
+    let (size, (thinking, thought_for)) = {
+        let last = last.borrow();
+        (last.size(), last.thought())
+    };
     if reply.is_err() && size > 0 {
         job.journal.spend(step, price(size)).await?;
     }
-    Ok(reply)
+    Ok(reply.map(|reply| ModelReply {
+        thinking,
+        thought_for,
+        ..reply
+    }))
 }

@@ -1,5 +1,5 @@
-//! An answer while it grows: its text and the files that its tool calls write are published piece
-//! by piece, as the model produces them.
+//! An answer while it grows: its thinking, its text and the files that its tool calls write are
+//! published piece by piece, as the model produces them.
 
 use std::{
     collections::HashMap,
@@ -22,12 +22,44 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// How much time passes between two updates of what a growing answer has cost.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
+/// How much of a turn's thinking is shown and kept, in bytes.
+const MAX_THINKING: usize = 20 << 10;
+/// What stands where more of it is left out.
+const LEFT_OUT: &str = "\n\n*(The rest of the thinking is left out: it is too long.)*";
+
 /// An answer as far as it has come.
 #[derive(Debug, Default)]
 pub struct AnswerStream {
     text: String,
+    thinking: Thinking,
     /// Tool calls by their index: names, and arguments as far as they have come.
     calls: HashMap<usize, (String, String)>,
+}
+
+/// What the model shows of its reasoning, as far as it has come.
+#[derive(Debug, Default)]
+struct Thinking {
+    /// At most [`MAX_THINKING`] of it.
+    text: String,
+    /// How much has come, in bytes.
+    size: usize,
+    /// When the first and the last piece came.
+    time: Option<(Instant, Instant)>,
+}
+
+impl Thinking {
+    fn take(&mut self, piece: &str) {
+        let now = Instant::now();
+        self.time = Some((self.time.map_or(now, |(first, _)| first), now));
+        if let Some(room) = MAX_THINKING.checked_sub(self.size) {
+            let kept = piece.floor_char_boundary(room);
+            self.text.push_str(&piece[..kept]);
+            if kept < piece.len() {
+                self.text.push_str(LEFT_OUT);
+            }
+        }
+        self.size += piece.len();
+    }
 }
 
 impl AnswerStream {
@@ -38,6 +70,7 @@ impl AnswerStream {
     pub fn take(&mut self, piece: Piece<'_>) {
         match piece {
             Piece::Text(text) => self.text.push_str(text),
+            Piece::Thinking(piece) => self.thinking.take(piece),
             Piece::Call {
                 index,
                 name,
@@ -50,9 +83,18 @@ impl AnswerStream {
         }
     }
 
+    /// The thinking, and how long it took, in milliseconds.
+    pub fn thought(&self) -> (String, Option<u64>) {
+        let text = self.thinking.text.trim().to_owned();
+        let time = self.thinking.time.filter(|_| !text.is_empty());
+        let took = time.map(|(first, last)| last.duration_since(first).as_millis() as u64);
+        (text, took)
+    }
+
     /// How much has come, in bytes.
     pub fn size(&self) -> usize {
         self.text.len()
+            + self.thinking.size
             + self
                 .calls
                 .values()
@@ -65,8 +107,9 @@ impl AnswerStream {
 #[derive(Default)]
 struct Published {
     visible: summary::Visible,
-    /// How much of the text, in bytes.
+    /// How much of the text and of the thinking, in bytes.
     text: usize,
+    thinking: usize,
     /// The tool calls by their index: what reads their files, and how much it has read.
     calls: HashMap<usize, (tools::Drafts, usize)>,
 }
@@ -74,18 +117,12 @@ struct Published {
 impl Published {
     /// What of the text for people has come since the last time.
     fn text_piece(&mut self, answer: &AnswerStream) -> Option<TextPiece> {
-        let shown = self.visible.of(&answer.text).trim();
-        let offset = self.text.min(shown.len());
-        let text = shown.get(offset..)?;
-        if shown.len() == self.text {
-            return None;
-        }
-        self.text = shown.len();
-        Some(TextPiece {
-            offset,
-            text: text.to_owned(),
-            html: Vec::new(),
-        })
+        piece_of(self.visible.of(&answer.text), &mut self.text)
+    }
+
+    /// What of the thinking has come since the last time.
+    fn thinking_piece(&mut self, answer: &AnswerStream) -> Option<TextPiece> {
+        piece_of(&answer.thinking.text, &mut self.thinking)
     }
 
     /// What of the files has come since the last time.
@@ -101,6 +138,22 @@ impl Published {
         }
         pieces
     }
+}
+
+/// What of a growing text comes after so many bytes of it, without the space around it.
+fn piece_of(text: &str, published: &mut usize) -> Option<TextPiece> {
+    let shown = text.trim();
+    let offset = (*published).min(shown.len());
+    let text = shown.get(offset..)?;
+    if shown.len() == *published {
+        return None;
+    }
+    *published = shown.len();
+    Some(TextPiece {
+        offset,
+        text: text.to_owned(),
+        html: Vec::new(),
+    })
 }
 
 /// Publishes the answer while it grows, until its sender is dropped, and notes what so many bytes
@@ -121,20 +174,22 @@ pub async fn publish<J: Journal>(
             journal.spend(step, price(size)).await?;
         }
         let begun = Instant::now();
-        let (text, drafts) = {
+        let (thinking, text, drafts) = {
             let answer = answer.borrow_and_update();
             let drafts = match writes {
                 true => published.draft_pieces(&answer),
                 false => Vec::new(),
             };
-            (published.text_piece(&answer), drafts)
+            let thinking = published.thinking_piece(&answer);
+            (thinking, published.text_piece(&answer), drafts)
         };
+        let thinking = thinking.map(|piece| EventKind::ThinkingPiece { turn, piece });
         let text = text.map(|piece| EventKind::TextPiece { turn, piece });
         let drafts = drafts.into_iter().map(|piece| EventKind::Draft {
             turn,
             piece: Some(piece),
         });
-        for kind in text.into_iter().chain(drafts) {
+        for kind in thinking.into_iter().chain(text).chain(drafts) {
             journal.publish(kind).await?;
         }
         tokio::time::sleep(INTERVAL.max(begun.elapsed())).await;
@@ -188,5 +243,30 @@ mod tests {
             }
         }
         assert_eq!(text, "Some words, \n and a < b.");
+    }
+
+    #[test]
+    fn thinking_comes_in_pieces_and_a_long_one_is_cut_with_a_note_between_two_letters() {
+        let (mut answer, mut published) = (AnswerStream::default(), Published::default());
+        let mut shown = String::new();
+        let mut think = |words: &str| {
+            answer.take(Piece::Thinking(words));
+            if let Some(piece) = published.thinking_piece(&answer) {
+                assert_eq!(piece.offset, shown.len());
+                assert!(piece.apply(&mut shown));
+            }
+            (shown.clone(), answer.thought().0, answer.size())
+        };
+        assert_eq!(think("\n\n"), (String::new(), String::new(), 2));
+        assert_eq!(think("Käse first.").0, "Käse first.");
+        let mut last = think(" ");
+        for _ in 0..MAX_THINKING / 10 {
+            last = think("ä list, ä list, ");
+        }
+        let (shown, kept, size) = last;
+        assert_eq!(shown, kept);
+        assert!(shown.ends_with(LEFT_OUT) && shown.matches("left out").count() == 1);
+        assert!((MAX_THINKING - 8..MAX_THINKING + LEFT_OUT.len()).contains(&shown.len()));
+        assert!(size > MAX_THINKING + 10_000, "{size}");
     }
 }

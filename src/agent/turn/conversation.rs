@@ -7,7 +7,7 @@ use super::{
     calls::call_tools,
     compaction,
     guards::Guards,
-    job::{Job, publish_text},
+    job::{Job, publish_text, publish_thinking},
 };
 use crate::{
     agent::{
@@ -195,6 +195,7 @@ impl Conversation {
         let reply: ModelReply = job.journal.step(step, answering).await?;
         // Published again after a restart, where it may have been cut; an unchanged one is no
         // event.
+        publish_thinking(job.journal, turn, &reply).await?;
         publish_text(job.journal, turn, &reply.text).await?;
         self.budget.spend(job.journal.lost(step_name));
         if !reply.half_calls.is_empty() {

@@ -7,6 +7,7 @@ use crate::{
         check::{Reports, Scope},
         tools::Toolset,
     },
+    llm::ModelReply,
     protocol::{EventKind, Mode, ProjectId},
 };
 
@@ -54,4 +55,23 @@ pub async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Res
     }
     let html = String::new();
     journal.publish(EventKind::Text { turn, text, html }).await
+}
+
+/// Publishes what the model showed of its reasoning in a turn, if it did.
+pub async fn publish_thinking<J: Journal>(
+    journal: &J,
+    turn: u32,
+    reply: &ModelReply,
+) -> Result<(), RunError> {
+    if reply.thinking.is_empty() {
+        return Ok(());
+    }
+    journal
+        .publish(EventKind::Thinking {
+            turn,
+            text: reply.thinking.clone(),
+            html: String::new(),
+            took: reply.thought_for,
+        })
+        .await
 }

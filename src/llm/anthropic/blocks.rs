@@ -33,6 +33,8 @@ pub struct Blocks {
     /// Why it ended, as the provider says.
     stop_reason: Option<String>,
     done: bool,
+    /// The block whose thinking was shown last.
+    shown: Option<usize>,
     bytes: usize,
     fields: Fields,
 }
@@ -279,6 +281,12 @@ impl Blocks {
         block.text.push_str(&piece);
         match block.raw["type"].as_str() {
             Some("text") => on_piece(Piece::Text(&piece)),
+            Some("thinking") => {
+                if self.shown.replace(at).is_some_and(|shown| shown != at) {
+                    on_piece(Piece::Thinking("\n\n"));
+                }
+                on_piece(Piece::Thinking(&piece));
+            }
             Some("tool_use") => on_piece(Piece::Call {
                 index: at,
                 name: block.raw["name"].as_str().unwrap_or_default(),

@@ -116,6 +116,10 @@ fn add_thinking(body: &mut Value, settings: &Settings<'_>, most: usize) {
         Thinking::Adaptive | Thinking::Effort => {
             if reasoning != Some(Reasoning::None) && !settings.quirks.contains(&Quirk::NoAdaptive) {
                 body["thinking"] = json!({ "type": "adaptive" });
+                // Some models leave the text of their thinking out unless they are asked for it.
+                if !settings.quirks.contains(&Quirk::NoDisplay) {
+                    body["thinking"]["display"] = json!("summarized");
+                }
             }
             let effort = match reasoning {
                 None => return,

@@ -12,7 +12,7 @@ use crate::llm::{
         assembly::{self, Assembly, Complete},
         calls::{CallDelta, Calls, Origin},
         failure,
-        fields::{Fields, parts},
+        fields::{Fields, parts, shown_thought},
         reasons::{CUT, FAILED, FILTERED},
         thinking::{self, Thinking},
         usage,
@@ -36,6 +36,8 @@ pub struct Answer {
     thinking: Thinking,
     thoughts: Thoughts,
     thought_joiner: Joiner,
+    /// Of the reasoning that is shown.
+    shown_joiner: Joiner,
     calls: Calls,
     usage: Option<Usage>,
     /// Why it ended, as the provider says, normalized.
@@ -137,7 +139,7 @@ impl Assembly for Answer {
         let ended = !reason.is_empty();
         let mut cut = CUT.contains(&reason);
         let rest: String = self.joiner.end().into_iter().collect();
-        let rest = self.thinking.take(&rest) + &self.thinking.end();
+        let rest = self.thinking.take(&rest).said + &self.thinking.end();
         self.text.push_str(&rest);
         self.thoughts
             .reasoning_content
@@ -272,6 +274,10 @@ impl Answer {
         delta: &Value,
         on_piece: &mut impl FnMut(Piece<'_>),
     ) -> Result<(), ModelError> {
+        let shown = self.shown_joiner.take(&shown_thought(delta));
+        if !shown.is_empty() {
+            on_piece(Piece::Thinking(&shown));
+        }
         let text = self.fields.text(delta, "content");
         let text = if text.is_empty() {
             self.fields.text(delta, "refusal")
@@ -317,10 +323,13 @@ impl Answer {
     fn take_text(&mut self, piece: &str, on_piece: &mut impl FnMut(Piece<'_>)) {
         let said = self.joiner.take(piece);
         self.bytes += said.len();
-        let text = self.thinking.take(&said);
-        if !text.is_empty() {
-            on_piece(Piece::Text(&text));
-            self.text.push_str(&text);
+        let parted = self.thinking.take(&said);
+        if !parted.thought.is_empty() {
+            on_piece(Piece::Thinking(&parted.thought));
+        }
+        if !parted.said.is_empty() {
+            on_piece(Piece::Text(&parted.said));
+            self.text.push_str(&parted.said);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::item::Item;
+use super::{item::Item, shown::ShownThoughts};
 use crate::llm::{
     ModelError, ModelReply, Piece, Thoughts, Usage, json,
     wire::{
@@ -26,6 +26,7 @@ pub struct Output {
     items: Vec<Item>,
     /// What is said while it grows.
     thinking: Thinking,
+    shown: ShownThoughts,
     usage: Option<Usage>,
     ending: Option<Ending>,
     /// The stream said that it is at its end, which this protocol doesn't ask for.
@@ -115,6 +116,8 @@ impl Assembly for Output {
             }
             "reasoning_summary_text.delta" | "reasoning_text.delta" => {
                 self.bytes += chunk["delta"].as_str().map_or(0, str::len);
+                let is_summary = event.starts_with("reasoning_summary");
+                self.shown.take_piece(chunk, is_summary, on_piece);
             }
             "completed" | INCOMPLETE | "failed" | "cancelled" | "done" => {
                 let mut response = match &chunk["response"] {
@@ -180,7 +183,7 @@ impl Assembly for Output {
         }
         cut |= !assembled.cut_off.is_empty();
         let mut filter = Thinking::default();
-        let text = filter.take(&text) + &filter.end();
+        let text = filter.take(&text).said + &filter.end();
         let thoughts = (!items.is_empty()).then(|| Thoughts {
             wire: super::WIRE.to_owned(),
             items,
@@ -257,6 +260,9 @@ impl Output {
         if let Some(id) = raw["id"].as_str() {
             id.clone_into(&mut self.items[at].id);
         }
+        if is_whole && !self.items[at].is_whole && raw["type"] == "reasoning" {
+            self.shown.take_item(raw, on_piece);
+        }
         self.items[at].is_whole |= is_whole;
         match raw["type"].as_str() {
             Some("function_call") => {
@@ -294,9 +300,12 @@ impl Output {
 
     fn publish(&mut self, piece: &str, on_piece: &mut impl FnMut(Piece<'_>)) {
         self.bytes += piece.len();
-        let said = self.thinking.take(piece);
-        if !said.is_empty() {
-            on_piece(Piece::Text(&said));
+        let parted = self.thinking.take(piece);
+        if !parted.thought.is_empty() {
+            on_piece(Piece::Thinking(&parted.thought));
+        }
+        if !parted.said.is_empty() {
+            on_piece(Piece::Text(&parted.said));
         }
     }
 

@@ -125,6 +125,37 @@ impl Fields {
     }
 }
 
+/// What a piece of an answer shows of the model's reasoning, wherever its provider puts that:
+/// DeepSeek and its kin, OpenRouter, Ollama; else in details (OpenRouter) or among the parts of
+/// the content (Mistral). Some send it in several of these places at once.
+pub fn shown_thought(delta: &Value) -> String {
+    let texts = |value: &Value| -> String {
+        let words = parts(value).into_iter();
+        let text = |part| {
+            ["thinking", "reasoning", "summary"]
+                .iter()
+                .fold(text_of(part), |text, field| text.or(part[*field].as_str()))
+                .map(str::to_owned)
+        };
+        words.filter_map(text).collect()
+    };
+    let of_content = || {
+        let thoughts = parts(&delta["content"]).into_iter();
+        let thoughts = thoughts.filter(|part| part["type"] == "thinking");
+        thoughts.map(|part| texts(&part["thinking"])).collect()
+    };
+    [
+        "reasoning_content",
+        "reasoning",
+        "thinking",
+        "reasoning_details",
+    ]
+    .into_iter()
+    .map(|field| texts(&delta[field]))
+    .find(|thought| !thought.is_empty())
+    .unwrap_or_else(of_content)
+}
+
 /// The parts of a content, which may also be the only one without its list.
 pub fn parts(value: &Value) -> Vec<&Value> {
     match value {

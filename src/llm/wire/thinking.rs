@@ -1,5 +1,5 @@
 //! Thinking that a model writes into its answer: `<think>…</think>` at the beginning, in one of
-//! several spellings, is not part of what it says.
+//! several spellings, is not part of what it says, but shown beside it.
 
 /// How thinking begins and ends: DeepSeek, Qwen and most others; Gemma and Gemini; Magistral; Seed.
 const TAGS: [(&str, &str); 6] = [
@@ -11,12 +11,19 @@ const TAGS: [(&str, &str); 6] = [
     ("<seed:think>", "</seed:think>"),
 ];
 
-/// Takes an answer's text piece by piece, and lets through what isn't thinking.
+/// Takes an answer's text piece by piece, and tells what is thinking from what is said.
 #[derive(Debug, Default)]
 pub struct Thinking {
     state: State,
-    /// Text that came, and is neither let through nor known to be thinking.
+    /// Text that came, and may be a part of a tag, or white space around one.
     held: String,
+}
+
+/// What a piece brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Parted {
+    pub thought: String,
+    pub said: String,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,32 +39,44 @@ enum State {
 }
 
 impl Thinking {
-    /// The part of the answer so far that is not thinking and was not returned before.
-    pub fn take(&mut self, piece: &str) -> String {
+    /// The parts of the answer so far that were not returned before.
+    pub fn take(&mut self, piece: &str) -> Parted {
+        let said = |said: String| Parted {
+            said,
+            ..Parted::default()
+        };
         if self.state == State::Speaking {
-            return piece.to_owned();
+            return said(piece.to_owned());
         }
         self.held.push_str(piece);
         if self.state == State::Beginning {
-            let said = self.held.trim_start();
-            if let Some((_, close)) = TAGS.iter().find(|(open, _)| said.starts_with(open)) {
+            let begun = self.held.trim_start();
+            if let Some((open, close)) = TAGS.iter().find(|(open, _)| begun.starts_with(open)) {
+                self.held = begun[open.len()..].to_owned();
                 self.state = State::Thinking(close);
-            } else if !TAGS.iter().any(|(open, _)| open.starts_with(said)) {
+            } else if !TAGS.iter().any(|(open, _)| open.starts_with(begun)) {
                 self.state = State::Speaking;
-                return std::mem::take(&mut self.held);
+                return said(std::mem::take(&mut self.held));
             }
         }
-        if let State::Thinking(close) = self.state
-            && let Some((_, after)) = self.held.split_once(close)
-        {
-            self.held = after.to_owned();
-            self.state = State::Ended;
+        let mut parted = Parted::default();
+        if let State::Thinking(close) = self.state {
+            if let Some((thought, after)) = self.held.split_once(close) {
+                parted.thought = thought.to_owned();
+                self.held = after.to_owned();
+                self.state = State::Ended;
+            } else {
+                let ends_with = |length: &usize| self.held.ends_with(&close[..*length]);
+                let partial = (1..close.len()).rev().find(ends_with).unwrap_or_default();
+                let rest = self.held.split_off(self.held.len() - partial);
+                parted.thought = std::mem::replace(&mut self.held, rest);
+            }
         }
         if self.state == State::Ended && !self.held.trim_start().is_empty() {
             self.state = State::Speaking;
-            return std::mem::take(&mut self.held).trim_start().to_owned();
+            parted.said = std::mem::take(&mut self.held).trim_start().to_owned();
         }
-        String::new()
+        parted
     }
 
     /// What is left of the answer at its end.
@@ -82,14 +101,23 @@ pub fn without_begun(text: &str) -> &str {
 mod tests {
     use super::*;
 
+    fn parted(pieces: &[&str]) -> Parted {
+        let (mut thinking, mut parted) = (Thinking::default(), Parted::default());
+        for piece in pieces {
+            let more = thinking.take(piece);
+            parted.thought.push_str(&more.thought);
+            parted.said.push_str(&more.said);
+        }
+        parted.said.push_str(&thinking.end());
+        parted
+    }
+
     fn said(pieces: &[&str]) -> String {
-        let mut thinking = Thinking::default();
-        let said: String = pieces.iter().map(|piece| thinking.take(piece)).collect();
-        said + &thinking.end()
+        parted(pieces).said
     }
 
     #[test]
-    fn thinking_at_the_beginning_is_left_out_however_it_is_cut_into_pieces() {
+    fn thinking_at_the_beginning_is_not_said_however_it_is_cut_into_pieces() {
         let text = "\n<think>\nLet me <see>, <task_summary>…\n</think>\n\nHello, <b>!";
         for size in 1..=text.chars().count() {
             let letters: Vec<char> = text.chars().collect();
@@ -98,7 +126,11 @@ mod tests {
                 .map(|piece| piece.iter().collect())
                 .collect();
             let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
-            assert_eq!(said(&pieces), "Hello, <b>!", "{size}");
+            let expected = Parted {
+                thought: "\nLet me <see>, <task_summary>…\n".to_owned(),
+                said: "Hello, <b>!".to_owned(),
+            };
+            assert_eq!(parted(&pieces), expected, "{size}");
         }
     }
 

@@ -74,6 +74,8 @@ pub enum Reply {
     Repeated(u64, String, Vec<String>),
     /// The first for the first request, the next for the next one; the last for all others.
     InTurn(Vec<Reply>),
+    /// An answer before which the model shows what it thinks.
+    Thinking(&'static str, Box<Reply>),
     /// An answer with its usage: the tokens read and written.
     Costly(u64, u64, Box<Reply>),
     /// No answer until [`Model::release`].
@@ -468,6 +470,7 @@ fn answer(reply: Reply, wire: Wire) -> Response {
 fn chunks(reply: Reply, wire: Wire) -> Vec<String> {
     match (reply, wire) {
         (Reply::Raw(chunks), _) => chunks,
+        (Reply::Thinking(thought, reply), _) => wire.think(thought, chunks(*reply, wire)),
         (Reply::Text(answer), Wire::Chat) => text(answer),
         (Reply::Calls(calls), Wire::Chat) => tool_calls(&calls),
         (Reply::Costly(input, output, reply), Wire::Chat) => {

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::{
-    Block, BlockKey, Conversation, RunView, Shared,
+    Block, BlockKey, Conversation, RunView, Shared, Text,
     actions::{Act, acts, retry},
     answering,
     draft::{Draft, DraftView},
+    text::{said, thinking},
     timeline::timeline,
 };
 use crate::{
     api::runs::run_events,
-    protocol::{ApiError, Message, MessageKind, MessagePart, RunId, RunState},
+    protocol::{ApiError, GrowingText, Message, MessageKind, MessagePart, RunId, RunState},
     ui::{
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Toaster},
         erased::{part, part_when, words},
@@ -39,13 +40,15 @@ pub fn run_entry(conversation: RwSignal<Conversation>, id: RunId) -> AnyView {
         })
     });
     let ended = Memo::new(move |_| state.get().is_final());
-    let has_blocks =
-        Memo::new(move |_| view.with(|view| view.as_ref().is_some_and(|view| view.0.has_blocks())));
+    let has_parts =
+        Memo::new(move |_| view.with(|view| view.as_ref().is_some_and(|view| view.0.has_parts())));
+    let is_bare =
+        Memo::new(move |_| view.with(|view| view.as_ref().is_some_and(|view| view.0.is_bare())));
     let outcome = Memo::new(move |_| conversation.with(|all| all.outcome(id).cloned().map(Shared)));
 
     // Steps that are here are shown unless the reader hides them.
     let chosen = RwSignal::new(None::<bool>);
-    let open = Memo::new(move |_| chosen.get().unwrap_or_else(|| has_blocks.get()));
+    let open = Memo::new(move |_| chosen.get().unwrap_or_else(|| has_parts.get()));
     let fetch = Action::new(move |_: &()| async move {
         let events = run_events(id).await?;
         conversation.try_update(|all| all.apply_all(events));
@@ -54,7 +57,7 @@ pub fn run_entry(conversation: RwSignal<Conversation>, id: RunId) -> AnyView {
     let toggle = move |_| {
         let open = open.get_untracked();
         chosen.set(Some(!open));
-        if !open && !has_blocks.get_untracked() && !fetch.pending().get_untracked() {
+        if !open && !has_parts.get_untracked() && !fetch.pending().get_untracked() {
             fetch.dispatch(());
         }
     };
@@ -93,14 +96,14 @@ pub fn run_entry(conversation: RwSignal<Conversation>, id: RunId) -> AnyView {
     view! {
         <article data-run-state=move || state.get().as_str() aria-label="CodeFlow" class="message flex flex-col gap-3">
             {part_when(move || state.get() == RunState::Queued, queued)}
-            {part_when(move || ended.get(), steps)}
+            {part_when(move || ended.get() && (chosen.get().is_some() || !is_bare.get()), steps)}
             {part_when(
-                move || open.get() && !has_blocks.get(),
+                move || open.get() && !has_parts.get(),
                 move || view! { <p class="text-xs text-muted-foreground">{words(no_steps)}</p> }.into_any(),
             )}
             {part_when(move || open.get() || !ended.get(), move || blocks(id, view, ended))}
             {part_when(
-                move || state.get() == RunState::Running && !has_blocks.get(),
+                move || state.get() == RunState::Running && !has_parts.get(),
                 || view! { <span aria-hidden="true" class="thinking"><i></i><i></i><i></i></span> }.into_any(),
             )}
             {part(move || match outcome.get() {
@@ -211,7 +214,10 @@ fn blocks(run: RunId, view: View, ended: Memo<bool>) -> AnyView {
 /// The kind of a part never changes, so its element is created once and only what is in it follows
 /// the signal.
 fn block(run: RunId, view: View, key: BlockKey, ended: Memo<bool>) -> AnyView {
-    let is_text = matches!(key, BlockKey::Turn(_));
+    let of = match &key {
+        BlockKey::Text(of) => Some(*of),
+        BlockKey::Step(_) => None,
+    };
     let part = Memo::new(move |_| {
         view.with(|view| {
             view.as_ref()
@@ -219,28 +225,25 @@ fn block(run: RunId, view: View, key: BlockKey, ended: Memo<bool>) -> AnyView {
                 .unwrap_or_default()
         })
     });
-    if !is_text {
+    let Some(of) = of else {
         return timeline(run, part, ended);
-    }
+    };
     let text = Memo::new(move |_| {
         part.with(|part| match part.first().map(Arc::as_ref) {
             Some(Block::Text(text)) => text.clone(),
-            Some(Block::Tool(_)) | None => Vec::new(),
+            Some(Block::Tool(_)) | None => Text::default(),
         })
     });
-    let count = Memo::new(move |_| text.with(Vec::len));
-    // A block's element stays as it is while those after it grow.
-    view! {
-        <div class="prose py-1 empty:hidden">
-            <For each=move || 0..count.get() key=|at| *at let:at>
-                {
-                    let html = Memo::new(move |_| text.with(|text| text.get(at).cloned()));
-                    view! { <div class="prose" dir="auto" inner_html=move || html.get().as_deref().unwrap_or_default().to_owned()></div> }
-                }
-            </For>
-        </div>
+    match of {
+        GrowingText::Answer(_) => said(text),
+        GrowingText::Thinking(_) => {
+            let growing = Memo::new(move |_| {
+                let key = BlockKey::Text(of);
+                view.with(|view| view.as_ref().is_some_and(|view| view.0.is_at_end(&key)))
+            });
+            thinking(text, growing)
+        }
     }
-    .into_any()
 }
 
 /// The message that ended the run.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::draft::{Draft, Drafts};
-use crate::protocol::{HtmlPiece, Run, RunId, RunState, Status, ToolUse};
+use crate::protocol::{GrowingText, HtmlPiece, Run, RunId, RunState, Status, ToolUse};
 
 /// A value and the event that set it last.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,19 +20,27 @@ impl<T> Latest<T> {
     }
 }
 
-/// Identifies one turn's text or one tool call.
+/// Identifies one text of a turn or one tool call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum BlockKey {
-    Turn(u32),
+    Text(GrowingText),
     Step(String),
 }
 
 /// One thing that a run said or did.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Block {
-    /// HTML, rendered on the server, in blocks that follow each other.
-    Text(Vec<Arc<str>>),
+    Text(Text),
     Tool(ToolUse),
+}
+
+/// What the model said or thought in a turn.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Text {
+    /// HTML, rendered on the server, in blocks that follow each other.
+    pub html: Vec<Arc<str>>,
+    /// How long it took, in milliseconds, where that was measured.
+    pub took: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +89,7 @@ impl RunView {
         let mut within_calls = false;
         for placed in &self.blocks {
             match &*placed.latest.value {
-                Block::Text(text) if is_blank(text) => continue,
+                Block::Text(text) if is_blank(&text.html) => continue,
                 Block::Text(_) => within_calls = false,
                 Block::Tool(tool) if !is_of_turn(tool) => within_calls = false,
                 Block::Tool(_) if within_calls => continue,
@@ -99,7 +107,7 @@ impl RunView {
         for placed in from {
             match &*placed.latest.value {
                 Block::Text(_) if part.is_empty() => return vec![placed.latest.value.clone()],
-                Block::Text(text) if is_blank(text) => {}
+                Block::Text(text) if is_blank(&text.html) => {}
                 Block::Text(_) => break,
                 Block::Tool(tool) if !is_of_turn(tool) => {
                     if part.is_empty() {
@@ -119,41 +127,75 @@ impl RunView {
         self.drafts.files().filter(move |_| at_work)
     }
 
-    pub fn has_blocks(&self) -> bool {
-        !self.blocks.is_empty()
+    /// Whether there is anything of it to show.
+    pub fn has_parts(&self) -> bool {
+        self.shown().next().is_some()
     }
 
-    /// Takes in a turn's whole text. Without HTML, what its pieces made of it stays.
-    pub(super) fn put_text(&mut self, turn: u32, seq: i64, text: &str, html: &str) {
-        let key = BlockKey::Turn(turn);
+    fn shown(&self) -> impl DoubleEndedIterator<Item = &PlacedBlock> {
+        self.blocks
+            .iter()
+            .filter(|placed| match &*placed.latest.value {
+                Block::Text(text) => !is_blank(&text.html),
+                Block::Tool(_) => true,
+            })
+    }
+
+    /// Whether it is known that there is nothing to show: what was said was taken back, because the
+    /// message that ended the run has it.
+    pub fn is_bare(&self) -> bool {
+        !self.blocks.is_empty() && !self.has_parts()
+    }
+
+    /// Whether what this key names is the last thing of a run that goes on.
+    pub fn is_at_end(&self, key: &BlockKey) -> bool {
+        let is_last = self
+            .shown()
+            .next_back()
+            .is_some_and(|last| last.key == *key);
+        is_last && !self.state().is_final() && self.drafts().next().is_none()
+    }
+
+    /// Takes in a whole text of a turn. Without HTML, what its pieces made of it stays.
+    pub(super) fn put_text(
+        &mut self,
+        of: GrowingText,
+        seq: i64,
+        (text, html): (&str, &str),
+        took: Option<u64>,
+    ) {
+        let key = BlockKey::Text(of);
         let known = self.blocks.iter().find(|placed| placed.key == key);
-        let block = match known.map(|known| known.latest.value.clone()) {
-            Some(grown) if html.is_empty() && !text.is_empty() => Arc::unwrap_or_clone(grown),
+        let html = match known.map(|known| &*known.latest.value) {
             // The same elements stay in the page.
-            Some(grown) if matches!(&*grown, Block::Text(blocks) if is_made_of(html, blocks)) => {
-                Arc::unwrap_or_clone(grown)
+            Some(Block::Text(grown))
+                if (html.is_empty() && !text.is_empty()) || is_made_of(html, &grown.html) =>
+            {
+                grown.html.clone()
             }
-            _ if html.is_empty() => Block::Text(Vec::new()),
-            _ => Block::Text(vec![html.into()]),
+            _ if html.is_empty() => Vec::new(),
+            _ => vec![html.into()],
         };
-        self.place(key, seq, block);
+        self.place(key, seq, Block::Text(Text { html, took }));
     }
 
-    /// Extends a turn's text; pieces come in order, and perhaps twice.
-    pub(super) fn grow(&mut self, turn: u32, seq: i64, pieces: &[HtmlPiece]) {
-        let key = BlockKey::Turn(turn);
+    /// Extends a text of a turn; pieces come in order, and perhaps twice.
+    pub(super) fn grow(&mut self, of: GrowingText, seq: i64, pieces: &[HtmlPiece]) {
+        let key = BlockKey::Text(of);
         let known = self.blocks.iter().find(|placed| placed.key == key);
-        if known.is_some_and(|known| known.latest.seq >= seq) {
-            return;
+        if let Some(known) = known.filter(|known| known.latest.seq >= seq) {
+            // A late one says only where the text began.
+            let block = Block::clone(&known.latest.value);
+            return self.place(key, seq, block);
         }
-        let mut text = match known.map(|known| &*known.latest.value) {
-            Some(Block::Text(text)) => text.clone(),
+        let mut html = match known.map(|known| &*known.latest.value) {
+            Some(Block::Text(text)) => text.html.clone(),
             Some(Block::Tool(_)) | None => Vec::new(),
         };
         for piece in pieces {
-            piece.apply(&mut text);
+            piece.apply(&mut html);
         }
-        self.place(key, seq, Block::Text(text));
+        self.place(key, seq, Block::Text(Text { html, took: None }));
     }
 
     pub(super) fn place(&mut self, key: BlockKey, seq: i64, block: Block) {

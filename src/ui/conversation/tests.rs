@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::protocol::{
-    FileChange, HtmlPiece, ModelNotice, Project, ProjectId, Team, TextPiece, Timestamp, ToolUse,
+    FileChange, GrowingText, HtmlPiece, ModelNotice, Project, ProjectId, Team, TextPiece,
+    Timestamp, ToolUse,
 };
 
 const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
@@ -167,7 +168,10 @@ fn a_run_is_shown_after_its_prompt_with_its_text_tools_and_outcome() {
     assert_eq!(parts.len(), 2);
     assert_eq!(
         *view.part(&parts[0])[0],
-        Block::Text(vec!["I will write a list".into()])
+        Block::Text(Text {
+            html: vec!["I will write a list".into()],
+            took: None
+        })
     );
     assert!(
         matches!(&*view.part(&parts[1])[0], Block::Tool(tool) if tool.output.as_deref() == Some("added 3 packages"))
@@ -214,8 +218,8 @@ fn a_text_grows_by_pieces_once_each_until_it_is_whole() {
     let mut conversation = fold([]);
     let shows = |conversation: &Conversation| {
         let view = conversation.run(RUN).unwrap();
-        match &*view.part(&BlockKey::Turn(1))[0] {
-            Block::Text(text) => text.join("|"),
+        match &*view.part(&BlockKey::Text(GrowingText::Answer(1)))[0] {
+            Block::Text(text) => text.html.join("|"),
             Block::Tool(tool) => panic!("{tool:?}"),
         }
     };
@@ -313,4 +317,79 @@ fn the_replays_of_a_prompt_follow_it_in_the_order_of_their_making_and_before_the
             Entry::Run(LATER)
         ]
     );
+}
+
+#[test]
+fn thinking_stands_before_what_it_led_to_and_folds_when_something_follows() {
+    let at = |seq, kind| Event {
+        project: PROJECT,
+        seq,
+        run: Some(RUN),
+        at: Timestamp(0),
+        kind,
+    };
+    let (thinking, answer) = (
+        BlockKey::Text(GrowingText::Thinking(1)),
+        BlockKey::Text(GrowingText::Answer(1)),
+    );
+    let piece = HtmlPiece {
+        block: 0,
+        offset: 0,
+        html: "<p>Hm".to_owned(),
+    };
+    let grown = EventKind::ThinkingPiece {
+        turn: 1,
+        piece: TextPiece {
+            offset: 0,
+            text: "Hm".to_owned(),
+            html: vec![piece],
+        },
+    };
+    let whole = EventKind::Thinking {
+        turn: 1,
+        text: "Hm.".to_owned(),
+        html: "<p>Hm.</p>".to_owned(),
+        took: Some(4200),
+    };
+    let mut conversation = fold([at(1, grown.clone())]);
+    assert!(conversation.run(RUN).unwrap().is_at_end(&thinking));
+    let events = [at(1, grown), at(2, text(1, "I look.")), at(3, whole)];
+    conversation.apply_all(events[1..].to_vec());
+    let view = conversation.run(RUN).unwrap();
+    assert_eq!(view.parts(), [thinking.clone(), answer]);
+    assert!(!view.is_at_end(&thinking));
+    let expected = Text {
+        html: vec!["<p>Hm.</p>".into()],
+        took: Some(4200),
+    };
+    assert_eq!(*view.part(&thinking)[0], Block::Text(expected));
+    assert_eq!(fold(events.into_iter().rev()), conversation);
+}
+
+#[test]
+fn a_run_whose_words_are_all_in_its_message_has_no_steps() {
+    let said = |words| Event {
+        project: PROJECT,
+        seq: 1,
+        run: Some(RUN),
+        at: Timestamp(0),
+        kind: text(1, words),
+    };
+    let taken_back = Event { seq: 2, ..said("") };
+    let conversation = fold([said("It is a shop."), taken_back]);
+    let view = conversation.run(RUN).unwrap();
+    assert!(view.is_bare() && !view.has_parts());
+    let spoken = fold([said("It is a shop.")]);
+    let view = spoken.run(RUN).unwrap();
+    assert!(view.has_parts() && !view.is_bare());
+    // What is not known may be fetched.
+    let run = EventKind::Run {
+        run: run(RunState::Succeeded),
+    };
+    let unknown = fold([Event {
+        kind: run,
+        ..said("")
+    }]);
+    let view = unknown.run(RUN).unwrap();
+    assert!(!view.has_parts() && !view.is_bare());
 }

@@ -110,7 +110,7 @@ fn summary(calls: &[Arc<Block>]) -> String {
 }
 
 /// A time such as "85 ms", "4.2 s" or "3 min 5 s"; nothing for less than a blink.
-fn took(milliseconds: u64) -> String {
+pub(super) fn took(milliseconds: u64) -> String {
     match milliseconds {
         0..100 => String::new(),
         100..1000 => format!("{milliseconds} ms"),

@@ -5,6 +5,14 @@ use super::*;
 use crate::llm::wire::reader::AnswerReader;
 
 fn read_named(events: &[Value], named: bool) -> Result<Complete, ModelError> {
+    read_and_hear(events, named, &mut |_| {})
+}
+
+fn read_and_hear(
+    events: &[Value],
+    named: bool,
+    on_piece: &mut impl FnMut(Piece<'_>),
+) -> Result<Complete, ModelError> {
     let mut reader = AnswerReader::<Blocks>::new(Some("text/event-stream"));
     for event in events {
         let name = event["type"].as_str().unwrap_or_default();
@@ -15,11 +23,11 @@ fn read_named(events: &[Value], named: bool) -> Result<Complete, ModelError> {
         } else {
             String::new()
         };
-        if reader.take(format!("{name}data: {event}\n\n").as_bytes(), &mut |_| {})? {
+        if reader.take(format!("{name}data: {event}\n\n").as_bytes(), on_piece)? {
             break;
         }
     }
-    reader.end(false, &mut |_| {})
+    reader.end(false, on_piece)
 }
 
 fn read(events: &[Value]) -> Result<Complete, ModelError> {
@@ -205,4 +213,23 @@ fn each_reason_to_stop_is_what_it_says() {
             "{kind}: {error:?}"
         );
     }
+}
+
+#[test]
+fn thinking_is_shown_as_it_comes_each_block_a_paragraph() {
+    let think =
+        |index, text: &str| delta(index, json!({ "type": "thinking_delta", "thinking": text }));
+    let later = [
+        start(4, json!({ "type": "thinking", "thinking": "A" })),
+        think(4, "nd more."),
+    ];
+    let events = [content(), later.to_vec(), end("tool_use")].concat();
+    let mut thought = String::new();
+    let whole = read_and_hear(&events, false, &mut |piece| {
+        if let Piece::Thinking(more) = piece {
+            thought.push_str(more);
+        }
+    });
+    assert_eq!(whole.unwrap().reply.text, "I look.");
+    assert_eq!(thought, "Hm.\n\nAnd more.");
 }

@@ -198,7 +198,10 @@ fn thinking_stays_before_words_that_took_the_place_of_a_call_and_is_no_answer_al
 #[test]
 fn efforts_and_points_are_sent_as_the_settings_and_the_provider_want_them() {
     let body = sent(chat(), "claude", Some(Reasoning::XHigh), &[]);
-    assert_eq!(body["thinking"], json!({ "type": "adaptive" }));
+    assert_eq!(
+        body["thinking"],
+        json!({ "type": "adaptive", "display": "summarized" })
+    );
     assert_eq!(body["output_config"], json!({ "effort": "xhigh" }));
     let body = sent(chat(), "claude", Some(Reasoning::None), &[]);
     assert!(body["thinking"].is_null() && body["output_config"]["effort"] == "low");

@@ -383,3 +383,41 @@ fn messages_instead_of_deltas_are_pieces_or_all_of_them_so_far() {
     let (reply, _) = answer(&[call("ls"), call("pwd"), end()]).unwrap();
     assert_eq!(reply.tool_calls.len(), 2, "{:?}", reply.tool_calls);
 }
+
+#[test]
+fn reasoning_is_shown_once_wherever_its_provider_puts_it() {
+    let detail = |text: &str| json!([{ "type": "reasoning.text", "text": text }]);
+    let summary = json!([{ "type": "reasoning.summary", "summary": "Hm." }]);
+    let words = json!([{ "type": "thinking", "thinking": [{ "type": "text", "text": "Hm." }] }]);
+    for deltas in [
+        vec![
+            json!({ "reasoning_content": "H" }),
+            json!({ "reasoning_content": "m." }),
+        ],
+        vec![json!({ "reasoning": "Hm.", "reasoning_content": "Hm." })],
+        vec![
+            json!({ "reasoning": "H", "reasoning_details": detail("H") }),
+            json!({ "reasoning": "m.", "reasoning_details": detail("m.") }),
+        ],
+        vec![json!({ "reasoning_details": summary })],
+        vec![json!({ "content": words })],
+        vec![
+            json!({ "content": "<think>Hm" }),
+            json!({ "content": ".</think>" }),
+        ],
+    ] {
+        let (mut thought, mut said) = (String::new(), String::new());
+        let mut answer = Answer::default();
+        let last = json!({ "content": "Hello" });
+        for delta in deltas.iter().chain([&last]) {
+            let chunk = json!({ "choices": [{ "delta": delta }] });
+            let heard = answer.take(&chunk, false, &mut |piece| match piece {
+                Piece::Thinking(more) => thought.push_str(more),
+                Piece::Text(more) => said.push_str(more),
+                Piece::Call { .. } => panic!("{piece:?}"),
+            });
+            heard.unwrap();
+        }
+        assert_eq!((&*thought, &*said), ("Hm.", "Hello"), "{deltas:?}");
+    }
+}

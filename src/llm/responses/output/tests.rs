@@ -122,6 +122,7 @@ fn assert_usual(events: &[Value], what: &str) {
     let (mut said, mut arguments) = (String::new(), String::new());
     let whole = read_and_hear(events, &mut |piece| match piece {
         Piece::Text(text) => said.push_str(text),
+        Piece::Thinking(_) => {}
         Piece::Call {
             arguments: more, ..
         } => arguments.push_str(more),
@@ -346,4 +347,51 @@ fn a_refusal_is_what_the_model_says() {
         completed(),
     ];
     assert_eq!(read(&events).unwrap().reply.text, "I can't.");
+}
+
+/// What is shown of the reasoning.
+fn thought(events: &[Value]) -> String {
+    let mut thought = String::new();
+    read_and_hear(events, &mut |piece| {
+        if let Piece::Thinking(more) = piece {
+            thought.push_str(more);
+        }
+    })
+    .unwrap();
+    thought
+}
+
+#[test]
+fn summaries_are_shown_as_they_come_and_those_of_whole_items_where_none_came() {
+    assert_eq!(thought(&usual()), "Hm.");
+    let summary = |part: usize, text: &str| {
+        let piece = json!({ "output_index": 0, "summary_index": part, "delta": text });
+        event("reasoning_summary_text.delta", piece)
+    };
+    let whole = json!({
+        "type": "reasoning", "id": "rs_1", "encrypted_content": "sealed",
+        "summary": [{ "type": "summary_text", "text": "First." }, { "type": "summary_text", "text": "Then." }],
+    });
+    let begun = added(
+        0,
+        json!({ "type": "reasoning", "id": "rs_1", "summary": [] }),
+    );
+    let streamed = [
+        begun.clone(),
+        summary(0, "Fi"),
+        summary(0, "rst."),
+        summary(1, "Then."),
+        // The reasoning itself, and all of it once more, add nothing.
+        event(
+            "reasoning_text.delta",
+            json!({ "output_index": 0, "delta": "x" }),
+        ),
+        ended(0, whole.clone()),
+        completed(),
+    ];
+    assert_eq!(thought(&streamed), "First.\n\nThen.");
+    let at_once = [begun, ended(0, whole.clone()), ended(0, whole), completed()];
+    assert_eq!(thought(&at_once), "First.\n\nThen.");
+    let open = json!({ "type": "reasoning", "id": "rs_1", "content": [{ "type": "reasoning_text", "text": "Hm." }] });
+    assert_eq!(thought(&[ended(0, open), completed()]), "Hm.");
 }

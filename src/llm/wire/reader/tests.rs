@@ -401,7 +401,7 @@ fn any_good_answer_is_the_same_however_it_is_cut_and_whatever_is_mixed_in() {
                 );
                 let mut plain = crate::llm::wire::thinking::Thinking::default();
                 let said = said.replace('\0', "\u{fffd}");
-                let expected = plain.take(&said) + &plain.end();
+                let expected = plain.take(&said).said + &plain.end();
                 prop_assert_eq!(
                     &whole.reply.text,
                     crate::llm::wire::thinking::without_begun(&expected)

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use axum::extract::{Request, State};
 use serde_json::{Value, json};
 
-use super::{Shared, chunks::pieces};
+use super::{
+    Shared,
+    chunks::{chunk, pieces},
+};
 
 /// What the system says where it may not say it itself.
 const NOTE: [&str; 2] = ["<system_note>\n", "\n</system_note>"];
@@ -74,6 +77,36 @@ impl Wire {
             Self::Responses => responses(words, calls),
             Self::Messages => messages(words, calls),
         }
+    }
+
+    /// The answer's chunks, with this thought shown before it.
+    pub fn think(self, thought: &str, answer: Vec<String>) -> Vec<String> {
+        let thoughts = pieces(thought).into_iter();
+        let (at, thoughts): (usize, Vec<String>) = match self {
+            Self::Chat => {
+                let thoughts = thoughts.map(|piece| json!({ "reasoning_content": piece }));
+                (0, thoughts.map(|delta| chunk(delta, None)).collect())
+            }
+            // Behind the beginning of the reasoning, whose end has all of it.
+            Self::Responses => {
+                let thoughts = thoughts.map(|piece| json!({ "type": "response.reasoning_summary_text.delta", "output_index": 0, "summary_index": 0, "delta": piece }));
+                (2, thoughts.map(|piece| event(&piece)).collect())
+            }
+            Self::Messages => {
+                let thoughts = thoughts.map(|piece| json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "thinking_delta", "thinking": piece } }));
+                (3, thoughts.map(|piece| event(&piece)).collect())
+            }
+        };
+        let whole = json!([{ "type": "summary_text", "text": thought }]);
+        let mut answer: Vec<String> = answer
+            .into_iter()
+            .filter(|chunk| !chunk.contains("\"Hm.\""))
+            .collect();
+        for chunk in answer.iter_mut().skip(at) {
+            *chunk = chunk.replace("\"summary\":[]", &format!("\"summary\":{whole}"));
+        }
+        answer.splice(at..at, thoughts);
+        answer
     }
 
     /// What a real server refuses of the request, if anything.

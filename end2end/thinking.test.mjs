@@ -1,0 +1,62 @@
+// What a model shows of its reasoning: read along while it grows, folded afterwards and after a reload, and opened by the keyboard.
+import assert from "node:assert/strict";
+import { after, before, test } from "./suite.mjs";
+import { assertAccessible } from "./accessible.mjs";
+import { say, startModel } from "./model.mjs";
+import { PATIENCE, startBrowser, startServer } from "./server.mjs";
+import { watchConsole, workspace } from "./workspace.mjs";
+
+let model;
+let server;
+let browser;
+let tab;
+let ui;
+let problems;
+
+before(async () => {
+  model = await startModel((prompt) => {
+    const answer = say("It is **a shop**.");
+    return prompt.startsWith("Think") ? { reasoning_content: "**The list first**, then the form.", ...answer } : answer;
+  });
+  server = await startServer(model.env);
+  browser = await startBrowser();
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  tab = await context.newPage();
+  tab.setDefaultTimeout(PATIENCE);
+  problems = watchConsole(tab, { previews: false });
+  ui = workspace(tab);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  model?.stop();
+});
+
+test("thinking is folded under its name, opens by the keyboard, and is there after a reload", async () => {
+  await tab.goto(server.url);
+  await tab.getByRole("radiogroup", { name: "Mode" }).getByRole("radio", { name: "Ask" }).check();
+  await tab.getByRole("textbox", { name: "Describe the app you want to build" }).fill("Think: what is it?");
+  await tab.getByRole("button", { name: "Start Creating" }).click();
+  await tab.waitForURL(/\/projects\/[0-9a-f-]{36}$/);
+  await ui.finished(1);
+  for (const reloads of [false, true]) {
+    if (reloads) await tab.reload();
+    const thinking = ui.run(1).getByRole("button", { name: /^Thinking/, expanded: false });
+    await thinking.waitFor();
+    const thought = ui.run(1).locator("strong").filter({ hasText: "The list first" });
+    assert.equal(await thought.count(), 0);
+    await thinking.focus();
+    await tab.keyboard.press("Enter");
+    await thought.waitFor();
+  }
+  await assertAccessible(tab, "thinking");
+});
+
+test("an answer without thinking or steps has nothing to unfold", async () => {
+  await ui.send("And now?");
+  await ui.finished(2);
+  await ui.run(2).getByText("a shop").waitFor();
+  assert.equal(await ui.run(2).getByRole("button", { name: /steps|Thinking/ }).count(), 0);
+  assert.deepEqual(problems, []);
+});

@@ -1,0 +1,79 @@
+//! What a response shows of the model's reasoning: summaries, or from models that hide nothing the
+//! reasoning itself. It comes in pieces; a server that streams none has it in the whole items.
+
+use serde_json::Value;
+
+use crate::llm::{Piece, json::Joiner, wire::fields::parts};
+
+/// What was shown so far.
+#[derive(Default)]
+pub struct ShownThoughts {
+    source: Option<Source>,
+    /// The part that the last piece belongs to.
+    part: Vec<Value>,
+    joiner: Joiner,
+}
+
+/// Where the shown reasoning comes from: the first of these that there is, so that nothing is shown
+/// twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Summaries,
+    Texts,
+    Items,
+}
+
+impl ShownThoughts {
+    /// Shows a piece. `is_summary`: of a summary.
+    pub fn take_piece(
+        &mut self,
+        event: &Value,
+        is_summary: bool,
+        on_piece: &mut impl FnMut(Piece<'_>),
+    ) {
+        let source = match is_summary {
+            true => Source::Summaries,
+            false => Source::Texts,
+        };
+        let place = ["output_index", "summary_index", "content_index"];
+        let part = place.map(|field| event[field].clone()).into();
+        self.show(
+            source,
+            part,
+            event["delta"].as_str().unwrap_or_default(),
+            on_piece,
+        );
+    }
+
+    /// Shows what a whole item says.
+    pub fn take_item(&mut self, item: &Value, on_piece: &mut impl FnMut(Piece<'_>)) {
+        let field = match item["summary"].get(0) {
+            Some(_) => "summary",
+            None => "content",
+        };
+        for (index, part) in parts(&item[field]).into_iter().enumerate() {
+            let place = vec![item["id"].clone(), index.into()];
+            let text = part["text"].as_str().unwrap_or_default();
+            self.show(Source::Items, place, text, on_piece);
+        }
+    }
+
+    /// Parts are paragraphs.
+    fn show(
+        &mut self,
+        source: Source,
+        part: Vec<Value>,
+        text: &str,
+        on_piece: &mut impl FnMut(Piece<'_>),
+    ) {
+        let text = self.joiner.take(text);
+        if text.is_empty() || *self.source.get_or_insert(source) != source {
+            return;
+        }
+        if !self.part.is_empty() && self.part != part {
+            on_piece(Piece::Thinking("\n\n"));
+        }
+        self.part = part;
+        on_piece(Piece::Thinking(&text));
+    }
+}
