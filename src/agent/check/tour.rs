@@ -14,7 +14,8 @@ const ATTEMPTS: usize = 2;
 pub struct Tour<'a> {
     settings: &'a config::Browser,
     address: PageAddress,
-    browser: Option<Browser>,
+    /// The browser that is there, or why the last one did not start.
+    browser: Option<Result<Browser, BrowserError>>,
 }
 
 impl<'a> Tour<'a> {
@@ -26,10 +27,9 @@ impl<'a> Tour<'a> {
         }
     }
 
-    /// Starts the browser ahead of the first page. Where that fails, the page's load tries again, and
-    /// says why.
+    /// Starts the browser ahead of the first page.
     pub async fn begin(&mut self) {
-        self.browser = Browser::start(self.settings, &self.address).await.ok();
+        self.browser = Some(Browser::start(self.settings, &self.address).await);
     }
 
     /// Loads the page at this path of the app; errors when there is no browser.
@@ -37,7 +37,7 @@ impl<'a> Tour<'a> {
         let mut failure = BrowserError::Silent;
         for _ in 0..ATTEMPTS {
             let browser = match self.browser.take() {
-                Some(browser) => Ok(browser),
+                Some(browser) => browser,
                 None => Browser::start(self.settings, &self.address).await,
             };
             let mut browser = match browser {
@@ -56,7 +56,7 @@ impl<'a> Tour<'a> {
                 return Ok(self.out_of_memory());
             }
             match &findings {
-                Ok(findings) if !findings.lost => self.browser = Some(browser),
+                Ok(findings) if !findings.lost => self.browser = Some(Ok(browser)),
                 _ => browser.stop().await,
             }
             match findings {
@@ -90,7 +90,7 @@ impl<'a> Tour<'a> {
 
     /// Loads the next page in a fresh browser.
     pub async fn restart(&mut self) {
-        if let Some(browser) = self.browser.take() {
+        if let Some(Ok(browser)) = self.browser.take() {
             browser.stop().await;
         }
     }
