@@ -117,7 +117,7 @@ test("the pages of accounts fit every width, in both themes, and are accessible"
 test("a model key is added, shown by its end alone, and removed after a question", async () => {
   const page = await stranger();
   const problems = watchConsole(page);
-  await signUp(page, "keys@example.com");
+  await signUp(page, "payer@example.com");
   await open(page, "/settings");
   const row = page.getByRole("list", { name: "Model keys" }).getByRole("listitem").filter({ hasText: "Gemini" });
   await press(page, "Add Gemini key");
