@@ -33,9 +33,11 @@ after(async () => {
   model?.stop();
 });
 
+const ask = () => tab.getByRole("radiogroup", { name: "Mode" }).getByRole("radio", { name: "Ask" }).check();
+
 test("thinking is folded under its name, opens by the keyboard, and is there after a reload", async () => {
   await tab.goto(server.url);
-  await tab.getByRole("radiogroup", { name: "Mode" }).getByRole("radio", { name: "Ask" }).check();
+  await ask();
   await tab.getByRole("textbox", { name: "Describe the app you want to build" }).fill("Think: what is it?");
   await tab.getByRole("button", { name: "Start Creating" }).click();
   await tab.waitForURL(/\/projects\/[0-9a-f-]{36}$/);
@@ -54,6 +56,7 @@ test("thinking is folded under its name, opens by the keyboard, and is there aft
 });
 
 test("an answer without thinking or steps has nothing to unfold", async () => {
+  await ask();
   await ui.send("And now?");
   await ui.finished(2);
   await ui.run(2).getByText("a shop").waitFor();
