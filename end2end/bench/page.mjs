@@ -188,6 +188,8 @@ try {
     addEventListener("input", () => done.port2.postMessage(null), true);
   });
   for (let key = 0; key < KEYS; key++) await page.keyboard.press("abcdefghij"[key % 10]);
+  // The last one is measured a moment after it was pressed.
+  await page.waitForFunction((count) => globalThis.keys.length >= count, KEYS, { timeout: 30_000 }).catch(() => {});
   const keys = await page.evaluate(() => globalThis.keys);
   if (keys.length < KEYS) throw new Error(`${keys.length} of ${KEYS} keys arrived`);
   line(`a key in a file of ${LINES} lines, median of ${KEYS}`, ms(median(keys)), "goal: < 16 ms");
