@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { say, startModel } from "./model.mjs";
-import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
-import { watchConsole, workspace } from "./workspace.mjs";
+import { results, startBrowser, startServer, until } from "./server.mjs";
+import { openTab } from "./workspace.mjs";
 
 const better = "Build a blue shop with a cart";
 
@@ -23,11 +23,7 @@ before(async () => {
   );
   server = await startServer({ ...model.env, AI_FALLBACK: "custom:other" });
   browser = await startBrowser();
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  tab = await context.newPage();
-  tab.setDefaultTimeout(PATIENCE);
-  problems = watchConsole(tab, { previews: false });
-  ui = workspace(tab);
+  ({ tab, problems, ui } = await openTab(browser));
 });
 
 after(async () => {

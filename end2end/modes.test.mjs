@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { call, done, say, startModel, write } from "./model.mjs";
-import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
-import { watchConsole, workspace } from "./workspace.mjs";
+import { results, startBrowser, startServer, until } from "./server.mjs";
+import { openTab } from "./workspace.mjs";
 
 const page = (words) => `export default function Home() {\n  return <h1>${words}</h1>;\n}\n`;
 const questions = [
@@ -32,11 +32,7 @@ before(async () => {
   });
   server = await startServer(model.env);
   browser = await startBrowser();
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  tab = await context.newPage();
-  tab.setDefaultTimeout(PATIENCE);
-  problems = watchConsole(tab, { previews: false });
-  ui = workspace(tab);
+  ({ tab, problems, ui } = await openTab(browser));
 });
 
 after(async () => {
@@ -45,15 +41,14 @@ after(async () => {
   model?.stop();
 });
 
-const mode = (name, of = tab) => of.getByRole("radiogroup", { name: "Mode" }).getByRole("radio", { name, exact: true });
 const group = (name, of = tab) => of.getByRole("group", { name });
 
 test("a plan begins on the front page, and its questions are answered by the keyboard, once, from two tabs", async () => {
   await tab.goto(server.url);
-  assert.ok(await mode("Build").isChecked());
-  await mode("Build").focus();
+  assert.ok(await ui.mode("Build").isChecked());
+  await ui.mode("Build").focus();
   await until("the arrow chooses", async () => {
-    if (await mode("Plan").isChecked()) return true;
+    if (await ui.mode("Plan").isChecked()) return true;
     await tab.keyboard.press("ArrowRight");
     return false;
   });
@@ -62,7 +57,7 @@ test("a plan begins on the front page, and its questions are answered by the key
   await tab.getByRole("button", { name: "Start Creating" }).click();
   await tab.waitForURL(/\/projects\/[0-9a-f-]{36}$/);
   await ui.finished(1);
-  assert.ok(await mode("Plan").isChecked(), "the choice goes with the project");
+  assert.ok(await ui.mode("Plan").isChecked(), "the choice goes with the project");
   await tab.getByRole("button", { name: "Send answers" }).click();
   await tab.getByRole("alert").filter({ hasText: "Choose an answer first" }).waitFor();
   for (const width of [320, 768, 1280]) {
@@ -109,12 +104,12 @@ test("the plan is edited, approved and built, and its steps are ticked, also aft
 });
 
 test("Ask answers, the choice stays, and nothing is changed", async () => {
-  await mode("Ask").check();
+  await ui.mode("Ask").check();
   await ui.send("What is it?");
   await ui.finished(4);
   await ui.run(4).getByText("a shop").waitFor();
   await tab.getByRole("status").filter({ hasText: "Answered" }).waitFor();
-  assert.ok(await mode("Ask").isChecked());
+  assert.ok(await ui.mode("Ask").isChecked());
   await tab.getByRole("button", { name: "Versions" }).click();
   const versions = tab.getByRole("list", { name: "Versions" }).getByRole("listitem");
   await versions.first().waitFor();

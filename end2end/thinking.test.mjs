@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { say, startModel } from "./model.mjs";
-import { PATIENCE, startBrowser, startServer } from "./server.mjs";
-import { watchConsole, workspace } from "./workspace.mjs";
+import { startBrowser, startServer } from "./server.mjs";
+import { openTab } from "./workspace.mjs";
 
 let model;
 let server;
@@ -20,11 +20,7 @@ before(async () => {
   });
   server = await startServer(model.env);
   browser = await startBrowser();
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  tab = await context.newPage();
-  tab.setDefaultTimeout(PATIENCE);
-  problems = watchConsole(tab, { previews: false });
-  ui = workspace(tab);
+  ({ tab, problems, ui } = await openTab(browser));
 });
 
 after(async () => {
@@ -33,11 +29,9 @@ after(async () => {
   model?.stop();
 });
 
-const ask = () => tab.getByRole("radiogroup", { name: "Mode" }).getByRole("radio", { name: "Ask" }).check();
-
 test("thinking is folded under its name, opens by the keyboard, and is there after a reload", async () => {
   await tab.goto(server.url);
-  await ask();
+  await ui.mode("Ask").check();
   await tab.getByRole("textbox", { name: "Describe the app you want to build" }).fill("Think: what is it?");
   await tab.getByRole("button", { name: "Start Creating" }).click();
   await tab.waitForURL(/\/projects\/[0-9a-f-]{36}$/);
@@ -56,7 +50,7 @@ test("thinking is folded under its name, opens by the keyboard, and is there aft
 });
 
 test("an answer without thinking or steps has nothing to unfold", async () => {
-  await ask();
+  await ui.mode("Ask").check();
   await ui.send("And now?");
   await ui.finished(2);
   await ui.run(2).getByText("a shop").waitFor();

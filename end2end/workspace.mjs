@@ -1,6 +1,6 @@
 // The workspace as a person finds it: the runs in the conversation, and the app in the preview's frame.
 import assert from "node:assert/strict";
-import { until } from "./server.mjs";
+import { PATIENCE, until } from "./server.mjs";
 
 /** Notes what the page reports on its console: nothing should be. What previews report on theirs counts too, unless `previews` is false. */
 export function watchConsole(page, { previews = true } = {}) {
@@ -16,6 +16,14 @@ export function watchConsole(page, { previews = true } = {}) {
   return problems;
 }
 
+/** A tab as wide as a laptop's, with its workspace and what its own page reports on the console. */
+export async function openTab(browser) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const tab = await context.newPage();
+  tab.setDefaultTimeout(PATIENCE);
+  return { tab, problems: watchConsole(tab, { previews: false }), ui: workspace(tab) };
+}
+
 export function workspace(page) {
   const runs = () => page.locator("[data-run-state]");
   const run = (number) => runs().nth(number - 1);
@@ -24,6 +32,7 @@ export function workspace(page) {
     runs,
     run,
     log,
+    mode: (name) => page.getByRole("radiogroup", { name: "Mode" }).getByRole("radio", { name, exact: true }),
     preview: () => page.frameLocator('iframe[title="Preview"]'),
 
     /** Starts a project on the front page. */

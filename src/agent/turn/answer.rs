@@ -67,9 +67,9 @@ impl EarlyEnds {
     }
 }
 
-/// The answer. Its text, its thinking and its files are published while they grow. A chat that is too long for
-/// the model is sent again with less in it, and so is a large one whose answers ended early
-/// [`MAX_EARLY_ENDS`] times.
+/// The answer. Its text, its thinking and its files are published while they grow. A chat that is
+/// too long for the model is sent again with less in it, and so is a large one whose answers ended
+/// early [`MAX_EARLY_ENDS`] times.
 pub async fn answer<J: Journal>(
     job: &Job<'_, '_, J>,
     asked: &Asked<'_>,
