@@ -76,7 +76,7 @@ pub use team::{
     Standing, Team,
 };
 pub use terminal::{LeftRunning, Shell, ShellEnd, TerminalFrame, TerminalRequest, TerminalSandbox};
-pub use text::{first_chars, shorten};
+pub use text::{BLOCK_BOUNDARY, first_chars, shorten};
 pub use usage::{DayUsage, ModelUsage, Spent, UsageReport, UserUsage};
 pub use version::{
     AppEntry, AppNode, ChangeKind, FileDiff, LeftOut, VersionChange, VersionDiff, VersionView,

@@ -11,5 +11,5 @@ mod outline;
 pub use blocks::{Beginning, Fence, beginning};
 pub use code::code_text;
 pub use highlight::{highlight, image_type, plain_view};
-pub use markdown::{CODE_END, markdown, open_code};
+pub use markdown::{CODE_END, markdown, markdown_blocks, open_code};
 pub use outline::{cut, outline};

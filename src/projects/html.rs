@@ -4,15 +4,34 @@
 use std::collections::HashMap;
 
 use crate::{
-    protocol::{Event, EventKind, GrowingText, HtmlPiece, Message, Role, RunId, TextPiece},
+    protocol::{
+        BLOCK_BOUNDARY, Event, EventKind, GrowingText, HtmlPiece, Message, Role, RunId, TextPiece,
+    },
     render::{self, Beginning, CODE_END, Fence},
     runs::{OpenCode, Shown},
 };
 
+/// How much of a text is shown, in bytes: some twenty printed pages. A page that has to lay out more
+/// is slow for everybody who opens it.
+const SHOWN: usize = 64 << 10;
+/// What the page says in place of the rest.
+const CUT: &str =
+    "<p><em>This answer is too long to be shown whole. Copy takes all of it.</em></p>\n";
+
+/// The HTML of a text that is whole, in blocks.
+fn whole(text: &str) -> String {
+    let shown = &text[..text.floor_char_boundary(SHOWN)];
+    let mut blocks = render::markdown_blocks(shown);
+    if shown.len() < text.len() {
+        blocks.push(CUT.to_owned());
+    }
+    blocks.join(BLOCK_BOUNDARY)
+}
+
 /// The message with its HTML; a user's has none.
 pub fn message(message: Message) -> Message {
     let html = match message.role {
-        Role::Assistant => render::markdown(&message.content),
+        Role::Assistant => whole(&message.content),
         Role::User => String::new(),
     };
     Message { html, ..message }
@@ -26,14 +45,14 @@ pub fn event(event: Event) -> Event {
         },
         EventKind::Text { turn, text, .. } => EventKind::Text {
             turn,
-            html: render::markdown(&text),
+            html: whole(&text),
             text,
         },
         EventKind::Thinking {
             turn, text, took, ..
         } => EventKind::Thinking {
             turn,
-            html: render::markdown(&text),
+            html: whole(&text),
             text,
             took,
         },
@@ -82,10 +101,13 @@ pub fn piece(
     if shown.end != piece.offset {
         *shown = Shown::default();
     }
-    let html = match grow_code(&piece.text, shown) {
+    let (is_cut, is_shown) = (shown.is_cut, piece.end() <= SHOWN);
+    let html = match is_shown.then(|| grow_code(&piece.text, shown)).flatten() {
         Some(html) => html,
+        None if is_cut => Vec::new(),
         None => grow(&text(shown.finished), shown),
     };
+    shown.end = piece.end();
     TextPiece {
         html,
         ..piece.clone()
@@ -189,6 +211,20 @@ fn worth_rendering(block: &str, after_code: usize) -> &str {
 /// the same pieces as everybody else.
 fn grow(text: &str, shown: &mut Shown) -> Vec<HtmlPiece> {
     shown.end = shown.finished + text.len();
+    let begins = &text[..text.floor_char_boundary(SHOWN - shown.finished)];
+    let mut pieces = grow_shown(begins, shown);
+    if begins.len() < text.len() {
+        shown.is_cut = true;
+        pieces.push(HtmlPiece {
+            block: shown.blocks + usize::from(!shown.last_block.is_empty()),
+            offset: 0,
+            html: CUT.to_owned(),
+        });
+    }
+    pieces
+}
+
+fn grow_shown(text: &str, shown: &mut Shown) -> Vec<HtmlPiece> {
     let (mut rest, mut pieces) = (text, Vec::new());
     loop {
         let (end, html) = match render::beginning(rest) {
@@ -313,9 +349,34 @@ mod tests {
     }
 
     #[test]
+    fn of_a_very_long_text_the_beginning_is_shown_and_nothing_more_is_sent() {
+        for unit in ["Ä paragraph.\n\n", "- An item\n", "```\n", "ä"] {
+            let text = unit.repeat(3 * SHOWN / unit.len());
+            let html = shown_in_pieces(&text, 20_000, |so_far, html| {
+                let joined = whole_so_far(so_far.to_owned()).html;
+                assert_eq!(shown_by(&joined, &mut Vec::new()), html, "{unit}");
+                assert_eq!(html.ends_with(CUT), so_far.len() > SHOWN, "{unit}");
+            });
+            let once = render::markdown(&text[..text.floor_char_boundary(SHOWN)]);
+            assert!(
+                html.len() <= once.len() + CUT.len(),
+                "{unit}: {}",
+                html.len()
+            );
+            let whole = whole(&text);
+            let blocks: Vec<&str> = whole.split(BLOCK_BOUNDARY).collect();
+            assert_eq!(blocks.last(), Some(&CUT), "{unit}");
+            if unit.starts_with('Ä') {
+                assert_eq!(blocks.concat(), html);
+            }
+        }
+        assert!(!whole("A paragraph.\n\nAnother.").contains(CUT));
+    }
+
+    #[test]
     fn a_long_answer_costs_about_its_length() {
         let paragraph = "Words and **more words** of an answer that goes on and on.\n\n";
-        let code = format!("Then:\n```\n{}```\n\n", "let line = a < 1;\n".repeat(5000));
+        let code = format!("Then:\n```\n{}```\n\n", "let line = a < 1;\n".repeat(2000));
         let (mut text, mut shown, mut sent) = (String::new(), Shown::default(), 0);
         let rendered = Cell::new(0);
         for part in [paragraph.repeat(200), code, paragraph.repeat(200)] {

@@ -97,8 +97,8 @@ pub struct Message {
     pub mode: Mode,
     /// As written: plain text of the user, Markdown of the assistant.
     pub content: String,
-    /// The assistant's Markdown rendered on the server (raw HTML dropped, no remote images); empty
-    /// for the user's.
+    /// The assistant's Markdown rendered on the server (raw HTML dropped, no remote images), in
+    /// blocks with [`BLOCK_BOUNDARY`](super::BLOCK_BOUNDARY) between them; empty for the user's.
     pub html: String,
     /// What the user attached.
     #[serde(default)]

@@ -1,6 +1,11 @@
-//! How long texts are shortened, everywhere alike: by characters, never within one.
+//! How long texts are shortened, everywhere alike: by characters, never within one. And how HTML is
+//! divided.
 
 use std::borrow::Cow;
+
+/// Stands between the blocks of a text's HTML (its paragraphs, lists, code), so that a page can show
+/// a long one bit by bit. A comment; no text that somebody wrote becomes one.
+pub const BLOCK_BOUNDARY: &str = "<!---->";
 
 /// The text's first `chars` characters, or all of it.
 pub fn first_chars(text: &str, chars: usize) -> &str {

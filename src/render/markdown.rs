@@ -10,12 +10,22 @@ const CODE_START: &str = r#"<div class="code-block"><button type="button" class=
 /// The end of such code's HTML.
 pub const CODE_END: &str = "</code></pre></div>\n";
 
+/// Longer code, in bytes, has no colours: its HTML is a dozen times as long, and a browser lays it
+/// out in one go.
+const LONG_CODE: usize = 16 << 10;
+
 /// The HTML of the Markdown text.
 pub fn markdown(text: &str) -> String {
+    markdown_blocks(text).concat()
+}
+
+/// The HTML of the Markdown text, by paragraph, list, table, code and what else follows each other
+/// in it.
+pub fn markdown_blocks(text: &str) -> Vec<String> {
     render(text, true)
 }
 
-fn render(text: &str, in_colours: bool) -> String {
+fn render(text: &str, in_colours: bool) -> Vec<String> {
     let parser = Parser::new_ext(
         text,
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS,
@@ -34,7 +44,7 @@ fn render(text: &str, in_colours: bool) -> String {
         }
         Event::End(TagEnd::CodeBlock) => {
             let (language, code) = code.take()?;
-            let code = if in_colours {
+            let code = if in_colours && code.len() <= LONG_CODE {
                 highlight_code(&language, &code)
             } else {
                 code_text(&code)
@@ -61,16 +71,28 @@ fn render(text: &str, in_colours: bool) -> String {
         }
         event => Some(event),
     });
-    let mut out = String::with_capacity(text.len() * 2);
-    html::push_html(&mut out, events);
-    out
+    let (mut blocks, mut block, mut depth) = (Vec::new(), Vec::new(), 0_usize);
+    for event in events {
+        match &event {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        block.push(event);
+        if depth == 0 {
+            let mut html = String::new();
+            html::push_html(&mut html, block.drain(..));
+            blocks.push(html);
+        }
+    }
+    blocks
 }
 
 /// The HTML of a text that ends with the line that opens fenced code, and of that code's beginning:
 /// more code can be appended with [`CODE_END`] after it. `None` where the line is no fence after
 /// all.
 pub fn open_code(text: &str) -> Option<String> {
-    let mut html = render(text, false);
+    let mut html = render(text, false).concat();
     html.truncate(html.strip_suffix(CODE_END)?.len());
     Some(html)
 }
@@ -117,6 +139,37 @@ mod tests {
             !nested.contains("javascript") && nested.contains("/&quot;x\""),
             "{nested}"
         );
+    }
+
+    #[test]
+    fn what_follows_each_other_is_a_block_of_its_own() {
+        let text = "# A\nb **c** [d]\n***\n- e\n\n- f\n\n```ts\ng\n```\n> h\n\n|i|\n|-|\n|j|\n\n\
+            [d]: https://d.test";
+        let blocks = markdown_blocks(text);
+        let begins = [
+            "<h1>",
+            "<p>",
+            "<hr",
+            "<ul>",
+            CODE_START,
+            "<blockquote>",
+            "<table>",
+        ];
+        assert_eq!(blocks.len(), begins.len(), "{blocks:#?}");
+        for (block, begin) in blocks.iter().zip(begins) {
+            assert!(block.starts_with(begin), "{begin}: {block}");
+        }
+        assert!(blocks[1].contains("href=\"https://d.test\""), "{blocks:#?}");
+        assert_eq!(blocks.concat(), markdown(text));
+    }
+
+    #[test]
+    fn long_code_has_no_colours() {
+        let coloured = |lines: usize| {
+            let code = "const a = 1;\n".repeat(lines);
+            markdown(&format!("```ts\n{code}```")).contains("class=\"hl-")
+        };
+        assert!(coloured(100) && !coloured(LONG_CODE / 12));
     }
 
     #[test]

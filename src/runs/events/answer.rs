@@ -29,6 +29,8 @@ pub struct Shown {
     pub last_block: String,
     /// The fenced code that this block ends with, while it is open.
     pub code: Option<OpenCode>,
+    /// Whether the text is longer than what is shown of it: nothing more is added.
+    pub is_cut: bool,
 }
 
 /// Fenced code that has not ended.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use leptos::{ev, prelude::*, task::spawn_local};
 
-use super::Conversation;
+use super::{Conversation, text::whole};
 use crate::{
     api::messages::send_message,
     protocol::{AppPlan, Message, MessageId, Mode, NewPrompt, ProjectId, Question},
@@ -225,8 +225,7 @@ pub fn plan(
     let message = message.clone();
     let body = part(move || {
         if answered.get() {
-            return view! { <div class="prose" dir="auto" inner_html=message.html.clone()></div> {done("Approved")} }
-                .into_any();
+            return view! { {whole(&message.html)} {done("Approved")} }.into_any();
         }
         let build = move |_: ev::MouseEvent| {
             let text = text.get_untracked();

@@ -9,7 +9,7 @@ use super::{
     actions::{Act, acts, retry},
     answering,
     draft::{Draft, DraftView},
-    text::{said, thinking},
+    text::{said, thinking, whole},
     timeline::timeline,
 };
 use crate::{
@@ -264,7 +264,7 @@ fn ended_with(
     let body = if message.html.is_empty() {
         view! { <p dir="auto" class="text-sm leading-6 wrap-anywhere whitespace-pre-wrap">{message.content.clone()}</p> }.into_any()
     } else {
-        view! { <div class="prose" dir="auto" inner_html=message.html.clone()></div> }.into_any()
+        whole(&message.html)
     };
     let fragment = message.fragment.clone();
     if state == RunState::Cancelled {

@@ -8,6 +8,7 @@ use super::{
     Conversation,
     actions::{Act, acts},
     answering::approved_plan,
+    text::whole,
 };
 use crate::{
     protocol::{Image, Message, MessageId, MessagePart, Mode, Role, RunState},
@@ -21,10 +22,7 @@ pub fn message_entry(conversation: RwSignal<Conversation>, id: MessageId) -> Any
     let state = Memo::new(move |_| conversation.with(|all| all.answer_of(id).map(|run| run.state)));
     part(move || match message.get() {
         Some(message) if message.0.role == Role::User => prompt(conversation, message.0, state),
-        Some(message) => {
-            view! { <div class="prose" dir="auto" inner_html=message.0.html.clone()></div> }
-                .into_any()
-        }
+        Some(message) => whole(&message.0.html),
         None => ().into_any(),
     })
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::draft::{Draft, Drafts};
-use crate::protocol::{GrowingText, HtmlPiece, Run, RunId, RunState, Status, ToolUse};
+use crate::protocol::{
+    BLOCK_BOUNDARY, GrowingText, HtmlPiece, Run, RunId, RunState, Status, ToolUse,
+};
 
 /// A value and the event that set it last.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,7 +176,7 @@ impl RunView {
                 grown.html.clone()
             }
             _ if html.is_empty() => Vec::new(),
-            _ => vec![html.into()],
+            _ => html_blocks(html),
         };
         self.place(key, seq, Block::Text(Text { html, took }));
     }
@@ -229,11 +231,13 @@ fn is_blank(text: &[Arc<str>]) -> bool {
     text.iter().all(|block| block.trim().is_empty())
 }
 
-/// Whether the HTML is these blocks, one after the other.
+/// The blocks of a whole text.
+pub(super) fn html_blocks(html: &str) -> Vec<Arc<str>> {
+    html.split(BLOCK_BOUNDARY).map(Arc::from).collect()
+}
+
+/// Whether the HTML is these blocks, one after the other; its own may be others.
 fn is_made_of(html: &str, blocks: &[Arc<str>]) -> bool {
-    let mut rest = Some(html);
-    for block in blocks {
-        rest = rest.and_then(|rest| rest.strip_prefix(&**block));
-    }
-    !blocks.is_empty() && rest == Some("")
+    let own = html.split(BLOCK_BOUNDARY).flat_map(str::bytes);
+    !blocks.is_empty() && own.eq(blocks.iter().flat_map(|block| block.bytes()))
 }

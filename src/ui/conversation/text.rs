@@ -1,16 +1,19 @@
 //! What the model says in a turn, and what it shows of its reasoning: one line that opens, which is
 //! read along while the model thinks, and folds when it goes on.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 
-use super::{Text, timeline::took};
+use super::{Text, run_view::html_blocks, timeline::took};
 use crate::ui::{
+    browser::Hydrated,
     components::{Icon, IconName, Spinner},
     erased::{part_when, words},
 };
 
 pub fn said(text: Memo<Text>) -> AnyView {
-    view! { <div class="prose py-1 empty:hidden">{html(text)}</div> }.into_any()
+    view! { <div class="prose py-1 empty:hidden">{blocks(text)}</div> }.into_any()
 }
 
 /// `growing`: nothing came after it yet.
@@ -33,16 +36,48 @@ pub fn thinking(text: Memo<Text>, growing: Memo<bool>) -> AnyView {
             </button>
             {part_when(
                 move || open.get(),
-                move || view! { <div aria-live="off" class="timeline-thoughts">{html(text)}</div> }.into_any(),
+                move || view! { <div aria-live="off" class="timeline-thoughts">{blocks(text)}</div> }.into_any(),
             )}
         </div>
     }
     .into_any()
 }
 
-/// A text's HTML. A block's element stays as it is while those after it grow.
-fn html(text: Memo<Text>) -> AnyView {
-    let count = Memo::new(move |_| text.with(|text| text.html.len()));
+/// A text that is whole.
+pub fn whole(html: &str) -> AnyView {
+    let text = Text {
+        html: html_blocks(html),
+        took: None,
+    };
+    let text = Memo::new(move |_| text.clone());
+    view! { <div class="prose">{blocks(text)}</div> }.into_any()
+}
+
+/// A text's HTML. A block's element stays as it is while those after it grow. What is much comes in
+/// a slice with each frame, so that the page stays alive meanwhile.
+fn blocks(text: Memo<Text>) -> AnyView {
+    let is_there = !Hydrated::expect().get_untracked();
+    let first = text.with_untracked(|text| match is_there {
+        true => text.html.len(),
+        false => end_of_slice(&text.html, 0),
+    });
+    let (shown, waiting) = (RwSignal::new(first), StoredValue::new(false));
+    Effect::new(move || {
+        let is_behind = text.with(|text| shown.get() < text.html.len());
+        if !is_behind || waiting.get_value() {
+            return;
+        }
+        waiting.set_value(true);
+        request_animation_frame(move || {
+            let end = |text: &Text| end_of_slice(&text.html, shown.get_untracked());
+            // The text may have left the page.
+            if let Some(end) = text.try_with_untracked(end) {
+                waiting.set_value(false);
+                shown.set(end);
+            }
+        });
+    });
+    let count = Memo::new(move |_| text.with(|text| text.html.len().min(shown.get())));
     view! {
         <For each=move || 0..count.get() key=|at| *at let:at>
             {
@@ -52,4 +87,38 @@ fn html(text: Memo<Text>) -> AnyView {
         </For>
     }
     .into_any()
+}
+
+/// How much HTML comes into the page at once, in bytes.
+const SLICE: usize = 32 << 10;
+
+/// Where the slice of blocks that begins here ends: at least one block later, if there is one.
+fn end_of_slice(blocks: &[Arc<str>], from: usize) -> usize {
+    let from = from.min(blocks.len());
+    let mut bytes = 0;
+    let slice = blocks[from..].iter().take_while(|block| {
+        let begins_within = bytes < SLICE;
+        bytes += block.len();
+        begins_within
+    });
+    from + slice.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_has_some_of_the_blocks_and_slices_have_all_of_them() {
+        let block: Arc<str> = "x".repeat(SLICE / 2).into();
+        let blocks = vec![block; 5];
+        let mut ends = vec![0];
+        while ends.last() < Some(&blocks.len()) {
+            ends.push(end_of_slice(&blocks, ends[ends.len() - 1]));
+        }
+        assert_eq!(ends, [0, 2, 4, 5]);
+        assert_eq!(end_of_slice(&blocks, 9), 5);
+        assert_eq!(end_of_slice(&["x".repeat(9 * SLICE).into()], 0), 1);
+        assert_eq!(end_of_slice(&[], 0), 0);
+    }
 }
