@@ -99,7 +99,7 @@ test("a plan is set, a link is made and copied, and all of it is found in the lo
   await manage();
   await page.getByRole("combobox", { name: "Plan of ada@example.com" }).selectOption("pro");
   await page.getByRole("button", { name: "Set plan" }).click();
-  await page.getByRole("status").filter({ hasText: "The plan is changed." }).waitFor();
+  await page.getByRole("status").filter({ hasText: "Plan changed." }).waitFor();
   await row(page, "ada@example.com").getByRole("cell", { name: "Pro", exact: true }).waitFor();
   await manage();
   await page.getByRole("button", { name: "Make reset link" }).click();

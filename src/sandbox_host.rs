@@ -3,7 +3,7 @@
 //!
 //! A request goes to `control` (E2B's REST API over the registry in `sandboxes`) or, when it names
 //! a sandbox's port, to `data_plane`, which speaks through `running_container` with its init
-//! (`envd`). What a container is, is decided in `bundle`, `seccomp` and `rootfs` and carried out by
+//! (`envd`). What a container is, is decided in `bundle`, `seccomp` and `rootfs` and executed by
 //! `containers` and `runtime` with the rights of `privilege`; whose it is on the machine, in `ids`;
 //! what it may write, in `disk`; what it may reach, in `egress`; what it starts from, in
 //! `template`. What it uses is read off its control group (`cgroup`).

@@ -49,7 +49,7 @@ impl Accounts {
         let store = &self.inner.store;
         let found = store.find_api_token(&token.hash()).await?;
         let found = found.ok_or(AccountError::Token(
-            "There is no such API token, or not any more. Make another one in the settings.",
+            "This API token doesn't exist or was revoked. Create one in Settings.",
         ))?;
         let (summary, mut account) = (found.summary, found.account);
         if found.disabled {
@@ -59,7 +59,7 @@ impl Accounts {
         }
         if summary.expired {
             return Err(AccountError::Token(
-                "This API token has expired. Make another one in the settings.",
+                "This API token has expired. Create another one in Settings.",
             ));
         }
         // Also when the clock was set back.

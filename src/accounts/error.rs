@@ -26,7 +26,7 @@ pub enum AccountError {
     #[error("This link has expired or was used already. Ask for a new one.")]
     Link,
     /// Nobody is signed in.
-    #[error("You are not signed in, or not any more. Sign in to continue.")]
+    #[error("Your session has ended. Sign in to continue.")]
     SignedOut,
     /// A program's request has no token that counts; the sentence says which one it needs.
     #[error("{0}")]

@@ -94,7 +94,7 @@ impl Accounts {
         code: &str,
     ) -> Result<Vec<String>, AccountError> {
         const NOT_BEGUN: AccountError = AccountError::Refused(
-            "The set-up was begun anew elsewhere. Reload the page, and begin again.",
+            "Setup was restarted elsewhere. Reload the page and start again.",
         );
         let (user, store) = (&identity.user, &self.inner.store);
         let attempts = format!("code {user}");

@@ -32,7 +32,7 @@ pub async fn set_plan(user: UserId, plan: Plan) -> Result<(), ApiError> {
 
     let administrator = session::administrator()?;
     let done = administrator.set_plan(&user, plan).await;
-    session::noted(&administrator, done, |()| "The plan is changed.".into())
+    session::noted(&administrator, done, |()| "Plan changed.".into())
 }
 
 /// Gives the account a role. Refused for the last administrator.
@@ -42,7 +42,7 @@ pub async fn set_role(user: UserId, role: AccountRole) -> Result<(), ApiError> {
 
     let administrator = session::administrator()?;
     let done = administrator.set_role(&user, role).await;
-    session::noted(&administrator, done, |()| "The role is changed.".into())
+    session::noted(&administrator, done, |()| "Role changed.".into())
 }
 
 /// Lets the account in no more; its sessions end. Refused for the last administrator.
@@ -102,7 +102,7 @@ pub async fn make_invitation(days: u32) -> Result<String, ApiError> {
     let administrator = session::administrator()?;
     let made = administrator.invite(days).await;
     session::noted(&administrator, made, |link| {
-        let message = "Give this link to whom you invite: it makes one account. It is not shown \
+        let message = "Send this link to the person you are inviting. It creates one account. It is not shown \
                        again.";
         session::Outcome::from(message).with_link(link)
     })

@@ -39,7 +39,7 @@ pub async fn opened(
     }
 }
 
-/// What is said of a form that was carried out.
+/// The notice shown after a form was submitted.
 pub struct Outcome(Notice);
 
 impl From<&str> for Outcome {

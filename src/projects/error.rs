@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
     /// Nobody is signed in.
-    #[error("You are not signed in, or not any more. Sign in to continue.")]
+    #[error("Your session has ended. Sign in to continue.")]
     SignedOut,
     /// It is there, but not theirs to change; the sentence is for the user.
     #[error("{0}")]

@@ -144,7 +144,7 @@ async fn serve() -> anyhow::Result<()> {
     configure_pnpm(&env);
     let env = Arc::new(env);
     let stop = CancellationToken::new();
-    tokio::spawn(tunnel::carry_out());
+    tokio::spawn(tunnel::forward_outbound());
     let watched = dev_server::DevServer::default();
     let dev_server = orders.start.map(|(start, port)| {
         tokio::spawn(
@@ -195,7 +195,7 @@ fn router(
         .layer(middleware::from_fn(check_user))
         .merge(dev_server::router(dev_server))
         .route("/codeflow/alive", get(alive))
-        .route("/codeflow/tunnel/{port}", get(tunnel::carry_in))
+        .route("/codeflow/tunnel/{port}", get(tunnel::forward_inbound))
         .route(
             "/codeflow/stop",
             post(async move || {

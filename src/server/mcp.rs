@@ -64,7 +64,7 @@ pub async fn serve(
     let revision = text(HeaderName::from_static("mcp-protocol-version"));
     if let Some(other) = revision.filter(|revision| !REVISIONS.contains(revision)) {
         let known = REVISIONS.join(", ");
-        let why = format!("The MCP revision “{other}” is not spoken here, but {known} are.");
+        let why = format!("MCP revision “{other}” is not supported. Supported: {known}.");
         return fault(StatusCode::BAD_REQUEST, &Value::Null, (NO_REQUEST, why));
     }
     let kind = text(header::CONTENT_TYPE).unwrap_or_default();
@@ -77,7 +77,7 @@ pub async fn serve(
     let sent: Value = match serde_json::from_slice(&body) {
         Ok(sent) => sent,
         Err(error) => {
-            let why = format!("The message is no JSON: {error}.");
+            let why = format!("The message is not valid JSON: {error}.");
             return fault(StatusCode::BAD_REQUEST, &Value::Null, (UNREADABLE, why));
         }
     };
@@ -87,7 +87,7 @@ pub async fn serve(
         .ok()
         .filter(|message| message.jsonrpc == "2.0" && message.id.as_ref().is_none_or(is_id));
     let Some(message) = message else {
-        let why = "This is no JSON-RPC 2.0 message. Send one at a time.".to_owned();
+        let why = "This is not a JSON-RPC 2.0 message. Send one at a time.".to_owned();
         return fault(StatusCode::BAD_REQUEST, &Value::Null, (NO_REQUEST, why));
     };
     let (Some(method), Some(id)) = (message.method, message.id) else {

@@ -1,5 +1,5 @@
 //! Invitations to projects: each works once, for two weeks, and for the account of its address where
-//! it has one. One that can't be used is told from no other that can't.
+//! it has one. Every unusable link gives the same error.
 
 use sea_orm::{ActiveValue::Set, Condition, QueryOrder, entity::prelude::*};
 

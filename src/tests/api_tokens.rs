@@ -119,7 +119,7 @@ async fn a_token_is_shown_once_counts_for_programs_alone_and_ends_when_it_is_rev
     refused(&server, "Basic YTpi", "must be “Bearer cf_…”").await;
     refused(&server, &bearer[..bearer.len() - 1], "whole").await;
     let guessed = format!("Bearer cf_{}", Token::new().expose());
-    refused(&server, &guessed, "no such API token").await;
+    refused(&server, &guessed, "was revoked").await;
 
     // Somebody else can't end it; its owner can, once.
     let id = summary.id.to_string();
@@ -142,7 +142,7 @@ async fn a_token_is_shown_once_counts_for_programs_alone_and_ends_when_it_is_rev
     );
     assert_eq!(revoke(&*ada).await.status(), 200);
     assert_eq!(revoke(&*ada).await.status(), 404);
-    refused(&server, &bearer, "no such API token").await;
+    refused(&server, &bearer, "was revoked").await;
     assert_eq!(list(&server, &ada).await, [endless]);
 
     let log = server.log();

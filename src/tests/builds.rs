@@ -49,7 +49,7 @@ async fn a_prompt_becomes_an_app_that_answers_and_a_follow_up_changes_it() {
         (1, "Scripted app")
     );
 
-    // Tool calls came over in pieces, were carried out in the sandbox, and their results went back.
+    // Tool calls came over in pieces, were executed in the sandbox, and their results went back.
     assert_eq!(
         feed.tool("turn-1-listFiles-1").output.unwrap(),
         "icon.png\npage.tsx"
@@ -255,7 +255,7 @@ async fn a_model_s_failure_is_reported_and_the_project_continues() {
 
     server.send(project, "Works").await;
     feed.succeeded(4).await;
-    // Half a tool call is never carried out.
+    // Half a tool call is never executed.
     let listed = feed.tool("turn-1-listFiles-1").output.unwrap();
     assert!(
         listed.contains("index.html") && !listed.contains("half"),

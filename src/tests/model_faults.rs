@@ -1,5 +1,5 @@
 //! A model that fails in every way of real ones: each failure ends as designed, and nothing is
-//! carried out twice or half.
+//! executed twice or half.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{Feed, Model, Reply, Server, data_dir};
 
-/// Leaves a line behind each time it is carried out.
+/// Leaves a line behind each time it is executed.
 fn mark() -> Reply {
     Reply::call("terminal", json!({ "command": "echo once >> marks" }))
 }
@@ -31,7 +31,7 @@ async fn run(model: &Model, env: &[(&str, &str)]) -> (RunState, String, Feed) {
     (state, message.content, feed)
 }
 
-/// A run that gets over the failures of its first turn: the command is carried out once.
+/// A run that gets over the failures of its first turn: the command is executed once.
 async fn gets_over(failures: Vec<Reply>, env: &[(&str, &str)]) -> (Model, Feed) {
     let asked = failures.len() + 1;
     let first = Reply::InTurn(failures.into_iter().chain([mark()]).collect());

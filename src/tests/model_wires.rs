@@ -10,7 +10,7 @@ use crate::support::{Feed, Model, Reply, Server, Wire, data_dir, until};
 const NEW: [Wire; 2] = [Wire::Responses, Wire::Messages];
 const ALL: [Wire; 3] = [Wire::Chat, Wire::Responses, Wire::Messages];
 
-/// Leaves a line behind each time it is carried out.
+/// Leaves a line behind each time it is executed.
 fn mark() -> Reply {
     Reply::call("terminal", json!({ "command": "echo once >> marks" }))
 }
@@ -41,7 +41,7 @@ async fn run(model: &Model, wire: Wire, env: &[(&str, &str)]) -> (RunState, Stri
     (state, message.content, feed)
 }
 
-/// The command was carried out once.
+/// The command was executed once.
 fn assert_once(feed: &Feed, what: &str) {
     let read = feed.tool("turn-2-readFiles-1").output.unwrap();
     assert_eq!(read, "=== marks\nonce\n\n", "{what}");

@@ -1,4 +1,4 @@
-//! Answers in shapes that real gateways give them: what can be understood is carried out, and the
+//! Answers in shapes that real gateways give them: what can be understood is executed, and the
 //! rest is reported or left out.
 
 mod failures;

@@ -14,7 +14,7 @@ pub fn ConnectionBanners() -> impl IntoView {
     view! {
         <div role="alert" class="banner" data-when="offline">
             <Icon name=IconName::WifiOff/>
-            "You are offline. The page goes on by itself when the connection is back."
+            "You are offline. The page resumes when the connection is back."
         </div>
         <div role="alert" class="banner" data-when="broken">
             <Icon name=IconName::CircleAlert/>

@@ -106,7 +106,7 @@ fn member(section: Section, member: Member) -> AnyView {
         if let Ok(role) = event_target_value(&event).parse::<ProjectRole>() {
             let changing = set_member_role(project, changed.clone(), role);
             section.perform(changing, move |()| {
-                section.said.set("The role is changed.".to_owned())
+                section.said.set("Role changed.".to_owned())
             });
         }
     };
@@ -115,7 +115,7 @@ fn member(section: Section, member: Member) -> AnyView {
         section.perform(removing, move |()| {
             section
                 .said
-                .set("They are not in the project any more.".to_owned())
+                .set("Removed from the project.".to_owned())
         });
     };
     view! {
@@ -141,7 +141,7 @@ fn invitation(section: Section, invitation: OpenInvitation) -> AnyView {
         section.perform(revoke_invitation(section.project, id), move |()| {
             section
                 .said
-                .set("The invitation can't be used any more.".to_owned())
+                .set("Invitation revoked.".to_owned())
         });
     };
     let role = invitation.role.as_str();

@@ -21,7 +21,7 @@ use super::{PROXY_PORT, not_open};
 use crate::sandbox_host::{bundle::EGRESS_SOCKET, two_way::carry};
 
 /// Turns the request's connection into one to the port.
-pub(super) async fn carry_in(Path(port): Path<u16>, request: Request) -> Response<Body> {
+pub(super) async fn forward_inbound(Path(port): Path<u16>, request: Request) -> Response<Body> {
     let stream = match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
         Ok(stream) => Ok(stream),
         Err(_) => TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await,
@@ -48,7 +48,7 @@ pub(super) async fn carry_in(Path(port): Path<u16>, request: Request) -> Respons
 }
 
 /// Hands each connection to the proxy's port to the host's proxy.
-pub(super) async fn carry_out() {
+pub(super) async fn forward_outbound() {
     let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, PROXY_PORT)).await else {
         return;
     };

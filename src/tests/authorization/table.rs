@@ -10,7 +10,7 @@ pub enum Rule {
     SignedIn,
     /// Whoever is in the project: to others it looks absent.
     Read,
-    /// Its owner and editors; a viewer is told so.
+    /// Its owner and editors; viewers get 403.
     Write,
     /// Its owner; those who are in it are told so.
     Own,
