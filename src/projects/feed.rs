@@ -127,22 +127,33 @@ impl Tail {
 
     /// The event as it is sent; `None` for a piece of a text that a later event replaces.
     async fn frame(&self, event: &FeedEvent) -> Result<Option<Bytes>, ProjectError> {
-        if let Some(frame) = event.frame.get() {
-            return Ok(Some(frame.clone()));
-        }
+        let frame = event.frame.get_or_try_init(|| self.build_frame(event));
+        frame.await.cloned()
+    }
+
+    async fn build_frame(&self, event: &FeedEvent) -> Result<Option<Bytes>, ProjectError> {
         let saved = &event.event;
         let kind = match (saved.kind.piece(), &event.answer, saved.run) {
             (Some((of, piece)), Some(answer), _) => {
-                let text = |from| answer.text(from..piece.end());
-                of.grown(html::piece(piece, text, &mut answer.shown()))
+                let (piece, answer) = (piece.clone(), answer.clone());
+                html::rendered(move || {
+                    let text = |from| answer.text(from..piece.end());
+                    of.grown(html::piece(&piece, text, &mut answer.shown()))
+                })
+                .await?
             }
             (Some((of, _)), None, Some(run)) => {
                 match self.store.growing_text(run, of, saved.seq).await? {
-                    Some(text) => of.grown(html::whole_so_far(text)),
+                    Some(text) => {
+                        html::rendered(move || of.grown(html::whole_so_far(text))).await?
+                    }
                     None => return Ok(None),
                 }
             }
-            _ => html::event(saved.clone()).kind,
+            _ => {
+                let saved = saved.clone();
+                html::rendered(move || html::event(saved).kind).await?
+            }
         };
         let Event {
             project,
@@ -160,7 +171,7 @@ impl Tail {
         };
         let frame = serde_json::to_vec(&Frame::Event { event: &handed_out });
         let frame = frame.map_err(|error| ProjectError::Internal(error.into()))?;
-        Ok(Some(event.frame.get_or_init(|| frame.into()).clone()))
+        Ok(Some(frame.into()))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::ProjectError;
 use crate::{
     protocol::{
         BLOCK_BOUNDARY, Event, EventKind, GrowingText, HtmlPiece, Message, Role, RunId, TextPiece,
@@ -26,6 +27,15 @@ fn whole(text: &str) -> String {
         blocks.push(CUT.to_owned());
     }
     blocks.join(BLOCK_BOUNDARY)
+}
+
+/// Renders on a blocking thread: long code takes its time to be highlighted.
+pub async fn rendered<T: Send + 'static>(
+    render: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ProjectError> {
+    tokio::task::spawn_blocking(render)
+        .await
+        .map_err(|error| ProjectError::Internal(error.into()))
 }
 
 /// The message with its HTML; a user's has none.

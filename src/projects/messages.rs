@@ -160,8 +160,9 @@ impl Projects {
             let spent = spent.remove(&run.id).filter(|spent| !spent.is_nothing());
             run.spent = spent.filter(|_| run.state.is_final());
         }
+        let messages = html::rendered(|| messages.into_iter().map(html::message).collect()).await?;
         Ok(History {
-            messages: messages.into_iter().map(html::message).collect(),
+            messages,
             runs,
             earlier,
         })

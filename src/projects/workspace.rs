@@ -69,7 +69,7 @@ impl Projects {
             project: store.find_project(project).await?,
             messages,
             runs,
-            events: html::events(events),
+            events: html::rendered(|| html::events(events)).await?,
             preview,
             after,
             model: self.model().await?,
@@ -81,7 +81,8 @@ impl Projects {
     /// The events of a run, or `NotFound`.
     pub async fn run_events(&self, run: RunId) -> Result<Vec<Event>, ProjectError> {
         self.visible_run(run).await?;
-        Ok(html::events(self.inner.store.events_of_run(run).await?))
+        let events = self.inner.store.events_of_run(run).await?;
+        html::rendered(|| html::events(events)).await
     }
 }
 

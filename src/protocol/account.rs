@@ -1,6 +1,6 @@
 //! Accounts as pages and commands see them: never with a password or a token.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -111,11 +111,20 @@ pub struct ApiToken {
 }
 
 /// A token that was just made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewApiToken {
     pub summary: ApiToken,
     /// The token itself, which nobody sees again.
     pub token: String,
+}
+
+impl fmt::Debug for NewApiToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("NewApiToken");
+        shown
+            .field("summary", &self.summary)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the plans have, and which one somebody has.
@@ -210,12 +219,18 @@ pub struct SecondStepState {
 }
 
 /// What an authenticator app needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecondStepSetup {
     /// In base 32, for those who type it.
     pub secret: String,
     /// The same as a QR code: an SVG image.
     pub qr_code: String,
+}
+
+impl fmt::Debug for SecondStepSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecondStepSetup").finish_non_exhaustive()
+    }
 }
 
 /// Who looks at a page.

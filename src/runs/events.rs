@@ -6,12 +6,15 @@ mod answer;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, Weak},
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{
+    OnceCell,
+    broadcast::{self, error::RecvError},
+};
 
 pub use answer::{Answer, OpenCode, Shown};
 
@@ -33,8 +36,9 @@ pub struct FeedEvent {
     /// The answer that the piece of a growing text belongs to; `None` for one read from the table,
     /// and for all other events.
     pub answer: Option<Arc<Answer>>,
-    /// The frame that is sent: built by the first follower that needs it, and shared by all.
-    pub frame: OnceLock<Bytes>,
+    /// The frame that is sent: built by the first follower that needs it, and shared by all. `None`
+    /// for a piece of a text that a later event replaces.
+    pub frame: OnceCell<Option<Bytes>>,
 }
 
 impl From<Event> for FeedEvent {
@@ -42,7 +46,7 @@ impl From<Event> for FeedEvent {
         Self {
             event,
             answer: None,
-            frame: OnceLock::new(),
+            frame: OnceCell::new(),
         }
     }
 }

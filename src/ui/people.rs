@@ -113,9 +113,7 @@ fn member(section: Section, member: Member) -> AnyView {
     let remove = move |_| {
         let removing = remove_member(project, removed.clone());
         section.perform(removing, move |()| {
-            section
-                .said
-                .set("Removed from the project.".to_owned())
+            section.said.set("Removed from the project.".to_owned())
         });
     };
     view! {
@@ -139,9 +137,7 @@ fn invitation(section: Section, invitation: OpenInvitation) -> AnyView {
     let id = invitation.id;
     let withdraw = move |_| {
         section.perform(revoke_invitation(section.project, id), move |()| {
-            section
-                .said
-                .set("Invitation revoked.".to_owned())
+            section.said.set("Invitation revoked.".to_owned())
         });
     };
     let role = invitation.role.as_str();
