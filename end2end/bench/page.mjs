@@ -213,7 +213,10 @@ try {
   await watching.waitForLoadState("networkidle");
   await ui.send("Stream a long answer");
   const begun = await watching.evaluate(() => performance.now());
-  await ui.finished(2, 900_000);
+  // Asked of the server, and then for little: what this looks up in the page would count as the page's own work.
+  await ended(streamed, 2);
+  await watching.waitForFunction(() => document.querySelectorAll("[data-run-state=succeeded]").length === 2, null, { polling: 500 });
+  await watching.waitForTimeout(2000);
   const tasks = await watching.evaluate(() => globalThis.measured.tasks);
   const later = tasks.filter(([start]) => start > begun + 1000).map(([, duration]) => duration);
   line(`longest task in an answer of ${ANSWER_KB} kB and ${FILES} files`, ms(Math.max(0, ...later)), "goal: ≤ 200 ms after the first second");

@@ -126,53 +126,58 @@ impl Tail {
     }
 
     /// The event as it is sent; `None` for a piece of a text that a later event replaces.
-    async fn frame(&self, event: &FeedEvent) -> Result<Option<Bytes>, ProjectError> {
-        let frame = event.frame.get_or_try_init(|| self.build_frame(event));
-        frame.await.cloned()
-    }
-
-    async fn build_frame(&self, event: &FeedEvent) -> Result<Option<Bytes>, ProjectError> {
-        let saved = &event.event;
-        let kind = match (saved.kind.piece(), &event.answer, saved.run) {
-            (Some((of, piece)), Some(answer), _) => {
-                let (piece, answer) = (piece.clone(), answer.clone());
-                html::rendered(move || {
-                    let text = |from| answer.text(from..piece.end());
-                    of.grown(html::piece(&piece, text, &mut answer.shown()))
-                })
-                .await?
-            }
-            (Some((of, _)), None, Some(run)) => {
-                match self.store.growing_text(run, of, saved.seq).await? {
-                    Some(text) => {
-                        html::rendered(move || of.grown(html::whole_so_far(text))).await?
+    async fn frame(&self, event: &Arc<FeedEvent>) -> Result<Option<Bytes>, ProjectError> {
+        let frame = match event.frame.get() {
+            Some(frame) => frame.clone(),
+            None => {
+                let saved = &event.event;
+                let text = match (saved.kind.piece(), &event.answer, saved.run) {
+                    (Some((of, _)), None, Some(run)) => {
+                        match self.store.growing_text(run, of, saved.seq).await? {
+                            None => return Ok(None),
+                            text => text,
+                        }
                     }
-                    None => return Ok(None),
-                }
-            }
-            _ => {
-                let saved = saved.clone();
-                html::rendered(move || html::event(saved).kind).await?
+                    _ => None,
+                };
+                let event = event.clone();
+                // Built to its end, and once, also when nobody waits for it any longer.
+                html::rendered(move || event.frame.get_or_init(|| frame(&event, text)).clone())
+                    .await?
             }
         };
-        let Event {
-            project,
-            seq,
-            run,
-            at,
-            ..
-        } = *saved;
-        let handed_out = Event {
-            project,
-            seq,
-            run,
-            at,
-            kind,
-        };
-        let frame = serde_json::to_vec(&Frame::Event { event: &handed_out });
         let frame = frame.map_err(|error| ProjectError::Internal(error.into()))?;
-        Ok(Some(frame.into()))
+        Ok(Some(frame))
     }
+}
+
+/// The event as it is sent. `text` is all of a growing text whose answer is not known.
+fn frame(event: &FeedEvent, text: Option<String>) -> Result<Bytes, Arc<serde_json::Error>> {
+    let saved = &event.event;
+    let kind = match (saved.kind.piece(), &event.answer, text) {
+        (Some((of, piece)), Some(answer), _) => {
+            let text = |from| answer.text(from..piece.end());
+            of.grown(html::piece(piece, text, &mut answer.shown()))
+        }
+        (Some((of, _)), None, Some(text)) => of.grown(html::whole_so_far(text)),
+        _ => html::event(saved.clone()).kind,
+    };
+    let Event {
+        project,
+        seq,
+        run,
+        at,
+        ..
+    } = *saved;
+    let handed_out = Event {
+        project,
+        seq,
+        run,
+        at,
+        kind,
+    };
+    let frame = serde_json::to_vec(&Frame::Event { event: &handed_out });
+    Ok(frame.map_err(Arc::new)?.into())
 }
 
 impl Projects {

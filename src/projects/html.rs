@@ -12,12 +12,11 @@ use crate::{
     runs::{OpenCode, Shown},
 };
 
-/// How much of a text is shown, in bytes: some twenty printed pages. A page that has to lay out more
-/// is slow for everybody who opens it.
-const SHOWN: usize = 64 << 10;
+/// How much of a text is shown, in bytes: some eighty printed pages. A page that has to lay out
+/// more is slow for everybody who opens it.
+const SHOWN: usize = 256 << 10;
 /// What the page says in place of the rest.
-const CUT: &str =
-    "<p><em>This answer is too long to be shown whole. Copy takes all of it.</em></p>\n";
+const CUT: &str = "<p><em>The rest is not shown: this text is longer than 256 kB.</em></p>\n";
 
 /// The HTML of a text that is whole, in blocks.
 fn whole(text: &str) -> String {
@@ -361,8 +360,8 @@ mod tests {
     #[test]
     fn of_a_very_long_text_the_beginning_is_shown_and_nothing_more_is_sent() {
         for unit in ["Ä paragraph.\n\n", "- An item\n", "```\n", "ä"] {
-            let text = unit.repeat(3 * SHOWN / unit.len());
-            let html = shown_in_pieces(&text, 20_000, |so_far, html| {
+            let text = unit.repeat((SHOWN + 100_000) / unit.len());
+            let html = shown_in_pieces(&text, 50_000, |so_far, html| {
                 let joined = whole_so_far(so_far.to_owned()).html;
                 assert_eq!(shown_by(&joined, &mut Vec::new()), html, "{unit}");
                 assert_eq!(html.ends_with(CUT), so_far.len() > SHOWN, "{unit}");
@@ -386,7 +385,7 @@ mod tests {
     #[test]
     fn a_long_answer_costs_about_its_length() {
         let paragraph = "Words and **more words** of an answer that goes on and on.\n\n";
-        let code = format!("Then:\n```\n{}```\n\n", "let line = a < 1;\n".repeat(2000));
+        let code = format!("Then:\n```\n{}```\n\n", "let line = a < 1;\n".repeat(5000));
         let (mut text, mut shown, mut sent) = (String::new(), Shown::default(), 0);
         let rendered = Cell::new(0);
         for part in [paragraph.repeat(200), code, paragraph.repeat(200)] {

@@ -6,15 +6,12 @@ mod answer;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak},
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{
-    OnceCell,
-    broadcast::{self, error::RecvError},
-};
+use tokio::sync::broadcast::{self, error::RecvError};
 
 pub use answer::{Answer, OpenCode, Shown};
 
@@ -36,9 +33,8 @@ pub struct FeedEvent {
     /// The answer that the piece of a growing text belongs to; `None` for one read from the table,
     /// and for all other events.
     pub answer: Option<Arc<Answer>>,
-    /// The frame that is sent: built by the first follower that needs it, and shared by all. `None`
-    /// for a piece of a text that a later event replaces.
-    pub frame: OnceCell<Option<Bytes>>,
+    /// The frame that is sent: built by the first follower that needs it, and shared by all.
+    pub frame: OnceLock<Result<Bytes, Arc<serde_json::Error>>>,
 }
 
 impl From<Event> for FeedEvent {
@@ -46,7 +42,7 @@ impl From<Event> for FeedEvent {
         Self {
             event,
             answer: None,
-            frame: OnceCell::new(),
+            frame: OnceLock::new(),
         }
     }
 }
