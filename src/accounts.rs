@@ -40,7 +40,7 @@ pub use cookie::own_path;
 pub use error::AccountError;
 pub use invitations::Invitee;
 pub use limits::Effort;
-pub use outside::{Answer as OutsideAnswer, Outcome as OutsideOutcome};
+pub use outside::{Answer as OutsideAnswer, OutsideOutcome};
 pub use pass::{Pass, PassKind};
 pub use throttle::{Rate, Throttle};
 pub use token::{SignInStep, SignedIn, Token};

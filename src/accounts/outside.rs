@@ -57,7 +57,7 @@ pub struct Answer {
 
 /// How a sign-in by another service ended.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum OutsideOutcome {
     SignIn(SignInStep, String),
     /// The identity belongs to the account that was signed in.
     Linked,
@@ -120,7 +120,7 @@ impl Accounts {
         identity: Option<&Identity>,
         client: &Client,
         before: Option<&Token>,
-    ) -> Result<Outcome, AccountError> {
+    ) -> Result<OutsideOutcome, AccountError> {
         self.expect_on()?;
         let asked = self.asked(token).await?;
         let is_ours = asked.provider == provider
@@ -138,7 +138,7 @@ impl Accounts {
                 return Err(OutsideRefusal::Expired.into());
             }
             self.link_outsider(&user, &outsider).await?;
-            return Ok(Outcome::Linked);
+            return Ok(OutsideOutcome::Linked);
         }
         let user = match self
             .inner
@@ -150,7 +150,7 @@ impl Accounts {
             None => self.sign_up_outsider(&outsider).await?,
         };
         let step = self.next_step(user, client, before).await?;
-        Ok(Outcome::SignIn(step, asked.to))
+        Ok(OutsideOutcome::SignIn(step, asked.to))
     }
 
     async fn asked(&self, token: Option<&Token>) -> Result<Asked, AccountError> {

@@ -77,7 +77,7 @@ pub async fn make_reset_link(user: UserId) -> Result<String, ApiError> {
     session::noted(&administrator, made, |link| {
         let message = "Give this link to the account's owner: it sets a password, works once, \
                        and for a day. It is not shown again.";
-        session::Outcome::from(message).with_link(link)
+        session::FormNotice::from(message).with_link(link)
     })
 }
 
@@ -104,7 +104,7 @@ pub async fn make_invitation(days: u32) -> Result<String, ApiError> {
     session::noted(&administrator, made, |link| {
         let message = "Send this link to the person you are inviting. It creates one account. It is not shown \
                        again.";
-        session::Outcome::from(message).with_link(link)
+        session::FormNotice::from(message).with_link(link)
     })
 }
 

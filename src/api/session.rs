@@ -40,9 +40,9 @@ pub async fn opened(
 }
 
 /// The notice shown after a form was submitted.
-pub struct Outcome(Notice);
+pub struct FormNotice(Notice);
 
-impl From<&str> for Outcome {
+impl From<&str> for FormNotice {
     fn from(message: &str) -> Self {
         Self(Notice {
             message: message.to_owned(),
@@ -52,7 +52,7 @@ impl From<&str> for Outcome {
     }
 }
 
-impl Outcome {
+impl FormNotice {
     pub fn with_link(mut self, link: &str) -> Self {
         self.0.link = Some(link.to_owned());
         self
@@ -64,7 +64,7 @@ impl Outcome {
 pub fn noted<T: Default>(
     administrator: &AdminRequest,
     done: Result<T, impl Into<ApiError>>,
-    outcome: impl FnOnce(&T) -> Outcome,
+    outcome: impl FnOnce(&T) -> FormNotice,
 ) -> Result<T, ApiError> {
     if !is_plain_form() {
         return answer(done);

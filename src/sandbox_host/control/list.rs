@@ -35,7 +35,7 @@ type Place = (u64, String);
 
 /// A filter that was understood.
 #[derive(Debug, PartialEq)]
-struct Wanted {
+struct ListQuery {
     metadata: HashMap<String, String>,
     running: bool,
     paused: bool,
@@ -46,7 +46,7 @@ struct Wanted {
     after: Option<Place>,
 }
 
-impl TryFrom<Filter> for Wanted {
+impl TryFrom<Filter> for ListQuery {
     type Error = String;
 
     fn try_from(filter: Filter) -> Result<Self, String> {
@@ -97,7 +97,7 @@ impl TryFrom<Filter> for Wanted {
     }
 }
 
-impl Wanted {
+impl ListQuery {
     fn fits(&self, record: &Record, running: bool) -> bool {
         (if running { self.running } else { self.paused })
             && self
@@ -166,7 +166,7 @@ pub(super) async fn list_v1(State(sandboxes): Host, Query(filter): Query<Filter>
 }
 
 async fn answer(sandboxes: &Arc<Sandboxes>, filter: Filter) -> Answer {
-    let wanted = Wanted::try_from(filter)
+    let wanted = ListQuery::try_from(filter)
         .map_err(|message| HostError::Invalid(format!("validation error: {message}")))?;
     let (mut found, mut total_running) = (Vec::new(), 0);
     for sandbox in sandboxes.all() {
@@ -233,7 +233,7 @@ mod tests {
             let filter: Filter =
                 serde_json::from_value(serde_json::json!({ name: value })).unwrap();
             assert!(
-                Wanted::try_from(filter).unwrap_err().contains(name),
+                ListQuery::try_from(filter).unwrap_err().contains(name),
                 "{name}"
             );
         }

@@ -32,7 +32,7 @@ const ENCRYPTED: [u16; 9] = [
 /// Follows the records of one client for as long as a ClientHello may come: a server may ask for a
 /// second one.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct HelloReader {
     /// The server's name, in lower case without the root's dot, or its address.
     host: String,
     /// An incomplete handshake message.
@@ -52,7 +52,7 @@ pub(super) enum Step {
     Done,
 }
 
-impl Watch {
+impl HelloReader {
     pub(super) fn new(host: &str) -> Self {
         Self {
             host: host.to_owned(),
@@ -238,7 +238,7 @@ pub(super) mod tests {
     }
 
     fn first(host: &str, message: &[u8]) -> Result<Step, String> {
-        Watch::new(host).record(HANDSHAKE, message)
+        HelloReader::new(host).record(HANDSHAKE, message)
     }
 
     #[test]
@@ -306,7 +306,7 @@ pub(super) mod tests {
         for name in ["a.com", "b.com"] {
             let whole = hello(name);
             for cut in 1..whole.len() {
-                let mut watch = Watch::new("a.com");
+                let mut watch = HelloReader::new("a.com");
                 assert_eq!(
                     watch.record(HANDSHAKE, &whole[..cut]),
                     Ok(Step::Hold),
@@ -319,7 +319,7 @@ pub(super) mod tests {
                 );
             }
         }
-        let mut watch = Watch::new("a.com");
+        let mut watch = HelloReader::new("a.com");
         watch.record(HANDSHAKE, &hello("a.com")[..50]).unwrap();
         assert!(watch.record(APPLICATION_DATA, &[0]).is_err());
         assert!(
@@ -331,13 +331,13 @@ pub(super) mod tests {
 
     #[test]
     fn a_second_hello_is_held_to_the_same_name() {
-        let mut watch = Watch::new("a.com");
+        let mut watch = HelloReader::new("a.com");
         assert_eq!(watch.record(HANDSHAKE, &hello("a.com")), Ok(Step::Pass));
         assert_eq!(watch.record(CHANGE_CIPHER_SPEC, &[1]), Ok(Step::Pass));
         assert!(watch.record(HANDSHAKE, &hello("b.com")).is_err());
         // In the same record, and behind data that is sent early.
         assert!(first("a.com", &[hello("a.com"), hello("b.com")].concat()).is_err());
-        let mut watch = Watch::new("a.com");
+        let mut watch = HelloReader::new("a.com");
         watch
             .record(HANDSHAKE, &with_extension(&hello("a.com"), EARLY_DATA, &[]))
             .unwrap();
@@ -351,16 +351,16 @@ pub(super) mod tests {
             (APPLICATION_DATA, vec![0]),
             (HANDSHAKE, vec![16, 0, 0, 1, 0]),
         ] {
-            assert!(Watch::new("a.com").record(kind, &payload).is_err());
-            let mut watch = Watch::new("a.com");
+            assert!(HelloReader::new("a.com").record(kind, &payload).is_err());
+            let mut watch = HelloReader::new("a.com");
             watch.record(HANDSHAKE, &hello("a.com")).unwrap();
             assert_eq!(watch.record(kind, &payload), Ok(Step::Done));
         }
         assert!(
-            Watch::new("a.com")
+            HelloReader::new("a.com")
                 .record(CHANGE_CIPHER_SPEC, &[1])
                 .is_err()
         );
-        assert!(Watch::new("a.com").record(b'G', b"ET").is_err());
+        assert!(HelloReader::new("a.com").record(b'G', b"ET").is_err());
     }
 }

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::hello::{HANDSHAKE, MAX_HELLO, NO_TLS, Step, Watch};
+use super::hello::{HANDSHAKE, HelloReader, MAX_HELLO, NO_TLS, Step};
 
 /// How long a client may take for its first byte.
 const FIRST_WORDS: Duration = Duration::from_secs(15);
@@ -100,7 +100,7 @@ pub(super) async fn carry(
 
 /// A client's records as they come, held back until they may pass.
 struct Records {
-    watch: Watch,
+    hello: HelloReader,
     first: Option<u8>,
     held: Vec<u8>,
 }
@@ -108,7 +108,7 @@ struct Records {
 impl Records {
     fn new(host: &str, first: u8) -> Self {
         Self {
-            watch: Watch::new(host),
+            hello: HelloReader::new(host),
             first: Some(first),
             held: Vec::new(),
         }
@@ -133,7 +133,7 @@ impl Records {
             self.held.resize(begin + length, 0);
             client.read_exact(&mut self.held[begin..]).await?;
             match self
-                .watch
+                .hello
                 .record(head[0], &self.held[begin..])
                 .map_err(End::Refused)?
             {

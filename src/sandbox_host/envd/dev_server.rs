@@ -93,7 +93,7 @@ pub(in crate::sandbox_host) struct Report {
 
 /// What the host wants to know beyond the report.
 #[derive(Deserialize)]
-struct Wanted {
+struct ReportQuery {
     /// A request has been waiting for some time; a named pipe may be why.
     waiting: bool,
 }
@@ -105,7 +105,10 @@ pub(super) fn router(dev_server: DevServer) -> Router {
         .with_state(dev_server)
 }
 
-async fn report(State(dev_server): State<DevServer>, Query(wanted): Query<Wanted>) -> Json<Report> {
+async fn report(
+    State(dev_server): State<DevServer>,
+    Query(wanted): Query<ReportQuery>,
+) -> Json<Report> {
     let mut report = dev_server.lock().clone();
     if wanted.waiting {
         let pipes = tokio::task::spawn_blocking(|| procfs::release_pipes(Path::new(HOME))).await;

@@ -41,7 +41,7 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// The watchers that clients poll, by their ids.
 #[derive(Clone, Default)]
 pub(super) struct Watchers {
-    known: Arc<Mutex<HashMap<String, Watch>>>,
+    known: Arc<Mutex<HashMap<String, DirectoryWatch>>>,
     last_id: Arc<AtomicU64>,
 }
 
@@ -72,13 +72,13 @@ pub(super) fn router(watchers: Watchers) -> Router {
 }
 
 /// Watches a folder until it is dropped.
-struct Watch {
+struct DirectoryWatch {
     _watcher: RecommendedWatcher,
     changes: mpsc::Receiver<Value>,
     overflowed: Arc<AtomicBool>,
 }
 
-impl Watch {
+impl DirectoryWatch {
     fn begin(request: &Request) -> Result<Self, Error> {
         let folder = path::resolve(&request.path);
         let kind = std::fs::metadata(&folder).map_err(|error| Error::of_io(&error, &folder))?;
@@ -175,7 +175,8 @@ fn changes_of(root: &Path, event: &notify::Event, include_entry: bool) -> Vec<Va
 
 async fn watch(headers: HeaderMap, body: Bytes) -> Response<Body> {
     let times = Times::of(&headers);
-    let watch = match connect::request::<Request>(&body).and_then(|request| Watch::begin(&request))
+    let watch = match connect::request::<Request>(&body)
+        .and_then(|request| DirectoryWatch::begin(&request))
     {
         Ok(watch) => watch,
         Err(error) => return connect::stream(Body::from(error.end_of_stream())),
@@ -207,7 +208,7 @@ async fn create(
     Message(request): Message<Request>,
 ) -> Response<Body> {
     let create = || {
-        let watch = Watch::begin(&request)?;
+        let watch = DirectoryWatch::begin(&request)?;
         let mut known = watchers.known.lock();
         if known.len() == MAX_WATCHERS {
             return Err(Error::new(
