@@ -26,8 +26,8 @@ use std::{
 
 use calls::CallLog;
 pub use chat::{
-    ChatMessage, ChatRequest, ModelReply, ModelRole, Omission, Piece, Thoughts, ToolCall, ToolSpec,
-    Usage,
+    ChatImage, ChatMessage, ChatRequest, ModelReply, ModelRole, Omission, Piece, Thoughts,
+    ToolCall, ToolSpec, Usage,
 };
 pub use demo::recorded_apps;
 pub use error::ModelError;
@@ -202,6 +202,15 @@ impl Model {
     pub fn supports_vision(&self, alternative: usize) -> bool {
         match self.backend(alternative) {
             Backend::Hosted(hosted) => hosted.supports_vision(),
+            Backend::Demo(_) => false,
+        }
+    }
+
+    /// Whether the provider's model for images is known to see: by its name, or because the settings
+    /// say so.
+    pub fn sees(&self, alternative: usize) -> bool {
+        match self.backend(alternative) {
+            Backend::Hosted(hosted) => hosted.sees(),
             Backend::Demo(_) => false,
         }
     }

@@ -20,6 +20,7 @@ mod report;
 mod request;
 mod running;
 mod tour;
+mod views;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -30,6 +31,7 @@ use report::unfinished;
 pub use report::{Problem, ProblemKind, Report};
 use request::{READY, answered};
 use tour::Tour;
+pub use views::View;
 
 use super::{
     Agent, App, RunError,

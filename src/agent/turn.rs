@@ -11,6 +11,7 @@ mod converse;
 mod details;
 mod guards;
 mod job;
+mod look;
 mod summary;
 mod toolless;
 mod work;
@@ -19,6 +20,7 @@ use conversation::{CUT, Conversation, FileSource, IN_WORDS, MAX_CUTS, Stall, cut
 pub use converse::{Said, converse};
 pub use details::{CallDetails, FileStates};
 pub use job::Job;
+use look::Looks;
 use serde::{Deserialize, Serialize};
 use toolless::BlockFiles;
 pub use work::Work;
@@ -76,7 +78,9 @@ enum Next {
 /// 4. A summary ends the turns, and the app is checked. What the check finds goes back to the
 ///    model, at most `MAX_REPAIRS` times; the same problems twice in a row end the run. The check
 ///    also plays the app's journeys, and says once when one is gone that the run has to keep.
-/// 5. Anything else is followed by one reminder of how to continue.
+/// 5. An app that passes is looked at, at most `AGENT_MAX_LOOKS` times (`look-<n>`), where there is
+///    a model that sees. What it reports goes to the model; no run fails for it.
+/// 6. Anything else is followed by one reminder of how to continue.
 ///
 /// **Limits.** The last of `AGENT_MAX_TURNS` turns may call no tools and must summarize. The loop
 /// stops when the run's budget of tokens or money is used up (`Budget`), or when the model goes
@@ -89,15 +93,26 @@ pub async fn build_app<J: Journal>(
     let mut conversation = Conversation::new(input);
     let mut last_failure: Option<Report> = None;
     let mut said_gone = false;
-    let mut round = 0;
+    let (mut round, mut repairs) = (0, 0);
+    let mut looks = Looks::default();
     loop {
         round += 1;
-        let summary = conversation
-            .until_done(job)
-            .await
-            .map_err(|error| with_problems(error, last_failure.as_ref()))?;
+        let summary = match conversation.until_done(job).await {
+            Ok(summary) => summary,
+            Err(error) => looks
+                .give_up(error)
+                .map_err(|error| with_problems(error, last_failure.as_ref()))?,
+        };
         let report = verify(job, round, &summary, said_gone).await?;
         if report.is_well() {
+            if conversation.turns < max_turns
+                && let Some(faults) = looks.next(job, &mut conversation.budget, input).await?
+            {
+                conversation.note(faults);
+                looks.passed_with(summary);
+                last_failure = None;
+                continue;
+            }
             return Ok(BuildOutcome {
                 summary,
                 picture: report.picture,
@@ -106,7 +121,8 @@ pub async fn build_app<J: Journal>(
         }
         said_gone |= report.says_gone();
         let unchanged = last_failure.is_some_and(|last| last.signature() == report.signature());
-        if unchanged || round > MAX_REPAIRS || conversation.turns >= max_turns {
+        repairs += 1;
+        if unchanged || repairs > MAX_REPAIRS || conversation.turns >= max_turns {
             return Err(RunError::User(still_broken(&report, unchanged)));
         }
         conversation.note(format!(

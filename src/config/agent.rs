@@ -30,6 +30,8 @@ pub struct Limits {
     /// What they may cost, in millionths of a US dollar (`RUN_MAX_COST`, in dollars); models
     /// without a known price cost nothing.
     pub max_cost_micros: Option<u64>,
+    /// How many times a model may look at pictures of the finished app (`AGENT_MAX_LOOKS`).
+    pub max_looks: u32,
 }
 
 impl Agent {
@@ -60,6 +62,9 @@ impl Agent {
                     |tokens| *tokens >= 1000,
                 )?,
                 max_cost_micros: max_cost(env.var("RUN_MAX_COST"))?,
+                max_looks: env.parsed("AGENT_MAX_LOOKS", 2, "a number from 0 to 5", |looks| {
+                    (0..=5).contains(looks)
+                })?,
             },
             browser: Browser::from_env(env)?,
             unsplash: Unsplash::from_env(env)?,

@@ -1,5 +1,6 @@
 //! A chat as every provider and the demo take it: messages and tools in, an answer in pieces out.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,13 +16,10 @@ pub enum ChatMessage {
     User {
         content: String,
     },
-    /// The user's words about an image.
-    UserImage {
+    /// The user's words about images.
+    UserImages {
         content: String,
-        /// Such as `image/png`.
-        media_type: String,
-        /// The image's bytes in base64.
-        data: String,
+        images: Vec<ChatImage>,
     },
     Assistant {
         content: String,
@@ -44,13 +42,36 @@ impl ChatMessage {
         match &mut message {
             Self::System { content }
             | Self::User { content }
-            | Self::UserImage { content, .. }
+            | Self::UserImages { content, .. }
             | Self::Assistant { content, .. }
             | Self::Tool { content, .. } => {
                 *content = change(content);
             }
         }
         message
+    }
+}
+
+/// An image in a chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatImage {
+    /// Such as `image/png`.
+    pub media_type: String,
+    /// The image's bytes in base64.
+    pub data: String,
+}
+
+impl ChatImage {
+    pub fn new(media_type: &str, bytes: &[u8]) -> Self {
+        Self {
+            media_type: media_type.to_owned(),
+            data: STANDARD.encode(bytes),
+        }
+    }
+
+    /// The image as an address that holds all of it.
+    pub(super) fn data_url(&self) -> String {
+        format!("data:{};base64,{}", self.media_type, self.data)
     }
 }
 

@@ -97,6 +97,14 @@ impl Hosted {
             || models::abilities(&self.settings.vision_model, &self.settings).vision
     }
 
+    /// Whether the model for images is known to see: the table says so, or whoever named it.
+    pub fn sees(&self) -> bool {
+        let (settings, model) = (&self.settings, &self.settings.vision_model);
+        let is_known =
+            settings.abilities.is_some() || *model != settings.model || models::is_known(model);
+        is_known && models::abilities(model, settings).vision
+    }
+
     /// How many tokens a chat may have: as the settings say, as Ollama loaded the model, from the
     /// table, else the provider's usual number.
     pub fn context_tokens(&self) -> usize {

@@ -134,8 +134,12 @@ pub fn find(model: &str) -> Option<&'static Model> {
     named(&model).or_else(|| named(model.rsplit_once('/')?.1))
 }
 
-/// What a model can do: as the settings say, else the table, else as most can.
-pub fn abilities(model: &str, settings: &config::Llm) -> Abilities {
+/// Whether the table says what a model of this name can do.
+pub fn is_known(model: &str) -> bool {
+    listed(model).is_some()
+}
+
+fn listed(model: &str) -> Option<Abilities> {
     let own = find(model).and_then(|known| known.abilities);
     let name = usual_name(model);
     let of_family = || {
@@ -145,7 +149,12 @@ pub fn abilities(model: &str, settings: &config::Llm) -> Abilities {
             .find(|family| name.starts_with(&family.begins))
             .map(|family| family.abilities)
     };
-    let mut known = own.or_else(of_family).unwrap_or_default();
+    own.or_else(of_family)
+}
+
+/// What a model can do: as the settings say, else the table, else as most can.
+pub fn abilities(model: &str, settings: &config::Llm) -> Abilities {
+    let mut known = listed(model).unwrap_or_default();
     if settings.provider == Provider::Anthropic && known.thinking == Thinking::Effort {
         known.thinking = Thinking::Adaptive;
     }

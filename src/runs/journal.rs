@@ -262,6 +262,9 @@ fn kind(step: &str) -> &'static str {
     if step.starts_with("verify-") {
         return "verify";
     }
+    if step.starts_with("look-") {
+        return "look";
+    }
     let mut named = NAMED.into_iter();
     named.find(|name| *name == step).unwrap_or("other")
 }

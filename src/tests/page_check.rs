@@ -6,6 +6,7 @@ mod doubts;
 mod hostile;
 mod jail;
 mod journeys;
+mod looks;
 mod peculiar;
 mod rootless;
 

@@ -31,7 +31,7 @@ pub use host_process::HostProcess;
 use image::{ImageFormat, Rgb, RgbImage};
 pub use issuer::Issuer;
 pub use mail_server::MailServer;
-pub use model::{Model, NAMING, Reply, VISION, Wire, chunk};
+pub use model::{LOOK, Model, NAMING, Reply, VISION, Wire, chunk};
 pub use nobody::{NOBODY, as_nobody, copy_program};
 pub use postgres::Postgres;
 pub use server::Server;

@@ -48,7 +48,7 @@ const ARGUMENTS: [&str; 17] = [
     "--noerrdialogs",
 ];
 /// The window, in pixels.
-const WINDOW: (u32, u32) = (1280, 800);
+pub const WINDOW: (u32, u32) = (1280, 800);
 /// Where the visitor is. Whatever works only with the sandbox's own clock and language fails here,
 /// as it would for most visitors.
 const TIME_ZONE: &str = "Asia/Tokyo";
@@ -152,18 +152,23 @@ impl Browser {
             self.call(&format!("{domain}.enable"), json!({}), START)
                 .await?;
         }
-        let (width, height) = WINDOW;
+        self.resize(WINDOW).await?;
         for (what, how) in [
-            (
-                "DeviceMetrics",
-                json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
-            ),
             ("Timezone", json!({ "timezoneId": TIME_ZONE })),
             ("Locale", json!({ "locale": LOCALE })),
         ] {
             self.call(&format!("Emulation.set{what}Override"), how, START)
                 .await?;
         }
+        Ok(())
+    }
+
+    /// Gives the page a window of this size, in pixels.
+    pub async fn resize(&mut self, (width, height): (u32, u32)) -> Result<(), BrowserError> {
+        let how =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", how, START)
+            .await?;
         Ok(())
     }
 

@@ -15,7 +15,8 @@ const QUALITIES: [u8; 3] = [82, 65, 40];
 /// In bytes.
 const LARGEST: usize = 100_000;
 
-fn decoded(png: &[u8]) -> Option<DynamicImage> {
+/// The screenshot (PNG); `None` when it can't be read, or is too large.
+pub fn decoded(png: &[u8]) -> Option<DynamicImage> {
     let mut reader = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));

@@ -58,7 +58,9 @@ fn size(message: &ChatMessage) -> usize {
         ChatMessage::System { content }
         | ChatMessage::User { content }
         | ChatMessage::Tool { content, .. } => content.len(),
-        ChatMessage::UserImage { content, data, .. } => content.len() + data.len(),
+        ChatMessage::UserImages { content, images } => {
+            content.len() + images.iter().map(|image| image.data.len()).sum::<usize>()
+        }
         ChatMessage::Assistant {
             content,
             tool_calls,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     config::{Provider, Reasoning},
     llm::{
-        ChatMessage, ChatRequest, ModelRole, Thoughts, ToolCall,
+        ChatImage, ChatMessage, ChatRequest, ModelRole, Thoughts, ToolCall,
         models::{Abilities, Thinking},
         quirk::Quirk,
         wire::history::{self, CallIds},
@@ -147,13 +147,12 @@ fn conversation(request: &ChatRequest, model: &str) -> (String, Vec<Value>) {
             }
             ChatMessage::System { content } => chat.user(text(&history::note(content))),
             ChatMessage::User { content } => chat.user(text(content)),
-            ChatMessage::UserImage {
-                content,
-                media_type,
-                data,
-            } => {
-                let source = json!({ "type": "base64", "media_type": media_type, "data": data });
-                chat.user(Some(json!({ "type": "image", "source": source })));
+            ChatMessage::UserImages { content, images } => {
+                for ChatImage { media_type, data } in images {
+                    let source =
+                        json!({ "type": "base64", "media_type": media_type, "data": data });
+                    chat.user(Some(json!({ "type": "image", "source": source })));
+                }
                 chat.user(text(content));
             }
             ChatMessage::Tool {

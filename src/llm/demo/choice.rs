@@ -33,7 +33,7 @@ impl Recordings {
     ) -> Result<(String, Part<'a>), ModelError> {
         let mut said = messages.iter().rev().filter_map(|message| match message {
             ChatMessage::User { content } => Some(content.as_str()),
-            ChatMessage::UserImage { .. }
+            ChatMessage::UserImages { .. }
             | ChatMessage::System { .. }
             | ChatMessage::Assistant { .. }
             | ChatMessage::Tool { .. } => None,
@@ -49,7 +49,7 @@ impl Recordings {
             .find_map(|message| match message {
                 ChatMessage::User { content } => self.build_for(content),
                 ChatMessage::Assistant { content, .. } => self.built_by(content),
-                ChatMessage::UserImage { .. }
+                ChatMessage::UserImages { .. }
                 | ChatMessage::System { .. }
                 | ChatMessage::Tool { .. } => None,
             });

@@ -141,17 +141,13 @@ fn message(message: &ChatMessage, provider: Provider) -> Option<Value> {
     Some(match message {
         ChatMessage::System { content } => json!({ "role": "system", "content": content }),
         ChatMessage::User { content } => json!({ "role": "user", "content": content }),
-        ChatMessage::UserImage {
-            content,
-            media_type,
-            data,
-        } => json!({
-            "role": "user",
-            "content": [
-                { "type": "text", "text": content },
-                { "type": "image_url", "image_url": { "url": format!("data:{media_type};base64,{data}") } },
-            ],
-        }),
+        ChatMessage::UserImages { content, images } => {
+            let mut parts = vec![json!({ "type": "text", "text": content })];
+            parts.extend(images.iter().map(
+                |image| json!({ "type": "image_url", "image_url": { "url": image.data_url() } }),
+            ));
+            json!({ "role": "user", "content": parts })
+        }
         ChatMessage::Tool {
             tool_call_id,
             content,

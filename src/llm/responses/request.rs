@@ -94,20 +94,15 @@ fn input(request: &ChatRequest, settings: &Settings<'_>) -> (String, Vec<Value>)
                 }
             }
             ChatMessage::User { content } => items.push(said("user", content)),
-            ChatMessage::UserImage {
-                content,
-                media_type,
-                data,
-            } => items.push(json!({
-                "role": "user",
-                "content": [
-                    { "type": "input_text", "text": content },
-                    {
-                        "type": "input_image", "detail": "auto",
-                        "image_url": format!("data:{media_type};base64,{data}"),
-                    },
-                ],
-            })),
+            ChatMessage::UserImages { content, images } => {
+                let mut parts = vec![json!({ "type": "input_text", "text": content })];
+                parts.extend(images.iter().map(|image| {
+                    json!({
+                        "type": "input_image", "detail": "auto", "image_url": image.data_url(),
+                    })
+                }));
+                items.push(json!({ "role": "user", "content": parts }));
+            }
             ChatMessage::Tool {
                 tool_call_id,
                 content,

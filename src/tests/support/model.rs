@@ -42,6 +42,8 @@ pub use wires::Wire;
 
 /// The script's key for requests with an image.
 pub const VISION: &str = "(an image)";
+/// The script's key for requests to look at the app; without it, the app looks right.
+pub const LOOK: &str = "(the app)";
 /// The script's key for requests for a title, where it is not [`TITLE`].
 pub const NAMING: &str = "(a title)";
 /// What the naming model says.
@@ -264,13 +266,20 @@ impl Model {
             .collect()
     }
 
-    /// The requests with an image, in order.
+    /// The requests with an attached image, in order.
     pub fn looks(&self) -> Vec<Value> {
-        let requests = self.shared.requests.lock().unwrap();
+        self.requests_for(VISION)
+    }
+
+    /// The requests to look at the app, in order.
+    pub fn looks_at_app(&self) -> Vec<Value> {
+        self.requests_for(LOOK)
+    }
+
+    fn requests_for(&self, key: &str) -> Vec<Value> {
+        let requests = self.requests().into_iter();
         requests
-            .iter()
-            .filter(|request| is_look(request))
-            .cloned()
+            .filter(|request| is_look(request) && due(request).0 == key)
             .collect()
     }
 
@@ -334,7 +343,9 @@ fn due(request: &Value) -> (String, usize) {
         .filter(|message| message["role"] == "assistant")
         .count();
     if is_look(request) {
-        return (VISION.to_owned(), 0);
+        let rules = messages[0]["content"].as_str().unwrap_or_default();
+        let is_app = rules.starts_with("You look at pictures of a web app");
+        return (if is_app { LOOK } else { VISION }.to_owned(), 0);
     }
     let said = messages[prompt]["content"].as_str().unwrap();
     // What an image shows stands before the prompt, and notes before that.
@@ -405,6 +416,7 @@ async fn answer_over(wire: Wire, shared: Shared, request: Value) -> Response {
     {
         Some(Reply::InTurn(replies)) => replies[asked.min(replies.len() - 1)].clone(),
         Some(reply) => reply.clone(),
+        None if prompt == LOOK => Reply::Text("LOOKS RIGHT"),
         None => {
             return refuse(
                 400,

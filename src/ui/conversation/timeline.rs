@@ -57,6 +57,13 @@ fn portrait(
             "looked at the image",
             "",
         ),
+        "lookAtApp" => (
+            IconName::Eye,
+            "Looking at",
+            "Looked at",
+            "looked at the app",
+            "",
+        ),
         "checkApp" => (
             IconName::ShieldCheck,
             "Checking",
