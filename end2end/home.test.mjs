@@ -151,6 +151,15 @@ test("the commands and the shortcuts open by keyboard, on all pages", async () =
   await other.context().close();
 });
 
+test("the commands are reached by touch, and nothing is wider than a small phone", async () => {
+  const page = await home(320);
+  await page.getByRole("button", { name: "Commands" }).click();
+  await page.getByRole("option", { name: "New project" }).waitFor();
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(overflow, 0, "nothing is wider than the window");
+  await page.context().close();
+});
+
 test("what was typed survives a reload until it is sent", async () => {
   const page = await home(1024);
   const field = page.getByRole("textbox", { name: "Describe the app you want to build" });

@@ -1,5 +1,6 @@
 //! A project's page: the conversation on one side, the app and its code on the other.
 
+mod commands;
 mod composer;
 mod header;
 mod separator;
@@ -190,6 +191,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
             part.set(PhonePart::App);
         }
     });
+    commands::add(project, (tab, part), viewed, versions_open);
     let code_shown = Memo::new(move |_| tab.get() == CODE.id);
     // The code is fetched when somebody first looks, then stays.
     let code_seen =

@@ -9,6 +9,7 @@ use crate::{
     },
     protocol::{ModelNotice, OfferedModel, ProjectId, RunId},
     ui::{
+        commands::Commands,
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Spinner},
         conversation::{Conversation, EditNotice, Editing},
         credits::{self, CreditsNote},
@@ -108,13 +109,22 @@ pub fn Composer(
         }
     });
     let stopping = stop.pending();
-    let stop_it = move |_| {
+    let stop_it = move || {
+        if stopping.get_untracked() {
+            return;
+        }
         if let Some(run) = unfinished.get_untracked() {
             stop.dispatch(run);
             // The button goes when the run ends, so the focus moves on.
             field.focus();
         }
     };
+    let commands = Commands::expect();
+    Effect::new(move || {
+        if unfinished.with(Option::is_some) {
+            commands.add("Stop", IconName::Square, stop_it);
+        }
+    });
     view! {
         <form
             class=format!("relative mx-3 mb-3 flex shrink-0 flex-col gap-1 p-2 focus-within-ring {CARD}")
@@ -147,7 +157,7 @@ pub fn Composer(
                         disabled=stopping
                         attr:aria-label="Stop"
                         attr:title="Stop this run and keep what it wrote"
-                        on:click=stop_it
+                        on:click=move |_| stop_it()
                     >
                         {move || {
                             if stopping.get() { view! { <Spinner/> }.into_any() } else { view! { <Icon name=IconName::Square/> }.into_any() }
