@@ -147,6 +147,35 @@ test("messages that wait are seen, changed where they stand, and removed", async
   assert.deepEqual(await prompts(), ["Build a page", "Change the words", "Then that"]);
 });
 
+test("what was typed survives a reload, not what an edit put into the field, and is forgotten when it is sent", async () => {
+  const reloaded = async (text) => {
+    await tab.reload();
+    await message("Then that").waitFor();
+    await tab.waitForLoadState("networkidle");
+    await until(`the field has "${text}"`, async () => (await field().inputValue()) === text);
+  };
+  await field().fill("A draft to keep");
+  await reloaded("A draft to keep");
+  // It is this project's alone.
+  const other = await context.newPage();
+  other.setDefaultTimeout(PATIENCE);
+  await other.goto(server.url);
+  await other.getByRole("textbox", { name: "Describe the app you want to build" }).waitFor();
+  assert.equal(await other.getByRole("textbox", { name: "Describe the app you want to build" }).inputValue(), "");
+  await other.close();
+  await message("Then that").getByRole("button", { name: "Edit" }).click();
+  await until("the message is in the field", async () => (await field().inputValue()) === "Then that");
+  await field().fill("Half an edit");
+  await reloaded("A draft to keep");
+  await field().fill("Change from a draft");
+  await field().press("Enter");
+  await until("it is sent", async () => (await field().inputValue()) === "");
+  await ui.finished(4);
+  await reloaded("");
+  // As it was for what follows.
+  await message("Change from a draft").getByRole("button", { name: "Edit" }).waitFor();
+});
+
 test("an edited message is sent again from there, refused while a run works, and a second tab follows", async () => {
   const second = await context.newPage();
   await second.goto(address);

@@ -9,6 +9,7 @@ use crate::{
     },
     protocol::{ModelNotice, OfferedModel, ProjectId, RunId},
     ui::{
+        browser,
         commands::Commands,
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Spinner},
         conversation::{Conversation, EditNotice, Editing},
@@ -32,7 +33,7 @@ pub fn Composer(
     about: ModelNotice,
 ) -> impl IntoView {
     let offered = about.offered.clone();
-    let field = PromptField::new();
+    let field = PromptField::kept(draft_of(project));
     let picked = Picked::expect();
     let mode = RwSignal::new(mode::chosen(project));
     // That of the last message, so that a project keeps its model.
@@ -68,6 +69,7 @@ pub fn Composer(
                     picked.set(None);
                     match edited {
                         Some(_) => editing.finish(edited),
+                        None if field.is_gone() => browser::forget_draft(&draft_of(project)),
                         None => field.clear(&prompt),
                     }
                 }
@@ -175,6 +177,11 @@ pub fn Composer(
     }
 }
 
+/// What the message that is being written is kept as in the browser.
+fn draft_of(project: ProjectId) -> String {
+    format!("{MESSAGE_ID}-{project}")
+}
+
 /// Puts a message that is being changed into the field; what was there comes back afterwards.
 fn edit_in(
     field: PromptField,
@@ -185,7 +192,7 @@ fn edit_in(
     let held = StoredValue::new(None::<((String, Option<Attached>), &'static str, String)>);
     Effect::new(move || match editing.message.get() {
         Some(message) => {
-            let before = (field.take(), mode.get_untracked(), model.get_untracked());
+            let before = (field.lend(), mode.get_untracked(), model.get_untracked());
             held.update_value(|held| {
                 held.get_or_insert(before);
             });
@@ -197,7 +204,7 @@ fn edit_in(
         }
         None => {
             if let Some(before) = held.try_update_value(Option::take).flatten() {
-                field.put(before.0);
+                field.give_back(before.0);
                 mode.set(before.1);
                 model.set(before.2);
             }
