@@ -101,6 +101,13 @@ for (const width of [390, 1024, 1920]) {
       await page.screenshot({ path: join(results, `editor-${width}-${theme}.png`) });
     }
     await page.emulateMedia({ colorScheme: "light" });
+    // Its theme can be chosen at every width.
+    const themes = page.getByRole("combobox", { name: "Editor theme" });
+    const options = await themes.locator("option").evaluateAll((all) => all.map((option) => option.value));
+    for (const theme of [options.at(-1), options[0]]) {
+      await themes.selectOption(theme);
+      await until(`the theme is ${theme}`, async () => (await page.locator("[data-editor-theme]").getAttribute("data-editor-theme")) === theme);
+    }
     // The list, by the keyboard alone.
     if (width < 768) await page.getByRole("button", { name: "All files" }).click();
     await page.getByRole("searchbox", { name: "Filter files" }).fill("notes");
