@@ -234,6 +234,46 @@ test("while a run is at work the text is kept, and saved when the run ends", asy
   await page.close();
 });
 
+test("files of the desktop are dropped onto a folder, and a line of the tree is dragged into another", async () => {
+  const { page, problems, at } = await open(1280);
+  await at.open("notes.md");
+  const drop = async (target, name, text, size = 0) => {
+    const dataTransfer = await page.evaluateHandle(
+      ([name, text, size]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([text, new Uint8Array(size)], name, { type: "text/plain" }));
+        return data;
+      },
+      [name, text, size],
+    );
+    await target.dispatchEvent("dragover", { dataTransfer });
+    await target.dispatchEvent("drop", { dataTransfer });
+  };
+  const line = (name) => at.tree.getByRole("treeitem", { name, exact: true });
+  await drop(line("lib"), "dropped.txt", "From the desktop");
+  await page.getByText("Uploaded lib/dropped.txt.").waitFor();
+  assert.equal(await onServer("lib/dropped.txt"), "From the desktop");
+  await drop(at.tree, "plain.txt", "Of the app");
+  await page.getByText("Uploaded plain.txt.").waitFor();
+  assert.equal(await onServer("plain.txt"), "Of the app");
+  // The same limits and sentences as by the button.
+  await drop(line("lib"), "dropped.txt", "Again");
+  await page.getByText("lib/dropped.txt is there already").waitFor();
+  assert.equal(await onServer("lib/dropped.txt"), "From the desktop");
+  await drop(line("lib"), "huge.bin", "", 30 << 20);
+  await page.getByText(/huge\.bin is larger than \d+ MB/).waitFor();
+  // None of it went with the message.
+  assert.equal(await page.getByRole("button", { name: "Remove image" }).count(), 0);
+  assert.equal(await page.locator("[data-drop-hint]").count(), 0);
+
+  await line("plain.txt").dragTo(line("lib"));
+  await page.getByText("Moved plain.txt to lib/plain.txt.").waitFor();
+  assert.equal(await onServer("lib/plain.txt"), "Of the app");
+  assert.equal(await onServer("plain.txt"), undefined);
+  assert.deepEqual(problems, []);
+  await page.close();
+});
+
 test("5,000 files are a few lines in the page, found by the filter and by their text", async () => {
   const { page, at } = await open(1280);
   const project = address.split("/").at(-1);
