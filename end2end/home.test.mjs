@@ -125,6 +125,17 @@ test("the showcase has categories and a preview on devices, and an app of it bec
   }
 });
 
+test("the way back from a deletion goes when its time is over, also under the pointer", async () => {
+  await use("quiz");
+  const page = await home(1024);
+  await cards(page).first().getByRole("button", { name: "More" }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  const undo = page.getByRole("button", { name: "Undo" });
+  await undo.hover();
+  await until("it is gone", async () => (await undo.count()) === 0, 30_000);
+  await page.context().close();
+});
+
 test("the commands and the shortcuts open by keyboard, on all pages", async () => {
   const page = await home(1024);
   for (const path of ["/", "/admin/runs", "/no/such/page"]) {
