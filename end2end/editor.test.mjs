@@ -260,7 +260,7 @@ test("files of the desktop are dropped onto a folder, and a line of the tree is 
   await drop(line("lib"), "dropped.txt", "Again");
   await page.getByText("lib/dropped.txt is there already").waitFor();
   assert.equal(await onServer("lib/dropped.txt"), "From the desktop");
-  await drop(line("lib"), "huge.bin", "", 30 << 20);
+  await drop(line("lib"), "huge.bin", "", 33 << 20);
   await page.getByText(/huge\.bin is larger than \d+ MB/).waitFor();
   // None of it went with the message.
   assert.equal(await page.getByRole("button", { name: "Remove image" }).count(), 0);
