@@ -172,15 +172,10 @@ impl PromptField {
     /// Keeps the text until it is sent, where the field does.
     pub fn keep(self, text: &str) {
         if let Some(draft) = self.draft
-            && !self.borrowed.get_value()
+            && self.borrowed.try_get_value() == Some(false)
         {
-            draft.with_value(|draft| browser::keep_draft(draft, text));
+            draft.try_with_value(|draft| browser::keep_draft(draft, text));
         }
-    }
-
-    /// Forgets the draft: it was sent.
-    pub fn sent(self) {
-        self.keep("");
     }
 
     /// Empties the field of what was sent; a text or an image that changed meanwhile stays.
