@@ -136,7 +136,12 @@ fn view_of(commands: Commands, entries: RwSignal<Vec<Entry>>) -> AnyView {
         let added = commands
             .added
             .with(|added| added.iter().map(Entry::from).collect::<Vec<_>>());
-        entries.with(|entries| Found(matching(&[added.as_slice(), entries].concat(), &search)))
+        entries.with(|entries| {
+            Found(matching(
+                &[added.as_slice(), entries.as_slice()].concat(),
+                &search,
+            ))
+        })
     });
     let navigate = leptos_router::hooks::use_navigate();
     let choose = Callback::new(move |index: usize| {

@@ -101,7 +101,7 @@ impl PromptField {
         field
     }
 
-    pub fn new() -> Self {
+    fn new() -> Self {
         let field = Self {
             element: NodeRef::new(),
             text: RwSignal::new(String::new()),
