@@ -147,6 +147,35 @@ test("messages that wait are seen, changed where they stand, and removed", async
   assert.deepEqual(await prompts(), ["Build a page", "Change the words", "Then that"]);
 });
 
+test("what was typed survives a reload, not what an edit put into the field, and is forgotten when it is sent", async () => {
+  const reloaded = async (text) => {
+    await tab.reload();
+    await message("Then that").waitFor();
+    await tab.waitForLoadState("networkidle");
+    await until(`the field has "${text}"`, async () => (await field().inputValue()) === text);
+  };
+  await field().fill("A draft to keep");
+  await reloaded("A draft to keep");
+  // It is this project's alone.
+  const other = await context.newPage();
+  other.setDefaultTimeout(PATIENCE);
+  await other.goto(server.url);
+  await other.getByRole("textbox", { name: "Describe the app you want to build" }).waitFor();
+  assert.equal(await other.getByRole("textbox", { name: "Describe the app you want to build" }).inputValue(), "");
+  await other.close();
+  await message("Then that").getByRole("button", { name: "Edit" }).click();
+  await until("the message is in the field", async () => (await field().inputValue()) === "Then that");
+  await field().fill("Half an edit");
+  await reloaded("A draft to keep");
+  await field().fill("Change from a draft");
+  await field().press("Enter");
+  await until("it is sent", async () => (await field().inputValue()) === "");
+  await ui.finished(4);
+  await reloaded("");
+  // As it was for what follows.
+  await message("Change from a draft").getByRole("button", { name: "Edit" }).waitFor();
+});
+
 test("an edited message is sent again from there, refused while a run works, and a second tab follows", async () => {
   const second = await context.newPage();
   await second.goto(address);
@@ -215,6 +244,68 @@ test("the log stays at its end until its reader scrolls up, and then where the r
   await line.click();
   await ui.run(5).getByRole("button", { name: /echo one/ }).waitFor();
   assert.ok(Math.abs((await line.boundingBox()).y - before) < 2);
+});
+
+test("what the workspace can do is found among the commands, by keys and by touch", async () => {
+  const commands = tab.getByRole("combobox", { name: "Search commands" });
+  const choose = async (name) => {
+    await tab.keyboard.press("Control+k");
+    await commands.fill(name);
+    await tab.getByRole("option", { name: `${name} This page` }).waitFor();
+    await commands.press("Enter");
+    await commands.waitFor({ state: "detached" });
+  };
+  const focused = () => tab.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.id);
+  await choose("Code");
+  await tab.getByRole("tab", { name: "Code", selected: true }).waitFor();
+  await until("its tab has the focus", async () => (await focused()) === "code");
+  await choose("Preview");
+  await tab.getByRole("tab", { name: "Preview", selected: true }).waitFor();
+  await choose("New message");
+  await until("the field has the focus", async () => (await focused()) === "message");
+  await choose("Rename project");
+  await until("the title has the focus", async () => (await focused()) === "Project title");
+  await tab.keyboard.press("Escape");
+  await choose("Share");
+  await tab.getByRole("dialog", { name: "Share" }).waitFor();
+  await tab.keyboard.press("Escape");
+  const [download] = await Promise.all([tab.waitForEvent("download"), choose("Download ZIP")]);
+  assert.match(download.suggestedFilename(), /\.zip$/);
+  // What works is stopped, which nothing else is.
+  await tab.keyboard.press("Control+k");
+  await commands.fill("Stop");
+  assert.equal(await tab.getByRole("option", { name: "Stop This page" }).count(), 0);
+  await tab.keyboard.press("Escape");
+  const release = hold();
+  await ui.send("Change until stopped");
+  await until("it works", async () => (await ui.runs().last().getAttribute("data-run-state")) === "running");
+  await choose("Stop");
+  await until("it is stopped", async () => (await ui.runs().last().getAttribute("data-run-state")) === "cancelled");
+  release();
+  // The whole list by the arrow keys: what they are at can be seen.
+  await tab.keyboard.press("Control+k");
+  await tab.getByRole("option").first().waitFor();
+  await commands.press("End");
+  const [option, list] = [tab.getByRole("option").last(), tab.getByRole("listbox", { name: "Commands" })];
+  await until("the last one is in sight", async () => {
+    const [one, all] = [await option.boundingBox(), await list.boundingBox()];
+    return one.y + one.height <= all.y + all.height + 1;
+  });
+  await tab.keyboard.press("Escape");
+  for (const width of [320, 390, 1024]) {
+    await tab.setViewportSize({ width, height: 800 });
+    const overflow = await tab.locator("header").evaluate((header) => header.scrollWidth - header.clientWidth);
+    assert.equal(overflow, 0, `the bar is not wider than ${width} px`);
+    if (width < 640) {
+      await tab.getByRole("button", { name: "Commands" }).click();
+      await commands.fill("Keyboard");
+      await tab.getByRole("option", { name: "Keyboard shortcuts" }).click();
+    } else {
+      await tab.getByRole("button", { name: "Keyboard shortcuts" }).click();
+    }
+    await tab.getByRole("dialog", { name: "Keyboard shortcuts" }).getByText("Everywhere").waitFor();
+    await tab.keyboard.press("Escape");
+  }
 });
 
 test("a long past comes in parts, and what the reader sees stays", async () => {

@@ -101,6 +101,13 @@ for (const width of [390, 1024, 1920]) {
       await page.screenshot({ path: join(results, `editor-${width}-${theme}.png`) });
     }
     await page.emulateMedia({ colorScheme: "light" });
+    // Its theme can be chosen at every width.
+    const themes = page.getByRole("combobox", { name: "Editor theme" });
+    const options = await themes.locator("option").evaluateAll((all) => all.map((option) => option.value));
+    for (const theme of [options.at(-1), options[0]]) {
+      await themes.selectOption(theme);
+      await until(`the theme is ${theme}`, async () => (await page.locator("[data-editor-theme]").getAttribute("data-editor-theme")) === theme);
+    }
     // The list, by the keyboard alone.
     if (width < 768) await page.getByRole("button", { name: "All files" }).click();
     await page.getByRole("searchbox", { name: "Filter files" }).fill("notes");
@@ -224,6 +231,46 @@ test("while a run is at work the text is kept, and saved when the run ends", asy
   await page.getByRole("button", { name: "Stop" }).click();
   await at.says("Saved");
   assert.equal(await onServer("notes.md"), "# Typed meanwhile\n");
+  await page.close();
+});
+
+test("files of the desktop are dropped onto a folder, and a line of the tree is dragged into another", async () => {
+  const { page, problems, at } = await open(1280);
+  await at.open("notes.md");
+  const drop = async (target, name, text, size = 0) => {
+    const dataTransfer = await page.evaluateHandle(
+      ([name, text, size]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([text, new Uint8Array(size)], name, { type: "text/plain" }));
+        return data;
+      },
+      [name, text, size],
+    );
+    await target.dispatchEvent("dragover", { dataTransfer });
+    await target.dispatchEvent("drop", { dataTransfer });
+  };
+  const line = (name) => at.tree.getByRole("treeitem", { name, exact: true });
+  await drop(line("lib"), "dropped.txt", "From the desktop");
+  await page.getByText("Uploaded lib/dropped.txt.").waitFor();
+  assert.equal(await onServer("lib/dropped.txt"), "From the desktop");
+  await drop(at.tree, "plain.txt", "Of the app");
+  await page.getByText("Uploaded plain.txt.").waitFor();
+  assert.equal(await onServer("plain.txt"), "Of the app");
+  // The same limits and sentences as by the button.
+  await drop(line("lib"), "dropped.txt", "Again");
+  await page.getByText("lib/dropped.txt is there already").waitFor();
+  assert.equal(await onServer("lib/dropped.txt"), "From the desktop");
+  await drop(line("lib"), "huge.bin", "", 33 << 20);
+  await page.getByText(/huge\.bin is larger than \d+ MB/).waitFor();
+  // None of it went with the message.
+  assert.equal(await page.getByRole("button", { name: "Remove image" }).count(), 0);
+  assert.equal(await page.locator("[data-drop-hint]").count(), 0);
+
+  await line("plain.txt").dragTo(line("lib"));
+  await page.getByText("Moved plain.txt to lib/plain.txt.").waitFor();
+  assert.equal(await onServer("lib/plain.txt"), "Of the app");
+  assert.equal(await onServer("plain.txt"), undefined);
+  assert.deepEqual(problems, []);
   await page.close();
 });
 

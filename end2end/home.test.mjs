@@ -125,6 +125,17 @@ test("the showcase has categories and a preview on devices, and an app of it bec
   }
 });
 
+test("the way back from a deletion goes when its time is over, also under the pointer", async () => {
+  await use("quiz");
+  const page = await home(1024);
+  await cards(page).first().getByRole("button", { name: "More" }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  const undo = page.getByRole("button", { name: "Undo" });
+  await undo.hover();
+  await until("it is gone", async () => (await undo.count()) === 0, 30_000);
+  await page.context().close();
+});
+
 test("the commands and the shortcuts open by keyboard, on all pages", async () => {
   const page = await home(1024);
   for (const path of ["/", "/admin/runs", "/no/such/page"]) {
@@ -149,6 +160,15 @@ test("the commands and the shortcuts open by keyboard, on all pages", async () =
   assert.ok(await other.evaluate(() => document.documentElement.classList.contains("dark")));
   await preferTheme(other, "system");
   await other.context().close();
+});
+
+test("the commands are reached by touch, and nothing is wider than a small phone", async () => {
+  const page = await home(320);
+  await page.getByRole("button", { name: "Commands" }).click();
+  await page.getByRole("option", { name: "New project" }).waitFor();
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(overflow, 0, "nothing is wider than the window");
+  await page.context().close();
 });
 
 test("what was typed survives a reload until it is sent", async () => {

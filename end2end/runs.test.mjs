@@ -67,6 +67,13 @@ test("a run shows up while it works, and its row follows it to its end", async (
   assert.equal(await row.getAttribute("data-seen"), "yes");
   assert.equal(await spent().count(), 0, "the demo spends nothing");
   await row.getByText("Succeeded").waitFor();
+  // When it began is text, with hour and zone, for those who can't point at it.
+  for (const width of [390, 1024, 1280]) {
+    await page.setViewportSize({ width, height: 800 });
+    assert.match(await row.locator("[data-label=Started]").innerText(), /(just now|ago)\s+.*\d{2}:\d{2}.*[A-Z]/);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(overflow, 0, `nothing is wider than ${width} px`);
+  }
 });
 
 test("a run's details show its steps on a time axis, and what each of them made", async () => {

@@ -119,6 +119,14 @@ test("a version is looked at with its own preview and code, and the app stays as
   const frame = tab.frameLocator('iframe[title="Preview of the version"]');
   await frame.getByRole("heading", { name: "First words" }).waitFor({ timeout: 120_000 });
   await second.frameLocator('iframe[title="Preview"]').getByRole("heading", { name: "Second words" }).waitFor();
+  // The address names the file that is read, which a reload shows again.
+  const version = tab.getByRole("tablist", { name: "The version" });
+  await version.getByRole("tab", { name: "Code" }).click();
+  await tab.getByRole("tree", { name: "Files" }).getByRole("treeitem", { name: "page.tsx" }).click();
+  await until("the address names the file", () => new URL(tab.url()).search === "?version=1&file=app%2Fpage.tsx");
+  await tab.reload();
+  await version.getByRole("tab", { name: "Code", selected: true }).waitFor();
+  await tab.getByLabel("The text of app/page.tsx").filter({ hasText: "First words" }).waitFor();
   await tab.getByRole("link", { name: "Back to the newest" }).click();
   await ui.preview().getByRole("heading", { name: "Second words" }).waitFor();
 });

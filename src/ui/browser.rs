@@ -142,6 +142,16 @@ pub fn focus(id: &str) {
     }
 }
 
+/// Presses the button or link with the id, if there is one.
+pub fn press(id: &str) {
+    let element = document()
+        .get_element_by_id(id)
+        .and_then(|element| element.dyn_into::<HtmlElement>().ok());
+    if let Some(element) = element {
+        element.click();
+    }
+}
+
 /// The text that a script's object has under the key, as far as `longest` UTF-16 units of it;
 /// `None` when it has none.
 pub fn text_of(object: &JsValue, key: &str, longest: u32) -> Option<String> {

@@ -4,6 +4,7 @@
 mod code_mirror;
 mod compare;
 mod context_menu;
+mod drops;
 mod editor_pane;
 mod kept_text;
 mod open_files;

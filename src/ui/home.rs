@@ -87,9 +87,9 @@ pub fn HomePage() -> impl IntoView {
 pub fn SiteHeader(#[prop(optional)] children: Option<Children>) -> impl IntoView {
     view! {
         <header class="sticky top-0 z-header border-b border-transparent bg-background/80 backdrop-blur-md">
-            <div class="mx-auto flex h-14 max-w-6xl items-center gap-1.5 px-5">
+            <div class="mx-auto flex h-14 max-w-6xl items-center gap-1.5 px-5 max-[26rem]:px-3">
                 <HomeLink/>
-                <div class="ml-auto flex items-center gap-1.5">
+                <div class="ml-auto flex items-center gap-1.5 max-[26rem]:gap-1">
                     {children.map(|children| children())}
                     <CreditsBadge/>
                     <CommandsButton/>
@@ -116,7 +116,8 @@ pub fn HomeLink() -> impl IntoView {
                 ></path>
                 <circle cx="17.5" cy="8.5" r="1.6" class="fill-brand-on-ink"></circle>
             </svg>
-            "CodeFlow"
+            // A narrow phone has room for the drawing alone.
+            <span class="max-[26rem]:sr-only">"CodeFlow"</span>
         </a>
     }
 }

@@ -16,12 +16,15 @@ use crate::{
     protocol::{FragmentId, ProjectId, ShareState},
 };
 
+/// The id of the button.
+pub const SHARE_ID: &str = "share-project";
+
 /// The button in the workspace's bar, and its dialog.
 #[component]
 pub fn ShareButton(project: ProjectId) -> impl IntoView {
     let open = RwSignal::new(false);
     view! {
-        <Button variant=ButtonVariant::Outline size=ButtonSize::Sm attr:aria-haspopup="dialog" on:click=move |_| open.set(true)>
+        <Button variant=ButtonVariant::Outline size=ButtonSize::Sm attr:id=SHARE_ID attr:aria-haspopup="dialog" on:click=move |_| open.set(true)>
             "Share"
         </Button>
         <Dialog open title="Share" description="Show the running app to others, or work on it together.">

@@ -45,6 +45,17 @@ pub fn RelativeTime(at: Timestamp) -> impl IntoView {
     view! { <time datetime=iso(at) title=title>{words}</time> }
 }
 
+/// As [`RelativeTime`], with day, hour and zone as text below it.
+#[component]
+pub fn FullTime(at: Timestamp) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let exact = move || clock.0.get().map(|_| browser::local_time(at.0));
+    view! {
+        <RelativeTime at/>
+        <span class="block text-xs text-muted-foreground empty:hidden">{exact}</span>
+    }
+}
+
 /// A `<time>` that says when something was, with the hour in UTC.
 #[component]
 pub fn Moment(at: Timestamp) -> impl IntoView {

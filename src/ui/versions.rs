@@ -33,6 +33,8 @@ use comparison::{ComparisonPane, sides_in};
 use naming::{address, author, name};
 use view::VersionPane;
 
+/// The part of the address that names the version that is looked at, by number or id.
+pub const VERSION_QUERY: &str = "version";
 /// The ids of the panel and of the button that opens it.
 pub const PANEL_ID: &str = "versions-panel";
 pub const VERSIONS_ID: &str = "versions-button";

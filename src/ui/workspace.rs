@@ -1,5 +1,6 @@
 //! A project's page: the conversation on one side, the app and its code on the other.
 
+mod commands;
 mod composer;
 mod header;
 mod separator;
@@ -27,7 +28,7 @@ use super::{
     preview::{Picked, PreviewPane},
     team::{self, TeamState},
     terminal::terminal_pane,
-    versions::{version_view, versions_panel},
+    versions::{VERSION_QUERY, version_view, versions_panel},
 };
 use crate::{
     api::projects::get_workspace,
@@ -175,10 +176,11 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     let notice = DemoNoticeState::new();
     let query = use_query_map();
     // The version that is looked at, by number or id.
-    let viewed = Memo::new(move |_| query.with(|query| query.get("version")));
+    let viewed = Memo::new(move |_| query.with(|query| query.get(VERSION_QUERY)));
     let versions_open = RwSignal::new(false);
-    // An address that names a file shows it.
-    let names_file = query.with_untracked(|query| query.get(FILE_QUERY).is_some());
+    // An address that names a file shows it, which may be a version's.
+    let names_file = query.with_untracked(|query| query.get(FILE_QUERY).is_some())
+        && viewed.with_untracked(Option::is_none);
     let (first_tab, first_part) = match names_file {
         true => (CODE.id, PhonePart::App),
         false => (PREVIEW.id, PhonePart::Chat),
@@ -190,7 +192,8 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
             part.set(PhonePart::App);
         }
     });
-    let code_shown = Memo::new(move |_| tab.get() == CODE.id);
+    commands::add(project, (tab, part), viewed, versions_open);
+    let code_shown = Memo::new(move |_| tab.get() == CODE.id && viewed.with(Option::is_none));
     // The code is fetched when somebody first looks, then stays.
     let code_seen =
         Memo::new(move |seen: Option<&bool>| seen.copied().unwrap_or(false) || code_shown.get());

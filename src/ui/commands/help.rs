@@ -9,7 +9,10 @@ const SHORTCUTS: [(&str, &[(&str, &str)]); 7] = [
     (
         "Everywhere",
         &[
-            ("Ctrl K", "Commands: pages, projects, theme (⌘ K on a Mac)"),
+            (
+                "Ctrl K",
+                "Commands: what the page can do, pages, projects (⌘ K on a Mac)",
+            ),
             ("?", "This list"),
             ("Esc", "Close what is open"),
         ],

@@ -1,9 +1,15 @@
-//! The list of commands: pages, projects and themes, narrowed by what is typed.
+//! The list of commands: what the shown page can do, pages, projects and themes, narrowed by what
+//! is typed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use leptos::{ev, html, prelude::*};
+use leptos::{
+    ev, html,
+    prelude::*,
+    web_sys::{ScrollIntoViewOptions, ScrollLogicalPosition},
+};
 
+use super::{Act as Run, Command, Commands};
 use crate::{
     api::projects::list_projects,
     ui::{
@@ -17,7 +23,7 @@ use crate::{
 };
 
 /// How many commands are shown at a time.
-const MOST: usize = 12;
+const MOST: usize = 24;
 
 /// How long the page that a command leads to may take to show its field.
 const ARRIVAL: Duration = Duration::from_millis(300);
@@ -26,7 +32,7 @@ const ARRIVAL: Duration = Duration::from_millis(300);
 #[derive(Clone)]
 enum Act {
     Go(String),
-    Do(Callback<()>),
+    Do(Run),
 }
 
 #[derive(Clone)]
@@ -57,12 +63,13 @@ panes! {
     commands:
 
     /// The menu; its code is fetched when it is first opened.
-    pub fn command_menu(open: RwSignal<bool>, help: RwSignal<bool>) {
-        menu(open, help)
+    pub fn command_menu(commands: Commands) {
+        menu(commands)
     }
 }
 
-fn menu(open: RwSignal<bool>, help: RwSignal<bool>) -> AnyView {
+fn menu(commands: Commands) -> AnyView {
+    let help = commands.help_open;
     let go = |label: &str, icon, path: &str| Entry {
         label: label.to_owned(),
         hint: "Page",
@@ -76,17 +83,25 @@ fn menu(open: RwSignal<bool>, help: RwSignal<bool>) -> AnyView {
     if visitor::is_administrator() {
         fixed.push(go("Runs", IconName::ListTree, "/admin/runs"));
     }
+    let visitor = visitor::expect();
+    if visitor.account.is_some() {
+        fixed.push(go("Settings", IconName::Wrench, "/settings"));
+        fixed.push(go("Usage", IconName::Clock, "/usage"));
+    }
+    if visitor.accounts {
+        fixed.push(go("Pricing", IconName::Sparkles, "/pricing"));
+    }
     fixed.extend(THEMES.map(|(value, name, icon)| Entry {
         label: format!("Theme: {}", name.to_lowercase()),
         hint: "Theme",
         icon,
-        act: Act::Do(Callback::new(move |()| theme::choose(value))),
+        act: Act::Do(Arc::new(move || theme::choose(value))),
     }));
     fixed.push(Entry {
         label: "Keyboard shortcuts".to_owned(),
         hint: "Help",
         icon: IconName::Keyboard,
-        act: Act::Do(Callback::new(move |()| help.set(true))),
+        act: Act::Do(Arc::new(move || help.set(true))),
     });
     let entries = RwSignal::new(fixed);
     leptos::task::spawn_local(async move {
@@ -99,22 +114,41 @@ fn menu(open: RwSignal<bool>, help: RwSignal<bool>) -> AnyView {
         });
         entries.try_update(|entries| entries.extend(projects));
     });
-    view_of(entries, open)
+    view_of(commands, entries)
 }
 
-fn view_of(entries: RwSignal<Vec<Entry>>, open: RwSignal<bool>) -> AnyView {
+impl From<&Command> for Entry {
+    fn from(command: &Command) -> Self {
+        Self {
+            label: command.label.to_owned(),
+            hint: "This page",
+            icon: command.icon,
+            act: Act::Do(command.act.clone()),
+        }
+    }
+}
+
+fn view_of(commands: Commands, entries: RwSignal<Vec<Entry>>) -> AnyView {
     let search = RwSignal::new(String::new());
     let at = RwSignal::new(0_usize);
     let found = Memo::new(move |_| {
         let search = search.get();
-        entries.with(|entries| Found(matching(entries, &search)))
+        let added = commands
+            .added
+            .with(|added| added.iter().map(Entry::from).collect::<Vec<_>>());
+        entries.with(|entries| {
+            Found(matching(
+                &[added.as_slice(), entries.as_slice()].concat(),
+                &search,
+            ))
+        })
     });
     let navigate = leptos_router::hooks::use_navigate();
     let choose = Callback::new(move |index: usize| {
         let Some(entry) = found.with_untracked(|found| found.0.get(index).cloned()) else {
             return;
         };
-        open.set(false);
+        commands.is_open.set(false);
         match entry.act {
             Act::Go(path) => {
                 navigate(&path, Default::default());
@@ -123,7 +157,8 @@ fn view_of(entries: RwSignal<Vec<Entry>>, open: RwSignal<bool>) -> AnyView {
                     set_timeout(move || browser::focus(&id), ARRIVAL);
                 }
             }
-            Act::Do(run) => run.run(()),
+            // When the dialog has returned the focus, which this may move.
+            Act::Do(run) => request_animation_frame(move || run()),
         }
     });
     let on_key = move |key: ev::KeyboardEvent| {
@@ -137,6 +172,7 @@ fn view_of(entries: RwSignal<Vec<Entry>>, open: RwSignal<bool>) -> AnyView {
             _ => return,
         }
         key.prevent_default();
+        show_option(at.get_untracked());
     };
     let field = NodeRef::<html::Input>::new();
     Effect::new(move || {
@@ -174,6 +210,15 @@ fn view_of(entries: RwSignal<Vec<Entry>>, open: RwSignal<bool>) -> AnyView {
         .into_any())}
     }
     .into_any()
+}
+
+/// Scrolls the option that the keys went to into the list.
+fn show_option(index: usize) {
+    let options = ScrollIntoViewOptions::new();
+    options.set_block(ScrollLogicalPosition::Nearest);
+    if let Some(option) = document().get_element_by_id(&format!("command-{index}")) {
+        option.scroll_into_view_with_scroll_into_view_options(&options);
+    }
 }
 
 /// Compared by what is shown.

@@ -1,5 +1,5 @@
 //! Short messages at the window's edge, with a button at most. Each stays as long as its bar's
-//! animation takes, which rests while the pointer or the focus is on it.
+//! animation takes, which rests while the pointer or the focus is on it, unless it expires.
 
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ pub struct Toast {
     text: String,
     is_error: bool,
     action: Option<(&'static str, Act)>,
+    expires: bool,
 }
 
 impl Toast {
@@ -31,6 +32,7 @@ impl Toast {
             text: text.into(),
             is_error: false,
             action: None,
+            expires: false,
         }
     }
 
@@ -49,6 +51,13 @@ impl Toast {
         action: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         self.action = Some((label, Arc::new(action)));
+        self
+    }
+
+    /// Goes when its time is over, also while somebody looks: then its button can't do any more what
+    /// it says.
+    pub fn expiring(mut self) -> Self {
+        self.expires = true;
         self
     }
 }
@@ -126,7 +135,7 @@ fn show(toaster: Toaster, number: u32, toast: Toast) -> AnyView {
         .is_error
         .then(|| view! { <Icon name=IconName::CircleAlert class="size-4 text-destructive"/> });
     view! {
-        <div role="status" class="toast">
+        <div role="status" class="toast" data-expires=toast.expires.then_some("")>
             {icon}
             <p class="min-w-0 flex-1 wrap-anywhere" dir="auto">{toast.text}</p>
             {action}

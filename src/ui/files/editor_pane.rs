@@ -97,7 +97,7 @@ pub fn EditorPane(
                 </Button>
                 <select
                     aria-label="Editor theme"
-                    class=format!("{SELECT} h-7! w-auto! pr-3! pl-2! text-xs! max-xl:hidden")
+                    class=format!("{SELECT} h-7! w-auto! pr-3! pl-2! text-xs!")
                     prop:value=move || theme.get()
                     on:change=move |event| {
                         let chosen = event_target_value(&event);

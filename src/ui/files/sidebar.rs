@@ -7,6 +7,7 @@ use leptos::{ev::KeyboardEvent, html, prelude::*, task::spawn_local, web_sys::Fi
 
 use super::{
     context_menu::{FileMenu, MENU},
+    drops::{Drops, joined},
     search::SearchFiles,
     session::Session,
     tree::{FileTree, Row, TreeMarks},
@@ -77,17 +78,13 @@ pub fn Sidebar(
     let path = move || selected.with(|row| row.as_ref().map(|row| row.path.clone()));
     // Where new files go: into the selected folder, or beside the selected file.
     let folder = move || {
-        let row = selected.get_untracked()?;
-        let folder = match row.open {
-            Some(_) => row.path,
-            None => row.path.rsplit_once('/')?.0.to_owned(),
-        };
-        Some(format!("{folder}/"))
+        let row = selected.get_untracked();
+        row.as_ref().map(Row::folder).unwrap_or_default()
     };
     let ask = move |what: Asked| {
         name.set(match &what {
             Asked::Move { from } => from.clone(),
-            Asked::File | Asked::Folder => folder().unwrap_or_default(),
+            Asked::File | Asked::Folder => joined(&folder(), ""),
         });
         refusal.set(None);
         asked.set(what);
@@ -149,19 +146,10 @@ pub fn Sidebar(
             });
         });
     };
-    let upload = move |_| {
-        let Some(field) = files.get_untracked() else {
-            return;
-        };
-        let chosen: Vec<File> = field
-            .files()
-            .map(|list| (0..list.length()).filter_map(|at| list.item(at)).collect())
-            .unwrap_or_default();
-        field.set_value("");
-        let folder = folder().unwrap_or_default();
+    let upload_into = move |folder: String, chosen: Vec<File>| {
         spawn_local(async move {
             for file in chosen {
-                let path = format!("{folder}{}", file.name());
+                let path = joined(&folder, &file.name());
                 said.set(match send(session, &path, &file).await {
                     Ok(FileSaved::Saved { .. }) => {
                         session.open(&path);
@@ -175,6 +163,34 @@ pub fn Sidebar(
             }
         });
     };
+    let upload = move |_| {
+        let Some(field) = files.get_untracked() else {
+            return;
+        };
+        let chosen: Vec<File> = field
+            .files()
+            .map(|list| (0..list.length()).filter_map(|at| list.item(at)).collect())
+            .unwrap_or_default();
+        field.set_value("");
+        upload_into(folder(), chosen);
+    };
+    let drops = session.can_edit.then(|| Drops {
+        on_files: Callback::new(move |(folder, dropped)| match dropped {
+            Ok(files) => upload_into(folder, files),
+            Err(why) => said.set(str::to_owned(why)),
+        }),
+        on_move: Callback::new(move |(from, to): (String, String)| {
+            spawn_local(async move {
+                said.set(match move_file(project, from.clone(), to.clone()).await {
+                    Ok(()) => {
+                        session.renamed(&from, &to);
+                        format!("Moved {from} to {to}.")
+                    }
+                    Err(error) => error.message,
+                });
+            });
+        }),
+    });
 
     let tool = move |icon: IconName, label: &'static str, act: Callback<()>| {
         view! {
@@ -204,7 +220,7 @@ pub fn Sidebar(
                 <SearchInput label="Filter files" value=filter class="h-8 md:text-xs"/>
             </div>
             <p class="px-3 text-xs text-muted-foreground empty:hidden">{none}</p>
-            <FileTree nodes filter marks selected on_choose=choose on_key menu=MENU/>
+            <FileTree nodes filter marks selected on_choose=choose on_key menu=MENU drops=drops/>
         }
         .into_any()
     };

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use leptos::{ev::KeyboardEvent, html, prelude::*};
 
+use super::drops::{DropTarget, Drops};
 use crate::{
     protocol::FileNode,
     ui::components::{Icon, IconName},
@@ -30,6 +31,20 @@ pub struct Row {
     pub open: Option<bool>,
     /// Why it is not kept in versions.
     notice: Option<String>,
+}
+
+impl Row {
+    /// The folder that it is, or that it is in.
+    pub fn folder(&self) -> String {
+        match self.open {
+            Some(_) => self.path.clone(),
+            None => self
+                .path
+                .rsplit_once('/')
+                .map_or("", |(folder, _)| folder)
+                .to_owned(),
+        }
+    }
 }
 
 /// The nodes as lines, without the content of closed folders. At first only the folders with the
@@ -153,6 +168,9 @@ pub fn FileTree(
     /// The id of the menu of a line, if it has one.
     #[prop(optional)]
     menu: Option<&'static str>,
+    /// What drags do, if there are any.
+    #[prop(optional_no_strip)]
+    drops: Option<Drops>,
 ) -> impl IntoView {
     let touched = RwSignal::new(HashMap::<String, bool>::new());
     let rows = Memo::new(move |_| {
@@ -160,6 +178,7 @@ pub fn FileTree(
             touched.with(|touched| filter.with(|filter| rows(nodes, touched, filter)))
         })
     });
+    let target = DropTarget::new(drops, rows);
     let tree = NodeRef::<html::Div>::new();
     let scroll = RwSignal::new((0, LEAST_HEIGHT));
     let measure = move || {
@@ -258,6 +277,10 @@ pub fn FileTree(
             .is_some()
             .then(|| view! { <Icon name=IconName::Info class="ml-auto size-3.5"/> });
         let (place, count) = row.place;
+        let own = row.path.clone();
+        let is_target = row.open.is_some();
+        let is_over = move || is_target && target.is_over(&own);
+        let own = row.path.clone();
         let icon = match row.open {
             Some(open) => {
                 let turn = if open { "size-3.5 rotate-90" } else { "size-3.5" };
@@ -276,10 +299,13 @@ pub fn FileTree(
                 aria-expanded=row.open.map(|open| open.to_string())
                 aria-selected=is_shown
                 data-active=move || is_active().then_some("")
+                data-drop=move || is_over().then_some("")
+                draggable=target.can_drag().then_some("true")
                 style=format!("padding-left: {}px; top: {}px", row.level * 14 - 4, index as i32 * LINE)
                 class="tree-line"
                 on:click=move |_| act(index)
                 on:contextmenu=move |_| go_to(index)
+                on:dragstart=move |drag| target.drag(&drag, &own)
             >
                 {icon}
                 <span class="truncate" dir="auto">{row.name}</span>
@@ -305,6 +331,11 @@ pub fn FileTree(
             on:keydown=press
             on:scroll=move |_| measure()
             on:focus=move |_| go_to(at.get_untracked())
+            data-drop=move || target.is_over("").then_some("")
+            on:dragover=move |drag| target.hover(&drag)
+            on:dragleave=move |drag| target.leave(&drag)
+            on:dragend=move |drag| target.leave(&drag)
+            on:drop=move |drop| target.drop(&drop)
         >
             <div role="none" class="relative" style=move || format!("height: {}px", rows.with(Vec::len) as i32 * LINE)>
                 <For

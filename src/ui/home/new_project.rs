@@ -62,7 +62,7 @@ pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
             match &created {
                 Ok(project) => {
                     mode::keep(*project, mode);
-                    field.sent();
+                    browser::forget_draft(ID);
                 }
                 // What was typed is kept in the browser meanwhile.
                 Err(error) if error.code == ErrorCode::Unauthorized => {

@@ -101,8 +101,11 @@ fn slot(field: PromptField) -> AnyView {
             take(file);
         }
     });
+    // What is dropped where it is wanted, such as on the files, is no image of a message.
     let over = window_event_listener(ev::dragover, move |event| {
-        if event
+        if event.default_prevented() {
+            dragging.set(false);
+        } else if event
             .data_transfer()
             .is_some_and(|data| data.types().includes(&"Files".into(), 0))
         {
@@ -117,6 +120,9 @@ fn slot(field: PromptField) -> AnyView {
     });
     let drop = window_event_listener(ev::drop, move |event| {
         dragging.set(false);
+        if event.default_prevented() {
+            return;
+        }
         if let Some(file) = event.data_transfer().as_ref().and_then(first_file) {
             event.prevent_default();
             take(file);

@@ -77,12 +77,15 @@ pub struct PromptField {
     pub image: RwSignal<Option<Attached>>,
     pub complaint: RwSignal<Option<Complaint>>,
     /// What the text is kept as until it is sent.
-    pub draft: Option<&'static str>,
+    draft: Option<StoredValue<String>>,
+    /// Whether something else is in the field meanwhile, which isn't kept.
+    borrowed: StoredValue<bool>,
 }
 
 impl PromptField {
     /// A field whose text survives a reload, kept in the browser under this name.
-    pub fn kept(draft: &'static str) -> Self {
+    pub fn kept(draft: impl Into<String>) -> Self {
+        let draft = StoredValue::new(draft.into());
         let field = Self {
             draft: Some(draft),
             ..Self::new()
@@ -90,7 +93,7 @@ impl PromptField {
         Effect::new(move || {
             if let Some(element) = field.element.get()
                 && element.value().is_empty()
-                && let Some(text) = browser::draft(draft)
+                && let Some(text) = draft.with_value(|draft| browser::draft(draft))
             {
                 field.fill(&text);
             }
@@ -98,13 +101,14 @@ impl PromptField {
         field
     }
 
-    pub fn new() -> Self {
+    fn new() -> Self {
         let field = Self {
             element: NodeRef::new(),
             text: RwSignal::new(String::new()),
             image: RwSignal::new(None),
             complaint: RwSignal::new(None),
             draft: None,
+            borrowed: StoredValue::new(false),
         };
         // Text that was typed, or restored by the browser, before hydration.
         Effect::new(move || {
@@ -144,11 +148,19 @@ impl PromptField {
         }
     }
 
-    /// Takes what the field holds out of it.
-    pub fn take(self) -> (String, Option<Attached>) {
+    /// Takes what the field holds out of it, until it is given back; the text is kept meanwhile, and
+    /// nothing else is.
+    pub fn lend(self) -> (String, Option<Attached>) {
         let held = (self.text.get_untracked(), self.image.get_untracked());
+        self.borrowed.set_value(true);
         self.put((String::new(), None));
         held
+    }
+
+    /// Puts back what was taken out.
+    pub fn give_back(self, held: (String, Option<Attached>)) {
+        self.borrowed.set_value(false);
+        self.put(held);
     }
 
     /// Puts a text and an image in place of what the field holds.
@@ -159,14 +171,11 @@ impl PromptField {
 
     /// Keeps the text until it is sent, where the field does.
     pub fn keep(self, text: &str) {
-        if let Some(draft) = self.draft {
-            browser::keep_draft(draft, text);
+        if let Some(draft) = self.draft
+            && self.borrowed.try_get_value() == Some(false)
+        {
+            draft.try_with_value(|draft| browser::keep_draft(draft, text));
         }
-    }
-
-    /// Forgets the draft: it was sent.
-    pub fn sent(self) {
-        self.keep("");
     }
 
     /// Empties the field of what was sent; a text or an image that changed meanwhile stays.
@@ -186,6 +195,11 @@ impl PromptField {
         if attached.is_some() && attached == *image {
             self.image.set(None);
         }
+    }
+
+    /// Whether its page was left.
+    pub fn is_gone(self) -> bool {
+        self.text.is_disposed()
     }
 
     pub fn focus(self) {

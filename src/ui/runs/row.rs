@@ -11,7 +11,7 @@ use crate::{
     protocol::{ApiError, Run, RunSummary},
     ui::{
         erased::{part, words},
-        time::{RelativeTime, ServerClock},
+        time::{FullTime, ServerClock},
     },
 };
 
@@ -66,9 +66,9 @@ pub fn RunRow(
                 </a>
             </td>
             <td data-label="User" class=format!("{FIGURE} max-lg:order-2")>{user.to_string()}</td>
-            <td data-label="Started" class=format!("{FIGURE} {LAST}")>
+            <td data-label="Started" class=format!("{FIGURE} {LAST} lg:max-xl:min-w-24 lg:max-xl:whitespace-normal!")>
                 {part(move || match started_at.get() {
-                    Some(at) => view! { <RelativeTime at/> }.into_any(),
+                    Some(at) => view! { <FullTime at/> }.into_any(),
                     None => "not yet".into_any(),
                 })}
             </td>

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_navigate;
+use leptos_router::hooks::{use_navigate, use_query_map};
 
 use crate::{
     api::versions::{list_version_files, read_version_file, restore_version, view_version},
@@ -15,12 +15,12 @@ use crate::{
             Alert, Button, ButtonSize, ButtonVariant, IconName, Spinner, Tab, TabsList, TabsPanel,
             button_class,
         },
-        files::{FileTree, TreeMarks},
+        files::{FILE_QUERY, FileTree, TreeMarks},
         live, team,
     },
 };
 
-use super::viewer::FileViewer;
+use super::{VERSION_QUERY, viewer::FileViewer};
 
 const PREVIEW: Tab = Tab {
     id: "version-preview",
@@ -38,7 +38,8 @@ const SHOWN_MS: i64 = 25_000;
 
 #[component]
 pub fn VersionPane(project: ProjectId, version: String) -> impl IntoView {
-    let tab = RwSignal::new(PREVIEW.id);
+    let named = use_query_map().with_untracked(|query| query.get(FILE_QUERY));
+    let tab = RwSignal::new(if named.is_some() { CODE.id } else { PREVIEW.id });
     let looked = RwSignal::new(None::<Result<VersionView, ApiError>>);
     let which = StoredValue::new(version);
     // When to look again, in milliseconds since the epoch.
@@ -78,8 +79,19 @@ pub fn VersionPane(project: ProjectId, version: String) -> impl IntoView {
     let words = Memo::new(move |_| looked.with(|looked| screen(looked.as_ref())));
     let files = LocalResource::new(move || list_version_files(project, which.get_value()));
     let nodes = Memo::new(move |_| files.get().and_then(Result::ok).unwrap_or_default());
-    let chosen = RwSignal::new(None::<String>);
+    let chosen = RwSignal::new(named);
     let path = Memo::new(move |_| chosen.get());
+    // The address names the file that is shown.
+    Effect::new(move |before: Option<()>| {
+        let file = chosen.get().filter(|_| tab.get() == CODE.id);
+        if before.is_some() {
+            let file = file.map_or_else(String::new, |file| {
+                format!("&{FILE_QUERY}={}", browser::encoded(&file))
+            });
+            let version = which.with_value(|version| browser::encoded(version));
+            browser::set_query(&format!("{VERSION_QUERY}={version}{file}"));
+        }
+    });
     let marks = TreeMarks {
         shown: path.into(),
         changed: Memo::new(|_| HashSet::new()),

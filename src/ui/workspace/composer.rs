@@ -9,6 +9,8 @@ use crate::{
     },
     protocol::{ModelNotice, OfferedModel, ProjectId, RunId},
     ui::{
+        browser,
+        commands::Commands,
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Spinner},
         conversation::{Conversation, EditNotice, Editing},
         credits::{self, CreditsNote},
@@ -31,7 +33,7 @@ pub fn Composer(
     about: ModelNotice,
 ) -> impl IntoView {
     let offered = about.offered.clone();
-    let field = PromptField::new();
+    let field = PromptField::kept(draft_of(project));
     let picked = Picked::expect();
     let mode = RwSignal::new(mode::chosen(project));
     // That of the last message, so that a project keeps its model.
@@ -67,6 +69,7 @@ pub fn Composer(
                     picked.set(None);
                     match edited {
                         Some(_) => editing.finish(edited),
+                        None if field.is_gone() => browser::forget_draft(&draft_of(project)),
                         None => field.clear(&prompt),
                     }
                 }
@@ -108,13 +111,22 @@ pub fn Composer(
         }
     });
     let stopping = stop.pending();
-    let stop_it = move |_| {
+    let stop_it = move || {
+        if stopping.get_untracked() {
+            return;
+        }
         if let Some(run) = unfinished.get_untracked() {
             stop.dispatch(run);
             // The button goes when the run ends, so the focus moves on.
             field.focus();
         }
     };
+    let commands = Commands::expect();
+    Effect::new(move || {
+        if unfinished.with(Option::is_some) {
+            commands.add("Stop", IconName::Square, stop_it);
+        }
+    });
     view! {
         <form
             class=format!("relative mx-3 mb-3 flex shrink-0 flex-col gap-1 p-2 focus-within-ring {CARD}")
@@ -147,7 +159,7 @@ pub fn Composer(
                         disabled=stopping
                         attr:aria-label="Stop"
                         attr:title="Stop this run and keep what it wrote"
-                        on:click=stop_it
+                        on:click=move |_| stop_it()
                     >
                         {move || {
                             if stopping.get() { view! { <Spinner/> }.into_any() } else { view! { <Icon name=IconName::Square/> }.into_any() }
@@ -165,6 +177,11 @@ pub fn Composer(
     }
 }
 
+/// What the message that is being written is kept as in the browser.
+fn draft_of(project: ProjectId) -> String {
+    format!("{MESSAGE_ID}-{project}")
+}
+
 /// Puts a message that is being changed into the field; what was there comes back afterwards.
 fn edit_in(
     field: PromptField,
@@ -175,7 +192,7 @@ fn edit_in(
     let held = StoredValue::new(None::<((String, Option<Attached>), &'static str, String)>);
     Effect::new(move || match editing.message.get() {
         Some(message) => {
-            let before = (field.take(), mode.get_untracked(), model.get_untracked());
+            let before = (field.lend(), mode.get_untracked(), model.get_untracked());
             held.update_value(|held| {
                 held.get_or_insert(before);
             });
@@ -187,7 +204,7 @@ fn edit_in(
         }
         None => {
             if let Some(before) = held.try_update_value(Option::take).flatten() {
-                field.put(before.0);
+                field.give_back(before.0);
                 mode.set(before.1);
                 model.set(before.2);
             }

@@ -7,6 +7,7 @@ use super::title::TitleField;
 use crate::{
     protocol::{ModelNotice, ProjectId},
     ui::{
+        commands::{CommandsButton, HelpButton},
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName, button_class},
         conversation::Conversation,
         credits::CreditsBadge,
@@ -19,6 +20,9 @@ use crate::{
         visitor::AccountMenu,
     },
 };
+
+/// The id of the link to the ZIP file.
+pub const ZIP_ID: &str = "download-zip";
 
 /// The part of the workspace that a phone shows, which has no room for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +48,7 @@ pub fn WorkspaceHeader(
             <HomeLink/>
             <span aria-hidden="true" class="hidden text-border sm:inline">"/"</span>
             <TitleField project title/>
-            <div class="flex items-center gap-1.5 max-md:order-last max-md:basis-full">
+            <div class="flex items-center gap-1.5 max-md:order-last max-md:basis-full max-md:flex-wrap">
                 <div role="group" aria-label="Show" class="mr-auto inline-flex items-center gap-0.5 rounded-lg bg-muted p-0.5 md:hidden">
                     {[(PhonePart::Chat, "Chat"), (PhonePart::App, "App")]
                         .map(|(choice, label)| {
@@ -75,6 +79,7 @@ pub fn WorkspaceHeader(
                 </Button>
                 <a
                     role="button"
+                    id=ZIP_ID
                     href=format!("/projects/{project}/download.zip")
                     download=""
                     rel="external"
@@ -98,6 +103,8 @@ pub fn WorkspaceHeader(
                 <CreditsBadge/>
                 <ModelBadge model notice/>
             </div>
+            <CommandsButton/>
+            <HelpButton/>
             <ThemeToggle/>
             <AccountMenu/>
         </header>

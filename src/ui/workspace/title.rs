@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The id of the button that opens the field.
-const BUTTON_ID: &str = "rename-project";
+pub const RENAME_ID: &str = "rename-project";
 
 /// The title, or a field for another one: Enter saves it, Escape keeps the old one. The page
 /// follows by the feed, like every other page of the project.
@@ -27,7 +27,7 @@ pub fn TitleField(project: ProjectId, title: Memo<String>) -> impl IntoView {
         editing.set(false);
         refusal.set(None);
         // When the button is there again.
-        request_animation_frame(|| browser::focus(BUTTON_ID));
+        request_animation_frame(|| browser::focus(RENAME_ID));
     };
     let save = Action::new(move |text: &String| {
         let text = text.clone();
@@ -86,7 +86,7 @@ pub fn TitleField(project: ProjectId, title: Memo<String>) -> impl IntoView {
                             <Button
                                 variant=ButtonVariant::Ghost
                                 size=ButtonSize::Sm
-                                attr:id=BUTTON_ID
+                                attr:id=RENAME_ID
                                 attr:aria-label="Rename project"
                                 attr:title="Rename project"
                                 on:click=move |_| editing.set(true)

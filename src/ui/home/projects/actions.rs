@@ -118,7 +118,8 @@ impl Projects {
                 });
             };
             let toast = Toast::new(format!("“{title}” was deleted."));
-            self.toaster.show(toast.with_action("Undo", undo));
+            self.toaster
+                .show(toast.with_action("Undo", undo).expiring());
         });
     }
 }
