@@ -8,7 +8,7 @@ import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { PASSWORD } from "./people.mjs";
 import { after, before, test } from "./suite.mjs";
 import { PATIENCE, binary, data, results, startBrowser, startServer, until } from "./server.mjs";
-import { watchConsole } from "./workspace.mjs";
+import { tabTo, watchConsole } from "./workspace.mjs";
 
 const WIDTHS = [390, 1024, 1920];
 const pictures = join(results, "accounts");
@@ -314,16 +314,10 @@ test("one takes a copy of one's data", async () => {
 test("by keyboard alone one signs up, finds the settings in the menu, changes the password, and signs out", async () => {
   const page = await stranger();
   const focused = () => page.evaluate(() => (document.activeElement.name || document.activeElement.textContent).trim());
-  const tabTo = (name) =>
-    until(`the focus comes to ${name}`, async () => {
-      if ((await focused()) === name) return true;
-      await page.keyboard.press("Tab");
-      return (await focused()) === name;
-    });
   await open(page, "/sign-up");
-  await tabTo("email");
+  await tabTo(field(page, "Email"));
   await page.keyboard.type("keys@example.com");
-  await tabTo("password");
+  await tabTo(field(page, "Password"));
   await page.keyboard.type(PASSWORD);
   await page.keyboard.press("Enter");
   const account = page.getByRole("button", { name: "Account", exact: true });
@@ -337,7 +331,7 @@ test("by keyboard alone one signs up, finds the settings in the menu, changes th
   await page.waitForLoadState("networkidle");
   await field(page, "Current password").focus();
   await page.keyboard.type(PASSWORD);
-  await tabTo("password");
+  await tabTo(field(page, "New password"));
   await page.keyboard.type("quiet marble harbour nine");
   const changed = page.waitForEvent("load");
   await page.keyboard.press("Enter");

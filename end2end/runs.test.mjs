@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { PATIENCE, post, results, startBrowser, startServer, until } from "./server.mjs";
-import { watchConsole, workspace } from "./workspace.mjs";
+import { tabTo, watchConsole, workspace } from "./workspace.mjs";
 
 let server;
 let browser;
@@ -36,14 +36,6 @@ const way = (row, prompt) => row.getByRole("link", { name: prompt }).first();
 const states = () => rows().evaluateAll((rows) => rows.map((row) => row.dataset.runState));
 const spent = () => page.getByRole("list", { name: "Spent so far" });
 const focused = () => page.evaluate(() => document.activeElement.textContent.trim());
-
-/** Presses Tab until the focus is on the element with this text. */
-async function tabTo(text) {
-  await until(`the focus is on ${text}`, async () => {
-    await page.keyboard.press("Tab");
-    return (await focused()) === text;
-  });
-}
 
 /** Waits until the rows' states are these. */
 const shown = (expected) =>
@@ -99,11 +91,11 @@ test("a run is cancelled and replayed by the keyboard", async () => {
   const project = await create(TODO);
   await shown(["running", "succeeded"]);
   await way(rows().first(), TODO).focus();
-  await tabTo("Cancel");
+  await tabTo(rows().first().getByRole("button", { name: "Cancel" }));
   await page.keyboard.press("Enter");
   await shown(["cancelled", "succeeded"]);
   assert.equal(await focused(), TODO, "the focus stays in the row");
-  await tabTo("Replay");
+  await tabTo(rows().first().getByRole("button", { name: "Replay" }));
   await page.keyboard.press("Enter");
   await page.getByRole("link", { name: "see the new run" }).waitFor();
   await until("the new run is at work", async () => ["queued", "running"].includes((await states())[0]));

@@ -25,9 +25,23 @@ mkdirSync(results, { recursive: true });
  */
 export async function startServer(env = {}) {
   clearData();
-  const own = { AI_PROVIDER: "demo", LEPTOS_SITE_ADDR: "127.0.0.1:0", SANDBOX_POOL_SIZE: "0" };
-  const server = await startCodeflow("serve", "/healthz", { ...own, ...env });
-  return Object.assign(server, { url: `http://localhost:${server.port}` });
+  return serve({ AI_PROVIDER: "demo", LEPTOS_SITE_ADDR: "127.0.0.1:0", SANDBOX_POOL_SIZE: "0", ...env });
+}
+
+/** Ends a server at once (SIGKILL), as a crash does: what it had not stored is lost. */
+export async function crash(server) {
+  server.child.kill("SIGKILL");
+  await once(server.child, "exit");
+}
+
+/** Starts a server that has ended again: at the same address, with the same data and settings. */
+export function startAgain(server) {
+  return serve({ ...server.env, LEPTOS_SITE_ADDR: `127.0.0.1:${server.port}` });
+}
+
+async function serve(env) {
+  const server = await startCodeflow("serve", "/healthz", env);
+  return Object.assign(server, { env, url: `http://localhost:${server.port}` });
 }
 
 /** The key of sandbox hosts that tests speak to. */

@@ -16,6 +16,18 @@ export function watchConsole(page, { previews = true } = {}) {
   return problems;
 }
 
+/** Presses Tab until the focus is on what the locator finds, as somebody without a mouse would. */
+export async function tabTo(target) {
+  const isThere = () => target.evaluate((element) => element === document.activeElement);
+  await until(`the focus comes to ${target}`, async () => {
+    for (let pressed = 0; pressed < 20; pressed++) {
+      if (await isThere()) return true;
+      await target.page().keyboard.press("Tab");
+    }
+    return isThere();
+  });
+}
+
 /** A tab as wide as a laptop's, with its workspace and what its own page reports on the console. */
 export async function openTab(browser) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
