@@ -9,12 +9,13 @@ use crate::protocol::{
     NewApiToken, Pricing, Provider, SecondStepSetup, SecondStepState, SessionId, SessionSummary,
 };
 
-/// Makes an account and signs in. `link`: the token of a link that allows it; `to`: where to go
-/// then, a path of this site. Returns where to go.
+/// Makes an account and signs in; where the server sends e-mail, the address gets a link to go on
+/// with, whether it has an account or not. `link`: the token of a link that allows it; `to`: where to
+/// go then, a path of this site. Returns where to go.
 #[server(prefix = "/api", endpoint = "account/sign-up", output = Json)]
 pub async fn sign_up(
-    email: String,
-    password: String,
+    email: Option<String>,
+    password: Option<String>,
     link: Option<String>,
     to: Option<String>,
 ) -> Result<String, ApiError> {
@@ -24,14 +25,18 @@ pub async fn sign_up(
     let link = link.filter(|link| !link.is_empty());
     let signed_up = accounts
         .sign_up(
-            &email,
-            &password,
+            &email.unwrap_or_default(),
+            &password.unwrap_or_default(),
             link.as_deref(),
+            to.as_deref(),
             &requester.client,
             requester.token.as_ref(),
         )
         .await;
-    answer(signed_up.map(|signed_in| session::begin(&accounts, &signed_in, to)))
+    answer(signed_up.map(|step| match step {
+        Some(step) => session::proceed(&accounts, step, to),
+        None => session::lead("/sign-up?sent=1".to_owned()),
+    }))
 }
 
 /// Signs in. `to`: where to go then, a path of this site. Returns where to go, which is the page of

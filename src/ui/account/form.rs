@@ -90,6 +90,7 @@ pub fn Field(
     #[prop(optional)] hint: &'static str,
     #[prop(default = true)] required: bool,
     #[prop(optional)] autofocus: bool,
+    #[prop(optional)] readonly: bool,
     node_ref: NodeRef<html::Input>,
 ) -> impl IntoView {
     let id = format!("field-{of}{name}");
@@ -111,6 +112,7 @@ pub fn Field(
                 autocomplete=autocomplete
                 required=required
                 autofocus=autofocus
+                readonly=readonly
                 value=value
                 spellcheck="false"
                 autocapitalize="none"
