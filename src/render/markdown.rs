@@ -63,6 +63,17 @@ fn render(text: &str, in_colours: bool) -> String {
     });
     let mut out = String::with_capacity(text.len() * 2);
     html::push_html(&mut out, events);
+    // The page's policy allows no style attributes. Text has its `>` escaped.
+    for (side, class) in [
+        ("left", "text-left"),
+        ("center", "text-center"),
+        ("right", "text-right"),
+    ] {
+        let style = format!(" style=\"text-align: {side}\">");
+        if out.contains(&style) {
+            out = out.replace(&style, &format!(" class=\"{class}\">"));
+        }
+    }
     out
 }
 

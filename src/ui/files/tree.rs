@@ -276,7 +276,7 @@ pub fn FileTree(
                 aria-expanded=row.open.map(|open| open.to_string())
                 aria-selected=is_shown
                 data-active=move || is_active().then_some("")
-                style=format!("padding-left: {}px; top: {}px", row.level * 14 - 4, index as i32 * LINE)
+                prop:style=format!("padding-left: {}px; top: {}px", row.level * 14 - 4, index as i32 * LINE)
                 class="tree-line"
                 on:click=move |_| act(index)
                 on:contextmenu=move |_| go_to(index)
@@ -306,7 +306,7 @@ pub fn FileTree(
             on:scroll=move |_| measure()
             on:focus=move |_| go_to(at.get_untracked())
         >
-            <div role="none" class="relative" style=move || format!("height: {}px", rows.with(Vec::len) as i32 * LINE)>
+            <div role="none" class="relative" prop:style=move || format!("height: {}px", rows.with(Vec::len) as i32 * LINE)>
                 <For
                     each=move || visible.get()
                     key=|(index, row)| (*index, row.path.clone(), row.open, row.place)
