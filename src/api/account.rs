@@ -10,8 +10,8 @@ use crate::protocol::{
 };
 
 /// Makes an account and signs in; where the server sends e-mail, the address gets a link to go on
-/// with, whether it has an account or not. `link`: the token of a link that allows it; `to`: where to
-/// go then, a path of this site. Returns where to go.
+/// with, whether it has an account or not. `link`: the token of a link that allows it; `to`: where
+/// to go then, a path of this site. Returns where to go.
 #[server(prefix = "/api", endpoint = "account/sign-up", output = Json)]
 pub async fn sign_up(
     email: Option<String>,
@@ -324,6 +324,19 @@ pub async fn set_model_key(provider: ModelProvider, key: String) -> Result<Strin
         .set_model_key(&requester, provider, &key.into())
         .await;
     answer(set.map(|()| session::lead("/settings".to_owned())))
+}
+
+/// Asks the first model of the provider for a tool call, with the account's key. Returns what came
+/// of it; 409 when it can't build, with what the provider says.
+#[server(prefix = "/api", endpoint = "account/model-keys/test", output = Json)]
+pub async fn test_model_key(provider: ModelProvider) -> Result<String, ApiError> {
+    use super::{answer::answer, session};
+    use crate::projects::Projects;
+
+    let (accounts, requester) = session::both()?;
+    answer(accounts.admit_key_test(&requester))?;
+    let projects = expect_context::<Projects>();
+    answer(projects.test_own_key(provider).await)
 }
 
 /// Removes the account's key for the provider.

@@ -141,6 +141,7 @@ fn effort(request: &Request) -> Option<Effort> {
         "/api/messages/edit",
         "/api/messages/improve",
         "/api/messages/retry",
+        "/api/account/model-keys/test",
         "/api/runs/replay",
     ];
     const UPLOADS: [&str; 2] = ["/api/images", "/api/files/upload"];

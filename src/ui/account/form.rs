@@ -61,6 +61,11 @@ impl Form {
         });
     }
 
+    /// Whether it is being sent.
+    pub fn is_busy(self) -> RwSignal<bool> {
+        self.busy
+    }
+
     fn concerns(self, field: &'static str) -> bool {
         let refusal = self.refusal.get();
         refusal.is_some_and(|refusal| refusal.field.as_deref() == Some(field))
