@@ -4,7 +4,7 @@
 use codeflow::protocol::{ApiError, AuditPage, ErrorCode, SessionSummary};
 use reqwest::{Response, StatusCode, header};
 
-use crate::support::{Model, Server, data_dir};
+use crate::support::{Model, Server, data_dir, secrets};
 
 pub const PASSWORD: &str = "seven uncommon lanterns";
 pub const OTHER: &str = "quiet marble harbour nine";
@@ -26,6 +26,7 @@ pub fn cookie(response: &Response) -> Option<String> {
 }
 
 pub async fn post(server: &Server, path: &str, cookie: &str, form: &[(&str, &str)]) -> Response {
+    secrets::remember_request(cookie, form);
     let request = crate::support::http()
         .post(format!("{}{path}", server.url()))
         .header("accept", "application/json")
