@@ -135,7 +135,7 @@ fn texts(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {
 
 /// What the request asks for of which there is only so much.
 fn effort(request: &Request) -> Option<Effort> {
-    const PROMPTS: [&str; 6] = [
+    const PROMPTS: [&str; 7] = [
         "/api/projects/create",
         "/api/messages/send",
         "/api/messages/edit",
