@@ -25,11 +25,11 @@ use secrecy::SecretString;
 use text::secrets::Redactor;
 pub use turn::{BuildOutcome, CallDetails, FileStates, Job, Said, Work, build_app, converse};
 
-pub use crate::llm::recorded_apps;
+pub use crate::llm::{TestCall, recorded_apps};
 pub use crate::sandbox::{Notice, ShellEvent, ShellStream, TerminalSize};
 use crate::{
     config,
-    llm::{Model, TestCall},
+    llm::Model,
     protocol::{
         FragmentId, ModelId, ModelNotice, ModelProvider, ModelTask, ModelsOverview, ProjectId,
         SandboxUse, Timestamp,

@@ -65,8 +65,8 @@ pub use plan::{AppPlan, MessagePart, PlanStep, Question, item, questions_to_mark
 pub use preferences::Preferences;
 pub use preview::{PreviewError, PreviewErrorKind};
 pub use project::{
-    History, ModelNotice, NewPrompt, PROMPT_MAX_CHARS, Project, ProjectStatus, ProjectSummary,
-    ProjectTitle, PromptError, ShowcaseApp, TITLE_MAX_CHARS, TitleError, Workspace,
+    History, ModelNotice, NewPrompt, ORDER_KEY, PROMPT_MAX_CHARS, Project, ProjectStatus,
+    ProjectSummary, ProjectTitle, PromptError, ShowcaseApp, TITLE_MAX_CHARS, TitleError, Workspace,
 };
 pub use run::{Run, RunState, Status, ToolUse};
 pub use share::{Share, ShareState, SharedApp, SharedSource};

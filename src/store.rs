@@ -27,6 +27,7 @@ mod listing;
 mod load;
 mod member;
 mod message;
+mod order;
 mod orphans;
 mod picture;
 mod plan;

@@ -1,11 +1,14 @@
-//! What is done by e-mail: setting a forgotten password, and changing the address. The answer to
-//! "send me a link" is the same for an unknown address, and takes as long: what there is to do is
-//! done after it.
+//! What is done by e-mail: signing up, setting a forgotten password, and changing the address. The
+//! answer to "send me a link" is the same for a known and an unknown address, and takes as long:
+//! what there is to do is done after it.
 
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::{
     AccountError, Accounts, Client, Identity, LINK_LIFETIME,
+    cookie::own_path,
     email::Email,
     mail::{Letter, Mailer},
     sign_in::network,
@@ -59,6 +62,72 @@ impl Accounts {
                  this link within 24 hours:\n\n{link}\n\nIf it wasn't you, ignore this message: \
                  your password stays as it is.\n",
                 self.inner.public_url
+            ),
+        });
+        Ok(())
+    }
+
+    /// Sends a link to go on signing up with; to an address that has an account, a notice with a
+    /// link that sets its password. `to`: where to go once the account is there.
+    pub(super) fn write_to_newcomer(
+        &self,
+        mailer: &Mailer,
+        email: Email,
+        to: Option<&str>,
+        client: &Client,
+    ) -> Result<(), AccountError> {
+        self.count_letter(&email, client)?;
+        let to = own_path(to).to_owned();
+        let (accounts, mailer) = (self.clone(), mailer.clone());
+        tokio::spawn(async move {
+            if let Err(error) = accounts.send_sign_up(&mailer, &email, &to).await {
+                tracing::error!(%error, "a link to sign up with can't be made");
+            }
+        });
+        Ok(())
+    }
+
+    async fn send_sign_up(
+        &self,
+        mailer: &Mailer,
+        email: &Email,
+        to: &str,
+    ) -> Result<(), AccountError> {
+        let site = &self.inner.public_url;
+        if let Some(found) = self.inner.store.find_credentials(email.normal()).await? {
+            if found.disabled {
+                return Ok(());
+            }
+            let account = self.inner.store.account_of(&found.user).await?;
+            let link = self.link("reset", Purpose::Reset, Some(found.user)).await?;
+            mailer.send(Letter {
+                to: account.email,
+                subject: "You have an account on CodeFlow already",
+                text: format!(
+                    "Somebody wanted to sign up on {site} with this address, which has an account \
+                     there.\n\nIf it was you, sign in: {site}/sign-in\n\nIf you forgot your \
+                     password, choose a new one by this link within 24 hours:\n\n{link}\n\nIf it \
+                     wasn't you, ignore this message: nothing was changed.\n"
+                ),
+            });
+            return Ok(());
+        }
+        let link = Link {
+            user: None,
+            detail: Some(email.written().to_owned()),
+        };
+        let token = self.save_link(Purpose::SignUp, link, LINK_LIFETIME).await?;
+        let link = self.address("sign-up", &token);
+        let escaped = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+        let (address, to) = (escaped(email.written()), escaped(to));
+        mailer.send(Letter {
+            to: email.written().to_owned(),
+            subject: "Finish signing up for CodeFlow",
+            text: format!(
+                "Somebody wants to sign up on {site} with this address.\n\nIf it was you, open \
+                 this link within 24 hours and choose a \
+                 password:\n\n{link}&email={address}&to={to}\n\nIf it wasn't you, ignore this \
+                 message: there is no account.\n"
             ),
         });
         Ok(())

@@ -18,6 +18,11 @@ const CHANGES: Rate = Rate {
     burst: 20,
     pause: Duration::from_secs(30),
 };
+/// The limit on tests of keys, each of which asks a provider.
+const TESTS: Rate = Rate {
+    burst: 5,
+    pause: Duration::from_secs(30),
+};
 
 impl Accounts {
     /// The account's keys, without what is secret of them.
@@ -26,7 +31,7 @@ impl Accounts {
     }
 
     /// Saves a key of the account's owner for the provider, in place of one before. It is not
-    /// tried: the first run that it fails says so.
+    /// tried: a test does that, or the first run that it fails says so.
     pub async fn set_model_key(
         &self,
         by: &Requester,
@@ -70,6 +75,12 @@ impl Accounts {
         store.remove_user_key(&by.actor()?, provider).await?;
         tracing::info!(user.id = %identity.user, provider = provider.as_str(), "model key removed");
         Ok(())
+    }
+
+    /// Counts a test of a key; `TooMany` when there were more than one may.
+    pub fn admit_key_test(&self, by: &Requester) -> Result<(), AccountError> {
+        let identity = self.expect_own_keys(by)?;
+        self.count(format!("model key tests of {}", identity.user), TESTS)
     }
 
     /// The user's key of the provider, to ask its models with, as it was saved. Errors when the

@@ -36,6 +36,14 @@ const SIGN_UPS: Rate = Rate {
 /// How much of a browser's name is kept, in characters.
 pub(super) const AGENT: usize = 300;
 
+/// A link that allows a sign-up.
+struct SignUpLink {
+    hash: String,
+    purpose: Purpose,
+    /// The address that it confirms, which alone may sign up with it.
+    email: Option<String>,
+}
+
 impl From<NoEmail> for AccountError {
     fn from(error: NoEmail) -> Self {
         Self::Invalid {
@@ -46,21 +54,31 @@ impl From<NoEmail> for AccountError {
 }
 
 impl Accounts {
-    /// Makes an account and signs it in. `link` is the token of an invitation, or of the first
-    /// administrator's link; `before` the session that the browser had.
+    /// Makes an account and signs it in; where the server sends e-mail, `None`: a link that goes on
+    /// from here is on its way to the address, and no answer tells whether it has an account.
+    /// `link` is the token of that letter, of an invitation, or of the first administrator's link;
+    /// `to` where the letter's link leads then; `before` the session that the browser had.
     pub async fn sign_up(
         &self,
         email: &str,
         password: &str,
         link: Option<&str>,
+        to: Option<&str>,
         client: &Client,
         before: Option<&Token>,
-    ) -> Result<SignedIn, AccountError> {
+    ) -> Result<Option<SignInStep>, AccountError> {
         self.expect_on()?;
         let inner = &self.inner;
-        let email = Email::new(email)?;
         self.count(format!("sign-up {}", network(client.address)), SIGN_UPS)?;
         let link = self.sign_up_link(link).await?;
+        let confirmed = link.as_ref().and_then(|link| link.email.as_deref());
+        let email = Email::new(confirmed.unwrap_or(email))?;
+        if let (None, Some(mailer)) = (&link, &inner.mailer) {
+            self.write_to_newcomer(mailer, email, to, client)?;
+            return Ok(None);
+        }
+        // As for a sign-in: who tries passwords here gets no further.
+        self.count_sign_in(&email, client)?;
         let personal = vec![
             email.normal().to_owned(),
             email
@@ -72,6 +90,7 @@ impl Accounts {
             "codeflow".to_owned(),
         ];
         let hash = inner.passwords.hash(password, personal).await?;
+        let link = link.map(|link| (link.hash, link.purpose));
         let new = NewUser {
             email: email.normal().to_owned(),
             written_email: email.written().to_owned(),
@@ -84,23 +103,35 @@ impl Accounts {
         };
         let account = match inner.store.create_user(new, link).await {
             Ok(account) => account,
-            Err(StoreError::Conflict(_)) => return Err(AccountError::Unusable),
+            Err(StoreError::Conflict(_)) => {
+                // Somebody who forgot that they have an account, or sent the form twice.
+                let user = self.owner(&email, password).await?;
+                let user = user.ok_or(AccountError::Unusable)?;
+                return self.next_step(user, client, before).await.map(Some);
+            }
             Err(error) => return Err(error.into()),
         };
         tracing::info!(user.id = %account.id, role = account.role.as_str(), "account made");
-        self.begin_session(account.id, client, before).await
+        let signed_in = self.begin_session(account.id, client, before).await?;
+        Ok(Some(SignInStep::Done(signed_in)))
     }
 
     /// Which link allows the sign-up; `None` where it takes none.
-    async fn sign_up_link(
-        &self,
-        sent: Option<&str>,
-    ) -> Result<Option<(String, Purpose)>, AccountError> {
+    async fn sign_up_link(&self, sent: Option<&str>) -> Result<Option<SignUpLink>, AccountError> {
         if let Some(sent) = sent {
             let hash = Token::sent(sent).ok_or(AccountError::Link)?.hash();
-            for purpose in [Purpose::Administrator, Purpose::Invite] {
-                if self.inner.store.is_link(&hash, purpose).await? {
-                    return Ok(Some((hash, purpose)));
+            for purpose in [Purpose::Administrator, Purpose::Invite, Purpose::SignUp] {
+                match self.inner.store.find_link(&hash, purpose).await {
+                    Ok(Link { detail, .. }) => {
+                        let email = detail.filter(|_| purpose == Purpose::SignUp);
+                        return Ok(Some(SignUpLink {
+                            hash,
+                            purpose,
+                            email,
+                        }));
+                    }
+                    Err(StoreError::NotFound(_)) => {}
+                    Err(error) => return Err(error.into()),
                 }
             }
             return Err(AccountError::Link);
@@ -139,22 +170,32 @@ impl Accounts {
         before: Option<&Token>,
     ) -> Result<SignInStep, AccountError> {
         self.expect_on()?;
-        let inner = &self.inner;
         let email = Email::new(email)?;
+        let both = self.count_sign_in(&email, client)?;
+        let user = self.owner(&email, password).await?;
+        let user = user.ok_or(AccountError::Wrong)?;
+        self.inner.throttle.forget(&both);
+        self.next_step(user, client, before).await
+    }
+
+    /// Counts an attempt at the address's password. Returns what is forgotten of it when it was
+    /// right.
+    fn count_sign_in(&self, email: &Email, client: &Client) -> Result<String, AccountError> {
         let (account, address) = (email.normal(), network(client.address));
         let both = format!("sign-in {account} {address}");
         self.count(both.clone(), OF_BOTH)?;
         self.count(format!("sign-in {account}"), OF_ACCOUNT)?;
         self.count(format!("sign-in from {address}"), OF_ADDRESS)?;
-        let found = inner.store.find_credentials(account).await?;
-        let known = found.as_ref().filter(|found| !found.disabled);
-        let hash = known.and_then(|found| found.password_hash.clone());
-        let is_right = inner.passwords.verify(password, hash).await?;
-        let Some(found) = found.filter(|found| is_right && !found.disabled) else {
-            return Err(AccountError::Wrong);
-        };
-        inner.throttle.forget(&both);
-        self.next_step(found.user, client, before).await
+        Ok(both)
+    }
+
+    /// Whose address and password these are: nobody's when the account may not sign in either.
+    async fn owner(&self, email: &Email, password: &str) -> Result<Option<UserId>, AccountError> {
+        let found = self.inner.store.find_credentials(email.normal()).await?;
+        let found = found.filter(|found| !found.disabled);
+        let hash = found.as_ref().and_then(|found| found.password_hash.clone());
+        let is_right = self.inner.passwords.verify(password, hash).await?;
+        Ok(found.filter(|_| is_right).map(|found| found.user))
     }
 
     /// Begins a session, unless the account has a second step.

@@ -9,12 +9,13 @@ use crate::protocol::{
     NewApiToken, Pricing, Provider, SecondStepSetup, SecondStepState, SessionId, SessionSummary,
 };
 
-/// Makes an account and signs in. `link`: the token of a link that allows it; `to`: where to go
-/// then, a path of this site. Returns where to go.
+/// Makes an account and signs in; where the server sends e-mail, the address gets a link to go on
+/// with, whether it has an account or not. `link`: the token of a link that allows it; `to`: where
+/// to go then, a path of this site. Returns where to go.
 #[server(prefix = "/api", endpoint = "account/sign-up", output = Json)]
 pub async fn sign_up(
-    email: String,
-    password: String,
+    email: Option<String>,
+    password: Option<String>,
     link: Option<String>,
     to: Option<String>,
 ) -> Result<String, ApiError> {
@@ -24,14 +25,18 @@ pub async fn sign_up(
     let link = link.filter(|link| !link.is_empty());
     let signed_up = accounts
         .sign_up(
-            &email,
-            &password,
+            &email.unwrap_or_default(),
+            &password.unwrap_or_default(),
             link.as_deref(),
+            to.as_deref(),
             &requester.client,
             requester.token.as_ref(),
         )
         .await;
-    answer(signed_up.map(|signed_in| session::begin(&accounts, &signed_in, to)))
+    answer(signed_up.map(|step| match step {
+        Some(step) => session::proceed(&accounts, step, to),
+        None => session::lead("/sign-up?sent=1".to_owned()),
+    }))
 }
 
 /// Signs in. `to`: where to go then, a path of this site. Returns where to go, which is the page of
@@ -319,6 +324,19 @@ pub async fn set_model_key(provider: ModelProvider, key: String) -> Result<Strin
         .set_model_key(&requester, provider, &key.into())
         .await;
     answer(set.map(|()| session::lead("/settings".to_owned())))
+}
+
+/// Asks the first model of the provider for a tool call, with the account's key. Returns what came
+/// of it; 409 when it can't build, with what the provider says.
+#[server(prefix = "/api", endpoint = "account/model-keys/test", output = Json)]
+pub async fn test_model_key(provider: ModelProvider) -> Result<String, ApiError> {
+    use super::{answer::answer, session};
+    use crate::projects::Projects;
+
+    let (accounts, requester) = session::both()?;
+    answer(accounts.admit_key_test(&requester))?;
+    let projects = expect_context::<Projects>();
+    answer(projects.test_own_key(provider).await)
 }
 
 /// Removes the account's key for the provider.

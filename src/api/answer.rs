@@ -11,7 +11,7 @@ use leptos_axum::ResponseOptions;
 
 use crate::{
     accounts::Requester,
-    protocol::{ApiError, ErrorCode, ImageId, Mode, ModelChoice, PromptError},
+    protocol::{ApiError, ErrorCode, ImageId, Mode, NewPrompt, ORDER_KEY, PromptError},
 };
 
 /// A prompt's refusal, in the input field it concerns.
@@ -31,13 +31,13 @@ pub fn mode(mode: Option<String>) -> Result<Option<Mode>, ApiError> {
     mode.map(|mode| mode.parse()).transpose().map_err(unknown)
 }
 
-/// The model that a form names: none for that of the message before, `auto` for the first.
-pub fn model(model: Option<String>) -> ModelChoice {
-    match model {
-        None => ModelChoice::Same,
-        Some(model) if model == ModelChoice::AUTO => ModelChoice::First,
-        Some(model) => ModelChoice::This(model.into()),
-    }
+/// The key that came with the order that is being answered, if one did.
+pub fn order_key() -> Result<Option<String>, ApiError> {
+    let parts = use_context::<Parts>();
+    let sent = parts
+        .as_ref()
+        .and_then(|parts| parts.headers.get(ORDER_KEY));
+    NewPrompt::read_order_key(sent.map(HeaderValue::as_bytes))
 }
 
 /// Where the request comes from; nowhere known within the server.

@@ -10,7 +10,7 @@ use crate::protocol::{ApiError, ImprovedPrompt, MessageId, ProjectId, RunId};
 /// `model` names one of those that the project's workspace lists; that of the message before if it
 /// is left out, the first of the list if it is `auto`.
 /// `answers` names the message whose questions it answers or whose plan it approves, which only one
-/// message does.
+/// message does. A request that is sent again with the same `Idempotency-Key` adds nothing.
 #[server(prefix = "/api", endpoint = "messages/send", output = Json)]
 pub async fn send_message(
     project: ProjectId,
@@ -21,7 +21,10 @@ pub async fn send_message(
     model: Option<String>,
 ) -> Result<RunId, ApiError> {
     use super::answer::{self, answer, attached, refused};
-    use crate::{projects::Projects, protocol::NewPrompt};
+    use crate::{
+        projects::Projects,
+        protocol::{ModelChoice, NewPrompt},
+    };
 
     answer(
         async {
@@ -30,7 +33,8 @@ pub async fn send_message(
             let prompt = prompt
                 .in_mode(mode)
                 .answering(answers)
-                .asking(answer::model(model));
+                .asking(ModelChoice::named(model))
+                .ordered_with(answer::order_key()?);
             let run = expect_context::<Projects>()
                 .add_prompt(project, &prompt, attached(image)?)
                 .await?;
@@ -70,13 +74,16 @@ pub async fn edit_message(
     model: Option<String>,
 ) -> Result<RunId, ApiError> {
     use super::answer::{self, answer, attached, refused};
-    use crate::{projects::Projects, protocol::NewPrompt};
+    use crate::{
+        projects::Projects,
+        protocol::{ModelChoice, NewPrompt},
+    };
 
     answer(
         async {
             let mode = answer::mode(mode)?;
             let prompt = NewPrompt::new(&text).map_err(refused("text"))?;
-            let prompt = prompt.asking(answer::model(model));
+            let prompt = prompt.asking(ModelChoice::named(model));
             let run = expect_context::<Projects>()
                 .edit_message(message, &prompt, mode, attached(image)?, stop)
                 .await?;

@@ -11,6 +11,7 @@ use crate::protocol::{
 /// Creates a project, its first message with the image that was uploaded for it, and its first run
 /// in one transaction, and redirects to the workspace. `mode` says what the run may do: `build` (the
 /// default), `plan` or `ask`; `model` names one of those that [`get_model`] lists.
+/// A request that is sent again with the same `Idempotency-Key` creates nothing.
 #[server(prefix = "/api", endpoint = "projects/create", output = Json)]
 pub async fn create_project(
     prompt: String,
@@ -19,7 +20,10 @@ pub async fn create_project(
     model: Option<String>,
 ) -> Result<ProjectId, ApiError> {
     use super::answer::{self, answer, attached, refused};
-    use crate::{projects::Projects, protocol::NewPrompt};
+    use crate::{
+        projects::Projects,
+        protocol::{ModelChoice, NewPrompt},
+    };
 
     answer(
         async {
@@ -27,7 +31,8 @@ pub async fn create_project(
             let prompt = NewPrompt::new(&prompt)
                 .map_err(refused("prompt"))?
                 .in_mode(mode)
-                .asking(answer::model(model));
+                .asking(ModelChoice::named(model))
+                .ordered_with(answer::order_key()?);
             let project = expect_context::<Projects>()
                 .create(&prompt, attached(image)?)
                 .await?;

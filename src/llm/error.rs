@@ -20,7 +20,8 @@ pub enum ModelError {
     OwnKey(String),
     /// The request itself is refused, as for an unknown model.
     #[error(
-        "The model's provider refused the request: {0}. Check AI_MODEL, or try a shorter message."
+        "The model's provider refused the request: {0}. Choose another model (AI_MODEL), or try a \
+         shorter message."
     )]
     Invalid(String),
     /// Too many requests for now.
@@ -53,13 +54,13 @@ pub enum ModelError {
     /// The chat is longer than the model's context.
     #[error(
         "The conversation is longer than the model's context: {0}. Start a new project, or choose \
-         a model with a larger context in AI_MODEL."
+         a model with a larger context (AI_MODEL)."
     )]
     Overflow(String),
     /// The provider's rules forbid the question or the answer.
     #[error(
         "The model's provider refused to answer this: {0}. Rephrase the message, or choose another \
-         model in AI_MODEL."
+         model (AI_MODEL)."
     )]
     Filtered(String),
     /// The address leads to something other than a model: a web page, or nothing at all.
@@ -69,7 +70,7 @@ pub enum ModelError {
     )]
     NotAModel(String),
     /// The model can't do something that others can, and there is a way around it.
-    #[error("{0}: {1}. Choose another model in AI_MODEL.")]
+    #[error("{0}: {1}. Choose another model (AI_MODEL).")]
     Quirk(Quirk, String),
     /// Ollama is set to a context too small to build an app.
     #[error(

@@ -10,6 +10,7 @@ mod encoding;
 pub mod failure;
 pub mod fields;
 pub mod history;
+mod key;
 pub mod reader;
 pub mod reasons;
 pub mod thinking;

@@ -1,10 +1,11 @@
-//! Which models messages may ask for; what administrators see of them, and a test of each.
+//! Which models messages may ask for; what administrators see of them, and a test of each, or of
+//! one's own key.
 
 use super::{ProjectError, Projects};
 use crate::{
     accounts::AdminRequest,
-    agent::Agent,
-    protocol::{ModelChoice, ModelNotice, ModelTask, ModelsOverview},
+    agent::{Agent, TestCall},
+    protocol::{ModelChoice, ModelNotice, ModelProvider, ModelTask, ModelsOverview},
     store::Deed,
 };
 
@@ -30,9 +31,15 @@ impl Projects {
     /// that names none is answered with it.
     pub(super) async fn agent(&self) -> Result<Agent, ProjectError> {
         let (inner, user) = (&self.inner, self.user()?);
-        let Some(provider) = inner.store.usual_own_key(user).await? else {
-            return Ok(inner.agent.clone());
-        };
+        match inner.store.usual_own_key(user).await? {
+            Some(provider) => self.agent_with_key(provider).await,
+            None => Ok(inner.agent.clone()),
+        }
+    }
+
+    /// The provider's models, asked with their own key; `NotFound` when they have none.
+    async fn agent_with_key(&self, provider: ModelProvider) -> Result<Agent, ProjectError> {
+        let (inner, user) = (&self.inner, self.user()?);
         let sealed = inner.store.sealed_user_key(user, provider).await?;
         let sealed = sealed.ok_or(ProjectError::NotFound("key"))?;
         let key = (inner.unseal_key)(user, provider, &sealed).map_err(ProjectError::Internal)?;
@@ -98,18 +105,38 @@ impl Projects {
         let deed = Deed::new("test model", "model", &model.model, &*name);
         inner.store.record(by.actor(), deed).await?;
         let tested = inner.agent.test_model(alternative as usize, task).await;
-        let tested = tested.map_err(|error| ProjectError::Refused(format!("{name}: {error}")))?;
-        let took = tested.took.as_millis();
-        if !tested.called {
-            return Err(ProjectError::Refused(format!(
-                "{name} answered after {took} ms, but did not call the tool. A model that calls no \
-                 tools can't build apps: choose another one, or leave “tools” out of AI_ABILITIES \
-                 so that it is asked in words."
-            )));
-        }
-        Ok(format!(
-            "{name} called the tool after {took} ms, with {} tokens read and {} written.",
-            tested.spent.input_tokens, tested.spent.output_tokens
-        ))
+        outcome(
+            &name,
+            tested,
+            ", or leave “tools” out of AI_ABILITIES so that it is asked in words",
+        )
     }
+
+    /// Asks the first model of the provider for a tool call, with their own key, and says what came
+    /// of it. `NotFound` when they have none, `Refused` when it can't build.
+    pub async fn test_own_key(&self, provider: ModelProvider) -> Result<String, ProjectError> {
+        let agent = self.agent_with_key(provider).await?;
+        let name = agent.notice(&[]).label;
+        outcome(&name, agent.test_model(0, ModelTask::Code).await, "")
+    }
+}
+
+/// What came of a test of the model. `or_else`: what may be done beside choosing another model.
+fn outcome(
+    name: &str,
+    tested: Result<TestCall, String>,
+    or_else: &str,
+) -> Result<String, ProjectError> {
+    let tested = tested.map_err(|error| ProjectError::Refused(format!("{name}: {error}")))?;
+    let took = tested.took.as_millis();
+    if !tested.called {
+        return Err(ProjectError::Refused(format!(
+            "{name} answered after {took} ms, but did not call the tool. A model that calls no \
+             tools can't build apps: choose another one{or_else}."
+        )));
+    }
+    Ok(format!(
+        "{name} called the tool after {took} ms, with {} tokens read and {} written.",
+        tested.spent.input_tokens, tested.spent.output_tokens
+    ))
 }

@@ -99,6 +99,16 @@ impl ModelChoice {
     /// What a form sends for [`ModelChoice::First`].
     pub const AUTO: &str = "auto";
 
+    /// The model that a form or an order names: none for that of the message before, `auto` for the
+    /// first.
+    pub fn named(model: Option<String>) -> Self {
+        match model {
+            None => Self::Same,
+            Some(model) if model == Self::AUTO => Self::First,
+            Some(model) => Self::This(model.into()),
+        }
+    }
+
     /// The model to note with the message, where `same` is the one before.
     pub fn or(self, same: Option<ModelId>) -> Option<ModelId> {
         match self {

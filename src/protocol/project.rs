@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event, Fragment, ImageId, Membership, Message, MessageId, Mode, ModelChoice, OfferedModel,
-    PreviewState, ProjectId, Run, RunState, Team, Timestamp,
+    ApiError, Event, Fragment, ImageId, Membership, Message, MessageId, Mode, ModelChoice,
+    OfferedModel, PreviewState, ProjectId, Run, RunState, Team, Timestamp,
 };
 
 /// The longest prompt or message, in characters (Unicode scalar values).
@@ -97,6 +97,11 @@ pub struct ShowcaseApp {
     pub shared: Option<String>,
 }
 
+/// The header by which an order that is sent again is known.
+pub const ORDER_KEY: &str = "idempotency-key";
+/// The longest such key, in bytes.
+const LONGEST_KEY: usize = 255;
+
 /// What the user wants, checked: not blank, at most [`PROMPT_MAX_CHARS`]; and what it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPrompt {
@@ -104,6 +109,7 @@ pub struct NewPrompt {
     mode: Mode,
     answers: Option<MessageId>,
     model: ModelChoice,
+    order_key: Option<String>,
 }
 
 /// Why a prompt is refused; the text is for the user.
@@ -131,6 +137,7 @@ impl NewPrompt {
             mode: Mode::default(),
             answers: None,
             model: ModelChoice::default(),
+            order_key: None,
         })
     }
 
@@ -149,8 +156,33 @@ impl NewPrompt {
         Self { model, ..self }
     }
 
+    /// The key that came with an order, in the header [`ORDER_KEY`], if one did; an error of that
+    /// field when it can't be one.
+    pub fn read_order_key(sent: Option<&[u8]>) -> Result<Option<String>, ApiError> {
+        let Some(sent) = sent else {
+            return Ok(None);
+        };
+        let key = std::str::from_utf8(sent).unwrap_or_default().trim();
+        if (1..=LONGEST_KEY).contains(&key.len()) {
+            return Ok(Some(key.to_owned()));
+        }
+        Err(ApiError::invalid(
+            ORDER_KEY,
+            "The Idempotency-Key has 1 to 255 letters, digits and signs, such as a UUID.",
+        ))
+    }
+
+    /// The same, ordered with this key: who sends it again gets the run that the first one made.
+    pub fn ordered_with(self, order_key: Option<String>) -> Self {
+        Self { order_key, ..self }
+    }
+
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    pub fn order_key(&self) -> Option<&str> {
+        self.order_key.as_deref()
     }
 
     pub fn mode(&self) -> Mode {

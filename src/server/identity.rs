@@ -135,12 +135,13 @@ fn texts(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {
 
 /// What the request asks for of which there is only so much.
 fn effort(request: &Request) -> Option<Effort> {
-    const PROMPTS: [&str; 6] = [
+    const PROMPTS: [&str; 7] = [
         "/api/projects/create",
         "/api/messages/send",
         "/api/messages/edit",
         "/api/messages/improve",
         "/api/messages/retry",
+        "/api/account/model-keys/test",
         "/api/runs/replay",
     ];
     const UPLOADS: [&str; 2] = ["/api/images", "/api/files/upload"];

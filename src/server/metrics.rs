@@ -66,7 +66,7 @@ fn install() -> Option<PrometheusHandle> {
 }
 
 /// What is counted since the start.
-const COUNTERS: [(&str, &str); 11] = [
+const COUNTERS: [(&str, &str); 12] = [
     (
         "codeflow_http_requests_total",
         "Requests, by method, route template and status",
@@ -106,6 +106,10 @@ const COUNTERS: [(&str, &str); 11] = [
     (
         "codeflow_refused_sign_ins_total",
         "Sign-ins with a wrong password or after too many attempts",
+    ),
+    (
+        "codeflow_database_queries_total",
+        "Statements that the database was asked",
     ),
     (
         "codeflow_database_slow_queries_total",

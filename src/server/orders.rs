@@ -12,7 +12,8 @@ use crate::{
     accounts::{Accounts, Effort, Requester},
     projects::{ProjectError, ProjectReport, Projects},
     protocol::{
-        ApiError, FileNode, Fragment, Mode, NewPrompt, ProjectId, ProjectStatus, RunId, Timestamp,
+        ApiError, FileNode, Fragment, Mode, ModelChoice, NewPrompt, ProjectId, ProjectStatus,
+        RunId, Timestamp,
     },
 };
 
@@ -43,6 +44,30 @@ impl FromRequestParts<AppState> for Orders {
             public_url: state.public_url.clone(),
             shutdown: state.shutdown.clone(),
         })
+    }
+}
+
+/// What a run is to do.
+#[derive(Debug, Default)]
+pub struct Order {
+    pub text: String,
+    pub mode: Option<String>,
+    /// As [`ModelChoice::named`] reads it.
+    pub model: Option<String>,
+    /// By which it is known when it is sent again.
+    pub key: Option<String>,
+}
+
+impl Order {
+    fn checked(self, field: &'static str) -> Result<NewPrompt, ApiError> {
+        let mode = self.mode.as_deref().map(str::parse::<Mode>).transpose();
+        let mode = mode.map_err(|why| ApiError::invalid("mode", why))?;
+        let prompt = NewPrompt::new(&self.text);
+        let prompt = prompt.map_err(|error| ApiError::invalid(field, error.to_string()))?;
+        Ok(prompt
+            .in_mode(mode.unwrap_or_default())
+            .asking(ModelChoice::named(self.model))
+            .ordered_with(self.key))
     }
 }
 
@@ -89,23 +114,18 @@ pub struct File {
 
 impl Orders {
     /// Makes a project by its first prompt.
-    pub async fn create(&self, prompt: &str, mode: Option<&str>) -> Result<Ordered, ApiError> {
+    pub async fn create(&self, order: Order) -> Result<Ordered, ApiError> {
         self.count(Effort::Prompt)?;
-        let prompt = checked("prompt", prompt, mode)?;
+        let prompt = order.checked("prompt")?;
         let project = self.projects.create(&prompt, None).await?.id;
         let run = self.projects.report(project).await?.run;
         Ok(self.ordered(project, run.map(|run| run.id)))
     }
 
     /// Sends a further message to the project.
-    pub async fn send(
-        &self,
-        project: &str,
-        text: &str,
-        mode: Option<&str>,
-    ) -> Result<Ordered, ApiError> {
+    pub async fn send(&self, project: &str, order: Order) -> Result<Ordered, ApiError> {
         self.count(Effort::Prompt)?;
-        let prompt = checked("text", text, mode)?;
+        let prompt = order.checked("text")?;
         let project = id(project)?;
         let run = self.projects.add_prompt(project, &prompt, None).await?;
         Ok(self.ordered(project, Some(run.id)))
@@ -222,14 +242,6 @@ impl Orders {
 fn id(text: &str) -> Result<ProjectId, ApiError> {
     let id = text.parse();
     id.map_err(|_| ProjectError::NotFound("project").into())
-}
-
-fn checked(field: &'static str, text: &str, mode: Option<&str>) -> Result<NewPrompt, ApiError> {
-    let mode = mode.map(str::parse::<Mode>).transpose();
-    let mode = mode.map_err(|why| ApiError::invalid("mode", why))?;
-    let prompt = NewPrompt::new(text);
-    let prompt = prompt.map_err(|error| ApiError::invalid(field, error.to_string()))?;
-    Ok(prompt.in_mode(mode.unwrap_or_default()))
 }
 
 fn flatten(nodes: Vec<FileNode>, paths: &mut Vec<String>) {

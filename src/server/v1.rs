@@ -4,12 +4,17 @@
 use axum::{
     Json,
     extract::{FromRequest, Path, Query, Request, rejection::JsonRejection},
-    http::StatusCode,
+    http::{HeaderMap, HeaderValue, StatusCode},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::orders::{File, Listed, Ordered, Orders, Report};
-use crate::protocol::{ApiError, ErrorCode, Fragment};
+use super::orders::{File, Listed, Order, Ordered, Orders, Report};
+use crate::protocol::{ApiError, ErrorCode, Fragment, NewPrompt, ORDER_KEY};
+
+/// By which the order is known when it is sent again.
+fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    NewPrompt::read_order_key(headers.get(ORDER_KEY).map(HeaderValue::as_bytes))
+}
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
@@ -36,12 +41,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 pub struct NewProject {
     prompt: String,
     mode: Option<String>,
+    model: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub struct NewMessage {
     text: String,
     mode: Option<String>,
+    model: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,11 +84,18 @@ pub struct VersionList {
     versions: Vec<Fragment>,
 }
 
-pub async fn create(orders: Orders, Body(new): Body<NewProject>) -> Answer<Ordered> {
-    orders
-        .create(&new.prompt, new.mode.as_deref())
-        .await
-        .map(Json)
+pub async fn create(
+    orders: Orders,
+    headers: HeaderMap,
+    Body(new): Body<NewProject>,
+) -> Answer<Ordered> {
+    let order = Order {
+        text: new.prompt,
+        mode: new.mode,
+        model: new.model,
+        key: self::key(&headers)?,
+    };
+    orders.create(order).await.map(Json)
 }
 
 pub async fn list(orders: Orders) -> Answer<ProjectList> {
@@ -96,10 +110,16 @@ pub async fn get(orders: Orders, Path(project): Path<String>) -> Answer<Report> 
 pub async fn send(
     orders: Orders,
     Path(project): Path<String>,
+    headers: HeaderMap,
     Body(new): Body<NewMessage>,
 ) -> Answer<Ordered> {
-    let sent = orders.send(&project, &new.text, new.mode.as_deref());
-    sent.await.map(Json)
+    let order = Order {
+        text: new.text,
+        mode: new.mode,
+        model: new.model,
+        key: self::key(&headers)?,
+    };
+    orders.send(&project, order).await.map(Json)
 }
 
 /// When the client goes, so does this.

@@ -98,6 +98,7 @@ const TABLES: &[Shown] = &[
     shown("runs", &[
         "id", "project_id", "message_id", "reply_id", "state", "created_at", "started_at",
         "finished_at", "worked_ms", "trimmed", "user_id", "traceparent", "own_key",
+        "order_key",
     ]),
     shown("seaql_migrations", &["version", "applied_at"]),
     Shown {

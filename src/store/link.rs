@@ -1,5 +1,5 @@
-//! Links that work once: for the first administrator, for those who are invited, for a new password
-//! or address, and between the steps of a sign-in.
+//! Links that work once: for the first administrator, for those who are invited or sign up, for a
+//! new password or address, and between the steps of a sign-in.
 
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
@@ -34,6 +34,8 @@ pub enum Purpose {
     Administrator,
     /// Makes an account where only the invited may.
     Invite,
+    /// Makes an account with the address that it was sent to, its detail.
+    SignUp,
     /// Sets the password of an account.
     Reset,
     /// Confirms the address that an account is to have; its detail is that address.
@@ -56,6 +58,7 @@ impl Purpose {
         match self {
             Self::Administrator => "administrator",
             Self::Invite => "invite",
+            Self::SignUp => "sign-up",
             Self::Reset => "reset",
             Self::Email => "email",
             Self::SecondStep => "second-step",

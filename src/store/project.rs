@@ -34,7 +34,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    fn into_project(self) -> Project {
+    pub(super) fn into_project(self) -> Project {
         Project {
             id: self.id,
             title: self.title,

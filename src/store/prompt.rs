@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
 
-use super::{Result, Store, credit, event, message, plan, project, run, user_key};
+use super::{Result, Store, credit, event, message, order, plan, project, run, user_key};
 use crate::protocol::{
     CreditRules, Event, EventKind, ImageId, MessageId, ModelId, NewPrompt, Project, ProjectId, Run,
     UserId,
@@ -29,8 +29,23 @@ impl Store {
 
     /// Creates a project of the user with its first message and the run that answers it, in one
     /// transaction. The title is the prompt's beginning until the run names it. `NotFound` when the
-    /// image is gone, `OutOfCredits` when the user has too few.
+    /// image is gone, `OutOfCredits` when the user has too few. An order that came before with the
+    /// same key makes nothing: what it made is returned.
     pub async fn create_project(
+        &self,
+        user: &UserId,
+        prompt: &NewPrompt,
+        image: Option<&ImageId>,
+        title: &str,
+    ) -> Result<(Project, Run, Vec<Event>)> {
+        let create = || self.create_once(user, prompt, image, title);
+        match create().await {
+            Err(error) if order::is_late(&error) => create().await,
+            created => created,
+        }
+    }
+
+    async fn create_once(
         &self,
         user: &UserId,
         prompt: &NewPrompt,
@@ -41,6 +56,10 @@ impl Store {
         let (user, payment) = (user.clone(), self.payment());
         self.write(move |tx| {
             Box::pin(async move {
+                if let Some(run) = order::find(tx, &user, None, &prompt).await? {
+                    let project = project::there(tx, run.project).await?;
+                    return Ok((project.into_project(), run, Vec::new()));
+                }
                 let project = project::insert(tx, &user, &title).await?;
                 let image = image.as_ref();
                 let (run, events) =
@@ -53,8 +72,23 @@ impl Store {
 
     /// Adds the user's message and the run that answers it, in one transaction. `NotFound` when
     /// there is no such project, or the image is gone; `OutOfCredits` when the user has too few;
-    /// `Conflict` when it answers what was answered already.
+    /// `Conflict` when it answers what was answered already. An order that came before with the
+    /// same key makes nothing: its run is returned.
     pub async fn add_prompt(
+        &self,
+        user: &UserId,
+        project: ProjectId,
+        prompt: &NewPrompt,
+        image: Option<&ImageId>,
+    ) -> Result<(Run, Vec<Event>)> {
+        let add = || self.add_once(user, project, prompt, image);
+        match add().await {
+            Err(error) if order::is_late(&error) => add().await,
+            added => added,
+        }
+    }
+
+    async fn add_once(
         &self,
         user: &UserId,
         project: ProjectId,
@@ -66,6 +100,9 @@ impl Store {
         self.write(move |tx| {
             Box::pin(async move {
                 project::there(tx, project).await?;
+                if let Some(run) = order::find(tx, &user, Some(project), &prompt).await? {
+                    return Ok((run, Vec::new()));
+                }
                 project::touch(tx, project).await?;
                 plan::expect_unanswered(tx, project, &prompt).await?;
                 insert_prompt(tx, &payment, &user, project, &prompt, image.as_ref()).await
@@ -87,6 +124,7 @@ pub(super) async fn insert_prompt(
     let mut message = message::insert_prompt(tx, user, project, prompt, part, image).await?;
     let asked_for = (message.id, message.model.as_ref());
     let run = insert_run(tx, payment, user, project, asked_for).await?;
+    order::keep(tx, user, prompt, &run).await?;
     message.run = Some(run.id);
     let events = vec![
         event::append(tx, project, Some(run.id), EventKind::Message { message }).await?,

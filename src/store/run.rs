@@ -39,6 +39,9 @@ pub struct Model {
     pub traceparent: Option<String>,
     /// The provider whose key of theirs answers it; `None` for the installation's keys.
     pub own_key: Option<ModelProvider>,
+    /// The hash of who ordered it and the key that they sent, which leads back to it; `None` where
+    /// they sent none.
+    pub order_key: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -379,6 +382,7 @@ async fn save(
         user_id: Set(user),
         traceparent: Set(traces::traceparent()),
         own_key: Set(own_key),
+        order_key: Set(None),
     })
     .exec_without_returning(tx)
     .await?;

@@ -290,3 +290,55 @@ fn open(idle: Duration) -> sea_orm::Condition {
         .add(Column::ExpiresAt.gt(now))
         .add(Column::SeenAt.gt(now.saturating_sub(idle)))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::{
+        protocol::{AccountRole, Plan},
+        store::NewUser,
+    };
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn a_clock_that_jumps_neither_ends_a_session_nor_keeps_one_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        let new = NewUser {
+            email: "ada@example.com".to_owned(),
+            written_email: "ada@example.com".to_owned(),
+            password_hash: None,
+            role: AccountRole::User,
+            plan: Plan::Free,
+        };
+        let user = store.create_user(new, None).await.unwrap().id;
+        let now = Timestamp::now().0;
+        let new = NewSession {
+            user,
+            token: "hash".to_owned(),
+            agent: String::new(),
+            address: String::new(),
+            expires_at: Timestamp(now + 1_000_000_000),
+        };
+        let id = store.add_session(new, None).await.unwrap();
+        let find = async || store.find_session("hash", HOUR).await.unwrap();
+        let seen = async |at: i64| {
+            let moved = Entity::update_many()
+                .col_expr(Column::SeenAt, Expr::value(at))
+                .filter(Column::Id.eq(id));
+            store.update(moved).await.unwrap();
+        };
+        // The clock was set back by a year: it is open, and is seen by the clock that there is.
+        seen(now + 365 * 24 * 3_600_000).await;
+        let open = find().await.unwrap();
+        store.touch_session(&open).await.unwrap();
+        let open = find().await.unwrap();
+        assert!((now..now + 600_000).contains(&open.seen_at.0));
+        // It was set forward: what was not seen for longer than it may has ended.
+        seen(now - 2 * 3_600_000).await;
+        assert!(find().await.is_none());
+        store.close().await;
+    }
+}

@@ -1,4 +1,4 @@
-//! Slow statements: counted for `/metrics`, without their text.
+//! Statements, and slow ones: counted for `/metrics`, without their text.
 
 use std::time::Duration;
 
@@ -7,8 +7,9 @@ use sea_orm::metric::Info;
 /// A statement that takes as long is slow: on SQLite nobody else writes meanwhile.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// Counts the statement if it was slow.
+/// Counts the statement, and whether it was slow.
 pub(super) fn count(query: &Info<'_>) {
+    metrics::counter!("codeflow_database_queries_total").increment(1);
     if query.elapsed >= SLOW {
         metrics::counter!("codeflow_database_slow_queries_total").increment(1);
     }
@@ -26,7 +27,7 @@ mod tests {
     const COUNTED: &str = "codeflow_database_slow_queries_total 1\n";
 
     #[test]
-    fn a_quick_statement_is_not_counted() {
+    fn a_quick_statement_is_counted_and_is_not_slow() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let statement = Statement::from_string(DbBackend::Sqlite, "SELECT 1");
         let take = |elapsed| {
@@ -37,7 +38,12 @@ mod tests {
             });
         };
         metrics::with_local_recorder(&recorder, || take(SLOW / 2));
-        assert_eq!(recorder.handle().render(), "");
+        let text = recorder.handle().render();
+        assert!(
+            text.contains("codeflow_database_queries_total 1\n"),
+            "{text}"
+        );
+        assert!(!text.contains("slow"), "{text}");
         metrics::with_local_recorder(&recorder, || take(SLOW));
         let text = recorder.handle().render();
         assert!(text.contains(COUNTED) && !text.contains("SELECT"), "{text}");

@@ -4,7 +4,7 @@
 use codeflow::protocol::{ApiError, AuditPage, ErrorCode, SessionSummary};
 use reqwest::{Response, StatusCode, header};
 
-use crate::support::{Model, Server, data_dir};
+use crate::support::{Model, Server, data_dir, secrets};
 
 pub const PASSWORD: &str = "seven uncommon lanterns";
 pub const OTHER: &str = "quiet marble harbour nine";
@@ -26,6 +26,7 @@ pub fn cookie(response: &Response) -> Option<String> {
 }
 
 pub async fn post(server: &Server, path: &str, cookie: &str, form: &[(&str, &str)]) -> Response {
+    secrets::remember_request(cookie, form);
     let request = crate::support::http()
         .post(format!("{}{path}", server.url()))
         .header("accept", "application/json")
@@ -106,28 +107,42 @@ async fn one_signs_up_out_and_in_and_nothing_tells_an_unknown_account_from_a_wro
 }
 
 #[tokio::test]
-async fn of_two_sign_ups_of_one_address_at_once_one_wins() {
+async fn of_two_sign_ups_of_one_address_at_once_one_wins_and_the_same_form_sent_twice_signs_in() {
     let data = data_dir();
     let server = server(&data, &[]).await;
-    let spellings = [
-        "eve@example.com",
-        "EVE@example.com",
-        "\"eve\"@Example.com",
-        " eve@example.com",
+    let forms = [
+        ("eve@example.com", PASSWORD),
+        ("EVE@example.com", OTHER),
+        ("\"eve\"@Example.com", PASSWORD),
+        (" eve@example.com", OTHER),
     ];
-    let all = spellings.map(|email| sign(&server, "sign-up", email, PASSWORD));
+    let all = forms.map(|(email, password)| sign(&server, "sign-up", email, password));
     let mut lost = Vec::new();
-    let mut won = 0;
-    for response in futures::future::join_all(all).await {
+    let mut won = Vec::new();
+    for (response, (_, password)) in futures::future::join_all(all).await.into_iter().zip(forms) {
         match response.status() {
-            StatusCode::OK => won += 1,
+            StatusCode::OK => won.push((password, cookie(&response).unwrap())),
             _ => lost.push(refusal(response).await),
         }
     }
-    assert_eq!((won, lost.len()), (1, 3));
-    let taken = refusal(sign(&server, "sign-up", "eve@example.com", PASSWORD).await).await;
+    assert_eq!((won.len(), lost.len()), (2, 2));
+    assert_eq!(won[0].0, won[1].0, "the account has one password");
+    assert_eq!(sessions(&server, &won[0].1).await.len(), 2);
+    let wrong = "another harbour of lanterns";
+    let taken = refusal(sign(&server, "sign-up", "eve@example.com", wrong).await).await;
     assert_eq!(taken.0, 400);
+    assert!(
+        taken
+            .1
+            .contains("can't be made with this address. If you have one"),
+        "{}",
+        taken.1
+    );
     assert!(lost.iter().all(|one| *one == taken), "{lost:?}");
+    // One that may not sign in, and one that has no password, are refused alike.
+    command(&data, &["create", "bob@example.com"]);
+    let closed = refusal(sign(&server, "sign-up", "bob@example.com", wrong).await).await;
+    assert_eq!(closed, taken);
     for (email, password, field) in [
         ("no address", PASSWORD, "email"),
         ("new@example.com", "password1", "password"),
@@ -157,6 +172,9 @@ async fn guessing_is_slowed_down_by_account_and_address() {
         let error: ApiError = last.json().await.unwrap();
         assert_eq!(error.code, ErrorCode::TooMany);
     }
+    // Signing up is no way around it.
+    let guess = sign(&server, "sign-up", "ada@example.com", PASSWORD).await;
+    assert_eq!(guess.status(), 429);
     // From elsewhere it is another count, but no stranger says where from.
     let request = crate::support::http()
         .post(format!("{}/api/account/sign-in", server.url()))

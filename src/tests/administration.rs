@@ -3,7 +3,7 @@
 //! `authorization`.
 
 mod browser;
-mod models;
+pub mod models;
 
 use codeflow::{
     protocol::{

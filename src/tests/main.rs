@@ -57,6 +57,7 @@ mod previews;
 mod private_previews;
 mod project_list;
 mod prompt_help;
+mod repeated_orders;
 mod restarts;
 mod sandbox_capacity;
 mod sandbox_life;

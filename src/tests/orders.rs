@@ -14,20 +14,20 @@ use crate::{
 };
 
 /// A program with a token.
-struct Program<'a> {
-    server: &'a Server,
-    token: String,
+pub struct Program<'a> {
+    pub server: &'a Server,
+    pub token: String,
 }
 
 impl<'a> Program<'a> {
     /// Of an account of its own.
-    async fn of(server: &'a Server, email: &str) -> Self {
+    pub async fn of(server: &'a Server, email: &str) -> Self {
         let cookie = cookie(&sign(server, "sign-up", email, PASSWORD).await).unwrap();
         let token = make(server, &cookie, &[("name", "A program")]).await.token;
         Self { server, token }
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Response {
+    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Response {
         let mut request = http()
             .request(method, format!("{}{path}", self.server.url()))
             .bearer_auth(&self.token)

@@ -205,11 +205,88 @@ fn link_in<'a>(letter: &'a str, page: &str) -> &'a str {
     found.unwrap().1.split_whitespace().next().unwrap()
 }
 
+/// An account whose address was confirmed by its letter. Returns the session's cookie.
+pub async fn join_by_mail(server: &Server, mail: &mut MailServer, email: &str) -> String {
+    let asked = sign(server, "sign-up", email, PASSWORD).await;
+    assert_eq!((asked.status(), cookie(&asked)), (StatusCode::OK, None));
+    let letter = mail.letter().await;
+    let link = link_in(&letter, "sign-up").split('&').next().unwrap();
+    let form = [("link", link), ("password", PASSWORD)];
+    let joined = post(server, "/api/account/sign-up", "", &form).await;
+    cookie(&joined).unwrap()
+}
+
+#[tokio::test]
+async fn where_mail_is_sent_signing_up_tells_nobody_whether_an_address_has_an_account() {
+    let (data, mut mail) = (data_dir(), MailServer::start().await);
+    let server = server(&data, &[("SMTP_URL", &mail.url)]).await;
+    let page = get(&server, "/sign-up", "").await.text().await.unwrap();
+    assert!(!page.contains("name=\"password\""), "{page}");
+    let ask = async |email: &str| {
+        let form = [("email", email), ("to", "/pricing")];
+        let answer = post(&server, "/api/account/sign-up", "", &form).await;
+        let session = cookie(&answer);
+        (answer.status(), session, answer.text().await.unwrap())
+    };
+    let new = ask(" Ada@Example.com ").await;
+    assert_eq!(
+        new,
+        (StatusCode::OK, None, "\"/sign-up?sent=1\"".to_owned())
+    );
+    let letter = mail.letter().await;
+    assert!(letter.contains("To: Ada@Example.com"), "{letter}");
+    let path = format!("/sign-up?link={}", link_in(&letter, "sign-up"));
+    assert!(
+        path.ends_with("&email=Ada%40Example%2Ecom&to=%2Fpricing"),
+        "{path}"
+    );
+    let page = get(&server, &path, "").await.text().await.unwrap();
+    assert!(
+        page.contains("name=\"password\"") && page.contains("Ada@Example.com"),
+        "{page}"
+    );
+    // The address is the letter's, whatever the form says, and a weak password spends no link.
+    let link = link_in(&letter, "sign-up").split('&').next().unwrap();
+    let finish = async |password: &str| {
+        let form = [
+            ("link", link),
+            ("email", "eve@example.com"),
+            ("password", password),
+        ];
+        post(&server, "/api/account/sign-up", "", &form).await
+    };
+    assert_eq!(finish("password1").await.status(), 400);
+    let ada = cookie(&finish(PASSWORD).await).unwrap();
+    assert_eq!(sessions(&server, &ada).await.len(), 1);
+    let twice = refusal(finish(PASSWORD).await).await;
+    assert!(twice.1.contains("expired or was used"), "{}", twice.1);
+    for (email, status) in [("ada@example.com", 200), ("eve@example.com", 401)] {
+        let known = sign(&server, "sign-in", email, PASSWORD).await;
+        assert_eq!(known.status(), status, "{email}");
+    }
+
+    assert_eq!(ask("ada@example.com").await, new);
+    let notice = mail.letter().await;
+    assert!(notice.contains("To: Ada@Example.com"), "{notice}");
+    assert!(notice.contains("has an account"), "{notice}");
+    let form = [("link", link_in(&notice, "reset")), ("password", OTHER)];
+    let reset = post(&server, "/api/account/reset", "", &form).await;
+    assert_eq!(reset.status(), 200);
+    // Nor does the limit on letters.
+    for email in ["ada@example.com", "nobody@example.com"] {
+        let mut last = ask(email).await;
+        for _ in 0..4 {
+            last = ask(email).await;
+        }
+        assert_eq!(last.0, StatusCode::TOO_MANY_REQUESTS);
+    }
+}
+
 #[tokio::test]
 async fn a_link_by_e_mail_sets_the_password_and_no_answer_tells_whether_there_is_an_account() {
     let (data, mut mail) = (data_dir(), MailServer::start().await);
     let server = server(&data, &[("SMTP_URL", &mail.url)]).await;
-    sign(&server, "sign-up", "ada@example.com", PASSWORD).await;
+    join_by_mail(&server, &mut mail, "ada@example.com").await;
     let ask = async |email: &str| {
         let answer = post(&server, "/api/account/reset-link", "", &[("email", email)]).await;
         (answer.status(), answer.text().await.unwrap())
@@ -244,8 +321,8 @@ async fn a_link_by_e_mail_sets_the_password_and_no_answer_tells_whether_there_is
 async fn an_address_changes_when_the_new_one_confirms_it_and_the_old_one_is_told() {
     let (data, mut mail) = (data_dir(), MailServer::start().await);
     let server = server(&data, &[("SMTP_URL", &mail.url)]).await;
-    let ada = cookie(&sign(&server, "sign-up", "ada@example.com", PASSWORD).await).unwrap();
-    sign(&server, "sign-up", "eve@example.com", PASSWORD).await;
+    let ada = join_by_mail(&server, &mut mail, "ada@example.com").await;
+    join_by_mail(&server, &mut mail, "eve@example.com").await;
     let ask = async |email: &str, password: &str| {
         let form = [("email", email), ("current", password)];
         post(&server, "/api/account/email", &ada, &form)

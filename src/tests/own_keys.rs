@@ -8,6 +8,7 @@ use codeflow::protocol::{
 use reqwest::{Method, StatusCode};
 
 use crate::accounts::PASSWORD;
+use crate::administration::models::TEST;
 use crate::own_account::found_in_database;
 use crate::shares::Person;
 use crate::support::{Model, Reply, Server, data_dir, until};
@@ -15,6 +16,8 @@ use crate::teams::join;
 
 const KEY: &str = "sk-own-of-ada-0123456789-wxyz";
 const OTHER: &str = "sk-own-of-eve-9876543210-abcd";
+/// What a provider says that repeats it.
+const REPEATED: &str = "Your key is sk-own-of-ada-0123456789-wxyz.";
 const KEYS: &str = "/api/account/model-keys";
 /// The model that a key of Anthropic's opens where the installation has none of it.
 const CLAUDE: &str = "anthropic/claude-sonnet-5-5";
@@ -212,6 +215,7 @@ async fn a_key_that_is_refused_or_used_up_fails_the_run_and_no_other_provider_st
         ("Refused?", vec![Reply::Status(401, KEY)]),
         ("Empty?", vec![Reply::Status(402, "empty")]),
         ("Broken?", vec![Reply::Status(400, KEY)]),
+        ("Repeated?", vec![Reply::Text(REPEATED)]),
     ];
     let openai = Model::start(replies).await;
     let house = ["Refused?", "Empty?", "Broken?"];
@@ -248,6 +252,9 @@ async fn a_key_that_is_refused_or_used_up_fails_the_run_and_no_other_provider_st
         assert_eq!(state, RunState::Failed);
         assert!(words.starts_with(why), "{words}");
     }
+    let project = begin(&ada, "Repeated?", "auto").await;
+    let answered = (RunState::Succeeded, "Your key is ….".to_owned());
+    assert_eq!(ended(&ada, project).await, answered);
     assert_eq!(credits(&ada).await, before);
     // The installation's key was never sent, nor was anything to its other provider.
     assert!(openai.keys().iter().all(|key| key == KEY));
@@ -359,6 +366,46 @@ async fn a_key_takes_the_demo_s_place_and_another_secret_key_of_the_server_opens
         words,
         "Your Anthropic key can't be read any more. Enter it again in Settings."
     );
+}
+
+#[tokio::test]
+async fn a_key_is_tested_with_a_tool_call_and_what_the_provider_says_is_said() {
+    let replies = vec![Reply::InTurn(vec![
+        Reply::call("ready", serde_json::json!({})),
+        Reply::Text("I am ready."),
+        Reply::Status(401, KEY),
+        Reply::Status(404, "no such model"),
+    ])];
+    let claude = Model::start([(TEST, replies)]).await;
+    let env = [("AUTH", "on"), ("ANTHROPIC_BASE_URL", &*claude.url)];
+    let (data, house) = (data_dir(), Model::start([]).await);
+    let server = Server::start_and(data.path(), &house, &env);
+    let ada = Person::sign_up(&server, "ada@example.com").await;
+    let path = format!("{KEYS}/test");
+    let form = [("provider", "anthropic")];
+    let test = async || ada.ask(Method::POST, &path, &form).await;
+    assert_eq!(test().await.status(), StatusCode::NOT_FOUND);
+    set(&ada, "anthropic", KEY).await;
+    let (_, page) = ada.page("/settings").await;
+    assert!(page.contains("Test Anthropic key"), "{page}");
+    let said: String = test().await.json().await.unwrap();
+    assert!(said.starts_with("anthropic · claude"), "{said}");
+    assert!(said.contains("called the tool after"), "{said}");
+    for why in [
+        "did not call the tool",
+        "Your Anthropic key was refused. Change it in Settings.",
+        "no such model (404). Choose another model",
+    ] {
+        let refused = test().await;
+        assert_eq!(refused.status(), StatusCode::CONFLICT);
+        let error: ApiError = refused.json().await.unwrap();
+        assert!(error.message.contains(why), "{}", error.message);
+        assert!(!error.message.contains("sk-own"), "{}", error.message);
+    }
+    assert!(claude.keys().iter().all(|key| key == KEY) && house.requests().is_empty());
+    // It is limited, and costs no credits.
+    assert_eq!(test().await.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(claude.keys().len(), 4);
 }
 
 async fn sign_up(server: &Server, email: &str) -> String {

@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 
-use crate::support::{Model, Reply, Server, data_dir, http, until};
+use crate::support::{Model, Reply, Server, data_dir, http, secrets, until};
 
 const PASSWORD: &str = "seven uncommon lanterns";
 
@@ -44,6 +44,7 @@ impl<'a> Person<'a> {
     }
 
     pub async fn ask(&self, method: Method, path: &str, form: &[(&str, &str)]) -> Response {
+        secrets::remember_request(&self.cookie, form);
         let mut request = http()
             .request(method.clone(), format!("{}{path}", self.server.url()))
             .header("accept", "application/json")

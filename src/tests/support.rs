@@ -12,6 +12,7 @@ mod model;
 mod nobody;
 mod ports;
 mod postgres;
+pub mod secrets;
 mod server;
 mod template;
 mod terminal;

@@ -17,6 +17,7 @@ use tokio_tungstenite::{
     tungstenite::{self, client::IntoClientRequest as _},
 };
 
+use crate::own_account::join_by_mail;
 use crate::shares::Person;
 use crate::support::{MailServer, Model, PATIENCE, Reply, Server, data_dir, http, until};
 
@@ -154,9 +155,12 @@ async fn an_invitation_by_e_mail_is_for_the_account_with_that_address() {
     let model = Model::start([]).await;
     let env = [("AUTH", "on"), ("SMTP_URL", &*mail.url)];
     let server = Server::start_and(data.path(), &model, &env);
-    let owner = Person::sign_up(&server, "owner@example.com").await;
-    let ada = Person::sign_up(&server, "ada@example.com").await;
-    let ben = Person::sign_up(&server, "ben@example.com").await;
+    let owner = join_by_mail(&server, &mut mail, "owner@example.com").await;
+    let owner = Person::of(&server, &owner);
+    let ada = join_by_mail(&server, &mut mail, "ada@example.com").await;
+    let ada = Person::of(&server, &ada);
+    let ben = join_by_mail(&server, &mut mail, "ben@example.com").await;
+    let ben = Person::of(&server, &ben);
     let project = project_of(&owner).await;
     let token = invite(&owner, project, "editor", "Ada@Example.com").await;
     let letter = mail.letter().await;

@@ -12,6 +12,7 @@ use super::{
     assembly::{Assembly, Complete},
     encoding::Decoder,
     failure,
+    key::{self, KeyFilter, PieceFilter},
     reader::AnswerReader,
 };
 use crate::{
@@ -90,7 +91,8 @@ impl Client {
         }
     }
 
-    /// Sends one request and returns its whole answer. Never retries: the journal does.
+    /// Sends one request and returns its whole answer, without the key where the provider repeats
+    /// it. Never retries: the journal does.
     pub async fn ask<A: Assembly>(
         &self,
         question: &Question<'_>,
@@ -112,11 +114,12 @@ impl Client {
                 _ => post.bearer_auth(key),
             };
         }
+        let key = key::to_hide(self.api_key.as_ref());
         let mut response = post.send().await.map_err(|error| no_response(&error))?;
         let status = response.status();
         if !status.is_success() {
             return Err(Refused {
-                error: failure::refusal(response, MAX_REFUSAL, self.api_key.as_ref()).await,
+                error: failure::refusal(response, MAX_REFUSAL, key).await,
                 status: Some(status.as_u16()),
             });
         }
@@ -125,13 +128,15 @@ impl Client {
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
         let mut reader = AnswerReader::<A>::new(content_type);
-        let mut decoder = Decoder::default();
+        let (mut decoder, mut body) = (Decoder::default(), KeyFilter::new(key));
+        let mut pieces = PieceFilter::new(key);
+        let mut pass = |piece: Piece<'_>| pieces.pass(piece, on_piece);
         loop {
             match response.chunk().await {
                 Ok(Some(bytes)) => {
                     let bytes = decoder.take(&bytes);
                     let bytes = bytes.map_err(|error| ModelError::Cut(error.to_string()))?;
-                    if reader.take(&bytes, on_piece)? {
+                    if reader.take(&body.take(&bytes), &mut pass)? {
                         break;
                     }
                 }
@@ -142,7 +147,10 @@ impl Client {
                 Err(error) => return Err(ModelError::Cut(root_cause(&error)).into()),
             }
         }
-        let answer = reader.end(question.takes_unfinished, on_piece)?;
+        reader.take(&body.end(), &mut pass)?;
+        let mut answer = reader.end(question.takes_unfinished, &mut pass)?;
+        pieces.end(on_piece);
+        answer.reply = key::left_out_of_reply(answer.reply, key);
         self.log_deviations(question.model, &answer.deviations);
         Ok(answer)
     }

@@ -3,10 +3,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::{encoding::Decoder, fields::count, wait};
+use super::{encoding::Decoder, fields::count, key, wait};
 use crate::{
     llm::{ModelError, json},
     protocol::first_chars,
@@ -82,7 +81,7 @@ const STATUS_OF_CODE: [(&str, u16); 17] = [
 pub async fn refusal(
     mut response: reqwest::Response,
     most: usize,
-    key: Option<&SecretString>,
+    key: Option<&str>,
 ) -> ModelError {
     let status = response.status();
     let retry_after = wait::in_headers(status.as_u16(), response.headers(), SystemTime::now());
@@ -96,14 +95,7 @@ pub async fn refusal(
             break;
         }
     }
-    let mut body = String::from_utf8_lossy(&body).into_owned();
-    // A short one is a placeholder, and a word like others.
-    if let Some(key) = key
-        .map(SecretString::expose_secret)
-        .filter(|key| key.len() > 15)
-    {
-        body = body.replace(key, "…");
-    }
+    let body = key::left_out(String::from_utf8_lossy(&body).into_owned(), key);
     from_response(
         status.as_u16(),
         status.canonical_reason(),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     protocol::{ApiError, Mode},
-    server::orders::Orders,
+    server::orders::{Order, Orders},
 };
 
 /// What a tool does with what there is.
@@ -241,7 +241,12 @@ async fn carried_out(orders: &Orders, name: &str, arguments: Value) -> Result<An
     match name {
         "create_project" => {
             let asked: CreateProject = read(arguments)?;
-            let ordered = orders.create(&asked.prompt, asked.mode.as_deref()).await?;
+            let order = Order {
+                text: asked.prompt,
+                mode: asked.mode,
+                ..Order::default()
+            };
+            let ordered = orders.create(order).await?;
             let id = ordered.project;
             let words =
                 format!("The project {id} was made, and its run begins. Call wait_for_run.");
@@ -249,7 +254,12 @@ async fn carried_out(orders: &Orders, name: &str, arguments: Value) -> Result<An
         }
         "send_message" => {
             let asked: SendMessage = read(arguments)?;
-            let sent = orders.send(&asked.project, &asked.text, asked.mode.as_deref());
+            let order = Order {
+                text: asked.text,
+                mode: asked.mode,
+                ..Order::default()
+            };
+            let sent = orders.send(&asked.project, order);
             let words = "The message was sent. Call wait_for_run.".to_owned();
             Ok((words, json!(sent.await?)))
         }

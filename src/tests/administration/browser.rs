@@ -4,7 +4,7 @@ use codeflow::protocol::{AuditPage, UserPage};
 use reqwest::{Method, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 
-use crate::support::{Server, http};
+use crate::support::{Server, http, secrets};
 
 const PASSWORD: &str = "seven uncommon lanterns";
 
@@ -36,6 +36,7 @@ impl<'a> Browser<'a> {
     }
 
     pub async fn ask(&self, method: Method, path: &str, form: &[(&str, &str)]) -> Response {
+        secrets::remember_request(&self.cookie, form);
         let request = http()
             .request(method, format!("{}{path}", self.server.url()))
             .header("accept", "application/json")

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use super::Browser;
 use crate::support::{Model, Reply, Server, data_dir, until};
 
-const TEST: &str = "This is a test. Call the tool `ready` once, and say nothing.";
+pub const TEST: &str = "This is a test. Call the tool `ready` once, and say nothing.";
 
 async fn overview(local: &Browser<'_>) -> ModelsOverview {
     local.get("/api/admin/models").await

@@ -196,6 +196,7 @@ pub const TABLE: &[Row] = rows! {
     GET "/api/account/model-keys" => SignedIn;
     POST "/api/account/model-keys/set"
         with ["provider" = "openai", "key" = "sk-of-the-owner-0123456789"] => SignedIn;
+    POST "/api/account/model-keys/test" with ["provider" = "gemini"] => SignedIn;
     POST "/api/account/model-keys/remove" with ["provider" = "openai"] => SignedIn;
     // Asked with a token, and JSON where something is sent.
     POST "/mcp" => SignedIn;

@@ -5,7 +5,7 @@ mod process;
 
 use std::{
     io,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     sync::{Arc, mpsc},
     thread::JoinHandle,
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Dispatch;
 use tracing_subscriber::EnvFilter;
 
-use super::{Feed, Model, PATIENCE, http, ports::ready_port};
+use super::{Feed, Model, PATIENCE, http, ports::ready_port, secrets};
 
 /// Variables that only a process has to itself.
 const OF_PROCESSES: [&str; 2] = ["TMPDIR", "CODEFLOW_CRASH_AT"];
@@ -37,6 +37,7 @@ pub struct Server {
     pub port: u16,
     log: Log,
     http: reqwest::Client,
+    data: PathBuf,
 }
 
 enum Home {
@@ -98,12 +99,13 @@ impl Server {
             port,
             log,
             http,
+            data: data.to_owned(),
         }
     }
 
     /// Starts it as a process, with the model and these variables.
     pub async fn process(data: &Path, model: &Model, env: &[(&str, &str)]) -> Self {
-        Self::of(Self::spawn(data, &[&model.env()[..], env].concat())).await
+        Self::of(data, Self::spawn(data, &[&model.env()[..], env].concat())).await
     }
 
     /// Starts it by a command that becomes its process, with the model and these variables.
@@ -114,11 +116,11 @@ impl Server {
         env: &[(&str, &str)],
     ) -> Self {
         let env = [&model.env()[..], env].concat();
-        Self::of(process::run(command, data, &env)).await
+        Self::of(data, process::run(command, data, &env)).await
     }
 
     /// Waits until the process listens.
-    async fn of(mut child: Child) -> Self {
+    async fn of(data: &Path, mut child: Child) -> Self {
         let log = Log::default();
         log.collect(child.stderr.take().unwrap());
         let pid = child.id();
@@ -137,6 +139,7 @@ impl Server {
             home: Home::Process(child),
             log,
             http: http(),
+            data: data.to_owned(),
         }
     }
 
@@ -311,7 +314,10 @@ impl Drop for Server {
             // The reader of a process may be a line behind.
             std::thread::sleep(Duration::from_millis(50));
             eprintln!("the server's log:\n{}", self.log());
+            return;
         }
+        let leaked = secrets::find(&self.log(), &self.data);
+        assert_eq!(leaked, None, "a secret was kept");
     }
 }
 

@@ -112,12 +112,27 @@ pub fn SignUpPage() -> impl IntoView {
     let refusal = ServerAction::<SignUp>::new().value().get_untracked();
     let form = Form::new(refusal.and_then(Result::err));
     let (email, password) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
-    let (to, link) = (parameter("to"), parameter("link"));
+    let (to, link, address) = (parameter("to"), parameter("link"), parameter("email"));
     let sign_in = format!("/sign-in{}", onward(&to));
-    let lead = match visitor::expect().sign_up {
+    let visitor = visitor::expect();
+    // The password is chosen by whoever reads the address's mail.
+    let asks_for_address = visitor.mail && link.is_empty();
+    if asks_for_address && !parameter("sent").is_empty() {
+        let lead = "We sent a link to your address. It works once, within 24 hours, and leads on \
+                    from here. Look among unwanted mail too.";
+        return view! {
+            <Frame heading="Look into your mail" lead>
+                <p class="text-sm"><a href=sign_in class=LINK>"Back to sign in"</a></p>
+            </Frame>
+        }
+        .into_any();
+    }
+    let lead = match visitor.sign_up {
+        _ if !address.is_empty() => "Choose the password that you will sign in with.",
         _ if !link.is_empty() => {
             "You were invited: choose the address and the password that you will sign in with."
         }
+        protocol::SignUp::Open if asks_for_address => "We send you a link that leads on from here.",
         protocol::SignUp::Open => "",
         protocol::SignUp::Invite => {
             "An account is made by invitation here: open the link that an administrator gave you."
@@ -129,22 +144,26 @@ pub fn SignUpPage() -> impl IntoView {
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         let (to, link) = (Some(target.clone()), Some(invitation.clone()));
-        form.send_and_go(sign_up(value(email), value(password), link, to));
+        form.send_and_go(sign_up(Some(value(email)), Some(value(password)), link, to));
     };
+    let password = (!asks_for_address).then(|| {
+        view! { <Field form label="Password" name="password" kind="password" autocomplete="new-password" hint=LONG_ENOUGH node_ref=password/> }
+    });
     view! {
         <Frame heading="Sign up" lead>
             <form method="post" action="/api/account/sign-up" class="flex flex-col gap-4" on:submit=submit>
                 <Refusal form/>
                 <input type="hidden" name="to" value=to/>
                 <input type="hidden" name="link" value=link/>
-                <Field form label="Email" name="email" kind="email" autocomplete="username" node_ref=email/>
-                <Field form label="Password" name="password" kind="password" autocomplete="new-password" hint=LONG_ENOUGH node_ref=password/>
+                <Field form label="Email" name="email" kind="email" autocomplete="username" readonly=!address.is_empty() value=address node_ref=email/>
+                {password}
                 <Submit form label="Sign up"/>
             </form>
             <Providers to=onward_to/>
             <p class="text-sm leading-6 text-muted-foreground">"You have an account? "<a href=sign_in class=LINK>"Sign in"</a></p>
         </Frame>
     }
+    .into_any()
 }
 
 /// The second step of a sign-in.

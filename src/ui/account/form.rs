@@ -61,6 +61,11 @@ impl Form {
         });
     }
 
+    /// Whether it is being sent.
+    pub fn is_busy(self) -> RwSignal<bool> {
+        self.busy
+    }
+
     fn concerns(self, field: &'static str) -> bool {
         let refusal = self.refusal.get();
         refusal.is_some_and(|refusal| refusal.field.as_deref() == Some(field))
@@ -90,6 +95,7 @@ pub fn Field(
     #[prop(optional)] hint: &'static str,
     #[prop(default = true)] required: bool,
     #[prop(optional)] autofocus: bool,
+    #[prop(optional)] readonly: bool,
     node_ref: NodeRef<html::Input>,
 ) -> impl IntoView {
     let id = format!("field-{of}{name}");
@@ -111,6 +117,7 @@ pub fn Field(
                 autocomplete=autocomplete
                 required=required
                 autofocus=autofocus
+                readonly=readonly
                 value=value
                 spellcheck="false"
                 autocapitalize="none"

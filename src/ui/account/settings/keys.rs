@@ -7,11 +7,11 @@ use super::{
     section::Section,
 };
 use crate::{
-    api::account::{list_model_keys, remove_model_key, set_model_key},
+    api::account::{list_model_keys, remove_model_key, set_model_key, test_model_key},
     protocol::{ModelKey, ModelProvider},
     ui::{
         components::{Alert, Button, ButtonSize, ButtonVariant, ConfirmDialog, Skeleton},
-        erased::part,
+        erased::{part, words},
         time::RelativeTime,
     },
 };
@@ -76,8 +76,22 @@ fn Key(
         .into_any(),
         None => "No key".into_any(),
     };
+    let (testing, said) = (Form::new(None), RwSignal::new(String::new()));
+    let test = move |_| {
+        said.set(String::new());
+        testing.send(test_model_key(provider), move |words| said.set(words));
+    };
     let removal = has_key.then(|| {
         view! {
+            <Button
+                variant=ButtonVariant::Outline
+                size=ButtonSize::Sm
+                disabled=testing.is_busy()
+                attr:aria-label=format!("Test {label} key")
+                on:click=test
+            >
+                "Test"
+            </Button>
             <Button
                 variant=ButtonVariant::Outline
                 size=ButtonSize::Sm
@@ -113,6 +127,13 @@ fn Key(
                 </Button>
                 {removal}
             </div>
+            <p role="status" class="text-xs leading-5 wrap-anywhere text-muted-foreground empty:hidden">
+                {words(move || match testing.is_busy().get() {
+                    true => "Asking the provider…".to_owned(),
+                    false => said.get(),
+                })}
+            </p>
+            <Refusal form=testing/>
             {part(move || match entering.get() {
                 true => view! { <Enter provider changed/> }.into_any(),
                 false => ().into_any(),

@@ -1,0 +1,69 @@
+//! Orders that are sent again: the key that came with one is kept with its run, and leads back to
+//! it.
+
+use sea_orm::{SqlErr, entity::prelude::*};
+use sha2::{Digest as _, Sha256};
+
+use super::{Result, StoreError, message, run};
+use crate::protocol::{NewPrompt, ProjectId, Run, UserId};
+
+const OTHER_ORDER: &str = "This Idempotency-Key came with another request before. Send a new \
+                           request with a new key.";
+
+/// What is saved of the prompt's key: everybody has keys of their own.
+pub(super) fn key_of(user: &UserId, prompt: &NewPrompt) -> Option<String> {
+    let key = prompt.order_key()?;
+    let hash = Sha256::new().chain_update(&user.0).chain_update([0]);
+    Some(hex::encode(hash.chain_update(key).finalize()))
+}
+
+/// The run that was made for this order before. `Conflict` when its key came with another one.
+pub(super) async fn find(
+    tx: &impl ConnectionTrait,
+    user: &UserId,
+    project: Option<ProjectId>,
+    prompt: &NewPrompt,
+) -> Result<Option<Run>> {
+    let Some(key) = key_of(user, prompt) else {
+        return Ok(None);
+    };
+    let found = run::Entity::find().filter(run::Column::OrderKey.eq(key));
+    let Some(model) = found.one(tx).await? else {
+        return Ok(None);
+    };
+    let asked = message::Entity::find_by_id(model.message_id)
+        .one(tx)
+        .await?;
+    let is_same =
+        asked.is_some_and(|asked| asked.content == prompt.as_str() && asked.mode == prompt.mode());
+    if !is_same || project.is_some_and(|project| project != model.project_id) {
+        return Err(StoreError::Conflict(OTHER_ORDER));
+    }
+    Ok(Some(model.into_run()))
+}
+
+/// Keeps the order's key with its run.
+pub(super) async fn keep(
+    tx: &impl ConnectionTrait,
+    user: &UserId,
+    prompt: &NewPrompt,
+    run: &Run,
+) -> Result<()> {
+    if let Some(key) = key_of(user, prompt) {
+        run::Entity::update_many()
+            .col_expr(run::Column::OrderKey, Expr::value(key))
+            .filter(run::Column::Id.eq(run.id))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Whether the same order came twice at once, so that this one finds the other's run when it is
+/// tried again.
+pub(super) fn is_late(error: &StoreError) -> bool {
+    let StoreError::Database(error) = error else {
+        return false;
+    };
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
