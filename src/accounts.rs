@@ -19,8 +19,10 @@ mod oidc;
 mod outside;
 mod own;
 mod pass;
+mod passkeys;
 mod password;
 mod provider;
+mod relying_party;
 mod second_step;
 mod sign_in;
 mod stripe;
@@ -56,6 +58,7 @@ use crate::{
 use mail::Mailer;
 use password::Passwords;
 use provider::Http;
+use relying_party::RelyingParty;
 use stripe::Stripe;
 use vault::Vault;
 
@@ -112,6 +115,8 @@ pub struct Requester {
     pub credits: Option<Credits>,
     /// What its cookie of a sign-in that has come half-way had.
     pub step: Option<Token>,
+    /// What its cookie of a question to an authenticator had.
+    pub passkey: Option<Token>,
 }
 
 impl Requester {
@@ -138,6 +143,8 @@ struct Inner {
     keys: pass::Keys,
     /// `None` where nothing is sold.
     stripe: Option<Stripe>,
+    /// `None` where browsers have no passkeys for the site's address.
+    relying_party: Option<RelyingParty>,
     /// Asks the services with whose accounts one signs in.
     http: Http,
     oidc: Option<config::Oidc>,
@@ -172,6 +179,7 @@ impl Accounts {
                 mailer: settings.mail.as_ref().map(Mailer::new).transpose()?,
                 keys: pass::Keys::default(),
                 stripe: settings.billing.clone().map(Stripe::new).transpose()?,
+                relying_party: RelyingParty::of(public_url),
                 http: Http::new()?,
                 oidc: settings.oidc.clone(),
                 github: settings.github.clone(),
@@ -255,6 +263,21 @@ impl Accounts {
         cookie::expired(&self.inner.public_url, cookie::Kind::Outside)
     }
 
+    /// The value of `Set-Cookie` with which a browser brings an authenticator's answer.
+    pub fn passkey_cookie(&self, token: &Token) -> String {
+        cookie::step(&self.inner.public_url, cookie::Kind::Passkey, token)
+    }
+
+    /// The value of `Set-Cookie` that takes it from a browser.
+    pub fn expired_passkey_cookie(&self) -> String {
+        cookie::expired(&self.inner.public_url, cookie::Kind::Passkey)
+    }
+
+    /// The token of a question to an authenticator among a request's cookies.
+    pub fn sent_passkey<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> Option<Token> {
+        cookie::token(&self.inner.public_url, cookie::Kind::Passkey, cookies)
+    }
+
     /// The token of a question to another service among a request's cookies.
     pub fn sent_outside<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> Option<Token> {
         cookie::token(&self.inner.public_url, cookie::Kind::Outside, cookies)
@@ -296,6 +319,7 @@ impl Accounts {
             sign_up: self.inner.sign_up,
             mail: self.inner.mailer.is_some(),
             providers: self.providers(),
+            passkeys: self.inner.relying_party.is_some(),
             account: identity.and_then(|identity| identity.account.clone()),
             credits,
             acting: identity.is_some_and(|identity| identity.acting),

@@ -10,6 +10,7 @@ mod error;
 pub mod files;
 mod json;
 pub mod messages;
+pub mod passkeys;
 pub mod preview;
 pub mod projects;
 pub mod runs;

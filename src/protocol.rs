@@ -30,8 +30,8 @@ mod usage;
 mod version;
 
 pub use account::{
-    Account, AccountRole, ApiToken, LinkedIdentity, NewApiToken, OutsideRefusal, Plan, Pricing,
-    Provider, SecondStepSetup, SecondStepState, SessionSummary, SignUp, Visitor,
+    Account, AccountRole, ApiToken, LinkedIdentity, NewApiToken, OutsideRefusal, Passkey, Plan,
+    Pricing, Provider, SecondStepSetup, SecondStepState, SessionSummary, SignUp, Visitor,
 };
 pub use administration::{
     AuditEntry, AuditFilter, AuditPage, AuditSubject, DataColumn, DataFilter, DataPage,
@@ -52,7 +52,9 @@ pub use event::{
 pub use file::{
     FileChange, FileMatch, FileMatches, FileNode, FileSaved, FileView, MAX_EDITED, MAX_UPLOAD,
 };
-pub use id::{ApiTokenId, FragmentId, MessageId, ProjectId, RunId, SessionId, Timestamp, UserId};
+pub use id::{
+    ApiTokenId, FragmentId, MessageId, PasskeyId, ProjectId, RunId, SessionId, Timestamp, UserId,
+};
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
 pub use improved::{ImprovedPrompt, WordChange};
 pub use message::{Author, Fragment, Message, MessageKind, Role};

@@ -33,6 +33,7 @@ mod m20261129_100082_add_message_models;
 mod m20261129_100110_add_api_tokens;
 mod m20261129_100120_add_user_keys;
 mod m20261129_100130_add_traceparents;
+mod m20261129_100140_add_passkeys;
 mod m20261129_100145_add_order_keys;
 
 /// Applies the migrations in order.
@@ -73,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100110_add_api_tokens::Migration),
             Box::new(m20261129_100120_add_user_keys::Migration),
             Box::new(m20261129_100130_add_traceparents::Migration),
+            Box::new(m20261129_100140_add_passkeys::Migration),
             Box::new(m20261129_100145_add_order_keys::Migration),
         ]
     }

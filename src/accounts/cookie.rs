@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Step,
     /// A question to another service.
     Outside,
+    /// A question to an authenticator.
+    Passkey,
 }
 
 /// The cookie's name. Where the site has TLS, the prefix makes the browser refuse one that another
@@ -26,6 +28,8 @@ fn name(public_url: &str, kind: Kind) -> &'static str {
         (Kind::Session, false) => "codeflow-session",
         (Kind::Step, true) => "__Host-codeflow-step",
         (Kind::Step, false) => "codeflow-step",
+        (Kind::Passkey, true) => "__Host-codeflow-passkey",
+        (Kind::Passkey, false) => "codeflow-passkey",
         (Kind::Outside, true) => "__Host-codeflow-outside",
         (Kind::Outside, false) => "codeflow-outside",
     }

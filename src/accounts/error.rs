@@ -10,6 +10,10 @@ use crate::{
 
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
+    /// Nobody signs in with this passkey, or the answer is not that of the authenticator to this
+    /// question; also where the account may not sign in.
+    #[error("This passkey signs nobody in here. Use another one, or your address and password.")]
+    Passkey,
     /// The input in a field is wrong; the sentence says how to mend it.
     #[error("{why}")]
     Invalid { field: &'static str, why: String },
@@ -72,9 +76,10 @@ impl From<AccountError> for ApiError {
         let text = error.to_string();
         match error {
             AccountError::Invalid { field, .. } => Self::invalid(field, text),
-            AccountError::Wrong | AccountError::SignedOut | AccountError::Token(_) => {
-                Self::new(ErrorCode::Unauthorized, text)
-            }
+            AccountError::Wrong
+            | AccountError::Passkey
+            | AccountError::SignedOut
+            | AccountError::Token(_) => Self::new(ErrorCode::Unauthorized, text),
             AccountError::Unusable => Self::invalid("email", text),
             AccountError::Link => Self::invalid("link", text),
             AccountError::Outside(OutsideRefusal::Unreachable) => {

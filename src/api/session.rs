@@ -122,6 +122,17 @@ pub fn leave(accounts: &Accounts, token: &Token, page: String) -> String {
     lead(page)
 }
 
+/// Asks an authenticator, whose answer the browser brings. Returns the question.
+pub fn ask(accounts: &Accounts, token: &Token, question: String) -> String {
+    set_cookie(&accounts.passkey_cookie(token));
+    question
+}
+
+/// Takes from the browser what an authenticator's answer comes with: it came.
+pub fn answered(accounts: &Accounts) {
+    set_cookie(&accounts.expired_passkey_cookie());
+}
+
 /// Takes the session from the browser.
 pub fn end(accounts: &Accounts) {
     set_cookie(&accounts.expired_cookie());

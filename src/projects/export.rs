@@ -21,8 +21,8 @@ use crate::{
 const MAX_NAME: usize = 40;
 /// What the file says of itself.
 const README: &str = "This is what CodeFlow has stored of you.\n\n\
-    - account.json: your account, its sessions, API tokens (never the tokens themselves), \
-    the providers of whom it has model keys (never the keys), and preferences, and what your runs have used\n\
+    - account.json: your account, its sessions, passkeys (what they sign with is on your devices), \
+    API tokens (never the tokens themselves), the providers of whom it has model keys (never the keys), and preferences, and what your runs have used\n\
     - projects/…/messages.json: a project's conversation\n\
     - projects/…/files: the files of its newest version\n\
     - images: what you attached to messages, by the names that messages.json has\n";
@@ -65,6 +65,7 @@ impl Projects {
             "account": account,
             "identities": store.list_identities(user).await?,
             "sessions": store.list_sessions(user, all).await?,
+            "passkeys": store.list_passkeys(user).await?,
             "api_tokens": store.list_api_tokens(user).await?,
             "model_keys": keys,
             "preferences": store.preferences(user).await?,

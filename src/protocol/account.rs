@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApiTokenId, CreditRules, Credits, SessionId, Timestamp, UserId};
+use super::{ApiTokenId, CreditRules, Credits, PasskeyId, SessionId, Timestamp, UserId};
 
 /// What an account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -210,6 +210,17 @@ pub struct LinkedIdentity {
     pub created_at: Timestamp,
 }
 
+/// A passkey that signs in to an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passkey {
+    pub id: PasskeyId,
+    /// What its owner calls it.
+    pub name: String,
+    pub created_at: Timestamp,
+    /// `None` for one that was never used.
+    pub used_at: Option<Timestamp>,
+}
+
 /// How an account's two-step sign-in stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SecondStepState {
@@ -244,6 +255,8 @@ pub struct Visitor {
     pub mail: bool,
     /// The services with whose accounts one signs in.
     pub providers: Vec<Provider>,
+    /// Whether the site's address is one for which browsers have passkeys.
+    pub passkeys: bool,
     /// The account that is signed in.
     pub account: Option<Account>,
     /// `None` where runs cost nothing.

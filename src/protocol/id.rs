@@ -64,6 +64,11 @@ id!(
     ApiTokenId
 );
 
+id!(
+    /// A passkey of an account.
+    PasskeyId
+);
+
 /// Who owns projects and waits for runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

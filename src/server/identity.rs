@@ -68,7 +68,7 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
         return next.run(request).await;
     }
     let accounts = &state.accounts;
-    let (mut token, mut step) = (None, None);
+    let (mut token, mut step, mut passkey) = (None, None, None);
     let identified = if is_for_programs(path) {
         let sent = request.headers().get(header::AUTHORIZATION);
         let sent = sent.map(|sent| sent.to_str().unwrap_or_default());
@@ -76,6 +76,7 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
     } else {
         token = accounts.sent_token(texts(&request, header::COOKIE));
         step = accounts.sent_step(texts(&request, header::COOKIE));
+        passkey = accounts.sent_passkey(texts(&request, header::COOKIE));
         accounts.identify(token.as_ref()).await
     };
     let identity = match identified {
@@ -111,6 +112,7 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
         client,
         token,
         step,
+        passkey,
     });
     next.run(request).await
 }

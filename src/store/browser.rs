@@ -81,6 +81,10 @@ const TABLES: &[Shown] = &[
             "id", "purpose", "user_id", "made_by", "created_at", "expires_at",
         ])
     },
+    Shown {
+        secrets: &["credential_id", "public_key", "state"],
+        ..shown("passkeys", &["id", "user_id", "name", "created_at", "used_at"])
+    },
     shown("preferences", &["user_id", "name", "value"]),
     Shown {
         secrets: &["token_hash"],

@@ -42,6 +42,10 @@ pub enum Purpose {
     Email,
     /// Stands for a right password, until the code that is asked for too.
     SecondStep,
+    /// Stands for a passkey that the user is adding: its detail is what the answer must fit.
+    NewPasskey,
+    /// Stands for a sign-in with a passkey: its detail is what the answer must fit.
+    Passkey,
     /// Stands for a question to another service, which is its detail, until the answer.
     Outside,
 }
@@ -62,6 +66,8 @@ impl Purpose {
             Self::Reset => "reset",
             Self::Email => "email",
             Self::SecondStep => "second-step",
+            Self::NewPasskey => "new-passkey",
+            Self::Passkey => "passkey",
             Self::Outside => "outside",
         }
     }

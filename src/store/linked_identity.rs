@@ -95,8 +95,7 @@ impl Store {
         let key = (issuer.to_owned(), subject.to_owned());
         self.write(move |tx| {
             Box::pin(async move {
-                let own = Entity::find().filter(Column::UserId.eq(user.clone()));
-                let others = own.clone().count(tx).await?.saturating_sub(1);
+                let others = count(tx, &user).await?.saturating_sub(1);
                 let model = user::Entity::find_by_id(user.clone()).one(tx).await?;
                 let has_password = model.is_some_and(|model| model.password_hash.is_some());
                 if others == 0 && !has_password {
@@ -116,6 +115,12 @@ impl Store {
         })
         .await
     }
+}
+
+/// How many identities sign in to the user's account.
+pub(super) async fn count(tx: &impl ConnectionTrait, user: &UserId) -> Result<u64> {
+    let own = Entity::find().filter(Column::UserId.eq(user.clone()));
+    Ok(own.count(tx).await?)
 }
 
 async fn insert(

@@ -9,7 +9,8 @@ use sea_orm::{
 
 use crate::protocol::{
     AccountRole, ApiTokenId, Author, CreditReason, FragmentId, MessageId, MessageKind, Mode,
-    ModelId, ModelProvider, Plan, ProjectId, ProjectRole, Role, RunId, RunState, SessionId, UserId,
+    ModelId, ModelProvider, PasskeyId, Plan, ProjectId, ProjectRole, Role, RunId, RunState,
+    SessionId, UserId,
 };
 
 /// Makes each type a column of the text that `$to_text` returns and `$from_text` parses.
@@ -77,6 +78,7 @@ text_columns! {
     FragmentId: ToString::to_string, str::parse::<FragmentId>;
     SessionId: ToString::to_string, str::parse::<SessionId>;
     ApiTokenId: ToString::to_string, str::parse::<ApiTokenId>;
+    PasskeyId: ToString::to_string, str::parse::<PasskeyId>;
     UserId: ToString::to_string, any_user;
     ModelId: |model: &ModelId| model.as_str().to_owned(), any_model;
     ModelProvider: |provider: &ModelProvider| provider.as_str().to_owned(), str::parse::<ModelProvider>;

@@ -51,6 +51,7 @@ mod outside;
 mod own_account;
 mod own_keys;
 mod page_check;
+mod passkeys;
 mod photos;
 mod postgres;
 mod previews;

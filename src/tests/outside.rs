@@ -17,7 +17,7 @@ fn header(response: &Response, name: &str) -> String {
 }
 
 /// A cookie that the answer sets.
-fn set(response: &Response, name: &str) -> Option<String> {
+pub fn set(response: &Response, name: &str) -> Option<String> {
     let all = response.headers().get_all("set-cookie").iter();
     let mut pairs = all.map(|set| set.to_str().unwrap().split(';').next().unwrap());
     let found = pairs.find(|pair| pair.starts_with(&format!("{name}=")) && !pair.ends_with('='));

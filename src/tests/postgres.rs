@@ -12,6 +12,7 @@ use crate::accounts::{PASSWORD, cookie, get, post, server, sessions, sign};
 use crate::images::unused_images_go;
 use crate::outside::sign_in;
 use crate::own_account::{code, first_step, second_step};
+use crate::passkeys::a_passkey_signs_in;
 use crate::support::{Issuer, Model, Postgres, Reply, Server, data_dir, until};
 use crate::teams::a_team_lives;
 
@@ -160,7 +161,7 @@ async fn runs_on_postgresql_survive_a_crash_wait_in_order_and_are_followed_witho
 }
 
 #[tokio::test]
-async fn accounts_on_postgresql_have_two_steps_a_copy_an_end_and_other_services() {
+async fn accounts_on_postgresql_have_two_steps_passkeys_a_copy_an_end_and_other_services() {
     let (postgres, data) = (Postgres::start().await, data_dir());
     let issuer = Issuer::start().await;
     let env = [&[("DATABASE_URL", &*postgres.url)][..], &issuer.env()].concat();
@@ -190,6 +191,7 @@ async fn accounts_on_postgresql_have_two_steps_a_copy_an_end_and_other_services(
         let signed_in = second_step(&server, &step, code).await;
         assert_eq!(signed_in.is_ok(), works, "{code}");
     }
+    a_passkey_signs_in(&server, &ada).await;
     let export = get(&server, "/api/account/export.zip", &ada).await;
     assert_eq!(export.status(), 200);
     let (to, _) = sign_in(&server, &issuer, "oidc").await;

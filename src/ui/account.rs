@@ -5,6 +5,7 @@ mod chart;
 mod entrance;
 mod form;
 mod invite;
+mod passkey;
 mod pricing;
 mod refusal;
 mod settings;

@@ -189,6 +189,13 @@ pub const TABLE: &[Row] = rows! {
     POST "/api/account/two-step/confirm" with ["code" = "123456"] => SignedIn;
     POST "/api/account/two-step/codes" with ["current" = "x"] => SignedIn;
     POST "/api/account/two-step/end" with ["current" = "x", "code" = "123456"] => SignedIn;
+    GET "/api/account/passkeys" => SignedIn;
+    POST "/api/account/passkeys/begin" with ["name" = "x", "current" = "x"] => SignedIn;
+    POST "/api/account/passkeys/add" with ["answer" = "{}"] => SignedIn;
+    POST "/api/account/passkeys/rename" with ["passkey" = "{run}", "name" = "x"] => SignedIn;
+    POST "/api/account/passkeys/remove" with ["passkey" = "{run}"] => SignedIn;
+    POST "/api/account/sign-in/passkey/begin" => All;
+    POST "/api/account/sign-in/passkey" with ["answer" = "{}"] => All;
     GET "/api/account/export.zip" => SignedIn;
     GET "/api/account/tokens" => SignedIn;
     POST "/api/account/tokens/create" with ["name" = "x"] => SignedIn;

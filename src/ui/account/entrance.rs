@@ -7,16 +7,21 @@ use leptos_router::hooks::use_query_map;
 
 use super::{
     form::{Field, Form, Refusal, Submit, value},
+    passkey::{self, Ceremony},
     refusal::OutsideAlert,
 };
 use crate::{
-    api::account::{
-        ConfirmEmail, FinishSignIn, RequestReset, ResetPassword, SignIn, SignUp, confirm_email,
-        finish_sign_in, request_reset, reset_password, sign_in, sign_up,
+    api::{
+        account::{
+            ConfirmEmail, FinishSignIn, RequestReset, ResetPassword, SignIn, SignUp, confirm_email,
+            finish_sign_in, request_reset, reset_password, sign_in, sign_up,
+        },
+        passkeys::{begin_passkey_sign_in, sign_in_by_passkey},
     },
-    protocol,
+    protocol::{self, ApiError},
     ui::{
-        components::{ButtonSize, ButtonVariant, CARD, button_class},
+        components::{Button, ButtonSize, ButtonVariant, CARD, button_class},
+        erased::part_when,
         home::SiteHeader,
         visitor,
     },
@@ -98,12 +103,53 @@ pub fn SignInPage() -> impl IntoView {
                 <Field form label="Password" name="password" kind="password" autocomplete="current-password" node_ref=password/>
                 <Submit form label="Sign in"/>
             </form>
+            <ByPasskey to=onward_to.clone()/>
             <Providers to=onward_to/>
             <p class="text-sm leading-6 text-muted-foreground">
                 "No account yet? "<a href=sign_up class=LINK>"Make one"</a>
                 ". "<a href="/reset" class=LINK>"Forgot your password?"</a>
             </p>
         </Frame>
+    }
+}
+
+/// Signs in with a passkey, where the browser has any.
+#[component]
+fn ByPasskey(to: String) -> impl IntoView {
+    let are_there = passkey::are_there();
+    let form = Form::new(None);
+    let cancelled = RwSignal::new(false);
+    let to = StoredValue::new(to);
+    let sign_in = move |_| {
+        cancelled.set(false);
+        form.send(by_passkey(to.get_value()), move |path| match path {
+            Some(path) => form.go(&path),
+            None => cancelled.set(true),
+        });
+    };
+    part_when(
+        move || are_there.get(),
+        move || {
+            view! {
+                <div class="flex flex-col gap-2">
+                    <Refusal form/>
+                    <Button variant=ButtonVariant::Outline disabled=form.busy() on:click=sign_in>"Sign in with a passkey"</Button>
+                    <p role="status" class="text-sm leading-6 text-muted-foreground empty:hidden">
+                        {move || cancelled.get().then_some("No passkey was used.")}
+                    </p>
+                </div>
+            }
+            .into_any()
+        },
+    )
+}
+
+/// Where to go; `None` when the passkey's owner cancelled it.
+async fn by_passkey(to: String) -> Result<Option<String>, ApiError> {
+    let question = begin_passkey_sign_in().await?;
+    match passkey::ask(Ceremony::Get, &question).await? {
+        Some(answer) => sign_in_by_passkey(answer, Some(to)).await.map(Some),
+        None => Ok(None),
     }
 }
 

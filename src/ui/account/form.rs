@@ -54,11 +54,19 @@ impl Form {
 
     /// Sends it, and loads the page that the server answers with.
     pub fn send_and_go(self, request: impl Future<Output = Result<String, ApiError>> + 'static) {
-        self.send(request, move |path| {
-            // Nothing more is sent until it shows.
-            self.busy.set(true);
-            let _ = location().set_href(&path);
-        });
+        self.send(request, move |path| self.go(&path));
+    }
+
+    /// Loads the page.
+    pub fn go(self, path: &str) {
+        // Nothing more is sent until it shows.
+        self.busy.set(true);
+        let _ = location().set_href(path);
+    }
+
+    /// Whether it is being sent.
+    pub fn busy(self) -> Signal<bool> {
+        self.busy.into()
     }
 
     /// Whether it is being sent.

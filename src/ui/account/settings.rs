@@ -1,9 +1,10 @@
-//! One's own account: profile, sign-in, sessions, API tokens, model keys, usage, data, and its end.
+//! One's own account: profile, sign-in, passkeys, sessions, API tokens, model keys, usage, data, and its end.
 
 mod connected;
 mod data;
 mod email;
 mod keys;
+mod passkeys;
 mod section;
 mod sessions;
 mod tokens;
@@ -28,6 +29,7 @@ use connected::ConnectedSection;
 use data::DataSection;
 use email::EmailSection;
 use keys::KeysSection;
+use passkeys::PasskeysSection;
 use section::Section;
 use sessions::SessionsSection;
 use tokens::TokensSection;
@@ -42,6 +44,7 @@ pub fn SettingsPage() -> impl IntoView {
                 <Profile account/>
                 <EmailSection email/>
                 <Security/>
+                <PasskeysSection/>
                 <TwoStepSection/>
                 <ConnectedSection/>
                 <SessionsSection/>

@@ -1,0 +1,84 @@
+//! Passkeys in the browser: its authenticators are asked by a script that is fetched when a page
+//! that offers it is shown.
+
+use futures::channel::oneshot;
+use leptos::{
+    prelude::*,
+    task::spawn_local,
+    wasm_bindgen::{self, JsValue, closure::Closure, prelude::wasm_bindgen},
+    web_sys::js_sys::Promise,
+};
+
+use crate::{
+    protocol::{ApiError, ErrorCode},
+    ui::{
+        browser::{Hydrated, text_of},
+        script, visitor,
+    },
+};
+
+const SCRIPT: &str = "/passkeys.js";
+/// What it is known by.
+const GLOBAL: &str = "codeflowPasskeys";
+/// The longest answer, in UTF-16 units: the largest keys take some thousand.
+const LONGEST: u32 = 100_000;
+
+mod js {
+    use super::{Promise, wasm_bindgen};
+
+    #[wasm_bindgen(wasm_bindgen = leptos::wasm_bindgen)]
+    extern "C" {
+        #[wasm_bindgen(js_namespace = codeflowPasskeys, js_name = areThere)]
+        pub fn are_there() -> bool;
+        #[wasm_bindgen(js_namespace = codeflowPasskeys)]
+        pub fn ask(kind: &str, question: &str) -> Promise;
+    }
+}
+
+/// What is done with a passkey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ceremony {
+    /// Another is made.
+    Create,
+    /// One signs.
+    Get,
+}
+
+/// Whether passkeys can be used here: false until that is known.
+pub fn are_there() -> Signal<bool> {
+    let found = RwSignal::new(false);
+    if visitor::expect().passkeys {
+        let hydrated = Hydrated::expect();
+        Effect::new(move || {
+            if hydrated.get() {
+                spawn_local(async move {
+                    if script::load(SCRIPT, GLOBAL).await && js::are_there() {
+                        found.try_set(true);
+                    }
+                });
+            }
+        });
+    }
+    found.into()
+}
+
+/// Asks an authenticator; `None` when its owner cancelled it or let it wait too long.
+pub async fn ask(ceremony: Ceremony, question: &str) -> Result<Option<String>, ApiError> {
+    let kind = match ceremony {
+        Ceremony::Create => "create",
+        Ceremony::Get => "get",
+    };
+    let (ended, end) = oneshot::channel();
+    let on_end = Closure::once(move |answer: JsValue| {
+        let _ = ended.send(answer);
+    });
+    // It tells its troubles, and never fails.
+    let _ = js::ask(kind, question).then(&on_end);
+    let Ok(answer) = end.await else {
+        return Ok(None);
+    };
+    match text_of(&answer, "trouble", LONGEST) {
+        Some(trouble) => Err(ApiError::new(ErrorCode::Unavailable, trouble)),
+        None => Ok(text_of(&answer, "answer", LONGEST)),
+    }
+}
